@@ -1,15 +1,31 @@
-"""Servers of the tests' own, as programs, and the processes that descend from one."""
+"""Programs and servers of the tests' own, and the processes that descend from one."""
 
 import os
 import subprocess
-from collections.abc import Iterator, Sequence
+import sys
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import httpx
 
-from tests.support.waiting import until
+from tests.support.waiting import PATIENT, until
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def python(
+    *words: str | Path, variables: Mapping[str, str] | None = None, **options: Any
+) -> subprocess.CompletedProcess[str]:
+    """Run Python with our code and these variables of the environment; keep what it prints."""
+    return subprocess.run(
+        [sys.executable, *words],
+        env={**os.environ, "PYTHONPATH": str(ROOT), **(variables or {})},
+        capture_output=True,
+        text=True,
+        **{"cwd": ROOT, "timeout": 3 * PATIENT} | options,
+    )
 
 
 @contextmanager

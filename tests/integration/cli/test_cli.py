@@ -10,7 +10,7 @@ import sys
 import tempfile
 import unicodedata
 from pathlib import Path
-from unittest.mock import Mock
+from unittest.mock import Mock, call
 
 import pytest
 import skimage.data
@@ -23,10 +23,9 @@ from detector.schema.analysis import Analysis
 from detector.schema.comparison import ComparisonFinding
 from tests.conftest import write_clip
 from tests.support import containers, links
+from tests.support.processes import ROOT, python
 from tests.support.result_sample import make_analysis
 from tests.support.waiting import until
-
-ROOT = Path(__file__).parents[3]
 
 
 @pytest.fixture(scope="module")
@@ -191,12 +190,7 @@ def test_a_strangers_words_write_no_line_of_ours(tmp_path, clip, capsys):
 
 
 def test_the_module_runs_as_a_command(tmp_path):
-    done = subprocess.run(
-        [sys.executable, "-m", "cli", "analyze", str(tmp_path)],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    done = python("-m", "cli", "analyze", tmp_path)
     assert done.returncode == 2
     assert "Traceback" not in done.stderr
 
@@ -204,13 +198,8 @@ def test_the_module_runs_as_a_command(tmp_path):
 def test_nothing_stays_among_the_temporary_files(tmp_path, face_clip):
     scratch = tmp_path / "scratch"
     scratch.mkdir()
-    done = subprocess.run(
-        [sys.executable, "-m", "cli", "analyze", str(face_clip), "--frames", "2"],
-        env={**os.environ, "TMPDIR": str(scratch), "UNMASK_DATA": str(tmp_path / "data")},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    variables = {"TMPDIR": str(scratch), "UNMASK_DATA": str(tmp_path / "data")}
+    done = python("-m", "cli", "analyze", face_clip, "--frames", "2", variables=variables)
     assert done.returncode == 0, done.stderr
     assert list(scratch.iterdir()) == []
 
@@ -232,14 +221,8 @@ def test_a_folder_is_meant_from_where_the_command_was_given(tmp_path):
     here = tmp_path / "here"
     (here / "service").mkdir(parents=True)
     (here / "service" / "__init__.py").write_text("raise SystemExit('not ours')")
-    done = subprocess.run(
-        [sys.executable, "-P", "-m", "cli", "export-labels", "confirmed"],
-        env={**os.environ, "PYTHONPATH": str(ROOT), "UNMASK_DATA": "kept"},
-        cwd=here,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    command = ("-P", "-m", "cli", "export-labels", "confirmed")
+    done = python(*command, variables={"UNMASK_DATA": "kept"}, cwd=here)
     assert done.returncode == 0, done.stderr
     assert done.stdout.strip() == str(Path("confirmed", "labels.csv"))
     assert (here / "confirmed" / "labels.csv").is_file()
@@ -283,37 +266,31 @@ class Replaced(Exception):
 
 def test_servers_are_started_where_they_are_told_to_listen(monkeypatch):
     """Unless it is told: where .streamlit/config.toml says, on this computer alone."""
-    started: list[list[str]] = []
-
-    def execv(path: str, command: list[str]) -> None:
-        started.append(command)
-        raise Replaced
-
+    execv = Mock(side_effect=Replaced)
     monkeypatch.setattr(os, "execv", execv)
     for words in (["app", "--port", "8601"], ["app", "--address", "0.0.0.0"]):
         with pytest.raises(Replaced):
             main(["-v", *words])  # as it is raised
-    assert started[0][-2:] == ["--server.port", "8601"]
-    assert started[1][-2:] == ["--server.address", "0.0.0.0"]
-    served: list[tuple[str, int]] = []
-    monkeypatch.setattr("service.api.server.serve", lambda host, port: served.append((host, port)))
+    first, second = (command for (_path, command), _ in execv.call_args_list)
+    assert first[-2:] == ["--server.port", "8601"]
+    assert second[-2:] == ["--server.address", "0.0.0.0"]
+    served = Mock()
+    monkeypatch.setattr("service.api.server.serve", served)
     assert main(["serve", "--port", "8602", "--address", "0.0.0.0"]) == 0
     assert main(["serve"]) == 0
-    assert served == [("0.0.0.0", 8602), ("127.0.0.1", 8502)]
+    assert served.call_args_list == [call("0.0.0.0", 8602), call("127.0.0.1", 8502)]
 
 
 @pytest.mark.parametrize(
     ("command", "shown"), [("library", "ACTION"), ("keys", "ACTION"), ("export-labels", "FOLDER")]
 )
 def test_help_of_a_command_that_a_module_runs_is_the_module_s(command, shown):
-    asked = [sys.executable, "-m", "cli", command, "--help"]
-    done = subprocess.run(asked, cwd=ROOT, capture_output=True, text=True, timeout=120, check=True)
+    done = python("-m", "cli", command, "--help", check=True)
     assert f"Usage: unmask {command}" in done.stdout and shown in done.stdout
 
 
 def test_a_library_s_actions_are_named_where_none_is_given():
-    asked = [sys.executable, "-m", "cli", "library"]
-    done = subprocess.run(asked, cwd=ROOT, capture_output=True, text=True, timeout=120)
+    done = python("-m", "cli", "library")
     assert done.returncode == 2
     assert "Take fingerprints of files" in done.stderr
 
@@ -343,8 +320,7 @@ def test_an_analysis_asks_the_library_of_this_computer(tmp_path, monkeypatch, ca
     asked = ("analyze", shared, "--frames", 4, "--json", tmp_path / "result.json")
     alone = unmask(*asked)
     assert "library" not in alone
-    add = [sys.executable, "-m", "cli", "library", "add", str(clip.parent)]
-    subprocess.run(add, cwd=ROOT, check=True, capture_output=True)  # its readers are confined
+    python("-m", "cli", "library", "add", clip.parent, check=True)  # its readers are confined
     found = unmask(*asked)
     assert (
         f"In your library: talk.mp4, from 00:00 (4 of 4 looked-for frames; {clip.parent})" in found

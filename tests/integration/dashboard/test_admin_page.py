@@ -139,8 +139,7 @@ def test_a_batch_of_what_is_none_says_so_in_each_row(jobs, tmp_path):
 
 
 def test_somebody_elses_batch_is_not_there(jobs, monkeypatch):
-    service = session.application().batch_runs
-    batch = service.bring(OWNER, local(jobs), [], Settings())
+    batch = session.application().batch_runs.bring(OWNER, local(jobs), [], Settings())
     come_as(monkeypatch, Principal("guest:x", PrincipalKind.GUEST))
     at = page("batch", b=batch.id)
     assert "This batch is not here any more" in html(at) and not at.dataframe

@@ -1,10 +1,11 @@
 """The Analyze page in each of its states, drawn by Streamlit without a browser."""
 
 import re
-import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from threading import Event
 from types import SimpleNamespace
+from unittest.mock import Mock
 
 import pytest
 from PIL import Image
@@ -52,36 +53,21 @@ class StandIn:
     """Finds what it is told to, and works until `go` is set."""
 
     def __init__(self) -> None:
-        self.go = threading.Event()
+        self.go = Event()
         self.go.set()
         self.outcome: Analysis | BaseException = make_analysis()
         self.settings: list[Settings | None] = []
         self.fraction = 0.4
 
     def analyze(
-        self,
-        path: Path,
-        settings: Settings | None = None,
-        *,
-        name: str | None = None,
-        observe: Observer | None = None,
-        cancel: threading.Event | None = None,
+        self, path: Path, settings: Settings, *, observe: Observer, cancel: Event, **_: str
     ) -> Analysis:
-        assert observe is not None and cancel is not None
         self.settings.append(settings)
         part = make_analysis().model_copy(deep=True, update={"partial": True})
-        observe(
-            Progress(
-                "faces",
-                self.fraction,
-                {"read": 0.4, "faces": 2.0, "total": 4.0},
-                sampled=12,
-                sampled_total=32,
-                models={"sbi": (9, 12), "xcep": (3, 12)},
-                media=part.media,
-                partial=part,
-            )
-        )
+        times = {"read": 0.4, "faces": 2.0, "total": 4.0}
+        models = {"sbi": (9, 12), "xcep": (3, 12)}
+        shown = {"models": models, "media": part.media, "partial": part}
+        observe(Progress("faces", self.fraction, times, sampled=12, sampled_total=32, **shown))
         while not self.go.wait(0.01):
             if cancel.is_set():
                 raise Canceled
@@ -115,12 +101,23 @@ def jobs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Jobs]:
 def upload(at: AppTest, data: bytes, name: str = "clip.mp4") -> str:
     at.file_uploader[0].upload(name, data, "video/mp4").run()
     assert not at.exception, at.exception
+    return key_of(at)
+
+
+def key_of(at: AppTest) -> str:
     key = at.query_params["a"]
     return key if isinstance(key, str) else key[0]
 
 
+def analyzed(jobs: Jobs, data: bytes = b"x") -> tuple[str, AppTest]:
+    """The id of a file that was brought and analyzed, and its page."""
+    key = upload(page(), data)
+    finished(jobs, key)
+    return key, page(a=key)
+
+
 def finished(jobs: Jobs, key: str) -> Job:
-    until(lambda: (job := jobs.find(key, local(jobs))) is not None and not job.active)
+    until(lambda: not jobs.find(key, local(jobs)).active)
     return jobs.find(key, local(jobs))
 
 
@@ -179,8 +176,7 @@ def test_the_privacy_line_follows_the_configuration(jobs, analyzer, monkeypatch)
     monkeypatch.setenv("UNMASK_RETENTION_HOURS", "72")
     assert "deleted after 3\u00a0days" in html(page())
     monkeypatch.setattr(Application, "replicates_media", lambda self, context: True)
-    text = html(page())
-    assert "deleted there after 3\u00a0days; a copy stays in your account" in text
+    assert "deleted there after 3\u00a0days; a copy stays in your account" in html(page())
 
 
 def test_only_models_that_work_are_offered(jobs, analyzer, monkeypatch):
@@ -220,12 +216,10 @@ def test_options_reach_the_analysis(jobs, analyzer):
 def test_a_sample_is_analyzed_like_any_file(jobs, analyzer):
     at = page()
     button(at, "Open").click().run()
-    key = at.query_params["a"]
-    job = finished(jobs, key if isinstance(key, str) else key[0])
+    job = finished(jobs, key_of(at))
     assert job.name == "sample.webm"
-    assert (
-        job.path.read_bytes() == (session.application().gallery.samples or [])[0].path.read_bytes()
-    )
+    (sample,) = session.application().gallery.samples
+    assert job.path.read_bytes() == sample.path.read_bytes()
 
 
 def test_several_files_get_a_row_each_with_what_becomes_of_them(jobs, analyzer, monkeypatch):
@@ -277,7 +271,7 @@ def test_while_it_runs_the_page_shows_what_is_known_and_no_verdict(jobs, analyze
     analyzer.go.clear()
     at = page()
     key = upload(at, make_clip(jobs.uploads.root / "c.webm", duration=1.0).read_bytes(), HOSTILE)
-    until(lambda: (job := jobs.find(key, local(jobs))) is not None and job.progress is not None)
+    until(lambda: jobs.find(key, local(jobs)).progress)
     at = page(a=key)  # as after a reload, or in another browser
     text = html(at)
     assert "No verdict yet" in text
@@ -299,7 +293,7 @@ def test_what_is_nearly_done_is_drawn_as_soon_as_it_is_there(jobs, analyzer, mon
     analyzer.go.clear()
     analyzer.fraction = running.NEARLY
     key = upload(page(), make_clip(jobs.uploads.root / "c.webm", duration=1.0).read_bytes())
-    until(lambda: (job := jobs.find(key, local(jobs))) is not None and job.progress is not None)
+    until(lambda: jobs.find(key, local(jobs)).progress)
     wait = running._wait
 
     def ends_meanwhile(job: Job, most: float, *ready: Callable[[], bool]) -> None:
@@ -410,9 +404,7 @@ def test_a_file_that_cannot_be_read_says_why_and_what_to_do(jobs, data, name):
 
 def test_our_own_failure_gives_a_reference_and_can_be_tried_again(jobs, analyzer):
     analyzer.outcome = RuntimeError("/secret/path")
-    key = upload(page(), b"x")
-    finished(jobs, key)
-    at = page(a=key)
+    key, at = analyzed(jobs)
     text = html(at)
     assert "Something went wrong here" in text
     assert re.search(r"Reference [0-9A-F]{4}-[0-9A-F]{4}", text)
@@ -453,9 +445,7 @@ def unjudged(code: ReasonCode) -> Analysis:
 )
 def test_what_could_not_be_judged_offers_a_real_way_on(jobs, analyzer, code, head, action, change):
     analyzer.outcome = unjudged(code)
-    key = upload(page(), b"x")
-    finished(jobs, key)
-    at = page(a=key)
+    key, at = analyzed(jobs)
     text = html(at)
     assert head in text and analyzer.outcome.verdict.reasons[0].text in text
     labels = [b.label for b in at.button]
@@ -465,16 +455,13 @@ def test_what_could_not_be_judged_offers_a_real_way_on(jobs, analyzer, code, hea
         return
     next(b for b in at.button if b.label.startswith(action)).click().run()
     finished(jobs, key)
-    asked = analyzer.settings[-1]
-    assert asked.model_dump().items() >= change.items()
+    assert analyzer.settings[-1].model_dump().items() >= change.items()
 
 
 def test_a_face_that_was_found_turned_is_offered(jobs, analyzer):
     analyzer.outcome = unjudged(ReasonCode.NO_FACE)
     analyzer.outcome.media.faces_turned = 270
-    key = upload(page(), b"x")
-    finished(jobs, key)
-    at = page(a=key)
+    key, at = analyzed(jobs)
     next(b for b in at.button if b.label == "Analyze it turned by 270°").click().run()
     finished(jobs, key)
     assert analyzer.settings[-1].rotate == 270
@@ -482,9 +469,7 @@ def test_a_face_that_was_found_turned_is_offered(jobs, analyzer):
 
 def test_without_a_face_the_whole_picture_can_be_scored(jobs, analyzer, monkeypatch):
     analyzer.outcome = unjudged(ReasonCode.NO_FACE)
-    key = upload(page(), b"x")
-    finished(jobs, key)
-    at = page(a=key)
+    key, at = analyzed(jobs)
     assert "Community Forensics, NPR and UniversalFakeDetect judge a picture as a whole" in html(at)
     assert not any(b.label == "Score the whole picture" for b in at.button)
 
@@ -510,9 +495,7 @@ def test_scores_of_the_whole_picture_can_be_shown(jobs, analyzer):
     )
     model = made.models[0].model_copy(update={"calibration": None})
     analyzer.outcome = decide(made.model_copy(update={"subjects": [track], "models": [model]}))
-    key = upload(page(), make_clip(jobs.uploads.root / "c.webm").read_bytes())
-    finished(jobs, key)
-    at = page(a=key)
+    _, at = analyzed(jobs, make_clip(jobs.uploads.root / "c.webm").read_bytes())
     assert not any(b.label == "Score the whole picture" for b in at.button)
     button(at, "Show the likelihood anyway").click().run()
     assert not at.exception
@@ -528,20 +511,15 @@ def test_an_unknown_address_says_so(jobs, analyzer):
 
 
 def test_records_that_cannot_be_read_are_no_fault_of_a_page(jobs, analyzer, monkeypatch):
-    def silent(*given: object) -> None:
-        raise RecordsError("Your records can't be reached just now.", hint="Try again soon.")
-
-    monkeypatch.setattr(jobs.store, "open", silent)
+    silent = RecordsError("Your records can't be reached just now.", hint="Try again soon.")
+    monkeypatch.setattr(jobs.store, "open", Mock(side_effect=silent))
     text = html(page(a="x" * 22))
     assert "Your analyses can’t be read now" in text and "went wrong" not in text
     assert "can't be reached just now" in text.replace("&#39;", "'") and "Try again soon." in text
 
 
 def test_a_page_that_breaks_shows_a_card_instead_of_a_trace(jobs, analyzer, monkeypatch):
-    def broken() -> None:
-        raise RuntimeError("/secret")
-
-    monkeypatch.setattr(status_cards, "not_found", broken)
+    monkeypatch.setattr(status_cards, "not_found", Mock(side_effect=RuntimeError("/secret")))
     at = page(a="x" * 22)
     assert "This page could not be drawn" in html(at)
     assert "/secret" not in html(at)

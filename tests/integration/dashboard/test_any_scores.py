@@ -40,14 +40,12 @@ def scored(people: Sequence[Series], seconds: float = 240.0) -> Analysis:
     made = make_analysis(people="AB"[: len(people)])
     most = max(map(len, people))
     step = seconds / most
-    subjects = [
-        _subject(subject, logits, step) for subject, logits in zip(made.judged, people, strict=True)
-    ]
+    pairs = zip(made.judged, people, strict=True)
+    subjects = [_subject(subject, logits, step) for subject, logits in pairs]
     media = made.media.model_copy(update={"duration": seconds, "frame_count": most})
     times = [round(step * (n + 0.5), 3) for n in range(most)]
-    return decide(
-        made.model_copy(update={"media": media, "subjects": subjects, "timestamps": times})
-    )
+    scored = {"media": media, "subjects": subjects, "timestamps": times}
+    return decide(made.model_copy(update=scored))
 
 
 def _subject(subject: Subject, logits: Series, step: float) -> Subject:

@@ -16,9 +16,7 @@ from dashboard.series import Lane
 from dashboard.theme import LIGHT
 from detector import paths
 from detector.decision import decide
-from detector.errors import InputError
 from detector.schema.analysis import (
-    CustomEnsemble,
     Label,
     Modality,
     ModelResult,
@@ -38,7 +36,6 @@ from detector.schema.comparison import (
     Span,
     TimeAlignment,
 )
-from service.context import Principal, PrincipalKind, RequestContext
 from service.tasks.jobs import Job, Jobs, State
 from tests.support import pages, voice_sample
 from tests.support.kept import put
@@ -104,24 +101,6 @@ def test_two_clips_meet_at_the_times_they_share():
     assert times == [0.0, 1.0, 2.0]
     assert first == [0.0, 0.5, 1.0] and second == [1.0, 0.0, 1.0]
     assert pair.difference(lane([None]), lane([0.5]), "m") == ([], [], [])
-
-
-def test_presets_are_kept_for_who_made_them(jobs):
-    scope = session.application().scope(OWNER)
-    store, owner = scope.store, scope.owner
-    assert store.presets(owner) == {}
-    mine = CustomEnsemble(name="mine", models=["a", "b"], weights={"a": 2.0}, aggregation="top")
-    store.save_preset(owner, mine)
-    store.save_preset(owner, mine.model_copy(update={"min_models": 2}))
-    assert store.presets(owner)["mine"].min_models == 2 and len(store.presets(owner)) == 1
-    with pytest.raises(InputError, match="name"):
-        store.save_preset(owner, CustomEnsemble(models=["a"]))
-    guest = RequestContext(Principal("guest:a", PrincipalKind.GUEST))
-    theirs = session.application().scope(guest)
-    assert theirs.store.presets(theirs.owner) == {}
-    store.delete_preset(owner, "mine")
-    store.delete_preset(owner, "mine")
-    assert store.presets(owner) == {}
 
 
 @pytest.fixture
@@ -190,8 +169,7 @@ def page(job: Job | None, **more: str) -> AppTest:
 
 
 def test_the_empty_page_asks_for_a_clip(job):
-    text = html(page(None))
-    assert "Put models on one time axis" in text
+    assert "Put models on one time axis" in html(page(None))
 
 
 def test_what_was_analyzed_before_need_not_be_brought_again(job, tmp_path):
@@ -240,8 +218,7 @@ def test_models_side_by_side_and_the_link_that_reopens_them(job):
 
 
 def test_one_model_asks_for_a_second(job):
-    first = view(job).models[0].id
-    assert "Choose a second model to compare." in html(page(job, m=first))
+    assert "Choose a second model to compare." in html(page(job, m=view(job).models[0].id))
 
 
 def test_sliders_change_the_verdict_at_once_and_a_preset_keeps_them(job):
@@ -276,7 +253,6 @@ def test_an_untouched_builder_says_what_the_verdict_says(job):
     assert sliders == {f"builder-{m.id}-": float(m.counted) for m in view(job).models}
     mine, before = built(at)
     assert mine == before
-    assert analysis.verdict.probability is not None
     assert mine[1] == labels.percent(analysis.verdict.probability)
     at.slider(key=f"builder-{view(job).models[0].id}-").set_value(2.0).run()
     mine, after = built(at)
@@ -294,16 +270,11 @@ def compared(job: Job, other: str, *, face: bool = True) -> None:
     parts = [("A", "face" if face else "none", 13.0), ("B", "none", 1.2)]
     faces = [
         FaceDifference(
-            person=p,
-            box=(20, 40, 90, 120),
-            difference=d,
-            mouth=d,
-            rim=d,
-            noise_threshold=2.0,
+            person=p, box=(20, 40, 90, 120), difference=d, mouth=d, rim=d, noise_threshold=2.0,
             changed_region=part,
         )
         for p, part, d in parts
-    ]
+    ]  # fmt: skip
     unit = (1.0, 0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0, 1.0)
     comparison = Comparison(
         copy_media=media.model_copy(update={"sha256": job.record.sha256, "name": job.name}),
@@ -382,12 +353,8 @@ def test_a_face_that_moves_alike_is_told_and_drawn(job, tmp_path):
     kept = app.originals.comparisons.store.find(
         OWNER.principal.id, job.record.sha256, other.record.sha256
     )
-    traces = [
-        MovementTrace(
-            what=what, correlation=0.9, of_copy=[0.0, 1.0, -1.0], of_original=[0.1, 1, -1]
-        )
-        for what in ("head", "features")
-    ]
+    same = {"correlation": 0.9, "of_copy": [0.0, 1.0, -1.0], "of_original": [0.1, 1, -1]}
+    traces = [MovementTrace(what=what, **same) for what in ("head", "features")]
     found = kept.comparison.model_copy(
         update={
             "finding": ComparisonFinding.SAME_MOVEMENT, "moments": [], "people": [],
@@ -407,12 +374,8 @@ def test_a_face_that_moves_alike_is_told_and_drawn(job, tmp_path):
     lines = chart["data"]
     assert [line["line"]["dash"] for line in lines] == ["dash", "solid"] * 2
     assert {line["yaxis"] for line in lines} == {"y", "y2"} and lines[0]["x"][0] == 0.5
-    anew = kept.comparison.model_copy(
-        update={
-            "finding": ComparisonFinding.SAME_MOVEMENT, "reason": "other_shapes",
-            "movement": found.movement,
-        }
-    )  # fmt: skip
+    shapes = {"finding": found.finding, "reason": "other_shapes", "movement": found.movement}
+    anew = kept.comparison.model_copy(update=shapes)
     assert anew.moments
     app.originals.comparisons.store.save(OWNER.principal.id, anew)
     at = page(job, b=second)
@@ -427,7 +390,6 @@ def test_two_clips_are_compared_in_the_background(job, tmp_path):
     at = page(job, b=second)
     app = session.application()
     other = app.find(OWNER, second)
-    assert other is not None
     task = app.originals.task(OWNER.principal, job, other)
     assert task.owner == OWNER.principal.id
     app.tasks.cancel(task)
@@ -441,8 +403,7 @@ def test_two_clips_are_compared_in_the_background(job, tmp_path):
         assert begun is not None and begun is not task
         app.tasks.cancel(ended(begun) if not begun.active else begun)
         ended(begun)
-    gone = page(job, b="A" * 22)
-    assert "no longer stored here" in html(gone)
+    assert "no longer stored here" in html(page(job, b="A" * 22))
 
 
 @pytest.mark.parametrize("still", [False, True])
@@ -461,26 +422,16 @@ def test_scores_are_compared_when_the_files_are_gone(job, tmp_path, still):
     assert "could not be compared" in text
 
 
-def test_two_files_are_asked_for(job):
-    at = page(None, w="clips")
-    assert at.button(key="bring-compare").disabled
-
-
 @pytest.fixture
 def sounds(tmp_path: Path, jobs: Jobs) -> tuple[Job, Job]:
     """Two finished jobs of sounds, on a server without background work."""
-    out = []
-    for name in ("first.wav", "second.wav"):
-        path = voice_sample.write_clip(tmp_path / name)
-        found = jobs.find(put(tmp_path, path, voice_sample.make_analysis(path)), local(jobs))
-        assert found is not None
-        out.append(found)
-    return out[0], out[1]
+    paths = [voice_sample.write_clip(tmp_path / name) for name in ("first.wav", "second.wav")]
+    ids = [put(tmp_path, path, voice_sample.make_analysis(path)) for path in paths]
+    return tuple(jobs.find(id, local(jobs)) for id in ids)
 
 
 def test_voice_models_are_compared_on_a_sound(sounds):
-    at = page(sounds[0])
-    said = html(at)
+    said = html(page(sounds[0]))
     assert "Scores side by side" in said and "voice model" in said and "windows over 86" in said
     assert "Where each model looked" not in said and "No model scored" not in said
     assert "Time and memory" in said and " px" not in said
@@ -498,7 +449,6 @@ def test_a_model_of_voices_that_is_alone_says_where_others_are(tmp_path, jobs):
     for span in analysis.subjects[0].spans:
         del span.logits["aasist:l"]
     found = jobs.find(put(tmp_path, path, decide(analysis)), local(jobs))
-    assert found is not None
     said = html(page(found))
     assert "No other voice model is ready here. The Models page has more." in said
     assert "at most 97" in said and "over 100" not in said and "Choose a second" not in said

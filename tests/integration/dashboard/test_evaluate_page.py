@@ -17,9 +17,10 @@ from sqlalchemy import update
 
 from dashboard import labels
 from dashboard.pages.evaluate import report
+from dashboard.pages.evaluate.view import export
 from detector.errors import InputError
 from detector.evaluation import labelled_sets, runs
-from detector.evaluation.labels import read_labels
+from detector.evaluation.labels import pairs, read_labels
 from detector.evaluation.tallies import Share
 from detector.schema.analysis import Question
 from service.records import tables
@@ -55,9 +56,8 @@ def archive(files: dict[str, bytes]) -> Given:
 def small_set() -> Given:
     files = {f"a/real/{n}.jpg": face(n, smooth=False) for n in range(3)}
     files |= {f"a/FAKE/{n}.jpg": face(n, smooth=True) for n in range(3)}
-    return archive(
-        files | {"a/real/notes.txt": b"no picture", "other/x.jpg": b"", "__MACOSX/y": b""}
-    )
+    others = {"a/real/notes.txt": b"no picture", "other/x.jpg": b"", "__MACOSX/y": b""}
+    return archive(files | others)
 
 
 def test_a_zip_of_two_folders_becomes_a_labelled_set(tmp_path):
@@ -67,20 +67,15 @@ def test_a_zip_of_two_folders_becomes_a_labelled_set(tmp_path):
         ("a/real/notes.txt", labelled_sets.LeftOutReason.NO_MEDIA),
         ("other/x.jpg", labelled_sets.LeftOutReason.NO_FOLDER),
     ]  # fmt: skip
-    from detector.evaluation.labels import pairs, read_labels
-
     items = read_labels(made.labels)
     assert all(item.file.is_file() for item in items)
     assert len(pairs(items)) == 3  # the same name: an original and its fake
 
 
 def test_a_zip_of_voices_becomes_a_labelled_set(tmp_path):
-    voice = io.BytesIO()
-    with zipfile.ZipFile(voice, "w") as out:
-        for label in ("real", "fake"):
-            out.writestr(f"{label}/a.wav", b"RIFF")
-            out.writestr(f"{label}/b.opus", b"OggS")
-    made = labelled_sets.make([Given("voices.zip", voice.getvalue())], tmp_path)
+    sounds = {"a.wav": b"RIFF", "b.opus": b"OggS"}
+    files = {f"{label}/{name}": sounds[name] for label in ("real", "fake") for name in sounds}
+    made = labelled_sets.make([archive(files)], tmp_path)
     assert (made.real, made.fake, made.left_out) == (2, 2, [])
 
 
@@ -88,16 +83,14 @@ def test_names_in_a_zip_lead_nowhere_else(tmp_path):
     outside = tmp_path / "outside"
     folder = tmp_path / "set"
     folder.mkdir()
-    evil = archive(
-        {
-            "real/../../outside/a.jpg": face(0, smooth=False),
-            "fake/..\\..\\b.jpg": face(1, smooth=True),
-            "/real/c.jpg": face(2, smooth=False),
-            "set\\fake\\d.jpg": face(3, smooth=True),
-            "set/real/e.jpg": face(4, smooth=False),
-        }
-    )
-    made = labelled_sets.make([evil], folder)
+    evil = {
+        "real/../../outside/a.jpg": face(0, smooth=False),
+        "fake/..\\..\\b.jpg": face(1, smooth=True),
+        "/real/c.jpg": face(2, smooth=False),
+        "set\\fake\\d.jpg": face(3, smooth=True),
+        "set/real/e.jpg": face(4, smooth=False),
+    }
+    made = labelled_sets.make([archive(evil)], folder)
     assert (made.real, made.fake) == (1, 1)
     refused = {name for name, why in made.left_out if why is labelled_sets.LeftOutReason.REFUSED}
     assert refused == {"real/../../outside/a.jpg", "fake/..\\..\\b.jpg", "/real/c.jpg"}
@@ -149,9 +142,8 @@ def test_the_words_of_a_stranger_are_one_short_line(tmp_path):
 
 def test_the_name_of_what_is_refused_is_one_short_line(tmp_path):
     trick = "../a\u202eb\x1b[2J\n" + "x" * 5000 + ".jpg"
-    made = labelled_sets.make(
-        [archive({"real/a.jpg": b"x", "fake/b.jpg": b"y", trick: b"z"})], tmp_path
-    )
+    files = {"real/a.jpg": b"x", "fake/b.jpg": b"y", trick: b"z"}
+    made = labelled_sets.make([archive(files)], tmp_path)
     [(name, why)] = made.left_out
     assert why is labelled_sets.LeftOutReason.REFUSED
     assert name.startswith("../ab[2J x") and len(name) == 200
@@ -339,10 +331,8 @@ def test_the_page_says_what_its_figures_are_of(finished):
     text = html(page("evaluate", a=finished.id)).replace("\u00a0", " ")
     assert f"how good the material is: {given.count} of 6 got one." in text
     high = finished.report.thresholds[Question.MANIPULATION].high
-    assert (
-        f"the threshold of its question (Face {labels.percent(high)})".replace("\u00a0", " ")
-        in text
-    )
+    threshold = labels.percent(high).replace("\u00a0", " ")
+    assert f"the threshold of its question (Face {threshold})" in text
     assert "rank these files best alone" not in text, "the one model that judges stills is drawn"
     assert not re.search(r"\d{4}-\d\.jpg", text)
 
@@ -361,8 +351,7 @@ def test_what_is_furthest_from_the_truth_says_its_verdict(finished):
     left_open = scored.model_copy(update={"verdict": "INCONCLUSIVE"})
     assert "likely manipulated. Verdict: Inconclusive." in report._mistake(left_open, 0.9)
     voice = {"verdict": "FAKE", "answer_labels": {Question.VOICE: "FAKE"}}
-    wrong = scored.model_copy(update=voice)
-    assert "Verdict: Likely cloned." in report._mistake(wrong, 0.9)
+    assert "Verdict: Likely cloned." in report._mistake(scored.model_copy(update=voice), 0.9)
 
 
 def test_files_are_called_what_the_person_called_them(finished):
@@ -394,8 +383,6 @@ def test_more_models_than_can_be_told_apart_are_chosen_by_their_rank(finished):
 
 @pytest.mark.usefixtures("workspace")
 def test_an_export_holds_figures_and_no_media(finished):
-    from dashboard.pages.evaluate.view import export
-
     with zipfile.ZipFile(io.BytesIO(export(finished, finished.report))) as made:
         assert set(made.namelist()) == {"report.json", "report.md", "figures.csv", "scores.csv"}
         assert made.read("scores.csv").count(b"\n") == 7
@@ -413,24 +400,25 @@ def test_the_address_of_somebody_elses_says_no_more(finished, monkeypatch):
     assert "not kept here" in text and "3 originals" not in text
 
 
-def test_a_run_can_be_stopped_and_leaves_nothing(tmp_path):
+@pytest.fixture
+def runs(tmp_path: Path) -> Iterator[Evaluations]:
     tasks = make_tasks(tmp_path)
-    runs = Evaluations(tasks, tmp_path)
+    yield Evaluations(tasks, tmp_path)
+    tasks.close()
+
+
+def test_a_run_can_be_stopped_and_leaves_nothing(runs):
     run = runs.start([small_set()], ANN, models=["texture"])
-    tasks.cancel(run)
+    runs._tasks.cancel(run)
     ended(run)
     assert run.report is None and "stopped" in run.error
     runs.delete(run.id, BEN)
     assert run.folder.exists()
     runs.delete(run.id, ANN)
     assert not run.folder.exists() and runs.find(run.id, ANN) is None
-    tasks.close()
 
 
-def test_old_evaluations_are_deleted(tmp_path):
-    tasks = make_tasks(tmp_path)
-    runs = Evaluations(tasks, tmp_path)
+def test_old_evaluations_are_deleted(runs, tmp_path):
     (tmp_path / "evaluations" / ("B" * 22)).mkdir()
     runs.sweep(timedelta(seconds=-1))
     assert not list((tmp_path / "evaluations").iterdir())
-    tasks.close()

@@ -49,9 +49,8 @@ def drawn(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, str | None]]:
     monkeypatch.setattr(explain, "heatmap", heatmap)
     monkeypatch.setattr(explain, "methods_of", lambda id: ways)
     crop = np.full((32, 32, 3), 99, np.uint8)
-    monkeypatch.setattr(
-        explain, "effect", lambda heat, model: explain.Effect(crop, 0.9, 0.4, 0.8, 0.1)
-    )
+    effect = explain.Effect(crop, 0.9, 0.4, 0.8, 0.1)
+    monkeypatch.setattr(explain, "effect", lambda heat, model: effect)
     pictures._heatmaps.clear()
     for kept in (pictures.methods, pictures.effect, pictures.traces):
         kept.clear()
@@ -137,8 +136,7 @@ def test_every_trace_can_be_drawn(clip, view):
 
 
 def test_a_choice_is_answered_at_once(clip, drawn):
-    at = show(clip)
-    slider = at.slider(key="result.k.widget.alpha")
+    slider = show(clip).slider(key="result.k.widget.alpha")
     slider.set_value(30).run()  # everything is drawn and kept by now
     before, took = len(drawn), []
     for value in (40, 80, 20, 70, 50):
@@ -174,8 +172,7 @@ def test_an_unusual_signal_leads_to_its_moment(clip):
 
 
 def test_what_is_missing_is_offered_with_its_license(clip):
-    at = show(clip)
-    button = at.button(key="result.k.widget.fetch.face-landmarker")
+    button = show(clip).button(key="result.k.widget.fetch.face-landmarker")
     assert button.label == "Count blinks: fetch 3.8 MB".replace(" MB", "\u00a0MB")
     assert "Apache-2.0" in button.help
 
@@ -185,12 +182,7 @@ def test_an_older_result_says_why_it_has_none(clip):
 
 
 def test_hostile_words_stay_words():
-    signal = Signal(
-        id="x",
-        title="<b>x</b> [a](javascript:b)",
-        value="**1**",
-        reading="usual",
-        how_to_read="`x`",
-    )
+    words = {"title": "<b>x</b> [a](javascript:b)", "value": "**1**", "how_to_read": "`x`"}
+    signal = Signal(id="x", reading="usual", **words)
     row = signal_tab.table([signal]).iloc[0]
     assert "[a](" not in row["Signal"] and "**1**" not in row["Measured"]

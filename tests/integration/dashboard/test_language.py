@@ -131,19 +131,10 @@ NO_PROSE = re.compile(
 )
 """SQL, style sheets, places in a figure, the beginnings of keys and file endings."""
 NOT_FOR_PEOPLE = {
-    "auth/config.py",
-    "config.py",
-    "cookies.py",
-    "auth/session_store.py",
-    "feedback.py",
-    "hosting.py",
-    "library/__main__.py",
-    "logs.py",
-    "metrics.py",
-    "records/api_keys.py",
-    "records/seals.py",
-    "records/supabase/purge.py",
-}
+    "auth/config.py", "config.py", "cookies.py", "auth/session_store.py", "feedback.py",
+    "hosting.py", "library/__main__.py", "logs.py", "metrics.py", "records/api_keys.py",
+    "records/seals.py", "records/supabase/purge.py",
+}  # fmt: skip
 """Files that speak to whoever starts the server, in the terminal, to a database or a browser."""
 FOR_PROGRAMS = "api/"
 """Its description is English, as the contract of any API; what it says of a file is marked where it
@@ -228,12 +219,9 @@ def test_what_the_service_says_is_said_in_the_readers_language():
         if file in ("i18n.py", "server.py", "hosting.py"):  # the last two speak to a terminal
             continue
         asked = [node.test for node in ast.walk(tree) if isinstance(node, ast.If | ast.IfExp)]
-        said = [
-            node
-            for node in ast.walk(tree)
-            if isinstance(node, ast.Call) and ast.unparse(node.func) == "say"
-        ]
-        called = [node.func for node in ast.walk(tree) if isinstance(node, ast.Call)]
+        calls = [node for node in ast.walk(tree) if isinstance(node, ast.Call)]
+        said = [call for call in calls if ast.unparse(call.func) == "say"]
+        called = [call.func for call in calls]
         passed = {id(part) for node in [*asked, *said] for part in ast.walk(node)}
         passed |= {id(function) for function in called}
         wrong += [
@@ -273,8 +261,9 @@ def test_a_refusal_of_the_service_is_said_in_the_language(esperanto):
 
 
 def test_a_fault_that_a_worker_wrote_is_read_in_the_readers_language(monkeypatch, esperanto):
-    error = rules_error()
-    kept = ErrorReport.model_validate_json(fault_of(error).model_dump_json())
+    with pytest.raises(InputError) as refused:
+        rules.check_share_ttl(timedelta(days=1000))
+    kept = ErrorReport.model_validate_json(fault_of(refused.value).model_dump_json())
     assert kept.problem.message == "A link can last up to 90 days."
     assert i18n.say(message_of(kept)) == "⟦A link can last up to 90 days.⟧"
     ours = fault_of(ZeroDivisionError())
@@ -283,12 +272,6 @@ def test_a_fault_that_a_worker_wrote_is_read_in_the_readers_language(monkeypatch
         assert i18n.say(message_of(fault)) == "⟦The analysis stopped. Your file is not at fault.⟧"
     monkeypatch.setenv("UNMASK_LANGUAGE", "en")
     assert i18n.say(message_of(kept)) == kept.problem.message
-
-
-def rules_error() -> InputError:
-    with pytest.raises(InputError) as refused:
-        rules.check_share_ttl(timedelta(days=1000))
-    return refused.value
 
 
 @pytest.mark.parametrize(
@@ -342,11 +325,8 @@ def test_reasons_and_limits_are_said_in_the_language(esperanto):
         for html in card:
             left = outside(html.replace("240 held-out clips", "").replace("120 held-out clips", ""))
             assert not re.search(r"[a-z]{3,} [a-z]{3,}", left), left
-    steps = [
-        NextStep(ActionCode.ASK_ORIGINAL, {"why": "copies"}),
-        NextStep(ActionCode.CHECK_ORIGIN),
-    ]
-    for step in steps:
+    asked = NextStep(ActionCode.ASK_ORIGINAL, {"why": "copies"})
+    for step in (asked, NextStep(ActionCode.CHECK_ORIGIN)):
         assert actions.step(step, i18n.speech()).why.startswith("⟦")
 
 
@@ -362,9 +342,8 @@ def test_people_are_called_in_the_language(esperanto):
     """A result calls them in English (`Track.who`), which no mark in the code can show."""
     analysis = make_analysis()
     lanes = [series.lane(analysis, track) for track in analysis.judged]
-    view = evidence.view_data(
-        analysis, lanes, charts.lane_sizes(len(lanes)), time=1.0, seek=0, pictures={}
-    )
+    sizes = charts.lane_sizes(len(lanes))
+    view = evidence.view_data(analysis, lanes, sizes, time=1.0, seek=0, pictures={})
     found = [str(view), player.alt(analysis), verdict_card.head(analysis)]
     found += [series.place(lane.track, 14.0) for lane in lanes]
     found += [series.finding(lane, analysis.verdict.thresholds) for lane in lanes]
@@ -374,9 +353,8 @@ def test_people_are_called_in_the_language(esperanto):
 def said(at: AppTest) -> str:
     """Own HTML, titles, and what stands on, in and beside the widgets."""
     protos = [getattr(node, "proto", None) for node in at.main]
-    parts = [
-        getattr(p, name, "") for p in protos for name in ("body", "label", "placeholder", "help")
-    ]
+    shown = ("body", "label", "placeholder", "help")
+    parts = [getattr(proto, name, "") for proto in protos for name in shown]
     return "\n".join(part for part in parts if isinstance(part, str))
 
 

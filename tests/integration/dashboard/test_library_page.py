@@ -51,6 +51,11 @@ def listed(at: AppTest) -> list[str]:
     return list(at.dataframe[0].value["file"]) if at.dataframe else []
 
 
+def click(at: AppTest, key: str) -> None:
+    at.button(key=key).click()
+    run(at)
+
+
 def wait(at: AppTest, principal: Principal = LOCAL) -> LibraryTask:
     task = known().task(principal)
     assert task is not None
@@ -155,8 +160,7 @@ def test_a_folder_is_watched_until_it_is_removed(jobs, clip, folder):
         assert originals.watched() == () and "last looked at" not in texts(at)
         switch(at)
         press(at, "Remove")
-        at.button(key="library-removed").click()
-        run(at)
+        click(at, "library-removed")
         assert originals.watched() == () and not listed(at), "else it would come again"
     finally:
         originals.close()
@@ -213,8 +217,7 @@ def test_what_runs_is_shown_and_stopped(jobs, clip, monkeypatch):
 def test_after_a_restart_it_is_gone_on_with(tmp_path, clip, folder):
     with quiet(tmp_path / "data"):
         tasks = session.application().tasks
-        service = known()
-        task = service._new(LOCAL, {"folder": str(folder)})
+        task = known()._new(LOCAL, {"folder": str(folder)})
         tasks._store.add(task, "gone")  # as a server left it that died
     with quiet(tmp_path / "data"):
         at = page()
@@ -226,8 +229,7 @@ def test_after_a_restart_it_is_gone_on_with(tmp_path, clip, folder):
 
 def test_files_are_brought_and_not_kept(jobs, clip):
     at = page()
-    field = at.file_uploader(key="library-files-0")
-    field.set_value([
+    at.file_uploader(key="library-files-0").set_value([
         (HOSTILE, clip.read_bytes(), "video/mp4"), ("no.mp4", b"no film", "video/mp4"),
     ])  # fmt: skip
     run(at)
@@ -325,16 +327,13 @@ def test_marked_files_are_removed_after_a_question(many):
     at = page()
     assert "Remove 2" not in buttons(at)
     mark(at, [0, 2])
-    at.button(key="library-remove").click()
-    run(at)
+    click(at, "library-remove")
     assert "Remove 2 files from your library?" in texts(at) and "clip 9.mp4" in texts(at)
     assert len(known().store.list(LOCAL.id)) == 12
     press(at, "Keep them")
     assert len(known().store.list(LOCAL.id)) == 12
-    at.button(key="library-remove").click()
-    run(at)
-    at.button(key="library-removed").click()
-    run(at)
+    click(at, "library-remove")
+    click(at, "library-removed")
     assert len(known().store.list(LOCAL.id)) == 10
     assert "2 files were removed from your library." in texts(at)
     assert listed(at)[:2] == ["clip 10.mp4", "clip 8.mp4"]
@@ -347,8 +346,7 @@ def test_a_folder_is_removed_as_a_whole(many):
     buttons[0].click()  # that of the newest: /press
     run(at)
     assert "Remove 6 files from your library?" in texts(at)
-    at.button(key="library-removed").click()
-    run(at)
+    click(at, "library-removed")
     assert {one.source for one in known().store.list(LOCAL.id)} == {ANALYSES}
     assert "6 files were removed" in texts(at)
 

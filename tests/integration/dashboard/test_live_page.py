@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
+from unittest.mock import Mock
 
 import numpy as np
 import pytest
@@ -70,6 +71,11 @@ class Browser:
     def stream(self, **arguments: Any) -> None:
         self.streamer = arguments
 
+    def send(self, count: int = 1) -> None:
+        """Send frames into the page's callback, as WebRTC does."""
+        for _ in range(count):
+            self.streamer["video_frame_callback"](Picture())
+
 
 @pytest.fixture
 def browser(monkeypatch: pytest.MonkeyPatch) -> Browser:
@@ -103,17 +109,6 @@ def at(browser: Browser, engine: StandInEngine) -> AppTest:
     return turn_to(AppTest.from_file(APP, default_timeout=PATIENT), "live").run()
 
 
-class Camera:
-    """Sends frames into the page's callback, as WebRTC does."""
-
-    def __init__(self, browser: Browser) -> None:
-        self.browser = browser
-
-    def send(self, count: int = 1) -> None:
-        for _ in range(count):
-            self.browser.streamer["video_frame_callback"](Picture())
-
-
 class Picture:
     """A frame of PyAV's, as much as is used of it."""
 
@@ -130,12 +125,17 @@ class Picture:
         return Picture(rgb)
 
 
-def started(at: AppTest, browser: Browser) -> Camera:
+def started(at: AppTest, browser: Browser) -> Viewer:
     at.button(key="live-start").click().run()
-    camera = Camera(browser)
-    camera.send(2)
+    browser.send(2)
     at.run()
-    return camera
+    return at.session_state["live-visit"].viewer
+
+
+def opened(**options: Any) -> Viewer:
+    """Somebody's camera."""
+    settings = choices.settings(choices.LiveOptions())
+    return session.application().viewers.open(settings, choices.LiveOptions(**options))
 
 
 def text(at: AppTest) -> str:
@@ -216,17 +216,14 @@ def test_every_trouble_has_words():
 
 
 def test_no_place_left_is_said(at, browser, monkeypatch):
-    session.application().viewers.open(
-        choices.settings(choices.LiveOptions()), choices.LiveOptions()
-    )
+    opened()
     at.button(key="live-start").click().run()
     assert "Enough for now" in cover(at) and "1 camera is on already" in cover(at)
     assert "Clips can be analyzed as usual." in cover(at)
 
 
 def test_a_reader_starts_nothing(at, browser, engine, monkeypatch):
-    reader = Principal("someone", PrincipalKind.USER, Role.VIEWER)
-    come_as(monkeypatch, reader)
+    come_as(monkeypatch, Principal("someone", PrincipalKind.USER, Role.VIEWER))
     at.button(key="live-start").click().run()
     assert "Your account reads results and starts no analysis." in cover(at)
     assert not engine.opened
@@ -251,15 +248,14 @@ def test_the_line_under_the_picture_says_which_models_score_seldom():
 
 def test_a_session_from_start_to_its_analysis(at, browser, engine, jobs):
     assert "No picture is recorded." in caption(at) and "the scores are kept" in caption(at)
-    camera = started(at, browser)
+    viewer = started(at, browser)
     assert browser.streamer["desired_playing_state"] is True and not cover(at)
     page = text(at)
     assert "24 frames a second" in page and "scored 8 a second" in page and "delay 110" in page
     assert "Inconclusive" in page and "52 %" in page and "interval 41 to 63" in page
     assert "Light low" in page and "Face size good" in page and "180 px" in page
-    viewer = at.session_state["live-visit"].viewer
     viewer._first -= 5  # five seconds have passed
-    camera.send()
+    browser.send()
     at.button(key="live-stop").click().run()
     assert "Session ended" in cover(at) and "The scores are kept, and no picture." in cover(at)
     assert "00:05 watched" in text(at) and "No reading yet" not in text(at)
@@ -278,8 +274,7 @@ def test_a_session_from_start_to_its_analysis(at, browser, engine, jobs):
 
 
 def test_a_camera_that_shows_known_footage(at, browser):
-    started(at, browser)
-    viewer = at.session_state["live-visit"].viewer
+    viewer = started(at, browser)
     viewer.known = FoundFootage(
         match_sha256="0" * 64, name="<b>rally</b>.mp4", source="/press", start=2.0, mirrored=False,
         matched=9, asked=12,
@@ -310,9 +305,9 @@ def test_nothing_is_recorded_means_nothing(at, browser, engine, tmp_path):
     at.session_state["live-keep"] = SessionRetention.NOTHING
     at.run()
     assert caption(at) == "Nothing is recorded. Frames are scored on this computer and forgotten."
-    camera = started(at, browser)
-    at.session_state["live-visit"].viewer._first -= 5
-    camera.send()
+    viewer = started(at, browser)
+    viewer._first -= 5
+    browser.send()
     at.button(key="live-stop").click().run()
     assert "Nothing of it was kept." in cover(at)
     assert engine.opened[0].finished == 0 and engine.opened[0].closed == 1
@@ -325,11 +320,10 @@ def test_a_video_is_kept_where_it_was_asked_for(at, browser, tmp_path):
     at.session_state["live-keep"] = SessionRetention.VIDEO
     at.run()
     assert "The video will be recorded on this computer" in caption(at)
-    camera = started(at, browser)
+    viewer = started(at, browser)
     assert "The video is recorded on this computer" in caption(at)
-    viewer = at.session_state["live-visit"].viewer
     viewer._first -= 5
-    camera.send(3)
+    browser.send(3)
     at.button(key="live-stop").click().run()
     assert "The scores and the video are kept." in cover(at)
     kept = session.application().find(OWNER, viewer.result)
@@ -370,11 +364,10 @@ def test_a_voice_beside_the_face(at, browser, engine):
     at.toggle(key="live-microphone").set_value(True).run()
     assert browser.data["microphone"] is True, "the browser is asked for both at once"
     assert caption(at).endswith("Sound is never kept.")
-    camera = started(at, browser)
+    viewer = started(at, browser)
     sound = browser.streamer["media_stream_constraints"]["audio"]
-    assert sound == dict.fromkeys(
-        ("echoCancellation", "noiseSuppression", "autoGainControl"), False
-    )
+    changes = ("echoCancellation", "noiseSuppression", "autoGainControl")
+    assert sound == dict.fromkeys(changes, False)
     assert at.toggle(key="live-microphone").disabled
     (voice,) = engine.voices
     assert "No sound of the microphone has come yet." in text(at)
@@ -396,9 +389,8 @@ def test_a_voice_beside_the_face(at, browser, engine):
         number = "" if likely is None else f"<b>{labels.percent(likely)}</b> likelihood"
         for words in (*expected, number.replace(labels.NBSP, " ")):
             assert words in text(at), words
-    viewer = at.session_state["live-visit"].viewer
     viewer._first -= 20
-    camera.send()
+    browser.send()
     at.run()
     assert "This microphone stopped sending audio." in text(at)
     at.button(key="live-stop").click().run()
@@ -427,26 +419,18 @@ def spoken(logit: float | None, seconds: float = 9.0, band: float = 7_400.0) -> 
     if logit is not None:
         voice._spans.append(SpanSegment(start=8, end=12, logits={"timbre": logit}))
     speech = [(0.0, seconds)] if seconds else []
-    return decide(
-        voice._undecided(
-            SpeechMeasurement(seconds=12, spans=speech, bandwidth_hz=band, snr=30), 12.0
-        )
-    )
-
-
-class Instant:
-    """An analyzer that has always finished."""
-
-    def analyze(self, *_: object, **__: object) -> Analysis:
-        return make_analysis()
+    measured = SpeechMeasurement(seconds=12, spans=speech, bandwidth_hz=band, snr=30)
+    return decide(voice._undecided(measured, 12.0))
 
 
 def test_keeping_the_last_seconds(at, browser, jobs, monkeypatch):
-    monkeypatch.setattr(jobs.runner, "_analyzer", Instant())
+    instant = Mock()
+    instant.analyze.return_value = make_analysis()
+    monkeypatch.setattr(jobs.runner, "_analyzer", instant)
     at.session_state["live-keep"] = SessionRetention.NOTHING
     at.run()
-    camera = started(at, browser)
-    camera.send(3)
+    started(at, browser)
+    browser.send(3)
     at.button(key="live-keep-frames").click().run()
     assert "The last seconds are being analyzed." in text(at)
     key = at.session_state["live-kept"]
@@ -456,13 +440,10 @@ def test_keeping_the_last_seconds(at, browser, jobs, monkeypatch):
 
 
 def test_a_failure_to_keep_is_said(at, browser, monkeypatch):
-    camera = started(at, browser)
-    at.session_state["live-visit"].viewer._first -= 5
-    camera.send()
-
-    def full(*_: object, **__: object) -> str:
-        raise OSError("/secret/path is full")
-
+    viewer = started(at, browser)
+    viewer._first -= 5
+    browser.send()
+    full = Mock(side_effect=OSError("/secret/path is full"))
     monkeypatch.setattr(Application, "keep_live", full)
     at.button(key="live-stop").click().run()
     assert "Something went wrong here; the log says more." in cover(at)
@@ -486,12 +467,9 @@ def test_a_server_that_stops_keeps_what_runs(monkeypatch):
     app = session.application()
     app.stop()  # nobody came: nothing is loaded for it
     assert "viewers" not in vars(app)
-    viewer = app.viewers.open(
-        choices.settings(choices.LiveOptions()), choices.LiveOptions(scope=app.scope(OWNER))
-    )
+    viewer = opened(scope=app.scope(OWNER))
     for _ in range(2):
         viewer.receive(Picture())
-        assert viewer._first is not None
         viewer._first -= 5
     app.stop()
     assert viewer.ended and viewer.result and app.find(OWNER, viewer.result)
@@ -538,11 +516,7 @@ def test_the_reading_in_each_state(label):
 
 def test_words_from_outside_are_escaped():
     bad = "<b onclick=x>"
-    state = made_state(
-        reading=reading(Label.FAKE, 0.9).__class__(
-            **{**reading().__dict__, "text": bad, "person": bad}
-        )
-    )
+    state = made_state(reading=replace(reading(), text=bad, person=bad))
     assert bad not in cards.now(state, LIMITS, running=True)
     found = link.Finding("camera", "bad", bad)
     assert bad not in cards.connection([found], bad)
@@ -563,8 +537,7 @@ def test_the_figure_has_fixed_axes(state, palette):
     [(54.0, ["00:00", "00:20", "00:40", "00:54"]), (85.0, ["00:40", "01:00", "01:25"])],
 )
 def test_the_axis_of_a_session_that_ended_counts_from_its_start(end, times):
-    drawn = live.figure(made_state(end), LIMITS, LIGHT, ended=True).to_dict()
-    axis = drawn["layout"]["xaxis"]
+    axis = live.figure(made_state(end), LIMITS, LIGHT, ended=True).to_dict()["layout"]["xaxis"]
     assert "now" not in axis["ticktext"] and axis["ticktext"][: len(times)] == times
     assert axis["tickvals"][-1] == 0
 
@@ -607,24 +580,15 @@ def test_which_servers_help(where, env, urls):
 
 def test_a_providers_relay(monkeypatch):
     lent = [{"urls": ["turn:lent.example"], "username": "u", "credential": "c"}]
-    asked: list[tuple[str, ...]] = []
-
-    def cloudflare(*values: str) -> list[Any]:
-        asked.append(values)
-        return lent
-
+    cloudflare = Mock(return_value=lent)
     monkeypatch.setattr(ice, "get_cloudflare_ice_servers", cloudflare)
-    env = Config.model_validate(
-        {"cloudflare_turn_key_id": "id", "cloudflare_turn_key_api_token": "token"}
-    )
-    assert ice.servers(AWAY, env) == lent and asked == [("id", "token")]
+    keys = {"cloudflare_turn_key_id": "id", "cloudflare_turn_key_api_token": "token"}
+    env = Config.model_validate(keys)
+    assert ice.servers(AWAY, env) == lent
+    cloudflare.assert_called_once_with("id", "token")
     assert ice.has_relay(lent) and not ice.has_relay(STUN)
-    assert ice.servers("http://localhost:8501", env) == [] and len(asked) == 1
-
-    def down(*_: str) -> list[Any]:
-        raise ValueError("Failed")
-
-    monkeypatch.setattr(ice, "get_cloudflare_ice_servers", down)
+    assert ice.servers("http://localhost:8501", env) == [] and cloudflare.call_count == 1
+    cloudflare.side_effect = ValueError("Failed")
     assert ice.urls(ice.servers(AWAY, env)) == [ice.PUBLIC_STUN], "the page goes on without"
 
 
@@ -642,29 +606,14 @@ def test_offline_asks_nobody(monkeypatch):
         ({"kinds": []}, STUN, False, "WebRTC is switched off", "can’t make a video link"),
         ({"camera": "NotAllowedError", "kinds": ["host"]}, [], True, "blocked it", "the camera is"),
         ({"camera": "insecure", "kinds": []}, STUN, False, "only to pages over HTTPS", "camera is"),
-        (
-            {"kinds": ["host", "relay"]},
-            [*STUN, {"urls": "turn:t"}],
-            False,
-            "The TURN server passes video on.",
-            "is there",
-        ),
-        (
-            {"kinds": ["host"], "errors": [{"url": "turn:t", "code": 401}]},
-            [{"urls": "turn:t"}],
-            False,
-            "refuses the user name or password",
-            "probably won’t",
-        ),
-        (
-            {"kinds": ["host"], "errors": [{"url": "turn:t", "code": 701}]},
-            [{"urls": ["turn:t"]}],
-            False,
-            "doesn’t answer from this network",
-            "probably won’t",
-        ),
+        ({"kinds": ["host", "relay"]}, [*STUN, {"urls": "turn:t"}], False,
+         "The TURN server passes video on.", "is there"),
+        ({"kinds": ["host"], "errors": [{"url": "turn:t", "code": 401}]}, [{"urls": "turn:t"}],
+         False, "refuses the user name or password", "probably won’t"),
+        ({"kinds": ["host"], "errors": [{"url": "turn:t", "code": 701}]}, [{"urls": ["turn:t"]}],
+         False, "doesn’t answer from this network", "probably won’t"),
     ],
-)
+)  # fmt: skip
 def test_the_connection_test_says_what_is_wrong(tested, servers, local, said, sentence):
     found = link.findings(tested, servers, local)
     assert any(said in one.text for one in found)
@@ -751,19 +700,15 @@ def test_an_insecure_page_watches_cameras_by_address_all_the_same(by_address, br
 
 
 def test_the_pictures_of_a_camera_go_to_who_has_its_pass():
-    viewer = session.application().viewers.open(
-        choices.settings(choices.LiveOptions()), choices.LiveOptions()
-    )
+    viewer = opened()
 
     async def look() -> list[bytes]:
-        parts = []
-        async for part in server._pictures(viewer):
-            parts.append(part)
-            if len(parts) == 2:
-                viewer.end()
-            else:
-                viewer.show(np.full((480, 640, 3), 200, np.uint8))
-        return parts
+        sent = server._pictures(viewer)
+        first = await anext(sent)
+        viewer.show(np.full((480, 640, 3), 200, np.uint8))
+        second = await anext(sent)
+        viewer.end()
+        return [first, second, *[part async for part in sent]]
 
     viewer.show(np.full((240, 320, 3), 90, np.uint8))
     first, second = asyncio.run(look())

@@ -2,8 +2,10 @@
 
 import shutil
 from collections.abc import Iterator
+from unittest.mock import Mock
 
 import pytest
+from streamlit.testing.v1 import AppTest
 
 from dashboard import session
 from dashboard.pages.models import card
@@ -22,9 +24,13 @@ _WHOLE = Question.SYNTHESIS.spec.task
 pytestmark = pytest.mark.usefixtures("jobs")
 
 
+def found(words: str) -> AppTest:
+    """The page after a search."""
+    return page("models").text_input(key="models-find").set_value(words).run()
+
+
 def test_every_ready_model_has_its_label():
-    at = page("models")
-    text = html(at)
+    text = html(page("models"))
     for spec in registry.list_models():
         if spec.bundled:
             ours = card.overall(spec)
@@ -39,8 +45,7 @@ def test_every_ready_model_has_its_label():
 
 
 def test_clips_that_a_calibration_took_in_two_forms_are_counted_once():
-    fitted = registry.get_spec("timbre").calibration
-    assert fitted.clips == 2 * 421
+    assert registry.get_spec("timbre").calibration.clips == 2 * 421
     text = html(page("models"))
     assert "on 421 clips of speech" in text and "as recorded and as Opus" in text
     assert "842 clips" not in text
@@ -49,20 +54,17 @@ def test_clips_that_a_calibration_took_in_two_forms_are_counted_once():
 
 
 def test_a_card_says_where_an_operating_point_is_from():
-    at = page("models")
-    at.text_input(key="models-find").set_value("meso4-df").run()
+    at = found("meso4-df")
     assert "not here; its own score decides, at 0.5" in html(at)
     at.button(key="more-meso4-df").click().run()
     assert "Says fake above" in html(at) and "pipeline.py, compute_accuracy" in html(at)
-    at = page("models")
-    at.text_input(key="models-find").set_value("classnseg").run()
+    at = found("classnseg")
     assert "not yet: shown as uncalibrated" in html(at)
 
 
 def test_the_strong_model_is_offered_once_and_calmly():
     at = page("models")
-    first = registry.manifest().recommended[0]
-    title = registry.get_spec(first.id).title
+    title = registry.get_spec(registry.manifest().recommended[0].id).title
     assert "The bundled models are small." in html(at) and title in html(at)
     at.button(key="offer-no").click().run()
     assert "The bundled models are small." not in html(at)
@@ -71,9 +73,7 @@ def test_the_strong_model_is_offered_once_and_calmly():
 def test_a_failed_download_leaves_the_offer_with_the_reason(monkeypatch):
     offered = inventory.offered()[0]
 
-    def fail(spec: object, progress: object = None) -> None:
-        raise WeightsError("The server answered 404.")
-
+    fail = Mock(side_effect=WeightsError("The server answered 404."))
     monkeypatch.setattr(weights, "fetch", fail)
     downloads = session.application().downloads
     downloads.start(offered.spec.id, lambda progress: fail(offered), LOCAL)
@@ -115,8 +115,7 @@ def test_offline_offers_nothing(monkeypatch):
 
 
 def test_filters_search_and_table():
-    at = page("models")
-    at.text_input(key="models-find").set_value("mesoinception").run()
+    at = found("mesoinception")
     text = html(at)
     assert "MesoInception4" in text and "<h3>Texture</h3>" not in text
     at.text_input(key="models-find").set_value("no such thing").run()
@@ -181,8 +180,7 @@ def test_what_did_not_come_says_why_and_nothing_against_the_model(
         raise fault from OSError(-2, "Name or service not known")
 
     monkeypatch.setattr(weights, "fetch", fail)
-    at = page("models")
-    at.text_input(key="models-find").set_value(forgotten.id).run()
+    at = found(forgotten.id)
     assert at.button(key=f"get-{forgotten.id}").label.startswith("Download ")
     at.button(key=f"get-{forgotten.id}").click().run()
     until(lambda: (one := download(forgotten.id)) and not one.active)
@@ -200,12 +198,9 @@ def test_what_did_not_come_says_why_and_nothing_against_the_model(
 
 
 def test_another_file_than_the_published_one_is_said(monkeypatch, forgotten):
-    def fail(spec: object, progress: object = None) -> None:
-        raise WeightsError("Not the one the manifest states.", code="weights_corrupted")
-
-    monkeypatch.setattr(weights, "fetch", fail)
-    at = page("models")
-    at.text_input(key="models-find").set_value(forgotten.id).run()
+    other = WeightsError("Not the one the manifest states.", code="weights_corrupted")
+    monkeypatch.setattr(weights, "fetch", Mock(side_effect=other))
+    at = found(forgotten.id)
     at.button(key=f"get-{forgotten.id}").click().run()
     until(lambda: inventory.status(forgotten.id).state == "failed")
     until(lambda: not ((one := download(forgotten.id)) and one.active))
@@ -220,8 +215,7 @@ def test_check_all_files_finds_what_was_laid_into_the_folder(shared, forgotten):
     folder = weights.cache()
     folder.mkdir(parents=True, exist_ok=True)
     shutil.copy(shared / "weights" / "mesonet" / "Meso4_DF.h5", folder / "Meso4_DF (1).h5")
-    at = page("models")
-    at.text_input(key="models-find").set_value(forgotten.id).run()
+    at = found(forgotten.id)
     assert "Not downloaded" in html(at)
     at.button(key="check-files").click().run()
     text = html(at)
@@ -232,18 +226,17 @@ def test_check_all_files_finds_what_was_laid_into_the_folder(shared, forgotten):
 
 
 def test_a_license_is_accepted_before_its_model_is_fetched(monkeypatch):
-    found = [s for s in inventory.inventory() if s.state == "available" and s.spec.research_only]
-    assert found, "the catalog holds no model of a restricted license that can be downloaded"
-    spec = found[0].spec
-    asked: list[str] = []
-    monkeypatch.setattr(inventory, "download", lambda id, progress=None: asked.append(id))
-    at = page("models")
-    at.text_input(key="models-find").set_value(spec.id).run()
+    limited = [s for s in inventory.inventory() if s.state == "available" and s.spec.research_only]
+    assert limited, "the catalog holds no model of a restricted license that can be downloaded"
+    spec = limited[0].spec
+    download = Mock()
+    monkeypatch.setattr(inventory, "download", download)
+    at = found(spec.id)
     at.button(key=f"get-{spec.id}").click().run()
-    assert not asked and spec.license_weights.split(";")[0] in html(at)
+    assert not download.called and spec.license_weights.split(";")[0] in html(at)
     at.button(key=f"accepted-{spec.id}").click().run()
-    until(lambda: asked)
-    assert asked == [spec.id]
+    until(lambda: download.called)
+    assert [given.args[0] for given in download.call_args_list] == [spec.id]
     assert weights.accepted_license(spec) is not None
 
 

@@ -3,6 +3,7 @@
 import re
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from unittest.mock import ANY, Mock
 
 import pytest
 from streamlit.testing.v1 import AppTest
@@ -15,7 +16,7 @@ from service.records.model import LOCAL, Preferences
 from service.records.seals import Keyring
 from service.tasks.jobs import Jobs, State
 from tests.support.kept import forge, put
-from tests.support.pages import OWNER, buttons, come_as, html, page
+from tests.support.pages import OWNER, button, buttons, come_as, html, page, press
 from tests.support.result_sample import make_analysis, make_clip
 from tests.support.scopes import local
 from tests.support.waiting import PATIENT
@@ -30,18 +31,17 @@ def key(tmp_path: Path, jobs: Jobs) -> str:
     return put(tmp_path, clip, make_analysis(clip), name="clip <b>.webm")
 
 
-def test_an_answer_that_was_kept_says_so_and_can_be_made_anew(jobs, key):
+def test_an_answer_that_was_kept_says_so_and_can_be_made_anew(jobs, key, monkeypatch):
     at = page(a=key)
     assert "analyzed" in html(at) and "kept from" not in html(at)
     assert "Analyze again" not in buttons(at)
     jobs.store.record_cache_hit(LOCAL, key, datetime.now(UTC))
     at = page(a=key)
     assert "kept from" in html(at) and "already analyzed this file with these settings" in html(at)
-    asked: list[str] = []
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(Application, "rerun", lambda self, context, key, settings: asked.append(key))
-        next(b for b in at.button if b.label == "Analyze again").click().run()
-    assert asked == [key]
+    rerun = Mock()
+    monkeypatch.setattr(Application, "rerun", rerun)
+    press(at, "Analyze again")
+    rerun.assert_called_once_with(ANY, key, ANY)
 
 
 def test_who_only_has_the_address_sees_it_and_changes_nothing(jobs, key, monkeypatch):
@@ -54,13 +54,12 @@ def test_who_only_has_the_address_sees_it_and_changes_nothing(jobs, key, monkeyp
     assert "Likely manipulated" in html(at) and "Compare" in buttons(at)
     assert not {"Analyze again", "Try it"} & set(buttons(at))
     for label in ("Try it", "Analyze again"):  # drawn for its owner, pressed by another
-        next(b for b in owners.button if b.label == label).click()
+        button(owners, label).click()
     owners.run()
     assert not {"Analyze again", "Try it"} & set(buttons(owners))
     assert session.application().robustness.find(key, session.current_user()) is None
     assert jobs.store.analysis(LOCAL, key) == before
-    record = jobs.store.get(LOCAL, key)
-    assert record.state is State.DONE
+    assert jobs.store.get(LOCAL, key).state is State.DONE
 
 
 def test_a_result_outlives_its_file(jobs, key):
@@ -87,9 +86,8 @@ def test_a_link_shows_the_result_and_no_way_further(jobs, key):
         # Not a word of the page, or of what it keeps for it, names the record.
         sent = re.sub(r"(?s)data:image[^\"']*", "", str([e.proto for e in at.main]))
         assert key not in sent + text
-        session.application().scope(reader).store.revoke(
-            reader.principal.id, share.id
-        )  # not theirs
+        theirs = session.application().scope(reader)
+        theirs.store.revoke(theirs.owner, share.id)  # not theirs
         assert "You were sent" in html(page(s=share.token))
         assert jobs.store.revoke(LOCAL, share.id)
         assert "This link is not in force" in html(page(s=share.token))
@@ -97,10 +95,8 @@ def test_a_link_shows_the_result_and_no_way_further(jobs, key):
 
 
 def test_only_who_brought_a_file_can_delete_it(jobs, key):
-    app, other = (
-        session.application(),
-        RequestContext(Principal("guest:other", PrincipalKind.GUEST)),
-    )
+    app = session.application()
+    other = RequestContext(Principal("guest:other", PrincipalKind.GUEST))
     assert app.find(other, key) is not None  # they have the address
     assert app.delete(other, key) == [] and app.usage(other).records == 0
     assert app.usage(OWNER).records == 1 and app.usage(OWNER).bytes > 1000

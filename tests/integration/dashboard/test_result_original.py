@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
+from unittest.mock import ANY, Mock
 
 import av
 import cv2
@@ -91,6 +92,15 @@ def looked_for(job: Job) -> Job:
     return job
 
 
+def found_in_library(
+    jobs: Jobs, clips: dict[str, Path], finds: Finds, finding: Found, **more: Any
+) -> Job:
+    """The result of a copy of footage in the library, with what comparing them finds."""
+    finds(finding, **more)
+    known().add_folder(LOCAL, clips["press"].parent)
+    return looked_for(analyzed(jobs, clips["shared"]))
+
+
 def banner(at: AppTest) -> str:
     """The words of the banner; empty without one."""
     found = re.findall(r'<p class="um-say"><b>(.*?)</b></p>.*?<p>(.*?)</p>', texts(at), re.DOTALL)
@@ -117,7 +127,6 @@ def test_what_a_live_session_recorded_is_looked_for_too(jobs, clips, finds):
         app.find(OWNER, app.keep_live(analysis, "live.webm", scope=scope, media=film))
         for film in (clips["shared"], None)
     )
-    assert recorded is not None and unrecorded is not None
     task = app.originals.lookup(OWNER.principal, recorded)
     assert task is not None and ended(task).error == ""
     assert banner(page(a=recorded.key)).startswith(f"{IN_LIBRARY}: nothing differs")
@@ -159,14 +168,11 @@ def test_a_manipulated_copy_heads_the_result_over_the_detectors_own_answer(jobs,
     assert number[0] in texts(at), "counts nothing in the detectors' number"
     percent = re.search(r"\d+ %", number[0])
     assert f"Detectors alone: {percent[0]}, no sign of manipulation found." in texts(at)
-    after = jobs.store.analysis(LOCAL, job.key)
-    assert after.verdict == before.verdict
+    assert jobs.store.analysis(LOCAL, job.key).verdict == before.verdict
 
 
 def test_what_is_not_the_original_is_taken_back_and_stays_so(jobs, clips, finds):
-    finds(Found.FACE_DIFFERS)
-    known().add_folder(LOCAL, clips["press"].parent)
-    shared = looked_for(analyzed(jobs, clips["shared"]))
+    shared = found_in_library(jobs, clips, finds, Found.FACE_DIFFERS)
     at = page(a=shared.key)
     # Also under thresholds of the person's own, which are decided from what was analyzed.
     at.slider(key=f"result.{shared.key}.widget.thresholds.manipulation").set_value((30, 99))
@@ -197,13 +203,8 @@ def test_what_is_not_the_original_is_taken_back_and_stays_so(jobs, clips, finds)
         (Found.NOT_SAME_FOOTAGE, {}, "Footage like it is in your library: not the same footage"),
     ],
 )  # fmt: skip
-def test_each_finding_has_its_words(
-    jobs, clips, finds, finding, more,
-    said
-):  # fmt: skip
-    finds(finding, **more)
-    known().add_folder(LOCAL, clips["press"].parent)
-    at = page(a=looked_for(analyzed(jobs, clips["shared"])).key)
+def test_each_finding_has_its_words(jobs, clips, finds, finding, more, said):
+    at = page(a=found_in_library(jobs, clips, finds, finding, **more).key)
     assert banner(at).split(" | ")[0] == said
     assert ("Begins at" in banner(at)) is finding.same_footage
     accused = finding in (Found.MOUTH_DIFFERS, Found.FACE_DIFFERS) and not more
@@ -276,9 +277,8 @@ def test_a_cropped_copy_is_known_by_the_face_in_it(jobs, clips, finds, tmp_path,
     known().add_prints(LOCAL, fingerprint(clips["press"], press), press, source)
     with av.open(str(clips["press"])) as container:
         frames = [frame.to_ndarray(format="rgb24") for frame in container.decode(video=0)]
-    cropped = write_copy(
-        tmp_path / "cropped.mp4", frames, 25, CopyOptions(crop=(0.12, 0.1, 0.14, 0.1))
-    )
+    crop = CopyOptions(crop=(0.12, 0.1, 0.14, 0.1))
+    cropped = write_copy(tmp_path / "cropped.mp4", frames, 25, crop)
     shared = looked_for(analyzed(jobs, cropped))
     found = session.application().originals.found(OWNER, shared)
     assert found.by_faces
@@ -289,18 +289,12 @@ def test_a_cropped_copy_is_known_by_the_face_in_it(jobs, clips, finds, tmp_path,
 
 
 def test_an_original_in_a_folder_is_analyzed_for_the_comparison(jobs, clips, finds, monkeypatch):
-    finds(Found.NOTHING_DIFFERS)
-    known().add_folder(LOCAL, clips["press"].parent)
-    shared = looked_for(analyzed(jobs, clips["shared"]))
-    begun: list[str] = []
-
-    def submit(self: Jobs, file: Any, name: str, settings: Any, scope: Any) -> Job:
-        begun.append(name)
-        return analyzed(jobs, clips["press"])
-
+    shared = found_in_library(jobs, clips, finds, Found.NOTHING_DIFFERS)
+    submit = Mock(side_effect=lambda *_: analyzed(jobs, clips["press"]))
     monkeypatch.setattr(Jobs, "submit", submit)
     at = press(page(a=shared.key), "Open the comparison")
-    assert begun == ["press <i>1.webm"] and "Finding of the comparison" in texts(at)
+    submit.assert_called_once_with(ANY, "press <i>1.webm", ANY, ANY)
+    assert "Finding of the comparison" in texts(at)
     assert at.query_params["a"] == shared.key and at.query_params["b"] != shared.key
 
 
@@ -324,8 +318,7 @@ def test_who_has_an_address_or_a_link_sees_the_finding_and_presses_nothing(
         assert folder not in str([element.proto for element in at.main])
     assert banner(by_address).startswith("Compared with press &lt;i&gt;1.webm: only the face")
     press(owners, "Not the original")  # of a page that was drawn for its owner
-    kept = jobs.store.analysis(LOCAL, shared.key)
-    assert kept.comparison is not None
+    assert jobs.store.analysis(LOCAL, shared.key).comparison is not None
 
 
 def step(at: AppTest) -> str:
@@ -350,9 +343,8 @@ def test_footage_that_was_compared_is_opened_from_the_banner_alone(jobs, clips, 
 
 @pytest.mark.parametrize("why", ["gone", "other footage"])
 def test_what_cannot_be_opened_or_is_other_footage_is_no_step(jobs, clips, finds, why, monkeypatch):
-    finds(Found.NOT_SAME_FOOTAGE if why == "other footage" else Found.NOTHING_DIFFERS)
-    known().add_folder(LOCAL, clips["press"].parent)
-    shared = looked_for(analyzed(jobs, clips["shared"]))
+    finding = Found.NOT_SAME_FOOTAGE if why == "other footage" else Found.NOTHING_DIFFERS
+    shared = found_in_library(jobs, clips, finds, finding)
     if why == "gone":  # who does not sit here opens no folder
         come_as(monkeypatch, OWNER.principal)
     at = page(a=shared.key)
@@ -371,7 +363,7 @@ def test_a_library_that_has_nothing_says_so_where_the_original_is_looked_for(
     assert step(at).startswith("Find the original | No match in 1 other file. Footage")
     at = press(at, "Compare two clips")
     assert at.query_params == {"a": shared.key, "w": "clips"}
-    with pytest.MonkeyPatch.context() as patch:
+    with monkeypatch.context() as patch:
         come_as(patch, Principal("guest:other", PrincipalKind.GUEST))
         assert "No match in" not in texts(page(a=shared.key))
     jobs.store.save_preferences(LOCAL, Preferences(find_originals=False))
@@ -434,9 +426,8 @@ def test_what_was_not_found_is_said_in_the_row_as_well(jobs, clips, lookup, stat
     shared = analyzed(jobs, clips["shared"])
     at = page(a=shared.key)
     lookup.active, lookup.state = False, state
-    assert said in texts(run(at)) and said not in texts(page(a=shared.key)), (
-        "who did not see it begin"
-    )
+    assert said in texts(run(at))
+    assert said not in texts(page(a=shared.key)), "who did not see it begin"
 
 
 @pytest.mark.parametrize(

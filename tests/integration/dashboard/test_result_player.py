@@ -4,15 +4,9 @@ from typing import Any
 
 import streamlit as st
 from PIL import Image
-from streamlit.testing.v1 import AppTest
 
 from tests.support import pages
 from tests.support.result_sample import HEIGHT, WIDTH, make_analysis
-
-
-def press(at: AppTest, label: str) -> None:
-    next(button for button in at.button if button.label == label).click().run()
-    assert not at.exception
 
 
 def test_an_animation_moves_until_a_moment_is_chosen(tmp_path, monkeypatch):
@@ -29,10 +23,10 @@ def test_an_animation_moves_until_a_moment_is_chosen(tmp_path, monkeypatch):
     assert not any("can’t play" in caption.value for caption in at.caption)
 
     drawn.clear()
-    press(at, "Later peak")
+    pages.press(at, "Later peak")
     assert drawn and path not in drawn
     assert "The frame at 00:" in pages.texts(at)
 
     drawn.clear()
-    press(at, "Play the animation")
+    pages.press(at, "Play the animation")
     assert path in drawn

@@ -8,9 +8,11 @@ import re
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
+from unittest.mock import Mock
 
 import numpy as np
 import pytest
+from PIL import Image
 from streamlit.testing.v1 import AppTest
 
 from dashboard import labels, series
@@ -39,6 +41,7 @@ from detector.schema.analysis import (
     ConfidenceInterval,
     Label,
     Modality,
+    ModelResult,
     OddsPoint,
     OwnThreshold,
     Question,
@@ -51,7 +54,7 @@ from detector.schema.analysis import (
 )
 from service.records.model import ResultOrigin
 from tests.support import pages
-from tests.support.pages import texts
+from tests.support.pages import button, texts
 from tests.support.result_sample import make_analysis, make_clip, make_picture
 
 HOSTILE = '<img src=x onerror="alert(1)"> [a](javascript:b).webm'
@@ -66,9 +69,7 @@ def clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def no_network(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """Anything that would run a network raises; a heatmap is made up, and counted."""
 
-    def refuse(*args: object, **kwargs: object) -> None:
-        raise AssertionError("the result view ran a network")
-
+    refuse = Mock(side_effect=AssertionError("the result view ran a network"))
     monkeypatch.setattr(pipeline.Analyzer, "analyze", refuse)
     monkeypatch.setattr(registry, "load_model", refuse)
     drawn: list[str] = []
@@ -92,8 +93,10 @@ def show(path: Path, analysis: Analysis | None = None, name: str = "a.webm") -> 
     return pages.result(path, analysis or make_analysis(path), name)
 
 
-def button(at: AppTest, label: str) -> Any:
-    return next(b for b in at.button if b.label == label)
+def change(analysis: Analysis, question: Question, **changes: object) -> None:
+    """Change what decides a question."""
+    before = analysis.ensembles[question]
+    analysis.ensembles[question] = before.model_copy(update=changes)
 
 
 def moment(at: AppTest) -> tuple[float, str]:
@@ -113,11 +116,8 @@ def test_the_verdict_is_said_in_words_with_its_number_and_its_limits(clip):
     assert "The face of <b>Person B</b> (right), 00:01 to 00:08 and 00:10 to 00:11." in page
     assert "No sign of manipulation found for Person A (left)." in page
     made = make_analysis()
-    assert made.verdict.probability is not None and made.judged[0].probability is not None
-    number, alone = (
-        series.labels.percent(p).replace("\u00a0", " ")
-        for p in (made.verdict.probability, made.judged[0].probability)
-    )
+    likely = (made.verdict.probability, made.judged[0].probability)
+    number, alone = (labels.percent(p).replace("\u00a0", " ") for p in likely)
     assert number != alone
     assert f"<b>{number}</b> combined likelihood" in page and f"Person B alone {alone}" in page
     assert "agree" not in page and "mean of" not in page
@@ -126,8 +126,7 @@ def test_the_verdict_is_said_in_words_with_its_number_and_its_limits(clip):
 
 
 def test_a_name_from_outside_is_only_text(clip):
-    analysis = make_analysis(clip, name=HOSTILE)
-    page = texts(show(clip, analysis, HOSTILE))
+    page = texts(show(clip, make_analysis(clip, name=HOSTILE), HOSTILE))
     assert "<img src=x" not in page and "&lt;img src=x" in page
 
 
@@ -135,13 +134,13 @@ def test_the_page_opens_at_the_first_reason(clip):
     at = show(clip)
     reason = make_analysis().verdict.reasons[0]
     assert moment(at) == (reason.time, "B")
-    assert f"Frame at {series.labels.clock(reason.time or 0)}" in texts(at)
+    assert f"Frame at {labels.clock(reason.time or 0)}" in texts(at)
 
 
 def test_reasons_and_peaks_move_the_moment(clip):
     at = show(clip)
     second = pulls.rows(make_analysis())[1]
-    button(at, series.labels.clock(second.time or 0, tenths=False)).click().run()
+    button(at, labels.clock(second.time or 0, tenths=False)).click().run()
     assert moment(at) == (second.time, "B")
     lane = series.lane(make_analysis(), make_analysis().judged[0])
     later = min(t for t in series.peaks(lane) if t > (second.time or 0))
@@ -194,8 +193,7 @@ def test_a_model_without_a_heatmap_says_so(clip):
 def test_the_table_says_what_the_lanes_say(clip):
     at = show(clip)
     table = at.dataframe[0].value
-    assert list(table.columns) == ["Person", "Time", "Combined", "SBI", "Xception", "VideoMAE",
-                                   "Reading"]  # fmt: skip
+    assert " ".join(table.columns) == "Person Time Combined SBI Xception VideoMAE Reading"
     assert len(table) == 64
     assert (table["Reading"] == "– not in frame").sum() == 3
     assert table["Combined"].isna().sum() == 3 + 3
@@ -236,16 +234,13 @@ def test_a_person_out_of_frame_is_said_and_the_nearest_moment_offered(clip):
     at.run()
     assert "Person B is not in frame here." in texts(at)
     nearest = make_analysis().judged[0].frames[0].time
-    button(at, f"Nearest moment, {series.labels.clock(nearest)}").click().run()
+    button(at, f"Nearest moment, {labels.clock(nearest)}").click().run()
     assert moment(at) == (nearest, "B")
 
 
-def test_a_picture_has_no_timeline(tmp_path):
-    from PIL import Image
-    from skimage.data import astronaut
-
+def test_a_picture_has_no_timeline(tmp_path, astronaut):
     path = tmp_path / "portrait.png"
-    Image.fromarray(astronaut()).save(path)
+    Image.fromarray(astronaut).save(path)
     at = show(path, make_picture())
     page = texts(at)
     assert "No sign of manipulation found</span></h2>" in page
@@ -257,8 +252,7 @@ def test_scores_without_a_face_are_of_the_whole_picture(clip):
     analysis = make_analysis(clip)
     analysis.subjects = analysis.judged[:1]
     analysis.judged[0].modality, analysis.judged[0].side = Modality.FULL_FRAME, None
-    at = show(clip, decide(analysis))
-    page = texts(at)
+    page = texts(show(clip, decide(analysis)))
     assert "The whole picture" in page
     assert "Person" not in page and "people" not in page and "1 person" not in page
 
@@ -266,12 +260,9 @@ def test_scores_without_a_face_are_of_the_whole_picture(clip):
 def test_a_speaker_beside_people_takes_no_place_among_the_pictures(clip):
     analysis = make_analysis(clip)
     spans = [SpanSegment(start=n, end=n + 2.0, logits={"voice": -1.0}) for n in (0.0, 2.0, 4.0)]
-    voice = Subject(
-        id="1", modality=Modality.VOICE, start=0.0, end=6.0, thumbnail_time=0.0, spans=spans
-    )
-    analysis.subjects.append(voice)
-    at = show(clip, decide(analysis))
-    page = texts(at)
+    times = {"start": 0.0, "end": 6.0, "thumbnail_time": 0.0}
+    analysis.subjects.append(Subject(id="1", modality=Modality.VOICE, spans=spans, **times))
+    page = texts(show(clip, decide(analysis)))
     assert "2 people" in page and "3 people" not in page and "Speaker 1" in page
 
 
@@ -312,8 +303,7 @@ def test_a_track_that_was_not_judged_is_in_strips_boxes_and_words(clip):
         face.logits, face.quality.problem = {}, ReasonCode.TOO_BLURRED
     analysis.judged[1].spans = []
     analysis = decide(analysis)
-    unjudged = analysis.judged[1]
-    assert unjudged.label is Label.NOT_APPLICABLE
+    assert analysis.judged[1].label is Label.NOT_APPLICABLE
     lanes = [series.lane(analysis, t) for t in analysis.judged]
     data = evidence.view_data(analysis, lanes, [], time=0.0, seek=0, pictures={("A", 3): "data:x"})
     person = data["strips"]["rows"][1]
@@ -321,9 +311,8 @@ def test_a_track_that_was_not_judged_is_in_strips_boxes_and_words(clip):
     assert {t["text"] for t in person["tiles"]["wide"]} == {"–"}
     assert "too blurred" in person["tiles"]["wide"][0]["name"]
     assert {f["word"] for f in data["boxes"]["people"][1]["faces"]} == {"too blurred"}
-    assert "Could not be judged: Person A (left, too blurred)." in verdict_card.head(
-        analysis
-    ).replace("\u00a0", " ")
+    head = verdict_card.head(analysis).replace("\u00a0", " ")
+    assert "Could not be judged: Person A (left, too blurred)." in head
 
 
 def test_only_the_moment_may_change_without_a_new_version(clip):
@@ -386,10 +375,8 @@ def test_a_box_is_burned_in_where_the_face_is(clip):
     ],
 )
 def test_only_what_a_browser_plays_gets_a_player(container, codec, kind, expected):
-    media = make_analysis().media.model_copy(
-        update={"container": container, "codec": codec, "kind": kind}
-    )
-    assert plays(media) is expected
+    shown = {"container": container, "codec": codec, "kind": kind}
+    assert plays(make_analysis().media.model_copy(update=shown)) is expected
 
 
 def test_downloads_hold_the_analysis_the_notes_and_every_moment(clip):
@@ -399,10 +386,8 @@ def test_downloads_hold_the_analysis_the_notes_and_every_moment(clip):
     assert Analysis.model_validate(made["analysis"]) == analysis
     assert made["notes"] == "Received by mail."
     assert made["sha256_at_export"] == analysis.media.sha256
-    table = (
-        downloads.maker("csv", clip, analysis, ResultOrigin.HERE, wishes)().decode().splitlines()
-    )
-    rows = list(csv.DictReader(table[:-1]))
+    table = downloads.maker("csv", clip, analysis, ResultOrigin.HERE, wishes)().decode()
+    rows = list(csv.DictReader(table.splitlines()[:-1]))
     assert len(rows) == len(analysis.judged) * len(analysis.timestamps)
     first = rows[0]
     assert (first["person"], first["score"], first["why"]) == ("B", "", "not_in_frame")
@@ -481,21 +466,17 @@ def test_moved_thresholds_do_not_claim_our_error_rates():
 
 def test_a_rate_is_said_by_its_count_and_by_what_such_a_count_leaves_likely():
     made = make_analysis()
-    ensemble = made.ensembles[Question.MANIPULATION]
     limits = Thresholds(
         low=0.3, high=0.7, false_positive_rate=0.0, false_negative_rate=0.1818,
         false_positives=Tally(count=0, files=45), false_negatives=Tally(count=6, files=33),
         data="78 clips",
     )  # fmt: skip
-    made.ensembles[Question.MANIPULATION] = ensemble.model_copy(update={"thresholds": limits})
+    change(made, Question.MANIPULATION, thresholds=limits)
     said = " ".join(how_we_know.text(decide(made))).replace("\u00a0", " ")
-    assert (
-        "In our tests none of 45 untouched clips scored above 70 % (at most 8 %, with 95 % "
-        "confidence)."
-    ) in said
-    assert (
-        "6 of 33 manipulated clips scored below 30 % (at most 35 %, with 95 % confidence)" in said
-    )
+    none = "In our tests none of 45 untouched clips scored above 70 %"
+    assert f"{none} (at most 8 %, with 95 % confidence)." in said
+    six = "6 of 33 manipulated clips scored below 30 %"
+    assert f"{six} (at most 35 %, with 95 % confidence)" in said
     assert "Measured on 78 clips." in said and " 0 %" not in said
 
 
@@ -505,8 +486,7 @@ def test_no_rate_is_said_of_a_lower_threshold_that_there_is_none_of():
         low=0.0, high=0.7, can_clear=False, data="479 clips of many sources",
         false_positives=Tally(count=3, files=227), false_negatives=Tally(count=0, files=137),
     )  # fmt: skip
-    ensemble = made.ensembles[Question.MANIPULATION]
-    made.ensembles[Question.MANIPULATION] = ensemble.model_copy(update={"thresholds": limits})
+    change(made, Question.MANIPULATION, thresholds=limits)
     said = " ".join(how_we_know.text(decide(made))).replace("\u00a0", " ")
     assert "3 of 227 untouched clips scored above 70 %" in said and "scored below" not in said
     assert (
@@ -567,10 +547,7 @@ def test_an_open_question_is_a_row_that_is_not_counted(clip):
     assert "Not decided: score below the threshold" in rows and "not counted</span>" in rows
     assert "<span>Likely manipulated</span></h2>" in page
     weak = make_analysis(clip, whole=0.0)
-    ensemble = weak.ensembles[Question.SYNTHESIS]
-    weak.ensembles[Question.SYNTHESIS] = ensemble.model_copy(
-        update={"auc": ConfidenceInterval(value=0.64, low=0.53, high=0.75)}
-    )
+    change(weak, Question.SYNTHESIS, auc=ConfidenceInterval(value=0.64, low=0.53, high=0.75))
     assert "Not decided: one weak model" in question.rows(decide(weak))
 
 
@@ -578,10 +555,7 @@ def withheld(*clip: Path) -> Analysis:
     """No sign in the face, and a whole picture that is less suspicious and has no threshold."""
     made = make_analysis(*clip, whole=-6.0, fake=False)
     limits = made.ensembles[Question.SYNTHESIS].thresholds
-    unable = made.ensembles[Question.SYNTHESIS].model_copy(
-        update={"thresholds": limits.model_copy(update={"low": 0.0})}
-    )
-    made.ensembles[Question.SYNTHESIS] = unable
+    change(made, Question.SYNTHESIS, thresholds=limits.model_copy(update={"low": 0.0}))
     return decide(made)
 
 
@@ -589,7 +563,6 @@ def test_models_of_an_open_question_say_nothing_by_themselves():
     made = make_analysis(whole=0.9)
     assert made.verdict.answers[Question.SYNTHESIS].undecided_secondary
     (synth,) = [m for m in made.models if m.id == "synth"]
-    assert synth.calibration is not None and synth.probability is not None
     data = {"data": "479 clips of many sources"}
     synth.label, synth.calibration = Label.FAKE, synth.calibration.model_copy(update=data)
     row = [str(cell) for cell in models_tab.row(made, synth)]
@@ -654,17 +627,12 @@ def test_a_view_of_one_question_changes_no_verdict():
 @pytest.mark.parametrize("people", ["A", "AB"])
 def test_the_bars_sum_to_the_combined_number_as_printed(whole, fake, people):
     made = make_analysis(whole=whole, fake=fake, people=people)
-    for question_, ensemble in made.ensembles.items():
-        update = {
-            "uncertainty": UncertaintyRates(
-                size=0.7, sharpness=0.3, compression=0.4, frames=0.2, disagreement=0.5
-            ),
-            "calibration": Calibration(scale=1.0, offset=-0.37, data="x", clips=100),
-        }
-        made.ensembles[question_] = ensemble.model_copy(update=update)
+    rates = UncertaintyRates(size=0.7, sharpness=0.3, compression=0.4, frames=0.2, disagreement=0.5)
+    calibration = Calibration(scale=1.0, offset=-0.37, data="x", clips=100)
+    for asked in made.ensembles:
+        change(made, asked, uncertainty=rates, calibration=calibration)
     made = decide(made)
     rows, answer = pulls.rows(made), pulls.answer_of(made)
-    assert answer.probability is not None
     assert sum(row.tenths for row in rows) == pulls.total(answer)
     assert pulls.total(answer) == round(10 * logit(answer.probability))
     assert [r.slug for r in rows if not r.id] == ["na"] * sum(not r.id for r in rows)
@@ -682,12 +650,17 @@ def test_a_model_without_a_score_keeps_its_row(clip):
     assert ("VideoMAE", "not counted: switched off") in pulls.silent(off)
 
 
-def test_a_published_model_is_said_to_be_judged_by_its_authors_point(clip):
+def with_published(clip: Path) -> tuple[Analysis, ModelResult]:
+    """A result with a model that its authors' threshold judges."""
     made = make_analysis(clip, people="A", fake=False)
     gend = made.models[0].model_copy(update={"calibration": None, "operating_point": 0.5})
     made.models[0] = gend
-    alone = decide(made, models=[gend.id])
-    page = texts(show(clip, alone))
+    return made, gend
+
+
+def test_a_published_model_is_said_to_be_judged_by_its_authors_point(clip):
+    made, gend = with_published(clip)
+    page = texts(show(clip, decide(made, models=[gend.id])))
     assert "by its authors’ threshold, not measured here" in page
     assert "so it can’t clear a file" in page
     assert "of untouched clips score above" not in page  # those are other models'
@@ -695,9 +668,7 @@ def test_a_published_model_is_said_to_be_judged_by_its_authors_point(clip):
 
 
 def test_beside_measured_models_it_is_shown_and_said_not_to_count(clip):
-    made = make_analysis(clip, people="A", fake=False)
-    gend = made.models[0].model_copy(update={"calibration": None, "operating_point": 0.5})
-    made.models[0] = gend
+    made, gend = with_published(clip)
     made = decide(made)
     assert (gend.plain or gend.title, "not counted: not measured here") in pulls.silent(made)
     at = show(clip, made)
@@ -711,8 +682,7 @@ def test_beside_measured_models_it_is_shown_and_said_not_to_count(clip):
 def test_the_interval_of_the_likelihood_is_said_and_explained_once(clip):
     made = make_analysis(clip)
     table = [OddsPoint(logit=x, share=0.62, low=0.45, high=0.77, clips=60) for x in (-9, 9)]
-    ensemble = made.ensembles[Question.MANIPULATION]
-    made.ensembles[Question.MANIPULATION] = ensemble.model_copy(update={"odds": table})
+    change(made, Question.MANIPULATION, odds=table)
     decided = decide(made)
     low, high = decided.verdict.interval or (0, 0)
     assert low == 0.45 and high == max(0.77, decided.verdict.probability or 0)
@@ -722,7 +692,7 @@ def test_the_interval_of_the_likelihood_is_said_and_explained_once(clip):
     assert page.count(said) == 1 and "62" not in said
     assert page.count("as many manipulated as untouched clips") == 1
     few = [point.model_copy(update={"clips": 12}) for point in table]
-    made.ensembles[Question.MANIPULATION] = ensemble.model_copy(update={"odds": few})
+    change(made, Question.MANIPULATION, odds=few)
     assert "too few such clips in our tests for an interval" in texts(show(clip, decide(made)))
 
 

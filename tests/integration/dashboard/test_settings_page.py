@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from html import unescape
 from pathlib import Path
 from typing import Any
+from unittest.mock import Mock
 
 import numpy as np
 import pytest
@@ -23,7 +24,7 @@ from service.records.model import Preferences, State
 from service.records.rules import new_id
 from service.storage.uploads import Upload
 from service.tasks.calibrations import CalibrationRequest, CalibrationTask
-from tests.support.pages import OWNER, come_as, texts
+from tests.support.pages import OWNER, button, come_as, press, run, texts
 from tests.support.result_sample import make_analysis
 from tests.support.tasks import ended
 from tests.support.waiting import PATIENT
@@ -45,9 +46,7 @@ def _page() -> None:
 
 
 def show() -> AppTest:
-    at = AppTest.from_function(_page, default_timeout=PATIENT).run()
-    assert not at.exception, [e.message for e in at.exception]
-    return at
+    return run(AppTest.from_function(_page, default_timeout=PATIENT))
 
 
 def own(**changes: Any) -> OwnCalibration:
@@ -69,9 +68,8 @@ def test_nothing_is_set_at_first_and_the_page_says_what_it_takes():
     at = show()
     page = texts(at)
     assert "Choose unaltered videos" in page
-    assert next(b for b in at.button if b.label == "Set the threshold").disabled
-    uploader = at.get("file_uploader")[0]
-    assert "at least 19" in uploader.proto.label
+    assert button(at, "Set the threshold").disabled
+    assert "at least 19" in at.get("file_uploader")[0].proto.label
     at.segmented_control(key="own-rate").set_value(0.01).run()
     assert "at least 99" in at.get("file_uploader")[0].proto.label
     assert "24 hours" in page and "UNMASK_RETENTION_HOURS" in page
@@ -80,8 +78,7 @@ def test_nothing_is_set_at_first_and_the_page_says_what_it_takes():
 
 def test_where_copies_are_kept_the_page_says_so(monkeypatch):
     monkeypatch.setenv("UNMASK_SUPABASE_MEDIA", "on")
-    page = texts(show())
-    assert "of an account’s files, as long as their results" in page
+    assert "of an account’s files, as long as their results" in texts(show())
 
 
 def test_what_is_kept_is_shown_switched_and_deleted():
@@ -163,6 +160,14 @@ def finish() -> CalibrationTask:
     return ended(run)
 
 
+def write_clips(folder: Path, count: int, different: int = 99) -> list[Path]:
+    """Files of `different` contents."""
+    clips = [folder / f"{number}.mp4" for number in range(count)]
+    for number, clip in enumerate(clips):
+        clip.write_bytes(b"z" * (number % different + 1))
+    return clips
+
+
 def start(clips: list[Path], uploads: Path | None = None) -> CalibrationTask:
     request = CalibrationRequest(clips, ["texture"], 0.05, "", uploads=uploads)
     return session.application().calibrations.start(request, LOCAL)
@@ -171,14 +176,13 @@ def start(clips: list[Path], uploads: Path | None = None) -> CalibrationTask:
 def test_a_folder_is_read_where_it_is_and_the_threshold_kept(scorer, tmp_path):
     folder = tmp_path / "mine"
     folder.mkdir()
-    for number in range(20):
-        (folder / f"{number}.mp4").write_bytes(b"x" * (number + 1))
+    write_clips(folder, 20)
     at = show()
     at.text_input(key="own-what").set_value("my phone")
     at.text_input(key="own-folder").set_value(str(folder)).run()
     assert "each folder is taken as one" in texts(at)
     at.pills(key="own-models").set_value(["texture"]).run()
-    next(b for b in at.button if b.label == "Set the threshold").click().run()
+    press(at, "Set the threshold")
     run = finish()
     assert not run.error and run.done == run.total == 20
     assert scorer.settings[0].models == ["texture"]
@@ -198,26 +202,23 @@ def test_too_few_clips_are_refused_before_anything_runs(scorer, tmp_path):
     (tmp_path / "mine" / "one.mp4").write_bytes(b"x")
     at = show()
     at.text_input(key="own-folder").set_value(str(tmp_path / "mine")).run()
-    next(b for b in at.button if b.label == "Set the threshold").click().run()
+    press(at, "Set the threshold")
     shown = unescape(at.error[0].value)
     assert "at least 19 clips" in shown
     assert shown.endswith("Add clips: the highest rate here, 10 %, takes 8 more clips.")
     for number in range(9):
         (tmp_path / "mine" / f"{number}.mp4").write_bytes(b"x")
-    next(b for b in at.button if b.label == "Set the threshold").click().run()
+    press(at, "Set the threshold")
     shown = unescape(at.error[0].value)
     assert shown.endswith("Add clips, or choose 10 %, for which these are enough.")
     at.text_input(key="own-folder").set_value("/nowhere").run()
-    next(b for b in at.button if b.label == "Set the threshold").click().run()
+    press(at, "Set the threshold")
     assert "not a folder" in at.error[0].value
     assert current() is None and not scorer.settings
 
 
 def test_clips_that_can_not_be_judged_leave_too_few_for_the_rates_offered(scorer, tmp_path):
-    clips = [tmp_path / f"{number}.mp4" for number in range(19)]
-    for number, clip in enumerate(clips):
-        clip.write_bytes(b"z" * (number % 6 + 1))  # copies count once
-    start(clips)
+    start(write_clips(tmp_path, 19, different=6))  # copies count once
     assert finish().code == "too_few_clips"
     shown = unescape(show().error[0].value)
     assert "there are 6." in shown and "14 %" not in shown
@@ -225,18 +226,16 @@ def test_clips_that_can_not_be_judged_leave_too_few_for_the_rates_offered(scorer
 
 
 def test_uploads_say_how_many_recordings_they_are_of(scorer):
-    def button() -> Any:
-        return next(b for b in at.button if b.label == "Set the threshold")
-
     at = show()
     files = [(f"{n}.mp4", b"y" * (n + 1), "video/mp4") for n in range(19)]
     at.file_uploader[0].set_value(files).run()
-    assert button().disabled and "Say how many different recordings" in texts(at)
+    assert button(
+        at, "Set the threshold"
+    ).disabled and "Say how many different recordings" in texts(at)
     at.number_input(key="own-sources").set_value(12).run()
     assert "19 clips. They are deleted" in texts(at)
-    button().click().run()
-    made = finish().result
-    assert made.sources == 12
+    press(at, "Set the threshold")
+    assert finish().result.sources == 12
     at.run()
     assert at.success and not at.warning
 
@@ -252,29 +251,19 @@ def test_uploaded_clips_are_deleted_at_the_end(scorer, data):
 
 def test_one_run_at_a_time_and_it_can_be_stopped(scorer, tmp_path):
     scorer.wait = threading.Event()
-    clips = []
-    for number in range(19):
-        clips.append(tmp_path / f"{number}.mp4")
-        clips[-1].write_bytes(b"z" * (number + 1))
+    clips = write_clips(tmp_path, 19)
     run = start(clips)
     with pytest.raises(Exception, match="Another calibration"):
         start(clips)
-    at = show()
-    at.button(key="own-stop").click().run()
+    show().button(key="own-stop").click().run()
     assert run.cancel.is_set()
     scorer.wait.set()
     finish()
 
 
 def test_a_fault_of_ours_is_said_with_what_to_look_for_in_the_log(scorer, tmp_path, monkeypatch):
-    def fail(*args: object, **options: object) -> Analysis:
-        raise ZeroDivisionError
-
-    monkeypatch.setattr(scorer, "analyze", fail)
-    clips = [tmp_path / f"{number}.mp4" for number in range(19)]
-    for number, clip in enumerate(clips):
-        clip.write_bytes(b"z" * (number + 1))
-    start(clips)
+    monkeypatch.setattr(scorer, "analyze", Mock(side_effect=ZeroDivisionError))
+    start(write_clips(tmp_path, 19))
     run = finish()
     assert run.error and run.reference
     shown = show().error[0].value.replace("&#45;", "-").replace("&#46;", ".")

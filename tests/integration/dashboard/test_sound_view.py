@@ -6,7 +6,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from pypdf import PdfReader
 
 from dashboard import series
 from dashboard.components.timeline import sound
@@ -27,6 +26,7 @@ from detector.schema.analysis import (
 from tests.support import pages
 from tests.support import result_sample as picture_sample
 from tests.support.pages import texts
+from tests.support.pdf import text_of
 from tests.support.result_sample import make_clip
 from tests.support.voice_sample import make_analysis, write_clip
 
@@ -75,8 +75,7 @@ def test_what_can_not_be_judged_says_why(clip, heard, words):
 
 
 def test_without_a_calibrated_model_the_scores_are_shown_and_decide_nothing(clip):
-    analysis = make_analysis(clip, calibrated=False)
-    page = texts(pages.result(clip, analysis, "message.wav"))
+    page = texts(pages.result(clip, make_analysis(clip, calibrated=False), "message.wav"))
     assert "Could not be judged" in page and "nobody has measured from which score" in page
     assert "Not judged: no calibrated model" in page
 
@@ -100,8 +99,7 @@ def test_the_view_holds_what_was_heard_and_scored(clip):
     shown = [view["plot"]["lanes"][1]["pictures"][0]["alt"] for view in (data, mfcc)]
     assert wave["alt"] and score["alt"] and all(shown) and shown[0] != shown[1]
     assert all(picture.startswith("data:image/png;base64,") for picture in pictures.values())
-    gone = sound_page._pictures("/nowhere.wav", "hash", 13.0, False)
-    assert gone is None
+    assert sound_page._pictures("/nowhere.wav", "hash", 13.0, False) is None
 
 
 def test_the_tabs_of_a_sound_speak_of_no_face(clip):
@@ -137,14 +135,11 @@ def test_what_came_of_its_trials_is_said_in_words_of_a_sound(clip):
     analysis = decide(make_analysis(clip).model_copy(update={"robustness": tried}))
     assert analysis.verdict.label is Label.INCONCLUSIVE  # a verdict that turns around is none
     said = texts(pages.result(clip, analysis, "message.wav")).replace("\u00a0", " ")
-    assert (
-        "Fragile: the verdict of this part changes under noise 10 dB below the voice (1 of 2)."
-        in said
-    )
+    changes = "the verdict of this part changes under noise 10 dB below the voice (1 of 2)."
+    assert f"Fragile: {changes}" in said
     assert "3 windows of speech from 00:00.0 to 00:12.0, the same in each, in 4.2 s." in said
     assert "−75 points" in said and "MP3 at 32 kbit/s" in said and "whole clip" not in said
-    pdf = "".join(p.extract_text() for p in PdfReader(io.BytesIO(as_pdf(collect(analysis)))).pages)
-    pdf = " ".join(pdf.split())
+    pdf = text_of(as_pdf(collect(analysis)))
     assert "3 windows of speech from 00:00 to 00:12, listened to again" in pdf
     assert "under 1 of 2 changes" in pdf
 
@@ -219,9 +214,7 @@ def test_the_table_has_a_row_a_window(clip):
 
 
 def test_the_report_is_of_a_sound(clip):
-    document = as_pdf(collect(make_analysis(clip), clip))
-    text = " ".join(page.extract_text() for page in PdfReader(io.BytesIO(document)).pages)
-    text = " ".join(text.split())
+    text = text_of(as_pdf(collect(make_analysis(clip), clip)))
     assert "Likely cloned" in text and "Voice cloned?" in text
     assert "13.0 s, of it 10.0 s of speech" in text and "0 × 0" not in text
     assert "The voice" in text and "5 of 5" in text and "pcm_s16le, mono" in text

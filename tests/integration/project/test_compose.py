@@ -78,20 +78,13 @@ def test_without_the_profile_there_is_unmask_alone():
 
 def test_unmask_gets_its_own_settings_and_no_others():
     table = (ROOT / "docs" / "hosting.md").read_text("utf-8").split("## Settings")[1]
-    listed = {
-        name
-        for line in table.splitlines()
-        if line.startswith("| `")
-        for name in re.findall(r"`(\w+)`", line.split("|")[1])
-    }
+    firsts = re.findall(r"^\| (`[^|]*)\|", table, re.M)
+    listed = {name for first in firsts for name in re.findall(r"`(\w+)`", first)}
     wanted = set(SERVICES["unmask"]["environment"])
     assert wanted == listed - {"UNMASK_DATA", "SPACE_ID"} | {"STREAMLIT_SERVER_BASE_URL_PATH"}
     assert "env_file" not in SERVICES["unmask"]
-    known = " ".join(
-        p.read_text("utf-8")
-        for r in ("detector", "service", "dashboard")
-        for p in (ROOT / r).rglob("*.py")
-    )
+    packages = ("detector", "service", "dashboard")
+    known = " ".join(p.read_text("utf-8") for r in packages for p in (ROOT / r).rglob("*.py"))
     assert [n for n in wanted if n not in known and not n.startswith("STREAMLIT_")] == []
 
 
@@ -153,19 +146,15 @@ def test_every_key_is_made_and_goes_where_it_belongs():
         "SUPABASE_ANON_KEY": {"unmask", "storage"},
     }
     for key, expected in holders.items():
-        having = {
-            name
-            for name in SERVICES
-            if any(given[key] in value for value in environment(name, given).values())
-        }
+        passed = {name: environment(name, given).values() for name in SERVICES}
+        having = {n for n, values in passed.items() if any(given[key] in v for v in values)}
         assert having == expected, key
     assert len({given[key] for key in holders}) == len(holders)
     roles = (FOLDER / "services.sql").read_text("utf-8")
     for name in ("auth", "rest", "storage"):
         (address,) = [v for v in environment(name, given).values() if v.startswith("postgres://")]
-        user = re.fullmatch(
-            rf"postgres://(\w+):{given['SERVICES_PASSWORD']}@db:5432/postgres", address
-        )
+        known = rf"postgres://(\w+):{given['SERVICES_PASSWORD']}@db:5432/postgres"
+        user = re.fullmatch(known, address)
         assert user and f"alter role {user[1]} password" in roles
 
 
@@ -182,8 +171,7 @@ def test_the_keys_are_tokens_that_unmask_takes(monkeypatch):
     for name in ("SUPABASE_URL", "SUPABASE_ANON_KEY"):
         monkeypatch.setenv(name, app[name])
     monkeypatch.setenv("UNMASK_SIGN_IN", "required")
-    read = config.accounts()
-    assert read.url == "http://gateway:8000"
+    assert config.accounts().url == "http://gateway:8000"
     monkeypatch.setenv("SUPABASE_ANON_KEY", given["SUPABASE_SECRET_KEY"])
     with pytest.raises(SystemExit, match="secret key"):
         config.accounts()
@@ -200,9 +188,8 @@ def test_the_file_is_its_owners_and_written_once(tmp_path, monkeypatch, capsys):
     assert stat.S_IMODE(file.stat().st_mode) == 0o600
     written = file.read_text("utf-8")
     said = capsys.readouterr().out
-    assert "GOTRUE_SMTP" in said and not any(
-        value in said for value in settings(written).values() if len(value) > 30
-    )
+    secrets = [value for value in settings(written).values() if len(value) > 30]
+    assert "GOTRUE_SMTP" in said and not any(secret in said for secret in secrets)
     with pytest.raises(SystemExit, match="is there"):
         keys.main(["--no-mail"])
     assert file.read_text("utf-8") == written
@@ -278,10 +265,8 @@ def test_the_migrations_are_applied_once(postgres, fresh):
     assert first.returncode == 0, first.stderr
     assert first.stdout.splitlines() == [f"unmask: applied {name}" for name in files]
     with postgres.transaction(fresh) as database:
-        rows = database.rows(
-            "select version, name, xmin::text from supabase_migrations.schema_migrations"
-            " order by version"
-        )
+        applied = "select version, name from supabase_migrations.schema_migrations order by version"
+        rows = database.rows(applied)
         assert [f"{row['version']}_{row['name']}.sql" for row in rows] == files
         database.run("update instance set keep_days = 7")
         database.connection.commit()
@@ -316,8 +301,7 @@ def test_a_database_that_does_not_answer_is_no_success(postgres):
 def test_the_services_get_a_password_of_their_own(postgres):
     """As PostgreSQL keeps it: salted, and by the verifier of RFC 5802 that this password has."""
     postgres.need_our_own()
-    script = str(FOLDER / "services.sql")
-    options = ("--set", "ON_ERROR_STOP=1", "--file", script)
+    options = ("--set", "ON_ERROR_STOP=1", "--file", str(FOLDER / "services.sql"))
     done = run(
         postgres, postgres.name, "psql", *options,
         PGUSER="supabase_admin", SERVICES_PASSWORD="a'b$c of nobody else",
@@ -333,9 +317,8 @@ def test_the_services_get_a_password_of_their_own(postgres):
     for row in rows:
         method, rounds, salt, stored, server = re.split(r"[$:]", row["rolpassword"])
         assert method == "SCRAM-SHA-256"
-        salted = hashlib.pbkdf2_hmac(
-            "sha256", b"a'b$c of nobody else", base64.b64decode(salt), int(rounds)
-        )
+        password, salt = b"a'b$c of nobody else", base64.b64decode(salt)
+        salted = hashlib.pbkdf2_hmac("sha256", password, salt, int(rounds))
         assert hmac.digest(salted, b"Server Key", "sha256") == base64.b64decode(server)
         client = hmac.digest(salted, b"Client Key", "sha256")
         assert hashlib.sha256(client).digest() == base64.b64decode(stored)
@@ -343,20 +326,12 @@ def test_the_services_get_a_password_of_their_own(postgres):
 
 @dataclass
 class Gateway:
-    """A Caddy with supabase/Caddyfile, before servers that note what reaches them.
-
-    Attributes
-    ----------
-    url : str
-    asked : list of (str, str, str, dict)
-        Service, method, path with its question, and headers in small letters.
-    log : Path
-        What Caddy says.
-    """
+    """A Caddy with supabase/Caddyfile, before servers that note what reaches them."""
 
     url: str
     log: Path
     asked: list[tuple[str, str, str, dict[str, str]]] = field(default_factory=list)
+    """Service, method, path with its question, and headers in small letters."""
 
 
 @pytest.fixture(scope="module")
@@ -435,15 +410,8 @@ def test_the_clients_paths_reach_the_services_without_their_beginning(gateway):
 
 def test_nothing_else_is_reached(gateway):
     gateway.asked.clear()
-    for path in (
-        "/",
-        "/auth/v2/x",
-        "/rest",
-        "/rest/v1",
-        "/realtime/v1/x",
-        "/pg/x",
-        "/mail/../Caddyfile",
-    ):
+    others = "/ /auth/v2/x /rest /rest/v1 /realtime/v1/x /pg/x /mail/../Caddyfile"
+    for path in others.split():
         assert httpx.get(gateway.url + path).status_code in (308, 404), path
     assert httpx.get(f"{gateway.url}/mail/").status_code == 404
     assert gateway.asked == []
@@ -457,18 +425,15 @@ def test_a_large_file_goes_through(gateway):
 
 
 def test_a_service_that_fails_leaves_no_key_in_the_log(gateway):
-    answer = httpx.get(
-        f"{gateway.url}/rest/v1/break?token=hidden-one", headers={"apikey": "hidden-two"}
-    )
-    assert answer.status_code == 502
+    url = f"{gateway.url}/rest/v1/break?token=hidden-one"
+    assert httpx.get(url, headers={"apikey": "hidden-two"}).status_code == 502
     assert "hidden" not in gateway.log.read_text()
 
 
 def test_the_texts_of_mails_lead_to_unmask(gateway):
     auth = environment("auth", {})
-    templates = tomllib.loads((FOLDER / "config.toml").read_text("utf-8"))["auth"]["email"][
-        "template"
-    ]
+    config = tomllib.loads((FOLDER / "config.toml").read_text("utf-8"))
+    templates = config["auth"]["email"]["template"]
     assert set(templates) == {"confirmation", "magic_link", "recovery"}
     for name, template in templates.items():
         address = auth[f"GOTRUE_MAILER_TEMPLATES_{name.upper()}"]

@@ -1,7 +1,6 @@
 """What Unmask is built from: under which licenses, listed whole, and how to report a weakness."""
 
 import json
-import os
 import re
 import subprocess
 import sys
@@ -9,9 +8,9 @@ from pathlib import Path
 
 import yaml
 
+from tests.support.processes import ROOT, python
 from tools import setup
 
-ROOT = Path(__file__).resolve().parents[3]
 PAGE = ROOT / "docs" / "licenses.md"
 SHIPPED = [
     *setup.requirements(["base", "dashboard", "postgres", "s3", "links"], cpu=True),
@@ -63,10 +62,8 @@ def test_the_page_names_the_encoders_that_wheels_carry():
 def test_the_bill_of_materials_names_what_is_shipped():
     """As `make sbom` makes it; cyclonedx-py checks it against the schema."""
     extras = ["dashboard", "postgres", "s3", "links"]
-    listed = subprocess.run(
-        [sys.executable, "tools/setup.py", "--list", *extras],
-        cwd=ROOT, env=os.environ | {"TORCH": "cpu"}, capture_output=True, text=True, check=True,
-    )  # fmt: skip
+    variables = {"TORCH": "cpu"}
+    listed = python("tools/setup.py", "--list", *extras, variables=variables, check=True)
     program = Path(sys.executable).with_name("cyclonedx-py")
     command = [program, "requirements", "--pyproject", "pyproject.toml", "-"]
     made = subprocess.run(

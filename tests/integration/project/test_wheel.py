@@ -10,6 +10,7 @@ import urllib.request
 import venv
 import zipfile
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -19,6 +20,10 @@ from tests.support.ports import free_port
 from tests.support.waiting import until
 
 ROOT = Path(__file__).resolve().parents[3]
+
+
+def run(*command: str | Path, **options: Any) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(command, capture_output=True, text=True, **options)
 
 
 @pytest.fixture(scope="module")
@@ -34,12 +39,8 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_the_wheel_has_the_library_the_command_and_the_weights(wheel):
-    assert {p.name for p in wheel.iterdir() if not p.name.endswith(".dist-info")} == {
-        "detector",
-        "service",
-        "dashboard",
-        "cli",
-    }
+    packages = {p.name for p in wheel.iterdir() if not p.name.endswith(".dist-info")}
+    assert packages == {"detector", "service", "dashboard", "cli"}
     assert (wheel / "detector" / "py.typed").is_file(), "its types can't be used by others"
     (info,) = wheel.glob("*.dist-info")
     assert "unmask = cli:main" in (info / "entry_points.txt").read_text()
@@ -56,15 +57,10 @@ def test_installed_the_weights_are_found_and_data_goes_home(wheel, tmp_path):
         "str(paths.data())]))"
     )
     env = {k: v for k, v in os.environ.items() if not k.startswith(("UNMASK", "XDG"))}
-    run = subprocess.run(
-        [sys.executable, "-c", code],
-        env=env | {"PYTHONPATH": str(wheel), "HOME": str(tmp_path)},
-        cwd=tmp_path,
-        capture_output=True,
-        text=True,
-    )
-    assert run.returncode == 0, run.stderr
-    file, bundled, checkout, data = json.loads(run.stdout)
+    env |= {"PYTHONPATH": str(wheel), "HOME": str(tmp_path)}
+    done = run(sys.executable, "-c", code, env=env, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    file, bundled, checkout, data = json.loads(done.stdout)
     assert file == str(wheel / "detector" / "__init__.py")
     assert bundled == str(wheel / "detector" / "_weights")
     assert checkout == "None"
@@ -108,12 +104,9 @@ def environment(place: Path) -> dict[str, str]:
 
 def test_installed_every_command_tells_what_it_takes(unmask, place):
     for command in ([], *([name] for name in COMMANDS)):
-        run = subprocess.run(
-            [unmask, *command, "--help"], cwd=place, env=environment(place), capture_output=True,
-            text=True,
-        )  # fmt: skip
-        assert run.returncode == 0, (command, run.stderr)
-        assert f"Usage: {' '.join(['unmask', *command])}" in run.stdout
+        done = run(unmask, *command, "--help", cwd=place, env=environment(place))
+        assert done.returncode == 0, (command, done.stderr)
+        assert f"Usage: {' '.join(['unmask', *command])}" in done.stdout
 
 
 CALLS = [
@@ -147,11 +140,9 @@ def test_every_command_is_called():
 @pytest.mark.parametrize(("call", "status"), CALLS)
 def test_installed_every_command_works(unmask, place, call, status):
     """In the order of the list: some read what others wrote."""
-    run = subprocess.run(
-        [unmask, *call.split()], cwd=place, env=environment(place), capture_output=True, text=True
-    )
-    assert run.returncode == status, (run.stdout, run.stderr)
-    assert "Traceback" not in run.stderr and "our failure" not in run.stderr
+    done = run(unmask, *call.split(), cwd=place, env=environment(place))
+    assert done.returncode == status, (done.stdout, done.stderr)
+    assert "Traceback" not in done.stderr and "our failure" not in done.stderr
 
 
 @pytest.mark.parametrize(
@@ -181,12 +172,10 @@ def answers(url: str) -> bool:
 
 
 def test_a_command_without_its_extra_names_it():
-    code = (
-        "import sys; sys.modules['fastapi'] = None; from cli import main; sys.exit(main(['serve']))"
-    )
-    run = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True)
-    assert run.returncode == 2
-    assert run.stderr == (
+    hidden = "import sys; sys.modules['fastapi'] = None; from cli import main"
+    done = run(sys.executable, "-c", f"{hidden}; sys.exit(main(['serve']))", cwd=ROOT)
+    assert done.returncode == 2
+    assert done.stderr == (
         "unmask: `unmask serve` needs the extra `dashboard`: fastapi is not installed. "
         "Type: pip install 'unmask[dashboard]'\n"
     )

@@ -31,6 +31,9 @@ def caller(peer: str | None = None, **headers: str) -> Caller:
     return Caller(peer, (("host", "localhost:8501"), *named) if "host" not in headers else named)
 
 
+REBOUND = "rebound.example:8501"
+
+
 @pytest.mark.parametrize(
     ("who", "here"),
     [
@@ -55,7 +58,7 @@ def caller(peer: str | None = None, **headers: str) -> Caller:
         (caller("127.0.0.1", origin="http://localhost"), False),
         (caller("127.0.0.1", origin="null"), False),
         # A stranger's name that was made to lead to 127.0.0.1.
-        (caller("127.0.0.1", host="rebound.example:8501"), False),
+        (caller("127.0.0.1", host=REBOUND), False),
         (caller("127.0.0.1", host="[broken"), False),
         (caller("not an address"), False),
     ],
@@ -94,13 +97,9 @@ BRIDGE = "172.17.0.1"
         (caller(BRIDGE, origin="null"), False, True),
         (caller("127.0.0.1", origin="http://localhost:3000"), False, True),
         # A stranger's name that was made to lead here; its script may set headers, too.
-        (caller(BRIDGE, host="rebound.example:8501"), True, False),
-        (
-            caller(BRIDGE, host="rebound.example:8501", origin="http://rebound.example:8501"),
-            True,
-            False,
-        ),
-        (caller(BRIDGE, host="rebound.example:8501", x_forwarded_for="127.0.0.1"), True, False),
+        (caller(BRIDGE, host=REBOUND), True, False),
+        (caller(BRIDGE, host=REBOUND, origin=f"http://{REBOUND}"), True, False),
+        (caller(BRIDGE, host=REBOUND, x_forwarded_for="127.0.0.1"), True, False),
         (caller(BRIDGE, host="[broken"), True, False),
         (caller(BRIDGE, host="127.0.0.1.rebound.example"), True, False),
     ],
@@ -197,11 +196,8 @@ def test_a_browser_is_one_guest_over_reloads_and_no_other():
     one, other = browser(), browser()
     given = one.get("/")
     made = SimpleCookie(given.headers["set-cookie"])[GUEST]
-    assert made["httponly"]
-    assert made["samesite"] == "Lax"
-    assert made["path"] == "/"
-    assert not made["secure"]
-    assert len(made.value) == 22
+    assert made["httponly"] and not made["secure"]
+    assert (made["samesite"], made["path"], len(made.value)) == ("Lax", "/", 22)
     assert given.headers["cache-control"] == "no-store"
     other.get("/")
     id = one.get("/who").json()["id"]
@@ -214,9 +210,7 @@ def test_a_browser_is_one_guest_over_reloads_and_no_other():
 def test_https_makes_the_cookie_one_of_this_host_alone():
     one = browser("http://box.lan:8501")
     made = one.get("/", headers={"x-forwarded-proto": "https"}).headers["set-cookie"]
-    assert made.startswith("__Host-unmask=")
-    assert "Secure" in made
-    assert "HttpOnly" in made
+    assert made.startswith("__Host-unmask=") and "Secure" in made and "HttpOnly" in made
     # A plain one, that a neighbor under the same domain could have set, is not believed then.
     tossed = Caller(None, (("x-forwarded-proto", "https"),), {GUEST: token()})
     assert tossed.cookie(GUEST) is None

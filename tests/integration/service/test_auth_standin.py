@@ -67,8 +67,7 @@ def test_an_expired_token_is_exchanged_and_kept(service, tmp_path, monkeypatch):
     session = service.sign_up(address(), PASSWORD, HERE)
     old = session.model_copy(update={"expires_at": int(time.time()) - 5})
     cookie = service.begin_tab_session(old)
-    seat = sit(service, cookie)
-    fresh = seat.client().auth.get_session()
+    fresh = sit(service, cookie).client().auth.get_session()
     assert fresh.refresh_token != session.refresh_token
     # Another process has the new pair, and the old one is of no use any more.
     other = AuthService(service.accounts, EncryptedSessionStore(tmp_path))

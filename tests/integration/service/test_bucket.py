@@ -11,6 +11,8 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
+from unittest.mock import Mock
 
 import boto3
 import pytest
@@ -65,24 +67,26 @@ class TestBucket(StorageContract):
     """All of it."""
 
 
-def keys(s3: S3, bucket: str) -> list[str]:
-    client = boto3.client("s3", endpoint_url=s3.url)
+@pytest.fixture
+def client(s3: S3, environment: str) -> Any:
+    return boto3.client("s3", endpoint_url=s3.url)
+
+
+def keys(client: Any, bucket: str) -> list[str]:
     return [one["Key"] for one in client.list_objects_v2(Bucket=bucket).get("Contents", ())]
 
 
-def test_what_was_taken_in_is_in_the_bucket_and_names_nobodys_file(store, s3, environment):
+def test_what_was_taken_in_is_in_the_bucket_and_names_nobodys_file(store, client, environment):
     kept = keep(store, "council statement.mp4")
-    assert keys(s3, environment) == [f"unmask/{kept.token}"]
+    assert keys(client, environment) == [f"unmask/{kept.token}"]
     store.delete(kept.token)
-    assert keys(s3, environment) == []
+    assert keys(client, environment) == []
 
 
-def test_a_large_file_goes_and_comes_in_parts(store, again, s3, environment):
+def test_a_large_file_goes_and_comes_in_parts(store, again, client, environment):
     data = os.urandom(20_000_000)
     kept = keep(store, data=data)
-    head = boto3.client("s3", endpoint_url=s3.url).head_object(
-        Bucket=environment, Key=f"unmask/{kept.token}"
-    )
+    head = client.head_object(Bucket=environment, Key=f"unmask/{kept.token}")
     assert head["ETag"].strip('"').endswith("-3"), "in three parts of 8 MB at most"
     assert again().path(kept.token).read_bytes() == data
 
@@ -141,21 +145,21 @@ def test_a_copy_goes_when_it_was_deleted_elsewhere_or_not_used(store, again):
     assert other.path(unused.token).read_bytes() == b"x" * 3_000_000, "brought again"
 
 
-def test_what_was_damaged_in_the_bucket_is_not_taken_for_the_file(store, again, s3, environment):
+def test_what_was_damaged_in_the_bucket_is_not_taken_for_the_file(
+    store, again, client, environment
+):
     kept = keep(store)
-    client = boto3.client("s3", endpoint_url=s3.url)
     where = {"Bucket": environment, "Key": f"unmask/{kept.token}"}
     about = client.head_object(**where)["Metadata"]
     client.put_object(**where, Body=b"something else", Metadata=about)
     other = again()
-    with pytest.raises(StorageUnreachable) as refused:
+    with pytest.raises(StorageUnreachable, check=lambda e: e.code == "storage_damaged"):
         other.path(kept.token)
-    assert refused.value.code == "storage_damaged" and list(other.root.iterdir()) == []
+    assert list(other.root.iterdir()) == []
 
 
-def test_a_bucket_that_is_away_says_so_and_leaves_nothing(store, again, s3, environment):
+def test_a_bucket_that_is_away_says_so_and_leaves_nothing(store, again, client, environment):
     kept, other = keep(store), again()
-    client = boto3.client("s3", endpoint_url=s3.url)
     client.delete_object(Bucket=environment, Key=f"unmask/{kept.token}")
     client.delete_bucket(Bucket=environment)
     for act in (
@@ -269,7 +273,7 @@ def submit(jobs: Jobs, content: str = "one") -> Job:
     return jobs.submit(io.BytesIO(content.encode()), "clip.mp4", Settings(), local(jobs))
 
 
-def test_another_server_reads_runs_again_and_deletes(head, s3, environment):
+def test_another_server_reads_runs_again_and_deletes(head, client, environment):
     (one, _), (two, _) = head("one"), head("two")
     job = submit(one)
     until(lambda: job.state is State.DONE)
@@ -282,7 +286,7 @@ def test_another_server_reads_runs_again_and_deletes(head, s3, environment):
     back = one.find(job.key, local(one))
     assert back.settings.frames == 8 and back.analysis == again.analysis
     assert two.delete([job.key], local(two)) == [job.key]
-    assert one.find(job.key, local(one)) is None and keys(s3, environment) == []
+    assert one.find(job.key, local(one)) is None and keys(client, environment) == []
 
 
 def test_what_another_server_is_at_is_not_swept(head):
@@ -297,42 +301,38 @@ def test_what_another_server_is_at_is_not_swept(head):
     assert not two.uploads.has(job.key) and one.find(job.key, local(one)) is None
 
 
-def test_the_same_file_on_another_server_is_the_same_answer(head, s3, environment):
+def test_the_same_file_on_another_server_is_the_same_answer(head, client, environment):
     (one, _), (two, second) = head("one"), head("two")
     job = submit(one)
     until(lambda: job.state is State.DONE)
     assert submit(two).key == job.key and second.begun == []
-    assert keys(s3, environment) == [f"unmask/{job.key}"]
+    assert keys(client, environment) == [f"unmask/{job.key}"]
 
 
-def test_a_file_that_can_not_be_put_there_is_not_taken(head, s3, environment):
+def test_a_file_that_can_not_be_put_there_is_not_taken(head, client, environment):
     jobs, _ = head("one")
-    boto3.client("s3", endpoint_url=s3.url).delete_bucket(Bucket=environment)
+    client.delete_bucket(Bucket=environment)
     with pytest.raises(StorageUnreachable):
         submit(jobs)
     assert jobs.store.ids(LOCAL) == [] and not list(jobs.uploads.root.iterdir())
 
 
-def test_what_can_not_be_deleted_there_is_not_said_to_be(head, s3, environment):
+def test_what_can_not_be_deleted_there_is_not_said_to_be(head, client, environment):
     jobs, _ = head("one")
     job = submit(jobs)
     until(lambda: job.state is State.DONE)
-    client = boto3.client("s3", endpoint_url=s3.url)
     client.delete_object(Bucket=environment, Key=f"unmask/{job.key}")
     client.delete_bucket(Bucket=environment)
     with pytest.raises(StorageUnreachable):
         jobs.delete([job.key], local(jobs))
     assert jobs.store.ids(LOCAL) == [job.key], "it can be asked for again"
-    found = jobs.find(job.key, local(jobs))
-    assert found.analysis is not None, "its result is still read"
+    assert jobs.find(job.key, local(jobs)).analysis is not None, "its result is still read"
 
 
-def test_a_row_that_can_not_be_written_leaves_no_object(head, s3, environment, monkeypatch):
-    def full(*args: object) -> None:
-        raise RecordsError("The disk is full.")
-
+def test_a_row_that_can_not_be_written_leaves_no_object(head, client, environment, monkeypatch):
     jobs, _ = head("one")
+    full = Mock(side_effect=RecordsError("The disk is full."))
     monkeypatch.setattr(jobs.store, "add", full)
     with pytest.raises(RecordsError):
         submit(jobs)
-    assert keys(s3, environment) == [] and not list(jobs.uploads.root.iterdir())
+    assert keys(client, environment) == [] and not list(jobs.uploads.root.iterdir())

@@ -189,8 +189,7 @@ def test_a_quota_is_one_over_all_servers(heads, cluster, clip):
     assert [answer.status_code for answer in answers[2:]] == [429, 429]
     assert 3000 < int(answers[3].headers["Retry-After"]) <= 3660
     for taken in answers[:2]:
-        gone = two.client.delete(taken.json()["href"], headers=headers)
-        assert gone.status_code == 204
+        assert two.client.delete(taken.json()["href"], headers=headers).status_code == 204
 
 
 def test_a_server_that_is_killed_in_an_analysis_loses_and_doubles_nothing(
@@ -202,8 +201,7 @@ def test_a_server_that_is_killed_in_an_analysis_loses_and_doubles_nothing(
     until(lambda: two.get(runs["task"]["href"])["fraction"] > 0)
     assert state(two, runs["href"]) == "running"
     assert state(two, waits["href"]) in ("queued", "running")
-    refused = two.client.post(f"{runs['href']}/again")
-    assert refused.status_code == 409, "it runs elsewhere"
+    assert two.client.post(f"{runs['href']}/again").status_code == 409, "it runs elsewhere"
     one.process.kill()
     one.process.wait()
     assert state(two, runs["href"]) in ("running", "queued"), "not before the lease is over"

@@ -19,7 +19,6 @@ import threading
 import tomllib
 import urllib.request
 from collections.abc import Iterator
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -46,41 +45,36 @@ from tests.conftest import camera, write_clip
 from tests.support import hostile_readers as hostile
 from tests.support.links import PRIVATE, Handler, everywhere, serving, whole
 from tests.support.ports import free_port, listening
+from tests.support.processes import ROOT, python
 from tests.support.scopes import local
 from tests.support.tasks import ended
 from tests.support.waiting import PATIENT, until
 from tools import space
 
-ROOT = Path(__file__).resolve().parents[3]
+Steps = list[tuple[str, str]]
+"""Instructions and what stands behind each."""
 
 
-@dataclass(frozen=True)
-class Step:
-    word: str
-    rest: str
-
-
-def stages() -> list[list[Step]]:
+def stages() -> list[Steps]:
     """The instructions of the Dockerfile, by stage."""
     text = re.sub(r"^\s*#.*\n", "", (ROOT / "Dockerfile").read_text("utf-8"), flags=re.M)
-    found: list[list[Step]] = []
+    found: list[Steps] = []
     for line in re.sub(r"\\\n", " ", text).splitlines():
         if not line.strip():
             continue
         word, rest = line.split(maxsplit=1)
         if word == "FROM":
             found.append([])
-        found[-1].append(Step(word, rest.strip()))
+        found[-1].append((word, rest.strip()))
     return found
 
 
-def of(steps: list[Step], word: str) -> list[str]:
-    return [step.rest for step in steps if step.word == word]
+def of(steps: Steps, wanted: str) -> list[str]:
+    return [rest for word, rest in steps if word == wanted]
 
 
-def environment(steps: list[Step]) -> dict[str, str]:
-    pairs = (pair.split("=", 1) for rest in of(steps, "ENV") for pair in rest.split())
-    return dict(pairs)
+def environment(steps: Steps) -> dict[str, str]:
+    return dict(pair.split("=", 1) for rest in of(steps, "ENV") for pair in rest.split())
 
 
 def ignored(name: str) -> bool:
@@ -111,7 +105,7 @@ def test_what_the_linter_does_not_know():
     assert "useradd --create-home --uid 1000" in of(last, "RUN")[0]
     (check,) = of(last, "HEALTHCHECK")
     assert "/_stcore/health" in check
-    words = " ".join(step.rest for step in last)
+    words = " ".join(rest for _, rest in last)
     assert "pip" not in words and "apt-get" not in words
     assert all("--chown" not in copy for copy in of(last, "COPY"))  # its code is not its own
     index = "TORCH_INDEX=https://download.pytorch.org/whl/cpu"
@@ -119,7 +113,7 @@ def test_what_the_linter_does_not_know():
     installs = of(build, "RUN")[0]
     assert "tools/setup.py --packages-only" in installs and "import torch, torchvision" in installs
     assert "pip uninstall --yes uv" in installs
-    assert {s.rest.split()[0] for s in (build[0], last[0])} == {"python:3.11-slim-bookworm"}
+    assert {rest.split()[0] for _, rest in (build[0], last[0])} == {"python:3.11-slim-bookworm"}
 
 
 def test_nothing_private_goes_into_the_image():
@@ -152,14 +146,11 @@ def image(place: Path) -> Iterator[Path]:
     for line in of(stages()[0], "COPY"):
         *sources, target = line.split()
         for source in sources:
-            _copy(
-                ROOT / source, app / target / Path(source).name if target == "./" else app / target
-            )
-    compiles = of(stages()[0], "RUN")[-1]
+            inside = Path(source).name if target == "./" else ""
+            _copy(ROOT / source, app / target / inside)
+    compiles = of(stages()[0], "RUN")[-1].replace("/opt/unmask/bin/python", sys.executable)
     assert "compileall" in compiles
-    subprocess.run(
-        compiles.replace("/opt/unmask/bin/python", sys.executable), shell=True, cwd=app, check=True
-    )
+    subprocess.run(compiles, shell=True, cwd=app, check=True)
     for path in (app, *app.rglob("*")):
         path.chmod(path.stat().st_mode & ~(stat.S_IWUSR | stat.S_IWGRP | stat.S_IWOTH))
     yield app
@@ -181,11 +172,8 @@ def test_the_packages_it_asks_for():
     wanted = re.search(r"tools/setup.py --packages-only ([\w ]+?) +&&", of(stages()[0], "RUN")[0])
     assert wanted
     extras = wanted[1].split()
-    command = [sys.executable, "tools/setup.py", "--list", *extras]
-    environment = os.environ | {"TORCH": "cpu"}
-    listed = subprocess.run(
-        command, cwd=ROOT, env=environment, capture_output=True, text=True, check=True
-    )
+    variables = {"TORCH": "cpu"}
+    listed = python("tools/setup.py", "--list", *extras, variables=variables, check=True)
     versions = dict(re.findall(r"^([\w.-]+)==([^\s+]+)", listed.stdout, re.M))
     assert not {"pytest", "ruff"} & set(versions)
     project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
@@ -199,12 +187,9 @@ def test_the_packages_it_asks_for():
 def test_it_starts_as_an_ordinary_user_and_says_it_is_well(image, place):
     last = stages()[1]
     given = environment(last)
-    data = place / "data"
-    data.mkdir()
-    temporary = place / "tmp"
-    temporary.mkdir(mode=0o777)
-    home = place / "home"
-    home.mkdir(mode=0o555)
+    data, temporary, home = (place / name for name in ("data", "tmp", "home"))
+    for folder, mode in ((data, 0o777), (temporary, 0o777), (home, 0o555)):
+        folder.mkdir(mode=mode)
     become: dict[str, Any] = {}
     if os.getuid() == 0:
         become = {"user": 1000, "group": 1000, "extra_groups": []}
@@ -555,10 +540,7 @@ def test_every_logger_is_cleaned(settings, caplog):
     web.propagate = True
     web.warning('%s - "%s %s HTTP/%s" %d', "1.2.3.4", "GET", f"/file/{TOKEN}", "1.1", 200)
 
-    def broken() -> None:
-        raise OSError(2, "No such file", str(path))
-
-    thread = threading.Thread(target=broken)
+    thread = threading.Thread(target=path.read_bytes)
     thread.start()
     thread.join()
     said = caplog.text
@@ -575,12 +557,11 @@ def test_uploads_go_through_the_queue_and_leave_no_word_in_the_log(
     hosting.prepare()
     clip, picture = write_clip(tmp_path / "x.mp4", seconds=1), io.BytesIO()
     Image.fromarray(camera((96, 96))(0)).save(picture, "PNG")
+    picture.seek(0)
     asked = Settings(frames=2, models=["texture"])
     with monkeypatch.context() as patch:
         patch.setattr(media, "probe_still", hostile.crash)
-        bad = ended(
-            jobs.submit(io.BytesIO(picture.getvalue()), "my-holiday.png", asked, local(jobs))
-        )
+        bad = ended(jobs.submit(picture, "my-holiday.png", asked, local(jobs)))
     good = ended(jobs.submit(io.BytesIO(clip.read_bytes()), "my-wedding.mp4", asked, local(jobs)))
     assert bad.state is State.FAILED and not bad.fault.ours
     assert bad.fault.problem.code == "reader_crashed"
@@ -602,14 +583,9 @@ def test_every_test_that_the_threat_model_names_is_there():
         file = path or file
         named.append((file, test))
     assert len(named) > 40
-    missing = [
-        (file, test)
-        for file, test in named
-        if not re.search(
-            rf"^ *def {test}\(" if test else "", (ROOT / file).read_text("utf-8"), re.M
-        )
-    ]
-    assert not missing
+    for file, test in named:
+        wanted = rf"^ *def {test}\(" if test else ""
+        assert re.search(wanted, (ROOT / file).read_text("utf-8"), re.M), (file, test)
 
 
 def test_the_style_sheet_comes_with_the_page_and_with_nothing_else(tmp_path):

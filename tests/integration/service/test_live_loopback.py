@@ -1,6 +1,7 @@
 """The Live page's end of the video link without a browser."""
 
 import asyncio
+import inspect
 import threading
 import time
 from collections.abc import Callable
@@ -8,6 +9,7 @@ from fractions import Fraction
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
+from unittest.mock import Mock
 
 import av
 import numpy as np
@@ -131,43 +133,26 @@ def loop() -> Any:
     running.close()
 
 
-UNUSED = (
-    "source_video_track",
-    "source_audio_track",
-    "sink_video_track",
-    "player_factory",
-    "in_recorder_factory",
-    "out_recorder_factory",
-    "audio_frame_callback",
-    "queued_video_frames_callback",
-    "queued_audio_frames_callback",
-    "on_video_ended",
-    "on_audio_ended",
-    "video_processor_factory",
-    "audio_processor_factory",
-)
-
-
 def linked(viewer: Viewer, loop: asyncio.AbstractEventLoop) -> WebRtcWorker:
     """The page's end, as `webrtc_streamer` makes it."""
 
     async def relay() -> MediaRelay:
         return MediaRelay()
 
-    return WebRtcWorker(
-        mode=WebRtcMode.SENDRECV,
-        rtc_configuration=None,
-        video_frame_callback=viewer.receive,
-        async_processing=True,
-        video_receiver_size=4,
-        audio_receiver_size=4,
-        sendback_video=True,
-        sendback_audio=False,
-        sink_audio_track=AudioSinkTrack(viewer.hear) if viewer.voice is not None else None,
-        loop=loop,
-        relay=asyncio.run_coroutine_threadsafe(relay(), loop).result(PATIENT),
-        **dict.fromkeys(UNUSED),
-    )
+    given = {
+        "mode": WebRtcMode.SENDRECV,
+        "video_frame_callback": viewer.receive,
+        "async_processing": True,
+        "video_receiver_size": 4,
+        "audio_receiver_size": 4,
+        "sendback_video": True,
+        "sendback_audio": False,
+        "sink_audio_track": AudioSinkTrack(viewer.hear) if viewer.voice is not None else None,
+        "loop": loop,
+        "relay": asyncio.run_coroutine_threadsafe(relay(), loop).result(PATIENT),
+    }
+    unused = inspect.signature(WebRtcWorker).parameters.keys() - given.keys()
+    return WebRtcWorker(**given, **dict.fromkeys(unused))
 
 
 async def connect(
@@ -300,15 +285,8 @@ def test_a_face_is_boxed_and_scored_and_every_frame_counted(loop, unwatched):
 
 @pytest.fixture
 def unwatched(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("streamlit_webrtc.webrtc.SessionShutdownObserver", _NoObserver)
-
-
-class _NoObserver:
     """Streamlit's session isn't there to be watched."""
-
-    def __init__(self, callback: Callable[[], None]) -> None: ...
-
-    def stop(self, timeout: float = 1.0) -> None: ...
+    monkeypatch.setattr("streamlit_webrtc.webrtc.SessionShutdownObserver", Mock())
 
 
 def bright(rgb: np.ndarray) -> str:
@@ -341,9 +319,8 @@ def test_a_lost_session_waits_and_is_then_let_go(crowd, engine, clock):
     clock.now += room.RECONNECT_SECONDS - 1
     assert crowd.sweep() == 1
     viewer.receive(frame())
-    assert engine.opened[0].frames == [0.0, room.RECONNECT_SECONDS - 1], (
-        "it goes on as the same session"
-    )
+    times = [0.0, room.RECONNECT_SECONDS - 1]
+    assert engine.opened[0].frames == times, "it goes on as the same session"
     clock.now += room.RECONNECT_SECONDS + 1
     assert crowd.sweep() == 0 and viewer.ended and crowd.running == 0
     late = frame()
@@ -362,26 +339,19 @@ def test_the_reaper_comes_by_itself(engine):
 
 
 def test_ending_twice_keeps_once_and_a_failure_is_said(engine, clock):
-    kept: list[Viewer] = []
-
-    def keep(viewer: Viewer) -> None:
-        kept.append(viewer)
-        raise OSError("disk")
-
+    keep = Mock(side_effect=OSError("disk"))
     crowd = Viewers(lambda: engine, 2, keep, clock=clock)
     viewer = crowd.open(LiveSettings(), LiveOptions())
     viewer.receive(frame())
     at_once(lambda _: viewer.end(), range(4))
-    assert kept == [viewer] and engine.opened[0].closed == 1
+    keep.assert_called_once_with(viewer)
+    assert engine.opened[0].closed == 1
     assert viewer.problem == "", "and nothing of what only the log may say"
 
 
 def test_a_camera_takes_cores_from_the_budget_and_gives_them_back_whatever_ends_it(engine, clock):
     scheduler = Scheduler(2.0, ThreadExecutor())
-
-    def fails(viewer: Viewer) -> None:
-        raise OSError("disk")
-
+    fails = Mock(side_effect=OSError("disk"))
     crowd = Viewers(
         lambda: engine, 2, fails, reserve=lambda: scheduler.reserve(CORES).release, clock=clock
     )
@@ -570,9 +540,8 @@ def test_the_ring_holds_the_last_seconds_at_their_own_times(tmp_path):
 def test_a_recording_lines_up_with_the_scores(engine, clock, tmp_path):
     crowd = Viewers(lambda: engine, 1, clock=clock)
     film = tmp_path / "film.mp4"
-    viewer = crowd.open(
-        LiveSettings(), LiveOptions(keep=SessionRetention.VIDEO, mirror=True, film=film)
-    )
+    options = LiveOptions(keep=SessionRetention.VIDEO, mirror=True, film=film)
+    viewer = crowd.open(LiveSettings(), options)
     clock.now += 5  # the link takes its time: 0 s is the first frame
     picture = camera((320, 240))
     for number in range(30):

@@ -44,8 +44,7 @@ def test_an_avi_plays_at_its_own_times(make_clip, tmp_path, codec):
 
 def test_a_copy_is_small_and_stands_upright(make_clip, tmp_path):
     path = make_clip("wide.avi", seconds=0.4, size=(1920, 1080), codec="mpeg4")
-    about = media.turned(media.probe(path), 90)
-    made = media.probe(media.playable(path, about, tmp_path))
+    made = media.probe(media.playable(path, media.turned(media.probe(path), 90), tmp_path))
     assert (made.width, made.height) == (720, 1280)
     upright = media.turn(camera((1280, 720))(0), 90)
     copy = media.frame_at(tmp_path / webm.NAME, made, 0.0).rgb

@@ -10,6 +10,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -134,23 +135,14 @@ def test_what_an_account_may_call_is_what_the_dashboard_and_the_policies_call(da
         "where p.pronamespace in ('public'::regnamespace, 'private'::regnamespace) and "
         "has_function_privilege('authenticated', p.oid, 'execute') order by 1"
     )
+    private = (
+        "app_role is_admin is_own_media is_stored is_webp is_within longest may_write takes_media "
+        "text_bytes within_our_time"
+    )
+    public = "facets purge search_analyses shared_analysis usage_of"
     assert [row["name"] for row in functions] == [
-        "private.app_role",
-        "private.is_admin",
-        "private.is_own_media",
-        "private.is_stored",
-        "private.is_webp",
-        "private.is_within",
-        "private.longest",
-        "private.may_write",
-        "private.takes_media",
-        "private.text_bytes",
-        "private.within_our_time",
-        "public.facets",
-        "public.purge",
-        "public.search_analyses",
-        "public.shared_analysis",
-        "public.usage_of",
+        *(f"private.{name}" for name in private.split()),
+        *(f"public.{name}" for name in public.split()),
     ]
 
 
@@ -160,9 +152,7 @@ def test_functions_with_more_rights_than_their_caller_have_a_fixed_search_path(d
         "('public'::regnamespace, 'private'::regnamespace)"
     )
     assert len(found) >= 10
-    assert {tuple(row["proconfig"] or ()) for row in found} == {
-        ("search_path=pg_catalog, pg_temp",)
-    }
+    assert all(row["proconfig"] == ["search_path=pg_catalog, pg_temp"] for row in found)
 
 
 @pytest.mark.parametrize(
@@ -179,18 +169,16 @@ def test_a_temporary_type_runs_nothing_with_more_rights(database, ada, bob, type
         "create function pg_temp.run(value anyelement) returns boolean language plpgsql as "
         "$$ begin insert into pg_temp.ran values (current_user); return true; end $$"
     )
-    database.run(
-        f'create domain pg_temp."{type}" as pg_catalog."{type}" check (pg_temp.run(value))'
-    )
+    domain = f'create domain pg_temp."{type}" as pg_catalog."{type}"'
+    database.run(f"{domain} check (pg_temp.run(value))")
     # Tables of the same names beside it, for whatever names one without its schema.
     for table in TABLES:
         database.run(f'create temp table "{table}" ()')
     database.rows("select * from public.purge()")
     assert len(database.rows("select * from public.shared_analysis(%s)", [token])) == 1
     database.rows("select * from public.search_analyses(auth.uid())")
-    database.run(
-        "insert into public.settings (kind, value) values ('preferences', '{\"keep_days\": 3}')"
-    )
+    chosen = "('preferences', '{\"keep_days\": 3}')"
+    database.run(f"insert into public.settings (kind, value) values {chosen}")
     database.run("update public.analyses set note = 'x' where id = %s", [mine])
     upload(database, bob, mine)
     database.run("delete from public.analyses where id = %s", [mine])
@@ -319,11 +307,8 @@ def test_nobody_writes_in_anothers_name(database, ada, bob):
     database.refuse("update analyses set owner = %s where id = %s", [ada, mine])
     database.refuse(PREFERENCES, [ada, '{"keep_days": 0.001}'])
     database.refuse(ONE_LINK, [new_id(), before], state="23503")  # a link to what is not one's own
-    database.refuse(
-        "insert into shares (id, analysis, owner, expires, hash) values (%s, %s, %s, "
-        "now() + interval '1 hour', encode(sha256('x'), 'hex'))",
-        [new_id(), before, ada],
-    )
+    named = ONE_LINK.replace("analysis,", "analysis, owner,").replace("(%s, %s,", "(%s, %s, %s,")
+    database.refuse(named, [new_id(), before, ada])
 
 
 def test_nobody_learns_from_a_refusal_how_full_anothers_account_is(database, ada, bob):
@@ -387,16 +372,10 @@ def test_a_result_says_what_a_result_can_say(database, hers, wrong):
 
 
 def test_a_number_too_large_for_a_number_is_refused(database, hers):
-    for name, state in (
-        ("probability", "22003"),
-        ("duration", "23514"),
-        ("subject_count", "23514"),
-    ):
-        database.refuse(
-            "update analyses set result = %s",
-            [f'{{"verdict": "FAKE", "{name}": 1e400}}'],
-            state=state,
-        )
+    states = {"probability": "22003", "duration": "23514", "subject_count": "23514"}
+    for name, state in states.items():
+        result = f'{{"verdict": "FAKE", "{name}": 1e400}}'
+        database.refuse("update analyses set result = %s", [result], state=state)
 
 
 def test_all_verdicts_are_taken(database, hers):
@@ -448,8 +427,7 @@ def test_new_accounts_can_be_kept_out_until_somebody_lets_them_in(database, ada)
 
 
 def test_an_admin_sees_and_deletes_all_but_changes_nothing_of_others(database, ada, bob):
-    id = keep(database, ada, media=None)
-    token = link(database, ada, id)
+    token = link(database, ada, keep(database, ada, media=None))
     database.act_as("authenticated", bob, app={"role": "admin"})
     assert visible(database) == 1 and visible(database, "shares") == 1
     assert database.run("update analyses set note = 'planted'") == 0
@@ -508,12 +486,10 @@ def test_settings_are_ones_own_and_few(database, ada, bob):
         "insert into settings (kind, name, value) select 'preset', n::text, '{}' "
         "from generate_series(1, 40) n"
     )
-    database.refuse(
-        "insert into settings (kind, name, value) values ('preset', 'more', '{}')", state="PT429"
-    )
-    database.refuse(
-        "update settings set value = to_jsonb(repeat('x', 70000)) where name = '1'", state="23514"
-    )
+    more = "insert into settings (kind, name, value) values ('preset', 'more', '{}')"
+    database.refuse(more, state="PT429")
+    large = "update settings set value = to_jsonb(repeat('x', 70000)) where name = '1'"
+    database.refuse(large, state="23514")
     database.act_as("authenticated", bob)
     assert visible(database, "settings") == 0
     assert database.run("update settings set value = '{}'") == 0
@@ -522,8 +498,7 @@ def test_settings_are_ones_own_and_few(database, ada, bob):
 
 def test_a_link_gives_a_stranger_the_result_without_note_place_and_owner(database, ada):
     id = keep(database, ada, name="clip.mp4")
-    token = link(database, ada, id)
-    (row,) = opened(database, token)
+    (row,) = opened(database, link(database, ada, id))
     assert set(row) == {"share", "record", "name", "source", "document", "thumbnail", "expires"}
     assert (row["record"], row["name"]) == (record_hash(id), "clip.mp4")
     assert id not in str(row)
@@ -544,14 +519,12 @@ def test_a_link_opens_nothing_but_what_it_is_for(database, ada):
 
 
 def test_a_link_that_is_over_is_the_same_as_none(database, ada):
-    id = keep(database, ada)
-    token = link(database, ada, id, over="now() - interval '1 second'")
+    token = link(database, ada, keep(database, ada), over="now() - interval '1 second'")
     assert opened(database, token) == []
 
 
 def test_a_revoked_link_is_dead_and_stays_so(database, ada):
-    id = keep(database, ada)
-    token = link(database, ada, id)
+    token = link(database, ada, keep(database, ada))
     database.act_as("authenticated", ada)
     assert database.run("update shares set revoked = now()") == 1
     assert opened(database, token) == []
@@ -561,8 +534,7 @@ def test_a_revoked_link_is_dead_and_stays_so(database, ada):
 
 
 def test_a_link_dies_with_its_result_and_with_its_record(database, ada):
-    id = keep(database, ada)
-    token = link(database, ada, id)
+    token = link(database, ada, keep(database, ada))
     database.act_as("authenticated", ada)
     database.run("update analyses set state = 'queued', result = null, document = null")
     assert opened(database, token) == []
@@ -604,12 +576,7 @@ def test_a_link_can_not_be_made_to_last_or_turned_to_another_record(database, ad
     id, other = keep(database, ada), keep(database, ada)
     link(database, ada, id)
     database.act_as("authenticated", ada)
-    database.refuse(
-        "insert into shares (id, analysis, expires, hash) values (%s, %s, "
-        "now() + interval '91 days', encode(sha256('x'), 'hex'))",
-        [new_id(), id],
-        state="23514",
-    )
+    database.refuse(ONE_LINK.replace("1 hour", "91 days"), [new_id(), id], state="23514")
     for change in ("expires = now() + interval '80 days'", f"analysis = '{other}'", "hash = ''"):
         database.refuse(f"update shares set {change}")
 
@@ -694,11 +661,8 @@ def test_an_hours_allowance_does_not_come_back_by_deleting(database, ada):
     database.act_as_superuser()
     database.run("update usage set hour = hour - interval '1 hour'")
     database.act_as("authenticated", ada)
-    database.refuse(
-        "insert into analyses (id, name) values (%s, 'x'), (%s, 'x'), (%s, 'x')",
-        [new_id(), new_id(), new_id()],
-        state="PT429",
-    )
+    three = "insert into analyses (id, name) values (%s, 'x'), (%s, 'x'), (%s, 'x')"
+    database.refuse(three, [new_id(), new_id(), new_id()], state="PT429")
 
 
 def test_results_take_up_so_much_and_a_smaller_one_always_goes(database, ada):
@@ -709,9 +673,8 @@ def test_results_take_up_so_much_and_a_smaller_one_always_goes(database, ada):
     database.act_as_superuser()
     database.run("update instance set max_bytes = 100")
     database.act_as("authenticated", ada)
-    database.refuse(
-        "update analyses set note = 'still mine'", state="PT429"
-    )  # a note takes room like all else
+    note = "update analyses set note = 'still mine'"
+    database.refuse(note, state="PT429")  # a note takes room like all else
     shorter = "update analyses set document = 'x', note = 'still mine' where id = %s"
     assert database.run(shorter, [id]) == 1
 
@@ -755,11 +718,9 @@ def test_of_two_at_once_one_gets_the_last_place(postgres):
     assert race(postgres, name, person, *both) == "PT429"
 
 
-def old(database: Database, owner: UUID, days: float, **changes: object) -> str:
-    id = keep(database, owner, **changes)
-    database.run("update analyses set touched = now() - make_interval(secs => %s) where id = %s",
-                 [days * 86400, id])  # fmt: skip
-    return id
+def old(database: Database, owner: UUID, days: float) -> str:
+    touched = datetime.now(UTC) - timedelta(days=days)
+    return keep(database, owner, touched=touched)
 
 
 def left(database: Database) -> set[str]:
@@ -865,9 +826,8 @@ def test_files_are_in_ones_own_folder_and_of_ones_own_records(database, ada, bob
         with database.refused():
             upload(database, owner, id, name)
     database.refuse("insert into storage.objects (bucket_id, name) values ('media', 'media.mp4')")
-    database.refuse(
-        "update storage.objects set name = %s", [f"{bob}/{theirs}/media.mp4"]
-    )  # nor moved there
+    moved = "update storage.objects set name = %s"
+    database.refuse(moved, [f"{bob}/{theirs}/media.mp4"])
     database.refuse("insert into storage.buckets (id, name, public) values ('x', 'x', true)")
     assert database.run("update storage.buckets set public = true") == 0
 
@@ -950,9 +910,8 @@ def test_with_an_account_all_that_was_its_own_goes(database, ada, bob):
 
 
 def test_a_missing_server_fails_and_is_not_skipped(tmp_path):
-    (tmp_path / "test_it.py").write_text(
-        "from tests.support.postgres import postgres\ndef test_it(postgres):\n    pass\n"
-    )
+    code = "from tests.support.postgres import postgres\ndef test_it(postgres):\n    pass\n"
+    (tmp_path / "test_it.py").write_text(code)
     run = subprocess.run(
         [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", str(tmp_path)],
         cwd=ROOT,
@@ -983,9 +942,8 @@ def test_the_shim_leaves_new_tables_open_as_a_project_does(postgres):
 def test_a_bad_choice_is_refused_and_an_old_one_stops_nobodys_retention(database, ada, bob, days):
     value = f'{{"keep_days": {days}}}'
     database.act_as("authenticated", bob)
-    database.refuse(
-        "insert into settings (kind, value) values ('preferences', %s)", [value], state="23514"
-    )
+    chosen = "insert into settings (kind, value) values ('preferences', %s)"
+    database.refuse(chosen, [value], state="23514")
     database.act_as_superuser()
     database.run("alter table settings drop constraint settings_keep_days")
     database.run(PREFERENCES, [bob, value])
@@ -1047,8 +1005,7 @@ def test_all_text_of_a_record_counts_and_has_a_length(database, ada):
 
 
 def test_a_file_cannot_grow_over_the_limit(database, ada):
-    id = with_room_for_1000(database, ada)
-    upload(database, ada, id)
+    upload(database, ada, with_room_for_1000(database, ada))
     assert database.run("update storage.objects set metadata = '{\"size\": 1000}'") == 1
     for size in ("1001", "2600000000", "999999999999999999"):
         database.refuse("update storage.objects set metadata = %s", [f'{{"size": {size}}}'])
@@ -1174,14 +1131,11 @@ def test_times_are_of_this_century_and_past(database, ada, moment):
         f"insert into analyses (id, name, {columns}) values (%s, 'x', %s, %s, %s, %s)",
         [new_id(), *[moment] * 4],
     )
-    fine = (
-        "select bool_and(t between '2000-01-01Z' and now()) from analyses, "
-        f"unnest(array[{columns}]) t"
-    )
+    past = "select bool_and(t between '2000-01-01Z' and now())"
+    fine = f"{past} from analyses, unnest(array[{columns}]) t"
     assert database.value(fine)
-    database.run(
-        "update analyses set touched = %s, analyzed = %s, last_cache_hit = %s", [moment] * 3
-    )
+    later = "update analyses set touched = %s, analyzed = %s, last_cache_hit = %s"
+    database.run(later, [moment] * 3)
     assert database.value(fine)
     id = keep(database, ada)
     database.act_as("authenticated", ada)
@@ -1202,17 +1156,14 @@ def test_no_time_is_without_end_whoever_writes_it(database, ada):
 
 def test_settings_take_up_a_megabyte_at_most(database, ada):
     database.act_as("authenticated", ada)
-    preset = (
-        "insert into settings (kind, name, value) values ('preset', %s, to_jsonb(repeat('x', %s)))"
-    )
+    values = "('preset', %s, to_jsonb(repeat('x', %s)))"
+    preset = f"insert into settings (kind, name, value) values {values}"
     for number in range(16):
         database.run(preset, [str(number), 65_000])
     database.refuse(preset, ["more", 65_000], state="PT429")
     database.run(preset, ["small", 1])
-    database.refuse(
-        "update settings set value = to_jsonb(repeat('x', 65000)) where name = 'small'",
-        state="PT429",
-    )
+    grown = "update settings set value = to_jsonb(repeat('x', 65000)) where name = 'small'"
+    database.refuse(grown, state="PT429")
     assert database.value("select sum(octet_length(value::text)) from settings") <= 1 << 20
     assert database.run("update settings set value = '1' where name = '0'") == 1
     assert database.run(preset, ["more", 60_000]) == 1
@@ -1244,9 +1195,6 @@ def test_of_two_links_at_once_one_gets_the_last_place(postgres):
         id = keep(database, person)
         for _ in range(MAX_LINKS - 1):
             link(database, person, id)
-    one = (
-        "insert into shares (id, analysis, expires, hash) values "
-        "(%s, %s, now() + interval '1 hour', encode(sha256(%s::bytea), 'hex'))"
-    )
+    one = ONE_LINK.replace("'x'", "%s::bytea")
     both = [(one, [new_id(), id, str(number)]) for number in range(2)]
     assert race(postgres, name, person, *both) == "PT429"

@@ -13,7 +13,7 @@ from PIL import Image
 from supabase import ClientOptions, create_client
 
 from detector.schema.origin import Fact, Provenance
-from service.records.model import Confirmed, Query, RecordsError, State
+from service.records.model import Confirmed, Query, Record, RecordsError, State
 from service.records.rules import new_id
 from service.records.store import Store
 from service.records.supabase import media, purge, rows
@@ -50,6 +50,18 @@ def store_of(account: Account) -> SupabaseStore:
     return SupabaseStore(lambda: account.client)
 
 
+@pytest.fixture
+def store(ada: Account) -> SupabaseStore:
+    return store_of(ada)
+
+
+@pytest.fixture
+def record(ada: Account, store: SupabaseStore) -> Record:
+    """A finished analysis of hers."""
+    store.add(made := make(ada.id), SAMPLE)
+    return made
+
+
 class TestSupabase(StoreContract):
     """Each person with a client of their own, whose token is all that says who they are."""
 
@@ -62,16 +74,11 @@ class TestSupabase(StoreContract):
         return bob.id
 
     @pytest.fixture
-    def store(self, ada: Account) -> Store:
-        return store_of(ada)
-
-    @pytest.fixture
     def others(self, bob: Account) -> Store:
         return store_of(bob)
 
 
-def test_a_viewers_store_reads_and_writes_nothing(project, ada):
-    store_of(ada).add(record := make(ada.id), SAMPLE)
+def test_a_viewers_store_reads_and_writes_nothing(project, ada, record):
     viewer = SupabaseStore(lambda: project.client(project.token(ada.id, role="viewer")))
     assert viewer.analysis(ada.id, record.id) == SAMPLE
     with pytest.raises(RecordsError, check=lambda e: e.code == "not_allowed"):
@@ -96,9 +103,8 @@ def test_an_admins_history_is_their_own(project, ada):
     assert store.delete(ada.id, [record.id]) == [record.id]
 
 
-def test_an_owner_that_is_not_the_clients_gives_nothing(ada, bob):
+def test_an_owner_that_is_not_the_clients_gives_nothing(ada, bob, record):
     """A slip in the dashboard, or an attack on it: the database decides by the token."""
-    store_of(ada).add(record := make(ada.id), SAMPLE)
     forger = store_of(bob)
     assert forger.get(ada.id, record.id) is None and forger.ids(ada.id) == []
     assert forger.analysis(ada.id, record.id) is None
@@ -110,10 +116,8 @@ def test_an_owner_that_is_not_the_clients_gives_nothing(ada, bob):
     assert store_of(ada).ids(ada.id) == [record.id]
 
 
-def test_a_stranger_opens_a_link_and_nothing_else(project, ada):
-    mine = store_of(ada)
-    mine.add(record := make(ada.id), SAMPLE)
-    share = mine.share(ada.id, record.id, TTL, NOON)
+def test_a_stranger_opens_a_link_and_nothing_else(project, ada, store, record):
+    share = store.share(ada.id, record.id, TTL, NOON)
     stranger = SupabaseStore(project.client)
     shared = stranger.shared(share.token, NOON)
     assert shared.analysis == SAMPLE
@@ -127,7 +131,7 @@ def test_a_stranger_opens_a_link_and_nothing_else(project, ada):
     ):
         with pytest.raises(RecordsError, check=lambda e: e.code == "not_allowed"):
             call()
-    assert mine.revoke(ada.id, share.id)
+    assert store.revoke(ada.id, share.id)
     assert stranger.shared(share.token, NOON) is None
 
 
@@ -156,8 +160,7 @@ def fail(project: Project) -> Any:
     project.broken = lambda method, path: None
 
 
-def test_a_service_that_fails_is_said_in_a_sentence_and_loses_nothing(ada, fail):
-    store = store_of(ada)
+def test_a_service_that_fails_is_said_in_a_sentence_and_loses_nothing(ada, fail, store):
     store.add(record := make(ada.id))
     fail("PATCH", "/analyses")
     with pytest.raises(RecordsError) as failed:
@@ -196,10 +199,9 @@ def test_what_a_refusal_means(code, meant):
     assert error.code == meant and error.message.endswith(".")
 
 
-def test_a_full_account_is_told_which_limit_it_met(project, ada):
+def test_a_full_account_is_told_which_limit_it_met(project, ada, store):
     with project.sql() as database:
         database.run("insert into quotas (owner, max_records) values (%s, 1)", [ada.id])
-    store = store_of(ada)
     store.add(make(ada.id))
     with pytest.raises(RecordsError) as full:
         store.add(make(ada.id))
@@ -213,13 +215,11 @@ def test_what_an_error_quotes_is_not_shown(project, ada):
     assert "private" not in f"{failed.value.message} {failed.value.hint}"
 
 
-def test_what_postgresql_has_no_letter_for(ada):
-    store = store_of(ada)
+def test_what_postgresql_has_no_letter_for(ada, store):
     facts = [Fact(group="camera", source="EXIF", name="Model", value="a\x00b")]
     analysis = result(provenance=Provenance(facts=facts))
     store.add(record := make(ada.id, name="a\x00b.mp4", note="n\x00"), analysis)
-    kept = store.get(ada.id, record.id)
-    assert kept.name == "ab.mp4"
+    assert store.get(ada.id, record.id).name == "ab.mp4"
     assert store.analysis(ada.id, record.id) == analysis  # byte for byte
     assert store.search(ada.id, Query(text="\x00")).total == 1
 
@@ -229,9 +229,8 @@ def test_what_postgresql_has_no_letter_for(ada):
     ["created = '-infinity'", "touched = 'infinity'", "created = '0044-03-15 BC'",
      "settings = '{\"frames\": \"x\"}'", "result = '{\"verdict\": \"X\"}'"],
 )  # fmt: skip
-def test_a_row_that_can_not_be_read_breaks_no_history(project, ada, damage):
+def test_a_row_that_can_not_be_read_breaks_no_history(project, ada, damage, store):
     """An account may write its own rows by itself, and could before it was looked at."""
-    store = store_of(ada)
     store.add(good := make(ada.id, 1, cache_key="key"), SAMPLE)
     store.add(bad := make(ada.id, 2, cache_key="bad"), SAMPLE)
     with project.sql() as database:
@@ -252,34 +251,29 @@ def test_a_row_that_can_not_be_read_breaks_no_history(project, ada, damage):
     assert sorted(store.delete(ada.id, store.ids(ada.id))) == sorted([good.id, bad.id])
 
 
-def test_a_name_that_is_too_long_is_cut_and_nothing_is_lost(ada):
-    store = store_of(ada)
+def test_a_name_that_is_too_long_is_cut_and_nothing_is_lost(ada, store):
     store.add(record := make(ada.id, name="é" * 400 + ".mp4"), SAMPLE)
-    kept = store.get(ada.id, record.id)
-    assert kept.name == "é" * 300
+    assert store.get(ada.id, record.id).name == "é" * 300
     assert store.search(ada.id, Query(text="éé.mp4")).total == 1
 
 
 @pytest.mark.parametrize("wrong", [PICTURE[:20], PICTURE[:12]])
-def test_a_picture_that_shows_nothing_is_none(ada, wrong):
+def test_a_picture_that_shows_nothing_is_none(ada, wrong, store):
     """The table looks at its first bytes alone, and takes what an account writes."""
-    store = store_of(ada)
     good, bad = make(ada.id, 1), make(ada.id, 2)
     store.add(good, SAMPLE, PICTURE)
     store.add(bad, SAMPLE, wrong)
     assert store.thumbnails(ada.id, [good.id, bad.id]) == {good.id: PICTURE}
 
 
-def test_a_picture_of_many_pixels_is_none(ada):
+def test_a_picture_of_many_pixels_is_none(ada, store):
     huge = io.BytesIO()
     Image.new("RGB", (2000, 2000)).save(huge, "WEBP")
-    store = store_of(ada)
     store.add(record := make(ada.id), SAMPLE, huge.getvalue())
     assert len(huge.getvalue()) < 16384 and store.thumbnails(ada.id, [record.id]) == {}
 
 
-def test_long_lists_are_asked_for_in_parts(ada, monkeypatch):
-    store = store_of(ada)
+def test_long_lists_are_asked_for_in_parts(ada, monkeypatch, store):
     records = [make(ada.id, number) for number in range(7)]
     for record in records:
         store.add(record, SAMPLE, PICTURE)
@@ -291,9 +285,8 @@ def test_long_lists_are_asked_for_in_parts(ada, monkeypatch):
     assert sorted(store.delete(ada.id, ids)) == ids
 
 
-def test_two_tabs_keep_the_same_setting_at_once(ada, monkeypatch):
+def test_two_tabs_keep_the_same_setting_at_once(ada, monkeypatch, store):
     """The other tab's row comes between our look and our insert."""
-    store = store_of(ada)
     client = ada.client
     key = {"owner": ada.id, "kind": "preferences", "name": ""}
     original = type(client).table
@@ -330,9 +323,8 @@ def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(media, "BACKOFF_SECONDS", 0.001)
 
 
-def test_media_goes_up_and_comes_back(project, ada, bob, clip, tmp_path):
-    store, folder = store_of(ada), tmp_path / "back"
-    store.add(record := make(ada.id), SAMPLE)
+def test_media_goes_up_and_comes_back(project, ada, bob, clip, tmp_path, store, record):
+    folder = tmp_path / "back"
     assert not store.fetch_media(ada.id, record.id, folder) and not folder.exists()
     assert store.keep_media(ada.id, record.id, clip)
     assert object_path(ada.id, record.id, clip) == f"{ada.id}/{record.id}/media.mp4"
@@ -352,8 +344,7 @@ def test_media_goes_up_and_comes_back(project, ada, bob, clip, tmp_path):
         SupabaseStore(project.client).bucket.put(object_path(ada.id, record.id, clip), clip)
 
 
-def test_a_signed_address_is_good_for_a_moment(project, ada, clip):
-    store = store_of(ada)
+def test_a_signed_address_is_good_for_a_moment(project, ada, clip, store):
     store.add(record := make(ada.id))
     store.keep_media(ada.id, record.id, clip)
     url = store.bucket.url(object_path(ada.id, record.id, clip))
@@ -362,9 +353,8 @@ def test_a_signed_address_is_good_for_a_moment(project, ada, clip):
 
 
 def test_a_large_file_goes_up_in_pieces_and_goes_on_where_it_stopped(
-    project, ada, large, tmp_path, fail, impatient
+    project, ada, large, tmp_path, fail, impatient, store
 ):
-    store = store_of(ada)
     store.add(record := make(ada.id))
     fail("PATCH", "/upload/resumable/", times=2, status=502)
     assert store.keep_media(ada.id, record.id, large)
@@ -377,10 +367,8 @@ def test_a_large_file_goes_up_in_pieces_and_goes_on_where_it_stopped(
 
 
 def test_an_upload_that_can_not_go_on_says_so_and_the_record_stands(
-    project, ada, large, fail, impatient
+    project, ada, large, fail, impatient, store, record
 ):
-    store = store_of(ada)
-    store.add(record := make(ada.id), SAMPLE)
     fail("PATCH", "/upload/resumable/", times=media.MAX_ATTEMPTS)
     with pytest.raises(RecordsError):
         store.keep_media(ada.id, record.id, large)
@@ -404,8 +392,7 @@ def test_our_token_is_sent_to_no_other_host(ada, large):
     assert asked == ["unmask.invalid"]
 
 
-def test_files_are_deleted_with_their_records(project, ada, clip):
-    store = store_of(ada)
+def test_files_are_deleted_with_their_records(project, ada, clip, store):
     records = [make(ada.id, number) for number in range(3)]
     for record in records:
         store.add(record)
@@ -419,8 +406,7 @@ def test_files_are_deleted_with_their_records(project, ada, clip):
         assert database.rows("select * from removals where owner = %s", [ada.id]) == []
 
 
-def test_a_file_that_could_not_be_deleted_goes_the_next_time(project, ada, clip, fail):
-    store = store_of(ada)
+def test_a_file_that_could_not_be_deleted_goes_the_next_time(project, ada, clip, fail, store):
     store.add(record := make(ada.id))
     store.keep_media(ada.id, record.id, clip)
     fail("DELETE", "/storage/")
@@ -430,8 +416,7 @@ def test_a_file_that_could_not_be_deleted_goes_the_next_time(project, ada, clip,
     assert object_path(ada.id, record.id, clip) not in project.files
 
 
-def test_what_was_kept_long_enough_goes_with_its_files(project, ada, clip):
-    store = store_of(ada)
+def test_what_was_kept_long_enough_goes_with_its_files(project, ada, clip, store):
     store.add(old := make(ada.id, touched=NOON - minutes(60 * 24 * 31)))
     store.add(new := make(ada.id))
     store.keep_media(ada.id, old.id, clip)
@@ -470,8 +455,7 @@ def test_the_timer_is_a_command(project, ada, monkeypatch, capsys):
         purge.main()
 
 
-def test_a_canceled_run_does_not_take_a_result_away(ada):
-    store = store_of(ada)
+def test_a_canceled_run_does_not_take_a_result_away(ada, store):
     store.add(record := make(ada.id))
     assert store.finish(ada.id, record.id, record.run, SAMPLE)
     assert not store.stop(ada.id, record.id, record.run, State.CANCELED)

@@ -2,7 +2,6 @@
 
 import ctypes
 import hashlib
-import io
 import os
 import shutil
 import signal
@@ -14,27 +13,28 @@ from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
+from subprocess import CompletedProcess
 
 import pytest
 from sqlalchemy import update
 from streamlit.testing.v1 import AppTest
 
-from detector.schema.analysis import Settings
-from service.application import Application
-from service.clock import JumpGuard
+from service.clock import TOLERANCE_SECONDS, JumpGuard
 from service.context import Principal, PrincipalKind, RequestContext
-from service.records import database, tables
+from service.rate_limit import SlidingWindowRateLimiter
+from service.records import tables
 from service.records.database import FILE
 from service.records.model import LOCAL, RecordsError, ResultOrigin, State
 from service.records.seals import Keyring, origin
-from service.records.sql import open_store
+from service.records.sql import SQLStore, open_store
+from tests.support.applications import analyze, application
 from tests.support.pages import APP, html, quiet, turn_to
+from tests.support.processes import python
 from tests.support.records_contract import SAMPLE, make
 from tests.support.scopes import local
-from tests.support.waiting import PATIENT, until
+from tests.support.waiting import PATIENT
 from tests.unit.service.test_jobs import Analyzer, open_jobs
 
-ROOT = Path(__file__).resolve().parents[3]
 POINTS = 20
 
 VICTIMS = """
@@ -117,14 +117,8 @@ for number in range(points):
 
 
 def test_killed_at_twenty_points_of_an_analysis_and_a_save(tmp_path):
-    run = subprocess.run(
-        [sys.executable, "-c", VICTIMS, str(tmp_path), str(POINTS)],
-        input=SAMPLE.model_dump_json() + "\n",
-        capture_output=True,
-        text=True,
-        timeout=PATIENT,
-        env={**os.environ, "PYTHONPATH": str(ROOT)},
-    )
+    sample = SAMPLE.model_dump_json() + "\n"
+    run = python("-c", VICTIMS, tmp_path, str(POINTS), input=sample)
     assert run.returncode == 0, run.stderr[-2000:]
     ends = [line.split() for line in run.stdout.splitlines()]
     assert len(ends) == POINTS
@@ -164,9 +158,8 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
     folder = tmp_path / "disk"
     folder.mkdir()
     mount = shutil.which("mount")
-    made = mount and subprocess.run(
-        [mount, "-t", "tmpfs", "-o", "size=2m", "tmpfs", str(folder)], capture_output=True
-    )
+    command = [mount, "-t", "tmpfs", "-o", "size=2m", "tmpfs", folder]
+    made = mount and subprocess.run(command, capture_output=True)
     if not made or made.returncode:
         pytest.skip("this computer lets nobody mount a small disk")
     yield folder
@@ -200,18 +193,9 @@ def test_a_disk_that_fills_up_costs_what_did_not_fit_and_no_more(small_disk):
 
 
 def test_a_folder_that_is_not_to_be_written_stops_the_server_in_a_sentence(tmp_path):
-    data = tmp_path / "data"
-    data.mkdir()
-    file = data / "taken"
+    file = tmp_path / "taken"
     file.write_text("a file where the folder should be")
-    environment = {**os.environ, "UNMASK_DATA": str(file), "PYTHONPATH": str(ROOT)}
-    run = subprocess.run(
-        [sys.executable, "-m", "cli", "serve", "--port", "0"],
-        env=environment,
-        capture_output=True,
-        text=True,
-        timeout=PATIENT,
-    )
+    run = python("-m", "cli", "serve", "--port", "0", variables={"UNMASK_DATA": str(file)})
     assert run.returncode != 0 and "Traceback" not in run.stderr
     assert "data folder" in run.stderr or "UNMASK_DATA" in run.stderr
 
@@ -236,13 +220,7 @@ except RecordsError as error:
     try:
         open_store(folder / FILE).close()
         (folder / FILE).chmod(0o644)
-        run = subprocess.run(
-            [sys.executable, "-c", code, str(folder / FILE)],
-            env={**os.environ, "PYTHONPATH": str(ROOT), "PYTHONDONTWRITEBYTECODE": "1"},
-            capture_output=True,
-            text=True,
-            timeout=PATIENT,
-        )
+        run = python("-c", code, folder / FILE, variables={"PYTHONDONTWRITEBYTECODE": "1"})
         assert "Traceback" not in run.stderr, run.stderr
         assert run.stdout.startswith("records"), run.stdout
     finally:
@@ -263,17 +241,9 @@ def held_back() -> None:
 _libc = ctypes.CDLL(None)
 
 
-def as_any_user(folder: Path, *command: str) -> subprocess.CompletedProcess[str]:
+def as_any_user(folder: Path, *command: str) -> CompletedProcess[str]:
     """Run Python as somebody whom the mode of a folder holds back."""
-    run = subprocess.run(
-        [sys.executable, *command],
-        env={**os.environ, "UNMASK_DATA": str(folder), "PYTHONPATH": str(ROOT)},
-        preexec_fn=held_back,
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        timeout=PATIENT,
-    )
+    run = python(*command, variables={"UNMASK_DATA": str(folder)}, preexec_fn=held_back)
     if run.returncode == 99:
         pytest.skip("this computer lets nobody give up a right")
     return run
@@ -330,27 +300,17 @@ def test_a_store_that_becomes_read_only_is_read_and_says_so(tmp_path):
     assert refused.startswith("records") and refused.endswith("."), refused
 
 
-def test_a_lock_of_another_program_is_waited_for_and_then_said(tmp_path, monkeypatch):
-    monkeypatch.setattr(database, "TIMEOUT_SECONDS", 0.2)
-    store = open_store(tmp_path / FILE)
-    record = make(LOCAL)
-    store.add(record, SAMPLE)
-    with sqlite3.connect(tmp_path / FILE, isolation_level=None) as other:
-        other.execute("BEGIN IMMEDIATE")
-        with pytest.raises(RecordsError, check=lambda e: e.code == "records_locked"):
-            store.add(make(LOCAL, 1))
-        assert store.ids(LOCAL) == [record.id], "readers don't wait"
-        other.execute("ROLLBACK")
-    store.add(make(LOCAL, 2))
-    store.close()
+def filled(folder: Path) -> SQLStore:
+    """A store of 60 records."""
+    store = open_store(folder / FILE)
+    for number in range(60):
+        store.add(make(LOCAL, number, note="z" * 3000), SAMPLE)
+    return store
 
 
 @pytest.mark.parametrize("where", ["head", "middle", "end", "log"])
 def test_damaged_records_are_said_and_left_as_they_are(tmp_path, where):
-    store = open_store(tmp_path / FILE)
-    for number in range(60):
-        store.add(make(LOCAL, number, note="z" * 3000), SAMPLE)
-    path = tmp_path / FILE
+    store, path = filled(tmp_path), tmp_path / FILE
     if where != "log":
         store.close()
         with sqlite3.connect(path) as db:
@@ -399,10 +359,7 @@ def test_damaged_records_are_said_and_left_as_they_are(tmp_path, where):
 
 @pytest.mark.parametrize("damage", ["head", "middle", "something else"])
 def test_damaged_records_are_set_aside_whole_and_the_page_says_so(tmp_path, damage):
-    store = open_store(tmp_path / FILE)
-    for number in range(60):
-        store.add(make(LOCAL, number, note="z" * 3000), SAMPLE)
-    store.close()
+    filled(tmp_path).close()
     path = tmp_path / FILE
     data = bytearray(path.read_bytes())
     at = 0 if damage == "head" else len(data) // 2
@@ -425,8 +382,6 @@ def test_damaged_records_are_set_aside_whole_and_the_page_says_so(tmp_path, dama
 
 
 def test_a_clock_that_is_set_deletes_nothing_at_once():
-    from service.clock import TOLERANCE_SECONDS, JumpGuard
-
     now = {"wall": 1e9, "steady": 50.0}
     guard = JumpGuard(lambda: now["wall"], lambda: now["steady"])
 
@@ -444,12 +399,9 @@ def test_a_clock_that_is_set_deletes_nothing_at_once():
 
 def test_a_sweep_after_the_clock_was_set_deletes_nothing(tmp_path, monkeypatch):
     """The server's own round, where what was brought a moment ago is a year old by the new time."""
-    app = Application(tmp_path, Analyzer())
-    app.jobs._check = None  # this file is none
-    try:
+    with application(tmp_path, Analyzer()) as app:
         owner = RequestContext(Principal("guest:a", PrincipalKind.GUEST), address="203.0.113.5")
-        job = app.submit(owner, io.BytesIO(b"content"), "clip.mp4", Settings())
-        until(lambda: not job.active)
+        job = analyze(app, owner)
         evaluation = app.evaluations.root / "evaluation"
         evaluation.mkdir(parents=True)
         (evaluation / "report.json").write_text("{}")
@@ -477,15 +429,9 @@ def test_a_sweep_after_the_clock_was_set_deletes_nothing(tmp_path, monkeypatch):
         assert there() == [True] * 3
         app._sweep()
         assert there() == [False] * 3, "it was old enough"
-    finally:
-        app.stop()
-        app.jobs.close()
-        app.jobs.store.close()
 
 
 def test_a_clock_that_is_set_back_locks_nobody_out(monkeypatch):
-    from service.rate_limit import SlidingWindowRateLimiter
-
     limiter = SlidingWindowRateLimiter(60)
     real = time.time()
     monkeypatch.setattr(time, "time", lambda: real + 86400.0 * 365)
@@ -494,5 +440,4 @@ def test_a_clock_that_is_set_back_locks_nobody_out(monkeypatch):
     monkeypatch.setattr(time, "time", lambda: real)
     assert limiter.take({"me": 2}) is None, "not a year from now"
     assert limiter.take({"me": 2}) is None
-    refused = limiter.take({"me": 2})
-    assert refused.wait <= 60
+    assert limiter.take({"me": 2}).wait <= 60

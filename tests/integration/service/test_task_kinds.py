@@ -1,15 +1,12 @@
 """What a killed server leaves of background work. Real processes."""
 
 import signal
-import subprocess
-import sys
-from pathlib import Path
 from typing import Any, cast
 
 from service.records.model import State
 from service.tasks.calibrations import Calibrations
+from tests.support.processes import python
 from tests.support.tasks import ANN, BEN, make_tasks
-from tests.support.waiting import PATIENT
 
 VICTIM = """
 import io, os, signal, sys
@@ -27,12 +24,7 @@ import time; time.sleep(60)
 
 
 def test_a_killed_server_leaves_nobodys_clips(tmp_path):
-    root = Path(__file__).parents[3]
-    killed = subprocess.run(
-        [sys.executable, "-c", VICTIM, str(tmp_path)],
-        cwd=root, stdin=subprocess.DEVNULL, timeout=PATIENT, check=False,
-    )  # fmt: skip
-    assert killed.returncode == -signal.SIGKILL
+    assert python("-c", VICTIM, tmp_path).returncode == -signal.SIGKILL
     assert len(list(tmp_path.glob("own-clips-*"))) == 1
     tasks = make_tasks(tmp_path)
     calibrations = Calibrations(tasks, lambda: cast(Any, None), tmp_path)

@@ -10,6 +10,7 @@ from contextlib import ExitStack
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
+from unittest.mock import Mock
 
 import pytest
 from cryptography import x509
@@ -180,13 +181,7 @@ def test_one_that_hangs_holds_nothing_up(receive, hooks, monkeypatch):
 
 def test_a_name_that_leads_elsewhere_by_the_time_is_not_called(receive, hooks, monkeypatch):
     receiver = receive(200)
-    first = threading.Event()
-
-    def public_once(address: str) -> bool:
-        seen, _ = first.is_set(), first.set()
-        return not seen
-
-    monkeypatch.setattr(addresses, "is_public", public_once)
+    monkeypatch.setattr(addresses, "is_public", Mock(side_effect=[True, *[False] * 9]))
     assert ended(hooks.start(receiver.url, "a", ANN)).state is State.FAILED
     assert not receiver.came
 
@@ -249,9 +244,8 @@ def certificate(folder: Path, name: str) -> Path:
     )
     form = serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8
     path = folder / f"{name}.pem"
-    path.write_bytes(
-        made.public_bytes(form[0]) + key.private_bytes(*form, serialization.NoEncryption())
-    )
+    private = key.private_bytes(*form, serialization.NoEncryption())
+    path.write_bytes(made.public_bytes(form[0]) + private)
     return path
 
 

@@ -61,6 +61,7 @@ def test_blank_is_not_set(monkeypatch, blank):
         ("UNMASK_GUEST_MAX_MB", "2.5", "must be a whole number, not '2.5'."),
         ("UNMASK_TRUST_PROXY", "11", "must be a number of proxies, 0 to 10, not '11'."),
         ("UNMASK_OFFLINE", "of", "must be on or off, not 'of'."),
+        ("UNMASK_SUPABASE_MEDIA", "yes please", "must be on or off, not 'yes please'."),
         ("UNMASK_MEMORY", "much", f"must be {AMOUNT}, not 'much'."),
         ("UNMASK_LOCAL", "of", "must be off or all, not 'of'."),
         ("UNMASK_FRAME_BY", "a.org", "must be origins such as https://a.org, not 'a.org'."),

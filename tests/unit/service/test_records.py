@@ -152,10 +152,14 @@ def test_processes_open_a_file_that_is_not_there_yet_at_the_same_time(tmp_path):
 def test_a_file_held_by_another_program_is_said_to_be(tmp_path, monkeypatch):
     monkeypatch.setattr(database, "TIMEOUT_SECONDS", 0.05)
     store = open_store(tmp_path / FILE)
+    store.add(record := make(LOCAL))
     other = sqlite3.connect(tmp_path / FILE, isolation_level=None)
     other.execute("BEGIN IMMEDIATE")
-    with pytest.raises(RecordsError, match="in use by another program"):
+    with pytest.raises(
+        RecordsError, match="in use by another program", check=lambda e: e.code == "records_locked"
+    ):
         store.add(make(LOCAL))
+    assert store.ids(LOCAL) == [record.id], "readers don't wait"
     other.execute("ROLLBACK")
     other.close()
     store.add(make(LOCAL))

@@ -6,7 +6,9 @@ from pathlib import Path
 import httpx
 import pytest
 
+from detector.client import UnmaskClient
 from service.application import Application
+from service.context import Scope
 from tests.support.api import served
 from tests.support.applications import application as opened
 from tests.support.waiting import PATIENT
@@ -36,6 +38,22 @@ def url(application: Application) -> Iterator[str]:
 
 
 @pytest.fixture
+def ann(application: Application) -> str:
+    return application.keys.add("ann", (Scope.READ, Scope.ANALYZE))[1]
+
+
+@pytest.fixture
+def ben(application: Application) -> str:
+    return application.keys.add("ben", (Scope.READ, Scope.ANALYZE))[1]
+
+
+@pytest.fixture
 def client(url: str) -> Iterator[httpx.Client]:
     with httpx.Client(base_url=url, timeout=PATIENT) as opened:
+        yield opened
+
+
+@pytest.fixture
+def remote(url: str) -> Iterator[UnmaskClient]:
+    with UnmaskClient(url) as opened:
         yield opened

@@ -17,18 +17,16 @@ def test_a_batch_is_followed_to_its_end(client, analyzer):
     assert answer.status_code == 202
     href = answer.json()["href"]
     assert answer.headers["Location"] == href and not answer.json()["done"]
-    assert [item["name"] for item in answer.json()["items"]] == [
-        "clip-1.mp4", "clip-2.mp4", "clip-3.mp4",
-    ]  # fmt: skip
+    names = [item["name"] for item in answer.json()["items"]]
+    assert names == ["clip-1.mp4", "clip-2.mp4", "clip-3.mp4"]
     analyzer.go.set()
     until(lambda: client.get(href).json()["done"])
     batch = client.get(href).json()
     assert batch["counts"] == {"done": 3}
     for item in batch["items"]:
         analysis = client.get(item["href"]).json()
-        assert (
-            analysis["verdict"] == item["verdict"] and analysis["result"]["settings"]["frames"] == 8
-        )
+        assert analysis["verdict"] == item["verdict"]
+        assert analysis["result"]["settings"]["frames"] == 8
     client.delete(batch["items"][0]["href"])
     assert client.get(href).json()["counts"] == {"done": 2, "deleted": 1}
 
@@ -43,14 +41,12 @@ def test_what_the_queue_has_no_room_for_is_said_and_comes_again(client, analyzer
     analyzer.go.set()
     until(lambda: client.get(batch["href"]).json()["done"])
     numbers = [int(name[5:-4]) for name in refused]
-    added = client.post(batch["href"], files=files(*numbers))
-    assert added.status_code == 202
+    assert client.post(batch["href"], files=files(*numbers)).status_code == 202
     until(lambda: client.get(batch["href"]).json()["done"])
     assert client.get(batch["href"]).json()["counts"] == {"done": room + 3}
 
 
-def test_a_batch_is_its_owners(url, application):
-    ann, ben = (application.keys.add(n, ("read", "analyze"))[1] for n in ("ann", "ben"))
+def test_a_batch_is_its_owners(url, ann, ben):
     with away(url, ann) as one, away(url, ben) as two:
         sent = {"files": files(1), "headers": {"Idempotency-Key": "n"}}
         batch = one.post("/v1/batches", **sent).json()

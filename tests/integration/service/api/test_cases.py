@@ -13,7 +13,6 @@ from pypdf import PdfReader
 from detector import media
 from detector.report import verify
 from service.application import Application
-from service.context import Scope
 from service.records.cases import first_broken
 from tests.support.kept import put
 from tests.support.result_sample import make_analysis, make_clip
@@ -32,13 +31,9 @@ def opened(client: httpx.Client, analysis: str) -> dict[str, object]:
     answer = client.post("/v1/cases", json={"title": "Council statement", "by": "Ada"})
     assert answer.status_code == 201 and answer.headers["Location"] == answer.json()["href"]
     changes = {
-        "add_analyses": [analysis],
-        "link": "https://example.org/post/1",
-        "note": "Brought by mail.",
-        "status": "reviewed",
-        "reviewer": "Bob",
-        "by": "Ada",
-    }
+        "add_analyses": [analysis], "link": "https://example.org/post/1", "by": "Ada",
+        "note": "Brought by mail.", "status": "reviewed", "reviewer": "Bob",
+    }  # fmt: skip
     changed = client.patch(answer.json()["href"], json=changes)
     assert changed.status_code == 200, changed.text
     return changed.json()
@@ -92,8 +87,7 @@ def test_its_bag_is_valid_and_holds_report_data_log_and_keyframes(client, analys
 def test_its_pdf_begins_with_the_case_and_goes_on_with_the_reports(client, analysis):
     case = opened(client, analysis)
     place = f"/v1/cases/{case['id']}/report.pdf"
-    answer = client.post(place, params={"zone": "Asia/Kathmandu"})
-    pdf = PdfReader(io.BytesIO(answer.content))
+    pdf = PdfReader(io.BytesIO(client.post(place, params={"zone": "Asia/Kathmandu"}).content))
     assert all("UTC+05:45" in page.extract_text() for page in pdf.pages[:2])
     assert client.post(place, params={"zone": "Mars/Olympus"}).status_code == 422
     first = pdf.pages[0].extract_text()
@@ -102,7 +96,7 @@ def test_its_pdf_begins_with_the_case_and_goes_on_with_the_reports(client, analy
     assert {"unmask-case.json", "unmask-case-log.jsonl"} <= set(pdf.attachments)
 
 
-def test_what_is_no_case_or_no_entry_is_refused(client, analysis, application, url):
+def test_what_is_no_case_or_no_entry_is_refused(client, analysis, url, ben):
     case = opened(client, analysis)
     for change in (
         {"link": "javascript:alert(1)"},
@@ -112,11 +106,9 @@ def test_what_is_no_case_or_no_entry_is_refused(client, analysis, application, u
     ):
         assert client.patch(case["href"], json=change).status_code == 422, change
     assert client.patch(case["href"], json={"status": "closed"}).status_code == 200
-    assert (
-        client.patch(case["href"], json={"note": "late"}).json()["error"]["code"] == "case_closed"
-    )
-    _made, key = application.keys.add("other", [Scope.READ, Scope.ANALYZE])
-    theirs = {"Authorization": f"Bearer {key}"}
+    late = client.patch(case["href"], json={"note": "late"})
+    assert late.json()["error"]["code"] == "case_closed"
+    theirs = {"Authorization": f"Bearer {ben}"}
     assert httpx.get(url + case["href"], headers=theirs).status_code == 404
     assert client.delete(case["href"]).status_code == 204
     assert client.get(case["href"]).status_code == 404

@@ -1,7 +1,6 @@
 """`detector.client` against a real server, and against one that is busy."""
 
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import httpx
@@ -13,12 +12,6 @@ from detector.errors import MediaError
 from detector.schema.analysis import Analysis
 from service.context import Scope
 from tests.support.waiting import until
-
-
-@pytest.fixture
-def remote(url: str) -> Iterator[UnmaskClient]:
-    with UnmaskClient(url) as opened:
-        yield opened
 
 
 @pytest.fixture
@@ -56,9 +49,8 @@ def test_what_has_no_result_says_why(remote, clip, analyzer):
     once_more = remote.request("POST", f"/v1/analyses/{failure['id']}/again").json()
     assert once_more["id"] == failure["id"]
     assert remote.wait(failure["id"]).media.name == "clip.mp4"
-    with pytest.raises(ApiError) as refused:
+    with pytest.raises(ApiError, check=lambda e: e.status == 422):
         remote.analyze(clip, frames=0)
-    assert refused.value.status == 422
     with pytest.raises(ApiError):
         list(remote.events("none"))
 
@@ -83,9 +75,9 @@ def test_a_key_goes_along(url, application):
     text = application.keys.add("a", (Scope.READ,))[1]
     with UnmaskClient(url, text) as remote:
         assert remote.request("GET", "/v1/analyses").json() == []
-    with UnmaskClient(url, "um_none") as remote, pytest.raises(ApiError) as refused:
+    unauthorized = pytest.raises(ApiError, check=lambda e: e.code == "unauthorized")
+    with UnmaskClient(url, "um_none") as remote, unauthorized:
         remote.request("GET", "/v1/analyses")
-    assert refused.value.code == "unauthorized"
 
 
 def test_what_a_busy_server_sends_away_is_sent_again_whole(clip, monkeypatch):
@@ -109,10 +101,7 @@ def test_what_a_busy_server_sends_away_is_sent_again_whole(clip, monkeypatch):
 
 
 def test_what_is_no_api_is_said_to_be_none():
-    def server(request: httpx.Request) -> httpx.Response:
-        return httpx.Response(502, text="<html>")
-
-    with UnmaskClient(transport=httpx.MockTransport(server)) as remote:
-        with pytest.raises(ApiError) as odd:
-            remote.request("GET", "/v1/models")
-        assert (odd.value.status, odd.value.code) == (502, "no_api")
+    transport = httpx.MockTransport(lambda request: httpx.Response(502, text="<html>"))
+    odd = pytest.raises(ApiError, check=lambda e: (e.status, e.code) == (502, "no_api"))
+    with UnmaskClient(transport=transport) as remote, odd:
+        remote.request("GET", "/v1/models")

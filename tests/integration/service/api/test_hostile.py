@@ -5,7 +5,6 @@ import json
 import os
 import socket
 import struct
-import subprocess
 import sys
 import threading
 from collections.abc import Iterator
@@ -21,11 +20,10 @@ from websockets.sync.client import connect
 
 from tests.support.browser import serve
 from tests.support.ports import free_port
-from tests.support.processes import running
+from tests.support.processes import ROOT, python, running
 from tests.support.strangers import WATCH, Bait, called_home, hostile
 from tests.support.waiting import PATIENT, until
 
-ROOT = Path(__file__).resolve().parents[4]
 ABORTS = 1000
 SMALL = {"frames": "1", "models": "texture"}
 
@@ -150,11 +148,8 @@ def test_hostile_files_come_through_the_api_and_nothing_calls_home(tmp_path):
     files = hostile(tmp_path, bait.port)
     knock = f"import socket; socket.create_connection(('127.0.0.1', {bait.port}))"
     (tmp_path / "sitecustomize.py").write_text(WATCH)
-    subprocess.run(
-        [sys.executable, "-c", knock],
-        env={**os.environ, "WATCHED": str(log), "PYTHONPATH": str(tmp_path)},
-        check=True,
-    )
+    variables = {"WATCHED": str(log), "PYTHONPATH": str(tmp_path)}
+    python("-c", knock, variables=variables, check=True)
     assert bait.came() == 1 and str(bait.port) in log.read_text(), "both would notice"
     log.write_text("")
     printed: list[str] = []
@@ -190,19 +185,13 @@ def test_hostile_files_come_through_the_command_and_nothing_calls_home(tmp_path,
     files = hostile(tmp_path, bait.port)
     for name, content in files.items():
         (tmp_path / "files" / name).write_bytes(content)
-    command = [sys.executable, "-m", "cli", "analyze", *more, "--frames", "1"]
-    command += ["--models", "texture", "--json", str(told)]
-    run = subprocess.run(
-        [*command, *(str(tmp_path / "files" / name) for name in files)],
-        cwd=ROOT,
-        env=os.environ | {
-            "WATCHED": str(log), "PYTHONPATH": f"{tmp_path / 'site'}:{ROOT}",
-            "TMPDIR": str(tmp_path / "temporary"), "UNMASK_DATA": str(tmp_path / "data"),
-        },
-        capture_output=True,
-        text=True,
-        timeout=PATIENT * 3,
-    )  # fmt: skip
+    command = ["-m", "cli", "analyze", *more, "--frames", "1", "--models", "texture", "--json"]
+    variables = {
+        "WATCHED": str(log), "PYTHONPATH": f"{tmp_path / 'site'}:{ROOT}",
+        "TMPDIR": str(tmp_path / "temporary"), "UNMASK_DATA": str(tmp_path / "data"),
+    }  # fmt: skip
+    paths = [tmp_path / "files" / name for name in files]
+    run = python(*command, told, *paths, variables=variables)
     said = run.stdout + run.stderr
     assert run.returncode == 2, said[-3000:]
     assert "Traceback" not in said and "our failure" not in said

@@ -1,22 +1,21 @@
 """Keys over HTTP: who is let in, to what, how often, and until when."""
 
 import json
-import os
-import subprocess
-import sys
 from datetime import timedelta
 from pathlib import Path
+from subprocess import CompletedProcess
+from unittest.mock import Mock
 
 import httpx
 import pytest
 from websockets.sync.client import connect
 
 from service import limits
-from service.application import Application
 from service.context import Scope
+from service.tasks.task import QueueFull
+from tests.support.processes import python
 from tests.support.waiting import until
 
-ROOT = Path(__file__).resolve().parents[4]
 FILE = {"file": ("clip.mp4", b"bytes of a clip", "video/mp4")}
 AWAY = "unmask.example.org"
 """A name of the server that only somebody elsewhere would use."""
@@ -36,16 +35,6 @@ def away(url: str, text: str) -> httpx.Client:
 
 def code(answer: httpx.Response) -> tuple[int, str]:
     return answer.status_code, answer.json()["error"]["code"]
-
-
-@pytest.fixture
-def ann(application: Application) -> str:
-    return application.keys.add("ann", (Scope.READ, Scope.ANALYZE))[1]
-
-
-@pytest.fixture
-def ben(application: Application) -> str:
-    return application.keys.add("ben", (Scope.READ, Scope.ANALYZE))[1]
 
 
 def test_a_key_works_from_elsewhere_and_is_somebody(url, ann):
@@ -154,26 +143,15 @@ def test_the_same_request_under_one_key_is_done_once(client, analyzer):
 
 
 def test_a_refused_request_may_come_again(client, monkeypatch, application):
-    from service.tasks.task import QueueFull
-
-    def full(*args: object, **options: object) -> None:
-        raise QueueFull("Full.")
-
     sent = {"files": FILE, "headers": {"Idempotency-Key": "n"}}
     with monkeypatch.context() as patch:
-        patch.setattr(application.jobs, "submit", full)
+        patch.setattr(application.jobs, "submit", Mock(side_effect=QueueFull("Full.")))
         assert client.post("/v1/analyses", **sent).status_code == 503
     assert client.post("/v1/analyses", **sent).status_code in (200, 202)
 
 
-def unmask(data: Path, *words: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "cli", "keys", *words],
-        cwd=ROOT,
-        env={**os.environ, "UNMASK_DATA": str(data), "PYTHONPATH": str(ROOT)},
-        capture_output=True,
-        text=True,
-    )
+def unmask(data: Path, *words: str) -> CompletedProcess[str]:
+    return python("-m", "cli", "keys", *words, variables={"UNMASK_DATA": str(data)})
 
 
 def test_keys_are_made_listed_and_ended_from_a_shell(url, application, tmp_path):

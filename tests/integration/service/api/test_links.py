@@ -9,6 +9,7 @@ import pytest
 
 from detector.schema.analysis import Analysis
 from service import links
+from service.api import uploads
 from service.context import Scope
 from tests.integration.service.api.test_analyses import nothing_left, refusal
 from tests.integration.service.api.test_keys import away
@@ -73,8 +74,6 @@ def test_a_batch_takes_files_and_links(client, web):
 
 
 def test_links_of_one_request_share_its_time(client, web, monkeypatch):
-    from service.api import uploads
-
     monkeypatch.setattr(uploads, "MAX_LINK_SECONDS", 4.0)
     web.answers["/slow"] = lambda handler: web.left.wait(30) and None
     urls = [web.url(PRIVATE, "/slow"), web.url(PRIVATE, "/a.gif")]
@@ -92,10 +91,8 @@ def test_a_server_fetches_a_few_links_at_a_time(client, web, analyzer):
     finally:
         for _place in range(links.MAX_AT_ONCE):
             links._places.release()
-    assert client.post("/v1/analyses", data={"url": web.url(PRIVATE, "/a.gif")}).status_code in (
-        200,
-        202,
-    )
+    answer = client.post("/v1/analyses", data={"url": web.url(PRIVATE, "/a.gif")})
+    assert answer.status_code in (200, 202)
 
 
 def test_a_fetch_is_a_task_that_tells_its_bytes_and_ends_in_an_analysis(client, web, application):
@@ -197,10 +194,7 @@ def test_a_fetch_counts_as_one_file_and_only_where_it_gave_one(web, url, applica
         assert answer.status_code == 429 and answer.headers["Retry-After"]
 
 
-def test_a_fetch_is_its_owners(web, url, application):
-    ann, ben = (
-        application.keys.add(name, (Scope.READ, Scope.ANALYZE))[1] for name in ("ann", "ben")
-    )
+def test_a_fetch_is_its_owners(web, url, ann, ben):
     with away(url, ann) as hers, away(url, ben) as his:
         sent = {"url": web.url(PRIVATE, "/a.gif")}
         headers = {"Idempotency-Key": "one"}

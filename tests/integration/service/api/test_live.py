@@ -60,8 +60,7 @@ def test_frames_go_in_and_verdicts_come_out(link, engine, application):
         return engine.opened[0].frames[-1:] > [0.5]
 
     until(sent_for_a_while)
-    line = next(messages(link, "frame"))
-    assert {"time", "score", "mean", "label"} <= set(line)
+    assert {"time", "score", "mean", "label"} <= set(next(messages(link, "frame")))
     link.send("end")
     assert next(messages(link, "end"))["result"] is None
     until(lambda: application.viewers.running == 0)

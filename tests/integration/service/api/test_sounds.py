@@ -1,14 +1,12 @@
 """A sound over HTTP: judged by the bundled model of voices, and taken away as a report."""
 
-import io
-
 import httpx
-from pypdf import PdfReader
 
 from detector.schema.analysis import Analysis, Modality, Question
 from tests.support.api import served
 from tests.support.applications import application
 from tests.support.pages import ANALYZER
+from tests.support.pdf import text_of
 from tests.support.voice_sample import write_clip
 from tests.support.waiting import PATIENT
 
@@ -31,6 +29,5 @@ def test_a_sound_is_judged_and_reported(tmp_path, monkeypatch):
         assert [s.modality for s in analysis.subjects] == [Modality.VOICE]
         assert analysis.provenance is not None and not analysis.signals
         report = client.get(f"{view['href']}/report.pdf")
-        pages = PdfReader(io.BytesIO(report.content)).pages
-        text = " ".join(" ".join(page.extract_text() for page in pages).split())
+        text = text_of(report.content)
         assert "Voice cloned?" in text and "of speech" in text and "0 × 0" not in text
