@@ -401,24 +401,24 @@ def test_the_address_of_somebody_elses_says_no_more(finished, monkeypatch):
 
 
 @pytest.fixture
-def runs(tmp_path: Path) -> Iterator[Evaluations]:
+def evaluations(tmp_path: Path) -> Iterator[Evaluations]:
     tasks = make_tasks(tmp_path)
     yield Evaluations(tasks, tmp_path)
     tasks.close()
 
 
-def test_a_run_can_be_stopped_and_leaves_nothing(runs):
-    run = runs.start([small_set()], ANN, models=["texture"])
-    runs._tasks.cancel(run)
+def test_a_run_can_be_stopped_and_leaves_nothing(evaluations):
+    run = evaluations.start([small_set()], ANN, models=["texture"])
+    evaluations._tasks.cancel(run)
     ended(run)
     assert run.report is None and "stopped" in run.error
-    runs.delete(run.id, BEN)
+    evaluations.delete(run.id, BEN)
     assert run.folder.exists()
-    runs.delete(run.id, ANN)
-    assert not run.folder.exists() and runs.find(run.id, ANN) is None
+    evaluations.delete(run.id, ANN)
+    assert not run.folder.exists() and evaluations.find(run.id, ANN) is None
 
 
-def test_old_evaluations_are_deleted(runs, tmp_path):
+def test_old_evaluations_are_deleted(evaluations, tmp_path):
     (tmp_path / "evaluations" / ("B" * 22)).mkdir()
-    runs.sweep(timedelta(seconds=-1))
+    evaluations.sweep(timedelta(seconds=-1))
     assert not list((tmp_path / "evaluations").iterdir())
