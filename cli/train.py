@@ -24,7 +24,7 @@ def train(
         str,
         Argument(
             metavar="RECIPE",
-            help="own, clip, finetune, generated, sequences, texture, voice, or a TOML",
+            help="own, clip, finetune, generated, sequences, texture, videomae, voice, or a TOML",
         ),
     ],
     data: Annotated[
@@ -139,6 +139,9 @@ def train(
         saved = sequences.train(
             sequences.SequenceRecipe(**changes), data, run, cache=cache, folds=held_out
         )
+    elif recipe == "videomae":
+        other = bool(weights or tune or begin or folds)
+        saved = _videomae(changes, data, run, cache, other=other)
     elif folds:
         raise UsageError("--folds is for the recipes clip, generated, sequences and voice.")
     else:
@@ -148,6 +151,19 @@ def train(
         )
     print(saved)
     return 0
+
+
+def _videomae(
+    changes: dict[str, Any], data: Path, run: TrainingOptions, cache: Path | None, *, other: bool
+) -> Path:
+    """Train VideoMAE; refuse `other` options."""
+    from detector.training.sequences import videomae
+
+    if other:
+        raise UsageError(
+            "The recipe videomae takes --cache, --images, --rate, --leave-out and --resume."
+        )
+    return videomae.train(videomae.VideoMaeRecipe(**changes), data, run, cache=cache)
 
 
 def _own(settings: dict[str, Any], data: Path, run: TrainingOptions, cache: Path | None) -> int:
