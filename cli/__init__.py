@@ -39,14 +39,16 @@ COMMANDS = {
     "train": "train a model by a recipe",
     "calibrate": "fit calibration and thresholds, or set them by your own untouched clips",
     "config": "list the environment variables that are read",
+    "mcp": "let agents analyze the files of folders (Model Context Protocol)",
     "app": "open the dashboard",
     "serve": "serve the REST API without the dashboard",
     "keys": "make, list and revoke keys of the REST API",
     "export-labels": "write files confirmed in History as a labelled set",
 }
 """In the order of `unmask --help`."""
-_NEED_DASHBOARD = {"case", "library", "app", "serve", "keys", "export-labels"}
-"""Commands that run with the packages of the extra `dashboard`."""
+_EXTRAS = dict.fromkeys(("case", "library", "app", "serve", "keys", "export-labels"), "dashboard")
+_EXTRAS["mcp"] = "dashboard,mcp"
+"""Commands that run with the packages of extras."""
 _OURS = {"cli", "dashboard", "detector", "service"}
 
 
@@ -59,11 +61,12 @@ class _LazyCommand(TyperCommand):
             return command(name).make_context(name, *args, **more)
         except ModuleNotFoundError as error:
             missing = str(error.name).partition(".")[0]
-            if name not in _NEED_DASHBOARD or missing in _OURS:
+            extra = _EXTRAS.get(name)
+            if extra is None or missing in _OURS:
                 raise
             raise UsageError(
-                f"`unmask {name}` needs the extra `dashboard`: {missing} is not installed.",
-                hint="Type: pip install 'unmask[dashboard]'",
+                f"`unmask {name}` needs the extra `{extra}`: {missing} is not installed.",
+                hint=f"Type: pip install 'unmask[{extra}]'",
             ) from None
 
 

@@ -21,7 +21,7 @@ from typing import Any
 
 from pydantic import Field, ValidationError
 
-from detector import paths, runtime
+from detector import paths, plugins, runtime
 from detector.config import get_config
 from detector.errors import ModelError, UnmaskError, UsageError
 from detector.messages.format import listed
@@ -34,8 +34,8 @@ from detector.schema.base import StrictModel
 from detector.weights import available, pins, require_license, resolve
 from detector.weights.files import ProbeMatched
 
-FAMILY_PACKAGES = ["detector.models.families"]
-"""Where a family is looked for, in this order: a module of its name with `load`."""
+FAMILIES = "detector.models.families"
+"""Where a family is looked for before the packages of plugins: a module with `load`."""
 
 FEW_NAMES = 12  # are all told to who mistyped one
 
@@ -213,7 +213,7 @@ def _family_file(spec: ModelSpec) -> Path:
 
 
 def _found(spec: ModelSpec) -> ModuleSpec:
-    for name in (f"{package}.{spec.family}" for package in FAMILY_PACKAGES):
+    for name in (f"{package}.{spec.family}" for package in (FAMILIES, *plugins.detectors())):
         if spec.family.isidentifier() and (found := importlib.util.find_spec(name)):
             return found
     raise ModelError(f"{spec.id} is of the family {spec.family!r}, which does not exist.")
@@ -230,7 +230,9 @@ def _changed(path: Path) -> int | None:
 @functools.lru_cache(maxsize=2)
 def _catalog(bundled: Path) -> tuple[tuple[Path, int | None], ...]:
     # Pages ask for the models several times a second, and a look at the disk has to wait its turn.
-    return tuple((file, _changed(file)) for file in sorted((bundled / "catalog").glob("*.toml")))
+    added = [folder / "models.toml" for folder in plugins.detectors().values()]
+    files = [*sorted((bundled / "catalog").glob("*.toml")), *added]
+    return tuple((file, _changed(file)) for file in files)
 
 
 @functools.lru_cache(maxsize=2)
@@ -255,6 +257,8 @@ def _read(files: tuple[tuple[Path, int | None], ...]) -> Manifest:
                     f"{path}: {spec.id!r} can't be bundled; only Unmask's own models are."
                 )
             spec.own = spec.own or path == own
+            if path.parent in plugins.detectors().values():
+                spec.folder = str(path.parent)
         models += added
     known = {spec.id for spec in models}
     for entry in read.recommended:

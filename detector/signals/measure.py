@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
+from detector import plugins
 from detector.schema.analysis import Signal, Subject
 from detector.signals.patch import FacePatch
 from detector.signals.reference import SignalSpec
@@ -69,9 +70,10 @@ class SignalMeasure:
 
 @lru_cache(maxsize=1)
 def list_signals() -> tuple[SignalMeasure, ...]:
-    """Return every signal, a module of `measures` each, in the order they are shown."""
+    """Return every signal, a module of `measures` each or of a plugin, in the order they are
+    shown."""
     from detector.signals import measures  # each of which imports this module
 
     names = [module.name for module in pkgutil.iter_modules(measures.__path__)]
     signals = [importlib.import_module(f"{measures.__name__}.{name}").SIGNAL for name in names]
-    return tuple(sorted(signals, key=lambda signal: signal.rank))
+    return tuple(sorted([*signals, *plugins.signals()], key=lambda signal: signal.rank))

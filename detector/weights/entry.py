@@ -46,6 +46,7 @@ class StoredEntry(StrictModel):
     prefixes: tuple[str, ...] = PREFIXES  # What such scripts put before every name
     bundled: bool = False
     own: bool = Field(default=False, description="brought by a person, not known to Unmask")
+    folder: str = Field(default="", description="of a plugin, whose files without `url` are there")
     license_weights: str
     research_only: bool = Field(
         default=False, description="its license must be acknowledged before it is used"

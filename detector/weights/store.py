@@ -26,6 +26,8 @@ def locate(spec: StoredEntry, file: WeightFile) -> Path:
     relative = PurePosixPath(file.path)
     if relative.is_absolute() or ".." in relative.parts or "\\" in file.path:
         raise WeightsError(f"The weight path {file.path!r} of {spec.id} leaves the weights folder.")
+    if spec.folder and not file.url:
+        return Path(spec.folder) / relative
     return (paths.bundled() if spec.bundled else cache()) / relative
 
 
@@ -136,8 +138,9 @@ _MIN_SIZE = 1 << 20  # Bytes below which a file is not read for one whose size n
 def delete(spec: StoredEntry, keep: Iterable[StoredEntry] = ()) -> int:
     """Delete a model's files, but for those that models of `keep` need, and return the bytes freed.
     Raise WeightsError for a bundled model, or a file that can't be deleted."""
-    if spec.bundled:
-        raise WeightsError(f"{spec.title} comes with Unmask and can't be deleted.")
+    if spec.bundled or spec.folder:
+        brought = f"the package in {spec.folder}" if spec.folder else "Unmask"
+        raise WeightsError(f"{spec.title} comes with {brought} and can't be deleted.")
     needed = {file.path for other in keep if other.id != spec.id for file in other.files}
     freed = 0
     for path in [locate(spec, file) for file in spec.files if file.path not in needed]:

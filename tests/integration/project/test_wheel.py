@@ -135,6 +135,7 @@ CALLS = [
     ("keys add somebody", 0),
     ("export-labels confirmed", 0),
     ("case list", 0),
+    ("mcp clips", 0),  # its standard input ends at once
 ]
 """A call of each command that ends by itself, and its exit status."""
 

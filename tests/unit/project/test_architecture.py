@@ -125,7 +125,7 @@ def declared(*extras: str) -> set[str]:
 @pytest.mark.parametrize(
     ("places", "extras"),
     [
-        (["detector", "cli"], ["ray", "signing", "links"]),
+        (["detector", "cli"], ["ray", "signing", "links", "mcp"]),
         (["service", "dashboard", "pages", "app.py"], ["dashboard", "s3"]),
         (["tests", "conftest.py", "bench"], ["dashboard", "signing", "test"]),
     ],

@@ -1,0 +1,23 @@
+"""What installed packages of others add, by their entry points (docs/adding-a-model.md)."""
+
+from functools import cache
+from importlib.metadata import entry_points
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+
+@cache
+def detectors() -> dict[str, Path]:
+    """Return the packages of the entry points `unmask.detectors`, each with its folder. A package
+    holds families, a module each, and the entries of their weights in models.toml."""
+    found = {
+        point.value: find_spec(point.value) for point in entry_points(group="unmask.detectors")
+    }
+    return {name: Path(spec.origin).parent for name, spec in found.items() if spec and spec.origin}
+
+
+@cache
+def signals() -> list[Any]:
+    """Return what the entry points `unmask.signals` name: a `SignalMeasure` each."""
+    return [point.load() for point in entry_points(group="unmask.signals")]
