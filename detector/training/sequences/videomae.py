@@ -40,8 +40,8 @@ ID = "videomae"
 class VideoMaeRecipe(TrainingSchedule):
     """How VideoMAE is trained."""
 
-    images: int = Field(12_000, gt=0, description="windows seen")
-    batch: int = Field(16, gt=1)
+    images: int = Field(7_200, gt=0, description="windows seen")
+    batch: int = Field(8, gt=1)
     rate: float = Field(5e-4, gt=0)
     average: float = Field(0.99, ge=0, lt=1)
     gradient: float = 1.0

@@ -151,12 +151,12 @@ def test_videomae_runs_by_default_and_has_a_score_in_each_window(analyzer, clip)
     votes = registry.get_spec("videomae").weight > 0
     assert all(model["counted"] is (votes or id != "videomae") for id, model in models.items())
     assert votes or "adds nothing" in models["videomae"]["not_counted_because"]
-    (person, *_) = usual["judged"]
+    (person, *_) = usual["subjects"]
     windows = [span["scores"]["videomae"] for span in person["spans"]]
     assert len(windows) == models["videomae"]["scored"] > 1
     assert all(0 < score < 1 for score in windows)
-    # The chart has a line of it beside those of the models of single frames.
-    assert all(set(face["scores"]) >= set(models) for face in person["frames"])
+    # The chart draws it from these, at every frame.
+    assert all({"texture", "videomae"} <= set(f["scores"]) for f in person["frames"])
 
 
 def test_two_people_are_two_tracks(analyzer, tmp_path):
