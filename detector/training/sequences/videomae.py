@@ -77,10 +77,9 @@ def train(
     folder = cache or run.out / "windows"
     items, shown = windows.read(windows.read_clips(data), folder, run)
     clips = [_pixels(item, folder) for item in items]
-    items, shown, clips = (
-        [one for one, clip in zip(every, clips, strict=True) if len(clip)]
-        for every in (items, shown, clips)
-    )
+    seen = [number for number, clip in enumerate(clips) if len(clip)]
+    items, shown = [items[i] for i in seen], [shown[i] for i in seen]
+    clips = [clips[i] for i in seen]
     held = groups.leave_out(items, plan.leave_out)[1] if plan.leave_out else []
     known = groups.leave_out(items, plan.leave_out)[0] if plan.leave_out else items
     if len({item.label for item in known}) < 2:
@@ -125,7 +124,7 @@ def _answers(known: Sequence[Item], features: np.ndarray, plan: VideoMaeRecipe) 
     answers = labels * (1 - 2 * plan.smoothing) + plan.smoothing
     folds = np.array([groups.fold_of(item, groups.SOURCES) for item in known])
     for fold in set(folds) if plan.taught else ():
-        rest = np.flatnonzero(folds != fold)
+        rest = np.flatnonzero(folds != fold).tolist()
         weights, bias = fit_rows([known[i] for i in rest], [features[rest]], plan.ridge)
         told = expit(features[folds == fold] @ weights + bias)
         answers[folds == fold] += plan.taught * (told - answers[folds == fold])
