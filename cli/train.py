@@ -30,7 +30,8 @@ def train(
         str,
         Argument(
             metavar="RECIPE",
-            help="own, clip, finetune, fuse, generated, sequences, texture, voice, or a TOML",
+            help="own, clip, finetune, fuse, generated, sequences, texture, videomae, voice, or a "
+            "TOML",
         ),
     ],
     data: Annotated[
@@ -123,11 +124,8 @@ def train(
     if ours and recipe != "own":
         raise UsageError("--loss, --patience and --sbi are for the recipe own.")
     if recipe == "own":
-        if weights or tune or begin or folds or leave_out or images or resume:
-            raise UsageError("The recipe own takes --loss, --patience, --sbi, --rate and --cache.")
-        if rate is not None:
-            ours["rate"] = rate
-        figures = _own(ours, data, run, cache)
+        other = bool(weights or tune or begin or folds or leave_out or images or resume)
+        figures = _own({**ours, **changes}, data, run, cache, other=other)
         metrics = progress.figures | {name: [(0, value)] for name, value in figures.items()}
         mlflow_runs.record(context, out.name, began, metrics, mlflow_runs.hashes(out), {})
         return 0
@@ -162,6 +160,9 @@ def train(
         saved = sequences.train(
             sequences.SequenceRecipe(**changes), data, run, cache=cache, folds=held_out
         )
+    elif recipe == "videomae":
+        other = bool(weights or tune or begin or folds)
+        saved = _videomae(changes, data, run, cache, other=other)
     elif folds:
         raise UsageError("--folds is for the recipes clip, generated, sequences and voice.")
     else:
@@ -174,12 +175,28 @@ def train(
     return 0
 
 
+def _videomae(
+    changes: dict[str, Any], data: Path, run: TrainingOptions, cache: Path | None, *, other: bool
+) -> Path:
+    """Train VideoMAE; refuse `other` options."""
+    from detector.training.sequences import videomae
+
+    if other:
+        raise UsageError(
+            "The recipe videomae takes --cache, --images, --rate, --leave-out and --resume."
+        )
+    return videomae.train(videomae.VideoMaeRecipe(**changes), data, run, cache=cache)
+
+
 def _own(
-    settings: dict[str, Any], data: Path, run: TrainingOptions, cache: Path | None
+    settings: dict[str, Any], data: Path, run: TrainingOptions, cache: Path | None, *, other: bool
 ) -> dict[str, float]:
-    """Train a model of one's own, which is added at once; return its figures."""
+    """Train a model of one's own, which is added at once; return its figures. Refuse `other`
+    options."""
     from detector.training import own
 
+    if other:
+        raise UsageError("The recipe own takes --loss, --patience, --sbi, --rate and --cache.")
     spec, figures = own.train(own.OwnRecipe(**settings), data, run, cache=cache)
     told = "  ".join(f"{name} {value:.3f}" for name, value in figures.items())
     print(f"{spec.title}: {told}, of files whose people training left out", file=sys.stderr)

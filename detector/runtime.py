@@ -189,6 +189,8 @@ def _converted(
     with _converting, torch.no_grad(), warnings.catch_warnings():
         # Its way through torch.jit.trace; torch has deprecated that, not removed it.
         warnings.simplefilter("ignore", DeprecationWarning)
+        # It reads every attribute, deprecated ones of transformers too.
+        warnings.simplefilter("ignore", FutureWarning)
         # Numbers that follow from the input's shape may stay as they are.
         warnings.simplefilter("ignore", torch.jit.TracerWarning)
         from openvino.frontend.pytorch.ts_decoder import TorchScriptPythonDecoder

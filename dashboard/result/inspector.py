@@ -48,7 +48,10 @@ class Moment:
         """Draw the card: the face, and the place of its heatmap."""
         analysis, lane, face, linked = self._analysis, self._lane, self._face, self._linked
         with st.container(border=True, key="card-inspector", height="stretch"):
-            able = [m for m in analysis.models if m.scored]
+            # Of what runs unasked, only what counts has a heatmap here.
+            scored = [m for m in analysis.models if m.scored]
+            counted = [m for m in scored if m.counted or analysis.settings.models]
+            able = counted or scored
             with controls.apart("inspector-head"):
                 _head(analysis, lane, face, self._time)
                 if lane and not self._still:

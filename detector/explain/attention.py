@@ -17,9 +17,7 @@ from torch.nn import functional as F
 from torch.overrides import TorchFunctionMode
 
 from detector.models.base import Model, check_batch
-from detector.models.maps import MapModel
 from detector.models.network import TorchModel, layout
-from detector.models.vit import TokenClipModel, TokenModel
 
 
 class _Attention(TorchFunctionMode):
@@ -42,15 +40,6 @@ class _Attention(TorchFunctionMode):
             scale = kwargs.get("scale") or query.shape[-1] ** -0.5
             self.layers.append((query @ key.transpose(-2, -1) * scale).softmax(-1).mean(1))
         return func(*args, **kwargs)
-
-
-def attends(model: Model) -> bool:
-    """Whether a model may have attention to look at: its network is a transformer."""
-    if isinstance(model, TokenModel | TokenClipModel):
-        return True
-    return isinstance(model, MapModel) and any(
-        "attention" in type(part).__name__.lower() for part in model.network.modules()
-    )
 
 
 def roll(layers: list[Tensor]) -> Tensor:

@@ -9,7 +9,7 @@ from functools import partial
 
 import numpy as np
 import torch
-from pytorch_grad_cam import GradCAM, GradCAMPlusPlus, HiResCAM
+from pytorch_grad_cam import GradCAM, GradCAMPlusPlus
 from pytorch_grad_cam.utils.model_targets import RawScoresOutputTarget
 from pytorch_grad_cam.utils.reshape_transforms import swinT_reshape_transform
 from torch import Tensor, nn
@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from detector.models.base import Model, check_batch
 from detector.models.network import TorchModel, forward_hook, layout
 
-METHODS = {"gradcam": GradCAM, "gradcam++": GradCAMPlusPlus, "saliency": HiResCAM}
+METHODS = {"gradcam": GradCAM, "gradcam++": GradCAMPlusPlus}
 """Classes of the library by the id of a method."""
 BATCH = 4  # Pictures explained at once: gradients need the maps of every layer after the target
 

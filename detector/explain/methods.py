@@ -31,8 +31,6 @@ _METHODS = (
     ("rollout", "Attention rollout", "what {} attended to, whatever it then said",
      "Abnar and Zuidema, ACL 2020, arXiv:2005.00928", 1),
     ("own", "Its own map", "what {} marks by itself", "the model’s own paper", 1),
-    ("saliency", "Saliency over time", "what raised the score of {}, by place and time",
-     "HiResCAM, gradient times map: Draelos and Carin 2020, arXiv:2011.08891", 3),
     ("occlusion", "Occlusion", "where hiding a part lowers the score of {}",
      "Zeiler and Fergus, ECCV 2014, arXiv:1311.2901", 50),
 )  # fmt: skip

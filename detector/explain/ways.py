@@ -8,10 +8,8 @@ from __future__ import annotations
 import numpy as np
 
 from detector.explain import attention, occlusion
-from detector.explain.attention import attends
 from detector.explain.methods import METHODS, Method, OnProgress
 from detector.models.base import Model
-from detector.models.maps import MapModel
 from detector.models.network import TorchModel
 from detector.models.vit import TokenClipModel, TokenModel
 
@@ -20,8 +18,6 @@ KINDS: dict[str, tuple[str, ...]] = {
     "tokens": ("gradcam", "gradcam++", "rollout", "occlusion"),
     "own map": ("own", "occlusion"),
     "own map over convolutions": ("own", "gradcam", "gradcam++", "occlusion"),
-    "clip": ("saliency", "occlusion"),
-    "clip transformer": ("saliency", "rollout", "occlusion"),
     "closed": ("occlusion",),
 }
 """What suits which kind of network, the usual one first."""
@@ -30,8 +26,6 @@ KINDS: dict[str, tuple[str, ...]] = {
 def kind_of(model: Model) -> str:
     """Return what a model is made of: a key of `KINDS`."""
     model = model.whole()
-    if isinstance(model, MapModel):
-        return "clip transformer" if attends(model) else "clip"
     if isinstance(model, TokenModel | TokenClipModel):
         return "tokens"
     watched = isinstance(model, TorchModel) and model.target_layer is not None

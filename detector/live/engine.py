@@ -64,8 +64,8 @@ class LiveEngine:
         settings = settings or LiveSettings()
         asked = settings.models if settings.models is not None else self._models
         specs = registry.choose(asked)
-        if asked is None:  # a camera is not heard
-            specs = [spec for spec in specs if not spec.modality.of_sound]
+        if asked is None:  # a camera is not heard, and its frames are far apart
+            specs = [s for s in specs if not s.modality.of_sound and s.kind != "clip"]
         session = LiveSession(
             settings, specs, self._pool, self._load, self._find_detector, self._clock
         )

@@ -26,8 +26,8 @@ _SOURCES = (_HERE, _HERE.parent / "weights", _HERE.parent / "runtime.py")
 
 
 class ReadyModel(Model):
-    """A model of single crops whose compiled network (`run`) is on disk. `load` loads the model
-    itself."""
+    """A model of single crops, or of clips, whose compiled network (`run`) is on disk. `load` loads
+    the model itself."""
 
     def __init__(self, spec: ModelSpec, run: Runner, batch: int, load: Callable[[], Model]) -> None:
         super().__init__(spec)
@@ -57,8 +57,12 @@ class ReadyModel(Model):
             found.append(_log_odds(logits, self.spec))
         return np.concatenate(found)
 
-    def _prepared(self, picture: Image) -> np.ndarray:
-        return normalized(fit(np.ascontiguousarray(picture), self.spec.crop), self.spec)
+    def _prepared(self, picture: Image | Sequence[Image]) -> np.ndarray:
+        if self.spec.kind == "clip":
+            shown = np.stack([fit(np.ascontiguousarray(one), self.spec.crop) for one in picture])
+        else:
+            shown = fit(np.ascontiguousarray(picture), self.spec.crop)
+        return normalized(shown, self.spec)
 
     def preprocess(self, picture: Image | Sequence[Image]) -> Tensor:
         """See `Model.preprocess`."""
@@ -86,7 +90,7 @@ def _log_odds(logits: np.ndarray, spec: ModelSpec) -> np.ndarray:
 
 def load(spec: ModelSpec, family: Path, device: str, whole: Callable[[], Model]) -> Model:
     """Return a model that is ready, or load it (`whole`) and make it ready for the next process."""
-    if device != "cpu" or spec.kind not in ("frame", "image") or spec.crop.resize == "float":
+    if device != "cpu" or spec.kind == "audio" or spec.crop.resize == "float":
         return whole()
     key = converted.key_of(spec.network, dict.fromkeys((family.parent, *_SOURCES)))
     if (known := runtime.known(key)) is not None:
@@ -102,7 +106,7 @@ def _compiled(model: Model) -> Runner | None:
     """Return what a model's scores come from, if they do by the usual steps alone."""
     from detector.models.network import TorchModel
 
-    own = ("preprocess", "_prepare", "_infer", "log_odds", "score")
+    own = ("preprocess", "_prepare", "log_odds", "score")
     usual = isinstance(model, TorchModel) and all(
         getattr(type(model), name) is getattr(TorchModel, name) for name in own
     )

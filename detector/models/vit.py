@@ -36,9 +36,12 @@ def clip_vision() -> nn.Module:
 
 
 class _Transformer(TorchModel):
-    """Score in bf16 where supported (weights/catalog/gend.md), else in float32."""
+    """Score in bf16 where supported (weights/catalog/gend.md), else in float32; one that is
+    compiled by itself."""
 
     def _infer(self, batch: Tensor) -> Tensor:
+        if self.run is not None:
+            return super()._infer(batch)
         with torch.autocast("cpu", torch.bfloat16, enabled=runtime.computes_in_bf16(self.device)):
             return self.forward(batch)
 

@@ -195,8 +195,9 @@ class AnalysisRun:
         options = self.options
         with timed(self.timings, "read"):
             if self.settings.models is None:  # who names a model is told why it gave no score
-                asked = self.media.questions
-                self._take([s for s in self.specs if QUESTION_OF.get(s.task) in asked])
+                asked, still = self.media.questions, self.media.kind == "image"
+                specs = [s for s in self.specs if QUESTION_OF.get(s.task) in asked]
+                self._take([s for s in specs if s.kind != "clip" or not still])
             self.shots = options.shots
             if options.media is None and self._shots_planned():
                 self.shots = planning.shots(self.path, self.media, self.settings, self.cancel)

@@ -80,7 +80,9 @@ def read_recipe(name: str | Path) -> Recipe:
     if path.suffix != ".toml":
         ours = {file.stem: file for file in FOLDER.glob("*.toml")}
         path = ours.get(str(name), path)
-        hint = f"Known: clip, {', '.join(sorted(ours))}, generated, own, sequences, voice."
+        hint = (
+            f"Known: clip, {', '.join(sorted(ours))}, generated, own, sequences, videomae, voice."
+        )
     if not path.is_file():
         raise UsageError(f"There is no recipe {str(name)!r}.", hint=hint)
     try:

@@ -98,7 +98,7 @@ def draw_options(*, disabled: bool, on_mirror: Callable[[], None]) -> None:
     """Draw models, mirror and what is kept, in a popover."""
     with st.popover(_("Options"), icon=":material/tune:"):
         titles = labels.plain_names(models())
-        default = [spec.id for spec in models() if spec.default] or list(titles)[:1]
+        default = usual() or list(titles)[:1]
         slower = _("Each one more makes readings slower; the video is not slowed down.")
         controls.choose_any(_("Models"), titles, default, _MODELS, disabled=disabled, help=slower)
         controls.choose(
@@ -150,6 +150,11 @@ def models() -> list[ModelSpec]:
     ]
 
 
+def usual() -> list[str]:
+    """Return the ids of those that judge unless others are chosen: models of single frames."""
+    return [spec.id for spec in models() if spec.default and spec.kind != "clip"]
+
+
 def hears() -> bool:
     """Return whether a model of voices is here that is asked by default."""
     return any(spec.modality.of_sound and spec.default and usable(spec) for spec in list_models())
@@ -168,9 +173,8 @@ def options() -> LiveOptions:
     above = state.get(_ABOVE)
     if above == labels.whole_percent(thresholds().high):
         above = None
-    usual = tuple(spec.id for spec in models() if spec.default)
     return LiveOptions(
-        models=None if not chosen or chosen == usual else chosen,
+        models=None if not chosen or list(chosen) == usual() else chosen,
         keep=cast(SessionRetention, state.get(_KEEP) or default.keep),
         mirror=bool(state.get(_MIRROR, default.mirror)),
         microphone=microphone(),

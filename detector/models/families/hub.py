@@ -23,6 +23,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from detector import runtime
 from detector.errors import LabelOrderError, ModelError, WeightsError
 from detector.models.base import Files, ModelSpec
 from detector.models.hub_pictures import LARGEST, picture_recipe
@@ -91,8 +92,13 @@ def load(
     network = Classifier(model)
     if spec.kind == "audio":
         return TorchSoundModel(spec, network, device)
+    run = None
+    if spec.bundled:
+        side = spec.crop.size
+        example = torch.zeros(2, spec.clip_frames, 3, side, side, device=device)
+        run = runtime.compile(network.eval(), example, device)
     model_class = TokenClipModel if spec.kind == "clip" else TokenModel
-    return model_class(spec, network, device, network.target_layer)
+    return model_class(spec, network, device, network.target_layer, run)
 
 
 def build(config: Mapping[str, Any], state: Mapping[str, Tensor], name: str) -> nn.Module:

@@ -1,1 +1,1 @@
-"""Training of the sequence models on windows of consecutive frames."""
+"""Training of the models of consecutive frames."""

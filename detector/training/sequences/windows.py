@@ -134,19 +134,21 @@ def _cut(rgb: np.ndarray, face: Detection, id: str) -> np.ndarray:
     return vision.cut(rgb, face.box, registry.get_spec(id).crop, face.landmarks)
 
 
-def faces(item: Item, count: int = FRAMES) -> list[tuple[np.ndarray, Detection]]:
+def faces(
+    item: Item, count: int = FRAMES, step: float = STEP
+) -> list[tuple[np.ndarray, Detection]]:
     """Return the frames of a window in the middle of a clip, and the widest person's face in each;
     nothing where the clip is shorter or nobody is seen in all of them.
 
     Faces are located as in an analysis: in every few frames, and interpolated between them.
     """
-    span = (count - 1) * STEP
+    span = (count - 1) * step
     try:
         info = media.probe(item.file)
         begin = ((info.duration or 0.0) - span) / 2
         if begin < 0:
             return []
-        times = [begin + number * STEP for number in range(count)]
+        times = [begin + number * step for number in range(count)]
         frames = list(media.decode(item.file, info, times, notes=[]))
     except MediaError:
         return []

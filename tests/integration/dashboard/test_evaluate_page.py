@@ -206,7 +206,7 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Evaluation:
     """A real evaluation of six pictures; one of the models has nothing to say of stills."""
     data = tmp_path_factory.mktemp("data")
     tasks = make_tasks(data)
-    run = Evaluations(tasks, data).start([small_set()], ANN, models=["texture", "motion"])
+    run = Evaluations(tasks, data).start([small_set()], ANN, models=["texture", "videomae"])
     ended(run)
     tasks.close()
     assert not run.error and run.report is not None

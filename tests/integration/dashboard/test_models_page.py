@@ -274,7 +274,7 @@ def test_a_file_that_does_not_fit_is_named_as_the_person_named_it():
 
 def test_a_crop_is_told_in_words():
     assert "1.5 times the face box" in card.crop_words(registry.get_spec("texture"))
-    assert "16 frames" in card.crop_words(registry.get_spec("motion"))
+    assert "16 frames" in card.crop_words(registry.get_spec("videomae"))
     fused = card.crop_words(registry.get_spec("lrcn-fused"))
     assert "next to it a square of 2 times the face box; 8 frames 0.08 s apart" in fused
     assert "placed by its landmarks and not turned" in card.crop_words(registry.get_spec("clip"))

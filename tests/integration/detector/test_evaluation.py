@@ -501,7 +501,7 @@ def test_a_stopped_run_goes_on(labeled, tmp_path, monkeypatch):
     assert done == ["fake.png"]
     assert [s.highest for s in again] == [s.highest for s in both]
     # What was kept does not hold for other models, other frames, another condition, another file.
-    score_files(items, models=["motion"], scoring=Scoring(store=store))
+    score_files(items, models=["videomae"], scoring=Scoring(store=store))
     score_files(items, models=["texture"], scoring=Scoring(frames=5, store=store))
     score_files(
         items, models=["texture"], condition=Condition("blur", 1), scoring=Scoring(store=store)
@@ -628,7 +628,7 @@ def test_what_can_not_be_evaluated_is_said(labeled, tmp_path, monkeypatch):
     with pytest.raises(UsageError, match="not on this computer"):
         baselines.published("meso4-df", [])
     here, missing = baselines.published("all", ["texture"])
-    assert here == [] and "meso4-df" in missing and "motion" not in missing
+    assert here == [] and "meso4-df" in missing and "videomae" not in missing
 
 
 def test_the_first_file_that_is_missing_ends_it(tmp_path, monkeypatch):

@@ -45,7 +45,7 @@ def test_a_person_who_is_not_there_is_refused(clip, analysis):
 
 
 def test_a_clip_model_without_a_window_shows_nothing(clip, analysis):
-    spec = registry.get_spec("motion")
+    spec = registry.get_spec("videomae")
     without = analysis.model_copy(deep=True)
     without.judged[0].spans = []
     assert explain.heatmap(clip, without, "A", 1.0, spec.id) is None
@@ -72,9 +72,9 @@ def test_what_lies_beyond_the_edge_is_a_mirror_image(left, border, mirrors):
 
 
 def test_a_heatmap_knows_what_stands_beyond_the_edge(clip, analysis):
-    found = {id: explain.heatmap(clip, analysis, "A", 0.0, id) for id in ("texture", "motion")}
+    found = {id: explain.heatmap(clip, analysis, "A", 0.0, id) for id in ("texture", "videomae")}
     borders = {id: heat.border for id, heat in found.items() if heat is not None}
-    assert borders == {"texture": "mirror", "motion": "black"}
+    assert borders == {"texture": "mirror", "videomae": "black"}
 
 
 def test_the_overlay_goes_from_the_crop_to_the_map():

@@ -21,13 +21,13 @@ SIZE = (320, 240)
 )
 def test_an_unmoving_picture_is_named(analyzer, make_clip, name, how):
     path = make_clip(name, size=SIZE, picture=camera(SIZE, still=True), **how)
-    out = analyzer.analyze(path, Settings(frames=6, models=["texture", "motion"]))
+    out = analyzer.analyze(path, Settings(frames=6, models=["texture", "videomae"]))
     assert out.media.frozen
     assert CaveatCode.FROZEN in [caveat.code for caveat in out.verdict.caveats]
     assert any("one unmoving picture" in text for text in out.verdict.limits)
     assert not any("compressed" in text.lower() for text in out.verdict.limits)
-    motion = next(model for model in out.models if model.id == "motion")
-    assert not motion.counted
+    videomae = next(model for model in out.models if model.id == "videomae")
+    assert not videomae.counted
     assert not out.signals
 
 

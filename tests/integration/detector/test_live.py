@@ -652,7 +652,7 @@ def watched(engine: live.LiveEngine, frames: list[np.ndarray]) -> list[live.Live
 def test_a_clip_that_becomes_manipulated_is_named(gallery):
     untouched = frames_of(gallery["untouched"].path, 0.0, 2.0)
     changed = frames_of(gallery["manipulated"].path, 3.0, 5.0)
-    engine = live.LiveEngine(["texture", "clip", "clip-generated", "motion"], workers=0)
+    engine = live.LiveEngine(["texture", "clip", "clip-generated", "videomae"], workers=0)
     states = watched(engine, untouched + changed)
     said = words(states)
     assert said[-1] is Label.FAKE and said.count(Label.FAKE) == 1
@@ -660,7 +660,7 @@ def test_a_clip_that_becomes_manipulated_is_named(gallery):
     assert 2.0 < first <= 7.0
     assert not [s for s in states if s.hints and s.hints[0].code is live.HintCode.RECAPTURE]
     scored = {m.id: m.scored for m in states[-1].models}
-    assert scored["motion"] > 3 and scored["texture"] > 60
+    assert scored["videomae"] > 3 and scored["texture"] > 60
     assert 5 <= scored["clip"] <= 8
     votes = {m.id: m.weight > 0 for m in registry.manifest().models}
     assert all(m.counted == votes[m.id] for m in states[-1].models)

@@ -1,5 +1,6 @@
 """The flow from file to verdict, on real media with the bundled models."""
 
+import json
 import threading
 
 import av
@@ -106,21 +107,31 @@ def test_an_error_in_the_observer_reaches_the_caller(analyzer, clip):
 def test_a_picture_needs_no_motion(analyzer, tmp_path):
     path = tmp_path / "portrait.png"
     cv2.imwrite(str(path), data.astronaut()[..., ::-1])
-    out = analyzer.analyze(path, Settings(models=["texture", "motion"]))
+    out = analyzer.analyze(path, Settings(models=["texture", "videomae"]))
     assert out.media.kind == "image"
     assert out.timestamps == [0.0]
     assert out.verdict.probability is not None
     assert [h.time for h in out.provenance.hashes] == [None]
-    motion = out.models[-1]
-    assert not motion.counted
-    assert motion.not_counted_because == "it judges motion, and this is a picture"
+    videomae = out.models[-1]
+    assert not videomae.counted
+    assert videomae.not_counted_because == "it judges motion, and this is a picture"
+    usual = analyzer.analyze(path, Settings())
+    assert "videomae" not in [model.id for model in usual.models]
 
 
-def test_what_does_not_vote_does_not_run_unless_asked(analyzer, clip):
-    usual = analyzer.analyze(clip, FEW)
-    assert usual.models and all(model.counted for model in usual.models)
-    asked = analyzer.analyze(clip, Settings(frames=6, models=["texture", "motion"]))
-    assert asked.judged[0].spans and not asked.models[-1].counted
+def test_videomae_runs_by_default_and_has_a_score_in_each_window(analyzer, clip):
+    usual = json.loads(analyzer.analyze(clip, FEW).model_dump_json())
+    models = {model["id"]: model for model in usual["models"]}
+    assert {"clip", "texture", "videomae"} <= set(models)
+    votes = registry.get_spec("videomae").weight > 0
+    assert all(model["counted"] is (votes or id != "videomae") for id, model in models.items())
+    assert votes or "adds nothing" in models["videomae"]["not_counted_because"]
+    (person, *_) = usual["subjects"]
+    windows = [span["scores"]["videomae"] for span in person["spans"]]
+    assert len(windows) == models["videomae"]["scored"] > 1
+    assert all(0 < score < 1 for score in windows)
+    # The chart draws it from these, at every frame.
+    assert all({"texture", "videomae"} <= set(f["scores"]) for f in person["frames"])
 
 
 def test_two_people_are_two_tracks(analyzer, tmp_path):

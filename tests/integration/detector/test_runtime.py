@@ -295,6 +295,21 @@ def test_a_ready_model_says_and_shows_what_the_model_itself_does(kept, id, astro
     assert isinstance(model.network, type(whole.network)), "asked for, it is loaded"
 
 
+def test_a_ready_model_of_clips_scores_as_the_model_itself(kept, astronaut):
+    spec = registry.get_spec("videomae")
+    files, family = resolve(spec), registry._family_file(spec)
+
+    def load() -> Model:
+        return ready.load(spec, family, "cpu", lambda: registry.load_family(spec, files, "cpu"))
+
+    whole, model = load(), load()
+    assert isinstance(model, ready.ReadyModel) and not isinstance(whole, ready.ReadyModel)
+    moved = [[astronaut[40:210, x + n : x + n + 170] for n in range(16)] for x in (100, 120)]
+    clips = np.stack([[cv2.resize(frame, (112, 112)) for frame in clip] for clip in moved])
+    np.testing.assert_array_equal(model.score(clips), whole.score(clips))
+    assert kind_of(model) == kind_of(whole)
+
+
 def test_a_model_is_ready_only_for_the_code_that_made_it(kept, tmp_path, monkeypatch):
     spec = registry.get_spec("texture")
     files, family = resolve(spec), registry._family_file(spec)

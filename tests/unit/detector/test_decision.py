@@ -362,7 +362,7 @@ def test_a_model_without_a_point_says_so():
 
 
 def test_one_whose_fitted_weight_is_nothing_votes_only_alone():
-    """As Motion: naming the whole default set is no other set than the default one."""
+    """As VideoMAE: naming the whole default set is no other set than the default one."""
     faces = [face(i, one=1.0, two=5.0) for i in range(5)]
     made = analysis([track("A", faces)], [model("one"), model("two", weight=0)])
     made.ensembles[FACE].models = ["one"]

@@ -157,4 +157,4 @@ def test_a_self_check_runs_once_and_tells_everybody_how_fast_models_are(tasks, m
     assert checks.seconds("texture") is None
     go.set()
     assert ended(one).result == [outcome] and runs == [1]
-    assert checks.seconds("texture") == 0.012 and checks.seconds("motion") is None
+    assert checks.seconds("texture") == 0.012 and checks.seconds("videomae") is None

@@ -41,7 +41,7 @@ def refusal(answer: httpx.Response) -> dict[str, str]:
 
 def test_a_file_becomes_a_task_and_then_a_result(client, analyzer, application):
     analyzer.go.clear()
-    asked = {"frames": "8", "models": "texture, motion"}
+    asked = {"frames": "8", "models": "texture, videomae"}
     answer = client.post("/v1/analyses", files=FILE, data=asked)
     assert answer.status_code == 202
     view = answer.json()
@@ -55,7 +55,7 @@ def test_a_file_becomes_a_task_and_then_a_result(client, analyzer, application):
     until(lambda: client.get(view["href"]).json()["state"] == "done")
     done = client.get(view["href"]).json()
     analysis = Analysis.model_validate(done["result"])
-    assert (analysis.settings.frames, analysis.settings.models) == (8, ["texture", "motion"])
+    assert (analysis.settings.frames, analysis.settings.models) == (8, ["texture", "videomae"])
     assert done["verdict"] == analysis.verdict.label
     assert [one["id"] for one in client.get("/v1/analyses").json()] == [view["id"]]
     frames = client.get(f"{view['href']}/frames").json()["frames"]

@@ -23,14 +23,14 @@ def clip(tmp_path: Path) -> Path:
 
 def test_a_file_is_sent_followed_and_read(remote, clip, analyzer):
     analyzer.go.clear()
-    sent = remote.submit([clip], frames=8, models=["texture", "motion"])
+    sent = remote.submit([clip], frames=8, models=["texture", "videomae"])
     assert sent["state"] in {"queued", "running"} and sent["name"] == "clip.mp4"
     task = sent["task"]["id"]
     until(lambda: remote.request("GET", f"/v1/tasks/{task}").json()["stage"] == "faces")
     analyzer.go.set()
     assert [event["state"] for event in remote.events(task)][-1] == "done"
     analysis = remote.wait(sent["id"])
-    assert isinstance(analysis, Analysis) and analysis.settings.models == ["texture", "motion"]
+    assert isinstance(analysis, Analysis) and analysis.settings.models == ["texture", "videomae"]
     report = remote.request("GET", f"/v1/analyses/{sent['id']}/report.pdf")
     assert report.content.startswith(b"%PDF")
     remote.request("DELETE", f"/v1/analyses/{sent['id']}")
