@@ -10,12 +10,19 @@ from detector.formants import speech as speech
 
 
 def write(
-    path: Path, sound: np.ndarray, *, rate: int = RATE, codec: str = "", layout: str = "mono"
+    path: Path,
+    sound: np.ndarray,
+    *,
+    rate: int = RATE,
+    codec: str = "",
+    layout: str = "mono",
+    format: str | None = None,
 ) -> Path:
-    """Write float [n] (or [channels, n]) as a recording, its container by the name's ending."""
+    """Write float [n] (or [channels, n]) as a recording, its container by the name's ending unless
+    `format` names one."""
     usual = {"wav": "pcm_s16le", "mp3": "libmp3lame", "m4a": "aac", "flac": "flac"}
     usual |= {"ogg": "libopus", "opus": "libopus", "webm": "libopus", "mka": "pcm_f32le"}
-    with av.open(str(path), "w") as output:
+    with av.open(str(path), "w", format=format) as output:
         stream = output.add_stream(codec or usual[path.suffix[1:]], rate=rate, layout=layout)
         resampler = av.AudioResampler(stream.format, layout, rate, stream.frame_size or 1024)
         planes = np.atleast_2d(sound).astype(np.float32)

@@ -16,7 +16,7 @@ from service.context import LOCAL, RequestContext
 from service.records.model import State
 from service.tasks.executor import ClusterExecutor, ThreadExecutor, open_executor
 from service.tasks.jobs import Job
-from tests.integration.detector.test_cluster import analyzed, pid, without_times
+from tests.integration.detector.test_cluster import analyzed, comparable, pid
 from tests.support.waiting import until
 
 OWNER = RequestContext(LOCAL, loopback=True)
@@ -64,7 +64,7 @@ def test_a_file_is_analyzed_on_the_cluster(app, clips, alone):
     assert job.state is State.DONE, job.error
     assert job.analysis.seal.holds  # this server's own
     here = job.analysis.model_copy(update={"seal": None})
-    assert without_times(here.model_dump(mode="json")) == without_times(alone)
+    assert comparable(here) == comparable(alone)
     assert app.analyzer._analyzer is None, "nothing was loaded here"
     assert app.find(OWNER, job.key).picture
 
