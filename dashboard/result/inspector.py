@@ -17,6 +17,7 @@ from dashboard.result.heat_view import HeatmapView, Later, OnFrame
 from dashboard.result.linked import ResultViewState
 from dashboard.series import Lane
 from detector import explain
+from detector.decision.context import ADDS_NOTHING
 from detector.errors import UnmaskError
 from detector.schema.analysis import (
     Analysis,
@@ -48,10 +49,12 @@ class Moment:
         """Draw the card: the face, and the place of its heatmap."""
         analysis, lane, face, linked = self._analysis, self._lane, self._face, self._linked
         with st.container(border=True, key="card-inspector", height="stretch"):
-            # Of what runs unasked, only what counts has a heatmap here.
-            scored = [m for m in analysis.models if m.scored]
-            counted = [m for m in scored if m.counted or analysis.settings.models]
-            able = counted or scored
+            # What runs unasked and never counts has no heatmap here.
+            named = analysis.settings.models or ()
+            able = [
+                m for m in analysis.models
+                if m.scored and (m.not_counted_because != ADDS_NOTHING or m.id in named)
+            ]  # fmt: skip
             with controls.apart("inspector-head"):
                 _head(analysis, lane, face, self._time)
                 if lane and not self._still:
