@@ -136,6 +136,21 @@ def test_refusals_come_through_as_they_are(content, code, tmp_path, apart):
     assert refused.value.code == code and refused.value.message.endswith(".")
 
 
+def test_the_name_says_nothing(tmp_path, apart):
+    clip = write_clip(tmp_path / "x.mp4")
+    film = clip.rename(tmp_path / "holiday.jpg")
+    picture = tmp_path / "holiday.mp4"
+    Image.fromarray(camera((64, 48))(0)).save(picture, "PNG")
+    program = tmp_path / "setup.exe"
+    program.write_bytes(picture.read_bytes())
+    assert media.probe(film).kind == "video"
+    assert media.probe(picture).container == media.probe(program).container == "png"
+    disguised = tmp_path / "clip.mp4"
+    disguised.write_bytes(b"MZ" + bytes(200))
+    with pytest.raises(MediaError, match="a program"):
+        media.probe(disguised)
+
+
 @pytest.mark.parametrize("way", [hostile.crash, hostile.fault])
 def test_a_crash_becomes_a_sentence(box, way, file):
     with pytest.raises(MediaError, match="crash") as said:
