@@ -45,7 +45,7 @@ _SAME = {
     "fake_index": "name different outputs fake",
     "real_index": "name different outputs fake",
 }
-"""What both entries must say alike, and what is told where they do not."""
+"""What both entries must state alike, and the message where they do not."""
 
 
 def slerp(first: Tensor, second: Tensor, at: float) -> Tensor:
@@ -114,11 +114,12 @@ def fuse(
         raise InputError(f"{data} needs {FEWEST} originals and {FEWEST} fakes to judge ratios on.")
     run.out.mkdir(parents=True, exist_ok=True)
     entry = _entry(specs, paths, at, run.out.name)
+    pairs = _pairs(specs, paths)
     trials: dict[float, str] = {}
     try:
         with tempfile.TemporaryDirectory(dir=run.out) as folder:
             for ratio in sorted({*RATIOS, at}):
-                files = _write(specs, paths, ratio, Path(folder) / f"{ratio:g}")
+                files = _write(pairs, ratio, Path(folder) / f"{ratio:g}")
                 trial = with_files(entry, files).model_copy(
                     update={"id": user_models.new_id(f"{entry.id}-at-{ratio:g}", taken_ok=True)}
                 )
@@ -148,7 +149,7 @@ def fuse(
             "calibration": _calibration(scored, trials[at]),
         }
     )
-    return user_models.keep(entry, _write(specs, paths, at, run.out)), figures
+    return user_models.keep(entry, _write(pairs, at, run.out)), figures
 
 
 def _entry(specs: list[ModelSpec], paths: list[list[Path]], at: float, name: str) -> ModelSpec:
@@ -174,22 +175,34 @@ def _entry(specs: list[ModelSpec], paths: list[list[Path]], at: float, name: str
     )
 
 
-def _write(specs: list[ModelSpec], paths: list[list[Path]], at: float, folder: Path) -> list[Path]:
+def _pairs(
+    specs: list[ModelSpec], paths: list[list[Path]]
+) -> list[tuple[Path, list[dict[str, Tensor]]]]:
+    """Return each file of the first network with the tensors of both; with none where they have the
+    same file."""
+    return [
+        (files[0], [weights.load_state(*one) for one in zip(files, specs, strict=True)])
+        if len(set(map(weights.digest, files))) > 1
+        else (files[0], [])
+        for files in zip(*paths, strict=True)
+    ]
+
+
+def _write(
+    pairs: list[tuple[Path, list[dict[str, Tensor]]]], at: float, folder: Path
+) -> list[Path]:
     """Write the files of the network at a ratio; what both parents have alike is copied."""
     folder.mkdir(parents=True, exist_ok=True)
     written = []
-    for one, other in zip(*paths, strict=True):
-        target = folder / one.name
-        if weights.digest(one) == weights.digest(other):
-            shutil.copyfile(one, target)
-        else:
-            first, second = (
-                weights.load_state(path, spec)
-                for path, spec in zip((one, other), specs, strict=True)
-            )
+    for file, states in pairs:
+        target = folder / file.name
+        if states:
             target = target.with_suffix(".safetensors")
+            first, second = states
             state = interpolate(first, second, at)
             save_file({name: tensor.contiguous() for name, tensor in state.items()}, target)
+        else:
+            shutil.copyfile(file, target)
         written.append(target)
     return written
 
