@@ -80,8 +80,7 @@ def train(
     seen = [number for number, clip in enumerate(clips) if len(clip)]
     items, shown = [items[i] for i in seen], [shown[i] for i in seen]
     clips = [clips[i] for i in seen]
-    held = groups.leave_out(items, plan.leave_out)[1] if plan.leave_out else []
-    known = groups.leave_out(items, plan.leave_out)[0] if plan.leave_out else items
+    known, held = groups.leave_out(items, plan.leave_out) if plan.leave_out else (items, [])
     if len({item.label for item in known}) < 2:
         raise UsageError("The recipe videomae needs real and fake clips with a face.")
     place = {item.name: number for number, item in enumerate(items)}
