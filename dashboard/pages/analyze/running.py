@@ -106,7 +106,7 @@ def draw(job: Job) -> None:
 
 
 def _known(job: Job) -> int:
-    """Return whether the analysis says what the file is, a look at it while it waits, or nobody."""
+    """Return what tells of the file: the analysis, a look at it while it waits, or nothing (0)."""
     if job.progress is not None and job.progress.media is not None:
         return ANALYZED
     return LOOKED_AT if job.looked_at is not None else 0
