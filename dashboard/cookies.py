@@ -7,7 +7,8 @@ from starlette.requests import HTTPConnection
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from dashboard import hosting, session
-from service.auth.caller import GUEST, Caller, cookie_name, token
+from service.auth.caller import GUEST, Caller, cookie_name
+from service.context import new_id
 
 GUEST_TTL = 365 * 24 * 3600
 """s; browsers keep no cookie for much longer."""
@@ -33,7 +34,7 @@ class GuestCookie:
 def _with_cookie(send: Send, caller: Caller) -> Send:
     def add(headers: MutableHeaders) -> None:
         if headers.get("content-type", "").startswith("text/html"):
-            headers.append("set-cookie", cookie(GUEST, token(), caller, GUEST_TTL))
+            headers.append("set-cookie", cookie(GUEST, new_id(), caller, GUEST_TTL))
             # Never one browser's cookie from a cache to another.
             headers["cache-control"] = "no-store"
 

@@ -18,9 +18,9 @@ from detector import paths
 from detector.schema.analysis import Settings
 from service import auth
 from service.application import Application
-from service.auth.caller import GUEST, Caller, lower_names, token
+from service.auth.caller import GUEST, Caller, lower_names
 from service.auth.problems import AccountError, Unreachable
-from service.context import Principal, PrincipalKind, RequestContext
+from service.context import Principal, PrincipalKind, RequestContext, new_id
 from service.records.store import RecordScope
 from service.tasks.jobs import Job
 from service.tasks.task import Task
@@ -48,7 +48,7 @@ def request_context() -> RequestContext:
     session = auth.find_session(caller, st.session_state.get(_SESSION))
     principal = auth.identify(caller, session)
     if principal is None:
-        principal = auth.guest_of(st.session_state.setdefault(_TAB, token()))
+        principal = auth.guest_of(st.session_state.setdefault(_TAB, new_id()))
     user = principal.kind is PrincipalKind.USER
     guest = caller.cookie(GUEST) or st.session_state.get(_TAB)
     return RequestContext(

@@ -12,7 +12,7 @@ from detector.media.files import one_line
 from detector.schema.analysis import Analysis
 from service import case_export
 from service.case_export import CaseFile
-from service.context import PrincipalKind, RequestContext
+from service.context import PrincipalKind, RequestContext, new_id
 from service.messages import _
 from service.records import rules
 from service.records.cases import Case, CaseAction, CaseStatus
@@ -83,7 +83,7 @@ class CaseService:
         """Begin a case."""
         self._may_write(context)
         scope = self._scope(context)
-        case = Case(id=rules.new_id(), owner=scope.owner)
+        case = Case(id=new_id(), owner=scope.owner)
         details = {"title": _text(title, MAX_TITLE, _("title")), "case": case.id}
         case = case.appended(actor(context, by), CaseAction.CREATED, details)
         scope.store.cases.save(case, 0)

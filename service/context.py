@@ -9,6 +9,7 @@ Knows nothing of cookies, Streamlit or Supabase.
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
@@ -23,6 +24,13 @@ if TYPE_CHECKING:
 Connect = Callable[[], "Client"]
 """Gives the Supabase client of who is signed in, with a fresh token, as often as it is called and
 in any thread. Raises `auth.problems.SignedOut` and `auth.problems.Unreachable`."""
+
+
+def new_id() -> str:
+    """Return 22 random URL-safe characters (128 bits), the first no hyphen: that is an option."""
+    while (drawn := secrets.token_urlsafe(16)).startswith("-"):
+        pass
+    return drawn
 
 
 class PrincipalKind(StrEnum):

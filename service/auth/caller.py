@@ -11,7 +11,6 @@ import base64
 import hashlib
 import ipaddress
 import re
-import secrets
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from urllib.parse import urlsplit
@@ -28,11 +27,6 @@ _NOWHERE = "nowhere.invalid"
 """Stands for an invalid name (RFC 2606)."""
 _FORWARDED = ("forwarded", "x-forwarded-for", "x-forwarded-host", "x-real-ip", "via")
 """Headers of which a proxy sets at least one."""
-
-
-def token() -> str:
-    """Return 22 URL-safe characters, 128 random bits."""
-    return secrets.token_urlsafe(16)
 
 
 def digest(secret: str) -> str:

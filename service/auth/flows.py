@@ -20,7 +20,7 @@ from supabase_auth.errors import AuthError
 from supabase_auth.types import AuthResponse
 from supabase_auth.types import Session as Grant
 
-from service.auth.caller import digest, token
+from service.auth.caller import digest
 from service.auth.config import Accounts
 from service.auth.people import People
 from service.auth.problems import AccountError, account_error
@@ -28,6 +28,7 @@ from service.auth.session_store import EncryptedSessionStore
 from service.auth.sessions import Session, SessionManager, Transport, connect, http
 from service.auth.steps import AuthReturnContext, Pending, Purpose, SignedIn
 from service.auth.supabase_errors import explain_auth_error
+from service.context import new_id
 from service.rate_limit import SlidingWindowRateLimiter
 
 # It prints the address of each request, and with it the nonce of a flow.
@@ -118,7 +119,7 @@ class AuthService:
     def ticket(self, grant: Grant, browser: str) -> str:
         """Return what the page that signed in hands to `redeem`, to get a cookie: a script run
         can't set one. Good for a minute, once, and for this browser."""
-        ticket = token()
+        ticket = new_id()
         body = json.dumps({"browser": browser, "session": grant.model_dump_json()})
         self._store.put("ticket", digest(ticket), body, TICKET_TTL, grant.user.id)
         return ticket
@@ -173,7 +174,7 @@ class AuthService:
             raise account_error("not_offered")
         self._count(self._tries, MAX_TRIES, f"{provider}:{return_to.browser}", return_to)
         client, memory = self._client()
-        nonce = token()
+        nonce = new_id()
         answer = client.auth.sign_in_with_oauth(
             {"provider": provider, "options": {"redirect_to": return_to.back(nonce)}}  # type: ignore[typeddict-item]
         )
@@ -232,7 +233,7 @@ class AuthService:
         """Send an e-mail with a link back; hide errors that reveal whether an account exists."""
         self._count(self._mails, MAX_MAILS, email, return_to)
         client, memory = self._client()
-        nonce, result = token(), None
+        nonce, result = new_id(), None
         with _explained():
             try:
                 result = send(client, return_to.back(nonce))

@@ -22,12 +22,12 @@ from supabase_auth.errors import AuthError
 from supabase_auth.types import Session as Grant
 from supabase_auth.types import User as Account
 
-from service.auth.caller import digest, token
+from service.auth.caller import digest
 from service.auth.config import Accounts
 from service.auth.problems import Unreachable, account_error
 from service.auth.session_store import EncryptedSessionStore
 from service.auth.supabase_errors import explain_auth_error
-from service.context import Principal, PrincipalKind, Role
+from service.context import Principal, PrincipalKind, Role, new_id
 
 KIND = "seat"
 """Of their rows: what they were called when the first were written."""
@@ -193,7 +193,7 @@ class SessionManager:
 
     def begin(self, grant: Grant, *, ttl: float) -> str:
         """Begin a session and return a fresh cookie, so that a planted one is worth nothing."""
-        cookie = token()
+        cookie = new_id()
         # What Google or GitHub let their own servers do for this person is no business of ours.
         grant = grant.model_copy(update={"provider_token": None, "provider_refresh_token": None})
         self._store.put(KIND, digest(cookie), grant.model_dump_json(), ttl, grant.user.id)

@@ -11,7 +11,6 @@ from __future__ import annotations
 import hmac
 import logging
 import os
-import secrets
 import threading
 import time
 from collections.abc import Callable
@@ -27,6 +26,7 @@ import numpy as np
 
 from detector.errors import UnmaskError
 from service.config import get_config
+from service.context import new_id
 from service.messages import _, ngettext
 from service.records.lookups import FoundFootage
 from service.records.store import RecordScope
@@ -127,7 +127,7 @@ class Viewer:
         """What kept it from becoming one: the engine's words, empty where it has none for it."""
         self.failure: UnmaskError | None = None
         """Why the camera's picture ended, where this server watches the camera itself."""
-        self.token = secrets.token_urlsafe(16)
+        self.token = new_id()
         """Names its picture in an address; who has it may look."""
         self._recorder: Recorder | None = Recorder(options.film) if options.film else None
         self._on_end = on_end

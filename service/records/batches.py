@@ -10,7 +10,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, TypeAdapter
 from sqlalchemy import ColumnElement, Row, Select, delete, insert, select, update
 
 from detector.media.files import one_line
-from service.records import rules
+from service.context import new_id
 from service.records.database import Database
 from service.records.tables import api_batches
 
@@ -54,9 +54,7 @@ class Batches:
 
     def create(self, owner: str, items: Sequence[BatchItem], name: str = "") -> Batch:
         """Keep a new one."""
-        batch = Batch(
-            id=rules.new_id(), created=datetime.now(UTC), items=tuple(items), name=_title(name)
-        )
+        batch = Batch(id=new_id(), created=datetime.now(UTC), items=tuple(items), name=_title(name))
         row = {
             "id": batch.id,
             "owner": owner,

@@ -13,8 +13,8 @@ from sqlalchemy import Row, delete, or_, select
 
 import detector
 from detector.schema.comparison import Comparison
+from service.context import new_id
 from service.records.database import Database
-from service.records.rules import new_id
 from service.records.tables import comparisons as table
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import re
-import secrets
 import unicodedata
 from collections.abc import Callable, Collection, Iterable, Mapping
 from datetime import timedelta
@@ -31,13 +30,6 @@ from service.records.model import (
 _STEERS = re.compile("[\x01-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
 """What would steer a terminal, or turn the direction of what stands after it. Joiners stay: scripts
 are written with them."""
-
-
-def new_id() -> str:
-    """Return 22 random URL-safe characters (128 bits), the first no hyphen: that is an option."""
-    while (drawn := secrets.token_urlsafe(16)).startswith("-"):
-        pass
-    return drawn
 
 
 def hash_token(token: str) -> str:

@@ -28,6 +28,7 @@ from detector.media.files import disk_name
 from detector.schema.origin import FileSource
 from detector.seals import record_hash
 from service.config import get_config
+from service.context import new_id
 from service.messages import _
 
 CHUNK_BYTES = 1 << 20
@@ -106,7 +107,7 @@ class Uploads:
         full."""
         if size is not None and not self.has_room(size):
             raise no_room()
-        token = secrets.token_urlsafe(16)
+        token = new_id()
         folder = self.root / token
         digest, count = hashlib.sha256(), 0
         try:

@@ -7,7 +7,6 @@ and never changed in place, so a reader needs no lock; `state` is written last.
 from __future__ import annotations
 
 import logging
-import secrets
 import threading
 import time
 from collections.abc import Callable, Mapping
@@ -17,7 +16,7 @@ from enum import IntEnum
 from typing import Any, Generic, TypeVar
 
 from detector.errors import Canceled, UnmaskError
-from service.context import Principal, PrincipalKind, Role
+from service.context import Principal, PrincipalKind, Role, new_id
 from service.error_reports import hint_of, message_of
 from service.messages import _
 from service.records.model import ErrorReport, State
@@ -107,7 +106,7 @@ class Task:
         id: str | None = None,
     ) -> None:
         self.kind, self.owner, self.subject = kind, owner, subject
-        self.id = id or secrets.token_urlsafe(16)
+        self.id = id or new_id()
         self.params = params or {}
         self.created = datetime.now(UTC)
         self.started: datetime | None = None

@@ -12,10 +12,10 @@ from playwright.sync_api import Locator, Page, expect
 from skimage.data import astronaut
 
 from detector.schema.analysis import Label
+from service.context import new_id
 from service.records import thumbnails
 from service.records.database import FILE
 from service.records.model import LOCAL, Confirmed, Record, State
-from service.records.rules import new_id
 from service.records.sql import open_store
 from tests.conftest import write_clip
 from tests.support.browser import (

@@ -22,6 +22,7 @@ from detector.schema.analysis import (
 from detector.schema.comparison import ComparisonFinding
 from detector.schema.origin import GeoLocation, Provenance
 from detector.seals import record_hash
+from service.context import new_id
 from service.records.cases import Case, CaseAction
 from service.records.model import (
     MAX_LINKS,
@@ -40,7 +41,6 @@ from service.records.model import (
     State,
     Usage,
 )
-from service.records.rules import new_id
 from service.records.store import Store
 from service.records.thumbnails import small
 from tests.support.comparisons_contract import made

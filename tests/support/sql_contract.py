@@ -27,7 +27,7 @@ from pathlib import Path
 from sqlalchemy import event
 from service.records.sql import open_store
 from service.records.model import Record
-from service.records.rules import new_id
+from service.context import new_id
 from detector.schema.analysis import Analysis
 analysis = Analysis.model_validate_json(sys.stdin.readline())
 store = open_store(sys.argv[1] if "://" in sys.argv[1] else Path(sys.argv[1]))

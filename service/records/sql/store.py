@@ -32,6 +32,7 @@ from sqlalchemy.exc import IntegrityError
 
 from detector.schema.analysis import Analysis, CustomEnsemble, Label, Settings
 from detector.seals import record_hash
+from service.context import new_id
 from service.messages import _
 from service.records import rules
 from service.records.cases import SQLCases
@@ -336,7 +337,7 @@ class SQLStore:
 
     def share(self, owner: str, id: str, ttl: timedelta, now: datetime) -> ShareLink | None:
         rules.check_share_ttl(ttl)
-        link_id, token = secrets.token_hex(8), rules.new_id()
+        link_id, token = secrets.token_hex(8), new_id()
         link = ShareLink(id=link_id, record=id, created=now, expires=now + ttl, token=token)
         finished = (
             select(records.c.id)

@@ -24,6 +24,7 @@ from supabase import Client, ClientOptions
 
 from detector.schema.analysis import Analysis, CustomEnsemble, Label, Settings
 from detector.seals import record_hash
+from service.context import new_id
 from service.records import rules
 from service.records.model import (
     ErrorReport,
@@ -230,7 +231,7 @@ class SupabaseStore:
         row = self._row(owner, id, "state")
         if row is None or row["state"] != State.DONE:
             return None
-        link_id, token = rules.new_id(), rules.new_id()
+        link_id, token = new_id(), new_id()
         link = ShareLink(id=link_id, record=id, created=now, expires=now + ttl, token=token)
         new = link.model_dump(mode="json", include={"id", "created", "expires"})
         new |= {"analysis": id, "owner": owner, "hash": rules.hash_token(link.token)}

@@ -32,7 +32,7 @@ from detector.schema.analysis import (
 from detector.schema.comparison import ComparisonFinding
 from service import limits
 from service.application import Application
-from service.context import Principal, PrincipalKind, RequestContext
+from service.context import Principal, PrincipalKind, RequestContext, new_id
 from service.rate_limit import SlidingWindowRateLimiter
 from service.records import thumbnails
 from service.records.model import (
@@ -45,7 +45,6 @@ from service.records.model import (
     ResultSummary,
     State,
 )
-from service.records.rules import new_id
 from service.tasks.jobs import Jobs
 from tests.support import pages
 from tests.support.pages import button, buttons, come_as, html

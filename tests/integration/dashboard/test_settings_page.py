@@ -19,9 +19,8 @@ from detector.models.registry import get_spec
 from detector.pipeline.initial_results import result
 from detector.schema.analysis import Analysis, Question, Settings
 from service.application import SharedAnalyzer
-from service.context import LOCAL, Principal, PrincipalKind, Role
+from service.context import LOCAL, Principal, PrincipalKind, Role, new_id
 from service.records.model import Preferences, State
-from service.records.rules import new_id
 from service.storage.uploads import Upload
 from service.tasks.calibrations import CalibrationRequest, CalibrationTask
 from tests.support.pages import OWNER, button, come_as, press, run, texts

@@ -19,8 +19,8 @@ import pytest
 
 from detector.schema.codes import Label
 from detector.seals import record_hash
+from service.context import new_id
 from service.records.model import MAX_LINKS
-from service.records.rules import new_id
 from tests.support.postgres import MIGRATIONS, ROOT, SHIM, Database, Postgres, postgres
 from tests.support.waiting import until
 

@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 
 from detector.schema.origin import GeoLocation, Provenance
+from service.context import new_id
 from service.records.database import FILE
 from service.records.model import Query, Record, ResultOrigin
-from service.records.rules import new_id
 from service.records.seals import Keyring, origin, origin_of
 from service.records.sql import open_store
 from service.records.supabase.store import SupabaseStore

@@ -13,8 +13,8 @@ from PIL import Image
 from supabase import ClientOptions, create_client
 
 from detector.schema.origin import Fact, Provenance
+from service.context import new_id
 from service.records.model import Confirmed, Query, Record, RecordsError, State
-from service.records.rules import new_id
 from service.records.store import Store
 from service.records.supabase import media, purge, rows
 from service.records.supabase import store as supabase_store

@@ -10,9 +10,9 @@ from pyhanko.pdf_utils.reader import PdfFileReader
 from pyhanko.sign.validation.status import SignatureCoverageLevel
 
 from service.case_export import CaseFile, as_pdf
+from service.context import new_id
 from service.records.cases import Case, CaseAction, CaseStatus, entry_hash, first_broken
 from service.records.model import GUEST, RecordsError, ResultOrigin
-from service.records.rules import new_id
 from service.records.sql import open_store
 from tests.support.certificates import self_signed
 from tests.support.records_contract import NOON, make

@@ -1,6 +1,7 @@
 """Records in SQLite: the contract of every store, and what only a file on a disk can get wrong."""
 
 import io
+import itertools
 import sqlite3
 import stat
 from collections.abc import Iterator
@@ -12,12 +13,13 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from service.context import new_id
 from service.records import database, tables, thumbnails
 from service.records.batches import BatchItem
 from service.records.database import FILE
 from service.records.model import LOCAL, MAX_THUMBNAIL_BYTES, RecordsError
-from service.records.rules import new_id
 from service.records.sql import SQLStore, open_store
+from service.storage.uploads import Uploads
 from tests.support.records_contract import NOON, PICTURE, SAMPLE, make, minutes
 from tests.support.result_sample import make_analysis, make_clip
 from tests.support.sql_contract import SQLContract, start_writer
@@ -186,7 +188,8 @@ def test_the_picture_is_of_the_moment_that_speaks_most(tmp_path):
     assert thumbnails.of(broken, make_analysis(clip)) is None
 
 
-def test_an_id_is_never_taken_for_an_option(monkeypatch):
-    drawn = iter(["-begins", "with-letters"])
+def test_an_id_is_never_taken_for_an_option(tmp_path, monkeypatch):
+    drawn = itertools.cycle(["-begins", "with-letters"])
     monkeypatch.setattr("secrets.token_urlsafe", lambda count: next(drawn))
     assert new_id() == "with-letters"
+    assert Uploads(tmp_path).add(io.BytesIO(b"a clip"), "clip.mp4").token == "with-letters"
