@@ -5,8 +5,6 @@
 Loop and batch take turns on different files of one clip. On a busy machine compare processor times.
 """
 
-from __future__ import annotations
-
 import argparse
 import os
 import shutil

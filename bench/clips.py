@@ -1,7 +1,5 @@
 """Clips for measuring, made from a public-domain portrait and kept in the temp folder."""
 
-from __future__ import annotations
-
 import tempfile
 from pathlib import Path
 

@@ -16,8 +16,6 @@ A head that was generated as a whole is right as anything that says it was chang
 as the original does; "not the same footage" is no answer then, and "not comparable" is none of any.
 """
 
-from __future__ import annotations
-
 import argparse
 import hashlib
 import json

@@ -1,7 +1,5 @@
 """Copies of clips that were re-encoded, resized, cropped, mirrored or graded, and known fakes."""
 
-from __future__ import annotations
-
 import csv
 from collections.abc import Iterator
 from dataclasses import dataclass

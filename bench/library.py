@@ -13,8 +13,6 @@ of 10 s in it.
 `fakes` adds the originals of found fakes, and looks for these.
 """
 
-from __future__ import annotations
-
 import argparse
 import resource
 import tempfile

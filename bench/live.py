@@ -14,8 +14,6 @@ share of the CPU that the process took, of one core; resident memory. The load o
 beside them.
 """
 
-from __future__ import annotations
-
 import argparse
 import csv
 import io

@@ -7,8 +7,6 @@ its own threads and thrown away; the face detector and the models on the very fr
 the analysis, ready in memory, one thread. Beside it an analysis without signals and provenance.
 """
 
-from __future__ import annotations
-
 import argparse
 import os
 import statistics

@@ -6,8 +6,6 @@ One evaluation of labelled files that nothing was trained on, beside published d
 features. DIR keeps the scores and the report, so that a stopped run goes on. --write puts the
 figures between the markers of README.md and the models' cards, and into weights/manifest.toml."""
 
-from __future__ import annotations
-
 import argparse
 import re
 import sys

@@ -8,8 +8,6 @@ own, in which nothing was analyzed: that would be answered from History. The fir
 is of a start that finds nothing converted.
 """
 
-from __future__ import annotations
-
 import argparse
 import os
 import shutil

@@ -5,8 +5,6 @@ in COMMANDS and a module, imported when it is called, with a function of its nam
 commands has a Typer application `actions` there instead.
 """
 
-from __future__ import annotations
-
 import importlib
 import logging
 import shlex

@@ -1,7 +1,5 @@
 """`unmask analyze`: videos and pictures."""
 
-from __future__ import annotations
-
 from contextlib import ExitStack
 from pathlib import Path
 from tempfile import TemporaryDirectory

@@ -1,7 +1,5 @@
 """`unmask app`: the dashboard."""
 
-from __future__ import annotations
-
 import os
 import sys
 from importlib.util import find_spec

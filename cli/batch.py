@@ -1,7 +1,5 @@
 """`unmask batch`: everything in a folder, a table, a list, an archive or a document."""
 
-from __future__ import annotations
-
 import re
 import sys
 from collections.abc import Iterator

@@ -1,7 +1,5 @@
 """`unmask calibrate`: from labelled clips, or thresholds by one's own untouched ones."""
 
-from __future__ import annotations
-
 import sys
 from pathlib import Path
 from typing import Annotated, Literal

@@ -1,7 +1,5 @@
 """`unmask case`: cases of this computer, the same as on its Cases page."""
 
-from __future__ import annotations
-
 import getpass
 import json
 import sys

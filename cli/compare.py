@@ -1,7 +1,5 @@
 """`unmask compare`: a suspected copy beside its original."""
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import Annotated
 

@@ -1,7 +1,5 @@
 """`unmask config`: what the environment may set, and what it sets now."""
 
-from __future__ import annotations
-
 from detector.config import as_text, get_config
 
 

@@ -1,7 +1,5 @@
 """`unmask evaluate`: how good the models are on labelled files."""
 
-from __future__ import annotations
-
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager

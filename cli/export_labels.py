@@ -1,7 +1,5 @@
 """`unmask export-labels`: what was confirmed in History, as a labelled set."""
 
-from __future__ import annotations
-
 import sys
 from contextlib import closing
 from pathlib import Path

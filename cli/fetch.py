@@ -1,7 +1,5 @@
 """`unmask fetch`: published weights from their authors' addresses, and models of the hub."""
 
-from __future__ import annotations
-
 import sys
 from typing import Annotated
 

@@ -1,7 +1,5 @@
 """`unmask keys`: who may use the REST API from elsewhere."""
 
-from __future__ import annotations
-
 import json
 import sys
 from collections.abc import Iterator

@@ -1,7 +1,5 @@
 """`unmask library`: known footage on this computer."""
 
-from __future__ import annotations
-
 import json
 import signal
 import sys

@@ -1,7 +1,5 @@
 """`unmask models`: what there is; a person's own files; what may go."""
 
-from __future__ import annotations
-
 import sys
 from typing import Annotated
 

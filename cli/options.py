@@ -1,7 +1,5 @@
 """Options that several commands have, and groups of them as dataclasses."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Callable
 from dataclasses import dataclass

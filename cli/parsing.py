@@ -1,7 +1,5 @@
 """What commands take beyond Typer: groups of options, and options with several values or none."""
 
-from __future__ import annotations
-
 import functools
 import inspect
 from collections.abc import Callable

@@ -1,7 +1,5 @@
 """`unmask report`: a saved analysis as a report, or written into a copy of its file."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Sequence
 from pathlib import Path

@@ -1,7 +1,5 @@
 """`unmask robustness`: does the verdict hold when the file is compressed, blurred, made noisy?"""
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import Annotated
 

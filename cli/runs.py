@@ -1,7 +1,5 @@
 """`--runs`: what a command measured, as a run for MLflow."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from datetime import datetime
 from pathlib import Path

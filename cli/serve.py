@@ -1,7 +1,5 @@
 """`unmask serve`: the REST API alone."""
 
-from __future__ import annotations
-
 from cli.options import Address
 from service.api import server
 

@@ -1,7 +1,5 @@
 """`unmask verify`: was a report changed since it was sealed, and who signed it?"""
 
-from __future__ import annotations
-
 import json
 from pathlib import Path
 from typing import Annotated, Any

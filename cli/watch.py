@@ -1,7 +1,5 @@
 """`unmask watch`: files are analyzed as they come into a folder."""
 
-from __future__ import annotations
-
 import signal
 import sys
 import threading

@@ -4,8 +4,6 @@ Each piece says why it is needed and what in Streamlit it leans on; all of them 
 work with 1.67. A new version of Streamlit is tried here first.
 """
 
-from __future__ import annotations
-
 import json
 import socket
 import time

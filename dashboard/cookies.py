@@ -1,7 +1,5 @@
 """Cookies: the server gives each browser one of its own, out of reach of any script."""
 
-from __future__ import annotations
-
 from starlette.datastructures import MutableHeaders
 from starlette.requests import HTTPConnection
 from starlette.types import ASGIApp, Receive, Scope, Send

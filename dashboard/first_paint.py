@@ -3,8 +3,6 @@
 So what is drawn first stands where it stays (`components.style.apply` comes with the first run
 only), and Streamlit's script does not look for its server below the page's own address."""
 
-from __future__ import annotations
-
 from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 

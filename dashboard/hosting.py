@@ -1,7 +1,5 @@
 """What differs from place to place: a laptop, a container, a Space of Hugging Face."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 
 import streamlit as st

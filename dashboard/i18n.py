@@ -9,8 +9,6 @@ for everybody. What the detector says of a file is kept as codes, and `detector.
 into words in this language (`speech`). A report is English.
 """
 
-from __future__ import annotations
-
 import gettext
 import io
 from collections.abc import Callable, Iterator, Mapping

@@ -5,8 +5,6 @@ Likelihood, never fact: no page says "fake", "authentic" or "verified". A state 
 icon + word + color, so that it can be read in grey and by a screen reader.
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, fields, replace

@@ -5,8 +5,6 @@ A browser lets any page open a WebSocket and names that page in `Origin`; DNS re
 (`UNMASK_LOCAL=all`). Elsewhere callers are guests by a cookie, which only a page of the same name
 on another port could use: that one is refused too."""
 
-from __future__ import annotations
-
 from starlette.requests import HTTPConnection
 from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Receive, Scope, Send

@@ -3,8 +3,6 @@
 No Streamlit and no plotly, so that it is tested without a page.
 """
 
-from __future__ import annotations
-
 import itertools
 import math
 from collections.abc import Iterable, Sequence

@@ -4,8 +4,6 @@ A player gets its video from here in ranges, straight from the disk. Streamlit's
 every file in memory for as long as somebody looks at it.
 """
 
-from __future__ import annotations
-
 import asyncio
 import io
 import math

@@ -1,7 +1,5 @@
 """What stands around every page: its title, the logo, the navigation, the style sheet."""
 
-from __future__ import annotations
-
 import logging
 from collections.abc import Mapping
 from functools import partial

@@ -5,8 +5,6 @@ So a reload, the back button and a copied address all lead to the same result, f
 server keeps it.
 """
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import NoReturn, Protocol
 from urllib.parse import urlsplit

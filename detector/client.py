@@ -8,8 +8,6 @@ Retries what a busy server refuses (429, 503) after its Retry-After. Uploads car
 key: a file that is sent twice is analyzed once. `/openapi.json` describes every route.
 """
 
-from __future__ import annotations
-
 import hmac
 import json
 import time

@@ -1,7 +1,5 @@
 """Which colors a picture has, and whether two have the same: where a clip cuts, and who is who."""
 
-from __future__ import annotations
-
 import cv2
 import numpy as np
 

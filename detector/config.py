@@ -6,8 +6,6 @@ errors and tables are made here for both.
     unmask config       what each variable is for, and what it is now
 """
 
-from __future__ import annotations
-
 import os
 import re
 from collections.abc import Iterator

@@ -14,8 +14,6 @@ A message is one clear sentence for a person; `hint` says what to do next. `code
 meant for programs.
 """
 
-from __future__ import annotations
-
 
 class UnmaskError(Exception):
     """Base of all errors raised on purpose.

@@ -4,8 +4,6 @@ Pulses of a larynx go through the resonances of vowels that follow on one anothe
 between and hiss of s; a detector of speech takes it for speech.
 """
 
-from __future__ import annotations
-
 import numpy as np
 from scipy import signal
 

@@ -4,8 +4,6 @@ to write a small file.
 No folder is created here; who writes makes its own.
 """
 
-from __future__ import annotations
-
 import json
 import os
 import secrets

@@ -5,8 +5,6 @@ Hopper (public domain), a man at his camera by Lav Varshney and Rachel Michetti'
 In the manipulated samples a face is blended with an altered copy of itself, as a face swap leaves
 it. The voice is synthesized by a formula. Every sample says what it is."""
 
-from __future__ import annotations
-
 import shutil
 from collections.abc import Callable
 from dataclasses import dataclass

@@ -6,8 +6,6 @@ writes them. A result is checked as the JSON it was written as, before any versi
 fills in what it lacks.
 """
 
-from __future__ import annotations
-
 import base64
 import binascii
 import hashlib

@@ -9,8 +9,6 @@
   so does this.
 """
 
-from __future__ import annotations
-
 import hashlib
 import logging
 import time

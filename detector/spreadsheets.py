@@ -1,7 +1,5 @@
 """Text of strangers in a table that somebody opens in a spreadsheet."""
 
-from __future__ import annotations
-
 
 def inert(value: object) -> object:
     """Return a cell as it is, or as text where a spreadsheet would run it as a formula."""

@@ -6,8 +6,6 @@ them. `detector.provenance` reads it back when the copy is analyzed, as somethin
 file, and no more: anybody can write such a thing.
 """
 
-from __future__ import annotations
-
 import json
 import os
 import re

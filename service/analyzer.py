@@ -1,7 +1,5 @@
 """The one analyzer of a server process."""
 
-from __future__ import annotations
-
 import threading
 from pathlib import Path
 from typing import Any

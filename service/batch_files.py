@@ -5,8 +5,6 @@ this computer is ever opened for it. Each file of an archive is unpacked when it
 the uploads, under a name of ours, and deleted after it.
 """
 
-from __future__ import annotations
-
 import shutil
 import tempfile
 from collections.abc import Iterator

@@ -1,7 +1,5 @@
 """A case as files: one PDF, or one ZIP in BagIt form (RFC 8493)."""
 
-from __future__ import annotations
-
 import hashlib
 import io
 import json

@@ -1,7 +1,5 @@
 """Whether the computer's clock was set while the server ran."""
 
-from __future__ import annotations
-
 import logging
 import time
 from collections.abc import Callable

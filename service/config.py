@@ -8,8 +8,6 @@ A value that makes no sense stops the server with a sentence that names the vari
 long private files are kept, or whom to believe, would be worse.
 """
 
-from __future__ import annotations
-
 import base64
 import binascii
 import json

@@ -1,7 +1,5 @@
 """What went wrong, in words for a person and in a form for a bug report."""
 
-from __future__ import annotations
-
 import secrets
 import traceback
 from datetime import UTC, datetime

@@ -3,8 +3,6 @@
 One is made at a time in a process: they run networks, which compete with analyses for the cores.
 """
 
-from __future__ import annotations
-
 import io
 import logging
 import threading

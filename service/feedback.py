@@ -5,8 +5,6 @@ Confirmed files are those that somebody looked into, not a sample of all: the sh
 the verdicts did on them, and nothing of files that nobody doubted.
 """
 
-from __future__ import annotations
-
 import csv
 import shutil
 from collections import Counter

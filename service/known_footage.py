@@ -6,8 +6,6 @@ whatever its end. An interrupted folder is gone on with when somebody says so: w
 passed over then.
 """
 
-from __future__ import annotations
-
 import math
 import os
 import shutil

@@ -9,8 +9,6 @@ A guest who throws their cookie away is a new guest, at the same address: that i
 an address count together too.
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress

@@ -1,7 +1,5 @@
 """Links that people bring: fetched by the rules of `detector.links`, within what they may bring."""
 
-from __future__ import annotations
-
 import tempfile
 import threading
 from collections.abc import Callable, Iterator

@@ -5,8 +5,6 @@ lines are cleaned where they are made, whoever makes them and wherever they go: 
 the web server's, and those of libraries that name a file in an error.
 """
 
-from __future__ import annotations
-
 import logging
 import re
 import threading

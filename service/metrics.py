@@ -3,8 +3,6 @@
 Labels are codes of ours: no file, person or address is in any of them.
 """
 
-from __future__ import annotations
-
 from prometheus_client import (
     CollectorRegistry,
     Counter,

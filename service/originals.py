@@ -3,8 +3,6 @@
 Each function works for whoever is named: what one person compared, or holds, no other learns.
 """
 
-from __future__ import annotations
-
 import logging
 import threading
 from collections.abc import Collection, Iterator

@@ -1,8 +1,6 @@
 """What whoever runs a server sees of it: what is at work, how fast, on how much disk, and what came
 of it. Counts only; no name of a file is in any of it."""
 
-from __future__ import annotations
-
 import shutil
 from dataclasses import dataclass
 from datetime import datetime

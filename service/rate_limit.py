@@ -1,7 +1,5 @@
 """Rate limits: counting what happened lately, by who did it."""
 
-from __future__ import annotations
-
 import math
 import threading
 import time

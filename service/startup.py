@@ -1,7 +1,5 @@
 """What every server does once, before anybody came: the pages' and that of the API alone."""
 
-from __future__ import annotations
-
 import logging
 import tempfile
 from pathlib import Path

@@ -9,8 +9,6 @@ Only public addresses are called, by the rule of links (`detector.links`): the c
 address that was looked at. Nothing is followed elsewhere.
 """
 
-from __future__ import annotations
-
 import asyncio
 import hashlib
 import hmac

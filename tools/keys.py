@@ -8,8 +8,6 @@ Only the owner can read the file. An existing one is never changed: the database
 password, and its keys sign everybody in.
 """
 
-from __future__ import annotations
-
 import argparse
 import base64
 import hashlib

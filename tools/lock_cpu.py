@@ -3,8 +3,6 @@
 uv.lock has the builds on PyPI, which bring 3 GB for a GPU; these are on PyTorch's own index.
 """
 
-from __future__ import annotations
-
 import re
 import sys
 import tomllib

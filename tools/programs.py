@@ -6,8 +6,6 @@ CHROMIUM, POSTGRES (its folder bin), NODE and CADDY name others than the system'
 Caddy are installed, not started.
 """
 
-from __future__ import annotations
-
 import os
 import re
 import shutil

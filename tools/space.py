@@ -7,8 +7,6 @@ Only the image's files that git tracks are sent, and nothing if one of them seem
 Files that are no longer part of it are deleted there. The Space's settings go before the README.
 """
 
-from __future__ import annotations
-
 import argparse
 import os
 import re

@@ -5,8 +5,6 @@ Streamlit's own look is left. Margins are fixed and narrow, because the page doe
 and because the evidence view places its cursor by them.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any

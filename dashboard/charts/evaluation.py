@@ -1,7 +1,5 @@
 """The figures of an evaluation, as plotly figures: pure functions of numbers and a palette."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any

@@ -4,8 +4,6 @@ Plotly (and narwhals) checks `sys.modules` for pandas, which another session may
 that moment: the half-imported module would break a chart. Figures here are of numbers and NumPy
 alone. Last seen to work with Plotly 7.1."""
 
-from __future__ import annotations
-
 import sys
 from typing import Any
 

@@ -1,7 +1,5 @@
 """The robustness chart: a row a change, a dot at the likelihood after it."""
 
-from __future__ import annotations
-
 import plotly.graph_objects as go
 
 from dashboard import labels, series

@@ -1,7 +1,5 @@
 """Figures of one face's frequencies beside those of untouched faces."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 import numpy as np

@@ -1,7 +1,5 @@
 """Around the camera's picture: what covers it, the line under it, how good it is."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Sequence
 
 from markupsafe import Markup

@@ -1,7 +1,5 @@
 """The heads of cards and of the parts of a page."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable
 from typing import NamedTuple
 

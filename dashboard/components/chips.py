@@ -1,7 +1,5 @@
 """Words that stand for a state: chips, inked words, key figures."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable
 from typing import Literal
 

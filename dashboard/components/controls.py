@@ -3,8 +3,6 @@
 A table of options is a mapping from values to words; what is chosen comes back as a value.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Literal, TypeVar
 

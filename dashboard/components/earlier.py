@@ -1,7 +1,5 @@
 """Choose a file that was analyzed before, in place of bringing it once more."""
 
-from __future__ import annotations
-
 from datetime import UTC, datetime
 
 import streamlit as st

@@ -1,7 +1,5 @@
 """Pictures and small drawings with what stands at them: captions, placeholders, axes, tiles."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Sequence
 
 import plotly.graph_objects as go

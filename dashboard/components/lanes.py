@@ -1,7 +1,5 @@
 """Beside a lane of scores: whose it is, the words of its zones, the names of its lines."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 import numpy as np

@@ -1,8 +1,6 @@
 """The likelihood scale: zones, thresholds, names, the pointer. Of a file's verdict and of a live
 reading alike."""
 
-from __future__ import annotations
-
 from typing import NamedTuple
 
 from markupsafe import Markup

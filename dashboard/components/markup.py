@@ -5,8 +5,6 @@ A piece of HTML is a `Markup` (markupsafe): what is put into one is escaped unle
 what is there (`typography`, `chips`, `facts` ...), and no page writes a tag.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterable
 from typing import Literal
 

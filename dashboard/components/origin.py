@@ -1,7 +1,5 @@
 """Who made a result, where that is not plainly this server."""
 
-from __future__ import annotations
-
 from dashboard.components import typography
 from dashboard.i18n import _
 from service.records.model import ResultOrigin

@@ -1,7 +1,5 @@
 """How often verdicts were right on files of which somebody found out what they are."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 from dashboard import labels

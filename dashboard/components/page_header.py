@@ -1,7 +1,5 @@
 """The head of a page: a title and a line under it; in a row with at most four buttons."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 import streamlit as st

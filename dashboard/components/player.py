@@ -1,7 +1,5 @@
 """The file itself on the page, while there is no result to show around it."""
 
-from __future__ import annotations
-
 import io
 from functools import lru_cache
 from pathlib import Path

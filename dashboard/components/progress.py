@@ -1,7 +1,5 @@
 """How far something is: a bar, and the steps of a run."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Literal

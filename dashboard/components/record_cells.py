@@ -1,7 +1,5 @@
 """What a table or a card says of a record, on each page that lists some."""
 
-from __future__ import annotations
-
 import base64
 from datetime import UTC, datetime, timedelta, timezone
 

@@ -1,7 +1,5 @@
 """What a component of our own reports to the page."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import streamlit as st

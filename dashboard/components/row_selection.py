@@ -1,7 +1,5 @@
 """What is chosen in a table whose rows can be marked and whose cells can be pressed."""
 
-from __future__ import annotations
-
 from typing import NamedTuple
 
 import streamlit as st

@@ -1,7 +1,5 @@
 """A bar of which each part is a share of the whole, with what each part is under it."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable
 from typing import NamedTuple
 

@@ -1,7 +1,5 @@
 """The parts of signing in: the card's head, the ways through others, the request that begins it."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Iterable
 

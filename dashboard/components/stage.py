@@ -5,8 +5,6 @@ place, and drops the rest only when that run has ended. A verdict would stand ov
 Cancel button and the player of the run that it ended for as long as its frames take to be cut.
 """
 
-from __future__ import annotations
-
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 

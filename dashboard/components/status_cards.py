@@ -3,8 +3,6 @@
 A card is data; `show` draws any of them the same way. What a card offers to do, it does.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from dataclasses import dataclass
 

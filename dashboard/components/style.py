@@ -1,7 +1,5 @@
 """The style sheet in the page, and the values of it that only a page knows."""
 
-from __future__ import annotations
-
 import json
 
 import streamlit as st

@@ -1,7 +1,5 @@
 """Tables of our own: facts by name, and rows that become blocks of lines on a phone."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 

@@ -1,7 +1,5 @@
 """How far work in the background is, with a way to stop it."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from typing import Any, TypeVar
 

@@ -3,8 +3,6 @@
 Each draws itself into the container at hand, or into the place `at`.
 """
 
-from __future__ import annotations
-
 from markupsafe import Markup
 from streamlit.delta_generator import DeltaGenerator
 

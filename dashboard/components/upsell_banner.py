@@ -1,7 +1,5 @@
 """The offer of a strong model: once and calmly, while none of the short list is here."""
 
-from __future__ import annotations
-
 import streamlit as st
 
 from dashboard import labels, session

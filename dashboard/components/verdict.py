@@ -1,7 +1,5 @@
 """The parts of a verdict: its head, its number, the questions' rows, what pulled which way."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable
 from typing import NamedTuple
 

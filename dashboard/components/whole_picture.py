@@ -1,7 +1,5 @@
 """Models that judge a picture as a whole, without a face; none of the bundled ones does."""
 
-from __future__ import annotations
-
 from dashboard import url_state
 from detector.models.registry import list_models, usable
 from detector.schema.analysis import Question

@@ -6,8 +6,6 @@ exist. A text that changed a little keeps its translation, marked "fuzzy"; fuzzy
 shown in English. Any gettext editor opens the file.
 """
 
-from __future__ import annotations
-
 import argparse
 import ast
 from collections.abc import Iterator, Sequence

@@ -5,8 +5,6 @@ Everything here works on the numbers of an `Analysis`. Nothing is detected or sc
 one heatmap at a time are drawn on demand.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from functools import partial
 

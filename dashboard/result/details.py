@@ -1,8 +1,6 @@
 """What opens on demand below a result: what pulled which way, how good the material is, traces and
 scores of the chosen moment, all scores as a table, signals, the file's facts, downloads."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Sequence
 
 import streamlit as st

@@ -1,7 +1,5 @@
 """The downloads of a result, and what goes into them."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from functools import partial
 

@@ -3,8 +3,6 @@
 What is downloaded is made when it is asked for, in a thread of its own: no Streamlit call below.
 """
 
-from __future__ import annotations
-
 import json
 import tempfile
 from collections.abc import Callable

@@ -1,7 +1,5 @@
 """Find the original: keyframes to save, and picture searches to drop them into."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import streamlit as st

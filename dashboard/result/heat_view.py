@@ -1,7 +1,5 @@
 """The heatmap of the inspector: which way, how strongly it covers, what hiding it does."""
 
-from __future__ import annotations
-
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass

@@ -1,8 +1,6 @@
 """The statistics behind a verdict, once: how often its thresholds erred, on what that was measured,
 how the odds are made and what they assume."""
 
-from __future__ import annotations
-
 import streamlit as st
 
 from dashboard import labels

@@ -1,7 +1,5 @@
 """One frame under the glass: the face, where a model looked, the whole frame, the scores there."""
 
-from __future__ import annotations
-
 import streamlit as st
 from markupsafe import Markup
 from streamlit.delta_generator import DeltaGenerator

@@ -1,8 +1,6 @@
 """Whose footage a result shows: the banner over it where its owner's library knows the footage, or
 where the two were held against each other, and the way to both side by side."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass, field
 from pathlib import Path
 

@@ -1,7 +1,5 @@
 """The sentence under a result's headline, in the language of whoever looks, the person in bold."""
 
-from __future__ import annotations
-
 from dashboard import labels
 from dashboard.components.chips import bold
 from dashboard.components.markup import Text, join

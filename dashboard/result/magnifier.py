@@ -1,7 +1,5 @@
 """The magnifier: a part of one frame at full size and larger, frame by frame."""
 
-from __future__ import annotations
-
 from functools import partial
 
 import numpy as np

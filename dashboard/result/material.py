@@ -1,7 +1,5 @@
 """How much of the file was looked at, and how good the material is: under the player."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 from markupsafe import Markup

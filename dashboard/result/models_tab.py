@@ -1,7 +1,5 @@
 """The table of the models: what each said, of how much, and what it costs."""
 
-from __future__ import annotations
-
 from dashboard import labels
 from dashboard.components import tables
 from dashboard.components.chips import inked

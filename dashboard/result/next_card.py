@@ -1,7 +1,5 @@
 """What to do next: at most three actions, each with why and how long it takes."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Sequence
 
 import streamlit as st

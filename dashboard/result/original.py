@@ -1,8 +1,6 @@
 """What holding the file against its original adds to a result: a finding of its own, which counts
 nothing in the detectors' number."""
 
-from __future__ import annotations
-
 from markupsafe import Markup
 
 from dashboard import labels, session

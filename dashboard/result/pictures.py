@@ -4,8 +4,6 @@ The only place of the result view that decodes. What is drawn is kept, bounded; 
 in the background, so that nothing waits for them.
 """
 
-from __future__ import annotations
-
 import base64
 import io
 import logging

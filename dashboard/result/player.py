@@ -6,8 +6,6 @@ hold one at a frame. The simple player has no moving parts: it starts at the mom
 the boxes are in a still frame, and the faces are pictures with a button.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 

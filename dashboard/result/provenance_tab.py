@@ -1,7 +1,5 @@
 """The Provenance tab: what the file says of its origin, and what that is worth."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 import streamlit as st

@@ -4,8 +4,6 @@ Evidence is added (`detector.decision`), so what is printed adds up as well: one
 what rounding leaves over goes to the largest row, where it is the smallest share.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 import streamlit as st

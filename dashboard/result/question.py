@@ -1,8 +1,6 @@
 """The questions of a result: a row each in the verdict's card, the one that decided first; and the
 result as one question sees it, for what is drawn of it."""
 
-from __future__ import annotations
-
 from markupsafe import Markup
 
 from dashboard import labels

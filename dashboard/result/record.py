@@ -1,7 +1,5 @@
 """What the result view needs of a finished analysis, wherever it is kept."""
 
-from __future__ import annotations
-
 from datetime import datetime
 from pathlib import Path
 from typing import Protocol

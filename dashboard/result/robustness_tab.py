@@ -1,7 +1,5 @@
 """The Robustness tab: how the likelihood moves when a part of the file is changed, on request."""
 
-from __future__ import annotations
-
 import streamlit as st
 from markupsafe import Markup
 

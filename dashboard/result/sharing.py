@@ -1,7 +1,5 @@
 """Hand a result to somebody by a link that can be taken back."""
 
-from __future__ import annotations
-
 import ipaddress
 from datetime import UTC, datetime, timedelta
 from functools import partial

@@ -1,8 +1,6 @@
 """The result of a sound, and the card of a video's sound: waveform, spectrogram and score over
 time."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from functools import partial
 

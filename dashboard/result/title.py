@@ -1,7 +1,5 @@
 """The title row: the file's name, the facts in a line, and what can be done with the result."""
 
-from __future__ import annotations
-
 import streamlit as st
 from markupsafe import Markup
 

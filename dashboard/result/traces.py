@@ -1,7 +1,5 @@
 """What the pixels of one face hold: spectrum, DCT bands, noise, error level."""
 
-from __future__ import annotations
-
 import streamlit as st
 
 from dashboard import theme

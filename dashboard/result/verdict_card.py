@@ -1,8 +1,6 @@
 """The verdict card: what, who and when, each question's answer, one number with its scale, what it
 meant in our tests, why, what it can't tell. In this order."""
 
-from __future__ import annotations
-
 import streamlit as st
 from markupsafe import Markup
 

@@ -5,8 +5,6 @@ palette here (`variables`). Colors Streamlit knows are also in `.streamlit/confi
 holds the two together.
 """
 
-from __future__ import annotations
-
 import re
 from dataclasses import asdict, dataclass
 from functools import lru_cache

@@ -1,7 +1,5 @@
 """A page that is no part of the app: one question in the look of the project, without a script."""
 
-from __future__ import annotations
-
 from dashboard import i18n, labels, theme
 
 

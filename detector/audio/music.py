@@ -1,7 +1,5 @@
 """Whether what is heard is music or singing: measured, not learned. Pure functions of samples."""
 
-from __future__ import annotations
-
 import numpy as np
 
 from detector.audio.sound import SAMPLE_RATE

@@ -3,8 +3,6 @@
 Memory grows with the columns, not with the length: blocks are folded into them as they are read.
 """
 
-from __future__ import annotations
-
 import os
 from dataclasses import dataclass
 from threading import Event

@@ -4,8 +4,6 @@ What comes out is float32 at 16 kHz in -1..1, resampled once; memory does not gr
 Of long recordings evenly spread stretches are heard (`stretches`).
 """
 
-from __future__ import annotations
-
 import math
 import os
 from collections.abc import Iterator, Sequence

@@ -2,8 +2,6 @@
 brings its statistics and optimizers along: two thirds of a second before a first verdict.
 """
 
-from __future__ import annotations
-
 import numpy as np
 
 from detector.audio.sound import SAMPLE_RATE

@@ -4,8 +4,6 @@ Silero Team, github.com/snakers4/silero-vad (MIT), version 6: the network and th
 package, which is not imported: it brings PyTorch, and sets the number of its threads.
 """
 
-from __future__ import annotations
-
 import importlib.util
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field

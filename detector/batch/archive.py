@@ -4,8 +4,6 @@ No name of an archive is ever used as a path: what is taken out lies under a nam
 are those that come out, whatever the archive says.
 """
 
-from __future__ import annotations
-
 import re
 import stat
 import zipfile

@@ -4,8 +4,6 @@ A DOCX has pages only as the program that saved it last laid it out, where it wr
 it did not is on page 1 as far as anybody knows.
 """
 
-from __future__ import annotations
-
 import mmap
 import posixpath
 import re

@@ -1,7 +1,5 @@
 """One file of a batch, wherever it lies."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path

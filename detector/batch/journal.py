@@ -4,8 +4,6 @@ The journal is the result (`results.jsonl`): nothing stands in two places. A lin
 off is taken away when it is opened again, and so is what a later line has replaced.
 """
 
-from __future__ import annotations
-
 import json
 import os
 import threading

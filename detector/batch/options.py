@@ -1,7 +1,5 @@
 """What a batch is asked for, and how far it is."""
 
-from __future__ import annotations
-
 import threading
 from collections import Counter
 from collections.abc import Callable

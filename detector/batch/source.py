@@ -4,8 +4,6 @@ Files that are plainly no media by their name (`notes.txt`, `labels.csv` in a fo
 over and counted; everything else becomes an entry, and says itself what is wrong with it.
 """
 
-from __future__ import annotations
-
 import csv
 import mimetypes
 import os

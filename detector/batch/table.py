@@ -1,7 +1,5 @@
 """The results of a batch as a table, a row a file, for spreadsheets."""
 
-from __future__ import annotations
-
 import csv
 import io
 from collections.abc import Iterable

@@ -1,7 +1,5 @@
 """A folder that files arrive in: each is analyzed once it has stopped growing."""
 
-from __future__ import annotations
-
 import threading
 from collections.abc import Iterable, Iterator
 from contextlib import suppress

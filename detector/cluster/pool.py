@@ -5,8 +5,6 @@ ready worker with the fewest. Ray's own retry of a call waits for the very worke
 where its machine does not come back, forever: so a call whose worker was lost is given to another.
 """
 
-from __future__ import annotations
-
 import logging
 import threading
 import time

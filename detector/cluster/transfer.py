@@ -5,8 +5,6 @@ A path counts only where the content behind it is the same. In the object store 
 pieces, which Ray moves from machine to machine, and to its disk where memory ends.
 """
 
-from __future__ import annotations
-
 import contextlib
 import os
 import shutil

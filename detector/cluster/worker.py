@@ -4,8 +4,6 @@ Its calls run in threads of the actor, side by side; what they have for one mode
 goes through it together (`detector.pipeline.batching`).
 """
 
-from __future__ import annotations
-
 import math
 import os
 import threading

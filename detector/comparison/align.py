@@ -5,8 +5,6 @@ the original; its price grows with the deviation from even playback up to a maxi
 frames and another frame rate cost little, and a cut costs the same wherever it leads.
 """
 
-from __future__ import annotations
-
 import functools
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace

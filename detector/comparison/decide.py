@@ -4,8 +4,6 @@ Two logistic regressions decide: whether both are the same recording, and whethe
 a moment. `bench.comparison --fit` fits them with whole footage left out, into `decision.json`.
 """
 
-from __future__ import annotations
-
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass

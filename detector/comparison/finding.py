@@ -4,8 +4,6 @@ Which of two files is the younger is a hint from what they state of themselves a
 pictures; a camera's trusted signature alone proves it.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import timedelta
 from typing import Literal

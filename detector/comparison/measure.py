@@ -5,8 +5,6 @@ predicted from its activity (gradient, change in time) by a curve fitted to the 
 two files; what is measured is a multiple of it.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise

@@ -1,7 +1,5 @@
 """The moments of both as pictures that lie on each other, for whoever shows them."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from pathlib import Path
 from threading import Event

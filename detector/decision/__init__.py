@@ -10,8 +10,6 @@ called as often as a slider moves, on an analysis of this run or of last year's;
 in place.
 """
 
-from __future__ import annotations
-
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from typing import TypeVar

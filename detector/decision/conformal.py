@@ -4,8 +4,6 @@ No fakes are needed: of n untouched clips and one more of the same kind, each is
 k-th highest, whatever the scores' distribution (Vovk, Gammerman & Shafer 2005; Lei et al. 2018). It
 says nothing of how many fakes are found. Stored in the data folder, one for each set of models."""
 
-from __future__ import annotations
-
 import math
 import secrets
 from collections.abc import Mapping, Sequence

@@ -3,8 +3,6 @@
 Numbers only: their wording is in `detector.messages.caveats`.
 """
 
-from __future__ import annotations
-
 import itertools
 import math
 from collections.abc import Mapping, Sequence

@@ -1,7 +1,5 @@
 """Whose score could still become a verdict, or stop being one, if more moments were looked at."""
 
-from __future__ import annotations
-
 from detector.decision.numbers import logit
 from detector.schema.analysis import Analysis, Question, Subject, Thresholds
 

@@ -4,8 +4,6 @@ A pure function of an analysis and of what is known around it. Codes with parame
 stand in `detector.messages.actions`.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from enum import StrEnum

@@ -1,7 +1,5 @@
 """Arithmetic of log odds and of shares: what a score means, and to which side it leans."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Mapping, Sequence
 from typing import Literal

@@ -1,7 +1,5 @@
 """One model's logits over a clip as one, and a face's movement. Numbers only."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Sequence
 

@@ -1,7 +1,5 @@
 """A stretch of a clip that stands out: a short change is averaged away in the score of all."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import groupby

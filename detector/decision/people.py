@@ -1,7 +1,5 @@
 """What the counted models say of one subject, over the clip and moment by moment. Numbers only."""
 
-from __future__ import annotations
-
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass

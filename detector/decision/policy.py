@@ -5,8 +5,6 @@ label may stand (`veto`); the first that objects lowers it to INCONCLUSIVE, and 
 kept with the answer. Nothing here is changed in place, and nothing is raised.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 

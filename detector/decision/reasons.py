@@ -1,7 +1,5 @@
 """Why an answer is what it is, and what it can't tell: codes with parameters, strongest first."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 
 from detector.decision import voice

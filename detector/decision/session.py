@@ -1,7 +1,5 @@
 """The verdict of a live session: on its last seconds, as it was shown when the session ended."""
 
-from __future__ import annotations
-
 from collections import Counter
 
 from detector.schema.analysis import Analysis, Subject

@@ -4,8 +4,6 @@ The limits are quantiles of 140 clips of the calibration; how far each kind move
 is in `docs/experiments.md` ("Thresholds and material").
 """
 
-from __future__ import annotations
-
 from enum import StrEnum
 from statistics import median
 

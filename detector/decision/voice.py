@@ -1,8 +1,6 @@
 """How good what was heard is for judging a voice, and where no verdict may rest on it. Numbers in,
 codes out."""
 
-from __future__ import annotations
-
 from detector.decision.numbers import Rating, rate
 from detector.messages import Param
 from detector.schema.analysis import Analysis, Evidence, ReasonCode, SpeechMeasurement

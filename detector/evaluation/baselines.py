@@ -5,8 +5,6 @@ the most suspicious to it, with the direction that its authors gave it; and feat
 detector at all, each in the better of its two directions, which flatters them.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from typing import Literal
 

@@ -6,8 +6,6 @@ apart, each with the fakes it is about against all originals, and one threshold 
 since a file that either calls manipulated is called so.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path

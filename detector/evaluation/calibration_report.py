@@ -1,7 +1,5 @@
 """What calibration finds, as records and in words."""
 
-from __future__ import annotations
-
 import numpy as np
 
 from detector.evaluation import metrics

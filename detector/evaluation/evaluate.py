@@ -5,8 +5,6 @@ as the most suspicious of all, a fake as the least. Intervals hold 95 % and come
 groups, all takes of a person together (`detector.evaluation.metrics`).
 """
 
-from __future__ import annotations
-
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace

@@ -4,8 +4,6 @@ Originals and fakes are weighted alike: a probability of 0.5 means "as likely on
 both are as common".
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 import numpy as np

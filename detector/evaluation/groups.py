@@ -10,8 +10,6 @@ There are two ways to leave out whole sources, which are never parted:
   people's fakes of a kind that it knows.
 """
 
-from __future__ import annotations
-
 import functools
 import tomllib
 from collections.abc import Iterable, Sequence

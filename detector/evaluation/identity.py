@@ -5,8 +5,6 @@ people on both sides, and a figure on it flatters. Each file's face is embedded 
 `detector.signals.identity`); the cosine of two embeddings says how alike they are.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Sequence
 from pathlib import Path
 

@@ -4,8 +4,6 @@ Archives are hostile: they are read by `detector.batch.archive`, names are made 
 written is counted, and what is no video or picture is left out.
 """
 
-from __future__ import annotations
-
 import csv
 import io
 import tempfile

@@ -6,8 +6,6 @@ show the same footage: an original and what was made of it. A person who appears
 or in several sources, is kept on one side of every split only if the column `person` names them.
 """
 
-from __future__ import annotations
-
 import csv
 import hashlib
 import os

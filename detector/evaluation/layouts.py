@@ -1,7 +1,5 @@
 """Labels of a folder: `real/` and `fake/`, or the layout of FaceForensics++, Celeb-DF or DFDC."""
 
-from __future__ import annotations
-
 import json
 import re
 from collections.abc import Iterator

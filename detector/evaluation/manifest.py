@@ -1,7 +1,5 @@
 """Writes what calibration fits into the manifest, and leaves everything else in it as it is."""
 
-from __future__ import annotations
-
 import re
 import tomllib
 from collections.abc import Mapping

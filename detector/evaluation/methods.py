@@ -1,7 +1,5 @@
 """What kind of manipulation a method is, from its name, and which question it belongs to."""
 
-from __future__ import annotations
-
 from detector.schema.analysis import Question
 
 # Words in a method's name -> family; the first that fits. Everything else is "other".

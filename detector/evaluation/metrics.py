@@ -1,8 +1,6 @@
 """Figures of merit, from scores and labels alone, checked against scikit-learn in the tests. NumPy
 only: a bootstrap asks a thousand times, and scikit-learn takes 20 to 100 times as long for each."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Annotated

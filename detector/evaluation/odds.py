@@ -4,8 +4,6 @@ Every logit is held out: of a clip scored by what was fitted on other groups of 
 and fakes weigh alike, so the odds are for as many manipulated clips as untouched ones.
 """
 
-from __future__ import annotations
-
 import numpy as np
 from scipy.optimize import isotonic_regression
 

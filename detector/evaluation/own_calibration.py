@@ -1,7 +1,5 @@
 """Calibration on a person's own untouched clips: no fakes, any models."""
 
-from __future__ import annotations
-
 import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass

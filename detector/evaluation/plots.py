@@ -1,7 +1,5 @@
 """Plots of an evaluation as SVG: text, so that they can be read, diffed and put into any page."""
 
-from __future__ import annotations
-
 import io
 from html import escape
 from typing import Any

@@ -4,8 +4,6 @@ Figures are of whole files. Intervals hold 95 %; they come from resampling group
 of a person together), those of shares from Wilson's formula.
 """
 
-from __future__ import annotations
-
 from datetime import datetime
 
 from detector.evaluation.baselines import Baseline

@@ -6,8 +6,6 @@
 A file a parameter, metric or tag, named as it. MLflow reads YAML, of which JSON is a part.
 """
 
-from __future__ import annotations
-
 import hashlib
 import json
 import math

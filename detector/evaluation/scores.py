@@ -5,8 +5,6 @@ logits: after another calibration, other thresholds or other ensemble weights ev
 again from them, and no network runs.
 """
 
-from __future__ import annotations
-
 import json
 import tempfile
 from collections.abc import Callable, Sequence

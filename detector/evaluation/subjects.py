@@ -1,7 +1,5 @@
 """Scored files as calibration sees them: each clip's people, their logits and their material."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 

@@ -1,7 +1,5 @@
 """A report as Markdown for people and as CSV for spreadsheets."""
 
-from __future__ import annotations
-
 import csv
 import io
 import math

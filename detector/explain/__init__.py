@@ -4,8 +4,6 @@ A heatmap shows which places raised a score. It is no proof: a high score for a 
 heatmap too.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path

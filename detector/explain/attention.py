@@ -6,8 +6,6 @@ weights, with its skip connection as an identity, are multiplied through. It sho
 came from, not whether it spoke for "fake".
 """
 
-from __future__ import annotations
-
 from typing import Any
 
 import numpy as np

@@ -3,8 +3,6 @@
 Import this module only to draw: the library brings matplotlib and scikit-learn.
 """
 
-from __future__ import annotations
-
 from functools import partial
 
 import numpy as np

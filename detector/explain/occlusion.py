@@ -4,8 +4,6 @@ A square of the crop is replaced by a strong blur of itself; how much the log od
 how much that place mattered. The number of runs is fixed, whatever the size of the crop.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable
 
 import cv2

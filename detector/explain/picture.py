@@ -1,7 +1,5 @@
 """What a heatmap is, and the pictures made of one."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 

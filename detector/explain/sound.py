@@ -7,8 +7,6 @@ by itself. How much the log odds of "made" fall is how much the tile mattered. Z
 ECCV 2014, arXiv:1311.2901, on spectrograms.
 """
 
-from __future__ import annotations
-
 import os
 from collections.abc import Callable
 from dataclasses import dataclass

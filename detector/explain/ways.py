@@ -3,8 +3,6 @@
 A family says nothing of methods: what it is made of decides. `KINDS` is the table.
 """
 
-from __future__ import annotations
-
 import numpy as np
 
 from detector.explain import attention, occlusion

@@ -6,8 +6,6 @@ Without it they call the function as it is, so that a library can use them and l
 the program.
 """
 
-from __future__ import annotations
-
 import atexit
 import os
 from collections.abc import Callable, Iterator, Sequence

@@ -12,8 +12,6 @@ What is to read from a connection may connect to one port by TCP, and to nothing
 None needs a privilege, and all of them work inside an unprivileged container.
 """
 
-from __future__ import annotations
-
 import contextlib
 import ctypes
 import os

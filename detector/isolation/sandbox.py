@@ -7,8 +7,6 @@ What a worker may not do is in `detector.isolation.privileges`, how it is forked
 `detector.isolation.fork_server`, how its answers are checked in `detector.isolation.worker`.
 """
 
-from __future__ import annotations
-
 import contextlib
 import json
 import logging

@@ -1,7 +1,5 @@
 """What one call in a sandboxed worker may take, and what a stream out of one is made of."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 import numpy as np

@@ -3,8 +3,6 @@
 Nothing that comes back is trusted: a worker may have been taken over by its file.
 """
 
-from __future__ import annotations
-
 import contextlib
 import json
 import logging

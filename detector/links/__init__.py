@@ -8,8 +8,6 @@ are called by the same rule.
 Off unless UNMASK_LINKS says otherwise: who fetches tells a server that the file is looked at.
 """
 
-from __future__ import annotations
-
 from detector.links.addresses import LinkRefused, LinkRules, is_link
 from detector.links.downloader import available as pages_allowed
 from detector.links.fetch import (

@@ -1,7 +1,5 @@
 """Where a link may lead: which schemes, ports and network addresses."""
 
-from __future__ import annotations
-
 import ipaddress
 import re
 import socket

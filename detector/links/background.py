@@ -1,7 +1,5 @@
 """A server on a port of this computer, for as long as somebody needs it: a thread with a loop."""
 
-from __future__ import annotations
-
 import asyncio
 import threading
 from abc import ABC, abstractmethod

@@ -4,8 +4,6 @@ libav follows a camera's redirects, so it never connects itself: a worker with o
 from `detector.links.relay`, which keeps the rules of links. Credentials go to their host only, and
 into no message."""
 
-from __future__ import annotations
-
 import ssl
 from collections.abc import Callable, Iterator
 from contextlib import closing

@@ -5,8 +5,6 @@ port, `detector.links.proxy` holds each connection to the rules of links. It doe
 public hosts are asked, nor encrypted content; without such process limits (macOS, Linux before
 6.7) a yt-dlp could go past its proxy."""
 
-from __future__ import annotations
-
 import shutil
 import tempfile
 import threading

@@ -1,7 +1,5 @@
 """A link becomes a file on disk, within limits of size and time."""
 
-from __future__ import annotations
-
 import asyncio
 import ssl
 from collections.abc import Callable, Coroutine

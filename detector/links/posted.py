@@ -1,7 +1,5 @@
 """Who posted a file and when, by the page that shows it."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from html.parser import HTMLParser
 

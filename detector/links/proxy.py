@@ -5,8 +5,6 @@ whatever its name leads to later, and what comes is counted. Who uses it shows a
 each time.
 """
 
-from __future__ import annotations
-
 import asyncio
 import base64
 import re

@@ -5,8 +5,6 @@ first who connects here. What would lead libav elsewhere does not get through: o
 are followed here, by the rules; over RTSP one ends the connection.
 """
 
-from __future__ import annotations
-
 import asyncio
 import re
 import socket

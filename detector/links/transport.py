@@ -1,7 +1,5 @@
 """Connections that go to the address that was looked at, whatever its name leads to later."""
 
-from __future__ import annotations
-
 import asyncio
 import ssl
 from concurrent.futures import ThreadPoolExecutor

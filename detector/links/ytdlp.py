@@ -2,8 +2,6 @@
 as one file, and what its page says of it. Nothing else of ours is imported with it.
 """
 
-from __future__ import annotations
-
 import heapq
 import logging
 import re

@@ -4,8 +4,6 @@ As in `detector.pipeline.windows`, faces are searched at some frames and interpo
 boxes of optical flow are not used, since their jumps at each search are motion that the face did
 not make. A frame waits, cut down to the face's surroundings, until the next search."""
 
-from __future__ import annotations
-
 import math
 from collections import deque
 from collections.abc import Sequence

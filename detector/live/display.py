@@ -3,8 +3,6 @@
 Not locked: `LiveSession` does that.
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace

@@ -1,7 +1,5 @@
 """Live analysis without a browser: what all viewers of a process share."""
 
-from __future__ import annotations
-
 import os
 import threading
 import time

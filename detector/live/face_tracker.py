@@ -1,7 +1,5 @@
 """Who is in view, frame by frame: searched now and then, followed in between."""
 
-from __future__ import annotations
-
 import math
 from collections import deque
 from collections.abc import Sequence

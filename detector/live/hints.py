@@ -1,7 +1,5 @@
 """What a viewer is told besides the reading: hints about the picture, and alarms."""
 
-from __future__ import annotations
-
 from collections import Counter, deque
 from dataclasses import replace
 

@@ -1,7 +1,5 @@
 """What a live session says to a program: a line for each scored frame."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from typing import Any
 

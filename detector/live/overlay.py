@@ -5,8 +5,6 @@ dotted with a question mark in a circle (inconclusive), long dashes with a check
 grey with a bar (no reading).
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache

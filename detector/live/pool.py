@@ -3,8 +3,6 @@
 A `Client` says which kinds of work wait and does one when told; a place holds the newest work only,
 so nothing can pile up. The next turn goes to the client that has had the least time."""
 
-from __future__ import annotations
-
 import logging
 import threading
 import time

@@ -1,7 +1,5 @@
 """How a session keeps up: counts, rates and delays over the last seconds."""
 
-from __future__ import annotations
-
 from collections import Counter, deque
 
 import numpy as np

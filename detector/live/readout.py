@@ -1,7 +1,5 @@
 """From the verdict on the last seconds to what is shown: label, number, sentence, series."""
 
-from __future__ import annotations
-
 from collections import deque
 from dataclasses import dataclass
 

@@ -4,8 +4,6 @@ Two pixel grids make stripes all over the picture: a few narrow peaks far above 
 in the spectrum, which skin, hair and walls lack. A sharp screen seen from near, or a blurred one,
 shows none, so silence proves nothing."""
 
-from __future__ import annotations
-
 import cv2
 import numpy as np
 

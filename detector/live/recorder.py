@@ -3,8 +3,6 @@
 Both keep the frames' own times, so that what is analyzed later lines up with the live scores.
 """
 
-from __future__ import annotations
-
 import logging
 import queue
 import threading

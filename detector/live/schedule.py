@@ -4,8 +4,6 @@ What a piece of work costs is measured while it is done, so a slow computer, a b
 viewer all show in the same figure. From the costs follow the intervals; nothing is configured.
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field

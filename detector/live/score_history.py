@@ -5,8 +5,6 @@ the reading and the stored session have the same verdict. Memory has a bound: of
 samples before the last `WINDOW` seconds are thinned, evenly over its whole length.
 """
 
-from __future__ import annotations
-
 import hashlib
 from collections import Counter
 from collections.abc import Mapping, Sequence

@@ -1,7 +1,5 @@
 """Networks over crops of a live session: which run on this frame, and what it costs."""
 
-from __future__ import annotations
-
 import logging
 import time
 from collections.abc import Mapping

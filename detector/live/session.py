@@ -1,7 +1,5 @@
 """One viewer of the engine: frames in, states out."""
 
-from __future__ import annotations
-
 import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass

@@ -4,8 +4,6 @@ Every time is in seconds of the session's own clock, the `t` that frames are pus
 pixels of the pushed frame; probabilities are calibrated, 0..1.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Literal

@@ -5,8 +5,6 @@ a recording of them: no second way to count, and the same reasons to say nothing
 of after `KEPT` s, nothing of them is written anywhere, and a session's own Analysis holds no sound.
 """
 
-from __future__ import annotations
-
 import logging
 import threading
 from collections import deque

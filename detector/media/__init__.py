@@ -7,8 +7,6 @@ A program that serves other people calls `isolate` once: parsers then run in pro
 crash without harm (`detector.isolation`). The functions here are the same either way.
 """
 
-from __future__ import annotations
-
 import os
 from collections.abc import Iterator, Sequence
 from dataclasses import replace

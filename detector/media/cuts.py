@@ -6,8 +6,6 @@ analysis. The thorough one reads the whole clip at a low rate. A shot shorter th
 between two compared pictures can be missed by either.
 """
 
-from __future__ import annotations
-
 import os
 from collections.abc import Iterator, Sequence
 from itertools import pairwise

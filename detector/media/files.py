@@ -5,8 +5,6 @@ they are opened, so that nothing hangs; lists and documents that lead to other f
 before a demuxer sees them.
 """
 
-from __future__ import annotations
-
 import errno
 import hashlib
 import os

@@ -1,7 +1,5 @@
 """What is refused before it can hurt, and why. Each limit is a plain number with its reason."""
 
-from __future__ import annotations
-
 from detector.isolation import Limits
 
 MAX_BYTES = 4 * 1024**3

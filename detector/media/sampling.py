@@ -1,7 +1,5 @@
 """Which moments of a clip to look at. Works on times: frame counts in files are not trusted."""
 
-from __future__ import annotations
-
 import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass

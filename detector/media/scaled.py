@@ -2,8 +2,6 @@
 that decodes them, so that little goes from there to here.
 """
 
-from __future__ import annotations
-
 import math
 import os
 from collections.abc import Iterator, Sequence

@@ -4,8 +4,6 @@ Pixels come out as 8-bit RGB, upright (EXIF), with anything transparent laid ove
 how a page shows them, and what a person means by "the picture".
 """
 
-from __future__ import annotations
-
 import io
 import os
 import re

@@ -6,8 +6,6 @@ is held to whitelists like a stranger's file: what it names on its own may only 
 network protocols, never read from this computer.
 """
 
-from __future__ import annotations
-
 import errno
 import sys
 import time

@@ -1,7 +1,5 @@
 """Decoded frames as they are meant to be seen: turned, mirrored, with square pixels, in RGB."""
 
-from __future__ import annotations
-
 from fractions import Fraction
 from typing import cast
 

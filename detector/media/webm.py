@@ -4,8 +4,6 @@ For files that browsers don't play (AVI, WMV, MPEG-2, ProRes …), and for those
 head. It is made where the file is read, confined, from pictures that stand upright.
 """
 
-from __future__ import annotations
-
 import contextlib
 import math
 import os

@@ -6,8 +6,6 @@ gettext, so that a translated page translates its reasons too: the caller passes
 (`gettext.NullTranslations` or a language's). Likelihood, never fact; US English, short, exact.
 """
 
-from __future__ import annotations
-
 from detector.messages import caveats, reasons
 from detector.messages.types import ENGLISH, Coded, Param, Params, Speech, Wording
 

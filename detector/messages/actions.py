@@ -1,8 +1,6 @@
 """What to do next, in words: for each `ActionCode` a head, why, what the button says, and how long
 it takes; and the texts that the two pieces of advice hold."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from dataclasses import dataclass
 

@@ -1,7 +1,5 @@
 """What a verdict can't tell: a sentence for each `CaveatCode`; how good the material is."""
 
-from __future__ import annotations
-
 from detector.messages.template import Template, _, by, of_question
 from detector.messages.types import Params, Speech, Wording
 

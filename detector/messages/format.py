@@ -1,7 +1,5 @@
 """How figures become words: percents, times, lists, counts."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 from detector.messages.types import ENGLISH, Speech

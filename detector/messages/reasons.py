@@ -1,7 +1,5 @@
 """Why a verdict is what it is: a sentence for each `ReasonCode`."""
 
-from __future__ import annotations
-
 from detector import questions
 from detector.messages.format import capital, clock
 from detector.messages.states import subject

@@ -3,8 +3,6 @@
 `_` only marks a text for `dashboard.languages.update`; it is translated when it is rendered.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any

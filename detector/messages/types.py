@@ -1,7 +1,5 @@
 """What a message is made of: a code, parameters, and a language to say them in."""
 
-from __future__ import annotations
-
 import gettext
 from collections.abc import Callable, Mapping
 from typing import Any, Protocol

@@ -1,7 +1,5 @@
 """A person's own files in the place of a model's published ones."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Sequence
 from pathlib import Path, PurePosixPath
 from typing import Any

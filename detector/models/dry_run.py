@@ -1,7 +1,5 @@
 """A dry run of a file that somebody brought: whether it is a detector at all."""
 
-from __future__ import annotations
-
 from detector.errors import ModelError
 from detector.models.base import Model
 

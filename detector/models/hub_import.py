@@ -1,7 +1,5 @@
 """Any picture or video classifier of the hub as a person's own model."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 from detector import weights

@@ -1,7 +1,5 @@
 """How a processor of transformers prepares pictures, as a recipe of ours."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from typing import Any
 

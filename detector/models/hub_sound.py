@@ -1,7 +1,5 @@
 """How a classifier of voices from the hub is fed, as its `preprocessor_config.json` says."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from typing import Any
 

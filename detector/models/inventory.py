@@ -1,8 +1,6 @@
 """The state of every model on this computer, and what can be done to it: what the Models page and
 `unmask models` show."""
 
-from __future__ import annotations
-
 import logging
 from collections import Counter
 from collections.abc import Iterable, Sequence

@@ -4,8 +4,6 @@ The same author ships "0: Real, 1: Fake" in one model and "0: Deepfake, 1: Real"
 order is never assumed. A name counts only when all its words are known; LABEL_0 says nothing.
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Mapping, Sequence
 from typing import Any

@@ -1,7 +1,5 @@
 """One layer over what a network describes of a face and of its surroundings."""
 
-from __future__ import annotations
-
 import math
 from typing import NamedTuple
 

@@ -1,8 +1,6 @@
 """478 points on a face: MediaPipe's face landmarker (Grishchenko et al. 2020, "Attention Mesh",
 arXiv:2006.10962), read from the bundle that its makers publish."""
 
-from __future__ import annotations
-
 import tempfile
 import zipfile
 from pathlib import Path

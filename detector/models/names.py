@@ -1,7 +1,5 @@
 """From the names of a published file to those of the network that takes its tensors, and back."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Callable, Mapping, Sequence
 

@@ -1,7 +1,5 @@
 """What most families are: a torch network fed with one normalized picture or clip."""
 
-from __future__ import annotations
-
 import math
 import threading
 from abc import abstractmethod

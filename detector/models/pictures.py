@@ -1,7 +1,5 @@
 """From a cut of any size to the square that a model takes, as its original resized it."""
 
-from __future__ import annotations
-
 from functools import lru_cache
 
 import cv2

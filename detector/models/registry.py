@@ -5,8 +5,6 @@ person's own `models.toml` in the data folder (same keys). Knows the files' name
 `load` function; nothing of crops, scores or media.
 """
 
-from __future__ import annotations
-
 import difflib
 import functools
 import importlib

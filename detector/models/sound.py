@@ -1,7 +1,5 @@
 """Models that hear: a torch network fed with windows of samples."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 import numpy as np

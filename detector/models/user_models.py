@@ -4,8 +4,6 @@ Entries are kept in `models.toml` in the data folder, the files beside it. A fil
 after every tensor found its place and the network gave a score: nothing half-loaded is ever kept.
 """
 
-from __future__ import annotations
-
 import hashlib
 import os
 import re

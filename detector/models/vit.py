@@ -1,8 +1,6 @@
 """What vision transformers share. Their `target_layer` is the block before the last, so gradients
 are taken of what follows alone and a network of a gigabyte needs no copy."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any

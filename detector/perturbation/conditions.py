@@ -3,8 +3,6 @@
 Pictures and clips are changed by `corruptions`, sounds by `sounds`.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 from detector.errors import UsageError

@@ -4,8 +4,6 @@ The same that the card of our model of voices was measured under (`detector.trai
 them from here). Samples are float64 [n], mono, 16 kHz, -1..1.
 """
 
-from __future__ import annotations
-
 import io
 import math
 import zlib

@@ -1,7 +1,5 @@
 """The one way into an analysis."""
 
-from __future__ import annotations
-
 import logging
 import sys
 import threading

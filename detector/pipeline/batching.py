@@ -4,8 +4,6 @@ No request waits for others: a batch is scored at once where its model is free, 
 meanwhile is taken together when its turn comes.
 """
 
-from __future__ import annotations
-
 import threading
 from collections.abc import Sequence
 from concurrent.futures import Future

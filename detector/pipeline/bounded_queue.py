@@ -1,7 +1,5 @@
 """How the stages of a run are joined: bounded queues that can be left at any time."""
 
-from __future__ import annotations
-
 import queue
 import threading
 import time

@@ -4,8 +4,6 @@ The first pass is even, with a timestamp for every shot; the second keeps its re
 most promising gaps. A frame counts for the time it stands for (`detector.decision.over_time`), so
 that more frames at one place do not weigh more."""
 
-from __future__ import annotations
-
 import heapq
 from collections.abc import Mapping, Sequence
 from dataclasses import replace

@@ -1,7 +1,5 @@
 """How much of a file was sampled, and how long a closer look would take."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from itertools import pairwise
 

@@ -1,7 +1,5 @@
 """Whether a video shows one unmoving picture, as where a still was put under a sound."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 import cv2

@@ -1,7 +1,5 @@
 """What an analysis begins with: its models without a score, and how they are put together."""
 
-from __future__ import annotations
-
 import hashlib
 from collections.abc import Iterable, Sequence
 

@@ -1,7 +1,5 @@
 """How a run differs from a usual one, where a file is gone through more than once."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 

@@ -4,8 +4,6 @@ Frames without a sure face are searched turned as well. A file whose faces all a
 whole and run again; where some are upright, or few are turned, the person decides
 (`Settings.rotate`)."""
 
-from __future__ import annotations
-
 import math
 from collections import Counter
 from collections.abc import Sequence

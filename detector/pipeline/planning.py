@@ -1,7 +1,5 @@
 """Which frames of a file are sampled, and which runs of frames clip models get."""
 
-from __future__ import annotations
-
 import threading
 from collections import defaultdict
 from collections.abc import Sequence

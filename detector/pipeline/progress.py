@@ -1,7 +1,5 @@
 """What an analysis tells while it runs."""
 
-from __future__ import annotations
-
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field

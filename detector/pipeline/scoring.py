@@ -5,8 +5,6 @@ A model is fed segments of its own modality and nothing else: what an extractor 
 which it is, and a model of another is refused.
 """
 
-from __future__ import annotations
-
 import logging
 import os
 import threading

@@ -1,7 +1,5 @@
 """The stage that reads signals: a thread beside the others, fed from frames decoded anyway."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Mapping
 from functools import partial
 

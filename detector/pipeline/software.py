@@ -1,7 +1,5 @@
 """Versions that a result depends on."""
 
-from __future__ import annotations
-
 import platform
 from functools import lru_cache
 from importlib import metadata

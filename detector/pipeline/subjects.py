@@ -1,7 +1,5 @@
 """A subject through the clip, while a run goes on and as it ends."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any

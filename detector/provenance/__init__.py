@@ -5,8 +5,6 @@ most untouched files carry no credential, and messengers strip all tags. Everyth
 by strangers, is bounded in size and time, and can't take an analysis down.
 """
 
-from __future__ import annotations
-
 import logging
 import os
 import time

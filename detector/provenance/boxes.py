@@ -1,7 +1,5 @@
 """Boxes of an ISO base media file (MP4, MOV): where each is, without reading what it holds."""
 
-from __future__ import annotations
-
 import os
 import struct
 from collections.abc import Iterator

@@ -7,8 +7,6 @@ rest of the program. Nothing is fetched: manifests kept elsewhere and revocation
 Standard input: the file (seekable). First argument: PEM file of trust anchors, or nothing.
 """
 
-from __future__ import annotations
-
 import contextlib
 import json
 import re

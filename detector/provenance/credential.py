@@ -1,7 +1,5 @@
 """Content Credentials: the C2PA manifest of a file, read in a process of its own."""
 
-from __future__ import annotations
-
 import json
 import logging
 import subprocess

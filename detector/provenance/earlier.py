@@ -1,7 +1,5 @@
 """A verdict that stands in a file's metadata or beside it. Read, shown, never believed."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Mapping
 from pathlib import Path

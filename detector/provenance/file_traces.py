@@ -1,7 +1,5 @@
 """What a file states of how it was written: when, by which camera or program, how compressed."""
 
-from __future__ import annotations
-
 import logging
 import os
 import re

@@ -1,7 +1,5 @@
 """What a video says about itself: tags, boxes, and the settings its encoder left in the stream."""
 
-from __future__ import annotations
-
 import os
 import re
 from collections.abc import Iterator, Mapping

@@ -1,7 +1,5 @@
 """What follows from what a file says, in sentences that claim no more than that."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterator
 

@@ -3,8 +3,6 @@ computes it (`phash`, BSD-2-Clause), which other tools know too. Written here: t
 half of SciPy for one transform, in the middle of the first analysis.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 import numpy as np

@@ -1,7 +1,5 @@
 """Keyframes: sharp pictures of a clip that differ, to look for elsewhere and to keep."""
 
-from __future__ import annotations
-
 import io
 import os
 import statistics

@@ -3,8 +3,6 @@
 A mark informs and never votes: anybody can put one on a picture, and cut one off.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cache

@@ -1,7 +1,5 @@
 """What a still picture says about itself: EXIF, XMP, text chunks, and how it was compressed."""
 
-from __future__ import annotations
-
 import math
 import os
 from collections.abc import Iterator, Mapping

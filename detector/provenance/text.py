@@ -1,7 +1,5 @@
 """Foreign text made fit to keep: one line, no trick characters, short."""
 
-from __future__ import annotations
-
 import re
 
 from detector.media.files import one_line

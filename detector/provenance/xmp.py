@@ -1,7 +1,5 @@
 """XMP packets: an XML document that many programs write into pictures and films."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Mapping
 from xml.etree.ElementTree import Element, ParseError

@@ -7,8 +7,6 @@
 Says only what is in the `Analysis`; scores nothing. Heatmaps are drawn on the way.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Mapping
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey

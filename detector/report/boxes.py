@@ -1,7 +1,5 @@
 """A frame with the boxes and names of whom it shows, to be read on paper."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 import cv2

@@ -1,7 +1,5 @@
 """The charts of a report, drawn as vectors: likelihood scale, score over time, robustness."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Sequence
 from itertools import groupby

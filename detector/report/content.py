@@ -1,7 +1,5 @@
 """What goes into a report, gathered once for all its forms."""
 
-from __future__ import annotations
-
 import io
 import logging
 import math

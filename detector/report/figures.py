@@ -1,7 +1,5 @@
 """The pictures of a report, beside each other."""
 
-from __future__ import annotations
-
 import io
 
 from detector.report.content import Content, ReportPicture

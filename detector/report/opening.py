@@ -1,8 +1,6 @@
 """The first page of a report: the verdict, whom and when it is about, what it rests on, its limits,
 what to do next, and who answers for the report."""
 
-from __future__ import annotations
-
 import io
 
 from detector import questions

@@ -1,7 +1,5 @@
 """PAdES signatures with pyHanko, which takes most of a second to import."""
 
-from __future__ import annotations
-
 import io
 from collections.abc import Sequence
 from datetime import datetime

@@ -1,7 +1,5 @@
 """What goes into the report of a comparison: two files, what was found, and their pictures."""
 
-from __future__ import annotations
-
 import logging
 import os
 from collections.abc import Iterator

@@ -1,7 +1,5 @@
 """The report of a comparison as a PDF: a suspected copy beside its original, its data attached."""
 
-from __future__ import annotations
-
 from functools import partial
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey

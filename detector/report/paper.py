@@ -1,7 +1,5 @@
 """The paper a report is printed on: its fonts, colors, heads and simple tables."""
 
-from __future__ import annotations
-
 import html
 from collections.abc import Callable, Sequence
 from datetime import datetime

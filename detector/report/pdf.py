@@ -3,8 +3,6 @@
 A function a section, in the order of the paper; the first page is `opening`.
 """
 
-from __future__ import annotations
-
 import io
 from collections.abc import Callable
 from functools import partial

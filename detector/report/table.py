@@ -1,7 +1,5 @@
 """The scores as a table, and the whole analysis as JSON, both sealed."""
 
-from __future__ import annotations
-
 import csv
 import io
 import json

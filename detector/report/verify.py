@@ -1,7 +1,5 @@
 """Checking a report: is it as it was sealed, what was changed, and whose signature is under it."""
 
-from __future__ import annotations
-
 import json
 import logging
 import os

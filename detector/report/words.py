@@ -1,7 +1,5 @@
 """The words of a report: likelihood, never fact."""
 
-from __future__ import annotations
-
 import shlex
 from datetime import datetime, tzinfo
 

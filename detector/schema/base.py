@@ -1,7 +1,5 @@
 """What every node of a result is made of."""
 
-from __future__ import annotations
-
 from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator

@@ -3,8 +3,6 @@
 What they are called for people stands in `detector.messages`.
 """
 
-from __future__ import annotations
-
 from enum import StrEnum
 
 from detector.questions import OF_PICTURE as OF_PICTURE

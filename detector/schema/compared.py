@@ -7,8 +7,6 @@ the upright copy; differences are mean absolute gray levels (0..255) after both 
 the original was brought to the copy's brightness, color and sharpness.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from enum import StrEnum
 from typing import Final, Literal

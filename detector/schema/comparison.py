@@ -1,7 +1,5 @@
 """What came of holding a suspected copy against its original, with its sentence. Pure data."""
 
-from __future__ import annotations
-
 from pydantic import computed_field
 
 from detector.messages import comparison as words

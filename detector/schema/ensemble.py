@@ -1,7 +1,5 @@
 """Models in a result, and how those of one question are put together. Pure data."""
 
-from __future__ import annotations
-
 from datetime import datetime
 from typing import Literal
 

@@ -1,7 +1,5 @@
 """Parts of a result that stand on their own: the sound, how much was looked at, what computed."""
 
-from __future__ import annotations
-
 from pydantic import Field
 
 from detector.schema.base import StrictModel

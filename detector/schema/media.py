@@ -1,7 +1,5 @@
 """What a file is."""
 
-from __future__ import annotations
-
 from typing import Literal
 
 from pydantic import Field

@@ -1,7 +1,5 @@
 """How a verdict moves when its file is changed a little. Pure data."""
 
-from __future__ import annotations
-
 from pydantic import Field
 
 from detector.schema.base import Probability, StrictModel

@@ -7,8 +7,6 @@ logit of P(fake) in natural-log odds. Pure data; everything else here is filled 
 `detector.decision.decide`.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from typing import Literal
 

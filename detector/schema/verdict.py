@@ -4,8 +4,6 @@ Pure data, part of the tree of `detector.schema.analysis`. Codes with parameters
 that are written along are made of them by `detector.messages`.
 """
 
-from __future__ import annotations
-
 from typing import Literal
 
 from pydantic import Field, computed_field

@@ -4,8 +4,6 @@ They are no detectors, so they are not in the manifest. Each is one file at its 
 kept beside the downloaded models and used only when its sha256 is the one stated here.
 """
 
-from __future__ import annotations
-
 import threading
 from collections.abc import Callable
 from functools import lru_cache

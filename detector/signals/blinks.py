@@ -5,8 +5,6 @@ of Soukupova and Cech (2016), the height of the eye over its width, held against
 usual opening. Early deepfakes hardly blinked (Li et al. 2018, arXiv:1806.02877); today's do.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial

@@ -6,8 +6,6 @@ ICML 2020, arXiv:2003.08685). So do sharpening, resizing and compression: this i
 analyst and no signal.
 """
 
-from __future__ import annotations
-
 import cv2
 import numpy as np
 

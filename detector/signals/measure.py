@@ -1,7 +1,5 @@
 """What a signal is: a measurement of one person, read while a run goes on; and which there are."""
 
-from __future__ import annotations
-
 import importlib
 import pkgutil
 from collections.abc import Callable, Sequence

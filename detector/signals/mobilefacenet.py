@@ -4,8 +4,6 @@ The layers are named as in github.com/foamliu/MobileFaceNet, whose published wei
 blocks are those of MobileNetV2.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 import numpy as np

@@ -1,7 +1,5 @@
 """One person's face in one frame, with its surroundings: what signals and views read."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property

@@ -1,7 +1,5 @@
 """All signals of a run, read while it goes on from frames that are decoded anyway."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 
 import numpy as np

@@ -4,8 +4,6 @@ The figures in reference.json are aggregates over untouched training clips and p
 file says of how many, from how many sources.
 """
 
-from __future__ import annotations
-
 import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass

@@ -1,7 +1,5 @@
 """One frame's traces, drawn: spectrum, DCT bands, noise and error level of a face."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass
 

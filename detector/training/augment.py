@@ -1,8 +1,6 @@
 """Random changes of pictures, uint8 [S, S, 3]. All that is drawn comes from `rng` and never depends
 on the picture, so that an original and its fake change alike."""
 
-from __future__ import annotations
-
 import cv2
 import numpy as np
 

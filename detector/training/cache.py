@@ -6,8 +6,6 @@ only wider so that training can move and zoom within them. It holds other people
 keep it outside the repository, and delete it when done.
 """
 
-from __future__ import annotations
-
 import json
 import logging
 from collections.abc import Sequence

@@ -1,7 +1,5 @@
 """What encoders do to pictures, without a file: H.264 and JPEG at a chosen quality and back."""
 
-from __future__ import annotations
-
 from fractions import Fraction
 
 import av

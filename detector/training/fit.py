@@ -4,8 +4,6 @@ A run's folder holds `config.json` (recipe, seed, commit, versions), `curve.csv`
 and `state.pt` (to resume).
 """
 
-from __future__ import annotations
-
 import copy
 import csv
 import json

@@ -4,8 +4,6 @@ Nothing is trained. Several ratios are judged on labelled files, which neither n
 trained on, and one of them is added to the person's own models.
 """
 
-from __future__ import annotations
-
 import json
 import math
 import shutil

@@ -1,8 +1,6 @@
 """How a published detector sees a cached face: its own crop, size and normalization, which its
 weights were trained with."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 import numpy as np

@@ -10,8 +10,6 @@ deviations do: an unknown camera is not a fake. Every original also teaches with
 it, as fakes of their own weight and in the ranking loss.
 """
 
-from __future__ import annotations
-
 import hashlib
 import inspect
 import json

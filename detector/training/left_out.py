@@ -1,7 +1,5 @@
 """Logits of files that training left out, and the manifest's tables that they give."""
 
-from __future__ import annotations
-
 import csv
 from collections import defaultdict
 from collections.abc import Sequence

@@ -6,8 +6,6 @@ faces also teach with self-blended fakes (SBI). Nobody is on both sides of a spl
 people, two teach, one stops the training, one is judged.
 """
 
-from __future__ import annotations
-
 import csv
 import json
 from collections.abc import Sequence

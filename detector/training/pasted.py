@@ -6,8 +6,6 @@ original of every source; who is shown, the camera and the light stay as they we
 beside it is encoded once more as its fake is, or the second encoding would tell them apart.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 import cv2

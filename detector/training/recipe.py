@@ -1,7 +1,5 @@
 """A recipe: everything that decides what a training run gives, as data in a TOML file."""
 
-from __future__ import annotations
-
 import tomllib
 from pathlib import Path
 from typing import Literal

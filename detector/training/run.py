@@ -1,7 +1,5 @@
 """A training run from a recipe to a file of weights."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Sequence
 from pathlib import Path
 

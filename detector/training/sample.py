@@ -3,8 +3,6 @@
 What is drawn for step n depends on the seed and n alone, so that a resumed run sees the same.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from typing import NamedTuple
 

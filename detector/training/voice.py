@@ -5,8 +5,6 @@ from each clip as it is and as a messenger leaves it. A repository weighs by the
 holds, both labels alike.
 """
 
-from __future__ import annotations
-
 import json
 import re
 from collections import defaultdict

@@ -1,7 +1,5 @@
 """Crops by five landmarks of a face, so that faces of all sizes and tilts lie alike."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Sequence
 

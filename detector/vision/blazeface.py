@@ -6,8 +6,6 @@ It finds faces from about a tenth of the shorter side of the frame on. The netwo
 repository were trained on its boxes, which are square and end at the brows and the chin.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from pathlib import Path
 

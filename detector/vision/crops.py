@@ -4,8 +4,6 @@ One function. Training and inference both call it, so that a model sees in use w
 training.
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Sequence
 

@@ -1,7 +1,5 @@
 """Which face detectors there are, how each is made, and what was measured of it."""
 
-from __future__ import annotations
-
 import pkgutil
 from typing import NamedTuple
 

@@ -1,8 +1,6 @@
 """The three networks of MTCNN (Zhang et al. 2016) with the weights of facenet-pytorch (MIT), ready
 to run."""
 
-from __future__ import annotations
-
 from importlib import metadata
 from pathlib import Path
 from typing import NamedTuple

@@ -4,8 +4,6 @@ The limits are lenient on purpose: swapped faces are softer than their originals
 on blur would throw the evidence away. They were set on 1,122 faces of 524 clips and their blurred,
 darkened and overexposed copies."""
 
-from __future__ import annotations
-
 import math
 
 import cv2

@@ -4,8 +4,6 @@ Most of what a search costs is P-Net over the whole pyramid. Between two frames 
 close together nearly every face is where it was, or beside it.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 import numpy as np

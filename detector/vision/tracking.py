@@ -4,8 +4,6 @@ Moments lie 0.03 s to many seconds apart. A person is known by place, motion and
 by colors alone; there is no face recognition. In doubt a person is new: two half people are a
 smaller error than one made of two."""
 
-from __future__ import annotations
-
 import math
 from bisect import bisect_left
 from collections.abc import Iterator, Sequence

@@ -2,8 +2,6 @@
 github.com/ShiqiYu/libfacedetection.train (Apache-2.0), fetched when somebody asks.
 """
 
-from __future__ import annotations
-
 import threading
 from collections.abc import Sequence
 from pathlib import Path

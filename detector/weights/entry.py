@@ -1,8 +1,6 @@
 """What this room knows of an entry of a manifest: its files, and what stands around the weights in
 them. `detector.models.base.ModelSpec` says the rest."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Sequence
 from typing import Annotated
 

@@ -4,8 +4,6 @@ Only settings and tensors are brought. Code that a repository may hold is never 
 can never run.
 """
 
-from __future__ import annotations
-
 import json
 import re
 import shutil

@@ -1,7 +1,5 @@
 """Which licenses a person has accepted, and when."""
 
-from __future__ import annotations
-
 import threading
 from datetime import UTC, datetime
 from pathlib import Path

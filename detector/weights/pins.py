@@ -5,8 +5,6 @@ The first download asks for that, at the commit of that day, and keeps the answe
 file is as pinned as one whose hash the entry states.
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Sequence
 from pathlib import Path

@@ -1,7 +1,5 @@
 """Dictionaries of tensors in weight files, read without running code; imports torch."""
 
-from __future__ import annotations
-
 import functools
 import re
 import warnings

@@ -1,7 +1,5 @@
 """Where the weight files of a model are, and how they come there and go."""
 
-from __future__ import annotations
-
 import shutil
 from collections.abc import Iterable
 from pathlib import Path, PurePosixPath

@@ -5,8 +5,6 @@ weights inside are pickled as anywhere else: here only tensors come to life, and
 them as bare holders of attributes.
 """
 
-from __future__ import annotations
-
 import pickle
 import zipfile
 from collections import OrderedDict

@@ -5,8 +5,6 @@ Where no accounts are set up, a program on this computer is its owner, as a brow
 wherever they are.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from typing import Annotated
 

@@ -1,7 +1,5 @@
 """The API as one ASGI application, around the service that a server composed."""
 
-from __future__ import annotations
-
 import json
 import logging
 import re

@@ -1,8 +1,6 @@
 """What a client may do with a connection before its request is answered: no half of a request holds
 a place for long, and none has two lengths."""
 
-from __future__ import annotations
-
 import asyncio
 import time
 from typing import Any

@@ -1,7 +1,5 @@
 """The header Idempotency-Key: what is sent again under it is not done again."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from typing import Annotated
 

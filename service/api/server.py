@@ -1,7 +1,5 @@
 """Serve the API alone: `unmask serve`."""
 
-from __future__ import annotations
-
 import logging
 
 import uvicorn

@@ -3,8 +3,6 @@
 Who sends it is known before the first byte of it is read, and a body is never held in memory.
 """
 
-from __future__ import annotations
-
 import hashlib
 import time
 from collections.abc import AsyncIterator

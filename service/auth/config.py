@@ -1,7 +1,5 @@
 """Whether there are accounts here, and how they are kept."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 from service.config import get_config

@@ -4,8 +4,6 @@ A flow that leaves the browser is stored under a random one-use nonce in the add
 to, with the PKCE verifier and the browser that began: nobody can be signed in to somebody else's
 account by a link."""
 
-from __future__ import annotations
-
 import json
 import logging
 from collections.abc import Callable, Iterator

@@ -5,8 +5,6 @@ the project anew whether its caller is an administrator. Nobody can change their
 administrator who makes a change always remains.
 """
 
-from __future__ import annotations
-
 import logging
 import threading
 from collections.abc import Iterator

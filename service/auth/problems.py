@@ -3,8 +3,6 @@
 A sentence never says whether an address has an account here: the caller may be a stranger.
 """
 
-from __future__ import annotations
-
 from detector.errors import InputError
 from service.messages import _
 

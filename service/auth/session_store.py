@@ -4,8 +4,6 @@ An SQLite file in the data folder. Rows are keyed by a one-way digest of what th
 encrypted with `UNMASK_SECRET_KEY`, or a file beside it that only this user may read. With another
 key everybody is signed out, and nothing else."""
 
-from __future__ import annotations
-
 import base64
 import hashlib
 import os

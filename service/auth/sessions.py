@@ -5,8 +5,6 @@ address or a log. A token that is about to expire is exchanged under the session
 pair is in the store before anybody uses it; so a restart, or two tabs at once, lose nobody's place.
 """
 
-from __future__ import annotations
-
 import math
 import threading
 import time

@@ -1,7 +1,5 @@
 """Errors of Supabase's client as errors for a person; imports that client."""
 
-from __future__ import annotations
-
 from supabase_auth.errors import (
     AuthApiError,
     AuthError,

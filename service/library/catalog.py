@@ -1,7 +1,5 @@
 """A person's library of known footage: what is added to it, and what is looked up in it."""
 
-from __future__ import annotations
-
 import math
 import os
 import threading

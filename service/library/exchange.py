@@ -2,8 +2,6 @@
 format. What comes is a stranger's: bounded, and checked whole before anything of it is kept.
 """
 
-from __future__ import annotations
-
 import base64
 import binascii
 from collections.abc import Iterable, Iterator

@@ -5,8 +5,6 @@ An exact search (FAISS, flat): 18 million hashes, which is 10,000 hours at one i
 index would answer faster and has to be trained, and copies lie further off than it looks.
 """
 
-from __future__ import annotations
-
 import threading
 from collections.abc import Iterable
 from dataclasses import dataclass, replace

@@ -1,7 +1,5 @@
 """The originals of files on this computer, as its own library of known footage has them."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 from detector.comparison.fingerprint import fingerprint

@@ -1,8 +1,6 @@
 """Which of the known footage that a file shares pictures with is told as its original, and where it
 is."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 from detector.batch.source import files

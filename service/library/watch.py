@@ -1,7 +1,5 @@
 """Folders that footage arrives in: each file is added once it has stopped growing."""
 
-from __future__ import annotations
-
 import logging
 import threading
 from collections.abc import Callable, Sequence

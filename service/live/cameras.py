@@ -4,8 +4,6 @@ The rules are those of links (`detector.links`), and narrower: nothing private b
 the operator names. An address may hold a password: it is in no log and on no page.
 """
 
-from __future__ import annotations
-
 import logging
 import threading
 from ipaddress import ip_network

@@ -1,8 +1,6 @@
 """Whether a camera shows a recording: while it is on, its last seconds are looked for in its
 person's library. Who plays a film into a camera's link is not in front of it."""
 
-from __future__ import annotations
-
 import logging
 import threading
 from collections.abc import Callable

@@ -4,8 +4,6 @@
 language.
 """
 
-from __future__ import annotations
-
 import io
 import tempfile
 from collections.abc import Callable

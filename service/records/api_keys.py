@@ -4,8 +4,6 @@ A key is shown once, when it is made. Kept is its hash: whoever reads the databa
 secret has 192 random bits, so one round of SHA-256 is as good as many.
 """
 
-from __future__ import annotations
-
 import hmac
 import re
 import secrets

@@ -1,7 +1,5 @@
 """Groups of analyses that were asked for together."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Collection, Sequence
 from datetime import UTC, datetime
 from typing import Annotated, Any

@@ -1,8 +1,6 @@
 """Copies that were held against their originals: the findings, each their owner's alone, by the
 contents of both files."""
 
-from __future__ import annotations
-
 import zlib
 from collections.abc import Collection
 from datetime import UTC, datetime

@@ -8,8 +8,6 @@ overwritten (`secure_delete`), and the log, where old pages linger, is emptied a
 PostgreSQL is named by an address (`postgresql+psycopg://user:password@host/name`).
 """
 
-from __future__ import annotations
-
 import logging
 import threading
 from collections.abc import Iterator, Sequence

@@ -4,8 +4,6 @@ A client that hears no answer sends its request again, under the same key. What 
 is claimed before the work begins, so that two at once are not both done.
 """
 
-from __future__ import annotations
-
 from datetime import timedelta
 
 from sqlalchemy import Delete, Update, delete, select, update

@@ -11,8 +11,6 @@ time. That may have stood still or jumped, and a server may have been paused; so
 dead by a server that has not itself beaten for a lease without a gap.
 """
 
-from __future__ import annotations
-
 import logging
 import secrets
 import threading

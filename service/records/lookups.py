@@ -1,8 +1,6 @@
 """What of a person's known footage their files show: found quietly, each owner's alone; and what
 they said is not the original of a file."""
 
-from __future__ import annotations
-
 from collections.abc import Collection
 from datetime import UTC, datetime
 from typing import NamedTuple

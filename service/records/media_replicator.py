@@ -8,8 +8,6 @@ In the background and one at a time: no request waits for it, and a copy that ca
 nothing but the copy.
 """
 
-from __future__ import annotations
-
 import hashlib
 import logging
 import threading

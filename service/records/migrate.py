@@ -4,8 +4,6 @@ All steps that are missing are one transaction under the database's own lock: tw
 at once do it once, and a stop in between leaves what was there. Steps are numbered without a gap.
 """
 
-from __future__ import annotations
-
 import threading
 from pathlib import Path
 

@@ -8,8 +8,6 @@ the window with its whole slot, so up to a sixtieth of the window late, never ea
 A key is kept as its hash: no address of a person stands in the database.
 """
 
-from __future__ import annotations
-
 import hashlib
 import math
 from collections.abc import Collection, Iterable, Mapping

@@ -1,7 +1,5 @@
 """Records that are damaged when a server starts: set aside whole, and said, so that it can work."""
 
-from __future__ import annotations
-
 import logging
 from datetime import UTC, datetime
 from pathlib import Path

@@ -5,8 +5,6 @@ together, the person's own thresholds, what transformers compute in, and the cod
 the caller are not in it.
 """
 
-from __future__ import annotations
-
 import hashlib
 from functools import lru_cache
 from pathlib import Path

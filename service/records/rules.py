@@ -1,7 +1,5 @@
 """Rules that hold for every store: ids, what people may write, what strangers may read."""
 
-from __future__ import annotations
-
 import hashlib
 import re
 import unicodedata

@@ -3,8 +3,6 @@
 `Store` is the one seam: pages, tasks and the live page speak it and know neither SQL nor Supabase.
 """
 
-from __future__ import annotations
-
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta

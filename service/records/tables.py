@@ -4,8 +4,6 @@ them.
 Whoever changes a table here adds a step to `migrations/versions`; a test compares the two.
 """
 
-from __future__ import annotations
-
 import json
 from collections.abc import Iterable
 from datetime import UTC, datetime

@@ -3,8 +3,6 @@
 It is as private as the file: it stands in the record, and goes with it.
 """
 
-from __future__ import annotations
-
 import io
 import logging
 import threading

@@ -1,7 +1,5 @@
 """Files of people: uploads, and the copies that browsers play."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 from service.config import get_config

@@ -8,8 +8,6 @@ made for: a role of the machine, a profile, or `AWS_ACCESS_KEY_ID`, `AWS_SECRET_
 `AWS_SESSION_TOKEN` and `AWS_DEFAULT_REGION`.
 """
 
-from __future__ import annotations
-
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager

@@ -4,8 +4,6 @@ A copy is copy the first time a page wants it, one at a time, by the confined re
 beside the file under a hidden name: it is never taken for the file, and is deleted with it.
 """
 
-from __future__ import annotations
-
 import logging
 import os
 import shutil

@@ -7,8 +7,6 @@ again, and so does one whose file is gone from the bucket: deleted on another se
 up.
 """
 
-from __future__ import annotations
-
 import os
 import shutil
 import threading

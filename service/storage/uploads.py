@@ -8,8 +8,6 @@ whose record was never written, since the server was stopped, goes with the same
                            .coming      while it is copied
 """
 
-from __future__ import annotations
-
 import errno
 import hashlib
 import hmac

@@ -4,8 +4,6 @@ Kept: the calibration (`conformal.keep`), when there is one. Clips that were upl
 deleted when it ends, whatever its end, also that of the server; so it is not run again by itself.
 """
 
-from __future__ import annotations
-
 import shutil
 import tempfile
 from collections.abc import Callable, Mapping, Sequence

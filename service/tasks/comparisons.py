@@ -4,8 +4,6 @@ Kept: the finding (`service.records.comparisons`), by the contents of both files
 was killed is resumed once, then offered again by the page that shows it.
 """
 
-from __future__ import annotations
-
 import hashlib
 import threading
 from collections.abc import Callable

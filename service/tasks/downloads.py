@@ -4,8 +4,6 @@ Kept: nothing but what was fetched, which lies where weights belong. An interrup
 where it was, when somebody starts it again.
 """
 
-from __future__ import annotations
-
 import logging
 from collections.abc import Callable
 

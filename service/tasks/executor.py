@@ -3,8 +3,6 @@
 Another place to run them (processes, say) is one more class with these two methods.
 """
 
-from __future__ import annotations
-
 import os
 import sys
 import threading

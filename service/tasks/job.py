@@ -1,7 +1,5 @@
 """One run of an analysis, as pages see it. No thread is started here."""
 
-from __future__ import annotations
-
 from datetime import datetime
 from pathlib import Path
 from typing import Any

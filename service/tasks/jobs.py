@@ -10,8 +10,6 @@ run it is: when that server no longer lives, the analysis is resumed once, then 
 Longer than 400 lines because one class owns an analysis from the queue to its deletion.
 """
 
-from __future__ import annotations
-
 import logging
 import secrets
 import threading

@@ -6,8 +6,6 @@ verdict. Kept: fingerprints of the file (`service.records.footage`), the best ma
 file is still there.
 """
 
-from __future__ import annotations
-
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass

@@ -5,8 +5,6 @@ server took with it when it died is noticed by the others, or the next one (`rec
 one database see and stop each other's tasks; how far one is, they hear every half second.
 """
 
-from __future__ import annotations
-
 import logging
 import os
 import threading

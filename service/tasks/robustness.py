@@ -4,8 +4,6 @@ Kept: the outcome, with the result it is about. An interrupted one is offered ag
 shows it.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from pathlib import Path
 from threading import Event

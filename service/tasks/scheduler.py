@@ -12,8 +12,6 @@ The rules, all of them:
 4. Cameras are reserved, never queued (`reserve`): a live picture can't wait.
 """
 
-from __future__ import annotations
-
 import logging
 import threading
 import time

@@ -4,8 +4,6 @@ A row says who runs a task (`server`); when that server no longer lives, the tas
 Results are not in here: each kind keeps its own where it belongs.
 """
 
-from __future__ import annotations
-
 import json
 from dataclasses import asdict
 from datetime import datetime

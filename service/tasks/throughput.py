@@ -1,7 +1,5 @@
 """How fast this computer is, learned from finished analyses. Before the first, it is not known."""
 
-from __future__ import annotations
-
 import contextlib
 import json
 import threading

@@ -5,8 +5,6 @@ repaints the rest without a run of the script: this asks for one. Dialogs and po
 the app, so they are told by the root of the document which half of our tokens to take.
 """
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import streamlit as st

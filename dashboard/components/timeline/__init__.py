@@ -4,8 +4,6 @@ Python says what its layers hold (`evidence`, `sound`, `comparison`); `timeline.
 follows the playback without any rerun, and reports the moment that a person chose.
 """
 
-from __future__ import annotations
-
 import base64
 import hashlib
 import io

@@ -3,8 +3,6 @@
 A page mounts each of its layers (`LAYERS`) in a place of its own; all show one moment.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import groupby
 from typing import Any, Literal

@@ -1,7 +1,5 @@
 """The timeline of a video or picture: face strips, boxes over the player, a cursor on the lanes."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from typing import Any
 

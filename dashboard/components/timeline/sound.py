@@ -1,7 +1,5 @@
 """The timeline of a sound: waveform with speech, a picture of its frequencies, and the score."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from typing import Any
 

@@ -1,7 +1,5 @@
 """Keys of the API: made, shown once, withdrawn."""
 
-from __future__ import annotations
-
 from datetime import UTC, datetime, timedelta
 from functools import partial
 

@@ -1,6 +1,4 @@
 """What the page remembers, in the session."""
 
-from __future__ import annotations
-
 NEW_KEY = "admin-key"
 """The key that was just made, shown while its dialog is open and kept nowhere."""

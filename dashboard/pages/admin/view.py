@@ -3,8 +3,6 @@
 No name of a file is on it.
 """
 
-from __future__ import annotations
-
 from datetime import UTC, datetime
 from functools import partial
 from socket import gethostname

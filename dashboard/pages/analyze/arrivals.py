@@ -1,7 +1,5 @@
 """Several files that were brought together: a row each, at once, with what becomes of it."""
 
-from __future__ import annotations
-
 import streamlit as st
 from markupsafe import Markup
 

@@ -5,8 +5,6 @@ The page is drawn once; fragments redraw the parts that move, by reading the `Jo
 that of the result, so that nothing jumps when it comes.
 """
 
-from __future__ import annotations
-
 import base64
 import io
 import math

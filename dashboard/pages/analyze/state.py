@@ -1,7 +1,5 @@
 """What the page remembers besides the file that it shows, which is in the address."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 import streamlit as st

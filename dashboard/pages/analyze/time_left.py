@@ -1,7 +1,5 @@
 """How long an analysis has still to go, in words that do not jump."""
 
-from __future__ import annotations
-
 import math
 from dataclasses import dataclass
 

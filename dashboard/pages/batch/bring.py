@@ -1,7 +1,5 @@
 """Bringing files: a drop zone, and links in a dialog."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Sequence
 from pathlib import PurePath
 

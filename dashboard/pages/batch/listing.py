@@ -1,7 +1,5 @@
 """The files of a batch as rows: a table, and cards where a table has no room."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass

@@ -1,7 +1,5 @@
 """What can be done with the rows that are marked, or with all that are shown."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Sequence
 from functools import partial
 

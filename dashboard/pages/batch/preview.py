@@ -1,7 +1,5 @@
 """The chosen row beside the table: its picture, its verdict, and the way to the evidence."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from functools import partial
 

@@ -1,7 +1,5 @@
 """What the page remembers: in the address the batch, all else in the session."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 import streamlit as st

@@ -1,8 +1,6 @@
 """How far a batch is: a bar with the share of each state, and a line that says where it stands and
 what can be done about it."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from datetime import datetime
 

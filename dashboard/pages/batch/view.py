@@ -1,7 +1,5 @@
 """The page: files are dropped, and a table of them fills in."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from functools import partial
 

@@ -1,7 +1,5 @@
 """Put analyses of another page into a case."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Sequence
 from functools import partial
 

@@ -1,7 +1,5 @@
 """What the page remembers: in the address the case that is shown, all else in the session."""
 
-from __future__ import annotations
-
 import streamlit as st
 
 NOTICE, REFUSED = "case-said", "case-refused"

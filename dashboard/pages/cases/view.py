@@ -1,7 +1,5 @@
 """The page: all cases; or one, with its files, links, notes, log and exports."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from functools import partial
 from typing import Literal

@@ -1,7 +1,5 @@
 """How far models agree: moment by moment, pair by pair, one against another."""
 
-from __future__ import annotations
-
 import itertools
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass

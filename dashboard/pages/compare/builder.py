@@ -1,7 +1,5 @@
 """Put an ensemble together and see the verdict change at once. Numbers only: no network runs."""
 
-from __future__ import annotations
-
 from functools import partial
 from typing import Literal
 

@@ -1,7 +1,5 @@
 """What each model cost, and the crop that each saw."""
 
-from __future__ import annotations
-
 from contextlib import suppress
 
 import streamlit as st

@@ -1,7 +1,5 @@
 """Where each model looked: a heatmap a model and sampled time, in a grid that moves together."""
 
-from __future__ import annotations
-
 from functools import partial
 from pathlib import Path
 

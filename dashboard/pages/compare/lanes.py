@@ -1,7 +1,5 @@
 """A lane a model on one time axis."""
 
-from __future__ import annotations
-
 from dataclasses import replace
 
 import streamlit as st

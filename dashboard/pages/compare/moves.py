@@ -1,7 +1,5 @@
 """How a face moves in a copy and in its original, where that is what they share."""
 
-from __future__ import annotations
-
 from itertools import pairwise
 
 import plotly.graph_objects as go

@@ -1,7 +1,5 @@
 """A suspected copy held against its original: at work, stopped, failed, or what was found."""
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import Any
 

@@ -1,7 +1,5 @@
 """Two clips under one model: a suspected copy beside its original."""
 
-from __future__ import annotations
-
 import numpy as np
 import plotly.graph_objects as go
 import streamlit as st

@@ -1,7 +1,5 @@
 """What the page remembers: what is compared, in the address, so that a link reopens it."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass, replace
 
 import streamlit as st

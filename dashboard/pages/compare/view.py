@@ -1,7 +1,5 @@
 """The Compare page: bring a clip, choose models, look at them side by side."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from pathlib import Path
 

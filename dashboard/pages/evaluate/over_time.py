@@ -1,7 +1,5 @@
 """Evaluations over time: the ensemble against each model alone."""
 
-from __future__ import annotations
-
 from collections import Counter
 from pathlib import Path
 

@@ -1,8 +1,6 @@
 """The figures of an evaluation, its curves, and the files that were scored furthest from what they
 are."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path

@@ -1,7 +1,5 @@
 """What the page remembers: its evaluation, by the id in the address."""
 
-from __future__ import annotations
-
 from dashboard import session, url_state
 from service.tasks.evaluations import Evaluation
 

@@ -1,8 +1,6 @@
 """The page: bring a labelled set, wait, read the figures, look at what is furthest from the
 truth."""
 
-from __future__ import annotations
-
 import io
 import zipfile
 

@@ -1,7 +1,5 @@
 """What is added to the library: a folder of this computer, files, fingerprints of others."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from functools import partial
 

@@ -1,7 +1,5 @@
 """Delete records for good."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from functools import partial
 

@@ -3,8 +3,6 @@
 Made when it is asked for, in a thread of its own: no Streamlit call below.
 """
 
-from __future__ import annotations
-
 import io
 import json
 import zipfile

@@ -1,7 +1,5 @@
 """The filters, as widgets and as a query."""
 
-from __future__ import annotations
-
 import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass

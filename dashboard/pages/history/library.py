@@ -1,7 +1,5 @@
 """The library of known footage: where it is from, what is in it, and what takes it away."""
 
-from __future__ import annotations
-
 import hashlib
 from collections.abc import Callable, Sequence
 from functools import partial

@@ -1,7 +1,5 @@
 """The records of a page: a table, and cards where a table has no room."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from functools import partial
 

@@ -1,7 +1,5 @@
 """One record beside the list: what it is, its verdict, and what a person wrote to it."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from functools import partial
 

@@ -1,8 +1,6 @@
 """What the page remembers: in the address the half of it that is shown, and the record; all else in
 the session."""
 
-from __future__ import annotations
-
 import streamlit as st
 
 NOTICE = "history-said"

@@ -1,7 +1,5 @@
 """The two halves of the page: what was analyzed, and the footage that is known."""
 
-from __future__ import annotations
-
 import streamlit as st
 
 from dashboard.i18n import LazyDict, _

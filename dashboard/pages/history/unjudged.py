@@ -1,7 +1,5 @@
 """Records without a verdict: what failed, was stopped, or still runs."""
 
-from __future__ import annotations
-
 from detector.schema.analysis import Label
 from service.records.model import MAX_PAGE_SIZE, Page, Query, Record
 from service.records.store import Store

@@ -1,7 +1,5 @@
 """The page: filters, the list, and one record beside it."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from functools import partial
 

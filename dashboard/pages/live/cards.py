@@ -1,7 +1,5 @@
 """The reading, the alarms, the picture's quality as they are shown. Pure functions."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Sequence
 from typing import Literal
 

@@ -1,7 +1,5 @@
 """What a person chooses before Start: camera, models, what is kept, when an alarm begins."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Sequence
 from typing import cast
 

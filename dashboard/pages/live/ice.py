@@ -5,8 +5,6 @@ other browser a STUN server tells both ends their public addresses, and where a 
 through, a TURN server passes the video on.
 """
 
-from __future__ import annotations
-
 import logging
 from collections.abc import Callable, Sequence
 from typing import Any

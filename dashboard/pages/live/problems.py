@@ -1,7 +1,5 @@
 """The words for everything that keeps a picture from coming up: what, why, what to do."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 from dashboard.i18n import LazyDict, _, advice

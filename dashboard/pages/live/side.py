@@ -1,8 +1,6 @@
 """What stands beside and below the camera: the reading, the alarms, the last minute, the picture's
 quality, the connection test. Drawn by itself twice a second while the camera is on."""
 
-from __future__ import annotations
-
 import csv
 import io
 from dataclasses import replace

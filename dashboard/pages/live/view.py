@@ -5,8 +5,6 @@ The camera's link (streamlit-webrtc) lives in the page, which is drawn anew only
 changes; what moves twice a second is in fragments that read the viewer's state.
 """
 
-from __future__ import annotations
-
 import io
 import zlib
 from collections.abc import Callable

@@ -1,8 +1,6 @@
 """The voice beside the camera: its current reading, and its last minute. Only while the
 microphone is on."""
 
-from __future__ import annotations
-
 import streamlit as st
 
 from dashboard import charts, labels, theme

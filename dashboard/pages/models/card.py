@@ -1,7 +1,5 @@
 """One model as on a medicine bottle: what it is for, how good it is, its cost, where it fails."""
 
-from __future__ import annotations
-
 from functools import partial
 
 import streamlit as st

@@ -1,7 +1,5 @@
 """Add a model of one's own: a checkpoint of a known architecture, or any classifier of the hub."""
 
-from __future__ import annotations
-
 import shutil
 import tempfile
 from collections.abc import Mapping

@@ -1,7 +1,5 @@
 """The self-check of the models that are here: in the background, its outcome for every session."""
 
-from __future__ import annotations
-
 import streamlit as st
 
 from dashboard import session

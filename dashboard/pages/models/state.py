@@ -1,7 +1,5 @@
 """What the page remembers, by its keys in the session state."""
 
-from __future__ import annotations
-
 import streamlit as st
 
 NOTICE = "models-said"

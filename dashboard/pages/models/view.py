@@ -1,7 +1,5 @@
 """The Models page: toolbar, cards or table, and the ways to add one."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 import streamlit as st

@@ -1,7 +1,5 @@
 """How long a person's own results are kept: as the server does, or shorter."""
 
-from __future__ import annotations
-
 import streamlit as st
 
 from dashboard import labels, session

@@ -1,7 +1,5 @@
 """What the page remembers: whether own thresholds are used; the server knows all else."""
 
-from __future__ import annotations
-
 import streamlit as st
 
 from dashboard import session

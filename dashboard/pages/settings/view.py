@@ -1,7 +1,5 @@
 """The Settings page: thresholds by one's own clips, and what this installation is set to."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path

@@ -2,8 +2,6 @@
 `draw(analysis, linked)`, which draws nothing where there is nothing to show.
 """
 
-from __future__ import annotations
-
 from importlib import import_module
 from pkgutil import iter_modules
 

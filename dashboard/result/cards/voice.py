@@ -1,8 +1,6 @@
 """The voice beside the picture: its answer, where it is strongest, and how good it is to
 judge. Of a sound and of a video in which somebody speaks."""
 
-from __future__ import annotations
-
 import streamlit as st
 from markupsafe import Markup
 

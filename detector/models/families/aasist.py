@@ -8,8 +8,6 @@ The published network normalizes the input of its later blocks and then convolve
 before; these normalizations are loaded and, as there, not used.
 """
 
-from __future__ import annotations
-
 from itertools import pairwise
 
 import numpy as np

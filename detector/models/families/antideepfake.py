@@ -5,8 +5,6 @@ github.com/nii-yamagishilab/AntiDeepfake (code BSD-3-Clause, weights CC BY-NC-SA
 have fairseq's names, which `ssl_aasist` brings to those of transformers.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 
 from torch import Tensor, nn

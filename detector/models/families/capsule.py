@@ -8,8 +8,6 @@ github.com/SCLBD/DeepfakeBench (CC BY-NC 4.0) publishes both in one file.
 Both take a softmax of a softmax, so that P(fake) stays between 0.27 and 0.73.
 """
 
-from __future__ import annotations
-
 import torch
 from torch import Tensor, nn
 from torchvision.models.vgg import cfgs, make_layers

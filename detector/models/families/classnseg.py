@@ -5,8 +5,6 @@ half for each class; what the louder half says is drawn as a map of what was alt
 github.com/nii-yamagishilab/ClassNSeg (BSD-3-Clause), one file for the encoder, one for the decoder.
 """
 
-from __future__ import annotations
-
 import torch
 from torch import Tensor, nn
 

@@ -8,8 +8,6 @@ ECCV 2024).
 Two files: the trunk, which is as published, and what was tuned, which replaces or is added to it.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Mapping
 from functools import lru_cache
 from pathlib import Path

@@ -15,8 +15,6 @@ All but the last were trained with efficientnet_pytorch, which pads in its own w
 it pads as for 380 px whatever the size; at 380 px that is the same.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 import timm

@@ -11,8 +11,6 @@ The repository has two layouts: its detector for faces (`backbone.`, `head.` wit
 its code for the benchmark of UniversalFakeDetect (`model.vision_model.`, `fc.` with one logit).
 """
 
-from __future__ import annotations
-
 import torch
 from torch import Tensor, nn
 

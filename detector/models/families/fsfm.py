@@ -8,8 +8,6 @@ The mean of the patch tokens goes through a norm to two classes in the order of 
 comes first.
 """
 
-from __future__ import annotations
-
 import timm
 
 from detector.models.base import Files, ModelSpec

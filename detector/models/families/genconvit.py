@@ -6,8 +6,6 @@ a variational one, draws random numbers while it scores, so its answer changes f
 is left out.
 """
 
-from __future__ import annotations
-
 import timm
 import torch
 from torch import Tensor, nn

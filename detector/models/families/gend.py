@@ -12,8 +12,6 @@ Modules here are named so that the published names fit. The base models are buil
 configurations; nothing is downloaded, and there is no remote code to trust.
 """
 
-from __future__ import annotations
-
 import timm
 from torch import Tensor, nn
 from torch.nn import functional as F

@@ -10,8 +10,6 @@ How a picture or a sound is prepared follows from a `preprocessor_config.json` (
 output means fake from the names of the classes (`detector.models.labels`).
 """
 
-from __future__ import annotations
-
 import json
 import re
 from collections.abc import Iterator, Mapping

@@ -8,8 +8,6 @@ merged by a Kalman filter, as the repository's tools do it. In place of their la
 stands MediaPipe's mesh (`detector.models.mesh`), of which the points nearest to theirs are taken.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path

@@ -3,8 +3,6 @@
 ReLU at all. The authors' own networks are in `mesonet`.
 """
 
-from __future__ import annotations
-
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F

@@ -7,8 +7,6 @@ as they are (HDF5); no Keras is needed.
 The one output is a sigmoid of P(real); here it stays the logit in front of it.
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Callable
 from pathlib import Path

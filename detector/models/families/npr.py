@@ -5,8 +5,6 @@ after a generator's upsampling. github.com/chuangchuangtan/NPR-DeepfakeDetection
 For pictures made whole by a machine, not for swapped faces.
 """
 
-from __future__ import annotations
-
 import timm
 from torch import Tensor, nn
 from torch.nn import functional as F

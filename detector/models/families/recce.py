@@ -5,8 +5,6 @@ An Xception whose middle also draws the face again, having learnt to draw untouc
 could not draw guides where the second half looks; the drawing's features are gathered into it.
 """
 
-from __future__ import annotations
-
 import torch
 from timm.models.xception import Block, SeparableConv2d
 from torch import Tensor, nn

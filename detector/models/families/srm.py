@@ -5,8 +5,6 @@ Two Xceptions side by side, one on the picture and one on its noise, which look 
 on their way. The noise is what three fixed filters leave (the steganalysis rich model).
 """
 
-from __future__ import annotations
-
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F

@@ -7,8 +7,6 @@ arXiv:2111.09296), which transformers computes here; of what only the pretrainin
 loaded. As with the authors, samples go in as they are, without a mean and variance of their own.
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Mapping
 

@@ -8,8 +8,6 @@ on which nothing counts much more than a bound, however unusual a camera is, and
 (`detector/training/layer.py`). Nothing else is learned, so that a hundred sources are enough.
 """
 
-from __future__ import annotations
-
 import hashlib
 from typing import Any
 

@@ -8,8 +8,6 @@ modulation spectrum, how fast each band of it changes. Both networks stay as the
 only the layer that reads their statistics was learned here (`unmask train voice`).
 """
 
-from __future__ import annotations
-
 from itertools import pairwise
 
 import torch

@@ -5,8 +5,6 @@ Only what judges a face is kept: of the two encoders the one for traces, and of 
 part that all methods share. The other half of the file serves training.
 """
 
-from __future__ import annotations
-
 from torch import Tensor, nn
 
 from detector.models.base import Files, ModelSpec

@@ -8,8 +8,6 @@ Two files: OpenAI's ViT-L-14.pt (or the same trunk as transformers names it), an
 of 769 numbers.
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Mapping
 

@@ -6,8 +6,6 @@
   behind a front: F3-Net (Qian et al. 2020), its frequency half only, and SPSL (Liu et al. 2021).
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 import timm

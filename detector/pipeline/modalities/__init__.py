@@ -3,8 +3,6 @@
 A modality's module has its name and an `EXTRACTOR`.
 """
 
-from __future__ import annotations
-
 from importlib import import_module
 
 from detector.pipeline.modalities.base import Extraction as Extraction

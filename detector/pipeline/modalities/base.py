@@ -1,7 +1,5 @@
 """What a modality brings to a run: an `Extractor`, and what it is given."""
 
-from __future__ import annotations
-
 import threading
 from collections import defaultdict
 from collections.abc import Callable, Collection, Mapping, Sequence

@@ -1,7 +1,5 @@
 """People's faces as subjects: found, linked over time, assessed and cut."""
 
-from __future__ import annotations
-
 from collections import Counter, defaultdict
 from collections.abc import Collection, Sequence
 

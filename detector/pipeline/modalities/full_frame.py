@@ -1,7 +1,5 @@
 """The full frame as a subject: for models that judge whole pictures."""
 
-from __future__ import annotations
-
 import cv2
 import numpy as np
 

@@ -3,8 +3,6 @@
 Speakers are not told apart: nothing here can, and "Speaker A" of two would pretend to.
 """
 
-from __future__ import annotations
-
 from collections import defaultdict
 
 from detector.audio.recording import Recording

@@ -1,7 +1,5 @@
 """How often the person blinks: counted on demand, since it takes more frames than an analysis."""
 
-from __future__ import annotations
-
 from detector.schema.analysis import Signal
 from detector.signals import blinks
 from detector.signals.blinks import BLINKS as SPEC

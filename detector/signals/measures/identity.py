@@ -1,7 +1,5 @@
 """Whether it is the same face from the start of a clip to its end."""
 
-from __future__ import annotations
-
 import numpy as np
 
 from detector.errors import ModelError

@@ -1,7 +1,5 @@
 """What the CLIP recipe learns from: how faces are cut for it, and the class of each file."""
 
-from __future__ import annotations
-
 from detector.evaluation.labels import Item
 from detector.models.base import CropRecipe
 from detector.training.cache import CacheSpec, Faces

@@ -1,7 +1,5 @@
 """Batches of the CLIP recipe: originals beside their fakes with the same augmentation."""
 
-from __future__ import annotations
-
 import os
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence

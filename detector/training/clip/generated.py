@@ -6,8 +6,6 @@ by the root of how many their source has, both labels alike. Altered faces in re
 out: they are the other question's.
 """
 
-from __future__ import annotations
-
 import json
 from collections import Counter
 from collections.abc import Iterator, Sequence

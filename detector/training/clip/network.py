@@ -4,8 +4,6 @@ Tuned are LoRA factors on some linear layers, all LayerNorms, the biases of all 
 the head.
 """
 
-from __future__ import annotations
-
 import math
 import re
 from collections.abc import Sequence

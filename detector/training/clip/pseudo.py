@@ -4,8 +4,6 @@ A region of the face is blended with the same picture changed a little (self-ble
 Shiohara and Yamasaki 2022), with another frame of the clip, or with another person's face.
 """
 
-from __future__ import annotations
-
 import cv2
 import numpy as np
 from scipy.special import expit

@@ -1,7 +1,5 @@
 """What decides the result of `unmask train clip`."""
 
-from __future__ import annotations
-
 from pydantic import Field
 
 from detector.training.recipe import TrainingSchedule

@@ -1,8 +1,6 @@
 """A run of the CLIP recipe: folds of whole sources with left-out logits, then the network that is
 trained on everything."""
 
-from __future__ import annotations
-
 import csv
 from collections.abc import Callable, Sequence
 from dataclasses import replace

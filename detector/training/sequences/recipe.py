@@ -5,8 +5,6 @@ it. Beside each head stands the mean over the frames read by one linear layer: w
 frames has to beat.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path

@@ -5,8 +5,6 @@ features, fitted without the clip's fold of sources, gives a second label; the f
 components are further outputs, which are cut off in the end.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any

@@ -1,7 +1,5 @@
 """Cached windows of consecutive frames of one face: CLIP features of faces."""
 
-from __future__ import annotations
-
 from collections import defaultdict
 from collections.abc import Sequence
 from pathlib import Path

@@ -1,7 +1,5 @@
 """The resources of the API, one file each. A file with a `router` is served; nothing lists it."""
 
-from __future__ import annotations
-
 import importlib
 import pkgutil
 

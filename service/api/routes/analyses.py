@@ -1,7 +1,5 @@
 """Analyses: a file in, a result out; its moments, heatmaps and report."""
 
-from __future__ import annotations
-
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Query, Request, Response

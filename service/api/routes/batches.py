@@ -1,7 +1,5 @@
 """Batches: several analyses that are followed as one."""
 
-from __future__ import annotations
-
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Request, Response

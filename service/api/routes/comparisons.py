@@ -1,7 +1,5 @@
 """Comparisons: a suspected copy held against its original."""
 
-from __future__ import annotations
-
 from fastapi import APIRouter, Request, Response
 from pydantic.config import JsonDict
 from starlette.concurrency import run_in_threadpool

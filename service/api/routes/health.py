@@ -1,7 +1,5 @@
 """Whether the server lives, and whether it can work."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 
 from fastapi import APIRouter, Response

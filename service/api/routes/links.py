@@ -1,7 +1,5 @@
 """Links that are fetched in the background: how far one is can be asked, and it can be stopped."""
 
-from __future__ import annotations
-
 from fastapi import APIRouter, Request, Response
 from starlette.concurrency import run_in_threadpool
 

@@ -6,8 +6,6 @@ client that leaves. What comes back is JSON: `{"type": "frame", …}` for each s
 person's library, and `{"type": "end", "result": …}` at the end.
 """
 
-from __future__ import annotations
-
 import asyncio
 import io
 import time

@@ -1,7 +1,5 @@
 """Figures of the server, for Prometheus: closed to strangers."""
 
-from __future__ import annotations
-
 import shutil
 
 from fastapi import APIRouter, Response

@@ -1,7 +1,5 @@
 """The models of this server, and the downloads of those that are not here yet."""
 
-from __future__ import annotations
-
 from fastapi import APIRouter, Response
 
 from detector import weights

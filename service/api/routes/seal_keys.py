@@ -1,7 +1,5 @@
 """The public keys that this server's results are sealed with."""
 
-from __future__ import annotations
-
 from datetime import datetime
 
 from fastapi import APIRouter

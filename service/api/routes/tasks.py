@@ -1,7 +1,5 @@
 """Background work: how far it is, told when asked, as server-sent events, or over a WebSocket."""
 
-from __future__ import annotations
-
 import asyncio
 import time
 from collections.abc import AsyncIterator

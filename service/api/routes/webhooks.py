@@ -1,7 +1,5 @@
 """What the events of one's webhooks are signed with."""
 
-from __future__ import annotations
-
 from fastapi import APIRouter
 from pydantic import BaseModel, Field
 

@@ -1,7 +1,5 @@
 """Records in SQLite or PostgreSQL."""
 
-from __future__ import annotations
-
 from service.records.sql.store import SQLStore, open_store
 
 __all__ = ["SQLStore", "open_store"]

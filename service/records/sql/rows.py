@@ -1,7 +1,5 @@
 """How records stand in the rows of `service.records.tables`."""
 
-from __future__ import annotations
-
 import json
 import zlib
 from collections.abc import Collection, Iterator, Sequence

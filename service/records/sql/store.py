@@ -1,7 +1,5 @@
 """Records in SQLite or PostgreSQL."""
 
-from __future__ import annotations
-
 import logging
 import secrets
 from collections.abc import Collection

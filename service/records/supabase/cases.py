@@ -1,7 +1,5 @@
 """Cases of signed-in people in a Supabase project."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from typing import Any
 

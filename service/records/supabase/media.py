@@ -5,8 +5,6 @@ not: a piece that is lost is sent again, not the file. Files come down by signed
 for a minute. What is let in is the bucket's to say (size, kinds) and its policies'.
 """
 
-from __future__ import annotations
-
 import base64
 import re
 import time

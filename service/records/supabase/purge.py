@@ -7,8 +7,6 @@ can't delete files, and no dashboard holds a key that may delete those of others
 project's secret key (or its older service_role key), so run it where nobody else can read the key.
 """
 
-from __future__ import annotations
-
 import os
 import sys
 

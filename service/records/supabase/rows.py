@@ -1,7 +1,5 @@
 """How records stand in the tables of supabase/migrations, and what that service's refusals mean."""
 
-from __future__ import annotations
-
 import base64
 import io
 import json

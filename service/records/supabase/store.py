@@ -7,8 +7,6 @@ reads more than their own, not because anything here could be relied on to hold 
 The media itself is `service.records.supabase.media`'s.
 """
 
-from __future__ import annotations
-
 import logging
 import re
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence

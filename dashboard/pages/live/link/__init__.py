@@ -3,8 +3,6 @@
 `link.js` asks and reports; here its reports are read, and turned into words that say what is wrong.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path

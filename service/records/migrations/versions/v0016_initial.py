@@ -1,7 +1,5 @@
 """The tables of the first published version. Fourteen steps of unpublished ones left the same."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import sqlalchemy as sa
