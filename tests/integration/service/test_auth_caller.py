@@ -14,7 +14,8 @@ from streamlit.testing.v1 import AppTest
 from dashboard import session
 from dashboard.cookies import GuestCookie
 from service import auth
-from service.auth.caller import GUEST, Caller, digest, token
+from service.auth.caller import GUEST, Caller, digest
+from service.context import new_id
 from tests.support.waiting import PATIENT
 
 page_caller = session.page_caller  # before the fixture of tests/integration stands in for it
@@ -212,7 +213,7 @@ def test_https_makes_the_cookie_one_of_this_host_alone():
     made = one.get("/", headers={"x-forwarded-proto": "https"}).headers["set-cookie"]
     assert made.startswith("__Host-unmask=") and "Secure" in made and "HttpOnly" in made
     # A plain one, that a neighbor under the same domain could have set, is not believed then.
-    tossed = Caller(None, (("x-forwarded-proto", "https"),), {GUEST: token()})
+    tossed = Caller(None, (("x-forwarded-proto", "https"),), {GUEST: new_id()})
     assert tossed.cookie(GUEST) is None
 
 
