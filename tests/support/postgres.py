@@ -5,9 +5,9 @@
             database.act_as("authenticated", sub=person)   # what PostgREST does for a request
             database.rows("select * from analyses")
 
-One server a test process, started in a temporary folder by a user who is not root (PostgreSQL
-refuses root), reachable through a socket in that folder alone. A server that can't be started fails
-the tests that need it: what they hold must never be skipped in silence.
+One server a test process, started by pytest-postgresql in a temporary folder, by a user who is not
+root (PostgreSQL refuses root), and asked through a socket in that folder. A server that can't be
+started fails the tests that need it: what they hold must never be skipped in silence.
 
     UNMASK_TEST_DATABASE    the address of another database to ask instead, as a superuser: that of
                             `supabase start`, with our migrations in it (supabase/README.md)
@@ -16,8 +16,8 @@ the tests that need it: what they hold must never be skipped in silence.
 import json
 import os
 import secrets
+import shlex
 import shutil
-import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator, Sequence
@@ -30,18 +30,18 @@ import psycopg
 import pytest
 from psycopg import sql
 from psycopg.rows import dict_row
+from pytest_postgresql.executors import PostgreSQLExecutor
+from pytest_postgresql.janitor import DatabaseJanitor
 
+from tests.support.ports import free_port
 from tools import programs
 
 ROOT = Path(__file__).resolve().parents[2]
 MIGRATIONS = ROOT / "supabase" / "migrations"
 SHIM = ROOT / "tests" / "supabase_standin" / "shim.sql"
 SUPERUSER = "supabase_admin"
-PORT = 5432
-"""Of the socket's name alone: no address is listened on."""
 # Nothing here outlives the tests, so nothing has to reach the disk.
-HASTY = ("fsync=off", "synchronous_commit=off", "full_page_writes=off", "shared_buffers=32MB")
-
+HASTY = "-c synchronous_commit=off -c full_page_writes=off -c shared_buffers=32MB"
 
 Parameters = Sequence[Any] | dict[str, Any]
 
@@ -133,9 +133,8 @@ class Postgres:
 
     name = "project"
 
-    def __init__(self, folder: Path, address: str = "") -> None:
-        self.folder = folder
-        self.address = address
+    def __init__(self, folder: Path, address: str = "", port: int = 0) -> None:
+        self.folder, self.address, self.port = folder, address, port
 
     def connect(self, name: str | None = None, user: str = SUPERUSER, **options: Any) -> Any:
         """A psycopg connection, rows as dictionaries."""
@@ -143,7 +142,7 @@ class Postgres:
             return psycopg.connect(self.address, row_factory=dict_row, **options)
         return psycopg.connect(
             host=str(self.folder),
-            port=PORT,
+            port=self.port,
             dbname=name or self.name,
             user=user,
             row_factory=dict_row,
@@ -166,12 +165,10 @@ class Postgres:
 
     def create(self, name: str, template: str = "template0") -> None:
         """Make a database."""
-        with self.connect("postgres", autocommit=True) as connection:
-            connection.execute(
-                sql.SQL("create database {} template {}").format(
-                    sql.Identifier(name), sql.Identifier(template)
-                )
-            )
+        DatabaseJanitor(
+            user=SUPERUSER, host=str(self.folder), port=self.port, dbname=name,
+            template_dbname=template,
+        ).init()  # fmt: skip
 
     def copy(self) -> str:
         """A database of one's own with the migrations applied, for tests that must commit. Goes
@@ -215,40 +212,24 @@ def serve() -> Iterator[Postgres]:
         )
     # A socket's path may have 107 characters, which pytest's own folders use up.
     folder = Path(tempfile.mkdtemp(prefix="unmask-pg-", dir="/tmp"))
-    as_someone: list[str] = []
+    pg_ctl = place / "pg_ctl"
     if os.geteuid() == 0:
         shutil.chown(folder, "nobody")
-        as_someone = ["setpriv", "--reuid=nobody", "--regid=nogroup", "--clear-groups"]
-    data = folder / "data"
-    options = " ".join(["-c listen_addresses=''", f"-k {folder}", f"-p {PORT}"])
-    options += "".join(f" -c {setting}" for setting in HASTY)
-
-    def call(*command: str | Path) -> None:
-        done = subprocess.run(
-            [*as_someone, *map(str, command)], capture_output=True, text=True, cwd=folder
-        )
-        if done.returncode:
-            log = folder / "log"
-            said = log.read_text() if log.exists() else ""
-            raise RuntimeError(f"{Path(command[0]).name}: {done.stdout}{done.stderr}{said}")
-
+        as_nobody = "exec setpriv --reuid=nobody --regid=nogroup --clear-groups"
+        pg_ctl = folder / "pg_ctl"
+        pg_ctl.write_text(f'#!/bin/sh\n{as_nobody} {shlex.quote(str(place / "pg_ctl"))} "$@"\n')
+        pg_ctl.chmod(0o755)
+    server = Postgres(folder, port=free_port())
     try:
-        call(
-            place / "initdb", "-D", data, "-A", "trust", "-U", SUPERUSER, "-E", "UTF8",
-            "--locale=C", "--no-sync",
-        )  # fmt: skip
-        call(
-            place / "pg_ctl", "-D", data, "-l", folder / "log", "-o", options, "-w", "-t", "100",
-            "start",
-        )  # fmt: skip
-        try:
-            server = Postgres(folder)
+        with PostgreSQLExecutor(
+            str(pg_ctl), "127.0.0.1", server.port, str(folder / "data"), str(folder),
+            str(folder / "log"), "-w -t 100", server.name, user=SUPERUSER, timeout=100,
+            postgres_options=HASTY,
+        ):  # fmt: skip
             server.create(server.name)
             server.prepare(server.name)
             server.migrate(server.name)
             yield server
-        finally:
-            call(place / "pg_ctl", "-D", data, "-m", "immediate", "-w", "stop")
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 

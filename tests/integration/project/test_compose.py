@@ -231,7 +231,7 @@ def run(server: Postgres, name: str, *command: str, **given: str) -> Done:
         command,
         env={
             "PATH": f"{place}:{os.environ['PATH']}", "PGHOST": str(server.folder),
-            "PGDATABASE": name, **given,
+            "PGPORT": str(server.port), "PGDATABASE": name, **given,
         },
         capture_output=True,
         text=True,

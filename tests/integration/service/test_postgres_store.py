@@ -22,7 +22,7 @@ from service.records.tables import metadata
 from tests.support.comparisons_contract import ComparisonsContract
 from tests.support.footage_contract import FootageContract
 from tests.support.migrations import COLUMN, add_step, assert_like_the_tables
-from tests.support.postgres import PORT, SUPERUSER, Postgres, postgres
+from tests.support.postgres import SUPERUSER, Postgres, postgres
 from tests.support.rates_contract import RatesContract
 from tests.support.records_contract import SAMPLE, make
 from tests.support.servers_contract import ServersContract, clock
@@ -33,7 +33,7 @@ __all__ = ["clock", "postgres"]
 
 
 def address_of(server: Postgres, name: str) -> str:
-    return f"postgresql://{SUPERUSER}@/{name}?host={server.folder}&port={PORT}"
+    return f"postgresql://{SUPERUSER}@/{name}?host={server.folder}&port={server.port}"
 
 
 @pytest.fixture(scope="module")

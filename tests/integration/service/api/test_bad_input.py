@@ -20,7 +20,7 @@ from tests.conftest import write_clip
 from tests.integration.service.api.test_analyses import FILE, nothing_left, refusal
 from tests.support.api import served
 from tests.support.ports import free_port
-from tests.support.postgres import PORT, SUPERUSER, postgres
+from tests.support.postgres import SUPERUSER, postgres
 from tests.support.processes import running
 from tests.support.waiting import PATIENT, until
 from tests.unit.service.test_jobs import Analyzer
@@ -126,7 +126,7 @@ def test_a_database_that_is_taken_away_and_comes_back(postgres, tmp_path, analyz
     postgres.need_our_own()
     name = f"api_{secrets.token_hex(4)}"
     postgres.create(name)
-    address = f"postgresql://{SUPERUSER}@/{name}?host={postgres.folder}&port={PORT}"
+    address = f"postgresql://{SUPERUSER}@/{name}?host={postgres.folder}&port={postgres.port}"
     monkeypatch.setenv("UNMASK_DATABASE", address)
     monkeypatch.setenv("UNMASK_DATA", str(tmp_path))
     application = Application(tmp_path, analyzer)
