@@ -34,10 +34,7 @@ def draw(titles: Mapping[str, str]) -> None:
         Title of each page by its name (`pages.PAGES`).
     """
     st.set_page_config(
-        page_title="Unmask",
-        page_icon=str(_ASSETS / "mark.svg"),
-        layout="wide",
-        menu_items={},
+        page_title="Unmask", page_icon=str(_ASSETS / "mark.svg"), layout="wide", menu_items={}
     )
     session.application().start()
     style.apply()

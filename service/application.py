@@ -159,12 +159,7 @@ class Application:
             return self.jobs.submit(source, name, settings, self.scope(context), size=size)
 
     def submit_link(
-        self,
-        context: RequestContext,
-        url: str,
-        settings: Settings,
-        *,
-        seconds: float | None = None,
+        self, context: RequestContext, url: str, settings: Settings, *, seconds: float | None = None
     ) -> Job:
         """Fetch a file by its address, within `seconds` where these are less than usual, and go on
         as `submit` does. Raise QueueFull, InputError or RecordsError if it is not fetched or not

@@ -145,12 +145,7 @@ class CaseService:
         return self._append(context, id, CaseAction.RENAMED, details, by)
 
     def set_status(
-        self,
-        context: RequestContext,
-        id: str,
-        status: CaseStatus,
-        reviewer: str = "",
-        by: str = "",
+        self, context: RequestContext, id: str, status: CaseStatus, reviewer: str = "", by: str = ""
     ) -> Case:
         """Set a case's status; reviewed needs a reviewer, a closed one can only be reopened."""
         if status is CaseStatus.REVIEWED and not reviewer.strip():

@@ -14,9 +14,7 @@ class JumpGuard:
     """Compares the clock of the day with one that only goes on."""
 
     def __init__(
-        self,
-        wall: Callable[[], float] = time.time,
-        steady: Callable[[], float] = time.monotonic,
+        self, wall: Callable[[], float] = time.time, steady: Callable[[], float] = time.monotonic
     ) -> None:
         self._wall, self._steady = wall, steady
         self._last = wall(), steady()

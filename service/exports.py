@@ -72,12 +72,7 @@ def report(
 
 
 def comparison_report(
-    form: str,
-    kept: KeptComparison,
-    copy: Path | None,
-    original: Path | None,
-    *,
-    zone: tzinfo = UTC,
+    form: str, kept: KeptComparison, copy: Path | None, original: Path | None, *, zone: tzinfo = UTC
 ) -> bytes:
     """Return the sealed report of a comparison as "pdf" or "json", signed where this server has
     a key. A file that is gone is stated; the PDF prints times in `zone`."""

@@ -31,11 +31,7 @@ _places = threading.BoundedSemaphore(MAX_AT_ONCE)
 
 @contextmanager
 def fetched(
-    url: str,
-    principal: Principal,
-    *,
-    seconds: float | None = None,
-    task: Task | None = None,
+    url: str, principal: Principal, *, seconds: float | None = None, task: Task | None = None
 ) -> Iterator[tuple[FetchedLink, BinaryIO]]:
     """Fetch a file by its address; it is gone when this ends. The principal's limit of size
     holds, `seconds` shortens the usual time, and `task` gets the bytes. Raise LinkRefused or
@@ -77,10 +73,7 @@ class LinkFetches:
         tasks.register(KIND)
 
     def start(
-        self,
-        context: RequestContext,
-        url: str,
-        keep: Callable[[FetchedLink, BinaryIO], object],
+        self, context: RequestContext, url: str, keep: Callable[[FetchedLink, BinaryIO], object]
     ) -> Task:
         """Fetch a file in the background; what `keep` returns is the task's result. Raise
         LinkRefused if links are off or this one is not fetched, QueueFull, RateLimitExceeded,

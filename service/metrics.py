@@ -35,10 +35,7 @@ ERRORS = Counter(
     "unmask_errors", "Analyses without a result, by code", ["code", "ours"], registry=REGISTRY
 )
 REQUESTS = Counter(
-    "unmask_http_requests",
-    "Requests to the API",
-    ["method", "route", "status"],
-    registry=REGISTRY,
+    "unmask_http_requests", "Requests to the API", ["method", "route", "status"], registry=REGISTRY
 )
 REQUEST_SECONDS = Histogram(
     "unmask_http_seconds",

@@ -27,11 +27,7 @@ class _Zone(NamedTuple):
     name: str
 
 
-def scale(
-    probability: float,
-    thresholds: Thresholds,
-    question: Question | None,
-) -> Markup:
+def scale(probability: float, thresholds: Thresholds, question: Question | None) -> Markup:
     """Return the scale.
 
     Made of divs, because `st.html` removes SVG. All three names are always there: what has no room

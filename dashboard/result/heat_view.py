@@ -24,11 +24,7 @@ log = logging.getLogger(__name__)
 SLOW = 2.0
 """s; a heatmap that is expected to take longer says so while it is drawn."""
 VIEWS: LazyDict[str, str] = LazyDict(
-    lambda: {
-        "original": _("Original"),
-        "heatmap": _("Heatmap"),
-        "difference": _("Difference"),
-    }
+    lambda: {"original": _("Original"), "heatmap": _("Heatmap"), "difference": _("Difference")}
 )
 
 Later = Callable[[], None]

@@ -204,10 +204,7 @@ def _unscored(quality: Quality) -> str:
 
 
 def _whole(
-    analysis: Analysis,
-    linked: ResultViewState,
-    time: float,
-    boxes: dict[str, tuple[Box, Label]],
+    analysis: Analysis, linked: ResultViewState, time: float, boxes: dict[str, tuple[Box, Label]]
 ) -> OnFrame:
     """Draw the whole frame; return what lays a heatmap over it."""
     with st.container(key="whole-frame", gap=None):

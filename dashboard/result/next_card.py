@@ -109,10 +109,7 @@ def _draw_step(step: NextStep, linked: ResultViewState, match: KnownMatch) -> No
             with st.popover(words.button, type="tertiary", icon=":material/arrow_forward:"):
                 _ADVICE[step.code](linked)
         elif controls.button(
-            words.button,
-            "arrow_forward",
-            linked.widget(f"next.{step.code.value}"),
-            kind="tertiary",
+            words.button, "arrow_forward", linked.widget(f"next.{step.code.value}"), kind="tertiary"
         ):
             _GO[step.code](linked, match)
         if words.cost:

@@ -9,13 +9,7 @@ from dashboard.i18n import _
 from dashboard.result import original
 from detector.decision import voice
 from detector.messages import comparison
-from detector.schema.analysis import (
-    Analysis,
-    Answer,
-    Label,
-    Question,
-    Subject,
-)
+from detector.schema.analysis import Analysis, Answer, Label, Question, Subject
 
 WEAK = 0.75
 """AUC on sources left out under which models are called weak where they did not decide."""

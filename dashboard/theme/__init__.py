@@ -102,17 +102,7 @@ ON_VIDEO = {
 """Stroke and dash of a box over a picture; the same in both themes."""
 
 STATIC = Path(__file__).parents[1] / "static"
-SHEETS = (
-    "base",
-    "analyze",
-    "result",
-    "models",
-    "compare",
-    "account",
-    "live",
-    "history",
-    "batch",
-)
+SHEETS = ("base", "analyze", "result", "models", "compare", "account", "live", "history", "batch")
 """The files of the style sheet, in the order of the cascade."""
 
 SANS = '"Source Sans", sans-serif'

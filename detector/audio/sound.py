@@ -21,14 +21,7 @@ from av.container import InputContainer
 from detector.errors import Canceled, MediaError
 from detector.isolation import Frame, stream_isolated
 from detector.media import open_media
-from detector.media.container import (
-    RESTARTING,
-    clock_origin,
-    demuxer,
-    packets,
-    seek,
-    sound_stream,
-)
+from detector.media.container import RESTARTING, clock_origin, demuxer, packets, seek, sound_stream
 
 SAMPLE_RATE = 16_000  # Hz; what every voice model here was trained on
 BLOCK = 3 * 8_000
@@ -76,13 +69,7 @@ def read(
     no sound (`no_sound`) or none that can be decoded; Canceled."""
     most = sum(math.ceil((end - start) * SAMPLE_RATE / BLOCK) + 2 for start, end in spans)
     frames = stream_isolated(
-        _read,
-        path,
-        tuple(spans),
-        size=(BLOCK * 2 // 3, 1),
-        count=most,
-        notes=notes,
-        cancel=cancel,
+        _read, path, tuple(spans), size=(BLOCK * 2 // 3, 1), count=most, notes=notes, cancel=cancel
     )
     for frame in frames:
         samples = frame.rgb.reshape(-1).view("<i2").astype(np.float32) / 32_768
@@ -115,11 +102,7 @@ class _Reader:
     """One stream's samples, on the clock of the file's picture."""
 
     def __init__(
-        self,
-        container: InputContainer,
-        stream: AudioStream,
-        notes: list[str],
-        cancel: Event | None,
+        self, container: InputContainer, stream: AudioStream, notes: list[str], cancel: Event | None
     ) -> None:
         self._container, self._stream = container, stream
         self._notes, self._cancel = notes, cancel

@@ -72,9 +72,7 @@ def _unique(entries: Iterable[Entry]) -> list[Entry]:
 
 
 def files(
-    folder: Path,
-    leave_out: Path | None = None,
-    on_error: Callable[[OSError], object] | None = None,
+    folder: Path, leave_out: Path | None = None, on_error: Callable[[OSError], object] | None = None
 ) -> Iterator[Path]:
     """Yield a folder's files by name, none hidden; `on_error` gets what could not be listed."""
     hidden = leave_out.resolve() if leave_out else None

@@ -344,10 +344,7 @@ def spans(times: Sequence[float], differs: Sequence[bool], length: float) -> lis
 
 
 def _edits(
-    moments: Sequence[MeasuredMoment],
-    changed: set[int],
-    length: float,
-    frame: tuple[float, float],
+    moments: Sequence[MeasuredMoment], changed: set[int], length: float, frame: tuple[float, float]
 ) -> list[Edit]:
     """Return tiles outside heads that differ for several moments, the largest first."""
     flags = []

@@ -16,12 +16,7 @@ from detector import media, vision
 from detector.comparison import align, decide, movement, place
 from detector.comparison.align import Aligned, FeatureCache, FootageReader
 from detector.comparison.decide import LEAST_ALIKE, MOST, Overlay, Sameness
-from detector.comparison.finding import (
-    compared_moment,
-    finding,
-    generation,
-    space_of,
-)
+from detector.comparison.finding import compared_moment, finding, generation, space_of
 from detector.comparison.measure import (
     Graded,
     MeasuredMoment,

@@ -138,12 +138,7 @@ def of_frames(frames: Iterable[tuple[np.ndarray, float]]) -> Fingerprints:
 
 
 def _hash_frames(
-    frames: Iterable[Frame],
-    width: int,
-    height: int,
-    *,
-    to_keep: bool,
-    cancel: Event | None = None,
+    frames: Iterable[Frame], width: int, height: int, *, to_keep: bool, cancel: Event | None = None
 ) -> Fingerprints:
     """Hash frames that were squashed from `width` x `height`, as they are decoded."""
     share = _SIZE[0] / max(width, height, 1)

@@ -18,12 +18,7 @@ import numpy as np
 
 from detector.comparison.align import FootageReader
 from detector.comparison.fingerprint import POINTS, face_detector
-from detector.schema.comparison import (
-    Comparison,
-    ComparisonFinding,
-    MovementTrace,
-    SharedMovement,
-)
+from detector.schema.comparison import Comparison, ComparisonFinding, MovementTrace, SharedMovement
 from detector.vision import Detection, widest
 from detector.vision.alignment import similarity
 
@@ -138,11 +133,7 @@ def _track(
 
 
 def _flow(
-    flow: cv2.DISOpticalFlow,
-    pictures: Sequence[np.ndarray],
-    points: np.ndarray,
-    i: int,
-    about: int,
+    flow: cv2.DISOpticalFlow, pictures: Sequence[np.ndarray], points: np.ndarray, i: int, about: int
 ) -> np.ndarray:
     """Return how cells move from picture `i` to the next, px [2 * cells]; NaN where no face is."""
     near = points[max(0, i - about) : i + about + 1]

@@ -28,10 +28,7 @@ _WRITTEN = 8 * 1024**3  # bytes of the largest file a worker may write, where it
 
 
 def drop_privileges(
-    limits: Limits,
-    reads: Sequence[str] = (),
-    writes: str | None = None,
-    port: int | None = None,
+    limits: Limits, reads: Sequence[str] = (), writes: str | None = None, port: int | None = None
 ) -> list[str]:
     """Give up everything but reading the files `reads` and writing to the folder `writes`, and
     return which layers hold: "limits", "memory", "landlock", "seccomp". Missing files are left out.

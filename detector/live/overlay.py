@@ -126,11 +126,7 @@ def _draw_face(
 
 
 def _dashed(
-    out: np.ndarray,
-    box: tuple[int, int, int, int],
-    color: Color,
-    line: int,
-    dash: tuple[int, int],
+    out: np.ndarray, box: tuple[int, int, int, int], color: Color, line: int, dash: tuple[int, int]
 ) -> None:
     """Draw a rectangle of dashes: pixels are set side by side, no loop over them."""
     height, width = out.shape[:2]

@@ -88,10 +88,7 @@ class ScoreHistory:
         return self._letters.setdefault(number, letter(len(self._letters)))
 
     def add(
-        self,
-        time: float,
-        faces: Mapping[int, FrameSegment],
-        full_frame: FrameSegment | None = None,
+        self, time: float, faces: Mapping[int, FrameSegment], full_frame: FrameSegment | None = None
     ) -> None:
         """One scored sample; no faces: nobody was there. Times ascend."""
         sample = _ScoreSample(time, dict(faces), full_frame)

@@ -32,11 +32,7 @@ _CONTAINERS = (
     "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,avi,mpegts,mpeg,flv,asf,ogg,ivf,mxf,dv,wtv,nut,rm,"
     "yuv4mpegpipe,mjpeg,mp3,wav,flac,aac,aiff,caf,amr,ac3,eac3,w64,au"
 )
-_OPTIONS = {
-    "format_whitelist": _CONTAINERS,
-    "protocol_whitelist": "file",
-    "enable_drefs": "0",
-}
+_OPTIONS = {"format_whitelist": _CONTAINERS, "protocol_whitelist": "file", "enable_drefs": "0"}
 _CODEC_OPTIONS = {"max_pixels": str(MAX_VIDEO_PIXELS)}
 _RAW = {**_OPTIONS, "format_whitelist": "h264,hevc,mpegvideo"}
 """For a key frame of a transport stream, which says what it is."""

@@ -145,8 +145,7 @@ def _lead(comparison: Compared, speech: Speech) -> str:
         said = text.format(when=when(comparison, spans, speech))
         if comparison.spans:
             faces = _("{who}, {when}.").format(
-                who=_whose(comparison, speech),
-                when=when(comparison, comparison.spans, speech),
+                who=_whose(comparison, speech), when=when(comparison, comparison.spans, speech)
             )
             said += " " + capital(faces)
         return said

@@ -164,11 +164,7 @@ def basis(name: str, speech: Speech = ENGLISH) -> str:
 
 
 def odds(
-    share: float,
-    low: float,
-    high: float,
-    question: str | None = None,
-    speech: Speech = ENGLISH,
+    share: float, low: float, high: float, question: str | None = None, speech: Speech = ENGLISH
 ) -> str:
     """Return in a sentence what a score meant in our tests: the interval of its likelihood.
 

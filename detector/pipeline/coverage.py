@@ -18,10 +18,7 @@ CLOSEST = 0.1
 
 
 def coverage(
-    info: Media,
-    settings: Settings,
-    timestamps: Sequence[float],
-    shots: Sequence[media.Shot] | None,
+    info: Media, settings: Settings, timestamps: Sequence[float], shots: Sequence[media.Shot] | None
 ) -> Coverage:
     """Return how much was sampled at `timestamps`, ascending, s; no `shots`: not searched."""
     if not info.duration or info.kind == "image":

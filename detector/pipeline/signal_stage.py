@@ -48,11 +48,7 @@ class SignalStage:
         with timed(self._timings, "signals"):
             self._reader.close()
 
-    def signals(
-        self,
-        analysis: Analysis,
-        people: Mapping[int, SubjectBuilder],
-    ) -> list[Signal]:
+    def signals(self, analysis: Analysis, people: Mapping[int, SubjectBuilder]) -> list[Signal]:
         """Return the signals of a decided analysis; `people` by number in order of appearance."""
         numbers = {letter(i): number for i, number in enumerate(people)}
         return self._reader.signals(analysis, numbers)

@@ -9,13 +9,7 @@ from typing import BinaryIO
 from av.container import InputContainer
 from av.video.stream import VideoStream
 
-from detector.media.container import (
-    chosen_picture,
-    demuxer,
-    moving_pictures,
-    open_media,
-    packets,
-)
+from detector.media.container import chosen_picture, demuxer, moving_pictures, open_media, packets
 from detector.media.files import open_file
 from detector.provenance import xmp
 from detector.provenance.boxes import edit_lists, xmp_box

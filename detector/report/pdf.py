@@ -178,13 +178,7 @@ def _file(pdf: Paper, content: Content) -> None:
         False: content.sha256 or "",
     }[content.unchanged]
     hashes = [("SHA-256 on receipt", media.sha256), ("SHA-256 at export", at_export)]
-    pdf.facts(
-        [
-            ("Name", media.name),
-            *([] if media.live else hashes),
-            *words.file_rows(media),
-        ]
-    )
+    pdf.facts([("Name", media.name), *([] if media.live else hashes), *words.file_rows(media)])
     if content.unchanged is False:
         pdf.say("The file has changed since it was analyzed.", style="B")
     for note in media.notes:

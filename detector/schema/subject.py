@@ -31,8 +31,7 @@ class Quality(StrictModel):
     )
     brightness: float = Field(description="mean luma inside the box, 0..255")
     yaw: float | None = Field(
-        default=None,
-        description="of a face: -1 (turned to the picture's left) .. 1; 0 frontal",
+        default=None, description="of a face: -1 (turned to the picture's left) .. 1; 0 frontal"
     )
     confidence: Probability | None = Field(default=None, description="of the face detector")
     problem: ReasonCode | None = Field(default=None, description="why it is not scored, if so")

@@ -33,11 +33,7 @@ class SignalReader:
             for observer in observers.values():
                 observer.close()
 
-    def signals(
-        self,
-        analysis: Analysis,
-        people: Mapping[str, int],
-    ) -> list[Signal]:
+    def signals(self, analysis: Analysis, people: Mapping[str, int]) -> list[Signal]:
         """Return the signals of a decided analysis, most suspicious first; `people` by subject
         id."""
         signals: list[Signal] = []

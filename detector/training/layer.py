@@ -73,10 +73,7 @@ class SyntheticFakes:
 
 
 def train(
-    plan: Recipe,
-    clips: Sequence[tuple[FaceCache, Faces]],
-    run: TrainingOptions,
-    trunk: Path | None,
+    plan: Recipe, clips: Sequence[tuple[FaceCache, Faces]], run: TrainingOptions, trunk: Path | None
 ) -> TextureNet:
     """Fit the layer by a recipe, on cached faces; see `detector.training.run.train`.
 
@@ -244,10 +241,7 @@ def source_weights(clips: Sequence[Labelled]) -> Array:
 
 
 def fitted(
-    described: Array,
-    clips: Sequence[Faces],
-    plan: Recipe,
-    made: SyntheticFakes | None = None,
+    described: Array, clips: Sequence[Faces], plan: Recipe, made: SyntheticFakes | None = None
 ) -> Layer:
     """Fit the layer on descriptions of clips, float [copies, clips, features] with copies as in
     `COPIES`, and of fakes that were made of the originals among them.

@@ -40,9 +40,7 @@ _TASK: JsonDict = {
 
 
 def form_body(
-    properties: JsonDict,
-    required: Sequence[str] = (),
-    content_type: str = "multipart/form-data",
+    properties: JsonDict, required: Sequence[str] = (), content_type: str = "multipart/form-data"
 ) -> dict[str, Any]:
     """Return the OpenAPI description of a streamed form body, which FastAPI can't derive."""
     schema = {"type": "object", "required": [*required], "properties": properties}

@@ -44,9 +44,7 @@ def full_of_frames() -> InputError:
 
 
 def media_in(
-    folder: Path,
-    on_unreadable: Callable[[Path, MediaError], object],
-    leave_out: Path | None = None,
+    folder: Path, on_unreadable: Callable[[Path, MediaError], object], leave_out: Path | None = None
 ) -> Iterator[Path]:
     """Yield the files under a folder that may be media, by name, without `leave_out`;
     `on_unreadable` gets what can't be listed or leads out of it. Raise InputError if the folder

@@ -74,9 +74,7 @@ DEFAULT_LIMITS = QueueLimits()
 
 
 def kind(
-    limits: QueueLimits,
-    cores: float,
-    on_interrupted: Callable[[Task], None] = lambda task: None,
+    limits: QueueLimits, cores: float, on_interrupted: Callable[[Task], None] = lambda task: None
 ) -> TaskKind[Task]:
     """Return the kind of work that analyses are on a server with a budget of `cores`."""
     workers = limits.workers or default_workers()

@@ -22,11 +22,7 @@ _SCOPES: LazyDict[Scope, str] = LazyDict(
     }
 )
 _STATES: LazyDict[str, str] = LazyDict(
-    lambda: {
-        "in force": _("Active"),
-        "expired": _("Expired"),
-        "revoked": _("Withdrawn"),
-    }
+    lambda: {"in force": _("Active"), "expired": _("Expired"), "revoked": _("Withdrawn")}
 )
 DAYS = (7, 30, 90, 365, 0)
 """that a key may be in force; 0: for good"""

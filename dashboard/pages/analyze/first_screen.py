@@ -48,11 +48,7 @@ RATES = (3.0, 5.0, 10.0)
 MAX_FRAMES_BY_RATE = 600
 """when so many a second are asked for: two minutes at 5 a second."""
 SAMPLING: LazyDict[str, str] = LazyDict(
-    lambda: {
-        "uniform": _("Evenly spread"),
-        "keyframes": _("At changes"),
-        "fps": _("By rate"),
-    }
+    lambda: {"uniform": _("Evenly spread"), "keyframes": _("At changes"), "fps": _("By rate")}
 )
 SAMPLES, SAMPLE_WIDTH = 6, 150
 """Cards, and px of one: six a row on a desktop, two on a phone."""

@@ -191,8 +191,7 @@ def _chart(comparison: Comparison, data: dict[str, Any], person: str | None) -> 
         return
     with st.container(border=True, key="card-near-chart"):
         cards.head(
-            _("Difference over time"),
-            _("mean gray levels, 0 to 255 · click a point to go there"),
+            _("Difference over time"), _("mean gray levels, 0 to 255 · click a point to go there")
         )
         view.mount("plot", data, key="near-chart")
         show(cards.legend(view.key(comparison, person)))

@@ -22,10 +22,7 @@ from service.tasks.evaluations import Evaluation
 from service.tasks.task import QueueFull
 
 CONDITIONS: LazyDict[str, str] = LazyDict(
-    lambda: {
-        "none": _("As they are"),
-        "few": _("Also re-encoded, shrunk, blurred and noisy"),
-    }
+    lambda: {"none": _("As they are"), "few": _("Also re-encoded, shrunk, blurred and noisy")}
 )
 KINDS: LazyDict[str, str] = LazyDict(
     lambda: {"video": _("Clips"), "image": _("Pictures"), "audio": _("Sounds")}
@@ -144,11 +141,7 @@ def _new_evaluation(run: Evaluation) -> None:
 
 
 def _result(run: Evaluation, found: Report) -> None:
-    facts = [
-        _size(run),
-        f"{found.created:%Y-%m-%d %H:%M}",
-        f"Unmask {found.software.version}",
-    ]
+    facts = [_size(run), f"{found.created:%Y-%m-%d %H:%M}", f"Unmask {found.software.version}"]
     with page_header.row(_("How often they are right"), facts):
         controls.download(
             _("Export"), export(run, found), "evaluation.zip", "application/zip", "evaluate-export"

@@ -32,11 +32,7 @@ from service.records.model import (
 from service.tasks.jobs import Job, QueueFull
 
 _SHORT: LazyDict[Confirmed, str] = LazyDict(
-    lambda: {
-        Confirmed.OPEN: _("Not yet"),
-        Confirmed.FAKE: _("Fake"),
-        Confirmed.REAL: _("Real"),
-    }
+    lambda: {Confirmed.OPEN: _("Not yet"), Confirmed.FAKE: _("Fake"), Confirmed.REAL: _("Real")}
 )
 
 

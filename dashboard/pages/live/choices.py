@@ -184,9 +184,7 @@ def options() -> LiveOptions:
 def settings(options: LiveOptions) -> LiveSettings:
     """Return the options in the engine's words."""
     return LiveSettings(
-        models=options.models,
-        alarm_above=options.alarm_above,
-        alarm_seconds=options.alarm_seconds,
+        models=options.models, alarm_above=options.alarm_above, alarm_seconds=options.alarm_seconds
     )
 
 

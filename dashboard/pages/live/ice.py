@@ -11,11 +11,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from pydantic import SecretStr
-from streamlit_webrtc import (
-    get_cloudflare_ice_servers,
-    get_hf_ice_servers,
-    get_twilio_ice_servers,
-)
+from streamlit_webrtc import get_cloudflare_ice_servers, get_hf_ice_servers, get_twilio_ice_servers
 
 from detector.weights import offline
 from service.config import Config, get_config
@@ -79,11 +75,7 @@ def _lent(config: Config) -> list[Server]:
             (config.cloudflare_turn_key_id, config.cloudflare_turn_key_api_token),
             get_cloudflare_ice_servers,
         ),
-        (
-            "Twilio",
-            (config.twilio_account_sid, config.twilio_auth_token),
-            get_twilio_ice_servers,
-        ),
+        ("Twilio", (config.twilio_account_sid, config.twilio_auth_token), get_twilio_ice_servers),
         (
             "Hugging Face",
             (config.space_id, config.hf_token),

@@ -325,12 +325,7 @@ def _full_card(status: Status, seconds: float | None) -> None:
     if spec.measured:
         typography.chapter(_("Measured by us"))
         controls.table(
-            {
-                _("On"): m.data,
-                _("Figure"): m.metric,
-                _("Value"): m.text,
-                _("Clips"): str(m.clips),
-            }
+            {_("On"): m.data, _("Figure"): m.metric, _("Value"): m.text, _("Clips"): str(m.clips)}
             for m in spec.measured
         )
         for command in dict.fromkeys(m.command for m in spec.measured):

@@ -18,10 +18,7 @@ PAGE = 12
 """Cards before "Show more"."""
 ALL = "all"
 QUESTIONS: LazyDict[str, str] = LazyDict(
-    lambda: {
-        ALL: _("All"),
-        **{words.task: words.group for words in labels.QUESTIONS.values()},
-    }
+    lambda: {ALL: _("All"), **{words.task: words.group for words in labels.QUESTIONS.values()}}
 )
 STATES: LazyDict[str, str] = LazyDict(
     lambda: {

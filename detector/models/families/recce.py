@@ -110,9 +110,7 @@ class Reasoning(nn.Module):
         self.reweight_ab = nn.Sequential(nn.Linear(512, 1, bias=False), nn.ReLU())
         self.reweight_ac = nn.Sequential(nn.Linear(512, 1, bias=False), nn.ReLU())
         self.reproject = nn.Sequential(
-            nn.Conv2d(768, WIDTH, 1, bias=False),
-            nn.ReLU(),
-            nn.Conv2d(WIDTH, WIDTH, 1, bias=False),
+            nn.Conv2d(768, WIDTH, 1, bias=False), nn.ReLU(), nn.Conv2d(WIDTH, WIDTH, 1, bias=False)
         )
 
     def forward(self, features: Tensor, near: Tensor, far: Tensor) -> Tensor:

@@ -25,10 +25,7 @@ _BLOCK = r"visual\.transformer\.resblocks\.(\d+)\."
 def _block(inner: str) -> Rule:
     """`resblocks.7.ln_1.` -> `layers.7.layer_norm1.`"""
     theirs, ours = inner.split(" ")
-    return (
-        _BLOCK + re.escape(theirs),
-        lambda match: f"vision.encoder.layers.{match[1]}.{ours}",
-    )
+    return (_BLOCK + re.escape(theirs), lambda match: f"vision.encoder.layers.{match[1]}.{ours}")
 
 
 OPENAI: tuple[Rule, ...] = (

@@ -47,10 +47,7 @@ FIELDS: JsonDict = {
         "description": "degrees clockwise to turn the picture by; default: where faces are only "
         "found so",
     },
-    "webhook": {
-        "type": "string",
-        "description": "a public address that is told when it has ended",
-    },
+    "webhook": {"type": "string", "description": "a public address that is told when it has ended"},
 }
 """Fields of the form of an analysis."""
 REFUSALS: dict[int | str, dict[str, Any]] = {

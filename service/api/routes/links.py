@@ -45,11 +45,7 @@ async def create(
 def _start(application: Application, context: RequestContext, form: Form, key: str | None) -> Task:
     link, settings = form.sources[0].name, form.settings
     id = once(
-        application,
-        context,
-        form,
-        key,
-        lambda: application.start_link(context, link, settings).id,
+        application, context, form, key, lambda: application.start_link(context, link, settings).id
     )
     task = application.tasks.find(id, context.principal)
     if task is None:

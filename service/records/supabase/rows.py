@@ -31,10 +31,7 @@ COLUMNS = ",".join(field for field in Record.model_fields)
 def row_of(record: Record) -> Row:
     """Return a row of `analyses`, without the result itself (`result_row`)."""
     row: Row = record.model_dump(mode="json", exclude={"result"})
-    row |= {
-        "haystack": rules.search_text(record),
-        "name": record.name[: model.MAX_NAME_LENGTH],
-    }
+    row |= {"haystack": rules.search_text(record), "name": record.name[: model.MAX_NAME_LENGTH]}
     stored: Row = storable(row)
     return stored
 

@@ -289,10 +289,7 @@ def test_a_camera_that_was_encoded_again(tmp_path):
         "com.apple.quicktime.location.ISO6709": "+48.8582+002.2945+035.0/",
     }
     options = {"movflags": "use_metadata_tags"}
-    with (
-        av.open(str(path)) as source,
-        av.open(str(tagged), "w", container_options=options) as out,
-    ):
+    with av.open(str(path)) as source, av.open(str(tagged), "w", container_options=options) as out:
         out.metadata.update(tags)
         stream = out.add_stream_from_template(source.streams.video[0])
         for packet in source.demux(source.streams.video[0]):
