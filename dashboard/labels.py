@@ -360,7 +360,8 @@ def day(moment: date, *, year: bool = True) -> str:
 
 def days(number: float) -> str:
     """Return 1 as "1 day", 0.5 -> "0.5 days"."""
-    return f"{number:g}{NBSP}{ngettext('day', 'days', 1 if number == 1 else 2)}"
+    whole = round(number) if number == round(number) else 2
+    return f"{number:g}{NBSP}{ngettext('day', 'days', whole)}"
 
 
 def _formats() -> str:

@@ -105,7 +105,7 @@ def update(code: str) -> tuple[int, int]:
             catalog = read_po(before, locale=code)
     catalog.update(texts(code))
     with file.open("wb") as output:
-        write_po(output, catalog, width=100, omit_header=False, sort_output=True)
+        write_po(output, catalog, width=100, sort_output=True, include_lineno=False)
     ready = [m for m in catalog if m.id and _whole(m.string) and not m.fuzzy]
     return len(catalog), len(ready)
 

@@ -23,7 +23,7 @@ from service.records.model import MAX_NOTE_LENGTH, Record
 
 _STATUS: LazyDict[CaseStatus, str] = LazyDict(
     lambda: {
-        CaseStatus.OPEN: _("Open"),
+        CaseStatus.OPEN: _("In progress"),
         CaseStatus.REVIEWED: _("Reviewed"),
         CaseStatus.CLOSED: _("Closed"),
     }
