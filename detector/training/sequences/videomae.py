@@ -81,6 +81,11 @@ def train(
     known, held = groups.leave_out(items, plan.leave_out) if plan.leave_out else (items, [])
     if len({item.label for item in known}) < 2:
         raise UsageError("The recipe videomae needs real and fake clips with a face.")
+    # The calibration is fitted to some of the sources left out and judged on the others.
+    sources = sorted({item.source for item in held})
+    parts = {source: f"part {number % 4}" for number, source in enumerate(sources)}
+    if len(sources) == 1:
+        raise UsageError(f"{plan.leave_out} holds one source; a calibration needs two.")
     place = {item.name: number for number, item in enumerate(items)}
     rows = [place[item.name] for item in known]
     features = np.stack([shown[i].face.astype(np.float64).mean(0) for i in rows])
@@ -96,9 +101,9 @@ def train(
     if held:
         answers = logits(network, [clips[place[item.name]] for item in held], run.device)
         judged = [
-            LeftOutLogit(f"part {int(hash_of(item.source), 16) % 4}", ID, item, float(z))
+            LeftOutLogit(parts[item.source], ID, item, float(z))
             for item, z in zip(held, answers, strict=True)
-        ]  # the calibration is fitted to some of the sources and judged on the others
+        ]
         left_out.write(judged, run.out, ID, Question.MANIPULATION, "clips")
     return run.out / f"{ID}.safetensors"
 
@@ -116,12 +121,15 @@ def _pixels(item: Item, folder: Path) -> np.ndarray:
 
 
 def _answers(known: Sequence[Item], features: np.ndarray, plan: VideoMaeRecipe) -> np.ndarray:
-    """Return P(fake) that each clip is taught: its label, and a layer that never saw its fold."""
+    """Return P(fake) that each clip is taught: its label, and a layer that never saw its fold,
+    where the other folds have both labels."""
     labels = np.array([item.label for item in known], np.float64)
     answers = labels * (1 - 2 * plan.smoothing) + plan.smoothing
     folds = np.array([groups.fold_of(item, groups.SOURCES) for item in known])
     for fold in set(folds) if plan.taught else ():
         rest = np.flatnonzero(folds != fold).tolist()
+        if len({known[i].label for i in rest}) < 2:
+            continue
         weights, bias = fit_rows([known[i] for i in rest], [features[rest]], plan.ridge)
         told = expit(features[folds == fold] @ weights + bias)
         answers[folds == fold] += plan.taught * (told - answers[folds == fold])

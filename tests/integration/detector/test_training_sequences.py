@@ -1,5 +1,6 @@
 """The recipe of the sequence models on a few made clips, with colors in place of CLIP."""
 
+import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -13,8 +14,9 @@ from detector.errors import UsageError
 from detector.evaluation import groups
 from detector.models.families.sequence_heads import FEATURES, GRID, HEADS, PATCH
 from detector.training.fit import TrainingOptions
-from detector.training.sequences import windows
+from detector.training.sequences import videomae, windows
 from detector.training.sequences.recipe import SequenceRecipe, train
+from detector.training.sequences.videomae import VideoMaeRecipe
 from detector.weights import load_state, load_strict
 from tests.conftest import camera, write_clip
 
@@ -91,6 +93,32 @@ def test_a_window_holds_the_face_in_consecutive_frames(labels, tmp_path):
     assert np.ptp(centers, axis=0).max() > 3
     moved = np.linalg.norm(np.diff(window.face.astype(float), axis=0), axis=1)
     assert 0 < moved.max() < 0.2
+
+
+def test_videomae_learns_from_labels_and_from_a_layer_on_clip(labels, tmp_path, monkeypatch):
+    plan = VideoMaeRecipe(images=12, batch=4, check_every=2, leave_out="sources-2")
+    with pytest.raises(UsageError, match="sources-2 holds one"):
+        videomae.train(plan, labels, TrainingOptions(tmp_path / "one"), cache=tmp_path / "cache")
+    rows = labels.read_text().splitlines()
+    for source, fold in (("three/c", "sources-2"), ("four/d", "sources-3")):
+        monkeypatch.setitem(SOURCES, source, fold)
+        for row in rows[1:5]:
+            shutil.copy(tmp_path / row[:5], tmp_path / f"{fold}{row[:5]}")
+            rows.append(f"{fold}{row}".replace("one/a", source))
+    labels.write_text("\n".join(rows))
+    told = {}
+    for taught in (0.0, 0.5):
+        run = TrainingOptions(tmp_path / str(taught))
+        teach = plan.model_copy(update={"taught": taught})
+        told[taught] = videomae.train(teach, labels, run, cache=tmp_path / "cache")
+    alone, both = (load_state(file) for file in told.values())
+    assert any(not torch.equal(alone[name], both[name]) for name in alone), "the layer says nothing"
+    judged = (tmp_path / "0.5" / "left_out.csv").read_text().splitlines()[1:]
+    assert len(judged) == 7 and all("sources-2" in row or row[0] in "456" for row in judged)
+    network = videomae.network_of(1)
+    load_strict(network, both, "videomae")
+    shown = np.random.default_rng(0).integers(0, 255, (2, 16, 112, 112, 3), np.uint8)
+    assert np.isfinite(videomae.logits(network, shown, "cpu")).all()
 
 
 def test_what_cannot_be_trained_is_refused(labels, tmp_path):
