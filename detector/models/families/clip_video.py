@@ -48,7 +48,7 @@ class ClipEmbeddings(nn.Module):
     def forward(self, pixel_values: Tensor, bool_masked_pos: Tensor | None = None) -> Tensor:
         tubelets = self.patch_embeddings(pixel_values)
         steps = tubelets.shape[1] // len(self.positions)
-        first = self.class_token.expand(len(tubelets), 1, -1)
+        first = self.class_token.expand(tubelets.shape[0], 1, -1)
         embedded = torch.cat([first, tubelets + self.positions.repeat(steps, 1)], 1)
         return self.norm(embedded)
 

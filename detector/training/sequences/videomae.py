@@ -124,7 +124,7 @@ def _tokens(items: Sequence[Item], folder: Path, run: TrainingOptions) -> list[n
         trunk = read_trunk(paths.bundled() / "clip_b16.safetensors")
         network = ClassToken(build(trunk, layer, spec)).to(run.device)
         side = spec.crop.size
-        example = torch.zeros(1, spec.clip_frames, 3, side, side, device=run.device)
+        example = torch.zeros(2, spec.clip_frames, 3, side, side, device=run.device)
         read = runtime.compile(network, example, run.device, bf16=True)
     for number, (item, file) in enumerate(missing):
         clip = _pixels(item, folder)
