@@ -42,6 +42,7 @@ COMMANDS = {
     "app": "open the dashboard",
     "serve": "serve the REST API without the dashboard",
     "keys": "make, list and revoke keys of the REST API",
+    "bundle": "collect everything that installs Unmask on a computer without internet",
     "export-labels": "write files confirmed in History as a labelled set",
 }
 """In the order of `unmask --help`."""
