@@ -79,7 +79,7 @@ docs:
 OSV := import socket; socket.create_connection(("api.osv.dev", 443), 10)
 audit:
 	$(call setup,dashboard test)
-	@mkdir -p build && TORCH=cuda $(BIN)/python tools/setup.py --list $(SHIPPED) ray test build > build/locked.txt
+	@mkdir -p build && TORCH=cuda $(BIN)/python tools/setup.py --list $(SHIPPED) cluster test build > build/locked.txt
 	@if $(BIN)/python -c '$(OSV)' 2> /dev/null; \
 	then $(BIN)/pip-audit --vulnerability-service osv --require-hashes --disable-pip --requirement build/locked.txt; \
 	else echo "unmask: NOT AUDITED: api.osv.dev can't be reached" >&2; fi

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -246,11 +247,55 @@ def answers(url: str) -> bool:
         return False
 
 
-def test_a_command_without_its_extra_names_it():
-    hidden = "import sys; sys.modules['fastapi'] = None; from cli import main"
-    done = run(sys.executable, "-c", f"{hidden}; sys.exit(main(['serve']))", cwd=ROOT)
+REPORT = "fpdf fontTools pypdf uharfbuzz pytorch_grad_cam"
+"""Modules of the extra `report`."""
+
+
+def without(modules: str, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """A command where these modules are not installed."""
+    hidden = f"import sys; sys.modules.update(dict.fromkeys({modules.split()}))"
+    code = f"{hidden}; from cli import main; sys.exit(main({[*arguments]}))"
+    return run(sys.executable, "-c", code, cwd=ROOT)
+
+
+@pytest.mark.parametrize(
+    ("call", "module", "extra"),
+    [
+        ("serve", "fastapi", "dashboard"),
+        ("app", "streamlit", "dashboard"),
+        ("analyze missing.mp4 --report report.pdf", "fpdf", "report"),
+        ("batch {place} --out {place}/batch --report", "fpdf", "report"),
+        ("compare copy.mp4 original.mp4 --report report.pdf", "fpdf", "report"),
+    ],
+)
+def test_a_command_without_its_extra_names_it(call, module, extra, tmp_path):
+    (tmp_path / "clip.mp4").touch()
+    arguments = call.format(place=tmp_path).split()
+    done = without(module, *arguments)
     assert done.returncode == 2
     assert done.stderr == (
-        "unmask: `unmask serve` needs the extra `dashboard`: fastapi is not installed. "
-        "Type: pip install 'unmask[dashboard]'\n"
+        f"unmask: `unmask {arguments[0]}` needs the extra `{extra}`: {module} is not installed. "
+        f"Type: pip install 'unmask[{extra}]'\n"
     )
+
+
+def test_without_the_extra_report_files_are_analyzed_but_no_pdfs_are_read(place):
+    clip, result = str(place / "clip.mp4"), str(place / "without.json")
+    call = ("analyze", clip, "--frames", "4", "--models", "texture", "--json", result)
+    done = without(REPORT, *call)
+    assert done.returncode == 0 and Path(result).is_file(), done.stderr
+    done = without(
+        "fpdf fontTools pypdf pytorch_grad_cam", "report", result, "-o", f"{place}/report.json"
+    )
+    assert done.returncode == 0, done.stderr
+    (place / "pictures.pdf").write_bytes(b"%PDF-1.7\n")
+    done = without("pypdf", "analyze", str(place / "pictures.pdf"))
+    assert done.returncode == 2
+    assert "PDFs are read by the extra `report`. Type: pip install 'unmask[report]'" in done.stderr
+
+
+def test_the_core_needs_few_packages(built):
+    (wheel,) = built.glob("unmask-[0-9]*.whl")
+    (text,) = [data for name, data in content(wheel).items() if name.endswith("/METADATA")]
+    needed = re.findall(r"^Requires-Dist: ([^;\n]+)$", text.decode(), re.M)
+    assert len(needed) <= 28
