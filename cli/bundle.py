@@ -1,8 +1,10 @@
 """`unmask bundle`: everything that installs Unmask on a computer without internet."""
 
 import os
+import shutil
 import subprocess
 import sys
+from collections.abc import Iterator
 from importlib import metadata
 from importlib.util import find_spec
 from pathlib import Path
@@ -39,7 +41,7 @@ def bundle(
     and all dependencies, in the versions installed here.
 
     pip collects them, so its variables apply (PIP_INDEX_URL, PIP_FIND_LINKS). PyTorch is its CPU
-    build; TORCH_INDEX names a mirror of that.
+    build; TORCH_INDEX names a mirror of that, or is empty where PIP_FIND_LINKS has it.
     """
     if find_spec("pip") is None:
         raise UsageError("pip is not installed.", hint=f"Type: {sys.executable} -m ensurepip")
@@ -68,13 +70,24 @@ def _collect(wheels: Path, extras: str) -> None:
     wanted = [f"unmask[{extras}]=={__version__}", "unmask-weights"]
     if root := paths.checkout():
         wanted = [f"{root}[{extras}]", str(root / "deploy" / "weights")]
-    installed = [f"{d.name}=={d.version}\n" for d in metadata.distributions()]
-    command = [sys.executable, "-m", "pip", "wheel", "--wheel-dir", str(wheels)]
-    command += ["--extra-index-url", os.environ.get("TORCH_INDEX") or _TORCH]
+    command = [sys.executable, "-m", "pip", "wheel", "--wheel-dir", str(wheels), *wanted]
+    if index := os.environ.get("TORCH_INDEX", _TORCH):
+        command += ["--extra-index-url", index]
     with TemporaryDirectory() as temporary:
         constraints = Path(temporary) / "constraints.txt"
-        lines = [line for line in installed if not line.startswith("unmask")]
-        constraints.write_text("".join(lines), encoding="utf-8")
-        command += ["--constraint", str(constraints), *wanted]
-        if subprocess.run(command, stdout=sys.stderr).returncode:
-            raise UnmaskError("pip could not collect the wheels; its output says why.")
+        constraints.write_text("".join(_constraints()), encoding="utf-8")
+        command += ["--constraint", str(constraints)]
+        status = subprocess.run(command, stdout=sys.stderr).returncode
+    if status:
+        shutil.rmtree(wheels, ignore_errors=True)
+        raise UnmaskError("pip could not collect the wheels; its output says why.")
+
+
+def _constraints() -> Iterator[str]:
+    """Yield a line for each package that is installed here."""
+    for package in metadata.distributions():
+        version = package.version
+        if package.name == "torch" and sys.platform == "linux":
+            version = f"{version.partition('+')[0]}+cpu"
+        if not package.name.startswith("unmask"):
+            yield f"{package.name}=={version}\n"
