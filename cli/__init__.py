@@ -58,8 +58,7 @@ class _LazyCommand(TyperCommand):
     """A command whose module is imported when it is called."""
 
     def make_context(self, info_name: str | None, *args: Any, **more: Any) -> Any:
-        name = str(info_name)
-        return command(name).make_context(name, *args, **more)
+        return command(str(info_name)).make_context(info_name, *args, **more)
 
 
 def _missing_extra(name: str, error: Exception) -> UsageError | None:

@@ -4,9 +4,7 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
 from importlib import metadata
-from importlib.util import find_spec
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Annotated
@@ -43,8 +41,6 @@ def bundle(
     pip collects them, so its variables apply (PIP_INDEX_URL, PIP_FIND_LINKS). PyTorch is its CPU
     build; TORCH_INDEX names a mirror of that, or is empty where PIP_FIND_LINKS has it.
     """
-    if find_spec("pip") is None:
-        raise UsageError("pip is not installed.", hint=f"Type: {sys.executable} -m ensurepip")
     wheels = folder / "wheels"
     with user_files():
         folder.mkdir(parents=True, exist_ok=True)
@@ -73,21 +69,14 @@ def _collect(wheels: Path, extras: str) -> None:
     command = [sys.executable, "-m", "pip", "wheel", "--wheel-dir", str(wheels), *wanted]
     if index := os.environ.get("TORCH_INDEX", _TORCH):
         command += ["--extra-index-url", index]
+    # Without local labels: of torch==2.13.0, pip takes 2.13.0+cpu where there is one.
+    versions = {d.name: d.version.partition("+")[0] for d in metadata.distributions()}
+    lines = [f"{name}=={v}\n" for name, v in versions.items() if not name.startswith("unmask")]
     with TemporaryDirectory() as temporary:
         constraints = Path(temporary) / "constraints.txt"
-        constraints.write_text("".join(_constraints()), encoding="utf-8")
+        constraints.write_text("".join(lines), encoding="utf-8")
         command += ["--constraint", str(constraints)]
         status = subprocess.run(command, stdout=sys.stderr).returncode
     if status:
         shutil.rmtree(wheels, ignore_errors=True)
         raise UnmaskError("pip could not collect the wheels; its output says why.")
-
-
-def _constraints() -> Iterator[str]:
-    """Yield a line for each package that is installed here."""
-    for package in metadata.distributions():
-        version = package.version
-        if package.name == "torch" and sys.platform == "linux":
-            version = f"{version.partition('+')[0]}+cpu"
-        if not package.name.startswith("unmask"):
-            yield f"{package.name}=={version}\n"

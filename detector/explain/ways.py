@@ -5,7 +5,6 @@ A family says nothing of methods: what it is made of decides. `KINDS` is the tab
 
 import numpy as np
 
-from detector.errors import UsageError
 from detector.explain import attention, occlusion
 from detector.explain.methods import METHODS, Method, OnProgress
 from detector.models.base import Model
@@ -50,11 +49,6 @@ def draw(
         return attention.rollout(model, batch)
     if method.id == "occlusion":
         return occlusion.occlude(model, batch, on_progress)
-    try:
-        from detector.explain import cam  # its library takes a second to import
-    except ModuleNotFoundError as error:
-        raise UsageError(
-            f"{method.title} needs the extra `report`: {error.name} is not installed.",
-            hint="Type: pip install 'unmask[report]'",
-        ) from None
+    from detector.explain import cam  # of the extra `report`; takes a second to import
+
     return cam.draw(model, batch, method.id)

@@ -233,7 +233,8 @@ def missing_error(spec: StoredEntry) -> WeightsError:
         size = missing_bytes(spec)
         amount = f" ({size / 1e6:,.1f} MB)" if size else ""
         hint = f"`unmask fetch {spec.id}` downloads them{amount}."
-    path = next(locate(spec, file) for file in spec.files if _local(spec, file) is None)
+    absent = [file for file in spec.files if _local(spec, file) is None]
+    path = locate(spec, (absent or spec.files)[0])  # none where it came meanwhile
     return WeightsError(
         f"The weights of {spec.title} are not on this computer ({path} is missing).",
         code="weights_missing",
