@@ -3,6 +3,7 @@
 # make test-all  all integration and browser tests; SHARD=2/5 runs the second fifth of the files
 # make coverage  what all tests together reach
 # make docs   this project's site, in build/site/
+# make wheels  both wheels and the source archive, in dist/
 # make audit  known vulnerabilities of the locked packages
 # make sbom   software bill of materials (CycloneDX), in build/
 # make lock   update uv.lock to pyproject.toml, and docs/licenses.md
@@ -11,7 +12,7 @@
 # chooses the build of PyTorch (CPU unless there is an NVIDIA GPU).
 
 .DEFAULT_GOAL := run
-.PHONY: run dev test test-all coverage docs audit sbom format lock clean
+.PHONY: run dev test test-all coverage docs wheels audit sbom format lock clean
 
 PORT ?= 8501
 # Empty: what .streamlit/config.toml or STREAMLIT_SERVER_ADDRESS says, this computer alone as it comes.
@@ -75,11 +76,16 @@ docs:
 	$(call setup,docs)
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
 
+wheels:
+	$(call setup,dashboard test)
+	$(BIN)/python -m hatchling build
+	cd deploy/weights && $(abspath $(BIN)/python) -m hatchling build -t wheel -d $(CURDIR)/dist
+
 # Asks OSV. Where it can't be reached, nothing is audited, which is reported and is no failure.
 OSV := import socket; socket.create_connection(("api.osv.dev", 443), 10)
 audit:
 	$(call setup,dashboard test)
-	@mkdir -p build && TORCH=cuda $(BIN)/python tools/setup.py --list $(SHIPPED) ray test build > build/locked.txt
+	@mkdir -p build && TORCH=cuda $(BIN)/python tools/setup.py --list $(SHIPPED) cluster test build > build/locked.txt
 	@if $(BIN)/python -c '$(OSV)' 2> /dev/null; \
 	then $(BIN)/pip-audit --vulnerability-service osv --require-hashes --disable-pip --requirement build/locked.txt; \
 	else echo "unmask: NOT AUDITED: api.osv.dev can't be reached" >&2; fi

@@ -42,12 +42,15 @@ COMMANDS = {
     "app": "open the dashboard",
     "serve": "serve the REST API without the dashboard",
     "keys": "make, list and revoke keys of the REST API",
+    "bundle": "collect everything that installs Unmask on a computer without internet",
     "export-labels": "write files confirmed in History as a labelled set",
 }
 """In the order of `unmask --help`."""
 _EXTRAS = dict.fromkeys(("case", "library", "app", "serve", "keys", "export-labels"), "dashboard")
 _EXTRAS["mcp"] = "dashboard,mcp"
 """Commands that run with the packages of extras."""
+_REPORT = {"fpdf", "fontTools", "pypdf", "pytorch_grad_cam"}
+"""Modules of the extra `report`, which several commands use for PDFs alone."""
 _OURS = {"cli", "dashboard", "detector", "service"}
 
 
@@ -55,18 +58,21 @@ class _LazyCommand(TyperCommand):
     """A command whose module is imported when it is called."""
 
     def make_context(self, info_name: str | None, *args: Any, **more: Any) -> Any:
-        name = str(info_name)
-        try:
-            return command(name).make_context(name, *args, **more)
-        except ModuleNotFoundError as error:
-            missing = str(error.name).partition(".")[0]
-            extra = _EXTRAS.get(name)
-            if extra is None or missing in _OURS:
-                raise
-            raise UsageError(
-                f"`unmask {name}` needs the extra `{extra}`: {missing} is not installed.",
-                hint=f"Type: pip install 'unmask[{extra}]'",
-            ) from None
+        return command(str(info_name)).make_context(info_name, *args, **more)
+
+
+def _missing_extra(name: str, error: Exception) -> UsageError | None:
+    """Return the error that names the extra whose package a command lacks."""
+    if not isinstance(error, ModuleNotFoundError):
+        return None
+    missing = str(error.name).partition(".")[0]
+    extra = "report" if missing in _REPORT else _EXTRAS.get(name)
+    if extra is None or missing in _OURS:
+        return None
+    return UsageError(
+        f"`unmask {name}` needs the extra `{extra}`: {missing} is not installed.",
+        hint=f"Type: pip install 'unmask[{extra}]'",
+    )
 
 
 def command(name: str) -> Any:
@@ -115,8 +121,8 @@ def _unmask(
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; return the exit status."""
     root, verbose = typer.main.get_command(_root), False
+    arguments = list(sys.argv[1:] if argv is None else argv)
     try:
-        arguments = list(sys.argv[1:] if argv is None else argv)
         typed = shlex.join(["unmask", *arguments])
         with root.make_context("unmask", arguments, obj=typed) as context:
             verbose = context.params["verbose"]
@@ -136,6 +142,10 @@ def main(argv: Sequence[str] | None = None) -> int:
         print("unmask: stopped", file=sys.stderr)
         return 1
     except Exception as error:  # one line for a person; the traceback on request
+        name = next((word for word in arguments if word in COMMANDS), "")
+        if lacking := _missing_extra(name, error):
+            say(lacking)
+            return 2
         if verbose:
             raise
         what = line(f"{type(error).__name__}: {error}")

@@ -12,6 +12,7 @@ from typing import Annotated
 from cli import known
 from cli.common import ProgressBar, ids, say
 from cli.options import MachineOptions, NoLibrary, Option, ReportOptions, SettingsOptions
+from cli.report import require_pdf
 from detector import links, media
 from detector import report as reports
 from detector.batch import BatchOptions, BatchRun, BatchTally, Entry, read_source
@@ -119,6 +120,7 @@ def open_batch(
 
 def _reports(out: Path, options: ReportOptions) -> WriteReport:
     """Return what writes the reports, one a file, unless it is there."""
+    require_pdf()
     folder = out / "reports"
     key = reports.signing_key(options.sign)
 

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Sequence
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Annotated
 
@@ -49,11 +50,20 @@ def ending(
     known: Sequence[str] = ENDINGS,
     otherwise: str = "A report can be written as PDF, JSON or CSV.",
 ) -> str:
-    """Return the form of a report by its name. UsageError for any other."""
+    """Return the form of a report by its name. UsageError for any other, ModuleNotFoundError where
+    it can't be written."""
     form = target.rpartition(".")[2].lower()
     if form not in known:
         raise UsageError(otherwise, hint="--report result.pdf")
+    if form == "pdf":
+        require_pdf()
     return form
+
+
+def require_pdf() -> None:
+    """Raise ModuleNotFoundError, before the work, where PDFs can't be written after it."""
+    if find_spec("fpdf") is None:
+        raise ModuleNotFoundError("There is no fpdf2.", name="fpdf")
 
 
 def write_report(

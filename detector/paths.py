@@ -10,6 +10,7 @@ import secrets
 import shutil
 import sys
 from functools import lru_cache
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +27,15 @@ def bundled() -> Path:
     """
     carried = _PACKAGE / "_weights"
     return carried if carried.is_dir() else _CHECKOUT / "weights"
+
+
+def bundled_file(name: str) -> Path:
+    """Path of a bundled weight file; in an installation the large ones are in `unmask-weights`."""
+    path = bundled() / name
+    if not path.is_file() and (package := find_spec("unmask_weights")):
+        for folder in package.submodule_search_locations or ():
+            path = Path(folder) / name
+    return path
 
 
 def checkout() -> Path | None:

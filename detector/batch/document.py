@@ -244,8 +244,14 @@ def unpack_pdf(path: Path, page: int, id: str, folder: str) -> str:
 
 
 def _reader(path: Path) -> Any:
-    from pypdf import PdfReader
-
+    try:
+        from pypdf import PdfReader
+    except ModuleNotFoundError:
+        raise MediaError(
+            "PDFs are read by the extra `report`.",
+            code="unsupported",
+            hint="Type: pip install 'unmask[report]'",
+        ) from None
     try:
         if path.stat().st_size > MAX_PDF_BYTES:
             raise MediaError("This document is too large.", code="too_large")

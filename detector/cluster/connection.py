@@ -77,7 +77,7 @@ def load() -> ModuleType:
     try:
         import ray
     except ImportError as error:
-        hint = "Install it: pip install 'unmask[ray]'."
+        hint = "Install it: pip install 'unmask[cluster]'."
         raise UsageError(f"Ray can't be loaded: {error}.", code="no_ray", hint=hint) from error
     module: ModuleType = ray
     return module

@@ -49,6 +49,6 @@ def draw(
         return attention.rollout(model, batch)
     if method.id == "occlusion":
         return occlusion.occlude(model, batch, on_progress)
-    from detector.explain import cam  # its library takes a second to import
+    from detector.explain import cam  # of the extra `report`; takes a second to import
 
     return cam.draw(model, batch, method.id)

@@ -153,7 +153,9 @@ def _status(spec: ModelSpec, memory: int, recommended: str) -> Status:
     problem, why = _failures.get(spec.id, ("", ""))
     accepted = weights.accepted_license(spec) if spec.research_only else None
     if spec.bundled:
-        state = "bundled" if weights.available(spec) and not why else "failed"
+        if not weights.available(spec):
+            why = weights.missing_error(spec).advice
+        state = "failed" if why else "bundled"
     elif weights.available(spec):
         state = "failed" if why else "ready"
         if state == "ready" and spec.research_only and not spec.own and accepted is None:

@@ -131,6 +131,8 @@ def _differences(seal: Seal, parts: Parts) -> list[str]:
         return ["the table"]
     try:
         now = parts()
+    except ModuleNotFoundError:  # the extra `report`
+        raise
     except Exception as error:
         log.info("a changed report could not be taken apart: %s", type(error).__name__)
         return ["the file is damaged: it can't be taken apart any more"]

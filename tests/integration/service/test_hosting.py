@@ -16,7 +16,6 @@ import sys
 import sysconfig
 import tempfile
 import threading
-import tomllib
 import urllib.request
 from collections.abc import Iterator
 from functools import partial
@@ -25,7 +24,6 @@ from typing import Any
 
 import pytest
 import yaml
-from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 from PIL import Image
 from starlette.applications import Starlette
@@ -43,6 +41,7 @@ from service import logs
 from service.tasks.jobs import State
 from tests.conftest import camera, write_clip
 from tests.support import hostile_readers as hostile
+from tests.support.dependencies import declared
 from tests.support.links import PRIVATE, Handler, everywhere, serving, whole
 from tests.support.ports import free_port, listening
 from tests.support.processes import ROOT, python
@@ -176,10 +175,8 @@ def test_the_packages_it_asks_for():
     listed = python("tools/setup.py", "--list", *extras, variables=variables, check=True)
     versions = dict(re.findall(r"^([\w.-]+)==([^\s+]+)", listed.stdout, re.M))
     assert not {"pytest", "ruff"} & set(versions)
-    project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
-    declared = [project["optional-dependencies"][extra] for extra in extras]
-    for text in (*project["dependencies"], *(text for part in declared for text in part)):
-        assert canonicalize_name(Requirement(text).name) in versions, text
+    for requirement in declared(*extras):
+        assert canonicalize_name(requirement.name) in versions, requirement
     for name, version in versions.items():
         assert importlib.metadata.version(name).split("+")[0] == version, name
 

@@ -6,14 +6,15 @@ import importlib.metadata
 import re
 import subprocess
 import sys
-import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from packaging.utils import canonicalize_name
+
+from tests.support.dependencies import declared
 
 ROOT = Path(__file__).resolve().parents[3]
-PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
 PRODUCT = ("detector", "service", "dashboard", "cli")
 ROOMS = {*PRODUCT, "pages", "bench", "tests", "tools"}
 
@@ -108,32 +109,26 @@ def test_html_is_written_in_components_alone():
 def distributions() -> dict[str, set[str]]:
     """Top-level import name -> normalized names of the packages that bring it."""
     brought = importlib.metadata.packages_distributions()
-    return {name: {normalize(d) for d in dists} for name, dists in brought.items()}
+    return {name: {canonicalize_name(d) for d in dists} for name, dists in brought.items()}
 
 
-def normalize(name: str) -> str:
-    return re.sub(r"[-_.]+", "-", name).lower()
-
-
-def declared(*extras: str) -> set[str]:
-    lines = list(PROJECT["dependencies"])
-    for extra in extras:
-        lines += PROJECT["optional-dependencies"][extra]
-    return {normalize(re.match(r"[\w.-]+", line)[0]) for line in lines}
+def names(*extras: str) -> set[str]:
+    """Normalized names of what is declared."""
+    return {canonicalize_name(one.name) for one in declared(*extras)}
 
 
 @pytest.mark.parametrize(
     ("places", "extras"),
     [
-        (["detector", "cli"], ["ray", "signing", "links", "mcp"]),
+        (["detector", "cli"], ["cluster", "report", "signing", "links", "mcp"]),
         (["service", "dashboard", "pages", "app.py"], ["dashboard", "s3"]),
-        (["tests", "conftest.py", "bench"], ["dashboard", "signing", "test"]),
+        (["tests", "conftest.py", "bench"], ["dashboard", "test"]),
     ],
 )
 def test_what_is_imported_is_declared(places, extras):
     """An import that only works because another package happens to bring it breaks one day."""
     files = [*sources(*places), *(ROOT / place for place in places if place.endswith(".py"))]
-    allowed = declared(*extras)
+    allowed = names(*extras)
     missing = {
         name: str(path.relative_to(ROOT))
         for name, path in outside(files).items()
@@ -155,7 +150,7 @@ def test_every_dependency_is_of_use():
         used |= distributions().get(name, {name})
     # Not imported: an extra that fpdf2 looks for, and a package of which a file alone is read.
     pins = {"uharfbuzz", "silero-vad"}
-    assert declared("dashboard") - used == pins
+    assert names("dashboard") - used == pins
 
 
 def test_each_class_has_a_name_of_its_own():

@@ -8,20 +8,20 @@ from pathlib import Path
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
+from tests.support.dependencies import PROJECT, declared
 from tools import programs, setup
 
 ROOT = Path(__file__).resolve().parents[3]
-PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))
 PACKAGES = {p["name"]: p for p in tomllib.loads(setup.LOCK.read_text("utf-8"))["package"]}
-LOCKED = {name: package for name, package in PACKAGES.items() if name != "unmask"}
+OURS = {"unmask", "unmask-weights"}
+LOCKED = {name: package for name, package in PACKAGES.items() if name not in OURS}
 
 
 def test_the_lock_satisfies_what_is_declared():
-    project = PROJECT["project"]
-    groups = (*project["optional-dependencies"].values(), PROJECT["dependency-groups"]["build"])
-    declared = [*project["dependencies"], *(text for group in groups for text in group)]
-    for requirement in map(Requirement, declared):
-        version = LOCKED[canonicalize_name(requirement.name)]["version"]
+    extras = PROJECT["project"]["optional-dependencies"]
+    build = map(Requirement, PROJECT["dependency-groups"]["build"])
+    for requirement in (*declared(*extras), *build):
+        version = PACKAGES[canonicalize_name(requirement.name)]["version"]
         assert requirement.specifier.contains(version), f"{requirement}: make lock"
 
 
