@@ -1,27 +1,17 @@
 """What the pages say of real clips."""
 
 import re
-from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Locator, Page, expect
+from playwright.sync_api import expect
 
 from dashboard import labels
 from detector.pipeline import Analyzer
 from detector.schema.analysis import Analysis, Label, Settings
-from tests.support.browser import (
-    PATIENT,
-    PHONE,
-    Server,
-    eventually,
-    open_details,
-    until,
-    wait_drawn,
-)
+from tests.support.browser import PATIENT, PHONE, eventually, open_details, until, wait_drawn
 from tests.support.kept import put
-from tests.support.visits import Visit, visitors
+from tests.support.visits import visitors
 
 pytestmark = [pytest.mark.browser, pytest.mark.shared, pytest.mark.timeout(1500)]
 
@@ -40,12 +30,12 @@ class Served:
     ids: dict[str, str]
     results: dict[str, Analysis]
 
-    def at(self, clip: str, page: str = "") -> str:
+    def at(self, clip, page=""):
         return f"/{page}?a={self.ids[clip]}"
 
 
 @pytest.fixture(scope="module")
-def served(server: Server, shared: Path) -> Served:
+def served(server, shared):
     analyzer = Analyzer()
     files = {name: shared / FOLDER / path for name, path in CLIPS.items()}
     results = {name: analyzer.analyze(file, Settings(frames=8)) for name, file in files.items()}
@@ -53,43 +43,43 @@ def served(server: Server, shared: Path) -> Served:
 
 
 @pytest.fixture(scope="module", params=CLIPS)
-def clip(request: pytest.FixtureRequest) -> str:
+def clip(request):
     """All tests of one clip come in a row."""
     return str(request.param)
 
 
 @pytest.fixture(scope="module")
-def person(browser: Browser, server: Server) -> Iterator[Visit]:
+def person(browser, server):
     """One for all tests, in their order: the last of a clip changes what its page shows."""
     with visitors(browser, server.url) as visit:
         yield visit("/settings")
 
 
-def open_result(person: Visit, path: str) -> Page:
+def open_result(person, path):
     """Open a result, unless it is what the page shows."""
     if person.page.url != person.url + path:
         person.open(path)
     return drawn(person)
 
 
-def drawn(person: Visit) -> Page:
+def drawn(person):
     person.page.locator(".um-cursor-tag").wait_for(timeout=PATIENT)
     wait_drawn(person.page)
     return person.page
 
 
-def percents(text: str) -> list[int]:
+def percents(text):
     """Every whole percent of a text."""
     return [int(number) for number in re.findall(r"(\d+)\s*%", text)]
 
 
-def shows(place: Locator, number: int) -> None:
+def shows(place, number):
     """A place shows one percent; a page draws its parts one after the other."""
     expect(place).to_contain_text(re.compile(rf"(?<!\d){number}\s*%"), timeout=PATIENT)
     eventually(lambda: percents(place.inner_text()), lambda shown: shown == [number])
 
 
-def number_of(analysis: Analysis) -> int:
+def number_of(analysis):
     assert analysis.verdict.probability is not None
     return labels.whole_percent(analysis.verdict.probability)
 

@@ -1,17 +1,14 @@
 """The inspector's heatmap and traces and the Signals tab, as Streamlit draws them."""
 
 import time
-from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
-from streamlit.testing.v1 import AppTest
 
 from dashboard.result import heat_view, pictures, signal_tab
 from detector import explain
 from detector.decision import decide
-from detector.schema.analysis import Analysis, Signal
+from detector.schema.analysis import Signal
 from detector.signals import blinks, identity
 from tests.support import pages
 from tests.support.pages import texts
@@ -22,16 +19,16 @@ SHORT = 0.3
 
 
 @pytest.fixture(scope="module")
-def clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def clip(tmp_path_factory):
     return make_clip(tmp_path_factory.mktemp("clip") / "made.webm")
 
 
 @pytest.fixture(autouse=True)
-def drawn(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, str | None]]:
+def drawn(monkeypatch):
     """Heatmaps are made up, and counted."""
     calls: list[tuple[str, str | None]] = []
 
-    def heatmap(*args: Any, on_progress: Any = None) -> explain.Heatmap:
+    def heatmap(*args, on_progress=None):
         calls.append((args[4], args[5]))
         if on_progress is not None:
             on_progress(0.5)
@@ -57,7 +54,7 @@ def drawn(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, str | None]]:
     return calls
 
 
-def with_signals(path: Path) -> Analysis:
+def with_signals(path):
     analysis = make_analysis(path)
     person = analysis.judged[0].id
     analysis.signals = [
@@ -67,7 +64,7 @@ def with_signals(path: Path) -> Analysis:
     return analysis
 
 
-def show(path: Path, analysis: Analysis | None = None) -> AppTest:
+def show(path, analysis=None):
     return pages.result(path, analysis or with_signals(path))
 
 

@@ -6,14 +6,11 @@ import itertools
 import json
 import re
 from datetime import UTC, datetime
-from pathlib import Path
-from typing import Any
 from unittest.mock import Mock
 
 import numpy as np
 import pytest
 from PIL import Image
-from streamlit.testing.v1 import AppTest
 
 from dashboard import labels, series
 from dashboard.components import lanes, likelihood_scale
@@ -41,7 +38,6 @@ from detector.schema.analysis import (
     ConfidenceInterval,
     Label,
     Modality,
-    ModelResult,
     OddsPoint,
     OwnThreshold,
     Question,
@@ -61,12 +57,12 @@ HOSTILE = '<img src=x onerror="alert(1)"> [a](javascript:b).webm'
 
 
 @pytest.fixture(scope="module")
-def clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def clip(tmp_path_factory):
     return make_clip(tmp_path_factory.mktemp("clip") / "made.webm")
 
 
 @pytest.fixture(autouse=True)
-def no_network(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+def no_network(monkeypatch):
     """Anything that would run a network raises; a heatmap is made up, and counted."""
 
     refuse = Mock(side_effect=AssertionError("the result view ran a network"))
@@ -74,7 +70,7 @@ def no_network(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     monkeypatch.setattr(registry, "load_model", refuse)
     drawn: list[str] = []
 
-    def heatmap(*args: Any, **kwargs: Any) -> explain.Heatmap | None:
+    def heatmap(*args, **kwargs):
         drawn.append(args[4])
         if args[4] == "clip":
             return None
@@ -89,17 +85,17 @@ def no_network(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     return drawn
 
 
-def show(path: Path, analysis: Analysis | None = None, name: str = "a.webm") -> AppTest:
+def show(path, analysis=None, name="a.webm"):
     return pages.result(path, analysis or make_analysis(path), name)
 
 
-def change(analysis: Analysis, question: Question, **changes: object) -> None:
+def change(analysis, question, **changes):
     """Change what decides a question."""
     before = analysis.ensembles[question]
     analysis.ensembles[question] = before.model_copy(update=changes)
 
 
-def moment(at: AppTest) -> tuple[float, str]:
+def moment(at):
     return at.session_state["result.k.time"], at.session_state["result.k.person"]
 
 
@@ -419,7 +415,7 @@ def test_the_scale_has_its_marks_where_the_numbers_are():
     assert 'class="range"' not in html  # the models are no bracket around what they add up to
 
 
-def under(html: str, where: str) -> str:
+def under(html, where):
     """What stands under the bar at one width."""
     start = html.index(f'<div class="{where}">')
     return html[start : html.find('<div class="narrow">', start + 1)]
@@ -551,7 +547,7 @@ def test_an_open_question_is_a_row_that_is_not_counted(clip):
     assert "Not decided: one weak model" in question.rows(decide(weak))
 
 
-def withheld(*clip: Path) -> Analysis:
+def withheld(*clip):
     """No sign in the face, and a whole picture that is less suspicious and has no threshold."""
     made = make_analysis(*clip, whole=-6.0, fake=False)
     limits = made.ensembles[Question.SYNTHESIS].thresholds
@@ -650,7 +646,7 @@ def test_a_model_without_a_score_keeps_its_row(clip):
     assert ("VideoMAE", "not counted: switched off") in pulls.silent(off)
 
 
-def with_published(clip: Path) -> tuple[Analysis, ModelResult]:
+def with_published(clip):
     """A result with a model that its authors' threshold judges."""
     made = make_analysis(clip, people="A", fake=False)
     gend = made.models[0].model_copy(update={"calibration": None, "operating_point": 0.5})

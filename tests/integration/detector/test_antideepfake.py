@@ -2,12 +2,10 @@
 
 import pytest
 import torch
-from torch import Tensor
 from torch.nn import functional as F
 
 from detector.errors import WeightsError
 from detector.models import registry
-from detector.models.base import ModelSpec
 from detector.models.families import antideepfake, ssl_aasist
 from detector.models.names import rename
 from tests.integration.detector.test_ssl_aasist import (
@@ -24,11 +22,11 @@ from tests.integration.detector.test_ssl_aasist import (
 IDS = ("antideepfake", "antideepfake:small")
 
 
-def spec_of(id: str) -> ModelSpec:
+def spec_of(id):
     return next(s for s in registry.list_models() if s.id == id)
 
 
-def published(id: str, width: int, layers: int, inner: int, conv: int) -> dict[str, Tensor]:
+def published(id, width, layers, inner, conv):
     """Random weights under the published names."""
     shapes = front(width, layers, inner, conv)
     if id.endswith("small"):  # one norm after the first convolution, and no biases
@@ -42,7 +40,7 @@ def published(id: str, width: int, layers: int, inner: int, conv: int) -> dict[s
     return state | {"proj_fc.weight": torch.randn(2, width), "proj_fc.bias": torch.randn(2)}
 
 
-def base_heard(x: Tensor, w: dict[str, Tensor]) -> Tensor:
+def base_heard(x, w):
     """fairseq's base kind with `features_only`: norms after each part. [N, T, width]"""
     x = x[:, None]
     for n, stride in enumerate(STRIDES):

@@ -24,7 +24,7 @@ SPEC = registry.get_spec("clip")
 GENERATED = registry.get_spec("clip-generated")
 
 
-def pictures() -> np.ndarray:
+def pictures():
     """Waves and noise, uint8 [2, 224, 224, 3]: those that the goldens are of."""
     y, x = np.mgrid[0:224, 0:224]
     ways = ((1, 2, 0), (3, -1, 1), (-2, 1, 2))
@@ -34,7 +34,7 @@ def pictures() -> np.ndarray:
 
 
 @pytest.fixture(scope="module")
-def parts() -> tuple[dict[str, torch.Tensor], dict[str, torch.Tensor]]:
+def parts():
     """The trunk, and what was tuned, as they ship."""
     trunk, head = weights.resolve(SPEC)
     return clip_blocks.read_trunk(trunk), weights.load_state(head)
@@ -108,7 +108,7 @@ def test_the_generated_head_alone_speaks_in_its_file():
 LANDMARKS = [(140.0, 130.0), (190.0, 130.0), (165.0, 160.0), (145.0, 190.0), (186.0, 190.0)]
 
 
-def moved(points: list[tuple[float, float]], grow: float, x: float, y: float, turn: float = 0.0):
+def moved(points, grow, x, y, turn=0.0):
     """Landmarks turned about their mean, then scaled and shifted."""
     all_ = np.array(points)
     turned = np.array([[np.cos(turn), -np.sin(turn)], [np.sin(turn), np.cos(turn)]])

@@ -1,9 +1,7 @@
 """Shots, how much of a clip was looked at, and the closer look."""
 
 import threading
-from collections.abc import Callable
 from itertools import pairwise
-from pathlib import Path
 
 import cv2
 import numpy as np
@@ -16,7 +14,7 @@ from detector.decision import over_time as fusion
 from detector.errors import Canceled
 from detector.media import cuts
 from detector.messages.coverage import covered
-from detector.pipeline import CLOSER, Analyzer, Progress, coverage, estimate
+from detector.pipeline import CLOSER, Progress, coverage, estimate
 from detector.pipeline.closer import refine
 from detector.schema.analysis import Analysis, Coverage, Settings
 from tests.conftest import camera, write_clip
@@ -32,13 +30,13 @@ MOMENTS = 48
 """of a closer look"""
 
 
-def film(cuts: tuple[float, ...] = CUTS, fps: float = 10.0) -> Callable[[int], np.ndarray]:
+def film(cuts=CUTS, fps=10.0):
     """Frame number -> picture of a clip of several scenes: a face, and pictures without one."""
     face = camera(SIZE)
     scenes = [data.chelsea(), data.coffee(), data.rocket(), data.cat()[:, ::-1]]
     others = [cv2.resize(scene, SIZE, interpolation=cv2.INTER_AREA) for scene in scenes]
 
-    def picture(number: int) -> np.ndarray:
+    def picture(number):
         shot = sum(number / fps >= cut - 1e-6 for cut in cuts) - 1
         if shot % 2 == 0:
             return face(number)
@@ -48,13 +46,13 @@ def film(cuts: tuple[float, ...] = CUTS, fps: float = 10.0) -> Callable[[int], n
 
 
 @pytest.fixture(scope="module")
-def long_clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def long_clip(tmp_path_factory):
     path = tmp_path_factory.mktemp("clips") / "long.mp4"
     return write_clip(path, seconds=END, fps=10, size=SIZE, picture=film())
 
 
 @pytest.fixture(scope="module")
-def usual(analyzer: Analyzer, long_clip: Path) -> Analysis:
+def usual(analyzer, long_clip):
     return analyzer.analyze(long_clip)
 
 
@@ -236,7 +234,7 @@ def test_a_closer_look_of_a_picture_is_a_look(analyzer, tmp_path):
 def test_a_closer_look_can_be_stopped(analyzer, long_clip, wanted):
     cancel = threading.Event()
 
-    def stop(progress: Progress) -> None:
+    def stop(progress):
         if progress.sampled >= wanted:
             cancel.set()
 

@@ -2,7 +2,6 @@
 
 import json
 import threading
-from pathlib import Path
 
 import cv2
 import numpy as np
@@ -10,11 +9,10 @@ import pytest
 import skimage.data
 
 from cli import main
-from detector import vision
 from detector.comparison import aligned, all_aligned, compare
 from detector.comparison.align import stretches, time_path
 from detector.errors import Canceled
-from detector.schema.comparison import Comparison, ComparisonFinding, SharedStretch
+from detector.schema.comparison import Comparison, ComparisonFinding
 from tests.support.portrait import (
     FPS,
     FRAMES,
@@ -36,7 +34,7 @@ FONT = cv2.FONT_HERSHEY_SIMPLEX
 CROP = slice(px(20), px(380)), slice(px(60), px(460))
 
 
-def said(copy: Path, original: Path, mtcnn: vision.FaceDetector) -> Comparison:
+def said(copy, original, mtcnn):
     return compare(copy, original, detector=mtcnn)
 
 
@@ -153,7 +151,7 @@ def test_a_caption_is_another_edit_and_has_a_place(original, tmp_path, mtcnn):
 
 
 @pytest.fixture(scope="module")
-def takes(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
+def takes(tmp_path_factory):
     folder = tmp_path_factory.mktemp("takes")
     return [write(folder / f"{seed}.mp4", take(seed)) for seed in (1, 2, 3)]
 
@@ -216,7 +214,7 @@ def test_the_command_says_it_in_words_json_and_status(tmp_path, capsys):
     assert main(["compare", str(original), str(tmp_path / "missing.mp4")]) == 2
 
 
-def followed(shown: list[int], fps: float) -> list[SharedStretch]:
+def followed(shown, fps):
     """Match a copy that shows these of 200 frames, and return its stretches."""
     rng = np.random.default_rng(0)
     originals = np.cumsum(rng.normal(0, 3, (200, 50)), axis=0)

@@ -1,7 +1,6 @@
 """Heatmaps of the bundled models on a real face."""
 
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -10,11 +9,11 @@ from detector import explain
 from detector.errors import UsageError
 from detector.models import registry
 from detector.pipeline import Analyzer
-from detector.schema.analysis import Analysis, Modality, Settings
+from detector.schema.analysis import Modality, Settings
 
 
 @pytest.fixture(scope="module")
-def analysis(clip: Path) -> Analysis:
+def analysis(clip):
     models = [spec.id for spec in registry.list_models() if spec.bundled]
     return Analyzer(device="cpu").analyze(clip, Settings(frames=8, models=models))
 

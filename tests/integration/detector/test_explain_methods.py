@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 from scipy.stats import spearmanr
-from torch import Tensor, nn
+from torch import nn
 from torch.nn import functional as F
 
 from detector import explain, vision
@@ -15,7 +15,7 @@ from detector.errors import UsageError
 from detector.explain import attention, cam, occlusion, picture, ways
 from detector.models import registry
 from detector.models.base import CropRecipe, Model, ModelSpec
-from detector.models.network import TorchClipModel, TorchFrameModel, TorchModel
+from detector.models.network import TorchClipModel, TorchFrameModel
 from detector.models.vit import TokenModel
 from detector.schema.analysis import Label, ModelResult
 from tests.integration.detector.test_torchvision import run
@@ -25,7 +25,7 @@ SPOT = (44, 20)
 """Row and column of what the made networks look for."""
 
 
-def spec(**changes: object) -> ModelSpec:
+def spec(**changes):
     return ModelSpec(
         id="made", title="Made", family="made", kind="frame", summary="-", files=[],
         fake_output="made", crop=CropRecipe(size=SIDE), license_code="-",
@@ -33,7 +33,7 @@ def spec(**changes: object) -> ModelSpec:
     )  # fmt: skip
 
 
-def spotted() -> np.ndarray:
+def spotted():
     """A grey picture with a red spot and a green one that means nothing."""
     rgb = np.full((SIDE, SIDE, 3), 100, np.uint8)
     cv2.circle(rgb, SPOT[::-1], 6, (230, 60, 60), -1)
@@ -44,7 +44,7 @@ def spotted() -> np.ndarray:
 class Reds(nn.Module):
     """Says fake by how much red there is beyond green, through maps at half the size."""
 
-    def __init__(self) -> None:
+    def __init__(self):
         super().__init__()
         self.maps = nn.Conv2d(3, 2, 3, stride=2, padding=1, bias=False)
         with torch.no_grad():
@@ -53,7 +53,7 @@ class Reds(nn.Module):
             self.maps.weight[1, 1, 1, 1], self.maps.weight[1, 0, 1, 1] = 1.0, -1.0
         self.after = nn.ReLU(inplace=True)  # a leaf would not bear it
 
-    def forward(self, x: Tensor) -> Tensor:
+    def forward(self, x):
         red, green = self.after(self.maps(x)).mean((2, 3)).unbind(1)
         return 100 * (red - 0.1 * green)
 
@@ -61,7 +61,7 @@ class Reds(nn.Module):
 class Patches(nn.Module):
     """Red beyond green and green beyond red of patches of 8 x 8, behind a class token."""
 
-    def forward(self, x: Tensor) -> Tensor:
+    def forward(self, x):
         colors = F.avg_pool2d(x, 8)
         apart = torch.stack([colors[:, 0] - colors[:, 1], colors[:, 1] - colors[:, 0]], 1).relu()
         tokens = apart.flatten(2).transpose(1, 2)
@@ -71,11 +71,11 @@ class Patches(nn.Module):
 class RedTokens(nn.Module):
     """The same as `Reds`, on tokens."""
 
-    def __init__(self) -> None:
+    def __init__(self):
         super().__init__()
         self.maps = Patches()
 
-    def forward(self, x: Tensor) -> Tensor:
+    def forward(self, x):
         red, green = self.maps(x)[:, 1:].mean(1).unbind(1)
         return 100 * (red - 0.1 * green)
 
@@ -83,18 +83,18 @@ class RedTokens(nn.Module):
 class RedClips(nn.Module):
     """The same as `Reds`, on the frames of a clip."""
 
-    def __init__(self) -> None:
+    def __init__(self):
         super().__init__()
         self.frames = Reds()
 
-    def forward(self, x: Tensor) -> Tensor:
+    def forward(self, x):
         return self.frames(x.flatten(0, 1)).unflatten(0, x.shape[:2]).mean(1)
 
 
 class ClassTokens(nn.Module):
     """A head over the class tokens after the last two of three blocks of a CLIP, random weights."""
 
-    def __init__(self) -> None:
+    def __init__(self):
         super().__init__()
         from transformers import CLIPVisionConfig, CLIPVisionModel
 
@@ -106,7 +106,7 @@ class ClassTokens(nn.Module):
         self.clip = CLIPVisionModel(config)
         self.head = nn.Linear(32, 1)
 
-    def forward(self, x: Tensor) -> Tensor:
+    def forward(self, x):
         tokens = self.clip.pre_layrnorm(self.clip.embeddings(x))
         seen = []
         for block in self.clip.encoder.layers:
@@ -118,11 +118,11 @@ class ClassTokens(nn.Module):
 class Attentive(nn.Module):
     """Two layers in which every token attends to the patch of the spot alone."""
 
-    def __init__(self) -> None:
+    def __init__(self):
         super().__init__()
         self.maps = nn.Identity()
 
-    def forward(self, x: Tensor) -> Tensor:
+    def forward(self, x):
         tokens = torch.zeros(len(x), 1 + 64, 4)
         place = 1 + SPOT[0] // 8 * 8 + SPOT[1] // 8
         tokens[:, place, 0] = 1.0
@@ -137,22 +137,22 @@ class Attentive(nn.Module):
         return tokens[:, 0, 0]
 
 
-def made() -> TorchFrameModel:
+def made():
     network = Reds()
     return TorchFrameModel(spec(), network, "cpu", network.maps)
 
 
-def transformer(network: RedTokens | Attentive) -> TokenModel:
+def transformer(network):
     return TokenModel(spec(), network, "cpu", network.maps)
 
 
-def hottest(values: np.ndarray) -> tuple[int, int]:
+def hottest(values):
     values = cv2.resize(values, (SIDE, SIDE), interpolation=cv2.INTER_LINEAR)
     row, column = np.unravel_index(values.argmax(), values.shape)
     return int(row), int(column)
 
 
-def near(place: tuple[int, int], far: int) -> bool:
+def near(place, far):
     return max(abs(place[0] - SPOT[0]), abs(place[1] - SPOT[1])) <= far
 
 
@@ -227,7 +227,7 @@ def test_a_check_that_is_stopped_stops():
     class Enough(Exception):
         pass
 
-    def tell(share: float) -> None:
+    def tell(share):
         if share > 0.3:
             raise Enough
 
@@ -250,7 +250,7 @@ def test_nothing_stays_on_a_network_that_was_looked_into(monkeypatch):
     with pytest.raises(ValueError, match="takes uint8"):
         cam.draw(model, spotted()[None].astype(np.float32))
 
-    def fail(logits: Tensor) -> Tensor:
+    def fail(logits):
         raise IndexError("no such class")
 
     monkeypatch.setattr(model, "log_odds", fail)  # an error lets go too
@@ -260,15 +260,15 @@ def test_nothing_stays_on_a_network_that_was_looked_into(monkeypatch):
 
 
 class Own(TorchFrameModel):
-    def explain(self, batch: np.ndarray) -> np.ndarray:
+    def explain(self, batch):
         return np.ones((len(batch), 4, 4), np.float32)
 
 
 class Closed(Model):
-    def preprocess(self, picture: object) -> Tensor:
+    def preprocess(self, picture):
         raise NotImplementedError
 
-    def forward(self, batch: Tensor) -> Tensor:
+    def forward(self, batch):
         raise NotImplementedError
 
 
@@ -304,29 +304,29 @@ def test_a_way_that_does_not_suit_is_refused():
 
 
 @pytest.fixture(scope="module")
-def face(astronaut: np.ndarray) -> tuple[np.ndarray, vision.Detection]:
+def face(astronaut):
     found = vision.load_detector().detect(astronaut, 40)
     return astronaut, max(found, key=lambda f: f.confidence)
 
 
-def bundled() -> list[str]:
+def bundled():
     return [s.id for s in registry.list_models() if s.bundled and s.kind == "frame"]
 
 
-def whole(id: str) -> Model:
+def whole(id):
     return registry.load_model(id).whole()
 
 
-def suiting(model: Model) -> set[str]:
+def suiting(model):
     return {method.id for method in ways.methods(model)}
 
 
-def crop_for(model: Model, face: tuple[np.ndarray, vision.Detection]) -> np.ndarray:
+def crop_for(model, face):
     rgb, found = face
     return vision.cut(rgb, found.box, model.spec.crop, found.landmarks)
 
 
-def randomized(model: TorchModel, seed: int) -> TorchModel:
+def randomized(model, seed):
     """The same network with random weights of the same spread, layer by layer."""
     other = copy.copy(model)
     other.network = copy.deepcopy(model.network)
@@ -354,7 +354,7 @@ def test_random_weights_draw_another_map(face, way):
         assert not alike or np.mean(alike) < 0.6, (model.spec.id, alike)
 
 
-def redrawn(rgb: np.ndarray, box: tuple, share: float) -> np.ndarray:
+def redrawn(rgb, box, share):
     """The picture with its face drawn at a share of its size and enlarged again, as swaps are."""
     x0, y0, x1, y1 = (int(edge) for edge in box)
     out = rgb.copy()

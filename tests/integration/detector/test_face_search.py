@@ -1,7 +1,5 @@
 """Where faces are looked for: the same boxes as by a search everywhere, and nobody overlooked."""
 
-from collections.abc import Sequence
-
 import numpy as np
 import pytest
 
@@ -64,27 +62,27 @@ class Seen:
 
     name = "seen"
 
-    def __init__(self) -> None:
+    def __init__(self):
         self.here: list[Detection] = []
         self.asked = ""
 
-    def detect(self, rgb: np.ndarray, min_face: int) -> list[Detection]:
+    def detect(self, rgb, min_face):
         self.asked += "E"
         return list(self.here)
 
-    def follow(self, rgb: np.ndarray, min_face: int, faces: Sequence[Detection]) -> list[Detection]:
+    def follow(self, rgb, min_face, faces):
         self.asked += "f"
         centers = [face.box[0] + face.box[2] for face in faces]
         return [f for f in self.here if min(abs(f.box[0] + f.box[2] - c) for c in centers) < 60]
 
 
 @pytest.fixture
-def seen() -> Seen:
+def seen():
     return Seen()
 
 
 @pytest.fixture
-def search(seen: Seen) -> FaceSearch:
+def search(seen):
     return FaceSearch(seen, 40)
 
 

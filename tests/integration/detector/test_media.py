@@ -8,7 +8,6 @@ import socket
 import struct
 import threading
 import zlib
-from collections.abc import Callable
 from fractions import Fraction
 from pathlib import Path
 
@@ -21,7 +20,7 @@ from skimage import data
 
 from detector import media as room
 from detector.errors import Canceled, MediaError, UsageError
-from detector.media import Frame, container, decode, frame_at, open_media, plan, probe, safe_name
+from detector.media import container, decode, frame_at, open_media, plan, probe, safe_name
 from detector.media.stream import Stream
 from detector.media.video import decode_video
 from detector.schema.analysis import Media, Settings
@@ -31,11 +30,11 @@ from tests.support import speech
 BITS = 10
 
 
-def numbered(size: tuple[int, int]) -> Callable[[int], np.ndarray]:
+def numbered(size):
     """Pictures that carry their own number as black and white bars."""
     width, height = size
 
-    def picture(number: int) -> np.ndarray:
+    def picture(number):
         bars = np.array([255 * (number >> bit & 1) for bit in range(BITS)], dtype=np.uint8)
         row = np.repeat(bars, width // BITS)
         row = np.pad(row, (0, width - len(row)))
@@ -44,7 +43,7 @@ def numbered(size: tuple[int, int]) -> Callable[[int], np.ndarray]:
     return picture
 
 
-def number_in(frame: Frame) -> int:
+def number_in(frame):
     bar = frame.rgb.shape[1] // BITS
     middles = [bit * bar + bar // 2 for bit in range(BITS)]
     return sum(
@@ -52,12 +51,12 @@ def number_in(frame: Frame) -> int:
     )
 
 
-def frames_of(path: Path, times: list[float]) -> tuple[list[Frame], list[str]]:
+def frames_of(path, times):
     notes: list[str] = []
     return list(decode(path, probe(path), times, notes=notes)), notes
 
 
-def refusal(path: str | Path) -> MediaError:
+def refusal(path):
     """The error that a file meets, with no descriptor left open behind it."""
     before = os.listdir("/proc/self/fd")
     with pytest.raises(MediaError) as caught:
@@ -267,12 +266,12 @@ def test_skipping_changes_nothing(make_clip, name, codec, options):
 
 
 @pytest.fixture
-def decoded(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+def decoded(monkeypatch):
     """Times of all frames that come out of a decoder."""
     times: list[float] = []
     real = container.Decoder.decode
 
-    def spy(self: container.Decoder, packet: object) -> list[tuple[float, av.VideoFrame]]:
+    def spy(self, packet):
         frames = real(self, packet)
         times.extend(time for time, _ in frames)
         return frames
@@ -348,7 +347,7 @@ def test_memory_does_not_grow_with_the_clip(make_clip):
     assert max(peaks[80:]) - max(peaks[10:30]) < 20e6
 
 
-def described(duration: float | None, kind: str = "video") -> Media:
+def described(duration, kind="video"):
     return Media(
         name="x", sha256="0" * 64, kind=kind, size=1, width=64, height=48,
         duration=duration, fps=25, container="mp4", codec="h264",
@@ -412,7 +411,7 @@ def test_windows_start_at_moments_and_stay_inside():
     assert part.windows and all(w[0] >= 3.0 and w[-1] <= 5.0 for w in part.windows)
 
 
-def only_frame(path: Path) -> np.ndarray:
+def only_frame(path):
     found = probe(path)
     assert found.kind == "image" and found.duration is None
     frames, notes = frames_of(path, [0.0])
@@ -425,10 +424,10 @@ def only_frame(path: Path) -> np.ndarray:
 def test_interlaced_frames_show_one_moment(make_clip):
     still = np.ascontiguousarray(data.astronaut()[:240])
 
-    def at(field: int) -> np.ndarray:
+    def at(field):
         return np.ascontiguousarray(np.roll(still, 6 * field, axis=1)[:, :320])
 
-    def woven(frame: int) -> np.ndarray:
+    def woven(frame):
         both = at(2 * frame).copy()
         both[1::2] = at(2 * frame + 1)[1::2]
         return both
@@ -701,7 +700,7 @@ def test_sound_without_picture(tmp_path, face_clip):
         assert info.codec == {"mp4": "aac", "wav": "pcm_s16le", "mp3": "mp3"}[name[-3:]]
 
 
-def lists_of(face_clip: Path) -> dict[str, str]:
+def lists_of(face_clip):
     """Return files that refer to a clip, by their kind."""
     return {
         "m3u8": f"#EXTM3U\n#EXT-X-TARGETDURATION:2\n#EXTINF:2,\n{face_clip}\n#EXT-X-ENDLIST\n",
@@ -908,7 +907,7 @@ def test_of_several_default_videos_the_first_is_judged(tmp_path, name):
     assert any("128 × 128" in note for note in about.notes)
 
 
-def refused_as_encrypted(path: Path) -> None:
+def refused_as_encrypted(path):
     with pytest.raises(MediaError, match="encrypted") as error:
         probe(path)
     assert error.value.code == "encrypted"
@@ -1030,7 +1029,7 @@ def test_few_frames_far_apart(make_clip):
     assert 9.0 <= found.duration < 13.6
 
 
-def joined(*parts: Path) -> Path:
+def joined(*parts):
     path = parts[0].with_name("joined.ts")
     path.write_bytes(b"".join(part.read_bytes() for part in parts))
     return path
@@ -1070,7 +1069,7 @@ def test_a_chained_theora_goes_on(tmp_path):
     assert len(shown(path, about, 60)) == 10
 
 
-def shown(path: Path, about: Media, count: int) -> list[float]:
+def shown(path, about, count):
     """Return the times of the frames at so many even moments; there is nothing to note."""
     notes: list[str] = []
     times = [(number + 0.5) * (about.duration or 0) / count for number in range(count)]
@@ -1101,7 +1100,7 @@ def test_what_is_joined_in_another_codec_is_named(make_clip):
     ends_at_2_s(clip)
 
 
-def ends_at_2_s(path: Path) -> None:
+def ends_at_2_s(path):
     about = probe(path)
     assert about.duration == pytest.approx(2.0, abs=0.05) and 48 <= (about.frame_count or 0) <= 50
     assert about.notes == [
@@ -1224,7 +1223,7 @@ def test_hdr_white_is_white(tmp_path, transfer, kind, white):
     assert frames_of(path, [0.0])[0][0].rgb.mean() == pytest.approx(250, abs=6)
 
 
-def lit_sizes(pictures: list[np.ndarray]) -> list[tuple[int, int]]:
+def lit_sizes(pictures):
     """Return how wide and how high the bright part of each picture is."""
     lit = [rgb.max(axis=2) > 128 for rgb in pictures]
     return [(int(one.any(axis=0).sum()), int(one.any(axis=1).sum())) for one in lit]

@@ -3,7 +3,6 @@
 import io
 import json
 from datetime import UTC, datetime
-from pathlib import Path
 
 import numpy as np
 import pypdfium2
@@ -23,22 +22,22 @@ WHEN = datetime(2026, 11, 20, 12, 0, tzinfo=UTC)
 
 
 @pytest.fixture(scope="module")
-def pair(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+def pair(tmp_path_factory):
     return write_pair(tmp_path_factory.mktemp("pair"))
 
 
 @pytest.fixture(scope="module")
-def found(pair: dict[str, Path]) -> Comparison:
+def found(pair):
     return compare(pair["copy"], pair["original"])
 
 
 @pytest.fixture(scope="module")
-def content(pair: dict[str, Path], found: Comparison) -> report.PairContent:
+def content(pair, found):
     return report.collect_pair(found, pair["copy"], pair["original"], id="kept", exported=WHEN)
 
 
 @pytest.fixture(scope="module")
-def pdf(content: report.PairContent) -> bytes:
+def pdf(content):
     return report.pair_pdf(content)
 
 

@@ -82,7 +82,7 @@ def test_cancel_stops_soon_and_leaves_no_thread(analyzer):
     cancel = threading.Event()
     seen: list[int] = []
 
-    def observe(progress: Progress) -> None:
+    def observe(progress):
         seen.append(progress.sampled)
         if progress.sampled >= 2:
             cancel.set()
@@ -94,7 +94,7 @@ def test_cancel_stops_soon_and_leaves_no_thread(analyzer):
 
 
 def test_an_error_in_the_observer_reaches_the_caller(analyzer, clip):
-    def broken(progress: Progress) -> None:
+    def broken(progress):
         if progress.sampled:
             raise RuntimeError("the page is gone")
 
@@ -197,7 +197,7 @@ def test_a_model_without_weights_says_so_and_the_others_score(
 
 
 def test_a_model_that_breaks_does_not_take_the_others_down(analyzer, clip, monkeypatch):
-    def fail(batch: np.ndarray) -> np.ndarray:
+    def fail(batch):
         raise ModelError("The network gave up.")
 
     monkeypatch.setattr(registry.load_model("clip"), "score", fail)

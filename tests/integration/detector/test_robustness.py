@@ -2,9 +2,7 @@
 
 import os
 import tempfile
-from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
 
 import numpy as np
 import pytest
@@ -20,7 +18,7 @@ from detector.errors import Canceled, MediaError, UsageError
 from detector.perturbation import corruptions
 from detector.perturbation.conditions import Condition
 from detector.perturbation.robustness import FRAMES, PART, part, try_out
-from detector.pipeline import FacesByTime, RunOptions
+from detector.pipeline import RunOptions
 from detector.schema.analysis import (
     Analysis,
     Label,
@@ -31,8 +29,6 @@ from detector.schema.analysis import (
     Settings,
 )
 from detector.vision import Detection
-from service.context import RequestContext
-from service.tasks.job import Job
 from tests.support import pages
 from tests.support.pages import texts
 from tests.support.result_sample import make_analysis, make_clip, make_picture
@@ -41,7 +37,7 @@ from tests.support.searches import searches
 MANIPULATION = Question.MANIPULATION
 
 
-def trial(name: str, probability: float | None, error: str | None = None) -> PerturbationResult:
+def trial(name, probability, error=None):
     """Labeled by the thresholds of `make_analysis`."""
     label = Label.INCONCLUSIVE
     if probability is not None and not 0.3 <= probability <= 0.7:
@@ -51,7 +47,7 @@ def trial(name: str, probability: float | None, error: str | None = None) -> Per
     )
 
 
-def tried(*trials: PerturbationResult, unchanged: float = 0.8) -> Robustness:
+def tried(*trials, unchanged=0.8):
     return Robustness(
         question=MANIPULATION, start=1, end=7, sampled=12, seconds=3.0,
         unchanged=trial("as it is", unchanged), trials=list(trials),
@@ -165,20 +161,18 @@ def test_a_file_without_a_score_is_refused(analyzer, tmp_path):
 class Told:
     """An analyzer that answers with made results, one after the other."""
 
-    def __init__(self, *answers: Analysis | Exception) -> None:
+    def __init__(self, *answers):
         self.answers = list(answers)
         self.asked: list[Settings] = []
         self.looks: list[RunOptions] = []
 
-    def answer(self) -> Analysis:
+    def answer(self):
         answer = self.answers.pop(0)
         if isinstance(answer, Exception):
             raise answer
         return answer
 
-    def rerun(
-        self, path: Path, settings: Settings, options: RunOptions, **more: Any
-    ) -> tuple[Analysis, FacesByTime]:
+    def rerun(self, path, settings, options, **more):
         self.asked.append(settings)
         self.looks.append(options)
         return self.answer(), {}
@@ -217,7 +211,7 @@ def test_the_part_is_where_the_score_is_highest():
     assert (start, end) == (4.0, 8.0)
 
 
-def decided(*trials: PerturbationResult, fake: bool = True) -> Analysis:
+def decided(*trials, fake=True):
     analysis = make_analysis(fake=fake)
     found = tried(*trials, unchanged=0.8 if fake else 0.1)
     return decide(analysis.model_copy(update={"robustness": found}))
@@ -260,7 +254,7 @@ def test_other_thresholds_judge_the_trials_again():
 def test_the_tab_starts_trials_and_shows_their_outcome(tmp_path, monkeypatch):
     asked: list[str] = []
 
-    def try_robustness(context: RequestContext, job: Job, analysis: Analysis) -> None:
+    def try_robustness(context, job, analysis):
         asked.append(job.key)
 
     monkeypatch.setenv("UNMASK_DATA", str(tmp_path))

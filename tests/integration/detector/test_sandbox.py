@@ -9,7 +9,6 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -39,33 +38,33 @@ SMALL = replace(WORKER, memory=1200 * 1024**2)
 
 
 @pytest.fixture(scope="module")
-def box() -> Iterator[Sandbox]:
+def box():
     with Sandbox(WORKER, WORKER_PRELOAD) as made:
         yield made
 
 
 @pytest.fixture(scope="module")
-def strict() -> Iterator[Sandbox]:
+def strict():
     """One with little memory."""
     with Sandbox(SMALL, WORKER_PRELOAD) as made:
         yield made
 
 
 @pytest.fixture()
-def apart() -> Iterator[Sandbox]:
+def apart():
     """This program reads media apart, as the dashboard does."""
     yield media.isolate()
     isolation.stop_isolating()
 
 
 @pytest.fixture()
-def file(tmp_path: Path) -> str:
+def file(tmp_path):
     path = tmp_path / "file.bin"
     path.write_bytes(b"content")
     return str(path)
 
 
-def _files(folder: Path) -> dict[str, Path]:
+def _files(folder):
     shot = Image.fromarray(camera((320, 240))(0))
     found = {name: folder / name for name in ("a.png", "b.webp", "c.heic", "d.jpg")}
     shot.convert("RGBA").save(found["a.png"])
@@ -86,7 +85,7 @@ def _files(folder: Path) -> dict[str, Path]:
     return found
 
 
-def _everything(path: Path) -> list[Any]:
+def _everything(path):
     """All that this room and the provenance say of a file."""
     about = media.probe(path, name="shown.bin")
     notes: list[str] = []
@@ -366,7 +365,7 @@ def test_no_reader_outlives_a_program_that_was_killed(file):
     until(lambda: not [n for n in left if _runs(n)])
 
 
-def _runs(number: int) -> bool:
+def _runs(number):
     try:
         return Path(f"/proc/{number}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
     except OSError:
@@ -379,7 +378,7 @@ def test_several_at_once(tmp_path, apart):
     bad.write_bytes(clip.read_bytes()[:700])
     answers: dict[int, object] = {}
 
-    def read(number: int) -> None:
+    def read(number):
         try:
             if number % 3 == 0:
                 apart.call(hostile.crash, clip, returns=int, reads=(clip,))
@@ -397,7 +396,7 @@ def test_several_at_once(tmp_path, apart):
 def test_a_worker_gives_way_as_who_asks(box, file):
     seen: dict[str, int] = {}
 
-    def ask(name: str, more: int) -> None:
+    def ask(name, more):
         thread = threading.get_native_id()
         own = os.getpriority(os.PRIO_PROCESS, thread)
         os.setpriority(os.PRIO_PROCESS, thread, min(own + more, 19))

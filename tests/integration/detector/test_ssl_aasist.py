@@ -7,12 +7,10 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from torch import Tensor
 from torch.nn import functional as F
 
 from detector.errors import WeightsError
 from detector.models import registry
-from detector.models.base import ModelSpec
 from detector.models.families import ssl_aasist
 from detector.models.names import rename
 
@@ -24,7 +22,7 @@ SMALL |= {"intermediate_size": 32, "conv_dim": 8}
 KERNELS, STRIDES = (10, 3, 3, 3, 3, 2, 2), (5, 2, 2, 2, 2, 2, 2)
 
 
-def front(width: int, layers: int, inner: int, conv: int) -> dict[str, tuple[int, ...]]:
+def front(width, layers, inner, conv):
     """fairseq's names and shapes of a pretrained wav2vec 2.0 with normalized convolutions."""
     shapes: dict[str, tuple[int, ...]] = {"mask_emb": (width,)}
     for n, kernel in enumerate(KERNELS):
@@ -54,7 +52,7 @@ def front(width: int, layers: int, inner: int, conv: int) -> dict[str, tuple[int
     return shapes
 
 
-def backend(width: int) -> dict[str, tuple[int, ...]]:
+def backend(width):
     """The original's own names and shapes, for features of a width."""
     shapes = {name: tuple(shape) for name, shape in GOLDEN["shapes"].items()}
     return shapes | {"LL.weight": (128, width)}
@@ -75,7 +73,7 @@ def test_the_published_names_and_shapes_fill_the_whole_network():
     assert sum(t.numel() for t in network.parameters()) == pytest.approx(316e6, rel=0.01)
 
 
-def filled(shapes: dict[str, tuple[int, ...]]) -> dict[str, Tensor]:
+def filled(shapes):
     """Weights by the golden's formula."""
     state = {}
     names = sorted(shapes)
@@ -99,7 +97,7 @@ def filled(shapes: dict[str, tuple[int, ...]]) -> dict[str, Tensor]:
     return state
 
 
-def made(path: Path, **lacking: object) -> tuple[Path, dict[str, Tensor]]:
+def made(path, **lacking):
     """A small file with the published names, as it was published: of a network in parallel."""
     torch.manual_seed(0)
     shapes = front(16, 2, 32, 8)
@@ -110,12 +108,12 @@ def made(path: Path, **lacking: object) -> tuple[Path, dict[str, Tensor]]:
     return path, tuned
 
 
-def small() -> ModelSpec:
+def small():
     spec = next(s for s in registry.list_models() if s.id == "ssl_aasist")
     return spec.model_copy(update={"options": SMALL})
 
 
-def placed(x: Tensor, w: dict[str, Tensor]) -> Tensor:
+def placed(x, w):
     """Add what the convolution over positions gives."""
     g, v = (w[f"encoder.pos_conv.0.weight_{part}"] for part in "gv")
     kernel = g * v / v.norm(dim=(0, 1), keepdim=True)
@@ -123,7 +121,7 @@ def placed(x: Tensor, w: dict[str, Tensor]) -> Tensor:
     return x + F.gelu(place[..., :-1]).transpose(1, 2)
 
 
-def attended(x: Tensor, w: dict[str, Tensor], name: str, heads: int = 4) -> Tensor:
+def attended(x, w, name, heads=4):
     q, k, v = (
         linear(x, w, f"{name}.{p}_proj").unflatten(2, (heads, -1)).transpose(1, 2) for p in "qkv"
     )
@@ -131,7 +129,7 @@ def attended(x: Tensor, w: dict[str, Tensor], name: str, heads: int = 4) -> Tens
     return linear(attention.transpose(1, 2).flatten(2), w, f"{name}.out_proj")
 
 
-def heard(x: Tensor, w: dict[str, Tensor]) -> Tensor:
+def heard(x, w):
     """What fairseq computes with `features_only`, layer norms first: [N, 201, width]."""
     x = x[:, None]
     for n, stride in enumerate(STRIDES):
@@ -148,11 +146,11 @@ def heard(x: Tensor, w: dict[str, Tensor]) -> Tensor:
     return norm(x, w, "encoder.layer_norm")
 
 
-def norm(x: Tensor, w: dict[str, Tensor], name: str) -> Tensor:
+def norm(x, w, name):
     return F.layer_norm(x, x.shape[-1:], w[f"{name}.weight"], w[f"{name}.bias"])
 
 
-def linear(x: Tensor, w: dict[str, Tensor], name: str) -> Tensor:
+def linear(x, w, name):
     return F.linear(x, w[f"{name}.weight"], w[f"{name}.bias"])
 
 

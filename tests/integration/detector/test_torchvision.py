@@ -2,7 +2,6 @@
 
 import subprocess
 import sys
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -10,7 +9,7 @@ import pytest
 from detector import _torchvision
 
 
-def run(code: str, folder: Path | None = None) -> str:
+def run(code, folder=None):
     """Output of a new Python, with `folder` first on its path."""
     if folder:
         code = f"import sys; sys.path.insert(0, {str(folder)!r})\n{code}"
@@ -19,7 +18,7 @@ def run(code: str, folder: Path | None = None) -> str:
     return done.stdout.strip()
 
 
-def slow_nms(boxes: np.ndarray, scores: np.ndarray, threshold: float) -> list[int]:
+def slow_nms(boxes, scores, threshold):
     """Non-maximum suppression as it is defined, box by box."""
     kept: list[int] = []
     for i in sorted(range(len(boxes)), key=lambda i: -scores[i]):
@@ -93,7 +92,7 @@ print("run")
 """
 
 
-def fake_torchvision(folder: Path, body: str) -> Path:
+def fake_torchvision(folder, body):
     package = folder / "torchvision"
     (package / "ops").mkdir(parents=True)
     (package / "__init__.py").write_text(FAKE.format(body=body))

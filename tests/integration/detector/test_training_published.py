@@ -44,7 +44,7 @@ RECIPES = {
 
 
 @pytest.fixture(scope="module")
-def labels(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def labels(tmp_path_factory):
     """Pictures of a face, and "fakes" of them: checkered where the face is."""
     folder = tmp_path_factory.mktemp("labels")
     picture = camera((480, 360))
@@ -64,19 +64,19 @@ def labels(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def cut_faces(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def cut_faces(tmp_path_factory):
     """Where the runs of this file keep their cut faces."""
     return tmp_path_factory.mktemp("faces")
 
 
-def meso(folder: Path) -> Path:
+def meso(folder):
     """A small published network with made weights, as its authors' file has them."""
     path = folder / "meso4_best.pth"
     torch.save({f"module.{name}": t for name, t in Golden("dfb_meso4").state().items()}, path)
     return path
 
 
-def plan(**changes: object) -> Recipe:
+def plan(**changes):
     given: dict[str, object] = {
         **read_recipe("finetune").model_dump(),
         "images": 96, "batch": 8, "rate": 5e-3, "check_every": 6, "soften": 0.0, "h264": 0.0,
@@ -85,7 +85,7 @@ def plan(**changes: object) -> Recipe:
     return Recipe.model_validate(given | changes)
 
 
-def losses(out: Path) -> list[float]:
+def losses(out):
     rows = csv.DictReader((out / "curve.csv").read_text().splitlines())
     return [float(row["loss"]) for row in rows]
 
@@ -96,7 +96,7 @@ def test_what_is_cut_from_the_cache_is_what_is_cut_in_use(name, tmp_path):
     rgb = camera((640, 480))(3)
     file = tmp_path / "face.png"
     cv2.imwrite(str(file), rgb[..., ::-1])
-    look = input_transform.PretrainedInput(_Fed(recipe))  # type: ignore[arg-type]
+    look = input_transform.PretrainedInput(_Fed(recipe))
     item = Item(file, "face.png", 0, "image", "none", "g", "s")
     made = cache.open_cache(tmp_path, look.cached("image"), [item], TrainingOptions(tmp_path))
     (entry,) = made.entries
@@ -113,7 +113,7 @@ def test_what_is_cut_from_the_cache_is_what_is_cut_in_use(name, tmp_path):
 class _Fed:
     """As much of a model as a transform asks for."""
 
-    def __init__(self, crop: CropRecipe) -> None:
+    def __init__(self, crop):
         self.spec = registry.get_spec("dfb_meso4").model_copy(update={"crop": crop})
 
 
@@ -137,7 +137,7 @@ def test_a_published_detector_learns_and_loads_as_itself(labels, cut_faces, tmp_
     assert fake > real + 1
 
 
-def _scores(labels: Path) -> tuple[float, float]:
+def _scores(labels):
     """Mean logits of originals and fakes by the model "mine", cut and scored as in use."""
     model = registry.load_model("mine")
     found: dict[str, list[float]] = {"a": [], "b": []}
@@ -150,15 +150,15 @@ def _scores(labels: Path) -> tuple[float, float]:
     return float(np.mean(found["a"])), float(np.mean(found["b"]))
 
 
-def _read(path: Path) -> np.ndarray:
+def _read(path):
     (frame,) = media.decode(path, media.probe(path), [0.0], notes=[])
     return frame.rgb
 
 
 def test_a_head_alone_changes_nothing_else_and_resumes(labels, cut_faces, tmp_path):
-    def run(out: Path, **how: object) -> Path | None:
+    def run(out, **how):
         return train(
-            plan(images=32), labels, TrainingOptions(out, **how),  # type: ignore[arg-type]
+            plan(images=32), labels, TrainingOptions(out, **how),
             cache=cut_faces, begin="dfb_meso4", weights=[meso(tmp_path)], tune="head",
         )  # fmt: skip
 

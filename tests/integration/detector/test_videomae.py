@@ -18,14 +18,14 @@ POINTS = [(203, 107), (244, 107), (224, 131), (207, 152), (241, 152)]
 
 
 @pytest.fixture(scope="module")
-def model() -> TokenClipModel:
+def model():
     loaded = hub.load(SPEC, weights.resolve(SPEC), "cpu")
     assert isinstance(loaded, TokenClipModel)
     return loaded
 
 
 @pytest.fixture(scope="module")
-def clips() -> np.ndarray:
+def clips():
     """Two clips of a real face that moves, one of them backwards."""
     frame = skimage.data.astronaut()
     clip = np.stack([cut(np.roll(frame, 2 * t, 1), BOX, SPEC.crop, POINTS) for t in range(16)])

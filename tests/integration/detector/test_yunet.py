@@ -17,7 +17,7 @@ WEIGHTS = Path("weights/yunet/yunet_n_dynamic.onnx")
 
 
 @pytest.fixture(scope="module")
-def face() -> np.ndarray:
+def face():
     return picture("input_face_380.png")
 
 

@@ -24,7 +24,7 @@ FREE = re.compile(
 )
 
 
-def licenses() -> dict[str, str]:
+def licenses():
     command = [Path(sys.executable).with_name("pip-licenses"), "--format", "json", "--packages"]
     run = subprocess.run([*command, *SHIPPED], capture_output=True, text=True, check=True)
     return {row["Name"]: row["License"] for row in json.loads(run.stdout)}

@@ -10,7 +10,6 @@ import urllib.request
 import venv
 import zipfile
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -22,12 +21,12 @@ from tests.support.waiting import until
 ROOT = Path(__file__).resolve().parents[3]
 
 
-def run(*command: str | Path, **options: Any) -> subprocess.CompletedProcess[str]:
+def run(*command, **options):
     return subprocess.run(command, capture_output=True, text=True, **options)
 
 
 @pytest.fixture(scope="module")
-def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def wheel(tmp_path_factory):
     """The built wheel, unpacked."""
     folder = tmp_path_factory.mktemp("wheel")
     command = [sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps"]
@@ -68,7 +67,7 @@ def test_installed_the_weights_are_found_and_data_goes_home(wheel, tmp_path):
 
 
 @pytest.fixture(scope="module")
-def unmask(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def unmask(wheel, tmp_path_factory):
     """The command of a fresh environment with the wheel, and the packages of this one."""
     folder = tmp_path_factory.mktemp("installed")
     venv.create(folder, with_pip=False)
@@ -83,7 +82,7 @@ def unmask(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def place(tmp_path_factory):
     """A folder with a clip, its copy and labels of both, in which commands are called."""
     folder = tmp_path_factory.mktemp("place")
     write_clip(folder / "clip.mp4", seconds=2)
@@ -93,7 +92,7 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def environment(place: Path) -> dict[str, str]:
+def environment(place):
     kept = {k: v for k, v in os.environ.items() if not k.startswith(("UNMASK", "XDG", "PYTHON"))}
     return kept | {
         "HOME": str(place),
@@ -163,7 +162,7 @@ def test_installed_what_runs_until_it_is_stopped(unmask, place, call, shows):
     assert process.returncode in (0, -signal.SIGTERM)
 
 
-def answers(url: str) -> bool:
+def answers(url):
     try:
         with urllib.request.urlopen(url, timeout=5) as answer:
             return bool(answer.status == 200)

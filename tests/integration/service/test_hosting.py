@@ -18,7 +18,6 @@ import tempfile
 import threading
 import tomllib
 import urllib.request
-from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -43,7 +42,7 @@ from service import logs
 from service.tasks.jobs import State
 from tests.conftest import camera, write_clip
 from tests.support import hostile_readers as hostile
-from tests.support.links import PRIVATE, Handler, everywhere, serving, whole
+from tests.support.links import PRIVATE, everywhere, serving, whole
 from tests.support.ports import free_port, listening
 from tests.support.processes import ROOT, python
 from tests.support.scopes import local
@@ -55,7 +54,7 @@ Steps = list[tuple[str, str]]
 """Instructions and what stands behind each."""
 
 
-def stages() -> list[Steps]:
+def stages():
     """The instructions of the Dockerfile, by stage."""
     text = re.sub(r"^\s*#.*\n", "", (ROOT / "Dockerfile").read_text("utf-8"), flags=re.M)
     found: list[Steps] = []
@@ -69,15 +68,15 @@ def stages() -> list[Steps]:
     return found
 
 
-def of(steps: Steps, wanted: str) -> list[str]:
+def of(steps, wanted):
     return [rest for word, rest in steps if word == wanted]
 
 
-def environment(steps: Steps) -> dict[str, str]:
+def environment(steps):
     return dict(pair.split("=", 1) for rest in of(steps, "ENV") for pair in rest.split())
 
 
-def ignored(name: str) -> bool:
+def ignored(name):
     """What .dockerignore says of a path: the last line that fits it or a folder above it."""
     out = False
     for line in (ROOT / ".dockerignore").read_text("utf-8").splitlines():
@@ -131,7 +130,7 @@ def test_nothing_private_goes_into_the_image():
 
 
 @pytest.fixture(scope="module")
-def place() -> Iterator[Path]:
+def place():
     """A folder that another user may enter; those of pytest belong to who runs it."""
     with tempfile.TemporaryDirectory(prefix="unmask-image-") as made:
         Path(made).chmod(0o755)
@@ -139,7 +138,7 @@ def place() -> Iterator[Path]:
 
 
 @pytest.fixture(scope="module")
-def image(place: Path) -> Iterator[Path]:
+def image(place):
     """The folder /app as the first stage leaves it."""
     app = place / "app"
     app.mkdir()
@@ -158,7 +157,7 @@ def image(place: Path) -> Iterator[Path]:
         path.chmod(path.stat().st_mode | stat.S_IWUSR)
 
 
-def _copy(source: Path, target: Path) -> None:
+def _copy(source, target):
     files = [p for p in source.rglob("*") if p.is_file()] if source.is_dir() else [source]
     for file in files:
         if not ignored(file.relative_to(ROOT).as_posix()):
@@ -242,7 +241,7 @@ def test_it_starts_as_an_ordinary_user_and_says_it_is_well(image, place):
     assert "Traceback" not in said and "PermissionError" not in said, said
 
 
-def _python(become: dict[str, Any], place: Path) -> str:
+def _python(become, place):
     """A Python of this version that the user may run, and from which they may read the packages."""
     version = f"python{sys.version_info[0]}.{sys.version_info[1]}"
     packages = {"PYTHONPATH": sysconfig.get_paths()["purelib"]}
@@ -260,7 +259,7 @@ def _python(become: dict[str, Any], place: Path) -> str:
 class MadeSpace:
     """As much of the hub as a push to a Space asks for."""
 
-    def __init__(self) -> None:
+    def __init__(self):
         self.files: dict[str, bytes] = {"old.py": b"1", ".gitattributes": b"x"}
         self.stored: dict[str, bytes] = {}
         self.created: dict[str, Any] = {}
@@ -268,7 +267,7 @@ class MadeSpace:
         self.refuse = 0
         self.url = ""
 
-    def answer(self, request: Handler) -> None:
+    def answer(self, request):
         path, body = request.path.split("?")[0], request.body
         reply: Any = {}
         if not path.startswith("/put/"):  # addresses that the hub signed for one file
@@ -309,7 +308,7 @@ class MadeSpace:
             status, reply = 404, {"error": path}
         whole(json.dumps(reply).encode(), status, Content_Type="application/json")(request)
 
-    def commit(self, body: bytes) -> None:
+    def commit(self, body):
         for line in body.splitlines():
             item = json.loads(line)
             value = item["value"]
@@ -322,7 +321,7 @@ class MadeSpace:
 
 
 @pytest.fixture()
-def hub(monkeypatch: pytest.MonkeyPatch) -> Iterator[MadeSpace]:
+def hub(monkeypatch):
     made = MadeSpace()
     with serving(PRIVATE, everywhere(made.answer)) as server:
         made.url = server.url(PRIVATE, "")
@@ -421,7 +420,7 @@ def test_secrets_are_known_by_their_shape(text, tmp_path):
 
 
 @pytest.fixture()
-def settings(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[None]:
+def settings(monkeypatch, tmp_path):
     """Puts back what a start changes for the whole process."""
     monkeypatch.setenv("UNMASK_DATA", str(tmp_path / "data"))
     factory, hook = logging.getLogRecordFactory(), threading.excepthook
@@ -456,8 +455,8 @@ def test_a_space_may_be_framed_by_its_host_alone(settings, monkeypatch):
     assert frames == "frame-ancestors 'self' https://huggingface.co https://*.hf.space"
 
 
-def _headers() -> dict[str, str]:
-    def page(request: object) -> PlainTextResponse:
+def _headers():
+    def page(request):
         return PlainTextResponse("x", headers={"Referrer-Policy": "no-referrer"})
 
     app = Starlette(routes=[Route("/", page)])

@@ -18,7 +18,7 @@ def test_a_case_by_hand(tmp_path, monkeypatch, capsys):
     made = make_analysis(clip).model_copy(update={"media": media.probe(clip)})
     analysis = put(tmp_path / "data", clip, made)
 
-    def run(*words: str) -> str:
+    def run(*words):
         assert main(["case", *words]) == 0, capsys.readouterr().err
         return capsys.readouterr().out
 

@@ -4,8 +4,6 @@ import io
 import re
 import sys
 
-import pytest
-
 from cli import main
 from cli.common import ProgressBar
 from cli.train import TrainingProgressBar
@@ -15,11 +13,11 @@ from detector.errors import UsageError
 class Screen(io.StringIO):
     """A terminal that keeps what was drawn on it."""
 
-    def isatty(self) -> bool:
+    def isatty(self):
         return True
 
 
-def follow(meter: TrainingProgressBar) -> None:
+def follow(meter):
     """Two kinds of faces, then eight steps with two checks."""
     for total in (3, 2):
         for done in range(1, total + 1):
@@ -39,7 +37,7 @@ def test_a_file_gets_a_line_a_stage_and_a_check(capsys):
     ]
 
 
-def terminal(monkeypatch: pytest.MonkeyPatch) -> Screen:
+def terminal(monkeypatch):
     """Takes the place of standard error; called in a test, since pytest puts its own there."""
     screen = Screen()
     monkeypatch.setattr(sys, "stderr", screen)
@@ -48,7 +46,7 @@ def terminal(monkeypatch: pytest.MonkeyPatch) -> Screen:
     return screen
 
 
-def drawn(screen: Screen) -> list[str]:
+def drawn(screen):
     """The lines that stay on the screen, without colors."""
     plain = re.sub(r"\x1b\[[0-9;]*m", "", screen.getvalue())
     lines = (re.split(r"\x1b\[2K|\r", line)[-1].strip() for line in plain.split("\n"))
@@ -71,7 +69,7 @@ def test_a_terminal_gets_a_bar_and_the_figures_above_it(monkeypatch):
 def test_work_that_breaks_leaves_the_terminal_as_it_was(monkeypatch):
     screen, out = terminal(monkeypatch), sys.stdout
 
-    def broken(*_args: object, **_more: object) -> int:
+    def broken(*_args, **_more):
         ProgressBar("scored")(1, 9)
         assert sys.stdout is out, "results are never taken for progress"
         raise UsageError("It broke.")

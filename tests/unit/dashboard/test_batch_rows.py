@@ -9,7 +9,7 @@ import pytest
 import streamlit as st
 
 from dashboard.pages.batch import export, listing, summary
-from detector.schema.analysis import Analysis, Label, Lean, Reason, ReasonCode
+from detector.schema.analysis import Label, Lean, Reason, ReasonCode
 from service.batches import BatchRow
 from service.records.batches import BatchItem
 from service.records.model import LOCAL, Record, ResultSummary, State
@@ -18,9 +18,7 @@ from tests.support.result_sample import make_analysis
 NOW = datetime.now(UTC)
 
 
-def row(
-    name: str, analysis: Analysis | None = None, *, before: str = "", seconds: float = 4.0
-) -> BatchRow:
+def row(name, analysis=None, *, before="", seconds=4.0):
     """A finished file; `before` is what it was called when it was analyzed before."""
     analysis = analysis or make_analysis()
     record = Record(
@@ -31,7 +29,7 @@ def row(
     return BatchRow(item, record, State.DONE, verdict=analysis.verdict, seconds=seconds)
 
 
-def leaning(lean: Lean | None, label: Label = Label.INCONCLUSIVE) -> Analysis:
+def leaning(lean, label=Label.INCONCLUSIVE):
     made = make_analysis()
     why = Reason(
         code=ReasonCode.NO_FACE, params={"looked": 32, "kind": "video", "scored": 0, "min_face": 40}
@@ -118,7 +116,7 @@ def test_the_row_that_was_pressed_or_marked_last_is_shown(monkeypatch):
     monkeypatch.setattr(st, "session_state", state)
     rows = [row(f"{n}.mp4") for n in range(6)]
 
-    def chosen(marked: list[int], pressed: list[tuple[int, str]]) -> str:
+    def chosen(marked, pressed):
         state["table"] = {"selection": {"rows": marked, "cells": pressed}}
         found, shown = listing.selected("table", rows)
         assert [one.item.name for one in found] == [f"{n}.mp4" for n in marked]

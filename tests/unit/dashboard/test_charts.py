@@ -8,18 +8,18 @@ import pytest
 from dashboard import charts, series
 from dashboard.theme import DARK, LIGHT
 from detector.messages.format import time_ticks
-from detector.schema.analysis import Analysis, Label, Thresholds
+from detector.schema.analysis import Label, Thresholds
 from tests.support.result_sample import DURATION, make_analysis
 
 LIMITS = Thresholds(low=0.3, high=0.7)
 
 
 @pytest.fixture(scope="module")
-def analysis() -> Analysis:
+def analysis():
     return make_analysis()
 
 
-def lane_of(analysis: Analysis, person: str) -> series.Lane:
+def lane_of(analysis, person):
     return series.lane(analysis, next(t for t in analysis.judged if t.id == person))
 
 
@@ -115,7 +115,7 @@ def test_a_score_is_read_as_the_verdict_reads_it(score, label):
     assert series.label_at(score, LIMITS) is label
 
 
-def figure_of(analysis: Analysis, person: str, **more: object):
+def figure_of(analysis, person, **more):
     arguments = {
         "thresholds": LIMITS, "end": DURATION, "size": charts.lane_sizes(1)[0], "palette": LIGHT,
         "titles": {"sbi": "SBI", "xcep": "Xception", "clip": "VideoMAE"}, **more,

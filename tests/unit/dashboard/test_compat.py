@@ -18,7 +18,7 @@ from tests.support.api import on_a_port
 
 
 @pytest.fixture
-def files(monkeypatch: pytest.MonkeyPatch) -> MediaFileManager:
+def files(monkeypatch):
     for changed, name in (
         (media_file_manager, "MediaFileMetadata"),
         (net_util, "get_external_ip"),

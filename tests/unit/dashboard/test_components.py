@@ -1,7 +1,7 @@
 """Whatever a component is given stays text: no name of a file can be part of the page."""
 
 import inspect
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from html.parser import HTMLParser
 
 import pytest
@@ -116,7 +116,7 @@ COMPONENTS = [
 ] + [status_cards.state, status_cards.waiting]
 
 
-def arguments(component: Callable[..., object]) -> tuple[Sequence[object], dict[str, object]]:
+def arguments(component):
     """What a component is given: without an entry, a text for each parameter that it needs."""
     parameters = inspect.signature(component).parameters.values()
     texts = [BAD for one in parameters if one.default is one.empty]
@@ -126,7 +126,7 @@ def arguments(component: Callable[..., object]) -> tuple[Sequence[object], dict[
 class Read(HTMLParser):
     """The elements of a page, with their attributes and all of their text."""
 
-    def __init__(self, html: str) -> None:
+    def __init__(self, html):
         super().__init__(convert_charrefs=True)
         self.tags: set[str] = set()
         self.attributes: dict[str, str | None] = {}
@@ -134,16 +134,16 @@ class Read(HTMLParser):
         self.feed(html)
         self.close()
 
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+    def handle_starttag(self, tag, attrs):
         self.tags.add(tag)
         self.attributes |= dict(attrs)
 
-    def handle_data(self, data: str) -> None:
+    def handle_data(self, data):
         self.text += data
 
 
 @pytest.fixture
-def drawn(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+def drawn(monkeypatch):
     """What is given to the page."""
     found: list[str] = []
     monkeypatch.setattr("streamlit.html", lambda body, **given: found.append(body))

@@ -18,7 +18,7 @@ def test_half_of_pandas_is_none(monkeypatch, loading):
     half.__spec__._initializing = loading
     monkeypatch.setitem(sys.modules, "pandas", half)
 
-    def drawn() -> str:
+    def drawn():
         figure = go.Figure(go.Scatter(x=np.arange(3.0), y=[1.0, 2.0, None], text=["a", "b", "c"]))
         return str(figure.to_json())
 

@@ -2,9 +2,7 @@
 
 import struct
 import threading
-from collections.abc import Iterator
 from itertools import pairwise
-from pathlib import Path
 
 import av
 import numpy as np
@@ -27,7 +25,7 @@ PAUSED = np.concatenate(
 """A second of nothing, 3 s of speech, a second of nothing, 2 s of speech."""
 
 
-def hear(path: Path, spans: list[sound.Span] = WHOLE) -> tuple[Recording, list[str]]:
+def hear(path, spans=WHOLE):
     notes: list[str] = []
     return Recording.of(path, spans, notes=notes), notes
 
@@ -89,7 +87,7 @@ def test_a_file_without_sound_says_so(silent_clip):
 
 
 @pytest.fixture
-def silent_clip(tmp_path: Path) -> Path:
+def silent_clip(tmp_path):
     return write_clip(tmp_path / "silent.mp4", seconds=0.4)
 
 
@@ -108,14 +106,14 @@ def test_what_is_empty_or_no_sound_is_refused(tmp_path):
     assert codes == ["empty", "undecodable", "unsupported"]
 
 
-def wav_header(size: int) -> bytes:
+def wav_header(size):
     """The head of a mono WAV of 16 bits and 8 kHz with so many bytes of samples."""
     head = b"RIFF" + struct.pack("<I", 36 + size) + b"WAVEfmt "
     head += struct.pack("<IHHIIHH", 16, 1, 1, 8_000, 16_000, 2, 16)
     return head + b"data" + struct.pack("<I", size)
 
 
-def long_wav(path: Path, hours: int) -> Path:
+def long_wav(path, hours):
     """A WAV with speech in one place, the rest a hole in the file."""
     size = hours * 3600 * 8_000 * 2
     header = wav_header(size)
@@ -282,7 +280,7 @@ def test_speech_is_found_as_the_package_finds_it():
 
 
 def test_two_recordings_at_once_do_not_disturb_each_other():
-    def blocks(seed: int) -> Iterator[SoundBlock]:
+    def blocks(seed):
         samples = made.speech(3, seed=seed)
         for at in range(0, len(samples), sound.BLOCK):
             yield SoundBlock(at / SAMPLE_RATE, samples[at : at + sound.BLOCK])

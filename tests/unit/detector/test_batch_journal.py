@@ -5,8 +5,6 @@ import errno
 import io
 import os
 import threading
-from collections.abc import Iterator
-from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 from unittest.mock import Mock
@@ -24,23 +22,23 @@ OPENED: list[Journal] = []
 
 
 @pytest.fixture(autouse=True)
-def closed() -> Iterator[None]:
+def closed():
     """What a test leaves open, as a killed program does."""
     yield
     while OPENED:
         OPENED.pop()._file.close()
 
 
-def journal_at(path: Path) -> Journal:
+def journal_at(path):
     OPENED.append(Journal(path))
     return OPENED[-1]
 
 
-def line(name: str, id: str = "", **more: Any) -> dict[str, Any]:
+def line(name, id="", **more):
     return {"file": name, "page": None, "id": id, **more}
 
 
-def left(path: Path) -> list[tuple[str, str]]:
+def left(path):
     """What stands in a journal: names and ids, in their order."""
     journal = journal_at(path)
     try:
@@ -49,7 +47,7 @@ def left(path: Path) -> list[tuple[str, str]]:
         journal.close()
 
 
-def failure(name: str, code: str, **more: Any) -> dict[str, Any]:
+def failure(name, code, **more):
     return line(name, **more) | {"error": {"code": code, "message": "It is so.", "hint": ""}}
 
 
@@ -138,18 +136,18 @@ def test_the_table_is_whole_again_after_a_kill_and_no_formula(tmp_path):
 class Network(Model):
     """Says what it is given; the first pass waits until it is let go."""
 
-    def __init__(self) -> None:
+    def __init__(self):
         super().__init__(SimpleNamespace(id="stub"))
         self.passes: list[int] = []
         self.begun, self.go = threading.Event(), threading.Event()
 
-    def preprocess(self, picture: Any) -> Any:
+    def preprocess(self, picture):
         raise NotImplementedError
 
-    def forward(self, batch: Any) -> Any:
+    def forward(self, batch):
         raise NotImplementedError
 
-    def score(self, batch: np.ndarray) -> np.ndarray:
+    def score(self, batch):
         self.passes.append(len(batch))
         self.begun.set()
         assert self.go.wait(30)
@@ -158,12 +156,12 @@ class Network(Model):
         return batch.reshape(len(batch), -1)[:, 0].astype(np.float32)
 
 
-def shared(batches: list[np.ndarray]) -> tuple[list[Any], list[int]]:
+def shared(batches):
     """Score batches side by side, all that follow the first while the first is being scored."""
     network, front = Network(), DynamicBatcher()
     out: list[Any] = [None] * len(batches)
 
-    def one(n: int) -> None:
+    def one(n):
         try:
             out[n] = front.score(network, batches[n]).tolist()
         except ValueError as error:
@@ -183,7 +181,7 @@ def shared(batches: list[np.ndarray]) -> tuple[list[Any], list[int]]:
     return out, network.passes
 
 
-def items(count: int, first: int, side: int = 2) -> np.ndarray:
+def items(count, first, side=2):
     numbers = np.arange(first, first + count, dtype=np.uint8)
     return np.broadcast_to(numbers[:, None, None, None], (count, side, side, 3)).copy()
 

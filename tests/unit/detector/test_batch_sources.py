@@ -5,7 +5,6 @@ import json
 import resource
 import struct
 import zipfile
-from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
@@ -16,20 +15,19 @@ from PIL import Image
 
 from cli.common import JsonOutput, write_json
 from detector.batch import archive, document, read_container, read_source
-from detector.batch.entry import Entry
 from detector.errors import MediaError, UsageError
 from tests.support.containers import RELS, TEXT, docx, packed, pdf, picture
 
 
-def names(entries: list[Entry]) -> list[str]:
+def names(entries):
     return [entry.name for entry in entries]
 
 
-def codes(entries: list[Entry]) -> dict[str, str]:
+def codes(entries):
     return {entry.name: entry.error.code for entry in entries if entry.error}
 
 
-def opened(entry: Entry, folder: Path) -> bytes:
+def opened(entry, folder):
     folder.mkdir(exist_ok=True)
     return entry.open(folder).read_bytes()
 
@@ -291,7 +289,7 @@ def test_several_results_are_a_list_that_can_be_read_after_each(tmp_path):
 
 
 @contextmanager
-def room_for(size: int) -> Iterator[None]:
+def room_for(size):
     """No file grows beyond so many bytes, as on a full disk: a write is cut short, then refused."""
     limits = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (size, limits[1]))

@@ -1,7 +1,6 @@
 """ClassNSeg with its published weights: what its authors' code gave, for both sets of files."""
 
 import json
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -14,7 +13,7 @@ from tests.support.golden import picture
 PARTS = {"full": 46, "finetune": 26}
 
 
-def published(shared: Path, variant: str) -> list[Path]:
+def published(shared, variant):
     folder, number = shared / "weights" / "classnseg", PARTS[variant]
     return [folder / f"{variant}_{part}_{number}.pt" for part in ("encoder", "decoder")]
 

@@ -8,7 +8,7 @@ import skimage.data
 from detector.training.codec import h264
 
 
-def moving(side: int, frames: int = 12) -> np.ndarray:
+def moving(side, frames=12):
     face = cv2.resize(skimage.data.astronaut()[40:220, 140:320], (side, side))
     return np.stack([np.roll(face, 2 * t, 1) for t in range(frames)])
 

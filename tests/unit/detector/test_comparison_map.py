@@ -12,7 +12,7 @@ from detector.isolation import Frame
 SIZE = 320, 240
 
 
-def film(frames: int = 12) -> list[np.ndarray]:
+def film(frames=12):
     """A textured head that sinks before a plain wall."""
     rng = np.random.default_rng(5)
     head = cv2.GaussianBlur(rng.uniform(0, 255, (110, 90, 3)).astype(np.float32), (0, 0), 3)
@@ -25,7 +25,7 @@ def film(frames: int = 12) -> list[np.ndarray]:
     return out
 
 
-def moments(start: np.ndarray, late: int, caption: bool = False) -> list[MomentPair]:
+def moments(start, late, caption=False):
     """Moments that were matched to frames that are `late` by so many, under a map that makes up for
     it."""
     frames = film()
@@ -41,7 +41,7 @@ def moments(start: np.ndarray, late: int, caption: bool = False) -> list[MomentP
     return pairs
 
 
-def corner_error(found: list[MomentPair]) -> float:
+def corner_error(found):
     edge = align.corners(*SIZE)
     return max(float(np.abs(align.moved_points(p.matrix, edge) - edge).max()) for p in found)
 

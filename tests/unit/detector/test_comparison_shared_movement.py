@@ -18,13 +18,13 @@ from detector.comparison.movement import (
 CELLS = 160
 
 
-def moved(seed: int, seconds: float, start: float = 0.0, smooth: int = 5) -> Movement:
+def moved(seed, seconds, start=0.0, smooth=5):
     """A head that nods and turns, features that move in it, each as the seed says."""
     rng = np.random.default_rng(seed)
     steps = round(seconds * RATE)
     shapes = rng.normal(size=(3, 2 * CELLS))
 
-    def drawn(ways: int) -> np.ndarray:
+    def drawn(ways):
         noise = rng.normal(size=(steps + smooth - 1, ways))
         kernel = np.hanning(smooth + 2)[1:-1]
         return np.stack([np.convolve(noise[:, k], kernel, "valid") for k in range(ways)], axis=1)
@@ -32,7 +32,7 @@ def moved(seed: int, seconds: float, start: float = 0.0, smooth: int = 5) -> Mov
     return Movement(start, drawn(4), drawn(3) @ shapes)
 
 
-def noisy(movement: Movement, share: float, seed: int = 9) -> Movement:
+def noisy(movement, share, seed=9):
     """The same with noise of its own on all of it."""
     rng = np.random.default_rng(seed)
     head, features = (
@@ -100,7 +100,7 @@ def test_the_same_sentence_at_another_pace_is_not_the_same_movement():
     drifting = np.linspace(0, len(original.head) - 1, len(original.head)) * 0.93 + 5
     steps = np.arange(len(original.head))
 
-    def later(x: np.ndarray) -> np.ndarray:
+    def later(x):
         return np.stack([np.interp(drifting, steps, x[:, k]) for k in range(x.shape[1])], axis=1)
 
     again = Movement(0.0, later(original.head), later(original.features))

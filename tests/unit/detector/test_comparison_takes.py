@@ -1,13 +1,12 @@
 """Two moments of one take are told from one recording, and a changed face from an encoder."""
 
 from types import SimpleNamespace
-from typing import Any
 
 import numpy as np
 import pytest
 
 from detector.comparison import align
-from detector.comparison.decide import Decided, Sameness, decide
+from detector.comparison.decide import Sameness, decide
 from detector.comparison.engine import missed_faces
 from detector.comparison.measure import FaceMeasure, Region
 from detector.vision import Detection
@@ -17,7 +16,7 @@ SPAN = 20.0
 PLACE = (1.0,) * 8
 
 
-def face(center: np.ndarray) -> Detection:
+def face(center):
     points = center + SPAN * np.array([[-0.5, 0], [0.5, 0], [0, 0.6], [-0.4, 1.1], [0.4, 1.1]])
     return Detection.of(np.concatenate([center - 25, center + 25]), points, 0.99)
 
@@ -39,7 +38,7 @@ def test_what_moves_otherwise_is_another_moment_of_the_take():
 def test_moments_that_are_matched_loosely_lie_off_even_play():
     times = list(np.arange(24) / 8)
 
-    def off(original: list[float]) -> float:
+    def off(original):
         parts = [
             align.time_residuals(times[i:j], original[i:j])
             for i, j in align.ranges(times, original)
@@ -52,11 +51,11 @@ def test_moments_that_are_matched_loosely_lie_off_even_play():
     assert off([t + 0.3 * np.sin(2 * t) for t in times]) > 0.1
 
 
-def decided(inside: float, lower: float, rim: float, count: int = 8, of: int = 8) -> Decided:
+def decided(inside, lower, rim, count=8, of=8):
     """What is decided of a face that differs so at `count` of its moments, in multiples of what is
     expected, and as the rest at the others."""
 
-    def moment(number: int) -> Any:
+    def moment(number):
         scale = (inside, lower, rim) if number < count else (1.0, 1.0, 1.0)
         upper, below, around = (Region(ratio * 3.0, 3.0) for ratio in scale)
         tiles = np.full((4, 4), 1.2)

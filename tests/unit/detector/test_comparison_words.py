@@ -20,14 +20,14 @@ from detector.schema.comparison import (
 )
 
 
-def media(name: str, duration: float | None = 20.0) -> Media:
+def media(name, duration=20.0):
     return Media(
         name=name, sha256="0" * 64, kind="video" if duration else "image", size=1, width=640,
         height=360, duration=duration, container="mp4", codec="h264",
     )  # fmt: skip
 
 
-def person(name: str, part: str, *spans: tuple[float, float]) -> ComparedPerson:
+def person(name, part, *spans):
     return ComparedPerson.model_validate(
         {
             "id": name,
@@ -40,7 +40,7 @@ def person(name: str, part: str, *spans: tuple[float, float]) -> ComparedPerson:
     )
 
 
-def made(finding: ComparisonFinding, **more: object) -> Comparison:
+def made(finding, **more):
     fields: dict[str, object] = {
         "copy_media": media("shared.mp4"),
         "original_media": media("rally.mov"),

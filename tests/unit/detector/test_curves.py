@@ -8,7 +8,7 @@ from detector.evaluation import metrics
 
 
 @pytest.fixture(scope="module")
-def made() -> tuple[np.ndarray, np.ndarray]:
+def made():
     rng = np.random.default_rng(0)
     labels = rng.integers(0, 2, 120)
     return np.round(labels + rng.normal(0, 1.2, 120), 1), labels  # rounded: ties

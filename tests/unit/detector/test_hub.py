@@ -2,8 +2,6 @@
 
 import importlib.util
 import json
-from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
@@ -28,7 +26,7 @@ HALF = {"image_mean": [0.5] * 3, "image_std": [0.5] * 3}
 LABELS = {"0": "Real", "1": "Fake"}
 
 
-def saved(folder: Path, config: dict[str, Any]) -> list[Path]:
+def saved(folder, config):
     """A repository's files, in the order in which `from_hub` keeps them."""
     torch.manual_seed(0)
     settings = transformers.AutoConfig.for_model(**config)
@@ -43,7 +41,7 @@ def saved(folder: Path, config: dict[str, Any]) -> list[Path]:
     return [folder / "config.json", weights]
 
 
-def entry(config: dict[str, Any], preprocessor: dict[str, Any] | None, **fields: Any) -> ModelSpec:
+def entry(config, preprocessor, **fields):
     told = {
         **{"id": "own", "title": "Own", "family": "hub", "summary": "", "files": []},
         **{"fake_output": "", "license_code": "", "license_weights": "", "source": ""},

@@ -2,7 +2,6 @@
 
 import io
 import zipfile
-from pathlib import Path
 
 import cv2
 import numpy as np
@@ -15,7 +14,7 @@ from tests.conftest import write_clip
 
 
 @pytest.fixture
-def clip(tmp_path: Path) -> Path:
+def clip(tmp_path):
     """Three scenes of two seconds, mostly smeared, and one that is black."""
     gray = np.repeat(camera()[..., None], 3, axis=2)
     pictures = []

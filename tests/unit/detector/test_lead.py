@@ -6,11 +6,11 @@ from cli.analyze import summary
 from detector.decision import decide
 from detector.messages import lead
 from detector.messages.format import percent
-from detector.schema.analysis import Analysis, Answer, Label, Lean, Question, Subject, Thresholds
+from detector.schema.analysis import Label, Lean, Question, Thresholds
 from tests.support.result_sample import make_analysis
 
 
-def scored(*scores: float) -> Analysis:
+def scored(*scores):
     """One person's scores, a second apart; the threshold is 0.7."""
     made = make_analysis(people="B")
     (subject,) = made.judged
@@ -38,10 +38,10 @@ def test_every_stretch_over_the_threshold_is_named(scores, said):
     assert lead.strongest(made, made.judged[0]) == said
 
 
-def cut_short(analysis: Analysis, id: str, frames_left: int) -> Analysis:
+def cut_short(analysis, id, frames_left):
     """Decide anew with a person who is seen in the first frames alone that have a score."""
 
-    def cut(subject: Subject) -> Subject:
+    def cut(subject):
         frames = [frame for frame in subject.frames if frame.logits][:frames_left]
         return subject.model_copy(update={"frames": frames, "spans": []})
 
@@ -114,6 +114,6 @@ def test_sound_and_picture_that_differ_are_said_together(picture, sound, said):
     assert said in " ".join(summary(made).split()).replace("\u00a0", " ")
 
 
-def _answered(one: Answer, says: tuple[Label, Lean | None], probability: float) -> Answer:
+def _answered(one, says, probability):
     label, lean = says
     return one.model_copy(update={"label": label, "lean": lean, "probability": probability})

@@ -3,7 +3,6 @@
 import hashlib
 import json
 import os
-from pathlib import Path
 
 import av
 import numpy as np
@@ -15,30 +14,28 @@ from detector.errors import UsageError
 from detector.provenance import inspect
 from detector.provenance.earlier import SIDECAR
 from detector.report.words import earlier
-from detector.schema.analysis import Analysis
-from detector.schema.origin import EarlierVerdict
 from detector.verdict_metadata import NAMESPACE, properties, write_copy, write_sidecar
 from tests.conftest import portrait, write_clip
 from tests.support.certificates import make_authority
 from tests.support.result_sample import make_analysis
 
 
-def of(path: Path) -> Analysis:
+def of(path):
     """A made result of this file."""
     return make_analysis().model_copy(update={"media": media.probe(path)})
 
 
-def saved(path: Path, side: int) -> Path:
+def saved(path, side):
     """Save a picture of this size."""
     Image.fromarray(portrait((side, side))).save(path)
     return path
 
 
-def look(path: Path) -> EarlierVerdict | None:
+def look(path):
     return inspect(path, media.probe(path)).earlier
 
 
-def packets(path: Path) -> list[tuple[int, int | None, int | None, str]]:
+def packets(path):
     """Every compressed packet: stream, times, hash."""
     with av.open(str(path)) as container:
         return [

@@ -2,7 +2,6 @@
 
 import json
 import shutil
-from pathlib import Path
 
 import h5py
 import numpy as np
@@ -41,13 +40,13 @@ CONVS = {
 NORMS = {"meso4": [8, 8, 16, 16], "mesoinception4": [11, 12, 16, 16]}
 
 
-def write_keras(path: Path, variant: str, seed: int = 0) -> dict[str, np.ndarray]:
+def write_keras(path, variant, seed=0):
     """A file with the published layer names and shapes, and random weights."""
     rng = np.random.default_rng(seed)
     conv, norm, dense = FIRST[variant]
     arrays = {}
 
-    def add(layer: str, **tensors: np.ndarray) -> None:
+    def add(layer, **tensors):
         for key, value in tensors.items():
             arrays[f"{layer}/{layer}/{key}:0"] = value.astype(np.float32)
 
@@ -71,7 +70,7 @@ def write_keras(path: Path, variant: str, seed: int = 0) -> dict[str, np.ndarray
     return arrays
 
 
-def keras_meso4(arrays: dict[str, np.ndarray], crop: np.ndarray) -> float:
+def keras_meso4(arrays, crop):
     """Meso4 in NumPy as the paper and Keras's documentation state it: P(real) of one crop."""
     x = crop.astype(np.float64) / 255  # height, width, channel
     for i, pool in zip(range(5, 9), (2, 2, 2, 4), strict=True):
@@ -96,7 +95,7 @@ def keras_meso4(arrays: dict[str, np.ndarray], crop: np.ndarray) -> float:
 
 
 @pytest.fixture(scope="module")
-def crops() -> np.ndarray:
+def crops():
     from skimage.data import astronaut
 
     face = Image.fromarray(astronaut()[30:250, 100:320]).resize((256, 256))
@@ -104,7 +103,7 @@ def crops() -> np.ndarray:
     return np.stack([np.asarray(face), noise])
 
 
-def load_made(path: Path, variant: str) -> TorchFrameModel:
+def load_made(path, variant):
     write_keras(path, variant)
     spec = registry.get_spec(f"{variant}-df")
     return mesonet.load(spec, [path], "cpu")
@@ -177,7 +176,7 @@ def test_an_unknown_variant_is_refused():
 
 
 def test_parameters_are_as_many_as_the_paper_states():
-    def trained(variant: str) -> int:
+    def trained(variant):
         return sum(p.numel() for p in mesonet.MesoNet(variant).parameters())
 
     assert trained("meso4") == 27_977

@@ -8,7 +8,7 @@ from detector.decision import decide
 from detector.decision.next_steps import MOST, ActionCode, Facts, NextStep, SameFootage, next_steps
 from detector.messages import actions
 from detector.messages.format import clock
-from detector.schema.analysis import Analysis, Basis, Coverage, Label, Lean, Question
+from detector.schema.analysis import Basis, Coverage, Label, Lean, Question
 from detector.schema.comparison import ComparisonFinding
 from detector.schema.origin import Provenance
 from tests.support.result_sample import make_analysis, make_picture
@@ -19,18 +19,18 @@ EVERYTHING = Facts(
 )
 
 
-def codes(analysis: Analysis, facts: Facts = EVERYTHING) -> list[ActionCode]:
+def codes(analysis, facts=EVERYTHING):
     return [action.code for action in next_steps(analysis, facts)]
 
 
-def said(analysis: Analysis, label: Label, lean: Lean | None = None) -> Analysis:
+def said(analysis, label, lean=None):
     """The same file with another verdict."""
     verdict = analysis.verdict.model_copy(update={"label": label, "lean": lean})
     return analysis.model_copy(update={"verdict": verdict})
 
 
 @pytest.fixture
-def clear() -> Analysis:
+def clear():
     """Inconclusive, of good material, looked at closely."""
     made = make_analysis(people="A")
     evidence = [e.model_copy(update={"rating": "good", "params": {**e.params, "width": 200}})
@@ -38,7 +38,7 @@ def clear() -> Analysis:
     return said(made.model_copy(update={"evidence": evidence}), Label.INCONCLUSIVE, Lean.NONE)
 
 
-def long(analysis: Analysis) -> Analysis:
+def long(analysis):
     """The same moments over four minutes."""
     moments = [t * 17 for t in analysis.timestamps]
     media = analysis.media.model_copy(update={"duration": 241.0, "frame_count": 6000})

@@ -4,7 +4,7 @@ import cv2
 import numpy as np
 import pytest
 
-from detector.comparison.decide import Overlay, find_overlays
+from detector.comparison.decide import find_overlays
 from detector.comparison.measure import Layers
 from detector.vision import Detection
 
@@ -17,7 +17,7 @@ FACE = Detection.of(
 )
 
 
-def scene(moments: int = 8) -> list[np.ndarray]:
+def scene(moments=8):
     """Soft shapes that drift: float32 [H, W, 3] each."""
     rng = np.random.default_rng(3)
     wide = cv2.GaussianBlur(rng.uniform(0, 255, (90, 200, 3)).astype(np.float32), (0, 0), 5)
@@ -25,20 +25,20 @@ def scene(moments: int = 8) -> list[np.ndarray]:
     return [wide[:, 4 * n : 4 * n + 120].clip(0, 255) for n in range(moments)]
 
 
-def layers(copies: list[np.ndarray], originals: list[np.ndarray]) -> list[Layers]:
+def layers(copies, originals):
     return [
         Layers(copy, original, np.zeros(SHAPE, np.float32), np.ones(SHAPE, bool), ((0, FACE),))
         for copy, original in zip(copies, originals, strict=True)
     ]
 
 
-def found(copies: list[np.ndarray], originals: list[np.ndarray]) -> list[Overlay]:
+def found(copies, originals):
     noise = np.random.default_rng(1)
     noisy = [(c + noise.normal(0, 1, c.shape)).astype(np.float32) for c in copies]
     return find_overlays(layers(noisy, originals), originals)
 
 
-def captioned(frames: list[np.ndarray], when: range) -> list[np.ndarray]:
+def captioned(frames, when):
     out = [frame.copy() for frame in frames]
     for n in when:
         shown = out[n].astype(np.uint8)

@@ -44,14 +44,14 @@ SHA256 = hashlib.sha256(b"mine").hexdigest()
 
 
 @pytest.fixture(autouse=True)
-def data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def data(tmp_path, monkeypatch):
     monkeypatch.setenv("UNMASK_DATA", str(tmp_path))
     (tmp_path / "weights").mkdir()
     (tmp_path / "weights" / "mine.bin").write_bytes(b"mine")
     return tmp_path
 
 
-def write_own(data: Path, id: str = "mine", family: str = "mesonet", more: str = "") -> None:
+def write_own(data, id="mine", family="mesonet", more=""):
     text = OWN.format(id=id, family=family, more=more, sha256=SHA256)
     (data / "models.toml").write_text(text)
 
@@ -158,7 +158,7 @@ def test_a_persons_own_file_goes_through_the_same_door(tmp_path):
 
 
 @pytest.fixture
-def bundled(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def bundled(tmp_path, monkeypatch):
     """A folder in the place of the bundled one, whose manifest is empty."""
     folder = tmp_path / "bundled"
     (folder / "catalog").mkdir(parents=True)
@@ -216,7 +216,7 @@ def test_a_catalog_entry_with_a_mistake_is_named(bundled):
         registry.manifest()
 
 
-def file_of(id: str, folder: Path) -> Path:
+def file_of(id, folder):
     """A file of made weights."""
     torch.save(Golden(id).state(), folder / f"{id}.pth")
     return folder / f"{id}.pth"

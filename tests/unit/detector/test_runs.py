@@ -2,7 +2,6 @@
 
 import json
 from datetime import UTC, datetime
-from pathlib import Path
 
 from mlflow import MlflowClient
 
@@ -11,7 +10,7 @@ from detector.evaluation import runs
 BEGAN = datetime(2026, 11, 28, 12, tzinfo=UTC)
 
 
-def written(folder: Path) -> Path:
+def written(folder):
     metrics = {"auc": [(0, 0.75)], "loss/x": [(1, 0.5), (2, 0.25)], "none": [(0, float("nan"))]}
     run = runs.Run(
         "unmask train", "mine", BEGAN, {"recipe": "own", "rate": 0.003}, metrics,

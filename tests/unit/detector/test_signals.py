@@ -8,13 +8,12 @@ import pytest
 
 from detector import signals
 from detector.signals import frequency, identity, reference, views
-from detector.signals.patch import FacePatch
 
 BOX = (140.0, 100.0, 260.0, 260.0)
 """A face 160 px long in a picture of 400 x 400."""
 
 
-def textured(seed: int = 0, size: int = 400) -> np.ndarray:
+def textured(seed=0, size=400):
     """A picture whose spectrum falls as a photograph's does, uint8 [size, size, 3]."""
     rng = np.random.default_rng(seed)
     grey = np.zeros((size, size), np.float32)
@@ -25,7 +24,7 @@ def textured(seed: int = 0, size: int = 400) -> np.ndarray:
     return np.repeat(np.clip(128 + grey, 0, 255).astype(np.uint8)[..., None], 3, axis=2)
 
 
-def at(picture: np.ndarray, box: tuple[float, float, float, float] = BOX) -> FacePatch:
+def at(picture, box=BOX):
     return signals.cut_patch(picture, box)
 
 

@@ -1,7 +1,6 @@
 """Blinks and identity: known trains of numbers, then, with the published networks, real faces."""
 
 import shutil
-from pathlib import Path
 
 import cv2
 import numpy as np
@@ -14,9 +13,7 @@ from detector.signals.reference import blink_rate
 from detector.vision import load_detector
 
 
-def train(
-    at: list[float], seconds: float = 20.0, lasts: float = 0.2
-) -> tuple[np.ndarray, np.ndarray]:
+def train(at, seconds=20.0, lasts=0.2):
     """Times and the openness of eyes that close at given moments."""
     times = np.arange(0, seconds, 1 / blinks.RATE)
     line = 0.3 + np.random.default_rng(0).normal(0, 0.01, len(times))
@@ -57,7 +54,7 @@ def test_what_is_usual_depends_on_how_long_one_looked():
 
 
 def test_a_minute_without_a_blink_is_unusual_and_five_seconds_are_not():
-    def reading(seconds: float) -> str:
+    def reading(seconds):
         lids = blinks.Lids(np.zeros(0), np.zeros(0), (), seconds)
         return blinks.signal(lids, "A").reading
 
@@ -84,7 +81,7 @@ def test_a_damaged_landmarker_is_refused(monkeypatch, tmp_path):
 
 
 @pytest.fixture
-def networks(shared: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def networks(shared, monkeypatch, tmp_path):
     monkeypatch.setenv("UNMASK_DATA", str(tmp_path))
     folders = {auxiliary.MESH.id: "mediapipe_face", auxiliary.IDENTITY.id: "mobilefacenet"}
     for aid in (auxiliary.MESH, auxiliary.IDENTITY):
@@ -122,7 +119,7 @@ def test_a_swap_of_identity_in_the_middle_of_a_track_is_seen(shared):
     detector = load_detector()
     rng = np.random.default_rng(0)
 
-    def portraits(path: Path, count: int) -> list[np.ndarray]:
+    def portraits(path, count):
         info = media.probe(path)
         frame = media.frame_at(path, info, 0.0)
         small = min(1.0, 900 / max(frame.rgb.shape))

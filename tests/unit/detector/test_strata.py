@@ -6,7 +6,6 @@ import pytest
 from detector import vision
 from detector.decision import decide
 from detector.schema.analysis import (
-    Analysis,
     CaveatCode,
     Label,
     Lean,
@@ -31,7 +30,7 @@ FACES = {"smooth": {"sharpness": 15.0}, "grainy": {"grain": 4.0}}
 LOSES, MISLEADS = sorted(MEDIA), sorted(FACES)
 
 
-def made(kind: str, score: float) -> Analysis:
+def made(kind, score):
     """A clip of one kind of material, five moments of which have a score."""
     faces = [
         frame.model_copy(update={"quality": frame.quality.model_copy(update=FACES.get(kind, {}))})

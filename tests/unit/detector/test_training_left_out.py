@@ -12,7 +12,7 @@ from detector.training import left_out
 from detector.training.left_out import PICTURES, LeftOutLogit
 
 
-def rows(kind: str, fold: str, apart: float, count: int) -> list[LeftOutLogit]:
+def rows(kind, fold, apart, count):
     """Logits of as many real files and fakes, spread evenly, `apart` between their means."""
     spread = np.linspace(-2, 2, count)
     return [

@@ -9,7 +9,7 @@ from detector.training.pasted import pasted
 SIDE = 128
 
 
-def rough(pictures: np.ndarray, part: np.ndarray) -> float:
+def rough(pictures, part):
     left = [np.abs(cv2.Laplacian(picture, cv2.CV_32F)).mean(2)[part].mean() for picture in pictures]
     return float(np.mean(left))
 

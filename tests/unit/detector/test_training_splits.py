@@ -15,7 +15,7 @@ from detector.training.cache import FaceCache, Faces
 HALF = {"image": 0.5, "video": 0.5}
 
 
-def labels(folder: Path, *rows: str, columns: str = "file,label,group,source,person") -> list[Item]:
+def labels(folder, *rows, columns="file,label,group,source,person"):
     file = folder / "labels.csv"
     file.write_text("\n".join([columns, *rows]) + "\n")
     return read_labels(file)

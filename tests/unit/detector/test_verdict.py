@@ -37,17 +37,17 @@ LIMITS = Thresholds(low=0.3, high=0.7)
 GOOD = Quality(width=200, sharpness=200, brightness=120, yaw=0.0, confidence=0.99)
 
 
-def logit(p: float) -> float:
+def logit(p):
     return math.log(p / (1 - p))
 
 
-def face(index: int, problem: ReasonCode | None = None, width: float = 200.0, **logits: float):
+def face(index, problem=None, width=200.0, **logits):
     quality = GOOD.model_copy(update={"problem": problem, "width": width})
     box = (100.0, 100.0, 100.0 + width, 100.0 + width)
     return FrameSegment(index=index, time=index * 0.5, box=box, quality=quality, logits=logits)
 
 
-def track(id: str, faces: list[FrameSegment], windows: list[SpanSegment] = []) -> Subject:  # noqa: B006
+def track(id, faces, windows=[]):  # noqa: B006
     return Subject(
         id=id,
         start=faces[0].time,
@@ -58,7 +58,7 @@ def track(id: str, faces: list[FrameSegment], windows: list[SpanSegment] = []) -
     )
 
 
-def model(id: str, kind: str = "frame", **changes: object) -> ModelResult:
+def model(id, kind="frame", **changes):
     values: dict[str, object] = {
         "id": id,
         "title": id.title(),
@@ -72,15 +72,7 @@ def model(id: str, kind: str = "frame", **changes: object) -> ModelResult:
     return ModelResult.model_validate(values | changes)
 
 
-def analysis(
-    tracks: list[Subject],
-    models: list[ModelResult] | None = None,
-    *,
-    kind: str = "video",
-    duration: float | None = 10.0,
-    calibration: Calibration | None = None,
-    min_models: int = 1,
-) -> Analysis:
+def analysis(tracks, models=None, *, kind="video", duration=10.0, calibration=None, min_models=1):
     models = models if models is not None else [model("one")]
     return Analysis(
         id="0",
@@ -115,7 +107,7 @@ def analysis(
     )
 
 
-def own_threshold(*models: ModelResult) -> OwnThreshold:
+def own_threshold(*models):
     """A threshold by own untouched clips, for these models as they are."""
     return OwnThreshold(
         high=2.0, rate=0.05, clips=40, sources=30, created=datetime(2026, 11, 20, tzinfo=UTC),
@@ -123,7 +115,7 @@ def own_threshold(*models: ModelResult) -> OwnThreshold:
     )  # fmt: skip
 
 
-def with_scores(*values: float, id: str = "one") -> list[FrameSegment]:
+def with_scores(*values, id="one"):
     return [face(i, **{id: logit(v)}) for i, v in enumerate(values)]
 
 
@@ -366,11 +358,11 @@ def test_words():
     assert sigmoid(800) == 1.0
 
 
-def whole(id: str = "synth", **changes: object) -> ModelResult:
+def whole(id="synth", **changes):
     return model(id, task="whole-image synthesis", **changes)
 
 
-def both(face_score: float, whole_score: float) -> list[FrameSegment]:
+def both(face_score, whole_score):
     return [face(i, one=logit(face_score), synth=logit(whole_score)) for i in range(5)]
 
 
@@ -442,7 +434,7 @@ def test_a_question_that_asks_but_cannot_judge_keeps_the_file_from_no_sign():
     assert decide(made).verdict.label is Label.INCONCLUSIVE
 
 
-def crowd(*scores: float, caution: float = 0.0) -> Analysis:
+def crowd(*scores, caution=0.0):
     tracks = [track("ABCDEF"[i], with_scores(*[s] * 5)) for i, s in enumerate(scores)]
     made = analysis(tracks)
     made.ensembles[Question.MANIPULATION].multiple_testing_penalty = caution
@@ -464,7 +456,7 @@ def test_one_high_score_among_many_people_is_not_enough():
 
 
 def test_caution_grows_with_the_people():
-    def pooled(people: int, caution: float) -> float:
+    def pooled(people, caution):
         found = crowd(*[0.6] * people, caution=caution).verdict.probability
         assert found is not None
         return logit(found)
@@ -502,12 +494,7 @@ def test_poor_material_holds_the_score_back_and_says_why():
 SHIPPED = registry.manifest().ensembles[Question.MANIPULATION]
 
 
-def shipped(
-    raw: float,
-    *results: ModelResult,
-    asked: list[str] | None = None,
-    own: OwnThreshold | None = None,
-) -> Analysis:
+def shipped(raw, *results, asked=None, own=None):
     """Of a face to which every model that works gives the same raw logit."""
     working = {m.id: raw for m in results if m.scored}
     made = analysis([track("A", [face(i, **working) for i in range(5)])], list(results))
@@ -518,13 +505,13 @@ def shipped(
     return made
 
 
-def of_ours(id: str, *, works: bool = True) -> ModelResult:
+def of_ours(id, *, works=True):
     found = initial_results.result(registry.get_spec(id))
     changes = {"scored": 10} if works else {"error": "it stopped while scoring"}
     return found.model_copy(update=changes)
 
 
-def missing(made: Analysis) -> bool:
+def missing(made):
     return any(r.code is ReasonCode.TOO_FEW_MODELS for r in decide(made).verdict.reasons)
 
 

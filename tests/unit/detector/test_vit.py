@@ -30,7 +30,7 @@ def test_tokens_are_laid_out(count, frames, wanted):
     assert layout(count, frames) == wanted
 
 
-def split(names: int, width: int = 6) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
+def split(names, width=6):
     """Split projections as Effort's files have them, and the weights that they were."""
     torch.manual_seed(0)
     state, whole = {}, {}
@@ -151,7 +151,7 @@ def test_whatever_memory_held_a_truncated_normal_ends(monkeypatch):
 
 
 @pytest.fixture
-def archive(tmp_path: Path) -> tuple[Path, dict[str, Tensor]]:
+def archive(tmp_path):
     inner = nn.Sequential(nn.BatchNorm1d(4), nn.Linear(4, 2).half())
     module = nn.Sequential(nn.Linear(3, 4), inner)
     torch.jit.script(module).save(tmp_path / "m.pt")
@@ -168,7 +168,7 @@ def test_an_archives_tensors_are_read(archive):
 
 def test_an_archive_calls_nothing(archive, tmp_path):
     class Evil:
-        def __reduce__(self) -> tuple[object, tuple[str]]:
+        def __reduce__(self):
             return (eval, ("open('owned', 'w')",))
 
     path, evil = archive[0], tmp_path / "evil.pt"

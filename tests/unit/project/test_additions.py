@@ -3,7 +3,6 @@
 import json
 import sys
 import threading
-from collections.abc import Callable
 from pathlib import Path
 from typing import cast
 
@@ -87,10 +86,10 @@ def test_a_route_is_a_file(tmp_path, monkeypatch):
 class AtOnce:
     """An executor that runs what it is given where it is called."""
 
-    def start(self, name: str, call: Callable[[], None]) -> None:
+    def start(self, name, call):
         call()
 
-    def close(self, timeout: float) -> None: ...
+    def close(self, timeout): ...
 
 
 def test_an_executor_is_a_class(tmp_path):

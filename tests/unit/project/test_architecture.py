@@ -7,7 +7,6 @@ import re
 import subprocess
 import sys
 import tomllib
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -19,12 +18,12 @@ ROOMS = {*PRODUCT, "pages", "bench", "tests", "tools"}
 
 
 @functools.cache
-def nodes(path: Path) -> tuple[ast.AST, ...]:
+def nodes(path):
     """Everything in a file, read once for all tests."""
     return tuple(ast.walk(ast.parse(path.read_text(encoding="utf-8"))))
 
 
-def imports(path: Path) -> Iterator[str]:
+def imports(path):
     """Dotted names that a file imports, anywhere in it."""
     for node in nodes(path):
         if isinstance(node, ast.Import):
@@ -34,12 +33,12 @@ def imports(path: Path) -> Iterator[str]:
             yield from (f"{node.module}.{name.name}" for name in node.names)
 
 
-def sources(*rooms: str) -> list[Path]:
+def sources(*rooms):
     """The modules of these folders."""
     return [path for room in rooms for path in (ROOT / room).rglob("*.py")]
 
 
-def outside(paths: list[Path]) -> dict[str, Path]:
+def outside(paths):
     """Top-level names of other people's packages that these files import, and one that does."""
     found = {name.split(".")[0]: path for path in paths for name in imports(path)}
     ours = ROOMS | set(sys.stdlib_module_names)
@@ -105,17 +104,17 @@ def test_html_is_written_in_components_alone():
 
 
 @functools.cache
-def distributions() -> dict[str, set[str]]:
+def distributions():
     """Top-level import name -> normalized names of the packages that bring it."""
     brought = importlib.metadata.packages_distributions()
     return {name: {normalize(d) for d in dists} for name, dists in brought.items()}
 
 
-def normalize(name: str) -> str:
+def normalize(name):
     return re.sub(r"[-_.]+", "-", name).lower()
 
 
-def declared(*extras: str) -> set[str]:
+def declared(*extras):
     lines = list(PROJECT["dependencies"])
     for extra in extras:
         lines += PROJECT["optional-dependencies"][extra]

@@ -9,7 +9,7 @@ import pytest
 ROOT = Path(__file__).resolve().parents[3]
 
 
-def modules(folder: Path, package: str) -> dict[str, Path]:
+def modules(folder, package):
     """Every module of a package by its dotted name."""
     found = {}
     for path in (folder / package).rglob("*.py"):
@@ -18,7 +18,7 @@ def modules(folder: Path, package: str) -> dict[str, Path]:
     return found
 
 
-def graph(known: dict[str, Path]) -> dict[str, set[str]]:
+def graph(known):
     """Which modules each imports, at its top, within functions and for type checkers alike."""
     needs: dict[str, set[str]] = {}
     for name, path in known.items():
@@ -34,7 +34,7 @@ def graph(known: dict[str, Path]) -> dict[str, set[str]]:
     return needs
 
 
-def cycle(known: dict[str, Path]) -> list[str]:
+def cycle(known):
     """Return the modules of one circle, or an empty list."""
     try:
         TopologicalSorter(graph(known)).prepare()

@@ -15,7 +15,7 @@ from detector.weights import accept_license, digest
 DOCS = Path(__file__).resolve().parents[3] / "docs"
 
 
-def blocks(document: str, language: str) -> list[str]:
+def blocks(document, language):
     """The code blocks of a document in one language."""
     text = (DOCS / document).read_text(encoding="utf-8")
     return re.findall(rf"^```{language}\n(.*?)^```", text, re.M | re.S)

@@ -10,14 +10,14 @@ from service.context import PrincipalKind, RequestContext, Role, Scope
 from service.limits import RateLimitExceeded
 from service.records import idempotency
 from service.records.api_keys import ApiKeys
-from service.records.database import FILE, Database
+from service.records.database import FILE
 from service.records.idempotency import IdempotencyKeys, InProgress, KeyReused
 
 BOTH = (Scope.READ, Scope.ANALYZE)
 
 
 @pytest.fixture
-def keys(database: Database) -> ApiKeys:
+def keys(database):
     return ApiKeys(database)
 
 

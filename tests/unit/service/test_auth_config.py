@@ -26,13 +26,13 @@ NAMES = (
 pytestmark = pytest.mark.usefixtures("no_settings")
 
 
-def settle(monkeypatch: pytest.MonkeyPatch, **settings: str) -> None:
+def settle(monkeypatch, **settings):
     usual = {"SUPABASE_URL": "https://project.example/", "SUPABASE_ANON_KEY": "sb_publishable_x"}
     for name, value in (usual | settings).items():
         monkeypatch.setenv(name, value)
 
 
-def token(role: str) -> str:
+def token(role):
     """A key of the old form."""
     claims = base64.urlsafe_b64encode(json.dumps({"role": role}).encode()).decode().rstrip("=")
     return f"eyJhbGciOiJIUzI1NiJ9.{claims}.signature"

@@ -3,7 +3,6 @@
 import io
 import os
 from collections.abc import Sequence
-from pathlib import Path
 
 import pytest
 from PIL import Image
@@ -18,13 +17,11 @@ Brought = tuple[dict[str, bytes], dict[str, str]]
 
 
 @pytest.fixture
-def uploads(tmp_path: Path) -> Uploads:
+def uploads(tmp_path):
     return Uploads(tmp_path / "data")
 
 
-def brought(
-    uploads: Uploads, name: str, content: bytes, *, most: int = 100, largest: int = MB
-) -> Brought:
+def brought(uploads, name, content, *, most=100, largest=MB):
     """What comes of a file: what is taken, by name, and the codes of what is not."""
     taken, refused = {}, {}
     file = IncomingFile(io.BytesIO(content), name, len(content))
@@ -38,7 +35,7 @@ def brought(
     return taken, refused
 
 
-def zipped(tmp_path: Path, files: dict[str, bytes]) -> bytes:
+def zipped(tmp_path, files):
     return packed(tmp_path / "made.zip", files).read_bytes()
 
 

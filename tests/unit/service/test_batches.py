@@ -1,8 +1,6 @@
 """Batches: files set aside, run a few at a time, paused, stopped, gone on with by a new server."""
 
 import io
-from collections.abc import Callable, Iterator
-from pathlib import Path
 
 import pytest
 from sqlalchemy import update
@@ -15,7 +13,7 @@ from service.batch_files import IncomingFile
 from service.batches import BatchRow, BatchService, BatchState
 from service.context import LOCAL, Principal, PrincipalKind, RequestContext, Role
 from service.records import tables
-from service.records.batches import Batch, Batches
+from service.records.batches import Batches
 from service.records.model import State
 from service.records.store import RecordScope
 from service.tasks.jobs import Jobs
@@ -30,30 +28,30 @@ OWNER = RequestContext(LOCAL, loopback=True)
 class Bench:
     """A server with batches."""
 
-    def __init__(self, data: Path, analyzer: Analyzer, **options: object) -> None:
+    def __init__(self, data, analyzer, **options):
         self.jobs: Jobs = open_jobs(data, analyzer, workers=1, **options)
         self.batches = Batches(self.jobs.store.database)
         self.service = BatchService(self.jobs._tasks, self.jobs, self.batches)
         self.jobs._tasks.recover()
         self.scope: RecordScope = local(self.jobs)
 
-    def bring(self, *names: str, id: str | None = None) -> Batch:
+    def bring(self, *names, id=None):
         return self.bring_files(*((name, name.encode()) for name in names), id=id)
 
-    def bring_files(self, *files: tuple[str, bytes], id: str | None = None) -> Batch:
+    def bring_files(self, *files, id=None):
         incoming = [IncomingFile(io.BytesIO(data), name, len(data)) for name, data in files]
         return self.service.bring(OWNER, self.scope, incoming, Settings(), id=id)
 
-    def now(self, batch: Batch) -> Batch:
+    def now(self, batch):
         return self.batches.get(LOCAL.id, batch.id)
 
-    def rows(self, batch: Batch) -> list[BatchRow]:
+    def rows(self, batch):
         return self.service.rows(self.scope, batch)
 
-    def states(self, batch: Batch) -> list[State | None]:
+    def states(self, batch):
         return [row.state for row in self.rows(batch)]
 
-    def kill(self, batch: Batch) -> None:
+    def kill(self, batch):
         """Leave the tasks as a server leaves them that is killed."""
         task = self.service.task(LOCAL, batch)
         self.jobs._tasks._closing.set()
@@ -62,23 +60,21 @@ class Bench:
         with self.jobs.store.database.writing() as connection:
             connection.execute(update(tables.tasks).values(server="killed"))
 
-    def state(self, batch: Batch) -> BatchState:
+    def state(self, batch):
         return self.service.state(LOCAL, batch, self.rows(batch))
 
 
 @pytest.fixture
-def analyzer() -> Analyzer:
+def analyzer():
     return Analyzer()
 
 
 @pytest.fixture
-def open_bench(
-    tmp_path: Path, analyzer: Analyzer, monkeypatch: pytest.MonkeyPatch
-) -> Iterator[Callable[..., Bench]]:
+def open_bench(tmp_path, analyzer, monkeypatch):
     monkeypatch.setattr(module, "POLL_SECONDS", 0.02)  # these files take no time
     opened: list[Bench] = []
 
-    def make(**options: object) -> Bench:
+    def make(**options):
         opened.append(Bench(tmp_path, analyzer, **options))
         return opened[-1]
 
@@ -89,7 +85,7 @@ def open_bench(
 
 
 @pytest.fixture
-def bench(open_bench: Callable[..., Bench]) -> Bench:
+def bench(open_bench):
     return open_bench()
 
 
@@ -178,14 +174,14 @@ def test_a_paused_batch_stays_paused_on_a_new_server(open_bench, analyzer):
     assert second.state(batch) is BatchState.INTERRUPTED and analyzer.begun == ["a"]
 
 
-def _failed() -> float:
+def _failed():
     """How many analyses failed in this process."""
     value = metrics.REGISTRY.get_sample_value("unmask_analyses_total", {"state": "failed"})
     return value or 0.0
 
 
 def test_a_file_that_is_none_is_a_row_at_once_and_never_run(open_bench, analyzer):
-    def check(path: Path) -> None:
+    def check(path):
         if path.read_text() == "notes":
             raise MediaError("This file is text.", code="not_media")
 

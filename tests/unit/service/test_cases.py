@@ -19,7 +19,7 @@ from tests.support.records_contract import NOON, make
 from tests.support.result_sample import make_analysis
 
 
-def a_case() -> Case:
+def a_case():
     case = Case(id=new_id(), owner="local")
     case = case.appended("ada", CaseAction.CREATED, {"title": "Council speech"})
     added = {"analysis": "A" * 22, "name": "speech.mp4", "sha256": "0" * 64}

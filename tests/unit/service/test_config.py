@@ -150,5 +150,5 @@ def test_nobody_else_reads_the_environment():
         assert asked <= theirs.get(where, set()) and not asked & VARIABLES, where
 
 
-def _name(node: ast.AST) -> str:
+def _name(node):
     return node.attr if isinstance(node, ast.Attribute) else getattr(node, "id", "")

@@ -2,10 +2,8 @@
 
 import socket
 import time
-from collections.abc import Iterator
 
 import pytest
-from starlette.types import Receive, Scope, Send
 
 from service import limits
 from service.api import connections
@@ -15,7 +13,7 @@ from tests.support.api import on_a_port
 HEAD = b"POST / HTTP/1.1\r\nHost: localhost\r\n"
 
 
-async def echo(scope: Scope, receive: Receive, send: Send) -> None:
+async def echo(scope, receive, send):
     """Answer with the length of the body."""
     size, more = 0, scope["type"] == "http"
     while more:
@@ -29,7 +27,7 @@ async def echo(scope: Scope, receive: Receive, send: Send) -> None:
 
 
 @pytest.fixture
-def port(monkeypatch: pytest.MonkeyPatch) -> Iterator[int]:
+def port(monkeypatch):
     monkeypatch.setattr(connections, "HEADER_SECONDS", 0.4)
     monkeypatch.setattr(connections, "BODY_SECONDS", 0.4)
     monkeypatch.setattr(connections, "BODY_RATE", 4.0)
@@ -37,7 +35,7 @@ def port(monkeypatch: pytest.MonkeyPatch) -> Iterator[int]:
         yield number
 
 
-def answer(port: int, *pieces: bytes, pause: float = 0.0) -> bytes:
+def answer(port, *pieces, pause=0.0):
     """Return what the server says until it closes the connection, or within 3 s."""
     with socket.create_connection(("127.0.0.1", port), timeout=3) as link:
         said = b""

@@ -5,11 +5,8 @@ import io
 import logging
 import threading
 import weakref
-from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
-from typing import Any
 from unittest.mock import DEFAULT, Mock
 
 import pytest
@@ -19,8 +16,8 @@ from detector.decision import conformal
 from detector.decision.conformal import OwnCalibration
 from detector.errors import Canceled, MediaError, WeightsError
 from detector.models import registry
-from detector.pipeline import Observer, Progress
-from detector.schema.analysis import Analysis, CustomEnsemble, Question, Settings
+from detector.pipeline import Progress
+from detector.schema.analysis import CustomEnsemble, Question, Settings
 from detector.schema.origin import FileSource, Posted
 from service.records import result_cache, tables
 from service.records.database import FILE
@@ -30,15 +27,7 @@ from service.records.seals import Keyring
 from service.records.sql import open_store
 from service.records.store import RecordScope
 from service.storage.uploads import Uploads
-from service.tasks.jobs import (
-    AnalyzerLike,
-    Job,
-    Jobs,
-    QueueFull,
-    QueueLimits,
-    State,
-    default_workers,
-)
+from service.tasks.jobs import Job, Jobs, QueueFull, QueueLimits, State, default_workers
 from service.tasks.manager import TaskManager
 from service.tasks.store import TaskStore
 from service.tasks.throughput import ThroughputEstimator
@@ -55,21 +44,13 @@ class Analyzer:
     """Stands in for the networks: the queue is what is tested here. Its result names the bytes it
     was given, and it works until `go` is set."""
 
-    def __init__(self) -> None:
+    def __init__(self):
         self.go = threading.Event()
         self.go.set()
         self.error: BaseException | None = None
         self.begun: list[str] = []
 
-    def analyze(
-        self,
-        path: Path,
-        settings: Settings | None = None,
-        *,
-        name: str | None = None,
-        observe: Observer | None = None,
-        cancel: threading.Event | None = None,
-    ) -> Analysis:
+    def analyze(self, path, settings=None, *, name=None, observe=None, cancel=None):
         assert cancel is not None and observe is not None and name is not None
         self.begun.append(name)
         observe(Progress("faces", 0.4, {"read": 0.1}, sampled=3, sampled_total=8))
@@ -82,7 +63,7 @@ class Analyzer:
         return SAMPLE.model_copy(update={"media": media, "settings": settings})
 
 
-def open_jobs(data: Path, analyzer: AnalyzerLike, **options: Any) -> Jobs:
+def open_jobs(data, analyzer, **options):
     """A server's queue on a data folder."""
     store = open_store(data / FILE)
     tasks = TaskManager(TaskStore(store.database), Server(data, store.database))
@@ -93,15 +74,15 @@ def open_jobs(data: Path, analyzer: AnalyzerLike, **options: Any) -> Jobs:
 
 
 @pytest.fixture
-def analyzer() -> Analyzer:
+def analyzer():
     return Analyzer()
 
 
 @pytest.fixture
-def make(tmp_path: Path, analyzer: Analyzer) -> Iterator[Callable[..., Jobs]]:
+def make(tmp_path, analyzer):
     made: list[Jobs] = []
 
-    def build(**options: Any) -> Jobs:
+    def build(**options):
         made.append(open_jobs(tmp_path, analyzer, **{"workers": 1, **options}))
         return made[-1]
 
@@ -113,11 +94,11 @@ def make(tmp_path: Path, analyzer: Analyzer) -> Iterator[Callable[..., Jobs]]:
 
 
 @pytest.fixture
-def jobs(make: Callable[..., Jobs]) -> Jobs:
+def jobs(make):
     return make()
 
 
-def submit(jobs: Jobs, content: str, settings: Settings | None = None, owner: str = LOCAL) -> Job:
+def submit(jobs, content, settings=None, owner=LOCAL):
     return jobs.submit(
         io.BytesIO(content.encode()),
         f"{content}.mp4",
@@ -126,12 +107,12 @@ def submit(jobs: Jobs, content: str, settings: Settings | None = None, owner: st
     )
 
 
-def wait(job: Job, *states: State) -> Job:
+def wait(job, *states):
     until(lambda: job.state in (states or (State.DONE,)))
     return job
 
 
-def done(jobs: Jobs, content: str, settings: Settings | None = None, owner: str = LOCAL) -> Job:
+def done(jobs, content, settings=None, owner=LOCAL):
     return wait(submit(jobs, content, settings, owner))
 
 
@@ -181,7 +162,7 @@ def test_the_line_is_fair_bounded_and_tells_the_place(make, analyzer, tmp_path):
 
 
 def test_a_file_that_cannot_be_read_is_refused_before_its_turn(make, analyzer):
-    def look(path: Path) -> None:
+    def look(path):
         said = path.read_text()
         if said == "text":
             raise MediaError("This file is text.", code="unsupported")
@@ -348,7 +329,7 @@ def test_who_looks_while_a_file_is_put_in_line_does_not_undo_it(jobs, analyzer, 
     looks: list[Job] = []
     restore = jobs._restore
 
-    def slow(*given: Any) -> Job:
+    def slow(*given):
         if not looks:
             looks.append(job)
             jobs._enqueue(Job(jobs.kind, given[0], jobs.store, jobs.uploads))
@@ -365,7 +346,7 @@ def test_who_looks_while_a_file_is_put_in_line_does_not_undo_it(jobs, analyzer, 
     until(lambda: jobs.find(job.key, local(jobs)).state is State.DONE)
 
 
-def lose(jobs: Jobs) -> None:
+def lose(jobs):
     """Leave the tasks as a server leaves them that is killed."""
     with jobs.store.database.writing() as connection:
         connection.execute(update(tables.tasks).values(server="killed"))

@@ -6,8 +6,6 @@ import json
 import shutil
 import threading
 from dataclasses import replace
-from pathlib import Path
-from typing import Any
 
 import cv2
 import numpy as np
@@ -35,7 +33,7 @@ REFERENCE = "4d6b1af3a976cd29e79ca352506fa834d4196c898edd04de0a26b855fc99b724"
 class TestSQLite(FootageContract): ...
 
 
-def scene(seed: int, frames: int = 50) -> list[np.ndarray]:
+def scene(seed, frames=50):
     """A camera that pans over shapes of any color."""
     rng = np.random.default_rng(seed)
     wall = np.full((240, 480, 3), rng.integers(40, 200, 3), np.uint8)
@@ -48,7 +46,7 @@ def scene(seed: int, frames: int = 50) -> list[np.ndarray]:
 
 
 @pytest.fixture(scope="module")
-def clips(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
+def clips(tmp_path_factory):
     folder = tmp_path_factory.mktemp("clips")
     return [write_copy(folder / f"{n}.mp4", scene(n), 25, CopyOptions(crf=20)) for n in range(6)]
 
@@ -158,7 +156,7 @@ def test_long_footage_is_known_by_its_key_frames(monkeypatch, clips):
 HEAD = b'{"unmask_library":1,"hash":"pdq-128"}\n'
 
 
-def line(**changes: object) -> bytes:
+def line(**changes):
     prints = made(1, 3)
     row = {
         "name": "a.mp4", "sha256": "a" * 64, "times": [0.0, 0.5, 1.0],
@@ -221,7 +219,7 @@ def test_a_watched_folder_is_added_once_it_is_still(library, clips, tmp_path):
     (folder / "broken.mp4").write_bytes(b"not a film")
     stop, told = threading.Event(), []
 
-    def on_file(path: Path, footage: object, error: object) -> None:
+    def on_file(path, footage, error):
         told.append((path.name, footage is not None, error is not None))
         if len(told) == 2:
             stop.set()
@@ -242,7 +240,7 @@ def test_what_is_known_from_a_watched_folder_is_not_opened_again(
     opened: list[str] = []
     identify = media.identify
 
-    def noted(path: Path, **more: Any) -> media.Identity:
+    def noted(path, **more):
         opened.append(path.name)
         return identify(path, **more)
 

@@ -3,7 +3,6 @@
 import base64
 import io
 from dataclasses import replace
-from pathlib import Path
 
 import cv2
 import numpy as np
@@ -14,8 +13,7 @@ from detector.comparison import fingerprint as hashing
 from detector.comparison.fingerprint import fingerprint
 from detector.errors import InputError
 from service.library import exchange
-from service.library.catalog import Library
-from service.library.index import MAX_FACE_QUERY, NEAR, SURE, LibraryMatch
+from service.library.index import MAX_FACE_QUERY, NEAR, SURE
 from service.library.original import best_match
 from service.records.footage import Prints
 from tests.conftest import camera
@@ -27,7 +25,7 @@ CLOSE, FAR = (150, 130), (96, 84)
 """px of a person in a scene"""
 
 
-def filmed(people: dict[tuple[int, int], tuple[int, int]], seed: int = 0) -> list[np.ndarray]:
+def filmed(people, seed=0):
     """Two seconds of people of some sizes at some places, before a camera that pans."""
     frames = scene(seed)
     for (left, top), size in people.items():
@@ -44,7 +42,7 @@ TWO = {(40, 60): CLOSE, (270, 90): FAR}
 
 
 @pytest.fixture(scope="module")
-def clips(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+def clips(tmp_path_factory):
     folder = tmp_path_factory.mktemp("clips")
     made = {"one": filmed(ONE), "two": filmed(TWO, seed=1), "nobody": scene(2)}
     return {
@@ -53,9 +51,7 @@ def clips(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     }
 
 
-def searched(
-    library: Library, frames: list[np.ndarray], path: Path, way: CopyOptions
-) -> LibraryMatch:
+def searched(library, frames, path, way):
     [match] = library.search(ALICE, fingerprint(write_copy(path / "copy.mp4", frames, 25, way)))
     return match
 
@@ -107,7 +103,7 @@ def test_the_widest_face_of_a_frame_comes_first(clips):
     times, counts = np.unique(prints.faces.times, return_counts=True)
     assert list(counts) == [2] * len(times) and len(times) == len(prints.times) == len(alone.times)
 
-    def bits(one: np.ndarray, other: np.ndarray) -> int:
+    def bits(one, other):
         return int(np.unpackbits(one ^ other).sum())
 
     wide, narrow = prints.faces.hashes[:2]

@@ -9,7 +9,7 @@ from dashboard.labels import NBSP
 from service import limits, rate_limit
 from service.context import LOCAL, Principal, PrincipalKind, RequestContext, Role
 from service.limits import MEGABYTE, NotAllowed, RateLimitExceeded, TooLarge, allowance, taking
-from service.rate_limit import Refusal, SlidingWindowRateLimiter
+from service.rate_limit import SlidingWindowRateLimiter
 from tests.support.waiting import at_once
 
 GUEST, OTHER = Principal("guest:a", PrincipalKind.GUEST), Principal("guest:b", PrincipalKind.GUEST)
@@ -19,12 +19,12 @@ USER = Principal("4f1c", PrincipalKind.USER)
 class Clock:
     now = 1000.0
 
-    def __call__(self) -> float:
+    def __call__(self):
         return self.now
 
 
 @pytest.fixture
-def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+def clock(monkeypatch):
     """The time of the limiter, which stands still; nothing was counted before."""
     clock = Clock()
     for module in (rate_limit, memory):
@@ -38,21 +38,21 @@ class Door:
 
     context = RequestContext(GUEST)
 
-    def __call__(self, person: Principal, address: str = "203.0.113.9") -> None:
+    def __call__(self, person, address="203.0.113.9"):
         self.context = RequestContext(person, address=address)
 
-    def take(self, size: int | None = None, count: int = 1) -> None:
+    def take(self, size=None, count=1):
         with taking(self.context, size, count):
             pass
 
 
 @pytest.fixture
-def come() -> Door:
+def come():
     """come(person, address): who takes the next files."""
     return Door()
 
 
-def wait(refusal: Refusal | None) -> float:
+def wait(refusal):
     assert refusal
     return refusal.wait
 

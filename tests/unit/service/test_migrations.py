@@ -2,7 +2,6 @@
 
 import shutil
 import sqlite3
-from pathlib import Path
 
 import pytest
 from alembic.config import Config
@@ -18,7 +17,7 @@ from tests.support.records_contract import NOON, make
 from tests.support.waiting import at_once
 
 
-def stored(folder: Path) -> Path:
+def stored(folder):
     """Write a database with one record, and return its file."""
     path = folder / FILE
     first = open_store(path)

@@ -1,10 +1,7 @@
 """What holding a file against its original adds to its analysis, and when it goes."""
 
 import threading
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
-from typing import Any
 from unittest.mock import Mock
 
 import pytest
@@ -14,18 +11,17 @@ from bench.copies import CopyOptions, write_copy
 from detector import media
 from detector.errors import InputError
 from detector.live import LiveSettings
-from detector.schema.analysis import Analysis, Settings
-from detector.schema.comparison import Comparison, ComparisonFinding
+from detector.schema.analysis import Settings
+from detector.schema.comparison import ComparisonFinding
 from service.application import Application
 from service.context import LOCAL, Principal, PrincipalKind, RequestContext
 from service.live import known_footage
 from service.live.viewers import LiveOptions, SessionRetention, Viewer
 from service.records import tables
-from service.records.comparisons import KeptComparison
 from service.records.footage import FootageStore
 from service.records.model import Preferences
 from service.tasks import comparisons, lookups
-from service.tasks.jobs import Job, State
+from service.tasks.jobs import State
 from tests.support.applications import analyze, application, close, compared, finds
 from tests.support.footage import add_file
 from tests.support.live_stand_in import StandInSession
@@ -42,18 +38,18 @@ STRANGER = RequestContext(Principal("guest:b", PrincipalKind.GUEST), address="20
 
 
 @pytest.fixture
-def app(tmp_path: Path) -> Iterator[Application]:
+def app(tmp_path):
     with application(tmp_path, Analyzer()) as opened:
         yield opened
 
 
-def pair(app: Application) -> tuple[Job, Job]:
+def pair(app):
     """Analyze a copy and its original."""
     copy = analyze(app, OWNER, b"copy", "shared.mp4")
     return copy, analyze(app, OWNER, b"original", "press.mp4")
 
 
-def stored(app: Application, context: RequestContext, job: Job) -> Comparison | None:
+def stored(app, context, job):
     scope = app.scope(context)
     analysis = scope.store.analysis(scope.owner, job.key)
     return analysis.comparison
@@ -76,7 +72,7 @@ def test_a_finding_is_added_to_the_copy_alone_and_changes_nothing_else(app, find
 def test_a_comparison_whose_server_was_killed_is_resumed_once(app, tmp_path, monkeypatch):
     go, begun = threading.Event(), []
 
-    def compare(copy: Path, original: Path, **more: Any) -> Comparison:
+    def compare(copy, original, **more):
         begun.append(copy)
         go.wait(PATIENT)
         return compared(more, ComparisonFinding.FACE_DIFFERS)
@@ -187,22 +183,20 @@ def test_a_comparison_goes_with_either_analysis(app, finds):
 class Reader(Analyzer):
     """Says what a file is, and of its faces what the sample says."""
 
-    def analyze(
-        self, path: Path, settings: Settings | None = None, *, name: str | None = None, **_more: Any
-    ) -> Analysis:
+    def analyze(self, path, settings=None, *, name=None, **_more):
         return SAMPLE.model_copy(
             update={"media": media.probe(path, name=name), "settings": settings or Settings()}
         )
 
 
 @pytest.fixture
-def real(tmp_path: Path) -> Iterator[Application]:
+def real(tmp_path):
     with application(tmp_path / "data", Reader(), probes=True) as opened:
         yield opened
 
 
 @pytest.fixture(scope="module")
-def clips(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+def clips(tmp_path_factory):
     folder = tmp_path_factory.mktemp("clips")
     return {
         "press": write_copy(folder / "press.mp4", scene(1), 25, CopyOptions(crf=20)),
@@ -213,14 +207,12 @@ def clips(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     }
 
 
-def stored_comparison(
-    app: Application, person: Principal, copy: Job, original: Job
-) -> KeptComparison | None:
+def stored_comparison(app, person, copy, original):
     store = app.originals.comparisons.store
     return store.find(person.id, copy.record.sha256, original.record.sha256)
 
 
-def look(app: Application, context: RequestContext, path: Path, frames: int = 32) -> Job:
+def look(app, context, path, frames=32):
     """Analyze a file and wait until its original was looked for."""
     job = analyze(app, context, path.read_bytes(), path.name, frames)
     until(lambda: app.tasks.latest(lookups.KIND, job.key, context.principal) is not None)
@@ -386,14 +378,14 @@ def test_among_how_many_files_nothing_was_found_is_told_its_owner(real, clips, f
 
 
 @pytest.fixture
-def followed(monkeypatch: pytest.MonkeyPatch) -> list[object]:
+def followed(monkeypatch):
     """The cameras that are asked about while they are on."""
     cameras: list[object] = []
     monkeypatch.setattr(known_footage, "follow", lambda viewer, search: cameras.append(viewer))
     return cameras
 
 
-def camera(app: Application, context: RequestContext) -> Viewer:
+def camera(app, context):
     options = LiveOptions(keep=SessionRetention.NOTHING, scope=app.scope(context))
     return Viewer(StandInSession(LiveSettings()), options)
 

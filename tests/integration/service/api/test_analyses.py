@@ -15,7 +15,6 @@ from websockets.sync.client import connect
 from detector.errors import MediaError
 from detector.schema.analysis import Analysis
 from service.api import PATHS
-from service.application import Application
 from service.limits import MEGABYTE
 from tests.support.pdf import text_of
 from tests.support.waiting import until
@@ -25,13 +24,13 @@ STRANGER = {"Host": "unmask.example.org"}
 """Whoever opens this computer's server under another name is nobody it knows."""
 
 
-def nothing_left(application: Application) -> bool:
+def nothing_left(application):
     """Whether no upload and no record is there."""
     jobs = application.jobs
     return not list(jobs.uploads.root.iterdir()) and not jobs.store.ids("local")
 
 
-def refusal(answer: httpx.Response) -> dict[str, str]:
+def refusal(answer):
     """The one shape of every refusal."""
     error = answer.json()["error"]
     assert set(error) == {"code", "message", "hint", "request_id", "reference"}
@@ -268,7 +267,7 @@ def test_models_say_what_they_need(client):
 
 
 def test_a_request_id_is_given_back_and_nothing_strange_is(client):
-    def given_back(id: str) -> str:
+    def given_back(id):
         return client.get("/healthz", headers={"X-Request-ID": id}).headers["X-Request-ID"]
 
     assert given_back("job-7") == "job-7"
@@ -280,7 +279,7 @@ def test_the_log_names_the_route_and_no_secret(client, caplog):
     view = client.post("/v1/analyses", params={"wait": 60}, files=FILE).json()
     client.get(view["href"])
 
-    def lines() -> list[dict]:
+    def lines():
         return [json.loads(r.getMessage()) for r in caplog.records if r.name == "unmask.api"]
 
     # A line is written when its answer is out.

@@ -1,7 +1,6 @@
 """`detector.client` against a real server, and against one that is busy."""
 
 import time
-from pathlib import Path
 
 import httpx
 import pytest
@@ -15,7 +14,7 @@ from tests.support.waiting import until
 
 
 @pytest.fixture
-def clip(tmp_path: Path) -> Path:
+def clip(tmp_path):
     path = tmp_path / "clip.mp4"
     path.write_bytes(b"bytes of a clip")
     return path
@@ -85,7 +84,7 @@ def test_what_a_busy_server_sends_away_is_sent_again_whole(clip, monkeypatch):
     monkeypatch.setattr(time, "sleep", pauses.append)
     came: list[tuple[str, bool]] = []
 
-    def server(request: httpx.Request) -> httpx.Response:
+    def server(request):
         came.append((request.headers["Idempotency-Key"], b"bytes of a clip" in request.read()))
         if len(came) < 3:
             return httpx.Response(503, headers={"Retry-After": str(100 * len(came))}, json={})

@@ -1,6 +1,5 @@
 """Requests made of the API's own description (schemathesis), bounded in number."""
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import httpx
@@ -25,7 +24,7 @@ EXAMPLES = 12
 
 
 @pytest.fixture(scope="module")
-def known(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, str]]:
+def known(tmp_path_factory):
     """A server, and the id of a finished analysis; downloads go nowhere."""
     data: Path = tmp_path_factory.mktemp("schema")
     with pytest.MonkeyPatch.context() as patch:
@@ -61,7 +60,7 @@ def test_every_answer_is_as_described(case, known):
     case.call_and_validate(base_url=address, checks=list(CHECKS), timeout=60)
 
 
-def _number(value: object) -> bool:
+def _number(value):
     return isinstance(value, int | float)
 
 
