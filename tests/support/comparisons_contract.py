@@ -95,8 +95,7 @@ class ComparisonsContract:
         store.save("ben", made(A, B))
         assert store.latest("ann", A) == newest and store.latest("ann", B) is None
         store.remove("ann", A, C)
-        left = store.latest("ann", A)
-        assert left.comparison.original_media.sha256 == B
+        assert store.latest("ann", A).comparison.original_media.sha256 == B
 
     def test_time_ends_them(self, store):
         kept = store.save("ann", made(A, C))
@@ -142,8 +141,7 @@ class ComparisonsContract:
         seen = found(C).model_copy(update={"source": ANALYSES})
         lookups.save("ann", A, found(B))
         lookups.save("ann", C, seen)
-        shown = lookups.find("ann", A)
-        assert shown.added == known[B].added
+        assert lookups.find("ann", A).added == known[B].added
         footage.remove("ann", [one.id for one in known.values()])
         assert lookups.find("ann", A) is None and lookups.find("ann", C) == seen
 

@@ -240,8 +240,7 @@ class StoreContract:
             seen += page.records
         assert len({r.id for r in seen}) == 25
         assert [r.touched for r in seen] == sorted((r.touched for r in seen), reverse=True)
-        again = store.search(owner, Query(limit=25)).records
-        assert list(again) == seen
+        assert list(store.search(owner, Query(limit=25)).records) == seen
         oldest = store.search(owner, Query(limit=25, order="oldest")).records
         assert [r.touched for r in oldest] == sorted(r.touched for r in oldest)
         assert store.search(owner, Query(offset=30)).records == ()
@@ -326,8 +325,7 @@ class StoreContract:
         store.add(first, early)
         store.add(make(owner, 3, cache_key="key"))  # has no result yet
         store.add(make(owner, 4), SAMPLE)  # may not be used again
-        found = store.find_cached(owner, "key")
-        assert found.id == second.id
+        assert store.find_cached(owner, "key").id == second.id
         assert store.find_cached(owner, "other") is None and store.find_cached(owner, "") is None
         when = NOON + minutes(60)
         again = store.record_cache_hit(owner, first.id, when)
@@ -447,11 +445,9 @@ class StoreContract:
         place = GeoLocation(latitude=48.85, longitude=2.35, source="EXIF")
         record = make(owner)
         store.add(record, result(provenance=Provenance(place=place)))
-        share = store.share(owner, record.id, TTL, NOON)
-        shared = store.shared(share.token, NOON)
+        shared = store.shared(store.share(owner, record.id, TTL, NOON).token, NOON)
         assert shared.analysis.provenance == Provenance()
-        kept = store.analysis(owner, record.id)
-        assert kept.provenance == Provenance(place=place)
+        assert store.analysis(owner, record.id).provenance == Provenance(place=place)
 
     def test_deleting(self, store, owner):
         records = [make(owner, number) for number in range(4)]

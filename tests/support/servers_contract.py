@@ -236,8 +236,7 @@ class ServersContract:
         slept.server.beat()
         go.set()
         assert ended(task).state is State.INTERRUPTED and ends == []
-        found = one.find(task.id, ANN)
-        assert found.state is State.INTERRUPTED
+        assert one.find(task.id, ANN).state is State.INTERRUPTED
 
     @pytest.mark.parametrize("how", ["cancel", "dismiss"])
     def test_what_waits_on_one_server_is_stopped_from_another(self, clock, manage, how):

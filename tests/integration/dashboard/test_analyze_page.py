@@ -201,8 +201,7 @@ def test_options_reach_the_analysis(jobs, analyzer):
     next(g for g in at.button_group if g.key == "moments").set_value(64).run()
     at.slider(key="smallest").set_value(24).run()
     at.selectbox(key="rotate").set_value(180).run()
-    key = upload(at, b"x")
-    finished(jobs, key)
+    finished(jobs, upload(at, b"x"))
     assert (analyzer.settings[0].frames, analyzer.settings[0].min_face) == (64, 24)
     assert analyzer.settings[0].rotate == 180
     assert analyzer.settings[0].models is None

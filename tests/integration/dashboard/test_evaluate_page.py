@@ -142,8 +142,7 @@ def test_the_words_of_a_stranger_are_one_short_line(tmp_path):
 def test_the_name_of_what_is_refused_is_one_short_line(tmp_path):
     trick = "../a\u202eb\x1b[2J\n" + "x" * 5000 + ".jpg"
     files = {"real/a.jpg": b"x", "fake/b.jpg": b"y", trick: b"z"}
-    made = labelled_sets.make([archive(files)], tmp_path)
-    [(name, why)] = made.left_out
+    [(name, why)] = labelled_sets.make([archive(files)], tmp_path).left_out
     assert why is labelled_sets.LeftOutReason.REFUSED
     assert name.startswith("../ab[2J x") and len(name) == 200
 
@@ -283,8 +282,7 @@ def test_the_page_shows_the_figures(finished):
     assert "3 originals and 3 fakes" in text and "no video or picture" in text
     assert "ROC" in text and "Furthest from the truth" in text
     assert len(at.get("plotly_chart")) == 4
-    table = at.table[0].value
-    assert list(table["In all"]) == ["3", "3"]
+    assert list(at.table[0].value["In all"]) == ["3", "3"]
     at.slider(key="evaluate-cut").set_value(0).run()
     assert at.table[0].value["Called fake"].tolist()[0].startswith("3 ")
     at.slider(key="evaluate-cut").set_value(100).run()

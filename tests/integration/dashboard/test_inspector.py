@@ -45,8 +45,7 @@ def drawn(monkeypatch):
     ways = [explain.METHODS["gradcam"], explain.METHODS["occlusion"]]
     monkeypatch.setattr(explain, "heatmap", heatmap)
     monkeypatch.setattr(explain, "methods_of", lambda id: ways)
-    crop = np.full((32, 32, 3), 99, np.uint8)
-    effect = explain.Effect(crop, 0.9, 0.4, 0.8, 0.1)
+    effect = explain.Effect(np.full((32, 32, 3), 99, np.uint8), 0.9, 0.4, 0.8, 0.1)
     monkeypatch.setattr(explain, "effect", lambda heat, model: effect)
     pictures._heatmaps.clear()
     for kept in (pictures.methods, pictures.effect, pictures.traces):
@@ -180,6 +179,5 @@ def test_an_older_result_says_why_it_has_none(clip):
 
 def test_hostile_words_stay_words():
     words = {"title": "<b>x</b> [a](javascript:b)", "value": "**1**", "how_to_read": "`x`"}
-    signal = Signal(id="x", reading="usual", **words)
-    row = signal_tab.table([signal]).iloc[0]
+    row = signal_tab.table([Signal(id="x", reading="usual", **words)]).iloc[0]
     assert "[a](" not in row["Signal"] and "**1**" not in row["Measured"]

@@ -430,8 +430,7 @@ def test_keeping_the_last_seconds(at, browser, jobs, monkeypatch):
     browser.send(3)
     at.button(key="live-keep-frames").click().run()
     assert "The last seconds are being analyzed." in text(at)
-    key = at.session_state["live-kept"]
-    job = session.application().find(OWNER, key)
+    job = session.application().find(OWNER, at.session_state["live-kept"])
     assert job.name.endswith("-last.mp4") and job.has_media
     assert "Nothing is recorded but the seconds you kept." in caption(at.run())
 
@@ -515,8 +514,7 @@ def test_words_from_outside_are_escaped():
     bad = "<b onclick=x>"
     state = made_state(reading=replace(reading(), text=bad, person=bad))
     assert bad not in cards.now(state, LIMITS, running=True)
-    found = link.Finding("camera", "bad", bad)
-    assert bad not in cards.connection([found], bad)
+    assert bad not in cards.connection([link.Finding("camera", "bad", bad)], bad)
 
 
 @pytest.mark.parametrize("palette", [LIGHT, DARK])

@@ -249,7 +249,6 @@ def test_a_comparison_that_comes_later_reaches_the_rows_of_a_batch(jobs):
     )
     known: dict[str, BatchRow] = {}
     assert [row.label for row in service.rows(scope, batch, known)] == [Label.REAL]
-    job = jobs.find(record.id, scope)
-    jobs.update(job, lambda analysis: compared(analysis, FACE))
+    jobs.update(jobs.find(record.id, scope), lambda analysis: compared(analysis, FACE))
     assert [row.label for row in service.rows(scope, batch, known, fresh=True)] == [Label.FAKE]
     assert known[record.id].proof == Proof(kind=ProofKind.COPY, name="press.mp4")

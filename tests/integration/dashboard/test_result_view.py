@@ -91,8 +91,7 @@ def show(path, analysis=None, name="a.webm"):
 
 def change(analysis, question, **changes):
     """Change what decides a question."""
-    before = analysis.ensembles[question]
-    analysis.ensembles[question] = before.model_copy(update=changes)
+    analysis.ensembles[question] = analysis.ensembles[question].model_copy(update=changes)
 
 
 def moment(at):
@@ -640,8 +639,7 @@ def test_the_bars_sum_to_the_combined_number_as_printed(whole, fake, people):
 
 def test_a_model_without_a_score_keeps_its_row(clip):
     assert pulls.silent(make_analysis()) == [("MesoNet-4", "gave no score, not counted")]
-    page = texts(show(clip))
-    assert "gave no score, not counted" in page
+    assert "gave no score, not counted" in texts(show(clip))
     off = decide(make_analysis(), models=["sbi", "xcep"])
     assert ("VideoMAE", "not counted: switched off") in pulls.silent(off)
 

@@ -239,8 +239,7 @@ def test_each_question_may_be_wrong_about_the_next_clip():
 
 
 def test_where_the_second_promise_cannot_be_kept_nothing_is_called_untouched():
-    rng = np.random.default_rng(0)
-    weak = operating_points.operate(held(rng, 12, 20, 0.4, 0.5))
+    weak = operating_points.operate(held(np.random.default_rng(0), 12, 20, 0.4, 0.5))
     assert not weak.targets_met and weak.limits[FACE][0] == -np.inf
     assert weak.elsewhere.alarms <= 0.05 and weak.elsewhere.missed == 0.0
 

@@ -122,8 +122,7 @@ def test_an_upright_crop_follows_size_and_place_and_does_not_turn():
     turned = cut(stripes, box, SPEC.crop, moved(LANDMARKS, 1, 0, 0, 0.4)).astype(float)
     assert turned.std(0).mean() < 1 < turned.std(1).mean(), "the stripes still stand"
 
-    soft = cv2.GaussianBlur(pictures()[1], (0, 0), 3)
-    frame = cv2.resize(soft, (400, 400))
+    frame = cv2.resize(cv2.GaussianBlur(pictures()[1], (0, 0), 3), (400, 400))
     double = cv2.resize(frame, (800, 800), interpolation=cv2.INTER_CUBIC)
     one = cut(frame, box, SPEC.crop, LANDMARKS).astype(float)
     # Pixel centers of the doubled picture lie half a pixel further.

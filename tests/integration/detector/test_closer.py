@@ -134,8 +134,7 @@ def test_every_shot_gets_a_moment_and_no_more_than_asked_for():
     assert media.with_every_shot(even, [(0.0, 10.0)], 5) == tuple(even)
     # More shots than moments: the longest ones first, and still no more than asked for.
     many = [(float(n), n + 0.5) for n in range(40)]
-    few = media.with_every_shot(even, many, 8)
-    assert len(few) == 8
+    assert len(media.with_every_shot(even, many, 8)) == 8
 
 
 def test_coverage_of_parts_and_pictures(long_clip):
@@ -168,8 +167,7 @@ def test_a_short_clip_is_looked_at_as_before(analyzer, make_clip):
     out = analyzer.analyze(path, Settings(frames=6))
     assert out.timestamps == pytest.approx([0.5, 1.5, 2.5, 3.5, 4.5, 5.5])
     assert (out.coverage.shots, out.coverage.shots_seen) == (2, 2)
-    old = out.model_dump(exclude={"coverage"})
-    assert Analysis.model_validate(old).coverage is None
+    assert Analysis.model_validate(out.model_dump(exclude={"coverage"})).coverage is None
 
 
 def test_moments_go_where_scores_move_or_are_high():
@@ -246,8 +244,7 @@ def test_a_closer_look_can_be_stopped(analyzer, long_clip, wanted):
 def test_a_moment_counts_for_the_time_it_stands_for(analyzer, long_clip):
     closer = Settings(sampling="closer", frames=40, models=ONE)
     out = analyzer.analyze(long_clip, closer, scores_only=True)
-    stands = fusion.stands_for(out)
-    assert len(stands) == len(out.timestamps)
+    assert len(fusion.stands_for(out)) == len(out.timestamps)
     assert fusion.stands_for(analyzer.analyze(long_clip, Settings(frames=8, models=ONE))) == []
     assert fusion.over_time([0.0, 4.0], [], "mean", [3.0, 1.0]) == 1.0
     # Ten looks at one second weigh as much as one look at it.

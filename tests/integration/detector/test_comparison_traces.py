@@ -88,8 +88,7 @@ def test_what_a_program_wrote_is_younger_than_what_a_camera_did(tmp_path):
 
 def test_a_camera_s_name_that_a_program_kept_makes_nothing_older(tmp_path):
     kept = film(tmp_path / "1.mov", **CAMERA)
-    about = media.probe(kept)
-    traces = file_traces.read_traces(kept, about)
+    traces = file_traces.read_traces(kept, media.probe(kept))
     assert traces.camera and traces.writer == "FFmpeg"
     assert told(kept, film(tmp_path / "2.mov")).hints == []
     assert both_ways(kept, film(tmp_path / "3.mov", camera=True), "rewritten").younger == "copy"

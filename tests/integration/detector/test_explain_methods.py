@@ -168,8 +168,7 @@ def test_grad_cam_finds_the_spot(way):
 
 @pytest.mark.parametrize("way", ["gradcam", "gradcam++"])
 def test_grad_cam_reshapes_the_tokens_of_a_transformer(way):
-    model = transformer(RedTokens())
-    maps = cam.draw(model, spotted()[None], way)
+    maps = cam.draw(transformer(RedTokens()), spotted()[None], way)
     assert near(hottest(maps[0]), 8)
 
 
@@ -198,8 +197,7 @@ def test_class_tokens_are_explained_before_the_last_block_they_are_read_after():
 
 
 def test_rollout_follows_attention_to_the_patch():
-    model = transformer(Attentive())
-    maps = attention.rollout(model, spotted()[None])
+    maps = attention.rollout(transformer(Attentive()), spotted()[None])
     assert maps.shape == (1, 8, 8)
     assert np.unravel_index(maps[0].argmax(), (8, 8)) == (SPOT[0] // 8, SPOT[1] // 8)
     assert np.median(maps[0]) < 0.05

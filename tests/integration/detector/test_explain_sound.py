@@ -24,8 +24,7 @@ class Tone:
 
 
 def test_what_is_found_is_what_the_model_hears():
-    rng = np.random.default_rng(1)
-    samples = 0.05 * rng.standard_normal(len(TIME))
+    samples = 0.05 * np.random.default_rng(1).standard_normal(len(TIME))
     samples[SAMPLE_RATE : SAMPLE_RATE * 3 // 2] += 0.3 * np.sin(
         2 * np.pi * 3000 * TIME[: SAMPLE_RATE // 2]
     )

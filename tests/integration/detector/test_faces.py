@@ -234,8 +234,7 @@ def test_a_frame_too_small_for_a_face(mtcnn, size):
 
 @pytest.mark.parametrize("width", [40, 60, 120, 300])
 def test_a_face_of_any_size_in_a_large_frame(mtcnn, width):
-    frame = shot((1280, 720), ((900, 330), head(width)))
-    (face,) = mtcnn.detect(frame, 40)
+    (face,) = mtcnn.detect(shot((1280, 720), ((900, 330), head(width))), 40)
     assert middle(face) == pytest.approx((900, 330), abs=0.15 * width)
     assert width_of(face) == pytest.approx(width, rel=0.2)
 

@@ -89,8 +89,7 @@ def words(states):
 
 
 def test_a_switch_changes_the_label_within_the_window(engine):
-    session = engine.open()
-    states = feed(engine, session, 18, lambda t: REAL if t < 8 else FAKE)
+    states = feed(engine, engine.open(), 18, lambda t: REAL if t < 8 else FAKE)
     early, unsure = Label.NOT_APPLICABLE, Label.INCONCLUSIVE
     assert words(states) == [early, unsure, Label.REAL, unsure, Label.FAKE]
     first = next(s.time for s in states if s.reading.label is Label.FAKE)
@@ -190,8 +189,7 @@ def test_a_poor_picture_is_named_and_not_judged(engine, change, code):
         changed[160:164, 240:244] = (255, 0, 255)
         return changed
 
-    session = engine.open()
-    state = feed(engine, session, 3, poor(REAL))[-1]
+    state = feed(engine, engine.open(), 3, poor(REAL))[-1]
     assert [hint.code for hint in state.hints] == [code] and state.hints[0].blocking
     assert state.faces[0].label is Label.NOT_APPLICABLE and state.faces[0].probability is None
     assert state.rates.scored == 0 and state.reading.probability is None
@@ -199,8 +197,7 @@ def test_a_poor_picture_is_named_and_not_judged(engine, change, code):
 
 
 def test_where_no_face_ever_came_the_reading_says_so(engine):
-    session = engine.open()
-    states = feed(engine, session, 6, lambda t: picture() if t < 4 else REAL)
+    states = feed(engine, engine.open(), 6, lambda t: picture() if t < 4 else REAL)
     at = {round(s.time, 2): s.reading for s in states}
     assert at[1.0].text == "Starting."
     assert at[2.4].label is at[3.8].label is Label.NOT_APPLICABLE
@@ -236,8 +233,7 @@ def test_more_faces_than_are_judged_are_counted(engine):
 
 
 def test_people_are_told_apart_and_the_most_suspicious_comes_first(engine):
-    session = engine.open()
-    state = feed(engine, session, 5, picture((40, 160, -1.0), (400, 160, 1.0)))[-1]
+    state = feed(engine, engine.open(), 5, picture((40, 160, -1.0), (400, 160, 1.0)))[-1]
     assert [face.id for face in state.faces] == ["B", "A"]
     assert state.faces[0].label is Label.FAKE and state.faces[1].label is Label.REAL
     assert state.reading.person == "B"
@@ -447,8 +443,7 @@ def test_a_model_that_is_not_here_is_named(engine):
         raise ModelError(f"{id} is not on this computer.")
 
     engine._load = load
-    session = engine.open()
-    state = feed(engine, session, 1, REAL)[-1]
+    state = feed(engine, engine.open(), 1, REAL)[-1]
     notes = [m.note for m in state.models]
     assert notes == ["texture is not on this computer.", "clip is not on this computer."]
     with pytest.raises(UsageError, match="no model"):
@@ -531,8 +526,7 @@ def test_boxes_move_between_searches(engine):
 
 
 def test_the_overlay_says_each_label_by_more_than_color(engine):
-    session = engine.open()
-    state = feed(engine, session, 5, FAKE)[-1]
+    state = feed(engine, engine.open(), 5, FAKE)[-1]
     plain = live.Style(colors=dict.fromkeys(Label, (200, 200, 200)))  # a picture in grey
     drawn = {}
     for label in Label:
@@ -550,8 +544,7 @@ def test_the_overlay_says_each_label_by_more_than_color(engine):
 
 
 def test_the_overlay_mirrors_scales_and_is_quick(engine):
-    session = engine.open()
-    state = feed(engine, session, 4, picture((100, 160, 1.0)))[-1]
+    state = feed(engine, engine.open(), 4, picture((100, 160, 1.0)))[-1]
     frame = picture((100, 160, 1.0))
     mirrored = live.draw(frame, state, time=state.time, mirror=True)
     orange = np.array(live.Style().colors[state.faces[0].label])

@@ -60,8 +60,7 @@ def refusal(path):
     """The error that a file meets, with no descriptor left open behind it."""
     before = os.listdir("/proc/self/fd")
     with pytest.raises(MediaError) as caught:
-        found = probe(path)
-        list(decode(path, found, [0.0], notes=[]))
+        list(decode(path, probe(path), [0.0], notes=[]))
     assert len(os.listdir("/proc/self/fd")) == len(before)
     assert caught.value.message.endswith(".") and len(caught.value.message) < 140
     assert "\n" not in caught.value.message
@@ -310,8 +309,7 @@ def test_one_endless_group_of_pictures(make_clip, decoded):
 
 def test_cancel_stops_at_once(face_clip):
     cancel = threading.Event()
-    found = probe(face_clip)
-    frames = decode(face_clip, found, [0.0, 0.5, 1.0], notes=[], cancel=cancel)
+    frames = decode(face_clip, probe(face_clip), [0.0, 0.5, 1.0], notes=[], cancel=cancel)
     next(frames)
     cancel.set()
     with pytest.raises(Canceled):
@@ -1244,8 +1242,7 @@ def test_a_size_that_changes_on_the_way_is_framed(make_clip):
     late, _ = frames_of(path, [1.5])
     assert np.array_equal(late[0].rgb, frames[1].rgb)
     (tmp_path := path.parent / "copy").mkdir()
-    copy = room.playable(path, probe(path), tmp_path)
-    played, _ = frames_of(copy, [0.5, 1.5, 2.5])
+    played, _ = frames_of(room.playable(path, probe(path), tmp_path), [0.5, 1.5, 2.5])
     again = lit_sizes([frame.rgb for frame in played])
     assert np.abs(np.subtract(again, shapes)).max() <= 4
     with open_media(path) as opened:

@@ -31,8 +31,7 @@ def crops(monkeypatch):
 
 def analyzed(path, people):
     """Analyze a clip of the portrait, once or twice beside itself."""
-    face = data.astronaut()[:360, :320]
-    row = np.concatenate([face] * people, axis=1)
+    row = np.concatenate([data.astronaut()[:360, :320]] * people, axis=1)
     size = row.shape[1::-1]
     write_clip(path, seconds=4, size=size, picture=lambda n: np.roll(row, n // 20, axis=1))
     settings = Settings(frames=FRAMES, models=["texture", *BOTH])

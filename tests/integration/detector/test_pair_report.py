@@ -55,8 +55,7 @@ def test_it_names_both_files_the_answer_the_figures_and_the_limits(found, pdf):
 
 
 def test_it_shows_both_where_most_differs(content, pdf):
-    moments = content.comparison.moments
-    most = max(moments, key=lambda moment: moment.excess)
+    most = max(content.comparison.moments, key=lambda moment: moment.excess)
     kinds = [figure.kind for figure in content.figures]
     assert kinds == ["copy", "original", "heat"]
     assert f"{most.time:.2f} s" in content.figures[0].caption

@@ -417,8 +417,7 @@ def test_files_cut_short_do_not_break_it(cut, tmp_path):
     info = media.probe(clip)
     data = clip.read_bytes()
     clip.write_bytes(data[: max(cut, len(data) // 3)])
-    found = inspect(clip, info)
-    assert isinstance(found, Provenance)
+    assert isinstance(inspect(clip, info), Provenance)
 
 
 def test_inspecting_opens_nothing_for_writing(picture):

@@ -219,8 +219,7 @@ def decided(*trials, fake=True):
 
 @pytest.mark.parametrize("fake", [True, False])
 def test_a_verdict_that_turns_around_is_none(fake):
-    plain = make_analysis(fake=fake).verdict.label
-    assert plain is (Label.FAKE if fake else Label.REAL)
+    assert make_analysis(fake=fake).verdict.label is (Label.FAKE if fake else Label.REAL)
     after = decided(trial("crf-32", 0.1 if fake else 0.9), fake=fake)
     assert after.verdict.label is Label.INCONCLUSIVE
     assert after.verdict.reasons[0].code is ReasonCode.FRAGILE
@@ -247,8 +246,7 @@ def test_other_thresholds_judge_the_trials_again():
     analysis = decided(trial("blur-2", 0.6))
     assert analysis.robustness.fragile
     lower = analysis.verdict.thresholds.model_copy(update={"high": 0.5, "custom": True})
-    moved = decide(analysis, thresholds=lower)
-    assert not moved.robustness.fragile
+    assert not decide(analysis, thresholds=lower).robustness.fragile
 
 
 def test_the_tab_starts_trials_and_shows_their_outcome(tmp_path, monkeypatch):
@@ -282,8 +280,7 @@ def test_the_chart_has_a_dot_for_each_score_and_says_it_in_words():
     assert len(drawn.data) == 2  # one line, from the unchanged score to the one that moved
     said = robustness.finding(found).replace("\u00a0", " ")
     assert said == "as it is: 80 %; blur-2: 50 %; mirror: no likelihood."
-    same = tried(trial("blur-2", 0.75))
-    said = robustness_tab.sentence(same, limits)
+    said = robustness_tab.sentence(tried(trial("blur-2", 0.75)), limits)
     assert said == (
         "The verdict of this part is the same under all 1 changes. The likelihood moves by up to "
         "5\u00a0points under blur-2."

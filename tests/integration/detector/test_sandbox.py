@@ -199,8 +199,7 @@ def test_a_bomb_within_the_pixel_limit_is_held_by_memory(strict, tmp_path):
     path = tmp_path / "bomb.png"
     Image.new("LA", (10_000, 10_000)).save(path)
     assert path.stat().st_size < 300_000
-    about = media.probe(path)
-    asked = (about, (0.0,), True)
+    asked = (media.probe(path), (0.0,), True)
     frames = strict.frames(
         media._decode, path, *asked, size=(10_000, 10_000), count=1, notes=[], reads=(path,)
     )

@@ -45,8 +45,7 @@ def trunk(tmp_path_factory):
 
 
 def test_face_and_surroundings_are_described_apart():
-    rng = np.random.default_rng(1)
-    maps = rng.normal(5, 1, size=(2, 3, 10, 10)).astype(np.float32)
+    maps = np.random.default_rng(1).normal(5, 1, size=(2, 3, 10, 10)).astype(np.float32)
     inside = np.zeros((10, 10), bool)
     inside[2:8, 2:8] = True  # 0.6 of the side
 

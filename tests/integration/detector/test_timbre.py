@@ -79,8 +79,7 @@ def test_modulation_finds_how_fast_a_level_changes():
 
 
 def test_moments_are_mean_and_spread():
-    x = torch.tensor([[[0.0], [2.0], [0.0], [2.0]]])
-    mean, spread = timbre.moments(x)[0].tolist()
+    mean, spread = timbre.moments(torch.tensor([[[0.0], [2.0], [0.0], [2.0]]]))[0].tolist()
     assert mean == 1.0
     assert spread == pytest.approx(np.std([0, 2, 0, 2], ddof=1))
 

@@ -135,8 +135,7 @@ def test_a_pseudo_fake_changes_the_face_and_not_its_surroundings(kind):
         ]
     )
     off = np.abs(made / 255 - base / 255).mean(3)
-    inside = off[:, 50:100, 44:84].mean((1, 2))
-    assert (inside > 0.002).mean() > 0.6
+    assert (off[:, 50:100, 44:84].mean((1, 2)) > 0.002).mean() > 0.6
     # What lies beyond the region changes only where the target itself is degraded.
     assert (off[:, :8].mean((1, 2)) < 1e-3).mean() > 0.5
 

@@ -232,8 +232,7 @@ def test_a_cookie_that_can_not_be_ours_is_replaced():
 
 
 def test_a_browser_that_lost_its_cookie_gets_one_with_a_cached_page():
-    one = browser()
-    got = one.get("/", headers={"if-none-match": '"known"'})
+    got = browser().get("/", headers={"if-none-match": '"known"'})
     assert got.status_code == 200
     assert "set-cookie" in got.headers
 

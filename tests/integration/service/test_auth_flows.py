@@ -596,8 +596,7 @@ def test_logs_and_addresses_hold_no_secret(fake, service, app, caplog, ada):
     with pytest.raises(Unreachable):
         service.sign_in(ADA, PASSWORD, HERE)
     fake.down = False
-    seat = service.sessions.find(mine.cookies[SESSION])
-    service.sign_out(seat)
+    service.sign_out(service.sessions.find(mine.cookies[SESSION]))
     secrets = [*fake._access, *fake._refresh, PASSWORD, ADA, mine.cookies[SESSION]]
     told = caplog.text.replace("httpcore", "")
     assert [secret for secret in secrets if secret in told] == []

@@ -81,8 +81,7 @@ def test_a_camera_is_watched_until_the_viewer_ends(crowd, engine, kind, monkeypa
             url = web.url(f"{LOGIN}@{PRIVATE}", "/key-7?token=hush")
         viewer = followed(crowd, url)
         until(lambda: viewer.frames > 5 or viewer.ended)
-        picture = viewer.picture()
-        assert picture.shape == (480, 640, 3)
+        assert viewer.picture().shape == (480, 640, 3)
         assert crowd.find(viewer.token) is viewer and crowd.find("x" * 22) is None
         viewer.end()
         until(lambda: not _watching())

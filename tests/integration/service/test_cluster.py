@@ -59,8 +59,7 @@ def test_a_file_is_analyzed_on_the_cluster(app, clips, alone):
     job = ended(app, submit(app, clips[0], frames=4))
     assert job.state is State.DONE, job.error
     assert job.analysis.seal.holds  # this server's own
-    here = job.analysis.model_copy(update={"seal": None})
-    assert comparable(here) == comparable(alone)
+    assert comparable(job.analysis.model_copy(update={"seal": None})) == comparable(alone)
     assert app.analyzer._analyzer is None, "nothing was loaded here"
     assert app.find(OWNER, job.key).picture
 

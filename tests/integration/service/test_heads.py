@@ -155,8 +155,7 @@ def test_what_one_takes_in_the_other_reads_stops_and_deletes(heads, cluster, cli
     seen = next(f for f in two.get(f"{href}/frames")["frames"] if f["subjects"])
     heat = two.client.get(f"{href}/heatmap/{seen['index']}")
     assert heat.status_code == 200 and heat.content.startswith(b"\xff\xd8"), heat.text
-    report = two.client.get(f"{href}/report.pdf")
-    assert report.content.startswith(b"%PDF")
+    assert two.client.get(f"{href}/report.pdf").content.startswith(b"%PDF")
     copies = [path.name for path in (two.folder / "data" / "uploads").iterdir()]
     assert copies == [sent["id"]] == cluster.keys()
     # Stopped from the other.

@@ -157,8 +157,7 @@ def test_functions_with_more_rights_than_their_caller_have_a_fixed_search_path(d
     ["uuid", "text", "jsonb", "numeric", "timestamptz", "float8", "int4", "int8", "interval"],
 )
 def test_a_temporary_type_runs_nothing_with_more_rights(database, ada, bob, type):
-    id = keep(database, ada)
-    token = link(database, ada, id)
+    token = link(database, ada, keep(database, ada))
     mine = keep(database, bob, done=False)
     database.act_as("authenticated", bob)
     database.run("create temp table ran (role name)")
@@ -579,8 +578,7 @@ def test_a_link_can_not_be_made_to_last_or_turned_to_another_record(database, ad
 
 
 def test_not_even_its_owner_reads_the_hash_of_a_link(database, ada):
-    id = keep(database, ada)
-    link(database, ada, id)
+    link(database, ada, keep(database, ada))
     for claims in ({}, {"app": {"role": "admin"}}):
         database.act_as("authenticated", ada, **claims)
         for statement in ("select hash from shares", "select * from shares"):

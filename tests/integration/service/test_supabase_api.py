@@ -16,8 +16,7 @@ def people(standin):
 
 
 def id_of(client):
-    session = client.auth.get_session()
-    return session.user.id
+    return client.auth.get_session().user.id
 
 
 class TestStore(StoreContract):

@@ -218,8 +218,7 @@ def test_a_link_opens_for_anybody_wherever_its_record_is(project, here, server):
         owner = here.person.id
         share = here.store.share(owner, job.key, HOUR, now)
         here.sign_out()
-        shared = here.app.shared(share.token)
-        assert shared.record == job.key
+        assert here.app.shared(share.token).record == job.key
         if account:
             here.sign_in(account)
         assert here.store.revoke(owner, share.id)

@@ -38,8 +38,7 @@ def test_a_download_outlasts_other_people_s_pages_and_not_for_ever(files, monkey
     id = files.execute_deferred(button).rpartition("/")[2].partition(".")[0]
     for _run in range(5):  # of anybody's script
         files.remove_orphaned_files()
-    kept = files.read_file(id)
-    assert kept.content == b"%PDF"
+    assert files.read_file(id).content == b"%PDF"
     now += _compat.DOWNLOAD_SECONDS + 1
     files.remove_orphaned_files()
     assert files.read_file(id) is None

@@ -535,8 +535,7 @@ def test_an_inconclusive_file_leans_by_what_such_scores_meant(score, share, lean
 def test_odds_are_level_beyond_what_was_measured_and_missing_where_few_clips_are():
     made = analysis([track("A", with_scores(*[sigmoid(6.0)] * 5))])
     made.ensembles[FACE].odds = TABLE
-    answer = decide(made).verdict.answers[FACE]
-    assert answer.odds.share == 0.7
+    assert decide(made).verdict.answers[FACE].odds.share == 0.7
     made.ensembles[FACE].odds = [p.model_copy(update={"clips": 12}) for p in TABLE]
     assert decide(made).verdict.answers[FACE].odds is None
     picture = analysis([track("A", with_scores(0.5))], kind="image", duration=None)

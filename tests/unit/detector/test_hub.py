@@ -118,8 +118,7 @@ def test_names_of_transformers_4_are_read(tmp_path):
 
 def test_a_single_logit_is_of_fake(tmp_path):
     config = {**VIT, "num_labels": 1}
-    spec = entry(config, None, fake_index=1)
-    model = hub.load(spec, saved(tmp_path, config), "cpu")
+    model = hub.load(entry(config, None, fake_index=1), saved(tmp_path, config), "cpu")
     logits = model.forward(model.preprocess(picture("input_face_224.png"))[None])
     assert logits.shape == (1, 1)
     torch.testing.assert_close(model.p_fake(logits), logits[:, 0].sigmoid())

@@ -26,8 +26,7 @@ def clip(tmp_path):
 
 
 def test_each_scene_gives_its_sharpest_picture_and_a_blank_one_none(clip):
-    info = media.probe(clip)
-    frames = keyframes(clip, info)
+    frames = keyframes(clip, media.probe(clip))
     assert len(frames) == 3
     assert [int(frame.time // 2) for frame in frames] == [0, 1, 2]
     for frame in frames:

@@ -236,8 +236,7 @@ def test_the_pace_follows_what_work_costs():
     tight = schedule.plan(heavy, models, 0.7, 25)
     assert tight.model_every["clip"] == 2 and tight.model_every["texture"] == 1
     assert 1 / tight.score_every >= 0.99 * schedule.BEST_SCORED
-    less = schedule.plan(heavy, models, 0.2, 25)
-    assert less.model_every["clip"] == schedule.SELDOM
+    assert schedule.plan(heavy, models, 0.2, 25).model_every["clip"] == schedule.SELDOM
     # A model of few moments scores once a second, also where few frames are scored.
     usual = {"clip": schedule.SELDOM, "texture": 1}
     for share in (1.4, 0.7, 0.2, 0.1):

@@ -105,8 +105,7 @@ def crops():
 
 def load_made(path, variant):
     write_keras(path, variant)
-    spec = registry.get_spec(f"{variant}-df")
-    return mesonet.load(spec, [path], "cpu")
+    return mesonet.load(registry.get_spec(f"{variant}-df"), [path], "cpu")
 
 
 def test_meso4_computes_what_keras_computes(tmp_path, crops):

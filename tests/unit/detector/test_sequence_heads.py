@@ -205,8 +205,7 @@ def test_a_model_scores_windows_of_crops(name, sequence):
     crop = CROP.model_copy(update={"around": 2.0 if name == "lrcn-fused" else 0.0})
     entry = spec("sequence_heads", id=name, kind="clip", crop=crop, clip_frames=FRAMES)
     trunk = _Colors()
-    network = SequenceNetwork(trunk, made(name, sequence))
-    model = SequenceModel(entry, network, "cpu", trunk)
+    model = SequenceModel(entry, SequenceNetwork(trunk, made(name, sequence)), "cpu", trunk)
     frame = np.random.default_rng(0).integers(0, 256, (400, 420, 3), np.uint8)
     crops = [cut(np.roll(frame, n, 1), (180, 70, 270, 190), crop, POINTS) for n in range(FRAMES)]
     assert crops[0].shape == (224, 448 if crop.around else 224, 3)

@@ -77,8 +77,7 @@ def test_bands_run_from_coarse_to_fine():
 
 
 def test_a_small_face_has_no_spectrum():
-    small = at(textured(), (100.0, 100.0, 160.0, 180.0))
-    assert frequency.face_plane(small) is None
+    assert frequency.face_plane(at(textured(), (100.0, 100.0, 160.0, 180.0))) is None
 
 
 def test_the_cut_between_two_faces_is_found():

@@ -24,8 +24,7 @@ def train(at, seconds=20.0, lasts=0.2):
 
 def test_a_train_of_blinks_is_counted():
     planted = [2.0, 4.5, 7.1, 10.0, 10.8, 13.3, 17.0]
-    found = blinks.find(*train(planted))
-    assert np.allclose(found, planted, atol=0.12)
+    assert np.allclose(blinks.find(*train(planted)), planted, atol=0.12)
 
 
 def test_looking_down_closing_the_eyes_and_noise_are_no_blinks():
@@ -120,8 +119,7 @@ def test_a_swap_of_identity_in_the_middle_of_a_track_is_seen(shared):
     rng = np.random.default_rng(0)
 
     def portraits(path, count):
-        info = media.probe(path)
-        frame = media.frame_at(path, info, 0.0)
+        frame = media.frame_at(path, media.probe(path), 0.0)
         small = min(1.0, 900 / max(frame.rgb.shape))
         rgb = cv2.resize(frame.rgb, None, fx=small, fy=small, interpolation=cv2.INTER_AREA)
         face = max(detector.detect(rgb, 40), key=lambda f: f.box[2] - f.box[0])

@@ -54,8 +54,7 @@ def test_usual_material_keeps_its_odds_and_verdicts():
 @pytest.mark.parametrize("score", [0.02, 0.35, 0.5, 0.65, 0.95])
 def test_unlike_material_has_a_caveat_and_neither_odds_nor_lean(kind, score):
     out = decide(made(kind, score)).verdict
-    answer = out.answers[Question.MANIPULATION]
-    assert answer.odds is None and out.lean in (None, Lean.NONE)
+    assert out.answers[Question.MANIPULATION].odds is None and out.lean in (None, Lean.NONE)
     named = [c.params["kind"] for c in out.caveats if c.code is CaveatCode.UNMEASURED_MATERIAL]
     assert named == [kind] and any("How often it errs" in text for text in out.limits)
     assert out.label is not Label.REAL or (kind in LOSES and score < LIMITS.low)

@@ -193,8 +193,7 @@ def test_evidence_is_added_and_a_factor_counts_a_model_more_often():
     out = decide(made, weights={"one": 0.5, "two": 4.0})
     assert out.verdict.probability == pytest.approx(sigmoid(1.0 + 1.0))
     assert out.verdict.answers[Question.MANIPULATION].basis is Basis.SUBSET
-    untouched = decide(made, weights={"one": 1.0, "two": 1.0})
-    assert untouched.verdict == decide(made).verdict
+    assert decide(made, weights={"one": 1.0, "two": 1.0}).verdict == decide(made).verdict
 
 
 def test_an_uncalibrated_model_is_shown_but_not_counted():
@@ -293,8 +292,7 @@ def test_whom_only_a_clip_model_judged_is_read_from_few_frames_too():
 
 def test_reasons_name_the_models_finding_moment_and_what_else_could_cause_it():
     faces = with_scores(0.6, 0.8, 0.97, 0.9, 0.5, 0.8)
-    out = decide(analysis([track("A", faces)]))
-    reason = out.verdict.reasons[0]
+    reason = decide(analysis([track("A", faces)])).verdict.reasons[0]
     assert reason.text == "Traces that one knows"
     assert reason.time == 1.0
     assert "00:00 to 00:01" in reason.detail
@@ -303,8 +301,7 @@ def test_reasons_name_the_models_finding_moment_and_what_else_could_cause_it():
 
 def test_custom_thresholds_and_too_few_models():
     made = analysis([track("A", with_scores(*[0.6] * 5))])
-    custom = Thresholds(low=0.2, high=0.5, custom=True)
-    out = decide(made, thresholds=custom)
+    out = decide(made, thresholds=Thresholds(low=0.2, high=0.5, custom=True))
     assert out.verdict.label == Label.FAKE
     assert out.verdict.thresholds.custom
     lonely = analysis([track("A", with_scores(*[0.99] * 5))], min_models=2)
@@ -530,8 +527,7 @@ def test_a_calibrated_model_that_somebody_chose_alone_decides(raw, label):
 @pytest.mark.parametrize("asked", [None, ["mine"]])
 def test_an_uncalibrated_model_decides_alone_by_its_own_threshold(raw, label, asked):
     mine = model("mine", calibration=None)
-    own = own_threshold(mine)
-    made = shipped(raw, mine, asked=asked, own=own)
+    made = shipped(raw, mine, asked=asked, own=own_threshold(mine))
     assert decide(made).verdict.label is label and decide(made).verdict.thresholds.own
     assert not missing(made)
 
@@ -582,8 +578,7 @@ def test_a_mix_counts_its_models_with_its_weights():
     scored = [m.id for m in plain.models if m.counted]
     alone = decide(plain, ensemble=CustomEnsemble(models=scored[:1]))
     assert [m.id for m in alone.models if m.counted] == scored[:1]
-    track = alone.judged[0]
-    answer = track.answers[alone.verdict.question]
+    answer = alone.judged[0].answers[alone.verdict.question]
     assert answer.probability is not None
     both = decide(plain, ensemble=CustomEnsemble(models=scored[:2], weights={scored[0]: 3.0}))
     assert {m.id for m in both.models if m.counted} == set(scored[:2])

@@ -52,8 +52,7 @@ def test_a_project_is_enough(monkeypatch):
 @pytest.mark.parametrize("key", ["sb_publishable_abc", token("anon")])
 def test_keys_of_both_forms(monkeypatch, key):
     settle(monkeypatch, SUPABASE_ANON_KEY="", SUPABASE_PUBLISHABLE_KEY=key)
-    kept = accounts()
-    assert kept.key == key
+    assert accounts().key == key
 
 
 @pytest.mark.parametrize("key", ["sb_secret_abc", token("service_role")])

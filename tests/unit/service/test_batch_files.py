@@ -128,8 +128,7 @@ def test_a_full_disk_is_said(uploads, tmp_path, monkeypatch):
 
 
 def test_a_file_is_read_from_where_it_stands(uploads, tmp_path):
-    content = zipped(tmp_path, {"a.png": picture()})
-    source = io.BytesIO(b"before" + content)
+    source = io.BytesIO(b"before" + zipped(tmp_path, {"a.png": picture()}))
     source.seek(6)
     names: Sequence[str] = [
         one.name for one in opened(IncomingFile(source, "a.zip"), uploads, most=9, largest=MB)

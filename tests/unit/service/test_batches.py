@@ -190,8 +190,7 @@ def test_a_file_that_is_none_is_a_row_at_once_and_never_run(open_bench, analyzer
     batch = bench.bring("clip", "other", "notes")
     until(lambda: bench.states(batch)[2] is State.FAILED)
     assert _failed() - before == 1
-    rows = bench.service.rows(bench.scope, batch)
-    assert rows[2].error == "This file is text."
+    assert bench.service.rows(bench.scope, batch)[2].error == "This file is text."
     analyzer.go.set()
     until(lambda: bench.state(batch) is BatchState.DONE)
     assert analyzer.begun == ["clip", "other"]
@@ -201,8 +200,7 @@ def test_what_may_not_be_brought_says_why_in_its_row(bench, monkeypatch):
     monkeypatch.setattr(module, "MAX_FILES", 2)
     batch = bench.bring("a", "b", "c")
     assert [bool(item.refused) for item in batch.items] == [False, False, True]
-    refused = batch.items[2].refused
-    assert refused["message"] == "A batch has 2 files at most."
+    assert batch.items[2].refused["message"] == "A batch has 2 files at most."
     reader = RequestContext(Principal("reader", PrincipalKind.USER, Role.VIEWER))
     scope = RecordScope("reader", bench.jobs.store)
     theirs = bench.service.bring(
@@ -239,8 +237,7 @@ def test_an_archive_with_more_than_a_batch_takes_loses_none_of_the_first(
     batch = bench.bring_files(("zero", b"zero"), ("five.zip", archive))
     assert [item.analysis is not None for item in batch.items] == [True, True, True, False]
     assert batch.items[3].refused["message"].startswith("3 more files are in it")
-    more = bench.bring("late", id=batch.id)
-    assert more.items[-1].refused["code"] == "too_many_files"
+    assert bench.bring("late", id=batch.id).items[-1].refused["code"] == "too_many_files"
 
 
 def test_each_file_of_an_archive_counts_as_one_that_was_brought(bench, monkeypatch, tmp_path):

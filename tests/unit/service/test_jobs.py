@@ -194,8 +194,7 @@ def test_again_keeps_the_address_and_takes_new_settings(jobs, analyzer):
     wait(second)
     assert second.analysis.settings.min_face == 16
     assert job.state in (State.CANCELED, State.DONE)
-    saved = jobs.store.analysis(LOCAL, job.key)
-    assert saved.settings.min_face == 16
+    assert jobs.store.analysis(LOCAL, job.key).settings.min_face == 16
 
 
 def test_a_bad_file_is_explained_in_the_libraries_words(make, analyzer):
@@ -324,8 +323,7 @@ def test_a_file_whose_task_is_not_taken_is_not_kept(jobs, monkeypatch, refusal):
 
 def test_who_looks_while_a_file_is_put_in_line_does_not_undo_it(jobs, analyzer, monkeypatch):
     analyzer.go.clear()
-    source = io.BytesIO(b"one")
-    job = jobs.submit(source, "one.mp4", Settings(), local(jobs), start=False)
+    job = jobs.submit(io.BytesIO(b"one"), "one.mp4", Settings(), local(jobs), start=False)
     looks: list[Job] = []
     restore = jobs._restore
 
@@ -340,8 +338,7 @@ def test_who_looks_while_a_file_is_put_in_line_does_not_undo_it(jobs, analyzer, 
         now=datetime.now(UTC),
     )  # fmt: skip
     monkeypatch.setattr(jobs, "_restore", slow)
-    found = jobs.find(job.key, local(jobs))
-    assert found.active
+    assert jobs.find(job.key, local(jobs)).active
     analyzer.go.set()
     until(lambda: jobs.find(job.key, local(jobs)).state is State.DONE)
 
@@ -400,8 +397,7 @@ def test_a_full_line_leaves_an_analysis_interrupted(make, analyzer):
     lose(first)
     second = make(waiting=0)
     second._tasks.recover()
-    found = second.find(job.key, local(second))
-    assert found.state is State.INTERRUPTED
+    assert second.find(job.key, local(second)).state is State.INTERRUPTED
 
 
 def test_a_file_whose_record_cannot_be_written_is_not_kept(jobs, monkeypatch):
@@ -441,8 +437,7 @@ def test_the_same_question_is_answered_once(jobs, analyzer):
 
 def test_an_answer_outlives_its_file_and_takes_the_new_one(jobs):
     first = done(jobs, "one")
-    now = datetime.now(UTC)
-    jobs.sweep(DAY, 30 * DAY, now=now + 2 * DAY)
+    jobs.sweep(DAY, 30 * DAY, now=datetime.now(UTC) + 2 * DAY)
     found = jobs.find(first.key, local(jobs))
     assert found.analysis is not None and not found.has_media
     assert jobs.rerun(first.key, Settings(), local(jobs)) is None
@@ -477,8 +472,7 @@ def test_what_failed_in_part_is_not_given_again(jobs, analyzer, monkeypatch):
     assert not result_cache.reusable(SAMPLE.model_copy(update={"partial": True}))
     monkeypatch.setattr(result_cache, "reusable", lambda analysis: False)
     done(jobs, "one")
-    second = done(jobs, "one")
-    assert second.last_cache_hit is None and len(analyzer.begun) == 2
+    assert done(jobs, "one").last_cache_hit is None and len(analyzer.begun) == 2
 
 
 def test_the_key_is_of_all_that_decides_the_answer(tmp_path, monkeypatch):
@@ -526,8 +520,7 @@ def test_speed_is_learned_and_nothing_is_guessed(tmp_path):
     assert speed.estimate(32, ["sbi"]) is None
     ran = SAMPLE.model_copy(update={"timings": {"total": 40.0}})
     speed.learn(ran)
-    whole = speed.estimate(32, ["sbi", "xcep", "clip"])
-    assert whole == pytest.approx(40.0, rel=0.01)
+    assert speed.estimate(32, ["sbi", "xcep", "clip"]) == pytest.approx(40.0, rel=0.01)
     one = speed.estimate(32, ["sbi"])
     assert 5 < one < 25
     assert speed.estimate(64, ["sbi"]) == pytest.approx(2 * one)

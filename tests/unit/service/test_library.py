@@ -277,8 +277,7 @@ def test_a_server_looks_at_the_folders_that_are_watched_at_the_moment(library, c
         assert {one.source for one in library.store.list(ALICE)} == {str(one) for one in folders}
         shutil.rmtree(second)
         until(lambda: watcher.state(str(second)).error)
-        error = watcher.state(str(second)).error
-        assert "There is no folder" in error.message
+        assert "There is no folder" in watcher.state(str(second)).error.message
         second.mkdir()  # as a drive that is there again
         until(lambda: watcher.state(str(second)).error is None)
     finally:

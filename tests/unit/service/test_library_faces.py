@@ -127,8 +127,7 @@ def test_few_faces_are_looked_for_of_much_footage(library, clips, monkeypatch):
     prints = fingerprint(clips["one"])
     assert len(prints.faces.times) > MAX_FACE_QUERY
     faces = prints.faces
-    rng = np.random.default_rng(0)
-    other = rng.integers(0, 256, prints.hashes.shape, dtype=np.uint8)
+    other = np.random.default_rng(0).integers(0, 256, prints.hashes.shape, dtype=np.uint8)
     kept = Prints(prints.times, other, faces.times, faces.hashes)
     library.store.add(ALICE, "a", kept, sha256="0" * 64, source="")
     [match] = library.search(ALICE, prints)

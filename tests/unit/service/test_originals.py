@@ -51,8 +51,7 @@ def pair(app):
 
 def stored(app, context, job):
     scope = app.scope(context)
-    analysis = scope.store.analysis(scope.owner, job.key)
-    return analysis.comparison
+    return scope.store.analysis(scope.owner, job.key).comparison
 
 
 def test_a_finding_is_added_to_the_copy_alone_and_changes_nothing_else(app, finds):
@@ -151,8 +150,7 @@ def test_who_only_has_the_address_changes_nothing_of_it(app, finds):
     ):
         with pytest.raises(InputError, check=lambda e: e.code == "not_yours"):
             change()
-    after = app.find(GUEST, theirs.key)
-    assert after.record.run == run
+    assert app.find(GUEST, theirs.key).record.run == run
     assert app.scope(GUEST).store.analysis(GUEST.principal.id, theirs.key) == before
     assert app.originals.found(STRANGER, seen) is None
     # An account that was this guest before it signed in has the same hand on it as then.
@@ -249,8 +247,7 @@ def test_footage_that_was_analyzed_before_is_found_and_nobody_is_accused(real, c
 def test_who_is_the_original_is_said_on_both_pages(real, clips, finds):
     finds(ComparisonFinding.FACE_DIFFERS)
     shared, press = look(real, OWNER, clips["shared"]), look(real, OWNER, clips["press"])
-    assumed = stored(real, OWNER, press)
-    assert assumed.roles_doubtful
+    assert stored(real, OWNER, press).roles_doubtful
     ended(real.originals.compare(OWNER, shared, press))
     assert stored(real, OWNER, press) is None, "it was stated to be the original"
     kept = stored(real, OWNER, shared)
@@ -310,8 +307,7 @@ def test_known_footage_of_a_folder_is_an_original(real, clips, finds):
     found, kept = real.originals.found(OWNER, shared), stored(real, OWNER, shared)
     assert found.source == str(clips["press"].parent.resolve())
     assert kept.accuses and kept.original_media.name == "press.mp4"
-    scope = real.scope(OWNER)
-    brought = real.originals.import_known(OWNER, scope, found, Settings())
+    brought = real.originals.import_known(OWNER, real.scope(OWNER), found, Settings())
     assert brought.record.sha256 == found.match_sha256
     guest = real.scope(GUEST)
     assert real.originals.import_known(GUEST, guest, found, Settings()) is None, (

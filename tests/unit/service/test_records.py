@@ -50,8 +50,7 @@ def test_a_name_is_shown_as_it_is_written(store, named, shown):
     with store.database.writing() as connection:
         row = tables.records.c.id == record.id
         connection.execute(tables.records.update().where(row).values(name=named))
-    read = store.get(LOCAL, record.id)
-    assert read.name == shown
+    assert store.get(LOCAL, record.id).name == shown
     assert BatchItem(name=f"folder/{named}").name.startswith("folder/")
     assert not set(BatchItem(name=named).name) & set("\u202e\u2066\u2069\n")
 

@@ -144,8 +144,7 @@ def test_the_sentence_of_a_comparison_is_sealed(store, tmp_path):
 def test_the_place_is_sealed_and_left_out_without_breaking_it(store, tmp_path):
     record = kept(store, SAMPLE.model_copy(update={"provenance": PLACE}))
     assert set(who(store, record)) == {ResultOrigin.HERE}
-    link = store.share(LOCAL, record.id, TTL, NOON)
-    shared = store.shared(link.token, NOON)
+    shared = store.shared(store.share(LOCAL, record.id, TTL, NOON).token, NOON)
     assert shared.analysis.seal.place is None  # by it a place could be guessed
     assert record.id not in shared.analysis.model_dump_json()  # it opens more than reading
     rewrite(tmp_path, record, lambda tree: tree["provenance"]["place"].update(latitude=0.0))
@@ -282,8 +281,7 @@ def test_a_stranger_can_check_a_result(store, tmp_path, capsys):
 
 def test_what_is_added_to_our_own_is_sealed_again_and_to_no_others(record, store):
     ours = store.analysis(LOCAL, record.id)
-    more = ours.model_copy(update={"partial": True})
-    again = store.seals.seal_again(record, ours, more)
+    again = store.seals.seal_again(record, ours, ours.model_copy(update={"partial": True}))
     assert store.update_result(LOCAL, record.id, again)
     assert set(who(store, record)) == {ResultOrigin.HERE}
     broken = ours.model_copy(update={"seal": ours.seal.broken()})

@@ -128,8 +128,7 @@ def test_one_calibration_a_server_and_its_clips_go_with_it(tasks, tmp_path):
     assert ended(run).error == "It can't be loaded." and run.reference == ""
     assert not folder.exists() and (run.done, run.total) == (0, 1)
     # One that is stopped before it began.
-    blocker = tasks.scheduler
-    blocker.reserve(2.0)
+    tasks.scheduler.reserve(2.0)
     clips = calibrations.keep_clips([("c.mp4", io.BytesIO(b"x"))])
     go.clear()
     first = calibrations.start(

@@ -483,8 +483,7 @@ def test_a_server_that_stops_offers_again_what_it_was_at(tmp_path):
     assert running.state is waiting.state is State.INTERRUPTED and ends == []
     after = open_tasks(tmp_path)
     for task in (running, waiting):
-        found = after.find(task.id, ANN)
-        assert found.state is State.INTERRUPTED
+        assert after.find(task.id, ANN).state is State.INTERRUPTED
     after.close()
 
 
@@ -537,8 +536,7 @@ def test_another_server_sees_how_far_a_task_is_and_can_stop_it(tmp_path):
         assert tasks.submit_once(again, lambda task: None, ANN).id == "waits"  # it goes on there
         tasks.cancel(seen())
         assert other.stdout.readline() == "canceled\n"
-        found = tasks.find("waits", ANN)
-        assert found.state is State.CANCELED
+        assert tasks.find("waits", ANN).state is State.CANCELED
         tasks.close()
     finally:
         other.kill()
@@ -600,13 +598,11 @@ def test_after_kill_9_every_task_is_done_or_offered_again(tmp_path):
     assert found.state is State.INTERRUPTED and not found.active
     assert found.params == {"models": ["a"]}  # what it takes to run it again
     assert tasks.find("waits", BEN) is None
-    done = tasks.find("done", ANN)
-    assert done.state is State.DONE
+    assert tasks.find("done", ANN).state is State.DONE
     assert tasks.recover() == []  # told once
     tasks.close()
     after = open_tasks(tmp_path)
-    row = after._store.get("waits")
-    assert row.state == "interrupted"
+    assert after._store.get("waits").state == "interrupted"
     after.close()
 
 
