@@ -130,9 +130,8 @@ def test_it_says_the_same(tmp_path):
 def test_refusals_come_through_as_they_are(content, code, tmp_path, apart):
     path = tmp_path / "film.mp4"
     path.write_bytes(content)
-    with pytest.raises(MediaError) as refused:
+    with pytest.raises(MediaError, check=lambda e: e.code == code and e.message.endswith(".")):
         media.probe(path)
-    assert refused.value.code == code and refused.value.message.endswith(".")
 
 
 def test_the_name_says_nothing(tmp_path, apart):
@@ -203,9 +202,8 @@ def test_a_bomb_within_the_pixel_limit_is_held_by_memory(strict, tmp_path):
     frames = strict.frames(
         media._decode, path, *asked, size=(10_000, 10_000), count=1, notes=[], reads=(path,)
     )
-    with pytest.raises(MediaError) as said:
+    with pytest.raises(MediaError, check=lambda e: e.code in ("reader_memory", "undecodable")):
         next(frames)
-    assert said.value.code in ("reader_memory", "undecodable")
 
 
 def test_a_bomb_beyond_it_is_never_decoded(tmp_path, apart):
@@ -264,11 +262,10 @@ def test_one_reader_says_what_a_file_is_and_gives_its_pictures(tmp_path):
     about, frames = media.open_spaced(path, this, (64, 48), media.Spacing(30.0, 0.5, 1.0, 100))
     assert about == media.probe(path)
     assert all(frame.rgb.shape == (48, 64, 3) for frame in frames)
-    with pytest.raises(MediaError) as said:
+    with pytest.raises(MediaError, check=lambda e: e.code in ("index_missing", "undecodable")):
         broken = tmp_path / "broken.mp4"
         broken.write_bytes(path.read_bytes()[:400])
         media.open_spaced(broken, media.identify(broken), (64, 48), media.Spacing(1, 1, 1, 1))
-    assert said.value.code in ("index_missing", "undecodable")
 
 
 @linux

@@ -128,9 +128,8 @@ def test_an_archive_that_lies_about_a_size_ends_at_what_it_said(tmp_path):
         data[data.index(mark) + at : data.index(mark) + at + 4] = struct.pack("<I", 1000)
     path.write_bytes(data)
     (entry,) = read_source(path).entries
-    with pytest.raises(MediaError) as refused:
+    with pytest.raises(MediaError, check=lambda e: e.code in ("bad_archive", "zip_bomb")):
         opened(entry, tmp_path / "out")
-    assert refused.value.code in ("bad_archive", "zip_bomb")
     assert sum(p.stat().st_size for p in (tmp_path / "out").iterdir()) <= 1024**2
 
 

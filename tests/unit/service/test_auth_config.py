@@ -58,9 +58,8 @@ def test_keys_of_both_forms(monkeypatch, key):
 @pytest.mark.parametrize("key", ["sb_secret_abc", token("service_role")])
 def test_a_key_that_passes_by_every_rule_is_refused(monkeypatch, key):
     settle(monkeypatch, SUPABASE_ANON_KEY=key)
-    with pytest.raises(SystemExit, match="publishable") as refused:
+    with pytest.raises(SystemExit, match="publishable", check=lambda e: key not in str(e)):
         accounts()
-    assert key not in str(refused.value)
 
 
 def test_streamlits_secrets_will_do(monkeypatch):
