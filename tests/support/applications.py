@@ -64,9 +64,8 @@ def finds(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
     """Have every comparison come to a finding, without a look at the files."""
 
     def find(finding: ComparisonFinding, **more: Any) -> None:
-        def compare(copy: Path, original: Path, **given: Any) -> Comparison:
-            return compared(given, finding, **more)
-
-        monkeypatch.setattr(comparisons, "compare", compare)
+        monkeypatch.setattr(
+            comparisons, "compare", lambda *files, **given: compared(given, finding, **more)
+        )
 
     return find

@@ -87,11 +87,7 @@ def browser(monkeypatch):
 def engine(jobs):
     made = StandInEngine()
     app = session.application()
-
-    def keep(viewer):
-        recordings.ended(viewer, app.keep_live)
-
-    app.viewers = Viewers(lambda: made, 1, keep)
+    app.viewers = Viewers(lambda: made, 1, lambda viewer: recordings.ended(viewer, app.keep_live))
     return made
 
 

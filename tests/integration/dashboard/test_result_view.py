@@ -6,10 +6,12 @@ import itertools
 import json
 import re
 from datetime import UTC, datetime
+from typing import Any
 from unittest.mock import Mock
 
 import numpy as np
 import pytest
+import streamlit as st
 from PIL import Image
 
 from dashboard import labels, series
@@ -51,7 +53,7 @@ from detector.schema.analysis import (
 from service.records.model import ResultOrigin
 from tests.support import pages
 from tests.support.pages import button, texts
-from tests.support.result_sample import make_analysis, make_clip, make_picture
+from tests.support.result_sample import HEIGHT, WIDTH, make_analysis, make_clip, make_picture
 
 HOSTILE = '<img src=x onerror="alert(1)"> [a](javascript:b).webm'
 
@@ -711,3 +713,26 @@ def test_own_thresholds_are_named_and_can_be_left_aside(clip):
     assert "your own" not in page and "<span>Likely manipulated</span></h2>" in page
     at.button(key="result.k.widget.reset").click().run()
     assert "your own 40 clips" in texts(at)
+
+
+def test_an_animation_moves_until_a_moment_is_chosen(tmp_path, monkeypatch):
+    path = tmp_path / "made.gif"
+    frames = [Image.new("RGB", (WIDTH, HEIGHT), (shade, 40, 50)) for shade in range(0, 150, 10)]
+    frames[0].save(path, save_all=True, append_images=frames[1:], duration=1000)
+    analysis = make_analysis(path)
+    analysis.media.kind, analysis.media.container = "animation", "gif"
+    drawn: list[Any] = []
+    monkeypatch.setattr(st, "image", lambda picture, **_how: drawn.append(picture))
+
+    at = pages.result(path, analysis, "made.gif")
+    assert path in drawn
+    assert not any("can’t play" in caption.value for caption in at.caption)
+
+    drawn.clear()
+    pages.press(at, "Later peak")
+    assert drawn and path not in drawn
+    assert "The frame at 00:" in pages.texts(at)
+
+    drawn.clear()
+    pages.press(at, "Play the animation")
+    assert path in drawn

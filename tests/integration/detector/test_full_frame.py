@@ -59,12 +59,10 @@ SPECS = {
 def models(monkeypatch):
     made = {id: (BrightClip if s.kind == "clip" else Bright)(s) for id, s in SPECS.items()}
     before = registry.load_model
-
-    def load(id, **settings):
-        return made.get(id) or before(id, **settings)
-
     monkeypatch.setattr(registry, "choose", lambda ids: [SPECS[id] for id in ids])
-    monkeypatch.setattr(registry, "load_model", load)
+    monkeypatch.setattr(
+        registry, "load_model", lambda id, **more: made.get(id) or before(id, **more)
+    )
     return made
 
 

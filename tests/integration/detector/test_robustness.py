@@ -251,14 +251,12 @@ def test_other_thresholds_judge_the_trials_again():
 
 def test_the_tab_starts_trials_and_shows_their_outcome(tmp_path, monkeypatch):
     asked: list[str] = []
-
-    def try_robustness(context, job, analysis):
-        asked.append(job.key)
-
     monkeypatch.setenv("UNMASK_DATA", str(tmp_path))
     application = session.application()
     monkeypatch.setattr(application, "find", lambda context, key: SimpleNamespace(key=key))
-    monkeypatch.setattr(application, "try_robustness", try_robustness)
+    monkeypatch.setattr(
+        application, "try_robustness", lambda context, job, analysis: asked.append(job.key)
+    )
     monkeypatch.setattr(explain, "heatmap", lambda *args, **more: None)
     clip = make_clip(tmp_path / "a.webm", fps=2)
     at = pages.result(clip, make_analysis())

@@ -1,6 +1,7 @@
 """Texture of a face and of its surroundings: what is described, how the layer is fitted."""
 
 import json
+from unittest.mock import Mock
 
 import cv2
 import numpy as np
@@ -229,16 +230,14 @@ def test_the_layer_is_learned_and_tells_a_fold_it_never_saw(
     # What it described is kept, and makes the same layer.
     assert len(list((shelf / "faces" / f"video-1.8-{CACHED}-mirror").glob("texture-*.npz"))) == 2
     for describes in ("describe", "describe_made"):
-        monkeypatch.setattr(training, describes, never)
+        monkeypatch.setattr(
+            training, describes, Mock(side_effect=AssertionError("it was described"))
+        )
     again = train(
         small, shelf / "labels.csv", shelf / "again", cache=shelf / "faces", begin=trunk
     )  # fmt: skip
     assert again is not None
     torch.testing.assert_close(load_file(again), load_file(made))
-
-
-def never(*given, **named):
-    raise AssertionError("it was described")
 
 
 def test_without_a_trunk_or_with_another_it_does_not_begin(

@@ -321,15 +321,10 @@ MANIFEST = """<?xml version="1.0"?>
 </Period></MPD>"""
 
 
-def tracks(folder):
-    """A clip of two seconds as two files: its picture and its sound."""
-    write_clip(folder / "picture.mp4", seconds=2)
-    speech.write(folder / "sound.m4a", np.zeros(96_000), rate=48_000, format="mp4")
-    return (folder / "picture.mp4").read_bytes(), (folder / "sound.m4a").read_bytes()
-
-
 def test_separate_tracks_are_joined(web, tmp_path):
-    picture, sound = tracks(tmp_path)
+    write_clip(tmp_path / "picture.mp4", seconds=2)
+    speech.write(tmp_path / "sound.m4a", np.zeros(96_000), rate=48_000, format="mp4")
+    picture, sound = ((tmp_path / f).read_bytes() for f in ("picture.mp4", "sound.m4a"))
     web.answers["/picture.mp4"] = whole(picture, Content_Type="video/mp4")
     web.answers["/sound.m4a"] = whole(sound, Content_Type="audio/mp4")
     manifest = MANIFEST.format(

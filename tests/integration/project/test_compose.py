@@ -46,14 +46,10 @@ def settings(content):
 
 def environment(service, given):
     """What Compose gives a service, by its rules."""
-
-    def fill(found):
-        return given.get(found[1]) or found[2]
-
     wanted = SERVICES[service].get("environment", {})
     passed = {name: given.get(name) for name, value in wanted.items() if value is None}
     filled = {
-        name: re.sub(r"\${(\w+):-([^}]*)}", fill, value)
+        name: re.sub(r"\${(\w+):-([^}]*)}", lambda found: given.get(found[1]) or found[2], value)
         for name, value in wanted.items()
         if value is not None
     }

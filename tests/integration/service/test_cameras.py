@@ -4,6 +4,7 @@ import logging
 import socket
 import threading
 from dataclasses import replace
+from unittest.mock import Mock
 
 import pytest
 
@@ -114,9 +115,7 @@ def test_a_camera_that_is_not_there_is_said_to_the_viewer(crowd, monkeypatch, ca
 
 
 def test_an_error_of_ours_tells_no_address(crowd, monkeypatch, caplog):
-    def broken(self):
-        raise RuntimeError("rtsp://ann:s3cret@camera/key-7")
-
+    broken = Mock(side_effect=RuntimeError("rtsp://ann:s3cret@camera/key-7"))
     monkeypatch.setattr(library.CameraStream, "frames", broken)
     viewer = followed(crowd, f"rtsp://{LOGIN}@{PRIVATE}/key-7")
     until(lambda: viewer.ended)

@@ -456,10 +456,8 @@ def test_a_space_may_be_framed_by_its_host_alone(settings, monkeypatch):
 
 
 def _headers():
-    def page(request):
-        return PlainTextResponse("x", headers={"Referrer-Policy": "no-referrer"})
-
-    app = Starlette(routes=[Route("/", page)])
+    page = PlainTextResponse("x", headers={"Referrer-Policy": "no-referrer"})
+    app = Starlette(routes=[Route("/", lambda request: page)])
     app.add_middleware(hosting.SecureHeaders)
     with TestClient(app) as client:
         return dict(client.get("/").headers)

@@ -434,9 +434,7 @@ def test_why_a_browser_gives_no_camera(person, error, trouble):
 
 
 def test_a_server_that_refuses_says_so_itself(person):
-    def refuse():
-        raise UsageError("No such model.", hint="Choose another.")
-
+    refuse = Mock(side_effect=UsageError("No such model.", hint="Choose another."))
     person.visit.start()
     person.visit.answered({"ask": 1, "error": ""}, refuse)
     assert person.visit.trouble is ConnectionProblem.REFUSED and person.visit.refusal is not None

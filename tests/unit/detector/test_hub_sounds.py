@@ -43,15 +43,12 @@ def saved(folder, config):
     return [folder / "config.json", folder / "model.safetensors"]
 
 
-def model_of(config, processor=PROCESSOR):
-    return HubModel(
+def entry(config, processor=PROCESSOR):
+    model = HubModel(
         repo="somebody/voices", revision="0" * 40, config=config, preprocessor=processor or {},
         files={}, license="mit",
     )  # fmt: skip
-
-
-def entry(config, processor=PROCESSOR):
-    return hub_import.entry(model_of(config, processor))
+    return hub_import.entry(model)
 
 
 @pytest.mark.parametrize("kind", ["wav2vec2", "hubert", "wavlm"])

@@ -216,12 +216,6 @@ def test_a_catalog_entry_with_a_mistake_is_named(bundled):
         registry.manifest()
 
 
-def file_of(id, folder):
-    """A file of made weights."""
-    torch.save(Golden(id).state(), folder / f"{id}.pth")
-    return folder / f"{id}.pth"
-
-
 @pytest.mark.shared
 def test_a_published_file_is_recognized(shared, tmp_path):
     path = shared / "weights" / "mesonet" / "Meso4_F2F.h5"
@@ -232,7 +226,8 @@ def test_a_published_file_is_recognized(shared, tmp_path):
     assert ("meso4-f2f", "cpu") in {(id, device) for id, device, _ in registry.loaded()}
     registry.unload("meso4-f2f")
     assert "meso4-f2f" not in {id for id, _, _ in registry.loaded()}
-    own = registry.load_model("dfb_meso4", weights=file_of("dfb_meso4", tmp_path))
+    torch.save(Golden("dfb_meso4").state(), tmp_path / "made.pth")
+    own = registry.load_model("dfb_meso4", weights=tmp_path / "made.pth")
     assert own.spec.label_order == "unverified" and not own.spec.published
 
 

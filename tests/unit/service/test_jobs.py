@@ -296,7 +296,6 @@ def test_who_has_the_address_may_look_unless_it_is_an_accounts(jobs):
 
 
 def test_a_result_that_cannot_be_saved_is_still_shown(jobs, monkeypatch):
-
     full = RecordsError("There is no room left.")
     monkeypatch.setattr(jobs.store, "finish", Mock(side_effect=full))
     job = done(jobs, "one")
@@ -305,7 +304,6 @@ def test_a_result_that_cannot_be_saved_is_still_shown(jobs, monkeypatch):
 
 @pytest.mark.parametrize("refusal", [QueueFull("3 wait."), RecordsError("The disk is full.")])
 def test_a_file_whose_task_is_not_taken_is_not_kept(jobs, monkeypatch, refusal):
-
     refuse = Mock(side_effect=refusal)
     with monkeypatch.context() as patch:
         patch.setattr(jobs._tasks, "submit", refuse)
@@ -401,7 +399,6 @@ def test_a_full_line_leaves_an_analysis_interrupted(make, analyzer):
 
 
 def test_a_file_whose_record_cannot_be_written_is_not_kept(jobs, monkeypatch):
-
     locked = RecordsError("The records are in use.")
     monkeypatch.setattr(jobs.store, "add", Mock(side_effect=locked))
     with pytest.raises(RecordsError):

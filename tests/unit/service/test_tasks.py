@@ -1,5 +1,6 @@
 """Background work: who comes first, who may see it, and how it ends whatever happens to it."""
 
+import io
 import logging
 import os
 import signal
@@ -15,13 +16,17 @@ from unittest.mock import Mock
 import pytest
 
 from detector.errors import Canceled, InputError, MediaError
+from service import overview
 from service.api.schemas import TaskView
+from service.context import LOCAL, PrincipalKind
 from service.error_reports import fault_of
 from service.records.model import RecordsError, State
+from service.storage.uploads import Uploads
 from service.tasks.executor import NICENESS, Executor, ThreadExecutor
 from service.tasks.scheduler import Scheduler
 from service.tasks.store import TaskStore
 from service.tasks.task import Priority, StepProgress, Task, TaskKind
+from tests.support.servers_contract import ServersContract, clock
 from tests.support.tasks import ADMIN, ANN, BEN, ended, make_tasks
 from tests.support.waiting import PATIENT, until
 
@@ -650,3 +655,38 @@ def test_a_task_and_what_it_starts_give_way_to_pages():
     executor.start("task", work)
     executor.close(10)
     assert seen == [min(before + NICENESS, 19)] * 2 and niceness() == before
+
+
+__all__ = ["clock"]
+
+
+class TestSQLite(ServersContract): ...
+
+
+SLOW = TaskKind("slow", Priority.BATCH, 1.0, Task, max_running=1)
+
+
+def test_tasks_of_everybody_are_seen_what_runs_first(tasks):
+    tasks.register(SLOW)
+    go = threading.Event()
+    first, second = Task(SLOW, LOCAL.id), Task(SLOW, "guest:abcdef")
+    for task in (first, second):
+        tasks.submit(task, lambda task: go.wait(60))
+    until(lambda: first.state is State.RUNNING)
+    assert overview.active(tasks) == [first, second]
+    go.set()
+    until(lambda: not overview.active(tasks))
+
+
+def test_an_owner_is_a_kind_and_a_few_letters():
+    assert overview.owner_kind("local") == (PrincipalKind.LOCAL, "")
+    assert overview.owner_kind("guest:abcdefgh") == (PrincipalKind.GUEST, "abcd")
+    assert overview.owner_kind("key:123456") == (PrincipalKind.KEY, "1234")
+    assert overview.owner_kind("6f1c-22")[0] is PrincipalKind.USER
+
+
+def test_disk_counts_what_people_brought(tmp_path):
+    uploads = Uploads(tmp_path)
+    uploads.add(io.BytesIO(b"x" * 1000), "a.mp4")
+    disk = overview.disk(uploads)
+    assert disk.files == 1000 and 0 < disk.free <= disk.total
