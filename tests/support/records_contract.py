@@ -10,7 +10,6 @@ import pytest
 
 from detector.errors import InputError
 from detector.schema.analysis import (
-    Analysis,
     CustomEnsemble,
     ErrorDetail,
     Label,
@@ -41,7 +40,6 @@ from service.records.model import (
     State,
     Usage,
 )
-from service.records.store import Store
 from service.records.thumbnails import small
 from tests.support.comparisons_contract import made
 from tests.support.result_sample import make_analysis
@@ -54,11 +52,11 @@ SAMPLE = make_analysis()
 PICTURE = small(np.zeros((8, 8, 3), np.uint8))
 
 
-def minutes(count: float) -> timedelta:
+def minutes(count):
     return timedelta(minutes=count)
 
 
-def make(owner: str, number: int = 0, **changes: object) -> Record:
+def make(owner, number=0, **changes):
     moment = NOON + minutes(number)
     base: dict[str, object] = {
         "id": new_id(),
@@ -73,7 +71,7 @@ def make(owner: str, number: int = 0, **changes: object) -> Record:
     return Record.model_validate(base | changes)
 
 
-def result(label: Label = Label.FAKE, probability: float = 0.9, **changes: object) -> Analysis:
+def result(label=Label.FAKE, probability=0.9, **changes):
     question = Question.MANIPULATION
     answer = SAMPLE.verdict.answers[question].model_copy(
         update={"label": label, "probability": probability}
@@ -89,7 +87,7 @@ def result(label: Label = Label.FAKE, probability: float = 0.9, **changes: objec
     return SAMPLE.model_copy(update={"verdict": verdict, **changes})
 
 
-def names(store: Store, owner: str, **query: object) -> list[str]:
+def names(store, owner, **query):
     return [r.name for r in store.search(owner, Query.model_validate(query)).records]
 
 
@@ -97,15 +95,15 @@ class StoreContract:
     """Subclass with a fixture `store`."""
 
     @pytest.fixture
-    def owner(self) -> str:
+    def owner(self):
         return "local"
 
     @pytest.fixture
-    def other(self) -> str:
+    def other(self):
         return "guest:somebody"
 
     @pytest.fixture
-    def others(self, store: Store) -> Store:
+    def others(self, store):
         """The store as the other person has it."""
         return store
 
@@ -474,7 +472,7 @@ class StoreContract:
         assert two.records == 3 and two.bytes - one.bytes == one.bytes - none.bytes
 
     def test_several_threads_lose_nothing(self, store, owner):
-        def work(number: int) -> None:
+        def work(number):
             record = make(owner, number)
             store.add(record)
             store.change(owner, record.id, tags=[f"t{number % 3}"])

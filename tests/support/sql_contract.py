@@ -49,9 +49,7 @@ for _ in range(int(sys.argv[4])):
 """
 
 
-def start_writer(
-    address: str, tag: str, how: str = "lives", count: int = 15
-) -> subprocess.Popen[str]:
+def start_writer(address, tag, how="lives", count=15):
     """Another process that writes records."""
     writer = subprocess.Popen(
         [sys.executable, "-c", WRITER, address, tag, how, str(count)],

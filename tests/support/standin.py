@@ -19,17 +19,15 @@ import secrets
 import subprocess
 import threading
 import time
-from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
 
 import httpx
 import jwt
 import psycopg
 import pytest
 from psycopg.rows import dict_row
-from supabase import Client, ClientOptions, create_client
+from supabase import ClientOptions, create_client
 
 from tests.support.postgres import MIGRATIONS
 from tools import programs
@@ -59,19 +57,19 @@ class Standin:
     secret: str = ""
     database: str = ""
 
-    def client(self, **options: Any) -> Client:
+    def client(self, **options):
         """A client of nobody yet, for one browser session."""
         chosen = ClientOptions(persist_session=False, auto_refresh_token=False, **options)
         return create_client(self.url, self.key, chosen)
 
-    def person(self, email: str | None = None, **options: Any) -> Client:
+    def person(self, email=None, **options):
         """The client of a new account, signed in."""
         client = self.client(**options)
         email = email or f"{secrets.token_hex(6)}@example.org"
         client.auth.sign_up({"email": email, "password": PASSWORD})
         return client
 
-    def sql(self, statement: str, *parameters: Any) -> list[dict[str, Any]]:
+    def sql(self, statement, *parameters):
         """Run a statement as Supabase's SQL editor would: to prepare a case, or to look behind.
         Parameters stand in it as $1, $2, …"""
         if self.database:
@@ -86,7 +84,7 @@ class Standin:
         return answer.json()
 
 
-def token(secret: str, *, lasts: float = 3600, **claims: Any) -> str:
+def token(secret, *, lasts=3600, **claims):
     """A signed token; of the past with a negative `lasts`."""
     now = int(time.time())
     whole = {"iss": "supabase", "iat": now, "exp": now + int(lasts), **claims}
@@ -94,7 +92,7 @@ def token(secret: str, *, lasts: float = 3600, **claims: Any) -> str:
 
 
 @contextmanager
-def serve_bridge() -> Iterator[Standin]:
+def serve_bridge():
     """Start the bridge on a free port of this computer."""
     node, modules = programs.node(), programs.standin()
     if node is None or modules is None:
@@ -138,7 +136,7 @@ def serve_bridge() -> Iterator[Standin]:
 
 
 @pytest.fixture(scope="session")
-def standin() -> Iterator[Standin]:
+def standin():
     """The bridge of this test process, or the project that the environment names."""
     url, key, database = (os.environ.get(name, "") for name in REAL)
     if url or key:

@@ -1,7 +1,6 @@
 """The rules of the style sheet, as tests read them."""
 
 import re
-from collections.abc import Iterator
 from typing import Literal, NamedTuple, get_args
 
 from dashboard.theme import SHEETS, STATIC
@@ -35,7 +34,7 @@ class Rule(NamedTuple):
     css: str
 
 
-def rules() -> list[Rule]:
+def rules():
     """Return every rule of every file, in the order of the cascade.
 
     Raises
@@ -46,7 +45,7 @@ def rules() -> list[Rule]:
     return [rule for name in SHEETS for rule in _of((STATIC / f"{name}.css").read_text("utf-8"))]
 
 
-def _of(text: str) -> Iterator[Rule]:
+def _of(text):
     places = get_args(Where)
     first, *parts = _SEEN.split(text)
     assert "{" not in first, "a rule stands before its @seen"
