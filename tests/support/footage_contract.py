@@ -64,8 +64,7 @@ class FootageContract:
 
     def test_a_page_is_searched_by_names(self, store):
         for number, name in enumerate(("Rally north.mp4", "rally_south.mp4", "100%.mp4")):
-            sha256 = f"{number:064x}"
-            assert store.add(ALICE, name, made(number), sha256=sha256, source="/press")
+            assert store.add(ALICE, name, made(number), sha256=f"{number:064x}", source="/press")
         self.keep(store, BOB, 7)
         files, total = store.page(ALICE, offset=1, limit=1)
         assert [file.name for file in files] == ["rally_south.mp4"] and total == 3

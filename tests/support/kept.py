@@ -43,6 +43,5 @@ def forge(data, id):
         (old,) = db.execute("SELECT analysis FROM results WHERE id = ?", [id]).fetchone()
         tree = json.loads(raw(old))
         tree["verdict"]["probability"] = 0.02
-        changed = packed(json.dumps(tree))
-        db.execute("UPDATE results SET analysis = ? WHERE id = ?", [changed, id])
+        db.execute("UPDATE results SET analysis = ? WHERE id = ?", [packed(json.dumps(tree)), id])
         db.execute("UPDATE records SET probability = 0.02 WHERE id = ?", [id])

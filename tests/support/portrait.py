@@ -23,8 +23,7 @@ def px(length):
 
 @functools.cache
 def portrait():
-    full = skimage.data.astronaut()[:400, :480]
-    return cv2.resize(full, SIZE, interpolation=cv2.INTER_AREA)
+    return cv2.resize(skimage.data.astronaut()[:400, :480], SIZE, interpolation=cv2.INTER_AREA)
 
 
 def moved(rgb, x, y):
@@ -97,8 +96,7 @@ def write(path, frames, crf=20, fps=FPS):
 
 def found_face(frame, detector):
     """The five points of the portrait's face."""
-    faces = detector.detect(frame, 40)
-    return np.array(max(faces, key=lambda f: f.box[2] - f.box[0]).landmarks)
+    return np.array(max(detector.detect(frame, 40), key=lambda f: f.box[2] - f.box[0]).landmarks)
 
 
 def altered(frames, detector, part):

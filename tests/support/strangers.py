@@ -63,8 +63,7 @@ def titled(text):
     info = PngInfo()
     info.add_itxt("Title", text)
     info.add_itxt("XML:com.adobe.xmp", f"<x:xmpmeta xmlns:x='adobe:ns:meta/'>{text}</x:xmpmeta>")
-    picture = Image.fromarray(np.full((64, 64, 3), 128, np.uint8))
-    picture.save(out, "PNG", exif=exif, pnginfo=info)
+    Image.fromarray(np.full((64, 64, 3), 128, np.uint8)).save(out, "PNG", exif=exif, pnginfo=info)
     return out.getvalue()
 
 

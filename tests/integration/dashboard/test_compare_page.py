@@ -68,8 +68,7 @@ def test_differences_name_stretches_longest_first():
         "a": [FAKE, FAKE, FAKE, REAL, FAKE, FAKE],
         "b": [REAL, REAL, FAKE, REAL, UNSURE, UNSURE],
     }
-    times = [0.0, 1.0, 2.0, 3.0, 4.0, 5.0]
-    found = agree.differences(said, times, {"a": "A", "b": "B"}, ONE)
+    found = agree.differences(said, [0.0, 1.0, 2.0, 3.0, 4.0, 5.0], {"a": "A", "b": "B"}, ONE)
     assert [(d.start, d.end) for d in found] == [(0.0, 1.0), (4.0, 5.0)]
     assert found[0].text == "B finds no sign where A says likely manipulated"
     assert "inconclusive" in found[1].text

@@ -390,8 +390,7 @@ def test_a_voice_beside_the_face(at, browser, engine):
     assert voice.closed == 1 and "No sound" not in text(at)
     viewer.hear(object())
     assert len(voice.heard) == 1, "what comes late is dropped"
-    kept = session.application().find(OWNER, viewer.result)
-    assert not kept.has_media
+    assert not session.application().find(OWNER, viewer.result).has_media
 
 
 def test_no_microphone_is_said(at, browser, engine):

@@ -153,8 +153,7 @@ def test_a_link_in_the_address_shows_nothing_but_what_it_leads_to(jobs, key, mon
 def test_a_link_to_a_file_that_could_not_be_judged_offers_no_run(jobs, key):
     analysis = make_analysis().model_copy(update={"subjects": [], "models": []})
     assert jobs.store.update_result(LOCAL, key, decide(analysis))
-    share = jobs.store.share(LOCAL, key, HOUR, datetime.now(UTC))
-    at = page(s=share.token)
+    at = page(s=jobs.store.share(LOCAL, key, HOUR, datetime.now(UTC)).token)
     assert "Could not be judged" in html(at) and buttons(at) == ["Analyze a file"]
 
 

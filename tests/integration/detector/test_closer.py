@@ -58,8 +58,7 @@ def usual(analyzer, long_clip):
 
 @pytest.mark.parametrize("thorough", [False, True])
 def test_shots_are_found_where_the_clip_cuts(long_clip, thorough):
-    about = media.probe(long_clip)
-    found = media.shots(long_clip, about, (0.0, END), 32, thorough=thorough)
+    found = media.shots(long_clip, media.probe(long_clip), (0.0, END), 32, thorough=thorough)
     assert [start for start, _ in found] == pytest.approx(list(CUTS), abs=0.3)
     assert found[-1][1] == pytest.approx(END)
     for (start, end), (following, _) in pairwise(found):

@@ -158,8 +158,7 @@ def takes(tmp_path_factory):
 
 @pytest.mark.parametrize(("one", "other"), [(0, 1), (1, 2)])
 def test_another_take_of_the_same_scene_accuses_no_face(takes, mtcnn, one, other):
-    result = said(takes[one], takes[other], mtcnn)
-    assert result.finding is ComparisonFinding.NOT_SAME_FOOTAGE
+    assert said(takes[one], takes[other], mtcnn).finding is ComparisonFinding.NOT_SAME_FOOTAGE
 
 
 def test_where_the_head_alone_moves_its_way_tells_the_takes_apart(tmp_path, mtcnn):
@@ -208,8 +207,7 @@ def test_the_command_says_it_in_words_json_and_status(tmp_path, capsys):
     shown = capsys.readouterr().out
     assert "Same footage, nothing differs." in shown
     assert "byte by byte" in shown
-    result = Comparison.model_validate(json.loads(target.read_text()))
-    assert result.identical
+    assert Comparison.model_validate(json.loads(target.read_text())).identical
     assert json.loads(target.read_text())["sentence"] == "Same footage, nothing differs"
     assert main(["compare", str(original), str(tmp_path / "missing.mp4")]) == 2
 

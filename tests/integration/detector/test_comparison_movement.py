@@ -101,8 +101,7 @@ def test_of_a_scene_that_was_drawn_anew_the_movement_is_told_beside_its_moments(
     assert (found.finding, found.reason) == (ComparisonFinding.SAME_MOVEMENT, "other_shapes")
     assert found.movement is not None and found.moments, "its moments can be looked at as well"
     assert not found.accuses
-    pages = pair_pdf(collect_pair(found, copy, films["original"]))
-    assert pages.startswith(b"%PDF")
+    assert pair_pdf(collect_pair(found, copy, films["original"])).startswith(b"%PDF")
 
 
 def test_another_face_that_moves_otherwise_is_not(films):

@@ -83,8 +83,7 @@ def test_what_was_done_to_all_of_it_accuses_no_face(way, original, tmp_path, mtc
 @pytest.mark.parametrize("way", ["vignette", "fade", "watermark", "fields", "curve"])
 def test_a_face_is_found_under_it(way, original, tmp_path, mtcnn):
     frames = altered(footage()[: FRAMES if way == "fade" else HALF], mtcnn, "face")
-    result = said(handed_on(tmp_path, frames, way), original, mtcnn)
-    assert result.finding == "face_differs"
+    assert said(handed_on(tmp_path, frames, way), original, mtcnn).finding == "face_differs"
 
 
 def part_of_a_report(folder, original, mtcnn, part):

@@ -159,8 +159,7 @@ def test_a_threshold_of_the_calibrated_models_is_found_beside_one_that_was_not_m
     for stored, found in (([ours], ours), ([both], both), ([ours, both], both)):
         kept = [made(clips, id=str(len(ids)), models={FACE: ids}) for ids in stored]
         store = ThresholdStore(calibrations=kept)
-        own = initial_results.ensembles([one, gend], store, [FACE])[FACE].own
-        assert own.models == found
+        assert initial_results.ensembles([one, gend], store, [FACE])[FACE].own.models == found
     only = ThresholdStore(calibrations=[made(clips, models={FACE: both})])
     assert initial_results.ensembles([one], only, [FACE])[FACE].own is None
 

@@ -298,8 +298,7 @@ def test_a_report_can_be_read_by_people_and_programs(full, tmp_path):
         row["table"] for row in rows
     }
     for name in ("reliability-video.svg", "risk-video.svg"):
-        drawing = ElementTree.fromstring(written[name].read_text())
-        assert drawing.attrib["role"] == "img"
+        assert ElementTree.fromstring(written[name].read_text()).attrib["role"] == "img"
     dots = written["reliability-video.svg"].read_text().count(' fake">')
     assert dots == sum(len(a.calibration.bars) for a in full.answers)
 

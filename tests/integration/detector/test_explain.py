@@ -359,8 +359,7 @@ def redrawn(rgb, box, share):
     """The picture with its face drawn at a share of its size and enlarged again, as swaps are."""
     x0, y0, x1, y1 = (int(edge) for edge in box)
     out = rgb.copy()
-    part = out[y0:y1, x0:x1]
-    small = cv2.resize(part, None, fx=share, fy=share, interpolation=cv2.INTER_AREA)
+    small = cv2.resize(out[y0:y1, x0:x1], None, fx=share, fy=share, interpolation=cv2.INTER_AREA)
     out[y0:y1, x0:x1] = cv2.resize(small, (x1 - x0, y1 - y0), interpolation=cv2.INTER_CUBIC)
     return out
 
@@ -482,8 +481,7 @@ def test_a_heatmap_lies_on_the_crop_the_model_saw(clip, analysis, kind):
     assert heat.map.dtype == np.float32
     assert 0.0 <= heat.map.min() < heat.map.max() <= 1.0
     assert (spec.plain or spec.title) in heat.caption
-    again = explain.heatmap(clip, analysis, "A", 1.0, spec.id)
-    assert np.array_equal(again.map, heat.map)
+    assert np.array_equal(explain.heatmap(clip, analysis, "A", 1.0, spec.id).map, heat.map)
 
 
 def test_the_moment_chosen_is_the_looked_at_one_that_is_nearest(analysis):

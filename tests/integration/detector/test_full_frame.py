@@ -113,8 +113,7 @@ def test_without_such_a_model_no_face_is_no_score(analyzer, make_clip, monkeypat
 
 def test_windows_slide_over_a_long_clip_by_frames_of_the_file(analyzer, make_clip, models):
     path = make_clip(size=(160, 120), seconds=8, fps=20, picture=empty)
-    out = analyzer.analyze(path, Settings(frames=8, models=["clips"]))
-    (track,) = out.judged
+    (track,) = analyzer.analyze(path, Settings(frames=8, models=["clips"])).judged
     assert len(track.spans) == 4
     for window in track.spans:
         # Eight frames, each the fourth of 20 a second.

@@ -224,8 +224,7 @@ def test_no_face_for_two_seconds_is_said_and_ends_the_reading(engine):
 
 def test_more_faces_than_are_judged_are_counted(engine):
     crowd = [(20 + 200 * i, 20 + 180 * j, -1.0) for i in range(3) for j in range(2)]
-    session = engine.open(live.LiveSettings(most_faces=4))
-    state = feed(engine, session, 2, picture(*crowd))[-1]
+    state = feed(engine, engine.open(live.LiveSettings(most_faces=4)), 2, picture(*crowd))[-1]
     hint = next(h for h in state.hints if h.code is live.HintCode.TOO_MANY)
     assert hint.text.startswith("6 faces are in view; the 4 largest") and not hint.blocking
     assert len(state.faces) == 6
@@ -531,9 +530,8 @@ def test_the_overlay_says_each_label_by_more_than_color(engine):
     drawn = {}
     for label in Label:
         face = replace(state.faces[0], label=label, problem=None)
-        picture = live.draw(FAKE, replace(state, faces=(face,)), plain, time=state.time)
-        drawn[label] = picture
-        assert picture.shape == FAKE.shape and (picture != FAKE).any()
+        drawn[label] = live.draw(FAKE, replace(state, faces=(face,)), plain, time=state.time)
+        assert drawn[label].shape == FAKE.shape and (drawn[label] != FAKE).any()
     x0, _, x1, y1 = (round(edge) for edge in state.faces[0].box)
     edges = {label: (p[y1 - 2, x0:x1] == 200).all(-1).mean() for label, p in drawn.items()}
     assert edges[Label.FAKE] == 1.0

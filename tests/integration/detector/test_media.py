@@ -354,8 +354,7 @@ def described(duration, kind="video"):
 
 def test_uniform_moments_are_centers_of_equal_parts():
     assert plan(described(8.0), Settings(frames=4)).timestamps == (1.0, 3.0, 5.0, 7.0)
-    part = plan(described(8.0), Settings(frames=2, start=4.0, end=6.0))
-    assert part.timestamps == (4.5, 5.5)
+    assert plan(described(8.0), Settings(frames=2, start=4.0, end=6.0)).timestamps == (4.5, 5.5)
     assert plan(described(8.0), Settings(frames=2, start=4.0, end=99.0)).timestamps == (5.0, 7.0)
     assert plan(described(None, "image"), Settings()).timestamps == (0.0,)
 

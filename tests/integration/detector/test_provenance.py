@@ -267,8 +267,7 @@ def test_jpeg_tables_tell_software_from_cameras(tmp_path):
 
 
 def test_encoder_and_muxer_leave_traces(make_clip):
-    clip = make_clip(options={"crf": "29"}, picture=moving)
-    found = look(clip)
+    found = look(make_clip(options={"crf": "29"}, picture=moving))
     assert (value(found, "Written by") or "").startswith("Lavf")
     encoder = value(found, "Video encoder") or ""
     assert encoder.startswith("x264")

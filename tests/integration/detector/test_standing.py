@@ -94,13 +94,11 @@ def test_a_picture_on_its_head(analyzer, tmp_path):
 
 def test_a_closer_look_and_trials_stand_the_same_way(analyzer, make_clip):
     path = make_clip("head.mp4", seconds=3, size=SIZE, picture=turned(180))
-    settings = Settings(frames=16, models=["texture"], sampling="closer")
-    out = analyzer.analyze(path, settings)
+    out = analyzer.analyze(path, Settings(frames=16, models=["texture"], sampling="closer"))
     assert out.media.turned == 180
     assert sum("turned by" in note for note in out.media.notes) == 1
     assert len(out.judged[0].frames) == len(out.timestamps) == 16
-    heat = explain.heatmap(path, out, "A", 1.0, "texture")
-    assert heat is not None
+    assert explain.heatmap(path, out, "A", 1.0, "texture") is not None
     found = try_out(path, out, analyzer, conditions=[Condition("crf", 30), Condition("crop", 0.05)])
     assert [t.error for t in found.trials] == [None, None]
     assert found.unchanged.probability == pytest.approx(found.trials[1].probability, abs=0.1)
@@ -124,8 +122,7 @@ def test_a_turn_is_offered_where_some_faces_are_upright(analyzer, make_clip):
     assert (out.media.turned, out.media.faces_turned) == (0, 270)
     assert [note for note in out.media.notes if "turned by 270°" in note and "Analyze it" in note]
     assert "--rotate 270" in summary(out)
-    asked = settings.model_copy(update={"rotate": 270})
-    turned = analyzer.analyze(path, asked, scores_only=True)
+    turned = analyzer.analyze(path, settings.model_copy(update={"rotate": 270}), scores_only=True)
     assert (turned.media.turned, turned.media.faces_turned) == (270, 0)
     assert turned.id != out.id
     assert [note for note in turned.media.notes if "as requested" in note]

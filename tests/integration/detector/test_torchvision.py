@@ -51,8 +51,7 @@ def test_nms_at_its_edges():
     assert none.shape == (0,) and none.dtype == np.int64
     box = np.array([0, 0, 10, 10], np.float32)
     # Equal scores: the first stays. An overlap of exactly the threshold stays too.
-    twins = np.stack([box, box])
-    assert _torchvision.nms(twins, np.ones(2, np.float32), 0.5).tolist() == [0]
+    assert _torchvision.nms(np.stack([box, box]), np.ones(2, np.float32), 0.5).tolist() == [0]
     half = np.stack([box, np.array([0, 0, 10, 5], np.float32)])
     assert _torchvision.nms(half, np.array([1, 0.5], np.float32), 0.5).tolist() == [0, 1]
 

@@ -131,8 +131,7 @@ def test_a_published_detector_learns_and_loads_as_itself(labels, cut_faces, tmp_
     still = [n for n in after if "running" in n]
     assert still and all(torch.equal(bare[n], after[n]) for n in still)
     assert not torch.equal(bare["backbone.fc1.weight"], after["backbone.fc1.weight"])
-    spec = user_models.add(file, "dfb_meso4", id="mine", fake_index=1)
-    assert spec.label_order == "documented"
+    assert user_models.add(file, "dfb_meso4", id="mine", fake_index=1).label_order == "documented"
     real, fake = _scores(labels)
     assert fake > real + 1
 

@@ -64,8 +64,7 @@ def page(*sources, kind="video/mp4", head=""):
 
 def fetched(url, tmp_path, **options):
     with (tmp_path / "file").open("w+b") as target:
-        found = fetch(url, target, RULES, resolve=resolve, **options)
-        return found, target.read()
+        return fetch(url, target, RULES, resolve=resolve, **options), target.read()
 
 
 def refused(url, tmp_path, rules=RULES):
@@ -175,8 +174,7 @@ def test_it_can_be_stopped(web, tmp_path):
             cancel.set()
 
     with pytest.raises(Canceled):
-        url = web.url("clips.example", "/slow")
-        fetched(url, tmp_path, cancel=cancel, on_progress=stop_soon)
+        fetched(web.url("clips.example", "/slow"), tmp_path, cancel=cancel, on_progress=stop_soon)
     assert web.left.wait(10)
 
 

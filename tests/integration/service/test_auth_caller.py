@@ -113,8 +113,7 @@ def test_where_everybody_is_local_a_strangers_page_is_not(monkeypatch, who, misl
 
 
 def test_where_everybody_is_local_an_operator_says_the_name(monkeypatch):
-    here = "http://unmask.example:8501"
-    named = caller(BRIDGE, host="unmask.example:8501", origin=here)
+    named = caller(BRIDGE, host="unmask.example:8501", origin="http://unmask.example:8501")
     renamed = caller(BRIDGE, host="unmask:8501", origin="https://unmask.example")
     monkeypatch.setenv("UNMASK_LOCAL", "all")
     assert named.misled and renamed.from_a_neighbor

@@ -63,8 +63,7 @@ def test_an_expired_token_is_exchanged_and_kept(service, tmp_path, monkeypatch):
     session = service.sign_up(address(), PASSWORD, HERE)
     old = session.model_copy(update={"expires_at": int(time.time()) - 5})
     cookie = service.begin_tab_session(old)
-    fresh = sit(service, cookie).client().auth.get_session()
-    assert fresh.refresh_token != session.refresh_token
+    assert sit(service, cookie).client().auth.get_session().refresh_token != session.refresh_token
     # Another process has the new pair, and the old one is of no use any more.
     other = AuthService(service.accounts, EncryptedSessionStore(tmp_path))
     assert sit(other, cookie).principal().id == session.user.id

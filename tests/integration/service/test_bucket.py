@@ -330,8 +330,7 @@ def test_what_can_not_be_deleted_there_is_not_said_to_be(head, client, environme
 
 def test_a_row_that_can_not_be_written_leaves_no_object(head, client, environment, monkeypatch):
     jobs, _ = head("one")
-    full = Mock(side_effect=RecordsError("The disk is full."))
-    monkeypatch.setattr(jobs.store, "add", full)
+    monkeypatch.setattr(jobs.store, "add", Mock(side_effect=RecordsError("The disk is full.")))
     with pytest.raises(RecordsError):
         submit(jobs)
     assert keys(client, environment) == [] and not list(jobs.uploads.root.iterdir())

@@ -107,8 +107,7 @@ def test_what_the_linter_does_not_know():
     words = " ".join(rest for _, rest in last)
     assert "pip" not in words and "apt-get" not in words
     assert all("--chown" not in copy for copy in of(last, "COPY"))  # its code is not its own
-    index = "TORCH_INDEX=https://download.pytorch.org/whl/cpu"
-    assert of(build, "ARG") == ["TORCH=cpu", index]
+    assert of(build, "ARG") == ["TORCH=cpu", "TORCH_INDEX=https://download.pytorch.org/whl/cpu"]
     installs = of(build, "RUN")[0]
     assert "tools/setup.py --packages-only" in installs and "import torch, torchvision" in installs
     assert "pip uninstall --yes uv" in installs
@@ -171,8 +170,7 @@ def test_the_packages_it_asks_for():
     wanted = re.search(r"tools/setup.py --packages-only ([\w ]+?) +&&", of(stages()[0], "RUN")[0])
     assert wanted
     extras = wanted[1].split()
-    variables = {"TORCH": "cpu"}
-    listed = python("tools/setup.py", "--list", *extras, variables=variables, check=True)
+    listed = python("tools/setup.py", "--list", *extras, variables={"TORCH": "cpu"}, check=True)
     versions = dict(re.findall(r"^([\w.-]+)==([^\s+]+)", listed.stdout, re.M))
     assert not {"pytest", "ruff"} & set(versions)
     project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]

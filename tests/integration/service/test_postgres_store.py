@@ -292,8 +292,7 @@ def test_the_server_keeps_its_records_where_it_is_told(fresh, tmp_path, monkeypa
     store = application.jobs.store
     assert not (tmp_path / FILE).exists()
     store.add(record := make(LOCAL), SAMPLE)
-    job = application.jobs.find(record.id, RecordScope(LOCAL, store))
-    assert job.analysis == SAMPLE
+    assert application.jobs.find(record.id, RecordScope(LOCAL, store)).analysis == SAMPLE
     over = record.touched + timedelta(days=31)
     assert store.sweep(over, timedelta(days=30)) == [record.id]
     application.stop()

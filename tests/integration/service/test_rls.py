@@ -819,8 +819,7 @@ def test_files_are_in_ones_own_folder_and_of_ones_own_records(database, ada, bob
         with database.refused():
             upload(database, owner, id, name)
     database.refuse("insert into storage.objects (bucket_id, name) values ('media', 'media.mp4')")
-    moved = "update storage.objects set name = %s"
-    database.refuse(moved, [f"{bob}/{theirs}/media.mp4"])
+    database.refuse("update storage.objects set name = %s", [f"{bob}/{theirs}/media.mp4"])
     database.refuse("insert into storage.buckets (id, name, public) values ('x', 'x', true)")
     assert database.run("update storage.buckets set public = true") == 0
 

@@ -48,8 +48,7 @@ def test_moments_after_the_present_one_are_not_scored_yet(analysis):
 
 
 def test_a_part_above_a_level_ends_at_the_exact_crossings():
-    run = [(0.0, 0.5), (1.0, 0.9), (2.0, 0.9), (3.0, 0.3)]
-    (part,) = series.above(run, 0.7)
+    (part,) = series.above([(0.0, 0.5), (1.0, 0.9), (2.0, 0.9), (3.0, 0.3)], 0.7)
     assert part[0] == (pytest.approx(0.5), 0.7)
     assert part[-1] == (pytest.approx(2 + 0.2 / 0.6), 0.7)
     assert part[1:-1] == [(1.0, 0.9), (2.0, 0.9)]
@@ -197,10 +196,8 @@ def test_a_time_axis_has_few_round_ticks(end):
 
 
 def test_ticks_that_would_touch_are_put_together():
-    close = charts.score_ticks(Thresholds(low=0.45, high=0.5))
-    assert close[1] == ["0", "<b>45–50</b>", "100"]
-    edge = charts.score_ticks(Thresholds(low=0.05, high=0.95))
-    assert edge[1] == ["<b>5</b>", "<b>95</b>"]
+    assert charts.score_ticks(Thresholds(low=0.45, high=0.5))[1] == ["0", "<b>45–50</b>", "100"]
+    assert charts.score_ticks(Thresholds(low=0.05, high=0.95))[1] == ["<b>5</b>", "<b>95</b>"]
 
 
 def test_lanes_leave_room_for_the_tag_and_the_times():

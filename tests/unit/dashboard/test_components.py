@@ -161,8 +161,7 @@ def test_what_is_given_stays_text(component, drawn):
 
 
 def test_a_card_of_a_file_shows_its_name_as_text(drawn):
-    card = Card("x", BAD, "help", BAD, BAD, points=(BAD,), small=BAD)
-    status_cards.show(card)
+    status_cards.show(Card("x", BAD, "help", BAD, BAD, points=(BAD,), small=BAD))
     read = Read("".join(drawn))
     assert read.text.count(BAD) == 5 and not {"img", "script"} & read.tags
 

@@ -273,8 +273,7 @@ def test_the_same_sentence_at_another_pace_is_not_the_same_movement():
     def later(x):
         return np.stack([np.interp(drifting, steps, x[:, k]) for k in range(x.shape[1])], axis=1)
 
-    again = Movement(0.0, later(original.head), later(original.features))
-    found = synchrony(again, original)
+    found = synchrony(Movement(0.0, later(original.head), later(original.features)), original)
     assert not found.steady and not found.is_certain
 
 

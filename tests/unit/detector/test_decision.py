@@ -282,8 +282,7 @@ def test_a_question_that_only_unmeasured_models_answer_takes_nothing_from_a_meas
     for whole_score, label in ((-9.0, Label.REAL), (1.0, Label.REAL), (3.0, Label.FAKE)):
         faces = [face(i, one=-4.0, synth=whole_score) for i in range(5)]
         theirs = whole(calibration=None, operating_point=0.5, label_order="documented")
-        made = analysis([track("A", faces)], [model("one"), theirs])
-        out = decide(made)
+        out = decide(analysis([track("A", faces)], [model("one"), theirs]))
         assert out.verdict.label is label
         assert out.verdict.answers[WHOLE].basis is Basis.PUBLISHED
         leading = WHOLE if label is Label.FAKE else FACE  # what was measured of others is not its
@@ -322,8 +321,7 @@ def test_a_weak_published_model_clears_nothing_that_ships_and_takes_no_finding(i
     """Meso4 (AUC 0.50 here), added by one click, once cleared 24 of 51 fakes."""
     ensemble = registry.manifest().ensembles[FACE]
     if no_sign:  # as if a lower threshold had kept its promise
-        limits = Thresholds(low=0.3, high=0.85)
-        ensemble = ensemble.model_copy(update={"thresholds": limits})
+        ensemble = ensemble.model_copy(update={"thresholds": Thresholds(low=0.3, high=0.85)})
     ours = [weak(name) for name in ensemble.models]
     ids = [m.id for m in ours]
     said = set()

@@ -94,8 +94,7 @@ def test_logits_are_transformers_own(tmp_path):
     torch.testing.assert_close(model.p_fake(wanted), wanted.softmax(1)[:, 1])
     flipped = hub.load(entry(VIT, None, fake_index=0), saved(tmp_path, VIT), "cpu")
     torch.testing.assert_close(flipped.p_fake(wanted), wanted.softmax(1)[:, 0])
-    maps = cam.draw(model, picture("input_face_256.png")[None, ::4, ::4])
-    assert maps.shape == (1, 64, 64)
+    assert cam.draw(model, picture("input_face_256.png")[None, ::4, ::4]).shape == (1, 64, 64)
 
 
 def test_names_of_transformers_4_are_read(tmp_path):
@@ -129,8 +128,7 @@ def test_clips_and_where_they_look(tmp_path):
     assert spec.kind == "clip" and spec.crop.kind == "whole"
     assert (spec.clip_frames, spec.clip_stride) == (4, 4)
     model = hub.load(spec, saved(tmp_path, VIDEO), "cpu")
-    x = model.preprocess(clip("input_odd_313x277.png", 4))
-    assert x.shape == (4, 3, 32, 32)
+    assert model.preprocess(clip("input_odd_313x277.png", 4)).shape == (4, 3, 32, 32)
     batch = np.stack([picture("input_face_224.png")[i : i + 32, :32] for i in range(4)])[None]
     assert model.score(batch).shape == (1,)
     assert model.score(batch) != model.score(batch[:, ::-1])  # the order of frames matters

@@ -22,8 +22,7 @@ from tests.support.live_world import REAL, SIDE, MadeDetector, MadeModel, pictur
 def sampled(history, time, logits, number=0):
     """One scored frame."""
     quality = Quality(width=160, sharpness=99, brightness=99, yaw=0, confidence=1)
-    box = (0, 0, 99, 99)
-    face = FrameSegment(index=0, time=time, box=box, quality=quality, logits=logits)
+    face = FrameSegment(index=0, time=time, box=(0, 0, 99, 99), quality=quality, logits=logits)
     history.add(time, {number: face})
 
 

@@ -52,8 +52,7 @@ def data(tmp_path, monkeypatch):
 
 
 def write_own(data, id="mine", family="mesonet", more=""):
-    text = OWN.format(id=id, family=family, more=more, sha256=SHA256)
-    (data / "models.toml").write_text(text)
+    (data / "models.toml").write_text(OWN.format(id=id, family=family, more=more, sha256=SHA256))
 
 
 def test_the_manifest_that_ships_is_whole():

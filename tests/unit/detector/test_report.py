@@ -356,8 +356,7 @@ def test_names_in_other_scripts_are_printed_or_numbered(made):
     assert "[U+4F1A][U+8B70]" in text  # no font for it is embedded: its numbers, not boxes
     assert "UNMASK_REPORT_FONT" in text and "no font for stand as their numbers" in text
     assert printable("a会") == "a[U+4F1A]"
-    name = json.loads(made["json"])["analysis"]["media"]["name"]
-    assert name == "выступление 会議 مجلس <b>.webm"
+    assert json.loads(made["json"])["analysis"]["media"]["name"] == "выступление 会議 مجلس <b>.webm"
 
 
 def test_what_somebody_writes_reads_as_it_is_written(analysis):
@@ -401,8 +400,7 @@ def test_every_font_is_embedded_and_the_data_is_attached(made):
         for font in page["/Resources"]["/Font"].values():
             inner = font.get_object()["/DescendantFonts"][0].get_object()
             assert "/FontFile2" in inner["/FontDescriptor"].get_object()
-    attached = json.loads(reader.attachments[ATTACHMENT][0])
-    assert attached["analysis"]["media"]["kind"] == "video"
+    assert json.loads(reader.attachments[ATTACHMENT][0])["analysis"]["media"]["kind"] == "video"
     assert b"pdfaid:part" in made["pdf"]
 
 
@@ -740,8 +738,7 @@ def test_wrong_use_is_one_clear_line(arguments, said, tmp_path, analysis, capsys
 
 def test_a_speaker_is_reported_without_a_picture(tmp_path):
     analysis = make_analysis()
-    spans = [SpanSegment(start=0.0, end=2.0, logits={"voice": -1.0})]
-    analysis.subjects.append(speaker(spans))
+    analysis.subjects.append(speaker([SpanSegment(start=0.0, end=2.0, logits={"voice": -1.0})]))
     content = report.collect(decide(analysis), None)
     for form, write in report.FORMS.items():
         path = tmp_path / f"report.{form}"

@@ -132,8 +132,7 @@ def test_a_reading_is_its_place_among_untouched_files(value, side, reading):
     assert reference.read(value, known, side) == reading
     if reading == "unusual":
         assert reference.read(value, known, side, weak=True) == "unclear"
-    few = reference.Range(1, 5, 50, 95, 99, 10, 2)
-    assert reference.read(value, few, side) == "unclear"
+    assert reference.read(value, reference.Range(1, 5, 50, 95, 99, 10, 2), side) == "unclear"
 
 
 def test_a_signal_says_what_else_could_cause_it():
@@ -202,8 +201,7 @@ def test_what_is_usual_depends_on_how_long_one_looked():
 
 def test_a_minute_without_a_blink_is_unusual_and_five_seconds_are_not():
     def reading(seconds):
-        lids = blinks.Lids(np.zeros(0), np.zeros(0), (), seconds)
-        return blinks.signal(lids, "A").reading
+        return blinks.signal(blinks.Lids(np.zeros(0), np.zeros(0), (), seconds), "A").reading
 
     assert reading(60) == "unusual"
     assert reading(8) == "usual"

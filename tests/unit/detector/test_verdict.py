@@ -578,8 +578,7 @@ def test_a_mix_counts_its_models_with_its_weights():
     scored = [m.id for m in plain.models if m.counted]
     alone = decide(plain, ensemble=CustomEnsemble(models=scored[:1]))
     assert [m.id for m in alone.models if m.counted] == scored[:1]
-    answer = alone.judged[0].answers[alone.verdict.question]
-    assert answer.probability is not None
+    assert alone.judged[0].answers[alone.verdict.question].probability is not None
     both = decide(plain, ensemble=CustomEnsemble(models=scored[:2], weights={scored[0]: 3.0}))
     assert {m.id for m in both.models if m.counted} == set(scored[:2])
     once = decide(plain, ensemble=CustomEnsemble(models=scored[:2]))
@@ -604,5 +603,4 @@ def test_a_mix_that_was_asked_for_stays_with_the_analysis():
     settings = Settings(ensemble=CustomEnsemble(models=[first], aggregation="top"))
     kept = decide(plain.model_copy(update={"settings": settings}))
     assert [m.id for m in kept.models if m.counted] == [first]
-    again = decide(type(kept).model_validate_json(kept.model_dump_json()))
-    assert again.verdict == kept.verdict
+    assert decide(type(kept).model_validate_json(kept.model_dump_json())).verdict == kept.verdict

@@ -539,8 +539,7 @@ def test_what_torch_saved_is_kept_as_safetensors_once(server, data):
     assert len(server.asked) == 2 and weights.resolve(spec) == [path]
 
     # Another file under the same name is another file.
-    other = make_spec(server.url, b"other", path="toy/net.pth")
-    assert not weights.available(other)
+    assert not weights.available(make_spec(server.url, b"other", path="toy/net.pth"))
 
 
 def test_what_holds_more_than_weights_stays_as_it_is(server, data):

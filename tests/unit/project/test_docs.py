@@ -33,8 +33,7 @@ def test_the_example_of_adding_a_model(tmp_path, monkeypatch):
     file = tmp_path / "weights" / "tinycnn" / "tinycnn.pth"
     file.parent.mkdir(parents=True)
     torch.manual_seed(0)
-    module = importlib.import_module(f"{families.__name__}.tinycnn")
-    state = module.TinyCNN(width=16).state_dict()
+    state = importlib.import_module(f"{families.__name__}.tinycnn").TinyCNN(width=16).state_dict()
     theirs = {"features": "backbone", "head": "classifier"}
     published = {".".join([theirs[(p := k.split("."))[0]], *p[1:]]): t for k, t in state.items()}
     torch.save(published, file)

@@ -425,8 +425,7 @@ def test_the_same_question_is_answered_once(jobs, analyzer):
     assert again.key == first.key and again.state is State.DONE and again.last_cache_hit is not None
     assert again.analysis == first.analysis and len(analyzer.begun) == 1
     assert len(list(jobs.uploads.root.iterdir())) == 1  # the second copy went
-    other = done(jobs, "one", Settings(min_face=16))
-    assert other.key != first.key and len(analyzer.begun) == 2
+    assert done(jobs, "one", Settings(min_face=16)).key != first.key and len(analyzer.begun) == 2
     anew = jobs.rerun(first.key, Settings(), local(jobs))
     wait(anew)
     assert anew.last_cache_hit is None and len(analyzer.begun) == 3
@@ -515,8 +514,7 @@ def test_workers_follow_the_cores_or_the_operator(monkeypatch):
 def test_speed_is_learned_and_nothing_is_guessed(tmp_path):
     speed = ThroughputEstimator(tmp_path / "speed.json")
     assert speed.estimate(32, ["sbi"]) is None
-    ran = SAMPLE.model_copy(update={"timings": {"total": 40.0}})
-    speed.learn(ran)
+    speed.learn(SAMPLE.model_copy(update={"timings": {"total": 40.0}}))
     assert speed.estimate(32, ["sbi", "xcep", "clip"]) == pytest.approx(40.0, rel=0.01)
     one = speed.estimate(32, ["sbi"])
     assert 5 < one < 25

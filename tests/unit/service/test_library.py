@@ -127,8 +127,7 @@ def test_one_chance_frame_is_no_match(library):
     rng = np.random.default_rng(9)
     hashes = rng.integers(0, 256, (6, 32), dtype=np.uint8)
     hashes[2] = known.hashes[4] ^ np.packbits(rng.permutation(256) < SOME)
-    query = Fingerprints(known.times, hashes, hashes[:, ::-1].copy())
-    assert library.search(ALICE, query) == []
+    assert library.search(ALICE, Fingerprints(known.times, hashes, hashes[:, ::-1].copy())) == []
     hashes[4] = known.hashes[5]  # a second one, at another place: they don't agree
     hashes[5] = known.hashes[0]
     far = Fingerprints(known.times * 4, hashes, hashes[:, ::-1].copy())

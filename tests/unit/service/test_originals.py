@@ -112,8 +112,7 @@ def test_a_finding_is_never_overwritten_by_its_mirror(app, finds, stated):
         assert kept.comparison.accuses
     assert stored_comparison(app, OWNER.principal, original, copy) is None
     assert stored(app, OWNER, original) is None, "its own page accuses it of nothing"
-    kept_of = app.originals.state(OWNER, original, copy)
-    assert kept_of.comparison.copy_media.name == "shared.mp4"
+    assert app.originals.state(OWNER, original, copy).comparison.copy_media.name == "shared.mp4"
 
 
 def test_nobody_is_accused_until_a_person_names_the_original(app, finds):

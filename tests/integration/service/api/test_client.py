@@ -66,8 +66,7 @@ def test_a_task_can_be_stopped_and_a_batch_followed(remote, clip, tmp_path, anal
     batch = remote.submit([clip, other], batch=True, frames=4)
     assert {item["name"] for item in batch["items"]} == {"clip.mp4", "other.mp4"}
     until(lambda: remote.request("GET", f"/v1/batches/{batch['id']}").json()["done"])
-    done = remote.request("GET", f"/v1/batches/{batch['id']}").json()
-    assert done["counts"] == {"done": 2}
+    assert remote.request("GET", f"/v1/batches/{batch['id']}").json()["counts"] == {"done": 2}
 
 
 def test_a_key_goes_along(url, application):

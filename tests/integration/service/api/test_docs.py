@@ -77,8 +77,7 @@ def test_the_lines_for_a_shell_work_in_their_order(shell):
     names = {"KEY": shell.run("unmask", "keys", "add", "first").strip()}
     for block in found:
         exports = "".join(f"{name}='{value}'\n" for name, value in names.items())
-        script = f"set -euo pipefail\n{exports}{shell.at_its_port(block)}"
-        said = shell.run("bash", "-c", script)
+        said = shell.run("bash", "-c", f"set -euo pipefail\n{exports}{shell.at_its_port(block)}")
         try:
             answer = json.loads(said)
         except ValueError:

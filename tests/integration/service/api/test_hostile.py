@@ -148,8 +148,7 @@ def test_hostile_files_come_through_the_api_and_nothing_calls_home(tmp_path):
     files = hostile(tmp_path, bait.port)
     knock = f"import socket; socket.create_connection(('127.0.0.1', {bait.port}))"
     (tmp_path / "sitecustomize.py").write_text(WATCH)
-    variables = {"WATCHED": str(log), "PYTHONPATH": str(tmp_path)}
-    python("-c", knock, variables=variables, check=True)
+    python("-c", knock, variables={"WATCHED": str(log), "PYTHONPATH": str(tmp_path)}, check=True)
     assert bait.came() == 1 and str(bait.port) in log.read_text(), "both would notice"
     log.write_text("")
     printed: list[str] = []
