@@ -78,26 +78,12 @@ def write_clip(
     container=None,
     container_options=None,
 ):
-    """Write a video.
+    """Write a video. The ending of its path chooses the container, unless `container` names one.
 
-    Parameters
-    ----------
-    path : path
-        Its ending chooses the container, unless `container` names one.
-    seconds, fps : float
-        Length and frame rate; `times` (in seconds) overrides both, for variable frame rates.
-    size : (width, height)
-        Before rotation.
-    options, gop : dict, int
-        Of the encoder; `gop` is the distance of key frames.
-    rotation : int
-        Degrees clockwise that a player has to turn the picture by.
-    aspect : Fraction
-        Of a pixel.
-    audio : bool or float [n]
-        Adds a tone, or this sound (16 kHz).
-    picture : callable
-        Frame number -> picture; default: a camera that moves over the portrait.
+    `times` (s) overrides `seconds` and `fps`, for variable frame rates. `size` is before `rotation`:
+    degrees clockwise that a player has to turn the picture by. `gop` is the distance of key frames,
+    `aspect` that of a pixel. `audio` adds a tone, or this sound (16 kHz). `picture` makes a picture
+    of a frame's number; by default a camera moves over the portrait.
     """
     path = Path(path)
     if times is None:

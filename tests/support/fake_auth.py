@@ -44,19 +44,9 @@ class Account:
 
 @dataclass
 class FakeAuth:
-    """An auth server.
-
-    Attributes
-    ----------
-    confirm : bool
-        New addresses have to be confirmed.
-    down : bool
-        It can't be reached.
-    lasts : int
-        s of an access token.
-    mails : list
-        Each e-mail: to whom, which kind, and the address its link would lead to.
-    """
+    """An auth server, where new addresses have to be confirmed (`confirm`), that can't be reached
+    (`down`), whose access tokens last so many seconds, and that keeps each e-mail: to whom, which
+    kind, and the address its link would lead to."""
 
     confirm: bool = True
     down: bool = False

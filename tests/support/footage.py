@@ -8,13 +8,7 @@ from service.records.footage import Footage
 
 
 def add_file(library, owner, path, source=UPLOADED):
-    """What a file became; None where its content is known already.
-
-    Raises
-    ------
-    MediaError, InputError
-        It can't be read; it has no picture; the library is full.
-    """
+    """What a file became; None where its content is known already."""
     told: list[tuple[Footage | None, MediaError | None]] = []
     library.add_files(
         owner, [path], source, lambda _path, footage, error: told.append((footage, error))

@@ -2,10 +2,6 @@
 client asks for is done in a transaction with the role and the claims of its token, so row-level
 security and grants decide, in the database and for storage alike.
 
-    def test_it(project: Project) -> None:
-        ada = project.person()                   # a supabase client of a new account
-        SupabaseStore(lambda: ada.client) …
-
 Our own reading of the API, and only of what we use: PostgREST's filters, representations and
 errors, and storage with its bucket limits, signed addresses and resumable uploads. That the client
 is understood by something that is not ours is the business of
@@ -66,18 +62,9 @@ class Account:
 
 @dataclass
 class Project:
-    """A Supabase project of the tests, with a database of its own.
-
-    Attributes
-    ----------
-    url, key : str
-        What SUPABASE_URL and SUPABASE_ANON_KEY would be.
-    files : dict
-        What lies in the bucket, by path.
-    broken : callable
-        Asked before each request (method, path): a status to answer instead, or None. To test what
-        happens when the service fails.
-    """
+    """A Supabase project of the tests, with a database of its own. `files` is what lies in the
+    bucket, by path. `broken` is asked before each request (method, path) for a status to answer
+    instead, or None: to test what happens when the service fails."""
 
     server: Postgres
     database: str

@@ -1,10 +1,5 @@
 """A real PostgreSQL of the tests' own, with what a Supabase project has and our migrations applied.
 
-    def test_it(postgres: Postgres) -> None:
-        with postgres.transaction() as database:           # rolled back at the end
-            database.act_as("authenticated", sub=person)   # what PostgREST does for a request
-            database.rows("select * from analyses")
-
 One server a test process, started by pytest-postgresql in a temporary folder, by a user who is not
 root (PostgreSQL refuses root), and asked through a socket in that folder. A server that can't be
 started fails the tests that need it: what they hold must never be skipped in silence.
@@ -52,19 +47,8 @@ class Database:
         self.connection = connection
 
     def act_as(self, role, sub=None, *, app=None, **more):
-        """Take the role and the claims of a request, until the transaction ends.
-
-        Parameters
-        ----------
-        role : str
-            anon, authenticated or service_role.
-        sub : UUID, optional
-            The person of the token.
-        app : dict, optional
-            The token's app_metadata, which only the server sets.
-        more : claims
-            Anything else the token says, such as user_metadata.
-        """
+        """Take the role and the claims of a request, as PostgREST does, until the transaction ends.
+        `app` is the token's app_metadata, which only the server sets."""
         claims = {"role": role, "app_metadata": app or {}, **more}
         if sub is not None:
             claims["sub"] = str(sub)
@@ -113,15 +97,8 @@ class Database:
 
 
 class Postgres:
-    """A running server. `name` is the database that the migrations were applied to.
-
-    Parameters
-    ----------
-    folder : Path
-        Of its data and its socket.
-    address : str
-        Of another server's database, in place of one of our own.
-    """
+    """A running server, with the folder of its data and its socket, or the address of another's
+    database. `name` is the database that the migrations were applied to."""
 
     name = "project"
 

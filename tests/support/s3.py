@@ -1,9 +1,6 @@
 """A real S3 server of the tests' own: moto's, as a program. It takes signed requests over HTTP,
 whole objects and parts, and is asked by the library that asks Amazon.
 
-    def test_it(s3: S3) -> None:
-        bucket = s3.bucket()       # a fresh one, whose settings are in the environment
-
 What is not in it: that keys are right (any are taken), and limits of space.
 """
 

@@ -1,9 +1,5 @@
 """Stand-ins of Supabase's API for tests, spoken to with `supabase`'s own client.
 
-    def test_it(standin: Standin) -> None:
-        client = standin.client()                 # of nobody yet; one for each browser session
-        client.auth.sign_up({"email": …, "password": …})
-
 `standin` is somebody else's work behind our bridge (tests/supabase_standin/bridge.mjs): sign-up,
 sign-in, refresh, wrong passwords and what follows from them is not our idea of it. Who may see what
 is claimed on a real PostgreSQL, by tests/integration/service/test_rls.py; supabase/README.md says
@@ -40,17 +36,8 @@ START = 100.0
 
 @dataclass(frozen=True)
 class Standin:
-    """An address that answers as a Supabase project does.
-
-    Attributes
-    ----------
-    url, key : str
-        What SUPABASE_URL and SUPABASE_ANON_KEY would be.
-    secret : str
-        That tokens are signed with, to age one. Nobody knows that of a real project.
-    database : str
-        Address of a real project's.
-    """
+    """An address that answers as a Supabase project does. Tokens are signed with `secret`, to age
+    one: nobody knows that of a real project, of which `database` is the address."""
 
     url: str
     key: str

@@ -35,13 +35,7 @@ class Rule(NamedTuple):
 
 
 def rules():
-    """Return every rule of every file, in the order of the cascade.
-
-    Raises
-    ------
-    AssertionError
-        A rule stands before its `@seen`, or that names no state there is.
-    """
+    """Return every rule of every file, in the order of the cascade."""
     return [rule for name in SHEETS for rule in _of((STATIC / f"{name}.css").read_text("utf-8"))]
 
 
