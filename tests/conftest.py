@@ -80,10 +80,10 @@ def write_clip(
 ):
     """Write a video. The ending of its path chooses the container, unless `container` names one.
 
-    `times` (s) overrides `seconds` and `fps`, for variable frame rates. `size` is before `rotation`:
-    degrees clockwise that a player has to turn the picture by. `gop` is the distance of key frames,
-    `aspect` that of a pixel. `audio` adds a tone, or this sound (16 kHz). `picture` makes a picture
-    of a frame's number; by default a camera moves over the portrait.
+    `times` (s) overrides `seconds` and `fps`, for variable frame rates. `size` is before rotation:
+    the degrees clockwise that a player has to turn the picture by. `gop` is the distance of key
+    frames, `aspect` that of a pixel. `audio` adds a tone, or this sound (16 kHz). `picture` makes a
+    picture of a frame's number; by default a camera moves over the portrait.
     """
     path = Path(path)
     if times is None:
