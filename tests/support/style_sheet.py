@@ -45,8 +45,7 @@ def _of(text):
     assert "{" not in first, "a rule stands before its @seen"
     for where, part in zip(parts[::2], parts[1::2], strict=True):
         assert where in places, where
-        plain = re.sub(r"/\*.*?\*/", "", part, flags=re.DOTALL)
         # Rules are nested: one on a line of its own, or down to a brace at the start of a line.
-        for hook, css in _RULE.findall(plain):
+        for hook, css in _RULE.findall(re.sub(r"/\*.*?\*/", "", part, flags=re.DOTALL)):
             if not hook.startswith("@"):
                 yield Rule(where, re.sub(r"\s+", " ", hook), css)

@@ -346,9 +346,8 @@ def test_a_face_that_moves_alike_is_told_and_drawn(job, tmp_path):
     second = other_clip(job, tmp_path)
     compared(job, second)
     app = session.application()
-    other = app.find(OWNER, second)
     kept = app.originals.comparisons.store.find(
-        OWNER.principal.id, job.record.sha256, other.record.sha256
+        OWNER.principal.id, job.record.sha256, app.find(OWNER, second).record.sha256
     )
     same = {"correlation": 0.9, "of_copy": [0.0, 1.0, -1.0], "of_original": [0.1, 1, -1]}
     traces = [MovementTrace(what=what, **same) for what in ("head", "features")]

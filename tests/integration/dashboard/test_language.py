@@ -265,8 +265,7 @@ def test_a_fault_that_a_worker_wrote_is_read_in_the_readers_language(monkeypatch
     assert kept.problem.message == "A link can last up to 90 days."
     assert i18n.say(message_of(kept)) == "⟦A link can last up to 90 days.⟧"
     ours = fault_of(ZeroDivisionError())
-    before = ours.model_copy(update={"message": None})
-    for fault in (ours, before):
+    for fault in (ours, ours.model_copy(update={"message": None})):
         assert i18n.say(message_of(fault)) == "⟦The analysis stopped. Your file is not at fault.⟧"
     monkeypatch.setenv("UNMASK_LANGUAGE", "en")
     assert i18n.say(message_of(kept)) == kept.problem.message

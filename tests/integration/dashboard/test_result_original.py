@@ -175,8 +175,7 @@ def test_what_is_not_the_original_is_taken_back_and_stays_so(jobs, clips, finds)
     assert head(at) == "Inconclusive, leans manipulated" and banner(at) == ""
     assert "Detectors alone" not in texts(at) and "Nothing in your library" not in texts(at)
     looked_for(shared)
-    again = looked_for(analyzed(jobs, clips["shared"]))
-    for job in (shared, again):
+    for job in (shared, looked_for(analyzed(jobs, clips["shared"]))):
         at = page(a=job.key)
         assert head(at) == "Likely manipulated" and banner(at) == ""
         assert "Not the original" not in buttons(at)

@@ -213,9 +213,8 @@ def test_the_simple_player_keeps_all_information(clip):
 
 def test_the_id_of_a_person_is_only_text_in_the_simple_player(clip):
     analysis = make_analysis(clip)
-    hostile = "![x](https://tracker.example/x.png)"
     found = next(subject for subject in analysis.subjects if subject.id == "A")
-    found.id = hostile
+    found.id = "![x](https://tracker.example/x.png)"
     at = show(clip, analysis)
     at.toggle(key="result.k.widget.simple").set_value(True).run()
     assert not at.exception

@@ -53,8 +53,7 @@ def lines(out):
 
 def test_numbers_do_not_depend_on_the_batch(clips, tmp_path):
     settings = Settings(frames=6)
-    options = BatchOptions(settings=settings, parallel=4)
-    with BatchRun(tmp_path / "out", options) as batch:
+    with BatchRun(tmp_path / "out", BatchOptions(settings=settings, parallel=4)) as batch:
         tally = batch.run(read_source(clips).entries)
     assert (tally.analyzed, tally.found, tally.failed) == (4, 1, 0)
     alone = Analyzer()

@@ -245,13 +245,12 @@ def test_where_the_second_promise_cannot_be_kept_nothing_is_called_untouched():
 
 
 def test_no_sign_needs_every_question():
-    limits = {FACE: (-1.0, 1.0), WHOLE: (-1.0, 1.0)}
     said = operating_points.decisions(
         {
             FACE: np.array([-2.0, -2.0, -2.0, np.nan, 2.0]),
             WHOLE: np.array([-2.0, 0.0, 2.0, -2.0, np.nan]),
         },
-        limits,
+        {FACE: (-1.0, 1.0), WHOLE: (-1.0, 1.0)},
     )
     assert said.tolist() == [REAL, INCONCLUSIVE, FAKE, INCONCLUSIVE, FAKE]
 

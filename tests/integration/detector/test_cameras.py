@@ -136,8 +136,7 @@ def test_a_clouds_secrets_are_no_camera():
 
 def test_an_rtsp_camera_that_is_elsewhere_leads_nobody_there():
     with rtsp(PRIVATE) as inside:
-        to = inside.url(PRIVATE)
-        with rtsp(PUBLIC, say=moved(to)) as server:
+        with rtsp(PUBLIC, say=moved(inside.url(PRIVATE))) as server:
             assert refused(server.url("cam.example")).code == "link_redirects"
         assert not inside.came
 

@@ -440,8 +440,7 @@ def test_the_filter_knows_both_processors():
             steps = [code[n : n + 8] for n in range(0, len(code), 8)]
             assert len(code) % 8 == 0 and len(steps) < 4096
             for number, step in enumerate(steps):
-                kind = int.from_bytes(step[:2], "little")
-                if kind in (0x15, 0x35, 0x45):
+                if int.from_bytes(step[:2], "little") in (0x15, 0x35, 0x45):
                     assert number + 1 + max(step[2], step[3]) < len(steps)
             assert int.from_bytes(steps[-1][:2], "little") == 0x06
 

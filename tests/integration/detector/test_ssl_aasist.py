@@ -76,8 +76,7 @@ def test_the_published_names_and_shapes_fill_the_whole_network():
 def filled(shapes):
     """Weights by the golden's formula."""
     state = {}
-    names = sorted(shapes)
-    for number, name in enumerate(names):
+    for number, name in enumerate(sorted(shapes)):
         shape = shapes[name]
         if name.endswith("num_batches_tracked"):
             state[name] = torch.zeros(shape, dtype=torch.long)

@@ -166,8 +166,7 @@ def test_a_worker_reaches_its_one_port_and_nothing_else():
         socket.create_server(("127.0.0.1", 0)) as other,
     ):
         ports = open_port.getsockname()[1], other.getsockname()[1]
-        limits = replace(WORKER, timeout=60)
-        with Sandbox(limits, WORKER_PRELOAD) as box:
+        with Sandbox(replace(WORKER, timeout=60), WORKER_PRELOAD) as box:
             tried = hostile_readers.reaching
             (said,) = box.connection(tried, *ports, port=ports[0], size=(4, 4), timeout=60)
     # One pixel each: the port it has, another one, UDP, a file, a program.

@@ -572,9 +572,8 @@ def test_uploads_go_through_the_queue_and_leave_no_word_in_the_log(
 def test_every_test_that_the_threat_model_names_is_there():
     """`::name` is in the file that was named before it."""
     text = (ROOT / "docs" / "threat-model.md").read_text("utf-8").partition("\n## ")[2]
-    pattern = r"`(?=[^`])(tests/[\w/]+\.py)?(?:::(\w+))?`"
     named, file = [], ""
-    for path, test in re.findall(pattern, text):
+    for path, test in re.findall(r"`(?=[^`])(tests/[\w/]+\.py)?(?:::(\w+))?`", text):
         file = path or file
         named.append((file, test))
     assert len(named) > 40

@@ -38,8 +38,7 @@ def test_of_several_people_it_is_said_who_leads_and_what_the_others_are():
 
 
 def test_without_a_sign_all_people_are_counted():
-    lines = summary(make_analysis(fake=False)).splitlines()
-    assert lines[1:3] == [
+    assert summary(make_analysis(fake=False)).splitlines()[1:3] == [
         "  Most suspicious of 2 people: Person A (left), 9 % alone",
         "  For 2 people, in 32 frames.",
     ]
@@ -185,8 +184,7 @@ def follow(meter):
 
 def test_a_file_gets_a_line_a_stage_and_a_check(capsys):
     follow(TrainingProgressBar())
-    lines = capsys.readouterr().err.splitlines()
-    assert lines == [
+    assert capsys.readouterr().err.splitlines() == [
         "3 of 3 files searched for faces",
         "2 of 2 files searched for faces",
         "training 4 of 8  loss 0.125  dfdc auc 0.750",

@@ -159,7 +159,6 @@ def test_every_signal_says_what_it_is_for_and_has_a_range():
 
 
 def test_families_are_families_and_nothing_else():
-    folder = Path(families.__path__[0])
-    for file in folder.glob("*.py"):
+    for file in Path(families.__path__[0]).glob("*.py"):
         if file.stem != "__init__":
             assert "\ndef load(" in file.read_text(), f"{file.name} has no load, so it is no family"

@@ -308,8 +308,7 @@ def test_known_footage_of_a_folder_is_an_original(real, clips, finds):
     assert kept.accuses and kept.original_media.name == "press.mp4"
     brought = real.originals.import_known(OWNER, real.scope(OWNER), found, Settings())
     assert brought.record.sha256 == found.match_sha256
-    guest = real.scope(GUEST)
-    assert real.originals.import_known(GUEST, guest, found, Settings()) is None, (
+    assert real.originals.import_known(GUEST, real.scope(GUEST), found, Settings()) is None, (
         "a path is not theirs"
     )
     until(lambda: not brought.active)

@@ -70,8 +70,7 @@ def test_a_task_can_be_stopped_and_a_batch_followed(remote, clip, tmp_path, anal
 
 
 def test_a_key_goes_along(url, application):
-    text = application.keys.add("a", (Scope.READ,))[1]
-    with UnmaskClient(url, text) as remote:
+    with UnmaskClient(url, application.keys.add("a", (Scope.READ,))[1]) as remote:
         assert remote.request("GET", "/v1/analyses").json() == []
     unauthorized = pytest.raises(ApiError, check=lambda e: e.code == "unauthorized")
     with UnmaskClient(url, "um_none") as remote, unauthorized:
