@@ -241,18 +241,6 @@ def test_tiles_are_named_buttons_that_arrow_keys_walk_through(page):
     expect(group.locator("img").first).to_be_visible()
 
 
-def test_thresholds_and_models_redraw_the_verdict_at_once(page):
-    reset = page.get_by_role("button", name="Reset")
-    until(page.get_by_role("button", name="Thresholds and models").click, reset.wait_for)
-    own = page.locator(".um-own")
-    until(
-        page.get_by_role("button", name="SBI", exact=True).last.click,
-        lambda: expect(own).to_have_text("with your models"),
-    )
-    wait_drawn(page)
-    until(reset.click, lambda: expect(own).to_have_count(0))
-
-
 # These leave the clip's page.
 def test_boxes_stand_on_the_faces_of_a_letterboxed_picture(person, served):
     page = person.page

@@ -8,7 +8,7 @@ from playwright.sync_api import expect
 
 from dashboard import labels
 from detector.pipeline import Analyzer
-from detector.schema.analysis import Analysis, Label, Settings
+from detector.schema.analysis import Analysis, Settings
 from tests.support.browser import PATIENT, PHONE, eventually, open_details, until, wait_drawn
 from tests.support.kept import put
 from tests.support.visits import visitors
@@ -118,47 +118,6 @@ def test_a_clip_has_one_number_on_every_page(person, served, clip):
     if len(people) == 1:  # with more, each has a number of their own beside the file's
         shows(page.locator(".strip .chip").first, number)
         assert number in percents(page.locator(".um-who .whole").first.inner_text())
-
-
-def test_the_words_of_a_verdict_hold_together(person, served, clip):
-    analysis = served.results[clip]
-    verdict = analysis.verdict
-    page = open_result(person, served.at(clip))
-    card = page.locator('[class*="st-key-verdict-"]').first
-    text = " ".join(card.inner_text().split())
-
-    # An undecided weaker question is a row, and not the headline (finding 1).
-    assert verdict.question is not None
-    lead = verdict.answers[verdict.question]
-    first = card.locator(".um-questions > div").first
-    assert labels.QUESTIONS[verdict.question].text in first.inner_text()
-    if any(a.undecided_secondary for a in verdict.answers.values()):
-        assert "Not decided" in card.locator(".um-questions > div").nth(1).inner_text()
-
-    # Nothing is counted by how many models agree (3, 8), nor called their mean (4).
-    assert not re.search(r"\d+ of \d+ models? agree|mean of|though none is", text)
-    assert card.locator(".um-scale .range").count() == 0
-    # An inconclusive file says where it leans, and what to do (6).
-    if verdict.label is Label.INCONCLUSIVE:
-        headline = card.locator("h2").inner_text()
-        assert re.search(r"Inconclusive, (no lean|leans (manipulated|untouched|AI-generated))",
-                         headline)  # fmt: skip
-    # What is printed adds up, and the pointer stands where the number is.
-    open_details(page)
-    values = [float(cell.replace("−", "-")) for cell in
-              page.locator(".um-pull:not(.all) .n").all_inner_texts() if cell]  # fmt: skip
-    (total,) = page.locator(".um-pull.all .n").all_inner_texts()
-    assert round(sum(values), 1) == float(total.replace("−", "-"))
-    pointer = card.locator(".um-scale .pointer").get_attribute("style") or ""
-    assert f"left:{100 * lead.probability:.1f}%" in pointer.replace(": ", ":")
-    # "Face" is said of faces only (8).
-    if verdict.question.value == "synthesis":
-        assert "The face" not in card.locator(".um-say").first.inner_text()
-    # Statistics stand behind "How we know", once (22).
-    calibrated = [m.calibration.data for m in analysis.models if m.calibration]
-    body = page.locator("body").inner_text()
-    assert not any(data and data in body for data in calibrated)
-    assert "so at most" not in body
 
 
 def test_the_columns_end_level(person, served, clip):
