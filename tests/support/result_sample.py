@@ -24,6 +24,7 @@ from detector.schema.analysis import (
     Label,
     Media,
     ModelResult,
+    PerturbationResult,
     Quality,
     Question,
     ReasonCode,
@@ -192,6 +193,16 @@ def make_picture():
         analysis.model_copy(
             update={"media": media, "subjects": [track], "timestamps": [0.0], "models": models}
         )
+    )
+
+
+def trial(name, probability, error=None):
+    """Labeled by the thresholds of `make_analysis`."""
+    label = Label.INCONCLUSIVE
+    if probability is not None and not 0.3 <= probability <= 0.7:
+        label = Label.FAKE if probability > 0.7 else Label.REAL
+    return PerturbationResult(
+        condition=name, title=name, probability=probability, label=label, error=error
     )
 
 

@@ -153,18 +153,14 @@ def test_a_trust_list_that_is_none_is_refused(picture, tmp_path, monkeypatch):
         look(picture)
 
 
-def exif_jpeg(path, **more):
+def test_exif_and_place_are_read(tmp_path):
     exif = Image.Exif()
     exif[0x010F], exif[0x0110], exif[0x0131] = "Acme", "Acme One", "Editor 9"
     exif[0x0132] = "2026:11:02 10:00:00"
     exif.get_ifd(0x8769)[0x9003] = "2026:11:01 09:30:00"
     exif.get_ifd(0x8825).update(GPS)
-    Image.fromarray(portrait((160, 160))).save(path, exif=exif, **more)
-    return path
-
-
-def test_exif_and_place_are_read(tmp_path):
-    found = look(exif_jpeg(tmp_path / "a.jpg"))
+    Image.fromarray(portrait((160, 160))).save(tmp_path / "a.jpg", exif=exif)
+    found = look(tmp_path / "a.jpg")
     assert value(found, "Camera") == "Acme One"
     assert value(found, "Software") == "Editor 9"
     assert value(found, "Recorded") == "2026:11:01 09:30:00"

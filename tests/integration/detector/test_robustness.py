@@ -19,32 +19,14 @@ from detector.perturbation import corruptions
 from detector.perturbation.conditions import Condition
 from detector.perturbation.robustness import FRAMES, PART, part, try_out
 from detector.pipeline import RunOptions
-from detector.schema.analysis import (
-    Analysis,
-    Label,
-    PerturbationResult,
-    Question,
-    ReasonCode,
-    Robustness,
-    Settings,
-)
+from detector.schema.analysis import Analysis, Label, Question, ReasonCode, Robustness, Settings
 from detector.vision import Detection
 from tests.support import pages
 from tests.support.pages import texts
-from tests.support.result_sample import make_analysis, make_clip, make_picture
+from tests.support.result_sample import make_analysis, make_clip, make_picture, trial
 from tests.support.searches import searches
 
 MANIPULATION = Question.MANIPULATION
-
-
-def trial(name, probability, error=None):
-    """Labeled by the thresholds of `make_analysis`."""
-    label = Label.INCONCLUSIVE
-    if probability is not None and not 0.3 <= probability <= 0.7:
-        label = Label.FAKE if probability > 0.7 else Label.REAL
-    return PerturbationResult(
-        condition=name, title=name, probability=probability, label=label, error=error
-    )
 
 
 def tried(*trials, unchanged=0.8):

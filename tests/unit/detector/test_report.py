@@ -32,7 +32,6 @@ from detector.schema.analysis import (
     EmpiricalOdds,
     Label,
     Modality,
-    PerturbationResult,
     Question,
     Reason,
     ReasonCode,
@@ -52,19 +51,10 @@ from detector.schema.comparison import (
 )
 from detector.schema.origin import Fact, FrameHash, GeoLocation, Provenance
 from tests.support.pdf import text_of
-from tests.support.result_sample import make_analysis, make_clip, make_picture
+from tests.support.result_sample import make_analysis, make_clip, make_picture, trial
 
 WHEN = datetime(2026, 11, 20, 12, 0, tzinfo=UTC)
 SECRET = "48.85822"
-
-
-def trial(name, probability, error=None):
-    label = Label.INCONCLUSIVE
-    if probability is not None and not 0.3 <= probability <= 0.7:
-        label = Label.FAKE if probability > 0.7 else Label.REAL
-    return PerturbationResult(
-        condition=name, title=name, probability=probability, label=label, error=error
-    )
 
 
 def speaker(spans):
