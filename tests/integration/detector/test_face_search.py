@@ -129,17 +129,14 @@ def test_who_is_lost_is_searched_everywhere_at_once(seen, search):
     assert seen.asked == "EfEfEf"
 
 
-def test_one_face_does_not_stand_for_two(seen, search):
-    seen.here = [face_at(100), face_at(120)]
+@pytest.mark.parametrize(
+    ("before", "after", "frame", "asked"),
+    [((100, 120), (110,), ROOM, "EfE"), ((100,), (100, 220), ELSEWHERE, "EE")],
+    ids=["one face does not stand for two", "after a cut"],
+)
+def test_everywhere_is_searched_anew(seen, search, before, after, frame, asked):
+    seen.here = [face_at(x) for x in before]
     search.find(0.0, ROOM)
-    seen.here = [face_at(110)]
-    assert search.find(0.04, ROOM) == seen.here
-    assert seen.asked == "EfE"
-
-
-def test_after_a_cut_everywhere_is_searched(seen, search):
-    seen.here = [face_at(100)]
-    search.find(0.0, ROOM)
-    seen.here = [face_at(100), face_at(220)]
-    assert search.find(0.04, ELSEWHERE) == seen.here
-    assert seen.asked == "EE"
+    seen.here = [face_at(x) for x in after]
+    assert search.find(0.04, frame) == seen.here
+    assert seen.asked == asked
