@@ -10,10 +10,10 @@ import os
 import shutil
 import tempfile
 import threading
-from collections.abc import Callable, Generator, Iterator, Sequence
+from collections.abc import Callable
 from fractions import Fraction
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import av
 import cv2
@@ -22,7 +22,7 @@ import pytest
 from skimage import data
 
 if TYPE_CHECKING:  # what most tests need not wait for
-    from service.tasks.jobs import Jobs
+    pass
 
 RUN = "UNMASK_TEST_RUN"
 """Variable that names the folder which all processes of a run share."""
@@ -34,12 +34,12 @@ _CLOCK = 90_000
 """Ticks a second: fine enough for every frame rate used here."""
 
 
-def portrait(size: tuple[int, int] = (512, 512)) -> np.ndarray:
+def portrait(size=(512, 512)):
     """The portrait at a size (width, height), cut to its aspect ratio around the face."""
     return camera(size)(0)
 
 
-def camera(size: tuple[int, int], *, still: bool = False) -> Picture:
+def camera(size, *, still=False):
     """A moving crop of the portrait. The face is in all of them, about 0.4 of the height wide."""
     source = data.astronaut()
     width, height = size
@@ -47,7 +47,7 @@ def camera(size: tuple[int, int], *, still: bool = False) -> Picture:
     wide = min(512, max(2, round(tall * width / height)))
     tall = max(2, round(wide * height / width))
 
-    def picture(number: int) -> np.ndarray:
+    def picture(number):
         swing = 0.0 if still else 1.0
         x = 220 + swing * 24 * np.sin(number / 9) - wide / 2
         y = 125 + swing * 14 * np.cos(number / 7) - tall / 2
@@ -61,43 +61,29 @@ def camera(size: tuple[int, int], *, still: bool = False) -> Picture:
 
 
 def write_clip(
-    path: Path | str,
+    path,
     *,
-    seconds: float = 1.0,
-    fps: float = 25.0,
-    size: tuple[int, int] = (320, 240),
-    codec: str = "libx264",
-    pixel_format: str | None = None,
-    options: dict[str, str] | None = None,
-    gop: int | None = None,
-    rotation: int = 0,
-    aspect: Fraction | None = None,
-    times: Sequence[float] | None = None,
-    audio: bool | np.ndarray = False,
-    picture: Picture | None = None,
-    container: str | None = None,
-    container_options: dict[str, str] | None = None,
-) -> Path:
-    """Write a video.
+    seconds=1.0,
+    fps=25.0,
+    size=(320, 240),
+    codec="libx264",
+    pixel_format=None,
+    options=None,
+    gop=None,
+    rotation=0,
+    aspect=None,
+    times=None,
+    audio=False,
+    picture=None,
+    container=None,
+    container_options=None,
+):
+    """Write a video. The ending of its path chooses the container, unless `container` names one.
 
-    Parameters
-    ----------
-    path : path
-        Its ending chooses the container, unless `container` names one.
-    seconds, fps : float
-        Length and frame rate; `times` (in seconds) overrides both, for variable frame rates.
-    size : (width, height)
-        Before rotation.
-    options, gop : dict, int
-        Of the encoder; `gop` is the distance of key frames.
-    rotation : int
-        Degrees clockwise that a player has to turn the picture by.
-    aspect : Fraction
-        Of a pixel.
-    audio : bool or float [n]
-        Adds a tone, or this sound (16 kHz).
-    picture : callable
-        Frame number -> picture; default: a camera that moves over the portrait.
+    `times` (s) overrides `seconds` and `fps`, for variable frame rates. `size` is before rotation:
+    the degrees clockwise that a player has to turn the picture by. `gop` is the distance of key
+    frames, `aspect` that of a pixel. `audio` adds a tone, or this sound (16 kHz). `picture` makes a
+    picture of a frame's number; by default a camera moves over the portrait.
     """
     path = Path(path)
     if times is None:
@@ -138,11 +124,11 @@ def write_clip(
     return path
 
 
-def _tone(seconds: float, rate: int = 16_000) -> np.ndarray:
+def _tone(seconds, rate=16_000):
     return np.asarray(0.2 * np.sin(2 * np.pi * 440 * np.arange(int(seconds * rate)) / rate))
 
 
-def _blocks(wave: np.ndarray, rate: int = 16_000, block: int = 1024) -> Iterator[av.AudioFrame]:
+def _blocks(wave, rate=16_000, block=1024):
     for start in range(0, len(wave), block):
         samples = wave[start : start + block].astype(np.float32)[None]
         frame = av.AudioFrame.from_ndarray(samples, format="fltp", layout="mono")
@@ -151,7 +137,7 @@ def _blocks(wave: np.ndarray, rate: int = 16_000, block: int = 1024) -> Iterator
         yield frame
 
 
-def pytest_configure(config: pytest.Config) -> None:
+def pytest_configure(config):
     """Make what is made for long once for all processes of a run."""
     if hasattr(config, "workerinput"):
         return
@@ -196,20 +182,18 @@ LONG = (
 everybody waiting."""
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+def pytest_collection_modifyitems(items):
     """Put the long files first."""
     places = {name: place for place, name in enumerate(LONG)}
 
-    def place(item: pytest.Item) -> int:
+    def place(item):
         return places.get(f"{item.path.parent.name}/{item.path.name}", len(LONG))
 
     items.sort(key=place)
 
 
 @pytest.hookimpl(wrapper=True)
-def pytest_runtest_makereport(
-    item: pytest.Item, call: pytest.CallInfo[None]
-) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+def pytest_runtest_makereport(item, call):
     """A failure in a browser tells what its pages showed, which nobody else's machine repeats."""
     report = yield
     if report.failed and call.when != "teardown" and item.get_closest_marker("browser"):
@@ -220,32 +204,32 @@ def pytest_runtest_makereport(
 
 
 @pytest.fixture(autouse=True)
-def no_heart_beats_on() -> Iterator[None]:
+def no_heart_beats_on():
     """What a test starts as a server it closes."""
     before = _hearts()
     yield
     assert _hearts() <= before, "a server of this test was not closed"
 
 
-def _hearts() -> set[threading.Thread]:
+def _hearts():
     return {one for one in threading.enumerate() if one.name == "heartbeat" and one.is_alive()}
 
 
 @pytest.fixture(scope="session")
-def astronaut() -> np.ndarray:
+def astronaut():
     """uint8 [512, 512, 3]: one real, frontal face, about 100 px wide, at x 170-275, y 60-190."""
     return data.astronaut()
 
 
 @pytest.fixture(scope="session")
-def face_clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def face_clip(tmp_path_factory):
     """2 s, 25 fps, 640 x 360 h264 MP4 with a tone: one real face all the way."""
     folder = tmp_path_factory.mktemp("clips")
     return write_clip(folder / "face.mp4", seconds=2, size=(640, 360), audio=True)
 
 
 @pytest.fixture
-def jobs(tmp_path: Path) -> Iterator[Jobs]:
+def jobs(tmp_path):
     """The queue of a server on a folder of its own that does nothing by itself."""
     from tests.support.pages import quiet
 
@@ -254,10 +238,10 @@ def jobs(tmp_path: Path) -> Iterator[Jobs]:
 
 
 @pytest.fixture
-def make_clip(tmp_path: Path) -> Callable[..., Path]:
+def make_clip(tmp_path):
     """make_clip("name.mp4", seconds=1, fps=25, ...) -> path; parameters as in `write_clip`."""
 
-    def make(name: str = "clip.mp4", **settings: Any) -> Path:
+    def make(name="clip.mp4", **settings):
         return write_clip(tmp_path / name, **settings)
 
     return make

@@ -6,14 +6,11 @@ import subprocess
 import sys
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
 from contextlib import closing
-from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import expect
 
 from dashboard import theme
 from detector.schema.analysis import Analysis
@@ -29,7 +26,6 @@ from tests.support.browser import (
     PATIENT,
     PHONE,
     ROOT,
-    Server,
     click_plot,
     eventually,
     open_details,
@@ -45,7 +41,7 @@ from tests.support.browser import (
 )
 from tests.support.kept import put
 from tests.support.samples import samples
-from tests.support.visits import Visit, rgb
+from tests.support.visits import rgb
 from tests.unit.detector.test_comparison_words import made
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(1500)]
@@ -54,18 +50,18 @@ LIMIT_MB = 20
 
 
 @pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+def server(tmp_path_factory):
     data = tmp_path_factory.mktemp("data")
     with serve(data, first_start=True, UNMASK_MAX_UPLOAD_MB=str(LIMIT_MB)) as started:
         yield started
 
 
 @pytest.fixture(scope="module")
-def clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def clip(tmp_path_factory):
     """Eight seconds of two real faces, two pictures each: each is looked at."""
     half = camera((320, 480))
 
-    def two(number: int) -> np.ndarray:
+    def two(number):
         return np.hstack([half(number), half(number + 40)[:, ::-1]])
 
     folder = tmp_path_factory.mktemp("clips")
@@ -90,7 +86,7 @@ def test_first_screen(visit):
     look_at_the_first_screen(person, "desktop-dark", theme.DARK)
 
 
-def look_at_the_first_screen(person: Visit, name: str, palette: theme.Palette) -> None:
+def look_at_the_first_screen(person, name, palette):
     wait_ready(person.page)
     expect(person.page).to_have_title("Unmask")
     expect(person.page.get_by_role("heading", level=1)).to_have_count(1)
@@ -151,14 +147,14 @@ def test_a_clip_goes_from_upload_to_verdict_and_evidence(visit, server, clip, tm
     assert top["y"] < steps["y"] + steps["height"] <= actions["y"]
 
 
-def look_at_the_result(person: Visit, name: str) -> None:
+def look_at_the_result(person, name):
     wait_verdict(person.page)
     person.page.locator(".js-plotly-plot").first.wait_for(timeout=PATIENT)
     open_details(person.page)
     person.inspect(f"result-{name}", "everywhere", "result")
 
 
-def is_handed_out_in_ranges(server: Server, media: str, data: bytes) -> None:
+def is_handed_out_in_ranges(server, media, data):
     """And only to who was given the pass."""
     token, given = media.rsplit("/", 2)[1:]
     request = urllib.request.Request(media, headers={"Range": "bytes=100-199"})
@@ -195,7 +191,7 @@ def test_a_verdict_stands_alone_and_nothing_jumps(visit, tmp_path):
     assert all(sum(s["value"] for s in found) <= 0.1 for found in moved.values()), moved
 
 
-def _moved(page: Page) -> list[dict[str, Any]]:
+def _moved(page):
     wait_drawn(page)
     still(page)
     return layout_shift.shifts(page)
@@ -297,7 +293,7 @@ def test_an_altered_sample_is_called_manipulated(visit, server, sample):
     assert_reads_quickly(page)
 
 
-def assert_reads_quickly(page: Page) -> None:
+def assert_reads_quickly(page):
     """A result shows few controls and words before Details, on every width."""
     for size in (PHONE, (820, 1180), DESKTOP):
         page.set_viewport_size({"width": size[0], "height": size[1]})

@@ -1,15 +1,13 @@
 """Accounts as people use them: a real browser, the real app, a live stand-in of Supabase."""
 
 import secrets
-from collections.abc import Iterator
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import expect
 
 from tests.support.browser import (
     DESKTOP,
     PHONE,
-    Server,
     open_sample,
     serve,
     until,
@@ -18,7 +16,6 @@ from tests.support.browser import (
     wait_verdict,
 )
 from tests.support.standin import PASSWORD, serve_bridge
-from tests.support.visits import Visit, Visitor
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(1500)]
 
@@ -26,7 +23,7 @@ NOTHING = "There is nothing at this address"
 
 
 @pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+def server(tmp_path_factory):
     with (
         serve_bridge() as supabase,
         serve(
@@ -40,19 +37,19 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
         yield started
 
 
-def fill(page: Page, email: str, password: str) -> None:
+def fill(page, email, password):
     wait_drawn(page)  # the form that was there before has the same fields
     page.get_by_role("textbox", name="E-mail").fill(email)
     page.get_by_role("textbox", name="Password").fill(password)
 
 
-def sign_up(visit: Visitor, **about: object) -> tuple[Visit, str]:
+def sign_up(visit, **about):
     """A new person, signed in and at the first screen; and their address."""
     person = visit("/account", **about)
     return person, create_account(person.page)
 
 
-def create_account(page: Page) -> str:
+def create_account(page):
     """On the account page: a new account's address, signed in."""
     email = f"{secrets.token_hex(6)}@example.org"
     until(
@@ -64,7 +61,7 @@ def create_account(page: Page) -> str:
     return email
 
 
-def sign_in(page: Page, email: str, password: str) -> None:
+def sign_in(page, email, password):
     fill(page, email, password)
     page.get_by_role("button", name="Sign in", exact=True).click()
 

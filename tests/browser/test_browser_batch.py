@@ -6,20 +6,19 @@ import json
 import re
 import sqlite3
 import zipfile
-from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 from fpdf import FPDF
 from PIL import Image
-from playwright.sync_api import Browser, FilePayload, Page, expect
+from playwright.sync_api import FilePayload, expect
 
 from dashboard.pages.batch.listing import ROW
 from service.records.database import FILE
 from tests.conftest import portrait, write_clip
 from tests.support import waiting
-from tests.support.browser import PATIENT, PHONE, Server, fill, serve, take, until, wait_drawn
+from tests.support.browser import PATIENT, PHONE, fill, serve, take, until, wait_drawn
 from tests.support.containers import packed
 from tests.support.visits import visitors
 
@@ -38,7 +37,7 @@ class Interrupted:
 
 
 @pytest.fixture(scope="module")
-def interrupted(browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> Interrupted:
+def interrupted(browser, tmp_path_factory):
     data = tmp_path_factory.mktemp("data")
     with serve(data, UNMASK_WORKERS="1") as started, visitors(browser, started.url) as visit:
         page = visit("/batch").page
@@ -49,12 +48,12 @@ def interrupted(browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> I
 
 
 @pytest.fixture(scope="module")
-def server(interrupted: Interrupted) -> Iterator[Server]:
+def server(interrupted):
     with serve(interrupted.data, UNMASK_WORKERS="1") as started:
         yield started
 
 
-def files(number: int, first: int = 0) -> list[FilePayload]:
+def files(number, first=0):
     """Pictures of a face, each another file (others than those before `first`)."""
     out: list[FilePayload] = []
     for size in range(first, first + number):
@@ -65,7 +64,7 @@ def files(number: int, first: int = 0) -> list[FilePayload]:
     return [*out, {"name": "notes.txt", "mimeType": "text/plain", "buffer": b"no picture at all"}]
 
 
-def bring(page: Page, given: list[FilePayload] | list[Path]) -> None:
+def bring(page, given):
     drop = page.locator(".st-key-batch-drop input")
     drop.wait_for(state="attached")
     wait_drawn(page)
@@ -73,18 +72,18 @@ def bring(page: Page, given: list[FilePayload] | list[Path]) -> None:
     page.wait_for_url(re.compile(r"[?&]b=[\w-]{22}"), timeout=PATIENT)
 
 
-def done(page: Page, text: str) -> None:
+def done(page, text):
     expect(page.locator(".um-total b")).to_have_text(text, timeout=2 * PATIENT)
 
 
-def turns(server: Server) -> int:
+def turns(server):
     """How often a file was put first, of the batch where that was most often."""
     with sqlite3.connect(server.data / FILE) as database:
         rows = database.execute("SELECT items FROM api_batches").fetchall()
     return max(item["turn"] for (items,) in rows for item in json.loads(items))
 
 
-def put_first(act: Callable[[], object], server: Server) -> None:
+def put_first(act, server):
     """Do something until it has put a file first."""
     before = turns(server)
     until(act, lambda: waiting.until(lambda: turns(server) != before, 0.1, patience=5))
@@ -204,14 +203,14 @@ def test_from_many_files_to_their_evidence(visit, server, tmp_path):
     person.picture("batch-dark")
 
 
-def open_the_last(page: Page) -> None:
+def open_the_last(page):
     last = page.get_by_role("button", name="Open").first
     last.wait_for(timeout=PATIENT)
     wait_drawn(page)
     until(last.click, lambda: expect(page.locator(".um-total b")).to_have_text("7 of 7"))
 
 
-def rename(page: Page, name: str) -> None:
+def rename(page, name):
     wait_drawn(page)
     dialog = page.get_by_role("dialog")
     until(page.get_by_role("button", name="Name it").click, dialog.wait_for)

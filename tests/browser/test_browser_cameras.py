@@ -1,13 +1,12 @@
 """A camera by its address on the Live page: a real RTSP camera, a real browser, the real engine."""
 
 import re
-from collections.abc import Iterator
 
 import pytest
 from playwright.sync_api import expect
 
-from tests.support.browser import PATIENT, PHONE, Server, enter, eventually, serve, until
-from tests.support.cameras import RtspCamera, rtsp, secrets_in
+from tests.support.browser import PATIENT, PHONE, enter, eventually, serve, until
+from tests.support.cameras import rtsp, secrets_in
 from tests.support.links import PRIVATE
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(900)]
@@ -18,13 +17,13 @@ SECONDS = 6.0
 
 
 @pytest.fixture(scope="module")
-def source() -> Iterator[RtspCamera]:
+def source():
     with rtsp(PRIVATE, login=LOGIN, seconds=SECONDS) as camera:
         yield camera
 
 
 @pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory, source: RtspCamera) -> Iterator[Server]:
+def server(tmp_path_factory, source):
     newsroom = {"UNMASK_CAMERAS": "1", "UNMASK_CAMERA_NETWORKS": f"{PRIVATE}/32"}
     port = str(source.port)
     with serve(tmp_path_factory.mktemp("data"), UNMASK_CAMERA_PORTS=port, **newsroom) as started:
@@ -43,7 +42,7 @@ def test_a_camera_is_watched_lost_and_watched_again(visit, server, source):
     field.wait_for()
     person.inspect("live-address-off", "everywhere", "live")
 
-    def ask(url: str) -> None:
+    def ask(url):
         enter(field, url)
         start.click()
 

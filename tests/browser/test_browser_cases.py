@@ -2,15 +2,14 @@
 
 import json
 import zipfile
-from collections.abc import Iterator
 
 import pytest
-from playwright.sync_api import Locator, Page, expect
+from playwright.sync_api import expect
 from pypdf import PdfReader
 
 from detector import media
 from service.records.cases import first_broken
-from tests.support.browser import Server, fill, serve, take, until, wait_drawn
+from tests.support.browser import fill, serve, take, until, wait_drawn
 from tests.support.kept import put
 from tests.support.result_sample import make_analysis, make_clip
 
@@ -18,7 +17,7 @@ pytestmark = [pytest.mark.browser, pytest.mark.timeout(900)]
 
 
 @pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+def server(tmp_path_factory):
     data = tmp_path_factory.mktemp("data")
     clip = make_clip(data / "council statement.webm")
     made = make_analysis(clip).model_copy(update={"media": media.probe(clip)})
@@ -27,8 +26,8 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
         yield started
 
 
-def write(page: Page, label: str, text: str, button: str, shows: Locator) -> None:
-    def act() -> None:
+def write(page, label, text, button, shows):
+    def act():
         fill(page.get_by_label(label, exact=True), text)
         page.get_by_role("button", name=button, exact=True).click()
 

@@ -1,13 +1,12 @@
 """A suspected copy beside its original, in a real browser: compared, looked at, and stopped."""
 
 import re
-from pathlib import Path
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import expect
 
 from detector import media, report
-from tests.support.browser import DESKTOP, PATIENT, PHONE, Server, still, until, wait_drawn
+from tests.support.browser import DESKTOP, PATIENT, PHONE, still, until, wait_drawn
 from tests.support.compared import write_pair
 from tests.support.kept import put
 from tests.support.result_sample import make_analysis
@@ -16,12 +15,12 @@ pytestmark = pytest.mark.browser
 
 
 @pytest.fixture(scope="module")
-def clips(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+def clips(tmp_path_factory):
     return write_pair(tmp_path_factory.mktemp("clips"))
 
 
 @pytest.fixture(scope="module")
-def ids(server: Server, clips: dict[str, Path]) -> dict[str, str]:
+def ids(server, clips):
     return {
         name: put(
             server.data, path, make_analysis().model_copy(update={"media": media.probe(path)})
@@ -30,11 +29,11 @@ def ids(server: Server, clips: dict[str, Path]) -> dict[str, str]:
     }
 
 
-def pair(ids: dict[str, str], copy: str, original: str) -> str:
+def pair(ids, copy, original):
     return f"/compare?a={ids[copy]}&b={ids[original]}"
 
 
-def look(page: Page) -> None:
+def look(page):
     expect(page.locator(".st-key-near .um-verdict")).to_be_visible(timeout=PATIENT)
     expect(page.locator(".st-key-near-viewer .stage")).to_be_visible(timeout=PATIENT)
 
@@ -85,7 +84,7 @@ def test_a_changed_face_is_found_and_every_view_shows_it(visit, ids, clips):
     assert checked.intact and checked.seal.original == media.probe(clips["original"]).sha256
 
 
-def bring(page: Page, key: str, file: Path) -> None:
+def bring(page, key, file):
     """Give a file to one of the two places. Streamlit loses what is brought while it draws anew."""
     wait_drawn(page)
     place = page.locator(f".st-key-{key}")
@@ -140,7 +139,7 @@ def test_two_files_are_brought_canceled_and_compared(visit, clips):
     person.picture("comparison-dark")
 
 
-def written_again(page: Page) -> None:
+def written_again(page):
     look(page)
     expect(page.locator(".um-verdict")).to_contain_text("Both files show the same footage")
     expect(page.locator(".um-limits")).to_contain_text("may be manipulated itself")

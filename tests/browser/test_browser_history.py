@@ -4,11 +4,10 @@ import re
 import urllib.error
 import urllib.request
 import zipfile
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from playwright.sync_api import Locator, Page, expect
+from playwright.sync_api import expect
 from skimage.data import astronaut
 
 from detector.schema.analysis import Label
@@ -21,7 +20,6 @@ from tests.conftest import write_clip
 from tests.support.browser import (
     PATIENT,
     PHONE,
-    Server,
     enter,
     eventually,
     fill,
@@ -42,7 +40,7 @@ EARLIER = 12
 
 
 @pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+def server(tmp_path_factory):
     """A server with a dozen results of earlier days, whose files are gone; two were confirmed."""
     data = tmp_path_factory.mktemp("data")
     store, sample = open_store(data / FILE), make_analysis()
@@ -63,25 +61,25 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
         yield started
 
 
-def open_history(page: Page) -> None:
+def open_history(page):
     until(
         page.get_by_test_id("stHeader").get_by_role("link", name="History").click,
         page.locator(".um-preview h2").wait_for,
     )
 
 
-def preview(page: Page, name: str) -> None:
+def preview(page, name):
     """The record that is shown beside the list."""
     expect(page.locator(".um-preview h2")).to_have_text(name, timeout=PATIENT)
 
 
-def search(page: Page, words: str, finds: str) -> None:
+def search(page, words, finds):
     field = page.get_by_placeholder("File name, note, tag or SHA-256")
 
     until(lambda: enter(field, words), lambda: preview(page, finds))
 
 
-def close(dialog: Locator) -> None:
+def close(dialog):
     until(lambda: dialog.page.keyboard.press("Escape"), lambda: expect(dialog).to_be_hidden())
 
 
@@ -110,11 +108,11 @@ def test_from_a_sample_to_nothing_left_of_it(visit, server, tmp_path):
     note = page.locator('[class*="st-key-note-"] textarea')
     store = open_store(server.data / FILE)  # another process, while the server runs
 
-    def write() -> None:
+    def write():
         note.fill(NOTE)
         note.press("Control+Enter")
 
-    def kept() -> str:
+    def kept():
         record = store.get(LOCAL, id[1])
         return record.note if record else ""
 
@@ -215,7 +213,7 @@ def test_a_folder_becomes_known_footage_and_is_forgotten(visit, tmp_path):
     expect(page.get_by_role("heading", name="No footage yet")).to_be_visible()
     person.picture("library-empty")
 
-    def add() -> None:
+    def add():
         enter(field, str(folder))
         page.get_by_role("button", name="Add the folder").click()
 
@@ -244,7 +242,7 @@ def test_a_folder_becomes_known_footage_and_is_forgotten(visit, tmp_path):
     page.wait_for_url(lambda url: "tab=" not in url)
 
 
-def answer(server: Server, key: str) -> int:
+def answer(server, key):
     """The status that the API gives to who shows a key."""
     request = urllib.request.Request(
         f"{server.url}/v1/models",

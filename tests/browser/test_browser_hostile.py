@@ -1,20 +1,18 @@
 """Files of strangers through the page's uploader, with the network watched."""
 
 import re
-from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
-from playwright.sync_api import Dialog, FilePayload, expect
+from playwright.sync_api import FilePayload, expect
 
-from tests.support.browser import PATIENT, ROOT, Server, eventually, serve, wait_ready
+from tests.support.browser import PATIENT, ROOT, eventually, serve, wait_ready
 from tests.support.strangers import WATCH, Bait, called_home, hostile
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(900)]
 
 
 @pytest.fixture(scope="module")
-def log(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def log(tmp_path_factory):
     """What the server's processes connect to."""
     file = tmp_path_factory.mktemp("watch") / "watched"
     file.touch()
@@ -22,7 +20,7 @@ def log(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def server(log: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+def server(log, tmp_path_factory):
     (log.parent / "sitecustomize.py").write_text(WATCH)
     path = f"{log.parent}:{ROOT}"
     with serve(tmp_path_factory.mktemp("data"), WATCHED=str(log), PYTHONPATH=path) as started:
@@ -36,7 +34,7 @@ def test_each_ends_in_a_sentence_and_nothing_calls_home(visit, server, log, tmp_
     page = person.page
     dialogs: list[str] = []
 
-    def close(dialog: Dialog) -> None:
+    def close(dialog):
         dialogs.append(dialog.message)
         dialog.dismiss()
 

@@ -3,7 +3,6 @@
 import csv
 import io
 import re
-from collections.abc import Iterator
 
 import pytest
 from PIL import Image
@@ -14,7 +13,6 @@ from tests.support.browser import (
     DESKTOP,
     PATIENT,
     PHONE,
-    Server,
     enter,
     fill,
     serve,
@@ -24,20 +22,19 @@ from tests.support.browser import (
     wait_ready,
     wait_verdict,
 )
-from tests.support.links import PRIVATE, Handler, serving, whole
-from tests.support.links import Server as Web
+from tests.support.links import PRIVATE, serving, whole
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(1500)]
 
 
 @pytest.fixture(scope="module")
-def web() -> Iterator[Web]:
+def web():
     with serving(PRIVATE, {"/watch": whole(b"<!doctype html><p>Watch!")}) as started:
         yield started
 
 
 @pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory, web: Web) -> Iterator[Server]:
+def server(tmp_path_factory, web):
     data = tmp_path_factory.mktemp("data")
     allowed = {"UNMASK_LINKS": "1", "UNMASK_LINKS_PRIVATE": "1"}
     with serve(data, UNMASK_LINKS_PORTS=str(web.server_port), **allowed) as started:
@@ -101,7 +98,7 @@ def test_links_are_rows_and_one_that_is_refused_says_why(visit, web, tmp_path):
 
 
 def test_a_fetch_says_how_far_it_is_and_is_canceled(visit, server, web):
-    def slowly(handler: Handler) -> None:
+    def slowly(handler):
         handler.begin(Content_Length="9000000")
         handler.wfile.write(b"GIF89a" + bytes(46 * 65_536 - 6))
         handler.wfile.flush()

@@ -2,30 +2,18 @@
 
 import base64
 import re
-from collections.abc import Iterator
-from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
-from playwright.sync_api import Browser, Page, TimeoutError, expect
+from playwright.sync_api import TimeoutError, expect
 from scipy.signal import resample_poly
 
 from tests.conftest import camera
 from tests.support import speech
-from tests.support.browser import (
-    PATIENT,
-    PHONE,
-    Server,
-    chrome,
-    eventually,
-    serve,
-    take,
-    until,
-    wait_drawn,
-)
+from tests.support.browser import PATIENT, PHONE, chrome, eventually, serve, take, until, wait_drawn
 from tests.support.live_stand_in import colored, gray
-from tests.support.visits import Visit, visitors
+from tests.support.visits import visitors
 from tools import programs
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(1500)]
@@ -36,7 +24,7 @@ ELSEWHERE = "unmask.test"
 """A name for this machine that no browser takes for this machine."""
 
 
-def film(path: Path, seconds: int = 4) -> Path:
+def film(path, seconds=4):
     """A clip of a face as Chromium's made camera plays it, around and around."""
     picture = gray(camera(SIZE))
     with path.open("wb") as file:
@@ -48,7 +36,7 @@ def film(path: Path, seconds: int = 4) -> Path:
 
 
 @pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+def server(tmp_path_factory):
     data = tmp_path_factory.mktemp("data")
     # The name is this server's, as on a network: an unknown one is refused (test_beside.py).
     named = {
@@ -60,7 +48,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
 
 
 @pytest.fixture(scope="module")
-def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
+def browser(tmp_path_factory):
     made = tmp_path_factory.mktemp("camera")
     clip = film(made / "face.y4m")
     spoken = resample_poly(speech.speech(10), 3, 1)
@@ -75,7 +63,7 @@ def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
         yield opened
 
 
-def start(person: Visit) -> Page:
+def start(person):
     """Press Start and wait for the first frames."""
     page = person.page
     page.set_default_timeout(PATIENT)
@@ -92,13 +80,13 @@ def start(person: Visit) -> Page:
     return page
 
 
-def keep_on(person: Visit) -> None:
+def keep_on(person):
     """Start again where the link was lost meanwhile, as a person does."""
     if person.page.get_by_text("Session ended").is_visible():
         start(person)
 
 
-def listen(page: Page) -> None:
+def listen(page):
     """Switch the microphone on under Options."""
     options = page.get_by_role("button", name="Options")
     options.wait_for(timeout=PATIENT)
@@ -109,7 +97,7 @@ def listen(page: Page) -> None:
     wait_drawn(page)
 
 
-def shown(page: Page) -> np.ndarray:
+def shown(page):
     """What the person sees now: uint8 [480, 640, 3]."""
     video = page.frame_locator('iframe[src*="webrtc_streamer"]').locator("video").first
     pixels = video.evaluate(
@@ -126,7 +114,7 @@ def shown(page: Page) -> np.ndarray:
     return np.frombuffer(base64.b64decode(pixels), np.uint8).reshape(SIZE[1], SIZE[0], 4)[..., :3]
 
 
-def seconds(page: Page) -> int:
+def seconds(page):
     """How long the session says it has been on."""
     on, clock = page.locator(".um-foot .on"), re.compile(r"(\d+):(\d+)")
     expect(on).to_have_text(clock, timeout=PATIENT)
@@ -167,7 +155,7 @@ def test_two_people_at_a_time_and_what_becomes_of_a_session(visit, tmp_path):
     # What the second says is heard, and nothing of the first, whose microphone is off.
     voice = other.page.locator(".st-key-card-live-voice")
 
-    def is_heard() -> None:
+    def is_heard():
         expect(voice.locator(".um-evidence")).to_contain_text("Speech", timeout=PATIENT / 2)
         expect(voice.locator(".um-number")).to_contain_text("% likelihood", timeout=PATIENT / 2)
 
@@ -182,7 +170,7 @@ def test_two_people_at_a_time_and_what_becomes_of_a_session(visit, tmp_path):
     third.page.locator(".st-key-live-start button").wait_for()
     wait_drawn(third.page)
 
-    def comes_third() -> None:
+    def comes_third():
         keep_on(person)
         keep_on(other)
         third.page.locator(".st-key-live-start button").click()

@@ -4,11 +4,10 @@ import os
 import re
 import shutil
 import zipfile
-from collections.abc import Iterator
 
 import pytest
 import torch
-from playwright.sync_api import Locator, Page, expect
+from playwright.sync_api import expect
 from safetensors.torch import save
 
 from dashboard import theme
@@ -21,7 +20,6 @@ from tests.support.browser import (
     PHONE,
     ROOT,
     TABLET,
-    Server,
     enter,
     eventually,
     open_sample,
@@ -33,7 +31,7 @@ from tests.support.browser import (
     wait_verdict,
 )
 from tests.support.ports import listening
-from tests.support.visits import Visit, rgb, visitors
+from tests.support.visits import rgb, visitors
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(1500)]
 
@@ -55,12 +53,12 @@ NOWHERE = {"HTTPS_PROXY": "http://127.0.0.1:9", "NO_PROXY": "127.0.0.1,localhost
 
 
 @pytest.fixture(scope="module")
-def offline(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+def offline(tmp_path_factory):
     with serve(tmp_path_factory.mktemp("data"), **NOWHERE) as started:
         yield started
 
 
-def on_a_phone(person: Visit, name: str) -> None:
+def on_a_phone(person, name):
     """The page as it is now, narrow: nothing reaches over the edge."""
     wide = person.page.viewport_size
     assert wide is not None
@@ -68,7 +66,7 @@ def on_a_phone(person: Visit, name: str) -> None:
     person.page.set_viewport_size(wide)
 
 
-def press(slider: Locator, key: str) -> None:
+def press(slider, key):
     slider.scroll_into_view_if_needed()
     slider.focus()
     slider.press(key)
@@ -80,7 +78,7 @@ def test_a_link_straight_to_a_page_has_our_navigation(browser, offline):
         look_at_the_navigation(visit("/models"))
 
 
-def look_at_the_navigation(person: Visit) -> None:
+def look_at_the_navigation(person):
     page = person.page
     for path, there in (
         ("/models", ".um-model"),
@@ -229,7 +227,7 @@ def test_from_a_sample_to_its_report_and_to_compare(visit, tmp_path):
     expect(marked.filter(visible=True)).to_have_text(moment)
 
 
-def look_at_compare(page: Page) -> None:
+def look_at_compare(page):
     """All its cards, down to the pictures that come last."""
     page.locator(".st-key-card-builder .um-built").first.wait_for(timeout=PATIENT)
     page.locator(".st-key-card-lanes .js-plotly-plot").nth(1).wait_for(timeout=PATIENT)
@@ -245,7 +243,7 @@ def look_at_compare(page: Page) -> None:
     wait_drawn(page)
 
 
-def compared(page: Page) -> list[str]:
+def compared(page):
     """The models that are compared."""
     return page.locator(".st-key-card-lanes .um-who > b:not(.um-big)").all_inner_texts()
 

@@ -3,7 +3,6 @@
 import re
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -18,7 +17,6 @@ from service.records.sql import SQLStore, open_store
 from tests.support.browser import (
     PATIENT,
     PHONE,
-    Server,
     eventually,
     upload,
     wait_drawn,
@@ -42,7 +40,7 @@ class Kept:
 
 
 @pytest.fixture(scope="module")
-def kept(server: Server, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Kept]:
+def kept(server, tmp_path_factory):
     clip = make_clip(tmp_path_factory.mktemp("clips") / "statement.webm")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("UNMASK_DATA", str(server.data))

@@ -2,14 +2,12 @@
 
 import re
 import zipfile
-from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
-from playwright.sync_api import Browser, Locator, Page, expect
+from playwright.sync_api import expect
 from skimage.data import astronaut
 
 from dashboard import theme
@@ -22,7 +20,6 @@ from tests.support.browser import (
     PATIENT,
     PHONE,
     TABLET,
-    Server,
     click_plot,
     eventually,
     open_details,
@@ -41,7 +38,7 @@ from tests.support.result_sample import (
     make_picture,
 )
 from tests.support.style_sheet import rules
-from tests.support.visits import Visit, rgb, visitors
+from tests.support.visits import rgb, visitors
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(1500)]
 
@@ -59,7 +56,7 @@ class Served:
 
 
 @pytest.fixture(scope="module")
-def served(server: Server, tmp_path_factory: pytest.TempPathFactory) -> Served:
+def served(server, tmp_path_factory):
     folder, data = tmp_path_factory.mktemp("files"), server.data
     clip = make_clip(folder / "made.webm")
     video = put(data, clip, make_analysis(clip, name=NAME), name=NAME)
@@ -83,10 +80,10 @@ def served(server: Server, tmp_path_factory: pytest.TempPathFactory) -> Served:
     return Served(*(f"/?a={id}" for id in (video, picture, unplayable, avi)))
 
 
-def _mpeg4(path: Path) -> Path:
+def _mpeg4(path):
     """Brighter by three with each of five pictures a second."""
 
-    def brighter(number: int) -> np.ndarray:
+    def brighter(number):
         return np.full((HEIGHT, WIDTH, 3), 3 * number, np.uint8)
 
     size = (WIDTH, HEIGHT)
@@ -94,7 +91,7 @@ def _mpeg4(path: Path) -> Path:
 
 
 @pytest.fixture(scope="module")
-def person(browser: Browser, server: Server, served: Served) -> Iterator[Visit]:
+def person(browser, server, served):
     """One for all tests, in their order."""
     with visitors(browser, server.url) as visit:
         one = visit(served.video)
@@ -104,7 +101,7 @@ def person(browser: Browser, server: Server, served: Served) -> Iterator[Visit]:
 
 
 @pytest.fixture
-def page(person: Visit, served: Served) -> Page:
+def page(person, served):
     """The clip's page, for one test after another."""
     page = person.page
     if page.url != person.url + served.video:
@@ -116,7 +113,7 @@ def page(person: Visit, served: Served) -> Page:
     return page
 
 
-def wait_for_moment(page: Page, time: float) -> None:
+def wait_for_moment(page, time):
     """Player, cursor and inspector are all at a moment."""
     page.wait_for_function(
         "t => Math.abs(document.querySelector('.st-key-player video').currentTime - t) < 0.06",
@@ -128,13 +125,13 @@ def wait_for_moment(page: Page, time: float) -> None:
     expect(page.locator(".st-key-card-inspector h2").first).to_have_text(f"Frame at {text}")
 
 
-def click_lane(page: Page, person: str, time: float) -> None:
+def click_lane(page, person, time):
     """Click into a person's lane at a time, and everything goes there."""
     plot = page.locator(f".st-key-lane-{person} .js-plotly-plot .nsewdrag")
     click_plot(plot, time / DURATION, lambda: wait_for_moment(page, time))
 
 
-def click_tile(tile: Locator, shows: Callable[[], object]) -> None:
+def click_tile(tile, shows):
     wait_drawn(tile.page)
     until(tile.click, shows)
 
@@ -194,7 +191,7 @@ def test_pausing_tells_the_inspector_and_playing_moves_boxes_without_a_rerun(pag
     )
 
 
-def _seconds(text: str) -> float:
+def _seconds(text):
     minutes, seconds = text.split(":")
     return int(minutes) * 60 + float(seconds)
 
@@ -244,18 +241,6 @@ def test_tiles_are_named_buttons_that_arrow_keys_walk_through(page):
     expect(group.locator("img").first).to_be_visible()
 
 
-def test_thresholds_and_models_redraw_the_verdict_at_once(page):
-    reset = page.get_by_role("button", name="Reset")
-    until(page.get_by_role("button", name="Thresholds and models").click, reset.wait_for)
-    own = page.locator(".um-own")
-    until(
-        page.get_by_role("button", name="SBI", exact=True).last.click,
-        lambda: expect(own).to_have_text("with your models"),
-    )
-    wait_drawn(page)
-    until(reset.click, lambda: expect(own).to_have_count(0))
-
-
 # These leave the clip's page.
 def test_boxes_stand_on_the_faces_of_a_letterboxed_picture(person, served):
     page = person.page
@@ -265,7 +250,7 @@ def test_boxes_stand_on_the_faces_of_a_letterboxed_picture(person, served):
     box, image = page.locator(".um-box"), page.locator(".st-key-player img")
     x0, y0, x1, _ = make_picture().judged[0].frames[0].box
 
-    def off() -> float:
+    def off():
         """px from where the box belongs."""
         inner, outer = box.bounding_box(), image.bounding_box()
         assert inner is not None and outer is not None
@@ -308,7 +293,7 @@ def test_an_avi_is_played_from_a_copy_at_its_own_times(person, served):
     tile = page.locator(".tile").nth(3)
     click_tile(tile, lambda: expect(tile).to_have_attribute("aria-current", "true"))
 
-    def shown() -> tuple[float, float]:
+    def shown():
         """Moment, and how bright the picture on screen is; 0 while it seeks."""
         read: tuple[float, float] = video.evaluate(
             """v => {
@@ -321,7 +306,7 @@ def test_an_avi_is_played_from_a_copy_at_its_own_times(person, served):
         )
         return read
 
-    def own(read: tuple[float, float]) -> bool:
+    def own(read):
         """Whether the picture is the one that the file has at this moment."""
         return read[0] > 0 and read[1] == pytest.approx(3 * int(read[0] * 5 + 0.01), abs=4)
 

@@ -3,26 +3,25 @@
 import re
 
 import pytest
-from playwright.sync_api import Browser, expect
+from playwright.sync_api import expect
 
 from tests.support.browser import (
     PATIENT,
     PHONE,
-    Server,
     open_details,
     until,
     upload,
     wait_drawn,
     wait_ready,
 )
-from tests.support.visits import Visit, visitors
+from tests.support.visits import visitors
 from tests.support.voice_sample import write_clip
 
 pytestmark = pytest.mark.browser
 
 
 @pytest.fixture(scope="module")
-def address(browser: Browser, server: Server, tmp_path_factory: pytest.TempPathFactory) -> str:
+def address(browser, server, tmp_path_factory):
     """Upload a voice message and wait for what is said of it."""
     message = write_clip(tmp_path_factory.mktemp("voice") / "message.wav")
     with visitors(browser, server.url) as visit:
@@ -48,7 +47,7 @@ def test_a_voice_message_is_heard_and_a_click_goes_there(visit, address):
     look_at_the_sound(person, "sound-dark")
 
 
-def look_at_the_sound(person: Visit, name: str) -> None:
+def look_at_the_sound(person, name):
     page = person.page
     expect(page.locator("h2", has_text="Inconclusive, leans")).to_be_visible(timeout=PATIENT)
     expect(page.get_by_text("Voice cloned?")).to_be_visible()
@@ -63,7 +62,7 @@ def look_at_the_sound(person: Visit, name: str) -> None:
     person.inspect(name)
     over = page.locator(".st-key-card-sound .over")
 
-    def click_its_middle() -> None:
+    def click_its_middle():
         wait_drawn(page)  # what is drawn anew at the very moment does not hear it
         box = over.bounding_box()
         over.click(position={"x": box["width"] / 2, "y": box["height"] / 2})

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,7 +13,7 @@ if TYPE_CHECKING:
 
 
 @pytest.fixture(autouse=True)
-def at_this_computer(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+def at_this_computer(monkeypatch):
     """Draw pages for a browser on this computer: AppTest has none, and who has none is a guest."""
     if "streamlit.testing.v1" not in sys.modules:
         yield
@@ -25,7 +24,7 @@ def at_this_computer(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
     composed: dict[Path, Application] = {}
 
-    def application(data: Path) -> Application:
+    def application(data):
         if data not in composed:
             composed[data] = Application(data)
         return composed[data]

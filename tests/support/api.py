@@ -1,19 +1,16 @@
 """The REST API on a port of its own: a real server in a thread of this process."""
 
 import threading
-from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
 
 import uvicorn
 
 from service.api.app import create_app
-from service.application import Application
 from tests.support.waiting import until
 
 
 @contextmanager
-def served(application: Application) -> Iterator[str]:
+def served(application):
     """Serve an application's API; its address, without a slash at the end."""
     settings = {"proxy_headers": False, "access_log": False, "timeout_graceful_shutdown": 1}
     with on_a_port(create_app(lambda: application), **settings) as port:
@@ -21,7 +18,7 @@ def served(application: Application) -> Iterator[str]:
 
 
 @contextmanager
-def on_a_port(app: Any, **settings: Any) -> Iterator[int]:
+def on_a_port(app, **settings):
     """Serve an ASGI application in a thread, on a port of its own."""
     server = uvicorn.Server(uvicorn.Config(app, port=0, log_config=None, **settings))
     thread = threading.Thread(target=server.run, name="api", daemon=True)

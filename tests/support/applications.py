@@ -1,26 +1,20 @@
 """Applications on a data folder of a test, and comparisons whose finding a test chooses."""
 
 import io
-from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from pathlib import Path
-from typing import Any
 
 import pytest
 
 from detector.schema.analysis import Settings
-from detector.schema.comparison import Comparison, ComparisonFinding, TimeAlignment
+from detector.schema.comparison import Comparison, TimeAlignment
 from service.application import Application
-from service.context import RequestContext
 from service.tasks import comparisons
-from service.tasks.jobs import AnalyzerLike, Job, State
+from service.tasks.jobs import State
 from tests.support.waiting import until
 
 
 @contextmanager
-def application(
-    data: Path, analyzer: AnalyzerLike, *, probes: bool = False
-) -> Iterator[Application]:
+def application(data, analyzer, *, probes=False):
     """Open an application; only with `probes` must its uploads be real media."""
     app = Application(data, analyzer)
     if not probes:
@@ -31,19 +25,13 @@ def application(
         close(app)
 
 
-def close(app: Application) -> None:
+def close(app):
     app.stop()
     app.jobs.close()
     app.jobs.store.close()
 
 
-def analyze(
-    app: Application,
-    context: RequestContext,
-    text: bytes = b"bytes of a clip",
-    name: str = "clip.mp4",
-    frames: int = 32,
-) -> Job:
+def analyze(app, context, text=b"bytes of a clip", name="clip.mp4", frames=32):
     """Upload a file and wait until it is analyzed."""
     job = app.submit(context, io.BytesIO(text), name, Settings(frames=frames))
     until(lambda: not job.active)
@@ -51,7 +39,7 @@ def analyze(
     return job
 
 
-def compared(media: dict[str, Any], finding: ComparisonFinding, **more: Any) -> Comparison:
+def compared(media, finding, **more):
     """A comparison of the files that a comparison was called with."""
     return Comparison(
         copy_media=media["copy_media"], original_media=media["original_media"], finding=finding,
@@ -60,13 +48,12 @@ def compared(media: dict[str, Any], finding: ComparisonFinding, **more: Any) -> 
 
 
 @pytest.fixture
-def finds(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
+def finds(monkeypatch):
     """Have every comparison come to a finding, without a look at the files."""
 
-    def find(finding: ComparisonFinding, **more: Any) -> None:
-        def compare(copy: Path, original: Path, **given: Any) -> Comparison:
-            return compared(given, finding, **more)
-
-        monkeypatch.setattr(comparisons, "compare", compare)
+    def find(finding, **more):
+        monkeypatch.setattr(
+            comparisons, "compare", lambda *files, **given: compared(given, finding, **more)
+        )
 
     return find

@@ -8,22 +8,12 @@ import sqlite3
 import sys
 import time
 import warnings
-from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
-from playwright.sync_api import (
-    Browser,
-    Error,
-    Locator,
-    Page,
-    Playwright,
-    TimeoutError,
-    expect,
-    sync_playwright,
-)
+from playwright.sync_api import Browser, Error, Playwright, TimeoutError, expect, sync_playwright
 
 from service.records.database import FILE
 from tests.support.ports import free_port
@@ -87,7 +77,7 @@ class Server:
 
 
 @contextmanager
-def serve(data: Path, *, first_start: bool = False, **environment: str) -> Iterator[Server]:
+def serve(data, *, first_start=False, **environment):
     """The app, started the way the README says, on a folder of its own. It finds its samples made
     and loads models when they are asked for, unless this is to be a `first_start`."""
     if not first_start:
@@ -103,7 +93,7 @@ def serve(data: Path, *, first_start: bool = False, **environment: str) -> Itera
     assert_discreet(log.read_text(), data)
 
 
-def _port() -> int:
+def _port():
     """A port that nothing listens to: where there was a server before if that can be, since a
     browser that was there has compiled the app."""
     for port in _ports:
@@ -115,7 +105,7 @@ def _port() -> int:
     return _ports[-1]
 
 
-def assert_discreet(said: str, data: Path) -> None:
+def assert_discreet(said, data):
     """A log names no file that was brought and no address that opens one."""
     words = {path.name for path in data.glob("uploads/*")}
     if (records := data / FILE).exists():
@@ -125,7 +115,7 @@ def assert_discreet(said: str, data: Path) -> None:
 
 
 @contextmanager
-def chrome(*flags: str) -> Iterator[Browser]:
+def chrome(*flags):
     """A browser, with flags of its own."""
     path = programs.chromium()
     assert path, "There is no Chromium: python tools/programs.py installs one."
@@ -141,7 +131,7 @@ def chrome(*flags: str) -> Iterator[Browser]:
 
 
 @contextmanager
-def _driver() -> Iterator[Playwright]:
+def _driver():
     """What starts browsers, of which a process can have one."""
     if _drivers:
         yield _drivers[0]
@@ -154,7 +144,7 @@ def _driver() -> Iterator[Playwright]:
             _drivers.clear()
 
 
-def seen(test: str) -> Iterator[tuple[str, str]]:
+def seen(test):
     """What all open pages show, by their number and address, for whoever reads why a test failed.
     Their pictures and HTML stay in `ARTIFACTS`."""
     pages = [
@@ -171,13 +161,13 @@ def seen(test: str) -> Iterator[tuple[str, str]]:
         yield f"page {number}, {page.url}", text[:2000]
 
 
-def wait_ready(page: Page) -> None:
+def wait_ready(page):
     """The first screen with its samples."""
     page.locator(".st-key-drop input").wait_for(state="attached")
     page.locator('[class*="st-key-card-sample"]').first.wait_for(timeout=PATIENT)
 
 
-def open_sample(page: Page, name: str) -> None:
+def open_sample(page, name):
     """Open one of the first screen's samples."""
     card = page.locator(f".st-key-card-sample-{name}")
     until(
@@ -186,7 +176,7 @@ def open_sample(page: Page, name: str) -> None:
     )
 
 
-def wait_drawn(page: Page) -> None:
+def wait_drawn(page):
     """No run of the page is under way."""
     page.locator(
         '[data-testid="stApp"][data-test-script-state="notRunning"]'
@@ -194,7 +184,7 @@ def wait_drawn(page: Page) -> None:
     ).wait_for(timeout=PATIENT)
 
 
-def upload(page: Page, file: Path) -> None:
+def upload(page, file):
     """Drop a file on the first screen and wait for the address of its result."""
     place = page.locator(".st-key-drop input")
     place.wait_for(state="attached")
@@ -204,21 +194,21 @@ def upload(page: Page, file: Path) -> None:
     )
 
 
-def enter(field: Locator, text: str) -> None:
+def enter(field, text):
     """Write into a field of a page that is drawn, and press Enter."""
     wait_drawn(field.page)
     field.fill(text)
     field.press("Enter")
 
 
-def fill(field: Locator, text: str) -> None:
+def fill(field, text):
     """Write into a field, leave it, and wait until the page was drawn with it."""
     field.fill(text)
     field.blur()
     wait_drawn(field.page)
 
 
-def wait_verdict(page: Page) -> str:
+def wait_verdict(page):
     """The head of the verdict card, once there is one."""
     head = page.locator(".um-verdict")
     head.wait_for(timeout=PATIENT)
@@ -226,7 +216,7 @@ def wait_verdict(page: Page) -> str:
     return head.inner_text()
 
 
-def open_details(page: Page) -> None:
+def open_details(page):
     """Open what a result shows on demand."""
     if page.locator(".st-key-card-details").count() == 0:
         head = page.locator('[class*="widget-details"] summary')
@@ -234,9 +224,7 @@ def open_details(page: Page) -> None:
         wait_drawn(page)
 
 
-def eventually(
-    read: Callable[[], _Read], holds: Callable[[_Read], object], patience: int = QUICK
-) -> _Read:
+def eventually(read, holds, patience=QUICK):
     """What is read, again and again for `patience` ms, until something holds of it; for what
     `expect` can't see."""
     deadline = time.monotonic() + patience / 1000
@@ -256,12 +244,12 @@ _STILL = """most => new Promise(done => {
 })"""
 
 
-def still(page: Page) -> bool:
+def still(page):
     """Wait until nothing of a page has changed for half a second; whether that came within 10 s."""
     return bool(page.evaluate(_STILL, 10_000))
 
 
-def until(act: Callable[[], object], shows: Callable[[], object]) -> None:
+def until(act, shows):
     """Do something and wait for what it brings, and do it once more where that does not come: what
     is drawn anew at the very moment of a click does not hear it, or is there twice. Doing it twice
     must do no harm."""
@@ -275,7 +263,7 @@ def until(act: Callable[[], object], shows: Callable[[], object]) -> None:
         warnings.warn(f"It was done twice, since at first: {first}", stacklevel=2)
 
 
-def take(button: Locator, folder: Path) -> Path:
+def take(button, folder):
     """What a button offers to download, in a folder, under the name that it is offered by."""
     page = button.page
     for patience in (QUICK, PATIENT):
@@ -293,10 +281,10 @@ def take(button: Locator, folder: Path) -> Path:
     return file
 
 
-def click_plot(plot: Locator, across: float, shows: Callable[[], object]) -> None:
+def click_plot(plot, across, shows):
     """Click at half the height of a chart, `across` of its width (0 to 1), until it shows."""
 
-    def click() -> None:
+    def click():
         plot.scroll_into_view_if_needed()
         box = plot.bounding_box()
         x, y = box["x"] + across * box["width"], box["y"] + box["height"] / 2

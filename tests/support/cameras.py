@@ -11,7 +11,7 @@ import socketserver
 import struct
 import time
 from collections.abc import Callable
-from contextlib import AbstractContextManager, suppress
+from contextlib import suppress
 
 import av
 import cv2
@@ -19,23 +19,23 @@ import numpy as np
 from PIL import Image
 
 from tests.conftest import camera
-from tests.support.links import Answer, Handler, served
+from tests.support.links import served
 
 SIZE = (320, 240)
 BOUNDARY = "--frame"
 
 
-def jpeg(number: int) -> bytes:
+def jpeg(number):
     out = io.BytesIO()
     Image.fromarray(camera(SIZE)(number)).save(out, "JPEG", quality=85)
     return out.getvalue()
 
 
-def mjpeg(login: str = "") -> Answer:
+def mjpeg(login=""):
     """Answer as a camera does: JPEGs in a row, without an end."""
     pictures = [jpeg(number) for number in range(10)]
 
-    def answer(handler: Handler) -> None:
+    def answer(handler):
         wanted = f"Basic {base64.b64encode(login.encode()).decode()}"
         if login and handler.headers.get("Authorization") != wanted:
             handler.begin(401, WWW_Authenticate='Basic realm="camera"', Content_Length="0")
@@ -50,7 +50,7 @@ def mjpeg(login: str = "") -> Answer:
     return answer
 
 
-def transport_stream(frames: int) -> bytes:
+def transport_stream(frames):
     """A made clip as MPEG-TS."""
     out = io.BytesIO()
     with av.open(out, "w", format="mpegts") as container:
@@ -76,7 +76,7 @@ class RtspHandler(socketserver.StreamRequestHandler):
 
     server: RtspCamera
 
-    def handle(self) -> None:
+    def handle(self):
         with suppress(OSError):
             while request := self._request():
                 method, headers = request
@@ -99,7 +99,7 @@ class RtspHandler(socketserver.StreamRequestHandler):
                 else:
                     self.answer(headers, "200 OK", "Public: OPTIONS, DESCRIBE, SETUP, PLAY")
 
-    def _request(self) -> tuple[str, dict[str, str]] | None:
+    def _request(self):
         line = self.rfile.readline().decode("latin-1")
         headers = {}
         while (header := self.rfile.readline().decode("latin-1").strip()) != "":
@@ -107,13 +107,13 @@ class RtspHandler(socketserver.StreamRequestHandler):
             headers[name.lower()] = value.strip()
         return (line.split()[0], headers) if line.strip() else None
 
-    def answer(self, asked: dict[str, str], status: str, *headers: str, body: str = "") -> None:
+    def answer(self, asked, status, *headers, body=""):
         lines = [f"RTSP/1.0 {status}", f"CSeq: {asked.get('cseq', 1)}", *headers]
         if body:
             lines.append(f"Content-Length: {len(body)}")
         self.wfile.write(("\r\n".join(lines) + "\r\n\r\n" + body).encode())
 
-    def play(self) -> None:
+    def play(self):
         """Send the clip as RTP in this very connection, at its own speed."""
         data, size = self.server.data, 7 * 188
         parts = [data[start : start + size] for start in range(0, len(data), size)]
@@ -132,7 +132,7 @@ class RtspCamera(socketserver.ThreadingTCPServer):
 
     daemon_threads = allow_reuse_address = True
 
-    def __init__(self, host: str, login: str, say: Say | None, seconds: float) -> None:
+    def __init__(self, host, login, say, seconds):
         super().__init__((host, 0), RtspHandler)
         self.came: list[tuple[str, dict[str, str]]] = []
         self.login = f"Basic {base64.b64encode(login.encode()).decode()}" if login else ""
@@ -140,24 +140,22 @@ class RtspCamera(socketserver.ThreadingTCPServer):
         self.data = transport_stream(round(25 * seconds))
 
     @property
-    def port(self) -> int:
+    def port(self):
         return int(self.server_address[1])
 
-    def url(self, host: str, login: str = "") -> str:
+    def url(self, host, login=""):
         return f"rtsp://{login}{host}:{self.port}/live/key-7?token=hush"
 
 
-def rtsp(
-    host: str, *, login: str = "", say: Say | None = None, seconds: float = 2.0
-) -> AbstractContextManager[RtspCamera]:
+def rtsp(host, *, login="", say=None, seconds=2.0):
     """Run a camera, which sends so many seconds and breaks off."""
     return served(RtspCamera(host, login, say, seconds))
 
 
-def moved(to: str) -> Say:
+def moved(to):
     """Say to DESCRIBE that the camera is elsewhere."""
 
-    def say(handler: RtspHandler, method: str, headers: dict[str, str]) -> bytes | None:
+    def say(handler, method, headers):
         if method != "DESCRIBE":
             return None
         cseq = headers.get("cseq", "1")
@@ -166,18 +164,18 @@ def moved(to: str) -> Say:
     return say
 
 
-def listening(host: str) -> tuple[socket.socket, int]:
+def listening(host):
     """A port that takes connections and never says anything."""
     mute = socket.create_server((host, 0))
     return mute, mute.getsockname()[1]
 
 
-def same(left: np.ndarray, right: np.ndarray) -> bool:
+def same(left, right):
     """Whether two pictures show the same person at nearly the same moment."""
     small = [cv2.resize(cv2.cvtColor(one, cv2.COLOR_RGB2GRAY), (20, 15)) for one in (left, right)]
     return bool(np.corrcoef(small[0].ravel(), small[1].ravel())[0, 1] > 0.9)
 
 
-def secrets_in(text: str) -> list[str]:
+def secrets_in(text):
     """What of the addresses above must not be in a text."""
     return re.findall(r"hush|key-7|s3cret", text)

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 import c2pa
-import pytest
 from asn1crypto import x509 as asn1_x509
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
@@ -18,7 +17,6 @@ from cryptography.hazmat.primitives.serialization import pkcs12
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 from pyhanko.pdf_utils.reader import PdfFileReader
 from pyhanko.sign.validation import validate_pdf_signature
-from pyhanko.sign.validation.status import PdfSignatureStatus
 from pyhanko_certvalidator import ValidationContext
 
 AI = "http://cv.iptc.org/newscodes/digitalsourcetype/trainedAlgorithmicMedia"
@@ -35,15 +33,15 @@ class Authority:
 
     def sign(
         self,
-        path: Path,
-        target: Path,
-        mime: str,
+        path,
+        target,
+        mime,
         *,
-        source: str = CAMERA,
-        agent: str = "Test camera",
-        generator: str = "unmask tests",
-        remote: str | None = None,
-    ) -> Path:
+        source=CAMERA,
+        agent="Test camera",
+        generator="unmask tests",
+        remote=None,
+    ):
         """Write a copy of a file with a manifest."""
         action = {"action": "c2pa.created", "digitalSourceType": source,
                   "softwareAgent": {"name": agent}}  # fmt: skip
@@ -66,7 +64,7 @@ class Authority:
         return target
 
 
-def make_authority(organization: str = "Test newsroom") -> Authority:
+def make_authority(organization="Test newsroom"):
     """A new root and a signer under it, valid for a day."""
     root_key, key = (ec.generate_private_key(ec.SECP256R1()) for _ in range(2))
     root = _certificate("Test root", organization, root_key, "Test root", root_key, ca=True)
@@ -77,16 +75,8 @@ def make_authority(organization: str = "Test newsroom") -> Authority:
     return Authority(root, leaf + root, private.decode())
 
 
-def _certificate(
-    subject: str,
-    organization: str,
-    key: ec.EllipticCurvePrivateKey,
-    issuer: str,
-    issuer_key: ec.EllipticCurvePrivateKey,
-    *,
-    ca: bool,
-) -> str:
-    def name(common: str) -> x509.Name:
+def _certificate(subject, organization, key, issuer, issuer_key, *, ca):
+    def name(common):
         return x509.Name(
             [
                 x509.NameAttribute(NameOID.ORGANIZATION_NAME, organization),
@@ -134,12 +124,12 @@ class SelfSigned:
     password: str
     der: bytes
 
-    def sign_pdfs(self, patch: pytest.MonkeyPatch) -> None:
+    def sign_pdfs(self, patch):
         """Have the server sign its PDFs with this certificate."""
         patch.setenv("UNMASK_PDF_CERTIFICATE", str(self.p12))
         patch.setenv("UNMASK_PDF_PASSWORD", self.password)
 
-    def validated(self, pdf: bytes) -> PdfSignatureStatus:
+    def validated(self, pdf):
         """What pyHanko's own validator says, with the certificate as its only root."""
         (signature,) = PdfFileReader(io.BytesIO(pdf)).embedded_signatures
         root = asn1_x509.Certificate.load(self.der)
@@ -147,7 +137,7 @@ class SelfSigned:
         return validate_pdf_signature(signature, trusted)
 
 
-def self_signed(folder: Path) -> SelfSigned:
+def self_signed(folder):
     """A new one, valid for a day."""
     key, password = ec.generate_private_key(ec.SECP256R1()), b"correct horse"
     pem = _certificate("Unmask test", "Test newsroom", key, "Unmask test", key, ca=True)

@@ -1,12 +1,10 @@
 """A made original and copies of it: one whose face was changed, one that was only written again."""
 
-from pathlib import Path
-
 from detector.vision import load_detector
 from tests.support.portrait import altered, footage, write
 
 
-def write_pair(folder: Path) -> dict[str, Path]:
+def write_pair(folder):
     """Write "original", "copy" (its face was changed) and "again"."""
     frames = footage()
     return {

@@ -1,9 +1,7 @@
 """What the stores of comparisons, and of what lookups found, must do, whichever database they are
 in. A subclass has a fixture `where`: what `Database` opens."""
 
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 
 import pytest
 
@@ -19,14 +17,14 @@ from tests.support.footage_contract import made as prints
 A, B, C = ("a" * 64, "b" * 64, "c" * 64)
 
 
-def media(name: str, sha256: str) -> Media:
+def media(name, sha256):
     return Media(
         name=name, sha256=sha256, kind="video", size=1, width=640, height=360, duration=20.0,
         container="mp4", codec="h264",
     )  # fmt: skip
 
 
-def made(copy: str, original: str) -> Comparison:
+def made(copy, original):
     return Comparison(
         copy_media=media("copy.mp4", copy),
         original_media=media("press.mp4", original),
@@ -35,14 +33,14 @@ def made(copy: str, original: str) -> Comparison:
     )
 
 
-def found(sha256: str) -> FoundFootage:
+def found(sha256):
     return FoundFootage(
         match_sha256=sha256, name="<press>.mp4", source="/footage/rallies", start=12.25,
         mirrored=True, matched=9, asked=12,
     )  # fmt: skip
 
 
-def told(store: LookupStore, owner: str, sha256: str) -> FoundFootage | None:
+def told(store, owner, sha256):
     """What is told of a file, but for since when the footage is known."""
     shown = store.find(owner, sha256)
     return shown and shown.model_copy(update={"added": None})
@@ -50,17 +48,17 @@ def told(store: LookupStore, owner: str, sha256: str) -> FoundFootage | None:
 
 class ComparisonsContract:
     @pytest.fixture
-    def database(self, where: Path | str) -> Iterator[Database]:
+    def database(self, where):
         database = Database(where)
         yield database
         database.close()
 
     @pytest.fixture
-    def store(self, database: Database) -> ComparisonStore:
+    def store(self, database):
         return ComparisonStore(database)
 
     @pytest.fixture
-    def footage(self, database: Database) -> FootageStore:
+    def footage(self, database):
         """The libraries of two people, who know the same."""
         footage = FootageStore(database)
         for owner in ("ann", "ben"):
@@ -69,7 +67,7 @@ class ComparisonsContract:
         return footage
 
     @pytest.fixture
-    def lookups(self, database: Database, footage: FootageStore) -> LookupStore:
+    def lookups(self, database, footage):
         return LookupStore(database)
 
     def test_what_was_found_is_its_owners_alone(self, store):
@@ -95,8 +93,7 @@ class ComparisonsContract:
         store.save("ben", made(A, B))
         assert store.latest("ann", A) == newest and store.latest("ann", B) is None
         store.remove("ann", A, C)
-        left = store.latest("ann", A)
-        assert left.comparison.original_media.sha256 == B
+        assert store.latest("ann", A).comparison.original_media.sha256 == B
 
     def test_time_ends_them(self, store):
         kept = store.save("ann", made(A, C))
@@ -142,8 +139,7 @@ class ComparisonsContract:
         seen = found(C).model_copy(update={"source": ANALYSES})
         lookups.save("ann", A, found(B))
         lookups.save("ann", C, seen)
-        shown = lookups.find("ann", A)
-        assert shown.added == known[B].added
+        assert lookups.find("ann", A).added == known[B].added
         footage.remove("ann", [one.id for one in known.values()])
         assert lookups.find("ann", A) is None and lookups.find("ann", C) == seen
 

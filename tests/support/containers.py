@@ -2,20 +2,19 @@
 
 import io
 import zipfile
-from pathlib import Path
 
 import numpy as np
 from PIL import Image
 
 
-def picture(shade: int = 120, form: str = "PNG") -> bytes:
+def picture(shade=120, form="PNG"):
     out = io.BytesIO()
     noise = np.random.default_rng(shade).integers(0, 255, (40, 40, 3), np.uint8)
     Image.fromarray(noise).save(out, form)
     return out.getvalue()
 
 
-def packed(path: Path, files: dict[str, bytes]) -> Path:
+def packed(path, files):
     with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as out:
         for name, data in files.items():
             out.writestr(name, data)
@@ -30,7 +29,7 @@ TEXT = (
 )
 
 
-def docx(path: Path, text: str) -> Path:
+def docx(path, text):
     links = '<Relationship Id="r1" Target="media/image1.png"/>'
     links += '<Relationship Id="r2" Target="media/image2.png"/>'
     return packed(
@@ -46,7 +45,7 @@ def docx(path: Path, text: str) -> Path:
     )
 
 
-def pdf(path: Path) -> Path:
+def pdf(path):
     from fpdf import FPDF
 
     made = FPDF()

@@ -28,7 +28,7 @@ class Account:
     id: str = field(default_factory=lambda: f"00000000-0000-4000-8000-{secrets.token_hex(6)}")
     role: str | None = None
 
-    def json(self) -> dict[str, Any]:
+    def json(self):
         return {
             "id": self.id,
             "aud": "authenticated",
@@ -44,19 +44,9 @@ class Account:
 
 @dataclass
 class FakeAuth:
-    """An auth server.
-
-    Attributes
-    ----------
-    confirm : bool
-        New addresses have to be confirmed.
-    down : bool
-        It can't be reached.
-    lasts : int
-        s of an access token.
-    mails : list
-        Each e-mail: to whom, which kind, and the address its link would lead to.
-    """
+    """An auth server, where new addresses have to be confirmed (`confirm`), that can't be reached
+    (`down`), whose access tokens last so many seconds, and that keeps each e-mail: to whom, which
+    kind, and the address its link would lead to."""
 
     confirm: bool = True
     down: bool = False
@@ -70,27 +60,27 @@ class FakeAuth:
     _codes: dict[str, tuple[Account, str]] = field(default_factory=dict)
     _hashes: dict[str, tuple[Account, str]] = field(default_factory=dict)
 
-    def add(self, email: str, **about: Any) -> Account:
+    def add(self, email, **about):
         self.accounts[email] = Account(email, PASSWORD, **about)
         return self.accounts[email]
 
-    def pool(self) -> httpx.Client:
+    def pool(self):
         return httpx.Client(transport=httpx.MockTransport(self.handle))
 
-    def revoke(self, account: Account) -> None:
+    def revoke(self, account):
         """As a sign-out everywhere, from another server."""
         for tokens in (self._access, self._refresh):
             for token in [t for t, owner in tokens.items() if owner is account]:
                 del tokens[token]
 
-    def follow(self, mail: dict[str, str]) -> str:
+    def follow(self, mail):
         """Click the link of an e-mail: where the browser is sent."""
         code = secrets.token_urlsafe(16)
         self._codes[code] = (self.accounts[mail["to"]], mail["challenge"])
         self.accounts[mail["to"]].confirmed = True
         return f"{mail['redirect_to']}?code={code}"
 
-    def vouch(self, address: str, account: Account) -> str:
+    def vouch(self, address, account):
         """Be Google: where the browser is sent after somebody agreed at this address."""
         asked = parse_qs(urlsplit(address).query)
         assert asked["code_challenge_method"] == ["s256"]
@@ -98,13 +88,13 @@ class FakeAuth:
         self._codes[code] = (account, asked["code_challenge"][0])
         return f"{asked['redirect_to'][0]}?code={code}"
 
-    def hash_of(self, mail: dict[str, str]) -> str:
+    def hash_of(self, mail):
         """The hash that a template with {{ .TokenHash }} would print."""
         hashed = secrets.token_hex(28)
         self._hashes[hashed] = (self.accounts[mail["to"]], mail["kind"])
         return hashed
 
-    def handle(self, request: httpx.Request) -> httpx.Response:
+    def handle(self, request):
         self.seen.append(request)
         if self.down:
             raise httpx.ConnectError("refused", request=request)
@@ -116,7 +106,7 @@ class FakeAuth:
         answer: Callable[[httpx.Request, dict], httpx.Response] = getattr(self, f"_{path}")
         return answer(request, body)
 
-    def _signup(self, request: httpx.Request, body: dict) -> httpx.Response:
+    def _signup(self, request, body):
         if body["email"] in self.accounts:
             if not self.confirm:
                 return fail(422, "user_already_exists")
@@ -129,23 +119,23 @@ class FakeAuth:
         self._mail(request, body, "signup")
         return httpx.Response(200, json=account.json())
 
-    def _otp(self, request: httpx.Request, body: dict) -> httpx.Response:
+    def _otp(self, request, body):
         assert body["create_user"] is False
         if body["email"] not in self.accounts:
             return fail(422, "otp_disabled")
         self._mail(request, body, "magiclink")
         return httpx.Response(200, json={})
 
-    def _recover(self, request: httpx.Request, body: dict) -> httpx.Response:
+    def _recover(self, request, body):
         if body["email"] in self.accounts:
             self._mail(request, body, "recovery")
         return httpx.Response(200, json={})
 
-    def _resend(self, request: httpx.Request, body: dict) -> httpx.Response:
+    def _resend(self, request, body):
         self._mail(request, body, "signup")
         return httpx.Response(200, json={})
 
-    def _token(self, request: httpx.Request, body: dict) -> httpx.Response:
+    def _token(self, request, body):
         grant = request.url.params["grant_type"]
         if grant == "password":
             account = self.accounts.get(body["email"])
@@ -165,13 +155,13 @@ class FakeAuth:
             return fail(400, "bad_code_verifier")
         return self._session(account)
 
-    def _verify(self, request: httpx.Request, body: dict) -> httpx.Response:
+    def _verify(self, request, body):
         account, kind = self._hashes.pop(body["token_hash"], (None, ""))
         if account is None or kind != body["type"]:
             return fail(403, "otp_expired")
         return self._session(account)
 
-    def _user(self, request: httpx.Request, body: dict) -> httpx.Response:
+    def _user(self, request, body):
         account = self._access.get(request.headers["authorization"].removeprefix("Bearer "))
         if account is None:
             return fail(403, "session_not_found")
@@ -181,7 +171,7 @@ class FakeAuth:
             account.password = body["password"]
         return httpx.Response(200, json=account.json())
 
-    def _logout(self, request: httpx.Request, body: dict) -> httpx.Response:
+    def _logout(self, request, body):
         token = request.headers["authorization"].removeprefix("Bearer ")
         account = self._access.get(token)
         if account is None:
@@ -193,7 +183,7 @@ class FakeAuth:
                 self._refresh.pop(f"r{kept}", None)
         return httpx.Response(204)
 
-    def _session(self, account: Account) -> httpx.Response:
+    def _session(self, account):
         access = secrets.token_urlsafe(24)
         self._access[access] = self._refresh[f"r{access}"] = account
         return httpx.Response(
@@ -209,12 +199,12 @@ class FakeAuth:
             },
         )
 
-    def _mail(self, request: httpx.Request, body: dict, kind: str) -> None:
+    def _mail(self, request, body, kind):
         mail = {"to": body["email"], "kind": kind, "challenge": body.get("code_challenge", "")}
         self.mails.append(mail | {"redirect_to": request.url.params["redirect_to"]})
 
 
-def fail(status: int, code: str) -> httpx.Response:
+def fail(status, code):
     body: dict[str, Any] = {"code": code, "message": code}
     if code == "weak_password":
         body["weak_password"] = {"reasons": ["length"]}

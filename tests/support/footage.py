@@ -1,22 +1,14 @@
 """Footage for tests: added to a library a file at a time, and clips of any length."""
 
-from pathlib import Path
-
 import av
 
 from detector.errors import MediaError
-from service.library.catalog import UPLOADED, Library
+from service.library.catalog import UPLOADED
 from service.records.footage import Footage
 
 
-def add_file(library: Library, owner: str, path: Path, source: str = UPLOADED) -> Footage | None:
-    """What a file became; None where its content is known already.
-
-    Raises
-    ------
-    MediaError, InputError
-        It can't be read; it has no picture; the library is full.
-    """
+def add_file(library, owner, path, source=UPLOADED):
+    """What a file became; None where its content is known already."""
     told: list[tuple[Footage | None, MediaError | None]] = []
     library.add_files(
         owner, [path], source, lambda _path, footage, error: told.append((footage, error))
@@ -27,7 +19,7 @@ def add_file(library: Library, owner: str, path: Path, source: str = UPLOADED) -
     return footage
 
 
-def repeated(source: Path, times: int) -> Path:
+def repeated(source, times):
     """The same clip over and over, without encoding again."""
     path = source.with_stem(f"{source.stem}_x{times}")
     if path.exists():
@@ -51,7 +43,7 @@ def repeated(source: Path, times: int) -> Path:
     return path
 
 
-def many(folder: Path, count: int) -> Path:
+def many(folder, count):
     """Clips whose content differs: bytes after the last box, which no reader minds."""
     from bench.clips import face_clip
 

@@ -2,9 +2,7 @@
 `where`: what `Database` opens."""
 
 import io
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -12,13 +10,13 @@ import pytest
 from service.library.catalog import Library
 from service.records import footage as module
 from service.records.database import Database
-from service.records.footage import Footage, FootageStore, Prints
+from service.records.footage import FootageStore, Prints
 from service.records.model import LOCAL
 
 ALICE, BOB = "guest:alice", "guest:bob"
 
 
-def made(seed: int, frames: int = 6) -> Prints:
+def made(seed, frames=6):
     """Prints of footage that nobody filmed, a frame in half a second."""
     rng = np.random.default_rng(seed)
     times = np.arange(frames, dtype=np.float32) / 2
@@ -27,12 +25,12 @@ def made(seed: int, frames: int = 6) -> Prints:
 
 class FootageContract:
     @pytest.fixture
-    def store(self, where: Path | str) -> Iterator[FootageStore]:
+    def store(self, where):
         database = Database(where)
         yield FootageStore(database)
         database.close()
 
-    def keep(self, store: FootageStore, owner: str, seed: int) -> Footage:
+    def keep(self, store, owner, seed):
         return store.add(owner, f"{seed}.mp4", made(seed), sha256=f"{seed:064x}", source="/press")
 
     def test_what_was_added_comes_back_as_it_was(self, store):
@@ -66,13 +64,12 @@ class FootageContract:
 
     def test_a_page_is_searched_by_names(self, store):
         for number, name in enumerate(("Rally north.mp4", "rally_south.mp4", "100%.mp4")):
-            sha256 = f"{number:064x}"
-            assert store.add(ALICE, name, made(number), sha256=sha256, source="/press")
+            assert store.add(ALICE, name, made(number), sha256=f"{number:064x}", source="/press")
         self.keep(store, BOB, 7)
         files, total = store.page(ALICE, offset=1, limit=1)
         assert [file.name for file in files] == ["rally_south.mp4"] and total == 3
 
-        def found(text: str) -> set[str]:
+        def found(text):
             files, total = store.page(ALICE, text)
             assert len(files) == total
             return {file.name for file in files}

@@ -2,10 +2,6 @@
 client asks for is done in a transaction with the role and the claims of its token, so row-level
 security and grants decide, in the database and for storage alike.
 
-    def test_it(project: Project) -> None:
-        ada = project.person()                   # a supabase client of a new account
-        SupabaseStore(lambda: ada.client) …
-
 Our own reading of the API, and only of what we use: PostgREST's filters, representations and
 errors, and storage with its bucket limits, signed addresses and resumable uploads. That the client
 is understood by something that is not ours is the business of
@@ -20,7 +16,7 @@ import hmac
 import json
 import re
 import secrets
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from email.parser import BytesParser
@@ -36,7 +32,7 @@ import pytest
 from psycopg import sql
 from supabase import Client, ClientOptions, create_client
 
-from tests.support.links import PRIVATE, Handler, everywhere, serving, whole
+from tests.support.links import PRIVATE, everywhere, serving, whole
 from tests.support.postgres import Database, Postgres, postgres
 from tests.support.standin import token
 
@@ -52,7 +48,7 @@ CHUNK = 6 * 1024 * 1024
 class Refused(Exception):
     """An answer that is not what was asked for."""
 
-    def __init__(self, status: int, body: Fields) -> None:
+    def __init__(self, status, body):
         self.status, self.body = status, body
 
 
@@ -66,18 +62,9 @@ class Account:
 
 @dataclass
 class Project:
-    """A Supabase project of the tests, with a database of its own.
-
-    Attributes
-    ----------
-    url, key : str
-        What SUPABASE_URL and SUPABASE_ANON_KEY would be.
-    files : dict
-        What lies in the bucket, by path.
-    broken : callable
-        Asked before each request (method, path): a status to answer instead, or None. To test what
-        happens when the service fails.
-    """
+    """A Supabase project of the tests, with a database of its own. `files` is what lies in the
+    bucket, by path. `broken` is asked before each request (method, path) for a status to answer
+    instead, or None: to test what happens when the service fails."""
 
     server: Postgres
     database: str
@@ -91,7 +78,7 @@ class Project:
     http: httpx.Client = field(default_factory=lambda: httpx.Client(timeout=100))
     idle: list[Any] = field(default_factory=list)
 
-    def client(self, access: str | None = None) -> Client:
+    def client(self, access=None):
         """A client with this token; of nobody without one."""
         options = ClientOptions(
             persist_session=False, auto_refresh_token=False, httpx_client=self.http
@@ -100,24 +87,24 @@ class Project:
             options.headers["Authorization"] = f"Bearer {access}"
         return create_client(self.url, self.key, options)
 
-    def token(self, person: str, *, role: str | None = None, **more: Any) -> str:
+    def token(self, person, *, role=None, **more):
         """A token as the auth service signs one."""
         app = {"provider": "email"} | ({"role": role} if role else {})
         claims = {"sub": person, "role": "authenticated", "app_metadata": app, **more}
         return token(self.secret, **claims)
 
-    def operator(self) -> Client:
+    def operator(self):
         """A client with the project's secret key, which passes by every policy."""
         return self.client(token(self.secret, role="service_role"))
 
-    def person(self, role: str | None = None) -> Account:
+    def person(self, role=None):
         """A new account, with this role of ours."""
         with self.sql() as database:
             id = str(database.person())
         return Account(id, self.client(self.token(id, role=role)))
 
     @contextmanager
-    def sql(self) -> Iterator[Database]:
+    def sql(self):
         """The database as its superuser sees it; what is done is kept."""
         try:
             connection = self.idle.pop()
@@ -133,7 +120,7 @@ class Project:
             self.idle.append(connection)  # role and claims ended with the transaction
 
     @contextmanager
-    def acting(self, claims: Fields) -> Iterator[Database]:
+    def acting(self, claims):
         """A request's transaction, with the rights of its token."""
         with self.sql() as database:
             rest = {k: v for k, v in claims.items() if k not in ("role", "sub", "app_metadata")}
@@ -142,7 +129,7 @@ class Project:
             )
             yield database
 
-    def claims(self, bearer: str) -> Fields:
+    def claims(self, bearer):
         """Who asks. Only a token of this project's counts, and only while it lasts."""
         if bearer in ("", self.key):
             return {"role": "anon"}
@@ -155,13 +142,13 @@ class Project:
             raise Refused(401, reason) from None
 
 
-def columns(names: str | None) -> sql.Composable:
+def columns(names):
     if not names or names == "*":
         return sql.SQL("*")
     return sql.SQL(", ").join(map(sql.Identifier, names.split(",")))
 
 
-def condition(column: str, asked: str) -> tuple[sql.Composable, list[Any]]:
+def condition(column, asked):
     """`eq.5`, `in.(a,b)`, `is.null` and their negations, as SQL."""
     negated = asked.startswith("not.")
     operator, _, value = asked.removeprefix("not.").partition(".")
@@ -181,13 +168,13 @@ def condition(column: str, asked: str) -> tuple[sql.Composable, list[Any]]:
     return (sql.SQL("not ({})").format(clause) if negated else clause), values
 
 
-def next_values(text: str) -> list[str]:
+def next_values(text):
     """Values of a list, those with commas in quotes."""
     found = re.findall(r'"((?:[^"\\]|\\.)*)"|([^,]+)', text)
     return [re.sub(r"\\(.)", r"\1", quoted) if quoted else plain for quoted, plain in found]
 
 
-def filters(query: Fields) -> tuple[sql.Composable, list[Any]]:
+def filters(query):
     clauses, values = [sql.SQL("true")], []
     for column, asked in query.items():
         if column not in ("select", "order", "limit", "offset", "columns"):
@@ -197,7 +184,7 @@ def filters(query: Fields) -> tuple[sql.Composable, list[Any]]:
     return sql.SQL(" and ").join(clauses), values
 
 
-def order(asked: str | None) -> sql.Composable:
+def order(asked):
     if not asked:
         return sql.SQL("")
     parts = []
@@ -209,7 +196,7 @@ def order(asked: str | None) -> sql.Composable:
     return sql.SQL(" order by ") + sql.SQL(", ").join(parts)
 
 
-def rest(project: Project, claims: Fields, asked: Asked) -> Answer:
+def rest(project, claims, asked):
     """What PostgREST does with a request: one statement, in the asker's transaction."""
     name, query = asked.path.removeprefix("/rest/v1/"), asked.query
     where, values = filters(query)
@@ -265,7 +252,7 @@ def rest(project: Project, claims: Fields, asked: Asked) -> Answer:
     return Answer(status, text.encode())
 
 
-def storage(project: Project, claims: Fields, asked: Asked) -> Answer:
+def storage(project, claims, asked):
     """What storage-api does: the row of `storage.objects` is written with the asker's rights."""
     kind, *parts = asked.path.removeprefix("/storage/v1/").split("/")
     path = unquote("/".join(parts[1:]))
@@ -308,11 +295,11 @@ def storage(project: Project, claims: Fields, asked: Asked) -> Answer:
     raise missing()
 
 
-def missing(status: int = 404, error: str = "not_found") -> Refused:
+def missing(status=404, error="not_found"):
     return Refused(status, {"statusCode": str(status), "error": error, "message": error})
 
 
-def look_up(project: Project, claims: Fields, name: str) -> None:
+def look_up(project, claims, name):
     """A file that the asker may read, or the same answer as for none."""
     with project.acting(claims) as database:
         if not database.rows(
@@ -321,7 +308,7 @@ def look_up(project: Project, claims: Fields, name: str) -> None:
             raise missing()
 
 
-def admit(project: Project, claims: Fields, name: str, size: int, kind: str, upsert: bool) -> None:
+def admit(project, claims, name, size, kind, upsert):
     """The bucket's limits, then the policies; writes the row as the asker."""
     with project.sql() as database:
         bucket = database.rows("select * from storage.buckets where id = 'media'")[0]
@@ -343,7 +330,7 @@ def admit(project: Project, claims: Fields, name: str, size: int, kind: str, ups
             raise missing(409, "Duplicate") from None
 
 
-def put(project: Project, claims: Fields, name: str, data: bytes, kind: str, upsert: bool) -> None:
+def put(project, claims, name, data, kind, upsert):
     admit(project, claims, name, len(data), kind, upsert)
     with project.sql() as database:
         database.run(
@@ -353,7 +340,7 @@ def put(project: Project, claims: Fields, name: str, data: bytes, kind: str, ups
     project.files[name] = data
 
 
-def uploaded(asked: Asked) -> tuple[bytes, str]:
+def uploaded(asked):
     """The file of a form, and its type."""
     head = f"Content-Type: {asked.headers['content-type']}\r\n\r\n".encode()
     for part in BytesParser(policy=HTTP).parsebytes(head + asked.body).iter_parts():
@@ -362,7 +349,7 @@ def uploaded(asked: Asked) -> tuple[bytes, str]:
     raise missing(400, "no file in the form")
 
 
-def resumable(project: Project, claims: Fields, asked: Asked) -> Answer:
+def resumable(project, claims, asked):
     """The creation, the pieces and the position of an upload by the tus protocol."""
     if asked.method == "POST":
         said = dict(part.split(" ") for part in asked.headers["upload-metadata"].split(","))
@@ -400,7 +387,7 @@ class Asked:
     headers: dict[str, str]
     body: bytes
 
-    def json(self) -> Any:
+    def json(self):
         return json.loads(self.body) if self.body else None
 
 
@@ -412,11 +399,11 @@ class Answer:
     headers: dict[str, str] = field(default_factory=dict)
 
     @classmethod
-    def of(cls, body: Any, status: int = 200) -> Answer:
+    def of(cls, body, status=200):
         return cls(status, json.dumps(body, default=str).encode())
 
 
-def answer(project: Project, asked: Asked) -> Answer:
+def answer(project, asked):
     if status := project.broken(asked.method, asked.path):
         return Answer.of({"message": "made to fail", "code": str(status)}, status)
     try:
@@ -442,7 +429,7 @@ def answer(project: Project, asked: Asked) -> Answer:
         )
 
 
-def serve(project: Project, asked: Handler) -> None:
+def serve(project, asked):
     asked.close_connection = False  # the client of all tests keeps its connections
     url = urlsplit(asked.path)
     headers = {name.lower(): value for name, value in asked.headers.items()}
@@ -452,7 +439,7 @@ def serve(project: Project, asked: Handler) -> None:
 
 
 @pytest.fixture(scope="session")
-def project(postgres: Postgres) -> Iterator[Project]:
+def project(postgres):
     """A project of this test process; each test makes accounts of its own in it."""
     made = Project(postgres, postgres.copy())
     with serving(PRIVATE, everywhere(partial(serve, made))) as server:

@@ -27,7 +27,7 @@ FOLDER = Path(__file__).parents[1] / "goldens"
 
 
 @lru_cache(maxsize=8)
-def picture(name: str) -> np.ndarray:
+def picture(name):
     """An input of the goldens by its file name: uint8 [H, W, 3] RGB."""
     portrait = data.astronaut()
     if name == "input_odd_313x277.png":
@@ -37,12 +37,12 @@ def picture(name: str) -> np.ndarray:
     return np.asarray(face.resize((size, size), Image.Resampling.LANCZOS))
 
 
-def clip(name: str, frames: int) -> np.ndarray:
+def clip(name, frames):
     """A picture that moves by one pixel a frame: uint8 [T, H, W, 3]."""
     return np.stack([np.roll(picture(name), i, axis=1) for i in range(frames)])
 
 
-def save(state: dict[str, Any], path: Path) -> Path:
+def save(state, path):
     """Write weights as a training script would, but for checksums that nothing asks for."""
     before = torch.serialization.get_crc32_options()
     torch.serialization.set_crc32_options(False)
@@ -53,7 +53,7 @@ def save(state: dict[str, Any], path: Path) -> Path:
     return path
 
 
-def near(value: Tensor, wanted: dict[str, Any]) -> None:
+def near(value, wanted):
     """Assert that a tensor is the golden's: its shape, some values, mean and deviation."""
     assert list(value.shape) == wanted["shape"] and value.dtype == torch.float32
     np.testing.assert_allclose(value.flatten()[wanted["at"]], wanted["values"], atol=1e-5)
@@ -64,22 +64,22 @@ def near(value: Tensor, wanted: dict[str, Any]) -> None:
 class Golden:
     """One file of `tests/goldens`."""
 
-    def __init__(self, id: str) -> None:
+    def __init__(self, id):
         self.id = id
         self.data: dict[str, Any] = json.loads((FOLDER / f"{id}.json").read_text())
 
     @property
-    def outputs(self) -> dict[str, dict[str, Any]]:
+    def outputs(self):
         """By picture: `logits`, `p_fake` and more."""
         return self.data["outputs"]
 
     @property
-    def inputs(self) -> dict[str, dict[str, Any]]:
+    def inputs(self):
         """By picture: what goes into the network, as shape, mean, std and some values."""
         return self.data["preprocess"]["tensors"]
 
     @cached_property
-    def shapes(self) -> dict[str, list[int]]:
+    def shapes(self):
         """Name -> shape of every entry of the original's state dict."""
         spec = self.data["state_dict"]
         shapes = dict(spec["keys"])
@@ -95,13 +95,13 @@ class Golden:
         return shapes
 
     @staticmethod
-    def kind(name: str) -> torch.dtype:
+    def kind(name):
         """The type of an entry: floats, but for counters."""
         last = name.rsplit(".", 1)[-1]
         counters = ("num_batches_tracked", "relative_position_index", "position_ids")
         return torch.int64 if last in counters else torch.float32
 
-    def state(self) -> dict[str, Tensor]:
+    def state(self):
         """The state dict that the formula gives; its sums and names are those of the golden."""
         fill = self.data["fill"]
         norms = {"weight", *(fill.get("one_dimensional_filled_as_norm_weight") or [])}
@@ -122,7 +122,7 @@ class Golden:
         self._check(state)
         return state
 
-    def _check(self, state: dict[str, Tensor]) -> None:
+    def _check(self, state):
         lines = sorted(
             f"{name} {str(tensor.dtype).removeprefix('torch.')} {list(tensor.shape)}"
             for name, tensor in state.items()
@@ -137,7 +137,7 @@ class Golden:
         assert math.isclose(total, wanted["sum"], abs_tol=1e-6 * wanted["abs_sum"])
 
 
-def _sum(tensor: Tensor) -> float:
+def _sum(tensor):
     """The sum of all values, exact to 1e-9 of that of their sizes."""
     flat = tensor.flatten()
     count = flat.numel() // 1024
@@ -145,7 +145,7 @@ def _sum(tensor: Tensor) -> float:
     return float(rows.sum(dtype=torch.float64) + rest.sum(dtype=torch.float64))
 
 
-def _filled(name: str, shape: list[int], gain: float, norms: set[str]) -> Tensor:
+def _filled(name, shape, gain, norms):
     generator = torch.Generator().manual_seed(zlib.crc32(name.encode()))
     leaf = name.rsplit(".", 1)[-1]
     if leaf == "running_mean":
@@ -160,7 +160,7 @@ def _filled(name: str, shape: list[int], gain: float, norms: set[str]) -> Tensor
     return 0.05 * torch.randn(shape, generator=generator)
 
 
-def constants(id: str) -> dict[str, Tensor]:
+def constants(id):
     """What a family's constructor computes, which the formula leaves alone."""
     if id == "dfb_f3net":
         row = torch.arange(256, dtype=torch.float64)

@@ -6,7 +6,7 @@ import os
 import socket
 import subprocess
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -14,83 +14,83 @@ import numpy as np
 from detector.media import Frame
 
 
-def crash(path: str) -> int:
+def crash(path):
     """As a decoder that notices its own corruption."""
     os.abort()
 
 
-def fault(path: str) -> int:
+def fault(path):
     """As a decoder that reads where nothing is."""
     return ctypes.string_at(1)[0]
 
 
-def hang(path: str) -> int:
+def hang(path):
     while True:
         time.sleep(1)
 
 
-def slow(path: str) -> str:
+def slow(path):
     time.sleep(1)
     return "at last"
 
 
-def give_way(path: str) -> int:
+def give_way(path):
     """How far it gives way to other processes."""
     return os.getpriority(os.PRIO_PROCESS, 0)
 
 
-def spin(path: str) -> int:
+def spin(path):
     while True:
         pass
 
 
-def swell(path: str) -> int:
+def swell(path):
     """Ask for more and more, and touch all of it."""
     held = []
     while True:
         held.append(np.ones(64 * 1024**2, np.uint8))
 
 
-def frames_then_crash(path: str, count: int, *, notes: list[str]) -> Iterator[Frame]:
+def frames_then_crash(path, count, *, notes):
     for number in range(count):
         yield Frame(number, float(number), np.full((8, 8, 3), number, np.uint8))
     os.abort()
 
 
-def lying_frames(path: str, *, notes: list[str]) -> Iterator[Frame]:
+def lying_frames(path, *, notes):
     """Their index was never asked for."""
     yield Frame(99, 0.0, np.zeros((8, 8, 3), np.uint8))
 
 
-def endless_frames(path: str, *, notes: list[str]) -> Iterator[Frame]:
+def endless_frames(path, *, notes):
     """The same one again and again."""
     while True:
         yield Frame(0, 0.0, np.zeros((8, 8, 3), np.uint8))
 
 
-def headed_frames(path: str, head: object, *, notes: list[str]) -> Iterator[object]:
+def headed_frames(path, head, *, notes):
     """What comes before the frames is whatever it is."""
     yield head
     yield Frame(0, 0.5, np.full((8, 8, 3), 7, np.uint8))
 
 
-def lie(path: str) -> str:
+def lie(path):
     return "not a number"
 
 
-def process(path: str) -> int:
+def process(path):
     return os.getpid()
 
 
-def environment(path: str) -> dict[str, str]:
+def environment(path):
     return dict(os.environ)
 
 
-def attempts(path: str, elsewhere: str, parent: int) -> dict[str, str]:
+def attempts(path, elsewhere, parent):
     """Everything that a taken-over reader would try: what came of each."""
     beside = Path(path).with_name("beside.txt")
 
-    def connect() -> object:
+    def connect():
         return socket.create_connection(("127.0.0.1", 9), 1)
 
     tries = {
@@ -117,7 +117,7 @@ def attempts(path: str, elsewhere: str, parent: int) -> dict[str, str]:
     return found
 
 
-def connects(port: int) -> None:
+def connects(port):
     socket.create_connection(("127.0.0.1", port), timeout=5).close()
 
 
@@ -128,7 +128,7 @@ BREAKOUTS: tuple[Callable[[], object], ...] = (
 )
 
 
-def succeeded(*attempts: Callable[[], object]) -> list[int]:
+def succeeded(*attempts):
     """1 for each attempt that came to its end, 0 for one that the system refused."""
     done = []
     for attempt in attempts:
@@ -141,13 +141,13 @@ def succeeded(*attempts: Callable[[], object]) -> list[int]:
     return done
 
 
-def reaching(own: int, other: int, *, notes: list[str]) -> Iterator[Frame]:
+def reaching(own, other, *, notes):
     """As a camera that took its worker over: what of five it reached, a pixel each."""
     done = succeeded(lambda: connects(own), lambda: connects(other), *BREAKOUTS)
     yield Frame(0, 0.0, np.repeat(np.array(done, np.uint8)[None, :, None], 3, axis=2))
 
 
-def reached(own: int, other: int, folder: str) -> list[int]:
+def reached(own, other, folder):
     """As a downloader that was taken over: what it reached, 1 each."""
     return succeeded(
         lambda: connects(own),

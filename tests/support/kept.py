@@ -3,9 +3,7 @@
 import json
 import sqlite3
 from datetime import UTC, datetime
-from pathlib import Path
 
-from detector.schema.analysis import Analysis, Settings
 from service.records import result_cache
 from service.records.database import FILE
 from service.records.model import LOCAL, Record
@@ -15,15 +13,7 @@ from service.records.sql.rows import packed, raw
 from service.storage.uploads import Uploads
 
 
-def put(
-    data: Path,
-    file: Path,
-    analysis: Analysis,
-    *,
-    name: str | None = None,
-    owner: str = LOCAL,
-    key_for: Settings | None = None,
-) -> str:
+def put(data, file, analysis, *, name=None, owner=LOCAL, key_for=None):
     """Keep a copy of `file` with its result; the address (`/?a=`)."""
     with file.open("rb") as source:
         kept = Uploads(data).add(source, name or file.name)
@@ -47,12 +37,11 @@ def put(
     return kept.token
 
 
-def forge(data: Path, id: str) -> None:
+def forge(data, id):
     """Change the score of a result behind the program's back."""
     with sqlite3.connect(data / FILE) as db:
         (old,) = db.execute("SELECT analysis FROM results WHERE id = ?", [id]).fetchone()
         tree = json.loads(raw(old))
         tree["verdict"]["probability"] = 0.02
-        changed = packed(json.dumps(tree))
-        db.execute("UPDATE results SET analysis = ? WHERE id = ?", [changed, id])
+        db.execute("UPDATE results SET analysis = ? WHERE id = ?", [packed(json.dumps(tree)), id])
         db.execute("UPDATE records SET probability = 0.02 WHERE id = ?", [id])

@@ -6,8 +6,6 @@ Cumulative layout shift is the sum over what moved without user input, in shares
 
 from typing import Any
 
-from playwright.sync_api import Page
-
 WATCH = """
 (() => {
   window.shifts = []
@@ -47,18 +45,18 @@ WATCH = """
 """Runs in every page from its first moment on."""
 
 
-def watch(page: Page) -> None:
+def watch(page):
     """Count from the next page load on."""
     page.add_init_script(WATCH)
 
 
-def shifts(page: Page) -> list[dict[str, Any]]:
+def shifts(page):
     """Return the shifts since the last call: dicts with `value`, `at` (ms), `moved`."""
     found: list[dict[str, Any]] = page.evaluate("window.shifts.splice(0)")
     return found
 
 
-def beside(page: Page) -> dict[str, int]:
+def beside(page):
     """Return what of a running page stood beside a verdict, and for how long, ms."""
     found: dict[str, int] = page.evaluate("window.beside")
     return found

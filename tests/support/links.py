@@ -7,13 +7,11 @@ import socketserver
 import threading
 import time
 from collections import defaultdict
-from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from collections.abc import Callable
+from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import TypeVar
-
-import pytest
 
 from detector.links import addresses
 
@@ -24,10 +22,10 @@ Answer = Callable[["Handler"], None]
 AnyServer = TypeVar("AnyServer", bound=socketserver.BaseServer)
 
 
-def resolver(names: dict[str, list[str]]) -> Callable[[str, int], list[str]]:
+def resolver(names):
     """Stands in for a resolver that knows these names; an address is its own."""
 
-    def resolve(host: str, port: int) -> list[str]:
+    def resolve(host, port):
         if host in names:
             return names[host]
         if host.replace(".", "").isdigit():
@@ -44,7 +42,7 @@ class Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     body = b""
 
-    def do_GET(self) -> None:
+    def do_GET(self):
         self.body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
         self.server.came.append((self.path, dict(self.headers)))
         self.close_connection = True
@@ -55,7 +53,7 @@ class Handler(BaseHTTPRequestHandler):
 
     do_HEAD = do_POST = do_PATCH = do_PUT = do_DELETE = do_GET
 
-    def begin(self, status: int = 200, **headers: str) -> None:
+    def begin(self, status=200, **headers):
         """Send a status and headers; `Content_Length` for Content-Length."""
         self.send_response(status)
         if self.close_connection:
@@ -64,7 +62,7 @@ class Handler(BaseHTTPRequestHandler):
             self.send_header(name.replace("_", "-"), value)
         self.end_headers()
 
-    def log_message(self, *args: object) -> None: ...
+    def log_message(self, *args): ...
 
 
 class Server(ThreadingHTTPServer):
@@ -72,18 +70,18 @@ class Server(ThreadingHTTPServer):
 
     daemon_threads = True
 
-    def __init__(self, address: str, answers: dict[str, Answer]) -> None:
+    def __init__(self, address, answers):
         super().__init__((address, 0), Handler)
         self.answers = answers
         self.came: list[tuple[str, dict[str, str]]] = []
         self.left = threading.Event()
 
-    def url(self, host: str, path: str) -> str:
+    def url(self, host, path):
         return f"http://{host}:{self.server_port}{path}"
 
 
 @contextmanager
-def served(server: AnyServer) -> Iterator[AnyServer]:
+def served(server):
     """Run a server in a thread."""
     threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True).start()
     try:
@@ -93,21 +91,21 @@ def served(server: AnyServer) -> Iterator[AnyServer]:
         server.server_close()
 
 
-def serving(address: str, answers: dict[str, Answer]) -> AbstractContextManager[Server]:
+def serving(address, answers):
     """Serve answers at an address."""
     return served(Server(address, answers))
 
 
-def small_internet(patch: pytest.MonkeyPatch) -> None:
+def small_internet(patch):
     """Let `PUBLIC` pass for an address of the Internet."""
     real = addresses.is_public
     patch.setattr(addresses, "is_public", lambda address: address == PUBLIC or real(address))
 
 
-def whole(body: bytes, status: int = 200, **headers: str) -> Answer:
+def whole(body, status=200, **headers):
     """Answer with a body and its length."""
 
-    def answer(handler: Handler) -> None:
+    def answer(handler):
         handler.begin(status, **{"Content_Length": str(len(body))} | headers)
         if handler.command != "HEAD":
             handler.wfile.write(body)
@@ -115,20 +113,20 @@ def whole(body: bytes, status: int = 200, **headers: str) -> Answer:
     return answer
 
 
-def everywhere(answer: Answer) -> dict[str, Answer]:
+def everywhere(answer):
     """The same answer at every path."""
     return defaultdict(lambda: answer)
 
 
-def redirect(to: str, **headers: str) -> Answer:
+def redirect(to, **headers):
     """Answer that it is elsewhere."""
     return lambda handler: handler.begin(302, Location=to, Content_Length="0", **headers)
 
 
-def endless(piece: bytes, pause: float, before: bytes = b"") -> Answer:
+def endless(piece, pause, before=b""):
     """Answer without an end: a piece, a pause, a piece."""
 
-    def answer(handler: Handler) -> None:
+    def answer(handler):
         handler.begin()
         handler.wfile.write(before)
         while True:

@@ -22,8 +22,7 @@ from detector.live import (
     LiveState,
     VoiceState,
 )
-from detector.schema.analysis import Analysis, Label, Question, Thresholds
-from tests.conftest import Picture
+from detector.schema.analysis import Label, Question, Thresholds
 from tests.support.result_sample import make_analysis
 
 LIMITS = Thresholds(low=0.3, high=0.7)
@@ -31,7 +30,7 @@ ALARMS = (Alarm(2, "no_face", 49.0, 53.0, None), Alarm(1, "manipulated", 32.0, 4
 """The newest first, as the engine gives them."""
 
 
-def reading(label: Label = Label.INCONCLUSIVE, probability: float | None = 0.52) -> LiveReading:
+def reading(label=Label.INCONCLUSIVE, probability=0.52):
     return LiveReading(
         label=label,
         probability=probability,
@@ -43,7 +42,7 @@ def reading(label: Label = Label.INCONCLUSIVE, probability: float | None = 0.52)
     )
 
 
-def made_state(time: float = 60.0, **changes: object) -> LiveState:
+def made_state(time=60.0, **changes):
     """A minute with one stretch above the upper threshold."""
     series = []
     for i in range(int(min(time, 60.0) * 4)):
@@ -71,7 +70,7 @@ def made_state(time: float = 60.0, **changes: object) -> LiveState:
 class StandInSession:
     """Counts frames. `shown` is the state; without one it is made for the last frame's time."""
 
-    def __init__(self, settings: LiveSettings) -> None:
+    def __init__(self, settings):
         self.settings = settings
         self.frames: list[float] = []
         self.shown: LiveState | None = None
@@ -80,18 +79,18 @@ class StandInSession:
         self.kept: int | None = None
         self.seen: np.ndarray | None = None
 
-    def push(self, frame: np.ndarray, t: float) -> None:
+    def push(self, frame, t):
         assert not self.closed, "a closed session got a frame"
         self.frames.append(t)
         self.seen = frame
 
     @property
-    def state(self) -> LiveState:
+    def state(self):
         if self.shown is not None:
             return self.shown
         return made_state(self.frames[-1] if self.frames else 0.0)
 
-    def finish(self) -> Analysis:
+    def finish(self):
         self.finished += 1
         if not self.frames:
             raise UsageError("No frame was looked at.", code="nothing_seen")
@@ -99,56 +98,56 @@ class StandInSession:
         self.kept = len(analysis.timestamps)
         return analysis
 
-    def thumbnails(self) -> dict[str, np.ndarray]:
+    def thumbnails(self):
         return {"A": np.zeros((96, 96, 3), np.uint8)}
 
-    def close(self) -> None:
+    def close(self):
         self.closed += 1
 
 
 class StandInVoice:
     """Counts frames of sound. `shown` is the state."""
 
-    def __init__(self) -> None:
+    def __init__(self):
         self.heard: list[float] = []
         self.closed = 0
         self.shown = VoiceState(None, True, None, Thresholds(low=0, high=1), ())
 
-    def push(self, frame: object, t: float) -> None:
+    def push(self, frame, t):
         assert not self.closed, "a closed microphone got sound"
         self.heard.append(t)
 
     @property
-    def state(self) -> VoiceState:
+    def state(self):
         return self.shown
 
-    def close(self) -> None:
+    def close(self):
         self.closed += 1
 
 
 class StandInEngine:
-    def __init__(self) -> None:
+    def __init__(self):
         self.opened: list[StandInSession] = []
         self.voices: list[StandInVoice] = []
 
-    def listen(self) -> StandInVoice:
+    def listen(self):
         self.voices.append(StandInVoice())
         return self.voices[-1]
 
-    def open(self, settings: LiveSettings | None = None) -> StandInSession:
+    def open(self, settings=None):
         self.opened.append(StandInSession(settings or LiveSettings()))
         return self.opened[-1]
 
 
-def gray(picture: Picture) -> Picture:
+def gray(picture):
     """The same pictures without color: what has one then was drawn into them."""
 
-    def shown(number: int) -> np.ndarray:
+    def shown(number):
         return np.repeat(picture(number).mean(axis=2).astype(np.uint8)[..., None], 3, axis=2)
 
     return shown
 
 
-def colored(rgb: np.ndarray) -> int:
+def colored(rgb):
     """How many pixels have a strong color."""
     return int((rgb.max(axis=2).astype(int) - rgb.min(axis=2) > 60).sum())

@@ -1,19 +1,16 @@
 """Steps of the records' database, tried and compared with the tables."""
 
 import shutil
-from pathlib import Path
 
-import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
 from sqlalchemy import inspect
 
 from service.records import migrate
-from service.records.sql import SQLStore
 from service.records.tables import HEAD, metadata
 
 
-def assert_like_the_tables(store: SQLStore) -> None:
+def assert_like_the_tables(store):
     """Nothing is in the database that `tables` doesn't have, nor the other way round."""
     with store.database.reading() as connection:
         context = MigrationContext.configure(connection, opts={"compare_type": True})
@@ -23,7 +20,7 @@ def assert_like_the_tables(store: SQLStore) -> None:
     store.close()
 
 
-def add_step(folder: Path, body: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def add_step(folder, body, monkeypatch):
     """One more step than there is, in a copy of them all."""
     shutil.rmtree(folder, ignore_errors=True)
     shutil.copytree(migrate.SCRIPTS, folder)

@@ -2,7 +2,6 @@
 does nothing by itself."""
 
 import functools
-from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from types import SimpleNamespace
@@ -10,15 +9,12 @@ from types import SimpleNamespace
 import pytest
 from streamlit.components.v2 import manifest_scanner
 from streamlit.testing.v1 import AppTest
-from streamlit.testing.v1.element_tree import Button
 from streamlit.util import calc_hash
 
 from dashboard import session
-from detector.schema.analysis import Analysis
 from service.application import Application, SharedAnalyzer
-from service.context import LOCAL, Principal, RequestContext
+from service.context import LOCAL, RequestContext
 from service.records.model import ResultOrigin
-from service.tasks.jobs import Jobs
 from tests.support.waiting import PATIENT
 
 OWNER = RequestContext(LOCAL, loopback=True)
@@ -35,7 +31,7 @@ manifest_scanner.scan_component_manifests = functools.cache(
 
 
 @contextmanager
-def quiet(data: Path) -> Iterator[Jobs]:
+def quiet(data):
     """The server's queue on a data folder, with no background work but its jobs, and no samples."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("UNMASK_DATA", str(data))
@@ -49,23 +45,21 @@ def quiet(data: Path) -> Iterator[Jobs]:
         app.jobs.store.close()
 
 
-def come_as(
-    patch: pytest.MonkeyPatch, principal: Principal, *, loopback: bool = False
-) -> RequestContext:
+def come_as(patch, principal, *, loopback=False):
     """Have the pages drawn for somebody from now on."""
     context = RequestContext(principal, loopback=loopback)
     patch.setattr(session, "request_context", lambda: context)
     return context
 
 
-def run(at: AppTest) -> AppTest:
+def run(at):
     """Draw a page anew, without an error."""
     at.run()
     assert not at.exception, [e.message for e in at.exception]
     return at
 
 
-def page(name: str = "", **address: str) -> AppTest:
+def page(name="", **address):
     """A page of the app by its name, the first one without, with this in the address."""
     at = AppTest.from_file(APP, default_timeout=PATIENT)
     at.session_state[f"result.{address.get('a')}.widget.details"] = True
@@ -76,35 +70,33 @@ def page(name: str = "", **address: str) -> AppTest:
     return run(at)
 
 
-def buttons(at: AppTest) -> list[str]:
+def buttons(at):
     """What the buttons of a page say."""
     return [button.label for button in at.button]
 
 
-def button(at: AppTest, label: str) -> Button:
+def button(at, label):
     """The button that says this."""
     return next(one for one in at.button if one.label == label)
 
 
-def press(at: AppTest, label: str) -> AppTest:
+def press(at, label):
     """Press a button, and draw the page anew."""
     button(at, label).click()
     return run(at)
 
 
-def html(at: AppTest) -> str:
+def html(at):
     """All own HTML of a page."""
     return "\n".join(block.proto.body for block in at.get("html"))
 
 
-def texts(at: AppTest) -> str:
+def texts(at):
     """The same, its entities' hard spaces made plain."""
     return " ".join(block.proto.body for block in at.get("html")).replace("\u00a0", " ")
 
 
-def result(
-    path: Path, analysis: Analysis, name: str = "a.webm", key: str = "k", *, details: bool = True
-) -> AppTest:
+def result(path, analysis, name="a.webm", key="k", *, details=True):
     """The result page of one file, whose record has the id `key`, with Details open."""
     at = AppTest.from_function(_result, default_timeout=PATIENT)
     at.session_state[f"result.{key}.widget.details"] = details
@@ -121,7 +113,7 @@ def result(
     return run(at)
 
 
-def _result() -> None:
+def _result():
     import streamlit as st
 
     from dashboard import result
@@ -129,7 +121,7 @@ def _result() -> None:
     result.render(st.session_state["record"])
 
 
-def turn_to(at: AppTest, name: str) -> AppTest:
+def turn_to(at, name):
     """Have the next run draw another page."""
     at._page_hash = calc_hash(name)
     return at

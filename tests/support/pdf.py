@@ -3,7 +3,7 @@
 import pypdfium2
 
 
-def text_of(pdf: bytes, pages: int | None = None) -> str:
+def text_of(pdf, pages=None):
     """The words of a PDF, or of so many of its first pages, with one space between them."""
     with pypdfium2.PdfDocument(pdf) as document:
         shown = range(len(document))[:pages]

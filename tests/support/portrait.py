@@ -1,14 +1,11 @@
 """A portrait that is filmed, takes of it, and what is done to copies: their answers are known."""
 
 import functools
-from pathlib import Path
 
 import av
 import cv2
 import numpy as np
 import skimage.data
-
-from detector import vision
 
 FPS, FRAMES = 12, 24
 HALF = 12
@@ -19,34 +16,33 @@ PART = WIDTH / 480
 """of the size at which all places in it are said"""
 
 
-def px(length: float) -> int:
+def px(length):
     """A length in the picture, of its full size."""
     return round(length * PART)
 
 
 @functools.cache
-def portrait() -> np.ndarray:
-    full = skimage.data.astronaut()[:400, :480]
-    return cv2.resize(full, SIZE, interpolation=cv2.INTER_AREA)
+def portrait():
+    return cv2.resize(skimage.data.astronaut()[:400, :480], SIZE, interpolation=cv2.INTER_AREA)
 
 
-def moved(rgb: np.ndarray, x: float, y: float) -> np.ndarray:
+def moved(rgb, x, y):
     """A picture moved by so many px of its full size."""
     move = np.array([[1.0, 0, x * PART], [0, 1.0, y * PART]])
     return cv2.warpAffine(rgb, move, rgb.shape[1::-1], borderMode=cv2.BORDER_REFLECT)
 
 
-def grainy(rgb: np.ndarray, rng: np.random.Generator, levels: float) -> np.ndarray:
+def grainy(rgb, rng, levels):
     return np.clip(rgb + rng.normal(0, levels, rgb.shape), 0, 255).astype(np.uint8)
 
 
-def footage(seed: int = 0) -> list[np.ndarray]:
+def footage(seed=0):
     """A portrait under a camera that moves as the seed says; grain is of each frame."""
     return [frame.copy() for frame in _shot(seed)]
 
 
 @functools.cache
-def _shot(seed: int) -> list[np.ndarray]:
+def _shot(seed):
     rng = np.random.default_rng(seed)
     swing, phase = rng.uniform(6, 12), rng.uniform(0, 6)
     frames = []
@@ -56,7 +52,7 @@ def _shot(seed: int) -> list[np.ndarray]:
     return frames
 
 
-def take(seed: int) -> list[np.ndarray]:
+def take(seed):
     """The same person in the same place before a still camera."""
     rng = np.random.default_rng(seed)
     wall = cv2.GaussianBlur(portrait(), (0, 0), 25 * PART)
@@ -70,7 +66,7 @@ def take(seed: int) -> list[np.ndarray]:
     return frames
 
 
-def head(seed: int) -> list[np.ndarray]:
+def head(seed):
     """The same person, of whom the head alone moves, as the seed says."""
     rng = np.random.default_rng(seed)
     mask: np.ndarray = np.zeros((HEIGHT, WIDTH), np.float32)
@@ -85,7 +81,7 @@ def head(seed: int) -> list[np.ndarray]:
     return frames
 
 
-def write(path: Path, frames: list[np.ndarray], crf: int = 20, fps: int = FPS) -> Path:
+def write(path, frames, crf=20, fps=FPS):
     height, width = (n // 2 * 2 for n in frames[0].shape[:2])
     with av.open(str(path), "w") as out:
         stream = out.add_stream("libx264", rate=fps)
@@ -98,13 +94,12 @@ def write(path: Path, frames: list[np.ndarray], crf: int = 20, fps: int = FPS) -
     return path
 
 
-def found_face(frame: np.ndarray, detector: vision.FaceDetector) -> np.ndarray:
+def found_face(frame, detector):
     """The five points of the portrait's face."""
-    faces = detector.detect(frame, 40)
-    return np.array(max(faces, key=lambda f: f.box[2] - f.box[0]).landmarks)
+    return np.array(max(detector.detect(frame, 40), key=lambda f: f.box[2] - f.box[0]).landmarks)
 
 
-def altered(frames: list[np.ndarray], detector: vision.FaceDetector, part: str) -> list[np.ndarray]:
+def altered(frames, detector, part):
     """The face, or its mouth, turned about its own axis and laid on softly."""
     out = []
     for rgb in frames:
@@ -122,7 +117,7 @@ def altered(frames: list[np.ndarray], detector: vision.FaceDetector, part: str) 
     return out
 
 
-def anew(rgb: np.ndarray, rng: np.random.Generator, off: float = 1.5) -> np.ndarray:
+def anew(rgb, rng, off=1.5):
     """A picture softened, every shape in it moved by about `off` px, as a generator's of itself."""
     across, down = (
         cv2.GaussianBlur(rng.normal(0, 1, rgb.shape[:2]).astype(np.float32), (0, 0), 9)
@@ -136,7 +131,7 @@ def anew(rgb: np.ndarray, rng: np.random.Generator, off: float = 1.5) -> np.ndar
     return cv2.GaussianBlur(bent, (0, 0), 1.2)
 
 
-def framed(frame: np.ndarray, way: str) -> np.ndarray:
+def framed(frame, way):
     """A frame as players, phones and lenses show it."""
     height, width = frame.shape[:2]
     if way == "letterbox":

@@ -7,7 +7,7 @@ from pathlib import Path
 _LISTEN = "0A"
 
 
-def listening(port: int) -> set[str]:
+def listening(port):
     """The local addresses at which something listens to a TCP port of this computer."""
     found = set()
     for table in ("tcp", "tcp6"):
@@ -19,12 +19,12 @@ def listening(port: int) -> set[str]:
     return found
 
 
-def _bytes(words: str) -> bytes:
+def _bytes(words):
     """The kernel writes an address as words of four bytes, the lowest first."""
     return b"".join(bytes.fromhex(words[i : i + 8])[::-1] for i in range(0, len(words), 8))
 
 
-def free_port() -> int:
+def free_port():
     """Return a TCP port of this computer that nothing listens to just now."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))

@@ -1,10 +1,5 @@
 """A real PostgreSQL of the tests' own, with what a Supabase project has and our migrations applied.
 
-    def test_it(postgres: Postgres) -> None:
-        with postgres.transaction() as database:           # rolled back at the end
-            database.act_as("authenticated", sub=person)   # what PostgREST does for a request
-            database.rows("select * from analyses")
-
 One server a test process, started by pytest-postgresql in a temporary folder, by a user who is not
 root (PostgreSQL refuses root), and asked through a socket in that folder. A server that can't be
 started fails the tests that need it: what they hold must never be skipped in silence.
@@ -20,11 +15,10 @@ import shlex
 import shutil
 import sys
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
-from uuid import UUID
 
 import psycopg
 import pytest
@@ -49,30 +43,12 @@ Parameters = Sequence[Any] | dict[str, Any]
 class Database:
     """One connection, and who speaks through it."""
 
-    def __init__(self, connection: psycopg.Connection[dict[str, Any]]) -> None:
+    def __init__(self, connection):
         self.connection = connection
 
-    def act_as(
-        self,
-        role: str,
-        sub: UUID | str | None = None,
-        *,
-        app: dict[str, Any] | None = None,
-        **more: Any,
-    ) -> None:
-        """Take the role and the claims of a request, until the transaction ends.
-
-        Parameters
-        ----------
-        role : str
-            anon, authenticated or service_role.
-        sub : UUID, optional
-            The person of the token.
-        app : dict, optional
-            The token's app_metadata, which only the server sets.
-        more : claims
-            Anything else the token says, such as user_metadata.
-        """
+    def act_as(self, role, sub=None, *, app=None, **more):
+        """Take the role and the claims of a request, as PostgREST does, until the transaction ends.
+        `app` is the token's app_metadata, which only the server sets."""
         claims = {"role": role, "app_metadata": app or {}, **more}
         if sub is not None:
             claims["sub"] = str(sub)
@@ -82,37 +58,37 @@ class Database:
         )
         self.connection.execute(sql.SQL("set local role {}").format(sql.Identifier(role)))
 
-    def act_as_superuser(self) -> None:
+    def act_as_superuser(self):
         """Who sees and may do everything: to prepare a case and to look behind the policies."""
         self.connection.execute("reset role")
         self.connection.execute("select set_config('request.jwt.claims', '', true)")
 
-    def run(self, statement: str, parameters: Parameters = ()) -> int:
+    def run(self, statement, parameters=()):
         """Run a statement; how many rows it touched."""
         return self.connection.execute(statement, parameters).rowcount
 
-    def rows(self, statement: str, parameters: Parameters = ()) -> list[dict[str, Any]]:
+    def rows(self, statement, parameters=()):
         """All rows of a query."""
         return self.connection.execute(statement, parameters).fetchall()
 
-    def value(self, statement: str, parameters: Parameters = ()) -> Any:
+    def value(self, statement, parameters=()):
         """The first column of its first row."""
         return next(iter(self.rows(statement, parameters)[0].values()))
 
     @contextmanager
-    def refused(self, state: str = "42501") -> Iterator[None]:
+    def refused(self, state="42501"):
         """The block must be refused with this SQLSTATE (42501: by privilege or policy), and leaves
         the transaction usable."""
         with pytest.raises(psycopg.Error) as caught, self.connection.transaction():
             yield
         assert caught.value.sqlstate == state, f"{caught.value.sqlstate}: {caught.value}"
 
-    def refuse(self, statement: str, parameters: Parameters = (), *, state: str = "42501") -> None:
+    def refuse(self, statement, parameters=(), *, state="42501"):
         """Run a statement that must be refused (see `refused`)."""
         with self.refused(state):
             self.run(statement, parameters)
 
-    def person(self, email: str | None = None) -> UUID:
+    def person(self, email=None):
         """A new account, as the auth service makes it."""
         return self.value(
             "insert into auth.users (id, email) values (gen_random_uuid(), %s) returning id",
@@ -121,22 +97,15 @@ class Database:
 
 
 class Postgres:
-    """A running server. `name` is the database that the migrations were applied to.
-
-    Parameters
-    ----------
-    folder : Path
-        Of its data and its socket.
-    address : str
-        Of another server's database, in place of one of our own.
-    """
+    """A running server, with the folder of its data and its socket, or the address of another's
+    database. `name` is the database that the migrations were applied to."""
 
     name = "project"
 
-    def __init__(self, folder: Path, address: str = "", port: int = 0) -> None:
+    def __init__(self, folder, address="", port=0):
         self.folder, self.address, self.port = folder, address, port
 
-    def connect(self, name: str | None = None, user: str = SUPERUSER, **options: Any) -> Any:
+    def connect(self, name=None, user=SUPERUSER, **options):
         """A psycopg connection, rows as dictionaries."""
         if self.address:
             return psycopg.connect(self.address, row_factory=dict_row, **options)
@@ -149,13 +118,13 @@ class Postgres:
             **options,
         )
 
-    def need_our_own(self) -> None:
+    def need_our_own(self):
         """What is tried here would not be right to do to a server that isn't ours."""
         if self.address:
             pytest.skip("needs a server of the tests' own, and UNMASK_TEST_DATABASE names another")
 
     @contextmanager
-    def transaction(self, name: str | None = None) -> Iterator[Database]:
+    def transaction(self, name=None):
         """A database to do anything in: all of it is rolled back."""
         with self.connect(name) as connection:
             try:
@@ -163,14 +132,14 @@ class Postgres:
             finally:
                 connection.rollback()
 
-    def create(self, name: str, template: str = "template0") -> None:
+    def create(self, name, template="template0"):
         """Make a database."""
         DatabaseJanitor(
             user=SUPERUSER, host=str(self.folder), port=self.port, dbname=name,
             template_dbname=template,
         ).init()  # fmt: skip
 
-    def copy(self) -> str:
+    def copy(self):
         """A database of one's own with the migrations applied, for tests that must commit. Goes
         with the server."""
         self.need_our_own()
@@ -178,12 +147,12 @@ class Postgres:
         self.create(name, self.name)
         return name
 
-    def prepare(self, name: str) -> None:
+    def prepare(self, name):
         """Bring a fresh database to where a Supabase project is before its first migration."""
         with self.connect(name) as connection:
             connection.execute(SHIM.read_text("utf-8"))
 
-    def migrate(self, name: str) -> None:
+    def migrate(self, name):
         """Apply supabase/migrations unchanged, in order, as the role that may do so there."""
         with self.connect(name) as connection:
             connection.execute("grant supabase_storage_admin to postgres")
@@ -199,7 +168,7 @@ class Postgres:
 
 
 @contextmanager
-def serve() -> Iterator[Postgres]:
+def serve():
     """Start a server, and stop it again whatever happens."""
     if address := os.environ.get("UNMASK_TEST_DATABASE"):
         yield Postgres(Path(), address)
@@ -235,7 +204,7 @@ def serve() -> Iterator[Postgres]:
 
 
 @pytest.fixture(scope="session")
-def postgres() -> Iterator[Postgres]:
+def postgres():
     """The server of this test process."""
     with serve() as server:
         yield server

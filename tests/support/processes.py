@@ -3,10 +3,8 @@
 import os
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 import httpx
 
@@ -15,9 +13,7 @@ from tests.support.waiting import PATIENT, until
 ROOT = Path(__file__).resolve().parents[2]
 
 
-def python(
-    *words: str | Path, variables: Mapping[str, str] | None = None, **options: Any
-) -> subprocess.CompletedProcess[str]:
+def python(*words, variables=None, **options):
     """Run Python with our code and these variables of the environment; keep what it prints."""
     return subprocess.run(
         [sys.executable, *words],
@@ -29,14 +25,12 @@ def python(
 
 
 @contextmanager
-def running(
-    command: Sequence[str | Path], url: str, log: Path, **options: Any
-) -> Iterator[subprocess.Popen[bytes]]:
+def running(command, url, log, **options):
     """Start a program, wait until it answers at an address, and end it."""
     with log.open("w") as output:
         process = subprocess.Popen(command, stdout=output, stderr=subprocess.STDOUT, **options)
 
-    def answers() -> bool:
+    def answers():
         assert process.poll() is None, log.read_text()
         try:
             return httpx.get(url, timeout=5).status_code == 200
@@ -55,7 +49,7 @@ def running(
     assert ended in (0, -15), log.read_text()
 
 
-def descendants(root: int | None = None) -> set[int]:
+def descendants(root=None):
     """Return the processes that descend from this one (or another), zombies among them."""
     parents = {}
     for entry in Path("/proc").glob("[0-9]*"):

@@ -1,14 +1,11 @@
 """What servers that share a database must count alike. A subclass has a fixture `where`."""
 
 import math
-from collections.abc import Callable, Iterator
 from datetime import timedelta
-from pathlib import Path
 
 import pytest
 from sqlalchemy import select
 
-from service.rate_limit import Refusal
 from service.records.database import Database
 from service.records.rate_counts import SLOTS, SharedRateLimiter
 from service.records.tables import rate_counts
@@ -18,18 +15,18 @@ SPAN = 3600
 SLOT = SPAN / SLOTS
 
 
-def wait(refusal: Refusal | None) -> float:
+def wait(refusal):
     assert refusal
     return refusal.wait
 
 
 class RatesContract:
     @pytest.fixture
-    def limiter(self, where: Path | str) -> Iterator[Callable[..., SharedRateLimiter]]:
+    def limiter(self, where):
         """Each call is another server."""
         opened: list[Database] = []
 
-        def make(name: str = "files", span: int = SPAN) -> SharedRateLimiter:
+        def make(name="files", span=SPAN):
             opened.append(Database(where))
             return SharedRateLimiter(opened[-1], name, span)
 
@@ -79,7 +76,7 @@ class RatesContract:
     def test_many_at_once_never_get_more(self, limiter):
         servers = [limiter() for _ in range(3)]
 
-        def come(number: int) -> Refusal | None:
+        def come(number):
             keys = {"a": 25, "address": 40}
             pairs = list(keys.items()) if number % 2 else list(reversed(keys.items()))
             return servers[number % 3].take(dict(pairs))
@@ -101,6 +98,6 @@ class RatesContract:
         assert self._rows(one) == []
 
     @staticmethod
-    def _rows(limiter: SharedRateLimiter) -> list:
+    def _rows(limiter):
         with limiter._database.reading() as connection:
             return list(connection.execute(select(rate_counts)))

@@ -10,7 +10,6 @@ import pytest
 
 from detector.errors import InputError
 from detector.schema.analysis import (
-    Analysis,
     CustomEnsemble,
     ErrorDetail,
     Label,
@@ -41,7 +40,6 @@ from service.records.model import (
     State,
     Usage,
 )
-from service.records.store import Store
 from service.records.thumbnails import small
 from tests.support.comparisons_contract import made
 from tests.support.result_sample import make_analysis
@@ -54,11 +52,11 @@ SAMPLE = make_analysis()
 PICTURE = small(np.zeros((8, 8, 3), np.uint8))
 
 
-def minutes(count: float) -> timedelta:
+def minutes(count):
     return timedelta(minutes=count)
 
 
-def make(owner: str, number: int = 0, **changes: object) -> Record:
+def make(owner, number=0, **changes):
     moment = NOON + minutes(number)
     base: dict[str, object] = {
         "id": new_id(),
@@ -73,7 +71,7 @@ def make(owner: str, number: int = 0, **changes: object) -> Record:
     return Record.model_validate(base | changes)
 
 
-def result(label: Label = Label.FAKE, probability: float = 0.9, **changes: object) -> Analysis:
+def result(label=Label.FAKE, probability=0.9, **changes):
     question = Question.MANIPULATION
     answer = SAMPLE.verdict.answers[question].model_copy(
         update={"label": label, "probability": probability}
@@ -89,7 +87,7 @@ def result(label: Label = Label.FAKE, probability: float = 0.9, **changes: objec
     return SAMPLE.model_copy(update={"verdict": verdict, **changes})
 
 
-def names(store: Store, owner: str, **query: object) -> list[str]:
+def names(store, owner, **query):
     return [r.name for r in store.search(owner, Query.model_validate(query)).records]
 
 
@@ -97,15 +95,15 @@ class StoreContract:
     """Subclass with a fixture `store`."""
 
     @pytest.fixture
-    def owner(self) -> str:
+    def owner(self):
         return "local"
 
     @pytest.fixture
-    def other(self) -> str:
+    def other(self):
         return "guest:somebody"
 
     @pytest.fixture
-    def others(self, store: Store) -> Store:
+    def others(self, store):
         """The store as the other person has it."""
         return store
 
@@ -240,8 +238,7 @@ class StoreContract:
             seen += page.records
         assert len({r.id for r in seen}) == 25
         assert [r.touched for r in seen] == sorted((r.touched for r in seen), reverse=True)
-        again = store.search(owner, Query(limit=25)).records
-        assert list(again) == seen
+        assert list(store.search(owner, Query(limit=25)).records) == seen
         oldest = store.search(owner, Query(limit=25, order="oldest")).records
         assert [r.touched for r in oldest] == sorted(r.touched for r in oldest)
         assert store.search(owner, Query(offset=30)).records == ()
@@ -326,8 +323,7 @@ class StoreContract:
         store.add(first, early)
         store.add(make(owner, 3, cache_key="key"))  # has no result yet
         store.add(make(owner, 4), SAMPLE)  # may not be used again
-        found = store.find_cached(owner, "key")
-        assert found.id == second.id
+        assert store.find_cached(owner, "key").id == second.id
         assert store.find_cached(owner, "other") is None and store.find_cached(owner, "") is None
         when = NOON + minutes(60)
         again = store.record_cache_hit(owner, first.id, when)
@@ -447,11 +443,9 @@ class StoreContract:
         place = GeoLocation(latitude=48.85, longitude=2.35, source="EXIF")
         record = make(owner)
         store.add(record, result(provenance=Provenance(place=place)))
-        share = store.share(owner, record.id, TTL, NOON)
-        shared = store.shared(share.token, NOON)
+        shared = store.shared(store.share(owner, record.id, TTL, NOON).token, NOON)
         assert shared.analysis.provenance == Provenance()
-        kept = store.analysis(owner, record.id)
-        assert kept.provenance == Provenance(place=place)
+        assert store.analysis(owner, record.id).provenance == Provenance(place=place)
 
     def test_deleting(self, store, owner):
         records = [make(owner, number) for number in range(4)]
@@ -478,7 +472,7 @@ class StoreContract:
         assert two.records == 3 and two.bytes - one.bytes == one.bytes - none.bytes
 
     def test_several_threads_lose_nothing(self, store, owner):
-        def work(number: int) -> None:
+        def work(number):
             record = make(owner, number)
             store.add(record)
             store.change(owner, record.id, tags=[f"t{number % 3}"])

@@ -9,7 +9,6 @@ import hashlib
 import io
 import math
 from datetime import UTC, datetime
-from pathlib import Path
 
 import av
 import numpy as np
@@ -19,13 +18,13 @@ from detector.decision import decide
 from detector.schema.analysis import (
     Analysis,
     Audio,
-    Box,
     Calibration,
     Ensemble,
     FrameSegment,
     Label,
     Media,
     ModelResult,
+    PerturbationResult,
     Quality,
     Question,
     ReasonCode,
@@ -43,13 +42,13 @@ FACE = (168, 60, 272, 200)
 SCALE = 0.62
 
 
-def corner(person: str, time: float) -> tuple[int, int]:
+def corner(person, time):
     """Where the picture of a person stands in the clip: they sway."""
     sway = 24 * math.sin(time * 0.9 + (1.4 if person == "B" else 0.0))
     return (int((330 if person == "B" else 20) + sway), int(42 + 6 * math.cos(time)))
 
 
-def box(person: str, time: float) -> Box:
+def box(person, time):
     """The face of a person in px of the clip."""
     x, y = corner(person, time)
     x0, y0, x1, y1 = (v * SCALE for v in FACE)
@@ -58,24 +57,24 @@ def box(person: str, time: float) -> Box:
     return (x + x0, y + y0, x + x1, y + y1)
 
 
-def in_frame(person: str, time: float) -> bool:
+def in_frame(person, time):
     """Person B comes in after 1.4 s."""
     return person == "A" or time >= 1.4
 
 
-def problem(person: str, time: float) -> ReasonCode | None:
+def problem(person, time):
     """Person A turns away for a moment."""
     return ReasonCode.TURNED_AWAY if person == "A" and 3.2 <= time <= 4.6 else None
 
 
-def make_clip(path: Path, *, fps: int = 10, duration: float = DURATION) -> Path:
+def make_clip(path, *, fps=10, duration=DURATION):
     """Write the clip that belongs to `make_analysis`: VP9 in WebM, which every browser plays."""
     path.write_bytes(_encoded(fps, duration))
     return path
 
 
 @functools.cache
-def _encoded(fps: int, duration: float) -> bytes:
+def _encoded(fps, duration):
     side = int(512 * SCALE)
     rows = (np.arange(side) / SCALE).astype(int)
     person = {"A": astronaut()[rows][:, rows]}
@@ -100,14 +99,8 @@ def _encoded(fps: int, duration: float) -> bytes:
 
 
 def make_analysis(
-    path: Path | None = None,
-    *,
-    name: str = "council statement.webm",
-    frames: int = 32,
-    fake: bool = True,
-    people: str = "AB",
-    whole: float | None = None,
-) -> Analysis:
+    path=None, *, name="council statement.webm", frames=32, fake=True, people="AB", whole=None
+):
     """A decided `Analysis` of the clip."""
     moments = [round(DURATION * (i + 0.5) / frames, 3) for i in range(frames)]
     calibration = Calibration(scale=1.1, offset=-0.2, data="240 held-out clips", clips=240)
@@ -164,13 +157,7 @@ def make_analysis(
     return decide(analysis)
 
 
-def _ask_of_the_whole(
-    models: list[ModelResult],
-    tracks: list[Subject],
-    ensembles: dict[Question, Ensemble],
-    calibration: Calibration,
-    logit: float,
-) -> None:
+def _ask_of_the_whole(models, tracks, ensembles, calibration, logit):
     model = ModelResult(
         id="synth", title="Synthesis", kind="frame", task="whole-image synthesis",
         calibration=calibration, weights_sha256="d" * 64,
@@ -186,7 +173,7 @@ def _ask_of_the_whole(
                 face.logits["synth"] = logit + 0.4 * math.sin(face.time)
 
 
-def make_picture() -> Analysis:
+def make_picture():
     """The same for a still picture of the astronaut, with one face."""
     analysis = make_analysis(name="portrait.png", frames=1, people="A", fake=False)
     media = analysis.media.model_copy(
@@ -209,7 +196,17 @@ def make_picture() -> Analysis:
     )
 
 
-def _track(who: str, moments: list[float], fake: bool, several: bool) -> Subject:
+def trial(name, probability, error=None):
+    """Labeled by the thresholds of `make_analysis`."""
+    label = Label.INCONCLUSIVE
+    if probability is not None and not 0.3 <= probability <= 0.7:
+        label = Label.FAKE if probability > 0.7 else Label.REAL
+    return PerturbationResult(
+        condition=name, title=name, probability=probability, label=label, error=error
+    )
+
+
+def _track(who, moments, fake, several):
     random = np.random.default_rng(ord(who))
     seen = [(i, t) for i, t in enumerate(moments) if in_frame(who, t)]
     faces = []

@@ -1,9 +1,6 @@
 """A real S3 server of the tests' own: moto's, as a program. It takes signed requests over HTTP,
 whole objects and parts, and is asked by the library that asks Amazon.
 
-    def test_it(s3: S3) -> None:
-        bucket = s3.bucket()       # a fresh one, whose settings are in the environment
-
 What is not in it: that keys are right (any are taken), and limits of space.
 """
 
@@ -11,7 +8,6 @@ import os
 import secrets
 import sys
 import urllib.request
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -33,10 +29,10 @@ KEYS = {
 class S3:
     """A running server, by its address."""
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url):
         self.url = url
 
-    def environment(self, bucket: str, prefix: str = "unmask") -> dict[str, str]:
+    def environment(self, bucket, prefix="unmask"):
         """Return what a server of ours is told to keep its media here."""
         where = {
             "UNMASK_S3_BUCKET": bucket,
@@ -45,7 +41,7 @@ class S3:
         }
         return {**KEYS, **where}
 
-    def make(self) -> str:
+    def make(self):
         """Make a bucket; its name."""
         name = f"media-{secrets.token_hex(6)}"
         urllib.request.urlopen(urllib.request.Request(f"{self.url}/{name}", method="PUT")).close()
@@ -53,7 +49,7 @@ class S3:
 
 
 @pytest.fixture(scope="session")
-def s3() -> Iterator[S3]:
+def s3():
     """The server of this test process."""
     port = free_port()
     url = f"http://127.0.0.1:{port}"

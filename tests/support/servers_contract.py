@@ -4,10 +4,8 @@ of its own here, as on machines of their own.
 A subclass has a fixture `where`: the database, empty."""
 
 import threading
-from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -32,7 +30,7 @@ class Clock:
 
     now = datetime(2026, 11, 21, 12, tzinfo=UTC)
 
-    def forward(self, seconds: float, *beating: Server) -> None:
+    def forward(self, seconds, *beating):
         """Let time go by; these beat as they do."""
         end = self.now + timedelta(seconds=seconds)
         while self.now < end:
@@ -42,7 +40,7 @@ class Clock:
 
 
 @pytest.fixture
-def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+def clock(monkeypatch):
     clock = Clock()
     monkeypatch.setattr(Database, "now", property(lambda self: literal(clock.now, UtcDateTime)))
     monkeypatch.setattr(instances, "BEAT_SECONDS", BEAT_SECONDS)
@@ -55,17 +53,15 @@ class ServersContract:
     """Subclass with a fixture `where`."""
 
     @pytest.fixture
-    def opened(self) -> Iterator[list[Any]]:
+    def opened(self):
         made: list[Any] = []
         yield made
         for one in reversed(made):
             one.close()
 
     @pytest.fixture
-    def start(
-        self, where: Path | str, tmp_path: Path, opened: list[Any]
-    ) -> Callable[[str], Server]:
-        def start(name: str) -> Server:
+    def start(self, where, tmp_path, opened):
+        def start(name):
             database = Database(where)
             server = Server(tmp_path / name, database)
             opened.extend([database, server])
@@ -74,10 +70,8 @@ class ServersContract:
         return start
 
     @pytest.fixture
-    def manage(
-        self, where: Path | str, tmp_path: Path, opened: list[Any]
-    ) -> Callable[..., TaskManager]:
-        def manage(name: str, *kinds: TaskKind[Any]) -> TaskManager:
+    def manage(self, where, tmp_path, opened):
+        def manage(name, *kinds):
             database = Database(where)
             server = Server(tmp_path / name, database)
             tasks = TaskManager(TaskStore(database), server, Scheduler(2.0, ThreadExecutor()))
@@ -156,7 +150,7 @@ class ServersContract:
         beats: list[str] = []
         right = Server.beat
 
-        def beat(self: Server) -> None:
+        def beat(self):
             beats.append(self.id)
             if len(beats) in (3, 4):
                 raise RecordsError("away")
@@ -192,7 +186,7 @@ class ServersContract:
     def test_what_a_dead_server_left_is_taken_over_once(self, clock, manage):
         lost: list[str] = []
 
-        def kind() -> TaskKind[Task]:
+        def kind():
             return TaskKind(
                 "night", Priority.BATCH, 1.0, Task, on_interrupted=lambda t: lost.append(t.id)
             )
@@ -221,7 +215,7 @@ class ServersContract:
         go = threading.Event()
         ends: list[State] = []
 
-        def work(task: Task) -> None:
+        def work(task):
             task.on_progress(0, 2)
             go.wait(PATIENT)
             task.on_progress(1, 2)
@@ -236,8 +230,7 @@ class ServersContract:
         slept.server.beat()
         go.set()
         assert ended(task).state is State.INTERRUPTED and ends == []
-        found = one.find(task.id, ANN)
-        assert found.state is State.INTERRUPTED
+        assert one.find(task.id, ANN).state is State.INTERRUPTED
 
     @pytest.mark.parametrize("how", ["cancel", "dismiss"])
     def test_what_waits_on_one_server_is_stopped_from_another(self, clock, manage, how):
@@ -273,12 +266,12 @@ class ServersContract:
         assert there.now(found).state is State.DONE
 
     @staticmethod
-    def _rows(server: Server) -> set[str]:
+    def _rows(server):
         with server._database.reading() as connection:
             return set(connection.execute(select(servers.c.id)).scalars())
 
     @staticmethod
-    def _seen(server: Server) -> datetime:
+    def _seen(server):
         query = select(servers.c.seen).where(servers.c.id == server.id)
         with server._database.reading() as connection:
             return connection.execute(query).scalar_one()

@@ -2,7 +2,6 @@
 
 import json
 from dataclasses import asdict
-from pathlib import Path
 
 import cv2
 import numpy as np
@@ -16,7 +15,7 @@ SOURCES = ("iperov/DeepFaceLive", "yuangan/eat", "cnnlstm/cnnlstm.github.io")
 
 
 @pytest.fixture()
-def shelf(tmp_path: Path) -> Path:
+def shelf(tmp_path):
     """Faces of 24 people with their surroundings, and labels of the files they would be of."""
     rng = np.random.default_rng(0)
     checker = (np.indices((CACHED, CACHED)).sum(0) // 5 % 2)[..., None] * 90

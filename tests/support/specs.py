@@ -6,7 +6,7 @@ from detector.weights.entry import WeightFile
 SIDE = 64
 
 
-def spec(family: str, **changes: object) -> ModelSpec:
+def spec(family, **changes):
     """Return an entry of a frame model of 64 px, or of what `changes` say."""
     half = Normalization(mean=(0.5, 0.5, 0.5), std=(0.5, 0.5, 0.5))
     usual: dict[str, object] = {

@@ -1,7 +1,5 @@
 """Speech made here, since no voice of anybody may be committed."""
 
-from pathlib import Path
-
 import av
 import numpy as np
 
@@ -9,15 +7,7 @@ from detector.formants import RATE
 from detector.formants import speech as speech
 
 
-def write(
-    path: Path,
-    sound: np.ndarray,
-    *,
-    rate: int = RATE,
-    codec: str = "",
-    layout: str = "mono",
-    format: str | None = None,
-) -> Path:
+def write(path, sound, *, rate=RATE, codec="", layout="mono", format=None):
     """Write float [n] (or [channels, n]) as a recording, its container by the name's ending unless
     `format` names one."""
     usual = {"wav": "pcm_s16le", "mp3": "libmp3lame", "m4a": "aac", "flac": "flac"}

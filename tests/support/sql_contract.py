@@ -49,9 +49,7 @@ for _ in range(int(sys.argv[4])):
 """
 
 
-def start_writer(
-    address: str, tag: str, how: str = "lives", count: int = 15
-) -> subprocess.Popen[str]:
+def start_writer(address, tag, how="lives", count=15):
     """Another process that writes records."""
     writer = subprocess.Popen(
         [sys.executable, "-c", WRITER, address, tag, how, str(count)],
@@ -78,8 +76,7 @@ class SQLContract(StoreContract):
         for viewer in (LOCAL, guest, f"{GUEST}other", account):
             assert store.open(viewer, records[LOCAL].id) == records[LOCAL]
             assert store.open(viewer, records[guest].id) == records[guest]
-            opened = store.open(viewer, records[account].id)
-            assert (opened is not None) is (viewer == account)
+            assert (store.open(viewer, records[account].id) is not None) is (viewer == account)
         assert store.open(LOCAL, "x" * 22) is None
 
     def test_a_result_of_another_version_is_not_shown(self, store):
@@ -151,8 +148,7 @@ class SQLContract(StoreContract):
         assert all(r.result and r.note for r in store.search(LOCAL, Query()).records)
 
     def test_killed_before_its_last_word_a_transaction_never_was(self, store, address):
-        writer = start_writer(address, "one", "killed", 1)
-        assert writer.wait(timeout=PATIENT) == -signal.SIGKILL
+        assert start_writer(address, "one", "killed", 1).wait(timeout=PATIENT) == -signal.SIGKILL
         (record,) = store.search(LOCAL, Query()).records
         assert (record.state, record.note, record.result) == (State.QUEUED, "seen", None)
         assert store.analysis(LOCAL, record.id) is None

@@ -1,9 +1,5 @@
 """Stand-ins of Supabase's API for tests, spoken to with `supabase`'s own client.
 
-    def test_it(standin: Standin) -> None:
-        client = standin.client()                 # of nobody yet; one for each browser session
-        client.auth.sign_up({"email": …, "password": …})
-
 `standin` is somebody else's work behind our bridge (tests/supabase_standin/bridge.mjs): sign-up,
 sign-in, refresh, wrong passwords and what follows from them is not our idea of it. Who may see what
 is claimed on a real PostgreSQL, by tests/integration/service/test_rls.py; supabase/README.md says
@@ -19,17 +15,15 @@ import secrets
 import subprocess
 import threading
 import time
-from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
 
 import httpx
 import jwt
 import psycopg
 import pytest
 from psycopg.rows import dict_row
-from supabase import Client, ClientOptions, create_client
+from supabase import ClientOptions, create_client
 
 from tests.support.postgres import MIGRATIONS
 from tools import programs
@@ -42,36 +36,27 @@ START = 100.0
 
 @dataclass(frozen=True)
 class Standin:
-    """An address that answers as a Supabase project does.
-
-    Attributes
-    ----------
-    url, key : str
-        What SUPABASE_URL and SUPABASE_ANON_KEY would be.
-    secret : str
-        That tokens are signed with, to age one. Nobody knows that of a real project.
-    database : str
-        Address of a real project's.
-    """
+    """An address that answers as a Supabase project does. Tokens are signed with `secret`, to age
+    one: nobody knows that of a real project, of which `database` is the address."""
 
     url: str
     key: str
     secret: str = ""
     database: str = ""
 
-    def client(self, **options: Any) -> Client:
+    def client(self, **options):
         """A client of nobody yet, for one browser session."""
         chosen = ClientOptions(persist_session=False, auto_refresh_token=False, **options)
         return create_client(self.url, self.key, chosen)
 
-    def person(self, email: str | None = None, **options: Any) -> Client:
+    def person(self, email=None, **options):
         """The client of a new account, signed in."""
         client = self.client(**options)
         email = email or f"{secrets.token_hex(6)}@example.org"
         client.auth.sign_up({"email": email, "password": PASSWORD})
         return client
 
-    def sql(self, statement: str, *parameters: Any) -> list[dict[str, Any]]:
+    def sql(self, statement, *parameters):
         """Run a statement as Supabase's SQL editor would: to prepare a case, or to look behind.
         Parameters stand in it as $1, $2, …"""
         if self.database:
@@ -86,7 +71,7 @@ class Standin:
         return answer.json()
 
 
-def token(secret: str, *, lasts: float = 3600, **claims: Any) -> str:
+def token(secret, *, lasts=3600, **claims):
     """A signed token; of the past with a negative `lasts`."""
     now = int(time.time())
     whole = {"iss": "supabase", "iat": now, "exp": now + int(lasts), **claims}
@@ -94,7 +79,7 @@ def token(secret: str, *, lasts: float = 3600, **claims: Any) -> str:
 
 
 @contextmanager
-def serve_bridge() -> Iterator[Standin]:
+def serve_bridge():
     """Start the bridge on a free port of this computer."""
     node, modules = programs.node(), programs.standin()
     if node is None or modules is None:
@@ -138,7 +123,7 @@ def serve_bridge() -> Iterator[Standin]:
 
 
 @pytest.fixture(scope="session")
-def standin() -> Iterator[Standin]:
+def standin():
     """The bridge of this test process, or the project that the environment names."""
     url, key, database = (os.environ.get(name, "") for name in REAL)
     if url or key:

@@ -14,13 +14,13 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from detector.media.files import disk_name
-from service.storage.uploads import StorageError, Upload, Uploads
+from service.storage.uploads import StorageError
 
 DAY = timedelta(hours=24)
 CONTENT = bytes(range(256)) * 10_000
 
 
-def keep(store: Uploads, name: str = "clip.mp4", data: bytes = b"x" * 3_000_000) -> Upload:
+def keep(store, name="clip.mp4", data=b"x" * 3_000_000):
     return store.add(io.BytesIO(data), name, size=len(data))
 
 
@@ -105,7 +105,7 @@ class StorageContract:
 
     def test_a_full_disk_leaves_nothing_behind(self, store):
         class Full(io.BytesIO):
-            def read(self, count: int | None = -1) -> bytes:
+            def read(self, count=-1):
                 if self.tell() > 1_000_000:
                     raise OSError(errno.ENOSPC, "No space left on device")
                 return super().read(count)
@@ -125,7 +125,7 @@ class StorageContract:
 
     def test_another_error_leaves_nothing_behind_either(self, store):
         class Gone(io.BytesIO):
-            def read(self, count: int | None = -1) -> bytes:
+            def read(self, count=-1):
                 raise ConnectionResetError
 
         with pytest.raises(ConnectionResetError):

@@ -6,7 +6,6 @@ import os
 import socket
 import struct
 import zlib
-from pathlib import Path
 
 import numpy as np
 from PIL import Image
@@ -29,12 +28,12 @@ sys.addaudithook(watch)
 class Bait:
     """A port of this computer that hostile files point at. Nobody is to come."""
 
-    def __init__(self) -> None:
+    def __init__(self):
         self._listener = socket.create_server(("127.0.0.1", 0))
         self._listener.setblocking(False)
         self.port = self._listener.getsockname()[1]
 
-    def came(self) -> int:
+    def came(self):
         count = 0
         while True:
             try:
@@ -43,12 +42,12 @@ class Bait:
                 return count
             count += 1
 
-    def close(self) -> None:
+    def close(self):
         self._listener.close()
 
 
-def png(width: int, height: int, rows: bytes) -> bytes:
-    def chunk(kind: bytes, data: bytes) -> bytes:
+def png(width, height, rows):
+    def chunk(kind, data):
         whole = kind + data
         return struct.pack(">I", len(data)) + whole + struct.pack(">I", zlib.crc32(whole))
 
@@ -56,7 +55,7 @@ def png(width: int, height: int, rows: bytes) -> bytes:
     return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", head) + chunk(b"IDAT", rows) + chunk(b"IEND", b"")
 
 
-def titled(text: str) -> bytes:
+def titled(text):
     """A picture whose every text is this."""
     out = io.BytesIO()
     exif = Image.Exif()
@@ -64,12 +63,11 @@ def titled(text: str) -> bytes:
     info = PngInfo()
     info.add_itxt("Title", text)
     info.add_itxt("XML:com.adobe.xmp", f"<x:xmpmeta xmlns:x='adobe:ns:meta/'>{text}</x:xmpmeta>")
-    picture = Image.fromarray(np.full((64, 64, 3), 128, np.uint8))
-    picture.save(out, "PNG", exif=exif, pnginfo=info)
+    Image.fromarray(np.full((64, 64, 3), 128, np.uint8)).save(out, "PNG", exif=exif, pnginfo=info)
     return out.getvalue()
 
 
-def hostile(folder: Path, bait: int) -> dict[str, bytes]:
+def hostile(folder, bait):
     """Files that point elsewhere, claim too much, end too soon or say too much."""
     home = f"http://127.0.0.1:{bait}/x"
     clip = write_clip(folder / "clip.mp4", seconds=1).read_bytes()
@@ -116,7 +114,7 @@ def hostile(folder: Path, bait: int) -> dict[str, bytes]:
     }
 
 
-def called_home(log: Path, bait: Bait) -> list[str]:
+def called_home(log, bait):
     """What a watched process asked for beyond this computer, or of the bait."""
     lines = log.read_text().splitlines()
     ours = [line for line in lines if "'127.0.0.1'" in line or "'/" in line or "AF_UNIX" in line]

@@ -1,7 +1,6 @@
 """The rules of the style sheet, as tests read them."""
 
 import re
-from collections.abc import Iterator
 from typing import Literal, NamedTuple, get_args
 
 from dashboard.theme import SHEETS, STATIC
@@ -35,25 +34,18 @@ class Rule(NamedTuple):
     css: str
 
 
-def rules() -> list[Rule]:
-    """Return every rule of every file, in the order of the cascade.
-
-    Raises
-    ------
-    AssertionError
-        A rule stands before its `@seen`, or that names no state there is.
-    """
+def rules():
+    """Return every rule of every file, in the order of the cascade."""
     return [rule for name in SHEETS for rule in _of((STATIC / f"{name}.css").read_text("utf-8"))]
 
 
-def _of(text: str) -> Iterator[Rule]:
+def _of(text):
     places = get_args(Where)
     first, *parts = _SEEN.split(text)
     assert "{" not in first, "a rule stands before its @seen"
     for where, part in zip(parts[::2], parts[1::2], strict=True):
         assert where in places, where
-        plain = re.sub(r"/\*.*?\*/", "", part, flags=re.DOTALL)
         # Rules are nested: one on a line of its own, or down to a brace at the start of a line.
-        for hook, css in _RULE.findall(plain):
+        for hook, css in _RULE.findall(re.sub(r"/\*.*?\*/", "", part, flags=re.DOTALL)):
             if not hook.startswith("@"):
                 yield Rule(where, re.sub(r"\s+", " ", hook), css)

@@ -10,14 +10,12 @@ from collections.abc import Sequence
 import cv2
 import numpy as np
 
-from tests.conftest import Picture
-
 Points = Sequence[tuple[float, float]]
 ASTRONAUT: Points = ((204.9, 102.3), (247.8, 104.5), (225.9, 130.1), (203.0, 141.0), (245.6, 142.8))
 """Eyes, nose, corners of the mouth in scikit-image's portrait."""
 
 
-def opening(speech: np.ndarray, frames: int, rate: float = 25.0, late: float = 0.0) -> np.ndarray:
+def opening(speech, frames, rate=25.0, late=0.0):
     """How far a mouth opens with a sound of 16 kHz: float [frames], 0..1."""
     hop = 16_000 / rate
     starts = ((np.arange(frames) - 0.5 + late * rate) * hop).astype(int)
@@ -28,7 +26,7 @@ def opening(speech: np.ndarray, frames: int, rate: float = 25.0, late: float = 0
     return np.asarray(np.clip(level / max(float(np.percentile(level, 95)), 1e-6), 0, 1))
 
 
-def opened(face: np.ndarray, points: Points, wide: float) -> np.ndarray:
+def opened(face, points, wide):
     """A face, uint8 [H, W, 3], with its mouth opened by a share of its width, 0..0.5."""
     left, right = np.array(points[3]), np.array(points[4])
     middle, width = (left + right) / 2, float(np.linalg.norm(right - left))
@@ -51,7 +49,7 @@ def opened(face: np.ndarray, points: Points, wide: float) -> np.ndarray:
     return out
 
 
-def talking(face: np.ndarray, points: Points, open_: np.ndarray, size: tuple[int, int]) -> Picture:
+def talking(face, points, open_, size):
     """Frames of a face that talks in front of a hand-held camera, cut to `size` around it."""
     eyes = float(np.linalg.norm(np.subtract(points[0], points[1])))
     shrink = min(1.0, size[1] / (7.0 * eyes))  # once: pixels that are left out would shimmer
@@ -61,7 +59,7 @@ def talking(face: np.ndarray, points: Points, open_: np.ndarray, size: tuple[int
     tall = 7.0 * eyes
     wide = tall * size[0] / size[1]
 
-    def picture(number: int) -> np.ndarray:
+    def picture(number):
         said = opened(face, points, 0.45 * float(open_[min(number, len(open_) - 1)]))
         x = middle[0] + 0.4 * eyes * np.sin(number / 9) - wide / 2
         y = middle[1] + 0.25 * eyes * np.cos(number / 7) - tall / 2

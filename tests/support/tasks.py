@@ -1,6 +1,5 @@
 """Background work for tests, and who asks for it."""
 
-from pathlib import Path
 from typing import TypeVar
 
 from service.context import Principal, PrincipalKind, Role
@@ -20,14 +19,14 @@ ADMIN = Principal("root", PrincipalKind.USER, Role.ADMIN)
 AnyTask = TypeVar("AnyTask", bound=Task)
 
 
-def make_tasks(data: Path, scheduler: Scheduler | None = None) -> TaskManager:
+def make_tasks(data, scheduler=None):
     """Make a server's tasks on a data folder, on two cores."""
     scheduler = scheduler or Scheduler(2.0, ThreadExecutor())
     database = Database(data / FILE)
     return TaskManager(TaskStore(database), Server(data, database), scheduler)
 
 
-def ended(task: AnyTask) -> AnyTask:
+def ended(task):
     """Wait for the end of a task."""
     until(lambda: not task.active)
     return task

@@ -1,12 +1,9 @@
 """Analyses without what a clock puts into them."""
 
 import copy
-from typing import Any
-
-from detector.schema.analysis import Analysis
 
 
-def timeless(analysis: Analysis | dict[str, Any]) -> dict[str, Any]:
+def timeless(analysis):
     """Return the JSON of an analysis without its times."""
     tree = (
         copy.deepcopy(analysis)

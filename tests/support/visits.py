@@ -4,21 +4,21 @@ The first one in a test gets the page that was left by those before, with nothin
 is compiled in it, which is half of what a visit costs.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
-from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Error, Page, expect
+from playwright.sync_api import Browser, BrowserContext, Error, Page, expect
 
 from dashboard import theme
 from tests.support.browser import ARTIFACTS, DESKTOP, PATIENT, PICTURES, QUICK, eventually, still
-from tests.support.style_sheet import Where, rules
+from tests.support.style_sheet import rules
 
 _left: dict[tuple[Browser, bool], Page] = {}
 """The page that somebody has left, by its browser and whether it has a touch screen."""
 
 
-def rgb(color: str) -> str:
+def rgb(color):
     """A color of the theme, as a browser says it."""
     return "rgb({}, {}, {})".format(*bytes.fromhex(color.removeprefix("#")))
 
@@ -32,28 +32,28 @@ class Visit:
     """Of the app"""
     complaints: list[str] = field(default_factory=list)
 
-    def hear(self, message: ConsoleMessage) -> None:
+    def hear(self, message):
         """Note an error."""
         if message.type == "error":
             self.complaints.append(message.text)
 
-    def fail(self, error: Error) -> None:
+    def fail(self, error):
         """Note what no script caught."""
         self.complaints.append(str(error))
 
-    def open(self, path: str = "/", size: tuple[int, int] = DESKTOP, dark: bool = False) -> None:
+    def open(self, path="/", size=DESKTOP, dark=False):
         """Open an address of the app anew, in a window of this size."""
         self.page.set_viewport_size({"width": size[0], "height": size[1]})
         self.page.emulate_media(color_scheme="dark" if dark else "light", reduced_motion="reduce")
         self.page.goto(self.url + path, timeout=QUICK)
 
-    def darken(self) -> None:
+    def darken(self):
         """The computer turns dark, and what is open with it; what the server draws in colors of its
         own follows a moment later."""
         self.page.emulate_media(color_scheme="dark", reduced_motion="reduce")
         expect(self.page.locator(".stApp")).to_have_css("background-color", rgb(theme.DARK.bg))
 
-    def picture(self, name: str) -> None:
+    def picture(self, name):
         """A screenshot of the whole page, without a bar at its side, where they are wanted."""
         if not PICTURES:
             return
@@ -69,7 +69,7 @@ class Visit:
         self.page.screenshot(path=ARTIFACTS / f"{name}.png")
         self.page.set_viewport_size(size)
 
-    def assert_fits(self) -> None:
+    def assert_fits(self):
         """Nothing reaches over the right edge."""
         eventually(
             lambda: self.page.evaluate(
@@ -79,7 +79,7 @@ class Visit:
             lambda found: all(one and one[0] <= one[1] for one in found),
         )
 
-    def inspect(self, name: str, *places: Where, size: tuple[int, int] | None = None) -> None:
+    def inspect(self, name, *places, size=None):
         """Look for the hooks of these states and for what reaches over the edge, in a window of
         this size, and take a picture."""
         if size:
@@ -88,7 +88,7 @@ class Visit:
         self.assert_fits()
         self.picture(name)
 
-    def assert_hooks(self, *places: Where) -> None:
+    def assert_hooks(self, *places):
         """What the style sheet hangs on is there, or comes: heatmaps and charts take a while."""
         for rule in rules():
             if rule.where in places:
@@ -102,19 +102,13 @@ scripts or listeners there."""
 
 
 @contextmanager
-def visitors(browser: Browser, url: str) -> Iterator[Visitor]:
+def visitors(browser, url):
     """Lets people in; at the end no browser may have complained."""
     contexts: list[BrowserContext] = []
     taken: dict[bool, Page] = {}
     visits: list[Visit] = []
 
-    def go(
-        path: str = "/",
-        size: tuple[int, int] = DESKTOP,
-        dark: bool = False,
-        touch: bool = False,
-        own: bool = False,
-    ) -> Visit:
+    def go(path="/", size=DESKTOP, dark=False, touch=False, own=False):
         if touch not in taken and not own:
             page = taken[touch] = _left.pop((browser, touch), None) or _new(browser, touch)
         else:
@@ -140,7 +134,7 @@ def visitors(browser: Browser, url: str) -> Iterator[Visitor]:
     assert not complaints, complaints
 
 
-def _new(browser: Browser, touch: bool) -> Page:
+def _new(browser, touch):
     """A page of somebody whom nobody knows."""
     context = browser.new_context(
         is_mobile=touch,
@@ -151,7 +145,7 @@ def _new(browser: Browser, touch: bool) -> Page:
     return context.new_page()
 
 
-def _leave(page: Page, browser: Browser, touch: bool) -> None:
+def _leave(page, browser, touch):
     """Leave a page to the next person, with nothing of the one who used it: what its browser has
     compiled is all that stays, which is half of what a visit costs."""
     try:

@@ -1,7 +1,6 @@
 """A made result of a voice clip, as a run would leave it: logits, undecided or decided."""
 
 from datetime import UTC, datetime
-from pathlib import Path
 
 import numpy as np
 
@@ -29,16 +28,14 @@ FIT = Calibration(scale=1, offset=0, data="made", clips=100)
 SPOKEN = [(1.0, 7.0), (8.0, 12.0)]
 
 
-def write_clip(path: Path) -> Path:
+def write_clip(path):
     """Write 13 s with 6 s and 4 s of speech."""
     quiet = np.zeros(16_000)
     parts = [quiet, speech.speech(6), quiet, speech.speech(4, seed=1), quiet]
     return speech.write(path, np.concatenate(parts))
 
 
-def make_analysis(
-    path: Path, *, calibrated: bool = True, heard: SpeechMeasurement | None = None
-) -> Analysis:
+def make_analysis(path, *, calibrated=True, heard=None):
     """Return the result of a file of `write_clip`: cloned from 1 to 7 s, untouched after it."""
     info = media.probe(path)
     assert info.audio is not None

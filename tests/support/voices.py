@@ -3,7 +3,7 @@
 import numpy as np
 from scipy import signal
 
-from detector.models.base import Model, ModelSpec
+from detector.models.base import Model
 from detector.schema.analysis import Calibration, Ensemble, ReasonCode, Thresholds
 from tests.support.speech import RATE, speech
 
@@ -43,17 +43,17 @@ NOISY = PAUSED + 0.06 * NOISE[: len(PAUSED)]
 class Loud(Model):
     """Takes what is loud for cloned."""
 
-    def __init__(self, spec: ModelSpec, logit: float = 0.0) -> None:
+    def __init__(self, spec, logit=0.0):
         super().__init__(spec)
         self.fed: list[np.ndarray] = []
         self.logit = logit
 
-    def preprocess(self, picture: object) -> object:
+    def preprocess(self, picture):
         raise NotImplementedError
 
-    def forward(self, batch: object) -> object:
+    def forward(self, batch):
         raise NotImplementedError
 
-    def score(self, batch: np.ndarray) -> np.ndarray:
+    def score(self, batch):
         self.fed.extend(batch)
         return np.full(len(batch), self.logit, np.float32)

@@ -1,7 +1,6 @@
 """What waits for other threads and processes, however busy the machine."""
 
 import time
-from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
 
@@ -12,7 +11,7 @@ PATIENT = 100.0
 """s for what takes a moment on an idle machine: it only ends a test that would hang."""
 
 
-def until(condition: Callable[[], object], every: float = 0.01, patience: float = PATIENT) -> None:
+def until(condition, every=0.01, patience=PATIENT):
     """Wait for something to become true."""
     deadline = time.monotonic() + patience
     while not condition():
@@ -20,7 +19,7 @@ def until(condition: Callable[[], object], every: float = 0.01, patience: float 
         time.sleep(every)
 
 
-def at_once(work: Callable[[_In], _Out], given: Iterable[_In]) -> list[_Out]:
+def at_once(work, given):
     """What comes of each of these, done all at the same time."""
     each = list(given)
     with ThreadPoolExecutor(len(each)) as pool:

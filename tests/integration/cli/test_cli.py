@@ -29,7 +29,7 @@ from tests.support.waiting import until
 
 
 @pytest.fixture(scope="module")
-def clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def clip(tmp_path_factory):
     from bench.clips import face_clip
 
     path = face_clip(2, 640, 360, 25)
@@ -252,7 +252,7 @@ def test_what_was_analyzed_outlives_a_kill(tmp_path):
         assert Analysis.model_validate(result).media.name == f"clip-{number}.mp4"
 
 
-def read_list(path: Path) -> list[object]:
+def read_list(path):
     """The results in a file that is being written; none while it is empty."""
     text = path.read_text("utf-8")
     read = json.loads(text) if text else []
@@ -312,7 +312,7 @@ def test_an_analysis_asks_the_library_of_this_computer(tmp_path, monkeypatch, ca
     clip = write_clip(tmp_path / "press" / "talk.mp4", seconds=2)
     shared = write_clip(tmp_path / "shared.mp4", seconds=2, options={"crf": "30"})
 
-    def unmask(*args: object, status: int = 0) -> str:
+    def unmask(*args, status=0):
         assert main([str(arg) for arg in args]) == status
         said = capsys.readouterr()
         return said.out if status == 0 else said.err

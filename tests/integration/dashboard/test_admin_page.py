@@ -35,7 +35,7 @@ def test_an_administrator_sees_the_server_and_its_keys_without_their_secrets(job
 
 
 def test_the_limit_of_a_guest_s_file_is_the_one_that_holds(jobs, monkeypatch):
-    def limits() -> dict[str, str]:
+    def limits():
         (table,) = [t.value for t in page("admin").table if "MB a file" in str(t.value)]
         return dict(zip(table.iloc[:, 0], table.iloc[:, 1], strict=True))
 

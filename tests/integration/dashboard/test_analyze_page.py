@@ -1,15 +1,12 @@
 """The Analyze page in each of its states, drawn by Streamlit without a browser."""
 
 import re
-from collections.abc import Callable, Iterator
-from pathlib import Path
 from threading import Event
 from types import SimpleNamespace
 from unittest.mock import Mock
 
 import pytest
 from PIL import Image
-from streamlit.testing.v1 import AppTest
 from streamlit.testing.v1.element_tree import Block
 
 from dashboard import labels as words
@@ -20,7 +17,7 @@ from detector import media, weights
 from detector.decision import decide
 from detector.errors import Canceled, MediaError
 from detector.models.registry import list_models, manifest
-from detector.pipeline import Observer, Progress
+from detector.pipeline import Progress
 from detector.samples import Sample
 from detector.schema.analysis import (
     Analysis,
@@ -39,7 +36,7 @@ from service.context import Principal, PrincipalKind
 from service.originals import Originals
 from service.records.model import RecordsError
 from service.tasks import analyses
-from service.tasks.jobs import Job, Jobs, State
+from service.tasks.jobs import State
 from tests.support.pages import ANALYZER, button, buttons, come_as, html, page, quiet, texts
 from tests.support.result_sample import make_analysis, make_clip
 from tests.support.samples import samples
@@ -52,16 +49,14 @@ HOSTILE = '<img src=x onerror="alert(1)"> [a](javascript:b).mp4'
 class StandIn:
     """Finds what it is told to, and works until `go` is set."""
 
-    def __init__(self) -> None:
+    def __init__(self):
         self.go = Event()
         self.go.set()
         self.outcome: Analysis | BaseException = make_analysis()
         self.settings: list[Settings | None] = []
         self.fraction = 0.4
 
-    def analyze(
-        self, path: Path, settings: Settings, *, observe: Observer, cancel: Event, **_: str
-    ) -> Analysis:
+    def analyze(self, path, settings, *, observe, cancel, **_):
         self.settings.append(settings)
         part = make_analysis().model_copy(deep=True, update={"partial": True})
         times = {"read": 0.4, "faces": 2.0, "total": 4.0}
@@ -77,14 +72,14 @@ class StandIn:
 
 
 @pytest.fixture
-def analyzer(monkeypatch: pytest.MonkeyPatch) -> StandIn:
+def analyzer(monkeypatch):
     stand_in = StandIn()
     monkeypatch.setattr(ANALYZER, "_analyzer", stand_in)
     return stand_in
 
 
 @pytest.fixture
-def jobs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Jobs]:
+def jobs(tmp_path, monkeypatch):
     """The queue of a server with one sample."""
     clip = make_clip(tmp_path / "sample.webm", duration=1.0)
     picture = tmp_path / "sample.jpg"
@@ -98,25 +93,25 @@ def jobs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Jobs]:
         yield queue
 
 
-def upload(at: AppTest, data: bytes, name: str = "clip.mp4") -> str:
+def upload(at, data, name="clip.mp4"):
     at.file_uploader[0].upload(name, data, "video/mp4").run()
     assert not at.exception, at.exception
     return key_of(at)
 
 
-def key_of(at: AppTest) -> str:
+def key_of(at):
     key = at.query_params["a"]
     return key if isinstance(key, str) else key[0]
 
 
-def analyzed(jobs: Jobs, data: bytes = b"x") -> tuple[str, AppTest]:
+def analyzed(jobs, data=b"x"):
     """The id of a file that was brought and analyzed, and its page."""
     key = upload(page(), data)
     finished(jobs, key)
     return key, page(a=key)
 
 
-def finished(jobs: Jobs, key: str) -> Job:
+def finished(jobs, key):
     until(lambda: not jobs.find(key, local(jobs)).active)
     return jobs.find(key, local(jobs))
 
@@ -206,8 +201,7 @@ def test_options_reach_the_analysis(jobs, analyzer):
     next(g for g in at.button_group if g.key == "moments").set_value(64).run()
     at.slider(key="smallest").set_value(24).run()
     at.selectbox(key="rotate").set_value(180).run()
-    key = upload(at, b"x")
-    finished(jobs, key)
+    finished(jobs, upload(at, b"x"))
     assert (analyzer.settings[0].frames, analyzer.settings[0].min_face) == (64, 24)
     assert analyzer.settings[0].rotate == 180
     assert analyzer.settings[0].models is None
@@ -296,7 +290,7 @@ def test_what_is_nearly_done_is_drawn_as_soon_as_it_is_there(jobs, analyzer, mon
     until(lambda: jobs.find(key, local(jobs)).progress)
     wait = running._wait
 
-    def ends_meanwhile(job: Job, most: float, *ready: Callable[[], bool]) -> None:
+    def ends_meanwhile(job, most, *ready):
         if not ready:
             analyzer.go.set()
             most = PATIENT
@@ -373,10 +367,10 @@ def test_nothing_moves_when_a_lookup_ends(jobs, analyzer, monkeypatch):
     assert place(later, "result-top")[-1] == before[-1]
 
 
-def place(at: AppTest, key: str) -> list[int]:
+def place(at, key):
     """Where a container stands: its number among its neighbors, from the outermost in."""
 
-    def find(block: Block, path: list[int]) -> list[int] | None:
+    def find(block, path):
         if getattr(block.proto, "id", "").endswith(f"-{key}"):
             return path
         below = [(n, child) for n, child in block.children.items() if isinstance(child, Block)]
@@ -422,7 +416,7 @@ PARAMS = {
 """What sentences of all these reasons need."""
 
 
-def unjudged(code: ReasonCode) -> Analysis:
+def unjudged(code):
     analysis = make_analysis()
     verdict = Verdict(
         label=Label.NOT_APPLICABLE,

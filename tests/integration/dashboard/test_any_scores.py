@@ -15,7 +15,7 @@ from detector import report
 from detector.decision import decide
 from detector.decision.next_steps import Facts, next_steps
 from detector.messages import lead
-from detector.schema.analysis import Analysis, FrameSegment, Quality, Subject
+from detector.schema.analysis import FrameSegment, Quality
 from tests.support import pages
 from tests.support.pages import texts
 from tests.support.result_sample import make_analysis, make_clip
@@ -35,7 +35,7 @@ SHAPES: dict[str, Series] = {
 }
 
 
-def scored(people: Sequence[Series], seconds: float = 240.0) -> Analysis:
+def scored(people, seconds=240.0):
     """A decided analysis whose people have these logits, None where a frame has no score."""
     made = make_analysis(people="AB"[: len(people)])
     most = max(map(len, people))
@@ -48,7 +48,7 @@ def scored(people: Sequence[Series], seconds: float = 240.0) -> Analysis:
     return decide(made.model_copy(update=scored))
 
 
-def _subject(subject: Subject, logits: Series, step: float) -> Subject:
+def _subject(subject, logits, step):
     quality = Quality(width=120.0, sharpness=60.0, brightness=120.0, confidence=0.99, yaw=0.1)
     frames = [
         FrameSegment(
@@ -62,7 +62,7 @@ def _subject(subject: Subject, logits: Series, step: float) -> Subject:
     return subject.model_copy(update={"frames": frames, "spans": [], **ends})
 
 
-def render(analysis: Analysis) -> None:
+def render(analysis):
     """Make all that is said and drawn of a result, short of Streamlit's own elements."""
     assert summary(analysis) and lead.sentence(analysis)
     lead.others(analysis)

@@ -2,10 +2,8 @@
 
 import json
 import re
-from pathlib import Path
 
 import pytest
-from streamlit.testing.v1 import AppTest
 
 from dashboard import labels, series, session
 from dashboard.pages.compare import agree, heatmaps, pair, state
@@ -36,7 +34,7 @@ from detector.schema.comparison import (
     Span,
     TimeAlignment,
 )
-from service.tasks.jobs import Job, Jobs, State
+from service.tasks.jobs import State
 from tests.support import pages, voice_sample
 from tests.support.kept import put
 from tests.support.pages import OWNER, html
@@ -45,7 +43,7 @@ from tests.support.scopes import local
 from tests.support.tasks import ended
 
 
-def lane(values: list[float | None]) -> Lane:
+def lane(values):
     track = make_analysis().judged[0]
     times = tuple(float(i) for i in range(len(values)))
     return Lane(track, times, tuple(values), {"m": tuple(values)}, ())
@@ -70,8 +68,7 @@ def test_differences_name_stretches_longest_first():
         "a": [FAKE, FAKE, FAKE, REAL, FAKE, FAKE],
         "b": [REAL, REAL, FAKE, REAL, UNSURE, UNSURE],
     }
-    times = [0.0, 1.0, 2.0, 3.0, 4.0, 5.0]
-    found = agree.differences(said, times, {"a": "A", "b": "B"}, ONE)
+    found = agree.differences(said, [0.0, 1.0, 2.0, 3.0, 4.0, 5.0], {"a": "A", "b": "B"}, ONE)
     assert [(d.start, d.end) for d in found] == [(0.0, 1.0), (4.0, 5.0)]
     assert found[0].text == "B finds no sign where A says likely manipulated"
     assert "inconclusive" in found[1].text
@@ -104,7 +101,7 @@ def test_two_clips_meet_at_the_times_they_share():
 
 
 @pytest.fixture
-def job(tmp_path: Path, jobs: Jobs) -> Job:
+def job(tmp_path, jobs):
     """A finished job with two people and several models, on a server without background work."""
     found = jobs.find(
         put(tmp_path, make_clip(tmp_path / "clip.webm"), make_analysis()), local(jobs)
@@ -113,7 +110,7 @@ def job(tmp_path: Path, jobs: Jobs) -> Job:
     return found
 
 
-def view(job: Job) -> Selection:
+def view(job):
     analysis = job.analysis
     track = analysis.judged[0]
     models = [m for m in analysis.models if m.scored]
@@ -164,7 +161,7 @@ def test_a_model_is_read_in_the_words_of_its_question(job):
     assert "Not decided" in said[0] and "Likely manipulated" in said[1]
 
 
-def page(job: Job | None, **more: str) -> AppTest:
+def page(job, **more):
     return pages.page("compare", **({"a": job.key} if job else {}), **more)
 
 
@@ -237,7 +234,7 @@ def test_sliders_change_the_verdict_at_once_and_a_preset_keeps_them(job):
     assert scope.store.presets(scope.owner)["just one"].models == [ids[0]]
 
 
-def built(at: AppTest) -> list[tuple[str, str]]:
+def built(at):
     """What the builder says: (chip, number) of both ensembles."""
     found = re.findall(
         r'um-built.*?<span class="um-chip[^>]*>.*?</span>([^<]+)</span><b>([^<]+)</b>', html(at)
@@ -261,7 +258,7 @@ def test_an_untouched_builder_says_what_the_verdict_says(job):
     assert built(at)[0] == before
 
 
-def compared(job: Job, other: str, *, face: bool = True) -> None:
+def compared(job, other, *, face=True):
     """Keep a finding of two clips, as if they had been compared."""
     app = session.application()
     second = app.find(OWNER, other)
@@ -304,7 +301,7 @@ def compared(job: Job, other: str, *, face: bool = True) -> None:
     app.originals.comparisons.store.save(OWNER.principal.id, comparison)
 
 
-def other_clip(job: Job, folder: Path) -> str:
+def other_clip(job, folder):
     """The id of a second clip, of other content."""
     clip = make_clip(folder / "other.webm", duration=4.0)
     return put(paths.data(), clip, make_analysis(), name="press.webm")
@@ -349,9 +346,8 @@ def test_a_face_that_moves_alike_is_told_and_drawn(job, tmp_path):
     second = other_clip(job, tmp_path)
     compared(job, second)
     app = session.application()
-    other = app.find(OWNER, second)
     kept = app.originals.comparisons.store.find(
-        OWNER.principal.id, job.record.sha256, other.record.sha256
+        OWNER.principal.id, job.record.sha256, app.find(OWNER, second).record.sha256
     )
     same = {"correlation": 0.9, "of_copy": [0.0, 1.0, -1.0], "of_original": [0.1, 1, -1]}
     traces = [MovementTrace(what=what, **same) for what in ("head", "features")]
@@ -423,7 +419,7 @@ def test_scores_are_compared_when_the_files_are_gone(job, tmp_path, still):
 
 
 @pytest.fixture
-def sounds(tmp_path: Path, jobs: Jobs) -> tuple[Job, Job]:
+def sounds(tmp_path, jobs):
     """Two finished jobs of sounds, on a server without background work."""
     paths = [voice_sample.write_clip(tmp_path / name) for name in ("first.wav", "second.wav")]
     ids = [put(tmp_path, path, voice_sample.make_analysis(path)) for path in paths]

@@ -5,7 +5,6 @@ import io
 import json
 import re
 import zipfile
-from collections.abc import Iterator
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
@@ -25,7 +24,7 @@ from detector.evaluation.tallies import Share
 from detector.schema.analysis import Question
 from service.records import tables
 from service.records.model import State
-from service.tasks.evaluations import Evaluation, Evaluations
+from service.tasks.evaluations import Evaluations
 from tests.support.pages import come_as, html, page, quiet
 from tests.support.tasks import ADMIN, ANN, BEN, ended, make_tasks
 
@@ -33,19 +32,19 @@ from tests.support.tasks import ADMIN, ANN, BEN, ended, make_tasks
 class Given(io.BytesIO):
     """An uploaded file."""
 
-    def __init__(self, name: str, content: bytes) -> None:
+    def __init__(self, name, content):
         super().__init__(content)
         self.name = name
 
 
-def face(shift: int, *, smooth: bool) -> bytes:
+def face(shift, *, smooth):
     picture = skimage.data.astronaut()[0:280, 80 + shift : 400 + shift]
     if smooth:
         picture = cv2.GaussianBlur(picture, (0, 0), 3)
     return cv2.imencode(".jpg", picture[..., ::-1])[1].tobytes()
 
 
-def archive(files: dict[str, bytes]) -> Given:
+def archive(files):
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as out:
         for name, content in files.items():
@@ -53,7 +52,7 @@ def archive(files: dict[str, bytes]) -> Given:
     return Given("set.zip", buffer.getvalue())
 
 
-def small_set() -> Given:
+def small_set():
     files = {f"a/real/{n}.jpg": face(n, smooth=False) for n in range(3)}
     files |= {f"a/FAKE/{n}.jpg": face(n, smooth=True) for n in range(3)}
     others = {"a/real/notes.txt": b"no picture", "other/x.jpg": b"", "__MACOSX/y": b""}
@@ -143,8 +142,7 @@ def test_the_words_of_a_stranger_are_one_short_line(tmp_path):
 def test_the_name_of_what_is_refused_is_one_short_line(tmp_path):
     trick = "../a\u202eb\x1b[2J\n" + "x" * 5000 + ".jpg"
     files = {"real/a.jpg": b"x", "fake/b.jpg": b"y", trick: b"z"}
-    made = labelled_sets.make([archive(files)], tmp_path)
-    [(name, why)] = made.left_out
+    [(name, why)] = labelled_sets.make([archive(files)], tmp_path).left_out
     assert why is labelled_sets.LeftOutReason.REFUSED
     assert name.startswith("../ab[2J x") and len(name) == 200
 
@@ -162,7 +160,7 @@ def test_a_table_of_300_mb_is_left_in_its_archive(tmp_path, monkeypatch):
     taken = []
     real = zipfile.ZipExtFile.read
 
-    def read(self: zipfile.ZipExtFile, size: int | None = -1) -> bytes:
+    def read(self, size=-1):
         piece = real(self, size)
         taken.append(len(piece))
         return piece
@@ -202,7 +200,7 @@ def test_a_csv_with_its_files(tmp_path):
 
 
 @pytest.fixture(scope="module")
-def finished(tmp_path_factory: pytest.TempPathFactory) -> Evaluation:
+def finished(tmp_path_factory):
     """A real evaluation of six pictures; one of the models has nothing to say of stills."""
     data = tmp_path_factory.mktemp("data")
     tasks = make_tasks(data)
@@ -271,7 +269,7 @@ def test_one_that_was_lost_with_its_server_goes_on_where_it_was(finished, tmp_pa
 
 
 @pytest.fixture
-def workspace(finished: Evaluation, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+def workspace(finished, monkeypatch):
     with quiet(finished.folder.parents[1]):
         come_as(monkeypatch, ANN)
         yield
@@ -284,8 +282,7 @@ def test_the_page_shows_the_figures(finished):
     assert "3 originals and 3 fakes" in text and "no video or picture" in text
     assert "ROC" in text and "Furthest from the truth" in text
     assert len(at.get("plotly_chart")) == 4
-    table = at.table[0].value
-    assert list(table["In all"]) == ["3", "3"]
+    assert list(at.table[0].value["In all"]) == ["3", "3"]
     at.slider(key="evaluate-cut").set_value(0).run()
     assert at.table[0].value["Called fake"].tolist()[0].startswith("3 ")
     at.slider(key="evaluate-cut").set_value(100).run()
@@ -294,7 +291,7 @@ def test_the_page_shows_the_figures(finished):
 
 @pytest.mark.usefixtures("workspace")
 def test_runs_over_time_are_drawn_for_whom_they_belong_to(finished, tmp_path, monkeypatch):
-    def shown() -> list[str]:
+    def shown():
         at = page("evaluate")
         told = [chart.proto.spec for chart in at.get("plotly_chart")]
         return told if "Evaluations over time" in html(at) else []
@@ -401,7 +398,7 @@ def test_the_address_of_somebody_elses_says_no_more(finished, monkeypatch):
 
 
 @pytest.fixture
-def evaluations(tmp_path: Path) -> Iterator[Evaluations]:
+def evaluations(tmp_path):
     tasks = make_tasks(tmp_path)
     yield Evaluations(tasks, tmp_path)
     tasks.close()

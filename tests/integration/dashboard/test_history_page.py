@@ -13,7 +13,6 @@ from unittest.mock import ANY, Mock
 import pytest
 from skimage.data import astronaut
 from starlette.requests import Request
-from streamlit.testing.v1 import AppTest
 
 from dashboard import labels, server
 from dashboard import url_state as address
@@ -32,7 +31,7 @@ from detector.schema.analysis import (
 from detector.schema.comparison import ComparisonFinding
 from service import limits
 from service.application import Application
-from service.context import Principal, PrincipalKind, RequestContext, new_id
+from service.context import Principal, PrincipalKind, new_id
 from service.rate_limit import SlidingWindowRateLimiter
 from service.records import thumbnails
 from service.records.model import (
@@ -45,7 +44,6 @@ from service.records.model import (
     ResultSummary,
     State,
 )
-from service.tasks.jobs import Jobs
 from tests.support import pages
 from tests.support.pages import button, buttons, come_as, html
 from tests.support.result_sample import make_analysis, make_clip
@@ -67,7 +65,7 @@ PLAIN = filters.HistoryFilter(Query(limit=filters.PAGE), False).key
 """In widget keys: nothing is filtered."""
 
 
-def judged(label: Label, probability: float | None, version: str = "") -> Analysis:
+def judged(label, probability, version=""):
     """A result with this verdict."""
     sample = make_analysis()
     question = Question.MANIPULATION
@@ -86,9 +84,7 @@ def judged(label: Label, probability: float | None, version: str = "") -> Analys
     return sample.model_copy(update={"verdict": verdict, "software": software, "subjects": tracks})
 
 
-def keep(
-    jobs: Jobs, name: str, analysis: Analysis | None, hours: float, **changes: object
-) -> Record:
+def keep(jobs, name, analysis, hours, **changes):
     """A record in the store of this server."""
     when = NOW - timedelta(hours=hours)
     fields: dict[str, object] = {
@@ -105,18 +101,18 @@ def keep(
 
 
 @pytest.fixture
-def kept(jobs: Jobs) -> list[Record]:
+def kept(jobs):
     return [keep(jobs, name, judged(label, likely), hours) for name, label, likely, hours in KEPT]
 
 
 page = partial(pages.page, "history")
 
 
-def listed(at: AppTest) -> list[str]:
+def listed(at):
     return list(at.dataframe[0].value["file"]) if at.dataframe else []
 
 
-def mark(at: AppTest, rows: list[int], cells: list[tuple[int, str]] | None = None) -> AppTest:
+def mark(at, rows, cells=None):
     """Choose in the table, as Streamlit's own element would tell it."""
     at.session_state[f"history-table-{PLAIN}-1"] = {
         "selection": {"rows": rows, "columns": [], "cells": cells or []}
@@ -174,7 +170,7 @@ def test_what_a_guest_left_is_offered_kept_or_refused(jobs, monkeypatch):
     left = 2
     monkeypatch.setattr(Application, "count_guest_analyses", lambda self, context: left)
 
-    def keep(self: Application, context: RequestContext) -> int:
+    def keep(self, context):
         nonlocal left
         number, left = left, 0
         return number
@@ -517,8 +513,7 @@ def test_guesses_of_links_are_limited(kept, monkeypatch):
     request = Request({**scope, "client": ("203.0.113.9", 1)})
     assert [server._shared(request).status_code for _ in range(3)] == [404, 404, 429]
     assert int(server._shared(request).headers["Retry-After"]) > 0
-    other = Request({**scope, "client": ("203.0.113.10", 1)})
-    assert server._shared(other).status_code == 404
+    assert server._shared(Request({**scope, "client": ("203.0.113.10", 1)})).status_code == 404
 
 
 def test_a_link_that_outlives_the_result_is_said(kept, monkeypatch):

@@ -1,17 +1,14 @@
 """The inspector's heatmap and traces and the Signals tab, as Streamlit draws them."""
 
 import time
-from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
-from streamlit.testing.v1 import AppTest
 
 from dashboard.result import heat_view, pictures, signal_tab
 from detector import explain
 from detector.decision import decide
-from detector.schema.analysis import Analysis, Signal
+from detector.schema.analysis import Signal
 from detector.signals import blinks, identity
 from tests.support import pages
 from tests.support.pages import texts
@@ -22,16 +19,16 @@ SHORT = 0.3
 
 
 @pytest.fixture(scope="module")
-def clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def clip(tmp_path_factory):
     return make_clip(tmp_path_factory.mktemp("clip") / "made.webm")
 
 
 @pytest.fixture(autouse=True)
-def drawn(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, str | None]]:
+def drawn(monkeypatch):
     """Heatmaps are made up, and counted."""
     calls: list[tuple[str, str | None]] = []
 
-    def heatmap(*args: Any, on_progress: Any = None) -> explain.Heatmap:
+    def heatmap(*args, on_progress=None):
         calls.append((args[4], args[5]))
         if on_progress is not None:
             on_progress(0.5)
@@ -48,8 +45,7 @@ def drawn(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, str | None]]:
     ways = [explain.METHODS["gradcam"], explain.METHODS["occlusion"]]
     monkeypatch.setattr(explain, "heatmap", heatmap)
     monkeypatch.setattr(explain, "methods_of", lambda id: ways)
-    crop = np.full((32, 32, 3), 99, np.uint8)
-    effect = explain.Effect(crop, 0.9, 0.4, 0.8, 0.1)
+    effect = explain.Effect(np.full((32, 32, 3), 99, np.uint8), 0.9, 0.4, 0.8, 0.1)
     monkeypatch.setattr(explain, "effect", lambda heat, model: effect)
     pictures._heatmaps.clear()
     for kept in (pictures.methods, pictures.effect, pictures.traces):
@@ -57,7 +53,7 @@ def drawn(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, str | None]]:
     return calls
 
 
-def with_signals(path: Path) -> Analysis:
+def with_signals(path):
     analysis = make_analysis(path)
     person = analysis.judged[0].id
     analysis.signals = [
@@ -67,7 +63,7 @@ def with_signals(path: Path) -> Analysis:
     return analysis
 
 
-def show(path: Path, analysis: Analysis | None = None) -> AppTest:
+def show(path, analysis=None):
     return pages.result(path, analysis or with_signals(path))
 
 
@@ -183,6 +179,5 @@ def test_an_older_result_says_why_it_has_none(clip):
 
 def test_hostile_words_stay_words():
     words = {"title": "<b>x</b> [a](javascript:b)", "value": "**1**", "how_to_read": "`x`"}
-    signal = Signal(id="x", reading="usual", **words)
-    row = signal_tab.table([signal]).iloc[0]
+    row = signal_tab.table([Signal(id="x", reading="usual", **words)]).iloc[0]
     assert "[a](" not in row["Signal"] and "**1**" not in row["Measured"]

@@ -4,9 +4,7 @@ import ast
 import builtins
 import re
 import string
-from collections.abc import Iterator
 from datetime import date, timedelta
-from pathlib import Path
 
 import pytest
 from babel.messages.pofile import read_po, write_po
@@ -33,7 +31,7 @@ from tests.support.result_sample import make_analysis
 from tests.support.waiting import PATIENT
 
 
-def made(folder: Path, code: str = "eo") -> Path:
+def made(folder, code="eo"):
     """The made language, as a file."""
     catalog = tool.texts(code)
     for message in catalog:
@@ -48,18 +46,18 @@ def made(folder: Path, code: str = "eo") -> Path:
 
 
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def folder(tmp_path_factory):
     return made(tmp_path_factory.mktemp("languages"))
 
 
-def forget() -> None:
+def forget():
     """Have the files read anew."""
     for cached in (i18n._nearest, i18n.available, i18n._texts):
         cached.cache_clear()
 
 
 @pytest.fixture
-def esperanto(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+def esperanto(folder, monkeypatch):
     monkeypatch.setattr(i18n, "FOLDER", folder)
     monkeypatch.setenv("UNMASK_LANGUAGE", "eo")
     forget()
@@ -161,7 +159,7 @@ def test_what_is_marked_can_be_found():
     assert not wrong
 
 
-def silent(node: ast.AST) -> list[ast.expr]:
+def silent(node):
     """The parts of a node that are marked, or that no page shows."""
     if isinstance(node, ast.Call):
         if ast.unparse(node.func).startswith("log."):
@@ -181,7 +179,7 @@ def silent(node: ast.AST) -> list[ast.expr]:
     return []
 
 
-def unmarked(tree: ast.Module) -> list[tuple[int, str]]:
+def unmarked(tree):
     """Line and text of every literal that reads like a text for people and is not marked."""
     passed = {id(part) for node in ast.walk(tree) for s in silent(node) for part in ast.walk(s)}
     found = []
@@ -267,8 +265,7 @@ def test_a_fault_that_a_worker_wrote_is_read_in_the_readers_language(monkeypatch
     assert kept.problem.message == "A link can last up to 90 days."
     assert i18n.say(message_of(kept)) == "⟦A link can last up to 90 days.⟧"
     ours = fault_of(ZeroDivisionError())
-    before = ours.model_copy(update={"message": None})
-    for fault in (ours, before):
+    for fault in (ours, ours.model_copy(update={"message": None})):
         assert i18n.say(message_of(fault)) == "⟦The analysis stopped. Your file is not at fault.⟧"
     monkeypatch.setenv("UNMASK_LANGUAGE", "en")
     assert i18n.say(message_of(kept)) == kept.problem.message
@@ -299,7 +296,7 @@ def test_a_page_speaks_the_language(esperanto, tmp_path, monkeypatch, page, head
     assert not re.findall(r".*[a-z]{3,} [a-z]{3,}.*", outside(text))
 
 
-def of_detector() -> set[str]:
+def of_detector():
     """What the detector says of its models, which is English."""
     found = set()
     for status in inventory.inventory():
@@ -350,7 +347,7 @@ def test_people_are_called_in_the_language(esperanto):
     assert not re.findall(r"Person|left|right", outside(re.sub(r"'\w+':", "", "\n".join(found))))
 
 
-def said(at: AppTest) -> str:
+def said(at):
     """Own HTML, titles, and what stands on, in and beside the widgets."""
     protos = [getattr(node, "proto", None) for node in at.main]
     shown = ("body", "label", "placeholder", "help")
@@ -358,7 +355,7 @@ def said(at: AppTest) -> str:
     return "\n".join(part for part in parts if isinstance(part, str))
 
 
-def outside(text: str) -> str:
+def outside(text):
     """What of a page stands outside of all brackets; those of what is filled in stand in others."""
     text, found = re.sub(r"<[^>]*>", " ", text), 1
     while found:
@@ -382,9 +379,9 @@ def test_every_language_fills_in_what_the_english_does(folder):
     assert not wrong
 
 
-def blanks(text: str) -> set[str]:
+def blanks(text):
     return {name for _, name, _, _ in string.Formatter().parse(text) if name}
 
 
-def tags(text: str) -> list[str]:
+def tags(text):
     return sorted(re.findall(r"<[^>]+>", text))

@@ -2,24 +2,19 @@
 
 import hashlib
 import threading
-from collections.abc import Callable, Iterator
 from functools import partial
-from pathlib import Path
 
 import pytest
-from streamlit.testing.v1 import AppTest
 
 from dashboard import session
 from dashboard.pages.history import adding, library
 from service import known_footage
 from service.context import LOCAL, Principal, PrincipalKind
-from service.known_footage import KnownFootage, LibraryTask
 from service.library.catalog import Library
 from service.library.watch import WatchState
 from service.limits import NotAllowed
-from service.records.footage import ANALYSES, Footage
+from service.records.footage import ANALYSES
 from service.records.model import Preferences, State
-from service.tasks.jobs import Jobs
 from tests.conftest import write_clip
 from tests.support import pages
 from tests.support.footage_contract import made
@@ -34,11 +29,11 @@ HOSTILE = "<b>rally.mp4"
 page = partial(pages.page, "history", tab="library")
 
 
-def known() -> KnownFootage:
+def known():
     return session.application().originals.known
 
 
-def keep(owner: str, number: int, name: str = "", source: str = "upload") -> Footage:
+def keep(owner, number, name="", source="upload"):
     kept = known().store.add(
         owner, name or f"{number}.mp4", made(number), sha256=f"{number:064x}", source=source,
         duration=14.0,
@@ -47,16 +42,16 @@ def keep(owner: str, number: int, name: str = "", source: str = "upload") -> Foo
     return kept
 
 
-def listed(at: AppTest) -> list[str]:
+def listed(at):
     return list(at.dataframe[0].value["file"]) if at.dataframe else []
 
 
-def click(at: AppTest, key: str) -> None:
+def click(at, key):
     at.button(key=key).click()
     run(at)
 
 
-def wait(at: AppTest, principal: Principal = LOCAL) -> LibraryTask:
+def wait(at, principal=LOCAL):
     task = known().task(principal)
     assert task is not None
     ended(task)
@@ -65,13 +60,13 @@ def wait(at: AppTest, principal: Principal = LOCAL) -> LibraryTask:
 
 
 @pytest.fixture
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def folder(tmp_path_factory):
     """Outside of the data folder."""
     return tmp_path_factory.mktemp("press")
 
 
 @pytest.fixture
-def clip(folder: Path) -> Path:
+def clip(folder):
     return write_clip(folder / "rally.mp4", seconds=0.6)
 
 
@@ -130,13 +125,13 @@ def test_a_folder_is_added_and_looked_through_again(jobs, clip, folder):
     assert "Look again" not in buttons(at) and len(listed(at)) == 2
 
 
-def switch(at: AppTest) -> AppTest:
+def switch(at):
     [toggle] = [one for one in at.toggle if one.label == "Watch"]
     toggle.set_value(not toggle.value)
     return run(at)
 
 
-def looked_again(folder: str) -> Callable[[], bool]:
+def looked_again(folder):
     originals = session.application().originals
     before = (originals.watch_state(folder) or WatchState()).looked
     originals.watch_folders()
@@ -196,7 +191,7 @@ def test_a_folder_without_footage_is_said(jobs, folder):
 def test_what_runs_is_shown_and_stopped(jobs, clip, monkeypatch):
     gate, entered = threading.Event(), threading.Event()
 
-    def slow(self: Library, *args: object) -> str:
+    def slow(self, *args):
         entered.set()
         assert gate.wait(PATIENT)
         return "0" * 64  # the sha256 of what is known
@@ -295,13 +290,13 @@ def test_too_large_a_library_is_exported_by_the_command(jobs, monkeypatch):
 
 
 @pytest.fixture
-def many(jobs: Jobs) -> Iterator[list[Footage]]:
+def many(jobs):
     yield [
         keep(LOCAL.id, n, f"clip {n}.mp4", "/press" if n % 2 else ANALYSES) for n in range(12)
     ]  # fmt: skip
 
 
-def mark(at: AppTest, rows: list[int]) -> AppTest:
+def mark(at, rows):
     """Choose in the table, as Streamlit's own element would tell it."""
     total = known().store.version(LOCAL.id)[0]
     key = f"library-table-library-page-{hashlib.sha256().hexdigest()[:12]}-1-{total}"

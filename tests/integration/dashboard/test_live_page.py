@@ -3,9 +3,7 @@
 import asyncio
 import io
 import re
-from collections.abc import Callable, Iterator
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 from unittest.mock import Mock
 
@@ -25,14 +23,13 @@ from detector.live import Alarm, Dot, LiveVoice
 from detector.live.pool import Pool
 from detector.live.state import ModelState
 from detector.models import registry
-from detector.schema.analysis import Analysis, Label, Question, SpanSegment, SpeechMeasurement
+from detector.schema.analysis import Label, Question, SpanSegment, SpeechMeasurement
 from service.application import Application
 from service.config import Config
 from service.context import Principal, PrincipalKind, Role
 from service.live import recordings
-from service.live.viewers import SessionRetention, Viewer, Viewers
+from service.live.viewers import SessionRetention, Viewers
 from service.records.lookups import FoundFootage
-from service.tasks.jobs import Jobs
 from tests.support.cameras import mjpeg
 from tests.support.links import PRIVATE, serving
 from tests.support.live_stand_in import LIMITS, StandInEngine, made_state, reading
@@ -44,7 +41,7 @@ from tests.support.waiting import PATIENT, until
 class Browser:
     """What link.js does: reports what it sees, answers when it is asked."""
 
-    def __init__(self) -> None:
+    def __init__(self):
         self.said: dict[str, dict[str, Any] | None] = {
             "seen": {"secure": True, "api": True, "permission": "prompt", "cameras": []},
             "answer": None,
@@ -55,7 +52,7 @@ class Browser:
         self.data: dict[str, Any] = {}
         self.streamer: dict[str, Any] = {}
 
-    def mount(self, *, data: dict[str, Any], on_answer: Callable[[], None], **_: Any) -> None:
+    def mount(self, *, data, on_answer, **_):
         """Answers at once: what it says comes while only a part of the page is drawn."""
         before, self.data = self.data, data
         if data["ask"] > before.get("ask", 0) and not self.silent:
@@ -65,20 +62,20 @@ class Browser:
             found = {"camera": self.error, "kinds": ["host"], "errors": []}
             self.said["tested"] = {"test": data["test"], **found}
 
-    def report(self, key: str, name: str) -> dict[str, Any] | None:
+    def report(self, key, name):
         return self.said[name]
 
-    def stream(self, **arguments: Any) -> None:
+    def stream(self, **arguments):
         self.streamer = arguments
 
-    def send(self, count: int = 1) -> None:
+    def send(self, count=1):
         """Send frames into the page's callback, as WebRTC does."""
         for _ in range(count):
             self.streamer["video_frame_callback"](Picture())
 
 
 @pytest.fixture
-def browser(monkeypatch: pytest.MonkeyPatch) -> Browser:
+def browser(monkeypatch):
     made = Browser()
     monkeypatch.setattr(link, "mount", made.mount)
     monkeypatch.setattr(link, "report", made.report)
@@ -87,69 +84,65 @@ def browser(monkeypatch: pytest.MonkeyPatch) -> Browser:
 
 
 @pytest.fixture
-def engine(jobs: Jobs) -> StandInEngine:
+def engine(jobs):
     made = StandInEngine()
     app = session.application()
-
-    def keep(viewer: Viewer) -> None:
-        recordings.ended(viewer, app.keep_live)
-
-    app.viewers = Viewers(lambda: made, 1, keep)
+    app.viewers = Viewers(lambda: made, 1, lambda viewer: recordings.ended(viewer, app.keep_live))
     return made
 
 
 @pytest.fixture(autouse=True)
-def jobs(tmp_path: Path) -> Iterator[Jobs]:
+def jobs(tmp_path):
     with quiet(tmp_path) as queue:
         yield queue
 
 
 @pytest.fixture
-def at(browser: Browser, engine: StandInEngine) -> AppTest:
+def at(browser, engine):
     return turn_to(AppTest.from_file(APP, default_timeout=PATIENT), "live").run()
 
 
 class Picture:
     """A frame of PyAV's, as much as is used of it."""
 
-    def __init__(self, rgb: np.ndarray | None = None) -> None:
+    def __init__(self, rgb=None):
         self.rgb = np.full((480, 640, 3), 90, np.uint8) if rgb is None else rgb
 
-    def to_ndarray(self, *, format: str) -> np.ndarray:
+    def to_ndarray(self, *, format):
         assert format == "rgb24"
         return self.rgb
 
     @staticmethod
-    def from_ndarray(rgb: np.ndarray, format: str) -> "Picture":
+    def from_ndarray(rgb, format):
         assert format == "rgb24"
         return Picture(rgb)
 
 
-def started(at: AppTest, browser: Browser) -> Viewer:
+def started(at, browser):
     at.button(key="live-start").click().run()
     browser.send(2)
     at.run()
     return at.session_state["live-visit"].viewer
 
 
-def opened(**options: Any) -> Viewer:
+def opened(**options):
     """Somebody's camera."""
     settings = choices.settings(choices.LiveOptions())
     return session.application().viewers.open(settings, choices.LiveOptions(**options))
 
 
-def text(at: AppTest) -> str:
+def text(at):
     """All own HTML of the page, with common spaces."""
     return html(at).replace(labels.NBSP, " ")
 
 
-def cover(at: AppTest) -> str:
+def cover(at):
     """What stands in the camera's place; empty while there is a picture."""
     found = re.search(r'<div class="um-cover.*?</div>', html(at), re.S)
     return re.sub(r"<[^>]+>", " ", found[0]) if found else ""
 
 
-def caption(at: AppTest) -> str:
+def caption(at):
     found = re.search(r'<h1>Live</h1><p class="um-caption">(.*?)</p>', html(at))
     assert found
     return found[1].replace(labels.NBSP, " ")
@@ -397,8 +390,7 @@ def test_a_voice_beside_the_face(at, browser, engine):
     assert voice.closed == 1 and "No sound" not in text(at)
     viewer.hear(object())
     assert len(voice.heard) == 1, "what comes late is dropped"
-    kept = session.application().find(OWNER, viewer.result)
-    assert not kept.has_media
+    assert not session.application().find(OWNER, viewer.result).has_media
 
 
 def test_no_microphone_is_said(at, browser, engine):
@@ -412,7 +404,7 @@ def test_no_microphone_is_said(at, browser, engine):
 MIDDLE = Label.INCONCLUSIVE
 
 
-def spoken(logit: float | None, seconds: float = 9.0, band: float = 7_400.0) -> Analysis:
+def spoken(logit, seconds=9.0, band=7_400.0):
     """What is said of the bundled model's logit on so much speech; None: it was not asked."""
     timbre = next(spec for spec in registry.list_models() if spec.id == "timbre")
     voice = LiveVoice([timbre], Pool(0), lambda id: pytest.fail("no model is loaded"))
@@ -433,8 +425,7 @@ def test_keeping_the_last_seconds(at, browser, jobs, monkeypatch):
     browser.send(3)
     at.button(key="live-keep-frames").click().run()
     assert "The last seconds are being analyzed." in text(at)
-    key = at.session_state["live-kept"]
-    job = session.application().find(OWNER, key)
+    job = session.application().find(OWNER, at.session_state["live-kept"])
     assert job.name.endswith("-last.mp4") and job.has_media
     assert "Nothing is recorded but the seconds you kept." in caption(at.run())
 
@@ -475,7 +466,7 @@ def test_a_server_that_stops_keeps_what_runs(monkeypatch):
     assert viewer.ended and viewer.result and app.find(OWNER, viewer.result)
 
 
-def clock(seconds: float) -> str:
+def clock(seconds):
     return f"10:{int(seconds) // 60:02}:{int(seconds) % 60:02}"
 
 
@@ -518,8 +509,7 @@ def test_words_from_outside_are_escaped():
     bad = "<b onclick=x>"
     state = made_state(reading=replace(reading(), text=bad, person=bad))
     assert bad not in cards.now(state, LIMITS, running=True)
-    found = link.Finding("camera", "bad", bad)
-    assert bad not in cards.connection([found], bad)
+    assert bad not in cards.connection([link.Finding("camera", "bad", bad)], bad)
 
 
 @pytest.mark.parametrize("palette", [LIGHT, DARK])
@@ -635,7 +625,7 @@ def test_the_connection_test_on_the_page(at, browser):
 
 
 @pytest.fixture
-def by_address(monkeypatch: pytest.MonkeyPatch, at: AppTest) -> AppTest:
+def by_address(monkeypatch, at):
     monkeypatch.setenv("UNMASK_CAMERAS", "1")
     monkeypatch.setenv("UNMASK_CAMERA_NETWORKS", "127.0.0.1/32")
     at.run()
@@ -702,7 +692,7 @@ def test_an_insecure_page_watches_cameras_by_address_all_the_same(by_address, br
 def test_the_pictures_of_a_camera_go_to_who_has_its_pass():
     viewer = opened()
 
-    async def look() -> list[bytes]:
+    async def look():
         sent = server._pictures(viewer)
         first = await anext(sent)
         viewer.show(np.full((480, 640, 3), 200, np.uint8))

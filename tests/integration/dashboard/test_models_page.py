@@ -1,21 +1,17 @@
 """The Models page, drawn by Streamlit without a browser; downloads come from a server made here."""
 
 import shutil
-from collections.abc import Iterator
 from unittest.mock import Mock
 
 import pytest
-from streamlit.testing.v1 import AppTest
 
 from dashboard import session
 from dashboard.pages.models import card
 from detector import selfcheck, weights
 from detector.errors import WeightsError
 from detector.models import inventory, registry
-from detector.models.base import ModelSpec
 from detector.schema.analysis import Question
 from service.context import LOCAL, Principal, PrincipalKind
-from service.tasks.downloads import Download
 from tests.support.pages import come_as, html, page, texts
 from tests.support.waiting import until
 
@@ -24,7 +20,7 @@ _WHOLE = Question.SYNTHESIS.spec.task
 pytestmark = pytest.mark.usefixtures("jobs")
 
 
-def found(words: str) -> AppTest:
+def found(words):
     """The page after a search."""
     return page("models").text_input(key="models-find").set_value(words).run()
 
@@ -151,12 +147,12 @@ def test_all_files_are_read_and_the_outcome_said():
 SENTENCE = "No connection. Put the file in the weights folder; Check all files will find it."
 
 
-def download(model: str) -> Download | None:
+def download(model):
     return session.application().downloads.find(model, LOCAL)
 
 
 @pytest.fixture
-def forgotten() -> Iterator[ModelSpec]:
+def forgotten():
     """A published model of which no try to download it is remembered, before or after."""
     spec = registry.get_spec("meso4-df")
     yield spec
@@ -176,7 +172,7 @@ def forgotten() -> Iterator[ModelSpec]:
 def test_what_did_not_come_says_why_and_nothing_against_the_model(
     monkeypatch, forgotten, caplog, fault, says, calm
 ):
-    def fail(spec: object, progress: object = None) -> None:
+    def fail(spec, progress=None):
         raise fault from OSError(-2, "Name or service not known")
 
     monkeypatch.setattr(weights, "fetch", fail)

@@ -6,7 +6,6 @@ import io
 import json
 import re
 from datetime import UTC, datetime, timedelta
-from typing import Literal
 
 import pytest
 
@@ -18,17 +17,9 @@ from dashboard.pages.history import export
 from detector import report
 from detector.batch import table as batch_table
 from detector.messages.format import interval, percent, whole_percent
-from detector.schema.analysis import (
-    Analysis,
-    EmpiricalOdds,
-    Label,
-    Lean,
-    Proof,
-    ProofKind,
-    Question,
-)
+from detector.schema.analysis import EmpiricalOdds, Label, Lean, Proof, ProofKind, Question
 from detector.schema.comparison import ComparisonFinding
-from detector.schema.origin import Credential, CredentialState, Fact, Provenance, VisibleMark
+from detector.schema.origin import Credential, Fact, Provenance, VisibleMark
 from service.api.schemas import AnalysisView
 from service.batches import BatchRow
 from service.records.batches import BatchItem
@@ -40,25 +31,25 @@ from tests.support.pdf import text_of
 from tests.unit.detector.test_comparison_words import made, media
 
 
-def leaning(lean: Lean) -> Analysis:
+def leaning(lean):
     analysis = judged(Label.INCONCLUSIVE, 0.48)
     verdict = analysis.verdict.model_copy(update={"lean": lean})
     return analysis.model_copy(update={"verdict": verdict})
 
 
-def compared(analysis: Analysis, finding: ComparisonFinding, **more: object) -> Analysis:
+def compared(analysis, finding, **more):
     found = made(finding, original_media=media("press.mp4"), **more)
     return analysis.model_copy(update={"comparison": found})
 
 
-def unsigned(analysis: Analysis) -> Analysis:
+def unsigned(analysis):
     """A result of a file in which a generator left its settings."""
     fact = Fact(group="generator", name="Prompt", value="a mayor", source="PNG text")
     provenance = Provenance(facts=[fact], findings=["It holds settings of an image generator."])
     return analysis.model_copy(update={"provenance": provenance})
 
 
-def marked(analysis: Analysis) -> Analysis:
+def marked(analysis):
     """A result of a file that bears a generator's visible mark."""
     mark = VisibleMark(name="Gemini", maker="Google", place="bottom right", score=0.93)
     provenance = analysis.provenance or Provenance()
@@ -66,16 +57,14 @@ def marked(analysis: Analysis) -> Analysis:
     return analysis.model_copy(update={"provenance": provenance})
 
 
-def signed(
-    analysis: Analysis, states: Literal["whole", "part"] | None, state: CredentialState = "trusted"
-) -> Analysis:
+def signed(analysis, states, state="trusted"):
     """A result of a file with Content Credentials of a generator."""
     credential = Credential(state=state, organization="Acme", states_generated=states)
     credential.generated = True
     return analysis.model_copy(update={"provenance": Provenance(credential=credential)})
 
 
-def asked(question: Question, label: Label, likely: float, lean: Lean | None = None) -> Analysis:
+def asked(question, label, likely, lean=None):
     """A result that another question leads."""
     analysis = judged(label, likely)
     (answer,) = analysis.verdict.answers.values()
@@ -84,7 +73,7 @@ def asked(question: Question, label: Label, likely: float, lean: Lean | None = N
     return analysis.model_copy(update={"verdict": verdict})
 
 
-def measured(analysis: Analysis, share: float, low: float, high: float) -> Analysis:
+def measured(analysis, share, low, high):
     """A result whose likelihood has an interval."""
     verdict = analysis.verdict
     assert verdict.question is not None
@@ -94,7 +83,7 @@ def measured(analysis: Analysis, share: float, low: float, high: float) -> Analy
     return analysis.model_copy(update={"verdict": verdict})
 
 
-def watched(analysis: Analysis) -> Analysis:
+def watched(analysis):
     """The record of a live session."""
     media = analysis.media.model_copy(update={"live": True})
     return analysis.model_copy(update={"media": media})
@@ -260,7 +249,6 @@ def test_a_comparison_that_comes_later_reaches_the_rows_of_a_batch(jobs):
     )
     known: dict[str, BatchRow] = {}
     assert [row.label for row in service.rows(scope, batch, known)] == [Label.REAL]
-    job = jobs.find(record.id, scope)
-    jobs.update(job, lambda analysis: compared(analysis, FACE))
+    jobs.update(jobs.find(record.id, scope), lambda analysis: compared(analysis, FACE))
     assert [row.label for row in service.rows(scope, batch, known, fresh=True)] == [Label.FAKE]
     assert known[record.id].proof == Proof(kind=ProofKind.COPY, name="press.mp4")

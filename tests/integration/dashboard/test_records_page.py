@@ -2,7 +2,6 @@
 
 import re
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from unittest.mock import ANY, Mock
 
 import pytest
@@ -14,7 +13,7 @@ from service.application import Application
 from service.context import Principal, PrincipalKind, RequestContext
 from service.records.model import LOCAL, Preferences
 from service.records.seals import Keyring
-from service.tasks.jobs import Jobs, State
+from service.tasks.jobs import State
 from tests.support.kept import forge, put
 from tests.support.pages import OWNER, button, buttons, come_as, html, page, press
 from tests.support.result_sample import make_analysis, make_clip
@@ -25,7 +24,7 @@ HOUR = timedelta(hours=1)
 
 
 @pytest.fixture
-def key(tmp_path: Path, jobs: Jobs) -> str:
+def key(tmp_path, jobs):
     """A finished result of a clip, on a server without background work."""
     clip = make_clip(tmp_path / "clip.webm", duration=1.0)
     return put(tmp_path, clip, make_analysis(clip), name="clip <b>.webm")
@@ -123,7 +122,7 @@ def test_a_live_session_is_kept_without_a_file(jobs):
 
 
 def test_a_person_may_keep_results_for_less_time(jobs, key):
-    def draw() -> None:
+    def draw():
         from dashboard.pages.settings import retention
 
         retention.draw()
@@ -154,8 +153,7 @@ def test_a_link_in_the_address_shows_nothing_but_what_it_leads_to(jobs, key, mon
 def test_a_link_to_a_file_that_could_not_be_judged_offers_no_run(jobs, key):
     analysis = make_analysis().model_copy(update={"subjects": [], "models": []})
     assert jobs.store.update_result(LOCAL, key, decide(analysis))
-    share = jobs.store.share(LOCAL, key, HOUR, datetime.now(UTC))
-    at = page(s=share.token)
+    at = page(s=jobs.store.share(LOCAL, key, HOUR, datetime.now(UTC)).token)
     assert "Could not be judged" in html(at) and buttons(at) == ["Analyze a file"]
 
 

@@ -4,16 +4,13 @@ comparison with it, and what its owner alone sees and presses."""
 import re
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
 from unittest.mock import ANY, Mock
 
 import av
 import cv2
 import pytest
 import skimage.data
-from streamlit.testing.v1 import AppTest
 
 from bench.copies import CopyOptions, write_copy
 from dashboard import session
@@ -22,13 +19,12 @@ from detector.comparison.fingerprint import fingerprint
 from detector.schema.analysis import Label
 from detector.schema.comparison import ComparisonFinding, Generation, SpaceAlignment, TimeAlignment
 from service.context import Principal, PrincipalKind
-from service.library.catalog import Library
 from service.originals import Originals
 from service.records.footage import ANALYSES
 from service.records.lookups import MissedLookup
 from service.records.model import LOCAL, Preferences, State
 from service.tasks import comparisons as engine
-from service.tasks.jobs import Job, Jobs
+from service.tasks.jobs import Jobs
 from tests.conftest import write_clip
 from tests.support.applications import compared
 from tests.support.kept import put
@@ -44,7 +40,7 @@ IN_LIBRARY = "The same footage is in your library"
 
 
 @pytest.fixture(scope="module")
-def clips(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+def clips(tmp_path_factory):
     """The same footage twice, in folders of their own, and other footage."""
     folder = tmp_path_factory.mktemp("clips")
     for name in ("press", "elsewhere"):
@@ -58,10 +54,10 @@ def clips(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
 
 
 @pytest.fixture
-def finds(monkeypatch: pytest.MonkeyPatch) -> Finds:
+def finds(monkeypatch):
     """Have every comparison come to a finding, without a look at the files."""
 
-    def find(finding: Found, *, matched: int = 24, **more: Any) -> None:
+    def find(finding, *, matched=24, **more):
         figures = {
             "time": TimeAlignment(compared=24, matched=matched, offset=2.0),
             "face_difference": 13.04, "background_difference": 1.12, "noise_threshold": 2.0, **more,
@@ -72,18 +68,18 @@ def finds(monkeypatch: pytest.MonkeyPatch) -> Finds:
     return find
 
 
-def known() -> Library:
+def known():
     return session.application().originals.library
 
 
-def analyzed(jobs: Jobs, path: Path, *, fake: bool = True, owner: str = LOCAL) -> Job:
+def analyzed(jobs, path, *, fake=True, owner=LOCAL):
     """A result of a file, as if it had just been computed."""
     analysis = make_analysis(path, fake=fake).model_copy(update={"media": media.probe(path)})
     id = put(paths.data(), path, analysis, owner=owner)
     return session.application().find(OWNER, id)
 
 
-def looked_for(job: Job) -> Job:
+def looked_for(job):
     """The same after its original was looked for."""
     app = session.application()
     app.originals.enqueue_lookup(job)
@@ -92,28 +88,26 @@ def looked_for(job: Job) -> Job:
     return job
 
 
-def found_in_library(
-    jobs: Jobs, clips: dict[str, Path], finds: Finds, finding: Found, **more: Any
-) -> Job:
+def found_in_library(jobs, clips, finds, finding, **more):
     """The result of a copy of footage in the library, with what comparing them finds."""
     finds(finding, **more)
     known().add_folder(LOCAL, clips["press"].parent)
     return looked_for(analyzed(jobs, clips["shared"]))
 
 
-def banner(at: AppTest) -> str:
+def banner(at):
     """The words of the banner; empty without one."""
     found = re.findall(r'<p class="um-say"><b>(.*?)</b></p>.*?<p>(.*?)</p>', texts(at), re.DOTALL)
     assert len(found) <= 1
     return " | ".join(found[0]) if found else ""
 
 
-def head(at: AppTest) -> str:
+def head(at):
     found = re.search(r'<h2 class="um-verdict[^>]*>.*?</span><span>(.*?)</span></h2>', texts(at))
     return found[1]
 
 
-def today() -> str:
+def today():
     return f"{datetime.now(UTC):%-d %b %Y}"
 
 
@@ -181,8 +175,7 @@ def test_what_is_not_the_original_is_taken_back_and_stays_so(jobs, clips, finds)
     assert head(at) == "Inconclusive, leans manipulated" and banner(at) == ""
     assert "Detectors alone" not in texts(at) and "Nothing in your library" not in texts(at)
     looked_for(shared)
-    again = looked_for(analyzed(jobs, clips["shared"]))
-    for job in (shared, again):
+    for job in (shared, looked_for(analyzed(jobs, clips["shared"]))):
         at = page(a=job.key)
         assert head(at) == "Likely manipulated" and banner(at) == ""
         assert "Not the original" not in buttons(at)
@@ -321,7 +314,7 @@ def test_who_has_an_address_or_a_link_sees_the_finding_and_presses_nothing(
     assert jobs.store.analysis(LOCAL, shared.key).comparison is not None
 
 
-def step(at: AppTest) -> str:
+def step(at):
     """What the card says of comparing; empty where it says nothing of it."""
     found = re.findall(r'<div class="um-next">.*?<h3>(.*?)</h3><p>(.*?)</p>', texts(at))
     return next((f"{h} | {p}" for h, p in found if "ompare with" in h or "the original" in h), "")
@@ -371,7 +364,7 @@ def test_a_library_that_has_nothing_says_so_where_the_original_is_looked_for(
 
 
 @pytest.fixture
-def lookup(monkeypatch: pytest.MonkeyPatch) -> SimpleNamespace:
+def lookup(monkeypatch):
     """A lookup that runs until it is told to have ended."""
     task = SimpleNamespace(active=True, state=State.RUNNING)
     monkeypatch.setattr(Originals, "lookup", lambda self, person, job: task)

@@ -4,7 +4,6 @@ import io
 import threading
 from datetime import UTC, datetime
 from html import unescape
-from pathlib import Path
 from typing import Any
 from unittest.mock import Mock
 
@@ -17,12 +16,12 @@ from detector.decision import conformal
 from detector.decision.conformal import OwnCalibration
 from detector.models.registry import get_spec
 from detector.pipeline.initial_results import result
-from detector.schema.analysis import Analysis, Question, Settings
+from detector.schema.analysis import Question, Settings
 from service.application import SharedAnalyzer
 from service.context import LOCAL, Principal, PrincipalKind, Role, new_id
 from service.records.model import Preferences, State
 from service.storage.uploads import Upload
-from service.tasks.calibrations import CalibrationRequest, CalibrationTask
+from service.tasks.calibrations import CalibrationRequest
 from tests.support.pages import OWNER, button, come_as, press, run, texts
 from tests.support.result_sample import make_analysis
 from tests.support.tasks import ended
@@ -33,22 +32,22 @@ FACE = Question.MANIPULATION
 
 
 @pytest.fixture(autouse=True)
-def data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def data(tmp_path, monkeypatch):
     monkeypatch.setenv("UNMASK_DATA", str(tmp_path))
     return tmp_path
 
 
-def _page() -> None:
+def _page():
     from dashboard.pages.settings import view as settings
 
     settings.draw()
 
 
-def show() -> AppTest:
+def show():
     return run(AppTest.from_function(_page, default_timeout=PATIENT))
 
 
-def own(**changes: Any) -> OwnCalibration:
+def own(**changes):
     rng = np.random.default_rng(0)
     values: dict[str, Any] = {
         "id": "abc123",
@@ -125,13 +124,11 @@ def test_an_admin_elsewhere_changes_thresholds_and_names_no_folder(monkeypatch, 
 class Scorer:
     """Stands for the analyzer: a score from the clip's content, no network."""
 
-    def __init__(self) -> None:
+    def __init__(self):
         self.settings: list[Settings] = []
         self.wait: threading.Event | None = None
 
-    def analyze(
-        self, path: Path, settings: Settings, *, cancel: threading.Event | None = None
-    ) -> Analysis:
+    def analyze(self, path, settings, *, cancel=None):
         if self.wait:
             self.wait.wait(PATIENT)
         self.settings.append(settings)
@@ -143,23 +140,23 @@ class Scorer:
 
 
 @pytest.fixture
-def scorer(monkeypatch: pytest.MonkeyPatch) -> Scorer:
+def scorer(monkeypatch):
     made = Scorer()
     monkeypatch.setattr(SharedAnalyzer, "get", lambda self: made)
     return made
 
 
-def current() -> CalibrationTask | None:
+def current():
     return session.application().calibrations.current(LOCAL)
 
 
-def finish() -> CalibrationTask:
+def finish():
     run = current()
     assert run is not None
     return ended(run)
 
 
-def write_clips(folder: Path, count: int, different: int = 99) -> list[Path]:
+def write_clips(folder, count, different=99):
     """Files of `different` contents."""
     clips = [folder / f"{number}.mp4" for number in range(count)]
     for number, clip in enumerate(clips):
@@ -167,7 +164,7 @@ def write_clips(folder: Path, count: int, different: int = 99) -> list[Path]:
     return clips
 
 
-def start(clips: list[Path], uploads: Path | None = None) -> CalibrationTask:
+def start(clips, uploads=None):
     request = CalibrationRequest(clips, ["texture"], 0.05, "", uploads=uploads)
     return session.application().calibrations.start(request, LOCAL)
 

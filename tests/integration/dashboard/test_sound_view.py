@@ -2,7 +2,6 @@
 
 import csv
 import io
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -32,7 +31,7 @@ from tests.support.voice_sample import make_analysis, write_clip
 
 
 @pytest.fixture(scope="module")
-def clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def clip(tmp_path_factory):
     return write_clip(tmp_path_factory.mktemp("voice") / "message.wav")
 
 
@@ -89,7 +88,7 @@ def test_the_view_holds_what_was_heard_and_scored(clip):
     assert [(part["start"], part["end"]) for part in wave["spans"]] == [(1, 7), (8, 12)]
     drawn = {mark["css"]: mark["paths"] for mark in score["marks"]}
 
-    def levels(css: str) -> list[float]:
+    def levels(css):
         """The scores at which lines begin, read back from the lane's height."""
         return [round((path[0][1] * sound.SCORE - 2) / 88, 2) for path in drawn[css]]
 
@@ -121,7 +120,7 @@ def test_odds_of_a_voice_assume_clones_and_real_voices(clip):
 
 
 def test_what_came_of_its_trials_is_said_in_words_of_a_sound(clip):
-    def trial(name: str, title: str, score: float, label: Label) -> PerturbationResult:
+    def trial(name, title, score, label):
         return PerturbationResult(condition=name, title=title, probability=score, label=label)
 
     tried = Robustness(

@@ -46,8 +46,7 @@ def test_another_template_scale_or_tilt_would_be_noticed():
     for recipe in flips:
         crop = cut(FRAME, BOX, recipe, points)
         assert np.abs(crop.ravel()[at].astype(int) - expected).max() > 2, recipe
-    mirrored = [points[1], points[0], *points[2:]]
-    crop = cut(FRAME, BOX, ALIGNED, mirrored)
+    crop = cut(FRAME, BOX, ALIGNED, [points[1], points[0], *points[2:]])
     assert np.abs(crop.ravel()[at].astype(int) - expected).max() > 2
 
 

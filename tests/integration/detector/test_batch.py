@@ -13,7 +13,6 @@ import threading
 import time
 import zipfile
 from pathlib import Path
-from typing import Any
 
 import pytest
 from PIL import Image
@@ -36,7 +35,7 @@ QUICK = ["--models", "texture", "--frames", "3"]
 
 
 @pytest.fixture(scope="module")
-def clips(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def clips(tmp_path_factory):
     """Three clips, a picture and a copy of a clip."""
     from bench.clips import face_clip
 
@@ -48,14 +47,13 @@ def clips(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def lines(out: Path) -> list[dict[str, Any]]:
+def lines(out):
     return [json.loads(line) for line in (out / "results.jsonl").read_text("utf-8").splitlines()]
 
 
 def test_numbers_do_not_depend_on_the_batch(clips, tmp_path):
     settings = Settings(frames=6)
-    options = BatchOptions(settings=settings, parallel=4)
-    with BatchRun(tmp_path / "out", options) as batch:
+    with BatchRun(tmp_path / "out", BatchOptions(settings=settings, parallel=4)) as batch:
         tally = batch.run(read_source(clips).entries)
     assert (tally.analyzed, tally.found, tally.failed) == (4, 1, 0)
     alone = Analyzer()
@@ -113,7 +111,7 @@ def test_a_full_disk_stops_it_with_a_sentence_and_it_goes_on(tmp_path, monkeypat
     command = ["batch", str(source), "--out", str(out), "--parallel", "2", *QUICK]
     fsync, calls = os.fsync, 0
 
-    def full(fd: int) -> None:
+    def full(fd):
         nonlocal calls
         if os.readlink(f"/proc/self/fd/{fd}") == str(out / "results.jsonl"):
             calls += 1
@@ -143,7 +141,7 @@ def test_errors_are_listed_counted_and_tried_again_only_where_they_are_ours(
     (source / "text.mp4").write_text("this is not a video")
     analyze = Analyzer.analyze
 
-    def unlucky(self: Analyzer, path: Path, *given: Any, **named: Any) -> Analysis:
+    def unlucky(self, path, *given, **named):
         if path.name == "unlucky.mp4":
             raise RuntimeError("the moon")
         return analyze(self, path, *given, **named)

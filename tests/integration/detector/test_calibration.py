@@ -24,7 +24,7 @@ GOOD = Material(width=300, sharpness=300, compression=4.0, frames=32)
 FACE, WHOLE, VOICE = Question.MANIPULATION, Question.SYNTHESIS, Question.VOICE
 
 
-def gauss(rng: np.random.Generator, labels: np.ndarray, d: float) -> np.ndarray:
+def gauss(rng, labels, d):
     """Honest logits: two normals d apart with spread d; log odds equal the value itself."""
     return rng.normal(0, d, len(labels)) + np.where(labels == 1, d * d / 2, -d * d / 2)
 
@@ -169,15 +169,13 @@ def test_pooled_odds_are_the_true_ones():
         assert labels[inside].mean() == pytest.approx(p[inside].mean(), abs=0.03)
 
 
-def scores_of(labels: np.ndarray, names: np.ndarray, *logits: np.ndarray) -> HeldOutScores:
+def scores_of(labels, names, *logits):
     """Logits of a first and perhaps a second question, to both of which the labels answer."""
     given = dict(zip((FACE, WHOLE), logits, strict=False))
     return HeldOutScores(given, labels, dict.fromkeys(given, labels == 1), names)
 
 
-def held(
-    rng: np.random.Generator, sources: int, each: int, d: float, shift: float
-) -> HeldOutScores:
+def held(rng, sources, each, d, shift):
     """Clips of several sources; each source moves all its scores by a shift of its own."""
     names = np.repeat([f"s{i}" for i in range(sources)], each)
     labels = np.tile([0, 1], len(names) // 2)
@@ -241,20 +239,18 @@ def test_each_question_may_be_wrong_about_the_next_clip():
 
 
 def test_where_the_second_promise_cannot_be_kept_nothing_is_called_untouched():
-    rng = np.random.default_rng(0)
-    weak = operating_points.operate(held(rng, 12, 20, 0.4, 0.5))
+    weak = operating_points.operate(held(np.random.default_rng(0), 12, 20, 0.4, 0.5))
     assert not weak.targets_met and weak.limits[FACE][0] == -np.inf
     assert weak.elsewhere.alarms <= 0.05 and weak.elsewhere.missed == 0.0
 
 
 def test_no_sign_needs_every_question():
-    limits = {FACE: (-1.0, 1.0), WHOLE: (-1.0, 1.0)}
     said = operating_points.decisions(
         {
             FACE: np.array([-2.0, -2.0, -2.0, np.nan, 2.0]),
             WHOLE: np.array([-2.0, 0.0, 2.0, -2.0, np.nan]),
         },
-        limits,
+        {FACE: (-1.0, 1.0), WHOLE: (-1.0, 1.0)},
     )
     assert said.tolist() == [REAL, INCONCLUSIVE, FAKE, INCONCLUSIVE, FAKE]
 
@@ -266,7 +262,7 @@ def test_too_few_originals_call_nothing_manipulated():
     assert operating_points.by_alarms(few)[FACE][1] == np.inf
 
 
-def clips(rng: np.random.Generator, count: int = 160) -> list[Clip]:
+def clips(rng, count=160):
     """Two models of fake faces of any kind (one knows nothing) and one of generated heads."""
     out = []
     for i in range(count):

@@ -5,11 +5,9 @@ import socket
 import ssl
 import threading
 import time
-from collections.abc import Iterator
 from dataclasses import replace
 from ipaddress import ip_network
 
-import numpy as np
 import pytest
 
 from detector.errors import InputError, MediaError
@@ -18,17 +16,8 @@ from detector.links.cameras import CameraStream, parse
 from detector.links.relay import Relay, Target
 from tests.conftest import camera
 from tests.integration.service.test_webhooks import certificate
-from tests.support.cameras import SIZE, RtspHandler, listening, mjpeg, moved, rtsp, same, secrets_in
-from tests.support.links import (
-    PRIVATE,
-    PUBLIC,
-    Server,
-    redirect,
-    resolver,
-    serving,
-    small_internet,
-    whole,
-)
+from tests.support.cameras import SIZE, listening, mjpeg, moved, rtsp, same, secrets_in
+from tests.support.links import PRIVATE, PUBLIC, redirect, resolver, serving, small_internet, whole
 
 RULES = LinkRules(ports=None)
 NEWSROOM = replace(RULES, networks=(ip_network("127.0.0.1/32"),))
@@ -42,24 +31,22 @@ resolve = resolver(NAMES)
 
 
 @pytest.fixture(autouse=True)
-def _internet(monkeypatch: pytest.MonkeyPatch) -> None:
+def _internet(monkeypatch):
     small_internet(monkeypatch)
 
 
 @pytest.fixture
-def web() -> Iterator[Server]:
+def web():
     with serving(PUBLIC, {"/video": mjpeg()}) as server:
         yield server
 
 
-def stream_of(url: str, rules: LinkRules = RULES, **options: object) -> CameraStream:
+def stream_of(url, rules=RULES, **options):
     given = {"stop": threading.Event(), "resolve": resolve} | options
     return CameraStream(parse(url, rules), rules, **given)
 
 
-def watched(
-    url: str, rules: LinkRules = RULES, *, pictures: int = 3, **options: object
-) -> list[np.ndarray]:
+def watched(url, rules=RULES, *, pictures=3, **options):
     """The first pictures of a camera."""
     stop = threading.Event()
     out = []
@@ -70,7 +57,7 @@ def watched(
     return out
 
 
-def refused(url: str, rules: LinkRules = RULES, **options: object) -> InputError:
+def refused(url, rules=RULES, **options):
     with pytest.raises(InputError) as raised:
         watched(url, rules, **options)
     told = f"{raised.value.message} {raised.value.hint}"
@@ -149,8 +136,7 @@ def test_a_clouds_secrets_are_no_camera():
 
 def test_an_rtsp_camera_that_is_elsewhere_leads_nobody_there():
     with rtsp(PRIVATE) as inside:
-        to = inside.url(PRIVATE)
-        with rtsp(PUBLIC, say=moved(to)) as server:
+        with rtsp(PUBLIC, say=moved(inside.url(PRIVATE))) as server:
             assert refused(server.url("cam.example")).code == "link_redirects"
         assert not inside.came
 
@@ -169,7 +155,7 @@ def test_no_spelling_of_a_redirect_gets_through(line):
     with rtsp(PRIVATE) as inside:
         location = f"Location: {inside.url(PRIVATE)}\r\n\r\n".encode()
 
-        def say(handler: RtspHandler, method: str, headers: dict[str, str]) -> bytes | None:
+        def say(handler, method, headers):
             if method != "DESCRIBE":
                 return None
             cseq = f"CSeq: {headers['cseq']}\r\n".encode()
@@ -234,7 +220,7 @@ def test_a_lost_camera_is_called_again_and_looked_at_anew():
     with rtsp(PUBLIC) as server, rtsp(PRIVATE) as inside:
         asked: list[str] = []
 
-        def turning(host: str, port: int) -> list[str]:
+        def turning(host, port):
             asked.append(host)
             return [PUBLIC] if len(asked) < 3 else [PRIVATE]
 

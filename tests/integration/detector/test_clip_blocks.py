@@ -24,7 +24,7 @@ SPEC = registry.get_spec("clip")
 GENERATED = registry.get_spec("clip-generated")
 
 
-def pictures() -> np.ndarray:
+def pictures():
     """Waves and noise, uint8 [2, 224, 224, 3]: those that the goldens are of."""
     y, x = np.mgrid[0:224, 0:224]
     ways = ((1, 2, 0), (3, -1, 1), (-2, 1, 2))
@@ -34,7 +34,7 @@ def pictures() -> np.ndarray:
 
 
 @pytest.fixture(scope="module")
-def parts() -> tuple[dict[str, torch.Tensor], dict[str, torch.Tensor]]:
+def parts():
     """The trunk, and what was tuned, as they ship."""
     trunk, head = weights.resolve(SPEC)
     return clip_blocks.read_trunk(trunk), weights.load_state(head)
@@ -108,7 +108,7 @@ def test_the_generated_head_alone_speaks_in_its_file():
 LANDMARKS = [(140.0, 130.0), (190.0, 130.0), (165.0, 160.0), (145.0, 190.0), (186.0, 190.0)]
 
 
-def moved(points: list[tuple[float, float]], grow: float, x: float, y: float, turn: float = 0.0):
+def moved(points, grow, x, y, turn=0.0):
     """Landmarks turned about their mean, then scaled and shifted."""
     all_ = np.array(points)
     turned = np.array([[np.cos(turn), -np.sin(turn)], [np.sin(turn), np.cos(turn)]])
@@ -122,8 +122,7 @@ def test_an_upright_crop_follows_size_and_place_and_does_not_turn():
     turned = cut(stripes, box, SPEC.crop, moved(LANDMARKS, 1, 0, 0, 0.4)).astype(float)
     assert turned.std(0).mean() < 1 < turned.std(1).mean(), "the stripes still stand"
 
-    soft = cv2.GaussianBlur(pictures()[1], (0, 0), 3)
-    frame = cv2.resize(soft, (400, 400))
+    frame = cv2.resize(cv2.GaussianBlur(pictures()[1], (0, 0), 3), (400, 400))
     double = cv2.resize(frame, (800, 800), interpolation=cv2.INTER_CUBIC)
     one = cut(frame, box, SPEC.crop, LANDMARKS).astype(float)
     # Pixel centers of the doubled picture lie half a pixel further.

@@ -1,9 +1,7 @@
 """Shots, how much of a clip was looked at, and the closer look."""
 
 import threading
-from collections.abc import Callable
 from itertools import pairwise
-from pathlib import Path
 
 import cv2
 import numpy as np
@@ -16,7 +14,7 @@ from detector.decision import over_time as fusion
 from detector.errors import Canceled
 from detector.media import cuts
 from detector.messages.coverage import covered
-from detector.pipeline import CLOSER, Analyzer, Progress, coverage, estimate
+from detector.pipeline import CLOSER, Progress, coverage, estimate
 from detector.pipeline.closer import refine
 from detector.schema.analysis import Analysis, Coverage, Settings
 from tests.conftest import camera, write_clip
@@ -32,13 +30,13 @@ MOMENTS = 48
 """of a closer look"""
 
 
-def film(cuts: tuple[float, ...] = CUTS, fps: float = 10.0) -> Callable[[int], np.ndarray]:
+def film(cuts=CUTS, fps=10.0):
     """Frame number -> picture of a clip of several scenes: a face, and pictures without one."""
     face = camera(SIZE)
     scenes = [data.chelsea(), data.coffee(), data.rocket(), data.cat()[:, ::-1]]
     others = [cv2.resize(scene, SIZE, interpolation=cv2.INTER_AREA) for scene in scenes]
 
-    def picture(number: int) -> np.ndarray:
+    def picture(number):
         shot = sum(number / fps >= cut - 1e-6 for cut in cuts) - 1
         if shot % 2 == 0:
             return face(number)
@@ -48,20 +46,19 @@ def film(cuts: tuple[float, ...] = CUTS, fps: float = 10.0) -> Callable[[int], n
 
 
 @pytest.fixture(scope="module")
-def long_clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def long_clip(tmp_path_factory):
     path = tmp_path_factory.mktemp("clips") / "long.mp4"
     return write_clip(path, seconds=END, fps=10, size=SIZE, picture=film())
 
 
 @pytest.fixture(scope="module")
-def usual(analyzer: Analyzer, long_clip: Path) -> Analysis:
+def usual(analyzer, long_clip):
     return analyzer.analyze(long_clip)
 
 
 @pytest.mark.parametrize("thorough", [False, True])
 def test_shots_are_found_where_the_clip_cuts(long_clip, thorough):
-    about = media.probe(long_clip)
-    found = media.shots(long_clip, about, (0.0, END), 32, thorough=thorough)
+    found = media.shots(long_clip, media.probe(long_clip), (0.0, END), 32, thorough=thorough)
     assert [start for start, _ in found] == pytest.approx(list(CUTS), abs=0.3)
     assert found[-1][1] == pytest.approx(END)
     for (start, end), (following, _) in pairwise(found):
@@ -136,8 +133,7 @@ def test_every_shot_gets_a_moment_and_no_more_than_asked_for():
     assert media.with_every_shot(even, [(0.0, 10.0)], 5) == tuple(even)
     # More shots than moments: the longest ones first, and still no more than asked for.
     many = [(float(n), n + 0.5) for n in range(40)]
-    few = media.with_every_shot(even, many, 8)
-    assert len(few) == 8
+    assert len(media.with_every_shot(even, many, 8)) == 8
 
 
 def test_coverage_of_parts_and_pictures(long_clip):
@@ -170,8 +166,7 @@ def test_a_short_clip_is_looked_at_as_before(analyzer, make_clip):
     out = analyzer.analyze(path, Settings(frames=6))
     assert out.timestamps == pytest.approx([0.5, 1.5, 2.5, 3.5, 4.5, 5.5])
     assert (out.coverage.shots, out.coverage.shots_seen) == (2, 2)
-    old = out.model_dump(exclude={"coverage"})
-    assert Analysis.model_validate(old).coverage is None
+    assert Analysis.model_validate(out.model_dump(exclude={"coverage"})).coverage is None
 
 
 def test_moments_go_where_scores_move_or_are_high():
@@ -236,7 +231,7 @@ def test_a_closer_look_of_a_picture_is_a_look(analyzer, tmp_path):
 def test_a_closer_look_can_be_stopped(analyzer, long_clip, wanted):
     cancel = threading.Event()
 
-    def stop(progress: Progress) -> None:
+    def stop(progress):
         if progress.sampled >= wanted:
             cancel.set()
 
@@ -248,8 +243,7 @@ def test_a_closer_look_can_be_stopped(analyzer, long_clip, wanted):
 def test_a_moment_counts_for_the_time_it_stands_for(analyzer, long_clip):
     closer = Settings(sampling="closer", frames=40, models=ONE)
     out = analyzer.analyze(long_clip, closer, scores_only=True)
-    stands = fusion.stands_for(out)
-    assert len(stands) == len(out.timestamps)
+    assert len(fusion.stands_for(out)) == len(out.timestamps)
     assert fusion.stands_for(analyzer.analyze(long_clip, Settings(frames=8, models=ONE))) == []
     assert fusion.over_time([0.0, 4.0], [], "mean", [3.0, 1.0]) == 1.0
     # Ten looks at one second weigh as much as one look at it.

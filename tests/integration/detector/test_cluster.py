@@ -7,7 +7,6 @@ import subprocess
 import sys
 import tempfile
 import threading
-from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -17,10 +16,9 @@ from detector import media
 from detector.batch import BatchOptions, BatchRun, read_source
 from detector.cluster import ClusterAnalyzer, ClusterOptions, connection, transfer
 from detector.cluster import analyzer as cluster_analyzer
-from detector.cluster.pool import Member
 from detector.errors import Canceled, ClusterError, MediaError, UnmaskError, UsageError
 from detector.pipeline import Progress
-from detector.schema.analysis import Analysis, Settings
+from detector.schema.analysis import Settings
 from tests.support.footage import many
 from tests.support.samples import samples
 from tests.support.timeless import timeless
@@ -32,7 +30,7 @@ QUICK = Settings(models=["texture"], frames=3)
 Results = dict[Path, dict[str, Any]]
 
 
-def analyzed(*paths: Path, frames: int) -> Results:
+def analyzed(*paths, frames):
     """What one process says, which is over before a cluster begins: both would take the memory."""
     command = [sys.executable, "-m", "cli", "analyze", *map(str, paths), "--json", "-"]
     command += ["--frames", str(frames), "--device", "cpu"]
@@ -43,13 +41,13 @@ def analyzed(*paths: Path, frames: int) -> Results:
 
 
 @pytest.fixture(scope="module")
-def alone() -> Results:
+def alone():
     made = {sample.id: sample.path for sample in samples()}
     return analyzed(*(made[id] for id in ("manipulated", "picture")), frames=8)
 
 
 @pytest.fixture(scope="module")
-def cluster(alone: Results) -> Iterator[ClusterAnalyzer]:
+def cluster(alone):
     options = ClusterOptions("local", workers=2, cpus=0.5, isolate=True)
     with ClusterAnalyzer(options, device="cpu") as opened:
         opened.warm_up()
@@ -57,20 +55,20 @@ def cluster(alone: Results) -> Iterator[ClusterAnalyzer]:
 
 
 @pytest.fixture(scope="module")
-def clip() -> Path:
+def clip():
     from bench.clips import face_clip
 
     return face_clip(2, 320, 240, 25)
 
 
-def comparable(analysis: Analysis | dict[str, Any]) -> dict[str, Any]:
+def comparable(analysis):
     tree = timeless(analysis)
     # As many pictures as a second and a half is enough for are looked at.
     del tree["provenance"]["repeats"]
     return tree
 
 
-def ask(member: Member, question: Callable[[Any], int]) -> int:
+def ask(member, question):
     """Return a worker's answer."""
     import ray
 
@@ -78,22 +76,22 @@ def ask(member: Member, question: Callable[[Any], int]) -> int:
     return answer
 
 
-def pid(member: Member) -> int:
+def pid(member):
     return ask(member, lambda worker: os.getpid())
 
 
-def running(member: Member) -> int:
+def running(member):
     """Return how many analyses a worker is at."""
     return ask(member, lambda worker: len(worker._progress))
 
 
-def at_work(cluster: ClusterAnalyzer) -> list[Member]:
+def at_work(cluster):
     """The workers that have a call."""
     each = cluster.slots // 2
     return [m for m in cluster._pool._members if m.ready and m.free < each]
 
 
-def idle(cluster: ClusterAnalyzer) -> bool:
+def idle(cluster):
     members = cluster._pool._members
     return len(members) == 2 and sum(member.free for member in members) == cluster.slots
 
@@ -149,7 +147,7 @@ def test_progress_goes_forward_and_a_cancel_frees_the_worker(cluster):
     clip, cancel = face_clip(20, 320, 240, 25), threading.Event()
     seen: list[Progress] = []
 
-    def observe(progress: Progress) -> None:
+    def observe(progress):
         seen.append(progress)
         if len(seen) > 2:
             cancel.set()
@@ -209,7 +207,7 @@ def test_a_file_that_takes_worker_after_worker_with_it_is_given_up(cluster, monk
     pids = [pid(member) for member in cluster._pool._members]
     clip, ended = face_clip(20, 320, 240, 25), threading.Event()
 
-    def kill() -> None:
+    def kill():
         for _ in range(2):
             until(lambda: at_work(cluster))
             (member,) = at_work(cluster)
@@ -239,7 +237,7 @@ def test_a_cluster_of_this_computer_is_reached_from_nowhere_else(cluster):
     assert {host for host, _ in found} <= local, found
 
 
-def _processes(address: str) -> list[int]:
+def _processes(address):
     """All processes of this machine that name the cluster's session."""
     import ray
 
@@ -255,7 +253,7 @@ def _processes(address: str) -> list[int]:
     return pids
 
 
-def _listening(pids: list[int]) -> set[tuple[str, int]]:
+def _listening(pids):
     """Host, as the kernel writes it, and port of what processes listen on."""
     sockets = set()
     for pid in pids:

@@ -22,7 +22,7 @@ QUICK = ["--models", "texture", "--frames", "3"]
 SMALL = {**os.environ, "UNMASK_RAY_WORKERS": "2", "UNMASK_RAY_CPUS": "0.5"}
 
 
-def workers(driver: int) -> list[int]:
+def workers(driver):
     """The processes of the workers of a program's own cluster."""
     found = []
     for pid in descendants(driver):
@@ -37,7 +37,7 @@ def test_a_batch_on_a_cluster_of_its_own_outlives_a_worker_and_itself(tmp_path):
     command = [sys.executable, "-m", "cli", "batch", str(source), "--out", str(out), *QUICK]
     journal = out / "results.jsonl"
 
-    def count() -> int:
+    def count():
         return journal.read_bytes().count(b"\n") if journal.exists() else 0
 
     process = subprocess.Popen(
@@ -95,7 +95,7 @@ def test_who_answers_and_is_no_cluster_is_not_waited_for_long(monkeypatch):
             connection.join(address)
 
 
-def _answer(server: socket.socket) -> None:
+def _answer(server):
     """A web server of somebody's."""
     while True:
         try:

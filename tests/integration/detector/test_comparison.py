@@ -2,7 +2,6 @@
 
 import json
 import threading
-from pathlib import Path
 
 import cv2
 import numpy as np
@@ -10,11 +9,10 @@ import pytest
 import skimage.data
 
 from cli import main
-from detector import vision
 from detector.comparison import aligned, all_aligned, compare
 from detector.comparison.align import stretches, time_path
 from detector.errors import Canceled
-from detector.schema.comparison import Comparison, ComparisonFinding, SharedStretch
+from detector.schema.comparison import Comparison, ComparisonFinding
 from tests.support.portrait import (
     FPS,
     FRAMES,
@@ -36,7 +34,7 @@ FONT = cv2.FONT_HERSHEY_SIMPLEX
 CROP = slice(px(20), px(380)), slice(px(60), px(460))
 
 
-def said(copy: Path, original: Path, mtcnn: vision.FaceDetector) -> Comparison:
+def said(copy, original, mtcnn):
     return compare(copy, original, detector=mtcnn)
 
 
@@ -153,15 +151,14 @@ def test_a_caption_is_another_edit_and_has_a_place(original, tmp_path, mtcnn):
 
 
 @pytest.fixture(scope="module")
-def takes(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
+def takes(tmp_path_factory):
     folder = tmp_path_factory.mktemp("takes")
     return [write(folder / f"{seed}.mp4", take(seed)) for seed in (1, 2, 3)]
 
 
 @pytest.mark.parametrize(("one", "other"), [(0, 1), (1, 2)])
 def test_another_take_of_the_same_scene_accuses_no_face(takes, mtcnn, one, other):
-    result = said(takes[one], takes[other], mtcnn)
-    assert result.finding is ComparisonFinding.NOT_SAME_FOOTAGE
+    assert said(takes[one], takes[other], mtcnn).finding is ComparisonFinding.NOT_SAME_FOOTAGE
 
 
 def test_where_the_head_alone_moves_its_way_tells_the_takes_apart(tmp_path, mtcnn):
@@ -210,13 +207,12 @@ def test_the_command_says_it_in_words_json_and_status(tmp_path, capsys):
     shown = capsys.readouterr().out
     assert "Same footage, nothing differs." in shown
     assert "byte by byte" in shown
-    result = Comparison.model_validate(json.loads(target.read_text()))
-    assert result.identical
+    assert Comparison.model_validate(json.loads(target.read_text())).identical
     assert json.loads(target.read_text())["sentence"] == "Same footage, nothing differs"
     assert main(["compare", str(original), str(tmp_path / "missing.mp4")]) == 2
 
 
-def followed(shown: list[int], fps: float) -> list[SharedStretch]:
+def followed(shown, fps):
     """Match a copy that shows these of 200 frames, and return its stretches."""
     rng = np.random.default_rng(0)
     originals = np.cumsum(rng.normal(0, 3, (200, 50)), axis=0)

@@ -1,6 +1,5 @@
 """Two pictures that have nothing in common but how a face moves in them, made and read as files."""
 
-from pathlib import Path
 from threading import Event
 
 import cv2
@@ -20,7 +19,7 @@ SIZE = 320
 CENTER = (160, 150)
 
 
-def person(*, driven: bool) -> tuple[np.ndarray, np.ndarray]:
+def person(*, driven):
     """The portrait's head; or another one made of it by warping, lit from elsewhere, another scene
     about it."""
     head = cv2.resize(skimage.data.astronaut()[20:240, 110:330], (SIZE, SIZE))
@@ -37,7 +36,7 @@ def person(*, driven: bool) -> tuple[np.ndarray, np.ndarray]:
     return np.clip(cv2.GaussianBlur(head, (0, 0), 1.6) * light, 0, 255).astype(np.uint8), scene
 
 
-def film(path: Path, seed: int, *, driven: bool) -> Path:
+def film(path, seed, *, driven):
     """Write a head that nods and turns, whose lower face moves in it, each as the seed says."""
     head, scene = person(driven=driven)
     rng = np.random.default_rng(seed)
@@ -65,7 +64,7 @@ def film(path: Path, seed: int, *, driven: bool) -> Path:
 
 
 @pytest.fixture(scope="module")
-def films(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+def films(tmp_path_factory):
     folder = tmp_path_factory.mktemp("films")
     return {
         "original": film(folder / "original.mp4", 1, driven=False),
@@ -102,8 +101,7 @@ def test_of_a_scene_that_was_drawn_anew_the_movement_is_told_beside_its_moments(
     assert (found.finding, found.reason) == (ComparisonFinding.SAME_MOVEMENT, "other_shapes")
     assert found.movement is not None and found.moments, "its moments can be looked at as well"
     assert not found.accuses
-    pages = pair_pdf(collect_pair(found, copy, films["original"]))
-    assert pages.startswith(b"%PDF")
+    assert pair_pdf(collect_pair(found, copy, films["original"])).startswith(b"%PDF")
 
 
 def test_another_face_that_moves_otherwise_is_not(films):

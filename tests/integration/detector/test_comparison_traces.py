@@ -1,8 +1,6 @@
 """Which of two files is the younger, by what they say of themselves: files really written."""
 
 import os
-from pathlib import Path
-from typing import BinaryIO
 
 import av
 import numpy as np
@@ -22,7 +20,7 @@ CAMERA = {"make": "Canon", "model": "EOS R5"}
 SIZE = (256, 192)
 
 
-def film(path: Path, *, camera: bool = False, crf: int | None = None, **tags: str) -> Path:
+def film(path, *, camera=False, crf=None, **tags):
     """A second of a portrait under a moving camera, encoded by x264 where a rate factor is given;
     as a camera writes it (or an FFmpeg that is told to be silent), or as FFmpeg does."""
     options = {"movflags": "use_metadata_tags"} | ({"fflags": "+bitexact"} if camera else {})
@@ -42,14 +40,14 @@ def film(path: Path, *, camera: bool = False, crf: int | None = None, **tags: st
     return path
 
 
-def told(copy: Path, original: Path) -> Generation:
+def told(copy, original):
     """What is told where neither sizes nor bits tell."""
     abouts = [media.probe(path).model_copy(update={"bit_rate": None}) for path in (copy, original)]
     read = file_traces.read_traces(copy, abouts[0]), file_traces.read_traces(original, abouts[1])
     return generation(abouts[0], abouts[1], SpaceAlignment(), 0.0, read)
 
 
-def both_ways(younger: Path, older: Path, code: str) -> Generation:
+def both_ways(younger, older, code):
     """What is told, the same whichever is called the copy."""
     found, turned = told(younger, older), told(older, younger)
     assert [(h.code, h.younger) for h in found.hints] == [(code, "copy")]
@@ -90,8 +88,7 @@ def test_what_a_program_wrote_is_younger_than_what_a_camera_did(tmp_path):
 
 def test_a_camera_s_name_that_a_program_kept_makes_nothing_older(tmp_path):
     kept = film(tmp_path / "1.mov", **CAMERA)
-    about = media.probe(kept)
-    traces = file_traces.read_traces(kept, about)
+    traces = file_traces.read_traces(kept, media.probe(kept))
     assert traces.camera and traces.writer == "FFmpeg"
     assert told(kept, film(tmp_path / "2.mov")).hints == []
     assert both_ways(kept, film(tmp_path / "3.mov", camera=True), "rewritten").younger == "copy"
@@ -105,7 +102,7 @@ def test_a_rate_factor_is_said_and_decides_nothing_alone(tmp_path):
     assert told(film(tmp_path / "3.mov", crf=21), fine).hints == []
 
 
-def still(path: Path, quality: int, tags: dict[int, str]) -> Path:
+def still(path, quality, tags):
     exif = Image.Exif()
     exif.update(tags)
     Image.fromarray(skimage.data.astronaut()).save(path, quality=quality, exif=exif)
@@ -159,7 +156,7 @@ def test_a_trusted_signature_of_a_camera_proves_which_one_is_the_copy(
 ):  # fmt: skip
     signed, other = film(tmp_path / "1.mov"), film(tmp_path / "2.mov")
 
-    def read(file: BinaryIO) -> Credential:
+    def read(file):
         if not os.path.samestat(os.fstat(file.fileno()), signed.stat()):
             return Credential()
         return Credential(state=state, sources=sources, ingredients=ingredients)

@@ -2,7 +2,6 @@
 watermark, in fields, mixed from frame to frame, as a part of a report."""
 
 from itertools import pairwise
-from pathlib import Path
 
 import cv2
 import numpy as np
@@ -10,9 +9,7 @@ import pytest
 from skimage import data
 
 from bench.copies import CopyOptions, write_copy
-from detector import vision
 from detector.messages import comparison as words
-from detector.schema.comparison import Comparison
 from tests.integration.detector.test_comparison import said
 from tests.support.portrait import FPS, FRAMES, HALF, altered, footage
 
@@ -22,13 +19,13 @@ WAYS = ("vignette", "fade", "watermark", "fields", "mixed", "curve", "hue")
 """`fields` are two frames line by line, `mixed` has a mixture between any two frames."""
 
 
-def handed_on(path: Path, frames: list, way: str) -> Path:
+def handed_on(path, frames, way):
     fps = 2 * FPS if way == "mixed" else FPS
     changed = [recolored(frame, way) for frame in edited(frames, way)]
     return write_copy(path / f"{way}.mp4", changed, fps, CopyOptions(crf=22))
 
 
-def edited(frames: list, way: str) -> list:
+def edited(frames, way):
     if way == "fade":  # from black and to it
         slow, last = 0.3 * len(frames), len(frames) - 1
         shares = [min(1.0, i / slow, (last - i) / slow) for i in range(len(frames))]
@@ -51,7 +48,7 @@ def edited(frames: list, way: str) -> list:
     return frames
 
 
-def recolored(rgb: np.ndarray, way: str) -> np.ndarray:
+def recolored(rgb, way):
     rng = np.random.default_rng(3)
     height, width = rgb.shape[:2]
     if way == "vignette":
@@ -86,13 +83,10 @@ def test_what_was_done_to_all_of_it_accuses_no_face(way, original, tmp_path, mtc
 @pytest.mark.parametrize("way", ["vignette", "fade", "watermark", "fields", "curve"])
 def test_a_face_is_found_under_it(way, original, tmp_path, mtcnn):
     frames = altered(footage()[: FRAMES if way == "fade" else HALF], mtcnn, "face")
-    result = said(handed_on(tmp_path, frames, way), original, mtcnn)
-    assert result.finding == "face_differs"
+    assert said(handed_on(tmp_path, frames, way), original, mtcnn).finding == "face_differs"
 
 
-def part_of_a_report(
-    folder: Path, original: Path, mtcnn: vision.FaceDetector, part: str
-) -> Comparison:
+def part_of_a_report(folder, original, mtcnn, part):
     frames = footage()[:HALF]
     frames = altered(frames, mtcnn, part) if part else frames
     result = said(handed_on(folder, frames, "report"), original, mtcnn)

@@ -26,7 +26,7 @@ FACE, WHOLE = Question.MANIPULATION, Question.SYNTHESIS
 pytestmark = pytest.mark.usefixtures("data")
 
 
-def made(clips: list[dict[Question, float]], **changes: object) -> OwnCalibration:
+def made(clips, **changes):
     values: dict[str, object] = {
         "id": "abc123",
         "created": datetime(2026, 11, 20, tzinfo=UTC),
@@ -106,7 +106,7 @@ def test_cuts_of_a_few_recordings_promise_less():
 ONE = model("one").identity
 
 
-def with_own(high: float, **models: str | None) -> Analysis:
+def with_own(high, **models):
     made = analysis([track("A", with_scores(*[0.75] * 5))])
     made.ensembles[FACE].own = OwnThreshold(
         high=high, rate=0.05, clips=40, sources=3, domain="phone",
@@ -159,8 +159,7 @@ def test_a_threshold_of_the_calibrated_models_is_found_beside_one_that_was_not_m
     for stored, found in (([ours], ours), ([both], both), ([ours, both], both)):
         kept = [made(clips, id=str(len(ids)), models={FACE: ids}) for ids in stored]
         store = ThresholdStore(calibrations=kept)
-        own = initial_results.ensembles([one, gend], store, [FACE])[FACE].own
-        assert own.models == found
+        assert initial_results.ensembles([one, gend], store, [FACE])[FACE].own.models == found
     only = ThresholdStore(calibrations=[made(clips, models={FACE: both})])
     assert initial_results.ensembles([one], only, [FACE])[FACE].own is None
 

@@ -5,7 +5,6 @@ import io
 import json
 import tomllib
 import zipfile
-from collections.abc import Sequence
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -23,11 +22,10 @@ from detector.evaluation import baselines, evaluate, metrics, runs, scores, tabl
 from detector.evaluation.evaluate import FileSelection, limited, report
 from detector.evaluation.labels import Item
 from detector.evaluation.methods import family, question
-from detector.evaluation.report import ENSEMBLE, KindReport, Report
+from detector.evaluation.report import ENSEMBLE, Report
 from detector.evaluation.scores import Scored, Scoring, score_files
 from detector.evaluation.tallies import Column, couples_of, figure_of, paired_ranking, reliability
 from detector.models import registry
-from detector.models.base import ModelSpec
 from detector.perturbation.conditions import NONE, Condition
 from detector.schema.analysis import Question
 from detector.training.recipe import read_recipe
@@ -36,28 +34,20 @@ from tests.conftest import write_clip
 ROOT = Path(__file__).resolve().parents[3]
 
 
-def drawn(seed: int, files: int = 80) -> tuple[np.ndarray, np.ndarray]:
+def drawn(seed, files=80):
     """Scores with ties, and labels."""
     rng = np.random.default_rng(seed)
     labels = np.tile([0, 1], files // 2)
     return np.round(rng.normal(labels * 1.2, 1.0), 1), labels
 
 
-def item(name: str, label: int, group: str, source: str = "a/b", kind: str = "video") -> Item:
+def item(name, label, group, source="a/b", kind="video"):
     return Item(Path(name), name, label, kind, "face swap" if label else "none", group, source)
 
 
 def scored(
-    name: str,
-    label: int,
-    logit: float | None,
-    *,
-    group: str = "",
-    source: str = "s",
-    method: str = "face swap",
-    model: float | None = None,
-    sharpness: float | None = 1.0,
-) -> Scored:
+    name, label, logit, *, group="", source="s", method="face swap", model=None, sharpness=1.0
+):
     p = None if logit is None else float(expit(np.array(logit)))
     verdict = "NOT_APPLICABLE" if p is None else "FAKE" if p > 0.7 else "REAL" if p < 0.3 else "X"
     asked = question(method) if label else Question.MANIPULATION
@@ -178,7 +168,7 @@ def test_groups_move_together():
     assert copied.high - copied.low == pytest.approx(alone.high - alone.low, abs=0.02)
 
 
-def made(seed: int = 0) -> list[Scored]:
+def made(seed=0):
     """Twenty originals with a swap of each, ten talking heads, two lost files."""
     rng = np.random.default_rng(seed)
     files = []
@@ -192,7 +182,7 @@ def made(seed: int = 0) -> list[Scored]:
 
 
 @pytest.fixture(scope="module")
-def full() -> KindReport:
+def full():
     """Of the made files, beside one published model and under one condition."""
     files = made()
     worse = [
@@ -280,7 +270,7 @@ def test_pairs_need_one_original():
     assert couples_of(files) == [(3, 4)]
 
 
-def written_up(kind: KindReport, **more: object) -> Report:
+def written_up(kind, **more):
     software = {"version": "1", "python": "3", "torch": "2", "device": "cpu", "backend": "x"}
     return Report(
         labels="made.csv", created="2026-01-01T00:00:00Z", software=software, frames=32,
@@ -308,8 +298,7 @@ def test_a_report_can_be_read_by_people_and_programs(full, tmp_path):
         row["table"] for row in rows
     }
     for name in ("reliability-video.svg", "risk-video.svg"):
-        drawing = ElementTree.fromstring(written[name].read_text())
-        assert drawing.attrib["role"] == "img"
+        assert ElementTree.fromstring(written[name].read_text()).attrib["role"] == "img"
     dots = written["reliability-video.svg"].read_text().count(' fake">')
     assert dots == sum(len(a.calibration.bars) for a in full.answers)
 
@@ -407,7 +396,7 @@ def test_families_of_methods(method, kind):
 
 
 @pytest.fixture(scope="module")
-def labeled(tmp_path_factory: pytest.TempPathFactory, astronaut: np.ndarray) -> Path:
+def labeled(tmp_path_factory, astronaut):
     """Two pictures, two clips, and two files that are no picture."""
     folder = tmp_path_factory.mktemp("labeled")
     rows = [["file", "label", "group", "source", "method"]]
@@ -471,7 +460,7 @@ def test_an_evaluation_is_a_run_for_mlflow_where_one_is_asked_for(labeled, tmp_p
     assert {"image.f1", "image.ece", "image.texture.auc"} <= set(figures)
 
 
-def real_picture(labeled: Path) -> list[Item]:
+def real_picture(labeled):
     return [item(str(labeled.parent / "real.png"), 0, "one", kind="image")]
 
 
@@ -488,7 +477,7 @@ def test_a_stopped_run_goes_on(labeled, tmp_path, monkeypatch):
     done: list[str] = []
     real = scores._analyze
 
-    def watch(item: Item, *rest: object) -> object:
+    def watch(item, *rest):
         done.append(item.file.name)
         return real(item, *rest)
 
@@ -517,7 +506,7 @@ def test_a_stopped_run_goes_on(labeled, tmp_path, monkeypatch):
     assert done[7:] == ["fake.png"]
 
 
-def changeable(id: str, monkeypatch: pytest.MonkeyPatch) -> ModelSpec:
+def changeable(id, monkeypatch):
     """A model's entry in a manifest of this test's own."""
     known = registry.manifest().model_copy(deep=True)
     monkeypatch.setattr(registry, "manifest", lambda: known)
@@ -584,11 +573,11 @@ def test_people_of_training_are_kept_apart(tmp_path, monkeypatch):
     )
     out: dict[str, list[str]] = {}
 
-    def score(items: list[Item], **_: object) -> list[Scored]:
+    def score(items, **_):
         out["scored"] = [i.name for i in items]
         return [scored(i.name, i.label, float(i.label), group=i.group) for i in items]
 
-    def apart(items: list[Item], trained: list[Item], **_: object) -> tuple[list[Item], str]:
+    def apart(items, trained, **_):
         out["asked"] = [i.name for i in items]
         out["trained"] = [i.name for i in trained]
         return items[2:], "Two left out."
@@ -642,7 +631,7 @@ def test_the_first_file_that_is_missing_ends_it(tmp_path, monkeypatch):
     assert len(read) == 2, "b.mp4 was not asked for"
 
 
-def pictures(*names: str) -> bytes:
+def pictures(*names):
     """A ZIP of pictures without a face."""
     packed = io.BytesIO()
     with zipfile.ZipFile(packed, "w") as archive:
@@ -661,7 +650,7 @@ def test_a_zip_is_evaluated_as_a_csv_is(listed, tmp_path, monkeypatch, capsys):
             archive.writestr("set/labels.csv", "file,label\na.png,real\nb.png,fake\nc.png,fake\n")
     there: list[bool] = []
 
-    def score(items: Sequence[Item], **_: object) -> list[Scored]:
+    def score(items, **_):
         there.extend(item.file.is_file() for item in items)
         return [scored(item.name, item.label, float(item.label)) for item in items]
 

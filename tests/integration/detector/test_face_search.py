@@ -1,7 +1,5 @@
 """Where faces are looked for: the same boxes as by a search everywhere, and nobody overlooked."""
 
-from collections.abc import Sequence
-
 import numpy as np
 import pytest
 
@@ -64,27 +62,27 @@ class Seen:
 
     name = "seen"
 
-    def __init__(self) -> None:
+    def __init__(self):
         self.here: list[Detection] = []
         self.asked = ""
 
-    def detect(self, rgb: np.ndarray, min_face: int) -> list[Detection]:
+    def detect(self, rgb, min_face):
         self.asked += "E"
         return list(self.here)
 
-    def follow(self, rgb: np.ndarray, min_face: int, faces: Sequence[Detection]) -> list[Detection]:
+    def follow(self, rgb, min_face, faces):
         self.asked += "f"
         centers = [face.box[0] + face.box[2] for face in faces]
         return [f for f in self.here if min(abs(f.box[0] + f.box[2] - c) for c in centers) < 60]
 
 
 @pytest.fixture
-def seen() -> Seen:
+def seen():
     return Seen()
 
 
 @pytest.fixture
-def search(seen: Seen) -> FaceSearch:
+def search(seen):
     return FaceSearch(seen, 40)
 
 
@@ -131,17 +129,14 @@ def test_who_is_lost_is_searched_everywhere_at_once(seen, search):
     assert seen.asked == "EfEfEf"
 
 
-def test_one_face_does_not_stand_for_two(seen, search):
-    seen.here = [face_at(100), face_at(120)]
+@pytest.mark.parametrize(
+    ("before", "after", "frame", "asked"),
+    [((100, 120), (110,), ROOM, "EfE"), ((100,), (100, 220), ELSEWHERE, "EE")],
+    ids=["one face does not stand for two", "after a cut"],
+)
+def test_everywhere_is_searched_anew(seen, search, before, after, frame, asked):
+    seen.here = [face_at(x) for x in before]
     search.find(0.0, ROOM)
-    seen.here = [face_at(110)]
-    assert search.find(0.04, ROOM) == seen.here
-    assert seen.asked == "EfE"
-
-
-def test_after_a_cut_everywhere_is_searched(seen, search):
-    seen.here = [face_at(100)]
-    search.find(0.0, ROOM)
-    seen.here = [face_at(100), face_at(220)]
-    assert search.find(0.04, ELSEWHERE) == seen.here
-    assert seen.asked == "EE"
+    seen.here = [face_at(x) for x in after]
+    assert search.find(0.04, frame) == seen.here
+    assert seen.asked == asked

@@ -14,7 +14,7 @@ from detector.errors import UsageError
 from detector.models import registry
 from detector.models.base import CropRecipe
 from detector.models.pictures import fit
-from detector.schema.analysis import Point, ReasonCode
+from detector.schema.analysis import ReasonCode
 from detector.vision import Detection
 from detector.vision.mtcnn import _suppress
 from detector.vision.quality import BLURRED, pose
@@ -24,11 +24,11 @@ WIDTH = 85.0
 CENTER = (225.0, 118.0)
 
 
-def portrait() -> np.ndarray:
+def portrait():
     return data.astronaut()
 
 
-def head(width: float, *, person: int = 0) -> np.ndarray:
+def head(width, *, person=0):
     """A head with a face `width` px wide in its middle; persons differ in hue and side."""
     patch = portrait()[18:218, 145:305]
     patch = (patch, patch[:, ::-1, [1, 0, 2]], patch[..., [2, 1, 0]])[person]
@@ -37,14 +37,14 @@ def head(width: float, *, person: int = 0) -> np.ndarray:
     return cv2.resize(np.ascontiguousarray(patch), size, interpolation=way)
 
 
-def scene(size: tuple[int, int], *, tone: int = 120) -> np.ndarray:
+def scene(size, *, tone=120):
     """A plain room, lighter to the right."""
     width, height = size
     row = np.linspace(tone - 30, tone + 30, width)
     return np.repeat(np.tile(row, (height, 1))[..., None], 3, axis=2).astype(np.uint8)
 
 
-def put(frame: np.ndarray, patch: np.ndarray, center: Point) -> None:
+def put(frame, patch, center):
     """Paste, cut off at the frame's edges."""
     height, width = patch.shape[:2]
     x, y = round(center[0] - width / 2), round(center[1] - height / 2)
@@ -54,7 +54,7 @@ def put(frame: np.ndarray, patch: np.ndarray, center: Point) -> None:
         target[:] = patch[top : top + target.shape[0], left : left + target.shape[1]]
 
 
-def shot(size: tuple[int, int], *heads: tuple[Point, np.ndarray], tone: int = 120) -> np.ndarray:
+def shot(size, *heads, tone=120):
     """A room with heads around these points, the later ones in front."""
     frame = scene(size, tone=tone)
     for center, patch in heads:
@@ -62,16 +62,16 @@ def shot(size: tuple[int, int], *heads: tuple[Point, np.ndarray], tone: int = 12
     return frame
 
 
-def middle(face: Detection) -> Point:
+def middle(face):
     x0, y0, x1, y1 = face.box
     return (x0 + x1) / 2, (y0 + y1) / 2
 
 
-def width_of(face: Detection) -> float:
+def width_of(face):
     return face.box[2] - face.box[0]
 
 
-def face_at(x: float, y: float = 100.0, width: float = 60.0, confidence: float = 1.0) -> Detection:
+def face_at(x, y=100.0, width=60.0, confidence=1.0):
     """A frontal face at a place."""
     height = width * 1.3
     five = [(-0.25, -0.12), (0.25, -0.12), (0.0, 0.08), (-0.2, 0.27), (0.2, 0.27)]
@@ -234,8 +234,7 @@ def test_a_frame_too_small_for_a_face(mtcnn, size):
 
 @pytest.mark.parametrize("width", [40, 60, 120, 300])
 def test_a_face_of_any_size_in_a_large_frame(mtcnn, width):
-    frame = shot((1280, 720), ((900, 330), head(width)))
-    (face,) = mtcnn.detect(frame, 40)
+    (face,) = mtcnn.detect(shot((1280, 720), ((900, 330), head(width))), 40)
     assert middle(face) == pytest.approx((900, 330), abs=0.15 * width)
     assert width_of(face) == pytest.approx(width, rel=0.2)
 
@@ -298,10 +297,10 @@ def test_unknown_detector_names_the_known():
 
 
 class Middle:
-    def __init__(self, device: str) -> None:
+    def __init__(self, device):
         self.device = device
 
-    def detect(self, rgb: np.ndarray, min_face: int) -> list[Detection]:
+    def detect(self, rgb, min_face):
         return [face_at(rgb.shape[1] / 2, rgb.shape[0] / 2)]
 
 
@@ -335,7 +334,7 @@ def test_each_problem_is_named(mtcnn):
     frame = portrait()
     (face,) = mtcnn.detect(frame, 40)
 
-    def problem(picture: np.ndarray, min_face: int = 40) -> ReasonCode | None:
+    def problem(picture, min_face=40):
         return vision.assess(picture, face, min_face).problem
 
     assert problem(frame, 90) is ReasonCode.FACE_TOO_SMALL
@@ -357,7 +356,7 @@ def test_soft_compressed_and_dim_faces_pass(mtcnn):
 def test_yaw_is_signed_and_blind_to_tilt(tilt):
     cos, sin = math.cos(math.radians(tilt)), math.sin(math.radians(tilt))
 
-    def turned(nose: float) -> tuple[Point, ...]:
+    def turned(nose):
         five = [(-20, -15), (20, -15), (nose, 5), (-16, 28), (16, 28)]
         return tuple((100 + x * cos - y * sin, 100 + x * sin + y * cos) for x, y in five)
 
@@ -372,7 +371,7 @@ def test_yaw_is_signed_and_blind_to_tilt(tilt):
 def test_turned_away_and_bent_heads():
     frame = portrait()
 
-    def problem(*five: Point) -> ReasonCode | None:
+    def problem(*five):
         at = tuple((225 + x, 118 + y) for x, y in five)
         return vision.assess(frame, Detection((183, 62, 268, 175), at, 1.0), 40).problem
 
@@ -397,9 +396,7 @@ def test_yaw_of_a_mirrored_face_is_mirrored(mtcnn):
     assert vision.assess(mirrored, other, 40).yaw == pytest.approx(-yaw, abs=0.12)
 
 
-def follow(
-    mtcnn: vision.FaceDetector, frames: list[np.ndarray], step: float, min_face: int = 40
-) -> dict[int, dict[int, Detection]]:
+def follow(mtcnn, frames, step, min_face=40):
     """Number of a person -> look -> face, through real detections."""
     tracker = vision.Tracker()
     people: dict[int, dict[int, Detection]] = {}

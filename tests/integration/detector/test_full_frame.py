@@ -7,15 +7,14 @@ from threading import Event, Lock
 import numpy as np
 import pytest
 import torch
-from torch import Tensor
 
 from detector import media
 from detector.models import registry
-from detector.models.base import CropRecipe, Image, Model, ModelSpec
+from detector.models.base import CropRecipe, Model
 from detector.pipeline import initial_results
 from detector.pipeline.batching import DynamicBatcher
 from detector.pipeline.bounded_queue import CancellationToken
-from detector.pipeline.modalities import EXTRACTORS, Extraction, Extractor
+from detector.pipeline.modalities import EXTRACTORS, Extractor
 from detector.pipeline.options import RunOptions
 from detector.pipeline.planning import plan
 from detector.pipeline.scoring import ScoreItem, ScoreStage
@@ -25,22 +24,22 @@ from tests.support import specs
 FRAMES, STRIDE = 8, 4
 
 
-def spec(id: str, kind: str, crop: CropRecipe, **fields: object) -> ModelSpec:
+def spec(id, kind, crop, **fields):
     return specs.spec(id, id=id, title=id, kind=kind, files=[], crop=crop, **fields)
 
 
 class Bright(Model):
     """Says how bright the middle row of what it is given is; notes what it is given."""
 
-    def __init__(self, spec: ModelSpec) -> None:
+    def __init__(self, spec):
         super().__init__(spec)
         self.seen: list[tuple[int, ...]] = []
 
-    def preprocess(self, picture: Image) -> Tensor:
+    def preprocess(self, picture):
         self.seen.append(np.shape(picture))
         return torch.tensor(np.asarray(picture, np.float32).mean() / 255 - 0.5)
 
-    def forward(self, batch: Tensor) -> Tensor:
+    def forward(self, batch):
         return batch
 
 
@@ -57,19 +56,17 @@ SPECS = {
 
 
 @pytest.fixture
-def models(monkeypatch: pytest.MonkeyPatch) -> dict[str, Bright]:
+def models(monkeypatch):
     made = {id: (BrightClip if s.kind == "clip" else Bright)(s) for id, s in SPECS.items()}
     before = registry.load_model
-
-    def load(id: str, **settings: object) -> Model:
-        return made.get(id) or before(id, **settings)
-
     monkeypatch.setattr(registry, "choose", lambda ids: [SPECS[id] for id in ids])
-    monkeypatch.setattr(registry, "load_model", load)
+    monkeypatch.setattr(
+        registry, "load_model", lambda id, **more: made.get(id) or before(id, **more)
+    )
     return made
 
 
-def empty(number: int) -> np.ndarray:
+def empty(number):
     """A frame without a face that grows brighter."""
     return np.full((120, 160, 3), min(255, 40 + 2 * number), np.uint8)
 
@@ -116,8 +113,7 @@ def test_without_such_a_model_no_face_is_no_score(analyzer, make_clip, monkeypat
 
 def test_windows_slide_over_a_long_clip_by_frames_of_the_file(analyzer, make_clip, models):
     path = make_clip(size=(160, 120), seconds=8, fps=20, picture=empty)
-    out = analyzer.analyze(path, Settings(frames=8, models=["clips"]))
-    (track,) = out.judged
+    (track,) = analyzer.analyze(path, Settings(frames=8, models=["clips"])).judged
     assert len(track.spans) == 4
     for window in track.spans:
         # Eight frames, each the fourth of 20 a second.
@@ -164,7 +160,7 @@ def test_networks_score_side_by_side_and_each_in_order(monkeypatch, cores, front
     running, most, order = set[str](), [0], dict[str, list[int]](first=[], second=[])
 
     class Slow(Bright):
-        def score(self, batch: np.ndarray) -> np.ndarray:
+        def score(self, batch):
             assert self.spec.id not in running, "a network is one thread's at a time"
             running.add(self.spec.id)
             most.append(len(running))
@@ -210,11 +206,11 @@ class Tones(Extractor):
 
     modality, reads = Modality.VOICE, True
 
-    def __init__(self, run: Extraction) -> None:
+    def __init__(self, run):
         super().__init__(run)
         self._spans: list[SpanSegment] = []
 
-    def read(self) -> None:
+    def read(self):
         for number in range(4):
             span = SpanSegment(start=number / 2, end=(number + 1) / 2)
             ids = tuple(spec.id for spec in self._run.specs)
@@ -223,10 +219,10 @@ class Tones(Extractor):
                 self._spans.append(span)
             self._run.submit(ScoreItem(Modality.VOICE, ids, span, sound))
 
-    def expected(self) -> int:
+    def expected(self):
         return len(self._spans)
 
-    def subjects(self, *, partial: bool) -> list[Subject]:
+    def subjects(self, *, partial):
         spans = [span.model_copy(deep=True) for span in self._spans if span.logits]
         return [
             Subject(
@@ -239,7 +235,7 @@ class Tones(Extractor):
 class Loud(Bright):
     """Says how loud a sound is."""
 
-    def score(self, batch: np.ndarray) -> np.ndarray:
+    def score(self, batch):
         self.seen.append(batch.shape)
         return batch.mean(1)
 

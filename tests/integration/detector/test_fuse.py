@@ -1,7 +1,5 @@
 """`unmask train fuse`: two small networks become a third, which the Models page shows."""
 
-from pathlib import Path
-
 import cv2
 import pytest
 import skimage.data
@@ -21,7 +19,7 @@ NAME = "dfb_meso4"
 
 
 @pytest.fixture
-def parents(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+def parents(tmp_path, monkeypatch):
     """Two networks of one architecture, added as one's own."""
     monkeypatch.setenv("UNMASK_DATA", str(tmp_path / "data"))
     generator = torch.Generator().manual_seed(5)
@@ -39,7 +37,7 @@ def parents(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
 
 @pytest.fixture
-def labelled(tmp_path: Path) -> Path:
+def labelled(tmp_path):
     """Four originals and four blurred fakes."""
     for number in range(4):
         picture = skimage.data.astronaut()[0:280, 80 + number : 400 + number, ::-1]

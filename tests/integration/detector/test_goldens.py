@@ -1,8 +1,6 @@
 """Every published detector on a CNN, held against its original: see `golden.py`."""
 
 import re
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -14,7 +12,6 @@ from detector import vision
 from detector.errors import WeightsError
 from detector.explain import ways
 from detector.models import dry_run, registry
-from detector.models.base import Image, Model
 from detector.models.network import normalize
 from detector.models.pictures import fit
 from tests.support.golden import FOLDER, Golden, near, picture
@@ -35,13 +32,13 @@ LIKE_ANOTHER = {"selimsef_b7", "sbi_efficientnetb4", "dfb_efficientnetb4", "dfb_
 """Their score and heatmap come about as in the rest of their family."""
 
 
-def save(path: Path, state: dict[str, Any], *, key: str | None = None, prefix: str = "") -> Path:
+def save(path, state, *, key=None, prefix=""):
     """Write weights as a training script would."""
     state = {prefix + name: tensor for name, tensor in state.items()}
     return written({key: state, "epoch": 3} if key else state, path)
 
 
-def files(golden: Golden, folder: Path) -> list[Path]:
+def files(golden, folder):
     """The golden's weights as they are published."""
     state = golden.state()
     if golden.id == "capsule_forensics_v2":  # torchvision's trunk has a file of its own
@@ -57,7 +54,7 @@ def files(golden: Golden, folder: Path) -> list[Path]:
     return [save(folder / "weights.pth", state, key=key, prefix=prefix)]
 
 
-def shown(golden: Golden, model: Model, name: str) -> Image:
+def shown(golden, model, name):
     """The picture that the original prepared: the whole of it, or the face in a given box."""
     boxes = golden.data["preprocess"].get("boxes (x0,y0,x1,y1)")
     whole = picture(name)
@@ -65,7 +62,7 @@ def shown(golden: Golden, model: Model, name: str) -> Image:
 
 
 @pytest.fixture(scope="module", params=IDS)
-def case(request: pytest.FixtureRequest, tmp_path_factory: Any) -> Iterator[tuple[Golden, Model]]:
+def case(request, tmp_path_factory):
     """A golden, and the model that the loader makes of its file."""
     golden = Golden(request.param)
     saved = files(golden, tmp_path_factory.mktemp("golden"))
@@ -75,7 +72,7 @@ def case(request: pytest.FixtureRequest, tmp_path_factory: Any) -> Iterator[tupl
         path.unlink()
 
 
-def far(logits: Tensor, wanted: list) -> float:
+def far(logits, wanted):
     """The largest deviation, relative to the largest logit."""
     expected = torch.tensor(wanted)
     assert logits.shape == expected.shape

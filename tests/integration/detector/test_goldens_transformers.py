@@ -3,12 +3,11 @@
 import gc
 import json
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 import torch
 from safetensors.torch import save_file
@@ -16,7 +15,6 @@ from torch import Tensor
 
 from detector.explain import cam
 from detector.models import registry
-from detector.models.base import Model
 from tests.support.golden import Golden, clip, near, picture
 from tests.support.golden import save as written
 
@@ -27,25 +25,25 @@ LOGITS = 1e-4
 State = dict[str, Tensor]
 
 
-def safetensors(state: State, folder: Path) -> Path:
+def safetensors(state, folder):
     save_file(state, folder / "model.safetensors")
     return folder / "model.safetensors"
 
 
-def wrapped(key: str = "", prefix: str = "", **company: Any) -> Callable[[State, Path], Path]:
+def wrapped(key="", prefix="", **company):
     """As training scripts save: the weights under a key, beside other things."""
 
-    def save(state: State, folder: Path) -> Path:
+    def save(state, folder):
         named: dict[str, Any] = {prefix + name: tensor for name, tensor in state.items()}
         return written({key: named, **company} if key else named, folder / "weights.pth")
 
     return save
 
 
-def beside_its_config(**config: Any) -> Callable[[State, Path], Path]:
+def beside_its_config(**config):
     """As the hub's repositories do."""
 
-    def save(state: State, folder: Path) -> Path:
+    def save(state, folder):
         (folder / "config.json").write_text(json.dumps({"model_type": "videomae", **config}))
         return safetensors(state, folder)
 
@@ -66,11 +64,11 @@ SAVED: dict[str, Callable[[State, Path], Path]] = {
 
 
 @pytest.fixture
-def load(tmp_path: Path) -> Iterator[Callable[..., Model]]:
+def load(tmp_path):
     """load(id, path or paths), let go after the test with its gigabyte of files."""
     ids = []
 
-    def loaded(id: str, path: Path | list[Path]) -> Model:
+    def loaded(id, path):
         ids.append(id)
         return registry.load_model(id, weights=path)
 
@@ -82,11 +80,11 @@ def load(tmp_path: Path) -> Iterator[Callable[..., Model]]:
         path.unlink()
 
 
-def golden(id: str) -> Golden:
+def golden(id):
     return Golden(f"transformers/{id}")
 
 
-def inputs(original: Golden, model: Model, shown: Callable[[str], np.ndarray]) -> list[Tensor]:
+def inputs(original, model, shown):
     """All inputs, prepared as the original prepares them."""
     found = [model.preprocess(shown(name))[None] for name in original.inputs]
     for x, wanted in zip(found, original.inputs.values(), strict=True):
@@ -94,7 +92,7 @@ def inputs(original: Golden, model: Model, shown: Callable[[str], np.ndarray]) -
     return found
 
 
-def held(model: Model, x: Tensor, wanted: list[dict[str, Any]]) -> None:
+def held(model, x, wanted):
     """What the network makes of each of `x` is what the original made of it."""
     found = model.forward(x)
     expected = torch.tensor([output["logits"][0] for output in wanted])
@@ -105,7 +103,7 @@ def held(model: Model, x: Tensor, wanted: list[dict[str, Any]]) -> None:
     assert model.p_fake(found).tolist() == pytest.approx(scores, abs=1e-5)
 
 
-def explained(model: Model, crop: np.ndarray, *shape: int) -> None:
+def explained(model, crop, *shape):
     maps = cam.draw(model, crop[None])
     assert maps.shape == (1, *shape)
     assert maps.min() >= 0 and maps.max() == pytest.approx(1)

@@ -18,7 +18,7 @@ GOLDEN: dict[str, Any] = json.loads(
 IDS = {"AASIST": "aasist", "AASIST-L": "aasist:l"}
 
 
-def sounds() -> list[np.ndarray]:
+def sounds():
     """The golden's inputs before they are brought to length: its formula, `input`."""
     t = np.arange(100_000) / 16_000
     chirp = 0.3 * np.sin(2 * np.pi * (120 * t + 40 * t * t))

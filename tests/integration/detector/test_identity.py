@@ -12,11 +12,11 @@ from detector.evaluation.labels import Item
 from detector.signals import auxiliary
 
 
-def item(name: str, label: int = 0, group: str = "") -> Item:
+def item(name, label=0, group=""):
     return Item(Path(name), name, label, "image", "m", group or name, "s")
 
 
-def at(degrees: float) -> np.ndarray:
+def at(degrees):
     """A direction in the plane: the cosine of two is that of the angle between them."""
     radians = np.deg2rad(degrees)
     return np.array([np.cos(radians), np.sin(radians)])

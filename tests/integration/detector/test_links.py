@@ -5,10 +5,7 @@ import ssl
 import threading
 import time
 import zlib
-from collections.abc import Iterator
 from dataclasses import replace
-from pathlib import Path
-from typing import BinaryIO
 
 import pytest
 
@@ -21,8 +18,6 @@ from tests.support.links import (
     PNG,
     PRIVATE,
     PUBLIC,
-    Handler,
-    Server,
     endless,
     redirect,
     resolver,
@@ -39,36 +34,32 @@ resolve = resolver(NAMES)
 
 
 @pytest.fixture(autouse=True)
-def _links_on(monkeypatch: pytest.MonkeyPatch) -> None:
+def _links_on(monkeypatch):
     monkeypatch.setenv("UNMASK_LINKS", "1")
     monkeypatch.delenv("UNMASK_OFFLINE", raising=False)
     small_internet(monkeypatch)
 
 
 @pytest.fixture
-def web() -> Iterator[Server]:
+def web():
     with serving(PUBLIC, {"/a%20clip.png": whole(PICTURE)}) as server:
         yield server
 
 
 @pytest.fixture
-def inside() -> Iterator[Server]:
+def inside():
     with serving(PRIVATE, {"/secret.png": whole(PICTURE)}) as server:
         yield server
 
 
-def refused(
-    url: str, rules: LinkRules = RULES, target: BinaryIO | None = None, **options: object
-) -> InputError:
+def refused(url, rules=RULES, target=None, **options):
     with pytest.raises(InputError) as raised:
         fetch(url, target or io.BytesIO(), rules, **{"resolve": resolve} | options)
     assert raised.value.message.endswith(".")
     return raised.value
 
 
-def fetched(
-    url: str, tmp_path: Path, rules: LinkRules = RULES, **options: object
-) -> tuple[str, bytes]:
+def fetched(url, tmp_path, rules=RULES, **options):
     with (tmp_path / "file").open("w+b") as target:
         link = fetch(url, target, rules, **{"resolve": resolve} | options)
         content = target.read()
@@ -76,9 +67,7 @@ def fetched(
     return link.name, content
 
 
-def disk_refused(
-    tmp_path: Path, url: str, rules: LinkRules = RULES, **options: object
-) -> InputError:
+def disk_refused(tmp_path, url, rules=RULES, **options):
     """As `refused`, with a real file: what is looked into has one."""
     with (tmp_path / "file").open("w+b") as target:
         return refused(url, rules, target, **options)
@@ -221,7 +210,7 @@ def test_redirects_have_an_end(web):
 
 
 def test_the_body_of_a_redirect_is_not_read(web, tmp_path):
-    def flood(handler: Handler) -> None:
+    def flood(handler):
         handler.begin(302, Location="/a%20clip.png")
         while True:
             handler.wfile.write(b"x" * 65536)
@@ -237,7 +226,7 @@ def test_a_name_that_changes_its_address_gains_nothing(web, inside, monkeypatch,
     monkeypatch.setitem(NAMES, "turns.example", [])
     inside.answers["/a%20clip.png"] = whole(PICTURE)
 
-    def changing(host: str, port: int) -> list[str]:
+    def changing(host, port):
         return told.pop(0) if host == "turns.example" else resolve(host, port)
 
     url = web.url("turns.example", "/a%20clip.png")
@@ -267,7 +256,7 @@ def test_a_server_that_drips_is_left(web, tmp_path):
 
 
 def test_a_server_that_drips_its_headers_is_left_too(web):
-    def drip(handler: Handler) -> None:
+    def drip(handler):
         handler.wfile.write(b"HTTP/1.1 200 OK\r\n")
         while True:
             handler.wfile.write(b"X-More: 1\r\n")
@@ -287,7 +276,7 @@ def test_a_server_that_says_nothing_is_left(web):
 
 
 def test_a_resolver_that_hangs_costs_no_more_than_the_deadline(web):
-    def hanging(host: str, port: int) -> list[str]:
+    def hanging(host, port):
         web.left.wait(60)
         return []
 
@@ -369,7 +358,7 @@ def test_a_certificate_is_that_of_the_name_though_the_address_is_called(
 
 
 def test_who_looks_on_can_stop_it(web, tmp_path):
-    def stop(done: int, total: int) -> None:
+    def stop(done, total):
         assert total == len(PICTURE)
         raise InputError(f"Stopped after {done}.")
 

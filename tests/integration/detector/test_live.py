@@ -4,9 +4,7 @@ import io
 import json
 import threading
 import time
-from collections.abc import Callable, Iterator
 from dataclasses import replace
-from pathlib import Path
 from typing import ClassVar
 
 import cv2
@@ -17,7 +15,7 @@ import torch
 
 from cli import main
 from cli.live import _Console
-from detector import live, media, samples
+from detector import live, media
 from detector.decision.session import LEAST, WINDOW
 from detector.errors import MediaError, ModelError, UsageError
 from detector.live import recapture, schedule
@@ -28,7 +26,7 @@ from detector.models import registry
 from detector.models.base import Model
 from detector.schema.analysis import Analysis, Label, Modality, Thresholds
 from tests.conftest import write_clip
-from tests.support.links import PRIVATE, Answer, Handler, Server, serving
+from tests.support.links import PRIVATE, serving
 from tests.support.live_world import FAKE, REAL, SIDE, MadeDetector, MadeModel, made, picture
 from tests.support.waiting import PATIENT, until
 
@@ -36,7 +34,7 @@ FPS = 25.0
 
 
 @pytest.fixture(autouse=True)
-def says_no_sign(monkeypatch: pytest.MonkeyPatch) -> None:
+def says_no_sign(monkeypatch):
     """Thresholds under which every word can be said, whatever ships today."""
     limits = Thresholds(low=0.3, high=0.8)
     known = registry.manifest()
@@ -51,36 +49,28 @@ def says_no_sign(monkeypatch: pytest.MonkeyPatch) -> None:
 class Clock:
     """Virtual time."""
 
-    def __init__(self) -> None:
+    def __init__(self):
         self.now = 0.0
 
-    def __call__(self) -> float:
+    def __call__(self):
         return self.now
 
 
-def made_engine(
-    *models: str, load: Callable[[str], Model] | None = None, **options: object
-) -> live.LiveEngine:
+def made_engine(*models, load=None, **options):
     """Made faces and models, and no threads where none are asked for."""
     given = {"workers": 0, "detector": MadeDetector(), "load": load or made()} | options
     return live.LiveEngine(list(models), **given)
 
 
 @pytest.fixture
-def engine() -> Iterator[live.LiveEngine]:
+def engine():
     """Made faces and models, no threads, a clock that follows the frames."""
     engine = made_engine("texture", "clip", clock=Clock())
     yield engine
     engine.close()
 
 
-def feed(
-    engine: live.LiveEngine,
-    session: live.LiveSession,
-    seconds: float,
-    frame: np.ndarray | Callable[[float], np.ndarray],
-    start: float = 0.0,
-) -> list[live.LiveState]:
+def feed(engine, session, seconds, frame, start=0.0):
     """Push frames of some seconds and do the work; the state after each."""
     states = []
     for n in range(int(seconds * FPS)):
@@ -92,15 +82,14 @@ def feed(
     return states
 
 
-def words(states: list[live.LiveState]) -> list[Label]:
+def words(states):
     """The words in order, without repeats."""
     said = [state.reading.label for state in states]
     return [label for i, label in enumerate(said) if i == 0 or said[i - 1] is not label]
 
 
 def test_a_switch_changes_the_label_within_the_window(engine):
-    session = engine.open()
-    states = feed(engine, session, 18, lambda t: REAL if t < 8 else FAKE)
+    states = feed(engine, engine.open(), 18, lambda t: REAL if t < 8 else FAKE)
     early, unsure = Label.NOT_APPLICABLE, Label.INCONCLUSIVE
     assert words(states) == [early, unsure, Label.REAL, unsure, Label.FAKE]
     first = next(s.time for s in states if s.reading.label is Label.FAKE)
@@ -159,7 +148,7 @@ def test_the_record_says_what_was_shown_last(engine, seconds, gone):
 class Contrary(MadeModel):
     """Says the contrary of what the tint says."""
 
-    def log_odds_of(self, wanted: np.ndarray) -> np.ndarray:
+    def log_odds_of(self, wanted):
         return -wanted
 
 
@@ -169,7 +158,7 @@ class Contrary(MadeModel):
     ids=["untouched", "suspicious", "two"],
 )
 def test_box_and_card_say_one_number_of_one_face(people):
-    def load(id: str) -> Model:
+    def load(id):
         return (Contrary if id == "clip-generated" else MadeModel)(registry.get_spec(id))
 
     engine = made_engine("texture", "clip-generated", load=load, clock=Clock())
@@ -195,13 +184,12 @@ def test_box_and_card_say_one_number_of_one_face(people):
     ids=["dark", "bright", "blurred"],
 )
 def test_a_poor_picture_is_named_and_not_judged(engine, change, code):
-    def poor(rgb: np.ndarray) -> np.ndarray:
+    def poor(rgb):
         changed = change(rgb)
         changed[160:164, 240:244] = (255, 0, 255)
         return changed
 
-    session = engine.open()
-    state = feed(engine, session, 3, poor(REAL))[-1]
+    state = feed(engine, engine.open(), 3, poor(REAL))[-1]
     assert [hint.code for hint in state.hints] == [code] and state.hints[0].blocking
     assert state.faces[0].label is Label.NOT_APPLICABLE and state.faces[0].probability is None
     assert state.rates.scored == 0 and state.reading.probability is None
@@ -209,8 +197,7 @@ def test_a_poor_picture_is_named_and_not_judged(engine, change, code):
 
 
 def test_where_no_face_ever_came_the_reading_says_so(engine):
-    session = engine.open()
-    states = feed(engine, session, 6, lambda t: picture() if t < 4 else REAL)
+    states = feed(engine, engine.open(), 6, lambda t: picture() if t < 4 else REAL)
     at = {round(s.time, 2): s.reading for s in states}
     assert at[1.0].text == "Starting."
     assert at[2.4].label is at[3.8].label is Label.NOT_APPLICABLE
@@ -237,8 +224,7 @@ def test_no_face_for_two_seconds_is_said_and_ends_the_reading(engine):
 
 def test_more_faces_than_are_judged_are_counted(engine):
     crowd = [(20 + 200 * i, 20 + 180 * j, -1.0) for i in range(3) for j in range(2)]
-    session = engine.open(live.LiveSettings(most_faces=4))
-    state = feed(engine, session, 2, picture(*crowd))[-1]
+    state = feed(engine, engine.open(live.LiveSettings(most_faces=4)), 2, picture(*crowd))[-1]
     hint = next(h for h in state.hints if h.code is live.HintCode.TOO_MANY)
     assert hint.text.startswith("6 faces are in view; the 4 largest") and not hint.blocking
     assert len(state.faces) == 6
@@ -246,8 +232,7 @@ def test_more_faces_than_are_judged_are_counted(engine):
 
 
 def test_people_are_told_apart_and_the_most_suspicious_comes_first(engine):
-    session = engine.open()
-    state = feed(engine, session, 5, picture((40, 160, -1.0), (400, 160, 1.0)))[-1]
+    state = feed(engine, engine.open(), 5, picture((40, 160, -1.0), (400, 160, 1.0)))[-1]
     assert [face.id for face in state.faces] == ["B", "A"]
     assert state.faces[0].label is Label.FAKE and state.faces[1].label is Label.REAL
     assert state.reading.person == "B"
@@ -275,7 +260,7 @@ def test_a_raised_alarm_ends_with_the_session(engine):
 
 
 def test_no_alarm_is_raised_by_what_may_decide_nothing(engine):
-    def load(id: str) -> Model:
+    def load(id):
         if id == "clip":
             raise ModelError("CLIP is not on this computer.")
         return MadeModel(registry.get_spec(id))
@@ -287,7 +272,7 @@ def test_no_alarm_is_raised_by_what_may_decide_nothing(engine):
 
 
 def test_a_threshold_that_nobody_measured_or_chose_raises_no_alarm(engine):
-    def watched(above: float | None) -> live.LiveState:
+    def watched(above):
         settings = live.LiveSettings(models=("texture",), alarm_above=above)
         return feed(engine, engine.open(settings), 7, FAKE)[-1]
 
@@ -295,7 +280,7 @@ def test_a_threshold_that_nobody_measured_or_chose_raises_no_alarm(engine):
     assert [alarm.kind for alarm in watched(0.9).alarms] == ["manipulated"]
 
 
-def workers() -> list[threading.Thread]:
+def workers():
     return [t for t in threading.enumerate() if t.name.startswith("unmask-live")]
 
 
@@ -332,7 +317,7 @@ def test_push_never_waits_and_the_newest_frame_wins():
 def test_viewers_are_isolated_and_share_the_models():
     loads: list[str] = []
 
-    def load(id: str) -> Model:
+    def load(id):
         loads.append(id)
         return shared.setdefault(id, made()(id))
 
@@ -359,13 +344,13 @@ def test_turns_are_fair_whatever_one_viewer_costs():
     from detector.live.pool import Pool
 
     class Viewer:
-        def __init__(self, cost: float) -> None:
+        def __init__(self, cost):
             self.cost, self.turns = cost, 0
 
-        def waiting(self) -> list[str]:
+        def waiting(self):
             return ["work"]
 
-        def work(self, kind: str) -> None:
+        def work(self, kind):
             self.turns += 1
             clock.now += self.cost
 
@@ -385,10 +370,10 @@ def test_a_turn_has_no_helpers_once_one_before_it_has_loaded_torch():
     threads: list[int] = []
 
     class Viewer:
-        def waiting(self) -> list[str]:
+        def waiting(self):
             return ["load", "score"][len(threads) : len(threads) + 1]
 
-        def work(self, kind: str) -> None:
+        def work(self, kind):
             threads.append(torch.get_num_threads())
             torch.set_num_threads(4)  # as who imports it finds it
 
@@ -433,7 +418,7 @@ def test_closing_frees_threads_frames_and_places():
 
 def test_a_crash_in_a_model_leaves_the_others(engine, caplog):
     class Broken(MadeModel):
-        def score(self, batch: np.ndarray) -> np.ndarray:
+        def score(self, batch):
             raise RuntimeError("broken")
 
     known = engine._load
@@ -453,12 +438,11 @@ def test_a_crash_in_a_model_leaves_the_others(engine, caplog):
 
 
 def test_a_model_that_is_not_here_is_named(engine):
-    def load(id: str) -> Model:
+    def load(id):
         raise ModelError(f"{id} is not on this computer.")
 
     engine._load = load
-    session = engine.open()
-    state = feed(engine, session, 1, REAL)[-1]
+    state = feed(engine, engine.open(), 1, REAL)[-1]
     notes = [m.note for m in state.models]
     assert notes == ["texture is not on this computer.", "clip is not on this computer."]
     with pytest.raises(UsageError, match="no model"):
@@ -496,7 +480,7 @@ class OfFullFrames(MadeModel):
 
     shapes: ClassVar[set[tuple[int, ...]]] = set()
 
-    def score(self, batch: np.ndarray) -> np.ndarray:
+    def score(self, batch):
         self.shapes.add(batch.shape)
         return np.full(len(batch), 3.0, np.float32)
 
@@ -504,7 +488,7 @@ class OfFullFrames(MadeModel):
 def test_full_frames_are_no_faces_live_either():
     ids = ["texture", "univfd_clip_l14"]
 
-    def load(id: str) -> Model:
+    def load(id):
         return (MadeModel if id == "texture" else OfFullFrames)(registry.get_spec(id))
 
     engine = made_engine(*ids, load=load)
@@ -541,15 +525,13 @@ def test_boxes_move_between_searches(engine):
 
 
 def test_the_overlay_says_each_label_by_more_than_color(engine):
-    session = engine.open()
-    state = feed(engine, session, 5, FAKE)[-1]
+    state = feed(engine, engine.open(), 5, FAKE)[-1]
     plain = live.Style(colors=dict.fromkeys(Label, (200, 200, 200)))  # a picture in grey
     drawn = {}
     for label in Label:
         face = replace(state.faces[0], label=label, problem=None)
-        picture = live.draw(FAKE, replace(state, faces=(face,)), plain, time=state.time)
-        drawn[label] = picture
-        assert picture.shape == FAKE.shape and (picture != FAKE).any()
+        drawn[label] = live.draw(FAKE, replace(state, faces=(face,)), plain, time=state.time)
+        assert drawn[label].shape == FAKE.shape and (drawn[label] != FAKE).any()
     x0, _, x1, y1 = (round(edge) for edge in state.faces[0].box)
     edges = {label: (p[y1 - 2, x0:x1] == 200).all(-1).mean() for label, p in drawn.items()}
     assert edges[Label.FAKE] == 1.0
@@ -560,8 +542,7 @@ def test_the_overlay_says_each_label_by_more_than_color(engine):
 
 
 def test_the_overlay_mirrors_scales_and_is_quick(engine):
-    session = engine.open()
-    state = feed(engine, session, 4, picture((100, 160, 1.0)))[-1]
+    state = feed(engine, engine.open(), 4, picture((100, 160, 1.0)))[-1]
     frame = picture((100, 160, 1.0))
     mirrored = live.draw(frame, state, time=state.time, mirror=True)
     orange = np.array(live.Style().colors[state.faces[0].label])
@@ -631,13 +612,13 @@ def test_a_session_without_a_face_is_one_too(engine):
     assert "no face" in analysis.verdict.reasons[0].text
 
 
-def frames_of(path: Path, start: float, seconds: float) -> list[np.ndarray]:
+def frames_of(path, start, seconds):
     info = media.probe(path)
     times = [start + n / FPS for n in range(int(seconds * FPS))]
     return [frame.rgb for frame in media.decode(path, info, times, notes=[])]
 
 
-def watched(engine: live.LiveEngine, frames: list[np.ndarray]) -> list[live.LiveState]:
+def watched(engine, frames):
     """Return the state of a new session after each frame."""
     session = engine.open()
     engine.drain()
@@ -717,7 +698,7 @@ def test_a_real_clip_that_becomes_a_fake_one(shared):
     engine.close()
 
 
-def short_clip(gallery: dict[str, samples.Sample], folder: Path, seconds: float) -> Path:
+def short_clip(gallery, folder, seconds):
     """The beginning of a manipulated sample as MPEG-TS, which can be watched as it comes."""
     frames = frames_of(gallery["manipulated"].path, 2.0, seconds)
     return write_clip(
@@ -744,7 +725,7 @@ def test_the_command_watches_a_file(gallery, tmp_path, capsys):
 
 
 def test_an_interrupt_ends_with_what_was_seen(gallery, tmp_path, capsys, monkeypatch):
-    def frames() -> Iterator[tuple[float, np.ndarray]]:
+    def frames():
         for n, rgb in enumerate(frames_of(gallery["manipulated"].path, 2.0, 0.8)):
             yield n / FPS, rgb
         raise KeyboardInterrupt
@@ -784,11 +765,11 @@ def test_impossible_options_are_refused(options, capsys):
     assert options[0] in capsys.readouterr().err
 
 
-def breaks_off(clip: Path) -> Answer:
+def breaks_off(clip):
     """Send a clip without saying how long it is, and half of it the first time."""
     data = clip.read_bytes()
 
-    def answer(handler: Handler) -> None:
+    def answer(handler):
         handler.begin(Content_Type="video/mp2t")
         part = data[: len(data) // 2] if len(handler.server.came) == 1 else data
         for start in range(0, len(part), 4096):
@@ -799,7 +780,7 @@ def breaks_off(clip: Path) -> Answer:
 
 
 @pytest.fixture
-def server(gallery, tmp_path) -> Iterator[Server]:
+def server(gallery, tmp_path):
     clip = short_clip(gallery, tmp_path, 2.0)
     with serving(PRIVATE, {"/live.ts": breaks_off(clip)}) as started:
         yield started

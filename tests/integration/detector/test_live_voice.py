@@ -1,6 +1,5 @@
 """A microphone beside a camera: sound in, what is said of it out, and nothing of it kept."""
 
-from collections.abc import Iterator
 from itertools import pairwise
 
 import av
@@ -22,7 +21,7 @@ RATE = 48_000
 SPEAKING = made.speech(12.5)
 
 
-def frames(sound: np.ndarray) -> Iterator[av.AudioFrame]:
+def frames(sound):
     """Float [n] at 16 kHz as a browser sends it: 20 ms of stereo at 48 kHz at a time."""
     wide = np.clip(signal.resample_poly(sound, 3, 1) * 32_768, -32_768, 32_767).astype(np.int16)
     for at in range(0, len(wide) - 959, 960):
@@ -35,14 +34,14 @@ def frames(sound: np.ndarray) -> Iterator[av.AudioFrame]:
 class Mic:
     """A microphone and the engine that hears it, in one thread."""
 
-    def __init__(self, model: Loud) -> None:
+    def __init__(self, model):
         self.pool = Pool(0)
         self.voice = LiveVoice([model.spec], self.pool, lambda id: model)
         self.voice._ensembles = {Question.VOICE: MEASURED}
         self.pool.add(self.voice)
         self.time = 0.0
 
-    def say(self, sound: np.ndarray) -> None:
+    def say(self, sound):
         for frame in frames(sound):
             self.time += 0.02
             self.voice.push(frame, self.time)
@@ -50,7 +49,7 @@ class Mic:
                 pass
 
 
-def mic(logit: float = 0.0) -> Mic:
+def mic(logit=0.0):
     return Mic(Loud(ModelSpec.model_validate(SPEC | CALIBRATED), logit))
 
 

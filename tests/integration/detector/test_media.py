@@ -8,7 +8,6 @@ import socket
 import struct
 import threading
 import zlib
-from collections.abc import Callable
 from fractions import Fraction
 from pathlib import Path
 
@@ -21,7 +20,7 @@ from skimage import data
 
 from detector import media as room
 from detector.errors import Canceled, MediaError, UsageError
-from detector.media import Frame, container, decode, frame_at, open_media, plan, probe, safe_name
+from detector.media import container, decode, frame_at, open_media, plan, probe, safe_name
 from detector.media.stream import Stream
 from detector.media.video import decode_video
 from detector.schema.analysis import Media, Settings
@@ -31,11 +30,11 @@ from tests.support import speech
 BITS = 10
 
 
-def numbered(size: tuple[int, int]) -> Callable[[int], np.ndarray]:
+def numbered(size):
     """Pictures that carry their own number as black and white bars."""
     width, height = size
 
-    def picture(number: int) -> np.ndarray:
+    def picture(number):
         bars = np.array([255 * (number >> bit & 1) for bit in range(BITS)], dtype=np.uint8)
         row = np.repeat(bars, width // BITS)
         row = np.pad(row, (0, width - len(row)))
@@ -44,7 +43,7 @@ def numbered(size: tuple[int, int]) -> Callable[[int], np.ndarray]:
     return picture
 
 
-def number_in(frame: Frame) -> int:
+def number_in(frame):
     bar = frame.rgb.shape[1] // BITS
     middles = [bit * bar + bar // 2 for bit in range(BITS)]
     return sum(
@@ -52,17 +51,16 @@ def number_in(frame: Frame) -> int:
     )
 
 
-def frames_of(path: Path, times: list[float]) -> tuple[list[Frame], list[str]]:
+def frames_of(path, times):
     notes: list[str] = []
     return list(decode(path, probe(path), times, notes=notes)), notes
 
 
-def refusal(path: str | Path) -> MediaError:
+def refusal(path):
     """The error that a file meets, with no descriptor left open behind it."""
     before = os.listdir("/proc/self/fd")
     with pytest.raises(MediaError) as caught:
-        found = probe(path)
-        list(decode(path, found, [0.0], notes=[]))
+        list(decode(path, probe(path), [0.0], notes=[]))
     assert len(os.listdir("/proc/self/fd")) == len(before)
     assert caught.value.message.endswith(".") and len(caught.value.message) < 140
     assert "\n" not in caught.value.message
@@ -267,12 +265,12 @@ def test_skipping_changes_nothing(make_clip, name, codec, options):
 
 
 @pytest.fixture
-def decoded(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+def decoded(monkeypatch):
     """Times of all frames that come out of a decoder."""
     times: list[float] = []
     real = container.Decoder.decode
 
-    def spy(self: container.Decoder, packet: object) -> list[tuple[float, av.VideoFrame]]:
+    def spy(self, packet):
         frames = real(self, packet)
         times.extend(time for time, _ in frames)
         return frames
@@ -311,8 +309,7 @@ def test_one_endless_group_of_pictures(make_clip, decoded):
 
 def test_cancel_stops_at_once(face_clip):
     cancel = threading.Event()
-    found = probe(face_clip)
-    frames = decode(face_clip, found, [0.0, 0.5, 1.0], notes=[], cancel=cancel)
+    frames = decode(face_clip, probe(face_clip), [0.0, 0.5, 1.0], notes=[], cancel=cancel)
     next(frames)
     cancel.set()
     with pytest.raises(Canceled):
@@ -348,7 +345,7 @@ def test_memory_does_not_grow_with_the_clip(make_clip):
     assert max(peaks[80:]) - max(peaks[10:30]) < 20e6
 
 
-def described(duration: float | None, kind: str = "video") -> Media:
+def described(duration, kind="video"):
     return Media(
         name="x", sha256="0" * 64, kind=kind, size=1, width=64, height=48,
         duration=duration, fps=25, container="mp4", codec="h264",
@@ -357,8 +354,7 @@ def described(duration: float | None, kind: str = "video") -> Media:
 
 def test_uniform_moments_are_centers_of_equal_parts():
     assert plan(described(8.0), Settings(frames=4)).timestamps == (1.0, 3.0, 5.0, 7.0)
-    part = plan(described(8.0), Settings(frames=2, start=4.0, end=6.0))
-    assert part.timestamps == (4.5, 5.5)
+    assert plan(described(8.0), Settings(frames=2, start=4.0, end=6.0)).timestamps == (4.5, 5.5)
     assert plan(described(8.0), Settings(frames=2, start=4.0, end=99.0)).timestamps == (5.0, 7.0)
     assert plan(described(None, "image"), Settings()).timestamps == (0.0,)
 
@@ -412,7 +408,7 @@ def test_windows_start_at_moments_and_stay_inside():
     assert part.windows and all(w[0] >= 3.0 and w[-1] <= 5.0 for w in part.windows)
 
 
-def only_frame(path: Path) -> np.ndarray:
+def only_frame(path):
     found = probe(path)
     assert found.kind == "image" and found.duration is None
     frames, notes = frames_of(path, [0.0])
@@ -425,10 +421,10 @@ def only_frame(path: Path) -> np.ndarray:
 def test_interlaced_frames_show_one_moment(make_clip):
     still = np.ascontiguousarray(data.astronaut()[:240])
 
-    def at(field: int) -> np.ndarray:
+    def at(field):
         return np.ascontiguousarray(np.roll(still, 6 * field, axis=1)[:, :320])
 
-    def woven(frame: int) -> np.ndarray:
+    def woven(frame):
         both = at(2 * frame).copy()
         both[1::2] = at(2 * frame + 1)[1::2]
         return both
@@ -701,7 +697,7 @@ def test_sound_without_picture(tmp_path, face_clip):
         assert info.codec == {"mp4": "aac", "wav": "pcm_s16le", "mp3": "mp3"}[name[-3:]]
 
 
-def lists_of(face_clip: Path) -> dict[str, str]:
+def lists_of(face_clip):
     """Return files that refer to a clip, by their kind."""
     return {
         "m3u8": f"#EXTM3U\n#EXT-X-TARGETDURATION:2\n#EXTINF:2,\n{face_clip}\n#EXT-X-ENDLIST\n",
@@ -908,10 +904,9 @@ def test_of_several_default_videos_the_first_is_judged(tmp_path, name):
     assert any("128 × 128" in note for note in about.notes)
 
 
-def refused_as_encrypted(path: Path) -> None:
-    with pytest.raises(MediaError, match="encrypted") as error:
+def refused_as_encrypted(path):
+    with pytest.raises(MediaError, match="encrypted", check=lambda e: e.code == "encrypted"):
         probe(path)
-    assert error.value.code == "encrypted"
 
 
 @pytest.mark.parametrize("kind", [b"encv", b"drmi"])
@@ -1030,7 +1025,7 @@ def test_few_frames_far_apart(make_clip):
     assert 9.0 <= found.duration < 13.6
 
 
-def joined(*parts: Path) -> Path:
+def joined(*parts):
     path = parts[0].with_name("joined.ts")
     path.write_bytes(b"".join(part.read_bytes() for part in parts))
     return path
@@ -1070,7 +1065,7 @@ def test_a_chained_theora_goes_on(tmp_path):
     assert len(shown(path, about, 60)) == 10
 
 
-def shown(path: Path, about: Media, count: int) -> list[float]:
+def shown(path, about, count):
     """Return the times of the frames at so many even moments; there is nothing to note."""
     notes: list[str] = []
     times = [(number + 0.5) * (about.duration or 0) / count for number in range(count)]
@@ -1101,7 +1096,7 @@ def test_what_is_joined_in_another_codec_is_named(make_clip):
     ends_at_2_s(clip)
 
 
-def ends_at_2_s(path: Path) -> None:
+def ends_at_2_s(path):
     about = probe(path)
     assert about.duration == pytest.approx(2.0, abs=0.05) and 48 <= (about.frame_count or 0) <= 50
     assert about.notes == [
@@ -1224,7 +1219,7 @@ def test_hdr_white_is_white(tmp_path, transfer, kind, white):
     assert frames_of(path, [0.0])[0][0].rgb.mean() == pytest.approx(250, abs=6)
 
 
-def lit_sizes(pictures: list[np.ndarray]) -> list[tuple[int, int]]:
+def lit_sizes(pictures):
     """Return how wide and how high the bright part of each picture is."""
     lit = [rgb.max(axis=2) > 128 for rgb in pictures]
     return [(int(one.any(axis=0).sum()), int(one.any(axis=1).sum())) for one in lit]
@@ -1245,8 +1240,7 @@ def test_a_size_that_changes_on_the_way_is_framed(make_clip):
     late, _ = frames_of(path, [1.5])
     assert np.array_equal(late[0].rgb, frames[1].rgb)
     (tmp_path := path.parent / "copy").mkdir()
-    copy = room.playable(path, probe(path), tmp_path)
-    played, _ = frames_of(copy, [0.5, 1.5, 2.5])
+    played, _ = frames_of(room.playable(path, probe(path), tmp_path), [0.5, 1.5, 2.5])
     again = lit_sizes([frame.rgb for frame in played])
     assert np.abs(np.subtract(again, shapes)).max() <= 4
     with open_media(path) as opened:

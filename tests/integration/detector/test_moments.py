@@ -1,7 +1,5 @@
 """A model that scores some moments of a clip: how many crops, for whom, and the answers between."""
 
-from pathlib import Path
-
 import numpy as np
 import pytest
 from skimage import data
@@ -9,7 +7,7 @@ from skimage import data
 from detector.decision import near
 from detector.models import registry
 from detector.pipeline import Analyzer
-from detector.schema.analysis import Analysis, Question, Settings
+from detector.schema.analysis import Question, Settings
 from tests.conftest import write_clip
 
 CLIP = registry.get_spec("clip")
@@ -18,12 +16,12 @@ FRAMES = 20
 
 
 @pytest.fixture
-def crops(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+def crops(monkeypatch):
     """Sizes of the batches that CLIP's network scores."""
     network = registry.load_model("clip")
     score, sizes = network.score, list[int]()
 
-    def counted(batch: np.ndarray) -> np.ndarray:
+    def counted(batch):
         sizes.append(len(batch))
         return score(batch)
 
@@ -31,10 +29,9 @@ def crops(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     return sizes
 
 
-def analyzed(path: Path, people: int) -> Analysis:
+def analyzed(path, people):
     """Analyze a clip of the portrait, once or twice beside itself."""
-    face = data.astronaut()[:360, :320]
-    row = np.concatenate([face] * people, axis=1)
+    row = np.concatenate([data.astronaut()[:360, :320]] * people, axis=1)
     size = row.shape[1::-1]
     write_clip(path, seconds=4, size=size, picture=lambda n: np.roll(row, n // 20, axis=1))
     settings = Settings(frames=FRAMES, models=["texture", *BOTH])

@@ -3,7 +3,6 @@
 import io
 import json
 from datetime import UTC, datetime
-from pathlib import Path
 
 import numpy as np
 import pypdfium2
@@ -23,22 +22,22 @@ WHEN = datetime(2026, 11, 20, 12, 0, tzinfo=UTC)
 
 
 @pytest.fixture(scope="module")
-def pair(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+def pair(tmp_path_factory):
     return write_pair(tmp_path_factory.mktemp("pair"))
 
 
 @pytest.fixture(scope="module")
-def found(pair: dict[str, Path]) -> Comparison:
+def found(pair):
     return compare(pair["copy"], pair["original"])
 
 
 @pytest.fixture(scope="module")
-def content(pair: dict[str, Path], found: Comparison) -> report.PairContent:
+def content(pair, found):
     return report.collect_pair(found, pair["copy"], pair["original"], id="kept", exported=WHEN)
 
 
 @pytest.fixture(scope="module")
-def pdf(content: report.PairContent) -> bytes:
+def pdf(content):
     return report.pair_pdf(content)
 
 
@@ -56,8 +55,7 @@ def test_it_names_both_files_the_answer_the_figures_and_the_limits(found, pdf):
 
 
 def test_it_shows_both_where_most_differs(content, pdf):
-    moments = content.comparison.moments
-    most = max(moments, key=lambda moment: moment.excess)
+    most = max(content.comparison.moments, key=lambda moment: moment.excess)
     kinds = [figure.kind for figure in content.figures]
     assert kinds == ["copy", "original", "heat"]
     assert f"{most.time:.2f} s" in content.figures[0].caption

@@ -2,6 +2,7 @@
 
 import json
 import threading
+from unittest.mock import Mock
 
 import av
 import cv2
@@ -13,8 +14,9 @@ from bench.clips import face_clip
 from detector.errors import Canceled, ModelError, UsageError
 from detector.models import registry
 from detector.pipeline import Progress, initial_results
-from detector.schema.analysis import Analysis, Label, Modality, ReasonCode, Settings
+from detector.schema.analysis import Analysis, CaveatCode, Label, Modality, ReasonCode, Settings
 from detector.schema.subject import letter
+from tests.conftest import camera
 from tests.support.footage import repeated
 from tests.support.portrait import write
 from tests.support.timeless import timeless
@@ -82,7 +84,7 @@ def test_cancel_stops_soon_and_leaves_no_thread(analyzer):
     cancel = threading.Event()
     seen: list[int] = []
 
-    def observe(progress: Progress) -> None:
+    def observe(progress):
         seen.append(progress.sampled)
         if progress.sampled >= 2:
             cancel.set()
@@ -94,7 +96,7 @@ def test_cancel_stops_soon_and_leaves_no_thread(analyzer):
 
 
 def test_an_error_in_the_observer_reaches_the_caller(analyzer, clip):
-    def broken(progress: Progress) -> None:
+    def broken(progress):
         if progress.sampled:
             raise RuntimeError("the page is gone")
 
@@ -197,10 +199,8 @@ def test_a_model_without_weights_says_so_and_the_others_score(
 
 
 def test_a_model_that_breaks_does_not_take_the_others_down(analyzer, clip, monkeypatch):
-    def fail(batch: np.ndarray) -> np.ndarray:
-        raise ModelError("The network gave up.")
-
-    monkeypatch.setattr(registry.load_model("clip"), "score", fail)
+    broken = Mock(side_effect=ModelError("The network gave up."))
+    monkeypatch.setattr(registry.load_model("clip"), "score", broken)
     out = analyzer.analyze(clip, FEW)
     results = {result.id: result for result in out.models}
     assert results.pop("clip").error == "The network gave up."
@@ -209,3 +209,47 @@ def test_a_model_that_breaks_does_not_take_the_others_down(analyzer, clip, monke
 
 def test_letters():
     assert [letter(n) for n in (0, 25, 26, 27, 701, 702)] == ["A", "Z", "AA", "AB", "ZZ", "AAA"]
+
+
+SIZE = (320, 240)
+
+
+@pytest.mark.parametrize(
+    ("name", "how"),
+    [
+        ("voice.mp4", {"seconds": 3, "audio": True}),
+        ("poor.mp4", {"seconds": 3, "options": {"crf": "46"}, "gop": 250}),
+        ("often.mp4", {"seconds": 4, "options": {"crf": "41"}, "gop": 12}),
+        ("slide.mkv", {"times": [0.0, 4.0]}),
+        ("pulses.webm", {"seconds": 3, "codec": "libvpx", "gop": 12, "options": {"b": "400000"}}),
+    ],
+)
+def test_an_unmoving_picture_is_named(analyzer, make_clip, name, how):
+    path = make_clip(name, size=SIZE, picture=camera(SIZE, still=True), **how)
+    out = analyzer.analyze(path, Settings(frames=6, models=["texture", "videomae"]))
+    assert out.media.frozen
+    assert CaveatCode.FROZEN in [caveat.code for caveat in out.verdict.caveats]
+    assert any("one unmoving picture" in text for text in out.verdict.limits)
+    assert not any("compressed" in text.lower() for text in out.verdict.limits)
+    videomae = next(model for model in out.models if model.id == "videomae")
+    assert not videomae.counted
+    assert not out.signals
+
+
+def test_what_moves_is_no_unmoving_picture(analyzer, make_clip):
+    few = Settings(frames=6, models=["texture"])
+    wide = camera((SIZE[0] + 8, SIZE[1]), still=True)(0)
+    slow = [np.ascontiguousarray(wide[:, x : x + SIZE[0]]) for x in range(5)]
+    poor = {"seconds": 4, "options": {"crf": "41"}, "gop": 12}
+    for number, path in enumerate(
+        (
+            make_clip("quiet.mp4", size=SIZE, picture=lambda n: slow[n // 20], **poor),
+            make_clip("moves.mp4", size=SIZE, seconds=2),
+            make_clip("short.mp4", size=SIZE, seconds=0.2, picture=camera(SIZE, still=True)),
+        )
+    ):
+        out = analyzer.analyze(path, few, scores_only=True)
+        assert not out.media.frozen, number
+        assert CaveatCode.FROZEN not in [caveat.code for caveat in out.verdict.caveats]
+    still = make_clip("still.mp4", size=SIZE, seconds=2, picture=camera(SIZE, still=True))
+    assert not analyzer.analyze(still, Settings(frames=1), scores_only=True).media.frozen

@@ -6,7 +6,6 @@ import io
 import os
 import socket
 import struct
-from pathlib import Path
 
 import av
 import numpy as np
@@ -22,29 +21,29 @@ from detector.provenance.text import clean
 from detector.schema.codes import ProofKind
 from detector.schema.origin import Proof, Provenance
 from tests.conftest import portrait, write_clip
-from tests.support.certificates import AI, Authority, make_authority
+from tests.support.certificates import AI, make_authority
 from tests.support.footage import repeated
 
 GPS = {1: "N", 2: (48.0, 51.0, 29.6), 3: "W", 4: (2.0, 17.0, 40.2)}
 
 
 @pytest.fixture(scope="module")
-def authority() -> Authority:
+def authority():
     return make_authority()
 
 
 @pytest.fixture
-def picture(tmp_path: Path) -> Path:
+def picture(tmp_path):
     path = tmp_path / "portrait.jpg"
     Image.fromarray(portrait((320, 320))).save(path, quality=92)
     return path
 
 
-def look(path: Path) -> Provenance:
+def look(path):
     return inspect(path, media.probe(path))
 
 
-def value(found: Provenance, name: str) -> str | None:
+def value(found, name):
     return next((fact.value for fact in found.facts if fact.name == name), None)
 
 
@@ -154,18 +153,14 @@ def test_a_trust_list_that_is_none_is_refused(picture, tmp_path, monkeypatch):
         look(picture)
 
 
-def exif_jpeg(path: Path, **more: object) -> Path:
+def test_exif_and_place_are_read(tmp_path):
     exif = Image.Exif()
     exif[0x010F], exif[0x0110], exif[0x0131] = "Acme", "Acme One", "Editor 9"
     exif[0x0132] = "2026:11:02 10:00:00"
     exif.get_ifd(0x8769)[0x9003] = "2026:11:01 09:30:00"
     exif.get_ifd(0x8825).update(GPS)
-    Image.fromarray(portrait((160, 160))).save(path, exif=exif, **more)
-    return path
-
-
-def test_exif_and_place_are_read(tmp_path):
-    found = look(exif_jpeg(tmp_path / "a.jpg"))
+    Image.fromarray(portrait((160, 160))).save(tmp_path / "a.jpg", exif=exif)
+    found = look(tmp_path / "a.jpg")
     assert value(found, "Camera") == "Acme One"
     assert value(found, "Software") == "Editor 9"
     assert value(found, "Recorded") == "2026:11:01 09:30:00"
@@ -268,8 +263,7 @@ def test_jpeg_tables_tell_software_from_cameras(tmp_path):
 
 
 def test_encoder_and_muxer_leave_traces(make_clip):
-    clip = make_clip(options={"crf": "29"}, picture=moving)
-    found = look(clip)
+    found = look(make_clip(options={"crf": "29"}, picture=moving))
     assert (value(found, "Written by") or "").startswith("Lavf")
     encoder = value(found, "Video encoder") or ""
     assert encoder.startswith("x264")
@@ -302,7 +296,7 @@ def test_a_camera_that_was_encoded_again(tmp_path):
     assert (found.place.latitude, found.place.source) == (48.8582, "container")
 
 
-def moving(number: int) -> np.ndarray:
+def moving(number):
     """A frame of a camera that never stands still."""
     return np.roll(portrait((320, 240)), 3 * number, axis=1)
 
@@ -368,7 +362,7 @@ def test_hashes_are_those_of_imagehash(picture, hashed):
 
 
 def test_copies_have_close_hashes_and_others_do_not(tmp_path):
-    def hash_of(rgb: np.ndarray, name: str, **settings: object) -> int:
+    def hash_of(rgb, name, **settings):
         path = tmp_path / name
         Image.fromarray(rgb).save(path, **settings)
         info = media.probe(path)
@@ -391,7 +385,7 @@ def test_a_clip_is_hashed_at_sampled_moments(make_clip):
     clip = make_clip(seconds=2)
     info = media.probe(clip)
 
-    def hashed_of(*times: float) -> list[float | None]:
+    def hashed_of(*times):
         hashes = FrameHashes()
         hashes.begin(info, times)
         for frame, time in zip(media.decode(clip, info, times, notes=[]), times, strict=True):
@@ -418,8 +412,7 @@ def test_files_cut_short_do_not_break_it(cut, tmp_path):
     info = media.probe(clip)
     data = clip.read_bytes()
     clip.write_bytes(data[: max(cut, len(data) // 3)])
-    found = inspect(clip, info)
-    assert isinstance(found, Provenance)
+    assert isinstance(inspect(clip, info), Provenance)
 
 
 def test_inspecting_opens_nothing_for_writing(picture):

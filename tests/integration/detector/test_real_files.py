@@ -1,7 +1,5 @@
 """Files on which the product failed, with what is right for each (`../shared/bugs/README.md`)."""
 
-from pathlib import Path
-
 import numpy as np
 import pytest
 
@@ -9,24 +7,23 @@ from detector import media
 from detector.audio import sound
 from detector.decision.numbers import logit
 from detector.errors import MediaError
-from detector.pipeline import Analyzer
-from detector.schema.analysis import Analysis, CaveatCode, Label, Lean, Media, Question, Settings
+from detector.schema.analysis import CaveatCode, Label, Lean, Question, Settings
 
 pytestmark = pytest.mark.shared
 
 
-def judged(analyzer: Analyzer, shared: Path, name: str) -> Analysis:
+def judged(analyzer, shared, name):
     return analyzer.analyze(shared / "bugs" / name, Settings())
 
 
-def moved(found: Analysis, twin: Analysis) -> float:
+def moved(found, twin):
     """Return how far apart the verdicts of two files are, in logits."""
     one, other = found.verdict.probability, twin.verdict.probability
     assert one is not None and other is not None
     return abs(logit(one) - logit(other))
 
 
-def kinds(analysis: Analysis) -> list[object]:
+def kinds(analysis):
     caveats = analysis.verdict.caveats
     return [c.params["kind"] for c in caveats if c.code is CaveatCode.UNMEASURED_MATERIAL]
 
@@ -82,7 +79,7 @@ def test_lengths_and_counts(shared, name, duration, frames, tolerance):
     assert len(times) == frames
 
 
-def decoded(path: Path, about: Media, count: int) -> list[media.Frame]:
+def decoded(path, about, count):
     notes: list[str] = []
     times = [(number + 0.5) * about.duration / count for number in range(count)]
     found = list(media.decode(path, about, times, notes=notes))

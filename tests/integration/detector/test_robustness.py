@@ -2,9 +2,7 @@
 
 import os
 import tempfile
-from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
 
 import numpy as np
 import pytest
@@ -20,38 +18,18 @@ from detector.errors import Canceled, MediaError, UsageError
 from detector.perturbation import corruptions
 from detector.perturbation.conditions import Condition
 from detector.perturbation.robustness import FRAMES, PART, part, try_out
-from detector.pipeline import FacesByTime, RunOptions
-from detector.schema.analysis import (
-    Analysis,
-    Label,
-    PerturbationResult,
-    Question,
-    ReasonCode,
-    Robustness,
-    Settings,
-)
+from detector.pipeline import RunOptions
+from detector.schema.analysis import Analysis, Label, Question, ReasonCode, Robustness, Settings
 from detector.vision import Detection
-from service.context import RequestContext
-from service.tasks.job import Job
 from tests.support import pages
 from tests.support.pages import texts
-from tests.support.result_sample import make_analysis, make_clip, make_picture
+from tests.support.result_sample import make_analysis, make_clip, make_picture, trial
 from tests.support.searches import searches
 
 MANIPULATION = Question.MANIPULATION
 
 
-def trial(name: str, probability: float | None, error: str | None = None) -> PerturbationResult:
-    """Labeled by the thresholds of `make_analysis`."""
-    label = Label.INCONCLUSIVE
-    if probability is not None and not 0.3 <= probability <= 0.7:
-        label = Label.FAKE if probability > 0.7 else Label.REAL
-    return PerturbationResult(
-        condition=name, title=name, probability=probability, label=label, error=error
-    )
-
-
-def tried(*trials: PerturbationResult, unchanged: float = 0.8) -> Robustness:
+def tried(*trials, unchanged=0.8):
     return Robustness(
         question=MANIPULATION, start=1, end=7, sampled=12, seconds=3.0,
         unchanged=trial("as it is", unchanged), trials=list(trials),
@@ -165,20 +143,18 @@ def test_a_file_without_a_score_is_refused(analyzer, tmp_path):
 class Told:
     """An analyzer that answers with made results, one after the other."""
 
-    def __init__(self, *answers: Analysis | Exception) -> None:
+    def __init__(self, *answers):
         self.answers = list(answers)
         self.asked: list[Settings] = []
         self.looks: list[RunOptions] = []
 
-    def answer(self) -> Analysis:
+    def answer(self):
         answer = self.answers.pop(0)
         if isinstance(answer, Exception):
             raise answer
         return answer
 
-    def rerun(
-        self, path: Path, settings: Settings, options: RunOptions, **more: Any
-    ) -> tuple[Analysis, FacesByTime]:
+    def rerun(self, path, settings, options, **more):
         self.asked.append(settings)
         self.looks.append(options)
         return self.answer(), {}
@@ -217,7 +193,7 @@ def test_the_part_is_where_the_score_is_highest():
     assert (start, end) == (4.0, 8.0)
 
 
-def decided(*trials: PerturbationResult, fake: bool = True) -> Analysis:
+def decided(*trials, fake=True):
     analysis = make_analysis(fake=fake)
     found = tried(*trials, unchanged=0.8 if fake else 0.1)
     return decide(analysis.model_copy(update={"robustness": found}))
@@ -225,8 +201,7 @@ def decided(*trials: PerturbationResult, fake: bool = True) -> Analysis:
 
 @pytest.mark.parametrize("fake", [True, False])
 def test_a_verdict_that_turns_around_is_none(fake):
-    plain = make_analysis(fake=fake).verdict.label
-    assert plain is (Label.FAKE if fake else Label.REAL)
+    assert make_analysis(fake=fake).verdict.label is (Label.FAKE if fake else Label.REAL)
     after = decided(trial("crf-32", 0.1 if fake else 0.9), fake=fake)
     assert after.verdict.label is Label.INCONCLUSIVE
     assert after.verdict.reasons[0].code is ReasonCode.FRAGILE
@@ -253,20 +228,17 @@ def test_other_thresholds_judge_the_trials_again():
     analysis = decided(trial("blur-2", 0.6))
     assert analysis.robustness.fragile
     lower = analysis.verdict.thresholds.model_copy(update={"high": 0.5, "custom": True})
-    moved = decide(analysis, thresholds=lower)
-    assert not moved.robustness.fragile
+    assert not decide(analysis, thresholds=lower).robustness.fragile
 
 
 def test_the_tab_starts_trials_and_shows_their_outcome(tmp_path, monkeypatch):
     asked: list[str] = []
-
-    def try_robustness(context: RequestContext, job: Job, analysis: Analysis) -> None:
-        asked.append(job.key)
-
     monkeypatch.setenv("UNMASK_DATA", str(tmp_path))
     application = session.application()
     monkeypatch.setattr(application, "find", lambda context, key: SimpleNamespace(key=key))
-    monkeypatch.setattr(application, "try_robustness", try_robustness)
+    monkeypatch.setattr(
+        application, "try_robustness", lambda context, job, analysis: asked.append(job.key)
+    )
     monkeypatch.setattr(explain, "heatmap", lambda *args, **more: None)
     clip = make_clip(tmp_path / "a.webm", fps=2)
     at = pages.result(clip, make_analysis())
@@ -288,8 +260,7 @@ def test_the_chart_has_a_dot_for_each_score_and_says_it_in_words():
     assert len(drawn.data) == 2  # one line, from the unchanged score to the one that moved
     said = robustness.finding(found).replace("\u00a0", " ")
     assert said == "as it is: 80 %; blur-2: 50 %; mirror: no likelihood."
-    same = tried(trial("blur-2", 0.75))
-    said = robustness_tab.sentence(same, limits)
+    said = robustness_tab.sentence(tried(trial("blur-2", 0.75)), limits)
     assert said == (
         "The verdict of this part is the same under all 1 changes. The likelihood moves by up to "
         "5\u00a0points under blur-2."

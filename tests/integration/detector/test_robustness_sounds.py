@@ -33,7 +33,7 @@ RATE = 16_000
 OF_SOUNDS = [c for c in ALL if c.fits("audio") and c.kind != "none"] + [Condition("quiet", 12)]
 
 
-def above(hz: float, samples: np.ndarray) -> float:
+def above(hz, samples):
     """Return the share of the power above a frequency."""
     power = np.abs(np.fft.rfft(samples)) ** 2
     return float(power[int(len(power) * hz / (RATE / 2)) :].sum() / power.sum())
@@ -60,7 +60,7 @@ def test_a_changed_sound_is_as_long_and_says_the_same(condition, tmp_path):
 def test_each_takes_away_what_it_says():
     x = speech.speech(3).astype(np.float64)
 
-    def changed(kind: str, level: float = 0.0) -> np.ndarray:
+    def changed(kind, level=0.0):
         return sounds.change(Condition(kind, level))(x, sounds.generator("a.wav"))
 
     assert above(4_100, changed("phone")) < 0.1 * above(4_100, x)
@@ -106,7 +106,7 @@ def test_the_part_is_around_the_highest_window_and_holds_enough_speech(tmp_path)
     audio = analysis.media.audio
     assert audio.speech is not None
 
-    def of(length: float, *spoken: tuple[float, float], top: float = 50.0) -> Analysis:
+    def of(length, *spoken, top=50.0):
         heard = SpeechMeasurement(seconds=length, spans=list(spoken))
         heard_of = audio.model_copy(update={"speech": heard, "duration": length})
         about = analysis.media.model_copy(update={"duration": length, "audio": heard_of})
@@ -172,7 +172,7 @@ def test_on_the_command_line(tmp_path, capsys):
     assert "None of these changes can be made to a sound." in capsys.readouterr().err
 
 
-def heard(analysis: Analysis, **about: float) -> Analysis:
+def heard(analysis, **about):
     """Return a result with something else said of how it sounds."""
     audio = analysis.media.audio
     other = audio.model_copy(update={"speech": audio.speech.model_copy(update=about)})

@@ -8,7 +8,6 @@ import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from pathlib import Path
 from types import SimpleNamespace
 
 import cv2
@@ -20,7 +19,6 @@ from PIL import Image
 from detector import converted, runtime
 from detector.explain.ways import draw, kind_of, methods
 from detector.models import ready, registry
-from detector.models.base import Model
 from detector.models.network import TorchFrameModel
 from detector.pipeline import Analyzer
 from detector.weights import resolve
@@ -28,7 +26,7 @@ from tests.support.waiting import at_once
 
 
 @pytest.fixture(scope="module")
-def network() -> torch.nn.Module:
+def network():
     torch.manual_seed(0)
     return torch.nn.Sequential(
         torch.nn.Conv2d(3, 8, 3, 2), torch.nn.BatchNorm2d(8), torch.nn.ReLU6(), torch.nn.Flatten()
@@ -36,11 +34,11 @@ def network() -> torch.nn.Module:
 
 
 @pytest.fixture(scope="module")
-def run(network: torch.nn.Module) -> runtime.Runner:
+def run(network):
     return runtime.compile(network, torch.zeros(2, 3, 33, 33), "cpu")
 
 
-def batch(count: int, seed: int = 0) -> np.ndarray:
+def batch(count, seed=0):
     return np.random.default_rng(seed).normal(size=(count, 3, 33, 33)).astype(np.float32)
 
 
@@ -74,7 +72,7 @@ def test_no_thread_is_held_on_a_core(network):
     seen: list[set[int]] = []
     done = threading.Event()
 
-    def work() -> None:
+    def work():
         for _ in range(10):
             large(pictures)
         done.set()
@@ -100,7 +98,7 @@ def test_threads_do_not_mix_their_answers(run):
     alone = [run(batch(3, seed))[0] for seed in range(4)]
     wrong: list[int] = []
 
-    def work(seed: int) -> None:
+    def work(seed):
         for _ in range(30):
             if not np.array_equal(run(batch(3, seed))[0], alone[seed]):
                 wrong.append(seed)
@@ -130,16 +128,16 @@ def test_the_backend_is_named_with_its_version():
 
 
 @pytest.fixture
-def kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def kept(tmp_path, monkeypatch):
     monkeypatch.setenv("UNMASK_CONVERTED", str(tmp_path / "converted"))
     return tmp_path / "converted"
 
 
-def never(*given: object, **named: object) -> None:
+def never(*given, **named):
     raise AssertionError("it was converted")
 
 
-def compiled(network: torch.nn.Module, **options: object) -> np.ndarray:
+def compiled(network, **options):
     run = runtime.compile(network, torch.zeros(2, 3, 33, 33), "cpu", **options)
     return run(batch(3))[0]
 
@@ -166,7 +164,7 @@ def test_another_network_is_never_taken_for_one_that_is_kept(network, kept):
     assert not np.array_equal(compiled(wider), first)
 
     class Negative(torch.nn.ReLU6):
-        def forward(self, x: torch.Tensor) -> torch.Tensor:
+        def forward(self, x):
             return -super().forward(x)
 
     turned = copy.deepcopy(network)
@@ -260,7 +258,7 @@ def test_a_second_process_finds_what_ships_and_scores_the_same_without_torch(
 ):
     Image.fromarray(astronaut).save(tmp_path / "face.png")
 
-    def scored() -> tuple[list[bool], list[dict[str, float]], int]:
+    def scored():
         command = [sys.executable, "-c", SCORED, str(tmp_path / "face.png")]
         run = subprocess.run(command, capture_output=True, check=True, text=True)
         apart, logits, converted = json.loads(run.stdout.splitlines()[-1])
@@ -278,7 +276,7 @@ def test_a_ready_model_says_and_shows_what_the_model_itself_does(kept, id, astro
     spec = registry.get_spec(id)
     files, family = resolve(spec), registry._family_file(spec)
 
-    def load() -> Model:
+    def load():
         return ready.load(spec, family, "cpu", lambda: registry.load_family(spec, files, "cpu"))
 
     whole, model = load(), load()
@@ -299,7 +297,7 @@ def test_a_ready_model_of_clips_scores_as_the_model_itself(kept, astronaut):
     spec = registry.get_spec("videomae")
     files, family = resolve(spec), registry._family_file(spec)
 
-    def load() -> Model:
+    def load():
         return ready.load(spec, family, "cpu", lambda: registry.load_family(spec, files, "cpu"))
 
     whole, model = load(), load()
@@ -315,8 +313,8 @@ def test_a_model_is_ready_only_for_the_code_that_made_it(kept, tmp_path, monkeyp
     files, family = resolve(spec), registry._family_file(spec)
     loads: list[int] = []
 
-    def load() -> Model:
-        def whole() -> Model:
+    def load():
+        def whole():
             loads.append(1)
             return registry.load_family(spec, files, "cpu")
 

@@ -3,7 +3,6 @@
 import multiprocessing
 import os
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 
 import cv2
 import numpy as np
@@ -87,7 +86,7 @@ def test_made_once_and_repeatable(gallery, tmp_path):
 
 
 @pytest.fixture
-def short(monkeypatch: pytest.MonkeyPatch) -> None:
+def short(monkeypatch):
     monkeypatch.setattr(samples, "SECONDS", 0.2)
 
 
@@ -112,7 +111,7 @@ def test_an_interrupted_set_is_never_used(tmp_path, monkeypatch):
     real = samples._write_clip
     calls = []
 
-    def full(path: Path, draw: object) -> None:
+    def full(path, draw):
         calls.append(path)
         if len(calls) == 2:
             raise OSError(28, "No space left on device")

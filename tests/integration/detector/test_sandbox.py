@@ -9,7 +9,6 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -39,33 +38,33 @@ SMALL = replace(WORKER, memory=1200 * 1024**2)
 
 
 @pytest.fixture(scope="module")
-def box() -> Iterator[Sandbox]:
+def box():
     with Sandbox(WORKER, WORKER_PRELOAD) as made:
         yield made
 
 
 @pytest.fixture(scope="module")
-def strict() -> Iterator[Sandbox]:
+def strict():
     """One with little memory."""
     with Sandbox(SMALL, WORKER_PRELOAD) as made:
         yield made
 
 
 @pytest.fixture()
-def apart() -> Iterator[Sandbox]:
+def apart():
     """This program reads media apart, as the dashboard does."""
     yield media.isolate()
     isolation.stop_isolating()
 
 
 @pytest.fixture()
-def file(tmp_path: Path) -> str:
+def file(tmp_path):
     path = tmp_path / "file.bin"
     path.write_bytes(b"content")
     return str(path)
 
 
-def _files(folder: Path) -> dict[str, Path]:
+def _files(folder):
     shot = Image.fromarray(camera((320, 240))(0))
     found = {name: folder / name for name in ("a.png", "b.webp", "c.heic", "d.jpg")}
     shot.convert("RGBA").save(found["a.png"])
@@ -86,7 +85,7 @@ def _files(folder: Path) -> dict[str, Path]:
     return found
 
 
-def _everything(path: Path) -> list[Any]:
+def _everything(path):
     """All that this room and the provenance say of a file."""
     about = media.probe(path, name="shown.bin")
     notes: list[str] = []
@@ -131,9 +130,8 @@ def test_it_says_the_same(tmp_path):
 def test_refusals_come_through_as_they_are(content, code, tmp_path, apart):
     path = tmp_path / "film.mp4"
     path.write_bytes(content)
-    with pytest.raises(MediaError) as refused:
+    with pytest.raises(MediaError, check=lambda e: e.code == code and e.message.endswith(".")):
         media.probe(path)
-    assert refused.value.code == code and refused.value.message.endswith(".")
 
 
 def test_the_name_says_nothing(tmp_path, apart):
@@ -200,14 +198,12 @@ def test_a_bomb_within_the_pixel_limit_is_held_by_memory(strict, tmp_path):
     path = tmp_path / "bomb.png"
     Image.new("LA", (10_000, 10_000)).save(path)
     assert path.stat().st_size < 300_000
-    about = media.probe(path)
-    asked = (about, (0.0,), True)
+    asked = (media.probe(path), (0.0,), True)
     frames = strict.frames(
         media._decode, path, *asked, size=(10_000, 10_000), count=1, notes=[], reads=(path,)
     )
-    with pytest.raises(MediaError) as said:
+    with pytest.raises(MediaError, check=lambda e: e.code in ("reader_memory", "undecodable")):
         next(frames)
-    assert said.value.code in ("reader_memory", "undecodable")
 
 
 def test_a_bomb_beyond_it_is_never_decoded(tmp_path, apart):
@@ -266,11 +262,10 @@ def test_one_reader_says_what_a_file_is_and_gives_its_pictures(tmp_path):
     about, frames = media.open_spaced(path, this, (64, 48), media.Spacing(30.0, 0.5, 1.0, 100))
     assert about == media.probe(path)
     assert all(frame.rgb.shape == (48, 64, 3) for frame in frames)
-    with pytest.raises(MediaError) as said:
+    with pytest.raises(MediaError, check=lambda e: e.code in ("index_missing", "undecodable")):
         broken = tmp_path / "broken.mp4"
         broken.write_bytes(path.read_bytes()[:400])
         media.open_spaced(broken, media.identify(broken), (64, 48), media.Spacing(1, 1, 1, 1))
-    assert said.value.code in ("index_missing", "undecodable")
 
 
 @linux
@@ -366,7 +361,7 @@ def test_no_reader_outlives_a_program_that_was_killed(file):
     until(lambda: not [n for n in left if _runs(n)])
 
 
-def _runs(number: int) -> bool:
+def _runs(number):
     try:
         return Path(f"/proc/{number}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
     except OSError:
@@ -379,7 +374,7 @@ def test_several_at_once(tmp_path, apart):
     bad.write_bytes(clip.read_bytes()[:700])
     answers: dict[int, object] = {}
 
-    def read(number: int) -> None:
+    def read(number):
         try:
             if number % 3 == 0:
                 apart.call(hostile.crash, clip, returns=int, reads=(clip,))
@@ -397,7 +392,7 @@ def test_several_at_once(tmp_path, apart):
 def test_a_worker_gives_way_as_who_asks(box, file):
     seen: dict[str, int] = {}
 
-    def ask(name: str, more: int) -> None:
+    def ask(name, more):
         thread = threading.get_native_id()
         own = os.getpriority(os.PRIO_PROCESS, thread)
         os.setpriority(os.PRIO_PROCESS, thread, min(own + more, 19))
@@ -445,8 +440,7 @@ def test_the_filter_knows_both_processors():
             steps = [code[n : n + 8] for n in range(0, len(code), 8)]
             assert len(code) % 8 == 0 and len(steps) < 4096
             for number, step in enumerate(steps):
-                kind = int.from_bytes(step[:2], "little")
-                if kind in (0x15, 0x35, 0x45):
+                if int.from_bytes(step[:2], "little") in (0x15, 0x35, 0x45):
                     assert number + 1 + max(step[2], step[3]) < len(steps)
             assert int.from_bytes(steps[-1][:2], "little") == 0x06
 

@@ -2,7 +2,6 @@
 
 import json
 import shutil
-from pathlib import Path
 
 import pytest
 import tomlkit
@@ -21,7 +20,7 @@ PICTURES = ("df00204", "df01254", "real00240", "real00772")
 
 
 @pytest.fixture(scope="module")
-def gallery(tmp_path_factory: pytest.TempPathFactory) -> list[Sample]:
+def gallery(tmp_path_factory):
     """The two clips of the gallery that are looked at, with 12 frames of each."""
     folder, scene = tmp_path_factory.mktemp("gallery"), samples._Scene()
     made = []
@@ -38,7 +37,7 @@ def gallery(tmp_path_factory: pytest.TempPathFactory) -> list[Sample]:
 
 
 @pytest.fixture
-def data(tmp_path: Path, gallery: list[Sample], monkeypatch: pytest.MonkeyPatch) -> Path:
+def data(tmp_path, gallery, monkeypatch):
     monkeypatch.setenv("UNMASK_DATA", str(tmp_path / "data"))
     monkeypatch.setenv("UNMASK_OFFLINE", "1")
     monkeypatch.setattr(selfcheck, "make_samples", lambda folder: gallery)
@@ -86,7 +85,7 @@ def test_names_are_the_originals(tmp_path, id):
     assert selfcheck.names_hash(tmp_path / "x.safetensors", spec) != stated
 
 
-def add_copy(data: Path, id: str, *, turned: bool) -> None:
+def add_copy(data, id, *, turned):
     """Our own model as if a person had brought it, perhaps with its label order turned around."""
     source = registry.get_spec("texture")
     file = source.files[0]
@@ -129,7 +128,7 @@ def test_a_damaged_file_fails_and_is_remembered(data):
     assert selfcheck.table([outcome]).splitlines()[1].split()[:2] == ["mine", "failed"]
 
 
-def fetched(shared: Path, data: Path) -> None:
+def fetched(shared, data):
     (data / "checks").mkdir()
     for name in PICTURES:
         picture = shared / "weights" / "testimgs" / f"meso_{name}.jpg"

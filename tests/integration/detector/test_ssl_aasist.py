@@ -1,4 +1,4 @@
-"""XLS-R + AASIST on a made file with the published names."""
+"""XLS-R + AASIST and AntiDeepfake on made files with the published names."""
 
 import json
 from pathlib import Path
@@ -7,13 +7,11 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from torch import Tensor
 from torch.nn import functional as F
 
 from detector.errors import WeightsError
 from detector.models import registry
-from detector.models.base import ModelSpec
-from detector.models.families import ssl_aasist
+from detector.models.families import antideepfake, ssl_aasist
 from detector.models.names import rename
 
 GOLDEN: dict[str, Any] = json.loads(
@@ -24,7 +22,7 @@ SMALL |= {"intermediate_size": 32, "conv_dim": 8}
 KERNELS, STRIDES = (10, 3, 3, 3, 3, 2, 2), (5, 2, 2, 2, 2, 2, 2)
 
 
-def front(width: int, layers: int, inner: int, conv: int) -> dict[str, tuple[int, ...]]:
+def front(width, layers, inner, conv):
     """fairseq's names and shapes of a pretrained wav2vec 2.0 with normalized convolutions."""
     shapes: dict[str, tuple[int, ...]] = {"mask_emb": (width,)}
     for n, kernel in enumerate(KERNELS):
@@ -54,7 +52,7 @@ def front(width: int, layers: int, inner: int, conv: int) -> dict[str, tuple[int
     return shapes
 
 
-def backend(width: int) -> dict[str, tuple[int, ...]]:
+def backend(width):
     """The original's own names and shapes, for features of a width."""
     shapes = {name: tuple(shape) for name, shape in GOLDEN["shapes"].items()}
     return shapes | {"LL.weight": (128, width)}
@@ -75,11 +73,10 @@ def test_the_published_names_and_shapes_fill_the_whole_network():
     assert sum(t.numel() for t in network.parameters()) == pytest.approx(316e6, rel=0.01)
 
 
-def filled(shapes: dict[str, tuple[int, ...]]) -> dict[str, Tensor]:
+def filled(shapes):
     """Weights by the golden's formula."""
     state = {}
-    names = sorted(shapes)
-    for number, name in enumerate(names):
+    for number, name in enumerate(sorted(shapes)):
         shape = shapes[name]
         if name.endswith("num_batches_tracked"):
             state[name] = torch.zeros(shape, dtype=torch.long)
@@ -99,7 +96,7 @@ def filled(shapes: dict[str, tuple[int, ...]]) -> dict[str, Tensor]:
     return state
 
 
-def made(path: Path, **lacking: object) -> tuple[Path, dict[str, Tensor]]:
+def made(path, **lacking):
     """A small file with the published names, as it was published: of a network in parallel."""
     torch.manual_seed(0)
     shapes = front(16, 2, 32, 8)
@@ -110,12 +107,12 @@ def made(path: Path, **lacking: object) -> tuple[Path, dict[str, Tensor]]:
     return path, tuned
 
 
-def small() -> ModelSpec:
+def small():
     spec = next(s for s in registry.list_models() if s.id == "ssl_aasist")
     return spec.model_copy(update={"options": SMALL})
 
 
-def placed(x: Tensor, w: dict[str, Tensor]) -> Tensor:
+def placed(x, w):
     """Add what the convolution over positions gives."""
     g, v = (w[f"encoder.pos_conv.0.weight_{part}"] for part in "gv")
     kernel = g * v / v.norm(dim=(0, 1), keepdim=True)
@@ -123,7 +120,7 @@ def placed(x: Tensor, w: dict[str, Tensor]) -> Tensor:
     return x + F.gelu(place[..., :-1]).transpose(1, 2)
 
 
-def attended(x: Tensor, w: dict[str, Tensor], name: str, heads: int = 4) -> Tensor:
+def attended(x, w, name, heads=4):
     q, k, v = (
         linear(x, w, f"{name}.{p}_proj").unflatten(2, (heads, -1)).transpose(1, 2) for p in "qkv"
     )
@@ -131,7 +128,7 @@ def attended(x: Tensor, w: dict[str, Tensor], name: str, heads: int = 4) -> Tens
     return linear(attention.transpose(1, 2).flatten(2), w, f"{name}.out_proj")
 
 
-def heard(x: Tensor, w: dict[str, Tensor]) -> Tensor:
+def heard(x, w):
     """What fairseq computes with `features_only`, layer norms first: [N, 201, width]."""
     x = x[:, None]
     for n, stride in enumerate(STRIDES):
@@ -148,11 +145,11 @@ def heard(x: Tensor, w: dict[str, Tensor]) -> Tensor:
     return norm(x, w, "encoder.layer_norm")
 
 
-def norm(x: Tensor, w: dict[str, Tensor], name: str) -> Tensor:
+def norm(x, w, name):
     return F.layer_norm(x, x.shape[-1:], w[f"{name}.weight"], w[f"{name}.bias"])
 
 
-def linear(x: Tensor, w: dict[str, Tensor], name: str) -> Tensor:
+def linear(x, w, name):
     return F.linear(x, w[f"{name}.weight"], w[f"{name}.bias"])
 
 
@@ -195,3 +192,95 @@ def test_it_has_no_vote_until_it_is_calibrated():
     assert spec.calibration is None and spec.operating_point is None and not spec.default
     assert spec.fake_index == 0 and spec.sound and spec.sound.samples == 64_600
     assert not spec.sound.normalize
+
+
+IDS = ("antideepfake", "antideepfake:small")
+
+
+def spec_of(id):
+    return next(s for s in registry.list_models() if s.id == id)
+
+
+def published(id, width, layers, inner, conv):
+    """Random weights under the published names."""
+    shapes = front(width, layers, inner, conv)
+    if id.endswith("small"):  # one norm after the first convolution, and no biases
+        parts = ("0.bias", "2.1.weight", "2.1.bias")
+        for n in range(7):
+            for part in parts:
+                del shapes[f"feature_extractor.conv_layers.{n}.{part}"]
+        start = "feature_extractor.conv_layers.0.2"
+        shapes |= {f"{start}.weight": (conv,), f"{start}.bias": (conv,)}
+    state = {f"m_ssl.model.{n}": 0.3 * torch.randn(s) for n, s in shapes.items()}
+    return state | {"proj_fc.weight": torch.randn(2, width), "proj_fc.bias": torch.randn(2)}
+
+
+def base_heard(x, w):
+    """fairseq's base kind with `features_only`: norms after each part. [N, T, width]"""
+    x = x[:, None]
+    for n, stride in enumerate(STRIDES):
+        start = f"feature_extractor.conv_layers.{n}"
+        x = F.conv1d(x, w[f"{start}.0.weight"], stride=stride)
+        if n == 0:
+            x = F.group_norm(x, x.shape[1], w[f"{start}.2.weight"], w[f"{start}.2.bias"])
+        x = F.gelu(x)
+    x = linear(norm(x.transpose(1, 2), w, "layer_norm"), w, "post_extract_proj")
+    x = norm(placed(x, w), w, "encoder.layer_norm")
+    for n in range(2):
+        start = f"encoder.layers.{n}"
+        x = norm(x + attended(x, w, f"{start}.self_attn"), w, f"{start}.self_attn_layer_norm")
+        y = linear(F.gelu(linear(x, w, f"{start}.fc1")), w, f"{start}.fc2")
+        x = norm(x + y, w, f"{start}.final_layer_norm")
+    return x
+
+
+@pytest.mark.parametrize("id", IDS)
+def test_a_published_file_gives_what_fairseq_gives(id, tmp_path):
+    torch.manual_seed(0)
+    state = published(id, 16, 2, 32, 8)
+    torch.save(state, tmp_path / "made.pth")
+    spec = spec_of(id)
+    model = antideepfake.load(
+        spec.model_copy(update={"options": spec.options | SMALL}), [tmp_path / "made.pth"], "cpu"
+    )
+    sound = 0.1 * torch.randn(2, 64_600) + 0.02
+    plain = {n.removeprefix("m_ssl.model."): t for n, t in state.items()}
+    even = (sound - sound.mean(1, keepdim=True)) / (
+        sound.var(1, unbiased=False, keepdim=True) + 1e-5
+    ).sqrt()
+    last = (base_heard if id.endswith("small") else heard)(even, plain)
+    logits = linear(last.mean(1), state, "proj_fc")
+    assert logits.std() > 0.1
+    torch.testing.assert_close(model.forward(sound), logits, atol=1e-4, rtol=1e-4)
+    odds = float(logits[0, 0] - logits[0, 1])
+    assert model.score(sound[:1].numpy())[0] == pytest.approx(odds, abs=1e-3), "fake is the first"
+
+
+@pytest.mark.parametrize(("id", "millions"), [(IDS[0], 317), (IDS[1], 95)])
+def test_the_published_names_fill_the_whole_network(id, millions):
+    sizes = ssl_aasist.sizes_of(spec_of(id))
+    with torch.device("meta"):
+        network = antideepfake.AntiDeepfake(
+            sizes, norm_first=bool(spec_of(id).options.get("norm_first", True))
+        )
+        width, layers = sizes["hidden_size"], sizes["num_hidden_layers"]
+        state = published(id, width, layers, sizes["intermediate_size"], sizes["conv_dim"])
+    named = rename(state, ssl_aasist.rules(layers, antideepfake.FRONT))
+    ours = {name: tensor.shape for name, tensor in network.state_dict().items()}
+    assert {name: tensor.shape for name, tensor in named.items()} == ours
+    assert sum(t.numel() for t in network.parameters()) == pytest.approx(1e6 * millions, rel=0.01)
+
+
+def test_what_is_missing_is_named_as_the_file_names_it(tmp_path):
+    state = published(IDS[0], 16, 2, 32, 8)
+    lacking = "m_ssl.model.encoder.layers.1.fc1.bias"
+    del state[lacking]
+    torch.save(state, tmp_path / "made.pth")
+    spec = spec_of(IDS[0])
+    with pytest.raises(WeightsError) as refused:
+        antideepfake.load(
+            spec.model_copy(update={"options": spec.options | SMALL}),
+            [tmp_path / "made.pth"],
+            "cpu",
+        )
+    assert lacking in refused.value.message

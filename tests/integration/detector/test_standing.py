@@ -1,8 +1,5 @@
 """Files that stand on their head: found, turned as a whole, said, and drawn turned everywhere."""
 
-from collections.abc import Callable
-from pathlib import Path
-
 import cv2
 import numpy as np
 import pytest
@@ -12,7 +9,6 @@ from cli.analyze import summary
 from detector import explain, media
 from detector.perturbation.conditions import Condition
 from detector.perturbation.robustness import try_out
-from detector.pipeline import Analyzer
 from detector.pipeline.orientation import OrientationCheck, lean, sure
 from detector.report.words import file_rows
 from detector.schema.analysis import Analysis, Settings
@@ -24,12 +20,12 @@ SIZE = (480, 270)
 FEW = Settings(frames=6, models=["texture"])
 
 
-def turned(degrees: int) -> Callable[[int], np.ndarray]:
+def turned(degrees):
     """Pictures of the moving camera, turned clockwise."""
     return lambda number: media.turn(camera(SIZE)(number), degrees)
 
 
-def counted(analyzer: Analyzer, path: Path, settings: Settings = FEW) -> tuple[Analysis, int]:
+def counted(analyzer, path, settings=FEW):
     """An analysis, and how often faces were searched for."""
     with searches(analyzer.detector()) as searched:
         return analyzer.analyze(path, settings, scores_only=True), len(searched)
@@ -98,23 +94,21 @@ def test_a_picture_on_its_head(analyzer, tmp_path):
 
 def test_a_closer_look_and_trials_stand_the_same_way(analyzer, make_clip):
     path = make_clip("head.mp4", seconds=3, size=SIZE, picture=turned(180))
-    settings = Settings(frames=16, models=["texture"], sampling="closer")
-    out = analyzer.analyze(path, settings)
+    out = analyzer.analyze(path, Settings(frames=16, models=["texture"], sampling="closer"))
     assert out.media.turned == 180
     assert sum("turned by" in note for note in out.media.notes) == 1
     assert len(out.judged[0].frames) == len(out.timestamps) == 16
-    heat = explain.heatmap(path, out, "A", 1.0, "texture")
-    assert heat is not None
+    assert explain.heatmap(path, out, "A", 1.0, "texture") is not None
     found = try_out(path, out, analyzer, conditions=[Condition("crf", 30), Condition("crop", 0.05)])
     assert [t.error for t in found.trials] == [None, None]
     assert found.unchanged.probability == pytest.approx(found.trials[1].probability, abs=0.1)
 
 
-def lying(upright: int) -> Callable[[int], np.ndarray]:
+def lying(upright):
     """Pictures of a face that is upright in the first ones, and on its side after them."""
     side = 360
 
-    def picture(number: int) -> np.ndarray:
+    def picture(number):
         square = np.ascontiguousarray(camera((side, side))(number))
         return square if number < upright else media.turn(square, 90)
 
@@ -128,8 +122,7 @@ def test_a_turn_is_offered_where_some_faces_are_upright(analyzer, make_clip):
     assert (out.media.turned, out.media.faces_turned) == (0, 270)
     assert [note for note in out.media.notes if "turned by 270°" in note and "Analyze it" in note]
     assert "--rotate 270" in summary(out)
-    asked = settings.model_copy(update={"rotate": 270})
-    turned = analyzer.analyze(path, asked, scores_only=True)
+    turned = analyzer.analyze(path, settings.model_copy(update={"rotate": 270}), scores_only=True)
     assert (turned.media.turned, turned.media.faces_turned) == (270, 0)
     assert turned.id != out.id
     assert [note for note in turned.media.notes if "as requested" in note]
@@ -166,7 +159,7 @@ def test_a_turn_is_offered_for_less_sure_faces_where_none_is_upright(faces):
     face = Detection(box=(20, 20, 80, 100), landmarks=points, confidence=0.97)
 
     class Doubtful:
-        def detect(self, rgb: np.ndarray, least: int) -> list[Detection]:
+        def detect(self, rgb, least):
             return [face] if rgb[-1, -1].any() else []
 
     picture = np.zeros((100, 120, 3), np.uint8)

@@ -1,7 +1,7 @@
 """Texture of a face and of its surroundings: what is described, how the layer is fitted."""
 
 import json
-from pathlib import Path
+from unittest.mock import Mock
 
 import cv2
 import numpy as np
@@ -28,7 +28,7 @@ from tests.support.specs import SIDE, spec
 
 
 @pytest.fixture(scope="module")
-def trunk(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def trunk(tmp_path_factory):
     """An untrained trunk, with statistics under which pictures differ."""
     torch.manual_seed(0)
     network = texture.TextureNet(SIDE).train()
@@ -46,12 +46,11 @@ def trunk(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_face_and_surroundings_are_described_apart():
-    rng = np.random.default_rng(1)
-    maps = rng.normal(5, 1, size=(2, 3, 10, 10)).astype(np.float32)
+    maps = np.random.default_rng(1).normal(5, 1, size=(2, 3, 10, 10)).astype(np.float32)
     inside = np.zeros((10, 10), bool)
     inside[2:8, 2:8] = True  # 0.6 of the side
 
-    def told(mask: np.ndarray) -> np.ndarray:
+    def told(mask):
         return np.concatenate([f(maps[:, :, mask], -1) for f in (np.mean, np.std)], 1)
 
     found = texture._statistics(torch.from_numpy(maps), face_square(10))
@@ -61,23 +60,23 @@ def test_face_and_surroundings_are_described_apart():
     np.testing.assert_allclose(everything.numpy(), told(np.ones((10, 10), bool)), atol=1e-5)
 
 
-def by_definition(network: texture.TextureNet, x: torch.Tensor) -> torch.Tensor:
+def by_definition(network, x):
     """Logits by timm's trunk, masks, and one filter and color at a time."""
     import timm
 
     trunk = timm.create_model("tf_efficientnet_lite0", pretrained=False, num_classes=0).eval()
     trunk.load_state_dict(network.features.state_dict(), strict=False)
 
-    def mask(side: int) -> torch.Tensor:
+    def mask(side):
         near = ((torch.arange(side) + 0.5) / side - 0.5).abs() <= texture.FACE / 2
         return (near[:, None] & near).flatten()
 
-    def stages(x: torch.Tensor) -> list[torch.Tensor]:
+    def stages(x):
         x = trunk.bn1(trunk.conv_stem(x))
         said = [x := stage(x) for stage in trunk.blocks[:5]]
         return [said[depth].flatten(2) for depth in texture.DEPTHS]
 
-    def told(values: torch.Tensor) -> torch.Tensor:
+    def told(values):
         return torch.cat([values.mean(2), values.std(2, correction=0)], 1)
 
     side, edge = x.shape[-1], network.middle
@@ -231,16 +230,14 @@ def test_the_layer_is_learned_and_tells_a_fold_it_never_saw(
     # What it described is kept, and makes the same layer.
     assert len(list((shelf / "faces" / f"video-1.8-{CACHED}-mirror").glob("texture-*.npz"))) == 2
     for describes in ("describe", "describe_made"):
-        monkeypatch.setattr(training, describes, never)
+        monkeypatch.setattr(
+            training, describes, Mock(side_effect=AssertionError("it was described"))
+        )
     again = train(
         small, shelf / "labels.csv", shelf / "again", cache=shelf / "faces", begin=trunk
     )  # fmt: skip
     assert again is not None
     torch.testing.assert_close(load_file(again), load_file(made))
-
-
-def never(*given: object, **named: object) -> None:
-    raise AssertionError("it was described")
 
 
 def test_without_a_trunk_or_with_another_it_does_not_begin(

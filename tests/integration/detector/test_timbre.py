@@ -3,14 +3,14 @@
 import numpy as np
 import pytest
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from detector.models import registry
 from detector.models.families import timbre
 from tests.support.speech import speech
 
 
-def waves() -> Tensor:
+def waves():
     """Two voices of 4 s, of peak 1."""
     made = [speech(4.0, pitch=pitch, seed=seed) for seed, pitch in enumerate((110.0, 190.0))]
     return torch.from_numpy(np.stack([x / np.abs(x).max() for x in made]))
@@ -40,7 +40,7 @@ def test_the_encoder_is_whispers():
     assert float((found - wanted).abs().max()) < 2e-3 * float(wanted.abs().max())
 
 
-def _renamed(state: dict[str, Tensor]) -> dict[str, Tensor]:
+def _renamed(state):
     """transformers' names by ours; their keys have no bias."""
     found = {"positions": state["embed_positions.weight"]}
     for theirs, ours in (("conv1", "first"), ("conv2", "second")):
@@ -79,8 +79,7 @@ def test_modulation_finds_how_fast_a_level_changes():
 
 
 def test_moments_are_mean_and_spread():
-    x = torch.tensor([[[0.0], [2.0], [0.0], [2.0]]])
-    mean, spread = timbre.moments(x)[0].tolist()
+    mean, spread = timbre.moments(torch.tensor([[[0.0], [2.0], [0.0], [2.0]]]))[0].tolist()
     assert mean == 1.0
     assert spread == pytest.approx(np.std([0, 2, 0, 2], ddof=1))
 

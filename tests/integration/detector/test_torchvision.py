@@ -2,7 +2,6 @@
 
 import subprocess
 import sys
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -10,7 +9,7 @@ import pytest
 from detector import _torchvision
 
 
-def run(code: str, folder: Path | None = None) -> str:
+def run(code, folder=None):
     """Output of a new Python, with `folder` first on its path."""
     if folder:
         code = f"import sys; sys.path.insert(0, {str(folder)!r})\n{code}"
@@ -19,7 +18,7 @@ def run(code: str, folder: Path | None = None) -> str:
     return done.stdout.strip()
 
 
-def slow_nms(boxes: np.ndarray, scores: np.ndarray, threshold: float) -> list[int]:
+def slow_nms(boxes, scores, threshold):
     """Non-maximum suppression as it is defined, box by box."""
     kept: list[int] = []
     for i in sorted(range(len(boxes)), key=lambda i: -scores[i]):
@@ -52,8 +51,7 @@ def test_nms_at_its_edges():
     assert none.shape == (0,) and none.dtype == np.int64
     box = np.array([0, 0, 10, 10], np.float32)
     # Equal scores: the first stays. An overlap of exactly the threshold stays too.
-    twins = np.stack([box, box])
-    assert _torchvision.nms(twins, np.ones(2, np.float32), 0.5).tolist() == [0]
+    assert _torchvision.nms(np.stack([box, box]), np.ones(2, np.float32), 0.5).tolist() == [0]
     half = np.stack([box, np.array([0, 0, 10, 5], np.float32)])
     assert _torchvision.nms(half, np.array([1, 0.5], np.float32), 0.5).tolist() == [0, 1]
 
@@ -93,7 +91,7 @@ print("run")
 """
 
 
-def fake_torchvision(folder: Path, body: str) -> Path:
+def fake_torchvision(folder, body):
     package = folder / "torchvision"
     (package / "ops").mkdir(parents=True)
     (package / "__init__.py").write_text(FAKE.format(body=body))

@@ -19,7 +19,7 @@ from detector.training.own import OwnRecipe, Rows, fit_layer
 from tests.support import pages
 
 
-def made(files: int = 200, seed: int = 0) -> Rows:
+def made(files=200, seed=0):
     """Features of which one in forty tells real from fake."""
     rng = np.random.default_rng(seed)
     labels = np.arange(files) % 2

@@ -1,8 +1,6 @@
 """The recipe of the sequence models on a few made clips, with colors in place of CLIP."""
 
 import shutil
-from collections.abc import Sequence
-from pathlib import Path
 
 import cv2
 import numpy as np
@@ -30,10 +28,10 @@ SHORT = SequenceRecipe(images=64, batch=8, check_every=4)
 class Colors:
     """In place of the trunk: small pictures of the crops."""
 
-    def __init__(self, device: str) -> None:
+    def __init__(self, device):
         pass
 
-    def __call__(self, crops: Sequence[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
+    def __call__(self, crops):
         small = np.stack([cv2.resize(crop, (32, 32)) for crop in crops]) / np.float32(255)
         tokens = small.reshape(len(crops), FEATURES)
         grid = np.stack([cv2.resize(one, (GRID, GRID)) for one in small])
@@ -41,14 +39,14 @@ class Colors:
 
 
 @pytest.fixture(autouse=True)
-def without_trunk(monkeypatch: pytest.MonkeyPatch) -> None:
+def without_trunk(monkeypatch):
     monkeypatch.setattr(windows, "CropReader", Colors)
     monkeypatch.setattr(groups, "fold_of", lambda item, file: SOURCES[item.source])
     torch.set_num_threads(1)
 
 
 @pytest.fixture
-def labels(tmp_path: Path) -> Path:
+def labels(tmp_path):
     """Eight clips, the fakes darker, one of them too short for a window."""
     rows = ["file,label,group,source,method,note"]
     for number in range(8):
@@ -56,7 +54,7 @@ def labels(tmp_path: Path) -> Path:
         source = list(SOURCES)[number // 4]
         move = camera((320, 240))
 
-        def picture(n: int, move=move, shift=40 * number, light=1 - 0.4 * fake) -> np.ndarray:
+        def picture(n, move=move, shift=40 * number, light=1 - 0.4 * fake):
             return (move(n + shift) * light).astype(np.uint8)
 
         write_clip(tmp_path / f"{number}.mp4", seconds=0.4 if number == 7 else 0.8, picture=picture)

@@ -6,7 +6,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from detector import runtime
 from detector.models import registry
@@ -23,20 +23,20 @@ from tests.support.specs import SIDE, spec
 class Wide(nn.Module):
     """Two large layers, whose sums bf16 rounds; says what they were computed in."""
 
-    def __init__(self) -> None:
+    def __init__(self):
         super().__init__()
         torch.manual_seed(0)
         self.layers = nn.Sequential(nn.Linear(3 * SIDE, 256), nn.GELU(), nn.Linear(256, 1))
         self.seen: list[torch.dtype] = []
 
-    def forward(self, x: Tensor) -> Tensor:
+    def forward(self, x):
         hidden = self.layers[0](x.mean(3).flatten(1))
         self.seen.append(hidden.dtype)
         return self.layers[2](self.layers[1](hidden))[:, 0]
 
 
 @pytest.fixture
-def crops() -> np.ndarray:
+def crops():
     return np.random.default_rng(0).integers(0, 256, (2 * BATCH, SIDE, SIDE, 3), np.uint8)
 
 
@@ -68,11 +68,11 @@ def test_in_float32_scores_are_the_authors(why, crops, monkeypatch):
 class Meeting(nn.Module):
     """Waits, in each pass, for another that goes on at the same time."""
 
-    def __init__(self) -> None:
+    def __init__(self):
         super().__init__()
         self.door = threading.Barrier(2)
 
-    def forward(self, x: Tensor) -> Tensor:
+    def forward(self, x):
         self.door.wait(20)
         return x.mean((1, 2, 3))
 

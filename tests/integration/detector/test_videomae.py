@@ -25,7 +25,7 @@ def model() -> TokenClipModel:
 
 
 @pytest.fixture(scope="module")
-def clips() -> np.ndarray:
+def clips():
     """Two clips of a real face that moves, one of them backwards."""
     frame = skimage.data.astronaut()
     clip = np.stack([cut(np.roll(frame, 2 * t, 1), BOX, SPEC.crop, POINTS) for t in range(16)])

@@ -17,7 +17,6 @@ from detector.messages import ENGLISH, actions
 from detector.messages.reasons import WORDINGS
 from detector.models import registry
 from detector.models.base import ModelSpec, repeated
-from detector.pipeline import Analyzer
 from detector.schema.analysis import (
     Analysis,
     CaveatCode,
@@ -46,12 +45,10 @@ Say = Callable[..., Analysis]
 
 
 @pytest.fixture
-def say(analyzer: Analyzer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Say:
+def say(analyzer, tmp_path, monkeypatch):
     """Analyze samples (or a file) by a model that gives one score to all of it."""
 
-    def analysis(
-        sound: np.ndarray | Path, logit: float = 0.0, *, calibrated: bool = True, **settings: object
-    ) -> Analysis:
+    def analysis(sound, logit=0.0, *, calibrated=True, **settings):
         path = sound if isinstance(sound, Path) else made.write(tmp_path / "a.wav", sound)
         spec = ModelSpec.model_validate(SPEC | (CALIBRATED if calibrated else {}))
         model = Loud(spec, logit)
@@ -201,7 +198,7 @@ def test_a_silent_clip_is_said_the_same_of_with_and_without_models_of_voices(
 ):
     """To the byte, but for its id, which stands for the models asked for, and for times."""
 
-    def said() -> str:
+    def said():
         analysis = analyzer.analyze(face_clip_silent, Settings(frames=3))
         return json.dumps(timeless(analysis) | {"id": ""})
 
@@ -241,7 +238,7 @@ def test_a_closer_look_at_a_sound_listens_once(analyzer, tmp_path, monkeypatch):
     path, times, seen = made.write(tmp_path / "a.wav", made.speech(4)), [], []
     listen = Recording.of.__func__
 
-    def counted(cls: type[Recording], *args: object, **more: object) -> Recording:
+    def counted(cls, *args, **more):
         times.append(args)
         return listen(cls, *args, **more)
 
@@ -270,11 +267,11 @@ def test_a_short_sound_is_repeated_to_fill_a_window():
 
 
 @pytest.fixture(scope="module")
-def talking_clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def talking_clip(tmp_path_factory):
     path = tmp_path_factory.mktemp("clips") / "talking.mp4"
     return write_clip(path, seconds=4, size=(640, 360), audio=made.speech(4))
 
 
 @pytest.fixture(scope="module")
-def face_clip_silent(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def face_clip_silent(tmp_path_factory):
     return write_clip(tmp_path_factory.mktemp("clips") / "silent.mp4", seconds=2, size=(640, 360))

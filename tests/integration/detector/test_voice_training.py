@@ -20,7 +20,7 @@ REPOSITORIES = ("jik876/hifi-gan-demo", "sh-lee-prml/HierSpeechpp-demo")
 """Of the first fold, and of the second."""
 
 
-def clip(name: str, **given: object) -> Item:
+def clip(name, **given):
     made: dict[str, object] = {
         "file": Path(name), "name": name, "label": 0, "kind": "audio", "method": "none",
         "group": name, "source": "some/where",
@@ -54,7 +54,7 @@ def test_the_layer_learns_what_tells_pairs_apart_and_not_what_tells_groups_apart
     assert np.mean(said[1::2] > said[::2]) > 0.95
 
 
-def write_labels(folder: Path) -> Path:
+def write_labels(folder):
     """Made talk of twelve voices: as it is, and what a vocoder without phases leaves of it."""
     rows = ["file", "label", "kind", "method", "group", "source", "person", "language"]
     path = folder / "voice.csv"
@@ -71,7 +71,7 @@ def write_labels(folder: Path) -> Path:
     return path
 
 
-def _flat(x: np.ndarray) -> np.ndarray:
+def _flat(x):
     """The magnitudes of `x`, all phases the same: buzzing."""
     frames = np.lib.stride_tricks.sliding_window_view(np.pad(x, 256), 512)[::128] * np.hanning(512)
     out = np.zeros(len(frames) * 128 + 512)
@@ -80,7 +80,7 @@ def _flat(x: np.ndarray) -> np.ndarray:
     return (0.5 * out / np.abs(out).max()).astype(np.float32)[: len(x)]
 
 
-def _write(path: Path, samples: np.ndarray) -> None:
+def _write(path, samples):
     from scipy.io import wavfile
 
     wavfile.write(path, 16_000, (samples * 32_767).astype(np.int16))

@@ -4,7 +4,6 @@ import base64
 import socket
 import threading
 import time
-from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -15,7 +14,6 @@ import yt_dlp
 
 from detector.errors import Canceled, InputError
 from detector.links import LinkRules, downloader, fetch, posted, ytdlp
-from detector.links.fetch import FetchedLink
 from detector.links.proxy import LinkProxy
 from detector.links.ytdlp import explained, video
 from detector.schema.origin import Posted
@@ -24,7 +22,6 @@ from tests.support import hostile_readers, speech
 from tests.support.links import (
     PRIVATE,
     PUBLIC,
-    Server,
     endless,
     redirect,
     resolver,
@@ -39,12 +36,12 @@ resolve = resolver(NAMES)
 
 
 @pytest.fixture(scope="module")
-def clip(tmp_path_factory: pytest.TempPathFactory) -> bytes:
+def clip(tmp_path_factory):
     return write_clip(tmp_path_factory.mktemp("clip") / "clip.mp4", seconds=2).read_bytes()
 
 
 @pytest.fixture(autouse=True)
-def _allowed(monkeypatch: pytest.MonkeyPatch) -> None:
+def _allowed(monkeypatch):
     monkeypatch.delenv("UNMASK_OFFLINE", raising=False)
     monkeypatch.setenv("UNMASK_LINKS", "1")
     monkeypatch.setenv("UNMASK_YTDLP", "1")
@@ -52,26 +49,25 @@ def _allowed(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
-def web(clip: bytes) -> Iterator[Server]:
+def web(clip):
     with serving(PUBLIC, {"/clip.mp4": whole(clip, Content_Type="video/mp4")}) as server:
         server.answers["/watch"] = page(server.url("clips.example", "/clip.mp4"))
         yield server
 
 
-def page(*sources: str, kind: str = "video/mp4", head: str = "") -> Callable[..., None]:
+def page(*sources, kind="video/mp4", head=""):
     videos = "".join(f'<video><source src="{url}" type="{kind}"></video>' for url in sources)
     head = f"<title>A talk: part 1/2</title>{head}"
     text = f"<!doctype html><html><head>{head}</head><body>{videos}</body></html>"
     return whole(text.encode(), Content_Type="text/html; charset=utf-8")
 
 
-def fetched(url: str, tmp_path: Path, **options: object) -> tuple[FetchedLink, bytes]:
+def fetched(url, tmp_path, **options):
     with (tmp_path / "file").open("w+b") as target:
-        found = fetch(url, target, RULES, resolve=resolve, **options)
-        return found, target.read()
+        return fetch(url, target, RULES, resolve=resolve, **options), target.read()
 
 
-def refused(url: str, tmp_path: Path, rules: LinkRules = RULES) -> InputError:
+def refused(url, tmp_path, rules=RULES):
     with (tmp_path / "file").open("w+b") as target, pytest.raises(InputError) as raised:
         fetch(url, target, rules, resolve=resolve)
     assert raised.value.message.endswith(".") and "clip.mp4" not in raised.value.message
@@ -173,13 +169,12 @@ def test_it_can_be_stopped(web, tmp_path):
     web.answers["/slow"] = page(web.url("clips.example", "/slow.mp4"))
     cancel = threading.Event()
 
-    def stop_soon(done: int, total: int) -> None:
+    def stop_soon(done, total):
         if any(path == "/slow.mp4" for path, _headers in web.came):  # the video, not its page
             cancel.set()
 
     with pytest.raises(Canceled):
-        url = web.url("clips.example", "/slow")
-        fetched(url, tmp_path, cancel=cancel, on_progress=stop_soon)
+        fetched(web.url("clips.example", "/slow"), tmp_path, cancel=cancel, on_progress=stop_soon)
     assert web.left.wait(10)
 
 
@@ -230,12 +225,12 @@ def test_what_it_says_becomes_a_sentence_of_ours(said, code):
     assert error.code == code and "hush" not in error.message and error.message.endswith(".")
 
 
-def password(proxy: LinkProxy) -> str:
+def password(proxy):
     word = base64.b64encode(proxy.url.split("//")[1].split("@")[0].encode()).decode()
     return f"Proxy-Authorization: Basic {word}\r\n"
 
 
-def asked(proxy: LinkProxy, head: str, *, word: bool = True) -> bytes:
+def asked(proxy, head, *, word=True):
     """What the proxy answers to the head of a request."""
     shown = password(proxy) if word else ""
     with socket.create_connection(("127.0.0.1", proxy.port), 20) as link:
@@ -247,7 +242,7 @@ def asked(proxy: LinkProxy, head: str, *, word: bool = True) -> bytes:
 
 
 @pytest.fixture
-def proxy() -> Iterator[LinkProxy]:
+def proxy():
     with LinkProxy(RULES, threading.Event(), resolve=resolve) as opened:
         yield opened
 
@@ -298,7 +293,7 @@ def test_its_ports_are_those_of_the_rules(web):
 def test_a_tunnel_goes_both_ways_and_is_counted(proxy):
     with socket.create_server((PUBLIC, 0)) as echo:
 
-        def repeat() -> None:
+        def repeat():
             link, _address = echo.accept()
             with link:
                 while piece := link.recv(100):
@@ -324,15 +319,10 @@ MANIFEST = """<?xml version="1.0"?>
 </Period></MPD>"""
 
 
-def tracks(folder: Path) -> tuple[bytes, bytes]:
-    """A clip of two seconds as two files: its picture and its sound."""
-    write_clip(folder / "picture.mp4", seconds=2)
-    speech.write(folder / "sound.m4a", np.zeros(96_000), rate=48_000, format="mp4")
-    return (folder / "picture.mp4").read_bytes(), (folder / "sound.m4a").read_bytes()
-
-
 def test_separate_tracks_are_joined(web, tmp_path):
-    picture, sound = tracks(tmp_path)
+    write_clip(tmp_path / "picture.mp4", seconds=2)
+    speech.write(tmp_path / "sound.m4a", np.zeros(96_000), rate=48_000, format="mp4")
+    picture, sound = ((tmp_path / f).read_bytes() for f in ("picture.mp4", "sound.m4a"))
     web.answers["/picture.mp4"] = whole(picture, Content_Type="video/mp4")
     web.answers["/sound.m4a"] = whole(sound, Content_Type="audio/mp4")
     manifest = MANIFEST.format(

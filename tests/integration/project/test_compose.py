@@ -10,7 +10,6 @@ import stat
 import subprocess
 import time
 import tomllib
-from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from functools import partial
@@ -24,9 +23,9 @@ import yaml
 from supabase import AuthApiError, ClientOptions, create_client
 
 from service.auth import config, flows
-from tests.support.links import PRIVATE, Handler, everywhere, serving, whole
+from tests.support.links import PRIVATE, everywhere, serving, whole
 from tests.support.ports import free_port
-from tests.support.postgres import Postgres, postgres
+from tests.support.postgres import postgres
 from tests.support.processes import running
 from tools import keys, programs
 
@@ -39,22 +38,18 @@ SERVICES: dict[str, dict[str, Any]] = MADE["services"]
 PROFILE = {name: service for name, service in SERVICES.items() if name != "unmask"}
 
 
-def settings(content: str) -> dict[str, str]:
+def settings(content):
     """The variables of an .env."""
     lines = [line for line in content.splitlines() if line and not line.startswith("#")]
     return dict(line.split("=", 1) for line in lines)
 
 
-def environment(service: str, given: dict[str, str]) -> dict[str, str]:
+def environment(service, given):
     """What Compose gives a service, by its rules."""
-
-    def fill(found: re.Match[str]) -> str:
-        return given.get(found[1]) or found[2]
-
     wanted = SERVICES[service].get("environment", {})
     passed = {name: given.get(name) for name, value in wanted.items() if value is None}
     filled = {
-        name: re.sub(r"\${(\w+):-([^}]*)}", fill, value)
+        name: re.sub(r"\${(\w+):-([^}]*)}", lambda found: given.get(found[1]) or found[2], value)
         for name, value in wanted.items()
         if value is not None
     }
@@ -223,7 +218,7 @@ def test_an_address_that_is_none_is_refused(written, tmp_path, monkeypatch):
 Done = subprocess.CompletedProcess[str]
 
 
-def run(server: Postgres, name: str, *command: str, **given: str) -> Done:
+def run(server, name, *command, **given):
     """A command of a service, at the tests' own database."""
     place = programs.postgres()
     assert place is not None
@@ -240,7 +235,7 @@ def run(server: Postgres, name: str, *command: str, **given: str) -> Done:
 
 
 @pytest.fixture
-def fresh(postgres: Postgres) -> Iterator[str]:
+def fresh(postgres):
     """A database as the other services leave it."""
     postgres.need_our_own()
     name = f"fresh_{os.urandom(4).hex()}"
@@ -254,7 +249,7 @@ def fresh(postgres: Postgres) -> Iterator[str]:
         database.execute("revoke supabase_storage_admin from postgres")
 
 
-def migrate(server: Postgres, name: str, folder: Path = FOLDER) -> Done:
+def migrate(server, name, folder=FOLDER):
     return run(server, name, "/bin/sh", str(folder / "migrate.sh"), PGUSER="postgres")
 
 
@@ -335,7 +330,7 @@ class Gateway:
 
 
 @pytest.fixture(scope="module")
-def gateway(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gateway]:
+def gateway(tmp_path_factory):
     program = programs.caddy()
     if program is None:
         pytest.fail(
@@ -370,7 +365,7 @@ ANSWERS = {
 """Of the services; others answer with an empty list."""
 
 
-def _note(gateway: Gateway, service: str, asked: Handler) -> None:
+def _note(gateway, service, asked):
     headers = {name.lower(): value for name, value in asked.headers.items()}
     gateway.asked.append((service, asked.command, asked.path, headers))
     if "break" not in asked.path:

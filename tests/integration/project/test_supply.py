@@ -24,7 +24,7 @@ FREE = re.compile(
 )
 
 
-def licenses() -> dict[str, str]:
+def licenses():
     command = [Path(sys.executable).with_name("pip-licenses"), "--format", "json", "--packages"]
     run = subprocess.run([*command, *SHIPPED], capture_output=True, text=True, check=True)
     return {row["Name"]: row["License"] for row in json.loads(run.stdout)}
@@ -62,8 +62,7 @@ def test_the_page_names_the_encoders_that_wheels_carry():
 def test_the_bill_of_materials_names_what_is_shipped():
     """As `make sbom` makes it; cyclonedx-py checks it against the schema."""
     extras = ["dashboard", "postgres", "s3", "links"]
-    variables = {"TORCH": "cpu"}
-    listed = python("tools/setup.py", "--list", *extras, variables=variables, check=True)
+    listed = python("tools/setup.py", "--list", *extras, variables={"TORCH": "cpu"}, check=True)
     program = Path(sys.executable).with_name("cyclonedx-py")
     command = [program, "requirements", "--pyproject", "pyproject.toml", "-"]
     made = subprocess.run(

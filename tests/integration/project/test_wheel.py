@@ -11,7 +11,6 @@ import urllib.request
 import venv
 import zipfile
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -24,7 +23,7 @@ from tests.support.waiting import until
 ROOT = Path(__file__).resolve().parents[3]
 
 
-def run(*command: str | Path, **options: Any) -> subprocess.CompletedProcess[str]:
+def run(*command, **options):
     return subprocess.run(command, capture_output=True, text=True, **options)
 
 
@@ -134,7 +133,7 @@ def add_others(environment: Path) -> None:
 
 
 @pytest.fixture(scope="module")
-def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def place(tmp_path_factory):
     """A folder with a clip, its copy and labels of both, in which commands are called."""
     folder = tmp_path_factory.mktemp("place")
     write_clip(folder / "clip.mp4", seconds=2)
@@ -144,7 +143,7 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def environment(place: Path) -> dict[str, str]:
+def environment(place):
     kept = {k: v for k, v in os.environ.items() if not k.startswith(("UNMASK", "XDG", "PYTHON"))}
     return kept | {
         "HOME": str(place),
@@ -239,7 +238,7 @@ def test_installed_what_runs_until_it_is_stopped(unmask, place, call, shows):
     assert process.returncode in (0, -signal.SIGTERM)
 
 
-def answers(url: str) -> bool:
+def answers(url):
     try:
         with urllib.request.urlopen(url, timeout=5) as answer:
             return bool(answer.status == 200)

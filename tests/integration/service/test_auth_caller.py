@@ -5,7 +5,6 @@ from http.cookies import SimpleCookie
 import pytest
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
-from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse, Response
 from starlette.routing import Route
 from starlette.testclient import TestClient
@@ -22,12 +21,12 @@ page_caller = session.page_caller  # before the fixture of tests/integration sta
 
 
 @pytest.fixture(autouse=True)
-def plain(monkeypatch: pytest.MonkeyPatch) -> None:
+def plain(monkeypatch):
     for name in ("UNMASK_LOCAL", "UNMASK_TRUST_PROXY", "UNMASK_PUBLIC_URL", "SPACE_ID"):
         monkeypatch.delenv(name, raising=False)
 
 
-def caller(peer: str | None = None, **headers: str) -> Caller:
+def caller(peer=None, **headers):
     named = tuple((name.replace("_", "-"), value) for name, value in headers.items())
     return Caller(peer, (("host", "localhost:8501"), *named) if "host" not in headers else named)
 
@@ -114,8 +113,7 @@ def test_where_everybody_is_local_a_strangers_page_is_not(monkeypatch, who, misl
 
 
 def test_where_everybody_is_local_an_operator_says_the_name(monkeypatch):
-    here = "http://unmask.example:8501"
-    named = caller(BRIDGE, host="unmask.example:8501", origin=here)
+    named = caller(BRIDGE, host="unmask.example:8501", origin="http://unmask.example:8501")
     renamed = caller(BRIDGE, host="unmask:8501", origin="https://unmask.example")
     monkeypatch.setenv("UNMASK_LOCAL", "all")
     assert named.misled and renamed.from_a_neighbor
@@ -174,19 +172,19 @@ def test_only_our_own_pages_may_post(monkeypatch):
     assert caller(host="inside:8501", origin="https://unmask.example").from_own_page
 
 
-def asked(request: Request) -> Response:
+def asked(request):
     caller = Caller.of_request(request)
     person = auth.identify(caller, auth.find_session(caller))
     return JSONResponse({"id": person.id if person else None})
 
 
-def page(request: Request) -> Response:
+def page(request):
     if "if-none-match" in request.headers:
         return Response(status_code=304)
     return HTMLResponse("<p>page</p>")
 
 
-def browser(url: str = "http://box.lan:8501") -> TestClient:
+def browser(url="http://box.lan:8501"):
     app = Starlette(
         routes=[Route("/", page), Route("/who", asked)], middleware=[Middleware(GuestCookie)]
     )
@@ -233,8 +231,7 @@ def test_a_cookie_that_can_not_be_ours_is_replaced():
 
 
 def test_a_browser_that_lost_its_cookie_gets_one_with_a_cached_page():
-    one = browser()
-    got = one.get("/", headers={"if-none-match": '"known"'})
+    got = browser().get("/", headers={"if-none-match": '"known"'})
     assert got.status_code == 200
     assert "set-cookie" in got.headers
 
@@ -246,7 +243,7 @@ def test_data_takes_no_cookie_along():
 
 
 def test_a_page_without_a_browser_is_a_guests_and_a_thread_is_nobodys(monkeypatch):
-    def script() -> None:
+    def script():
         import streamlit as st
 
         from dashboard import session

@@ -3,12 +3,9 @@
 import logging
 import re
 import time
-from contextlib import AbstractContextManager
 from http.cookies import SimpleCookie
-from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
-import httpx
 import pytest
 import streamlit
 from starlette.applications import Starlette
@@ -16,7 +13,6 @@ from starlette.middleware import Middleware
 from starlette.responses import HTMLResponse, JSONResponse
 from starlette.routing import Route
 from starlette.testclient import TestClient
-from streamlit.navigation.page import StreamlitPage
 from streamlit.testing.v1 import AppTest
 
 from dashboard import labels, session_routes
@@ -30,10 +26,9 @@ from service.auth.config import Accounts
 from service.auth.flows import AuthService
 from service.auth.problems import AccountError, SignedOut, Unreachable
 from service.auth.session_store import EncryptedSessionStore
-from service.auth.sessions import Session
 from service.auth.steps import AuthReturnContext
 from service.records.store import RecordScope
-from tests.support.fake_auth import KEY, PASSWORD, URL, Account, FakeAuth
+from tests.support.fake_auth import KEY, PASSWORD, URL, FakeAuth
 from tests.support.pages import APP, press
 from tests.support.pages import html as text
 from tests.support.waiting import PATIENT, at_once
@@ -44,17 +39,17 @@ ADA = "ada@example.org"
 
 
 @pytest.fixture
-def fake() -> FakeAuth:
+def fake():
     return FakeAuth()
 
 
 @pytest.fixture
-def ada(fake: FakeAuth) -> Account:
+def ada(fake):
     return fake.add(ADA)
 
 
 @pytest.fixture
-def service(fake: FakeAuth, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AuthService:
+def service(fake, tmp_path, monkeypatch):
     for name in ("UNMASK_PUBLIC_URL", "UNMASK_LOCAL", "UNMASK_TRUST_PROXY", "UNMASK_SECRET_KEY"):
         monkeypatch.delenv(name, raising=False)
     kept = Accounts(URL, KEY, providers=("google", "github"))
@@ -64,12 +59,12 @@ def service(fake: FakeAuth, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
     return service
 
 
-def enter(service: AuthService, email: str = ADA) -> Session:
+def enter(service, email=ADA):
     """Sign in with the password, as a page without cookies would."""
     return service.sessions.find(service.begin_tab_session(service.sign_in(email, PASSWORD, HERE)))
 
 
-def refused(code: str) -> AbstractContextManager[pytest.ExceptionInfo[AccountError]]:
+def refused(code):
     """The block is refused with this code, in a sentence."""
     return pytest.raises(AccountError, check=lambda e: e.code == code and e.message.endswith("."))
 
@@ -295,8 +290,8 @@ def test_a_thing_is_taken_once(tmp_path):
 
 
 @pytest.fixture
-def app(service: AuthService) -> Starlette:
-    def who(request: object) -> JSONResponse:
+def app(service):
+    def who(request):
         caller = Caller.of_request(request)
         person = auth.identify(caller, auth.find_session(caller))
         return JSONResponse({"id": person.id if person else None, "email": person and person.email})
@@ -308,7 +303,7 @@ def app(service: AuthService) -> Starlette:
     )
 
 
-def browser(app: Starlette) -> TestClient:
+def browser(app):
     """A browser that has opened the first page."""
     client = TestClient(app, base_url=HOME, follow_redirects=False)
     client.get("/")
@@ -316,26 +311,26 @@ def browser(app: Starlette) -> TestClient:
     return client
 
 
-def place_of(client: TestClient) -> AuthReturnContext:
+def place_of(client):
     return AuthReturnContext(digest(client.cookies[GUEST]), "203.0.113.9", HOME)
 
 
-def ticket_for(client: TestClient, service: AuthService) -> dict[str, str]:
+def ticket_for(client, service):
     """What a sign-in with the password gives the script of a page in this browser."""
     session = service.sign_in(ADA, PASSWORD, HERE)
     return {"ticket": service.ticket(session, place_of(client).browser)}
 
 
-def post(client: TestClient, path: str, origin: str = HOME, **sent: object) -> httpx.Response:
+def post(client, path, origin=HOME, **sent):
     return client.post(path, headers={"origin": origin}, **sent)
 
 
-def path_of(address: str) -> str:
+def path_of(address):
     parts = urlsplit(address)
     return f"{parts.path}?{parts.query}"
 
 
-def said(answer: httpx.Response) -> str:
+def said(answer):
     """What the sign-in page is to say."""
     assert answer.status_code == 303
     parts = urlsplit(answer.headers["location"])
@@ -601,8 +596,7 @@ def test_logs_and_addresses_hold_no_secret(fake, service, app, caplog, ada):
     with pytest.raises(Unreachable):
         service.sign_in(ADA, PASSWORD, HERE)
     fake.down = False
-    seat = service.sessions.find(mine.cookies[SESSION])
-    service.sign_out(seat)
+    service.sign_out(service.sessions.find(mine.cookies[SESSION]))
     secrets = [*fake._access, *fake._refresh, PASSWORD, ADA, mine.cookies[SESSION]]
     told = caplog.text.replace("httpcore", "")
     assert [secret for secret in secrets if secret in told] == []
@@ -611,8 +605,8 @@ def test_logs_and_addresses_hold_no_secret(fake, service, app, caplog, ada):
 
 
 @pytest.fixture
-def page(service: AuthService) -> AppTest:
-    def script() -> None:
+def page(service):
+    def script():
         from dashboard.pages.account import view as page
 
         page.draw()
@@ -620,7 +614,7 @@ def page(service: AuthService) -> AppTest:
     return AppTest.from_function(script, default_timeout=PATIENT)
 
 
-def fill(page: AppTest, email: str, password: str) -> None:
+def fill(page, email, password):
     page.text_input[0].set_value(email)
     page.text_input[1].set_value(password)
 
@@ -721,7 +715,7 @@ LINK = "a" * 22
 def test_required_closes_every_page_but_a_link_that_was_given(
     service, monkeypatch, page, query, opens
 ):
-    def choose(pages: list[StreamlitPage], position: str) -> StreamlitPage:
+    def choose(pages, position):
         assert position == "hidden"
         return next(one for one in pages if one.url_path == page)
 
@@ -761,7 +755,7 @@ def test_a_guest_of_a_closed_server_may_not_analyze(service, monkeypatch):
 
 
 def test_the_app_goes_on_for_a_guest_while_the_server_is_away(fake, service, monkeypatch, ada):
-    def script() -> None:
+    def script():
         import streamlit as st
 
         from dashboard import session

@@ -4,7 +4,6 @@ import secrets
 import time
 from dataclasses import replace
 from datetime import UTC, datetime
-from pathlib import Path
 
 import pytest
 
@@ -12,13 +11,10 @@ from service.auth import Role, sessions
 from service.auth import people as people_module
 from service.auth.config import Accounts
 from service.auth.flows import AuthService
-from service.auth.people import People
 from service.auth.problems import AccountError, SignedOut
 from service.auth.session_store import EncryptedSessionStore
-from service.auth.sessions import Session
 from service.auth.steps import AuthReturnContext
-from service.context import Principal
-from tests.support.standin import PASSWORD, Standin, standin, token
+from tests.support.standin import PASSWORD, standin, token
 
 __all__ = ["standin"]
 
@@ -26,19 +22,19 @@ HERE = AuthReturnContext("", "127.0.0.1", "http://127.0.0.1")
 
 
 @pytest.fixture
-def service(standin: Standin, tmp_path: Path) -> AuthService:
+def service(standin, tmp_path):
     return AuthService(Accounts(standin.url, standin.key), EncryptedSessionStore(tmp_path))
 
 
-def address() -> str:
+def address():
     return f"{secrets.token_hex(6)}@example.org"
 
 
-def sit(service: AuthService, cookie: str) -> Session:
+def sit(service, cookie):
     return service.sessions.find(cookie)
 
 
-def join(service: AuthService, email: str) -> Session:
+def join(service, email):
     """Sign up, and take the seat: this one asks for no confirmation."""
     session = service.sign_up(email, PASSWORD, HERE)
     assert session is not None
@@ -67,8 +63,7 @@ def test_an_expired_token_is_exchanged_and_kept(service, tmp_path, monkeypatch):
     session = service.sign_up(address(), PASSWORD, HERE)
     old = session.model_copy(update={"expires_at": int(time.time()) - 5})
     cookie = service.begin_tab_session(old)
-    fresh = sit(service, cookie).client().auth.get_session()
-    assert fresh.refresh_token != session.refresh_token
+    assert sit(service, cookie).client().auth.get_session().refresh_token != session.refresh_token
     # Another process has the new pair, and the old one is of no use any more.
     other = AuthService(service.accounts, EncryptedSessionStore(tmp_path))
     assert sit(other, cookie).principal().id == session.user.id
@@ -119,14 +114,14 @@ def test_two_people_have_two_clients(service):
         assert seat.client().auth.get_user().user.id == seat.principal().id
 
 
-def people(standin: Standin, service: AuthService) -> People:
+def people(standin, service):
     """The accounts to look after, by the project's secret key."""
     if not standin.secret:
         pytest.skip("a real project's secret key is not known here")
     return service.people(token(standin.secret, role="service_role"))
 
 
-def admin(standin: Standin, service: AuthService) -> Principal:
+def admin(standin, service):
     """A new administrator who is signed in."""
     seat = join(service, email := address())
     standin.sql(

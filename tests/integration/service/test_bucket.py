@@ -7,11 +7,10 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
 from unittest.mock import Mock
 
 import boto3
@@ -26,12 +25,12 @@ from service.records.sql import open_store
 from service.storage import open_uploads, shared
 from service.storage.bucket import S3Bucket
 from service.storage.uploads import StorageError, StorageUnreachable, Uploads
-from service.tasks.jobs import Job, Jobs
+from service.tasks.jobs import Jobs
 from service.tasks.manager import TaskManager
 from service.tasks.store import TaskStore
 from service.tasks.throughput import ThroughputEstimator
 from tests.support.ports import free_port
-from tests.support.s3 import S3, s3
+from tests.support.s3 import s3
 from tests.support.scopes import local
 from tests.support.storage_contract import CONTENT, DAY, StorageContract, keep
 from tests.support.waiting import until
@@ -44,7 +43,7 @@ Head = Callable[[str], tuple[Jobs, Analyzer]]
 
 
 @pytest.fixture
-def environment(s3: S3, monkeypatch: pytest.MonkeyPatch) -> str:
+def environment(s3, monkeypatch):
     """A fresh bucket, named in the environment."""
     name = s3.make()
     for variable, value in s3.environment(name).items():
@@ -53,13 +52,13 @@ def environment(s3: S3, monkeypatch: pytest.MonkeyPatch) -> str:
 
 
 @pytest.fixture
-def again(environment: str, tmp_path: Path) -> Callable[[], Uploads]:
+def again(environment, tmp_path):
     numbers = itertools.count()
     return lambda: open_uploads(tmp_path / f"server-{next(numbers)}")
 
 
 @pytest.fixture
-def store(again: Callable[[], Uploads]) -> Uploads:
+def store(again):
     return again()
 
 
@@ -68,11 +67,11 @@ class TestBucket(StorageContract):
 
 
 @pytest.fixture
-def client(s3: S3, environment: str) -> Any:
+def client(s3, environment):
     return boto3.client("s3", endpoint_url=s3.url)
 
 
-def keys(client: Any, bucket: str) -> list[str]:
+def keys(client, bucket):
     return [one["Key"] for one in client.list_objects_v2(Bucket=bucket).get("Contents", ())]
 
 
@@ -107,7 +106,7 @@ def test_pages_that_want_a_file_at_once_bring_it_once(store, again, monkeypatch)
     fetches: list[str] = []
     right = S3Bucket.fetch
 
-    def fetch(self: S3Bucket, token: str, *rest: object) -> bool:
+    def fetch(self, token, *rest):
         fetches.append(token)
         time.sleep(0.2)
         return right(self, token, *rest)
@@ -220,7 +219,7 @@ def test_the_age_of_a_file_is_by_the_buckets_clock(store, monkeypatch):
 
     class Ahead(datetime):
         @classmethod
-        def now(cls, tz: object = None) -> datetime:
+        def now(cls, tz=None):
             return datetime(2040, 1, 1, tzinfo=UTC)
 
     monkeypatch.setattr(shared, "datetime", Ahead)
@@ -233,7 +232,7 @@ def test_deleting_while_it_is_brought_leaves_no_half_file(store, again, monkeypa
     begun, go = threading.Event(), threading.Event()
     right = S3Bucket.fetch
 
-    def fetch(self: S3Bucket, token: str, *rest: object) -> bool:
+    def fetch(self, token, *rest):
         begun.set()
         assert go.wait(60)
         return right(self, token, *rest)
@@ -249,11 +248,11 @@ def test_deleting_while_it_is_brought_leaves_no_half_file(store, again, monkeypa
 
 
 @pytest.fixture
-def head(tmp_path: Path, environment: str) -> Iterator[Head]:
+def head(tmp_path, environment):
     """Servers with a disk of their own each, on one database and one bucket."""
     opened: list[tuple[Jobs, Analyzer]] = []
 
-    def make(name: str) -> tuple[Jobs, Analyzer]:
+    def make(name):
         store = open_store(tmp_path / FILE)
         folder = tmp_path / name
         tasks = TaskManager(TaskStore(store.database), Server(folder, store.database))
@@ -269,7 +268,7 @@ def head(tmp_path: Path, environment: str) -> Iterator[Head]:
         jobs.store.close()
 
 
-def submit(jobs: Jobs, content: str = "one") -> Job:
+def submit(jobs, content="one"):
     return jobs.submit(io.BytesIO(content.encode()), "clip.mp4", Settings(), local(jobs))
 
 
@@ -331,8 +330,7 @@ def test_what_can_not_be_deleted_there_is_not_said_to_be(head, client, environme
 
 def test_a_row_that_can_not_be_written_leaves_no_object(head, client, environment, monkeypatch):
     jobs, _ = head("one")
-    full = Mock(side_effect=RecordsError("The disk is full."))
-    monkeypatch.setattr(jobs.store, "add", full)
+    monkeypatch.setattr(jobs.store, "add", Mock(side_effect=RecordsError("The disk is full.")))
     with pytest.raises(RecordsError):
         submit(jobs)
     assert keys(client, environment) == [] and not list(jobs.uploads.root.iterdir())

@@ -3,8 +3,8 @@
 import logging
 import socket
 import threading
-from collections.abc import Iterator
 from dataclasses import replace
+from unittest.mock import Mock
 
 import pytest
 
@@ -18,7 +18,7 @@ from detector.media.limits import WORKER, WORKER_PRELOAD
 from service import logs
 from service.config import Config
 from service.live import cameras
-from service.live.viewers import LiveOptions, SessionRetention, Viewer, Viewers
+from service.live.viewers import LiveOptions, SessionRetention, Viewers
 from tests.support import hostile_readers
 from tests.support.cameras import listening, mjpeg, rtsp, secrets_in
 from tests.support.links import PRIVATE, serving
@@ -29,7 +29,7 @@ LOGIN = "ann:s3cret"
 
 
 @pytest.fixture
-def apart() -> Iterator[None]:
+def apart():
     """Media are read in workers, as on every server."""
     media.isolate()
     yield
@@ -37,19 +37,19 @@ def apart() -> Iterator[None]:
 
 
 @pytest.fixture
-def engine() -> StandInEngine:
+def engine():
     return StandInEngine()
 
 
 @pytest.fixture
-def crowd(engine: StandInEngine) -> Iterator[Viewers]:
+def crowd(engine):
     made = Viewers(lambda: engine, 2)
     yield made
     made.close()
 
 
 @pytest.fixture(autouse=True)
-def newsroom(monkeypatch: pytest.MonkeyPatch) -> None:
+def newsroom(monkeypatch):
     """An operator whose cameras are on this computer."""
     for variable in ("UNMASK_CAMERAS", "UNMASK_CAMERA_NETWORKS", "UNMASK_OFFLINE"):
         monkeypatch.delenv(variable, raising=False)
@@ -57,11 +57,11 @@ def newsroom(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("UNMASK_CAMERA_NETWORKS", "10.1.0.0/16, 127.0.0.1/32")
 
 
-def allow(monkeypatch: pytest.MonkeyPatch, *ports: int) -> None:
+def allow(monkeypatch, *ports):
     monkeypatch.setenv("UNMASK_CAMERA_PORTS", ",".join(map(str, ports)))
 
 
-def followed(crowd: Viewers, url: str) -> Viewer:
+def followed(crowd, url):
     viewer = crowd.open(LiveSettings(), LiveOptions(keep=SessionRetention.NOTHING))
     cameras.follow(viewer, cameras.address(url))
     return viewer
@@ -82,8 +82,7 @@ def test_a_camera_is_watched_until_the_viewer_ends(crowd, engine, kind, monkeypa
             url = web.url(f"{LOGIN}@{PRIVATE}", "/key-7?token=hush")
         viewer = followed(crowd, url)
         until(lambda: viewer.frames > 5 or viewer.ended)
-        picture = viewer.picture()
-        assert picture.shape == (480, 640, 3)
+        assert viewer.picture().shape == (480, 640, 3)
         assert crowd.find(viewer.token) is viewer and crowd.find("x" * 22) is None
         viewer.end()
         until(lambda: not _watching())
@@ -116,9 +115,7 @@ def test_a_camera_that_is_not_there_is_said_to_the_viewer(crowd, monkeypatch, ca
 
 
 def test_an_error_of_ours_tells_no_address(crowd, monkeypatch, caplog):
-    def broken(self: object) -> Iterator[object]:
-        raise RuntimeError("rtsp://ann:s3cret@camera/key-7")
-
+    broken = Mock(side_effect=RuntimeError("rtsp://ann:s3cret@camera/key-7"))
     monkeypatch.setattr(library.CameraStream, "frames", broken)
     viewer = followed(crowd, f"rtsp://{LOGIN}@{PRIVATE}/key-7")
     until(lambda: viewer.ended)
@@ -169,13 +166,12 @@ def test_a_worker_reaches_its_one_port_and_nothing_else():
         socket.create_server(("127.0.0.1", 0)) as other,
     ):
         ports = open_port.getsockname()[1], other.getsockname()[1]
-        limits = replace(WORKER, timeout=60)
-        with Sandbox(limits, WORKER_PRELOAD) as box:
+        with Sandbox(replace(WORKER, timeout=60), WORKER_PRELOAD) as box:
             tried = hostile_readers.reaching
             (said,) = box.connection(tried, *ports, port=ports[0], size=(4, 4), timeout=60)
     # One pixel each: the port it has, another one, UDP, a file, a program.
     assert said.rgb[0, :, 0].tolist() == [1, 0, 0, 0, 0]
 
 
-def _watching() -> bool:
+def _watching():
     return any(thread.name == "camera" for thread in threading.enumerate())

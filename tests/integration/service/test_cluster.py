@@ -2,9 +2,6 @@
 
 import os
 import signal
-from collections.abc import Iterator
-from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -15,7 +12,6 @@ from service.application import Application
 from service.context import LOCAL, RequestContext
 from service.records.model import State
 from service.tasks.executor import ClusterExecutor, ThreadExecutor, open_executor
-from service.tasks.jobs import Job
 from tests.integration.detector.test_cluster import analyzed, comparable, pid
 from tests.support.waiting import until
 
@@ -23,12 +19,12 @@ OWNER = RequestContext(LOCAL, loopback=True)
 
 
 @pytest.fixture(scope="module")
-def alone(clips: tuple[Path, Path]) -> dict[str, Any]:
+def alone(clips):
     return analyzed(clips[0], frames=4)[clips[0]]
 
 
 @pytest.fixture(scope="module")
-def app(tmp_path_factory: pytest.TempPathFactory, alone: dict[str, Any]) -> Iterator[Application]:
+def app(tmp_path_factory, alone):
     folder = tmp_path_factory.mktemp("data")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("UNMASK_DATA", str(folder))
@@ -42,18 +38,18 @@ def app(tmp_path_factory: pytest.TempPathFactory, alone: dict[str, Any]) -> Iter
 
 
 @pytest.fixture(scope="module")
-def clips() -> tuple[Path, Path]:
+def clips():
     from bench.clips import face_clip
 
     return face_clip(2, 320, 240, 25), face_clip(20, 320, 240, 25)
 
 
-def submit(app: Application, path: Path, **settings: Any) -> Job:
+def submit(app, path, **settings):
     with path.open("rb") as file:
         return app.submit(OWNER, file, path.name, Settings(**settings))
 
 
-def ended(app: Application, job: Job) -> Job:
+def ended(app, job):
     until(lambda: not job.active)
     return app.find(OWNER, job.key)
 
@@ -63,8 +59,7 @@ def test_a_file_is_analyzed_on_the_cluster(app, clips, alone):
     job = ended(app, submit(app, clips[0], frames=4))
     assert job.state is State.DONE, job.error
     assert job.analysis.seal.holds  # this server's own
-    here = job.analysis.model_copy(update={"seal": None})
-    assert comparable(here) == comparable(alone)
+    assert comparable(job.analysis.model_copy(update={"seal": None})) == comparable(alone)
     assert app.analyzer._analyzer is None, "nothing was loaded here"
     assert app.find(OWNER, job.key).picture
 

@@ -4,11 +4,9 @@ import os
 import secrets
 import subprocess
 import sys
-from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import boto3
 import httpx
@@ -23,7 +21,7 @@ from tests.integration.service.test_postgres_store import address_of
 from tests.support import waiting
 from tests.support.footage import repeated
 from tests.support.ports import free_port
-from tests.support.postgres import Postgres, postgres
+from tests.support.postgres import postgres
 from tests.support.s3 import S3, s3
 from tests.support.samples import samples
 from tests.support.waiting import PATIENT
@@ -46,7 +44,7 @@ class Cluster:
     bucket: str
     s3: S3
 
-    def keys(self) -> list[str]:
+    def keys(self):
         client = boto3.client("s3", endpoint_url=self.s3.url)
         listed = client.list_objects_v2(Bucket=self.bucket).get("Contents", ())
         return [one["Key"].rpartition("/")[2] for one in listed]
@@ -55,7 +53,7 @@ class Cluster:
 class Head:
     """One server, as `unmask serve` starts it."""
 
-    def __init__(self, cluster: Cluster, folder: Path) -> None:
+    def __init__(self, cluster, folder):
         self.folder, port = folder, free_port()
         self.url = f"http://127.0.0.1:{port}"
         self.client = httpx.Client(base_url=self.url, timeout=PATIENT)
@@ -77,34 +75,32 @@ class Head:
                 stderr=subprocess.STDOUT,
             )
 
-    def ready(self) -> bool:
+    def ready(self):
         assert self.process.poll() is None, (self.folder / "log").read_text()
         try:
             return self.client.get("/healthz").status_code == 200
         except httpx.HTTPError:
             return False
 
-    def get(self, path: str) -> dict[str, Any]:
+    def get(self, path):
         answer = self.client.get(path)
         assert answer.status_code == 200, answer.text
         return dict(answer.json())
 
-    def submit(
-        self, clip: Path, headers: dict[str, str] | None = None, **fields: str
-    ) -> httpx.Response:
+    def submit(self, clip, headers=None, **fields):
         with clip.open("rb") as file:
             return self.client.post(
                 "/v1/analyses", files={"file": ("clip.mp4", file)}, data=fields, headers=headers
             )
 
-    def close(self) -> None:
+    def close(self):
         self.client.close()
         self.process.kill()
         self.process.wait()
 
 
 @pytest.fixture(scope="module")
-def cluster(postgres: Postgres, s3: S3) -> Iterator[Cluster]:
+def cluster(postgres, s3):
     postgres.need_our_own()
     name = f"heads_{secrets.token_hex(4)}"
     postgres.create(name)
@@ -116,9 +112,7 @@ def cluster(postgres: Postgres, s3: S3) -> Iterator[Cluster]:
 
 
 @pytest.fixture(scope="module")
-def heads(
-    cluster: Cluster, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[tuple[Head, Head]]:
+def heads(cluster, tmp_path_factory):
     """Both, for all tests: what has to be loaded is the longest of it. The last one kills one."""
     folder = tmp_path_factory.mktemp("heads")
     opened = Head(cluster, folder / "one"), Head(cluster, folder / "two")
@@ -132,18 +126,18 @@ def heads(
 
 
 @pytest.fixture(scope="module")
-def clip() -> Path:
+def clip():
     """A sample with a face."""
     return next(one.path for one in samples() if one.path.suffix == ".mp4")
 
 
 @pytest.fixture(scope="module")
-def long_clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def long_clip(tmp_path_factory):
     folder = tmp_path_factory.mktemp("long")
     return repeated(write_clip(folder / "part.mp4", seconds=2, size=(1280, 720)), 30)
 
 
-def state(head: Head, href: str) -> str:
+def state(head, href):
     return str(head.get(href)["state"])
 
 
@@ -161,8 +155,7 @@ def test_what_one_takes_in_the_other_reads_stops_and_deletes(heads, cluster, cli
     seen = next(f for f in two.get(f"{href}/frames")["frames"] if f["subjects"])
     heat = two.client.get(f"{href}/heatmap/{seen['index']}")
     assert heat.status_code == 200 and heat.content.startswith(b"\xff\xd8"), heat.text
-    report = two.client.get(f"{href}/report.pdf")
-    assert report.content.startswith(b"%PDF")
+    assert two.client.get(f"{href}/report.pdf").content.startswith(b"%PDF")
     copies = [path.name for path in (two.folder / "data" / "uploads").iterdir()]
     assert copies == [sent["id"]] == cluster.keys()
     # Stopped from the other.

@@ -17,7 +17,6 @@ import sysconfig
 import tempfile
 import threading
 import urllib.request
-from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -42,7 +41,7 @@ from service.tasks.jobs import State
 from tests.conftest import camera, write_clip
 from tests.support import hostile_readers as hostile
 from tests.support.dependencies import declared
-from tests.support.links import PRIVATE, Handler, everywhere, serving, whole
+from tests.support.links import PRIVATE, everywhere, serving, whole
 from tests.support.ports import free_port, listening
 from tests.support.processes import ROOT, python
 from tests.support.scopes import local
@@ -54,7 +53,7 @@ Steps = list[tuple[str, str]]
 """Instructions and what stands behind each."""
 
 
-def stages() -> list[Steps]:
+def stages():
     """The instructions of the Dockerfile, by stage."""
     text = re.sub(r"^\s*#.*\n", "", (ROOT / "Dockerfile").read_text("utf-8"), flags=re.M)
     found: list[Steps] = []
@@ -68,15 +67,15 @@ def stages() -> list[Steps]:
     return found
 
 
-def of(steps: Steps, wanted: str) -> list[str]:
+def of(steps, wanted):
     return [rest for word, rest in steps if word == wanted]
 
 
-def environment(steps: Steps) -> dict[str, str]:
+def environment(steps):
     return dict(pair.split("=", 1) for rest in of(steps, "ENV") for pair in rest.split())
 
 
-def ignored(name: str) -> bool:
+def ignored(name):
     """What .dockerignore says of a path: the last line that fits it or a folder above it."""
     out = False
     for line in (ROOT / ".dockerignore").read_text("utf-8").splitlines():
@@ -107,8 +106,7 @@ def test_what_the_linter_does_not_know():
     words = " ".join(rest for _, rest in last)
     assert "pip" not in words and "apt-get" not in words
     assert all("--chown" not in copy for copy in of(last, "COPY"))  # its code is not its own
-    index = "TORCH_INDEX=https://download.pytorch.org/whl/cpu"
-    assert of(build, "ARG") == ["TORCH=cpu", index]
+    assert of(build, "ARG") == ["TORCH=cpu", "TORCH_INDEX=https://download.pytorch.org/whl/cpu"]
     installs = of(build, "RUN")[0]
     assert "tools/setup.py --packages-only" in installs and "import torch, torchvision" in installs
     assert "pip uninstall --yes uv" in installs
@@ -130,7 +128,7 @@ def test_nothing_private_goes_into_the_image():
 
 
 @pytest.fixture(scope="module")
-def place() -> Iterator[Path]:
+def place():
     """A folder that another user may enter; those of pytest belong to who runs it."""
     with tempfile.TemporaryDirectory(prefix="unmask-image-") as made:
         Path(made).chmod(0o755)
@@ -138,7 +136,7 @@ def place() -> Iterator[Path]:
 
 
 @pytest.fixture(scope="module")
-def image(place: Path) -> Iterator[Path]:
+def image(place):
     """The folder /app as the first stage leaves it."""
     app = place / "app"
     app.mkdir()
@@ -157,7 +155,7 @@ def image(place: Path) -> Iterator[Path]:
         path.chmod(path.stat().st_mode | stat.S_IWUSR)
 
 
-def _copy(source: Path, target: Path) -> None:
+def _copy(source, target):
     files = [p for p in source.rglob("*") if p.is_file()] if source.is_dir() else [source]
     for file in files:
         if not ignored(file.relative_to(ROOT).as_posix()):
@@ -171,8 +169,7 @@ def test_the_packages_it_asks_for():
     wanted = re.search(r"tools/setup.py --packages-only ([\w ]+?) +&&", of(stages()[0], "RUN")[0])
     assert wanted
     extras = wanted[1].split()
-    variables = {"TORCH": "cpu"}
-    listed = python("tools/setup.py", "--list", *extras, variables=variables, check=True)
+    listed = python("tools/setup.py", "--list", *extras, variables={"TORCH": "cpu"}, check=True)
     versions = dict(re.findall(r"^([\w.-]+)==([^\s+]+)", listed.stdout, re.M))
     assert not {"pytest", "ruff"} & set(versions)
     for requirement in declared(*extras):
@@ -239,7 +236,7 @@ def test_it_starts_as_an_ordinary_user_and_says_it_is_well(image, place):
     assert "Traceback" not in said and "PermissionError" not in said, said
 
 
-def _python(become: dict[str, Any], place: Path) -> str:
+def _python(become, place):
     """A Python of this version that the user may run, and from which they may read the packages."""
     version = f"python{sys.version_info[0]}.{sys.version_info[1]}"
     packages = {"PYTHONPATH": sysconfig.get_paths()["purelib"]}
@@ -257,7 +254,7 @@ def _python(become: dict[str, Any], place: Path) -> str:
 class MadeSpace:
     """As much of the hub as a push to a Space asks for."""
 
-    def __init__(self) -> None:
+    def __init__(self):
         self.files: dict[str, bytes] = {"old.py": b"1", ".gitattributes": b"x"}
         self.stored: dict[str, bytes] = {}
         self.created: dict[str, Any] = {}
@@ -265,7 +262,7 @@ class MadeSpace:
         self.refuse = 0
         self.url = ""
 
-    def answer(self, request: Handler) -> None:
+    def answer(self, request):
         path, body = request.path.split("?")[0], request.body
         reply: Any = {}
         if not path.startswith("/put/"):  # addresses that the hub signed for one file
@@ -306,7 +303,7 @@ class MadeSpace:
             status, reply = 404, {"error": path}
         whole(json.dumps(reply).encode(), status, Content_Type="application/json")(request)
 
-    def commit(self, body: bytes) -> None:
+    def commit(self, body):
         for line in body.splitlines():
             item = json.loads(line)
             value = item["value"]
@@ -319,7 +316,7 @@ class MadeSpace:
 
 
 @pytest.fixture()
-def hub(monkeypatch: pytest.MonkeyPatch) -> Iterator[MadeSpace]:
+def hub(monkeypatch):
     made = MadeSpace()
     with serving(PRIVATE, everywhere(made.answer)) as server:
         made.url = server.url(PRIVATE, "")
@@ -418,7 +415,7 @@ def test_secrets_are_known_by_their_shape(text, tmp_path):
 
 
 @pytest.fixture()
-def settings(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[None]:
+def settings(monkeypatch, tmp_path):
     """Puts back what a start changes for the whole process."""
     monkeypatch.setenv("UNMASK_DATA", str(tmp_path / "data"))
     factory, hook = logging.getLogRecordFactory(), threading.excepthook
@@ -453,11 +450,9 @@ def test_a_space_may_be_framed_by_its_host_alone(settings, monkeypatch):
     assert frames == "frame-ancestors 'self' https://huggingface.co https://*.hf.space"
 
 
-def _headers() -> dict[str, str]:
-    def page(request: object) -> PlainTextResponse:
-        return PlainTextResponse("x", headers={"Referrer-Policy": "no-referrer"})
-
-    app = Starlette(routes=[Route("/", page)])
+def _headers():
+    page = PlainTextResponse("x", headers={"Referrer-Policy": "no-referrer"})
+    app = Starlette(routes=[Route("/", lambda request: page)])
     app.add_middleware(hosting.SecureHeaders)
     with TestClient(app) as client:
         return dict(client.get("/").headers)
@@ -574,9 +569,8 @@ def test_uploads_go_through_the_queue_and_leave_no_word_in_the_log(
 def test_every_test_that_the_threat_model_names_is_there():
     """`::name` is in the file that was named before it."""
     text = (ROOT / "docs" / "threat-model.md").read_text("utf-8").partition("\n## ")[2]
-    pattern = r"`(?=[^`])(tests/[\w/]+\.py)?(?:::(\w+))?`"
     named, file = [], ""
-    for path, test in re.findall(pattern, text):
+    for path, test in re.findall(r"`(?=[^`])(tests/[\w/]+\.py)?(?:::(\w+))?`", text):
         file = path or file
         named.append((file, test))
     assert len(named) > 40

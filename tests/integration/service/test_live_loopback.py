@@ -4,9 +4,7 @@ import asyncio
 import inspect
 import threading
 import time
-from collections.abc import Callable
 from fractions import Fraction
-from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 from unittest.mock import Mock
@@ -44,7 +42,7 @@ from service.live.viewers import (
 )
 from service.tasks.executor import ThreadExecutor
 from service.tasks.scheduler import Scheduler
-from tests.conftest import Picture, camera
+from tests.conftest import camera
 from tests.support import speech as made
 from tests.support.live_stand_in import StandInEngine, colored, gray
 from tests.support.waiting import PATIENT, at_once, until
@@ -55,41 +53,41 @@ GRAY = np.full((240, 320, 3), 128, np.uint8)
 class Clock:
     """Time that passes when it is told to."""
 
-    def __init__(self) -> None:
+    def __init__(self):
         self.now = 100.0
 
-    def __call__(self) -> float:
+    def __call__(self):
         return self.now
 
 
 @pytest.fixture
-def clock() -> Clock:
+def clock():
     return Clock()
 
 
 @pytest.fixture
-def engine() -> StandInEngine:
+def engine():
     return StandInEngine()
 
 
 @pytest.fixture
-def crowd(engine: StandInEngine, clock: Clock) -> Viewers:
+def crowd(engine, clock):
     # The reaper is the test itself: it sweeps when it wants to.
     return Viewers(lambda: engine, 2, clock=clock, watch=0.01)
 
 
-def frame(rgb: np.ndarray = GRAY) -> av.VideoFrame:
+def frame(rgb=GRAY):
     return av.VideoFrame.from_ndarray(rgb, format="rgb24")
 
 
 class MadeCamera(VideoStreamTrack):
     """Pictures by their number, as fast as a camera's."""
 
-    def __init__(self, picture: Picture) -> None:
+    def __init__(self, picture):
         super().__init__()
         self.picture, self.number = picture, 0
 
-    async def recv(self) -> av.VideoFrame:
+    async def recv(self):
         pts, base = await self.next_timestamp()
         made = frame(self.picture(self.number))
         self.number += 1
@@ -100,11 +98,11 @@ class MadeCamera(VideoStreamTrack):
 class MadeMicrophone(AudioStreamTrack):
     """Sound, int16 [n] at 48 kHz, around and around, at the speed at which it was spoken."""
 
-    def __init__(self, sound: np.ndarray) -> None:
+    def __init__(self, sound):
         super().__init__()
         self.sound, self.number = np.resize(sound, len(sound) // 960 * 960), 0
 
-    async def recv(self) -> av.AudioFrame:
+    async def recv(self):
         await asyncio.sleep(0.02)
         at = 960 * self.number % len(self.sound)
         made = av.AudioFrame.from_ndarray(self.sound[None, at : at + 960], "s16", "mono")
@@ -114,7 +112,7 @@ class MadeMicrophone(AudioStreamTrack):
         return made
 
 
-def patch(number: int) -> np.ndarray:
+def patch(number):
     """Gray, with white on its left."""
     rgb = GRAY.copy()
     rgb[:, :60] = 255
@@ -122,7 +120,7 @@ def patch(number: int) -> np.ndarray:
 
 
 @pytest.fixture
-def loop() -> Any:
+def loop():
     """The server's event loop, in a thread, as under Streamlit."""
     running = asyncio.new_event_loop()
     thread = threading.Thread(target=running.run_forever, daemon=True)
@@ -133,10 +131,10 @@ def loop() -> Any:
     running.close()
 
 
-def linked(viewer: Viewer, loop: asyncio.AbstractEventLoop) -> WebRtcWorker:
+def linked(viewer, loop):
     """The page's end, as `webrtc_streamer` makes it."""
 
-    async def relay() -> MediaRelay:
+    async def relay():
         return MediaRelay()
 
     given = {
@@ -155,9 +153,7 @@ def linked(viewer: Viewer, loop: asyncio.AbstractEventLoop) -> WebRtcWorker:
     return WebRtcWorker(**given, **dict.fromkeys(unused))
 
 
-async def connect(
-    worker: WebRtcWorker, picture: Picture, sound: np.ndarray | None = None
-) -> tuple[RTCPeerConnection, asyncio.Future[Any]]:
+async def connect(worker, picture, sound=None):
     """The browser's end: sends the made camera, receives what comes back."""
     theirs = RTCPeerConnection()
     came: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
@@ -172,16 +168,11 @@ async def connect(
     return theirs, came
 
 
-def watch(
-    viewer: Viewer,
-    loop: asyncio.AbstractEventLoop,
-    picture: Picture,
-    wanted: Callable[[np.ndarray], bool],
-) -> np.ndarray:
+def watch(viewer, loop, picture, wanted):
     """Look at what comes back until it is as wanted; the last frame, uint8 [H, W, 3]."""
     worker = linked(viewer, loop)
 
-    async def look() -> np.ndarray:
+    async def look():
         theirs, came = await connect(worker, picture)
         track = await asyncio.wait_for(came, PATIENT)
         end = time.monotonic() + PATIENT
@@ -207,7 +198,7 @@ def test_the_microphone_of_the_same_link_is_heard(loop, unwatched):
     worker = linked(viewer, loop)
     spoken = signal.resample_poly(made.speech(3), 3, 1)
 
-    def said() -> tuple[float, float]:
+    def said():
         """How many seconds of speech were heard, and how loud they are, dB."""
         while pool.step():
             pass
@@ -215,7 +206,7 @@ def test_the_microphone_of_the_same_link_is_heard(loop, unwatched):
         found = sound and sound.speech
         return (found.speech_seconds, found.level_dbfs or -99) if found else (0.0, -99)
 
-    async def speak() -> None:
+    async def speak():
         theirs, came = await connect(worker, patch, (spoken * 32_000).astype(np.int16))
         track, end = await asyncio.wait_for(came, PATIENT), time.monotonic() + PATIENT
         asked = 2.5
@@ -262,12 +253,11 @@ def test_a_face_is_boxed_and_scored_and_every_frame_counted(loop, unwatched):
     picture = gray(camera((640, 480)))
     scored: list[int] = []
 
-    def enough(rgb: np.ndarray) -> bool:
+    def enough(rgb):
         scored.append(viewer.state.rates.scored)
         return scored[-1] >= 3 and colored(rgb) > 150
 
-    last = watch(viewer, loop, picture, enough)
-    assert colored(last) > 150, "no box in what comes back"
+    assert colored(watch(viewer, loop, picture, enough)) > 150, "no box in what comes back"
     state = viewer.state
     (face,) = state.faces
     left, top, right, bottom = face.box
@@ -284,12 +274,12 @@ def test_a_face_is_boxed_and_scored_and_every_frame_counted(loop, unwatched):
 
 
 @pytest.fixture
-def unwatched(monkeypatch: pytest.MonkeyPatch) -> None:
+def unwatched(monkeypatch):
     """Streamlit's session isn't there to be watched."""
     monkeypatch.setattr("streamlit_webrtc.webrtc.SessionShutdownObserver", Mock())
 
 
-def bright(rgb: np.ndarray) -> str:
+def bright(rgb):
     """On which side the white patch is."""
     edge = 40
     return "left" if rgb[:, :edge].mean() > rgb[:, -edge:].mean() + 40 else "right"
@@ -385,7 +375,7 @@ class Person(SimpleNamespace):
     clock: Clock
     viewer: Viewer
 
-    def after(self, seconds: float, *, frames: bool = False) -> Phase:
+    def after(self, seconds, *, frames=False):
         """Time passes in steps of half a second, with frames or without."""
         for _ in range(round(seconds * 2)):
             self.clock.now += 0.5
@@ -396,12 +386,12 @@ class Person(SimpleNamespace):
 
 
 @pytest.fixture
-def person(crowd: Viewers, clock: Clock) -> Person:
+def person(crowd, clock):
     viewer = crowd.open(LiveSettings(), LiveOptions())
     return Person(visit=LivePageState(clock=clock), clock=clock, viewer=viewer)
 
 
-def started(person: Person) -> LivePageState:
+def started(person):
     person.visit.start()
     person.visit.answered({"ask": person.visit.ask, "error": ""}, lambda: person.viewer)
     assert person.visit.phase is Phase.CONNECTING and person.visit.wanted
@@ -444,9 +434,7 @@ def test_why_a_browser_gives_no_camera(person, error, trouble):
 
 
 def test_a_server_that_refuses_says_so_itself(person):
-    def refuse() -> Viewer:
-        raise UsageError("No such model.", hint="Choose another.")
-
+    refuse = Mock(side_effect=UsageError("No such model.", hint="Choose another."))
     person.visit.start()
     person.visit.answered({"ask": 1, "error": ""}, refuse)
     assert person.visit.trouble is ConnectionProblem.REFUSED and person.visit.refusal is not None
@@ -573,7 +561,7 @@ def test_a_recorder_that_is_too_slow_leaves_frames_out(tmp_path, monkeypatch):
     go = threading.Event()
     waited: list[bool] = []
 
-    def slow(path: Path, frames: Any) -> int:
+    def slow(path, frames):
         waited.append(go.wait(PATIENT))
         return sum(1 for _ in frames)
 

@@ -87,7 +87,7 @@ def test_it_is_made_in_the_confined_reader(make_clip, tmp_path):
 
 
 @pytest.fixture
-def kept(make_clip: Clip, tmp_path: Path) -> tuple[Uploads, str, Path]:
+def kept(make_clip, tmp_path):
     clip = make_clip("old.avi", seconds=1, size=SIZE, codec="mpeg4")
     uploads = Uploads(tmp_path / "data")
     with clip.open("rb") as source:
@@ -95,7 +95,7 @@ def kept(make_clip: Clip, tmp_path: Path) -> tuple[Uploads, str, Path]:
     return uploads, token, uploads.path(token)
 
 
-def wait(previews: Previews, path: Path) -> None:
+def wait(previews, path):
     until(lambda: not previews.pending(path))
 
 

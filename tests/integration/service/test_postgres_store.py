@@ -2,7 +2,6 @@
 
 import secrets
 import threading
-from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 
@@ -16,13 +15,13 @@ from service.records.batches import Batches, BatchItem
 from service.records.database import FILE, Database
 from service.records.idempotency import IdempotencyKeys, InProgress
 from service.records.model import LOCAL, RecordsError
-from service.records.sql import SQLStore, open_store
+from service.records.sql import open_store
 from service.records.store import RecordScope
 from service.records.tables import metadata
 from tests.support.comparisons_contract import ComparisonsContract
 from tests.support.footage_contract import FootageContract
 from tests.support.migrations import COLUMN, add_step, assert_like_the_tables
-from tests.support.postgres import SUPERUSER, Postgres, postgres
+from tests.support.postgres import SUPERUSER, postgres
 from tests.support.rates_contract import RatesContract
 from tests.support.records_contract import SAMPLE, make
 from tests.support.servers_contract import ServersContract, clock
@@ -32,26 +31,26 @@ from tests.support.waiting import PATIENT
 __all__ = ["clock", "postgres"]
 
 
-def address_of(server: Postgres, name: str) -> str:
+def address_of(server, name):
     return f"postgresql://{SUPERUSER}@/{name}?host={server.folder}&port={server.port}"
 
 
 @pytest.fixture(scope="module")
-def address(postgres: Postgres) -> str:
+def address(postgres):
     postgres.need_our_own()
     postgres.create("records")
     return address_of(postgres, "records")
 
 
 @pytest.fixture(scope="module")
-def opened(address: str) -> Iterator[SQLStore]:
+def opened(address):
     made = open_store(address)
     yield made
     made.close()
 
 
 @pytest.fixture
-def store(opened: SQLStore) -> SQLStore:
+def store(opened):
     """The store, empty."""
     with opened.database.writing() as connection:
         for table in reversed(metadata.sorted_tables):
@@ -64,7 +63,7 @@ class TestPostgres(SQLContract):
 
 
 @pytest.fixture
-def where(fresh: str) -> str:
+def where(fresh):
     """Where the contracts' tables are."""
     return fresh
 
@@ -85,11 +84,11 @@ class TestFootage(FootageContract):
     """All of it."""
 
 
-def together(number: int, act: Callable[[int], object]) -> list[object]:
+def together(number, act):
     """What happens when so many do something at once; what was raised, too."""
     barrier = threading.Barrier(number)
 
-    def run(who: int) -> object:
+    def run(who):
         barrier.wait()
         try:
             return act(who)
@@ -120,7 +119,7 @@ def test_files_that_two_servers_add_to_a_batch_are_all_there(fresh):
     servers = [Batches(each) for each in databases]
     batch = servers[0].create("ann", [])
 
-    def add(who: int) -> None:
+    def add(who):
         for number in range(10):
             servers[who].add("ann", batch.id, [BatchItem(name=f"{who}-{number}", analysis="x")])
 
@@ -132,7 +131,7 @@ def test_files_that_two_servers_add_to_a_batch_are_all_there(fresh):
 
 
 @pytest.fixture
-def fresh(postgres: Postgres) -> str:
+def fresh(postgres):
     name = f"fresh_{secrets.token_hex(4)}"
     postgres.create(name)
     return address_of(postgres, name)
@@ -172,7 +171,7 @@ def test_a_step_that_fails_leaves_the_step_before(fresh, tmp_path, monkeypatch):
     store.close()
 
 
-def tables_of(server: Postgres, name: str) -> set[str]:
+def tables_of(server, name):
     with server.connect(name) as connection:
         query = "select relname from pg_class where relnamespace = 'public'::regnamespace"
         return {row["relname"] for row in connection.execute(query)}
@@ -293,8 +292,7 @@ def test_the_server_keeps_its_records_where_it_is_told(fresh, tmp_path, monkeypa
     store = application.jobs.store
     assert not (tmp_path / FILE).exists()
     store.add(record := make(LOCAL), SAMPLE)
-    job = application.jobs.find(record.id, RecordScope(LOCAL, store))
-    assert job.analysis == SAMPLE
+    assert application.jobs.find(record.id, RecordScope(LOCAL, store)).analysis == SAMPLE
     over = record.touched + timedelta(days=31)
     assert store.sweep(over, timedelta(days=30)) == [record.id]
     application.stop()

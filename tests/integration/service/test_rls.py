@@ -9,10 +9,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
-from typing import Any
-from uuid import UUID
 
 import psycopg
 import pytest
@@ -21,7 +18,7 @@ from detector.schema.codes import Label
 from detector.seals import record_hash
 from service.context import new_id
 from service.records.model import MAX_LINKS
-from tests.support.postgres import MIGRATIONS, ROOT, SHIM, Database, Postgres, postgres
+from tests.support.postgres import MIGRATIONS, ROOT, SHIM, Database, postgres
 from tests.support.waiting import until
 
 __all__ = ["postgres"]
@@ -30,18 +27,18 @@ TABLES = ["analyses", "cases", "instance", "quotas", "removals", "settings", "sh
 
 
 @pytest.fixture
-def database(postgres: Postgres) -> Iterator[Database]:
+def database(postgres):
     with postgres.transaction() as found:
         yield found
 
 
 @pytest.fixture
-def ada(database: Database) -> UUID:
+def ada(database):
     return database.person("ada@example.org")
 
 
 @pytest.fixture
-def hers(database: Database, ada: UUID) -> str:
+def hers(database, ada):
     """A finished record of Ada's, who is the caller from now on."""
     id = keep(database, ada)
     database.act_as("authenticated", ada)
@@ -49,7 +46,7 @@ def hers(database: Database, ada: UUID) -> str:
 
 
 @pytest.fixture
-def bob(database: Database) -> UUID:
+def bob(database):
     return database.person("bob@example.org")
 
 
@@ -62,7 +59,7 @@ ONE_LINK = (
 )
 
 
-def keep(database: Database, owner: UUID, *, done: bool = True, **changes: object) -> str:
+def keep(database, owner, *, done=True, **changes):
     """A record of somebody, made behind the policies; its id."""
     row: dict[str, object] = {"id": new_id(), "owner": owner, "name": "clip.mp4"}
     if done:
@@ -80,7 +77,7 @@ def keep(database: Database, owner: UUID, *, done: bool = True, **changes: objec
     return str(row["id"])
 
 
-def link(database: Database, owner: UUID, analysis: str, *, over: str = "now() + '1 hour'") -> str:
+def link(database, owner, analysis, *, over="now() + '1 hour'"):
     """A share link of somebody, made as they make it; its token."""
     token = new_id()
     database.act_as_superuser()
@@ -92,13 +89,13 @@ def link(database: Database, owner: UUID, analysis: str, *, over: str = "now() +
     return token
 
 
-def opened(database: Database, token: str) -> list[dict[str, Any]]:
+def opened(database, token):
     """What a link leads to, for whoever has no account."""
     database.act_as("anon")
     return database.rows("select * from shared_analysis(%s)", [token])
 
 
-def visible(database: Database, table: str = "analyses") -> int:
+def visible(database, table="analyses"):
     return database.value(f"select count(*) from {table}")
 
 
@@ -160,8 +157,7 @@ def test_functions_with_more_rights_than_their_caller_have_a_fixed_search_path(d
     ["uuid", "text", "jsonb", "numeric", "timestamptz", "float8", "int4", "int8", "interval"],
 )
 def test_a_temporary_type_runs_nothing_with_more_rights(database, ada, bob, type):
-    id = keep(database, ada)
-    token = link(database, ada, id)
+    token = link(database, ada, keep(database, ada))
     mine = keep(database, bob, done=False)
     database.act_as("authenticated", bob)
     database.run("create temp table ran (role name)")
@@ -582,8 +578,7 @@ def test_a_link_can_not_be_made_to_last_or_turned_to_another_record(database, ad
 
 
 def test_not_even_its_owner_reads_the_hash_of_a_link(database, ada):
-    id = keep(database, ada)
-    link(database, ada, id)
+    link(database, ada, keep(database, ada))
     for claims in ({}, {"app": {"role": "admin"}}):
         database.act_as("authenticated", ada, **claims)
         for statement in ("select hash from shares", "select * from shares"):
@@ -620,7 +615,7 @@ def test_to_compare_takes_as_long_for_a_guess_that_begins_right(database):
     first[0] ^= 1
     last[-1] ^= 1
 
-    def took(other: bytes) -> float:
+    def took(other):
         start = time.perf_counter()
         # The length depends on n: the function is called every time.
         equal = database.value(
@@ -679,7 +674,7 @@ def test_results_take_up_so_much_and_a_smaller_one_always_goes(database, ada):
     assert database.run(shorter, [id]) == 1
 
 
-def race(postgres: Postgres, name: str, person: UUID, *statements: tuple[str, list[Any]]) -> str:
+def race(postgres, name, person, *statements):
     """Two statements of an account, the second begun before the first one's end."""
     with postgres.connect(name) as one, postgres.connect(name) as two:
         first, second = Database(one), Database(two)
@@ -688,7 +683,7 @@ def race(postgres: Postgres, name: str, person: UUID, *statements: tuple[str, li
         first.run(*statements[0])
         outcome: list[BaseException | int] = []
 
-        def late() -> None:
+        def late():
             try:
                 outcome.append(second.run(*statements[1]))
             except psycopg.Error as error:
@@ -718,12 +713,12 @@ def test_of_two_at_once_one_gets_the_last_place(postgres):
     assert race(postgres, name, person, *both) == "PT429"
 
 
-def old(database: Database, owner: UUID, days: float) -> str:
+def old(database, owner, days):
     touched = datetime.now(UTC) - timedelta(days=days)
     return keep(database, owner, touched=touched)
 
 
-def left(database: Database) -> set[str]:
+def left(database):
     database.act_as_superuser()
     return {row["id"] for row in database.rows("select id from analyses")}
 
@@ -780,9 +775,7 @@ def test_old_links_and_counts_go_too(database, ada):
     assert visible(database, "shares") == 1 and visible(database, "usage") == 1
 
 
-def upload(
-    database: Database, owner: UUID | str, id: str, name: str = "media.mp4", bucket: str = "media"
-) -> str:
+def upload(database, owner, id, name="media.mp4", bucket="media"):
     """What the storage service does first when a file comes: the row, with the asker's rights."""
     path = f"{owner}/{id}/{name}"
     database.run(
@@ -792,7 +785,7 @@ def upload(
     return path
 
 
-def with_room_for_1000(database: Database, person: UUID) -> str:
+def with_room_for_1000(database, person):
     """Act as a person whose files may take up 1,000 bytes; a record of theirs."""
     database.run("update instance set max_media_bytes = 1000")
     id = keep(database, person)
@@ -826,8 +819,7 @@ def test_files_are_in_ones_own_folder_and_of_ones_own_records(database, ada, bob
         with database.refused():
             upload(database, owner, id, name)
     database.refuse("insert into storage.objects (bucket_id, name) values ('media', 'media.mp4')")
-    moved = "update storage.objects set name = %s"
-    database.refuse(moved, [f"{bob}/{theirs}/media.mp4"])
+    database.refuse("update storage.objects set name = %s", [f"{bob}/{theirs}/media.mp4"])
     database.refuse("insert into storage.buckets (id, name, public) values ('x', 'x', true)")
     assert database.run("update storage.buckets set public = true") == 0
 
@@ -850,7 +842,7 @@ def test_files_of_others_do_not_exist(database, ada, bob, hers):
     assert database.run("update storage.objects set version = 'planted'") == 0
 
 
-def remove(database: Database) -> int:
+def remove(database):
     """What the storage service does when files are deleted."""
     database.run("select set_config('storage.allow_delete_query', 'true', true)")
     return database.run("delete from storage.objects")
@@ -1032,7 +1024,7 @@ def test_no_file_of_a_record_is_forgotten(database, ada):
     assert {row["path"] for row in database.rows("select path from removals")} == paths
 
 
-def file_of(database: Database, owner: UUID, id: str, size: int, name: str = "a.mp4") -> str:
+def file_of(database, owner, id, size, name="a.mp4"):
     """A file as the storage service leaves it when it has all of it, in nobody's name."""
     path = f"{owner}/{id}/{name}"
     database.act_as_superuser()

@@ -2,19 +2,17 @@
 
 import json
 from datetime import timedelta
-from pathlib import Path
-from typing import Any
 
 import pytest
 
 from detector.schema.origin import GeoLocation, Provenance
 from service.context import new_id
 from service.records.database import FILE
-from service.records.model import Query, Record, ResultOrigin
+from service.records.model import Query, ResultOrigin
 from service.records.seals import Keyring, origin, origin_of
 from service.records.sql import open_store
 from service.records.supabase.store import SupabaseStore
-from tests.support.gateway import Account, Project, postgres, project
+from tests.support.gateway import postgres, project
 from tests.support.records_contract import NOON, SAMPLE, TTL, make
 
 __all__ = ["postgres", "project"]
@@ -23,22 +21,22 @@ PLACE = Provenance(place=GeoLocation(latitude=48.85, longitude=2.35, source="EXI
 
 
 @pytest.fixture
-def ada(project: Project) -> Account:
+def ada(project):
     return project.person()
 
 
 @pytest.fixture
-def seals(tmp_path: Path) -> Keyring:
+def seals(tmp_path):
     return Keyring.open(tmp_path, open_store(tmp_path / FILE).database)
 
 
 @pytest.fixture
-def store(ada: Account, seals: Keyring) -> SupabaseStore:
+def store(ada, seals):
     return SupabaseStore(lambda: ada.client, seals)
 
 
 @pytest.fixture
-def ours(ada: Account, store: SupabaseStore) -> Record:
+def ours(ada, store):
     """A finished analysis of hers, as the server's pipeline leaves it."""
     record = make(ada.id)
     analysis = SAMPLE.model_copy(update={"provenance": PLACE})
@@ -47,7 +45,7 @@ def ours(ada: Account, store: SupabaseStore) -> Record:
     return record
 
 
-def who(project: Project, store: SupabaseStore, owner: str, id: str) -> list[ResultOrigin | None]:
+def who(project, store, owner, id):
     """Who made it, as its page, its card, the list and a stranger with a link are told."""
     analysis, record = store.analysis(owner, id), store.get(owner, id)
     (listed,) = (r for r in store.search(owner, Query()).records if r.id == id)
@@ -59,7 +57,7 @@ def who(project: Project, store: SupabaseStore, owner: str, id: str) -> list[Res
     return [origin(analysis.seal, owner), origin_of(record), origin_of(listed), shared.origin]
 
 
-def row_of(ada: Account, id: str) -> dict[str, Any]:
+def row_of(ada, id):
     """Her row as she reads it, less what the database computes."""
     (row,) = ada.client.table("analyses").select("*").eq("id", id).execute().data
     return {k: v for k, v in row.items() if k not in ("verdict", "probability", "stored")}

@@ -1,11 +1,8 @@
 """Whose records go where when accounts are configured."""
 
 import threading
-from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from functools import partial
-from pathlib import Path
-from typing import Any
 from unittest.mock import Mock
 
 import pytest
@@ -17,11 +14,10 @@ from service.application import Application
 from service.auth.config import Accounts
 from service.context import Principal, PrincipalKind, RequestContext, Role
 from service.records.model import Query, Record, RecordsError, ResultOrigin
-from service.records.store import Store
 from service.records.supabase.store import SupabaseStore
-from service.tasks.jobs import Job, Jobs, State
+from service.tasks.jobs import State
 from tests.support import applications
-from tests.support.gateway import Account, Project, postgres, project
+from tests.support.gateway import Account, postgres, project
 from tests.support.waiting import PATIENT, until
 from tests.unit.service.test_jobs import Analyzer
 
@@ -35,36 +31,36 @@ NOW = datetime(2026, 1, 1, tzinfo=UTC)
 class Browser:
     """Who is here, as the edge would say."""
 
-    def __init__(self) -> None:
+    def __init__(self):
         self.person = GUEST
         self.account: Account | None = None
         self.guest: Principal | None = None
         self.app: Application
 
-    def sign_in(self, account: Account) -> Account:
+    def sign_in(self, account):
         self.person, self.account = Principal(account.id, PrincipalKind.USER), account
         return account
 
-    def sign_out(self) -> None:
+    def sign_out(self):
         self.person, self.account = GUEST, None
 
-    def __getattr__(self, name: str) -> Callable[..., Any]:
+    def __getattr__(self, name):
         """What the application of the running server does, for whoever is here."""
         return partial(getattr(self.app, name), self.context)
 
     @property
-    def store(self) -> Store:
+    def store(self):
         return self.scope().store
 
     @property
-    def context(self) -> RequestContext:
+    def context(self):
         account = self.account
         connect = (lambda: account.client) if account else None
         return RequestContext(self.person, guest=self.guest, connect=connect)
 
 
 @pytest.fixture
-def here(project: Project, monkeypatch: pytest.MonkeyPatch) -> Browser:
+def here(project, monkeypatch):
     monkeypatch.setattr(auth, "accounts", lambda: Accounts(project.url, project.key))
     for variable in ("UNMASK_GUEST_FILES_PER_HOUR", "UNMASK_ADDRESS_FILES_PER_HOUR"):
         monkeypatch.setenv(variable, "0")
@@ -72,11 +68,11 @@ def here(project: Project, monkeypatch: pytest.MonkeyPatch) -> Browser:
 
 
 @pytest.fixture
-def server(tmp_path: Path, here: Browser) -> Iterator[Callable[[str], Jobs]]:
+def server(tmp_path, here):
     """Start a server on a data folder of this name."""
     made: list[Application] = []
 
-    def start(name: str) -> Jobs:
+    def start(name):
         made.append(Application(tmp_path / name, Analyzer()))
         here.app = made[-1]
         here.app.jobs._check = None  # these files are none
@@ -91,7 +87,7 @@ def server(tmp_path: Path, here: Browser) -> Iterator[Callable[[str], Jobs]]:
         app.jobs.store.close()
 
 
-def analyze(here: Browser, text: str = "bytes of a clip") -> Job:
+def analyze(here, text="bytes of a clip"):
     return applications.analyze(here.app, here.context, text.encode())
 
 
@@ -222,8 +218,7 @@ def test_a_link_opens_for_anybody_wherever_its_record_is(project, here, server):
         owner = here.person.id
         share = here.store.share(owner, job.key, HOUR, now)
         here.sign_out()
-        shared = here.app.shared(share.token)
-        assert shared.record == job.key
+        assert here.app.shared(share.token).record == job.key
         if account:
             here.sign_in(account)
         assert here.store.revoke(owner, share.id)

@@ -9,11 +9,9 @@ import sqlite3
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
-from subprocess import CompletedProcess
 
 import pytest
 from sqlalchemy import update
@@ -26,7 +24,7 @@ from service.records import tables
 from service.records.database import FILE
 from service.records.model import LOCAL, RecordsError, ResultOrigin, State
 from service.records.seals import Keyring, origin
-from service.records.sql import SQLStore, open_store
+from service.records.sql import open_store
 from tests.support.applications import analyze, application
 from tests.support.pages import APP, html, quiet, turn_to
 from tests.support.processes import python
@@ -153,7 +151,7 @@ def test_killed_at_twenty_points_of_an_analysis_and_a_save(tmp_path):
 
 
 @pytest.fixture
-def small_disk(tmp_path: Path) -> Iterator[Path]:
+def small_disk(tmp_path):
     """A disk of 2 MB."""
     folder = tmp_path / "disk"
     folder.mkdir()
@@ -231,7 +229,7 @@ linux = pytest.mark.skipif(sys.platform != "linux", reason="gives up rights of L
 DAC_OVERRIDE, DAC_READ_SEARCH, PR_CAPBSET_DROP = 1, 2, 24
 
 
-def held_back() -> None:
+def held_back():
     """In a child before its program: a mode holds it back, root too (capabilities(7))."""
     for right in (DAC_OVERRIDE, DAC_READ_SEARCH) if os.geteuid() == 0 else ():
         if _libc.prctl(PR_CAPBSET_DROP, right, 0, 0, 0):
@@ -241,7 +239,7 @@ def held_back() -> None:
 _libc = ctypes.CDLL(None)
 
 
-def as_any_user(folder: Path, *command: str) -> CompletedProcess[str]:
+def as_any_user(folder, *command):
     """Run Python as somebody whom the mode of a folder holds back."""
     run = python(*command, variables={"UNMASK_DATA": str(folder)}, preexec_fn=held_back)
     if run.returncode == 99:
@@ -300,7 +298,7 @@ def test_a_store_that_becomes_read_only_is_read_and_says_so(tmp_path):
     assert refused.startswith("records") and refused.endswith("."), refused
 
 
-def filled(folder: Path) -> SQLStore:
+def filled(folder):
     """A store of 60 records."""
     store = open_store(folder / FILE)
     for number in range(60):
@@ -385,7 +383,7 @@ def test_a_clock_that_is_set_deletes_nothing_at_once():
     now = {"wall": 1e9, "steady": 50.0}
     guard = JumpGuard(lambda: now["wall"], lambda: now["steady"])
 
-    def after(wall: float, steady: float) -> bool:
+    def after(wall, steady):
         now["wall"] += wall
         now["steady"] += steady
         return guard.jumped()
@@ -417,7 +415,7 @@ def test_a_sweep_after_the_clock_was_set_deletes_nothing(tmp_path, monkeypatch):
         walls = iter([old, time.time()])
         app._stopped.set()  # one round, then it ends
 
-        def there() -> list[bool]:
+        def there():
             kept = app.jobs.store.get(owner.principal.id, job.key) is not None
             return [kept, upload.exists(), evaluation.exists()]
 

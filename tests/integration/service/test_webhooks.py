@@ -5,11 +5,9 @@ import socket
 import ssl
 import threading
 import time
-from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from datetime import UTC, datetime, timedelta
 from functools import partial
-from pathlib import Path
 from unittest.mock import Mock
 
 import pytest
@@ -30,8 +28,7 @@ from service.tasks.manager import TaskManager
 from service.tasks.scheduler import Scheduler
 from service.tasks.store import TaskStore
 from service.webhooks import WebhookRefused, Webhooks, check, sign
-from tests.support.links import PRIVATE, Handler, redirect, serving
-from tests.support.links import Server as HookServer
+from tests.support.links import PRIVATE, redirect, serving
 from tests.support.servers_contract import clock
 from tests.support.tasks import ANN, BEN, ended, make_tasks
 from tests.support.waiting import until
@@ -53,7 +50,7 @@ def test_odd_and_private_addresses_are_refused(url):
         check(url)
 
 
-def resolving_to(patch: pytest.MonkeyPatch, *addresses: str) -> None:
+def resolving_to(patch, *addresses):
     found = [(socket.AF_INET, socket.SOCK_STREAM, 6, "", (a, 443)) for a in addresses]
     patch.setattr(socket, "getaddrinfo", lambda *args, **options: found)
 
@@ -91,7 +88,7 @@ def test_a_signature_holds_for_its_body_its_time_and_its_secret():
 class Receiver:
     """Somebody's server, on this computer: the tests let it pass for a public one."""
 
-    def __init__(self, server: HookServer, answers: list[int]) -> None:
+    def __init__(self, server, answers):
         self.answers = answers
         self.came: list[tuple[dict[str, str], bytes]] = []
         self.hang = threading.Event()
@@ -99,7 +96,7 @@ class Receiver:
         self.url = server.url("hooks.example.org", "/take?x=1")
         server.answers["/take"] = self.take
 
-    def take(self, handler: Handler) -> None:
+    def take(self, handler):
         self.came.append((dict(handler.headers), handler.body))
         status = self.answers.pop(0) if self.answers else 200
         if not status:
@@ -111,7 +108,7 @@ class Receiver:
 
 
 @pytest.fixture
-def receive(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., Receiver]]:
+def receive(monkeypatch):
     opened: list[Receiver] = []
     monkeypatch.setattr(addresses, "is_public", lambda address: True)
     monkeypatch.setattr(webhooks, "PAUSES", (0.0, 0.01, 0.01))
@@ -119,7 +116,7 @@ def receive(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., Receiver]
 
     with ExitStack() as stack:
 
-        def make(*answers: int) -> Receiver:
+        def make(*answers):
             server = stack.enter_context(serving(PRIVATE, {}))
             opened.append(Receiver(server, list(answers)))
             return opened[-1]
@@ -130,14 +127,14 @@ def receive(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., Receiver]
 
 
 @pytest.fixture
-def tasks(tmp_path: Path) -> Iterator[TaskManager]:
+def tasks(tmp_path):
     made = make_tasks(tmp_path)
     yield made
     made.close()
 
 
 @pytest.fixture
-def hooks(tasks: TaskManager, tmp_path: Path) -> Webhooks:
+def hooks(tasks, tmp_path):
     return Webhooks(tasks, tmp_path, lambda owner, id: None)
 
 
@@ -226,7 +223,7 @@ def test_one_that_was_lost_with_another_machines_server_is_taken_over_once(
     assert len(receiver.came) == 2
 
 
-def certificate(folder: Path, name: str) -> Path:
+def certificate(folder, name):
     """A certificate for a name, signed by itself, with its key behind it."""
     key = ec.generate_private_key(ec.SECP256R1())
     called = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])

@@ -120,8 +120,7 @@ def test_the_result_page(key, analysis):
 
 @LEADING
 def test_history(key):
-    at = page("history")
-    assert list(at.dataframe[0].value["file"]) == ["clip.webm"]
+    assert list(page("history").dataframe[0].value["file"]) == ["clip.webm"]
     page("history", a=key)
 
 

@@ -2,24 +2,30 @@
 
 import itertools
 import math
+import sys
+from importlib.machinery import ModuleSpec
+from types import ModuleType
 
+import numpy as np
+import plotly.graph_objects as go
 import pytest
 
+import dashboard.charts  # noqa: F401 -- which hides it
 from dashboard import charts, series
 from dashboard.theme import DARK, LIGHT
 from detector.messages.format import time_ticks
-from detector.schema.analysis import Analysis, Label, Thresholds
+from detector.schema.analysis import Label, Thresholds
 from tests.support.result_sample import DURATION, make_analysis
 
 LIMITS = Thresholds(low=0.3, high=0.7)
 
 
 @pytest.fixture(scope="module")
-def analysis() -> Analysis:
+def analysis():
     return make_analysis()
 
 
-def lane_of(analysis: Analysis, person: str) -> series.Lane:
+def lane_of(analysis, person):
     return series.lane(analysis, next(t for t in analysis.judged if t.id == person))
 
 
@@ -42,8 +48,7 @@ def test_moments_after_the_present_one_are_not_scored_yet(analysis):
 
 
 def test_a_part_above_a_level_ends_at_the_exact_crossings():
-    run = [(0.0, 0.5), (1.0, 0.9), (2.0, 0.9), (3.0, 0.3)]
-    (part,) = series.above(run, 0.7)
+    (part,) = series.above([(0.0, 0.5), (1.0, 0.9), (2.0, 0.9), (3.0, 0.3)], 0.7)
     assert part[0] == (pytest.approx(0.5), 0.7)
     assert part[-1] == (pytest.approx(2 + 0.2 / 0.6), 0.7)
     assert part[1:-1] == [(1.0, 0.9), (2.0, 0.9)]
@@ -115,7 +120,7 @@ def test_a_score_is_read_as_the_verdict_reads_it(score, label):
     assert series.label_at(score, LIMITS) is label
 
 
-def figure_of(analysis: Analysis, person: str, **more: object):
+def figure_of(analysis, person, **more):
     arguments = {
         "thresholds": LIMITS, "end": DURATION, "size": charts.lane_sizes(1)[0], "palette": LIGHT,
         "titles": {"sbi": "SBI", "xcep": "Xception", "clip": "VideoMAE"}, **more,
@@ -191,10 +196,8 @@ def test_a_time_axis_has_few_round_ticks(end):
 
 
 def test_ticks_that_would_touch_are_put_together():
-    close = charts.score_ticks(Thresholds(low=0.45, high=0.5))
-    assert close[1] == ["0", "<b>45–50</b>", "100"]
-    edge = charts.score_ticks(Thresholds(low=0.05, high=0.95))
-    assert edge[1] == ["<b>5</b>", "<b>95</b>"]
+    assert charts.score_ticks(Thresholds(low=0.45, high=0.5))[1] == ["0", "<b>45–50</b>", "100"]
+    assert charts.score_ticks(Thresholds(low=0.05, high=0.95))[1] == ["<b>5</b>", "<b>95</b>"]
 
 
 def test_lanes_leave_room_for_the_tag_and_the_times():
@@ -202,3 +205,29 @@ def test_lanes_leave_room_for_the_tag_and_the_times():
     assert first.top == charts.TAG and middle.top == last.top == charts.PAD
     assert last.bottom == charts.FOOT and first.bottom == charts.PAD
     assert first.y(1.0) == first.top and first.y(0.0) == first.top + first.plot
+
+
+@pytest.mark.parametrize("loading", [True, False])
+def test_half_of_pandas_is_none(monkeypatch, loading):
+    half = ModuleType("pandas")
+    half.__spec__ = ModuleSpec("pandas", None)
+    half.__spec__._initializing = loading
+    monkeypatch.setitem(sys.modules, "pandas", half)
+
+    def drawn():
+        figure = go.Figure(go.Scatter(x=np.arange(3.0), y=[1.0, 2.0, None], text=["a", "b", "c"]))
+        return str(figure.to_json())
+
+    if loading:
+        assert '"text":["a","b","c"]' in drawn()
+    else:  # as it was: what is said to be whole is asked
+        with pytest.raises(AttributeError, match="pandas"):
+            drawn()
+
+
+def test_whole_modules_are_seen():
+    from _plotly_utils import basevalidators
+
+    assert basevalidators.get_module("numpy", should_load=False) is np
+    assert basevalidators.get_module("json").dumps([1]) == "[1]"
+    assert basevalidators.get_module("no_such_module", should_load=False) is None

@@ -1,8 +1,12 @@
-"""What is changed in Streamlit's server works with the Streamlit that is installed."""
+"""What we change in Streamlit works with the one installed; failures are cards of our own."""
 
+import logging
+import runpy
 import socket
+from pathlib import Path
 
 import pytest
+import streamlit as st
 import uvicorn
 from streamlit import net_util
 from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
@@ -12,13 +16,15 @@ from streamlit.runtime.media_file_manager import MediaFileManager
 from streamlit.runtime.memory_media_file_storage import MemoryMediaFileStorage
 from streamlit.runtime.pages_manager import PagesManager
 
-from dashboard import _compat, server
+from dashboard import _compat, server, shell
+from dashboard.components import status_cards
 from service.api import connections
+from service.records.model import RecordsError
 from tests.support.api import on_a_port
 
 
 @pytest.fixture
-def files(monkeypatch: pytest.MonkeyPatch) -> MediaFileManager:
+def files(monkeypatch):
     for changed, name in (
         (media_file_manager, "MediaFileMetadata"),
         (net_util, "get_external_ip"),
@@ -38,8 +44,7 @@ def test_a_download_outlasts_other_people_s_pages_and_not_for_ever(files, monkey
     id = files.execute_deferred(button).rpartition("/")[2].partition(".")[0]
     for _run in range(5):  # of anybody's script
         files.remove_orphaned_files()
-    kept = files.read_file(id)
-    assert kept.content == b"%PDF"
+    assert files.read_file(id).content == b"%PDF"
     now += _compat.DOWNLOAD_SECONDS + 1
     files.remove_orphaned_files()
     assert files.read_file(id) is None
@@ -68,3 +73,27 @@ def test_half_requests_to_the_pages_hold_no_place_for_long(files, monkeypatch):
     ):
         link.sendall(b"GET / HTTP/1.1\r\nHost: localhost\r\nX-A: 1")
         assert link.recv(4096) == b"", "closed, unanswered"
+
+
+ROOT = Path(__file__).parents[3]
+
+
+def test_streamlit_is_told_to_draw_no_box_of_its_own():
+    """Its handler sees fragments and callbacks, too, which `shell.draw` does not."""
+    app = runpy.run_path(str(ROOT / "app.py"))["app"]
+    assert isinstance(app, st.App) and app._on_script_error is shell.show_failure
+
+
+@pytest.mark.parametrize("error", [StopIteration(), KeyError("A"), RecordsError("No records.")])
+def test_a_failure_is_a_card_with_an_id_whose_details_are_in_the_log(monkeypatch, caplog, error):
+    shown: list[status_cards.Card] = []
+    monkeypatch.setattr(status_cards, "show", shown.append)
+    with caplog.at_level(logging.WARNING):
+        assert shell.show_failure(error) is True
+    (card,) = shown
+    (record,) = caplog.records
+    if isinstance(error, RecordsError):
+        return
+    assert card.small.startswith("Reference ") and "not at fault" in card.text
+    assert card.small.split()[1] in record.getMessage()
+    assert record.exc_info and record.exc_info[1] is error

@@ -1,9 +1,10 @@
 """Whatever a component is given stays text: no name of a file can be part of the page."""
 
 import inspect
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from html.parser import HTMLParser
 
+import numpy as np
 import pytest
 from markupsafe import Markup
 
@@ -25,6 +26,7 @@ from dashboard.components import (
 )
 from dashboard.components.status_cards import Card
 from dashboard.components.tables import TableColumn
+from dashboard.result.magnifier import magnified
 from detector.schema.analysis import Thresholds
 
 BAD = "\"><img src=x onerror=alert(1)>'<script>alert(1)</script> &lt;b&gt; {0}"
@@ -116,17 +118,10 @@ COMPONENTS = [
 ] + [status_cards.state, status_cards.waiting]
 
 
-def arguments(component: Callable[..., object]) -> tuple[Sequence[object], dict[str, object]]:
-    """What a component is given: without an entry, a text for each parameter that it needs."""
-    parameters = inspect.signature(component).parameters.values()
-    texts = [BAD for one in parameters if one.default is one.empty]
-    return GIVEN.get(component, (texts, {}))
-
-
 class Read(HTMLParser):
     """The elements of a page, with their attributes and all of their text."""
 
-    def __init__(self, html: str) -> None:
+    def __init__(self, html):
         super().__init__(convert_charrefs=True)
         self.tags: set[str] = set()
         self.attributes: dict[str, str | None] = {}
@@ -134,16 +129,16 @@ class Read(HTMLParser):
         self.feed(html)
         self.close()
 
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+    def handle_starttag(self, tag, attrs):
         self.tags.add(tag)
         self.attributes |= dict(attrs)
 
-    def handle_data(self, data: str) -> None:
+    def handle_data(self, data):
         self.text += data
 
 
 @pytest.fixture
-def drawn(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+def drawn(monkeypatch):
     """What is given to the page."""
     found: list[str] = []
     monkeypatch.setattr("streamlit.html", lambda body, **given: found.append(body))
@@ -152,7 +147,9 @@ def drawn(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
 @pytest.mark.parametrize("component", COMPONENTS, ids=lambda f: f"{f.__module__[21:]}.{f.__name__}")
 def test_what_is_given_stays_text(component, drawn):
-    values, named = arguments(component)
+    parameters = inspect.signature(component).parameters.values()
+    needed = [BAD for one in parameters if one.default is one.empty]
+    values, named = GIVEN.get(component, (needed, {}))
     made = component(*values, **named)
     html = "".join(drawn) if made is None else str(markup.join([made]))
     read = Read(html)
@@ -164,8 +161,7 @@ def test_what_is_given_stays_text(component, drawn):
 
 
 def test_a_card_of_a_file_shows_its_name_as_text(drawn):
-    card = Card("x", BAD, "help", BAD, BAD, points=(BAD,), small=BAD)
-    status_cards.show(card)
+    status_cards.show(Card("x", BAD, "help", BAD, BAD, points=(BAD,), small=BAD))
     read = Read("".join(drawn))
     assert read.text.count(BAD) == 5 and not {"img", "script"} & read.tags
 
@@ -175,3 +171,14 @@ def test_what_begins_a_sign_in_cannot_end_its_script(drawn):
     (html,) = drawn
     assert html.count("</script>") == 1 and "<b>" not in html
     assert Read(html).text.startswith(BAD)
+
+
+@pytest.mark.parametrize(("x", "y"), [(0.0, 0.0), (0.5, 0.5), (1.0, 1.0)])
+def test_what_is_magnified_are_the_pixels_around_a_place(x, y):
+    rgb = np.random.default_rng(0).integers(0, 256, (180, 320, 3), np.uint8)
+    part = magnified(rgb, 4, x, y)
+    scale = part.shape[1] // 80
+    assert part.shape == (45 * scale, 80 * scale, 3) and scale > 1
+    left, top = round(x * 320 - 40), round(y * 180 - 22.5)
+    left, top = min(max(0, left), 240), min(max(0, top), 135)
+    assert (part[::scale, ::scale] == rgb[top : top + 45, left : left + 80]).all()

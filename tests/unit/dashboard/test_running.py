@@ -10,7 +10,6 @@ from dashboard.labels import NBSP
 from dashboard.pages.analyze import running
 from dashboard.pages.analyze.running import by_appearance, so_far
 from dashboard.pages.analyze.time_left import TimeLeft
-from detector.schema.analysis import Analysis
 from service.tasks.jobs import Job
 from tests.support.result_sample import make_analysis
 
@@ -36,7 +35,7 @@ def test_a_bar_stays_inside_itself_and_speaks_only_with_a_label():
     assert 'aria-valuenow="50"' in bar(0.5, "Whole analysis")
 
 
-def half_done() -> Analysis:
+def half_done():
     """Looked at half of the moments; the slow model has scored every second of these."""
     whole = make_analysis()
     seen = whole.timestamps[:16]

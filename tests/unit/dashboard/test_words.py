@@ -1,12 +1,22 @@
-"""Numbers and states as words."""
+"""Numbers, states and the files of a batch as words."""
 
+import csv
+import io
 import re
+from datetime import UTC, datetime, timedelta
+from types import SimpleNamespace
 
 import pytest
+import streamlit as st
 
 from dashboard import labels
 from dashboard.labels import NBSP
-from detector.schema.analysis import Label, ReasonCode
+from dashboard.pages.batch import export, listing, summary
+from detector.schema.analysis import Label, Lean, Reason, ReasonCode
+from service.batches import BatchRow
+from service.records.batches import BatchItem
+from service.records.model import LOCAL, Record, ResultSummary, State
+from tests.support.result_sample import make_analysis
 
 
 @pytest.mark.parametrize(
@@ -88,5 +98,119 @@ def test_every_reason_a_face_is_left_out_has_a_word():
 def test_outside_text_is_inert():
     hostile = '<b onclick="x">**a**</b> [l](javascript:x) $x$'
     assert "<" not in labels.escape(hostile) and '"' not in labels.escape(hostile)
-    plain = labels.plain_markdown(hostile)
-    assert not set(plain) & set("*[]()<>$`")
+    assert not set(labels.plain_markdown(hostile)) & set("*[]()<>$`")
+
+
+NOW = datetime.now(UTC)
+
+
+def row(name, analysis=None, *, before="", seconds=4.0):
+    """A finished file; `before` is what it was called when it was analyzed before."""
+    analysis = analysis or make_analysis()
+    record = Record(
+        id=name, owner=LOCAL, created=NOW, touched=NOW, name=before or name, state=State.DONE,
+        result=ResultSummary.of(analysis),
+    )  # fmt: skip
+    item = BatchItem(name=name, analysis=record.id, known=bool(before))
+    return BatchRow(item, record, State.DONE, verdict=analysis.verdict, seconds=seconds)
+
+
+def leaning(lean, label=Label.INCONCLUSIVE):
+    made = make_analysis()
+    why = Reason(
+        code=ReasonCode.NO_FACE, params={"looked": 32, "kind": "video", "scored": 0, "min_face": 40}
+    )
+    verdict = made.verdict.model_copy(update={"label": label, "lean": lean, "reasons": [why]})
+    return made.model_copy(update={"verdict": verdict})
+
+
+def test_a_note_says_where_it_leans_and_that_it_was_here():
+    unsure = leaning(Lean.MANIPULATED)
+    assert listing.note(row("a.mp4", unsure)) == "Inconclusive, leans manipulated"
+    seen = row("a.mp4", unsure, before="a.mp4")
+    assert listing.note(seen) == "Inconclusive, leans manipulated · was here before"
+    cells = listing._cells(seen, None)  # a cell has room for half of that
+    assert (cells["note"], cells["took"]) == ("Inconclusive, leans manipulated", "known")
+    assert listing.note(row("a.mp4", leaning(Lean.NONE), before="b.mp4")) == "was here before"
+    why = listing.note(row("a.mp4", leaning(None, Label.NOT_APPLICABLE), before="b.mp4"))
+    assert why == "We found no face in 32 frames, so there is no score · was here before"
+
+
+@pytest.mark.parametrize(
+    ("seconds", "before", "said"),
+    [(0.7, "", "0.7\u00a0s"), (4.04, "", "4.0\u00a0s"), (72.4, "", "1\u00a0min 12\u00a0s"),
+     (4.0, "a.mp4", "known")],
+)  # fmt: skip
+def test_a_short_time_is_said_and_a_known_file_took_none(seconds, before, said):
+    cells = listing._cells(row("a.mp4", before=before, seconds=seconds), None)
+    assert cells["took"] == said
+
+
+@pytest.mark.parametrize(
+    ("before", "said"),
+    [
+        (("a.mp4", "b.mp4"), "Same content, same names."),
+        (("a.mp4", "x.mp4"), "Same content, some under other names."),
+        (("y.mp4", "x.mp4"), "Same content, other names."),
+    ],
+)
+def test_other_names_are_said_where_names_differ(before, said):
+    rows = [row("in/a.mp4", before=before[0]), row("b.mp4", before=before[1]), row("c.mp4")]
+    known = summary.known(rows)
+    assert known[0] == "2 of 3 were here before."
+    assert known[1] == f"{said} Nothing of it is analyzed twice."
+    assert summary.known(rows[2:]) is None
+
+
+def test_a_table_says_where_a_file_leans_and_why_one_has_no_verdict():
+    failed = row("x.mp4").record
+    failed = failed.model_copy(update={"state": State.FAILED, "result": None})
+    rows = [
+        row("a.mp4"),
+        row("b.mp4", leaning(Lean.MANIPULATED)),
+        row("c.mp4", leaning(Lean.UNTOUCHED)),
+        row("d.mp4", leaning(Lean.NONE)),
+        row("e.mp4", leaning(None, Label.NOT_APPLICABLE)),
+        BatchRow(BatchItem(name="f.mp4", analysis="x"), failed, State.FAILED, error="=cut off."),
+        BatchRow(BatchItem(name="g.txt"), error="This is no media."),
+    ]
+    made = export.BatchExport(None, None, rows).as_csv().decode()
+    table = list(csv.DictReader(io.StringIO(made)))
+    assert list(table[0])[:2] == ["file", "sha256"] and list(table[0])[-6:] == [
+        "note", "lean", "reason", "headline", "likelihood_low", "likelihood_high",
+    ]  # fmt: skip
+    assert [(r["file"], r["lean"], r["reason"]) for r in table] == [
+        ("a.mp4", "", ""),
+        ("b.mp4", "manipulated", ""),
+        ("c.mp4", "untouched", ""),
+        ("d.mp4", "", ""),
+        ("e.mp4", "", "We found no face in 32 frames, so there is no score."),
+        ("f.mp4", "", "'=cut off."),
+        ("g.txt", "", "This is no media."),
+    ]
+    assert table[-1]["note"] == "This is no media."
+
+
+def test_a_batch_says_how_long_it_took_to_a_tenth():
+    task = SimpleNamespace(started=NOW, ended=NOW + timedelta(seconds=3.4))
+    head, _said = summary.finished([row("a.mp4")], NOW, task)
+    assert head == "Done: 1\u00a0file in 3.4\u00a0s."
+
+
+def test_the_row_that_was_pressed_or_marked_last_is_shown(monkeypatch):
+    state: dict[str, object] = {}
+    monkeypatch.setattr(st, "session_state", state)
+    rows = [row(f"{n}.mp4") for n in range(6)]
+
+    def chosen(marked, pressed):
+        state["table"] = {"selection": {"rows": marked, "cells": pressed}}
+        found, shown = listing.selected("table", rows)
+        assert [one.item.name for one in found] == [f"{n}.mp4" for n in marked]
+        return shown.item.name if shown is not None else ""
+
+    assert chosen([], []) == ""
+    assert chosen([], [(4, "file")]) == "4.mp4"
+    assert chosen([1], [(4, "file")]) == "1.mp4"
+    assert chosen([1], [(3, "file")]) == "3.mp4"
+    assert chosen([0, 1], [(3, "file")]) == "0.mp4"
+    assert chosen([1], []) == "1.mp4"

@@ -2,9 +2,7 @@
 
 import struct
 import threading
-from collections.abc import Iterator
 from itertools import pairwise
-from pathlib import Path
 
 import av
 import numpy as np
@@ -27,7 +25,7 @@ PAUSED = np.concatenate(
 """A second of nothing, 3 s of speech, a second of nothing, 2 s of speech."""
 
 
-def hear(path: Path, spans: list[sound.Span] = WHOLE) -> tuple[Recording, list[str]]:
+def hear(path, spans=WHOLE):
     notes: list[str] = []
     return Recording.of(path, spans, notes=notes), notes
 
@@ -79,8 +77,7 @@ def test_the_sound_of_a_video_is_on_the_clock_of_its_picture(tmp_path):
         frame.sample_rate, frame.pts = 16_000, 8_000  # half a second late
         output.mux(audio.encode(frame))
         output.mux(audio.encode(None))
-    blocks = list(sound.read(path, WHOLE, notes=[]))
-    assert blocks[0].start == pytest.approx(0.5, abs=1e-3)
+    assert next(iter(sound.read(path, WHOLE, notes=[]))).start == pytest.approx(0.5, abs=1e-3)
 
 
 def test_a_file_without_sound_says_so(silent_clip):
@@ -89,7 +86,7 @@ def test_a_file_without_sound_says_so(silent_clip):
 
 
 @pytest.fixture
-def silent_clip(tmp_path: Path) -> Path:
+def silent_clip(tmp_path):
     return write_clip(tmp_path / "silent.mp4", seconds=0.4)
 
 
@@ -108,14 +105,14 @@ def test_what_is_empty_or_no_sound_is_refused(tmp_path):
     assert codes == ["empty", "undecodable", "unsupported"]
 
 
-def wav_header(size: int) -> bytes:
+def wav_header(size):
     """The head of a mono WAV of 16 bits and 8 kHz with so many bytes of samples."""
     head = b"RIFF" + struct.pack("<I", 36 + size) + b"WAVEfmt "
     head += struct.pack("<IHHIIHH", 16, 1, 1, 8_000, 16_000, 2, 16)
     return head + b"data" + struct.pack("<I", size)
 
 
-def long_wav(path: Path, hours: int) -> Path:
+def long_wav(path, hours):
     """A WAV with speech in one place, the rest a hole in the file."""
     size = hours * 3600 * 8_000 * 2
     header = wav_header(size)
@@ -146,8 +143,7 @@ def test_a_short_part_is_heard_whole():
 @pytest.mark.parametrize("rate", [8_000, 44_100, 192_000])
 def test_any_rate_and_any_number_of_channels(layout, rate, tmp_path):
     spoken = signal.resample_poly(made.speech(2), rate // 100, 160)
-    channels = {"mono": 1, "stereo": 2, "7.1": 8}[layout]
-    planes = np.repeat(spoken[None], channels, axis=0)
+    planes = np.repeat(spoken[None], {"mono": 1, "stereo": 2, "7.1": 8}[layout], axis=0)
     name, codec = ("a.m4a", "aac") if rate == 44_100 else ("a.wav", "pcm_f32le")
     path = made.write(tmp_path / name, planes, rate=rate, layout=layout, codec=codec)
     recording, notes = hear(path)
@@ -269,8 +265,7 @@ def test_speech_is_found_as_the_package_finds_it():
     cut = [0, 100, 5_000, 30_001, len(samples)]  # however it comes in pieces
     blocks = (SoundBlock(a / SAMPLE_RATE, samples[a:b]) for a, b in pairwise(cut))
     list(detector.feed(blocks))
-    found = detector._runs[0][1]
-    np.testing.assert_allclose(found, wanted, atol=1e-4)
+    np.testing.assert_allclose(detector._runs[0][1], wanted, atol=1e-4)
     spans = get_speech_timestamps_from_probs(
         wanted, min_speech_duration_ms=250, min_silence_duration_ms=300
     )
@@ -282,7 +277,7 @@ def test_speech_is_found_as_the_package_finds_it():
 
 
 def test_two_recordings_at_once_do_not_disturb_each_other():
-    def blocks(seed: int) -> Iterator[SoundBlock]:
+    def blocks(seed):
         samples = made.speech(3, seed=seed)
         for at in range(0, len(samples), sound.BLOCK):
             yield SoundBlock(at / SAMPLE_RATE, samples[at : at + sound.BLOCK])

@@ -2,7 +2,6 @@
 
 import json
 import shutil
-from pathlib import Path
 
 import cv2
 import numpy as np
@@ -20,22 +19,22 @@ RECIPE = registry.get_spec("ispl_efficientnetb4").crop
 
 
 @pytest.fixture(scope="module")
-def golden(shared: Path) -> dict:
+def golden(shared):
     return json.loads((shared / "goldens" / "ispl_blazeface.json").read_text())
 
 
 @pytest.fixture(scope="module")
-def detector(shared: Path) -> blazeface.BlazeFace:
+def detector(shared):
     return blazeface.BlazeFace(weights=shared / "weights" / "blazeface" / "blazeface.pth")
 
 
-def agree(values: np.ndarray, wanted: dict, tolerance: float) -> None:
+def agree(values, wanted, tolerance):
     assert list(values.shape) == wanted["shape"]
     np.testing.assert_allclose(values.ravel()[wanted["at"]], wanted["values"], atol=tolerance)
     assert values.mean() == pytest.approx(wanted["mean"], abs=tolerance)
 
 
-def frames() -> dict[str, np.ndarray]:
+def frames():
     canvas = np.full((360, 640, 3), 127, np.uint8)
     canvas[30:307, 10:323] = picture(ODD)
     canvas[60:337, 327:640] = picture(ODD)[:, ::-1]

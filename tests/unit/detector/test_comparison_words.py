@@ -20,14 +20,14 @@ from detector.schema.comparison import (
 )
 
 
-def media(name: str, duration: float | None = 20.0) -> Media:
+def media(name, duration=20.0):
     return Media(
         name=name, sha256="0" * 64, kind="video" if duration else "image", size=1, width=640,
         height=360, duration=duration, container="mp4", codec="h264",
     )  # fmt: skip
 
 
-def person(name: str, part: str, *spans: tuple[float, float]) -> ComparedPerson:
+def person(name, part, *spans):
     return ComparedPerson.model_validate(
         {
             "id": name,
@@ -40,7 +40,7 @@ def person(name: str, part: str, *spans: tuple[float, float]) -> ComparedPerson:
     )
 
 
-def made(finding: ComparisonFinding, **more: object) -> Comparison:
+def made(finding, **more):
     fields: dict[str, object] = {
         "copy_media": media("shared.mp4"),
         "original_media": media("rally.mov"),
@@ -145,8 +145,7 @@ def test_who_is_merely_seen_before_is_not_accused_by_order_alone():
     assert signed.accuses and words.headline(signed) == "Manipulated copy of rally.mov"
     other = assumed.model_copy(update={"generation": Generation(younger="original", proven=True)})
     assert not other.accuses
-    stated = assumed.model_copy(update={"role_source": "stated"})
-    assert stated.accuses
+    assert assumed.model_copy(update={"role_source": "stated"}).accuses
 
 
 @pytest.mark.parametrize("finding", list(ComparisonFinding))
@@ -202,8 +201,7 @@ def test_a_face_that_moves_alike_is_told_with_what_else_it_may_be():
     assert "rally.mov" in words.against(comparison) and "0.85" in words.against(comparison)
     assert "two cameras" in words.limits(comparison)
     assert status(comparison) == OTHER_FOOTAGE
-    read = Comparison.model_validate(comparison.model_dump(mode="json"))
-    assert read == comparison
+    assert Comparison.model_validate(comparison.model_dump(mode="json")) == comparison
     anew = made(ComparisonFinding.SAME_MOVEMENT, movement=shared, reason="other_shapes")
     assert words.sentence(anew) == "The same scene and movement, but in other shapes"
     for text in (words.lead(anew), words.limits(anew)):

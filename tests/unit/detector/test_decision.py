@@ -11,7 +11,6 @@ from detector.models import registry
 from detector.pipeline import initial_results
 from detector.schema.analysis import (
     Analysis,
-    Answer,
     Audio,
     Basis,
     Calibration,
@@ -22,9 +21,7 @@ from detector.schema.analysis import (
     Label,
     Lean,
     Modality,
-    ModelResult,
     OddsPoint,
-    OwnThreshold,
     PerturbationResult,
     Question,
     Reason,
@@ -48,12 +45,12 @@ from tests.unit.detector.test_verdict import (
 FACE, WHOLE = Question.MANIPULATION, Question.SYNTHESIS
 
 
-def published(id: str = "gend", point: float = 0.5, **changes: object) -> ModelResult:
+def published(id="gend", point=0.5, **changes):
     """A published model that nobody calibrated here."""
     return model(id, calibration=None, operating_point=point, label_order="documented", **changes)
 
 
-def beside(strong: float, one: float = 0.1, two: float = -0.1) -> Analysis:
+def beside(strong, one=0.1, two=-0.1):
     """A published model's constant logit beside bundled scores near zero, five frames."""
     faces = [face(i, gend=strong, one=one, two=two, synth=0.2) for i in range(5)]
     made = analysis([track("A", faces)], [model("one"), model("two"), whole(), published()])
@@ -65,7 +62,7 @@ def beside(strong: float, one: float = 0.1, two: float = -0.1) -> Analysis:
 GRID = (-40.0, -8.0, -2.2, -0.4, 0.0, 0.4, 1.3, 1.5, 2.2, 8.0, 40.0)
 
 
-def same_but_for_the_lean(answer: Answer, alone: Answer) -> None:
+def same_but_for_the_lean(answer, alone):
     """Nothing that measured models say is moved by one that was not measured."""
     kept = (
         "probability",
@@ -81,7 +78,7 @@ def same_but_for_the_lean(answer: Answer, alone: Answer) -> None:
     }
 
 
-def measured(ours: float, strong: float, **limits: object) -> Analysis:
+def measured(ours, strong, **limits):
     """A measured set that may say "no sign", with this score, and a published model's."""
     made = beside(strong, one=ours, two=ours)
     made.models.pop(2)  # the question of the whole picture is not asked
@@ -243,7 +240,7 @@ def test_an_own_threshold_of_a_smaller_set_is_no_more_permissive_below():
     assert out.label is Label.INCONCLUSIVE
 
 
-def own_of(made: Analysis, *ids: str) -> OwnThreshold:
+def own_of(made, *ids):
     return own_threshold(*(m for m in made.models if m.id in ids))
 
 
@@ -285,8 +282,7 @@ def test_a_question_that_only_unmeasured_models_answer_takes_nothing_from_a_meas
     for whole_score, label in ((-9.0, Label.REAL), (1.0, Label.REAL), (3.0, Label.FAKE)):
         faces = [face(i, one=-4.0, synth=whole_score) for i in range(5)]
         theirs = whole(calibration=None, operating_point=0.5, label_order="documented")
-        made = analysis([track("A", faces)], [model("one"), theirs])
-        out = decide(made)
+        out = decide(analysis([track("A", faces)], [model("one"), theirs]))
         assert out.verdict.label is label
         assert out.verdict.answers[WHOLE].basis is Basis.PUBLISHED
         leading = WHOLE if label is Label.FAKE else FACE  # what was measured of others is not its
@@ -310,7 +306,7 @@ def test_where_measured_models_fail_an_unmeasured_one_does_not_take_their_place(
 WEAK = ("meso4-df", "meso4-f2f", "mesoinception4-df", "mesoinception4-f2f", "classnseg:full")
 
 
-def weak(id: str) -> ModelResult:
+def weak(id):
     """A published model as the catalog has it."""
     spec = initial_results.result(registry.get_spec(id))
     changes: dict[str, object] = {"scored": 10}
@@ -325,8 +321,7 @@ def test_a_weak_published_model_clears_nothing_that_ships_and_takes_no_finding(i
     """Meso4 (AUC 0.50 here), added by one click, once cleared 24 of 51 fakes."""
     ensemble = registry.manifest().ensembles[FACE]
     if no_sign:  # as if a lower threshold had kept its promise
-        limits = Thresholds(low=0.3, high=0.85)
-        ensemble = ensemble.model_copy(update={"thresholds": limits})
+        ensemble = ensemble.model_copy(update={"thresholds": Thresholds(low=0.3, high=0.85)})
     ours = [weak(name) for name in ensemble.models]
     ids = [m.id for m in ours]
     said = set()
@@ -377,7 +372,7 @@ def test_one_whose_fitted_weight_is_nothing_votes_only_alone():
 
 
 def test_two_published_models_that_agree_are_surer_than_each():
-    def of(*ids: str) -> float:
+    def of(*ids):
         faces = [face(i, **dict.fromkeys(ids, 1.5)) for i in range(5)]
         found = decide(analysis([track("A", faces)], [published(id) for id in ids]))
         assert found.verdict.probability is not None
@@ -538,8 +533,7 @@ def test_an_inconclusive_file_leans_by_what_such_scores_meant(score, share, lean
 def test_odds_are_level_beyond_what_was_measured_and_missing_where_few_clips_are():
     made = analysis([track("A", with_scores(*[sigmoid(6.0)] * 5))])
     made.ensembles[FACE].odds = TABLE
-    answer = decide(made).verdict.answers[FACE]
-    assert answer.odds.share == 0.7
+    assert decide(made).verdict.answers[FACE].odds.share == 0.7
     made.ensembles[FACE].odds = [p.model_copy(update={"clips": 12}) for p in TABLE]
     assert decide(made).verdict.answers[FACE].odds is None
     picture = analysis([track("A", with_scores(0.5))], kind="image", duration=None)
@@ -568,7 +562,7 @@ def test_an_open_question_keeps_the_file_from_leaning_to_untouched():
 
 
 def test_a_verdict_that_turns_around_under_small_changes_is_none():
-    def trial(label: Label, p: float) -> PerturbationResult:
+    def trial(label, p):
         return PerturbationResult(
             condition="crf-32", title="h264 CRF 32", probability=p, label=label
         )
@@ -626,10 +620,10 @@ def test_a_threshold_that_does_not_exist_is_not_named(kind, how, expected):
 
 def test_a_reason_is_said_in_the_language_of_whoever_looks():
     class Brackets:
-        def gettext(self, message: str, /) -> str:
+        def gettext(self, message, /):
             return f"⟦{message}⟧"
 
-        def ngettext(self, msgid1: str, msgid2: str, n: int, /) -> str:
+        def ngettext(self, msgid1, msgid2, n, /):
             return f"⟦{msgid2}⟧"
 
     out = decide(beside(3.0))

@@ -28,7 +28,7 @@ def test_readers_never_see_half_a_file(tmp_path):
     texts = [letter * 200_000 for letter in "ab"]
     paths.write(path, texts[0])
 
-    def write(text: str) -> None:
+    def write(text):
         for _ in range(20):
             paths.write(path, text)
 

@@ -9,12 +9,12 @@ from detector.errors import UsageError
 from detector.training.fuse import interpolate, slerp
 
 
-def angle(a: torch.Tensor, b: torch.Tensor) -> float:
+def angle(a, b):
     a, b = a.double().flatten(), b.double().flatten()
     return math.acos(min(1.0, float(a @ b / (a.norm() * b.norm()))))
 
 
-def pair(shape: tuple[int, ...] = (8, 3, 5)) -> tuple[torch.Tensor, torch.Tensor]:
+def pair(shape=(8, 3, 5)):
     generator = torch.Generator().manual_seed(1)
     return torch.randn(shape, generator=generator), 2 * torch.randn(shape, generator=generator)
 

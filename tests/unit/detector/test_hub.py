@@ -2,8 +2,6 @@
 
 import importlib.util
 import json
-from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
@@ -28,7 +26,7 @@ HALF = {"image_mean": [0.5] * 3, "image_std": [0.5] * 3}
 LABELS = {"0": "Real", "1": "Fake"}
 
 
-def saved(folder: Path, config: dict[str, Any]) -> list[Path]:
+def saved(folder, config):
     """A repository's files, in the order in which `from_hub` keeps them."""
     torch.manual_seed(0)
     settings = transformers.AutoConfig.for_model(**config)
@@ -43,7 +41,7 @@ def saved(folder: Path, config: dict[str, Any]) -> list[Path]:
     return [folder / "config.json", weights]
 
 
-def entry(config: dict[str, Any], preprocessor: dict[str, Any] | None, **fields: Any) -> ModelSpec:
+def entry(config, preprocessor, **fields):
     told = {
         **{"id": "own", "title": "Own", "family": "hub", "summary": "", "files": []},
         **{"fake_output": "", "license_code": "", "license_weights": "", "source": ""},
@@ -96,8 +94,7 @@ def test_logits_are_transformers_own(tmp_path):
     torch.testing.assert_close(model.p_fake(wanted), wanted.softmax(1)[:, 1])
     flipped = hub.load(entry(VIT, None, fake_index=0), saved(tmp_path, VIT), "cpu")
     torch.testing.assert_close(flipped.p_fake(wanted), wanted.softmax(1)[:, 0])
-    maps = cam.draw(model, picture("input_face_256.png")[None, ::4, ::4])
-    assert maps.shape == (1, 64, 64)
+    assert cam.draw(model, picture("input_face_256.png")[None, ::4, ::4]).shape == (1, 64, 64)
 
 
 def test_names_of_transformers_4_are_read(tmp_path):
@@ -120,8 +117,7 @@ def test_names_of_transformers_4_are_read(tmp_path):
 
 def test_a_single_logit_is_of_fake(tmp_path):
     config = {**VIT, "num_labels": 1}
-    spec = entry(config, None, fake_index=1)
-    model = hub.load(spec, saved(tmp_path, config), "cpu")
+    model = hub.load(entry(config, None, fake_index=1), saved(tmp_path, config), "cpu")
     logits = model.forward(model.preprocess(picture("input_face_224.png"))[None])
     assert logits.shape == (1, 1)
     torch.testing.assert_close(model.p_fake(logits), logits[:, 0].sigmoid())
@@ -132,8 +128,7 @@ def test_clips_and_where_they_look(tmp_path):
     assert spec.kind == "clip" and spec.crop.kind == "whole"
     assert (spec.clip_frames, spec.clip_stride) == (4, 4)
     model = hub.load(spec, saved(tmp_path, VIDEO), "cpu")
-    x = model.preprocess(clip("input_odd_313x277.png", 4))
-    assert x.shape == (4, 3, 32, 32)
+    assert model.preprocess(clip("input_odd_313x277.png", 4)).shape == (4, 3, 32, 32)
     batch = np.stack([picture("input_face_224.png")[i : i + 32, :32] for i in range(4)])[None]
     assert model.score(batch).shape == (1,)
     assert model.score(batch) != model.score(batch[:, ::-1])  # the order of frames matters

@@ -1,8 +1,6 @@
 """Classifiers of voices from the hub: read strictly, refused in words."""
 
 import json
-from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
@@ -12,7 +10,6 @@ from safetensors.torch import save_file
 
 from detector.errors import LabelOrderError, ModelError
 from detector.models import dry_run, hub_import
-from detector.models.base import ModelSpec
 from detector.models.families import hub
 from detector.schema.analysis import Modality
 from detector.weights.hub import HubModel
@@ -27,7 +24,7 @@ LABELS = {"0": "fake", "1": "real"}
 """as motheecreator's and MelodyMachine's detectors have them"""
 
 
-def saved(folder: Path, config: dict[str, Any]) -> list[Path]:
+def saved(folder, config):
     torch.manual_seed(0)
     settings = transformers.AutoConfig.for_model(**config)
     made = transformers.AutoModelForAudioClassification.from_config(settings)
@@ -46,15 +43,12 @@ def saved(folder: Path, config: dict[str, Any]) -> list[Path]:
     return [folder / "config.json", folder / "model.safetensors"]
 
 
-def model_of(config: dict[str, Any], processor: dict[str, Any] | None = PROCESSOR) -> HubModel:
-    return HubModel(
+def entry(config, processor=PROCESSOR):
+    model = HubModel(
         repo="somebody/voices", revision="0" * 40, config=config, preprocessor=processor or {},
         files={}, license="mit",
     )  # fmt: skip
-
-
-def entry(config: dict[str, Any], processor: dict[str, Any] | None = PROCESSOR) -> ModelSpec:
-    return hub_import.entry(model_of(config, processor))
+    return hub_import.entry(model)
 
 
 @pytest.mark.parametrize("kind", ["wav2vec2", "hubert", "wavlm"])

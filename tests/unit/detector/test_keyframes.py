@@ -2,7 +2,6 @@
 
 import io
 import zipfile
-from pathlib import Path
 
 import cv2
 import numpy as np
@@ -15,7 +14,7 @@ from tests.conftest import write_clip
 
 
 @pytest.fixture
-def clip(tmp_path: Path) -> Path:
+def clip(tmp_path):
     """Three scenes of two seconds, mostly smeared, and one that is black."""
     gray = np.repeat(camera()[..., None], 3, axis=2)
     pictures = []
@@ -27,8 +26,7 @@ def clip(tmp_path: Path) -> Path:
 
 
 def test_each_scene_gives_its_sharpest_picture_and_a_blank_one_none(clip):
-    info = media.probe(clip)
-    frames = keyframes(clip, info)
+    frames = keyframes(clip, media.probe(clip))
     assert len(frames) == 3
     assert [int(frame.time // 2) for frame in frames] == [0, 1, 2]
     for frame in frames:

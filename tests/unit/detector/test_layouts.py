@@ -1,7 +1,6 @@
 """A folder says which of its files are real by its layout."""
 
 import json
-from pathlib import Path
 
 import pytest
 
@@ -9,7 +8,7 @@ from detector.errors import InputError
 from detector.evaluation.labels import read_labels
 
 
-def laid_out(folder: Path, *names: str) -> Path:
+def laid_out(folder, *names):
     for name in names:
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         (folder / name).write_bytes(b"x")

@@ -1,6 +1,5 @@
 """What the live engine decides by, without the engine: words, hints, alarms, pace, flow."""
 
-from collections.abc import Callable
 from dataclasses import replace
 from unittest.mock import Mock
 
@@ -8,7 +7,7 @@ import cv2
 import numpy as np
 import pytest
 
-from detector import colors, live, vision
+from detector import colors, live
 from detector.decision import decide
 from detector.live import optical_flow, recapture, schedule
 from detector.live.face_tracker import FaceTracker
@@ -20,19 +19,18 @@ from detector.schema.analysis import FrameSegment, Label, Quality, Question, Rea
 from tests.support.live_world import REAL, SIDE, MadeDetector, MadeModel, picture
 
 
-def sampled(history: ScoreHistory, time: float, logits: dict[str, float], number: int = 0) -> None:
+def sampled(history, time, logits, number=0):
     """One scored frame."""
     quality = Quality(width=160, sharpness=99, brightness=99, yaw=0, confidence=1)
-    box = (0, 0, 99, 99)
-    face = FrameSegment(index=0, time=time, box=box, quality=quality, logits=logits)
+    face = FrameSegment(index=0, time=time, box=(0, 0, 99, 99), quality=quality, logits=logits)
     history.add(time, {number: face})
 
 
-def history_of(*models: str) -> ScoreHistory:
+def history_of(*models):
     return ScoreHistory([registry.get_spec(id) for id in models], live.LiveSettings(models))
 
 
-def session_of(seconds: float, suspicious: Callable[[float], float]) -> ScoreHistory:
+def session_of(seconds, suspicious):
     """A session of one person, in which CLIP scores about once a second."""
     history = history_of("clip", "texture")
     for n in range(int(seconds * 16)):
@@ -103,7 +101,7 @@ def test_an_earring_is_no_person():
     class Unsure(MadeDetector):
         often = 1
 
-        def detect(self, rgb: np.ndarray, min_face: int) -> list[vision.Detection]:
+        def detect(self, rgb, min_face):
             sure, unsure = super().detect(rgb, min_face)
             found = [sure, replace(unsure, confidence=0.9)]
             return found if self.looks % self.often == 0 else [sure]
@@ -130,7 +128,7 @@ def test_a_slow_computer_says_so():
     assert not monitor.hints(10.0, silent=0.0, rate=8.0, lag=1.0)
 
 
-def filmed(rgb: np.ndarray, pitch: float, angle: float) -> np.ndarray:
+def filmed(rgb, pitch, angle):
     """A picture on a screen of red, green and blue bars."""
     side = rgb.shape[0]
     count = int(side / pitch) + 2
@@ -200,7 +198,7 @@ def test_people_who_pass_by_are_forgotten():
     assert len(history.thumbnails()) <= MAX_PEOPLE + 1
 
 
-def costs(**seconds: float) -> schedule.Costs:
+def costs(**seconds):
     made = schedule.Costs()
     for kind, value in seconds.items():
         made.add(kind.replace("_", ":"), value)
@@ -237,8 +235,7 @@ def test_the_pace_follows_what_work_costs():
     tight = schedule.plan(heavy, models, 0.7, 25)
     assert tight.model_every["clip"] == 2 and tight.model_every["texture"] == 1
     assert 1 / tight.score_every >= 0.99 * schedule.BEST_SCORED
-    less = schedule.plan(heavy, models, 0.2, 25)
-    assert less.model_every["clip"] == schedule.SELDOM
+    assert schedule.plan(heavy, models, 0.2, 25).model_every["clip"] == schedule.SELDOM
     # A model of few moments scores once a second, also where few frames are scored.
     usual = {"clip": schedule.SELDOM, "texture": 1}
     for share in (1.4, 0.7, 0.2, 0.1):

@@ -2,7 +2,6 @@
 
 import json
 import shutil
-from pathlib import Path
 
 import cv2
 import numpy as np
@@ -18,7 +17,7 @@ from detector.weights import load_state
 FILES = {"deeperforensics": ("g1", "g2"), "ffpp": ("ffpp_g1", "ffpp_g2")}
 
 
-def landmarks(frames: int = 97) -> np.ndarray:
+def landmarks(frames=97):
     """The sequence of the golden: [T, 136]."""
     t, k = np.arange(frames)[:, None], np.arange(136)[None]
     return np.round(0.6 * np.sin(0.37 * k + 0.05 * t) + 0.05 * np.cos(0.13 * k + 0.9 * t), 5)
@@ -54,14 +53,14 @@ def test_published_weights_give_the_published_scores(shared, tmp_path, monkeypat
     assert float((backwards - said).abs().max()) > 0.05
 
 
-def made(folder: Path) -> list[Path]:
+def made(folder):
     paths = [folder / "g1.pth", folder / "g2.pth"]
     for path in paths:
         torch.save(lrnet.LandmarkGru().state_dict(), path)
     return [*paths, folder / "landmarker.task"]
 
 
-def moving(portrait: np.ndarray, frames: int = 30) -> np.ndarray:
+def moving(portrait, frames=30):
     """A face that drifts to the right by half a px a frame: uint8 [T, 480, 480, 3]."""
     face = cv2.resize(portrait[20:240, 112:332], (480, 480), interpolation=cv2.INTER_CUBIC)
     shifts = [np.array([[1, 0, n / 2], [0, 1, 0]], np.float32) for n in range(frames)]
@@ -82,7 +81,7 @@ def test_points_that_tremble_are_led_by_what_moves_in_the_picture(astronaut):
     assert len(pictures) == 30
     assert pictures[0].shape == (400, 400, 3)
 
-    def tremble(points: np.ndarray) -> float:
+    def tremble(points):
         """px of a step that isn't the face's own, which all points share."""
         steps = np.diff(points, axis=0)
         return float(np.abs(steps - steps.mean(1, keepdims=True)).mean())
@@ -95,7 +94,7 @@ def test_points_that_tremble_are_led_by_what_moves_in_the_picture(astronaut):
 
 
 @pytest.fixture
-def landmarker(shared: Path) -> Path:
+def landmarker(shared):
     return shared / "weights" / "mediapipe_face" / "face_landmarker_v2_with_blendshapes.task"
 
 

@@ -3,7 +3,6 @@
 import hashlib
 import json
 import os
-from pathlib import Path
 
 import av
 import numpy as np
@@ -15,30 +14,28 @@ from detector.errors import UsageError
 from detector.provenance import inspect
 from detector.provenance.earlier import SIDECAR
 from detector.report.words import earlier
-from detector.schema.analysis import Analysis
-from detector.schema.origin import EarlierVerdict
 from detector.verdict_metadata import NAMESPACE, properties, write_copy, write_sidecar
 from tests.conftest import portrait, write_clip
 from tests.support.certificates import make_authority
 from tests.support.result_sample import make_analysis
 
 
-def of(path: Path) -> Analysis:
+def of(path):
     """A made result of this file."""
     return make_analysis().model_copy(update={"media": media.probe(path)})
 
 
-def saved(path: Path, side: int) -> Path:
+def saved(path, side):
     """Save a picture of this size."""
     Image.fromarray(portrait((side, side))).save(path)
     return path
 
 
-def look(path: Path) -> EarlierVerdict | None:
+def look(path):
     return inspect(path, media.probe(path)).earlier
 
 
-def packets(path: Path) -> list[tuple[int, int | None, int | None, str]]:
+def packets(path):
     """Every compressed packet: stream, times, hash."""
     with av.open(str(path)) as container:
         return [
@@ -86,16 +83,14 @@ def test_a_picture_keeps_its_pixels_and_tags(suffix, tmp_path):
         assert np.array_equal(np.asarray(a), np.asarray(b))
         assert b.getexif()[0x0131] == "Editor 9"
         assert getattr(a, "quantization", None) == getattr(b, "quantization", None)
-    found = look(copy)
-    assert found.label == "FAKE"
+    assert look(copy).label == "FAKE"
 
 
 def test_pixels_compressed_before_are_the_same_bytes(tmp_path):
     picture = saved(tmp_path / "a.jpg", 200)
     copy = write_copy(picture, tmp_path / "b.jpg", of(picture))
     before, after = picture.read_bytes(), copy.read_bytes()
-    scan = before.index(b"\xff\xda")
-    assert after.endswith(before[scan:])
+    assert after.endswith(before[before.index(b"\xff\xda") :])
 
 
 @pytest.mark.parametrize("suffix", [".mp4", ".jpg", ".png"])
@@ -108,8 +103,7 @@ def test_marking_a_marked_copy_replaces_the_verdict(suffix, tmp_path):
     second = write_copy(first, tmp_path / f"b{suffix}", of(first))
     third = write_copy(second, tmp_path / f"c{suffix}", of(second))
     assert third.read_bytes().count(b"unmask:Label") == 1
-    found = look(third)
-    assert found.sha256 == hashlib.sha256(second.read_bytes()).hexdigest()
+    assert look(third).sha256 == hashlib.sha256(second.read_bytes()).hexdigest()
     assert third.stat().st_size == second.stat().st_size
 
 

@@ -19,7 +19,7 @@ from detector.schema.origin import Provenance, VisibleMark
 FONTS = Path(streamlit.__file__).parent / "static" / "static" / "media"
 
 
-def encoded(frames: list[np.ndarray]) -> list[np.ndarray]:
+def encoded(frames):
     """The frames as H.264 at CRF 32 leaves them."""
     file = io.BytesIO()
     with av.open(file, "w", format="mp4") as out:
@@ -34,7 +34,7 @@ def encoded(frames: list[np.ndarray]) -> list[np.ndarray]:
         return [frame.to_ndarray(format="rgb24") for frame in clip.decode(video=0)]
 
 
-def layers(mark: str | None) -> list[Image.Image]:
+def layers(mark):
     """What is laid over a frame of 1280 by 720: one place, or three of a mark that moves."""
     if mark is None:
         return [Image.new("L", (1280, 720))]
@@ -66,7 +66,7 @@ def layers(mark: str | None) -> list[Image.Image]:
     return made
 
 
-def clip(mark: str | None) -> list[np.ndarray]:
+def clip(mark):
     """A picture that drifts, 1280 by 720, with a mark; at half of its size."""
     alphas = [np.asarray(layer, np.float32)[..., None] / 255 * 0.8 for layer in layers(mark)]
     wide = cv2.resize(coffee(), (1400, 800))
@@ -78,7 +78,7 @@ def clip(mark: str | None) -> list[np.ndarray]:
     return encoded(made)
 
 
-def search(frames: list[np.ndarray]) -> list[VisibleMark]:
+def search(frames):
     times = [i / 25 for i in range(len(frames))]
     search = marks.MarkSearch()
     search.begin(times)

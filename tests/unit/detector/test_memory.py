@@ -21,7 +21,7 @@ SIZE = 4_000_000  # bytes of a toy
 
 
 class Toy(Model):
-    def __init__(self, id: str) -> None:
+    def __init__(self, id):
         super().__init__(spec("toy", id=id, title=id, crop=CropRecipe(size=8)))
         self.network = nn.Linear(1000, 1000, bias=False)
 
@@ -33,16 +33,16 @@ class Toy(Model):
 
 
 @pytest.fixture
-def shelf(monkeypatch: pytest.MonkeyPatch) -> ModelCache:
+def shelf(monkeypatch):
     monkeypatch.setenv("UNMASK_MEMORY", "10MB")  # two toys and a half
     return ModelCache()
 
 
-def get(shelf: ModelCache, id: str, device: str = "cpu") -> Toy:
+def get(shelf, id, device="cpu"):
     return shelf.get((id, device), SIZE, lambda: Toy(id))
 
 
-def here(shelf: ModelCache) -> set[str]:
+def here(shelf):
     return {key[0] for key in shelf.sizes()}
 
 
@@ -83,7 +83,7 @@ def test_never_while_scoring(shelf):
     scoring: dict[str, int] = {}
     wrong: list[str] = []
 
-    def run(ids: str) -> None:
+    def run(ids):
         for id in ids:
             while True:
                 try:

@@ -1,8 +1,7 @@
-"""MesoNet: the published files give the published answers; made ones are read right."""
+"""MesoNet and ClassNSeg: published files give the published answers; made ones are read right."""
 
 import json
 import shutil
-from pathlib import Path
 
 import h5py
 import numpy as np
@@ -18,6 +17,7 @@ from detector.models.families import mesonet
 from detector.models.network import TorchFrameModel
 from detector.pipeline import analyze
 from detector.schema.analysis import Label, Question, ReasonCode, Settings
+from tests.support.golden import picture
 
 VARIANTS = {
     "meso4-df": "Meso4_DF",
@@ -41,13 +41,13 @@ CONVS = {
 NORMS = {"meso4": [8, 8, 16, 16], "mesoinception4": [11, 12, 16, 16]}
 
 
-def write_keras(path: Path, variant: str, seed: int = 0) -> dict[str, np.ndarray]:
+def write_keras(path, variant, seed=0):
     """A file with the published layer names and shapes, and random weights."""
     rng = np.random.default_rng(seed)
     conv, norm, dense = FIRST[variant]
     arrays = {}
 
-    def add(layer: str, **tensors: np.ndarray) -> None:
+    def add(layer, **tensors):
         for key, value in tensors.items():
             arrays[f"{layer}/{layer}/{key}:0"] = value.astype(np.float32)
 
@@ -71,7 +71,7 @@ def write_keras(path: Path, variant: str, seed: int = 0) -> dict[str, np.ndarray
     return arrays
 
 
-def keras_meso4(arrays: dict[str, np.ndarray], crop: np.ndarray) -> float:
+def keras_meso4(arrays, crop):
     """Meso4 in NumPy as the paper and Keras's documentation state it: P(real) of one crop."""
     x = crop.astype(np.float64) / 255  # height, width, channel
     for i, pool in zip(range(5, 9), (2, 2, 2, 4), strict=True):
@@ -96,7 +96,7 @@ def keras_meso4(arrays: dict[str, np.ndarray], crop: np.ndarray) -> float:
 
 
 @pytest.fixture(scope="module")
-def crops() -> np.ndarray:
+def crops():
     from skimage.data import astronaut
 
     face = Image.fromarray(astronaut()[30:250, 100:320]).resize((256, 256))
@@ -104,10 +104,9 @@ def crops() -> np.ndarray:
     return np.stack([np.asarray(face), noise])
 
 
-def load_made(path: Path, variant: str) -> TorchFrameModel:
+def load_made(path, variant):
     write_keras(path, variant)
-    spec = registry.get_spec(f"{variant}-df")
-    return mesonet.load(spec, [path], "cpu")
+    return mesonet.load(registry.get_spec(f"{variant}-df"), [path], "cpu")
 
 
 def test_meso4_computes_what_keras_computes(tmp_path, crops):
@@ -177,7 +176,7 @@ def test_an_unknown_variant_is_refused():
 
 
 def test_parameters_are_as_many_as_the_paper_states():
-    def trained(variant: str) -> int:
+    def trained(variant):
         return sum(p.numel() for p in mesonet.MesoNet(variant).parameters())
 
     assert trained("meso4") == 27_977
@@ -262,3 +261,43 @@ def test_weak_published_models_clear_no_clip_and_take_no_finding_from_the_defaul
         for id in theirs:  # alone they may find, and clear nothing
             said.append(decide(found, models=[id]).verdict.label)
     assert len(said) == 9 and Label.REAL not in said
+
+
+PARTS = {"full": 46, "finetune": 26}
+
+
+def published(shared, variant):
+    folder, number = shared / "weights" / "classnseg", PARTS[variant]
+    return [folder / f"{variant}_{part}_{number}.pt" for part in ("encoder", "decoder")]
+
+
+@pytest.mark.shared
+@pytest.mark.parametrize("variant", PARTS)
+def test_published_weights_give_the_published_code_scores_and_maps(shared, variant):
+    golden = json.loads((shared / "goldens" / "classnseg.json").read_text())
+    wanted = golden["variants"][variant]["outputs"]["input_face_256.png"]
+    model = registry.load_model("classnseg", weights=published(shared, variant))
+    crop = picture("input_face_256.png")
+    x = model.preprocess(crop)[None]
+
+    logits = model.forward(x)
+    np.testing.assert_allclose(logits[0], [wanted["zero"], wanted["one"]], rtol=1e-5)
+    # The shipped files mean untouched by class 1.
+    assert float(model.p_fake(logits)) == pytest.approx(wanted["softmax"][0][0], abs=1e-6)
+    assert model.spec.label_order == "unverified"
+
+    drawn = model.network.segment(x)
+    places = wanted["segmentation [1,2,256,256]"]
+    assert list(drawn.shape) == places["shape"]
+    np.testing.assert_allclose(drawn.flatten()[places["at"]], places["values"], atol=1e-5)
+    maps = model.explain(crop[None])
+    assert maps is not None
+    torch.testing.assert_close(torch.from_numpy(maps), drawn[:, 1])
+
+
+@pytest.mark.shared
+def test_a_decoder_alone_is_not_enough(shared):
+    encoder, decoder = published(shared, "full")
+    for two in ([encoder, encoder], [decoder, decoder]):
+        with pytest.raises(WeightsError, match="missing"):
+            registry.load_model("classnseg", weights=two)

@@ -44,16 +44,15 @@ SHA256 = hashlib.sha256(b"mine").hexdigest()
 
 
 @pytest.fixture(autouse=True)
-def data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def data(tmp_path, monkeypatch):
     monkeypatch.setenv("UNMASK_DATA", str(tmp_path))
     (tmp_path / "weights").mkdir()
     (tmp_path / "weights" / "mine.bin").write_bytes(b"mine")
     return tmp_path
 
 
-def write_own(data: Path, id: str = "mine", family: str = "mesonet", more: str = "") -> None:
-    text = OWN.format(id=id, family=family, more=more, sha256=SHA256)
-    (data / "models.toml").write_text(text)
+def write_own(data, id="mine", family="mesonet", more=""):
+    (data / "models.toml").write_text(OWN.format(id=id, family=family, more=more, sha256=SHA256))
 
 
 def test_the_manifest_that_ships_is_whole():
@@ -158,7 +157,7 @@ def test_a_persons_own_file_goes_through_the_same_door(tmp_path):
 
 
 @pytest.fixture
-def bundled(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def bundled(tmp_path, monkeypatch):
     """A folder in the place of the bundled one, whose manifest is empty."""
     folder = tmp_path / "bundled"
     (folder / "catalog").mkdir(parents=True)
@@ -216,12 +215,6 @@ def test_a_catalog_entry_with_a_mistake_is_named(bundled):
         registry.manifest()
 
 
-def file_of(id: str, folder: Path) -> Path:
-    """A file of made weights."""
-    torch.save(Golden(id).state(), folder / f"{id}.pth")
-    return folder / f"{id}.pth"
-
-
 @pytest.mark.shared
 def test_a_published_file_is_recognized(shared, tmp_path):
     path = shared / "weights" / "mesonet" / "Meso4_F2F.h5"
@@ -232,7 +225,8 @@ def test_a_published_file_is_recognized(shared, tmp_path):
     assert ("meso4-f2f", "cpu") in {(id, device) for id, device, _ in registry.loaded()}
     registry.unload("meso4-f2f")
     assert "meso4-f2f" not in {id for id, _, _ in registry.loaded()}
-    own = registry.load_model("dfb_meso4", weights=file_of("dfb_meso4", tmp_path))
+    torch.save(Golden("dfb_meso4").state(), tmp_path / "made.pth")
+    own = registry.load_model("dfb_meso4", weights=tmp_path / "made.pth")
     assert own.spec.label_order == "unverified" and not own.spec.published
 
 

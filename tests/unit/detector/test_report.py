@@ -5,7 +5,6 @@ import io
 import json
 import os
 from datetime import UTC, datetime, timedelta, timezone
-from pathlib import Path
 
 import numpy as np
 import pypdfium2
@@ -26,7 +25,6 @@ from detector.report.content import explained
 from detector.report.paper import FONT, Paper, printable
 from detector.report.parts import ATTACHMENT
 from detector.schema.analysis import (
-    Analysis,
     Answer,
     Basis,
     Calibration,
@@ -34,7 +32,6 @@ from detector.schema.analysis import (
     EmpiricalOdds,
     Label,
     Modality,
-    PerturbationResult,
     Question,
     Reason,
     ReasonCode,
@@ -54,28 +51,19 @@ from detector.schema.comparison import (
 )
 from detector.schema.origin import Fact, FrameHash, GeoLocation, Provenance
 from tests.support.pdf import text_of
-from tests.support.result_sample import make_analysis, make_clip, make_picture
+from tests.support.result_sample import make_analysis, make_clip, make_picture, trial
 
 WHEN = datetime(2026, 11, 20, 12, 0, tzinfo=UTC)
 SECRET = "48.85822"
 
 
-def trial(name: str, probability: float | None, error: str | None = None) -> PerturbationResult:
-    label = Label.INCONCLUSIVE
-    if probability is not None and not 0.3 <= probability <= 0.7:
-        label = Label.FAKE if probability > 0.7 else Label.REAL
-    return PerturbationResult(
-        condition=name, title=name, probability=probability, label=label, error=error
-    )
-
-
-def speaker(spans: list[SpanSegment]) -> Subject:
+def speaker(spans):
     end = spans[-1].end
     return Subject(id="1", modality=Modality.VOICE, start=0, end=end, thumbnail_time=0, spans=spans)
 
 
 @pytest.fixture(scope="module")
-def analysis() -> Analysis:
+def analysis():
     """Two people, provenance with a place, and trials."""
     made = make_analysis(name="выступление 会議 مجلس <b>.webm")
     origin = Provenance(
@@ -93,12 +81,12 @@ def analysis() -> Analysis:
 
 
 @pytest.fixture(scope="module")
-def key() -> Ed25519PrivateKey:
+def key():
     return Ed25519PrivateKey.generate()
 
 
 @pytest.fixture(scope="module")
-def made(analysis: Analysis) -> dict[str, bytes]:
+def made(analysis):
     content = report.collect(analysis, notes="First.\n\nSecond <b>note</b>.", exported=WHEN)
     return {form: write(content, None) for form, write in report.FORMS.items()}
 
@@ -260,7 +248,7 @@ def test_models_of_an_open_question_say_nothing_by_themselves():
 def test_what_was_not_measured_is_said_of_whom_and_why():
     few, none = "No face was sharp enough.", "There is no sound."
 
-    def signal(title: str, who: str | None, why: str) -> Signal:
+    def signal(title, who, why):
         absent = {"value": "not measured", "reading": "absent", "how_to_read": why}
         found = {"value": "1 dB", "reading": "usual", "how_to_read": "Usual."}
         return Signal.model_validate({"id": title, "title": title, "subject": who}
@@ -295,7 +283,7 @@ def test_heatmaps_are_of_the_models_that_counted_as_they_pulled():
 
 
 def test_a_heatmap_of_a_model_that_did_not_count_says_so(tmp_path, monkeypatch):
-    def heatmap(path: Path, analysis: Analysis, track: str, time: float, model: str) -> Heatmap:
+    def heatmap(path, analysis, track, time, model):
         white = np.full((8, 8, 3), 255, np.uint8)
         return Heatmap(white, np.zeros((8, 8), np.float32), f"what raised {model}", "made", None)
 
@@ -348,7 +336,7 @@ def test_the_number_stands_once_and_its_parts_add_up(analysis):
     assert sum(round(10 * number(text)) for _, text, _ in parts) == round(10 * number(total))
 
 
-def number(text: str) -> float:
+def number(text):
     return float(text.replace("−", "-"))
 
 
@@ -358,8 +346,7 @@ def test_names_in_other_scripts_are_printed_or_numbered(made):
     assert "[U+4F1A][U+8B70]" in text  # no font for it is embedded: its numbers, not boxes
     assert "UNMASK_REPORT_FONT" in text and "no font for stand as their numbers" in text
     assert printable("a会") == "a[U+4F1A]"
-    name = json.loads(made["json"])["analysis"]["media"]["name"]
-    assert name == "выступление 会議 مجلس <b>.webm"
+    assert json.loads(made["json"])["analysis"]["media"]["name"] == "выступление 会議 مجلس <b>.webm"
 
 
 def test_what_somebody_writes_reads_as_it_is_written(analysis):
@@ -390,8 +377,7 @@ def test_the_pdf_looks_like_one(made):
             for i in range(len(document))
         ]
     for page in pages:
-        dark = (page.sum(axis=2) < 300).mean()
-        assert 0.002 < dark < 0.3
+        assert 0.002 < (page.sum(axis=2) < 300).mean() < 0.3
         assert (page[:, :40] == 255).all()  # margins
         assert (page[:, -40:] == 255).all()
     orange = np.abs(pages[0] - (213, 94, 0)).sum(axis=2) < 12
@@ -404,8 +390,7 @@ def test_every_font_is_embedded_and_the_data_is_attached(made):
         for font in page["/Resources"]["/Font"].values():
             inner = font.get_object()["/DescendantFonts"][0].get_object()
             assert "/FontFile2" in inner["/FontDescriptor"].get_object()
-    attached = json.loads(reader.attachments[ATTACHMENT][0])
-    assert attached["analysis"]["media"]["kind"] == "video"
+    assert json.loads(reader.attachments[ATTACHMENT][0])["analysis"]["media"]["kind"] == "video"
     assert b"pdfaid:part" in made["pdf"]
 
 
@@ -453,7 +438,7 @@ def test_a_manipulated_copy_heads_the_report_and_the_detectors_stay_beside_it(an
         ],
     )  # fmt: skip
 
-    def pages(comparison: Comparison) -> str:
+    def pages(comparison):
         shown = analysis.model_copy(update={"comparison": comparison})
         return text_of(report.as_pdf(report.collect(shown, exported=WHEN)))
 
@@ -599,7 +584,7 @@ def test_a_changed_page_of_a_pdf_is_named(made, save):
     """Edited and saved by another program, with the old seal put back in."""
     seal = next(line for line in made["pdf"].split(b"\n") if line.startswith(b"%unmask-seal"))
 
-    def saved_again(edit: bool) -> bytes:
+    def saved_again(edit):
         writer = PdfWriter(clone_from=io.BytesIO(made["pdf"]))
         if edit:
             page = writer.pages[1]
@@ -645,8 +630,7 @@ def test_two_seals_are_refused(made, save):
 
 @pytest.mark.parametrize("form", report.FORMS)
 def test_a_signature_is_checked(form, analysis, key, save):
-    content = report.collect(analysis, exported=WHEN)
-    path = save(report.FORMS[form](content, key), form)
+    path = save(report.FORMS[form](report.collect(analysis, exported=WHEN), key), form)
     assert report.verify(path).signature == "valid"
     assert report.verify(path, key.public_key()).signature == "expected"
     other = report.verify(path, Ed25519PrivateKey.generate().public_key())
@@ -665,9 +649,7 @@ def test_a_report_sealed_again_does_not_keep_its_signature(analysis, key, save):
     assert not unsigned.good
 
 
-def pem(
-    key: Ed25519PrivateKey | ec.EllipticCurvePrivateKey, password: bytes | None = None
-) -> bytes:
+def pem(key, password=None):
     how = (
         serialization.BestAvailableEncryption(password)
         if password
@@ -746,8 +728,7 @@ def test_wrong_use_is_one_clear_line(arguments, said, tmp_path, analysis, capsys
 
 def test_a_speaker_is_reported_without_a_picture(tmp_path):
     analysis = make_analysis()
-    spans = [SpanSegment(start=0.0, end=2.0, logits={"voice": -1.0})]
-    analysis.subjects.append(speaker(spans))
+    analysis.subjects.append(speaker([SpanSegment(start=0.0, end=2.0, logits={"voice": -1.0})]))
     content = report.collect(decide(analysis), None)
     for form, write in report.FORMS.items():
         path = tmp_path / f"report.{form}"
@@ -757,7 +738,7 @@ def test_a_speaker_is_reported_without_a_picture(tmp_path):
     assert [s["modality"] for s in tree["analysis"]["subjects"]] == ["face", "face", "voice"]
 
 
-def sheets(pdf: bytes) -> list[int]:
+def sheets(pdf):
     """How many lines of text each page has, without its foot."""
     with pypdfium2.PdfDocument(pdf) as document:
         pages = [page.get_textpage().get_text_range() for page in document]

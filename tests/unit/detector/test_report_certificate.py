@@ -11,8 +11,7 @@ from pyhanko.sign.validation import SignatureCoverageLevel
 from detector import report
 from detector.errors import UsageError
 from detector.report import certificate as signing
-from detector.schema.analysis import Analysis
-from tests.support.certificates import SelfSigned, self_signed
+from tests.support.certificates import self_signed
 from tests.support.pdf import text_of
 from tests.support.result_sample import make_analysis
 
@@ -20,29 +19,24 @@ WHEN = datetime(2026, 11, 20, 12, 0, tzinfo=UTC)
 
 
 @pytest.fixture(scope="module")
-def analysis() -> Analysis:
+def analysis():
     return make_analysis()
 
 
 @pytest.fixture(scope="module")
-def certificate(tmp_path_factory: pytest.TempPathFactory) -> SelfSigned:
+def certificate(tmp_path_factory):
     return self_signed(tmp_path_factory.mktemp("certificate"))
 
 
 @pytest.fixture(params=["p12", "pem"])
-def signed(
-    request: pytest.FixtureRequest,
-    analysis: Analysis,
-    certificate: SelfSigned,
-    monkeypatch: pytest.MonkeyPatch,
-) -> bytes:
+def signed(request, analysis, certificate, monkeypatch):
     """A report signed with the certificate that the environment names."""
     certificate.sign_pdfs(monkeypatch)
     monkeypatch.setenv("UNMASK_PDF_CERTIFICATE", str(getattr(certificate, request.param)))
     return report.as_pdf(report.collect(analysis, exported=WHEN))
 
 
-def written(writer: IncrementalPdfFileWriter) -> bytes:
+def written(writer):
     out = io.BytesIO()
     writer.write(out)
     return out.getvalue()

@@ -3,7 +3,6 @@
 import numpy as np
 import pytest
 import torch
-from torch import Tensor
 from torch.nn import functional as F
 
 from detector.errors import WeightsError
@@ -23,7 +22,6 @@ from detector.models.families.sequence_heads import (
     FusedLrcn,
     Lrcn,
     RealAutoencoder,
-    SequenceHead,
     SequenceModel,
     SequenceNetwork,
 )
@@ -37,13 +35,13 @@ POINTS = [(203, 107), (244, 107), (224, 131), (207, 152), (241, 152)]
 
 
 @pytest.fixture(scope="module")
-def sequence() -> FrameSequence:
+def sequence():
     torch.manual_seed(1)
     shapes = (FEATURES,), (FEATURES,), (GRID, GRID, REDUCED)
     return FrameSequence(*(torch.randn(3, FRAMES, *shape) for shape in shapes))
 
 
-def made(name: str, sequence: FrameSequence) -> SequenceHead:
+def made(name, sequence):
     """A head with drawn weights and the statistics of the windows."""
     torch.manual_seed(2)
     head = HEADS[name]()
@@ -76,7 +74,7 @@ def test_weights_of_another_head_are_refused(name, sequence):
         load_strict(HEADS[name](), state, name)
 
 
-def reduced(head: SequenceHead, features: Tensor) -> Tensor:
+def reduced(head, features):
     """What the reducing layers make of features, written out."""
     linear, norm = head.reduce.layers[0], head.reduce.layers[1]
     x = ((features - head.mean) / head.std) @ linear.weight.T + linear.bias
@@ -91,7 +89,7 @@ def test_the_lrcn_averages_the_states_of_an_lstm(sequence):
     torch.testing.assert_close(head(sequence), wanted[:, 0], atol=1e-5, rtol=1e-4)
 
 
-def states(head: Lrcn, features: Tensor) -> Tensor:
+def states(head, features):
     """Mean state of the LSTM, gate by gate."""
     lstm = head.lstm
     state = cell = torch.zeros(len(features), lstm.hidden_size)
@@ -195,7 +193,7 @@ class _Colors(torch.nn.Module):
 
     passes = 0
 
-    def forward(self, crops: Tensor) -> tuple[Tensor, Tensor]:
+    def forward(self, crops):
         self.passes += 1
         colors = F.adaptive_avg_pool2d(crops, 32).flatten(1)
         grid = F.adaptive_avg_pool2d(crops, GRID).permute(0, 2, 3, 1)
@@ -207,8 +205,7 @@ def test_a_model_scores_windows_of_crops(name, sequence):
     crop = CROP.model_copy(update={"around": 2.0 if name == "lrcn-fused" else 0.0})
     entry = spec("sequence_heads", id=name, kind="clip", crop=crop, clip_frames=FRAMES)
     trunk = _Colors()
-    network = SequenceNetwork(trunk, made(name, sequence))
-    model = SequenceModel(entry, network, "cpu", trunk)
+    model = SequenceModel(entry, SequenceNetwork(trunk, made(name, sequence)), "cpu", trunk)
     frame = np.random.default_rng(0).integers(0, 256, (400, 420, 3), np.uint8)
     crops = [cut(np.roll(frame, n, 1), (180, 70, 270, 190), crop, POINTS) for n in range(FRAMES)]
     assert crops[0].shape == (224, 448 if crop.around else 224, 3)
@@ -233,8 +230,8 @@ def test_the_second_crop_shows_the_face_in_its_surroundings():
 def test_heads_of_one_crop_share_a_pass_of_the_trunk(monkeypatch):
     passes = []
 
-    def compiled(*args: object, **settings: object) -> object:
-        def run(batch: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    def compiled(*args, **settings):
+        def run(batch):
             passes.append(len(batch))
             return batch[:, 0, 0], batch[:, 0]
 

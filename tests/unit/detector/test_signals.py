@@ -1,20 +1,23 @@
-"""Signals and views on data with a known answer: detail of a face, a change of identity."""
+"""Signals and views on data with a known answer: detail of a face, blinks, a change of identity."""
 
 import json
+import shutil
 
 import cv2
 import numpy as np
 import pytest
 
-from detector import signals
-from detector.signals import frequency, identity, reference, views
-from detector.signals.patch import FacePatch
+from detector import media, signals, weights
+from detector.errors import WeightsError
+from detector.signals import auxiliary, blinks, frequency, identity, reference, views
+from detector.signals.reference import blink_rate
+from detector.vision import load_detector
 
 BOX = (140.0, 100.0, 260.0, 260.0)
 """A face 160 px long in a picture of 400 x 400."""
 
 
-def textured(seed: int = 0, size: int = 400) -> np.ndarray:
+def textured(seed=0, size=400):
     """A picture whose spectrum falls as a photograph's does, uint8 [size, size, 3]."""
     rng = np.random.default_rng(seed)
     grey = np.zeros((size, size), np.float32)
@@ -25,7 +28,7 @@ def textured(seed: int = 0, size: int = 400) -> np.ndarray:
     return np.repeat(np.clip(128 + grey, 0, 255).astype(np.uint8)[..., None], 3, axis=2)
 
 
-def at(picture: np.ndarray, box: tuple[float, float, float, float] = BOX) -> FacePatch:
+def at(picture, box=BOX):
     return signals.cut_patch(picture, box)
 
 
@@ -78,8 +81,7 @@ def test_bands_run_from_coarse_to_fine():
 
 
 def test_a_small_face_has_no_spectrum():
-    small = at(textured(), (100.0, 100.0, 160.0, 180.0))
-    assert frequency.face_plane(small) is None
+    assert frequency.face_plane(at(textured(), (100.0, 100.0, 160.0, 180.0))) is None
 
 
 def test_the_cut_between_two_faces_is_found():
@@ -130,8 +132,7 @@ def test_a_reading_is_its_place_among_untouched_files(value, side, reading):
     assert reference.read(value, known, side) == reading
     if reading == "unusual":
         assert reference.read(value, known, side, weak=True) == "unclear"
-    few = reference.Range(1, 5, 50, 95, 99, 10, 2)
-    assert reference.read(value, few, side) == "unclear"
+    assert reference.read(value, reference.Range(1, 5, 50, 95, 99, 10, 2), side) == "unclear"
 
 
 def test_a_signal_says_what_else_could_cause_it():
@@ -157,3 +158,128 @@ def test_the_reference_is_aggregates_of_enough_files():
         for row in rows.values():
             assert row["files"] >= reference.FEWEST
             assert np.all(np.diff([row["p5"], row["p50"], row["p95"]], axis=0) >= 0)
+
+
+def train(at, seconds=20.0, lasts=0.2):
+    """Times and the openness of eyes that close at given moments."""
+    times = np.arange(0, seconds, 1 / blinks.RATE)
+    line = 0.3 + np.random.default_rng(0).normal(0, 0.01, len(times))
+    for moment in at:
+        line[np.abs(times - moment) <= lasts / 2] = 0.06
+    return times, line
+
+
+def test_a_train_of_blinks_is_counted():
+    planted = [2.0, 4.5, 7.1, 10.0, 10.8, 13.3, 17.0]
+    assert np.allclose(blinks.find(*train(planted)), planted, atol=0.12)
+
+
+def test_looking_down_closing_the_eyes_and_noise_are_no_blinks():
+    times, line = train([])
+    assert blinks.find(times, line) == ()
+    down = np.where(times > 8, 0.5, 1.0) * line
+    assert blinks.find(times, down) == ()
+    closed = np.where((times > 8) & (times < 11), 0.06, line)
+    assert blinks.find(times, closed) == ()
+
+
+def test_a_blink_at_the_end_was_not_seen_to_open():
+    assert blinks.find(*train([0.0, 19.95])) == ()
+
+
+def test_a_gap_is_no_blink():
+    times, line = train([5.0])
+    seen = (times < 8) | (times > 12)
+    assert np.allclose(blinks.find(times[seen], line[seen]), [5.0], atol=0.12)
+
+
+def test_what_is_usual_depends_on_how_long_one_looked():
+    short, long = blinks.expected(5), blinks.expected(60)
+    assert short.p5 == 0 and long.p5 > 0
+    assert short.p95 > long.p95 > blink_rate()["rate"]
+
+
+def test_a_minute_without_a_blink_is_unusual_and_five_seconds_are_not():
+    def reading(seconds):
+        return blinks.signal(blinks.Lids(np.zeros(0), np.zeros(0), (), seconds), "A").reading
+
+    assert reading(60) == "unusual"
+    assert reading(8) == "usual"
+    assert reading(2) == "absent"
+
+
+def test_without_its_network_the_signal_says_what_is_missing(monkeypatch, tmp_path):
+    monkeypatch.setenv("UNMASK_DATA", str(tmp_path))
+    assert not blinks.ready()
+    assert blinks.mesh() is None and identity.embedder() is None
+    with pytest.raises(WeightsError, match="not on this computer"):
+        blinks.watch(tmp_path, None, None)  # nothing is opened
+
+
+def test_a_damaged_landmarker_is_refused(monkeypatch, tmp_path):
+    monkeypatch.setenv("UNMASK_DATA", str(tmp_path))
+    path = weights.locate(auxiliary.MESH, auxiliary.MESH.files[0])
+    path.parent.mkdir(parents=True)
+    path.write_bytes(b"not a landmarker")
+    with pytest.raises(WeightsError, match="sha256"):
+        blinks.mesh()
+
+
+@pytest.fixture
+def networks(shared, monkeypatch, tmp_path):
+    monkeypatch.setenv("UNMASK_DATA", str(tmp_path))
+    folders = {auxiliary.MESH.id: "mediapipe_face", auxiliary.IDENTITY.id: "mobilefacenet"}
+    for aid in (auxiliary.MESH, auxiliary.IDENTITY):
+        path = weights.locate(aid, aid.files[0])
+        path.parent.mkdir(parents=True)
+        shutil.copy(shared / "weights" / folders[aid.id] / path.name, path)
+
+
+@pytest.mark.shared
+@pytest.mark.usefixtures("networks")
+def test_lids_painted_over_real_eyes_close_them(astronaut):
+    face = cv2.resize(astronaut[30:230, 122:322], (256, 256), interpolation=cv2.INTER_CUBIC)
+    mesh = blinks.mesh()
+    open_ = mesh.points(face)
+    closed = face.copy()
+    for corner, other, *lids in (blinks.RIGHT, blinks.LEFT):
+        eye = open_[[corner, lids[0], lids[2], other, lids[3], lids[1]]].astype(np.float32)
+        middle = eye.mean(0)
+        skin = face[int(eye[:, 1].max()) + 6, int(middle[0])].tolist()
+        grown = (middle + (eye - middle) * (1.15, 1.9)).astype(np.int32)
+        cv2.fillPoly(closed, [grown], skin)
+        ends = [(int(x), int(y) + 2) for x, y in (eye[0], eye[3])]
+        cv2.line(closed, *ends, (60, 40, 30), 2)
+    closed = cv2.GaussianBlur(closed, (3, 3), 0)
+    before, after = (blinks.openness(p) for p in (open_, mesh.points(closed)))
+    assert 0.2 < before < 0.5
+    assert after < blinks.SHUT * before
+    assert mesh.points(np.full((256, 256, 3), 90, np.uint8)) is None
+
+
+@pytest.mark.shared
+@pytest.mark.usefixtures("networks")
+def test_a_swap_of_identity_in_the_middle_of_a_track_is_seen(shared):
+    people = sorted((shared / "weights" / "testimgs").rglob("*.jpg"))[:2]
+    detector = load_detector()
+    rng = np.random.default_rng(0)
+
+    def portraits(path, count):
+        frame = media.frame_at(path, media.probe(path), 0.0)
+        small = min(1.0, 900 / max(frame.rgb.shape))
+        rgb = cv2.resize(frame.rgb, None, fx=small, fy=small, interpolation=cv2.INTER_AREA)
+        face = max(detector.detect(rgb, 40), key=lambda f: f.box[2] - f.box[0])
+        out = []
+        for _ in range(count):  # the face as a tracker would bring it: never quite in place
+            points = np.array(face.landmarks) + rng.normal(0, 1.5, (5, 2))
+            out.append(identity.align(signals.cut_patch(rgb, face.box, points.tolist())))
+        return out
+
+    embed = identity.embedder()
+    one, other = portraits(people[0], 8), portraits(people[1], 4)
+    same = identity.drift(embed(one))
+    swapped = identity.drift(embed(one[:4] + other))
+    assert same[0] > 0.85
+    assert swapped[0] < 0.5 and swapped[1] == 4
+    assert identity.DRIFT.signal(swapped[0]).reading == "unusual"
+    assert identity.DRIFT.signal(same[0]).reading == "usual"

@@ -6,7 +6,6 @@ import pytest
 from detector import vision
 from detector.decision import decide
 from detector.schema.analysis import (
-    Analysis,
     CaveatCode,
     Label,
     Lean,
@@ -31,7 +30,7 @@ FACES = {"smooth": {"sharpness": 15.0}, "grainy": {"grain": 4.0}}
 LOSES, MISLEADS = sorted(MEDIA), sorted(FACES)
 
 
-def made(kind: str, score: float) -> Analysis:
+def made(kind, score):
     """A clip of one kind of material, five moments of which have a score."""
     faces = [
         frame.model_copy(update={"quality": frame.quality.model_copy(update=FACES.get(kind, {}))})
@@ -55,8 +54,7 @@ def test_usual_material_keeps_its_odds_and_verdicts():
 @pytest.mark.parametrize("score", [0.02, 0.35, 0.5, 0.65, 0.95])
 def test_unlike_material_has_a_caveat_and_neither_odds_nor_lean(kind, score):
     out = decide(made(kind, score)).verdict
-    answer = out.answers[Question.MANIPULATION]
-    assert answer.odds is None and out.lean in (None, Lean.NONE)
+    assert out.answers[Question.MANIPULATION].odds is None and out.lean in (None, Lean.NONE)
     named = [c.params["kind"] for c in out.caveats if c.code is CaveatCode.UNMEASURED_MATERIAL]
     assert named == [kind] and any("How often it errs" in text for text in out.limits)
     assert out.label is not Label.REAL or (kind in LOSES and score < LIMITS.low)

@@ -37,17 +37,17 @@ LIMITS = Thresholds(low=0.3, high=0.7)
 GOOD = Quality(width=200, sharpness=200, brightness=120, yaw=0.0, confidence=0.99)
 
 
-def logit(p: float) -> float:
+def logit(p):
     return math.log(p / (1 - p))
 
 
-def face(index: int, problem: ReasonCode | None = None, width: float = 200.0, **logits: float):
+def face(index, problem=None, width=200.0, **logits):
     quality = GOOD.model_copy(update={"problem": problem, "width": width})
     box = (100.0, 100.0, 100.0 + width, 100.0 + width)
     return FrameSegment(index=index, time=index * 0.5, box=box, quality=quality, logits=logits)
 
 
-def track(id: str, faces: list[FrameSegment], windows: list[SpanSegment] = []) -> Subject:  # noqa: B006
+def track(id, faces, windows=[]):  # noqa: B006
     return Subject(
         id=id,
         start=faces[0].time,
@@ -58,7 +58,7 @@ def track(id: str, faces: list[FrameSegment], windows: list[SpanSegment] = []) -
     )
 
 
-def model(id: str, kind: str = "frame", **changes: object) -> ModelResult:
+def model(id, kind="frame", **changes):
     values: dict[str, object] = {
         "id": id,
         "title": id.title(),
@@ -72,15 +72,7 @@ def model(id: str, kind: str = "frame", **changes: object) -> ModelResult:
     return ModelResult.model_validate(values | changes)
 
 
-def analysis(
-    tracks: list[Subject],
-    models: list[ModelResult] | None = None,
-    *,
-    kind: str = "video",
-    duration: float | None = 10.0,
-    calibration: Calibration | None = None,
-    min_models: int = 1,
-) -> Analysis:
+def analysis(tracks, models=None, *, kind="video", duration=10.0, calibration=None, min_models=1):
     models = models if models is not None else [model("one")]
     return Analysis(
         id="0",
@@ -115,7 +107,7 @@ def analysis(
     )
 
 
-def own_threshold(*models: ModelResult) -> OwnThreshold:
+def own_threshold(*models):
     """A threshold by own untouched clips, for these models as they are."""
     return OwnThreshold(
         high=2.0, rate=0.05, clips=40, sources=30, created=datetime(2026, 11, 20, tzinfo=UTC),
@@ -123,7 +115,7 @@ def own_threshold(*models: ModelResult) -> OwnThreshold:
     )  # fmt: skip
 
 
-def with_scores(*values: float, id: str = "one") -> list[FrameSegment]:
+def with_scores(*values, id="one"):
     return [face(i, **{id: logit(v)}) for i, v in enumerate(values)]
 
 
@@ -201,8 +193,7 @@ def test_evidence_is_added_and_a_factor_counts_a_model_more_often():
     out = decide(made, weights={"one": 0.5, "two": 4.0})
     assert out.verdict.probability == pytest.approx(sigmoid(1.0 + 1.0))
     assert out.verdict.answers[Question.MANIPULATION].basis is Basis.SUBSET
-    untouched = decide(made, weights={"one": 1.0, "two": 1.0})
-    assert untouched.verdict == decide(made).verdict
+    assert decide(made, weights={"one": 1.0, "two": 1.0}).verdict == decide(made).verdict
 
 
 def test_an_uncalibrated_model_is_shown_but_not_counted():
@@ -301,8 +292,7 @@ def test_whom_only_a_clip_model_judged_is_read_from_few_frames_too():
 
 def test_reasons_name_the_models_finding_moment_and_what_else_could_cause_it():
     faces = with_scores(0.6, 0.8, 0.97, 0.9, 0.5, 0.8)
-    out = decide(analysis([track("A", faces)]))
-    reason = out.verdict.reasons[0]
+    reason = decide(analysis([track("A", faces)])).verdict.reasons[0]
     assert reason.text == "Traces that one knows"
     assert reason.time == 1.0
     assert "00:00 to 00:01" in reason.detail
@@ -311,8 +301,7 @@ def test_reasons_name_the_models_finding_moment_and_what_else_could_cause_it():
 
 def test_custom_thresholds_and_too_few_models():
     made = analysis([track("A", with_scores(*[0.6] * 5))])
-    custom = Thresholds(low=0.2, high=0.5, custom=True)
-    out = decide(made, thresholds=custom)
+    out = decide(made, thresholds=Thresholds(low=0.2, high=0.5, custom=True))
     assert out.verdict.label == Label.FAKE
     assert out.verdict.thresholds.custom
     lonely = analysis([track("A", with_scores(*[0.99] * 5))], min_models=2)
@@ -366,11 +355,11 @@ def test_words():
     assert sigmoid(800) == 1.0
 
 
-def whole(id: str = "synth", **changes: object) -> ModelResult:
+def whole(id="synth", **changes):
     return model(id, task="whole-image synthesis", **changes)
 
 
-def both(face_score: float, whole_score: float) -> list[FrameSegment]:
+def both(face_score, whole_score):
     return [face(i, one=logit(face_score), synth=logit(whole_score)) for i in range(5)]
 
 
@@ -442,7 +431,7 @@ def test_a_question_that_asks_but_cannot_judge_keeps_the_file_from_no_sign():
     assert decide(made).verdict.label is Label.INCONCLUSIVE
 
 
-def crowd(*scores: float, caution: float = 0.0) -> Analysis:
+def crowd(*scores, caution=0.0):
     tracks = [track("ABCDEF"[i], with_scores(*[s] * 5)) for i, s in enumerate(scores)]
     made = analysis(tracks)
     made.ensembles[Question.MANIPULATION].multiple_testing_penalty = caution
@@ -464,7 +453,7 @@ def test_one_high_score_among_many_people_is_not_enough():
 
 
 def test_caution_grows_with_the_people():
-    def pooled(people: int, caution: float) -> float:
+    def pooled(people, caution):
         found = crowd(*[0.6] * people, caution=caution).verdict.probability
         assert found is not None
         return logit(found)
@@ -502,12 +491,7 @@ def test_poor_material_holds_the_score_back_and_says_why():
 SHIPPED = registry.manifest().ensembles[Question.MANIPULATION]
 
 
-def shipped(
-    raw: float,
-    *results: ModelResult,
-    asked: list[str] | None = None,
-    own: OwnThreshold | None = None,
-) -> Analysis:
+def shipped(raw, *results, asked=None, own=None):
     """Of a face to which every model that works gives the same raw logit."""
     working = {m.id: raw for m in results if m.scored}
     made = analysis([track("A", [face(i, **working) for i in range(5)])], list(results))
@@ -518,13 +502,13 @@ def shipped(
     return made
 
 
-def of_ours(id: str, *, works: bool = True) -> ModelResult:
+def of_ours(id, *, works=True):
     found = initial_results.result(registry.get_spec(id))
     changes = {"scored": 10} if works else {"error": "it stopped while scoring"}
     return found.model_copy(update=changes)
 
 
-def missing(made: Analysis) -> bool:
+def missing(made):
     return any(r.code is ReasonCode.TOO_FEW_MODELS for r in decide(made).verdict.reasons)
 
 
@@ -543,8 +527,7 @@ def test_a_calibrated_model_that_somebody_chose_alone_decides(raw, label):
 @pytest.mark.parametrize("asked", [None, ["mine"]])
 def test_an_uncalibrated_model_decides_alone_by_its_own_threshold(raw, label, asked):
     mine = model("mine", calibration=None)
-    own = own_threshold(mine)
-    made = shipped(raw, mine, asked=asked, own=own)
+    made = shipped(raw, mine, asked=asked, own=own_threshold(mine))
     assert decide(made).verdict.label is label and decide(made).verdict.thresholds.own
     assert not missing(made)
 
@@ -595,9 +578,7 @@ def test_a_mix_counts_its_models_with_its_weights():
     scored = [m.id for m in plain.models if m.counted]
     alone = decide(plain, ensemble=CustomEnsemble(models=scored[:1]))
     assert [m.id for m in alone.models if m.counted] == scored[:1]
-    track = alone.judged[0]
-    answer = track.answers[alone.verdict.question]
-    assert answer.probability is not None
+    assert alone.judged[0].answers[alone.verdict.question].probability is not None
     both = decide(plain, ensemble=CustomEnsemble(models=scored[:2], weights={scored[0]: 3.0}))
     assert {m.id for m in both.models if m.counted} == set(scored[:2])
     once = decide(plain, ensemble=CustomEnsemble(models=scored[:2]))
@@ -622,5 +603,4 @@ def test_a_mix_that_was_asked_for_stays_with_the_analysis():
     settings = Settings(ensemble=CustomEnsemble(models=[first], aggregation="top"))
     kept = decide(plain.model_copy(update={"settings": settings}))
     assert [m.id for m in kept.models if m.counted] == [first]
-    again = decide(type(kept).model_validate_json(kept.model_dump_json()))
-    assert again.verdict == kept.verdict
+    assert decide(type(kept).model_validate_json(kept.model_dump_json())).verdict == kept.verdict

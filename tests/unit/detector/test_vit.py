@@ -1,19 +1,24 @@
-"""Vision transformers: key maps, merging, tokens laid out, TorchScript archives without running."""
+"""Vision transformers: key maps, merging, tokens, TorchScript archives, and GenD's crop."""
 
+import json
 import pickle
 import zipfile
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from torch import Tensor, nn
 
 from detector.errors import WeightsError
+from detector.models.base import CropRecipe
 from detector.models.families import effort, gend, univfd
 from detector.models.names import rename
 from detector.models.network import layout
 from detector.models.vit import skip_init
+from detector.vision import alignment, cut
 from detector.weights.torchscript import is_archive, read_archive
+from tests.support.golden import FOLDER, picture
 
 
 @pytest.mark.parametrize(
@@ -30,7 +35,7 @@ def test_tokens_are_laid_out(count, frames, wanted):
     assert layout(count, frames) == wanted
 
 
-def split(names: int, width: int = 6) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
+def split(names, width=6):
     """Split projections as Effort's files have them, and the weights that they were."""
     torch.manual_seed(0)
     state, whole = {}, {}
@@ -151,7 +156,7 @@ def test_whatever_memory_held_a_truncated_normal_ends(monkeypatch):
 
 
 @pytest.fixture
-def archive(tmp_path: Path) -> tuple[Path, dict[str, Tensor]]:
+def archive(tmp_path):
     inner = nn.Sequential(nn.BatchNorm1d(4), nn.Linear(4, 2).half())
     module = nn.Sequential(nn.Linear(3, 4), inner)
     torch.jit.script(module).save(tmp_path / "m.pt")
@@ -168,7 +173,7 @@ def test_an_archives_tensors_are_read(archive):
 
 def test_an_archive_calls_nothing(archive, tmp_path):
     class Evil:
-        def __reduce__(self) -> tuple[object, tuple[str]]:
+        def __reduce__(self):
             return (eval, ("open('owned', 'w')",))
 
     path, evil = archive[0], tmp_path / "evil.pt"
@@ -189,3 +194,40 @@ def test_an_archive_calls_nothing(archive, tmp_path):
 def test_an_ordinary_file_is_no_archive(tmp_path):
     torch.save({"a": torch.zeros(1)}, tmp_path / "a.pt")
     assert not is_archive(tmp_path / "a.pt")
+
+
+GOLDEN = json.loads((FOLDER / "transformers" / "gend_aligner.json").read_text())
+RECIPE = CropRecipe(kind="points", template="gend", native=True, size=0)
+BOX = (0.0, 0.0, 1.0, 1.0)
+
+
+@pytest.mark.parametrize("case", GOLDEN["cases"].values(), ids=GOLDEN["cases"])
+def test_the_crop_is_the_originals(case):
+    crop = cut(picture("input_odd_313x277.png"), BOX, RECIPE, case["points"])
+    wanted = case["native"]["crop"]
+    assert list(crop.shape) == wanted["shape"]
+    # Newer versions of OpenCV round a few pixels otherwise.
+    np.testing.assert_allclose(crop.flatten()[wanted["at"]], wanted["values"], atol=1)
+    assert float(crop.mean()) == pytest.approx(wanted["mean"], abs=0.02)
+    assert float(crop.std()) == pytest.approx(wanted["std"], abs=0.02)
+
+
+def test_another_crop_is_another_picture():
+    case = GOLDEN["cases"]["tilted 20 degrees"]
+    wanted, frame = case["native"]["crop"], picture("input_odd_313x277.png")
+    others = [
+        cut(frame, BOX, RECIPE.model_copy(update={"template": "arcface"}), case["points"]),
+        cut(frame, BOX, RECIPE.model_copy(update={"scale": 1.25}), case["points"]),
+        cut(frame[..., ::-1], BOX, RECIPE, case["points"]),  # BGR
+    ]
+    for other in others:
+        at = [index for index in wanted["at"] if index < other.size]
+        values = wanted["values"][: len(at)]
+        off = np.abs(other.flatten()[at].astype(float) - values).max()
+        assert off > 2, "the golden is held to 1"
+
+
+@pytest.mark.parametrize("points", [[(0.0, 0.0)] * 5, [(1.0, 2.0)] * 4, [(float("nan"), 1.0)] * 5])
+def test_points_that_are_none_are_refused(points):
+    with pytest.raises(ValueError, match="five landmarks"):
+        alignment.align(picture("input_face_224.png"), points, RECIPE)

@@ -9,9 +9,7 @@ import re
 import socket
 import threading
 import time
-from collections.abc import Iterator
 from contextlib import suppress
-from pathlib import Path
 
 import httpx
 import pytest
@@ -21,19 +19,16 @@ from torch import nn
 
 from detector import paths, weights
 from detector.errors import Canceled, ModelError, WeightsError
-from detector.models.base import ModelSpec
 from detector.weights.download import TRIES
 from detector.weights.entry import WeightFile
 from tests.support import specs
-from tests.support.links import PRIVATE, Handler, everywhere, redirect, serving
+from tests.support.links import PRIVATE, everywhere, redirect, serving
 from tests.support.waiting import at_once
 
 BODY = bytes(range(256)) * 8192  # 2 MiB: several pieces
 
 
-def make_spec(
-    url: str | None, body: bytes = BODY, path: str = "toy/net.bin", **changes: object
-) -> ModelSpec:
+def make_spec(url, body=BODY, path="toy/net.bin", **changes):
     file = WeightFile(path=path, sha256=hashlib.sha256(body).hexdigest(), size=len(body), url=url)
     entry = {"id": "toy", "title": "Toy", "files": [file], "license_weights": "MIT"}
     return specs.spec("mesonet", **entry | changes)
@@ -42,7 +37,7 @@ def make_spec(
 class Server:
     """A file server on loopback that can be told to misbehave."""
 
-    def __init__(self) -> None:
+    def __init__(self):
         self.body = BODY
         self.ranges = True
         self.breaks: list[int] = []  # after so many bytes the next answers break off
@@ -52,7 +47,7 @@ class Server:
         self.tokens: list[str | None] = []
         self.url = ""
 
-    def answer(self, request: Handler) -> None:
+    def answer(self, request):
         asked = request.headers.get("Range")
         self.asked.append(asked)
         self.tokens.append(request.headers.get("Authorization"))
@@ -70,7 +65,7 @@ class Server:
 
 
 @pytest.fixture
-def server() -> Iterator[Server]:
+def server():
     server = Server()
     with serving(PRIVATE, everywhere(server.answer)) as started:
         server.url = started.url(PRIVATE, "/net.bin")
@@ -78,17 +73,17 @@ def server() -> Iterator[Server]:
 
 
 @pytest.fixture
-def spec(server: Server) -> ModelSpec:
+def spec(server):
     return make_spec(server.url)
 
 
 @pytest.fixture(autouse=True)
-def data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def data(tmp_path, monkeypatch):
     monkeypatch.setenv("UNMASK_DATA", str(tmp_path / "data"))
     return tmp_path / "data"
 
 
-def names(folder: Path) -> list[str]:
+def names(folder):
     """Files left in a folder, apart from the empty lock."""
     return sorted(p.name for p in folder.rglob("*") if p.is_file() and p.suffix != ".lock")
 
@@ -123,7 +118,7 @@ def test_a_broken_connection_is_resumed(server):
 
 
 def test_a_stopped_download_goes_on_where_it_was(spec, server):
-    def stop(done: int, total: int) -> None:
+    def stop(done, total):
         if done > total / 2:
             raise Canceled
 
@@ -208,7 +203,7 @@ def test_a_server_that_drips_is_left(monkeypatch, where):
     clients: list[socket.socket] = []
     head = b"HTTP/1.1 200 OK\r\nContent-Length: 100000\r\nX: "
 
-    def drip(listener: socket.socket) -> None:
+    def drip(listener):
         with suppress(OSError):
             while True:
                 client, _ = listener.accept()
@@ -254,12 +249,12 @@ def test_a_public_server_leads_to_nothing_private(monkeypatch, target, goes):
     names |= {"inside.example": "192.168.0.5"}
     real = socket.getaddrinfo
 
-    def resolve(host: str, port: object = None, *args: object, **named: object) -> object:
+    def resolve(host, port=None, *args, **named):
         return real(names.get(host, host), None)
 
     asked: list[str] = []
 
-    def answer(request: httpx.Request) -> httpx.Response:
+    def answer(request):
         asked.append(str(request.url))
         if len(asked) == 1:
             return httpx.Response(302, headers={"Location": target})
@@ -380,10 +375,10 @@ def test_load_state_reads_both_formats(tmp_path):
 class Trap:
     """Runs a command when it is unpickled carelessly."""
 
-    def __init__(self, target: Path) -> None:
+    def __init__(self, target):
         self.target = target
 
-    def __reduce__(self) -> tuple:
+    def __reduce__(self):
         return os.mkdir, (str(self.target),)
 
 
@@ -512,7 +507,7 @@ def test_without_a_hash_nothing_is_downloaded(server):
     assert server.asked == []
 
 
-def torch_file(content: object) -> bytes:
+def torch_file(content):
     buffer = io.BytesIO()
     torch.save(content, buffer)
     return buffer.getvalue()
@@ -544,8 +539,7 @@ def test_what_torch_saved_is_kept_as_safetensors_once(server, data):
     assert len(server.asked) == 2 and weights.resolve(spec) == [path]
 
     # Another file under the same name is another file.
-    other = make_spec(server.url, b"other", path="toy/net.pth")
-    assert not weights.available(other)
+    assert not weights.available(make_spec(server.url, b"other", path="toy/net.pth"))
 
 
 def test_what_holds_more_than_weights_stays_as_it_is(server, data):

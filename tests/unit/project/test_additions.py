@@ -3,7 +3,6 @@
 import json
 import sys
 import threading
-from collections.abc import Callable
 from pathlib import Path
 from typing import cast
 
@@ -87,10 +86,10 @@ def test_a_route_is_a_file(tmp_path, monkeypatch):
 class AtOnce:
     """An executor that runs what it is given where it is called."""
 
-    def start(self, name: str, call: Callable[[], None]) -> None:
+    def start(self, name, call):
         call()
 
-    def close(self, timeout: float) -> None: ...
+    def close(self, timeout): ...
 
 
 def test_an_executor_is_a_class(tmp_path):
@@ -160,7 +159,6 @@ def test_every_signal_says_what_it_is_for_and_has_a_range():
 
 
 def test_families_are_families_and_nothing_else():
-    folder = Path(families.__path__[0])
-    for file in folder.glob("*.py"):
+    for file in Path(families.__path__[0]).glob("*.py"):
         if file.stem != "__init__":
             assert "\ndef load(" in file.read_text(), f"{file.name} has no load, so it is no family"

@@ -1,4 +1,4 @@
-"""The import arrows of docs/contracts.md, and that every import is a declared dependency."""
+"""Imports: the arrows of docs/contracts.md, no cycles, and every one a declared dependency."""
 
 import ast
 import functools
@@ -6,7 +6,7 @@ import importlib.metadata
 import re
 import subprocess
 import sys
-from collections.abc import Iterator
+from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
 import pytest
@@ -20,12 +20,12 @@ ROOMS = {*PRODUCT, "pages", "bench", "tests", "tools"}
 
 
 @functools.cache
-def nodes(path: Path) -> tuple[ast.AST, ...]:
+def nodes(path):
     """Everything in a file, read once for all tests."""
     return tuple(ast.walk(ast.parse(path.read_text(encoding="utf-8"))))
 
 
-def imports(path: Path) -> Iterator[str]:
+def imports(path):
     """Dotted names that a file imports, anywhere in it."""
     for node in nodes(path):
         if isinstance(node, ast.Import):
@@ -35,12 +35,12 @@ def imports(path: Path) -> Iterator[str]:
             yield from (f"{node.module}.{name.name}" for name in node.names)
 
 
-def sources(*rooms: str) -> list[Path]:
+def sources(*rooms):
     """The modules of these folders."""
     return [path for room in rooms for path in (ROOT / room).rglob("*.py")]
 
 
-def outside(paths: list[Path]) -> dict[str, Path]:
+def outside(paths):
     """Top-level names of other people's packages that these files import, and one that does."""
     found = {name.split(".")[0]: path for path in paths for name in imports(path)}
     ours = ROOMS | set(sys.stdlib_module_names)
@@ -106,7 +106,7 @@ def test_html_is_written_in_components_alone():
 
 
 @functools.cache
-def distributions() -> dict[str, set[str]]:
+def distributions():
     """Top-level import name -> normalized names of the packages that bring it."""
     brought = importlib.metadata.packages_distributions()
     return {name: {canonicalize_name(d) for d in dists} for name, dists in brought.items()}
@@ -161,3 +161,42 @@ def test_each_class_has_a_name_of_its_own():
                 places.setdefault(node.name, []).append(path.relative_to(ROOT).as_posix())
     assert len(places) > 300
     assert {name: files for name, files in places.items() if len(files) > 1} == {}
+
+
+def modules(folder, package):
+    """Every module of a package by its dotted name."""
+    found = {}
+    for path in (folder / package).rglob("*.py"):
+        parts = path.relative_to(folder).with_suffix("").parts
+        found[".".join(parts[:-1] if parts[-1] == "__init__" else parts)] = path
+    return found
+
+
+def graph(known):
+    """Which modules each imports, at its top, within functions and for type checkers alike."""
+    needs: dict[str, set[str]] = {}
+    for name, path in known.items():
+        asked = set()
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Import):
+                asked |= {alias.name for alias in node.names}
+            elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+                for alias in node.names:
+                    full = f"{node.module}.{alias.name}"
+                    asked.add(full if full in known else node.module)
+        needs[name] = (asked & set(known)) - {name}
+    return needs
+
+
+def cycle(known):
+    """Return the modules of one circle, or an empty list."""
+    try:
+        TopologicalSorter(graph(known)).prepare()
+    except CycleError as error:
+        return list(error.args[1])
+    return []
+
+
+@pytest.mark.parametrize("package", ["detector", "service", "dashboard", "cli"])
+def test_modules_do_not_need_each_other(package):
+    assert cycle(modules(ROOT, package)) == []

@@ -1,4 +1,4 @@
-"""What the documents show works as they show it."""
+"""What the documents show works, what they name is there, and their links lead somewhere."""
 
 import importlib
 import re
@@ -6,16 +6,18 @@ import shutil
 from pathlib import Path
 
 import numpy as np
+import pytest
 import torch
+import yaml
 
-from detector import paths
+from detector import __version__, paths
 from detector.models import families, registry
 from detector.weights import accept_license, digest
 
 DOCS = Path(__file__).resolve().parents[3] / "docs"
 
 
-def blocks(document: str, language: str) -> list[str]:
+def blocks(document, language):
     """The code blocks of a document in one language."""
     text = (DOCS / document).read_text(encoding="utf-8")
     return re.findall(rf"^```{language}\n(.*?)^```", text, re.M | re.S)
@@ -31,8 +33,7 @@ def test_the_example_of_adding_a_model(tmp_path, monkeypatch):
     file = tmp_path / "weights" / "tinycnn" / "tinycnn.pth"
     file.parent.mkdir(parents=True)
     torch.manual_seed(0)
-    module = importlib.import_module(f"{families.__name__}.tinycnn")
-    state = module.TinyCNN(width=16).state_dict()
+    state = importlib.import_module(f"{families.__name__}.tinycnn").TinyCNN(width=16).state_dict()
     theirs = {"features": "backbone", "head": "classifier"}
     published = {".".join([theirs[(p := k.split("."))[0]], *p[1:]]): t for k, t in state.items()}
     torch.save(published, file)
@@ -57,3 +58,59 @@ def test_links_between_documents_lead_somewhere():
     for page in [*root.glob("*.md"), root / "weights" / "README.md", *DOCS.glob("*.md")]:
         for link in re.findall(r"\]\((?!https?://|#)([^)#]+)", page.read_text(encoding="utf-8")):
             assert (page.parent / link).exists(), f"{page.name}: {link}"
+
+
+ROOT = Path(__file__).resolve().parents[3]
+PAGE = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
+SECTION = PAGE.partition("## Where to look")[2].partition("\n## ")[0]
+WORDS = {
+    word: re.findall(r"`([^`]+)`", files)
+    for word, files in re.findall(r"^\| ([a-z ]+) \| (`.*) \|$", SECTION, re.M)
+}
+
+
+def test_what_it_names_is_there():
+    quoted = set(re.findall(r"`([\w./-]+/[\w./-]*)`", PAGE))
+    named = {name for name in quoted if name.split("/")[0] not in (".venv", ".ci")}
+    named |= {f"docs/{page}" for page in re.findall(r"\]\(([\w-]+\.md)\)", PAGE)}
+    assert len(named) > 40
+    assert not {name for name in named if not (ROOT / name).exists()}
+
+
+@pytest.mark.parametrize("word", WORDS)
+def test_a_word_is_found_where_it_leads(word):
+    stem = re.sub(r"(y|s)$", "", word)
+    for file in WORDS[word]:
+        text = (ROOT / file).read_text(encoding="utf-8").lower()
+        assert re.search(rf"\b{stem}", text), file
+
+
+WORKFLOWS = sorted((ROOT / ".github" / "workflows").glob("*.yml"))
+TEMPLATES = sorted((ROOT / ".github" / "ISSUE_TEMPLATE").glob("*.yml"))
+
+
+def test_the_citation_is_of_this_version_and_license():
+    cited = yaml.safe_load((ROOT / "CITATION.cff").read_text("utf-8"))
+    assert cited["cff-version"] == "1.2.0" and cited["type"] == "software"
+    assert cited["title"] and cited["message"] and cited["authors"]
+    assert (cited["version"], cited["license"]) == (__version__, "Apache-2.0")
+
+
+def test_workflows_call_make_and_only_actions_of_github():
+    jobs = {}
+    for file in WORKFLOWS:
+        jobs |= yaml.safe_load(file.read_text("utf-8"))["jobs"]
+    steps = [step for job in jobs.values() for step in job["steps"]]
+    runs = "\n".join(step.get("run", "") for step in steps)
+    targets = set(re.findall(r"^([\w-]+):", (ROOT / "Makefile").read_text("utf-8"), re.M))
+    called = set(re.findall(r"\bmake ([\w-]+)", runs))
+    assert {"test", "test-all", "audit", "sbom"} <= called <= targets
+    assert all(step["uses"].startswith("actions/") for step in steps if "uses" in step)
+
+
+@pytest.mark.parametrize("file", TEMPLATES, ids=lambda file: file.stem)
+def test_an_issue_template_has_what_github_asks_for(file):
+    form = yaml.safe_load(file.read_text("utf-8"))
+    assert form["name"] and form["description"] and form["body"]
+    fields = [field for field in form["body"] if field["type"] != "markdown"]
+    assert all(field["id"] and field["attributes"]["label"] for field in fields)

@@ -23,7 +23,7 @@ COMMANDS = (
 SERVER = "import dashboard.shell, dashboard.server, dashboard.pages.analyze.view"
 
 
-def imported(code: str) -> set[str]:
+def imported(code):
     """The modules that a fresh Python has after running some code."""
     code += "; import sys, json; print(json.dumps(sorted(sys.modules)))"
     run = subprocess.run(

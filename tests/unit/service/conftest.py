@@ -1,20 +1,16 @@
 """Fixtures on a data folder and a database file of the test's own."""
 
-from collections.abc import Iterator
-from pathlib import Path
-
 import pytest
 
 from service import config
 from service.library.catalog import Library
 from service.records.database import FILE, Database
 from service.records.footage import FootageStore
-from service.tasks.manager import TaskManager
 from tests.support.tasks import make_tasks
 
 
 @pytest.fixture
-def no_settings(monkeypatch: pytest.MonkeyPatch) -> None:
+def no_settings(monkeypatch):
     """Take every setting out of the environment."""
     for several in config.names(config.Config).values():
         for name in several:
@@ -23,25 +19,25 @@ def no_settings(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
-def where(tmp_path: Path) -> Path:
+def where(tmp_path):
     """What the contracts of stores open."""
     return tmp_path / FILE
 
 
 @pytest.fixture
-def tasks(tmp_path: Path) -> Iterator[TaskManager]:
+def tasks(tmp_path):
     manager = make_tasks(tmp_path)
     yield manager
     manager.close()
 
 
 @pytest.fixture
-def database(where: Path) -> Iterator[Database]:
+def database(where):
     opened = Database(where)
     yield opened
     opened.close()
 
 
 @pytest.fixture
-def library(database: Database) -> Library:
+def library(database):
     return Library(FootageStore(database))

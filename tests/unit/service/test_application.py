@@ -2,9 +2,7 @@
 
 import inspect
 import threading
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
@@ -23,7 +21,7 @@ OTHER = RequestContext(Principal("guest:b", PrincipalKind.GUEST), address="203.0
 
 
 @pytest.fixture
-def app(tmp_path: Path) -> Iterator[Application]:
+def app(tmp_path):
     before = set(threading.enumerate())
     app = Application(tmp_path, Analyzer())
     app.jobs._check = None  # these files are none

@@ -1,25 +1,28 @@
-"""Batches: files set aside, run a few at a time, paused, stopped, gone on with by a new server."""
+"""Batches: what is brought, run a few at a time, paused, stopped, gone on with by a new server."""
 
 import io
-from collections.abc import Callable, Iterator
-from pathlib import Path
+import os
+from collections.abc import Sequence
 
 import pytest
+from PIL import Image
 from sqlalchemy import update
 
 from detector.errors import MediaError
 from detector.schema.analysis import Settings
 from service import batches as module
 from service import metrics
-from service.batch_files import IncomingFile
+from service.batch_files import IncomingFile, RefusedFile, opened
 from service.batches import BatchRow, BatchService, BatchState
 from service.context import LOCAL, Principal, PrincipalKind, RequestContext, Role
 from service.records import tables
-from service.records.batches import Batch, Batches
+from service.records.batches import Batches
 from service.records.model import State
 from service.records.store import RecordScope
+from service.storage import uploads as storage
+from service.storage.uploads import Uploads
 from service.tasks.jobs import Jobs
-from tests.support.containers import packed
+from tests.support.containers import TEXT, docx, packed, pdf, picture
 from tests.support.scopes import local
 from tests.support.waiting import until
 from tests.unit.service.test_jobs import Analyzer, open_jobs
@@ -30,30 +33,30 @@ OWNER = RequestContext(LOCAL, loopback=True)
 class Bench:
     """A server with batches."""
 
-    def __init__(self, data: Path, analyzer: Analyzer, **options: object) -> None:
+    def __init__(self, data, analyzer, **options):
         self.jobs: Jobs = open_jobs(data, analyzer, workers=1, **options)
         self.batches = Batches(self.jobs.store.database)
         self.service = BatchService(self.jobs._tasks, self.jobs, self.batches)
         self.jobs._tasks.recover()
         self.scope: RecordScope = local(self.jobs)
 
-    def bring(self, *names: str, id: str | None = None) -> Batch:
+    def bring(self, *names, id=None):
         return self.bring_files(*((name, name.encode()) for name in names), id=id)
 
-    def bring_files(self, *files: tuple[str, bytes], id: str | None = None) -> Batch:
+    def bring_files(self, *files, id=None):
         incoming = [IncomingFile(io.BytesIO(data), name, len(data)) for name, data in files]
         return self.service.bring(OWNER, self.scope, incoming, Settings(), id=id)
 
-    def now(self, batch: Batch) -> Batch:
+    def now(self, batch):
         return self.batches.get(LOCAL.id, batch.id)
 
-    def rows(self, batch: Batch) -> list[BatchRow]:
+    def rows(self, batch):
         return self.service.rows(self.scope, batch)
 
-    def states(self, batch: Batch) -> list[State | None]:
+    def states(self, batch):
         return [row.state for row in self.rows(batch)]
 
-    def kill(self, batch: Batch) -> None:
+    def kill(self, batch):
         """Leave the tasks as a server leaves them that is killed."""
         task = self.service.task(LOCAL, batch)
         self.jobs._tasks._closing.set()
@@ -62,23 +65,21 @@ class Bench:
         with self.jobs.store.database.writing() as connection:
             connection.execute(update(tables.tasks).values(server="killed"))
 
-    def state(self, batch: Batch) -> BatchState:
+    def state(self, batch):
         return self.service.state(LOCAL, batch, self.rows(batch))
 
 
 @pytest.fixture
-def analyzer() -> Analyzer:
+def analyzer():
     return Analyzer()
 
 
 @pytest.fixture
-def open_bench(
-    tmp_path: Path, analyzer: Analyzer, monkeypatch: pytest.MonkeyPatch
-) -> Iterator[Callable[..., Bench]]:
+def open_bench(tmp_path, analyzer, monkeypatch):
     monkeypatch.setattr(module, "POLL_SECONDS", 0.02)  # these files take no time
     opened: list[Bench] = []
 
-    def make(**options: object) -> Bench:
+    def make(**options):
         opened.append(Bench(tmp_path, analyzer, **options))
         return opened[-1]
 
@@ -89,7 +90,7 @@ def open_bench(
 
 
 @pytest.fixture
-def bench(open_bench: Callable[..., Bench]) -> Bench:
+def bench(open_bench):
     return open_bench()
 
 
@@ -178,14 +179,14 @@ def test_a_paused_batch_stays_paused_on_a_new_server(open_bench, analyzer):
     assert second.state(batch) is BatchState.INTERRUPTED and analyzer.begun == ["a"]
 
 
-def _failed() -> float:
+def _failed():
     """How many analyses failed in this process."""
     value = metrics.REGISTRY.get_sample_value("unmask_analyses_total", {"state": "failed"})
     return value or 0.0
 
 
 def test_a_file_that_is_none_is_a_row_at_once_and_never_run(open_bench, analyzer):
-    def check(path: Path) -> None:
+    def check(path):
         if path.read_text() == "notes":
             raise MediaError("This file is text.", code="not_media")
 
@@ -194,8 +195,7 @@ def test_a_file_that_is_none_is_a_row_at_once_and_never_run(open_bench, analyzer
     batch = bench.bring("clip", "other", "notes")
     until(lambda: bench.states(batch)[2] is State.FAILED)
     assert _failed() - before == 1
-    rows = bench.service.rows(bench.scope, batch)
-    assert rows[2].error == "This file is text."
+    assert bench.service.rows(bench.scope, batch)[2].error == "This file is text."
     analyzer.go.set()
     until(lambda: bench.state(batch) is BatchState.DONE)
     assert analyzer.begun == ["clip", "other"]
@@ -205,8 +205,7 @@ def test_what_may_not_be_brought_says_why_in_its_row(bench, monkeypatch):
     monkeypatch.setattr(module, "MAX_FILES", 2)
     batch = bench.bring("a", "b", "c")
     assert [bool(item.refused) for item in batch.items] == [False, False, True]
-    refused = batch.items[2].refused
-    assert refused["message"] == "A batch has 2 files at most."
+    assert batch.items[2].refused["message"] == "A batch has 2 files at most."
     reader = RequestContext(Principal("reader", PrincipalKind.USER, Role.VIEWER))
     scope = RecordScope("reader", bench.jobs.store)
     theirs = bench.service.bring(
@@ -243,8 +242,7 @@ def test_an_archive_with_more_than_a_batch_takes_loses_none_of_the_first(
     batch = bench.bring_files(("zero", b"zero"), ("five.zip", archive))
     assert [item.analysis is not None for item in batch.items] == [True, True, True, False]
     assert batch.items[3].refused["message"].startswith("3 more files are in it")
-    more = bench.bring("late", id=batch.id)
-    assert more.items[-1].refused["code"] == "too_many_files"
+    assert bench.bring("late", id=batch.id).items[-1].refused["code"] == "too_many_files"
 
 
 def test_each_file_of_an_archive_counts_as_one_that_was_brought(bench, monkeypatch, tmp_path):
@@ -344,3 +342,127 @@ def test_a_link_that_may_not_be_fetched_says_so_in_its_row(bench):
     (item,) = batch.items
     assert item.analysis is None and item.name == "http://127.0.0.1/a.mp4"
     assert item.refused["message"]
+
+
+MB = 1 << 20
+Brought = tuple[dict[str, bytes], dict[str, str]]
+
+
+@pytest.fixture
+def uploads(tmp_path):
+    return Uploads(tmp_path / "data")
+
+
+def brought(uploads, name, content, *, most=100, largest=MB):
+    """What comes of a file: what is taken, by name, and the codes of what is not."""
+    taken, refused = {}, {}
+    file = IncomingFile(io.BytesIO(content), name, len(content))
+    for one in opened(file, uploads, most=most, largest=largest):
+        if isinstance(one, RefusedFile):
+            refused[one.name] = one.error.code
+        else:
+            taken[one.name] = one.source.read()
+            assert one.size == len(taken[one.name])
+    assert list(uploads.root.iterdir()) == []  # nothing is left behind
+    return taken, refused
+
+
+def zipped(tmp_path, files):
+    return packed(tmp_path / "made.zip", files).read_bytes()
+
+
+def test_any_other_file_is_itself(uploads, tmp_path):
+    secret = tmp_path / "secret.png"
+    secret.write_bytes(picture())
+    for name in ("list.csv", "list.txt", "no.zip", "clip.mp4"):
+        content = f"path\n{secret}\n".encode()
+        assert brought(uploads, name, content) == ({name: content}, {})
+
+
+def test_an_archive_is_its_files_and_what_is_bad_in_it_says_so(uploads, tmp_path):
+    inner = zipped(tmp_path, {"a.png": picture()})
+    content = zipped(
+        tmp_path,
+        {
+            "in/good.png": picture(1),
+            "../up.png": picture(2),
+            "/etc/passwd.png": picture(2),
+            "inner.zip": inner,
+            "innocent.png": inner,
+            "large.png": bytes(MB + 1),
+            "also good.png": picture(3),
+        },
+    )
+    taken, refused = brought(uploads, "press.zip", content)
+    assert taken == {"press.zip/in/good.png": picture(1), "press.zip/also good.png": picture(3)}
+    assert refused == {
+        "press.zip/../up.png": "path_trick",
+        "press.zip//etc/passwd.png": "path_trick",
+        "press.zip/inner.zip": "nested_archive",
+        "press.zip/innocent.png": "nested_archive",
+        "press.zip/large.png": "too_large",
+    }
+
+
+def test_the_pictures_of_documents_say_their_page(uploads, tmp_path):
+    paper = pdf(tmp_path / "paper.pdf").read_bytes()
+    taken, refused = brought(uploads, "paper.pdf", paper)
+    assert list(taken) == [
+        "paper.pdf, page 1, picture 1.jpg",
+        "paper.pdf, page 3, picture 1.png",
+        "paper.pdf, page 3, picture 2.png",
+    ]
+    assert not refused
+    assert all(Image.open(io.BytesIO(data)).size == (40, 40) for data in taken.values())
+    text = TEXT.format('<w:lastRenderedPageBreak/><a:blip r:embed="r1"/>')
+    letter = docx(tmp_path / "letter.docx", text).read_bytes()
+    taken, refused = brought(uploads, "letter.docx", letter)
+    assert "letter.docx, page 2, image1.png" in taken and len(taken) == 2 and not refused
+
+
+@pytest.mark.parametrize(
+    ("content", "code"),
+    [
+        (lambda folder: zipped(folder, {"zeros.bmp": bytes(80 * MB)}), "zip_bomb"),
+        (lambda folder: zipped(folder, {"a.png": picture()})[:-30], "bad_archive"),
+        (lambda folder: zipped(folder, {"readme.txt": b"text"}), "no_media"),
+        (lambda folder: zipped(folder, {}), "no_media"),
+        (lambda folder: b"%PDF-1.7\nand nothing", "bad_archive"),
+    ],
+    ids=["bomb", "cut", "text only", "empty", "broken PDF"],
+)
+def test_what_is_no_use_is_one_row(uploads, tmp_path, content, code):
+    assert callable(content)
+    assert brought(uploads, "x.zip", content(tmp_path)) == ({}, {"x.zip": code})
+
+
+def test_what_is_beyond_the_room_is_one_row(uploads, tmp_path):
+    content = zipped(tmp_path, {f"{n}.png": picture(n) for n in range(5)})
+    taken, refused = brought(uploads, "five.zip", content, most=3)
+    assert len(taken) == 3 and refused == {"five.zip": "too_many_files"}
+    file = IncomingFile(io.BytesIO(content), "five.zip", len(content))
+    *_, last = opened(file, uploads, most=3, largest=MB)
+    assert isinstance(last, RefusedFile)
+    assert last.error.message == "2 more files are in it than a batch takes."
+
+
+def test_an_archive_may_be_as_large_as_any_file(uploads, tmp_path):
+    content = zipped(tmp_path, {"a.png": os.urandom(2000), "b.png": os.urandom(2000)})
+    assert brought(uploads, "x.zip", content, largest=3000) == ({}, {"x.zip": "too_large"})
+    taken, refused = brought(uploads, "x.zip", content, largest=5000)
+    assert len(taken) == 2 and not refused
+
+
+def test_a_full_disk_is_said(uploads, tmp_path, monkeypatch):
+    content = zipped(tmp_path, {"a.png": picture()})
+    monkeypatch.setattr(storage, "MIN_FREE_BYTES", 1 << 60)
+    assert brought(uploads, "a.zip", content) == ({}, {"a.zip": "disk_full"})
+
+
+def test_a_file_is_read_from_where_it_stands(uploads, tmp_path):
+    source = io.BytesIO(b"before" + zipped(tmp_path, {"a.png": picture()}))
+    source.seek(6)
+    names: Sequence[str] = [
+        one.name for one in opened(IncomingFile(source, "a.zip"), uploads, most=9, largest=MB)
+    ]
+    assert names == ["a.zip/a.png"]

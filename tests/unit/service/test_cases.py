@@ -19,14 +19,13 @@ from tests.support.records_contract import NOON, make
 from tests.support.result_sample import make_analysis
 
 
-def a_case() -> Case:
+def a_case():
     case = Case(id=new_id(), owner="local")
     case = case.appended("ada", CaseAction.CREATED, {"title": "Council speech"})
     added = {"analysis": "A" * 22, "name": "speech.mp4", "sha256": "0" * 64}
     case = case.appended("ada", CaseAction.FILE_ADDED, added)
     case = case.appended("bob", CaseAction.NOTE_ADDED, {"text": "Brought by mail ☎"})
-    reviewed = {"status": "reviewed", "reviewer": "Bob"}
-    return case.appended("bob", CaseAction.STATUS_SET, reviewed)
+    return case.appended("bob", CaseAction.STATUS_SET, {"status": "reviewed", "reviewer": "Bob"})
 
 
 def test_what_a_case_holds_is_read_from_its_log():

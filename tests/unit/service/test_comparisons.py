@@ -2,26 +2,22 @@
 
 import threading
 from pathlib import Path
-from typing import Any
 from unittest.mock import Mock
 
 import pytest
 
 from detector.errors import Canceled, MediaError
-from detector.schema.comparison import Comparison
 from service.records.comparisons import ComparisonStore
-from service.records.database import Database
 from service.records.model import State
 from service.tasks import comparisons as engine
 from service.tasks.comparisons import ComparedFile, ComparedPair, Comparisons
-from service.tasks.manager import TaskManager
 from tests.support.comparisons_contract import A, B, ComparisonsContract, made, media
 from tests.support.tasks import ADMIN, ANN, BEN, ended
 from tests.support.waiting import PATIENT
 
 
 @pytest.fixture
-def store(database: Database) -> ComparisonStore:
+def store(database):
     return ComparisonStore(database)
 
 
@@ -29,16 +25,16 @@ class TestSQLite(ComparisonsContract): ...
 
 
 @pytest.fixture
-def comparisons(tasks: TaskManager, store: ComparisonStore) -> Comparisons:
+def comparisons(tasks, store):
     return Comparisons(tasks, store)
 
 
-def file(name: str, sha256: str) -> ComparedFile:
+def file(name, sha256):
     return ComparedFile(Path(name), name, sha256, media("on-disk", sha256))
 
 
 def test_each_person_s_comparison_is_a_task_of_their_own(comparisons, store, monkeypatch):
-    def compare(copy: Path, original: Path, **more: Any) -> Comparison:
+    def compare(copy, original, **more):
         assert more["copy_media"].name == "x.mp4", "as its owner named it"
         more["on_progress"](0.5)
         return made(more["copy_media"].sha256, more["original_media"].sha256)
@@ -58,7 +54,7 @@ def test_one_that_was_canceled_leaves_nothing_and_can_be_begun_anew(
 ):
     begun = threading.Event()
 
-    def compare(copy: Path, original: Path, **more: Any) -> Comparison:
+    def compare(copy, original, **more):
         begun.set()
         more["cancel"].wait(PATIENT)
         raise Canceled

@@ -1,6 +1,8 @@
-"""Settings from the environment: typed, bounded, told in one sentence, documented by themselves."""
+"""Settings from the environment, accounts' too: typed, bounded, refused in one sentence."""
 
 import ast
+import base64
+import json
 import os
 import re
 import subprocess
@@ -11,7 +13,10 @@ import pytest
 
 from detector import config as library
 from detector.errors import UsageError
+from service import config
+from service.auth.config import accounts
 from service.config import Config, get_config, set_fallback
+from service.context import Role
 
 ROOT = Path(__file__).parents[3]
 ROOMS = [
@@ -72,9 +77,8 @@ def test_blank_is_not_set(monkeypatch, blank):
 )
 def test_a_typo_is_one_sentence_that_names_the_variable(monkeypatch, name, value, told):
     monkeypatch.setenv(name, value)
-    with pytest.raises(SystemExit) as refused:
+    with pytest.raises(SystemExit, check=lambda e: str(e) == f"{name} {told}"):
         get_config()
-    assert str(refused.value) == f"{name} {told}"
     if name in {n for several in library.names(library.LibraryConfig).values() for n in several}:
         with pytest.raises(UsageError, match=name):
             library.get_config()
@@ -150,5 +154,106 @@ def test_nobody_else_reads_the_environment():
         assert asked <= theirs.get(where, set()) and not asked & VARIABLES, where
 
 
-def _name(node: ast.AST) -> str:
+def _name(node):
     return node.attr if isinstance(node, ast.Attribute) else getattr(node, "id", "")
+
+
+NAMES = (
+    "SUPABASE_URL",
+    "SUPABASE_ANON_KEY",
+    "SUPABASE_PUBLISHABLE_KEY",
+    "UNMASK_ACCOUNTS_KEY",
+    "UNMASK_SIGN_IN",
+    "UNMASK_SIGN_IN_WITH",
+    "UNMASK_DEFAULT_ROLE",
+    "UNMASK_SESSION_DAYS",
+)
+
+
+def settle(monkeypatch, **settings):
+    usual = {"SUPABASE_URL": "https://project.example/", "SUPABASE_ANON_KEY": "sb_publishable_x"}
+    for name, value in (usual | settings).items():
+        monkeypatch.setenv(name, value)
+
+
+def token(role):
+    """A key of the old form."""
+    claims = base64.urlsafe_b64encode(json.dumps({"role": role}).encode()).decode().rstrip("=")
+    return f"eyJhbGciOiJIUzI1NiJ9.{claims}.signature"
+
+
+def test_without_a_project_there_are_no_accounts():
+    assert accounts() is None
+
+
+def test_a_project_is_enough(monkeypatch):
+    settle(monkeypatch)
+    kept = accounts()
+    assert (kept.url, kept.required, kept.providers) == ("https://project.example", False, ())
+    assert (kept.default_role, kept.days) == (Role.ANALYST, 30)
+
+
+@pytest.mark.parametrize("key", ["sb_publishable_abc", token("anon")])
+def test_keys_of_both_forms(monkeypatch, key):
+    settle(monkeypatch, SUPABASE_ANON_KEY="", SUPABASE_PUBLISHABLE_KEY=key)
+    assert accounts().key == key
+
+
+@pytest.mark.parametrize("key", ["sb_secret_abc", token("service_role")])
+def test_a_key_that_passes_by_every_rule_is_refused(monkeypatch, key):
+    settle(monkeypatch, SUPABASE_ANON_KEY=key)
+    with pytest.raises(SystemExit, match="publishable", check=lambda e: key not in str(e)):
+        accounts()
+
+
+def test_streamlits_secrets_will_do(monkeypatch):
+    secrets = {"SUPABASE_URL": "https://other.example", "SUPABASE_ANON_KEY": "sb_publishable_y"}
+    config.set_fallback(secrets)
+    kept = accounts()
+    assert kept.url == "https://other.example"
+    monkeypatch.setenv("SUPABASE_URL", "https://project.example")  # the environment goes first
+    kept = accounts()
+    assert kept.url == "https://project.example"
+
+
+def test_off_is_off(monkeypatch):
+    settle(monkeypatch, UNMASK_SIGN_IN="off")
+    assert accounts() is None
+
+
+def test_required_and_who_may_vouch(monkeypatch):
+    settle(monkeypatch, UNMASK_SIGN_IN="Required", UNMASK_SIGN_IN_WITH="Google, github")
+    kept = accounts()
+    assert kept.required
+    assert kept.providers == ("google", "github")
+
+
+@pytest.mark.parametrize(
+    ("settings", "complaint"),
+    [
+        ({"SUPABASE_ANON_KEY": ""}, "SUPABASE_ANON_KEY"),
+        ({"SUPABASE_URL": ""}, "SUPABASE_URL"),
+        ({"SUPABASE_URL": "", "SUPABASE_ANON_KEY": "", "UNMASK_SIGN_IN": "required"}, "need both"),
+        ({"SUPABASE_URL": "project.example"}, "not a valid URL"),
+        ({"UNMASK_SIGN_IN": "maybe"}, "must be optional, required or off, not .maybe"),
+        ({"UNMASK_SIGN_IN_WITH": "facebook"}, "facebook"),
+        ({"UNMASK_DEFAULT_ROLE": "admin"}, "can't be admin"),
+        ({"UNMASK_DEFAULT_ROLE": "king"}, "must be analyst or viewer, not .king"),
+        ({"UNMASK_SESSION_DAYS": "ever"}, "UNMASK_SESSION_DAYS"),
+        ({"UNMASK_SESSION_DAYS": "0"}, "UNMASK_SESSION_DAYS"),
+    ],
+)
+def test_settings_that_make_no_sense_stop_the_server(monkeypatch, settings, complaint):
+    settle(monkeypatch, **settings)
+    with pytest.raises(SystemExit, match=complaint):
+        accounts()
+
+
+def test_the_document_names_every_setting():
+    root = Path(__file__).parents[3]
+    named = re.compile(r"\b(?:UNMASK|SUPABASE)_[A-Z_]+\b")
+    told = set(named.findall((root / "docs" / "accounts.md").read_text("utf-8")))
+    fields = {name for name in config.Config.model_fields if name.endswith("_files_per_hour")}
+    fields |= {"guest_max_mb", "local", "trust_proxy", "public_url", "secret_key"}
+    about = {name for field in fields for name in config.names(config.Config)[field]} | set(NAMES)
+    assert told - {"UNMASK_FRAME_BY"} == about

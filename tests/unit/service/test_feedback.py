@@ -2,7 +2,6 @@
 
 import io
 from datetime import UTC, datetime
-from pathlib import Path
 
 import pytest
 
@@ -13,7 +12,7 @@ from detector.schema.analysis import Label
 from service import feedback
 from service.records.database import FILE
 from service.records.model import Confirmed, Record, State
-from service.records.sql import SQLStore, open_store
+from service.records.sql import open_store
 from service.records.store import RecordScope
 from service.storage.uploads import Uploads
 from tests.support.result_sample import make_analysis
@@ -22,14 +21,14 @@ SAMPLE = make_analysis()
 
 
 @pytest.fixture
-def store(tmp_path: Path) -> SQLStore:
+def store(tmp_path):
     return open_store(tmp_path / FILE)
 
 
 def keep(
-    store: SQLStore, uploads: Uploads, says: Label, so: Confirmed, text: str, *,
-    owner: str = "local", month: int = 5,
-) -> Record:  # fmt: skip
+    store, uploads, says, so, text, *,
+    owner = "local", month = 5
+):  # fmt: skip
     upload = uploads.add(io.BytesIO(text.encode()), f"{text}.mp4")
     when = datetime(2026, month, 7, tzinfo=UTC)
     verdict = SAMPLE.verdict.model_copy(update={"label": says})

@@ -5,11 +5,8 @@ import io
 import logging
 import threading
 import weakref
-from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
-from typing import Any
 from unittest.mock import DEFAULT, Mock
 
 import pytest
@@ -19,8 +16,8 @@ from detector.decision import conformal
 from detector.decision.conformal import OwnCalibration
 from detector.errors import Canceled, MediaError, WeightsError
 from detector.models import registry
-from detector.pipeline import Observer, Progress
-from detector.schema.analysis import Analysis, CustomEnsemble, Question, Settings
+from detector.pipeline import Progress
+from detector.schema.analysis import CustomEnsemble, Question, Settings
 from detector.schema.origin import FileSource, Posted
 from service.records import result_cache, tables
 from service.records.database import FILE
@@ -30,15 +27,7 @@ from service.records.seals import Keyring
 from service.records.sql import open_store
 from service.records.store import RecordScope
 from service.storage.uploads import Uploads
-from service.tasks.jobs import (
-    AnalyzerLike,
-    Job,
-    Jobs,
-    QueueFull,
-    QueueLimits,
-    State,
-    default_workers,
-)
+from service.tasks.jobs import Job, Jobs, QueueFull, QueueLimits, State, default_workers
 from service.tasks.manager import TaskManager
 from service.tasks.store import TaskStore
 from service.tasks.throughput import ThroughputEstimator
@@ -55,21 +44,13 @@ class Analyzer:
     """Stands in for the networks: the queue is what is tested here. Its result names the bytes it
     was given, and it works until `go` is set."""
 
-    def __init__(self) -> None:
+    def __init__(self):
         self.go = threading.Event()
         self.go.set()
         self.error: BaseException | None = None
         self.begun: list[str] = []
 
-    def analyze(
-        self,
-        path: Path,
-        settings: Settings | None = None,
-        *,
-        name: str | None = None,
-        observe: Observer | None = None,
-        cancel: threading.Event | None = None,
-    ) -> Analysis:
+    def analyze(self, path, settings=None, *, name=None, observe=None, cancel=None):
         assert cancel is not None and observe is not None and name is not None
         self.begun.append(name)
         observe(Progress("faces", 0.4, {"read": 0.1}, sampled=3, sampled_total=8))
@@ -82,7 +63,7 @@ class Analyzer:
         return SAMPLE.model_copy(update={"media": media, "settings": settings})
 
 
-def open_jobs(data: Path, analyzer: AnalyzerLike, **options: Any) -> Jobs:
+def open_jobs(data, analyzer, **options):
     """A server's queue on a data folder."""
     store = open_store(data / FILE)
     tasks = TaskManager(TaskStore(store.database), Server(data, store.database))
@@ -93,15 +74,15 @@ def open_jobs(data: Path, analyzer: AnalyzerLike, **options: Any) -> Jobs:
 
 
 @pytest.fixture
-def analyzer() -> Analyzer:
+def analyzer():
     return Analyzer()
 
 
 @pytest.fixture
-def make(tmp_path: Path, analyzer: Analyzer) -> Iterator[Callable[..., Jobs]]:
+def make(tmp_path, analyzer):
     made: list[Jobs] = []
 
-    def build(**options: Any) -> Jobs:
+    def build(**options):
         made.append(open_jobs(tmp_path, analyzer, **{"workers": 1, **options}))
         return made[-1]
 
@@ -113,11 +94,11 @@ def make(tmp_path: Path, analyzer: Analyzer) -> Iterator[Callable[..., Jobs]]:
 
 
 @pytest.fixture
-def jobs(make: Callable[..., Jobs]) -> Jobs:
+def jobs(make):
     return make()
 
 
-def submit(jobs: Jobs, content: str, settings: Settings | None = None, owner: str = LOCAL) -> Job:
+def submit(jobs, content, settings=None, owner=LOCAL):
     return jobs.submit(
         io.BytesIO(content.encode()),
         f"{content}.mp4",
@@ -126,12 +107,12 @@ def submit(jobs: Jobs, content: str, settings: Settings | None = None, owner: st
     )
 
 
-def wait(job: Job, *states: State) -> Job:
+def wait(job, *states):
     until(lambda: job.state in (states or (State.DONE,)))
     return job
 
 
-def done(jobs: Jobs, content: str, settings: Settings | None = None, owner: str = LOCAL) -> Job:
+def done(jobs, content, settings=None, owner=LOCAL):
     return wait(submit(jobs, content, settings, owner))
 
 
@@ -181,7 +162,7 @@ def test_the_line_is_fair_bounded_and_tells_the_place(make, analyzer, tmp_path):
 
 
 def test_a_file_that_cannot_be_read_is_refused_before_its_turn(make, analyzer):
-    def look(path: Path) -> None:
+    def look(path):
         said = path.read_text()
         if said == "text":
             raise MediaError("This file is text.", code="unsupported")
@@ -213,8 +194,7 @@ def test_again_keeps_the_address_and_takes_new_settings(jobs, analyzer):
     wait(second)
     assert second.analysis.settings.min_face == 16
     assert job.state in (State.CANCELED, State.DONE)
-    saved = jobs.store.analysis(LOCAL, job.key)
-    assert saved.settings.min_face == 16
+    assert jobs.store.analysis(LOCAL, job.key).settings.min_face == 16
 
 
 def test_a_bad_file_is_explained_in_the_libraries_words(make, analyzer):
@@ -316,7 +296,6 @@ def test_who_has_the_address_may_look_unless_it_is_an_accounts(jobs):
 
 
 def test_a_result_that_cannot_be_saved_is_still_shown(jobs, monkeypatch):
-
     full = RecordsError("There is no room left.")
     monkeypatch.setattr(jobs.store, "finish", Mock(side_effect=full))
     job = done(jobs, "one")
@@ -325,7 +304,6 @@ def test_a_result_that_cannot_be_saved_is_still_shown(jobs, monkeypatch):
 
 @pytest.mark.parametrize("refusal", [QueueFull("3 wait."), RecordsError("The disk is full.")])
 def test_a_file_whose_task_is_not_taken_is_not_kept(jobs, monkeypatch, refusal):
-
     refuse = Mock(side_effect=refusal)
     with monkeypatch.context() as patch:
         patch.setattr(jobs._tasks, "submit", refuse)
@@ -343,12 +321,11 @@ def test_a_file_whose_task_is_not_taken_is_not_kept(jobs, monkeypatch, refusal):
 
 def test_who_looks_while_a_file_is_put_in_line_does_not_undo_it(jobs, analyzer, monkeypatch):
     analyzer.go.clear()
-    source = io.BytesIO(b"one")
-    job = jobs.submit(source, "one.mp4", Settings(), local(jobs), start=False)
+    job = jobs.submit(io.BytesIO(b"one"), "one.mp4", Settings(), local(jobs), start=False)
     looks: list[Job] = []
     restore = jobs._restore
 
-    def slow(*given: Any) -> Job:
+    def slow(*given):
         if not looks:
             looks.append(job)
             jobs._enqueue(Job(jobs.kind, given[0], jobs.store, jobs.uploads))
@@ -359,13 +336,12 @@ def test_who_looks_while_a_file_is_put_in_line_does_not_undo_it(jobs, analyzer, 
         now=datetime.now(UTC),
     )  # fmt: skip
     monkeypatch.setattr(jobs, "_restore", slow)
-    found = jobs.find(job.key, local(jobs))
-    assert found.active
+    assert jobs.find(job.key, local(jobs)).active
     analyzer.go.set()
     until(lambda: jobs.find(job.key, local(jobs)).state is State.DONE)
 
 
-def lose(jobs: Jobs) -> None:
+def lose(jobs):
     """Leave the tasks as a server leaves them that is killed."""
     with jobs.store.database.writing() as connection:
         connection.execute(update(tables.tasks).values(server="killed"))
@@ -419,12 +395,10 @@ def test_a_full_line_leaves_an_analysis_interrupted(make, analyzer):
     lose(first)
     second = make(waiting=0)
     second._tasks.recover()
-    found = second.find(job.key, local(second))
-    assert found.state is State.INTERRUPTED
+    assert second.find(job.key, local(second)).state is State.INTERRUPTED
 
 
 def test_a_file_whose_record_cannot_be_written_is_not_kept(jobs, monkeypatch):
-
     locked = RecordsError("The records are in use.")
     monkeypatch.setattr(jobs.store, "add", Mock(side_effect=locked))
     with pytest.raises(RecordsError):
@@ -451,8 +425,7 @@ def test_the_same_question_is_answered_once(jobs, analyzer):
     assert again.key == first.key and again.state is State.DONE and again.last_cache_hit is not None
     assert again.analysis == first.analysis and len(analyzer.begun) == 1
     assert len(list(jobs.uploads.root.iterdir())) == 1  # the second copy went
-    other = done(jobs, "one", Settings(min_face=16))
-    assert other.key != first.key and len(analyzer.begun) == 2
+    assert done(jobs, "one", Settings(min_face=16)).key != first.key and len(analyzer.begun) == 2
     anew = jobs.rerun(first.key, Settings(), local(jobs))
     wait(anew)
     assert anew.last_cache_hit is None and len(analyzer.begun) == 3
@@ -460,8 +433,7 @@ def test_the_same_question_is_answered_once(jobs, analyzer):
 
 def test_an_answer_outlives_its_file_and_takes_the_new_one(jobs):
     first = done(jobs, "one")
-    now = datetime.now(UTC)
-    jobs.sweep(DAY, 30 * DAY, now=now + 2 * DAY)
+    jobs.sweep(DAY, 30 * DAY, now=datetime.now(UTC) + 2 * DAY)
     found = jobs.find(first.key, local(jobs))
     assert found.analysis is not None and not found.has_media
     assert jobs.rerun(first.key, Settings(), local(jobs)) is None
@@ -496,8 +468,7 @@ def test_what_failed_in_part_is_not_given_again(jobs, analyzer, monkeypatch):
     assert not result_cache.reusable(SAMPLE.model_copy(update={"partial": True}))
     monkeypatch.setattr(result_cache, "reusable", lambda analysis: False)
     done(jobs, "one")
-    second = done(jobs, "one")
-    assert second.last_cache_hit is None and len(analyzer.begun) == 2
+    assert done(jobs, "one").last_cache_hit is None and len(analyzer.begun) == 2
 
 
 def test_the_key_is_of_all_that_decides_the_answer(tmp_path, monkeypatch):
@@ -543,10 +514,8 @@ def test_workers_follow_the_cores_or_the_operator(monkeypatch):
 def test_speed_is_learned_and_nothing_is_guessed(tmp_path):
     speed = ThroughputEstimator(tmp_path / "speed.json")
     assert speed.estimate(32, ["sbi"]) is None
-    ran = SAMPLE.model_copy(update={"timings": {"total": 40.0}})
-    speed.learn(ran)
-    whole = speed.estimate(32, ["sbi", "xcep", "clip"])
-    assert whole == pytest.approx(40.0, rel=0.01)
+    speed.learn(SAMPLE.model_copy(update={"timings": {"total": 40.0}}))
+    assert speed.estimate(32, ["sbi", "xcep", "clip"]) == pytest.approx(40.0, rel=0.01)
     one = speed.estimate(32, ["sbi"])
     assert 5 < one < 25
     assert speed.estimate(64, ["sbi"]) == pytest.approx(2 * one)

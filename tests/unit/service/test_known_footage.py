@@ -3,11 +3,8 @@
 import io
 import os
 import threading
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from functools import partial
-from pathlib import Path
-from typing import Any
 from unittest.mock import Mock
 
 import pytest
@@ -26,7 +23,6 @@ from service.records.database import FILE, Database
 from service.records.footage import FootageStore
 from service.records.model import State
 from service.storage.uploads import Uploads
-from service.tasks.manager import TaskManager
 from service.tasks.task import QueueFull
 from tests.support.footage_contract import made
 from tests.support.tasks import ADMIN, ANN, BEN, ended, make_tasks
@@ -39,13 +35,13 @@ ELSEWHERE = RequestContext(ANN)
 class StubLibrary(Library):
     """A library that knows a file by its bytes, and what begins with "bad" is no footage."""
 
-    def __init__(self, store: FootageStore) -> None:
+    def __init__(self, store):
         super().__init__(store)
         self.read: list[str] = []
         self.gate = threading.Event()
         self.gate.set()
 
-    def _read(self, owner: str, path: Path, name: str | None, cancel: object) -> Any:
+    def _read(self, owner, path, name, cancel):
         self.read.append(path.name)
         assert self.gate.wait(PATIENT)
         data = path.read_bytes()
@@ -63,33 +59,33 @@ class StubLibrary(Library):
 
 
 @pytest.fixture
-def tasks(tmp_path: Path) -> Iterator[TaskManager]:
+def tasks(tmp_path):
     manager = make_tasks(tmp_path / "data")
     yield manager
     manager.close()
 
 
 @pytest.fixture(autouse=True)
-def data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def data(tmp_path, monkeypatch):
     (tmp_path / "data").mkdir()
     monkeypatch.setenv("UNMASK_DATA", str(tmp_path / "data"))
     return tmp_path / "data"
 
 
 @pytest.fixture
-def library(tmp_path: Path) -> Iterator[StubLibrary]:
+def library(tmp_path):
     database = Database(tmp_path / "data" / FILE)
     yield StubLibrary(FootageStore(database))
     database.close()
 
 
 @pytest.fixture
-def known(tasks: TaskManager, library: StubLibrary, data: Path) -> KnownFootage:
+def known(tasks, library, data):
     return KnownFootage(tasks, library.store, lambda: library, Uploads(data))
 
 
 @pytest.fixture
-def press(tmp_path: Path) -> Path:
+def press(tmp_path):
     """A folder with three clips, one of which is none, in two folders."""
     folder = tmp_path / "press"
     (folder / "older").mkdir(parents=True)
@@ -101,15 +97,15 @@ def press(tmp_path: Path) -> Path:
     return folder
 
 
-def file(data: bytes, name: str = "clip.mp4") -> IncomingFile:
+def file(data, name="clip.mp4"):
     return IncomingFile(io.BytesIO(data), name, len(data))
 
 
-def names(library: Library, owner: str = LOCAL.id) -> list[str]:
+def names(library, owner=LOCAL.id):
     return sorted(footage.name for footage in library.store.list(owner))
 
 
-def left(data: Path) -> list[str]:
+def left(data):
     return [path.name for path in (data / "uploads").iterdir()]
 
 
@@ -188,7 +184,7 @@ def test_links_lead_nowhere_else(known, library, press, tmp_path):
 
 
 def test_a_folder_that_can_t_be_listed_is_said(press, monkeypatch):
-    def refused(path: object) -> Any:
+    def refused(path):
         raise PermissionError(13, "no", str(path))
 
     with monkeypatch.context() as patch:
@@ -197,7 +193,7 @@ def test_a_folder_that_can_t_be_listed_is_said(press, monkeypatch):
             list(media_in(press, lambda path, error: None))
     real, said = os.scandir, []
 
-    def one_refused(path: Any) -> Any:
+    def one_refused(path):
         return refused(path) if str(path).endswith("older") else real(path)
 
     monkeypatch.setattr(catalog.os, "scandir", one_refused)
@@ -223,7 +219,7 @@ def test_unread_files_are_named_up_to_a_number(known, press, monkeypatch):
 def test_files_are_read_side_by_side_and_told_in_order(known, library, press, monkeypatch):
     both, read = threading.Barrier(2), library._read
 
-    def together(owner: str, path: Path, *more: Any) -> Any:
+    def together(owner, path, *more):
         both.wait(PATIENT)
         return read(owner, path, *more)
 

@@ -1,18 +1,15 @@
 """A camera into which known footage is played: who watches it is told, and nobody else."""
 
-from collections.abc import Callable
-from pathlib import Path
 from unittest.mock import Mock
 
 import numpy as np
 import pytest
 
 from bench.copies import CopyOptions, write_copy
-from detector.comparison.fingerprint import Fingerprints, fingerprint, of_frames
+from detector.comparison.fingerprint import fingerprint, of_frames
 from detector.live import LiveSettings
 from detector.live.recorder import Ring
 from detector.schema.analysis import Analysis
-from service.library.index import LibraryMatch
 from service.live import known_footage, recordings
 from service.live.viewers import LiveOptions, SessionRetention, Viewer
 from service.records.footage import ANALYSES
@@ -26,21 +23,21 @@ FPS = 10
 
 
 @pytest.fixture
-def played(tmp_path: Path) -> tuple[Path, list[np.ndarray]]:
+def played(tmp_path):
     """A film of eight seconds, and its frames as a camera's link delivers them."""
     frames = scene(3, 80)
     return write_copy(tmp_path / "film.mp4", frames, FPS, CopyOptions(crf=20)), frames
 
 
 @pytest.fixture(autouse=True)
-def often(monkeypatch: pytest.MonkeyPatch) -> None:
+def often(monkeypatch):
     monkeypatch.setattr(known_footage, "LOOK_SECONDS", 0.05)
 
 
 class Camera:
     """A viewer, and the time it believes."""
 
-    def __init__(self, search: Callable[[Fingerprints], list[LibraryMatch]]) -> None:
+    def __init__(self, search):
         self.now = 0.0
         self.asked = 0
         self._search = search
@@ -49,12 +46,12 @@ class Camera:
         self.viewer = Viewer(session, options, clock=lambda: self.now)
         known_footage.follow(self.viewer, self.search)
 
-    def search(self, prints: Fingerprints) -> list[LibraryMatch]:
+    def search(self, prints):
         found = self._search(prints)
         self.asked += 1
         return found
 
-    def show(self, frames: list[np.ndarray]) -> None:
+    def show(self, frames):
         for frame in frames:
             self.viewer.show(frame)
             self.now += 1 / FPS
@@ -107,7 +104,7 @@ def test_it_is_said_in_what_is_kept_of_the_session(library, played):
     add_file(library, ALICE, film, source="/press")
     kept: list[Analysis] = []
 
-    def keep(analysis: Analysis, *_: object, **__: object) -> str:
+    def keep(analysis, *_, **__):
         kept.append(analysis)
         return "id"
 

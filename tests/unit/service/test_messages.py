@@ -2,7 +2,6 @@
 
 import copy
 import pickle
-from collections.abc import Iterator
 
 import pytest
 
@@ -14,14 +13,14 @@ from service.messages import Message, MessageSpec, _, count, join, ngettext, say
 class Loud:
     """A language that is English in capitals; one and two are "few"."""
 
-    def gettext(self, message: str) -> str:
+    def gettext(self, message):
         return message.upper().replace("{NAME}", "{name}").replace("{FILES}", "{files}")
 
-    def ngettext(self, one: str, many: str, number: int) -> str:
+    def ngettext(self, one, many, number):
         return f"few {many}" if number <= 2 else f"lots of {many}"
 
 
-def sentences() -> Iterator[tuple[Message, str, str]]:
+def sentences():
     yield _("No file."), "No file.", "NO FILE."
     yield _("{name} is full.").format(name="a{b}.mp4"), "a{b}.mp4 is full.", "a{b}.mp4 IS FULL."
     yield ngettext("file", "files", 1), "file", "few files"

@@ -1,10 +1,7 @@
 """What holding a file against its original adds to its analysis, and when it goes."""
 
 import threading
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
-from typing import Any
 from unittest.mock import Mock
 
 import pytest
@@ -14,18 +11,17 @@ from bench.copies import CopyOptions, write_copy
 from detector import media
 from detector.errors import InputError
 from detector.live import LiveSettings
-from detector.schema.analysis import Analysis, Settings
-from detector.schema.comparison import Comparison, ComparisonFinding
+from detector.schema.analysis import Settings
+from detector.schema.comparison import ComparisonFinding
 from service.application import Application
 from service.context import LOCAL, Principal, PrincipalKind, RequestContext
 from service.live import known_footage
 from service.live.viewers import LiveOptions, SessionRetention, Viewer
 from service.records import tables
-from service.records.comparisons import KeptComparison
 from service.records.footage import FootageStore
 from service.records.model import Preferences
 from service.tasks import comparisons, lookups
-from service.tasks.jobs import Job, State
+from service.tasks.jobs import State
 from tests.support.applications import analyze, application, close, compared, finds
 from tests.support.footage import add_file
 from tests.support.live_stand_in import StandInSession
@@ -42,21 +38,20 @@ STRANGER = RequestContext(Principal("guest:b", PrincipalKind.GUEST), address="20
 
 
 @pytest.fixture
-def app(tmp_path: Path) -> Iterator[Application]:
+def app(tmp_path):
     with application(tmp_path, Analyzer()) as opened:
         yield opened
 
 
-def pair(app: Application) -> tuple[Job, Job]:
+def pair(app):
     """Analyze a copy and its original."""
     copy = analyze(app, OWNER, b"copy", "shared.mp4")
     return copy, analyze(app, OWNER, b"original", "press.mp4")
 
 
-def stored(app: Application, context: RequestContext, job: Job) -> Comparison | None:
+def stored(app, context, job):
     scope = app.scope(context)
-    analysis = scope.store.analysis(scope.owner, job.key)
-    return analysis.comparison
+    return scope.store.analysis(scope.owner, job.key).comparison
 
 
 def test_a_finding_is_added_to_the_copy_alone_and_changes_nothing_else(app, finds):
@@ -76,7 +71,7 @@ def test_a_finding_is_added_to_the_copy_alone_and_changes_nothing_else(app, find
 def test_a_comparison_whose_server_was_killed_is_resumed_once(app, tmp_path, monkeypatch):
     go, begun = threading.Event(), []
 
-    def compare(copy: Path, original: Path, **more: Any) -> Comparison:
+    def compare(copy, original, **more):
         begun.append(copy)
         go.wait(PATIENT)
         return compared(more, ComparisonFinding.FACE_DIFFERS)
@@ -117,8 +112,7 @@ def test_a_finding_is_never_overwritten_by_its_mirror(app, finds, stated):
         assert kept.comparison.accuses
     assert stored_comparison(app, OWNER.principal, original, copy) is None
     assert stored(app, OWNER, original) is None, "its own page accuses it of nothing"
-    kept_of = app.originals.state(OWNER, original, copy)
-    assert kept_of.comparison.copy_media.name == "shared.mp4"
+    assert app.originals.state(OWNER, original, copy).comparison.copy_media.name == "shared.mp4"
 
 
 def test_nobody_is_accused_until_a_person_names_the_original(app, finds):
@@ -155,8 +149,7 @@ def test_who_only_has_the_address_changes_nothing_of_it(app, finds):
     ):
         with pytest.raises(InputError, check=lambda e: e.code == "not_yours"):
             change()
-    after = app.find(GUEST, theirs.key)
-    assert after.record.run == run
+    assert app.find(GUEST, theirs.key).record.run == run
     assert app.scope(GUEST).store.analysis(GUEST.principal.id, theirs.key) == before
     assert app.originals.found(STRANGER, seen) is None
     # An account that was this guest before it signed in has the same hand on it as then.
@@ -187,22 +180,20 @@ def test_a_comparison_goes_with_either_analysis(app, finds):
 class Reader(Analyzer):
     """Says what a file is, and of its faces what the sample says."""
 
-    def analyze(
-        self, path: Path, settings: Settings | None = None, *, name: str | None = None, **_more: Any
-    ) -> Analysis:
+    def analyze(self, path, settings=None, *, name=None, **_more):
         return SAMPLE.model_copy(
             update={"media": media.probe(path, name=name), "settings": settings or Settings()}
         )
 
 
 @pytest.fixture
-def real(tmp_path: Path) -> Iterator[Application]:
+def real(tmp_path):
     with application(tmp_path / "data", Reader(), probes=True) as opened:
         yield opened
 
 
 @pytest.fixture(scope="module")
-def clips(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+def clips(tmp_path_factory):
     folder = tmp_path_factory.mktemp("clips")
     return {
         "press": write_copy(folder / "press.mp4", scene(1), 25, CopyOptions(crf=20)),
@@ -213,14 +204,12 @@ def clips(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     }
 
 
-def stored_comparison(
-    app: Application, person: Principal, copy: Job, original: Job
-) -> KeptComparison | None:
+def stored_comparison(app, person, copy, original):
     store = app.originals.comparisons.store
     return store.find(person.id, copy.record.sha256, original.record.sha256)
 
 
-def look(app: Application, context: RequestContext, path: Path, frames: int = 32) -> Job:
+def look(app, context, path, frames=32):
     """Analyze a file and wait until its original was looked for."""
     job = analyze(app, context, path.read_bytes(), path.name, frames)
     until(lambda: app.tasks.latest(lookups.KIND, job.key, context.principal) is not None)
@@ -257,8 +246,7 @@ def test_footage_that_was_analyzed_before_is_found_and_nobody_is_accused(real, c
 def test_who_is_the_original_is_said_on_both_pages(real, clips, finds):
     finds(ComparisonFinding.FACE_DIFFERS)
     shared, press = look(real, OWNER, clips["shared"]), look(real, OWNER, clips["press"])
-    assumed = stored(real, OWNER, press)
-    assert assumed.roles_doubtful
+    assert stored(real, OWNER, press).roles_doubtful
     ended(real.originals.compare(OWNER, shared, press))
     assert stored(real, OWNER, press) is None, "it was stated to be the original"
     kept = stored(real, OWNER, shared)
@@ -318,11 +306,9 @@ def test_known_footage_of_a_folder_is_an_original(real, clips, finds):
     found, kept = real.originals.found(OWNER, shared), stored(real, OWNER, shared)
     assert found.source == str(clips["press"].parent.resolve())
     assert kept.accuses and kept.original_media.name == "press.mp4"
-    scope = real.scope(OWNER)
-    brought = real.originals.import_known(OWNER, scope, found, Settings())
+    brought = real.originals.import_known(OWNER, real.scope(OWNER), found, Settings())
     assert brought.record.sha256 == found.match_sha256
-    guest = real.scope(GUEST)
-    assert real.originals.import_known(GUEST, guest, found, Settings()) is None, (
+    assert real.originals.import_known(GUEST, real.scope(GUEST), found, Settings()) is None, (
         "a path is not theirs"
     )
     until(lambda: not brought.active)
@@ -386,14 +372,14 @@ def test_among_how_many_files_nothing_was_found_is_told_its_owner(real, clips, f
 
 
 @pytest.fixture
-def followed(monkeypatch: pytest.MonkeyPatch) -> list[object]:
+def followed(monkeypatch):
     """The cameras that are asked about while they are on."""
     cameras: list[object] = []
     monkeypatch.setattr(known_footage, "follow", lambda viewer, search: cameras.append(viewer))
     return cameras
 
 
-def camera(app: Application, context: RequestContext) -> Viewer:
+def camera(app, context):
     options = LiveOptions(keep=SessionRetention.NOTHING, scope=app.scope(context))
     return Viewer(StandInSession(LiveSettings()), options)
 

@@ -4,9 +4,7 @@ import io
 import itertools
 import sqlite3
 import stat
-from collections.abc import Iterator
 from datetime import timedelta
-from pathlib import Path
 from unittest.mock import Mock
 
 import numpy as np
@@ -18,7 +16,7 @@ from service.records import database, tables, thumbnails
 from service.records.batches import BatchItem
 from service.records.database import FILE
 from service.records.model import LOCAL, MAX_THUMBNAIL_BYTES, RecordsError
-from service.records.sql import SQLStore, open_store
+from service.records.sql import open_store
 from service.storage.uploads import Uploads
 from tests.support.records_contract import NOON, PICTURE, SAMPLE, make, minutes
 from tests.support.result_sample import make_analysis, make_clip
@@ -29,7 +27,7 @@ DAY = timedelta(days=1)
 
 
 @pytest.fixture
-def store(tmp_path: Path) -> Iterator[SQLStore]:
+def store(tmp_path):
     made = open_store(tmp_path / FILE)
     yield made
     made.close()
@@ -37,7 +35,7 @@ def store(tmp_path: Path) -> Iterator[SQLStore]:
 
 class TestSQLite(SQLContract):
     @pytest.fixture
-    def address(self, tmp_path: Path, store: SQLStore) -> str:
+    def address(self, tmp_path, store):
         return str(tmp_path / FILE)
 
 
@@ -52,8 +50,7 @@ def test_a_name_is_shown_as_it_is_written(store, named, shown):
     with store.database.writing() as connection:
         row = tables.records.c.id == record.id
         connection.execute(tables.records.update().where(row).values(name=named))
-    read = store.get(LOCAL, record.id)
-    assert read.name == shown
+    assert store.get(LOCAL, record.id).name == shown
     assert BatchItem(name=f"folder/{named}").name.startswith("folder/")
     assert not set(BatchItem(name=named).name) & set("\u202e\u2066\u2069\n")
 
@@ -121,7 +118,7 @@ def test_deleted_words_are_gone_from_the_disk(tmp_path, store, how):
     assert b"unmistakable" not in on_disk(tmp_path)
 
 
-def on_disk(folder: Path) -> bytes:
+def on_disk(folder):
     return b"".join(path.read_bytes() for path in folder.iterdir())
 
 

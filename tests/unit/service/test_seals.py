@@ -4,23 +4,21 @@ import json
 import sqlite3
 import stat
 from collections.abc import Callable
-from pathlib import Path
 
 import pytest
 
 from cli import main as unmask
 from detector import seals
-from detector.schema.analysis import Analysis
 from detector.schema.comparison import Comparison, ComparisonFinding, TimeAlignment
 from detector.schema.origin import Fact, GeoLocation, Provenance
 from detector.schema.seal import ResultSeal
 from service import exports
 from service.records.database import FILE
-from service.records.model import LOCAL, Query, Record, RecordsError, ResultOrigin
+from service.records.model import LOCAL, Query, RecordsError, ResultOrigin
 from service.records.seals import FILE as KEY
 from service.records.seals import Keyring, origin, origin_of
 from service.records.seals import main as keys
-from service.records.sql import SQLStore, open_store
+from service.records.sql import open_store
 from service.records.sql.rows import packed, raw
 from tests.support.pdf import text_of
 from tests.support.records_contract import NOON, SAMPLE, TTL, make, result
@@ -32,13 +30,13 @@ PLACE = Provenance(
 Rewrite = Callable[[dict[str, object]], object]
 
 
-def opened(data: Path) -> SQLStore:
+def opened(data):
     store = open_store(data / FILE)
     store.seals = Keyring.open(data, store.database)
     return store
 
 
-def kept(store: SQLStore, analysis: Analysis = SAMPLE) -> Record:
+def kept(store, analysis=SAMPLE):
     """A finished record, as the pipeline leaves it."""
     record = make(LOCAL)
     store.add(record, store.seals.seal(record, analysis))
@@ -46,16 +44,16 @@ def kept(store: SQLStore, analysis: Analysis = SAMPLE) -> Record:
 
 
 @pytest.fixture
-def store(tmp_path: Path) -> SQLStore:
+def store(tmp_path):
     return opened(tmp_path)
 
 
 @pytest.fixture
-def record(store: SQLStore) -> Record:
+def record(store):
     return kept(store)
 
 
-def who(store: SQLStore, record: Record) -> tuple[ResultOrigin, ResultOrigin | None, ResultOrigin]:
+def who(store, record):
     """Who made it, as its page, the list and a link say."""
     analysis = store.analysis(record.owner, record.id)
     (listed,) = (r for r in store.search(record.owner, Query()).records if r.id == record.id)
@@ -65,7 +63,7 @@ def who(store: SQLStore, record: Record) -> tuple[ResultOrigin, ResultOrigin | N
     return origin(analysis.seal, record.owner), origin_of(listed), shared.origin
 
 
-def rewrite(data: Path, record: Record, change: Rewrite) -> None:
+def rewrite(data, record, change):
     """Change the result of a record behind the program's back."""
     with sqlite3.connect(data / FILE) as db:
         (old,) = db.execute("SELECT analysis FROM results WHERE id = ?", [record.id]).fetchone()
@@ -118,7 +116,7 @@ def test_a_seal_is_of_one_record(record, store):
     assert set(who(store, other)) == {ResultOrigin.ELSEWHERE}
 
 
-def compared(tree: dict[str, object], sentence: str) -> None:
+def compared(tree, sentence):
     comparison = tree["comparison"]
     assert isinstance(comparison, dict) and comparison["sentence"]
     comparison["sentence"] = sentence
@@ -146,8 +144,7 @@ def test_the_sentence_of_a_comparison_is_sealed(store, tmp_path):
 def test_the_place_is_sealed_and_left_out_without_breaking_it(store, tmp_path):
     record = kept(store, SAMPLE.model_copy(update={"provenance": PLACE}))
     assert set(who(store, record)) == {ResultOrigin.HERE}
-    link = store.share(LOCAL, record.id, TTL, NOON)
-    shared = store.shared(link.token, NOON)
+    shared = store.shared(store.share(LOCAL, record.id, TTL, NOON).token, NOON)
     assert shared.analysis.seal.place is None  # by it a place could be guessed
     assert record.id not in shared.analysis.model_dump_json()  # it opens more than reading
     rewrite(tmp_path, record, lambda tree: tree["provenance"]["place"].update(latitude=0.0))
@@ -224,7 +221,7 @@ def test_a_key_that_is_none_stops_the_server_in_words(tmp_path):
 
 
 @pytest.fixture
-def operators_key(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def operators_key(tmp_path, monkeypatch):
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
     from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
@@ -246,7 +243,7 @@ def test_the_operator_signs_no_report_of_what_is_not_ours(tmp_path):
 
 
 def test_the_pdf_says_so_in_words(tmp_path):
-    def first_page(made: ResultOrigin) -> str:
+    def first_page(made):
         return text_of(exports.report("pdf", tmp_path / "gone.mp4", SAMPLE, made), 1)
 
     assert "Not made by this server" in first_page(ResultOrigin.ELSEWHERE)
@@ -284,8 +281,7 @@ def test_a_stranger_can_check_a_result(store, tmp_path, capsys):
 
 def test_what_is_added_to_our_own_is_sealed_again_and_to_no_others(record, store):
     ours = store.analysis(LOCAL, record.id)
-    more = ours.model_copy(update={"partial": True})
-    again = store.seals.seal_again(record, ours, more)
+    again = store.seals.seal_again(record, ours, ours.model_copy(update={"partial": True}))
     assert store.update_result(LOCAL, record.id, again)
     assert set(who(store, record)) == {ResultOrigin.HERE}
     broken = ours.model_copy(update={"seal": ours.seal.broken()})

@@ -4,7 +4,7 @@ import io
 import threading
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any, cast
+from typing import cast
 from unittest.mock import Mock
 
 import pytest
@@ -14,8 +14,8 @@ from detector.errors import Canceled, InputError, MediaError, WeightsError
 from detector.schema.analysis import Robustness
 from service.records.model import State
 from service.tasks.calibrations import CalibrationRequest, Calibrations
-from service.tasks.downloads import Downloads, OnProgress
-from service.tasks.robustness import MAX_WAITING, OnTrial, RobustnessQueue
+from service.tasks.downloads import Downloads
+from service.tasks.robustness import MAX_WAITING, RobustnessQueue
 from service.tasks.selfchecks import SelfChecks
 from service.tasks.task import QueueFull
 from tests.support.result_sample import make_analysis
@@ -27,7 +27,7 @@ def test_a_download_can_be_stopped_and_is_never_run_twice(tasks):
     downloads = Downloads(tasks)
     turns, begun = [], threading.Event()
 
-    def work(on_progress: OnProgress) -> None:
+    def work(on_progress):
         turns.append(1)
         for done in range(100_000):
             on_progress(done, 100_000)
@@ -74,7 +74,7 @@ def test_robustness_runs_one_file_at_a_time_and_keeps_the_outcome(tasks):
     gate, kept = threading.Event(), []
     outcome = cast(Robustness, object())
 
-    def perturb(path: Path, analysis: Any, tell: OnTrial, cancel: threading.Event) -> Robustness:
+    def perturb(path, analysis, tell, cancel):
         tell(1, 2, "mirror")
         assert gate.wait(PATIENT)
         if cancel.is_set():
@@ -110,7 +110,7 @@ def test_robustness_runs_one_file_at_a_time_and_keeps_the_outcome(tasks):
 def test_one_calibration_a_server_and_its_clips_go_with_it(tasks, tmp_path):
     go = threading.Event()
 
-    def analyzer() -> Any:
+    def analyzer():
         assert go.wait(PATIENT)
         raise InputError("It can't be loaded.")
 
@@ -128,8 +128,7 @@ def test_one_calibration_a_server_and_its_clips_go_with_it(tasks, tmp_path):
     assert ended(run).error == "It can't be loaded." and run.reference == ""
     assert not folder.exists() and (run.done, run.total) == (0, 1)
     # One that is stopped before it began.
-    blocker = tasks.scheduler
-    blocker.reserve(2.0)
+    tasks.scheduler.reserve(2.0)
     clips = calibrations.keep_clips([("c.mp4", io.BytesIO(b"x"))])
     go.clear()
     first = calibrations.start(
@@ -145,7 +144,7 @@ def test_a_self_check_runs_once_and_tells_everybody_how_fast_models_are(tasks, m
     go, runs = threading.Event(), []
     outcome = SimpleNamespace(id="texture", milliseconds=12.0)
 
-    def check(progress: Any) -> list[SimpleNamespace]:
+    def check(progress):
         runs.append(1)
         assert go.wait(PATIENT)
         return [outcome]

@@ -1,5 +1,6 @@
 """Background work: who comes first, who may see it, and how it ends whatever happens to it."""
 
+import io
 import logging
 import os
 import signal
@@ -7,28 +8,30 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
 from unittest.mock import Mock
 
 import pytest
 
-from detector.errors import Canceled, InputError, MediaError, UnmaskError
+from detector.errors import Canceled, InputError, MediaError
+from service import overview
 from service.api.schemas import TaskView
+from service.context import LOCAL, PrincipalKind
 from service.error_reports import fault_of
 from service.records.model import RecordsError, State
+from service.storage.uploads import Uploads
 from service.tasks.executor import NICENESS, Executor, ThreadExecutor
-from service.tasks.manager import TaskManager
 from service.tasks.scheduler import Scheduler
 from service.tasks.store import TaskStore
 from service.tasks.task import Priority, StepProgress, Task, TaskKind
+from tests.support.servers_contract import ServersContract, clock
 from tests.support.tasks import ADMIN, ANN, BEN, ended, make_tasks
 from tests.support.waiting import PATIENT, until
 
 
-def kind(name: str, priority: Priority, cores: float = 2.0, **more: Any) -> TaskKind:
+def kind(name, priority, cores=2.0, **more):
     return TaskKind(name, priority, cores, Task, **more)
 
 
@@ -40,31 +43,31 @@ FETCH = kind("fetch", Priority.BATCH, 0.0)
 class Line(Executor):
     """Starts nothing by itself: a test says when a task ends, and reads what was started."""
 
-    def __init__(self) -> None:
+    def __init__(self):
         self.calls: list[Callable[[], None]] = []
 
-    def start(self, name: str, call: Callable[[], None]) -> None:
+    def start(self, name, call):
         self.calls.append(call)
 
-    def close(self, timeout: float) -> None: ...
+    def close(self, timeout): ...
 
 
 class Desk:
     """A scheduler whose tasks run until the test ends them."""
 
-    def __init__(self, cores: float = 2.0) -> None:
+    def __init__(self, cores=2.0):
         self.line = Line()
         self.scheduler = Scheduler(cores, self.line, max_pause=PATIENT, pause_ratio=1e9)
         self.started: list[str] = []
         self._calls: dict[str, Callable[[], None]] = {}
 
-    def add(self, of: TaskKind, name: str, owner: str = "ann") -> Task:
+    def add(self, of, name, owner="ann"):
         task = Task(of, owner, subject=name)
         self.scheduler.add(task, lambda task: None, lambda task, error: None)
         self.look()
         return task
 
-    def look(self) -> list[str]:
+    def look(self):
         """All that has started so far, in that order."""
         running = [task.subject for task in self.scheduler._running]
         for name in running:
@@ -73,13 +76,13 @@ class Desk:
                 self._calls[name] = self.line.calls.pop(0)
         return self.started
 
-    def end(self, name: str) -> list[str]:
+    def end(self, name):
         self._calls.pop(name)()
         return self.look()
 
 
 @pytest.fixture
-def desk() -> Desk:
+def desk():
     return Desk()
 
 
@@ -210,7 +213,7 @@ def test_a_task_is_put_before_all_others_of_its_priority(desk):
 
 
 def test_a_full_line_takes_no_more(desk):
-    def refuse(waiting: int, running: int) -> UnmaskError | None:
+    def refuse(waiting, running):
         return InputError(f"{waiting} wait, {running} run") if waiting >= 2 else None
 
     bound = kind("bound", Priority.INTERACTIVE, refuse=refuse)
@@ -225,7 +228,7 @@ def test_a_batch_pauses_between_steps_while_others_need_its_cores():
     scheduler = Scheduler(2.0, ThreadExecutor(), pause_ratio=1e9, max_pause=PATIENT)
     steps, step, ended = [], threading.Event(), threading.Event()
 
-    def work(task: Task) -> None:
+    def work(task):
         for number in range(2):
             steps.append(number)
             step.set()
@@ -246,7 +249,7 @@ def test_a_pause_ends_by_itself_and_nobody_at_a_page_pauses():
     ended = [threading.Event(), threading.Event()]
     for of, event in zip((NIGHT, PAGE), ended, strict=True):
 
-        def work(task: Task, event: threading.Event = event) -> None:
+        def work(task, event=event):
             scheduler.checkpoint(task)
             event.set()
 
@@ -256,7 +259,7 @@ def test_a_pause_ends_by_itself_and_nobody_at_a_page_pauses():
         seat.release()
 
 
-def open_tasks(data: Path, *kinds: TaskKind, scheduler: Scheduler | None = None) -> TaskManager:
+def open_tasks(data, *kinds, scheduler=None):
     made = make_tasks(data, scheduler)
     for one in kinds or (PAGE, NIGHT):
         made.register(one)
@@ -265,7 +268,7 @@ def open_tasks(data: Path, *kinds: TaskKind, scheduler: Scheduler | None = None)
 
 
 @pytest.fixture
-def tasks(tmp_path: Path) -> Iterator[TaskManager]:
+def tasks(tmp_path):
     made = open_tasks(tmp_path)
     yield made
     made.close()
@@ -274,10 +277,10 @@ def tasks(tmp_path: Path) -> Iterator[TaskManager]:
 class Gate:
     """Work that goes on when a test says so."""
 
-    def __init__(self) -> None:
+    def __init__(self):
         self.begun, self.go = threading.Event(), threading.Event()
 
-    def __call__(self, task: Task) -> str:
+    def __call__(self, task):
         self.begun.set()
         while not self.go.wait(0.005):
             task.on_progress(1, 2, "waits")
@@ -285,7 +288,7 @@ class Gate:
 
 
 def test_a_task_runs_tells_how_far_it_is_and_ends_with_its_result(tasks):
-    def work(task: Task) -> int:
+    def work(task):
         task.on_progress(0, 4)
         task.on_progress(2, 4, "halfway")
         return 42
@@ -352,7 +355,7 @@ def test_canceled_while_it_pauses(tmp_path):
     scheduler.reserve(2.0)
     pausing, task = threading.Event(), Task(NIGHT, ANN.id)
 
-    def work(task: Task) -> None:
+    def work(task):
         pausing.set()
         task.on_progress(1, 2)
         raise AssertionError("it went on")
@@ -393,7 +396,7 @@ def test_a_worker_that_cannot_be_started_fails_its_task_and_keeps_no_core(tmp_pa
     class Broken(ThreadExecutor):
         broken = True
 
-        def start(self, name: str, call: Callable[[], None]) -> None:
+        def start(self, name, call):
             if self.broken:
                 raise RuntimeError("can't start new thread")
             super().start(name, call)
@@ -485,8 +488,7 @@ def test_a_server_that_stops_offers_again_what_it_was_at(tmp_path):
     assert running.state is waiting.state is State.INTERRUPTED and ends == []
     after = open_tasks(tmp_path)
     for task in (running, waiting):
-        found = after.find(task.id, ANN)
-        assert found.state is State.INTERRUPTED
+        assert after.find(task.id, ANN).state is State.INTERRUPTED
     after.close()
 
 
@@ -495,7 +497,7 @@ class Counting(TaskStore):
 
     writes = 0
 
-    def update(self, task: Task, state: State) -> bool:
+    def update(self, task, state):
         self.writes += 1
         return super().update(task, state)
 
@@ -505,7 +507,7 @@ def test_progress_is_written_a_few_times_a_second_however_often_it_is_told(tmp_p
     tasks._store = store = Counting(tasks._store.database)
     steps = 0
 
-    def work(task: Task) -> None:
+    def work(task):
         nonlocal steps
         begun = time.monotonic()
         while time.monotonic() - begun < 1.2:
@@ -525,7 +527,7 @@ def test_another_server_sees_how_far_a_task_is_and_can_stop_it(tmp_path):
         assert other.stdout.readline() == "runs\n"
         tasks = open_tasks(tmp_path)
 
-        def seen() -> Task:
+        def seen():
             task = tasks.latest(NIGHT, "long", ANN)
             assert task.active
             return task
@@ -539,8 +541,7 @@ def test_another_server_sees_how_far_a_task_is_and_can_stop_it(tmp_path):
         assert tasks.submit_once(again, lambda task: None, ANN).id == "waits"  # it goes on there
         tasks.cancel(seen())
         assert other.stdout.readline() == "canceled\n"
-        found = tasks.find("waits", ANN)
-        assert found.state is State.CANCELED
+        assert tasks.find("waits", ANN).state is State.CANCELED
         tasks.close()
     finally:
         other.kill()
@@ -580,7 +581,7 @@ time.sleep(60)
 """
 
 
-def victim(data: Path, where: str) -> subprocess.Popen[str]:
+def victim(data, where):
     return subprocess.Popen(
         [sys.executable, "-c", VICTIM, str(data), where],
         cwd=Path(__file__).parents[3],
@@ -602,13 +603,11 @@ def test_after_kill_9_every_task_is_done_or_offered_again(tmp_path):
     assert found.state is State.INTERRUPTED and not found.active
     assert found.params == {"models": ["a"]}  # what it takes to run it again
     assert tasks.find("waits", BEN) is None
-    done = tasks.find("done", ANN)
-    assert done.state is State.DONE
+    assert tasks.find("done", ANN).state is State.DONE
     assert tasks.recover() == []  # told once
     tasks.close()
     after = open_tasks(tmp_path)
-    row = after._store.get("waits")
-    assert row.state == "interrupted"
+    assert after._store.get("waits").state == "interrupted"
     after.close()
 
 
@@ -641,12 +640,12 @@ def test_a_task_is_not_over_while_its_end_is_written():
 
 @pytest.mark.skipif(sys.platform != "linux", reason="elsewhere niceness is of the whole process")
 def test_a_task_and_what_it_starts_give_way_to_pages():
-    def niceness() -> int:
+    def niceness():
         return os.getpriority(os.PRIO_PROCESS, threading.get_native_id())
 
     seen: list[int] = []
 
-    def work() -> None:
+    def work():
         seen.append(niceness())
         below = threading.Thread(target=lambda: seen.append(niceness()))
         below.start()
@@ -656,3 +655,38 @@ def test_a_task_and_what_it_starts_give_way_to_pages():
     executor.start("task", work)
     executor.close(10)
     assert seen == [min(before + NICENESS, 19)] * 2 and niceness() == before
+
+
+__all__ = ["clock"]
+
+
+class TestSQLite(ServersContract): ...
+
+
+SLOW = TaskKind("slow", Priority.BATCH, 1.0, Task, max_running=1)
+
+
+def test_tasks_of_everybody_are_seen_what_runs_first(tasks):
+    tasks.register(SLOW)
+    go = threading.Event()
+    first, second = Task(SLOW, LOCAL.id), Task(SLOW, "guest:abcdef")
+    for task in (first, second):
+        tasks.submit(task, lambda task: go.wait(60))
+    until(lambda: first.state is State.RUNNING)
+    assert overview.active(tasks) == [first, second]
+    go.set()
+    until(lambda: not overview.active(tasks))
+
+
+def test_an_owner_is_a_kind_and_a_few_letters():
+    assert overview.owner_kind("local") == (PrincipalKind.LOCAL, "")
+    assert overview.owner_kind("guest:abcdefgh") == (PrincipalKind.GUEST, "abcd")
+    assert overview.owner_kind("key:123456") == (PrincipalKind.KEY, "1234")
+    assert overview.owner_kind("6f1c-22")[0] is PrincipalKind.USER
+
+
+def test_disk_counts_what_people_brought(tmp_path):
+    uploads = Uploads(tmp_path)
+    uploads.add(io.BytesIO(b"x" * 1000), "a.mp4")
+    disk = overview.disk(uploads)
+    assert disk.files == 1000 and 0 < disk.free <= disk.total

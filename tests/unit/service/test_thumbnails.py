@@ -17,11 +17,11 @@ SEARCHED = Progress("score", 0.5, {}, sampled=8, sampled_total=8, partial=SAMPLE
 
 
 @pytest.fixture
-def made(monkeypatch: pytest.MonkeyPatch) -> list[tuple[float, str]]:
+def made(monkeypatch):
     """The moment of each picture that was made, and the thread it was made in."""
     calls: list[tuple[float, str]] = []
 
-    def make(path: Path, analysis: object) -> bytes:
+    def make(path, analysis):
         calls.append((moment(analysis), threading.current_thread().name))
         return b"%f" % calls[-1][0]
 

@@ -1,8 +1,6 @@
 """Uploads on disk: the contract of every storage, and how long files are kept."""
 
-from collections.abc import Callable
 from datetime import timedelta
-from pathlib import Path
 
 import pytest
 
@@ -12,11 +10,11 @@ from tests.support.storage_contract import DAY, StorageContract
 
 class TestFolder(StorageContract):
     @pytest.fixture
-    def store(self, tmp_path: Path) -> Uploads:
+    def store(self, tmp_path):
         return Uploads(tmp_path)
 
     @pytest.fixture
-    def again(self, tmp_path: Path) -> Callable[[], Uploads]:
+    def again(self, tmp_path):
         return lambda: Uploads(tmp_path)
 
 

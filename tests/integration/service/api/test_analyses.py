@@ -1,6 +1,8 @@
 """Analyses over HTTP: a real client against a real server on loopback."""
 
+import base64
 import http.client
+import io
 import json
 import re
 import socket
@@ -10,13 +12,15 @@ from urllib.parse import urlsplit
 
 import httpx
 import pytest
+from PIL import Image
 from websockets.sync.client import connect
 
 from detector.errors import MediaError
 from detector.schema.analysis import Analysis
 from service.api import PATHS
-from service.application import Application
 from service.limits import MEGABYTE
+from tests.conftest import write_clip
+from tests.support import speech
 from tests.support.pdf import text_of
 from tests.support.waiting import until
 
@@ -25,13 +29,13 @@ STRANGER = {"Host": "unmask.example.org"}
 """Whoever opens this computer's server under another name is nobody it knows."""
 
 
-def nothing_left(application: Application) -> bool:
+def nothing_left(application):
     """Whether no upload and no record is there."""
     jobs = application.jobs
     return not list(jobs.uploads.root.iterdir()) and not jobs.store.ids("local")
 
 
-def refusal(answer: httpx.Response) -> dict[str, str]:
+def refusal(answer):
     """The one shape of every refusal."""
     error = answer.json()["error"]
     assert set(error) == {"code", "message", "hint", "request_id", "reference"}
@@ -268,7 +272,7 @@ def test_models_say_what_they_need(client):
 
 
 def test_a_request_id_is_given_back_and_nothing_strange_is(client):
-    def given_back(id: str) -> str:
+    def given_back(id):
         return client.get("/healthz", headers={"X-Request-ID": id}).headers["X-Request-ID"]
 
     assert given_back("job-7") == "job-7"
@@ -280,7 +284,7 @@ def test_the_log_names_the_route_and_no_secret(client, caplog):
     view = client.post("/v1/analyses", params={"wait": 60}, files=FILE).json()
     client.get(view["href"])
 
-    def lines() -> list[dict]:
+    def lines():
         return [json.loads(r.getMessage()) for r in caplog.records if r.name == "unmask.api"]
 
     # A line is written when its answer is out.
@@ -291,3 +295,36 @@ def test_the_log_names_the_route_and_no_secret(client, caplog):
     theirs = ("httpx", "uvicorn")
     logged = "\n".join(r.getMessage() for r in caplog.records if not r.name.startswith(theirs))
     assert logged and view["id"] not in logged and "clip.mp4" not in logged
+
+
+def test_a_clip_shows_what_it_is_and_its_middle(client, application, tmp_path):
+    clip = write_clip(tmp_path / "clip.mp4", seconds=1, size=(320, 240))
+    files = {"file": ("../clip.mp4", clip.read_bytes(), "video/mp4")}
+    answer = client.post("/v1/media", files=files)
+    assert answer.status_code == 200, answer.text
+    media = answer.json()["media"]
+    assert (media["name"], media["kind"], media["codec"]) == ("clip.mp4", "video", "h264")
+    assert (media["width"], media["height"], media["fps"]) == (320, 240, 25.0)
+    assert media["size"] == clip.stat().st_size and media["duration"] == pytest.approx(1, abs=0.1)
+    picture = Image.open(io.BytesIO(base64.b64decode(answer.json()["picture"])))
+    assert (picture.format, picture.size) == ("WEBP", (320, 240))
+    assert nothing_left(application) and client.get("/v1/analyses").json() == []
+
+
+def test_a_sound_has_no_picture(client, tmp_path):
+    voice = speech.write(tmp_path / "voice.wav", speech.speech(2.0))
+    answer = client.post("/v1/media", files={"file": ("voice.wav", voice.read_bytes())}).json()
+    assert answer["media"]["kind"] == "audio" and answer["picture"] is None
+
+
+@pytest.mark.parametrize(
+    ("sent", "code"),
+    [
+        ({"files": {"file": ("clip.mp4", b"no clip")}}, "unsupported"),
+        ({"data": {"url": "https://example.org/a.mp4"}}, "no_file"),
+        ({"data": {"frames": "8"}}, "no_file"),
+    ],
+)
+def test_what_is_no_file_is_refused(client, sent, code):
+    answer = client.post("/v1/media", **sent)
+    assert answer.status_code == 422 and refusal(answer)["code"] == code

@@ -6,7 +6,6 @@ import resource
 import secrets
 import sys
 import zipfile
-from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -14,7 +13,6 @@ import httpx
 import pytest
 
 from detector import media
-from detector.schema.analysis import Analysis
 from service.application import Application
 from tests.conftest import write_clip
 from tests.integration.service.api.test_analyses import FILE, nothing_left, refusal
@@ -23,25 +21,24 @@ from tests.support.ports import free_port
 from tests.support.postgres import SUPERUSER, postgres
 from tests.support.processes import running
 from tests.support.waiting import PATIENT, until
-from tests.unit.service.test_jobs import Analyzer
 
 __all__ = ["postgres"]
 ROOT = Path(__file__).parents[4]
 
 
 @pytest.fixture
-def real(monkeypatch: pytest.MonkeyPatch, analyzer: Analyzer) -> None:
+def real(monkeypatch, analyzer):
     """Files are opened as an analysis opens them; what comes after that is the stand-in's."""
     answer = analyzer.analyze
 
-    def analyze(path: Path, *given: object, **options: object) -> Analysis:
+    def analyze(path, *given, **options):
         media.probe(path)
         return answer(path, *given, **options)
 
     monkeypatch.setattr(analyzer, "analyze", analyze)
 
 
-def zip_of_zips(depth: int) -> bytes:
+def zip_of_zips(depth):
     content = b"0" * 1_000_000
     for level in range(depth):
         out = io.BytesIO()
@@ -92,7 +89,7 @@ def test_a_truncated_video_says_what_is_missing(client, tmp_path):
 
 
 @contextmanager
-def cramped(data: Path, most: int) -> Iterator[str]:
+def cramped(data, most):
     """A server of its own whose system lets no file grow beyond `most` bytes; its address."""
     port = free_port()
     url = f"http://127.0.0.1:{port}"
@@ -132,7 +129,7 @@ def test_a_database_that_is_taken_away_and_comes_back(postgres, tmp_path, analyz
     application = Application(tmp_path, analyzer)
     application.jobs._check = None
 
-    def close(closed: bool) -> None:
+    def close(closed):
         with postgres.connect("postgres", autocommit=True) as other:
             other.execute(
                 f"alter database {name} allow_connections {'false' if closed else 'true'}"

@@ -7,7 +7,7 @@ from tests.integration.service.api.test_keys import away, code
 from tests.support.waiting import until
 
 
-def files(*numbers: int) -> list[tuple[str, tuple[str, bytes]]]:
+def files(*numbers):
     return [("files", (f"clip-{n}.mp4", f"bytes of {n}".encode())) for n in numbers]
 
 

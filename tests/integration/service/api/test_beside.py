@@ -2,28 +2,26 @@
 
 import asyncio
 import re
-from collections.abc import Iterator
 
 import httpx
 import pytest
 from starlette.responses import PlainTextResponse
-from starlette.types import Receive, Scope, Send
 from websockets.exceptions import InvalidStatus
 from websockets.sync.client import connect
 
 from dashboard.origin_check import OriginCheck
-from tests.support.browser import Server, serve
+from tests.support.browser import serve
 from tests.support.waiting import PATIENT
 
 
 @pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+def server(tmp_path_factory):
     with serve(tmp_path_factory.mktemp("beside"), STREAMLIT_SERVER_BASE_URL_PATH="") as running:
         yield running
 
 
 @pytest.fixture
-def client(server: Server) -> Iterator[httpx.Client]:
+def client(server):
     with httpx.Client(base_url=server.url, timeout=PATIENT) as opened:
         yield opened
 
@@ -68,7 +66,7 @@ def test_the_pages_stay_pages(client):
     assert client.get("/_stcore/health").text == "ok"
 
 
-def linked(server: Server, path: str = "/_stcore/stream", origin: str | None = None) -> int:
+def linked(server, path="/_stcore/stream", origin=None):
     """What whoever opens a WebSocket is answered; 101 is a link."""
     try:
         with connect(f"{server.url.replace('http', 'ws', 1)}{path}", origin=origin) as link:
@@ -95,10 +93,10 @@ def test_a_name_that_was_made_to_lead_here_is_told_the_right_one(server, client,
     assert client.get(path).status_code == 200
 
 
-def status_of(peer: str, method: str, path: str, headers: dict[str, str]) -> int:
+def status_of(peer, method, path, headers):
     """What a client at this address is answered where a page would be."""
 
-    async def ask() -> int:
+    async def ask():
         transport = httpx.ASGITransport(OriginCheck(PlainTextResponse("x")), client=(peer, 40000))
         async with httpx.AsyncClient(transport=transport, base_url="http://localhost") as client:
             return (await client.request(method, path, headers=headers)).status_code
@@ -160,10 +158,10 @@ def test_a_container_of_ones_own_opens_no_door_to_strangers_pages(tmp_path):
 def test_it_stands_below_a_base_path_as_the_pages_do(monkeypatch):
     from dashboard import server
 
-    async def pages(scope: Scope, receive: Receive, send: Send) -> None:
+    async def pages(scope, receive, send):
         await PlainTextResponse("a page")(scope, receive, send)
 
-    async def ask() -> list[str]:
+    async def ask():
         transport = httpx.ASGITransport(server.RestApi(pages))
         async with httpx.AsyncClient(transport=transport, base_url="http://localhost") as client:
             paths = ("/unmask/healthz", "/unmask/v1/no", "/unmask/models", "/unmask/")

@@ -4,7 +4,6 @@ import hashlib
 import io
 import json
 import zipfile
-from pathlib import Path
 
 import httpx
 import pytest
@@ -12,21 +11,20 @@ from pypdf import PdfReader
 
 from detector import media
 from detector.report import verify
-from service.application import Application
 from service.records.cases import first_broken
 from tests.support.kept import put
 from tests.support.result_sample import make_analysis, make_clip
 
 
 @pytest.fixture
-def analysis(application: Application, tmp_path: Path) -> str:
+def analysis(application, tmp_path):
     """A finished analysis with its clip."""
     clip = make_clip(tmp_path / "council statement.webm")
     made = make_analysis(clip)
     return put(tmp_path, clip, made.model_copy(update={"media": media.probe(clip)}))
 
 
-def opened(client: httpx.Client, analysis: str) -> dict[str, object]:
+def opened(client, analysis):
     """Return a case with one file, a link and a note, that was reviewed."""
     answer = client.post("/v1/cases", json={"title": "Council statement", "by": "Ada"})
     assert answer.status_code == 201 and answer.headers["Location"] == answer.json()["href"]

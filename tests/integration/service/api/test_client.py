@@ -1,7 +1,6 @@
 """`detector.client` against a real server, and against one that is busy."""
 
 import time
-from pathlib import Path
 
 import httpx
 import pytest
@@ -15,7 +14,7 @@ from tests.support.waiting import until
 
 
 @pytest.fixture
-def clip(tmp_path: Path) -> Path:
+def clip(tmp_path):
     path = tmp_path / "clip.mp4"
     path.write_bytes(b"bytes of a clip")
     return path
@@ -67,13 +66,11 @@ def test_a_task_can_be_stopped_and_a_batch_followed(remote, clip, tmp_path, anal
     batch = remote.submit([clip, other], batch=True, frames=4)
     assert {item["name"] for item in batch["items"]} == {"clip.mp4", "other.mp4"}
     until(lambda: remote.request("GET", f"/v1/batches/{batch['id']}").json()["done"])
-    done = remote.request("GET", f"/v1/batches/{batch['id']}").json()
-    assert done["counts"] == {"done": 2}
+    assert remote.request("GET", f"/v1/batches/{batch['id']}").json()["counts"] == {"done": 2}
 
 
 def test_a_key_goes_along(url, application):
-    text = application.keys.add("a", (Scope.READ,))[1]
-    with UnmaskClient(url, text) as remote:
+    with UnmaskClient(url, application.keys.add("a", (Scope.READ,))[1]) as remote:
         assert remote.request("GET", "/v1/analyses").json() == []
     unauthorized = pytest.raises(ApiError, check=lambda e: e.code == "unauthorized")
     with UnmaskClient(url, "um_none") as remote, unauthorized:
@@ -85,7 +82,7 @@ def test_what_a_busy_server_sends_away_is_sent_again_whole(clip, monkeypatch):
     monkeypatch.setattr(time, "sleep", pauses.append)
     came: list[tuple[str, bool]] = []
 
-    def server(request: httpx.Request) -> httpx.Response:
+    def server(request):
         came.append((request.headers["Idempotency-Key"], b"bytes of a clip" in request.read()))
         if len(came) < 3:
             return httpx.Response(503, headers={"Retry-After": str(100 * len(came))}, json={})

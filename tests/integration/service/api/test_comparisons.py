@@ -1,8 +1,6 @@
 """Comparisons over the wire: two files or two analyses, a task, and whose the finding is."""
 
 import threading
-from pathlib import Path
-from typing import Any
 
 import httpx
 import pytest
@@ -10,7 +8,7 @@ import pytest
 from detector import client as client_module
 from detector.client import ApiError, UnmaskClient
 from detector.errors import Canceled
-from detector.schema.comparison import Comparison, ComparisonFinding
+from detector.schema.comparison import ComparisonFinding
 from service.tasks import comparisons as engine
 from tests.support.applications import compared
 from tests.support.pdf import text_of
@@ -18,12 +16,12 @@ from tests.support.waiting import PATIENT, until
 
 
 @pytest.fixture
-def go(monkeypatch: pytest.MonkeyPatch) -> threading.Event:
+def go(monkeypatch):
     """Every comparison says "same footage" once this is set; the files are none."""
     allowed = threading.Event()
     allowed.set()
 
-    def compare(copy: Path, original: Path, **more: Any) -> Comparison:
+    def compare(copy, original, **more):
         more["on_progress"](0.3)
         while not allowed.wait(0.01):
             if more["cancel"].is_set():
@@ -34,7 +32,7 @@ def go(monkeypatch: pytest.MonkeyPatch) -> threading.Event:
     return allowed
 
 
-def clip(folder: Path, name: str) -> Path:
+def clip(folder, name):
     path = folder / name
     path.write_bytes(f"bytes of {name}".encode())
     return path
@@ -50,7 +48,7 @@ def test_two_files_are_compared_and_both_are_analyzed(remote, tmp_path, go, appl
     assert {one["name"] for one in analyses} == {"shared.mp4", "press.mp4"}
 
 
-def until_ready(remote: UnmaskClient, *paths: Path) -> list[str]:
+def until_ready(remote, *paths):
     """Analyze files; their ids."""
     ids = [remote.submit([path])["id"] for path in paths]
     for id in ids:
@@ -58,23 +56,23 @@ def until_ready(remote: UnmaskClient, *paths: Path) -> list[str]:
     return ids
 
 
-def begin(remote: UnmaskClient, copy: str, original: str) -> dict[str, Any]:
+def begin(remote, copy, original):
     """Start the comparison of two analyses."""
     data = {"copy": copy, "original": original}
     return remote.request("POST", "/v1/comparisons", data=data).json()
 
 
-def read(remote: UnmaskClient, id: str) -> dict[str, Any]:
+def read(remote, id):
     """Return a comparison as it is now."""
     return remote.request("GET", f"/v1/comparisons/{id}").json()
 
 
-def ended(remote: UnmaskClient, id: str) -> bool:
+def ended(remote, id):
     """Return whether a comparison has ended."""
     return read(remote, id)["state"] in client_module.ENDED
 
 
-def report(remote: UnmaskClient, id: str) -> bytes:
+def report(remote, id):
     """Return the report of a comparison."""
     return remote.request("GET", f"/v1/comparisons/{id}/report.pdf").content
 
@@ -125,7 +123,7 @@ def test_one_that_is_canceled_has_no_finding(remote, tmp_path, go):
 def test_what_is_missing_is_named(client, remote, tmp_path):
     (id,) = until_ready(remote, clip(tmp_path, "a.mp4"))
 
-    def refusal(data: dict[str, str]) -> tuple[int, str]:
+    def refusal(data):
         answer = client.post("/v1/comparisons", data=data)
         return answer.status_code, answer.json()["error"]["code"]
 

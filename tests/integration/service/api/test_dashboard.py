@@ -3,11 +3,9 @@
 import json
 import re
 from collections import defaultdict
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import httpx
 import pytest
 import yaml
 from prometheus_client.parser import text_string_to_metric_families
@@ -16,7 +14,6 @@ from detector.errors import MediaError
 from detector.models import registry
 from service.context import Scope
 from tests.integration.service.api.test_keys import away
-from tests.unit.service.test_jobs import Analyzer
 
 DEPLOY = Path(__file__).parents[4] / "deploy"
 GRAFANA = json.loads((DEPLOY / "grafana.json").read_text("utf-8"))
@@ -33,7 +30,7 @@ OFFERED = {
 """Values that the queries may ask a label for; each was looked for in the code that sets it."""
 
 
-def queries() -> Iterator[tuple[str, str, str]]:
+def queries():
     """Title, query and legend of every line of every panel."""
     for panel in GRAFANA["panels"]:
         for target in panel["targets"]:
@@ -41,9 +38,7 @@ def queries() -> Iterator[tuple[str, str, str]]:
 
 
 @pytest.fixture
-def told(
-    client: httpx.Client, analyzer: Analyzer, monkeypatch: pytest.MonkeyPatch
-) -> dict[str, set[str]]:
+def told(client, analyzer, monkeypatch):
     """The labels of each figure of a server at which everything happened once."""
     monkeypatch.setattr(registry, "loaded", lambda: [("texture", "cpu", 1000)])
     sent: dict[str, Any] = {"params": {"wait": 60}, "files": {"file": ("a.mp4", b"clip")}}
@@ -58,7 +53,7 @@ def told(
     return labels
 
 
-def named(query: str) -> dict[str, set[str]]:
+def named(query):
     """The figures of a query, with the labels that it asks each for."""
     found: dict[str, set[str]] = {}
     for name, asked in re.findall(r"\b([a-z_]+(?:_[a-z]+)+)\b(?:\{([^}]*)\})?", query):

@@ -5,7 +5,6 @@ import os
 import re
 import subprocess
 import sys
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -31,24 +30,24 @@ class Shell:
     port: str
     environment: dict[str, str]
 
-    def run(self, *command: str) -> str:
+    def run(self, *command):
         run = subprocess.run(
             command, cwd=self.folder, env=self.environment, capture_output=True, text=True
         )
         assert run.returncode == 0, run.stdout + run.stderr
         return run.stdout
 
-    def at_its_port(self, text: str) -> str:
+    def at_its_port(self, text):
         assert PORT in text
         return text.replace(PORT, self.port)
 
 
-def blocks(language: str) -> list[str]:
+def blocks(language):
     return re.findall(rf"^```{language}\n(.*?)^```", PAGE, re.M | re.S)
 
 
 @pytest.fixture(scope="module")
-def shell(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shell]:
+def shell(tmp_path_factory):
     folder = tmp_path_factory.mktemp("docs")
     write_clip(folder / "clip.mp4", seconds=2, size=(640, 360))
     command = folder / "bin" / "unmask"
@@ -78,8 +77,7 @@ def test_the_lines_for_a_shell_work_in_their_order(shell):
     names = {"KEY": shell.run("unmask", "keys", "add", "first").strip()}
     for block in found:
         exports = "".join(f"{name}='{value}'\n" for name, value in names.items())
-        script = f"set -euo pipefail\n{exports}{shell.at_its_port(block)}"
-        said = shell.run("bash", "-c", script)
+        said = shell.run("bash", "-c", f"set -euo pipefail\n{exports}{shell.at_its_port(block)}")
         try:
             answer = json.loads(said)
         except ValueError:
@@ -91,7 +89,7 @@ def test_the_lines_for_a_shell_work_in_their_order(shell):
     until(lambda: all(t == 0 for t in _running(shell.port)), every=0.1)
 
 
-def _running(port: str) -> list[float]:
+def _running(port):
     text = httpx.get(f"http://127.0.0.1:{port}/metrics").text
     return [
         float(line.rsplit(" ", 1)[1])

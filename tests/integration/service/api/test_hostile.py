@@ -7,7 +7,6 @@ import socket
 import struct
 import sys
 import threading
-from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -28,17 +27,17 @@ ABORTS = 1000
 SMALL = {"frames": "1", "models": "texture"}
 
 
-def open_files(pid: int | str = "self") -> int:
+def open_files(pid="self"):
     return len(os.listdir(f"/proc/{pid}/fd"))
 
 
-def resident(pid: int | str = "self") -> float:
+def resident(pid="self"):
     """MiB that a process holds."""
     pages = int(Path(f"/proc/{pid}/statm").read_text().split()[1])
     return pages * os.sysconf("SC_PAGE_SIZE") / 2**20
 
 
-def abort(port: int, number: int, line: str = "POST /v1/analyses", more: str = "") -> None:
+def abort(port, number, line="POST /v1/analyses", more=""):
     """Begin an upload of a megabyte and go, after some of it, in one of four ways."""
     head = (
         f"{line} HTTP/1.1\r\nHost: localhost:{port}\r\nContent-Length: 1000000\r\n{more}"
@@ -61,7 +60,7 @@ def test_a_thousand_uploads_that_end_in_the_middle_leave_nothing(
     monkeypatch.setattr("tempfile.tempdir", str(temporary))
     port = int(url.rsplit(":", 1)[1])
 
-    def settled(files: int) -> bool:
+    def settled(files):
         return open_files() <= files + 3 and not list(application.jobs.uploads.root.iterdir())
 
     for number in range(100):  # what is imported and remembered once
@@ -107,7 +106,7 @@ def test_uploads_to_a_page_that_end_in_the_middle_leave_nothing(tmp_path):
                     path = f"/_stcore/upload_file/{said.new_session.initialize.session_id}"
             more = f"X-Xsrftoken: {token}\r\nCookie: {cookie}\r\n"
 
-            def flood() -> float:
+            def flood():
                 """Return by how much the server grew, MiB."""
                 before = resident(server.pid)
                 for number in range(ABORTS):
@@ -128,7 +127,7 @@ def test_uploads_to_a_page_that_end_in_the_middle_leave_nothing(tmp_path):
 
 
 @contextmanager
-def watched(data: Path, log: Path) -> Iterator[str]:
+def watched(data, log):
     """A real server whose every connection and name that is asked for is written down."""
     (data / "site").mkdir(parents=True)
     (data / "site" / "sitecustomize.py").write_text(WATCH)
@@ -149,8 +148,7 @@ def test_hostile_files_come_through_the_api_and_nothing_calls_home(tmp_path):
     files = hostile(tmp_path, bait.port)
     knock = f"import socket; socket.create_connection(('127.0.0.1', {bait.port}))"
     (tmp_path / "sitecustomize.py").write_text(WATCH)
-    variables = {"WATCHED": str(log), "PYTHONPATH": str(tmp_path)}
-    python("-c", knock, variables=variables, check=True)
+    python("-c", knock, variables={"WATCHED": str(log), "PYTHONPATH": str(tmp_path)}, check=True)
     assert bait.came() == 1 and str(bait.port) in log.read_text(), "both would notice"
     log.write_text("")
     printed: list[str] = []

@@ -17,8 +17,7 @@ def test_upload_video_gives_a_score_a_frame_and_their_mean(client, analyzer, fie
     assert scores == [frame.score for frame in worst.frames if frame.score is not None]
     assert answer.json()["mean_score"] == pytest.approx(sum(scores) / len(scores))
     (analysis,) = client.get("/v1/analyses").json()
-    settings = client.get(analysis["href"]).json()["result"]["settings"]
-    assert settings["frames"] == 24
+    assert client.get(analysis["href"]).json()["result"]["settings"]["frames"] == 24
 
 
 @pytest.mark.parametrize("path", legacy.ADDRESSES)

@@ -2,7 +2,6 @@
 
 import os
 import threading
-from collections.abc import Iterator
 from contextlib import suppress
 
 import pytest
@@ -13,14 +12,14 @@ from service.api import uploads
 from service.context import Scope
 from tests.integration.service.api.test_analyses import nothing_left, refusal
 from tests.integration.service.api.test_keys import away
-from tests.support.links import PRIVATE, Handler, Server, serving, whole
+from tests.support.links import PRIVATE, serving, whole
 from tests.support.waiting import until
 
 GIF = b"GIF89a, and words that the stand-in for the networks reads"
 
 
 @pytest.fixture
-def web(monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
+def web(monkeypatch):
     with serving(PRIVATE, {"/a.gif": whole(GIF)}) as server:
         monkeypatch.setenv("UNMASK_LINKS", "1")
         monkeypatch.setenv("UNMASK_LINKS_PRIVATE", "1")
@@ -98,7 +97,7 @@ def test_a_server_fetches_a_few_links_at_a_time(client, web, analyzer):
 def test_a_fetch_is_a_task_that_tells_its_bytes_and_ends_in_an_analysis(client, web, application):
     go = threading.Event()
 
-    def slowly(handler: Handler) -> None:
+    def slowly(handler):
         body = GIF + bytes(200_000)
         handler.begin(Content_Length=str(len(body)))
         handler.wfile.write(body[:100_000])
@@ -129,7 +128,7 @@ def test_a_fetch_is_a_task_that_tells_its_bytes_and_ends_in_an_analysis(client, 
 def test_a_fetch_that_is_stopped_leaves_nothing(client, web, application, said):
     hung = threading.Event()
 
-    def hangs(handler: Handler) -> None:
+    def hangs(handler):
         if said:
             handler.begin(Content_Length="9000000")
             handler.wfile.write(said)
@@ -150,7 +149,7 @@ def test_a_fetch_that_is_stopped_leaves_nothing(client, web, application, said):
     until(lambda: not _unlinked(set(os.listdir("/proc/self/fd")) - open_files))
 
 
-def _unlinked(descriptors: set[str]) -> list[str]:
+def _unlinked(descriptors):
     """Which of some open files are temporary ones of ours."""
     found = []
     for number in descriptors:
@@ -168,7 +167,7 @@ def test_a_fetch_that_comes_to_nothing_says_why(client, web, application):
 
 
 def test_what_can_be_refused_at_once_makes_no_task(client, web, monkeypatch):
-    def ask(**sent: object) -> tuple[int, str]:
+    def ask(**sent):
         answer = client.post("/v1/links", **sent)
         return answer.status_code, refusal(answer)["code"]
 

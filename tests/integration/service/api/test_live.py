@@ -3,15 +3,13 @@
 import io
 import json
 import socket
-from collections.abc import Iterator
 
 import numpy as np
 import pytest
 from PIL import Image
 from websockets.exceptions import ConnectionClosed, InvalidStatus
-from websockets.sync.client import ClientConnection, connect
+from websockets.sync.client import connect
 
-from service.application import Application
 from service.context import Scope
 from service.live.viewers import Viewers
 from service.records.lookups import FoundFootage
@@ -20,7 +18,7 @@ from tests.support.live_stand_in import StandInEngine
 from tests.support.waiting import until
 
 
-def jpeg(rgb: np.ndarray, form: str = "JPEG") -> bytes:
+def jpeg(rgb, form="JPEG"):
     out = io.BytesIO()
     Image.fromarray(rgb).save(out, form)
     return out.getvalue()
@@ -30,24 +28,24 @@ GRAY = jpeg(np.full((480, 640, 3), 90, np.uint8))
 
 
 @pytest.fixture
-def engine(application: Application) -> StandInEngine:
+def engine(application):
     engine = StandInEngine()
     application.__dict__["viewers"] = Viewers(lambda: engine, 1)
     return engine
 
 
 @pytest.fixture
-def address(url: str) -> str:
+def address(url):
     return f"{url.replace('http', 'ws', 1)}/v1/live"
 
 
 @pytest.fixture
-def link(address: str, engine: StandInEngine) -> Iterator[ClientConnection]:
+def link(address, engine):
     with connect(address) as opened:
         yield opened
 
 
-def messages(link: ClientConnection, kind: str) -> Iterator[dict]:
+def messages(link, kind):
     for text in link:
         message = json.loads(text)
         if message["type"] == kind:
@@ -55,7 +53,7 @@ def messages(link: ClientConnection, kind: str) -> Iterator[dict]:
 
 
 def test_frames_go_in_and_verdicts_come_out(link, engine, application):
-    def sent_for_a_while() -> bool:
+    def sent_for_a_while():
         link.send(GRAY)
         return engine.opened[0].frames[-1:] > [0.5]
 
@@ -110,7 +108,7 @@ def test_who_leaves_frees_the_place(address, engine):
         assert json.loads(full.value.response.body)["error"]["code"] == "too_many_viewers"
         first.socket.shutdown(socket.SHUT_RDWR)  # to close it would wait for who reads from it
 
-    def let_in() -> bool:
+    def let_in():
         try:
             connect(address).close()
         except InvalidStatus:
@@ -121,11 +119,10 @@ def test_who_leaves_frees_the_place(address, engine):
 
 
 def test_a_stranger_and_a_reader_see_no_camera(address, engine, application):
-    reader = application.keys.add("r", (Scope.READ,))[1]
     for headers, status in (
         ({"Origin": "https://evil.example"}, 401),
         ({"X-API-Key": "um_none"}, 401),
-        ({"X-API-Key": reader}, 403),
+        ({"X-API-Key": application.keys.add("r", (Scope.READ,))[1]}, 403),
     ):
         with pytest.raises(InvalidStatus) as refused:
             connect(address, additional_headers=headers)

@@ -9,7 +9,7 @@ from service.context import Scope
 from tests.integration.service.api.test_keys import away, code
 
 
-def read(client: httpx.Client) -> dict[tuple[str, ...], float]:
+def read(client):
     """Each figure by its name and labels."""
     answer = client.get("/metrics")
     assert answer.status_code == 200 and answer.headers["content-type"].startswith("text/plain")
@@ -23,7 +23,7 @@ def read(client: httpx.Client) -> dict[tuple[str, ...], float]:
 def test_what_happens_is_counted(client, analyzer):
     before = read(client)
 
-    def grown(*name: str) -> float:
+    def grown(*name):
         return read(client)[name] - before.get(name, 0.0)
 
     sent = {"params": {"wait": 60}, "files": {"file": ("secret-name.mp4", b"bytes of a clip")}}
@@ -67,5 +67,5 @@ def test_they_are_closed_to_strangers(url, application):
 
 
 @pytest.fixture(autouse=True)
-def many(monkeypatch: pytest.MonkeyPatch) -> None:
+def many(monkeypatch):
     monkeypatch.setenv("UNMASK_REQUESTS_PER_MINUTE", "0")

@@ -1,6 +1,5 @@
 """Requests made of the API's own description (schemathesis), bounded in number."""
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import httpx
@@ -25,7 +24,7 @@ EXAMPLES = 12
 
 
 @pytest.fixture(scope="module")
-def known(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, str]]:
+def known(tmp_path_factory):
     """A server, and the id of a finished analysis; downloads go nowhere."""
     data: Path = tmp_path_factory.mktemp("schema")
     with pytest.MonkeyPatch.context() as patch:
@@ -55,14 +54,11 @@ def test_every_answer_is_as_described(case, known):
     if case.path.startswith("/v1/analyses/{id}") and case.method == "GET":
         case.path_parameters["id"] = id  # one made up is found nowhere
     if "wait" in case.query:
-        case.query["wait"] = min(0.05, case.query["wait"]) if _number(case.query["wait"]) else "x"
+        wait = case.query["wait"]
+        case.query["wait"] = min(0.05, wait) if isinstance(wait, int | float) else "x"
     elif case.path in ("/upload-video", *legacy.ADDRESSES):
         case.query["wait"] = 0.05
     case.call_and_validate(base_url=address, checks=list(CHECKS), timeout=60)
-
-
-def _number(value: object) -> bool:
-    return isinstance(value, int | float)
 
 
 def test_the_description_names_every_route_with_an_example():

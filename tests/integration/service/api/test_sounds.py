@@ -28,6 +28,5 @@ def test_a_sound_is_judged_and_reported(tmp_path, monkeypatch):
         assert analysis.verdict.question is Question.VOICE and analysis.verdict.probability
         assert [s.modality for s in analysis.subjects] == [Modality.VOICE]
         assert analysis.provenance is not None and not analysis.signals
-        report = client.get(f"{view['href']}/report.pdf")
-        text = text_of(report.content)
+        text = text_of(client.get(f"{view['href']}/report.pdf").content)
         assert "Voice cloned?" in text and "of speech" in text and "0 × 0" not in text

@@ -1,21 +1,34 @@
-"""Splits of labelled files: whoever is shown twice is on one side."""
+"""Training: splits and groups of sources, made fakes, and what a device computes."""
 
 import json
-from dataclasses import asdict
+import tomllib
+from collections import Counter
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
+import skimage.data
+import torch
+from torch import nn
 
-from detector.errors import InputError
+from detector.errors import InputError, UsageError
+from detector.evaluation import groups, methods
 from detector.evaluation import labels as module
 from detector.evaluation.labels import Item, filled, held_out, pairs, read_labels
+from detector.schema.analysis import Question
+from detector.training import left_out
 from detector.training.cache import FaceCache, Faces
+from detector.training.codec import h264
+from detector.training.fit import half_precision
+from detector.training.left_out import PICTURES, LeftOutLogit
+from detector.training.pasted import pasted
 
 HALF = {"image": 0.5, "video": 0.5}
 
 
-def labels(folder: Path, *rows: str, columns: str = "file,label,group,source,person") -> list[Item]:
+def labels(folder, *rows, columns="file,label,group,source,person"):
     file = folder / "labels.csv"
     file.write_text("\n".join([columns, *rows]) + "\n")
     return read_labels(file)
@@ -230,3 +243,193 @@ def test_clips_collected_after_training_are_told_by_a_column(tmp_path):
     assert filled(labels, "face_px") == {"a.mp4", "c.mp4"}
     with pytest.raises(InputError, match="no column 'px'"):
         filled(labels, "px")
+
+
+KNOWN = ["app-swaps", "face-edits", "app-swaps", "reenactment"]
+
+
+@dataclass(frozen=True)
+class File:
+    source: str
+    person: str
+
+
+def test_a_kind_of_manipulation_is_left_out_as_a_whole():
+    assert groups.names() == (
+        "research-swaps", "app-swaps", "live-swaps", "benchmarks", "face-edits", "lip-sync",
+        "reenactment", "heads",
+    )  # fmt: skip
+    assert groups.fold_of(File("iperov/DeepFaceLive", "x")) == "live-swaps"
+    assert groups.fold_of(File("hyunkeup/DeepFake-Video-Detection", "x")) == "benchmarks"
+
+
+def test_a_source_that_nobody_named_is_not_parted_and_stays_where_it_is():
+    folds = {n: groups.fold_of(File(f"somebody/source-{n}", "x")) for n in range(200)}
+    assert set(folds.values()) == set(groups.names())
+    # Of the name alone: known figures, so that no later run draws other folds.
+    assert [folds[n] for n in range(4)] == KNOWN
+    assert folds[7] == groups.fold_of(File("somebody/source-7", "someone else"))
+
+
+def test_whoever_is_left_out_is_not_learned_from_in_another_source():
+    files = [
+        File("iperov/DeepFaceLive", "anna"),
+        File("iperov/DeepFaceLive", "ben"),
+        File("yuangan/eat", "anna"),
+        File("yuangan/eat", "cleo"),
+    ]
+    rest, held = groups.leave_out(files, "live-swaps")
+    assert held == files[:2]
+    assert rest == files[3:]
+    assert groups.leave_out(files, "live-swaps,heads") == ([], files)
+    with pytest.raises(UsageError, match="There is no fold 'swaps'"):
+        groups.leave_out(files, "swaps")
+
+
+def test_sources_are_left_out_while_their_kind_stays():
+    files = [
+        File("deepcs233/deepcs233.github.io", "anna"),
+        File("sberbank-ai/sber-swap", "ben"),
+        File("iperov/DeepFaceLive", "anna"),
+    ]
+    fold = groups.fold_of(files[0], groups.SOURCES)
+    assert fold in groups.names(groups.SOURCES)
+    assert groups.fold_of(files[0]) == groups.fold_of(files[1])
+    rest, held = groups.leave_out(files, fold)
+    assert held == files[:1] and rest == files[1:2]
+    # A fold of one table beside one of the other would leave out what neither says.
+    with pytest.raises(UsageError, match="There is no fold"):
+        groups.leave_out(files, f"live-swaps,{fold}")
+
+
+@pytest.mark.parametrize("name", ["folds.toml", "source_folds.toml"])
+def test_a_source_is_in_one_fold_only(name):
+    table = tomllib.loads((Path(groups.__file__).parent / name).read_text())
+    sources = [source for several in table.values() for source in several]
+    assert [s for s, n in Counter(sources).items() if n > 1] == []
+
+
+@pytest.mark.shared
+@pytest.mark.parametrize("table", ["kinds", "sources"])
+def test_all_clips_are_left_out_once_and_nobody_is_on_both_sides(shared, table):
+    labels = shared / "data" / "train.csv"
+    clips = [item for item in read_labels(labels) if item.kind == "video"]
+    out: list[str] = []
+    for fold in groups.names() if table == "kinds" else groups.names(groups.SOURCES):
+        rest, held = groups.leave_out(clips, fold)
+        out += [clip.name for clip in held]
+        assert not {clip.source for clip in rest} & {clip.source for clip in held}
+        assert not {clip.person for clip in rest} & {clip.person for clip in held}
+        labels_held = Counter(clip.label for clip in held)
+        assert labels_held[0] >= 20 and labels_held[1] >= 15, fold
+        if table == "sources":  # each kind of fake stays on both sides
+            for side in (rest, held):
+                kinds = Counter(methods.family(clip.method) for clip in side if clip.label)
+                assert min(kinds[kind] for kind in ("face swap", "lip-sync", "talking head")) >= 5
+    assert sorted(out) == sorted(clip.name for clip in clips)
+
+
+def rows(kind, fold, apart, count):
+    """Logits of as many real files and fakes, spread evenly, `apart` between their means."""
+    spread = np.linspace(-2, 2, count)
+    return [
+        LeftOutLogit(
+            fold, "as it is",
+            Item(Path(), f"{fold}{n}{label}", label, kind, "", f"{fold}{n}", f"{kind}{n % 8}"),
+            float(x + (label - 0.5) * apart),
+        )
+        for label in (0, 1)
+        for n, x in enumerate(spread)
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(("apart", "told"), [(3.0, True), (0.0, False)])
+def test_pictures_get_a_threshold_that_keeps_both_promises(tmp_path, apart, told):
+    clips = [row for n in range(4) for row in rows("video", f"sources-{n}", 4.0, 60)]
+    stills = rows("image", PICTURES, apart, 200)
+    found = left_out.write(clips + stills, tmp_path, "m", Question.SYNTHESIS, "clips")
+    limits = found.ensembles[Question.SYNTHESIS].pictures
+    assert limits.false_positives is not None and limits.one_sided
+    assert limits.false_positives.files == 200
+    # Where they can't be told apart nothing keeps them, and no real picture may lie above.
+    assert bool(limits.false_positives.count) is told
+    assert limits.false_positives.count <= 10
+    table = tomllib.loads((tmp_path / "calibration.toml").read_text().split("\nweight =")[0])
+    assert table["ensembles"]["synthesis"]["pictures"]["high"] == limits.high
+
+
+def test_without_pictures_there_is_none(tmp_path):
+    clips = [row for n in range(4) for row in rows("video", f"sources-{n}", 4.0, 60)]
+    found = left_out.write(clips, tmp_path, "m", Question.SYNTHESIS, "clips")
+    assert found.ensembles[Question.SYNTHESIS].pictures is None
+
+
+@pytest.mark.parametrize("able", [True, False])
+def test_bf16_is_left_alone_where_the_cpu_has_none(able, monkeypatch):
+    monkeypatch.setattr(torch.ops.mkldnn, "_is_mkldnn_bf16_supported", lambda: able)
+    network, x = nn.Linear(4, 4), torch.randn(2, 4)
+    with half_precision(x.device):
+        assert network(x).dtype == (torch.bfloat16 if able else torch.float32)
+
+
+def test_a_device_that_nobody_asked_computes_in_fp32():
+    with half_precision(torch.device("xpu")):
+        assert not torch.is_autocast_enabled("xpu")
+
+
+SIDE = 128
+
+
+def rough(pictures, part):
+    left = [np.abs(cv2.Laplacian(picture, cv2.CV_32F)).mean(2)[part].mean() for picture in pictures]
+    return float(np.mean(left))
+
+
+def test_the_face_loses_detail_and_its_surroundings_keep_theirs():
+    face = cv2.resize(skimage.data.astronaut()[20:240, 120:340], (SIDE, SIDE))
+    grain = np.random.default_rng(0).normal(0, 6, (4, SIDE, SIDE, 3))
+    clip = np.clip(face + grain, 0, 255).astype(np.uint8)
+    middle = np.zeros((SIDE, SIDE), bool)
+    middle[70:84, 54:74] = True  # in the lower face, too
+    rim = np.ones((SIDE, SIDE), bool)
+    rim[6:-6, 6:-6] = False
+    for seed in range(8):
+        pair = pasted(clip, np.random.default_rng(seed))
+        assert pair.original.shape == pair.fake.shape == clip.shape
+        assert rough(pair.fake, middle) < 0.8 * rough(pair.original, middle)
+        assert abs(rough(pair.fake, rim) / rough(pair.original, rim) - 1) < 0.1
+        assert np.abs(pair.fake.astype(int) - pair.original).mean() < 8  # the same face
+
+
+def test_the_same_draw_gives_the_same_fake():
+    clip = np.random.default_rng(1).integers(0, 256, (2, 64, 64, 3)).astype(np.uint8)
+    first, again, other = (pasted(clip, np.random.default_rng(seed)) for seed in (3, 3, 4))
+    np.testing.assert_array_equal(first.fake, again.fake)
+    assert (first.fake != other.fake).any()
+
+
+def moving(side, frames=12):
+    face = cv2.resize(skimage.data.astronaut()[40:220, 140:320], (side, side))
+    return np.stack([np.roll(face, 2 * t, 1) for t in range(frames)])
+
+
+@pytest.mark.parametrize("side", [96, 97])
+def test_frames_keep_their_order_and_shape(side):
+    clip = moving(side)
+    out = h264(clip, 23)
+    assert out.shape == clip.shape and out.dtype == np.uint8
+    off = np.abs(out[:, None].astype(int) - clip[None]).mean((2, 3, 4))
+    assert off.argmin(1).tolist() == list(range(len(clip)))
+    assert h264(clip[:1], 23).shape == clip[:1].shape
+
+
+def test_a_higher_factor_loses_more():
+    clip = moving(96)
+    lost = [np.abs(h264(clip, crf).astype(int) - clip).mean() for crf in (18, 28, 40)]
+    assert lost[0] < lost[1] < lost[2] < 20
+
+
+def test_the_same_clip_gives_the_same_bytes():
+    clip = moving(160, 16)
+    first = h264(clip, 30)
+    assert all(np.array_equal(first, h264(clip.copy(), 30)) for _ in range(8))
