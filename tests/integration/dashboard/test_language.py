@@ -23,7 +23,7 @@ from detector.decision.next_steps import ActionCode, NextStep
 from detector.errors import InputError
 from detector.messages import actions
 from detector.models import inventory
-from service import limits
+from service import languages, limits
 from service.context import Principal, PrincipalKind, RequestContext
 from service.error_reports import fault_of, message_of
 from service.records import rules
@@ -54,13 +54,13 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def forget() -> None:
     """Have the files read anew."""
-    for cached in (i18n._nearest, i18n.available, i18n._texts):
+    for cached in (languages.nearest, languages.available, languages.catalog):
         cached.cache_clear()
 
 
 @pytest.fixture
 def esperanto(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    monkeypatch.setattr(i18n, "FOLDER", folder)
+    monkeypatch.setattr(languages, "FOLDER", folder)
     monkeypatch.setenv("UNMASK_LANGUAGE", "eo")
     forget()
     yield
@@ -104,6 +104,28 @@ def test_a_route_answers_in_the_language_of_its_request(esperanto, monkeypatch):
     browser = TestClient(Starlette(routes=server.routes()))
     answer = browser.get("/file/gone", headers={"Accept-Language": "eo"})
     assert (answer.status_code, answer.text) == (404, "⟦This file is not kept here.⟧")
+
+
+def test_a_language_that_somebody_chose_wins_over_the_browser(folder, tmp_path, monkeypatch):
+    monkeypatch.setattr(languages, "FOLDER", folder)
+    forget()
+    with pages.quiet(tmp_path):
+        at = AppTest.from_file(pages.APP, default_timeout=PATIENT)
+        pages.turn_to(at, "settings").run()
+        choice = at.selectbox(key="language")
+        assert choice.options == ["As the browser", "English", "Esperanto"]
+        choice.select("eo").run()
+        assert at.title[0].value == "⟦Settings⟧"
+        assert "⟦This translation was made by machine." in said(at)
+        again = AppTest.from_file(pages.APP, default_timeout=PATIENT)
+        pages.turn_to(again, "settings").run()
+        assert again.title[0].value == "⟦Settings⟧"
+        again.selectbox(key="language").select("").run()
+        assert again.title[0].value == "Settings" and "made by machine" not in said(again)
+        monkeypatch.setenv("UNMASK_LANGUAGE", "eo")
+        assert "UNMASK_LANGUAGE" in said(again.run())
+        assert not [one for one in again.selectbox if one.key == "language"]
+    forget()
 
 
 def test_dates_and_lists_of_english():
@@ -368,7 +390,7 @@ def outside(text: str) -> str:
 
 def test_every_language_fills_in_what_the_english_does(folder):
     wrong = []
-    for file in [*i18n.FOLDER.glob("*.po"), *folder.glob("*.po")]:
+    for file in [*languages.FOLDER.glob("*.po"), *folder.glob("*.po")]:
         with file.open("rb") as source:
             catalog = read_po(source, locale=file.stem)
         for message in catalog:
