@@ -70,6 +70,18 @@ def choose(code: str) -> None:
     st.session_state[_CHOSEN] = code
 
 
+def html_attributes() -> dict[str, str]:
+    """Return the attributes of the root of a page: its language, and which way it is read."""
+    code = current()
+    direction = "rtl" if languages.right_to_left(code) else "ltr"
+    return {"lang": code.replace("_", "-"), "dir": direction}
+
+
+def html_tag() -> str:
+    """Return the start of a page in the language."""
+    return "<html {}>".format(" ".join(f'{k}="{v}"' for k, v in html_attributes().items()))
+
+
 @contextmanager
 def use_locale(header: str) -> Iterator[None]:
     """Set the language of a plain request by its Accept-Language, in the order of its names."""

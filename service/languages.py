@@ -10,7 +10,7 @@ from pathlib import Path
 from babel import Locale, UnknownLocaleError, negotiate_locale
 from babel.core import default_locale
 
-from service.config import get_config
+from detector.config import get_config
 
 SOURCE = "en"
 FOLDER = Path(__file__).parents[1] / "dashboard" / "languages"
