@@ -39,6 +39,7 @@ NOT_COUNTED = (
     "it judges no faces",
     "it gave no score",
     "not downloaded",
+    "not said",
 )
 """Why a model is not counted, as a result says it (`ModelResult.not_counted_because`)."""
 
@@ -77,6 +78,7 @@ def texts(code: str | None = None) -> Catalog:
         ("dashboard", sources()),
         ("pages", sources(ROOT / "pages")),
         ("service", sources(SERVICE)),
+        ("cli", sources(ROOT / "cli")),
         ("detector/messages", sources(MESSAGES)),
         ("detector", [(QUESTIONS.name, ast.parse(QUESTIONS.read_text("utf-8")))]),
     )

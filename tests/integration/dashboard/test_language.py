@@ -14,6 +14,8 @@ from starlette.applications import Starlette
 from starlette.testclient import TestClient
 from streamlit.testing.v1 import AppTest
 
+from cli.analyze import summary
+from cli.common import speech
 from dashboard import charts, i18n, labels, series, server
 from dashboard.components.timeline import evidence
 from dashboard.i18n import LazyDict, _
@@ -350,6 +352,31 @@ def test_reasons_and_limits_are_said_in_the_language(esperanto):
     asked = NextStep(ActionCode.ASK_ORIGINAL, {"why": "copies"})
     for step in (asked, NextStep(ActionCode.CHECK_ORIGIN)):
         assert actions.step(step, i18n.speech()).why.startswith("⟦")
+
+
+FINDINGS = (
+    "Blending edge along the jaw",
+    "Texture of the skin differs from its surroundings",
+    "A picture as generators make it",
+)
+"""Of models in the sample that are not bundled"""
+
+
+def test_a_command_speaks_the_language_of_its_terminal(esperanto, monkeypatch):
+    monkeypatch.delenv("UNMASK_LANGUAGE")
+    for variable in ("LANGUAGE", "LC_ALL", "LC_MESSAGES"):
+        monkeypatch.delenv(variable, raising=False)
+    for name, code in (("eo_XX.UTF-8", "eo"), ("de_DE.UTF-8", "en"), ("C.UTF-8", "en"), ("", "en")):
+        monkeypatch.setenv("LANG", name)
+        assert languages.of_terminal() == code
+    monkeypatch.setenv("UNMASK_LANGUAGE", "eo")
+    for given in ({}, {"fake": False}, {"people": "AB", "whole": 3.0}):
+        made = make_analysis(**given)
+        text = summary(made, speech())
+        for foreign in (made.media.name, "240 held-out clips", *FINDINGS):
+            text = text.replace(foreign, "")
+        assert not re.findall(r".*[a-z]{3,} [a-z]{3,}.*", outside(text))
+        assert "⟦" in text and "⟦" not in made.model_dump_json()
 
 
 def test_what_the_catalog_says_of_a_bundled_model_can_be_translated(esperanto):
