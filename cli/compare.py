@@ -40,9 +40,10 @@ def compare(
     here = report.time_zone(zone)
     bar = ProgressBar("comparing", "share")
     result = comparison.compare(copy, original, on_progress=lambda share: bar(share, 1.0))
-    write_result(json, result.model_dump(mode="json"), *lines(result, speech()))
+    language = speech()
+    write_result(json, result.model_dump(mode="json"), *lines(result, language))
     if report_file:
-        content = report.collect_pair(result, copy, original, zone=here)
+        content = report.collect_pair(result, copy, original, zone=here, speech=language)
         write_bytes(report_file, report.PAIR_FORMS[form](content, report.signing_key(sign)))
     return status(result)
 

@@ -23,6 +23,7 @@ ROOT = FOLDER.parents[1]
 DASHBOARD = ROOT / "dashboard"
 SERVICE = ROOT / "service"
 MESSAGES = ROOT / "detector" / "messages"
+REPORT = ROOT / "detector" / "report"
 QUESTIONS = ROOT / "detector" / "questions.py"
 MARKS = dict.fromkeys(("_", "gettext", "Template"), slice(0, 1))
 MARKS |= {"ngettext": slice(0, 2), "count": slice(1, 3)}
@@ -80,6 +81,7 @@ def texts(code: str | None = None) -> Catalog:
         ("service", sources(SERVICE)),
         ("cli", sources(ROOT / "cli")),
         ("detector/messages", sources(MESSAGES)),
+        ("detector/report", sources(REPORT)),
         ("detector", [(QUESTIONS.name, ast.parse(QUESTIONS.read_text("utf-8")))]),
     )
     for folder, files in rooms:
