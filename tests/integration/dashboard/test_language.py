@@ -448,6 +448,24 @@ def test_every_language_fills_in_what_the_english_does(folder):
     assert not wrong
 
 
+@pytest.mark.parametrize("code", languages.available())
+def test_a_language_that_we_ship_is_whole(code):
+    with (languages.FOLDER / f"{code}.po").open("rb") as source:
+        catalog = read_po(source, locale=code)
+    missing = []
+    for wanted in tool.texts():
+        message = catalog.get(wanted.id)
+        if not wanted.id:
+            continue
+        forms = message.string if message else ()
+        whole = bool(forms) and (isinstance(forms, str) or all(forms))
+        if isinstance(wanted.id, tuple):
+            whole = whole and len(forms) == catalog.num_plurals
+        if not whole or message.fuzzy:
+            missing.append(wanted.id)
+    assert not missing
+
+
 def blanks(text: str) -> set[str]:
     return {name for _, name, _, _ in string.Formatter().parse(text) if name}
 
