@@ -17,7 +17,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from detector.errors import UsageError
-from detector.evaluation import groups
+from detector.evaluation import groups, metrics
 from detector.evaluation.labels import Item
 from detector.models.families.sequence_heads import (
     HEADS,
@@ -38,6 +38,8 @@ from detector.training.sequences.windows import Window
 
 BASELINES = {"face": "mean of the frames, face", "around": "mean of the frames, surroundings"}
 """What a linear layer reads without the order of the frames, by field of `Window`."""
+RIDGE = 1e-4
+"""of the weights of layers and a head beside each other"""
 
 
 class SequenceRecipe(TrainingSchedule):
@@ -113,7 +115,8 @@ def train(
             for i in out
         ]
     if rows:
-        (run.out / "left_out.md").write_text(table(rows))
+        text = table(rows) if len(folds) < 2 else f"{table(rows)}\n\n{additions(rows, plan.heads)}"
+        (run.out / "left_out.md").write_text(text)
     for name in plan.heads if rows else ():
         (run.out / name).mkdir(exist_ok=True)
         of_head = [row for row in rows if row.version == name]
@@ -136,6 +139,35 @@ def table(rows: Sequence[LeftOutLogit]) -> str:
         f"## {part}\n{left_out.ranking([row for row in rows if belongs(row.item)])}"
         for part, belongs in parts.items()
     )
+
+
+def additions(rows: Sequence[LeftOutLogit], heads: Sequence[str]) -> str:
+    """Return what each head adds to the AUC of both layers, weighed on the other folds."""
+    layers = list(BASELINES.values())
+    alone = _weighed(rows, layers)
+    labels = np.array([row.item.label for row in alone])
+    sources = [row.item.source for row in alone]
+    without = np.array([row.logit for row in alone])
+    together = metrics.bootstrap(metrics.auc, without, labels, sources)
+    lines = [f"## added to both layers ({together})", "| head | AUC more |", "|---|---|"]
+    for head in heads:
+        beside = np.array([row.logit for row in _weighed(rows, [*layers, head])])
+        more = metrics.bootstrap(metrics.auc, beside, labels, sources, less=without)
+        lines.append(f"| {head} | {more} |")
+    return "\n".join(lines)
+
+
+def _weighed(rows: Sequence[LeftOutLogit], versions: Sequence[str]) -> list[LeftOutLogit]:
+    """Return versions of the same clips in one, by logistic regression on the other folds."""
+    columns = [[row for row in rows if row.version == version] for version in versions]
+    values = np.array([[row.logit for row in column] for column in columns]).T
+    clips, folds = columns[0], np.array([row.fold for row in columns[0]])
+    found = np.empty(len(clips))
+    for fold in set(folds):
+        rest = np.flatnonzero(folds != fold)
+        weights, bias = fit_rows([clips[i].item for i in rest], [values[rest]], RIDGE)
+        found[folds == fold] = values[folds == fold] @ weights + bias
+    return [row._replace(logit=float(z)) for row, z in zip(clips, found, strict=True)]
 
 
 def _layer(

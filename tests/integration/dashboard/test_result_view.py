@@ -650,6 +650,16 @@ def test_a_model_without_a_score_keeps_its_row(clip):
     assert ("VideoMAE", "not counted: switched off") in pulls.silent(off)
 
 
+def test_the_chart_marks_a_model_without_a_vote(clip):
+    made = make_analysis(clip)
+    videomae = made.models[2].model_copy(update={"id": "videomae", "plain": "Time", "weight": 0.0})
+    for track in made.subjects:
+        for span in track.spans:
+            span.logits["videomae"] = span.logits["clip"]
+    page = texts(show(clip, decide(made.model_copy(update={"models": [*made.models, videomae]}))))
+    assert "Time (not counted)" in page and "VideoMAE (not counted)" not in page
+
+
 def with_published(clip: Path) -> tuple[Analysis, ModelResult]:
     """A result with a model that its authors' threshold judges."""
     made = make_analysis(clip, people="A", fake=False)

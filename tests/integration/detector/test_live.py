@@ -667,6 +667,16 @@ def test_a_clip_that_becomes_manipulated_is_named(gallery):
     engine.close()
 
 
+def test_by_default_no_model_of_windows_or_sound_runs():
+    engine = live.LiveEngine(workers=0, detector=MadeDetector(), load=made())
+    session = engine.open()
+    engine.drain()
+    shown = {model.id for model in session.state.models}
+    engine.close()
+    usual = {s.id for s in registry.choose() if s.kind == "frame"}
+    assert shown == usual and {"clip", "texture"} <= shown
+
+
 def test_the_same_scores_as_an_analysis_of_the_file(gallery):
     from detector.pipeline import Analyzer
     from detector.schema.analysis import Settings

@@ -74,6 +74,8 @@ def test_all_heads_are_trained_and_judged_by_sources_left_out(labels, tmp_path, 
     table = (out / "left_out.md").read_text()
     assert all(f"| {name} |" in table for name in HEADS)
     assert "| mean of the frames, face |" in table and "## generated heads" in table
+    added = table.split("## added to both layers")[1]
+    assert all(f"| {name} |" in added for name in HEADS)
     # A second run takes its windows from the cache.
     monkeypatch.setattr(windows, "faces", lambda *_: pytest.fail("read again"))
     one = SHORT.model_copy(update={"heads": ("lrcn",)})
