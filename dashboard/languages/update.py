@@ -1,9 +1,9 @@
 """Make the file of a language, or update it: python -m dashboard.languages.update de
 
-It writes dashboard/languages/de.po: every text of the dashboard and the service, every sentence of
-`detector.messages`, and what the catalog says of the bundled models, with the translations that
-exist. A text that changed a little keeps its translation, marked "fuzzy"; fuzzy and empty ones are
-shown in English. Any gettext editor opens the file.
+It writes dashboard/languages/de.po: every text of the dashboard, the service, commands and reports,
+every sentence of `detector.messages`, and what the catalog says of the bundled models, with the
+translations that exist. A text that changed a little keeps its translation, marked "fuzzy"; fuzzy
+and empty ones are shown in English. Any gettext editor opens the file.
 """
 
 import argparse
@@ -15,6 +15,7 @@ from babel import Locale, UnknownLocaleError
 from babel.messages.catalog import Catalog
 from babel.messages.pofile import read_po, write_po
 
+from detector import questions
 from detector.models import registry
 from detector.perturbation import conditions
 
@@ -61,11 +62,13 @@ def sources(folder: Path = DASHBOARD) -> Iterator[tuple[str, ast.Module]]:
 
 
 def facts() -> Iterator[str]:
-    """Yield the data that sentences quote: of the bundled models, and of Robustness's changes."""
+    """Yield the data that sentences quote: of the bundled models, of Robustness's changes, and what
+    models are made for."""
     for spec in registry.list_models():
         if spec.bundled:
             yield from (spec.plain, spec.finding, spec.confused_by)
     yield from (condition.title for condition in conditions.ALL)
+    yield from questions.QUESTION_OF
     yield from NOT_COUNTED
 
 

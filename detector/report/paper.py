@@ -1,6 +1,7 @@
 """The paper a report is printed on: its fonts, colors, heads and simple tables."""
 
 import html
+import unicodedata
 from collections.abc import Callable, Sequence
 from datetime import datetime
 from functools import lru_cache
@@ -289,9 +290,12 @@ class Paper(FPDF):
     def _fit(self, text: str) -> str:
         shown = printable(text)
         self.numbered |= shown != text
+        if self.rtl and any(unicodedata.bidirectional(c) == "AL" for c in shown):
+            return f"{_FROM_THE_RIGHT}{shown}"  # although it may begin with a Latin name
         return shown
 
 
+_FROM_THE_RIGHT = "\u200f"
 _TURNING = frozenset([*range(0x202A, 0x202F), *range(0x2066, 0x206A)])
 """Embeddings, overrides and isolates of bidirectional text, and what ends them."""
 
