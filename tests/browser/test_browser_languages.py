@@ -35,6 +35,8 @@ def look(person: Visit, name: str) -> None:
     wide = person.page.viewport_size
     assert wide is not None
     person.inspect(f"arabic-{name}-phone", size=PHONE)
+    closed = person.page.locator('[data-testid="stSidebarNavLink"]:visible')
+    assert closed.count() == 0, "the navigation of a phone waits off the page"
     person.page.set_viewport_size(wide)
 
 
@@ -51,7 +53,7 @@ def test_a_result_is_read_from_right_to_left(visit: Visitor) -> None:
     person = visit(locale="ar")
     page = person.page
     wait_ready(page)
-    open_it = page.locator(".st-key-card-sample-portrait button")
+    open_it = page.locator(".st-key-open-portrait button")
     until(open_it.click, page.locator(".um-verdict").wait_for)
     assert languages.catalog("ar").gettext("Inconclusive") in wait_verdict(page)
     look(person, "result")
