@@ -83,8 +83,8 @@ def train(
     folds: Annotated[
         Literal["sources", "kinds"] | None,
         Option(
-            help="clip, generated, sequences, voice: leave out each fold of sources in turn, save "
-            "its logits"
+            help="clip, generated, sequences, videomae, voice: leave out each fold of sources in "
+            "turn, save its logits"
         ),
     ] = None,
     loss: Annotated[
@@ -109,6 +109,7 @@ def train(
     from detector.training.clip.run import train as train_clip
     from detector.training.run import train as train_recipe
     from detector.training.sequences import recipe as sequences
+    from detector.training.sequences import videomae
 
     given = {"images": images, "rate": rate, "leave_out": leave_out}
     changes: dict[str, Any] = {name: value for name, value in given.items() if value is not None}
@@ -161,10 +162,14 @@ def train(
             sequences.SequenceRecipe(**changes), data, run, cache=cache, folds=held_out
         )
     elif recipe == "videomae":
-        other = bool(weights or tune or begin or folds)
-        saved = _videomae(changes, data, run, cache, other=other)
+        if weights or tune or begin or folds == "kinds" or changes or resume:
+            raise UsageError("The recipe videomae takes --cache and --folds sources alone.")
+        held_out = groups.names(groups.SOURCES) if folds else ()
+        saved = videomae.train(videomae.VideoMaeRecipe(), data, run, cache=cache, folds=held_out)
     elif folds:
-        raise UsageError("--folds is for the recipes clip, generated, sequences and voice.")
+        raise UsageError(
+            "--folds is for the recipes clip, generated, sequences, videomae and voice."
+        )
     else:
         settings = read_recipe(recipe).model_copy(update=changes)
         saved = train_recipe(
@@ -173,19 +178,6 @@ def train(
     mlflow_runs.record(context, out.name, began, progress.figures, mlflow_runs.hashes(out), {})
     print(saved)
     return 0
-
-
-def _videomae(
-    changes: dict[str, Any], data: Path, run: TrainingOptions, cache: Path | None, *, other: bool
-) -> Path:
-    """Train VideoMAE; refuse `other` options."""
-    from detector.training.sequences import videomae
-
-    if other:
-        raise UsageError(
-            "The recipe videomae takes --cache, --images, --rate, --leave-out and --resume."
-        )
-    return videomae.train(videomae.VideoMaeRecipe(**changes), data, run, cache=cache)
 
 
 def _own(

@@ -315,6 +315,20 @@ def fit_rows(
     return weights, float(theta[-1] - weights @ mean)
 
 
+def fit_targets(
+    clips: Sequence[Labelled], rows: Array, targets: Array, decay: float
+) -> tuple[Array, float]:
+    """Fit a layer to rows [rows, features] and the probability that each should get; return its
+    weights and offset."""
+    mean, spread = rows.mean(0), rows.std(0) + 1e-4
+    none = np.zeros((0, rows.shape[1]))
+    theta = logistic(
+        (rows - mean) / spread, targets, source_weights(clips), none, np.zeros(0), decay
+    )
+    weights = theta[:-1] / spread
+    return weights, float(theta[-1] - weights @ mean)
+
+
 def logistic(
     x: Array, target: Array, weight: Array, apart: Array, share: Array, decay: float
 ) -> Array:

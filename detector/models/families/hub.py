@@ -111,7 +111,7 @@ def build(config: Mapping[str, Any], state: Mapping[str, Tensor], name: str) -> 
         from transformers.models.videomae import modeling_videomae
 
         modeling_videomae.get_sinusoid_encoding_table = positions
-    with _quiet():
+    with quiet():
         model, report = model_class.from_pretrained(
             None,
             config=settings,
@@ -148,7 +148,7 @@ def positions(count: int, width: int) -> Tensor:
 
 
 @contextmanager
-def _quiet() -> Iterator[None]:
+def quiet() -> Iterator[None]:
     """Without transformers' bar and report on the terminal: what it says is raised."""
     from transformers.utils import logging
 

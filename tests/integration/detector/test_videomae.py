@@ -1,4 +1,4 @@
-"""The bundled VideoMAE: plain transformers weights, compiled; and what all bundled weights tell."""
+"""The bundled VideoMAE: CLIP's blocks in it, compiled; and what all bundled weights tell."""
 
 import numpy as np
 import pytest
@@ -8,7 +8,7 @@ import torch
 from detector import weights
 from detector.explain import cam
 from detector.models import registry
-from detector.models.families import hub
+from detector.models.families import clip_blocks, clip_video
 from detector.models.vit import TokenClipModel
 from detector.vision import cut
 
@@ -19,7 +19,7 @@ POINTS = [(203, 107), (244, 107), (224, 131), (207, 152), (241, 152)]
 
 @pytest.fixture(scope="module")
 def model() -> TokenClipModel:
-    loaded = hub.load(SPEC, weights.resolve(SPEC), "cpu")
+    loaded = clip_video.load(SPEC, weights.resolve(SPEC), "cpu")
     assert isinstance(loaded, TokenClipModel)
     return loaded
 
@@ -45,18 +45,35 @@ def test_scores(model, clips):
 
 def test_compiled_it_answers_as_transformers_does(model, clips):
     x = torch.stack([model.preprocess(clip) for clip in clips])
-    np.testing.assert_allclose(model.score(clips), model.forward(x)[:, 0], atol=1e-3)
+    np.testing.assert_allclose(model.score(clips), model.forward(x)[:, 0], atol=0.05)  # bf16
+
+
+def test_a_clip_without_motion_is_read_as_clip_reads_its_picture(model, clips):
+    still = np.repeat(clips[:1, :1], 16, axis=1)
+    video = model.network.model.videomae
+    trunk = clip_blocks.read_trunk(weights.resolve(SPEC)[0])
+    head = {"head.weight": torch.zeros(3, 3072), "head.bias": torch.zeros(3)}
+    picture = clip_blocks.build(trunk | head | {"scale": torch.zeros(())})
+    embedded = video.embeddings(model.preprocess(still[0])[None])
+    one = embedded[:, : 1 + 49]  # CLIP's own positions, at half of their resolution
+    for block in picture.layers[:10]:
+        one = block(one, attention_mask=None)
+    read = torch.nn.functional.layer_norm(one[:, 0], (768,))
+    found = video(model.preprocess(still[0])[None]).last_hidden_state[:, 0]
+    # The class token sees four times each patch and once itself, which a picture weighs otherwise.
+    similar = torch.cosine_similarity(read, found)
+    assert similar > 0.95
 
 
 def test_its_heatmap_is_in_space_and_time(model, clips):
     maps = cam.draw(model, clips, "gradcam")
-    assert maps.shape == (2, 8, 7, 7) and maps.dtype == np.float32
+    assert maps.shape == (2, 4, 7, 7) and maps.dtype == np.float32
     assert maps.min() >= 0
 
 
 def test_the_bundled_weights_tell_a_face_from_noise():
     ours = [s for s in registry.list_models() if s.bundled and s.kind != "audio"]
-    families = {"clip_blocks", "hub", "sequence_heads", "texture"}
+    families = {"clip_blocks", "clip_video", "sequence_heads", "texture"}
     assert {shipped.family for shipped in ours} == families
     noise = np.random.default_rng(0).integers(0, 255, (512, 512, 3), np.uint8)
     for shipped in ours:
