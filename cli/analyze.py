@@ -6,14 +6,14 @@ from tempfile import TemporaryDirectory
 from typing import Annotated
 
 from cli import known, report
-from cli.common import JsonOutput, ProgressBar, is_web_address, refuse_link, say, tell
+from cli.common import JsonOutput, ProgressBar, is_web_address, refuse_link, say, speech, tell
 from cli.options import Json, MachineOptions, NoLibrary, Option, ReportOptions, SettingsOptions
-from detector import links, media
+from detector import links, media, messages
 from detector.batch import DOCUMENT_ENDINGS, Entry, failed, read_container
 from detector.comparison import compare
 from detector.decision import decide
 from detector.errors import InputError, MediaError, UsageError
-from detector.messages import comparison, lead, states
+from detector.messages import ENGLISH, Speech, comparison, lead, states
 from detector.messages.coverage import covered
 from detector.messages.format import percent, score, signed
 from detector.pipeline import Analyzer
@@ -83,7 +83,7 @@ def analyze(
             if report_file:
                 report.write_report(report_file, result, file, reporting)
             if json != "-":
-                tell(summary(result), *filter(None, [told]))
+                tell(summary(result, speech()), *filter(None, [told]))
     return status
 
 
@@ -141,51 +141,59 @@ def _against(analysis: Analysis, path: Path, original: Path) -> Analysis:
     return analysis.model_copy(update={"comparison": found})
 
 
-def summary(analysis: Analysis) -> str:
+def summary(analysis: Analysis, speech: Speech = ENGLISH) -> str:
     """Return the verdict in a few lines for a terminal."""
-    verdict = analysis.verdict
-    lines = [f"{analysis.media.name}: {analysis.headline}"]
+    _, verdict = speech.gettext, analysis.verdict
+    lines = [f"{analysis.media.name}: {analysis.headline_in(speech)}"]
     if (found := analysis.comparison) is not None:
-        more = "" if found.finding.same_footage else f" {comparison.lead(found)}"
-        lines.append(f"  {comparison.sentence(found)}.{more}")
+        more = "" if found.finding.same_footage else f" {comparison.lead(found, speech)}"
+        lines.append(f"  {comparison.sentence(found, speech)}.{more}")
         if found.finding.related:
-            lines.append(f"  {comparison.against(found)}")
-    if origin := lead.origin(analysis):
+            lines.append(f"  {comparison.against(found, speech)}")
+    if origin := lead.origin(analysis, speech):
         lines.append(f"  {origin}")
-    known = filter(None, (lead.posted(analysis), lead.document(analysis)))
+    known = filter(None, (lead.posted(analysis, speech), lead.document(analysis, speech)))
     lines += [f"  {sentence}" for sentence in known]
     if found is not None or origin:
-        alone = states.headline(verdict.label, verdict.question, verdict.lean)
-        lines.append(f"  The detectors, alone: {alone}")
-    lines += [f"  {line}" for line in _people(analysis)]
+        alone = states.headline(verdict.label, verdict.question, verdict.lean, speech)
+        lines.append("  " + _("The detectors, alone: {verdict}").format(verdict=alone))
+    lines += [f"  {line}" for line in _people(analysis, speech)]
     front_answer = verdict.answers.get(verdict.question) if verdict.question else None
     front = sorted(verdict.answers.items(), key=lambda pair: pair[0] is not verdict.question)
-    lines += [line for question, _ in front if (line := _answered(verdict, question))]
+    lines += [line for question, answer in front if (line := _answered(verdict, question, speech))]
     if front_answer is not None and front_answer.odds is not None:
         odds = front_answer.odds
-        lines.append(f"  {states.odds(odds.share, odds.low, odds.high, verdict.question)}")
+        said = states.odds(odds.share, odds.low, odds.high, verdict.question, speech)
+        lines.append(f"  {said}")
     for reason in verdict.reasons:
-        lines.append(f"  - {reason.text}" + (f" ({reason.detail})" if reason.detail else ""))
+        text, detail = messages.wording(reason, speech)
+        lines.append(f"  - {text}" + (f" ({detail})" if detail else ""))
     plain = {m.id: m.plain or m.title for m in analysis.models}
     for part in front_answer.contributions if front_answer else ():
-        name = states.contribution(part.kind, part.id, plain.get(part.id, ""))
+        name = states.contribution(part.kind, part.id, plain.get(part.id, ""), speech)
         lines.append(f"  {signed(part.logit):>5}  {name}")
     for model in analysis.models:
         if not model.counted:
-            own = "" if model.probability is None else f" score {score(model.probability)},"
-            lines.append(f"  {model.title}:{own} not counted: {model.not_counted_because}")
-    if coverage := covered(analysis.coverage):
-        lines.append(f"  Looked at: {coverage}")
-    lines += [f"  Note: {note}" for note in analysis.media.notes]
+            why = _(model.not_counted_because or "not said")
+            uncounted = _("{model}: not counted: {why}").format(model=model.title, why=why)
+            if model.probability is not None:
+                text = _("{model}: score {score}, not counted: {why}")
+                shown = score(model.probability)
+                uncounted = text.format(model=model.title, score=shown, why=why)
+            lines.append(f"  {uncounted}")
+    if coverage := covered(analysis.coverage, speech):
+        lines.append("  " + _("Looked at: {coverage}").format(coverage=coverage))
+    lines += ["  " + _("Note: {note}").format(note=note) for note in analysis.media.notes]
     if turn := analysis.media.faces_turned:
-        lines.append(f"  To analyze it turned: --rotate {turn}")
-    lines.append(f"  Can't tell: {' '.join(verdict.limits)}")
+        lines.append("  " + _("To analyze it turned: {option}").format(option=f"--rotate {turn}"))
+    limits = " ".join(messages.text(caveat, speech) for caveat in verdict.caveats)
+    lines.append("  " + _("Can't tell: {limits}").format(limits=limits))
     return "\n".join(lines)
 
 
-def _people(analysis: Analysis) -> list[str]:
+def _people(analysis: Analysis, speech: Speech) -> list[str]:
     """Return who of several people leads, and the text about the others and the voice."""
-    verdict = analysis.verdict
+    _, verdict = speech.gettext, analysis.verdict
     people = [subject for subject in analysis.seen if subject.modality is Modality.FACE]
     lines = []
     top = next((person for person in people if person.id == verdict.subject), None)
@@ -193,36 +201,42 @@ def _people(analysis: Analysis) -> list[str]:
     if len(people) > 1 and top and verdict.question and not verdict.question.spec.whole:
         alone = top.answers[verdict.question].probability
         said = [
-            lead.placed(top),
-            "" if alone is None else f"{percent(alone)} alone",
-            "" if verdict.label is Label.REAL else lead.strongest(analysis, top),
+            lead.placed(top, speech),
+            "" if alone is None else _("{percent} alone").format(percent=percent(alone)),
+            "" if verdict.label is Label.REAL else lead.strongest(analysis, top, speech),
         ]
-        of = f"{len(people)} people"
+        text = _("Most suspicious of {number} people: {details}")
         if out := lead.left_out(analysis):
-            of = f"{len(people) - len(out)} of {len(people)} people whose score counts"
-        lines.append(f"Most suspicious of {of}: {', '.join(filter(None, said))}")
+            text = _("Most suspicious of {some} of {number} people whose score counts: {details}")
+        details, some = ", ".join(filter(None, said)), len(people) - len(out)
+        lines.append(text.format(some=some, number=len(people), details=details))
     # Without a sign, the sentence counts those that the others' leaves out.
     real = len(people) > 1 and verdict.label is Label.REAL
-    all_of_them = lead.sentence(analysis) if real else ""
-    lines.append(" ".join(filter(None, [all_of_them, lead.others(analysis)])))
+    all_of_them = lead.sentence(analysis, speech) if real else ""
+    lines.append(" ".join(filter(None, [all_of_them, lead.others(analysis, speech)])))
     return [line.replace("\u00a0", " ") for line in lines if line]
 
 
-def _answered(verdict: Verdict, question: Question) -> str:
+def _answered(verdict: Verdict, question: Question, speech: Speech) -> str:
     """One question in a line; "" where it was not asked or not judged."""
-    answer = verdict.answers[question]
+    _, answer = speech.gettext, verdict.answers[question]
     if answer.probability is None:
         return ""
-    limits = answer.thresholds
-    low = "" if limits.one_sided else f"no sign under {percent(limits.low)}, "
-    basis = f"by {limits.data}" if limits.own else states.basis(answer.basis)
-    by = f", {basis}" if basis else ""
-    likely = f"{percent(answer.probability)} combined likelihood"
+    limits, share = answer.thresholds, percent(answer.probability)
+    likely = _("{percent} combined likelihood")
     if answer.undecided_secondary:
+        likely = _("stays open, {percent} combined likelihood")
         if verdict.uncounted(question):
-            likely = f"{percent(answer.probability)} not counted"
-        likely = f"stays open, {likely}"
-    over = f"{states.says(question)} over {percent(limits.high)}"
+            likely = _("stays open, {percent} not counted")
+    over = _("{says} over {percent}").format(
+        says=states.says(question, speech), percent=percent(limits.high)
+    )
     if limits.never_decide:
-        over = "no score decides"
-    return f"  {states.question(question)} {likely} ({low}{over}{by})"
+        over = _("no score decides")
+    low = _("no sign under {percent}").format(percent=percent(limits.low))
+    basis = states.basis(answer.basis, speech)
+    if limits.own:
+        basis = _("by {clips}").format(clips=limits.data)
+    known = ", ".join(filter(None, ["" if limits.one_sided else low, over, basis]))
+    asked = states.question(question, speech)
+    return f"  {asked} {likely.format(percent=share)} ({known})"

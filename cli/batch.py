@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Annotated
 
 from cli import known
-from cli.common import ProgressBar, ids, say
+from cli.common import ProgressBar, ids, say, speech
 from cli.options import MachineOptions, NoLibrary, Option, ReportOptions, SettingsOptions
 from cli.report import require_pdf
 from detector import links, media
@@ -123,13 +123,16 @@ def _reports(out: Path, options: ReportOptions) -> WriteReport:
     require_pdf()
     folder = out / "reports"
     key = reports.signing_key(options.sign)
+    details = reports.ReportDetails(speech=speech())
 
     def write(name: str, analysis: Analysis, media: Path) -> Path:
         target: Path = folder / f"{_file_name(name)}-{analysis.id[:12]}.pdf"
         if not target.exists():
             folder.mkdir(exist_ok=True)
             place = not options.no_place
-            content = reports.collect(analysis, media, notes=options.notes, place=place)
+            content = reports.collect(
+                analysis, media, notes=options.notes, place=place, details=details
+            )
             write_whole(target, reports.FORMS["pdf"](content, key))
         return target
 

@@ -22,10 +22,18 @@ from detector.errors import InputError, UnmaskError, UsageError
 if TYPE_CHECKING:
     from rich.progress import Progress
 
+    from detector.messages import Speech
     from detector.schema.analysis import ErrorDetail
 
 WIDTH = 24
 """letters of a progress bar"""
+
+
+def speech() -> Speech:
+    """Return the language in which a person at the terminal reads results; JSON is English."""
+    from service import languages  # Babel, which most commands do without
+
+    return languages.catalog(languages.of_terminal())
 
 
 def require_action(context: typer.Context) -> int:

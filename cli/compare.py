@@ -3,10 +3,11 @@
 from pathlib import Path
 from typing import Annotated
 
-from cli.common import ProgressBar, refuse_link, write_bytes, write_result
+from cli.common import ProgressBar, refuse_link, speech, write_bytes, write_result
 from cli.options import Json, Option, Sandbox, Sign, Zone
 from cli.report import ending
 from detector import comparison, media, report
+from detector.messages import ENGLISH, Speech
 from detector.messages import comparison as words
 from detector.schema.comparison import Comparison
 
@@ -39,9 +40,10 @@ def compare(
     here = report.time_zone(zone)
     bar = ProgressBar("comparing", "share")
     result = comparison.compare(copy, original, on_progress=lambda share: bar(share, 1.0))
-    write_result(json, result.model_dump(mode="json"), *lines(result))
+    language = speech()
+    write_result(json, result.model_dump(mode="json"), *lines(result, language))
     if report_file:
-        content = report.collect_pair(result, copy, original, zone=here)
+        content = report.collect_pair(result, copy, original, zone=here, speech=language)
         write_bytes(report_file, report.PAIR_FORMS[form](content, report.signing_key(sign)))
     return status(result)
 
@@ -54,18 +56,22 @@ def status(result: Comparison) -> int:
     return MANIPULATED if changed else 0
 
 
-def lines(result: Comparison) -> list[str]:
+def lines(result: Comparison, speech: Speech = ENGLISH) -> list[str]:
     """Return what a terminal shows."""
-    out = [f"{words.sentence(result)}.", f"  {words.lead(result)}"]
-    out += [f"  {name + ':':20} {value}" for name, value in words.figures(result)]
+    _ = speech.gettext
+    out = [f"{words.sentence(result, speech)}.", f"  {words.lead(result, speech)}"]
+    out += [f"  {name + ':':20} {value}" for name, value in words.figures(result, speech)]
     for person in result.people:
         if len(result.people) > 1:
-            when = words.when(result, person.spans)
-            part = {"none": words.unchanged(result)}.get(
-                person.changed_region, f"{person.changed_region} differs {when}"
-            )
-            out.append(f"  {f'Person {person.id}:':20} {part}")
+            when = words.when(result, person.spans, speech)
+            part = {
+                "none": words.unchanged(result, speech),
+                "mouth": _("mouth differs {when}"),
+                "face": _("face differs {when}"),
+            }[person.changed_region]
+            name = _("Person {person}").format(person=person.id)
+            out.append(f"  {name + ':':20} {part.format(when=when)}")
     out += [f"  {note}" for note in result.notes]
-    if limits := words.limits(result):
-        out.append(f"  What this can't tell: {limits}")
+    if limits := words.limits(result, speech):
+        out.append("  " + _("What this can't tell: {limits}").format(limits=limits))
     return out

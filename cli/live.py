@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 from cli import known
 from cli.analyze import summary
-from cli.common import ids, say, tell, write_json
+from cli.common import ids, say, speech, tell, write_json
 from cli.options import Argument, Models, NoLibrary, Option, between
 from detector import media
 from detector.errors import MediaError, UsageError
@@ -126,7 +126,7 @@ def live(
     if out:
         write_json(out, analysis.model_dump(mode="json"))
     if json_file != "-" and out != "-":
-        tell(summary(analysis))
+        tell(summary(analysis, speech()))
         tell(*_known(ring, wanted=not no_library))
     return 2 if failure is not None else 0
 

@@ -8,7 +8,7 @@ from typing import Annotated
 
 from pydantic import ValidationError
 
-from cli.common import tell, write_bytes
+from cli.common import speech, tell, write_bytes
 from cli.options import Argument, Option, ReportOptions
 from detector import report as reports
 from detector.errors import MediaError, UsageError
@@ -72,7 +72,8 @@ def write_report(
     """Write a report in the form that its name asks for."""
     form, place = ending(target), not options.no_place
     key = reports.signing_key(options.sign)
-    details = reports.ReportDetails(options.case, options.reviewer, reports.time_zone(options.zone))
+    zone = reports.time_zone(options.zone)
+    details = reports.ReportDetails(options.case, options.reviewer, zone, speech())
     content = reports.collect(
         analysis, media, notes=options.notes, place=place, pictures=form == "pdf", details=details
     )

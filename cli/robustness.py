@@ -3,9 +3,10 @@
 from pathlib import Path
 from typing import Annotated
 
-from cli.common import ProgressBar, ids, refuse_link, write_result
+from cli.common import ProgressBar, ids, refuse_link, speech, write_result
 from cli.options import Device, Json, Models, Option
 from detector.decision import decide
+from detector.messages import Speech
 from detector.messages import robustness as words
 from detector.messages.format import score
 from detector.messages.states import state
@@ -44,25 +45,26 @@ def robustness(
         on_progress=lambda done, total, _: bar(done, total),
     )
     analysis = decide(analysis.model_copy(update={"robustness": tried}))
-    lines = _lines(analysis, analysis.robustness or tried)
+    lines = _lines(analysis, analysis.robustness or tried, speech())
     write_result(json, analysis.model_dump(mode="json"), *lines)
     return 0
 
 
-def _lines(analysis: Analysis, robustness: Robustness) -> list[str]:
+def _lines(analysis: Analysis, robustness: Robustness, speech: Speech) -> list[str]:
     """Return a line a trial, then what it means."""
-    question = analysis.verdict.question
-    lines = [f"{analysis.media.name}: {state(analysis.verdict.label, question)}"]
+    _, question = speech.gettext, analysis.verdict.question
+    lines = [f"{analysis.media.name}: {state(analysis.verdict.label, question, speech)}"]
     for trial in (robustness.unchanged, *robustness.trials):
         number = "–" if trial.probability is None else score(trial.probability)
-        outcome = trial.error or f"{GLYPHS[trial.label]} {state(trial.label, question)}"
-        lines.append(f"  {trial.title:24} {number:>5}  {outcome}")
+        outcome = trial.error or f"{GLYPHS[trial.label]} {state(trial.label, question, speech)}"
+        lines.append(f"  {_(trial.title):24} {number:>5}  {outcome}")
     thresholds, furthest = (
         analysis.verdict.answers[robustness.question].thresholds,
         robustness.furthest,
     )
-    said = words.outcome(robustness, thresholds).replace("\u00a0", " ")
+    said = words.outcome(robustness, thresholds, speech).replace("\u00a0", " ")
     if thresholds.never_decide and furthest is not None:
         moved = abs(robustness.moved(furthest) or 0.0)
-        said = f"Moves by up to {100 * moved:.0f} points: {furthest.title}."
+        text = _("Moves by up to {points} points: {change}.")
+        said = text.format(points=round(100 * moved), change=_(furthest.title))
     return [*lines, f"  {said}"]

@@ -19,7 +19,7 @@ from streamlit.runtime.uploaded_file_manager import UploadedFile as UploadedFile
 
 from service.api.connections import TimedProtocol
 
-PAGE_END = b"</body>"
+PAGE_START, PAGE_END = b'<html lang="en">', b"</body>"
 """Where the one HTML page that Streamlit serves can be added to (`dashboard.first_paint`)."""
 
 DOWNLOAD_SECONDS = 60.0

@@ -1,19 +1,20 @@
-"""Add to Streamlit's HTML page, before its script runs, the style sheet and the server's address.
+"""Add to Streamlit's HTML page, before its script runs, the style sheet, the server's address, and
+the language of the browser.
 
 So what is drawn first stands where it stays (`components.style.apply` comes with the first run
 only), and Streamlit's script does not look for its server below the page's own address."""
 
-from starlette.datastructures import MutableHeaders
+from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from dashboard import _compat, hosting, theme
+from dashboard import _compat, hosting, i18n, theme
 
 _ABOUT_THE_FILE = ("etag", "last-modified")
 
 
 class FirstPaint:
-    """Middleware: puts both at the end of the page. The styles that Streamlit's script puts into
-    the head would win over ours otherwise; the script itself waits for the whole page."""
+    """Middleware: puts styles and script at the end of the page. The styles that Streamlit's script
+    puts into the head would win over ours otherwise; the script itself waits for the whole page."""
 
     def __init__(self, app: ASGIApp) -> None:
         self.app = app
@@ -41,6 +42,8 @@ class FirstPaint:
             if message.get("more_body"):
                 return
             body = body.replace(_compat.PAGE_END, self.ours + _compat.PAGE_END, 1)
+            with i18n.use_locale(Headers(scope=scope).get("accept-language", "")):
+                body = body.replace(_compat.PAGE_START, i18n.html_tag().encode(), 1)
             headers = MutableHeaders(scope=start)
             headers["content-length"] = str(len(body))
             for name in _ABOUT_THE_FILE:  # of a file that is not what is sent

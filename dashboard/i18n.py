@@ -4,45 +4,41 @@ The texts in the code are English. Each goes through `_` (or `labels.count`, whe
 its form), and a language is one file, `languages/<code>.po` in gettext's format, made and brought
 up to date by `python -m dashboard.languages.update <code>`. A text that a file lacks stays English.
 
-Whose language: that of the person's browser, where there is a file for it; UNMASK_LANGUAGE sets one
-for everybody. What the detector says of a file is kept as codes, and `detector.messages` puts it
-into words in this language (`speech`). A report is English.
+Whose language: UNMASK_LANGUAGE, which sets one for everybody; else what the person chose in their
+Settings; else that of their browser, where there is a file for it. What the detector says of a file
+is kept as codes, and `detector.messages` puts it into words in this language (`speech`).
 """
 
-import gettext
-import io
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
-from functools import cache, lru_cache
-from pathlib import Path
+from functools import cache
 from typing import TypeVar
 
 import streamlit as st
-from babel import UnknownLocaleError, negotiate_locale
 
 from dashboard import _compat
 from detector.errors import UnmaskError
-from service import messages
+from detector.messages import Speech
+from service import languages, messages
 from service.config import get_config
-
-SOURCE = "en"
-FOLDER = Path(__file__).parent / "languages"
+from service.languages import SOURCE
 
 K = TypeVar("K")
 V = TypeVar("V")
 
+_CHOSEN = "language-chosen"
 _locale = ContextVar("locale", default=SOURCE)
 
 
 def _(message: str) -> str:
     """Translate a literal English text, which `dashboard.languages.update` extracts."""
-    return _texts(current()).gettext(message)
+    return speech().gettext(message)
 
 
 def ngettext(one: str, many: str, number: int) -> str:
     """Return the form that goes with a number: each language has its own rule for it."""
-    return _texts(current()).ngettext(one, many, number)
+    return speech().ngettext(one, many, number)
 
 
 def say(text: str) -> str:
@@ -55,60 +51,46 @@ def advice(error: UnmaskError) -> str:
     return f"{say(error.message)} {say(error.hint)}".strip()
 
 
-def speech() -> gettext.NullTranslations:
+def speech() -> Speech:
     """Return the language of whoever looks, for the sentences of `detector.messages`."""
-    return _texts(current())
+    return languages.catalog(current())
 
 
 def current() -> str:
     """Return the page's language code, "en" or "pt_BR"; caches of texts have it in their key."""
     if chosen := get_config().language:
-        return _nearest(chosen)
+        return languages.nearest(chosen)
     if not _compat.in_script_run():
         return _locale.get()
-    return _nearest(st.context.locale or SOURCE)
+    return languages.nearest(st.session_state.get(_CHOSEN) or st.context.locale or SOURCE)
+
+
+def choose(code: str) -> None:
+    """Set the language of this session; "" for that of the browser."""
+    st.session_state[_CHOSEN] = code
+
+
+def html_attributes() -> dict[str, str]:
+    """Return the attributes of the root of a page: its language, and which way it is read."""
+    code = current()
+    direction = "rtl" if languages.right_to_left(code) else "ltr"
+    return {"lang": code.replace("_", "-"), "dir": direction}
+
+
+def html_tag() -> str:
+    """Return the start of a page in the language."""
+    return "<html {}>".format(" ".join(f'{k}="{v}"' for k, v in html_attributes().items()))
 
 
 @contextmanager
 def use_locale(header: str) -> Iterator[None]:
     """Set the language of a plain request by its Accept-Language, in the order of its names."""
     wanted = (wish.partition(";")[0].strip() for wish in header.split(","))
-    before = _locale.set(_nearest(*wanted))
+    before = _locale.set(languages.nearest(*wanted))
     try:
         yield
     finally:
         _locale.reset(before)
-
-
-@lru_cache(maxsize=256)
-def _nearest(*wanted: str) -> str:
-    """Return the first language with a file: "de-AT" -> "de_AT", else "de"; else English."""
-    codes = [code.replace("-", "_") for code in wanted]
-    try:
-        return negotiate_locale(codes, [SOURCE, *available()]) or SOURCE
-    except (ValueError, UnknownLocaleError):
-        return SOURCE
-
-
-@lru_cache(maxsize=1)
-def available() -> tuple[str, ...]:
-    """Return the codes of the languages there is a file for, besides English."""
-    return tuple(sorted(file.stem for file in FOLDER.glob("*.po")))
-
-
-@lru_cache(maxsize=32)
-def _texts(code: str) -> gettext.NullTranslations:
-    if code == SOURCE:
-        return gettext.NullTranslations()
-    from babel.messages.mofile import write_mo
-    from babel.messages.pofile import read_po
-
-    with (FOLDER / f"{code}.po").open("rb") as file:
-        catalog = read_po(file, locale=code)
-    compiled = io.BytesIO()
-    write_mo(compiled, catalog)
-    compiled.seek(0)
-    return gettext.GNUTranslations(compiled)
 
 
 class LazyDict(Mapping[K, V]):

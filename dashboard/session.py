@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, BinaryIO
 import streamlit as st
 from starlette.requests import HTTPConnection
 
-from dashboard import _compat
+from dashboard import _compat, i18n
 from detector import paths
 from detector.schema.analysis import Settings
 from service import auth
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
 _TAB, _SESSION = "auth-tab", "auth-session"
 """Session state: stand in for the cookies of a browser that keeps none."""
+_LANGUAGE_OF = "language-of"
 
 
 def application() -> Application:
@@ -68,6 +69,14 @@ def current_user() -> Principal:
 def record_scope() -> RecordScope:
     """Return whose records the page shows and where; raise RecordsError after a sign-out."""
     return application().scope(request_context())
+
+
+def load_language() -> None:
+    """Set the language that this person chose in Settings, once in a tab for each person."""
+    scope = record_scope()
+    if st.session_state.get(_LANGUAGE_OF) != scope.owner:
+        st.session_state[_LANGUAGE_OF] = scope.owner
+        i18n.choose(scope.store.preferences(scope.owner).language)
 
 
 def find_job(id: str | None) -> Job | None:

@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Mapping
+from contextlib import suppress
 from functools import partial
 from importlib import import_module
 from pathlib import Path
@@ -14,6 +15,7 @@ from dashboard.components import color_scheme, status_cards, style
 from dashboard.i18n import _
 from dashboard.pages.account import view as account
 from dashboard.pages.analyze import view
+from detector.errors import InputError
 from service import auth
 from service.context import PrincipalKind
 from service.error_reports import fault_of
@@ -37,6 +39,8 @@ def draw(titles: Mapping[str, str]) -> None:
         page_title="Unmask", page_icon=str(_ASSETS / "mark.svg"), layout="wide", menu_items={}
     )
     session.application().start()
+    with suppress(InputError):  # an account whose project does not answer
+        session.load_language()
     style.apply()
     color_scheme.follow()
     st.logo(_logo("logo.svg"), size="large", icon_image=_logo("logo.svg"))

@@ -197,6 +197,13 @@ class LibraryConfig(BaseSettings):
     c2pa_trust: ExistingPath | None = setting(
         "UNMASK_C2PA_TRUST", None, "PEM file of signers to trust"
     )
+    language: Text = setting(
+        "UNMASK_LANGUAGE",
+        "",
+        "the language of pages, commands and their reports, where there is a file for it "
+        "([languages.md](languages.md))",
+        usual="the browser's; of a command, the terminal's",
+    )
     hf_endpoint: Text = setting(
         "HF_ENDPOINT", "", "another address of the hub", usual="that of Hugging Face"
     )

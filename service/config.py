@@ -193,12 +193,6 @@ class Config(LibraryConfig):
     sandbox: Switch = setting(
         "UNMASK_SANDBOX", True, "off: parse uploads in the server's own process"
     )
-    language: Text = setting(
-        "UNMASK_LANGUAGE",
-        "",
-        "the language of the pages, where there is a file for it ([languages.md](languages.md))",
-        usual="the browser's",
-    )
 
     frame_by: Annotated[
         tuple[str, ...],

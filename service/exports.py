@@ -16,12 +16,13 @@ from PIL import Image
 from detector import explain, media
 from detector import report as reports
 from detector.errors import UsageError
+from detector.messages import ENGLISH, Speech
 from detector.report import ReportDetails, certificate, signing_key
 from detector.report.parts import seal_pdf
 from detector.report.seal import Seal
 from detector.schema.analysis import Analysis
 from detector.seals import document_hash
-from service.messages import _
+from service.messages import _, say
 from service.records.comparisons import KeptComparison
 from service.records.model import ResultOrigin
 
@@ -66,18 +67,27 @@ def report(
             details=details or reports.ReportDetails(),
         )
         ours = origin is not ResultOrigin.ELSEWHERE
-        content = replace(content, origin=ORIGINS[origin], signed=ours and _may_sign())
+        about = say(ORIGINS[origin], content.details.speech)
+        content = replace(content, origin=about, signed=ours and _may_sign())
         key = _signing_key() if ours else None
         return reports.FORMS[form](content, key)
 
 
 def comparison_report(
-    form: str, kept: KeptComparison, copy: Path | None, original: Path | None, *, zone: tzinfo = UTC
+    form: str,
+    kept: KeptComparison,
+    copy: Path | None,
+    original: Path | None,
+    *,
+    zone: tzinfo = UTC,
+    speech: Speech = ENGLISH,
 ) -> bytes:
     """Return the sealed report of a comparison as "pdf" or "json", signed where this server has
-    a key. A file that is gone is stated; the PDF prints times in `zone`."""
+    a key. A file that is gone is stated; the PDF is in a language, its times in `zone`."""
     with _making:
-        content = reports.collect_pair(kept.comparison, copy, original, id=kept.id, zone=zone)
+        content = reports.collect_pair(
+            kept.comparison, copy, original, id=kept.id, zone=zone, speech=speech
+        )
         content = replace(content, signed=_may_sign())
         return reports.PAIR_FORMS[form](content, _signing_key())
 

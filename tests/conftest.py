@@ -143,6 +143,7 @@ def pytest_configure(config):
         return
     folder = tempfile.mkdtemp(prefix="unmask-run-")
     os.environ[RUN] = folder
+    os.environ["LANGUAGE"] = "en"  # of commands, wherever the tests run
     # Kept between runs: they are found by all that decides what they compute.
     os.environ.setdefault("UNMASK_CONVERTED", str(config.rootpath / ".pytest_cache" / "converted"))
     # Most of what a server would load ahead is not asked of it.

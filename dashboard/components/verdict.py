@@ -86,7 +86,7 @@ def pull(
         "div",
         tag("span", name),
         tag("span", filled, cls="track", aria_hidden="true"),
-        tag("span", value, cls="n"),
+        tag("span", tag("bdi", value), cls="n"),
         cls=f"um-pull{' all' if total else ''}{' bare' if bare else ''}",
     )
 

@@ -1,9 +1,9 @@
 """Make the file of a language, or update it: python -m dashboard.languages.update de
 
-It writes dashboard/languages/de.po: every text of the dashboard and the service, every sentence of
-`detector.messages`, and what the catalog says of the bundled models, with the translations that
-exist. A text that changed a little keeps its translation, marked "fuzzy"; fuzzy and empty ones are
-shown in English. Any gettext editor opens the file.
+It writes dashboard/languages/de.po: every text of the dashboard, the service, commands and reports,
+every sentence of `detector.messages`, and what the catalog says of the bundled models, with the
+translations that exist. A text that changed a little keeps its translation, marked "fuzzy"; fuzzy
+and empty ones are shown in English. Any gettext editor opens the file.
 """
 
 import argparse
@@ -15,6 +15,7 @@ from babel import Locale, UnknownLocaleError
 from babel.messages.catalog import Catalog
 from babel.messages.pofile import read_po, write_po
 
+from detector import questions
 from detector.models import registry
 from detector.perturbation import conditions
 
@@ -23,6 +24,7 @@ ROOT = FOLDER.parents[1]
 DASHBOARD = ROOT / "dashboard"
 SERVICE = ROOT / "service"
 MESSAGES = ROOT / "detector" / "messages"
+REPORT = ROOT / "detector" / "report"
 QUESTIONS = ROOT / "detector" / "questions.py"
 MARKS = dict.fromkeys(("_", "gettext", "Template"), slice(0, 1))
 MARKS |= {"ngettext": slice(0, 2), "count": slice(1, 3)}
@@ -39,6 +41,7 @@ NOT_COUNTED = (
     "it judges no faces",
     "it gave no score",
     "not downloaded",
+    "not said",
 )
 """Why a model is not counted, as a result says it (`ModelResult.not_counted_because`)."""
 
@@ -59,11 +62,13 @@ def sources(folder: Path = DASHBOARD) -> Iterator[tuple[str, ast.Module]]:
 
 
 def facts() -> Iterator[str]:
-    """Yield the data that sentences quote: of the bundled models, and of Robustness's changes."""
+    """Yield the data that sentences quote: of the bundled models, of Robustness's changes, and what
+    models are made for."""
     for spec in registry.list_models():
         if spec.bundled:
             yield from (spec.plain, spec.finding, spec.confused_by)
     yield from (condition.title for condition in conditions.ALL)
+    yield from questions.QUESTION_OF
     yield from NOT_COUNTED
 
 
@@ -77,7 +82,9 @@ def texts(code: str | None = None) -> Catalog:
         ("dashboard", sources()),
         ("pages", sources(ROOT / "pages")),
         ("service", sources(SERVICE)),
+        ("cli", sources(ROOT / "cli")),
         ("detector/messages", sources(MESSAGES)),
+        ("detector/report", sources(REPORT)),
         ("detector", [(QUESTIONS.name, ast.parse(QUESTIONS.read_text("utf-8")))]),
     )
     for folder, files in rooms:

@@ -11,7 +11,7 @@ from pathlib import Path, PurePath
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from dashboard.i18n import _, say
+from dashboard.i18n import _, say, speech
 from detector import report, verdict_metadata
 from detector.errors import UsageError
 from detector.report import ReportDetails, certificate
@@ -43,10 +43,11 @@ def maker(
     form: str, path: Path, analysis: Analysis, origin: ResultOrigin, options: ExportOptions
 ) -> Callable[[], bytes]:
     """Return what makes a sealed report when it is called, signed where this server has a key that
-    can be used."""
+    can be used, in the language of whoever looks now."""
+    language = speech()
 
     def made() -> bytes:
-        details = ReportDetails(options.case, options.reviewer, options.zone)
+        details = ReportDetails(options.case, options.reviewer, options.zone, language)
         return exports.report(
             form, path, analysis, origin,
             notes=options.notes, place=options.place, details=details,

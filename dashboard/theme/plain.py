@@ -6,7 +6,7 @@ from dashboard import i18n, labels, theme
 def page(title: str, body: str) -> str:
     """Return a whole document of a plain `title` and an HTML `body`."""
     return (
-        f'<!doctype html><html lang="{i18n.current().replace("_", "-")}"><head>'
+        f"<!doctype html>{i18n.html_tag()}<head>"
         '<meta charset="utf-8">'
         '<meta name="viewport" content="width=device-width, initial-scale=1">'
         '<meta name="robots" content="noindex">'

@@ -33,12 +33,6 @@ def interval(ends: tuple[float, float] | None, speech: Speech = ENGLISH) -> str:
     return text.format(low=whole_percent(ends[0]), high=percent(ends[1]))
 
 
-def likelihood(probability: float, ends: tuple[float, float] | None) -> str:
-    """Return the one number of a file: "79 % combined likelihood (62 to 91 %)"."""
-    more = f" ({interval(ends)})" if ends is not None else ""
-    return f"{percent(probability)} combined likelihood{more}"
-
-
 def clock(seconds: float, *, tenths: bool = False) -> str:
     """Return 7.23 as "00:07", with tenths "00:07.2"; from an hour on "1:02:03"."""
     units = round(max(seconds, 0.0) * 10) if tenths else int(max(seconds, 0.0)) * 10

@@ -25,8 +25,8 @@ def outcome(tried: Robustness, thresholds: Thresholds, speech: Speech = ENGLISH)
         if not change:
             return _("The likelihood of this part stays the same under all changes.")
         text = _("What moves the likelihood of this part most: {change} ({moved}).")
-        return text.format(change=furthest.title, moved=most)
-    flips = [trial.title for trial in tried.flipped]
+        return text.format(change=_(furthest.title), moved=most)
+    flips = [_(trial.title) for trial in tried.flipped]
     scored, total = sum(trial.error is None for trial in tried.trials), len(tried.trials)
     if flips:
         text = _("Fragile: the verdict of this part changes under {changes} ({number} of {total}).")
@@ -42,10 +42,10 @@ def outcome(tried: Robustness, thresholds: Thresholds, speech: Speech = ENGLISH)
         return said + " " + _("The likelihood does not move.")
     if abs(change) >= FAR and not flips:
         text = _("The likelihood moves by up to {moved} under {change}: fragile.")
-        return text.format(moved=moved(abs(change), speech, sign=False), change=furthest.title)
+        return text.format(moved=moved(abs(change), speech, sign=False), change=_(furthest.title))
     text = _("The likelihood moves by up to {moved} under {change}.")
     by = moved(change, speech, sign=False)
-    return said + " " + text.format(moved=by, change=furthest.title)
+    return said + " " + text.format(moved=by, change=_(furthest.title))
 
 
 def points(tried: Robustness, trial: PerturbationResult) -> int:

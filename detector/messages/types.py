@@ -15,6 +15,8 @@ class Speech(Protocol):
 
     def ngettext(self, msgid1: str, msgid2: str, n: int, /) -> str: ...
 
+    def info(self) -> Mapping[str, str]: ...
+
 
 ENGLISH: Speech = gettext.NullTranslations()
 

@@ -28,7 +28,9 @@ def draw(rgb: np.ndarray, boxes: list[NamedBox]) -> np.ndarray:
     way = cv2.INTER_AREA if scale < 1 else cv2.INTER_CUBIC
     frame = Image.fromarray(cv2.resize(rgb, None, fx=scale, fy=scale, interpolation=way))
     pen = ImageDraw.Draw(frame)
-    font = ImageFont.load_default(LETTERS * frame.height / height_of(frame.size))
+    from detector.report.paper import SANS  # its imports take half a second
+
+    font = ImageFont.truetype(SANS, LETTERS * frame.height / height_of(frame.size))
     taken: list[Corners] = []
     for box in boxes:
         x0, y0, x1, y1 = (v * scale for v in box.corners)

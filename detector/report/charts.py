@@ -41,7 +41,7 @@ def scale(
     for start, end, label in zones:
         if end <= start:  # a hairline of green would be a zone
             continue
-        word = states.zone(label.value, question and question.value)
+        word = states.zone(label.value, question and question.value, pdf.speech)
         pdf.set_fill_color(*FILL[label])
         pdf.rect(x + start * WIDTH, y, max(0.0, end - start) * WIDTH - 0.4, height, style="F")
         pdf.ink(SMALL, MUTED)
@@ -164,7 +164,8 @@ def differences(pdf: Paper, comparison: Comparison) -> None:
 def movement(pdf: Paper, shared: SharedMovement) -> None:
     """Draw how head and features move in both: the original thick, the copy over it."""
     end = max(len(trace.of_copy) for trace in shared.traces) - 1
-    names = _LEFT + 4.0
+    _, names = pdf.speech.gettext, _LEFT + 4.0
+    moving = {"head": _("Head"), "features": _("Features")}
     x, y = MARGIN + names, pdf.get_y() + 1
     width = WIDTH - names - 2
     height = (MOVEMENT - 10) / len(shared.traces)
@@ -175,7 +176,7 @@ def movement(pdf: Paper, shared: SharedMovement) -> None:
         pdf.line(x, middle, x + width, middle)
         pdf.ink(SMALL, MUTED)
         pdf.set_xy(MARGIN, middle - 1.8)
-        pdf.cell(names - 1.5, 3.6, trace.what.capitalize(), align="R")
+        pdf.cell(names - 1.5, 3.6, moving[trace.what], align="R")
         for values, color, line in ((trace.of_original, EDGE, 0.8), (trace.of_copy, TEXT, 0.3)):
             pdf.set_draw_color(*color)
             pdf.set_line_width(line)
@@ -203,13 +204,13 @@ def robustness(pdf: Paper, tried: Robustness, thresholds: Thresholds) -> None:
         middle = y + (number + 0.5) * pitch
         pdf.ink(SMALL)
         pdf.set_xy(MARGIN, middle - 2)
-        pdf.cell(names, 4, trial.title)
+        pdf.cell(names, 4, pdf.speech.gettext(trial.title))
         pdf.set_draw_color(*LINE)
         pdf.set_line_width(0.15)
         pdf.line(x, middle, x + width, middle)
         if trial.probability is None:
             pdf.set_xy(x, middle - 2)
-            pdf.cell(width, 4, trial.error or "no likelihood")
+            pdf.cell(width, 4, trial.error or pdf.speech.gettext("no likelihood"))
             continue
         at = x + trial.probability * width
         if base is not None and number:

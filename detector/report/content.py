@@ -16,8 +16,10 @@ from PIL import Image
 from detector import explain, media, vision
 from detector.errors import MediaError, UnmaskError, UsageError
 from detector.media.files import open_file, sha256
+from detector.messages import ENGLISH, Speech
 from detector.messages.format import capital, clock
 from detector.messages.lead import placed
+from detector.messages.states import subject_name
 from detector.models.base import CropRecipe
 from detector.report import boxes
 from detector.report.seal import Seal
@@ -55,6 +57,7 @@ class ReportDetails:
     case: str = ""  # number or name; empty: a line to write on
     reviewer: str = ""  # who answers for the report
     zone: tzinfo = UTC  # in which the times of a PDF are printed
+    speech: Speech = ENGLISH  # the language of a PDF
 
 
 def time_zone(name: str) -> tzinfo:
@@ -112,6 +115,7 @@ def collect(
 
     The file at `path` is hashed again, and pictures are drawn of it only where it is unchanged;
     heatmaps run the models once, some seconds. Notes are cut after `LONGEST_NOTES` characters."""
+    _ = details.speech.gettext
     if not place:
         analysis = analysis.without_place()
     time = (exported or datetime.now(UTC)).astimezone(UTC).replace(microsecond=0)
@@ -122,43 +126,56 @@ def collect(
         with open_file(path) as file:
             content = replace(content, sha256=sha256(file))
     except MediaError:
-        return replace(content, missing=("The file was not there when this report was made.",))
+        return replace(content, missing=(_("The file was not there when this report was made."),))
     if not content.unchanged:
-        why = "The file has changed since it was analyzed, so no picture of it is shown."
+        why = _("The file has changed since it was analyzed, so no picture of it is shown.")
         return replace(content, missing=(why,))
     if not pictures or not analysis.seen:
         return content
     missing: list[str] = []
     try:
-        figures = tuple(_figures(analysis, Path(path), missing))
+        figures = tuple(_figures(analysis, Path(path), missing, details.speech))
         return replace(content, figures=figures, missing=tuple(missing))
     except (UnmaskError, OSError, ValueError) as error:
         log.warning("a report has no pictures: %s", error)
-        return replace(content, missing=("The pictures could not be drawn.",))
+        return replace(content, missing=(_("The pictures could not be drawn."),))
 
 
-def _figures(analysis: Analysis, path: Path, missing: list[str]) -> Iterator[ReportPicture]:
+def _figures(
+    analysis: Analysis, path: Path, missing: list[str], speech: Speech
+) -> Iterator[ReportPicture]:
     """Yield frame, face and heatmaps of the most suspicious moment; add failures to `missing`."""
-    track = analysis.seen[0]
+    _, track = speech.gettext, analysis.seen[0]
     face = peak(track)
     if face is None:
         return
-    when = "" if analysis.media.kind == "image" else f" at {clock(face.time, tenths=True)}"
-    highest = ", where all models together score highest" if when and face.score is not None else ""
+    whole, whose = _("The whole frame"), subject_name(track.modality.value, track.id, speech)
+    if analysis.media.kind != "image":
+        time = clock(face.time, tenths=True)
+        text = _("The whole frame at {time}")
+        if face.score is not None:
+            text = _("The whole frame at {time}, where all models together score highest")
+        whole = text.format(time=time)
+        whose = _("{person} at {time}").format(person=whose, time=time)
     rgb = media.frame_at(path, analysis.media, face.time).rgb
-    yield picture("frame", f"The whole frame{when}{highest}", _boxed(rgb, analysis, face.index))
-    yield picture("crop", f"{track.name}{when}", vision.cut(rgb, face.box, CROP))
+    yield picture("frame", whole, _boxed(rgb, analysis, face.index, speech))
+    yield picture("crop", whose, vision.cut(rgb, face.box, CROP))
     for model in explained(analysis, track)[:HEATMAPS]:
-        heat, why = None, "it can't show where it looked"
+        heat, why = None, _("it can't show where it looked")
         try:
             heat = explain.heatmap(path, analysis, track.id, face.time, model.id)
         except UnmaskError as error:
             why = error.message
         if heat is None:
-            missing.append(f"No heatmap of {model.title}: {why.rstrip('.')}.")
+            text = _("No heatmap of {model}: {why}.")
+            missing.append(text.format(model=model.title, why=why.rstrip(".")))
             continue
-        uncounted = ", not counted" if analysis.verdict.uncounted(model.question) else ""
-        yield picture("heatmap", f"{capital(heat.caption)}{uncounted}", explain.overlay(heat))
+        text = _("{heatmap}, not counted")
+        counted = not analysis.verdict.uncounted(model.question)
+        caption = capital(heat.caption)
+        yield picture(
+            "heatmap", caption if counted else text.format(heatmap=caption), explain.overlay(heat)
+        )
 
 
 def explained(analysis: Analysis, track: Subject) -> list[ModelResult]:
@@ -180,17 +197,15 @@ def peak(track: Subject) -> FrameSegment | None:
     return max(track.frames, key=lambda f: (f.quality.sharpness, -f.time), default=None)
 
 
-def _boxed(rgb: np.ndarray, analysis: Analysis, index: int) -> np.ndarray:
+def _boxed(rgb: np.ndarray, analysis: Analysis, index: int, speech: Speech) -> np.ndarray:
     """Return a frame with everybody's box and name."""
-    return boxes.draw(
-        rgb,
-        [
-            boxes.NamedBox(placed(track).replace("\u00a0", " "), face.box, STROKES[track.label])
-            for track in analysis.seen
-            for face in track.frames
-            if face.index == index
-        ],
-    )
+    named = [
+        boxes.NamedBox(placed(track, speech), face.box, STROKES[track.label])
+        for track in analysis.seen
+        for face in track.frames
+        if face.index == index
+    ]
+    return boxes.draw(rgb, named)
 
 
 def picture(kind: str, caption: str, rgb: np.ndarray) -> ReportPicture:

@@ -8,15 +8,16 @@ from detector.report.paper import MARGIN, MUTED, SMALL, WIDTH, Paper
 
 def draw(pdf: Paper, content: Content) -> None:
     """Draw the face and where models looked, and say what can't be shown."""
+    _ = pdf.speech.gettext
     if content.figures:
-        pdf.head("Pictures", 60.0 + 24)
+        pdf.head(_("Pictures"), 60.0 + 24)
     small = [f for f in content.figures if f.kind != "frame"]
     if small:
         row(pdf, small[:4], (WIDTH - 3 * 4) / 4)
     if any(f.kind == "heatmap" for f in small):
         pdf.say(
-            "A heatmap shows which places raised a model's score, scaled for each picture by "
-            "itself. It is no proof: a high score for a wrong reason has a heatmap too.",
+            _("A heatmap shows which places raised a model's score, scaled for each picture by "
+              "itself. It is no proof: a high score for a wrong reason has a heatmap too."),
             SMALL, MUTED,
         )  # fmt: skip
     for why in content.missing:
@@ -36,6 +37,6 @@ def row(pdf: Paper, figures: list[ReportPicture], width: float) -> None:
         )  # fmt: skip
         pdf.set_xy(x, top + width + 1)
         pdf.ink(SMALL, MUTED)
-        pdf.multi_cell(width, 3.6, figure.caption, align="L", new_x="LMARGIN", new_y="NEXT")
+        pdf.multi_cell(width, 3.6, figure.caption, align=pdf.start, new_x="LMARGIN", new_y="NEXT")
         lowest = max(lowest, pdf.get_y())
     pdf.set_xy(MARGIN, lowest + 1)

@@ -3,19 +3,14 @@ what to do next, and who answers for the report."""
 
 import io
 
-from detector import questions
+from detector import messages, questions
 from detector.decision.next_steps import Facts, next_steps
 from detector.messages import actions, comparison, lead, states
-from detector.messages.format import capital, clock, likelihood
+from detector.messages.format import capital, clock, interval, percent
 from detector.report import boxes, charts, words
 from detector.report.content import Content
 from detector.report.paper import FILL, INK, MUTED, SMALL, Paper
 from detector.schema.analysis import Analysis, Answer, Reason, ReasonCode
-
-LIKELIHOOD = (
-    "A likelihood is no fact about a person: it says how the scores of this file compare with "
-    "those of labeled files, and it holds for files like those."
-)
 
 TRACED = (ReasonCode.ABOVE_THRESHOLD, ReasonCode.BELOW_THRESHOLD)
 """Reasons that name the strongest trace themselves, or say that there is none."""
@@ -23,56 +18,71 @@ TRACED = (ReasonCode.ABOVE_THRESHOLD, ReasonCode.BELOW_THRESHOLD)
 
 def draw(pdf: Paper, content: Content) -> None:
     """Draw the page."""
-    analysis = content.analysis
+    _, speech, analysis = pdf.speech.gettext, pdf.speech, content.analysis
     verdict = analysis.verdict
     answer = verdict.answers.get(verdict.question) if verdict.question else None
     _head(pdf, content)
     if answer is not None and answer.probability is not None:
-        by = states.basis(answer.basis)
-        pdf.number(likelihood(answer.probability, answer.interval) + (f", {by}" if by else ""))
+        by = states.basis(answer.basis, speech)
+        what = _("combined likelihood")
+        if answer.interval is not None:
+            what += f" ({interval(answer.interval, speech)})"
+        pdf.number(percent(answer.probability), ", ".join(filter(None, [what, by])))
         charts.scale(pdf, answer.probability, answer.thresholds, verdict.question)
         if (odds := answer.odds) is not None:
-            pdf.say(states.odds(odds.share, odds.low, odds.high, verdict.question), SMALL, MUTED)
+            said = states.odds(odds.share, odds.low, odds.high, verdict.question, speech)
+            pdf.say(said, SMALL, MUTED)
     if analysis.robustness is not None and analysis.robustness.fragile:
-        flips = ", ".join(t.title for t in analysis.robustness.flipped)
-        pdf.say(f"Fragile: the verdict changes under {flips}.", style="B")
+        flips = ", ".join(_(t.title) for t in analysis.robustness.flipped)
+        text = _("Fragile: the verdict changes under {changes}.")
+        pdf.say(text.format(changes=flips), style="B")
     _moment(pdf, content)
     if answer is not None:
         _bars(pdf, analysis, answer)
     _why(pdf, analysis)
     _next(pdf, analysis)
-    pdf.box("What this can't tell", " ".join([*verdict.limits, LIKELIHOOD]))
+    limits = [messages.text(caveat, speech) for caveat in verdict.caveats]
+    no_fact = _(
+        "A likelihood is no fact about a person: it says how the scores of this file compare with "
+        "those of labeled files, and it holds for files like those."
+    )
+    pdf.box(_("What this can't tell"), " ".join([*limits, no_fact]))
     _case(pdf, content)
 
 
 def _head(pdf: Paper, content: Content) -> None:
     """Draw the verdict of the file, its person and times, as the page of the result does."""
-    analysis = content.analysis
+    _, speech, analysis = pdf.speech.gettext, pdf.speech, content.analysis
     manipulated, state = analysis.accusing_comparison, analysis.label
     verdict = analysis.verdict
     pdf.banner(FILL[state])
     made, analyzed = (
-        words.when(time, content.details.zone) for time in (content.exported, analysis.created)
+        words.when(time, content.details.zone, speech)
+        for time in (content.exported, analysis.created)
     )
-    pdf.say(f"Unmask report · {made} · analyzed {analyzed}", SMALL, MUTED)
+    text = _("Unmask report · {made} · analyzed {analyzed}")
+    pdf.say(text.format(made=made, analyzed=analyzed), SMALL, MUTED)
     pdf.say(analysis.media.name, 11, style="B")
-    about = " ".join(filter(None, [lead.sentence(analysis), lead.others(analysis)]))
+    about = " ".join(filter(None, [lead.sentence(analysis, speech), lead.others(analysis, speech)]))
     why = lead.reason(analysis)
-    pdf.headline(analysis.headline, INK[state])
+    pdf.headline(analysis.headline_in(speech), INK[state])
     pdf.ln(1)
     if content.origin:
         pdf.say(content.origin, style="B")
     if analysis.proof is not None:
-        found = lead.origin(analysis)
+        found = lead.origin(analysis, speech)
         if manipulated:
-            found = f"{comparison.lead(manipulated)} {comparison.against(manipulated)}"
+            found = comparison.lead(manipulated, speech)
+            found += f" {comparison.against(manipulated, speech)}"
         pdf.say(found, 11)
-        alone = states.headline(verdict.label, verdict.question, verdict.lean)
-        pdf.say(f"The detectors, alone: {alone}. {about}", color=MUTED)
+        alone = states.headline(verdict.label, verdict.question, verdict.lean, speech)
+        text = _("The detectors, alone: {verdict}").format(verdict=alone)
+        pdf.say(f"{text}. {about}", color=MUTED)
     else:
         pdf.say(about, 11)
-        if why is not None and why.detail:
-            pdf.say(f"{capital(why.detail.rstrip('.'))}.", color=MUTED)
+        detail = messages.detail(why, speech) if why is not None else ""
+        if detail:
+            pdf.say(f"{capital(detail.rstrip('.'))}.", color=MUTED)
 
 
 def _moment(pdf: Paper, content: Content) -> None:
@@ -91,54 +101,62 @@ def _moment(pdf: Paper, content: Content) -> None:
 
 def _bars(pdf: Paper, analysis: Analysis, answer: Answer) -> None:
     """Draw what pulled which way, in log odds; as printed the rows add up."""
-    if rows := words.bars(analysis, answer):
+    _ = pdf.speech.gettext
+    if rows := words.bars(analysis, answer, pdf.speech):
         pdf.ln(1)
-        pdf.subhead("What pulled which way")
+        pdf.subhead(_("What pulled which way"))
         of = questions.of(analysis.verdict.question)
-        axis = f"Log odds: above 0 {of.towards_fake}, below 0 {of.towards_real}."
+        axis = _("Log odds: above 0 {above}, below 0 {below}.")
+        axis = axis.format(above=_(of.towards_fake), below=_(of.towards_real))
         pdf.say(axis, SMALL, MUTED)
         charts.bars(pdf, rows)
 
 
 def _why(pdf: Paper, analysis: Analysis) -> None:
     """Draw the reasons that the sentence at the top is not, and the strongest trace."""
-    said, reasons = lead.sentence(analysis), analysis.verdict.reasons
-    lines = [_line(analysis, reason) for reason in reasons if reason.text.rstrip(".") not in said]
-    if not any(reason.code in TRACED for reason in reasons) and (trace := lead.trace(analysis)):
+    said, reasons = lead.sentence(analysis, pdf.speech), analysis.verdict.reasons
+    written = [(reason, *messages.wording(reason, pdf.speech)) for reason in reasons]
+    lines = [
+        _line(analysis, reason, text, detail)
+        for reason, text, detail in written
+        if text.rstrip(".") not in said
+    ]
+    traced = any(reason.code in TRACED for reason in reasons)
+    if not traced and (trace := lead.trace(analysis, pdf.speech)):
         lines.append(trace)
     if lines:
-        pdf.subhead("Why")
+        pdf.subhead(pdf.speech.gettext("Why"))
     for number, line in enumerate(lines, 1):
         pdf.say(f"{number}. {line}")
 
 
 def _next(pdf: Paper, analysis: Analysis) -> None:
     """Draw what to do next, as far as it can be done without this program."""
-    steps = [actions.step(step) for step in next_steps(analysis, Facts(may_run=False))]
+    steps = [actions.step(step, pdf.speech) for step in next_steps(analysis, Facts(may_run=False))]
     if steps:
-        pdf.subhead("What to do next")
+        pdf.subhead(pdf.speech.gettext("What to do next"))
     for step in steps:
         pdf.say(f"· {step.head}. {step.why}")
 
 
 def _case(pdf: Paper, content: Content) -> None:
     """Draw the case and who answers for the report: to be filled in by hand where nobody did."""
-    details = content.details
+    _, details = pdf.speech.gettext, content.details
     pdf.ln(2)
     pdf.form(
         (
-            ("Case", details.case),
-            ("Reviewer", details.reviewer),
-            ("Times of day in", words.zone(content.exported, details.zone)),
-            ("Date and signature", ""),
+            (_("Case"), details.case),
+            (_("Reviewer"), details.reviewer),
+            (_("Times of day in"), words.zone(content.exported, details.zone)),
+            (_("Date and signature"), ""),
         )
     )
 
 
-def _line(analysis: Analysis, reason: Reason) -> str:
+def _line(analysis: Analysis, reason: Reason, text: str, detail: str) -> str:
     """Return a reason with its moment; for several models, that of the strongest."""
     timed = reason.time is not None and analysis.media.kind != "image"
     timed = timed and reason.code is not ReasonCode.TOGETHER_ABOVE
     where = f" ({clock(reason.time or 0.0)})" if timed else ""
-    detail = f" {reason.detail}." if reason.detail else ""
-    return f"{reason.text}{where}.{detail}".replace("..", ".")
+    more = f" {detail}." if detail else ""
+    return f"{text}{where}.{more}".replace("..", ".")

@@ -13,6 +13,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from detector.comparison import HEAT_LEVELS, aligned
 from detector.errors import MediaError, UnmaskError
 from detector.media.files import open_file, sha256
+from detector.messages import ENGLISH, Speech
 from detector.report.content import FRAME_SIDE, ReportPicture, picture
 from detector.report.seal import Seal
 from detector.report.table import sealed
@@ -36,6 +37,7 @@ class PairContent:
     """copy, original and where they differ, at the moment of the largest difference"""
     missing: str = ""  # why there are no figures, a sentence
     zone: tzinfo = UTC  # in which the times of a PDF are printed
+    speech: Speech = ENGLISH  # the language of a PDF
     signed: bool = True  # the operator's certificate signs the PDF, where one is configured
 
     def seal(self, sha256: str, parts: dict[str, str]) -> Seal:
@@ -58,31 +60,33 @@ def collect_pair(
     id: str = "",
     exported: datetime | None = None,
     zone: tzinfo = UTC,
+    speech: Speech = ENGLISH,
 ) -> PairContent:
     """Gather the report of a comparison, of this `id` where it is stored. Both files are hashed
     again, and pictures are drawn only where neither has changed."""
     time = (exported or datetime.now(UTC)).astimezone(UTC).replace(microsecond=0)
     hashes = _sha256(copy), _sha256(original)
-    content = PairContent(comparison, time, id, hashes, zone=zone)
+    content, _ = PairContent(comparison, time, id, hashes, zone=zone, speech=speech), speech.gettext
     held = comparison.copy_media.sha256, comparison.original_media.sha256
     if copy is None or original is None or None in hashes:
-        return replace(content, missing="One of the two was not there when this report was made.")
+        gone = _("One of the two was not there when this report was made.")
+        return replace(content, missing=gone)
     if hashes != held:
-        why = "One of the two has changed since they were compared, so no picture is shown."
+        why = _("One of the two has changed since they were compared, so no picture is shown.")
         return replace(content, missing=why)
     if not comparison.moments:
-        return replace(content, missing="No moment of one was found in the other.")
+        return replace(content, missing=_("No moment of one was found in the other."))
     try:
-        return replace(content, figures=tuple(_figures(comparison, copy, original)))
+        return replace(content, figures=tuple(_figures(comparison, copy, original, speech)))
     except (UnmaskError, OSError, ValueError) as error:
         log.warning("the report of a comparison has no pictures: %s", error)
-        return replace(content, missing="The pictures could not be drawn.")
+        return replace(content, missing=_("The pictures could not be drawn."))
 
 
-def titles(comparison: Comparison) -> tuple[str, str]:
+def titles(comparison: Comparison, speech: Speech = ENGLISH) -> tuple[str, str]:
     """Return what the two files are called: their roles where these are known, else their names."""
     if comparison.roles_known:
-        return "Suspected copy", "Original"
+        return speech.gettext("Suspected copy"), speech.gettext("Original")
     return comparison.copy_media.name, comparison.original_media.name
 
 
@@ -108,19 +112,24 @@ def _sha256(path: PathLike | None) -> str | None:
     return None
 
 
-def _figures(comparison: Comparison, copy: PathLike, original: PathLike) -> Iterator[ReportPicture]:
+def _figures(
+    comparison: Comparison, copy: PathLike, original: PathLike, speech: Speech
+) -> Iterator[ReportPicture]:
     """Yield both at the moment at which most differs, and where they do."""
-    moments = comparison.moments
+    _, moments = speech.gettext, comparison.moments
     index = max(range(len(moments)), key=lambda i: moments[i].excess)
     moment = moments[index]
     shown = aligned(os.fspath(copy), os.fspath(original), comparison, index)
-    moves = bool(comparison.copy_media.duration)
-    at = (f" at {t:.2f} s" if moves else "" for t in (moment.time, moment.original_time))
-    first, second = titles(comparison)
-    yield _figure("copy", f"{first}{next(at)}", shown.copy)
-    yield _figure("original", f"{second}{next(at)}, laid on the other", shown.original)
-    scale = f"Where they differ: black is 0, white {HEAT_LEVELS} gray levels or more"
-    yield _figure("heat", scale, shown.heat(HEAT_LEVELS))
+    first, second = titles(comparison, speech)
+    if comparison.copy_media.duration:
+        at = _("{file} at {seconds} s")
+        first = at.format(file=first, seconds=f"{moment.time:.2f}")
+        second = at.format(file=second, seconds=f"{moment.original_time:.2f}")
+    yield _figure("copy", first, shown.copy)
+    laid = _("{file}, laid on the other").format(file=second)
+    yield _figure("original", laid, shown.original)
+    scale = _("Where they differ: black is 0, white {number} gray levels or more")
+    yield _figure("heat", scale.format(number=HEAT_LEVELS), shown.heat(HEAT_LEVELS))
 
 
 def _figure(kind: str, caption: str, rgb: np.ndarray) -> ReportPicture:

@@ -1,20 +1,23 @@
 """The paper a report is printed on: its fonts, colors, heads and simple tables."""
 
 import html
+import unicodedata
 from collections.abc import Callable, Sequence
 from datetime import datetime
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import matplotlib
+from babel import Locale
 from fontTools.ttLib import TTFont
 from fpdf import FPDF, FontFace
-from fpdf.enums import TableBordersLayout, WrapMode
+from fpdf.enums import Align, TableBordersLayout, WrapMode
 from fpdf.fonts import TTFFont
 
 from detector.config import get_config
 from detector.errors import UsageError
+from detector.messages import ENGLISH, Speech
 from detector.schema.analysis import Label
 
 FONT = "UNMASK_REPORT_FONT"
@@ -56,14 +59,30 @@ _FACES = {
     ("mono", ""): "DejaVuSansMono.ttf",
     ("serif", "B"): "DejaVuSerif-Bold.ttf",
 }
+SANS = _FONTS / _FACES["sans", ""]
+
+
+T = TypeVar("T")
 
 
 class Paper(FPDF):
     """A4, every font embedded, PDF/A-3 (which may carry the data it shows)."""
 
-    def __init__(self, title: str, footer: str, created: datetime, spacing: float = 1.0) -> None:
+    def __init__(
+        self,
+        title: str,
+        footer: str,
+        created: datetime,
+        spacing: float = 1.0,
+        speech: Speech = ENGLISH,
+    ) -> None:
         super().__init__(format="A4", enforce_compliance="PDF/A-3B")
         self.foot = footer
+        self.speech = speech
+        """the language of the words"""
+        language = speech.info().get("language", "en-US").replace("_", "-")
+        self.rtl = Locale.parse(language, sep="-").text_direction == "rtl"
+        """Whether it is read from right to left; charts are not."""
         self.spacing = spacing
         """of the usual distance between lines"""
         self.ends: list[float] = []
@@ -73,7 +92,7 @@ class Paper(FPDF):
         self.set_creation_date(created)
         self.set_title(title)
         self.set_creator("Unmask")
-        self.set_lang("en-US")
+        self.set_lang(language)
         self.set_xmp_metadata(
             _XMP.format(title=html.escape(printable(title)), created=created.isoformat())
         )
@@ -102,6 +121,15 @@ class Paper(FPDF):
         self.ink(SMALL, MUTED)
         self.cell(WIDTH * 0.15, 4, f"{self.page_no()}", align="R")
 
+    @property
+    def start(self) -> Align:
+        """The side at which lines begin."""
+        return Align.R if self.rtl else Align.L
+
+    def in_order(self, cells: Sequence[T]) -> list[T]:
+        """Return what stands beside each other, from left to right."""
+        return list(reversed(cells)) if self.rtl else list(cells)
+
     def ink(
         self,
         size: float = BODY,
@@ -110,8 +138,8 @@ class Paper(FPDF):
         style: str = "",
         family: str = "sans",
     ) -> None:
-        """Choose how the next words look."""
-        self.set_font(family, style, size)
+        """Choose how the next words look; the serif font has no Arabic letters."""
+        self.set_font("sans" if self.rtl and family == "serif" else family, style, size)
         self.set_text_color(*color)
 
     def head(self, text: str, room: float = 24.0) -> None:
@@ -121,7 +149,7 @@ class Paper(FPDF):
         self.ln(4 * self.spacing)
         self.ink(12, style="B", family="serif")
         self.start_section(text)
-        self.cell(WIDTH, 6, text, new_x="LMARGIN", new_y="NEXT")
+        self.cell(WIDTH, 6, text, align=self.start, new_x="LMARGIN", new_y="NEXT")
         self.set_draw_color(*LINE)
         self.line(MARGIN, self.get_y() + 0.5, MARGIN + WIDTH, self.get_y() + 0.5)
         self.ln(2.5 * self.spacing)
@@ -135,22 +163,34 @@ class Paper(FPDF):
     def headline(self, text: str, color: Sequence[int]) -> None:
         """Draw what a report says, as its headline."""
         self.ink(19, color, style="B", family="serif")
-        self.multi_cell(WIDTH, 9, self._fit(text), align="L", new_x="LMARGIN", new_y="NEXT")
+        self.multi_cell(WIDTH, 9, self._fit(text), align=self.start, new_x="LMARGIN", new_y="NEXT")
 
-    def number(self, text: str) -> None:
-        """Draw the one number of a report, its percent large."""
-        first, _, rest = text.partition(" % ")
+    def number(self, percent: str, what: str) -> None:
+        """Draw the one number of a report, large, and what it is."""
         self.ink(16, style="B")
-        self.cell(self.get_string_width(f"{first} %") + 2.5, 7.5, f"{first} %")
+        width = self.get_string_width(percent) + 2.5
+        sides = (MARGIN, MARGIN + width)
+        if self.rtl:
+            sides = (MARGIN + WIDTH - width, MARGIN)
+        self.set_x(sides[0])
+        self.cell(width, 7.5, percent, align=self.start)
         self.ink(11)
-        self.cell(0, 8.3, self._fit(rest), new_x="LMARGIN", new_y="NEXT")
+        self.set_x(sides[1])
+        room = WIDTH - width
+        self.cell(room, 8.3, self._fit(what), align=self.start, new_x="LMARGIN", new_y="NEXT")
 
     def box(self, title: str, text: str) -> None:
         """Draw a paragraph with its title on a darker ground, as the page of a result does."""
         height = 4.6 * self.spacing
         self.ink()
         needed: Any = self.multi_cell(
-            WIDTH, height, self._fit(text), align="L", padding=3, dry_run=True, output="HEIGHT"
+            WIDTH,
+            height,
+            self._fit(text),
+            align=self.start,
+            padding=3,
+            dry_run=True,
+            output="HEIGHT",
         )
         if self.will_page_break(needed + 6):
             self.add_page()
@@ -159,8 +199,8 @@ class Paper(FPDF):
         self.set_fill_color(*SUNKEN)
         self.ink()
         self.multi_cell(
-            WIDTH, height, self._fit(text), align="L", fill=True, padding=3, new_x="LMARGIN",
-            new_y="NEXT",
+            WIDTH, height, self._fit(text), align=self.start, fill=True, padding=3,
+            new_x="LMARGIN", new_y="NEXT",
         )  # fmt: skip
 
     def form(self, fields: Sequence[tuple[str, str]]) -> None:
@@ -170,15 +210,15 @@ class Paper(FPDF):
         if self.will_page_break(14):
             self.add_page()
         top, lowest = self.get_y(), self.get_y() + 11
-        for place, (name, value) in enumerate(fields):
+        for place, (name, value) in enumerate(self.in_order(fields)):
             x = MARGIN + place * (width + gap)
             self.set_xy(x, top)
             self.ink(SMALL, MUTED)
-            self.cell(width, 4, name, new_x="LEFT", new_y="NEXT")
+            self.cell(width, 4, name, align=self.start, new_x="LEFT", new_y="NEXT")
             self.ink()
             self.set_x(x)
             self.multi_cell(
-                width, 4.5, self._fit(value), align="L", new_x="LEFT", new_y="NEXT",
+                width, 4.5, self._fit(value), align=self.start, new_x="LEFT", new_y="NEXT",
                 wrapmode=_wrapping(value),
             )  # fmt: skip
             lowest = max(lowest, self.get_y())
@@ -191,7 +231,7 @@ class Paper(FPDF):
     def subhead(self, text: str) -> None:
         """Draw the title of a part of a section."""
         self.ink(BODY, style="B")
-        self.cell(WIDTH, 5, text, new_x="LMARGIN", new_y="NEXT")
+        self.cell(WIDTH, 5, text, align=self.start, new_x="LMARGIN", new_y="NEXT")
 
     def say(
         self,
@@ -205,23 +245,28 @@ class Paper(FPDF):
         """Draw a paragraph, which may hold foreign text."""
         self.ink(size, color, style=style)
         self.multi_cell(
-            width, size * 0.5 * self.spacing, self._fit(text), align="L", new_x="LMARGIN",
+            width, size * 0.5 * self.spacing, self._fit(text), align=self.start, new_x="LMARGIN",
             new_y="NEXT", wrapmode=_wrapping(text),
         )  # fmt: skip
         self.ln(0.8)
 
     def facts(self, rows: Sequence[tuple[str, str]], names: float = 40.0) -> None:
-        """Draw names on the left, values beside them; hashes in a font of equal widths."""
+        """Draw names at the start, values beside them; hashes in a font of equal widths."""
+        value_x, name_x = (MARGIN, MARGIN + WIDTH - names) if self.rtl else (MARGIN + names, MARGIN)
         for name, value in rows:
             hexadecimal = len(value) >= 32 and all(c in "0123456789abcdef" for c in value)
             if self.will_page_break(10):
                 self.add_page()
             self.ink(BODY, MUTED)
-            self.multi_cell(names, 4.5 * self.spacing, name, align="L", new_x="RIGHT", new_y="TOP")
-            self.ink(8 if hexadecimal else BODY, family="mono" if hexadecimal else "sans")
+            self.set_x(name_x)
             self.multi_cell(
-                WIDTH - names, 4.5 * self.spacing, self._fit(value), align="L", new_x="LMARGIN",
-                new_y="NEXT", wrapmode=_wrapping(value),
+                names, 4.5 * self.spacing, name, align=self.start, new_x="RIGHT", new_y="TOP"
+            )
+            self.ink(8 if hexadecimal else BODY, family="mono" if hexadecimal else "sans")
+            self.set_x(value_x)
+            self.multi_cell(
+                WIDTH - names, 4.5 * self.spacing, self._fit(value), align=self.start,
+                new_x="LMARGIN", new_y="NEXT", wrapmode=_wrapping(value),
             )  # fmt: skip
 
     def rows(
@@ -232,29 +277,32 @@ class Paper(FPDF):
         self.set_draw_color(*LINE)
         self.set_fill_color(255)
         with self.table(
-            col_widths=tuple(widths), width=WIDTH, line_height=4.0 * self.spacing,
+            col_widths=tuple(self.in_order(widths)), width=WIDTH, line_height=4.0 * self.spacing,
             padding=(0.8, 1.2), borders_layout=TableBordersLayout.HORIZONTAL_LINES,
-            text_align="LEFT",
+            text_align="RIGHT" if self.rtl else "LEFT",
             headings_style=FontFace(emphasis="BOLD", color=MUTED, fill_color=SUNKEN),
         ) as table:  # fmt: skip
-            table.row(head)
+            table.row(self.in_order(head))
             for row in rows:
-                table.row([self._fit(cell) for cell in row])
+                table.row([self._fit(cell) for cell in self.in_order(row)])
         self.ln(1.5)
 
     def _fit(self, text: str) -> str:
         shown = printable(text)
         self.numbered |= shown != text
+        if self.rtl and any(unicodedata.bidirectional(c) == "AL" for c in shown):
+            return f"{_FROM_THE_RIGHT}{shown}"  # although it may begin with a Latin name
         return shown
 
 
+_FROM_THE_RIGHT = "\u200f"
 _TURNING = frozenset([*range(0x202A, 0x202F), *range(0x2066, 0x206A)])
 """Embeddings, overrides and isolates of bidirectional text, and what ends them."""
 
 
 def printable(text: str) -> str:
     """Return text with unprintable letters and direction marks replaced by their numbers."""
-    known = (_covered(_FONTS / _FACES["sans", ""]) | _covered(own_font())) - _TURNING
+    known = (_covered(SANS) | _covered(own_font())) - _TURNING
     return "".join(c if ord(c) in known or c in "\n\t " else f"[U+{ord(c):04X}]" for c in text)
 
 
@@ -263,11 +311,13 @@ SPACINGS = (1.0, 0.95, 0.9, 0.85)
 LEAST = 90.0  # mm from the top that the content of a page reaches at least
 
 
-def laid_out(draw: Callable[[Paper], None], title: str, footer: str, created: datetime) -> Paper:
+def laid_out(
+    draw: Callable[[Paper], None], title: str, footer: str, created: datetime, speech: Speech
+) -> Paper:
     """Return a drawn report, with line spacing that leaves no page almost empty."""
     drawn = []
     for spacing in SPACINGS:
-        paper = Paper(title, footer, created, spacing)
+        paper = Paper(title, footer, created, spacing, speech)
         draw(paper)
         shortest = min([*paper.ends, paper.get_y()])
         drawn.append((shortest, spacing, paper))

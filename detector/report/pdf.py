@@ -10,8 +10,9 @@ from typing import NamedTuple
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
+from detector import messages
+from detector.messages import Speech, lead, states
 from detector.messages import comparison as compared
-from detector.messages import lead, states
 from detector.messages.format import clock, percent, score
 from detector.messages.robustness import outcome
 from detector.report import certificate, charts, figures, opening, words
@@ -24,26 +25,17 @@ from detector.schema.analysis import Analysis, Label, Subject
 
 PEOPLE = 4  # people whose score over time is drawn, most suspicious first
 FACTS = 40  # facts of the metadata that are printed; all are in the attached data
-SIGNED = (
-    "It is signed with the operator's Ed25519 key. Compare the key's fingerprint with the one that "
-    "the operator publishes, or check with: unmask verify REPORT.pdf --key KEY.pem"
-)
-CERTIFIED = (
-    "It is signed with the certificate of {name}. A PDF reader such as Acrobat shows whether any "
-    "byte was changed since, and whether it trusts the certificate."
-)
-UNSIGNED = (
-    "It is not signed. Its seal shows changes by accident; somebody who changes a report on "
-    "purpose can seal it again."
-)
 
 
 def as_pdf(content: Content, key: Ed25519PrivateKey | None = None) -> bytes:
     """Return a sealed PDF/A-3 with the JSON report attached, always the same bytes."""
     analysis, media = content.analysis, content.analysis.media
-    of = "a live session, no file" if media.live else f"sha256 {media.sha256[:32]}…"
+    speech = content.details.speech
+    _ = speech.gettext
+    of = _("a live session, no file") if media.live else f"sha256 {media.sha256[:32]}…"
     footer = f"{of}  analysis {analysis.id[:16]}"
-    heading = Heading(f"Unmask report: {media.name}", footer, ATTACHMENT)
+    title = _("Unmask report: {file}").format(file=media.name)
+    heading = Heading(title, footer, ATTACHMENT, speech)
     return finished(heading, partial(_draw, content), as_json(content, key), content, key)
 
 
@@ -66,11 +58,13 @@ def _draw(content: Content, pdf: Paper) -> None:
 
 
 class Heading(NamedTuple):
-    """What a report is called, what stands under each page, and the name of its attached data."""
+    """What a report is called, what stands under each page, the name of its attached data, and its
+    language."""
 
     title: str
     footer: str
     attachment: str
+    speech: Speech
 
 
 def finished(
@@ -88,7 +82,7 @@ def finished(
         draw(pdf)
         _checking(pdf, attachment, signed=key is not None, certified=by)
 
-    pdf = laid_out(whole, heading.title, heading.footer, content.exported)
+    pdf = laid_out(whole, heading.title, heading.footer, content.exported, heading.speech)
     pdf.embed_file(
         bytes=data, basename=attachment, mime_type="application/json",
         associated_file_relationship="Data", modification_date=pdf.creation_date,
@@ -104,92 +98,100 @@ def _moves(analysis: Analysis) -> bool:
 
 
 def _questions(pdf: Paper, analysis: Analysis) -> None:
-    pdf.head("What was asked, and how often that errs", 24 + 9 * len(analysis.verdict.answers))
+    _, speech = pdf.speech.gettext, pdf.speech
+    head = _("What was asked, and how often that errs")
+    pdf.head(head, 24 + 9 * len(analysis.verdict.answers))
     rows, lead = [], analysis.verdict.question
     ordered = sorted(analysis.verdict.answers.items(), key=lambda pair: pair[0] is not lead)
     for question, answer in ordered:
         likelihood = "" if answer.probability is None else percent(answer.probability)
         if likelihood and analysis.verdict.uncounted(question):
-            likelihood += ", not counted"
+            likelihood = _("{percent}, not counted").format(percent=likelihood)
         limits = f"{percent(answer.thresholds.low)}, {percent(answer.thresholds.high)}"
         if answer.thresholds.never_decide:
-            limits = "none"
+            limits = _("none")
         elif not answer.thresholds.can_clear:
-            limits = f"none, {percent(answer.thresholds.high)}"
+            limits = f"{_('none')}, {percent(answer.thresholds.high)}"
         glyph = words.GLYPHS[Label.NOT_APPLICABLE if answer.undecided_secondary else answer.label]
         rows.append(
             (
-                states.question(question),
-                f"{glyph} {words.answered(question, answer)}",
+                states.question(question, speech),
+                f"{glyph} {words.answered(question, answer, speech)}",
                 likelihood,
                 limits if answer.evaluated else "",
                 f"{answer.counted}" if answer.evaluated else "",
             )
         )
-    pdf.rows(
-        ("Question", "Answer", "Likelihood", "Thresholds", "Models"), rows, (48, 58, 28, 26, 14)
-    )
+    heads = _("Question"), _("Answer"), _("Likelihood"), _("Thresholds"), _("Models")
+    pdf.rows(heads, rows, (48, 58, 28, 26, 14))
     put = [(question, answer) for question, answer in ordered if answer.evaluated]
     if put:
-        pdf.say("How we know", style="B")
+        pdf.say(_("How we know"), style="B")
     for question, answer in put:
-        about = f"{states.question(question)} " if len(put) > 1 else ""
-        said = words.statistics(question, answer, odds=question is lead)  # as `opening` prints them
-        pdf.say(about + " ".join([words.operating_point(question, answer), *said]), SMALL)
-    if rates := [row for pair in put for row in words.error_rates(*pair)]:
+        about = f"{states.question(question, speech)} " if len(put) > 1 else ""
+        # Odds as `opening` prints them.
+        said = words.statistics(question, answer, speech, odds=question is lead)
+        said.insert(0, words.operating_point(question, answer, speech))
+        pdf.say(about + " ".join(said), SMALL)
+    if rates := [row for pair in put for row in words.error_rates(*pair, speech)]:
         if pdf.will_page_break(7.0 + 6.0 * len(rates)):
             pdf.add_page()
-        pdf.rows(
-            ("Error", "In our tests", "Rate", "95 % interval"), rows=rates, widths=(74, 34, 26, 40)
-        )
+        columns = _("Error"), _("In our tests"), _("Rate"), _("95 % interval")
+        pdf.rows(columns, rates, (74, 34, 26, 40))
 
 
 def _not_tested(pdf: Paper, analysis: Analysis) -> None:
-    pdf.head("What was not tested")
-    for line in words.not_tested(analysis):
+    pdf.head(pdf.speech.gettext("What was not tested"))
+    for line in words.not_tested(analysis, pdf.speech):
         pdf.say(f"· {line}")
 
 
 def _original(pdf: Paper, analysis: Analysis) -> None:
     """Draw the comparison with the original, which counts nothing in the detectors' verdict."""
-    found = analysis.comparison
+    _, speech, found = pdf.speech.gettext, pdf.speech, analysis.comparison
     if found is None:
         return
-    pdf.head(compared.question(seen=compared.assumed(found)))
-    pdf.say(f"{compared.sentence(found)}.", style="B")
-    pdf.say(f"{compared.lead(found)} {compared.against(found)}")
+    pdf.head(compared.question(speech, seen=compared.assumed(found)))
+    pdf.say(f"{compared.sentence(found, speech)}.", style="B")
+    pdf.say(f"{compared.lead(found, speech)} {compared.against(found, speech)}")
     pdf.facts(
         [
-            ("Held against", found.original_media.name),
-            ("SHA-256 of that", found.original_media.sha256),
-            *compared.figures(found),
+            (_("Held against"), found.original_media.name),
+            (_("SHA-256 of that"), found.original_media.sha256),
+            *compared.figures(found, speech),
         ]
     )
-    if limits := compared.limits(found):
-        pdf.say(f"What this can't tell: {limits}", SMALL, MUTED)
+    if limits := compared.limits(found, speech):
+        pdf.say(_("What this can't tell: {limits}").format(limits=limits), SMALL, MUTED)
 
 
 def _file(pdf: Paper, content: Content) -> None:
-    media = content.analysis.media
-    pdf.head("The session" if media.live else "The file")
+    _, media = pdf.speech.gettext, content.analysis.media
+    pdf.head(_("The session") if media.live else _("The file"))
     at_export = {
-        None: "not checked: the file was not there",
-        True: "the same",
+        None: _("not checked: the file was not there"),
+        True: _("the same"),
         False: content.sha256 or "",
     }[content.unchanged]
-    hashes = [("SHA-256 on receipt", media.sha256), ("SHA-256 at export", at_export)]
-    pdf.facts([("Name", media.name), *([] if media.live else hashes), *words.file_rows(media)])
+    hashes = [(_("SHA-256 on receipt"), media.sha256), (_("SHA-256 at export"), at_export)]
+    rows = words.file_rows(media, pdf.speech)
+    pdf.facts([(_("Name"), media.name), *([] if media.live else hashes), *rows])
     if content.unchanged is False:
-        pdf.say("The file has changed since it was analyzed.", style="B")
+        pdf.say(_("The file has changed since it was analyzed."), style="B")
     for note in media.notes:
         pdf.say(note, SMALL, MUTED)
 
 
 def _material(pdf: Paper, analysis: Analysis) -> None:
+    _ = pdf.speech.gettext
+    ratings = {"good": _("good"), "fair": _("fair"), "poor": _("poor")}
     if analysis.evidence:
-        pdf.head("How good the material is")
-        rows = [(item.name, item.value, item.rating) for item in analysis.evidence]
-        pdf.rows(("", "Measured", "For judging"), rows, (50, 80, 44))
+        pdf.head(_("How good the material is"))
+        rows = [
+            (*messages.wording(item, pdf.speech), ratings[item.rating])
+            for item in analysis.evidence
+        ]
+        pdf.rows(("", _("Measured"), _("For judging")), rows, (50, 80, 44))
 
 
 def _people(pdf: Paper, analysis: Analysis) -> None:
@@ -197,24 +199,24 @@ def _people(pdf: Paper, analysis: Analysis) -> None:
         return
     if analysis.media.kind == "audio":
         return _voice(pdf, analysis)
-    pdf.head("The people", 40)
-    rows = []
+    _, speech, rows = pdf.speech.gettext, pdf.speech, []
+    pdf.head(_("The people"), 40)
     for track in analysis.judged:
         scored = sum(1 for look in track.looks if look.score is not None)
         widths = sorted(face.quality.width for face in track.frames)
         likelihood = "" if track.probability is None else percent(track.probability)
         rows.append(
             (
-                track.modality.spec.in_report or f"{track.id} {track.side or ''}".strip(),
-                f"{clock(track.start)} to {clock(track.end)}" if _moves(analysis) else "",
-                f"{scored} of {len(track.looks)}",
+                track.modality.spec.in_report or f"{track.id} {_side(track, speech)}".strip(),
+                lead.stretch(track.start, track.end, speech) if _moves(analysis) else "",
+                _("{count} of {number}").format(count=scored, number=len(track.looks)),
                 f"{widths[len(widths) // 2]:.0f} px" if widths else "",
-                f"{words.GLYPHS[track.label]} {states.state(track.label, track.question)}",
+                f"{words.GLYPHS[track.label]} {states.state(track.label, track.question, speech)}",
                 likelihood,
             )
         )
     pdf.rows(
-        ("Person", "Seen", "Frames scored", "Face width", "Said", "Likelihood"),
+        (_("Person"), _("Seen"), _("Frames scored"), _("Face width"), _("Said"), _("Likelihood")),
         rows, (22, 32, 26, 22, 52, 20),
     )  # fmt: skip
     if not _moves(analysis):
@@ -222,29 +224,36 @@ def _people(pdf: Paper, analysis: Analysis) -> None:
     for track in analysis.judged[:PEOPLE]:
         _lane(pdf, analysis, track)
     pdf.say(
-        "Bold: all counted models together. Thin: each model of the question. The band is "
-        "inconclusive; a gap in a line is a gap in the clip.", SMALL, MUTED,
+        _("Bold: all counted models together. Thin: each model of the question. The band is "
+          "inconclusive; a gap in a line is a gap in the clip."), SMALL, MUTED,
     )  # fmt: skip
+
+
+def _side(track: Subject, speech: Speech) -> str:
+    return lead.side(track.side, speech) if track.side else ""
 
 
 def _voice(pdf: Paper, analysis: Analysis) -> None:
     """Say of a sound what `_people` says of a clip."""
-    pdf.head("The voice", 40)
-    rows = [
-        (
-            f"{clock(voice.start)} to {clock(voice.end)}",
-            f"{sum(1 for look in voice.looks if look.score is not None)} of {len(voice.looks)}",
-            f"{words.GLYPHS[voice.label]} {states.state(voice.label, voice.question)}",
-            "" if voice.probability is None else percent(voice.probability),
+    _, speech, rows = pdf.speech.gettext, pdf.speech, []
+    pdf.head(_("The voice"), 40)
+    for voice in analysis.judged:
+        scored = sum(1 for look in voice.looks if look.score is not None)
+        rows.append(
+            (
+                lead.stretch(voice.start, voice.end, speech),
+                _("{count} of {number}").format(count=scored, number=len(voice.looks)),
+                f"{words.GLYPHS[voice.label]} {states.state(voice.label, voice.question, speech)}",
+                "" if voice.probability is None else percent(voice.probability),
+            )
         )
-        for voice in analysis.judged
-    ]
-    pdf.rows(("Voice", "Windows scored", "Said", "Likelihood"), rows, (48, 42, 60, 24))
+    heads = _("Voice"), _("Windows scored"), _("Said"), _("Likelihood")
+    pdf.rows(heads, rows, (48, 42, 60, 24))
     for voice in analysis.judged:
         _lane(pdf, analysis, voice)
     pdf.say(
-        "A line is one window: all counted models together. The band is inconclusive; where there "
-        "is no line, nothing was scored.", SMALL, MUTED,
+        _("A line is one window: all counted models together. The band is inconclusive; where "
+          "there is no line, nothing was scored."), SMALL, MUTED,
     )  # fmt: skip
 
 
@@ -253,8 +262,9 @@ def _lane(pdf: Paper, analysis: Analysis, track: Subject) -> None:
         return
     if pdf.will_page_break(charts.LANE + 6):
         pdf.add_page()
-    question = f": {states.question(track.question)}" if track.question else ""
-    pdf.subhead(f"{track.name}{question}")
+    question = f": {states.question(track.question, pdf.speech)}" if track.question else ""
+    name = states.subject_name(track.modality.value, track.id, pdf.speech)
+    pdf.subhead(f"{name}{question}")
     limits = analysis.verdict.thresholds
     if track.question in analysis.verdict.answers:
         limits = analysis.verdict.answers[track.question].thresholds
@@ -262,50 +272,56 @@ def _lane(pdf: Paper, analysis: Analysis, track: Subject) -> None:
 
 
 def _models(pdf: Paper, analysis: Analysis) -> None:
-    pdf.head("The models", 40)
-    rows = []
+    _, speech, rows = pdf.speech.gettext, pdf.speech, []
+    pdf.head(_("The models"), 40)
     for model in analysis.models:
-        counted = words.counted(analysis, model)
+        counts = model.counted and not analysis.verdict.uncounted(model.question)
         rows.append(
             (
-                f"{model.plain} ({model.title})" if model.plain else model.title,
-                model.task,
+                f"{_(model.plain)} ({model.title})" if model.plain else model.title,
+                _(model.task),
                 "" if model.probability is None else score(model.probability),
-                words.says(analysis, model),
-                counted,
+                words.says(analysis, model, speech),
+                words.counted(analysis, model, speech),
                 f"{model.scored}",
-                f"{model.weight:g}" if counted == "yes" else "",
+                f"{model.weight:g}" if counts else "",
             )
         )
-    pdf.rows(
-        ("Model", "Made for", "Score", "Says", "Counted", "Scored", "Weight"),
-        rows, (34, 32, 20, 34, 26, 14, 14),
+    heads = (
+        _("Model"), _("Made for"), _("Score"), _("Says"), _("Counted"), _("Scored"), _("Weight"),
     )  # fmt: skip
-    if fitted := words.calibrations(analysis):
-        pdf.say("Calibrated on, and good for files like these:", style="B")
+    pdf.rows(heads, rows, (34, 32, 20, 34, 26, 14, 14))
+    if fitted := words.calibrations(analysis, speech):
+        pdf.say(_("Calibrated on, and good for files like these:"), style="B")
         for line in fitted:
             pdf.say(line, SMALL)
-    pdf.say(
-        f"The weights are those of Unmask {analysis.software.version}, each named by the sha256 of "
-        "its file.", SMALL, MUTED,
-    )  # fmt: skip
-    pdf.facts(words.weights(analysis))
+    text = _("The weights are those of Unmask {version}, each named by the sha256 of its file.")
+    pdf.say(text.format(version=analysis.software.version), SMALL, MUTED)
+    pdf.facts(words.weights(analysis, speech))
 
 
 def _signals(pdf: Paper, analysis: Analysis) -> None:
     if not analysis.signals:
         return
-    pdf.head("Signals", 30)
-    pdf.say("Measurements that inform and do not vote.", SMALL, MUTED)
+    _ = pdf.speech.gettext
+    readings = {"usual": _("usual"), "unclear": _("unclear"), "unusual": _("unusual")}
+    pdf.head(_("Signals"), 30)
+    pdf.say(_("Measurements that inform and do not vote."), SMALL, MUTED)
     measured = [s for s in analysis.signals if s.reading != "absent"]
     rows = [
-        (f"{s.title}{f', {s.subject}' if s.subject else ''}", s.value, s.reading, s.how_to_read)
+        (
+            ", ".join(filter(None, [s.title, s.subject])),
+            s.value,
+            readings.get(s.reading, s.reading),
+            s.how_to_read,
+        )
         for s in measured
     ]
     if rows:
-        pdf.rows(("Signal", "Measured", "Reading", "How to read it"), rows, (38, 38, 18, 80))
+        heads = _("Signal"), _("Measured"), _("Reading"), _("How to read it")
+        pdf.rows(heads, rows, (38, 38, 18, 80))
     if absent := words.absent(analysis):
-        pdf.say("Absent or not measured:", SMALL, MUTED)
+        pdf.say(_("Absent or not measured:"), SMALL, MUTED)
     for line in absent:
         pdf.say(f"· {line}", SMALL, MUTED)
 
@@ -314,21 +330,23 @@ def _robustness(pdf: Paper, analysis: Analysis) -> None:
     tried = analysis.robustness
     if tried is None:
         return
-    pdf.head("Robustness", 36 + 5 * len(tried.trials))
+    _, speech = pdf.speech.gettext, pdf.speech
+    pdf.head(_("Robustness"), 36 + 5 * len(tried.trials))
     of_sound = tried.question.of_sound
-    looks = words.windows(tried.sampled) if of_sound else words.moments(tried.sampled)
-    part = (
-        f"{looks} from {clock(tried.start)} to {clock(tried.end)}"
-        if tried.end is not None
-        else "The picture"
-    )
+    part = _("The picture")
+    if tried.end is not None:
+        looks = (words.windows if of_sound else words.moments)(tried.sampled, speech)
+        text = _("{looks} from {start} to {end}")
+        part = text.format(looks=looks, start=clock(tried.start), end=clock(tried.end))
     thresholds = analysis.verdict.answers[tried.question].thresholds
-    analyzed = "listened to" if of_sound else "looked at"
-    said = f"{part}, {analyzed} again after a change to the whole part."
+    text = _("{part}, looked at again after a change to the whole part.")
+    if of_sound:
+        text = _("{part}, listened to again after a change to the whole part.")
+    said = [text.format(part=part)]
     if (flips := len(tried.flipped)) and not thresholds.never_decide:
-        many = f"{flips} of {len(tried.trials)} changes"
-        said = f"{said[:-1]}: the verdict changes under {many}: it is fragile."
-    pdf.say(f"{said} {outcome(tried, thresholds)}")
+        text = _("The verdict changes under {flips} of {number} changes: it is fragile.")
+        said.append(text.format(flips=flips, number=len(tried.trials)))
+    pdf.say(" ".join([*said, outcome(tried, thresholds, speech)]))
     charts.robustness(pdf, tried, thresholds)
 
 
@@ -336,77 +354,100 @@ def _provenance(pdf: Paper, analysis: Analysis) -> None:
     origin = analysis.provenance
     if origin is None:
         return
-    pdf.head("What the file says of its origin")
+    _, speech = pdf.speech.gettext, pdf.speech
+    pdf.head(_("What the file says of its origin"))
     pdf.say(
-        "All of this can be written by anybody, and is lost when a file is sent on. That something "
-        "is missing says nothing either way.", SMALL, MUTED,
+        _("All of this can be written by anybody, and is lost when a file is sent on. That "
+          "something is missing says nothing either way."), SMALL, MUTED,
     )  # fmt: skip
-    pdf.facts(words.credential_rows(origin.credential))
+    pdf.facts(words.credential_rows(origin.credential, speech))
     for sentence in origin.findings:
         pdf.say(f"· {sentence}")
-    for sentence in filter(None, (lead.posted(analysis), lead.document(analysis))):
+    for sentence in filter(None, (lead.posted(analysis, speech), lead.document(analysis, speech))):
         pdf.say(f"· {sentence}")
     for sentence in origin.unread:
         pdf.say(f"· {sentence}", color=MUTED)
     if origin.earlier is not None:
-        pdf.say(f"· {words.earlier(origin.earlier, analysis.media)}")
+        pdf.say(f"· {words.earlier(origin.earlier, analysis.media, speech)}")
     rows = [(f.name, f.value, f.source) for f in origin.facts[:FACTS]]
     if origin.place is not None:
         spot = f"{origin.place.latitude:.5f}, {origin.place.longitude:.5f}"
-        rows.append(("Recorded at (private)", spot, origin.place.source))
+        rows.append((_("Recorded at (private)"), spot, origin.place.source))
     for h in origin.hashes:
         when = f", {h.time:.1f} s" if h.time is not None else ""
-        rows.append((f"Perceptual hash{when}", h.phash, "computed here"))
+        rows.append((_("Perceptual hash") + when, h.phash, _("computed here")))
     if rows:
-        pdf.rows(("Says", "Value", "Where"), rows, (50, 90, 34))
+        pdf.rows((_("Says"), _("Value"), _("Where")), rows, (50, 90, 34))
 
 
 def _again(pdf: Paper, analysis: Analysis) -> None:
-    software = analysis.software
-    pdf.head("How it was made, and how to run it again", 60)
+    _, software = pdf.speech.gettext, analysis.software
+    pdf.head(_("How it was made, and how to run it again"), 60)
     total = analysis.timings.get("total")
     commit = f", commit {software.commit}" if software.commit else ""
+    runs = (
+        f"Python {software.python}",
+        f"PyTorch {software.torch}",
+        software.backend,
+        software.device,
+    )
     pdf.facts(
         [
-            ("Program", f"Unmask {software.version}{commit}"),
-            ("Runs on", f"Python {software.python}, PyTorch {software.torch}, {software.backend}, "
-             f"{software.device}"),
-            *words.looked(analysis),
-            ("Took", f"{total:.1f} s" if total is not None else "not measured"),
-            ("Result format", analysis.schema_version),
-            ("Analysis", analysis.id),
+            (_("Program"), f"Unmask {software.version}{commit}"),
+            (_("Runs on"), ", ".join(runs)),
+            *words.looked(analysis, pdf.speech),
+            (_("Took"), f"{total:.1f} s" if total is not None else _("not measured")),
+            (_("Result format"), analysis.schema_version),
+            (_("Analysis"), analysis.id),
         ]
     )  # fmt: skip
     if analysis.media.live:
         return
-    pdf.say(
-        f"Install Unmask {software.version}{commit}, fetch what is not bundled (unmask fetch; the "
-        "weights have the hashes above), and run:"
+    text = _(
+        "Install Unmask {version}, fetch what is not bundled (unmask fetch; the weights have the "
+        "hashes above), and run:"
     )
-    pdf.facts([("Command", words.command(analysis))])
-    pdf.say("The same file, settings and weights give the same analysis number.", SMALL, MUTED)
+    pdf.say(text.format(version=f"{software.version}{commit}"))
+    pdf.facts([(_("Command"), words.command(analysis))])
+    same = _("The same file, settings and weights give the same analysis number.")
+    pdf.say(same, SMALL, MUTED)
 
 
 def _notes(pdf: Paper, content: Content) -> None:
     if content.notes:
-        pdf.head("The analyst's notes")
+        pdf.head(pdf.speech.gettext("The analyst's notes"))
         for paragraph in content.notes.split("\n"):
             pdf.say(paragraph or " ")
 
 
 def _checking(pdf: Paper, attachment: str, *, signed: bool, certified: str) -> None:
-    pdf.head("How to check this report")
-    pdf.say(
-        "This file carries the sha256 of its own content, and all that was found as data "
-        f"({attachment}). Check it with: unmask verify REPORT.pdf"
+    _ = pdf.speech.gettext
+    pdf.head(_("How to check this report"))
+    text = _(
+        "This file carries the sha256 of its own content, and all that was found as data ({file}). "
+        "Check it with: unmask verify REPORT.pdf"
     )
+    pdf.say(text.format(file=attachment))
     if certified:
-        pdf.say(CERTIFIED.format(name=certified))
-    if signed or not certified:
-        pdf.say(SIGNED if signed else UNSIGNED)
+        text = _(
+            "It is signed with the certificate of {name}. A PDF reader such as Acrobat shows "
+            "whether any byte was changed since, and whether it trusts the certificate."
+        )
+        pdf.say(text.format(name=certified))
+    if signed:
+        pdf.say(
+            _("It is signed with the operator's Ed25519 key. Compare the key's fingerprint with "
+              "the one that the operator publishes, or check with: unmask verify REPORT.pdf --key "
+              "KEY.pem")
+        )  # fmt: skip
+    elif not certified:
+        pdf.say(
+            _("It is not signed. Its seal shows changes by accident; somebody who changes a report "
+              "on purpose can seal it again.")
+        )  # fmt: skip
     if pdf.numbered:
         pdf.say(
-            "Letters that this report has no font for stand as their numbers, such as [U+4E2D]; "
-            "the attached data has them. The operator can name a font that has them in "
-            "UNMASK_REPORT_FONT."
-        )
+            _("Letters that this report has no font for stand as their numbers, such as [U+4E2D]; "
+              "the attached data has them. The operator can name a font that has them in "
+              "UNMASK_REPORT_FONT.")
+        )  # fmt: skip

@@ -3,8 +3,10 @@
 import shlex
 from datetime import datetime, tzinfo
 
+from babel.dates import format_datetime
+
 from detector.decision.numbers import at_most, logit, printed, wilson
-from detector.messages import measured, states
+from detector.messages import ENGLISH, Speech, measured, states
 from detector.messages.coverage import covered
 from detector.messages.format import capital, percent, signed
 from detector.schema.analysis import (
@@ -22,6 +24,11 @@ from detector.schema.analysis import (
 from detector.schema.origin import Credential, EarlierVerdict
 from detector.vision.detection import MEASURED
 
+
+def _(text: str) -> str:
+    return text
+
+
 GLYPHS: dict[Label, str] = {
     Label.FAKE: "▲",
     Label.REAL: "○",
@@ -29,43 +36,47 @@ GLYPHS: dict[Label, str] = {
     Label.NOT_APPLICABLE: "–",
 }
 CREDENTIALS: dict[str, str] = {
-    "none": "None. Most files have none, so this says nothing either way.",
-    "trusted": "Valid, signed by somebody on the trust list of this installation.",
-    "untrusted": "Valid, but signed by somebody who is not on a trust list here.",
-    "invalid": "Invalid: the file and its manifest don't belong together, or a signature is wrong.",
-    "elsewhere": "The file names an address where a manifest is kept. Nothing was fetched.",
-    "unreadable": "There is one, but it could not be read.",
+    "none": _("None. Most files have none, so this says nothing either way."),
+    "trusted": _("Valid, signed by somebody on the trust list of this installation."),
+    "untrusted": _("Valid, but signed by somebody who is not on a trust list here."),
+    "invalid": _(
+        "Invalid: the file and its manifest don't belong together, or a signature is wrong."
+    ),
+    "elsewhere": _("The file names an address where a manifest is kept. Nothing was fetched."),
+    "unreadable": _("There is one, but it could not be read."),
 }
 SOURCES: dict[str, str] = {
-    "trainedAlgorithmicMedia": "made by a trained model",
-    "compositeWithTrainedAlgorithmicMedia": "composed, with parts made by a trained model",
-    "algorithmicMedia": "made by an algorithm",
-    "digitalCapture": "recorded by a digital camera",
-    "computationalCapture": "recorded by a camera that computes its pictures",
-    "composite": "composed of several pictures",
-    "compositeCapture": "composed of several recordings",
-    "humanEdits": "edited by a person",
-    "minorHumanEdits": "edited by a person, a little",
-    "algorithmicallyEnhanced": "enhanced by an algorithm",
-    "screenCapture": "captured from a screen",
-    "digitalArt": "drawn by a person with software",
-    "digitalCreation": "made by a person with software",
-    "negativeFilm": "scanned from negative film",
-    "print": "scanned from a print",
+    "trainedAlgorithmicMedia": _("made by a trained model"),
+    "compositeWithTrainedAlgorithmicMedia": _("composed, with parts made by a trained model"),
+    "algorithmicMedia": _("made by an algorithm"),
+    "digitalCapture": _("recorded by a digital camera"),
+    "computationalCapture": _("recorded by a camera that computes its pictures"),
+    "composite": _("composed of several pictures"),
+    "compositeCapture": _("composed of several recordings"),
+    "humanEdits": _("edited by a person"),
+    "minorHumanEdits": _("edited by a person, a little"),
+    "algorithmicallyEnhanced": _("enhanced by an algorithm"),
+    "screenCapture": _("captured from a screen"),
+    "digitalArt": _("drawn by a person with software"),
+    "digitalCreation": _("made by a person with software"),
+    "negativeFilm": _("scanned from negative film"),
+    "print": _("scanned from a print"),
 }
 """IPTC digital source types (cv.iptc.org/newscodes/digitalsourcetype) in words."""
 
 
-def answered(question: Question, answer: Answer) -> str:
+def answered(question: Question, answer: Answer, speech: Speech = ENGLISH) -> str:
     """Return a question's answer in a table."""
     if not answer.evaluated:
-        return "Not asked: no model for it"
+        return speech.gettext("Not asked: no model for it")
     if answer.undecided_secondary:
-        return "Not decided"
-    return states.headline(answer.label, question, answer.lean)
+        return speech.gettext("Not decided")
+    return states.headline(answer.label, question, answer.lean, speech)
 
 
-def bars(analysis: Analysis, answer: Answer) -> list[tuple[str, str, bool]]:
+def bars(
+    analysis: Analysis, answer: Answer, speech: Speech = ENGLISH
+) -> list[tuple[str, str, bool]]:
     """Return name, log odds and whether a model's of each part and the sum, adding up in print."""
     if answer.probability is None or not answer.contributions:
         return []
@@ -74,190 +85,225 @@ def bars(analysis: Analysis, answer: Answer) -> list[tuple[str, str, bool]]:
     tenths = printed([part.logit for part in answer.contributions], total)
     rows = [
         (
-            states.contribution(part.kind, part.id, titles.get(part.id, "")),
+            states.contribution(part.kind, part.id, titles.get(part.id, ""), speech),
             signed(value / 10),
             part.kind == "model",
         )
         for part, value in zip(answer.contributions, tenths, strict=True)
         if value or part.kind == "model"
     ]
-    return [*rows, (f"Combined, {percent(answer.probability)}", signed(total / 10), False)]
+    combined = speech.gettext("Combined, {percent}").format(percent=percent(answer.probability))
+    return [*rows, (combined, signed(total / 10), False)]
 
 
-def statistics(question: Question, answer: Answer, *, odds: bool = True) -> list[str]:
+def statistics(
+    question: Question, answer: Answer, speech: Speech = ENGLISH, *, odds: bool = True
+) -> list[str]:
     """Return how often the thresholds erred, on what data, and how `odds` are made."""
-    limits, out = answer.thresholds, []
-    untouched, manipulated = question.spec.real_word, question.spec.fake_word
+    _, limits, out = speech.gettext, answer.thresholds, []
+    untouched, manipulated = _(question.spec.real_word), _(question.spec.fake_word)
     if answer.basis in (Basis.PUBLISHED, Basis.SUBSET, Basis.CUSTOM):
-        out.append(f"Judged {states.basis(answer.basis)}.")
+        out.append(_("Judged {basis}.").format(basis=states.basis(answer.basis, speech)))
     elif limits.own and limits.false_positive_rate is not None:
-        rate = percent(limits.false_positive_rate)
-        out.append(
-            f"At most {rate} of {untouched} clips like yours score above the upper threshold, by "
-            f"{limits.data}."
+        text = _(
+            "At most {rate} of {kind} clips like yours score above the upper threshold, by {data}."
         )
+        rate = percent(limits.false_positive_rate)
+        out.append(text.format(rate=rate, kind=untouched, data=limits.data))
     else:
-        alarms, misses = limits.false_positives, limits.false_negatives
-        unit = measured.unit(limits)
-        out += _share(alarms, limits.false_positive_rate, f"{untouched} {unit}", "above the upper")
+        unit = measured.unit(limits, speech)
+        figures = limits.false_positives, limits.false_positive_rate, f"{untouched} {unit}"
+        out += _share(
+            *figures,
+            _("In our tests none of {files} {kind} scored above the upper threshold (at most "
+              "{most}, with 95 % confidence)."),
+            _("In our tests {count} of {files} {kind} scored above the upper threshold (at most "
+              "{most}, with 95 % confidence)."),
+            _("{rate} of {kind} score above the upper threshold."),
+        )  # fmt: skip
         if not limits.one_sided:
+            figures = limits.false_negatives, limits.false_negative_rate, f"{manipulated} {unit}"
             out += _share(
-                misses, limits.false_negative_rate, f"{manipulated} {unit}", "below the lower"
-            )
+                *figures,
+                _("In our tests none of {files} {kind} scored below the lower threshold (at most "
+                  "{most}, with 95 % confidence)."),
+                _("In our tests {count} of {files} {kind} scored below the lower threshold (at "
+                  "most {most}, with 95 % confidence)."),
+                _("{rate} of {kind} score below the lower threshold."),
+            )  # fmt: skip
         if limits.data:
-            out.append(f"Measured on {limits.data}.")
-        if some := measured.of_these(limits):
+            out.append(_("Measured on {data}.").format(data=limits.data))
+        if some := measured.of_these(limits, speech):
             out.append(some)
     if limits.never_decide:
         out.append(
-            "No threshold made 95 % of the answers right on sources left out, so there is a "
-            "likelihood and no verdict."
-        )
+            _("No threshold made 95 % of the answers right on sources left out, so there is a "
+              "likelihood and no verdict.")
+        )  # fmt: skip
     elif not limits.can_clear and answer.basis is not Basis.PUBLISHED:
         out.append(
-            "We can't clear a file: the installed models aren't reliable enough to call it "
-            "untouched. On sources left out, no lower threshold made 95 % of such answers right."
-        )
+            _("We can't clear a file: the installed models aren't reliable enough to call it "
+              "untouched. On sources left out, no lower threshold made 95 % of such answers right.")
+        )  # fmt: skip
     if odds and answer.odds is not None:
-        out.append(
-            f"The interval is of the {answer.odds.clips} clips with a score near this one, each "
-            "scored by a fit that had seen nothing of its group of sources; the groups were drawn "
-            f"anew. It assumes as many {manipulated} as {untouched} clips."
+        text = _(
+            "The interval is of the {clips} clips with a score near this one, each scored by a fit "
+            "that had seen nothing of its group of sources; the groups were drawn anew. It assumes "
+            "as many {fakes} as {others} clips."
         )
+        clips = answer.odds.clips
+        out.append(text.format(clips=clips, fakes=manipulated, others=untouched))
     return out
 
 
-def _share(tally: Tally | None, rate: float | None, kind: str, where: str) -> list[str]:
+def _share(
+    tally: Tally | None, rate: float | None, kind: str, none: str, some: str, rated: str
+) -> list[str]:
     """How many files of a kind lie where they should not; empty where nobody said."""
     if tally is None:
-        return [] if rate is None else [f"{percent(rate)} of {kind} score {where} threshold."]
-    return [
-        f"In our tests {tally.count or 'none'} of {tally.files} {kind} scored {where} "
-        f"threshold (at most {percent(at_most(tally))}, with 95 % confidence)."
-    ]
+        return [] if rate is None else [rated.format(rate=percent(rate), kind=kind)]
+    most = percent(at_most(tally))
+    text = some if tally.count else none
+    return [text.format(count=tally.count, files=tally.files, kind=kind, most=most)]
 
 
-def file_rows(media: Media) -> list[tuple[str, str]]:
+def file_rows(media: Media, speech: Speech = ENGLISH) -> list[tuple[str, str]]:
     """Return what the file is, as (name, value)."""
     if media.kind == "audio":
-        return _sound_rows(media)
+        return _sound_rows(media, speech)
+    _ = speech.gettext
     picture = f"{media.width} × {media.height} px, {media.codec}"
     if media.pixel_format:
         picture += f", {media.pixel_format}"
     if media.fps and media.kind != "image":
-        uneven = " on average" if media.variable_frame_rate else ""
-        picture += f", {media.fps:.4g} frames a second{uneven}"
-    rows = [
-        ("Kind", f"{media.kind}, {media.container}"),
-        ("Size", f"{media.size:,} bytes"),
-        ("Picture", picture),
-    ]
+        even, uneven = _("{number} frames a second"), _("{number} frames a second on average")
+        rate = uneven if media.variable_frame_rate else even
+        picture += ", " + rate.format(number=f"{media.fps:.4g}")
+    size = _("{number} bytes").format(number=f"{media.size:,}")
+    kind = {"image": _("image"), "animation": _("animation")}.get(media.kind, _("video"))
+    rows = [(_("Kind"), f"{kind}, {media.container}"), (_("Size"), size), (_("Picture"), picture)]
     if media.live:
-        rows[:2] = [("Kind", "a live session: frames were scored as they came, none was kept")]
+        live = _("a live session: frames were scored as they came, none was kept")
+        rows[:2] = [(_("Kind"), live)]
     if media.duration:
-        rows.append(("Length", f"{media.duration:.2f} s, about {media.frame_count or 0:,} frames"))
+        text = _("{seconds} s, about {frames} frames")
+        seconds, frames = f"{media.duration:.2f}", f"{media.frame_count or 0:,}"
+        rows.append((_("Length"), text.format(seconds=seconds, frames=frames)))
     if media.bit_rate:
-        rows.append(("Bit rate", f"{media.bit_rate / 1e6:.2f} Mbit/s"))
+        rows.append((_("Bit rate"), f"{media.bit_rate / 1e6:.2f} Mbit/s"))
     if media.rotation:
-        rows.append(("Rotation", f"{media.rotation}° clockwise, to stand upright"))
+        text = _("{degrees}° clockwise, to stand upright")
+        rows.append((_("Rotation"), text.format(degrees=media.rotation)))
     if media.turned:
-        rows.append(("Turned", f"{media.turned}° clockwise, beyond the file's own rotation"))
+        text = _("{degrees}° clockwise, beyond the file's own rotation")
+        rows.append((_("Turned"), text.format(degrees=media.turned)))
     if media.kind == "video" and not media.live:
-        sound = "none"
-        if audio := media.audio:
-            sound = _sound(audio)
-        rows.append(("Sound", sound))
+        sound = _sound(media.audio, speech) if media.audio else _("none")
+        rows.append((_("Sound"), sound))
     return rows
 
 
-def _sound(audio: Audio) -> str:
+def _sound(audio: Audio, speech: Speech) -> str:
     """Return "aac, stereo, 44,100 Hz"."""
-    channels = {1: "mono", 2: "stereo"}.get(audio.channels, f"{audio.channels} channels")
+    _ = speech.gettext
+    many = _("{number} channels").format(number=audio.channels)
+    channels = {1: _("mono"), 2: _("stereo")}.get(audio.channels, many)
     return f"{audio.codec}, {channels}, {audio.sample_rate:,} Hz"
 
 
-def _sound_rows(media: Media) -> list[tuple[str, str]]:
-    rows = [("Kind", f"sound, {media.container}"), ("Size", f"{media.size:,} bytes")]
+def _sound_rows(media: Media, speech: Speech) -> list[tuple[str, str]]:
+    _ = speech.gettext
+    kind = _("sound")
+    size = _("{number} bytes").format(number=f"{media.size:,}")
+    rows = [(_("Kind"), f"{kind}, {media.container}"), (_("Size"), size)]
     if audio := media.audio:
-        sound = _sound(audio)
-        rows.append(("Sound", sound))
+        rows.append((_("Sound"), _sound(audio, speech)))
         if heard := audio.speech:
-            spoken = f"{heard.seconds:.1f} s, of it {heard.speech_seconds:.1f} s of speech"
-            rows.append(("Listened to", spoken))
+            text = _("{seconds} s, of it {spoken} s of speech")
+            figures = {"seconds": heard.seconds, "spoken": heard.speech_seconds}
+            spoken = text.format(**{name: f"{value:.1f}" for name, value in figures.items()})
+            rows.append((_("Listened to"), spoken))
     if media.duration:
-        rows.append(("Length", f"{media.duration:.2f} s"))
+        rows.append((_("Length"), f"{media.duration:.2f} s"))
     if media.bit_rate:
-        rows.append(("Bit rate", f"{media.bit_rate / 1e3:.0f} kbit/s"))
+        rows.append((_("Bit rate"), f"{media.bit_rate / 1e3:.0f} kbit/s"))
     return rows
 
 
-def credential_rows(credential: Credential) -> list[tuple[str, str]]:
+def credential_rows(credential: Credential, speech: Speech = ENGLISH) -> list[tuple[str, str]]:
     """Return what the signed origin says, as (name, value)."""
-    rows = [("Signed origin (C2PA)", CREDENTIALS[credential.state])]
+    _ = speech.gettext
+    rows = [(_("Signed origin (C2PA)"), _(CREDENTIALS[credential.state]))]
     signer = ", ".join(p for p in (credential.signer, credential.organization) if p)
     rows += [
-        ("Signed by", f"{signer} {credential.signed or ''}".strip() if signer else ""),
-        ("Claimed by", credential.generator or ""),
-        ("It says", ", ".join(SOURCES.get(s, s) for s in credential.sources)),
-        ("Steps", "; ".join(credential.actions)),
-        ("Made from", ", ".join(credential.ingredients)),
-        ("Kept at", credential.address or ""),
-        ("Problems", ", ".join(credential.problems)),
+        (_("Signed by"), f"{signer} {credential.signed or ''}".strip() if signer else ""),
+        (_("Claimed by"), credential.generator or ""),
+        (_("It says"), ", ".join(_(SOURCES.get(s, s)) for s in credential.sources)),
+        (_("Steps"), "; ".join(credential.actions)),
+        (_("Made from"), ", ".join(credential.ingredients)),
+        (_("Kept at"), credential.address or ""),
+        (_("Problems"), ", ".join(credential.problems)),
     ]
     if credential.state == "untrusted" and not credential.trust_list:
-        rows.append(("Trust list", "None is configured here, so no signer is trusted."))
+        rows.append((_("Trust list"), _("None is configured here, so no signer is trusted.")))
     return [(name, value) for name, value in rows if value]
 
 
-def says(analysis: Analysis, model: ModelResult) -> str:
+def says(analysis: Analysis, model: ModelResult, speech: Speech = ENGLISH) -> str:
     """Return a model's reading, neutral where its question stays open."""
     if model.label is None:
         return ""
     if analysis.verdict.undecided(model.question):
-        return f"{GLYPHS[Label.NOT_APPLICABLE]} Not decided"
-    return f"{GLYPHS[model.label]} {states.state(model.label, model.question)}"
+        return f"{GLYPHS[Label.NOT_APPLICABLE]} {speech.gettext('Not decided')}"
+    return f"{GLYPHS[model.label]} {states.state(model.label, model.question, speech)}"
 
 
-def counted(analysis: Analysis, model: ModelResult) -> str:
+def counted(analysis: Analysis, model: ModelResult, speech: Speech = ENGLISH) -> str:
     """Return whether a model counts, and if not, why."""
+    _ = speech.gettext
     if model.counted and analysis.verdict.uncounted(model.question):
-        return "no: its question is not decided"
-    return "yes" if model.counted else f"no: {model.not_counted_because or 'not said'}"
+        return _("no: its question is not decided")
+    why = _(model.not_counted_because or "not said")
+    return _("yes") if model.counted else _("no: {why}").format(why=why)
 
 
-def weights(analysis: Analysis) -> list[tuple[str, str]]:
+def weights(analysis: Analysis, speech: Speech = ENGLISH) -> list[tuple[str, str]]:
     """Return the hash of each model's weights; of two models of one file, that it is one."""
-    rows, first = [], dict[str, ModelResult]()
+    _, rows, first = speech.gettext, [], dict[str, ModelResult]()
     for model in analysis.models:
         if not model.scored or not model.weights_sha256:
             continue
         known = first.setdefault(model.weights_sha256, model)
         value = model.weights_sha256
         if known is not model:
-            about = ""
+            value = _("those of {model}: the same network").format(model=known.title)
             if model.question is not None and model.question is not known.question:
-                about = f", asked “{states.question(model.question)}”"
-            value = f"those of {known.title}: the same network{about}"
-        rows.append((f"Weights, {model.title}", value))
+                text = _("those of {model}: the same network, asked “{question}”")
+                asked = states.question(model.question, speech)
+                value = text.format(model=known.title, question=asked)
+        rows.append((_("Weights, {model}").format(model=model.title), value))
     return rows
 
 
-def calibrations(analysis: Analysis) -> list[str]:
+def calibrations(analysis: Analysis, speech: Speech = ENGLISH) -> list[str]:
     """Return what the figures were fitted on: their domain, beyond which they promise nothing."""
     fitted: dict[str, list[str]] = {}
     for model in analysis.models:
         if model.counted and model.calibration is not None:
-            fitted.setdefault(_clips(model.calibration), []).append(model.title)
+            fitted.setdefault(_clips(model.calibration, speech), []).append(model.title)
     for question, ensemble in analysis.ensembles.items():
         if ensemble.calibration is not None and analysis.verdict.answers[question].evaluated:
-            fitted.setdefault(_clips(ensemble.calibration), []).append("all together")
+            everything = speech.gettext("all together")
+            fitted.setdefault(_clips(ensemble.calibration, speech), []).append(everything)
     return [f"{', '.join(dict.fromkeys(names))}: {data}" for data, names in fitted.items()]
 
 
-def _clips(map: Calibration) -> str:
+def _clips(map: Calibration, speech: Speech) -> str:
     """Return what a map was fitted on, and how many of that ask its question."""
-    some = measured.part_of(map.clips, map.data)
-    return f"{map.clips} that ask this question, of {map.data}" if some else map.data
+    if not measured.part_of(map.clips, map.data):
+        return map.data
+    text = speech.gettext("{number} that ask this question, of {data}")
+    return text.format(number=map.clips, data=map.data)
 
 
 def absent(analysis: Analysis) -> list[str]:
@@ -275,10 +321,11 @@ def absent(analysis: Analysis) -> list[str]:
     return lines
 
 
-def when(moment: datetime, zone: tzinfo) -> str:
+def when(moment: datetime, zone: tzinfo, speech: Speech = ENGLISH) -> str:
     """Return a time of day in a time zone: "28 November 2026, 12:00 UTC+01:00"."""
     here = moment.astimezone(zone)
-    return f"{here:%d %B %Y, %H:%M} {_zone_name(here)}"
+    said = format_datetime(here, "dd MMMM y, HH:mm", locale=speech.info().get("language", "en"))
+    return f"{said} {_zone_name(here)}"
 
 
 def zone(moment: datetime, zone: tzinfo) -> str:
@@ -297,61 +344,74 @@ def _offset(moment: datetime) -> str:
     return f"UTC{moment.isoformat()[-6:]}"
 
 
-def operating_point(question: Question, answer: Answer) -> str:
+def operating_point(question: Question, answer: Answer, speech: Speech = ENGLISH) -> str:
     """Return from which likelihood on something is said, in a sentence."""
-    limits = answer.thresholds
+    _, limits = speech.gettext, answer.thresholds
     if limits.never_decide:
-        return "Operating point: none; every likelihood is inconclusive."
-    low = "" if limits.one_sided else f", {states.zone('REAL')} below {percent(limits.low)}"
-    return (
-        f"Operating point: {states.zone('FAKE', question)} above {percent(limits.high)}{low}, else "
-        "inconclusive."
+        return _("Operating point: none; every likelihood is inconclusive.")
+    text = _("Operating point: {fake} above {high}, {real} below {low}, else inconclusive.")
+    if limits.one_sided:
+        text = _("Operating point: {fake} above {high}, else inconclusive.")
+    return text.format(
+        fake=states.zone("FAKE", question, speech),
+        real=states.zone("REAL", None, speech),
+        high=percent(limits.high),
+        low=percent(limits.low),
     )
 
 
-def error_rates(question: Question, answer: Answer) -> list[tuple[str, str, str, str]]:
+def error_rates(
+    question: Question, answer: Answer, speech: Speech = ENGLISH
+) -> list[tuple[str, str, str, str]]:
     """Return how often the thresholds erred, as (error, count, rate, 95 % interval)."""
-    limits, spec, rows = answer.thresholds, question.spec, []
+    _, limits, rows = speech.gettext, answer.thresholds, []
     if answer.basis not in (Basis.MEASURED, Basis.OWN):
         return []
-    sides = [(f"{spec.real_word} called {spec.fake_word}", limits.false_positives)]
+    real, fake = _(question.spec.real_word), _(question.spec.fake_word)
+    sides = [(real, fake, limits.false_positives)]
     if not limits.one_sided:
-        sides.append((f"{spec.fake_word} called {spec.real_word}", limits.false_negatives))
-    for name, tally in sides:
+        sides.append((fake, real, limits.false_negatives))
+    for one, other, tally in sides:
         if tally is not None:
             low, high = wilson(tally.count, tally.files)
-            rate = f"{100 * tally.count / tally.files:.1f} %"
-            ends = f"{100 * low:.1f} to {100 * high:.1f} %"
-            rows.append((capital(name), f"{tally.count} of {tally.files}", rate, ends))
+            count = _("{count} of {files}").format(count=tally.count, files=tally.files)
+            ends = _("{low} to {high}").format(low=f"{100 * low:.1f}", high=f"{100 * high:.1f} %")
+            name = capital(_("{one} called {other}").format(one=one, other=other))
+            rows.append((name, count, f"{100 * tally.count / tally.files:.1f} %", ends))
     return rows
 
 
-def not_tested(analysis: Analysis) -> list[str]:
+def not_tested(analysis: Analysis, speech: Speech = ENGLISH) -> list[str]:
     """Return what this analysis did not look at, a sentence each."""
+    _ = speech.gettext
+    unasked = _("{question} No model that was asked here answers that.")
     out = [
-        f"{states.question(question)} No model that was asked here answers that."
+        unasked.format(question=states.question(question, speech))
         for question, answer in analysis.verdict.answers.items()
         if not answer.evaluated
     ]
+    uncounted = _("{model}: not counted, {why}.")
     out += [
-        f"{model.title}: not counted, {model.not_counted_because}."
+        uncounted.format(model=model.title, why=_(model.not_counted_because))
         for model in analysis.models
         if not model.counted and model.not_counted_because
     ]
     coverage = analysis.coverage
     if coverage is not None and coverage.frames > coverage.sampled:
-        out.append(
-            f"{coverage.frames - coverage.sampled:,} of {coverage.frames:,} frames were not looked "
-            f"at; the longest stretch without one is {coverage.longest_gap:.1f} s."
+        text = _(
+            "{missed} of {frames} frames were not looked at; the longest stretch without one is "
+            "{seconds} s."
         )
+        missed, gap = coverage.frames - coverage.sampled, f"{coverage.longest_gap:.1f}"
+        out.append(text.format(missed=f"{missed:,}", frames=f"{coverage.frames:,}", seconds=gap))
     if analysis.robustness is None:
-        out.append("Whether the verdict survives compression, scaling and noise was not tried.")
+        out.append(_("Whether the verdict survives compression, scaling and noise was not tried."))
     if analysis.comparison is None and analysis.media.kind != "audio" and not analysis.media.live:
-        out.append("The file was not compared with an original.")
+        out.append(_("The file was not compared with an original."))
     out.append(
-        "The error rates hold for material like that which they were measured on; other cameras, "
-        "generators, people and kinds of processing were not tested."
-    )
+        _("The error rates hold for material like that which they were measured on; other cameras, "
+          "generators, people and kinds of processing were not tested.")
+    )  # fmt: skip
     return out
 
 
@@ -376,49 +436,63 @@ def command(analysis: Analysis) -> str:
     return " ".join([*parts, "--json", "again.json"])
 
 
-def moments(number: int) -> str:
+def moments(number: int, speech: Speech = ENGLISH) -> str:
     """Return 1 as "1 moment"."""
-    return f"{number} {'moment' if number == 1 else 'moments'}"
+    return speech.ngettext("{number} moment", "{number} moments", number).format(number=number)
 
 
-def windows(number: int) -> str:
+def windows(number: int, speech: Speech = ENGLISH) -> str:
     """Return 1 as "1 window of speech"."""
-    return f"{number} {'window' if number == 1 else 'windows'} of speech"
+    text = speech.ngettext("{number} window of speech", "{number} windows of speech", number)
+    return text.format(number=number)
 
 
-def looked(analysis: Analysis) -> list[tuple[str, str]]:
+def looked(analysis: Analysis, speech: Speech = ENGLISH) -> list[tuple[str, str]]:
     """Return what of the file was analyzed, as (name, value)."""
-    settings, kind = analysis.settings, analysis.media.kind
-    part = f", from {settings.start:g} s" if settings.start else ""
-    part += f", to {settings.end:g} s" if settings.end is not None else ""
+    _, settings, kind = speech.gettext, analysis.settings, analysis.media.kind
+    parts = []
+    if settings.start:
+        parts.append(_("from {seconds} s").format(seconds=f"{settings.start:g}"))
+    if settings.end is not None:
+        parts.append(_("to {seconds} s").format(seconds=f"{settings.end:g}"))
     if kind == "audio":
         spans = sum(len(subject.spans) for subject in analysis.subjects)
-        return [("Listened to", f"{windows(spans)}{part}")]
+        return [(_("Listened to"), ", ".join([windows(spans, speech), *parts]))]
     rate = f"{settings.fps:.1f}" if analysis.media.live else f"{settings.fps:g}"
     sampling = {
-        "uniform": "spread evenly",
-        "keyframes": "where the picture changes",
-        "fps": f"{rate} a second",
-        "closer": "more of them where the score moves",
+        "uniform": _("spread evenly"),
+        "keyframes": _("where the picture changes"),
+        "fps": _("{number} a second").format(number=rate),
+        "closer": _("more of them where the score moves"),
     }[settings.sampling]
-    if seen := covered(analysis.coverage):
+    if seen := covered(analysis.coverage, speech):
         sampling += f"; {seen}"
-    all_of_it = f"{moments(len(analysis.timestamps))}, {sampling}{part}"
+    all_of_it = ", ".join([moments(len(analysis.timestamps), speech), sampling, *parts])
     return [
-        ("Looked at", "the picture" if kind == "image" else all_of_it),
-        ("Smallest face", f"{settings.min_face} px wide"),
-        ("Face detector", MEASURED[settings.faces].title),
+        (_("Looked at"), _("the picture") if kind == "image" else all_of_it),
+        (_("Smallest face"), _("{width} px wide").format(width=settings.min_face)),
+        (_("Face detector"), MEASURED[settings.faces].title),
     ]
 
 
-def earlier(verdict: EarlierVerdict, media: Media) -> str:
+def earlier(verdict: EarlierVerdict, media: Media, speech: Speech = ENGLISH) -> str:
     """Return what stands in the file from an earlier analysis, and that it counts for nothing."""
-    where = "into its metadata" if verdict.where == "metadata" else "beside it"
-    likelihood = "" if verdict.likelihood is None else f", {verdict.likelihood} % likelihood"
-    when = f", on {verdict.analyzed}" if verdict.analyzed else ""
-    label = states.state(verdict.label) if verdict.label in set(Label) else verdict.label
-    same = " of this very file" if verdict.sha256 == media.sha256 else ""
-    return (
-        f"An earlier verdict{same} was written {where}: “{label}{likelihood}”{when}. Anybody can "
-        "write that; it had no influence here."
+    _ = speech.gettext
+    place = _("into its metadata") if verdict.where == "metadata" else _("beside it")
+    label = verdict.label
+    if label in set(Label):
+        label = states.state(label, None, speech)
+    said = [label]
+    if verdict.likelihood is not None:
+        said.append(_("{percent} likelihood").format(percent=f"{verdict.likelihood} %"))
+    text = _(
+        "An earlier verdict was written {place}: “{verdict}”{when}. Anybody can write that; it had "
+        "no influence here."
     )
+    if verdict.sha256 == media.sha256:
+        text = _(
+            "An earlier verdict of this very file was written {place}: “{verdict}”{when}. Anybody "
+            "can write that; it had no influence here."
+        )
+    when = _(", on {day}").format(day=verdict.analyzed) if verdict.analyzed else ""
+    return text.format(place=place, verdict=", ".join(said), when=when)

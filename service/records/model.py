@@ -282,6 +282,9 @@ class Preferences(BaseModel):
     watched: tuple[str, ...] = Field(
         default=(), description="folders of this computer whose new files are added"
     )
+    language: str = Field(
+        default="", description="the code of the language of the pages; empty: the browser's"
+    )
 
 
 class Usage(_Row):

@@ -96,9 +96,9 @@ class Visit:
 
 
 Visitor = Callable[..., Visit]
-"""visit(path="/", size=DESKTOP, dark=False, touch=False, own=False): open the app as a person whose
-browser knows nothing of others. Nobody gets a page of one's `own` afterwards: it is for who leaves
-scripts or listeners there."""
+"""visit(path="/", size=DESKTOP, dark=False, touch=False, own=False, locale=None): open the app as a
+person whose browser knows nothing of others. Nobody gets a page of one's `own` afterwards, or one
+with a `locale`: it is for who leaves scripts or listeners there."""
 
 
 @contextmanager
@@ -108,11 +108,11 @@ def visitors(browser, url):
     taken: dict[bool, Page] = {}
     visits: list[Visit] = []
 
-    def go(path="/", size=DESKTOP, dark=False, touch=False, own=False):
-        if touch not in taken and not own:
+    def go(path="/", size=DESKTOP, dark=False, touch=False, own=False, locale=None):
+        if touch not in taken and not own and locale is None:
             page = taken[touch] = _left.pop((browser, touch), None) or _new(browser, touch)
         else:
-            page = _new(browser, touch)
+            page = _new(browser, touch, locale)
             contexts.append(page.context)
         visit = Visit(page, url)
         visits.append(visit)
@@ -134,9 +134,10 @@ def visitors(browser, url):
     assert not complaints, complaints
 
 
-def _new(browser, touch):
+def _new(browser, touch, locale=None):
     """A page of somebody whom nobody knows."""
     context = browser.new_context(
+        locale=locale,
         is_mobile=touch,
         has_touch=touch,
         reduced_motion="reduce",  # what moves is drawn by the cores that the tests need

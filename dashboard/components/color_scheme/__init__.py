@@ -1,13 +1,16 @@
-"""Follows the page when it turns dark or light while it is open.
+"""What the root of the document needs to know: the language, and the color scheme.
 
-What the server draws in colors of its own (charts, the logo) can't do so by itself, and Streamlit
-repaints the rest without a run of the script: this asks for one. Dialogs and popovers stand beside
-the app, so they are told by the root of the document which half of our tokens to take.
+Dialogs and popovers stand beside the app, so they are told by the root of the document which half
+of our tokens to take, and which way to read. What the server draws in colors of its own (charts,
+the logo) can't follow by itself when the page turns dark or light while it is open, and Streamlit
+repaints the rest without a run of the script: this asks for one.
 """
 
 from pathlib import Path
 
 import streamlit as st
+
+from dashboard import i18n
 
 HERE = Path(__file__).parent
 
@@ -19,4 +22,6 @@ _component = st.components.v2.component(
 def follow() -> None:
     """Put what watches the scheme on the page. Called once a run, by the shell."""
     with st.container(key="color-scheme"):
-        _component(key="color-scheme-watch", on_scheme_change=lambda: None)
+        _component(
+            key="color-scheme-watch", data=i18n.html_attributes(), on_scheme_change=lambda: None
+        )

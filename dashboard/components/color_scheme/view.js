@@ -1,4 +1,5 @@
-export default function ({ setTriggerValue }) {
+export default function ({ data, setTriggerValue }) {
+  Object.assign(document.documentElement, data)
   const app = document.querySelector('[data-testid="stApp"]')
   const scheme = () => getComputedStyle(app).colorScheme
   let drawn = scheme()

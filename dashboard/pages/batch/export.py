@@ -10,6 +10,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from dashboard.result.downloads import file_name
+from detector.messages import ENGLISH, Speech
+from detector.report import ReportDetails
 from service import exports
 from service.batches import BatchRow
 from service.records.export import Remark, as_entry, as_table
@@ -29,6 +31,8 @@ class BatchExport:
     scope: RecordScope
     uploads: Uploads
     rows: Sequence[BatchRow]
+    speech: Speech = ENGLISH
+    """the language of the reports"""
 
     def as_csv(self) -> bytes:
         """Return a row a file; one without a verdict says why."""
@@ -65,6 +69,7 @@ class BatchExport:
                     analysis,
                     origin(analysis.seal, record.owner),
                     notes=record.note,
+                    details=ReportDetails(speech=self.speech),
                 )
                 archive.writestr(f"reports/{number:03} {file_name(row.item.name, 'pdf')}", pdf)
         return buffer.getvalue()

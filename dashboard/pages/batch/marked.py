@@ -7,7 +7,7 @@ import streamlit as st
 
 from dashboard import labels, session, url_state
 from dashboard.components import controls, typography
-from dashboard.i18n import _, advice
+from dashboard.i18n import _, advice, speech
 from dashboard.pages.batch import state
 from dashboard.pages.batch.export import BatchExport
 from dashboard.result import downloads
@@ -109,4 +109,5 @@ def reports(rows: Sequence[BatchRow], key: str, *, small: bool = False) -> None:
 
 
 def _files(rows: Sequence[BatchRow]) -> BatchExport:
-    return BatchExport(session.record_scope(), session.application().jobs.uploads, list(rows))
+    uploads = session.application().jobs.uploads
+    return BatchExport(session.record_scope(), uploads, list(rows), speech())

@@ -1,5 +1,6 @@
 """A suspected copy held against its original: at work, stopped, failed, or what was found."""
 
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -291,10 +292,13 @@ def _alone(copy: Job) -> str:
 
 def export(kept: KeptComparison, copy: Job, original: Job) -> None:
     """Draw the buttons that hand out the report, and all figures."""
-    zone = record_cells.zone()
+    make = partial(
+        exports.comparison_report, "pdf", kept, copy.path, original.path,
+        zone=record_cells.zone(), speech=speech(),
+    )  # fmt: skip
     controls.download(
         _("Report"),
-        lambda: exports.comparison_report("pdf", kept, copy.path, original.path, zone=zone),
+        make,
         f"{Path(copy.name).stem}-comparison.pdf",
         "application/pdf",
         "near-report",

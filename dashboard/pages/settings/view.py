@@ -7,7 +7,7 @@ from pathlib import Path
 import streamlit as st
 from markupsafe import Markup
 
-from dashboard import labels, session
+from dashboard import i18n, labels, session
 from dashboard._compat import UploadedFile
 from dashboard.components import cards, controls, task_progress, typography
 from dashboard.components.chips import chip
@@ -15,7 +15,7 @@ from dashboard.components.markup import Text, join, rich, show
 from dashboard.components.tables import code, facts
 from dashboard.i18n import _, advice, ngettext, say
 from dashboard.labels import NBSP
-from dashboard.pages.settings import retention, state
+from dashboard.pages.settings import language, retention, state
 from detector import paths
 from detector.decision import conformal
 from detector.decision.conformal import OwnCalibration
@@ -25,6 +25,7 @@ from detector.evaluation import own_calibration
 from detector.media import isolated
 from detector.models.memory import budget as memory_budget
 from detector.models.registry import list_models, usable
+from service import languages
 from service.config import get_config
 from service.storage import uploads
 from service.tasks.calibrations import CalibrationRequest, CalibrationTask
@@ -43,6 +44,9 @@ def draw() -> None:
     with right, st.container(border=True, key="card-time", gap="small"):
         typography.title(_("Your results"))
         retention.draw()
+    if not get_config().language:
+        with right, st.container(border=True, key="card-language", gap="small"):
+            language.draw()
     with right, st.container(border=True, key="card-server", gap=None):
         head = _("This installation")
         show(typography.heading(head), facts(server_facts(_is_local_admin())))
@@ -294,6 +298,9 @@ def server_facts(here: bool) -> list[tuple[str, Text]]:
         (_("Files are read"), apart, "UNMASK_SANDBOX"),
         (_("Models’ memory"), _("{size} at most").format(size=room), "UNMASK_MEMORY"),
     ]
+    if get_config().language:
+        name = languages.own_name(i18n.current())
+        rows.append((_("Language"), name, "UNMASK_LANGUAGE"))
     if get_config().supabase_media:
         long = _("of an account’s files, as long as their results")
         rows.insert(1, (_("Copies"), long, "UNMASK_SUPABASE_MEDIA"))

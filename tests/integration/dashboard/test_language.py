@@ -12,6 +12,8 @@ from starlette.applications import Starlette
 from starlette.testclient import TestClient
 from streamlit.testing.v1 import AppTest
 
+from cli.analyze import summary
+from cli.common import speech
 from dashboard import charts, i18n, labels, series, server
 from dashboard.components.timeline import evidence
 from dashboard.i18n import LazyDict, _
@@ -21,7 +23,7 @@ from detector.decision.next_steps import ActionCode, NextStep
 from detector.errors import InputError
 from detector.messages import actions
 from detector.models import inventory
-from service import limits
+from service import languages, limits
 from service.context import Principal, PrincipalKind, RequestContext
 from service.error_reports import fault_of, message_of
 from service.records import rules
@@ -52,13 +54,13 @@ def folder(tmp_path_factory):
 
 def forget():
     """Have the files read anew."""
-    for cached in (i18n._nearest, i18n.available, i18n._texts):
+    for cached in (languages.nearest, languages.available, languages.catalog):
         cached.cache_clear()
 
 
 @pytest.fixture
 def esperanto(folder, monkeypatch):
-    monkeypatch.setattr(i18n, "FOLDER", folder)
+    monkeypatch.setattr(languages, "FOLDER", folder)
     monkeypatch.setenv("UNMASK_LANGUAGE", "eo")
     forget()
     yield
@@ -104,6 +106,28 @@ def test_a_route_answers_in_the_language_of_its_request(esperanto, monkeypatch):
     assert (answer.status_code, answer.text) == (404, "⟦This file is not kept here.⟧")
 
 
+def test_a_language_that_somebody_chose_wins_over_the_browser(folder, tmp_path, monkeypatch):
+    monkeypatch.setattr(languages, "FOLDER", folder)
+    forget()
+    with pages.quiet(tmp_path):
+        at = AppTest.from_file(pages.APP, default_timeout=PATIENT)
+        pages.turn_to(at, "settings").run()
+        choice = at.selectbox(key="language")
+        assert choice.options == ["As the browser", "English", "Esperanto"]
+        choice.select("eo").run()
+        assert at.title[0].value == "⟦Settings⟧"
+        assert "⟦This translation was made by machine." in said(at)
+        again = AppTest.from_file(pages.APP, default_timeout=PATIENT)
+        pages.turn_to(again, "settings").run()
+        assert again.title[0].value == "⟦Settings⟧"
+        again.selectbox(key="language").select("").run()
+        assert again.title[0].value == "Settings" and "made by machine" not in said(again)
+        monkeypatch.setenv("UNMASK_LANGUAGE", "eo")
+        assert "UNMASK_LANGUAGE" in said(again.run())
+        assert not [one for one in again.selectbox if one.key == "language"]
+    forget()
+
+
 def test_dates_and_lists_of_english():
     assert labels.day(date(2026, 11, 20)) == f"20{labels.NBSP}Nov{labels.NBSP}2026"
     assert labels.listed(["A", "B", "C"]) == "A, B and C"
@@ -139,10 +163,16 @@ FOR_PROGRAMS = "api/"
 comes from."""
 NAMES = {"Unmask", "Opus", "Vorbis", "Cloudflare", "Twilio", "Hugging Face"}
 NAMES |= {"unmask export-labels", "in force", "Metadata", "Contents"}
-NAMES |= {"Bing", "Yandex", "Left", "Right"}
-"""Of products; a command; a state as the service calls it; fields of S3's; keys of a keyboard."""
+NAMES |= {"Bing", "Yandex", "Left", "Right", "Data", "dd MMMM y, HH:mm"}
+"""Of products; a command; a state as the service calls it; fields of S3's and of PDF; keys of a
+keyboard; a pattern of dates."""
 IN_ENGLISH = {"case_export.py"}
-"""Documents that are made in English alone, as the report is."""
+"""Documents that are made in English alone."""
+REPORT = {
+    "charts.py", "content.py", "figures.py", "opening.py", "pair_content.py", "pair_paper.py",
+    "pdf.py", "words.py",
+}  # fmt: skip
+"""What draws a report; the other files there seal and check it."""
 
 
 def test_what_is_marked_can_be_found():
@@ -206,6 +236,17 @@ def test_every_text_is_marked():
         for file, tree in [*tool.sources(), *tool.sources(tool.SERVICE)]
         if not file.startswith(("theme", FOR_PROGRAMS)) and file not in NOT_FOR_PEOPLE | IN_ENGLISH
         for line, text in unmarked(tree)
+    ]
+    assert not missed, "\n".join(missed)
+
+
+def test_every_text_of_a_report_is_marked():
+    missed = [
+        f"{file}:{line}: {text[:60]!r}"
+        for file, tree in tool.sources(tool.REPORT)
+        if file in REPORT
+        for line, text in unmarked(tree)
+        if "time zone" not in text and "IANA" not in text  # to whoever types one
     ]
     assert not missed, "\n".join(missed)
 
@@ -327,6 +368,31 @@ def test_reasons_and_limits_are_said_in_the_language(esperanto):
         assert actions.step(step, i18n.speech()).why.startswith("⟦")
 
 
+FINDINGS = (
+    "Blending edge along the jaw",
+    "Texture of the skin differs from its surroundings",
+    "A picture as generators make it",
+)
+"""Of models in the sample that are not bundled"""
+
+
+def test_a_command_speaks_the_language_of_its_terminal(esperanto, monkeypatch):
+    monkeypatch.delenv("UNMASK_LANGUAGE")
+    for variable in ("LANGUAGE", "LC_ALL", "LC_MESSAGES"):
+        monkeypatch.delenv(variable, raising=False)
+    for name, code in (("eo_XX.UTF-8", "eo"), ("de_DE.UTF-8", "en"), ("C.UTF-8", "en"), ("", "en")):
+        monkeypatch.setenv("LANG", name)
+        assert languages.of_terminal() == code
+    monkeypatch.setenv("UNMASK_LANGUAGE", "eo")
+    for given in ({}, {"fake": False}, {"people": "AB", "whole": 3.0}):
+        made = make_analysis(**given)
+        text = summary(made, speech())
+        for foreign in (made.media.name, "240 held-out clips", *FINDINGS):
+            text = text.replace(foreign, "")
+        assert not re.findall(r".*[a-z]{3,} [a-z]{3,}.*", outside(text))
+        assert "⟦" in text and "⟦" not in made.model_dump_json()
+
+
 def test_what_the_catalog_says_of_a_bundled_model_can_be_translated(esperanto):
     bundled = [s.spec for s in inventory.inventory() if s.spec.bundled and s.spec.finding]
     assert bundled
@@ -365,7 +431,7 @@ def outside(text):
 
 def test_every_language_fills_in_what_the_english_does(folder):
     wrong = []
-    for file in [*i18n.FOLDER.glob("*.po"), *folder.glob("*.po")]:
+    for file in [*languages.FOLDER.glob("*.po"), *folder.glob("*.po")]:
         with file.open("rb") as source:
             catalog = read_po(source, locale=file.stem)
         for message in catalog:
@@ -377,6 +443,24 @@ def test_every_language_fills_in_what_the_english_does(folder):
                 if many and text and (blanks(text), tags(text)) != (blanks(many), tags(many))
             ]
     assert not wrong
+
+
+@pytest.mark.parametrize("code", languages.available())
+def test_a_language_that_we_ship_is_whole(code):
+    with (languages.FOLDER / f"{code}.po").open("rb") as source:
+        catalog = read_po(source, locale=code)
+    missing = []
+    for wanted in tool.texts():
+        message = catalog.get(wanted.id)
+        if not wanted.id:
+            continue
+        forms = message.string if message else ()
+        whole = bool(forms) and (isinstance(forms, str) or all(forms))
+        if isinstance(wanted.id, tuple):
+            whole = whole and len(forms) == catalog.num_plurals
+        if not whole or message.fuzzy:
+            missing.append(wanted.id)
+    assert not missing
 
 
 def blanks(text):

@@ -1,6 +1,7 @@
 """Reports: content, sealing, tampering, signatures, and the PDF as a picture."""
 
 import csv
+import gettext
 import io
 import json
 import os
@@ -55,6 +56,32 @@ from tests.support.result_sample import make_analysis, make_clip, make_picture, 
 
 WHEN = datetime(2026, 11, 20, 12, 0, tzinfo=UTC)
 SECRET = "48.85822"
+
+
+class Arabic(gettext.NullTranslations):
+    """A made language that is read from right to left."""
+
+    def info(self):
+        return {"language": "ar"}
+
+    def gettext(self, message):
+        return f"نص {message}"
+
+
+def test_a_report_is_in_a_language_and_from_right_to_left():
+    details = report.ReportDetails(speech=Arabic())
+    content = report.collect(make_analysis(), exported=WHEN, details=details)
+    pdf = report.as_pdf(content)
+    with pypdfium2.PdfDocument(pdf) as document:
+        page = document[0].get_textpage()
+        rects = [page.get_rect(i) for i in range(page.count_rects())]
+        text = page.get_text_range()
+    edge = (210 - 18) / 25.4 * 72  # pt, where lines begin
+    assert sum(abs(right - edge) < 9 for _, _, right, _ in rects) > 10
+    assert "نص" in text and "U+06" not in text, "the report's own font has these letters"
+    assert "نوفمبر" in text
+    assert "/Lang (ar)" in pdf.decode("latin-1")
+    assert "نص" not in report.as_json(content).decode()
 
 
 def speaker(spans):
