@@ -364,6 +364,11 @@ def days(number: float) -> str:
     return f"{number:g}{NBSP}{ngettext('day', 'days', whole)}"
 
 
+def lower_first(text: str) -> str:
+    """Return a text as it goes on in a sentence; German nouns and initials inside it stay."""
+    return text[:1].lower() + text[1:]
+
+
 def _formats() -> str:
     """Whose way to write dates and lists: English is that of most countries, not of one."""
     code = current()

@@ -59,10 +59,10 @@ def alone(analysis: Analysis) -> str:
     answer = analysis.verdict
     said = labels.headline(answer)
     if answer.probability is None:
-        return _("Detectors alone: {said}.").format(said=said[0].lower() + said[1:])
+        return _("Detectors alone: {said}.").format(said=labels.lower_first(said))
     text = _("Detectors alone: {number}, {said}.")
     number = labels.percent(answer.probability)
-    return text.format(number=number, said=said[0].lower() + said[1:])
+    return text.format(number=number, said=labels.lower_first(said))
 
 
 def beside(analysis: Analysis) -> str:

@@ -167,7 +167,7 @@ def alt(analysis: Analysis) -> str:
         "animation": _("The analyzed animation."),
     }[analysis.media.kind]
     states = ((t, labels.state(t.label, t.question).words) for t in analysis.judged)
-    people = [f"{labels.who(track)}: {words.lower()}" for track, words in states]
+    people = [f"{labels.who(track)}: {labels.lower_first(words)}" for track, words in states]
     return f"{what} {'; '.join(people)}."
 
 
@@ -201,7 +201,7 @@ def _simple_strip(
                 on_click=linked.go,
                 args=(time, person),
                 key=linked.widget(f"tile.{person}.{tile.index}"),
-                help=f"{labels.plain_markdown(who)}, {labels.clock(time)}, {state.short.lower()}",
+                help=f"{labels.plain_markdown(who)}, {labels.clock(time)}, {labels.lower_first(state.short)}",
                 width="stretch",
             )
 

@@ -88,7 +88,7 @@ def _faces(track: Subject) -> dict[str, Any]:
     return {
         "id": track.id,
         "icon": state.icon,
-        "label": state.short[0].lower() + state.short[1:],
+        "label": labels.lower_first(state.short),
         "color": color,
         "dash": dash,
         "faces": [
@@ -125,7 +125,7 @@ def _tile(
     else:
         text = labels.score(score)
         name = _("{person}, {time}, score {number}, {state}").format(
-            person=who, time=when, number=text, state=state.short.lower()
+            person=who, time=when, number=text, state=labels.lower_first(state.short)
         )
     return {
         "time": time,

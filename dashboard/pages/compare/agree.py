@@ -265,7 +265,7 @@ def _keys(questions: Collection[Question | None]) -> list[Mark]:
     marks = []
     for label in reversed(ORDER):
         shown = [labels.state(label, q) for q in (*Question, None) if q in questions]
-        words = " · ".join(dict.fromkeys(one.short.lower() for one in shown))
+        words = " · ".join(dict.fromkeys(labels.lower_first(one.short) for one in shown))
         marks.append(Mark(f"cell {shown[0].slug}", f"{shown[0].glyph} {words}"))
     return marks
 

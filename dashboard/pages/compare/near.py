@@ -287,7 +287,9 @@ def _alone(copy: Job) -> str:
     if answer.probability is None:
         return said
     number = labels.percent(answer.probability)
-    return _("{number} combined likelihood: {said}").format(number=number, said=said.lower())
+    return _("{number} combined likelihood: {said}").format(
+        number=number, said=labels.lower_first(said)
+    )
 
 
 def export(kept: KeptComparison, copy: Job, original: Job) -> None:

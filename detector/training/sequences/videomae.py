@@ -23,7 +23,8 @@ from detector.models import registry
 from detector.models.families.clip_blocks import read_trunk
 from detector.models.families.clip_video import build
 from detector.models.network import normalize
-from detector.schema.analysis import Question, StrictModel
+from detector.schema.analysis import Question
+from detector.schema.base import StrictModel
 from detector.training import left_out
 from detector.training.fit import TrainingOptions
 from detector.training.layer import fit_rows, fit_targets
@@ -36,10 +37,10 @@ ID = "videomae"
 class VideoMaeRecipe(StrictModel):
     """How the layer is fitted."""
 
-    smoothing: float = Field(0.05, ge=0, lt=0.5, description="of the labels")
-    taught: float = Field(0.5, ge=0, le=1, description="of CLIP's answer beside the label")
-    clip_ridge: float = Field(0.1, ge=0, description="of the layer that teaches")
-    ridge: float = Field(0.5, ge=0)
+    smoothing: float = Field(default=0.05, ge=0, lt=0.5, description="of the labels")
+    taught: float = Field(default=0.5, ge=0, le=1, description="of CLIP's answer beside the label")
+    clip_ridge: float = Field(default=0.1, ge=0, description="of the layer that teaches")
+    ridge: float = Field(default=0.5, ge=0)
 
 
 def train(
