@@ -179,12 +179,13 @@ def headline(match: KnownMatch) -> str:
     if match.copy is not None:
         text = _("This file is named as the original of {name}: {answer}")
         return text.format(
-            name=match.copy.copy_media.name, answer=_lower(words.short(match.copy, speech()))
+            name=match.copy.copy_media.name,
+            answer=labels.lower_first(words.short(match.copy, speech())),
         )
     same = comparison is not None and comparison.finding is ComparisonFinding.NOTHING_DIFFERS
     if comparison is None or (match.assumed and same):  # "nothing differs" would sound like proof
         return _place(match)
-    answer = _lower(words.short(comparison, speech()))
+    answer = labels.lower_first(words.short(comparison, speech()))
     return _("{found}: {answer}").format(found=_place(match), answer=answer)
 
 
@@ -393,7 +394,3 @@ def _line() -> DeltaGenerator:
     return st.container(
         key="original-lookup", horizontal=True, vertical_alignment="center", gap="small"
     )
-
-
-def _lower(text: str) -> str:
-    return text[:1].lower() + text[1:]

@@ -114,4 +114,4 @@ def _answer_of(found: Comparison) -> str:
         return ""
     result = record.result
     said = labels.state(result.verdict, result.question, result.proof).short
-    return said[:1].lower() + said[1:]
+    return labels.lower_first(said)

@@ -201,7 +201,8 @@ def _simple_strip(
                 on_click=linked.go,
                 args=(time, person),
                 key=linked.widget(f"tile.{person}.{tile.index}"),
-                help=f"{labels.plain_markdown(who)}, {labels.clock(time)}, {labels.lower_first(state.short)}",
+                help=f"{labels.plain_markdown(who)}, {labels.clock(time)}, "
+                f"{labels.lower_first(state.short)}",
                 width="stretch",
             )
 

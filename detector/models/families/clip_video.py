@@ -63,6 +63,7 @@ def build(trunk: Mapping[str, Tensor], layer: Mapping[str, Tensor], spec: ModelS
         model = VideoMAEForVideoClassification(
             VideoMAEConfig(**shape, num_labels=1, use_mean_pooling=False)
         )
+    model.loss_type = "ForSequenceClassification"  # or it warns when it is traced: it knows none
     side, width = shape["image_size"] // shape["patch_size"], shape["hidden_size"]
     patches = model.videomae.embeddings.patch_embeddings
     model.videomae.embeddings = ClipEmbeddings(patches, side**2, width)
