@@ -78,7 +78,7 @@ def make_samples(folder: Path) -> list[Sample]:
     from several threads and processes at once, and after an interruption: the set appears under its
     final name once it is complete. Raise OSError where it can't be written."""
     final = folder / f"samples-{VERSION}"
-    samples = [sample for sample, _, _ in _gallery(final)]
+    samples = [sample for sample, _, _ in gallery(final)]
     if _complete(samples):
         return samples
     folder.mkdir(parents=True, exist_ok=True)
@@ -88,7 +88,7 @@ def make_samples(folder: Path) -> list[Sample]:
             shutil.rmtree(making, ignore_errors=True)
             try:
                 making.mkdir()
-                for sample, draw, poster in _gallery(making):
+                for sample, draw, poster in gallery(making):
                     _write(sample, draw, poster)
                 shutil.rmtree(final, ignore_errors=True)
                 making.rename(final)
@@ -97,7 +97,7 @@ def make_samples(folder: Path) -> list[Sample]:
     return samples
 
 
-def _gallery(folder: Path) -> list[tuple[Sample, Draw, float]]:
+def gallery(folder: Path) -> list[tuple[Sample, Draw, float]]:
     """Return each sample with its files in `folder`, what draws it, and its poster's second."""
     scene = _Scene()
     camera = "Made here: a camera moves over a public-domain portrait."

@@ -9,13 +9,14 @@ and empty ones are shown in English. Any gettext editor opens the file.
 import argparse
 import ast
 from collections.abc import Iterator, Sequence
+from functools import cache
 from pathlib import Path
 
 from babel import Locale, UnknownLocaleError
 from babel.messages.catalog import Catalog
 from babel.messages.pofile import read_po, write_po
 
-from detector import questions
+from detector import questions, samples
 from detector.models import registry
 from detector.perturbation import conditions
 
@@ -68,8 +69,15 @@ def facts() -> Iterator[str]:
         if spec.bundled:
             yield from (spec.plain, spec.finding, spec.confused_by)
     yield from (condition.title for condition in conditions.ALL)
+    yield from _of_samples()
     yield from questions.QUESTION_OF
     yield from NOT_COUNTED
+
+
+@cache
+def _of_samples() -> list[str]:
+    shown = (sample for sample, _, _ in samples.gallery(Path()) if sample.offered)
+    return [text for sample in shown for text in (sample.title, sample.subtitle)]
 
 
 def texts(code: str | None = None) -> Catalog:

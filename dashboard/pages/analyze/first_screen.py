@@ -405,8 +405,9 @@ def _samples(settings: Settings) -> None:
     grid = st.grid(SAMPLES, min_column_width=SAMPLE_WIDTH, gap="small")
     for sample in filter(lambda sample: sample.offered, gallery.samples):
         with grid, st.container(border=True, key=f"card-sample-{sample.id}", height="stretch"):
-            st.image(str(sample.thumbnail), alt=sample.title, width="stretch")
-            cards.named(sample.title, sample.subtitle, cls="um-sample")
+            title, subtitle = map(labels.of_catalog, (sample.title, sample.subtitle))
+            st.image(str(sample.thumbnail), alt=title, width="stretch")
+            cards.named(title, subtitle, cls="um-sample")
             with controls.apart(f"actions-sample-{sample.id}", wrap=False):
                 typography.remark(_length(sample))
                 open_it = partial(_open, sample, settings)
