@@ -131,7 +131,7 @@ def _origin(p: Params, speech: Speech) -> Step:
     _ = speech.gettext
     return Step(
         _("Check where it came from"),
-        _("Date, place and first poster say what no model can."),
+        _("Date, place and poster say what no model can."),
         _("How to check"),
     )
 

@@ -62,9 +62,7 @@ def origin(analysis: Analysis, speech: Speech = ENGLISH) -> str:
     if proof is None or provenance is None:
         return ""
     text = {
-        "mark": _(
-            "The visible mark of {name} stands at the {place}. Anybody can add or remove one."
-        ),
+        "mark": _("It shows the mark of {name}, {place}. Anybody can add or remove one."),
         "signed": _(
             "Its Content Credentials state that it was generated. They are signed by {name}, who "
             "is on the trust list here."
