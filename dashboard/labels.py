@@ -20,6 +20,7 @@ from detector import messages
 from detector.decision.numbers import at_most
 from detector.messages import Coded, format, lead, measured, states
 from detector.messages.format import capital as capital
+from detector.messages.format import lower_first as lower_first
 from detector.messages.format import score as score
 from detector.messages.format import whole_percent as whole_percent
 from detector.models.base import ModelSpec
@@ -362,11 +363,6 @@ def days(number: float) -> str:
     """Return 1 as "1 day", 0.5 -> "0.5 days"."""
     whole = round(number) if number == round(number) else 2
     return f"{number:g}{NBSP}{ngettext('day', 'days', whole)}"
-
-
-def lower_first(text: str) -> str:
-    """Return a text as it goes on in a sentence; German nouns and initials inside it stay."""
-    return text[:1].lower() + text[1:]
 
 
 def _formats() -> str:

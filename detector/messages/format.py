@@ -63,6 +63,11 @@ def listed(names: Sequence[str], speech: Speech = ENGLISH) -> str:
     return _("{some} and {last}").format(some=", ".join(names[:-1]), last=names[-1])
 
 
+def lower_first(text: str) -> str:
+    """Return a text as it goes on in a sentence; German nouns and initials inside it stay."""
+    return text[:1].lower() + text[1:]
+
+
 def capital(text: str) -> str:
     """Return a text as a sentence begins: "the face" -> "The face"."""
     return text[:1].upper() + text[1:]

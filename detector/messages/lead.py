@@ -7,7 +7,7 @@ from itertools import groupby
 from typing import TYPE_CHECKING
 
 from detector.messages import text
-from detector.messages.format import capital, clock, listed, percent
+from detector.messages.format import capital, clock, listed, lower_first, percent
 from detector.messages.states import contribution, subject_name
 from detector.messages.types import ENGLISH, Speech
 
@@ -266,7 +266,7 @@ def trace(analysis: Analysis, speech: Speech = ENGLISH) -> str:
         return ""
     finding = speech.gettext(model.finding)
     name = contribution("model", model.id, model.plain or model.title, speech)
-    said = f"{name}: {finding[:1].lower()}{finding[1:]}"
+    said = f"{name}: {lower_first(finding)}"
     if part.time is not None and analysis.media.kind != "image":
         said = f"{said}, {_('strongest at {time}').format(time=clock(part.time))}"
     if model.confused_by:

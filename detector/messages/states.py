@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from detector import questions
-from detector.messages.format import whole_percent
+from detector.messages.format import lower_first, whole_percent
 from detector.messages.types import ENGLISH, Speech
 
 if TYPE_CHECKING:
@@ -89,8 +89,7 @@ def question(name: str, speech: Speech = ENGLISH, *, short: bool = False) -> str
 
 def says(name: str | None, speech: Speech = ENGLISH) -> str:
     """Return what a score over the threshold says, within a sentence."""
-    text = state("FAKE", name, speech, short=True)
-    return text[:1].lower() + text[1:]
+    return lower_first(state("FAKE", name, speech, short=True))
 
 
 def zone(label: str, question: str | None = None, speech: Speech = ENGLISH) -> str:

@@ -99,7 +99,8 @@ def finished(
         if whole - (task.ended - task.started).total_seconds() < MAX_BEFORE:
             took = labels.took(whole)
             head = _("Done: {files} in {time}.").format(files=files, time=took)
-    said = [f"{part.number:,} {_in_sentence(part.words)}" for part in _shares(rows) if part.number]
+    shares = [part for part in _shares(rows) if part.number]
+    said = [f"{part.number:,} {labels.lower_first(part.words)}" for part in shares]
     return head, f"{', '.join(said)}."
 
 
@@ -128,10 +129,6 @@ def last_end(rows: Sequence[BatchRow]) -> datetime | None:
     """Return when the last result came."""
     results = (row.record.result for row in rows if row.record is not None and row.over)
     return max((result.analyzed for result in results if result is not None), default=None)
-
-
-def _in_sentence(text: str) -> str:
-    return text[:1].lower() + text[1:]
 
 
 def _running(rows: Sequence[BatchRow]) -> int:
