@@ -285,6 +285,7 @@ def fit_rows(
     decay: float,
     couples: Array | None = None,
     ranking: float = 0.0,
+    targets: Array | None = None,
 ) -> tuple[Array, float]:
     """Fit a layer to several versions of the same rows, and return its weights and offset.
 
@@ -296,7 +297,10 @@ def fit_rows(
         Rows of an original and of a fake of it.
     ranking : float
         What all of them weigh beside cross-entropy.
+    targets : float [rows], optional
+        P(fake) that each row should get, in place of its label.
     """
+    wanted = np.array([float(clip.label) for clip in clips]) if targets is None else targets
     mean, spread = (of(np.concatenate(versions), 0) for of in (np.mean, np.std))
     spread = spread + 1e-4
     scaled = (np.stack(versions) - mean) / spread
@@ -305,25 +309,11 @@ def fit_rows(
     apart = (scaled[:, second] - scaled[:, first]).reshape(-1, x.shape[1]).astype(np.float64)
     theta = logistic(
         x,
-        np.tile([float(clip.label) for clip in clips], len(versions)),
+        np.tile(wanted, len(versions)),
         np.tile(source_weights(clips), len(versions)) / len(versions),
         apart,
         np.full(len(apart), ranking / max(1, len(apart))),
         decay,
-    )
-    weights = theta[:-1] / spread
-    return weights, float(theta[-1] - weights @ mean)
-
-
-def fit_targets(
-    clips: Sequence[Labelled], rows: Array, targets: Array, decay: float
-) -> tuple[Array, float]:
-    """Fit a layer to rows [rows, features] and the probability that each should get; return its
-    weights and offset."""
-    mean, spread = rows.mean(0), rows.std(0) + 1e-4
-    none = np.zeros((0, rows.shape[1]))
-    theta = logistic(
-        (rows - mean) / spread, targets, source_weights(clips), none, np.zeros(0), decay
     )
     weights = theta[:-1] / spread
     return weights, float(theta[-1] - weights @ mean)

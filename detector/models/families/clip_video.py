@@ -24,7 +24,9 @@ from detector.models.vit import TokenClipModel, skip_init
 from detector.weights import load_state, load_strict
 
 _NAMES = {
-    r"layers\.(\d+)\.self_attn\.([qkv])_proj": r"layer.\1.attention.attention.\2",
+    r"layers\.(\d+)\.self_attn\.q_proj": r"layer.\1.attention.attention.query",
+    r"layers\.(\d+)\.self_attn\.k_proj": r"layer.\1.attention.attention.key",
+    r"layers\.(\d+)\.self_attn\.v_proj": r"layer.\1.attention.attention.value",
     r"layers\.(\d+)\.self_attn\.out_proj": r"layer.\1.attention.output.dense",
     r"layers\.(\d+)\.mlp\.fc1": r"layer.\1.intermediate.dense",
     r"layers\.(\d+)\.mlp\.fc2": r"layer.\1.output.dense",
@@ -32,7 +34,6 @@ _NAMES = {
     r"layers\.(\d+)\.layer_norm2": r"layer.\1.layernorm_after",
 }
 """Modules of CLIP's encoder, and what VideoMAE calls them."""
-_PARTS = {"q": "query", "k": "key", "v": "value"}
 
 
 class ClipEmbeddings(nn.Module):
@@ -100,9 +101,7 @@ def _renamed(trunk: Mapping[str, Tensor], shape: Mapping[str, Any], side: int) -
                 continue
             # A bias of the keys adds the same to all scores of a query, which softmax forgets.
             if not name.endswith("k_proj.bias"):
-                parent, _, part = found.expand(wanted).rpartition(".")
-                module = f"videomae.encoder.{parent}.{_PARTS.get(part, part)}"
-                state[f"{module}.{name.rpartition('.')[2]}"] = value
+                state[f"videomae.encoder.{found.expand(wanted)}.{found[2]}"] = value
     return state
 
 

@@ -20,14 +20,14 @@ from detector.errors import UsageError
 from detector.evaluation import groups
 from detector.evaluation.labels import Item, hash_of
 from detector.models import registry
-from detector.models.families.clip_blocks import read_trunk
+from detector.models.families.clip_blocks import CLIP_B16, read_trunk
 from detector.models.families.clip_video import build
 from detector.models.network import normalize
 from detector.schema.analysis import Question
 from detector.schema.base import StrictModel
 from detector.training import left_out
 from detector.training.fit import TrainingOptions
-from detector.training.layer import fit_rows, fit_targets
+from detector.training.layer import fit_rows
 from detector.training.left_out import LeftOutLogit
 from detector.training.sequences import windows
 
@@ -95,8 +95,7 @@ def fitted(
     plan: VideoMaeRecipe, known: Sequence[Item], tokens: np.ndarray, features: np.ndarray
 ) -> tuple[np.ndarray, float]:
     """Return weights and offset of a layer on class tokens, taught by labels and CLIP."""
-    targets = answers(plan, known, features)
-    return fit_targets(known, tokens, targets, plan.ridge)
+    return fit_rows(known, [tokens], plan.ridge, targets=answers(plan, known, features))
 
 
 def answers(plan: VideoMaeRecipe, known: Sequence[Item], features: np.ndarray) -> np.ndarray:
@@ -121,8 +120,11 @@ def _tokens(items: Sequence[Item], folder: Path, run: TrainingOptions) -> list[n
     missing = [(item, file) for item, file in zip(items, files, strict=True) if not file.is_file()]
     if missing:
         spec = registry.get_spec(ID)
-        layer = {"classifier.weight": torch.zeros(1, 768), "classifier.bias": torch.zeros(1)}
-        trunk = read_trunk(paths.bundled() / "clip_b16.safetensors")
+        trunk = read_trunk(paths.bundled_file("clip_b16.safetensors"))
+        layer = {
+            "classifier.weight": torch.zeros(1, CLIP_B16["hidden_size"]),
+            "classifier.bias": torch.zeros(1),
+        }  # not read: of the network's parts before it
         network = ClassToken(build(trunk, layer, spec)).to(run.device)
         side = spec.crop.size
         example = torch.zeros(2, spec.clip_frames, 3, side, side, device=run.device)
