@@ -63,8 +63,8 @@ def sources(folder: Path = DASHBOARD) -> Iterator[tuple[str, ast.Module]]:
 
 
 def facts() -> Iterator[str]:
-    """Yield the data that sentences quote: of the bundled models, of Robustness's changes, and what
-    models are made for."""
+    """Yield the data that sentences quote: of the bundled models and samples, of Robustness's
+    changes, and what models are made for."""
     for spec in registry.list_models():
         if spec.bundled:
             yield from (spec.plain, spec.finding, spec.confused_by)

@@ -3,6 +3,7 @@
 import base64
 import shutil
 import tempfile
+from contextlib import suppress
 from pathlib import Path
 
 from fastapi import APIRouter, Request
@@ -45,12 +46,9 @@ def _look(source: FormFile) -> MediaPreview:
         shutil.copyfileobj(source.file, copy)
         copy.flush()
         path = Path(copy.name)
-        found = media.probe(path, name=source.name)
-        if found.kind == "audio":
-            return MediaPreview(media=found, picture=None)
-        try:
-            frame = media.frame_at(path, found, (found.duration or 0.0) / 2)
-        except MediaError:
-            return MediaPreview(media=found, picture=None)
-    picture = base64.b64encode(thumbnails.small(frame.rgb)).decode()
+        found, picture = media.probe(path, name=source.name), None
+        with suppress(MediaError):
+            if found.kind != "audio":
+                frame = media.frame_at(path, found, (found.duration or 0.0) / 2)
+                picture = base64.b64encode(thumbnails.small(frame.rgb)).decode()
     return MediaPreview(media=found, picture=picture)
