@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 MAX_BYTES = 400_000_000
 """of a network's weights; larger ones would fill disks, and take as long to read as to convert"""
-MAX_KEPT_BYTES = 2_500_000_000  # of all that are kept; the default models take 1.9
+MAX_KEPT_BYTES = 3_500_000_000  # the default models take 1.9, the trunk of the sequence models 0.7
 FILE, WEIGHTS, DIGEST = "network.xml", "network.bin", "sha256"
 KEYS = "keys"  # Folder with a file for each key of `remember`
 _KEPT = 64  # hexadecimal digits of a kept network's name
