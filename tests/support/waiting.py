@@ -11,6 +11,16 @@ PATIENT = 100.0
 """s for what takes a moment on an idle machine: it only ends a test that would hang."""
 
 
+class Clock:
+    """Time that stands still until a test moves it."""
+
+    def __init__(self, now=0.0):
+        self.now = now
+
+    def __call__(self):
+        return self.now
+
+
 def until(condition, every=0.01, patience=PATIENT):
     """Wait for something to become true."""
     deadline = time.monotonic() + patience

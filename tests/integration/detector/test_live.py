@@ -28,7 +28,7 @@ from detector.schema.analysis import Analysis, Label, Modality, Thresholds
 from tests.conftest import write_clip
 from tests.support.links import PRIVATE, serving
 from tests.support.live_world import FAKE, REAL, SIDE, MadeDetector, MadeModel, made, picture
-from tests.support.waiting import PATIENT, until
+from tests.support.waiting import PATIENT, Clock, until
 
 FPS = 25.0
 
@@ -44,14 +44,6 @@ def says_no_sign(monkeypatch):
     }
     patched = known.model_copy(update={"ensembles": ensembles})
     monkeypatch.setattr(registry, "manifest", lambda: patched)
-
-
-class Clock:
-    def __init__(self):
-        self.now = 0.0
-
-    def __call__(self):
-        return self.now
 
 
 def made_engine(*models, load=None, **options):

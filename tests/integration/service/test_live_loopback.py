@@ -45,24 +45,14 @@ from service.tasks.scheduler import Scheduler
 from tests.conftest import camera
 from tests.support import speech as made
 from tests.support.live_stand_in import StandInEngine, colored, gray
-from tests.support.waiting import PATIENT, at_once, until
+from tests.support.waiting import PATIENT, Clock, at_once, until
 
 GRAY = np.full((240, 320, 3), 128, np.uint8)
 
 
-class Clock:
-    """Time that passes when it is told to."""
-
-    def __init__(self):
-        self.now = 100.0
-
-    def __call__(self):
-        return self.now
-
-
 @pytest.fixture
 def clock():
-    return Clock()
+    return Clock(100.0)
 
 
 @pytest.fixture

@@ -15,23 +15,16 @@ from service.context import LOCAL, Principal, PrincipalKind, RequestContext, Rol
 from service.limits import MEGABYTE, NotAllowed, RateLimitExceeded, TooLarge, allowance, taking
 from service.rate_limit import SlidingWindowRateLimiter
 from tests.support.api import on_a_port
-from tests.support.waiting import at_once
+from tests.support.waiting import Clock, at_once
 
 GUEST, OTHER = Principal("guest:a", PrincipalKind.GUEST), Principal("guest:b", PrincipalKind.GUEST)
 USER = Principal("4f1c", PrincipalKind.USER)
 
 
-class Clock:
-    now = 1000.0
-
-    def __call__(self):
-        return self.now
-
-
 @pytest.fixture
 def clock(monkeypatch):
     """The time of the limiter, which stands still; nothing was counted before."""
-    clock = Clock()
+    clock = Clock(1000.0)
     for module in (rate_limit, memory):
         monkeypatch.setattr(module, "time", SimpleNamespace(time=clock))
     monkeypatch.setattr(limits, "files", SlidingWindowRateLimiter(limits.HOUR))
