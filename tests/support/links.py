@@ -4,6 +4,7 @@ in it that answer as a test says."""
 from __future__ import annotations
 
 import socketserver
+import ssl
 import threading
 import time
 from collections import defaultdict
@@ -94,6 +95,13 @@ def served(server):
 def serving(address, answers):
     """Serve answers at an address."""
     return served(Server(address, answers))
+
+
+def secure(server, pem):
+    """Have a server speak TLS with a certificate and its key."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(pem)
+    server.socket = context.wrap_socket(server.socket, server_side=True)
 
 
 def small_internet(patch):

@@ -17,7 +17,16 @@ from detector.links.relay import Relay, Target
 from tests.conftest import camera
 from tests.integration.service.test_webhooks import certificate
 from tests.support.cameras import SIZE, listening, mjpeg, moved, rtsp, same, secrets_in
-from tests.support.links import PRIVATE, PUBLIC, redirect, resolver, serving, small_internet, whole
+from tests.support.links import (
+    PRIVATE,
+    PUBLIC,
+    redirect,
+    resolver,
+    secure,
+    serving,
+    small_internet,
+    whole,
+)
 
 RULES = LinkRules(ports=None)
 NEWSROOM = replace(RULES, networks=(ip_network("127.0.0.1/32"),))
@@ -239,17 +248,15 @@ def test_a_lost_camera_is_called_again_and_looked_at_anew():
 
 def test_a_secure_camera_has_to_be_the_one_of_its_name(tmp_path):
     path = certificate(tmp_path, "cam.example")
-    ours = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    ours.load_cert_chain(path)
     trust = ssl.create_default_context(cafile=str(path))
     with serving(PUBLIC, {"/video": mjpeg()}) as web:
-        web.socket = ours.wrap_socket(web.socket, server_side=True)
+        secure(web, path)
         url = web.url("cam.example", "/video").replace("http:", "https:")
         assert watched(url, verify=trust)
         NAMES["other.example"] = [PUBLIC]
         assert "certificate" in refused(url.replace("cam.", "other."), verify=trust).message
     with rtsp(PUBLIC) as server:
-        server.socket = ours.wrap_socket(server.socket, server_side=True)
+        secure(server, path)
         url = server.url("cam.example").replace("rtsp:", "rtsps:")
         assert watched(url, verify=trust)
         assert "certificate" in refused(url.replace("cam.", "other."), verify=trust).message

@@ -28,7 +28,7 @@ from service.tasks.manager import TaskManager
 from service.tasks.scheduler import Scheduler
 from service.tasks.store import TaskStore
 from service.webhooks import WebhookRefused, Webhooks, check, sign
-from tests.support.links import PRIVATE, redirect, serving
+from tests.support.links import PRIVATE, redirect, secure, serving
 from tests.support.servers_contract import clock
 from tests.support.tasks import ANN, BEN, ended, make_tasks
 from tests.support.waiting import until
@@ -64,9 +64,6 @@ def test_one_private_address_among_several_is_one_too_many(monkeypatch):
     resolving_to(monkeypatch)
     with pytest.raises(WebhookRefused):
         check("https://example.org/hook")
-
-
-def test_who_is_offline_calls_nobody(monkeypatch):
     resolving_to(monkeypatch, "93.184.216.34")
     monkeypatch.setenv("UNMASK_OFFLINE", "1")
     with pytest.raises(WebhookRefused):
@@ -258,9 +255,7 @@ def test_a_certificate_is_checked_by_the_name_though_the_address_is_called(
     receive, hooks, tmp_path, monkeypatch, name, known, state
 ):
     receiver, pem = receive(200), certificate(tmp_path, name)
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(pem)
-    receiver.server.socket = context.wrap_socket(receiver.server.socket, server_side=True)
+    secure(receiver.server, pem)
     if known:
         trusting = partial(PinnedTransport, verify=ssl.create_default_context(cafile=pem))
         monkeypatch.setattr(webhooks, "PinnedTransport", trusting)
