@@ -13,16 +13,12 @@ import threading
 from collections.abc import Callable
 from fractions import Fraction
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import av
 import cv2
 import numpy as np
 import pytest
 from skimage import data
-
-if TYPE_CHECKING:  # what most tests need not wait for
-    pass
 
 RUN = "UNMASK_TEST_RUN"
 """Variable that names the folder which all processes of a run share."""

@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import Any
 from unittest.mock import Mock
 
+import av
 import numpy as np
 import pytest
 from PIL import Image
@@ -36,6 +37,10 @@ from tests.support.live_stand_in import LIMITS, StandInEngine, made_state, readi
 from tests.support.pages import APP, OWNER, come_as, html, quiet, turn_to
 from tests.support.result_sample import make_analysis
 from tests.support.waiting import PATIENT, until
+
+
+def frame():
+    return av.VideoFrame.from_ndarray(np.full((480, 640, 3), 90, np.uint8), format="rgb24")
 
 
 class Browser:
@@ -71,7 +76,7 @@ class Browser:
     def send(self, count=1):
         """Send frames into the page's callback, as WebRTC does."""
         for _ in range(count):
-            self.streamer["video_frame_callback"](Picture())
+            self.streamer["video_frame_callback"](frame())
 
 
 @pytest.fixture
@@ -100,22 +105,6 @@ def jobs(tmp_path):
 @pytest.fixture
 def at(browser, engine):
     return turn_to(AppTest.from_file(APP, default_timeout=PATIENT), "live").run()
-
-
-class Picture:
-    """A frame of PyAV's, as much as is used of it."""
-
-    def __init__(self, rgb=None):
-        self.rgb = np.full((480, 640, 3), 90, np.uint8) if rgb is None else rgb
-
-    def to_ndarray(self, *, format):
-        assert format == "rgb24"
-        return self.rgb
-
-    @staticmethod
-    def from_ndarray(rgb, format):
-        assert format == "rgb24"
-        return Picture(rgb)
 
 
 def started(at, browser):
@@ -458,7 +447,7 @@ def test_a_server_that_stops_keeps_what_runs(monkeypatch):
     assert "viewers" not in vars(app)
     viewer = opened(scope=app.scope(OWNER))
     for _ in range(2):
-        viewer.receive(Picture())
+        viewer.receive(frame())
         viewer._first -= 5
     app.stop()
     assert viewer.ended and viewer.result and app.find(OWNER, viewer.result)
