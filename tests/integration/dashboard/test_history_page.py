@@ -65,6 +65,11 @@ PLAIN = filters.HistoryFilter(Query(limit=filters.PAGE), False).key
 """In widget keys: nothing is filtered."""
 
 
+def changed(analysis, **verdict):
+    """The same with another verdict."""
+    return analysis.model_copy(update={"verdict": analysis.verdict.model_copy(update=verdict)})
+
+
 def judged(label, probability, version=""):
     sample = make_analysis()
     question = Question.MANIPULATION
@@ -79,8 +84,8 @@ def judged(label, probability, version=""):
         changes |= {"question": None, "reasons": [reason], "subject": None}
     software = sample.software.model_copy(update={"version": version} if version else {})
     tracks = [] if probability is None else sample.judged
-    verdict = sample.verdict.model_copy(update=changes)
-    return sample.model_copy(update={"verdict": verdict, "software": software, "subjects": tracks})
+    sample = sample.model_copy(update={"software": software, "subjects": tracks})
+    return changed(sample, **changes)
 
 
 def keep(jobs, name, analysis, hours, **changes):
@@ -247,9 +252,7 @@ def test_where_an_inconclusive_one_leans_is_said_in_the_list(jobs):
         ("half.mp4", 0.5, Lean.NONE, Question.MANIPULATION),
         ("old.mp4", 0.5, None, Question.MANIPULATION),
     ):
-        sample = judged(UNSURE, likely)
-        verdict = sample.verdict.model_copy(update={"lean": lean, "question": question})
-        keep(jobs, name, sample.model_copy(update={"verdict": verdict}), likely)
+        keep(jobs, name, changed(judged(UNSURE, likely), lean=lean, question=question), likely)
     at = page()
     found = at.dataframe[0].value
     assert dict(zip(found["file"], (cell[0] for cell in found["verdict"]), strict=True)) == {
@@ -423,9 +426,7 @@ def test_exports_hold_what_was_asked_for(jobs, kept):
 
 
 def test_an_export_says_where_a_file_leans_and_why_one_has_no_verdict(jobs, kept):
-    unsure = judged(UNSURE, 0.9)
-    verdict = unsure.verdict.model_copy(update={"lean": Lean.MANIPULATED})
-    keep(jobs, "leans.mp4", unsure.model_copy(update={"verdict": verdict}), 60)
+    keep(jobs, "leans.mp4", changed(judged(UNSURE, 0.9), lean=Lean.MANIPULATED), 60)
     fault = ErrorReport(
         problem=ErrorDetail(code="no_media", message="This is no video and no picture."),
         ours=False, reference="A-1", when=NOW, details="",
@@ -535,12 +536,6 @@ def test_a_sound_has_a_sign_in_place_of_a_picture_and_its_length_to_the_tenth(ke
 def test_a_moment_of_another_year_has_it():
     said = record_cells.when(datetime(2019, 3, 4, 5, 6, tzinfo=UTC))
     assert said.replace("\u00a0", " ") == "4 Mar 2019, 05:06"
-
-
-def test_other_filters_are_another_table():
-    one = filters.HistoryFilter(Query(text="a"), True)
-    assert one.key == filters.HistoryFilter(Query(text="a"), True).key
-    assert one.key != filters.HistoryFilter(Query(text="b"), True).key
 
 
 @pytest.mark.parametrize(

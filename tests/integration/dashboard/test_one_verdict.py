@@ -24,7 +24,7 @@ from service.api.schemas import AnalysisView
 from service.batches import BatchRow
 from service.records.batches import BatchItem
 from service.records.model import LOCAL, MAX_PAGE_SIZE, Query
-from tests.integration.dashboard.test_history_page import judged, keep, page
+from tests.integration.dashboard.test_history_page import changed, judged, keep, page
 from tests.support.pages import OWNER, html, result
 from tests.support.pages import page as whole_page
 from tests.support.pdf import text_of
@@ -32,9 +32,7 @@ from tests.unit.detector.test_comparison_words import made, media
 
 
 def leaning(lean):
-    analysis = judged(Label.INCONCLUSIVE, 0.48)
-    verdict = analysis.verdict.model_copy(update={"lean": lean})
-    return analysis.model_copy(update={"verdict": verdict})
+    return changed(judged(Label.INCONCLUSIVE, 0.48), lean=lean)
 
 
 def compared(analysis, finding, **more):
@@ -66,9 +64,7 @@ def signed(analysis, states, state="trusted"):
 def asked(question, label, likely, lean=None):
     analysis = judged(label, likely)
     (answer,) = analysis.verdict.answers.values()
-    changes = {"question": question, "answers": {question: answer}, "lean": lean}
-    verdict = analysis.verdict.model_copy(update=changes)
-    return analysis.model_copy(update={"verdict": verdict})
+    return changed(analysis, question=question, answers={question: answer}, lean=lean)
 
 
 def measured(analysis, share, low, high):
@@ -76,8 +72,7 @@ def measured(analysis, share, low, high):
     assert verdict.question is not None
     odds = EmpiricalOdds(share=share, low=low, high=high, clips=60)
     answer = verdict.answers[verdict.question].model_copy(update={"odds": odds})
-    verdict = verdict.model_copy(update={"answers": verdict.answers | {verdict.question: answer}})
-    return analysis.model_copy(update={"verdict": verdict})
+    return changed(analysis, answers=verdict.answers | {verdict.question: answer})
 
 
 def watched(analysis):
