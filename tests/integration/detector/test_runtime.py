@@ -271,15 +271,14 @@ def test_a_second_process_finds_what_ships_and_scores_the_same_without_torch(
     assert again == logits
 
 
-@pytest.mark.parametrize("id", ["texture"])
-def test_a_ready_model_says_and_shows_what_the_model_itself_does(kept, id, astronaut):
-    spec = registry.get_spec(id)
-    files, family = resolve(spec), registry._family_file(spec)
+def load(spec):
+    family, files = registry._family_file(spec), resolve(spec)
+    return ready.load(spec, family, "cpu", lambda: registry.load_family(spec, files, "cpu"))
 
-    def load():
-        return ready.load(spec, family, "cpu", lambda: registry.load_family(spec, files, "cpu"))
 
-    whole, model = load(), load()
+def test_a_ready_model_says_and_shows_what_the_model_itself_does(kept, astronaut):
+    spec = registry.get_spec("texture")
+    whole, model = load(spec), load(spec)
     assert isinstance(whole, TorchFrameModel) and isinstance(model, ready.ReadyModel)
     side = spec.crop.size
     faces = np.stack([cv2.resize(astronaut[40:210, x : x + 170], (side, side)) for x in (120, 140)])
@@ -295,12 +294,7 @@ def test_a_ready_model_says_and_shows_what_the_model_itself_does(kept, id, astro
 
 def test_a_ready_model_of_clips_scores_as_the_model_itself(kept, astronaut):
     spec = registry.get_spec("videomae")
-    files, family = resolve(spec), registry._family_file(spec)
-
-    def load():
-        return ready.load(spec, family, "cpu", lambda: registry.load_family(spec, files, "cpu"))
-
-    whole, model = load(), load()
+    whole, model = load(spec), load(spec)
     assert isinstance(model, ready.ReadyModel) and not isinstance(whole, ready.ReadyModel)
     moved = [[astronaut[40:210, x + n : x + n + 170] for n in range(16)] for x in (100, 120)]
     clips = np.stack([[cv2.resize(frame, (112, 112)) for frame in clip] for clip in moved])
@@ -310,30 +304,23 @@ def test_a_ready_model_of_clips_scores_as_the_model_itself(kept, astronaut):
 
 def test_a_model_is_ready_only_for_the_code_that_made_it(kept, tmp_path, monkeypatch):
     spec = registry.get_spec("texture")
-    files, family = resolve(spec), registry._family_file(spec)
+    real = registry.load_family
     loads: list[int] = []
-
-    def load():
-        def whole():
-            loads.append(1)
-            return registry.load_family(spec, files, "cpu")
-
-        return ready.load(spec, family, "cpu", whole)
-
+    monkeypatch.setattr(registry, "load_family", lambda *given: (loads.append(1), real(*given))[1])
     for number in (1, 2):
         (tmp_path / f"{number}.py").write_text(f"x = {number}")
         monkeypatch.setattr(ready, "_SOURCES", (tmp_path / f"{number}.py",))
-        load(), load()
+        load(spec), load(spec)
         assert len(loads) == number
     for key in (kept / converted.KEYS).iterdir():
         key.write_text('{"folder": "../../elsewhere"}')
-    load(), load()
+    load(spec), load(spec)
     assert len(loads) == 3
     for folder in kept.glob("?" * 64):
         (folder / converted.WEIGHTS).write_bytes(b"damaged")
         for file in folder.glob("compiled-*"):
             file.write_bytes(b"damaged, and longer than a sha256")
-    load(), load()
+    load(spec), load(spec)
     assert len(loads) == 4
 
 
