@@ -4,6 +4,7 @@ A table of options is a mapping from values to words; what is chosen comes back 
 """
 
 from collections.abc import Callable, Iterable, Mapping
+from mimetypes import guess_type
 from typing import Any, Literal, TypeVar
 
 import streamlit as st
@@ -31,27 +32,17 @@ def button(
 
 def download(
     label: str,
-    make: Callable[[], bytes | str] | bytes,
+    make: Callable[[], bytes | str] | bytes | str,
     file_name: str,
-    mime: str,
     key: str,
     *,
     symbol: str = "download",
-    width: Literal["content", "stretch"] = "content",
+    **look: Any,
 ) -> None:
-    """Draw a button that hands out a file, made when it is pressed; the page is not drawn anew."""
-    icon = f":material/{symbol}:"
-    st.download_button(label, make, file_name, mime, key, on_click="ignore", icon=icon, width=width)
-
-
-def small_download(
-    label: str, make: Callable[[], bytes], file_name: str, mime: str, key: str, *, symbol: str
-) -> None:
-    """Draw what `download` does as small as the actions that stand beside it."""
-    icon = f":material/{symbol}:"
-    st.download_button(
-        label, make, file_name, mime, key, on_click="ignore", icon=icon, type="tertiary"
-    )
+    """Draw a button that hands out a file, made when it is pressed; the page is not drawn anew.
+    `look` are options of `st.download_button`."""
+    mime, icon = guess_type(file_name)[0], f":material/{symbol}:"
+    st.download_button(label, make, file_name, mime, key, on_click="ignore", icon=icon, **look)
 
 
 def choose(

@@ -47,15 +47,12 @@ def _draw(linked: ResultViewState) -> None:
         chosen = controls.choose(_("Frame"), times, chosen, linked.widget("keyframe"))
     frame = next(frame for frame in frames if frame.name == chosen)
     with st.container(horizontal=True):
-        controls.download(
-            _("Save this frame"), frame.jpeg, frame.name, "image/jpeg", linked.widget("frame")
-        )
+        controls.download(_("Save this frame"), frame.jpeg, frame.name, linked.widget("frame"))
         if len(frames) > 1:
             controls.download(
                 _("Save all {number} as ZIP").format(number=len(frames)),
                 lambda: _archive(frames),
                 downloads.file_name(linked.record.name, "keyframes.zip"),
-                downloads.MIME["zip"],
                 linked.widget("keyframes"),
                 symbol="folder_zip",
             )

@@ -12,7 +12,6 @@ from dashboard.components.markup import show
 from dashboard.components.tables import code, facts
 from dashboard.i18n import LazyDict, _, advice
 from dashboard.pages.cases import adding, state
-from dashboard.result import downloads
 from detector.errors import InputError
 from detector.schema.analysis import Label
 from service.case_export import CHAIN, summary
@@ -218,7 +217,7 @@ def _exports(case: Case) -> None:
     for form, label, with_media in forms:
         make = _maker(case.id, form, with_media)
         name = f"unmask-case-{case.id}.{form}"
-        controls.download(label, make, name, downloads.MIME[form], f"case-{form}", width="stretch")
+        controls.download(label, make, name, f"case-{form}", width="stretch")
     typography.caption(_("Reports are made on this server and take some seconds each."))
 
 

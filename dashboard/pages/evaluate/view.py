@@ -143,9 +143,7 @@ def _new_evaluation(run: Evaluation) -> None:
 def _result(run: Evaluation, found: Report) -> None:
     facts = [_size(run), f"{found.created:%Y-%m-%d %H:%M}", f"Unmask {found.software.version}"]
     with page_header.row(_("How often they are right"), facts):
-        controls.download(
-            _("Export"), export(run, found), "evaluation.zip", "application/zip", "evaluate-export"
-        )
+        controls.download(_("Export"), export(run, found), "evaluation.zip", "evaluate-export")
         _new_evaluation(run)
     left_out = run.labelled_set.left_out
     notes = [*found.notes, *(LEFT_OUT[why].format(name=name) for name, why in left_out[:5])]

@@ -98,8 +98,7 @@ def _title(owner: str, sources: Sequence[FootageSource], *, busy: bool) -> None:
                 typography.caption(text)
         else:
             make = partial(session.application().originals.known.export, owner)
-            name, mime = "unmask-library.jsonl", "application/x-ndjson"
-            controls.download(_("Export"), make, name, mime, "library-export")
+            controls.download(_("Export"), make, "unmask-library.jsonl", "library-export")
 
 
 def length(seconds: float | None) -> str:

@@ -185,7 +185,6 @@ def _actions(record: Record, analysis: Analysis | None, job: Job | None) -> None
                 _("Report"),
                 downloads.maker("pdf", job.path, analysis, job.origin, options),
                 downloads.file_name(record.name, "pdf"),
-                downloads.MIME["pdf"],
                 f"report-{record.id}",
                 symbol="picture_as_pdf",
             )

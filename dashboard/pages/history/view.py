@@ -20,7 +20,6 @@ from dashboard.pages.history import (
     unjudged,
 )
 from dashboard.pages.history.filters import PAGE, HistoryFilter
-from dashboard.result import downloads
 from detector import paths
 from detector.errors import InputError
 from detector.models.registry import list_models
@@ -156,8 +155,8 @@ def _export(filter: HistoryFilter, page: Page, marked: Sequence[Record]) -> None
         ("json", _("JSON, whole results"), files.as_json),
         ("zip", _("ZIP, both with pictures"), files.as_zip),
     ):
-        name, mime = f"unmask-history.{form}", downloads.MIME[form]
-        controls.download(label, make, name, mime, f"export-{form}", width="stretch")
+        name = f"unmask-history.{form}"
+        controls.download(label, make, name, f"export-{form}", width="stretch")
 
 
 def _foot(filter: HistoryFilter, page: Page, number: int) -> None:
