@@ -1,12 +1,12 @@
 """What a table or a card says of a record, on each page that lists some."""
 
-import base64
 from datetime import UTC, datetime, timedelta, timezone
 
 import streamlit as st
 
 from dashboard import labels
 from dashboard.i18n import _
+from dashboard.images import data_url
 from dashboard.labels import NBSP
 from service.records.model import Record
 
@@ -40,22 +40,17 @@ def when(moment: datetime) -> str:
     return f"{labels.day(here, year=another)}, {here:%H:%M}"
 
 
-def picture(record: Record, made: bytes | None) -> str | None:
+def picture(record: Record | None, made: bytes | None) -> str | None:
     """Return a record's picture, or a sound's sign, as a data address."""
-    if made is None and record.result is not None and record.result.kind == "audio":
+    result = record.result if record is not None else None
+    if made is None and result is not None and result.kind == "audio":
         return drawing(_SOUND)
-    return data_url(made)
-
-
-def data_url(picture: bytes | None) -> str | None:
-    """Return a WebP picture as an address that holds it; None without one."""
-    return f"data:image/webp;base64,{base64.b64encode(picture).decode()}" if picture else None
+    return data_url(made, "webp") if made else None
 
 
 def drawing(shape: str) -> str:
     """Return SVG lines as a data address, gray, on light and dark."""
-    svg = _DRAWING.format(shape)
-    return f"data:image/svg+xml;base64,{base64.b64encode(svg.encode()).decode()}"
+    return data_url(_DRAWING.format(shape).encode(), "svg+xml")
 
 
 _DRAWING = (

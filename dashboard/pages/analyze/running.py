@@ -5,8 +5,6 @@ The page is drawn once; fragments redraw the parts that move, by reading the `Jo
 that of the result, so that nothing jumps when it comes.
 """
 
-import base64
-import io
 import math
 import time
 from collections.abc import Callable, Sequence
@@ -16,7 +14,6 @@ from pathlib import Path
 
 import streamlit as st
 from markupsafe import Markup
-from PIL import Image
 
 from dashboard import charts, labels, series, session, theme
 from dashboard.components import (
@@ -35,6 +32,7 @@ from dashboard.components.markup import join, show
 from dashboard.components.progress import ProgressStep
 from dashboard.components.timeline import evidence
 from dashboard.i18n import _
+from dashboard.images import data_url, jpeg
 from dashboard.pages.analyze.time_left import TimeLeft
 from dashboard.result import question, timeline
 from dashboard.series import Lane
@@ -321,9 +319,7 @@ def _thumbnail(path: Path, described: str, time: float, box: Box) -> str:
         frame = media.frame_at(path, Media.model_validate_json(described), time)
     except (UnmaskError, OSError):
         return ""
-    out = io.BytesIO()
-    Image.fromarray(vision.cut(frame.rgb, box, THUMBNAIL)).save(out, "JPEG", quality=80)
-    return f"data:image/jpeg;base64,{base64.b64encode(out.getvalue()).decode()}"
+    return data_url(jpeg(vision.cut(frame.rgb, box, THUMBNAIL)), "jpeg")
 
 
 # --- the timeline --------------------------------------------------------------------------------

@@ -165,7 +165,7 @@ def _cells(row: BatchRow, picture: bytes | None) -> dict[str, object]:
     if row.state is State.RUNNING:
         likely = None
     cells: dict[str, object] = {
-        "picture": _picture(row, picture) or _symbol(row),
+        "picture": record_cells.picture(row.record, picture) or _symbol(row),
         "file": title(row),
         "verdict": [f"{shown.glyph} {shown.short}"],
         "likelihood": None if likely is None else labels.whole_percent(likely),
@@ -185,10 +185,6 @@ def _took(row: BatchRow) -> str:
     if row.item.known:
         return _("known")
     return labels.took(row.seconds) if row.seconds else ""
-
-
-def _picture(row: BatchRow, made: bytes | None) -> str | None:
-    return record_cells.picture(row.record, made) if row.record else record_cells.data_url(made)
 
 
 def _symbol(row: BatchRow) -> str | None:
@@ -317,5 +313,5 @@ def _card(row: BatchRow, picture: bytes | None) -> Markup:
     line += [record_cells.length(row.record)] if row.record is not None else []
     line += [note(row)]
     text = " · ".join(part for part in line if part)
-    picture_url, name = _picture(row, picture), typography.strong(title(row))
+    picture_url, name = record_cells.picture(row.record, picture), typography.strong(title(row))
     return figures.tile(picture_url, name, chip(row), typography.small(text))
