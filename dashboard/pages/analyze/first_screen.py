@@ -52,8 +52,6 @@ SAMPLING: LazyDict[str, str] = LazyDict(
 )
 SAMPLES, SAMPLE_WIDTH = 6, 150
 """Cards, and px of one: six a row on a desktop, two on a phone."""
-ANSWERS = (Label.FAKE, Label.INCONCLUSIVE, Label.REAL, Label.NOT_APPLICABLE)
-"""In the order of the page."""
 
 
 def draw() -> None:
@@ -360,7 +358,7 @@ def _may_find_no_sign() -> bool:
 
 def _answers() -> None:
     """Draw the answers that can come, in their colors and words, and what happens to a file."""
-    possible = [label for label in ANSWERS if label is not Label.REAL or _may_find_no_sign()]
+    possible = [label for label in labels.ORDER if label is not Label.REAL or _may_find_no_sign()]
     kept = labels.hours(retention().total_seconds() / 3600)
     days = records_retention().total_seconds() / 86400
     if session.application().replicates_media(session.request_context()):

@@ -10,11 +10,8 @@ from dashboard.components.markup import Text
 from dashboard.components.shares import BarShare
 from dashboard.i18n import _, ngettext
 from dashboard.pages.batch import listing
-from detector.schema.analysis import Label
 from service.batches import BatchRow, BatchState, BatchTask
 from service.records.model import State
-
-ORDER = (Label.FAKE, Label.INCONCLUSIVE, Label.REAL, Label.NOT_APPLICABLE)
 
 
 def drawn(rows: Sequence[BatchRow], now: BatchState, task: BatchTask | None) -> list[Text]:
@@ -38,7 +35,7 @@ def _shares(rows: Sequence[BatchRow]) -> list[BarShare]:
     groups = [listing.group(row) for row in rows]
     parts = [
         BarShare(one.slug, one.icon, one.short, groups.count(label.value))
-        for label in ORDER
+        for label in labels.ORDER
         for one in [labels.STATES[label]]
     ]
     return [

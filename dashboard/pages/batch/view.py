@@ -217,7 +217,7 @@ def _filters(rows: Sequence[BatchRow]) -> tuple[str, str, str]:
         listing.ALL: _("All {number}").format(number=len(rows)),
         **{
             label.value: f":{one.color}[:material/{one.icon}:] {groups.count(label)}"
-            for label in summary.ORDER
+            for label in labels.ORDER
             for one in [labels.STATES[label]]
         },
         listing.UNREAD: f":material/error: {groups.count(listing.UNREAD)}",

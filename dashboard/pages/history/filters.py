@@ -17,7 +17,6 @@ from service.records.model import Confirmed, Facets, Order, Query
 ALL, UNJUDGED = "all", "unjudged"
 PAGE = 10
 """records of a page"""
-VERDICTS = (Label.FAKE, Label.INCONCLUSIVE, Label.REAL, Label.NOT_APPLICABLE)
 ANY, DATES = 0, -1
 SPANS: LazyDict[int, str] = LazyDict(
     lambda: {
@@ -109,7 +108,7 @@ def draw(facets: Facets, titles: Mapping[str, str]) -> tuple[HistoryFilter, Delt
     query = more.model_copy(
         update={
             "text": text or "",
-            "verdicts": frozenset(label for label in VERDICTS if label.value == verdict),
+            "verdicts": frozenset(label for label in labels.ORDER if label.value == verdict),
             "since": since,
             "until": until,
         }
@@ -186,7 +185,7 @@ def verdicts(place: DeltaGenerator, counts: Mapping[Label | None, int]) -> None:
     with place:
         st.pills(
             _("Verdict"),
-            [ALL, *(label.value for label in VERDICTS), UNJUDGED],
+            [ALL, *(label.value for label in labels.ORDER), UNJUDGED],
             default=ALL,
             required=True,
             format_func=text,

@@ -19,14 +19,6 @@ from detector.models.inventory import Status
 from detector.schema.analysis import QUESTION_OF
 from service.tasks.downloads import Download
 
-KINDS: LazyDict[str, str] = LazyDict(
-    lambda: {
-        "frame": _("frame model"),
-        "clip": _("clip model"),
-        "image": _("picture model"),
-        "audio": _("voice model"),
-    }
-)
 _STATES: LazyDict[str, tuple[str, str]] = LazyDict(
     lambda: {
         "bundled": ("check_circle", _("Ready")),
@@ -86,7 +78,7 @@ def state(status: Status, running: Download | None = None) -> tuple[str, str]:
 def _head(status: Status, running: Download | None) -> Markup:
     spec = status.spec
     symbol, text = state(status, running)
-    kind = " · ".join([spec.architecture, KINDS[spec.kind], looks_for(spec)])
+    kind = " · ".join([spec.architecture, labels.MODEL_KINDS[spec.kind], looks_for(spec)])
     unverified = _("Label order unverified: shown, not counted.")
     return cards.model_head(
         spec.title,
