@@ -5,7 +5,6 @@ from typing import NamedTuple
 
 from markupsafe import Markup, escape
 
-from dashboard.components.chips import inked
 from dashboard.components.markup import Text, join, tag
 
 
@@ -38,33 +37,6 @@ def table(columns: Sequence[TableColumn], rows: Iterable[Sequence[Text]]) -> Mar
         for first, *rest in rows
     ]
     return tag("table", tag("thead", tag("tr", *head)), tag("tbody", *body), cls="um-table")
-
-
-class ScoreRow(NamedTuple):
-    """A model's score in a frame: its value, and what that says."""
-
-    name: str
-    note: str
-    value: str
-    slug: str
-    symbol: str
-    says: str
-    bold: bool
-
-
-def scores(title: str, rows: Iterable[ScoreRow]) -> Markup:
-    """Return a small table of scores; its title is for a screen reader."""
-    body = [
-        tag(
-            "tr",
-            tag("th", with_note(row.name, row.note), scope="row"),
-            tag("td", row.value, cls="n"),
-            tag("td", inked(row.says, row.slug, row.symbol)),
-            cls="all" if row.bold else "",
-        )
-        for row in rows
-    ]
-    return tag("table", tag("caption", title, cls="um-quiet"), tag("tbody", *body), cls="um-here")
 
 
 def plain(rows: Iterable[Sequence[Text]], cls: str = "", *, heads: bool = False) -> Markup:

@@ -71,14 +71,6 @@ def remark(text: Text) -> None:
     show(tag("span", text, cls="um-caption"), width="content")
 
 
-def by_width(*, narrow: Text, wide: Text = "") -> None:
-    """Draw small print in two wordings: that of a phone, and that of all else."""
-    show(
-        tag("div", narrow, cls="um-caption um-narrow"),
-        tag("div", wide, cls="um-caption um-wide") if wide else "",
-    )
-
-
 def notice(text: Text, *, announced: bool = True) -> None:
     """Draw what just happened, or what is to be known."""
     show(tag("p", text, cls="um-said", role="status" if announced else None))

@@ -29,6 +29,8 @@ from detector.schema.analysis import Analysis, Question
 if TYPE_CHECKING:
     import pandas as pd
 
+MAX_GAPS = 2
+"""that are named under the lanes"""
 NAME_LENGTH = 16
 """Longer model names stand only in the row of keys: beside the lines they would be cut."""
 
@@ -70,7 +72,7 @@ def draw(
         with st.container(key=evidence.LANES, gap=None):
             for lane, size in zip(lanes, sizes, strict=True):
                 _lane(analysis, lane, size, linked, palette, named)
-        hatched(lanes, series.length(analysis))
+        hatched(lanes)
         linked.more_button(len(analysis.seen) - len(lanes), "lanes")
         if analysis.verdict.thresholds.custom:
             typography.caption(_("Drawn with your thresholds."))
@@ -149,25 +151,19 @@ def _ends(lane: Lane, named: Mapping[str, str], size: LaneSize) -> list[tuple[fl
     return ends
 
 
-def hatched(lanes: Sequence[Lane], end: float) -> None:
-    """Draw the names of the gaps: on a desktop only those whose word has no room in the lane."""
-    every = [(lane, gap) for lane in lanes for gap in lane.gaps]
-    tight = [(lane, gap) for lane, gap in every if not charts.fits(gap, end)]
-
-    def words(gaps: Sequence[tuple[Lane, series.Gap]], most: int) -> str:
-        parts = [
-            " ".join([labels.who(lane.track)] * (len(lanes) > 1) + [series.gap_words(gap)])
-            for lane, gap in gaps[:most]
-        ]
-        text = (
-            _("Hatched, no score: {gaps}; {number} more are in the table under Details.")
-            if len(gaps) > most
-            else _("Hatched, no score: {gaps}.")
-        )
-        return text.format(gaps="; ".join(parts), number=len(gaps) - most)
-
-    if every:
-        typography.by_width(narrow=words(every, 1), wide=words(tight, 2) if tight else "")
+def hatched(lanes: Sequence[Lane]) -> None:
+    """Draw the names of the first gaps: not all of them have room for their word in the lane."""
+    gaps = [
+        " ".join([labels.who(lane.track)] * (len(lanes) > 1) + [series.gap_words(gap)])
+        for lane in lanes
+        for gap in lane.gaps
+    ]
+    if gaps:
+        text = _("Hatched, no score: {gaps}.")
+        if len(gaps) > MAX_GAPS:
+            text = _("Hatched, no score: {gaps}; {number} more are in the table under Details.")
+        shown = "; ".join(gaps[:MAX_GAPS])
+        typography.caption(text.format(gaps=shown, number=len(gaps) - MAX_GAPS))
 
 
 # --- table ---------------------------------------------------------------------------------------

@@ -7,7 +7,6 @@ import streamlit as st
 
 from dashboard import labels, session
 from dashboard.components import cards, controls, page_header, record_cells, typography
-from dashboard.components.markup import show
 from dashboard.i18n import _
 from dashboard.pages.batch import bring, listing, marked, preview, state, summary
 from service.batches import BatchRow, BatchState
@@ -162,7 +161,7 @@ def _files(id: str, drawn: BatchState) -> None:
         st.rerun()
     with st.container(border=True, key="card-batch-summary"):
         task = session.application().batch_runs.task(session.current_user(), batch)
-        show(*summary.drawn(rows, now, task))
+        st.progress(summary.share_done(rows), summary.progress(rows, now, task))
     _table(batch, rows)
 
 

@@ -82,7 +82,7 @@ def draw(selection: Selection, lanes: dict[str, Lane], palette: Palette) -> None
                 )
                 _follow(id, event)
             show(_whole(lane, model, selection, thresholds), at=whole)
-        hatched(list(lanes.values())[:1], end)
+        hatched(list(lanes.values())[:1])
 
 
 def _follow(id: str, event: object) -> None:

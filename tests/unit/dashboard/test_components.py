@@ -34,7 +34,6 @@ BAD = "\"><img src=x onerror=alert(1)>'<script>alert(1)</script> &lt;b&gt; {0}"
 LIMITS = Thresholds(low=0.3, high=0.7)
 SIZE = LaneSize(120, 10, 100)
 QUESTION = verdict.QuestionRow(BAD, "na", "help", BAD, BAD, True, True)
-SCORE = tables.ScoreRow(BAD, BAD, BAD, "na", "help", BAD, True)
 STEP = progress.ProgressStep(BAD, "now", BAD, BAD, [(BAD, 0.5, BAD)])
 
 GIVEN: dict[Callable[..., object], tuple[tuple[object, ...], dict[str, object]]] = {
@@ -45,7 +44,6 @@ GIVEN: dict[Callable[..., object], tuple[tuple[object, ...], dict[str, object]]]
     typography.title: ((BAD,), {"space": True}),
     typography.small_paragraphs: ((BAD, BAD), {}),
     typography.caption: ((BAD,), {"after": True, "announced": True}),
-    typography.by_width: ((), {"narrow": BAD, "wide": BAD}),
     typography.know: ((BAD, BAD), {}),
     typography.with_icon: (("lock", BAD, "um-note"), {}),
     typography.warning: ((BAD,), {"announced": True}),
@@ -57,7 +55,6 @@ GIVEN: dict[Callable[..., object], tuple[tuple[object, ...], dict[str, object]]]
     chips.bullets: (([BAD, BAD],), {}),
     tables.facts: (([(BAD, BAD)],), {}),
     tables.table: (([TableColumn(BAD), TableColumn(BAD, number=True)], [(BAD, BAD)]), {}),
-    tables.scores: ((BAD, [SCORE]), {}),
     tables.plain: (([(BAD, BAD)],), {"heads": True}),
     tables.code: ((BAD, BAD), {}),
     tables.lines: (([BAD, BAD],), {}),
@@ -80,7 +77,7 @@ GIVEN: dict[Callable[..., object], tuple[tuple[object, ...], dict[str, object]]]
     lanes.model: ((BAD, BAD), {}),
     verdict.head: ((BAD, "na", "help", BAD, BAD, BAD), {"announced": True}),
     verdict.questions: (([QUESTION],), {}),
-    verdict.sides: ((BAD, (BAD, BAD), (BAD, BAD)), {"bare": True}),
+    verdict.sides: ((BAD, BAD, BAD), {"bare": True}),
     verdict.pull: ((BAD, BAD, -0.5, "na"), {}),
     figures.caption: ((BAD, BAD), {}),
     figures.ends: ((BAD, BAD), {}),
