@@ -14,9 +14,9 @@ def chip(text: Text, tone: Slug | Literal["plain"] = "plain", symbol: str = "") 
     return tag("span", icon(symbol) if symbol else "", text, cls=f"um-chip {tone}")
 
 
-def inked(text: Text, tone: str, symbol: str, cls: str = "") -> Markup:
+def inked(text: Text, tone: str, symbol: str) -> Markup:
     """Return words in a state's color, after its icon."""
-    return tag("span", icon(symbol), text, cls=f"{cls} um-ink {tone}")
+    return tag("span", icon(symbol), text, cls=f"um-ink {tone}")
 
 
 def bold(text: Text, tone: str = "") -> Markup:

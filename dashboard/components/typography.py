@@ -96,9 +96,9 @@ def quiet(text: Text) -> None:
     show(tag("p", text, cls="um-quiet", role="status", aria_live="polite"))
 
 
-def with_icon(symbol: str, text: Text, cls: str) -> Markup:
-    """Return a sentence after an icon."""
-    return tag("p", icon(symbol), text, cls=cls)
+def with_icon(symbol: str, text: Text) -> Markup:
+    """Return small print after an icon."""
+    return tag("p", icon(symbol), text, cls="um-caption um-after")
 
 
 def warning(text: Text, *, announced: bool = False) -> None:

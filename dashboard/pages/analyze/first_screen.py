@@ -236,7 +236,7 @@ def _models(specs: list[ModelSpec], default: list[str]) -> list[str]:
     names = labels.plain_names(specs)
     ids = controls.choose_any(_("What to look for"), names, default, "models")
     rows = (_looks(spec, names[spec.id], off=spec.id not in default) for spec in specs)
-    show(bullets(rows, "um-looks"))
+    show(bullets(rows, "um-caption"))
     return ids
 
 
@@ -383,7 +383,7 @@ def _answers() -> None:
                 for label, answer in ((label, labels.STATES[label]) for label in possible)
             ],
         ),
-        typography.with_icon("lock", f"{where} {fate}", "um-privacy"),
+        typography.with_icon("lock", f"{where} {fate}"),
     )
 
 
@@ -405,7 +405,7 @@ def _samples(settings: Settings) -> None:
         with grid, st.container(border=True, key=f"card-sample-{sample.id}", height="stretch"):
             title, subtitle = map(labels.of_catalog, (sample.title, sample.subtitle))
             st.image(str(sample.thumbnail), alt=title, width="stretch")
-            cards.named(title, subtitle, cls="um-sample")
+            cards.named(title, subtitle)
             with controls.apart(f"actions-sample-{sample.id}", wrap=False):
                 typography.remark(_length(sample))
                 open_it = partial(_open, sample, settings)

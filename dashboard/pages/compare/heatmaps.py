@@ -55,8 +55,8 @@ def draw(selection: Selection, lanes: dict[str, Lane]) -> list[Slot]:
     slots: list[Slot] = []
     with st.container(border=True, key="card-looked"):
         scaled = _("scaled per model: compare places, not strength")
-        colors = figures.inferno(_("little"), _("most"), scaled)
-        cards.head(_("Where each model looked"), colors)
+        cards.head(_("Where each model looked"), scaled)
+        figures.caption(figures.ramp(_("little"), _("most")))
         if not times:
             typography.caption(_("No model scored this person."))
             return []
@@ -135,4 +135,4 @@ def _score(lane: Lane, model: ModelResult, selection: Selection, time: float) ->
     answer = state.reading(selection, model, series.label_at(value, limits(selection, model)))
     words = _("score, {reading}").format(reading=answer.short)
     score = join([labels.score(value), typography.unseen(words)])
-    return inked(score, answer.slug, answer.icon, "um-cell")
+    return typography.strong(inked(score, answer.slug, answer.icon))

@@ -45,7 +45,7 @@ GIVEN: dict[Callable[..., object], tuple[tuple[object, ...], dict[str, object]]]
     typography.small_paragraphs: ((BAD, BAD), {}),
     typography.caption: ((BAD,), {"after": True, "announced": True}),
     typography.know: ((BAD, BAD), {}),
-    typography.with_icon: (("lock", BAD, "um-note"), {}),
+    typography.with_icon: (("lock", BAD), {}),
     typography.warning: ((BAD,), {"announced": True}),
     cards.preview: ((BAD, BAD), {}),
     cards.arrival: ((Markup("<i></i>"), BAD, BAD), {}),
@@ -83,7 +83,6 @@ GIVEN: dict[Callable[..., object], tuple[tuple[object, ...], dict[str, object]]]
     figures.ends: ((BAD, BAD), {}),
     figures.bars: (([0.2, 1.0], BAD), {}),
     figures.marks: ((BAD, BAD, [0.5], BAD, [BAD]), {}),
-    figures.ratings: (([("good", "check", BAD, BAD)],), {}),
     figures.interval: ((0.5, 0.4, 0.6, BAD, BAD), {}),
     figures.tile: ((BAD, BAD), {}),
     camera.cover: (("help", BAD, BAD), {}),
@@ -96,7 +95,6 @@ GIVEN: dict[Callable[..., object], tuple[tuple[object, ...], dict[str, object]]]
 """What components are given that take more than texts: everything a text can be is `BAD`."""
 NO_TEXT = {
     figures.chart,
-    figures.row_names,
     lanes.spread,
     lanes.zone_words,
     page_header.facts,
