@@ -3,6 +3,7 @@
 Each draws itself into the container at hand, or into the place `at`.
 """
 
+import streamlit as st
 from markupsafe import Markup
 from streamlit.delta_generator import DeltaGenerator
 
@@ -79,6 +80,14 @@ def notice(text: Text, *, announced: bool = True) -> None:
 def alert(text: Text) -> None:
     """Draw what went wrong; a screen reader says it at once."""
     show(tag("p", text, cls="um-warn", role="alert"))
+
+
+def flash(notice: str, refused: str = "") -> None:
+    """Draw the messages that the last action left in the session under these keys, once."""
+    if text := st.session_state.pop(notice, ""):
+        show(tag("p", text, cls="um-said", role="status"))
+    if text := st.session_state.pop(refused, "") if refused else "":
+        alert(text)
 
 
 def know(*paragraphs: Text) -> None:

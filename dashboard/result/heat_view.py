@@ -13,6 +13,7 @@ from dashboard import labels, series
 from dashboard.components import figures
 from dashboard.components.markup import Text, join, rich
 from dashboard.i18n import LazyDict, _
+from dashboard.images import jpeg
 from dashboard.result import pictures
 from dashboard.result.linked import ResultViewState
 from detector import explain
@@ -144,7 +145,7 @@ class HeatmapView:
         else:
             rgb = explain.overlay(heat, alpha)
         ramp = figures.ramp(_("little"), _("most")) if view == "heatmap" else ""
-        picture.image(pictures.jpeg(rgb, 88), width="stretch", alt=f"{VIEWS[view]}: {heat.caption}")
+        picture.image(jpeg(rgb, 88), width="stretch", alt=f"{VIEWS[view]}: {heat.caption}")
         note = (
             _("A heatmap shows places, not proof.")
             if heat.map.any()

@@ -10,6 +10,7 @@ from dashboard.components.chips import bold, inked
 from dashboard.components.markup import Text, join, rich, show
 from dashboard.components.tables import TableColumn
 from dashboard.i18n import _
+from dashboard.images import jpeg
 from dashboard.result import find_original, magnifier, pictures, pulls, traces
 from dashboard.result.heat_view import HeatmapView, Later, OnFrame
 from dashboard.result.linked import ResultViewState
@@ -190,7 +191,7 @@ def _crop(analysis: Analysis, face: FrameSegment, linked: ResultViewState) -> No
     except (UnmaskError, OSError):
         figures.missing(_("The frame can’t be read any more."))
         return
-    st.image(pictures.jpeg(rgb, 88), width="stretch", alt=_("The face in this frame"))
+    st.image(jpeg(rgb, 88), width="stretch", alt=_("The face in this frame"))
     figures.caption(figures.titled(_("Crop"), _unscored(face.quality)))
 
 
@@ -219,7 +220,7 @@ def _whole(
         except (UnmaskError, OSError):
             figures.missing(_("The frame can’t be read any more."), at=picture)
             return
-        picture.image(pictures.jpeg(rgb, 85), width="stretch", alt=alt)
+        picture.image(jpeg(rgb, 85), width="stretch", alt=alt)
         text = rich(_("<b>Whole frame</b>"))
         if heat:
             text = rich(_("<b>Whole frame</b> with the heatmap, {caption}"), caption=heat.caption)

@@ -285,13 +285,8 @@ def _options() -> Settings:
     faces = _face_detector(usual.faces)
     turns: dict[int | None, str] = {None: _("As its faces stand"), 0: _("Not at all")}
     turns |= {degrees: f"{degrees}°" for degrees in (90, 180, 270)}
-    rotate = st.selectbox(
-        _("Turn the picture clockwise"),
-        list(turns),
-        format_func=turns.__getitem__,
-        key="rotate",
-        help=_("Beyond what the file’s own rotation says."),
-    )
+    beyond = _("Beyond what the file’s own rotation says.")
+    rotate = controls.select(_("Turn the picture clockwise"), turns, "rotate", help=beyond)
     ensemble = None
     scope = session.record_scope()
     if presets := scope.store.presets(scope.owner):

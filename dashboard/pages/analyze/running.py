@@ -8,7 +8,7 @@ that of the result, so that nothing jumps when it comes.
 import math
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import lru_cache, partial
 from pathlib import Path
 
@@ -33,7 +33,6 @@ from dashboard.components.progress import ProgressStep
 from dashboard.components.timeline import evidence
 from dashboard.i18n import _
 from dashboard.images import data_url, jpeg
-from dashboard.pages.analyze.time_left import TimeLeft
 from dashboard.result import question, timeline
 from dashboard.series import Lane
 from detector import media, vision
@@ -63,7 +62,41 @@ SEARCHING = ("read", "faces", "sound")
 """The stages in which frames are still searched for faces."""
 MAX_PEOPLE = 6
 MAX_LANES = 3
+MIN_ELAPSED_SECONDS = 3.0
+"""before a time left is told: earlier it would only jump."""
+MIN_FRACTION = 0.08
+"""of the work that must be done before a time left is told, for the same reason."""
 THUMBNAIL = CropRecipe(scale=1.45, size=112, resize="area", border="replicate")
+
+
+@dataclass
+class TimeLeft:
+    """Time left in words: after a few seconds, in steps of 5 s, never growing without a word."""
+
+    shown: int = 0
+
+    def text(self, elapsed: float, fraction: float) -> str:
+        """
+        Parameters
+        ----------
+        elapsed : float
+            Seconds since the work began.
+        fraction : float
+            Of the work that is done, 0..1.
+        """
+        if elapsed < MIN_ELAPSED_SECONDS or fraction < MIN_FRACTION:
+            return ""
+        seconds = elapsed * (1 - fraction) / fraction
+        new = max(5, 5 * math.ceil(seconds / 5))
+        if self.shown and new > self.shown:
+            # A little longer than said: keep what was said. Much longer: say so.
+            if new <= self.shown + max(5, 0.25 * self.shown):
+                new = self.shown
+            else:
+                self.shown = new
+                return _("slower than expected, {time} left").format(time=labels.about(new))
+        self.shown = new
+        return _("{time} left").format(time=labels.about(new))
 
 
 def draw(job: Job) -> None:

@@ -72,10 +72,9 @@ def again(batch: Batch, rows: Sequence[BatchRow]) -> None:
 def _confirm(records: Sequence[Record]) -> None:
     number = labels.count(len(records), "analysis", "analyses")
     question = _("Delete {analyses} with their frames? This can’t be undone.")
-    typography.paragraph(question.format(analyses=number))
-    if controls.button(_("Delete"), "delete", "batch-deleted", kind="primary"):
-        _delete(records)
-        st.rerun()
+    names, run = [record.name for record in records], partial(_delete, records)
+    question = question.format(analyses=number)
+    controls.confirm(question, names, "", run, label=_("Delete"), key="batch-deleted")
 
 
 def _delete(records: Sequence[Record]) -> None:

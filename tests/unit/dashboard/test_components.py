@@ -100,6 +100,7 @@ NO_TEXT = {
     page_header.facts,
     page_header.row,
     signin.begin,
+    typography.flash,
 }
 """Those that draw into a place, draw no text, or are tried below."""
 MODULES = (camera, cards, chips, figures, lanes, markup, progress, signin, tables, typography,
