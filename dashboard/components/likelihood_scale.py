@@ -79,7 +79,7 @@ def _ticks(limits: list[float]) -> Markup:
     if not limits or limits[0] >= CLOSE:
         ticks += tag("span", "0", cls="tick after", style="left:0")
     if not limits or limits[-1] <= 100 - CLOSE:
-        ticks += tag("span", f"100{labels.NBSP}%", cls="tick before", style="left:100%")
+        ticks += tag("span", "100", cls="tick before", style="left:100%")
     return ticks
 
 
