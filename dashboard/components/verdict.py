@@ -67,8 +67,10 @@ def questions(rows: Iterable[QuestionRow]) -> Markup:
 def sides(title: Text, real: str, fake: str, *, bare: bool) -> Markup:
     """Return the head of the bars, and which side is which."""
     ends = tag("span", tag("i", f"‹ {real}"), tag("i", f"{fake} ›"))
-    cls = f"um-pull um-sides{' bare' if bare else ''}"
-    row = tag("div", tag("span"), ends, tag("span"), cls=cls, aria_hidden="true")
+    row = tag(
+        "div", tag("span"), ends, tag("span"),
+        cls=f"um-pull um-sides{' bare' if bare else ''}", aria_hidden="true",
+    )  # fmt: skip
     return tag("h3", title, cls="um-h3") + row
 
 

@@ -1,5 +1,6 @@
 """Find the original: keyframes to save, and picture searches to drop them into."""
 
+from functools import partial
 from pathlib import Path
 
 import streamlit as st
@@ -51,7 +52,7 @@ def _draw(linked: ResultViewState) -> None:
         if len(frames) > 1:
             controls.download(
                 _("Save all {number} as ZIP").format(number=len(frames)),
-                lambda: _archive(frames),
+                partial(archive, frames),
                 downloads.file_name(linked.record.name, "keyframes.zip"),
                 linked.widget("keyframes"),
                 symbol="folder_zip",
@@ -65,10 +66,6 @@ def _draw(linked: ResultViewState) -> None:
         for name, address in SEARCHES.items():
             label = _("Open {name}, send nothing").format(name=name)
             st.link_button(label, address, icon=":material/open_in_new:")
-
-
-def _archive(frames: list[Keyframe]) -> bytes:
-    return archive(frames)
 
 
 @st.cache_resource(max_entries=4, show_spinner=False)

@@ -181,10 +181,8 @@ class HeatmapView:
 
     def _difference(self, heat: explain.Heatmap, method: explain.Method) -> tuple[np.ndarray, Text]:
         """Return what hiding the hottest places did, beside hiding as much anywhere."""
-        effect = pictures.effect(
-            self.analysis.id, self.track.id, self.face.time, method.id, self.model,
-            self.model.id, heat,
-        )  # fmt: skip
+        key = self.analysis.id, self.track.id, self.face.time, method.id, self.model.id
+        effect = pictures.effect(key, self.model, heat)
         text = rich(
             _(
                 "<b>Difference</b> with the hottest {share} blurred away, {model} scores {after} "

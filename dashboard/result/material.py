@@ -17,7 +17,7 @@ from detector.schema.analysis import Analysis, Evidence
 
 def draw(analysis: Analysis) -> None:
     """Draw both into the container at hand."""
-    if material := ticks(analysis) + evidence(analysis):
+    if material := ticks(analysis) + rated(analysis.evidence):
         show(figures.material(material))
 
 
@@ -49,11 +49,6 @@ def coverage(analysis: Analysis) -> str:
     if sampled < 2 or step < 1 or analysis.settings.sampling == "closer":
         return many
     return _("{many}, one each {step}").format(many=many, step=f"{step:.2g}{NBSP}s")
-
-
-def evidence(analysis: Analysis) -> Markup:
-    """Return how good the material is, in a row."""
-    return rated(analysis.evidence)
 
 
 def rated(items: Sequence[Evidence]) -> Markup:

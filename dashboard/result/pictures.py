@@ -211,16 +211,8 @@ def heatmap(
 
 
 @st.cache_data(max_entries=48, show_spinner=False)
-def effect(
-    analysis_id: str,
-    person: str,
-    time: float,
-    method: str,
-    _model: ModelResult,
-    model: str,
-    _heat: explain.Heatmap,
-) -> explain.Effect:
-    """Return what hiding the hottest places does to the score."""
+def effect(key: tuple[object, ...], _model: ModelResult, _heat: explain.Heatmap) -> explain.Effect:
+    """Return what hiding the hottest places does to the score; `key` names the heatmap."""
     with _drawing:
         return explain.effect(_heat, _model)
 

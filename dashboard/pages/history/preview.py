@@ -16,7 +16,7 @@ from dashboard.i18n import LazyDict, _, advice, say
 from dashboard.pages.cases import adding as cases
 from dashboard.pages.history import listing, state
 from dashboard.pages.history.filters import CONFIRMED
-from dashboard.result import downloads, original, pulls, sharing, verdict_card
+from dashboard.result import downloads, sharing, verdict_card
 from detector.errors import InputError
 from detector.schema.analysis import Analysis
 from service import error_reports
@@ -63,11 +63,7 @@ def _head(record: Record, analysis: Analysis | None) -> Markup:
     if record.confirmed is not Confirmed.OPEN:
         parts += [" ", chip(CONFIRMED[record.confirmed], symbol="gavel")]
     if analysis is not None:
-        if compared := original.outcome(analysis):
-            parts.append(typography.outcome(compared))
-        parts.append(typography.outcome(verdict_card.sentence(analysis)))
-        if pulls.answer_of(analysis) is not None and not verdict_card.guessing(analysis):
-            parts += [verdict_card.number(analysis), verdict_card.scale(analysis)]
+        parts += verdict_card.preview(analysis, with_scale=True)
     elif record.fault is not None:
         parts.append(typography.outcome(say(error_reports.message_of(record.fault))))
     return cards.preview(*parts)
