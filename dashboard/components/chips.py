@@ -19,11 +19,6 @@ def inked(text: Text, tone: str, symbol: str) -> Markup:
     return tag("span", icon(symbol), text, cls=f"um-ink {tone}")
 
 
-def bold(text: Text, tone: str = "") -> Markup:
-    """Return a figure that stands out, in a state's color where there is one."""
-    return tag("b", text, cls=f"um-ink {tone}" if tone else "")
-
-
 def bullets(lines: Iterable[Text], cls: str | None = None, *, ordered: bool = False) -> Markup:
     """Return a list, a line each."""
     return tag("ol" if ordered else "ul", join(tag("li", line) for line in lines), cls=cls or "")

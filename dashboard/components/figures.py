@@ -31,11 +31,6 @@ def titled(title: Text, text: Text) -> Markup:
     return join([tag("b", title), text], " ")
 
 
-def note(text: Text) -> Markup:
-    """Return small print, as part of a caption."""
-    return tag("div", text, cls="um-caption")
-
-
 def ramp(least: Text, most: Text) -> Markup:
     """Return the colors of a heatmap with what their ends mean."""
     return tag("div", cls="um-ramp") + ends(least, most)

@@ -1,11 +1,18 @@
 """Tables of our own: facts by name, and rows that become blocks of lines on a phone."""
 
-from collections.abc import Iterable, Sequence
-from typing import NamedTuple
+from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import streamlit as st
 from markupsafe import Markup, escape
 
 from dashboard.components.markup import Text, join, tag
+from dashboard.i18n import _
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 
 class TableColumn(NamedTuple):
@@ -61,3 +68,19 @@ def lines(parts: Iterable[Text]) -> Markup:
 def with_note(text: Text, note: Text) -> Markup:
     """Return a cell's text with small print under it, where there is any."""
     return join([text, tag("small", note) if note else ""])
+
+
+def scored(frame: pd.DataFrame, numbers: Sequence[str], **look: Any) -> None:
+    """Draw scores over time of which a row can be chosen; `numbers` are the columns of scores,
+    `look` options of `st.dataframe`."""
+    title = _("{name}, score")
+    column = st.column_config.NumberColumn
+    st.dataframe(
+        frame,
+        hide_index=True,
+        height=min(38 + 35 * len(frame), 420),
+        column_config={n: column(title.format(name=n), format="%d") for n in numbers},
+        selection_mode="single-row",
+        placeholder="–",
+        **look,
+    )

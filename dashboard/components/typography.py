@@ -7,7 +7,7 @@ import streamlit as st
 from markupsafe import Markup
 from streamlit.delta_generator import DeltaGenerator
 
-from dashboard.components.markup import Text, Width, icon, show, tag
+from dashboard.components.markup import Text, Width, icon, join, show, tag
 
 
 def title(text: Text, *, space: bool = False, width: Width = "stretch") -> None:
@@ -37,7 +37,7 @@ def text(content: Text) -> Markup:
 
 def say(text: Text) -> None:
     """Draw a sentence that stands out a little: an outcome, read first."""
-    show(tag("p", text, cls="um-say"))
+    show(outcome(text))
 
 
 def caption(
@@ -64,12 +64,7 @@ def small_print(text: Text) -> Markup:
 
 def small_paragraphs(*paragraphs: Text) -> Markup:
     """Return paragraphs of small print."""
-    return tag("div", *(tag("p", text) for text in paragraphs), cls="um-caption")
-
-
-def remark(text: Text) -> None:
-    """Draw small print as wide as it is, beside something."""
-    show(tag("span", text, cls="um-caption"), width="content")
+    return join(small_print(text) for text in paragraphs)
 
 
 def notice(text: Text, *, announced: bool = True) -> None:
@@ -130,9 +125,9 @@ def name(text: Text) -> Markup:
     return tag("h2", text)
 
 
-def strong(text: Text) -> Markup:
-    """Return words that stand out within a line."""
-    return tag("b", text)
+def strong(text: Text, tone: str = "") -> Markup:
+    """Return words that stand out within a line, in a state's color where there is one."""
+    return tag("b", text, cls=f"um-ink {tone}" if tone else "")
 
 
 def small(text: Text) -> Markup:

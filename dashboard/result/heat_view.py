@@ -10,7 +10,7 @@ import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
 from dashboard import labels, series
-from dashboard.components import figures
+from dashboard.components import figures, typography
 from dashboard.components.markup import Text, join, rich
 from dashboard.i18n import LazyDict, _
 from dashboard.images import jpeg
@@ -154,7 +154,7 @@ class HeatmapView:
         media = self.analysis.media
         if heat.mirrors(media.width, media.height):
             note += " " + _("Beyond the edge the model sees the picture’s mirror image.")
-        figures.caption(text, ramp, _over_time(heat), figures.note(note), at=caption)
+        figures.caption(text, ramp, _over_time(heat), typography.small_print(note), at=caption)
         if on_frame and self.on_frame is not None:
             self.on_frame(heat, alpha)
 

@@ -6,7 +6,7 @@ from streamlit.delta_generator import DeltaGenerator
 
 from dashboard import labels, series
 from dashboard.components import controls, figures, tables, typography
-from dashboard.components.chips import bold, inked
+from dashboard.components.chips import inked
 from dashboard.components.markup import Text, join, rich, show
 from dashboard.components.tables import TableColumn
 from dashboard.i18n import _
@@ -127,9 +127,9 @@ def _head(analysis: Analysis, lane: Lane | None, face: FrameSegment | None, show
         parts.append(series.why(face))
     else:
         state = labels.STATES[series.label_at(face.score, analysis.verdict.thresholds)]
-        score = bold(labels.score(face.score), state.slug)
+        score = typography.strong(labels.score(face.score), state.slug)
         parts.append(rich(_("score {score}, all models"), score=score))
-    show(typography.heading(title), figures.note(join(parts, " · ")), width="content")
+    show(typography.heading(title), typography.small_print(join(parts, " · ")), width="content")
 
 
 def _peaks(lane: Lane, linked: ResultViewState, shown: float) -> None:

@@ -11,10 +11,10 @@ from markupsafe import Markup
 
 from dashboard import charts, labels, series
 from dashboard.charts import LaneSize
-from dashboard.components import cards, typography
+from dashboard.components import cards, tables, typography
 from dashboard.components import lanes as beside
 from dashboard.components.cards import Mark
-from dashboard.components.chips import bold, chip
+from dashboard.components.chips import chip
 from dashboard.components.controls import choose
 from dashboard.components.lanes import zone_words
 from dashboard.components.markup import Text, rich, show
@@ -129,7 +129,7 @@ def _who(lane: Lane, end: float) -> Markup:
     state = labels.state(track.label, track.question)
     score: Text = series.words(track.reason or series.Missing.NO_SCORE)
     if track.probability is not None:
-        percent = bold(labels.percent(track.probability))
+        percent = typography.strong(labels.percent(track.probability))
         score = rich(_("{percent} combined"), percent=percent)
     return beside.owner(
         labels.who(track),
@@ -208,17 +208,10 @@ def draw_table(analysis: Analysis, lanes: Sequence[Lane], linked: ResultViewStat
     """Draw the table; a chosen row leads to its moment, read by `linked.read_table`."""
     named = titles(analysis)
     numbers = [_("Combined"), *named.values()]
-    st.dataframe(
+    tables.scored(
         frame(analysis, lanes, named),
-        hide_index=True,
-        height=min(38 + 35 * len(rows(lanes)), 420),
-        column_config={
-            name: st.column_config.NumberColumn(_("{name}, score").format(name=name), format="%d")
-            for name in numbers
-        },
+        numbers,
         on_select="rerun",
-        selection_mode="single-row",
-        placeholder="–",
         key=linked.widget("table"),
         alt=_("Scores over time as a table; choose a row to go to its moment."),
     )

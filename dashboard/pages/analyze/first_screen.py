@@ -402,7 +402,7 @@ def _samples(settings: Settings) -> None:
             st.image(str(sample.thumbnail), alt=title, width="stretch")
             cards.named(title, subtitle)
             with controls.apart(f"actions-sample-{sample.id}", wrap=False):
-                typography.remark(_length(sample))
+                typography.caption(_length(sample), width="content")
                 open_it = partial(_open, sample, settings)
                 controls.button(_("Open"), "arrow_forward", f"open-{sample.id}", open_it)
 

@@ -183,7 +183,9 @@ def _action(status: Status, ended: Download | None) -> None:
         if status.ready:
             show(chip(_("Ready")), width="content")
         else:
-            typography.remark(_("Not on this server; its administrator can add it."))
+            typography.caption(
+                _("Not on this server; its administrator can add it."), width="content"
+            )
     elif status.ready:
         if controls.button(_("Delete"), "delete", f"delete-{spec.id}"):
             st.dialog(_("Delete this model?"))(_delete)(spec)
@@ -191,7 +193,7 @@ def _action(status: Status, ended: Download | None) -> None:
         if controls.button(_("Read the license"), "gavel", f"accept-{spec.id}"):
             _ask_for_license(spec, then_fetch=False)
     elif status.state == "manual":
-        typography.remark(status.why)
+        typography.caption(status.why, width="content")
     elif controls.button(_download_label(status, ended), "download", f"get-{spec.id}"):
         if spec.research_only and weights.accepted_license(spec) is None:
             _ask_for_license(spec, then_fetch=True)

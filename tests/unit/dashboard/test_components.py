@@ -51,7 +51,7 @@ GIVEN: dict[Callable[..., object], tuple[tuple[object, ...], dict[str, object]]]
     cards.arrival: ((Markup("<i></i>"), BAD, BAD), {}),
     chips.chip: ((BAD,), {"symbol": "help"}),
     chips.inked: ((BAD, "na", "help"), {}),
-    chips.bold: ((BAD, "na"), {}),
+    typography.strong: ((BAD, "na"), {}),
     chips.bullets: (([BAD, BAD],), {}),
     tables.facts: (([(BAD, BAD)],), {}),
     tables.table: (([TableColumn(BAD), TableColumn(BAD, number=True)], [(BAD, BAD)]), {}),
