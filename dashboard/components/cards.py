@@ -27,9 +27,9 @@ def titled(name: Text, state: Text) -> Markup:
     return tag("div", tag("b", name), state, cls="um-cardhead")
 
 
-def part_head(title: Text, *asides: Text, cls: str = "") -> None:
+def part_head(title: Text, *asides: Text) -> None:
     """Draw the title of a part of the page, and what stands in its line."""
-    show(tag("div", tag("h2", title), *asides, cls=f"um-head {cls}"))
+    show(tag("div", tag("h2", title), *asides, cls="um-head"))
 
 
 def introduced(title: Text, text: Text, *, width: Width = "stretch") -> None:

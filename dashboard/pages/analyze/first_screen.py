@@ -391,7 +391,7 @@ def _samples(settings: Settings) -> None:
         return
     what = _("Three people and a voice, free of rights. Results are computed when you open one.")
     aside = typography.small(what)
-    cards.part_head(_("Try a sample"), aside, cls="samples")
+    cards.part_head(_("Try a sample"), aside)
     if gallery.samples is None:
         _wait_for_samples()
         return

@@ -100,6 +100,7 @@ NO_TEXT = {
     page_header.facts,
     page_header.row,
     signin.begin,
+    tables.scored,
     typography.flash,
 }
 """Those that draw into a place, draw no text, or are tried below."""
