@@ -27,6 +27,7 @@ from detector.schema.analysis import (
     SpanSegment,
     Subject,
 )
+from detector.sentences import _
 
 __all__ = [
     "METHODS",
@@ -55,7 +56,7 @@ def find_track(analysis: Analysis, track_id: str) -> Subject:
     for track in analysis.judged:
         if track.id == track_id:
             return track
-    raise UsageError(f"There is no person {track_id} in this analysis.")
+    raise UsageError(_("There is no person {track_id} in this analysis.").format(track_id=track_id))
 
 
 def methods_of(model_id: str) -> list[Method]:
@@ -127,7 +128,10 @@ def _choose(spec: ModelSpec, known: Sequence[Method], method_id: str | None) -> 
             return method
     names = ", ".join(method.id for method in known)
     raise UsageError(
-        f"{spec.title} can't be looked into by {method_id!r}.", hint=f"It can by: {names}."
+        _("{title} can't be looked into by {method_id!r}.").format(
+            title=spec.title, method_id=method_id
+        ),
+        hint=_("It can by: {names}.").format(names=names),
     )
 
 
