@@ -93,6 +93,11 @@ def _(text: str) -> Message:
     return Message(MessageSpec(text=text))
 
 
+def known(text: str) -> Message:
+    """Return a message of a text that other code marks, such as the name of a model."""
+    return Message(MessageSpec(text=text))
+
+
 def ngettext(one: str, many: str, number: int) -> Message:
     """Return the form that goes with a number: each language has its own rule for it."""
     return Message(MessageSpec(text=one, plural=many, number=number))

@@ -20,6 +20,7 @@ from babel.messages.pofile import read_po, write_po
 from detector import questions, samples
 from detector.models import registry
 from detector.perturbation import conditions
+from detector.signals import list_signals
 
 FOLDER = Path(__file__).resolve().parent
 ROOT = FOLDER.parents[1]
@@ -87,14 +88,16 @@ def sources(folder: Path = DASHBOARD) -> Iterator[tuple[str, ast.Module]]:
 
 
 def facts() -> Iterator[str]:
-    """Yield the data that sentences quote: of the bundled models and samples, of Robustness's
-    changes, and what models are made for."""
+    """Yield the data that sentences quote: of the bundled models, samples and signals, of
+    Robustness's changes, and what models are made for."""
     for spec in registry.list_models():
         if spec.bundled:
             yield from (spec.plain, spec.finding, spec.confused_by)
     yield from (condition.title for condition in conditions.ALL)
     yield from _of_samples()
     yield from questions.QUESTION_OF
+    for measure in list_signals():
+        yield from measure.spec.texts
     yield from NOT_COUNTED
 
 
