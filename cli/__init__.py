@@ -15,7 +15,7 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperCommand
 
-from cli.common import ProgressBar, line, require_action, say, speech, tell
+from cli.common import ProgressBar, line, require_action, say, tell
 from cli.parsing import Command, grouped
 from detector._version import __version__
 from detector.errors import InputError, UnmaskError, UsageError
@@ -83,18 +83,7 @@ def command(name: str) -> Any:
     if actions is None:
         actions = typer.Typer(add_completion=False)
         actions.command(name, cls=Command)(grouped(getattr(module, stem)))
-    return translated(typer.main.get_command(actions))
-
-
-def translated(command: Any) -> Any:
-    """Return a command whose help is in the language of the terminal, where help is asked for."""
-    if {"-h", "--help"} & {*sys.argv} or len(sys.argv) < 3:
-        say_in = speech().gettext
-        commands = [command, *getattr(command, "commands", {}).values()]
-        for each in [*commands, *(option for one in commands for option in one.params)]:
-            if help := getattr(each, "help", None):
-                each.help = say_in(help)
-    return command
+    return typer.main.get_command(actions)
 
 
 _root = typer.Typer(
@@ -131,7 +120,7 @@ def _unmask(
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; return the exit status."""
-    root, verbose = translated(typer.main.get_command(_root)), False
+    root, verbose = typer.main.get_command(_root), False
     arguments = list(sys.argv[1:] if argv is None else argv)
     try:
         typed = shlex.join(["unmask", *arguments])

@@ -80,17 +80,6 @@ def refused(call: ast.Call) -> list[ast.expr]:
     return [*call.args[:1], *(key.value for key in call.keywords if key.arg == "hint")]
 
 
-def helps(tree: ast.Module) -> Iterator[str]:
-    """Yield what `--help` says of the commands of a file: their docstrings, and help of options."""
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Call):
-            for key in node.keywords:
-                if key.arg == "help" and isinstance(key.value, ast.Constant):
-                    yield str(key.value.value)
-        if isinstance(node, ast.FunctionDef) and getattr(node.returns, "id", "") == "int":
-            yield ast.get_docstring(node) or ""
-
-
 def sources(folder: Path = DASHBOARD) -> Iterator[tuple[str, ast.Module]]:
     """Yield every file of the dashboard, or of another package, by its path there."""
     for file in sorted(folder.rglob("*.py")):
@@ -118,15 +107,6 @@ def _of_samples() -> list[str]:
     return [text for sample in shown for text in (sample.title, sample.subtitle)]
 
 
-def commands() -> Iterator[str]:
-    """Yield what `unmask --help` and the help of each command say."""
-    for _file, tree in sources(ROOT / "cli"):
-        yield from helps(tree)
-    for node in ast.walk(ast.parse((ROOT / "cli" / "__init__.py").read_text("utf-8"))):
-        if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "COMMANDS":
-            yield from ast.literal_eval(node.value).values()
-
-
 def texts(code: str | None = None) -> Catalog:
     """Return every text of the dashboard and of the detector's sentences, untranslated.
 
@@ -145,13 +125,13 @@ def texts(code: str | None = None) -> Catalog:
             for node in ast.walk(tree):
                 if not isinstance(node, ast.Call):
                     continue
-                shown = folder == "cli" or (folder == "detector" and file.split("/")[0] in ERRORS)
+                shown = folder == "detector" and file.split("/")[0] in ERRORS
                 found = marked(node) or (refused(node) if shown else [])
                 literals = [str(text.value) for text in found if isinstance(text, ast.Constant)]
                 plural = len(literals) == 2 and found == marked(node)
                 for message in [tuple(literals)] if plural else literals:
                     catalog.add(message, locations=[(f"{folder}/{file}", node.lineno)])
-    for text in [*facts(), *commands()]:
+    for text in facts():
         if text and text not in catalog:
             catalog.add(text, locations=[("weights/manifest.toml", 1)])
     return catalog
