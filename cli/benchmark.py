@@ -37,9 +37,9 @@ def benchmark(
     """Rank every model on labelled files, each alone, beside two baselines. Or check a submission:
     exit status 2 when something does not agree."""
     if check:
-        checked = benchmarks.check(check, labels, public_key(public) if public else None)
-        tell(line(str(checked)))
-        return 2 if checked.differs else 0
+        found = benchmarks.check(check, labels, public_key(public) if public else None)
+        tell(line(_sentence(found)))
+        return 0 if all(found.values()) else 2
     if labels is None or out is None:
         raise UsageError("Name LABELS.csv and --out DIR, or --check SUBMISSION.json.")
     key = signing_key(sign)
@@ -60,3 +60,9 @@ def benchmark(
     if key is None:
         tell("unmask: not signed; --sign KEY.pem lets others see who measured it", error=True)
     return 0
+
+
+def _sentence(found: dict[str, bool]) -> str:
+    words = {True: "These agree", False: "these do NOT"}
+    parts = {holds: [name for name in found if found[name] is holds] for holds in words}
+    return "; ".join(f"{words[h]}: {', '.join(names)}" for h, names in parts.items() if names) + "."

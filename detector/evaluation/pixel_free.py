@@ -25,7 +25,11 @@ def facts(media: Media) -> dict[str, float]:
         "bits per pixel": 8 * media.size / pixels if pixels else 0,
     }  # fmt: skip
     logs = {name: round(float(np.log(max(n, 1e-6))), 6) for name, n in amounts.items()}
-    words = (media.container, media.codec, f"sound {media.audio is not None}")
+    words = (
+        f"container {media.container}",
+        f"codec {media.codec}",
+        f"sound {media.audio is not None}",
+    )
     return logs | {"frame rate": round(media.fps or 0.0, 3)} | dict.fromkeys(words, 1.0)
 
 

@@ -10,6 +10,7 @@ import re
 import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
@@ -115,7 +116,7 @@ def score_files(
     settings = Settings(models=[spec.id for spec in specs], frames=scoring.frames)
     store = scoring.store
     known = _read(store) if store else {}
-    analyzer = Analyzer(device=scoring.device)
+    analyzer = _analyzer(scoring.device)
     ids = [spec.id for spec in deciding]
     out = []
     for done, item in enumerate(items):
@@ -132,6 +133,12 @@ def score_files(
         if scoring.on_progress:
             scoring.on_progress(done + 1, len(items))
     return out
+
+
+@lru_cache(maxsize=1)
+def _analyzer(device: str) -> Analyzer:
+    """Return one analyzer per process: it loads its face detector once."""
+    return Analyzer(device=device)
 
 
 def _append(store: Path, lines: Sequence[_Stored]) -> None:
