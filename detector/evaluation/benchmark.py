@@ -10,7 +10,7 @@ import os
 import platform
 import signal
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import replace
@@ -222,8 +222,8 @@ def _question(file: Scored) -> Question:
 
 def _table(kind: str, asked: Question, files: list[Scored], ids: list[str]) -> list[BenchmarkRow]:
     sources = {file.source for file in files}
-    if len(sources) == 1:
-        files = [file.model_copy(update={"person": file.group}) for file in files]
+    unit = "source" if len(sources) > 1 else "group"  # what the intervals resample
+    files = [file.model_copy(update={"person": getattr(file, unit)}) for file in files]
     labels, couples = np.array([file.label for file in files]), couples_of(files)
     scores = {id: [f.highest.get(id) for f in files] for id in ids}
     probabilities = {id: [f.probabilities.get(id) for f in files] for id in ids}
@@ -254,10 +254,12 @@ def _table(kind: str, asked: Question, files: list[Scored], ids: list[str]) -> l
 
 def to_json(submission: Submission, key: Ed25519PrivateKey | None) -> bytes:
     """Return a submission with the seal of a report, signed where there is a key."""
-    told = {"analysis": "benchmark", "media": submission.labels_sha256}
-    told["exported"] = submission.created.isoformat()
-    tree = json.loads(submission.model_dump_json())
-    return sealed(tree, lambda sha256, parts: Seal(sha256=sha256, parts=parts, **told), key)
+
+    def seal(sha256: str, parts: dict[str, str]) -> Seal:
+        when, about = submission.created.isoformat(), submission.labels_sha256
+        return Seal(sha256=sha256, parts=parts, analysis="benchmark", media=about, exported=when)
+
+    return sealed(json.loads(submission.model_dump_json()), seal, key)
 
 
 def check(path: Path, labels: Path | None, key: Ed25519PublicKey | None) -> dict[str, bool]:
@@ -271,27 +273,30 @@ def check(path: Path, labels: Path | None, key: Ed25519PublicKey | None) -> dict
     except (ValueError, AttributeError) as error:
         raise NoSeal(f"{path.name} is not a submission of `unmask benchmark`.") from error
     stated = _rounded(submission.rows)
-    wrong = [name for name in {**stated, **now} if stated.get(name) != now.get(name)]
+    pairs = [pair for pair in stated + now if (pair in stated) != (pair in now)]
+    wrong = list(dict.fromkeys(name for name, _ in pairs))
     if len(wrong) > MAX_NAMED:
         wrong[MAX_NAMED:] = [f"{len(wrong) - MAX_NAMED} more rows"]
-    signature = SIGNATURES[seal.signature].format(key=fingerprint(seal.seal.key or ""))
+    key_name = fingerprint(seal.seal.key or "") if seal.signature == "valid" else ""
     changed = f" (changed: {', '.join(seal.changed)})" if seal.changed else ""
     return {
         f"seal{changed}": not changed,
-        signature: seal.signature not in ("other", "wrong"),
+        SIGNATURES[seal.signature].format(key=key_name): seal.signature not in ("other", "wrong"),
         **dict.fromkeys(wrong or [f"{len(now)} rows of figures"], not wrong),
+        "each file once": len({file.name for file in submission.files}) == len(submission.files),
         **(_compared(submission, labels) if labels else {}),
     }
 
 
-def _rounded(rows: Sequence[BenchmarkRow]) -> Mapping[str, Any]:
-    """Return every row, its figures rounded, by a name for a person."""
-    return {
-        f"figures of {row.id} ({row.kind}, {row.question})": json.loads(
-            row.model_dump_json(), parse_float=lambda text: round(float(text), 6)
+def _rounded(rows: Sequence[BenchmarkRow]) -> list[tuple[str, Any]]:
+    """Return every row, its figures rounded, with a name for a person."""
+    return [
+        (
+            f"figures of {row.id} ({row.kind}, {row.question})",
+            json.loads(row.model_dump_json(), parse_float=lambda text: round(float(text), 6)),
         )
         for row in rows
-    }
+    ]
 
 
 def _compared(submission: Submission, labels: Path) -> dict[str, bool]:

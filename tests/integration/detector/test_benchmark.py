@@ -73,7 +73,7 @@ def test_models_are_ranked_resumed_and_checked(labels, tmp_path, capsys):
 
     check = ["benchmark", "--check", str(out / "submission.json"), str(labels)]
     assert main(check) == 0
-    assert "6 rows of figures, labels.csv, 7 of 7 files" in capsys.readouterr().out
+    assert "6 rows of figures, each file once, labels.csv, 7 of 7 files" in capsys.readouterr().out
     made["files"][0]["highest"]["texture"] += 9
     (out / "submission.json").write_text(json.dumps(made))
     assert main(check) == 2

@@ -148,7 +148,13 @@ def test_what_nobody_changed_agrees(submission, tmp_path):
     key = Ed25519PrivateKey.generate()
     path = written(submission, tmp_path / "submission.json", key)
     checked = benchmark.check(path, tmp_path / "labels.csv", key.public_key())
-    names = ["seal", "signature (the given key)", "4 rows of figures", "labels.csv"]
+    names = [
+        "seal",
+        "signature (the given key)",
+        "4 rows of figures",
+        "each file once",
+        "labels.csv",
+    ]
     assert checked == dict.fromkeys(names, True)
     unsigned = benchmark.check(written(submission, path), None, None)
     assert all(unsigned.values()) and "no signature" in " ".join(unsigned)
@@ -168,6 +174,16 @@ def test_a_changed_score_is_noticed_with_and_without_a_new_seal(submission, tmp_
     assert differs(path) == [row]
 
 
+def flattered(row):
+    """Return a second row of the same model, with a better figure."""
+    return row | {"ranking": row["ranking"] | {"equal_error": 0.4}}
+
+
+def test_a_file_counts_once(submission, tmp_path):
+    tree = submission.model_copy(update={"files": [*submission.files, submission.files[0]]})
+    assert "each file once" in differs(written(tree, tmp_path / "submission.json"))
+
+
 def test_changed_figures_labels_and_facts_are_noticed(submission, tmp_path):
     path, found = tmp_path / "submission.json", []
     for change in (
@@ -175,9 +191,11 @@ def test_changed_figures_labels_and_facts_are_noticed(submission, tmp_path):
         lambda tree: [row.update(sources=60) for row in tree["rows"]],
         lambda tree: tree["rows"].pop(0),
         lambda tree: tree["files"][3]["features"].update(size=-5.0),
+        lambda tree: tree["rows"].insert(0, flattered(tree["rows"][1])),
+        lambda tree: [file.update(person="alone") for file in tree["files"]],
     ):
         found.append(differs(resealed(submission, path, change)))
-    assert [len(names) for names in found] == [1, 4, 1, 1]
+    assert [len(names) for names in found] == [1, 4, 1, 1, 1, 0]
     assert found[1][-1] == "1 more rows" and "pixel-free" in found[3][0]
 
 
@@ -190,6 +208,9 @@ def test_a_changed_key_is_noticed(submission, tmp_path, capsys):
     assert said.count("\n") == 1 and "do NOT: signature (of another key" in said
     tree = json.loads(path.read_text())
     tree["seal"]["key"] = name
+    path.write_text(json.dumps(tree))
+    assert differs(path) == ["signature"]
+    tree["seal"]["key"] = "no key"
     path.write_text(json.dumps(tree))
     assert differs(path) == ["signature"]
     assert main(["benchmark", "--check", str(path)]) == 2
