@@ -188,9 +188,8 @@ def _add(files: dict[str, Scored], sha256: str, one: Scored) -> None:
     file = files.setdefault(sha256, Scored(name=sha256, person=one.source, **told))
     file.highest |= one.highest
     file.probabilities |= one.probabilities
-    file.features |= one.features
-    if one.analysis:
-        file.features |= pixel_free.facts(one.analysis.media)
+    facts = pixel_free.facts(one.analysis.media) if one.analysis else {}
+    file.features = facts | one.features | file.features  # by the first model that read it
 
 
 def _processor() -> str:
