@@ -38,18 +38,18 @@ from detector.models.base import ModelSpec
 from detector.pipeline.analyzer import pick_device
 from detector.pipeline.initial_results import result
 from detector.pipeline.software import software
-from detector.report import NoSeal, Seal, verify
+from detector.report import NoSeal, Seal, Verification, verify
 from detector.report.table import sealed
 from detector.schema.analysis import QUESTION_OF, Modality, Question, Software
 from detector.schema.base import StrictModel
 from detector.seals import fingerprint
 
 MAX_NAMED = 3  # rows of a check that differ; more are counted
+UNSIGNED = " (not signed: anyone can change and seal it again)"
 SIGNATURES = {
-    "none": "no signature (anyone can change and seal it again)",
     "valid": "signature (key {key})",
     "expected": "signature (the given key)",
-    "other": "signature (of another key than the given one)",
+    "other": "signature (not by the given key)",
     "wrong": "signature",
 }
 
@@ -276,15 +276,22 @@ def check(path: Path, labels: Path | None, key: Ed25519PublicKey | None) -> dict
     wrong = list(dict.fromkeys(name for name, _ in pairs))
     if len(wrong) > MAX_NAMED:
         wrong[MAX_NAMED:] = [f"{len(wrong) - MAX_NAMED} more rows"]
-    key_name = fingerprint(seal.seal.key or "") if seal.signature == "valid" else ""
-    changed = f" (changed: {', '.join(seal.changed)})" if seal.changed else ""
     return {
-        f"seal{changed}": not changed,
-        SIGNATURES[seal.signature].format(key=key_name): seal.signature not in ("other", "wrong"),
+        **_sealed(seal),
         **dict.fromkeys(wrong or [f"{len(now)} rows of figures"], not wrong),
         "each file once": len({file.name for file in submission.files}) == len(submission.files),
         **(_compared(submission, labels) if labels else {}),
     }
+
+
+def _sealed(seal: Verification) -> dict[str, bool]:
+    """Return whether the seal and the signature hold."""
+    changed = f" (changed: {', '.join(seal.changed)})" if seal.changed else ""
+    if seal.signature == "none":
+        return {f"seal{changed or UNSIGNED}": not changed}
+    by = fingerprint(seal.seal.key or "") if seal.signature == "valid" else ""
+    holds = seal.signature in ("valid", "expected")
+    return {f"seal{changed}": not changed, SIGNATURES[seal.signature].format(key=by): holds}
 
 
 def _rounded(rows: Sequence[BenchmarkRow]) -> list[tuple[str, Any]]:

@@ -157,7 +157,10 @@ def test_what_nobody_changed_agrees(submission, tmp_path):
     ]
     assert checked == dict.fromkeys(names, True)
     unsigned = benchmark.check(written(submission, path), None, None)
-    assert all(unsigned.values()) and "no signature" in " ".join(unsigned)
+    assert (
+        all(unsigned.values())
+        and "seal (not signed: anyone can change and seal it again)" in unsigned
+    )
 
 
 def test_a_changed_score_is_noticed_with_and_without_a_new_seal(submission, tmp_path):
@@ -205,7 +208,7 @@ def test_a_changed_key_is_noticed(submission, tmp_path, capsys):
     name = name_of(ours.public_key())
     assert main(["benchmark", "--check", str(path), "--key", name]) == 2
     said = capsys.readouterr().out
-    assert said.count("\n") == 1 and "do NOT: signature (of another key" in said
+    assert said.count("\n") == 1 and "do NOT: signature (not by the given key)" in said
     tree = json.loads(path.read_text())
     tree["seal"]["key"] = name
     path.write_text(json.dumps(tree))
