@@ -11,7 +11,7 @@ from typing import Annotated, Any, Literal
 
 import typer
 
-from cli.common import require_action, tell, user_files, write_bytes
+from cli.common import require_action, speech, tell, user_files, write_bytes
 from cli.options import Argument, AsJson, Option, Zone
 from detector import paths
 from detector.errors import InputError
@@ -162,7 +162,8 @@ def export(
         raise InputError("A case is written as .pdf, or as .zip, which may hold the media.")
     here = time_zone(zone)
     with _cases() as cases:
-        write_bytes(str(file), cases.export(HERE, id, form, media=media, by=by, zone=here))
+        made = cases.export(HERE, id, form, media=media, by=by, zone=here, speech=speech())
+        write_bytes(str(file), made)
     return 0
 
 
