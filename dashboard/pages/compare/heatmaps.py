@@ -57,7 +57,8 @@ def draw(selection: Selection, lanes: dict[str, Lane]) -> list[Slot]:
     with st.container(border=True, key="card-looked"):
         scaled = _("scaled per model: compare places, not strength")
         cards.head(_("Where each model looked"), scaled)
-        figures.caption(figures.ramp(_("little"), _("most")))
+        with st.container(width=240):
+            figures.caption(figures.ramp(_("little"), _("most")))
         if not times:
             typography.caption(_("No model scored this person."))
             return []
