@@ -6,7 +6,6 @@ from typing import NamedTuple
 from markupsafe import Markup
 
 from dashboard.components.chips import bullets
-from dashboard.components.figures import tile
 from dashboard.components.markup import Text, Width, icon, join, show, tag
 from dashboard.components.typography import heading, small_print, strong
 
@@ -52,6 +51,12 @@ def explained(title: Text, entries: Iterable[tuple[Text, Text]]) -> Markup:
 def named(name: Text, note: Text) -> None:
     """Draw a name in bold over small print."""
     show(tag("b", name), tag("p", note, cls="um-caption"))
+
+
+def tile(picture: str | None, *lines: Text) -> Markup:
+    """Return a small picture, or its place, beside lines of text."""
+    image = tag("img", src=picture, alt="") if picture else tag("i")
+    return tag("div", image, tag("div", *lines), cls="um-kept")
 
 
 def people(rows: Iterable[tuple[str, str, str]], title: Text = "", note: Text = "") -> None:

@@ -79,9 +79,3 @@ def interval(value: float, low: float, high: float, text: Text, note: Text) -> M
         aria_hidden="true",
     )
     return tag("div", line, tag("b", text), tag("span", note), cls="um-auc")
-
-
-def tile(picture: str | None, *lines: Text) -> Markup:
-    """Return a small picture, or its place, beside lines of text."""
-    image = tag("img", src=picture, alt="") if picture else tag("i")
-    return tag("div", image, tag("div", *lines), cls="um-kept")

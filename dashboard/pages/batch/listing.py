@@ -12,12 +12,12 @@ from dashboard import labels, url_state
 from dashboard.components import (
     chips,
     controls,
-    figures,
     markup,
     record_cells,
     row_selection,
     typography,
 )  # fmt: skip
+from dashboard.components.cards import tile
 from dashboard.i18n import LazyDict, _, say
 from dashboard.labels import BadgeColor, StateWords
 from detector.links import is_link
@@ -277,4 +277,4 @@ def _card(row: BatchRow, picture: bytes | None) -> Markup:
     line += [note(row)]
     text = " · ".join(part for part in line if part)
     picture_url, name = record_cells.picture(row.record, picture), typography.strong(title(row))
-    return figures.tile(picture_url, name, chip(row), typography.small(text))
+    return tile(picture_url, name, chip(row), typography.small(text))

@@ -10,7 +10,7 @@ from dashboard import labels, session, url_state
 from dashboard.components import controls, page_header, task_progress, typography
 from dashboard.components.markup import rich
 from dashboard.i18n import LazyDict, _, advice, ngettext, say
-from dashboard.pages.evaluate import over_time, report
+from dashboard.pages.evaluate import over_time, report, state
 from detector.errors import InputError
 from detector.evaluation import tables
 from detector.evaluation.labelled_sets import LeftOutReason
@@ -39,8 +39,7 @@ LEFT_OUT: LazyDict[LeftOutReason, str] = LazyDict(
 
 def draw() -> None:
     """Draw the page."""
-    id, user = url_state.current(), session.current_user()
-    run = session.application().evaluations.find(id, user) if id else None
+    run = state.current()
     if run is None:
         _empty()
         over_time.draw(KINDS)
@@ -130,8 +129,7 @@ def _failed(run: Evaluation) -> None:
 
 def _new_evaluation(run: Evaluation) -> None:
     if controls.button(_("New evaluation"), "add", "evaluate-new"):
-        session.application().evaluations.delete(run.id, session.current_user())
-        url_state.leave()
+        state.delete(run)
         st.rerun()
 
 

@@ -10,13 +10,13 @@ from dashboard import labels, session
 from dashboard.components import (
     chips,
     controls,
-    figures,
     markup,
     origin,
     record_cells,
     row_selection,
     typography,
 )  # fmt: skip
+from dashboard.components.cards import tile
 from dashboard.i18n import LazyDict, _
 from dashboard.labels import BadgeColor, StateWords
 from dashboard.pages.history import state as page
@@ -146,7 +146,7 @@ def card(record: Record, picture: bytes | None) -> Markup:
         record_cells.length(record),
         record_cells.when(record.touched),
     ]
-    return figures.tile(
+    return tile(
         record_cells.picture(record, picture),
         typography.strong(record.name),
         chip(record, short=True),

@@ -15,7 +15,7 @@ from dashboard.components.markup import Text, join, rich, show
 from dashboard.components.tables import code, facts
 from dashboard.i18n import _, advice, ngettext, say
 from dashboard.labels import NBSP
-from dashboard.pages.settings import preferences
+from dashboard.pages.settings import preferences, state
 from detector import paths
 from detector.decision import conformal
 from detector.decision.conformal import OwnCalibration
@@ -33,7 +33,6 @@ from service.tasks.calibrations import CalibrationRequest, CalibrationTask
 RATES = (0.01, 0.02, 0.05, 0.1)
 """False alarms to choose from."""
 DEFAULT_RATE = 0.05
-_OWN_ON = "own-on"
 
 
 def draw() -> None:
@@ -76,7 +75,9 @@ def _own() -> None:
     store = conformal.load()
     may = session.current_user().may_administer
     if store.calibrations and may:
-        st.toggle(_("Use them in new analyses"), value=store.on, key=_OWN_ON, on_change=_switch)
+        st.toggle(
+            _("Use them in new analyses"), value=store.on, key=state.OWN_ON, on_change=state.switch
+        )
     titles = labels.plain_names(list_models())
     for own in store.calibrations:
         with st.container(border=True, key=f"own-{own.id}", gap="small"):
@@ -87,7 +88,7 @@ def _own() -> None:
             if may:
                 delete = partial(conformal.delete, own.id)
                 controls.button(_("Delete"), "delete", f"delete-{own.id}", delete)
-    task = session.application().calibrations.current(session.current_user())
+    task = state.current()
     if task is not None and task.active:
         task_progress.draw(task, _progress, _("Stop"), "own-stop")
     elif task is not None:
@@ -100,11 +101,6 @@ def _own() -> None:
             "or by <code>unmask calibrate --real FOLDER</code>"
         )
         typography.caption(rich(whose))
-
-
-def _switch() -> None:
-    """Use the own thresholds in new analyses, or no more."""
-    conformal.switch(bool(st.session_state[_OWN_ON]))
 
 
 def described(own: OwnCalibration, titles: dict[str, str], *, in_use: bool, holds: bool) -> Markup:

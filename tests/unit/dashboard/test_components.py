@@ -84,7 +84,7 @@ GIVEN: dict[Callable[..., object], tuple[tuple[object, ...], dict[str, object]]]
     figures.bars: (([0.2, 1.0], BAD), {}),
     figures.marks: ((BAD, BAD, [0.5], BAD, [BAD]), {}),
     figures.interval: ((0.5, 0.4, 0.6, BAD, BAD), {}),
-    figures.tile: ((BAD, BAD), {}),
+    cards.tile: ((BAD, BAD), {}),
     camera.cover: (("help", BAD, BAD), {}),
     camera.foot: ((BAD, [BAD]), {}),
     camera.quality: ((BAD, [(BAD, BAD)], ""), {}),
@@ -151,7 +151,7 @@ def test_what_is_given_stays_text(component, drawn):
     html = "".join(drawn) if made is None else str(markup.join([made]))
     read = Read(html)
     assert "script" not in read.tags and "onerror" not in read.attributes, html
-    assert ("img" in read.tags) is (component in (camera.picture, cards.people, figures.tile)), html
+    assert ("img" in read.tags) is (component in (camera.picture, cards.people, cards.tile)), html
     values_of = " ".join(filter(None, read.attributes.values()))
     assert BAD in read.text or BAD in values_of, html
     assert "&#" not in read.text, "escaped twice"
