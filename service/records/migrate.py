@@ -1,5 +1,5 @@
 """A database brought to the form of `tables`: a new one at once, an older one by the steps in
-`migrations/versions` that it lacks (docs of Alembic, "Building an Up to Date Database from Scratch").
+`migrations/versions` that it lacks (Alembic's recipe for a database from scratch).
 
 All of that is one transaction under the database's own lock: two servers that start at once do it
 once, and a stop in between leaves what was there. Steps are numbered without a gap.
@@ -27,8 +27,8 @@ _one_at_a_time = threading.Lock()  # Alembic's `op` is a global of the process
 
 
 def upgrade(connection: Connection) -> None:
-    """Make the tables of a new database, or run the steps that an older one lacks, in the transaction
-    that `connection` is in. Raise RecordsError and change nothing if a newer version wrote it."""
+    """Make the tables of a new database, or run the steps that an older one lacks, in a transaction
+    of `connection`. Raise RecordsError and change nothing if a newer version wrote it."""
     if connection.dialect.name == "postgresql":
         connection.execute(select(func.set_config("lock_timeout", f"{TIMEOUT_SECONDS}s", True)))
         connection.execute(select(func.pg_advisory_xact_lock(LOCK)))
