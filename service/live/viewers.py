@@ -19,7 +19,7 @@ from datetime import UTC, datetime
 from enum import StrEnum
 from functools import lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING
 
 import cv2
 import numpy as np
@@ -33,6 +33,7 @@ from service.records.store import RecordScope
 
 if TYPE_CHECKING:
     from av.audio.frame import AudioFrame
+    from av.video.frame import VideoFrame
 
     from detector.live import LiveEngine, LiveSession, LiveSettings, LiveState, LiveVoice, Style
     from detector.live.recorder import Recorder
@@ -64,15 +65,6 @@ class TooManyViewers(UnmaskError):
     """Every place is taken."""
 
     default_code = "too_many_viewers"
-
-
-class VideoFrameLike(Protocol):
-    """What is needed of PyAV's VideoFrame, which only media and WebRTC may import."""
-
-    def to_ndarray(self, *, format: str) -> np.ndarray: ...
-
-    @staticmethod
-    def from_ndarray(array: np.ndarray, format: str) -> Any: ...
 
 
 @dataclass(frozen=True)
@@ -141,7 +133,7 @@ class Viewer:
         self.release: Callable[[], object] = lambda: None
         """Gives back what was reserved for it."""
 
-    def receive(self, frame: VideoFrameLike) -> Any:
+    def receive(self, frame: VideoFrame) -> VideoFrame:
         """Take a frame of the camera and return it with its overlay; from a thread of WebRTC."""
         shown = self._take(frame.to_ndarray(format="rgb24"))
         return frame if shown is None else type(frame).from_ndarray(shown, format="rgb24")

@@ -44,9 +44,6 @@ KIND = TaskKind(
 )
 
 
-OnFound = Callable[["Comparison"], None]
-
-
 @dataclass(frozen=True)
 class ComparedFile:
     """One of the two."""
@@ -73,7 +70,7 @@ class ComparedPair:
 
     copy: ComparedFile
     original: ComparedFile
-    on_found: OnFound = lambda found: None
+    on_found: Callable[[Comparison], None] = lambda found: None
     stated: bool = True
 
 
@@ -121,8 +118,11 @@ class Comparisons:
             self._tasks.resume(task, partial(self._work, pair))
 
     def _work(self, pair: ComparedPair, task: Task) -> str:
-        task.on_progress(0, STEPS)
-        found = compared(pair.copy, pair.original, partial(_on_share, task), task.cancel)
+        def on_share(share: float) -> None:
+            task.on_progress(round(STEPS * share), STEPS)
+
+        on_share(0.0)
+        found = compared(pair.copy, pair.original, on_share, task.cancel)
         if not pair.stated:
             found = found.model_copy(update={"role_source": "assumed"})
         if self.store.save(task.owner, found, task.id).id == task.id:
@@ -150,10 +150,6 @@ def compared(
         on_progress=on_progress,
         cancel=cancel,
     )
-
-
-def _on_share(task: Task, share: float) -> None:
-    task.on_progress(round(STEPS * share), STEPS)
 
 
 def _subject(owner: str, one: str, other: str) -> str:

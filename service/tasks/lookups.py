@@ -9,7 +9,6 @@ file is still there.
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import partial
 
 from detector import media
 from detector.comparison.fingerprint import fingerprint
@@ -105,12 +104,10 @@ class Lookups:
         other = self._media_of(looked, found) if found is not None else None
         if found is None or other is None:
             return
-        step = partial(_on_share, task)
-        comparison = compared(file, other, step, task.cancel)
+
+        def on_share(share: float) -> None:  # the comparison is the last part of a lookup
+            task.on_progress(20 + round(0.8 * STEPS * share), STEPS)
+
+        comparison = compared(file, other, on_share, task.cancel)
         roles = "assumed" if found.source == ANALYSES else "stated"
         self._on_compared(looked, comparison.model_copy(update={"role_source": roles}))
-
-
-def _on_share(task: Task, share: float) -> None:
-    """Tell how far the comparison is, which is the last part of a lookup."""
-    task.on_progress(20 + round(0.8 * STEPS * share), STEPS)

@@ -20,7 +20,7 @@ from service.context import Principal
 from service.error_reports import fault_of
 from service.records.instances import BEAT_SECONDS, Server
 from service.records.model import ErrorReport, State
-from service.tasks.executor import Executor, ThreadExecutor
+from service.tasks.executor import ThreadExecutor
 from service.tasks.scheduler import Scheduler
 from service.tasks.store import TaskStore, restore
 from service.tasks.task import RESUMED, AnyTask, Task, TaskKind
@@ -50,7 +50,7 @@ class TaskManager:
         server: Server,
         scheduler: Scheduler | None = None,
         *,
-        executor: Executor | None = None,
+        executor: ThreadExecutor | None = None,
     ) -> None:
         self.server = server
         self.scheduler = scheduler or Scheduler(os.cpu_count() or 2, executor or ThreadExecutor())

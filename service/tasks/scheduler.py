@@ -20,7 +20,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-from service.tasks.executor import Executor
+from service.tasks.executor import ThreadExecutor
 from service.tasks.task import Priority, Task, TaskKind
 
 log = logging.getLogger(__name__)
@@ -60,7 +60,7 @@ class Scheduler:
     def __init__(
         self,
         cores: float,
-        executor: Executor,
+        executor: ThreadExecutor,
         *,
         pause_ratio: float = PAUSE_RATIO,
         max_pause: float = MAX_PAUSE_SECONDS,

@@ -50,13 +50,15 @@ class QueueFull(UnmaskError):
     default_code = "busy"
 
 
-def bounded_line(most: int) -> Callable[[int, int], QueueFull | None]:
-    """Return a `TaskKind.refuse` that lets so many files wait."""
+def bounded_line(
+    most: int,
+    text: str = _("Too many files are waiting. Try again in a few minutes."),
+    hint: str = "",
+) -> Callable[[int, int], QueueFull | None]:
+    """Return a `TaskKind.refuse` that lets so many wait, and the message to any other."""
 
     def refuse(waiting: int, running: int) -> QueueFull | None:
-        if waiting < most:
-            return None
-        return QueueFull(_("Too many files are waiting. Try again in a few minutes."))
+        return None if waiting < most else QueueFull(text, hint=hint)
 
     return refuse
 

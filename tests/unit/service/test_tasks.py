@@ -22,7 +22,7 @@ from service.context import LOCAL, PrincipalKind
 from service.error_reports import fault_of
 from service.records.model import RecordsError, State
 from service.storage.uploads import Uploads
-from service.tasks.executor import NICENESS, Executor, ThreadExecutor
+from service.tasks.executor import NICENESS, ThreadExecutor
 from service.tasks.scheduler import Scheduler
 from service.tasks.store import TaskStore
 from service.tasks.task import Priority, StepProgress, Task, TaskKind
@@ -40,7 +40,7 @@ NIGHT = kind("night", Priority.BATCH)
 FETCH = kind("fetch", Priority.BATCH, 0.0)
 
 
-class Line(Executor):
+class Line(ThreadExecutor):
     """Starts nothing by itself: a test says when a task ends, and reads what was started."""
 
     def __init__(self):
