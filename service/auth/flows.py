@@ -23,9 +23,15 @@ from service.auth.config import Accounts
 from service.auth.people import People
 from service.auth.problems import AccountError, account_error
 from service.auth.session_store import EncryptedSessionStore
-from service.auth.sessions import Session, SessionManager, Transport, connect, http
+from service.auth.sessions import (
+    Session,
+    SessionManager,
+    Transport,
+    connect,
+    explain_auth_error,
+    http,
+)
 from service.auth.steps import AuthReturnContext, Pending, Purpose, SignedIn
-from service.auth.supabase_errors import explain_auth_error
 from service.context import new_id
 from service.rate_limit import SlidingWindowRateLimiter
 

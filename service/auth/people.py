@@ -19,8 +19,14 @@ from supabase_auth.types import User as Account
 
 from service.auth.config import Accounts
 from service.auth.problems import account_error
-from service.auth.sessions import SessionManager, Transport, connect, is_disabled, principal_of
-from service.auth.supabase_errors import explain_auth_error
+from service.auth.sessions import (
+    SessionManager,
+    Transport,
+    connect,
+    explain_auth_error,
+    is_disabled,
+    principal_of,
+)
 from service.context import Principal, PrincipalKind, Role
 
 log = logging.getLogger(__name__)

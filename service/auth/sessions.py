@@ -16,15 +16,21 @@ import httpx
 import supabase
 from supabase_auth import SyncSupportedStorage
 from supabase_auth.constants import STORAGE_KEY
-from supabase_auth.errors import AuthError
+from supabase_auth.errors import (
+    AuthApiError,
+    AuthError,
+    AuthRetryableError,
+    AuthSessionMissingError,
+    AuthUnknownError,
+    AuthWeakPasswordError,
+)
 from supabase_auth.types import Session as Grant
 from supabase_auth.types import User as Account
 
 from service.auth.caller import digest
 from service.auth.config import Accounts
-from service.auth.problems import Unreachable, account_error
+from service.auth.problems import AccountError, Unreachable, account_error, code_of_supabase
 from service.auth.session_store import EncryptedSessionStore
-from service.auth.supabase_errors import explain_auth_error
 from service.context import Principal, PrincipalKind, Role, new_id
 
 KIND = "seat"
@@ -80,6 +86,30 @@ def is_disabled(user: Account) -> bool:
     """Return whether an administrator has disabled an account: Supabase bans it for a time."""
     until = user.banned_until
     return until is not None and datetime.fromisoformat(until) > datetime.now(UTC)
+
+
+def explain_auth_error(error: AuthError) -> AccountError:
+    """Return what to tell a person of an error of Supabase's client."""
+    if isinstance(error, AuthRetryableError | AuthUnknownError):
+        return account_error("unreachable")
+    if isinstance(error, AuthSessionMissingError):
+        return account_error("signed_out")
+    if isinstance(error, AuthWeakPasswordError):
+        return account_error("weak")
+    ours = code_of_supabase(error.code or "")
+    if ours == "account" and isinstance(error, AuthApiError):
+        # Older servers send no code.
+        if error.status == 429:
+            ours = "too_many"
+        elif error.status >= 500:
+            ours = "unreachable"
+        elif "Invalid login credentials" in error.message:
+            ours = "wrong"
+        elif "Email not confirmed" in error.message:
+            ours = "unconfirmed"
+        elif "Refresh Token" in error.message:
+            ours = "signed_out"
+    return account_error(ours)
 
 
 class Session:

@@ -24,6 +24,8 @@ from detector.schema.analysis import Analysis, CustomEnsemble, Label, Settings
 from detector.seals import record_hash
 from service.context import new_id
 from service.records import rules
+from service.records.cases import Case
+from service.records.cases import row_of as case_row
 from service.records.model import (
     ErrorReport,
     Facets,
@@ -39,7 +41,6 @@ from service.records.model import (
 )
 from service.records.seals import Keyring, origin_of_account
 from service.records.store import RecordChanges
-from service.records.supabase.cases import SupabaseCases
 from service.records.supabase.media import Bucket, object_path
 from service.records.supabase.rows import (
     COLUMNS,
@@ -376,6 +377,39 @@ class SupabaseStore:
                 # Another tab was quicker: then there is one to update.
                 if error.code != "records_taken" or not first:
                     raise
+
+
+class SupabaseCases:
+    """A `CaseStore` in a Supabase project; `table` asks for one by its name."""
+
+    def __init__(self, table: Callable[[str], Any]) -> None:
+        self._table = table
+
+    def all(self, owner: str) -> list[Case]:
+        query = self._table("cases").select("id,owner,log").eq("owner", owner)
+        return [_case(row) for row in rows_of(query.order("touched", desc=True).order("id"))]
+
+    def get(self, owner: str, id: str) -> Case | None:
+        query = self._table("cases").select("id,owner,log").eq("owner", owner).eq("id", id)
+        return next(map(_case, rows_of(query)), None)
+
+    def save(self, case: Case, known: int) -> bool:
+        row = case_row(case)
+        row |= {"touched": case.touched.isoformat(), "analyses": list(case.files)}
+        if known:
+            query = self._table("cases").update(row).eq("owner", case.owner).eq("id", case.id)
+            return bool(rows_of(query.eq("entries", known).select("id")))
+        row |= {"id": case.id, "owner": case.owner, "created": case.created.isoformat()}
+        rows_of(self._table("cases").insert(row, returning="minimal"))
+        return True
+
+    def delete(self, owner: str, id: str) -> bool:
+        query = self._table("cases").delete().eq("owner", owner).eq("id", id)
+        return bool(rows_of(query.select("id")))
+
+
+def _case(row: Row) -> Case:
+    return Case.read(row["id"], row["owner"], row["log"])
 
 
 def batches(ids: Iterable[str]) -> Iterator[Sequence[str]]:
