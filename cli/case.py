@@ -25,8 +25,7 @@ from service.records.sql import open_store
 from service.records.store import RecordScope
 from service.storage import open_uploads
 
-BROKEN = 10
-"""Exit status of a log whose chain is broken."""
+BROKEN = 10  # Exit status of a log whose chain is broken
 HERE = RequestContext(LOCAL, loopback=True)
 
 

@@ -25,8 +25,7 @@ if TYPE_CHECKING:
     from detector.messages import Speech
     from detector.schema.analysis import ErrorDetail
 
-WIDTH = 24
-"""letters of a progress bar"""
+WIDTH = 24  # letters of a progress bar
 
 
 def speech() -> Speech:

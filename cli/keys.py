@@ -16,8 +16,7 @@ from service.context import Scope
 from service.records.api_keys import ApiKey, ApiKeys
 from service.records.database import Database, configured
 
-USUAL = ",".join((Scope.READ, Scope.ANALYZE))
-"""What a key is for unless somebody says otherwise."""
+USUAL = ",".join((Scope.READ, Scope.ANALYZE))  # What a key is for unless somebody says otherwise
 actions = typer.Typer(add_completion=False, subcommand_metavar="ACTION …")
 
 

@@ -199,8 +199,7 @@ def _own(
     return figures
 
 
-_FUSE = {"recipe", "data", "out", "parents", "at", "device", "runs"}
-"""Options of the recipe fuse."""
+_FUSE = {"recipe", "data", "out", "parents", "at", "device", "runs"}  # Options of the recipe fuse
 
 
 def _fuse(

@@ -63,10 +63,8 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-SWEEP_SECONDS = 600.0
-"""Between two looks for files whose time is up."""
-ACCOUNT_SWEEP_SECONDS = 6 * 3600.0
-"""Between two looks for what an account has kept long enough."""
+SWEEP_SECONDS = 600.0  # Between two looks for files whose time is up
+ACCOUNT_SWEEP_SECONDS = 6 * 3600.0  # Between two looks for what an account has kept long enough
 _Step = Callable[[], object]
 
 
@@ -124,8 +122,7 @@ class Application:
         )
         self.tasks.recover()
         self._started = threading.Lock()
-        self.prepared = threading.Event()
-        """Set once the models were loaded ahead, or are not to be."""
+        self.prepared = threading.Event()  # Set once the models were loaded ahead, or are not to be
         self._stopped = threading.Event()
         self._sweeping = threading.Lock()
         self._swept: dict[str, float] = {}

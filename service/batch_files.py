@@ -18,8 +18,7 @@ from service.limits import MEGABYTE
 from service.messages import _, ngettext
 from service.storage.uploads import CHUNK_BYTES, Uploads, full_disk_refused, no_room
 
-HEAD = 8
-"""bytes by which a container is known"""
+HEAD = 8  # bytes by which a container is known
 
 
 class IncomingFile(NamedTuple):

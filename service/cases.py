@@ -20,10 +20,8 @@ from service.records.model import MAX_NAME_LENGTH, RecordsError, ResultOrigin
 from service.records.store import RecordScope
 from service.tasks.job import Job
 
-MAX_TITLE, MAX_URL = 120, 2000
-"""characters"""
-_TRIES = 5
-"""to append an entry while others do"""
+MAX_TITLE, MAX_URL = 120, 2000  # characters
+_TRIES = 5  # to append an entry while others do
 
 
 class CaseResult(NamedTuple):

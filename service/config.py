@@ -49,8 +49,7 @@ from detector.config import (
 )
 from detector.seals import key_of
 
-MIN_SECRET_KEY = 32
-"""characters of UNMASK_SECRET_KEY"""
+MIN_SECRET_KEY = 32  # characters of UNMASK_SECRET_KEY
 
 _lower = BeforeValidator(lambda value: value.lower() if isinstance(value, str) else value)
 

@@ -61,14 +61,10 @@ class Role(StrEnum):
 class Scope(StrEnum):
     """What a key of the REST API may be for."""
 
-    READ = "read"
-    """Results, tasks and models: what is there."""
-    ANALYZE = "analyze"
-    """Bring files, and delete what was brought."""
-    MODELS = "models"
-    """Download models, for everybody on this server."""
-    METRICS = "metrics"
-    """The figures of the whole server."""
+    READ = "read"  # Results, tasks and models: what is there
+    ANALYZE = "analyze"  # Bring files, and delete what was brought
+    MODELS = "models"  # Download models, for everybody on this server
+    METRICS = "metrics"  # The figures of the whole server
 
 
 @dataclass(frozen=True)

@@ -31,8 +31,7 @@ class VerdictOutcome:
 
     right: int = 0
     wrong: int = 0
-    open: int = 0
-    """Inconclusive or not judged."""
+    open: int = 0  # Inconclusive or not judged
 
     @property
     def total(self) -> int:
@@ -45,10 +44,8 @@ class LabelSet:
 
     real: int
     fake: int
-    gone: int
-    """Their media is not kept any more."""
-    contradicted: int
-    """The same file was confirmed as both."""
+    gone: int  # Their media is not kept any more
+    contradicted: int  # The same file was confirmed as both
 
 
 def confirmed(scope: RecordScope) -> list[Record]:

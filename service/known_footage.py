@@ -29,12 +29,10 @@ from service.storage.uploads import CHUNK_BYTES, Uploads, full_disk_refused, no_
 from service.tasks.manager import TaskManager, Work
 from service.tasks.task import Priority, QueueFull, Task, TaskKind, bounded_line
 
-MAX_FILES = 100
-"""brought at a time"""
+MAX_FILES = 100  # brought at a time
 MAX_SHARED_FRAMES = 1_000_000
 """that a library of somebody elsewhere holds fingerprints of, 36 bytes each: some 140 hours"""
-MAX_LEFT_OUT = 200
-"""files that are named; more are counted"""
+MAX_LEFT_OUT = 200  # files that are named; more are counted
 MAX_WAITING = 20
 _PREFIX = ".library-"
 """How the folder of what is brought begins, beside the uploads: what is left there goes as they

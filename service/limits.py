@@ -24,10 +24,8 @@ from service.records.rate_counts import SharedRateLimiter
 from service.tasks.task import QueueFull
 
 MINUTE, HOUR = 60, 3600
-MAX_REJECTED = 30
-"""wrong keys a minute from one address"""
-MEGABYTE = 1 << 20
-"""bytes, as Streamlit counts them for the server's own limit"""
+MAX_REJECTED = 30  # wrong keys a minute from one address
+MEGABYTE = 1 << 20  # bytes, as Streamlit counts them for the server's own limit
 
 
 class RateLimitExceeded(QueueFull):
@@ -55,12 +53,10 @@ _LINK = "link:"
 
 RateLimiter = SlidingWindowRateLimiter | SharedRateLimiter
 
-files: RateLimiter = SlidingWindowRateLimiter(HOUR)
-"""The files of this server."""
+files: RateLimiter = SlidingWindowRateLimiter(HOUR)  # The files of this server
 daily_files: RateLimiter = SlidingWindowRateLimiter(24 * HOUR)
 """Those of keys that have a quota a day."""
-requests: RateLimiter = SlidingWindowRateLimiter(MINUTE)
-"""Requests of programs."""
+requests: RateLimiter = SlidingWindowRateLimiter(MINUTE)  # Requests of programs
 rejected: RateLimiter = SlidingWindowRateLimiter(MINUTE)
 """Keys and share links that were none, by address: nobody tries thousands."""
 

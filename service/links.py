@@ -20,12 +20,9 @@ from service.storage.uploads import StorageError, full_disk_refused, max_upload_
 from service.tasks.manager import TaskManager
 from service.tasks.task import Priority, QueueFull, Task, TaskKind, bounded_line
 
-MAX_AT_ONCE = 4
-"""links that a server fetches at a time"""
-MAX_WAITING = 20
-"""links that wait for that"""
-WAIT_SECONDS = 0.2
-"""between two looks at whether one that waits is still wanted"""
+MAX_AT_ONCE = 4  # links that a server fetches at a time
+MAX_WAITING = 20  # links that wait for that
+WAIT_SECONDS = 0.2  # between two looks at whether one that waits is still wanted
 _BUSY = _("Several links are being fetched already."), _("Try again in a minute.")
 _places = threading.BoundedSemaphore(MAX_AT_ONCE)
 

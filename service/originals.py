@@ -39,8 +39,7 @@ from service.tasks.task import Task
 
 log = logging.getLogger(__name__)
 
-MAX_WATCHED = 50
-"""folders that are watched"""
+MAX_WATCHED = 50  # folders that are watched
 
 
 class Originals:

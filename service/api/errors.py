@@ -33,8 +33,7 @@ from service.tasks.task import QueueFull
 
 log = logging.getLogger(__name__)
 
-BUSY_SECONDS = 10
-"""s after which to ask again where a queue is full or a database is busy."""
+BUSY_SECONDS = 10  # s after which to ask again where a queue is full or a database is busy
 
 
 class NotFound(InputError):

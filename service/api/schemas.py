@@ -19,8 +19,7 @@ from service.tasks.job import Job
 from service.tasks.task import ACTIVE, Task
 
 V1 = "/v1"
-BINARY: JsonDict = {"type": "string", "format": "binary"}
-"""A file of a form."""
+BINARY: JsonDict = {"type": "string", "format": "binary"}  # A file of a form
 _ID = "q0Zl3vJ6T2uYb8Rk1cXw9A"
 _TASK: JsonDict = {
     "id": "9f2c51d07ab4",

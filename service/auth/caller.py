@@ -23,8 +23,7 @@ GUEST, SESSION = "unmask", "unmask-session"
 """Cookies: which browser this is; who is signed in with it."""
 
 _TOKEN = re.compile(r"[A-Za-z0-9_-]{22}")
-_NOWHERE = "nowhere.invalid"
-"""Stands for an invalid name (RFC 2606)."""
+_NOWHERE = "nowhere.invalid"  # Stands for an invalid name (RFC 2606)
 _FORWARDED = ("forwarded", "x-forwarded-for", "x-forwarded-host", "x-real-ip", "via")
 """Headers of which a proxy sets at least one."""
 

@@ -31,12 +31,9 @@ from service.context import Principal, PrincipalKind, Role
 
 log = logging.getLogger(__name__)
 
-PAGE = 200
-"""accounts a request"""
-FOR_GOOD = "876000h"
-"""A ban has an end: a century."""
-_changing = threading.Lock()
-"""Two administrators must not demote each other at once."""
+PAGE = 200  # accounts a request
+FOR_GOOD = "876000h"  # A ban has an end: a century
+_changing = threading.Lock()  # Two administrators must not demote each other at once
 
 
 @dataclass(frozen=True)

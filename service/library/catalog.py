@@ -20,13 +20,11 @@ from service.library.index import LibraryMatch, PrintIndex
 from service.messages import _
 from service.records.footage import Footage, FootageStore, Prints, kept_name
 
-UPLOADED, IMPORTED = "upload", "import"
-"""Where footage comes from that is in no folder."""
+UPLOADED, IMPORTED = "upload", "import"  # Where footage comes from that is in no folder
 AT_ONCE = min(8, (os.cpu_count() or 1) + 1)
 """files of a folder that are read side by side: a decoder uses one core, and one file more fills
 what is left when these wait for one another"""
-MAX_INDEXES = 4
-"""owners whose fingerprints stay in memory"""
+MAX_INDEXES = 4  # owners whose fingerprints stay in memory
 
 OnFile = Callable[[Path, Footage | None, MediaError | None], None]
 """Called with each file of a folder: what it became, None where it is known; or what is wrong."""

@@ -18,17 +18,13 @@ from service.records.footage import Footage, Prints
 BITS = 256
 NEAR = 72
 """bits by which hashes of one picture differ at most; those of others by 128, 8 more or less"""
-SURE = 48
-"""bits under which a single frame is enough, where there is no second one"""
+SURE = 48  # bits under which a single frame is enough, where there is no second one
 DRIFT = 1.5
 """s by which matched frames of one clip may lie apart in the original: it is sampled sparsely"""
-MAX_QUERY = 12
-"""frames of a clip that are looked for, spread over it"""
-MAX_FACE_QUERY = 6
-"""frames of it whose widest face is looked for"""
+MAX_QUERY = 12  # frames of a clip that are looked for, spread over it
+MAX_FACE_QUERY = 6  # frames of it whose widest face is looked for
 MAX_MATCHES = 20
-MAX_TIES = 50
-"""places in known footage that a still clip fits alike, of which the nearest is told"""
+MAX_TIES = 50  # places in known footage that a still clip fits alike, of which the nearest is told
 
 
 @dataclass(frozen=True)

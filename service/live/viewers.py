@@ -42,8 +42,7 @@ log = logging.getLogger(__name__)
 
 SIZE = (640, 480)
 """px. What is asked of a camera: a face of 40 px and more at arm's length, little to send."""
-CORES = 1.0
-"""That following one camera takes from the budget of all tasks."""
+CORES = 1.0  # That following one camera takes from the budget of all tasks
 LOST_SECONDS = 2.5
 """s without a frame after which the picture counts as lost; a key frame may take one."""
 RECONNECT_SECONDS = 20.0

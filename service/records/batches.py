@@ -12,8 +12,7 @@ from service.context import new_id
 from service.records.database import Database
 from service.records.tables import api_batches
 
-MAX_NAME = 80
-"""letters of a batch's name"""
+MAX_NAME = 80  # letters of a batch's name
 
 
 class BatchItem(BaseModel):

@@ -41,8 +41,7 @@ from service.records.tables import UtcDateTime, metadata
 log = logging.getLogger(__name__)
 
 FILE = paths.RECORDS
-TIMEOUT_SECONDS = 15.0
-"""to wait for another process that writes, or for a server that answers"""
+TIMEOUT_SECONDS = 15.0  # to wait for another process that writes, or for a server that answers
 
 
 def configured() -> Path | str:

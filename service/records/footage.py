@@ -23,10 +23,8 @@ from service.records.tables import footage as table
 from service.records.tables import records
 
 _ROW_BYTES = 4 + HASH_BYTES
-MAX_FOOTAGE = 200_000
-"""files of an owner"""
-ANALYSES = "analysis"
-"""Where footage comes from that is known because its owner analyzed it."""
+MAX_FOOTAGE = 200_000  # files of an owner
+ANALYSES = "analysis"  # Where footage comes from that is known because its owner analyzed it
 
 _LISTED = [column for column in table.c if column.name != "prints"]
 
@@ -58,10 +56,8 @@ class FootageSource:
     source: str
     files: int
     seconds: float
-    frames: int
-    """that fingerprints are kept of"""
-    newest: datetime
-    """when the latest of it was added"""
+    frames: int  # that fingerprints are kept of
+    newest: datetime  # when the latest of it was added
 
 
 @dataclass(frozen=True)

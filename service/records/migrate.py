@@ -16,12 +16,9 @@ from service.records.model import RecordsError
 from service.records.tables import HEAD, metadata
 
 SCRIPTS = Path(__file__).parent / "migrations"
-INITIAL = "0016"
-"""The first step; there were others before anything was published."""
-LOCK = 0x756E6D61736B
-"""Key of PostgreSQL's advisory lock: "unmask"."""
-TIMEOUT_SECONDS = 600
-"""to wait for another server that migrates"""
+INITIAL = "0016"  # The first step; there were others before anything was published
+LOCK = 0x756E6D61736B  # Key of PostgreSQL's advisory lock: "unmask"
+TIMEOUT_SECONDS = 600  # to wait for another server that migrates
 
 _one_at_a_time = threading.Lock()  # Alembic's `op` is a global of the process
 

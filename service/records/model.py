@@ -34,21 +34,16 @@ from service.messages import MessageSpec
 FileName = Annotated[str, AfterValidator(one_line)]
 """as a person named a file, without what would show another one; still to be escaped"""
 
-LOCAL = "local"
-"""The owner of everything analyzed at this computer's own screen."""
-GUEST = "guest:"
-"""How the ids of visitors without an account begin."""
-KEY = "key:"
-"""How the ids of programs begin."""
+LOCAL = "local"  # The owner of everything analyzed at this computer's own screen
+GUEST = "guest:"  # How the ids of visitors without an account begin
+KEY = "key:"  # How the ids of programs begin
 MAX_NOTE_LENGTH, MAX_TAG_LENGTH, MAX_TAGS, MAX_NAME_LENGTH = 4000, 40, 20, 300
 """characters of a note and a tag, tags of a record, characters of a name"""
 MAX_PRESETS = 40
-MAX_PAGE_SIZE = 500
-"""records of one page at most"""
+MAX_PAGE_SIZE = 500  # records of one page at most
 MAX_THUMBNAIL_BYTES = 10_000
 MAX_SHARE_TTL = timedelta(days=90)
-MAX_LINKS = 100
-"""of a record; in a Supabase project supabase/migrations say the same"""
+MAX_LINKS = 100  # of a record; in a Supabase project supabase/migrations say the same
 
 
 class State(StrEnum):
@@ -60,8 +55,7 @@ class State(StrEnum):
     DONE = "done"
     FAILED = "failed"
     CANCELED = "canceled"
-    INTERRUPTED = "interrupted"
-    """The server stopped before this was done."""
+    INTERRUPTED = "interrupted"  # The server stopped before this was done
 
 
 class Confirmed(StrEnum):

@@ -45,8 +45,7 @@ _SUMMARY = (
     "version",
 )  # fmt: skip
 """what version 1 of a seal signs of a summary; what a later version adds is not in it"""
-_AGAIN_SECONDS = 5.0
-"""s between two looks for keys of other servers"""
+_AGAIN_SECONDS = 5.0  # s between two looks for keys of other servers
 
 
 def origin(seal: ResultSeal | None, owner: str) -> ResultOrigin:
@@ -84,8 +83,7 @@ class Keyring:
         self._known: frozenset[str] = frozenset()
         self._looked = -_AGAIN_SECONDS
         self._lock = threading.Lock()
-        self.own = seals.name_of(key.public_key()) if key else ""
-        """this server's public key"""
+        self.own = seals.name_of(key.public_key()) if key else ""  # this server's public key
 
     @classmethod
     def open(cls, data: Path, database: Database) -> Keyring:

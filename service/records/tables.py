@@ -29,8 +29,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.types import TypeEngine
 
-HEAD = "0016"
-"""The newest migration."""
+HEAD = "0016"  # The newest migration
 
 
 def stamp(moment: datetime) -> str:

@@ -27,8 +27,7 @@ from service.messages import _
 from service.storage.uploads import StorageError, StorageUnreachable, Upload, full_disk_refused
 
 CONNECT_SECONDS, READ_SECONDS = 10, 60
-ATTEMPTS = 4
-"""of a request, with growing pauses between"""
+ATTEMPTS = 4  # of a request, with growing pauses between
 _MISSING = {"404", "NoSuchKey", "NotFound"}
 
 
@@ -41,8 +40,7 @@ class StoredFile:
     """What a bucket says of a file."""
 
     name: str
-    size: int
-    """bytes"""
+    size: int  # bytes
     sha256: str
 
 

@@ -23,17 +23,14 @@ from detector.media.files import disk_name
 from service.storage.bucket import S3Bucket, StoredFile
 from service.storage.uploads import Upload, Uploads, is_token
 
-UNUSED_TTL = timedelta(hours=1)
-"""after which a copy that nobody used goes"""
+UNUSED_TTL = timedelta(hours=1)  # after which a copy that nobody used goes
 COMING_TTL = timedelta(minutes=10)
 """in which a file on the disk may still be on its way to the bucket"""
-USED_SECONDS = 60.0
-"""between two notes that a copy is used"""
+USED_SECONDS = 60.0  # between two notes that a copy is used
 KNOWN_SECONDS, UNKNOWN_SECONDS = 60.0, 5.0
 """for which the bucket's answer is cached: whether a file is there"""
 MAX_KNOWN = 10_000
-PARALLEL = 16
-"""questions to the bucket at a time"""
+PARALLEL = 16  # questions to the bucket at a time
 
 
 class SharedUploads(Uploads):

@@ -29,8 +29,7 @@ from service.config import get_config
 from service.context import new_id
 from service.messages import _
 
-CHUNK_BYTES = 1 << 20
-"""bytes copied at a time, so that a large file never stands in memory twice."""
+CHUNK_BYTES = 1 << 20  # bytes copied at a time, so that a large file never stands in memory twice
 MIN_FREE_BYTES = 100_000_000
 """bytes left on the disk whatever comes in: results and logs need room too."""
 MAX_UPLOAD_MB = 500
@@ -83,11 +82,9 @@ def upload_limit_mb() -> int | None:
 class Upload:
     """A file that was just taken in."""
 
-    token: str
-    """22 URL-safe characters, 128 random bits."""
+    token: str  # 22 URL-safe characters, 128 random bits
     sha256: str
-    size: int
-    """bytes"""
+    size: int  # bytes
 
 
 class Uploads:

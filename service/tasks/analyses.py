@@ -34,8 +34,7 @@ MAX_WAITING = 20
 MAX_IN_MEMORY = 32
 """Jobs remembered in memory: 0.2 MB each of a picture or a short clip, 10 of an hour. Older results
 are read from the records, which takes milliseconds."""
-CORES = 2.0
-"""That one analysis keeps busy: decoding and scoring run side by side."""
+CORES = 2.0  # That one analysis keeps busy: decoding and scoring run side by side
 
 
 class AnalyzerLike(Protocol):
@@ -57,12 +56,10 @@ class AnalyzerLike(Protocol):
 class QueueLimits:
     """The bounds of a server's analyses."""
 
-    workers: int | None = None
-    """Files analyzed at once. May exceed the number of cores."""
+    workers: int | None = None  # Files analyzed at once. May exceed the number of cores.
     waiting: int = MAX_WAITING
     in_memory: int = MAX_IN_MEMORY
-    cores: float = CORES
-    """Of this computer, that one keeps busy."""
+    cores: float = CORES  # Of this computer, that one keeps busy
 
     @classmethod
     def on(cls, cluster: ClusterAnalyzer | None) -> QueueLimits:

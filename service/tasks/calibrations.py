@@ -46,8 +46,7 @@ class CalibrationRequest:
 class CalibrationTask(Task):
     """One calibration; steps are clips, its result an `OwnCalibration`."""
 
-    left_out: Mapping[str, str] = MappingProxyType({})
-    """Name of a clip to why it does not count."""
+    left_out: Mapping[str, str] = MappingProxyType({})  # Name of a clip to why it does not count
 
     @property
     def reference(self) -> str:

@@ -23,10 +23,8 @@ from service.records.model import State
 from service.tasks.manager import TaskManager
 from service.tasks.task import Priority, Task, TaskKind, bounded_line
 
-MAX_WAITING = 20
-"""Pairs that may wait."""
-STEPS = 100
-"""percents, in which progress is told"""
+MAX_WAITING = 20  # Pairs that may wait
+STEPS = 100  # percents, in which progress is told
 
 
 KIND = TaskKind(
@@ -49,11 +47,9 @@ class ComparedFile:
     """One of the two."""
 
     path: Path
-    name: str
-    """As its owner named it."""
+    name: str  # As its owner named it
     sha256: str
-    about: Media | None = None
-    """What is known of it; it is read where nothing is."""
+    about: Media | None = None  # What is known of it; it is read where nothing is
 
 
 @dataclass(frozen=True)

@@ -11,16 +11,14 @@ from detector.cluster import ClusterAnalyzer, ClusterOptions
 from detector.media import isolated
 from service.config import get_config
 
-NICENESS = 5
-"""of a task's threads: three times the processor time to one that draws a page"""
+NICENESS = 5  # of a task's threads: three times the processor time to one that draws a page
 
 
 class ThreadExecutor:
     """A daemon thread for each task, so that a stopping server need not wait for them. Runs at once
     what it is given, however much that is."""
 
-    cluster: ClusterAnalyzer | None = None
-    """Where analyses run, unless in this process."""
+    cluster: ClusterAnalyzer | None = None  # Where analyses run, unless in this process
 
     def __init__(self) -> None:
         self._threads: set[threading.Thread] = set()

@@ -27,8 +27,7 @@ from service.tasks.task import RESUMED, AnyTask, Task, TaskKind
 
 log = logging.getLogger(__name__)
 
-CLOSE_SECONDS = 10.0
-"""Longest wait for workers when a server stops."""
+CLOSE_SECONDS = 10.0  # Longest wait for workers when a server stops
 IDLE_POLL_SECONDS = 10.0
 """Interval between checks whether tasks wait or run: a first visitor has opened a file by then."""
 REPORT_SECONDS = 0.5
@@ -60,8 +59,7 @@ class TaskManager:
         self._lock = threading.Lock()
         self._starting = threading.Lock()
         self._tasks: dict[str, OrderedDict[str, Task]] = {}
-        self._here: set[Task] = set()
-        """What waits or runs in this process."""
+        self._here: set[Task] = set()  # What waits or runs in this process
         self._on_end: dict[Task, OnEnd[Any]] = {}
         self._reported: dict[Task, float] = {}
         self._lost: set[Task] = set()

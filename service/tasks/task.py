@@ -22,10 +22,8 @@ from service.messages import _
 from service.records.model import ErrorReport, State
 
 ACTIVE = (State.QUEUED, State.RUNNING)
-RESUMED = "resumed"
-"""in the parameters of a task that follows a lost one"""
-INTERNAL = "internal"
-"""The error code of what nobody raised on purpose."""
+RESUMED = "resumed"  # in the parameters of a task that follows a lost one
+INTERNAL = "internal"  # The error code of what nobody raised on purpose
 MAX_IN_MEMORY = 100
 """Ended tasks of a kind remembered in memory; older ones are read from the store."""
 SYSTEM = Principal("system", PrincipalKind.LOCAL, Role.ADMIN)
@@ -67,11 +65,9 @@ def bounded_line(
 class StepProgress:
     """Progress of work that is counted in steps: files, trials, bytes."""
 
-    stage: str = ""
-    """What is done just now; may be empty."""
+    stage: str = ""  # What is done just now; may be empty
     done: int = 0
-    total: int = 0
-    """Steps; 0 until it is known."""
+    total: int = 0  # Steps; 0 until it is known
 
     @property
     def fraction(self) -> float:
@@ -95,8 +91,7 @@ class Task:
     """
 
     MIN_STEPS = 1
-    MIN_SECONDS = 0.0
-    """What must be over before a time left is told."""
+    MIN_SECONDS = 0.0  # What must be over before a time left is told
 
     def __init__(
         self,

@@ -24,8 +24,7 @@ from service.tasks.job import Job
 
 router = APIRouter(prefix=f"{V1}/analyses", tags=["analyses"])
 
-MAX_WAIT = 600.0
-"""s that a client may wait for a result"""
+MAX_WAIT = 600.0  # s that a client may wait for a result
 FIELDS: JsonDict = {
     "file": BINARY,
     "url": {"type": "string", "description": "in place of a file, where links are allowed"},

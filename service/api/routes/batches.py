@@ -24,8 +24,7 @@ from service.records.model import State
 
 router = APIRouter(prefix=f"{V1}/batches", tags=["batches"])
 
-MAX_FILES = 50
-"""files of one request; a batch may have more, in several"""
+MAX_FILES = 50  # files of one request; a batch may have more, in several
 NAMES = ("files", "file")
 FORM = form_body(
     {

@@ -16,11 +16,9 @@ from service.records.model import ErrorReport, Record, ResultSummary
 
 Row = dict[str, Any]
 
-BATCH_SIZE = 500
-"""ids named in one statement; databases bound the number of its parameters"""
+BATCH_SIZE = 500  # ids named in one statement; databases bound the number of its parameters
 
-_JSON = ("seal", "interval", "proof")
-"""Fields of a summary that are stored as JSON."""
+_JSON = ("seal", "interval", "proof")  # Fields of a summary that are stored as JSON
 _SUMMARY = tuple(ResultSummary.model_fields)
 NO_RESULT: Row = dict.fromkeys(_SUMMARY) | {"models": ()}
 _PLAIN = tuple(f for f in Record.model_fields if f != "result")

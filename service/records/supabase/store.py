@@ -59,12 +59,9 @@ from service.records.supabase.rows import (
 
 log = logging.getLogger(__name__)
 
-TIMEOUT_SECONDS = 8.0
-"""that a stranger with a link waits for the service"""
-PAGE_SIZE = 1000
-"""rows asked for at once; a project may be set to give fewer"""
-BATCH_SIZE = 100
-"""ids named in one request: they stand in its address, which servers cut at 8 kB"""
+TIMEOUT_SECONDS = 8.0  # that a stranger with a link waits for the service
+PAGE_SIZE = 1000  # rows asked for at once; a project may be set to give fewer
+BATCH_SIZE = 100  # ids named in one request: they stand in its address, which servers cut at 8 kB
 _TOKEN = re.compile(r"[A-Za-z0-9_-]{22}")
 
 
