@@ -25,14 +25,8 @@ def open_originals(stack: ExitStack) -> LocalOriginals:
 
 
 class OriginalFinder:
-    """The library of any number of files. A context manager; safe between threads, of which one
-    searches at a time.
-
-    Parameters
-    ----------
-    wanted : bool
-        False: it finds nothing.
-    """
+    """The library of any number of files; it finds nothing where it is not wanted. A context
+    manager; safe between threads, of which one searches at a time."""
 
     def __init__(self, *, wanted: bool = True) -> None:
         self._wanted = wanted
@@ -48,15 +42,7 @@ class OriginalFinder:
 
     def original_of(self, path: Path, about: Media) -> tuple[Path | None, str]:
         """Return the known footage that a file shows best, where it still is, and a line that tells
-        of it; None and "" where there is none, or no library.
-
-        Parameters
-        ----------
-        path : Path
-            The file.
-        about : Media
-            Of the file.
-        """
+        of it; None and "" where there is none, or no library."""
         if about.kind == "audio" or not (paths.data() / paths.RECORDS).is_file():
             return None, ""
         with self._searching:

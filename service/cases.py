@@ -47,15 +47,9 @@ class NoCase(InputError):
 
 class CaseService:
     """The cases of a server. Every method raises InputError where the case is not the caller's, or
-    what is given is no entry of a case, and RecordsError where the records can't be used.
-
-    Parameters
-    ----------
-    scope : callable
-        Returns whose records they are.
-    find : callable
-        Returns the result of one of the caller's analyses, if it is still here.
-    """
+    what is given is no entry of a case, and RecordsError where the records can't be used. `scope`
+    returns whose records they are, `find` the result of one of the caller's analyses, if it is
+    still here."""
 
     def __init__(
         self,

@@ -40,23 +40,12 @@ SETTINGS = ("models", "sampling", "frames", "fps", "min_face", "faces", "start",
 
 @dataclass(frozen=True)
 class FormFile:
-    """A file of a request, on disk until the request is answered.
-
-    Attributes
-    ----------
-    file : binary file
-    name : str
-        As the client named it; hostile.
-    size : int
-        Bytes.
-    field : str
-        Of the form.
-    """
+    """A file of a request, on disk until the request is answered."""
 
     file: BinaryIO
-    name: str
-    size: int
-    field: str = "file"
+    name: str  # As the client named it; hostile
+    size: int  # Bytes
+    field: str = "file"  # Of the form
 
     def submit(self, application: Application, context: RequestContext, settings: Settings) -> Job:
         """Put its analysis in line; raise as `Application.submit`."""
@@ -76,18 +65,10 @@ class FormFile:
 
 @dataclass(frozen=True)
 class FormLink:
-    """A file that is to be fetched by its address.
+    """A file that is to be fetched by its address."""
 
-    Attributes
-    ----------
-    name : str
-        The address.
-    deadline : float
-        When all links of the request have to be here, by `time.monotonic`.
-    """
-
-    name: str
-    deadline: float
+    name: str  # The address
+    deadline: float  # When all links of the request have to be here, by `time.monotonic`
 
     def submit(self, application: Application, context: RequestContext, settings: Settings) -> Job:
         """Fetch it and put its analysis in line; raise as `Application.submit_link`."""
@@ -145,16 +126,9 @@ async def receive(
     most: int = 1,
     least: int = 1,
 ) -> AsyncIterator[Form]:
-    """Take in the form of a request; its files are gone when this ends. Raise TooLarge,
-    UnsupportedBody or InputError if the form is not accepted.
-
-    Parameters
-    ----------
-    names : tuple of str
-        What the fields with files may be called.
-    most, least : int
-        Files.
-    """
+    """Take in the form of a request, with files in the fields `names`, so many at `least` and at
+    `most`; they are gone when this ends. Raise TooLarge, UnsupportedBody or InputError if the form
+    is not accepted."""
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if kind not in ("multipart/form-data", "application/x-www-form-urlencoded"):
         raise UnsupportedBody(

@@ -155,15 +155,9 @@ class Library:
         at_once: int = AT_ONCE,
         cancel: threading.Event | None = None,
     ) -> None:
-        """Keep the fingerprints of files, which are told in their order; what can't be read is told
-        and left out. What `on_file` raises ends it, and what was kept until then stays. Raise
-        InputError if the library is full, or Canceled.
-
-        Parameters
-        ----------
-        names : mapping
-            What those are called that are not called what they are on disk.
-        """
+        """Keep the fingerprints of files, by `names` where they differ from those on disk, and tell
+        them in their order; what can't be read is told and left out. What `on_file` raises ends it,
+        and what was kept until then stays. Raise InputError if the library is full, or Canceled."""
 
         def keep(path: Path, reading: Future[_Read]) -> None:
             try:

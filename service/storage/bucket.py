@@ -45,23 +45,9 @@ class StoredFile:
 
 
 class S3Bucket:
-    """The objects of a bucket under a prefix. Safe to use from several threads. Every method raises
-    StorageUnreachable if the bucket does not answer.
-
-    Parameters
-    ----------
-    name : str
-        The bucket.
-    endpoint : str
-        Of another service than Amazon's; may be empty.
-    prefix : str
-        Stands before every key; may be empty.
-
-    Raises
-    ------
-    StorageError
-        The library for it is not installed, or the bucket can't be used.
-    """
+    """The objects of a bucket under a prefix, at Amazon or another endpoint. Safe between threads.
+    Every method raises StorageUnreachable if the bucket does not answer; making one raises
+    StorageError if it can't be used."""
 
     def __init__(self, name: str, endpoint: str = "", prefix: str = "") -> None:
         self.name = name

@@ -54,15 +54,8 @@ class ComparedFile:
 
 @dataclass(frozen=True)
 class ComparedPair:
-    """What is compared.
-
-    Attributes
-    ----------
-    on_found : callable
-        Called in the worker once the finding is stored.
-    stated : bool
-        A person says which of the two is the original.
-    """
+    """What is compared. `on_found` is called in the worker once the finding is stored; `stated`: a
+    person says which of the two is the original."""
 
     copy: ComparedFile
     original: ComparedFile
@@ -71,13 +64,8 @@ class ComparedPair:
 
 
 class Comparisons:
-    """The comparisons of a server. The id of what was kept is that of the task.
-
-    Parameters
-    ----------
-    pair_of : callable
-        Gives the pair of a lost task by its parameters; None where it can't be compared any more.
-    """
+    """The comparisons of a server. The id of what was kept is that of the task. `pair_of` gives the
+    pair of a lost task by its parameters; None where it can't be compared any more."""
 
     def __init__(
         self,

@@ -52,17 +52,9 @@ class LookedFor:
 
 
 class Lookups:
-    """The lookups of a server. A task's subject is the id of the analysis.
-
-    Parameters
-    ----------
-    library : callable
-        Gives the library, which takes a moment to import.
-    media_of : callable
-        Gives the known footage itself, where that is still there.
-    on_compared : callable
-        Called with what came of holding the two against each other.
-    """
+    """The lookups of a server. A task's subject is the id of the analysis. `library` is a callable,
+    as its import takes time; `media_of` gives the known footage itself, where that is still there;
+    `on_compared` gets what came of holding the two against each other."""
 
     def __init__(
         self,

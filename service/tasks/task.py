@@ -76,19 +76,9 @@ class StepProgress:
 
 
 class Task:
-    """Work of one kind for one owner.
-
-    Parameters
-    ----------
-    owner : str
-        Id of whoever asked for it.
-    subject : str
-        What it is about: the id of a record, of a model; may be empty.
-    params : dict
-        What it takes to run it again after a restart. Plain JSON; no file names of people.
-    id : str, optional
-        Default: 128 random bits. It may stand in addresses.
-    """
+    """Work of one kind for one owner, the id of whoever asked for it. `subject`: what it is about,
+    the id of a record, of a model; `params`: what it takes to run it again after a restart, plain
+    JSON without file names of people. `id` may stand in addresses; default: 128 random bits."""
 
     MIN_STEPS = 1
     MIN_SECONDS = 0.0  # What must be over before a time left is told
@@ -142,13 +132,7 @@ class Task:
         return time.monotonic() - self._start_time if self._start_time is not None else 0.0
 
     def on_progress(self, done: int, total: int, stage: str = "") -> None:
-        """Say how far it is; from the work, between two steps.
-
-        Raises
-        ------
-        Canceled
-            Somebody asked to stop.
-        """
+        """Say how far it is, from the work, between two steps; raise Canceled if it is to stop."""
         if self.cancel.is_set():
             raise Canceled
         if self.progress is None:

@@ -66,16 +66,9 @@ _TOKEN = re.compile(r"[A-Za-z0-9_-]{22}")
 
 
 class SupabaseStore:
-    """A `Store` in a Supabase project.
-
-    Parameters
-    ----------
-    connect : callable
-        Gives a client with this person's token, fresh; one of nobody, to open share links. Called
-        for every request and from any thread. What it raises passes through.
-    seals : Keyring, optional
-        Whose seals are believed; without, nobody's.
-    """
+    """A `Store` in a Supabase project. `connect` gives a client with this person's fresh token, or
+    with nobody's to open share links; it is called for every request, from any thread, and what it
+    raises passes through. Without `seals`, nobody's are believed."""
 
     def __init__(self, connect: Callable[[], Client], seals: Keyring | None = None) -> None:
         self._connect = connect
