@@ -5,7 +5,7 @@ import signal
 import sys
 import threading
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import asdict
 from itertools import groupby
 from pathlib import Path
@@ -45,12 +45,8 @@ def _library(*, reads_media: bool = False) -> Iterator[Library]:
     """Open this computer's library; files of strangers are read in confined processes."""
     if reads_media:
         media.isolate()
-    with user_files():
-        database = Database(configured())
-        try:
-            yield Library(FootageStore(database))
-        finally:
-            database.close()
+    with user_files(), closing(Database(configured())) as database:
+        yield Library(FootageStore(database))
 
 
 def _told(path: Path, footage: Footage | None, error: MediaError | None) -> None:

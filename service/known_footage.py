@@ -8,8 +8,6 @@ passed over then.
 
 import math
 import os
-import shutil
-import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
@@ -17,7 +15,6 @@ from typing import Any, NamedTuple
 
 from detector import paths
 from detector.errors import InputError, MediaError, UnmaskError
-from detector.media.files import disk_name
 from service import limits
 from service.batch_files import IncomingFile
 from service.context import LOCAL, Principal, PrincipalKind, RequestContext
@@ -25,7 +22,7 @@ from service.library.catalog import UPLOADED, Library, full_of_frames, media_in,
 from service.messages import _
 from service.records.footage import MAX_FOOTAGE, Footage, FootageStore
 from service.records.model import ErrorReport, State
-from service.storage.uploads import CHUNK_BYTES, Uploads, full_disk_refused, no_room
+from service.storage.uploads import Uploads, copied, delete_copies, full_disk_refused, no_room
 from service.tasks.manager import TaskManager, Work
 from service.tasks.task import Priority, QueueFull, Task, TaskKind, bounded_line
 
@@ -207,30 +204,18 @@ class KnownFootage:
     ) -> LibraryTask:
         """Copy what is brought to disk, and begin."""
         self._refuse_second(principal)
-        folder, copies = self._copied(files)
-        task = self._new(principal, {"uploads": folder.name})
+        if not self._uploads.has_room(sum(file.size or 0 for file in files)):
+            raise no_room()
+        sources = [(file.name, file.source) for file in files]
+        with full_disk_refused():
+            copies = copied(sources, self._uploads.root, _PREFIX)
+        task = self._new(principal, {"uploads": copies[0].parent.name})
+        named = [(path, file.name) for path, file in zip(copies, files, strict=True)]
         try:
-            return self._submit(principal, task, partial(work, copies))
+            return self._submit(principal, task, partial(work, named))
         except BaseException:
             self._delete_files(task)
             raise
-
-    def _copied(self, files: Sequence[IncomingFile]) -> tuple[Path, list[tuple[Path, str]]]:
-        """Return the folder of copies, and each with its name as its owner named it."""
-        if not self._uploads.has_room(sum(file.size or 0 for file in files)):
-            raise no_room()
-        folder = Path(tempfile.mkdtemp(prefix=_PREFIX, dir=self._uploads.root))
-        copies = []
-        try:
-            for number, file in enumerate(files):
-                path = folder / f"{number:03d}-{disk_name(file.name)}"
-                with full_disk_refused(), path.open("xb") as target:
-                    shutil.copyfileobj(file.source, target, CHUNK_BYTES)
-                copies.append((path, file.name))
-        except BaseException:
-            shutil.rmtree(folder, ignore_errors=True)
-            raise
-        return folder, copies
 
     def _new(self, principal: Principal, params: dict[str, Any]) -> LibraryTask:
         # Its subject is whose it is: an administrator, who sees the tasks of all, is not given
@@ -254,9 +239,7 @@ class KnownFootage:
         self._delete_files(task)
 
     def _delete_files(self, task: Task) -> None:
-        name = Path(str(task.params.get("uploads", ""))).name
-        if name.startswith(_PREFIX):
-            shutil.rmtree(self._uploads.root / name, ignore_errors=True)
+        delete_copies(self._uploads.root, _PREFIX, str(task.params.get("uploads", "")))
 
 
 def may_name_folders(context: RequestContext) -> bool:

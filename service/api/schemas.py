@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from pydantic.config import JsonDict
 
 from detector.models.inventory import Status
-from detector.schema.analysis import Analysis, Box, FrameSegment, Label, Question, ReasonCode
+from detector.schema.analysis import Analysis, Box, Label, Question, ReasonCode
 from detector.schema.comparison import Comparison, ComparisonFinding
 from service.api.errors import RefusalDetail, detail_of
 from service.records.comparisons import KeptComparison
@@ -193,18 +193,6 @@ class SubjectInFrame(BaseModel):
     scores: dict[str, float] = Field(description="calibrated, by model")
     problem: ReasonCode | None = Field(description="why it is not scored, if so")
 
-    @classmethod
-    def of(cls, id: str, question: Question | None, frame: FrameSegment) -> SubjectInFrame:
-        """Return what is known of a subject in a frame."""
-        return cls(
-            id=id,
-            box=frame.box,
-            probability=frame.score,
-            question=question,
-            scores=frame.scores,
-            problem=frame.quality.problem,
-        )
-
 
 class FrameView(BaseModel):
     """One sampled moment of a file, and who is in it."""
@@ -228,7 +216,10 @@ class FramesView(BaseModel):
         ]
         for subject in analysis.subjects:
             for frame in subject.frames:
-                view = SubjectInFrame.of(subject.id, subject.question, frame)
+                view = SubjectInFrame(
+                    id=subject.id, box=frame.box, probability=frame.score,
+                    question=subject.question, scores=frame.scores, problem=frame.quality.problem,
+                )  # fmt: skip
                 frames[frame.index].subjects.append(view)
         return cls(analysis=id, frames=frames)
 

@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 from typing import Annotated, Any
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, TypeAdapter
-from sqlalchemy import ColumnElement, Row, Select, delete, insert, select, update
+from sqlalchemy import ColumnElement, Row, delete, insert, select, update
 
 from detector.media.files import one_line
 from service.context import new_id
@@ -109,7 +109,8 @@ class Batches:
         self, owner: str, id: str, change: Callable[[Sequence[BatchItem]], Sequence[BatchItem]]
     ) -> None:
         with self._database.writing() as connection:
-            row = connection.execute(_locked(owner, id)).first()
+            this = select(api_batches).where(*_this(owner, id)).with_for_update()
+            row = connection.execute(this).first()  # other servers wait; SQLite lets one write
             if row is None:
                 return
             text = _ITEMS.dump_json(tuple(change(_batch(row).items))).decode()
@@ -127,11 +128,6 @@ def _batch(row: Row[Any]) -> Batch:
 
 def _title(name: str) -> str:
     return one_line(name)[:MAX_NAME].strip()
-
-
-def _locked(owner: str, id: str) -> Select[Any]:
-    """Return the query of one to be changed: on another server they wait. SQLite lets one write."""
-    return select(api_batches).where(*_this(owner, id)).with_for_update()
 
 
 def _this(owner: str, id: str) -> tuple[ColumnElement[bool], ...]:

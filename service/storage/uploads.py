@@ -14,6 +14,7 @@ import hmac
 import re
 import secrets
 import shutil
+import tempfile
 from collections.abc import Collection, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -232,6 +233,28 @@ class Uploads:
 def is_token(text: str) -> bool:
     """Return whether a text can be the token of an upload."""
     return _TOKEN.fullmatch(text) is not None
+
+
+def copied(files: Iterable[tuple[str, BinaryIO]], root: Path, prefix: str) -> list[Path]:
+    """Copy named files to a new folder under `root`, all or none; raise OSError on a full disk."""
+    folder = Path(tempfile.mkdtemp(prefix=prefix, dir=root))
+    try:
+        copies = []
+        for number, (name, source) in enumerate(files):
+            path = folder / f"{number:03d}-{disk_name(name)}"
+            with path.open("xb") as target:
+                shutil.copyfileobj(source, target, CHUNK_BYTES)
+            copies.append(path)
+    except BaseException:
+        shutil.rmtree(folder, ignore_errors=True)
+        raise
+    return copies
+
+
+def delete_copies(root: Path, prefix: str, name: str) -> None:
+    """Delete a folder that `copied` made, by its name; nothing happens for any other name."""
+    if Path(name).name.startswith(prefix):
+        shutil.rmtree(root / Path(name).name, ignore_errors=True)
 
 
 @contextmanager

@@ -7,17 +7,15 @@ from __future__ import annotations
 
 import logging
 import os
-import threading
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from pathlib import Path
-from typing import Protocol
 
 from detector.cluster import ClusterAnalyzer
 from detector.errors import InputError, UnmaskError
-from detector.pipeline import Observer, Progress
-from detector.schema.analysis import Analysis, Settings
+from detector.pipeline import Progress
+from detector.schema.analysis import Analysis
 from service import metrics
+from service.analyzer import SharedAnalyzer
 from service.config import get_config
 from service.messages import _, ngettext
 from service.records import result_cache, thumbnails
@@ -37,19 +35,7 @@ are read from the records, which takes milliseconds."""
 CORES = 2.0  # That one analysis keeps busy: decoding and scoring run side by side
 
 
-class AnalyzerLike(Protocol):
-    """What a worker needs of `detector.pipeline.Analyzer` or `detector.cluster.ClusterAnalyzer`."""
-
-    def analyze(
-        self,
-        path: Path,
-        settings: Settings | None = None,
-        /,
-        *,
-        name: str | None = None,
-        observe: Observer | None = None,
-        cancel: threading.Event | None = None,
-    ) -> Analysis: ...
+AnyAnalyzer = SharedAnalyzer | ClusterAnalyzer
 
 
 @dataclass(frozen=True)
@@ -102,7 +88,7 @@ class AnalysisRunner:
     """Runs analyses with a shared analyzer; `speed` learns how fast this computer is."""
 
     def __init__(
-        self, analyzer: AnalyzerLike, speed: ThroughputEstimator, copies: MediaReplicator
+        self, analyzer: AnyAnalyzer, speed: ThroughputEstimator, copies: MediaReplicator
     ) -> None:
         self._analyzer, self._speed, self._copies = analyzer, speed, copies
         self.on_done: Callable[[Job], None] = lambda job: None

@@ -4,8 +4,6 @@ Kept: the calibration (`conformal.keep`), when there is one. Clips that were upl
 deleted when it ends, whatever its end, also that of the server; so it is not run again by itself.
 """
 
-import shutil
-import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -15,11 +13,11 @@ from typing import BinaryIO
 
 from detector.decision import conformal
 from detector.errors import Canceled, InputError, UnmaskError
-from detector.media.files import disk_name
 from detector.pipeline import Analyzer
 from service.context import Principal
 from service.messages import _
 from service.records.model import ErrorReport, State
+from service.storage.uploads import copied, delete_copies
 from service.tasks.manager import TaskManager
 from service.tasks.task import Priority, StepProgress, Task, TaskKind
 
@@ -83,18 +81,7 @@ class Calibrations:
     def keep_clips(self, files: Sequence[tuple[str, BinaryIO]]) -> list[Path]:
         """Copy uploaded clips to a folder of their own; raise OSError on a full disk."""
         self._data.mkdir(parents=True, exist_ok=True)
-        folder = Path(tempfile.mkdtemp(prefix=_PREFIX, dir=self._data))
-        try:
-            clips = []
-            for number, (name, source) in enumerate(files):
-                path = folder / f"{number:03d}-{disk_name(name)}"
-                with path.open("wb") as target:
-                    shutil.copyfileobj(source, target)
-                clips.append(path)
-        except BaseException:
-            shutil.rmtree(folder, ignore_errors=True)
-            raise
-        return clips
+        return copied(files, self._data, _PREFIX)
 
     def start(self, request: CalibrationRequest, principal: Principal) -> CalibrationTask:
         """Begin; raise InputError while another one runs."""
@@ -131,6 +118,4 @@ class Calibrations:
         self._delete_clips(task)
 
     def _delete_clips(self, task: Task) -> None:
-        name = Path(task.params.get("uploads", "")).name
-        if name.startswith(_PREFIX):
-            shutil.rmtree(self._data / name, ignore_errors=True)
+        delete_copies(self._data, _PREFIX, task.params.get("uploads", ""))

@@ -39,7 +39,7 @@ from service.tasks import analyses
 from service.tasks.analyses import (
     DEFAULT_LIMITS,
     AnalysisRunner,
-    AnalyzerLike,
+    AnyAnalyzer,
     QueueLimits,
     default_workers,
     save_safely,
@@ -49,7 +49,7 @@ from service.tasks.manager import TaskManager
 from service.tasks.task import RESUMED, SYSTEM, QueueFull, Task
 from service.tasks.throughput import ThroughputEstimator
 
-__all__ = ["AnalyzerLike", "ErrorReport", "Job", "Jobs", "QueueFull", "QueueLimits", "State",
+__all__ = ["ErrorReport", "Job", "Jobs", "QueueFull", "QueueLimits", "State",
            "default_workers", "fault_of"]  # fmt: skip
 
 log = logging.getLogger(__name__)
@@ -62,7 +62,7 @@ class Jobs:
 
     def __init__(
         self,
-        analyzer: AnalyzerLike,
+        analyzer: AnyAnalyzer,
         uploads: Uploads,
         store: SQLStore,
         tasks: TaskManager,

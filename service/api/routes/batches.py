@@ -156,20 +156,14 @@ def _view(application: Application, context: RequestContext, batch: Batch) -> Ba
 
 def _item(application: Application, context: RequestContext, item: BatchItem) -> BatchItemView:
     job = application.find(context, item.analysis) if item.analysis else None
-    if job is None:
-        return BatchItemView(
-            name=item.name,
-            analysis=item.analysis,
-            state=None,
-            verdict=None,
-            error=RefusalDetail.model_validate(item.refused) if item.refused else None,
-            href=None,
-        )
+    error = RefusalDetail.model_validate(item.refused) if item.refused else None
+    if job is not None and job.fault:
+        error = detail_of(job.fault)
     return BatchItemView(
         name=item.name,
-        analysis=job.key,
-        state=job.state,
-        verdict=job.analysis.verdict.label if job.analysis is not None else None,
-        error=detail_of(job.fault) if job.fault else None,
-        href=f"{V1}/analyses/{job.key}",
+        analysis=item.analysis,
+        state=job.state if job else None,
+        verdict=job.analysis.verdict.label if job and job.analysis else None,
+        error=error,
+        href=f"{V1}/analyses/{job.key}" if job else None,
     )

@@ -63,13 +63,9 @@ class CaseView(BaseModel):
     def of(cls, case: Case) -> CaseView:
         """Return the view of a case."""
         return cls(
-            id=case.id,
-            title=case.title,
-            status=case.status,
-            reviewer=case.reviewer,
+            **case.tree,
             created=case.created,
             touched=case.touched,
-            files=list(case.files.values()),
             links=[entry.details["url"] for entry in case.entries(CaseAction.LINK_ADDED)],
             notes=[entry.details["text"] for entry in case.entries(CaseAction.NOTE_ADDED)],
             log=list(case.log),

@@ -90,8 +90,8 @@ def insert_new(connection: Connection, table: Table, row: Row) -> bool:
     return connection.execute(made).first() is not None
 
 
-def batches(ids: Collection[str]) -> Iterator[Sequence[str]]:
-    """Yield ids in parts of at most `BATCH_SIZE`."""
+def batches(ids: Collection[str], size: int = 0) -> Iterator[Sequence[str]]:
+    """Yield ids in parts of at most `size`, else `BATCH_SIZE`."""
     rest = iter(ids)
-    while some := list(islice(rest, BATCH_SIZE)):
+    while some := list(islice(rest, size or BATCH_SIZE)):
         yield some

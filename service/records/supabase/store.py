@@ -9,10 +9,9 @@ The media itself is `service.records.supabase.media`'s.
 
 import logging
 import re
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection
 from datetime import datetime, timedelta
 from functools import lru_cache
-from itertools import islice
 from pathlib import Path, PurePosixPath
 from typing import Any, Unpack
 
@@ -40,6 +39,7 @@ from service.records.model import (
     Usage,
 )
 from service.records.seals import Keyring, origin_of_account
+from service.records.sql.rows import batches
 from service.records.store import RecordChanges
 from service.records.supabase.media import Bucket, object_path
 from service.records.supabase.rows import (
@@ -132,7 +132,7 @@ class SupabaseStore:
 
     def records(self, owner: str, ids: Collection[str]) -> dict[str, Record]:
         rows: list[Row] = []
-        for some in batches(ids):
+        for some in batches(ids, BATCH_SIZE):
             query = self._table("analyses").select(COLUMNS).eq("owner", owner)
             rows += rows_of(query.in_("id", some))
         return {record.id: self.seals.checked(record) for record in readable(rows)}
@@ -147,7 +147,7 @@ class SupabaseStore:
 
     def thumbnails(self, owner: str, ids: Collection[str]) -> dict[str, bytes]:
         thumbnails: dict[str, bytes] = {}
-        for some in batches(ids):
+        for some in batches(ids, BATCH_SIZE):
             query = self._table("analyses").select("id,thumbnail").eq("owner", owner)
             rows = rows_of(query.in_("id", some).not_.is_("thumbnail", "null"))
             pictures = {row["id"]: thumbnail_of(row["thumbnail"]) for row in rows}
@@ -193,7 +193,7 @@ class SupabaseStore:
 
     def delete(self, owner: str, ids: Collection[str]) -> list[str]:
         deleted: list[Row] = []
-        for some in batches(ids):
+        for some in batches(ids, BATCH_SIZE):
             query = self._table("analyses").delete().eq("owner", owner).in_("id", some)
             deleted += rows_of(query.select("id,media"))
         if any(row["media"] for row in deleted):
@@ -400,13 +400,6 @@ class SupabaseCases:
 
 def _case(row: Row) -> Case:
     return Case.read(row["id"], row["owner"], row["log"])
-
-
-def batches(ids: Iterable[str]) -> Iterator[Sequence[str]]:
-    """Yield ids by as many as one request takes."""
-    rest = iter(ids)
-    while some := list(islice(rest, BATCH_SIZE)):
-        yield some
 
 
 @lru_cache(maxsize=2)
