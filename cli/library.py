@@ -29,8 +29,7 @@ from service.records.database import Database, configured
 from service.records.footage import Footage, FootageStore
 
 OWNER = LOCAL.id
-NOTHING = 11
-"""Exit status of a search that found nothing; as `unmask compare` has it for other footage."""
+NOTHING = 11  # Exit status of a search that found nothing, as of `unmask compare`
 actions = typer.Typer(add_completion=False, subcommand_metavar="ACTION …")
 
 

@@ -34,8 +34,7 @@ if TYPE_CHECKING:
 EVERY = 0.25  # s between two updates of the line on a terminal
 PLAIN_EVERY = 5.0  # s between two lines elsewhere, besides those at each change
 MOST_RATE = 30.0  # frames a second that a file is watched at, at most
-LIBRARY_FPS = 4.0
-"""pictures a second of the last seconds that the library of known footage is asked about"""
+LIBRARY_FPS = 4.0  # pictures a second that the library of known footage is asked about
 SETTLE = 2.0  # s that the last frames get to be scored
 
 

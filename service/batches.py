@@ -287,8 +287,7 @@ class _Intake:
         self._jobs, self._context, self._scope, self._settings = jobs, context, scope, settings
         self.items: list[BatchItem] = []
         self._known = len(known)
-        self._alike: dict[str, str] = {}
-        """The analysis that is at work on each question already, by its key."""
+        self._alike: dict[str, str] = {}  # The active analysis of each question, by its key
         for id in filter(None, (item.analysis for item in known)):
             if (job := jobs.find(id, scope)) is not None and not BatchRow.over_in(job.state):
                 self._alike[job.record.cache_key] = id

@@ -71,8 +71,7 @@ def _postgresql(value: SecretStr) -> SecretStr:
     return value
 
 
-PROVIDERS = {"google": "Google", "github": "GitHub"}
-"""What can be asked to vouch for somebody, and its name."""
+PROVIDERS = {"google": "Google", "github": "GitHub"}  # Who can vouch for somebody
 
 
 def _networks(values: tuple[str, ...]) -> tuple[str, ...]:

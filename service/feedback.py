@@ -19,10 +19,8 @@ from service.records.model import MAX_PAGE_SIZE, Confirmed, Query, Record
 from service.records.store import RecordScope
 from service.storage.uploads import Uploads
 
-COLUMNS = ("file", "label", "kind", "group", "source")
-"""of labels.csv, as `detector.evaluation.labels` reads it"""
-_CALLED = {Label.FAKE: Confirmed.FAKE, Label.REAL: Confirmed.REAL}
-"""What a verdict says a file is; the others leave it open."""
+COLUMNS = ("file", "label", "kind", "group", "source")  # as `detector.evaluation.labels` reads it
+_CALLED = {Label.FAKE: Confirmed.FAKE, Label.REAL: Confirmed.REAL}  # Other verdicts leave it open
 
 
 @dataclass(frozen=True)

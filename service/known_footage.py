@@ -27,13 +27,10 @@ from service.tasks.manager import TaskManager, Work
 from service.tasks.task import Priority, QueueFull, Task, TaskKind, bounded_line
 
 MAX_FILES = 100  # brought at a time
-MAX_SHARED_FRAMES = 1_000_000
-"""that a library of somebody elsewhere holds fingerprints of, 36 bytes each: some 140 hours"""
+MAX_SHARED_FRAMES = 1_000_000  # fingerprints of a library, 36 bytes each: some 140 hours
 MAX_LEFT_OUT = 200  # files that are named; more are counted
 MAX_WAITING = 20
-_PREFIX = ".library-"
-"""How the folder of what is brought begins, beside the uploads: what is left there goes as they
-do."""
+_PREFIX = ".library-"  # Of the folder of copies, beside the uploads, which are swept
 
 
 class LeftOut(NamedTuple):
@@ -50,8 +47,7 @@ class LibraryTask(Task):
     MIN_SECONDS = 2.0
 
     added = 0
-    known = 0
-    """files of which fingerprints are kept already"""
+    known = 0  # files of which fingerprints are kept already
     unread = 0
     left_out: Sequence[LeftOut] = ()
     """The first of those that were not read. This and the numbers are known where it runs."""

@@ -54,11 +54,9 @@ _LINK = "link:"
 RateLimiter = SlidingWindowRateLimiter | SharedRateLimiter
 
 files: RateLimiter = SlidingWindowRateLimiter(HOUR)  # The files of this server
-daily_files: RateLimiter = SlidingWindowRateLimiter(24 * HOUR)
-"""Those of keys that have a quota a day."""
+daily_files: RateLimiter = SlidingWindowRateLimiter(24 * HOUR)  # Of keys with a quota a day
 requests: RateLimiter = SlidingWindowRateLimiter(MINUTE)  # Requests of programs
-rejected: RateLimiter = SlidingWindowRateLimiter(MINUTE)
-"""Keys and share links that were none, by address: nobody tries thousands."""
+rejected: RateLimiter = SlidingWindowRateLimiter(MINUTE)  # Wrong keys and links, by address
 
 
 def share(database: Database) -> None:

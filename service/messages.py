@@ -26,16 +26,12 @@ class MessageSpec(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    text: str
-    """The English text, with named braces."""
-    plural: str = ""
-    """Its form for several; empty where no number decides."""
-    number: int = 0
-    """Decides the form."""
+    text: str  # The English text, with named braces
+    plural: str = ""  # Its form for several; empty where no number decides
+    number: int = 0  # Decides the form
     params: Mapping[str, MessageSpec | str | int | float] = Field(default_factory=dict)
     """What stands in the braces."""
-    literal: bool = False
-    """The text is the same in every language: it only puts its parameters together."""
+    literal: bool = False  # The same in every language: only puts its parameters together
 
     def render(self, speech: Speech) -> str:
         """Return the sentence in a language."""

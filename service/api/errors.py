@@ -110,8 +110,7 @@ STATUS: tuple[tuple[type[Exception], int], ...] = (
     (Exception, 500),
 )
 """The first that fits."""
-CODES = {"license": 409, "disk_full": 507, "too_many_viewers": 503}
-"""Where the code says more than the class."""
+CODES = {"license": 409, "disk_full": 507, "too_many_viewers": 503}  # Where these say more
 MEANINGS: dict[int | str, str] = {
     400: "The body is broken.",
     401: "No key, or none in force.",

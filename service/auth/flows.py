@@ -41,8 +41,7 @@ logging.getLogger("httpx").setLevel(logging.WARNING)
 log = logging.getLogger(__name__)
 
 DAY = 86400.0
-TICKET_TTL, OAUTH_TTL, MAIL_TTL = 60.0, 600.0, 3600.0
-"""s until a page has to have taken its cookie, Google has to be done, an e-mail has to be read."""
+TICKET_TTL, OAUTH_TTL, MAIL_TTL = 60.0, 600.0, 3600.0  # s for a page, for Google, for e-mail
 TAB_TTL = DAY / 2  # s of a sign-in in a browser that keeps no cookie; it ends with the tab anyway
 MAX_TRIES, TRIES_WINDOW = 10, 900
 """Passwords for one address within so many s. Supabase counts too, but to it all of our visitors
@@ -52,8 +51,7 @@ ADDRESS_FACTOR = 4  # times as many for everybody behind one network address
 KINDS = ("signup", "email", "magiclink", "recovery", "invite", "email_change")
 """What an e-mail with a hash in its link can be about, as Supabase calls it."""
 STRANGER = ("user_not_found", "otp_disabled", "signup_disabled")
-REGISTERED = ("user_already_exists", "email_exists")
-"""Errors that would say whether an address has an account."""
+REGISTERED = ("user_already_exists", "email_exists")  # These say whether an address has an account
 
 ResultT = TypeVar("ResultT")
 

@@ -35,11 +35,8 @@ from service.context import Principal, PrincipalKind, Role, new_id
 
 KIND = "seat"  # Of their rows: what they were called when the first were written
 TIMEOUT_SECONDS = 8.0  # s to wait for the account server: somebody looks at an empty page meanwhile
-CHECK_SECONDS = 300.0
-"""s between two looks whether the account still is what it was: its role, and whether it was signed
-out from elsewhere."""
-GRACE_SECONDS = 3600.0
-"""s that a person who was checked is believed while the account server can't be reached."""
+CHECK_SECONDS = 300.0  # s between two looks at the account's role and sign-outs elsewhere
+GRACE_SECONDS = 3600.0  # s that a checked person is believed while the server is unreachable
 RETRY_SECONDS = 15.0  # s before a server that did not answer is asked again
 MAX_CLIENTS = 500  # clients held in memory; others are made again from the store
 

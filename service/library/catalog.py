@@ -77,8 +77,7 @@ def _within(path: Path, root: Path) -> bool:
         return False
 
 
-_Read = tuple[Media, Fingerprints] | str
-"""What a file is, with its fingerprints; the sha256 of one that is known already."""
+_Read = tuple[Media, Fingerprints] | str  # A sha256: known already
 
 
 class Library:

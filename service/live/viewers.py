@@ -40,16 +40,14 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-SIZE = (640, 480)
-"""px. What is asked of a camera: a face of 40 px and more at arm's length, little to send."""
+SIZE = (640, 480)  # px asked of a camera: a face of 40 px at arm's length, little to send
 CORES = 1.0  # That following one camera takes from the budget of all tasks
 LOST_SECONDS = 2.5
 """s without a frame after which the picture counts as lost; a key frame may take one."""
 RECONNECT_SECONDS = 20.0
 """s for which a lost session waits for its picture, since that came or somebody last called it
 back, and then goes on as the same one."""
-FIRST_FRAME_SECONDS = 45.0
-"""s that a place is held for a first frame: the link comes up or the page gives up before."""
+FIRST_FRAME_SECONDS = 45.0  # s that a place is held for a first frame
 
 
 class SessionRetention(StrEnum):
@@ -73,16 +71,12 @@ class LiveOptions:
     models: tuple[str, ...] | None = None
     keep: SessionRetention = SessionRetention.SCORES
     mirror: bool = True
-    microphone: bool = False
-    """Hear the browser's microphone too, and judge the voice in it."""
+    microphone: bool = False  # Judge the voice in the browser's microphone too
     alarm_above: float | None = None
     alarm_seconds: float = 3.0
-    scope: RecordScope | None = None
-    """Among whose records it is kept (`Application.scope`, taken while the person was here)."""
-    film: Path | None = None
-    """Where to write the video, if it is to be kept."""
-    style: Style | None = None
-    """Colors of what is drawn into the picture."""
+    scope: RecordScope | None = None  # Among whose records it is kept
+    film: Path | None = None  # Where to write the video, if it is to be kept
+    style: Style | None = None  # Colors of what is drawn into the picture
 
 
 class Viewer:
@@ -100,26 +94,18 @@ class Viewer:
         from detector.live.recorder import Recorder, Ring
 
         self.session = session
-        self.voice = voice
-        """Of the microphone, where it is heard."""
+        self.voice = voice  # Of the microphone, where it is heard
         self.options = options
         self.mirror = options.mirror
-        self.began = datetime.now(UTC)
-        """Of the first frame: 0 s of the session's own clock."""
+        self.began = datetime.now(UTC)  # Of the first frame: 0 s of the session's clock
         self.ring = Ring()
         self.frames = 0
-        self.over = threading.Event()
-        """Set when it ends."""
-        self.known: FoundFootage | None = None
-        """Footage of its person's library that the camera shows, or showed."""
-        self.result: str | None = None
-        """Address of the analysis it became, once it has ended."""
-        self.problem: str | None = None
-        """What kept it from becoming one: the engine's words, empty where it has none for it."""
-        self.failure: UnmaskError | None = None
-        """Why the camera's picture ended, where this server watches the camera itself."""
-        self.token = new_id()
-        """Names its picture in an address; who has it may look."""
+        self.over = threading.Event()  # Set when it ends
+        self.known: FoundFootage | None = None  # Of its person's library, where the camera shows it
+        self.result: str | None = None  # Address of the analysis it became
+        self.problem: str | None = None  # What kept it from becoming one; may be empty
+        self.failure: UnmaskError | None = None  # Why the camera's picture ended
+        self.token = new_id()  # Names its picture in an address; who has it may look
         self._recorder: Recorder | None = Recorder(options.film) if options.film else None
         self._on_end = on_end
         self._clock = clock
@@ -129,8 +115,7 @@ class Viewer:
         self._held = float("-inf")
         self._lock = threading.Lock()
         self._shown: np.ndarray | None = None
-        self.release: Callable[[], object] = lambda: None
-        """Gives back what was reserved for it."""
+        self.release: Callable[[], object] = lambda: None  # Gives back what was reserved
 
     def receive(self, frame: VideoFrame) -> VideoFrame:
         """Take a frame of the camera and return it with its overlay; from a thread of WebRTC."""

@@ -23,10 +23,8 @@ class BatchItem(BaseModel):
     name: Annotated[str, AfterValidator(one_line)]
     analysis: str | None = None
     refused: dict[str, str] | None = None
-    known: bool = False
-    """Its content was here before: it shares that analysis."""
-    turn: int = 0
-    """Who has more is analyzed before who has less; grows each time somebody asks for it."""
+    known: bool = False  # Its content was here before: it shares that analysis
+    turn: int = 0  # A higher one is analyzed first; grows each time somebody asks for it
 
 
 class Batch(BaseModel):

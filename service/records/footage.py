@@ -64,10 +64,8 @@ class FootageSource:
 class Prints:
     """The fingerprints of a file: of whole frames, and of the faces in some of them."""
 
-    times: np.ndarray
-    """float32 [N], s"""
-    hashes: np.ndarray
-    """uint8 [N, 32]"""
+    times: np.ndarray  # float32 [N], s
+    hashes: np.ndarray  # uint8 [N, 32]
     face_times: np.ndarray = field(default_factory=lambda: np.zeros(0, np.float32))
     """float32 [F], s"""
     face_hashes: np.ndarray = field(default_factory=lambda: np.zeros((0, HASH_BYTES), np.uint8))

@@ -15,8 +15,7 @@ from service.records.sql.rows import insert_new
 from service.records.tables import api_requests
 
 TTL = timedelta(hours=24)  # How long a key is remembered
-STALE = timedelta(minutes=10)
-"""After which a claim that came to nothing counts as left behind by a server that stopped."""
+STALE = timedelta(minutes=10)  # A claim this old was left behind by a server that stopped
 
 
 class KeyReused(InputError):

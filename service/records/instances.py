@@ -30,11 +30,8 @@ from service.records.tables import servers
 log = logging.getLogger(__name__)
 
 BEAT_SECONDS = 4.0
-LEASE_SECONDS = 20.0
-"""Five beats: a process that compiles a network, or a database that is slow, may miss some."""
-STALE_SECONDS = 3600.0
-"""s after which the row and the file of a dead server are cleared away; a new one has its own by
-then."""
+LEASE_SECONDS = 20.0  # Five beats: a slow process or database may miss some
+STALE_SECONDS = 3600.0  # s after which a dead server's row and file are cleared away
 
 
 class Server:

@@ -24,11 +24,9 @@ from service.storage.bucket import S3Bucket, StoredFile
 from service.storage.uploads import Upload, Uploads, is_token
 
 UNUSED_TTL = timedelta(hours=1)  # after which a copy that nobody used goes
-COMING_TTL = timedelta(minutes=10)
-"""in which a file on the disk may still be on its way to the bucket"""
+COMING_TTL = timedelta(minutes=10)  # in which a file may be on its way to the bucket
 USED_SECONDS = 60.0  # between two notes that a copy is used
-KNOWN_SECONDS, UNKNOWN_SECONDS = 60.0, 5.0
-"""for which the bucket's answer is cached: whether a file is there"""
+KNOWN_SECONDS, UNKNOWN_SECONDS = 60.0, 5.0  # for which the bucket's answer is cached
 MAX_KNOWN = 10_000
 PARALLEL = 16  # questions to the bucket at a time
 

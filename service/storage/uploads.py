@@ -31,19 +31,15 @@ from service.context import new_id
 from service.messages import _
 
 CHUNK_BYTES = 1 << 20  # bytes copied at a time, so that a large file never stands in memory twice
-MIN_FREE_BYTES = 100_000_000
-"""bytes left on the disk whatever comes in: results and logs need room too."""
-MAX_UPLOAD_MB = 500
-"""where nobody says otherwise; .streamlit/config.toml says the same of the pages."""
-INCOMPLETE_TTL = timedelta(hours=1)
-"""after which half a file is taken for what a stopped server left: copying takes seconds."""
+MIN_FREE_BYTES = 100_000_000  # bytes left on the disk for results and logs
+MAX_UPLOAD_MB = 500  # the default; .streamlit/config.toml says the same of the pages
+INCOMPLETE_TTL = timedelta(hours=1)  # after which half a file was left by a stopped server
 
 _TOKEN = re.compile(r"[A-Za-z0-9_-]{22}")
 _FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 _COMING = ".coming"
 _SOURCE = ".source"
-_MISSING = "missing"
-"""Stands for the name of a file that is not kept: its folder is empty or missing."""
+_MISSING = "missing"  # Stands for the name of a file that is not kept
 
 
 class StorageError(InputError):

@@ -29,16 +29,11 @@ class CalibrationRequest:
     """What thresholds are asked for."""
 
     clips: Sequence[Path]
-    models: Sequence[str] | None
-    """Default the default set."""
-    rate: float
-    """False alarms at most, 0..1."""
-    domain: str
-    """What kind of clips they are."""
-    sources: int | None = None
-    """Different recordings that the clips are of. Default: the folders that they lie in."""
-    uploads: Path | None = None
-    """The folder to delete at the end: that of uploaded clips."""
+    models: Sequence[str] | None  # Default the default set
+    rate: float  # False alarms at most, 0..1
+    domain: str  # What kind of clips they are
+    sources: int | None = None  # Different recordings; default: the folders they lie in
+    uploads: Path | None = None  # The folder of uploaded clips, deleted at the end
 
 
 class CalibrationTask(Task):

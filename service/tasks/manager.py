@@ -28,15 +28,11 @@ from service.tasks.task import RESUMED, AnyTask, Task, TaskKind
 log = logging.getLogger(__name__)
 
 CLOSE_SECONDS = 10.0  # Longest wait for workers when a server stops
-IDLE_POLL_SECONDS = 10.0
-"""Interval between checks whether tasks wait or run: a first visitor has opened a file by then."""
-REPORT_SECONDS = 0.5
-"""Between two writes of how far a task is, and two looks at what other servers run."""
+IDLE_POLL_SECONDS = 10.0  # Between two looks: a first visitor has opened a file by then
+REPORT_SECONDS = 0.5  # Between two writes of progress, and two looks at other servers' tasks
 
-Work = Callable[[AnyTask], object]
-"""Does the work of a task and returns its result. Raises `Canceled` when it was asked to stop."""
-OnEnd = Callable[[AnyTask, State, ErrorReport | None], None]
-"""Called once when a task is about to end, also one that no worker ever took."""
+Work = Callable[[AnyTask], object]  # Returns the result; raises `Canceled`
+OnEnd = Callable[[AnyTask, State, ErrorReport | None], None]  # Called once
 
 
 class TaskManager:

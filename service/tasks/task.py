@@ -24,22 +24,16 @@ from service.records.model import ErrorReport, State
 ACTIVE = (State.QUEUED, State.RUNNING)
 RESUMED = "resumed"  # in the parameters of a task that follows a lost one
 INTERNAL = "internal"  # The error code of what nobody raised on purpose
-MAX_IN_MEMORY = 100
-"""Ended tasks of a kind remembered in memory; older ones are read from the store."""
-SYSTEM = Principal("system", PrincipalKind.LOCAL, Role.ADMIN)
-"""Sees all tasks: what is old is deleted, whoever owns it."""
+MAX_IN_MEMORY = 100  # Ended tasks of a kind in memory; older ones are in the store
+SYSTEM = Principal("system", PrincipalKind.LOCAL, Role.ADMIN)  # Sees all tasks
 
 
 class Priority(IntEnum):
     """Who is served first; a lower number comes before a higher one."""
 
-    LIVE = 0
-    """Somebody watches a camera: late is useless."""
-    INTERACTIVE = 1
-    """Somebody waits in front of a page."""
-    BATCH = 2
-    """Hours of background work; it pauses between its steps while others need the
-    cores."""
+    LIVE = 0  # Somebody watches a camera: late is useless
+    INTERACTIVE = 1  # Somebody waits in front of a page
+    BATCH = 2  # Hours of background work; pauses while others need the cores
 
 
 class QueueFull(UnmaskError):
@@ -98,16 +92,10 @@ class Task:
         self.created = datetime.now(UTC)
         self.started: datetime | None = None
         self.ended: datetime | None = None
-        self.cancel = threading.Event()
-        """Set when somebody asked to stop it (`TaskManager.cancel`)."""
-        self.progress: Any = None
-        """A `StepProgress` or `detector.pipeline.Progress`; None before a worker has said
-        anything."""
-        self.result: Any = None
-        """What the work returned, in this process only; what has to outlive it is kept by the
-        work."""
-        self.fault: ErrorReport | None = None
-        """Why it failed."""
+        self.cancel = threading.Event()  # Set when somebody asked to stop it (`TaskManager.cancel`)
+        self.progress: Any = None  # A `StepProgress` or `detector.pipeline.Progress`
+        self.result: Any = None  # What the work returned, in this process only
+        self.fault: ErrorReport | None = None  # Why it failed
         self.state = State.QUEUED
         self.checkpoint: Callable[[], None] = lambda: None
         """Called when progress was made; returns when the work may go on."""
@@ -200,15 +188,11 @@ AnyTask = TypeVar("AnyTask", bound=Task)
 class TaskKind(Generic[AnyTask]):
     """What all tasks of a kind have in common."""
 
-    name: str
-    """As it stands in the store."""
+    name: str  # As it stands in the store
     priority: Priority
-    cores: float
-    """Cores that one keeps busy; 0 for what waits for a network."""
-    restore: Callable[..., AnyTask]
-    """Makes a task of this kind from its row (`Task` or a class derived from it)."""
-    max_running: int | None = None
-    """Run at a time, however many cores there are."""
+    cores: float  # Cores that one keeps busy; 0 for what waits for a network
+    restore: Callable[..., AnyTask]  # Makes a task of this kind from its row
+    max_running: int | None = None  # Run at a time, however many cores there are
     refuse: Callable[[int, int], UnmaskError | None] = lambda waiting, running: None
     """Given how many of this kind wait and how many run, the error to raise instead of taking one
     more, or None."""
@@ -218,7 +202,5 @@ class TaskKind(Generic[AnyTask]):
     sentences: Mapping[State, str] = field(default_factory=dict)
     """What to say of one that ended CANCELED or INTERRUPTED, and of one that FAILED for a reason
     that is nobody's business; without one, what the error itself says."""
-    max_in_memory: int = MAX_IN_MEMORY
-    """Ended tasks remembered."""
-    log_level: int = logging.ERROR
-    """Of what it raised on purpose and is no fault of what it was given."""
+    max_in_memory: int = MAX_IN_MEMORY  # Ended tasks remembered
+    log_level: int = logging.ERROR  # Of what it raised on purpose

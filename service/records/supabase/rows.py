@@ -24,8 +24,7 @@ log = logging.getLogger(__name__)
 
 Row = dict[str, Any]
 
-COLUMNS = ",".join(field for field in Record.model_fields)
-"""What a record is made of; everything else of a row is asked for by name."""
+COLUMNS = ",".join(field for field in Record.model_fields)  # What a record is made of
 
 
 def row_of(record: Record) -> Row:
