@@ -20,22 +20,26 @@ BATCH_SIZE = 500  # ids named in one statement; databases bound the number of it
 
 _JSON = ("seal", "interval", "proof")  # Fields of a summary that are stored as JSON
 _SUMMARY = tuple(ResultSummary.model_fields)
-NO_RESULT: Row = dict.fromkeys(_SUMMARY) | {"models": ()}
 _PLAIN = tuple(f for f in Record.model_fields if f != "result")
 
 
 def row_of(record: Record) -> Row:
     """Return a record as a row of `records`."""
-    row: Row = {name: getattr(record, name) for name in _PLAIN}
-    row |= summary_row(record.result) if record.result else NO_RESULT
+    row: Row = {name: getattr(record, name) for name in _PLAIN} | _columns(record.result)
     row["settings"] = record.settings.model_dump_json()
     row["fault"] = record.fault.model_dump_json() if record.fault else None
     row["search_text"] = rules.search_text(record)
     return row
 
 
-def summary_row(result: ResultSummary) -> Row:
+def summary_row(analysis: Analysis | None) -> Row:
     """Return the columns of a result's summary."""
+    return _columns(ResultSummary.of(analysis) if analysis else None)
+
+
+def _columns(result: ResultSummary | None) -> Row:
+    if result is None:
+        return dict.fromkeys(_SUMMARY) | {"models": ()}
     texts = result.model_dump(mode="json", include=set(_JSON))
     stored = {name: value and json.dumps(value) for name, value in texts.items()}
     return result.model_dump() | stored

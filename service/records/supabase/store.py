@@ -9,24 +9,23 @@ The media itself is `service.records.supabase.media`'s.
 
 import logging
 import re
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from datetime import datetime, timedelta
 from functools import lru_cache
 from pathlib import Path, PurePosixPath
 from typing import Any, Unpack
 
 import httpx
-from pydantic import ValidationError
+from pydantic_core import to_jsonable_python
 from supabase import Client, ClientOptions
 
-from detector.schema.analysis import Analysis, CustomEnsemble, Label, Settings
+from detector.schema.analysis import Analysis, CustomEnsemble, Label
 from detector.seals import record_hash
 from service.context import new_id
 from service.records import rules
 from service.records.cases import Case
 from service.records.cases import row_of as case_row
 from service.records.model import (
-    ErrorReport,
     Facets,
     Page,
     Preferences,
@@ -40,11 +39,10 @@ from service.records.model import (
 )
 from service.records.seals import Keyring, origin_of_account
 from service.records.sql.rows import batches
-from service.records.store import RecordChanges
+from service.records.store import Outcome, RecordChanges, Store
 from service.records.supabase.media import Bucket, object_path
 from service.records.supabase.rows import (
     COLUMNS,
-    NO_RESULT,
     Row,
     analysis_of,
     readable,
@@ -65,8 +63,8 @@ BATCH_SIZE = 100  # ids named in one request: they stand in its address, which s
 _TOKEN = re.compile(r"[A-Za-z0-9_-]{22}")
 
 
-class SupabaseStore:
-    """A `Store` in a Supabase project. `connect` gives a client with this person's fresh token, or
+class SupabaseStore(Store):
+    """Records in a Supabase project. `connect` gives a client with this person's fresh token, or
     with nobody's to open share links; it is called for every request, from any thread, and what it
     raises passes through. Without `seals`, nobody's are believed."""
 
@@ -85,46 +83,6 @@ class SupabaseStore:
         if analysis is not None:
             row |= result_row(analysis, thumbnail) | {"state": State.DONE}
         rows_of(self._table("analyses").insert(row, returning="minimal"))
-
-    def restart(
-        self, owner: str, id: str, *, run: str, settings: Settings, cache_key: str, now: datetime
-    ) -> Record | None:
-        new = NO_RESULT | {
-            "run": run,
-            "settings": settings.model_dump(mode="json"),
-            "cache_key": cache_key,
-            "touched": now.isoformat(),
-            "state": State.QUEUED,
-            "fault": None,
-            "last_cache_hit": None,
-        }
-        return self._update(owner, id, new)
-
-    def finish(
-        self,
-        owner: str,
-        id: str,
-        run: str,
-        analysis: Analysis,
-        *,
-        thumbnail: bytes | None = None,
-        cache_key: str = "",
-    ) -> bool:
-        new = {"state": State.DONE, "cache_key": cache_key, "fault": None}
-        new |= result_row(analysis, thumbnail)
-        return self._update(owner, id, new, run=run) is not None
-
-    def stop(
-        self, owner: str, id: str, run: str, state: State, fault: ErrorReport | None = None
-    ) -> bool:
-        new = {"state": state, "fault": storable(fault.model_dump(mode="json")) if fault else None}
-        # A result that came first stays: who cancels may be late.
-        return self._update(owner, id, new, run=run, state=State.QUEUED) is not None
-
-    def update_result(self, owner: str, id: str, analysis: Analysis) -> bool:
-        new = result_row(analysis)
-        del new["thumbnail"]  # stays
-        return self._update(owner, id, new, state=State.DONE) is not None
 
     def get(self, owner: str, id: str) -> Record | None:
         row = self._row(owner, id, COLUMNS)
@@ -178,10 +136,6 @@ class SupabaseStore:
         query = self._table("analyses").select(COLUMNS).match(which)
         query = query.order("analyzed", desc=True).order("id").limit(1)
         return next(readable(rows_of(query)), None)
-
-    def record_cache_hit(self, owner: str, id: str, now: datetime) -> Record | None:
-        when = now.isoformat()
-        return self._update(owner, id, {"last_cache_hit": when, "touched": when})
 
     def change(self, owner: str, id: str, **changes: Unpack[RecordChanges]) -> Record | None:
         cleaned = rules.cleaned_changes(changes)
@@ -256,22 +210,13 @@ class SupabaseStore:
     # --- preferences and presets ------------------------------------------------------------------
 
     def preferences(self, owner: str) -> Preferences:
-        try:
-            return Preferences.model_validate(self._settings(owner, "preferences").get("") or {})
-        except ValidationError:
-            return Preferences()
+        return rules.read_preferences(self._settings(owner, "preferences").get(""))
 
     def save_preferences(self, owner: str, preferences: Preferences) -> None:
         self._set(owner, "preferences", "", preferences.model_dump(mode="json"))
 
     def presets(self, owner: str) -> dict[str, CustomEnsemble]:
-        presets = {}
-        for name, value in sorted(self._settings(owner, "preset").items()):
-            try:
-                presets[name] = CustomEnsemble.model_validate(value)
-            except ValidationError:
-                log.warning("a preset that another version wrote was left out")
-        return presets
+        return rules.read_presets(self._settings(owner, "preset"))
 
     def save_preset(self, owner: str, preset: CustomEnsemble) -> None:
         rules.check_preset(preset, self._settings(owner, "preset"))
@@ -345,9 +290,20 @@ class SupabaseStore:
         query = self._table("analyses").select(columns).eq("owner", owner).eq("id", id)
         return next(iter(rows_of(query)), None)
 
-    def _update(self, owner: str, id: str, new: Row, **only: str) -> Record | None:
-        """One statement: all of it or nothing. The record as it is now, or None."""
-        query = self._table("analyses").update(new).match({"owner": owner, "id": id, **only})
+    def _update(
+        self,
+        owner: str,
+        id: str,
+        new: Mapping[str, Any],
+        outcome: Outcome | None = None,
+        **only: str,
+    ) -> Record | None:
+        row = storable(to_jsonable_python(new))
+        if outcome is not None:
+            row |= result_row(outcome.analysis, outcome.thumbnail)
+            if outcome.keeps_thumbnail:
+                del row["thumbnail"]
+        query = self._table("analyses").update(row).match({"owner": owner, "id": id, **only})
         return next(map(record_of, rows_of(query.select(COLUMNS))), None)
 
     def _settings(self, owner: str, kind: str) -> dict[str, Any]:
