@@ -4,7 +4,7 @@ import getpass
 import json
 import sys
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -16,7 +16,8 @@ from cli.options import Argument, AsJson, Option, Zone
 from detector import paths
 from detector.errors import InputError
 from detector.report import time_zone
-from service.cases import CaseResult, CaseService
+from service.case_export import CaseFile
+from service.cases import CaseService
 from service.context import LOCAL, RequestContext
 from service.records.cases import Case, CaseStatus, first_broken
 from service.records.database import configured
@@ -54,12 +55,13 @@ def _cases() -> Iterator[CaseService]:
         store.seals = Keyring.open(paths.data(), store.database)
         uploads = open_uploads(paths.data())
 
-        def find(context: RequestContext, id: str) -> CaseResult | None:
+        def find(context: RequestContext, noted: Mapping[str, str]) -> CaseFile:
+            id = noted["analysis"]
             analysis = store.analysis(LOCAL.id, id)
             if analysis is None:
-                return None
+                return CaseFile(noted)
             media = uploads.path(id) if uploads.has(id) else None
-            return CaseResult(analysis, media, origin(analysis.seal, LOCAL.id))
+            return CaseFile(noted, analysis, media, origin(analysis.seal, LOCAL.id))
 
         yield CaseService(lambda context: RecordScope(LOCAL.id, store), find)
 

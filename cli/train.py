@@ -120,7 +120,7 @@ def train(
     given = _given(context, _TAKES.get(recipe, _PUBLISHED))
     if folds == "kinds" and recipe != "clip":
         raise UsageError("--folds kinds is for the recipe clip.")
-    changes = {name: given[name] for name in ("images", "rate", "leave_out") if name in given}
+    changes: dict[str, Any] = {n: given[n] for n in ("images", "rate", "leave_out") if n in given}
     if recipe == "own":
         figures = _own({name: given[name] for name in set(given) - {"cache"}}, data, run, cache)
         metrics = progress.figures | {name: [(0, value)] for name, value in figures.items()}

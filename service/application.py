@@ -24,7 +24,7 @@ from detector.schema.analysis import Analysis, Robustness, Settings
 from service import auth, limits, links, startup
 from service.analyzer import SharedAnalyzer
 from service.batches import BatchService
-from service.cases import CaseResult, CaseService
+from service.cases import CaseService, file_of
 from service.clock import JumpGuard
 from service.config import get_config
 from service.context import PrincipalKind, RequestContext
@@ -114,7 +114,7 @@ class Application:
         self.self_checks = SelfChecks(self.tasks)
         self.originals = Originals(self.tasks, self.jobs, store.database)
         self.cases = CaseService(
-            self.scope, lambda context, id: CaseResult.of(self.find(context, id))
+            self.scope, lambda context, noted: file_of(noted, self.find(context, noted["analysis"]))
         )
         self.batch_runs = BatchService(self.tasks, self.jobs, self.batches)
         self.webhooks = Webhooks(

@@ -53,14 +53,11 @@ class FormFile:
 
     @property
     def fingerprint(self) -> str:
-        """What another request has to bring to be the same."""
-        return f"{self.field}\0{self.name}\0{self.sha256()}"
-
-    def sha256(self) -> str:
-        """Return the hash of its bytes; reads it, and stands at its beginning again."""
+        """What another request has to bring to be the same; reads the file, and stands at its
+        beginning again."""
         digest = sha256(self.file)
         self.file.seek(0)
-        return digest
+        return f"{self.field}\0{self.name}\0{digest}"
 
 
 @dataclass(frozen=True)

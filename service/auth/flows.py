@@ -6,8 +6,7 @@ account by a link."""
 
 import json
 import logging
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import asdict
 from typing import Any, TypeVar
 
@@ -23,14 +22,7 @@ from service.auth.config import Accounts
 from service.auth.people import People
 from service.auth.problems import AccountError, account_error
 from service.auth.session_store import EncryptedSessionStore
-from service.auth.sessions import (
-    Session,
-    SessionManager,
-    Transport,
-    connect,
-    explain_auth_error,
-    http,
-)
+from service.auth.sessions import Session, SessionManager, Transport, connect, explained, http
 from service.auth.steps import AuthReturnContext, Pending, Purpose, SignedIn
 from service.context import new_id
 from service.rate_limit import SlidingWindowRateLimiter
@@ -86,7 +78,7 @@ class AuthService:
         """Sign in with a password."""
         self._count(self._tries, MAX_TRIES, email, return_to)
         client, _ = self._client()
-        with _explained():
+        with explained():
             answer = client.auth.sign_in_with_password({"email": email, "password": password})
         return _session(answer)
 
@@ -131,7 +123,7 @@ class AuthService:
     def set_password(self, session: Session, password: str) -> None:
         """Choose a new password. All other browsers are signed out: who resets it has a reason."""
         client, user = session.client(), session.principal().id
-        with _explained():
+        with explained():
             client.auth.update_user({"password": password})
             client.auth.sign_out({"scope": "others"})
         self.sessions.end_all(user, keep=session.key)
@@ -144,7 +136,7 @@ class AuthService:
     def sign_out(self, session: Session) -> None:
         """Sign out here; if the account server is away, the tokens are forgotten all the same."""
         try:
-            with _explained():
+            with explained():
                 session.client().auth.sign_out({"scope": "local"})
         except AccountError as error:
             log.warning("a sign-out did not reach the account server: %s", error.code)
@@ -154,7 +146,7 @@ class AuthService:
     def sign_out_everywhere(self, session: Session) -> None:
         """Sign out in all browsers; in none, if the account server can't be told."""
         client, user = session.client(), session.principal().id
-        with _explained():
+        with explained():
             client.auth.sign_out({"scope": "global"})
         self.sessions.end_all(user)
 
@@ -194,7 +186,7 @@ class AuthService:
         pending = _pending(body)
         client, _ = self._client()
         exchange: Any = {"auth_code": code, "code_verifier": pending.verifier, "redirect_to": ""}
-        with _explained():
+        with explained():
             answer = client.auth.exchange_code_for_session(exchange)
         return self._begin(_session(answer), reset=pending.purpose is Purpose.RESET)
 
@@ -203,7 +195,7 @@ class AuthService:
         if kind not in KINDS:
             raise account_error("expired")
         client, _ = self._client()
-        with _explained():
+        with explained():
             answer = client.auth.verify_otp({"token_hash": token_hash, "type": kind})  # type: ignore[typeddict-item]
         return self._begin(_session(answer), reset=kind in ("recovery", "invite"))
 
@@ -234,7 +226,7 @@ class AuthService:
         self._count(self._mails, MAX_MAILS, email, return_to)
         client, memory = self._client()
         nonce, result = new_id(), None
-        with _explained():
+        with explained():
             try:
                 result = send(client, return_to.back(nonce))
             except AuthError as error:
@@ -276,11 +268,3 @@ def _session(answer: AuthResponse) -> Grant:
     if answer.session is None:
         raise account_error("unconfirmed")
     return answer.session
-
-
-@contextmanager
-def _explained() -> Iterator[None]:
-    try:
-        yield
-    except AuthError as error:
-        raise explain_auth_error(error) from error

@@ -7,14 +7,11 @@ administrator who makes a change always remains.
 
 import logging
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 
 from supabase_auth import SyncMemoryStorage
-from supabase_auth.errors import AuthApiError, AuthError
 from supabase_auth.types import User as Account
 
 from service.auth.config import Accounts
@@ -23,7 +20,7 @@ from service.auth.sessions import (
     SessionManager,
     Transport,
     connect,
-    explain_auth_error,
+    explained,
     is_disabled,
     principal_of,
 )
@@ -59,7 +56,7 @@ class People:
 
     def all(self, caller: Principal) -> list[Person]:
         """Return all accounts, the newest first; raise AccountError."""
-        with _explained():
+        with explained("accounts_key"):
             self._must_administer(caller)
             found: list[Account] = []
             page = 1
@@ -76,7 +73,7 @@ class People:
         """
         if id == caller.id:
             raise account_error("yourself")
-        with _changing, _explained():
+        with _changing, explained("accounts_key"):
             self._must_administer(caller)
             known = self._person(self._admin.get_user_by_id(id).user)
             changes: dict[str, Any] = {}
@@ -105,13 +102,3 @@ class People:
             account.id, person.email, person.role, account.created_at.astimezone(UTC),
             account.last_sign_in_at, is_disabled(account),
         )  # fmt: skip
-
-
-@contextmanager
-def _explained() -> Iterator[None]:
-    try:
-        yield
-    except AuthError as error:
-        if isinstance(error, AuthApiError) and error.status in (401, 403):
-            raise account_error("accounts_key") from error
-        raise explain_auth_error(error) from error

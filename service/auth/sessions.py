@@ -9,7 +9,8 @@ import math
 import threading
 import time
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 
 import httpx
@@ -103,6 +104,18 @@ def explain_auth_error(error: AuthError) -> AccountError:
         elif "Refresh Token" in error.message:
             ours = "signed_out"
     return account_error(ours)
+
+
+@contextmanager
+def explained(refused: str = "") -> Iterator[None]:
+    """Raise errors of Supabase's client as those for a person; `refused` is our code for a refused
+    key, where there is one."""
+    try:
+        yield
+    except AuthError as error:
+        if refused and isinstance(error, AuthApiError) and error.status in (401, 403):
+            raise account_error(refused) from error
+        raise explain_auth_error(error) from error
 
 
 class Session:
