@@ -9,9 +9,7 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-import typer
-
-from cli.common import require_action, tell, user_files, write_bytes
+from cli.common import group, tell, user_files, write_bytes
 from cli.options import Argument, AsJson, Option, Zone
 from detector import paths
 from detector.errors import InputError
@@ -40,13 +38,7 @@ def _me() -> str:
 ME = _me()
 Id = Annotated[str, Argument(metavar="CASE", help="its id, from: unmask case list")]
 By = Annotated[str, Option(metavar="NAME", help="who does it, for the log")]
-actions = typer.Typer(add_completion=False, subcommand_metavar="ACTION …")
-
-
-@actions.callback(invoke_without_command=True)
-def case(context: typer.Context) -> int:
-    """Cases: analyses of History, links and notes, with a log of who did what and when."""
-    return require_action(context)
+actions = group("Cases: analyses of History, links and notes, with a log of who did what and when.")
 
 
 @contextmanager

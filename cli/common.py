@@ -44,6 +44,13 @@ def require_action(context: typer.Context) -> int:
     return 2
 
 
+def group(help: str) -> typer.Typer:
+    """Return a group of commands, which shows what it can do where none is named."""
+    actions = typer.Typer(add_completion=False, subcommand_metavar="ACTION …")
+    actions.callback(invoke_without_command=True, help=help)(require_action)
+    return actions
+
+
 @contextmanager
 def user_files() -> Iterator[None]:
     """Report a file that can't be read or written as bad input."""

@@ -7,9 +7,7 @@ from contextlib import closing, contextmanager
 from datetime import UTC, datetime, timedelta
 from typing import Annotated
 
-import typer
-
-from cli.common import require_action
+from cli.common import group
 from cli.options import Argument, AsJson, Option, between
 from detector.errors import InputError
 from service.context import Scope
@@ -17,13 +15,7 @@ from service.records.api_keys import ApiKey, ApiKeys
 from service.records.database import Database, configured
 
 USUAL = ",".join((Scope.READ, Scope.ANALYZE))  # What a key is for unless somebody says otherwise
-actions = typer.Typer(add_completion=False, subcommand_metavar="ACTION …")
-
-
-@actions.callback(invoke_without_command=True)
-def keys(context: typer.Context) -> int:
-    """Keys of the REST API."""
-    return require_action(context)
+actions = group("Keys of the REST API.")
 
 
 @contextmanager

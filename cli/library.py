@@ -11,9 +11,7 @@ from itertools import groupby
 from pathlib import Path
 from typing import Annotated, Any
 
-import typer
-
-from cli.common import require_action, user_files
+from cli.common import group, user_files
 from cli.known import open_originals
 from cli.options import Argument, AsJson, Option, between
 from detector import media
@@ -30,13 +28,7 @@ from service.records.footage import Footage, FootageStore
 
 OWNER = LOCAL.id
 NOTHING = 11  # Exit status of a search that found nothing, as of `unmask compare`
-actions = typer.Typer(add_completion=False, subcommand_metavar="ACTION …")
-
-
-@actions.callback(invoke_without_command=True)
-def library(context: typer.Context) -> int:
-    """Known footage: fingerprints of it are kept, never the footage itself."""
-    return require_action(context)
+actions = group("Known footage: fingerprints of it are kept, never the footage itself.")
 
 
 @contextmanager

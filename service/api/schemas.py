@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
-from pydantic.config import JsonDict
+from pydantic.config import JsonDict, JsonValue
 
 from detector.models.inventory import Status
 from detector.schema.analysis import Analysis, Box, Label, Question, ReasonCode
@@ -46,10 +46,15 @@ def form_body(
     return {"requestBody": {"required": True, "content": {content_type: {"schema": schema}}}}
 
 
+def example(**fields: JsonValue) -> ConfigDict:
+    """Return the configuration of a model with an example for its documentation."""
+    return ConfigDict(json_schema_extra={"examples": [fields]})
+
+
 class TaskView(BaseModel):
     """Background work: how far it is, and where its result will be."""
 
-    model_config = ConfigDict(json_schema_extra={"examples": [_TASK]})
+    model_config = example(**_TASK)
 
     id: str
     kind: str = Field(description="analysis, fetch, download, …")
@@ -125,25 +130,15 @@ class ComparisonView(BaseModel):
 class AnalysisView(BaseModel):
     """The analysis of a file: where it stands, and its result once there is one."""
 
-    model_config = ConfigDict(
-        json_schema_extra={
-            "examples": [
-                {
-                    "id": _ID,
-                    "name": "council statement.mp4",
-                    "state": "running",
-                    "created": "2026-11-21T20:00:00Z",
-                    "ahead": 0,
-                    "task": _TASK,
-                    "error": None,
-                    "verdict": None,
-                    "headline": None,
-                    "result": None,
-                    "origin": None,
-                    "href": f"/v1/analyses/{_ID}",
-                }
-            ]
-        }
+    model_config = example(
+        id=_ID,
+        name="council statement.mp4",
+        state="running",
+        created="2026-11-21T20:00:00Z",
+        ahead=0,
+        task=_TASK,
+        **dict.fromkeys(("error", "verdict", "headline", "result", "origin")),
+        href=f"/v1/analyses/{_ID}",
     )
 
     id: str = Field(description="a secret: whoever has it may read the result")

@@ -64,10 +64,10 @@ PDF: dict[int | str, dict[str, Any]] = {200: {"content": {"application/pdf": {}}
 """What a route answers that hands out a report."""
 
 
-def pdf(content: bytes, name: str) -> Response:
-    """Answer with a report, to be saved by a name."""
+def download(content: bytes, name: str, kind: str = "application/pdf") -> Response:
+    """Answer with a file, to be saved by a name."""
     saved = {"Content-Disposition": f'attachment; filename="{name}"'}
-    return Response(content, media_type="application/pdf", headers=saved)
+    return Response(content, media_type=kind, headers=saved)
 
 
 def find(id: str, context: Reader, application: App) -> Job:
@@ -204,7 +204,7 @@ def report(
     """Make the sealed report. `place=false` leaves out where the file was recorded."""
     details = ReportDetails(case, reviewer, time_zone(zone))
     content = exports.report("pdf", job.path, analysis, job.origin, place=place, details=details)
-    return pdf(content, "report.pdf")
+    return download(content, "report.pdf")
 
 
 def submit(application: Application, context: RequestContext, form: Form, key: str | None) -> Job:

@@ -3,7 +3,7 @@
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Request, Response
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, Field
 from starlette.concurrency import run_in_threadpool
 
 from detector.errors import UnmaskError
@@ -14,7 +14,7 @@ from service.api.access import Analyst, App, Reader
 from service.api.errors import NotFound, RefusalDetail, detail_of
 from service.api.idempotency import IdempotencyKey, once
 from service.api.routes.analyses import FIELDS, REFUSALS
-from service.api.schemas import V1, form_body
+from service.api.schemas import V1, example, form_body
 from service.api.uploads import Form
 from service.application import Application
 from service.context import RequestContext
@@ -49,18 +49,12 @@ class BatchItemView(BaseModel):
 class BatchView(BaseModel):
     """Several analyses, and how far they are together."""
 
-    model_config = ConfigDict(
-        json_schema_extra={
-            "examples": [
-                {
-                    "id": "q0Zl3vJ6T2uYb8Rk1cXw9A",
-                    "done": False,
-                    "counts": {"done": 1, "queued": 1},
-                    "items": [],
-                    "href": "/v1/batches/q0Zl3vJ6T2uYb8Rk1cXw9A",
-                }
-            ]
-        }
+    model_config = example(
+        id="q0Zl3vJ6T2uYb8Rk1cXw9A",
+        done=False,
+        counts={"done": 1, "queued": 1},
+        items=[],
+        href="/v1/batches/q0Zl3vJ6T2uYb8Rk1cXw9A",
     )
 
     id: str

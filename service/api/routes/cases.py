@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Annotated, Literal
+from typing import Annotated
 
 from fastapi import APIRouter, Depends, Response
 from pydantic import BaseModel, ConfigDict, Field
 
 from detector.report import time_zone
 from service.api.access import Analyst, App, Reader
-from service.api.routes.analyses import PDF, Zone
+from service.api.routes.analyses import PDF, Zone, download
 from service.api.schemas import V1
 from service.records.cases import Case, CaseAction, CaseEntry, CaseStatus
 
@@ -133,7 +133,7 @@ def report(
 ) -> Response:
     """Make one sealed PDF of a case and all its reports. The log says that it was made."""
     made = application.cases.export(context, case.id, "pdf", by=by, zone=time_zone(zone))
-    return _saved(made, case, "pdf")
+    return download(made, f"unmask-case-{case.id}.pdf")
 
 
 @router.post("/{id}/bag.zip", response_class=Response, responses={200: {"content": {ZIP: {}}}})
@@ -148,10 +148,4 @@ def bag(
     """Make a BagIt bag of a case: its report, data, log and keyframes; the media with `media`."""
     here = time_zone(zone)
     content = application.cases.export(context, case.id, "zip", media=media, by=by, zone=here)
-    return _saved(content, case, "zip")
-
-
-def _saved(content: bytes, case: Case, form: Literal["pdf", "zip"]) -> Response:
-    kind = {"pdf": "application/pdf", "zip": ZIP}[form]
-    saved = {"Content-Disposition": f'attachment; filename="unmask-case-{case.id}.{form}"'}
-    return Response(content, media_type=kind, headers=saved)
+    return download(content, f"unmask-case-{case.id}.zip", ZIP)

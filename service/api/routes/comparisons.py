@@ -12,7 +12,7 @@ from service.api import uploads
 from service.api.access import Analyst, App, Reader
 from service.api.errors import Conflict, NotFound
 from service.api.idempotency import IdempotencyKey, once
-from service.api.routes.analyses import PDF, REFUSALS, Zone, pdf
+from service.api.routes.analyses import PDF, REFUSALS, Zone, download
 from service.api.schemas import BINARY, V1, ComparisonView, form_body
 from service.api.uploads import Form, FormFile
 from service.application import Application
@@ -76,7 +76,7 @@ def report(id: str, context: Reader, application: App, zone: Zone = "UTC") -> Re
     original = originals.media_of(scope, held.original_media.sha256)
     here = time_zone(zone)
     made = exports.comparison_report("pdf", kept, copy, original, zone=here)
-    return pdf(made, "comparison.pdf")
+    return download(made, "comparison.pdf")
 
 
 def _view(id: str, context: RequestContext, application: Application) -> ComparisonView:
