@@ -1,10 +1,7 @@
-"""The caller of the service: handed to every function that needs to know it.
+"""The caller of the service, passed to every function that needs to know it.
 
-An edge builds a `RequestContext` for each request: `dashboard.session` from what Streamlit keeps of
-a browser's connection. Nothing below an edge looks up the caller, and there is no default:
-a function that needs one can't be called without it.
-
-Knows nothing of cookies, Streamlit or Supabase.
+An edge builds a `RequestContext` for each request, such as `dashboard.session`. Nothing below looks
+up the caller, and there is no default. Knows nothing of cookies, Streamlit or Supabase.
 """
 
 from __future__ import annotations

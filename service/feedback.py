@@ -1,8 +1,7 @@
-"""What people found out about files, to be learned from: how often the verdicts were right, and a
-labelled set for calibration and training (`unmask export-labels`).
+"""What people confirmed about files: how often verdicts were right, and a labelled set of them
+(`unmask export-labels`).
 
-Confirmed files are those that somebody looked into, not a sample of all: the shares here say how
-the verdicts did on them, and nothing of files that nobody doubted.
+Confirmed files are no random sample: the shares say nothing of files that nobody doubted.
 """
 
 import csv

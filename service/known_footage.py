@@ -1,9 +1,7 @@
-"""What people add to their library of known footage: a folder of this computer, files that they
-bring, fingerprints that others exported. Each works for whoever is named, one thing at a time.
+"""Additions to a library of known footage: a folder, uploaded files, imported fingerprints.
 
-Kept: fingerprints (`service.records.footage`). What is brought is deleted as soon as it was read,
-whatever its end. An interrupted folder is gone on with when somebody says so: what was added is
-passed over then.
+One task a person at a time. Only fingerprints are stored (`service.records.footage`); uploads are
+deleted once they are read. A folder that was interrupted can be resumed: known files are skipped.
 """
 
 import math

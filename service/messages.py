@@ -1,12 +1,8 @@
-"""Sentences of the service: English until an edge says them in somebody's language.
+"""Translatable messages of the service, English until an edge renders them for a reader.
 
-`_` marks a text, as everywhere, and gives a `Message`: an English string that remembers the text it
-was made of and what was filled in. Errors carry it, records keep it (`MessageSpec` is JSON), and
-whoever answers a person renders it in that person's language: `dashboard.i18n.say`. So a refusal
-that a worker wrote is read in the reader's language.
-
-Messages are put together with `format` and `join`, never with f-strings or `+`: these give plain
-English text.
+`_` marks a text and returns a `Message`: an English string that remembers its source text and its
+parameters. Errors carry it, records store it (`MessageSpec` is JSON), `dashboard.i18n.say` renders
+it. Build messages with `format` and `join`; f-strings and `+` give plain English text.
 """
 
 from __future__ import annotations

@@ -1,8 +1,7 @@
 """The accounts of the project, for its administrators: list them, disable one, change a role.
 
-It uses the project's secret key (UNMASK_ACCOUNTS_KEY), which no policy limits. So every call asks
-the project anew whether its caller is an administrator. Nobody can change their own account, so the
-administrator who makes a change always remains.
+This uses the project's secret key (UNMASK_ACCOUNTS_KEY), which no policy limits, so every call asks
+the project again whether its caller is an administrator. Nobody can change their own account.
 """
 
 import logging

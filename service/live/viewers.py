@@ -1,9 +1,8 @@
-"""Who is being watched by whom: one `Viewer` a running camera, all sharing one engine.
+"""Running cameras: one `Viewer` each, all sharing one engine.
 
-`Viewer.receive` runs in a thread of streamlit-webrtc for every frame: it hands the frame to the
-engine, draws what is known into it and returns. It never waits for inference and calls nothing of
-Streamlit. A viewer whose frames stay away is ended by the reaper thread, so that a closed laptop, a
-lost network or a changed page frees its place and keeps its scores.
+`Viewer.receive` runs in a thread of streamlit-webrtc for every frame. It passes the frame to the
+engine, draws the overlay and returns; it never waits for inference and calls no Streamlit function.
+A reaper thread ends viewers without frames, which frees their place and keeps their scores.
 """
 
 from __future__ import annotations

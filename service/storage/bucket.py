@@ -1,11 +1,8 @@
 """Objects in an S3-compatible bucket: put, fetched, copied, deleted, listed.
 
-The key of an object is `<prefix>/<token>`; the file's name and sha256 are its metadata. So one
-request without a listing finds, fetches or deletes a file, and a bucket's list names nobody's file.
-
-Credentials are read in the standard ways of AWS's own library, which every S3-compatible service is
-made for: a role of the machine, a profile, or `AWS_ACCESS_KEY_ID`, `AWS_SECRET_ACCESS_KEY`,
-`AWS_SESSION_TOKEN` and `AWS_DEFAULT_REGION`.
+An object's key is `<prefix>/<token>`; the file's name and sha256 are its metadata, so a list of the
+bucket reveals no file name. boto3 reads the credentials: a role of the machine, a profile, or
+`AWS_ACCESS_KEY_ID`, `AWS_SECRET_ACCESS_KEY`, `AWS_SESSION_TOKEN` and `AWS_DEFAULT_REGION`.
 """
 
 import os

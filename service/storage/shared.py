@@ -1,10 +1,7 @@
-"""Uploads that several servers share: in a bucket, and on the disk of whoever works on them.
+"""Uploads that several servers share: in a bucket, with working copies on local disks.
 
-The bucket is where a file is kept; the disk is a working copy, since readers need a file, in a
-process that may open nothing else. What is taken in is in the bucket before anybody is told that it
-was taken. Who wants a file and has no copy brings one; a copy that nobody used for a while goes
-again, and so does one whose file is gone from the bucket: deleted on another server, or its time is
-up.
+An upload is in the bucket before it is acknowledged. A server fetches a missing copy on demand, and
+deletes one that was not used for a while or whose object is gone from the bucket.
 """
 
 import os

@@ -1,13 +1,8 @@
-"""Analyses: tasks that pages watch and never wait for.
+"""Analyses: tasks that pages poll and never wait for.
 
-Every job is that of a record (`service.records`), whose id is in the address of the page; so a
-reload, another tab, a lost connection or a new start of the server finds it again, and two people
-never see each other's.
-
-Kept: the record and the file (`uploads`). A record says QUEUED until its run has ended, and whose
-run it is: when that server no longer lives, the analysis is resumed once, then offered again.
-
-Longer than 400 lines because one class owns an analysis from the queue to its deletion.
+A job belongs to a record, whose id is in the address of the page: a reload, another tab or a
+restart finds it again, and no other person does. The record stays QUEUED until its run has ended and names
+the server of the run; if that server dies, the analysis is resumed once, then offered again.
 """
 
 import logging

@@ -1,10 +1,7 @@
 """Records of signed-in people in a Supabase project.
 
-What a person may see and do is decided there, by the policies of supabase/migrations and the token
-of their own client: this package adds the owner to every question because an administrator's token
-reads more than their own, not because anything here could be relied on to hold back.
-
-The media itself is `service.records.supabase.media`'s.
+The policies of supabase/migrations and the token of each person's client decide what they may see
+and do. Queries name the owner as well, because an administrator's token reads more than their own.
 """
 
 import logging
