@@ -1,8 +1,8 @@
 """Analyses: tasks that pages poll and never wait for.
 
 A job belongs to a record, whose id is in the address of the page: a reload, another tab or a
-restart finds it again, and no other person does. The record stays QUEUED until its run has ended and names
-the server of the run; if that server dies, the analysis is resumed once, then offered again.
+restart finds it again, and no other person does. The record stays QUEUED until its run has ended
+and names the server of the run; if that dies, the analysis is resumed once, then offered again.
 """
 
 import logging
