@@ -124,6 +124,11 @@ MEANINGS: dict[int | str, str] = {
 """What any address may answer."""
 
 
+def described(meanings: Mapping[int | str, str]) -> dict[int | str, dict[str, Any]]:
+    """Return the OpenAPI description of refusals, by what each status means."""
+    return {code: {"model": ErrorAnswer, "description": what} for code, what in meanings.items()}
+
+
 def status_of(error: Exception) -> int:
     """Return the HTTP status of an error."""
     if isinstance(error, UnmaskError) and error.code in CODES:

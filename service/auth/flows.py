@@ -35,9 +35,7 @@ log = logging.getLogger(__name__)
 DAY = 86400.0
 TICKET_TTL, OAUTH_TTL, MAIL_TTL = 60.0, 600.0, 3600.0  # s for a page, for Google, for e-mail
 TAB_TTL = DAY / 2  # s of a sign-in in a browser that keeps no cookie; it ends with the tab anyway
-MAX_TRIES, TRIES_WINDOW = 10, 900
-"""Passwords for one address within so many s. Supabase counts too, but to it all of our visitors
-come from this one server, and a single one of them could lock the others out."""
+MAX_TRIES, TRIES_WINDOW = 10, 900  # passwords in s; Supabase would count all visitors as one
 MAX_MAILS, MAILS_WINDOW = 5, 3600
 ADDRESS_FACTOR = 4  # times as many for everybody behind one network address
 KINDS = ("signup", "email", "magiclink", "recovery", "invite", "email_change")

@@ -41,11 +41,8 @@ log = logging.getLogger(__name__)
 
 SIZE = (640, 480)  # px asked of a camera: a face of 40 px at arm's length, little to send
 CORES = 1.0  # That following one camera takes from the budget of all tasks
-LOST_SECONDS = 2.5
-"""s without a frame after which the picture counts as lost; a key frame may take one."""
-RECONNECT_SECONDS = 20.0
-"""s for which a lost session waits for its picture, since that came or somebody last called it
-back, and then goes on as the same one."""
+LOST_SECONDS = 2.5  # without a frame, after which the picture is lost; a key frame takes one
+RECONNECT_SECONDS = 20.0  # for which a lost session is held, since its last frame or `hold`
 FIRST_FRAME_SECONDS = 45.0  # s that a place is held for a first frame
 
 

@@ -28,9 +28,7 @@ from service.tasks.throughput import ThroughputEstimator
 log = logging.getLogger(__name__)
 
 MAX_WAITING = 20  # Jobs that may wait; beyond it a person is told to come back
-MAX_IN_MEMORY = 32
-"""Jobs remembered in memory: 0.2 MB each of a picture or a short clip, 10 of an hour. Older results
-are read from the records, which takes milliseconds."""
+MAX_IN_MEMORY = 32  # Jobs of 0.2 to 10 MB each; older results are read from the records
 CORES = 2.0  # That one analysis keeps busy: decoding and scoring run side by side
 
 

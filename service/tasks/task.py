@@ -194,13 +194,12 @@ class TaskKind(Generic[AnyTask]):
     restore: Callable[..., AnyTask]  # Makes a task of this kind from its row
     max_running: int | None = None  # Run at a time, however many cores there are
     refuse: Callable[[int, int], UnmaskError | None] = lambda waiting, running: None
-    """Given how many of this kind wait and how many run, the error to raise instead of taking one
-    more, or None."""
+    """Given how many wait and run, returns the error to raise instead of taking one more."""
     on_interrupted: Callable[[Task], None] = lambda task: None
-    """Called with a task that was lost with its server, when that is noticed; not with one that
-    followed a lost one (`RESUMED`): what brings down its server must not bring down the next."""
+    """Called once with a task that was lost with its server, not with one that followed a lost one
+    (`RESUMED`): what brings down its server must not bring down the next."""
     sentences: Mapping[State, str] = field(default_factory=dict)
-    """What to say of one that ended CANCELED or INTERRUPTED, and of one that FAILED for a reason
-    that is nobody's business; without one, what the error itself says."""
+    """What to say of one that ended CANCELED or INTERRUPTED, or FAILED by our own error; without
+    one, what the error itself says."""
     max_in_memory: int = MAX_IN_MEMORY  # Ended tasks remembered
     log_level: int = logging.ERROR  # Of what it raised on purpose

@@ -11,7 +11,7 @@ from detector.schema.analysis import Analysis
 from service import exports, webhooks
 from service.api import uploads
 from service.api.access import Analyst, App, Reader
-from service.api.errors import Conflict, ErrorAnswer, NotFound, RefusalDetail, answer
+from service.api.errors import Conflict, NotFound, RefusalDetail, answer, described
 from service.api.idempotency import IdempotencyKey, once
 from service.api.routes.tasks import wait_for
 from service.api.schemas import BINARY, V1, AnalysisView, FramesView, form_body
@@ -49,15 +49,14 @@ FIELDS: JsonDict = {
     "webhook": {"type": "string", "description": "a public address that is told when it has ended"},
 }
 """Fields of the form of an analysis."""
-REFUSALS: dict[int | str, dict[str, Any]] = {
-    status: {"model": ErrorAnswer, "description": what}
-    for status, what in {
+REFUSALS = described(
+    {
         413: "Larger than a file may be here.",
         415: "Not a form.",
         500: "Our own failure; see `reference`.",
         507: "The disk is full.",
-    }.items()
-}
+    }
+)
 
 Zone = Annotated[str, Query(max_length=64, description="IANA name, for the PDF's times")]
 PDF: dict[int | str, dict[str, Any]] = {200: {"content": {"application/pdf": {}}}}
