@@ -246,11 +246,7 @@ def folder_of(context: RequestContext, folder: str) -> str:
     caller is not at this computer, InputError if there is no such folder or it is ours."""
     if not may_name_folders(context):
         raise limits.NotAllowed(_("Only who sits at this computer may name its folders."))
-    return os.fspath(_folder(folder))
-
-
-def _folder(text: str) -> Path:
-    text = text.strip().strip("\"'")
+    text = folder.strip().strip("\"'")
     missing = InputError(_("There is no folder {folder}.").format(folder=text), code="not_found")
     try:
         path = Path(text).expanduser()
@@ -264,7 +260,7 @@ def _folder(text: str) -> Path:
         raise missing from None
     if path.is_relative_to(paths.data().resolve()):
         raise InputError(_("In this folder Unmask keeps its own files."), code="own_folder")
-    return path
+    return os.fspath(path)
 
 
 def _leave_out_of(folder: Path, task: LibraryTask, path: Path, error: UnmaskError) -> None:

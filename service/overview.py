@@ -3,7 +3,6 @@ of it. Counts only; no name of a file is in any of it."""
 
 import shutil
 from dataclasses import dataclass
-from datetime import datetime
 
 from service.context import PrincipalKind
 from service.records.model import GUEST, KEY, LOCAL
@@ -35,11 +34,6 @@ def owner_kind(owner: str) -> tuple[PrincipalKind, str]:
         if owner.startswith(prefix):
             return kind, owner.removeprefix(prefix)[:4]
     return PrincipalKind.USER, owner[:4]
-
-
-def since(task: Task) -> datetime:
-    """Return from when on a task runs, or waits."""
-    return task.started or task.created
 
 
 def disk(uploads: Uploads) -> Disk:

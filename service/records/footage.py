@@ -148,13 +148,11 @@ class FootageStore:
     def sources(self, owner: str) -> Sequence[FootageSource]:
         """Return where what an owner knows is from, the latest first."""
         newest = func.max(table.c.added)
-        parts = [func.count(), func.sum(table.c.duration), func.sum(table.c.frames), newest]
+        seconds = func.coalesce(func.sum(table.c.duration), 0.0)
+        parts = [func.count(), seconds, func.sum(table.c.frames), newest]
         grouped = select(table.c.source, *parts).where(table.c.owner == owner)
         rows = self._database.rows(grouped.group_by(table.c.source).order_by(newest.desc()))
-        return [
-            FootageSource(source, files, seconds or 0.0, frames, latest)
-            for source, files, seconds, frames, latest in map(tuple, rows)
-        ]
+        return [FootageSource(*row) for row in rows]
 
     def known_from(self, owner: str, source: str) -> Sequence[tuple[str, int, datetime]]:
         """Return name, bytes and time of each file that is known from one place."""
