@@ -203,7 +203,7 @@ class KnownFootage:
         sources = [(file.name, file.source) for file in files]
         with full_disk_refused():
             copies = copied(sources, self._uploads.root, _PREFIX)
-        task = self._new(principal, {"uploads": copies[0].parent.name})
+        task = self._new(principal, {"uploads": copies[0].parent.name} if copies else {})
         named = [(path, file.name) for path, file in zip(copies, files, strict=True)]
         try:
             return self._submit(principal, task, partial(work, named))

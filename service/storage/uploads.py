@@ -15,7 +15,7 @@ import re
 import secrets
 import shutil
 import tempfile
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -231,8 +231,10 @@ def is_token(text: str) -> bool:
     return _TOKEN.fullmatch(text) is not None
 
 
-def copied(files: Iterable[tuple[str, BinaryIO]], root: Path, prefix: str) -> list[Path]:
+def copied(files: Sequence[tuple[str, BinaryIO]], root: Path, prefix: str) -> list[Path]:
     """Copy named files to a new folder under `root`, all or none; raise OSError on a full disk."""
+    if not files:
+        return []
     folder = Path(tempfile.mkdtemp(prefix=prefix, dir=root))
     try:
         copies = []
