@@ -22,11 +22,10 @@ class MessageSpec(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    text: str  # The English text, with named braces
+    text: str  # The English text, with named braces for `params`
     plural: str = ""  # Its form for several; empty where no number decides
     number: int = 0  # Decides the form
     params: Mapping[str, MessageSpec | str | int | float] = Field(default_factory=dict)
-    """What stands in the braces."""
     literal: bool = False  # The same in every language: only puts its parameters together
 
     def render(self, speech: Speech) -> str:

@@ -38,8 +38,7 @@ TAB_TTL = DAY / 2  # s of a sign-in in a browser that keeps no cookie; it ends w
 MAX_TRIES, TRIES_WINDOW = 10, 900  # passwords in s; Supabase would count all visitors as one
 MAX_MAILS, MAILS_WINDOW = 5, 3600
 ADDRESS_FACTOR = 4  # times as many for everybody behind one network address
-KINDS = ("signup", "email", "magiclink", "recovery", "invite", "email_change")
-"""What an e-mail with a hash in its link can be about, as Supabase calls it."""
+KINDS = ("signup", "email", "magiclink", "recovery", "invite", "email_change")  # of e-mails
 STRANGER = ("user_not_found", "otp_disabled", "signup_disabled")
 REGISTERED = ("user_already_exists", "email_exists")  # These say whether an address has an account
 

@@ -66,10 +66,8 @@ class Prints:
 
     times: np.ndarray  # float32 [N], s
     hashes: np.ndarray  # uint8 [N, 32]
-    face_times: np.ndarray = field(default_factory=lambda: np.zeros(0, np.float32))
-    """float32 [F], s"""
+    face_times: np.ndarray = field(default_factory=lambda: np.zeros(0, np.float32))  # [F], s
     face_hashes: np.ndarray = field(default_factory=lambda: np.zeros((0, HASH_BYTES), np.uint8))
-    """uint8 [F, 32]"""
 
     def packed(self) -> bytes:
         """Return them as they are kept: all times, then all hashes, little-endian; of the frames,
