@@ -150,7 +150,7 @@ class FootageStore:
         parts = [func.count(), seconds, func.sum(table.c.frames), newest]
         grouped = select(table.c.source, *parts).where(table.c.owner == owner)
         rows = self._database.rows(grouped.group_by(table.c.source).order_by(newest.desc()))
-        return [FootageSource(*row) for row in rows]
+        return [FootageSource(*row) for row in map(tuple, rows)]
 
     def known_from(self, owner: str, source: str) -> Sequence[tuple[str, int, datetime]]:
         """Return name, bytes and time of each file that is known from one place."""

@@ -36,7 +36,7 @@ class RecordChanges(TypedDict, total=False):
     confirmed: Confirmed | None
 
 
-class Outcome(NamedTuple):
+class RunOutcome(NamedTuple):
     """What a run ended with; without an analysis, what an earlier one left is deleted."""
 
     analysis: Analysis | None = None
@@ -75,7 +75,7 @@ class Store(Protocol):
             "fault": None,
             "last_cache_hit": None,
         }
-        return self._update(owner, id, new, Outcome())
+        return self._update(owner, id, new, RunOutcome())
 
     def finish(
         self,
@@ -89,7 +89,7 @@ class Store(Protocol):
     ) -> bool:
         """Write the end of a run, all or nothing; False if the record is gone or of a later run."""
         new = {"state": State.DONE, "cache_key": cache_key, "fault": None}
-        return self._update(owner, id, new, Outcome(analysis, thumbnail), run=run) is not None
+        return self._update(owner, id, new, RunOutcome(analysis, thumbnail), run=run) is not None
 
     def stop(
         self, owner: str, id: str, run: str, state: State, fault: ErrorReport | None = None
@@ -101,7 +101,7 @@ class Store(Protocol):
 
     def update_result(self, owner: str, id: str, analysis: Analysis) -> bool:
         """Put a result that says more in the place of a finished one; its thumbnail stays."""
-        more = Outcome(analysis, keeps_thumbnail=True)
+        more = RunOutcome(analysis, keeps_thumbnail=True)
         return self._update(owner, id, {}, more, state=State.DONE) is not None
 
     def record_cache_hit(self, owner: str, id: str, now: datetime) -> Record | None:
@@ -113,7 +113,7 @@ class Store(Protocol):
         owner: str,
         id: str,
         new: Mapping[str, Any],
-        outcome: Outcome | None = None,
+        outcome: RunOutcome | None = None,
         **only: str,
     ) -> Record | None:
         """Write fields of a record, and its result where there is an outcome, all or nothing, if

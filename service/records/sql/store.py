@@ -52,7 +52,7 @@ from service.records.model import (
 )
 from service.records.seals import Keyring, origin
 from service.records.sql.rows import batches, pack, raw, record_of, row_of, summary_row, upsert
-from service.records.store import Outcome, RecordChanges, Store
+from service.records.store import RecordChanges, RunOutcome, Store
 from service.records.tables import TextType, cases, presets, records, results, shares
 from service.records.tables import preferences as preferences_table
 
@@ -199,7 +199,7 @@ class SQLStore(Store):
         owner: str,
         id: str,
         new: Mapping[str, Any],
-        outcome: Outcome | None = None,
+        outcome: RunOutcome | None = None,
         **only: str,
     ) -> Record | None:
         row = {n: v.model_dump_json() if isinstance(v, BaseModel) else v for n, v in new.items()}

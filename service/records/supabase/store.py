@@ -13,7 +13,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any, Unpack
 
 import httpx
-from pydantic_core import to_jsonable_python
+from pydantic import TypeAdapter
 from supabase import Client, ClientOptions
 
 from detector.schema.analysis import Analysis, CustomEnsemble, Label
@@ -36,7 +36,7 @@ from service.records.model import (
 )
 from service.records.seals import Keyring, origin_of_account
 from service.records.sql.rows import batches
-from service.records.store import Outcome, RecordChanges, Store
+from service.records.store import RecordChanges, RunOutcome, Store
 from service.records.supabase.media import Bucket, object_path
 from service.records.supabase.rows import (
     COLUMNS,
@@ -57,6 +57,7 @@ log = logging.getLogger(__name__)
 TIMEOUT_SECONDS = 8.0  # that a stranger with a link waits for the service
 PAGE_SIZE = 1000  # rows asked for at once; a project may be set to give fewer
 BATCH_SIZE = 100  # ids named in one request: they stand in its address, which servers cut at 8 kB
+_FIELDS = TypeAdapter(dict[str, Any])
 _TOKEN = re.compile(r"[A-Za-z0-9_-]{22}")
 
 
@@ -292,10 +293,10 @@ class SupabaseStore(Store):
         owner: str,
         id: str,
         new: Mapping[str, Any],
-        outcome: Outcome | None = None,
+        outcome: RunOutcome | None = None,
         **only: str,
     ) -> Record | None:
-        row = storable(to_jsonable_python(new))
+        row = storable(_FIELDS.dump_python(dict(new), mode="json"))
         if outcome is not None:
             row |= result_row(outcome.analysis, outcome.thumbnail)
             if outcome.keeps_thumbnail:
