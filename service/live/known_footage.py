@@ -10,6 +10,7 @@ from service.library.index import SURE, LibraryMatch
 from service.library.original import best_match
 from service.live.viewers import Viewer
 from service.records.footage import ANALYSES
+from service.records.lookups import FoundFootage
 
 log = logging.getLogger(__name__)
 
@@ -32,6 +33,9 @@ def _follow(viewer: Viewer, search: Callable[[Fingerprints], list[LibraryMatch]]
         except Exception:  # the camera goes on
             log.exception("known footage was not looked for")
             return
-        # Certain ones of imported footage alone: analyzed files may show the same person.
-        told = [m for m in matches if m.footage.source != ANALYSES and m.bits < SURE]
-        viewer.known = best_match(told) or viewer.known
+        viewer.known = _told(matches) or viewer.known
+
+
+def _told(matches: list[LibraryMatch]) -> FoundFootage | None:
+    """Return certain matches with imported footage; analyzed files may show the same person."""
+    return best_match([m for m in matches if m.footage.source != ANALYSES and m.bits < SURE])
