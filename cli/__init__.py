@@ -35,6 +35,7 @@ COMMANDS = {
     "fetch": "download published models",
     "selfcheck": "verify the models that are here",
     "evaluate": "measure the models on labelled files",
+    "benchmark": "rank every model on labelled files; check such a ranking",
     "train": "train a model by a recipe",
     "calibrate": "fit calibration and thresholds, or set them by your own untouched clips",
     "config": "list the environment variables that are read",

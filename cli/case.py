@@ -9,7 +9,7 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from cli.common import group, tell, user_files, write_bytes
+from cli.common import group, speech, tell, user_files, write_bytes
 from cli.options import Argument, AsJson, Option, Zone
 from detector import paths
 from detector.errors import InputError
@@ -155,7 +155,8 @@ def export(
         raise InputError("A case is written as .pdf, or as .zip, which may hold the media.")
     here = time_zone(zone)
     with _cases() as cases:
-        write_bytes(str(file), cases.export(HERE, id, form, media=media, by=by, zone=here))
+        made = cases.export(HERE, id, form, media=media, by=by, zone=here, speech=speech())
+        write_bytes(str(file), made)
     return 0
 
 

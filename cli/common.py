@@ -192,7 +192,11 @@ def line(text: str) -> str:
 
 def say(error: UnmaskError | ErrorDetail, name: str = "") -> None:
     """Print one line on standard error."""
-    parts = [f"unmask: {line(name)}:" if name else "unmask:", error.message, error.hint]
+    from detector import sentences  # pydantic, which --help does without
+
+    here = speech()
+    said = (sentences.say(text, here) for text in (error.message, error.hint))
+    parts = [f"unmask: {line(name)}:" if name else "unmask:", *said]
     tell(" ".join(p for p in parts if p), error=True)
 
 

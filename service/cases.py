@@ -8,6 +8,7 @@ from typing import Literal
 
 from detector.errors import InputError
 from detector.media.files import one_line
+from detector.sentences import ENGLISH, Speech
 from service import case_export
 from service.case_export import CaseFile
 from service.context import PrincipalKind, RequestContext, new_id
@@ -144,9 +145,10 @@ class CaseService:
         media: bool = False,
         by: str = "",
         zone: tzinfo = UTC,
+        speech: Speech = ENGLISH,
     ) -> bytes:
-        """Return a case as one PDF or as a bag (ZIP), the times of its PDFs in a zone; its log and
-        the export note it."""
+        """Return a case as one PDF or as a bag (ZIP), its PDFs in a language and their times in a
+        zone; its log and the export note it."""
         case = self.get(context, id)
         files = [self._find(context, noted) for noted in case.files.values()]
         if media:
@@ -154,8 +156,8 @@ class CaseService:
         details = {"form": form, "media": "yes" if media else ""}
         case = self._append(context, id, CaseAction.EXPORTED, details, by)
         if form == "pdf":
-            return case_export.as_pdf(case, files, zone)
-        return case_export.as_bag(case, files, zone, media=media)
+            return case_export.as_pdf(case, files, zone, speech)
+        return case_export.as_bag(case, files, zone, speech, media=media)
 
     def delete(self, context: RequestContext, id: str) -> bool:
         """Delete a case with its log; the analyses stay."""

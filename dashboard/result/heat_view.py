@@ -12,7 +12,7 @@ from streamlit.delta_generator import DeltaGenerator
 from dashboard import labels, series
 from dashboard.components import figures
 from dashboard.components.markup import Text, join, rich
-from dashboard.i18n import LazyDict, _
+from dashboard.i18n import LazyDict, _, say
 from dashboard.result import pictures
 from dashboard.result.linked import ResultViewState
 from detector import explain
@@ -120,7 +120,7 @@ class HeatmapView:
         chosen = self.controls.selectbox(
             _("How it is drawn"),
             list(known),
-            format_func=lambda id: known[id].title,
+            format_func=lambda id: say(known[id].title),
             key=self._widget("method"),
             width=170,
         )
@@ -135,7 +135,7 @@ class HeatmapView:
     ) -> None:
         """Draw the picture as it is asked for, and its controls below."""
         view, alpha, on_frame = self._controls(heat)
-        text: Text = figures.titled(_("Heatmap"), heat.caption)
+        text: Text = figures.titled(_("Heatmap"), say(heat.caption))
         if view == "original":
             rgb = heat.crop
             text = rich(_("<b>Original</b> as {model} saw it"), model=labels.plain(self.model))
@@ -144,7 +144,9 @@ class HeatmapView:
         else:
             rgb = explain.overlay(heat, alpha)
         ramp = figures.ramp(_("little"), _("most")) if view == "heatmap" else ""
-        picture.image(pictures.jpeg(rgb, 88), width="stretch", alt=f"{VIEWS[view]}: {heat.caption}")
+        picture.image(
+            pictures.jpeg(rgb, 88), width="stretch", alt=f"{VIEWS[view]}: {say(heat.caption)}"
+        )
         note = (
             _("A heatmap shows places, not proof.")
             if heat.map.any()

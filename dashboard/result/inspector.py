@@ -9,7 +9,7 @@ from dashboard.components import controls, figures, tables, typography
 from dashboard.components.chips import bold
 from dashboard.components.markup import Text, join, rich, show
 from dashboard.components.tables import ScoreRow
-from dashboard.i18n import _
+from dashboard.i18n import _, say
 from dashboard.result import find_original, magnifier, pictures, pulls, traces
 from dashboard.result.heat_view import HeatmapView, Later, OnFrame
 from dashboard.result.linked import ResultViewState
@@ -222,7 +222,9 @@ def _whole(
         picture.image(pictures.jpeg(rgb, 85), width="stretch", alt=alt)
         text = rich(_("<b>Whole frame</b>"))
         if heat:
-            text = rich(_("<b>Whole frame</b> with the heatmap, {caption}"), caption=heat.caption)
+            text = rich(
+                _("<b>Whole frame</b> with the heatmap, {caption}"), caption=say(heat.caption)
+            )
         figures.caption(text, at=caption)
 
     show(None, 0.0)

@@ -10,7 +10,7 @@ from dashboard import labels, session, url_state
 from dashboard.components import cards, controls, page_header, record_cells, typography
 from dashboard.components.markup import show
 from dashboard.components.tables import code, facts
-from dashboard.i18n import LazyDict, _, advice
+from dashboard.i18n import LazyDict, _, advice, say, speech
 from dashboard.pages.cases import adding, state
 from dashboard.result import downloads
 from detector.errors import InputError
@@ -201,12 +201,12 @@ def _review(case: Case) -> None:
 def _log(case: Case) -> None:
     with st.expander(_("Who did what and when"), icon=":material/history:"):
         for entry in reversed(case.log):
-            about = summary(entry.details)
+            about = summary(entry.details, speech())
             text = f"{entry.actor} {_ACTIONS[entry.action]}{f': {about}' if about else ''}"
             typography.paragraph(text)
             typography.caption(f"{record_cells.local(entry.time)} · {entry.hash[:16]}…")
         show(facts([(_("Last hash"), code(f"{case.head[:16]}…", case.head))]))
-        typography.caption(CHAIN)
+        typography.caption(say(CHAIN))
 
 
 def _exports(case: Case) -> None:
@@ -225,8 +225,8 @@ def _exports(case: Case) -> None:
 def _maker(id: str, form: Literal["pdf", "zip"], media: bool) -> Callable[[], bytes]:
     """Return what makes an export in a thread of its own."""
     cases, context, by = _service(), session.request_context(), state.by()
-    zone = record_cells.zone()
-    return lambda: cases.export(context, id, form, media=media, by=by, zone=zone)
+    zone, here = record_cells.zone(), speech()
+    return lambda: cases.export(context, id, form, media=media, by=by, zone=zone, speech=here)
 
 
 def _field(

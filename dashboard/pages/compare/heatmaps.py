@@ -11,7 +11,7 @@ from dashboard import labels, series
 from dashboard.components import cards, controls, figures, typography
 from dashboard.components.chips import inked
 from dashboard.components.markup import join, show
-from dashboard.i18n import _
+from dashboard.i18n import _, say
 from dashboard.pages.compare import state
 from dashboard.pages.compare.state import Selection, limits
 from dashboard.result import pictures
@@ -125,7 +125,7 @@ def heatmap(
         return None
     shown = explain.overlay(heat)
     step = max(1, shown.shape[0] // SIDE)
-    return pictures.jpeg(shown[::step, ::step]), heat.caption
+    return pictures.jpeg(shown[::step, ::step]), say(heat.caption)
 
 
 def _score(lane: Lane, model: ModelResult, selection: Selection, time: float) -> Markup:

@@ -8,7 +8,8 @@ from starlette.concurrency import run_in_threadpool
 
 from detector.report import ReportDetails, time_zone
 from detector.schema.analysis import Analysis
-from service import exports, webhooks
+from detector.sentences import Speech
+from service import exports, languages, webhooks
 from service.api import uploads
 from service.api.access import Analyst, App, Reader
 from service.api.errors import Conflict, NotFound, RefusalDetail, answer, described
@@ -59,8 +60,14 @@ REFUSALS = described(
 )
 
 Zone = Annotated[str, Query(max_length=64, description="IANA name, for the PDF's times")]
+Language = Annotated[str, Query(max_length=16, description="of the PDF: es, fr, de, pt or ar")]
 PDF: dict[int | str, dict[str, Any]] = {200: {"content": {"application/pdf": {}}}}
 """What a route answers that hands out a report."""
+
+
+def speech(language: str) -> Speech:
+    """Return the nearest language that there is."""
+    return languages.catalog(languages.nearest(language))
 
 
 def download(content: bytes, name: str, kind: str = "application/pdf") -> Response:
@@ -199,9 +206,10 @@ def report(
     case: Annotated[str, Query(max_length=200)] = "",
     reviewer: Annotated[str, Query(max_length=200)] = "",
     zone: Zone = "UTC",
+    language: Language = "en",
 ) -> Response:
     """Make the sealed report. `place=false` leaves out where the file was recorded."""
-    details = ReportDetails(case, reviewer, time_zone(zone))
+    details = ReportDetails(case, reviewer, time_zone(zone), speech(language))
     content = exports.report("pdf", job.path, analysis, job.origin, place=place, details=details)
     return download(content, "report.pdf")
 

@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from detector.report import time_zone
 from service.api.access import Analyst, App, Reader
-from service.api.routes.analyses import PDF, Zone, download
+from service.api.routes.analyses import PDF, Language, Zone, download, speech
 from service.api.schemas import V1
 from service.records.cases import Case, CaseAction, CaseEntry, CaseStatus
 
@@ -129,10 +129,16 @@ def delete(case: Known, context: Analyst, application: App) -> None:
 
 @router.post("/{id}/report.pdf", response_class=Response, responses=PDF)
 def report(
-    case: Known, context: Analyst, application: App, by: str = "", zone: Zone = "UTC"
+    case: Known,
+    context: Analyst,
+    application: App,
+    by: str = "",
+    zone: Zone = "UTC",
+    language: Language = "en",
 ) -> Response:
     """Make one sealed PDF of a case and all its reports. The log says that it was made."""
-    made = application.cases.export(context, case.id, "pdf", by=by, zone=time_zone(zone))
+    here, said = time_zone(zone), speech(language)
+    made = application.cases.export(context, case.id, "pdf", by=by, zone=here, speech=said)
     return download(made, f"unmask-case-{case.id}.pdf")
 
 
@@ -144,8 +150,11 @@ def bag(
     media: bool = False,
     by: str = "",
     zone: Zone = "UTC",
+    language: Language = "en",
 ) -> Response:
     """Make a BagIt bag of a case: its report, data, log and keyframes; the media with `media`."""
-    here = time_zone(zone)
-    content = application.cases.export(context, case.id, "zip", media=media, by=by, zone=here)
+    here, said = time_zone(zone), speech(language)
+    content = application.cases.export(
+        context, case.id, "zip", media=media, by=by, zone=here, speech=said
+    )
     return download(content, f"unmask-case-{case.id}.zip", ZIP)
