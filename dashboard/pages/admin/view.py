@@ -110,7 +110,8 @@ def _now() -> None:
 
 def _task(task: Task) -> None:
     kind, letters = overview.owner_kind(task.owner)
-    took = labels.took(max(1.0, round((datetime.now(UTC) - overview.since(task)).total_seconds())))
+    age = datetime.now(UTC) - (task.started or task.created)
+    took = labels.took(max(1.0, round(age.total_seconds())))
     if task.state is State.QUEUED:
         step = _("Waiting")
     else:

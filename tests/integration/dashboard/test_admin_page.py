@@ -45,8 +45,6 @@ NOW = datetime(2026, 11, 28, tzinfo=UTC)
 
 
 class SomePeople:
-    """Two accounts, in memory."""
-
     def __init__(self):
         self.changes = []
         self.refusal = ""
@@ -75,7 +73,6 @@ def change_ben():
 
 @pytest.fixture
 def with_accounts(monkeypatch):
-    """The page as an administrator of a server with accounts sees it."""
     known = SomePeople()
     monkeypatch.setattr(people_card.auth, "accounts", lambda: Accounts("https://x.example", "key"))
     monkeypatch.setattr(people_card.auth, "people_service", lambda: known)

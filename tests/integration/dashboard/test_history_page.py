@@ -67,7 +67,6 @@ PLAIN = filters.HistoryFilter(Query(limit=filters.PAGE), False).key
 
 
 def judged(label, probability, version=""):
-    """A result with this verdict."""
     sample = make_analysis()
     question = Question.MANIPULATION
     answer = sample.verdict.answers[question].model_copy(
@@ -86,7 +85,6 @@ def judged(label, probability, version=""):
 
 
 def keep(jobs, name, analysis, hours, **changes):
-    """A record in the store of this server."""
     when = NOW - timedelta(hours=hours)
     fields: dict[str, object] = {
         "id": new_id(), "owner": LOCAL, "created": when, "touched": when, "name": name,

@@ -34,7 +34,6 @@ from tests.support.waiting import PATIENT
 
 
 def made(folder, code="eo"):
-    """The made language, as a file."""
     catalog = tool.texts(code)
     for message in catalog:
         if isinstance(message.id, tuple):
@@ -53,7 +52,6 @@ def folder(tmp_path_factory):
 
 
 def forget():
-    """Have the files read anew."""
     for cached in (languages.nearest, languages.available, languages.catalog):
         cached.cache_clear()
 

@@ -25,7 +25,6 @@ HOUR = timedelta(hours=1)
 
 @pytest.fixture
 def key(tmp_path, jobs):
-    """A finished result of a clip, on a server without background work."""
     clip = make_clip(tmp_path / "clip.webm", duration=1.0)
     return put(tmp_path, clip, make_analysis(clip), name="clip <b>.webm")
 

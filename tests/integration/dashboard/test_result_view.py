@@ -92,7 +92,6 @@ def show(path, analysis=None, name="a.webm"):
 
 
 def change(analysis, question, **changes):
-    """Change what decides a question."""
     analysis.ensembles[question] = analysis.ensembles[question].model_copy(update=changes)
 
 
