@@ -70,14 +70,10 @@ def _major(command: list[str | Path]) -> int:
     return int(found[0]) if found else 0
 
 
-def debootstrap() -> str | None:
-    """Return the path of debootstrap, which makes the base of the image; only Debian needs it."""
-    return shutil.which("debootstrap" if shutil.which("apt-get") else "true")
-
-
 PACKAGES = {chromium: "chromium", postgres: "postgresql", node: "nodejs npm", caddy: "caddy"}
-PACKAGES[debootstrap] = "debootstrap"
 """Debian's packages, by what finds the program."""
+if shutil.which("apt-get"):
+    PACKAGES[lambda: shutil.which("debootstrap")] = "debootstrap"
 
 
 def main() -> None:

@@ -48,9 +48,9 @@ def possible() -> bool:
     return not subprocess.run(["unshare", "--mount", "true"], capture_output=True).returncode
 
 
-def stages() -> list[list[Step]]:
+def stages(source: Path = ROOT) -> list[list[Step]]:
     """Return the instructions of the Dockerfile, by stage."""
-    text = re.sub(r"^\s*#.*\n", "", (ROOT / "Dockerfile").read_text("utf-8"), flags=re.M)
+    text = re.sub(r"^\s*#.*\n", "", (source / "Dockerfile").read_text("utf-8"), flags=re.M)
     found: list[list[Step]] = []
     for line in re.sub(r"\\\n", " ", text).splitlines():
         if not line.strip():
@@ -72,10 +72,10 @@ def environment(steps: list[Step]) -> dict[str, str]:
     return dict(pair.split("=", 1) for rest in of(steps, "ENV") for pair in shlex.split(rest))
 
 
-def ignored(name: str) -> bool:
+def ignored(name: str, source: Path = ROOT) -> bool:
     """Apply .dockerignore: the last line that matches a path or a folder above it decides."""
     out = False
-    for line in (ROOT / ".dockerignore").read_text("utf-8").splitlines():
+    for line in (source / ".dockerignore").read_text("utf-8").splitlines():
         if not line or line.startswith("#"):
             continue
         pattern = line.removeprefix("!")
@@ -91,6 +91,8 @@ class Stage:
     """A stage: its folder, and what its instructions have set."""
 
     root: Path
+    source: Path
+    """The checkout, as the build's context."""
     variables: dict[str, str] = field(default_factory=lambda: {"PATH": PATH})
     arguments: dict[str, str] = field(default_factory=dict)
     folder: str = "/"
@@ -133,10 +135,10 @@ class Stage:
                 subprocess.run(["cp", "-al", other / source.lstrip("/"), there], check=True)
             return
         for source in sources:
-            place = ROOT / source
+            place = self.source / source
             for file in [place, *place.rglob("*")]:
-                name = file.relative_to(ROOT).as_posix()
-                if file.is_file() and not ignored(name):
+                name = file.relative_to(self.source).as_posix()
+                if file.is_file() and not ignored(name, self.source):
                     inside = file.relative_to(place) if place.is_dir() else Path()
                     to = (
                         there
@@ -147,7 +149,7 @@ class Stage:
                     shutil.copy(file, to)
 
 
-def build(folder: Path) -> tuple[Stage, list[str]]:
+def build(folder: Path, source: Path = ROOT) -> tuple[Stage, list[str]]:
     """Do every instruction in order; return the last stage, and the instructions that could not
     be done or that ask for nothing."""
     base = folder / "base"
@@ -157,12 +159,12 @@ def build(folder: Path) -> tuple[Stage, list[str]]:
     (base / "usr/local/bin/python").symlink_to("/usr/bin/python3.11")
     built: dict[str, Stage] = {}
     left = []
-    for steps in stages():
+    for steps in stages(source):
         for word, rest in steps:
             match word:
                 case "FROM":
                     image, _, name = rest.partition(" AS ")
-                    built[name] = stage = Stage(folder / (name or "last"))
+                    built[name] = stage = Stage(folder / (name or "last"), source)
                     subprocess.run(["cp", "-a", base, stage.root], check=True)
                     left.append(f"FROM {image}")
                 case "ARG":
