@@ -172,6 +172,8 @@ CALLS = [
     ("fetch texture", 0),
     ("selfcheck texture", 0),
     ("evaluate labels.csv --models texture --frames 2", 0),
+    ("benchmark labels.csv --out ranked --models texture --frames 2", 0),
+    ("benchmark labels.csv --check ranked/submission.json", 0),
     ("train texture --data missing.csv --out trained", 2),
     ("calibrate --list", 0),
     ("config", 0),
