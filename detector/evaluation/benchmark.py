@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
+import torch
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 from scipy.special import expit
 
@@ -199,7 +200,7 @@ def _processor() -> str:
         if line.startswith("model name"):
             name = line.partition(":")[2].strip()
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    return f"{name}, cores: {cores}, threads: {os.environ.get('OMP_NUM_THREADS', cores)}"
+    return f"{name}, cores: {cores}, threads: {torch.get_num_threads()}"
 
 
 def figures(files: Sequence[Scored], models: Sequence[BenchmarkModel]) -> list[BenchmarkRow]:
