@@ -20,7 +20,6 @@ from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
-import torch
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 from scipy.special import expit
 
@@ -195,6 +194,8 @@ def _add(files: dict[str, Scored], sha256: str, one: Scored) -> None:
 
 def _processor() -> str:
     """Return the processor's name, and how many cores and threads this process may use."""
+    import torch
+
     name, cpuinfo = platform.processor() or platform.machine(), Path("/proc/cpuinfo")
     for line in cpuinfo.read_text("ascii", "replace").splitlines() if cpuinfo.is_file() else ():
         if line.startswith("model name"):
