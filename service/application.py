@@ -21,6 +21,7 @@ from detector import media
 from detector.errors import InputError
 from detector.links import FetchedLink
 from detector.schema.analysis import Analysis, Robustness, Settings
+from detector.sentences import _
 from service import auth, limits, links, startup
 from service.analyzer import SharedAnalyzer
 from service.batches import BatchService
@@ -31,7 +32,6 @@ from service.context import PrincipalKind, RequestContext
 from service.gallery import Gallery
 from service.live import recordings
 from service.live.viewers import CORES, Viewers, engine, max_viewers
-from service.messages import _
 from service.originals import Originals
 from service.records.api_keys import ApiKeys
 from service.records.batches import Batches

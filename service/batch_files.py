@@ -13,8 +13,8 @@ from typing import BinaryIO, NamedTuple
 from detector.batch import Entry, is_container, read_container
 from detector.errors import InputError, MediaError, UnmaskError
 from detector.schema.origin import FileSource
+from detector.sentences import _, ngettext
 from service.limits import MEGABYTE
-from service.messages import _, ngettext
 from service.storage.uploads import CHUNK_BYTES, Uploads, full_disk_refused, no_room
 
 HEAD = 8  # bytes by which a container is known

@@ -17,11 +17,11 @@ from pathlib import PurePath
 
 from detector.errors import UnmaskError
 from detector.schema.analysis import Label, Proof, Settings, Verdict, headline_label
+from detector.sentences import _
 from service import limits, links
 from service.batch_files import IncomingFile, RefusedFile, opened
 from service.context import Principal, RequestContext
 from service.limits import MEGABYTE
-from service.messages import _
 from service.records.batches import Batch, Batches, BatchItem
 from service.records.model import Record, State
 from service.records.rules import has_account

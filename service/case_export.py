@@ -16,9 +16,8 @@ from detector.provenance.keyframes import keyframes
 from detector.report import ReportDetails, words
 from detector.schema.analysis import Analysis
 from detector.seals import digest
-from detector.sentences import ENGLISH, Speech
+from detector.sentences import ENGLISH, Speech, _, say
 from service import exports
-from service.messages import _, say
 from service.records.cases import Case, CaseAction, CaseStatus
 from service.records.model import ResultOrigin
 

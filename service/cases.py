@@ -8,11 +8,10 @@ from typing import Literal
 
 from detector.errors import InputError
 from detector.media.files import one_line
-from detector.sentences import ENGLISH, Speech
+from detector.sentences import ENGLISH, Speech, _
 from service import case_export
 from service.case_export import CaseFile
 from service.context import PrincipalKind, RequestContext, new_id
-from service.messages import _
 from service.records import rules
 from service.records.cases import Case, CaseAction, CaseStatus
 from service.records.model import MAX_NAME_LENGTH, RecordsError

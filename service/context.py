@@ -13,7 +13,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING
 
 from detector.errors import InputError
-from service.messages import _
+from detector.sentences import _
 
 if TYPE_CHECKING:
     from supabase import Client

@@ -22,7 +22,7 @@ from detector.report.parts import seal_pdf
 from detector.report.seal import Seal
 from detector.schema.analysis import Analysis
 from detector.seals import document_hash
-from service.messages import _, say
+from detector.sentences import _, say
 from service.records.comparisons import KeptComparison
 from service.records.model import ResultOrigin
 

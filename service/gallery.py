@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from detector import paths
 from detector.errors import UnmaskError
-from service.messages import _
+from detector.sentences import _
 
 if TYPE_CHECKING:
     from detector.samples import Sample

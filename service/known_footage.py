@@ -13,11 +13,11 @@ from typing import Any, NamedTuple
 
 from detector import paths
 from detector.errors import InputError, MediaError, UnmaskError
+from detector.sentences import _
 from service import limits
 from service.batch_files import IncomingFile
 from service.context import LOCAL, Principal, PrincipalKind, RequestContext
 from service.library.catalog import UPLOADED, Library, full_of_frames, media_in, source_of
-from service.messages import _
 from service.records.footage import MAX_FOOTAGE, Footage, FootageStore
 from service.records.model import ErrorReport, State
 from service.storage.uploads import Uploads, copied, delete_copies, full_disk_refused, no_room

@@ -9,11 +9,12 @@ import math
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 
+from detector import sentences
 from detector.errors import InputError
-from service import auth, messages
+from detector.sentences import _, join
+from service import auth
 from service.config import get_config
 from service.context import Principal, PrincipalKind, RequestContext
-from service.messages import _, join
 from service.rate_limit import Refusal, SlidingWindowRateLimiter
 from service.records.database import Database
 from service.records.rate_counts import SharedRateLimiter
@@ -162,9 +163,9 @@ def _refused(sentence: str, refusal: Refusal, hint: str = "") -> RateLimitExceed
 
 
 def _exceeded(refusal: Refusal, count: int, span: int) -> str:
-    allowed = messages.count(refusal.most, "file", "files")
+    allowed = sentences.count(refusal.most, "file", "files")
     if span != HOUR:
-        hours = messages.count(max(1, math.ceil(min(refusal.wait, span) / HOUR)), "hour", "hours")
+        hours = sentences.count(max(1, math.ceil(min(refusal.wait, span) / HOUR)), "hour", "hours")
         rule = _("This key is for {files} a day. Room in {time}.")
         return rule.format(files=allowed, time=hours)
     rules = {
@@ -178,7 +179,7 @@ def _exceeded(refusal: Refusal, count: int, span: int) -> str:
     if never:
         return rule.format(files=allowed, number=count)
     when = _("Next one in {time}.") if count == 1 else _("Room for these in {time}.")
-    minutes = messages.count(max(1, math.ceil(refusal.wait / 60)), "minute", "minutes")
+    minutes = sentences.count(max(1, math.ceil(refusal.wait / 60)), "minute", "minutes")
     return join(rule.format(files=allowed), when.format(time=minutes))
 
 

@@ -11,10 +11,10 @@ from typing import BinaryIO
 from detector import links
 from detector.errors import Canceled, MediaError, UnmaskError
 from detector.links import FetchedLink, LinkRefused
+from detector.sentences import _
 from service import limits
 from service.context import Principal, RequestContext
 from service.limits import MEGABYTE
-from service.messages import _
 from service.records.model import State
 from service.storage.uploads import StorageError, full_disk_refused, max_upload_mb
 from service.tasks.manager import TaskManager

@@ -14,6 +14,7 @@ from pathlib import Path
 from detector.errors import InputError, UnmaskError
 from detector.schema.analysis import Media, Settings
 from detector.schema.comparison import Comparison
+from detector.sentences import _
 from service import limits
 from service.context import Principal, RequestContext
 from service.known_footage import KnownFootage, folder_of
@@ -22,7 +23,6 @@ from service.library.original import original_in
 from service.library.watch import FolderWatcher, WatchState
 from service.live import known_footage
 from service.live.viewers import Viewer
-from service.messages import _
 from service.records.comparisons import ComparisonStore, KeptComparison
 from service.records.database import Database
 from service.records.footage import FootageStore

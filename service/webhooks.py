@@ -25,10 +25,10 @@ from detector import __version__
 from detector.errors import Canceled, InputError, ModelError
 from detector.links.addresses import LinkRefused, LinkRules, addresses, parse, port_of
 from detector.links.transport import PinnedTransport
+from detector.sentences import _
 from service.auth.session_store import load_key
 from service.config import get_config
 from service.context import Principal
-from service.messages import _
 from service.tasks.job import Job
 from service.tasks.manager import TaskManager
 from service.tasks.task import Priority, Task, TaskKind

@@ -21,11 +21,11 @@ from starlette.requests import HTTPConnection
 from starlette.websockets import WebSocket, WebSocketState
 
 from detector.errors import Canceled, InputError, UnmaskError
+from detector.sentences import _
 from service.cases import NoCase
 from service.error_reports import fault_of, hint_of, message_of
 from service.limits import NotAllowed, RateLimitExceeded, TooLarge
 from service.live.viewers import TooManyViewers
-from service.messages import _
 from service.records.idempotency import InProgress
 from service.records.model import ErrorReport, RecordsError
 from service.storage.uploads import StorageError, StorageUnreachable

@@ -20,12 +20,12 @@ from detector.errors import InputError
 from detector.media.files import sha256
 from detector.models import registry
 from detector.schema.analysis import Settings
+from detector.sentences import _
 from service import limits
 from service.api.errors import UnsupportedBody, invalid
 from service.application import Application
 from service.context import RequestContext
 from service.limits import MEGABYTE, TooLarge
-from service.messages import _
 from service.storage.uploads import full_disk_refused, max_upload_mb
 from service.tasks.job import Job
 from service.tasks.task import QueueFull

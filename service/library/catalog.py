@@ -15,9 +15,9 @@ from detector.batch.source import files, no_media
 from detector.comparison.fingerprint import Fingerprints, probe_and_fingerprint
 from detector.errors import InputError, MediaError
 from detector.schema.analysis import Media
+from detector.sentences import _
 from service.library import exchange
 from service.library.index import LibraryMatch, PrintIndex
-from service.messages import _
 from service.records.footage import Footage, FootageStore, Prints, kept_name
 
 UPLOADED, IMPORTED = "upload", "import"  # Where footage comes from that is in no folder

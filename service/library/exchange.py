@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from detector.comparison.fingerprint import HASH_BYTES
 from detector.errors import InputError
-from service.messages import _
+from detector.sentences import _
 from service.records.footage import MAX_FOOTAGE, Footage, Prints
 from service.records.model import MAX_NAME_LENGTH
 

@@ -10,8 +10,8 @@ from pathlib import Path
 from detector import paths
 from detector.batch.watch import SettledFiles
 from detector.errors import InputError, MediaError, UnmaskError
+from detector.sentences import _
 from service.library.catalog import Library, OnFile, source_of
-from service.messages import _
 from service.records.footage import Footage
 
 log = logging.getLogger(__name__)

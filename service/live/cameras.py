@@ -11,9 +11,9 @@ from ipaddress import ip_network
 from detector.errors import MediaError, UnmaskError
 from detector.links import LinkRefused, LinkRules
 from detector.links.cameras import USUAL_PORTS, CameraAddress, CameraStream, parse
+from detector.sentences import _
 from service.config import get_config
 from service.live.viewers import Viewer
-from service.messages import _
 
 log = logging.getLogger(__name__)
 

@@ -24,9 +24,9 @@ import cv2
 import numpy as np
 
 from detector.errors import UnmaskError
+from detector.sentences import _, ngettext
 from service.config import get_config
 from service.context import new_id
-from service.messages import _, ngettext
 from service.records.lookups import FoundFootage
 from service.records.store import RecordScope
 

@@ -14,8 +14,8 @@ from pydantic import BaseModel, ConfigDict, Field
 from sqlalchemy import Row, insert, select, update
 
 from detector.errors import InputError
+from detector.sentences import _
 from service.context import Principal, PrincipalKind, Role, Scope
-from service.messages import _
 from service.records.database import Database
 from service.records.model import KEY
 from service.records.rules import hash_token

@@ -17,7 +17,7 @@ from sqlalchemy import ColumnElement, Row, and_, delete, func, insert, or_, sele
 from sqlalchemy import update as updating
 
 from detector.seals import canonical, digest
-from service.messages import _
+from detector.sentences import _
 from service.records.database import Database
 from service.records.model import GUEST, RecordsError
 from service.records.tables import cases as table

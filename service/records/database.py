@@ -32,8 +32,8 @@ from sqlalchemy import (
 from sqlalchemy.exc import ArgumentError, DBAPIError, SQLAlchemyError
 
 from detector import paths
+from detector.sentences import _
 from service.config import get_config
-from service.messages import _
 from service.records import migrate
 from service.records.model import RecordsError
 from service.records.tables import UtcDateTime, metadata

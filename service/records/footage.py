@@ -14,8 +14,8 @@ from sqlalchemy import Row, and_, delete, func, or_, select, update
 from detector.comparison.fingerprint import HASH_BYTES
 from detector.errors import InputError
 from detector.media.files import one_line
+from detector.sentences import _
 from service.context import new_id
-from service.messages import _
 from service.records.database import Database
 from service.records.model import GUEST, KEY, LOCAL, MAX_NAME_LENGTH
 from service.records.sql.rows import batches, insert_new

@@ -9,7 +9,7 @@ from datetime import timedelta
 from sqlalchemy import ColumnElement, delete, select, update
 
 from detector.errors import InputError
-from service.messages import _
+from detector.sentences import _
 from service.records.database import Database
 from service.records.sql.rows import insert_new
 from service.records.tables import api_requests

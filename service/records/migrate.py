@@ -11,7 +11,7 @@ from typing import Literal
 
 from sqlalchemy import Connection, Text, column, func, inspect, select, table
 
-from service.messages import _
+from detector.sentences import _
 from service.records.model import RecordsError
 from service.records.tables import HEAD, metadata
 

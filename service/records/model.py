@@ -29,7 +29,7 @@ from detector.schema.analysis import (
     headline_label,
 )
 from detector.schema.seal import ResultSeal
-from service.messages import MessageSpec
+from detector.sentences import MessageSpec
 
 FileName = Annotated[str, AfterValidator(one_line)]  # as a person named it; escape it
 

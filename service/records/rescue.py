@@ -4,7 +4,7 @@ import logging
 from datetime import UTC, datetime
 from pathlib import Path
 
-from service.messages import _
+from detector.sentences import _
 from service.records.database import FILE, Database
 from service.records.model import RecordsError
 from service.records.sql import SQLStore

@@ -12,7 +12,7 @@ from pydantic import BaseModel, ValidationError
 
 from detector.errors import InputError
 from detector.schema.analysis import CustomEnsemble
-from service.messages import _
+from detector.sentences import _
 from service.records.model import (
     GUEST,
     KEY,

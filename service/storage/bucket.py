@@ -20,7 +20,7 @@ from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
 from detector.media.files import sha256
-from service.messages import _
+from detector.sentences import _
 from service.storage.uploads import StorageError, StorageUnreachable, Upload, full_disk_refused
 
 CONNECT_SECONDS, READ_SECONDS = 10, 60

@@ -26,9 +26,9 @@ from detector.errors import InputError
 from detector.media.files import disk_name
 from detector.schema.origin import FileSource
 from detector.seals import record_hash
+from detector.sentences import _
 from service.config import get_config
 from service.context import new_id
-from service.messages import _
 
 CHUNK_BYTES = 1 << 20  # bytes copied at a time, so that a large file never stands in memory twice
 MIN_FREE_BYTES = 100_000_000  # bytes left on the disk for results and logs

@@ -14,10 +14,10 @@ from detector.cluster import ClusterAnalyzer
 from detector.errors import InputError, UnmaskError
 from detector.pipeline import Progress
 from detector.schema.analysis import Analysis
+from detector.sentences import _, ngettext
 from service import metrics
 from service.analyzer import SharedAnalyzer
 from service.config import get_config
-from service.messages import _, ngettext
 from service.records import result_cache, thumbnails
 from service.records.media_replicator import MediaReplicator
 from service.records.model import ErrorReport, State

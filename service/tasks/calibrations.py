@@ -14,8 +14,8 @@ from typing import BinaryIO
 from detector.decision import conformal
 from detector.errors import Canceled, InputError, UnmaskError
 from detector.pipeline import Analyzer
+from detector.sentences import _
 from service.context import Principal
-from service.messages import _
 from service.records.model import ErrorReport, State
 from service.storage.uploads import copied, delete_copies
 from service.tasks.manager import TaskManager

@@ -16,8 +16,8 @@ from detector import media
 from detector.comparison import compare
 from detector.schema.analysis import Media
 from detector.schema.comparison import Comparison
+from detector.sentences import _
 from service.context import Principal
-from service.messages import _
 from service.records.comparisons import ComparisonStore
 from service.records.model import State
 from service.tasks.manager import TaskManager

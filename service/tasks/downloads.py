@@ -7,8 +7,8 @@ where it was, when somebody starts it again.
 import logging
 from collections.abc import Callable
 
+from detector.sentences import _
 from service.context import Principal
-from service.messages import _
 from service.records.model import State
 from service.tasks.manager import TaskManager
 from service.tasks.task import Priority, Task, TaskKind

@@ -22,8 +22,8 @@ from detector.errors import UnmaskError
 from detector.evaluation.labelled_sets import LabelledSet, LeftOutReason, UploadedMedia, make
 from detector.evaluation.labels import read_labels
 from detector.perturbation import conditions
+from detector.sentences import _
 from service.context import Principal
-from service.messages import _
 from service.records.model import State
 from service.tasks.manager import TaskManager
 from service.tasks.task import SYSTEM, Priority, Task, TaskKind

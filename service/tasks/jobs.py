@@ -19,10 +19,10 @@ from detector.errors import InputError, MediaError, UnmaskError
 from detector.pipeline import Progress
 from detector.schema.analysis import Analysis, Media, Settings
 from detector.schema.origin import FileSource
+from detector.sentences import _
 from service import metrics
 from service.context import new_id
 from service.error_reports import fault_of
-from service.messages import _
 from service.records import result_cache, thumbnails
 from service.records.media_replicator import MediaReplicator
 from service.records.model import ErrorReport, Record, RecordsError, State

@@ -13,9 +13,9 @@ from dataclasses import dataclass
 from detector import media
 from detector.comparison.fingerprint import fingerprint
 from detector.schema.comparison import Comparison
+from detector.sentences import _
 from service.library.catalog import Library
 from service.library.original import best_match, most_alike
-from service.messages import _
 from service.records.footage import ANALYSES
 from service.records.lookups import FoundFootage, LookupStore, MissedLookup
 from service.records.model import State

@@ -10,8 +10,8 @@ from threading import Event
 
 from detector.decision import decide
 from detector.schema.analysis import Analysis, Robustness
+from detector.sentences import _
 from service.context import Principal
-from service.messages import _
 from service.records.model import State
 from service.tasks.jobs import Job, Jobs
 from service.tasks.manager import TaskManager

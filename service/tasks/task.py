@@ -16,9 +16,9 @@ from enum import IntEnum
 from typing import Any, Generic, TypeVar
 
 from detector.errors import Canceled, UnmaskError
+from detector.sentences import _
 from service.context import Principal, PrincipalKind, Role, new_id
 from service.error_reports import hint_of, message_of
-from service.messages import _
 from service.records.model import ErrorReport, State
 
 ACTIVE = (State.QUEUED, State.RUNNING)

@@ -8,7 +8,7 @@ from starlette.concurrency import run_in_threadpool
 
 from detector.report import ReportDetails, time_zone
 from detector.schema.analysis import Analysis
-from detector.sentences import Speech
+from detector.sentences import Speech, _
 from service import exports, languages, webhooks
 from service.api import uploads
 from service.api.access import Analyst, App, Reader
@@ -19,7 +19,6 @@ from service.api.schemas import BINARY, V1, AnalysisView, FramesView, form_body
 from service.api.uploads import Form
 from service.application import Application
 from service.context import RequestContext
-from service.messages import _
 from service.records.model import Query as RecordQuery
 from service.tasks.job import Job
 

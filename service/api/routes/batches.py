@@ -8,6 +8,7 @@ from starlette.concurrency import run_in_threadpool
 
 from detector.errors import UnmaskError
 from detector.schema.analysis import Label
+from detector.sentences import _
 from service import webhooks
 from service.api import uploads
 from service.api.access import Analyst, App, Reader
@@ -18,7 +19,6 @@ from service.api.schemas import V1, example, form_body
 from service.api.uploads import Form
 from service.application import Application
 from service.context import RequestContext
-from service.messages import _
 from service.records.batches import Batch, BatchItem
 from service.records.model import State
 

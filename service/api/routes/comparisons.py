@@ -7,6 +7,7 @@ from starlette.concurrency import run_in_threadpool
 from detector.errors import InputError
 from detector.report import time_zone
 from detector.schema.analysis import Settings
+from detector.sentences import _
 from service import exports
 from service.api import uploads
 from service.api.access import Analyst, App, Reader
@@ -17,7 +18,6 @@ from service.api.schemas import BINARY, V1, ComparisonView, form_body
 from service.api.uploads import Form, FormFile
 from service.application import Application
 from service.context import RequestContext
-from service.messages import _
 from service.records.comparisons import KeptComparison
 from service.tasks import comparisons
 from service.tasks.job import Job

@@ -19,13 +19,13 @@ from starlette.concurrency import run_in_threadpool
 from starlette.websockets import WebSocketDisconnect
 
 from detector.errors import InputError, UnmaskError
+from detector.sentences import _
 from service.api.access import Analyst, App, in_force
 from service.api.errors import RefusalDetail
 from service.api.routes.tasks import RECHECK
 from service.api.schemas import V1
 from service.application import Application
 from service.live.viewers import LiveOptions, SessionRetention, Viewer, letterbox
-from service.messages import _
 
 router = APIRouter(prefix=V1, tags=["live"])
 

@@ -12,11 +12,11 @@ from starlette.concurrency import run_in_threadpool
 from starlette.requests import HTTPConnection
 from starlette.websockets import WebSocketDisconnect
 
+from detector.sentences import _
 from service.api.access import Analyst, App, Reader, in_force
 from service.api.errors import NotFound
 from service.api.schemas import V1, TaskView
 from service.application import Application
-from service.messages import _
 from service.tasks.task import Task
 
 router = APIRouter(prefix=f"{V1}/tasks", tags=["tasks"])

@@ -29,8 +29,8 @@ from sqlalchemy.exc import IntegrityError
 
 from detector.schema.analysis import Analysis, CustomEnsemble, Label
 from detector.seals import record_hash
+from detector.sentences import _
 from service.context import new_id
-from service.messages import _
 from service.records import rules
 from service.records.cases import SQLCases
 from service.records.database import Database

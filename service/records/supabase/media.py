@@ -17,7 +17,7 @@ from urllib.parse import urljoin, urlsplit
 import httpx
 from supabase import Client, StorageException
 
-from service.messages import _
+from detector.sentences import _
 from service.records.model import RecordsError
 from service.records.supabase.rows import refusal, translated_errors
 

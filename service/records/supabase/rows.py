@@ -14,7 +14,7 @@ from pydantic import ValidationError
 from supabase import PostgrestAPIError, StorageException
 
 from detector.schema.analysis import Analysis, Settings
-from service.messages import _
+from detector.sentences import _
 from service.records import model, rules, thumbnails
 from service.records.cases import too_many_cases
 from service.records.model import Query, Record, RecordsError, ResultSummary
