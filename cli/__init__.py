@@ -48,7 +48,7 @@ COMMANDS = {
 }
 """In the order of `unmask --help`."""
 _EXTRAS = dict.fromkeys(("case", "library", "app", "serve", "keys", "export-labels"), "dashboard")
-_EXTRAS["mcp"] = "dashboard,mcp"
+_EXTRAS |= {"mcp": "dashboard,mcp", "selfcheck": "samples"}
 """Commands that run with the packages of extras."""
 _REPORT = {"fpdf", "fontTools", "pypdf", "pytorch_grad_cam"}
 """Modules of the extra `report`, which several commands use for PDFs alone."""
