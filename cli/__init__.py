@@ -48,10 +48,9 @@ COMMANDS = {
 }
 """In the order of `unmask --help`."""
 _EXTRAS = dict.fromkeys(("case", "library", "app", "serve", "keys", "export-labels"), "dashboard")
+# Commands that run with the packages of extras
 _EXTRAS |= {"mcp": "dashboard,mcp", "selfcheck": "samples"}
-"""Commands that run with the packages of extras."""
-_REPORT = {"fpdf", "fontTools", "pypdf", "pytorch_grad_cam"}
-"""Modules of the extra `report`, which several commands use for PDFs alone."""
+_REPORT = {"fpdf", "fontTools", "pypdf", "pytorch_grad_cam"}  # Modules of the extra `report`
 _OURS = {"cli", "dashboard", "detector", "service"}
 
 

@@ -22,10 +22,8 @@ from service.messages import _, say
 from service.records.cases import Case, CaseAction, CaseStatus
 from service.records.model import ResultOrigin
 
-MAX_MEDIA_BYTES = 500_000_000
-"""of the media of a bag, which is held in memory while it is sent"""
-MAX_ANALYSES = 50
-"""analyses of an export: each report takes seconds"""
+MAX_MEDIA_BYTES = 500_000_000  # of the media of a bag, which is held in memory while it is sent
+MAX_ANALYSES = 50  # analyses of an export: each report takes seconds
 _ACTIONS = {
     CaseAction.CREATED: _("Case opened"),
     CaseAction.RENAMED: _("Renamed"),

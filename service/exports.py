@@ -28,8 +28,7 @@ from service.records.model import ResultOrigin
 
 log = logging.getLogger(__name__)
 
-MAX_SIDE = 1280
-"""px of the longer side of a drawn frame"""
+MAX_SIDE = 1280  # px of the longer side of a drawn frame
 
 ORIGINS = {
     ResultOrigin.HERE: "",

@@ -21,8 +21,7 @@ class Gallery:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self.samples: list[Sample] | None = None
-        """None until they are there."""
+        self.samples: list[Sample] | None = None  # None until they are there
         self._error: Exception | None = None
 
     @property

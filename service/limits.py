@@ -1,12 +1,8 @@
-"""How much one person, and one address, may ask of this server in an hour.
+"""Rate limits of one person and one network address.
 
-A window that slides: what counts is the last 60 minutes, not the hour on the clock, so nobody gets
-twice the allowance around its turn. Kept in memory, as the work it protects is, and a restart
-forgets it; but where servers share a PostgreSQL database they count together in that (`share`), or
-a second server would double what everybody may. Who sits at the computer is not limited.
-
-A guest who throws their cookie away is a new guest, at the same address: that is why all guests of
-an address count together too.
+A sliding window over the last 60 minutes. Counts are in memory, or in PostgreSQL where several
+servers share one (`share`). The owner of this computer is not limited. Guests of one address count
+together too, since a guest without their cookie is a new one.
 """
 
 import math
@@ -24,10 +20,8 @@ from service.records.rate_counts import SharedRateLimiter
 from service.tasks.task import QueueFull
 
 MINUTE, HOUR = 60, 3600
-MAX_REJECTED = 30
-"""wrong keys a minute from one address"""
-MEGABYTE = 1 << 20
-"""bytes, as Streamlit counts them for the server's own limit"""
+MAX_REJECTED = 30  # wrong keys a minute from one address
+MEGABYTE = 1 << 20  # bytes, as Streamlit counts them for the server's own limit
 
 
 class RateLimitExceeded(QueueFull):
@@ -55,14 +49,10 @@ _LINK = "link:"
 
 RateLimiter = SlidingWindowRateLimiter | SharedRateLimiter
 
-files: RateLimiter = SlidingWindowRateLimiter(HOUR)
-"""The files of this server."""
-daily_files: RateLimiter = SlidingWindowRateLimiter(24 * HOUR)
-"""Those of keys that have a quota a day."""
-requests: RateLimiter = SlidingWindowRateLimiter(MINUTE)
-"""Requests of programs."""
-rejected: RateLimiter = SlidingWindowRateLimiter(MINUTE)
-"""Keys and share links that were none, by address: nobody tries thousands."""
+files: RateLimiter = SlidingWindowRateLimiter(HOUR)  # The files of this server
+daily_files: RateLimiter = SlidingWindowRateLimiter(24 * HOUR)  # Of keys with a quota a day
+requests: RateLimiter = SlidingWindowRateLimiter(MINUTE)  # Requests of programs
+rejected: RateLimiter = SlidingWindowRateLimiter(MINUTE)  # Wrong keys and links, by address
 
 
 def share(database: Database) -> None:

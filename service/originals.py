@@ -39,8 +39,7 @@ from service.tasks.task import Task
 
 log = logging.getLogger(__name__)
 
-MAX_WATCHED = 50
-"""folders that are watched"""
+MAX_WATCHED = 50  # folders that are watched
 
 
 class Originals:
@@ -195,14 +194,9 @@ class Originals:
         self, context: RequestContext, copy: Job, original: Job, *, stated: bool = True
     ) -> Task:
         """Begin to hold a suspected copy against its original; the task that is at it where there
-        is one. Raise QueueFull or InputError if it is not accepted.
-
-        Parameters
-        ----------
-        stated : bool
-            A person says which of the two is the original. What was stated before stands until it
-            is taken back: two files that were stated the other way round are compared that way.
-        """
+        is one. Raise QueueFull or InputError if it is not accepted. `stated`: a person says which
+        of the two is the original. What was stated before stands until it is taken back: two files
+        that were stated the other way round are compared that way."""
         person = context.principal
         sha256s = copy.record.sha256, original.record.sha256
         states = self.comparisons.store.states

@@ -21,8 +21,7 @@ from service.auth.caller import Caller
 from service.context import PrincipalKind, RequestContext, Scope
 from service.messages import _
 
-HEADER = "X-API-Key"
-"""Where a key may stand instead of `Authorization: Bearer`."""
+HEADER = "X-API-Key"  # Where a key may stand instead of `Authorization: Bearer`
 
 
 def application(connection: HTTPConnection) -> Application:

@@ -17,13 +17,10 @@ from service.records.footage import MAX_FOOTAGE, Footage, Prints
 from service.records.model import MAX_NAME_LENGTH
 
 VERSION = 1
-MAX_FRAMES = 50_000
-"""of a file"""
+MAX_FRAMES = 50_000  # of a file
 MAX_FACES = 2 * MAX_FRAMES
-MAX_LINE = 12 * 1024**2
-"""bytes: a file with that many frames"""
-MAX_BYTES = 2 * 1024**3
-"""of all of it"""
+MAX_LINE = 12 * 1024**2  # bytes: a file with that many frames
+MAX_BYTES = 2 * 1024**3  # of all of it
 MAX_SECONDS = 10_000_000.0
 
 

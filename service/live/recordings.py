@@ -16,8 +16,7 @@ from detector.schema.analysis import Analysis, Media
 from service.live.viewers import SessionRetention, Viewer
 from service.messages import _
 
-MIN_SECONDS = 1.0
-"""s; a session that ended sooner was a slip of the finger."""
+MIN_SECONDS = 1.0  # s; a session that ended sooner was a slip of the finger
 
 
 def film() -> Path:

@@ -21,12 +21,10 @@ from service.records.model import KEY
 from service.records.rules import hash_token
 from service.records.tables import api_keys
 
-PREFIX = "um"
-"""What a key begins with: `um_<id>_<secret>`. The log hides what looks like one."""
+PREFIX = "um"  # What a key begins with: `um_<id>_<secret>`. The log hides what looks like one.
 _SHAPE = re.compile(rf"{PREFIX}_[0-9a-f]{{12}}_[\w-]{{32}}", re.ASCII)
 MAX_NAME = 80
-USED_EVERY = timedelta(minutes=1)
-"""How exactly it is kept when a key was last used: not each request writes."""
+USED_EVERY = timedelta(minutes=1)  # How exactly the last use is kept: not each request writes
 
 
 class ApiKey(BaseModel):

@@ -11,8 +11,7 @@ from service.records.sql import SQLStore
 
 log = logging.getLogger(__name__)
 
-MAX_CHECKED_BYTES = 200_000_000
-"""of a file that is looked through at each start; a second on a slow disk"""
+MAX_CHECKED_BYTES = 200_000_000  # of a file that is checked at each start; a second on a slow disk
 
 
 def open_records(where: Path | str) -> SQLStore:

@@ -13,8 +13,7 @@ from service.records.model import State
 from service.tasks.manager import TaskManager
 from service.tasks.task import Priority, Task, TaskKind
 
-OnProgress = Callable[[int, int], None]
-"""Called with the bytes that are there and those of all files."""
+OnProgress = Callable[[int, int], None]  # Bytes that are there, and of all files
 
 
 class Download(Task):

@@ -41,12 +41,9 @@ class Evaluation(Task):
     MIN_STEPS = 3
     folder: Path
     labelled_set: LabelledSet
-    models: list[str] | None
-    """Default the default set."""
-    condition: str
-    """As `unmask evaluate --conditions` takes it."""
-    report: Report | None = None
-    """The figures, at the end, as `scored` are."""
+    models: list[str] | None  # Default the default set
+    condition: str  # As `unmask evaluate --conditions` takes it
+    report: Report | None = None  # The figures, at the end, as `scored` are
     scored: Sequence[Scored] = ()
 
 

@@ -8,7 +8,6 @@ import streamlit as st
 from dashboard import labels, session
 from dashboard.components import cards, controls, typography
 from dashboard.i18n import LazyDict, _, advice
-from dashboard.pages.admin import state
 from detector.errors import UnmaskError
 from service.context import Scope
 from service.records.api_keys import MAX_NAME, PREFIX, ApiKey
@@ -24,6 +23,8 @@ _SCOPES: LazyDict[Scope, str] = LazyDict(
 _STATES: LazyDict[str, str] = LazyDict(
     lambda: {"in force": _("Active"), "expired": _("Expired"), "revoked": _("Withdrawn")}
 )
+_NEW_KEY = "admin-key"
+"""Session state: the key that was just made, shown while its dialog is open and kept nowhere."""
 DAYS = (7, 30, 90, 365, 0)
 """that a key may be in force; 0: for good"""
 
@@ -38,7 +39,7 @@ def draw() -> None:
                 width="content",
             )
             if controls.button(_("Make a key"), "key", "admin-key-make", kind="primary"):
-                st.session_state.pop(state.NEW_KEY, None)
+                st.session_state.pop(_NEW_KEY, None)
                 st.dialog(_("Make a key"), on_dismiss=_forget)(_make)()
         known = session.application().keys.all()
         if not known:
@@ -82,11 +83,11 @@ def _revoke(key: ApiKey) -> None:
 
 
 def _forget() -> None:
-    st.session_state.pop(state.NEW_KEY, None)
+    st.session_state.pop(_NEW_KEY, None)
 
 
 def _make() -> None:
-    if text := st.session_state.get(state.NEW_KEY):
+    if text := st.session_state.get(_NEW_KEY):
         typography.paragraph(_("Copy it now: it is shown this once."))
         st.code(text, language=None, wrap_lines=True)
         typography.caption(_("Send it as the header “Authorization: Bearer …”."))
@@ -122,5 +123,5 @@ def _make() -> None:
     except UnmaskError as error:
         typography.alert(advice(error))
         return
-    st.session_state[state.NEW_KEY] = text
+    st.session_state[_NEW_KEY] = text
     st.rerun(scope="fragment")

@@ -12,7 +12,6 @@ from dashboard.components.markup import show
 from dashboard.components.tables import code, facts
 from dashboard.i18n import LazyDict, _, advice, say, speech
 from dashboard.pages.cases import adding, state
-from dashboard.result import downloads
 from detector.errors import InputError
 from detector.schema.analysis import Label
 from service.case_export import CHAIN, summary
@@ -65,7 +64,7 @@ def _list(cases: list[Case]) -> None:
         st.popover(new, icon=":material/create_new_folder:", width="content"),
     ):
         _field(_("Title"), "title", MAX_TITLE, _("Open it"), _open)
-    _said()
+    typography.flash(state.NOTICE, state.REFUSED)
     if not cases:
         text = _(
             "A case keeps analyses, links and notes together, with a log of who did what. Open one "
@@ -95,7 +94,7 @@ def _case(case: Case) -> None:
             _exports(case)
         back = partial(state.show, None)
         controls.button(_("All cases"), "arrow_back", "cases-back", back)
-    _said()
+    typography.flash(state.NOTICE, state.REFUSED)
     if case.first_broken is not None:
         text = _("Entry {number} of the log, or one before it, was changed after it was written.")
         typography.alert(text.format(number=case.first_broken))
@@ -110,13 +109,6 @@ def _case(case: Case) -> None:
 
 def _service() -> CaseService:
     return session.application().cases
-
-
-def _said() -> None:
-    if notice := st.session_state.pop(state.NOTICE, ""):
-        typography.notice(notice)
-    if refused := st.session_state.pop(state.REFUSED, ""):
-        typography.alert(refused)
 
 
 def _files(case: Case) -> None:
@@ -218,7 +210,7 @@ def _exports(case: Case) -> None:
     for form, label, with_media in forms:
         make = _maker(case.id, form, with_media)
         name = f"unmask-case-{case.id}.{form}"
-        controls.download(label, make, name, downloads.MIME[form], f"case-{form}", width="stretch")
+        controls.download(label, make, name, f"case-{form}", width="stretch")
     typography.caption(_("Reports are made on this server and take some seconds each."))
 
 

@@ -10,7 +10,7 @@ from dashboard import labels, session, url_state
 from dashboard.components import controls, page_header, task_progress, typography
 from dashboard.components.markup import rich
 from dashboard.i18n import LazyDict, _, advice, ngettext, say
-from dashboard.pages.evaluate import over_time, report, state
+from dashboard.pages.evaluate import over_time, report
 from detector.errors import InputError
 from detector.evaluation import tables
 from detector.evaluation.labelled_sets import LeftOutReason
@@ -39,7 +39,8 @@ LEFT_OUT: LazyDict[LeftOutReason, str] = LazyDict(
 
 def draw() -> None:
     """Draw the page."""
-    run = state.current()
+    id, user = url_state.current(), session.current_user()
+    run = session.application().evaluations.find(id, user) if id else None
     if run is None:
         _empty()
         over_time.draw(KINDS)
@@ -80,15 +81,8 @@ def _empty() -> None:
         typography.caption(rich(form))
         names = labels.plain_names(specs)
         ids = controls.choose_any(_("Models"), names, default, "evaluate-models")
-        condition = st.selectbox(
-            _("Files"),
-            list(CONDITIONS),
-            format_func=CONDITIONS.__getitem__,
-            key="evaluate-condition",
-            help=_(
-                "Conditions show how much is lost when a file was passed on. Six times the work."
-            ),
-        )
+        cost = _("Conditions show how much is lost when a file was passed on. Six times the work.")
+        condition = controls.select(_("Files"), CONDITIONS, "evaluate-condition", help=cost)
         sent = st.form_submit_button(_("Evaluate"), type="primary", icon=":material/play_arrow:")
     if not sent:
         return
@@ -136,16 +130,15 @@ def _failed(run: Evaluation) -> None:
 
 def _new_evaluation(run: Evaluation) -> None:
     if controls.button(_("New evaluation"), "add", "evaluate-new"):
-        state.delete(run)
+        session.application().evaluations.delete(run.id, session.current_user())
+        url_state.leave()
         st.rerun()
 
 
 def _result(run: Evaluation, found: Report) -> None:
     facts = [_size(run), f"{found.created:%Y-%m-%d %H:%M}", f"Unmask {found.software.version}"]
     with page_header.row(_("How often they are right"), facts):
-        controls.download(
-            _("Export"), export(run, found), "evaluation.zip", "application/zip", "evaluate-export"
-        )
+        controls.download(_("Export"), export(run, found), "evaluation.zip", "evaluate-export")
         _new_evaluation(run)
     left_out = run.labelled_set.left_out
     notes = [*found.notes, *(LEFT_OUT[why].format(name=name) for name, why in left_out[:5])]

@@ -15,7 +15,7 @@ from dashboard.components.markup import Text, join, rich, show
 from dashboard.components.tables import code, facts
 from dashboard.i18n import _, advice, ngettext, say
 from dashboard.labels import NBSP
-from dashboard.pages.settings import language, retention, state
+from dashboard.pages.settings import preferences
 from detector import paths
 from detector.decision import conformal
 from detector.decision.conformal import OwnCalibration
@@ -33,6 +33,7 @@ from service.tasks.calibrations import CalibrationRequest, CalibrationTask
 RATES = (0.01, 0.02, 0.05, 0.1)
 """False alarms to choose from."""
 DEFAULT_RATE = 0.05
+_OWN_ON = "own-on"
 
 
 def draw() -> None:
@@ -43,10 +44,10 @@ def draw() -> None:
         _own()
     with right, st.container(border=True, key="card-time", gap="small"):
         typography.title(_("Your results"))
-        retention.draw()
+        preferences.draw()
     if not get_config().language:
         with right, st.container(border=True, key="card-language", gap="small"):
-            language.draw()
+            preferences.draw_language()
     with right, st.container(border=True, key="card-server", gap=None):
         head = _("This installation")
         show(typography.heading(head), facts(server_facts(_is_local_admin())))
@@ -75,9 +76,7 @@ def _own() -> None:
     store = conformal.load()
     may = session.current_user().may_administer
     if store.calibrations and may:
-        st.toggle(
-            _("Use them in new analyses"), value=store.on, key=state.OWN_ON, on_change=state.switch
-        )
+        st.toggle(_("Use them in new analyses"), value=store.on, key=_OWN_ON, on_change=_switch)
     titles = labels.plain_names(list_models())
     for own in store.calibrations:
         with st.container(border=True, key=f"own-{own.id}", gap="small"):
@@ -88,7 +87,7 @@ def _own() -> None:
             if may:
                 delete = partial(conformal.delete, own.id)
                 controls.button(_("Delete"), "delete", f"delete-{own.id}", delete)
-    task = state.current()
+    task = session.application().calibrations.current(session.current_user())
     if task is not None and task.active:
         task_progress.draw(task, _progress, _("Stop"), "own-stop")
     elif task is not None:
@@ -101,6 +100,11 @@ def _own() -> None:
             "or by <code>unmask calibrate --real FOLDER</code>"
         )
         typography.caption(rich(whose))
+
+
+def _switch() -> None:
+    """Use the own thresholds in new analyses, or no more."""
+    conformal.switch(bool(st.session_state[_OWN_ON]))
 
 
 def described(own: OwnCalibration, titles: dict[str, str], *, in_use: bool, holds: bool) -> Markup:

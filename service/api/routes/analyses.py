@@ -12,7 +12,7 @@ from detector.sentences import Speech
 from service import exports, languages, webhooks
 from service.api import uploads
 from service.api.access import Analyst, App, Reader
-from service.api.errors import Conflict, ErrorAnswer, NotFound, RefusalDetail, answer
+from service.api.errors import Conflict, NotFound, RefusalDetail, answer, described
 from service.api.idempotency import IdempotencyKey, once
 from service.api.routes.tasks import wait_for
 from service.api.schemas import BINARY, V1, AnalysisView, FramesView, form_body
@@ -25,8 +25,7 @@ from service.tasks.job import Job
 
 router = APIRouter(prefix=f"{V1}/analyses", tags=["analyses"])
 
-MAX_WAIT = 600.0
-"""s that a client may wait for a result"""
+MAX_WAIT = 600.0  # s that a client may wait for a result
 FIELDS: JsonDict = {
     "file": BINARY,
     "url": {"type": "string", "description": "in place of a file, where links are allowed"},
@@ -51,15 +50,14 @@ FIELDS: JsonDict = {
     "webhook": {"type": "string", "description": "a public address that is told when it has ended"},
 }
 """Fields of the form of an analysis."""
-REFUSALS: dict[int | str, dict[str, Any]] = {
-    status: {"model": ErrorAnswer, "description": what}
-    for status, what in {
+REFUSALS = described(
+    {
         413: "Larger than a file may be here.",
         415: "Not a form.",
         500: "Our own failure; see `reference`.",
         507: "The disk is full.",
-    }.items()
-}
+    }
+)
 
 Zone = Annotated[str, Query(max_length=64, description="IANA name, for the PDF's times")]
 Language = Annotated[str, Query(max_length=16, description="of the PDF: es, fr, de, pt or ar")]
@@ -72,10 +70,10 @@ def speech(language: str) -> Speech:
     return languages.catalog(languages.nearest(language))
 
 
-def pdf(content: bytes, name: str) -> Response:
-    """Answer with a report, to be saved by a name."""
+def download(content: bytes, name: str, kind: str = "application/pdf") -> Response:
+    """Answer with a file, to be saved by a name."""
     saved = {"Content-Disposition": f'attachment; filename="{name}"'}
-    return Response(content, media_type="application/pdf", headers=saved)
+    return Response(content, media_type=kind, headers=saved)
 
 
 def find(id: str, context: Reader, application: App) -> Job:
@@ -213,7 +211,7 @@ def report(
     """Make the sealed report. `place=false` leaves out where the file was recorded."""
     details = ReportDetails(case, reviewer, time_zone(zone), speech(language))
     content = exports.report("pdf", job.path, analysis, job.origin, place=place, details=details)
-    return pdf(content, "report.pdf")
+    return download(content, "report.pdf")
 
 
 def submit(application: Application, context: RequestContext, form: Form, key: str | None) -> Job:

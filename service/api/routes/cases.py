@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Annotated, Literal
+from typing import Annotated
 
 from fastapi import APIRouter, Depends, Response
 from pydantic import BaseModel, ConfigDict, Field
 
 from detector.report import time_zone
 from service.api.access import Analyst, App, Reader
-from service.api.routes.analyses import PDF, Language, Zone, speech
+from service.api.routes.analyses import PDF, Language, Zone, download, speech
 from service.api.schemas import V1
 from service.records.cases import Case, CaseAction, CaseEntry, CaseStatus
 
@@ -63,13 +63,9 @@ class CaseView(BaseModel):
     def of(cls, case: Case) -> CaseView:
         """Return the view of a case."""
         return cls(
-            id=case.id,
-            title=case.title,
-            status=case.status,
-            reviewer=case.reviewer,
+            **case.tree,
             created=case.created,
             touched=case.touched,
-            files=list(case.files.values()),
             links=[entry.details["url"] for entry in case.entries(CaseAction.LINK_ADDED)],
             notes=[entry.details["text"] for entry in case.entries(CaseAction.NOTE_ADDED)],
             log=list(case.log),
@@ -143,7 +139,7 @@ def report(
     """Make one sealed PDF of a case and all its reports. The log says that it was made."""
     here, said = time_zone(zone), speech(language)
     made = application.cases.export(context, case.id, "pdf", by=by, zone=here, speech=said)
-    return _saved(made, case, "pdf")
+    return download(made, f"unmask-case-{case.id}.pdf")
 
 
 @router.post("/{id}/bag.zip", response_class=Response, responses={200: {"content": {ZIP: {}}}})
@@ -161,10 +157,4 @@ def bag(
     content = application.cases.export(
         context, case.id, "zip", media=media, by=by, zone=here, speech=said
     )
-    return _saved(content, case, "zip")
-
-
-def _saved(content: bytes, case: Case, form: Literal["pdf", "zip"]) -> Response:
-    kind = {"pdf": "application/pdf", "zip": ZIP}[form]
-    saved = {"Content-Disposition": f'attachment; filename="unmask-case-{case.id}.{form}"'}
-    return Response(content, media_type=kind, headers=saved)
+    return download(content, f"unmask-case-{case.id}.zip", ZIP)

@@ -12,7 +12,7 @@ from service.api import uploads
 from service.api.access import Analyst, App, Reader
 from service.api.errors import Conflict, NotFound
 from service.api.idempotency import IdempotencyKey, once
-from service.api.routes.analyses import PDF, REFUSALS, Language, Zone, pdf, speech
+from service.api.routes.analyses import PDF, REFUSALS, Language, Zone, download, speech
 from service.api.schemas import BINARY, V1, ComparisonView, form_body
 from service.api.uploads import Form, FormFile
 from service.application import Application
@@ -78,7 +78,7 @@ def report(
     original = originals.media_of(scope, held.original_media.sha256)
     here, said = time_zone(zone), speech(language)
     made = exports.comparison_report("pdf", kept, copy, original, zone=here, speech=said)
-    return pdf(made, "comparison.pdf")
+    return download(made, "comparison.pdf")
 
 
 def _view(id: str, context: RequestContext, application: Application) -> ComparisonView:

@@ -30,12 +30,9 @@ from service.messages import _
 router = APIRouter(prefix=V1, tags=["live"])
 
 MAX_FRAME_BYTES = 4 << 20
-MAX_FRAME_SIDE = 4096
-"""px; as `detector.live.session`"""
-EVERY = 0.05
-"""s between two looks at what is known"""
-INVALID_DATA, POLICY = 1007, 1008
-"""codes that a WebSocket is closed with"""
+MAX_FRAME_SIDE = 4096  # px; as `detector.live.session`
+EVERY = 0.05  # s between two looks at what is known
+INVALID_DATA, POLICY = 1007, 1008  # codes that a WebSocket is closed with
 
 
 @router.websocket("/live")

@@ -21,12 +21,9 @@ from service.tasks.task import Task
 
 router = APIRouter(prefix=f"{V1}/tasks", tags=["tasks"])
 
-EVERY = 0.2
-"""s between two looks at a task that somebody watches"""
-WAIT_EVERY = 0.02
-"""s between two looks at a task whose result is waited for"""
-RECHECK = 2.0
-"""s between two looks at whether they still may"""
+EVERY = 0.2  # s between two looks at a task that somebody watches
+WAIT_EVERY = 0.02  # s between two looks at a task whose result is waited for
+RECHECK = 2.0  # s between two looks at whether they still may
 
 
 def find(task: str, context: Reader, application: App) -> Task:

@@ -143,7 +143,6 @@ def test_the_version_is_said(capsys):
 
 
 def test_a_strangers_words_do_not_steer_the_terminal(tmp_path, clip, capsys):
-    """Names of files, good and bad."""
     trick = "a\x1b[2J\u202eb"
     good, bad = tmp_path / f"{trick}.mp4", tmp_path / f"{trick}2.mp4"
     shutil.copy(clip, good)

@@ -80,7 +80,6 @@ def analyzer(monkeypatch):
 
 @pytest.fixture
 def jobs(tmp_path, monkeypatch):
-    """The queue of a server with one sample."""
     clip = make_clip(tmp_path / "sample.webm", duration=1.0)
     picture = tmp_path / "sample.jpg"
     Image.new("RGB", (48, 27)).save(picture)
@@ -105,7 +104,6 @@ def key_of(at):
 
 
 def analyzed(jobs, data=b"x"):
-    """The id of a file that was brought and analyzed, and its page."""
     key = upload(page(), data)
     finished(jobs, key)
     return key, page(a=key)

@@ -102,7 +102,6 @@ def test_two_clips_meet_at_the_times_they_share():
 
 @pytest.fixture
 def job(tmp_path, jobs):
-    """A finished job with two people and several models, on a server without background work."""
     found = jobs.find(
         put(tmp_path, make_clip(tmp_path / "clip.webm"), make_analysis()), local(jobs)
     )
@@ -302,7 +301,6 @@ def compared(job, other, *, face=True):
 
 
 def other_clip(job, folder):
-    """The id of a second clip, of other content."""
     clip = make_clip(folder / "other.webm", duration=4.0)
     return put(paths.data(), clip, make_analysis(), name="press.webm")
 
@@ -420,7 +418,6 @@ def test_scores_are_compared_when_the_files_are_gone(job, tmp_path, still):
 
 @pytest.fixture
 def sounds(tmp_path, jobs):
-    """Two finished jobs of sounds, on a server without background work."""
     paths = [voice_sample.write_clip(tmp_path / name) for name in ("first.wav", "second.wav")]
     ids = [put(tmp_path, path, voice_sample.make_analysis(path)) for path in paths]
     return tuple(jobs.find(id, local(jobs)) for id in ids)

@@ -30,8 +30,6 @@ from tests.support.tasks import ADMIN, ANN, BEN, ended, make_tasks
 
 
 class Given(io.BytesIO):
-    """An uploaded file."""
-
     def __init__(self, name, content):
         super().__init__(content)
         self.name = name

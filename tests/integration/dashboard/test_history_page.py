@@ -17,6 +17,7 @@ from starlette.requests import Request
 from dashboard import labels, server
 from dashboard import url_state as address
 from dashboard.components import record_cells
+from dashboard.images import data_url
 from dashboard.pages.history import export, filters, unjudged
 from dashboard.result import sharing
 from detector.schema.analysis import (
@@ -66,7 +67,6 @@ PLAIN = filters.HistoryFilter(Query(limit=filters.PAGE), False).key
 
 
 def judged(label, probability, version=""):
-    """A result with this verdict."""
     sample = make_analysis()
     question = Question.MANIPULATION
     answer = sample.verdict.answers[question].model_copy(
@@ -85,7 +85,6 @@ def judged(label, probability, version=""):
 
 
 def keep(jobs, name, analysis, hours, **changes):
-    """A record in the store of this server."""
     when = NOW - timedelta(hours=hours)
     fields: dict[str, object] = {
         "id": new_id(), "owner": LOCAL, "created": when, "touched": when, "name": name,
@@ -531,7 +530,7 @@ def test_a_sound_has_a_sign_in_place_of_a_picture_and_its_length_to_the_tenth(ke
     assert record_cells.length(sound) == "6.5\u00a0s"
     assert record_cells.picture(sound, None).startswith("data:image/svg+xml;base64,")
     assert record_cells.picture(seen, None) is None
-    assert record_cells.picture(sound, b"webp") == record_cells.data_url(b"webp")
+    assert record_cells.picture(sound, b"webp") == data_url(b"webp", "webp")
 
 
 def test_a_moment_of_another_year_has_it():

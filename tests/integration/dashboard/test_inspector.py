@@ -25,7 +25,6 @@ def clip(tmp_path_factory):
 
 @pytest.fixture(autouse=True)
 def drawn(monkeypatch):
-    """Heatmaps are made up, and counted."""
     calls: list[tuple[str, str | None]] = []
 
     def heatmap(*args, on_progress=None):

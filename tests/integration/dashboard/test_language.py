@@ -34,7 +34,6 @@ from tests.support.waiting import PATIENT
 
 
 def made(folder, code="eo"):
-    """The made language, as a file."""
     catalog = tool.texts(code)
     for message in catalog:
         if isinstance(message.id, tuple):
@@ -53,7 +52,6 @@ def folder(tmp_path_factory):
 
 
 def forget():
-    """Have the files read anew."""
     for cached in (languages.nearest, languages.available, languages.catalog):
         cached.cache_clear()
 
@@ -358,7 +356,7 @@ def test_reasons_and_limits_are_said_in_the_language(esperanto):
         for caveat in made.verdict.caveats:
             assert labels.say(caveat).startswith("⟦"), caveat
         card = [verdict_card.head(made), question.rows(made), verdict_card.number(made)]
-        card += [verdict_card.limits(made), *how_we_know.text(made), material.evidence(made)]
+        card += [verdict_card.limits(made), *how_we_know.text(made), material.rated(made.evidence)]
         card += [row.name for row in pulls.rows(made) if not row.id]
         for html in card:
             left = outside(html.replace("240 held-out clips", "").replace("120 held-out clips", ""))

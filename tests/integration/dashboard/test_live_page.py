@@ -126,13 +126,11 @@ def started(at, browser):
 
 
 def opened(**options):
-    """Somebody's camera."""
     settings = choices.settings(choices.LiveOptions())
     return session.application().viewers.open(settings, choices.LiveOptions(**options))
 
 
 def text(at):
-    """All own HTML of the page, with common spaces."""
     return html(at).replace(labels.NBSP, " ")
 
 

@@ -21,7 +21,6 @@ pytestmark = pytest.mark.usefixtures("jobs")
 
 
 def found(words):
-    """The page after a search."""
     return page("models").text_input(key="models-find").set_value(words).run()
 
 

@@ -58,14 +58,12 @@ def marked(analysis):
 
 
 def signed(analysis, states, state="trusted"):
-    """A result of a file with Content Credentials of a generator."""
     credential = Credential(state=state, organization="Acme", states_generated=states)
     credential.generated = True
     return analysis.model_copy(update={"provenance": Provenance(credential=credential)})
 
 
 def asked(question, label, likely, lean=None):
-    """A result that another question leads."""
     analysis = judged(label, likely)
     (answer,) = analysis.verdict.answers.values()
     changes = {"question": question, "answers": {question: answer}, "lean": lean}
@@ -74,7 +72,6 @@ def asked(question, label, likely, lean=None):
 
 
 def measured(analysis, share, low, high):
-    """A result whose likelihood has an interval."""
     verdict = analysis.verdict
     assert verdict.question is not None
     odds = EmpiricalOdds(share=share, low=low, high=high, clips=60)
@@ -84,7 +81,6 @@ def measured(analysis, share, low, high):
 
 
 def watched(analysis):
-    """The record of a live session."""
     media = analysis.media.model_copy(update={"live": True})
     return analysis.model_copy(update={"media": media})
 

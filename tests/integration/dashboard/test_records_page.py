@@ -25,7 +25,6 @@ HOUR = timedelta(hours=1)
 
 @pytest.fixture
 def key(tmp_path, jobs):
-    """A finished result of a clip, on a server without background work."""
     clip = make_clip(tmp_path / "clip.webm", duration=1.0)
     return put(tmp_path, clip, make_analysis(clip), name="clip <b>.webm")
 
@@ -123,9 +122,9 @@ def test_a_live_session_is_kept_without_a_file(jobs):
 
 def test_a_person_may_keep_results_for_less_time(jobs, key):
     def draw():
-        from dashboard.pages.settings import retention
+        from dashboard.pages.settings import preferences
 
-        retention.draw()
+        preferences.draw()
 
     at = AppTest.from_function(draw, default_timeout=PATIENT).run()
     (choice,) = at.selectbox

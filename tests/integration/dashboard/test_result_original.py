@@ -41,7 +41,6 @@ IN_LIBRARY = "The same footage is in your library"
 
 @pytest.fixture(scope="module")
 def clips(tmp_path_factory):
-    """The same footage twice, in folders of their own, and other footage."""
     folder = tmp_path_factory.mktemp("clips")
     for name in ("press", "elsewhere"):
         (folder / name).mkdir()
@@ -73,7 +72,6 @@ def known():
 
 
 def analyzed(jobs, path, *, fake=True, owner=LOCAL):
-    """A result of a file, as if it had just been computed."""
     analysis = make_analysis(path, fake=fake).model_copy(update={"media": media.probe(path)})
     id = put(paths.data(), path, analysis, owner=owner)
     return session.application().find(OWNER, id)

@@ -157,7 +157,6 @@ def finish():
 
 
 def write_clips(folder, count, different=99):
-    """Files of `different` contents."""
     clips = [folder / f"{number}.mp4" for number in range(count)]
     for number, clip in enumerate(clips):
         clip.write_bytes(b"z" * (number % different + 1))

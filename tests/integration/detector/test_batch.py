@@ -36,7 +36,6 @@ QUICK = ["--models", "texture", "--frames", "3"]
 
 @pytest.fixture(scope="module")
 def clips(tmp_path_factory):
-    """Three clips, a picture and a copy of a clip."""
     from bench.clips import face_clip
 
     folder = tmp_path_factory.mktemp("clips")

@@ -69,7 +69,6 @@ def comparable(analysis):
 
 
 def ask(member, question):
-    """Return a worker's answer."""
     import ray
 
     answer: int = ray.get(member.actor.__ray_call__.remote(question))
@@ -81,12 +80,10 @@ def pid(member):
 
 
 def running(member):
-    """Return how many analyses a worker is at."""
     return ask(member, lambda worker: len(worker._progress))
 
 
 def at_work(cluster):
-    """The workers that have a call."""
     each = cluster.slots // 2
     return [m for m in cluster._pool._members if m.ready and m.free < each]
 

@@ -23,7 +23,6 @@ SMALL = {**os.environ, "UNMASK_RAY_WORKERS": "2", "UNMASK_RAY_CPUS": "0.5"}
 
 
 def workers(driver):
-    """The processes of the workers of a program's own cluster."""
     found = []
     for pid in descendants(driver):
         with suppress(OSError):
@@ -96,7 +95,6 @@ def test_who_answers_and_is_no_cluster_is_not_waited_for_long(monkeypatch):
 
 
 def _answer(server):
-    """A web server of somebody's."""
     while True:
         try:
             connection, _ = server.accept()

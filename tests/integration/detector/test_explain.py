@@ -75,8 +75,6 @@ class Patches(nn.Module):
 
 
 class RedTokens(nn.Module):
-    """The same as `Reds`, on tokens."""
-
     def __init__(self):
         super().__init__()
         self.maps = Patches()
@@ -87,8 +85,6 @@ class RedTokens(nn.Module):
 
 
 class RedClips(nn.Module):
-    """The same as `Reds`, on the frames of a clip."""
-
     def __init__(self):
         super().__init__()
         self.frames = Reds()

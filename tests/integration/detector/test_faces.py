@@ -38,14 +38,12 @@ def head(width, *, person=0):
 
 
 def scene(size, *, tone=120):
-    """A plain room, lighter to the right."""
     width, height = size
     row = np.linspace(tone - 30, tone + 30, width)
     return np.repeat(np.tile(row, (height, 1))[..., None], 3, axis=2).astype(np.uint8)
 
 
 def put(frame, patch, center):
-    """Paste, cut off at the frame's edges."""
     height, width = patch.shape[:2]
     x, y = round(center[0] - width / 2), round(center[1] - height / 2)
     left, top = max(0, -x), max(0, -y)
@@ -72,7 +70,6 @@ def width_of(face):
 
 
 def face_at(x, y=100.0, width=60.0, confidence=1.0):
-    """A frontal face at a place."""
     height = width * 1.3
     five = [(-0.25, -0.12), (0.25, -0.12), (0.0, 0.08), (-0.2, 0.27), (0.2, 0.27)]
     return Detection(

@@ -33,7 +33,6 @@ LIKE_ANOTHER = {"selimsef_b7", "sbi_efficientnetb4", "dfb_efficientnetb4", "dfb_
 
 
 def save(path, state, *, key=None, prefix=""):
-    """Write weights as a training script would."""
     state = {prefix + name: tensor for name, tensor in state.items()}
     return written({key: state, "epoch": 3} if key else state, path)
 

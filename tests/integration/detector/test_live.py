@@ -47,8 +47,6 @@ def says_no_sign(monkeypatch):
 
 
 class Clock:
-    """Virtual time."""
-
     def __init__(self):
         self.now = 0.0
 
@@ -619,7 +617,6 @@ def frames_of(path, start, seconds):
 
 
 def watched(engine, frames):
-    """Return the state of a new session after each frame."""
     session = engine.open()
     engine.drain()
     states = []

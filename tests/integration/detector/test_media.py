@@ -698,7 +698,6 @@ def test_sound_without_picture(tmp_path, face_clip):
 
 
 def lists_of(face_clip):
-    """Return files that refer to a clip, by their kind."""
     return {
         "m3u8": f"#EXTM3U\n#EXT-X-TARGETDURATION:2\n#EXTINF:2,\n{face_clip}\n#EXT-X-ENDLIST\n",
         "bom": f"\ufeff#EXTM3U\n#EXTINF:2,\n{face_clip}\n",

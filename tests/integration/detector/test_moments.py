@@ -30,7 +30,6 @@ def crops(monkeypatch):
 
 
 def analyzed(path, people):
-    """Analyze a clip of the portrait, once or twice beside itself."""
     row = np.concatenate([data.astronaut()[:360, :320]] * people, axis=1)
     size = row.shape[1::-1]
     write_clip(path, seconds=4, size=size, picture=lambda n: np.roll(row, n // 20, axis=1))

@@ -34,7 +34,6 @@ OF_SOUNDS = [c for c in ALL if c.fits("audio") and c.kind != "none"] + [Conditio
 
 
 def above(hz, samples):
-    """Return the share of the power above a frequency."""
     power = np.abs(np.fft.rfft(samples)) ** 2
     return float(power[int(len(power) * hz / (RATE / 2)) :].sum() / power.sum())
 
@@ -173,7 +172,6 @@ def test_on_the_command_line(tmp_path, capsys):
 
 
 def heard(analysis, **about):
-    """Return a result with something else said of how it sounds."""
     audio = analysis.media.audio
     other = audio.model_copy(update={"speech": audio.speech.model_copy(update=about)})
     return decide(

@@ -10,7 +10,6 @@ from detector import _torchvision
 
 
 def run(code, folder=None):
-    """Output of a new Python, with `folder` first on its path."""
     if folder:
         code = f"import sys; sys.path.insert(0, {str(folder)!r})\n{code}"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)

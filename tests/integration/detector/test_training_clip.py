@@ -181,8 +181,6 @@ def rows_of(path):
 
 
 def seeded(make):
-    """The same trunk each time it is asked for."""
-
     def trunk():
         with torch.random.fork_rng():
             torch.manual_seed(0)

@@ -65,7 +65,6 @@ def labels(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def cut_faces(tmp_path_factory):
-    """Where the runs of this file keep their cut faces."""
     return tmp_path_factory.mktemp("faces")
 
 
@@ -111,8 +110,6 @@ def test_what_is_cut_from_the_cache_is_what_is_cut_in_use(name, tmp_path):
 
 
 class _Fed:
-    """As much of a model as a transform asks for."""
-
     def __init__(self, crop):
         self.spec = registry.get_spec("dfb_meso4").model_copy(update={"crop": crop})
 

@@ -219,7 +219,6 @@ Done = subprocess.CompletedProcess[str]
 
 
 def run(server, name, *command, **given):
-    """A command of a service, at the tests' own database."""
     place = programs.postgres()
     assert place is not None
     return subprocess.run(

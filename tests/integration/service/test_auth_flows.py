@@ -65,7 +65,6 @@ def enter(service, email=ADA):
 
 
 def refused(code):
-    """The block is refused with this code, in a sentence."""
     return pytest.raises(AccountError, check=lambda e: e.code == code and e.message.endswith("."))
 
 
@@ -304,7 +303,6 @@ def app(service):
 
 
 def browser(app):
-    """A browser that has opened the first page."""
     client = TestClient(app, base_url=HOME, follow_redirects=False)
     client.get("/")
     assert client.cookies.get(GUEST)

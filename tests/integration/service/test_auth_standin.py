@@ -122,7 +122,6 @@ def people(standin, service):
 
 
 def admin(standin, service):
-    """A new administrator who is signed in."""
     seat = join(service, email := address())
     standin.sql(
         'update auth.users set raw_app_meta_data = \'{"role": "admin"}\' where email = $1', email

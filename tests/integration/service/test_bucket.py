@@ -44,7 +44,6 @@ Head = Callable[[str], tuple[Jobs, Analyzer]]
 
 @pytest.fixture
 def environment(s3, monkeypatch):
-    """A fresh bucket, named in the environment."""
     name = s3.make()
     for variable, value in s3.environment(name).items():
         monkeypatch.setenv(variable, value)

@@ -127,7 +127,6 @@ def heads(cluster, tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def clip():
-    """A sample with a face."""
     return next(one.path for one in samples() if one.path.suffix == ".mp4")
 
 

@@ -69,7 +69,6 @@ def here(project, monkeypatch):
 
 @pytest.fixture
 def server(tmp_path, here):
-    """Start a server on a data folder of this name."""
     made: list[Application] = []
 
     def start(name):

@@ -54,7 +54,6 @@ def store(ada):
 
 @pytest.fixture
 def record(ada, store):
-    """A finished analysis of hers."""
     store.add(made := make(ada.id), SAMPLE)
     return made
 

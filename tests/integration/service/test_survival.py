@@ -299,7 +299,6 @@ def test_a_store_that_becomes_read_only_is_read_and_says_so(tmp_path):
 
 
 def filled(folder):
-    """A store of 60 records."""
     store = open_store(folder / FILE)
     for number in range(60):
         store.add(make(LOCAL, number, note="z" * 3000), SAMPLE)

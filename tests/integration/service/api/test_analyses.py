@@ -30,13 +30,11 @@ STRANGER = {"Host": "unmask.example.org"}
 
 
 def nothing_left(application):
-    """Whether no upload and no record is there."""
     jobs = application.jobs
     return not list(jobs.uploads.root.iterdir()) and not jobs.store.ids("local")
 
 
 def refusal(answer):
-    """The one shape of every refusal."""
     error = answer.json()["error"]
     assert set(error) == {"code", "message", "hint", "request_id", "reference"}
     assert error["message"].endswith(".") and error["request_id"] == answer.headers["X-Request-ID"]

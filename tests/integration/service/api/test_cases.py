@@ -18,7 +18,6 @@ from tests.support.result_sample import make_analysis, make_clip
 
 @pytest.fixture
 def analysis(application, tmp_path):
-    """A finished analysis with its clip."""
     clip = make_clip(tmp_path / "council statement.webm")
     made = make_analysis(clip)
     return put(tmp_path, clip, made.model_copy(update={"media": media.probe(clip)}))

@@ -57,23 +57,19 @@ def until_ready(remote, *paths):
 
 
 def begin(remote, copy, original):
-    """Start the comparison of two analyses."""
     data = {"copy": copy, "original": original}
     return remote.request("POST", "/v1/comparisons", data=data).json()
 
 
 def read(remote, id):
-    """Return a comparison as it is now."""
     return remote.request("GET", f"/v1/comparisons/{id}").json()
 
 
 def ended(remote, id):
-    """Return whether a comparison has ended."""
     return read(remote, id)["state"] in client_module.ENDED
 
 
 def report(remote, id):
-    """Return the report of a comparison."""
     return remote.request("GET", f"/v1/comparisons/{id}/report.pdf").content
 
 

@@ -26,7 +26,6 @@ def fresh():
 
 
 def away(url, text):
-    """A client on another computer."""
     headers = {"Host": AWAY, "Authorization": f"Bearer {text}"}
     return httpx.Client(base_url=url, headers=headers, timeout=60)
 
