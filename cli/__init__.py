@@ -48,7 +48,8 @@ COMMANDS = {
 }
 """In the order of `unmask --help`."""
 _EXTRAS = dict.fromkeys(("case", "library", "app", "serve", "keys", "export-labels"), "dashboard")
-_EXTRAS["mcp"] = "dashboard,mcp"  # Commands that run with the packages of extras
+# Commands that run with the packages of extras
+_EXTRAS |= {"mcp": "dashboard,mcp", "selfcheck": "samples"}
 _REPORT = {"fpdf", "fontTools", "pypdf", "pytorch_grad_cam"}  # Modules of the extra `report`
 _OURS = {"cli", "dashboard", "detector", "service"}
 
