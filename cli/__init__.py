@@ -35,6 +35,7 @@ COMMANDS = {
     "fetch": "download published models",
     "selfcheck": "verify the models that are here",
     "evaluate": "measure the models on labelled files",
+    "benchmark": "rank every model on labelled files; check such a ranking",
     "train": "train a model by a recipe",
     "calibrate": "fit calibration and thresholds, or set them by your own untouched clips",
     "config": "list the environment variables that are read",
@@ -47,10 +48,9 @@ COMMANDS = {
 }
 """In the order of `unmask --help`."""
 _EXTRAS = dict.fromkeys(("case", "library", "app", "serve", "keys", "export-labels"), "dashboard")
-_EXTRAS["mcp"] = "dashboard,mcp"
-"""Commands that run with the packages of extras."""
-_REPORT = {"fpdf", "fontTools", "pypdf", "pytorch_grad_cam"}
-"""Modules of the extra `report`, which several commands use for PDFs alone."""
+# Commands that run with the packages of extras
+_EXTRAS |= {"mcp": "dashboard,mcp", "selfcheck": "samples"}
+_REPORT = {"fpdf", "fontTools", "pypdf", "pytorch_grad_cam"}  # Modules of the extra `report`
 _OURS = {"cli", "dashboard", "detector", "service"}
 
 

@@ -19,8 +19,7 @@ from detector.pipeline import Analyzer
 from detector.training.recipe import read_recipe
 
 LABELLED = "from labelled clips"
-OWN = "from your own untouched clips"
-"""Headings of the help."""
+OWN = "from your own untouched clips"  # Headings of the help
 
 
 def calibrate(

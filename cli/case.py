@@ -4,19 +4,18 @@ import getpass
 import json
 import sys
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-import typer
-
-from cli.common import require_action, tell, user_files, write_bytes
+from cli.common import group, speech, tell, user_files, write_bytes
 from cli.options import Argument, AsJson, Option, Zone
 from detector import paths
 from detector.errors import InputError
 from detector.report import time_zone
-from service.cases import CaseResult, CaseService
+from service.case_export import CaseFile
+from service.cases import CaseService
 from service.context import LOCAL, RequestContext
 from service.records.cases import Case, CaseStatus, first_broken
 from service.records.database import configured
@@ -25,8 +24,7 @@ from service.records.sql import open_store
 from service.records.store import RecordScope
 from service.storage import open_uploads
 
-BROKEN = 10
-"""Exit status of a log whose chain is broken."""
+BROKEN = 10  # Exit status of a log whose chain is broken
 HERE = RequestContext(LOCAL, loopback=True)
 
 
@@ -40,13 +38,7 @@ def _me() -> str:
 ME = _me()
 Id = Annotated[str, Argument(metavar="CASE", help="its id, from: unmask case list")]
 By = Annotated[str, Option(metavar="NAME", help="who does it, for the log")]
-actions = typer.Typer(add_completion=False, subcommand_metavar="ACTION …")
-
-
-@actions.callback(invoke_without_command=True)
-def case(context: typer.Context) -> int:
-    """Cases: analyses of History, links and notes, with a log of who did what and when."""
-    return require_action(context)
+actions = group("Cases: analyses of History, links and notes, with a log of who did what and when.")
 
 
 @contextmanager
@@ -55,12 +47,13 @@ def _cases() -> Iterator[CaseService]:
         store.seals = Keyring.open(paths.data(), store.database)
         uploads = open_uploads(paths.data())
 
-        def find(context: RequestContext, id: str) -> CaseResult | None:
+        def find(context: RequestContext, noted: Mapping[str, str]) -> CaseFile:
+            id = noted["analysis"]
             analysis = store.analysis(LOCAL.id, id)
             if analysis is None:
-                return None
+                return CaseFile(noted)
             media = uploads.path(id) if uploads.has(id) else None
-            return CaseResult(analysis, media, origin(analysis.seal, LOCAL.id))
+            return CaseFile(noted, analysis, media, origin(analysis.seal, LOCAL.id))
 
         yield CaseService(lambda context: RecordScope(LOCAL.id, store), find)
 
@@ -162,7 +155,8 @@ def export(
         raise InputError("A case is written as .pdf, or as .zip, which may hold the media.")
     here = time_zone(zone)
     with _cases() as cases:
-        write_bytes(str(file), cases.export(HERE, id, form, media=media, by=by, zone=here))
+        made = cases.export(HERE, id, form, media=media, by=by, zone=here, speech=speech())
+        write_bytes(str(file), made)
     return 0
 
 

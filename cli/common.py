@@ -25,8 +25,7 @@ if TYPE_CHECKING:
     from detector.messages import Speech
     from detector.schema.analysis import ErrorDetail
 
-WIDTH = 24
-"""letters of a progress bar"""
+WIDTH = 24  # letters of a progress bar
 
 
 def speech() -> Speech:
@@ -43,6 +42,13 @@ def require_action(context: typer.Context) -> int:
     with redirect_stdout(sys.stderr):
         typer.echo(context.get_help())
     return 2
+
+
+def group(help: str) -> typer.Typer:
+    """Return a group of commands, which shows what it can do where none is named."""
+    actions = typer.Typer(add_completion=False, subcommand_metavar="ACTION …")
+    actions.callback(invoke_without_command=True, help=help)(require_action)
+    return actions
 
 
 @contextmanager
@@ -98,17 +104,8 @@ def write_result(target: str | None, data: object, *lines: object) -> None:
 
 
 class JsonOutput:
-    """Results as JSON, to a file or to standard output for "-", each written when it ends.
-
-    One is written as it is, several as a list. A file is valid JSON after each of them.
-
-    Parameters
-    ----------
-    target : str, optional
-        None: nothing is written.
-    several : bool
-        Whether a list is written.
-    """
+    """Results as JSON, to a file or to standard output for "-", each written when it ends: one as
+    it is, `several` as a list. A file is valid JSON after each. Without a target there is none."""
 
     def __init__(self, target: str | None, *, several: bool) -> None:
         self._target, self._several, self._count = target, several, 0
@@ -195,23 +192,18 @@ def line(text: str) -> str:
 
 def say(error: UnmaskError | ErrorDetail, name: str = "") -> None:
     """Print one line on standard error."""
-    parts = [f"unmask: {line(name)}:" if name else "unmask:", error.message, error.hint]
+    from detector import sentences  # pydantic, which --help does without
+
+    here = speech()
+    said = (sentences.say(text, here) for text in (error.message, error.hint))
+    parts = [f"unmask: {line(name)}:" if name else "unmask:", *said]
     tell(" ".join(p for p in parts if p), error=True)
 
 
 class ProgressBar:
-    """How far a piece of work is, on standard error: a bar with the time left on a terminal.
-
-    Anything else that is written to standard error meanwhile stands above it.
-
-    Parameters
-    ----------
-    text : str
-        What is counted, or whose work it is.
-    unit : {"count", "bytes", "share"}
-        Of what it is called with. A count also leaves one line at its end where there is no
-        terminal; the others leave nothing.
-    """
+    """How far a piece of work is, on standard error: a bar with the time left on a terminal, below
+    what else is written there. `text` says what is counted, or whose work it is. Where there is no
+    terminal, a count leaves one line at its end, the other units leave nothing."""
 
     _shown: ClassVar[ProgressBar | None] = None
 

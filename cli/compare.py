@@ -13,8 +13,7 @@ from detector.schema.comparison import Comparison
 
 FORMS = ("pdf", "json"), "The report of a comparison can be written as PDF or JSON."
 """Endings of a report's name, and the message about any other."""
-MANIPULATED, OTHER_FOOTAGE = 10, 11
-"""Exit statuses, which the help tells too."""
+MANIPULATED, OTHER_FOOTAGE = 10, 11  # Exit statuses, which the help tells too
 
 
 def compare(

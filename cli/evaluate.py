@@ -21,8 +21,7 @@ from detector.evaluation.scores import Scoring
 from detector.perturbation.conditions import parse
 from detector.training.recipe import read_recipe
 
-MAX_NAMED = 5
-"""files of a ZIP that were left out, by name; more are counted"""
+MAX_NAMED = 5  # files of a ZIP that were left out, by name; more are counted
 
 
 def evaluate(

@@ -7,24 +7,15 @@ from contextlib import closing, contextmanager
 from datetime import UTC, datetime, timedelta
 from typing import Annotated
 
-import typer
-
-from cli.common import require_action
+from cli.common import group
 from cli.options import Argument, AsJson, Option, between
 from detector.errors import InputError
 from service.context import Scope
 from service.records.api_keys import ApiKey, ApiKeys
 from service.records.database import Database, configured
 
-USUAL = ",".join((Scope.READ, Scope.ANALYZE))
-"""What a key is for unless somebody says otherwise."""
-actions = typer.Typer(add_completion=False, subcommand_metavar="ACTION …")
-
-
-@actions.callback(invoke_without_command=True)
-def keys(context: typer.Context) -> int:
-    """Keys of the REST API."""
-    return require_action(context)
+USUAL = ",".join((Scope.READ, Scope.ANALYZE))  # What a key is for unless somebody says otherwise
+actions = group("Keys of the REST API.")
 
 
 @contextmanager

@@ -24,39 +24,19 @@ def open_originals(stack: ExitStack) -> LocalOriginals:
     return LocalOriginals(stack.enter_context(closing(Database(configured()))))
 
 
-class OriginalFinder:
-    """The library of any number of files. A context manager; safe between threads, of which one
-    searches at a time.
-
-    Parameters
-    ----------
-    wanted : bool
-        False: it finds nothing.
-    """
+class OriginalFinder(ExitStack):
+    """The library of any number of files, open until the end of its context; it finds nothing where
+    it is not wanted. Safe between threads, of which one searches at a time."""
 
     def __init__(self, *, wanted: bool = True) -> None:
+        super().__init__()
         self._wanted = wanted
         self._searching = threading.Lock()
-        self._opened = ExitStack()
         self._originals: LocalOriginals | None = None
-
-    def __enter__(self) -> OriginalFinder:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._opened.close()
 
     def original_of(self, path: Path, about: Media) -> tuple[Path | None, str]:
         """Return the known footage that a file shows best, where it still is, and a line that tells
-        of it; None and "" where there is none, or no library.
-
-        Parameters
-        ----------
-        path : Path
-            The file.
-        about : Media
-            Of the file.
-        """
+        of it; None and "" where there is none, or no library."""
         if about.kind == "audio" or not (paths.data() / paths.RECORDS).is_file():
             return None, ""
         with self._searching:
@@ -77,7 +57,7 @@ class OriginalFinder:
         """Return the library, opened once; None where that failed, or its extra is missing."""
         if self._wanted and self._originals is None:
             try:
-                self._originals = open_originals(self._opened)
+                self._originals = open_originals(self)
             except (Exception, SystemExit):  # SystemExit: a variable of the server is wrong
                 self._wanted = False
         return self._originals

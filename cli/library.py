@@ -5,15 +5,13 @@ import signal
 import sys
 import threading
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import asdict
 from itertools import groupby
 from pathlib import Path
 from typing import Annotated, Any
 
-import typer
-
-from cli.common import require_action, user_files
+from cli.common import group, user_files
 from cli.known import open_originals
 from cli.options import Argument, AsJson, Option, between
 from detector import media
@@ -29,15 +27,8 @@ from service.records.database import Database, configured
 from service.records.footage import Footage, FootageStore
 
 OWNER = LOCAL.id
-NOTHING = 11
-"""Exit status of a search that found nothing; as `unmask compare` has it for other footage."""
-actions = typer.Typer(add_completion=False, subcommand_metavar="ACTION …")
-
-
-@actions.callback(invoke_without_command=True)
-def library(context: typer.Context) -> int:
-    """Known footage: fingerprints of it are kept, never the footage itself."""
-    return require_action(context)
+NOTHING = 11  # Exit status of a search that found nothing, as of `unmask compare`
+actions = group("Known footage: fingerprints of it are kept, never the footage itself.")
 
 
 @contextmanager
@@ -45,12 +36,8 @@ def _library(*, reads_media: bool = False) -> Iterator[Library]:
     """Open this computer's library; files of strangers are read in confined processes."""
     if reads_media:
         media.isolate()
-    with user_files():
-        database = Database(configured())
-        try:
-            yield Library(FootageStore(database))
-        finally:
-            database.close()
+    with user_files(), closing(Database(configured())) as database:
+        yield Library(FootageStore(database))
 
 
 def _told(path: Path, footage: Footage | None, error: MediaError | None) -> None:

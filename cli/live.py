@@ -31,16 +31,11 @@ if TYPE_CHECKING:
 
     Frames = Iterator[tuple[float, np.ndarray]]
 
-EVERY = 0.25
-"""s between two updates of the line on a terminal"""
-PLAIN_EVERY = 5.0
-"""s between two lines elsewhere, besides those at each change"""
-MOST_RATE = 30.0
-"""frames a second that a file is watched at, at most"""
-LIBRARY_FPS = 4.0
-"""pictures a second of the last seconds that the library of known footage is asked about"""
-SETTLE = 2.0
-"""s that the last frames get to be scored"""
+EVERY = 0.25  # s between two updates of the line on a terminal
+PLAIN_EVERY = 5.0  # s between two lines elsewhere, besides those at each change
+MOST_RATE = 30.0  # frames a second that a file is watched at, at most
+LIBRARY_FPS = 4.0  # pictures a second that the library of known footage is asked about
+SETTLE = 2.0  # s that the last frames get to be scored
 
 
 def live(

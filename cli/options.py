@@ -82,6 +82,9 @@ class ReportOptions:
     sign: Sign = None
 
 
+_SAME = ("sampling", "fps", "min_face", "faces", "start", "end", "rotate")  # As in `Settings`
+
+
 @dataclass(frozen=True, kw_only=True)
 class SettingsOptions:
     """What files are analyzed with, and what is looked at."""
@@ -135,16 +138,10 @@ class SettingsOptions:
         most = {"fps": 2000, "closer": CLOSER}.get(self.sampling, 32)
         try:
             return Settings(
+                **{name: getattr(self, name) for name in _SAME},
                 models=ids(self.models),
                 frames=self.frames if self.frames is not None else most,
                 ensemble=self._ensemble(),
-                sampling=self.sampling,
-                fps=self.fps,
-                min_face=self.min_face,
-                faces=self.faces,
-                start=self.start,
-                end=self.end,
-                rotate=None if self.rotate is None else int(self.rotate),
             )
         except ValidationError as error:
             first = error.errors()[0]

@@ -17,8 +17,7 @@ from detector.schema.analysis import Analysis
 from detector.verdict_metadata import write_copy
 
 ENDINGS = ("pdf", "json", "csv")
-LARGEST = 256 * 1024**2
-"""bytes of a saved analysis; one of 2,000 moments with 20 people has 60 MB"""
+LARGEST = 256 * 1024**2  # bytes of a saved analysis; one of 2,000 moments with 20 people has 60 MB
 
 
 def report(

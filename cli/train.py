@@ -111,65 +111,37 @@ def train(
     from detector.training.sequences import recipe as sequences
     from detector.training.sequences import videomae
 
-    given = {"images": images, "rate": rate, "leave_out": leave_out}
-    changes: dict[str, Any] = {name: value for name, value in given.items() if value is not None}
     began, progress = datetime.now(UTC), TrainingProgressBar()
     run = fit.TrainingOptions(out, resume=resume, device=pick_device(device), on_progress=progress)
     if recipe == "fuse" or parents or at is not None:
         told = _fuse(context, parents or [], 0.5 if at is None else at, data, run)
         mlflow_runs.record(context, out.name, began, told, mlflow_runs.hashes(out), {})
         return 0
-    saved: Path | None
-    ours: dict[str, Any] = {"loss": loss, "patience": patience, "sbi": sbi}
-    ours = {name: value for name, value in ours.items() if value is not None}
-    if ours and recipe != "own":
-        raise UsageError("--loss, --patience and --sbi are for the recipe own.")
+    given = _given(context, _TAKES.get(recipe, _PUBLISHED))
+    if folds == "kinds" and recipe != "clip":
+        raise UsageError("--folds kinds is for the recipe clip.")
+    changes: dict[str, Any] = {n: given[n] for n in ("images", "rate", "leave_out") if n in given}
     if recipe == "own":
-        other = bool(weights or tune or begin or folds or leave_out or images or resume)
-        figures = _own({**ours, **changes}, data, run, cache, other=other)
+        figures = _own({name: given[name] for name in set(given) - {"cache"}}, data, run, cache)
         metrics = progress.figures | {name: [(0, value)] for name, value in figures.items()}
         mlflow_runs.record(context, out.name, began, metrics, mlflow_runs.hashes(out), {})
         return 0
+    tables = {"sources": groups.VOICES if recipe == "voice" else groups.SOURCES}
+    held_out = groups.names((tables | {"kinds": groups.KINDS})[folds]) if folds else ()
+    saved: Path | None
     if recipe == "clip":
-        if weights or tune or leave_out:
-            raise UsageError(
-                "The recipe clip takes none of --weights, --tune and --leave-out.",
-                hint="--folds leaves out each fold in turn.",
-            )
-        tables = {"sources": groups.SOURCES, "kinds": groups.KINDS}
-        held_out = groups.names(tables[folds]) if folds else ()
-        saved = train_clip(
-            ClipRecipe(**changes), data, run, cache=cache, begin=begin, folds=held_out
-        )
+        plan = ClipRecipe(**changes)
+        saved = train_clip(plan, data, run, cache=cache, begin=begin, folds=held_out)
     elif recipe == "voice":
-        if weights or tune or cache or folds == "kinds" or changes:
-            raise UsageError("The recipe voice takes --begin and --folds sources alone.")
-        held_out = groups.names(groups.VOICES) if folds else ()
         trunk = Path(begin) if begin else None
         saved = voice.train(voice.VoiceRecipe(), data, run, begin=trunk, folds=held_out)
     elif recipe == "generated":
-        if weights or tune or cache or begin or folds == "kinds" or changes:
-            raise UsageError("The recipe generated takes --folds sources alone.")
-        held_out = groups.names(groups.SOURCES) if folds else ()
         saved = generated.train(generated.GeneratedRecipe(), data, run, folds=held_out)
     elif recipe == "sequences":
-        if weights or tune or begin or folds == "kinds" or leave_out or resume:
-            raise UsageError(
-                "The recipe sequences takes --cache, --images, --rate and --folds sources alone."
-            )
-        held_out = groups.names(groups.SOURCES) if folds else ()
-        saved = sequences.train(
-            sequences.SequenceRecipe(**changes), data, run, cache=cache, folds=held_out
-        )
+        order = sequences.SequenceRecipe(**changes)
+        saved = sequences.train(order, data, run, cache=cache, folds=held_out)
     elif recipe == "videomae":
-        if weights or tune or begin or folds == "kinds" or changes or resume:
-            raise UsageError("The recipe videomae takes --cache and --folds sources alone.")
-        held_out = groups.names(groups.SOURCES) if folds else ()
         saved = videomae.train(videomae.VideoMaeRecipe(), data, run, cache=cache, folds=held_out)
-    elif folds:
-        raise UsageError(
-            "--folds is for the recipes clip, generated, sequences, videomae and voice."
-        )
     else:
         settings = read_recipe(recipe).model_copy(update=changes)
         saved = train_recipe(
@@ -180,15 +152,34 @@ def train(
     return 0
 
 
+_ALWAYS = {"recipe", "data", "out", "runs", "device"}
+_TAKES = {
+    "clip": {"begin", "cache", "folds", "images", "rate", "resume"},
+    "generated": {"folds", "resume"},
+    "own": {"loss", "patience", "sbi", "rate", "cache"},
+    "sequences": {"cache", "folds", "images", "rate"},
+    "videomae": {"cache", "folds"},
+    "voice": {"begin", "folds", "resume"},
+}  # Options of each recipe
+_PUBLISHED = {"begin", "weights", "tune", "cache", "images", "rate", "leave_out", "resume"}
+
+
+def _given(context: typer.Context, takes: set[str]) -> dict[str, Any]:
+    """Return the options that a person gave. UsageError where the recipe does not take one."""
+    sources = {name: context.get_parameter_source(name) for name in context.params}
+    named = {name for name, source in sources.items() if source and source.name == "COMMANDLINE"}
+    if named - takes - _ALWAYS:
+        options = ", ".join(f"--{name.replace('_', '-')}" for name in sorted(takes))
+        raise UsageError(f"The recipe {context.params['recipe']} takes {options} alone.")
+    return {name: context.params[name] for name in named - _ALWAYS}
+
+
 def _own(
-    settings: dict[str, Any], data: Path, run: TrainingOptions, cache: Path | None, *, other: bool
+    settings: dict[str, Any], data: Path, run: TrainingOptions, cache: Path | None
 ) -> dict[str, float]:
-    """Train a model of one's own, which is added at once; return its figures. Refuse `other`
-    options."""
+    """Train a model of one's own, which is added at once; return its figures."""
     from detector.training import own
 
-    if other:
-        raise UsageError("The recipe own takes --loss, --patience, --sbi, --rate and --cache.")
     spec, figures = own.train(own.OwnRecipe(**settings), data, run, cache=cache)
     told = "  ".join(f"{name} {value:.3f}" for name, value in figures.items())
     print(f"{spec.title}: {told}, of files whose people training left out", file=sys.stderr)
@@ -199,8 +190,7 @@ def _own(
     return figures
 
 
-_FUSE = {"recipe", "data", "out", "parents", "at", "device", "runs"}
-"""Options of the recipe fuse."""
+_FUSE = {"recipe", "data", "out", "parents", "at", "device", "runs"}  # Options of the recipe fuse
 
 
 def _fuse(

@@ -28,7 +28,7 @@ def verify(
 ) -> int:
     """Check the seal of a report, or that of the server which made a result (JSON of the REST API
     and of exports). Exit status 2 when it was changed."""
-    key = _public_key(public) if public else None
+    key = public_key(public) if public else None
     if (tree := _result(path)) is not None:
         return _verify_result(tree, key, media)
     verification = report.verify(path, key)
@@ -45,7 +45,8 @@ def _is_about(sha256: str, media: Path) -> bool:
     return same
 
 
-def _public_key(text: str) -> Ed25519PublicKey:
+def public_key(text: str) -> Ed25519PublicKey:
+    """Return the key that a PEM file or base64 text holds. UsageError for neither."""
     try:
         return seals.key_of(text)
     except ValueError:

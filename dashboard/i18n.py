@@ -18,9 +18,10 @@ from typing import TypeVar
 import streamlit as st
 
 from dashboard import _compat
+from detector import sentences
 from detector.errors import UnmaskError
 from detector.messages import Speech
-from service import languages, messages
+from service import languages
 from service.config import get_config
 from service.languages import SOURCE
 
@@ -42,8 +43,8 @@ def ngettext(one: str, many: str, number: int) -> str:
 
 
 def say(text: str) -> str:
-    """Return a message of `service.messages` in the page's language; other texts stay."""
-    return messages.say(text, speech())
+    """Return a message of `detector.sentences` in the page's language; other texts stay."""
+    return sentences.say(text, speech())
 
 
 def advice(error: UnmaskError) -> str:

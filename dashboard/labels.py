@@ -83,6 +83,8 @@ def _state(label: Label, question: Question | None) -> StateWords:
 STATES: LazyDict[Label, StateWords] = LazyDict(
     lambda: {label: _state(label, None) for label in Label}
 )
+ORDER = (Label.FAKE, Label.INCONCLUSIVE, Label.REAL, Label.NOT_APPLICABLE)
+"""In which pages list the states."""
 
 
 def _translated(spec: QuestionSpec) -> QuestionSpec:
@@ -183,6 +185,15 @@ STAGES: LazyDict[str, str] = LazyDict(
     }
 )
 """What an analysis is at, in the order of its stages."""
+
+MODEL_KINDS: LazyDict[str, str] = LazyDict(
+    lambda: {
+        "frame": _("frame model"),
+        "clip": _("clip model"),
+        "image": _("picture model"),
+        "audio": _("voice model"),
+    }
+)
 
 WHAT_IT_MEANS: LazyDict[Label, str] = LazyDict(
     lambda: {

@@ -5,7 +5,6 @@ every file in memory for as long as somebody looks at it.
 """
 
 import asyncio
-import io
 import math
 import sys
 import threading
@@ -17,7 +16,6 @@ from typing import Any
 
 import numpy as np
 import streamlit as st
-from PIL import Image
 from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import Headers
 from starlette.middleware import Middleware
@@ -26,7 +24,7 @@ from starlette.responses import FileResponse, PlainTextResponse, Response, Strea
 from starlette.routing import Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from dashboard import _compat, hosting, i18n, session, url_state
+from dashboard import _compat, hosting, i18n, images, session, url_state
 from dashboard.cookies import GuestCookie
 from dashboard.first_paint import FirstPaint
 from dashboard.hosting import base_path
@@ -248,16 +246,10 @@ async def _pictures(viewer: Viewer) -> AsyncIterator[bytes]:
         picture = viewer.picture()
         if picture is not None and picture is not last:
             last = picture
-            body = await run_in_threadpool(_jpeg, picture)
+            body = await run_in_threadpool(images.jpeg, picture)
             head = f"--{BOUNDARY}\r\nContent-Type: image/jpeg\r\nContent-Length: {len(body)}"
             yield f"{head}\r\n\r\n".encode() + body + b"\r\n"
         await asyncio.sleep(PICTURE_SECONDS)
-
-
-def _jpeg(rgb: np.ndarray) -> bytes:
-    out = io.BytesIO()
-    Image.fromarray(rgb).save(out, "JPEG", quality=80)
-    return out.getvalue()
 
 
 def _nothing(request: Request) -> Response:

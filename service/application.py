@@ -11,6 +11,7 @@ import threading
 import time
 from collections.abc import Callable
 from contextlib import nullcontext
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cached_property, partial
 from pathlib import Path
@@ -20,27 +21,26 @@ from detector import media
 from detector.errors import InputError
 from detector.links import FetchedLink
 from detector.schema.analysis import Analysis, Robustness, Settings
+from detector.sentences import _
 from service import auth, limits, links, startup
 from service.analyzer import SharedAnalyzer
 from service.batches import BatchService
-from service.cases import CaseResult, CaseService
+from service.cases import CaseService, file_of
 from service.clock import JumpGuard
 from service.config import get_config
 from service.context import PrincipalKind, RequestContext
 from service.gallery import Gallery
 from service.live import recordings
 from service.live.viewers import CORES, Viewers, engine, max_viewers
-from service.messages import _
 from service.originals import Originals
 from service.records.api_keys import ApiKeys
 from service.records.batches import Batches
 from service.records.database import FILE
 from service.records.idempotency import IdempotencyKeys
 from service.records.instances import Server
-from service.records.model import Query, RecordsError, SharedResult, Usage
+from service.records.model import Query, RecordsError, ResultOrigin, SharedResult, Usage
 from service.records.rescue import open_records
 from service.records.seals import Keyring
-from service.records.shares import SharedView
 from service.records.store import RecordScope
 from service.storage import open_uploads, uploads
 from service.tasks import robustness
@@ -63,11 +63,26 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-SWEEP_SECONDS = 600.0
-"""Between two looks for files whose time is up."""
-ACCOUNT_SWEEP_SECONDS = 6 * 3600.0
-"""Between two looks for what an account has kept long enough."""
+SWEEP_SECONDS = 600.0  # Between two looks for files whose time is up
+ACCOUNT_SWEEP_SECONDS = 6 * 3600.0  # Between two looks for what an account has kept long enough
 _Step = Callable[[], object]
+
+
+@dataclass(frozen=True)
+class SharedView:
+    """A shared result as the result page draws it, at `/?s=<token>`; nothing on that page names the
+    record."""
+
+    key: str
+    name: str
+    analysis: Analysis
+    path: Path
+    address: str
+    expires: datetime
+    origin: ResultOrigin
+    picture: bytes | None = None
+    last_cache_hit: datetime | None = None
+    read_only: bool = True
 
 
 class Application:
@@ -99,7 +114,7 @@ class Application:
         self.self_checks = SelfChecks(self.tasks)
         self.originals = Originals(self.tasks, self.jobs, store.database)
         self.cases = CaseService(
-            self.scope, lambda context, id: CaseResult.of(self.find(context, id))
+            self.scope, lambda context, noted: file_of(noted, self.find(context, noted["analysis"]))
         )
         self.batch_runs = BatchService(self.tasks, self.jobs, self.batches)
         self.webhooks = Webhooks(
@@ -107,8 +122,7 @@ class Application:
         )
         self.tasks.recover()
         self._started = threading.Lock()
-        self.prepared = threading.Event()
-        """Set once the models were loaded ahead, or are not to be."""
+        self.prepared = threading.Event()  # Set once the models were loaded ahead, or are not to be
         self._stopped = threading.Event()
         self._sweeping = threading.Lock()
         self._swept: dict[str, float] = {}
@@ -263,7 +277,13 @@ class Application:
     def open_share(self, token: str, address: str = "") -> SharedView | None:
         """Return what a share link leads to, as the result page draws it; raise as `shared`."""
         shared = self.shared(token, address)
-        return SharedView.of(token, shared, self.jobs.uploads) if shared else None
+        if shared is None:
+            return None
+        return SharedView(
+            key=f"share-{shared.share}", name=shared.name, analysis=shared.analysis,
+            path=self.jobs.uploads.path(shared.record), address=f"shared/{token}",
+            expires=shared.expires, origin=shared.origin,
+        )  # fmt: skip
 
     def keep_live(
         self,

@@ -1,8 +1,7 @@
-"""What is brought to a batch, file by file: an archive or a document is taken for what is in it.
+"""The files of a batch: an archive or a document stands for its contents.
 
-Only what is in them: a list of paths or links that is brought as a file is a file, and no path of
-this computer is ever opened for it. Each file of an archive is unpacked when its turn comes, beside
-the uploads, under a name of ours, and deleted after it.
+A list of paths or links is a file like any other; no path of this computer is opened for it. Files
+of an archive are unpacked one at a time, beside the uploads, and deleted afterwards.
 """
 
 import shutil
@@ -14,12 +13,11 @@ from typing import BinaryIO, NamedTuple
 from detector.batch import Entry, is_container, read_container
 from detector.errors import InputError, MediaError, UnmaskError
 from detector.schema.origin import FileSource
+from detector.sentences import _, ngettext
 from service.limits import MEGABYTE
-from service.messages import _, ngettext
 from service.storage.uploads import CHUNK_BYTES, Uploads, full_disk_refused, no_room
 
-HEAD = 8
-"""bytes by which a container is known"""
+HEAD = 8  # bytes by which a container is known
 
 
 class IncomingFile(NamedTuple):

@@ -17,11 +17,11 @@ from pathlib import PurePath
 
 from detector.errors import UnmaskError
 from detector.schema.analysis import Label, Proof, Settings, Verdict, headline_label
+from detector.sentences import _
 from service import limits, links
 from service.batch_files import IncomingFile, RefusedFile, opened
 from service.context import Principal, RequestContext
 from service.limits import MEGABYTE
-from service.messages import _
 from service.records.batches import Batch, Batches, BatchItem
 from service.records.model import Record, State
 from service.records.rules import has_account
@@ -31,12 +31,9 @@ from service.tasks.jobs import Job, Jobs
 from service.tasks.manager import TaskManager
 from service.tasks.task import ACTIVE, Priority, QueueFull, Task, TaskKind
 
-POLL_SECONDS = 0.3
-"""Between two looks at what runs."""
-STOP_SECONDS = 3.0
-"""Longest wait for the task of a batch that is stopped."""
-MAX_FILES = 500
-"""Of one batch."""
+POLL_SECONDS = 0.3  # Between two looks at what runs
+STOP_SECONDS = 3.0  # Longest wait for the task of a batch that is stopped
+MAX_FILES = 500  # Of one batch
 
 
 class BatchTask(Task):
@@ -52,11 +49,9 @@ class BatchState(StrEnum):
     """Where a batch stands."""
 
     RUNNING = "running"
-    PAUSING = "pausing"
-    """What runs is finished; nothing more begins."""
+    PAUSING = "pausing"  # What runs is finished; nothing more begins
     PAUSED = "paused"
-    INTERRUPTED = "interrupted"
-    """The server stopped, or something failed, before it was done."""
+    INTERRUPTED = "interrupted"  # The server stopped, or something failed, before it was done
     DONE = "done"
 
 
@@ -65,20 +60,15 @@ class BatchRow:
     """One file of a batch as it is now; light enough to be kept for each of hundreds."""
 
     item: BatchItem
-    record: Record | None = None
-    """None: refused, or deleted since."""
-    state: State | None = None
-    """INTERRUPTED: waits for its turn. None: refused, or deleted since."""
+    record: Record | None = None  # None: refused, or deleted since
+    state: State | None = None  # INTERRUPTED: waits for its turn. None: refused, or deleted since.
     error: str = ""
     verdict: Verdict | None = None
-    seconds: float | None = None
-    """that its analysis took"""
+    seconds: float | None = None  # that its analysis took
     stage: str = ""
     fraction: float = 0.0
-    sampled: tuple[int, int] = (0, 0)
-    """frames of the running file that were looked at, and in all"""
-    kept: bool = False
-    """The file is still here."""
+    sampled: tuple[int, int] = (0, 0)  # frames of the running file that were looked at, and in all
+    kept: bool = False  # The file is still here
 
     @classmethod
     def of(cls, item: BatchItem, job: Job | None) -> BatchRow:
@@ -297,8 +287,7 @@ class _Intake:
         self._jobs, self._context, self._scope, self._settings = jobs, context, scope, settings
         self.items: list[BatchItem] = []
         self._known = len(known)
-        self._alike: dict[str, str] = {}
-        """The analysis that is at work on each question already, by its key."""
+        self._alike: dict[str, str] = {}  # The active analysis of each question, by its key
         for id in filter(None, (item.analysis for item in known)):
             if (job := jobs.find(id, scope)) is not None and not BatchRow.over_in(job.state):
                 self._alike[job.record.cache_key] = id

@@ -16,26 +16,29 @@ from detector.provenance.keyframes import keyframes
 from detector.report import ReportDetails, words
 from detector.schema.analysis import Analysis
 from detector.seals import digest
+from detector.sentences import ENGLISH, Speech, _, say
 from service import exports
-from service.messages import _
-from service.records.cases import Case, CaseAction
+from service.records.cases import Case, CaseAction, CaseStatus
 from service.records.model import ResultOrigin
 
-MAX_MEDIA_BYTES = 500_000_000
-"""of the media of a bag, which is held in memory while it is sent"""
-MAX_ANALYSES = 50
-"""analyses of an export: each report takes seconds"""
+MAX_MEDIA_BYTES = 500_000_000  # of the media of a bag, which is held in memory while it is sent
+MAX_ANALYSES = 50  # analyses of an export: each report takes seconds
 _ACTIONS = {
-    CaseAction.CREATED: "Case opened",
-    CaseAction.RENAMED: "Renamed",
-    CaseAction.FILE_ADDED: "File added",
-    CaseAction.FILE_REMOVED: "File removed",
-    CaseAction.LINK_ADDED: "Link added",
-    CaseAction.NOTE_ADDED: "Note added",
-    CaseAction.STATUS_SET: "Status set",
-    CaseAction.EXPORTED: "Exported",
+    CaseAction.CREATED: _("Case opened"),
+    CaseAction.RENAMED: _("Renamed"),
+    CaseAction.FILE_ADDED: _("File added"),
+    CaseAction.FILE_REMOVED: _("File removed"),
+    CaseAction.LINK_ADDED: _("Link added"),
+    CaseAction.NOTE_ADDED: _("Note added"),
+    CaseAction.STATUS_SET: _("Status set"),
+    CaseAction.EXPORTED: _("Exported"),
 }
-CHAIN = (
+_STATUS = {
+    CaseStatus.OPEN: _("In progress"),
+    CaseStatus.REVIEWED: _("Reviewed"),
+    CaseStatus.CLOSED: _("Closed"),
+}
+CHAIN = _(
     "Each entry carries the SHA-256 of its own content and of the entry before, so a changed, "
     "removed or moved entry breaks the chain. The last hash stands for the whole log: compare it "
     "with a copy that somebody else keeps."
@@ -56,14 +59,23 @@ class CaseFile:
         return self.noted.get("name", "")
 
 
-def as_pdf(case: Case, files: Sequence[CaseFile], zone: tzinfo = UTC) -> bytes:
-    """Return a case and the reports of its analyses as one sealed PDF, its times in a zone."""
-    reports = [_report(case, file, "pdf", zone) for file in files]
-    return _merged(case, files, [report for report in reports if report], zone)
+def as_pdf(
+    case: Case, files: Sequence[CaseFile], zone: tzinfo = UTC, speech: Speech = ENGLISH
+) -> bytes:
+    """Return a case and the reports of its analyses as one sealed PDF, in a language and its times
+    in a zone."""
+    details = ReportDetails(case.title, case.reviewer, zone, speech)
+    reports = [_report(file, "pdf", details) for file in files]
+    return _merged(case, files, [report for report in reports if report], details)
 
 
 def as_bag(
-    case: Case, files: Sequence[CaseFile], zone: tzinfo = UTC, *, media: bool = False
+    case: Case,
+    files: Sequence[CaseFile],
+    zone: tzinfo = UTC,
+    speech: Speech = ENGLISH,
+    *,
+    media: bool = False,
 ) -> bytes:
     """Return a case as a bag: its report, those of its analyses with their data, its log,
     keyframes, and the media where they are asked for. Raise InputError if those are too large."""
@@ -71,19 +83,20 @@ def as_bag(
         "case.json": _json(case),
         "log.jsonl": case.as_lines().encode(),
     }
+    details = ReportDetails(case.title, case.reviewer, zone, speech)
     reports = []
     for number, file in enumerate(files, 1):
         stem = f"{number:02} {_safe(Path(file.name).stem)}"
-        if (pdf := _report(case, file, "pdf", zone)) is not None:
+        if (pdf := _report(file, "pdf", details)) is not None:
             reports.append(pdf)
             content[f"reports/{stem}.pdf"] = pdf
-        if (data := _report(case, file, "json", zone)) is not None:
+        if (data := _report(file, "json", details)) is not None:
             content[f"analyses/{stem}.json"] = data
         for name, jpeg in _keyframes(file).items():
             content[f"keyframes/{stem}/{name}"] = jpeg
         if media and file.media is not None:
             content[f"media/{stem}{file.media.suffix}"] = file.media
-    content["report.pdf"] = _merged(case, files, reports, zone)
+    content["report.pdf"] = _merged(case, files, reports, details)
     return _bagged(f"unmask-case-{case.id}", case, content)
 
 
@@ -97,10 +110,10 @@ def check_media(files: Sequence[CaseFile]) -> None:
         raise InputError(text.format(number=number), code="too_large", hint=hint)
 
 
-def _report(case: Case, file: CaseFile, form: str, zone: tzinfo) -> bytes | None:
+def _report(file: CaseFile, form: str, details: ReportDetails) -> bytes | None:
     if file.analysis is None:
         return None
-    details, path = ReportDetails(case.title, case.reviewer, zone), file.media or Path(file.name)
+    path = file.media or Path(file.name)
     return exports.report(form, path, file.analysis, file.origin, details=details)
 
 
@@ -125,11 +138,13 @@ def _json(case: Case) -> bytes:
 # --- the PDF --------------------------------------------------------------------------------------
 
 
-def _merged(case: Case, files: Sequence[CaseFile], reports: Sequence[bytes], zone: tzinfo) -> bytes:
+def _merged(
+    case: Case, files: Sequence[CaseFile], reports: Sequence[bytes], details: ReportDetails
+) -> bytes:
     """Return the pages of a case before those of its reports, sealed."""
     from pypdf import PdfReader, PdfWriter
 
-    writer = PdfWriter(clone_from=PdfReader(io.BytesIO(_cover(case, files, zone))))
+    writer = PdfWriter(clone_from=PdfReader(io.BytesIO(_cover(case, files, details))))
     for report in reports:
         writer.append(io.BytesIO(report))
     # Signatures of the reports are of files of their own; the whole gets its own.
@@ -143,49 +158,65 @@ def _merged(case: Case, files: Sequence[CaseFile], reports: Sequence[bytes], zon
     return exports.sealed_case(out.getvalue(), case.id, case.head, sign=ours)
 
 
-def _cover(case: Case, files: Sequence[CaseFile], zone: tzinfo) -> bytes:
+def _cover(case: Case, files: Sequence[CaseFile], details: ReportDetails) -> bytes:
     from detector.report.paper import MUTED, SMALL, TEXT, Paper
 
+    zone, speech = details.zone, details.speech
+    _ = speech.gettext
+
+    def when(moment: datetime) -> str:
+        return words.when(moment, zone, speech)
+
     now = datetime.now(UTC).replace(microsecond=0)
-    pdf = Paper(f"Unmask case: {case.title}", f"case {case.id}  log {case.head[:32]}…", now)
-    pdf.say(f"Unmask case · {words.when(now, zone)}", SMALL, MUTED)
+    title, foot = _("Unmask case: {title}"), _("case {id}  log {hash}…")
+    pdf = Paper(
+        title.format(title=case.title),
+        foot.format(id=case.id, hash=case.head[:32]),
+        now,
+        speech=speech,
+    )
+    pdf.say(_("Unmask case · {when}").format(when=when(now)), SMALL, MUTED)
     pdf.headline(case.title, TEXT)
     pdf.ln(1)
     pdf.facts(
         [
-            ("Status", case.status.value.capitalize()),
-            ("Reviewer", case.reviewer or "none yet"),
-            ("Opened", words.when(case.created, zone)),
-            ("Last change", words.when(case.touched, zone)),
-            ("Times of day in", words.zone(now, zone)),
-            ("Last hash of the log", case.head),
+            (_("Status"), say(_STATUS[case.status], speech)),
+            (_("Reviewer"), case.reviewer or _("none yet")),
+            (_("Opened"), when(case.created)),
+            (_("Last change"), when(case.touched)),
+            (_("Times of day in"), words.zone(now, zone)),
+            (_("Last hash of the log"), case.head),
         ]
     )
     if files:
-        pdf.head("Files")
-        rows = [(file.name, _said(file), file.noted.get("sha256", "")) for file in files]
-        pdf.rows(("File", "Result", "SHA-256"), rows, (46, 60, 68))
+        pdf.head(_("Files"))
+        rows = [(file.name, _said(file, speech), file.noted.get("sha256", "")) for file in files]
+        pdf.rows((_("File"), _("Result"), "SHA-256"), rows, (46, 60, 68))
     if links := case.entries(CaseAction.LINK_ADDED):
-        pdf.head("Links")
+        pdf.head(_("Links"))
         for entry in links:
             pdf.say(f"· {entry.details['url']}")
     if notes := case.entries(CaseAction.NOTE_ADDED):
-        pdf.head("Notes")
+        pdf.head(_("Notes"))
         for entry in notes:
-            pdf.say(f"{words.when(entry.time, zone)}, {entry.actor}", SMALL, MUTED)
+            pdf.say(f"{when(entry.time)}, {entry.actor}", SMALL, MUTED)
             pdf.say(entry.details["text"])
-    pdf.head("Who did what and when")
-    pdf.say(CHAIN, SMALL, MUTED)
+    pdf.head(_("Who did what and when"))
+    pdf.say(say(CHAIN, speech), SMALL, MUTED)
     if (broken := case.first_broken) is not None:
-        pdf.say(f"The chain is BROKEN at entry {broken}.", style="B")
+        pdf.say(_("The chain is BROKEN at entry {number}.").format(number=broken), style="B")
     pdf.rows(
-        ("", "Time", "Who", "What", "Hash"),
+        ("", _("Time"), _("Who"), _("What"), _("Hash")),
         [
             (
                 str(entry.number),
                 f"{entry.time.astimezone(zone):%Y-%m-%d %H:%M:%S}",
                 entry.actor,
-                ": ".join(filter(None, [_ACTIONS[entry.action], summary(entry.details)])),
+                ": ".join(
+                    filter(
+                        None, [say(_ACTIONS[entry.action], speech), summary(entry.details, speech)]
+                    )
+                ),
                 entry.hash[:16],
             )
             for entry in case.log
@@ -195,17 +226,18 @@ def _cover(case: Case, files: Sequence[CaseFile], zone: tzinfo) -> bytes:
     return bytes(pdf.output())
 
 
-def _said(file: CaseFile) -> str:
+def _said(file: CaseFile, speech: Speech) -> str:
     if file.analysis is None:
-        return f"{file.noted.get('result', '')} (as it was; the result was deleted since)"
-    return file.analysis.headline
+        gone = speech.gettext("{result} (as it was; the result was deleted since)")
+        return gone.format(result=file.noted.get("result", ""))
+    return file.analysis.headline_in(speech)
 
 
-def summary(details: Mapping[str, str]) -> str:
+def summary(details: Mapping[str, str], speech: Speech = ENGLISH) -> str:
     """Return what an entry is about, short."""
     shown = [details.get(name, "") for name in ("title", "name", "url", "status", "form")]
     if reviewer := details.get("reviewer"):
-        shown.append(f"by {reviewer}")
+        shown.append(speech.gettext("by {reviewer}").format(reviewer=reviewer))
     return ", ".join(filter(None, shown))
 
 

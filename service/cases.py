@@ -4,41 +4,29 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, tzinfo
-from pathlib import Path
-from typing import Literal, NamedTuple
+from typing import Literal
 
 from detector.errors import InputError
 from detector.media.files import one_line
-from detector.schema.analysis import Analysis
+from detector.sentences import ENGLISH, Speech, _
 from service import case_export
 from service.case_export import CaseFile
 from service.context import PrincipalKind, RequestContext, new_id
-from service.messages import _
 from service.records import rules
 from service.records.cases import Case, CaseAction, CaseStatus
-from service.records.model import MAX_NAME_LENGTH, RecordsError, ResultOrigin
+from service.records.model import MAX_NAME_LENGTH, RecordsError
 from service.records.store import RecordScope
 from service.tasks.job import Job
 
-MAX_TITLE, MAX_URL = 120, 2000
-"""characters"""
-_TRIES = 5
-"""to append an entry while others do"""
+MAX_TITLE, MAX_URL = 120, 2000  # characters
+_TRIES = 5  # to append an entry while others do
 
 
-class CaseResult(NamedTuple):
-    """The result of a file, and its media where they are still here."""
-
-    analysis: Analysis
-    media: Path | None
-    origin: ResultOrigin
-
-    @classmethod
-    def of(cls, job: Job | None) -> CaseResult | None:
-        """Return that of a job; None where it has none."""
-        if job is None or job.analysis is None:
-            return None
-        return cls(job.analysis, job.path if job.has_media else None, job.origin)
+def file_of(noted: Mapping[str, str], job: Job | None) -> CaseFile:
+    """Return a file of a case with the result and media of its job, where it still has them."""
+    if job is None or job.analysis is None:
+        return CaseFile(noted)
+    return CaseFile(noted, job.analysis, job.path if job.has_media else None, job.origin)
 
 
 class NoCase(InputError):
@@ -49,20 +37,14 @@ class NoCase(InputError):
 
 class CaseService:
     """The cases of a server. Every method raises InputError where the case is not the caller's, or
-    what is given is no entry of a case, and RecordsError where the records can't be used.
-
-    Parameters
-    ----------
-    scope : callable
-        Returns whose records they are.
-    find : callable
-        Returns the result of one of the caller's analyses, if it is still here.
-    """
+    what is given is no entry of a case, and RecordsError where the records can't be used. `scope`
+    returns whose records they are, `find` one of the caller's files with its result, by what was
+    noted of it."""
 
     def __init__(
         self,
         scope: Callable[[RequestContext], RecordScope],
-        find: Callable[[RequestContext, str], CaseResult | None],
+        find: Callable[[RequestContext, Mapping[str, str]], CaseFile],
     ) -> None:
         self._scope, self._find = scope, find
 
@@ -162,27 +144,24 @@ class CaseService:
         media: bool = False,
         by: str = "",
         zone: tzinfo = UTC,
+        speech: Speech = ENGLISH,
     ) -> bytes:
-        """Return a case as one PDF or as a bag (ZIP), the times of its PDFs in a zone; its log and
-        the export note it."""
+        """Return a case as one PDF or as a bag (ZIP), its PDFs in a language and their times in a
+        zone; its log and the export note it."""
         case = self.get(context, id)
-        files = [self._file(context, noted) for noted in case.files.values()]
+        files = [self._find(context, noted) for noted in case.files.values()]
         if media:
             case_export.check_media(files)
         details = {"form": form, "media": "yes" if media else ""}
         case = self._append(context, id, CaseAction.EXPORTED, details, by)
         if form == "pdf":
-            return case_export.as_pdf(case, files, zone)
-        return case_export.as_bag(case, files, zone, media=media)
+            return case_export.as_pdf(case, files, zone, speech)
+        return case_export.as_bag(case, files, zone, speech, media=media)
 
     def delete(self, context: RequestContext, id: str) -> bool:
         """Delete a case with its log; the analyses stay."""
         scope = self._scope(context)
         return scope.store.cases.delete(scope.owner, id)
-
-    def _file(self, context: RequestContext, noted: Mapping[str, str]) -> CaseFile:
-        found = self._find(context, noted["analysis"])
-        return CaseFile(noted) if found is None else CaseFile(noted, *found)
 
     def _append(
         self,

@@ -6,8 +6,7 @@ from collections.abc import Callable
 
 log = logging.getLogger(__name__)
 
-TOLERANCE_SECONDS = 3600.0
-"""A clock that is corrected by less is taken for one that went a little wrong."""
+TOLERANCE_SECONDS = 3600.0  # A smaller correction is that of a clock that went wrong
 
 
 class JumpGuard:

@@ -49,22 +49,9 @@ from detector.config import (
 )
 from detector.seals import key_of
 
-MIN_SECRET_KEY = 32
-"""characters of UNMASK_SECRET_KEY"""
+MIN_SECRET_KEY = 32  # characters of UNMASK_SECRET_KEY
 
 _lower = BeforeValidator(lambda value: value.lower() if isinstance(value, str) else value)
-
-
-def _each(pattern: str, problem: str) -> AfterValidator:
-    """Return what refuses a list with something else in it, with a sentence about it."""
-
-    def check(values: tuple[str, ...]) -> tuple[str, ...]:
-        for value in values:
-            if not re.fullmatch(pattern, value):
-                raise ValueError(f"{problem}, not {value!r}.")
-        return values
-
-    return AfterValidator(check)
 
 
 def _address(value: str) -> str:
@@ -77,18 +64,6 @@ def _address(value: str) -> str:
     return value.rstrip("/")
 
 
-def _bucket(value: str) -> str:
-    if value and not re.fullmatch(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]", value):
-        raise ValueError(f"is no name of a bucket: {value!r}.")
-    return value
-
-
-def _prefix(value: str) -> str:
-    if not re.fullmatch(r"[\w.!'()*/-]*", value, re.ASCII):
-        raise ValueError(f"is no folder of a bucket: {value!r}.")
-    return value.strip("/")
-
-
 def _postgresql(value: SecretStr) -> SecretStr:
     # Never the value itself: a password stands in it.
     if value and not re.match(r"postgres(ql)?(\+psycopg)?://", value.get_secret_value()):
@@ -96,8 +71,7 @@ def _postgresql(value: SecretStr) -> SecretStr:
     return value
 
 
-PROVIDERS = {"google": "Google", "github": "GitHub"}
-"""What can be asked to vouch for somebody, and its name."""
+PROVIDERS = {"google": "Google", "github": "GitHub"}  # Who can vouch for somebody
 
 
 def _networks(values: tuple[str, ...]) -> tuple[str, ...]:
@@ -143,7 +117,9 @@ class Config(LibraryConfig):
         usual="the file `unmask.db` in the data folder",
     )
     s3_bucket: Annotated[
-        str, AfterValidator(_bucket), Expected("the name of a bucket, without s3://")
+        str,
+        Field(pattern=r"^([a-z0-9][a-z0-9.-]{1,61}[a-z0-9])?$"),
+        Expected("the name of a bucket, without s3://"),
     ] = setting(
         "UNMASK_S3_BUCKET",
         "",
@@ -154,7 +130,9 @@ class Config(LibraryConfig):
         "UNMASK_S3_ENDPOINT", "", "of another service than Amazon's", usual="Amazon's"
     )
     s3_prefix: Annotated[
-        str, AfterValidator(_prefix), Expected("a folder of the bucket such as unmask")
+        str,
+        Field(pattern=r"^[A-Za-z0-9_.!'()*/-]*$"),
+        Expected("a folder of the bucket such as unmask"),
     ] = setting("UNMASK_S3_PREFIX", "", "the folder of the bucket that the media is in")
     keep_records_days: Amount = setting(
         "UNMASK_KEEP_RECORDS_DAYS", 30.0, "how long results are kept at most, in days"
@@ -195,12 +173,11 @@ class Config(LibraryConfig):
     )
 
     frame_by: Annotated[
-        tuple[str, ...],
+        tuple[Annotated[str, Field(pattern=r"^https?://[\w.*:-]+$")], ...],
         NoDecode,
         split(None),
-        _each(r"https?://[\w.*:-]+", "must be origins such as https://a.org"),
-        Expected("origins such as https://a.org, with spaces between"),
-    ] = setting("UNMASK_FRAME_BY", (), "who may show the pages in a frame")
+        Expected("origins such as https://a.org"),
+    ] = setting("UNMASK_FRAME_BY", (), "who may show the pages in a frame; spaces between")
     space_id: Text = setting("SPACE_ID", "", "set by a Space of Hugging Face: its frame is allowed")
     local: Annotated[Literal["", "off", "all"], _lower, Expected("off or all")] = setting(
         "UNMASK_LOCAL",
@@ -255,13 +232,12 @@ class Config(LibraryConfig):
         "UNMASK_SIGN_IN", "optional", "whether guests may work too"
     )
     sign_in_with: Annotated[
-        tuple[str, ...],
+        tuple[Literal["google", "github"], ...],
         NoDecode,
         split(","),
         _lower,
-        _each("|".join(PROVIDERS), f"can be {', '.join(PROVIDERS)}"),
-        Expected("names with commas between"),
-    ] = setting("UNMASK_SIGN_IN_WITH", (), "google, github: those switched on in the project")
+        Expected("google, github or both with a comma between"),
+    ] = setting("UNMASK_SIGN_IN_WITH", (), "those switched on in the project")
     default_role: Annotated[Literal["analyst", "viewer"], _lower, Expected("analyst or viewer")] = (
         setting("UNMASK_DEFAULT_ROLE", "analyst", "of accounts without a role")
     )

@@ -1,10 +1,7 @@
-"""The caller of the service: handed to every function that needs to know it.
+"""The caller of the service, passed to every function that needs to know it.
 
-An edge builds a `RequestContext` for each request: `dashboard.session` from what Streamlit keeps of
-a browser's connection. Nothing below an edge looks up the caller, and there is no default:
-a function that needs one can't be called without it.
-
-Knows nothing of cookies, Streamlit or Supabase.
+An edge builds a `RequestContext` for each request, such as `dashboard.session`. Nothing below looks
+up the caller, and there is no default. Knows nothing of cookies, Streamlit or Supabase.
 """
 
 from __future__ import annotations
@@ -16,7 +13,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING
 
 from detector.errors import InputError
-from service.messages import _
+from detector.sentences import _
 
 if TYPE_CHECKING:
     from supabase import Client
@@ -36,39 +33,27 @@ def new_id() -> str:
 class PrincipalKind(StrEnum):
     """How a principal is known."""
 
-    LOCAL = "local"
-    """Sits at this computer, and no accounts are set up: the owner of all that is done here."""
-    GUEST = "guest"
-    """A browser that nobody signed in with. Known by a random cookie, or for as long as its tab is
-    open where the browser keeps none."""
-    USER = "user"
-    """Signed in with Supabase."""
-    KEY = "key"
-    """A program that shows a key of the REST API."""
+    LOCAL = "local"  # At this computer, without accounts: the owner of all that is done here
+    GUEST = "guest"  # A browser without an account, known by a random cookie or its open tab
+    USER = "user"  # Signed in with Supabase
+    KEY = "key"  # A program that shows a key of the REST API
 
 
 class Role(StrEnum):
     """What an account is for. Each may do all that the ones before it may."""
 
-    VIEWER = "viewer"
-    """Reads results; starts no analysis."""
-    ANALYST = "analyst"
-    """Analyzes files and works with what they own. Guests, and accounts without a role."""
-    ADMIN = "admin"
-    """Changes what holds for everybody on this server."""
+    VIEWER = "viewer"  # Reads results; starts no analysis
+    ANALYST = "analyst"  # Analyzes files. Guests, and accounts without a role
+    ADMIN = "admin"  # Changes what holds for everybody on this server
 
 
 class Scope(StrEnum):
     """What a key of the REST API may be for."""
 
-    READ = "read"
-    """Results, tasks and models: what is there."""
-    ANALYZE = "analyze"
-    """Bring files, and delete what was brought."""
-    MODELS = "models"
-    """Download models, for everybody on this server."""
-    METRICS = "metrics"
-    """The figures of the whole server."""
+    READ = "read"  # Results, tasks and models: what is there
+    ANALYZE = "analyze"  # Bring files, and delete what was brought
+    MODELS = "models"  # Download models, for everybody on this server
+    METRICS = "metrics"  # The figures of the whole server
 
 
 @dataclass(frozen=True)
@@ -80,13 +65,10 @@ class Principal:
     the id of a Supabase account. Not a secret: a guest's is made from their cookie by a one-way
     function."""
     kind: PrincipalKind
-    role: Role = Role.ANALYST
-    """For an account, the server's data, never its browser's."""
-    email: str = ""
-    """Of an account; else empty."""
+    role: Role = Role.ANALYST  # For an account, the server's data, never its browser's
+    email: str = ""  # Of an account; else empty
     files_per_hour: int | None = None
-    files_per_day: int | None = None
-    """Of a key: what it may bring, where its maker said so."""
+    files_per_day: int | None = None  # A key's quota, if it has one
 
     @property
     def may_analyze(self) -> bool:
@@ -105,15 +87,10 @@ class RequestContext:
     """For whom a request is answered, and what is known of where it comes from."""
 
     principal: Principal
-    address: str = "unknown"
-    """The client's network address, to count by; IPv6 as its /64."""
-    loopback: bool = False
-    """The client runs on this computer: only such a one may name a folder on its disk. Has nothing
-    to do with accounts."""
-    guest: Principal | None = None
-    """The guest that this client is when nobody is signed in; None where it never was one."""
-    connect: Connect | None = None
-    """Of who is signed in."""
+    address: str = "unknown"  # The client's network address, to count by; IPv6 as its /64
+    loopback: bool = False  # Runs on this computer: only such a client may name its folders
+    guest: Principal | None = None  # Who this client is when nobody is signed in, if ever
+    connect: Connect | None = None  # Of who is signed in
 
     def owns(self, owner: str) -> bool:
         """Return whether a person may change, stop or restart what an owner has; the one check."""

@@ -8,7 +8,7 @@ from pathlib import Path
 from detector import __version__
 from detector.errors import InputError, UnmaskError
 from detector.schema.analysis import ErrorDetail
-from service.messages import Message, _, spec_of
+from detector.sentences import Message, _, spec_of
 from service.records.model import ErrorReport
 
 _INTERNAL = "internal"

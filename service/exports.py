@@ -22,14 +22,13 @@ from detector.report.parts import seal_pdf
 from detector.report.seal import Seal
 from detector.schema.analysis import Analysis
 from detector.seals import document_hash
-from service.messages import _, say
+from detector.sentences import _, say
 from service.records.comparisons import KeptComparison
 from service.records.model import ResultOrigin
 
 log = logging.getLogger(__name__)
 
-MAX_SIDE = 1280
-"""px of the longer side of a drawn frame"""
+MAX_SIDE = 1280  # px of the longer side of a drawn frame
 
 ORIGINS = {
     ResultOrigin.HERE: "",

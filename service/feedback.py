@@ -1,8 +1,7 @@
-"""What people found out about files, to be learned from: how often the verdicts were right, and a
-labelled set for calibration and training (`unmask export-labels`).
+"""What people confirmed about files: how often verdicts were right, and a labelled set of them
+(`unmask export-labels`).
 
-Confirmed files are those that somebody looked into, not a sample of all: the shares here say how
-the verdicts did on them, and nothing of files that nobody doubted.
+Confirmed files are no random sample: the shares say nothing of files that nobody doubted.
 """
 
 import csv
@@ -19,10 +18,8 @@ from service.records.model import MAX_PAGE_SIZE, Confirmed, Query, Record
 from service.records.store import RecordScope
 from service.storage.uploads import Uploads
 
-COLUMNS = ("file", "label", "kind", "group", "source")
-"""of labels.csv, as `detector.evaluation.labels` reads it"""
-_CALLED = {Label.FAKE: Confirmed.FAKE, Label.REAL: Confirmed.REAL}
-"""What a verdict says a file is; the others leave it open."""
+COLUMNS = ("file", "label", "kind", "group", "source")  # as `detector.evaluation.labels` reads it
+_CALLED = {Label.FAKE: Confirmed.FAKE, Label.REAL: Confirmed.REAL}  # Other verdicts leave it open
 
 
 @dataclass(frozen=True)
@@ -31,8 +28,7 @@ class VerdictOutcome:
 
     right: int = 0
     wrong: int = 0
-    open: int = 0
-    """Inconclusive or not judged."""
+    open: int = 0  # Inconclusive or not judged
 
     @property
     def total(self) -> int:
@@ -45,10 +41,8 @@ class LabelSet:
 
     real: int
     fake: int
-    gone: int
-    """Their media is not kept any more."""
-    contradicted: int
-    """The same file was confirmed as both."""
+    gone: int  # Their media is not kept any more
+    contradicted: int  # The same file was confirmed as both
 
 
 def confirmed(scope: RecordScope) -> list[Record]:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from detector import paths
 from detector.errors import UnmaskError
-from service.messages import _
+from detector.sentences import _
 
 if TYPE_CHECKING:
     from detector.samples import Sample
@@ -21,8 +21,7 @@ class Gallery:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self.samples: list[Sample] | None = None
-        """None until they are there."""
+        self.samples: list[Sample] | None = None  # None until they are there
         self._error: Exception | None = None
 
     @property

@@ -1,15 +1,11 @@
-"""What people add to their library of known footage: a folder of this computer, files that they
-bring, fingerprints that others exported. Each works for whoever is named, one thing at a time.
+"""Additions to a library of known footage: a folder, uploaded files, imported fingerprints.
 
-Kept: fingerprints (`service.records.footage`). What is brought is deleted as soon as it was read,
-whatever its end. An interrupted folder is gone on with when somebody says so: what was added is
-passed over then.
+One task a person at a time. Only fingerprints are stored (`service.records.footage`); uploads are
+deleted once they are read. A folder that was interrupted can be resumed: known files are skipped.
 """
 
 import math
 import os
-import shutil
-import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
@@ -17,28 +13,22 @@ from typing import Any, NamedTuple
 
 from detector import paths
 from detector.errors import InputError, MediaError, UnmaskError
-from detector.media.files import disk_name
+from detector.sentences import _
 from service import limits
 from service.batch_files import IncomingFile
 from service.context import LOCAL, Principal, PrincipalKind, RequestContext
 from service.library.catalog import UPLOADED, Library, full_of_frames, media_in, source_of
-from service.messages import _
 from service.records.footage import MAX_FOOTAGE, Footage, FootageStore
 from service.records.model import ErrorReport, State
-from service.storage.uploads import CHUNK_BYTES, Uploads, full_disk_refused, no_room
+from service.storage.uploads import Uploads, copied, delete_copies, full_disk_refused, no_room
 from service.tasks.manager import TaskManager, Work
 from service.tasks.task import Priority, QueueFull, Task, TaskKind, bounded_line
 
-MAX_FILES = 100
-"""brought at a time"""
-MAX_SHARED_FRAMES = 1_000_000
-"""that a library of somebody elsewhere holds fingerprints of, 36 bytes each: some 140 hours"""
-MAX_LEFT_OUT = 200
-"""files that are named; more are counted"""
+MAX_FILES = 100  # brought at a time
+MAX_SHARED_FRAMES = 1_000_000  # fingerprints of a library, 36 bytes each: some 140 hours
+MAX_LEFT_OUT = 200  # files that are named; more are counted
 MAX_WAITING = 20
-_PREFIX = ".library-"
-"""How the folder of what is brought begins, beside the uploads: what is left there goes as they
-do."""
+_PREFIX = ".library-"  # Of the folder of copies, beside the uploads, which are swept
 
 
 class LeftOut(NamedTuple):
@@ -55,8 +45,7 @@ class LibraryTask(Task):
     MIN_SECONDS = 2.0
 
     added = 0
-    known = 0
-    """files of which fingerprints are kept already"""
+    known = 0  # files of which fingerprints are kept already
     unread = 0
     left_out: Sequence[LeftOut] = ()
     """The first of those that were not read. This and the numbers are known where it runs."""
@@ -209,30 +198,18 @@ class KnownFootage:
     ) -> LibraryTask:
         """Copy what is brought to disk, and begin."""
         self._refuse_second(principal)
-        folder, copies = self._copied(files)
-        task = self._new(principal, {"uploads": folder.name})
+        if not self._uploads.has_room(sum(file.size or 0 for file in files)):
+            raise no_room()
+        sources = [(file.name, file.source) for file in files]
+        with full_disk_refused():
+            copies = copied(sources, self._uploads.root, _PREFIX)
+        task = self._new(principal, {"uploads": copies[0].parent.name} if copies else {})
+        named = [(path, file.name) for path, file in zip(copies, files, strict=True)]
         try:
-            return self._submit(principal, task, partial(work, copies))
+            return self._submit(principal, task, partial(work, named))
         except BaseException:
             self._delete_files(task)
             raise
-
-    def _copied(self, files: Sequence[IncomingFile]) -> tuple[Path, list[tuple[Path, str]]]:
-        """Return the folder of copies, and each with its name as its owner named it."""
-        if not self._uploads.has_room(sum(file.size or 0 for file in files)):
-            raise no_room()
-        folder = Path(tempfile.mkdtemp(prefix=_PREFIX, dir=self._uploads.root))
-        copies = []
-        try:
-            for number, file in enumerate(files):
-                path = folder / f"{number:03d}-{disk_name(file.name)}"
-                with full_disk_refused(), path.open("xb") as target:
-                    shutil.copyfileobj(file.source, target, CHUNK_BYTES)
-                copies.append((path, file.name))
-        except BaseException:
-            shutil.rmtree(folder, ignore_errors=True)
-            raise
-        return folder, copies
 
     def _new(self, principal: Principal, params: dict[str, Any]) -> LibraryTask:
         # Its subject is whose it is: an administrator, who sees the tasks of all, is not given
@@ -256,9 +233,7 @@ class KnownFootage:
         self._delete_files(task)
 
     def _delete_files(self, task: Task) -> None:
-        name = Path(str(task.params.get("uploads", ""))).name
-        if name.startswith(_PREFIX):
-            shutil.rmtree(self._uploads.root / name, ignore_errors=True)
+        delete_copies(self._uploads.root, _PREFIX, str(task.params.get("uploads", "")))
 
 
 def may_name_folders(context: RequestContext) -> bool:
@@ -271,11 +246,7 @@ def folder_of(context: RequestContext, folder: str) -> str:
     caller is not at this computer, InputError if there is no such folder or it is ours."""
     if not may_name_folders(context):
         raise limits.NotAllowed(_("Only who sits at this computer may name its folders."))
-    return os.fspath(_folder(folder))
-
-
-def _folder(text: str) -> Path:
-    text = text.strip().strip("\"'")
+    text = folder.strip().strip("\"'")
     missing = InputError(_("There is no folder {folder}.").format(folder=text), code="not_found")
     try:
         path = Path(text).expanduser()
@@ -289,7 +260,7 @@ def _folder(text: str) -> Path:
         raise missing from None
     if path.is_relative_to(paths.data().resolve()):
         raise InputError(_("In this folder Unmask keeps its own files."), code="own_folder")
-    return path
+    return os.fspath(path)
 
 
 def _leave_out_of(folder: Path, task: LibraryTask, path: Path, error: UnmaskError) -> None:

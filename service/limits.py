@@ -1,33 +1,28 @@
-"""How much one person, and one address, may ask of this server in an hour.
+"""Rate limits of one person and one network address.
 
-A window that slides: what counts is the last 60 minutes, not the hour on the clock, so nobody gets
-twice the allowance around its turn. Kept in memory, as the work it protects is, and a restart
-forgets it; but where servers share a PostgreSQL database they count together in that (`share`), or
-a second server would double what everybody may. Who sits at the computer is not limited.
-
-A guest who throws their cookie away is a new guest, at the same address: that is why all guests of
-an address count together too.
+A sliding window over the last 60 minutes. Counts are in memory, or in PostgreSQL where several
+servers share one (`share`). The owner of this computer is not limited. Guests of one address count
+together too, since a guest without their cookie is a new one.
 """
 
 import math
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 
+from detector import sentences
 from detector.errors import InputError
-from service import auth, messages
+from detector.sentences import _, join
+from service import auth
 from service.config import get_config
 from service.context import Principal, PrincipalKind, RequestContext
-from service.messages import _, join
 from service.rate_limit import Refusal, SlidingWindowRateLimiter
 from service.records.database import Database
 from service.records.rate_counts import SharedRateLimiter
 from service.tasks.task import QueueFull
 
 MINUTE, HOUR = 60, 3600
-MAX_REJECTED = 30
-"""wrong keys a minute from one address"""
-MEGABYTE = 1 << 20
-"""bytes, as Streamlit counts them for the server's own limit"""
+MAX_REJECTED = 30  # wrong keys a minute from one address
+MEGABYTE = 1 << 20  # bytes, as Streamlit counts them for the server's own limit
 
 
 class RateLimitExceeded(QueueFull):
@@ -55,14 +50,10 @@ _LINK = "link:"
 
 RateLimiter = SlidingWindowRateLimiter | SharedRateLimiter
 
-files: RateLimiter = SlidingWindowRateLimiter(HOUR)
-"""The files of this server."""
-daily_files: RateLimiter = SlidingWindowRateLimiter(24 * HOUR)
-"""Those of keys that have a quota a day."""
-requests: RateLimiter = SlidingWindowRateLimiter(MINUTE)
-"""Requests of programs."""
-rejected: RateLimiter = SlidingWindowRateLimiter(MINUTE)
-"""Keys and share links that were none, by address: nobody tries thousands."""
+files: RateLimiter = SlidingWindowRateLimiter(HOUR)  # The files of this server
+daily_files: RateLimiter = SlidingWindowRateLimiter(24 * HOUR)  # Of keys with a quota a day
+requests: RateLimiter = SlidingWindowRateLimiter(MINUTE)  # Requests of programs
+rejected: RateLimiter = SlidingWindowRateLimiter(MINUTE)  # Wrong keys and links, by address
 
 
 def share(database: Database) -> None:
@@ -172,9 +163,9 @@ def _refused(sentence: str, refusal: Refusal, hint: str = "") -> RateLimitExceed
 
 
 def _exceeded(refusal: Refusal, count: int, span: int) -> str:
-    allowed = messages.count(refusal.most, "file", "files")
+    allowed = sentences.count(refusal.most, "file", "files")
     if span != HOUR:
-        hours = messages.count(max(1, math.ceil(min(refusal.wait, span) / HOUR)), "hour", "hours")
+        hours = sentences.count(max(1, math.ceil(min(refusal.wait, span) / HOUR)), "hour", "hours")
         rule = _("This key is for {files} a day. Room in {time}.")
         return rule.format(files=allowed, time=hours)
     rules = {
@@ -188,7 +179,7 @@ def _exceeded(refusal: Refusal, count: int, span: int) -> str:
     if never:
         return rule.format(files=allowed, number=count)
     when = _("Next one in {time}.") if count == 1 else _("Room for these in {time}.")
-    minutes = messages.count(max(1, math.ceil(refusal.wait / 60)), "minute", "minutes")
+    minutes = sentences.count(max(1, math.ceil(refusal.wait / 60)), "minute", "minutes")
     return join(rule.format(files=allowed), when.format(time=minutes))
 
 

@@ -11,21 +11,19 @@ from typing import BinaryIO
 from detector import links
 from detector.errors import Canceled, MediaError, UnmaskError
 from detector.links import FetchedLink, LinkRefused
+from detector.sentences import _
 from service import limits
 from service.context import Principal, RequestContext
 from service.limits import MEGABYTE
-from service.messages import _
 from service.records.model import State
 from service.storage.uploads import StorageError, full_disk_refused, max_upload_mb
 from service.tasks.manager import TaskManager
-from service.tasks.task import Priority, QueueFull, Task, TaskKind
+from service.tasks.task import Priority, QueueFull, Task, TaskKind, bounded_line
 
-MAX_AT_ONCE = 4
-"""links that a server fetches at a time"""
-MAX_WAITING = 20
-"""links that wait for that"""
-WAIT_SECONDS = 0.2
-"""between two looks at whether one that waits is still wanted"""
+MAX_AT_ONCE = 4  # links that a server fetches at a time
+MAX_WAITING = 20  # links that wait for that
+WAIT_SECONDS = 0.2  # between two looks at whether one that waits is still wanted
+_BUSY = _("Several links are being fetched already."), _("Try again in a minute.")
 _places = threading.BoundedSemaphore(MAX_AT_ONCE)
 
 
@@ -56,9 +54,7 @@ def fetched(
 def _take_place(task: Task | None) -> None:
     while not _places.acquire(timeout=None if task is None else WAIT_SECONDS, blocking=bool(task)):
         if task is None:
-            raise QueueFull(
-                _("Several links are being fetched already."), hint=_("Try again in a minute.")
-            )
+            raise QueueFull(_BUSY[0], hint=_BUSY[1])
         task.on_progress(0, 0)
 
 
@@ -93,20 +89,13 @@ class LinkFetches:
         return task
 
 
-def _refuse(waiting: int, running: int) -> QueueFull | None:
-    if waiting < MAX_WAITING:
-        return None
-    text, hint = _("Several links are being fetched already."), _("Try again in a minute.")
-    return QueueFull(text, hint=hint)
-
-
 KIND = TaskKind(
     "fetch",
     Priority.INTERACTIVE,
     0.0,
     Task,
     max_running=MAX_AT_ONCE,
-    refuse=_refuse,
+    refuse=bounded_line(MAX_WAITING, *_BUSY),
     sentences={
         State.CANCELED: _("Stopped. Nothing of the file was kept."),
         State.INTERRUPTED: _("The server stopped. Nothing of the file was kept."),

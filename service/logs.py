@@ -1,8 +1,7 @@
-"""What the server writes down: never a file's name, an address of a result, or a secret.
+"""Log records without file names, addresses of results, and secrets.
 
-An upload's token opens its result, so a line with one in it would be a key left in the log. The
-lines are cleaned where they are made, whoever makes them and wherever they go: ours, Streamlit's,
-the web server's, and those of libraries that name a file in an error.
+An upload's token opens its result, so a log line with one would leak a key. Records are cleaned
+where they are made, whichever library makes them.
 """
 
 import logging

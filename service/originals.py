@@ -14,6 +14,7 @@ from pathlib import Path
 from detector.errors import InputError, UnmaskError
 from detector.schema.analysis import Media, Settings
 from detector.schema.comparison import Comparison
+from detector.sentences import _
 from service import limits
 from service.context import Principal, RequestContext
 from service.known_footage import KnownFootage, folder_of
@@ -22,7 +23,6 @@ from service.library.original import original_in
 from service.library.watch import FolderWatcher, WatchState
 from service.live import known_footage
 from service.live.viewers import Viewer
-from service.messages import _
 from service.records.comparisons import ComparisonStore, KeptComparison
 from service.records.database import Database
 from service.records.footage import FootageStore
@@ -39,8 +39,7 @@ from service.tasks.task import Task
 
 log = logging.getLogger(__name__)
 
-MAX_WATCHED = 50
-"""folders that are watched"""
+MAX_WATCHED = 50  # folders that are watched
 
 
 class Originals:
@@ -195,14 +194,9 @@ class Originals:
         self, context: RequestContext, copy: Job, original: Job, *, stated: bool = True
     ) -> Task:
         """Begin to hold a suspected copy against its original; the task that is at it where there
-        is one. Raise QueueFull or InputError if it is not accepted.
-
-        Parameters
-        ----------
-        stated : bool
-            A person says which of the two is the original. What was stated before stands until it
-            is taken back: two files that were stated the other way round are compared that way.
-        """
+        is one. Raise QueueFull or InputError if it is not accepted. `stated`: a person says which
+        of the two is the original. What was stated before stands until it is taken back: two files
+        that were stated the other way round are compared that way."""
         person = context.principal
         sha256s = copy.record.sha256, original.record.sha256
         states = self.comparisons.store.states

@@ -1,24 +1,11 @@
-"""What whoever runs a server sees of it: what is at work, how fast, on how much disk, and what came
-of it. Counts only; no name of a file is in any of it."""
+"""What whoever runs a server sees of it: what is at work, and for whom; no name of a file."""
 
-import shutil
-from dataclasses import dataclass
 from datetime import datetime
 
 from service.context import PrincipalKind
 from service.records.model import GUEST, KEY, LOCAL
-from service.storage.uploads import Uploads
 from service.tasks.manager import TaskManager
 from service.tasks.task import SYSTEM, Task
-
-
-@dataclass(frozen=True)
-class Disk:
-    """Bytes."""
-
-    files: int
-    free: int
-    total: int
 
 
 def active(tasks: TaskManager) -> list[Task]:
@@ -40,10 +27,3 @@ def owner_kind(owner: str) -> tuple[PrincipalKind, str]:
 def since(task: Task) -> datetime:
     """Return from when on a task runs, or waits."""
     return task.started or task.created
-
-
-def disk(uploads: Uploads) -> Disk:
-    """Return what the kept files take, and what is left."""
-    usage = shutil.disk_usage(uploads.root)
-    files = uploads.size(folder.name for folder in uploads.root.iterdir())
-    return Disk(files, usage.free, usage.total)

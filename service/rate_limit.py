@@ -8,8 +8,7 @@ from dataclasses import dataclass
 
 from limits.storage import MemoryStorage
 
-MAX_KEYS = 20_000
-"""keys remembered; beyond it, those that came first are forgotten."""
+MAX_KEYS = 20_000  # keys remembered; beyond it, those that came first are forgotten
 
 
 @dataclass(frozen=True)

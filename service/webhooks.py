@@ -25,33 +25,28 @@ from detector import __version__
 from detector.errors import Canceled, InputError, ModelError
 from detector.links.addresses import LinkRefused, LinkRules, addresses, parse, port_of
 from detector.links.transport import PinnedTransport
+from detector.sentences import _
 from service.auth.session_store import load_key
 from service.config import get_config
 from service.context import Principal
-from service.messages import _
 from service.tasks.job import Job
 from service.tasks.manager import TaskManager
 from service.tasks.task import Priority, Task, TaskKind
 
 log = logging.getLogger(__name__)
 
-PAUSES = (0.0, 5.0, 30.0, 120.0, 600.0, 3600.0)
-"""s before each attempt"""
-TIMEOUT = 10.0
-"""s that an attempt may take in all"""
-LOOK_EVERY = 0.2
-"""s between two looks at an analysis"""
+PAUSES = (0.0, 5.0, 30.0, 120.0, 600.0, 3600.0)  # s before each attempt
+TIMEOUT = 10.0  # s that an attempt may take in all
+LOOK_EVERY = 0.2  # s between two looks at an analysis
 MAX_PENDING = 200
-RULES = LinkRules(ports=None)
-"""Whom a webhook may call: any port of the public Internet, whatever links may be fetched."""
+RULES = LinkRules(ports=None)  # Any port of the public Internet, whatever links are fetched
 _NO_ADDRESS = _("A webhook is an address with https:// or http://.")
 _REFUSALS = {
     "link_unknown_host": _("The webhook's host is not known."),
     "link_private": _("A webhook's host has to be a public one."),
 }
 
-FindJob = Callable[[str, str], Job | None]
-"""The analysis of an owner, by its id."""
+FindJob = Callable[[str, str], Job | None]  # The analysis of an owner, by its id
 
 
 class WebhookRefused(InputError):

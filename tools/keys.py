@@ -29,15 +29,7 @@ YEARS = 10
 
 
 def text(address: str = HERE, *, mail: bool = True) -> str:
-    """Return the file's content with new keys.
-
-    Parameters
-    ----------
-    address : str
-        Where people reach it. If that is not this computer, a proxy with HTTPS is in front.
-    mail : bool
-        Whether addresses are confirmed by mail.
-    """
+    """Return the file's content with new keys; with `mail`, addresses are confirmed by mail."""
     signing = secrets.token_hex(32)
     settings = [f"UNMASK_PUBLIC_URL={address}"]
     if urlsplit(address).hostname not in ("localhost", "127.0.0.1"):

@@ -72,6 +72,8 @@ def _major(command: list[str | Path]) -> int:
 
 PACKAGES = {chromium: "chromium", postgres: "postgresql", node: "nodejs npm", caddy: "caddy"}
 """Debian's packages, by what finds the program."""
+if shutil.which("apt-get"):
+    PACKAGES[lambda: shutil.which("debootstrap")] = "debootstrap"
 
 
 def main() -> None:

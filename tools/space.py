@@ -1,7 +1,8 @@
-"""Push Unmask to a Space of Hugging Face, which builds its Dockerfile.
+"""Push Unmask to a Space of Hugging Face, which builds its Dockerfile, or to a Git remote.
 
     python tools/space.py OWNER/NAME             lists what would be sent
     HF_TOKEN=hf_... python tools/space.py OWNER/NAME --push [--private]
+    python tools/space.py https://... --push     the branch main of this remote
 
 Only the image's files that git tracks are sent, and nothing if one of them seems to hold a secret.
 Files that are no longer part of it are deleted there. The Space's settings go before the README.
@@ -12,6 +13,7 @@ import os
 import re
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
@@ -78,6 +80,18 @@ def sent(root: Path = ROOT) -> dict[str, bytes | Path]:
     return {**{name: root / name for name in names}, "README.md": readme}
 
 
+def push(content: dict[str, bytes | Path], remote: str) -> None:
+    """Replace what the branch main of a Git remote holds by a commit."""
+    with tempfile.TemporaryDirectory() as folder:
+        git = ["git", "-C", folder, "-c", "user.name=Unmask", "-c", "user.email=unmask@localhost"]
+        subprocess.run(["git", "clone", "-qn", remote, folder], check=True)
+        for name, file in content.items():
+            Path(folder, name).parent.mkdir(parents=True, exist_ok=True)
+            Path(folder, name).write_bytes(file if type(file) is bytes else file.read_bytes())
+        for words in ("add --all", "commit -q --allow-empty -m Update", "push -q origin HEAD:main"):
+            subprocess.run([*git, *words.split()], check=True)
+
+
 def main(arguments: list[str] | None = None) -> None:
     from huggingface_hub import CommitOperationAdd, CommitOperationDelete, HfApi
     from huggingface_hub.errors import HfHubHTTPError, HFValidationError
@@ -91,6 +105,8 @@ def main(arguments: list[str] | None = None) -> None:
     if not chosen.push:
         print(*content, f"unmask: {len(content)} files; --push sends them", sep="\n")
         return
+    if ":" in chosen.space or Path(chosen.space).is_absolute():
+        return push(content, chosen.space)
     token = os.environ.get("HF_TOKEN") or sys.exit("unmask: set HF_TOKEN to a token that may write")
     api = HfApi(token=token, endpoint=os.environ.get("HF_ENDPOINT"))
     kind = {"repo_type": "space", "repo_id": chosen.space}
@@ -98,8 +114,7 @@ def main(arguments: list[str] | None = None) -> None:
         url = api.create_repo(**kind, space_sdk="docker", private=chosen.private, exist_ok=True)
         gone = {*api.list_repo_files(**kind)} - {".gitattributes", *content}
         operations = [CommitOperationDelete(name) for name in sorted(gone)]
-        for name, file in content.items():
-            operations.append(CommitOperationAdd(name, file if type(file) is bytes else str(file)))
+        operations += [CommitOperationAdd(name, file) for name, file in content.items()]
         api.create_commit(**kind, operations=operations, commit_message="Update Unmask")
     except (HfHubHTTPError, HFValidationError) as error:  # 402: a Docker Space needs a paid plan
         sys.exit(f"unmask: nothing was sent: {error}")

@@ -18,7 +18,7 @@ def rows(tried: Robustness) -> list[PerturbationResult]:
 
 
 def figure(tried: Robustness, thresholds: Thresholds, palette: Palette) -> go.Figure:
-    """Return a dot a trial over the thresholds; names stand beside the figure, `ROW` px apart."""
+    """Return a dot a trial over the thresholds, under the name of each."""
     shown = rows(tried)
     base = tried.unchanged.probability
     scored = [(i, t.title, t.probability) for i, t in enumerate(shown) if t.probability is not None]
@@ -44,7 +44,19 @@ def figure(tried: Robustness, thresholds: Thresholds, palette: Palette) -> go.Fi
         customdata=[f"{labels.escape(title)} · {labels.percent(p)}" for _place, title, p in scored],
         cliponaxis=False,
     )
-    return go.Figure([*moved, dots], score_layout(len(shown), ROW, thresholds, palette))
+    layout = score_layout(len(shown), ROW, thresholds, palette)
+    layout["yaxis"] |= {
+        "tickvals": list(range(len(shown))),
+        "ticktext": [labels.escape(name(trial)) for trial in shown],
+        "showticklabels": True,
+        "automargin": True,
+    }
+    return go.Figure([*moved, dots], layout)
+
+
+def name(trial: PerturbationResult) -> str:
+    """ "blur, level 2" -> "Blur, level 2"; "h264 CRF 32" stays."""
+    return trial.title if trial.title[1:2].isdigit() else labels.capital(trial.title)
 
 
 def finding(tried: Robustness) -> str:

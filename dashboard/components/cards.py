@@ -26,9 +26,9 @@ def titled(name: Text, state: Text) -> Markup:
     return tag("div", tag("b", name), state, cls="um-cardhead")
 
 
-def part_head(title: Text, *asides: Text, cls: str = "") -> None:
+def part_head(title: Text, *asides: Text) -> None:
     """Draw the title of a part of the page, and what stands in its line."""
-    show(tag("div", tag("h2", title), *asides, cls=f"um-head {cls}"))
+    show(tag("div", tag("h2", title), *asides, cls="um-head"))
 
 
 def introduced(title: Text, text: Text, *, width: Width = "stretch") -> None:
@@ -48,19 +48,21 @@ def explained(title: Text, entries: Iterable[tuple[Text, Text]]) -> Markup:
     return tag("div", tag("h2", title), rows, cls="um-four")
 
 
-def named(name: Text, note: Text, cls: str = "") -> None:
+def named(name: Text, note: Text) -> None:
     """Draw a name in bold over small print."""
-    show(tag("div", tag("b", name), tag("p", note, cls="um-caption"), cls=cls))
+    show(tag("b", name), tag("p", note, cls="um-caption"))
+
+
+def tile(picture: str | None, *lines: Text) -> Markup:
+    """Return a small picture, or its place, beside lines of text."""
+    image = tag("img", src=picture, alt="") if picture else tag("i")
+    return tag("div", image, tag("div", *lines), cls="um-kept")
 
 
 def people(rows: Iterable[tuple[str, str, str]], title: Text = "", note: Text = "") -> None:
     """Draw (picture address or "", name, detail) of each person; without any, their place."""
     lines = [
-        tag(
-            "li",
-            tag("img", src=picture, alt=name) if picture else tag("i"),
-            tag("div", tag("b", name), tag("span", detail)),
-        )
+        tag("li", tile(picture, strong(name), tag("span", detail, cls="um-caption")))
         for picture, name, detail in rows
     ]
     head = tag("p", tag("b", title), " ", tag("span", note, cls="um-caption"))

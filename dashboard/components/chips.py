@@ -14,14 +14,9 @@ def chip(text: Text, tone: Slug | Literal["plain"] = "plain", symbol: str = "") 
     return tag("span", icon(symbol) if symbol else "", text, cls=f"um-chip {tone}")
 
 
-def inked(text: Text, tone: str, symbol: str, cls: str = "") -> Markup:
+def inked(text: Text, tone: str, symbol: str) -> Markup:
     """Return words in a state's color, after its icon."""
-    return tag("span", icon(symbol), text, cls=f"{cls} um-ink {tone}")
-
-
-def bold(text: Text, tone: str = "") -> Markup:
-    """Return a figure that stands out, in a state's color where there is one."""
-    return tag("b", text, cls=f"um-ink {tone}" if tone else "")
+    return tag("span", icon(symbol), text, cls=f"um-ink {tone}")
 
 
 def bullets(lines: Iterable[Text], cls: str | None = None, *, ordered: bool = False) -> Markup:

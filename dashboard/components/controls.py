@@ -3,14 +3,22 @@
 A table of options is a mapping from values to words; what is chosen comes back as a value.
 """
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from mimetypes import guess_type
 from typing import Any, Literal, TypeVar
 
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
+from dashboard.components import typography
+from dashboard.components.chips import bullets
+from dashboard.components.markup import show
+from dashboard.i18n import _
+
 V = TypeVar("V")
 
+MAX_NAMES = 4
+"""that are listed before they are deleted; more are counted"""
 Kind = Literal["primary", "secondary", "tertiary"]
 
 
@@ -31,27 +39,17 @@ def button(
 
 def download(
     label: str,
-    make: Callable[[], bytes | str] | bytes,
+    make: Callable[[], bytes | str] | bytes | str,
     file_name: str,
-    mime: str,
     key: str,
     *,
     symbol: str = "download",
-    width: Literal["content", "stretch"] = "content",
+    **look: Any,
 ) -> None:
-    """Draw a button that hands out a file, made when it is pressed; the page is not drawn anew."""
-    icon = f":material/{symbol}:"
-    st.download_button(label, make, file_name, mime, key, on_click="ignore", icon=icon, width=width)
-
-
-def small_download(
-    label: str, make: Callable[[], bytes], file_name: str, mime: str, key: str, *, symbol: str
-) -> None:
-    """Draw what `download` does as small as the actions that stand beside it."""
-    icon = f":material/{symbol}:"
-    st.download_button(
-        label, make, file_name, mime, key, on_click="ignore", icon=icon, type="tertiary"
-    )
+    """Draw a button that hands out a file, made when it is pressed; the page is not drawn anew.
+    `look` are options of `st.download_button`."""
+    mime, icon = guess_type(file_name)[0], f":material/{symbol}:"
+    st.download_button(label, make, file_name, mime, key, on_click="ignore", icon=icon, **look)
 
 
 def choose(
@@ -102,6 +100,56 @@ def choose_any(
         help=help,
     )
     return [option for option in options if option in chosen]
+
+
+def select(label: str, options: Mapping[V, str], key: str, **look: Any) -> V:
+    """Draw options in a list that opens, return the chosen one; `look` are options of
+    `st.selectbox`."""
+    chosen: V = st.selectbox(label, list(options), format_func=options.__getitem__, key=key, **look)
+    return chosen
+
+
+def search(placeholder: str, key: str, width: int, **look: Any) -> str:
+    """Draw a field that is searched by; `look` are options of `st.text_input`."""
+    text = st.text_input(
+        _("Search"), placeholder=placeholder, icon=":material/search:", width=width, key=key,
+        label_visibility="collapsed", **look,
+    )  # fmt: skip
+    return text or ""
+
+
+def pages(key: str, shown: int, total: int, *, number: int, size: int) -> None:
+    """Draw which rows of a list are shown, and the choice of another page of it."""
+    first = (number - 1) * size + 1
+    text = _("{first} to {last} of {total}")
+    typography.caption(
+        text.format(first=first, last=first + shown - 1, total=total), width="content"
+    )
+    if total > size:
+        st.pagination(-(-total // size), key=key)
+
+
+def confirm(
+    question: str,
+    names: Sequence[str],
+    after: str,
+    run: Callable[[], None],
+    *,
+    label: str,
+    key: str,
+) -> None:
+    """Ask in a dialog before something is gone for good: `names` of what goes, and what `after`
+    it is to be known. Either button closes it."""
+    listed = list(names[:MAX_NAMES])
+    if len(names) > MAX_NAMES:
+        listed.append(_("and {number} more").format(number=len(names) - MAX_NAMES))
+    small = typography.small_print(after) if after else ""
+    show(typography.text(question), bullets(listed), small)
+    with st.container(horizontal=True):
+        keep = _("Keep it") if len(names) == 1 else _("Keep them")
+        done = button(label, "delete", key, run, kind="primary")
+        if button(keep, "", "kept") or done:
+            st.rerun()
 
 
 def apart(key: str | None = None, *, wrap: bool = True) -> DeltaGenerator:

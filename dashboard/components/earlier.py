@@ -2,10 +2,8 @@
 
 from datetime import UTC, datetime
 
-import streamlit as st
-
 from dashboard import session
-from dashboard.components import record_cells
+from dashboard.components import controls, record_cells
 from dashboard.i18n import _
 from service.records.model import Query
 from service.storage.uploads import retention
@@ -25,12 +23,8 @@ def choose(key: str, *, without: str = "") -> str:
     }
     if not names:
         return ""
-    chosen = st.selectbox(
-        _("Or one from your History"),
-        list(names),
-        index=None,
-        format_func=names.__getitem__,
+    chosen: str | None = controls.select(
+        _("Or one from your History"), names, key, index=None,
         placeholder=_("Choose a file that you analyzed"),
-        key=key,
-    )
+    )  # fmt: skip
     return chosen or ""

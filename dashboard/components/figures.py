@@ -8,7 +8,7 @@ from markupsafe import Markup
 from streamlit.delta_generator import DeltaGenerator
 
 from dashboard.charts import CONFIG
-from dashboard.components.markup import Text, icon, join, show, tag
+from dashboard.components.markup import Text, join, show, tag
 
 
 def chart(figure: go.Figure, key: str, alt: str, *, at: DeltaGenerator | None = None) -> None:
@@ -31,20 +31,9 @@ def titled(title: Text, text: Text) -> Markup:
     return join([tag("b", title), text], " ")
 
 
-def note(text: Text) -> Markup:
-    """Return small print, as part of a caption."""
-    return tag("div", text, cls="um-caption")
-
-
 def ramp(least: Text, most: Text) -> Markup:
     """Return the colors of a heatmap with what their ends mean."""
     return tag("div", cls="um-ramp") + ends(least, most)
-
-
-def inferno(least: Text, most: Text, text: Text) -> Markup:
-    """Return the colors of a heatmap within a line of small print."""
-    return tag("span", least, " ", tag("i", cls="um-inferno"), " ", most, " · ", text,
-               cls="um-caption")  # fmt: skip
 
 
 def ends(*texts: Text) -> Markup:
@@ -72,23 +61,9 @@ def marks(
     )
 
 
-def reason(symbol: str, text: Text) -> Markup:
-    """Return a sentence after an icon, as wide as the card."""
-    return tag("div", icon(symbol), tag("div", text), cls="um-reason")
-
-
 def material(content: Text) -> Markup:
     """Return the text about the material under a player."""
     return tag("div", content, cls="um-material")
-
-
-def ratings(cells: Iterable[tuple[str, str, Text, Text]]) -> Markup:
-    """Return ratings in a row: ("good", "fair" or "poor", icon, name, value); "" without any."""
-    drawn = [
-        tag("div", tag("span", icon(symbol), name, cls=rating), tag("b", value))
-        for rating, symbol, name, value in cells
-    ]
-    return tag("div", *drawn, cls="um-evidence") if drawn else Markup()
 
 
 def interval(value: float, low: float, high: float, text: Text, note: Text) -> Markup:
@@ -104,15 +79,3 @@ def interval(value: float, low: float, high: float, text: Text, note: Text) -> M
         aria_hidden="true",
     )
     return tag("div", line, tag("b", text), tag("span", note), cls="um-auc")
-
-
-def row_names(names: Iterable[Text], *, top: int, height: int, at: DeltaGenerator) -> None:
-    """Draw the names of a figure's rows beside it; `top` and `height` of a row in px."""
-    drawn = join(tag("div", name, style=f"height:{height}px") for name in names)
-    show(tag("div", drawn, cls="um-rows", style=f"padding-top:{top}px"), at=at)
-
-
-def tile(picture: str | None, *lines: Text) -> Markup:
-    """Return a small picture, or its place, beside lines of text."""
-    image = tag("img", src=picture, alt="") if picture else tag("i")
-    return tag("div", image, tag("div", *lines), cls="um-kept")

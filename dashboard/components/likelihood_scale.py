@@ -10,12 +10,6 @@ from dashboard.components.markup import join, tag
 from dashboard.i18n import _
 from detector.schema.analysis import Label, Question, Thresholds
 
-WIDE, NARROW = 520.0, 300.0
-"""px of a scale on a desktop and on a phone, by which names find their room."""
-LETTER = 6.4
-"""px of a letter of a name, on the safe side."""
-TICK = 26.0
-"""px that a tick's number takes."""
 CLOSE = 8.0
 """percent; ticks that are nearer to each other, or to an end, would touch."""
 
@@ -30,9 +24,8 @@ class _Zone(NamedTuple):
 def scale(probability: float, thresholds: Thresholds, question: Question | None) -> Markup:
     """Return the scale.
 
-    Made of divs, because `st.html` removes SVG. All three names are always there: what has no room
-    in its zone stands under it ("over 89: likely manipulated"). Where the models never say "no
-    sign" there is no such zone.
+    Made of divs, because `st.html` removes SVG. What each zone says stands under it ("over 89:
+    likely manipulated"). Where the models never say "no sign" there is no such zone.
 
     Parameters
     ----------
@@ -69,16 +62,15 @@ def scale(probability: float, thresholds: Thresholds, question: Question | None)
         "div",
         tag("div", tag("div", cls="pointer", style=place), cls="over"),
         tag("div", bars, tag("div", cls="at", style=place), cls="bar"),
-        _under(zones, WIDE, "wide"),
-        _under(zones, NARROW, "narrow"),
+        tag("div", _ticks([zone.end for zone in zones[:-1]]), cls="under"),
+        tag("div", join(tag("span", _name(zone, len(zones))) for zone in zones), cls="below"),
         cls="um-scale",
         role="img",
         aria_label=spoken,
     )
 
 
-def _under(zones: list[_Zone], width: float, where: str) -> Markup:
-    limits = [zone.end for zone in zones[:-1]]
+def _ticks(limits: list[float]) -> Markup:
     near = len(limits) == 2 and limits[1] - limits[0] < CLOSE
     ticks = Markup()
     for place, value in enumerate(limits):
@@ -87,21 +79,13 @@ def _under(zones: list[_Zone], width: float, where: str) -> Markup:
     if not limits or limits[0] >= CLOSE:
         ticks += tag("span", "0", cls="tick after", style="left:0")
     if not limits or limits[-1] <= 100 - CLOSE:
-        end = f"100{labels.NBSP}%" if where == "wide" else "100"
-        ticks += tag("span", end, cls="tick before", style="left:100%")
-    names, below = Markup(), Markup()
-    for zone in zones:
-        room = (zone.end - zone.start) / 100 * width - TICK
-        if len(zone.name) * LETTER <= room:
-            at = f"left:{zone.start:.1f}%;width:{zone.end - zone.start:.1f}%"
-            names += tag("span", zone.name, cls="name", style=at)
-        elif zone.slug == "fake":
-            text = _("over {high}: {name}").format(high=f"{zone.start:.0f}", name=zone.name)
-            below += tag("span", text, cls="end")
-        elif zone.slug == "real":
-            text = _("under {low}: {name}").format(low=f"{zone.end:.0f}", name=zone.name)
-            below += tag("span", text)
-        else:
-            below += tag("span", _("between: {name}").format(name=zone.name))
-    second = tag("div", below, cls="below") if below else ""
-    return tag("div", tag("div", ticks, names, cls="under"), second, cls=where)
+        ticks += tag("span", "100", cls="tick before", style="left:100%")
+    return ticks
+
+
+def _name(zone: _Zone, count: int) -> str:
+    if zone.slug == "fake":
+        return _("over {high}: {name}").format(high=f"{zone.start:.0f}", name=zone.name)
+    if zone.slug == "real":
+        return _("under {low}: {name}").format(low=f"{zone.end:.0f}", name=zone.name)
+    return _("between: {name}").format(name=zone.name) if count == 3 else zone.name

@@ -1,15 +1,16 @@
 """The file itself on the page, while there is no result to show around it."""
 
-import io
 from functools import lru_cache
 from pathlib import Path
 
+import numpy as np
 import streamlit as st
 from PIL import Image
 
 from dashboard import url_state
 from dashboard.components import style, typography
 from dashboard.i18n import _
+from dashboard.images import jpeg
 from detector import media
 from detector.errors import UnmaskError
 from detector.schema.analysis import Media
@@ -72,6 +73,4 @@ def _first_frame(path: Path, described: str) -> bytes:
         return b""
     image = Image.fromarray(rgb)
     image.thumbnail((SIDE, SIDE), reducing_gap=2)
-    out = io.BytesIO()
-    image.save(out, "JPEG", quality=88)
-    return out.getvalue()
+    return jpeg(np.asarray(image), 88)

@@ -1,13 +1,16 @@
-"""What a table or a card says of a record, on each page that lists some."""
+"""What a table or a card says of a record, and the table, on each page that lists some."""
 
-import base64
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta, timezone
+from typing import Any
 
 import streamlit as st
 
 from dashboard import labels
 from dashboard.i18n import _
+from dashboard.images import data_url
 from dashboard.labels import NBSP
+from detector.schema.analysis import Label, Proof, ProofKind, Question
 from service.records.model import Record
 
 
@@ -40,22 +43,17 @@ def when(moment: datetime) -> str:
     return f"{labels.day(here, year=another)}, {here:%H:%M}"
 
 
-def picture(record: Record, made: bytes | None) -> str | None:
+def picture(record: Record | None, made: bytes | None) -> str | None:
     """Return a record's picture, or a sound's sign, as a data address."""
-    if made is None and record.result is not None and record.result.kind == "audio":
+    result = record.result if record is not None else None
+    if made is None and result is not None and result.kind == "audio":
         return drawing(_SOUND)
-    return data_url(made)
-
-
-def data_url(picture: bytes | None) -> str | None:
-    """Return a WebP picture as an address that holds it; None without one."""
-    return f"data:image/webp;base64,{base64.b64encode(picture).decode()}" if picture else None
+    return data_url(made, "webp") if made else None
 
 
 def drawing(shape: str) -> str:
     """Return SVG lines as a data address, gray, on light and dark."""
-    svg = _DRAWING.format(shape)
-    return f"data:image/svg+xml;base64,{base64.b64encode(svg.encode()).decode()}"
+    return data_url(_DRAWING.format(shape).encode(), "svg+xml")
 
 
 _DRAWING = (
@@ -63,3 +61,64 @@ _DRAWING = (
     'stroke-width="2" stroke-linecap="round" stroke-linejoin="round">{}</g></svg>'
 )
 _SOUND = '<path d="M20 18v4M26 14v12M32 9v22M38 13v14M44 17v6"/>'
+
+
+def measured(record: Record | None) -> dict[str, object]:
+    """Return the cells of a record that need no words."""
+    result = record.result if record is not None else None
+    likely = result.probability if result else None
+    return {
+        "likelihood": None if likely is None else labels.whole_percent(likely),
+        "interval": labels.interval(result.interval) if result and likely is not None else "",
+        "people": (result.subject_count or None) if result else None,
+        "length": length(record) if record else "",
+    }
+
+
+def table(
+    rows: Sequence[Mapping[str, object]],
+    columns: Mapping[str, Any],
+    states: Mapping[str, labels.BadgeColor],
+    *,
+    row_height: int,
+    verdict_width: int,
+    key: str,
+    alt: str,
+) -> None:
+    """Draw a table of records with `columns` beside those that every such table has; rows can be
+    marked and cells pressed (`row_selection`). `states` are colors of what stands under "verdict",
+    beside those of verdicts."""
+    proofs = (None, *(Proof(kind=kind, name="") for kind in ProofKind))
+    colors = {
+        f"{one.glyph} {one.short}": one.color
+        for label in Label
+        for question in Question
+        for proof in proofs
+        for one in [labels.state(label, question, proof)]
+    } | dict(states)
+    column = st.column_config
+    shared = {
+        "picture": column.ImageColumn("", width=60),
+        "file": column.TextColumn(_("File"), width=148),
+        "verdict": column.MultiselectColumn(
+            _("Verdict"), options=list(colors), color=list(colors.values()), width=verdict_width
+        ),
+        "likelihood": column.ProgressColumn(
+            _("Likelihood, %"), format="%d", min_value=0, max_value=100, width=100
+        ),
+        "interval": column.TextColumn(_("95\u00a0% interval"), width=88),
+        "people": column.NumberColumn(_("People"), width=56),
+        "length": column.TextColumn(_("Length"), width=62, alignment="right"),
+    }
+    st.dataframe(
+        rows,
+        hide_index=True,
+        row_height=row_height,
+        height=row_height * len(rows) + 40,
+        column_config={**shared, **columns},
+        on_select="rerun",
+        selection_mode=["multi-row", "single-cell"],
+        placeholder="–",
+        key=key,
+        alt=alt,
+    )

@@ -1,12 +1,18 @@
 """Tables of our own: facts by name, and rows that become blocks of lines on a phone."""
 
-from collections.abc import Iterable, Sequence
-from typing import NamedTuple
+from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import streamlit as st
 from markupsafe import Markup, escape
 
-from dashboard.components.chips import inked
 from dashboard.components.markup import Text, join, tag
+from dashboard.i18n import _
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 
 class TableColumn(NamedTuple):
@@ -40,33 +46,6 @@ def table(columns: Sequence[TableColumn], rows: Iterable[Sequence[Text]]) -> Mar
     return tag("table", tag("thead", tag("tr", *head)), tag("tbody", *body), cls="um-table")
 
 
-class ScoreRow(NamedTuple):
-    """A model's score in a frame: its value, and what that says."""
-
-    name: str
-    note: str
-    value: str
-    slug: str
-    symbol: str
-    says: str
-    bold: bool
-
-
-def scores(title: str, rows: Iterable[ScoreRow]) -> Markup:
-    """Return a small table of scores; its title is for a screen reader."""
-    body = [
-        tag(
-            "tr",
-            tag("th", with_note(row.name, row.note), scope="row"),
-            tag("td", row.value, cls="n"),
-            tag("td", inked(row.says, row.slug, row.symbol)),
-            cls="all" if row.bold else "",
-        )
-        for row in rows
-    ]
-    return tag("table", tag("caption", title, cls="um-quiet"), tag("tbody", *body), cls="um-here")
-
-
 def plain(rows: Iterable[Sequence[Text]], cls: str = "", *, heads: bool = False) -> Markup:
     """Return rows without names of columns; with `heads` the first cell of each is its head."""
     body = [
@@ -89,3 +68,19 @@ def lines(parts: Iterable[Text]) -> Markup:
 def with_note(text: Text, note: Text) -> Markup:
     """Return a cell's text with small print under it, where there is any."""
     return join([text, tag("small", note) if note else ""])
+
+
+def scored(frame: pd.DataFrame, numbers: Sequence[str], **look: Any) -> None:
+    """Draw scores over time of which a row can be chosen; `numbers` are the columns of scores,
+    `look` options of `st.dataframe`."""
+    title = _("{name}, score")
+    column = st.column_config.NumberColumn
+    st.dataframe(
+        frame,
+        hide_index=True,
+        height=min(38 + 35 * len(frame), 420),
+        column_config={n: column(title.format(name=n), format="%d") for n in numbers},
+        selection_mode="single-row",
+        placeholder="–",
+        **look,
+    )

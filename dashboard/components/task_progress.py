@@ -1,7 +1,7 @@
 """How far work in the background is, with a way to stop it."""
 
 from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import Any
 
 import streamlit as st
 
@@ -10,18 +10,10 @@ from dashboard.components import controls, typography
 from dashboard.i18n import _
 from service.tasks.task import Task
 
-AnyTask = TypeVar("AnyTask", bound=Task)
-
-
-def draw(
-    task: AnyTask, text: Callable[[AnyTask], str], stop: str, key: str, *, note: str = ""
-) -> None:
-    """Draw a bar with `text()`, a cancel button and a note; at the end redraw the whole page."""
-    _bar(task, text, stop, key, note)
-
 
 @st.fragment(run_every=1.0)
-def _bar(task: Task, text: Callable[[Any], str], stop: str, key: str, note: str) -> None:
+def draw(task: Task, text: Callable[[Any], str], stop: str, key: str, note: str = "") -> None:
+    """Draw a bar with `text()`, a cancel button and a note; at the end redraw the whole page."""
     if not task.active:
         st.rerun()
         return

@@ -3,10 +3,11 @@
 Each draws itself into the container at hand, or into the place `at`.
 """
 
+import streamlit as st
 from markupsafe import Markup
 from streamlit.delta_generator import DeltaGenerator
 
-from dashboard.components.markup import Text, Width, icon, show, tag
+from dashboard.components.markup import Text, Width, icon, join, show, tag
 
 
 def title(text: Text, *, space: bool = False, width: Width = "stretch") -> None:
@@ -36,7 +37,7 @@ def text(content: Text) -> Markup:
 
 def say(text: Text) -> None:
     """Draw a sentence that stands out a little: an outcome, read first."""
-    show(tag("p", text, cls="um-say"))
+    show(outcome(text))
 
 
 def caption(
@@ -63,20 +64,7 @@ def small_print(text: Text) -> Markup:
 
 def small_paragraphs(*paragraphs: Text) -> Markup:
     """Return paragraphs of small print."""
-    return tag("div", *(tag("p", text) for text in paragraphs), cls="um-caption")
-
-
-def remark(text: Text) -> None:
-    """Draw small print as wide as it is, beside something."""
-    show(tag("span", text, cls="um-caption"), width="content")
-
-
-def by_width(*, narrow: Text, wide: Text = "") -> None:
-    """Draw small print in two wordings: that of a phone, and that of all else."""
-    show(
-        tag("div", narrow, cls="um-caption um-narrow"),
-        tag("div", wide, cls="um-caption um-wide") if wide else "",
-    )
+    return join(small_print(text) for text in paragraphs)
 
 
 def notice(text: Text, *, announced: bool = True) -> None:
@@ -87,6 +75,14 @@ def notice(text: Text, *, announced: bool = True) -> None:
 def alert(text: Text) -> None:
     """Draw what went wrong; a screen reader says it at once."""
     show(tag("p", text, cls="um-warn", role="alert"))
+
+
+def flash(notice: str, refused: str = "") -> None:
+    """Draw the messages that the last action left in the session under these keys, once."""
+    if text := st.session_state.pop(notice, ""):
+        show(tag("p", text, cls="um-said", role="status"))
+    if text := st.session_state.pop(refused, "") if refused else "":
+        alert(text)
 
 
 def know(*paragraphs: Text) -> None:
@@ -104,9 +100,9 @@ def quiet(text: Text) -> None:
     show(tag("p", text, cls="um-quiet", role="status", aria_live="polite"))
 
 
-def with_icon(symbol: str, text: Text, cls: str) -> Markup:
-    """Return a sentence after an icon."""
-    return tag("p", icon(symbol), text, cls=cls)
+def with_icon(symbol: str, text: Text) -> Markup:
+    """Return small print after an icon."""
+    return tag("p", icon(symbol), text, cls="um-caption um-after")
 
 
 def warning(text: Text, *, announced: bool = False) -> None:
@@ -129,9 +125,9 @@ def name(text: Text) -> Markup:
     return tag("h2", text)
 
 
-def strong(text: Text) -> Markup:
-    """Return words that stand out within a line."""
-    return tag("b", text)
+def strong(text: Text, tone: str = "") -> Markup:
+    """Return words that stand out within a line, in a state's color where there is one."""
+    return tag("b", text, cls=f"um-ink {tone}" if tone else "")
 
 
 def small(text: Text) -> Markup:

@@ -64,14 +64,13 @@ def questions(rows: Iterable[QuestionRow]) -> Markup:
     return tag("div", *lines, cls="um-questions") if lines else Markup()
 
 
-def sides(title: Text, wide: tuple[str, str], narrow: tuple[str, str], *, bare: bool) -> Markup:
-    """Return the head of the bars, and which side is which; `narrow` on a phone."""
-
-    def ends(texts: tuple[str, str], cls: str) -> Markup:
-        return tag("span", tag("i", f"‹ {texts[0]}"), tag("i", f"{texts[1]} ›"), cls=cls)
-
-    row = tag("div", tag("span"), ends(wide, "um-wide"), ends(narrow, "um-narrow"), tag("span"),
-              cls=f"um-pull um-sides{' bare' if bare else ''}", aria_hidden="true")  # fmt: skip
+def sides(title: Text, real: str, fake: str, *, bare: bool) -> Markup:
+    """Return the head of the bars, and which side is which."""
+    ends = tag("span", tag("i", f"‹ {real}"), tag("i", f"{fake} ›"))
+    row = tag(
+        "div", tag("span"), ends, tag("span"),
+        cls=f"um-pull um-sides{' bare' if bare else ''}", aria_hidden="true",
+    )  # fmt: skip
     return tag("h3", title, cls="um-h3") + row
 
 

@@ -1,13 +1,14 @@
 """Make the file of a language, or update it: python -m dashboard.languages.update de
 
-It writes dashboard/languages/de.po: every text of the dashboard, the service, commands and reports,
-every sentence of `detector.messages`, and what the catalog says of the bundled models, with the
-translations that exist. A text that changed a little keeps its translation, marked "fuzzy"; fuzzy
+It writes dashboard/languages/de.po: every text of the dashboard, the service, commands, reports and
+the detector's sentences, and what the catalog says of the bundled models, with the translations
+that exist. A text that changed a little keeps its translation, marked "fuzzy"; fuzzy
 and empty ones are shown in English. Any gettext editor opens the file.
 """
 
 import argparse
 import ast
+import builtins
 from collections.abc import Iterator, Sequence
 from functools import cache
 from pathlib import Path
@@ -19,18 +20,34 @@ from babel.messages.pofile import read_po, write_po
 from detector import questions, samples
 from detector.models import registry
 from detector.perturbation import conditions
+from detector.signals import list_signals
 
 FOLDER = Path(__file__).resolve().parent
 ROOT = FOLDER.parents[1]
 DASHBOARD = ROOT / "dashboard"
 SERVICE = ROOT / "service"
-MESSAGES = ROOT / "detector" / "messages"
-REPORT = ROOT / "detector" / "report"
-QUESTIONS = ROOT / "detector" / "questions.py"
+DETECTOR = ROOT / "detector"
+REPORT = DETECTOR / "report"
 MARKS = dict.fromkeys(("_", "gettext", "Template"), slice(0, 1))
 MARKS |= {"ngettext": slice(0, 2), "count": slice(1, 3)}
 """What marks texts, and which of its arguments they are: dashboard/i18n.py, words.py, and the
 `Speech` and `Template` of detector/messages."""
+
+ERRORS = (
+    "audio",
+    "batch",
+    "comparison",
+    "explain",
+    "isolation",
+    "links",
+    "live",
+    "media",
+    "pipeline",
+    "provenance",
+    "vision",
+)
+"""Folders of the detector whose errors pages show: their literals are texts, marked or not. Others
+speak to whoever adds models or trains them, in English."""
 
 NOT_COUNTED = (
     "switched off",
@@ -55,6 +72,14 @@ def marked(call: ast.Call) -> list[ast.expr]:
     return call.args[MARKS[name]]
 
 
+def refused(call: ast.Call) -> list[ast.expr]:
+    """Return the texts of an error of ours: its sentence and its hint."""
+    name = ast.unparse(call.func)
+    if not name.endswith("Error") or name in vars(builtins):
+        return []
+    return [*call.args[:1], *(key.value for key in call.keywords if key.arg == "hint")]
+
+
 def sources(folder: Path = DASHBOARD) -> Iterator[tuple[str, ast.Module]]:
     """Yield every file of the dashboard, or of another package, by its path there."""
     for file in sorted(folder.rglob("*.py")):
@@ -63,14 +88,16 @@ def sources(folder: Path = DASHBOARD) -> Iterator[tuple[str, ast.Module]]:
 
 
 def facts() -> Iterator[str]:
-    """Yield the data that sentences quote: of the bundled models and samples, of Robustness's
-    changes, and what models are made for."""
+    """Yield the data that sentences quote: of the bundled models, samples and signals, of
+    Robustness's changes, and what models are made for."""
     for spec in registry.list_models():
         if spec.bundled:
             yield from (spec.plain, spec.finding, spec.confused_by)
     yield from (condition.title for condition in conditions.ALL)
     yield from _of_samples()
     yield from questions.QUESTION_OF
+    for measure in list_signals():
+        yield from measure.spec.texts
     yield from NOT_COUNTED
 
 
@@ -91,19 +118,18 @@ def texts(code: str | None = None) -> Catalog:
         ("pages", sources(ROOT / "pages")),
         ("service", sources(SERVICE)),
         ("cli", sources(ROOT / "cli")),
-        ("detector/messages", sources(MESSAGES)),
-        ("detector/report", sources(REPORT)),
-        ("detector", [(QUESTIONS.name, ast.parse(QUESTIONS.read_text("utf-8")))]),
+        ("detector", sources(DETECTOR)),
     )
     for folder, files in rooms:
         for file, tree in files:
             for node in ast.walk(tree):
                 if not isinstance(node, ast.Call):
                     continue
-                found = marked(node)
+                shown = folder == "detector" and file.split("/")[0] in ERRORS
+                found = marked(node) or (refused(node) if shown else [])
                 literals = [str(text.value) for text in found if isinstance(text, ast.Constant)]
-                if literals:
-                    message = literals[0] if len(literals) == 1 else tuple(literals)
+                plural = len(literals) == 2 and found == marked(node)
+                for message in [tuple(literals)] if plural else literals:
                     catalog.add(message, locations=[(f"{folder}/{file}", node.lineno)])
     for text in facts():
         if text and text not in catalog:

@@ -115,7 +115,7 @@ def _file(analysis: Analysis, linked: ResultViewState) -> None:
     with st.container(key="card-file", gap=None):
         show(typography.heading(_("File")), facts(file_facts(analysis)))
         for sentence in analysis.media.notes:
-            show(typography.with_icon("info", sentence, "um-note"))
+            show(typography.with_icon("info", sentence))
         download_card.draw(analysis, linked)
 
 

@@ -5,7 +5,7 @@ from functools import partial
 
 import streamlit as st
 
-from dashboard.components import typography
+from dashboard.components import controls, typography
 from dashboard.i18n import LazyDict, _
 from dashboard.result import downloads
 from dashboard.result.linked import ResultViewState
@@ -27,16 +27,9 @@ def draw(analysis: Analysis, linked: ResultViewState) -> None:
     options, name = linked.export, linked.record.name
     with st.container(horizontal=True, key="downloads"):
         for form, (label, icon, help) in FORMS.items():
-            st.download_button(
-                label,
-                downloads.maker(form, linked.path, analysis, linked.record.origin, options),
-                file_name=downloads.file_name(name, form),
-                mime=downloads.MIME[form],
-                icon=f":material/{icon}:",
-                help=help,
-                on_click="ignore",
-                key=linked.widget(f"file.{form}"),
-            )
+            make = downloads.maker(form, linked.path, analysis, linked.record.origin, options)
+            file, key = downloads.file_name(name, form), linked.widget(f"file.{form}")
+            controls.download(label, make, file, key, symbol=icon, help=help)
         if not linked.read_only:
             _mark(analysis, linked)
     with st.container(gap="small"):
@@ -78,23 +71,15 @@ def _mark(analysis: Analysis, linked: ResultViewState) -> None:
     path, name = linked.path, linked.record.name
     data: Callable[[], bytes] | str
     if downloads.takes_mark(analysis.media) and path.is_file():
-        label, data, mime = _("Marked copy"), partial(downloads.marked, path, analysis), None
+        label, data = _("Marked copy"), partial(downloads.marked, path, analysis)
         file_name = downloads.file_name(name, path.suffix.lstrip("."))
         help = _(
             "A copy with the verdict in its metadata; pictures and sound stay as they are. "
             "A signed origin (C2PA) holds for the original only."
         )
     else:
-        label, data, mime = _("Sidecar"), downloads.sidecar(analysis), "application/json"
+        label, data = _("Sidecar"), downloads.sidecar(analysis)
         file_name = f"{name}.unmask.json"
         help = _("The verdict as a small file to keep beside this one, which can't carry it")
-    st.download_button(
-        label,
-        data,
-        file_name=file_name,
-        mime=mime,
-        icon=":material/sell:",
-        help=help,
-        on_click="ignore",
-        key=linked.widget("file.mark"),
-    )
+    key = linked.widget("file.mark")
+    controls.download(label, data, file_name, key, symbol="sell", help=help)

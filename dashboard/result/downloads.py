@@ -19,10 +19,6 @@ from detector.schema.analysis import Analysis, Media
 from service import exports
 from service.records.model import ResultOrigin
 
-MIME = {
-    "pdf": "application/pdf", "json": "application/json", "csv": "text/csv",
-    "jsonl": "application/jsonl", "zip": "application/zip",
-}  # fmt: skip
 MARKED = ("mp4", "mov", "3gp", "jpeg", "png")
 """containers whose metadata take a verdict"""
 LARGEST_COPY = 500_000_000

@@ -1,5 +1,6 @@
 """Find the original: keyframes to save, and picture searches to drop them into."""
 
+from functools import partial
 from pathlib import Path
 
 import streamlit as st
@@ -47,15 +48,12 @@ def _draw(linked: ResultViewState) -> None:
         chosen = controls.choose(_("Frame"), times, chosen, linked.widget("keyframe"))
     frame = next(frame for frame in frames if frame.name == chosen)
     with st.container(horizontal=True):
-        controls.download(
-            _("Save this frame"), frame.jpeg, frame.name, "image/jpeg", linked.widget("frame")
-        )
+        controls.download(_("Save this frame"), frame.jpeg, frame.name, linked.widget("frame"))
         if len(frames) > 1:
             controls.download(
                 _("Save all {number} as ZIP").format(number=len(frames)),
-                lambda: _archive(frames),
+                partial(archive, frames),
                 downloads.file_name(linked.record.name, "keyframes.zip"),
-                downloads.MIME["zip"],
                 linked.widget("keyframes"),
                 symbol="folder_zip",
             )
@@ -68,10 +66,6 @@ def _draw(linked: ResultViewState) -> None:
         for name, address in SEARCHES.items():
             label = _("Open {name}, send nothing").format(name=name)
             st.link_button(label, address, icon=":material/open_in_new:")
-
-
-def _archive(frames: list[Keyframe]) -> bytes:
-    return archive(frames)
 
 
 @st.cache_resource(max_entries=4, show_spinner=False)

@@ -10,9 +10,10 @@ import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
 from dashboard import labels, series
-from dashboard.components import figures
+from dashboard.components import figures, typography
 from dashboard.components.markup import Text, join, rich
-from dashboard.i18n import LazyDict, _
+from dashboard.i18n import LazyDict, _, say
+from dashboard.images import jpeg
 from dashboard.result import pictures
 from dashboard.result.linked import ResultViewState
 from detector import explain
@@ -120,7 +121,7 @@ class HeatmapView:
         chosen = self.controls.selectbox(
             _("How it is drawn"),
             list(known),
-            format_func=lambda id: known[id].title,
+            format_func=lambda id: say(known[id].title),
             key=self._widget("method"),
             width=170,
         )
@@ -135,7 +136,7 @@ class HeatmapView:
     ) -> None:
         """Draw the picture as it is asked for, and its controls below."""
         view, alpha, on_frame = self._controls(heat)
-        text: Text = figures.titled(_("Heatmap"), heat.caption)
+        text: Text = figures.titled(_("Heatmap"), say(heat.caption))
         if view == "original":
             rgb = heat.crop
             text = rich(_("<b>Original</b> as {model} saw it"), model=labels.plain(self.model))
@@ -144,7 +145,8 @@ class HeatmapView:
         else:
             rgb = explain.overlay(heat, alpha)
         ramp = figures.ramp(_("little"), _("most")) if view == "heatmap" else ""
-        picture.image(pictures.jpeg(rgb, 88), width="stretch", alt=f"{VIEWS[view]}: {heat.caption}")
+        alt = f"{VIEWS[view]}: {say(heat.caption)}"
+        picture.image(jpeg(rgb, 88), width="stretch", alt=alt)
         note = (
             _("A heatmap shows places, not proof.")
             if heat.map.any()
@@ -153,7 +155,7 @@ class HeatmapView:
         media = self.analysis.media
         if heat.mirrors(media.width, media.height):
             note += " " + _("Beyond the edge the model sees the picture’s mirror image.")
-        figures.caption(text, ramp, _over_time(heat), figures.note(note), at=caption)
+        figures.caption(text, ramp, _over_time(heat), typography.small_print(note), at=caption)
         if on_frame and self.on_frame is not None:
             self.on_frame(heat, alpha)
 
@@ -180,10 +182,8 @@ class HeatmapView:
 
     def _difference(self, heat: explain.Heatmap, method: explain.Method) -> tuple[np.ndarray, Text]:
         """Return what hiding the hottest places did, beside hiding as much anywhere."""
-        effect = pictures.effect(
-            self.analysis.id, self.track.id, self.face.time, method.id, self.model,
-            self.model.id, heat,
-        )  # fmt: skip
+        key = self.analysis.id, self.track.id, self.face.time, method.id, self.model.id
+        effect = pictures.effect(key, self.model, heat)
         text = rich(
             _(
                 "<b>Difference</b> with the hottest {share} blurred away, {model} scores {after} "

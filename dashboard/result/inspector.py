@@ -6,10 +6,11 @@ from streamlit.delta_generator import DeltaGenerator
 
 from dashboard import labels, series
 from dashboard.components import controls, figures, tables, typography
-from dashboard.components.chips import bold
+from dashboard.components.chips import inked
 from dashboard.components.markup import Text, join, rich, show
-from dashboard.components.tables import ScoreRow
-from dashboard.i18n import _
+from dashboard.components.tables import TableColumn
+from dashboard.i18n import _, say
+from dashboard.images import jpeg
 from dashboard.result import find_original, magnifier, pictures, pulls, traces
 from dashboard.result.heat_view import HeatmapView, Later, OnFrame
 from dashboard.result.linked import ResultViewState
@@ -126,9 +127,9 @@ def _head(analysis: Analysis, lane: Lane | None, face: FrameSegment | None, show
         parts.append(series.why(face))
     else:
         state = labels.STATES[series.label_at(face.score, analysis.verdict.thresholds)]
-        score = bold(labels.score(face.score), state.slug)
+        score = typography.strong(labels.score(face.score), state.slug)
         parts.append(rich(_("score {score}, all models"), score=score))
-    show(typography.heading(title), figures.note(join(parts, " · ")), width="content")
+    show(typography.heading(title), typography.small_print(join(parts, " · ")), width="content")
 
 
 def _peaks(lane: Lane, linked: ResultViewState, shown: float) -> None:
@@ -190,7 +191,7 @@ def _crop(analysis: Analysis, face: FrameSegment, linked: ResultViewState) -> No
     except (UnmaskError, OSError):
         figures.missing(_("The frame can’t be read any more."))
         return
-    st.image(pictures.jpeg(rgb, 88), width="stretch", alt=_("The face in this frame"))
+    st.image(jpeg(rgb, 88), width="stretch", alt=_("The face in this frame"))
     figures.caption(figures.titled(_("Crop"), _unscored(face.quality)))
 
 
@@ -219,10 +220,12 @@ def _whole(
         except (UnmaskError, OSError):
             figures.missing(_("The frame can’t be read any more."), at=picture)
             return
-        picture.image(pictures.jpeg(rgb, 85), width="stretch", alt=alt)
+        picture.image(jpeg(rgb, 85), width="stretch", alt=alt)
         text = rich(_("<b>Whole frame</b>"))
         if heat:
-            text = rich(_("<b>Whole frame</b> with the heatmap, {caption}"), caption=heat.caption)
+            text = rich(
+                _("<b>Whole frame</b> with the heatmap, {caption}"), caption=say(heat.caption)
+            )
         figures.caption(text, at=caption)
 
     show(None, 0.0)
@@ -233,23 +236,18 @@ def scores_here(analysis: Analysis, face: FrameSegment) -> Markup:
     """Return a table of each model's score in this frame."""
     limits = analysis.verdict.thresholds
 
-    def row(name: str, score: float | None, note: str = "", *, bold: bool = False) -> ScoreRow:
+    def row(name: Text, score: float | None, note: str = "") -> list[Text]:
+        if score is None:
+            return [name, "–", note or series.why(face)]
         state = labels.state(series.label_at(score, limits), analysis.verdict.question)
-        known = score is not None
-        return ScoreRow(
-            name=name,
-            note=note if known else "",
-            value=labels.score(score) if score is not None else "–",
-            slug=state.slug,
-            symbol=state.icon,
-            says=state.short if known else note or series.why(face),
-            bold=bold,
-        )
+        says = inked(state.short, state.slug, state.icon)
+        return [tables.with_note(name, note), labels.score(score), says]
 
-    rows = [row(_("Combined"), face.score, bold=True)]
+    rows = [row(typography.strong(_("Combined")), face.score)]
     for model in analysis.models:
         score = face.scores.get(model.id)
-        note = "" if model.counted else _("not counted")
         if model.scored or score is not None:
+            note = "" if model.counted else _("not counted")
             rows.append(row(labels.plain(model), score, note))
-    return tables.scores(_("Scores in this frame"), rows)
+    columns = [TableColumn(_("Scores in this frame")), TableColumn(_("Score"), number=True)]
+    return tables.table([*columns, TableColumn(_("Reading"))], rows)

@@ -1,8 +1,8 @@
 """The sentence under a result's headline, in the language of whoever looks, the person in bold."""
 
 from dashboard import labels
-from dashboard.components.chips import bold
 from dashboard.components.markup import Text, join
+from dashboard.components.typography import strong
 from dashboard.i18n import speech
 from detector.messages import lead
 from detector.schema.analysis import Analysis
@@ -13,7 +13,7 @@ def sentence(analysis: Analysis) -> Text:
     said = labels.unbroken(lead.sentence(analysis, speech()))
     top = next((s for s in analysis.judged if s.id == analysis.verdict.subject), None)
     before, name, after = said.partition(lead.person(top, speech()) if top else said)
-    return join([before, bold(name), after]) if before and name else said
+    return join([before, strong(name), after]) if before and name else said
 
 
 def others(analysis: Analysis) -> str:

@@ -9,6 +9,7 @@ from PIL import Image
 from dashboard import labels
 from dashboard.components import controls, typography
 from dashboard.i18n import _
+from dashboard.images import jpeg
 from dashboard.result import pictures
 from dashboard.result.linked import ResultViewState
 from detector.errors import UnmaskError
@@ -57,7 +58,7 @@ def _draw(linked: ResultViewState) -> None:
         return
     x, y = (st.session_state[_key(linked, axis)] / 100 for axis in "xy")
     part = magnified(rgb, zoom, x, y)
-    st.image(pictures.jpeg(part, 95), width="stretch", alt=_("A part of the frame, magnified"))
+    st.image(jpeg(part, 95), width="stretch", alt=_("A part of the frame, magnified"))
     if zoom > 1:
         across, down = st.columns(2)
         across.slider(_("From left to right"), 0, 100, key=_key(linked, "x"), format="%d%%")

@@ -7,18 +7,17 @@ from markupsafe import Markup
 from dashboard import labels, series
 from dashboard.components import figures
 from dashboard.components.markup import show
+from dashboard.components.tables import facts
 from dashboard.i18n import _, speech
 from dashboard.labels import NBSP
 from detector import messages
 from detector.messages.coverage import covered
 from detector.schema.analysis import Analysis, Evidence
 
-RATING_ICON = {"good": "check", "fair": "help", "poor": "help"}
-
 
 def draw(analysis: Analysis) -> None:
     """Draw both into the container at hand."""
-    if material := ticks(analysis) + evidence(analysis):
+    if material := ticks(analysis) + rated(analysis.evidence):
         show(figures.material(material))
 
 
@@ -52,14 +51,8 @@ def coverage(analysis: Analysis) -> str:
     return _("{many}, one each {step}").format(many=many, step=f"{step:.2g}{NBSP}s")
 
 
-def evidence(analysis: Analysis) -> Markup:
-    """Return how good the material is, in a row."""
-    return rated(analysis.evidence)
-
-
 def rated(items: Sequence[Evidence]) -> Markup:
-    """Return ratings in a row."""
-    cells = [(item.rating, *messages.wording(item, speech())) for item in items]
-    return figures.ratings(
-        (rating, RATING_ICON[rating], name, labels.unbroken(value)) for rating, name, value in cells
-    )
+    """Return ratings, a line each."""
+    worded = (messages.wording(item, speech()) for item in items)
+    rows = [(name, labels.unbroken(value)) for name, value in worded]
+    return facts(rows, cls="um-facts um-evidence")

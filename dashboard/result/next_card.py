@@ -113,7 +113,7 @@ def _draw_step(step: NextStep, linked: ResultViewState, match: KnownMatch) -> No
         ):
             _GO[step.code](linked, match)
         if words.cost:
-            typography.remark(labels.unbroken(words.cost))
+            typography.caption(labels.unbroken(words.cost), width="content")
 
 
 # --- advice ---------------------------------------------------------------------------------------

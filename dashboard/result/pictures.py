@@ -4,8 +4,6 @@ The only place of the result view that decodes. What is drawn is kept, bounded; 
 in the background, so that nothing waits for them.
 """
 
-import base64
-import io
 import logging
 import threading
 from collections import OrderedDict
@@ -20,6 +18,7 @@ import streamlit as st
 from PIL import Image, ImageDraw
 
 from dashboard import series
+from dashboard.images import data_url, jpeg
 from dashboard.theme import ON_VIDEO
 from detector import explain, media, vision
 from detector.errors import UnmaskError
@@ -40,13 +39,6 @@ STRIPS_TIMEOUT = 0.5
 
 Key = tuple[str, int]
 """Person and position of the moment."""
-
-
-def jpeg(rgb: np.ndarray, quality: int = 80) -> bytes:
-    """Return a picture as JPEG bytes."""
-    out = io.BytesIO()
-    Image.fromarray(rgb).save(out, "JPEG", quality=quality)
-    return out.getvalue()
 
 
 @dataclass
@@ -94,8 +86,7 @@ def _cut_all(path: Path, analysis: Analysis, wanted: list[Key], pictures: dict[K
     try:
         for place, rgb in _frames(path, analysis, times):
             for key, box in boxes[order[place]]:
-                url = base64.b64encode(jpeg(vision.cut(rgb, box, TILE), 72)).decode()
-                pictures[key] = f"data:image/jpeg;base64,{url}"
+                pictures[key] = data_url(jpeg(vision.cut(rgb, box, TILE), 72), "jpeg")
     except (UnmaskError, OSError, ValueError):
         log.exception("the face pictures of a result could not be cut")
     for key in wanted:
@@ -220,16 +211,8 @@ def heatmap(
 
 
 @st.cache_data(max_entries=48, show_spinner=False)
-def effect(
-    analysis_id: str,
-    person: str,
-    time: float,
-    method: str,
-    _model: ModelResult,
-    model: str,
-    _heat: explain.Heatmap,
-) -> explain.Effect:
-    """Return what hiding the hottest places does to the score."""
+def effect(key: tuple[object, ...], _model: ModelResult, _heat: explain.Heatmap) -> explain.Effect:
+    """Return what hiding the hottest places does to the score; `key` names the heatmap."""
     with _drawing:
         return explain.effect(_heat, _model)
 

@@ -19,6 +19,7 @@ from dashboard.components.player import SHOWN_AS_IS, plays
 from dashboard.components.timeline import evidence
 from dashboard.components.timeline.evidence import NARROW, WIDE
 from dashboard.i18n import _
+from dashboard.images import jpeg
 from dashboard.result import pictures
 from dashboard.result.linked import ResultViewState, opening
 from dashboard.series import Lane
@@ -179,7 +180,7 @@ def _still(
     except (UnmaskError, OSError):
         figures.missing(_("This frame can’t be shown: the file is gone."))
         return
-    st.image(pictures.jpeg(rgb, 88), width="stretch", alt=alt(analysis))
+    st.image(jpeg(rgb, 88), width="stretch", alt=alt(analysis))
 
 
 def _simple_strip(

@@ -6,7 +6,7 @@ import streamlit as st
 from markupsafe import Markup
 
 from dashboard import labels
-from dashboard.components import figures, tables, typography
+from dashboard.components import tables, typography
 from dashboard.components.markup import rich, show
 from dashboard.components.tables import TableColumn, facts
 from dashboard.i18n import LazyDict, _
@@ -48,9 +48,9 @@ def draw(analysis: Analysis) -> None:
     (_name, sentence), *rows = words.credential_rows(origin.credential)
     show(typography.text(sentence), facts(rows))
     for note in (*origin.findings, *origin.unread):
-        show(figures.reason("info", note))
+        show(typography.with_icon("info", note))
     if origin.earlier is not None:
-        show(figures.reason("info", words.earlier(origin.earlier, analysis.media)))
+        show(typography.with_icon("info", words.earlier(origin.earlier, analysis.media)))
     if origin.posted is not None:
         rows = [
             (name, value)
@@ -108,7 +108,7 @@ def _place(place: GeoLocation) -> None:
         source=place.source,
     )
     head = typography.subheading(_("Where it was recorded, by its own account"))
-    show(head, figures.reason("location_on", text))
+    show(head, typography.with_icon("location_on", text))
 
 
 def table(rows: Sequence[Fact]) -> Markup:

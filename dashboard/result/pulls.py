@@ -111,10 +111,7 @@ def draw(analysis: Analysis, linked: ResultViewState) -> None:
     question = labels.QUESTIONS[analysis.verdict.question or Question.MANIPULATION]
     show(
         verdict.sides(
-            _("What pulled which way"),
-            (question.towards_real, question.towards_fake),
-            (question.real_word, question.fake_word),
-            bare=not moves,
+            _("What pulled which way"), question.towards_real, question.towards_fake, bare=not moves
         )
     )
     with st.container(key="pulls", gap=None):

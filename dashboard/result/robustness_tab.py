@@ -3,7 +3,7 @@
 import streamlit as st
 from markupsafe import Markup
 
-from dashboard import charts, labels, session, theme
+from dashboard import labels, session, theme
 from dashboard.charts import robustness
 from dashboard.components import figures, tables, typography
 from dashboard.components.markup import show
@@ -106,18 +106,8 @@ def _running(key: str) -> None:
 
 def _outcome(tried: Robustness, thresholds: Thresholds) -> None:
     typography.say(sentence(tried, thresholds))
-    rows = robustness.rows(tried)
-    with st.container(key="robustness"):
-        names, plot = st.columns([34, 66], gap=None, wrap=False)
-    figures.row_names(
-        [_capital(t.title) for t in rows], top=charts.HEAD, height=robustness.ROW, at=names
-    )
-    plot.plotly_chart(
-        robustness.figure(tried, thresholds, theme.palette()),
-        theme=None,
-        config={"displayModeBar": False},
-        alt=robustness.finding(tried),
-    )
+    figure = robustness.figure(tried, thresholds, theme.palette())
+    figures.chart(figure, f"robustness-{tried.seconds}", robustness.finding(tried))
     show(table(tried, thresholds))
     if tried.end is not None:
         of_clip = _(
@@ -160,14 +150,9 @@ def table(tried: Robustness, thresholds: Thresholds) -> Markup:
         if trial in tried.flipped:
             says = _("{said} · changed").format(said=says)
         hint = moved or (trial.error if thresholds.never_decide else "") or ""
-        rows.append((_capital(trial.title), likelihood, hint, says))
+        rows.append((robustness.name(trial), likelihood, hint, says))
     numbers = {_("Change"): False, _("Likelihood"): True, _("Moved"): True, _("Says"): False}
     columns = [TableColumn(*column) for column in numbers.items()]
     if thresholds.never_decide:
         columns, rows = columns[:3], [row[:3] for row in rows]
     return tables.table(columns, rows)
-
-
-def _capital(text: str) -> str:
-    """ "blur, level 2" -> "Blur, level 2"; "h264 CRF 32" stays."""
-    return text if text[1:2].isdigit() else labels.capital(text)

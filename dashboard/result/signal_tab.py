@@ -11,13 +11,13 @@ import streamlit as st
 
 from dashboard import labels
 from dashboard.components import controls, typography
-from dashboard.i18n import _, say
+from dashboard.i18n import _, say, speech
 from dashboard.labels import NBSP
 from dashboard.result.linked import ResultViewState
 from detector import weights
 from detector.errors import UnmaskError
 from detector.schema.analysis import Analysis, Signal, Subject
-from detector.signals import auxiliary, blinks, identity
+from detector.signals import auxiliary, blinks, identity, said
 from detector.signals.reference import blink_rate
 from detector.weights.entry import AuxiliaryModel
 
@@ -43,7 +43,7 @@ def draw(analysis: Analysis, linked: ResultViewState) -> None:
     if track is None:
         typography.caption(_("No person, so there is nothing to measure."))
         return
-    signals = [s for s in analysis.signals if s.subject in (None, track.id)]
+    signals = [said(s, speech()) for s in analysis.signals if s.subject in (None, track.id)]
     if not signals:
         none = (
             _("A live session reads no signals.")
@@ -56,7 +56,9 @@ def draw(analysis: Analysis, linked: ResultViewState) -> None:
         typography.caption(none)
         return
     counted = _counted(analysis, track, linked)
-    signals = [counted if counted and s.id == counted.id else s for s in signals]
+    if counted:
+        here = said(counted, speech())
+        signals = [here if s.id == counted.id else s for s in signals]
     if len(seen) > 1:
         typography.caption(labels.who(track))
     if ready := [s for s in signals if not _needs_download(s)]:

@@ -11,10 +11,10 @@ from markupsafe import Markup
 
 from dashboard import charts, labels, series
 from dashboard.charts import LaneSize
-from dashboard.components import cards, typography
+from dashboard.components import cards, tables, typography
 from dashboard.components import lanes as beside
 from dashboard.components.cards import Mark
-from dashboard.components.chips import bold, chip
+from dashboard.components.chips import chip
 from dashboard.components.controls import choose
 from dashboard.components.lanes import zone_words
 from dashboard.components.markup import Text, rich, show
@@ -29,6 +29,8 @@ from detector.schema.analysis import Analysis, Question
 if TYPE_CHECKING:
     import pandas as pd
 
+MAX_GAPS = 2
+"""that are named under the lanes"""
 NAME_LENGTH = 16
 """Longer model names stand only in the row of keys: beside the lines they would be cut."""
 
@@ -70,7 +72,7 @@ def draw(
         with st.container(key=evidence.LANES, gap=None):
             for lane, size in zip(lanes, sizes, strict=True):
                 _lane(analysis, lane, size, linked, palette, named)
-        hatched(lanes, series.length(analysis))
+        hatched(lanes)
         linked.more_button(len(analysis.seen) - len(lanes), "lanes")
         if analysis.verdict.thresholds.custom:
             typography.caption(_("Drawn with your thresholds."))
@@ -127,7 +129,7 @@ def _who(lane: Lane, end: float) -> Markup:
     state = labels.state(track.label, track.question)
     score: Text = series.words(track.reason or series.Missing.NO_SCORE)
     if track.probability is not None:
-        percent = bold(labels.percent(track.probability))
+        percent = typography.strong(labels.percent(track.probability))
         score = rich(_("{percent} combined"), percent=percent)
     return beside.owner(
         labels.who(track),
@@ -149,25 +151,19 @@ def _ends(lane: Lane, named: Mapping[str, str], size: LaneSize) -> list[tuple[fl
     return ends
 
 
-def hatched(lanes: Sequence[Lane], end: float) -> None:
-    """Draw the names of the gaps: on a desktop only those whose word has no room in the lane."""
-    every = [(lane, gap) for lane in lanes for gap in lane.gaps]
-    tight = [(lane, gap) for lane, gap in every if not charts.fits(gap, end)]
-
-    def words(gaps: Sequence[tuple[Lane, series.Gap]], most: int) -> str:
-        parts = [
-            " ".join([labels.who(lane.track)] * (len(lanes) > 1) + [series.gap_words(gap)])
-            for lane, gap in gaps[:most]
-        ]
-        text = (
-            _("Hatched, no score: {gaps}; {number} more are in the table under Details.")
-            if len(gaps) > most
-            else _("Hatched, no score: {gaps}.")
-        )
-        return text.format(gaps="; ".join(parts), number=len(gaps) - most)
-
-    if every:
-        typography.by_width(narrow=words(every, 1), wide=words(tight, 2) if tight else "")
+def hatched(lanes: Sequence[Lane]) -> None:
+    """Draw the names of the first gaps: not all of them have room for their word in the lane."""
+    gaps = [
+        " ".join([labels.who(lane.track)] * (len(lanes) > 1) + [series.gap_words(gap)])
+        for lane in lanes
+        for gap in lane.gaps
+    ]
+    if gaps:
+        text = _("Hatched, no score: {gaps}.")
+        if len(gaps) > MAX_GAPS:
+            text = _("Hatched, no score: {gaps}; {number} more are in the table under Details.")
+        shown = "; ".join(gaps[:MAX_GAPS])
+        typography.caption(text.format(gaps=shown, number=len(gaps) - MAX_GAPS))
 
 
 # --- table ---------------------------------------------------------------------------------------
@@ -212,17 +208,10 @@ def draw_table(analysis: Analysis, lanes: Sequence[Lane], linked: ResultViewStat
     """Draw the table; a chosen row leads to its moment, read by `linked.read_table`."""
     named = titles(analysis)
     numbers = [_("Combined"), *named.values()]
-    st.dataframe(
+    tables.scored(
         frame(analysis, lanes, named),
-        hide_index=True,
-        height=min(38 + 35 * len(rows(lanes)), 420),
-        column_config={
-            name: st.column_config.NumberColumn(_("{name}, score").format(name=name), format="%d")
-            for name in numbers
-        },
+        numbers,
         on_select="rerun",
-        selection_mode="single-row",
-        placeholder="–",
         key=linked.widget("table"),
         alt=_("Scores over time as a table; choose a row to go to its moment."),
     )

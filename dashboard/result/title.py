@@ -26,15 +26,14 @@ def draw(analysis: Analysis, linked: ResultViewState, *, paired: bool = False) -
     with page_header.row(name, facts(analysis, cached=cached)):
         if not linked.read_only:
             _actions(analysis, linked, paired=paired)
-        st.download_button(
+        make = downloads.maker("pdf", linked.path, analysis, linked.record.origin, linked.export)
+        controls.download(
             _("Report"),
-            downloads.maker("pdf", linked.path, analysis, linked.record.origin, linked.export),
-            file_name=downloads.file_name(name, "pdf"),
-            mime="application/pdf",
-            icon=":material/picture_as_pdf:",
+            make,
+            downloads.file_name(name, "pdf"),
+            linked.widget("report"),
+            symbol="picture_as_pdf",
             type="secondary" if paired else "primary",
-            on_click="ignore",
-            key=linked.widget("report"),
         )
     if cached and linked.changeable:
         _cached(analysis, linked)

@@ -4,8 +4,9 @@ import streamlit as st
 
 from dashboard import theme
 from dashboard.charts import traces
-from dashboard.components import figures
+from dashboard.components import controls, figures
 from dashboard.i18n import LazyDict, _
+from dashboard.images import jpeg
 from dashboard.labels import NBSP
 from dashboard.result import pictures
 from dashboard.result.linked import ResultViewState
@@ -47,12 +48,7 @@ def draw(analysis: Analysis, track: Subject, face: FrameSegment, linked: ResultV
         _chart(view, seen, kind)
     else:
         _picture(view, seen)
-    st.selectbox(
-        _("Traces of this face"),
-        list(VIEWS),
-        format_func=VIEWS.__getitem__,
-        key=linked.widget("traces"),
-    )
+    controls.select(_("Traces of this face"), VIEWS, linked.widget("traces"))
 
 
 def _chart(view: str, seen: Traces, kind: str) -> None:
@@ -90,5 +86,5 @@ def _picture(view: str, seen: Traces) -> None:
     }[view]
     assert rgb is not None
     alt = _("{view} of the face").format(view=VIEWS[view])
-    st.image(pictures.jpeg(rgb, 92), width="stretch", alt=alt)
+    st.image(jpeg(rgb, 92), width="stretch", alt=alt)
     figures.caption(figures.titled(VIEWS["spectrum" if view == "picture" else view], text))

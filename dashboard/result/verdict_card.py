@@ -5,7 +5,7 @@ import streamlit as st
 from markupsafe import Markup
 
 from dashboard import labels
-from dashboard.components import controls, likelihood_scale, verdict
+from dashboard.components import controls, likelihood_scale, typography, verdict
 from dashboard.components.markup import join, rich, show
 from dashboard.i18n import LazyDict, _, speech
 from dashboard.labels import NBSP
@@ -76,6 +76,15 @@ def head(analysis: Analysis, changed: bool = False) -> Markup:
         others(analysis),
         announced=True,
     )
+
+
+def preview(analysis: Analysis, *, with_scale: bool = False) -> list[Markup]:
+    """Return a verdict in short, as it stands beside a list."""
+    parts = [original.outcome(analysis), sentence(analysis)]
+    shown = [typography.outcome(part) for part in parts if part]
+    if pulls.answer_of(analysis) is not None and not guessing(analysis):
+        shown += [number(analysis)] + [scale(analysis)] * with_scale
+    return shown
 
 
 def _other_finding(analysis: Analysis) -> bool:

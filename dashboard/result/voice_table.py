@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import streamlit as st
 
 from dashboard import labels, series
-from dashboard.components import typography
+from dashboard.components import tables, typography
 from dashboard.i18n import _
 from dashboard.result import question
 from dashboard.result.cards.voice import voice_of
@@ -35,17 +35,10 @@ def draw(analysis: Analysis, linked: ResultViewState) -> None:
 
     table = frame(analysis, subject)
     numbers = [name for name in table.columns if name not in _words()]
-    st.dataframe(
+    tables.scored(
         table,
-        hide_index=True,
-        height=min(38 + 35 * len(table), 420),
-        column_config={
-            name: st.column_config.NumberColumn(_("{name}, score").format(name=name), format="%d")
-            for name in numbers
-        },
+        numbers,
         on_select=follow,
-        selection_mode="single-row",
-        placeholder="–",
         key=key,
         alt=_("Scores of the voice as a table; choose a row to go to its window."),
     )

@@ -17,6 +17,7 @@ from detector.batch.entry import Entry, failed
 from detector.errors import MediaError
 from detector.media import safe_name
 from detector.media.limits import MAX_BYTES
+from detector.sentences import _
 
 ENDINGS = frozenset({".zip"})
 MAX_FILES = 10_000  # In one archive; more are better unpacked to a folder
@@ -62,7 +63,9 @@ def members(
         raise _damaged() from None
     if len(found) > most:
         raise MediaError(
-            f"This archive has {len(found):,} files; the limit is {most:,}.",
+            _("This archive has {number:,} files; the limit is {most:,}.").format(
+                number=len(found), most=most
+            ),
             code="too_many_files",
             hint="Unpack it, and bring its files in parts.",
         )
@@ -70,7 +73,9 @@ def members(
     if total > unpacked:
         size, limit = (f"{number / 1e9:,.1f} GB" for number in (total, unpacked))
         raise MediaError(
-            f"This archive unpacks to {size}; the limit is {limit}.",
+            _("This archive unpacks to {size}; the limit is {limit}.").format(
+                size=size, limit=limit
+            ),
             code="zip_bomb",
             hint="Unpack it, and bring its files in parts.",
         )

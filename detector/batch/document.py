@@ -24,6 +24,7 @@ from detector.errors import MediaError
 from detector.media.limits import MAX_PIXELS
 from detector.provenance.text import clean
 from detector.schema.origin import Document, FileSource
+from detector.sentences import _
 
 DOCUMENT_ENDINGS = frozenset({".pdf", ".docx", ".pptx", ".xlsx"})
 MAX_PAGES = 5_000
@@ -146,7 +147,9 @@ def list_pdf(path: Path) -> list[tuple[int, str]]:
         pages = len(reader.pages)
         if pages > MAX_PAGES:
             raise MediaError(
-                f"This document has {pages:,} pages; the limit is {MAX_PAGES:,}.",
+                _("This document has {pages:,} pages; the limit is {max_pages:,}.").format(
+                    pages=pages, max_pages=MAX_PAGES
+                ),
                 code="too_many_files",
                 hint="Cut it into parts.",
             )
@@ -155,7 +158,9 @@ def list_pdf(path: Path) -> list[tuple[int, str]]:
             found += [(number, id) for id in ids if isinstance(id, str)]
             if len(found) > archive.MAX_FILES:
                 raise MediaError(
-                    f"This document has more than {archive.MAX_FILES:,} pictures.",
+                    _("This document has more than {max_files:,} pictures.").format(
+                        max_files=archive.MAX_FILES
+                    ),
                     code="too_many_files",
                     hint="Cut it into parts.",
                 )

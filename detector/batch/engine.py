@@ -37,6 +37,7 @@ from detector.media.files import open_file, sha256
 from detector.pipeline import Analyzer
 from detector.pipeline.bounded_queue import CancellationToken
 from detector.schema.analysis import Analysis, ErrorDetail
+from detector.sentences import _
 
 log = logging.getLogger(__name__)
 
@@ -82,13 +83,19 @@ class BatchRun:
             try:
                 out.mkdir(parents=True, exist_ok=True)
             except (FileExistsError, NotADirectoryError, PermissionError) as error:
-                raise UsageError(f"{out} can't be a folder: {error.strerror}.") from None
+                raise UsageError(
+                    _("{out} can't be a folder: {strerror}.").format(
+                        out=out, strerror=error.strerror
+                    )
+                ) from None
             self._only = FileLock(out / ".lock")
             try:
                 self._only.acquire(timeout=0)
             except Timeout:
                 hint = "Wait until it ends, or choose another folder."
-                raise UsageError(f"Another batch is writing to {out}.", hint=hint) from None
+                raise UsageError(
+                    _("Another batch is writing to {out}.").format(out=out), hint=hint
+                ) from None
             try:
                 self._scratch = out / ".unpacked"
                 shutil.rmtree(self._scratch, ignore_errors=True)  # a kill may have left it
@@ -149,7 +156,7 @@ class BatchRun:
             paths.write(path, text + "\n")
         elif path.read_text(encoding="utf-8").strip() != text:
             raise UsageError(
-                f"{self.out} holds a batch with other settings.",
+                _("{out} holds a batch with other settings.").format(out=self.out),
                 hint="Choose another folder, or give the same options as before.",
             )
 

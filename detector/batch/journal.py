@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from detector.errors import UsageError
+from detector.sentences import _
 
 Line = dict[str, Any]
 """`file`, `page`, `id`, and `analysis` or `error`; with `retry` the failure was ours."""
@@ -107,7 +108,7 @@ class Journal:
                 if line is None:
                     if data.endswith(b"\n") or (not end and data[:1] not in (b"{", b"\0")):
                         raise UsageError(
-                            f"{self.path} is not the journal of a batch.",
+                            _("{path} is not the journal of a batch.").format(path=self.path),
                             hint="Choose another folder for the results.",
                         )
                     break

@@ -16,6 +16,7 @@ from detector.batch import archive, document
 from detector.batch.entry import Entry, Opener, failed, of_path
 from detector.errors import InputError, MediaError, UsageError
 from detector.media.files import open_file
+from detector.sentences import _
 
 COLUMNS = ("path", "file", "filename", "url", "name")
 """of a table, in which files are looked for; the first there is counts"""
@@ -149,11 +150,16 @@ def _text(path: Path) -> str:
     with open_file(path) as file:
         data = file.read(MAX_LIST_BYTES + 1)
     if len(data) > MAX_LIST_BYTES:
-        raise UsageError(f"{path.name} is too long for a list of files.", hint="Cut it into parts.")
+        raise UsageError(
+            _("{name} is too long for a list of files.").format(name=path.name),
+            hint="Cut it into parts.",
+        )
     try:
         return data.decode("utf-8-sig")
     except UnicodeDecodeError:
-        raise UsageError(f"{path.name} is not text in UTF-8.", hint="Save it as UTF-8.") from None
+        raise UsageError(
+            _("{name} is not text in UTF-8.").format(name=path.name), hint="Save it as UTF-8."
+        ) from None
 
 
 def _lines(path: Path) -> list[str]:
@@ -171,12 +177,16 @@ def _column(path: Path) -> list[str]:
     try:
         rows = list(csv.DictReader(text.splitlines(), delimiter=separator))
     except csv.Error as error:
-        raise UsageError(f"{path.name} can't be read as a table: {error}.") from None
+        raise UsageError(
+            _("{name} can't be read as a table: {error}.").format(name=path.name, error=error)
+        ) from None
     names = {(name or "").strip().lower(): name for name in (rows[0] if rows else ())}
     column = next((names[name] for name in COLUMNS if name in names), None)
     if column is None:
         raise UsageError(
-            f"{path.name} has no rows with a column of paths.",
-            hint=f"Its first line names the columns; one of them is {', '.join(COLUMNS)}.",
+            _("{name} has no rows with a column of paths.").format(name=path.name),
+            hint=_("Its first line names the columns; one of them is {names}.").format(
+                names=", ".join(COLUMNS)
+            ),
         )
     return [value for row in rows if (value := (row[column] or "").strip())]

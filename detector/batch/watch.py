@@ -9,6 +9,7 @@ from detector.batch.engine import BatchRun
 from detector.batch.options import OnEntry
 from detector.batch.source import files, no_media, of_files
 from detector.errors import Canceled, MediaError
+from detector.sentences import _
 
 EVERY = 2.0  # s between two looks at the folder
 
@@ -24,7 +25,9 @@ class SettledFiles:
     def look(self) -> list[Path]:
         """Return the settled media files that are new or changed; raise MediaError."""
         if not self._folder.is_dir():
-            raise MediaError(f"There is no folder {self._folder}.", code="not_found")
+            raise MediaError(
+                _("There is no folder {folder}.").format(folder=self._folder), code="not_found"
+            )
         before, self._now = self._now, dict(self._states())
         settled = [path for path, state in self._now.items() if before.get(path) == state]
         return [path for path in settled if self._finished.get(path) != self._now[path]]

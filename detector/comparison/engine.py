@@ -37,6 +37,7 @@ from detector.schema.comparison import (
     Span,
     TimeAlignment,
 )
+from detector.sentences import _
 from detector.vision import Detection, FaceDetector
 
 MOMENTS = 24
@@ -97,14 +98,16 @@ def compare(
     abouts = copy_media or media.probe(copy), original_media or media.probe(original)
     for about in abouts:
         if about.kind == "audio":
-            raise UsageError(f"{about.name} has no picture, so there is nothing to compare.")
+            raise UsageError(
+                _("{name} has no picture, so there is nothing to compare.").format(name=about.name)
+            )
     notes: list[str] = []
     stop = cancel or Event()
     ours, theirs = (
         FootageReader(path, about, notes, stop)
         for path, about in zip((copy, original), abouts, strict=True)
     )
-    result, _ = compare_footage(ours, theirs, detector, report)
+    result, _pairs = compare_footage(ours, theirs, detector, report)
     result = movement.with_movement(result, ours, theirs)
     report(1.0)
     return result.model_copy(update={"seconds": round(time.perf_counter() - clock, 2)})
@@ -355,7 +358,7 @@ def _moved(face: Detection, matrix: np.ndarray) -> Detection:
 def _clockwise(turns: int, shape: Sequence[int]) -> np.ndarray:
     """Return the homography that turns a picture of `shape` [H, W, …] by so many quarters."""
     matrix, sides = np.eye(3), shape[:2]
-    for _ in range(turns):
+    for _turn in range(turns):
         matrix = np.array([[0.0, -1.0, sides[0]], [1.0, 0.0, 0.0], [0.0, 0.0, 1.0]]) @ matrix
         sides = sides[::-1]
     return matrix
@@ -395,7 +398,7 @@ def number_people(found: Sequence[MomentPair]) -> list[MomentPair]:
     ]
     tracks: dict[int, list[Detection]] = {}
     for pair, given in zip(found, numbers, strict=True):
-        for number, (_, face) in zip(given, pair.faces, strict=True):
+        for number, (_place, face) in zip(given, pair.faces, strict=True):
             tracks.setdefault(number, []).append(face)
     real = sorted(n for n, track in tracks.items() if vision.is_face_track(track, len(found)))
     order = {number: index for index, number in enumerate(real)}

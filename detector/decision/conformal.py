@@ -18,6 +18,7 @@ from detector.errors import InputError, UsageError
 from detector.messages.format import percent
 from detector.schema.analysis import OwnThreshold, Question
 from detector.schema.base import StrictModel
+from detector.sentences import _, join
 
 FILE = "own-thresholds.json"
 MOST = 20
@@ -91,12 +92,15 @@ def quantile(scores: Sequence[float], rate: float) -> float:
 
 def too_few(count: int, rate: float) -> InputError:
     """Return the refusal of so few clips for a rate."""
-    possible = f" With {count} a rate of {rate_words(1 / (count + 1))} or more is possible."
+    hint = _("Add clips, or choose a higher rate.")
+    if count:
+        possible = _("With {count} a rate of {rate} or more is possible.")
+        hint = join(hint, possible.format(count=count, rate=rate_words(1 / (count + 1))))
+    text = _("A rate of {rate} takes at least {least} clips that can be judged, not {count}.")
     return InputError(
-        f"A rate of {rate_words(rate)} takes at least {least(rate)} clips that can be judged; "
-        f"there {'is' if count == 1 else 'are'} {count}.",
+        text.format(rate=rate_words(rate), least=least(rate), count=count),
         code="too_few_clips",
-        hint=f"Add clips, or choose a higher rate.{possible if count else ''}",
+        hint=hint,
     )
 
 
@@ -177,7 +181,7 @@ def delete(id: str | None, data: Path | None = None) -> None:
     store = load(data)
     left = [c for c in store.calibrations if id is not None and c.id != id]
     if id is not None and len(left) == len(store.calibrations):
-        raise UsageError(f"There are no thresholds of your own called {id!r}.")
+        raise UsageError(_("There are no thresholds of your own called {id!r}.").format(id=id))
     _save(store.model_copy(update={"calibrations": left}), data)
 
 

@@ -203,7 +203,7 @@ def report(
             ModelReport(
                 id=id,
                 title=titles.get(id, id),
-                ranking=_ranking(column, couples),
+                ranking=ranking(column, couples),
                 families=_families(column, plain),
             )
             for id, column in columns.items()
@@ -245,7 +245,7 @@ def _answer(
     return AnswerReport(
         name=name,
         title=title,
-        ranking=_ranking(column, couples_of(scored)),
+        ranking=ranking(column, couples_of(scored)),
         combined=figure_of(Column.of([s.probability for s in scored], scored)),
         decisions=_decisions(labels, column.labels),
         calibration=CalibrationQuality(
@@ -259,7 +259,8 @@ def _answer(
     )
 
 
-def _ranking(column: Column, couples: Sequence[tuple[int, int]]) -> Ranking:
+def ranking(column: Column, couples: Sequence[tuple[int, int]]) -> Ranking:
+    """Return how well one column ranks files."""
     auc, won = figure_of(column), paired_ranking(column, couples)
     return Ranking(
         auc=auc,
@@ -323,7 +324,7 @@ def _condition(
     return ConditionReport(
         name=condition.name,
         title=condition.title,
-        ranking=_ranking(column, couples_of(scored)),
+        ranking=ranking(column, couples_of(scored)),
         fall=plain.auc_less(column),
         decisions=_decisions([s.verdict for s in scored], column.labels),
         models={id: figure_of(c) for id, c in alone.items()},

@@ -6,9 +6,11 @@ again from them, and no network runs.
 """
 
 import json
+import re
 import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
@@ -47,6 +49,9 @@ class Scored(StrictModel):
     highest: dict[str, float] = Field(
         default_factory=dict, description="raw, of the person most suspicious to that model alone"
     )
+    probabilities: dict[str, float] = Field(
+        default_factory=dict, description="of `highest`, by each model's own calibration"
+    )
     answers: dict[Question, float] = Field(
         default_factory=dict, description="probability, by question that was asked"
     )
@@ -55,6 +60,9 @@ class Scored(StrictModel):
     verdict: str = "NOT_APPLICABLE"
     features: dict[str, float] = {}
     problem: str = ""
+    peak_memory: int | None = Field(
+        default=None, description="bytes that the scoring process had used at most by then"
+    )
     analysis: Analysis | None = Field(default=None, exclude=True, repr=False)
 
 
@@ -72,6 +80,7 @@ class _Stored(StrictModel):
     condition: str = "none"
     problem: str = ""
     made_by: dict[str, str] = {}  # By model id: a hash of what decides its logits
+    peak_memory: int | None = None
     analysis: Analysis | None = None
 
 
@@ -85,6 +94,8 @@ class Scoring:
     """JSON lines to store and to resume from. A line is reused for the same models (weights, crop),
     frames and file size."""
     on_progress: Callable[[int, int], None] | None = None  # (files done, files in all)
+    tolerant: bool = False
+    """A deciding model that fails leaves the file without a score, instead of ending the run."""
 
 
 def score_files(
@@ -105,15 +116,16 @@ def score_files(
     settings = Settings(models=[spec.id for spec in specs], frames=scoring.frames)
     store = scoring.store
     known = _read(store) if store else {}
-    analyzer = Analyzer(device=scoring.device)
+    analyzer = _analyzer(scoring.device)
     ids = [spec.id for spec in deciding]
     out = []
     for done, item in enumerate(items):
         line = known.get((item.name, condition.name))
         if line is None or _failed(line, ids) or not _holds(line, item, specs, settings, condition):
             line = _analyze(item, analyzer, settings, condition)
-            if why := _failed(line, ids):
+            if (why := _failed(line, ids)) and not scoring.tolerant:
                 raise ModelError(why)
+            line.peak_memory = _peak_memory()
             line.made_by = {spec.id: _made_by(spec) for spec in specs}
             if store:
                 _append(store, [line])
@@ -121,6 +133,12 @@ def score_files(
         if scoring.on_progress:
             scoring.on_progress(done + 1, len(items))
     return out
+
+
+@lru_cache(maxsize=1)
+def _analyzer(device: str) -> Analyzer:
+    """Return one analyzer per process: it loads its face detector once."""
+    return Analyzer(device=device)
 
 
 def _append(store: Path, lines: Sequence[_Stored]) -> None:
@@ -190,6 +208,16 @@ def _analyze(item: Item, analyzer: Analyzer, settings: Settings, condition: Cond
     return line
 
 
+def _peak_memory() -> int | None:
+    """Return the peak resident memory of this process in bytes; None on systems without /proc."""
+    try:
+        status = Path("/proc/self/status").read_text()
+    except OSError:
+        return None
+    peak = re.search(r"^VmHWM:\s+(\d+) kB", status, re.MULTILINE)
+    return int(peak[1]) * 1024 if peak else None
+
+
 def _failed(line: _Stored, deciding: Sequence[str]) -> str:
     """Return why a deciding model gave no score, if one failed: silence is no answer."""
     for model in line.analysis.models if line.analysis else ():
@@ -203,6 +231,7 @@ def _scored(item: Item, line: _Stored, deciding: Sequence[str]) -> Scored:
     scored = Scored(
         name=item.name, label=item.label, kind=item.kind, method=item.method, group=item.group,
         source=item.source, person=item.person, condition=line.condition, problem=line.problem,
+        peak_memory=line.peak_memory,
     )  # fmt: skip
     if line.analysis is None:
         return scored
@@ -217,7 +246,8 @@ def _scored(item: Item, line: _Stored, deciding: Sequence[str]) -> Scored:
     scored.logits = {m.id: m.logit for m in analysis.models if m.logit is not None}
     for track in analysis.judged:
         for id, score in track.models.items():
-            scored.highest[id] = max(score.logit, scored.highest.get(id, -np.inf))
+            if score.logit > scored.highest.get(id, -np.inf):
+                scored.highest[id], scored.probabilities[id] = score.logit, score.probability
     scored.features = _features(analysis)
     if scored.probability is None and analysis.verdict.reasons:
         scored.problem = str(analysis.verdict.reasons[0].code)

@@ -21,7 +21,7 @@ from detector.evaluation.scores import FEATURES, Scored
 from detector.evaluation.tallies import Share
 from detector.spreadsheets import inert
 
-_KINDS = {"video": "Clips", "image": "Pictures", "audio": "Sounds"}
+KINDS = {"video": "Clips", "image": "Pictures", "audio": "Sounds"}
 
 
 def to_markdown(report: Report) -> str:
@@ -39,7 +39,7 @@ def to_markdown(report: Report) -> str:
 
 
 def _kind(kind: KindReport, report: Report) -> Iterator[str]:
-    yield f"## {_KINDS[kind.kind]}"
+    yield f"## {KINDS[kind.kind]}"
     yield (
         f"{kind.files} files of {kind.groups} groups ({kind.people} with all takes of a person "
         f"together): {kind.real} originals, {kind.fake} fakes."

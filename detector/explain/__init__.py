@@ -27,6 +27,7 @@ from detector.schema.analysis import (
     SpanSegment,
     Subject,
 )
+from detector.sentences import _, known
 
 __all__ = [
     "METHODS",
@@ -55,7 +56,7 @@ def find_track(analysis: Analysis, track_id: str) -> Subject:
     for track in analysis.judged:
         if track.id == track_id:
             return track
-    raise UsageError(f"There is no person {track_id} in this analysis.")
+    raise UsageError(_("There is no person {track_id} in this analysis.").format(track_id=track_id))
 
 
 def methods_of(model_id: str) -> list[Method]:
@@ -90,7 +91,7 @@ def heatmap(
     spec = model.spec
     if spec.modality not in (track.modality, Modality.FULL_FRAME):
         return None
-    what = method.what.format(spec.plain or spec.title)
+    what = method.what.format(model=known(spec.plain or spec.title))
     if spec.kind != "clip":
         frame = media.frame_at(path, analysis.media, face.time)
         crop, place = _cut(frame.rgb, vision.box_for(spec.crop, face.box), face.landmarks, spec)
@@ -114,7 +115,9 @@ def heatmap(
     run_map = maps[0][np.arange(len(batch)) * len(maps[0]) // len(batch)]
     position = int(np.argmin([abs(t - face.time) for t in times]))
     crop, place = cuts[position]
-    caption = f"{what}, {window.start:.1f} to {window.end:.1f} s"
+    caption = _("{what}, {start:.1f} to {end:.1f} s").format(
+        what=what, start=window.start, end=window.end
+    )
     shown = fit(run_map[position], crop)
     return Heatmap(crop, shown, caption, method.id, place(), batch, run_map, tuple(times))
 
@@ -127,7 +130,10 @@ def _choose(spec: ModelSpec, known: Sequence[Method], method_id: str | None) -> 
             return method
     names = ", ".join(method.id for method in known)
     raise UsageError(
-        f"{spec.title} can't be looked into by {method_id!r}.", hint=f"It can by: {names}."
+        _("{title} can't be looked into by {method_id!r}.").format(
+            title=spec.title, method_id=method_id
+        ),
+        hint=_("It can by: {names}.").format(names=names),
     )
 
 

@@ -3,6 +3,8 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from detector.sentences import Message, _
+
 OnProgress = Callable[[float], object]
 """Called with the share of the work that is done, 0..1; may raise to stop."""
 
@@ -13,7 +15,7 @@ class Method:
 
     id: str
     title: str
-    what: str
+    what: Message
     """What its map shows, with the model's name put in."""
     source: str
     """Paper."""
@@ -22,14 +24,14 @@ class Method:
 
 
 _METHODS = (
-    ("gradcam", "Grad-CAM", "what raised the score of {}",
+    ("gradcam", "Grad-CAM", _("what raised the score of {model}"),
      "Selvaraju et al., ICCV 2017, arXiv:1610.02391", 3),
-    ("gradcam++", "Grad-CAM++", "what raised the score of {}, several places weighed apart",
+    ("gradcam++", "Grad-CAM++", _("what raised the score of {model}, several places weighed apart"),
      "Chattopadhyay et al., WACV 2018, arXiv:1710.11063", 3),
-    ("rollout", "Attention rollout", "what {} attended to, whatever it then said",
+    ("rollout", _("Attention rollout"), _("what {model} attended to, whatever it then said"),
      "Abnar and Zuidema, ACL 2020, arXiv:2005.00928", 1),
-    ("own", "Its own map", "what {} marks by itself", "the model’s own paper", 1),
-    ("occlusion", "Occlusion", "where hiding a part lowers the score of {}",
+    ("own", _("Its own map"), _("what {model} marks by itself"), "the model’s own paper", 1),
+    ("occlusion", _("Occlusion"), _("where hiding a part lowers the score of {model}"),
      "Zeiler and Fergus, ECCV 2014, arXiv:1311.2901", 50),
 )  # fmt: skip
 METHODS = {row[0]: Method(*row) for row in _METHODS}

@@ -20,6 +20,7 @@ from detector.errors import Canceled, MediaError
 from detector.isolation import fork_server
 from detector.isolation.fork_server import LENGTH, NO_MEMORY
 from detector.isolation.types import Limits
+from detector.sentences import _
 
 log = logging.getLogger(__name__)
 
@@ -27,7 +28,7 @@ POLL_SECONDS = 0.1  # Between two looks at whether the caller still wants an ans
 _MAX_ANSWER_BYTES = 8 * 1024**2
 """bytes of an answer without pixels; provenance with everything in it has 200 kB"""
 _RAISED = {name: getattr(errors, name) for name in ("InputError", "MediaError", "UsageError")}
-_HINT = "If you trust it, convert it to MP4 or PNG and try again."
+_HINT = _("If you trust it, convert it to MP4 or PNG and try again.")
 
 
 class WorkerChannel:
@@ -142,7 +143,9 @@ def implausible() -> MediaError:
 
 def _large(memory: int) -> MediaError:
     return MediaError(
-        f"Reading this file takes more than the {memory / 1024**3:.3g} GB of memory we allow.",
+        _("Reading this file takes more than the {number:.3g} GB of memory we allow.").format(
+            number=memory / 1024**3
+        ),
         code="reader_memory",
         hint="Use a smaller copy, or cut out the part that matters.",
     )

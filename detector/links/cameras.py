@@ -19,6 +19,7 @@ from detector.isolation import connect_isolated
 from detector.links.addresses import MAX_URL, LinkRefused, LinkRules, Resolve
 from detector.links.relay import Relay, Target
 from detector.media import stream
+from detector.sentences import _
 
 PORTS = {"http": 80, "https": 443, "rtsp": 554, "rtsps": 322}
 """of each scheme that cameras are watched by"""
@@ -157,6 +158,6 @@ class CameraStream(stream.Stream):
             if (problem := relay.ended()) is not None:
                 raise problem from error
             if error.code in ("not_found", "refused"):  # it was reached: libav met its end
-                what = f"{self.name} sends no video that we can read."
+                what = _("{name} sends no video that we can read.").format(name=self.name)
                 raise MediaError(what) from error
             raise

@@ -20,6 +20,7 @@ from detector.errors import InputError, MediaError
 from detector.links.addresses import LinkRefused, LinkRules, Resolve, port_of
 from detector.links.background import LoopThread
 from detector.links.transport import MAX_ADDRESSES, PinnedTransport, resolving
+from detector.sentences import _
 
 CHUNK_BYTES = 1 << 16
 _REDIRECT = re.compile(rb"RTSP/\S*\s+[+0]*3")
@@ -74,7 +75,9 @@ class Relay(LoopThread):
             self._problem = error
         except (TimeoutError, httpx.TimeoutException):
             self._problem = MediaError(
-                f"{name} did not answer within {self._rules.seconds:.0f} s.",
+                _("{name} did not answer within {seconds:.0f} s.").format(
+                    name=name, seconds=self._rules.seconds
+                ),
                 code="no_answer",
                 hint="Check the address, and that no firewall is in between.",
             )
@@ -187,13 +190,15 @@ def _checked(answer: httpx.Response, name: str) -> httpx.Response:
     status = answer.status_code
     if status in (401, 403):
         raise MediaError(
-            f"{name} does not let us in.",
+            _("{name} does not let us in.").format(name=name),
             code="denied",
             hint="Check the name and the password in the address.",
         )
     if status != 200:
         raise MediaError(
-            f"{name} gives no stream at this address: it answered {status}.",
+            _("{name} gives no stream at this address: it answered {status}.").format(
+                name=name, status=status
+            ),
             code="not_found",
             hint="Check the path of the address.",
         )
@@ -212,11 +217,11 @@ def _unreachable(name: str, error: Exception) -> InputError:
         return _not_its_name(name)
     if isinstance(error, ConnectionRefusedError | httpx.ConnectError):
         return MediaError(
-            f"{name} refused the connection.",
+            _("{name} refused the connection.").format(name=name),
             code="refused",
             hint="Check the port, and that the camera is on.",
         )
-    return MediaError(f"The connection to {name} broke.", code="lost")
+    return MediaError(_("The connection to {name} broke.").format(name=name), code="lost")
 
 
 async def _play(

@@ -11,23 +11,24 @@ from pathlib import Path
 from typing import Any
 
 from detector.errors import UsageError
+from detector.sentences import _
 
-BY_HAND = "Download the video yourself and send the file."
+BY_HAND = _("Download the video yourself and send the file.")
 _SENTENCES: tuple[tuple[str, str, str], ...] = (
     (r"sign.?in|log.?in|logged|cookies|password|private video|members.only|subscri|registered"
      r"|\bage\b",
      "link_sign_in",
-     "This video is shown only to who is signed in at its site; we never sign in anywhere."),
+     _("This video is shown only to who is signed in at its site; we never sign in anywhere.")),
     (r"unsupported url|no video formats|no media found|not a valid url", "link_unsupported",
-     "No video that can be fetched was found on this page."),
-    (r"\bdrm\b", "link_unsupported", "This video is encrypted (DRM) and can't be fetched."),
+     _("No video that can be fetched was found on this page.")),
+    (r"\bdrm\b", "link_unsupported", _("This video is encrypted (DRM) and can't be fetched.")),
     (r"not available in your|\bgeo|your country|blocked it in", "link_status",
-     "This video is not shown where this server is."),
+     _("This video is not shown where this server is.")),
     (r"live event|will begin|premieres|is live", "link_live",
-     "This is a live broadcast. Watch it on the Live page, or send a recording."),
+     _("This is a live broadcast. Watch it on the Live page, or send a recording.")),
     (r"removed|unavailable|not exist|http error 4(04|10)\b|terminated", "link_status",
-     "This video is not there any more."),
-    (r"larger than max|too large", "too_large", "The video of this page is too large here."),
+     _("This video is not there any more.")),
+    (r"larger than max|too large", "too_large", _("The video of this page is too large here.")),
 )  # fmt: skip
 """What yt-dlp says, as a pattern; a code; what we say. The first that fits."""
 
@@ -150,7 +151,9 @@ def _check(found: dict[str, Any], max_bytes: int, max_minutes: int) -> None:
         )
     if (found.get("duration") or 0) > 60 * max_minutes:
         raise UsageError(
-            f"This video is longer than {max_minutes} minutes, the limit for pages.",
+            _("This video is longer than {max_minutes} minutes, the limit for pages.").format(
+                max_minutes=max_minutes
+            ),
             code="link_too_long",
             hint="Cut out the part that matters.",
         )
@@ -158,7 +161,9 @@ def _check(found: dict[str, Any], max_bytes: int, max_minutes: int) -> None:
     size = sum(track.get("filesize") or track.get("filesize_approx") or 0 for track in tracks)
     if size > max_bytes:
         raise UsageError(
-            f"The video of this page is larger than {max_bytes >> 20:,} MB, the limit here.",
+            _("The video of this page is larger than {number:,} MB, the limit here.").format(
+                number=max_bytes >> 20
+            ),
             code="too_large",
             hint="Cut out the part that matters.",
         )

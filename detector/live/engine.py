@@ -13,6 +13,7 @@ from detector.live.state import LiveSettings
 from detector.live.voice import WEIGHT, LiveVoice
 from detector.models import registry
 from detector.models.base import Model
+from detector.sentences import _
 
 MAX_WORKERS = 4
 """More threads serve no more viewers: each has one frame to look at and one to score."""
@@ -71,8 +72,10 @@ class LiveEngine:
             self._open = [one for one in self._open if not one.closed]
             if len(self._open) >= self._viewers:
                 raise UsageError(
-                    f"{len(self._open)} people are using the live view, which is all this "
-                    "computer can serve at once.",
+                    _(
+                        "{number} people are using the live view, which is all this computer can "
+                        "serve at once."
+                    ).format(number=len(self._open)),
                     code="too_many_viewers",
                     hint="Try again when somebody has left.",
                 )

@@ -41,6 +41,7 @@ from detector.schema.analysis import (
     Thresholds,
     Verdict,
 )
+from detector.sentences import _
 
 log = logging.getLogger(__name__)
 
@@ -218,7 +219,9 @@ class LiveVoice:
             try:
                 logit = float(model.score(data[None])[0])
                 if not np.isfinite(logit):
-                    raise ModelError(f"{spec.title} gave a score that is not a number.")
+                    raise ModelError(
+                        _("{title} gave a score that is not a number.").format(title=spec.title)
+                    )
             except Exception as error:  # a broken model must not take the others down
                 log.exception("%s failed", spec.id)
                 why = error.message if isinstance(error, ModelError) else "it stopped while scoring"

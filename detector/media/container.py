@@ -24,6 +24,7 @@ from av.video.stream import VideoStream
 from detector.errors import MediaError
 from detector.media.files import ACCEPTED, is_encrypted, is_jpeg, open_file, sniff, top_boxes
 from detector.media.limits import MAX_SIDE, MAX_VIDEO_PIXELS
+from detector.sentences import _
 
 # Containers that hold their own samples. Everything that reads a list of other files, an address,
 # a device or a picture sequence (hls, dash, concat, sdp, image2, lavfi ...) is left out. Of raw
@@ -448,8 +449,9 @@ def check_size(width: int, height: int) -> None:
     """Raise MediaError for frames that would be a burden to decode."""
     if width * height > MAX_VIDEO_PIXELS or max(width, height) > MAX_SIDE:
         raise MediaError(
-            f"This video has {width} × {height} pixels; "
-            f"the limit is {MAX_VIDEO_PIXELS // 1_000_000} megapixels.",
+            _("This video has {width} × {height} pixels; the limit is {number} megapixels.").format(
+                width=width, height=height, number=MAX_VIDEO_PIXELS // 1_000_000
+            ),
             code="too_many_pixels",
             hint="Convert it to 4K or smaller.",
         )

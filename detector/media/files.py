@@ -18,8 +18,9 @@ from typing import BinaryIO, Literal, NoReturn
 from detector.errors import MediaError
 from detector.media.limits import MAX_BYTES, MAX_INDEX_BYTES, MAX_NAME, SNIFF_BYTES
 from detector.schema.analysis import Media
+from detector.sentences import _
 
-ACCEPTED = "Try MP4, MOV, WebM, MKV, AVI, JPEG, PNG, WebP, GIF, MP3, M4A, WAV, FLAC or Ogg."
+ACCEPTED = _("Try MP4, MOV, WebM, MKV, AVI, JPEG, PNG, WebP, GIF, MP3, M4A, WAV, FLAC or Ogg.")
 
 _CHUNK = 1024 * 1024
 _MAX_JPEGS = 64 * _CHUNK  # bytes in which the first two pictures of a raw MJPEG stream have to be
@@ -31,24 +32,24 @@ _PICTURE_BRANDS = (b"avif", b"avis", b"heic", b"heix", b"heim", b"heis", b"hevc"
 _ISO_BOXES = (b"ftyp", b"moov", b"mdat", b"wide", b"free", b"skip", b"pnot", b"styp", b"moof")
 
 _DOCUMENTS = (
-    (b"%PDF", "a PDF document"),
-    (b"PK\x03\x04", "a ZIP archive or an office document"),
-    (b"Rar!", "a RAR archive"),
-    (b"7z\xbc\xaf", "a 7-Zip archive"),
-    (b"\x1f\x8b", "a compressed archive"),
-    (b"\x7fELF", "a program"),
-    (b"MZ", "a program"),
-    (b"8BPS", "a Photoshop document"),
-    (b"\x00\x00\x00\x0cJXL ", "a JPEG XL picture"),
-    (b"\xff\x0a", "a JPEG XL picture"),
+    (b"%PDF", _("This is a PDF document, not a video or a picture.")),
+    (b"PK\x03\x04", _("This is a ZIP archive or an office document, not a video or a picture.")),
+    (b"Rar!", _("This is a RAR archive, not a video or a picture.")),
+    (b"7z\xbc\xaf", _("This is a 7-Zip archive, not a video or a picture.")),
+    (b"\x1f\x8b", _("This is a compressed archive, not a video or a picture.")),
+    (b"\x7fELF", _("This is a program, not a video or a picture.")),
+    (b"MZ", _("This is a program, not a video or a picture.")),
+    (b"8BPS", _("This is a Photoshop document, not a video or a picture.")),
+    (b"\x00\x00\x00\x0cJXL ", _("This is a JPEG XL picture, not a video or a picture.")),
+    (b"\xff\x0a", _("This is a JPEG XL picture, not a video or a picture.")),
 )
 
 _SPECIAL = {
-    stat.S_IFDIR: "a folder",
-    stat.S_IFIFO: "a named pipe",
-    stat.S_IFSOCK: "a socket",
-    stat.S_IFCHR: "a device",
-    stat.S_IFBLK: "a device",
+    stat.S_IFDIR: _("This is a folder, not a file."),
+    stat.S_IFIFO: _("This is a named pipe, not a file."),
+    stat.S_IFSOCK: _("This is a socket, not a file."),
+    stat.S_IFCHR: _("This is a device, not a file."),
+    stat.S_IFBLK: _("This is a device, not a file."),
 }
 
 # Text files that libav would follow to other files or addresses.
@@ -132,16 +133,16 @@ def open_file(path: str | os.PathLike[str]) -> BinaryIO:
         flags = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
         descriptor = os.open(path, flags)
     except (OSError, ValueError) as error:
-        code, message = "unreadable", "This path can't be opened."
-        hint = "Rename the file, or make a copy."
+        code, message = "unreadable", _("This path can't be opened.")
+        hint = _("Rename the file, or make a copy.")
         match error:
             case FileNotFoundError():
-                code, message, hint = "not_found", "There is no such file.", "Check the path."
+                code, message, hint = "not_found", _("There is no such file."), _("Check the path.")
             case PermissionError():
-                message = "We are not allowed to read this file."
-                hint = "Change its permissions, or make a copy."
+                message = _("We are not allowed to read this file.")
+                hint = _("Change its permissions, or make a copy.")
             case OSError(errno=errno.ENAMETOOLONG):
-                message = "The file's name is too long."
+                message = _("The file's name is too long.")
         raise MediaError(message, code=code, hint=hint) from error
     file = os.fdopen(descriptor, "rb", buffering=0)
     try:
@@ -151,7 +152,9 @@ def open_file(path: str | os.PathLike[str]) -> BinaryIO:
             raise MediaError("This file is empty.", code="empty", hint="Download or copy it again.")
         if info.st_size > MAX_BYTES:
             raise MediaError(
-                f"This file is {_size(info.st_size)}; the limit is {_size(MAX_BYTES)}.",
+                _("This file is {size}; the limit is {limit}.").format(
+                    size=_size(info.st_size), limit=_size(MAX_BYTES)
+                ),
                 code="too_large",
                 hint="Cut out the part that matters.",
             )
@@ -189,17 +192,17 @@ def sniff(file: BinaryIO) -> Literal["stream", "picture"]:
         return "stream"
     if head.startswith(b"YUV4MPEG2 "):
         return "stream"
-    what = next((f"is {what}" for magic, what in _DOCUMENTS if head.startswith(magic)), None)
+    what = next((what for magic, what in _DOCUMENTS if head.startswith(magic)), None)
     text = head.removeprefix(b"\xef\xbb\xbf")
     if what is None:
         if _REFERENCES.match(text):
             _refuse_reference()
         if _is_text(text):
-            what = "file is a drawing (SVG)" if _DRAWING.search(text) else "file is text"
+            what = _("This file is text, not a video or a picture.")
+            if _DRAWING.search(text):
+                what = _("This file is a drawing (SVG), not a video or a picture.")
     if what is not None:
-        raise MediaError(
-            f"This {what}, not a video or a picture.", code="unsupported", hint=ACCEPTED
-        )
+        raise MediaError(what, code="unsupported", hint=ACCEPTED)
     return "stream"
 
 
@@ -272,7 +275,7 @@ def _refers_elsewhere(file: BinaryIO) -> bool:
     for match in re.finditer(b"dref", index):
         at = match.end() + 8
         count = int.from_bytes(index[at - 4 : at], "big")
-        for _ in range(min(count, 16)):
+        for _field in range(min(count, 16)):
             size = int.from_bytes(index[at : at + 4], "big")
             own = index[at + 11 : at + 12] == b"\x01"
             # Some writers forget the flag on an entry that has no location: that one is harmless.
@@ -335,10 +338,8 @@ def _refuse_reference() -> NoReturn:
 def _refuse_special(mode: int) -> None:
     """Raise MediaError for what is no regular file."""
     if not stat.S_ISREG(mode):
-        what = _SPECIAL.get(stat.S_IFMT(mode), "something else")
-        raise MediaError(
-            f"This is {what}, not a file.", code="not_a_file", hint="Choose a video or a picture."
-        )
+        what = _SPECIAL.get(stat.S_IFMT(mode), _("This is no file."))
+        raise MediaError(what, code="not_a_file", hint="Choose a video or a picture.")
 
 
 def _size(count: int) -> str:

@@ -15,6 +15,7 @@ from detector.media.stills import decode_still
 from detector.media.upright import Upright
 from detector.media.video import pictures
 from detector.schema.analysis import Media, Settings
+from detector.sentences import _
 
 _SCAN_STEP = 0.25  # Seconds between the pictures compared when looking for changes
 
@@ -85,7 +86,9 @@ def part(duration: float, settings: Settings) -> tuple[float, float]:
     end = duration if settings.end is None else min(settings.end, duration)
     if settings.start >= duration:
         raise UsageError(
-            f"The clip lasts {duration:.1f} s, so it can't be read from {settings.start:.1f} s on.",
+            _("The clip lasts {duration:.1f} s, so it can't be read from {start:.1f} s on.").format(
+                duration=duration, start=settings.start
+            ),
             hint="Choose an earlier start.",
         )
     if end <= settings.start:
@@ -144,7 +147,7 @@ def small_pictures(
             yield picture.time, picture.rgb[::step, ::step]
         return
     upright = Upright(*SCAN_SIZE)
-    for _, time, frame in pictures(path, times, notes=[], cancel=cancel):
+    for _index, time, frame in pictures(path, times, notes=[], cancel=cancel):
         yield time, upright(frame)
 
 

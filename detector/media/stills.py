@@ -24,6 +24,7 @@ from detector.media.files import open_file, sniff, top_box
 from detector.media.limits import MAX_ANIMATION_FRAMES, MAX_PIXELS, MAX_SIDE, SNIFF_BYTES
 from detector.media.upright import HDR, HDR_NOTE, in_srgb
 from detector.schema.analysis import Media
+from detector.sentences import _
 
 pillow_heif.register_heif_opener()
 # Pillow's own guard warns at half of this and refuses at twice; ours refuses before any decoding.
@@ -276,9 +277,12 @@ def _orientation(image: Image.Image) -> int:
 
 
 def _too_large(size: tuple[int, int] | None = None) -> MediaError:
-    what = f"{size[0]} × {size[1]} pixels" if size else "too many pixels"
+    text = _("This picture has too many pixels; the limit is {limit} megapixels.")
+    if size:
+        text = _("This picture has {width} × {height} pixels; the limit is {limit} megapixels.")
+    width, height = size or (0, 0)
     return MediaError(
-        f"This picture has {what}; the limit is {MAX_PIXELS // 1_000_000} megapixels.",
+        text.format(width=width, height=height, limit=MAX_PIXELS // 1_000_000),
         code="too_many_pixels",
         hint="Use a smaller copy.",
     )

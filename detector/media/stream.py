@@ -29,6 +29,7 @@ from detector.errors import MediaError, UsageError
 from detector.isolation import Frame
 from detector.media.container import picture_stream
 from detector.media.upright import Upright, upright_size
+from detector.sentences import _
 
 OPENING_TIMEOUT = READING_TIMEOUT = 10.0  # s. Without an answer, without a packet.
 PAUSES = (1.0, 2.0, 4.0, 8.0, 15.0)
@@ -83,11 +84,15 @@ class Stream:
             scheme = urlsplit(source).scheme.lower()
             if scheme not in SCHEMES:
                 raise UsageError(
-                    f"{scheme}:// is not an address that can be watched.",
-                    hint=f"These are: {', '.join(f'{s}://' for s in SCHEMES)}.",
+                    _("{scheme}:// is not an address that can be watched.").format(scheme=scheme),
+                    hint=_("These are: {names}.").format(
+                        names=", ".join(f"{s}://" for s in SCHEMES)
+                    ),
                 )
         elif not is_device(source):
-            raise UsageError(f"{source} is neither a camera nor an address.")
+            raise UsageError(
+                _("{source} is neither a camera nor an address.").format(source=source)
+            )
 
     def frames(self) -> Iterator[tuple[float, np.ndarray]]:
         """Pictures as they come: (s since the first, uint8 [H, W, 3] upright RGB). Raise MediaError
@@ -111,7 +116,7 @@ class Stream:
                 raise problem
             if retries >= MAX_RETRIES:
                 raise MediaError(
-                    f"{self.name} was lost and did not come back.",
+                    _("{name} was lost and did not come back.").format(name=self.name),
                     code="lost",
                     hint=problem.message,
                 )
@@ -136,7 +141,7 @@ class Stream:
                 problem = MediaError(broke, code="lost", hint=problem.hint)
             raise problem from error
         if not self.finite:
-            raise MediaError(f"{self.name} has ended.", code="lost")
+            raise MediaError(_("{name} has ended.").format(name=self.name), code="lost")
 
     def _opened(self) -> InputContainer:
         if not is_address(self._source):
@@ -179,33 +184,39 @@ class Stream:
     def _failure(self, error: Exception) -> MediaError:
         """Return what went wrong, in words."""
         name, camera = self.name, not is_address(self._source)
-        code, message, hint = "undecodable", f"{name} can't be read: {error}.", ""
+        hint: str = ""
+        code, message = "undecodable", _("{name} can't be read: {error}.")
         match error:
             case ConnectionRefusedError():
-                code, message = "refused", f"{name} refused the connection."
-                hint = "Check the port, and that the camera or server is running."
+                code, message = "refused", _("{name} refused the connection.")
+                hint = _("Check the port, and that the camera or server is running.")
             case HTTPUnauthorizedError() | HTTPForbiddenError() | PermissionError():
-                code, message = "denied", f"{name} does not let us in."
-                hint = "Check the name and the password in the address."
+                code, message = "denied", _("{name} does not let us in.")
+                hint = _("Check the name and the password in the address.")
                 if camera:
-                    hint = "Your account may need to be in the group that may use cameras (video)."
+                    hint = _(
+                        "Your account may need to be in the group that may use cameras (video)."
+                    )
             case FileNotFoundError() | HTTPNotFoundError():
-                what = "There is no camera" if camera else "There is nothing at"
-                code, message = "not_found", f"{what} {name}."
-                hint = "Is it plugged in?" if camera else "Check the path of the address."
+                code, message = "not_found", _("There is nothing at {name}.")
+                hint = _("Check the path of the address.")
+                if camera:
+                    message, hint = _("There is no camera {name}."), _("Is it plugged in?")
             case ExitError() | TimeoutError():
                 code = "no_answer"
-                message = f"{name} did not answer within {self._timeouts[0]:.0f} s."
-                hint = "Check the address, and that no firewall is in between."
+                message = _("{name} did not answer within {seconds:.0f} s.")
+                hint = _("Check the address, and that no firewall is in between.")
             case OSError(errno=errno.EBUSY):
-                code, message = "busy", f"{name} is in use by another program."
-                hint = "Close the program that has it."
+                code, message = "busy", _("{name} is in use by another program.")
+                hint = _("Close the program that has it.")
             case InvalidDataError() | ValueError():
-                what = "is no camera" if camera else "sends no video that we can read"
-                message = f"{name} {what}."
+                message = _("{name} sends no video that we can read.")
+                if camera:
+                    message = _("{name} is no camera.")
             case OSError(errno=errno.EIO) if not camera:
-                code, message = "not_found", f"{name} can't be reached."
-                hint = "Check the name in the address, and your connection."
+                code, message = "not_found", _("{name} can't be reached.")
+                hint = _("Check the name in the address, and your connection.")
+        message = message.format(name=name, error=error, seconds=self._timeouts[0])
         return MediaError(message, code=code, hint=hint)
 
 

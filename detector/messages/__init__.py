@@ -7,7 +7,8 @@ gettext, so that a translated page translates its reasons too: the caller passes
 """
 
 from detector.messages import caveats, reasons
-from detector.messages.types import ENGLISH, Coded, Param, Params, Speech, Wording
+from detector.messages.types import Coded, Param, Params, Wording
+from detector.sentences import ENGLISH, Speech
 
 __all__ = ["ENGLISH", "Coded", "Param", "Params", "Speech", "Wording", "detail", "text", "wording"]
 

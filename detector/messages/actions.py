@@ -5,7 +5,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from detector.messages.format import clock, percent
-from detector.messages.types import ENGLISH, Coded, Params, Speech
+from detector.messages.types import Coded, Params
+from detector.sentences import ENGLISH, Speech
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,8 @@
 """What a verdict can't tell: a sentence for each `CaveatCode`; how good the material is."""
 
 from detector.messages.template import Template, _, by, of_question
-from detector.messages.types import Params, Speech, Wording
+from detector.messages.types import Params, Wording
+from detector.sentences import Speech
 
 
 def _rated(name: str, poor: str, fair: str, good: str) -> Wording:

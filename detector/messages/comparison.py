@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from detector.messages import states
 from detector.messages.format import capital, clock, listed
-from detector.messages.types import ENGLISH, Speech
+from detector.sentences import ENGLISH, Speech
 
 if TYPE_CHECKING:
     from detector.schema.compared import Compared, ComparedPerson, GenerationHint, Span

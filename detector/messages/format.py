@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from detector.messages.types import ENGLISH, Speech
+from detector.sentences import ENGLISH, Speech
 
 
 def whole_percent(probability: float) -> int:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from detector.messages import text
 from detector.messages.format import capital, clock, listed, lower_first, percent
 from detector.messages.states import contribution, subject_name
-from detector.messages.types import ENGLISH, Speech
+from detector.sentences import ENGLISH, Speech
 
 if TYPE_CHECKING:
     from detector.schema.analysis import Analysis, Answer, Question, Reason, Subject

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from detector.messages.types import ENGLISH, Speech
+from detector.sentences import ENGLISH, Speech
 
 if TYPE_CHECKING:
     from detector.schema.analysis import Calibration, Thresholds

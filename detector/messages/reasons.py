@@ -4,7 +4,8 @@ from detector import questions
 from detector.messages.format import capital, clock
 from detector.messages.states import subject
 from detector.messages.template import Template, _, by, of_question
-from detector.messages.types import Params, Speech, Wording
+from detector.messages.types import Params, Wording
+from detector.sentences import Speech
 
 
 def _above(p: Params, speech: Speech) -> tuple[str, str]:

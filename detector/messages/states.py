@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from detector import questions
 from detector.messages.format import lower_first, whole_percent
-from detector.messages.types import ENGLISH, Speech
+from detector.sentences import ENGLISH, Speech
 
 if TYPE_CHECKING:
     from detector.schema.origin import Proof

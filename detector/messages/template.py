@@ -9,8 +9,9 @@ from typing import Any
 
 from detector.messages.format import listed, percent
 from detector.messages.states import says
-from detector.messages.types import Params, Speech, Wording
+from detector.messages.types import Params, Wording
 from detector.questions import QuestionSpec, of
+from detector.sentences import Speech
 
 
 def _(text: str) -> str:

@@ -28,6 +28,7 @@ from detector.pipeline.bounded_queue import (
     StageCancelled,
 )
 from detector.schema.analysis import Modality, ModelResult, Segment
+from detector.sentences import _
 
 log = logging.getLogger(__name__)
 
@@ -208,7 +209,9 @@ class ScoreStage:
             model, batcher = self._models[id], self._batcher
             logits = batcher.score(model, batch) if batcher else model.score(batch)
             if not np.isfinite(logits).all():
-                raise ModelError(f"{result.title} gave a score that is not a number.")
+                raise ModelError(
+                    _("{title} gave a score that is not a number.").format(title=result.title)
+                )
         except Exception as error:  # a broken model must not take the others down
             log.exception("%s failed", id)
             why = error.message if isinstance(error, ModelError) else "it stopped while scoring"

@@ -15,6 +15,7 @@ from detector.errors import UsageError
 from detector.isolation import bare_environment
 from detector.provenance.text import clean
 from detector.schema.origin import Credential
+from detector.sentences import _
 
 log = logging.getLogger(__name__)
 
@@ -78,9 +79,17 @@ def trust_list() -> Path | None:
     path = named.expanduser()
     try:
         if b"-----BEGIN CERTIFICATE-----" not in path.read_bytes():
-            raise UsageError(f"{TRUST}: {path.name} holds no certificate in PEM form.")
+            raise UsageError(
+                _("{trust}: {name} holds no certificate in PEM form.").format(
+                    trust=TRUST, name=path.name
+                )
+            )
     except OSError as error:
-        raise UsageError(f"{TRUST}: {path.name} can't be read: {error.strerror}.") from None
+        raise UsageError(
+            _("{trust}: {name} can't be read: {strerror}.").format(
+                trust=TRUST, name=path.name, strerror=error.strerror
+            )
+        ) from None
     return path.resolve()
 
 

@@ -24,6 +24,7 @@ from detector.models.base import CropRecipe
 from detector.report import boxes
 from detector.report.seal import Seal
 from detector.schema.analysis import Analysis, FrameSegment, Label, ModelResult, Subject
+from detector.sentences import say
 
 log = logging.getLogger(__name__)
 
@@ -165,14 +166,14 @@ def _figures(
         try:
             heat = explain.heatmap(path, analysis, track.id, face.time, model.id)
         except UnmaskError as error:
-            why = error.message
+            why = say(error.message, speech)
         if heat is None:
             text = _("No heatmap of {model}: {why}.")
             missing.append(text.format(model=model.title, why=why.rstrip(".")))
             continue
         text = _("{heatmap}, not counted")
         counted = not analysis.verdict.uncounted(model.question)
-        caption = capital(heat.caption)
+        caption = capital(say(heat.caption, speech))
         yield picture(
             "heatmap", caption if counted else text.format(heatmap=caption), explain.overlay(heat)
         )

@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from detector import messages
+from detector import messages, signals
 from detector.messages import Speech, lead, states
 from detector.messages import comparison as compared
 from detector.messages.format import clock, percent, score
@@ -304,6 +304,8 @@ def _signals(pdf: Paper, analysis: Analysis) -> None:
     if not analysis.signals:
         return
     _ = pdf.speech.gettext
+    here = [signals.said(signal, pdf.speech) for signal in analysis.signals]
+    analysis = analysis.model_copy(update={"signals": here})
     readings = {"usual": _("usual"), "unclear": _("unclear"), "unusual": _("unusual")}
     pdf.head(_("Signals"), 30)
     pdf.say(_("Measurements that inform and do not vote."), SMALL, MUTED)

@@ -84,6 +84,8 @@ def _about(seal: Seal) -> tuple[str, str]:
     when, id, file = (one_line(text) for text in (seal.exported, seal.analysis, seal.media))
     if id.startswith("case "):
         return f"Exported {when}, {id}.", f"Its log ends with the hash {file}."
+    if id == "benchmark":
+        return f"Exported {when}, a benchmark.", f"Its label file has the sha256 {file}."
     if seal.original is None:
         return f"Exported {when}, analysis {id}.", f"Of the file with sha256 {file}."
     made = f"Exported {when}, comparison {id}." if id else f"Exported {when}, a comparison."

@@ -16,6 +16,7 @@ import numpy as np
 from detector import media, weights
 from detector.models.mesh import SIDE, Mesh
 from detector.schema.analysis import Analysis, FrameSegment, Signal, Subject
+from detector.sentences import _
 from detector.signals import auxiliary
 from detector.signals.reference import Range, SignalSpec, blink_rate
 
@@ -189,7 +190,7 @@ BLINKS = SignalSpec(
     title="Blinking",
     unit="a minute",
     side="both",
-    say=lambda value: f"{value:.0f} a minute",
+    say="{value:.0f} a minute",
     means="How often the person blinks. People differ, and reading or staring slows it down.",
     low="The person hardly blinks: early face swaps did not, and people who read or concentrate "
     "blink little.",
@@ -197,5 +198,5 @@ BLINKS = SignalSpec(
     "so does nervousness.",
     purpose="Points to eyes that hardly close, as in early face swaps.",
 )
-NOT_YET = "Takes a closer look at the eyes, frame by frame."
+NOT_YET = _("Takes a closer look at the eyes, frame by frame.")
 ABSENT = auxiliary.absent(auxiliary.MESH, "the face landmarker")

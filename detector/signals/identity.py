@@ -90,7 +90,7 @@ DRIFT = SignalSpec(
     title="Identity over time",
     unit="cosine",
     side="low",
-    say=lambda value: f"{value:.2f} alike at least",
+    say="{value:.2f} alike at least",
     means="How alike a face-recognition network finds the face before and after the moment at "
     "which it differs most; 1 is the same.",
     low="The face changes within the clip, as where a swap begins, ends or slips; another person "

@@ -8,6 +8,7 @@ from functools import lru_cache
 
 from detector import plugins
 from detector.schema.analysis import Signal, Subject
+from detector.sentences import Speech
 from detector.signals.patch import FacePatch
 from detector.signals.reference import SignalSpec
 
@@ -64,6 +65,13 @@ class SignalMeasure:
     spec: SignalSpec
     rank: int
     observe: Callable[[int], Observer]
+
+
+def said(signal: Signal, speech: Speech) -> Signal:
+    """Return a measurement in a language."""
+    known = {measure.spec.id: measure.spec for measure in list_signals()}
+    spec = known.get(signal.id)
+    return spec.said(signal, speech) if spec else signal
 
 
 @lru_cache(maxsize=1)

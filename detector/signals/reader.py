@@ -7,10 +7,10 @@ import numpy as np
 from detector.schema.analysis import Analysis, Modality, Signal, Subject
 from detector.signals.measure import Observer, SubjectContext, list_signals
 from detector.signals.patch import FacePatch
+from detector.signals.reference import SOFT
 
 PEOPLE = 6
 """most suspicious people whose signals are given"""
-SOFT = "A small or soft face can look alike."
 SMALL = 96.0
 """px of the width of a face, under which shapes say less."""
 

@@ -5,7 +5,7 @@ file says of how many, from how many sources.
 """
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -14,12 +14,19 @@ from typing import Any, Literal
 import numpy as np
 
 from detector.schema.analysis import Signal, SignalRating
+from detector.sentences import ENGLISH, Speech, _
 
 FILE = Path(__file__).with_name("reference.json")
 FEWEST = 20
 """files; a range of fewer says little, and nothing is called usual or unusual by it."""
 
 Side = Literal["low", "high", "both"]
+
+UNKNOWN = _("There is no range of untouched files to compare with yet.")
+SOFT = _("A small or soft face can look alike.")
+ABSENT = _("not measured")
+NOTES = (UNKNOWN, SOFT)
+"""What may stand in `Signal.how_to_read` beside the words of its `SignalSpec`."""
 
 
 @dataclass(frozen=True)
@@ -102,8 +109,8 @@ class SignalSpec:
     ----------
     side : {"low", "high", "both"}
         See `read`.
-    say : callable
-        The value in words.
+    say : str
+        The value in words, with `{value}` in it.
     unit : str
         In words, after a figure.
     means, low, high : str
@@ -117,17 +124,41 @@ class SignalSpec:
     title: str
     unit: str
     side: Side
-    say: Callable[[float], str]
+    say: str
     means: str
     low: str = ""
     high: str = ""
     purpose: str = ""
 
-    def span(self, known: Range) -> str:
+    def span(self, usual: tuple[float, float], speech: Speech = ENGLISH) -> str:
         """Return the usual range in words."""
-        low, high = (f"{bound:.2g}".replace("-", "−") for bound in (known.p5, known.p95))
-        usual = {"high": f"up to {high}", "low": f"from {low}", "both": f"{low} to {high}"}
-        return f"Usual: {usual[self.side]} {self.unit}."
+        _ = speech.gettext
+        low, high = (f"{bound:.2g}".replace("-", "−") for bound in usual)
+        text = {
+            "high": _("Usual: up to {high} {unit}."),
+            "low": _("Usual: from {low} {unit}."),
+            "both": _("Usual: {low} to {high} {unit}."),
+        }[self.side]
+        return text.format(low=low, high=high, unit=_(self.unit))
+
+    @property
+    def texts(self) -> tuple[str, ...]:
+        """Return its texts, to be translated."""
+        every = self.title, self.unit, self.say, self.means, self.low, self.high, self.purpose
+        return tuple(filter(None, every))
+
+    def said(self, signal: Signal, speech: Speech) -> Signal:
+        """Return a measurement of this kind in a language."""
+        how = signal.how_to_read
+        for text in (self.means, self.low, self.high, self.purpose, *NOTES, how):
+            how = how.replace(text, speech.gettext(text)) if text else how
+        if signal.usual:
+            how = how.replace(self.span(signal.usual), self.span(signal.usual, speech))
+        value = speech.gettext(self.say).format(value=signal.number or 0.0)
+        if signal.number is None:
+            value = speech.gettext(signal.value)
+        words = {"title": speech.gettext(self.title), "value": value, "how_to_read": how}
+        return signal.model_copy(update=words)
 
     def signal(
         self,
@@ -156,13 +187,13 @@ class SignalSpec:
             how = (self.low if value < known.p50 else self.high) or self.means
             how += f" {weak}" if weak else ""
         if known is None:
-            how = f"There is no range of untouched files to compare with yet. {self.means}"
+            how = f"{UNKNOWN} {self.means}"
         else:
-            how += f" {self.span(known)}"
+            how += f" {self.span((known.p5, known.p95))}"
         return Signal(
             id=self.id,
             title=self.title,
-            value=self.say(value),
+            value=self.say.format(value=value),
             reading=reading,
             how_to_read=f"{how} {self.purpose}".rstrip(),
             subject=track,
@@ -177,7 +208,7 @@ class SignalSpec:
         return Signal(
             id=self.id,
             title=self.title,
-            value="not measured",
+            value=ABSENT,
             reading="absent",
             how_to_read=why,
             subject=track,

@@ -5,6 +5,7 @@ from typing import NamedTuple
 
 from detector import weights
 from detector.errors import UsageError
+from detector.sentences import _
 from detector.vision.types import FaceDetector
 from detector.weights.entry import AuxiliaryModel, WeightFile
 
@@ -83,9 +84,9 @@ def load_detector(name: str = "mtcnn", device: str = "cpu") -> FaceDetector:
     """Make a face detector by name; raise UsageError, or WeightsError if not fetched."""
     if name not in DETECTORS:
         raise UsageError(
-            f"There is no face detector named {name!r}.",
+            _("There is no face detector named {name!r}.").format(name=name),
             code="unknown_detector",
-            hint=f"Known: {', '.join(sorted(DETECTORS))}.",
+            hint=_("Known: {names}.").format(names=", ".join(sorted(DETECTORS))),
         )
     detector: FaceDetector = pkgutil.resolve_name(DETECTORS[name])(device)
     return detector

@@ -10,6 +10,7 @@ import cv2
 import numpy as np
 
 from detector.errors import WeightsError
+from detector.sentences import _
 from detector.vision.detection import YUNET
 from detector.vision.types import Detection, from_left_to_right
 from detector.weights import resolve
@@ -47,7 +48,9 @@ class YuNet:
                 str(path), "", (LONGEST, LONGEST), CONFIDENCE, OVERLAP
             )
         except cv2.error as error:
-            raise WeightsError(f"{path.name} can't be read as {YUNET.title}.") from error
+            raise WeightsError(
+                _("{name} can't be read as {title}.").format(name=path.name, title=YUNET.title)
+            ) from error
         self._lock = threading.Lock()  # the size of its input is part of its state
 
     def detect(self, rgb: np.ndarray, min_face: int) -> list[Detection]:

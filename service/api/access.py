@@ -14,15 +14,14 @@ from fastapi.security import SecurityScopes
 from fastapi.security.base import SecurityBase
 from starlette.requests import HTTPConnection
 
+from detector.sentences import _
 from service import auth, limits
 from service.api.errors import Forbidden, Unauthorized
 from service.application import Application
 from service.auth.caller import Caller
 from service.context import PrincipalKind, RequestContext, Scope
-from service.messages import _
 
-HEADER = "X-API-Key"
-"""Where a key may stand instead of `Authorization: Bearer`."""
+HEADER = "X-API-Key"  # Where a key may stand instead of `Authorization: Bearer`
 
 
 def application(connection: HTTPConnection) -> Application:

@@ -42,10 +42,7 @@ def create_app(application: Callable[[], Application], **options: Any) -> FastAP
         description=_DESCRIPTION,
         license_info={"name": "Apache-2.0"},
         openapi_url="/openapi.json",
-        responses={
-            status: {"model": errors.ErrorAnswer, "description": what}
-            for status, what in errors.MEANINGS.items()
-        },
+        responses=errors.described(errors.MEANINGS),
         **options,
     )
     app.state.application = application

@@ -10,8 +10,7 @@ from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
-HEADER_SECONDS = 20.0
-"""from the first byte of a request, or the connection, to the end of its headers"""
+HEADER_SECONDS = 20.0  # from the first byte, or the connection, to the end of the headers
 BODY_SECONDS, BODY_RATE = 30.0, 1000.0
 """for which a body is waited for, and how many of its bytes earn another second: one that comes
 byte by byte holds no place either"""

@@ -21,11 +21,11 @@ from starlette.requests import HTTPConnection
 from starlette.websockets import WebSocket, WebSocketState
 
 from detector.errors import Canceled, InputError, UnmaskError
+from detector.sentences import _
 from service.cases import NoCase
 from service.error_reports import fault_of, hint_of, message_of
 from service.limits import NotAllowed, RateLimitExceeded, TooLarge
 from service.live.viewers import TooManyViewers
-from service.messages import _
 from service.records.idempotency import InProgress
 from service.records.model import ErrorReport, RecordsError
 from service.storage.uploads import StorageError, StorageUnreachable
@@ -33,8 +33,7 @@ from service.tasks.task import QueueFull
 
 log = logging.getLogger(__name__)
 
-BUSY_SECONDS = 10
-"""s after which to ask again where a queue is full or a database is busy."""
+BUSY_SECONDS = 10  # s after which to ask again where a queue is full or a database is busy
 
 
 class NotFound(InputError):
@@ -111,8 +110,7 @@ STATUS: tuple[tuple[type[Exception], int], ...] = (
     (Exception, 500),
 )
 """The first that fits."""
-CODES = {"license": 409, "disk_full": 507, "too_many_viewers": 503}
-"""Where the code says more than the class."""
+CODES = {"license": 409, "disk_full": 507, "too_many_viewers": 503}  # Where these say more
 MEANINGS: dict[int | str, str] = {
     400: "The body is broken.",
     401: "No key, or none in force.",
@@ -124,6 +122,11 @@ MEANINGS: dict[int | str, str] = {
     503: "Not now; see Retry-After.",
 }
 """What any address may answer."""
+
+
+def described(meanings: Mapping[int | str, str]) -> dict[int | str, dict[str, Any]]:
+    """Return the OpenAPI description of refusals, by what each status means."""
+    return {code: {"model": ErrorAnswer, "description": what} for code, what in meanings.items()}
 
 
 def status_of(error: Exception) -> int:

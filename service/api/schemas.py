@@ -7,10 +7,10 @@ from datetime import datetime
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
-from pydantic.config import JsonDict
+from pydantic.config import JsonDict, JsonValue
 
 from detector.models.inventory import Status
-from detector.schema.analysis import Analysis, Box, FrameSegment, Label, Question, ReasonCode
+from detector.schema.analysis import Analysis, Box, Label, Question, ReasonCode
 from detector.schema.comparison import Comparison, ComparisonFinding
 from service.api.errors import RefusalDetail, detail_of
 from service.records.comparisons import KeptComparison
@@ -19,8 +19,7 @@ from service.tasks.job import Job
 from service.tasks.task import ACTIVE, Task
 
 V1 = "/v1"
-BINARY: JsonDict = {"type": "string", "format": "binary"}
-"""A file of a form."""
+BINARY: JsonDict = {"type": "string", "format": "binary"}  # A file of a form
 _ID = "q0Zl3vJ6T2uYb8Rk1cXw9A"
 _TASK: JsonDict = {
     "id": "9f2c51d07ab4",
@@ -47,10 +46,15 @@ def form_body(
     return {"requestBody": {"required": True, "content": {content_type: {"schema": schema}}}}
 
 
+def example(**fields: JsonValue) -> ConfigDict:
+    """Return the configuration of a model with an example for its documentation."""
+    return ConfigDict(json_schema_extra={"examples": [fields]})
+
+
 class TaskView(BaseModel):
     """Background work: how far it is, and where its result will be."""
 
-    model_config = ConfigDict(json_schema_extra={"examples": [_TASK]})
+    model_config = example(**_TASK)
 
     id: str
     kind: str = Field(description="analysis, fetch, download, …")
@@ -126,25 +130,15 @@ class ComparisonView(BaseModel):
 class AnalysisView(BaseModel):
     """The analysis of a file: where it stands, and its result once there is one."""
 
-    model_config = ConfigDict(
-        json_schema_extra={
-            "examples": [
-                {
-                    "id": _ID,
-                    "name": "council statement.mp4",
-                    "state": "running",
-                    "created": "2026-11-21T20:00:00Z",
-                    "ahead": 0,
-                    "task": _TASK,
-                    "error": None,
-                    "verdict": None,
-                    "headline": None,
-                    "result": None,
-                    "origin": None,
-                    "href": f"/v1/analyses/{_ID}",
-                }
-            ]
-        }
+    model_config = example(
+        id=_ID,
+        name="council statement.mp4",
+        state="running",
+        created="2026-11-21T20:00:00Z",
+        ahead=0,
+        task=_TASK,
+        **dict.fromkeys(("error", "verdict", "headline", "result", "origin")),
+        href=f"/v1/analyses/{_ID}",
     )
 
     id: str = Field(description="a secret: whoever has it may read the result")
@@ -194,18 +188,6 @@ class SubjectInFrame(BaseModel):
     scores: dict[str, float] = Field(description="calibrated, by model")
     problem: ReasonCode | None = Field(description="why it is not scored, if so")
 
-    @classmethod
-    def of(cls, id: str, question: Question | None, frame: FrameSegment) -> SubjectInFrame:
-        """Return what is known of a subject in a frame."""
-        return cls(
-            id=id,
-            box=frame.box,
-            probability=frame.score,
-            question=question,
-            scores=frame.scores,
-            problem=frame.quality.problem,
-        )
-
 
 class FrameView(BaseModel):
     """One sampled moment of a file, and who is in it."""
@@ -229,7 +211,10 @@ class FramesView(BaseModel):
         ]
         for subject in analysis.subjects:
             for frame in subject.frames:
-                view = SubjectInFrame.of(subject.id, subject.question, frame)
+                view = SubjectInFrame(
+                    id=subject.id, box=frame.box, probability=frame.score,
+                    question=subject.question, scores=frame.scores, problem=frame.quality.problem,
+                )  # fmt: skip
                 frames[frame.index].subjects.append(view)
         return cls(analysis=id, frames=frames)
 

@@ -13,10 +13,8 @@ from service.config import get_config
 
 PORT = 8502
 KEEP_ALIVE_SECONDS = 30
-MAX_MESSAGE_BYTES = 5 << 20
-"""of a WebSocket; a frame may have 4 MB"""
-CLOSE_SECONDS = 15
-"""s that requests get to end when the server stops"""
+MAX_MESSAGE_BYTES = 5 << 20  # of a WebSocket; a frame may have 4 MB
+CLOSE_SECONDS = 15  # s that requests get to end when the server stops
 
 
 def serve(host: str, port: int) -> None:

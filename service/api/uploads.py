@@ -20,22 +20,19 @@ from detector.errors import InputError
 from detector.media.files import sha256
 from detector.models import registry
 from detector.schema.analysis import Settings
+from detector.sentences import _
 from service import limits
 from service.api.errors import UnsupportedBody, invalid
 from service.application import Application
 from service.context import RequestContext
 from service.limits import MEGABYTE, TooLarge
-from service.messages import _
 from service.storage.uploads import full_disk_refused, max_upload_mb
 from service.tasks.job import Job
 from service.tasks.task import QueueFull
 
-OVERHEAD = 64 * 1024
-"""bytes of a form beside its file: boundaries, names, settings"""
-LINK = "url"
-"""The field of a file's address; there may be several where there may be several files."""
-MAX_LINK_SECONDS = 300.0
-"""s that all links of a request may take"""
+OVERHEAD = 64 * 1024  # bytes of a form beside its file: boundaries, names, settings
+LINK = "url"  # The field of a file's address; there may be several where there may be several files
+MAX_LINK_SECONDS = 300.0  # s that all links of a request may take
 MAX_FIELDS, MAX_FIELD_BYTES = 20, 8 * 1024
 SETTINGS = ("models", "sampling", "frames", "fps", "min_face", "faces", "start", "end", "rotate")
 """Fields of a form that are those of `Settings`."""
@@ -43,23 +40,12 @@ SETTINGS = ("models", "sampling", "frames", "fps", "min_face", "faces", "start",
 
 @dataclass(frozen=True)
 class FormFile:
-    """A file of a request, on disk until the request is answered.
-
-    Attributes
-    ----------
-    file : binary file
-    name : str
-        As the client named it; hostile.
-    size : int
-        Bytes.
-    field : str
-        Of the form.
-    """
+    """A file of a request, on disk until the request is answered."""
 
     file: BinaryIO
-    name: str
-    size: int
-    field: str = "file"
+    name: str  # As the client named it; hostile
+    size: int  # Bytes
+    field: str = "file"  # Of the form
 
     def submit(self, application: Application, context: RequestContext, settings: Settings) -> Job:
         """Put its analysis in line; raise as `Application.submit`."""
@@ -67,30 +53,19 @@ class FormFile:
 
     @property
     def fingerprint(self) -> str:
-        """What another request has to bring to be the same."""
-        return f"{self.field}\0{self.name}\0{self.sha256()}"
-
-    def sha256(self) -> str:
-        """Return the hash of its bytes; reads it, and stands at its beginning again."""
+        """What another request has to bring to be the same; reads the file, and stands at its
+        beginning again."""
         digest = sha256(self.file)
         self.file.seek(0)
-        return digest
+        return f"{self.field}\0{self.name}\0{digest}"
 
 
 @dataclass(frozen=True)
 class FormLink:
-    """A file that is to be fetched by its address.
+    """A file that is to be fetched by its address."""
 
-    Attributes
-    ----------
-    name : str
-        The address.
-    deadline : float
-        When all links of the request have to be here, by `time.monotonic`.
-    """
-
-    name: str
-    deadline: float
+    name: str  # The address
+    deadline: float  # When all links of the request have to be here, by `time.monotonic`
 
     def submit(self, application: Application, context: RequestContext, settings: Settings) -> Job:
         """Fetch it and put its analysis in line; raise as `Application.submit_link`."""
@@ -148,16 +123,9 @@ async def receive(
     most: int = 1,
     least: int = 1,
 ) -> AsyncIterator[Form]:
-    """Take in the form of a request; its files are gone when this ends. Raise TooLarge,
-    UnsupportedBody or InputError if the form is not accepted.
-
-    Parameters
-    ----------
-    names : tuple of str
-        What the fields with files may be called.
-    most, least : int
-        Files.
-    """
+    """Take in the form of a request, with files in the fields `names`, so many at `least` and at
+    `most`; they are gone when this ends. Raise TooLarge, UnsupportedBody or InputError if the form
+    is not accepted."""
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if kind not in ("multipart/form-data", "application/x-www-form-urlencoded"):
         raise UnsupportedBody(

@@ -19,14 +19,11 @@ from starlette.requests import HTTPConnection
 
 from service.config import get_config
 
-GUEST, SESSION = "unmask", "unmask-session"
-"""Cookies: which browser this is; who is signed in with it."""
+GUEST, SESSION = "unmask", "unmask-session"  # Names of cookies
 
 _TOKEN = re.compile(r"[A-Za-z0-9_-]{22}")
-_NOWHERE = "nowhere.invalid"
-"""Stands for an invalid name (RFC 2606)."""
+_NOWHERE = "nowhere.invalid"  # Stands for an invalid name (RFC 2606)
 _FORWARDED = ("forwarded", "x-forwarded-for", "x-forwarded-host", "x-real-ip", "via")
-"""Headers of which a proxy sets at least one."""
 
 
 def digest(secret: str) -> str:
@@ -50,13 +47,10 @@ def lower_names(headers: Iterable[tuple[str, str]]) -> tuple[tuple[str, str], ..
 class Caller:
     """What is known of the other end."""
 
-    peer: str | None
-    """Address of the connection itself: a proxy's, where there is one. None: this computer."""
-    headers: tuple[tuple[str, str], ...] = ()
-    """In their order, names in lower case."""
+    peer: str | None  # Address of the connection: perhaps a proxy's. None: this computer
+    headers: tuple[tuple[str, str], ...] = ()  # In their order, names in lower case
     cookies: Mapping[str, str] = field(default_factory=dict)
-    tls: bool = False
-    """This server itself speaks TLS."""
+    tls: bool = False  # This server itself speaks TLS
 
     @classmethod
     def of_request(cls, request: HTTPConnection, *, tls: bool = False) -> Caller:

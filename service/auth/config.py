@@ -12,13 +12,10 @@ class Accounts:
 
     url: str
     key: str
-    required: bool = False
-    """Nobody works here without one."""
-    providers: tuple[str, ...] = ()
-    """Of `service.config.PROVIDERS`."""
+    required: bool = False  # Nobody works here without one
+    providers: tuple[str, ...] = ()  # Of `service.config.PROVIDERS`
     default_role: Role = Role.ANALYST
-    days: float = 30.0
-    """A browser stays signed in."""
+    days: float = 30.0  # A browser stays signed in
 
 
 def accounts() -> Accounts | None:

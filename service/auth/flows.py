@@ -6,8 +6,7 @@ account by a link."""
 
 import json
 import logging
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import asdict
 from typing import Any, TypeVar
 
@@ -23,9 +22,8 @@ from service.auth.config import Accounts
 from service.auth.people import People
 from service.auth.problems import AccountError, account_error
 from service.auth.session_store import EncryptedSessionStore
-from service.auth.sessions import Session, SessionManager, Transport, connect, http
+from service.auth.sessions import Session, SessionManager, Transport, connect, explained, http
 from service.auth.steps import AuthReturnContext, Pending, Purpose, SignedIn
-from service.auth.supabase_errors import explain_auth_error
 from service.context import new_id
 from service.rate_limit import SlidingWindowRateLimiter
 
@@ -35,21 +33,14 @@ logging.getLogger("httpx").setLevel(logging.WARNING)
 log = logging.getLogger(__name__)
 
 DAY = 86400.0
-TICKET_TTL, OAUTH_TTL, MAIL_TTL = 60.0, 600.0, 3600.0
-"""s until a page has to have taken its cookie, Google has to be done, an e-mail has to be read."""
-TAB_TTL = DAY / 2
-"""s of a sign-in in a browser that keeps no cookie; it ends with the tab anyway."""
-MAX_TRIES, TRIES_WINDOW = 10, 900
-"""Passwords for one address within so many s. Supabase counts too, but to it all of our visitors
-come from this one server, and a single one of them could lock the others out."""
+TICKET_TTL, OAUTH_TTL, MAIL_TTL = 60.0, 600.0, 3600.0  # s for a page, for Google, for e-mail
+TAB_TTL = DAY / 2  # s of a sign-in in a browser that keeps no cookie; it ends with the tab anyway
+MAX_TRIES, TRIES_WINDOW = 10, 900  # passwords in s; Supabase would count all visitors as one
 MAX_MAILS, MAILS_WINDOW = 5, 3600
-ADDRESS_FACTOR = 4
-"""times as many for everybody behind one network address."""
-KINDS = ("signup", "email", "magiclink", "recovery", "invite", "email_change")
-"""What an e-mail with a hash in its link can be about, as Supabase calls it."""
+ADDRESS_FACTOR = 4  # times as many for everybody behind one network address
+KINDS = ("signup", "email", "magiclink", "recovery", "invite", "email_change")  # of e-mails
 STRANGER = ("user_not_found", "otp_disabled", "signup_disabled")
-REGISTERED = ("user_already_exists", "email_exists")
-"""Errors that would say whether an address has an account."""
+REGISTERED = ("user_already_exists", "email_exists")  # These say whether an address has an account
 
 ResultT = TypeVar("ResultT")
 
@@ -84,7 +75,7 @@ class AuthService:
         """Sign in with a password."""
         self._count(self._tries, MAX_TRIES, email, return_to)
         client, _ = self._client()
-        with _explained():
+        with explained():
             answer = client.auth.sign_in_with_password({"email": email, "password": password})
         return _session(answer)
 
@@ -129,7 +120,7 @@ class AuthService:
     def set_password(self, session: Session, password: str) -> None:
         """Choose a new password. All other browsers are signed out: who resets it has a reason."""
         client, user = session.client(), session.principal().id
-        with _explained():
+        with explained():
             client.auth.update_user({"password": password})
             client.auth.sign_out({"scope": "others"})
         self.sessions.end_all(user, keep=session.key)
@@ -142,7 +133,7 @@ class AuthService:
     def sign_out(self, session: Session) -> None:
         """Sign out here; if the account server is away, the tokens are forgotten all the same."""
         try:
-            with _explained():
+            with explained():
                 session.client().auth.sign_out({"scope": "local"})
         except AccountError as error:
             log.warning("a sign-out did not reach the account server: %s", error.code)
@@ -152,7 +143,7 @@ class AuthService:
     def sign_out_everywhere(self, session: Session) -> None:
         """Sign out in all browsers; in none, if the account server can't be told."""
         client, user = session.client(), session.principal().id
-        with _explained():
+        with explained():
             client.auth.sign_out({"scope": "global"})
         self.sessions.end_all(user)
 
@@ -192,7 +183,7 @@ class AuthService:
         pending = _pending(body)
         client, _ = self._client()
         exchange: Any = {"auth_code": code, "code_verifier": pending.verifier, "redirect_to": ""}
-        with _explained():
+        with explained():
             answer = client.auth.exchange_code_for_session(exchange)
         return self._begin(_session(answer), reset=pending.purpose is Purpose.RESET)
 
@@ -201,7 +192,7 @@ class AuthService:
         if kind not in KINDS:
             raise account_error("expired")
         client, _ = self._client()
-        with _explained():
+        with explained():
             answer = client.auth.verify_otp({"token_hash": token_hash, "type": kind})  # type: ignore[typeddict-item]
         return self._begin(_session(answer), reset=kind in ("recovery", "invite"))
 
@@ -232,7 +223,7 @@ class AuthService:
         self._count(self._mails, MAX_MAILS, email, return_to)
         client, memory = self._client()
         nonce, result = new_id(), None
-        with _explained():
+        with explained():
             try:
                 result = send(client, return_to.back(nonce))
             except AuthError as error:
@@ -274,11 +265,3 @@ def _session(answer: AuthResponse) -> Grant:
     if answer.session is None:
         raise account_error("unconfirmed")
     return answer.session
-
-
-@contextmanager
-def _explained() -> Iterator[None]:
-    try:
-        yield
-    except AuthError as error:
-        raise explain_auth_error(error) from error

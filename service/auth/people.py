@@ -1,36 +1,35 @@
 """The accounts of the project, for its administrators: list them, disable one, change a role.
 
-It uses the project's secret key (UNMASK_ACCOUNTS_KEY), which no policy limits. So every call asks
-the project anew whether its caller is an administrator. Nobody can change their own account, so the
-administrator who makes a change always remains.
+This uses the project's secret key (UNMASK_ACCOUNTS_KEY), which no policy limits, so every call asks
+the project again whether its caller is an administrator. Nobody can change their own account.
 """
 
 import logging
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 
 from supabase_auth import SyncMemoryStorage
-from supabase_auth.errors import AuthApiError, AuthError
 from supabase_auth.types import User as Account
 
 from service.auth.config import Accounts
 from service.auth.problems import account_error
-from service.auth.sessions import SessionManager, Transport, connect, is_disabled, principal_of
-from service.auth.supabase_errors import explain_auth_error
+from service.auth.sessions import (
+    SessionManager,
+    Transport,
+    connect,
+    explained,
+    is_disabled,
+    principal_of,
+)
 from service.context import Principal, PrincipalKind, Role
 
 log = logging.getLogger(__name__)
 
-PAGE = 200
-"""accounts a request"""
-FOR_GOOD = "876000h"
-"""A ban has an end: a century."""
-_changing = threading.Lock()
-"""Two administrators must not demote each other at once."""
+PAGE = 200  # accounts a request
+FOR_GOOD = "876000h"  # A ban has an end: a century
+_changing = threading.Lock()  # Two administrators must not demote each other at once
 
 
 @dataclass(frozen=True)
@@ -56,7 +55,7 @@ class People:
 
     def all(self, caller: Principal) -> list[Person]:
         """Return all accounts, the newest first; raise AccountError."""
-        with _explained():
+        with explained("accounts_key"):
             self._must_administer(caller)
             found: list[Account] = []
             page = 1
@@ -73,7 +72,7 @@ class People:
         """
         if id == caller.id:
             raise account_error("yourself")
-        with _changing, _explained():
+        with _changing, explained("accounts_key"):
             self._must_administer(caller)
             known = self._person(self._admin.get_user_by_id(id).user)
             changes: dict[str, Any] = {}
@@ -102,13 +101,3 @@ class People:
             account.id, person.email, person.role, account.created_at.astimezone(UTC),
             account.last_sign_in_at, is_disabled(account),
         )  # fmt: skip
-
-
-@contextmanager
-def _explained() -> Iterator[None]:
-    try:
-        yield
-    except AuthError as error:
-        if isinstance(error, AuthApiError) and error.status in (401, 403):
-            raise account_error("accounts_key") from error
-        raise explain_auth_error(error) from error

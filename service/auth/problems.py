@@ -4,7 +4,7 @@ A sentence never says whether an address has an account here: the caller may be 
 """
 
 from detector.errors import InputError
-from service.messages import _
+from detector.sentences import _
 
 
 class AccountError(InputError):

@@ -58,21 +58,13 @@ class EncryptedSessionStore:
 
     def get(self, kind: str, key: str) -> str | None:
         """Return what is kept, unless its time is up."""
-        with self._open() as database:
-            row = database.execute(
-                "select body from vault where kind = ? and key = ? and until > ?",
-                (kind, key, self._clock()),
-            ).fetchone()
-        return self._unseal(row)
+        kept = "select body from vault where kind = ? and key = ? and until > ?"
+        return self._read(kept, kind, key)
 
     def take(self, kind: str, key: str) -> str | None:
         """Return and remove what is kept: only one caller ever gets it."""
-        with self._open() as database:
-            row = database.execute(
-                "delete from vault where kind = ? and key = ? and until > ? returning body",
-                (kind, key, self._clock()),
-            ).fetchone()
-        return self._unseal(row)
+        taken = "delete from vault where kind = ? and key = ? and until > ? returning body"
+        return self._read(taken, kind, key)
 
     def change(self, kind: str, key: str, body: str) -> bool:
         """Put something in the place of what is there; what was removed stays removed."""
@@ -105,7 +97,9 @@ class EncryptedSessionStore:
     def _seal(self, body: str) -> bytes:
         return self._fernet.encrypt(body.encode())
 
-    def _unseal(self, row: tuple[bytes] | None) -> str | None:
+    def _read(self, statement: str, kind: str, key: str) -> str | None:
+        with self._open() as database:
+            row = database.execute(statement, (kind, key, self._clock())).fetchone()
         try:
             return self._fernet.decrypt(row[0]).decode() if row else None
         except InvalidToken:  # of another key

@@ -9,37 +9,37 @@ import math
 import threading
 import time
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 
 import httpx
 import supabase
 from supabase_auth import SyncSupportedStorage
 from supabase_auth.constants import STORAGE_KEY
-from supabase_auth.errors import AuthError
+from supabase_auth.errors import (
+    AuthApiError,
+    AuthError,
+    AuthRetryableError,
+    AuthSessionMissingError,
+    AuthUnknownError,
+    AuthWeakPasswordError,
+)
 from supabase_auth.types import Session as Grant
 from supabase_auth.types import User as Account
 
 from service.auth.caller import digest
 from service.auth.config import Accounts
-from service.auth.problems import Unreachable, account_error
+from service.auth.problems import AccountError, Unreachable, account_error, code_of_supabase
 from service.auth.session_store import EncryptedSessionStore
-from service.auth.supabase_errors import explain_auth_error
 from service.context import Principal, PrincipalKind, Role, new_id
 
-KIND = "seat"
-"""Of their rows: what they were called when the first were written."""
-TIMEOUT_SECONDS = 8.0
-"""s to wait for the account server: somebody looks at an empty page meanwhile."""
-CHECK_SECONDS = 300.0
-"""s between two looks whether the account still is what it was: its role, and whether it was signed
-out from elsewhere."""
-GRACE_SECONDS = 3600.0
-"""s that a person who was checked is believed while the account server can't be reached."""
-RETRY_SECONDS = 15.0
-"""s before a server that did not answer is asked again."""
-MAX_CLIENTS = 500
-"""clients held in memory; others are made again from the store."""
+KIND = "seat"  # Of their rows: what they were called when the first were written
+TIMEOUT_SECONDS = 8.0  # s to wait for the account server: somebody looks at an empty page meanwhile
+CHECK_SECONDS = 300.0  # s between two looks at the account's role and sign-outs elsewhere
+GRACE_SECONDS = 3600.0  # s that a checked person is believed while the server is unreachable
+RETRY_SECONDS = 15.0  # s before a server that did not answer is asked again
+MAX_CLIENTS = 500  # clients held in memory; others are made again from the store
 
 Transport = Callable[[], httpx.Client]
 _SSL = threading.Lock()
@@ -80,6 +80,42 @@ def is_disabled(user: Account) -> bool:
     """Return whether an administrator has disabled an account: Supabase bans it for a time."""
     until = user.banned_until
     return until is not None and datetime.fromisoformat(until) > datetime.now(UTC)
+
+
+def explain_auth_error(error: AuthError) -> AccountError:
+    """Return what to tell a person of an error of Supabase's client."""
+    if isinstance(error, AuthRetryableError | AuthUnknownError):
+        return account_error("unreachable")
+    if isinstance(error, AuthSessionMissingError):
+        return account_error("signed_out")
+    if isinstance(error, AuthWeakPasswordError):
+        return account_error("weak")
+    ours = code_of_supabase(error.code or "")
+    if ours == "account" and isinstance(error, AuthApiError):
+        # Older servers send no code.
+        if error.status == 429:
+            ours = "too_many"
+        elif error.status >= 500:
+            ours = "unreachable"
+        elif "Invalid login credentials" in error.message:
+            ours = "wrong"
+        elif "Email not confirmed" in error.message:
+            ours = "unconfirmed"
+        elif "Refresh Token" in error.message:
+            ours = "signed_out"
+    return account_error(ours)
+
+
+@contextmanager
+def explained(refused: str = "") -> Iterator[None]:
+    """Raise errors of Supabase's client as those for a person; `refused` is our code for a refused
+    key, where there is one."""
+    try:
+        yield
+    except AuthError as error:
+        if refused and isinstance(error, AuthApiError) and error.status in (401, 403):
+            raise account_error(refused) from error
+        raise explain_auth_error(error) from error
 
 
 class Session:

@@ -23,36 +23,27 @@ class Pending:
     """A flow that is on its way."""
 
     purpose: Purpose
-    browser: str
-    """Digest of the cookie of the browser that began."""
-    verifier: str = ""
-    """PKCE; empty where the library gives none."""
-    email: str = ""
-    """Whom an e-mail went to."""
+    browser: str  # Digest of the cookie of the browser that began
+    verifier: str = ""  # PKCE; empty where the library gives none
+    email: str = ""  # Whom an e-mail went to
 
 
 @dataclass(frozen=True)
 class SignedIn:
     """What a flow ended with."""
 
-    cookie: str
-    """For the browser."""
-    ttl: float
-    """s"""
-    reset: bool = False
-    """A new password is to be chosen."""
+    cookie: str  # For the browser
+    ttl: float  # s
+    reset: bool = False  # A new password is to be chosen
 
 
 @dataclass(frozen=True)
 class AuthReturnContext:
     """Where a flow begins."""
 
-    browser: str
-    """Digest of its cookie; empty where it keeps none."""
-    address: str
-    """To count by."""
-    origin: str
-    """Scheme, host and base path of this server, as that browser sees it."""
+    browser: str  # Digest of its cookie; empty where it keeps none
+    address: str  # To count by
+    origin: str  # Scheme, host and base path of this server, as that browser sees it
 
     @classmethod
     def of(cls, caller: Caller, base_path: str) -> AuthReturnContext:

@@ -15,18 +15,16 @@ from detector.batch.source import files, no_media
 from detector.comparison.fingerprint import Fingerprints, probe_and_fingerprint
 from detector.errors import InputError, MediaError
 from detector.schema.analysis import Media
+from detector.sentences import _
 from service.library import exchange
 from service.library.index import LibraryMatch, PrintIndex
-from service.messages import _
 from service.records.footage import Footage, FootageStore, Prints, kept_name
 
-UPLOADED, IMPORTED = "upload", "import"
-"""Where footage comes from that is in no folder."""
+UPLOADED, IMPORTED = "upload", "import"  # Where footage comes from that is in no folder
 AT_ONCE = min(8, (os.cpu_count() or 1) + 1)
 """files of a folder that are read side by side: a decoder uses one core, and one file more fills
 what is left when these wait for one another"""
-MAX_INDEXES = 4
-"""owners whose fingerprints stay in memory"""
+MAX_INDEXES = 4  # owners whose fingerprints stay in memory
 
 OnFile = Callable[[Path, Footage | None, MediaError | None], None]
 """Called with each file of a folder: what it became, None where it is known; or what is wrong."""
@@ -79,8 +77,7 @@ def _within(path: Path, root: Path) -> bool:
         return False
 
 
-_Read = tuple[Media, Fingerprints] | str
-"""What a file is, with its fingerprints; the sha256 of one that is known already."""
+_Read = tuple[Media, Fingerprints] | str  # A sha256: known already
 
 
 class Library:
@@ -157,15 +154,9 @@ class Library:
         at_once: int = AT_ONCE,
         cancel: threading.Event | None = None,
     ) -> None:
-        """Keep the fingerprints of files, which are told in their order; what can't be read is told
-        and left out. What `on_file` raises ends it, and what was kept until then stays. Raise
-        InputError if the library is full, or Canceled.
-
-        Parameters
-        ----------
-        names : mapping
-            What those are called that are not called what they are on disk.
-        """
+        """Keep the fingerprints of files, by `names` where they differ from those on disk, and tell
+        them in their order; what can't be read is told and left out. What `on_file` raises ends it,
+        and what was kept until then stays. Raise InputError if the library is full, or Canceled."""
 
         def keep(path: Path, reading: Future[_Read]) -> None:
             try:

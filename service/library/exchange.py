@@ -12,18 +12,15 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from detector.comparison.fingerprint import HASH_BYTES
 from detector.errors import InputError
-from service.messages import _
+from detector.sentences import _
 from service.records.footage import MAX_FOOTAGE, Footage, Prints
 from service.records.model import MAX_NAME_LENGTH
 
 VERSION = 1
-MAX_FRAMES = 50_000
-"""of a file"""
+MAX_FRAMES = 50_000  # of a file
 MAX_FACES = 2 * MAX_FRAMES
-MAX_LINE = 12 * 1024**2
-"""bytes: a file with that many frames"""
-MAX_BYTES = 2 * 1024**3
-"""of all of it"""
+MAX_LINE = 12 * 1024**2  # bytes: a file with that many frames
+MAX_BYTES = 2 * 1024**3  # of all of it
 MAX_SECONDS = 10_000_000.0
 
 

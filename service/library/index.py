@@ -16,19 +16,13 @@ from detector.comparison.fingerprint import Fingerprints, Hashes
 from service.records.footage import Footage, Prints
 
 BITS = 256
-NEAR = 72
-"""bits by which hashes of one picture differ at most; those of others by 128, 8 more or less"""
-SURE = 48
-"""bits under which a single frame is enough, where there is no second one"""
-DRIFT = 1.5
-"""s by which matched frames of one clip may lie apart in the original: it is sampled sparsely"""
-MAX_QUERY = 12
-"""frames of a clip that are looked for, spread over it"""
-MAX_FACE_QUERY = 6
-"""frames of it whose widest face is looked for"""
+NEAR = 72  # bits by which hashes of one picture differ at most; others by 128 ± 8
+SURE = 48  # bits under which a single frame is enough, where there is no second one
+DRIFT = 1.5  # s between matched frames of one clip in the sparsely sampled original
+MAX_QUERY = 12  # frames of a clip that are looked for, spread over it
+MAX_FACE_QUERY = 6  # frames of it whose widest face is looked for
 MAX_MATCHES = 20
-MAX_TIES = 50
-"""places in known footage that a still clip fits alike, of which the nearest is told"""
+MAX_TIES = 50  # places in known footage that a still clip fits alike, of which the nearest is told
 
 
 @dataclass(frozen=True)
@@ -37,17 +31,12 @@ class LibraryMatch:
 
     footage: Footage
     matched: int
-    asked: int
-    """Frames of the file that are in it, of those that were looked for."""
-    start: float
-    """s, in the known footage: where the file's first matched frame is."""
-    time: float
-    """s, in the file: when that frame is on screen."""
+    asked: int  # Frames of the file that were looked for, of which `matched` are in it
+    start: float  # s, in the known footage: where the file's first matched frame is
+    time: float  # s, in the file: when that frame is on screen
     mirrored: bool
-    bits: int
-    """of 256 by which matched frames differ, the median"""
-    by_faces: bool = False
-    """the faces in these frames match, not all of the picture: one is cropped or framed anew"""
+    bits: int  # of 256 by which matched frames differ, the median
+    by_faces: bool = False  # Faces match, not all of the picture: it is cropped or framed anew
 
     @property
     def share(self) -> float:

@@ -10,14 +10,13 @@ from pathlib import Path
 from detector import paths
 from detector.batch.watch import SettledFiles
 from detector.errors import InputError, MediaError, UnmaskError
+from detector.sentences import _
 from service.library.catalog import Library, OnFile, source_of
-from service.messages import _
 from service.records.footage import Footage
 
 log = logging.getLogger(__name__)
 
-EVERY = 60.0
-"""s between two looks of a server at its folders"""
+EVERY = 60.0  # s between two looks of a server at its folders
 
 
 class FolderWatch:
@@ -66,13 +65,10 @@ def watch(
 class WatchState:
     """What came of a server's looks at a folder."""
 
-    looked: datetime | None = None
-    """when it was last looked at; None: not yet"""
-    added: int = 0
-    """files, since the server started"""
+    looked: datetime | None = None  # when it was last looked at; None: not yet
+    added: int = 0  # files, since the server started
     unread: int = 0
-    error: UnmaskError | None = None
-    """why the last look ended early"""
+    error: UnmaskError | None = None  # why the last look ended early
 
 
 class FolderWatcher:

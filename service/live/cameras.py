@@ -8,12 +8,12 @@ import logging
 import threading
 from ipaddress import ip_network
 
-from detector.errors import InputError, MediaError, UnmaskError
+from detector.errors import MediaError, UnmaskError
 from detector.links import LinkRefused, LinkRules
 from detector.links.cameras import USUAL_PORTS, CameraAddress, CameraStream, parse
+from detector.sentences import _
 from service.config import get_config
 from service.live.viewers import Viewer
-from service.messages import _
 
 log = logging.getLogger(__name__)
 
@@ -61,7 +61,13 @@ def _watch(viewer: Viewer, stream: CameraStream) -> None:
             if not viewer.show(rgb):
                 return
     except LinkRefused as error:
-        viewer.failure = _private() if error.code == "link_private" else error
+        if error.code == "link_private":
+            error = LinkRefused(
+                _("This camera is in a network that this server watches no cameras in."),
+                code=error.code,
+                hint=_("Who runs this server can name its network: UNMASK_CAMERA_NETWORKS."),
+            )
+        viewer.failure = error
     except UnmaskError as error:
         viewer.failure = error
     except Exception as error:
@@ -70,11 +76,3 @@ def _watch(viewer: Viewer, stream: CameraStream) -> None:
         viewer.failure = MediaError(_("This camera can't be watched: the log says more."))
     finally:
         viewer.end()
-
-
-def _private() -> InputError:
-    return LinkRefused(
-        _("This camera is in a network that this server watches no cameras in."),
-        code="link_private",
-        hint=_("Who runs this server can name its network: UNMASK_CAMERA_NETWORKS."),
-    )

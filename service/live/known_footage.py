@@ -14,10 +14,8 @@ from service.records.lookups import FoundFootage
 
 log = logging.getLogger(__name__)
 
-LOOK_SECONDS = 10.0
-"""Between two looks, which take a fifth of a second each."""
-MIN_SECONDS = 4.0
-"""of picture, for a look: at less a single moment would decide"""
+LOOK_SECONDS = 10.0  # Between two looks, which take a fifth of a second each
+MIN_SECONDS = 4.0  # of picture, for a look: at less a single moment would decide
 
 
 def follow(viewer: Viewer, search: Callable[[Fingerprints], list[LibraryMatch]]) -> None:

@@ -13,11 +13,10 @@ from pathlib import Path
 from detector import media, paths
 from detector.errors import InputError, UnmaskError
 from detector.schema.analysis import Analysis, Media
+from detector.sentences import _
 from service.live.viewers import SessionRetention, Viewer
-from service.messages import _
 
-MIN_SECONDS = 1.0
-"""s; a session that ended sooner was a slip of the finger."""
+MIN_SECONDS = 1.0  # s; a session that ended sooner was a slip of the finger
 
 
 def film() -> Path:

@@ -1,9 +1,8 @@
-"""Who is being watched by whom: one `Viewer` a running camera, all sharing one engine.
+"""Running cameras: one `Viewer` each, all sharing one engine.
 
-`Viewer.receive` runs in a thread of streamlit-webrtc for every frame: it hands the frame to the
-engine, draws what is known into it and returns. It never waits for inference and calls nothing of
-Streamlit. A viewer whose frames stay away is ended by the reaper thread, so that a closed laptop, a
-lost network or a changed page frees its place and keeps its scores.
+`Viewer.receive` runs in a thread of streamlit-webrtc for every frame. It passes the frame to the
+engine, draws the overlay and returns; it never waits for inference and calls no Streamlit function.
+A reaper thread ends viewers without frames, which frees their place and keeps their scores.
 """
 
 from __future__ import annotations
@@ -19,37 +18,32 @@ from datetime import UTC, datetime
 from enum import StrEnum
 from functools import lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING
 
 import cv2
 import numpy as np
 
 from detector.errors import UnmaskError
+from detector.sentences import _, ngettext
 from service.config import get_config
 from service.context import new_id
-from service.messages import _, ngettext
 from service.records.lookups import FoundFootage
 from service.records.store import RecordScope
 
 if TYPE_CHECKING:
     from av.audio.frame import AudioFrame
+    from av.video.frame import VideoFrame
 
     from detector.live import LiveEngine, LiveSession, LiveSettings, LiveState, LiveVoice, Style
     from detector.live.recorder import Recorder
 
 log = logging.getLogger(__name__)
 
-SIZE = (640, 480)
-"""px. What is asked of a camera: a face of 40 px and more at arm's length, little to send."""
-CORES = 1.0
-"""That following one camera takes from the budget of all tasks."""
-LOST_SECONDS = 2.5
-"""s without a frame after which the picture counts as lost; a key frame may take one."""
-RECONNECT_SECONDS = 20.0
-"""s for which a lost session waits for its picture, since that came or somebody last called it
-back, and then goes on as the same one."""
-FIRST_FRAME_SECONDS = 45.0
-"""s that a place is held for a first frame: the link comes up or the page gives up before."""
+SIZE = (640, 480)  # px asked of a camera: a face of 40 px at arm's length, little to send
+CORES = 1.0  # That following one camera takes from the budget of all tasks
+LOST_SECONDS = 2.5  # without a frame, after which the picture is lost; a key frame takes one
+RECONNECT_SECONDS = 20.0  # for which a lost session is held, since its last frame or `hold`
+FIRST_FRAME_SECONDS = 45.0  # s that a place is held for a first frame
 
 
 class SessionRetention(StrEnum):
@@ -66,15 +60,6 @@ class TooManyViewers(UnmaskError):
     default_code = "too_many_viewers"
 
 
-class VideoFrameLike(Protocol):
-    """What is needed of PyAV's VideoFrame, which only media and WebRTC may import."""
-
-    def to_ndarray(self, *, format: str) -> np.ndarray: ...
-
-    @staticmethod
-    def from_ndarray(array: np.ndarray, format: str) -> Any: ...
-
-
 @dataclass(frozen=True)
 class LiveOptions:
     """What a person chose before Start, and may change while it runs (`mirror`)."""
@@ -82,16 +67,12 @@ class LiveOptions:
     models: tuple[str, ...] | None = None
     keep: SessionRetention = SessionRetention.SCORES
     mirror: bool = True
-    microphone: bool = False
-    """Hear the browser's microphone too, and judge the voice in it."""
+    microphone: bool = False  # Judge the voice in the browser's microphone too
     alarm_above: float | None = None
     alarm_seconds: float = 3.0
-    scope: RecordScope | None = None
-    """Among whose records it is kept (`Application.scope`, taken while the person was here)."""
-    film: Path | None = None
-    """Where to write the video, if it is to be kept."""
-    style: Style | None = None
-    """Colors of what is drawn into the picture."""
+    scope: RecordScope | None = None  # Among whose records it is kept
+    film: Path | None = None  # Where to write the video, if it is to be kept
+    style: Style | None = None  # Colors of what is drawn into the picture
 
 
 class Viewer:
@@ -109,26 +90,18 @@ class Viewer:
         from detector.live.recorder import Recorder, Ring
 
         self.session = session
-        self.voice = voice
-        """Of the microphone, where it is heard."""
+        self.voice = voice  # Of the microphone, where it is heard
         self.options = options
         self.mirror = options.mirror
-        self.began = datetime.now(UTC)
-        """Of the first frame: 0 s of the session's own clock."""
+        self.began = datetime.now(UTC)  # Of the first frame: 0 s of the session's clock
         self.ring = Ring()
         self.frames = 0
-        self.over = threading.Event()
-        """Set when it ends."""
-        self.known: FoundFootage | None = None
-        """Footage of its person's library that the camera shows, or showed."""
-        self.result: str | None = None
-        """Address of the analysis it became, once it has ended."""
-        self.problem: str | None = None
-        """What kept it from becoming one: the engine's words, empty where it has none for it."""
-        self.failure: UnmaskError | None = None
-        """Why the camera's picture ended, where this server watches the camera itself."""
-        self.token = new_id()
-        """Names its picture in an address; who has it may look."""
+        self.over = threading.Event()  # Set when it ends
+        self.known: FoundFootage | None = None  # Of its person's library, where the camera shows it
+        self.result: str | None = None  # Address of the analysis it became
+        self.problem: str | None = None  # What kept it from becoming one; may be empty
+        self.failure: UnmaskError | None = None  # Why the camera's picture ended
+        self.token = new_id()  # Names its picture in an address; who has it may look
         self._recorder: Recorder | None = Recorder(options.film) if options.film else None
         self._on_end = on_end
         self._clock = clock
@@ -138,10 +111,9 @@ class Viewer:
         self._held = float("-inf")
         self._lock = threading.Lock()
         self._shown: np.ndarray | None = None
-        self.release: Callable[[], object] = lambda: None
-        """Gives back what was reserved for it."""
+        self.release: Callable[[], object] = lambda: None  # Gives back what was reserved
 
-    def receive(self, frame: VideoFrameLike) -> Any:
+    def receive(self, frame: VideoFrame) -> VideoFrame:
         """Take a frame of the camera and return it with its overlay; from a thread of WebRTC."""
         shown = self._take(frame.to_ndarray(format="rgb24"))
         return frame if shown is None else type(frame).from_ndarray(shown, format="rgb24")

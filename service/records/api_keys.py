@@ -14,19 +14,17 @@ from pydantic import BaseModel, ConfigDict, Field
 from sqlalchemy import Row, insert, select, update
 
 from detector.errors import InputError
+from detector.sentences import _
 from service.context import Principal, PrincipalKind, Role, Scope
-from service.messages import _
 from service.records.database import Database
 from service.records.model import KEY
 from service.records.rules import hash_token
 from service.records.tables import api_keys
 
-PREFIX = "um"
-"""What a key begins with: `um_<id>_<secret>`. The log hides what looks like one."""
+PREFIX = "um"  # What a key begins with: `um_<id>_<secret>`. The log hides what looks like one.
 _SHAPE = re.compile(rf"{PREFIX}_[0-9a-f]{{12}}_[\w-]{{32}}", re.ASCII)
 MAX_NAME = 80
-USED_EVERY = timedelta(minutes=1)
-"""How exactly it is kept when a key was last used: not each request writes."""
+USED_EVERY = timedelta(minutes=1)  # How exactly the last use is kept: not each request writes
 
 
 class ApiKey(BaseModel):

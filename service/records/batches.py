@@ -5,15 +5,14 @@ from datetime import UTC, datetime
 from typing import Annotated, Any
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, TypeAdapter
-from sqlalchemy import ColumnElement, Row, Select, delete, insert, select, update
+from sqlalchemy import ColumnElement, Row, delete, insert, select, update
 
 from detector.media.files import one_line
 from service.context import new_id
 from service.records.database import Database
 from service.records.tables import api_batches
 
-MAX_NAME = 80
-"""letters of a batch's name"""
+MAX_NAME = 80  # letters of a batch's name
 
 
 class BatchItem(BaseModel):
@@ -24,10 +23,8 @@ class BatchItem(BaseModel):
     name: Annotated[str, AfterValidator(one_line)]
     analysis: str | None = None
     refused: dict[str, str] | None = None
-    known: bool = False
-    """Its content was here before: it shares that analysis."""
-    turn: int = 0
-    """Who has more is analyzed before who has less; grows each time somebody asks for it."""
+    known: bool = False  # Its content was here before: it shares that analysis
+    turn: int = 0  # A higher one is analyzed first; grows each time somebody asks for it
 
 
 class Batch(BaseModel):
@@ -110,7 +107,8 @@ class Batches:
         self, owner: str, id: str, change: Callable[[Sequence[BatchItem]], Sequence[BatchItem]]
     ) -> None:
         with self._database.writing() as connection:
-            row = connection.execute(_locked(owner, id)).first()
+            this = select(api_batches).where(*_this(owner, id)).with_for_update()
+            row = connection.execute(this).first()  # other servers wait; SQLite lets one write
             if row is None:
                 return
             text = _ITEMS.dump_json(tuple(change(_batch(row).items))).decode()
@@ -128,11 +126,6 @@ def _batch(row: Row[Any]) -> Batch:
 
 def _title(name: str) -> str:
     return one_line(name)[:MAX_NAME].strip()
-
-
-def _locked(owner: str, id: str) -> Select[Any]:
-    """Return the query of one to be changed: on another server they wait. SQLite lets one write."""
-    return select(api_batches).where(*_this(owner, id)).with_for_update()
 
 
 def _this(owner: str, id: str) -> tuple[ColumnElement[bool], ...]:

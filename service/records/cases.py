@@ -17,16 +17,14 @@ from sqlalchemy import ColumnElement, Row, and_, delete, func, insert, or_, sele
 from sqlalchemy import update as updating
 
 from detector.seals import canonical, digest
-from service.messages import _
+from detector.sentences import _
 from service.records.database import Database
 from service.records.model import GUEST, RecordsError
 from service.records.tables import cases as table
 
-MAX_CASES = 500
-"""of an owner; in a Supabase project supabase/migrations say the same, as of the log's length"""
+MAX_CASES = 500  # of an owner; supabase/migrations say the same, as of the log's length
 MAX_LOG_BYTES = 2_000_000
-FIRST = "0" * 64
-"""Stands for the hash before the first entry."""
+FIRST = "0" * 64  # Stands for the hash before the first entry
 
 
 class CaseStatus(StrEnum):

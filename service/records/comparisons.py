@@ -33,16 +33,9 @@ class ComparisonStore:
         self._database = database
 
     def save(self, owner: str, comparison: Comparison, id: str = "") -> KeptComparison:
-        """Store a comparison and return what is stored of the two files now.
-
-        It replaces an older one of the same two. One with the roles the other way round stays as
-        it is, unless it only assumed them and this one states them.
-
-        Parameters
-        ----------
-        id : str
-            A new one where none is given.
-        """
+        """Store a comparison, under a new id by default, and return what is stored of the two files
+        now. It replaces an older one of the same two. One with the roles the other way round stays
+        as it is, unless it only assumed them and this one states them."""
         pair = comparison.copy_media.sha256, comparison.original_media.sha256
         kept = KeptComparison(id=id or new_id(), created=datetime.now(UTC), comparison=comparison)
         row = {

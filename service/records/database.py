@@ -32,8 +32,8 @@ from sqlalchemy import (
 from sqlalchemy.exc import ArgumentError, DBAPIError, SQLAlchemyError
 
 from detector import paths
+from detector.sentences import _
 from service.config import get_config
-from service.messages import _
 from service.records import migrate
 from service.records.model import RecordsError
 from service.records.tables import UtcDateTime, metadata
@@ -41,8 +41,7 @@ from service.records.tables import UtcDateTime, metadata
 log = logging.getLogger(__name__)
 
 FILE = paths.RECORDS
-TIMEOUT_SECONDS = 15.0
-"""to wait for another process that writes, or for a server that answers"""
+TIMEOUT_SECONDS = 15.0  # to wait for another process that writes, or for a server that answers
 
 
 def configured() -> Path | str:
@@ -53,14 +52,8 @@ def configured() -> Path | str:
 class Database:
     """An open database: a file of SQLite's, made when it is missing, readable by this user of the
     computer only; or a PostgreSQL database by its address. Every method raises RecordsError if it
-    can't be used.
-
-    Raises
-    ------
-    RecordsError
-        It is none of ours, a newer Unmask wrote it, a Supabase API serves it, or it can't be
-        opened. It is not changed.
-    """
+    can't be used; opening it also where it is none of ours, a newer Unmask wrote it, or a Supabase
+    API serves it, and then nothing is changed."""
 
     def __init__(self, where: Path | str) -> None:
         url = _address(where)

@@ -23,16 +23,12 @@ COLUMNS = (
 class Remark(NamedTuple):
     """What a row says beside its verdict."""
 
-    lean: str = ""
-    """Where an inconclusive file leans: "manipulated" or "untouched"."""
-    reason: str = ""
-    """Why there is no result, or the file could not be judged."""
+    lean: str = ""  # Where an inconclusive file leans: "manipulated" or "untouched"
+    reason: str = ""  # Why there is no result, or the file could not be judged
 
-    headline: str = ""
-    """As on the result's page, in English."""
+    headline: str = ""  # As on the result's page, in English
     likelihood_low: float | str = ""
-    likelihood_high: float | str = ""
-    """95 % interval of the likelihood, 0..1."""
+    likelihood_high: float | str = ""  # 95 % interval of the likelihood, 0..1
 
     @classmethod
     def of(cls, verdict: Verdict | None, error: str, proof: Proof | None = None) -> Remark:

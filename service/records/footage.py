@@ -14,8 +14,8 @@ from sqlalchemy import Row, and_, delete, func, or_, select, update
 from detector.comparison.fingerprint import HASH_BYTES
 from detector.errors import InputError
 from detector.media.files import one_line
+from detector.sentences import _
 from service.context import new_id
-from service.messages import _
 from service.records.database import Database
 from service.records.model import GUEST, KEY, LOCAL, MAX_NAME_LENGTH
 from service.records.sql.rows import batches, insert_new
@@ -23,10 +23,8 @@ from service.records.tables import footage as table
 from service.records.tables import records
 
 _ROW_BYTES = 4 + HASH_BYTES
-MAX_FOOTAGE = 200_000
-"""files of an owner"""
-ANALYSES = "analysis"
-"""Where footage comes from that is known because its owner analyzed it."""
+MAX_FOOTAGE = 200_000  # files of an owner
+ANALYSES = "analysis"  # Where footage comes from that is known because its owner analyzed it
 
 _LISTED = [column for column in table.c if column.name != "prints"]
 
@@ -58,24 +56,18 @@ class FootageSource:
     source: str
     files: int
     seconds: float
-    frames: int
-    """that fingerprints are kept of"""
-    newest: datetime
-    """when the latest of it was added"""
+    frames: int  # that fingerprints are kept of
+    newest: datetime  # when the latest of it was added
 
 
 @dataclass(frozen=True)
 class Prints:
     """The fingerprints of a file: of whole frames, and of the faces in some of them."""
 
-    times: np.ndarray
-    """float32 [N], s"""
-    hashes: np.ndarray
-    """uint8 [N, 32]"""
-    face_times: np.ndarray = field(default_factory=lambda: np.zeros(0, np.float32))
-    """float32 [F], s"""
+    times: np.ndarray  # float32 [N], s
+    hashes: np.ndarray  # uint8 [N, 32]
+    face_times: np.ndarray = field(default_factory=lambda: np.zeros(0, np.float32))  # [F], s
     face_hashes: np.ndarray = field(default_factory=lambda: np.zeros((0, HASH_BYTES), np.uint8))
-    """uint8 [F, 32]"""
 
     def packed(self) -> bytes:
         """Return them as they are kept: all times, then all hashes, little-endian; of the frames,
@@ -154,13 +146,11 @@ class FootageStore:
     def sources(self, owner: str) -> Sequence[FootageSource]:
         """Return where what an owner knows is from, the latest first."""
         newest = func.max(table.c.added)
-        parts = [func.count(), func.sum(table.c.duration), func.sum(table.c.frames), newest]
+        seconds = func.coalesce(func.sum(table.c.duration), 0.0)
+        parts = [func.count(), seconds, func.sum(table.c.frames), newest]
         grouped = select(table.c.source, *parts).where(table.c.owner == owner)
         rows = self._database.rows(grouped.group_by(table.c.source).order_by(newest.desc()))
-        return [
-            FootageSource(source, files, seconds or 0.0, frames, latest)
-            for source, files, seconds, frames, latest in map(tuple, rows)
-        ]
+        return [FootageSource(*row) for row in map(tuple, rows)]
 
     def known_from(self, owner: str, source: str) -> Sequence[tuple[str, int, datetime]]:
         """Return name, bytes and time of each file that is known from one place."""

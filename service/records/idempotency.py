@@ -6,18 +6,16 @@ is claimed before the work begins, so that two at once are not both done.
 
 from datetime import timedelta
 
-from sqlalchemy import Delete, Update, delete, select, update
+from sqlalchemy import ColumnElement, delete, select, update
 
 from detector.errors import InputError
-from service.messages import _
+from detector.sentences import _
 from service.records.database import Database
 from service.records.sql.rows import insert_new
 from service.records.tables import api_requests
 
-TTL = timedelta(hours=24)
-"""How long a key is remembered."""
-STALE = timedelta(minutes=10)
-"""After which a claim that came to nothing counts as left behind by a server that stopped."""
+TTL = timedelta(hours=24)  # How long a key is remembered
+STALE = timedelta(minutes=10)  # A claim this old was left behind by a server that stopped
 
 
 class KeyReused(InputError):
@@ -42,8 +40,7 @@ class IdempotencyKeys:
         """Return what an earlier request under this key made; None if this one is to be done.
         `fingerprint` covers all that decides what is made. Raise KeyReused if the key was sent with
         another request, InProgress if that is not done yet."""
-        table = api_requests
-        this = (table.c.owner == owner) & (table.c.key == key)
+        table, this = api_requests, _this(owner, key)
         with self._database.writing() as connection:
             now = connection.execute(select(self._database.now)).scalar_one()
             left = table.c.subject.is_(None) & (table.c.created <= now - STALE)
@@ -63,12 +60,12 @@ class IdempotencyKeys:
 
     def complete(self, owner: str, key: str, subject: str) -> None:
         """Note what a claimed request made."""
-        self._write(update(api_requests).values(subject=subject), owner, key)
+        self._database.run(update(api_requests).where(_this(owner, key)).values(subject=subject))
 
     def release(self, owner: str, key: str) -> None:
         """Forget a claim: nothing came of it."""
-        self._write(delete(api_requests), owner, key)
+        self._database.run(delete(api_requests).where(_this(owner, key)))
 
-    def _write(self, statement: Update | Delete, owner: str, key: str) -> None:
-        table = api_requests
-        self._database.run(statement.where(table.c.owner == owner, table.c.key == key))
+
+def _this(owner: str, key: str) -> ColumnElement[bool]:
+    return (api_requests.c.owner == owner) & (api_requests.c.key == key)

@@ -1,14 +1,9 @@
-"""Which servers live, so that a task that runs elsewhere is told from one that was lost with its
-server.
+"""Which servers are alive, to tell a task of another server from one that was lost with its server.
 
-Two signs of life. Each server says every `BEAT_SECONDS` in the database that it is there: whoever
-has not for `LEASE_SECONDS` is taken for dead, by any machine. And it holds the lock of a file in
-its data folder, of which the system lets go whatever ends the process, kill -9 too: servers on one
-data folder know at once.
-
-No server's clock is believed: a beat has the database's time, and is compared with the database's
-time. That may have stood still or jumped, and a server may have been paused; so nobody is taken for
-dead by a server that has not itself beaten for a lease without a gap.
+Two signals: a heartbeat in the database every `BEAT_SECONDS`, with a lease of `LEASE_SECONDS`, and
+a lock on a file in the data folder, which the system releases even after kill -9. Only the
+database's clock counts. It may jump and a server may be paused, so only a server that has itself
+kept its lease without a gap declares another one dead.
 """
 
 import logging
@@ -30,11 +25,8 @@ from service.records.tables import servers
 log = logging.getLogger(__name__)
 
 BEAT_SECONDS = 4.0
-LEASE_SECONDS = 20.0
-"""Five beats: a process that compiles a network, or a database that is slow, may miss some."""
-STALE_SECONDS = 3600.0
-"""s after which the row and the file of a dead server are cleared away; a new one has its own by
-then."""
+LEASE_SECONDS = 20.0  # Five beats: a slow process or database may miss some
+STALE_SECONDS = 3600.0  # s after which a dead server's row and file are cleared away
 
 
 class Server:

@@ -40,13 +40,10 @@ class FoundFootage(BaseModel):
 class MissedLookup(NamedTuple):
     """A lookup that found nothing to tell of."""
 
-    searched: int = 0
-    """files of the library"""
+    searched: int = 0  # files of the library
     matched: int = 0
-    asked: int = 0
-    """frames of the file that the most alike one shows, of those looked for: too few"""
-    refused: int = 0
-    """files that were left out, since a person said that they are not its original"""
+    asked: int = 0  # frames of the file that the most alike one shows, of those looked for: too few
+    refused: int = 0  # files that were left out, since a person said that they are not its original
 
 
 _NOTHING = FoundFootage(

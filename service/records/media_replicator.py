@@ -1,11 +1,7 @@
-"""Copies of media where its owner's records are kept elsewhere, so that another server, or this one
-with an empty disk, has them again.
+"""Copies of media in the Supabase project's bucket, for another server or an empty disk.
 
-Kept in the project's bucket as long as the record; without UNMASK_SUPABASE_MEDIA the media is on
-this server alone, for the hours it says.
-
-In the background and one at a time: no request waits for it, and a copy that can't be made costs
-nothing but the copy.
+A copy is kept as long as its record (UNMASK_SUPABASE_MEDIA); otherwise media is on this server
+alone. Copies are made in the background, one at a time; a failed copy fails nothing else.
 """
 
 import hashlib

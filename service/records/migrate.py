@@ -1,32 +1,31 @@
-"""A database brought to the form of `tables`, by the steps in `migrations/versions`.
+"""A database brought to the form of `tables`: a new one at once, an older one by the steps in
+`migrations/versions` that it lacks (Alembic's recipe for a database from scratch).
 
-All steps that are missing are one transaction under the database's own lock: two servers that start
-at once do it once, and a stop in between leaves what was there. Steps are numbered without a gap.
+All of that is one transaction under the database's own lock: two servers that start at once do it
+once, and a stop in between leaves what was there. Steps are numbered without a gap.
 """
 
 import threading
 from pathlib import Path
+from typing import Literal
 
 from sqlalchemy import Connection, Text, column, func, inspect, select, table
 
-from service.messages import _
+from detector.sentences import _
 from service.records.model import RecordsError
-from service.records.tables import HEAD
+from service.records.tables import HEAD, metadata
 
 SCRIPTS = Path(__file__).parent / "migrations"
-INITIAL = "0016"
-"""The first step; there were others before anything was published."""
-LOCK = 0x756E6D61736B
-"""Key of PostgreSQL's advisory lock: "unmask"."""
-TIMEOUT_SECONDS = 600
-"""to wait for another server that migrates"""
+INITIAL = "0016"  # The first step; there were others before anything was published
+LOCK = 0x756E6D61736B  # Key of PostgreSQL's advisory lock: "unmask"
+TIMEOUT_SECONDS = 600  # to wait for another server that migrates
 
 _one_at_a_time = threading.Lock()  # Alembic's `op` is a global of the process
 
 
 def upgrade(connection: Connection) -> None:
-    """Run the steps that a database has not had, in the transaction that `connection` is in. Raise
-    RecordsError and change nothing if a newer version wrote it."""
+    """Make the tables of a new database, or run the steps that an older one lacks, in a transaction
+    of `connection`. Raise RecordsError and change nothing if a newer version wrote it."""
     if connection.dialect.name == "postgresql":
         connection.execute(select(func.set_config("lock_timeout", f"{TIMEOUT_SECONDS}s", True)))
         connection.execute(select(func.pg_advisory_xact_lock(LOCK)))
@@ -43,8 +42,10 @@ def upgrade(connection: Connection) -> None:
                 "was changed."
             ),
         )
+    if not revision:
+        metadata.create_all(connection, checkfirst=False)
     if revision < int(HEAD):
-        _run(connection)
+        _run(connection, "upgrade" if revision else "stamp")
 
 
 def _revision(connection: Connection) -> int:
@@ -71,11 +72,11 @@ def _revision(connection: Connection) -> int:
     return int(revision or 0)
 
 
-def _run(connection: Connection) -> None:
+def _run(connection: Connection, action: Literal["upgrade", "stamp"]) -> None:
     # Half a second to import, which a database that is up to date need not wait for.
     from alembic import command, config
 
     settings = config.Config(attributes={"connection": connection})
     settings.set_main_option("script_location", str(SCRIPTS).replace("%", "%%"))
     with _one_at_a_time:
-        command.upgrade(settings, "head")
+        getattr(command, action)(settings, "head")

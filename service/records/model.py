@@ -29,26 +29,20 @@ from detector.schema.analysis import (
     headline_label,
 )
 from detector.schema.seal import ResultSeal
-from service.messages import MessageSpec
+from detector.sentences import MessageSpec
 
-FileName = Annotated[str, AfterValidator(one_line)]
-"""as a person named a file, without what would show another one; still to be escaped"""
+FileName = Annotated[str, AfterValidator(one_line)]  # as a person named it; escape it
 
-LOCAL = "local"
-"""The owner of everything analyzed at this computer's own screen."""
-GUEST = "guest:"
-"""How the ids of visitors without an account begin."""
-KEY = "key:"
-"""How the ids of programs begin."""
+LOCAL = "local"  # The owner of everything analyzed at this computer's own screen
+GUEST = "guest:"  # How the ids of visitors without an account begin
+KEY = "key:"  # How the ids of programs begin
 MAX_NOTE_LENGTH, MAX_TAG_LENGTH, MAX_TAGS, MAX_NAME_LENGTH = 4000, 40, 20, 300
 """characters of a note and a tag, tags of a record, characters of a name"""
 MAX_PRESETS = 40
-MAX_PAGE_SIZE = 500
-"""records of one page at most"""
+MAX_PAGE_SIZE = 500  # records of one page at most
 MAX_THUMBNAIL_BYTES = 10_000
 MAX_SHARE_TTL = timedelta(days=90)
-MAX_LINKS = 100
-"""of a record; in a Supabase project supabase/migrations say the same"""
+MAX_LINKS = 100  # of a record; in a Supabase project supabase/migrations say the same
 
 
 class State(StrEnum):
@@ -60,8 +54,7 @@ class State(StrEnum):
     DONE = "done"
     FAILED = "failed"
     CANCELED = "canceled"
-    INTERRUPTED = "interrupted"
-    """The server stopped before this was done."""
+    INTERRUPTED = "interrupted"  # The server stopped before this was done
 
 
 class Confirmed(StrEnum):
@@ -76,10 +69,8 @@ class ResultOrigin(StrEnum):
     """Who made a result."""
 
     HERE = "this_server"
-    BEFORE = "before_seals"
-    """Kept in this server's own database since before it sealed what it makes."""
-    ELSEWHERE = "not_this_server"
-    """Nobody's seal, or one that does not hold: whoever may write the row may have written this."""
+    BEFORE = "before_seals"  # In this server's own database, from before it sealed results
+    ELSEWHERE = "not_this_server"  # No seal, or one that does not hold
 
 
 class RecordsError(InputError):
@@ -95,18 +86,14 @@ class _Row(BaseModel):
 class ErrorReport(_Row):
     """Why a job failed."""
 
-    problem: ErrorDetail
-    """For the person: what, and what to do, in English."""
+    problem: ErrorDetail  # For the person: what, and what to do, in English
     message: MessageSpec | None = None
     """The same, to be said in the reader's language, as `hint` is; where our own words say it."""
     hint: MessageSpec | None = None
-    ours: bool
-    """The file is not at fault."""
-    reference: str
-    """Printed on the page and in the log, to find one from the other."""
+    ours: bool  # The file is not at fault
+    reference: str  # On the page and in the log, to find one from the other
     when: datetime
-    details: str
-    """For a bug report. Holds no file name, path or setting of this computer."""
+    details: str  # For a bug report; no file name, path or setting
 
 
 class ResultSummary(_Row):

@@ -1,11 +1,8 @@
 """Rate limits that servers share: counts in the database, by the database's clock.
 
-The library `limits` has no storage in SQL, and a Redis beside the database that servers share
-anyway would be one more thing to run and to lose. A window is cut into `SLOTS`, and a key has a row
-for each in which something happened: at most so many, however busy it is. What was counted leaves
-the window with its whole slot, so up to a sixtieth of the window late, never early.
-
-A key is kept as its hash: no address of a person stands in the database.
+The library `limits` has no SQL storage. A window is cut into `SLOTS`, with a row for each key and
+slot that was used. A count expires with its slot: up to a sixtieth of the window late, never early.
+Keys are stored as hashes, so that no address of a person is in the database.
 """
 
 import hashlib

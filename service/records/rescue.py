@@ -4,15 +4,14 @@ import logging
 from datetime import UTC, datetime
 from pathlib import Path
 
-from service.messages import _
+from detector.sentences import _
 from service.records.database import FILE, Database
 from service.records.model import RecordsError
 from service.records.sql import SQLStore
 
 log = logging.getLogger(__name__)
 
-MAX_CHECKED_BYTES = 200_000_000
-"""of a file that is looked through at each start; a second on a slow disk"""
+MAX_CHECKED_BYTES = 200_000_000  # of a file that is checked at each start; a second on a slow disk
 
 
 def open_records(where: Path | str) -> SQLStore:

@@ -1,8 +1,7 @@
-"""Whether an answer that was given before would be given again: a key of all that decides it.
+"""The cache key of a result: a hash of all that decides it.
 
-The bytes of the file, what was asked for, the models with their weights and maps, how they are put
-together, the person's own thresholds, what transformers compute in, and the code. Names, times and
-the caller are not in it.
+That is the file, the settings, the models with their weights and calibration, the person's own
+thresholds, the precision of transformers, and the code; not names, times or the caller.
 """
 
 import hashlib

@@ -1,15 +1,18 @@
 """Rules that hold for every store: ids, what people may write, what strangers may read."""
 
 import hashlib
+import logging
 import re
 import unicodedata
 from collections.abc import Callable, Collection, Iterable, Mapping
 from datetime import timedelta
-from typing import Any
+from typing import Any, TypeVar
+
+from pydantic import BaseModel, ValidationError
 
 from detector.errors import InputError
 from detector.schema.analysis import CustomEnsemble
-from service.messages import _
+from detector.sentences import _
 from service.records.model import (
     GUEST,
     KEY,
@@ -21,9 +24,14 @@ from service.records.model import (
     MAX_TAG_LENGTH,
     MAX_TAGS,
     Confirmed,
+    Preferences,
     Record,
     RecordsError,
 )
+
+AnyModel = TypeVar("AnyModel", bound=BaseModel)
+
+log = logging.getLogger(__name__)
 
 _STEERS = re.compile("[\x01-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
 """What would steer a terminal, or turn the direction of what stands after it. Joiners stay: scripts
@@ -106,6 +114,30 @@ def check_preset(preset: CustomEnsemble, known: Collection[str]) -> None:
     if preset.name not in known and len(known) >= MAX_PRESETS:
         full = _("There are {number} presets already. Delete one first.")
         raise InputError(full.format(number=MAX_PRESETS))
+
+
+def read_presets(stored: Mapping[str, Any]) -> dict[str, CustomEnsemble]:
+    """Return the presets of a store, in the order of their names, without unreadable ones."""
+    presets = {}
+    for name, value in sorted(stored.items()):
+        try:
+            presets[name] = _parsed(CustomEnsemble, value)
+        except ValidationError:
+            log.warning("a preset that another version wrote was left out")
+    return presets
+
+
+def read_preferences(chosen: Any) -> Preferences:
+    """Return what a person chose; the defaults where that is missing or unreadable."""
+    try:
+        return _parsed(Preferences, chosen or {})
+    except ValidationError:
+        return Preferences()
+
+
+def _parsed(model: type[AnyModel], stored: Any) -> AnyModel:
+    text = isinstance(stored, str)
+    return model.model_validate_json(stored) if text else model.model_validate(stored)
 
 
 def normalize_text(text: str) -> str:

@@ -28,13 +28,12 @@ from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from pydantic import ValidationError
 from sqlalchemy import select, update
 
-from detector import paths, seals
+from detector import seals
 from detector.schema.analysis import Analysis
 from detector.schema.seal import ResultSeal
 from service.config import get_config
 from service.records import rules
-from service.records.database import FILE as DATABASE_FILE
-from service.records.database import Database
+from service.records.database import Database, configured
 from service.records.model import Record, RecordsError, ResultOrigin, ResultSummary
 from service.records.tables import seal_keys
 
@@ -45,8 +44,7 @@ _SUMMARY = (
     "version",
 )  # fmt: skip
 """what version 1 of a seal signs of a summary; what a later version adds is not in it"""
-_AGAIN_SECONDS = 5.0
-"""s between two looks for keys of other servers"""
+_AGAIN_SECONDS = 5.0  # s between two looks for keys of other servers
 
 
 def origin(seal: ResultSeal | None, owner: str) -> ResultOrigin:
@@ -84,8 +82,7 @@ class Keyring:
         self._known: frozenset[str] = frozenset()
         self._looked = -_AGAIN_SECONDS
         self._lock = threading.Lock()
-        self.own = seals.name_of(key.public_key()) if key else ""
-        """this server's public key"""
+        self.own = seals.name_of(key.public_key()) if key else ""  # this server's public key
 
     @classmethod
     def open(cls, data: Path, database: Database) -> Keyring:
@@ -232,9 +229,7 @@ def _write_new(path: Path, data: bytes) -> None:
 
 def main(arguments: list[str]) -> int:
     """List the keys, or revoke one; return the exit status."""
-    where = get_config().database.get_secret_value() or paths.data() / DATABASE_FILE
-    database = Database(where)
-    try:
+    with contextlib.closing(Database(configured())) as database:
         keyring = Keyring(database=database)
         if arguments[:1] == ["revoke"] and len(arguments) == 2:
             done = keyring.revoke(arguments[1])
@@ -244,8 +239,6 @@ def main(arguments: list[str]) -> int:
             until = f", revoked {revoked:%Y-%m-%d}" if revoked else ""
             print(f"{key}  {seals.fingerprint(key)}  since {added:%Y-%m-%d}{until}")
         return 0
-    finally:
-        database.close()
 
 
 if __name__ == "__main__":

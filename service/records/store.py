@@ -3,10 +3,12 @@
 `Store` is the one seam: pages, tasks and the live page speak it and know neither SQL nor Supabase.
 """
 
-from collections.abc import Collection, Iterable
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Protocol, TypedDict, Unpack
+from typing import Any, NamedTuple, Protocol, TypedDict, Unpack
 
 from detector.schema.analysis import Analysis, CustomEnsemble, Settings
 from service.records.cases import CaseStore
@@ -34,6 +36,14 @@ class RecordChanges(TypedDict, total=False):
     confirmed: Confirmed | None
 
 
+class RunOutcome(NamedTuple):
+    """What a run ended with; without an analysis, what an earlier one left is deleted."""
+
+    analysis: Analysis | None = None
+    thumbnail: bytes | None = None
+    keeps_thumbnail: bool = False
+
+
 class Store(Protocol):
     """Where the records of people are kept. Safe to call from several threads. A result that it
     reads, whole or in short, has its seal checked by `seals`.
@@ -43,9 +53,7 @@ class Store(Protocol):
     """
 
     seals: Keyring
-
-    @property
-    def cases(self) -> CaseStore: ...
+    cases: CaseStore
 
     # Records, their results and pictures.
 
@@ -58,6 +66,16 @@ class Store(Protocol):
         self, owner: str, id: str, *, run: str, settings: Settings, cache_key: str, now: datetime
     ) -> Record | None:
         """Begin a new run of a kept file: QUEUED, without result, thumbnail and fault."""
+        new = {
+            "run": run,
+            "settings": settings,
+            "cache_key": cache_key,
+            "touched": now,
+            "state": State.QUEUED,
+            "fault": None,
+            "last_cache_hit": None,
+        }
+        return self._update(owner, id, new, RunOutcome())
 
     def finish(
         self,
@@ -70,14 +88,36 @@ class Store(Protocol):
         cache_key: str = "",
     ) -> bool:
         """Write the end of a run, all or nothing; False if the record is gone or of a later run."""
+        new = {"state": State.DONE, "cache_key": cache_key, "fault": None}
+        return self._update(owner, id, new, RunOutcome(analysis, thumbnail), run=run) is not None
 
     def stop(
         self, owner: str, id: str, run: str, state: State, fault: ErrorReport | None = None
     ) -> bool:
-        """Write the end of a run without a result: FAILED or CANCELED. False as in `finish`."""
+        """Write the end of a run without a result: FAILED or CANCELED. False as in `finish`, and
+        where a result came first: who cancels may be late."""
+        new = {"state": state, "fault": fault}
+        return self._update(owner, id, new, run=run, state=State.QUEUED) is not None
 
     def update_result(self, owner: str, id: str, analysis: Analysis) -> bool:
-        """Put a result that says more in the place of a finished one."""
+        """Put a result that says more in the place of a finished one; its thumbnail stays."""
+        more = RunOutcome(analysis, keeps_thumbnail=True)
+        return self._update(owner, id, {}, more, state=State.DONE) is not None
+
+    def record_cache_hit(self, owner: str, id: str, now: datetime) -> Record | None:
+        """Note that the file came again and got this result (`last_cache_hit`, `touched`)."""
+        return self._update(owner, id, {"last_cache_hit": now, "touched": now})
+
+    def _update(
+        self,
+        owner: str,
+        id: str,
+        new: Mapping[str, Any],
+        outcome: RunOutcome | None = None,
+        **only: str,
+    ) -> Record | None:
+        """Write fields of a record, and its result where there is an outcome, all or nothing, if
+        other fields are as in `only`; return the record as it is now."""
 
     def get(self, owner: str, id: str) -> Record | None:
         """Return one of the owner's own records."""
@@ -101,9 +141,6 @@ class Store(Protocol):
 
     def find_cached(self, owner: str, cache_key: str) -> Record | None:
         """Return the owner's newest finished record with this key."""
-
-    def record_cache_hit(self, owner: str, id: str, now: datetime) -> Record | None:
-        """Note that the file came again and got this result (`last_cache_hit`, `touched`)."""
 
     def change(self, owner: str, id: str, **changes: Unpack[RecordChanges]) -> Record | None:
         """Change what is given; raise InputError and change nothing beyond the limits."""

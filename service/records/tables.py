@@ -1,7 +1,6 @@
-"""The tables of records and tasks, for SQLite and PostgreSQL alike, as the newest migration leaves
-them.
+"""The tables of records and tasks, for SQLite and PostgreSQL alike.
 
-Whoever changes a table here adds a step to `migrations/versions`; a test compares the two.
+Whoever changes a table here adds a step to `migrations/versions`, which older databases get.
 """
 
 import json
@@ -30,8 +29,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.types import TypeEngine
 
-HEAD = "0016"
-"""The newest migration."""
+HEAD = "0016"  # The newest migration
 
 
 def stamp(moment: datetime) -> str:

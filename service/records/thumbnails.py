@@ -19,8 +19,7 @@ from service.records.model import MAX_THUMBNAIL_BYTES
 
 log = logging.getLogger(__name__)
 
-SIDE = 320
-"""px of the longer side"""
+SIDE = 320  # px of the longer side
 
 
 def moment(analysis: Analysis) -> float:

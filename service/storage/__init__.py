@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
+from detector.sentences import _
 from service.config import get_config
-from service.messages import _
 from service.storage.uploads import StorageError, Uploads
 
 

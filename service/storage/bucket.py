@@ -1,11 +1,8 @@
 """Objects in an S3-compatible bucket: put, fetched, copied, deleted, listed.
 
-The key of an object is `<prefix>/<token>`; the file's name and sha256 are its metadata. So one
-request without a listing finds, fetches or deletes a file, and a bucket's list names nobody's file.
-
-Credentials are read in the standard ways of AWS's own library, which every S3-compatible service is
-made for: a role of the machine, a profile, or `AWS_ACCESS_KEY_ID`, `AWS_SECRET_ACCESS_KEY`,
-`AWS_SESSION_TOKEN` and `AWS_DEFAULT_REGION`.
+An object's key is `<prefix>/<token>`; the file's name and sha256 are its metadata, so a list of the
+bucket reveals no file name. boto3 reads the credentials: a role of the machine, a profile, or
+`AWS_ACCESS_KEY_ID`, `AWS_SECRET_ACCESS_KEY`, `AWS_SESSION_TOKEN` and `AWS_DEFAULT_REGION`.
 """
 
 import os
@@ -23,12 +20,11 @@ from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
 from detector.media.files import sha256
-from service.messages import _
+from detector.sentences import _
 from service.storage.uploads import StorageError, StorageUnreachable, Upload, full_disk_refused
 
 CONNECT_SECONDS, READ_SECONDS = 10, 60
-ATTEMPTS = 4
-"""of a request, with growing pauses between"""
+ATTEMPTS = 4  # of a request, with growing pauses between
 _MISSING = {"404", "NoSuchKey", "NotFound"}
 
 
@@ -41,29 +37,14 @@ class StoredFile:
     """What a bucket says of a file."""
 
     name: str
-    size: int
-    """bytes"""
+    size: int  # bytes
     sha256: str
 
 
 class S3Bucket:
-    """The objects of a bucket under a prefix. Safe to use from several threads. Every method raises
-    StorageUnreachable if the bucket does not answer.
-
-    Parameters
-    ----------
-    name : str
-        The bucket.
-    endpoint : str
-        Of another service than Amazon's; may be empty.
-    prefix : str
-        Stands before every key; may be empty.
-
-    Raises
-    ------
-    StorageError
-        The library for it is not installed, or the bucket can't be used.
-    """
+    """The objects of a bucket under a prefix, at Amazon or another endpoint. Safe between threads.
+    Every method raises StorageUnreachable if the bucket does not answer; making one raises
+    StorageError if it can't be used."""
 
     def __init__(self, name: str, endpoint: str = "", prefix: str = "") -> None:
         self.name = name

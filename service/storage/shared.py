@@ -1,10 +1,7 @@
-"""Uploads that several servers share: in a bucket, and on the disk of whoever works on them.
+"""Uploads that several servers share: in a bucket, with working copies on local disks.
 
-The bucket is where a file is kept; the disk is a working copy, since readers need a file, in a
-process that may open nothing else. What is taken in is in the bucket before anybody is told that it
-was taken. Who wants a file and has no copy brings one; a copy that nobody used for a while goes
-again, and so does one whose file is gone from the bucket: deleted on another server, or its time is
-up.
+An upload is in the bucket before it is acknowledged. A server fetches a missing copy on demand, and
+deletes one that was not used for a while or whose object is gone from the bucket.
 """
 
 import os
@@ -23,17 +20,12 @@ from detector.media.files import disk_name
 from service.storage.bucket import S3Bucket, StoredFile
 from service.storage.uploads import Upload, Uploads, is_token
 
-UNUSED_TTL = timedelta(hours=1)
-"""after which a copy that nobody used goes"""
-COMING_TTL = timedelta(minutes=10)
-"""in which a file on the disk may still be on its way to the bucket"""
-USED_SECONDS = 60.0
-"""between two notes that a copy is used"""
-KNOWN_SECONDS, UNKNOWN_SECONDS = 60.0, 5.0
-"""for which the bucket's answer is cached: whether a file is there"""
+UNUSED_TTL = timedelta(hours=1)  # after which a copy that nobody used goes
+COMING_TTL = timedelta(minutes=10)  # in which a file may be on its way to the bucket
+USED_SECONDS = 60.0  # between two notes that a copy is used
+KNOWN_SECONDS, UNKNOWN_SECONDS = 60.0, 5.0  # for which the bucket's answer is cached
 MAX_KNOWN = 10_000
-PARALLEL = 16
-"""questions to the bucket at a time"""
+PARALLEL = 16  # questions to the bucket at a time
 
 
 class SharedUploads(Uploads):

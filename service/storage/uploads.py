@@ -14,7 +14,8 @@ import hmac
 import re
 import secrets
 import shutil
-from collections.abc import Collection, Iterable, Iterator
+import tempfile
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -25,25 +26,20 @@ from detector.errors import InputError
 from detector.media.files import disk_name
 from detector.schema.origin import FileSource
 from detector.seals import record_hash
+from detector.sentences import _
 from service.config import get_config
 from service.context import new_id
-from service.messages import _
 
-CHUNK_BYTES = 1 << 20
-"""bytes copied at a time, so that a large file never stands in memory twice."""
-MIN_FREE_BYTES = 100_000_000
-"""bytes left on the disk whatever comes in: results and logs need room too."""
-MAX_UPLOAD_MB = 500
-"""where nobody says otherwise; .streamlit/config.toml says the same of the pages."""
-INCOMPLETE_TTL = timedelta(hours=1)
-"""after which half a file is taken for what a stopped server left: copying takes seconds."""
+CHUNK_BYTES = 1 << 20  # bytes copied at a time, so that a large file never stands in memory twice
+MIN_FREE_BYTES = 100_000_000  # bytes left on the disk for results and logs
+MAX_UPLOAD_MB = 500  # the default; .streamlit/config.toml says the same of the pages
+INCOMPLETE_TTL = timedelta(hours=1)  # after which half a file was left by a stopped server
 
 _TOKEN = re.compile(r"[A-Za-z0-9_-]{22}")
 _FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 _COMING = ".coming"
 _SOURCE = ".source"
-_MISSING = "missing"
-"""Stands for the name of a file that is not kept: its folder is empty or missing."""
+_MISSING = "missing"  # Stands for the name of a file that is not kept
 
 
 class StorageError(InputError):
@@ -83,11 +79,9 @@ def upload_limit_mb() -> int | None:
 class Upload:
     """A file that was just taken in."""
 
-    token: str
-    """22 URL-safe characters, 128 random bits."""
+    token: str  # 22 URL-safe characters, 128 random bits
     sha256: str
-    size: int
-    """bytes"""
+    size: int  # bytes
 
 
 class Uploads:
@@ -235,6 +229,30 @@ class Uploads:
 def is_token(text: str) -> bool:
     """Return whether a text can be the token of an upload."""
     return _TOKEN.fullmatch(text) is not None
+
+
+def copied(files: Sequence[tuple[str, BinaryIO]], root: Path, prefix: str) -> list[Path]:
+    """Copy named files to a new folder under `root`, all or none; raise OSError on a full disk."""
+    if not files:
+        return []
+    folder = Path(tempfile.mkdtemp(prefix=prefix, dir=root))
+    try:
+        copies = []
+        for number, (name, source) in enumerate(files):
+            path = folder / f"{number:03d}-{disk_name(name)}"
+            with path.open("xb") as target:
+                shutil.copyfileobj(source, target, CHUNK_BYTES)
+            copies.append(path)
+    except BaseException:
+        shutil.rmtree(folder, ignore_errors=True)
+        raise
+    return copies
+
+
+def delete_copies(root: Path, prefix: str, name: str) -> None:
+    """Delete a folder that `copied` made, by its name; nothing happens for any other name."""
+    if Path(name).name.startswith(prefix):
+        shutil.rmtree(root / Path(name).name, ignore_errors=True)
 
 
 @contextmanager

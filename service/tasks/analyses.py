@@ -7,19 +7,17 @@ from __future__ import annotations
 
 import logging
 import os
-import threading
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from pathlib import Path
-from typing import Protocol
 
 from detector.cluster import ClusterAnalyzer
 from detector.errors import InputError, UnmaskError
-from detector.pipeline import Observer, Progress
-from detector.schema.analysis import Analysis, Settings
+from detector.pipeline import Progress
+from detector.schema.analysis import Analysis
+from detector.sentences import _, ngettext
 from service import metrics
+from service.analyzer import SharedAnalyzer
 from service.config import get_config
-from service.messages import _, ngettext
 from service.records import result_cache, thumbnails
 from service.records.media_replicator import MediaReplicator
 from service.records.model import ErrorReport, State
@@ -29,40 +27,22 @@ from service.tasks.throughput import ThroughputEstimator
 
 log = logging.getLogger(__name__)
 
-MAX_WAITING = 20
-"""Jobs that may wait; beyond it a person is told to come back, rather than left in a long line."""
-MAX_IN_MEMORY = 32
-"""Jobs remembered in memory: 0.2 MB each of a picture or a short clip, 10 of an hour. Older results
-are read from the records, which takes milliseconds."""
-CORES = 2.0
-"""That one analysis keeps busy: decoding and scoring run side by side."""
+MAX_WAITING = 20  # Jobs that may wait; beyond it a person is told to come back
+MAX_IN_MEMORY = 32  # Jobs of 0.2 to 10 MB each; older results are read from the records
+CORES = 2.0  # That one analysis keeps busy: decoding and scoring run side by side
 
 
-class AnalyzerLike(Protocol):
-    """What a worker needs of `detector.pipeline.Analyzer` or `detector.cluster.ClusterAnalyzer`."""
-
-    def analyze(
-        self,
-        path: Path,
-        settings: Settings | None = None,
-        /,
-        *,
-        name: str | None = None,
-        observe: Observer | None = None,
-        cancel: threading.Event | None = None,
-    ) -> Analysis: ...
+AnyAnalyzer = SharedAnalyzer | ClusterAnalyzer
 
 
 @dataclass(frozen=True)
 class QueueLimits:
     """The bounds of a server's analyses."""
 
-    workers: int | None = None
-    """Files analyzed at once. May exceed the number of cores."""
+    workers: int | None = None  # Files analyzed at once. May exceed the number of cores.
     waiting: int = MAX_WAITING
     in_memory: int = MAX_IN_MEMORY
-    cores: float = CORES
-    """Of this computer, that one keeps busy."""
+    cores: float = CORES  # Of this computer, that one keeps busy
 
     @classmethod
     def on(cls, cluster: ClusterAnalyzer | None) -> QueueLimits:
@@ -105,7 +85,7 @@ class AnalysisRunner:
     """Runs analyses with a shared analyzer; `speed` learns how fast this computer is."""
 
     def __init__(
-        self, analyzer: AnalyzerLike, speed: ThroughputEstimator, copies: MediaReplicator
+        self, analyzer: AnyAnalyzer, speed: ThroughputEstimator, copies: MediaReplicator
     ) -> None:
         self._analyzer, self._speed, self._copies = analyzer, speed, copies
         self.on_done: Callable[[Job], None] = lambda job: None

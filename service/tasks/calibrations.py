@@ -4,8 +4,6 @@ Kept: the calibration (`conformal.keep`), when there is one. Clips that were upl
 deleted when it ends, whatever its end, also that of the server; so it is not run again by itself.
 """
 
-import shutil
-import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -15,11 +13,11 @@ from typing import BinaryIO
 
 from detector.decision import conformal
 from detector.errors import Canceled, InputError, UnmaskError
-from detector.media.files import disk_name
 from detector.pipeline import Analyzer
+from detector.sentences import _
 from service.context import Principal
-from service.messages import _
 from service.records.model import ErrorReport, State
+from service.storage.uploads import copied, delete_copies
 from service.tasks.manager import TaskManager
 from service.tasks.task import Priority, StepProgress, Task, TaskKind
 
@@ -31,23 +29,17 @@ class CalibrationRequest:
     """What thresholds are asked for."""
 
     clips: Sequence[Path]
-    models: Sequence[str] | None
-    """Default the default set."""
-    rate: float
-    """False alarms at most, 0..1."""
-    domain: str
-    """What kind of clips they are."""
-    sources: int | None = None
-    """Different recordings that the clips are of. Default: the folders that they lie in."""
-    uploads: Path | None = None
-    """The folder to delete at the end: that of uploaded clips."""
+    models: Sequence[str] | None  # Default the default set
+    rate: float  # False alarms at most, 0..1
+    domain: str  # What kind of clips they are
+    sources: int | None = None  # Different recordings; default: the folders they lie in
+    uploads: Path | None = None  # The folder of uploaded clips, deleted at the end
 
 
 class CalibrationTask(Task):
     """One calibration; steps are clips, its result an `OwnCalibration`."""
 
-    left_out: Mapping[str, str] = MappingProxyType({})
-    """Name of a clip to why it does not count."""
+    left_out: Mapping[str, str] = MappingProxyType({})  # Name of a clip to why it does not count
 
     @property
     def reference(self) -> str:
@@ -84,18 +76,7 @@ class Calibrations:
     def keep_clips(self, files: Sequence[tuple[str, BinaryIO]]) -> list[Path]:
         """Copy uploaded clips to a folder of their own; raise OSError on a full disk."""
         self._data.mkdir(parents=True, exist_ok=True)
-        folder = Path(tempfile.mkdtemp(prefix=_PREFIX, dir=self._data))
-        try:
-            clips = []
-            for number, (name, source) in enumerate(files):
-                path = folder / f"{number:03d}-{disk_name(name)}"
-                with path.open("wb") as target:
-                    shutil.copyfileobj(source, target)
-                clips.append(path)
-        except BaseException:
-            shutil.rmtree(folder, ignore_errors=True)
-            raise
-        return clips
+        return copied(files, self._data, _PREFIX)
 
     def start(self, request: CalibrationRequest, principal: Principal) -> CalibrationTask:
         """Begin; raise InputError while another one runs."""
@@ -132,6 +113,4 @@ class Calibrations:
         self._delete_clips(task)
 
     def _delete_clips(self, task: Task) -> None:
-        name = Path(task.params.get("uploads", "")).name
-        if name.startswith(_PREFIX):
-            shutil.rmtree(self._data / name, ignore_errors=True)
+        delete_copies(self._data, _PREFIX, task.params.get("uploads", ""))

@@ -16,17 +16,15 @@ from detector import media
 from detector.comparison import compare
 from detector.schema.analysis import Media
 from detector.schema.comparison import Comparison
+from detector.sentences import _
 from service.context import Principal
-from service.messages import _
 from service.records.comparisons import ComparisonStore
 from service.records.model import State
 from service.tasks.manager import TaskManager
 from service.tasks.task import Priority, Task, TaskKind, bounded_line
 
-MAX_WAITING = 20
-"""Pairs that may wait."""
-STEPS = 100
-"""percents, in which progress is told"""
+MAX_WAITING = 20  # Pairs that may wait
+STEPS = 100  # percents, in which progress is told
 
 
 KIND = TaskKind(
@@ -44,47 +42,30 @@ KIND = TaskKind(
 )
 
 
-OnFound = Callable[["Comparison"], None]
-
-
 @dataclass(frozen=True)
 class ComparedFile:
     """One of the two."""
 
     path: Path
-    name: str
-    """As its owner named it."""
+    name: str  # As its owner named it
     sha256: str
-    about: Media | None = None
-    """What is known of it; it is read where nothing is."""
+    about: Media | None = None  # What is known of it; it is read where nothing is
 
 
 @dataclass(frozen=True)
 class ComparedPair:
-    """What is compared.
-
-    Attributes
-    ----------
-    on_found : callable
-        Called in the worker once the finding is stored.
-    stated : bool
-        A person says which of the two is the original.
-    """
+    """What is compared. `on_found` is called in the worker once the finding is stored; `stated`: a
+    person says which of the two is the original."""
 
     copy: ComparedFile
     original: ComparedFile
-    on_found: OnFound = lambda found: None
+    on_found: Callable[[Comparison], None] = lambda found: None
     stated: bool = True
 
 
 class Comparisons:
-    """The comparisons of a server. The id of what was kept is that of the task.
-
-    Parameters
-    ----------
-    pair_of : callable
-        Gives the pair of a lost task by its parameters; None where it can't be compared any more.
-    """
+    """The comparisons of a server. The id of what was kept is that of the task. `pair_of` gives the
+    pair of a lost task by its parameters; None where it can't be compared any more."""
 
     def __init__(
         self,
@@ -121,8 +102,11 @@ class Comparisons:
             self._tasks.resume(task, partial(self._work, pair))
 
     def _work(self, pair: ComparedPair, task: Task) -> str:
-        task.on_progress(0, STEPS)
-        found = compared(pair.copy, pair.original, partial(_on_share, task), task.cancel)
+        def on_share(share: float) -> None:
+            task.on_progress(round(STEPS * share), STEPS)
+
+        on_share(0.0)
+        found = compared(pair.copy, pair.original, on_share, task.cancel)
         if not pair.stated:
             found = found.model_copy(update={"role_source": "assumed"})
         if self.store.save(task.owner, found, task.id).id == task.id:
@@ -150,10 +134,6 @@ def compared(
         on_progress=on_progress,
         cancel=cancel,
     )
-
-
-def _on_share(task: Task, share: float) -> None:
-    task.on_progress(round(STEPS * share), STEPS)
 
 
 def _subject(owner: str, one: str, other: str) -> str:

@@ -7,14 +7,13 @@ where it was, when somebody starts it again.
 import logging
 from collections.abc import Callable
 
+from detector.sentences import _
 from service.context import Principal
-from service.messages import _
 from service.records.model import State
 from service.tasks.manager import TaskManager
 from service.tasks.task import Priority, Task, TaskKind
 
-OnProgress = Callable[[int, int], None]
-"""Called with the bytes that are there and those of all files."""
+OnProgress = Callable[[int, int], None]  # Bytes that are there, and of all files
 
 
 class Download(Task):

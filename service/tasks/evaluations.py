@@ -22,8 +22,8 @@ from detector.errors import UnmaskError
 from detector.evaluation.labelled_sets import LabelledSet, LeftOutReason, UploadedMedia, make
 from detector.evaluation.labels import read_labels
 from detector.perturbation import conditions
+from detector.sentences import _
 from service.context import Principal
-from service.messages import _
 from service.records.model import State
 from service.tasks.manager import TaskManager
 from service.tasks.task import SYSTEM, Priority, Task, TaskKind
@@ -41,12 +41,9 @@ class Evaluation(Task):
     MIN_STEPS = 3
     folder: Path
     labelled_set: LabelledSet
-    models: list[str] | None
-    """Default the default set."""
-    condition: str
-    """As `unmask evaluate --conditions` takes it."""
-    report: Report | None = None
-    """The figures, at the end, as `scored` are."""
+    models: list[str] | None  # Default the default set
+    condition: str  # As `unmask evaluate --conditions` takes it
+    report: Report | None = None  # The figures, at the end, as `scored` are
     scored: Sequence[Scored] = ()
 
 

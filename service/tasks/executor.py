@@ -1,7 +1,4 @@
-"""Where tasks run. Which may start, and when, is the scheduler's business (`scheduler`).
-
-Another place to run them (processes, say) is one more class with these two methods.
-"""
+"""Where tasks run. Which may start, and when, is the scheduler's business (`scheduler`)."""
 
 import os
 import sys
@@ -9,38 +6,27 @@ import threading
 import time
 from collections.abc import Callable
 from contextlib import suppress
-from typing import Protocol
 
 from detector.cluster import ClusterAnalyzer, ClusterOptions
 from detector.media import isolated
 from service.config import get_config
 
-NICENESS = 5
-"""of a task's threads: three times the processor time to one that draws a page"""
-
-
-class Executor(Protocol):
-    """Runs what it is given, at once and as many at a time as it is given."""
-
-    def start(self, name: str, call: Callable[[], None]) -> None:
-        """Run a call in the background; raise RuntimeError if it can't be started."""
-
-    def close(self, timeout: float) -> None:
-        """Wait for what runs, s at most."""
+NICENESS = 5  # of a task's threads: three times the processor time to one that draws a page
 
 
 class ThreadExecutor:
-    """A daemon thread for each task, so that a stopping server need not wait for them."""
+    """A daemon thread for each task, so that a stopping server need not wait for them. Runs at once
+    what it is given, however much that is."""
 
-    cluster: ClusterAnalyzer | None = None
-    """Where analyses run, unless in this process."""
+    cluster: ClusterAnalyzer | None = None  # Where analyses run, unless in this process
 
     def __init__(self) -> None:
         self._threads: set[threading.Thread] = set()
         self._lock = threading.Lock()
 
     def start(self, name: str, call: Callable[[], None]) -> None:
-        """Run a call in a thread of its own, which gives way to those that draw pages."""
+        """Run a call in a thread of its own, which gives way to those that draw pages; raise
+        RuntimeError if it can't be started."""
 
         def work() -> None:
             _give_way()

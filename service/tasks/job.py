@@ -22,8 +22,7 @@ class Job(Task):
         self.store = store
         self.settings = record.settings
         self.analysis: Analysis | None = None
-        self.looked_at: Media | None = None
-        """What the file is, from a look at it while it waits."""
+        self.looked_at: Media | None = None  # What the file is, from a look at it while it waits
         self.fault = record.fault
         self.state = record.state
         self.uploads = uploads

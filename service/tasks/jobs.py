@@ -1,13 +1,8 @@
-"""Analyses: tasks that pages watch and never wait for.
+"""Analyses: tasks that pages poll and never wait for.
 
-Every job is that of a record (`service.records`), whose id is in the address of the page; so a
-reload, another tab, a lost connection or a new start of the server finds it again, and two people
-never see each other's.
-
-Kept: the record and the file (`uploads`). A record says QUEUED until its run has ended, and whose
-run it is: when that server no longer lives, the analysis is resumed once, then offered again.
-
-Longer than 400 lines because one class owns an analysis from the queue to its deletion.
+A job belongs to a record, whose id is in the address of the page: a reload, another tab or a
+restart finds it again, and no other person does. The record stays QUEUED until its run has ended
+and names the server of the run; if that dies, the analysis is resumed once, then offered again.
 """
 
 import logging
@@ -24,10 +19,10 @@ from detector.errors import InputError, MediaError, UnmaskError
 from detector.pipeline import Progress
 from detector.schema.analysis import Analysis, Media, Settings
 from detector.schema.origin import FileSource
+from detector.sentences import _
 from service import metrics
 from service.context import new_id
 from service.error_reports import fault_of
-from service.messages import _
 from service.records import result_cache, thumbnails
 from service.records.media_replicator import MediaReplicator
 from service.records.model import ErrorReport, Record, RecordsError, State
@@ -39,7 +34,7 @@ from service.tasks import analyses
 from service.tasks.analyses import (
     DEFAULT_LIMITS,
     AnalysisRunner,
-    AnalyzerLike,
+    AnyAnalyzer,
     QueueLimits,
     default_workers,
     save_safely,
@@ -49,7 +44,7 @@ from service.tasks.manager import TaskManager
 from service.tasks.task import RESUMED, SYSTEM, QueueFull, Task
 from service.tasks.throughput import ThroughputEstimator
 
-__all__ = ["AnalyzerLike", "ErrorReport", "Job", "Jobs", "QueueFull", "QueueLimits", "State",
+__all__ = ["ErrorReport", "Job", "Jobs", "QueueFull", "QueueLimits", "State",
            "default_workers", "fault_of"]  # fmt: skip
 
 log = logging.getLogger(__name__)
@@ -62,7 +57,7 @@ class Jobs:
 
     def __init__(
         self,
-        analyzer: AnalyzerLike,
+        analyzer: AnyAnalyzer,
         uploads: Uploads,
         store: SQLStore,
         tasks: TaskManager,

@@ -9,14 +9,13 @@ file is still there.
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import partial
 
 from detector import media
 from detector.comparison.fingerprint import fingerprint
 from detector.schema.comparison import Comparison
+from detector.sentences import _
 from service.library.catalog import Library
 from service.library.original import best_match, most_alike
-from service.messages import _
 from service.records.footage import ANALYSES
 from service.records.lookups import FoundFootage, LookupStore, MissedLookup
 from service.records.model import State
@@ -53,17 +52,9 @@ class LookedFor:
 
 
 class Lookups:
-    """The lookups of a server. A task's subject is the id of the analysis.
-
-    Parameters
-    ----------
-    library : callable
-        Gives the library, which takes a moment to import.
-    media_of : callable
-        Gives the known footage itself, where that is still there.
-    on_compared : callable
-        Called with what came of holding the two against each other.
-    """
+    """The lookups of a server. A task's subject is the id of the analysis. `library` is a callable,
+    as its import takes time; `media_of` gives the known footage itself, where that is still there;
+    `on_compared` gets what came of holding the two against each other."""
 
     def __init__(
         self,
@@ -105,12 +96,10 @@ class Lookups:
         other = self._media_of(looked, found) if found is not None else None
         if found is None or other is None:
             return
-        step = partial(_on_share, task)
-        comparison = compared(file, other, step, task.cancel)
+
+        def on_share(share: float) -> None:  # the comparison is the last part of a lookup
+            task.on_progress(20 + round(0.8 * STEPS * share), STEPS)
+
+        comparison = compared(file, other, on_share, task.cancel)
         roles = "assumed" if found.source == ANALYSES else "stated"
         self._on_compared(looked, comparison.model_copy(update={"role_source": roles}))
-
-
-def _on_share(task: Task, share: float) -> None:
-    """Tell how far the comparison is, which is the last part of a lookup."""
-    task.on_progress(20 + round(0.8 * STEPS * share), STEPS)

@@ -20,24 +20,19 @@ from service.context import Principal
 from service.error_reports import fault_of
 from service.records.instances import BEAT_SECONDS, Server
 from service.records.model import ErrorReport, State
-from service.tasks.executor import Executor, ThreadExecutor
+from service.tasks.executor import ThreadExecutor
 from service.tasks.scheduler import Scheduler
 from service.tasks.store import TaskStore, restore
 from service.tasks.task import RESUMED, AnyTask, Task, TaskKind
 
 log = logging.getLogger(__name__)
 
-CLOSE_SECONDS = 10.0
-"""Longest wait for workers when a server stops."""
-IDLE_POLL_SECONDS = 10.0
-"""Interval between checks whether tasks wait or run: a first visitor has opened a file by then."""
-REPORT_SECONDS = 0.5
-"""Between two writes of how far a task is, and two looks at what other servers run."""
+CLOSE_SECONDS = 10.0  # Longest wait for workers when a server stops
+IDLE_POLL_SECONDS = 10.0  # Between two looks: a first visitor has opened a file by then
+REPORT_SECONDS = 0.5  # Between two writes of progress, and two looks at other servers' tasks
 
-Work = Callable[[AnyTask], object]
-"""Does the work of a task and returns its result. Raises `Canceled` when it was asked to stop."""
-OnEnd = Callable[[AnyTask, State, ErrorReport | None], None]
-"""Called once when a task is about to end, also one that no worker ever took."""
+Work = Callable[[AnyTask], object]  # Returns the result; raises `Canceled`
+OnEnd = Callable[[AnyTask, State, ErrorReport | None], None]  # Called once
 
 
 class TaskManager:
@@ -50,7 +45,7 @@ class TaskManager:
         server: Server,
         scheduler: Scheduler | None = None,
         *,
-        executor: Executor | None = None,
+        executor: ThreadExecutor | None = None,
     ) -> None:
         self.server = server
         self.scheduler = scheduler or Scheduler(os.cpu_count() or 2, executor or ThreadExecutor())
@@ -60,8 +55,7 @@ class TaskManager:
         self._lock = threading.Lock()
         self._starting = threading.Lock()
         self._tasks: dict[str, OrderedDict[str, Task]] = {}
-        self._here: set[Task] = set()
-        """What waits or runs in this process."""
+        self._here: set[Task] = set()  # What waits or runs in this process
         self._on_end: dict[Task, OnEnd[Any]] = {}
         self._reported: dict[Task, float] = {}
         self._lost: set[Task] = set()

@@ -10,21 +10,18 @@ from threading import Event
 
 from detector.decision import decide
 from detector.schema.analysis import Analysis, Robustness
+from detector.sentences import _
 from service.context import Principal
-from service.messages import _
 from service.records.model import State
 from service.tasks.jobs import Job, Jobs
 from service.tasks.manager import TaskManager
 from service.tasks.task import Priority, Task, TaskKind, bounded_line
 
-MAX_WAITING = 5
-"""Files that may wait."""
+MAX_WAITING = 5  # Files that may wait
 
 OnTrial = Callable[[int, int, str], None]
-Perturb = Callable[[Path, Analysis, OnTrial, Event], Robustness]
-"""Runs the trials of a file."""
-OnResult = Callable[[Robustness], None]
-"""Adds the outcome to the result; called in the worker."""
+Perturb = Callable[[Path, Analysis, OnTrial, Event], Robustness]  # Runs the trials of a file
+OnResult = Callable[[Robustness], None]  # Adds the outcome to the result; called in the worker
 
 
 KIND = TaskKind(

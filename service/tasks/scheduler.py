@@ -20,15 +20,13 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-from service.tasks.executor import Executor
+from service.tasks.executor import ThreadExecutor
 from service.tasks.task import Priority, Task, TaskKind
 
 log = logging.getLogger(__name__)
 
-PAUSE_RATIO = 4.0
-"""A batch that others need the cores of works a fifth of the time."""
-MAX_PAUSE_SECONDS = 30.0
-"""Longest wait between two steps."""
+PAUSE_RATIO = 4.0  # A batch that others need the cores of works a fifth of the time
+MAX_PAUSE_SECONDS = 30.0  # Longest wait between two steps
 
 Run = Callable[[Task], None]
 Fail = Callable[[Task, BaseException], None]
@@ -48,8 +46,7 @@ class _Entry:
     task: Task
     run: Run
     fail: Fail
-    turn: int = 0
-    """in whose turn it starts: its owner's first since the line moved, second …"""
+    turn: int = 0  # in whose turn it starts: its owner's first since the line moved, second …
     resumed: float = 0.0
 
 
@@ -60,7 +57,7 @@ class Scheduler:
     def __init__(
         self,
         cores: float,
-        executor: Executor,
+        executor: ThreadExecutor,
         *,
         pause_ratio: float = PAUSE_RATIO,
         max_pause: float = MAX_PAUSE_SECONDS,
@@ -73,10 +70,8 @@ class Scheduler:
         self._waiting: list[_Entry] = []  # in the order they came
         self._running: dict[Task, _Entry] = {}
         self._reserved: list[Reservation] = []
-        self._turn: dict[Priority, int] = dict.fromkeys(Priority, 0)
-        """of what started last"""
-        self._last: dict[tuple[str, Priority], int] = {}
-        """of each owner's last in line"""
+        self._turn: dict[Priority, int] = dict.fromkeys(Priority, 0)  # of what started last
+        self._last: dict[tuple[str, Priority], int] = {}  # of each owner's last in line
 
     def add(self, task: Task, run: Run, fail: Fail) -> None:
         """Queue a task to `run` in a worker, or `fail`; raise UnmaskError (`TaskKind.refuse`)."""

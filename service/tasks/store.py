@@ -5,6 +5,7 @@ Results are not in here: each kind keeps its own where it belongs.
 """
 
 import json
+from collections.abc import Sequence
 from dataclasses import asdict
 from datetime import datetime
 from typing import Any
@@ -19,13 +20,8 @@ from service.tasks.task import ACTIVE, StepProgress, Task, TaskKind
 
 
 class TaskStore:
-    """The tasks of all servers of a database.
-
-    Raises
-    ------
-    RecordsError
-        In every method: the database can't be used.
-    """
+    """The tasks of all servers of a database. Every method raises RecordsError if that can't be
+    used."""
 
     def __init__(self, database: Database) -> None:
         self.database = database
@@ -42,8 +38,7 @@ class TaskStore:
             "created": task.created,
             **_state_columns(task, task.state),
         }
-        with self.database.writing() as connection:
-            connection.execute(insert(tasks).values(values))
+        self.database.run(insert(tasks).values(values))
 
     def update(self, task: Task, state: State) -> bool:
         """Write its new state, its times, its fault and how far it is; return whether it is still
@@ -58,43 +53,35 @@ class TaskStore:
 
     def request_cancel(self, id: str) -> None:
         """Ask the process that runs a task to stop it."""
-        with self.database.writing() as connection:
-            connection.execute(update(tasks).where(tasks.c.id == id).values(cancel=True))
+        self.database.run(update(tasks).where(tasks.c.id == id).values(cancel=True))
 
     def get(self, id: str) -> Row[Any] | None:
         """Return the row of a task."""
-        with self.database.reading() as connection:
-            return connection.execute(select(tasks).where(tasks.c.id == id)).first()
+        return self.database.first(select(tasks).where(tasks.c.id == id))
 
-    def active(self) -> list[Row[Any]]:
+    def active(self) -> Sequence[Row[Any]]:
         """Return all that waited or ran when somebody last said so, oldest first."""
-        query = select(tasks).where(tasks.c.state.in_(ACTIVE)).order_by(tasks.c.created)
-        with self.database.reading() as connection:
-            return list(connection.execute(query))
+        waiting = select(tasks).where(tasks.c.state.in_(ACTIVE))
+        return self.database.rows(waiting.order_by(tasks.c.created))
 
     def wanted(self, server: str) -> set[str]:
         """Return the ids of what waits or runs on a server and was not asked to stop."""
         mine = tasks.c.server == server, tasks.c.state.in_(ACTIVE), tasks.c.cancel.is_(False)
-        with self.database.reading() as connection:
-            return set(connection.execute(select(tasks.c.id).where(*mine)).scalars())
+        return {row.id for row in self.database.rows(select(tasks.c.id).where(*mine))}
 
     def interrupt(self, id: str, server: str, now: datetime) -> bool:
         """Note that a task was lost with its server; False when somebody else did."""
         which = tasks.c.id == id, tasks.c.server == server, tasks.c.state.in_(ACTIVE)
         changed = update(tasks).where(*which).values(state=State.INTERRUPTED, ended=now)
-        with self.database.writing() as connection:
-            return bool(connection.execute(changed).rowcount)
+        return bool(self.database.run(changed))
 
     def delete(self, id: str) -> None:
         """Delete a task."""
-        with self.database.writing() as connection:
-            connection.execute(delete(tasks).where(tasks.c.id == id))
+        self.database.run(delete(tasks).where(tasks.c.id == id))
 
     def delete_subject(self, kind: str, subject: str) -> None:
         """Delete all tasks of a kind about something."""
-        about = delete(tasks).where(tasks.c.kind == kind, tasks.c.subject == subject)
-        with self.database.writing() as connection:
-            connection.execute(about)
+        self.database.run(delete(tasks).where(tasks.c.kind == kind, tasks.c.subject == subject))
 
     def sweep(self, before: datetime) -> set[str]:
         """Delete what ended before a moment; return the ids."""

@@ -16,32 +16,24 @@ from enum import IntEnum
 from typing import Any, Generic, TypeVar
 
 from detector.errors import Canceled, UnmaskError
+from detector.sentences import _
 from service.context import Principal, PrincipalKind, Role, new_id
 from service.error_reports import hint_of, message_of
-from service.messages import _
 from service.records.model import ErrorReport, State
 
 ACTIVE = (State.QUEUED, State.RUNNING)
-RESUMED = "resumed"
-"""in the parameters of a task that follows a lost one"""
-INTERNAL = "internal"
-"""The error code of what nobody raised on purpose."""
-MAX_IN_MEMORY = 100
-"""Ended tasks of a kind remembered in memory; older ones are read from the store."""
-SYSTEM = Principal("system", PrincipalKind.LOCAL, Role.ADMIN)
-"""Sees all tasks: what is old is deleted, whoever owns it."""
+RESUMED = "resumed"  # in the parameters of a task that follows a lost one
+INTERNAL = "internal"  # The error code of what nobody raised on purpose
+MAX_IN_MEMORY = 100  # Ended tasks of a kind in memory; older ones are in the store
+SYSTEM = Principal("system", PrincipalKind.LOCAL, Role.ADMIN)  # Sees all tasks
 
 
 class Priority(IntEnum):
     """Who is served first; a lower number comes before a higher one."""
 
-    LIVE = 0
-    """Somebody watches a camera: late is useless."""
-    INTERACTIVE = 1
-    """Somebody waits in front of a page."""
-    BATCH = 2
-    """Hours of background work; it pauses between its steps while others need the
-    cores."""
+    LIVE = 0  # Somebody watches a camera: late is useless
+    INTERACTIVE = 1  # Somebody waits in front of a page
+    BATCH = 2  # Hours of background work; pauses while others need the cores
 
 
 class QueueFull(UnmaskError):
@@ -50,13 +42,15 @@ class QueueFull(UnmaskError):
     default_code = "busy"
 
 
-def bounded_line(most: int) -> Callable[[int, int], QueueFull | None]:
-    """Return a `TaskKind.refuse` that lets so many files wait."""
+def bounded_line(
+    most: int,
+    text: str = _("Too many files are waiting. Try again in a few minutes."),
+    hint: str = "",
+) -> Callable[[int, int], QueueFull | None]:
+    """Return a `TaskKind.refuse` that lets so many wait, and the message to any other."""
 
     def refuse(waiting: int, running: int) -> QueueFull | None:
-        if waiting < most:
-            return None
-        return QueueFull(_("Too many files are waiting. Try again in a few minutes."))
+        return None if waiting < most else QueueFull(text, hint=hint)
 
     return refuse
 
@@ -65,11 +59,9 @@ def bounded_line(most: int) -> Callable[[int, int], QueueFull | None]:
 class StepProgress:
     """Progress of work that is counted in steps: files, trials, bytes."""
 
-    stage: str = ""
-    """What is done just now; may be empty."""
+    stage: str = ""  # What is done just now; may be empty
     done: int = 0
-    total: int = 0
-    """Steps; 0 until it is known."""
+    total: int = 0  # Steps; 0 until it is known
 
     @property
     def fraction(self) -> float:
@@ -78,23 +70,12 @@ class StepProgress:
 
 
 class Task:
-    """Work of one kind for one owner.
-
-    Parameters
-    ----------
-    owner : str
-        Id of whoever asked for it.
-    subject : str
-        What it is about: the id of a record, of a model; may be empty.
-    params : dict
-        What it takes to run it again after a restart. Plain JSON; no file names of people.
-    id : str, optional
-        Default: 128 random bits. It may stand in addresses.
-    """
+    """Work of one kind for one owner, the id of whoever asked for it. `subject`: what it is about,
+    the id of a record, of a model; `params`: what it takes to run it again after a restart, plain
+    JSON without file names of people. `id` may stand in addresses; default: 128 random bits."""
 
     MIN_STEPS = 1
-    MIN_SECONDS = 0.0
-    """What must be over before a time left is told."""
+    MIN_SECONDS = 0.0  # What must be over before a time left is told
 
     def __init__(
         self,
@@ -111,16 +92,10 @@ class Task:
         self.created = datetime.now(UTC)
         self.started: datetime | None = None
         self.ended: datetime | None = None
-        self.cancel = threading.Event()
-        """Set when somebody asked to stop it (`TaskManager.cancel`)."""
-        self.progress: Any = None
-        """A `StepProgress` or `detector.pipeline.Progress`; None before a worker has said
-        anything."""
-        self.result: Any = None
-        """What the work returned, in this process only; what has to outlive it is kept by the
-        work."""
-        self.fault: ErrorReport | None = None
-        """Why it failed."""
+        self.cancel = threading.Event()  # Set when somebody asked to stop it (`TaskManager.cancel`)
+        self.progress: Any = None  # A `StepProgress` or `detector.pipeline.Progress`
+        self.result: Any = None  # What the work returned, in this process only
+        self.fault: ErrorReport | None = None  # Why it failed
         self.state = State.QUEUED
         self.checkpoint: Callable[[], None] = lambda: None
         """Called when progress was made; returns when the work may go on."""
@@ -145,13 +120,7 @@ class Task:
         return time.monotonic() - self._start_time if self._start_time is not None else 0.0
 
     def on_progress(self, done: int, total: int, stage: str = "") -> None:
-        """Say how far it is; from the work, between two steps.
-
-        Raises
-        ------
-        Canceled
-            Somebody asked to stop.
-        """
+        """Say how far it is, from the work, between two steps; raise Canceled if it is to stop."""
         if self.cancel.is_set():
             raise Canceled
         if self.progress is None:
@@ -219,25 +188,18 @@ AnyTask = TypeVar("AnyTask", bound=Task)
 class TaskKind(Generic[AnyTask]):
     """What all tasks of a kind have in common."""
 
-    name: str
-    """As it stands in the store."""
+    name: str  # As it stands in the store
     priority: Priority
-    cores: float
-    """Cores that one keeps busy; 0 for what waits for a network."""
-    restore: Callable[..., AnyTask]
-    """Makes a task of this kind from its row (`Task` or a class derived from it)."""
-    max_running: int | None = None
-    """Run at a time, however many cores there are."""
+    cores: float  # Cores that one keeps busy; 0 for what waits for a network
+    restore: Callable[..., AnyTask]  # Makes a task of this kind from its row
+    max_running: int | None = None  # Run at a time, however many cores there are
     refuse: Callable[[int, int], UnmaskError | None] = lambda waiting, running: None
-    """Given how many of this kind wait and how many run, the error to raise instead of taking one
-    more, or None."""
+    """Given how many wait and run, returns the error to raise instead of taking one more."""
     on_interrupted: Callable[[Task], None] = lambda task: None
-    """Called with a task that was lost with its server, when that is noticed; not with one that
-    followed a lost one (`RESUMED`): what brings down its server must not bring down the next."""
+    """Called once with a task that was lost with its server, not with one that followed a lost one
+    (`RESUMED`): what brings down its server must not bring down the next."""
     sentences: Mapping[State, str] = field(default_factory=dict)
-    """What to say of one that ended CANCELED or INTERRUPTED, and of one that FAILED for a reason
-    that is nobody's business; without one, what the error itself says."""
-    max_in_memory: int = MAX_IN_MEMORY
-    """Ended tasks remembered."""
-    log_level: int = logging.ERROR
-    """Of what it raised on purpose and is no fault of what it was given."""
+    """What to say of one that ended CANCELED or INTERRUPTED, or FAILED by our own error; without
+    one, what the error itself says."""
+    max_in_memory: int = MAX_IN_MEMORY  # Ended tasks remembered
+    log_level: int = logging.ERROR  # Of what it raised on purpose

@@ -8,8 +8,7 @@ from pathlib import Path
 
 from detector.schema.analysis import Analysis
 
-SMOOTHING = 0.5
-"""weight of the newest run: follows a busy or a freed machine within a few files."""
+SMOOTHING = 0.5  # weight of the newest run: follows a busy or a freed machine within a few files
 
 
 class ThroughputEstimator:

@@ -88,7 +88,7 @@ def test_links_are_rows_and_one_that_is_refused_says_why(visit, web, tmp_path):
     fill(dialog.get_by_role("textbox"), "\n".join(urls))
     dialog.get_by_role("button", name="Fetch").click()
     page.wait_for_url(re.compile(r"[?&]b=[\w-]{22}"), timeout=PATIENT)
-    expect(page.locator(".um-total b")).to_have_text("2 of 2", timeout=2 * PATIENT)
+    expect(page.get_by_text("2 of 2 files done")).to_be_visible(timeout=2 * PATIENT)
     wait_drawn(page)
     person.inspect("batch-links")
     table = take(page.get_by_role("button", name="CSV"), tmp_path).read_text()

@@ -4,17 +4,13 @@ Python says what its layers hold (`evidence`, `sound`, `comparison`); `timeline.
 follows the playback without any rerun, and reports the moment that a person chose.
 """
 
-import base64
 import hashlib
-import io
 import json
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import streamlit as st
-from PIL import Image
 
 from dashboard._compat import component_key
 from dashboard.components import reports
@@ -47,10 +43,3 @@ def versioned(body: Mapping[str, Any], *, time: float, seek: int = 0) -> dict[st
     """Return a view's data with its moment, s; `seek` grows when the server moved it."""
     version = hashlib.sha1(json.dumps(body).encode(), usedforsecurity=False).hexdigest()
     return {**body, "version": version, "time": time, "seek": seek}
-
-
-def data_address(picture: np.ndarray, kind: str, **options: Any) -> str:
-    """Return a picture as a data address; options are those of Pillow for the kind."""
-    out = io.BytesIO()
-    Image.fromarray(picture).save(out, kind, **options)
-    return f"data:image/{kind.lower()};base64,{base64.b64encode(out.getvalue()).decode()}"

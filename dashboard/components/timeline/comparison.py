@@ -12,8 +12,9 @@ import numpy as np
 from dashboard import labels
 from dashboard.components import timeline
 from dashboard.components.cards import Mark
-from dashboard.components.timeline import data_address, versioned
+from dashboard.components.timeline import versioned
 from dashboard.i18n import _, speech
+from dashboard.images import data_url, encode
 from detector.comparison import HEAT_LEVELS, AlignedPictures
 from detector.messages import comparison as words
 from detector.messages.format import time_ticks
@@ -93,7 +94,10 @@ def addresses(pictures: AlignedPictures) -> dict[str, str]:
     laid = {
         "copy": pictures.copy, "original": pictures.original, "heat": pictures.heat(HEAT_LEVELS),
     }  # fmt: skip
-    return {name: data_address(one, "WEBP", quality=78, method=0) for name, one in laid.items()}
+    return {
+        name: data_url(encode(one, "WEBP", quality=78, method=0), "webp")
+        for name, one in laid.items()
+    }
 
 
 def _sides(shown: Mapping[str, str], mirrored: bool) -> dict[str, str]:

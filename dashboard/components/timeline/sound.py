@@ -6,8 +6,9 @@ from typing import Any
 import numpy as np
 
 from dashboard import labels
-from dashboard.components.timeline import PLAYER, data_address, versioned
+from dashboard.components.timeline import PLAYER, versioned
 from dashboard.i18n import _
+from dashboard.images import data_url, encode
 from detector.messages.format import time_ticks
 from detector.schema.analysis import Analysis, Modality, Question, SpanSegment, Thresholds
 
@@ -155,7 +156,7 @@ def rests_on(shares: np.ndarray, start: float, end: float, alt: str) -> dict[str
     rgba = np.empty((*values.shape, 4), np.uint8)
     rgba[..., :3] = RESTS
     rgba[..., 3] = np.round(200 * values)
-    return {"start": start, "end": end, "picture": data_address(rgba, "PNG"), "alt": alt}
+    return {"start": start, "end": end, "picture": data_url(encode(rgba, "PNG"), "png"), "alt": alt}
 
 
 def as_picture(values: np.ndarray, low: float, high: float, *, dark: bool = False) -> str:
@@ -164,4 +165,4 @@ def as_picture(values: np.ndarray, low: float, high: float, *, dark: bool = Fals
     places = np.linspace(0, 1, len(RAMP))
     ramp = np.array(RAMP_AT_NIGHT if dark else RAMP, float)
     rgb = np.stack([np.interp(share, places, ramp[:, c]) for c in range(3)], -1)
-    return data_address(rgb[::-1].round().astype(np.uint8), "PNG")
+    return data_url(encode(rgb[::-1].round().astype(np.uint8), "PNG"), "png")

@@ -5,6 +5,7 @@ No name of a file is on it.
 
 from datetime import UTC, datetime
 from functools import partial
+from shutil import disk_usage
 from socket import gethostname
 
 import streamlit as st
@@ -16,10 +17,8 @@ from dashboard.components.markup import show
 from dashboard.i18n import LazyDict, _
 from dashboard.pages.admin import keys, people
 from service import overview
-from service.config import get_config
 from service.context import PrincipalKind
 from service.records.model import State
-from service.storage import uploads
 from service.tasks.task import Task
 
 MOST = 20
@@ -52,14 +51,10 @@ def draw() -> None:
         typography.notice(_("This page is for administrators."))
         return
     _title()
-    _now(overview.disk(session.application().jobs.uploads))
-    left, right = st.columns([2, 1], gap=20)
-    with left:
-        keys.draw()
-        people.draw()
-    with right:
-        _quotas()
-        _feedback()
+    _now()
+    keys.draw()
+    people.draw()
+    _feedback()
 
 
 def _title() -> None:
@@ -68,6 +63,7 @@ def _title() -> None:
     facts = [
         _("Unmask {version} on {host}").format(version=detector.__version__, host=gethostname()),
         _("up {time}").format(time=up),
+        f"{_('Free disk')}: {labels.size(disk_usage(app.jobs.uploads.root).free)}",
         _("counts only; no file is named here"),
     ]
     with page_header.row(_("Operator"), facts):
@@ -100,15 +96,8 @@ def _resume() -> None:
 
 
 @st.fragment(run_every=2.0)
-def _now(disk: overview.Disk) -> None:
-    app = session.application()
-    tasks = overview.active(app.tasks)
-    running = [task for task in tasks if task.state is State.RUNNING]
-    with st.container(horizontal=True):
-        st.metric(_("Running now"), len(running), border=True, help=_places(running))
-        st.metric(_("Waiting"), len(tasks) - len(running), border=True, help=_longest(tasks))
-        files = _("{size} are files that people uploaded.").format(size=labels.size(disk.files))
-        st.metric(_("Free disk"), labels.size(disk.free), border=True, help=files)
+def _now() -> None:
+    tasks = overview.active(session.application().tasks)
     with st.container(border=True, key="card-admin-tasks"):
         cards.head(_("Tasks now"), _("refreshed every 2 s"))
         if not tasks:
@@ -121,7 +110,8 @@ def _now(disk: overview.Disk) -> None:
 
 def _task(task: Task) -> None:
     kind, letters = overview.owner_kind(task.owner)
-    took = labels.took(max(1.0, round((datetime.now(UTC) - overview.since(task)).total_seconds())))
+    age = datetime.now(UTC) - (task.started or task.created)
+    took = labels.took(max(1.0, round(age.total_seconds())))
     if task.state is State.QUEUED:
         step = _("Waiting")
     else:
@@ -136,40 +126,6 @@ def _task(task: Task) -> None:
                 controls.button(_("First"), "", f"admin-first-{task.id}", first, kind="tertiary")
             stop = partial(session.application().tasks.cancel, task)
             controls.button(_("Cancel"), "", f"admin-stop-{task.id}", stop, kind="tertiary")
-
-
-def _longest(tasks: list[Task]) -> str:
-    waits = [task.created for task in tasks if task.state is State.QUEUED]
-    if not waits:
-        return _("queue empty")
-    longest = max(1.0, round((datetime.now(UTC) - min(waits)).total_seconds()))
-    return _("longest {time}").format(time=labels.took(longest))
-
-
-def _places(running: list[Task]) -> str:
-    """ "1 of 2 places for files" """
-    files = sum(task.kind.name == "analysis" for task in running)
-    text = _("{number} of {places} places for files")
-    return text.format(number=files, places=session.application().jobs.workers)
-
-
-def _quotas() -> None:
-    config, largest = get_config(), uploads.max_upload_mb()
-    guests = min(largest, config.guest_max_mb) if config.guest_max_mb else largest
-    with st.container(border=True, key="card-admin-quotas"):
-        cards.head(_("Quotas"), _("0: no limit"))
-        controls.table(
-            {_("What"): name, _("At most"): f"{value:g}"}
-            for name, value in (
-                (_("Files an hour, guest"), config.guest_files_per_hour),
-                (_("Files an hour, account"), config.user_files_per_hour),
-                (_("Files an hour, guests of one network"), config.address_files_per_hour),
-                (_("MB a file"), largest),
-                (_("MB a file, guest"), guests),
-                (_("Requests a minute, program"), config.requests_per_minute),
-            )
-        )
-        typography.caption(_("Set in the environment: unmask config lists the names."))
 
 
 def _feedback() -> None:

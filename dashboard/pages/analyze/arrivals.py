@@ -29,7 +29,7 @@ def _rows() -> None:
     arrivals = state.arrivals()
     with controls.apart():
         typography.title(_("Your files"), width="content")
-        typography.remark(labels.count(len(arrivals), "file", "files"))
+        typography.caption(labels.count(len(arrivals), "file", "files"), width="content")
         if controls.button(_("Clear the list"), "", "clear-arrivals", kind="tertiary"):
             state.clear_arrivals()
             st.rerun()

@@ -52,8 +52,6 @@ SAMPLING: LazyDict[str, str] = LazyDict(
 )
 SAMPLES, SAMPLE_WIDTH = 6, 150
 """Cards, and px of one: six a row on a desktop, two on a phone."""
-ANSWERS = (Label.FAKE, Label.INCONCLUSIVE, Label.REAL, Label.NOT_APPLICABLE)
-"""In the order of the page."""
 
 
 def draw() -> None:
@@ -238,7 +236,7 @@ def _models(specs: list[ModelSpec], default: list[str]) -> list[str]:
     names = labels.plain_names(specs)
     ids = controls.choose_any(_("What to look for"), names, default, "models")
     rows = (_looks(spec, names[spec.id], off=spec.id not in default) for spec in specs)
-    show(bullets(rows, "um-looks"))
+    show(bullets(rows, "um-caption"))
     return ids
 
 
@@ -287,13 +285,8 @@ def _options() -> Settings:
     faces = _face_detector(usual.faces)
     turns: dict[int | None, str] = {None: _("As its faces stand"), 0: _("Not at all")}
     turns |= {degrees: f"{degrees}°" for degrees in (90, 180, 270)}
-    rotate = st.selectbox(
-        _("Turn the picture clockwise"),
-        list(turns),
-        format_func=turns.__getitem__,
-        key="rotate",
-        help=_("Beyond what the file’s own rotation says."),
-    )
+    beyond = _("Beyond what the file’s own rotation says.")
+    rotate = controls.select(_("Turn the picture clockwise"), turns, "rotate", help=beyond)
     ensemble = None
     scope = session.record_scope()
     if presets := scope.store.presets(scope.owner):
@@ -360,7 +353,7 @@ def _may_find_no_sign() -> bool:
 
 def _answers() -> None:
     """Draw the answers that can come, in their colors and words, and what happens to a file."""
-    possible = [label for label in ANSWERS if label is not Label.REAL or _may_find_no_sign()]
+    possible = [label for label in labels.ORDER if label is not Label.REAL or _may_find_no_sign()]
     kept = labels.hours(retention().total_seconds() / 3600)
     days = records_retention().total_seconds() / 86400
     if session.application().replicates_media(session.request_context()):
@@ -385,7 +378,7 @@ def _answers() -> None:
                 for label, answer in ((label, labels.STATES[label]) for label in possible)
             ],
         ),
-        typography.with_icon("lock", f"{where} {fate}", "um-privacy"),
+        typography.with_icon("lock", f"{where} {fate}"),
     )
 
 
@@ -398,7 +391,7 @@ def _samples(settings: Settings) -> None:
         return
     what = _("Three people and a voice, free of rights. Results are computed when you open one.")
     aside = typography.small(what)
-    cards.part_head(_("Try a sample"), aside, cls="samples")
+    cards.part_head(_("Try a sample"), aside)
     if gallery.samples is None:
         _wait_for_samples()
         return
@@ -407,9 +400,9 @@ def _samples(settings: Settings) -> None:
         with grid, st.container(border=True, key=f"card-sample-{sample.id}", height="stretch"):
             title, subtitle = map(labels.of_catalog, (sample.title, sample.subtitle))
             st.image(str(sample.thumbnail), alt=title, width="stretch")
-            cards.named(title, subtitle, cls="um-sample")
+            cards.named(title, subtitle)
             with controls.apart(f"actions-sample-{sample.id}", wrap=False):
-                typography.remark(_length(sample))
+                typography.caption(_length(sample), width="content")
                 open_it = partial(_open, sample, settings)
                 controls.button(_("Open"), "arrow_forward", f"open-{sample.id}", open_it)
 

@@ -5,18 +5,15 @@ The page is drawn once; fragments redraw the parts that move, by reading the `Jo
 that of the result, so that nothing jumps when it comes.
 """
 
-import base64
-import io
 import math
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import lru_cache, partial
 from pathlib import Path
 
 import streamlit as st
 from markupsafe import Markup
-from PIL import Image
 
 from dashboard import charts, labels, series, session, theme
 from dashboard.components import (
@@ -35,7 +32,7 @@ from dashboard.components.markup import join, show
 from dashboard.components.progress import ProgressStep
 from dashboard.components.timeline import evidence
 from dashboard.i18n import _
-from dashboard.pages.analyze.time_left import TimeLeft
+from dashboard.images import data_url, jpeg
 from dashboard.result import question, timeline
 from dashboard.series import Lane
 from detector import media, vision
@@ -65,7 +62,41 @@ SEARCHING = ("read", "faces", "sound")
 """The stages in which frames are still searched for faces."""
 MAX_PEOPLE = 6
 MAX_LANES = 3
+MIN_ELAPSED_SECONDS = 3.0
+"""before a time left is told: earlier it would only jump."""
+MIN_FRACTION = 0.08
+"""of the work that must be done before a time left is told, for the same reason."""
 THUMBNAIL = CropRecipe(scale=1.45, size=112, resize="area", border="replicate")
+
+
+@dataclass
+class TimeLeft:
+    """Time left in words: after a few seconds, in steps of 5 s, never growing without a word."""
+
+    shown: int = 0
+
+    def text(self, elapsed: float, fraction: float) -> str:
+        """
+        Parameters
+        ----------
+        elapsed : float
+            Seconds since the work began.
+        fraction : float
+            Of the work that is done, 0..1.
+        """
+        if elapsed < MIN_ELAPSED_SECONDS or fraction < MIN_FRACTION:
+            return ""
+        seconds = elapsed * (1 - fraction) / fraction
+        new = max(5, 5 * math.ceil(seconds / 5))
+        if self.shown and new > self.shown:
+            # A little longer than said: keep what was said. Much longer: say so.
+            if new <= self.shown + max(5, 0.25 * self.shown):
+                new = self.shown
+            else:
+                self.shown = new
+                return _("slower than expected, {time} left").format(time=labels.about(new))
+        self.shown = new
+        return _("{time} left").format(time=labels.about(new))
 
 
 def draw(job: Job) -> None:
@@ -321,9 +352,7 @@ def _thumbnail(path: Path, described: str, time: float, box: Box) -> str:
         frame = media.frame_at(path, Media.model_validate_json(described), time)
     except (UnmaskError, OSError):
         return ""
-    out = io.BytesIO()
-    Image.fromarray(vision.cut(frame.rgb, box, THUMBNAIL)).save(out, "JPEG", quality=80)
-    return f"data:image/jpeg;base64,{base64.b64encode(out.getvalue()).decode()}"
+    return data_url(jpeg(vision.cut(frame.rgb, box, THUMBNAIL)), "jpeg")
 
 
 # --- the timeline --------------------------------------------------------------------------------

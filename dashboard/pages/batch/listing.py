@@ -2,7 +2,6 @@
 
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from functools import partial
 from urllib.parse import urlsplit
 
@@ -13,16 +12,16 @@ from dashboard import labels, url_state
 from dashboard.components import (
     chips,
     controls,
-    figures,
     markup,
     record_cells,
     row_selection,
     typography,
 )  # fmt: skip
+from dashboard.components.cards import tile
 from dashboard.i18n import LazyDict, _, say
-from dashboard.labels import BadgeColor, Slug
+from dashboard.labels import BadgeColor, StateWords
 from detector.links import is_link
-from detector.schema.analysis import Label, Lean, Proof, ProofKind, Question, Verdict
+from detector.schema.analysis import Label, Lean, Proof, Verdict
 from service.batches import BatchRow
 from service.records.model import State
 
@@ -55,22 +54,10 @@ ORDERS: LazyDict[str, str] = LazyDict(
 )
 
 
-@dataclass(frozen=True)
-class RowWords:
-    """How a row's state is shown."""
-
-    icon: str
-    short: str
-    glyph: str
-    color: BadgeColor
-    slug: Slug
-
-
-def words(row: BatchRow) -> RowWords:
+def words(row: BatchRow) -> StateWords:
     """Return how a row is shown: its verdict, or where it stands."""
     if row.verdict is not None:
-        shown = labels.state(row.verdict.label, row.verdict.question, row.proof)
-        return RowWords(shown.icon, shown.short, shown.glyph, shown.color, shown.slug)
+        return labels.state(row.verdict.label, row.verdict.question, row.proof)
     icon, text = _RUNS[row.state]
     if row.state is None and is_link(row.item.name):
         text = _("Not fetched")
@@ -78,7 +65,7 @@ def words(row: BatchRow) -> RowWords:
         icon, text = "block", _("Gone")
     elif row.state is State.RUNNING and row.stage in labels.STAGES:
         text = labels.STAGES[row.stage]
-    return RowWords(icon, text, "–", "gray", "na")
+    return StateWords(icon, text, text, "–", "gray", "na")
 
 
 def title(row: BatchRow) -> str:
@@ -160,21 +147,18 @@ def matching(rows: Sequence[BatchRow], text: str, shown: str) -> list[BatchRow]:
 
 
 def _cells(row: BatchRow, picture: bytes | None) -> dict[str, object]:
-    shown, likely = words(row), likelihood(row)
-    result = row.record.result if row.record is not None else None
-    if row.state is State.RUNNING:
-        likely = None
+    shown = words(row)
     cells: dict[str, object] = {
-        "picture": _picture(row, picture) or _symbol(row),
+        "picture": record_cells.picture(row.record, picture) or _symbol(row),
         "file": title(row),
         "verdict": [f"{shown.glyph} {shown.short}"],
-        "likelihood": None if likely is None else labels.whole_percent(likely),
-        "interval": labels.interval(result.interval) if result and likely is not None else "",
-        "people": (result.subject_count or None) if result else None,
-        "length": record_cells.length(row.record) if row.record else "",
+        **record_cells.measured(row.record),
         "took": _took(row),
-        "note": note(row) or (f"{row.fraction:.0%}" if row.state is State.RUNNING else ""),
+        "note": note(row),
     }
+    if row.state is State.RUNNING:
+        cells |= {"likelihood": None, "interval": ""}
+        cells["note"] = note(row) or f"{row.fraction:.0%}"
     if row.verdict is not None and (more := _more(row.verdict, row.proof)):
         cells["note"] = more  # that it was known is said beside it, and has no room here
     return cells
@@ -185,10 +169,6 @@ def _took(row: BatchRow) -> str:
     if row.item.known:
         return _("known")
     return labels.took(row.seconds) if row.seconds else ""
-
-
-def _picture(row: BatchRow, made: bytes | None) -> str | None:
-    return record_cells.picture(row.record, made) if row.record else record_cells.data_url(made)
 
 
 def _symbol(row: BatchRow) -> str | None:
@@ -224,42 +204,21 @@ def table(
     if waits := any(row.waits for row in rows):
         for row, cell in zip(rows, cells, strict=True):
             cell["first"] = _("do it first") if row.waits else None
-    colors = {
-        f"{one.glyph} {one.short}": one.color
-        for label in Label
-        for question in Question
-        for proof in (None, *(Proof(kind=kind, name="") for kind in ProofKind))
-        for one in [labels.state(label, question, proof)]
-    }
-    colors |= {f"– {text}": "gray" for _icon, text in _RUNS.values()}
+    states: dict[str, BadgeColor] = {f"– {text}": "gray" for _icon, text in _RUNS.values()}
     others = (*labels.STAGES.values(), _("Gone"), _("Not fetched"))
-    colors |= {f"– {text}": "gray" for text in others}
-    st.dataframe(
+    states |= {f"– {text}": "gray" for text in others}
+    record_cells.table(
         cells,
-        hide_index=True,
-        row_height=ROW,
-        height=ROW * len(rows) + 40,
-        column_config={
-            "picture": st.column_config.ImageColumn("", width=56),
-            "file": st.column_config.TextColumn(_("File"), width=144),
-            "verdict": st.column_config.MultiselectColumn(
-                _("Verdict"), options=list(colors), color=list(colors.values()), width=135
-            ),
-            "likelihood": st.column_config.ProgressColumn(
-                _("Likelihood, %"), format="%d", min_value=0, max_value=100, width=104
-            ),
-            "interval": st.column_config.TextColumn(_("95\u00a0% interval"), width=90),
-            "people": st.column_config.NumberColumn(_("People"), width=56),
-            "length": st.column_config.TextColumn(_("Length"), width=66, alignment="right"),
+        {
             "took": st.column_config.TextColumn(_("Took"), width=56, alignment="right"),
             "note": st.column_config.TextColumn(_("Note"), width=88 if waits else 180),
             "first": st.column_config.ButtonColumn(
                 "", type="tertiary", width=90, on_click=advance, key=pressed
             ),
         },
-        on_select="rerun",
-        selection_mode=["multi-row", "single-cell"],
-        placeholder="–",
+        states,
+        row_height=ROW,
+        verdict_width=135,
         key=key,
         alt=_("Files of the batch; press a row to see it, mark rows to work with them."),
     )
@@ -317,5 +276,5 @@ def _card(row: BatchRow, picture: bytes | None) -> Markup:
     line += [record_cells.length(row.record)] if row.record is not None else []
     line += [note(row)]
     text = " · ".join(part for part in line if part)
-    picture_url, name = _picture(row, picture), typography.strong(title(row))
-    return figures.tile(picture_url, name, chip(row), typography.small(text))
+    picture_url, name = record_cells.picture(row.record, picture), typography.strong(title(row))
+    return tile(picture_url, name, chip(row), typography.small(text))

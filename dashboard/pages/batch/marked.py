@@ -10,7 +10,6 @@ from dashboard.components import controls, typography
 from dashboard.i18n import _, advice, speech
 from dashboard.pages.batch import state
 from dashboard.pages.batch.export import BatchExport
-from dashboard.result import downloads
 from detector.errors import UnmaskError
 from service.batches import BatchRow
 from service.records.batches import Batch
@@ -73,10 +72,9 @@ def again(batch: Batch, rows: Sequence[BatchRow]) -> None:
 def _confirm(records: Sequence[Record]) -> None:
     number = labels.count(len(records), "analysis", "analyses")
     question = _("Delete {analyses} with their frames? This can’t be undone.")
-    typography.paragraph(question.format(analyses=number))
-    if controls.button(_("Delete"), "delete", "batch-deleted", kind="primary"):
-        _delete(records)
-        st.rerun()
+    names, run = [record.name for record in records], partial(_delete, records)
+    question = question.format(analyses=number)
+    controls.confirm(question, names, "", run, label=_("Delete"), key="batch-deleted")
 
 
 def _delete(records: Sequence[Record]) -> None:
@@ -95,17 +93,15 @@ def export(rows: Sequence[BatchRow]) -> None:
         ("JSONL", files.as_jsonl, "jsonl", "data_object"),
     ):
         name, key = f"unmask-batch.{form}", f"batch-{form}"
-        controls.download(label, make, name, downloads.MIME[form], key, symbol=symbol)
+        controls.download(label, make, name, key, symbol=symbol)
     reports(rows, "batch-zip")
 
 
 def reports(rows: Sequence[BatchRow], key: str, *, small: bool = False) -> None:
     """Draw the button that hands out a ZIP of reports."""
-    make, name, mime = _files(rows).as_reports, "unmask-batch.zip", downloads.MIME["zip"]
-    if small:
-        controls.small_download(_("Reports"), make, name, mime, key, symbol="description")
-    else:
-        controls.download(_("Reports, ZIP"), make, name, mime, key, symbol="folder_zip")
+    label, symbol = (_("Reports"), "description") if small else (_("Reports, ZIP"), "folder_zip")
+    make, kind = _files(rows).as_reports, "tertiary" if small else "secondary"
+    controls.download(label, make, "unmask-batch.zip", key, symbol=symbol, type=kind)
 
 
 def _files(rows: Sequence[BatchRow]) -> BatchExport:

@@ -10,7 +10,7 @@ from dashboard.components import cards, controls, typography
 from dashboard.components.markup import Text, show
 from dashboard.i18n import _
 from dashboard.pages.batch import listing, marked
-from dashboard.result import original, pulls, verdict_card
+from dashboard.result import verdict_card
 from service.batches import BatchRow
 from service.records.batches import Batch
 
@@ -32,11 +32,7 @@ def draw(batch: Batch, row: BatchRow, pictures: Mapping[str, bytes]) -> None:
         )
         parts: list[Text] = [typography.name(listing.title(row)), listing.chip(row)]
         if analysis is not None:
-            if compared := original.outcome(analysis):
-                parts.append(typography.outcome(compared))
-            parts.append(typography.outcome(verdict_card.sentence(analysis)))
-            if pulls.answer_of(analysis) is not None and not verdict_card.guessing(analysis):
-                parts.append(verdict_card.number(analysis))
+            parts += verdict_card.preview(analysis)
         elif text := listing.note(row):
             parts.append(typography.outcome(text))
         if (place := listing.place(row)) != listing.title(row):

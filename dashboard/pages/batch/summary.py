@@ -1,52 +1,32 @@
-"""How far a batch is: a bar with the share of each state, and a line that says where it stands and
-what can be done about it."""
+"""How far a batch is, and a line that says where it stands and what can be done about it."""
 
 from collections.abc import Sequence
 from datetime import datetime
 
 from dashboard import labels
-from dashboard.components import record_cells, shares
-from dashboard.components.markup import Text
-from dashboard.components.shares import BarShare
+from dashboard.components import record_cells
 from dashboard.i18n import _, ngettext
 from dashboard.pages.batch import listing
-from detector.schema.analysis import Label
 from service.batches import BatchRow, BatchState, BatchTask
 from service.records.model import State
 
-ORDER = (Label.FAKE, Label.INCONCLUSIVE, Label.REAL, Label.NOT_APPLICABLE)
 
-
-def drawn(rows: Sequence[BatchRow], now: BatchState, task: BatchTask | None) -> list[Text]:
-    """Return the figure, the bar and its legend; `task` is the latest run."""
-    parts = _shares(rows)
-    done = done_of(rows)
+def progress(rows: Sequence[BatchRow], now: BatchState, task: BatchTask | None) -> str:
+    """Return how far a batch is, in words; `task` is the latest run."""
     aside = _aside(rows, task if now is BatchState.RUNNING else None)
-    return [
-        shares.total(done, _("files done"), aside),
-        shares.bar(parts, _("{done} files done").format(done=done)),
-    ]
+    done = _("{done} files done").format(done=done_of(rows))
+    return " · ".join(filter(None, [done, aside]))
+
+
+def share_done(rows: Sequence[BatchRow]) -> float:
+    """Return the share of the files that are done."""
+    return 1 - (_running(rows) + _waiting(rows)) / max(1, len(rows))
 
 
 def done_of(rows: Sequence[BatchRow]) -> str:
     """ "31 of 48" """
     done = len(rows) - _running(rows) - _waiting(rows)
     return _("{done} of {total}").format(done=done, total=len(rows))
-
-
-def _shares(rows: Sequence[BatchRow]) -> list[BarShare]:
-    groups = [listing.group(row) for row in rows]
-    parts = [
-        BarShare(one.slug, one.icon, one.short, groups.count(label.value))
-        for label in ORDER
-        for one in [labels.STATES[label]]
-    ]
-    return [
-        *parts,
-        BarShare("bad", "error", _("Not read"), groups.count(listing.UNREAD)),
-        BarShare("run", "progress_activity", _("Running"), _running(rows)),
-        BarShare("rest", "", _("Waiting"), _waiting(rows)),
-    ]
 
 
 def _aside(rows: Sequence[BatchRow], task: BatchTask | None) -> str:
@@ -99,8 +79,11 @@ def finished(
         if whole - (task.ended - task.started).total_seconds() < MAX_BEFORE:
             took = labels.took(whole)
             head = _("Done: {files} in {time}.").format(files=files, time=took)
-    shares = [part for part in _shares(rows) if part.number]
-    said = [f"{part.number:,} {labels.lower_first(part.words)}" for part in shares]
+    groups = [listing.group(row) for row in rows]
+    parts = [(labels.STATES[label].short, groups.count(label.value)) for label in labels.ORDER]
+    parts += [(_("Not read"), groups.count(listing.UNREAD)), (_("Running"), _running(rows))]
+    parts.append((_("Waiting"), _waiting(rows)))
+    said = [f"{number:,} {labels.lower_first(words)}" for words, number in parts if number]
     return head, f"{', '.join(said)}."
 
 

@@ -7,7 +7,6 @@ import streamlit as st
 
 from dashboard import labels, session
 from dashboard.components import cards, controls, page_header, record_cells, typography
-from dashboard.components.markup import show
 from dashboard.i18n import _
 from dashboard.pages.batch import bring, listing, marked, preview, state, summary
 from service.batches import BatchRow, BatchState
@@ -25,8 +24,7 @@ def draw() -> None:
     rows = state.rows(batch, fresh=True) if batch is not None else []
     now = _state(batch, rows) if batch is not None else None
     _title(batch, now)
-    if notice := st.session_state.pop(state.NOTICE, ""):
-        typography.notice(notice)
+    typography.flash(state.NOTICE)
     if batch is None and st.query_params.get("b"):
         typography.notice(_("This batch is not here any more. Its analyses may be in History."))
     bring.draw(batch)
@@ -162,7 +160,7 @@ def _files(id: str, drawn: BatchState) -> None:
         st.rerun()
     with st.container(border=True, key="card-batch-summary"):
         task = session.application().batch_runs.task(session.current_user(), batch)
-        show(*summary.drawn(rows, now, task))
+        st.progress(summary.share_done(rows), summary.progress(rows, now, task))
     _table(batch, rows)
 
 
@@ -217,26 +215,23 @@ def _filters(rows: Sequence[BatchRow]) -> tuple[str, str, str]:
         listing.ALL: _("All {number}").format(number=len(rows)),
         **{
             label.value: f":{one.color}[:material/{one.icon}:] {groups.count(label)}"
-            for label in summary.ORDER
+            for label in labels.ORDER
             for one in [labels.STATES[label]]
         },
         listing.UNREAD: f":material/error: {groups.count(listing.UNREAD)}",
     }
     with st.container(horizontal=True, vertical_alignment="center", key="batch-toolbar"):
-        text = st.text_input(
-            _("Search"), placeholder=_("File name or link"), icon=":material/search:",
-            label_visibility="collapsed", width=220, key="batch-search",
-        )  # fmt: skip
+        text = controls.search(_("File name or link"), "batch-search", 220)
         shown = st.pills(
             _("Show"), list(names), default=listing.ALL, required=True,
             format_func=names.__getitem__, label_visibility="collapsed", wrap=True,
             key="batch-shown",
         )  # fmt: skip
-        order = st.selectbox(
-            _("Order"), list(listing.ORDERS), format_func=listing.ORDERS.__getitem__,
-            label_visibility="collapsed", width=200, required=True, key="batch-order-by",
+        order = controls.select(
+            _("Order"), listing.ORDERS, "batch-order-by", label_visibility="collapsed", width=200,
+            required=True,
         )  # fmt: skip
-    return text or "", shown or listing.ALL, order or "likelihood"
+    return text, shown or listing.ALL, order
 
 
 def _foot(found: Sequence[BatchRow], page: Sequence[BatchRow], chosen: Sequence[BatchRow]) -> None:

@@ -27,10 +27,7 @@ def add(ids: Sequence[str]) -> None:
 def _choose(ids: Sequence[str]) -> None:
     cases = session.application().cases.all(session.request_context())
     titles = {_NEW: _("New case")} | {case.id: case.title for case in cases if not case.closed}
-    chosen = st.selectbox(
-        _("Case"), list(titles), min(1, len(titles) - 1), format_func=titles.__getitem__,
-        key="case-chosen",
-    )  # fmt: skip
+    chosen = controls.select(_("Case"), titles, "case-chosen", index=min(1, len(titles) - 1))
     title = st.text_input(_("Title"), key="case-new-title") if chosen == _NEW else ""
     _button(partial(_add, ids, chosen, title))
 

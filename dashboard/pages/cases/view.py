@@ -10,9 +10,8 @@ from dashboard import labels, session, url_state
 from dashboard.components import cards, controls, page_header, record_cells, typography
 from dashboard.components.markup import show
 from dashboard.components.tables import code, facts
-from dashboard.i18n import LazyDict, _, advice
+from dashboard.i18n import LazyDict, _, advice, say, speech
 from dashboard.pages.cases import adding, state
-from dashboard.result import downloads
 from detector.errors import InputError
 from detector.schema.analysis import Label
 from service.case_export import CHAIN, summary
@@ -65,7 +64,7 @@ def _list(cases: list[Case]) -> None:
         st.popover(new, icon=":material/create_new_folder:", width="content"),
     ):
         _field(_("Title"), "title", MAX_TITLE, _("Open it"), _open)
-    _said()
+    typography.flash(state.NOTICE, state.REFUSED)
     if not cases:
         text = _(
             "A case keeps analyses, links and notes together, with a log of who did what. Open one "
@@ -95,7 +94,7 @@ def _case(case: Case) -> None:
             _exports(case)
         back = partial(state.show, None)
         controls.button(_("All cases"), "arrow_back", "cases-back", back)
-    _said()
+    typography.flash(state.NOTICE, state.REFUSED)
     if case.first_broken is not None:
         text = _("Entry {number} of the log, or one before it, was changed after it was written.")
         typography.alert(text.format(number=case.first_broken))
@@ -110,13 +109,6 @@ def _case(case: Case) -> None:
 
 def _service() -> CaseService:
     return session.application().cases
-
-
-def _said() -> None:
-    if notice := st.session_state.pop(state.NOTICE, ""):
-        typography.notice(notice)
-    if refused := st.session_state.pop(state.REFUSED, ""):
-        typography.alert(refused)
 
 
 def _files(case: Case) -> None:
@@ -201,12 +193,12 @@ def _review(case: Case) -> None:
 def _log(case: Case) -> None:
     with st.expander(_("Who did what and when"), icon=":material/history:"):
         for entry in reversed(case.log):
-            about = summary(entry.details)
+            about = summary(entry.details, speech())
             text = f"{entry.actor} {_ACTIONS[entry.action]}{f': {about}' if about else ''}"
             typography.paragraph(text)
             typography.caption(f"{record_cells.local(entry.time)} · {entry.hash[:16]}…")
         show(facts([(_("Last hash"), code(f"{case.head[:16]}…", case.head))]))
-        typography.caption(CHAIN)
+        typography.caption(say(CHAIN))
 
 
 def _exports(case: Case) -> None:
@@ -218,15 +210,15 @@ def _exports(case: Case) -> None:
     for form, label, with_media in forms:
         make = _maker(case.id, form, with_media)
         name = f"unmask-case-{case.id}.{form}"
-        controls.download(label, make, name, downloads.MIME[form], f"case-{form}", width="stretch")
+        controls.download(label, make, name, f"case-{form}", width="stretch")
     typography.caption(_("Reports are made on this server and take some seconds each."))
 
 
 def _maker(id: str, form: Literal["pdf", "zip"], media: bool) -> Callable[[], bytes]:
     """Return what makes an export in a thread of its own."""
     cases, context, by = _service(), session.request_context(), state.by()
-    zone = record_cells.zone()
-    return lambda: cases.export(context, id, form, media=media, by=by, zone=zone)
+    zone, here = record_cells.zone(), speech()
+    return lambda: cases.export(context, id, form, media=media, by=by, zone=zone, speech=here)
 
 
 def _field(

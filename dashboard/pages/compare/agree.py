@@ -139,7 +139,6 @@ def strip(
         },
         yaxis={**charts.PLAIN, "automargin": True},
         margin={"l": 90, "r": 6, "t": 4, "b": 28},
-        dragmode=False,
     )
     cells = [(titles[id], questions[id], labelled[id]) for id in rows]
     return go.Figure(_cells(cells, times, palette), layout)
@@ -191,16 +190,14 @@ def scatter(a: Line, b: Line, palette: Palette) -> go.Figure:
         for t, x, y in zip(lane_a.times, lane_a.score, lane_b.score, strict=True)
         if x is not None and y is not None
     ]
-    dots = {
-        "type": "scatter",
-        "x": [x for t, x, y in both],
-        "y": [y for t, x, y in both],
-        "mode": "markers",
-        "marker": {"size": 8, "color": palette.accent, "opacity": 0.75},
-        "text": [labels.clock(t) for t, x, y in both],
-        "hovertemplate": f"%{{text}}: {labels.escape(name_a)} %{{x:.0%}}, "
-        f"{labels.escape(name_b)} %{{y:.0%}}<extra></extra>",
-    }
+    dots = charts.scatter(
+        [x for t, x, y in both],
+        [y for t, x, y in both],
+        hover=f"%{{text}}: {labels.escape(name_a)} %{{x:.0%}}, {labels.escape(name_b)} %{{y:.0%}}",
+        mode="markers",
+        marker={"size": 8, "color": palette.accent, "opacity": 0.75},
+        text=[labels.clock(t) for t, x, y in both],
+    )
     edge = palette.edge
     layout = charts.layout(
         palette,
@@ -214,7 +211,6 @@ def scatter(a: Line, b: Line, palette: Palette) -> go.Figure:
         xaxis=_scores_of(name_a, limits_a, palette),
         yaxis=_scores_of(name_b, limits_b, palette),
         margin={"l": 52, "r": 10, "t": 8, "b": 40},
-        dragmode=False,
     )  # fmt: skip
     return go.Figure(dots, layout)
 

@@ -75,12 +75,9 @@ def _sliders(selection: Selection) -> CustomEnsemble | None:
     }
     weights = {id: weight for id, weight in weights.items() if weight > 0}
     with st.container(horizontal=True, vertical_alignment="bottom"):
-        aggregation = st.selectbox(
-            _("Over time"),
-            list(AGGREGATIONS),
-            list(AGGREGATIONS).index(start.aggregation) if start else 0,
-            format_func=AGGREGATIONS.__getitem__,
-            key=f"builder-way-{preset}",
+        index = list(AGGREGATIONS).index(start.aggregation) if start else 0
+        aggregation = controls.select(
+            _("Over time"), AGGREGATIONS, f"builder-way-{preset}", index=index
         )
         fewest = st.number_input(
             _("Fewest models"),

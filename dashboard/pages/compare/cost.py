@@ -8,8 +8,8 @@ from dashboard import labels
 from dashboard.components import controls, typography
 from dashboard.components.markup import show
 from dashboard.i18n import _
+from dashboard.images import jpeg
 from dashboard.pages.compare.state import Selection
-from dashboard.result.pictures import jpeg
 from detector import media, vision
 from detector.errors import UnmaskError
 from detector.models import registry

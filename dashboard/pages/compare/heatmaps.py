@@ -11,7 +11,8 @@ from dashboard import labels, series
 from dashboard.components import cards, controls, figures, typography
 from dashboard.components.chips import inked
 from dashboard.components.markup import join, show
-from dashboard.i18n import _
+from dashboard.i18n import _, say
+from dashboard.images import jpeg
 from dashboard.pages.compare import state
 from dashboard.pages.compare.state import Selection, limits
 from dashboard.result import pictures
@@ -55,8 +56,9 @@ def draw(selection: Selection, lanes: dict[str, Lane]) -> list[Slot]:
     slots: list[Slot] = []
     with st.container(border=True, key="card-looked"):
         scaled = _("scaled per model: compare places, not strength")
-        colors = figures.inferno(_("little"), _("most"), scaled)
-        cards.head(_("Where each model looked"), colors)
+        cards.head(_("Where each model looked"), scaled)
+        with st.container(width=240):
+            figures.caption(figures.ramp(_("little"), _("most")))
         if not times:
             typography.caption(_("No model scored this person."))
             return []
@@ -125,7 +127,7 @@ def heatmap(
         return None
     shown = explain.overlay(heat)
     step = max(1, shown.shape[0] // SIDE)
-    return pictures.jpeg(shown[::step, ::step]), heat.caption
+    return jpeg(shown[::step, ::step]), say(heat.caption)
 
 
 def _score(lane: Lane, model: ModelResult, selection: Selection, time: float) -> Markup:
@@ -135,4 +137,4 @@ def _score(lane: Lane, model: ModelResult, selection: Selection, time: float) ->
     answer = state.reading(selection, model, series.label_at(value, limits(selection, model)))
     words = _("score, {reading}").format(reading=answer.short)
     score = join([labels.score(value), typography.unseen(words)])
-    return inked(score, answer.slug, answer.icon, "um-cell")
+    return typography.strong(inked(score, answer.slug, answer.icon))

@@ -10,7 +10,7 @@ from dashboard.components import cards, typography
 from dashboard.components import lanes as lane_parts
 from dashboard.components.chips import chip
 from dashboard.components.markup import show
-from dashboard.i18n import LazyDict, _, ngettext
+from dashboard.i18n import _, ngettext
 from dashboard.pages.compare import state
 from dashboard.pages.compare.state import Selection, limits
 from dashboard.result.timeline import hatched
@@ -21,14 +21,6 @@ from detector.schema.analysis import Analysis, Label, ModelResult, Subject, Thre
 
 PLOT = 74
 """px of a lane."""
-KINDS: LazyDict[str, str] = LazyDict(
-    lambda: {
-        "frame": _("frame model"),
-        "clip": _("clip model"),
-        "image": _("image model"),
-        "audio": _("voice model"),
-    }
-)
 
 
 def model_lanes(selection: Selection) -> dict[str, Lane]:
@@ -90,7 +82,7 @@ def draw(selection: Selection, lanes: dict[str, Lane], palette: Palette) -> None
                 )
                 _follow(id, event)
             show(_whole(lane, model, selection, thresholds), at=whole)
-        hatched(list(lanes.values())[:1], end)
+        hatched(list(lanes.values())[:1])
 
 
 def _follow(id: str, event: object) -> None:
@@ -115,7 +107,7 @@ def _name(model: ModelResult) -> Markup:
         calibrated = ngettext(
             "calibrated on {number} clip", "calibrated on {number} clips", clips
         ).format(number=clips)
-    lines = [f"{KINDS[model.kind]}{crop}", calibrated]
+    lines = [f"{labels.MODEL_KINDS[model.kind]}{crop}", calibrated]
     if not model.counted:
         lines.append(_("not counted"))
     return lane_parts.model(labels.plain(model), *lines)

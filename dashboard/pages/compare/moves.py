@@ -51,8 +51,6 @@ def figure(
         palette,
         HEIGHT * len(shared.traces) + 40,
         margin={"l": 74, "r": 10, "t": 8, "b": 28},
-        dragmode=False,
-        showlegend=False,
         xaxis={
             **charts.PLAIN, "range": [shared.start, end], "anchor": f"y{len(shared.traces)}",
             "tickvals": ticks, "ticktext": texts,
@@ -94,12 +92,14 @@ def _lines(
         (trace.of_original, palette.accent, "dash", 2.0, original),
         (trace.of_copy, palette.text, "solid", 1.6, copy),
     )
+    times = [round(shared.start + shared.step * i, 3) for i in range(len(trace.of_copy))]
     return [
-        {
-            "type": "scatter", "mode": "lines", "yaxis": f"y{number}",
-            "x": [round(shared.start + shared.step * i, 3) for i in range(len(values))],
-            "y": values, "line": {"color": color, "width": width, "dash": dash},
-            "hovertemplate": f"{name}, {which}: %{{x:.2f}} s<extra></extra>",
-        }
+        charts.scatter(
+            times,
+            values,
+            hover=f"{name}, {which}: %{{x:.2f}} s",
+            yaxis=f"y{number}",
+            line={"color": color, "width": width, "dash": dash},
+        )
         for values, color, dash, width, which in drawn
-    ]  # fmt: skip
+    ]

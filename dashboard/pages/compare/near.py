@@ -302,7 +302,6 @@ def export(kept: KeptComparison, copy: Job, original: Job) -> None:
         _("Report"),
         make,
         f"{Path(copy.name).stem}-comparison.pdf",
-        "application/pdf",
         "near-report",
         symbol="picture_as_pdf",
     )
@@ -310,6 +309,5 @@ def export(kept: KeptComparison, copy: Job, original: Job) -> None:
         _("JSON"),
         lambda: kept.comparison.model_dump_json(indent=2),
         f"{Path(copy.name).stem}-comparison.json",
-        "application/json",
         "near-json",
     )

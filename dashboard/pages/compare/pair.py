@@ -56,22 +56,20 @@ def figure(
     palette: Palette,
 ) -> go.Figure:
     """Return both scores over time with the area between them."""
-    between = {
-        "type": "scatter", "x": [*times, *times[::-1]], "y": [*first, *second[::-1]],
-        "fill": "toself", "fillcolor": charts.rgba(palette.accent, 0.14), "line": {"width": 0},
-        "hoverinfo": "skip",
-    }  # fmt: skip
+    edge = [*times, *times[::-1]], [*first, *second[::-1]]
+    between = charts.area(*edge, charts.rgba(palette.accent, 0.14))
     lines = (
-        {
-            "type": "scatter", "x": times, "y": values, "mode": "lines",
-            "line": {"color": palette.text, "width": 2.2, "dash": dash},
-            "hovertemplate": text.format(time="%{x:.1f} s", score="%{y:.0%}") + "<extra></extra>",
-        }
+        charts.scatter(
+            times,
+            values,
+            hover=text.format(time="%{x:.1f} s", score="%{y:.0%}"),
+            line={"color": palette.text, "width": 2.2, "dash": dash},
+        )
         for text, values, dash in (
             (_("first clip at {time}: {score}"), first, "solid"),
             (_("second clip at {time}: {score}"), second, "dash"),
         )
-    )  # fmt: skip
+    )
     end = max(times[-1], 0.1)
     values, texts = charts.score_ticks(thresholds)
     ticks, tick_texts = time_ticks(end)
@@ -85,7 +83,6 @@ def figure(
         yaxis={**charts.PLAIN, "range": [0, 1], "tickvals": values, "ticktext": texts},
         xaxis={**charts.PLAIN, "range": [0, end], "tickvals": ticks, "ticktext": tick_texts},
         margin={"l": 42, "r": 10, "t": 8, "b": 28},
-        dragmode=False,
     )
     return go.Figure([between, *lines], layout)
 

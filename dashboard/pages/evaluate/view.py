@@ -80,15 +80,8 @@ def _empty() -> None:
         typography.caption(rich(form))
         names = labels.plain_names(specs)
         ids = controls.choose_any(_("Models"), names, default, "evaluate-models")
-        condition = st.selectbox(
-            _("Files"),
-            list(CONDITIONS),
-            format_func=CONDITIONS.__getitem__,
-            key="evaluate-condition",
-            help=_(
-                "Conditions show how much is lost when a file was passed on. Six times the work."
-            ),
-        )
+        cost = _("Conditions show how much is lost when a file was passed on. Six times the work.")
+        condition = controls.select(_("Files"), CONDITIONS, "evaluate-condition", help=cost)
         sent = st.form_submit_button(_("Evaluate"), type="primary", icon=":material/play_arrow:")
     if not sent:
         return
@@ -143,9 +136,7 @@ def _new_evaluation(run: Evaluation) -> None:
 def _result(run: Evaluation, found: Report) -> None:
     facts = [_size(run), f"{found.created:%Y-%m-%d %H:%M}", f"Unmask {found.software.version}"]
     with page_header.row(_("How often they are right"), facts):
-        controls.download(
-            _("Export"), export(run, found), "evaluation.zip", "application/zip", "evaluate-export"
-        )
+        controls.download(_("Export"), export(run, found), "evaluation.zip", "evaluate-export")
         _new_evaluation(run)
     left_out = run.labelled_set.left_out
     notes = [*found.notes, *(LEFT_OUT[why].format(name=name) for name, why in left_out[:5])]

@@ -17,7 +17,6 @@ from service.records.model import Confirmed, Facets, Order, Query
 ALL, UNJUDGED = "all", "unjudged"
 PAGE = 10
 """records of a page"""
-VERDICTS = (Label.FAKE, Label.INCONCLUSIVE, Label.REAL, Label.NOT_APPLICABLE)
 ANY, DATES = 0, -1
 SPANS: LazyDict[int, str] = LazyDict(
     lambda: {
@@ -81,25 +80,14 @@ def draw(facets: Facets, titles: Mapping[str, str]) -> tuple[HistoryFilter, Delt
     """Draw all filters but the verdict's; return them and that one's place. `titles` by model
     id."""
     with st.container(horizontal=True, vertical_alignment="center", key="history-toolbar"):
-        text = st.text_input(
-            _("Search"),
-            placeholder=_("File name, note, tag or SHA-256"),
-            icon=":material/search:",
-            label_visibility="collapsed",
-            width=300,
-            key=_SEARCH,
-            bind="query-params",
+        text = controls.search(
+            _("File name, note, tag or SHA-256"), _SEARCH, 300, bind="query-params"
         )
         place = st.container(width="stretch", key="history-verdicts")
-        when = st.selectbox(
-            _("When"),
-            list(SPANS),
-            format_func=SPANS.__getitem__,
-            label_visibility="collapsed",
-            icon=":material/calendar_month:",
+        when = controls.select(
+            _("When"), SPANS, _WHEN, label_visibility="collapsed", icon=":material/calendar_month:",
             width=180,
-            key=_WHEN,
-        )
+        )  # fmt: skip
         with st.popover(_("More filters"), icon=":material/tune:", type="tertiary"):
             more = _more(facets, titles)
         since, until = _span(when)
@@ -108,8 +96,8 @@ def draw(facets: Facets, titles: Mapping[str, str]) -> tuple[HistoryFilter, Delt
     every = Query(order=more.order, limit=PAGE)
     query = more.model_copy(
         update={
-            "text": text or "",
-            "verdicts": frozenset(label for label in VERDICTS if label.value == verdict),
+            "text": text,
+            "verdicts": frozenset(label for label in labels.ORDER if label.value == verdict),
             "since": since,
             "until": until,
         }
@@ -134,14 +122,12 @@ def _more(facets: Facets, titles: Mapping[str, str]) -> Query:
         key=_TAGS,
     )
     confirmed = controls.choose_any(_("What you found out"), CONFIRMED, [], _CONFIRMED)
-    order = st.selectbox(
-        _("Order"), list(ORDERS), format_func=ORDERS.__getitem__, required=True, key=_ORDER
-    )
+    order = controls.select(_("Order"), ORDERS, _ORDER, required=True)
     return Query(
         models=frozenset(models),
         tags=frozenset(tags),
         confirmed=frozenset(confirmed),
-        order=order or "newest",
+        order=order,
         limit=PAGE,
     )
 
@@ -186,7 +172,7 @@ def verdicts(place: DeltaGenerator, counts: Mapping[Label | None, int]) -> None:
     with place:
         st.pills(
             _("Verdict"),
-            [ALL, *(label.value for label in VERDICTS), UNJUDGED],
+            [ALL, *(label.value for label in labels.ORDER), UNJUDGED],
             default=ALL,
             required=True,
             format_func=text,

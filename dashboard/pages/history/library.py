@@ -16,7 +16,7 @@ from dashboard.components import (
     status_cards,
     typography,
 )
-from dashboard.components.chips import bullets, chip
+from dashboard.components.chips import chip
 from dashboard.components.markup import show
 from dashboard.components.status_cards import Card
 from dashboard.i18n import LazyDict, _
@@ -35,8 +35,6 @@ MAX_EXPORTED_FRAMES = 5_000_000
 FRAME_BYTES = 36
 ROW = 35
 """px of a row"""
-NAMES = 4
-"""that are listed before they are removed; more are counted"""
 _SEARCH = "library-search"
 _ELSEWHERE: LazyDict[str, str] = LazyDict(
     lambda: {
@@ -58,10 +56,7 @@ def draw() -> None:
     busy = task is not None and task.active
     _title(scope.owner, sources, busy=busy)
     tabs.draw()
-    if notice := st.session_state.pop(state.NOTICE, ""):
-        typography.notice(notice)
-    if refused := st.session_state.pop(state.REFUSED, ""):
-        typography.alert(refused)
+    typography.flash(state.NOTICE, state.REFUSED)
     if not looks:
         _off()
     if task is not None:
@@ -98,8 +93,7 @@ def _title(owner: str, sources: Sequence[FootageSource], *, busy: bool) -> None:
                 typography.caption(text)
         else:
             make = partial(session.application().originals.known.export, owner)
-            name, mime = "unmask-library.jsonl", "application/x-ndjson"
-            controls.download(_("Export"), make, name, mime, "library-export")
+            controls.download(_("Export"), make, "unmask-library.jsonl", "library-export")
 
 
 def length(seconds: float | None) -> str:
@@ -227,10 +221,7 @@ def _files(owner: str) -> None:
     with st.container(border=True, key="card-history", height="content"):
         head = controls.apart("library-head")
         with head:
-            text = st.text_input(
-                _("Search"), placeholder=_("File name"), icon=":material/search:",
-                label_visibility="collapsed", width=300, key=_SEARCH,
-            ) or ""  # fmt: skip
+            text = controls.search(_("File name"), _SEARCH, 300)
         place = f"library-page-{hashlib.sha256(text.encode()).hexdigest()[:12]}"
         number = int(st.session_state.get(place, 1))
         files, total = store.page(owner, text, offset=(number - 1) * PAGE, limit=PAGE)
@@ -251,7 +242,8 @@ def _files(owner: str) -> None:
             _table(files, key)
         with st.container(key="history-cards"):
             _cards(files)
-        _foot(place, number, len(files), total)
+        with controls.apart("library-foot"):
+            controls.pages(place, len(files), total, number=number, size=PAGE)
 
 
 def _marked(key: str, files: Sequence[Footage]) -> list[Footage]:
@@ -299,26 +291,13 @@ def _cards(files: Sequence[Footage]) -> None:
                 forget([footage])
 
 
-def _foot(place: str, number: int, shown: int, total: int) -> None:
-    with controls.apart("library-foot"):
-        first = (number - 1) * PAGE + 1
-        text = _("{first} to {last} of {total}")
-        typography.caption(
-            text.format(first=first, last=first + shown - 1, total=total), width="content"
-        )
-        if total > PAGE:
-            st.pagination(-(-total // PAGE), key=place)
-
-
 def forget(files: Sequence[Footage]) -> None:
     """Ask, then remove files from the library."""
     st.dialog(_("Remove"))(_forget)(files)
 
 
 def _forget(files: Sequence[Footage]) -> None:
-    names = [footage.name for footage in files[:NAMES]]
-    if len(files) > NAMES:
-        names.append(_("and {number} more").format(number=len(files) - NAMES))
+    names = [footage.name for footage in files]
     _ask(labels.count(len(files), "file", "files"), names, partial(_files_removed, files))
 
 
@@ -333,12 +312,7 @@ def _ask(number: str, names: Sequence[str], run: Callable[[], None]) -> None:
         "Their fingerprints are deleted; files and analyses stay where they are. Looking through "
         "their folder again adds them again."
     )
-    show(typography.text(question), bullets(names, "um-marked"), typography.small_print(after))
-    with st.container(horizontal=True):
-        if controls.button(_("Remove"), "delete", "library-removed", run, kind="primary"):
-            st.rerun()
-        if controls.button(_("Keep them"), "", "library-kept"):
-            st.rerun()
+    controls.confirm(question, names, after, run, label=_("Remove"), key="library-removed")
 
 
 def _removed(number: int) -> None:

@@ -10,18 +10,17 @@ from dashboard import labels, session
 from dashboard.components import (
     chips,
     controls,
-    figures,
     markup,
     origin,
     record_cells,
     row_selection,
     typography,
 )  # fmt: skip
+from dashboard.components.cards import tile
 from dashboard.i18n import LazyDict, _
-from dashboard.labels import StateWords
+from dashboard.labels import BadgeColor, StateWords
 from dashboard.pages.history import state as page
 from dashboard.pages.history.filters import CONFIRMED
-from detector.schema.analysis import Label, Question
 from service.records import seals
 from service.records.model import Confirmed, Record, State
 
@@ -90,17 +89,12 @@ def _verdict(record: Record) -> str:
 def _rows(records: Sequence[Record], pictures: Mapping[str, bytes]) -> list[dict[str, object]]:
     rows: list[dict[str, object]] = []
     for record in records:
-        result = record.result
-        likely = result.probability if result else None
         rows.append(
             {
                 "picture": record_cells.picture(record, pictures.get(record.id)),
                 "file": record.name,
                 "verdict": [_verdict(record), *filter(None, [_elsewhere(record)])],
-                "likelihood": None if likely is None else labels.whole_percent(likely),
-                "interval": labels.interval(result.interval) if result else "",
-                "people": (result.subject_count or None) if result else None,
-                "length": record_cells.length(record),
+                **record_cells.measured(record),
                 "analyzed": record_cells.when(record.touched),
             }
         )
@@ -112,37 +106,18 @@ def _rows(records: Sequence[Record], pictures: Mapping[str, bytes]) -> list[dict
 
 def table(records: Sequence[Record], pictures: Mapping[str, bytes], key: str) -> None:
     """Draw the table. What is chosen in it is read by `selected` at the next run."""
-    colors = {
-        f"{one.glyph} {one.short}": one.color
-        for label in Label
-        for question in Question
-        for one in [labels.state(label, question)]
-    } | {f"– {text}": "gray" for _icon, text in _RUNS.values()}
+    colors: dict[str, BadgeColor] = {f"– {text}": "gray" for _icon, text in _RUNS.values()}
     colors |= {_verdict(record): state(record).color for record in records}
     colors |= {_elsewhere(record): "red" for record in records if _elsewhere(record)}
-    st.dataframe(
+    record_cells.table(
         _rows(records, pictures),
-        hide_index=True,
-        row_height=ROW,
-        height=ROW * len(records) + 40,
-        column_config={
-            "picture": st.column_config.ImageColumn("", width=64),
-            "file": st.column_config.TextColumn(_("File"), width=150),
-            "verdict": st.column_config.MultiselectColumn(
-                _("Verdict"), options=list(colors), color=list(colors.values()), width=226
-            ),
-            "likelihood": st.column_config.ProgressColumn(
-                _("Likelihood, %"), format="%d", min_value=0, max_value=100, width=96
-            ),
-            "interval": st.column_config.TextColumn(_("95\u00a0% interval"), width=84),
-            "people": st.column_config.NumberColumn(_("People"), width=56),
-            "length": st.column_config.TextColumn(_("Length"), width=58, alignment="right"),
+        {
             "analyzed": st.column_config.TextColumn(_("Analyzed"), width=96),
             "found": st.column_config.TextColumn(_("Found out")),
         },
-        on_select="rerun",
-        selection_mode=["multi-row", "single-cell"],
-        placeholder="–",
+        colors,
+        row_height=ROW,
+        verdict_width=226,
         key=key,
         alt=_("Analyses; press a row to see it, mark rows to compare, export or delete them."),
     )
@@ -171,7 +146,7 @@ def card(record: Record, picture: bytes | None) -> Markup:
         record_cells.length(record),
         record_cells.when(record.touched),
     ]
-    return figures.tile(
+    return tile(
         record_cells.picture(record, picture),
         typography.strong(record.name),
         chip(record, short=True),

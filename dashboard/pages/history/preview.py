@@ -14,9 +14,9 @@ from dashboard.components.markup import Text, show
 from dashboard.components.tables import code, facts
 from dashboard.i18n import LazyDict, _, advice, say
 from dashboard.pages.cases import adding as cases
-from dashboard.pages.history import dialogs, listing, state
+from dashboard.pages.history import listing, state
 from dashboard.pages.history.filters import CONFIRMED
-from dashboard.result import downloads, original, pulls, sharing, verdict_card
+from dashboard.result import downloads, sharing, verdict_card
 from detector.errors import InputError
 from detector.schema.analysis import Analysis
 from service import error_reports
@@ -63,11 +63,7 @@ def _head(record: Record, analysis: Analysis | None) -> Markup:
     if record.confirmed is not Confirmed.OPEN:
         parts += [" ", chip(CONFIRMED[record.confirmed], symbol="gavel")]
     if analysis is not None:
-        if compared := original.outcome(analysis):
-            parts.append(typography.outcome(compared))
-        parts.append(typography.outcome(verdict_card.sentence(analysis)))
-        if pulls.answer_of(analysis) is not None and not verdict_card.guessing(analysis):
-            parts += [verdict_card.number(analysis), verdict_card.scale(analysis)]
+        parts += verdict_card.preview(analysis, with_scale=True)
     elif record.fault is not None:
         parts.append(typography.outcome(say(error_reports.message_of(record.fault))))
     return cards.preview(*parts)
@@ -185,7 +181,6 @@ def _actions(record: Record, analysis: Analysis | None, job: Job | None) -> None
                 _("Report"),
                 downloads.maker("pdf", job.path, analysis, job.origin, options),
                 downloads.file_name(record.name, "pdf"),
-                downloads.MIME["pdf"],
                 f"report-{record.id}",
                 symbol="picture_as_pdf",
             )
@@ -194,7 +189,7 @@ def _actions(record: Record, analysis: Analysis | None, job: Job | None) -> None
             if controls.button(_("Add to a case"), "create_new_folder", f"case-{record.id}"):
                 cases.add([record.id])
         if controls.button(_("Delete"), "delete", f"delete-{record.id}"):
-            dialogs.delete([record])
+            delete([record])
 
 
 def several(records: Sequence[Record]) -> None:
@@ -218,5 +213,34 @@ def several(records: Sequence[Record]) -> None:
             if results and controls.button(_("Add to a case"), "create_new_folder", "case-marked"):
                 cases.add(results)
             if controls.button(_("Delete"), "delete", "delete-marked"):
-                dialogs.delete(records)
+                delete(records)
         typography.caption(_("Export, above, takes these."))
+
+
+def delete(records: Sequence[Record]) -> None:
+    """Ask, then delete: rows, media and pictures."""
+    st.dialog(_("Delete"))(_confirm)(records)
+
+
+def _confirm(records: Sequence[Record]) -> None:
+    number = labels.count(len(records), "analysis", "analyses")
+    question = _("Delete these {analyses} and their frames? This can’t be undone.")
+    if len(records) == 1:
+        question = _("Delete this analysis and its frames? This can’t be undone.")
+    after = _("Links to it stop working at once. Reports that were downloaded stay where they are.")
+    names, run = [record.name for record in records], partial(_delete, records)
+    question = question.format(analyses=number)
+    controls.confirm(question, names, after, run, label=_("Delete"), key="deleted")
+
+
+def _delete(records: Sequence[Record]) -> None:
+    ids = [record.id for record in records]
+    number = len(session.application().delete(session.request_context(), *ids))
+    state.show_record(None)
+    st.session_state[state.NOTICE] = (
+        _("{file} was deleted.").format(file=records[0].name)
+        if number == 1
+        else _("{analyses} were deleted.").format(
+            analyses=labels.count(number, "analysis", "analyses")
+        )
+    )

@@ -20,7 +20,6 @@ from dashboard.pages.history import (
     unjudged,
 )
 from dashboard.pages.history.filters import PAGE, HistoryFilter
-from dashboard.result import downloads
 from detector import paths
 from detector.errors import InputError
 from detector.models.registry import list_models
@@ -44,8 +43,7 @@ def _analyses() -> None:
     scope = session.record_scope()
     store, owner = scope.store, scope.owner
     top = st.container()
-    if notice := st.session_state.pop(state.NOTICE, ""):
-        typography.notice(notice)
+    typography.flash(state.NOTICE)
     if store is session.application().jobs.store:
         _damaged()
     _offer_guest_analyses()
@@ -76,7 +74,9 @@ def _analyses() -> None:
                 listing.table(page.records, pictures, key)
             with st.container(key="history-cards"):
                 listing.cards(page.records, pictures)
-            _foot(filter, page, number)
+            page_key = f"history-page-{filter.key}"
+            with controls.apart("history-foot"):
+                controls.pages(page_key, len(page.records), page.total, number=number, size=PAGE)
         with right, st.container(key="history-preview"):
             if len(marked) > 1 and pressed is None:
                 preview.several(marked)
@@ -156,22 +156,8 @@ def _export(filter: HistoryFilter, page: Page, marked: Sequence[Record]) -> None
         ("json", _("JSON, whole results"), files.as_json),
         ("zip", _("ZIP, both with pictures"), files.as_zip),
     ):
-        name, mime = f"unmask-history.{form}", downloads.MIME[form]
-        controls.download(label, make, name, mime, f"export-{form}", width="stretch")
-
-
-def _foot(filter: HistoryFilter, page: Page, number: int) -> None:
-    first = (number - 1) * PAGE + 1
-    with st.container(
-        horizontal=True, horizontal_alignment="distribute", vertical_alignment="center",
-        key="history-foot",
-    ):  # fmt: skip
-        shown = _("{first} to {last} of {total}").format(
-            first=first, last=first + len(page.records) - 1, total=page.total
-        )
-        typography.caption(shown, width="content")
-        if page.total > PAGE:
-            st.pagination(-(-page.total // PAGE), key=f"history-page-{filter.key}")
+        name = f"unmask-history.{form}"
+        controls.download(label, make, name, f"export-{form}", width="stretch")
 
 
 def _retention() -> None:

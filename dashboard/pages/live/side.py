@@ -95,7 +95,7 @@ def beside(visit: LivePageState, servers: list[ice.Server]) -> None:
             )
             if viewer is not None and state is not None and state.alarms:
                 name = f"{recordings.session_name(viewer.began)}.csv"
-                controls.download(_("Log"), partial(_log, viewer), name, "text/csv", "live-log")
+                controls.download(_("Log"), partial(_log, viewer), name, "live-log")
             choices.draw_alarm(limits.high, disabled=visit.busy)
         _kept_frames()
 

@@ -227,7 +227,6 @@ def _foot(visit: LivePageState) -> None:
                 _("Snapshot"),
                 partial(_snapshot, running),
                 f"{recordings.session_name(datetime.now(UTC))}.png",
-                "image/png",
                 "live-snapshot",
                 symbol="photo_camera",
             )

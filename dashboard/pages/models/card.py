@@ -19,14 +19,6 @@ from detector.models.inventory import Status
 from detector.schema.analysis import QUESTION_OF
 from service.tasks.downloads import Download
 
-KINDS: LazyDict[str, str] = LazyDict(
-    lambda: {
-        "frame": _("frame model"),
-        "clip": _("clip model"),
-        "image": _("picture model"),
-        "audio": _("voice model"),
-    }
-)
 _STATES: LazyDict[str, tuple[str, str]] = LazyDict(
     lambda: {
         "bundled": ("check_circle", _("Ready")),
@@ -86,7 +78,7 @@ def state(status: Status, running: Download | None = None) -> tuple[str, str]:
 def _head(status: Status, running: Download | None) -> Markup:
     spec = status.spec
     symbol, text = state(status, running)
-    kind = " · ".join([spec.architecture, KINDS[spec.kind], looks_for(spec)])
+    kind = " · ".join([spec.architecture, labels.MODEL_KINDS[spec.kind], looks_for(spec)])
     unverified = _("Label order unverified: shown, not counted.")
     return cards.model_head(
         spec.title,
@@ -191,7 +183,9 @@ def _action(status: Status, ended: Download | None) -> None:
         if status.ready:
             show(chip(_("Ready")), width="content")
         else:
-            typography.remark(_("Not on this server; its administrator can add it."))
+            typography.caption(
+                _("Not on this server; its administrator can add it."), width="content"
+            )
     elif status.ready:
         if controls.button(_("Delete"), "delete", f"delete-{spec.id}"):
             st.dialog(_("Delete this model?"))(_delete)(spec)
@@ -199,7 +193,7 @@ def _action(status: Status, ended: Download | None) -> None:
         if controls.button(_("Read the license"), "gavel", f"accept-{spec.id}"):
             _ask_for_license(spec, then_fetch=False)
     elif status.state == "manual":
-        typography.remark(status.why)
+        typography.caption(status.why, width="content")
     elif controls.button(_download_label(status, ended), "download", f"get-{spec.id}"):
         if spec.research_only and weights.accepted_license(spec) is None:
             _ask_for_license(spec, then_fetch=True)

@@ -96,8 +96,7 @@ def _check_files() -> None:
 
 def _outcome() -> None:
     """Draw the outcome of the last action, once; and how a model of the hub comes along."""
-    if text := st.session_state.pop(state.NOTICE, ""):
-        typography.notice(text)
+    typography.flash(state.NOTICE)
     repo = st.session_state.get(state.IMPORTING)
     downloads, user = session.application().downloads, session.current_user()
     running = downloads.find(repo, user) if repo else None
@@ -162,14 +161,7 @@ def _toolbar(statuses: Sequence[Status]) -> tuple[list[Timed], bool]:
                 key="models-state",
             )
         with st.container(horizontal=True, width="content", vertical_alignment="center"):
-            text = st.text_input(
-                _("Find a model"),
-                placeholder=_("Find a model"),
-                icon=":material/search:",
-                label_visibility="collapsed",
-                width=240,
-                key="models-find",
-            )
+            text = controls.search(_("Find a model"), "models-find", 240)
             view = controls.choose(_("View"), VIEWS, "cards", "models-view", hidden=True)
     speed, measured = session.application().jobs.speed, session.application().self_checks
     passed = [

@@ -15,7 +15,7 @@ from dashboard.components.markup import Text, join, rich, show
 from dashboard.components.tables import code, facts
 from dashboard.i18n import _, advice, ngettext, say
 from dashboard.labels import NBSP
-from dashboard.pages.settings import language, retention, state
+from dashboard.pages.settings import preferences, state
 from detector import paths
 from detector.decision import conformal
 from detector.decision.conformal import OwnCalibration
@@ -43,10 +43,10 @@ def draw() -> None:
         _own()
     with right, st.container(border=True, key="card-time", gap="small"):
         typography.title(_("Your results"))
-        retention.draw()
+        preferences.draw()
     if not get_config().language:
         with right, st.container(border=True, key="card-language", gap="small"):
-            language.draw()
+            preferences.draw_language()
     with right, st.container(border=True, key="card-server", gap=None):
         head = _("This installation")
         show(typography.heading(head), facts(server_facts(_is_local_admin())))

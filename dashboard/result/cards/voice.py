@@ -59,7 +59,7 @@ def _beside(analysis: Analysis, linked: ResultViewState) -> None:
                 percent = labels.percent(answer.probability)
                 left_out = analysis.verdict.uncounted(Question.VOICE)
                 text = _("{percent}, not counted") if left_out else "{percent}"
-                typography.remark(text.format(percent=percent))
+                typography.caption(text.format(percent=percent), width="content")
         typography.caption(_one_voice())
         _strongest(analysis, linked)
         if heard is not None:

@@ -4,6 +4,7 @@ import numpy as np
 
 from detector.errors import ModelError
 from detector.schema.analysis import Signal
+from detector.sentences import _
 from detector.signals import identity
 from detector.signals.identity import DRIFT as SPEC
 from detector.signals.measure import Observer, SignalMeasure, SubjectContext
@@ -44,7 +45,7 @@ class IdentityDrift(Observer):
         if self._drift:
             value, time = self._drift
             return subject.signal(SPEC, value, weak=subject.soft, times=[time])
-        few = "Fewer than four faces could be compared."
+        few = _("Fewer than four faces could be compared.")
         return subject.absent(SPEC, self._why or (few if identity.ready() else identity.ABSENT))
 
 

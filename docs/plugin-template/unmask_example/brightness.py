@@ -8,7 +8,7 @@ SPEC = SignalSpec(
     title="Brightness of the face",
     unit="of 255",
     side="both",
-    say=lambda value: f"{value:.0f} of 255",
+    say="{value:.0f} of 255",
     means="The mean of all pixels of the face.",
 )
 

@@ -8,24 +8,23 @@ from starlette.concurrency import run_in_threadpool
 
 from detector.report import ReportDetails, time_zone
 from detector.schema.analysis import Analysis
-from service import exports, webhooks
+from detector.sentences import Speech, _
+from service import exports, languages, webhooks
 from service.api import uploads
 from service.api.access import Analyst, App, Reader
-from service.api.errors import Conflict, ErrorAnswer, NotFound, RefusalDetail, answer
+from service.api.errors import Conflict, NotFound, RefusalDetail, answer, described
 from service.api.idempotency import IdempotencyKey, once
 from service.api.routes.tasks import wait_for
 from service.api.schemas import BINARY, V1, AnalysisView, FramesView, form_body
 from service.api.uploads import Form
 from service.application import Application
 from service.context import RequestContext
-from service.messages import _
 from service.records.model import Query as RecordQuery
 from service.tasks.job import Job
 
 router = APIRouter(prefix=f"{V1}/analyses", tags=["analyses"])
 
-MAX_WAIT = 600.0
-"""s that a client may wait for a result"""
+MAX_WAIT = 600.0  # s that a client may wait for a result
 FIELDS: JsonDict = {
     "file": BINARY,
     "url": {"type": "string", "description": "in place of a file, where links are allowed"},
@@ -50,25 +49,30 @@ FIELDS: JsonDict = {
     "webhook": {"type": "string", "description": "a public address that is told when it has ended"},
 }
 """Fields of the form of an analysis."""
-REFUSALS: dict[int | str, dict[str, Any]] = {
-    status: {"model": ErrorAnswer, "description": what}
-    for status, what in {
+REFUSALS = described(
+    {
         413: "Larger than a file may be here.",
         415: "Not a form.",
         500: "Our own failure; see `reference`.",
         507: "The disk is full.",
-    }.items()
-}
+    }
+)
 
 Zone = Annotated[str, Query(max_length=64, description="IANA name, for the PDF's times")]
+Language = Annotated[str, Query(max_length=16, description="of the PDF: es, fr, de, pt or ar")]
 PDF: dict[int | str, dict[str, Any]] = {200: {"content": {"application/pdf": {}}}}
 """What a route answers that hands out a report."""
 
 
-def pdf(content: bytes, name: str) -> Response:
-    """Answer with a report, to be saved by a name."""
+def speech(language: str) -> Speech:
+    """Return the nearest language that there is."""
+    return languages.catalog(languages.nearest(language))
+
+
+def download(content: bytes, name: str, kind: str = "application/pdf") -> Response:
+    """Answer with a file, to be saved by a name."""
     saved = {"Content-Disposition": f'attachment; filename="{name}"'}
-    return Response(content, media_type="application/pdf", headers=saved)
+    return Response(content, media_type=kind, headers=saved)
 
 
 def find(id: str, context: Reader, application: App) -> Job:
@@ -201,11 +205,12 @@ def report(
     case: Annotated[str, Query(max_length=200)] = "",
     reviewer: Annotated[str, Query(max_length=200)] = "",
     zone: Zone = "UTC",
+    language: Language = "en",
 ) -> Response:
     """Make the sealed report. `place=false` leaves out where the file was recorded."""
-    details = ReportDetails(case, reviewer, time_zone(zone))
+    details = ReportDetails(case, reviewer, time_zone(zone), speech(language))
     content = exports.report("pdf", job.path, analysis, job.origin, place=place, details=details)
-    return pdf(content, "report.pdf")
+    return download(content, "report.pdf")
 
 
 def submit(application: Application, context: RequestContext, form: Form, key: str | None) -> Job:

@@ -3,29 +3,28 @@
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Request, Response
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, Field
 from starlette.concurrency import run_in_threadpool
 
 from detector.errors import UnmaskError
 from detector.schema.analysis import Label
+from detector.sentences import _
 from service import webhooks
 from service.api import uploads
 from service.api.access import Analyst, App, Reader
 from service.api.errors import NotFound, RefusalDetail, detail_of
 from service.api.idempotency import IdempotencyKey, once
 from service.api.routes.analyses import FIELDS, REFUSALS
-from service.api.schemas import V1, form_body
+from service.api.schemas import V1, example, form_body
 from service.api.uploads import Form
 from service.application import Application
 from service.context import RequestContext
-from service.messages import _
 from service.records.batches import Batch, BatchItem
 from service.records.model import State
 
 router = APIRouter(prefix=f"{V1}/batches", tags=["batches"])
 
-MAX_FILES = 50
-"""files of one request; a batch may have more, in several"""
+MAX_FILES = 50  # files of one request; a batch may have more, in several
 NAMES = ("files", "file")
 FORM = form_body(
     {
@@ -50,18 +49,12 @@ class BatchItemView(BaseModel):
 class BatchView(BaseModel):
     """Several analyses, and how far they are together."""
 
-    model_config = ConfigDict(
-        json_schema_extra={
-            "examples": [
-                {
-                    "id": "q0Zl3vJ6T2uYb8Rk1cXw9A",
-                    "done": False,
-                    "counts": {"done": 1, "queued": 1},
-                    "items": [],
-                    "href": "/v1/batches/q0Zl3vJ6T2uYb8Rk1cXw9A",
-                }
-            ]
-        }
+    model_config = example(
+        id="q0Zl3vJ6T2uYb8Rk1cXw9A",
+        done=False,
+        counts={"done": 1, "queued": 1},
+        items=[],
+        href="/v1/batches/q0Zl3vJ6T2uYb8Rk1cXw9A",
     )
 
     id: str
@@ -157,20 +150,14 @@ def _view(application: Application, context: RequestContext, batch: Batch) -> Ba
 
 def _item(application: Application, context: RequestContext, item: BatchItem) -> BatchItemView:
     job = application.find(context, item.analysis) if item.analysis else None
-    if job is None:
-        return BatchItemView(
-            name=item.name,
-            analysis=item.analysis,
-            state=None,
-            verdict=None,
-            error=RefusalDetail.model_validate(item.refused) if item.refused else None,
-            href=None,
-        )
+    error = RefusalDetail.model_validate(item.refused) if item.refused else None
+    if job is not None and job.fault:
+        error = detail_of(job.fault)
     return BatchItemView(
         name=item.name,
-        analysis=job.key,
-        state=job.state,
-        verdict=job.analysis.verdict.label if job.analysis is not None else None,
-        error=detail_of(job.fault) if job.fault else None,
-        href=f"{V1}/analyses/{job.key}",
+        analysis=item.analysis,
+        state=job.state if job else None,
+        verdict=job.analysis.verdict.label if job and job.analysis else None,
+        error=error,
+        href=f"{V1}/analyses/{job.key}" if job else None,
     )

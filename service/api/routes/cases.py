@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Annotated, Literal
+from typing import Annotated
 
 from fastapi import APIRouter, Depends, Response
 from pydantic import BaseModel, ConfigDict, Field
 
 from detector.report import time_zone
 from service.api.access import Analyst, App, Reader
-from service.api.routes.analyses import PDF, Zone
+from service.api.routes.analyses import PDF, Language, Zone, download, speech
 from service.api.schemas import V1
 from service.records.cases import Case, CaseAction, CaseEntry, CaseStatus
 
@@ -63,13 +63,9 @@ class CaseView(BaseModel):
     def of(cls, case: Case) -> CaseView:
         """Return the view of a case."""
         return cls(
-            id=case.id,
-            title=case.title,
-            status=case.status,
-            reviewer=case.reviewer,
+            **case.tree,
             created=case.created,
             touched=case.touched,
-            files=list(case.files.values()),
             links=[entry.details["url"] for entry in case.entries(CaseAction.LINK_ADDED)],
             notes=[entry.details["text"] for entry in case.entries(CaseAction.NOTE_ADDED)],
             log=list(case.log),
@@ -133,11 +129,17 @@ def delete(case: Known, context: Analyst, application: App) -> None:
 
 @router.post("/{id}/report.pdf", response_class=Response, responses=PDF)
 def report(
-    case: Known, context: Analyst, application: App, by: str = "", zone: Zone = "UTC"
+    case: Known,
+    context: Analyst,
+    application: App,
+    by: str = "",
+    zone: Zone = "UTC",
+    language: Language = "en",
 ) -> Response:
     """Make one sealed PDF of a case and all its reports. The log says that it was made."""
-    made = application.cases.export(context, case.id, "pdf", by=by, zone=time_zone(zone))
-    return _saved(made, case, "pdf")
+    here, said = time_zone(zone), speech(language)
+    made = application.cases.export(context, case.id, "pdf", by=by, zone=here, speech=said)
+    return download(made, f"unmask-case-{case.id}.pdf")
 
 
 @router.post("/{id}/bag.zip", response_class=Response, responses={200: {"content": {ZIP: {}}}})
@@ -148,14 +150,11 @@ def bag(
     media: bool = False,
     by: str = "",
     zone: Zone = "UTC",
+    language: Language = "en",
 ) -> Response:
     """Make a BagIt bag of a case: its report, data, log and keyframes; the media with `media`."""
-    here = time_zone(zone)
-    content = application.cases.export(context, case.id, "zip", media=media, by=by, zone=here)
-    return _saved(content, case, "zip")
-
-
-def _saved(content: bytes, case: Case, form: Literal["pdf", "zip"]) -> Response:
-    kind = {"pdf": "application/pdf", "zip": ZIP}[form]
-    saved = {"Content-Disposition": f'attachment; filename="unmask-case-{case.id}.{form}"'}
-    return Response(content, media_type=kind, headers=saved)
+    here, said = time_zone(zone), speech(language)
+    content = application.cases.export(
+        context, case.id, "zip", media=media, by=by, zone=here, speech=said
+    )
+    return download(content, f"unmask-case-{case.id}.zip", ZIP)

@@ -7,17 +7,17 @@ from starlette.concurrency import run_in_threadpool
 from detector.errors import InputError
 from detector.report import time_zone
 from detector.schema.analysis import Settings
+from detector.sentences import _
 from service import exports
 from service.api import uploads
 from service.api.access import Analyst, App, Reader
 from service.api.errors import Conflict, NotFound
 from service.api.idempotency import IdempotencyKey, once
-from service.api.routes.analyses import PDF, REFUSALS, Zone, pdf
+from service.api.routes.analyses import PDF, REFUSALS, Language, Zone, download, speech
 from service.api.schemas import BINARY, V1, ComparisonView, form_body
 from service.api.uploads import Form, FormFile
 from service.application import Application
 from service.context import RequestContext
-from service.messages import _
 from service.records.comparisons import KeptComparison
 from service.tasks import comparisons
 from service.tasks.job import Job
@@ -64,7 +64,9 @@ def get(id: str, context: Reader, application: App) -> ComparisonView:
 
 
 @router.get("/{id}/report.pdf", response_class=Response, responses=PDF)
-def report(id: str, context: Reader, application: App, zone: Zone = "UTC") -> Response:
+def report(
+    id: str, context: Reader, application: App, zone: Zone = "UTC", language: Language = "en"
+) -> Response:
     """Make the sealed report of a finding. Where one of the files is gone, it says so."""
     kept, task = _known(id, context, application)
     if kept is None:
@@ -74,9 +76,9 @@ def report(id: str, context: Reader, application: App, zone: Zone = "UTC") -> Re
     originals, scope, held = application.originals, application.scope(context), kept.comparison
     copy = originals.media_of(scope, held.copy_media.sha256)
     original = originals.media_of(scope, held.original_media.sha256)
-    here = time_zone(zone)
-    made = exports.comparison_report("pdf", kept, copy, original, zone=here)
-    return pdf(made, "comparison.pdf")
+    here, said = time_zone(zone), speech(language)
+    made = exports.comparison_report("pdf", kept, copy, original, zone=here, speech=said)
+    return download(made, "comparison.pdf")
 
 
 def _view(id: str, context: RequestContext, application: Application) -> ComparisonView:

@@ -3,10 +3,11 @@
 from collections.abc import Callable
 
 from fastapi import APIRouter, Response
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, Field
 
 from detector.errors import UnmaskError
 from service.api.access import App
+from service.api.schemas import example
 
 router = APIRouter(tags=["server"])
 
@@ -20,15 +21,8 @@ class Health(BaseModel):
 class Readiness(BaseModel):
     """What an analysis needs, each as it is now."""
 
-    model_config = ConfigDict(
-        json_schema_extra={
-            "examples": [
-                {
-                    "ready": True,
-                    "checks": {"records": True, "models": True, "disk": True, "queue": True},
-                }
-            ]
-        }
+    model_config = example(
+        ready=True, checks={"records": True, "models": True, "disk": True, "queue": True}
     )
 
     ready: bool

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Request, Response
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, Field
 from starlette.concurrency import run_in_threadpool
 
 from detector.schema.analysis import Analysis, Label
@@ -18,7 +18,7 @@ from service.api.access import Analyst, App
 from service.api.routes import batches
 from service.api.routes.analyses import MAX_WAIT, REFUSALS, answer_failed, submit
 from service.api.routes.tasks import wait_for
-from service.api.schemas import BINARY, AnalysisView, form_body
+from service.api.schemas import BINARY, AnalysisView, example, form_body
 from service.tasks.job import Job
 
 router = APIRouter(tags=["older addresses"], deprecated=True)
@@ -52,9 +52,7 @@ def scores(analysis: Analysis) -> list[float]:
 class VideoScores(BaseModel):
     """A score for each sampled frame of the most suspicious subject, and their mean."""
 
-    model_config = ConfigDict(
-        json_schema_extra={"examples": [{"pred_scores": [0.41, 0.44], "mean_score": 0.425}]}
-    )
+    model_config = example(pred_scores=[0.41, 0.44], mean_score=0.425)
 
     pred_scores: list[float] = Field(description="calibrated likelihood of fake, 0..1")
     mean_score: float | None = Field(description="None where nothing could be scored")
@@ -69,22 +67,16 @@ class VideoScores(BaseModel):
 class SimpleVerdict(BaseModel):
     """The verdict in a few fields."""
 
-    model_config = ConfigDict(
-        json_schema_extra={
-            "examples": [
-                {
-                    "success": True,
-                    "prediction": "INCONCLUSIVE",
-                    "is_fake": None,
-                    "confidence": None,
-                    "fake_probability": 0.47,
-                    "fake_frame_ratio": 0.03,
-                    "frames_analyzed": 32,
-                    "faces_detected": 1,
-                    "analysis": "/v1/analyses/q0Zl3vJ6T2uYb8Rk1cXw9A",
-                }
-            ]
-        }
+    model_config = example(
+        success=True,
+        prediction="INCONCLUSIVE",
+        is_fake=None,
+        confidence=None,
+        fake_probability=0.47,
+        fake_frame_ratio=0.03,
+        frames_analyzed=32,
+        faces_detected=1,
+        analysis="/v1/analyses/q0Zl3vJ6T2uYb8Rk1cXw9A",
     )
 
     success: bool = True

@@ -3,6 +3,7 @@
 from fastapi import APIRouter, Request, Response
 from starlette.concurrency import run_in_threadpool
 
+from detector.sentences import _
 from service.api import uploads
 from service.api.access import Analyst, App
 from service.api.errors import NotFound
@@ -12,7 +13,6 @@ from service.api.schemas import V1, TaskView, form_body
 from service.api.uploads import Form
 from service.application import Application
 from service.context import RequestContext
-from service.messages import _
 from service.tasks.task import Task
 
 router = APIRouter(prefix=f"{V1}/links", tags=["analyses"])

@@ -19,23 +19,20 @@ from starlette.concurrency import run_in_threadpool
 from starlette.websockets import WebSocketDisconnect
 
 from detector.errors import InputError, UnmaskError
+from detector.sentences import _
 from service.api.access import Analyst, App, in_force
 from service.api.errors import RefusalDetail
 from service.api.routes.tasks import RECHECK
 from service.api.schemas import V1
 from service.application import Application
 from service.live.viewers import LiveOptions, SessionRetention, Viewer, letterbox
-from service.messages import _
 
 router = APIRouter(prefix=V1, tags=["live"])
 
 MAX_FRAME_BYTES = 4 << 20
-MAX_FRAME_SIDE = 4096
-"""px; as `detector.live.session`"""
-EVERY = 0.05
-"""s between two looks at what is known"""
-INVALID_DATA, POLICY = 1007, 1008
-"""codes that a WebSocket is closed with"""
+MAX_FRAME_SIDE = 4096  # px; as `detector.live.session`
+EVERY = 0.05  # s between two looks at what is known
+INVALID_DATA, POLICY = 1007, 1008  # codes that a WebSocket is closed with
 
 
 @router.websocket("/live")

@@ -13,12 +13,12 @@ from starlette.concurrency import run_in_threadpool
 from detector import media
 from detector.errors import InputError, MediaError
 from detector.schema.media import Media
+from detector.sentences import _
 from service.api import uploads
 from service.api.access import Analyst
 from service.api.routes.analyses import REFUSALS
 from service.api.schemas import BINARY, V1, form_body
 from service.api.uploads import FormFile
-from service.messages import _
 from service.records import thumbnails
 
 router = APIRouter(prefix=f"{V1}/media", tags=["analyses"])

@@ -5,10 +5,10 @@ from fastapi import APIRouter, Response
 from detector import weights
 from detector.errors import UsageError
 from detector.models import inventory, registry
+from detector.sentences import _
 from service.api.access import App, ModelKeeper, Reader
 from service.api.errors import Conflict, NotFound
 from service.api.schemas import V1, ModelView, TaskView
-from service.messages import _
 
 router = APIRouter(prefix=f"{V1}/models", tags=["models"])
 

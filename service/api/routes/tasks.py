@@ -12,21 +12,18 @@ from starlette.concurrency import run_in_threadpool
 from starlette.requests import HTTPConnection
 from starlette.websockets import WebSocketDisconnect
 
+from detector.sentences import _
 from service.api.access import Analyst, App, Reader, in_force
 from service.api.errors import NotFound
 from service.api.schemas import V1, TaskView
 from service.application import Application
-from service.messages import _
 from service.tasks.task import Task
 
 router = APIRouter(prefix=f"{V1}/tasks", tags=["tasks"])
 
-EVERY = 0.2
-"""s between two looks at a task that somebody watches"""
-WAIT_EVERY = 0.02
-"""s between two looks at a task whose result is waited for"""
-RECHECK = 2.0
-"""s between two looks at whether they still may"""
+EVERY = 0.2  # s between two looks at a task that somebody watches
+WAIT_EVERY = 0.02  # s between two looks at a task whose result is waited for
+RECHECK = 2.0  # s between two looks at whether they still may
 
 
 def find(task: str, context: Reader, application: App) -> Task:

@@ -16,28 +16,30 @@ from service.records.model import ErrorReport, Record, ResultSummary
 
 Row = dict[str, Any]
 
-BATCH_SIZE = 500
-"""ids named in one statement; databases bound the number of its parameters"""
+BATCH_SIZE = 500  # ids named in one statement; databases bound the number of its parameters
 
-_JSON = ("seal", "interval", "proof")
-"""Fields of a summary that are stored as JSON."""
+_JSON = ("seal", "interval", "proof")  # Fields of a summary that are stored as JSON
 _SUMMARY = tuple(ResultSummary.model_fields)
-NO_RESULT: Row = dict.fromkeys(_SUMMARY) | {"models": ()}
 _PLAIN = tuple(f for f in Record.model_fields if f != "result")
 
 
 def row_of(record: Record) -> Row:
     """Return a record as a row of `records`."""
-    row: Row = {name: getattr(record, name) for name in _PLAIN}
-    row |= summary_row(record.result) if record.result else NO_RESULT
+    row: Row = {name: getattr(record, name) for name in _PLAIN} | _columns(record.result)
     row["settings"] = record.settings.model_dump_json()
     row["fault"] = record.fault.model_dump_json() if record.fault else None
     row["search_text"] = rules.search_text(record)
     return row
 
 
-def summary_row(result: ResultSummary) -> Row:
+def summary_row(analysis: Analysis | None) -> Row:
     """Return the columns of a result's summary."""
+    return _columns(ResultSummary.of(analysis) if analysis else None)
+
+
+def _columns(result: ResultSummary | None) -> Row:
+    if result is None:
+        return dict.fromkeys(_SUMMARY) | {"models": ()}
     texts = result.model_dump(mode="json", include=set(_JSON))
     stored = {name: value and json.dumps(value) for name, value in texts.items()}
     return result.model_dump() | stored
@@ -92,8 +94,8 @@ def insert_new(connection: Connection, table: Table, row: Row) -> bool:
     return connection.execute(made).first() is not None
 
 
-def batches(ids: Collection[str]) -> Iterator[Sequence[str]]:
-    """Yield ids in parts of at most `BATCH_SIZE`."""
+def batches(ids: Collection[str], size: int = 0) -> Iterator[Sequence[str]]:
+    """Yield ids in parts of at most `size`, else `BATCH_SIZE`."""
     rest = iter(ids)
-    while some := list(islice(rest, BATCH_SIZE)):
+    while some := list(islice(rest, size or BATCH_SIZE)):
         yield some

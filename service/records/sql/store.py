@@ -1,13 +1,12 @@
 """Records in SQLite or PostgreSQL."""
 
-import logging
 import secrets
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, Unpack
 
-from pydantic import ValidationError
+from pydantic import BaseModel
 from sqlalchemy import (
     Column,
     ColumnElement,
@@ -28,17 +27,16 @@ from sqlalchemy import (
 )
 from sqlalchemy.exc import IntegrityError
 
-from detector.schema.analysis import Analysis, CustomEnsemble, Label, Settings
+from detector.schema.analysis import Analysis, CustomEnsemble, Label
 from detector.seals import record_hash
+from detector.sentences import _
 from service.context import new_id
-from service.messages import _
 from service.records import rules
 from service.records.cases import SQLCases
 from service.records.database import Database
 from service.records.model import (
     GUEST,
     Confirmed,
-    ErrorReport,
     Facets,
     Order,
     Page,
@@ -53,22 +51,10 @@ from service.records.model import (
     Usage,
 )
 from service.records.seals import Keyring, origin
-from service.records.sql.rows import (
-    NO_RESULT,
-    Row,
-    batches,
-    pack,
-    raw,
-    record_of,
-    row_of,
-    summary_row,
-    upsert,
-)
-from service.records.store import RecordChanges
+from service.records.sql.rows import batches, pack, raw, record_of, row_of, summary_row, upsert
+from service.records.store import RecordChanges, RunOutcome, Store
 from service.records.tables import TextType, cases, presets, records, results, shares
 from service.records.tables import preferences as preferences_table
-
-log = logging.getLogger(__name__)
 
 ORDERS: dict[Order, tuple[ColumnElement[Any], ...]] = {
     "newest": (records.c.touched.desc(), records.c.id),
@@ -82,8 +68,10 @@ HEADLINE_LABEL = case(
 """`detector.schema.codes.headline_label`"""
 
 
-class SQLStore:
-    """A `Store` in SQLite or PostgreSQL."""
+class SQLStore(Store):
+    """Records in SQLite or PostgreSQL."""
+
+    cases: SQLCases
 
     def __init__(self, database: Database) -> None:
         self.database = database
@@ -111,59 +99,6 @@ class SQLStore:
             if isinstance(error.__cause__, IntegrityError):
                 raise RecordsError(_("There is a record with this id already.")) from error
             raise
-
-    def restart(
-        self, owner: str, id: str, *, run: str, settings: Settings, cache_key: str, now: datetime
-    ) -> Record | None:
-        new = NO_RESULT | {
-            "run": run,
-            "settings": settings.model_dump_json(),
-            "cache_key": cache_key,
-            "touched": now,
-            "state": State.QUEUED,
-            "fault": None,
-            "last_cache_hit": None,
-        }
-        with self.database.writing() as connection:
-            record = _update(connection, _owned(owner, id), new)
-            if record is not None:
-                connection.execute(delete(results).where(results.c.id == id))
-        return record
-
-    def finish(
-        self,
-        owner: str,
-        id: str,
-        run: str,
-        analysis: Analysis,
-        *,
-        thumbnail: bytes | None = None,
-        cache_key: str = "",
-    ) -> bool:
-        new = {"state": State.DONE, "cache_key": cache_key, "fault": None}
-        new |= summary_row(ResultSummary.of(analysis))
-        with self.database.writing() as connection:
-            record = _update(connection, and_(_owned(owner, id), records.c.run == run), new)
-            if record is not None:
-                _put_result(connection, id, analysis, thumbnail)
-        return record is not None
-
-    def stop(
-        self, owner: str, id: str, run: str, state: State, fault: ErrorReport | None = None
-    ) -> bool:
-        which = and_(_owned(owner, id), records.c.run == run)
-        with self.database.writing() as connection:
-            new = {"state": state, "fault": fault.model_dump_json() if fault else None}
-            return _update(connection, which, new) is not None
-
-    def update_result(self, owner: str, id: str, analysis: Analysis) -> bool:
-        which = and_(_owned(owner, id), records.c.state == State.DONE)
-        with self.database.writing() as connection:
-            record = _update(connection, which, summary_row(ResultSummary.of(analysis)))
-            if record is not None:
-                changed = update(results).where(results.c.id == id)
-                connection.execute(changed.values(analysis=pack(analysis)))
-        return record is not None
 
     def get(self, owner: str, id: str) -> Record | None:
         with self.database.reading() as connection:
@@ -222,10 +157,6 @@ class SQLStore:
         with self.database.reading() as connection:
             return _record(connection, query)
 
-    def record_cache_hit(self, owner: str, id: str, now: datetime) -> Record | None:
-        with self.database.writing() as connection:
-            return _update(connection, _owned(owner, id), {"last_cache_hit": now, "touched": now})
-
     def change(self, owner: str, id: str, **changes: Unpack[RecordChanges]) -> Record | None:
         cleaned = rules.cleaned_changes(changes)
         with self.database.writing() as connection:
@@ -234,7 +165,8 @@ class SQLStore:
                 return record
             row = row_of(record.model_copy(update=cleaned))
             new = {name: row[name] for name in (*cleaned, "search_text")}
-            record = _update(connection, _owned(owner, id), new)
+            changed = update(records).where(_owned(owner, id)).values(new)
+            record = _record(connection, changed.returning(*records.c))
         self.database.empty_log()
         return record
 
@@ -261,6 +193,33 @@ class SQLStore:
         )
         [(number, total)] = map(tuple, self.database.rows(query))
         return Usage(records=number, bytes=total)
+
+    def _update(
+        self,
+        owner: str,
+        id: str,
+        new: Mapping[str, Any],
+        outcome: RunOutcome | None = None,
+        **only: str,
+    ) -> Record | None:
+        row = {n: v.model_dump_json() if isinstance(v, BaseModel) else v for n, v in new.items()}
+        if outcome is not None:
+            row |= summary_row(outcome.analysis)
+        as_it_was = [records.c[name] == value for name, value in only.items()]
+        changed = update(records).where(_owned(owner, id), *as_it_was).values(row)
+        of_it = results.c.id == id
+        with self.database.writing() as connection:
+            record = _record(connection, changed.returning(*records.c))
+            if record is None or outcome is None:
+                return record
+            if outcome.analysis is None:
+                connection.execute(delete(results).where(of_it))
+            elif outcome.keeps_thumbnail:
+                packed = pack(outcome.analysis)
+                connection.execute(update(results).where(of_it).values(analysis=packed))
+            else:
+                _put_result(connection, id, outcome.analysis, outcome.thumbnail)
+        return record
 
     # --- search -----------------------------------------------------------------------------------
 
@@ -403,7 +362,7 @@ class SQLStore:
     def preferences(self, owner: str) -> Preferences:
         table = preferences_table.c
         chosen = self.database.scalar(select(table.chosen).where(table.owner == owner))
-        return _preferences(chosen)
+        return rules.read_preferences(chosen)
 
     def save_preferences(self, owner: str, preferences: Preferences) -> None:
         row = {"owner": owner, "chosen": preferences.model_dump_json()}
@@ -439,7 +398,7 @@ class SQLStore:
         with self.database.writing() as connection:
             deleted = _remove(connection, others, records.c.touched <= now - longest)
             for owner, chosen in connection.execute(select(preferences_table)).all():
-                days = _preferences(chosen).keep_days
+                days = rules.read_preferences(chosen).keep_days
                 if days is not None and days < longest / timedelta(days=1):
                     expired = records.c.touched <= now - timedelta(days=days)
                     deleted += _remove(connection, others, records.c.owner == owner, expired)
@@ -481,11 +440,6 @@ def _first(
     return _record(connection, query.with_for_update() if lock else query)
 
 
-def _update(connection: Connection, which: ColumnElement[bool], new: Row) -> Record | None:
-    """One statement: the record as it is now, or None where the condition doesn't hold."""
-    return _record(connection, update(records).where(which).values(new).returning(*records.c))
-
-
 def _record(connection: Connection, statement: Executable) -> Record | None:
     row = connection.execute(statement).first()
     return record_of(row) if row else None
@@ -498,19 +452,7 @@ def _put_result(
     upsert(connection, results, row)
 
 
-def _preferences(chosen: str | None) -> Preferences:
-    try:
-        return Preferences.model_validate_json(chosen) if chosen else Preferences()
-    except ValidationError:
-        return Preferences()
-
-
 def _presets(connection: Connection, owner: str) -> dict[str, CustomEnsemble]:
     query = select(presets.c.name, presets.c.ensemble).where(presets.c.owner == owner)
-    out = {}
-    for name, text in sorted(tuple(row) for row in connection.execute(query)):
-        try:
-            out[name] = CustomEnsemble.model_validate_json(text)
-        except ValidationError:
-            log.warning("a preset that another version wrote was left out")
-    return out
+    rows = connection.execute(query)
+    return rules.read_presets({row.name: row.ensemble for row in rows})

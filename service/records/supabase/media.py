@@ -17,23 +17,17 @@ from urllib.parse import urljoin, urlsplit
 import httpx
 from supabase import Client, StorageException
 
-from service.messages import _
+from detector.sentences import _
 from service.records.model import RecordsError
 from service.records.supabase.rows import refusal, translated_errors
 
 BUCKET = "media"
-SIGNED_URL_TTL = timedelta(minutes=1)
-"""of a signed address: long enough to begin to read"""
-CHUNK_BYTES = 6 * 1024 * 1024
-"""bytes of a piece, which the service prescribes"""
-SINGLE_REQUEST_BYTES = 1024 * 1024
-"""bytes of a file that goes up in one request, within the client's usual timeout"""
-TIMEOUT_SECONDS = 120.0
-"""s to wait while a piece is written or read; the client's own limit is for questions"""
-MAX_ATTEMPTS = 5
-"""times that a piece is sent before the upload fails: the first, and each retry"""
-BACKOFF_SECONDS = 0.5
-"""s before the second try; doubled for each further one"""
+SIGNED_URL_TTL = timedelta(minutes=1)  # of a signed address: long enough to begin to read
+CHUNK_BYTES = 6 * 1024 * 1024  # bytes of a piece, which the service prescribes
+SINGLE_REQUEST_BYTES = 1024 * 1024  # of a file that goes up at once, within the client's timeout
+TIMEOUT_SECONDS = 120.0  # of a piece; the client's own limit is for questions
+MAX_ATTEMPTS = 5  # times that a piece is sent before the upload fails: the first, and each retry
+BACKOFF_SECONDS = 0.5  # s before the second try; doubled for each further one
 
 # Kinds that the bucket takes (supabase/migrations). By name, not by guessing from the
 # system's tables, which differ.

@@ -14,7 +14,7 @@ from pydantic import ValidationError
 from supabase import PostgrestAPIError, StorageException
 
 from detector.schema.analysis import Analysis, Settings
-from service.messages import _
+from detector.sentences import _
 from service.records import model, rules, thumbnails
 from service.records.cases import too_many_cases
 from service.records.model import Query, Record, RecordsError, ResultSummary
@@ -24,8 +24,7 @@ log = logging.getLogger(__name__)
 
 Row = dict[str, Any]
 
-COLUMNS = ",".join(field for field in Record.model_fields)
-"""What a record is made of; everything else of a row is asked for by name."""
+COLUMNS = ",".join(field for field in Record.model_fields)  # What a record is made of
 
 
 def row_of(record: Record) -> Row:
@@ -36,9 +35,12 @@ def row_of(record: Record) -> Row:
     return stored
 
 
-def result_row(analysis: Analysis, thumbnail: bytes | None = None) -> Row:
-    """Return the columns of a result and its picture. The place of the recording stands apart from
-    the document, so that what a share link gives can't contain it."""
+def result_row(analysis: Analysis | None, thumbnail: bytes | None = None) -> Row:
+    """Return the columns of a result and its picture, or of none. The place of the recording stands
+    apart from the document, so that what a share link gives can't contain it."""
+    if analysis is None:
+        empty = ("result", "analyzed", "document", "place", "thumbnail")
+        return dict.fromkeys(empty) | {"models": []}
     summary = ResultSummary.of(analysis)
     place = analysis.provenance.place if analysis.provenance else None
     return {
@@ -49,11 +51,6 @@ def result_row(analysis: Analysis, thumbnail: bytes | None = None) -> Row:
         "place": place.model_dump_json() if place else None,
         "thumbnail": base64.b64encode(thumbnail).decode() if thumbnail else None,
     }
-
-
-NO_RESULT: Row = dict.fromkeys(("result", "analyzed", "document", "place", "thumbnail")) | {
-    "models": []
-}
 
 
 def record_of(row: Mapping[str, Any]) -> Record:

@@ -1,31 +1,28 @@
 """Records of signed-in people in a Supabase project.
 
-What a person may see and do is decided there, by the policies of supabase/migrations and the token
-of their own client: this package adds the owner to every question because an administrator's token
-reads more than their own, not because anything here could be relied on to hold back.
-
-The media itself is `service.records.supabase.media`'s.
+The policies of supabase/migrations and the token of each person's client decide what they may see
+and do. Queries name the owner as well, because an administrator's token reads more than their own.
 """
 
 import logging
 import re
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Mapping
 from datetime import datetime, timedelta
 from functools import lru_cache
-from itertools import islice
 from pathlib import Path, PurePosixPath
 from typing import Any, Unpack
 
 import httpx
-from pydantic import ValidationError
+from pydantic import TypeAdapter
 from supabase import Client, ClientOptions
 
-from detector.schema.analysis import Analysis, CustomEnsemble, Label, Settings
+from detector.schema.analysis import Analysis, CustomEnsemble, Label
 from detector.seals import record_hash
 from service.context import new_id
 from service.records import rules
+from service.records.cases import Case
+from service.records.cases import row_of as case_row
 from service.records.model import (
-    ErrorReport,
     Facets,
     Page,
     Preferences,
@@ -38,12 +35,11 @@ from service.records.model import (
     Usage,
 )
 from service.records.seals import Keyring, origin_of_account
-from service.records.store import RecordChanges
-from service.records.supabase.cases import SupabaseCases
+from service.records.sql.rows import batches
+from service.records.store import RecordChanges, RunOutcome, Store
 from service.records.supabase.media import Bucket, object_path
 from service.records.supabase.rows import (
     COLUMNS,
-    NO_RESULT,
     Row,
     analysis_of,
     readable,
@@ -58,26 +54,17 @@ from service.records.supabase.rows import (
 
 log = logging.getLogger(__name__)
 
-TIMEOUT_SECONDS = 8.0
-"""that a stranger with a link waits for the service"""
-PAGE_SIZE = 1000
-"""rows asked for at once; a project may be set to give fewer"""
-BATCH_SIZE = 100
-"""ids named in one request: they stand in its address, which servers cut at 8 kB"""
+TIMEOUT_SECONDS = 8.0  # that a stranger with a link waits for the service
+PAGE_SIZE = 1000  # rows asked for at once; a project may be set to give fewer
+BATCH_SIZE = 100  # ids named in one request: they stand in its address, which servers cut at 8 kB
+_FIELDS = TypeAdapter(dict[str, Any])
 _TOKEN = re.compile(r"[A-Za-z0-9_-]{22}")
 
 
-class SupabaseStore:
-    """A `Store` in a Supabase project.
-
-    Parameters
-    ----------
-    connect : callable
-        Gives a client with this person's token, fresh; one of nobody, to open share links. Called
-        for every request and from any thread. What it raises passes through.
-    seals : Keyring, optional
-        Whose seals are believed; without, nobody's.
-    """
+class SupabaseStore(Store):
+    """Records in a Supabase project. `connect` gives a client with this person's fresh token, or
+    with nobody's to open share links; it is called for every request, from any thread, and what it
+    raises passes through. Without `seals`, nobody's are believed."""
 
     def __init__(self, connect: Callable[[], Client], seals: Keyring | None = None) -> None:
         self._connect = connect
@@ -95,53 +82,13 @@ class SupabaseStore:
             row |= result_row(analysis, thumbnail) | {"state": State.DONE}
         rows_of(self._table("analyses").insert(row, returning="minimal"))
 
-    def restart(
-        self, owner: str, id: str, *, run: str, settings: Settings, cache_key: str, now: datetime
-    ) -> Record | None:
-        new = NO_RESULT | {
-            "run": run,
-            "settings": settings.model_dump(mode="json"),
-            "cache_key": cache_key,
-            "touched": now.isoformat(),
-            "state": State.QUEUED,
-            "fault": None,
-            "last_cache_hit": None,
-        }
-        return self._update(owner, id, new)
-
-    def finish(
-        self,
-        owner: str,
-        id: str,
-        run: str,
-        analysis: Analysis,
-        *,
-        thumbnail: bytes | None = None,
-        cache_key: str = "",
-    ) -> bool:
-        new = {"state": State.DONE, "cache_key": cache_key, "fault": None}
-        new |= result_row(analysis, thumbnail)
-        return self._update(owner, id, new, run=run) is not None
-
-    def stop(
-        self, owner: str, id: str, run: str, state: State, fault: ErrorReport | None = None
-    ) -> bool:
-        new = {"state": state, "fault": storable(fault.model_dump(mode="json")) if fault else None}
-        # A result that came first stays: who cancels may be late.
-        return self._update(owner, id, new, run=run, state=State.QUEUED) is not None
-
-    def update_result(self, owner: str, id: str, analysis: Analysis) -> bool:
-        new = result_row(analysis)
-        del new["thumbnail"]  # stays
-        return self._update(owner, id, new, state=State.DONE) is not None
-
     def get(self, owner: str, id: str) -> Record | None:
         row = self._row(owner, id, COLUMNS)
         return self.seals.checked(record_of(row)) if row else None
 
     def records(self, owner: str, ids: Collection[str]) -> dict[str, Record]:
         rows: list[Row] = []
-        for some in batches(ids):
+        for some in batches(ids, BATCH_SIZE):
             query = self._table("analyses").select(COLUMNS).eq("owner", owner)
             rows += rows_of(query.in_("id", some))
         return {record.id: self.seals.checked(record) for record in readable(rows)}
@@ -156,7 +103,7 @@ class SupabaseStore:
 
     def thumbnails(self, owner: str, ids: Collection[str]) -> dict[str, bytes]:
         thumbnails: dict[str, bytes] = {}
-        for some in batches(ids):
+        for some in batches(ids, BATCH_SIZE):
             query = self._table("analyses").select("id,thumbnail").eq("owner", owner)
             rows = rows_of(query.in_("id", some).not_.is_("thumbnail", "null"))
             pictures = {row["id"]: thumbnail_of(row["thumbnail"]) for row in rows}
@@ -188,10 +135,6 @@ class SupabaseStore:
         query = query.order("analyzed", desc=True).order("id").limit(1)
         return next(readable(rows_of(query)), None)
 
-    def record_cache_hit(self, owner: str, id: str, now: datetime) -> Record | None:
-        when = now.isoformat()
-        return self._update(owner, id, {"last_cache_hit": when, "touched": when})
-
     def change(self, owner: str, id: str, **changes: Unpack[RecordChanges]) -> Record | None:
         cleaned = rules.cleaned_changes(changes)
         record = self.get(owner, id)
@@ -202,7 +145,7 @@ class SupabaseStore:
 
     def delete(self, owner: str, ids: Collection[str]) -> list[str]:
         deleted: list[Row] = []
-        for some in batches(ids):
+        for some in batches(ids, BATCH_SIZE):
             query = self._table("analyses").delete().eq("owner", owner).in_("id", some)
             deleted += rows_of(query.select("id,media"))
         if any(row["media"] for row in deleted):
@@ -265,22 +208,13 @@ class SupabaseStore:
     # --- preferences and presets ------------------------------------------------------------------
 
     def preferences(self, owner: str) -> Preferences:
-        try:
-            return Preferences.model_validate(self._settings(owner, "preferences").get("") or {})
-        except ValidationError:
-            return Preferences()
+        return rules.read_preferences(self._settings(owner, "preferences").get(""))
 
     def save_preferences(self, owner: str, preferences: Preferences) -> None:
         self._set(owner, "preferences", "", preferences.model_dump(mode="json"))
 
     def presets(self, owner: str) -> dict[str, CustomEnsemble]:
-        presets = {}
-        for name, value in sorted(self._settings(owner, "preset").items()):
-            try:
-                presets[name] = CustomEnsemble.model_validate(value)
-            except ValidationError:
-                log.warning("a preset that another version wrote was left out")
-        return presets
+        return rules.read_presets(self._settings(owner, "preset"))
 
     def save_preset(self, owner: str, preset: CustomEnsemble) -> None:
         rules.check_preset(preset, self._settings(owner, "preset"))
@@ -354,9 +288,20 @@ class SupabaseStore:
         query = self._table("analyses").select(columns).eq("owner", owner).eq("id", id)
         return next(iter(rows_of(query)), None)
 
-    def _update(self, owner: str, id: str, new: Row, **only: str) -> Record | None:
-        """One statement: all of it or nothing. The record as it is now, or None."""
-        query = self._table("analyses").update(new).match({"owner": owner, "id": id, **only})
+    def _update(
+        self,
+        owner: str,
+        id: str,
+        new: Mapping[str, Any],
+        outcome: RunOutcome | None = None,
+        **only: str,
+    ) -> Record | None:
+        row = storable(_FIELDS.dump_python(dict(new), mode="json"))
+        if outcome is not None:
+            row |= result_row(outcome.analysis, outcome.thumbnail)
+            if outcome.keeps_thumbnail:
+                del row["thumbnail"]
+        query = self._table("analyses").update(row).match({"owner": owner, "id": id, **only})
         return next(map(record_of, rows_of(query.select(COLUMNS))), None)
 
     def _settings(self, owner: str, kind: str) -> dict[str, Any]:
@@ -378,11 +323,37 @@ class SupabaseStore:
                     raise
 
 
-def batches(ids: Iterable[str]) -> Iterator[Sequence[str]]:
-    """Yield ids by as many as one request takes."""
-    rest = iter(ids)
-    while some := list(islice(rest, BATCH_SIZE)):
-        yield some
+class SupabaseCases:
+    """A `CaseStore` in a Supabase project; `table` asks for one by its name."""
+
+    def __init__(self, table: Callable[[str], Any]) -> None:
+        self._table = table
+
+    def all(self, owner: str) -> list[Case]:
+        query = self._table("cases").select("id,owner,log").eq("owner", owner)
+        return [_case(row) for row in rows_of(query.order("touched", desc=True).order("id"))]
+
+    def get(self, owner: str, id: str) -> Case | None:
+        query = self._table("cases").select("id,owner,log").eq("owner", owner).eq("id", id)
+        return next(map(_case, rows_of(query)), None)
+
+    def save(self, case: Case, known: int) -> bool:
+        row = case_row(case)
+        row |= {"touched": case.touched.isoformat(), "analyses": list(case.files)}
+        if known:
+            query = self._table("cases").update(row).eq("owner", case.owner).eq("id", case.id)
+            return bool(rows_of(query.eq("entries", known).select("id")))
+        row |= {"id": case.id, "owner": case.owner, "created": case.created.isoformat()}
+        rows_of(self._table("cases").insert(row, returning="minimal"))
+        return True
+
+    def delete(self, owner: str, id: str) -> bool:
+        query = self._table("cases").delete().eq("owner", owner).eq("id", id)
+        return bool(rows_of(query.select("id")))
+
+
+def _case(row: Row) -> Case:
+    return Case.read(row["id"], row["owner"], row["log"])
 
 
 @lru_cache(maxsize=2)

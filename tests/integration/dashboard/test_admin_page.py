@@ -34,19 +34,6 @@ def test_an_administrator_sees_the_server_and_its_keys_without_their_secrets(job
     assert f"admin-withdraw-{made.id}" not in [button.key for button in at.button]
 
 
-def test_the_limit_of_a_guest_s_file_is_the_one_that_holds(jobs, monkeypatch):
-    def limits():
-        (table,) = [t.value for t in page("admin").table if "MB a file" in str(t.value)]
-        return dict(zip(table.iloc[:, 0], table.iloc[:, 1], strict=True))
-
-    # None of their own: the server's, as Settings says it.
-    assert limits()["MB a file"] == limits()["MB a file, guest"] == "500"
-    monkeypatch.setenv("UNMASK_GUEST_MAX_MB", "50")
-    assert (limits()["MB a file"], limits()["MB a file, guest"]) == ("500", "50")
-    monkeypatch.setenv("UNMASK_MAX_UPLOAD_MB", "20")
-    assert limits()["MB a file, guest"] == "20"
-
-
 @pytest.mark.parametrize("role", [Role.VIEWER, Role.ANALYST])
 def test_nobody_else_does(jobs, monkeypatch, role):
     come_as(monkeypatch, Principal("somebody", PrincipalKind.GUEST, role))

@@ -17,6 +17,7 @@ from starlette.requests import Request
 from dashboard import labels, server
 from dashboard import url_state as address
 from dashboard.components import record_cells
+from dashboard.images import data_url
 from dashboard.pages.history import export, filters, unjudged
 from dashboard.result import sharing
 from detector.schema.analysis import (
@@ -530,7 +531,7 @@ def test_a_sound_has_a_sign_in_place_of_a_picture_and_its_length_to_the_tenth(ke
     assert record_cells.length(sound) == "6.5\u00a0s"
     assert record_cells.picture(sound, None).startswith("data:image/svg+xml;base64,")
     assert record_cells.picture(seen, None) is None
-    assert record_cells.picture(sound, b"webp") == record_cells.data_url(b"webp")
+    assert record_cells.picture(sound, b"webp") == data_url(b"webp", "webp")
 
 
 def test_a_moment_of_another_year_has_it():

@@ -122,9 +122,9 @@ def test_a_live_session_is_kept_without_a_file(jobs):
 
 def test_a_person_may_keep_results_for_less_time(jobs, key):
     def draw():
-        from dashboard.pages.settings import retention
+        from dashboard.pages.settings import preferences
 
-        retention.draw()
+        preferences.draw()
 
     at = AppTest.from_function(draw, default_timeout=PATIENT).run()
     (choice,) = at.selectbox

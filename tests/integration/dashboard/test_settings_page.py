@@ -216,7 +216,7 @@ def test_clips_that_can_not_be_judged_leave_too_few_for_the_rates_offered(scorer
     start(write_clips(tmp_path, 19, different=6))  # copies count once
     assert finish().code == "too_few_clips"
     shown = unescape(show().error[0].value)
-    assert "there are 6." in shown and "14 %" not in shown
+    assert "not 6." in shown and "14 %" not in shown
     assert shown.endswith("1 % takes 99, 2 % takes 49, 5 % takes 19 and 10 % takes 9.")
 
 

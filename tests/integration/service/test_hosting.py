@@ -1,29 +1,22 @@
 """The container, the Space and the server's own settings, as far as that goes without Docker."""
 
 import base64
-import fnmatch
 import hashlib
-import importlib.metadata
 import io
 import json
 import logging
 import os
 import re
 import shutil
-import stat
 import subprocess
 import sys
-import sysconfig
 import tempfile
 import threading
-import urllib.request
-from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
-from packaging.utils import canonicalize_name
 from PIL import Image
 from starlette.applications import Starlette
 from starlette.responses import PlainTextResponse
@@ -40,53 +33,12 @@ from service import logs
 from service.tasks.jobs import State
 from tests.conftest import camera, write_clip
 from tests.support import hostile_readers as hostile
-from tests.support.dependencies import declared
+from tests.support.image import environment, ignored, of, stages
 from tests.support.links import PRIVATE, everywhere, serving, whole
-from tests.support.ports import free_port, listening
-from tests.support.processes import ROOT, python
+from tests.support.processes import ROOT
 from tests.support.scopes import local
 from tests.support.tasks import ended
-from tests.support.waiting import PATIENT, until
 from tools import space
-
-Steps = list[tuple[str, str]]
-"""Instructions and what stands behind each."""
-
-
-def stages():
-    """The instructions of the Dockerfile, by stage."""
-    text = re.sub(r"^\s*#.*\n", "", (ROOT / "Dockerfile").read_text("utf-8"), flags=re.M)
-    found: list[Steps] = []
-    for line in re.sub(r"\\\n", " ", text).splitlines():
-        if not line.strip():
-            continue
-        word, rest = line.split(maxsplit=1)
-        if word == "FROM":
-            found.append([])
-        found[-1].append((word, rest.strip()))
-    return found
-
-
-def of(steps, wanted):
-    return [rest for word, rest in steps if word == wanted]
-
-
-def environment(steps):
-    return dict(pair.split("=", 1) for rest in of(steps, "ENV") for pair in rest.split())
-
-
-def ignored(name):
-    """What .dockerignore says of a path: the last line that fits it or a folder above it."""
-    out = False
-    for line in (ROOT / ".dockerignore").read_text("utf-8").splitlines():
-        if not line or line.startswith("#"):
-            continue
-        pattern = line.removeprefix("!")
-        parts = name.split("/")
-        above = ["/".join(parts[: n + 1]) for n in range(len(parts))]
-        if any(fnmatch.fnmatch(p, pattern.replace("**/", "*")) for p in above):
-            out = not line.startswith("!")
-    return out
 
 
 def test_the_dockerfile_passes_its_linter():
@@ -95,22 +47,6 @@ def test_the_dockerfile_passes_its_linter():
         pytest.skip("the linter has no wheel for this system")
     run = subprocess.run([linter, "Dockerfile"], cwd=ROOT, capture_output=True, text=True)
     assert run.returncode == 0 and not run.stdout, run.stdout + run.stderr
-
-
-def test_what_the_linter_does_not_know():
-    build, last = stages()
-    assert of(last, "USER") == ["1000"]
-    assert "useradd --create-home --uid 1000" in of(last, "RUN")[0]
-    (check,) = of(last, "HEALTHCHECK")
-    assert "/_stcore/health" in check
-    words = " ".join(rest for _, rest in last)
-    assert "pip" not in words and "apt-get" not in words
-    assert all("--chown" not in copy for copy in of(last, "COPY"))  # its code is not its own
-    assert of(build, "ARG") == ["TORCH=cpu", "TORCH_INDEX=https://download.pytorch.org/whl/cpu"]
-    installs = of(build, "RUN")[0]
-    assert "tools/setup.py --packages-only" in installs and "import torch, torchvision" in installs
-    assert "pip uninstall --yes uv" in installs
-    assert {rest.split()[0] for _, rest in (build[0], last[0])} == {"python:3.11-slim-bookworm"}
 
 
 def test_nothing_private_goes_into_the_image():
@@ -125,130 +61,6 @@ def test_nothing_private_goes_into_the_image():
         "uv.lock service/auth/caller.py"
     )
     assert [name for name in needed.split() if ignored(name)] == []
-
-
-@pytest.fixture(scope="module")
-def place():
-    """A folder that another user may enter; those of pytest belong to who runs it."""
-    with tempfile.TemporaryDirectory(prefix="unmask-image-") as made:
-        Path(made).chmod(0o755)
-        yield Path(made)
-
-
-@pytest.fixture(scope="module")
-def image(place):
-    """The folder /app as the first stage leaves it."""
-    app = place / "app"
-    app.mkdir()
-    for line in of(stages()[0], "COPY"):
-        *sources, target = line.split()
-        for source in sources:
-            inside = Path(source).name if target == "./" else ""
-            _copy(ROOT / source, app / target / inside)
-    compiles = of(stages()[0], "RUN")[-1].replace("/opt/unmask/bin/python", sys.executable)
-    assert "compileall" in compiles
-    subprocess.run(compiles, shell=True, cwd=app, check=True)
-    for path in (app, *app.rglob("*")):
-        path.chmod(path.stat().st_mode & ~(stat.S_IWUSR | stat.S_IWGRP | stat.S_IWOTH))
-    yield app
-    for path in (app, *app.rglob("*")):
-        path.chmod(path.stat().st_mode | stat.S_IWUSR)
-
-
-def _copy(source, target):
-    files = [p for p in source.rglob("*") if p.is_file()] if source.is_dir() else [source]
-    for file in files:
-        if not ignored(file.relative_to(ROOT).as_posix()):
-            place = target / file.relative_to(source) if source.is_dir() else target
-            place.parent.mkdir(parents=True, exist_ok=True)
-            shutil.copyfile(file, place)
-
-
-def test_the_packages_it_asks_for():
-    """What the first step installs; that is not run."""
-    wanted = re.search(r"tools/setup.py --packages-only ([\w ]+?) +&&", of(stages()[0], "RUN")[0])
-    assert wanted
-    extras = wanted[1].split()
-    listed = python("tools/setup.py", "--list", *extras, variables={"TORCH": "cpu"}, check=True)
-    versions = dict(re.findall(r"^([\w.-]+)==([^\s+]+)", listed.stdout, re.M))
-    assert not {"pytest", "ruff"} & set(versions)
-    for requirement in declared(*extras):
-        assert canonicalize_name(requirement.name) in versions, requirement
-    for name, version in versions.items():
-        assert importlib.metadata.version(name).split("+")[0] == version, name
-
-
-def test_it_starts_as_an_ordinary_user_and_says_it_is_well(image, place):
-    last = stages()[1]
-    given = environment(last)
-    data, temporary, home = (place / name for name in ("data", "tmp", "home"))
-    for folder, mode in ((data, 0o777), (temporary, 0o777), (home, 0o555)):
-        folder.mkdir(mode=mode)
-    become: dict[str, Any] = {}
-    if os.getuid() == 0:
-        become = {"user": 1000, "group": 1000, "extra_groups": []}
-        for folder in (data, temporary):
-            os.chown(folder, 1000, 1000)
-    python = _python(become, place)
-    (place / "bin").mkdir()
-    (place / "bin" / "python").symlink_to(python)
-    port = free_port()
-    assert given["STREAMLIT_SERVER_ADDRESS"] == "0.0.0.0" and given["UNMASK_DATA"] == "/data"
-    here = {
-        name: value.replace("/data", str(data)).replace("/tmp", str(temporary))
-        for name, value in given.items()
-        if name != "PATH"
-    }
-    here |= {
-        "PATH": f"{place / 'bin'}:/usr/bin:/bin",
-        "PYTHONPATH": sysconfig.get_paths()["purelib"],
-        "HOME": str(home),
-        "TMPDIR": str(temporary),
-        "STREAMLIT_SERVER_PORT": str(port),
-    }
-    (start,) = of(last, "CMD")
-    check = of(last, "HEALTHCHECK")[0].split("CMD", 1)[1]
-    log = (place / "log").open("w+")
-    before = {p: p.stat().st_mtime_ns for p in image.rglob("*")}
-    server = subprocess.Popen(
-        json.loads(start), cwd=image, env=here, stdout=log, stderr=subprocess.STDOUT, **become
-    )
-    try:
-        healthy = partial(
-            subprocess.run, json.loads(check), cwd=image, env=here, capture_output=True, **become
-        )
-        until(lambda: server.poll() is not None or not healthy().returncode, every=0.3)
-        log.seek(0)
-        assert server.poll() is None, log.read()
-        with urllib.request.urlopen(f"http://127.0.0.1:{port}/") as page:
-            assert b"<title>" in page.read()
-        # To all: what is published of its port decides who gets in.
-        assert listening(port) == {"0.0.0.0"}
-        if become:
-            assert Path(f"/proc/{server.pid}").stat().st_uid == 1000
-    finally:
-        server.terminate()
-        server.wait(PATIENT)
-        log.seek(0)
-        said = log.read()
-        log.close()
-    assert {p: p.stat().st_mtime_ns for p in image.rglob("*")} == before
-    assert "Traceback" not in said and "PermissionError" not in said, said
-
-
-def _python(become, place):
-    """A Python of this version that the user may run, and from which they may read the packages."""
-    version = f"python{sys.version_info[0]}.{sys.version_info[1]}"
-    packages = {"PYTHONPATH": sysconfig.get_paths()["purelib"]}
-    for candidate in (f"/usr/bin/{version}", f"/usr/local/bin/{version}", sys.executable):
-        try:
-            asked = [candidate, "-c", "import streamlit"]
-            if not subprocess.run(asked, **become, cwd=place, env=packages).returncode:
-                return candidate
-        except OSError:
-            continue
-    become.clear()  # nothing for it: then as who runs the test
-    return sys.executable
 
 
 class MadeSpace:
@@ -359,6 +171,22 @@ def test_a_push_sends_all_of_it_and_clears_the_rest(hub, monkeypatch, capsys):
         assert hub.files[name] == (source if isinstance(source, bytes) else source.read_bytes())
     assert hub.tokens - {None} == {"Bearer hf_made"}  # the client's own questions go without
     assert "hf_made" not in capsys.readouterr().out
+
+
+def test_a_push_to_a_git_remote_replaces_what_it_held(tmp_path, monkeypatch, capsys):
+    few = {n: s for n, s in space.sent().items() if n.count("/") < 2 and "catalog" not in n}
+    monkeypatch.setattr(space, "sent", lambda: few)
+    remote, clone = tmp_path / "remote.git", tmp_path / "clone"
+    subprocess.run(["git", "init", "-q", "--bare", "-b", "main", remote], check=True)
+    space.main([str(remote), "--push"])
+    few.pop("NOTICE")
+    space.main([str(remote), "--push"])
+    subprocess.run(["git", "clone", "-q", remote, clone], check=True)
+    there = {p.relative_to(clone).as_posix(): p for p in clone.rglob("*") if p.is_file()}
+    pushed = {n: p.read_bytes() for n, p in there.items() if not n.startswith(".git/")}
+    assert pushed == {n: s if isinstance(s, bytes) else s.read_bytes() for n, s in few.items()}
+    log = ["git", "-C", remote, "rev-list", "--count", "main"]
+    assert subprocess.run(log, capture_output=True, text=True).stdout.strip() == "2"
 
 
 @pytest.mark.parametrize("status", [401, 402, 403])

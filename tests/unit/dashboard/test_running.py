@@ -8,8 +8,7 @@ from dashboard import series
 from dashboard.components.progress import bar
 from dashboard.labels import NBSP
 from dashboard.pages.analyze import running
-from dashboard.pages.analyze.running import by_appearance, so_far
-from dashboard.pages.analyze.time_left import TimeLeft
+from dashboard.pages.analyze.running import TimeLeft, by_appearance, so_far
 from service.tasks.jobs import Job
 from tests.support.result_sample import make_analysis
 

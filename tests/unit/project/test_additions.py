@@ -35,7 +35,7 @@ from detector.signals.reference import SignalSpec
 
 SPEC = SignalSpec(
     id="redness", title="Redness", unit="levels", side="high",
-    say=lambda value: f"{value:.0f} levels", means="How red the face is.",
+    say="{value:.0f} levels", means="How red the face is.",
     high="Redder than most.", purpose="Points to red faces.",
 )
 

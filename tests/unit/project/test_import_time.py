@@ -18,7 +18,8 @@ OTHERS = {
 }  # fmt: skip
 COMMANDS = (
     "import cli.analyze, cli.batch, cli.watch, cli.live, cli.report, cli.verify, cli.robustness, "
-    "cli.compare, cli.models, cli.fetch, cli.selfcheck, cli.evaluate, cli.train, cli.calibrate"
+    "cli.compare, cli.models, cli.fetch, cli.selfcheck, cli.evaluate, cli.benchmark, "
+    "cli.train, cli.calibrate"
 )
 SERVER = "import dashboard.shell, dashboard.server, dashboard.pages.analyze.view"
 

@@ -1,6 +1,5 @@
 """Background work: who comes first, who may see it, and how it ends whatever happens to it."""
 
-import io
 import logging
 import os
 import signal
@@ -21,8 +20,7 @@ from service.api.schemas import TaskView
 from service.context import LOCAL, PrincipalKind
 from service.error_reports import fault_of
 from service.records.model import RecordsError, State
-from service.storage.uploads import Uploads
-from service.tasks.executor import NICENESS, Executor, ThreadExecutor
+from service.tasks.executor import NICENESS, ThreadExecutor
 from service.tasks.scheduler import Scheduler
 from service.tasks.store import TaskStore
 from service.tasks.task import Priority, StepProgress, Task, TaskKind
@@ -40,7 +38,7 @@ NIGHT = kind("night", Priority.BATCH)
 FETCH = kind("fetch", Priority.BATCH, 0.0)
 
 
-class Line(Executor):
+class Line(ThreadExecutor):
     """Starts nothing by itself: a test says when a task ends, and reads what was started."""
 
     def __init__(self):
@@ -683,10 +681,3 @@ def test_an_owner_is_a_kind_and_a_few_letters():
     assert overview.owner_kind("guest:abcdefgh") == (PrincipalKind.GUEST, "abcd")
     assert overview.owner_kind("key:123456") == (PrincipalKind.KEY, "1234")
     assert overview.owner_kind("6f1c-22")[0] is PrincipalKind.USER
-
-
-def test_disk_counts_what_people_brought(tmp_path):
-    uploads = Uploads(tmp_path)
-    uploads.add(io.BytesIO(b"x" * 1000), "a.mp4")
-    disk = overview.disk(uploads)
-    assert disk.files == 1000 and 0 < disk.free <= disk.total

@@ -1,4 +1,4 @@
-"""Sentences of the service: English until an edge says them in somebody's language.
+"""Sentences for people: English until an edge says them in somebody's language.
 
 `_` marks a text, as everywhere, and gives a `Message`: an English string that remembers the text it
 was made of and what was filled in. Errors carry it, records keep it (`MessageSpec` is JSON), and
@@ -11,14 +11,26 @@ English text.
 
 from __future__ import annotations
 
+import gettext
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Protocol
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from detector.messages import ENGLISH, Speech
-
 NBSP = "\u00a0"
+
+
+class Speech(Protocol):
+    """A language: what `gettext.NullTranslations` offers."""
+
+    def gettext(self, message: str, /) -> str: ...
+
+    def ngettext(self, msgid1: str, msgid2: str, n: int, /) -> str: ...
+
+    def info(self) -> Mapping[str, str]: ...
+
+
+ENGLISH: Speech = gettext.NullTranslations()
 
 
 class MessageSpec(BaseModel):
@@ -81,6 +93,11 @@ def _(text: str) -> Message:
     return Message(MessageSpec(text=text))
 
 
+def known(text: str) -> Message:
+    """Return a message of a text that other code marks, such as the name of a model."""
+    return Message(MessageSpec(text=text))
+
+
 def ngettext(one: str, many: str, number: int) -> Message:
     """Return the form that goes with a number: each language has its own rule for it."""
     return Message(MessageSpec(text=one, plural=many, number=number))
@@ -105,8 +122,10 @@ def spec_of(text: str) -> MessageSpec | None:
 
 
 def say(text: str, speech: Speech) -> str:
-    """Return a text in a language; one that is no message stays as it is."""
-    return text.spec.render(speech) if isinstance(text, Message) else text
+    """Return a text in a language; a plain one that the language does not know stays as it is."""
+    if isinstance(text, Message):
+        return text.spec.render(speech)
+    return speech.gettext(text) if text else ""
 
 
 def _literal(text: str) -> Message:

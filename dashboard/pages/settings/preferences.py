@@ -1,16 +1,19 @@
-"""How long a person's own results are kept: as the server does, or shorter."""
+"""What each person sets for themselves: how long results are kept, the language of the pages."""
 
 import streamlit as st
 
-from dashboard import labels, session
-from dashboard.components import typography
+from dashboard import i18n, labels, session
+from dashboard.components import controls, typography
+from dashboard.components.markup import rich
 from dashboard.i18n import _, say
 from detector.errors import InputError
+from service.languages import SOURCE, available, own_name
 from service.records.model import Query
 from service.storage.uploads import records_retention, retention
 
 CHOICES = (1, 3, 7, 14, 30, 90, 365)
 """days"""
+_LANGUAGE = "language"
 
 
 def draw() -> None:
@@ -72,3 +75,30 @@ def _looks(current: bool) -> bool:
         "analyze are kept as long as the result; no footage."
     )
     return st.toggle(_("Look for originals"), current, key="settings-originals", help=text)
+
+
+def draw_language() -> None:
+    """Draw the choice, and who translated what is shown."""
+    try:
+        scope = session.record_scope()
+        current = scope.store.preferences(scope.owner).language
+    except InputError as error:  # an account whose project does not answer
+        typography.alert(say(error.message))
+        return
+    names = {"": _("As the browser")} | {code: own_name(code) for code in (SOURCE, *available())}
+    index = list(names).index(current) if current in names else 0
+    controls.select(_("Language"), names, _LANGUAGE, index=index, on_change=_save_language)
+    if (shown := i18n.current()) != SOURCE:
+        text = _(
+            "This translation was made by machine. To correct it, edit <code>{file}</code> in the "
+            "source of Unmask; <code>docs/languages.md</code> says how."
+        )
+        typography.caption(rich(text, file=f"dashboard/languages/{shown}.po"))
+
+
+def _save_language() -> None:
+    """Keep the choice, and show it in this run."""
+    scope, code = session.record_scope(), st.session_state[_LANGUAGE]
+    before = scope.store.preferences(scope.owner)
+    scope.store.save_preferences(scope.owner, before.model_copy(update={"language": code}))
+    i18n.choose(code)

@@ -5,9 +5,8 @@ import pickle
 
 import pytest
 
-from detector.messages import ENGLISH
-from service import messages
-from service.messages import Message, MessageSpec, _, count, join, ngettext, say, spec_of
+from detector import sentences as texts
+from detector.sentences import ENGLISH, Message, MessageSpec, _, count, join, ngettext, say, spec_of
 
 
 class Loud:
@@ -41,8 +40,9 @@ def test_a_message_is_english_and_can_be_said_otherwise(message, english, loud):
         assert other == english and say(other, Loud()) == loud
 
 
-def test_a_text_that_is_no_message_stays_as_it_is():
-    assert say("No file.", Loud()) == "No file." and spec_of("No file.") is None
+def test_a_text_that_is_no_message_is_looked_up():
+    assert say("No file.", Loud()) == "NO FILE." and spec_of("No file.") is None
+    assert say("", Loud()) == ""
 
 
 def test_what_is_filled_in_is_taken_by_what_it_says():
@@ -54,4 +54,4 @@ def test_what_is_filled_in_is_taken_by_what_it_says():
 
 
 def test_the_space_of_a_count_does_not_break():
-    assert count(3, "file", "files") == f"3{messages.NBSP}files"
+    assert count(3, "file", "files") == f"3{texts.NBSP}files"

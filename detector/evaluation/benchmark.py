@@ -1,0 +1,323 @@
+"""A leaderboard of the models on this computer, as data from which anyone can recompute it.
+
+Each model scores the files of its kind in a process of its own, so that seconds and peak memory are
+its alone. A submission holds every score by the sha256 of its file; all figures follow from these.
+"""
+
+import hashlib
+import json
+import os
+import platform
+import signal
+import threading
+from collections.abc import Sequence
+from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from dataclasses import replace
+from datetime import UTC, datetime
+from multiprocessing import get_context, parent_process
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
+from scipy.special import expit
+
+from detector.errors import InputError, ModelError, UsageError
+from detector.evaluation import metrics, pixel_free
+from detector.evaluation.evaluate import KINDS, FileSelection, ranking
+from detector.evaluation.labels import read_labels
+from detector.evaluation.methods import question
+from detector.evaluation.metrics import Number
+from detector.evaluation.report import Ranking
+from detector.evaluation.scores import FEATURES, Scored, Scoring, score_files
+from detector.evaluation.tallies import Column, couples_of
+from detector.media.files import disk_name
+from detector.models import registry
+from detector.models.base import ModelSpec
+from detector.pipeline.analyzer import pick_device
+from detector.pipeline.initial_results import result
+from detector.pipeline.software import software
+from detector.report import NoSeal, Seal, Verification, verify
+from detector.report.table import sealed
+from detector.schema.analysis import QUESTION_OF, Modality, Question, Software
+from detector.schema.base import StrictModel
+from detector.seals import fingerprint
+
+MAX_NAMED = 3  # rows of a check that differ; more are counted
+UNSIGNED = " (not signed: anyone can change and seal it again)"
+SIGNATURES = {
+    "valid": "signature (key {key})",
+    "expected": "signature (the given key)",
+    "other": "signature (not by the given key)",
+    "wrong": "signature",
+}
+
+
+class BenchmarkModel(StrictModel):
+    """A model, and what it took on this computer."""
+
+    id: str
+    title: str
+    question: Question | None
+    weights_sha256: str
+    seconds: dict[str, Number]  # per file with this model alone, the median, by kind of file
+    peak_memory: int | None  # bytes
+
+
+class BenchmarkRow(StrictModel):
+    """One model or baseline on one question and kind of file; files without a score count against
+    it."""
+
+    kind: str
+    question: Question
+    sources: int
+    id: str
+    ranking: Ranking
+    calibration_error: Number
+
+
+class Submission(StrictModel):
+    """Scores, figures, and what they were measured with."""
+
+    unmask_benchmark: Literal[1] = 1
+    created: datetime
+    labels: str
+    labels_sha256: str
+    frames: int
+    software: Software
+    processor: str
+    models: list[BenchmarkModel]
+    files: list[Scored]  # named by their sha256
+    rows: list[BenchmarkRow]  # by kind and question, the best AUC first
+
+
+def run(
+    labels: Path, folder: Path, *, models: Sequence[str] | None, scoring: Scoring
+) -> Submission:
+    """Benchmark models on a labelled CSV, by default all that are usable here, and go on from the
+    scores in `folder`. Raise InputError, UsageError, or ModelError for a process that died."""
+    items, _ = FileSelection().of(labels, None, None)
+    digests = {item.name: _sha256(item.file) for item in items}
+    first = {digests[item.name]: item for item in reversed(items)}
+    items = [item for item in items if first[digests[item.name]] is item]  # copies count once
+    specs = registry.choose(models) if models else filter(registry.usable, registry.list_models())
+    plans = [(spec, [item for item in items if item.kind in _kinds(spec)]) for spec in specs]
+    total, done = sum(len(chosen) for _, chosen in plans), 0
+    if not total:
+        raise UsageError("No model scores files of these kinds.", hint="`unmask models` lists all.")
+    scoring = replace(scoring, device=pick_device(scoring.device), tolerant=True)
+    files: dict[str, Scored] = {}
+    measured = []
+    for spec, chosen in plans:
+        (stores := folder / "scores" / disk_name(spec.id)).mkdir(parents=True, exist_ok=True)
+        scored = []
+        with ProcessPoolExecutor(1, get_context("spawn"), _begin) as process:
+            for item in chosen:
+                store = stores / f"{digests[item.name]}.jsonl"
+                own = replace(scoring, store=store, on_progress=None)
+                task = process.submit(score_files, [item], models=[spec.id], scoring=own)
+                try:
+                    scored += task.result()
+                except BrokenProcessPool:
+                    raise ModelError(f"{spec.title} ended the process on {item.name}.") from None
+                _add(files, digests[item.name], scored[-1])
+                done += 1
+                if scoring.on_progress:
+                    scoring.on_progress(done, total)
+        measured.append(_measured(spec, scored))
+    if not (rows := figures(list(files.values()), measured)):
+        raise InputError(
+            f"{labels} needs both originals and fakes of one kind, image, video or audio."
+        )
+    return Submission(
+        created=datetime.now(UTC),
+        labels=labels.name,
+        labels_sha256=_sha256(labels),
+        frames=scoring.frames,
+        software=software(scoring.device),
+        processor=_processor(),
+        models=measured,
+        files=list(files.values()),
+        rows=rows,
+    )
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _begin() -> None:
+    """Let a process finish its file on Ctrl+C, which its parent gets too, and end with that."""
+
+    def end() -> None:
+        if parent := parent_process():
+            parent.join()
+        os._exit(1)
+
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    threading.Thread(target=end, daemon=True).start()
+
+
+def _kinds(spec: ModelSpec) -> list[str]:
+    """Return the kinds of files that a model was made for."""
+    if spec.modality is not Modality.FACE:
+        return ["audio" if spec.modality is Modality.VOICE else "image"]
+    return ["video"] if spec.kind == "clip" else ["video", "image"]
+
+
+def _measured(spec: ModelSpec, scored: Sequence[Scored]) -> BenchmarkModel:
+    seconds: dict[str, list[float]] = {kind: [] for kind in _kinds(spec)}
+    for one in scored:
+        if one.analysis:
+            seconds[one.kind].append(one.analysis.timings["total"])
+    return BenchmarkModel(
+        id=spec.id,
+        title=spec.title,
+        question=QUESTION_OF.get(spec.task),
+        weights_sha256=str(result(spec).weights_sha256),
+        seconds={kind: float(np.median(s)) if s else np.nan for kind, s in seconds.items()},
+        peak_memory=max((one.peak_memory or 0 for one in scored), default=0) or None,
+    )
+
+
+def _add(files: dict[str, Scored], sha256: str, one: Scored) -> None:
+    """Add a model's score of a file to those of the others, and what the baselines read."""
+    told = one.model_dump(include={"label", "kind", "method", "group", "source"})
+    file = files.setdefault(sha256, Scored(name=sha256, person=one.source, **told))
+    file.highest |= one.highest
+    file.probabilities |= one.probabilities
+    facts = pixel_free.facts(one.analysis.media) if one.analysis else {}
+    file.features = facts | one.features | file.features  # by the first model that read it
+
+
+def _processor() -> str:
+    """Return the processor's name, and how many cores and threads this process may use."""
+    import torch
+
+    name, cpuinfo = platform.processor() or platform.machine(), Path("/proc/cpuinfo")
+    for line in cpuinfo.read_text("ascii", "replace").splitlines() if cpuinfo.is_file() else ():
+        if line.startswith("model name"):
+            name = line.partition(":")[2].strip()
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    return f"{name}, cores: {cores}, threads: {torch.get_num_threads()}"
+
+
+def figures(files: Sequence[Scored], models: Sequence[BenchmarkModel]) -> list[BenchmarkRow]:
+    """Return all rows of each kind of file and question with both labels, from scores alone."""
+    rows = []
+    for kind in KINDS:
+        ids = [model.id for model in models if kind in model.seconds]
+        for asked in Question:
+            chosen = [f for f in files if f.kind == kind and (not f.label or _question(f) is asked)]
+            if ids and len({file.label for file in chosen}) == 2:
+                ranked = _table(kind, asked, chosen, ids)
+                rows += sorted(ranked, key=lambda row: (-row.ranking.auc.value, row.id))
+    return rows
+
+
+def _question(file: Scored) -> Question:
+    return Question.VOICE if file.kind == "audio" else question(file.method)
+
+
+def _table(kind: str, asked: Question, files: list[Scored], ids: list[str]) -> list[BenchmarkRow]:
+    sources = {file.source for file in files}
+    unit = "source" if len(sources) > 1 else "group"  # what the intervals resample
+    files = [file.model_copy(update={"person": getattr(file, unit)}) for file in files]
+    labels, couples = np.array([file.label for file in files]), couples_of(files)
+    scores = {id: [f.highest.get(id) for f in files] for id in ids}
+    probabilities = {id: [f.probabilities.get(id) for f in files] for id in ids}
+    facts = [{k: v for k, v in f.features.items() if k not in FEATURES} for f in files]
+    odds = pixel_free.scores(facts, labels.tolist(), [file.person for file in files])
+    scores["pixel-free"] = odds
+    probabilities["pixel-free"] = [None if z is None else float(expit(z)) for z in odds]
+    scores["sharpness"] = [f.features.get("sharpness") for f in files]
+    sharp = Column.of(scores["sharpness"], files)
+    if metrics.auc(sharp.values[sharp.judged], labels[sharp.judged]) < 0.5:
+        scores["sharpness"] = [None if s is None else -s for s in scores["sharpness"]]
+    rows = []
+    for id, values in scores.items():
+        if id not in ids and not any(value is not None for value in values):
+            continue
+        p = np.array(probabilities.get(id, []), float)
+        given = np.flatnonzero(np.isfinite(p))
+        error = metrics.calibration_error(p[given], labels[given])
+        figure = ranking(Column.of(values, files), couples)
+        rows.append(
+            BenchmarkRow(
+                kind=kind, question=asked, sources=len(sources), id=id, ranking=figure,
+                calibration_error=error,
+            )
+        )  # fmt: skip
+    return rows
+
+
+def to_json(submission: Submission, key: Ed25519PrivateKey | None) -> bytes:
+    """Return a submission with the seal of a report, signed where there is a key."""
+
+    def seal(sha256: str, parts: dict[str, str]) -> Seal:
+        when, about = submission.created.isoformat(), submission.labels_sha256
+        return Seal(sha256=sha256, parts=parts, analysis="benchmark", media=about, exported=when)
+
+    return sealed(json.loads(submission.model_dump_json()), seal, key)
+
+
+def check(path: Path, labels: Path | None, key: Ed25519PublicKey | None) -> dict[str, bool]:
+    """Return whether seal, signature, figures (recomputed from the scores), and the labels and
+    files of a CSV agree with a submission, by names for a person. Raise NoSeal or InputError."""
+    seal = verify(path, key)
+    try:
+        tree = json.loads(path.read_bytes())
+        submission = Submission.model_validate({k: v for k, v in tree.items() if k != "seal"})
+        now = _rounded(figures(submission.files, submission.models))
+    except (ValueError, AttributeError) as error:
+        raise NoSeal(f"{path.name} is not a submission of `unmask benchmark`.") from error
+    stated = _rounded(submission.rows)
+    pairs = [pair for pair in stated + now if (pair in stated) != (pair in now)]
+    wrong = list(dict.fromkeys(name for name, _ in pairs))
+    if len(wrong) > MAX_NAMED:
+        wrong[MAX_NAMED:] = [f"{len(wrong) - MAX_NAMED} more rows"]
+    return {
+        **_sealed(seal),
+        **dict.fromkeys(wrong or [f"{len(now)} rows of figures"], not wrong),
+        "each file once": len({file.name for file in submission.files}) == len(submission.files),
+        **(_compared(submission, labels) if labels else {}),
+    }
+
+
+def _sealed(seal: Verification) -> dict[str, bool]:
+    """Return whether the seal and the signature hold."""
+    changed = f" (changed: {', '.join(seal.changed)})" if seal.changed else ""
+    if seal.signature == "none":
+        return {f"seal{changed or UNSIGNED}": not changed}
+    by = fingerprint(seal.seal.key or "") if seal.signature == "valid" else ""
+    holds = seal.signature in ("valid", "expected")
+    return {f"seal{changed}": not changed, SIGNATURES[seal.signature].format(key=by): holds}
+
+
+def _rounded(rows: Sequence[BenchmarkRow]) -> list[tuple[str, Any]]:
+    """Return every row, its figures rounded, with a name for a person."""
+    return [
+        (
+            f"figures of {row.id} ({row.kind}, {row.question})",
+            json.loads(row.model_dump_json(), parse_float=lambda text: round(float(text), 6)),
+        )
+        for row in rows
+    ]
+
+
+def _compared(submission: Submission, labels: Path) -> dict[str, bool]:
+    """Return whether a label file, and the files beside it that exist, are those submitted."""
+    known = {file.name: file for file in submission.files}
+    there = [item for item in read_labels(labels) if item.file.is_file()]
+    items = {_sha256(item.file): item for item in reversed(there)}  # copies count once
+    told = ("label", "kind", "method", "group", "source")
+    agree = [
+        (file := known.get(sha256)) is not None
+        and all(getattr(file, name) == getattr(item, name) for name in told)
+        for sha256, item in items.items()
+    ]
+    words = f"{sum(agree)} of {len(known)} files and their labels"
+    out = {labels.name: _sha256(labels) == submission.labels_sha256}
+    return out | ({words: all(agree)} if agree else {})
