@@ -3,6 +3,8 @@
 import csv
 import json
 import shutil
+import sys
+from types import ModuleType
 
 import cv2
 import pytest
@@ -11,6 +13,12 @@ from cli import main
 from detector.evaluation import benchmark
 from detector.evaluation.scores import Scoring
 from tests.conftest import write_clip
+
+
+@pytest.fixture(autouse=True)
+def _main(monkeypatch):
+    """A main module that a spawned process can do without: pages that ran here left theirs."""
+    monkeypatch.setitem(sys.modules, "__main__", ModuleType("__main__"))
 
 
 @pytest.fixture(scope="module")

@@ -291,7 +291,7 @@ def test_every_method_of_the_table_is_known_and_cited():
         assert set(ids) <= set(ways.METHODS)
     for id, method in ways.METHODS.items():
         assert (method.id, bool(method.source)) == (id, True)
-        assert "Made" in method.what.format("Made")
+        assert "Made" in method.what.format(model="Made")
 
 
 def test_a_way_that_does_not_suit_is_refused():
