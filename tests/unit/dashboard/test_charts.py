@@ -36,8 +36,7 @@ def test_a_moment_without_a_face_is_a_gap_with_its_reason(analysis):
     assert [g.word for g in turned.gaps] == ["turned away"]
     for lane in (late, turned):
         for time, score in zip(lane.times, lane.score, strict=True):
-            inside = any(g.start <= time <= g.end for g in lane.gaps)
-            assert inside == (score is None)
+            assert any(g.start <= time <= g.end for g in lane.gaps) == (score is None)
 
 
 def test_moments_after_the_present_one_are_not_scored_yet(analysis):
@@ -141,8 +140,7 @@ def test_thresholds_and_band_are_drawn_and_numbered(analysis):
     figure = figure_of(analysis, "B", palette=DARK)
     band = [s for s in figure.layout.shapes if s.type == "rect"]
     assert [(s.y0, s.y1, s.fillcolor) for s in band] == [(0.3, 0.7, DARK.band)]
-    dotted = [s.y0 for s in figure.layout.shapes if s.line.dash == "dot"]
-    assert dotted == [0.3, 0.7]
+    assert [s.y0 for s in figure.layout.shapes if s.line.dash == "dot"] == [0.3, 0.7]
     assert list(figure.layout.yaxis.ticktext) == ["0", "<b>30</b>", "<b>70</b>", "100"]
 
 

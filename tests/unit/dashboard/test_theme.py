@@ -83,8 +83,7 @@ def test_the_style_sheet_uses_only_tokens_and_stable_hooks():
 
 
 def test_every_file_of_the_style_sheet_is_in_it_and_every_rule_says_where_it_is_seen():
-    files = {file.stem for file in theme.STATIC.glob("*.css")}
-    assert files == {*theme.SHEETS, "plain"}
+    assert {file.stem for file in theme.STATIC.glob("*.css")} == {*theme.SHEETS, "plain"}
     found = rules()
     assert {rule.where for rule in found} == set(get_args(Where))
     sheets = [re.sub(r"\s", "", theme.sheet(name)) for name in theme.SHEETS]

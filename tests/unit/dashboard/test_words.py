@@ -142,8 +142,7 @@ def test_a_note_says_where_it_leans_and_that_it_was_here():
      (4.0, "a.mp4", "known")],
 )  # fmt: skip
 def test_a_short_time_is_said_and_a_known_file_took_none(seconds, before, said):
-    cells = listing._cells(row("a.mp4", before=before, seconds=seconds), None)
-    assert cells["took"] == said
+    assert listing._cells(row("a.mp4", before=before, seconds=seconds), None)["took"] == said
 
 
 @pytest.mark.parametrize(

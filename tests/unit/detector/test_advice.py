@@ -306,8 +306,7 @@ def test_at_most_three_and_each_once():
 
 
 def test_a_file_that_was_not_judged_has_its_own_page():
-    made = make_analysis()
-    assert codes(decide(made.model_copy(update={"subjects": []}))) == []
+    assert codes(decide(make_analysis().model_copy(update={"subjects": []}))) == []
 
 
 def test_every_action_has_its_words():

@@ -154,8 +154,7 @@ def test_any_rate_and_any_number_of_channels(layout, rate, tmp_path):
 def test_samples_that_are_no_numbers_are_silence(tmp_path):
     broken = made.speech(2)
     broken[8_000:8_400], broken[9_000] = np.nan, np.inf
-    path = made.write(tmp_path / "a.wav", broken, codec="pcm_f32le")
-    recording, _ = hear(path)
+    recording, _ = hear(made.write(tmp_path / "a.wav", broken, codec="pcm_f32le"))
     heard = recording.samples((0, 2))
     assert np.isfinite(heard).all() and not heard[8_050:8_350].any()
     assert recording.speech
@@ -176,8 +175,7 @@ def test_a_tone_that_sways_is_no_speech(tmp_path):
 
 def test_clipping_noise_and_band_are_measured(tmp_path):
     rng = np.random.default_rng(0)
-    loud = np.clip(PAUSED * 8, -1, 1)
-    quality = hear(made.write(tmp_path / "loud.wav", loud))[0].quality
+    quality = hear(made.write(tmp_path / "loud.wav", np.clip(PAUSED * 8, -1, 1)))[0].quality
     assert quality and quality.clipped > 0.01
     noisy = PAUSED + 0.05 * rng.standard_normal(len(PAUSED))
     quality = hear(made.write(tmp_path / "noisy.wav", noisy))[0].quality

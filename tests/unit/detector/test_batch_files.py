@@ -175,8 +175,7 @@ def test_a_wrong_byte_in_a_packed_file_is_damage(tmp_path):
 @pytest.mark.parametrize("name", ["inner.zip", "innocent.png"])
 def test_an_archive_in_an_archive_is_refused_by_its_content(tmp_path, name):
     inner = packed(tmp_path / "inner", {"a.png": picture()}).read_bytes()
-    path = packed(tmp_path / "outer.zip", {name: inner})
-    (entry,) = read_source(path).entries
+    (entry,) = read_source(packed(tmp_path / "outer.zip", {name: inner})).entries
     with pytest.raises(MediaError, check=lambda e: e.code == "nested_archive"):
         opened(entry, tmp_path / "out")
 
@@ -184,8 +183,7 @@ def test_an_archive_in_an_archive_is_refused_by_its_content(tmp_path, name):
 def test_pictures_of_a_docx_have_the_page_they_were_last_laid_out_on(tmp_path):
     drawn = '<w:p><a:blip r:embed="r2"/></w:p><w:p><w:lastRenderedPageBreak/>'
     drawn += '<w:lastRenderedPageBreak/><a:blip r:embed="r1"/></w:p>'
-    path = docx(tmp_path / "paper.docx", TEXT.format(drawn))
-    first, second = read_source(path).entries
+    first, second = read_source(docx(tmp_path / "paper.docx", TEXT.format(drawn))).entries
     assert (first.name, first.page) == ("paper.docx, page 1, image2.png", 1)
     assert (second.name, second.page) == ("paper.docx, page 3, image1.png", 3)
     assert opened(second, tmp_path / "out") == picture(1)
@@ -363,8 +361,7 @@ def test_a_file_that_is_brought_leads_to_no_other(tmp_path, name):
 
 def test_what_is_in_a_container_is_known_by_its_content(tmp_path):
     content = {"in/a.png": picture(), "notes.txt": b"x", "voice.mp3": b"x"}
-    path = packed(tmp_path / "container", content)
-    found = read_container(path, "press.zip")
+    found = read_container(packed(tmp_path / "container", content), "press.zip")
     assert names(found.entries) == ["press.zip/in/a.png", "press.zip/voice.mp3"]
     assert found.passed_over == 1 and found.entries[0].size == len(picture())
 

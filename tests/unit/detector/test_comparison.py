@@ -116,8 +116,7 @@ def test_what_moves_otherwise_is_another_moment_of_the_take():
     assert not apart.is_likely and not apart.supports_manipulation
     loose = Sameness(PLACE, 0.9, strong=0.8, on_time=0.2, jitter=2.0)
     assert not loose.supports_manipulation, "matched too loosely to accuse"
-    elsewhere = Sameness((0.1,) * 8, 0.2, strong=0.1)
-    assert not elsewhere.is_likely
+    assert not Sameness((0.1,) * 8, 0.2, strong=0.1).is_likely
 
 
 def test_moments_that_are_matched_loosely_lie_off_even_play():

@@ -163,8 +163,7 @@ def test_a_measured_finding_is_never_lowered_by_it_nor_named_after_it():
 
 def test_it_is_heard_of_anybody_who_is_seen_well_and_switched_off_of_nobody():
     made = measured(-4.0, -4.0)
-    suspected = [face(i, one=-5.0, two=-5.0, gend=3.0) for i in range(5)]
-    made.subjects.append(track("B", suspected))
+    made.subjects.append(track("B", [face(i, one=-5.0, two=-5.0, gend=3.0) for i in range(5)]))
     out = decide(made)
     assert out.verdict.label is Label.INCONCLUSIVE and out.verdict.subject == "A"
     assert out.verdict.reasons[0].subject == "B"
@@ -254,8 +253,7 @@ def own_of(made, *ids):
     ],
 )
 def test_alone_it_finds_over_its_point_and_the_margin_and_never_clears(score, label):
-    faces = [face(i, gend=logit(score)) for i in range(5)]
-    made = analysis([track("A", faces)], [published()])
+    made = analysis([track("A", [face(i, gend=logit(score)) for i in range(5)])], [published()])
     for out in (decide(made), decide(measured(0.0, logit(score)), models=["gend"])):
         answer = out.verdict.answers[FACE]
         assert out.verdict.label is label and answer.basis is Basis.PUBLISHED
@@ -595,8 +593,7 @@ def test_who_is_not_below_keeps_the_file_from_no_sign_and_is_named():
 
 
 def test_every_code_has_a_sentence():
-    codes = {code.value for code in ReasonCode}
-    assert codes <= set(said_reasons.WORDINGS)
+    assert {code.value for code in ReasonCode} <= set(said_reasons.WORDINGS)
     assert {code.value for code in CaveatCode} <= set(said_caveats.WORDINGS)
     of_pictures = {"face_size", "sharpness", "compression", "frames", "surroundings"}
     assert set(said_caveats.EVIDENCE) == of_pictures | {"speech", "band", "noise"}
@@ -643,8 +640,7 @@ def test_the_json_says_codes_and_reads_back_without_the_words():
 
 
 def test_face_is_said_of_faces_only():
-    made = analysis([track("A", both(0.5, 0.95))], [model("one"), whole()])
-    out = decide(made)
+    out = decide(analysis([track("A", both(0.5, 0.95))], [model("one"), whole()]))
     assert out.verdict.question is WHOLE
     answer = out.verdict.answers[WHOLE]
     assert not any("face" in reason.text.lower() for reason in answer.reasons)

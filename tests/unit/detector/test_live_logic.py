@@ -54,8 +54,7 @@ def test_a_session_is_judged_as_it_was_shown_last(seconds):
 def test_a_long_session_keeps_the_scores_of_a_model_that_is_asked_seldom():
     history = session_of(120, lambda t: -1.0)
     (person,) = decide(history.session([], {})).judged
-    clip = [frame.time for frame in person.frames if "clip" in frame.logits]
-    assert clip == list(range(120))
+    assert [frame.time for frame in person.frames if "clip" in frame.logits] == list(range(120))
 
 
 def test_a_first_reading_takes_three_seconds_and_every_model():

@@ -110,13 +110,11 @@ def test_bundled_weights_are_the_ones_stated_and_nothing_else_is_bundled():
                 assert path.stat().st_size == file.size
                 stated.add(path)
     kinds = {".safetensors", ".pth", ".pt", ".h5", ".onnx", ".bin", ".xml"}
-    found = {p for p in folders.bundled().rglob("*") if p.suffix in kinds}
-    assert found == stated
+    assert {p for p in folders.bundled().rglob("*") if p.suffix in kinds} == stated
 
 
 def test_choose():
-    defaults = [spec for spec in registry.list_models() if spec.default]
-    assert registry.choose() == defaults
+    assert registry.choose() == [spec for spec in registry.list_models() if spec.default]
     picked = registry.choose(["mesoinception4-df", "meso4-df", "mesoinception4-df"])
     assert [spec.id for spec in picked] == ["mesoinception4-df", "meso4-df"]
     with pytest.raises(UsageError, match="No model was named"):

@@ -179,8 +179,7 @@ def test_looking_down_closing_the_eyes_and_noise_are_no_blinks():
     assert blinks.find(times, line) == ()
     down = np.where(times > 8, 0.5, 1.0) * line
     assert blinks.find(times, down) == ()
-    closed = np.where((times > 8) & (times < 11), 0.06, line)
-    assert blinks.find(times, closed) == ()
+    assert blinks.find(times, np.where((times > 8) & (times < 11), 0.06, line)) == ()
 
 
 def test_a_blink_at_the_end_was_not_seen_to_open():

@@ -132,8 +132,7 @@ def test_frames_of_one_video_are_never_on_both_sides(tmp_path):
     items = labels(tmp_path, *rows, columns="file,label")
     kept = held_out(items, HALF)
     assert len(kept) == 4
-    sides = {(item.name[:7], item.person in kept) for item in items}
-    assert len(sides) == 8
+    assert len({(item.name[:7], item.person in kept) for item in items}) == 8
 
 
 def test_a_name_is_one_person_in_every_source_and_kind(tmp_path):

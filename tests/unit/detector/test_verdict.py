@@ -198,8 +198,7 @@ def test_evidence_is_added_and_a_factor_counts_a_model_more_often():
 
 def test_an_uncalibrated_model_is_shown_but_not_counted():
     faces = [face(i, one=logit(0.1), raw=5.0) for i in range(5)]
-    made = analysis([track("A", faces)], [model("one"), model("raw", calibration=None)])
-    out = decide(made)
+    out = decide(analysis([track("A", faces)], [model("one"), model("raw", calibration=None)]))
     raw = next(m for m in out.models if m.id == "raw")
     assert (raw.counted, raw.not_counted_because) == (False, "uncalibrated")
     assert raw.probability == pytest.approx(sigmoid(5.0))
@@ -249,8 +248,7 @@ def test_few_good_frames_and_small_faces_are_inconclusive():
     assert few.verdict.label == Label.INCONCLUSIVE
     assert few.verdict.reasons[0].code == ReasonCode.TOO_FEW_FRAMES
     assert few.verdict.answers[Question.MANIPULATION].vetoed_by is ReasonCode.TOO_FEW_FRAMES
-    faces = [face(i, width=50.0, one=5.0) for i in range(8)]
-    small = decide(analysis([track("A", faces)]))
+    small = decide(analysis([track("A", [face(i, width=50.0, one=5.0) for i in range(8)])]))
     assert small.verdict.label == Label.INCONCLUSIVE
     assert small.verdict.reasons[0].code == ReasonCode.LOW_QUALITY
 
@@ -258,8 +256,7 @@ def test_few_good_frames_and_small_faces_are_inconclusive():
 def test_a_picture_needs_one_frame_and_a_glimpse_of_video_is_too_short():
     picture = analysis([track("A", with_scores(0.95))], kind="image", duration=None)
     assert decide(picture).verdict.label == Label.FAKE
-    glimpse = analysis([track("A", with_scores(*[0.95] * 5))], duration=0.2)
-    verdict = decide(glimpse).verdict
+    verdict = decide(analysis([track("A", with_scores(*[0.95] * 5))], duration=0.2)).verdict
     assert verdict.label == Label.NOT_APPLICABLE
     assert verdict.reasons[0].code == ReasonCode.CLIP_TOO_SHORT
     assert "0.20 s" in verdict.reasons[0].text
@@ -323,8 +320,7 @@ def test_the_poorest_evidence_stands_among_the_limits():
     made = analysis([track("A", with_scores(*[0.1] * 5))])
     made.media.size = 50_000
     out = decide(made)
-    compression = next(e for e in out.evidence if e.name == "Compression")
-    assert compression.rating == "poor"
+    assert next(e for e in out.evidence if e.name == "Compression").rating == "poor"
     assert any("very heavy" in limit for limit in out.verdict.limits)
     assert any("genuine" in limit for limit in out.verdict.limits)
 
@@ -378,8 +374,7 @@ def both(face_score, whole_score):
 def test_either_question_can_raise_the_alarm_and_both_must_clear(
     face_score, whole_score, label, question
 ):
-    made = analysis([track("A", both(face_score, whole_score))], [model("one"), whole()])
-    out = decide(made)
+    out = decide(analysis([track("A", both(face_score, whole_score))], [model("one"), whole()]))
     assert (out.verdict.label, out.verdict.question) == (label, question)
     answers = out.verdict.answers
     assert out.verdict.probability == answers[question].probability
@@ -402,8 +397,7 @@ def test_a_question_without_a_model_is_said_not_to_be_asked():
     assert out.verdict.label is Label.REAL  # of what was asked
     assert any("no model here was made for that" in limit for limit in out.verdict.limits)
     made = analysis([track("A", both(0.1, 0.1))], [model("one"), whole()])
-    asked = decide(made)
-    assert not any("no model here" in limit for limit in asked.verdict.limits)
+    assert not any("no model here" in limit for limit in decide(made).verdict.limits)
     alone = decide(made, models=["synth"])
     assert not alone.verdict.answers[Question.MANIPULATION].evaluated
     assert any("Whether a face is fake" in limit for limit in alone.verdict.limits)
@@ -432,8 +426,7 @@ def test_a_question_that_asks_but_cannot_judge_keeps_the_file_from_no_sign():
 
 
 def crowd(*scores, caution=0.0):
-    tracks = [track("ABCDEF"[i], with_scores(*[s] * 5)) for i, s in enumerate(scores)]
-    made = analysis(tracks)
+    made = analysis([track("ABCDEF"[i], with_scores(*[s] * 5)) for i, s in enumerate(scores)])
     made.ensembles[Question.MANIPULATION].multiple_testing_penalty = caution
     return decide(made)
 
@@ -475,8 +468,7 @@ def test_who_is_too_poorly_seen_is_not_pooled_but_can_keep_from_no_sign():
 
 
 def test_poor_material_holds_the_score_back_and_says_why():
-    faces = [face(i, width=70.0, one=logit(0.75)) for i in range(5)]
-    made = analysis([track("A", faces)])
+    made = analysis([track("A", [face(i, width=70.0, one=logit(0.75)) for i in range(5)])])
     assert decide(made).verdict.label is Label.FAKE
     made.ensembles[Question.MANIPULATION].uncertainty = UncertaintyRates(size=3.0)
     out = decide(made)

@@ -177,8 +177,7 @@ def test_a_damaged_download_is_brought_again(spec):
 
 
 def test_two_at_once_download_once(spec, server):
-    results = at_once(lambda _: weights.fetch(spec), range(4))
-    assert results[0][0].read_bytes() == BODY
+    assert at_once(lambda _: weights.fetch(spec), range(4))[0][0].read_bytes() == BODY
     assert len(server.asked) == 1
 
 

@@ -381,8 +381,7 @@ def test_a_copy_that_shows_one_of_two_is_found(library, filmed_clips, tmp_path):
 def test_where_whole_frames_match_they_are_told(library, filmed_clips):
     add_file(library, ALICE, filmed_clips["one"])
     [match] = library.search(ALICE, fingerprint(filmed_clips["one"]))
-    told = best_match([match])
-    assert not match.by_faces and not told.by_faces
+    assert not match.by_faces and not best_match([match]).by_faces
 
 
 def test_the_widest_face_of_a_frame_comes_first(filmed_clips):

@@ -42,8 +42,7 @@ class Camera:
         self.asked = 0
         self._search = search
         options = LiveOptions(keep=SessionRetention.NOTHING)
-        session = StandInSession(LiveSettings())
-        self.viewer = Viewer(session, options, clock=lambda: self.now)
+        self.viewer = Viewer(StandInSession(LiveSettings()), options, clock=lambda: self.now)
         known_footage.follow(self.viewer, self.search)
 
     def search(self, prints):

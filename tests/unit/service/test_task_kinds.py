@@ -51,8 +51,7 @@ def test_a_download_can_be_stopped_and_is_never_run_twice(tasks):
 def test_a_broken_download_tells_no_more_than_a_person_needs(tasks, caplog):
     downloads = Downloads(tasks)
 
-    broken = Mock(side_effect=RuntimeError("secret path"))
-    one = ended(downloads.start("a", broken, ANN))
+    one = ended(downloads.start("a", Mock(side_effect=RuntimeError("secret path")), ANN))
     assert "secret" not in one.error and one.error and one.code == ""
     assert "download failed" in caplog.text and "secret path" in caplog.text
     known = WeightsError("No connection to x.", code="no_connection")
