@@ -1,7 +1,5 @@
 """What whoever runs a server sees of it: what is at work, and for whom; no name of a file."""
 
-from datetime import datetime
-
 from service.context import PrincipalKind
 from service.records.model import GUEST, KEY, LOCAL
 from service.tasks.manager import TaskManager
@@ -22,8 +20,3 @@ def owner_kind(owner: str) -> tuple[PrincipalKind, str]:
         if owner.startswith(prefix):
             return kind, owner.removeprefix(prefix)[:4]
     return PrincipalKind.USER, owner[:4]
-
-
-def since(task: Task) -> datetime:
-    """Return from when on a task runs, or waits."""
-    return task.started or task.created
