@@ -33,7 +33,7 @@ _ACTIONS = {
     CaseAction.STATUS_SET: _("Status set"),
     CaseAction.EXPORTED: _("Exported"),
 }
-_STATUS = {
+STATUS = {
     CaseStatus.OPEN: _("In progress"),
     CaseStatus.REVIEWED: _("Reviewed"),
     CaseStatus.CLOSED: _("Closed"),
@@ -180,7 +180,7 @@ def _cover(case: Case, files: Sequence[CaseFile], details: ReportDetails) -> byt
     pdf.ln(1)
     pdf.facts(
         [
-            (_("Status"), say(_STATUS[case.status], speech)),
+            (_("Status"), say(STATUS[case.status], speech)),
             (_("Reviewer"), case.reviewer or _("none yet")),
             (_("Opened"), when(case.created)),
             (_("Last change"), when(case.touched)),

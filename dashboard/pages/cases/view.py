@@ -14,18 +14,14 @@ from dashboard.i18n import LazyDict, _, advice, say, speech
 from dashboard.pages.cases import adding, state
 from detector.errors import InputError
 from detector.schema.analysis import Label
-from service.case_export import CHAIN, summary
+from service.case_export import CHAIN, STATUS, summary
 from service.cases import MAX_TITLE, MAX_URL, CaseService
 from service.context import PrincipalKind
 from service.records.cases import Case, CaseAction, CaseStatus
 from service.records.model import MAX_NOTE_LENGTH, Record
 
 _STATUS: LazyDict[CaseStatus, str] = LazyDict(
-    lambda: {
-        CaseStatus.OPEN: _("In progress"),
-        CaseStatus.REVIEWED: _("Reviewed"),
-        CaseStatus.CLOSED: _("Closed"),
-    }
+    lambda: {status: say(words) for status, words in STATUS.items()}
 )
 _ACTIONS: LazyDict[CaseAction, str] = LazyDict(
     lambda: {
