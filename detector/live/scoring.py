@@ -11,9 +11,9 @@ from detector.errors import ModelError
 from detector.live.clip_windows import ClipCrops
 from detector.live.schedule import SELDOM, Costs, Schedule
 from detector.models.base import Model
+from detector.pipeline.scoring import require_finite
 from detector.pipeline.windows import ClipShape
 from detector.schema.analysis import Modality, SpanSegment
-from detector.sentences import _
 from detector.vision import Detection
 
 log = logging.getLogger(__name__)
@@ -100,10 +100,7 @@ class Scorer:
             return []
         try:
             logits = model.score(batch)
-            if not np.isfinite(logits).all():
-                raise ModelError(
-                    _("{title} gave a score that is not a number.").format(title=model.spec.title)
-                )
+            require_finite(logits, model.spec.title)
         except Exception as error:  # a broken model must not take the others down
             log.exception("%s failed", id)
             why = error.message if isinstance(error, ModelError) else "it stopped while scoring"

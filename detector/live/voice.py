@@ -25,6 +25,7 @@ from detector.live.state import HISTORY, Dot
 from detector.models.base import Model, ModelSpec, repeated
 from detector.pipeline import initial_results
 from detector.pipeline.modalities.voice import ID, measured
+from detector.pipeline.scoring import require_finite
 from detector.pipeline.software import software
 from detector.schema.analysis import (
     OF_SOUND,
@@ -41,7 +42,6 @@ from detector.schema.analysis import (
     Thresholds,
     Verdict,
 )
-from detector.sentences import _
 
 log = logging.getLogger(__name__)
 
@@ -218,10 +218,7 @@ class LiveVoice:
             data = repeated(recording.samples((first, last)), spec.sound.samples)
             try:
                 logit = float(model.score(data[None])[0])
-                if not np.isfinite(logit):
-                    raise ModelError(
-                        _("{title} gave a score that is not a number.").format(title=spec.title)
-                    )
+                require_finite(logit, spec.title)
             except Exception as error:  # a broken model must not take the others down
                 log.exception("%s failed", spec.id)
                 why = error.message if isinstance(error, ModelError) else "it stopped while scoring"

@@ -69,6 +69,12 @@ class ScoreItem:
     large: bool = False
 
 
+def require_finite(logits: np.ndarray | float, title: str) -> None:
+    """Raise ModelError where a score is not a number."""
+    if not np.isfinite(logits).all():
+        raise ModelError(_("{title} gave a score that is not a number.").format(title=title))
+
+
 class ScoreStage:
     """The models of one run.
 
@@ -208,10 +214,7 @@ class ScoreStage:
         try:
             model, batcher = self._models[id], self._batcher
             logits = batcher.score(model, batch) if batcher else model.score(batch)
-            if not np.isfinite(logits).all():
-                raise ModelError(
-                    _("{title} gave a score that is not a number.").format(title=result.title)
-                )
+            require_finite(logits, result.title)
         except Exception as error:  # a broken model must not take the others down
             log.exception("%s failed", id)
             why = error.message if isinstance(error, ModelError) else "it stopped while scoring"
