@@ -48,9 +48,11 @@ COMMANDS = {
 }
 """In the order of `unmask --help`."""
 _EXTRAS = dict.fromkeys(("case", "library", "app", "serve", "keys", "export-labels"), "dashboard")
-# Commands that run with the packages of extras
-_EXTRAS |= {"mcp": "dashboard,mcp", "selfcheck": "samples"}
-_REPORT = {"fpdf", "fontTools", "pypdf", "pytorch_grad_cam"}  # Modules of the extra `report`
+_EXTRAS["mcp"] = "dashboard,mcp"
+"""Commands that run with the packages of extras."""
+_PACKAGES = dict.fromkeys(("fpdf", "fontTools", "pypdf", "pytorch_grad_cam"), "report")
+_PACKAGES["skimage"] = "samples"
+"""Modules of extras that commands use for a part of their work."""
 _OURS = {"cli", "dashboard", "detector", "service"}
 
 
@@ -66,7 +68,7 @@ def _missing_extra(name: str, error: Exception) -> UsageError | None:
     if not isinstance(error, ModuleNotFoundError):
         return None
     missing = str(error.name).partition(".")[0]
-    extra = "report" if missing in _REPORT else _EXTRAS.get(name)
+    extra = _PACKAGES.get(missing) or _EXTRAS.get(name)
     if extra is None or missing in _OURS:
         return None
     return UsageError(
