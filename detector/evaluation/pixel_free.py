@@ -58,7 +58,8 @@ def scores(
 
 
 def _fit(x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, float]:
-    """Return weights and constant of a ridge logistic regression, by Newton's method."""
+    """Return weights and constant of a ridge logistic regression, by Newton's method: another
+    computer that checks a submission has to find the same to six digits."""
     x = np.column_stack([x, np.ones(len(x))])
     share, weights = balanced(y), np.zeros(x.shape[1])
     penalty = np.append(np.full(x.shape[1] - 1, PENALTY), 1e-6)
