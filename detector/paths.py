@@ -4,6 +4,7 @@ to write a small file.
 No folder is created here; who writes makes its own.
 """
 
+import hashlib
 import json
 import os
 import secrets
@@ -88,6 +89,12 @@ def write(path: Path, content: str | bytes) -> None:
         fresh.replace(path)
     finally:
         fresh.unlink(missing_ok=True)
+
+
+def sha256(path: Path) -> str:
+    """Return the sha256 of a file, in hex; read in pieces."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def read_json(path: Path) -> dict[str, Any]:

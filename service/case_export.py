@@ -1,6 +1,5 @@
 """A case as files: one PDF, or one ZIP in BagIt form (RFC 8493)."""
 
-import hashlib
 import io
 import json
 import tempfile
@@ -10,7 +9,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, tzinfo
 from pathlib import Path
 
-from detector import __version__
+from detector import __version__, paths
 from detector.errors import InputError, MediaError
 from detector.provenance.keyframes import keyframes
 from detector.report import ReportDetails, words
@@ -275,10 +274,7 @@ def _bagged(root: str, case: Case, content: Mapping[str, bytes | Path]) -> bytes
 
 
 def _sha256(data: bytes | Path) -> str:
-    if isinstance(data, bytes):
-        return digest(data)
-    with data.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+    return digest(data) if isinstance(data, bytes) else paths.sha256(data)
 
 
 def _safe(name: str) -> str:

@@ -4,7 +4,6 @@ Each model scores the files of its kind in a process of its own, so that seconds
 its alone. A submission holds every score by the sha256 of its file; all figures follow from these.
 """
 
-import hashlib
 import json
 import os
 import platform
@@ -23,6 +22,7 @@ import numpy as np
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 from scipy.special import expit
 
+from detector import paths
 from detector.errors import InputError, ModelError, UsageError
 from detector.evaluation import metrics, pixel_free
 from detector.evaluation.evaluate import KINDS, FileSelection, ranking
@@ -98,7 +98,7 @@ def run(
     """Benchmark models on a labelled CSV, by default all that are usable here, and go on from the
     scores in `folder`. Raise InputError, UsageError, or ModelError for a process that died."""
     items, _ = FileSelection().of(labels, None, None)
-    digests = {item.name: _sha256(item.file) for item in items}
+    digests = {item.name: paths.sha256(item.file) for item in items}
     first = {digests[item.name]: item for item in reversed(items)}
     items = [item for item in items if first[digests[item.name]] is item]  # copies count once
     specs = registry.choose(models) if models else filter(registry.usable, registry.list_models())
@@ -133,7 +133,7 @@ def run(
     return Submission(
         created=datetime.now(UTC),
         labels=labels.name,
-        labels_sha256=_sha256(labels),
+        labels_sha256=paths.sha256(labels),
         frames=scoring.frames,
         software=software(scoring.device),
         processor=_processor(),
@@ -141,11 +141,6 @@ def run(
         files=list(files.values()),
         rows=rows,
     )
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _begin() -> None:
@@ -311,7 +306,7 @@ def _compared(submission: Submission, labels: Path) -> dict[str, bool]:
     """Return whether a label file, and the files beside it that exist, are those submitted."""
     known = {file.name: file for file in submission.files}
     there = [item for item in read_labels(labels) if item.file.is_file()]
-    items = {_sha256(item.file): item for item in reversed(there)}  # copies count once
+    items = {paths.sha256(item.file): item for item in reversed(there)}  # copies count once
     told = ("label", "kind", "method", "group", "source")
     agree = [
         (file := known.get(sha256)) is not None
@@ -319,5 +314,5 @@ def _compared(submission: Submission, labels: Path) -> dict[str, bool]:
         for sha256, item in items.items()
     ]
     words = f"{sum(agree)} of {len(known)} files and their labels"
-    out = {labels.name: _sha256(labels) == submission.labels_sha256}
+    out = {labels.name: paths.sha256(labels) == submission.labels_sha256}
     return out | ({words: all(agree)} if agree else {})

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import hashlib
 import threading
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from detector import paths
 from detector.errors import WeightsError
 
 if TYPE_CHECKING:
@@ -38,8 +38,7 @@ def digest(path: Path) -> str:
         with _hash_lock:
             if key in _hashes:
                 return _hashes[key]
-        with path.open("rb") as stream:
-            value = hashlib.file_digest(stream, "sha256").hexdigest()
+        value = paths.sha256(path)
     except OSError as error:
         raise WeightsError(f"The weight file {path} can't be read: {error.strerror}.") from error
     with _hash_lock:

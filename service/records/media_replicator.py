@@ -4,7 +4,6 @@ A copy is kept as long as its record (UNMASK_SUPABASE_MEDIA); otherwise media is
 alone. Copies are made in the background, one at a time; a failed copy fails nothing else.
 """
 
-import hashlib
 import logging
 import threading
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -12,6 +11,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
+from detector import paths
 from detector.errors import InputError
 from service.config import get_config
 from service.records.model import Record
@@ -52,9 +52,7 @@ class MediaReplicator:
                     self._has_none.add(record.id)
                     return
                 (copy,) = folder.iterdir()
-                with copy.open("rb") as file:
-                    same = hashlib.file_digest(file, "sha256").hexdigest() == record.sha256
-                if not same:
+                if paths.sha256(copy) != record.sha256:
                     # An account fills its part of the bucket itself.
                     self._has_none.add(record.id)
                     log.warning("a copy of media is another file than its record says")
