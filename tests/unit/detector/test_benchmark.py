@@ -8,6 +8,7 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from cli import main
+from detector import paths
 from detector.evaluation import benchmark, leaderboard, pixel_free
 from detector.evaluation.benchmark import BenchmarkModel, Submission
 from detector.evaluation.scores import Scored
@@ -53,7 +54,7 @@ def submission(tmp_path):
     measured, models = files(), [model(), model("absent", Question.SYNTHESIS)]
     return Submission(
         created=datetime(2026, 1, 1, tzinfo=UTC), labels=labels.name,
-        labels_sha256=benchmark._sha256(labels), frames=8, software=SOFTWARE, processor="a <cpu>",
+        labels_sha256=paths.sha256(labels), frames=8, software=SOFTWARE, processor="a <cpu>",
         models=models, files=measured, rows=benchmark.figures(measured, models),
     )  # fmt: skip
 
