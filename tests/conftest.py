@@ -10,6 +10,7 @@ import os
 import shutil
 import tempfile
 import threading
+from collections import Counter
 from collections.abc import Callable
 from fractions import Fraction
 from pathlib import Path
@@ -187,6 +188,10 @@ def pytest_collection_modifyitems(items):
         return places.get(f"{item.path.parent.name}/{item.path.name}", len(LONG))
 
     items.sort(key=place)
+    # pytest-xdist runs one of several tests with the same id and reports nothing of the others.
+    names = Counter(item.nodeid for item in items)
+    if twice := [name for name, count in names.items() if count > 1]:
+        raise pytest.UsageError(f"several tests have the same id: {twice}")
 
 
 @pytest.hookimpl(wrapper=True)

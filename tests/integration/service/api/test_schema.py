@@ -5,7 +5,7 @@ from pathlib import Path
 import httpx
 import pytest
 import schemathesis
-from hypothesis import HealthCheck, settings
+from hypothesis import HealthCheck, given, settings
 from schemathesis.checks import not_a_server_error
 from schemathesis.specs.openapi.checks import response_schema_conformance, status_code_conformance
 
@@ -18,6 +18,7 @@ from tests.support.applications import application
 from tests.unit.service.test_jobs import Analyzer
 
 SCHEMA = schemathesis.openapi.from_dict(create_app(lambda: None).openapi())
+OPERATIONS = [found.ok() for found in SCHEMA.get_all_operations()]
 CHECKS = (not_a_server_error, status_code_conformance, response_schema_conformance)
 EXAMPLES = 12
 """requests of each operation"""
@@ -41,24 +42,29 @@ def known(tmp_path_factory):
             yield url, answer.json()["id"]
 
 
-@SCHEMA.parametrize()
-@settings(
-    max_examples=EXAMPLES,
-    deadline=None,
-    derandomize=True,
-    database=None,
-    suppress_health_check=list(HealthCheck),
-)
-def test_every_answer_is_as_described(case, known):
+@pytest.mark.parametrize("operation", OPERATIONS, ids=lambda operation: operation.label)
+def test_every_answer_is_as_described(operation, known):
     address, id = known
-    if case.path.startswith("/v1/analyses/{id}") and case.method == "GET":
-        case.path_parameters["id"] = id  # one made up is found nowhere
-    if "wait" in case.query:
-        wait = case.query["wait"]
-        case.query["wait"] = min(0.05, wait) if isinstance(wait, int | float) else "x"
-    elif case.path in ("/upload-video", *legacy.ADDRESSES):
-        case.query["wait"] = 0.05
-    case.call_and_validate(base_url=address, checks=list(CHECKS), timeout=60)
+
+    @settings(
+        max_examples=EXAMPLES,
+        deadline=None,
+        derandomize=True,
+        database=None,
+        suppress_health_check=list(HealthCheck),
+    )
+    @given(case=operation.as_strategy())
+    def check(case):
+        if case.path.startswith("/v1/analyses/{id}") and case.method == "GET":
+            case.path_parameters["id"] = id  # one made up is found nowhere
+        if "wait" in case.query:
+            wait = case.query["wait"]
+            case.query["wait"] = min(0.05, wait) if isinstance(wait, int | float) else "x"
+        elif case.path in ("/upload-video", *legacy.ADDRESSES):
+            case.query["wait"] = 0.05
+        case.call_and_validate(base_url=address, checks=list(CHECKS), timeout=60)
+
+    check()
 
 
 def test_the_description_names_every_route_with_an_example():
