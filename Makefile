@@ -73,7 +73,7 @@ coverage:
 	$(PYTEST) -n 3 --cov --cov-report=term
 
 docs:
-	$(call setup,docs)
+	$(call setup,dashboard docs)
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
 
 wheels:

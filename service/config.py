@@ -1,8 +1,7 @@
 """What the environment tells the server, beside what it tells the library: every variable once,
 with its type, bounds and default.
 
-    python -m service.config [--markdown]     what each is for, and what it is now; the table of
-                                              docs/hosting.md
+    python -m service.config     what each is for, and what it is now
 
 A value that makes no sense stops the server with a sentence that names the variable: guessing how
 long private files are kept, or whom to believe, would be worse.
@@ -12,7 +11,6 @@ import base64
 import binascii
 import json
 import re
-import sys
 from collections.abc import Mapping
 from functools import lru_cache
 from ipaddress import ip_network
@@ -39,7 +37,6 @@ from detector.config import (
     Snapshot,
     Switch,
     Text,
-    as_markdown,
     as_text,
     names,
     sentence,
@@ -357,4 +354,4 @@ def _is_secret(key: str) -> bool:
 
 
 if __name__ == "__main__":
-    print(as_markdown(get_config()) if "--markdown" in sys.argv else as_text(get_config()), end="")
+    print(as_text(get_config()), end="")

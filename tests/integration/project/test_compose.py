@@ -22,7 +22,9 @@ import pytest
 import yaml
 from supabase import AuthApiError, ClientOptions, create_client
 
+from detector.config import table
 from service.auth import config, flows
+from service.config import get_config
 from tests.support.links import PRIVATE, everywhere, serving, whole
 from tests.support.ports import free_port
 from tests.support.postgres import postgres
@@ -72,9 +74,8 @@ def test_without_the_profile_there_is_unmask_alone():
 
 
 def test_unmask_gets_its_own_settings_and_no_others():
-    table = (ROOT / "docs" / "hosting.md").read_text("utf-8").split("## Settings")[1]
-    firsts = re.findall(r"^\| (`[^|]*)\|", table, re.M)
-    listed = {name for first in firsts for name in re.findall(r"`(\w+)`", first)}
+    text = (ROOT / "docs" / "hosting.md").read_text("utf-8").split("## Several servers")[1]
+    listed = set(re.findall(r"`(AWS_\w+)`", text)) | {v.name for v in table(get_config())}
     wanted = set(SERVICES["unmask"]["environment"])
     assert wanted == listed - {"UNMASK_DATA", "SPACE_ID"} | {"STREAMLIT_SERVER_BASE_URL_PATH"}
     assert "env_file" not in SERVICES["unmask"]

@@ -8,6 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from detector.config import table
+from service.config import get_config
+
 ROOT = Path(__file__).resolve().parents[3]
 FALLBACKS = {"mermaid", "resize-observer-polyfill"}
 """What the theme's script loads: for diagrams in Mermaid, and in browsers before 2020."""
@@ -34,6 +37,12 @@ def test_it_builds_with_a_reference_of_the_public_api(site):
     for page, expected in names.items():
         text = (site / "reference" / f"{page}.html").read_text("utf-8")
         assert [name for name in expected if f'id="{name}"' not in text] == []
+
+
+def test_hosting_has_the_table_of_settings(site):
+    text = (site / "hosting.html").read_text("utf-8")
+    names = [variable.name for variable in table(get_config())]
+    assert [name for name in names if f"<td><code>{name}</code></td>" not in text] == []
 
 
 def test_every_page_is_in_the_navigation(site):
