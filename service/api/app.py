@@ -10,6 +10,7 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 from fastapi import FastAPI
+from fastapi.routing import APIRoute
 from fastapi_offline import FastAPIOffline
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Send
@@ -48,6 +49,9 @@ def create_app(application: Callable[[], Application], **options: Any) -> FastAP
     app.state.application = application
     errors.install(app)
     for router in routers():
+        for route in router.routes:
+            if isinstance(route, APIRoute):  # its title would be the name of the function
+                route.summary = re.split(r"[.:,;](?:\s|$)", route.description, maxsplit=1)[0]
         app.include_router(router)
     app.add_middleware(CheckedBody)
     app.add_middleware(RequestLog)

@@ -147,7 +147,7 @@ def search(
 
 @router.get("/{id}")
 def get(job: Known, application: App) -> AnalysisView:
-    """Say where an analysis stands, with its result once there is one."""
+    """Return the state of an analysis, with its result once there is one."""
     return _view(job, application)
 
 

@@ -100,7 +100,7 @@ async def add(id: str, request: Request, context: Analyst, application: App) -> 
 
 @router.get("/{id}")
 def get(batch: Annotated[Batch, Depends(find)], context: Reader, application: App) -> BatchView:
-    """Say how far a batch is, and what became of each file."""
+    """Return the progress of a batch, and what became of each file."""
     return _view(application, context, batch)
 
 

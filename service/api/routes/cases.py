@@ -104,7 +104,7 @@ def get(case: Known) -> CaseView:
 
 @router.patch("/{id}")
 def change(case: Known, what: CaseChange, context: Analyst, application: App) -> CaseView:
-    """Do something with a case. Each change is an entry of its log."""
+    """Change a case or do something with it. Each change is an entry of its log."""
     cases, id, by = application.cases, case.id, what.by
     if what.title is not None:
         case = cases.rename(context, id, what.title, by)

@@ -45,7 +45,7 @@ async def create(
     response: Response,
     idempotency_key: IdempotencyKey = None,
 ) -> ComparisonView:
-    """Hold a suspected copy against its original: `copy` and `original` are files, which are
+    """Compare a suspected copy with its original: `copy` and `original` are files, which are
     analyzed as well, or ids of analyses whose files are still here. The answer says where the
     finding will be. Two files that were named the other way round before keep those roles: the
     finding names them."""
@@ -59,7 +59,7 @@ async def create(
 
 @router.get("/{id}")
 def get(id: str, context: Reader, application: App) -> ComparisonView:
-    """Say where a comparison stands, with its finding once there is one."""
+    """Return the state of a comparison, with its finding once there is one."""
     return _view(id, context, application)
 
 

@@ -32,7 +32,7 @@ class Readiness(BaseModel):
 @router.get("/health", include_in_schema=False)
 @router.get("/healthz")
 async def healthz() -> Health:
-    """Answer at once: the process lives. For whoever restarts it when it doesn't."""
+    """Answer while the process lives. For whoever restarts it when it doesn't."""
     return Health()
 
 

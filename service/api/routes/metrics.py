@@ -18,7 +18,7 @@ router = APIRouter(tags=["server"])
     responses={200: {"content": {"text/plain": {"schema": {"type": "string"}}}}},
 )
 def read(context: Observer, application: App) -> Response:
-    """Say how much was done, how long it took, what waits, and what is in memory."""
+    """Return metrics for Prometheus: work done, its time, what waits, memory."""
     for kind, waiting, running in application.tasks.counts():
         metrics.TASKS.labels(kind, "queued").set(waiting)
         metrics.TASKS.labels(kind, "running").set(running)

@@ -24,7 +24,7 @@ class SealKey(BaseModel):
 
 @router.get("")
 def listed(application: App) -> list[SealKey]:
-    """List the keys, for whoever checks a result elsewhere. They are for everybody to know."""
+    """List the public keys of seals, for whoever checks a result elsewhere."""
     seals = application.jobs.store.seals
     return [
         SealKey(

@@ -39,7 +39,7 @@ Known = Annotated[Task, Depends(find)]
 
 @router.get("/{task}")
 def get(task: Known) -> TaskView:
-    """Say where a task stands."""
+    """Return the progress of a task."""
     return TaskView.of(task)
 
 
@@ -53,7 +53,7 @@ def cancel(task: str, context: Analyst, application: App) -> TaskView:
 
 @router.get("/{task}/events", response_class=EventSourceResponse)
 async def events(task: Known, request: Request, application: App) -> AsyncIterator[ServerSentEvent]:
-    """Tell each change of a task as a server-sent event `task`, until it has ended."""
+    """Send each change of a task as a server-sent event `task`, until it has ended."""
     async for view in watch(task, request, application):
         yield ServerSentEvent(event="task", data=view.model_dump(mode="json"))
 

@@ -17,5 +17,5 @@ class WebhookSecret(BaseModel):
 
 @router.get("/secret")
 def secret(context: Analyst, application: App) -> WebhookSecret:
-    """Say what the header `Unmask-Signature` of one's events is made with."""
+    """Return the secret of one's webhook signatures."""
     return WebhookSecret(secret=application.webhooks.secret(context.principal.id))

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from detector.config import table
+from service.api.app import create_app
 from service.config import get_config
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -39,9 +40,11 @@ def test_it_builds_with_a_reference_of_the_public_api(site):
         assert [name for name in expected if f'id="{name}"' not in text] == []
 
 
-def test_hosting_has_the_table_of_settings(site):
-    text = (site / "hosting.html").read_text("utf-8")
+def test_pages_have_the_tables_of_settings_and_routes(site):
+    text = "".join((site / f"{page}.html").read_text("utf-8") for page in ("hosting", "api"))
+    described = create_app(lambda: None).openapi()["paths"]
     names = [variable.name for variable in table(get_config())]
+    names += [f"{verb.upper()} {path}" for path, verbs in described.items() for verb in verbs]
     assert [name for name in names if f"<td><code>{name}</code></td>" not in text] == []
 
 
