@@ -108,7 +108,8 @@ lock:
 	$(call setup,$(SHIPPED) test)
 	@mkdir -p build && { sed '/^## Packages/q' docs/licenses.md; echo; } > build/licenses.md
 	$(BIN)/python tools/setup.py --list $(SHIPPED) | sed -n 's/==.*//p' \
-	| xargs $(BIN)/pip-licenses --no-version --format markdown --packages | sed 's/  */ /g; s/--*/-/g' >> build/licenses.md
+	| xargs $(BIN)/pip-licenses --no-version --order license --format csv --packages | tail -n +2 | tr -d '"' | tr -d '\r' \
+	| awk -F, '$$2 != last { printf "%s- **%s**:", (NR > 1 ? "\n" : ""), $$2; last = $$2; comma = "" } { printf "%s %s", comma, $$1; comma = "," } END { print "" }' >> build/licenses.md
 	mv build/licenses.md docs/licenses.md
 
 clean:
