@@ -278,8 +278,6 @@ def test_the_commands_of_the_document(clips, tmp_path, monkeypatch):
             process.wait()
     assert len(lines(Path("results"))) == 5 and len(lines(Path("first"))) == 2
     assert not Path("from-list", "results.csv").exists()
-    (code,) = re.findall(r"^```python\n(.*?)^```", text, re.M | re.S)
-    exec(compile(code, "batch.md", "exec"), {})
 
 
 def test_a_journal_is_closed_when_opening_the_batch_fails(tmp_path):
