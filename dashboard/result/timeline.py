@@ -161,7 +161,7 @@ def hatched(lanes: Sequence[Lane]) -> None:
     if gaps:
         text = _("Hatched, no score: {gaps}.")
         if len(gaps) > MAX_GAPS:
-            text = _("Hatched, no score: {gaps}; {number} more are in the table under Details.")
+            text = _("Hatched, no score: {gaps}; {number} more.")
         shown = "; ".join(gaps[:MAX_GAPS])
         typography.caption(text.format(gaps=shown, number=len(gaps) - MAX_GAPS))
 
