@@ -204,6 +204,7 @@ def test_a_verdict_that_turns_around_is_none(fake):
     assert make_analysis(fake=fake).verdict.label is (Label.FAKE if fake else Label.REAL)
     after = decided(trial("crf-32", 0.1 if fake else 0.9), fake=fake)
     assert after.verdict.label is Label.INCONCLUSIVE
+    assert after.verdict.answers[MANIPULATION].vetoed_by is ReasonCode.FRAGILE
     assert after.verdict.reasons[0].code is ReasonCode.FRAGILE
     assert "crf-32" in after.verdict.reasons[0].detail
     assert after.robustness.fragile

@@ -22,11 +22,9 @@ from detector.schema.analysis import (
     Lean,
     Modality,
     OddsPoint,
-    PerturbationResult,
     Question,
     Reason,
     ReasonCode,
-    Robustness,
     SpanSegment,
     Subject,
     Thresholds,
@@ -557,30 +555,6 @@ def test_an_open_question_keeps_the_file_from_leaning_to_untouched():
     out = decide(made)
     assert out.verdict.label is Label.INCONCLUSIVE and out.verdict.lean is Lean.NONE
     assert out.verdict.answers[FACE].lean is Lean.NONE
-
-
-def test_a_verdict_that_turns_around_under_small_changes_is_none():
-    def trial(label, p):
-        return PerturbationResult(
-            condition="crf-32", title="h264 CRF 32", probability=p, label=label
-        )
-
-    made = analysis([track("A", with_scores(*[0.95] * 5))])
-    made.robustness = Robustness(
-        question=FACE, sampled=5, unchanged=trial(Label.FAKE, 0.95),
-        trials=[trial(Label.REAL, 0.1)], seconds=1.0,
-    )  # fmt: skip
-    out = decide(made)
-    assert out.verdict.label is Label.INCONCLUSIVE
-    assert out.verdict.answers[FACE].vetoed_by is ReasonCode.FRAGILE
-    assert out.verdict.reasons[0].code is ReasonCode.FRAGILE
-    made.robustness.trials = [trial(Label.INCONCLUSIVE, 0.5)]
-    weak = decide(made)
-    assert weak.verdict.label is Label.FAKE
-    assert CaveatCode.COPIES in [c.code for c in weak.verdict.caveats]
-    moved = decide(made, thresholds=Thresholds(low=0.6, high=0.7, custom=True))
-    assert moved.verdict.label is Label.INCONCLUSIVE  # by these it turns around
-    assert made.robustness.trials[0].label is Label.INCONCLUSIVE  # and nothing was changed in place
 
 
 def test_who_is_not_below_keeps_the_file_from_no_sign_and_is_named():
