@@ -164,6 +164,7 @@ def test_names_are_made_and_kept_apart(state, tmp_path):
             r"fc2\.weight \[3, 16\] instead of \[2, 16\]",
         ),
         (lambda s: {"epoch": 3}, "more than tensors: epoch"),
+        (lambda s: {"state_dict": {"a": torch.ones(1), "b": 2}}, "more than tensors: b"),
         (lambda s: {}, "no tensors"),
         (lambda s: [1], "holds a list"),
     ],

@@ -371,46 +371,6 @@ def test_load_state_reads_both_formats(tmp_path):
         assert all(torch.equal(read[k], state[k]) for k in state)
 
 
-class Trap:
-    """Runs a command when it is unpickled carelessly."""
-
-    def __init__(self, target):
-        self.target = target
-
-    def __reduce__(self):
-        return os.mkdir, (str(self.target),)
-
-
-def test_load_state_runs_nothing(tmp_path):
-    torch.save({"a": Trap(tmp_path / "sprung")}, tmp_path / "x.pth")
-    with pytest.raises(WeightsError, match="can't be read"):
-        weights.load_state(tmp_path / "x.pth")
-    assert not (tmp_path / "sprung").exists()
-
-
-@pytest.mark.parametrize(
-    ("value", "says"),
-    [
-        ([1, 2], "holds a list"),
-        ({"epoch": 3, "weights": {"a": torch.ones(1)}}, "more than tensors: epoch, weights"),
-        ({"state_dict": {"a": torch.ones(1), "b": 2}}, "more than tensors: b"),
-        ({"epoch": 3, "model": {}}, "no tensors"),
-    ],
-)
-def test_load_state_wants_plain_tensors(tmp_path, value, says):
-    torch.save(value, tmp_path / "x.pth")
-    with pytest.raises(WeightsError, match=says):
-        weights.load_state(tmp_path / "x.pth")
-
-
-@pytest.mark.parametrize("name", ["x.safetensors", "x.pth"])
-@pytest.mark.parametrize("body", [b"", b"this is not a weight file"])
-def test_load_state_of_garbage(tmp_path, name, body):
-    (tmp_path / name).write_bytes(body)
-    with pytest.raises(WeightsError, match=re.escape(name)):
-        weights.load_state(tmp_path / name)
-
-
 def test_load_strict_lists_what_does_not_fit():
     module = nn.Linear(3, 2)
     before = module.bias.detach().clone()
