@@ -5,7 +5,6 @@ import pytest
 import torch
 from torch.nn import functional as F
 
-from detector.errors import WeightsError
 from detector.models.base import CropRecipe
 from detector.models.families import sequence_heads
 from detector.models.families.sequence_heads import (
@@ -64,14 +63,6 @@ def test_a_head_gives_a_logit_a_window_and_is_small(name, sequence, tmp_path):
     again = HEADS[name]().eval()
     load_strict(again, load_state(tmp_path / "head.safetensors"), name)
     torch.testing.assert_close(again(sequence), whole, atol=5e-3, rtol=5e-3)
-
-
-@pytest.mark.parametrize("name", HEADS)
-def test_weights_of_another_head_are_refused(name, sequence):
-    state = made(name, sequence).state_dict()
-    state.pop(next(iter(state)))
-    with pytest.raises(WeightsError, match="do not fit"):
-        load_strict(HEADS[name](), state, name)
 
 
 def reduced(head, features):
