@@ -1,7 +1,6 @@
 """What the live engine decides by, without the engine: words, hints, alarms, pace, flow."""
 
 from dataclasses import replace
-from unittest.mock import Mock
 
 import cv2
 import numpy as np
@@ -13,10 +12,9 @@ from detector.live import optical_flow, recapture, schedule
 from detector.live.face_tracker import FaceTracker
 from detector.live.hints import Alarms, QualityMonitor
 from detector.live.score_history import MAX_PEOPLE, MAX_SAMPLES, ScoreHistory
-from detector.live.scoring import Scorer
 from detector.models import registry
 from detector.schema.analysis import FrameSegment, Label, Quality, Question, ReasonCode
-from tests.support.live_world import REAL, SIDE, MadeDetector, MadeModel, picture
+from tests.support.live_world import REAL, SIDE, MadeDetector, picture
 
 
 def sampled(history, time, logits, number=0):
@@ -65,13 +63,6 @@ def test_a_first_reading_takes_three_seconds_and_every_model():
         verdict = decide(history.recent({})).verdict
         assert verdict.label is Label.INCONCLUSIVE
         assert verdict.answers[Question.MANIPULATION].vetoed_by is ReasonCode.TOO_FEW_FRAMES
-
-
-def test_what_was_filmed_from_a_screen_has_no_score():
-    history = session_of(5, lambda t: 4.0)
-    history.unscore()
-    kept = decide(history.session([], {}))
-    assert kept.verdict.label is Label.NOT_APPLICABLE and kept.verdict.probability is None
 
 
 def test_a_face_that_was_hidden_is_the_same_person(monkeypatch):
@@ -244,16 +235,6 @@ def test_the_pace_follows_what_work_costs():
     # And when the machine is free again, faces are searched finely again.
     free = schedule.plan(costs(detect=0.002, judge=0.004), models, 1.4, 25, coarser=3.0)
     assert free.coarser == 2.0
-
-
-def test_a_failed_model_is_named_and_the_others_go_on():
-    ids = ("clip", "clip-generated", "texture")
-    broken = {"clip": Mock(side_effect=RuntimeError)}
-    models = {id: MadeModel(registry.get_spec(id), broken.get(id, Mock())) for id in ids}
-    scorer = Scorer(models, "mtcnn", schedule.Costs())
-    (face,) = MadeDetector().detect(REAL, 40)
-    logits, _ = scorer.frame(REAL, {1: face}, schedule.Schedule())
-    assert set(scorer.failed) == {"clip"} and set(logits[1]) == {"clip-generated", "texture"}
 
 
 def test_flow_follows_a_face_and_says_when_it_is_lost():
