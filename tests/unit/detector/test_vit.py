@@ -16,7 +16,7 @@ from detector.models.families import effort, gend, univfd
 from detector.models.names import rename
 from detector.models.network import layout
 from detector.models.vit import skip_init
-from detector.vision import alignment, cut
+from detector.vision import cut
 from detector.weights.torchscript import is_archive, read_archive
 from tests.support.golden import FOLDER, picture
 
@@ -225,9 +225,3 @@ def test_another_crop_is_another_picture():
         values = wanted["values"][: len(at)]
         off = np.abs(other.flatten()[at].astype(float) - values).max()
         assert off > 2, "the golden is held to 1"
-
-
-@pytest.mark.parametrize("points", [[(0.0, 0.0)] * 5, [(1.0, 2.0)] * 4, [(float("nan"), 1.0)] * 5])
-def test_points_that_are_none_are_refused(points):
-    with pytest.raises(ValueError, match="five landmarks"):
-        alignment.align(picture("input_face_224.png"), points, RECIPE)
