@@ -83,14 +83,10 @@ def test_a_picture_keeps_its_pixels_and_tags(suffix, tmp_path):
         assert np.array_equal(np.asarray(a), np.asarray(b))
         assert b.getexif()[0x0131] == "Editor 9"
         assert getattr(a, "quantization", None) == getattr(b, "quantization", None)
+    if suffix == ".jpg":  # not only the same pixels
+        before = picture.read_bytes()
+        assert copy.read_bytes().endswith(before[before.index(b"\xff\xda") :])
     assert look(copy).label == "FAKE"
-
-
-def test_pixels_compressed_before_are_the_same_bytes(tmp_path):
-    picture = saved(tmp_path / "a.jpg", 200)
-    copy = write_copy(picture, tmp_path / "b.jpg", of(picture))
-    before, after = picture.read_bytes(), copy.read_bytes()
-    assert after.endswith(before[before.index(b"\xff\xda") :])
 
 
 @pytest.mark.parametrize("suffix", [".mp4", ".jpg", ".png"])
