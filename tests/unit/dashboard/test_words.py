@@ -7,7 +7,6 @@ from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
 
 import pytest
-import streamlit as st
 
 from dashboard import labels
 from dashboard.labels import NBSP
@@ -194,22 +193,3 @@ def test_a_batch_says_how_long_it_took_to_a_tenth():
     task = SimpleNamespace(started=NOW, ended=NOW + timedelta(seconds=3.4))
     head, _said = summary.finished([row("a.mp4")], NOW, task)
     assert head == "Done: 1\u00a0file in 3.4\u00a0s."
-
-
-def test_the_row_that_was_pressed_or_marked_last_is_shown(monkeypatch):
-    state: dict[str, object] = {}
-    monkeypatch.setattr(st, "session_state", state)
-    rows = [row(f"{n}.mp4") for n in range(6)]
-
-    def chosen(marked, pressed):
-        state["table"] = {"selection": {"rows": marked, "cells": pressed}}
-        found, shown = listing.selected("table", rows)
-        assert [one.item.name for one in found] == [f"{n}.mp4" for n in marked]
-        return shown.item.name if shown is not None else ""
-
-    assert chosen([], []) == ""
-    assert chosen([], [(4, "file")]) == "4.mp4"
-    assert chosen([1], [(4, "file")]) == "1.mp4"
-    assert chosen([1], [(3, "file")]) == "3.mp4"
-    assert chosen([0, 1], [(3, "file")]) == "0.mp4"
-    assert chosen([1], []) == "1.mp4"
