@@ -9,14 +9,13 @@ import pytest
 import torch
 from PIL import Image
 
-from detector.decision import decide
 from detector.errors import ModelError, WeightsError
 from detector.explain import cam
 from detector.models import registry, user_models
 from detector.models.families import mesonet
 from detector.models.network import TorchFrameModel
 from detector.pipeline import analyze
-from detector.schema.analysis import Label, Question, ReasonCode, Settings
+from detector.schema.analysis import ReasonCode, Settings
 from tests.support.golden import picture
 
 VARIANTS = {
@@ -128,20 +127,7 @@ def test_scores_are_the_same_one_by_one_and_again(tmp_path, crops, variant):
         scores[:2], np.concatenate([model.score(c[None]) for c in crops]), atol=1e-5
     )
     assert model.score(many[:0]).shape == (0,)
-
-
-@pytest.mark.parametrize("variant", CONVS)
-def test_explain(tmp_path, crops, variant):
-    model = load_made(tmp_path / "x.h5", variant)
-    before = model.score(crops)
-    maps = cam.draw(model, crops)
-    assert maps.shape == crops.shape[:3] and maps.dtype == np.float32
-    assert maps.min() >= 0 and maps.max() <= 1
-    assert maps.max() > 0.9  # scaled per item
-    # The network keeps no hooks, gradients or changes.
-    np.testing.assert_array_equal(before, model.score(crops))
-    assert all(not m._forward_hooks for m in model.network.modules())
-    assert all(p.grad is None for p in model.network.parameters())
+    assert cam.draw(model, crops).max() > 0.9  # its maps are those of the target layer
 
 
 def test_a_crop_of_the_wrong_size_is_refused(tmp_path):
@@ -225,42 +211,6 @@ def test_brought_as_a_person_brings_it_it_is_asked_and_counted(
     assert "compute_accuracy" in model.operating_point_source
     assert found.verdict.probability is not None
     assert ReasonCode.NO_MODEL not in {r.code for r in found.verdict.reasons}
-
-
-@pytest.mark.shared
-def test_weak_published_models_clear_no_clip_and_take_no_finding_from_the_default_set(
-    shared, tmp_path, monkeypatch
-):
-    """With their real weights, on development clips: once Meso4 cleared 24 of 51 fakes."""
-    monkeypatch.setenv("UNMASK_DATA", str(tmp_path))
-    folder = shared / "weights" / "mesonet"
-    theirs = [
-        user_models.add(folder / f"{name}.h5", "mesonet_keras").id
-        for name in ("Meso4_DF", "MesoInception_DF")
-    ]
-    parts = [
-        shared / "weights" / "classnseg" / f"full_{part}_46.pt" for part in ("encoder", "decoder")
-    ]
-    theirs.append(user_models.add(parts, "classnseg", id="segmented", fake_index=0).id)
-    default = registry.manifest().ensembles[Question.MANIPULATION].models
-    clips = shared / "data" / "dev"
-    fakes = ["semchan+HyperLips/result_result_video3.mp4", "QianxLu+PersonaTalk/v_adnerf.mp4"]
-    said = []
-    for clip in (*(clips / "fake" / name for name in fakes), next((clips / "real").rglob("*.mp4"))):
-        found = analyze(clip, Settings(models=[*default, *theirs], frames=6))
-        alone = decide(found, models=default).verdict
-        heard = [m for m in found.models if m.id in theirs]
-        assert all(m.scored and m.not_counted_because == "not measured here" for m in heard)
-        both = found.verdict.answers[Question.MANIPULATION]
-        ours = alone.answers[Question.MANIPULATION]
-        assert (both.probability, both.thresholds, both.odds, both.basis) == (
-            ours.probability, ours.thresholds, ours.odds, ours.basis,
-        )  # fmt: skip
-        if Label.FAKE is alone.label or found.verdict.label is Label.REAL:
-            assert found.verdict.label is alone.label
-        for id in theirs:  # alone they may find, and clear nothing
-            said.append(decide(found, models=[id]).verdict.label)
-    assert len(said) == 9 and Label.REAL not in said
 
 
 PARTS = {"full": 46, "finetune": 26}
