@@ -228,14 +228,6 @@ def test_faces_follow_their_labels(tmp_path):
     ]  # fmt: skip
 
 
-@pytest.mark.shared
-def test_frames_of_the_shared_stills_stay_together(shared):
-    items = [i for i in read_labels(shared / "data" / "train.csv") if "_frames/" in i.name]
-    assert items
-    assert {i.group for i in items} == {i.name.rpartition("_f")[0] for i in items}
-    assert len({i.group for i in items}) < len(items)
-
-
 def test_clips_collected_after_training_are_told_by_a_column(tmp_path):
     labels = tmp_path / "labels.csv"
     labels.write_text("file,label,face_px\na.mp4,real,120\nb.mp4,fake,\nc.mp4,fake,90\n")
