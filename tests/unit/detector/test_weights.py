@@ -7,9 +7,7 @@ import json
 import os
 import re
 import socket
-import threading
 import time
-from contextlib import suppress
 
 import httpx
 import pytest
@@ -198,36 +196,22 @@ def test_answers_that_are_no_file(server, change, says):
 @pytest.mark.parametrize("where", ["headers", "body"])
 def test_a_server_that_drips_is_left(monkeypatch, where):
     monkeypatch.setattr(importlib.import_module("detector.weights.download"), "SLOW_SECONDS", 1.0)
-    ended = threading.Event()
-    clients: list[socket.socket] = []
     head = b"HTTP/1.1 200 OK\r\nContent-Length: 100000\r\nX: "
 
-    def drip(listener):
-        with suppress(OSError):
-            while True:
-                client, _ = listener.accept()
-                clients.append(client)
-                client.recv(65536)
-                client.sendall(head + (b"" if where == "headers" else b"\r\n\r\n"))
-                with suppress(OSError):
-                    while not ended.wait(0.05):
-                        client.sendall(b"x")
+    def drip(handler):
+        handler.wfile.write(head + (b"" if where == "headers" else b"\r\n\r\n"))
+        while True:
+            handler.wfile.write(b"x")
+            handler.wfile.flush()
+            time.sleep(0.05)
 
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        thread = threading.Thread(target=drip, args=(listener,), daemon=True)
-        thread.start()
+    with serving(PRIVATE, everywhere(drip)) as web:
         begun = time.monotonic()
-        try:
-            with pytest.raises(WeightsError, match=r"within 1 s|bytes came in \d s") as slow:
-                weights.fetch(make_spec(f"http://127.0.0.1:{listener.getsockname()[1]}/net.bin"))
-            assert time.monotonic() - begun < 10
-            assert slow.value.code == "download_failed" and slow.value.message.endswith(".")
-        finally:
-            ended.set()
-            listener.shutdown(socket.SHUT_RDWR)
-            thread.join(10)
-            for client in clients:
-                client.close()
+        with pytest.raises(WeightsError, match=r"within 1 s|bytes came in \d s") as slow:
+            weights.fetch(make_spec(web.url(PRIVATE, "/net.bin")))
+        assert time.monotonic() - begun < 10
+        assert slow.value.code == "download_failed" and slow.value.message.endswith(".")
+        assert web.left.wait(10)
 
 
 @pytest.mark.parametrize(
