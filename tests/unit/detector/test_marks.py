@@ -1,6 +1,5 @@
 """Visible marks of generators: found at half size and strong compression, not where none stands."""
 
-import io
 from pathlib import Path
 
 import av
@@ -15,22 +14,19 @@ from detector.isolation import Frame
 from detector.provenance import marks
 from detector.provenance.findings import findings, maker
 from detector.schema.origin import Provenance, VisibleMark
+from tests.conftest import write_clip
 
 FONTS = Path(streamlit.__file__).parent / "static" / "static" / "media"
 
 
-def encoded(frames):
+def encoded(frames, folder):
     """The frames as H.264 at CRF 32 leaves them."""
-    file = io.BytesIO()
-    with av.open(file, "w", format="mp4") as out:
-        stream = out.add_stream("libx264", rate=25)
-        stream.height, stream.width = frames[0].shape[:2]
-        stream.pix_fmt, stream.options = "yuv420p", {"crf": "32"}
-        for rgb in frames:
-            out.mux(stream.encode(av.VideoFrame.from_ndarray(rgb, format="rgb24")))
-        out.mux(stream.encode())
-    file.seek(0)
-    with av.open(file) as clip:
+    height, width = frames[0].shape[:2]
+    path = write_clip(
+        folder / "clip.mp4", seconds=len(frames) / 25, size=(width, height), options={"crf": "32"},
+        picture=frames.__getitem__,
+    )  # fmt: skip
+    with av.open(str(path)) as clip:
         return [frame.to_ndarray(format="rgb24") for frame in clip.decode(video=0)]
 
 
@@ -66,7 +62,7 @@ def layers(mark):
     return made
 
 
-def clip(mark):
+def clip(mark, folder):
     """A picture that drifts, 1280 by 720, with a mark; at half of its size."""
     alphas = [np.asarray(layer, np.float32)[..., None] / 255 * 0.8 for layer in layers(mark)]
     wide = cv2.resize(coffee(), (1400, 800))
@@ -75,7 +71,7 @@ def clip(mark):
         alpha = alphas[i * len(alphas) // 25]
         rgb = wide[i : i + 720, 3 * i : 3 * i + 1280] * (1 - alpha) + 255 * alpha
         made.append(cv2.resize(rgb.astype(np.uint8), (640, 360), interpolation=cv2.INTER_AREA))
-    return encoded(made)
+    return encoded(made, folder)
 
 
 def search(frames):
@@ -88,14 +84,14 @@ def search(frames):
 
 
 @pytest.mark.parametrize("mark", sorted(marks.LIMITS))
-def test_a_mark_is_found_at_half_size_and_crf_32(mark):
-    (found,) = search(clip(mark))
+def test_a_mark_is_found_at_half_size_and_crf_32(mark, tmp_path):
+    (found,) = search(clip(mark, tmp_path))
     assert found.name == marks.NAMES.get(mark, mark) and found.maker == marks.MAKERS[mark]
     assert found.place in (marks.PLACES[mark] or ("top left", "right", "bottom left"))
 
 
-def test_without_one_nothing_is_found():
-    assert search(clip(None)) == []
+def test_without_one_nothing_is_found(tmp_path):
+    assert search(clip(None, tmp_path)) == []
     assert search([astronaut()]) == []
     assert search([np.zeros((360, 640, 3), np.uint8)]) == []
 
