@@ -1,5 +1,5 @@
-"""A certificate authority for tests, files signed under it with C2PA manifests, and a certificate
-that signs itself."""
+"""A certificate authority for tests, files signed under it with C2PA manifests, and certificates
+that sign themselves."""
 
 import io
 import json
@@ -69,13 +69,23 @@ def make_authority(organization="Test newsroom"):
     root_key, key = (ec.generate_private_key(ec.SECP256R1()) for _ in range(2))
     root = _certificate("Test root", organization, root_key, "Test root", root_key, ca=True)
     leaf = _certificate("Test signer", organization, key, "Test root", root_key, ca=False)
-    private = key.private_bytes(
-        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-    )
-    return Authority(root, leaf + root, private.decode())
+    return Authority(root, leaf + root, _pem(key).decode())
 
 
-def _certificate(subject, organization, key, issuer, issuer_key, *, ca):
+def _pem(key, encryption=None):
+    form = serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8
+    return key.private_bytes(*form, encryption or serialization.NoEncryption())
+
+
+def certificate(folder, name):
+    """Write a certificate for a host name, signed by itself, with its key behind it."""
+    key, path = ec.generate_private_key(ec.SECP256R1()), folder / f"{name}.pem"
+    made = _certificate(name, "Test newsroom", key, name, key, ca=True, host=name)
+    path.write_bytes(made.encode() + _pem(key))
+    return path
+
+
+def _certificate(subject, organization, key, issuer, issuer_key, *, ca, host=None):
     def name(common):
         return x509.Name(
             [
@@ -111,6 +121,9 @@ def _certificate(subject, organization, key, issuer, issuer_key, *, ca):
     if not ca:
         purpose = x509.ExtendedKeyUsage([ExtendedKeyUsageOID.EMAIL_PROTECTION])
         builder = builder.add_extension(purpose, critical=False)
+    if host:
+        names = x509.SubjectAlternativeName([x509.DNSName(host)])
+        builder = builder.add_extension(names, critical=False)
     made = builder.sign(issuer_key, hashes.SHA256())
     return made.public_bytes(serialization.Encoding.PEM).decode()
 
@@ -147,10 +160,7 @@ def self_signed(folder):
     p12.write_bytes(
         pkcs12.serialize_key_and_certificates(b"unmask", key, certificate, None, hidden)
     )
-    private = key.private_bytes(
-        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, hidden
-    )
-    both.write_bytes(pem.encode() + private)
+    both.write_bytes(pem.encode() + _pem(key, hidden))
     return SelfSigned(
         p12, both, password.decode(), certificate.public_bytes(serialization.Encoding.DER)
     )

@@ -15,8 +15,8 @@ from detector.links import LinkRefused, LinkRules
 from detector.links.cameras import CameraStream, parse
 from detector.links.relay import Relay, Target
 from tests.conftest import camera
-from tests.integration.service.test_webhooks import certificate
 from tests.support.cameras import SIZE, listening, mjpeg, moved, rtsp, same, secrets_in
+from tests.support.certificates import certificate
 from tests.support.links import (
     PRIVATE,
     PUBLIC,

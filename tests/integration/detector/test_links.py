@@ -13,7 +13,7 @@ from detector.errors import Canceled, InputError
 from detector.links import LinkRules, fetch, is_link, opener
 from detector.links import rules as configured
 from detector.links.addresses import is_public, may_connect, parse
-from tests.integration.service.test_webhooks import certificate
+from tests.support.certificates import certificate
 from tests.support.links import (
     PNG,
     PRIVATE,

@@ -6,15 +6,10 @@ import ssl
 import threading
 import time
 from contextlib import ExitStack
-from datetime import UTC, datetime, timedelta
 from functools import partial
 from unittest.mock import Mock
 
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import NameOID
 
 from detector.client import verify_signature
 from detector.links import addresses
@@ -28,6 +23,7 @@ from service.tasks.manager import TaskManager
 from service.tasks.scheduler import Scheduler
 from service.tasks.store import TaskStore
 from service.webhooks import WebhookRefused, Webhooks, check, sign
+from tests.support.certificates import certificate
 from tests.support.links import PRIVATE, redirect, secure, serving
 from tests.support.servers_contract import clock
 from tests.support.tasks import ANN, BEN, ended, make_tasks
@@ -218,29 +214,6 @@ def test_one_that_was_lost_with_another_machines_server_is_taken_over_once(
     for tasks, _ in machines:
         tasks.close()
     assert len(receiver.came) == 2
-
-
-def certificate(folder, name):
-    """A certificate for a name, signed by itself, with its key behind it."""
-    key = ec.generate_private_key(ec.SECP256R1())
-    called = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
-    now = datetime.now(UTC)
-    made = (
-        x509.CertificateBuilder()
-        .subject_name(called)
-        .issuer_name(called)
-        .public_key(key.public_key())
-        .serial_number(x509.random_serial_number())
-        .not_valid_before(now - timedelta(days=1))
-        .not_valid_after(now + timedelta(days=1))
-        .add_extension(x509.SubjectAlternativeName([x509.DNSName(name)]), critical=False)
-        .sign(key, hashes.SHA256())
-    )
-    form = serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8
-    path = folder / f"{name}.pem"
-    private = key.private_bytes(*form, serialization.NoEncryption())
-    path.write_bytes(made.public_bytes(form[0]) + private)
-    return path
 
 
 @pytest.mark.parametrize(
