@@ -15,21 +15,12 @@ from detector.client import verify_signature
 from detector.links import addresses
 from detector.links.transport import PinnedTransport
 from service import webhooks
-from service.records.database import FILE, Database
-from service.records.instances import LEASE_SECONDS, Server
 from service.records.model import State
-from service.tasks.executor import ThreadExecutor
-from service.tasks.manager import TaskManager
-from service.tasks.scheduler import Scheduler
-from service.tasks.store import TaskStore
 from service.webhooks import WebhookRefused, Webhooks, check, sign
 from tests.support.certificates import certificate
 from tests.support.links import PRIVATE, redirect, secure, serving
-from tests.support.servers_contract import clock
 from tests.support.tasks import ANN, BEN, ended, make_tasks
 from tests.support.waiting import until
-
-__all__ = ["clock"]
 
 Address = tuple[str, int]
 
@@ -189,31 +180,6 @@ def test_one_that_was_lost_with_its_server_is_offered_again(receive, tmp_path, m
     until(lambda: len(receiver.came) == 2)
     assert len({headers["Unmask-Delivery"] for headers, _ in receiver.came}) == 1
     after.close()
-
-
-def test_one_that_was_lost_with_another_machines_server_is_taken_over_once(
-    receive, tmp_path, monkeypatch, clock
-):
-    monkeypatch.setattr(webhooks, "PAUSES", (0.0, 600.0))
-    receiver = receive(500, 200)
-    machines = []
-    for name in ("dead", "one", "other"):
-        database = Database(tmp_path / FILE)
-        server = Server(tmp_path / name, database)
-        tasks = TaskManager(TaskStore(database), server, Scheduler(2.0, ThreadExecutor()))
-        machines.append((tasks, Webhooks(tasks, tmp_path, lambda owner, id: None)))
-    (_dead, hooks), (one, _), (other, _) = machines
-    hooks.start(receiver.url, "a", ANN)
-    until(lambda: receiver.came)
-    clock.forward(LEASE_SECONDS, one.server, other.server)
-    clock.forward(1, one.server, other.server)
-    assert [task.subject for task in one.recover()] == ["a"] and other.recover() == []
-    until(lambda: len(receiver.came) == 2)
-    until(lambda: one.subjects(machines[1][1].kind) == set())
-    assert len({headers["Unmask-Delivery"] for headers, _ in receiver.came}) == 1
-    for tasks, _ in machines:
-        tasks.close()
-    assert len(receiver.came) == 2
 
 
 @pytest.mark.parametrize(
