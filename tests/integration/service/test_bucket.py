@@ -17,7 +17,6 @@ import boto3
 import pytest
 
 from detector.schema.analysis import Settings
-from service.config import get_config
 from service.records.database import FILE
 from service.records.instances import Server
 from service.records.model import LOCAL, RecordsError, State
@@ -186,21 +185,6 @@ def test_a_bucket_that_can_not_be_used_stops_the_server_with_a_sentence(
     with pytest.raises(StorageError, match="UNMASK_S3_BUCKET") as refused:
         open_uploads(tmp_path)
     assert refused.value.code == "storage_setup" and "endpoint" in refused.value.hint
-
-
-@pytest.mark.parametrize(
-    ("name", "value"),
-    [
-        ("UNMASK_S3_BUCKET", "s3://media"),
-        ("UNMASK_S3_BUCKET", "Media"),
-        ("UNMASK_S3_ENDPOINT", "minio:9000"),
-        ("UNMASK_S3_PREFIX", "a b"),
-    ],
-)
-def test_settings_that_make_no_sense_are_refused(monkeypatch, name, value):
-    monkeypatch.setenv(name, value)
-    with pytest.raises(SystemExit, match=name):
-        get_config()
 
 
 def test_without_a_bucket_the_folder_keeps_them_and_nothing_of_amazons_is_loaded(

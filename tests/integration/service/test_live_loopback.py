@@ -351,9 +351,6 @@ def test_a_camera_takes_cores_from_the_budget_and_gives_them_back_whatever_ends_
 def test_how_many_places_there_are(monkeypatch):
     monkeypatch.setenv("UNMASK_LIVE_VIEWERS", "3")
     assert room.max_viewers() == 3
-    monkeypatch.setenv("UNMASK_LIVE_VIEWERS", "many")
-    with pytest.raises(SystemExit, match="must be a whole number, not 'many'"):
-        room.max_viewers()
     monkeypatch.delenv("UNMASK_LIVE_VIEWERS")
     assert room.max_viewers() >= 2
 
