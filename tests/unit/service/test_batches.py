@@ -201,17 +201,18 @@ def test_a_file_that_is_none_is_a_row_at_once_and_never_run(open_bench, analyzer
     assert analyzer.begun == ["clip", "other"]
 
 
-def test_what_may_not_be_brought_says_why_in_its_row(bench, monkeypatch):
+def test_what_may_not_be_brought_says_why_in_its_row(bench, monkeypatch, tmp_path):
     monkeypatch.setattr(module, "MAX_FILES", 2)
     batch = bench.bring("a", "b", "c")
     assert [bool(item.refused) for item in batch.items] == [False, False, True]
     assert batch.items[2].refused["message"] == "A batch has 2 files at most."
     reader = RequestContext(Principal("reader", PrincipalKind.USER, Role.VIEWER))
     scope = RecordScope("reader", bench.jobs.store)
-    theirs = bench.service.bring(
-        reader, scope, [IncomingFile(io.BytesIO(b"x"), "x", 1)], Settings()
-    )
-    assert theirs.items[0].refused["code"] == "not_allowed"
+    archive = packed(tmp_path / "x.zip", {f"{n}.png": b"%d" % n for n in range(3)}).read_bytes()
+    files = [IncomingFile(io.BytesIO(archive), "x.zip", len(archive))]
+    theirs = bench.service.bring(reader, scope, files, Settings())
+    (item,) = theirs.items  # the archive is not opened
+    assert item.name == "x.zip" and item.refused["code"] == "not_allowed"
     assert bench.service.state(reader.principal, theirs, []) is BatchState.DONE
 
 
@@ -253,16 +254,6 @@ def test_each_file_of_an_archive_counts_as_one_that_was_brought(bench, monkeypat
     files = [IncomingFile(io.BytesIO(archive), "x.zip", len(archive))]
     batch = bench.service.bring(guest, scope, files, Settings())
     assert [item.refused and item.refused["code"] for item in batch.items] == [None, None, "quota"]
-
-
-def test_who_only_reads_gets_one_row_of_an_archive(bench, tmp_path):
-    reader = RequestContext(Principal("reader", PrincipalKind.USER, Role.VIEWER))
-    archive = packed(tmp_path / "x.zip", {f"{n}.png": b"%d" % n for n in range(3)}).read_bytes()
-    files = [IncomingFile(io.BytesIO(archive), "x.zip", len(archive))]
-    scope = RecordScope("reader", bench.jobs.store)
-    (item,) = bench.service.bring(reader, scope, files, Settings()).items
-    assert item.name == "x.zip" and item.refused is not None
-    assert item.refused["code"] == "not_allowed"
 
 
 def test_the_same_content_under_other_names_is_analyzed_once(bench, analyzer):
@@ -353,11 +344,11 @@ def uploads(tmp_path):
     return Uploads(tmp_path / "data")
 
 
-def brought(uploads, name, content, *, most=100, largest=MB):
+def brought(uploads, name, content, *, largest=MB):
     """What comes of a file: what is taken, by name, and the codes of what is not."""
     taken, refused = {}, {}
     file = IncomingFile(io.BytesIO(content), name, len(content))
-    for one in opened(file, uploads, most=most, largest=largest):
+    for one in opened(file, uploads, most=100, largest=largest):
         if isinstance(one, RefusedFile):
             refused[one.name] = one.error.code
         else:
@@ -434,16 +425,6 @@ def test_the_pictures_of_documents_say_their_page(uploads, tmp_path):
 def test_what_is_no_use_is_one_row(uploads, tmp_path, content, code):
     assert callable(content)
     assert brought(uploads, "x.zip", content(tmp_path)) == ({}, {"x.zip": code})
-
-
-def test_what_is_beyond_the_room_is_one_row(uploads, tmp_path):
-    content = zipped(tmp_path, {f"{n}.png": picture(n) for n in range(5)})
-    taken, refused = brought(uploads, "five.zip", content, most=3)
-    assert len(taken) == 3 and refused == {"five.zip": "too_many_files"}
-    file = IncomingFile(io.BytesIO(content), "five.zip", len(content))
-    *_, last = opened(file, uploads, most=3, largest=MB)
-    assert isinstance(last, RefusedFile)
-    assert last.error.message == "2 more files are in it than a batch takes."
 
 
 def test_an_archive_may_be_as_large_as_any_file(uploads, tmp_path):
