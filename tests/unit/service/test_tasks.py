@@ -299,6 +299,8 @@ def test_a_task_runs_tells_how_far_it_is_and_ends_with_its_result(tasks):
     assert task.started and task.ended and task.created <= task.started <= task.ended
     row = tasks._store.get(task.id)
     assert row.state == "done" and row.owner == ANN.id
+    tasks.cancel(task)  # it is too late
+    assert task.state is State.DONE and task.result == 42
 
 
 def test_only_the_owner_and_an_administrator_find_a_task(tasks):
@@ -329,22 +331,6 @@ def test_canceled_before_it_ran(tasks):
     ended(first)
     tasks.cancel(waits)  # again changes nothing
     assert not ran.is_set() and ends == [State.CANCELED]
-
-
-def test_canceled_while_it_ran(tasks):
-    gate, task = Gate(), Task(PAGE, ANN.id)
-    tasks.submit(task, gate)
-    assert gate.begun.wait(PATIENT)
-    tasks.cancel(task)
-    assert ended(task).state is State.CANCELED and task.result is None and task.fault is None
-
-
-def test_canceled_after_it_ended(tasks):
-    task = Task(PAGE, ANN.id)
-    tasks.submit(task, lambda task: "done")
-    ended(task)
-    tasks.cancel(task)
-    assert task.state is State.DONE and task.result == "done"
 
 
 def test_canceled_while_it_pauses(tmp_path):
@@ -430,7 +416,7 @@ def test_what_is_dismissed_is_stopped_and_gone(tasks):
     for task in (mine, theirs):
         tasks.submit(task, gate)
     tasks.dismiss(mine)
-    assert ended(mine).state is State.CANCELED
+    assert ended(mine).state is State.CANCELED and mine.result is None and mine.fault is None
     assert tasks.find(mine.id, ANN) is None and tasks._store.get(mine.id) is None
     tasks.dismiss_subject(NIGHT, "a")  # the file itself is deleted: nobody's task goes on
     assert ended(theirs).state is State.CANCELED and tasks._store.get(theirs.id) is None
@@ -534,6 +520,7 @@ def test_another_server_sees_how_far_a_task_is_and_can_stop_it(tmp_path):
         first = seen()
         assert first.stage == "counts" and first.total == 10**6
         until(lambda: seen().done > first.done)
+        assert tasks.recover() == [], "what runs in another process is not taken for lost"
         assert tasks.latest(NIGHT, "long", BEN) is None
         again = Task(NIGHT, ANN.id, subject="long")
         assert tasks.submit_once(again, lambda task: None, ANN).id == "waits"  # it goes on there
@@ -560,10 +547,9 @@ def work(task):
     if where == "kill":
         os.kill(os.getpid(), signal.SIGKILL)
     print("runs", flush=True)
-    for number in range(10**6 if where == "steps" else 0):
+    for number in range(10**6):
         task.on_progress(number, 10**6, "counts")
         time.sleep(0.01)
-    sys.stdin.readline()
 
 tasks.submit(Task(PAGE, ANN.id, subject="other", id="done"), lambda task: None)
 while tasks.find("done", ANN).active:
@@ -583,7 +569,6 @@ def victim(data, where):
     return subprocess.Popen(
         [sys.executable, "-c", VICTIM, str(data), where],
         cwd=Path(__file__).parents[3],
-        stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,
     )
@@ -607,22 +592,6 @@ def test_after_kill_9_every_task_is_done_or_offered_again(tmp_path):
     after = open_tasks(tmp_path)
     assert after._store.get("waits").state == "interrupted"
     after.close()
-
-
-def test_what_runs_in_another_process_is_not_taken_for_lost(tmp_path):
-    other = victim(tmp_path, "life")
-    try:
-        assert other.stdout.readline() == "runs\n"
-        tasks = open_tasks(tmp_path)
-        found = tasks.find("waits", ANN)
-        assert found.active and tasks.recover() == []
-    finally:
-        other.kill()
-        other.communicate()
-    found = tasks.find("waits", ANN)
-    assert found.state is State.INTERRUPTED
-    assert {task.id for task in tasks.recover()} >= {"waits"}
-    tasks.close()
 
 
 def test_a_task_is_not_over_while_its_end_is_written():
