@@ -325,6 +325,7 @@ TOKEN = "Ab3_-Ab3_-Ab3_-Ab3_-Ab"
         f"[Errno 2] No such file: '/data/uploads/{TOKEN}/media/my holiday.mp4'",
         f"Authorization: Bearer {TOKEN}",
         f"sb_secret_{TOKEN}",
+        f"sent um_0123456789ab_{TOKEN}{TOKEN} to /v1/analyses/{TOKEN}/frames",
         f"hf_{TOKEN}",
         f"postgres://user:{TOKEN}@host/db",
     ],

@@ -13,7 +13,7 @@ from service.application import Application
 from service.records import database
 from service.records.batches import Batches, BatchItem
 from service.records.database import FILE, Database
-from service.records.idempotency import IdempotencyKeys, InProgress
+from service.records.idempotency import IdempotencyKeys, InProgress, KeyReused
 from service.records.model import LOCAL, RecordsError
 from service.records.sql import open_store
 from service.records.store import RecordScope
@@ -108,6 +108,9 @@ def test_a_request_that_reaches_two_servers_at_once_is_done_once(fresh):
         assert got.count(None) == 1 and sum(isinstance(one, InProgress) for one in got) == 3
     servers[0].complete("ann", "key 0", "made")
     assert servers[1].claim("ann", "key 0", "same") == "made"
+    with pytest.raises(KeyReused):
+        servers[1].claim("ann", "key 0", "another")
+    assert servers[1].claim("ben", "key 0", "another") is None, "somebody else's keys are theirs"
     servers[2].release("ann", "key 1")
     assert servers[3].claim("ann", "key 1", "same") is None
     for each in databases:
