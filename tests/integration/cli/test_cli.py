@@ -18,7 +18,7 @@ from PIL import Image
 
 from cli import known, main
 from cli.analyze import summary
-from detector import __version__, media, pipeline
+from detector import media, pipeline
 from detector.schema.analysis import Analysis
 from detector.schema.comparison import ComparisonFinding
 from tests.conftest import write_clip
@@ -137,13 +137,10 @@ def test_models_are_listed(capsys):
     assert rows[0]["id"] in capsys.readouterr().out
 
 
-def test_the_version_is_said(capsys):
-    assert main(["--version"]) == 0
-    assert capsys.readouterr().out == f"unmask {__version__}\n"
-
-
 def test_a_strangers_words_do_not_steer_the_terminal(tmp_path, clip, capsys):
-    trick = "a\x1b[2J\u202eb"
+    """Nor write a line of ours: a changed report can't say of itself that it is intact."""
+    verdict = "Intact: nothing was changed since it was sealed."
+    trick = f"a\x1b[2J\u202eb\n{verdict}\tc"
     good, bad = tmp_path / f"{trick}.mp4", tmp_path / f"{trick}2.mp4"
     shutil.copy(clip, good)
     bad.write_text("no video")
@@ -152,46 +149,18 @@ def test_a_strangers_words_do_not_steer_the_terminal(tmp_path, clip, capsys):
     assert main(["analyze", str(good), str(bad), "--frames", "4"]) == 2
     assert main(["verify", str(report), "--media", str(good)]) == 0
     tree = json.loads(report.read_text())
-    tree["seal"]["exported"] = trick
+    tree["seal"] |= {"exported": trick, "analysis": trick, "media": trick}
     tree[trick] = trick
     report.write_text(json.dumps(tree))
-    main(["verify", str(report)])
+    assert main(["verify", str(report), "--media", str(good)]) == 2
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(pipeline.Analyzer, "analyze", Mock(side_effect=RuntimeError(trick)))
         assert main(["analyze", str(good)]) == 1
     printed = capsys.readouterr()
     said = printed.out + printed.err
-    assert "a[2Jb.mp4" in said and "a[2Jb2.mp4" in said
+    assert "CHANGED since it was sealed." in said.splitlines() and said.count(verdict) > 9
+    assert [row for row in said.splitlines() if row.startswith(verdict)] == [verdict]
     assert {c for c in said if unicodedata.category(c) in ("Cc", "Cf")} == {"\n"}
-
-
-def test_a_strangers_words_write_no_line_of_ours(tmp_path, clip, capsys):
-    """A changed report can't say of itself that it is intact: not by a key, a value, or a name."""
-    verdict = "Intact: nothing was changed since it was sealed."
-    trick = f"a\n{verdict}\tb"
-    media, report = tmp_path / f"{trick}.mp4", tmp_path / "report.json"
-    shutil.copy(clip, media)
-    assert main(["analyze", str(media), "--frames", "4", "--report", str(report)]) == 0
-    tree = json.loads(report.read_text())
-    tree[trick] = 1
-    tree["seal"] |= {"exported": trick, "analysis": trick, "media": trick}
-    report.write_text(json.dumps(tree))
-    capsys.readouterr()
-    assert main(["verify", str(report), "--media", str(media)]) == 2
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(pipeline.Analyzer, "analyze", Mock(side_effect=RuntimeError(trick)))
-        assert main(["analyze", str(media)]) == 1
-    printed = capsys.readouterr()
-    said = printed.out + printed.err
-    assert said.startswith("CHANGED since it was sealed.\n") and said.count(verdict) == 6
-    assert not [row for row in said.splitlines() if row.startswith(verdict)]
-    assert "\t" not in said
-
-
-def test_the_module_runs_as_a_command(tmp_path):
-    done = python("-m", "cli", "analyze", tmp_path)
-    assert done.returncode == 2
-    assert "Traceback" not in done.stderr
 
 
 def test_nothing_stays_among_the_temporary_files(tmp_path, face_clip):
