@@ -190,41 +190,6 @@ def test_a_disk_that_fills_up_costs_what_did_not_fit_and_no_more(small_disk):
     store.close()
 
 
-def test_a_folder_that_is_not_to_be_written_stops_the_server_in_a_sentence(tmp_path):
-    file = tmp_path / "taken"
-    file.write_text("a file where the folder should be")
-    run = python("-m", "cli", "serve", "--port", "0", variables={"UNMASK_DATA": str(file)})
-    assert run.returncode != 0 and "Traceback" not in run.stderr
-    assert "data folder" in run.stderr or "UNMASK_DATA" in run.stderr
-
-
-def test_records_that_are_not_to_be_written_are_read_and_said(tmp_path):
-    """As user 1000, whom a mode holds back."""
-    if os.geteuid() != 0:
-        pytest.skip("needs to become another user")
-    code = """
-import os, sys
-from pathlib import Path
-from service.records.sql import open_store
-from service.records.model import RecordsError
-os.setgid(1000); os.setuid(1000)
-try:
-    open_store(Path(sys.argv[1]))
-except RecordsError as error:
-    print(error.code, error.message)
-"""
-    folder = Path("/tmp") / f"unmask-read-only-{os.getpid()}"
-    folder.mkdir(mode=0o755)
-    try:
-        open_store(folder / FILE).close()
-        (folder / FILE).chmod(0o644)
-        run = python("-c", code, folder / FILE, variables={"PYTHONDONTWRITEBYTECODE": "1"})
-        assert "Traceback" not in run.stderr, run.stderr
-        assert run.stdout.startswith("records"), run.stdout
-    finally:
-        shutil.rmtree(folder)
-
-
 linux = pytest.mark.skipif(sys.platform != "linux", reason="gives up rights of Linux")
 DAC_OVERRIDE, DAC_READ_SEARCH, PR_CAPBSET_DROP = 1, 2, 24
 
@@ -245,17 +210,6 @@ def as_any_user(folder, *command):
     if run.returncode == 99:
         pytest.skip("this computer lets nobody give up a right")
     return run
-
-
-@linux
-def test_a_folder_of_mode_0555_stops_the_server_in_a_sentence(tmp_path):
-    data = tmp_path / "data"
-    data.mkdir(mode=0o555)
-    run = as_any_user(data, "-m", "cli", "serve", "--port", "0")
-    assert run.returncode == 1 and "Traceback" not in run.stderr
-    (said,) = [line for line in run.stderr.splitlines() if str(data) in line]
-    assert "can't be written to" in said and "UNMASK_DATA" in said
-    assert list(data.iterdir()) == []
 
 
 READ_ONLY = """
@@ -281,21 +235,44 @@ with store.database.reading() as page:  # one that is being drawn: SQLite's log 
     except RecordsError as error:
         print(error.code, error.message)
     print(store.ids(LOCAL) == [kept.id])
+closed = Path(sys.argv[2])
+open_store(closed / FILE).close()
+(closed / FILE).chmod(0o444)
+closed.chmod(0o555)
+try:
+    open_store(closed / FILE)
+except RecordsError as error:
+    print(error.code, error.message)
 """
 
 
 @linux
-def test_a_store_that_becomes_read_only_is_read_and_says_so(tmp_path):
+@pytest.mark.parametrize("taken", [False, True], ids=["read-only", "a file"])
+def test_a_folder_that_is_not_to_be_written_stops_the_server_in_a_sentence(tmp_path, taken):
     data = tmp_path / "data"
-    data.mkdir()
+    data.touch() if taken else data.mkdir(mode=0o555)
+    run = as_any_user(data, "-m", "cli", "serve", "--port", "0")
+    assert run.returncode == 1 and "Traceback" not in run.stderr
+    (said,) = [line for line in run.stderr.splitlines() if str(data) in line]
+    assert "can't be written to" in said and "UNMASK_DATA" in said
+    assert taken or list(data.iterdir()) == []
+
+
+@linux
+def test_a_store_that_becomes_read_only_is_read_and_says_so(tmp_path):
+    folders = [tmp_path / "data", tmp_path / "closed"]
+    for folder in folders:
+        folder.mkdir()
     try:
-        run = as_any_user(data, "-c", READ_ONLY, str(data))
+        run = as_any_user(folders[0], "-c", READ_ONLY, *map(str, folders))
     finally:
-        data.chmod(0o755)
+        for folder in folders:
+            folder.chmod(0o755)
     assert run.returncode == 0 and "Traceback" not in run.stderr, run.stderr[-3000:]
-    read, refused, after = run.stdout.splitlines()
+    read, refused, after, anew = run.stdout.splitlines()
     assert read == "True True" and after == "True"
-    assert refused.startswith("records") and refused.endswith("."), refused
+    for said in (refused, anew):
+        assert said.startswith("records") and said.endswith("."), said
 
 
 def filled(folder):
