@@ -153,25 +153,6 @@ def test_the_networks_own_attention_is_the_heatmap(id, tmp_path):
     registry.unload(id)
 
 
-@pytest.mark.parametrize("prefix", ["", "module."])
-@pytest.mark.parametrize("key", [None, "state_dict", "model", "net"])
-def test_wrapped_and_bare_files_are_the_same(tmp_path, key, prefix):
-    golden = Golden(SMALL)
-    path = save(tmp_path / "x.pth", golden.state(), key=key, prefix=prefix)
-    model = registry.load_model(SMALL, weights=path)
-    for name, wanted in golden.outputs.items():
-        assert far(model.forward(model.preprocess(picture(name))[None]), wanted["logits"]) < LOGITS
-
-
-def test_half_precision_becomes_single(tmp_path):
-    golden = Golden(SMALL)
-    state = {k: t.half() if t.is_floating_point() else t for k, t in golden.state().items()}
-    model = registry.load_model(SMALL, weights=save(tmp_path / "x.pth", state))
-    name, wanted = next(iter(golden.outputs.items()))
-    logits = model.forward(model.preprocess(picture(name))[None])
-    assert logits.dtype == torch.float32 and 1e-6 < far(logits, wanted["logits"]) < 1e-2
-
-
 @pytest.mark.parametrize(
     ("id", "name"),
     [
