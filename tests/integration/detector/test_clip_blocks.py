@@ -56,19 +56,6 @@ def test_class_tokens_are_those_of_another_implementation(parts):
         assert float(token.abs().mean()) == pytest.approx(wanted["mean_size"], abs=1e-4)
 
 
-def test_low_rank_updates_are_added_and_other_tensors_replaced():
-    trunk = {"a.weight": torch.ones(2, 3), "a.bias": torch.zeros(2), "b.bias": torch.ones(1)}
-    changes = {
-        "a.lora_a": torch.tensor([[1.0, 2.0, 3.0]]),
-        "a.lora_b": torch.tensor([[1.0], [-1.0]]),
-        "a.bias": torch.tensor([4.0, 5.0]),
-    }
-    state = clip_blocks.tuned(trunk, changes)
-    assert state["a.weight"].tolist() == [[2, 3, 4], [0, -1, -2]]
-    assert state["a.bias"].tolist() == [4, 5] and state["b.bias"].tolist() == [1]
-    assert set(state) == set(trunk)
-
-
 @pytest.mark.parametrize("part", [0, 1])
 @pytest.mark.parametrize("missing", [True, False], ids=["missing", "extra"])
 def test_files_that_do_not_fit_are_refused(parts, part, missing):
