@@ -16,7 +16,7 @@ from detector.decision.voice import MIN_SPEECH, PHONE_BAND
 from detector.messages import ENGLISH, actions
 from detector.messages.reasons import WORDINGS
 from detector.models import registry
-from detector.models.base import ModelSpec, repeated
+from detector.models.base import ModelSpec
 from detector.schema.analysis import (
     Analysis,
     CaveatCode,
@@ -61,14 +61,6 @@ def say(analyzer, tmp_path, monkeypatch):
         return decide(out)
 
     return analysis
-
-
-def test_a_sound_is_a_file_of_its_own_kind(tmp_path):
-    info = media.probe(made.write(tmp_path / "a.m4a", made.speech(4)))
-    assert (info.kind, info.width, info.height, info.fps) == ("audio", 0, 0, None)
-    assert info.container == "m4a" and info.codec == "aac" and info.audio is not None
-    assert info.duration == pytest.approx(4, abs=0.15)
-    assert info.questions == (Question.VOICE,)
 
 
 def test_a_length_that_a_header_makes_up_is_not_believed(tmp_path):
@@ -259,11 +251,6 @@ def test_a_cloned_voice_makes_a_clip_with_a_face_likely_manipulated(say, talking
     calm = say(talking_clip, 0.0, frames=3)
     assert calm.verdict.label is Label.INCONCLUSIVE
     assert CaveatCode.NOT_ASKED in [caveat.code for caveat in calm.verdict.caveats]
-
-
-def test_a_short_sound_is_repeated_to_fill_a_window():
-    filled = repeated(np.arange(5, dtype=np.float32), 12)
-    assert filled.tolist() == [0, 1, 2, 3, 4, 0, 1, 2, 3, 4, 0, 1]
 
 
 @pytest.fixture(scope="module")
