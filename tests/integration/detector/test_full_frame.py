@@ -104,13 +104,6 @@ def test_a_file_without_a_face_has_the_whole_picture(analyzer, make_clip, models
     assert Analysis.model_validate_json(out.model_dump_json()) == out
 
 
-def test_without_such_a_model_no_face_is_no_score(analyzer, make_clip, monkeypatch):
-    path = make_clip(size=(160, 120), seconds=1, picture=empty)
-    out = analyzer.analyze(path, Settings(frames=2, models=["texture"]))
-    assert not out.judged
-    assert out.verdict.reasons[0].code is ReasonCode.NO_FACE
-
-
 def test_windows_slide_over_a_long_clip_by_frames_of_the_file(analyzer, make_clip, models):
     path = make_clip(size=(160, 120), seconds=8, fps=20, picture=empty)
     (track,) = analyzer.analyze(path, Settings(frames=8, models=["clips"])).judged
@@ -188,17 +181,6 @@ def test_networks_score_side_by_side_and_each_in_order(monkeypatch, cores, front
     assert [s.logits for s in segments] == [dict.fromkeys(order, float(n)) for n in range(30)]
     assert all(list(s.logits) == list(order) for s in segments)
     assert [results[id].scored for id in order] == [30, 30]
-
-
-def test_a_model_of_voices_is_fed_no_pictures(analyzer, face_clip, monkeypatch):
-    voice = spec("voice", "audio", CropRecipe(), task="voice")
-    listener = Bright(voice)
-    monkeypatch.setattr(registry, "choose", lambda ids: [voice])
-    monkeypatch.setattr(registry, "load_model", lambda id, **settings: listener)
-    out = analyzer.analyze(face_clip, Settings(frames=3, models=["voice"]))
-    (model,) = out.models
-    assert model.modality is Modality.VOICE and model.scored == 0 and not listener.seen
-    assert model.counted is False
 
 
 class Tones(Extractor):
