@@ -162,6 +162,8 @@ def test_every_surface_says_the_same(case, jobs, tmp_path):
     assert summary(kept).splitlines()[0] == f"{kept.media.name}: {headline}"
     assert kept.label is row.label is job.record.result.label is label
     assert view.result["headline"] == headline
+    unjudged = kept.verdict.label is NONE
+    assert cells["message"] == (kept.verdict.reasons[0].text if unjudged else None)
     assert cells["probability"] == view.result["verdict"]["probability"] == likely
 
     # The interval of the number, where there is one.

@@ -19,7 +19,7 @@ from PIL import Image
 from skimage import data
 
 from cli import main
-from detector.batch import BatchOptions, BatchRun, read_source, table, watch
+from detector.batch import BatchOptions, BatchRun, read_source, watch
 from detector.batch.journal import Journal
 from detector.errors import UsageError
 from detector.pipeline import Analyzer
@@ -92,17 +92,6 @@ def test_a_batch_that_was_killed_goes_on_and_does_nothing_twice(tmp_path):
     assert {path.name for path in out.iterdir()} <= {
         "results.jsonl", "results.csv", "batch.json", ".lock",
     }  # fmt: skip
-
-
-def test_a_row_says_why_a_file_that_was_read_got_no_verdict():
-    why = "We found no face in the picture, so there is no score."
-    verdict = {"label": "NOT_APPLICABLE", "reasons": [{"text": why}]}
-    analysis = {"verdict": verdict, "media": {"kind": "image"}, "subjects": []}
-    row = dict(zip(table.COLUMNS, table._row({"file": "a.png", "analysis": analysis}), strict=True))
-    assert (row["label"], row["message"], row["error"]) == ("NOT_APPLICABLE", why, None)
-    verdict["label"] = "INCONCLUSIVE"
-    row = dict(zip(table.COLUMNS, table._row({"file": "a.png", "analysis": analysis}), strict=True))
-    assert row["message"] is None
 
 
 def test_a_full_disk_stops_it_with_a_sentence_and_it_goes_on(tmp_path, monkeypatch, capsys):
