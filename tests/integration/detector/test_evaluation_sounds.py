@@ -28,10 +28,3 @@ def test_recordings_are_sounds_and_not_clips(tmp_path):
     written = to_markdown(made)
     assert "## Sounds" in written and "Clips" not in written
     assert "4 sounds" in reliability_svg(sounds)
-
-
-def test_nothing_that_changes_pictures_is_put_on_a_sound():
-    fit = [condition.kind for condition in ALL if condition.fits("audio")]
-    assert set(fit) == {"none", "mp3", "opus", "phone", "snr", "room"}
-    both = [c.kind for c in ALL if c.fits("audio") and (c.fits("image") or c.fits("video"))]
-    assert both == ["none"]
