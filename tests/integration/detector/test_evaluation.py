@@ -24,7 +24,7 @@ from detector.evaluation.labels import Item
 from detector.evaluation.methods import family, question
 from detector.evaluation.report import ENSEMBLE, Report
 from detector.evaluation.scores import Scored, Scoring, score_files
-from detector.evaluation.tallies import Column, couples_of, figure_of, paired_ranking, reliability
+from detector.evaluation.tallies import Column, couples_of, paired_ranking, reliability
 from detector.models import registry
 from detector.perturbation.conditions import NONE, Condition
 from detector.schema.analysis import Question
@@ -671,9 +671,3 @@ def test_a_damaged_or_missing_zip_is_refused(tmp_path, capsys):
     path.write_bytes(b"no archive")
     assert main(["evaluate", str(path)]) == 2
     assert "damaged" in capsys.readouterr().err and list(tmp_path.iterdir()) == [path]
-
-
-def test_files_of_one_figure():
-    files = [scored(str(i), i % 2, float(i % 2)) for i in range(10)]
-    figure = figure_of(Column.of([s.probability for s in files], files))
-    assert (figure.value, figure.real, figure.fake) == (1.0, 5, 5)

@@ -205,11 +205,6 @@ def test_rollout_follows_attention_to_the_patch():
     assert np.median(maps[0]) < 0.05
 
 
-def test_rolled_attention_is_shares():
-    layers = [torch.rand(2, 9, 9).softmax(-1) for _ in range(4)]
-    assert torch.allclose(attention.roll(layers).sum(-1), torch.ones(2, 9), atol=1e-5)
-
-
 def test_occlusion_finds_the_spot_with_a_fixed_number_of_runs():
     model = made()
     runs: list[int] = []

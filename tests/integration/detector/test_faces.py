@@ -293,20 +293,6 @@ def test_unknown_detector_names_the_known():
     assert "mtcnn" in caught.value.hint
 
 
-class Middle:
-    def __init__(self, device):
-        self.device = device
-
-    def detect(self, rgb, min_face):
-        return [face_at(rgb.shape[1] / 2, rgb.shape[0] / 2)]
-
-
-def test_another_detector_needs_one_entry(monkeypatch):
-    monkeypatch.setitem(vision.DETECTORS, "middle", f"{__name__}:Middle")
-    (face,) = vision.load_detector("middle").detect(scene((320, 240)), 40)
-    assert middle(face) == (160, 120)
-
-
 def test_suppression_keeps_the_best_of_each_heap():
     boxes = np.array([[0, 0, 10, 10], [1, 0, 11, 10], [50, 0, 60, 10], [2, 2, 6, 6]], float)
     scores = np.array([0.8, 0.9, 0.7, 0.6])

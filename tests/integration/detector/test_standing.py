@@ -9,7 +9,7 @@ from cli.analyze import summary
 from detector import explain, media
 from detector.perturbation.conditions import Condition
 from detector.perturbation.robustness import try_out
-from detector.pipeline.orientation import OrientationCheck, lean, sure
+from detector.pipeline.orientation import OrientationCheck
 from detector.report.words import file_rows
 from detector.schema.analysis import Analysis, Settings
 from detector.vision import Detection
@@ -167,15 +167,3 @@ def test_a_turn_is_offered_for_less_sure_faces_where_none_is_upright(faces):
     check = OrientationCheck(Doubtful(), 24, 1)
     check.check(picture, [face] * faces)
     assert check.end() == (None if faces else (180, 1))
-
-
-def test_how_a_head_leans():
-    upright = ((10.0, 10.0), (30.0, 10.0), (20.0, 20.0), (12.0, 30.0), (28.0, 30.0))
-    head = Detection((0, 0, 40, 40), upright, 0.999)
-    assert lean(head) == pytest.approx(0)
-    over = Detection((0, 0, 40, 40), tuple((40 - x, 40 - y) for x, y in upright), 0.999)
-    assert abs(lean(over)) == pytest.approx(180)
-    assert sure([head])
-    assert not sure([over])
-    assert not sure([Detection(head.box, upright, 0.98)])
-    assert not sure([])
