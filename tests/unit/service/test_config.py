@@ -11,7 +11,6 @@ import pytest
 
 from detector import config as library
 from detector.errors import UsageError
-from service import config
 from service.auth.config import accounts
 from service.config import Config, get_config, set_fallback
 from service.context import Role
@@ -239,13 +238,3 @@ def test_settings_that_make_no_sense_stop_the_server(monkeypatch, settings, comp
     settle(monkeypatch, **settings)
     with pytest.raises(SystemExit, match=complaint):
         accounts()
-
-
-def test_the_document_names_every_setting():
-    root = Path(__file__).parents[3]
-    named = re.compile(r"\b(?:UNMASK|SUPABASE)_[A-Z_]+\b")
-    told = set(named.findall((root / "docs" / "accounts.md").read_text("utf-8")))
-    fields = {name for name in config.Config.model_fields if name.endswith("_files_per_hour")}
-    fields |= {"guest_max_mb", "local", "trust_proxy", "public_url", "secret_key"}
-    about = {name for field in fields for name in config.names(config.Config)[field]} | set(NAMES)
-    assert told - {"UNMASK_FRAME_BY"} == about
