@@ -10,28 +10,16 @@ from tests.unit.service.test_jobs import DAY, Analyzer, open_jobs
 VICTIM = """
 import io, os, signal, sys
 from pathlib import Path
-from service.tasks.jobs import Jobs, QueueLimits
-from service.tasks.manager import TaskManager
-from service.tasks.store import TaskStore
-from service.records.instances import Server
-from service.records.database import FILE
-from service.records.sql import open_store
-from service.tasks.throughput import ThroughputEstimator
-from service.records.store import RecordScope
-from service.storage.uploads import Uploads
 from detector.schema.analysis import Settings
-
-data = Path(sys.argv[1])
+from tests.support.scopes import local
+from tests.unit.service.test_jobs import open_jobs
 
 class Slow(io.BytesIO):
     def read(self, count=-1):
         return os.kill(os.getpid(), signal.SIGKILL) if self.tell() else super().read(3)
 
-store = open_store(data / FILE)
-tasks = TaskManager(TaskStore(store.database), Server(data, store.database))
-jobs = Jobs(None, Uploads(data), store, tasks, ThroughputEstimator(),
-            limits=QueueLimits(workers=1))
-jobs.submit(Slow(b"content"), "a.mp4", Settings(), RecordScope("local", store))
+jobs = open_jobs(Path(sys.argv[1]), None, workers=1)
+jobs.submit(Slow(b"content"), "a.mp4", Settings(), local(jobs))
 """
 
 

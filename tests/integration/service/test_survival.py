@@ -39,18 +39,11 @@ VICTIMS = """
 import io, os, signal, sys
 from pathlib import Path
 from sqlalchemy import event
-from service.records.database import FILE
-from service.records.instances import Server
 from service.records.seals import Keyring
-from service.records.sql import open_store
-from service.records.store import RecordScope
-from service.storage.uploads import Uploads
-from service.tasks.jobs import Jobs, QueueLimits
-from service.tasks.manager import TaskManager
-from service.tasks.store import TaskStore
-from service.tasks.throughput import ThroughputEstimator
 from detector.pipeline import Progress
 from detector.schema.analysis import Analysis, Settings
+from tests.support.scopes import local
+from tests.unit.service.test_jobs import open_jobs
 
 sample = Analysis.model_validate_json(sys.stdin.readline())
 
@@ -68,12 +61,9 @@ def live(data, last):
         count += 1
         if count == last:
             os.kill(os.getpid(), signal.SIGKILL)
-    store = open_store(data / FILE)
-    store.seals = Keyring.open(data, store.database)
-    tasks = TaskManager(TaskStore(store.database), Server(data, store.database))
-    jobs = Jobs(Analyzer(), Uploads(data), store, tasks, ThroughputEstimator(data / "speed.json"),
-                limits=QueueLimits(workers=1))
-    engine = store.database.engine
+    jobs = open_jobs(data, Analyzer(), workers=1)
+    jobs.store.seals = Keyring.open(data, jobs.store.database)
+    engine = jobs.store.database.engine
     for name in ("before_cursor_execute", "after_cursor_execute", "commit"):
         event.listen(engine, name, step)
     def audit(name, arguments):
@@ -81,7 +71,7 @@ def live(data, last):
         if writes or name in ("os.rename", "os.remove", "os.mkdir"):
             step()
     sys.addaudithook(audit)
-    job = jobs.submit(io.BytesIO(b"content"), "a.mp4", Settings(), RecordScope("local", store))
+    job = jobs.submit(io.BytesIO(b"content"), "a.mp4", Settings(), local(jobs))
     for _ in range(2000):
         if not job.active:
             break

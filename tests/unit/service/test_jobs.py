@@ -69,7 +69,7 @@ def open_jobs(data, analyzer, **options):
     tasks = TaskManager(TaskStore(store.database), Server(data, store.database))
     check = options.pop("check", lambda path: None)
     limits = QueueLimits(**options)
-    speed = ThroughputEstimator()
+    speed = ThroughputEstimator(data / "speed.json")
     return Jobs(analyzer, Uploads(data), store, tasks, speed, check=check, limits=limits)
 
 
