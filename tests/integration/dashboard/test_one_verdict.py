@@ -88,6 +88,7 @@ CASES = {
     "fake": (judged(FAKE, 0.79496), FAKE, LIKELY),
     "real": (judged(REAL, 0.004), REAL, CLEAR),
     "leaning": (leaning(Lean.MANIPULATED), UNSURE, "Inconclusive, leans manipulated"),
+    "lean not kept": (leaning(None), UNSURE, "Inconclusive"),
     "no lean": (leaning(Lean.NONE), UNSURE, "Inconclusive, no lean"),
     "not judged": (judged(NONE, None), NONE, "Could not be judged"),
     "copy": (compared(judged(REAL, 0.27), FACE), FAKE, COPY),
