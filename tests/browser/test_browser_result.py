@@ -230,7 +230,9 @@ def test_tiles_are_named_buttons_that_arrow_keys_walk_through(page):
     group = page.get_by_role("group", name="Person B")
     tiles = group.get_by_role("button")
     expect(tiles).to_have_count(11)
-    expect(tiles.nth(0)).to_have_accessible_name(re.compile(r"Person B, 00:0\d\.\d, "))
+    out, scored = r"^Person B, 00:0\d\.\d.*not in frame$", r"^Person B, 00:\d\d\.\d, score \d+, "
+    expect(tiles.nth(0)).to_have_accessible_name(re.compile(out))
+    expect(tiles.nth(3)).to_have_accessible_name(re.compile(scored + "likely manipulated$"))
     tiles.nth(0).focus()
     page.keyboard.press("ArrowRight")
     expect(tiles.nth(1)).to_be_focused()

@@ -53,7 +53,7 @@ from detector.schema.analysis import (
 from service.records.model import ResultOrigin
 from tests.support import pages
 from tests.support.pages import button, texts
-from tests.support.result_sample import HEIGHT, WIDTH, make_analysis, make_clip, make_picture
+from tests.support.result_sample import HEIGHT, WIDTH, make_analysis, make_clip
 
 HOSTILE = '<img src=x onerror="alert(1)"> [a](javascript:b).webm'
 
@@ -131,26 +131,6 @@ def test_the_page_opens_at_the_first_reason(clip):
     reason = make_analysis().verdict.reasons[0]
     assert moment(at) == (reason.time, "B")
     assert f"Frame at {labels.clock(reason.time or 0)}" in texts(at)
-
-
-def test_reasons_and_peaks_move_the_moment(clip):
-    at = show(clip)
-    second = pulls.rows(make_analysis())[1]
-    button(at, labels.clock(second.time or 0, tenths=False)).click().run()
-    assert moment(at) == (second.time, "B")
-    lane = series.lane(make_analysis(), make_analysis().judged[0])
-    later = min(t for t in series.peaks(lane) if t > (second.time or 0))
-    button(at, "Later peak").click().run()
-    assert moment(at) == (later, "B")
-    assert at.session_state["result.k.seek"] == 2
-
-
-def test_a_point_chosen_in_a_lane_moves_the_moment_in_the_same_run(clip):
-    at = show(clip)
-    at.session_state["result.k.widget.lane.A"] = {"selection": {"points": [{"x": 10.0}]}}
-    at.run()
-    assert moment(at) == (10.0, "A")
-    assert "Frame at 00:10.0" in texts(at) and "Person A ·" in texts(at)
 
 
 def test_models_and_thresholds_are_decided_again_without_a_network(clip, no_network):
@@ -233,16 +213,6 @@ def test_a_person_out_of_frame_is_said_and_the_nearest_moment_offered(clip):
     assert moment(at) == (nearest, "B")
 
 
-def test_a_picture_has_no_timeline(tmp_path, astronaut):
-    path = tmp_path / "portrait.png"
-    Image.fromarray(astronaut).save(path)
-    at = show(path, make_picture())
-    page = texts(at)
-    assert "No sign of manipulation found</span></h2>" in page
-    assert "Score over time" not in page and "Frame at" not in page
-    assert not [b for b in at.button if b.label.endswith("peak")]
-
-
 def test_scores_without_a_face_are_of_the_whole_picture(clip):
     analysis = make_analysis(clip)
     analysis.subjects = analysis.judged[:1]
@@ -323,29 +293,6 @@ def test_only_the_moment_may_change_without_a_new_version(clip):
     assert three["version"] != one["version"]
 
 
-def test_tile_names_are_whole_sentences_for_a_screen_reader(clip):
-    analysis = make_analysis(clip)
-    lanes = [series.lane(analysis, t) for t in analysis.judged]
-    data = evidence.view_data(analysis, lanes, [], time=0, seek=0, pictures={})
-    names = [tile["name"] for tile in data["strips"]["rows"][0]["tiles"]["wide"]]
-    assert len(names) == 11
-    assert names[0].startswith("Person B, 00:0") and names[0].endswith("not in frame")
-    assert re.fullmatch(r"Person B, 00:\d\d\.\d, score \d+, likely manipulated", names[3])
-
-
-def test_faces_are_cut_for_the_strips(clip):
-    analysis = make_analysis(clip)
-    pictures._strips.clear()
-    wanted = {("B", 0), ("B", 10), ("A", 10)}
-    cut: dict[pictures.Key, str] = {}
-    for _ in range(20):
-        cut, ready = pictures.strip_pictures(clip, analysis, wanted)
-        if ready:
-            break
-    assert set(cut) == {("B", 10), ("A", 10)}  # B is not in the first frame
-    assert all(url.startswith("data:image/jpeg;base64,") for url in cut.values())
-
-
 def test_a_box_is_burned_in_where_the_face_is(clip):
     analysis = make_analysis(clip)
     time = analysis.timestamps[10]
@@ -382,14 +329,8 @@ def test_downloads_hold_the_analysis_the_notes_and_every_moment(clip):
     assert made["notes"] == "Received by mail."
     assert made["sha256_at_export"] == analysis.media.sha256
     table = downloads.maker("csv", clip, analysis, ResultOrigin.HERE, wishes)().decode()
-    rows = list(csv.DictReader(table.splitlines()[:-1]))
-    assert len(rows) == len(analysis.judged) * len(analysis.timestamps)
-    first = rows[0]
-    assert (first["person"], first["score"], first["why"]) == ("B", "", "not_in_frame")
-    face = analysis.judged[0].frames[0]
-    row = next(r for r in rows if r["time_s"] == f"{face.time:.3f}" and r["person"] == "B")
-    assert float(row["score"]) == pytest.approx(face.score, abs=1e-4)
-    assert float(row["sbi"]) == pytest.approx(face.scores["sbi"], abs=1e-4)
+    moments = len(analysis.judged) * len(analysis.timestamps)
+    assert len(list(csv.DictReader(table.splitlines()[:-1]))) == moments
     assert downloads.maker("pdf", clip, analysis, ResultOrigin.HERE, wishes)().startswith(b"%PDF")
 
 
