@@ -13,25 +13,10 @@ from service.auth.config import Accounts
 from service.auth.people import Person
 from service.auth.problems import account_error
 from service.batch_files import IncomingFile
-from service.context import Principal, PrincipalKind, Role, Scope
+from service.context import Principal, PrincipalKind, Role
 from tests.support.pages import OWNER, buttons, come_as, html, page, press, run, texts
 from tests.support.scopes import local
 from tests.support.waiting import PATIENT, until
-
-
-def test_an_administrator_sees_the_server_and_its_keys_without_their_secrets(jobs):
-    keys = session.application().keys
-    at = page("admin")
-    assert "Tasks now" in html(at) and "Nothing runs or waits." in html(at)
-    made, text = keys.add("newsroom", (Scope.READ,))
-    at = page("admin")
-    assert text not in html(at) and not at.code
-    assert "newsroom · Active" in texts(at)
-    assert f"admin-withdraw-{made.id}" in [button.key for button in at.button]
-    keys.revoke(made.id)
-    at = page("admin")
-    assert "newsroom · Withdrawn" in texts(at)
-    assert f"admin-withdraw-{made.id}" not in [button.key for button in at.button]
 
 
 @pytest.mark.parametrize("role", [Role.VIEWER, Role.ANALYST])

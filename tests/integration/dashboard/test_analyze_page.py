@@ -205,15 +205,6 @@ def test_options_reach_the_analysis(jobs, analyzer):
     assert analyzer.settings[0].models is None
 
 
-def test_a_sample_is_analyzed_like_any_file(jobs, analyzer):
-    at = page()
-    button(at, "Open").click().run()
-    job = finished(jobs, key_of(at))
-    assert job.name == "sample.webm"
-    (sample,) = session.application().gallery.samples
-    assert job.path.read_bytes() == sample.path.read_bytes()
-
-
 def test_several_files_get_a_row_each_with_what_becomes_of_them(jobs, analyzer, monkeypatch):
     monkeypatch.setattr(jobs, "_check", media.probe)
     clip = make_clip(jobs.uploads.root.parent / "c.webm", duration=1.0).read_bytes()

@@ -63,9 +63,6 @@ class Browser:
         if data["ask"] > before.get("ask", 0) and not self.silent:
             self.said["answer"] = {"ask": data["ask"], "error": self.error}
             on_answer()
-        if data["test"] > before.get("test", 0) and not self.silent:
-            found = {"camera": self.error, "kinds": ["host"], "errors": []}
-            self.said["tested"] = {"test": data["test"], **found}
 
     def report(self, key, name):
         return self.said[name]
@@ -595,20 +592,6 @@ def test_the_connection_test_says_what_is_wrong(tested, servers, local, said, se
     found = link.findings(tested, servers, local)
     assert any(said in one.text for one in found)
     assert sentence in link.conclusion(found, local)
-
-
-def test_the_connection_test_on_the_page(at, browser):
-    browser.silent = True
-    at.button(key="live-test-button").click().run()
-    assert browser.data["test"] == 1 and browser.data["testing"]
-    assert "Testing, up to 10 s." in text(at)
-    browser.silent = False
-    at.button(key="live-test-button").click().run()
-    assert "Everything that a video link needs is there." in text(at)
-    assert "Testing" not in text(at) and not browser.data["testing"]
-    browser.error = "NotAllowedError"
-    at.button(key="live-test-button").click().run()
-    assert "the camera is the reason" in text(at)
 
 
 @pytest.fixture

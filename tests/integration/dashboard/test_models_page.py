@@ -1,6 +1,5 @@
 """The Models page, drawn by Streamlit without a browser; downloads come from a server made here."""
 
-import shutil
 from unittest.mock import Mock
 
 import pytest
@@ -202,22 +201,6 @@ def test_another_file_than_the_published_one_is_said(monkeypatch, forgotten):
     at.run()
     assert "File does not match" in html(at) and "does not match its checksum" in html(at)
     assert at.button(key=f"get-{forgotten.id}").label == "Download again"
-
-
-@pytest.mark.shared
-def test_check_all_files_finds_what_was_laid_into_the_folder(shared, forgotten):
-    """What the sentence promises, for a file under the name that a browser gave it."""
-    folder = weights.cache()
-    folder.mkdir(parents=True, exist_ok=True)
-    shutil.copy(shared / "weights" / "mesonet" / "Meso4_DF.h5", folder / "Meso4_DF (1).h5")
-    at = found(forgotten.id)
-    assert "Not downloaded" in html(at)
-    at.button(key="check-files").click().run()
-    text = html(at)
-    assert "Found in the weights folder: Meso4 (Deepfakes)." in text
-    assert "are what they should be" in text and "Not downloaded" not in text
-    assert inventory.status(forgotten.id).ready
-    inventory.delete(forgotten.id)
 
 
 def test_a_license_is_accepted_before_its_model_is_fetched(monkeypatch):
