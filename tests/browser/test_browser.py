@@ -2,8 +2,6 @@
 
 import json
 import re
-import subprocess
-import sys
 import urllib.error
 import urllib.request
 from contextlib import closing
@@ -25,7 +23,6 @@ from tests.support.browser import (
     DESKTOP,
     PATIENT,
     PHONE,
-    ROOT,
     click_plot,
     eventually,
     open_details,
@@ -139,12 +136,6 @@ def test_a_clip_goes_from_upload_to_verdict_and_evidence(visit, server, clip, tm
     look_at_the_result(person, "desktop-dark")
     person.open(address, size=PHONE)
     look_at_the_result(person, "phone")
-    # What can be done with the result follows it.
-    top = page.locator(".um-verdict").bounding_box()
-    actions = page.locator(".st-key-title-actions").bounding_box()
-    steps = page.locator(".st-key-card-next").bounding_box()
-    assert top and actions and steps
-    assert top["y"] < steps["y"] + steps["height"] <= actions["y"]
 
 
 def look_at_the_result(person, name):
@@ -356,21 +347,6 @@ def test_a_run_survives_a_reload_and_can_be_canceled(visit, tmp_path):
     person.picture("canceled-phone")
 
 
-def test_names_and_files_that_mean_harm(visit, tmp_path):
-    person = visit(own=True)
-    dialogs: list[str] = []
-    person.page.on("dialog", lambda dialog: (dialogs.append(dialog.message), dialog.dismiss()))
-    file = tmp_path / "<img src=x onerror=alert(1)>.mp4"
-    file.write_bytes(b"<script>alert(1)</script>")
-    upload(person.page, file)
-    person.page.get_by_role("heading", name="We can’t read this file").wait_for(timeout=PATIENT)
-    expect(person.page.get_by_role("heading", level=1)).to_have_text(file.name)
-    wait_drawn(person.page)
-    expect(person.page.locator("img[src='x']")).to_have_count(0)
-    assert dialogs == []
-    person.picture("unreadable-desktop")
-
-
 def test_a_file_over_the_limit_is_refused_in_words(visit, tmp_path):
     person = visit()
     wait_ready(person.page)
@@ -396,13 +372,3 @@ def test_the_server_asks_nobody_for_its_address(server):
     )
     urllib.request.urlopen(request).close()
     assert "external IP" not in server.log.read_text("utf-8")
-    code = (
-        "import socket; socket.create_connection = None; import dashboard.server;"
-        "from streamlit.web.server import server_util;"
-        "print(server_util.is_url_from_allowed_origins('http://elsewhere.example'))"
-    )
-    done = subprocess.run(
-        [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True
-    )
-    assert done.stdout.strip() == "False"
-    assert "external IP" not in done.stderr
