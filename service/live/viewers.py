@@ -40,6 +40,8 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 SIZE = (640, 480)  # px asked of a camera: a face of 40 px at arm's length, little to send
+SHARED_SIZE = (1280, 720)  # px asked of a window: of nine faces each has 40 px
+SHARED_FACES = 9  # that are judged in a window, a meeting's usual grid
 CORES = 1.0  # That following one camera takes from the budget of all tasks
 LOST_SECONDS = 2.5  # without a frame, after which the picture is lost; a key frame takes one
 RECONNECT_SECONDS = 20.0  # for which a lost session is held, since its last frame or `hold`
@@ -66,6 +68,7 @@ class LiveOptions:
 
     models: tuple[str, ...] | None = None
     keep: SessionRetention = SessionRetention.SCORES
+    shared: bool = False  # A window, tab or screen in place of a camera
     mirror: bool = True
     microphone: bool = False  # Judge the voice in the browser's microphone too
     alarm_above: float | None = None
@@ -130,7 +133,7 @@ class Viewer:
         return self._take(rgb) is not None
 
     def _take(self, rgb: np.ndarray) -> np.ndarray | None:
-        rgb = letterbox(rgb)
+        rgb = padded(rgb) if self.options.shared else letterbox(rgb)
         timestamp = self.push(rgb)
         if timestamp is None:
             return None
@@ -311,17 +314,26 @@ class Viewers:
             wait.wait(self._watch)
 
 
-def letterbox(rgb: np.ndarray) -> np.ndarray:
-    """Return a frame at the one size of a session: `SIZE`, or what of it its proportions fill. A
+def letterbox(rgb: np.ndarray, size: tuple[int, int] = SIZE) -> np.ndarray:
+    """Return a frame at the one size of a session: `size`, or what of it its proportions fill. A
     browser that is short of time or bandwidth sends smaller frames for a while, and a face that
     jumps to half its size would be taken for another person."""
     height, width = rgb.shape[:2]
-    scale = min(SIZE[0] / width, SIZE[1] / height)
+    scale = min(size[0] / width, size[1] / height)
     if abs(scale - 1) < 1e-3:
         return rgb
     interpolation = cv2.INTER_LINEAR if scale > 1 else cv2.INTER_AREA
     size = (round(width * scale), round(height * scale))
     return cv2.resize(rgb, size, interpolation=interpolation)
+
+
+def padded(rgb: np.ndarray) -> np.ndarray:
+    """Return a frame of a window at `SHARED_SIZE` with black bars: windows change their shape."""
+    rgb = letterbox(rgb, SHARED_SIZE)
+    across, down = (most - side for most, side in zip(SHARED_SIZE, rgb.shape[1::-1], strict=True))
+    left, top = across // 2, down // 2
+    bars = (top, down - top, left, across - left)
+    return cv2.copyMakeBorder(rgb, *bars, cv2.BORDER_CONSTANT)
 
 
 def max_viewers() -> int:

@@ -1,7 +1,7 @@
 """What a person chooses before Start: camera, models, what is kept, when an alarm begins."""
 
 from collections.abc import Callable, Sequence
-from typing import cast
+from typing import Any, cast
 
 import streamlit as st
 
@@ -9,6 +9,7 @@ from dashboard import labels
 from dashboard.components import controls
 from dashboard.i18n import LazyDict, _
 from dashboard.pages.live.link import Camera
+from dashboard.pages.live.state import SHARED
 from detector.links.addresses import MAX_URL
 from detector.links.cameras import CameraAddress
 from detector.live import LiveSettings
@@ -16,7 +17,7 @@ from detector.models.base import ModelSpec
 from detector.models.registry import list_models, manifest, usable
 from detector.schema.analysis import QUESTION_OF, Question, Thresholds
 from service.live import cameras
-from service.live.viewers import LiveOptions, SessionRetention
+from service.live.viewers import SHARED_FACES, SHARED_SIZE, LiveOptions, SessionRetention
 
 KEEPS: LazyDict[SessionRetention, str] = LazyDict(
     lambda: {
@@ -28,13 +29,40 @@ KEEPS: LazyDict[SessionRetention, str] = LazyDict(
 WAITS = (1.0, 3.0, 5.0, 10.0)
 """s above the threshold before an alarm."""
 _CAMERA, _MODELS, _KEEP, _MIRROR = "live-device", "live-models", "live-keep", "live-mirror"
-_MICROPHONE = "live-microphone"
+_SOURCE, _MICROPHONE = "live-source", "live-microphone"
 ADDRESS = "address"
 """In place of the id of a browser's camera."""
 _URL, _LOGIN = "live-address", "live-login"
 _ABOVE, _SECONDS = "live-above", "live-seconds"
+SOUND = {"echoCancellation": False, "noiseSuppression": False, "autoGainControl": False}
+"""What browsers do to a voice leaves traces that models take for a machine's."""
 FALLBACK = Thresholds(low=0.3, high=0.7)
 """Of the axes alone, where no model is here whose thresholds are known."""
+
+
+def draw_source(*, shared: bool, disabled: bool) -> None:
+    """Draw the choice between a camera and a window; `shared` is what it begins with."""
+    sources = {"": _("Camera"), SHARED: _("Window or tab")}
+    default = SHARED if shared else ""
+    controls.choose(_("Source"), sources, default, _SOURCE, hidden=True, disabled=disabled)
+
+
+def shared() -> bool:
+    """Return whether a window, tab or screen is to be shared in place of a camera."""
+    return st.session_state.get(_SOURCE) == SHARED
+
+
+def display() -> dict[str, Any] | None:
+    """Return what a browser is asked for in place of a camera (`getDisplayMedia`), if it is."""
+    if not shared():
+        return None
+    width, height = ({"max": side} for side in SHARED_SIZE)
+    return {
+        "video": {"width": width, "height": height, "frameRate": {"max": 15}},
+        "audio": SOUND if microphone() else False,
+        "systemAudio": "include" if microphone() else "exclude",
+        "surfaceSwitching": "include",
+    }
 
 
 def draw_camera(found: Sequence[Camera], *, disabled: bool) -> None:
@@ -58,13 +86,15 @@ def draw_camera(found: Sequence[Camera], *, disabled: bool) -> None:
 
 def camera_id() -> str:
     """Return the chosen camera of the browser; empty for its own choice, and by address."""
+    if shared():
+        return SHARED
     chosen = str(st.session_state.get(_CAMERA) or "")
     return "" if chosen == ADDRESS else chosen
 
 
 def by_address() -> bool:
     """Return whether a camera is to be watched by its address."""
-    return st.session_state.get(_CAMERA) == ADDRESS and cameras.allowed()
+    return st.session_state.get(_CAMERA) == ADDRESS and cameras.allowed() and not shared()
 
 
 def draw_address(*, disabled: bool) -> None:
@@ -104,21 +134,27 @@ def draw_options(*, disabled: bool, on_mirror: Callable[[], None]) -> None:
         )
         if hears() and not by_address():
             st.toggle(
-                _("Listen to the microphone"),
+                _("Listen to its sound") if shared() else _("Listen to the microphone"),
                 key=_MICROPHONE,
                 disabled=disabled,
                 help=_(
+                    "Judges the voices in the sound of a tab or screen, if the browser shares it. "
+                    "Sound is analyzed 12 s at a time and never stored."
+                )
+                if shared()
+                else _(
                     "Judges all voices near it, including yours. Sound is analyzed 12 s at a "
                     "time and never stored."
                 ),
             )
-        st.toggle(
-            _("Mirror the picture"),
-            value=True,
-            key=_MIRROR,
-            on_change=on_mirror,
-            help=_("As a mirror shows you. Scores and recordings are not mirrored."),
-        )
+        if not shared():
+            st.toggle(
+                _("Mirror the picture"),
+                value=True,
+                key=_MIRROR,
+                on_change=on_mirror,
+                help=_("As a mirror shows you. Scores and recordings are not mirrored."),
+            )
 
 
 def draw_alarm(default: float, *, disabled: bool) -> None:
@@ -174,7 +210,8 @@ def options() -> LiveOptions:
     return LiveOptions(
         models=None if not chosen or list(chosen) == usual() else chosen,
         keep=cast(SessionRetention, state.get(_KEEP) or default.keep),
-        mirror=bool(state.get(_MIRROR, default.mirror)),
+        shared=shared(),
+        mirror=bool(state.get(_MIRROR, default.mirror)) and not shared(),
         microphone=microphone(),
         alarm_above=None if above is None else above / 100,
         alarm_seconds=float(state.get(_SECONDS) or default.alarm_seconds),
@@ -184,7 +221,10 @@ def options() -> LiveOptions:
 def settings(options: LiveOptions) -> LiveSettings:
     """Return the options in the engine's words."""
     return LiveSettings(
-        models=options.models, alarm_above=options.alarm_above, alarm_seconds=options.alarm_seconds
+        models=options.models,
+        most_faces=SHARED_FACES if options.shared else LiveSettings.most_faces,
+        alarm_above=options.alarm_above,
+        alarm_seconds=options.alarm_seconds,
     )
 
 

@@ -61,6 +61,22 @@ PROBLEMS: LazyDict[ConnectionProblem, Problem] = LazyDict(
             _("This browser can’t send video"),
             _("Open this page in a current Chrome, Edge, Firefox or Safari."),
         ),
+        ConnectionProblem.NO_DISPLAY: Problem(
+            "stop_screen_share",
+            _("This browser can’t share a window"),
+            _(
+                "Phones and tablets share no windows. Open this page on a computer, in a current "
+                "Chrome, Edge, Firefox or Safari."
+            ),
+        ),
+        ConnectionProblem.NOT_SHARED: Problem(
+            "stop_screen_share",
+            _("Nothing was shared"),
+            _(
+                "Press Start and choose a window, a tab or the screen. If none is offered, allow "
+                "the browser to record the screen in the system’s settings."
+            ),
+        ),
         ConnectionProblem.NO_LINK: Problem(
             "link_off",
             _("No connection"),
@@ -70,7 +86,7 @@ PROBLEMS: LazyDict[ConnectionProblem, Problem] = LazyDict(
 )
 
 
-HOPELESS = (ConnectionProblem.INSECURE, ConnectionProblem.NO_API)
+HOPELESS = (ConnectionProblem.INSECURE, ConnectionProblem.NO_API, ConnectionProblem.NO_DISPLAY)
 """Start can't help here; the others may have passed."""
 
 
@@ -112,6 +128,15 @@ WAITING: LazyDict[Phase, Problem] = LazyDict(
 """While a picture is on its way."""
 
 
+def choosing() -> Problem:
+    """Return what is said while the browser asks for a window."""
+    return Problem(
+        "screen_share",
+        _("Choose what to share"),
+        _("The browser asks for a window, a tab or the screen: choose the meeting."),
+    )
+
+
 def calling() -> Problem:
     """Return what is said while this server calls a camera."""
     return Problem(
@@ -119,8 +144,14 @@ def calling() -> Problem:
     )
 
 
-def off(*, by_address: bool) -> Problem:
+def off(*, by_address: bool, shared: bool) -> Problem:
     """Return what is said before anything was started."""
+    if shared:
+        return Problem(
+            "screen_share",
+            _("Nothing is shared yet"),
+            _("Press Start and choose the window or tab of the meeting. Keep its faces in view."),
+        )
     if by_address:
         return Problem(
             "videocam",

@@ -106,7 +106,9 @@ def _mount(visit: LivePageState, servers: list[ice.Server], spoken: str) -> None
         "asking": visit.phase is Phase.ASKING,
         "test": st.session_state.get(TEST, 0),
         "testing": _testing(),
+        "busy": visit.busy,
         "camera": choices.camera_id(),
+        "display": choices.display(),
         "microphone": choices.microphone(),
         "servers": servers,
         "say": spoken,
@@ -207,7 +209,7 @@ def below(visit: LivePageState) -> None:
     state, viewer = _state(visit), visit.viewer
     heard = viewer.voice.state if visit.busy and viewer and viewer.voice else None
     if viewer is not None and heard is not None:
-        voice.draw(heard, viewer.seconds)
+        voice.draw(heard, viewer.seconds, shared=viewer.options.shared)
     limits = state.reading.thresholds if state else choices.thresholds()
     question = state.reading.question if state else None
     with st.container(border=True, key="card-minute", gap=None):
@@ -243,8 +245,13 @@ def connection(servers: list[ice.Server]) -> None:
     """Draw the test of the connection."""
     with st.container(border=True, key="card-connection", gap="small"):
         with controls.apart("live-test-row"):
-            what = _(
-                "Tries the camera and the ways a video link can take from here. No picture is sent."
+            what = (
+                _("Tries the ways a video link can take from here. Nothing is shared.")
+                if choices.shared()
+                else _(
+                    "Tries the camera and the ways a video link can take from here. No picture is "
+                    "sent."
+                )
             )
             heads.introduced(_("Connection"), what)
             if controls.button(_("Test it"), "network_check", "live-test-button"):
@@ -254,5 +261,5 @@ def connection(servers: list[ice.Server]) -> None:
             typography.caption(_("Testing, up to 10 s."), announced=True)
         elif (tested := link.report(LINK, "tested")) is not None:
             local = session.is_loopback_client()
-            findings = link.findings(tested, servers, local)
+            findings = link.findings(tested, servers, local, shared=choices.shared())
             show(cards.connection(findings, link.conclusion(findings, local)))

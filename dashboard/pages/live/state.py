@@ -74,6 +74,10 @@ class ConnectionProblem(StrEnum):
     """The camera came, and the microphone that was asked for with it did not."""
     INSECURE = "insecure"
     NO_API = "no_api"
+    NO_DISPLAY = "no_display"
+    """This browser shares no windows; those of phones don't."""
+    NOT_SHARED = "not_shared"
+    """The person chose no window, or the system allows none."""
     NO_LINK = "no_link"
     REFUSED = "refused"
     """This server has no place, or not the model; `LivePageState.refusal` has the words."""
@@ -89,8 +93,13 @@ ERRORS: dict[str, ConnectionProblem] = {
     "microphone": ConnectionProblem.MICROPHONE,
     "insecure": ConnectionProblem.INSECURE,
     "unsupported": ConnectionProblem.NO_API,
+    "unshareable": ConnectionProblem.NO_DISPLAY,
+    "unshared": ConnectionProblem.NOT_SHARED,
+    "ended": ConnectionProblem.NOT_SHARED,
 }
 """What a browser says when it gives no camera (`name` of getUserMedia's error, or our own word)."""
+SHARED = "shared"
+"""In place of a camera's id: a window, tab or screen. No camera has it, so that none is opened."""
 
 
 @dataclass
@@ -119,6 +128,8 @@ class LivePageState:
     camera: str = ""
     """Which camera the session began with. The list of them may change while it runs; the link may
     not, or it would begin anew."""
+    sharing_ended: bool = False
+    """The person stopped sharing, or closed what was shared."""
     remote: bool = False
     """This server watches a camera by its address; no browser sends one."""
     tries: int = 0
@@ -136,31 +147,42 @@ class LivePageState:
         """Whether the camera is on, or about to be."""
         return self.phase not in (Phase.IDLE, Phase.ENDED)
 
-    def start(self) -> None:
+    @property
+    def shared(self) -> bool:
+        """Whether its picture is a window, tab or screen."""
+        return self.camera == SHARED
+
+    def start(self, camera: str = "") -> None:
         """Ask the browser for the camera."""
         if self.busy:
             return
         self.ask += 1
-        self._begin(remote=False)
+        self._begin(camera, remote=False)
         self._go(Phase.ASKING)
 
     def watch(self, open: Callable[[], Viewer]) -> None:
         """Watch a camera by its address; `open` as of `answered`."""
         if self.busy:
             return
-        self._begin(remote=True)
+        self._begin("", remote=True)
         self._opened(open)
 
-    def _begin(self, *, remote: bool) -> None:
+    def _begin(self, camera: str, *, remote: bool) -> None:
         self.viewer, self.trouble, self.refusal, self.tries = None, None, None, 0
-        self.remote = remote
+        self.camera, self.remote, self.sharing_ended = camera, remote, False
 
     def answered(self, report: Mapping[str, Any], open: Callable[[], Viewer]) -> None:
         """Take the browser's answer (`ask`, `error`); `open` takes a place and may raise
-        UnmaskError."""
-        if self.phase is not Phase.ASKING or report.get("ask") != self.ask:
+        UnmaskError. The second answer of a shared window is its end."""
+        error = str(report.get("error") or "")
+        if not self.busy or report.get("ask") != self.ask:
             return
-        if error := str(report.get("error") or ""):
+        if self.phase is not Phase.ASKING:
+            if error == "ended":
+                self.sharing_ended = True
+                self.stop()
+            return
+        if error:
             self._fail(ERRORS.get(error, ConnectionProblem.BUSY))
             return
         self._opened(open)

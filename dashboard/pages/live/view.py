@@ -17,7 +17,7 @@ from PIL import Image
 from streamlit_webrtc import AudioSinkTrack, WebRtcMode, webrtc_streamer
 
 from dashboard import labels, session, theme, url_state
-from dashboard.components import camera, controls, page_header
+from dashboard.components import camera, controls, page_header, typography
 from dashboard.components.markup import show
 from dashboard.i18n import _, say
 from dashboard.pages.live import cards, choices, ice, link, problems, side, state
@@ -31,8 +31,6 @@ TICK = 0.5
 """s between two looks at the state; a faster eye would only see the machine work."""
 SIZE = {"width": {"ideal": 640}, "height": {"ideal": 480}, "frameRate": {"ideal": 25, "max": 30}}
 """What is asked of the camera: a face of 40 px and more at arm's length, little to send."""
-SOUND = {"echoCancellation": False, "noiseSuppression": False, "autoGainControl": False}
-"""Of the microphone: what browsers do to a voice leaves traces that models take for a machine's."""
 
 
 def draw() -> None:
@@ -47,6 +45,16 @@ def draw() -> None:
             _cover(problems.switched_off())
         return
     _head(visit)
+    if choices.shared():
+        show(
+            typography.concern(
+                _("Everyone in the meeting must agree"),
+                _(
+                    "Their faces and voices are analyzed. Tell them before you press Start and get "
+                    "their consent; many laws require it."
+                ),
+            )
+        )
     if choices.by_address():
         choices.draw_address(disabled=visit.busy)
     left, right = st.columns([860, 440], gap=20)
@@ -73,7 +81,9 @@ def _head(visit: LivePageState, *, off: bool = False) -> None:
         if off:
             return
         seen = side.seen()
-        choices.draw_camera(seen.cameras if seen else (), disabled=visit.busy)
+        choices.draw_source(shared=visit.busy and visit.shared, disabled=visit.busy)
+        if not choices.shared():
+            choices.draw_camera(seen.cameras if seen else (), disabled=visit.busy)
         choices.draw_options(disabled=visit.busy, on_mirror=_mirror)
         if visit.busy:
             controls.button(_("Stop"), "stop_circle", "live-stop", visit.stop, kind="primary")
@@ -82,9 +92,12 @@ def _head(visit: LivePageState, *, off: bool = False) -> None:
             _("Start"),
             "play_circle",
             "live-start",
-            partial(visit.watch, side.open_address) if choices.by_address() else visit.start,
+            partial(visit.watch, side.open_address)
+            if choices.by_address()
+            else partial(visit.start, choices.camera_id()),
             kind="secondary" if visit.viewer and visit.viewer.result else "primary",
-            disabled=link.trouble(seen) in problems.HOPELESS and not choices.by_address(),
+            disabled=link.trouble(seen, shared=choices.shared()) in problems.HOPELESS
+            and not choices.by_address(),
         )
 
 
@@ -151,7 +164,7 @@ def _sent(visit: LivePageState, servers: list[ice.Server]) -> None:
         key=f"live-link-{zlib.crc32(device.encode()):x}",
         mode=WebRtcMode.SENDRECV,
         rtc_configuration={"iceServers": servers},
-        media_stream_constraints={"video": video, "audio": SOUND if heard else False},
+        media_stream_constraints={"video": video, "audio": choices.SOUND if heard else False},
         desired_playing_state=visit.wanted,
         video_frame_callback=viewer.receive if viewer is not None else None,
         # A sink, since a track that is not sent back is asked for nothing.
@@ -183,19 +196,21 @@ def _problem(visit: LivePageState) -> problems.Problem | None:
         return None
     if visit.remote and visit.phase is Phase.CONNECTING:
         return problems.calling()
+    if visit.phase is Phase.ASKING and visit.shared:
+        return problems.choosing()
     if visit.phase in problems.WAITING:
         return problems.WAITING[visit.phase]
     if visit.trouble is not None:
         return problems.problem(visit.trouble, visit.refusal)
-    known = link.trouble(side.seen())
+    known = link.trouble(side.seen(), shared=choices.shared())
     if known is not None and not choices.by_address():
         return problems.problem(known)
     if visit.phase is Phase.ENDED and visit.viewer is not None:
-        return _ended(visit.viewer)
-    return problems.off(by_address=choices.by_address())
+        return _ended(visit.viewer, sharing_ended=visit.sharing_ended)
+    return problems.off(by_address=choices.by_address(), shared=choices.shared())
 
 
-def _ended(viewer: Viewer) -> problems.Problem:
+def _ended(viewer: Viewer, *, sharing_ended: bool) -> problems.Problem:
     frames = labels.count(viewer.state.rates.scored, "scored frame", "scored frames")
     if viewer.result is not None and viewer.session.kept is not None:
         # As many as the analysis says that it looked at.
@@ -212,6 +227,8 @@ def _ended(viewer: Viewer) -> problems.Problem:
         outcome = _("The scores are kept, and no picture.")
     icon = "check" if viewer.problem is None and viewer.failure is None else "error"
     why = f"{say(viewer.failure.message)} " if viewer.failure is not None else ""
+    if sharing_ended:
+        why = f"{_('Sharing was stopped, or the window was closed.')} "
     return problems.Problem(icon, _("Session ended"), f"{why}{facts} {outcome}")
 
 

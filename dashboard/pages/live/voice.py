@@ -19,11 +19,11 @@ SILENT = 5.0
 """s without sound of the microphone after which that is said."""
 
 
-def draw(state: VoiceState, now: float) -> None:
+def draw(state: VoiceState, now: float, *, shared: bool) -> None:
     """Draw the voice's reading and the sound's quality; `now` is s of the session."""
     with st.container(border=True, key="card-live-voice", gap="small"):
         show(card_head(labels.QUESTIONS[Question.VOICE].text, _("Now · last 12\u00a0s")))
-        if waiting := _waiting(state, now):
+        if waiting := _waiting(state, now, shared):
             typography.paragraph(waiting)
         elif state.analysis is not None:
             _reading(state.analysis)
@@ -31,8 +31,10 @@ def draw(state: VoiceState, now: float) -> None:
             show(typography.small_paragraphs(*state.failures))
 
 
-def _waiting(state: VoiceState, now: float) -> str:
+def _waiting(state: VoiceState, now: float, shared: bool) -> str:
     """Return why there is no reading; empty where there is one."""
+    if shared and (state.time is None or now - state.time > SILENT):
+        return _("No sound comes. Share a tab or the screen, and its sound with it.")
     if state.time is None:
         return _("No sound of the microphone has come yet.")
     if now - state.time > SILENT:

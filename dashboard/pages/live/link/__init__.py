@@ -41,14 +41,16 @@ class Seen:
 
     Attributes
     ----------
-    secure, api : bool
-        Whether the page came over HTTPS or from this computer; whether there is a way to cameras.
+    secure, api, display : bool
+        Whether the page came over HTTPS or from this computer; whether there is a way to cameras;
+        and to windows.
     permission : str
         granted, denied, prompt or unknown.
     """
 
     secure: bool = True
     api: bool = True
+    display: bool = True
     permission: str = "unknown"
     cameras: tuple[Camera, ...] = ()
 
@@ -77,6 +79,7 @@ def seen(key: str) -> Seen | None:
     return Seen(
         secure=bool(sent.get("secure")),
         api=bool(sent.get("api")),
+        display=bool(sent.get("display")),
         permission=str(sent.get("permission", "unknown")),
         cameras=tuple(
             Camera(str(one.get("id", "")), str(one.get("label", "")))
@@ -86,7 +89,7 @@ def seen(key: str) -> Seen | None:
     )
 
 
-def trouble(seen: Seen | None) -> ConnectionProblem | None:
+def trouble(seen: Seen | None, *, shared: bool = False) -> ConnectionProblem | None:
     """Return what prevents a start; no camera is only known once one was requested."""
     if seen is None:
         return None
@@ -94,17 +97,20 @@ def trouble(seen: Seen | None) -> ConnectionProblem | None:
         return ConnectionProblem.INSECURE
     if not seen.api:
         return ConnectionProblem.NO_API
+    if shared:
+        return None if seen.display else ConnectionProblem.NO_DISPLAY
     return ConnectionProblem.DENIED if seen.permission == "denied" else None
 
 
 # --- the connection test ------------------------------------------------------------------------
 
 Grade = Literal["good", "fair", "bad", "none"]
-Way = Literal["camera", "direct", "internet", "relay"]
+Way = Literal["camera", "window", "direct", "internet", "relay"]
 
 NAMES: LazyDict[Way, str] = LazyDict(
     lambda: {
         "camera": _("Camera"),
+        "window": _("Window or tab"),
         "direct": _("Direct link"),
         "internet": _("Through the internet"),
         "relay": _("Through a relay"),
@@ -137,21 +143,22 @@ _CAMERA: LazyDict[ConnectionProblem, str] = LazyDict(
         ConnectionProblem.NO_API: _(
             "This browser can’t send video. A current Chrome, Edge, Firefox or Safari can."
         ),
+        ConnectionProblem.NO_DISPLAY: _("This browser can’t share one; those of computers can."),
     }
 )
 
 
-def findings(tested: dict[str, Any], servers: Sequence[ice.Server], local: bool) -> list[Finding]:
+def findings(
+    tested: dict[str, Any], servers: Sequence[ice.Server], local: bool, *, shared: bool = False
+) -> list[Finding]:
     """Return a browser's test in words; `tested` is link.js's, `local`: the same computer."""
     kinds = {str(kind) for kind in tested.get("kinds") or ()}
     errors = [one for one in tested.get("errors") or () if isinstance(one, dict)]
     error = str(tested.get("camera") or "")
     fault = ERRORS.get(error, ConnectionProblem.BUSY) if error else None
-    out = [
-        Finding("camera", "bad", _CAMERA[fault])
-        if fault
-        else Finding("camera", "good", _("The browser gave it."))
-    ]
+    given = _("The browser can share one.") if shared else _("The browser gave it.")
+    source: Way = "window" if shared else "camera"
+    out = [Finding(source, "bad" if fault else "good", _CAMERA[fault] if fault else given)]
     if fault in (ConnectionProblem.INSECURE, ConnectionProblem.NO_API):
         return out
     if kinds & {"host", "prflx"}:
@@ -207,8 +214,10 @@ def _turn(
 def conclusion(findings: Sequence[Finding], local: bool) -> str:
     """Return one sentence over the lines."""
     by = {one.way: one.grade for one in findings}
-    if by["camera"] == "bad":
+    if by.get("camera") == "bad":
         return _("A picture can’t come up yet: the camera is the reason.")
+    if by.get("window") == "bad":
+        return _("A picture can’t come up: this browser shares no window.")
     if by.get("direct") == "bad":
         return _("This browser can’t make a video link.")
     if local or "good" in (by.get("internet"), by.get("relay")):

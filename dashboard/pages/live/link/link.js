@@ -1,10 +1,11 @@
 // The link between this page and the person's camera: what the browser knows of cameras, asking for
 // one, and whether a video link can come up from here. It sends nothing but these facts to the server
-// and no picture at all: a camera that is asked for is let go of at once.
+// and no picture at all: a camera that is asked for is let go of at once. A window or tab is asked for
+// here as well (`data.display`), and handed to the frame of the video link, which only asks for cameras.
 //
 // Reports with setStateValue:
-//   seen    {secure, api, permission, cameras: [{id, label}]}       whenever it changes
-//   answer  {ask, error}                                            to each new `data.ask`
+//   seen    {secure, api, display, permission, cameras: [{id, label}]}  whenever it changes
+//   answer  {ask, error}                to each new `data.ask`; again when a window's sharing ended
 //   tested  {test, camera, kinds, errors, seconds}                  to each new `data.test`
 
 const links = new WeakMap();
@@ -19,6 +20,7 @@ export default function (component) {
   return () => {
     if (link.calls !== call) return; // a later update has taken over
     link.listening.abort();
+    link.stop();
     links.delete(root);
   };
 }
@@ -36,11 +38,17 @@ class Link {
       (status) => status.addEventListener("change", () => this.look(), { signal }),
       () => {}, // this browser doesn't tell
     );
+    document.addEventListener("click", ({ target }) => this.press(target), { signal, capture: true });
+    document.addEventListener("load", () => this.lend(), { signal, capture: true }); // also of frames
   }
 
   update({ data, setStateValue, parentElement }) {
     this.send = setStateValue;
+    const before = this.data;
     this.data = data;
+    if (before?.busy && !data.busy) this.stop();
+    // The page was left meanwhile, and nothing is shared any more.
+    if (!before && data.display && data.busy && !data.asking) this.ended();
     const say = parentElement.querySelector("[aria-live]");
     if (say.textContent !== data.say) say.textContent = data.say;
     if (this.seen === undefined) this.look();
@@ -58,6 +66,7 @@ class Link {
     const seen = {
       secure: window.isSecureContext,
       api: Boolean(navigator.mediaDevices?.getUserMedia && window.RTCPeerConnection),
+      display: Boolean(navigator.mediaDevices?.getDisplayMedia),
       permission: await permission(),
       cameras: await cameras(),
     };
@@ -68,24 +77,70 @@ class Link {
   }
 
   async open(ask) {
-    const error = await knock(this.data.camera, this.data.microphone);
+    const error = (await this.knock()) || (this.data.display ? await this.share() : "");
     await this.look(); // names of cameras are known from the first permission on
     this.send("answer", { ask, error });
   }
 
+  knock() {
+    return knock(this.data.camera, this.data.microphone, this.data.display);
+  }
+
+  // Ask for a window at the press of Start: browsers refuse a page that asks some time after it.
+  press(target) {
+    const { busy, display } = this.data;
+    if (display && !busy && target.closest?.(".st-key-live-start button")) this.picked = pick(display);
+  }
+
+  async share() {
+    const stream = await (this.picked ?? pick(this.data.display));
+    this.picked = undefined;
+    if (!stream) return "unshared";
+    this.shared = stream;
+    stream.getVideoTracks()[0].addEventListener("ended", () => this.ended());
+    if (this.data.busy) this.lend();
+    else this.stop();
+    return "";
+  }
+
+  // Clones, since the link stops what it was given, and may come up again later.
+  lend() {
+    if (!this.shared) return;
+    for (const frame of document.querySelectorAll(".st-key-live-camera iframe")) {
+      const devices = frame.contentWindow?.navigator.mediaDevices;
+      if (devices) devices.getUserMedia = async () => this.shared.clone();
+    }
+  }
+
+  stop() {
+    this.shared?.getTracks().forEach((track) => track.stop());
+    this.shared = undefined;
+  }
+
+  ended() {
+    this.send("answer", { ask: this.data.ask, error: "ended" });
+  }
+
   async run(test) {
     const began = performance.now();
-    const camera = await knock(this.data.camera, this.data.microphone);
+    const camera = await this.knock();
     await this.look();
     const gathered = window.RTCPeerConnection ? await gather(this.data.servers) : { kinds: [], errors: [] };
     this.send("tested", { test, camera, ...gathered, seconds: (performance.now() - began) / 1000 });
   }
 }
 
-// "" when the browser gives the camera, and the microphone where one is wanted; else why it doesn't.
-async function knock(camera, microphone) {
+// A window, tab or screen that the person chose; null where none was chosen.
+function pick(display) {
+  return navigator.mediaDevices.getDisplayMedia(display).catch(() => null);
+}
+
+// "" when the browser gives the camera, and the microphone where one is wanted, or can share a window;
+// else why it doesn't.
+async function knock(camera, microphone, display) {
   if (!window.isSecureContext) return "insecure";
   if (!navigator.mediaDevices?.getUserMedia || !window.RTCPeerConnection) return "unsupported";
+  if (display) return navigator.mediaDevices.getDisplayMedia ? "" : "unshareable";
   const wanted = camera ? { deviceId: { exact: camera } } : true;
   try {
     const stream = await navigator.mediaDevices.getUserMedia({ video: wanted, audio: microphone });
