@@ -338,7 +338,7 @@ class LiveSession:
             full_frame = full_frame_segment(frame.rgb, frame.time - origin, 0)
             full_frame.logits = of_full_frame
         striped = None
-        if frame.time - self._last_stripes >= STRIPES_EVERY:
+        if self.settings.recapture and frame.time - self._last_stripes >= STRIPES_EVERY:
             self._last_stripes = frame.time
             striped = recapture.stripes(frame.rgb)
         begun = self._clock()

@@ -28,6 +28,8 @@ class LiveSettings:
     """px. Narrower faces are not judged."""
     most_faces: int = 4
     """More people than that are boxed and not scored: the largest are."""
+    recapture: bool = True
+    """Whether to look for a filmed screen. What a screen itself shows has such patterns too."""
     alarm_above: float | None = None
     """Likelihood above which an alarm begins; None: the upper threshold."""
     alarm_seconds: float = 3.0

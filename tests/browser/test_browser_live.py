@@ -197,7 +197,7 @@ def test_two_people_at_a_time_and_what_becomes_of_a_session(visit, tmp_path):
 def test_an_address_that_is_not_secure(visit, server, browser):
     with visitors(browser, server.url.replace("127.0.0.1", ELSEWHERE)) as go:
         page = go("/live").page
-        page.get_by_text("Browsers give a camera only to pages over HTTPS").wait_for(
+        page.get_by_text("Browsers give cameras and windows only to pages over HTTPS").wait_for(
             timeout=PATIENT
         )
         expect(page.locator(".st-key-live-start button")).to_be_disabled()

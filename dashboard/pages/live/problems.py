@@ -52,8 +52,8 @@ PROBLEMS: LazyDict[ConnectionProblem, Problem] = LazyDict(
             "lock_open",
             _("This address is not secure"),
             _(
-                "Browsers give a camera only to pages over HTTPS or on this computer. Open this "
-                "page with https:// or at localhost."
+                "Browsers give cameras and windows only to pages over HTTPS or on this computer. "
+                "Open this page with https:// or at localhost."
             ),
         ),
         ConnectionProblem.NO_API: Problem(

@@ -132,12 +132,14 @@ def _kept_frames() -> None:
 
 
 def _answered() -> None:
-    """Take the browser's answer: it gave the camera or didn't."""
+    """Take the browser's answer: it gave the camera or didn't, or shares the window no more."""
     current = visit()
     report = link.report(LINK, "answer")
-    if report is not None and current.phase is Phase.ASKING:
+    if report is None:
+        return
+    if current.phase is Phase.ASKING:
         current.camera = choices.camera_id()
-        current.answered(report, _open)
+    current.answered(report, _open)
 
 
 def open_address() -> Viewer:

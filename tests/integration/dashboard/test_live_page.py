@@ -29,7 +29,7 @@ from service.application import Application
 from service.config import Config
 from service.context import Principal, PrincipalKind, Role
 from service.live import recordings
-from service.live.viewers import SessionRetention, Viewers
+from service.live.viewers import SessionRetention, Viewers, padded
 from service.records.lookups import FoundFootage
 from tests.support.cameras import mjpeg
 from tests.support.links import PRIVATE, serving
@@ -48,12 +48,19 @@ class Browser:
 
     def __init__(self):
         self.said: dict[str, dict[str, Any] | None] = {
-            "seen": {"secure": True, "api": True, "permission": "prompt", "cameras": []},
+            "seen": {
+                "secure": True,
+                "api": True,
+                "display": True,
+                "permission": "prompt",
+                "cameras": [],
+            },
             "answer": None,
             "tested": None,
         }
         self.error = ""
         self.silent = False
+        self.shares = True
         self.data: dict[str, Any] = {}
         self.streamer: dict[str, Any] = {}
 
@@ -62,6 +69,9 @@ class Browser:
         before, self.data = self.data, data
         if data["ask"] > before.get("ask", 0) and not self.silent:
             self.said["answer"] = {"ask": data["ask"], "error": self.error}
+            on_answer()
+        elif data["busy"] and not self.shares:
+            self.said["answer"] = {"ask": data["ask"], "error": "ended"}
             on_answer()
 
     def report(self, key, name):
@@ -147,7 +157,7 @@ def test_the_page_before_start(at, browser, engine):
 @pytest.mark.parametrize(
     ("seen", "said", "startable"),
     [
-        ({"secure": False}, "Browsers give a camera only to pages over HTTPS", False),
+        ({"secure": False}, "Browsers give cameras and windows only to pages over HTTPS", False),
         ({"api": False}, "This browser can’t send video", False),
         ({"permission": "denied"}, "The browser blocked the camera. Allow it in the", True),
     ],
@@ -165,7 +175,10 @@ def test_what_stands_in_the_way_is_said_before_start(at, browser, seen, said, st
         ("NotAllowedError", "The browser blocked the camera. Allow it in the address bar, then"),
         ("NotFoundError", "No camera found"),
         ("NotReadableError", "Another program uses the camera"),
-        ("insecure", "Browsers give a camera only to pages over HTTPS or on this computer"),
+        (
+            "insecure",
+            "Browsers give cameras and windows only to pages over HTTPS or on this computer",
+        ),
     ],
 )
 def test_a_camera_that_does_not_come(at, browser, engine, error, said):
@@ -592,6 +605,113 @@ def test_the_connection_test_says_what_is_wrong(tested, servers, local, said, se
     found = link.findings(tested, servers, local)
     assert any(said in one.text for one in found)
     assert sentence in link.conclusion(found, local)
+
+
+@pytest.fixture
+def meeting(at):
+    at.segmented_control(key="live-source").set_value("shared").run()
+    return at
+
+
+def test_a_window_is_shared_in_place_of_a_camera(meeting, browser, engine):
+    at = meeting
+    assert "choose the window or tab of the meeting" in cover(at)
+    assert "Everyone in the meeting must agree" in text(at) and "their consent" in text(at)
+    assert not [box for box in at.selectbox if box.key == "live-device"]
+    assert not [toggle for toggle in at.toggle if toggle.key == "live-mirror"]
+    wanted = browser.data["display"]
+    assert wanted["video"]["width"] == {"max": 1280} and wanted["audio"] is False
+    viewer = started(at, browser)
+    video = browser.streamer["media_stream_constraints"]["video"]
+    assert video["deviceId"] == {"exact": "shared"}, "no camera is opened in its place"
+    assert viewer.mirror is False and not cover(at)
+    (opened,) = engine.opened
+    assert opened.settings.most_faces == 9
+    assert opened.settings.recapture is False, "what a screen shows looks like a filmed one"
+    for shape in ((480, 640, 3), (720, 1280, 3), (900, 300, 3)):
+        viewer.push(padded(np.full(shape, 90, np.uint8)))
+        assert opened.seen.shape == (720, 1280, 3), "a window that is resized keeps its size"
+        assert opened.seen[360, 640].tolist() == [90, 90, 90]
+    assert at.segmented_control(key="live-source").disabled
+    assert "Everyone in the meeting must agree" in text(at)
+
+
+def test_sharing_that_ends_ends_the_session(meeting, browser, engine):
+    at = meeting
+    viewer = started(at, browser)
+    viewer._first -= 5
+    browser.send()
+    browser.shares = False
+    at.run()
+    assert "Session ended" in cover(at) and viewer.ended and viewer.result
+    assert "Sharing was stopped, or the window was closed." in cover(at)
+    assert browser.streamer["desired_playing_state"] is False and not browser.data["busy"]
+    browser.shares = True
+    started(at, browser)
+    assert len(engine.opened) == 2 and not cover(at)
+    at.button(key="live-stop").click().run()
+    assert "Sharing was stopped" not in cover(at)
+
+
+def test_who_left_the_page_shares_nothing_any_more(meeting, browser):
+    at = meeting
+    viewer = started(at, browser)
+    turn_to(at, "analyze").run()
+    browser.shares = False  # it ends with the page
+    turn_to(at, "live").run()
+    assert viewer.ended and "Sharing was stopped" in html(at)
+    assert browser.streamer["media_stream_constraints"]["video"]["deviceId"] == {"exact": "shared"}
+
+
+@pytest.mark.parametrize(
+    ("seen", "startable", "error", "said"),
+    [
+        ({"display": False}, False, "", "Phones and tablets share no windows."),
+        ({"secure": False}, False, "", "Browsers give cameras and windows only to pages over"),
+        ({"permission": "denied"}, True, "unshared", "Nothing was shared"),
+        ({}, True, "unshareable", "This browser can’t share a window"),
+    ],
+)
+def test_a_window_that_does_not_come(meeting, browser, engine, seen, startable, error, said):
+    at = meeting
+    browser.said["seen"] = {**(browser.said["seen"] or {}), **seen}
+    browser.error = error
+    at.run()
+    assert at.button(key="live-start").disabled is not startable
+    if startable:
+        assert "Nothing is shared yet" in cover(at), "the camera's permission is of no matter"
+        at.button(key="live-start").click().run()
+    assert said in cover(at) and not engine.opened
+
+
+def test_while_the_browser_asks_for_a_window(meeting, browser):
+    browser.silent = True
+    meeting.button(key="live-start").click().run()
+    assert "choose the meeting" in cover(meeting)
+
+
+def test_the_sound_of_a_window(meeting, browser, engine):
+    at = meeting
+    at.toggle(key="live-microphone").set_value(True).run()
+    assert at.toggle(key="live-microphone").label == "Listen to its sound"
+    assert browser.data["display"]["audio"] == choices.SOUND
+    started(at, browser)
+    assert "Share a tab or the screen, and its sound with it." in text(at)
+    browser.streamer["sink_audio_track"]._callback(object())
+    (voice,) = engine.voices
+    voice.shown = replace(voice.shown, time=2.0)
+    at.run()
+    assert "It comes about 4 s after the first words." in text(at)
+
+
+def test_the_connection_test_of_a_window_opens_no_camera(meeting, browser):
+    at = meeting
+    assert "Nothing is shared." in text(at) and "Tries the camera" not in text(at)
+    at.button(key="live-test-button").click().run()
+    assert "The browser can share one." in text(at) and "is there." in text(at)
+    browser.error = "unshareable"
+    at.button(key="live-test-button").click().run()
+    assert "this browser shares no window" in text(at)
 
 
 @pytest.fixture

@@ -237,6 +237,9 @@ def test_a_filmed_screen_is_a_condition_that_is_said(engine, monkeypatch):
     assert state.reading.label is Label.NOT_APPLICABLE and "screen" in state.reading.text
     assert not [a for a in state.alarms if a.kind == "manipulated"]
     assert session.finish().verdict.label is Label.NOT_APPLICABLE
+    # Windows of a screen have such patterns themselves.
+    unasked = engine.open(live.LiveSettings(recapture=False))
+    assert feed(engine, unasked, 6, FAKE)[-1].reading.label is Label.FAKE
 
 
 def test_a_raised_alarm_ends_with_the_session(engine):

@@ -138,7 +138,7 @@ _CAMERA: LazyDict[ConnectionProblem, str] = LazyDict(
             "The camera came, and no microphone. Allow both, or switch it off."
         ),
         ConnectionProblem.INSECURE: _(
-            "Browsers give a camera only to pages over HTTPS or on this computer."
+            "Browsers give cameras and windows only to pages over HTTPS or on this computer."
         ),
         ConnectionProblem.NO_API: _(
             "This browser can’t send video. A current Chrome, Edge, Firefox or Safari can."

@@ -77,13 +77,9 @@ class Link {
   }
 
   async open(ask) {
-    const error = (await this.knock()) || (this.data.display ? await this.share() : "");
+    const error = (await knock(this.data)) || (this.data.display ? await this.share() : "");
     await this.look(); // names of cameras are known from the first permission on
     this.send("answer", { ask, error });
-  }
-
-  knock() {
-    return knock(this.data.camera, this.data.microphone, this.data.display);
   }
 
   // Ask for a window at the press of Start: browsers refuse a page that asks some time after it.
@@ -123,7 +119,7 @@ class Link {
 
   async run(test) {
     const began = performance.now();
-    const camera = await this.knock();
+    const camera = await knock(this.data);
     await this.look();
     const gathered = window.RTCPeerConnection ? await gather(this.data.servers) : { kinds: [], errors: [] };
     this.send("tested", { test, camera, ...gathered, seconds: (performance.now() - began) / 1000 });
@@ -137,17 +133,17 @@ function pick(display) {
 
 // "" when the browser gives the camera, and the microphone where one is wanted, or can share a window;
 // else why it doesn't.
-async function knock(camera, microphone, display) {
+async function knock({ camera, microphone, display }) {
   if (!window.isSecureContext) return "insecure";
   if (!navigator.mediaDevices?.getUserMedia || !window.RTCPeerConnection) return "unsupported";
   if (display) return navigator.mediaDevices.getDisplayMedia ? "" : "unshareable";
   const wanted = camera ? { deviceId: { exact: camera } } : true;
   try {
-    const stream = await navigator.mediaDevices.getUserMedia({ video: wanted, audio: microphone });
+    const stream = await navigator.mediaDevices.getUserMedia({ video: wanted, audio: Boolean(microphone) });
     stream.getTracks().forEach((track) => track.stop());
     return "";
   } catch (error) {
-    if (microphone && !(await knock(camera, false))) return "microphone";
+    if (microphone && !(await knock({ camera }))) return "microphone";
     return error.name || "AbortError";
   }
 }
