@@ -67,14 +67,20 @@ class Costs:
 
 
 def plan(
-    costs: Costs, usual: Mapping[str, int], share: float, fps: float, coarser: float = 1.0
+    costs: Costs,
+    usual: Mapping[str, int],
+    share: float,
+    fps: float,
+    coarser: float = 1.0,
+    coarsest: float = COARSER[-1],
 ) -> Schedule:
     """Return intervals that fit into a share of the machine: `share` seconds of work a second.
 
     `costs` are of "follow", "detect", "cut" and "judge" (a frame), "clip" (a window of all clip
     models), and "model:ID" (a frame's faces, by a frame model). `usual`: by id, in every
     n-th scored frame a frame model scores where there is time. `fps`: of the frames that are
-    pushed. `coarser`: what `costs["detect"]` was measured with, one of `COARSER`.
+    pushed. `coarser`: what `costs["detect"]` was measured with, one of `COARSER`; `coarsest`: the
+    last of those that may be chosen.
     """
     share = max(share, 0.05)
     follow = costs["follow"]
@@ -105,7 +111,7 @@ def plan(
     step, detect_every = coarser, 1
     mostly = detect > EASY_DETECTION * taken(detect)
     if mostly and rate(detect) < ENOUGH:
-        step = next((c for c in COARSER if c > coarser), coarser)
+        step = next((c for c in COARSER if coarser < c <= coarsest), coarser)
         detect *= (coarser / step) ** 2
     elif coarser > 1 and rate(detect) >= BEST_SCORED:
         finer = max(c for c in COARSER if c < coarser)

@@ -14,7 +14,7 @@ from detector.live.clip_windows import ClipCollector, ClipCrops, unfit
 from detector.live.display import ScoredFrame, SessionDisplay
 from detector.live.face_tracker import FaceTracker
 from detector.live.pool import Pool
-from detector.live.schedule import LEAVE, Costs, Schedule, plan
+from detector.live.schedule import COARSER, LEAVE, Costs, Schedule, plan
 from detector.live.score_history import THUMBNAIL
 from detector.live.scoring import Scorer
 from detector.live.state import LiveSettings, LiveState
@@ -305,8 +305,8 @@ class LiveSession:
                 self._planned = now
                 share = self._pool.workers * (1 - LEAVE) / max(1, self._pool.clients)
                 fps = self._display.rates.rate("pushed", now)
-                usual = self._scorer.usual
-                self._schedule = plan(self._costs, usual, share, fps, schedule.coarser)
+                usual, coarsest = self._scorer.usual, 1.0 if self.settings.screen else COARSER[-1]
+                self._schedule = plan(self._costs, usual, share, fps, schedule.coarser, coarsest)
 
     # --- score: frame models, then the reading ---------------------------------------------------
 
@@ -338,7 +338,7 @@ class LiveSession:
             full_frame = full_frame_segment(frame.rgb, frame.time - origin, 0)
             full_frame.logits = of_full_frame
         striped = None
-        if self.settings.recapture and frame.time - self._last_stripes >= STRIPES_EVERY:
+        if not self.settings.screen and frame.time - self._last_stripes >= STRIPES_EVERY:
             self._last_stripes = frame.time
             striped = recapture.stripes(frame.rgb)
         begun = self._clock()

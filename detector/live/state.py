@@ -28,8 +28,9 @@ class LiveSettings:
     """px. Narrower faces are not judged."""
     most_faces: int = 4
     """More people than that are boxed and not scored: the largest are."""
-    recapture: bool = True
-    """Whether to look for a filmed screen. What a screen itself shows has such patterns too."""
+    screen: bool = False
+    """Frames are of a screen: faces stay small, so they are searched as finely on a slow computer;
+    and no filmed screen is looked for, whose patterns a screen's own text and tables have too."""
     alarm_above: float | None = None
     """Likelihood above which an alarm begins; None: the upper threshold."""
     alarm_seconds: float = 3.0

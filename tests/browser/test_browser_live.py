@@ -6,6 +6,7 @@ import re
 import cv2
 import numpy as np
 import pytest
+from PIL import Image
 from playwright.sync_api import TimeoutError, expect
 from scipy.signal import resample_poly
 
@@ -86,11 +87,11 @@ def keep_on(person):
         start(person)
 
 
-def listen(page):
-    """Switch the microphone on under Options."""
+def listen(page, name="Listen to the microphone"):
+    """Switch sound on under Options."""
     options = page.get_by_role("button", name="Options")
     options.wait_for(timeout=PATIENT)
-    switch = page.get_by_test_id("stPopoverBody").get_by_text("Listen to the microphone")
+    switch = page.get_by_test_id("stPopoverBody").get_by_text(name)
     until(options.click, switch.wait_for)
     until(switch.click, page.get_by_text("Sound is never kept.").wait_for)
     page.keyboard.press("Escape")
@@ -192,6 +193,56 @@ def test_two_people_at_a_time_and_what_becomes_of_a_session(visit, tmp_path):
     file = take(report, tmp_path)
     assert file.suffix == ".pdf" and file.read_bytes().startswith(b"%PDF")
     assert asked == {page.url.split("/")[2]}, "nobody else is asked for anything"
+
+
+def meeting(folder):
+    """A page with two faces that move, and a voice."""
+    voice = speech.write(folder / "voice.wav", resample_poly(speech.speech(10), 3, 1), rate=48_000)
+    Image.fromarray(gray(camera(SIZE))(0)).save(folder / "face.png")
+    page = folder / "meeting.html"
+    page.write_text(
+        "<title>Meeting</title><style>img { animation: sway 1s infinite alternate; } "
+        "@keyframes sway { to { transform: translate(20px, 10px); } }</style>"
+        f"<img src=face.png><img src=face.png><audio autoplay loop src={voice.name}></audio>"
+    )
+    return page.as_uri()
+
+
+def test_a_meeting_is_shared_from_its_tab(server, tmp_path):
+    flags = (
+        "--auto-select-tab-capture-source-by-title=Meeting",
+        "--autoplay-policy=no-user-gesture-required",
+    )
+    with chrome(*flags, sound=True) as own, visitors(own, server.url) as go:
+        person = go("/live", own=True)
+        page = person.page
+        other = page.context.new_page()
+        other.set_viewport_size({"width": 1400, "height": 720})
+        other.goto(meeting(tmp_path))
+        nothing = page.get_by_text("Nothing is shared yet")
+        until(page.get_by_text("Window or tab").click, nothing.wait_for)
+        expect(page.get_by_text("Everyone in the meeting must agree")).to_be_visible()
+        person.picture("live-window-off")
+        listen(page, "Listen to its sound")
+        start(person)
+        eventually(lambda: colored(shown(page)), lambda seen: seen > 150, PATIENT)
+        reading = page.locator('[class*="st-key-verdict"]')
+        expect(reading).to_contain_text("alone", timeout=PATIENT)  # of one person among several
+        voice = page.locator(".st-key-card-live-voice .um-evidence")
+        expect(voice).to_contain_text("Speech", timeout=PATIENT)
+        person.inspect("live-window")
+        person.inspect("live-window-phone", size=PHONE)
+        other.close()
+        page.get_by_text("Sharing was stopped, or the window was closed.").wait_for()
+        page.get_by_role("button", name="Open the analysis").wait_for()
+
+        # As on a phone.
+        page.add_init_script("delete MediaDevices.prototype.getDisplayMedia")
+        page.reload()
+        until(
+            page.get_by_text("Window or tab").click, page.get_by_text("Phones and tablets").wait_for
+        )
+        expect(page.locator(".st-key-live-start button")).to_be_disabled()
 
 
 def test_an_address_that_is_not_secure(visit, server, browser):

@@ -115,14 +115,17 @@ def assert_discreet(said, data):
 
 
 @contextmanager
-def chrome(*flags):
-    """A browser, with flags of its own."""
+def chrome(*flags, sound=False):
+    """A browser, with flags of its own. With `sound` tabs have one, which nobody hears."""
     path = programs.chromium()
     assert path, "There is no Chromium: python tools/programs.py installs one."
     ARTIFACTS.mkdir(exist_ok=True)
     with _driver() as playwright:
         opened = playwright.chromium.launch(
-            executable_path=path, args=[*_SPARED, *flags], timeout=PATIENT
+            executable_path=path,
+            args=[*_SPARED, *flags],
+            ignore_default_args=["--mute-audio"] if sound else None,
+            timeout=PATIENT,
         )
         _browsers.append(opened)
         yield opened

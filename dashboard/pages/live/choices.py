@@ -223,7 +223,7 @@ def settings(options: LiveOptions) -> LiveSettings:
     return LiveSettings(
         models=options.models,
         most_faces=SHARED_FACES if options.shared else LiveSettings.most_faces,
-        recapture=not options.shared,
+        screen=options.shared,
         alarm_above=options.alarm_above,
         alarm_seconds=options.alarm_seconds,
     )

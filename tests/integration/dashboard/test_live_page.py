@@ -627,7 +627,7 @@ def test_a_window_is_shared_in_place_of_a_camera(meeting, browser, engine):
     assert viewer.mirror is False and not cover(at)
     (opened,) = engine.opened
     assert opened.settings.most_faces == 9
-    assert opened.settings.recapture is False, "what a screen shows looks like a filmed one"
+    assert opened.settings.screen, "what it shows looks like a filmed screen"
     for shape in ((480, 640, 3), (720, 1280, 3), (900, 300, 3)):
         viewer.push(padded(np.full(shape, 90, np.uint8)))
         assert opened.seen.shape == (720, 1280, 3), "a window that is resized keeps its size"

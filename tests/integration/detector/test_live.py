@@ -238,7 +238,7 @@ def test_a_filmed_screen_is_a_condition_that_is_said(engine, monkeypatch):
     assert not [a for a in state.alarms if a.kind == "manipulated"]
     assert session.finish().verdict.label is Label.NOT_APPLICABLE
     # Windows of a screen have such patterns themselves.
-    unasked = engine.open(live.LiveSettings(recapture=False))
+    unasked = engine.open(live.LiveSettings(screen=True))
     assert feed(engine, unasked, 6, FAKE)[-1].reading.label is Label.FAKE
 
 

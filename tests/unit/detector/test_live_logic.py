@@ -207,6 +207,8 @@ def test_the_pace_follows_what_work_costs():
     hard = costs(detect=0.1, follow=0.01, judge=0.04, model_a=0.03, model_b=0.03, clip=0.6)
     slow = schedule.plan(hard, models, share=0.7, fps=25)
     assert slow.coarser > 1 and slow.score_every > best.score_every
+    fine = schedule.plan(hard, models, share=0.7, fps=25, coarsest=1.0)
+    assert fine.coarser == 1.0 and fine.detect_every > 1, "small faces are searched seldom"
     assert slow.follow_every >= 0.0 and slow.clip_every > best.clip_every
     # What is planned fits.
     per_frame = 0.1 / slow.coarser**2 / slow.detect_every + 0.04 + 0.06
