@@ -33,10 +33,8 @@ from psycopg import sql
 from supabase import Client, ClientOptions, create_client
 
 from tests.support.links import PRIVATE, everywhere, serving, whole
-from tests.support.postgres import Database, Postgres, postgres
+from tests.support.postgres import Database, Postgres
 from tests.support.standin import token
-
-__all__ = ["Account", "Project", "postgres", "project"]
 
 Fields = dict[str, Any]
 OPERATORS = {"eq": "=", "neq": "<>", "gt": ">", "gte": ">=", "lt": "<", "lte": "<="}
@@ -438,9 +436,9 @@ def serve(project, asked):
     whole(given.body, given.status, **{"Content-Type": given.type, **given.headers})(asked)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def project(postgres):
-    """A project of this test process; each test makes accounts of its own in it."""
+    """A project of this test file; each test makes accounts of its own in it."""
     made = Project(postgres, postgres.copy())
     with serving(PRIVATE, everywhere(partial(serve, made))) as server:
         made.url = server.url(PRIVATE, "")

@@ -139,13 +139,20 @@ class Postgres:
             template_dbname=template,
         ).init()  # fmt: skip
 
-    def copy(self):
-        """A database of one's own with the migrations applied, for tests that must commit. Goes
-        with the server."""
+    def fresh(self, template="template0"):
+        """Make an empty database, gone with the server; its name."""
         self.need_our_own()
-        name = f"copy_{secrets.token_hex(4)}"
-        self.create(name, self.name)
+        name = f"fresh_{secrets.token_hex(4)}"
+        self.create(name, template)
         return name
+
+    def copy(self):
+        """Make a database with the migrations applied, for tests that must commit; its name."""
+        return self.fresh(self.name)
+
+    def url(self, name, user=SUPERUSER):
+        """The address of a database for a server of ours."""
+        return f"postgresql://{user}@/{name}?host={self.folder}&port={self.port}"
 
     def prepare(self, name):
         """Bring a fresh database to where a Supabase project is before its first migration."""

@@ -237,10 +237,7 @@ def run(server, name, *command, **given):
 @pytest.fixture
 def fresh(postgres):
     """A database as the other services leave it."""
-    postgres.need_our_own()
-    name = f"fresh_{os.urandom(4).hex()}"
-    postgres.create(name)
-    postgres.prepare(name)
+    postgres.prepare(name := postgres.fresh())
     with postgres.connect(name) as database:
         database.execute("grant supabase_storage_admin to postgres")
         database.execute(f"grant create on database {name} to postgres")

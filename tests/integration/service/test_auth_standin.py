@@ -14,9 +14,7 @@ from service.auth.flows import AuthService
 from service.auth.problems import AccountError, SignedOut
 from service.auth.session_store import EncryptedSessionStore
 from service.auth.steps import AuthReturnContext
-from tests.support.standin import PASSWORD, standin, token
-
-__all__ = ["standin"]
+from tests.support.standin import PASSWORD, token
 
 HERE = AuthReturnContext("", "127.0.0.1", "http://127.0.0.1")
 

@@ -29,13 +29,10 @@ from service.tasks.manager import TaskManager
 from service.tasks.store import TaskStore
 from service.tasks.throughput import ThroughputEstimator
 from tests.support.ports import free_port
-from tests.support.s3 import s3
 from tests.support.scopes import local
 from tests.support.storage_contract import CONTENT, DAY, StorageContract, keep
 from tests.support.waiting import until
 from tests.unit.service.test_jobs import Analyzer
-
-__all__ = ["s3"]
 
 ROOT = Path(__file__).parents[3]
 Head = Callable[[str], tuple[Jobs, Analyzer]]

@@ -1,7 +1,6 @@
 """Two real servers on one PostgreSQL database and one S3 server, each with a disk of its own."""
 
 import os
-import secrets
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -17,16 +16,12 @@ from service.context import Scope
 from service.records.api_keys import ApiKeys
 from service.records.database import Database
 from tests.conftest import write_clip
-from tests.integration.service.test_postgres_store import address_of
 from tests.support import waiting
 from tests.support.footage import repeated
 from tests.support.ports import free_port
-from tests.support.postgres import postgres
-from tests.support.s3 import S3, s3
+from tests.support.s3 import S3
 from tests.support.samples import samples
 from tests.support.waiting import PATIENT
-
-__all__ = ["postgres", "s3"]
 
 until = partial(waiting.until, every=0.1)  # what they answer is taken from their work
 
@@ -101,14 +96,12 @@ class Head:
 
 @pytest.fixture(scope="module")
 def cluster(postgres, s3):
-    postgres.need_our_own()
-    name = f"heads_{secrets.token_hex(4)}"
-    postgres.create(name)
+    address = postgres.url(postgres.fresh())
     with pytest.MonkeyPatch.context() as patch:
         bucket = s3.make()
         for variable, value in s3.environment(bucket).items():
             patch.setenv(variable, value)
-        yield Cluster(address_of(postgres, name), bucket, s3)
+        yield Cluster(address, bucket, s3)
 
 
 @pytest.fixture(scope="module")

@@ -1,6 +1,5 @@
 """Records in a real PostgreSQL: the contract of every store, and what a server can get wrong."""
 
-import secrets
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
@@ -21,25 +20,17 @@ from service.records.tables import metadata
 from tests.support.comparisons_contract import ComparisonsContract
 from tests.support.footage_contract import FootageContract
 from tests.support.migrations import COLUMN, add_step, assert_like_the_tables
-from tests.support.postgres import SUPERUSER, postgres
+from tests.support.postgres import SUPERUSER
 from tests.support.rates_contract import RatesContract
 from tests.support.records_contract import SAMPLE, make
-from tests.support.servers_contract import ServersContract, clock
+from tests.support.servers_contract import ServersContract
 from tests.support.sql_contract import SQLContract, start_writer
 from tests.support.waiting import PATIENT
-
-__all__ = ["clock", "postgres"]
-
-
-def address_of(server, name):
-    return f"postgresql://{SUPERUSER}@/{name}?host={server.folder}&port={server.port}"
 
 
 @pytest.fixture(scope="module")
 def address(postgres):
-    postgres.need_our_own()
-    postgres.create("records")
-    return address_of(postgres, "records")
+    return postgres.url(postgres.fresh())
 
 
 @pytest.fixture(scope="module")
@@ -135,9 +126,7 @@ def test_files_that_two_servers_add_to_a_batch_are_all_there(fresh):
 
 @pytest.fixture
 def fresh(postgres):
-    name = f"fresh_{secrets.token_hex(4)}"
-    postgres.create(name)
-    return address_of(postgres, name)
+    return postgres.url(postgres.fresh())
 
 
 def test_the_steps_end_where_the_tables_are(fresh):
@@ -186,11 +175,10 @@ def test_a_supabase_project_is_refused_and_left_as_it_is(postgres, migrated, use
     if migrated:
         name = postgres.copy()
     else:
-        postgres.create(name := f"project_{secrets.token_hex(4)}")
-        postgres.prepare(name)
+        postgres.prepare(name := postgres.fresh())
     before = tables_of(postgres, name)
     with pytest.raises(RecordsError, match="publishable key") as refused:
-        Database(address_of(postgres, name).replace(SUPERUSER, user))
+        Database(postgres.url(name, user))
     assert refused.value.code == "records_setup" and "UNMASK_DATABASE" in refused.value.hint
     assert tables_of(postgres, name) == before
 
@@ -237,7 +225,7 @@ def test_a_schema_of_its_own_in_a_project_is_closed(postgres):
     with postgres.connect(name) as connection:
         connection.execute('create schema "Own one" authorization postgres')
     options = "&options=-csearch_path%3D%22Own%5C%20one%22"
-    Database(address_of(postgres, name).replace(SUPERUSER, "postgres") + options).close()
+    Database(postgres.url(name, "postgres") + options).close()
     for role in ("anon", "authenticated"):
         with postgres.transaction(name) as database:
             database.act_as(role)
@@ -254,7 +242,7 @@ def test_a_server_that_can_not_be_reached_is_said_to_be(tmp_path):
 
 def test_a_database_that_is_not_there_or_not_ours(postgres):
     with pytest.raises(RecordsError) as refused:
-        open_store(address_of(postgres, "no_such_database"))
+        open_store(postgres.url("no_such_database"))
     assert refused.value.code == "records_setup" or refused.value.code == "records_unreachable"
 
 
@@ -285,7 +273,7 @@ def test_a_server_that_was_started_anew_is_asked_again(store, postgres):
     store.add(record := make(LOCAL))
     with postgres.connect("postgres", autocommit=True) as other:
         other.execute("select pg_terminate_backend(pid) from pg_stat_activity where datname = %s",
-                      ["records"])  # fmt: skip
+                      [store.database.engine.url.database])  # fmt: skip
     assert store.get(LOCAL, record.id) == record
 
 

@@ -18,10 +18,8 @@ from detector.schema.codes import Label
 from detector.seals import record_hash
 from service.context import new_id
 from service.records.model import MAX_LINKS
-from tests.support.postgres import MIGRATIONS, ROOT, SHIM, Database, postgres
+from tests.support.postgres import MIGRATIONS, ROOT, SHIM, Database
 from tests.support.waiting import until
-
-__all__ = ["postgres"]
 
 TABLES = ["analyses", "cases", "instance", "quotas", "removals", "settings", "shares", "usage"]
 
@@ -912,10 +910,7 @@ def test_a_missing_server_fails_and_is_not_skipped(tmp_path):
 
 def test_the_shim_leaves_new_tables_open_as_a_project_does(postgres):
     """Or the grants that our migrations take away would not be there to be taken."""
-    postgres.need_our_own()
-    name = f"bare_{secrets.token_hex(4)}"
-    postgres.create(name)
-    postgres.prepare(name)
+    postgres.prepare(name := postgres.fresh())
     with postgres.connect(name, user="postgres") as connection:
         connection.execute("create table public.opened (id int)")
     with postgres.transaction(name) as bare:

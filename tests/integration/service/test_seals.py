@@ -12,10 +12,7 @@ from service.records.model import Query, ResultOrigin
 from service.records.seals import Keyring, origin, origin_of
 from service.records.sql import open_store
 from service.records.supabase.store import SupabaseStore
-from tests.support.gateway import postgres, project
 from tests.support.records_contract import NOON, SAMPLE, TTL, make
-
-__all__ = ["postgres", "project"]
 
 PLACE = Provenance(place=GeoLocation(latitude=48.85, longitude=2.35, source="EXIF"))
 

@@ -4,9 +4,6 @@ import pytest
 
 from service.records.supabase.store import SupabaseStore
 from tests.support.records_contract import StoreContract
-from tests.support.standin import standin
-
-__all__ = ["standin"]
 
 
 @pytest.fixture(scope="module")

@@ -17,11 +17,9 @@ from service.records.model import Query, Record, RecordsError, ResultOrigin
 from service.records.supabase.store import SupabaseStore
 from service.tasks.jobs import State
 from tests.support import applications
-from tests.support.gateway import Account, postgres, project
+from tests.support.gateway import Account
 from tests.support.waiting import PATIENT, until
 from tests.unit.service.test_jobs import Analyzer
-
-__all__ = ["postgres", "project"]
 
 GUEST = Principal("guest:somebody", PrincipalKind.GUEST)
 HOUR = timedelta(hours=1)

@@ -17,7 +17,6 @@ from service.records.supabase import media, purge, rows
 from service.records.supabase import store as supabase_store
 from service.records.supabase.media import object_path
 from service.records.supabase.store import SupabaseStore
-from tests.support.gateway import postgres, project
 from tests.support.records_contract import (
     NOON,
     PICTURE,
@@ -29,8 +28,6 @@ from tests.support.records_contract import (
     result,
 )
 from tests.support.standin import token
-
-__all__ = ["postgres", "project"]
 
 
 @pytest.fixture

@@ -6,7 +6,11 @@ from service import config
 from service.library.catalog import Library
 from service.records.database import FILE, Database
 from service.records.footage import FootageStore
+from tests.support.applications import finds
+from tests.support.servers_contract import clock
 from tests.support.tasks import make_tasks
+
+__all__ = ["clock", "finds"]
 
 
 @pytest.fixture

@@ -22,15 +22,13 @@ from service.records.footage import FootageStore
 from service.records.model import Preferences
 from service.tasks import comparisons, lookups
 from service.tasks.jobs import State
-from tests.support.applications import analyze, application, close, compared, finds
+from tests.support.applications import analyze, application, close, compared
 from tests.support.footage import add_file
 from tests.support.live_stand_in import StandInSession
 from tests.support.tasks import ended
 from tests.support.waiting import PATIENT, until
 from tests.unit.service.test_jobs import SAMPLE, Analyzer
 from tests.unit.service.test_library import scene
-
-__all__ = ["finds"]
 
 OWNER = RequestContext(LOCAL, loopback=True)
 GUEST = RequestContext(Principal("guest:a", PrincipalKind.GUEST), address="203.0.113.5")

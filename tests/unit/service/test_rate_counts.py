@@ -3,9 +3,6 @@
 from service import limits
 from service.rate_limit import SlidingWindowRateLimiter
 from tests.support.rates_contract import RatesContract
-from tests.support.servers_contract import clock
-
-__all__ = ["clock"]
 
 
 class TestSQLite(RatesContract): ...

@@ -24,7 +24,7 @@ from service.tasks.executor import NICENESS, ThreadExecutor
 from service.tasks.scheduler import Scheduler
 from service.tasks.store import TaskStore
 from service.tasks.task import Priority, StepProgress, Task, TaskKind
-from tests.support.servers_contract import ServersContract, clock
+from tests.support.servers_contract import ServersContract
 from tests.support.tasks import ADMIN, ANN, BEN, ended, make_tasks
 from tests.support.waiting import PATIENT, until
 
@@ -622,9 +622,6 @@ def test_a_task_and_what_it_starts_give_way_to_pages():
     executor.start("task", work)
     executor.close(10)
     assert seen == [min(before + NICENESS, 19)] * 2 and niceness() == before
-
-
-__all__ = ["clock"]
 
 
 class TestSQLite(ServersContract): ...

@@ -3,7 +3,6 @@
 import io
 import os
 import resource
-import secrets
 import sys
 import zipfile
 from contextlib import contextmanager
@@ -18,11 +17,9 @@ from tests.conftest import write_clip
 from tests.integration.service.api.test_analyses import FILE, nothing_left, refusal
 from tests.support.api import served
 from tests.support.ports import free_port
-from tests.support.postgres import SUPERUSER, postgres
 from tests.support.processes import running
 from tests.support.waiting import PATIENT, until
 
-__all__ = ["postgres"]
 ROOT = Path(__file__).parents[4]
 
 
@@ -120,11 +117,8 @@ def test_a_disk_that_takes_no_more_is_said_and_the_server_goes_on(tmp_path):
 
 def test_a_database_that_is_taken_away_and_comes_back(postgres, tmp_path, analyzer, monkeypatch):
     """Its connections are cut and it lets nobody in, in the middle of an analysis."""
-    postgres.need_our_own()
-    name = f"api_{secrets.token_hex(4)}"
-    postgres.create(name)
-    address = f"postgresql://{SUPERUSER}@/{name}?host={postgres.folder}&port={postgres.port}"
-    monkeypatch.setenv("UNMASK_DATABASE", address)
+    name = postgres.fresh()
+    monkeypatch.setenv("UNMASK_DATABASE", postgres.url(name))
     monkeypatch.setenv("UNMASK_DATA", str(tmp_path))
     application = Application(tmp_path, analyzer)
     application.jobs._check = None
