@@ -189,8 +189,7 @@ def order(asked):
     for part in asked.split(","):
         column, *ways = part.split(".")
         way = "desc" if "desc" in ways else "asc"
-        nulls = " nulls last" if "nullslast" in ways else ""
-        parts.append(sql.SQL("{} {}").format(sql.Identifier(column), sql.SQL(way + nulls)))
+        parts.append(sql.SQL("{} {}").format(sql.Identifier(column), sql.SQL(way)))
     return sql.SQL(" order by ") + sql.SQL(", ").join(parts)
 
 
@@ -210,9 +209,8 @@ def rest(project, claims, asked):
         statement = sql.SQL("select {} from {} where {}{}").format(
             shown, table, where, order(query.get("order"))
         )
-        for word in ("limit", "offset"):
-            if word in query:
-                statement += sql.SQL(" {} {}").format(sql.SQL(word), sql.Literal(int(query[word])))
+        if "limit" in query:
+            statement += sql.SQL(" limit {}").format(sql.Literal(int(query["limit"])))
     elif asked.method == "POST":
         body = asked.json()
         rows = body if isinstance(body, list) else [body]
@@ -242,11 +240,6 @@ def rest(project, claims, asked):
             "with done as ({}) select coalesce(json_agg(done), '[]')::text from done"
         ).format(statement)
         text = database.value(whole, values)
-    if "vnd.pgrst.object" in asked.headers.get("accept", ""):
-        rows = json.loads(text)
-        if len(rows) != 1:
-            raise Refused(406, {"code": "PGRST116", "message": "not one row", "details": ""})
-        text = json.dumps(rows[0])
     return Answer(status, text.encode())
 
 
@@ -276,9 +269,6 @@ def storage(project, claims, asked):
         data, content_type = uploaded(asked)
         put(project, claims, path, data, content_type, asked.headers.get("x-upsert") == "true")
         return Answer.of({"Id": secrets.token_hex(4), "Key": f"media/{path}"})
-    if asked.method == "GET":
-        look_up(project, claims, path)
-        return Answer(200, project.files[path], "application/octet-stream")
     if asked.method == "DELETE":
         with project.acting(claims) as database:
             database.run("select set_config('storage.allow_delete_query', 'true', true)")
