@@ -67,12 +67,6 @@ class FakeAuth:
     def pool(self):
         return httpx.Client(transport=httpx.MockTransport(self.handle))
 
-    def revoke(self, account):
-        """As a sign-out everywhere, from another server."""
-        for tokens in (self._access, self._refresh):
-            for token in [t for t, owner in tokens.items() if owner is account]:
-                del tokens[token]
-
     def follow(self, mail):
         """Click the link of an e-mail: where the browser is sent."""
         code = secrets.token_urlsafe(16)
