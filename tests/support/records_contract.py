@@ -121,6 +121,7 @@ class StoreContract:
         assert store.finish(
             owner, record.id, record.run, SAMPLE, thumbnail=PICTURE, cache_key="key"
         )
+        assert not store.stop(owner, record.id, record.run, State.CANCELED), "it is too late"
         found = store.get(owner, record.id)
         assert found.state is State.DONE and found.cache_key == "key"
         assert found.result == ResultSummary.of(SAMPLE)
