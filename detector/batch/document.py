@@ -14,15 +14,12 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from defusedxml import DefusedXmlException
-from defusedxml.ElementTree import ParseError, fromstring
-
 from detector import media
 from detector.batch import archive
 from detector.batch.entry import Entry
 from detector.errors import MediaError
 from detector.media.limits import MAX_PIXELS
-from detector.provenance.text import clean
+from detector.provenance.text import clean, parse_xml
 from detector.schema.origin import Document, FileSource
 from detector.sentences import _
 
@@ -92,8 +89,8 @@ def _part(opened: zipfile.ZipFile, name: str) -> Any:
     try:
         if opened.getinfo(name).file_size > MAX_XML_BYTES:
             return None
-        return fromstring(opened.read(name))
-    except (KeyError, ParseError, DefusedXmlException, zipfile.BadZipFile, RuntimeError):
+        return parse_xml(opened.read(name))
+    except (KeyError, ValueError, zipfile.BadZipFile, RuntimeError):
         return None
 
 

@@ -220,12 +220,13 @@ def test_damaged_tags_are_named_and_the_rest_goes_on(tmp_path):
         b'<!DOCTYPE x [<!ENTITY a "aaaa"><!ENTITY b "&a;&a;">]><x>&b;</x>',
         b'<!DOCTYPE x SYSTEM "file:///etc/passwd"><x/>',
         b"<x>" * 100,
+        b"<a:x/>",
         b"\xff\xfe\x00",
         b" " * (xmp.MAX_BYTES + 1),
     ],
 )
 def test_xmp_tricks_are_refused(packet):
-    with pytest.raises(ValueError, match="XMP"):
+    with pytest.raises(ValueError, match=r"XM[LP]"):
         xmp.fields(packet)
 
 
