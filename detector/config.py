@@ -17,14 +17,14 @@ from typing import Annotated, Any, Literal, NamedTuple, TypeAlias, get_args
 
 from pydantic import (
     AliasChoices,
+    BaseModel,
     BeforeValidator,
+    ConfigDict,
     Field,
     SecretStr,
     ValidationError,
-    model_validator,
 )
 from pydantic.fields import FieldInfo
-from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from detector.errors import UsageError
 
@@ -79,10 +79,9 @@ Secret = Annotated[SecretStr, Expected("a secret")]
 Switch = Annotated[bool, Expected("on or off")]
 ExistingPath = Annotated[Path, Expected("a file")]
 Folder = Annotated[Path, Expected("a folder")]
-Ids = Annotated[tuple[str, ...], NoDecode, split(","), Expected("ids with commas between")]
+Ids = Annotated[tuple[str, ...], split(","), Expected("ids with commas between")]
 Ports = Annotated[
     tuple[Annotated[int, Field(gt=0, lt=65536)], ...],
-    NoDecode,
     split(","),
     Expected("numbers of ports with commas between"),
 ]
@@ -107,13 +106,10 @@ def setting(variable: str, default: Any, purpose: str, *, usual: str = "") -> An
     )
 
 
-class LibraryConfig(BaseSettings):
+class LibraryConfig(BaseModel):
     """What the library reads. Empty and blank values are taken for none."""
 
-    model_config = SettingsConfigDict(
-        case_sensitive=True, env_ignore_empty=True, extra="ignore", frozen=True,
-        hide_input_in_errors=True, populate_by_name=True,
-    )  # fmt: skip
+    model_config = ConfigDict(frozen=True, hide_input_in_errors=True, validate_default=True)
 
     data: Folder | None = setting(
         "UNMASK_DATA", None, "where everything is kept", usual="`data/`; `/data` in the image"
@@ -209,12 +205,6 @@ class LibraryConfig(BaseSettings):
     )
     hf_token: Secret | None = setting("HF_TOKEN", None, "models behind a login")
 
-    @model_validator(mode="before")
-    @classmethod
-    def _strip(cls, values: Any) -> Any:
-        stripped = {k: v.strip() if isinstance(v, str) else v for k, v in values.items()}
-        return {name: value for name, value in stripped.items() if value != ""}
-
 
 def get_config() -> LibraryConfig:
     """Return what the environment says now, read again only when that changes; raise UsageError for
@@ -223,9 +213,9 @@ def get_config() -> LibraryConfig:
 
 
 @lru_cache(maxsize=8)
-def _read(_state: Snapshot) -> LibraryConfig:
+def _read(state: Snapshot) -> LibraryConfig:
     try:
-        return LibraryConfig()
+        return LibraryConfig.model_validate(dict(state))
     except ValidationError as error:
         raise UsageError(sentence(LibraryConfig, error)) from None
 
@@ -260,10 +250,11 @@ def names(config: type[LibraryConfig]) -> dict[str, tuple[str, ...]]:
 
 
 def snapshot(config: type[LibraryConfig]) -> Snapshot:
-    """Return what the environment holds for a configuration, to notice a change by."""
+    """Return what the environment holds for a configuration, without blank values."""
     # Every text of a page asks, and looking for a variable that is not set costs ten times a set.
     found = _variables(config).intersection(os.environ)
-    return tuple((name, os.environ[name]) for name in sorted(found))
+    values = ((name, os.environ[name].strip()) for name in sorted(found))
+    return tuple((name, value) for name, value in values if value)
 
 
 @lru_cache(maxsize=4)

@@ -25,7 +25,6 @@ from pydantic import (
     ValidationError,
     field_validator,
 )
-from pydantic_settings import BaseSettings, InitSettingsSource, NoDecode, PydanticBaseSettingsSource
 
 from detector.config import (
     Amount,
@@ -92,7 +91,6 @@ def _public_keys(values: tuple[str, ...]) -> tuple[str, ...]:
 Address = Annotated[str, AfterValidator(_address), Expected("an address with http:// or https://")]
 Networks = Annotated[
     tuple[str, ...],
-    NoDecode,
     split(","),
     AfterValidator(_networks),
     Expected("networks such as 192.168.7.0/24 with commas between"),
@@ -171,7 +169,6 @@ class Config(LibraryConfig):
 
     frame_by: Annotated[
         tuple[Annotated[str, Field(pattern=r"^https?://[\w.*:-]+$")], ...],
-        NoDecode,
         split(None),
         Expected("origins such as https://a.org"),
     ] = setting("UNMASK_FRAME_BY", (), "who may show the pages in a frame; spaces between")
@@ -230,7 +227,6 @@ class Config(LibraryConfig):
     )
     sign_in_with: Annotated[
         tuple[Literal["google", "github"], ...],
-        NoDecode,
         split(","),
         _lower,
         Expected("google, github or both with a comma between"),
@@ -249,7 +245,6 @@ class Config(LibraryConfig):
     )
     seal_keys: Annotated[
         tuple[str, ...],
-        NoDecode,
         split(","),
         AfterValidator(_public_keys),
         Expected("public keys with commas between"),
@@ -304,14 +299,6 @@ class Config(LibraryConfig):
             raise ValueError(f"needs {MIN_SECRET_KEY} characters or more.")
         return value
 
-    @classmethod
-    def settings_customise_sources(  # type: ignore[override]
-        cls, settings_cls: type[BaseSettings], **sources: PydanticBaseSettingsSource
-    ) -> tuple[PydanticBaseSettingsSource, ...]:
-        """Return where values come from, the first to be believed first."""
-        fallback = InitSettingsSource(settings_cls, dict(_fallback))
-        return sources["init_settings"], sources["env_settings"], fallback
-
 
 _ACCOUNTS = (
     "supabase_url", "supabase_key", "sign_in", "sign_in_with", "default_role", "session_days",
@@ -325,7 +312,8 @@ _fallback: dict[str, str] = {}
 def set_fallback(values: Mapping[str, str]) -> None:
     """Believe these, of `FALLBACK`, where the environment says nothing."""
     _fallback.clear()
-    _fallback.update({name: values[name] for name in FALLBACK if values.get(name, "").strip()})
+    stripped = {name: values.get(name, "").strip() for name in FALLBACK}
+    _fallback.update({name: value for name, value in stripped.items() if value})
 
 
 def get_config() -> Config:
@@ -334,9 +322,17 @@ def get_config() -> Config:
 
 
 @lru_cache(maxsize=8)
-def _read(_environment: Snapshot, _more: tuple[tuple[str, str], ...]) -> Config:
+def _read(environment: Snapshot, fallback: Snapshot) -> Config:
+    stated = dict(environment)
+    overruled = {
+        name
+        for aliases in names(Config).values()
+        if not stated.keys().isdisjoint(aliases)
+        for name in aliases
+    }
+    values = {name: value for name, value in fallback if name not in overruled}
     try:
-        return Config()
+        return Config.model_validate(values | stated)
     except ValidationError as error:
         raise SystemExit(sentence(Config, error)) from None
 

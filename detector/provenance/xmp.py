@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Mapping
+from typing import Any
 from xml.etree.ElementTree import Element
 
 from detector.provenance.text import clean, parse_xml
@@ -35,7 +36,8 @@ def fields(packet: bytes) -> Mapping[str, str]:
     for number, description in enumerate(parse_xml(body).iter(f"{_RDF}Description")):
         if number >= MAX_ELEMENTS:
             break
-        pairs = [*description.attrib.items(), *((child.tag, child) for child in description)]
+        pairs: list[tuple[str, Any]] = list(description.attrib.items())
+        pairs += [(child.tag, child) for child in description]
         for tag, value in pairs:
             name = _name(tag)
             if name and name not in properties:

@@ -115,6 +115,10 @@ def test_a_file_of_secrets_is_believed_after_the_environment(monkeypatch):
     assert get_config().sandbox, "only what is about accounts"
     monkeypatch.setenv("UNMASK_SIGN_IN", "off")
     assert get_config().sign_in == "off"
+    set_fallback({"SUPABASE_ANON_KEY": " sb_publishable_file "})
+    assert get_config().supabase_key.get_secret_value() == "sb_publishable_file"
+    monkeypatch.setenv("SUPABASE_PUBLISHABLE_KEY", "sb_publishable_here")
+    assert get_config().supabase_key.get_secret_value() == "sb_publishable_here"
 
 
 def test_documents_name_settings_that_exist():
