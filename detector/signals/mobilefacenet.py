@@ -9,8 +9,6 @@ from collections.abc import Sequence
 import numpy as np
 import torch
 from torch import Tensor, nn
-from torchvision.models.mobilenetv2 import InvertedResidual
-from torchvision.ops import Conv2dNormActivation
 
 from detector import runtime, weights
 from detector.signals import auxiliary
@@ -20,6 +18,30 @@ MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 
 # expansion, channels, repeats, stride
 STAGES = ((2, 64, 5, 2), (4, 128, 1, 2), (2, 128, 6, 1), (4, 128, 1, 2), (2, 128, 2, 1))
+
+
+def _conv(inputs: int, outputs: int, kernel: int, stride: int = 1, groups: int = 1) -> nn.Module:
+    return nn.Sequential(
+        nn.Conv2d(inputs, outputs, kernel, stride, kernel // 2, groups=groups, bias=False),
+        nn.BatchNorm2d(outputs),
+        nn.ReLU6(),
+    )
+
+
+class _InvertedResidual(nn.Module):
+    def __init__(self, inputs: int, outputs: int, stride: int, expansion: int) -> None:
+        super().__init__()
+        wide = inputs * expansion
+        self.conv = nn.Sequential(
+            _conv(inputs, wide, 1),
+            _conv(wide, wide, 3, stride, groups=wide),
+            nn.Conv2d(wide, outputs, 1, bias=False),
+            nn.BatchNorm2d(outputs),
+        )
+        self._skips = stride == 1 and inputs == outputs
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x + self.conv(x) if self._skips else self.conv(x)
 
 
 class _Separable(nn.Module):
@@ -51,17 +73,16 @@ class MobileFaceNet(nn.Module):
 
     def __init__(self) -> None:
         super().__init__()
-        self.conv1 = Conv2dNormActivation(3, 64, 3, 2, activation_layer=nn.ReLU6)
+        self.conv1 = _conv(3, 64, 3, 2)
         self.dw_conv = _Separable(64)
         blocks, channels = [], 64
         for expansion, outputs, repeats, stride in STAGES:
             for place in range(repeats):
-                blocks.append(
-                    InvertedResidual(channels, outputs, stride if place == 0 else 1, expansion)
-                )
+                step = stride if place == 0 else 1
+                blocks.append(_InvertedResidual(channels, outputs, step, expansion))
                 channels = outputs
         self.features = nn.Sequential(*blocks)
-        self.conv2 = Conv2dNormActivation(channels, 512, 1, activation_layer=nn.ReLU6)
+        self.conv2 = _conv(channels, 512, 1)
         self.gdconv = _Whole(512)
         self.conv3 = nn.Conv2d(512, 128, 1)
         self.bn = nn.BatchNorm2d(128)

@@ -10,7 +10,6 @@ Both take a softmax of a softmax, so that P(fake) stays between 0.27 and 0.73.
 
 import torch
 from torch import Tensor, nn
-from torchvision.models.vgg import cfgs, make_layers
 
 from detector.models.base import Files, ModelSpec
 from detector.models.names import Rule, rename
@@ -19,7 +18,8 @@ from detector.weights import load_state, load_strict
 
 CAPSULES = 10
 ROUTINGS = 2
-UP_TO = 11  # Layers of VGG-19 (Simonyan and Zisserman 2015) up to its third pooling
+TRUNK = (64, 64, 0, 128, 128, 0, 256, 256, 256, 256, 0)
+"""Channels of VGG-19 (Simonyan and Zisserman 2015) up to its third pooling; 0 pools."""
 
 RULES: tuple[Rule, ...] = (
     (r"vgg_ext\.vgg_1\.", "trunk."),
@@ -37,7 +37,7 @@ class CapsuleNet(nn.Module):
 
     def __init__(self) -> None:
         super().__init__()
-        self.trunk = make_layers(cfgs["E"][:UP_TO])
+        self.trunk = _trunk()
         self.capsules = nn.ModuleList(_capsule() for _ in range(CAPSULES))
         self.routes = nn.Parameter(torch.zeros(2, CAPSULES, 4, 8))
 
@@ -60,6 +60,18 @@ class _Statistics(nn.Module):
     def forward(self, maps: Tensor) -> Tensor:
         flat = maps.flatten(2)
         return torch.stack([flat.mean(2), flat.std(2)], 1)
+
+
+def _trunk() -> nn.Sequential:
+    layers: list[nn.Module] = []
+    inputs = 3
+    for outputs in TRUNK:
+        if outputs:
+            layers += (nn.Conv2d(inputs, outputs, 3, padding=1), nn.ReLU(inplace=True))
+            inputs = outputs
+        else:
+            layers.append(nn.MaxPool2d(2))
+    return nn.Sequential(*layers)
 
 
 def _capsule() -> nn.Sequential:
