@@ -10,13 +10,12 @@ import re
 import struct
 import warnings
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from threading import Event
 from typing import BinaryIO, cast
 
 import numpy as np
-import pillow_heif
-from PIL import ExifTags, Image, ImageCms, ImageOps
+from PIL import ExifTags, Image, ImageCms, ImageOps, UnidentifiedImageError
 
 from detector.errors import Canceled, MediaError
 from detector.isolation import Frame
@@ -26,13 +25,17 @@ from detector.media.upright import HDR, HDR_NOTE, in_srgb
 from detector.schema.analysis import Media
 from detector.sentences import _
 
-pillow_heif.register_heif_opener()
+with suppress(ModuleNotFoundError):  # of the extra `full`
+    import pillow_heif
+
+    pillow_heif.register_heif_opener()
 # Pillow's own guard warns at half of this and refuses at twice; ours refuses before any decoding.
 Image.MAX_IMAGE_PIXELS = MAX_PIXELS
 # It also warns of odd metadata, on the command line's error channel, which is kept for real errors.
 warnings.filterwarnings("ignore", category=UserWarning, module=r"PIL\.")
 
-_FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "AVIF", "HEIF", "BMP", "TIFF")
+_HEIF = ("HEIF",) if "HEIF" in Image.OPEN else ()
+_FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "AVIF", *_HEIF, "BMP", "TIFF")
 _ANIMATED = ("GIF", "WEBP", "PNG", "AVIF")
 # What Pillow's parsers raise on damaged files; RuntimeError comes from the AVIF and HEIF libraries.
 _BROKEN = (
@@ -153,7 +156,17 @@ def open_still(path: str | os.PathLike[str]) -> Iterator[Image.Image]:
         coded = _coded_colors(file)
         file.seek(0)
         with _parsing():
-            image = Image.open(file, formats=_FORMATS)
+            try:
+                image = Image.open(file, formats=_FORMATS)
+            except UnidentifiedImageError:
+                file.seek(4)
+                if _HEIF or file.read(4) != b"ftyp":
+                    raise
+                raise MediaError(
+                    "HEIC pictures are read by the extra `full`.",
+                    code="unsupported",
+                    hint="Type: pip install 'unmask[full]'",
+                ) from None
         with image:
             if image.format == "HEIF" and not _turns_itself(file):
                 turn = image.info.get("original_orientation")

@@ -120,7 +120,7 @@ def names(*extras: str) -> set[str]:
 @pytest.mark.parametrize(
     ("places", "extras"),
     [
-        (["detector", "cli"], ["cluster", "report", "samples", "signing", "links", "mcp"]),
+        (["detector", "cli"], ["cluster", "full", "links", "mcp"]),
         (["service", "dashboard", "pages", "app.py"], ["dashboard", "s3"]),
         (["tests", "conftest.py", "bench"], ["dashboard", "test"]),
     ],
