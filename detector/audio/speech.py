@@ -1,20 +1,31 @@
-"""Where somebody speaks: Silero VAD over a stream of blocks.
+"""Where somebody speaks: Silero VAD over a stream of blocks, with the rules of its package."""
 
-Silero Team, github.com/snakers4/silero-vad (MIT), version 6: the network and the rules of its
-package, which is not imported: it brings PyTorch, and sets the number of its threads.
-"""
-
-import importlib.util
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
-from pathlib import Path
 
 import numpy as np
 
-from detector import runtime
+from detector import runtime, weights
 from detector.audio.sound import SAMPLE_RATE, SoundBlock, Span
 from detector.runtime import Runner
+from detector.weights.entry import AuxiliaryModel, WeightFile
+
+WEIGHTS = AuxiliaryModel(
+    id="silero-vad",
+    title="Silero VAD",
+    files=[
+        WeightFile(
+            path="silero_vad.onnx",
+            sha256="9ccdacc4719d8aa7e45a77536bfabec45a03ba1f2fad5e241ab4060b24238a85",
+            size=1246165,
+        )
+    ],
+    bundled=True,
+    license_weights="MIT",
+    source="Silero Team, github.com/snakers4/silero-vad, version 6",
+)
+"""The network for many chunks in one call (silero_vad_16k_sequence.onnx of the package)."""
 
 CHUNK = 512  # Samples that the network answers for at a time, 32 ms
 CONTEXT = 64  # samples before a chunk that it is shown too
@@ -28,9 +39,8 @@ _START = (np.zeros((1, 1, 128), np.float32),) * 2
 @lru_cache(maxsize=1)
 def _network() -> Runner:
     """Chunks [T, 64 + 512] and a state -> probabilities of speech [T] and the next state."""
-    package = importlib.util.find_spec("silero_vad")
-    assert package is not None and package.origin is not None
-    return runtime.read(Path(package.origin).parent / "data/silero_vad_16k_sequence.onnx")
+    (path,) = weights.resolve(WEIGHTS)
+    return runtime.read(path)
 
 
 @dataclass

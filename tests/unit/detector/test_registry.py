@@ -13,6 +13,7 @@ from safetensors.torch import save_file
 from cli import main
 from detector import paths as folders
 from detector import weights
+from detector.audio import speech
 from detector.errors import ModelError, UsageError, WeightsError
 from detector.models import registry
 from detector.models.base import Model
@@ -105,7 +106,7 @@ def test_every_known_label_order_has_a_point_with_its_source():
 
 def test_bundled_weights_are_the_ones_stated_and_nothing_else_is_bundled():
     stated = set()
-    for spec in (*registry.list_models(), mtcnn_networks.WEIGHTS):
+    for spec in (*registry.list_models(), mtcnn_networks.WEIGHTS, speech.WEIGHTS):
         if spec.bundled:
             for file, path in zip(spec.files, weights.resolve(spec), strict=True):
                 assert path.stat().st_size == file.size

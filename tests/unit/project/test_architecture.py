@@ -148,8 +148,7 @@ def test_every_dependency_is_of_use():
     used: set[str] = set()
     for name in outside(sources(*PRODUCT)):
         used |= distributions().get(name, {name})
-    # Not imported: an extra that fpdf2 looks for, and a package of which a file alone is read.
-    pins = {"uharfbuzz", "silero-vad"}
+    pins = {"uharfbuzz"}  # not imported: fpdf2 looks for it
     assert names("dashboard") - used == pins
 
 
