@@ -6,6 +6,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from importlib.util import find_spec
 from pathlib import Path
 from threading import Event
 from typing import Any, BinaryIO
@@ -31,6 +32,7 @@ TRAINED = "trainedAlgorithmicMedia"
 _CHILD = Path(__file__).with_name("c2pa_child.py")
 _MARKS = (b"c2pa", b"dcterms:provenance")
 _CHUNK = 1 << 20
+_EXTRA = _("That needs the extra `full`. Type: pip install 'unmask[full]'")
 
 
 def read_credential(file: BinaryIO, *, cancel: Event | None = None) -> Credential:
@@ -40,6 +42,9 @@ def read_credential(file: BinaryIO, *, cancel: Event | None = None) -> Credentia
     none = Credential(trust_list=anchors is not None)
     if not _mentions(file, _MARKS):
         return none
+    unreadable = none.model_copy(update={"state": "unreadable"})
+    if find_spec("c2pa") is None:
+        return unreadable.model_copy(update={"problems": [_EXTRA]})
     file.seek(0)
     command = [sys.executable, "-I", str(_CHILD), *([str(anchors)] if anchors else [])]
     problem = f"Reading it took longer than {TIMEOUT_SECONDS:g} s."
@@ -49,7 +54,7 @@ def read_credential(file: BinaryIO, *, cancel: Event | None = None) -> Credentia
     except (OSError, ValueError) as error:  # pydantic's errors are ValueErrors
         log.warning("a C2PA manifest could not be read: %s", type(error).__name__)
         problem = "The program that reads it stopped."
-    return none.model_copy(update={"state": "unreadable", "problems": [problem]})
+    return unreadable.model_copy(update={"problems": [problem]})
 
 
 def _run(command: list[str], file: BinaryIO, cancel: Event) -> bytes | None:

@@ -6,6 +6,7 @@ import io
 import os
 import socket
 import struct
+import sys
 
 import av
 import numpy as np
@@ -142,6 +143,16 @@ def test_a_manifest_that_takes_too_long_is_given_up(authority, picture, tmp_path
     found = look(signed)
     assert found.credential.state == "unreadable"
     assert "longer" in found.credential.problems[0]
+
+
+def test_without_its_package_a_manifest_is_named_and_not_read(
+    authority, picture, tmp_path, monkeypatch
+):
+    signed = authority.sign(picture, tmp_path / "s.jpg", "image/jpeg")
+    monkeypatch.setitem(sys.modules, "c2pa", None)
+    found = look(signed).credential
+    assert found.state == "unreadable" and "unmask[full]" in found.problems[0]
+    assert look(picture).credential.state == "none"
 
 
 def test_a_trust_list_that_is_none_is_refused(picture, tmp_path, monkeypatch):
