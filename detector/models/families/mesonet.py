@@ -11,13 +11,13 @@ import re
 from collections.abc import Callable
 from pathlib import Path
 
-import h5py
 import torch
 from torch import Tensor, nn
 
 from detector.errors import ModelError, WeightsError
 from detector.models.base import Files, ModelSpec
 from detector.models.network import TorchFrameModel
+from detector.sentences import _
 from detector.weights import load_state, load_strict
 
 EPSILON = 1e-3  # Keras's default for batch normalization; torch's is 1e-5
@@ -81,17 +81,26 @@ class MesoNet(nn.Module):
 
 
 def read_keras(path: Path) -> tuple[MesoNet, dict[str, Tensor]]:
-    """Return a Keras file's network and named tensors; raise WeightsError."""
+    """Return a Keras file's network and named tensors; raise WeightsError, or ModelError without
+    h5py."""
+    try:
+        import h5py
+    except ModuleNotFoundError:
+        text = _(
+            "MesoNet's published files are read by the extra `full`; "
+            "type: pip install 'unmask[full]'"
+        )
+        raise ModelError(text) from None
     state: dict[str, Tensor] = {}
     try:
         with h5py.File(path) as file:
             layers = sorted(
                 (match[1], int(match[2]), key) for key in file if (match := _LAYER.fullmatch(key))
             )
-            network = _network(sum(kind == "conv2d" for kind, _, _ in layers))
+            network = _network(sum(kind == "conv2d" for kind, _number, _key in layers))
             for kind, (module, convert) in _KINDS.items():
                 own = [n for n, m in network.named_modules() if isinstance(m, module)]
-                theirs = [key for other, _, key in layers if other == kind]
+                theirs = [key for other, _number, key in layers if other == kind]
                 if len(own) != len(theirs):
                     raise WeightsError(
                         f"The weight file {path} holds {len(theirs)} {kind} layers, "

@@ -2,6 +2,7 @@
 
 import json
 import shutil
+import sys
 
 import h5py
 import numpy as np
@@ -251,3 +252,10 @@ def test_a_decoder_alone_is_not_enough(shared):
     for two in ([encoder, encoder], [decoder, decoder]):
         with pytest.raises(WeightsError, match="missing"):
             registry.load_model("classnseg", weights=two)
+
+
+def test_without_h5py_a_published_file_names_the_extra(tmp_path, monkeypatch):
+    write_keras(tmp_path / "a.h5", "meso4")
+    monkeypatch.setitem(sys.modules, "h5py", None)
+    with pytest.raises(ModelError, match=r"unmask\[full\]"):
+        mesonet.read_keras(tmp_path / "a.h5")
