@@ -1,7 +1,7 @@
 """Make `import torchvision` work where its compiled operators don't load.
 
 PyPI's torchvision is built against CUDA: beside a CPU-only torch it raises "operator
-torchvision::nms does not exist", and timm and grad-cam fail with it. `install()`
+torchvision::nms does not exist", and timm, grad-cam and facenet-pytorch fail with it. `install()`
 puts a finder on `sys.meta_path` that steps in on that very error and gives non-maximum suppression
 in NumPy; working operators stay as they are.
 

@@ -1,6 +1,6 @@
 """MTCNN (Zhang et al. 2016) with the networks and weights of facenet-pytorch (MIT).
 
-The cascade around them is ours, for two reasons: theirs resamples
+The three networks are theirs. The cascade around them is ours, for two reasons: theirs resamples
 each level of the pyramid from the whole frame in float and runs the networks in the memory layout
 that is slow on CPUs, and at the edge of the picture it
 squeezes what is left of a face into the square, which moves box and points, where the networks were

@@ -244,7 +244,7 @@ from detector.pipeline import Analyzer
 analyzer = Analyzer()
 analysis = analyzer.analyze(sys.argv[1])
 scored = [frame.logits for person in analysis.subjects for frame in person.frames]
-apart = [name in sys.modules for name in ("torch", "openvino.tools.ovc")]
+apart = [name in sys.modules for name in ("torch", "facenet_pytorch", "openvino.tools.ovc")]
 from openvino.tools import ovc
 converted, real = [], ovc.convert_model  # which reads its own docstring
 ovc.convert_model = wraps(real)(lambda *a, **k: converted.append(1) or real(*a, **k))

@@ -58,7 +58,7 @@ def test_nms_at_its_edges():
 def test_torchvision_and_those_who_need_it_can_be_imported():
     code = """
 import detector
-import torchvision, pytorch_grad_cam
+import torchvision, facenet_pytorch, pytorch_grad_cam
 import torch
 from torchvision.ops import batched_nms, nms
 boxes = torch.tensor([[0.0, 0, 10, 10], [1, 1, 11, 11], [50, 50, 60, 60]])
@@ -74,7 +74,7 @@ def test_the_compiler_comes_when_it_is_asked_for():
     """Two seconds, for what torchvision asks where it runs on a GPU, and timm tells nobody."""
     code = """
 import detector, sys
-import timm, torchvision
+import timm, torchvision, facenet_pytorch
 print({"torch._dynamo", "torch._inductor", "sympy"} & set(sys.modules) or "none")
 here = sys.modules["torchvision.ops.roi_align"].is_compile_supported("cpu")
 from torch._dynamo.utils import is_compile_supported

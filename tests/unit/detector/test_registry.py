@@ -19,7 +19,6 @@ from detector.models import registry
 from detector.models.base import Model
 from detector.pipeline import initial_results
 from detector.schema.analysis import QUESTION_OF, Ensemble, Question
-from detector.vision import mtcnn_networks
 from tests.support.golden import Golden
 from tests.support.waiting import at_once
 
@@ -106,7 +105,7 @@ def test_every_known_label_order_has_a_point_with_its_source():
 
 def test_bundled_weights_are_the_ones_stated_and_nothing_else_is_bundled():
     stated = set()
-    for spec in (*registry.list_models(), mtcnn_networks.WEIGHTS, speech.WEIGHTS):
+    for spec in (*registry.list_models(), speech.WEIGHTS):
         if spec.bundled:
             for file, path in zip(spec.files, weights.resolve(spec), strict=True):
                 assert path.stat().st_size == file.size

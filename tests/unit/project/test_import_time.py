@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[3]
-NETWORKS = {"torch", "torchvision", "transformers", "timm", "openvino"}
+NETWORKS = {"torch", "torchvision", "transformers", "timm", "openvino", "facenet_pytorch"}
 REPORTS = {"fpdf", "fontTools", "matplotlib", "pypdf", "c2pa"}
 NUMBERS = {"scipy.stats", "scipy.optimize", "scipy.fft", "scipy.ndimage", "sklearn", "h5py"}
 COMPILER = {"torch._dynamo", "torch._inductor", "sympy"}
