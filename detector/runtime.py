@@ -1,4 +1,4 @@
-"""Run a trained network: OpenVINO on a processor, torch on a GPU.
+"""Run a trained network: OpenVINO on a processor, torch on a GPU and where there is no OpenVINO.
 
 OpenVINO takes a quarter of eager torch's time with outputs equal to 1e-5 in float32, which is
 requested except for large transformers (`computes_in_bf16`). Gradients need the torch module."""
@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from functools import lru_cache
 from importlib import metadata
+from importlib.util import find_spec
 from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
@@ -22,6 +23,8 @@ import numpy as np
 
 from detector import converted
 from detector.config import get_config
+from detector.errors import ModelError
+from detector.sentences import _
 
 if TYPE_CHECKING:
     import torch
@@ -46,7 +49,7 @@ def compile(
 
     `free` are the axes of the input whose size may change. `shared` lets calls of several threads
     run side by side, on a core each. `bf16` computes in bf16 where processor or GPU can."""
-    if device == "cpu":
+    if package(device) == "openvino":
         folder, model = _converted(network, example, free)
         return _OpenVino(_Network(folder, model, bf16=bf16), copies=_copies(shared))
     import torch
@@ -71,7 +74,7 @@ def _copies(shared: bool) -> int:
 def known(key: str, *, shared: bool = False) -> tuple[Runner, dict[str, int]] | None:
     """Return a network that `remember` stored under a key, and its facts, without building it and
     without importing PyTorch, which takes two to three seconds; None where there is none."""
-    if (kept := converted.recall(key)) is None:
+    if package("cpu") != "openvino" or (kept := converted.recall(key)) is None:
         return None
     folder, about = kept
     network = _Network(folder, bf16=bool(about.get("bf16")))
@@ -116,7 +119,13 @@ def without_helpers() -> None:
 
 def read(path: Path, shape: tuple[int, ...] | None = None) -> Runner:
     """Return a network that was published ready to run (TFLite, ONNX), on the processor; `shape` is
-    that of its one input, where the file leaves it open. Raise RuntimeError for another file."""
+    that of its one input, where the file leaves it open. Raise RuntimeError for another file, and
+    ModelError without OpenVINO."""
+    if package("cpu") != "openvino":
+        text = _(
+            "Speech and face landmarks are found with OpenVINO. Type: pip install 'unmask[full]'"
+        )
+        raise ModelError(text)
     openvino, core = _openvino()
     model = core.read_model(path)
     if shape is not None:
@@ -149,9 +158,14 @@ def _processor_flags() -> frozenset[str]:
 
 def backend(device: str) -> str:
     """Return what `compile` uses, with its version, and what transformers compute in."""
-    package = "openvino" if device == "cpu" else "torch"
     precision = ", transformers in bf16" if computes_in_bf16(device) else ""
-    return f"{package} {metadata.version(package)}{precision}"
+    return f"{package(device)} {metadata.version(package(device))}{precision}"
+
+
+@lru_cache(maxsize=4)
+def package(device: str) -> str:
+    """Return what networks run with on a device: openvino or torch."""
+    return "openvino" if device == "cpu" and find_spec("openvino") else "torch"
 
 
 _importing = threading.Lock()

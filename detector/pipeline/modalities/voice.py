@@ -8,7 +8,7 @@ from collections import defaultdict
 from detector.audio.recording import Recording
 from detector.audio.sound import stretches
 from detector.decision import voice
-from detector.errors import Canceled, MediaError
+from detector.errors import Canceled, MediaError, ModelError
 from detector.media import part
 from detector.models.base import SoundRecipe, repeated
 from detector.pipeline.bounded_queue import StageCancelled, timed
@@ -51,7 +51,7 @@ class VoiceExtractor(Extractor):
                 heard = measured(recording)
         except Canceled:
             raise StageCancelled from None
-        except MediaError as error:
+        except (MediaError, ModelError) as error:  # without OpenVINO speech is not found
             if run.media.kind == "audio":
                 raise
             notes.append(error.message)
