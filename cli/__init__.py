@@ -51,7 +51,7 @@ _EXTRAS = dict.fromkeys(("case", "library", "app", "serve", "keys", "export-labe
 _EXTRAS["mcp"] = "dashboard,mcp"
 """Commands that run with the packages of extras."""
 _PACKAGES = dict.fromkeys(("fpdf", "fontTools", "pypdf", "pytorch_grad_cam"), "report")
-_PACKAGES["skimage"] = "samples"
+_PACKAGES |= {"skimage": "samples", "tomlkit": "full"}
 """Modules of extras that commands use for a part of their work."""
 _OURS = {"cli", "dashboard", "detector", "service"}
 

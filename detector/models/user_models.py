@@ -10,12 +10,11 @@ import re
 import shutil
 from collections.abc import Sequence
 from contextlib import nullcontext
+from importlib.util import find_spec
 from pathlib import Path, PurePosixPath
 from urllib.parse import urlsplit
 
-import tomlkit
 from filelock import FileLock
-from tomlkit.exceptions import TOMLKitError
 
 from detector import paths, weights
 from detector.errors import ModelError, UnmaskError, UsageError, WeightsError
@@ -153,7 +152,10 @@ def matching_architectures(paths: Sequence[Path], state: str = "") -> list[str]:
 
 
 def keep(spec: ModelSpec, paths: Sequence[Path], *, move: bool = False) -> ModelSpec:
-    """Copy (or move) the files of a checked model into the data folder and write its entry."""
+    """Copy (or move) the files of a checked model into the data folder and write its entry. Raise
+    ModuleNotFoundError, before the work, without tomlkit."""
+    if find_spec("tomlkit") is None:
+        raise ModuleNotFoundError("There is no tomlkit.", name="tomlkit")
     folder = weights.cache() / "own" / spec.id
     total = sum(path.stat().st_size for path in paths)
     files = []
@@ -275,13 +277,15 @@ def _keep_file(
 
 def _replace_entry(id: str, entry: ModelSpec | None = None) -> None:
     """Replace an entry of models.toml and keep the rest; an unreadable file stays (ModelError)."""
+    import tomlkit
+
     path = registry.own_manifest()
     path.parent.mkdir(parents=True, exist_ok=True)
     with FileLock(f"{path}.lock"):
         before = path.read_text(encoding="utf-8") if path.is_file() else ""
         try:
             document = tomlkit.parse(before)
-        except TOMLKitError as error:
+        except tomlkit.exceptions.TOMLKitError as error:
             raise ModelError(f"{path} can't be read: {error}.") from error
         entries = document.setdefault("models", tomlkit.aot())
         for number in reversed([n for n, old in enumerate(entries) if old.get("id") == id]):
