@@ -1,5 +1,5 @@
 """Where things are kept on this computer: the bundled weights, and the data folder; and the one way
-to write a small file.
+to write a small file, and to lock one.
 
 No folder is created here; who writes makes its own.
 """
@@ -10,10 +10,13 @@ import os
 import secrets
 import shutil
 import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import lru_cache
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 RECORDS = "unmask.db"
 """In the data folder: what the dashboard and the API keep, with the library of known footage."""
@@ -89,6 +92,34 @@ def write(path: Path, content: str | bytes) -> None:
         fresh.replace(path)
     finally:
         fresh.unlink(missing_ok=True)
+
+
+if sys.platform == "win32":
+    import msvcrt
+
+    def _lock(file: IO[str], wait: bool) -> None:
+        while True:
+            try:
+                msvcrt.locking(file.fileno(), msvcrt.LK_NBLCK, 1)
+                return
+            except OSError as error:
+                if not wait:
+                    raise BlockingIOError from error
+                time.sleep(0.05)
+else:
+    import fcntl
+
+    def _lock(file: IO[str], wait: bool) -> None:
+        fcntl.flock(file, fcntl.LOCK_EX if wait else fcntl.LOCK_EX | fcntl.LOCK_NB)
+
+
+@contextmanager
+def locked(path: Path, *, wait: bool = True) -> Iterator[None]:
+    """Lock a file, which is made if need be and stays; the system releases it with the process.
+    Without `wait`, raise BlockingIOError where another process or thread has it."""
+    with path.open("a") as file:
+        _lock(file, wait)
+        yield
 
 
 def sha256(path: Path) -> str:

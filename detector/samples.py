@@ -17,11 +17,11 @@ import av
 import cv2
 import matplotlib
 import numpy as np
-from filelock import FileLock
 from PIL import Image, ImageOps
 from scipy.io import wavfile
 from skimage import data
 
+from detector import paths
 from detector.formants import RATE as VOICE_RATE
 from detector.formants import speech
 
@@ -82,7 +82,7 @@ def make_samples(folder: Path) -> list[Sample]:
     if _complete(samples):
         return samples
     folder.mkdir(parents=True, exist_ok=True)
-    with FileLock(folder / ".samples.lock"):
+    with paths.locked(folder / ".samples.lock"):
         if not _complete(samples):
             making = folder / ".samples-making"
             shutil.rmtree(making, ignore_errors=True)

@@ -13,10 +13,8 @@ import os
 import shutil
 import threading
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
-
-from filelock import FileLock, Timeout
 
 from detector import paths
 from detector.batch.entry import Entry, detail
@@ -88,10 +86,10 @@ class BatchRun:
                         out=out, strerror=error.strerror
                     )
                 ) from None
-            self._only = FileLock(out / ".lock")
+            self._only = ExitStack()
             try:
-                self._only.acquire(timeout=0)
-            except Timeout:
+                self._only.enter_context(paths.locked(out / ".lock", wait=False))
+            except BlockingIOError:
                 hint = "Wait until it ends, or choose another folder."
                 raise UsageError(
                     _("Another batch is writing to {out}.").format(out=out), hint=hint
@@ -104,7 +102,7 @@ class BatchRun:
                 path = out / "results.csv"
                 self._table = Table(path, self.journal) if self.options.table else None
             except BaseException:
-                self._only.release()
+                self._only.close()
                 raise
 
     def __enter__(self) -> BatchRun:
@@ -113,7 +111,7 @@ class BatchRun:
     def __exit__(self, *_: object) -> None:
         self.journal.close()
         shutil.rmtree(self._scratch, ignore_errors=True)
-        self._only.release()
+        self._only.close()
 
     def run(
         self,

@@ -14,8 +14,6 @@ from importlib.util import find_spec
 from pathlib import Path, PurePosixPath
 from urllib.parse import urlsplit
 
-from filelock import FileLock
-
 from detector import paths, weights
 from detector.errors import ModelError, UnmaskError, UsageError, WeightsError
 from detector.models import dry_run, registry
@@ -281,7 +279,7 @@ def _replace_entry(id: str, entry: ModelSpec | None = None) -> None:
 
     path = registry.own_manifest()
     path.parent.mkdir(parents=True, exist_ok=True)
-    with FileLock(f"{path}.lock"):
+    with paths.locked(path.with_name(f"{path.name}.lock")):
         before = path.read_text(encoding="utf-8") if path.is_file() else ""
         try:
             document = tomlkit.parse(before)

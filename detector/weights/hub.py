@@ -14,9 +14,9 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from filelock import FileLock
 from huggingface_hub import HfApi, errors, hf_hub_download, hf_hub_url
 
+from detector import paths
 from detector.errors import UsageError, WeightsError
 from detector.weights.download import (
     Progress,
@@ -157,7 +157,7 @@ def _download(model: HubModel, file: WeightFile, on_progress: Progress) -> Path:
     if file.sha256 is None:
         return small(model.repo, model.revision, file.path, model.folder)
     path.parent.mkdir(parents=True, exist_ok=True)
-    with FileLock(f"{path}.lock"):
+    with paths.locked(path.with_name(f"{path.name}.lock")):
         if not path.is_file() or digest(path) != file.sha256:
             url = hf_hub_url(model.repo, file.path, revision=model.revision, endpoint=endpoint())
             download(file.model_copy(update={"url": url}), path, on_progress)

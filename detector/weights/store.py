@@ -4,8 +4,6 @@ import shutil
 from collections.abc import Iterable
 from pathlib import Path, PurePosixPath
 
-from filelock import FileLock
-
 from detector import paths
 from detector.errors import WeightsError
 from detector.weights.download import Progress, download
@@ -82,7 +80,7 @@ def fetch(spec: StoredEntry, progress: Progress | None = None) -> list[Path]:
                 raise missing_error(spec)
             try:
                 path.parent.mkdir(parents=True, exist_ok=True)
-                with FileLock(f"{path}.lock"):
+                with paths.locked(path.with_name(f"{path.name}.lock")):
                     # Another process may have brought it while this one waited.
                     if not _is_sound(spec, file):
                         download(file, path, on_progress)

@@ -10,13 +10,13 @@ import logging
 import secrets
 import threading
 import time
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from datetime import datetime, timedelta
 from pathlib import Path
 
-from filelock import FileLock, Timeout
 from sqlalchemy import delete, select
 
+from detector import paths
 from detector.errors import InputError
 from service.records.database import Database
 from service.records.sql.rows import upsert
@@ -38,8 +38,8 @@ class Server:
         self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         self.id = secrets.token_hex(6)
         self._database = database
-        self._lock = FileLock(self._path(self.id), thread_local=False)
-        self._lock.acquire(timeout=0)
+        self._lock = ExitStack()
+        self._lock.enter_context(paths.locked(self._path(self.id), wait=False))
         self._closed = threading.Event()
         self._last: datetime | None = None
         self._steady_since: datetime | None = None
@@ -73,7 +73,7 @@ class Server:
         self._thread.join()
         with suppress(InputError), self._database.writing() as connection:
             connection.execute(delete(servers).where(servers.c.id == self.id))
-        self._lock.release()
+        self._lock.close()
         self._path(self.id).unlink(missing_ok=True)
 
     def _go_on(self) -> None:
@@ -106,9 +106,9 @@ class Server:
         if not id.isalnum() or not path.is_file():
             return None
         try:
-            with FileLock(path, timeout=0):
+            with paths.locked(path, wait=False):
                 return False
-        except Timeout:
+        except BlockingIOError:
             return True
 
     def _path(self, id: str) -> Path:

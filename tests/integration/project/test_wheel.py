@@ -301,4 +301,4 @@ def test_the_core_needs_few_packages(built):
     (wheel,) = built.glob("unmask-[0-9]*.whl")
     (text,) = [data for name, data in content(wheel).items() if name.endswith("/METADATA")]
     needed = re.findall(r"^Requires-Dist: ([^;\n]+)$", text.decode(), re.M)
-    assert len(needed) <= 19
+    assert len(needed) <= 18

@@ -1,10 +1,13 @@
-"""Small files appear whole or not at all, and never bring a deleted folder back."""
+"""Small files appear whole or not at all, and never bring a deleted folder back; and locks."""
 
+import subprocess
+import sys
 import threading
 
 import pytest
 
 from detector import paths
+from tests.support.processes import ROOT
 
 
 def test_a_file_is_replaced_whole_and_nothing_else_is_left(tmp_path):
@@ -39,3 +42,22 @@ def test_readers_never_see_half_a_file(tmp_path):
     while any(writer.is_alive() for writer in writers):
         seen.add(path.read_text("utf-8"))
     assert seen <= set(texts)
+
+
+def test_a_lock_keeps_others_out_and_ends_with_its_process(tmp_path):
+    path = tmp_path / "one.lock"
+    with paths.locked(path), pytest.raises(BlockingIOError), paths.locked(path, wait=False):
+        pass
+    code = (
+        "import os, sys; from pathlib import Path; from detector import paths\n"
+        "with paths.locked(Path(sys.argv[1])): print('here', flush=True); sys.stdin.read()"
+    )
+    command = [sys.executable, "-c", code, str(path)]
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
+    with subprocess.Popen(command, cwd=ROOT, **pipes) as other:
+        assert other.stdout.readline() == b"here\n"
+        with pytest.raises(BlockingIOError), paths.locked(path, wait=False):
+            pass
+        other.kill()
+    with paths.locked(path):
+        assert path.is_file()
