@@ -109,7 +109,9 @@ def setting(variable: str, default: Any, purpose: str, *, usual: str = "") -> An
 class LibraryConfig(BaseModel):
     """What the library reads. Empty and blank values are taken for none."""
 
-    model_config = ConfigDict(frozen=True, hide_input_in_errors=True, validate_default=True)
+    model_config = ConfigDict(
+        frozen=True, hide_input_in_errors=True, validate_default=True, populate_by_name=True
+    )
 
     data: Folder | None = setting(
         "UNMASK_DATA", None, "where everything is kept", usual="`data/`; `/data` in the image"
