@@ -73,6 +73,9 @@ class Browser:
         elif data["busy"] and not self.shares:
             self.said["answer"] = {"ask": data["ask"], "error": "ended"}
             on_answer()
+        if data["test"] > before.get("test", 0):
+            found = {"camera": self.error, "kinds": ["host"], "errors": []}
+            self.said["tested"] = {"test": data["test"], **found}
 
     def report(self, key, name):
         return self.said[name]
