@@ -148,46 +148,7 @@ def pytest_configure(config):
     config.add_cleanup(lambda: shutil.rmtree(folder, ignore_errors=True))
 
 
-LONG = (
-    "browser/test_browser.py",
-    "browser/test_browser_batch.py",
-    "detector/test_goldens_transformers.py",
-    "browser/test_browser_live.py",
-    "browser/test_browser_verdict.py",
-    "browser/test_browser_result.py",
-    "browser/test_browser_records.py",
-    "browser/test_browser_pages.py",
-    "browser/test_browser_comparison.py",
-    "browser/test_browser_accounts.py",
-    "browser/test_browser_history.py",
-    "browser/test_browser_sound.py",
-    "browser/test_browser_cameras.py",
-    "browser/test_browser_links.py",
-    "browser/test_browser_hostile.py",
-    "detector/test_goldens.py",
-    "service/test_heads.py",
-    "detector/test_cluster.py",
-    "detector/test_live.py",
-    "detector/test_batch.py",
-    "service/test_cluster.py",
-    "detector/test_cluster_command.py",
-    "detector/test_closer.py",
-    "api/test_docs.py",
-    "service/test_bucket.py",
-    "cli/test_cli.py",
-)
-"""Files that take longest, in their order: a process that begins one when the others are done keeps
-everybody waiting."""
-
-
 def pytest_collection_modifyitems(items):
-    """Put the long files first."""
-    places = {name: place for place, name in enumerate(LONG)}
-
-    def place(item):
-        return places.get(f"{item.path.parent.name}/{item.path.name}", len(LONG))
-
-    items.sort(key=place)
     # pytest-xdist runs one of several tests with the same id and reports nothing of the others.
     names = Counter(item.nodeid for item in items)
     if twice := [name for name, count in names.items() if count > 1]:
