@@ -4,13 +4,10 @@
 import io
 import json
 import zipfile
-from collections.abc import Iterator
-from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
-from streamlit.testing.v1 import AppTest
 
 from cli import main
 from dashboard import session
@@ -18,13 +15,12 @@ from detector import Analyzer
 from detector.report import as_pdf, collect
 from detector.schema.analysis import Analysis, Label, Modality, Question, Settings
 from service.batch_files import IncomingFile
-from service.tasks.jobs import Jobs
 from tests.support.kept import put
-from tests.support.pages import APP, OWNER, come_as, html, quiet, texts, turn_to
+from tests.support.pages import OWNER, come_as, html, page, quiet, texts
 from tests.support.result_sample import make_clip
 from tests.support.scopes import local
 from tests.support.tasks import ended
-from tests.support.waiting import PATIENT, until
+from tests.support.waiting import until
 
 SCENERY = Question("scenery")
 ASKED = "Was the background replaced?"
@@ -34,12 +30,12 @@ LEADING = pytest.mark.parametrize("analysis", ["alone"], indirect=True)
 
 
 @pytest.fixture(scope="session")
-def clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def clip(tmp_path_factory):
     return make_clip(tmp_path_factory.mktemp("clip") / "clip.webm", duration=2.0)
 
 
 @pytest.fixture(scope="session")
-def analyses(clip: Path) -> dict[str, Analysis]:
+def analyses(clip):
     analyzer = Analyzer()
     return {
         name: analyzer.analyze(clip, Settings(frames=6, models=models))
@@ -48,32 +44,20 @@ def analyses(clip: Path) -> dict[str, Analysis]:
 
 
 @pytest.fixture(params=MODELS)
-def analysis(request: pytest.FixtureRequest, analyses: dict[str, Analysis]) -> Analysis:
+def analysis(request, analyses):
     return analyses[request.param]
 
 
 @pytest.fixture
-def server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Jobs]:
+def server(tmp_path, monkeypatch):
     come_as(monkeypatch, OWNER.principal, loopback=True)
     with quiet(tmp_path) as jobs:
         yield jobs
 
 
 @pytest.fixture
-def key(tmp_path: Path, server: Jobs, clip: Path, analysis: Analysis) -> str:
+def key(tmp_path, server, clip, analysis):
     return put(tmp_path, clip, analysis)
-
-
-def page(name: str = "", **address: str) -> AppTest:
-    at = AppTest.from_file(APP, default_timeout=PATIENT)
-    if name:
-        at.run()
-        turn_to(at, name)
-    for parameter, value in address.items():
-        at.query_params[parameter] = value
-    at.run()
-    assert not at.exception, [e.message for e in at.exception]
-    return at
 
 
 def test_the_question_is_answered_and_leads(analyses):
