@@ -1,12 +1,8 @@
 """What goes wrong outside of a request."""
 
 import io
-import os
 import resource
-import sys
 import zipfile
-from contextlib import contextmanager
-from pathlib import Path
 
 import httpx
 import pytest
@@ -15,12 +11,8 @@ from detector import media
 from service.application import Application
 from tests.conftest import write_clip
 from tests.integration.service.api.test_analyses import FILE, nothing_left, refusal
-from tests.support.api import served
-from tests.support.ports import free_port
-from tests.support.processes import running
+from tests.support.api import served, unmask_serve
 from tests.support.waiting import PATIENT, until
-
-ROOT = Path(__file__).parents[4]
 
 
 @pytest.fixture
@@ -85,25 +77,10 @@ def test_a_truncated_video_says_what_is_missing(client, tmp_path):
     assert error["code"] in ("index_missing", "undecodable") and error["hint"].endswith(".")
 
 
-@contextmanager
-def cramped(data, most):
-    """A server of its own whose system lets no file grow beyond `most` bytes; its address."""
-    port = free_port()
-    url = f"http://127.0.0.1:{port}"
-    with running(
-        [sys.executable, "-m", "cli", "serve", "--port", str(port)],
-        f"{url}/healthz",
-        data / "log",
-        cwd=ROOT,
-        env=os.environ | {"UNMASK_DATA": str(data), "TMPDIR": str(data), "PYTHONPATH": str(ROOT)},
-        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (most, most)),
-    ):
-        yield url
-
-
 def test_a_disk_that_takes_no_more_is_said_and_the_server_goes_on(tmp_path):
     """The system itself refuses the write, in the middle of the body."""
-    with cramped(tmp_path, 3 << 20) as url:
+    limit = lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (3 << 20, 3 << 20))  # noqa: E731
+    with unmask_serve(tmp_path, variables={"TMPDIR": str(tmp_path)}, preexec_fn=limit) as url:
         for _time in range(2):
             large = {"file": ("clip.mp4", bytes(8 << 20), "video/mp4")}
             answer = httpx.post(f"{url}/v1/analyses", files=large, timeout=PATIENT)

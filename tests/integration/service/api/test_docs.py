@@ -12,9 +12,8 @@ import httpx
 import pytest
 
 from tests.conftest import write_clip
+from tests.support.api import unmask_serve
 from tests.support.browser import assert_discreet
-from tests.support.ports import free_port
-from tests.support.processes import running
 from tests.support.waiting import until
 
 ROOT = Path(__file__).resolve().parents[4]
@@ -54,7 +53,6 @@ def shell(tmp_path_factory):
     command.parent.mkdir()
     command.write_text(f'#!/bin/sh\nexec "{sys.executable}" -m cli "$@"\n')
     command.chmod(0o755)
-    port = str(free_port())
     environment = {
         **os.environ,
         "UNMASK_DATA": str(folder / "data"),
@@ -62,11 +60,10 @@ def shell(tmp_path_factory):
         "PYTHONPATH": str(ROOT),
         "HOME": str(folder),
     }
-    log = folder / "server.log"
-    start, url = [command, "serve", "--port", port], f"http://127.0.0.1:{port}/healthz"
-    with running(start, url, log, env=environment):
-        yield Shell(folder, port, environment)
-    text = log.read_text()
+    (folder / "data").mkdir()
+    with unmask_serve(folder / "data", variables=environment) as url:
+        yield Shell(folder, url.rpartition(":")[2], environment)
+    text = (folder / "data" / "log").read_text()
     assert "No key is in force" in text
     assert_discreet(text, folder / "data")
 

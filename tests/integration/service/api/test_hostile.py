@@ -7,7 +7,6 @@ import socket
 import struct
 import sys
 import threading
-from contextlib import contextmanager
 from pathlib import Path
 
 import httpx
@@ -17,9 +16,9 @@ from streamlit.proto.ClientState_pb2 import ClientState
 from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
 from websockets.sync.client import connect
 
+from tests.support.api import unmask_serve
 from tests.support.browser import serve
-from tests.support.ports import free_port
-from tests.support.processes import ROOT, python, running
+from tests.support.processes import ROOT, python
 from tests.support.strangers import WATCH, Bait, called_home, hostile
 from tests.support.waiting import PATIENT, until
 
@@ -126,22 +125,6 @@ def test_uploads_to_a_page_that_end_in_the_middle_leave_nothing(tmp_path):
     assert "Traceback" not in server.log.read_text()
 
 
-@contextmanager
-def watched(data, log):
-    """A real server whose every connection and name that is asked for is written down."""
-    (data / "site").mkdir(parents=True)
-    (data / "site" / "sitecustomize.py").write_text(WATCH)
-    port = free_port()
-    environment = {
-        **os.environ, "UNMASK_DATA": str(data), "WATCHED": str(log),
-        "PYTHONPATH": f"{data / 'site'}:{ROOT}", "UNMASK_ADDRESS_FILES_PER_HOUR": "0",
-    }  # fmt: skip
-    url = f"http://127.0.0.1:{port}"
-    command = [sys.executable, "-m", "cli", "serve", "--port", str(port)]
-    with running(command, f"{url}/healthz", data / "log", cwd=ROOT, env=environment):
-        yield url
-
-
 def test_hostile_files_come_through_the_api_and_nothing_calls_home(tmp_path):
     bait, log, data = Bait(), tmp_path / "watched", tmp_path / "data"
     log.touch()
@@ -152,7 +135,15 @@ def test_hostile_files_come_through_the_api_and_nothing_calls_home(tmp_path):
     assert bait.came() == 1 and str(bait.port) in log.read_text(), "both would notice"
     log.write_text("")
     printed: list[str] = []
-    with watched(data, log) as url, httpx.Client(base_url=url, timeout=PATIENT) as client:
+    variables = {
+        "WATCHED": str(log), "PYTHONPATH": f"{tmp_path}:{ROOT}",
+        "UNMASK_ADDRESS_FILES_PER_HOUR": "0",
+    }  # fmt: skip
+    data.mkdir()
+    with (
+        unmask_serve(data, variables=variables) as url,
+        httpx.Client(base_url=url, timeout=PATIENT) as client,
+    ):
         for name, content in files.items():
             sent = {"file": (name, content, "application/octet-stream")}
             answer = client.post("/v1/analyses", files=sent, data=SMALL, params={"wait": 60})
