@@ -11,7 +11,6 @@ import shutil
 import tempfile
 import threading
 from collections import Counter
-from collections.abc import Callable
 from fractions import Fraction
 from pathlib import Path
 
@@ -23,9 +22,6 @@ from skimage import data
 
 RUN = "UNMASK_TEST_RUN"
 """Variable that names the folder which all processes of a run share."""
-
-Picture = Callable[[int], np.ndarray]
-"""Frame number -> uint8 [H, W, 3] RGB."""
 
 _CLOCK = 90_000
 """Ticks a second: fine enough for every frame rate used here."""

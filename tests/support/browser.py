@@ -11,7 +11,6 @@ import warnings
 from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeVar
 
 from playwright.sync_api import Browser, Error, Playwright, TimeoutError, expect, sync_playwright
 
@@ -65,7 +64,6 @@ result costs."""
 _browsers: list[Browser] = []
 _drivers: list[Playwright] = []
 _ports: list[int] = []
-_Read = TypeVar("_Read")
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,6 @@ import socket
 import socketserver
 import struct
 import time
-from collections.abc import Callable
 from contextlib import suppress
 
 import av
@@ -68,7 +67,6 @@ SDP = (
     "v=0\r\no=- 0 0 IN IP4 127.0.0.1\r\ns=camera\r\nc=IN IP4 0.0.0.0\r\nt=0 0\r\n"
     "m=video 0 RTP/AVP 33\r\na=control:track1\r\n"
 )
-Say = Callable[["RtspHandler", str, dict[str, str]], bytes | None]
 
 
 class RtspHandler(socketserver.StreamRequestHandler):

@@ -3,24 +3,18 @@ in it that answer as a test says."""
 
 from __future__ import annotations
 
-import socketserver
 import ssl
 import threading
 import time
 from collections import defaultdict
-from collections.abc import Callable
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import TypeVar
 
 from detector.links import addresses
 
 PUBLIC, PRIVATE = "127.0.0.2", "127.0.0.1"
 PNG = Path(__file__).resolve().parents[2] / "docs" / "analyze.png"
-
-Answer = Callable[["Handler"], None]
-AnyServer = TypeVar("AnyServer", bound=socketserver.BaseServer)
 
 
 def resolver(names):

@@ -15,10 +15,8 @@ import shlex
 import shutil
 import sys
 import tempfile
-from collections.abc import Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 import psycopg
 import pytest
@@ -36,8 +34,6 @@ SHIM = ROOT / "tests" / "supabase_standin" / "shim.sql"
 SUPERUSER = "supabase_admin"
 # Nothing here outlives the tests, so nothing has to reach the disk.
 HASTY = "-c synchronous_commit=off -c full_page_writes=off -c shared_buffers=32MB"
-
-Parameters = Sequence[Any] | dict[str, Any]
 
 
 class Database:

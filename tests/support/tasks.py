@@ -1,7 +1,5 @@
 """Background work for tests, and who asks for it."""
 
-from typing import TypeVar
-
 from service.context import Principal, PrincipalKind, Role
 from service.records.database import FILE, Database
 from service.records.instances import Server
@@ -9,14 +7,11 @@ from service.tasks.executor import ThreadExecutor
 from service.tasks.manager import TaskManager
 from service.tasks.scheduler import Scheduler
 from service.tasks.store import TaskStore
-from service.tasks.task import Task
 from tests.support.waiting import until
 
 ANN = Principal("guest:ann", PrincipalKind.GUEST)
 BEN = Principal("guest:ben", PrincipalKind.GUEST)
 ADMIN = Principal("root", PrincipalKind.USER, Role.ADMIN)
-
-AnyTask = TypeVar("AnyTask", bound=Task)
 
 
 def make_tasks(data, scheduler=None):

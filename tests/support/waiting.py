@@ -2,10 +2,6 @@
 
 import time
 from concurrent.futures import ThreadPoolExecutor
-from typing import TypeVar
-
-_In = TypeVar("_In")
-_Out = TypeVar("_Out")
 
 PATIENT = 100.0
 """s for what takes a moment on an idle machine: it only ends a test that would hang."""

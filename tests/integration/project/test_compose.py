@@ -216,9 +216,6 @@ def test_an_address_that_is_none_is_refused(written, tmp_path, monkeypatch):
     assert not (tmp_path / ".env").exists()
 
 
-Done = subprocess.CompletedProcess[str]
-
-
 def run(server, name, *command, **given):
     place = programs.postgres()
     assert place is not None

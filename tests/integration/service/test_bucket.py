@@ -7,7 +7,6 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -35,7 +34,6 @@ from tests.support.waiting import until
 from tests.unit.service.test_jobs import Analyzer
 
 ROOT = Path(__file__).parents[3]
-Head = Callable[[str], tuple[Jobs, Analyzer]]
 
 
 @pytest.fixture

@@ -3,9 +3,7 @@
 import os
 import threading
 import time
-from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 
 import av
 import numpy as np
@@ -21,7 +19,6 @@ from service.storage.uploads import Uploads
 from tests.conftest import camera
 from tests.support.waiting import until
 
-Clip = Callable[..., Path]
 SIZE = (480, 270)
 
 

@@ -22,8 +22,6 @@ from tests.support.links import PRIVATE, redirect, secure, serving
 from tests.support.tasks import ANN, BEN, ended, make_tasks
 from tests.support.waiting import until
 
-Address = tuple[str, int]
-
 
 @pytest.mark.parametrize(
     "url",

@@ -336,7 +336,6 @@ def test_a_link_that_may_not_be_fetched_says_so_in_its_row(bench):
 
 
 MB = 1 << 20
-Brought = tuple[dict[str, bytes], dict[str, str]]
 
 
 @pytest.fixture

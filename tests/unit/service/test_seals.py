@@ -3,7 +3,6 @@
 import json
 import sqlite3
 import stat
-from collections.abc import Callable
 
 import pytest
 
@@ -27,7 +26,6 @@ PLACE = Provenance(
     facts=[Fact(group="camera", name="Model", value="X100", source="EXIF")],
     place=GeoLocation(latitude=48.85, longitude=2.35, source="EXIF"),
 )
-Rewrite = Callable[[dict[str, object]], object]
 
 
 def opened(data):
