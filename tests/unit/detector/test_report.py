@@ -549,6 +549,11 @@ def test_the_table_has_a_row_for_each_person_and_moment(analysis, made):
     assert turned
     assert all(not r["score"] for r in [*absent, *turned])
     assert all(0 <= float(r["sbi"]) <= 1 and not r["why"] for r in scored)
+    person = analysis.judged[0]
+    face = person.frames[0]
+    (row,) = (r for r in scored if (r["person"], r["time_s"]) == (person.id, f"{face.time:.3f}"))
+    assert float(row["score"]) == pytest.approx(face.score, abs=1e-4)
+    assert float(row["sbi"]) == pytest.approx(face.scores["sbi"], abs=1e-4)
 
 
 def test_no_two_columns_of_the_table_have_one_name():
