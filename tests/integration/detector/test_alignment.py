@@ -33,23 +33,6 @@ def test_the_benchmarks_alignment(name, size):
     assert crop.std() == pytest.approx(expected["std"], abs=0.05)
 
 
-def test_another_template_scale_or_tilt_would_be_noticed():
-    points = [tuple(p) for p in CASES["upright"]["points (x,y)"]]
-    expected = CASES["upright"]["res 256"]["crop"]["values"]
-    at = CASES["upright"]["res 256"]["crop"]["at"]
-    flips = (
-        ALIGNED.model_copy(update={"scale": 1.0}),
-        ALIGNED.model_copy(update={"template": "gend"}),
-        ALIGNED.model_copy(update={"landmarks": "dlib"}),
-        ALIGNED.model_copy(update={"kind": "square"}),
-    )
-    for recipe in flips:
-        crop = cut(FRAME, BOX, recipe, points)
-        assert np.abs(crop.ravel()[at].astype(int) - expected).max() > 2, recipe
-    crop = cut(FRAME, BOX, ALIGNED, [points[1], points[0], *points[2:]])
-    assert np.abs(crop.ravel()[at].astype(int) - expected).max() > 2
-
-
 def test_centers_become_the_points_dlib_would_give():
     centers = np.array([[40.0, 50], [80, 50], [60, 70], [45, 95], [75, 95]])
     lids_and_lips = alignment.to_dlib(centers) - centers
