@@ -339,11 +339,6 @@ def test_a_face_at_the_edge_has_less_to_be_compared_with(left, rating, seen):
     assert ("fills the frame" in " ".join(out.verdict.limits)) is bool(rating)
 
 
-def test_an_analysis_survives_json():
-    out = decide(analysis([track("A", with_scores(*[0.8] * 5))]))
-    assert Analysis.model_validate_json(out.model_dump_json()) == out
-
-
 def test_words():
     assert percent(0.786) == "79 %"
     assert (clock(7.9), clock(61), clock(3725)) == ("00:07", "01:01", "1:02:05")

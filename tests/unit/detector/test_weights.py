@@ -12,7 +12,6 @@ import time
 import httpx
 import pytest
 import torch
-from safetensors.torch import save_file
 from torch import nn
 
 from detector import paths, weights
@@ -343,16 +342,6 @@ def test_digest_is_taken_again_when_the_file_changes(tmp_path):
     path.write_bytes(b"two")
     os.utime(path, ns=(1, 1))
     assert weights.digest(path) == hashlib.sha256(b"two").hexdigest()
-
-
-def test_load_state_reads_both_formats(tmp_path):
-    state = {"a": torch.arange(6.0).reshape(2, 3), "b": torch.ones(2, dtype=torch.float16)}
-    save_file(state, tmp_path / "x.safetensors")
-    torch.save(state, tmp_path / "x.pth")
-    for name in ("x.safetensors", "x.pth"):
-        read = weights.load_state(tmp_path / name)
-        assert read.keys() == state.keys()
-        assert all(torch.equal(read[k], state[k]) for k in state)
 
 
 def test_load_strict_lists_what_does_not_fit():
