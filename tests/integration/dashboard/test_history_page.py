@@ -14,7 +14,7 @@ import pytest
 from skimage.data import astronaut
 from starlette.requests import Request
 
-from dashboard import labels, server
+from dashboard import server
 from dashboard import url_state as address
 from dashboard.components import record_cells
 from dashboard.images import data_url
@@ -412,18 +412,6 @@ def test_a_result_is_shared_from_its_own_page(jobs, kept):
     assert known.expires - known.created == timedelta(days=7)
     at.button(key=f"result.{kept[0].id}.widget.share").click().run()
     assert "new-link" not in at.session_state  # its address was shown once
-
-
-@pytest.mark.parametrize("which", [2, 4])
-def test_a_stranger_reads_and_can_do_nothing_to_it(jobs, kept, which):
-    jobs.store.change(LOCAL, kept[which].id, note="for us alone", tags=["secret"])
-    made = jobs.store.share(LOCAL, kept[which].id, timedelta(days=2), datetime.now(UTC))
-    guest = pages.page(s=made.token)
-    text = html(guest)
-    assert f"until {labels.day(made.expires)}." in text
-    assert "for us alone" not in text and "secret" not in text
-    assert not {"Compare", "Delete", "Share", "Analyze again"} & set(buttons(guest))
-    assert not guest.text_area
 
 
 def test_a_link_whose_place_does_not_answer_is_said(jobs, kept, monkeypatch):

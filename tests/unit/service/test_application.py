@@ -52,7 +52,7 @@ def test_the_files_of_one_are_not_anothers(app):
     assert app.usage(GUEST).records == app.usage(OTHER).records == 1
     assert app.usage(OWNER).records == 0
     assert app.delete(OTHER, mine.key) == [] and app.delete(OWNER, mine.key) == []
-    assert app.delete(GUEST, mine.key) == [mine.key]
+    assert app.delete(GUEST, mine.key) == [mine.key] and not mine.path.exists()
     assert app.find(GUEST, mine.key) is None and app.find(OTHER, theirs.key) is not None
 
 
