@@ -54,6 +54,10 @@ def test_a_camera_is_watched_lost_and_watched_again(visit, server, source):
     # The name and the password have left the field, and stand nowhere on the page.
     expect(field).to_have_value(source.url(PRIVATE))
     assert "s3cret" not in page.content()
+    # Stopped and started again, without typing the password again.
+    stop, ended = page.locator(".st-key-live-stop button"), page.get_by_text("Session ended")
+    until(stop.click, ended.wait_for)
+    until(start.click, moving.wait_for)
     width = "image => image.naturalWidth"
     eventually(lambda: moving.evaluate(width), lambda seen: seen == 640, PATIENT)
     page.locator('[class*="st-key-verdict"] .um-scale').wait_for()
@@ -68,9 +72,7 @@ def test_a_camera_is_watched_lost_and_watched_again(visit, server, source):
     expect(page.locator(".um-foot .on:not(.lost)")).to_be_visible(timeout=PATIENT)
     person.inspect("live-address-on")
     person.inspect("live-address-phone", size=PHONE)
-    until(
-        page.locator(".st-key-live-stop button").click, page.get_by_text("Session ended").wait_for
-    )
+    until(stop.click, ended.wait_for)
     page.get_by_role("button", name="Open the analysis").click()
     page.get_by_text("Nothing was recorded").first.wait_for()
     assert not secrets_in(server.log.read_text() + page.content())

@@ -31,8 +31,6 @@ from service.context import Principal, PrincipalKind, Role
 from service.live import recordings
 from service.live.viewers import SessionRetention, Viewers, padded
 from service.records.lookups import FoundFootage
-from tests.support.cameras import mjpeg
-from tests.support.links import PRIVATE, serving
 from tests.support.live_stand_in import LIMITS, StandInEngine, made_state, reading
 from tests.support.pages import APP, OWNER, come_as, html, quiet, turn_to
 from tests.support.result_sample import make_analysis
@@ -728,33 +726,6 @@ def by_address(monkeypatch, at):
 
 def test_cameras_by_address_are_off_unless_the_operator_says_otherwise(at):
     assert "By its address" not in at.selectbox(key="live-device").options
-
-
-def test_a_camera_is_watched_by_its_address(by_address, browser, engine, monkeypatch):
-    at = by_address
-    assert "rtsp://camera.example/stream" in cover(at)
-    with serving(PRIVATE, {"/key-7": mjpeg(login="ann:s3cret")}) as web:
-        monkeypatch.setenv("UNMASK_CAMERA_PORTS", str(web.server_port))
-        url = web.url(f"ann:s3cret@{PRIVATE}", "/key-7")
-        at.text_input(key="live-address").input(url)
-        at.button(key="live-start").click().run()
-        # The name and the password have left the field, and stand nowhere on the page.
-        assert at.text_input(key="live-address").value == web.url(PRIVATE, "/key-7")
-        assert "s3cret" not in html(at) and not at.exception
-        (viewer,) = session.application().viewers._open
-        until(lambda: viewer.frames > 3)
-        at.run()
-        assert not cover(at) and f"/camera/{viewer.token}" in html(at)
-        assert browser.streamer["desired_playing_state"] is False and not browser.data["asking"]
-        assert "24 frames a second" in text(at)
-        at.button(key="live-stop").click().run()
-        assert "Session ended" in cover(at) and viewer.ended
-        # Start again, without typing the password again.
-        at.button(key="live-start").click().run()
-        second = session.application().viewers._open[-1]
-        until(lambda: second.frames > 3 or second.ended)
-        assert not second.ended and second is not viewer
-        second.end()
 
 
 @pytest.mark.parametrize(
