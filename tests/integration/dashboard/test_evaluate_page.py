@@ -269,20 +269,6 @@ def workspace(finished, monkeypatch):
 
 
 @pytest.mark.usefixtures("workspace")
-def test_the_page_shows_the_figures(finished):
-    at = page("evaluate", a=finished.id)
-    text = html(at)
-    assert "3 originals and 3 fakes" in text and "no video or picture" in text
-    assert "ROC" in text and "Furthest from the truth" in text
-    assert len(at.get("plotly_chart")) == 4
-    assert list(at.table[0].value["In all"]) == ["3", "3"]
-    at.slider(key="evaluate-cut").set_value(0).run()
-    assert at.table[0].value["Called fake"].tolist()[0].startswith("3 ")
-    at.slider(key="evaluate-cut").set_value(100).run()
-    assert at.table[0].value["Called fake"].tolist()[0].startswith("0 ")
-
-
-@pytest.mark.usefixtures("workspace")
 def test_runs_over_time_are_drawn_for_whom_they_belong_to(finished, tmp_path, monkeypatch):
     def shown():
         at = page("evaluate")
@@ -319,6 +305,7 @@ def test_the_page_says_what_its_figures_are_of(finished):
     (kind,) = finished.report.kinds
     given = kind.answers[0].decisions.decided
     text = html(page("evaluate", a=finished.id)).replace("\u00a0", " ")
+    assert "3 originals and 3 fakes" in text and "no video or picture" in text
     assert f"how good the material is: {given.count} of 6 got one." in text
     high = finished.report.thresholds[Question.MANIPULATION].high
     threshold = labels.percent(high).replace("\u00a0", " ")
