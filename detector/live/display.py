@@ -42,7 +42,7 @@ class SessionDisplay:
     def __init__(
         self, settings: LiveSettings, specs: Sequence[ModelSpec], drop_frames: bool
     ) -> None:
-        self._settings, self._specs, self._drop_frames = settings, list(specs), drop_frames
+        self._settings, self._drop_frames = settings, drop_frames
         self.history = ScoreHistory(specs, settings)
         self.readout = LiveReadout(self.history.thresholds)
         self.quality = QualityMonitor(0.0, settings.most_faces)
@@ -62,19 +62,12 @@ class SessionDisplay:
         self.quality = QualityMonitor(self.time, self._settings.most_faces)
 
     def state(
-        self,
-        now: float,
-        *,
-        ready: bool,
-        failures: Mapping[str, str],
-        stopped: Mapping[str, str],
-        every: Mapping[str, int],
+        self, now: float, *, ready: bool, stopped: Mapping[str, str], every: Mapping[str, int]
     ) -> LiveState:
         """Return a snapshot at `now`, s by the engine's clock.
 
-        `ready`: the models are loaded. `failures`: why a model takes no part, by id; `stopped`: of
-        these, the models that stopped as they scored. `every`: by id, in every n-th of the scored
-        frames a model scores.
+        `ready`: the models are loaded. `stopped`: why a model stopped as it scored, by id; `every`:
+        in every n-th of the scored frames a model scores.
         """
         return LiveState(
             time=self.time,
@@ -86,7 +79,7 @@ class SessionDisplay:
             alarms=self.alarms.all,
             rates=self.rates.rates(now),
             series=self.readout.series,
-            models=tuple(self._model_states(failures, every)),
+            models=tuple(self._model_states(every)),
             ready=ready,
         )
 
@@ -198,24 +191,23 @@ class SessionDisplay:
         silent = now - pushed if pushed is not None and self._drop_frames else 0.0
         rate = rates.scored_fps if self._drop_frames else math.inf
         hints = self.quality.hints(self.time, silent=silent, rate=rate, lag=lag)
-        titles = {spec.id: spec.title for spec in self._specs}
         for id, why in stopped.items():
-            text = f"{titles[id]} takes no part: {why}."
+            text = f"{self.history.results[id].title} takes no part: {why}."
             hints.append(Hint(HintCode.MODEL_FAILED, "Model stopped", text, blocking=False))
         return hints
 
-    def _model_states(self, why: Mapping[str, str], every: Mapping[str, int]) -> list[ModelState]:
+    def _model_states(self, every: Mapping[str, int]) -> list[ModelState]:
         return [
             ModelState(
-                id=spec.id,
-                title=spec.title,
-                kind=spec.kind,
-                scored=self.history.results[spec.id].scored,
-                counted=spec.id in self.readout.counted,
-                note=why.get(spec.id) or self.readout.left_out.get(spec.id),
-                every=every.get(spec.id, 1),
+                id=id,
+                title=result.title,
+                kind=result.kind,
+                scored=result.scored,
+                counted=id in self.readout.counted,
+                note=result.error or self.readout.left_out.get(id),
+                every=every.get(id, 1),
             )
-            for spec in self._specs
+            for id, result in self.history.results.items()
         ]
 
     def note(self, alarm: Alarm) -> str:

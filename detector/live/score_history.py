@@ -96,9 +96,6 @@ class ScoreHistory:
         self._seen.update(faces.keys())
         if sample.scores:
             self._last = time
-        for id, result in self.results.items():
-            result.scored += sum(id in face.logits for face in faces.values())
-            result.scored += full_frame is not None and id in full_frame.logits
         if len(self._samples) > MAX_SAMPLES:
             while len(self._thinned()) > MAX_SAMPLES * 3 / 4:
                 self._stretch *= 2
@@ -109,8 +106,6 @@ class ScoreHistory:
         """One window's scores of clip models."""
         if self._samples:
             self._samples[-1].spans.append((number, span))
-        for id in span.logits:
-            self.results[id].scored += 1
 
     def unscore(self) -> None:
         """Drop the scores of the last `WINDOW` s, whose picture could not be judged."""
@@ -143,14 +138,14 @@ class ScoreHistory:
         if number not in self._thumbnails or worth > self._thumbnails[number][0]:
             self._thumbnails[number] = worth, crop
 
-    def recent(self, failed: Mapping[str, str]) -> Analysis:
-        """Return the last `WINDOW` s as an undecided Analysis; `failed`: why a model is missing."""
+    def recent(self) -> Analysis:
+        """Return the last `WINDOW` s as an undecided Analysis."""
         start = self._last - WINDOW
-        return self._analysis([s for s in self._samples if start < s.time <= self._last], failed)
+        return self._analysis([s for s in self._samples if start < s.time <= self._last])
 
-    def session(self, notes: Sequence[str], failed: Mapping[str, str]) -> Analysis:
+    def session(self, notes: Sequence[str] = ()) -> Analysis:
         """Return all that was scored as an undecided Analysis, with sentences for `Media.notes`."""
-        analysis = self._analysis(self._thinned(), failed)
+        analysis = self._analysis(self._thinned())
         analysis.media.notes.extend(notes)
         if self._stretch > SHORTEST_STRETCH:
             analysis.media.notes.append(
@@ -176,7 +171,7 @@ class ScoreHistory:
         long = {n: person for n, person in people.items() if self._seen[n] >= MIN_FRAMES}
         return long or people
 
-    def _analysis(self, samples: Sequence[_ScoreSample], failed: Mapping[str, str]) -> Analysis:
+    def _analysis(self, samples: Sequence[_ScoreSample]) -> Analysis:
         people = self._people(samples)
         times = [round(s.time, 4) for s in samples]
         length = times[-1] - times[0] if times else 0.0
@@ -197,7 +192,7 @@ class ScoreHistory:
             for id in segment.logits
         )
         results = [
-            result.model_copy(update={"scored": scored[id], "error": failed.get(id)})
+            result.model_copy(update={"scored": scored[id], "seconds": None})
             for id, result in self.results.items()
         ]
         return Analysis(

@@ -1,109 +1,88 @@
 """Networks over crops of a live session: which run on this frame, and what it costs."""
 
-import logging
-import time
-from collections.abc import Mapping
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from time import perf_counter
 
 import numpy as np
 
-from detector import vision
-from detector.errors import ModelError
 from detector.live.clip_windows import ClipCrops
 from detector.live.schedule import SELDOM, Costs, Schedule
 from detector.models.base import Model
-from detector.pipeline.scoring import require_finite
+from detector.pipeline.modalities.full_frame import full_frame_segment
+from detector.pipeline.scoring import ScoreItem, Scorer, fed
 from detector.pipeline.windows import ClipShape
-from detector.schema.analysis import Modality, SpanSegment
-from detector.vision import Detection
-
-log = logging.getLogger(__name__)
+from detector.schema.analysis import FrameSegment, Modality, ModelResult, SpanSegment
 
 
-class Scorer:
-    """The loaded models of one viewer. Frames and windows may be scored at once.
+class LiveScorer(Scorer):
+    """The models of one viewer. Frames and windows may be scored at once.
 
     `detector`: whose boxes are given; `costs`: gets what each model takes.
     """
 
-    def __init__(self, models: Mapping[str, Model], detector: str, costs: Costs) -> None:
-        self._frames = {id: m for id, m in models.items() if m.spec.kind != "clip"}
-        self._clips = {id: m for id, m in models.items() if m.spec.kind == "clip"}
+    def __init__(
+        self,
+        results: Mapping[str, ModelResult],
+        lock: threading.Lock,
+        load: Callable[[str], Model],
+        detector: str,
+        costs: Costs,
+    ) -> None:
+        super().__init__(results, lock, load)
         self._detector, self._costs = detector, costs
         self._count = 0
-        self.failed: dict[str, str] = {}
-        """Models that stopped, and why: they score nothing more."""
+
+    @property
+    def stopped(self) -> dict[str, str]:
+        """Models that stopped as they scored, and why."""
+        return {id: why for id in self.models if (why := self.results[id].error)}
 
     @property
     def usual(self) -> dict[str, int]:
         """Return n of each frame model that scores every n-th scored frame, if there is time."""
-        return {id: SELDOM if model.spec.moments else 1 for id, model in self._frames.items()}
+        specs = {id: model.spec for id, model in self.models.items()}
+        return {id: SELDOM if s.moments else 1 for id, s in specs.items() if s.kind != "clip"}
 
     def every(self, schedule: Schedule) -> dict[str, int]:
         """Return n by id, where a model scores every n-th of the scored frames."""
-        return {id: schedule.model_every.get(id, 1) for id in self._frames}
+        return {id: schedule.model_every.get(id, 1) for id in self.usual}
 
     @property
-    def shapes(self) -> list[ClipShape]:
-        """Of the windows that are needed."""
-        return list(dict.fromkeys(ClipShape.of(m.spec, None) for m in self._clips.values()))
+    def shapes(self) -> dict[ClipShape, tuple[str, ...]]:
+        """The windows that are needed, and the clip models that are fed with them."""
+        clips = [model.spec for model in self.models.values() if model.spec.kind == "clip"]
+        return fed(clips, lambda spec: ClipShape.of(spec, None))
 
     def frame(
-        self, rgb: np.ndarray, people: Mapping[int, Detection], schedule: Schedule
-    ) -> tuple[dict[int, dict[str, float]], dict[str, float]]:
-        """Logits of the due frame models, by person and id, and of the full frame by id."""
-        logits: dict[int, dict[str, float]] = {number: {} for number in people}
-        of_full_frame: dict[str, float] = {}
-        cuts: dict[object, np.ndarray] = {}
-        numbers, every = list(people), self.every(schedule)
-        for id, model in self._frames.items():
-            if not numbers or self._count % every[id]:
-                continue
-            begun = time.perf_counter()
-            recipe = model.spec.crop
-            if recipe not in cuts:
-                if recipe.modality is Modality.FULL_FRAME:
-                    unused_box = (0.0, 0.0, 0.0, 0.0)
-                    cuts[recipe] = vision.cut(rgb, unused_box, recipe)[None]
-                else:
-                    crops = []
-                    for face in people.values():
-                        box = vision.box_for(recipe, face.box, self._detector)
-                        crops.append(vision.cut(rgb, box, recipe, face.landmarks))
-                    cuts[recipe] = np.stack(crops)
-            scores = self._run(id, model, cuts[recipe])
-            if recipe.modality is Modality.FULL_FRAME and scores:
-                of_full_frame[id] = scores[0]
-            elif recipe.modality is Modality.FACE:
-                for number, score in zip(numbers, scores, strict=False):
-                    logits[number][id] = score
-            self._costs.add(f"model:{id}", time.perf_counter() - begun)
-        self._count += bool(numbers)
-        return logits, of_full_frame
+        self, rgb: np.ndarray, time: float, faces: Sequence[FrameSegment], schedule: Schedule
+    ) -> FrameSegment | None:
+        """Score the usable faces of a frame by the models that are due; return the full frame if
+        any judged it."""
+        good, full_frame = [face for face in faces if face.usable], None
+        if not good:
+            return None
+        every = self.every(schedule)
+        due = [self.models[id].spec for id, n in every.items() if not self._count % n]
+        self._count += 1
+        for recipe, ids in fed(due, lambda spec: spec.crop).items():
+            begun, shown = perf_counter(), good
+            if recipe.modality is Modality.FULL_FRAME:
+                full_frame = full_frame or full_frame_segment(rgb, time, 0)
+                shown = [full_frame]
+            items = [ScoreItem.cut(rgb, one, recipe, ids, self._detector) for one in shown]
+            for id in ids:
+                for batch in [items] if recipe.final else [[item] for item in items]:
+                    self.score(id, batch)
+                self._costs.add(f"model:{id}", perf_counter() - begun)
+                begun = perf_counter()
+        return full_frame if full_frame and full_frame.logits else None
 
     def clip(self, run: ClipCrops) -> SpanSegment | None:
         """Score one window by every model of its shape; None where none gave a score."""
-        begun = time.perf_counter()
-        logits = {
-            id: logit
-            for id, model in self._clips.items()
-            if ClipShape.of(model.spec, None) == run.shape
-            for logit in self._run(id, model, run.crops[None])
-        }
-        self._costs.add("clip", time.perf_counter() - begun)
-        if not logits:
-            return None
-        return SpanSegment(start=round(run.start, 4), end=round(run.end, 4), logits=logits)
-
-    def _run(self, id: str, model: Model, batch: np.ndarray) -> list[float]:
-        """Return the logits of one batch; none when the model fails."""
-        if id in self.failed:
-            return []
-        try:
-            logits = model.score(batch)
-            require_finite(logits, model.spec.title)
-        except Exception as error:  # a broken model must not take the others down
-            log.exception("%s failed", id)
-            why = error.message if isinstance(error, ModelError) else "it stopped while scoring"
-            self.failed[id] = why
-            return []
-        return [round(float(x), 5) for x in logits]
+        begun, ids = perf_counter(), self.shapes[run.shape]
+        span = SpanSegment(start=round(run.start, 4), end=round(run.end, 4))
+        for id in ids:
+            self.score(id, [ScoreItem(Modality.FACE, ids, span, run.crops)])
+        self._costs.add("clip", perf_counter() - begun)
+        return span if span.logits else None

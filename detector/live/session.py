@@ -8,7 +8,7 @@ import numpy as np
 
 from detector import vision
 from detector.decision import decide
-from detector.errors import ModelError, UsageError
+from detector.errors import UsageError
 from detector.live import recapture
 from detector.live.clip_windows import ClipCollector, ClipCrops, unfit
 from detector.live.display import ScoredFrame, SessionDisplay
@@ -16,12 +16,12 @@ from detector.live.face_tracker import FaceTracker
 from detector.live.pool import Pool
 from detector.live.schedule import COARSER, LEAVE, Costs, Schedule, plan
 from detector.live.score_history import THUMBNAIL
-from detector.live.scoring import Scorer
+from detector.live.scoring import LiveScorer
 from detector.live.state import LiveSettings, LiveState
 from detector.models.base import CropRecipe, Model, ModelSpec
-from detector.pipeline.modalities.full_frame import full_frame_segment
+from detector.pipeline.modalities.face import face_segment
 from detector.pipeline.windows import ClipShape
-from detector.schema.analysis import Analysis, FrameSegment
+from detector.schema.analysis import Analysis
 from detector.vision import Detection
 
 SEARCH_AGAIN = 0.25
@@ -82,7 +82,6 @@ class LiveSession:
         self._closed = self._loaded = False
         self.kept: int | None = None
         """Moments of the newest `finish`: `state` counts on until the session is closed."""
-        self._notes: dict[str, str] = {}
 
         # What waits, the newest only.
         self._frame: _TimedFrame | None = None
@@ -92,7 +91,7 @@ class LiveSession:
         # Made when the models are loaded; each is used by one kind of work.
         self._tracker: FaceTracker | None = None
         self._collector: ClipCollector | None = None
-        self._scorer: Scorer | None = None
+        self._scorer: LiveScorer | None = None
         self._last_look = self._last_search = self._last_candidate = float("-inf")
         self._last_clip = self._last_stripes = float("-inf")
         self._candidates = 0
@@ -148,8 +147,7 @@ class LiveSession:
             return self._display.state(
                 now,
                 ready=self._loaded,
-                failures=self._failures(),
-                stopped=self._stopped(),
+                stopped=self._scorer.stopped if self._scorer else {},
                 every=self._scorer.every(self._schedule) if self._scorer else {},
             )
 
@@ -172,7 +170,7 @@ class LiveSession:
                 )
             length = self._display.time - self._display.began
             notes = [self._display.note(alarm) for alarm in reversed(self._display.alarms.all)]
-            undecided = self._display.history.session(notes, self._failures())
+            undecided = self._display.history.session(notes)
             self.kept = len(undecided.timestamps)
             undecided.media.duration = round(length, 3)
             undecided.media.frame_count = self._display.rates.counts["pushed"]
@@ -228,17 +226,13 @@ class LiveSession:
         {"load": load, "look": look, "score": score, "clip": clip}[kind]()
 
     def _load_models(self) -> None:
-        models: dict[str, Model] = {}
-        notes: dict[str, str] = {}
-        detector = self._detector()
+        detector, results = self._detector(), self._display.history.results
+        scorer = LiveScorer(results, self._lock, self._load, detector.name, self._costs)
         for spec in self._specs:
             if why := unfit(spec):
-                notes[spec.id] = why
+                results[spec.id].error = why
             else:
-                try:
-                    models[spec.id] = self._load(spec.id)
-                except ModelError as error:
-                    notes[spec.id] = error.message
+                scorer.load(spec.id)
             if self._closed:
                 return
         with self._lock:
@@ -246,11 +240,10 @@ class LiveSession:
             self._display.version += 1
             if self._closed:
                 return
-            self._notes = notes
-            self._scorer = Scorer(models, detector.name, self._costs)
-            self._schedule = Schedule(model_every=self._scorer.usual)
+            self._scorer = scorer
+            self._schedule = Schedule(model_every=scorer.usual)
             self._tracker = FaceTracker(detector, self.settings.min_face)
-            self._collector = ClipCollector(self._scorer.shapes, detector.name)
+            self._collector = ClipCollector(list(scorer.shapes), detector.name)
             self._display.wait_for_faces()
 
     # --- look: who is where ----------------------------------------------------------------------
@@ -318,25 +311,13 @@ class LiveSession:
             return
         frame, begun = candidate.frame, self._clock()
         segments = {
-            number: FrameSegment(
-                index=0,
-                time=round(frame.time - origin, 4),
-                box=face.box,
-                landmarks=list(face.landmarks),
-                quality=vision.assess(frame.rgb, face, self.settings.min_face),
-            )
+            number: face_segment(frame.rgb, face, frame.time - origin, 0, self.settings.min_face)
             for number, face in candidate.people.items()
         }
         portraits = {n: vision.cut(frame.rgb, look.box, PORTRAIT) for n, look in segments.items()}
         self._costs.add("cut", self._clock() - begun)
-        good = {n: candidate.people[n] for n, x in segments.items() if x.quality.problem is None}
-        scores, of_full_frame = scorer.frame(frame.rgb, good, schedule)
-        for number, logits in scores.items():
-            segments[number].logits = logits
-        full_frame = None
-        if of_full_frame:
-            full_frame = full_frame_segment(frame.rgb, frame.time - origin, 0)
-            full_frame.logits = of_full_frame
+        seen = list(segments.values())
+        full_frame = scorer.frame(frame.rgb, frame.time - origin, seen, schedule)
         striped = None
         if not self.settings.screen and frame.time - self._last_stripes >= STRIPES_EVERY:
             self._last_stripes = frame.time
@@ -355,7 +336,7 @@ class LiveSession:
             if self._display.quality.screen:
                 self._display.history.unscore()
             judged = scored and not self._display.quality.screen
-            recent = self._display.history.recent(self._failures()) if judged else None
+            recent = self._display.history.recent() if judged else None
         # Deciding takes milliseconds, in which nobody has to wait for the lock.
         decided = decide(recent) if recent else None
         with self._lock:
@@ -381,11 +362,3 @@ class LiveSession:
                 span.start, span.end = span.start - origin, span.end - origin
                 self._display.history.add_span(run.person, span)
             self._display.version += 1
-
-    def _stopped(self) -> dict[str, str]:
-        """Models that stopped as they scored, and why."""
-        return self._scorer.failed if self._scorer else {}
-
-    def _failures(self) -> dict[str, str]:
-        """Models that take no part, and why."""
-        return self._notes | self._stopped()

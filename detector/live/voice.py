@@ -5,7 +5,6 @@ a recording of them: no second way to count, and the same reasons to say nothing
 of after `KEPT` s, nothing of them is written anywhere, and a session's own Analysis holds no sound.
 """
 
-import logging
 import threading
 from collections import deque
 from collections.abc import Callable, Sequence
@@ -19,13 +18,12 @@ from detector.audio.recording import Recording
 from detector.audio.sound import SAMPLE_RATE, Mono, SoundBlock
 from detector.audio.speech import SpeechDetector
 from detector.decision import conformal, decide, voice
-from detector.errors import ModelError
 from detector.live.pool import Pool
 from detector.live.state import HISTORY, Dot
-from detector.models.base import Model, ModelSpec, repeated
+from detector.models.base import Model, ModelSpec
 from detector.pipeline import initial_results
-from detector.pipeline.modalities.voice import ID, measured
-from detector.pipeline.scoring import require_finite
+from detector.pipeline.modalities.voice import ID, measured, sound_recipe, window_item
+from detector.pipeline.scoring import Scorer, fed
 from detector.pipeline.software import software
 from detector.schema.analysis import (
     OF_SOUND,
@@ -42,8 +40,6 @@ from detector.schema.analysis import (
     Thresholds,
     Verdict,
 )
-
-log = logging.getLogger(__name__)
 
 KEPT = 12.0
 """s of sound that a reading is of: three windows of the models' and what is between."""
@@ -81,8 +77,7 @@ class LiveVoice:
     def __init__(
         self, specs: Sequence[ModelSpec], pool: Pool, load: Callable[[str], Model]
     ) -> None:
-        self._specs, self._pool, self._load = list(specs), pool, load
-        self._models: dict[str, Model] | None = None
+        self._specs, self._pool = list(specs), pool
         self._results = {spec.id: initial_results.result(spec) for spec in specs}
         self._ensembles = initial_results.ensembles(
             self._results.values(), conformal.load(), OF_SOUND
@@ -93,13 +88,13 @@ class LiveVoice:
 
         # Under the lock.
         self._lock = threading.Lock()
-        self._closed = False
+        self._scorer = Scorer(self._results, self._lock, load)
+        self._closed = self._loaded = False
         self._pieces: deque[np.ndarray] = deque()
         self._held = self._new = 0
         self._end: float | None = None
         self._analysis: Analysis | None = None
         self._series: deque[Dot] = deque()
-        self._failures: dict[str, str] = {}
 
     # --- what a viewer calls ---------------------------------------------------------------------
 
@@ -138,11 +133,15 @@ class LiveVoice:
         with self._lock:
             return VoiceState(
                 time=self._end,
-                ready=self._models is not None,
+                ready=self._loaded,
                 analysis=self._analysis,
                 thresholds=self._ensembles[Question.VOICE].thresholds,
                 series=tuple(self._series),
-                failures=tuple(self._failures.values()),
+                failures=tuple(
+                    f"{result.title} takes no part: {result.error.rstrip('.')}."
+                    for result in self._results.values()
+                    if result.error
+                ),
             )
 
     def close(self) -> None:
@@ -163,7 +162,7 @@ class LiveVoice:
         """See `Client.waiting`."""
         if self._closed:
             return ()
-        if self._models is None:
+        if not self._loaded:
             return ("load",)
         return ("hear",) if self._new >= EVERY * SAMPLE_RATE else ()
 
@@ -172,13 +171,9 @@ class LiveVoice:
         {"load": self._load_models, "hear": self._hear}[kind]()
 
     def _load_models(self) -> None:
-        models: dict[str, Model] = {}
         for spec in self._specs:
-            try:
-                models[spec.id] = self._load(spec.id)
-            except ModelError as error:
-                self._fail(spec, error.message)
-        self._models = models
+            self._scorer.load(spec.id)
+        self._loaded = True
 
     def _hear(self) -> None:
         with self._lock:
@@ -207,31 +202,17 @@ class LiveVoice:
 
     def _score(self, recording: Recording, start: float, length: float) -> None:
         """Score the newest window of speech, if it holds what was not scored before."""
-        segments: dict[tuple[float, float], SpanSegment] = {}
-        for spec in self._specs:
-            model = (self._models or {}).get(spec.id)
-            assert spec.sound
-            spans = recording.windows(spec.sound.seconds, len(recording.speech) + round(KEPT))
-            if model is None or not spans or spans[-1][1] < length - EVERY:
+        segments: dict[tuple[float, ...], SpanSegment] = {}
+        for recipe, ids in fed(self._specs, sound_recipe).items():
+            spans = recording.windows(recipe.seconds, len(recording.speech) + round(KEPT))
+            if not spans or spans[-1][1] < length - EVERY:
                 continue
-            first, last = spans[-1]
-            data = repeated(recording.samples((first, last)), spec.sound.samples)
-            try:
-                logit = float(model.score(data[None])[0])
-                require_finite(logit, spec.title)
-            except Exception as error:  # a broken model must not take the others down
-                log.exception("%s failed", spec.id)
-                why = error.message if isinstance(error, ModelError) else "it stopped while scoring"
-                self._fail(spec, why)
-                self._models = {id: m for id, m in (self._models or {}).items() if id != spec.id}
-                continue
-            at = max(0.0, round(start + first, 3)), max(0.0, round(start + last, 3))
-            segments.setdefault(at, SpanSegment(start=at[0], end=at[1])).logits[spec.id] = logit
-        self._spans.extend(segments.values())
-
-    def _fail(self, spec: ModelSpec, why: str) -> None:
-        with self._lock:
-            self._failures[spec.id] = f"{spec.title} takes no part: {why.rstrip('.')}."
+            at = tuple(max(0.0, round(start + edge, 3)) for edge in spans[-1])
+            segment = segments.setdefault(at, SpanSegment(start=at[0], end=at[1]))
+            item = window_item(recording, spans[-1], recipe, ids, segment)
+            for id in ids:
+                self._scorer.score(id, [item])
+        self._spans.extend(segment for segment in segments.values() if segment.logits)
 
     def _undecided(self, heard: SpeechMeasurement, end: float) -> Analysis:
         spans = [span.model_copy(deep=True) for span in self._spans]
@@ -246,7 +227,9 @@ class LiveVoice:
             )
         ] if spans else []  # fmt: skip
         results = [
-            result.model_copy(update={"scored": sum(id in span.logits for span in spans)})
+            result.model_copy(
+                update={"scored": sum(id in span.logits for span in spans), "seconds": None}
+            )
             for id, result in self._results.items()
         ]
         sound = Audio(codec="live", channels=1, sample_rate=SAMPLE_RATE, speech=heard)

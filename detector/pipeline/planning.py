@@ -1,7 +1,6 @@
 """Which frames of a file are sampled, and which runs of frames clip models get."""
 
 import threading
-from collections import defaultdict
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -9,6 +8,7 @@ from detector import media
 from detector.models.base import ModelSpec
 from detector.pipeline import windows
 from detector.pipeline.options import RunOptions
+from detector.pipeline.scoring import fed
 from detector.schema.analysis import Media, Modality, Settings
 
 DENSE = 2.0
@@ -26,10 +26,8 @@ def plan(
 ) -> tuple[tuple[float, ...], list[windows.FrameWindow], dict[str, str]]:
     """Return timestamps, windows and missing windows by model; distant `shots` get one timestamp
     each."""
-    shapes: dict[windows.ClipShape, list[ModelSpec]] = defaultdict(list)
-    for spec in specs:
-        if spec.kind == "clip" and not options.frames_only:
-            shapes[windows.ClipShape.of(spec, info.fps)].append(spec)
+    clips = [s for s in specs if s.kind == "clip" and not options.frames_only]
+    shapes = fed(clips, lambda spec: windows.ClipShape.of(spec, info.fps))
     # A plan by changes in the picture reads the whole clip: one plan for a shape, not one more.
     most = windows.count(settings)
     counts: list[tuple[int, int, float] | tuple[()]]
@@ -46,14 +44,14 @@ def plan(
     ]
     runs: list[windows.FrameWindow] = []
     unfit: dict[str, str] = {}
-    for (shape, fed), planned in zip(shapes.items(), plans, strict=False):
+    for (shape, ids), planned in zip(shapes.items(), plans, strict=False):
         times = planned.windows or _spread(info, settings, shape)
-        runs += [windows.FrameWindow(tuple(s.id for s in fed), shape.recipe, t) for t in times]
+        runs += [windows.FrameWindow(ids, shape.recipe, t) for t in times]
         if not times:
             why = f"it needs {shape.frames * shape.step:.1f} s of video"
             if info.kind == "image":
                 why = "it judges motion, and this is a picture"
-            unfit |= {spec.id: why for spec in fed}
+            unfit |= dict.fromkeys(ids, why)
     return plans[0].timestamps, runs, unfit
 
 

@@ -10,16 +10,17 @@ import os
 import threading
 import time
 from collections import defaultdict, deque
-from collections.abc import Collection, Hashable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Hashable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
+from typing import Self, TypeVar
 
 import numpy as np
 
-from detector import runtime
+from detector import runtime, vision
 from detector.errors import ModelError
 from detector.models import registry
-from detector.models.base import Model, ModelSpec
+from detector.models.base import CropRecipe, Model, ModelSpec
 from detector.pipeline.batching import DynamicBatcher
 from detector.pipeline.bounded_queue import (
     POLL_SECONDS,
@@ -27,10 +28,12 @@ from detector.pipeline.bounded_queue import (
     CancellationToken,
     StageCancelled,
 )
-from detector.schema.analysis import Modality, ModelResult, Segment
+from detector.schema.analysis import FrameSegment, Modality, ModelResult, Segment
 from detector.sentences import _
 
 log = logging.getLogger(__name__)
+
+Feed = TypeVar("Feed", bound=Hashable)
 
 BATCH = 8
 """items a model is given at once: larger gains nothing on two cores."""
@@ -68,11 +71,101 @@ class ScoreItem:
     batch: Hashable | None = None
     large: bool = False
 
+    @classmethod
+    def cut(
+        cls,
+        rgb: np.ndarray,
+        segment: FrameSegment,
+        recipe: CropRecipe,
+        models: tuple[str, ...],
+        detector: str,
+    ) -> Self:
+        """Cut a segment out of its frame, uint8 [H, W, 3]; `detector`: whose boxes these are."""
+        crop = vision.cut(rgb, segment.box, recipe, segment.landmarks, detector)
+        large = recipe.modality is Modality.FULL_FRAME and not recipe.final
+        return cls(recipe.modality, models, segment, crop, recipe if recipe.final else None, large)
 
-def require_finite(logits: np.ndarray | float, title: str) -> None:
-    """Raise ModelError where a score is not a number."""
-    if not np.isfinite(logits).all():
-        raise ModelError(_("{title} gave a score that is not a number.").format(title=title))
+
+def fed(
+    specs: Iterable[ModelSpec], feed: Callable[[ModelSpec], Feed]
+) -> dict[Feed, tuple[str, ...]]:
+    """Return the ids of models by what they are fed with."""
+    out: dict[Feed, tuple[str, ...]] = defaultdict(tuple)
+    for spec in specs:
+        out[feed(spec)] += (spec.id,)
+    return dict(out)
+
+
+class Scorer:
+    """Models that are loaded, fed and counted; one that fails takes no part from then on.
+
+    Parameters
+    ----------
+    results : mapping
+        By model id: scores are counted and failures noted there.
+    lock : Lock
+        Held while a segment's logits are written.
+    load : callable
+        A model of an id; raises ModelError.
+    batcher : DynamicBatcher, optional
+        Shared with other runs; None: batches go to the models by themselves.
+    """
+
+    def __init__(
+        self,
+        results: Mapping[str, ModelResult],
+        lock: threading.Lock,
+        load: Callable[[str], Model],
+        batcher: DynamicBatcher | None = None,
+    ) -> None:
+        self.results = results
+        self.models: dict[str, Model] = {}
+        self._lock, self._load, self._batcher = lock, load, batcher
+        self._rank = {id: number for number, id in enumerate(results)}
+
+    def load(self, id: str) -> None:
+        """Load a model, or note why it takes no part."""
+        try:
+            self.models[id] = self._load(id)
+        except ModelError as error:
+            self.results[id].error = error.message
+
+    def score(self, id: str, items: Sequence[ScoreItem]) -> None:
+        """Write a model's logits of one batch into the segments of its items."""
+        data = [item.data for item in items]
+        logits = self._run(id, np.stack(data) if len(data) > 1 else data[0][None])
+        with self._lock:
+            for item, logit in zip(items, logits, strict=False):
+                self._put(item.segment.logits, id, logit)
+
+    def _put(self, logits: dict[str, float], id: str, logit: float) -> None:
+        """Add a logit in the order of the models, whichever came first."""
+        after = [other for other in logits if self._rank.get(other, -1) > self._rank[id]]
+        moved = {other: logits.pop(other) for other in after}
+        logits[id] = logit
+        logits |= moved
+
+    def _run(self, id: str, batch: np.ndarray) -> list[float]:
+        """Return logits; none when the model fails, and it then scores nothing more."""
+        result = self.results[id]
+        if result.error:
+            return []
+        begun = time.perf_counter()
+        try:
+            model, batcher = self.models[id], self._batcher
+            logits = batcher.score(model, batch) if batcher else model.score(batch)
+            if not np.isfinite(logits).all():
+                message = _("{title} gave a score that is not a number.")
+                raise ModelError(message.format(title=result.title))
+        except Exception as error:  # a broken model must not take the others down
+            log.exception("%s failed", id)
+            why = error.message if isinstance(error, ModelError) else "it stopped while scoring"
+            result.error = why
+            return []
+        with self._lock:
+            result.seconds = (result.seconds or 0.0) + time.perf_counter() - begun
+            result.scored += len(logits)
+        return [round(float(x), 5) for x in logits]
 
 
 class ScoreStage:
@@ -97,11 +190,10 @@ class ScoreStage:
         stop: CancellationToken,
         batcher: DynamicBatcher | None = None,
     ) -> None:
-        self._batcher = batcher
         self._specs = {spec.id: spec for spec in specs}
-        self._rank = {spec.id: number for number, spec in enumerate(specs)}
-        self._results, self._device, self._lock = results, device, lock
-        self._models: dict[str, Model] = {}
+        self._scorer = Scorer(
+            results, lock, lambda id: registry.load_model(id, device=device), batcher
+        )
         self._turns: dict[str, threading.Semaphore] = {}
         """Batches of a model at a time."""
         # Runs that go side by side fill all cores by themselves.
@@ -150,9 +242,8 @@ class ScoreStage:
                         passes.popleft().result()
                     items.set()
                     continue
-                batch = np.stack([item.data for item in items])
                 for id in items[0].models:
-                    passes.append(pool.submit(self._score, id, items, batch))
+                    passes.append(pool.submit(self._score, id, items))
                 ahead = 0 if items[0].batch is None else self._threads
                 while len(passes) > ahead:
                     passes.popleft().result()
@@ -181,46 +272,12 @@ class ScoreStage:
 
     def _load(self) -> None:
         for id in self._specs:
-            turns = 1
-            try:
-                self._models[id] = model = registry.load_model(id, device=self._device)
-                turns = self._threads if model.side_by_side else 1
-            except ModelError as error:
-                self._results[id].error = error.message
+            self._scorer.load(id)
+            model = self._scorer.models.get(id)
+            turns = self._threads if model and model.side_by_side else 1
             self._turns[id] = threading.Semaphore(turns)
 
-    def _score(self, id: str, items: Sequence[ScoreItem], batch: np.ndarray) -> None:
+    def _score(self, id: str, items: Sequence[ScoreItem]) -> None:
         with self._turns[id]:
-            if self._stop.is_set():
-                return
-            logits = self._run_model(id, batch)
-            with self._lock:
-                for item, logit in zip(items, logits, strict=False):
-                    self._put(item.segment.logits, id, logit)
-
-    def _put(self, logits: dict[str, float], id: str, logit: float) -> None:
-        """Add a logit in the order of the models, whichever came first."""
-        after = [other for other in logits if self._rank.get(other, -1) > self._rank[id]]
-        moved = {other: logits.pop(other) for other in after}
-        logits[id] = logit
-        logits |= moved
-
-    def _run_model(self, id: str, batch: np.ndarray) -> list[float]:
-        """Return logits; none when the model fails, and it then scores nothing more."""
-        result = self._results[id]
-        if result.error:
-            return []
-        begun = time.perf_counter()
-        try:
-            model, batcher = self._models[id], self._batcher
-            logits = batcher.score(model, batch) if batcher else model.score(batch)
-            require_finite(logits, result.title)
-        except Exception as error:  # a broken model must not take the others down
-            log.exception("%s failed", id)
-            why = error.message if isinstance(error, ModelError) else "it stopped while scoring"
-            result.error = why
-            return []
-        with self._lock:
-            result.seconds = (result.seconds or 0.0) + time.perf_counter() - begun
-            result.scored += len(logits)
-        return [round(float(x), 5) for x in logits]
+            if not self._stop.is_set():
+                self._scorer.score(id, items)

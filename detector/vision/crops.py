@@ -28,7 +28,11 @@ CONVERSIONS = {
 
 
 def cut(
-    rgb: np.ndarray, box: Box, recipe: CropRecipe, landmarks: Sequence[Point] | None = None
+    rgb: np.ndarray,
+    box: Box,
+    recipe: CropRecipe,
+    landmarks: Sequence[Point] | None = None,
+    detector: str | None = None,
 ) -> np.ndarray:
     """Cut one face of an upright uint8 [H, W, 3] frame by a recipe: contiguous uint8 [size, size,
     3], or [size, 2 * size, 3] of a recipe with `around`; of a recipe that is not `final`, as much
@@ -36,10 +40,13 @@ def cut(
 
     A square's center is that of the box, which may reach past the frame, its side `recipe.scale`
     times the longer side; both are rounded to whole pixels (half up), and pixels are interpolated
-    once, by the resize. Recipes of kind "points" and "upright" take the `landmarks` instead. Raise
-    ValueError for another kind of frame, a box without an area, or missing landmarks."""
+    once, by the resize. Recipes of kind "points" and "upright" take the `landmarks` instead. A box
+    of another `detector` than the recipe's is converted. Raise ValueError for another kind of
+    frame, a box without an area, or missing landmarks."""
     if rgb.dtype != np.uint8 or rgb.ndim != 3 or rgb.shape[2] != 3 or rgb.size == 0:
         raise ValueError(f"a frame is uint8 [H, W, 3], got {rgb.dtype} {list(rgb.shape)}")
+    if detector is not None:
+        box = box_for(recipe, box, detector)
     if recipe.kind == "points":
         patch = align(rgb, landmarks or (), recipe)
     elif recipe.kind == "upright":

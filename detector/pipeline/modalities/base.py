@@ -1,7 +1,6 @@
 """What a modality brings to a run: an `Extractor`, and what it is given."""
 
 import threading
-from collections import defaultdict
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -11,7 +10,7 @@ from detector import vision
 from detector.media import Frame
 from detector.models.base import CropRecipe, ModelSpec
 from detector.pipeline.options import RunOptions, SeenAt
-from detector.pipeline.scoring import ScoreItem
+from detector.pipeline.scoring import ScoreItem, fed
 from detector.pipeline.signal_stage import SignalStage
 from detector.pipeline.windows import FrameWindow
 from detector.schema.analysis import (
@@ -66,11 +65,7 @@ class Extraction:
 
     def frame_models(self) -> dict[CropRecipe, tuple[str, ...]]:
         """Ids of the models of single frames, by what they are fed with."""
-        fed: dict[CropRecipe, tuple[str, ...]] = defaultdict(tuple)
-        for spec in self.specs:
-            if spec.kind != "clip":
-                fed[spec.crop] += (spec.id,)
-        return dict(fed)
+        return fed((s for s in self.specs if s.kind != "clip"), lambda spec: spec.crop)
 
     def scored_at(self, models: Sequence[str], *, near: bool = False) -> range | set[int]:
         """Return the sampled frames that models score: all, or as many as stated (`near`: more)."""

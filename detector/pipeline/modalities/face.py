@@ -3,6 +3,8 @@
 from collections import Counter, defaultdict
 from collections.abc import Collection, Sequence
 
+import numpy as np
+
 from detector import vision
 from detector.media import Frame
 from detector.models.base import CropRecipe
@@ -115,22 +117,13 @@ class FaceExtractor(Extractor):
         if before is not None:
             segment = self._scored_before(before, index)
         else:
-            segment = FrameSegment(
-                index=index,
-                time=round(frame.time, 4),
-                box=face.box,
-                landmarks=list(face.landmarks),
-                quality=vision.assess(frame.rgb, face, run.settings.min_face),
-            )
+            segment = face_segment(frame.rgb, face, frame.time, index, run.settings.min_face)
         with run.lock:
             self._people[number].frames[index] = segment
         if not segment.usable:
             return
         for recipe, models in {}.items() if before else self._fed.items():
-            box = vision.box_for(recipe, face.box, run.detector.name)
-            crop = vision.cut(frame.rgb, box, recipe, face.landmarks)
-            key = recipe if recipe.final else None
-            item = ScoreItem(Modality.FACE, models, segment, crop, key)
+            item = ScoreItem.cut(frame.rgb, segment, recipe, models, run.detector.name)
             left_out = self._left_out[number, recipe]
             if index in self._scored_at[recipe]:
                 self._submitted[number, recipe] += 1
@@ -217,6 +210,19 @@ class FaceExtractor(Extractor):
         for at_once in seen.values():  # as the detector gives them
             at_once.sort(key=lambda pair: (pair[1].box[0] + pair[1].box[2], pair[1].box[1]))
         return seen
+
+
+def face_segment(
+    rgb: np.ndarray, face: vision.Detection, time: float, index: int, min_face: int
+) -> FrameSegment:
+    """Return the segment of a face in a frame, uint8 [H, W, 3], without a score."""
+    return FrameSegment(
+        index=index,
+        time=round(time, 4),
+        box=face.box,
+        landmarks=list(face.landmarks),
+        quality=vision.assess(rgb, face, min_face),
+    )
 
 
 EXTRACTOR = FaceExtractor

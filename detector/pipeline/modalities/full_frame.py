@@ -44,10 +44,8 @@ class FullFrameExtractor(Extractor):
         with self._run.lock:
             self._subject.frames[index] = segment
         for recipe, models in {} if before else self._fed.items():
-            crop = vision.cut(frame.rgb, segment.box, recipe)
-            key = recipe if recipe.final else None
-            large = not recipe.final
-            self._run.submit(ScoreItem(self.modality, models, segment, crop, key, large))
+            item = ScoreItem.cut(frame.rgb, segment, recipe, models, self._run.detector.name)
+            self._run.submit(item)
 
     def _cut(self, window: FrameWindow) -> None:
         """Cut what is held: a full frame waits for no search."""

@@ -3,17 +3,15 @@
 Speakers are not told apart: nothing here can, and "Speaker A" of two would pretend to.
 """
 
-from collections import defaultdict
-
 from detector.audio.recording import Recording
 from detector.audio.sound import stretches
 from detector.decision import voice
 from detector.errors import Canceled, MediaError, ModelError
 from detector.media import part
-from detector.models.base import SoundRecipe, repeated
+from detector.models.base import ModelSpec, SoundRecipe, repeated
 from detector.pipeline.bounded_queue import StageCancelled, timed
 from detector.pipeline.modalities.base import Extraction, Extractor
-from detector.pipeline.scoring import ScoreItem
+from detector.pipeline.scoring import ScoreItem, fed
 from detector.schema.analysis import Modality, SpanSegment, SpeechMeasurement, Subject
 
 ID = "voice"
@@ -61,16 +59,11 @@ class VoiceExtractor(Extractor):
             run.media.notes += [note for note in notes if note not in run.media.notes]
         if heard is None or voice.unscorable(heard):
             return
-        fed: dict[SoundRecipe, list[str]] = defaultdict(list)
-        for spec in run.specs:
-            assert spec.sound
-            fed[spec.sound].append(spec.id)
         most = run.settings.frames if run.media.kind == "audio" else BESIDE
-        for recipe, ids in fed.items():
+        for recipe, ids in fed(run.specs, sound_recipe).items():
             for start, end in recording.windows(recipe.seconds, min(most, run.settings.frames)):
                 segment = self._segment(start, end)
-                data = repeated(recording.samples((start, end)), recipe.samples)
-                run.submit(ScoreItem(self.modality, tuple(ids), segment, data, recipe))
+                run.submit(window_item(recording, (start, end), recipe, ids, segment))
 
     def _segment(self, start: float, end: float) -> SpanSegment:
         """Return the span of these times: recipes of one length share theirs."""
@@ -102,6 +95,24 @@ class VoiceExtractor(Extractor):
                 spans=spans,
             )
         ]
+
+
+def sound_recipe(spec: ModelSpec) -> SoundRecipe:
+    """Return what a model of voices is fed with."""
+    assert spec.sound
+    return spec.sound
+
+
+def window_item(
+    recording: Recording,
+    span: tuple[float, float],
+    recipe: SoundRecipe,
+    models: tuple[str, ...],
+    segment: SpanSegment,
+) -> ScoreItem:
+    """Return a window of speech as models are fed with it."""
+    data = repeated(recording.samples(span), recipe.samples)
+    return ScoreItem(Modality.VOICE, models, segment, data, recipe)
 
 
 def measured(recording: Recording) -> SpeechMeasurement:

@@ -13,6 +13,8 @@ from detector.live.face_tracker import FaceTracker
 from detector.live.hints import Alarms, QualityMonitor
 from detector.live.score_history import MAX_PEOPLE, MAX_SAMPLES, ScoreHistory
 from detector.models import registry
+from detector.pipeline import initial_results
+from detector.pipeline.modalities.face import face_segment
 from detector.schema.analysis import FrameSegment, Label, Quality, Question, ReasonCode
 from tests.support.live_world import REAL, SIDE, MadeDetector, picture
 
@@ -40,7 +42,7 @@ def session_of(seconds, suspicious):
 @pytest.mark.parametrize("seconds", [2, 5, 20, 120])
 def test_a_session_is_judged_as_it_was_shown_last(seconds):
     history = session_of(seconds, lambda t: 4.0 if t > seconds - 6 else -1.5)
-    shown, kept = decide(history.recent({})), decide(history.session([], {}))
+    shown, kept = decide(history.recent()), decide(history.session())
     assert kept.verdict == shown.verdict and decide(kept).verdict == shown.verdict
     assert [m.counted for m in kept.models] == [m.counted for m in shown.models] == [True, True]
     (before,), (after,) = shown.judged, kept.judged
@@ -51,7 +53,7 @@ def test_a_session_is_judged_as_it_was_shown_last(seconds):
 
 def test_a_long_session_keeps_the_scores_of_a_model_that_is_asked_seldom():
     history = session_of(120, lambda t: -1.0)
-    (person,) = decide(history.session([], {})).judged
+    (person,) = decide(history.session()).judged
     assert [frame.time for frame in person.frames if "clip" in frame.logits] == list(range(120))
 
 
@@ -60,7 +62,7 @@ def test_a_first_reading_takes_three_seconds_and_every_model():
         history = history_of("clip", "texture")
         for n in range(int(seconds * 16)):
             sampled(history, n / 16, dict.fromkeys(ids, 9.0) | ({} if n else {"clip": 9.0}))
-        verdict = decide(history.recent({})).verdict
+        verdict = decide(history.recent()).verdict
         assert verdict.label is Label.INCONCLUSIVE
         assert verdict.answers[Question.MANIPULATION].vetoed_by is ReasonCode.TOO_FEW_FRAMES
 
