@@ -108,7 +108,7 @@ class LiveSession:
         Parameters
         ----------
         frame : uint8 array [H, W, 3], RGB
-            Kept until it was looked at: don't write into it afterwards.
+            Held for up to a second: don't write into it afterwards.
         t : float
             s, ascending; any origin. A frame that is not after the last one is ignored, and so is
             every frame after `close`.

@@ -8,14 +8,16 @@ of whole frames need no search.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 
+from detector import vision
 from detector.media import Frame
 from detector.models.base import CropRecipe, ModelSpec
 from detector.schema.analysis import Modality, Settings, SpanSegment
+from detector.vision import Detection
 
 COUNT = 4
 """windows of a clip, spread over it, at the usual number of frames; with more of them, more."""
@@ -49,6 +51,35 @@ def count(settings: Settings) -> int:
     """How many windows a clip gets at most."""
     most = max(COUNT, settings.frames // FRAMES_PER_WINDOW)
     return min(most, MAX_ADAPTIVE_WINDOWS) if settings.sampling == "closer" else most
+
+
+def cut_faces(
+    frames: Iterable[tuple[int, float, np.ndarray]],
+    tracks: Mapping[int, Sequence[tuple[float, Detection]]],
+    recipe: CropRecipe,
+    detector: str,
+) -> dict[tuple[int, int], np.ndarray]:
+    """Cut people's faces out of frames that waited for a search.
+
+    Parameters
+    ----------
+    frames : iterable of (position, s, uint8 [H, W, 3])
+    tracks : mapping
+        By person: when and where the face was found, ascending; in between it is interpolated.
+    detector : str
+        Whose boxes these are.
+
+    Returns
+    -------
+    dict
+        By (person, position); without who was not there.
+    """
+    return {
+        (number, position): vision.cut(rgb, face.box, recipe, face.landmarks, detector)
+        for position, time, rgb in frames
+        for number, track in tracks.items()
+        if (face := vision.interpolate(track, time)) is not None
+    }
 
 
 @dataclass

@@ -14,7 +14,7 @@ from detector.pipeline.options import SeenAt
 from detector.pipeline.orientation import OrientationCheck, Turn
 from detector.pipeline.scoring import ScoreItem
 from detector.pipeline.subjects import SubjectBuilder, people
-from detector.pipeline.windows import FrameWindow
+from detector.pipeline.windows import FrameWindow, cut_faces
 from detector.schema.analysis import QUESTION_OF, FrameSegment, Modality, Question, Subject
 from detector.schema.subject import letter
 
@@ -136,12 +136,12 @@ class FaceExtractor(Extractor):
     def _cut(self, window: FrameWindow) -> None:
         """Cut the faces of held frames up to the last search, and send off what is complete."""
         frames = window.take(self._last_search)
-        for position, frame in frames:
-            for number, builder in self._people.items():
-                face = vision.interpolate(builder.anchors, frame.time)
-                if face is not None:
-                    crop = vision.cut(frame.rgb, face.box, window.recipe, face.landmarks)
-                    window.crops[number, position] = crop
+        window.crops |= cut_faces(
+            ((position, frame.time, frame.rgb) for position, frame in frames),
+            {number: builder.anchors for number, builder in self._people.items()},
+            window.recipe,
+            self._run.detector.name,
+        )
         if not window.completed_by(frames):
             return
         for number, crops in window.runs():

@@ -1,6 +1,8 @@
 """What the live engine decides by, without the engine: words, hints, alarms, pace, flow."""
 
 from dataclasses import replace
+from threading import Lock
+from unittest.mock import Mock
 
 import cv2
 import numpy as np
@@ -9,14 +11,19 @@ import pytest
 from detector import colors, live
 from detector.decision import decide
 from detector.live import optical_flow, recapture, schedule
+from detector.live.clip_windows import ClipCollector
 from detector.live.face_tracker import FaceTracker
 from detector.live.hints import Alarms, QualityMonitor
 from detector.live.score_history import MAX_PEOPLE, MAX_SAMPLES, ScoreHistory
+from detector.live.scoring import LiveScorer
 from detector.models import registry
+from detector.models.base import CropRecipe
 from detector.pipeline import initial_results
-from detector.pipeline.modalities.face import face_segment
-from detector.schema.analysis import FrameSegment, Label, Quality, Question, ReasonCode
-from tests.support.live_world import REAL, SIDE, MadeDetector, picture
+from detector.pipeline.modalities.face import FaceExtractor, face_segment
+from detector.pipeline.options import RunOptions
+from detector.pipeline.windows import ClipShape, FrameWindow
+from detector.schema.analysis import FrameSegment, Label, Quality, Question, ReasonCode, Settings
+from tests.support.live_world import REAL, SIDE, MadeDetector, MadeModel, picture
 
 
 def sampled(history, time, logits, number=0):
@@ -65,6 +72,13 @@ def test_a_first_reading_takes_three_seconds_and_every_model():
         verdict = decide(history.recent()).verdict
         assert verdict.label is Label.INCONCLUSIVE
         assert verdict.answers[Question.MANIPULATION].vetoed_by is ReasonCode.TOO_FEW_FRAMES
+
+
+def test_what_was_filmed_from_a_screen_has_no_score():
+    history = session_of(5, lambda t: 4.0)
+    history.unscore()
+    kept = decide(history.session())
+    assert kept.verdict.label is Label.NOT_APPLICABLE and kept.verdict.probability is None
 
 
 def test_a_face_that_was_hidden_is_the_same_person(monkeypatch):
@@ -209,8 +223,6 @@ def test_the_pace_follows_what_work_costs():
     hard = costs(detect=0.1, follow=0.01, judge=0.04, model_a=0.03, model_b=0.03, clip=0.6)
     slow = schedule.plan(hard, models, share=0.7, fps=25)
     assert slow.coarser > 1 and slow.score_every > best.score_every
-    fine = schedule.plan(hard, models, share=0.7, fps=25, coarsest=1.0)
-    assert fine.coarser == 1.0 and fine.detect_every > 1, "small faces are searched seldom"
     assert slow.follow_every >= 0.0 and slow.clip_every > best.clip_every
     # What is planned fits.
     per_frame = 0.1 / slow.coarser**2 / slow.detect_every + 0.04 + 0.06
@@ -239,6 +251,57 @@ def test_the_pace_follows_what_work_costs():
     # And when the machine is free again, faces are searched finely again.
     free = schedule.plan(costs(detect=0.002, judge=0.004), models, 1.4, 25, coarser=3.0)
     assert free.coarser == 2.0
+
+
+def test_a_failed_model_is_named_and_the_others_go_on():
+    ids = ("clip", "clip-generated", "texture")
+    broken = {"clip": Mock(side_effect=RuntimeError)}
+    models = {id: MadeModel(registry.get_spec(id), broken.get(id, Mock())) for id in ids}
+    results = {id: initial_results.result(model.spec) for id, model in models.items()}
+    scorer = LiveScorer(results, Lock(), models.__getitem__, "mtcnn", schedule.Costs())
+    for id in ids:
+        scorer.load(id)
+    (face,) = MadeDetector().detect(REAL, 40)
+    segment = face_segment(REAL, face, 0.0, 0, 40)
+    scorer.frame(REAL, 0.0, [segment], schedule.Schedule())
+    assert set(scorer.stopped) == {"clip"} and set(segment.logits) == {"clip-generated", "texture"}
+
+
+class Following(MadeDetector):
+    def follow(self, rgb, min_face, faces):
+        return self.detect(rgb, min_face)
+
+
+def window_of_a_file(frames, shape, times):
+    """What the extractor of faces hands over of one window."""
+    items, windows = [], [FrameWindow(("clip",), shape.recipe, times)]
+    run = Mock(options=RunOptions(), settings=Settings(rotate=90), timings={}, windows=windows)
+    run.detector, run.submit, run.lock = Following(), items.append, Lock()
+    run.frame_models.return_value = {}
+    extractor = FaceExtractor(run)
+    for rgb, shown_at in frames:
+        extractor.frame(Mock(time=shown_at[0], rgb=rgb), shown_at, None)
+    (item,) = items
+    return item.data
+
+
+def test_windows_of_a_camera_are_those_of_a_file():
+    shape, at = ClipShape(16, 0.04, CropRecipe(size=48)), [n * 0.04 for n in range(44)]
+    # One frame is missing: the one before it is shown for longer.
+    shown = [at[n : n + 1 + (n == 22)] for n in range(44) if n != 23]
+    frames = [(picture((40 + 9 * n, 160 + n % 7, 0.0)), tuple(t)) for n, t in enumerate(shown)]
+    tracker, collector = FaceTracker(MadeDetector(), 40), ClipCollector([shape], "mtcnn")
+    runs = []
+    for rgb, (time, *_) in frames:
+        search = at.index(time) % 5 == 0
+        people = tracker.search(rgb, time) if search else tracker.follow(rgb, time)
+        runs += collector.add(rgb, time, people)
+    ends = [at.index(run.end) for run in runs]
+    assert ends == [15, 20, 25, 30, 35, 40]
+    for run, end in zip(runs, ends, strict=True):
+        assert run.start == pytest.approx(at[end - 15])
+        window = window_of_a_file(frames, shape, tuple(at[end - 15 : end + 1]))
+        np.testing.assert_array_equal(run.crops, window)
 
 
 def test_flow_follows_a_face_and_says_when_it_is_lost():
