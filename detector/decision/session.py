@@ -1,8 +1,9 @@
 """The verdict of a live session: on its last seconds, as it was shown when the session ended."""
 
 from collections import Counter
+from collections.abc import Iterable, Sequence
 
-from detector.schema.analysis import Analysis, Subject
+from detector.schema.analysis import Analysis, ModelResult, Subject
 
 WINDOW = 8.0
 """s that a live verdict rests on. A model that is asked once a second has then scored more
@@ -31,17 +32,22 @@ def newest(analysis: Analysis) -> Analysis:
         for subject in analysis.subjects
         if (part := _within(subject, start, end, inside[0])) is not None
     ]
-    scored = Counter(id for s in subjects for segment in s.segments for id in segment.logits)
     return analysis.model_copy(
         update={
             "media": analysis.media.model_copy(
                 update={"duration": end - analysis.timestamps[inside[0]]}
             ),
-            "models": [m.model_copy(update={"scored": scored[m.id]}) for m in analysis.models],
+            "models": recounted(analysis.models, subjects),
             "subjects": subjects,
             "timestamps": [analysis.timestamps[n] for n in inside],
         }
     )
+
+
+def recounted(models: Iterable[ModelResult], subjects: Sequence[Subject]) -> list[ModelResult]:
+    """Return models with the number of scores that are left of them."""
+    scored = Counter(id for s in subjects for segment in s.segments for id in segment.logits)
+    return [m.model_copy(update={"scored": scored[m.id], "seconds": None}) for m in models]
 
 
 def _within(subject: Subject, start: float, end: float, first: int) -> Subject | None:

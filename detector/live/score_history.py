@@ -5,32 +5,31 @@ the reading and the stored session have the same verdict. Memory has a bound: of
 samples before the last `WINDOW` seconds are thinned, evenly over its whole length.
 """
 
-import hashlib
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from typing import Any
 
 import numpy as np
 
 from detector.decision import conformal
-from detector.decision.session import WINDOW
+from detector.decision.material import MIN_FRAMES
+from detector.decision.session import WINDOW, recounted
 from detector.live.state import LiveSettings
 from detector.models.base import ModelSpec
 from detector.pipeline import initial_results, subjects
-from detector.pipeline.software import software
 from detector.pipeline.subjects import SubjectBuilder, full_frame
 from detector.schema.analysis import (
     OF_PICTURE,
     Analysis,
     FrameSegment,
-    Label,
     Media,
     Question,
     Settings,
     SpanSegment,
+    Subject,
     Thresholds,
-    Verdict,
 )
 from detector.schema.subject import letter
 
@@ -40,8 +39,6 @@ SHORTEST_STRETCH = 0.05
 """s"""
 MAX_PEOPLE = 48
 """kept of a session; who was seen least goes first"""
-MIN_FRAMES = 3
-"""samples: somebody seen in fewer is left out of the session's Analysis where there are others"""
 THUMBNAIL = 96
 """px"""
 
@@ -49,23 +46,28 @@ THUMBNAIL = 96
 @dataclass
 class _ScoreSample:
     time: float
-    faces: dict[int, FrameSegment]
-    full_frame: FrameSegment | None = None
+    frames: dict[int | None, FrameSegment]
+    """By person; None: of the full frame."""
     spans: list[tuple[int, SpanSegment]] = field(default_factory=list)
     """Windows of clip models that were scored after it, by person."""
 
     @property
     def scores(self) -> int:
         """How many there are."""
-        segments = [*self.faces.values(), *(span for _, span in self.spans)]
-        return sum(len(one.logits) for one in [*segments, self.full_frame] if one is not None)
+        segments = [*self.frames.values(), *(span for _, span in self.spans)]
+        return sum(len(segment.logits) for segment in segments)
+
+
+def live_media(**known: Any) -> Media:
+    """Return what is known of a source without a file."""
+    return Media(sha256="", size=0, container="live", live=True, **known)
 
 
 class ScoreHistory:
     """One viewer's scores, s from the first frame. Not locked: the session does that."""
 
     def __init__(self, specs: Sequence[ModelSpec], settings: LiveSettings) -> None:
-        self._settings = settings
+        self._settings, self._specs = settings, specs
         self.results = {spec.id: initial_results.result(spec) for spec in specs}
         self._ensembles = initial_results.ensembles(
             self.results.values(), conformal.load(), OF_PICTURE
@@ -87,13 +89,11 @@ class ScoreHistory:
         """Return A, B, ... of a person, in order of their first score."""
         return self._letters.setdefault(number, letter(len(self._letters)))
 
-    def add(
-        self, time: float, faces: Mapping[int, FrameSegment], full_frame: FrameSegment | None = None
-    ) -> None:
-        """One scored sample; no faces: nobody was there. Times ascend."""
-        sample = _ScoreSample(time, dict(faces), full_frame)
+    def add(self, time: float, frames: Mapping[int | None, FrameSegment]) -> None:
+        """One scored sample; no frames: nobody was there. Times ascend."""
+        sample = _ScoreSample(time, dict(frames))
         self._samples.append(sample)
-        self._seen.update(faces.keys())
+        self._seen.update(number for number in frames if number is not None)
         if sample.scores:
             self._last = time
         if len(self._samples) > MAX_SAMPLES:
@@ -111,9 +111,9 @@ class ScoreHistory:
         """Drop the scores of the last `WINDOW` s, whose picture could not be judged."""
         for sample in self._samples:
             if sample.time > self._last - WINDOW:
-                sample.full_frame, sample.spans = None, []
-                for face in sample.faces.values():
-                    face.logits = {}
+                sample.spans = []
+                for frame in sample.frames.values():
+                    frame.logits = {}
         self._last = max((s.time for s in self._samples if s.scores), default=0.0)
 
     def _thinned(self) -> list[_ScoreSample]:
@@ -133,19 +133,21 @@ class ScoreHistory:
 
     def add_thumbnail(self, number: int, face: FrameSegment, crop: np.ndarray) -> None:
         """Keep the best picture of each person."""
-        good, width = face.quality.problem is None, face.quality.width
-        worth = (good, width * (1 - abs(face.quality.yaw or 0.0)))
+        worth = subjects.visibility(face)
         if number not in self._thumbnails or worth > self._thumbnails[number][0]:
             self._thumbnails[number] = worth, crop
 
     def recent(self) -> Analysis:
-        """Return the last `WINDOW` s as an undecided Analysis."""
+        """Return the last `WINDOW` s as an undecided Analysis, without an id."""
         start = self._last - WINDOW
         return self._analysis([s for s in self._samples if start < s.time <= self._last])
 
     def session(self, notes: Sequence[str] = ()) -> Analysis:
         """Return all that was scored as an undecided Analysis, with sentences for `Media.notes`."""
         analysis = self._analysis(self._thinned())
+        logits = [one.logits for subject in analysis.subjects for one in subject.segments]
+        scores = f"{self.begun} {analysis.timestamps} {logits}"
+        analysis.id = initial_results.analysis_id(scores, analysis.settings, self._specs)
         analysis.media.notes.extend(notes)
         if self._stretch > SHORTEST_STRETCH:
             analysis.media.notes.append(
@@ -157,89 +159,59 @@ class ScoreHistory:
         """Return the best picture of each person, by letter."""
         return {self.letter(n): crop for n, (_, crop) in self._thumbnails.items()}
 
-    def _people(self, samples: Sequence[_ScoreSample]) -> dict[int, SubjectBuilder]:
-        """Return who was seen, without glimpses where there are others."""
-        people: dict[int, SubjectBuilder] = {}
+    def _subjects(self, samples: Sequence[_ScoreSample]) -> list[Subject]:
+        """Return who was seen, without glimpses where there are others, and the full frame."""
+        builders: dict[int | None, SubjectBuilder] = defaultdict(SubjectBuilder)
         for index, sample in enumerate(samples):
-            for number, face in sample.faces.items():
-                person = people.setdefault(number, SubjectBuilder())
-                person.frames[index] = face.model_copy(update={"index": index})
+            for number, frame in sample.frames.items():
+                builders[number].frames[index] = frame.model_copy(update={"index": index})
         for sample in samples:
             for number, span in sample.spans:
-                if number in people:
-                    people[number].spans.append(span)
-        long = {n: person for n, person in people.items() if self._seen[n] >= MIN_FRAMES}
-        return long or people
+                if number in builders:
+                    builders[number].spans.append(span)
+        whole = builders.pop(None, SubjectBuilder())
+        people = {number: one for number, one in builders.items() if number is not None}
+        long = {number: one for number, one in people.items() if self._seen[number] >= MIN_FRAMES}
+        named = {self.letter(number): one for number, one in (long or people).items()}
+        return [*subjects.people(named, self.size[0], growing=False), *full_frame(whole)]
 
     def _analysis(self, samples: Sequence[_ScoreSample]) -> Analysis:
-        people = self._people(samples)
         times = [round(s.time, 4) for s in samples]
         length = times[-1] - times[0] if times else 0.0
-        faces = subjects.people(list(people.values()), self.size[0], growing=False)
-        for number, subject in zip(people, faces, strict=True):
-            subject.id = self.letter(number)
-        builder = SubjectBuilder(
-            frames={
-                index: sample.full_frame.model_copy(update={"index": index})
-                for index, sample in enumerate(samples)
-                if sample.full_frame is not None
-            }
-        )
-        scored = Counter(
-            id
-            for person in (*people.values(), builder)
-            for segment in (*person.frames.values(), *person.spans)
-            for id in segment.logits
-        )
-        results = [
-            result.model_copy(update={"scored": scored[id], "seconds": None})
-            for id, result in self.results.items()
-        ]
-        return Analysis(
-            id=self._id(times, people),
-            created=self.begun,
-            media=Media(
+        judged, models = self._subjects(samples), self._settings.models
+        return initial_results.undecided(
+            live_media(
                 name=self._settings.name,
-                sha256="",
                 kind="video",
-                size=0,
                 width=self.size[0],
                 height=self.size[1],
                 duration=round(length, 3),
-                container="live",
                 codec="frames",
-                live=True,
             ),
-            settings=Settings(
-                models=list(models) if (models := self._settings.models) is not None else None,
+            Settings(
+                models=None if models is None else list(models),
                 sampling="fps",
                 frames=max(1, min(len(times), 2000)),
                 fps=min(60.0, max(0.1, len(times) / length)) if length > 0 else 5.0,
                 min_face=self._settings.min_face,
             ),
-            verdict=Verdict(label=Label.NOT_APPLICABLE, thresholds=self.thresholds),
-            ensembles=self._ensembles,
-            models=results,
-            subjects=[*faces, *full_frame(builder)],
+            recounted(self.results.values(), judged),
+            self._ensembles,
+            judged,
+            "cpu",
+            id="0" * 32,
+            created=self.begun,
             timestamps=times,
-            software=software("cpu"),
         )
-
-    def _id(self, times: Sequence[float], people: Mapping[int, SubjectBuilder]) -> str:
-        """Hash of the scores and the weights: there is no file to hash."""
-        parts = [f"{r.id}:{r.weights_sha256}" for r in self.results.values()]
-        parts += [self._settings.name, self.begun.isoformat(), str(list(times))]
-        parts += [str(face.logits) for person in people.values() for face in person.frames.values()]
-        return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:32]
 
     def _forget(self) -> None:
         """Whoever was seen least, when there were too many people."""
         if len(self._seen) <= MAX_PEOPLE:
             return
-        here = {n for s in self._samples if s.time > self._last - WINDOW for n in s.faces}
+        here = {n for s in self._samples if s.time > self._last - WINDOW for n in s.frames}
         away = [n for n in self._seen if n not in here]
         for number in sorted(away, key=self._seen.__getitem__)[: len(self._seen) - MAX_PEOPLE]:
             del self._seen[number]
             self._thumbnails.pop(number, None)
             for sample in self._samples:
-                sample.faces.pop(number, None)
+                sample.frames.pop(number, None)

@@ -21,7 +21,7 @@ from detector.live.state import LiveSettings, LiveState
 from detector.models.base import CropRecipe, Model, ModelSpec
 from detector.pipeline.modalities.face import face_segment
 from detector.pipeline.windows import ClipShape
-from detector.schema.analysis import Analysis
+from detector.schema.analysis import Analysis, FrameSegment
 from detector.vision import Detection
 
 SEARCH_AGAIN = 0.25
@@ -318,6 +318,9 @@ class LiveSession:
         self._costs.add("cut", self._clock() - begun)
         seen = list(segments.values())
         full_frame = scorer.frame(frame.rgb, frame.time - origin, seen, schedule)
+        looks: dict[int | None, FrameSegment] = dict(segments.items())
+        if full_frame is not None:
+            looks[None] = full_frame
         striped = None
         if not self.settings.screen and frame.time - self._last_stripes >= STRIPES_EVERY:
             self._last_stripes = frame.time
@@ -330,7 +333,7 @@ class LiveSession:
                 self._display.quality.add_stripes(striped)
             scored = full_frame is not None or any(x.logits for x in segments.values())
             self._display.history.size = self._display.size
-            self._display.history.add(frame.time - origin, segments, full_frame)
+            self._display.history.add(frame.time - origin, looks)
             for number, portrait in portraits.items():
                 self._display.history.add_thumbnail(number, segments[number], portrait)
             if self._display.quality.screen:

@@ -18,27 +18,24 @@ from detector.audio.recording import Recording
 from detector.audio.sound import SAMPLE_RATE, Mono, SoundBlock
 from detector.audio.speech import SpeechDetector
 from detector.decision import conformal, decide, voice
+from detector.decision.session import recounted
 from detector.live.pool import Pool
+from detector.live.score_history import live_media
 from detector.live.state import HISTORY, Dot
 from detector.models.base import Model, ModelSpec
 from detector.pipeline import initial_results
-from detector.pipeline.modalities.voice import ID, measured, sound_recipe, window_item
+from detector.pipeline.modalities.voice import measured, sound_recipe, voice_subject, window_item
 from detector.pipeline.scoring import Scorer, fed
-from detector.pipeline.software import software
 from detector.schema.analysis import (
     OF_SOUND,
     Analysis,
     Audio,
     Label,
-    Media,
-    Modality,
     Question,
     Settings,
     SpanSegment,
     SpeechMeasurement,
-    Subject,
     Thresholds,
-    Verdict,
 )
 
 KEPT = 12.0
@@ -190,7 +187,7 @@ class LiveVoice:
             self._score(recording, start, len(samples) / SAMPLE_RATE)
             while self._spans and self._spans[0].end <= start:
                 self._spans.popleft()
-        analysis = decide(self._undecided(heard, end))
+        analysis = decide(self._undecided(heard))
         dot = _dot(analysis, end)
         with self._lock:
             if self._closed:
@@ -214,50 +211,27 @@ class LiveVoice:
                 self._scorer.score(id, [item])
         self._spans.extend(segment for segment in segments.values() if segment.logits)
 
-    def _undecided(self, heard: SpeechMeasurement, end: float) -> Analysis:
-        spans = [span.model_copy(deep=True) for span in self._spans]
-        subjects = [
-            Subject(
-                id=ID,
-                modality=Modality.VOICE,
-                start=spans[0].start,
-                end=spans[-1].end,
-                thumbnail_time=spans[0].start,
-                spans=spans,
-            )
-        ] if spans else []  # fmt: skip
-        results = [
-            result.model_copy(
-                update={"scored": sum(id in span.logits for span in spans), "seconds": None}
-            )
-            for id, result in self._results.items()
-        ]
+    def _undecided(self, heard: SpeechMeasurement) -> Analysis:
+        subjects = voice_subject(self._spans)
         sound = Audio(codec="live", channels=1, sample_rate=SAMPLE_RATE, speech=heard)
-        return Analysis(
-            id="0" * 32,
-            created=self._begun,
-            media=Media(
+        return initial_results.undecided(
+            live_media(
                 name="Microphone",
-                sha256="",
                 kind="audio",
-                size=0,
                 width=0,
                 height=0,
-                duration=round(heard.seconds, 3),
-                container="live",
+                duration=heard.seconds,
                 codec="live",
                 audio=sound,
-                live=True,
             ),
-            settings=Settings(),
-            verdict=Verdict(
-                label=Label.NOT_APPLICABLE, thresholds=self._ensembles[Question.VOICE].thresholds
-            ),
-            ensembles=self._ensembles,
-            models=results,
-            subjects=subjects,
+            Settings(),
+            recounted(self._results.values(), subjects),
+            self._ensembles,
+            subjects,
+            "cpu",
+            id="0" * 32,
+            created=self._begun,
             timestamps=[],
-            software=software("cpu"),
         )
 
 

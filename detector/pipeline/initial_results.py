@@ -2,13 +2,25 @@
 
 import hashlib
 from collections.abc import Iterable, Sequence
+from typing import Any
 
 from detector._version import __version__
 from detector.decision.conformal import ThresholdStore
 from detector.decision.context import deciding, voters
 from detector.models import registry
 from detector.models.base import ModelSpec
-from detector.schema.analysis import Ensemble, ModelResult, Question, Settings
+from detector.pipeline.software import software
+from detector.schema.analysis import (
+    Analysis,
+    Ensemble,
+    Label,
+    Media,
+    ModelResult,
+    Question,
+    Settings,
+    Subject,
+    Verdict,
+)
 
 STATED = (
     "id", "title", "plain", "kind", "modality", "task", "calibration", "label_order",
@@ -38,6 +50,29 @@ def ensembles(
         threshold = next(filter(None, (own.threshold(q, ids) for ids in sets)), None)
         out[q] = known.get(q, Ensemble()).model_copy(update={"own": threshold})
     return out
+
+
+def undecided(
+    media: Media,
+    settings: Settings,
+    models: list[ModelResult],
+    together: dict[Question, Ensemble],
+    subjects: list[Subject],
+    device: str,
+    **known: Any,
+) -> Analysis:
+    """Return what was scored, for `detector.decision.decide`; `known`: other fields of it."""
+    thresholds = next(iter(together.values())).thresholds
+    return Analysis(
+        media=media,
+        settings=settings,
+        verdict=Verdict(label=Label.NOT_APPLICABLE, thresholds=thresholds),
+        ensembles=together,
+        models=models,
+        subjects=subjects,
+        software=software(device),
+        **known,
+    )
 
 
 def analysis_id(sha256: str, settings: Settings, specs: Sequence[ModelSpec]) -> str:

@@ -39,18 +39,8 @@ from detector.pipeline.orientation import WrongOrientation
 from detector.pipeline.progress import Observer, Progress, ProgressReporter, Stage
 from detector.pipeline.scoring import ScoreStage
 from detector.pipeline.signal_stage import SignalStage
-from detector.pipeline.software import software
 from detector.pipeline.windows import FrameWindow
-from detector.schema.analysis import (
-    QUESTION_OF,
-    Analysis,
-    Coverage,
-    Label,
-    Media,
-    Modality,
-    Settings,
-    Verdict,
-)
+from detector.schema.analysis import QUESTION_OF, Analysis, Coverage, Media, Modality, Settings
 from detector.schema.origin import Provenance
 
 QUEUED_FRAMES = 4
@@ -372,23 +362,19 @@ class AnalysisRun:
             subjects = [s for e in self.extractors.values() for s in e.subjects(partial=partial)]
             results = [r.model_copy() for r in self.results.values()]
             timestamps = [round(t, 4) for t in self.timestamps]
-        asked = self.media.questions
-        ensembles = initial_results.ensembles(results, self.own, asked)
-        thresholds = ensembles[asked[0]].thresholds
-        return Analysis(
+        return initial_results.undecided(
+            self.media.model_copy(deep=True),
+            self.settings,
+            results,
+            initial_results.ensembles(results, self.own, self.media.questions),
+            subjects,
+            self.request.device,
             id=initial_results.analysis_id(self.media.sha256, self.settings, self.asked_for),
             created=datetime.now(UTC),
-            media=self.media.model_copy(deep=True),
-            settings=self.settings,
-            verdict=Verdict(label=Label.NOT_APPLICABLE, thresholds=thresholds),
-            ensembles=ensembles,
-            models=results,
-            subjects=subjects,
             timestamps=timestamps,
             coverage=self._coverage(timestamps),
             provenance=self.provenance,
             timings={k: round(v, 3) for k, v in self.timings.items()},
-            software=software(self.request.device),
             partial=partial,
         )
 

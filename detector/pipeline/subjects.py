@@ -1,13 +1,12 @@
 """A subject through the clip, while a run goes on and as it ends."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
 from detector.schema.analysis import FrameSegment, Modality, SpanSegment, Subject
-from detector.schema.subject import letter
 from detector.vision import Detection
 
 LEFT, RIGHT = 0.4, 0.6
@@ -26,13 +25,12 @@ class SubjectBuilder:
 
 
 def people(
-    builders: Sequence[SubjectBuilder], width: int, *, growing: bool = True
+    builders: Mapping[str, SubjectBuilder], width: int, *, growing: bool = True
 ) -> list[Subject]:
-    """Return faces as subjects, by first appearance, copied while they are `growing`; `width` is
-    px."""
+    """Return faces by id as subjects, copied while they are `growing`; `width` is px."""
     out = []
-    for number, builder in enumerate(builders):
-        person = _subject(letter(number), Modality.FACE, builder, _visibility, growing)
+    for id, builder in builders.items():
+        person = _subject(id, Modality.FACE, builder, visibility, growing)
         if len(builders) > 1:
             center = np.mean([(f.box[0] + f.box[2]) / 2 for f in person.frames]) / width
             person.side = "left" if center < LEFT else "right" if center > RIGHT else "center"
@@ -40,7 +38,7 @@ def people(
     return out
 
 
-def _visibility(frame: FrameSegment) -> tuple[bool, float]:
+def visibility(frame: FrameSegment) -> tuple[bool, float]:
     """Rank frames by how well they show a face."""
     return frame.usable, frame.quality.width * (1 - abs(frame.quality.yaw or 0.0))
 

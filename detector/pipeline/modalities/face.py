@@ -197,7 +197,8 @@ class FaceExtractor(Extractor):
 
     def subjects(self, *, partial: bool) -> list[Subject]:
         """Return the people that were found; of a partial run everything that looked like one."""
-        return people(list(self.people(everyone=partial).values()), self._run.media.width)
+        found = self.people(everyone=partial).values()
+        return people({letter(n): one for n, one in enumerate(found)}, self._run.media.width)
 
     def seen(self) -> SeenAt:
         """Return what a second run need not find and score again."""

@@ -3,6 +3,8 @@
 Speakers are not told apart: nothing here can, and "Speaker A" of two would pretend to.
 """
 
+from collections.abc import Iterable
+
 from detector.audio.recording import Recording
 from detector.audio.sound import stretches
 from detector.decision import voice
@@ -81,20 +83,21 @@ class VoiceExtractor(Extractor):
 
     def subjects(self, *, partial: bool) -> list[Subject]:
         """Return the voice, if it was scored."""
-        spans = [span.model_copy(deep=True) for span in self._spans if span.logits]
-        if not spans:
-            return []
-        spans.sort(key=lambda span: span.start)
-        return [
-            Subject(
-                id=ID,
-                modality=self.modality,
-                start=spans[0].start,
-                end=max(span.end for span in spans),
-                thumbnail_time=spans[0].start,
-                spans=spans,
-            )
-        ]
+        return voice_subject(self._spans)
+
+
+def voice_subject(spans: Iterable[SpanSegment]) -> list[Subject]:
+    """Return the voice of these spans, copied, if any model scored one."""
+    scored = [span.model_copy(deep=True) for span in spans if span.logits]
+    if not scored:
+        return []
+    scored.sort(key=lambda span: span.start)
+    start, end = scored[0].start, max(span.end for span in scored)
+    return [
+        Subject(
+            id=ID, modality=Modality.VOICE, start=start, end=end, thumbnail_time=start, spans=scored
+        )
+    ]
 
 
 def sound_recipe(spec: ModelSpec) -> SoundRecipe:

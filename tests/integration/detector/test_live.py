@@ -667,7 +667,7 @@ def test_the_same_scores_as_an_analysis_of_the_file(gallery):
         (rgb,) = frames_of(path, face.time, 1 / FPS)
         session.push(rgb, 0.0)
         engine.drain()
-        (seen,) = session._display.history._samples[0].faces.values()
+        (seen,) = session._display.history._samples[0].frames.values()
         assert seen.box == face.box and seen.logits == pytest.approx(face.logits, abs=1e-4)
         session.close()
     engine.close()

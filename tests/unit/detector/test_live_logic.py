@@ -199,7 +199,7 @@ def test_people_who_pass_by_are_forgotten():
     history = history_of("texture")
     for n in range(300):
         sampled(history, float(n), {"texture": 1.0}, n // 2)
-        face = history._samples[-1].faces[n // 2]
+        face = history._samples[-1].frames[n // 2]
         history.add_thumbnail(n // 2, face, np.zeros((8, 8, 3), np.uint8))
     assert len(history.thumbnails()) <= MAX_PEOPLE + 1
 
