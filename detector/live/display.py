@@ -78,7 +78,7 @@ class SessionDisplay:
             hints=tuple(self._hints(now, ready, stopped, max(every.values(), default=1))),
             alarms=self.alarms.all,
             rates=self.rates.rates(now),
-            series=self.readout.series,
+            series=tuple(self.readout.series),
             models=tuple(self._model_states(every)),
             ready=ready,
         )
@@ -118,7 +118,7 @@ class SessionDisplay:
                     face,
                     probability=line.probability,
                     label=line.label,
-                    scored=line.scored,
+                    scored=self.readout.scored,
                     question=line.question,
                 )
             shown.append(face)
@@ -203,11 +203,12 @@ class SessionDisplay:
                 title=result.title,
                 kind=result.kind,
                 scored=result.scored,
-                counted=id in self.readout.counted,
-                note=result.error or self.readout.left_out.get(id),
+                counted=decided is not result and decided.counted,
+                note=result.error or decided.not_counted_because,
                 every=every.get(id, 1),
             )
             for id, result in self.history.results.items()
+            for decided in [self.readout.models.get(id, result)]
         ]
 
     def note(self, alarm: Alarm) -> str:

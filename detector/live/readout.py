@@ -1,27 +1,33 @@
 """From the verdict on the last seconds to what is shown: label, number, sentence, series."""
 
 from collections import deque
-from dataclasses import dataclass
 
 from detector import questions
 from detector.decision.session import WINDOW
 from detector.live.state import HISTORY, Dot, LiveReading
 from detector.messages.format import percent
-from detector.schema.analysis import Analysis, Answer, Label, Question, ReasonCode, Thresholds
+from detector.schema.analysis import (
+    Analysis,
+    Answer,
+    Label,
+    ModelResult,
+    ReasonCode,
+    Subject,
+    Thresholds,
+)
 
 UNREAD = 2.0
 """s without a scored face after which there is no reading"""
 
 
-@dataclass(frozen=True)
-class FaceReading:
-    """What is shown of one face."""
+class Series(deque[Dot]):
+    """The last `HISTORY` s, ascending."""
 
-    probability: float | None
-    label: Label
-    question: Question | None
-    scored: float
-    """s of the newest scored frame"""
+    def add(self, dot: Dot) -> None:
+        """Append a dot, and drop those that are too old."""
+        self.append(dot)
+        while self[0].time < dot.time - HISTORY:
+            self.popleft()
 
 
 class LiveReadout:
@@ -29,21 +35,14 @@ class LiveReadout:
 
     def __init__(self, thresholds: Thresholds) -> None:
         self._thresholds = thresholds
-        self.people: dict[str, FaceReading] = {}
-        """By letter."""
+        self.people: dict[str, Subject] = {}
+        """By letter; the one in front with the label of the verdict."""
         self.now = self.nothing(0.0, "Starting.")
         self.scored: float | None = None
         """s of the newest frame that the reading is from"""
-        self.counted: set[str] = set()
-        """Ids of the models that take part."""
-        self.left_out: dict[str, str] = {}
-        """Why the others don't."""
-        self._series: deque[Dot] = deque()
-
-    @property
-    def series(self) -> tuple[Dot, ...]:
-        """The last `HISTORY` s."""
-        return tuple(self._series)
+        self.models: dict[str, ModelResult] = {}
+        """By id, as decided last."""
+        self.series = Series()
 
     def nothing(self, time: float, text: str) -> LiveReading:
         """Return that there is no reading, and why."""
@@ -55,29 +54,18 @@ class LiveReadout:
         self.people.clear()
         since = self.now.since if self.now.label is Label.NOT_APPLICABLE else time
         self.now = self.nothing(since, text)
-        self._dot(Dot(time, None, None, Label.NOT_APPLICABLE))
+        self.series.add(Dot(time, None, None, Label.NOT_APPLICABLE))
 
     def update(self, time: float, decided: Analysis) -> None:
         """Show the verdict on the last `WINDOW` s, of a frame scored at `time`, s."""
         self.scored = time
-        self.counted = {model.id for model in decided.models if model.counted}
-        self.left_out = {
-            m.id: m.not_counted_because for m in decided.models if m.not_counted_because is not None
-        }
+        self.models = {model.id: model for model in decided.models}
+        self.people = {subject.id: subject for subject in decided.judged}
         verdict, question = decided.verdict, decided.verdict.question
-        self.people = {
-            subject.id: FaceReading(
-                subject.probability,
-                verdict.label if subject.id == verdict.subject else subject.label,
-                subject.question,
-                time,
-            )
-            for subject in decided.judged
-        }
-        if question is None:
+        if question is None or verdict.subject is None:
             return
-        top = next(subject for subject in decided.judged if subject.id == verdict.subject)
-        several = len(decided.judged) > 1
+        top, several = self.people[verdict.subject], len(self.people) > 1
+        self.people[top.id] = top.model_copy(update={"label": verdict.label})
         self.now = LiveReading(
             label=verdict.label,
             probability=verdict.probability,
@@ -95,12 +83,7 @@ class LiveReadout:
             for frame in subject.frames[-1:]
             if question in frame.answers and frame.index == len(decided.timestamps) - 1
         ]
-        self._dot(Dot(time, max(newest, default=None), verdict.probability, verdict.label))
-
-    def _dot(self, dot: Dot) -> None:
-        self._series.append(dot)
-        while self._series[0].time < dot.time - HISTORY:
-            self._series.popleft()
+        self.series.add(Dot(time, max(newest, default=None), verdict.probability, verdict.label))
 
 
 _ABSTAINED = {

@@ -20,8 +20,9 @@ from detector.audio.speech import SpeechDetector
 from detector.decision import conformal, decide, voice
 from detector.decision.session import recounted
 from detector.live.pool import Pool
+from detector.live.readout import Series
 from detector.live.score_history import live_media
-from detector.live.state import HISTORY, Dot
+from detector.live.state import Dot
 from detector.models.base import Model, ModelSpec
 from detector.pipeline import initial_results
 from detector.pipeline.modalities.voice import measured, sound_recipe, voice_subject, window_item
@@ -91,7 +92,7 @@ class LiveVoice:
         self._held = self._new = 0
         self._end: float | None = None
         self._analysis: Analysis | None = None
-        self._series: deque[Dot] = deque()
+        self._series = Series()
 
     # --- what a viewer calls ---------------------------------------------------------------------
 
@@ -193,9 +194,7 @@ class LiveVoice:
             if self._closed:
                 return
             self._analysis = analysis
-            self._series.append(dot)
-            while self._series[0].time < end - HISTORY:
-                self._series.popleft()
+            self._series.add(dot)
 
     def _score(self, recording: Recording, start: float, length: float) -> None:
         """Score the newest window of speech, if it holds what was not scored before."""
