@@ -17,10 +17,13 @@ SAME_PLACE = 0.2  # Overlap with where a face was from which one that is found i
 
 
 class FaceSearch:
-    """Finds the faces of one clip's frames. Used by one thread, fed in order of time."""
+    """Finds the faces of one clip's frames. Used by one thread, fed in order of time. `everywhere`:
+    s after which a frame is searched as a whole."""
 
-    def __init__(self, detector: FaceDetector, min_face: int) -> None:
-        self._detector, self._min_face = detector, min_face
+    def __init__(
+        self, detector: FaceDetector, min_face: int, everywhere: float = EVERYWHERE_SECONDS
+    ) -> None:
+        self._detector, self._min_face, self._seconds = detector, min_face, everywhere
         self._faces: list[Detection] = []
         self._colors: np.ndarray | None = None
         self._everywhere_at, self._looks = 0.0, 0
@@ -31,7 +34,7 @@ class FaceSearch:
         cut = before is None or colors.affinity(palette, before) < colors.CUT
         self._colors = palette
         self._looks += 1
-        recent = self._looks < EVERYWHERE_LOOKS and time - self._everywhere_at < EVERYWHERE_SECONDS
+        recent = self._looks < EVERYWHERE_LOOKS and time - self._everywhere_at < self._seconds
         if self._faces and recent and not cut:
             faces = self._detector.follow(rgb, self._min_face, self._faces)
             if _all_there(self._faces, faces):
