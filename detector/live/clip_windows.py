@@ -4,15 +4,15 @@ As in a file's, faces are searched at some frames and interpolated in between; b
 are not used, since their jumps at each search are motion that the face did not make."""
 
 import math
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 
 from detector.live.face_tracker import TrackedFace
 from detector.models.base import ModelSpec
+from detector.pipeline.scoring import ScoreItem
 from detector.pipeline.windows import ANCHOR_EVERY, ClipShape, cut_faces
-from detector.schema.analysis import Modality
+from detector.schema.analysis import Modality, SpanSegment
 from detector.vision import Detection
 
 MISSED_STEPS = 3
@@ -37,22 +37,15 @@ def unfit(spec: ModelSpec) -> str | None:
     return None
 
 
-@dataclass(frozen=True)
-class ClipCrops:
-    """A complete window of one person: crops uint8 [T, S, S, 3]."""
-
-    shape: ClipShape
-    person: int
-    start: float
-    end: float
-    crops: np.ndarray
+Complete = tuple[int, SpanSegment, ScoreItem]
+"""A person's window, and the crops uint8 [T, S, S, 3] of it that models are fed with."""
 
 
 class _MovingWindow:
     """The newest frames of one shape. A frame's position is its time in steps."""
 
-    def __init__(self, shape: ClipShape, detector: str) -> None:
-        self._shape, self._detector = shape, detector
+    def __init__(self, shape: ClipShape, models: tuple[str, ...], detector: str) -> None:
+        self._shape, self._models, self._detector = shape, models, detector
         self._newest = self._anchor = -(10**9)
         """positions of the newest frame and of the newest search that counted"""
         self._frames: dict[int, tuple[float, np.ndarray]] = {}
@@ -62,7 +55,7 @@ class _MovingWindow:
 
     def add(
         self, rgb: np.ndarray, time: float, people: Sequence[TrackedFace]
-    ) -> Iterator[ClipCrops]:
+    ) -> Iterator[Complete]:
         """Hold a frame; at a search cut what is held, and yield the windows that end here."""
         shape, position = self._shape, round(time / self._shape.step)
         if position - self._anchor > MAX_WAITING:
@@ -86,17 +79,19 @@ class _MovingWindow:
             crops = [self._crops[number, n] for n in run if (number, n) in self._crops]
             if len(crops) == shape.frames:
                 start = time - (shape.frames - 1) * shape.step
-                yield ClipCrops(shape, number, start, time, np.stack(crops))
+                span = SpanSegment(start=round(max(0.0, start), 4), end=round(time, 4))
+                yield number, span, ScoreItem(Modality.FACE, self._models, span, np.stack(crops))
 
 
 class ClipCollector:
-    """Windows of one viewer. Used by one thread at a time."""
+    """Windows of one viewer. Used by one thread at a time. `shapes`: of the windows, and the ids of
+    the models that are fed with them."""
 
-    def __init__(self, shapes: Sequence[ClipShape], detector: str) -> None:
-        self._windows = [_MovingWindow(shape, detector) for shape in shapes]
+    def __init__(self, shapes: Mapping[ClipShape, tuple[str, ...]], detector: str) -> None:
+        self._windows = [_MovingWindow(shape, ids, detector) for shape, ids in shapes.items()]
         self.anchor_every = min((shape.step for shape in shapes), default=math.inf) * ANCHOR_EVERY
         """s within which a search is needed; inf without clip models"""
 
-    def add(self, rgb: np.ndarray, time: float, people: Sequence[TrackedFace]) -> list[ClipCrops]:
+    def add(self, rgb: np.ndarray, time: float, people: Sequence[TrackedFace]) -> list[Complete]:
         """Take notice of a frame and of who is in it; gives the windows it completed."""
         return [run for window in self._windows for run in window.add(rgb, time, people)]

@@ -13,11 +13,12 @@ from typing import Any
 
 import numpy as np
 
+from detector import vision
 from detector.decision import conformal
 from detector.decision.material import MIN_FRAMES
 from detector.decision.session import WINDOW, recounted
 from detector.live.state import LiveSettings
-from detector.models.base import ModelSpec
+from detector.models.base import CropRecipe, ModelSpec
 from detector.pipeline import initial_results, subjects
 from detector.pipeline.subjects import SubjectBuilder, full_frame
 from detector.schema.analysis import (
@@ -39,8 +40,7 @@ SHORTEST_STRETCH = 0.05
 """s"""
 MAX_PEOPLE = 48
 """kept of a session; who was seen least goes first"""
-THUMBNAIL = 96
-"""px"""
+THUMBNAIL = CropRecipe(scale=1.3, size=96, border="replicate")
 
 
 @dataclass
@@ -131,11 +131,11 @@ class ScoreHistory:
         """Those shown until there is a score."""
         return self._ensembles[Question.MANIPULATION].thresholds
 
-    def add_thumbnail(self, number: int, face: FrameSegment, crop: np.ndarray) -> None:
-        """Keep the best picture of each person."""
+    def add_thumbnail(self, number: int, face: FrameSegment, rgb: np.ndarray) -> None:
+        """Cut a person out of a frame, uint8 [H, W, 3], if no better picture is kept."""
         worth = subjects.visibility(face)
         if number not in self._thumbnails or worth > self._thumbnails[number][0]:
-            self._thumbnails[number] = worth, crop
+            self._thumbnails[number] = worth, vision.cut(rgb, face.box, THUMBNAIL)
 
     def recent(self) -> Analysis:
         """Return the last `WINDOW` s as an undecided Analysis, without an id."""

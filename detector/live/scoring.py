@@ -6,13 +6,12 @@ from time import perf_counter
 
 import numpy as np
 
-from detector.live.clip_windows import ClipCrops
 from detector.live.schedule import SELDOM, Costs, Schedule
 from detector.models.base import Model
 from detector.pipeline.modalities.full_frame import full_frame_segment
 from detector.pipeline.scoring import ScoreItem, Scorer, fed
 from detector.pipeline.windows import ClipShape
-from detector.schema.analysis import FrameSegment, Modality, ModelResult, SpanSegment
+from detector.schema.analysis import FrameSegment, Modality, ModelResult
 
 
 class LiveScorer(Scorer):
@@ -78,11 +77,9 @@ class LiveScorer(Scorer):
                 begun = perf_counter()
         return full_frame if full_frame and full_frame.logits else None
 
-    def clip(self, run: ClipCrops) -> SpanSegment | None:
-        """Score one window by every model of its shape; None where none gave a score."""
-        begun, ids = perf_counter(), self.shapes[run.shape]
-        span = SpanSegment(start=round(run.start, 4), end=round(run.end, 4))
-        for id in ids:
-            self.score(id, [ScoreItem(Modality.FACE, ids, span, run.crops)])
+    def clip(self, item: ScoreItem) -> None:
+        """Score one window by every model of its shape."""
+        begun = perf_counter()
+        for id in item.models:
+            self.score(id, [item])
         self._costs.add("clip", perf_counter() - begun)
-        return span if span.logits else None

@@ -10,17 +10,15 @@ from detector import vision
 from detector.decision import decide
 from detector.errors import UsageError
 from detector.live import recapture
-from detector.live.clip_windows import ClipCollector, ClipCrops, unfit
+from detector.live.clip_windows import ClipCollector, Complete, unfit
 from detector.live.display import ScoredFrame, SessionDisplay
 from detector.live.face_tracker import LONGEST_FOLLOWED, FaceTracker
 from detector.live.pool import Pool
 from detector.live.schedule import LEAVE, Costs, Schedule, plan
-from detector.live.score_history import THUMBNAIL
 from detector.live.scoring import LiveScorer
 from detector.live.state import LiveSettings, LiveState
-from detector.models.base import CropRecipe, Model, ModelSpec
+from detector.models.base import Model, ModelSpec
 from detector.pipeline.modalities.face import face_segment
-from detector.pipeline.windows import ClipShape
 from detector.schema.analysis import Analysis, FrameSegment
 from detector.vision import Detection
 
@@ -32,7 +30,6 @@ PLAN_EVERY = 0.5
 """s"""
 MAX_SIDE = 4096
 """px. A larger frame is refused: it would be held several times over."""
-PORTRAIT = CropRecipe(scale=1.3, size=THUMBNAIL, border="replicate")
 SLACK = 1e-3
 """s. Times of frames are rounded."""
 
@@ -84,7 +81,8 @@ class LiveSession:
         # What waits, the newest only.
         self._frame: _TimedFrame | None = None
         self._candidate: _Candidate | None = None
-        self._complete: dict[tuple[int, ClipShape], ClipCrops] = {}
+        self._complete: dict[tuple[int, tuple[str, ...]], Complete] = {}
+        """By person and models, who has waited longest first"""
 
         # Made when the models are loaded; each is used by one kind of work.
         self._tracker: FaceTracker | None = None
@@ -241,7 +239,7 @@ class LiveSession:
             self._scorer = scorer
             self._schedule = Schedule(model_every=scorer.usual)
             self._tracker = FaceTracker(detector, self.settings.min_face)
-            self._collector = ClipCollector(list(scorer.shapes), detector.name)
+            self._collector = ClipCollector(scorer.shapes, detector.name)
             self._display.wait_for_faces()
 
     # --- look: who is where ----------------------------------------------------------------------
@@ -250,8 +248,8 @@ class LiveSession:
         with self._lock:
             frame, self._frame = self._frame, None
             tracker, collector, schedule = self._tracker, self._collector, self._schedule
-            free = self._candidate is None
-        if frame is None or tracker is None or collector is None:
+            free, origin = self._candidate is None, self._display.began
+        if frame is None or tracker is None or collector is None or origin is None:
             return
         begun = self._clock()
         due = free and frame.time - self._last_candidate >= schedule.score_every - SLACK
@@ -269,7 +267,7 @@ class LiveSession:
         self._costs.add("detect" if search else "follow", self._clock() - begun)
         sure = [person for person in here if person.confirmed]
         judged = sorted(sure, key=lambda p: -p.width)[: self.settings.most_faces]
-        complete = collector.add(frame.rgb, frame.time, judged)
+        complete = collector.add(frame.rgb, frame.time - origin, judged)
         candidate = None
         if due and (judged or search):
             # What it is late is made up for: else every 0.06 s of a camera that gives a frame each
@@ -286,7 +284,7 @@ class LiveSession:
             self._candidate = candidate or self._candidate
             here_now = {p.number for p in judged}
             self._complete = {k: run for k, run in self._complete.items() if k[0] in here_now}
-            self._complete |= {(run.person, run.shape): run for run in complete}
+            self._complete |= {(run[0], run[2].models): run for run in complete}
             self._display.update_faces(frame.time, tracker.in_view(), sure=bool(sure))
             now = self._clock()
             self._display.rates.count("looked", now)
@@ -312,7 +310,6 @@ class LiveSession:
             number: face_segment(frame.rgb, face, frame.time - origin, 0, self.settings.min_face)
             for number, face in candidate.people.items()
         }
-        portraits = {n: vision.cut(frame.rgb, look.box, PORTRAIT) for n, look in segments.items()}
         self._costs.add("cut", self._clock() - begun)
         seen = list(segments.values())
         full_frame = scorer.frame(frame.rgb, frame.time - origin, seen, schedule)
@@ -332,8 +329,8 @@ class LiveSession:
             scored = full_frame is not None or any(x.logits for x in segments.values())
             self._display.history.size = self._display.size
             self._display.history.add(frame.time - origin, looks)
-            for number, portrait in portraits.items():
-                self._display.history.add_thumbnail(number, segments[number], portrait)
+            for number, segment in segments.items():
+                self._display.history.add_thumbnail(number, segment, frame.rgb)
             if self._display.quality.screen:
                 self._display.history.unscore()
             judged = scored and not self._display.quality.screen
@@ -350,16 +347,12 @@ class LiveSession:
 
     def _score_clip(self) -> None:
         with self._lock:
-            # Whoever has waited longest; each person has one place.
-            key = min(self._complete, key=lambda k: self._complete[k].end, default=None)
-            run = self._complete.pop(key) if key is not None else None
-            scorer, origin = self._scorer, self._display.began
-            self._last_clip = self._display.time
-        if run is None or scorer is None or origin is None:
-            return
-        span = scorer.clip(run)
+            scorer, self._last_clip = self._scorer, self._display.time
+            if scorer is None or not self._complete:
+                return
+            person, span, item = self._complete.pop(next(iter(self._complete)))
+        scorer.clip(item)
         with self._lock:
-            if span is not None:
-                span.start, span.end = span.start - origin, span.end - origin
-                self._display.history.add_span(run.person, span)
+            if span.logits:
+                self._display.history.add_span(person, span)
             self._display.version += 1

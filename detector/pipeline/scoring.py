@@ -169,17 +169,7 @@ class Scorer:
 
 
 class ScoreStage:
-    """The models of one run.
-
-    Parameters
-    ----------
-    results : mapping
-        By model id: scores are counted and failures noted there.
-    lock : Lock
-        Held while a segment's logits are written.
-    batcher : DynamicBatcher, optional
-        Shared with other runs; None: this run's batches go to the models by themselves.
-    """
+    """The models of one run; `results`, `lock` and `batcher` as `Scorer` takes them."""
 
     def __init__(
         self,

@@ -59,21 +59,8 @@ def cut_faces(
     recipe: CropRecipe,
     detector: str,
 ) -> dict[tuple[int, int], np.ndarray]:
-    """Cut people's faces out of frames that waited for a search.
-
-    Parameters
-    ----------
-    frames : iterable of (position, s, uint8 [H, W, 3])
-    tracks : mapping
-        By person: when and where the face was found, ascending; in between it is interpolated.
-    detector : str
-        Whose boxes these are.
-
-    Returns
-    -------
-    dict
-        By (person, position); without who was not there.
-    """
+    """Cut people's faces out of frames (position, s, uint8 [H, W, 3]) that waited for a search: by
+    (person, position), where `tracks`, of the faces that `detector` found, have somebody."""
     return {
         (number, position): vision.cut(rgb, face.box, recipe, face.landmarks, detector)
         for position, time, rgb in frames

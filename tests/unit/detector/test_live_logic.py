@@ -282,18 +282,18 @@ def test_windows_of_a_camera_are_those_of_a_file():
     # One frame is missing: the one before it is shown for longer.
     shown = [at[n : n + 1 + (n == 22)] for n in range(44) if n != 23]
     frames = [(picture((40 + 9 * n, 160 + n % 7, 0.0)), tuple(t)) for n, t in enumerate(shown)]
-    tracker, collector = FaceTracker(MadeDetector(), 40), ClipCollector([shape], "mtcnn")
+    tracker, collector = FaceTracker(MadeDetector(), 40), ClipCollector({shape: ("clip",)}, "mtcnn")
     runs = []
     for rgb, (time, *_) in frames:
         search = at.index(time) % 5 == 0
         people = tracker.search(rgb, time) if search else tracker.follow(rgb, time)
         runs += collector.add(rgb, time, people)
-    ends = [at.index(run.end) for run in runs]
+    ends = [round(span.end / 0.04) for _, span, _ in runs]
     assert ends == [15, 20, 25, 30, 35, 40]
-    for run, end in zip(runs, ends, strict=True):
-        assert run.start == pytest.approx(at[end - 15])
+    for (_, span, item), end in zip(runs, ends, strict=True):
+        assert span.start == pytest.approx(at[end - 15])
         window = window_of_a_file(frames, shape, tuple(at[end - 15 : end + 1]))
-        np.testing.assert_array_equal(run.crops, window)
+        np.testing.assert_array_equal(item.data, window)
 
 
 def test_flow_follows_a_face_and_says_when_it_is_lost():
