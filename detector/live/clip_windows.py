@@ -10,9 +10,8 @@ import numpy as np
 
 from detector.live.face_tracker import TrackedFace
 from detector.models.base import ModelSpec
-from detector.pipeline.scoring import ScoreItem
-from detector.pipeline.windows import ANCHOR_EVERY, ClipShape, cut_faces
-from detector.schema.analysis import Modality, SpanSegment
+from detector.pipeline.windows import ANCHOR_EVERY, ClipShape, CompleteRun, complete_runs, cut_faces
+from detector.schema.analysis import Modality
 from detector.vision import Detection
 
 MISSED_STEPS = 3
@@ -37,10 +36,6 @@ def unfit(spec: ModelSpec) -> str | None:
     return None
 
 
-Complete = tuple[int, SpanSegment, ScoreItem]
-"""A person's window, and the crops uint8 [T, S, S, 3] of it that models are fed with."""
-
-
 class _MovingWindow:
     """The newest frames of one shape. A frame's position is its time in steps."""
 
@@ -55,7 +50,7 @@ class _MovingWindow:
 
     def add(
         self, rgb: np.ndarray, time: float, people: Sequence[TrackedFace]
-    ) -> Iterator[Complete]:
+    ) -> Iterator[CompleteRun]:
         """Hold a frame; at a search cut what is held, and yield the windows that end here."""
         shape, position = self._shape, round(time / self._shape.step)
         if position - self._anchor > MAX_WAITING:
@@ -75,12 +70,8 @@ class _MovingWindow:
         self._frames, self._found, self._anchor = {}, here, position
         run = range(position - shape.frames + 1, position + 1)
         self._crops = {key: crop for key, crop in self._crops.items() if key[1] in run}
-        for number in here:
-            crops = [self._crops[number, n] for n in run if (number, n) in self._crops]
-            if len(crops) == shape.frames:
-                start = time - (shape.frames - 1) * shape.step
-                span = SpanSegment(start=round(max(0.0, start), 4), end=round(time, 4))
-                yield number, span, ScoreItem(Modality.FACE, self._models, span, np.stack(crops))
+        start = max(0.0, time - (shape.frames - 1) * shape.step)
+        yield from complete_runs(self._crops, run, (start, time), self._models)
 
 
 class ClipCollector:
@@ -92,6 +83,6 @@ class ClipCollector:
         self.anchor_every = min((shape.step for shape in shapes), default=math.inf) * ANCHOR_EVERY
         """s within which a search is needed; inf without clip models"""
 
-    def add(self, rgb: np.ndarray, time: float, people: Sequence[TrackedFace]) -> list[Complete]:
+    def add(self, rgb: np.ndarray, time: float, people: Sequence[TrackedFace]) -> list[CompleteRun]:
         """Take notice of a frame and of who is in it; gives the windows it completed."""
         return [run for window in self._windows for run in window.add(rgb, time, people)]

@@ -10,7 +10,7 @@ from detector import vision
 from detector.decision import decide
 from detector.errors import UsageError
 from detector.live import recapture
-from detector.live.clip_windows import ClipCollector, Complete, unfit
+from detector.live.clip_windows import ClipCollector, unfit
 from detector.live.display import ScoredFrame, SessionDisplay
 from detector.live.face_tracker import LONGEST_FOLLOWED, FaceTracker
 from detector.live.pool import Pool
@@ -19,6 +19,7 @@ from detector.live.scoring import LiveScorer
 from detector.live.state import LiveSettings, LiveState
 from detector.models.base import Model, ModelSpec
 from detector.pipeline.modalities.face import face_segment
+from detector.pipeline.windows import CompleteRun
 from detector.schema.analysis import Analysis, FrameSegment
 from detector.vision import Detection
 
@@ -81,7 +82,7 @@ class LiveSession:
         # What waits, the newest only.
         self._frame: _TimedFrame | None = None
         self._candidate: _Candidate | None = None
-        self._complete: dict[tuple[int, tuple[str, ...]], Complete] = {}
+        self._complete: dict[tuple[int, tuple[str, ...]], CompleteRun] = {}
         """By person and models, who has waited longest first"""
 
         # Made when the models are loaded; each is used by one kind of work.

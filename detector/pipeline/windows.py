@@ -16,6 +16,7 @@ import numpy as np
 from detector import vision
 from detector.media import Frame
 from detector.models.base import CropRecipe, ModelSpec
+from detector.pipeline.scoring import ScoreItem
 from detector.schema.analysis import Modality, Settings, SpanSegment
 from detector.vision import Detection
 
@@ -29,6 +30,10 @@ ANCHOR_EVERY = 5
 """frames between two face searches (0.4 s at the usual step of 0.08 s)."""
 USUAL_RATE = 25.0
 """frames a second, where a file does not say, or a camera"""
+
+
+Track = Sequence[tuple[float, Detection]]
+"""When and where a face was found, ascending, s; in between it is interpolated."""
 
 
 @dataclass(frozen=True)
@@ -55,18 +60,39 @@ def count(settings: Settings) -> int:
 
 def cut_faces(
     frames: Iterable[tuple[int, float, np.ndarray]],
-    tracks: Mapping[int, Sequence[tuple[float, Detection]]],
+    tracks: Mapping[int, Track],
     recipe: CropRecipe,
     detector: str,
 ) -> dict[tuple[int, int], np.ndarray]:
-    """Cut people's faces out of frames (position, s, uint8 [H, W, 3]) that waited for a search: by
-    (person, position), where `tracks`, of the faces that `detector` found, have somebody."""
+    """Cut frames (position, s, uint8 [H, W, 3]) that waited for a search: by (subject, position)
+    where `tracks`, of the faces that `detector` found, have somebody; full frames are of 0."""
+    if recipe.modality is Modality.FULL_FRAME:
+        return {(0, n): vision.cut(rgb, (0.0, 0.0, 1.0, 1.0), recipe) for n, _, rgb in frames}
     return {
         (number, position): vision.cut(rgb, face.box, recipe, face.landmarks, detector)
         for position, time, rgb in frames
         for number, track in tracks.items()
         if (face := vision.interpolate(track, time)) is not None
     }
+
+
+CompleteRun = tuple[int, SpanSegment, ScoreItem]
+"""A subject's run of frames, and its crops, uint8 [T, S, S, 3], as models are fed with them."""
+
+
+def complete_runs(
+    crops: Mapping[tuple[int, int], np.ndarray],
+    positions: Sequence[int],
+    times: tuple[float, float],
+    models: tuple[str, ...],
+    modality: Modality = Modality.FACE,
+) -> Iterator[CompleteRun]:
+    """Yield the runs of subjects that have a crop at each position; `times`: start and end, s."""
+    for number in sorted({number for number, _ in crops}):
+        run = [crops[number, n] for n in positions if (number, n) in crops]
+        if len(run) == len(positions):
+            span = SpanSegment(start=round(times[0], 4), end=round(times[1], 4))
+            yield number, span, ScoreItem(modality, models, span, np.stack(run))
 
 
 @dataclass
@@ -96,24 +122,19 @@ class FrameWindow:
             if t in times:
                 self.frames[position] = frame
 
-    def take(self, until: float = math.inf) -> list[tuple[int, Frame]]:
-        """Hand out the held frames up to a time, s, with their positions."""
+    def cut(
+        self, tracks: Mapping[int, Track], detector: str, until: float = math.inf
+    ) -> Iterator[CompleteRun]:
+        """Cut the frames held up to a time, s, and yield by subject the runs that are complete with
+        the last frame; `tracks` as `cut_faces` takes them."""
         ready = [p for p in self.frames if self.times[p] <= until]
-        return [(p, self.frames.pop(p)) for p in ready]
-
-    def completed_by(self, frames: Sequence[tuple[int, Frame]]) -> bool:
-        """Whether the last frame is among these."""
-        return any(position == len(self.times) - 1 for position, _ in frames)
-
-    def span(self) -> SpanSegment:
-        """Return the stretch that it covers, without a score."""
-        return SpanSegment(start=round(self.times[0], 4), end=round(self.times[-1], 4))
-
-    def runs(self) -> Iterator[tuple[int, np.ndarray]]:
-        """Return (subject, uint8 [T, S, S, 3]) of subjects in every frame; empties the window."""
+        frames = [(p, self.frames.pop(p)) for p in ready]
+        self.crops |= cut_faces(
+            [(p, frame.time, frame.rgb) for p, frame in frames], tracks, self.recipe, detector
+        )
+        if len(self.times) - 1 not in ready:
+            return
+        span = self.times[0], self.times[-1]
         positions = range(len(self.times))
-        for number in sorted({n for n, _ in self.crops}):
-            crops = [self.crops[number, p] for p in positions if (number, p) in self.crops]
-            if len(crops) == len(self.times):
-                yield number, np.stack(crops)
+        yield from complete_runs(self.crops, positions, span, self.models, self.recipe.modality)
         self.crops.clear()

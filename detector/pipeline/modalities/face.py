@@ -14,7 +14,7 @@ from detector.pipeline.options import SeenAt
 from detector.pipeline.orientation import OrientationCheck, Turn
 from detector.pipeline.scoring import ScoreItem
 from detector.pipeline.subjects import SubjectBuilder, people
-from detector.pipeline.windows import FrameWindow, cut_faces
+from detector.pipeline.windows import FrameWindow
 from detector.schema.analysis import QUESTION_OF, FrameSegment, Modality, Question, Subject
 from detector.schema.subject import letter
 
@@ -135,20 +135,11 @@ class FaceExtractor(Extractor):
 
     def _cut(self, window: FrameWindow) -> None:
         """Cut the faces of held frames up to the last search, and send off what is complete."""
-        frames = window.take(self._last_search)
-        window.crops |= cut_faces(
-            ((position, frame.time, frame.rgb) for position, frame in frames),
-            {number: builder.anchors for number, builder in self._people.items()},
-            window.recipe,
-            self._run.detector.name,
-        )
-        if not window.completed_by(frames):
-            return
-        for number, crops in window.runs():
-            span = window.span()
+        tracks = {number: builder.anchors for number, builder in self._people.items()}
+        for number, span, item in window.cut(tracks, self._run.detector.name, self._last_search):
             with self._run.lock:
                 self._people[number].spans.append(span)
-            self._run.submit(ScoreItem(Modality.FACE, window.models, span, crops))
+            self._run.submit(item)
 
     def end(self) -> None:
         for key, items in self._left_out.items():

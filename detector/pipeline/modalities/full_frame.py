@@ -3,14 +3,12 @@
 import cv2
 import numpy as np
 
-from detector import vision
 from detector.media import Frame
 from detector.pipeline.modalities.base import Extraction, Extractor
 from detector.pipeline.options import SeenAt
 from detector.pipeline.scoring import ScoreItem
 from detector.pipeline.subjects import SubjectBuilder, full_frame
-from detector.pipeline.windows import FrameWindow
-from detector.schema.analysis import Box, FrameSegment, Modality, Quality, Subject
+from detector.schema.analysis import FrameSegment, Modality, Quality, Subject
 
 SHARPNESS_SIDE = 512
 """px; pictures are brought to this size at most, so that sharpness compares between them."""
@@ -31,7 +29,10 @@ class FullFrameExtractor(Extractor):
             self._record(frame, index)
         for window in self._run.windows:
             window.add(frame, times)
-            self._cut(window)
+            for _, span, item in window.cut({}, self._run.detector.name):
+                with self._run.lock:
+                    self._subject.spans.append(span)
+                self._run.submit(item)
 
     def _record(self, frame: Frame, index: int) -> None:
         before = next((segment for _, segment in self._known.get(frame.time, ())), None)
@@ -47,19 +48,6 @@ class FullFrameExtractor(Extractor):
             item = ScoreItem.cut(frame.rgb, segment, recipe, models, self._run.detector.name)
             self._run.submit(item)
 
-    def _cut(self, window: FrameWindow) -> None:
-        """Cut what is held: a full frame waits for no search."""
-        frames = window.take()
-        for position, frame in frames:
-            crop = vision.cut(frame.rgb, _box(frame.rgb), window.recipe)
-            window.crops[_NOBODY, position] = crop
-        if window.completed_by(frames):
-            for _, crops in window.runs():
-                span = window.span()
-                with self._run.lock:
-                    self._subject.spans.append(span)
-                self._run.submit(ScoreItem(Modality.FULL_FRAME, window.models, span, crops))
-
     def expected(self) -> int:
         """Return how many frames there are to score."""
         return len(self._subject.frames)
@@ -73,15 +61,6 @@ class FullFrameExtractor(Extractor):
         return {self._times[index]: [(None, seen)] for index, seen in self._subject.frames.items()}
 
 
-_NOBODY = 0
-"""Instead of a person's number."""
-
-
-def _box(rgb: np.ndarray) -> Box:
-    height, width = rgb.shape[:2]
-    return (0.0, 0.0, float(width), float(height))
-
-
 def full_frame_segment(rgb: np.ndarray, time: float, index: int) -> FrameSegment:
     """Return the segment of a full frame, uint8 [H, W, 3], without a score."""
     height, width = rgb.shape[:2]
@@ -91,7 +70,7 @@ def full_frame_segment(rgb: np.ndarray, time: float, index: int) -> FrameSegment
     return FrameSegment(
         index=index,
         time=round(time, 4),
-        box=_box(rgb),
+        box=(0.0, 0.0, float(width), float(height)),
         quality=Quality(
             width=width,
             sharpness=float(cv2.Laplacian(gray, cv2.CV_64F).var()),
