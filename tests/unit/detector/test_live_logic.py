@@ -15,15 +15,13 @@ from detector.live.clip_windows import ClipCollector
 from detector.live.face_tracker import FaceTracker
 from detector.live.hints import Alarms, QualityMonitor
 from detector.live.score_history import MAX_PEOPLE, MAX_SAMPLES, ScoreHistory
-from detector.live.scoring import LiveScorer
 from detector.models import registry
 from detector.models.base import CropRecipe
-from detector.pipeline import initial_results
-from detector.pipeline.modalities.face import FaceExtractor, face_segment
+from detector.pipeline.modalities.face import FaceExtractor
 from detector.pipeline.options import RunOptions
 from detector.pipeline.windows import ClipShape, FrameWindow
 from detector.schema.analysis import FrameSegment, Label, Quality, Question, ReasonCode, Settings
-from tests.support.live_world import REAL, SIDE, MadeDetector, MadeModel, picture
+from tests.support.live_world import REAL, SIDE, MadeDetector, picture
 
 
 def sampled(history, time, logits, number=0):
@@ -72,13 +70,6 @@ def test_a_first_reading_takes_three_seconds_and_every_model():
         verdict = decide(history.recent()).verdict
         assert verdict.label is Label.INCONCLUSIVE
         assert verdict.answers[Question.MANIPULATION].vetoed_by is ReasonCode.TOO_FEW_FRAMES
-
-
-def test_what_was_filmed_from_a_screen_has_no_score():
-    history = session_of(5, lambda t: 4.0)
-    history.unscore()
-    kept = decide(history.session())
-    assert kept.verdict.label is Label.NOT_APPLICABLE and kept.verdict.probability is None
 
 
 def test_a_face_that_was_hidden_is_the_same_person(monkeypatch):
@@ -248,20 +239,6 @@ def test_the_pace_follows_what_work_costs():
         pace = schedule.plan(heavy, usual, share, 25)
         seconds = pace.model_every["clip"] * pace.score_every
         assert 0.5 < seconds < 2, share
-
-
-def test_a_failed_model_is_named_and_the_others_go_on():
-    ids = ("clip", "clip-generated", "texture")
-    broken = {"clip": Mock(side_effect=RuntimeError)}
-    models = {id: MadeModel(registry.get_spec(id), broken.get(id, Mock())) for id in ids}
-    results = {id: initial_results.result(model.spec) for id, model in models.items()}
-    scorer = LiveScorer(results, Lock(), models.__getitem__, "mtcnn", schedule.Costs())
-    for id in ids:
-        scorer.load(id)
-    (face,) = MadeDetector().detect(REAL, 40)
-    segment = face_segment(REAL, face, 0.0, 0, 40)
-    scorer.frame(REAL, 0.0, [segment], schedule.Schedule())
-    assert set(scorer.stopped) == {"clip"} and set(segment.logits) == {"clip-generated", "texture"}
 
 
 def window_of_a_file(frames, shape, times):
