@@ -410,7 +410,7 @@ def spoken(logit, seconds=9.0, band=7_400.0):
         voice._spans.append(SpanSegment(start=8, end=12, logits={"timbre": logit}))
     speech = [(0.0, seconds)] if seconds else []
     measured = SpeechMeasurement(seconds=12, spans=speech, bandwidth_hz=band, snr=30)
-    return decide(voice._undecided(measured, 12.0))
+    return decide(voice._undecided(measured))
 
 
 def test_keeping_the_last_seconds(at, browser, jobs, monkeypatch):
