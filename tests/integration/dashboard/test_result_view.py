@@ -53,7 +53,7 @@ from detector.schema.analysis import (
 from service.records.model import ResultOrigin
 from tests.support import pages
 from tests.support.pages import button, texts
-from tests.support.result_sample import HEIGHT, WIDTH, make_analysis, make_clip
+from tests.support.result_sample import HEIGHT, WIDTH, make_analysis, make_clip, make_picture
 
 HOSTILE = '<img src=x onerror="alert(1)"> [a](javascript:b).webm'
 
@@ -119,6 +119,8 @@ def test_the_verdict_is_said_in_words_with_its_number_and_its_limits(clip):
     assert not re.search("agree|mean of|though none is|so at most", page)
     assert "What this can’t tell" in page and "Who changed it, or why." in page
     assert "MesoNet-4" in page and "not downloaded" in page
+    # Statistics stand in one place.
+    assert page.count("240 held-out clips") == page.count("of untouched clips score above") == 1
 
 
 def test_a_name_from_outside_is_only_text(clip):
@@ -211,6 +213,16 @@ def test_a_person_out_of_frame_is_said_and_the_nearest_moment_offered(clip):
     nearest = make_analysis().judged[0].frames[0].time
     button(at, f"Nearest moment, {labels.clock(nearest)}").click().run()
     assert moment(at) == (nearest, "B")
+
+
+def test_a_picture_has_no_timeline(tmp_path, astronaut):
+    path = tmp_path / "portrait.png"
+    Image.fromarray(astronaut).save(path)
+    at = show(path, make_picture())
+    page = texts(at)
+    assert "No sign of manipulation found</span></h2>" in page
+    assert "Score over time" not in page and "Frame at" not in page
+    assert not [b for b in at.button if b.label.endswith("peak")]
 
 
 def test_scores_without_a_face_are_of_the_whole_picture(clip):
@@ -415,12 +427,6 @@ def test_no_rate_is_said_of_a_lower_threshold_that_there_is_none_of():
         "Measured on 479 clips of many sources. Of these, 364 clips ask this question and could be "
         "judged: 227 untouched, 137 manipulated."
     ) in said
-
-
-def test_statistics_stand_in_one_place(clip):
-    page = texts(show(clip))
-    assert page.count("240 held-out clips") == 1
-    assert page.count("of untouched clips score above") == 1
 
 
 def test_file_facts_say_what_was_done_to_the_picture():
