@@ -4,7 +4,7 @@ import ast
 import builtins
 import re
 import string
-from datetime import date, timedelta
+from datetime import timedelta
 
 import pytest
 from babel.messages.pofile import read_po, write_po
@@ -124,12 +124,6 @@ def test_a_language_that_somebody_chose_wins_over_the_browser(folder, tmp_path, 
         assert "UNMASK_LANGUAGE" in said(again.run())
         assert not [one for one in again.selectbox if one.key == "language"]
     forget()
-
-
-def test_dates_and_lists_of_english():
-    assert labels.day(date(2026, 11, 20)) == f"20{labels.NBSP}Nov{labels.NBSP}2026"
-    assert labels.listed(["A", "B", "C"]) == "A, B and C"
-    assert labels.listed([]) == ""
 
 
 def test_a_file_that_is_brought_up_to_date_keeps_its_translations(tmp_path, monkeypatch):

@@ -72,6 +72,7 @@ def test_spans_and_counts():
     assert labels.count(1200, "frame", "frames") == f"1,200{NBSP}frames"
     assert labels.listed(["A", "B", "C"]) == "A, B and C"
     assert labels.listed([]) == ""
+    assert labels.day(datetime(2026, 11, 20, tzinfo=UTC)) == f"20{NBSP}Nov{NBSP}2026"
     assert [labels.hours(h).replace(NBSP, " ") for h in (0.5, 1, 24, 168)] == [
         "30 minutes", "1 hour", "24 hours", "7 days",
     ]  # fmt: skip
