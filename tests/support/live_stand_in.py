@@ -64,7 +64,7 @@ def made_state(time=60.0, **changes):
         series=tuple(series),
         ready=True,
     )
-    return replace(state, **changes)  # type: ignore[arg-type]
+    return replace(state, **changes)
 
 
 class StandInSession:

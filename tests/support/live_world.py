@@ -64,10 +64,10 @@ class MadeModel(Model):
         super().__init__(spec)
         self._work = work
 
-    def preprocess(self, picture):  # type: ignore[override]
+    def preprocess(self, picture):
         raise NotImplementedError
 
-    def forward(self, batch):  # type: ignore[override]
+    def forward(self, batch):
         raise NotImplementedError
 
     def log_odds_of(self, wanted):

@@ -58,7 +58,6 @@ def start_writer(address, tag, how="lives", count=15):
         text=True,
         env={**os.environ, "PYTHONPATH": str(ROOT)},
     )
-    assert writer.stdin is not None
     with writer.stdin as written:
         print(SAMPLE.model_dump_json(), file=written)
     return writer

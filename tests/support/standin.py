@@ -102,9 +102,8 @@ def serve_bridge():
             "JWT_SECRET": secret,
         },
     )
-    assert process.stdout and process.stderr
     said: list[str] = []  # read all the time, or a full pipe would stop it
-    reader = threading.Thread(target=lambda: said.extend(process.stderr), daemon=True)  # type: ignore[arg-type]
+    reader = threading.Thread(target=lambda: said.extend(process.stderr), daemon=True)
     reader.start()
     watchdog = threading.Timer(START, process.kill)
     watchdog.start()

@@ -150,9 +150,7 @@ def test_what_would_be_sent_is_shown(capsys):
 
 
 def test_the_readme_carries_the_settings_of_a_space():
-    content = space.sent()["README.md"]
-    assert isinstance(content, bytes)
-    _, front, rest = content.decode().split("---\n", 2)
+    _, front, rest = space.sent()["README.md"].decode().split("---\n", 2)
     settings = yaml.safe_load(front)
     assert settings["sdk"] == "docker" and settings["title"] == "Unmask"
     assert str(settings["app_port"]) == environment(stages()[1])["STREAMLIT_SERVER_PORT"]

@@ -1,7 +1,6 @@
 """What a killed server leaves of background work. Real processes."""
 
 import signal
-from typing import Any, cast
 
 from service.records.model import State
 from service.tasks.calibrations import Calibrations
@@ -27,7 +26,7 @@ def test_a_killed_server_leaves_nobodys_clips(tmp_path):
     assert python("-c", VICTIM, tmp_path).returncode == -signal.SIGKILL
     assert len(list(tmp_path.glob("own-clips-*"))) == 1
     tasks = make_tasks(tmp_path)
-    calibrations = Calibrations(tasks, lambda: cast(Any, None), tmp_path)
+    calibrations = Calibrations(tasks, lambda: None, tmp_path)
     tasks.recover()
     assert not list(tmp_path.glob("own-clips-*"))
     run = calibrations.current(ANN)

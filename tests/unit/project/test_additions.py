@@ -4,7 +4,6 @@ import json
 import sys
 import threading
 from pathlib import Path
-from typing import cast
 
 import numpy as np
 from starlette.testclient import TestClient
@@ -20,7 +19,6 @@ from detector.signals import measures, reference
 from detector.signals.measure import list_signals
 from service.api import routes
 from service.api.app import create_app
-from service.application import Application
 from service.records.model import State
 from service.tasks.scheduler import Scheduler
 from service.tasks.task import Priority, Task, TaskKind
@@ -76,7 +74,7 @@ def test_a_route_is_a_file(tmp_path, monkeypatch):
     (tmp_path / "novelty.py").write_text(ROUTE)
     monkeypatch.setattr(routes, "__path__", [*routes.__path__, str(tmp_path)])
     try:
-        client = TestClient(create_app(lambda: cast(Application, None)))
+        client = TestClient(create_app(lambda: None))
     finally:
         sys.modules.pop(f"{routes.__name__}.novelty", None)
     assert client.get("/v1/novelty").json() == {"title": "Something new"}

@@ -143,7 +143,6 @@ def test_a_new_server_goes_on_with_what_was_left_and_redoes_nothing(open_bench, 
 
     second = open_bench()
     again = second.batches.get(LOCAL.id, batch.id)
-    assert again is not None
     until(lambda: second.state(again) is BatchState.DONE)
     assert second.states(again) == [State.DONE] * 3
     assert analyzer.begun == ["a", "b", "b", "c"]
@@ -422,7 +421,6 @@ def test_the_pictures_of_documents_say_their_page(uploads, tmp_path):
     ids=["bomb", "cut", "text only", "empty", "broken PDF"],
 )
 def test_what_is_no_use_is_one_row(uploads, tmp_path, content, code):
-    assert callable(content)
     assert brought(uploads, "x.zip", content(tmp_path)) == ({}, {"x.zip": code})
 
 

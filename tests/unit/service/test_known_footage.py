@@ -265,7 +265,6 @@ def test_after_a_restart_it_is_offered_again(known, library, tasks, press, data)
     brought = known.add_files(ELSEWHERE, [file(b"a clip")])
     tasks._closing.set()  # the server is told to stop
     for task in (known.task(LOCAL), known.task(ANN)):
-        assert task is not None
         tasks.cancel(task)
     library.gate.set()
     tasks.close()
@@ -275,7 +274,6 @@ def test_after_a_restart_it_is_offered_again(known, library, tasks, press, data)
     service = KnownFootage(later, library.store, lambda: library, Uploads(data))
     later.recover()
     folder, files = service.task(LOCAL), service.task(ANN)
-    assert folder is not None and files is not None
     assert folder.state is files.state is State.INTERRUPTED and folder.folder == str(press)
     assert "The server stopped" in folder.error and left(data) == []
     assert ended(service.add_folder(HERE, folder.folder)).state is State.DONE
