@@ -312,3 +312,4 @@ def test_a_row_that_can_not_be_written_leaves_no_object(head, client, environmen
     with pytest.raises(RecordsError):
         submit(jobs)
     assert keys(client, environment) == [] and not list(jobs.uploads.root.iterdir())
+    assert jobs.busy() == []

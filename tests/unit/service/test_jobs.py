@@ -397,14 +397,6 @@ def test_a_full_line_leaves_an_analysis_interrupted(make, analyzer):
     assert second.find(job.key, local(second)).state is State.INTERRUPTED
 
 
-def test_a_file_whose_record_cannot_be_written_is_not_kept(jobs, monkeypatch):
-    locked = RecordsError("The records are in use.")
-    monkeypatch.setattr(jobs.store, "add", Mock(side_effect=locked))
-    with pytest.raises(RecordsError):
-        submit(jobs, "one")
-    assert list(jobs.uploads.root.iterdir()) == [] and jobs.busy() == []
-
-
 def test_a_result_made_elsewhere_is_kept_with_or_without_media(jobs, make):
     live = jobs.import_result(SAMPLE, "Camera", local(jobs), thumbnail=b"RIFF")
     assert live.state is State.DONE and live.analysis == SAMPLE and not live.has_media

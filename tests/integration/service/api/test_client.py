@@ -45,6 +45,7 @@ def test_what_has_no_result_says_why(remote, clip, analyzer):
     assert failed.value.code == "not_media" and failed.value.hint == "Send another."
     analyzer.error = None
     (failure,) = remote.request("GET", "/v1/analyses").json()
+    assert failure["state"] == "failed"
     once_more = remote.request("POST", f"/v1/analyses/{failure['id']}/again").json()
     assert once_more["id"] == failure["id"]
     assert remote.wait(failure["id"]).media.name == "clip.mp4"
