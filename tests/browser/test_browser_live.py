@@ -231,10 +231,17 @@ def test_a_meeting_is_shared_from_its_tab(server, tmp_path):
         voice = page.locator(".st-key-card-live-voice .um-evidence")
         expect(voice).to_contain_text("Speech", timeout=PATIENT)
         person.inspect("live-window")
+        # What is left behind is not shared, and the next Start shares it anew.
+        pages = page.get_by_test_id("stTopNavLink")
+        stopped = page.get_by_text("Sharing was stopped, or the window was closed.")
+        until(pages.filter(has_text="Models").click, lambda: page.wait_for_url("**/models"))
+        until(pages.filter(has_text="Live").click, stopped.wait_for)
+        page.get_by_role("button", name="Open the analysis").wait_for()
+        start(person)
+        expect(stopped).to_have_count(0)
         person.inspect("live-window-phone", size=PHONE)
         other.close()
-        page.get_by_text("Sharing was stopped, or the window was closed.").wait_for()
-        page.get_by_role("button", name="Open the analysis").wait_for()
+        stopped.wait_for()
 
         # As on a phone.
         page.add_init_script("delete MediaDevices.prototype.getDisplayMedia")
