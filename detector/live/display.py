@@ -13,7 +13,9 @@ from detector.live.face_tracker import TrackedFace
 from detector.live.hints import SCREEN, SHORT, Alarms, QualityMonitor
 from detector.live.rate_counter import RateCounter
 from detector.live.readout import UNREAD, LiveReadout
+from detector.live.schedule import Schedule
 from detector.live.score_history import ScoreHistory
+from detector.live.scoring import LiveScorer
 from detector.live.state import Alarm, Hint, HintCode, LiveFace, LiveSettings, LiveState, ModelState
 from detector.messages.format import clock, percent
 from detector.models.base import ModelSpec
@@ -44,6 +46,8 @@ class SessionDisplay:
     ) -> None:
         self._settings, self._drop_frames = settings, drop_frames
         self.history = ScoreHistory(specs, settings)
+        self.scorer: LiveScorer | None = None
+        """Once the models are loaded, until the session is closed."""
         self.readout = LiveReadout(self.history.thresholds)
         self.quality = QualityMonitor(0.0, settings.most_faces)
         self.alarms = Alarms(settings.alarm_seconds)
@@ -61,21 +65,16 @@ class SessionDisplay:
         """Nobody has looked until now: that no face was seen counts from here."""
         self.quality = QualityMonitor(self.time, self._settings.most_faces)
 
-    def state(
-        self, now: float, *, ready: bool, stopped: Mapping[str, str], every: Mapping[str, int]
-    ) -> LiveState:
-        """Return a snapshot at `now`, s by the engine's clock.
-
-        `ready`: the models are loaded. `stopped`: why a model stopped as it scored, by id; `every`:
-        in every n-th of the scored frames a model scores.
-        """
+    def state(self, now: float, ready: bool, schedule: Schedule) -> LiveState:
+        """Return a snapshot at `now`, s by the engine's clock; `ready`: the models are loaded."""
+        every = self.scorer.every(schedule) if self.scorer else {}
         return LiveState(
             time=self.time,
             version=self.version,
             size=self.size,
             faces=self._faces,
             reading=self.readout.now,
-            hints=tuple(self._hints(now, ready, stopped, max(every.values(), default=1))),
+            hints=tuple(self._hints(now, ready, max(every.values(), default=1))),
             alarms=self.alarms.all,
             rates=self.rates.rates(now),
             series=tuple(self.readout.series),
@@ -180,9 +179,7 @@ class SessionDisplay:
 
     # --- in words --------------------------------------------------------------------------------
 
-    def _hints(
-        self, now: float, ready: bool, stopped: Mapping[str, str], seldomest: int
-    ) -> list[Hint]:
+    def _hints(self, now: float, ready: bool, seldomest: int) -> list[Hint]:
         if not ready:
             return [Hint(HintCode.STARTING, "Starting", "The models are being loaded.", True)]
         rates = self.rates.rates(now)
@@ -191,8 +188,8 @@ class SessionDisplay:
         silent = now - pushed if pushed is not None and self._drop_frames else 0.0
         rate = rates.scored_fps if self._drop_frames else math.inf
         hints = self.quality.hints(self.time, silent=silent, rate=rate, lag=lag)
-        for id, why in stopped.items():
-            text = f"{self.history.results[id].title} takes no part: {why}."
+        for result in self.scorer.stopped if self.scorer else ():
+            text = f"{result.title} takes no part: {result.error}."
             hints.append(Hint(HintCode.MODEL_FAILED, "Model stopped", text, blocking=False))
         return hints
 

@@ -33,9 +33,9 @@ class LiveScorer(Scorer):
         self._count = 0
 
     @property
-    def stopped(self) -> dict[str, str]:
-        """Models that stopped as they scored, and why."""
-        return {id: why for id in self.models if (why := self.results[id].error)}
+    def stopped(self) -> list[ModelResult]:
+        """Models that stopped as they scored."""
+        return [self.results[id] for id in self.models if self.results[id].error]
 
     @property
     def usual(self) -> dict[str, int]:

@@ -88,7 +88,6 @@ class LiveSession:
         # Made when the models are loaded; each is used by one kind of work.
         self._tracker: FaceTracker | None = None
         self._collector: ClipCollector | None = None
-        self._scorer: LiveScorer | None = None
         self._last_look = self._last_search = self._last_candidate = float("-inf")
         self._last_clip = self._last_stripes = float("-inf")
         self._candidates = 0
@@ -141,12 +140,7 @@ class LiveSession:
         """The newest snapshot. Never waits for inference."""
         now = self._clock()
         with self._lock:
-            return self._display.state(
-                now,
-                ready=self._loaded,
-                stopped=self._scorer.stopped if self._scorer else {},
-                every=self._scorer.every(self._schedule) if self._scorer else {},
-            )
+            return self._display.state(now, self._loaded, self._schedule)
 
     def finish(self) -> Analysis:
         """Return the session's scores as an Analysis, while it goes on or after `close`.
@@ -185,7 +179,8 @@ class LiveSession:
             if self._closed:
                 return
             self._closed = True
-            self._frame = self._candidate = self._tracker = self._collector = self._scorer = None
+            self._frame = self._candidate = self._tracker = self._collector = None
+            self._display.scorer = None
             self._complete.clear()
             self._display.alarms.end(self._display.time)
             self._display.version += 1
@@ -237,7 +232,7 @@ class LiveSession:
             self._display.version += 1
             if self._closed:
                 return
-            self._scorer = scorer
+            self._display.scorer = scorer
             self._schedule = Schedule(model_every=scorer.usual)
             self._tracker = FaceTracker(detector, self.settings.min_face)
             self._collector = ClipCollector(scorer.shapes, detector.name)
@@ -250,6 +245,7 @@ class LiveSession:
             frame, self._frame = self._frame, None
             tracker, collector, schedule = self._tracker, self._collector, self._schedule
             free, origin = self._candidate is None, self._display.began
+            scorer = self._display.scorer
         if frame is None or tracker is None or collector is None or origin is None:
             return
         begun = self._clock()
@@ -291,19 +287,18 @@ class LiveSession:
             self._display.rates.count("looked", now)
             self._display.rates.delay("looked", now, now - frame.arrived)
             self._display.version += 1
-            if self._drop_frames and now - self._planned >= PLAN_EVERY and self._scorer is not None:
+            if self._drop_frames and now - self._planned >= PLAN_EVERY and scorer is not None:
                 self._planned = now
                 share = self._pool.workers * (1 - LEAVE) / max(1, self._pool.clients)
                 fps = self._display.rates.rate("pushed", now)
-                usual = self._scorer.usual
-                self._schedule = plan(self._costs, usual, share, fps)
+                self._schedule = plan(self._costs, scorer.usual, share, fps)
 
     # --- score: frame models, then the reading ---------------------------------------------------
 
     def _score(self) -> None:
         with self._lock:
             candidate, self._candidate = self._candidate, None
-            scorer, schedule, origin = self._scorer, self._schedule, self._display.began
+            scorer, schedule, origin = self._display.scorer, self._schedule, self._display.began
         if candidate is None or scorer is None or origin is None:
             return
         frame, begun = candidate.frame, self._clock()
@@ -348,7 +343,7 @@ class LiveSession:
 
     def _score_clip(self) -> None:
         with self._lock:
-            scorer, self._last_clip = self._scorer, self._display.time
+            scorer, self._last_clip = self._display.scorer, self._display.time
             if scorer is None or not self._complete:
                 return
             person, span, item = self._complete.pop(next(iter(self._complete)))

@@ -436,6 +436,7 @@ def test_a_model_that_is_not_here_is_named(engine):
 
     engine._load = load
     state = feed(engine, engine.open(), 1, REAL)[-1]
+    assert not any(m.counted for m in state.models)
     notes = [m.note for m in state.models]
     assert notes == ["texture is not on this computer.", "clip is not on this computer."]
     with pytest.raises(UsageError, match="no model"):
