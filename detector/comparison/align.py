@@ -514,45 +514,19 @@ def time_path(
     best = np.partition(cost, min(1, cost.shape[1] - 1), axis=1)[:, 0]
     unit = max(float(np.median(best)), 0.25)
     scaled = np.minimum((cost - best[:, None]) / unit, 4 * CUT_PRICE)
+    gaps = times[:, None] - times
     total = scaled[0].astype(float)
     came = np.zeros(cost.shape, np.int32)
     for row in range(1, len(moments)):
-        lowest = int(total.argmin())
-        reach, source = _step_costs(total, times, times - (moments[row] - moments[row - 1]))
-        cut = total[lowest] + CUT_PRICE
-        came[row] = np.where(reach > cut, lowest, source)
-        total = np.minimum(reach, cut) + scaled[row]
+        late = np.abs(gaps - (moments[row] - moments[row - 1]))
+        reach = total + np.minimum(STEP_PRICE * late, CUT_PRICE)
+        came[row] = reach.argmin(1)
+        total = reach.min(1) + scaled[row]
     indices = np.empty(len(moments), int)
     indices[-1] = int(total.argmin())
     for row in range(len(moments) - 1, 0, -1):
         indices[row - 1] = came[row, indices[row]]
     return indices
-
-
-def _step_costs(
-    total: np.ndarray, times: np.ndarray, at: np.ndarray
-) -> tuple[np.ndarray, np.ndarray]:
-    """Return the cheapest cost of reaching each place `at` (s, ascending), and from which frame: a
-    distance transform with a linear price, in two sweeps."""
-    columns = np.arange(len(times))
-
-    def sweep(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        lowest = np.minimum.accumulate(values)
-        fresh = np.concatenate([[True], values[1:] < lowest[:-1]])
-        return lowest, np.maximum.accumulate(np.where(fresh, columns, 0))
-
-    left, left_from = sweep(total - STEP_PRICE * times)
-    right, right_from = (x[::-1] for x in sweep((total + STEP_PRICE * times)[::-1]))
-    right_from = len(times) - 1 - right_from
-    under = np.searchsorted(times, at + 1e-6, side="right") - 1
-    over = under + 1
-    below = np.where(under >= 0, left[np.maximum(under, 0)] + STEP_PRICE * at, np.inf)
-    last = len(times) - 1
-    above = np.where(over <= last, right[np.minimum(over, last)] - STEP_PRICE * at, np.inf)
-    source = np.where(
-        below <= above, left_from[np.maximum(under, 0)], right_from[np.minimum(over, last)]
-    )
-    return np.minimum(below, above), source
 
 
 def stretches(copy_times: Sequence[float], original_times: Sequence[float]) -> list[SharedStretch]:
