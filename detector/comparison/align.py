@@ -118,26 +118,12 @@ class Match:
     inliers: int
 
 
-class FeatureCache:
-    """Features of pictures, computed once for each."""
-
-    def __init__(self) -> None:
-        # The picture is kept, so that its id is not reused.
-        self._known: dict[tuple[int, bool], tuple[np.ndarray, Features]] = {}
-
-    def __call__(self, rgb: np.ndarray, flip: bool = False) -> Features:
-        """Return the features of a picture, uint8 [H, W, 3], or of its mirror image."""
-        key = id(rgb), flip
-        if key not in self._known:
-            shown = np.ascontiguousarray(rgb[:, ::-1]) if flip else rgb
-            self._known[key] = rgb, features(cv2.cvtColor(shown, cv2.COLOR_RGB2GRAY))
-        return self._known[key][1]
-
-
-def features(luma: np.ndarray) -> Features:
-    """Return the local features of a picture, uint8 [H, W]."""
+def features(luma: np.ndarray, mask: np.ndarray | None = None) -> Features:
+    """Return the local features of a picture, uint8 [H, W], where a mask, bool [H, W], is set."""
     sift = cv2.SIFT.create(nfeatures=FEATURES, contrastThreshold=0.015, edgeThreshold=15)
-    points, descriptors = sift.detectAndCompute(luma, None)
+    points, descriptors = sift.detectAndCompute(
+        luma, None if mask is None else mask.astype(np.uint8)
+    )
     if descriptors is None or not len(points):
         return Features(np.zeros((0, 2), np.float32), np.zeros((0, 128), np.float32))
     rooted = np.sqrt(descriptors / np.maximum(descriptors.sum(1, keepdims=True), 1e-6))

@@ -14,7 +14,7 @@ import numpy as np
 
 from detector import media, vision
 from detector.comparison import align, decide, movement, place
-from detector.comparison.align import Aligned, FeatureCache, FootageReader
+from detector.comparison.align import Aligned, FootageReader
 from detector.comparison.decide import LEAST_ALIKE, MOST, Overlay, Sameness
 from detector.comparison.finding import compared_moment, finding, generation, space_of
 from detector.comparison.measure import (
@@ -176,16 +176,15 @@ class MeasuredStretch:
     def of_shown(cls, pairs: Sequence[MomentPair], frame: float) -> MeasuredStretch:
         """Measure moments; of the same footage again without those that show something else, which
         falsify colors and homography."""
-        known = FeatureCache()
-        found = cls.of(pairs, frame, known)
+        found = cls.of(pairs, frame)
         shown = [pair for pair, yes in zip(pairs, found.sameness.moments, strict=True) if yes]
         if len(shown) in (0, len(pairs)) or len(shown) < MOST * len(pairs):
             return found
-        return cls.of(shown, frame, known)
+        return cls.of(shown, frame)
 
     @classmethod
-    def of(cls, pairs: Sequence[MomentPair], frame: float, known: FeatureCache) -> MeasuredStretch:
-        exact = place.refine_moments(number_people(pairs), known)
+    def of(cls, pairs: Sequence[MomentPair], frame: float) -> MeasuredStretch:
+        exact = place.refine_moments(number_people(pairs))
         layers = layers_of(exact)
         as_copied = graded(layers)
         overlays = decide.find_overlays(layers, as_copied.pictures)

@@ -15,10 +15,9 @@ import cv2
 import numpy as np
 
 from detector.comparison.align import (
-    FeatureCache,
-    Features,
     corners,
     estimate,
+    features,
     is_even,
     matched,
     mirrored,
@@ -326,7 +325,7 @@ def draw_face(mask: np.ndarray, face: Detection, reach: float, value: int) -> No
     cv2.ellipse(mask, center, axes, 0, 0, 360, value, -1)
 
 
-def refine_moments(found: Sequence[MomentPair], known: FeatureCache) -> list[MomentPair]:
+def refine_moments(found: Sequence[MomentPair]) -> list[MomentPair]:
     """Return the moments with refined homographies, one for all where the camera is steady, and
     with the frames of the original that fit best under them."""
     if not found:
@@ -335,7 +334,7 @@ def refine_moments(found: Sequence[MomentPair], known: FeatureCache) -> list[Mom
     some = found[::step]
     looks = [_Look.of(pair) for pair in some]
     plain = _edge_to_edge(found[0])
-    base = _best(looks, [plain, found[0].matrix, _pooled(some, known)])
+    base = _best(looks, [plain, found[0].matrix, _pooled(some)])
     own = [_own(pair, base) for pair in some]
     shared = _best(looks, [base, *own])
     if base is plain and _misfit(looks, shared) > MUCH_BETTER * _misfit(looks, plain):
@@ -434,17 +433,17 @@ def _edge_to_edge(pair: MomentPair) -> np.ndarray:
     return _near(pair, whole @ turned)
 
 
-def _pooled(found: Sequence[MomentPair], known: FeatureCache) -> np.ndarray:
+def _pooled(found: Sequence[MomentPair]) -> np.ndarray:
     """Return the homography that features of several moments outside faces agree on."""
     first = found[0]
     originals, copies = [], []
     for pair in found:
-        mask, all_of_copy = pair.background(), known(pair.copy)
-        columns, rows = (all_of_copy.points + 0.5).astype(int).T
-        height, width = mask.shape
-        kept = mask[np.clip(rows, 0, height - 1), np.clip(columns, 0, width - 1)]
-        outside = Features(all_of_copy.points[kept], all_of_copy.descriptors[kept])
-        theirs, ours = matched(known(pair.original, first.flips), outside)
+        original, copy = (
+            cv2.cvtColor(rgb, cv2.COLOR_RGB2GRAY) for rgb in (pair.original, pair.copy)
+        )
+        if first.flips:
+            original = np.ascontiguousarray(original[:, ::-1])
+        theirs, ours = matched(features(original), features(copy, pair.background()))
         originals.append(theirs)
         copies.append(ours)
     match = estimate(np.concatenate(originals), np.concatenate(copies))

@@ -8,7 +8,6 @@ import numpy as np
 import pytest
 
 from detector.comparison import align
-from detector.comparison.align import FeatureCache
 from detector.comparison.decide import Sameness, decide, find_overlays
 from detector.comparison.engine import missed_faces
 from detector.comparison.measure import FaceMeasure, Layers, Region
@@ -60,7 +59,7 @@ def moments(start, late, caption=False):
 @pytest.mark.parametrize("caption", [False, True])
 def test_a_wrong_map_that_a_wrong_moment_makes_up_for_is_given_up(caption):
     sunk = np.array([[1.0, 0, 0], [0, 1.0, -3.0], [0, 0, 1.0]])
-    found = refine_moments(moments(sunk, 1, caption), FeatureCache())
+    found = refine_moments(moments(sunk, 1, caption))
     edge = align.corners(*SIZE)
     assert all(np.abs(align.moved_points(p.matrix, edge) - edge).max() < 1.0 for p in found)
     assert [pair.original_time for pair in found] == [pair.time for pair in found]
@@ -74,15 +73,15 @@ def test_a_part_of_the_picture_is_not_taken_for_the_whole():
         MomentPair(n / 25, frames[n][40:, 60:], (Frame(n, n / 25, frames[n]),), 0, near, ())
         for n in range(8)
     ]
-    for pair in refine_moments(pairs, FeatureCache()):
+    for pair in refine_moments(pairs):
         moved = align.moved_points(pair.matrix, np.array([[120.0, 60.0], [210.0, 170.0]]))
         assert moved == pytest.approx(np.array([[60.0, 20.0], [150.0, 130.0]]), abs=1.0)
 
 
 def test_a_map_under_which_nothing_is_seen_ends_nothing():
     away = np.array([[1.0, 0, 5000.0], [0, 1.0, 0], [0, 0, 1.0]])
-    assert len(refine_moments(moments(away, 0), FeatureCache())) == 8
-    assert refine_moments([], FeatureCache()) == []
+    assert len(refine_moments(moments(away, 0))) == 8
+    assert refine_moments([]) == []
 
 
 @pytest.mark.parametrize("mirrored", [False, True])
