@@ -23,9 +23,9 @@ from detector.comparison.measure import (
     FaceMeasure,
     Layers,
     MeasuredMoment,
-    luma,
     tile_sums,
 )
+from detector.comparison.place import gray
 from detector.schema.comparison import ComparedPerson, Edit, Span
 from detector.schema.subject import letter
 
@@ -168,8 +168,8 @@ def _motion(
     moments: Sequence[MeasuredMoment], originals: Sequence[np.ndarray], shares: Sequence[float]
 ) -> tuple[float | None, float | None]:
     """Return `Sameness.motion` and `Sameness.strong`."""
-    copies = [luma(moment.layers.copy) for moment in moments]
-    theirs = [luma(original) for original in originals]
+    copies = [gray(moment.layers.copy) for moment in moments]
+    theirs = [gray(original) for original in originals]
     masks = [m.layers.rest(RIM) for m in moments]
     # Moments inserted into the copy have no motion of the original.
     used = [k for k, share in enumerate(shares) if share >= MOMENT_ALIKE]
@@ -492,7 +492,7 @@ def _watermark(
 ) -> list[Overlay]:
     """Return thin marks that are lighter (or darker) in all moments, beside faces as in them."""
     apart = np.array([
-        luma(place.blurred(layer.copy - rgb, 0.5))
+        gray(place.blurred(layer.copy - rgb, 0.5))
         for rgb, layer in zip(pictures, layers, strict=True)
     ])  # fmt: skip
     valid = np.all([layer.valid for layer in layers], axis=0) & ~known
@@ -512,7 +512,7 @@ def _watermark(
         thick = cv2.morphologyEx(drawn.astype(np.uint8), cv2.MORPH_OPEN, kernel)
         ends = cv2.morphologyEx(drawn.astype(np.uint8), cv2.MORPH_GRADIENT, np.ones((3, 3))) > 0
         theirs, ours = (
-            float(np.hypot(*np.gradient(luma(np.mean(rgbs, axis=0))))[ends].mean())
+            float(np.hypot(*np.gradient(gray(np.mean(rgbs, axis=0))))[ends].mean())
             for rgbs in (pictures, [layer.copy for layer in layers])
         )
         if thick.sum() > LETTERS * drawn.sum() or ours < EDGED * max(1.0, theirs):
@@ -552,7 +552,7 @@ def _alike(
     textured and it is less."""
     values = []
     for k in shown:
-        pairs = [(luma(pictures[k])[a], luma(layers[k].copy)[a]) for a in areas]
+        pairs = [(gray(pictures[k])[a], gray(layers[k].copy)[a]) for a in areas]
         used = [pair for pair in pairs if pair is pairs[0] or pair[0].std() > TEXTURED]
         values.append(min(align.correlation(*pair) for pair in used))
     return float(np.median(values))

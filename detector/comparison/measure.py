@@ -156,7 +156,7 @@ def with_light(layers: Sequence[Layers], pictures: Sequence[np.ndarray]) -> list
     """Return originals (float32 [H, W, 3] each) with the copy's light; unchanged where it is the
     same already."""
     lights = [
-        place.fit_light(luma(rgb), luma(layer.copy), layer.rest(RIM))
+        place.fit_light(gray(rgb), gray(layer.copy), layer.rest(RIM))
         for layer, rgb in zip(layers, pictures, strict=True)
     ]
     return [
@@ -229,7 +229,7 @@ def softer_of(layers: Sequence[Layers], pictures: Sequence[np.ndarray]) -> float
     """Return by how much the copy is softer, px of a Gaussian; below 0: the original is."""
     step = max(1, len(pictures) // 5)
     return float(np.median([
-        place.softer(luma(original), luma(layer.copy), layer.rest(RIM))
+        place.softer(gray(original), gray(layer.copy), layer.rest(RIM))
         for original, layer in list(zip(pictures, layers, strict=True))[::step]
     ]))  # fmt: skip
 
@@ -247,7 +247,7 @@ def measure(
         for layer, original in zip(layers, pictures, strict=True)
     ]
     activities = [
-        _activity(luma(place.blurred(original, max(0.0, softer))), layer.change)
+        _activity(gray(place.blurred(original, max(0.0, softer))), layer.change)
         for layer, original in zip(layers, pictures, strict=True)
     ]
     for reach in (RIM, 1.0):  # without rims, which a paste may reach over, where enough is left
@@ -260,7 +260,7 @@ def measure(
         np.concatenate([d[mask] for d, mask in zip(differences, masks, strict=True)]),
     )
     return [
-        _measured(pair, layer, luma(original), difference, _expected(floor, activity))
+        _measured(pair, layer, gray(original), difference, _expected(floor, activity))
         for pair, layer, original, difference, activity in zip(
             pairs, layers, pictures, differences, activities, strict=True
         )
@@ -273,12 +273,6 @@ def _equally_soft(
     both = (original, max(0.0, softer)), (layer.copy, max(0.0, -softer))
     a, b = (place.blurred(place.blurred(rgb, by), SOFTENED) for rgb, by in both)
     return a, b
-
-
-def luma(rgb: np.ndarray) -> np.ndarray:
-    """Return the luma of a picture [H, W, 3], float32 [H, W]."""
-    weighted: np.ndarray = rgb @ np.array([0.299, 0.587, 0.114], np.float32)
-    return weighted
 
 
 def _activity(luma: np.ndarray, change: np.ndarray) -> np.ndarray:
@@ -355,7 +349,7 @@ def _measured(
         region(rest if rest.sum() > 50 else layer.rest(RIM)),
         tiles=apart / np.maximum(wanted, 1e-6) * counted,
         levels=apart / np.maximum(count, 1) * counted,
-        alike=tile_correlation(original, luma(layer.copy), layer.rest(RIM)),
+        alike=tile_correlation(original, gray(layer.copy), layer.rest(RIM)),
     )
 
 
@@ -411,7 +405,7 @@ def shape_likeness(pairs: Sequence[MomentPair], colors: Colors) -> float | None:
     softer = softer_of(layers, pictures)
     alike: dict[int | None, list[float]] = {}
     for layer, original in zip(layers, pictures, strict=True):
-        a, b = (luma(rgb) for rgb in _equally_soft(layer, original, softer))
+        a, b = (gray(rgb) for rgb in _equally_soft(layer, original, softer))
         masks = [(number, layer.region(face, INSIDE)) for number, face in layer.faces]
         for part, mask in [*masks, (None, layer.rest(RIM))]:
             tiles = tile_correlation(a, b, mask)

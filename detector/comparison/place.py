@@ -92,22 +92,16 @@ UNCHANGED = Colors(np.eye(3, 4), _WHOLE_RANGE, _WHOLE_RANGE)
 
 def fit_colors(originals: np.ndarray, copies: np.ndarray) -> Colors:
     """Return the colors that make the original's pixels [N, 3] the copy's, robustly: a share of
-    them may show something else."""
+    them may show something else. Unchanged colors are preferred, then curves alone."""
     if len(originals) < 200:
         return UNCHANGED
     step = max(1, len(originals) // COLOR_SAMPLES)
     a, b = originals[::step].astype(float), copies[::step].astype(float)
-    found = _fit_colors(a, b, 255.0)
-    return _fit_colors(a, b, WIDEST) if found.moves(a) else found
-
-
-def _fit_colors(a: np.ndarray, b: np.ndarray, widest: float) -> Colors:
-    """Prefer unchanged colors, then curves alone, then a matrix and curves."""
 
     def error(colors: Colors) -> float:
         return float(np.minimum(np.abs(colors(a) - b), CLIPPED).mean())
 
-    plain, mixed = (_curves(a, b, matrix, widest) for matrix in (np.eye(3, 4), _matrix(a, b)))
+    plain, mixed = (_curves(a, b, matrix) for matrix in (np.eye(3, 4), _matrix(a, b)))
     best = mixed if error(mixed) < CROSSED * error(plain) else plain
     return best if error(best) < GRADED * error(UNCHANGED) else UNCHANGED
 
@@ -133,17 +127,17 @@ def _robust_weights(off: np.ndarray) -> np.ndarray:
     return weights
 
 
-def _curves(a: np.ndarray, b: np.ndarray, matrix: np.ndarray, widest: float) -> Colors:
+def _curves(a: np.ndarray, b: np.ndarray, matrix: np.ndarray) -> Colors:
     mixed = a @ matrix[:, :3].T + matrix[:, 3]
-    knots, values = zip(*(_curve(mixed[:, c], b[:, c], widest) for c in range(3)), strict=True)
+    knots, values = zip(*(_curve(mixed[:, c], b[:, c]) for c in range(3)), strict=True)
     return Colors(matrix, np.array(knots), np.array(values))
 
 
-def _curve(given: np.ndarray, wanted: np.ndarray, widest: float) -> tuple[np.ndarray, np.ndarray]:
+def _curve(given: np.ndarray, wanted: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Return knots and values of a rising curve through medians."""
     pieces: list[tuple[float, float]] = []
     for low, high in pairwise(np.quantile(given, np.linspace(0, 1, KNOTS + 1))):
-        pieces += pairwise(np.linspace(low, high, max(1, math.ceil((high - low) / widest)) + 1))
+        pieces += pairwise(np.linspace(low, high, max(1, math.ceil((high - low) / WIDEST)) + 1))
     knots, values = [], []
     for low, high in pieces:
         inside = (given >= low) & (given <= high)
@@ -166,18 +160,12 @@ def describe_colors(colors: Colors, originals: np.ndarray) -> Grading:
     pixels = originals[:: max(1, len(originals) // COLOR_SAMPLES)].astype(np.float32)
     if len(pixels) < 2:
         return Grading()
-    graded = colors(pixels)
-    gains, offsets = [], []
-    for c in range(3):
-        x, y = pixels[:, c] - pixels[:, c].mean(), graded[:, c] - graded[:, c].mean()
-        gain = float((x * y).sum() / max(1e-6, (x * x).sum())) if x.std() > 1 else 1.0
-        gains.append(round(gain, 3))
-        offsets.append(round(float(graded[:, c].mean() - gain * pixels[:, c].mean()), 1))
-    return Grading(
-        gain=(gains[0], gains[1], gains[2]),
-        offset=(offsets[0], offsets[1], offsets[2]),
-        graded=colors.moves(pixels),
-    )
+    lines = [
+        np.polyfit(before, after, 1) if before.std() > 1 else (1.0, (after - before).mean())
+        for before, after in zip(pixels.T, colors(pixels).T, strict=True)
+    ]
+    (r, g, b), (x, y, z) = np.round(np.array(lines, float).T, 3).tolist()
+    return Grading(gain=(r, g, b), offset=(x, y, z), graded=colors.moves(pixels))
 
 
 Light = Callable[[np.ndarray], np.ndarray]
@@ -263,8 +251,7 @@ def blurred(picture: np.ndarray, sigma: float) -> np.ndarray:
 
 def gray(rgb: np.ndarray) -> np.ndarray:
     """Return the luma of a picture, float32 [H, W] in 0..255."""
-    luma: np.ndarray = cv2.cvtColor(rgb, cv2.COLOR_RGB2GRAY).astype(np.float32)
-    return luma
+    return np.asarray(cv2.cvtColor(rgb, cv2.COLOR_RGB2GRAY), np.float32)
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,8 @@ import numpy as np
 from detector import media
 from detector.comparison import align, place
 from detector.comparison.align import FootageReader
-from detector.comparison.measure import SOFTENED, luma
+from detector.comparison.measure import SOFTENED
+from detector.comparison.place import gray
 from detector.isolation import Frame
 from detector.schema.comparison import ComparedMoment, Comparison
 
@@ -129,7 +130,7 @@ def _laid(
         rest = np.ones_like(valid)
     colors = place.fit_colors(cv2.blur(there, (5, 5))[rest], cv2.blur(ours, (5, 5))[rest])
     graded = colors(there)
-    lit = place.fit_light(luma(graded), luma(ours.astype(np.float32)), rest)
+    lit = place.fit_light(gray(graded), gray(ours.astype(np.float32)), rest)
     graded = np.clip(graded if lit is None else lit(graded), 0, 255)
     # Softened as for measuring, by as many px of faces.
     soft = SOFTENED * max(1.0, max(width, height) / 320)
