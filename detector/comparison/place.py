@@ -67,9 +67,9 @@ class Colors:
 
     matrix: np.ndarray
     """float [3, 4]: of (R, G, B, 1) to R, G, B"""
-    knots: np.ndarray
-    values: np.ndarray
-    """float [3, K]: gray levels of each channel's curve"""
+    knots: Sequence[np.ndarray]
+    values: Sequence[np.ndarray]
+    """float [K] each: gray levels of each channel's curve"""
 
     def __call__(self, rgb: np.ndarray) -> np.ndarray:
         """Return a picture with these colors, float32 [..., 3]."""
@@ -86,7 +86,7 @@ class Colors:
         return bool(moved.mean() > ENCODERS or np.quantile(moved, 1 - SOME) > 2 * ENCODERS)
 
 
-_WHOLE_RANGE = np.tile(np.array([0.0, 255.0]), (3, 1))
+_WHOLE_RANGE = [np.array([0.0, 255.0])] * 3
 UNCHANGED = Colors(np.eye(3, 4), _WHOLE_RANGE, _WHOLE_RANGE)
 
 
@@ -109,28 +109,31 @@ def fit_colors(originals: np.ndarray, copies: np.ndarray) -> Colors:
 def _matrix(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     """Return the robust matrix [3, 4] from colors to colors, regularized towards no change."""
     design = np.hstack([a, np.ones((len(a), 1))])
-    weights = np.ones(len(a))
-    matrix = prior = np.eye(3, 4)
-    ridge = np.diag([3.0, 3.0, 3.0, 0.03]) * len(a)
+    return _robust_fit(design, b, np.eye(4, 3), np.diag([3.0, 3.0, 3.0, 0.03]))[0].T
+
+
+def _robust_fit(
+    design: np.ndarray, wanted: np.ndarray, prior: np.ndarray, ridge: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return the ridge regression [K, C] of [N, K] to [N, C] and what it leaves, float [N]; rows
+    that it misses by far weigh less (iteratively reweighted least squares)."""
+    weights = np.ones(len(design))
     for _ in range(8):
         weighted = design * weights[:, None]
-        left = weighted.T @ design + ridge * weights.mean()
-        right = weighted.T @ b + ridge @ prior.T * weights.mean()
-        matrix = np.linalg.solve(left, right).T
-        weights = _robust_weights(np.abs(design @ matrix.T - b).max(1))
-    return matrix
-
-
-def _robust_weights(off: np.ndarray) -> np.ndarray:
-    scale = max(1.0, 1.5 * float(np.median(off)))
-    weights: np.ndarray = np.minimum(1.0, (scale / np.maximum(off, 1e-6)) ** 2)
-    return weights
+        penalty = ridge * weights.sum()
+        fitted = np.linalg.solve(
+            weighted.T @ design + penalty, weighted.T @ wanted + penalty @ prior
+        )
+        off = np.abs(design @ fitted - wanted).max(1)
+        scale = max(1.0, 1.5 * float(np.median(off)))
+        weights = np.minimum(1.0, (scale / np.maximum(off, 1e-6)) ** 2)
+    return fitted, off
 
 
 def _curves(a: np.ndarray, b: np.ndarray, matrix: np.ndarray) -> Colors:
     mixed = a @ matrix[:, :3].T + matrix[:, 3]
     knots, values = zip(*(_curve(mixed[:, c], b[:, c]) for c in range(3)), strict=True)
-    return Colors(matrix, np.array(knots), np.array(values))
+    return Colors(matrix, knots, values)
 
 
 def _curve(given: np.ndarray, wanted: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -151,8 +154,7 @@ def _curve(given: np.ndarray, wanted: np.ndarray) -> tuple[np.ndarray, np.ndarra
     below, above = min(0.0, xs[0] - 1), max(255.0, xs[-1] + 1)
     xs = np.concatenate([[below], xs, [above]]) + np.arange(len(xs) + 2) * 1e-6
     ys = np.concatenate([[ys[0] + below - xs[1]], ys, [ys[-1] + above - xs[-2]]])
-    short = KNOTS + math.ceil(255 / WIDEST) + 2 - len(xs)
-    return np.pad(xs, (0, short), mode="edge"), np.pad(ys, (0, short), mode="edge")
+    return xs, ys
 
 
 def describe_colors(colors: Colors, originals: np.ndarray) -> Grading:
@@ -184,20 +186,15 @@ def fit_light(original: np.ndarray, copy: np.ndarray, mask: np.ndarray) -> Light
     if before < LEAST_LIT:
         return None
     design = np.hstack([_terms(rows, columns, mask.shape) * a[:, None], np.ones((len(a), 1))])
-    weights = np.ones(len(a))
-    for _ in range(6):
-        weighted = design * weights[:, None]
-        left = weighted.T @ design + 1e-3 * len(a) * np.eye(design.shape[1])
-        fitted = np.linalg.solve(left, weighted.T @ b)
-        off = np.abs(design @ fitted - b)
-        weights = _robust_weights(off)
+    size = design.shape[1]
+    fitted, off = _robust_fit(design, b[:, None], np.zeros((size, 1)), 1e-3 * np.eye(size))
     after = float(np.minimum(off, CLIPPED).mean())
     if after > LIT * before or before - after < LEAST_LIT:
         return None
     ys, xs = np.indices(mask.shape)
-    gain = (_terms(ys.ravel(), xs.ravel(), mask.shape) @ fitted[:-1]).reshape(mask.shape)
+    gain = (_terms(ys.ravel(), xs.ravel(), mask.shape) @ fitted[:-1, 0]).reshape(mask.shape)
     gain = np.clip(gain, 1 / MOST_GAIN, MOST_GAIN).astype(np.float32)
-    offset = np.float32(fitted[-1])
+    offset = np.float32(fitted[-1, 0])
     return lambda picture: picture * (gain if picture.ndim == 2 else gain[..., None]) + offset
 
 
@@ -209,21 +206,19 @@ def _terms(rows: np.ndarray, columns: np.ndarray, shape: tuple[int, ...]) -> np.
 
 def brightness(levels: np.ndarray, to: np.ndarray) -> tuple[float, float]:
     """Return the gain and offset by which most gray levels [N] become others [N]."""
-    step = max(1, len(levels) // COLOR_SAMPLES)
+    step = max(1, len(levels) // SAMPLES)
     levels, to = levels[::step], to[::step]
-    gain, offset = 1.0, float(np.median(to) - np.median(levels))
+    gain, offset = 1.0, float(np.median(to - levels))
+    x, y = levels, to
     for _ in range(3):
-        centered = levels - levels.mean()
-        spread = float(np.sqrt(np.mean(centered * centered)))
-        if spread < FLAT:
+        if x.std() < FLAT:
             break
-        slope = float(np.mean(centered * (to - to.mean()))) / spread**2
+        slope = float(np.mean((x - x.mean()) * y)) / float(x.var())
         gain = min(max(slope, 1 / MOST_GAIN), MOST_GAIN)
-        offset = float(to.mean() - gain * levels.mean())
+        offset = float(y.mean() - gain * x.mean())
         off = np.abs(gain * levels + offset - to)
-        most = int(0.8 * (len(off) - 1))
-        kept = off <= np.partition(off, most)[most]
-        levels, to = levels[kept], to[kept]
+        kept = off <= np.quantile(off, 0.8)
+        x, y = levels[kept], to[kept]
     return gain, offset
 
 
