@@ -1,6 +1,6 @@
 """A suspected copy beside its original: what differs, and is it the same footage at all?"""
 
 from detector.comparison.engine import compare
-from detector.comparison.render import HEAT_LEVELS, AlignedPictures, aligned, all_aligned
+from detector.comparison.render import HEAT_LEVELS, AlignedPictures, aligned
 
-__all__ = ["HEAT_LEVELS", "AlignedPictures", "aligned", "all_aligned", "compare"]
+__all__ = ["HEAT_LEVELS", "AlignedPictures", "aligned", "compare"]

@@ -1,5 +1,6 @@
 """The moments of both as pictures that lie on each other, for whoever shows them."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from threading import Event
@@ -7,7 +8,6 @@ from threading import Event
 import cv2
 import numpy as np
 
-from detector import media
 from detector.comparison import align, place
 from detector.comparison.align import FootageReader
 from detector.comparison.measure import SOFTENED
@@ -16,7 +16,7 @@ from detector.isolation import Frame
 from detector.schema.comparison import ComparedMoment, Comparison
 
 SIDE = 720
-"""px of the longer side at which all moments are shown"""
+"""px of the longer side at which moments are shown"""
 HEAT_LEVELS = 40
 """gray levels at the bright end of a map; the same for all clips, so that two can be compared"""
 
@@ -47,25 +47,14 @@ class AlignedPictures:
 
 
 def aligned(
-    copy: str | Path, original: str | Path, comparison: Comparison, index: int
-) -> AlignedPictures:
-    """Return the pictures of `comparison.moments[index]` in full size.
-
-    Raises
-    ------
-    MediaError
-        A file can't be read.
-    """
-    moment = comparison.moments[index]
-    ours = media.frame_at(copy, comparison.copy_media, moment.time).rgb
-    theirs = media.frame_at(original, comparison.original_media, moment.original_time).rgb
-    return _laid(ours, theirs, comparison, moment)
-
-
-def all_aligned(
-    copy: str | Path, original: str | Path, comparison: Comparison, *, side: int = SIDE
+    copy: str | Path,
+    original: str | Path,
+    comparison: Comparison,
+    moments: Sequence[ComparedMoment],
+    *,
+    side: int = SIDE,
 ) -> list[AlignedPictures | None]:
-    """Return the pictures of all moments, each file read once; None for one that can't be shown.
+    """Return the pictures of moments, each file read once; None for one that can't be shown.
 
     Parameters
     ----------
@@ -77,16 +66,11 @@ def all_aligned(
     MediaError
         A file can't be read.
     """
-    moments = comparison.moments
     frames = [
-        list(FootageReader(path, about, [], Event()).frames(times, side))
+        list(FootageReader(path, about, [], Event()).frames([t + 1e-3 for t in times], side))
         for path, about, times in (
-            (copy, comparison.copy_media, [m.time + 1e-3 for m in moments]),
-            (
-                original,
-                comparison.original_media,
-                sorted({m.original_time + 1e-3 for m in moments}),
-            ),
+            (copy, comparison.copy_media, [m.time for m in moments]),
+            (original, comparison.original_media, sorted({m.original_time for m in moments})),
         )
     ]
     pictures: list[AlignedPictures | None] = []

@@ -6,8 +6,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, tzinfo
 
-import cv2
-import numpy as np
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from detector.comparison import HEAT_LEVELS, aligned
@@ -116,23 +114,19 @@ def _figures(
     comparison: Comparison, copy: PathLike, original: PathLike, speech: Speech
 ) -> Iterator[ReportPicture]:
     """Yield both at the moment at which most differs, and where they do."""
-    _, moments = speech.gettext, comparison.moments
-    index = max(range(len(moments)), key=lambda i: moments[i].excess)
-    moment = moments[index]
-    shown = aligned(os.fspath(copy), os.fspath(original), comparison, index)
+    _ = speech.gettext
+    moment = max(comparison.moments, key=lambda one: one.excess)
+    paths = os.fspath(copy), os.fspath(original)
+    (shown,) = aligned(*paths, comparison, [moment], side=FRAME_SIDE)
+    if shown is None:
+        raise MediaError("There is no picture at this moment.", code="undecodable")
     first, second = titles(comparison, speech)
     if comparison.copy_media.duration:
         at = _("{file} at {seconds} s")
         first = at.format(file=first, seconds=f"{moment.time:.2f}")
         second = at.format(file=second, seconds=f"{moment.original_time:.2f}")
-    yield _figure("copy", first, shown.copy)
+    yield picture("copy", first, shown.copy)
     laid = _("{file}, laid on the other").format(file=second)
-    yield _figure("original", laid, shown.original)
+    yield picture("original", laid, shown.original)
     scale = _("Where they differ: black is 0, white {number} gray levels or more")
-    yield _figure("heat", scale.format(number=HEAT_LEVELS), shown.heat(HEAT_LEVELS))
-
-
-def _figure(kind: str, caption: str, rgb: np.ndarray) -> ReportPicture:
-    scale = min(1.0, FRAME_SIDE / max(rgb.shape[:2]))
-    small = cv2.resize(rgb, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
-    return picture(kind, caption, small)
+    yield picture("heat", scale.format(number=HEAT_LEVELS), shown.heat(HEAT_LEVELS))

@@ -24,7 +24,7 @@ from dashboard.components.timeline import comparison as view
 from dashboard.i18n import _, advice, say, speech
 from dashboard.pages.compare import moves, pair
 from dashboard.result import original as result_original
-from detector.comparison import HEAT_LEVELS, all_aligned
+from detector.comparison import HEAT_LEVELS, aligned
 from detector.errors import InputError, UnmaskError
 from detector.messages import comparison as words
 from detector.schema.comparison import Comparison
@@ -214,7 +214,7 @@ def _pictures(
     id: str, _paths: tuple[Path, Path], _comparison: Comparison
 ) -> list[dict[str, str] | None]:
     """Return the pictures of all moments, by the id of the comparison."""
-    laid = all_aligned(*_paths, _comparison)
+    laid = aligned(*_paths, _comparison, _comparison.moments)
     return [view.addresses(pictures) if pictures is not None else None for pictures in laid]
 
 

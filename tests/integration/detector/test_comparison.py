@@ -9,7 +9,7 @@ import pytest
 import skimage.data
 
 from cli import main
-from detector.comparison import aligned, all_aligned, compare
+from detector.comparison import aligned, compare
 from detector.comparison.align import stretches, time_path
 from detector.errors import Canceled
 from detector.schema.comparison import Comparison, ComparisonFinding
@@ -58,11 +58,12 @@ def test_a_changed_face_is_found_with_its_time(original, tmp_path, mtcnn):
     assert span.start == pytest.approx(1.0, abs=0.2)
     assert span.end == pytest.approx(2.0, abs=0.1)
     assert result.face_difference > 3 * result.background_difference
-    pictures = aligned(copy, original, result, len(result.moments) - 2)
+    (pictures,) = aligned(copy, original, result, result.moments[-2:-1], side=SIZE[0])
+    assert pictures is not None
     face = result.moments[-2].faces[0].box
     x0, y0, x1, y1 = (round(value) for value in face)
     assert pictures.difference[y0:y1, x0:x1].mean() > 3 * pictures.difference[:, :x0].mean()
-    every = all_aligned(copy, original, result)
+    every = aligned(copy, original, result, result.moments)
     same = every[-2]
     assert len(every) == len(result.moments) and same is not None
     assert np.abs(same.copy.astype(int) - pictures.copy).mean() < 2, "the same moment"
