@@ -6,7 +6,7 @@ two files; what is measured is a multiple of it.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import pairwise
 
 import cv2
@@ -32,8 +32,6 @@ TEXTURE = 4.0
 """gray levels of deviation within a tile from which its correlation counts"""
 SOFTENED = 0.7
 """px of the Gaussian over both before they are subtracted"""
-WORSE = 1.1
-"""Factor on the difference up to which light is fitted before colors."""
 LEAST_NOISE = 0.6
 """gray levels that are always expected: rounding"""
 BINS, FEWEST_PIXELS, OUTLYING = 10, 60, 5.0
@@ -122,18 +120,14 @@ class Graded:
 
 def graded(layers: Sequence[Layers]) -> Graded:
     """Return the originals with the copy's colors and light."""
-    colors, pixels = _fit_colors(layers)
-    pictures = [colors(layer.original) for layer in layers]
-    lit = with_light(layers, pictures)
-    if any(one is not other for one, other in zip(lit, pictures, strict=True)):
-        # Light bends the curves of colors: fit them again without it.
-        bare = with_light(layers, [layer.original for layer in layers])
-        again, _ = _fit_colors(
-            [replace(layer, original=rgb) for layer, rgb in zip(layers, bare, strict=True)]
-        )
-        other = with_light(layers, [again(rgb) for rgb in bare])
-        if _difference(layers, other) < WORSE * _difference(layers, lit):
-            colors, lit = again, other
+    originals = [layer.original for layer in layers]
+    tried = []
+    # Light bends the curves of colors: they are also fitted to originals in the copy's light.
+    for pictures in (originals, with_light(layers, originals)):
+        colors, pixels = _fit_colors(layers, pictures)
+        lit = with_light(layers, [colors(rgb) for rgb in pictures])
+        tried.append((_difference(layers, lit), colors, pixels, lit))
+    _least, colors, pixels, lit = min(tried, key=lambda one: one[0])
     described = place.describe_colors(colors, pixels)
     moved = [
         np.abs(rgb - layer.original)[layer.valid].mean()
@@ -145,11 +139,12 @@ def graded(layers: Sequence[Layers]) -> Graded:
 
 
 def _difference(layers: Sequence[Layers], pictures: Sequence[np.ndarray]) -> float:
-    return float(np.mean([
+    left = [
         np.minimum(np.abs(rgb - layer.copy), CLIPPED)[layer.rest(RIM)].mean()
         for layer, rgb in zip(layers, pictures, strict=True)
         if layer.rest(RIM).any()
-    ]))  # fmt: skip
+    ]
+    return float(np.mean(left or [0.0]))
 
 
 def with_light(layers: Sequence[Layers], pictures: Sequence[np.ndarray]) -> list[np.ndarray]:
@@ -164,19 +159,21 @@ def with_light(layers: Sequence[Layers], pictures: Sequence[np.ndarray]) -> list
     ]
 
 
-def _fit_colors(layers: Sequence[Layers]) -> tuple[Colors, np.ndarray]:
-    """Return the colors that make the original the copy, and the original's pixels [N, 3]."""
+def _fit_colors(
+    layers: Sequence[Layers], originals: Sequence[np.ndarray]
+) -> tuple[Colors, np.ndarray]:
+    """Return the colors that make originals the copies, and the originals' pixels [N, 3]."""
     a, b = [], []
-    for layer in layers[:: max(1, len(layers) // 8)]:
+    for layer, original in list(zip(layers, originals, strict=True))[:: max(1, len(layers) // 8)]:
         rest = layer.rest(RIM)
         # A few pixels of faces too: their colors may occur nowhere else.
         faces = layer.valid & ~rest
         faces[1::2] = faces[:, 1::2] = False
         mask = rest | faces if rest.sum() > 300 else layer.valid
-        a.append(cv2.blur(layer.original, (3, 3))[mask])
+        a.append(cv2.blur(original, (3, 3))[mask])
         b.append(cv2.blur(layer.copy, (3, 3))[mask])
-    originals = np.concatenate(a)
-    return place.fit_colors(originals, np.concatenate(b)), originals
+    pixels = np.concatenate(a)
+    return place.fit_colors(pixels, np.concatenate(b)), pixels
 
 
 @dataclass(frozen=True)
