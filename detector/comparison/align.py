@@ -118,12 +118,10 @@ class Match:
     inliers: int
 
 
-def features(luma: np.ndarray, mask: np.ndarray | None = None) -> Features:
-    """Return the local features of a picture, uint8 [H, W], where a mask, bool [H, W], is set."""
+def features(luma: np.ndarray) -> Features:
+    """Return the local features of a picture, uint8 [H, W]."""
     sift = cv2.SIFT.create(nfeatures=FEATURES, contrastThreshold=0.015, edgeThreshold=15)
-    points, descriptors = sift.detectAndCompute(
-        luma, None if mask is None else mask.astype(np.uint8)
-    )
+    points, descriptors = sift.detectAndCompute(luma, None)
     if descriptors is None or not len(points):
         return Features(np.zeros((0, 2), np.float32), np.zeros((0, 128), np.float32))
     rooted = np.sqrt(descriptors / np.maximum(descriptors.sum(1, keepdims=True), 1e-6))

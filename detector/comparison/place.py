@@ -14,17 +14,7 @@ from itertools import pairwise
 import cv2
 import numpy as np
 
-from detector.comparison.align import (
-    corners,
-    estimate,
-    features,
-    is_even,
-    matched,
-    mirrored,
-    moved_points,
-    moved_to,
-    refined,
-)
+from detector.comparison.align import corners, is_even, mirrored, moved_points, moved_to, refined
 from detector.isolation import Frame
 from detector.schema.comparison import Grading
 from detector.vision import Detection
@@ -316,7 +306,7 @@ def refine_moments(found: Sequence[MomentPair]) -> list[MomentPair]:
     some = found[::step]
     looks = [_Look.of(pair) for pair in some]
     plain = _edge_to_edge(found[0])
-    base = _best(looks, [plain, found[0].matrix, _pooled(some)])
+    base = _best(looks, [plain, found[0].matrix])
     own = [_own(pair, base) for pair in some]
     shared = _best(looks, [base, *own])
     if base is plain and _misfit(looks, shared) > MUCH_BETTER * _misfit(looks, plain):
@@ -413,26 +403,6 @@ def _edge_to_edge(pair: MomentPair) -> np.ndarray:
     turned = mirrored(size[0]) if pair.flips else np.eye(3)
     whole = moved_to(np.eye(3), (size, size), (size, pair.copy.shape[1::-1]))
     return _near(pair, whole @ turned)
-
-
-def _pooled(found: Sequence[MomentPair]) -> np.ndarray:
-    """Return the homography that features of several moments outside faces agree on."""
-    first = found[0]
-    originals, copies = [], []
-    for pair in found:
-        original, copy = (
-            cv2.cvtColor(rgb, cv2.COLOR_RGB2GRAY) for rgb in (pair.original, pair.copy)
-        )
-        if first.flips:
-            original = np.ascontiguousarray(original[:, ::-1])
-        theirs, ours = matched(features(original), features(copy, pair.background()))
-        originals.append(theirs)
-        copies.append(ours)
-    match = estimate(np.concatenate(originals), np.concatenate(copies))
-    if match is None:
-        return first.matrix
-    turned = mirrored(first.original.shape[1]) if first.flips else np.eye(3)
-    return _near(first, match.matrix @ turned)
 
 
 def _own(pair: MomentPair, matrix: np.ndarray) -> np.ndarray:
