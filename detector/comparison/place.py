@@ -14,7 +14,7 @@ from itertools import pairwise
 import cv2
 import numpy as np
 
-from detector.comparison.align import corners, is_even, mirrored, moved_points, moved_to, refined
+from detector.comparison.align import corners, mirrored, moved_points, moved_to, refined
 from detector.isolation import Frame
 from detector.schema.comparison import Grading
 from detector.vision import Detection
@@ -33,8 +33,6 @@ BETTER, MUCH_BETTER = 0.98, 0.93
 """Share of the difference that another homography may leave to be preferred; over edge to edge."""
 FURTHER = 0.02
 """by how much more alike a frame has to be for each frame that it lies off the time path"""
-MIXED, LEAST_MIXED = 0.8, 0.15
-"""Share of the difference that a blend of two frames may leave; the least share of either."""
 COLOR_SAMPLES, LIGHT_SAMPLES, FEWEST_PIXELS = 20_000, 6_000, 300
 KNOTS, WIDEST, FEWEST = 12, 24.0, 20
 """Of the curve of each channel: number, widest distance in gray levels, and pixels for each."""
@@ -318,19 +316,7 @@ def refine_moments(found: Sequence[MomentPair]) -> list[MomentPair]:
         maps = [shared] * len(found)
     else:
         maps = [_best([_Look.of(pair)], [base, _own(pair, base)]) for pair in found]
-    return _with_best_frames([replace(p, matrix=m) for p, m in zip(found, maps, strict=True)])
-
-
-def _with_best_frames(placed: Sequence[MomentPair]) -> list[MomentPair]:
-    """Choose frames of the original, or blends of two where these play evenly: of another take any
-    moment can be blended."""
-    both = [best_frame(pair) for pair in placed]
-    blended = [blend or one for one, blend in both]
-    times = [pair.time for pair in blended], [pair.original_time for pair in blended]
-    gaps = [b.time - a.time for pair in placed for a, b in pairwise(pair.around)]
-    if gaps and is_even(*times, float(np.median(gaps))):
-        return blended
-    return [one for one, _ in both]
+    return [best_frame(replace(p, matrix=m)) for p, m in zip(found, maps, strict=True)]
 
 
 @dataclass(frozen=True)
@@ -407,16 +393,15 @@ def _edge_to_edge(pair: MomentPair) -> np.ndarray:
 
 def _own(pair: MomentPair, matrix: np.ndarray) -> np.ndarray:
     """Return the homography refined by one moment's brightness, at its best frame."""
-    pair, _ = best_frame(replace(pair, matrix=matrix), blend=False)
+    pair = best_frame(replace(pair, matrix=matrix))
     valid = cv2.erode(pair.shown(matrix).astype(np.uint8), np.ones((9, 9))).astype(bool)
     both = (pair.background() & valid).astype(np.uint8)
     return refined(matrix, gray(pair.original), gray(pair.copy), both)
 
 
-def best_frame(pair: MomentPair, *, blend: bool = True) -> tuple[MomentPair, MomentPair | None]:
+def best_frame(pair: MomentPair) -> MomentPair:
     """Return a moment with the frame of the original that is most alike where the frames about it
-    differ; and, if `blend`, with a blend of two where that is far more alike, as converters of
-    frame rates and interlaced pictures make them."""
+    differ."""
     copy = blurred(gray(pair.copy), 1.0)
     height, width = copy.shape
     warped = np.stack([
@@ -427,37 +412,16 @@ def best_frame(pair: MomentPair, *, blend: bool = True) -> tuple[MomentPair, Mom
     ])  # fmt: skip
     valid = np.asarray((warped >= 0).all(0))
     if valid.sum() < 64:
-        return pair, None
+        return pair
     gain, offset = brightness(warped[pair.chosen][valid], copy[valid])
     graded = warped * gain + offset
     if lit := fit_light(graded[pair.chosen], copy, valid):
         graded = np.stack([lit(picture) for picture in graded])
     weights = np.ptp(warped, axis=0) * valid
 
-    def apart(picture: np.ndarray) -> float:
-        return float((weights * np.minimum(np.abs(picture - copy), 40)).sum())
-
-    each = [
-        apart(picture) * (1 + FURTHER * abs(index - pair.chosen))
+    misfits = [
+        (weights * np.minimum(np.abs(picture - copy), 40)).sum()
+        * (1 + FURTHER * abs(index - pair.chosen))
         for index, picture in enumerate(graded)
     ]
-    best = int(np.argmin(each))
-    single = replace(pair, chosen=best)
-    if not blend:
-        return single, None
-    least, first, share = math.inf, 0, 0.0
-    for k in (best - 1, best):
-        if 0 <= k < len(graded) - 1:
-            step = graded[k + 1] - graded[k]
-            product, square = weights * step * (copy - graded[k]), weights * step**2
-            mixed = float(product.sum() / max(1e-6, square.sum()))
-            if LEAST_MIXED < mixed < 1 - LEAST_MIXED:
-                left = apart(mixed * graded[k + 1] + (1 - mixed) * graded[k])
-                least, first, share = min((least, first, share), (left, k, mixed))
-    if least > MIXED * each[best]:
-        return single, None
-    a, b = pair.around[first], pair.around[first + 1]
-    rgb = cv2.addWeighted(a.rgb, 1 - share, b.rgb, share, 0.0)
-    between = Frame(a.index, (1 - share) * a.time + share * b.time, rgb)
-    around = (*pair.around[: first + 1], between, *pair.around[first + 1 :])
-    return single, replace(pair, around=around, chosen=first + 1)
+    return replace(pair, chosen=int(np.argmin(misfits)))
