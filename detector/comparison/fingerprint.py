@@ -10,7 +10,7 @@ import os
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cache
-from itertools import chain
+from itertools import chain, islice
 from threading import Event
 
 import cv2
@@ -140,48 +140,25 @@ def of_frames(frames: Iterable[tuple[np.ndarray, float]]) -> Fingerprints:
 def _hash_frames(
     frames: Iterable[Frame], width: int, height: int, *, to_keep: bool, cancel: Event | None = None
 ) -> Fingerprints:
-    """Hash frames that were squashed from `width` x `height`, as they are decoded."""
+    """Hash frames squashed from `width` x `height`, without borders that the first ones share."""
     share = _SIZE[0] / max(width, height, 1)
     shape = max(1, round(width * share)), max(1, round(height * share))
-    face_hasher, frame_hasher = FaceHasher(to_keep=to_keep), _FrameHasher()
+    face_hasher = FaceHasher(to_keep=to_keep)
+    shown = iter(frames)
+    first = list(islice(shown, _BORDER_FRAMES))
+    inner = _without_borders([frame.rgb for frame in first])
+    whole: list[_Row] = []
     faces: list[_Row] = []
-    for frame in frames:
+    for frame in chain(first, shown):
         upright = cv2.resize(frame.rgb, shape, interpolation=cv2.INTER_AREA)
-        faces += [(frame.time, *both) for both in face_hasher(upright, frame.time)]
-        frame_hasher.add(frame)
+        faces += [(frame.time, *pair) for pair in face_hasher(upright, frame.time)]
+        hash, mirrored, quality = pdq(frame.rgb[inner])
+        if quality >= MIN_QUALITY:
+            whole.append((frame.time, hash, mirrored))
     if cancel is not None and cancel.is_set():
         raise Canceled
-    whole = Hashes.of(frame_hasher.rows())
-    return Fingerprints(whole.times, whole.hashes, whole.mirrored, Hashes.of(faces))
-
-
-class _FrameHasher:
-    """Hash frames without the black borders that the first of them share."""
-
-    def __init__(self) -> None:
-        self._waiting: list[Frame] = []
-        self._inner: tuple[slice, slice] | None = None
-        self._rows: list[_Row] = []
-
-    def add(self, frame: Frame) -> None:
-        """Hash a frame, or keep it until the borders are known."""
-        self._waiting.append(frame)
-        if self._inner is not None or len(self._waiting) == _BORDER_FRAMES:
-            self._hash()
-
-    def rows(self) -> list[_Row]:
-        """Return times, hashes and mirrored hashes of all frames that are not flat."""
-        self._hash()
-        return self._rows
-
-    def _hash(self) -> None:
-        if self._inner is None:
-            self._inner = _without_borders([frame.rgb for frame in self._waiting])
-        for frame in self._waiting:
-            hash, mirrored, quality = pdq(frame.rgb[self._inner])
-            if quality >= MIN_QUALITY:
-                self._rows.append((frame.time, hash, mirrored))
-        self._waiting = []
+    prints = Hashes.of(whole)
+    return Fingerprints(prints.times, prints.hashes, prints.mirrored, Hashes.of(faces))
 
 
 def _without_borders(frames: list[np.ndarray]) -> tuple[slice, slice]:
