@@ -226,16 +226,6 @@ def moved_to(
     return unit
 
 
-def quarter_turns(matrix: np.ndarray, width: float, height: float) -> int:
-    """Return by how many quarter turns, clockwise, a homography turns a picture of that size (or
-    its mirror image): 0 to 3."""
-    moved = moved_points(matrix, corners(width, height))
-    if cv2.contourArea(moved.astype(np.float32), oriented=True) < 0:
-        moved = moved[[1, 0, 3, 2]]  # a mirrored picture's upper edge runs the other way
-    right = (moved[1] - moved[0]) + (moved[2] - moved[3])
-    return int(np.round(np.degrees(np.arctan2(right[1], right[0])) / 90)) % 4
-
-
 def refined(
     matrix: np.ndarray, original: np.ndarray, copy: np.ndarray, mask: np.ndarray
 ) -> np.ndarray:

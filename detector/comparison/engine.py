@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import time
+from collections import defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from itertools import groupby
 from pathlib import Path
 from threading import Event
 
-import cv2
 import numpy as np
 
 from detector import media, vision
@@ -325,9 +325,7 @@ def read_moments(
         return []
     sizes = [one.rgb.shape[1::-1] for one in (originals[0], next(iter(copies.values())))]
     matrix = align.moved_to(aligned.matrix, (original.size, sizes[0]), (copy.size, sizes[1]))
-    # Faces are found upright only.
-    turns = align.quarter_turns(aligned.matrix, *original.size)
-    search, theirs = (vision.FaceSearch(detector, MIN_FACE) for _ in range(2))
+    search, tracker = vision.FaceSearch(detector, MIN_FACE), vision.Tracker()
     found: list[MomentPair] = []
     for index in picks:
         frame = copies.get(round(aligned.copy_times[index], 3))
@@ -336,12 +334,13 @@ def read_moments(
         if frame is None or not around:
             continue
         chosen = int(np.argmin([abs(f.time - at) for f in around]))
-        pair = MomentPair(frame.time, frame.rgb, tuple(around), chosen, matrix, ())
-        upright = np.ascontiguousarray(np.rot90(pair.copy, turns))
-        back = _clockwise(turns, upright.shape)
-        known = [_moved(face, back) for face in search.find(pair.time, upright)]
-        known += missed_faces(known, theirs.find(pair.time, pair.original), matrix)
-        found.append(replace(pair, faces=tuple(enumerate(known))))
+        # Of the original: what replaces a face, or lies on its side, is not always detected as one.
+        shown = around[chosen]
+        faces = search.find(frame.time, shown.rgb)
+        numbers = tracker.update(frame.time, shown.rgb, faces)
+        there = [_moved(face, matrix) for face in faces]
+        people = tuple(zip(numbers, there, strict=True))
+        found.append(MomentPair(frame.time, frame.rgb, tuple(around), chosen, matrix, people))
         on_progress(0.5 + 0.3 * len(found) / len(picks))
     return found
 
@@ -354,55 +353,15 @@ def _moved(face: Detection, matrix: np.ndarray) -> Detection:
     return Detection.of(np.concatenate([edge.min(0), edge.max(0)]), points, face.confidence)
 
 
-def _clockwise(turns: int, shape: Sequence[int]) -> np.ndarray:
-    """Return the homography that turns a picture of `shape` [H, W, …] by so many quarters."""
-    matrix, sides = np.eye(3), shape[:2]
-    for _turn in range(turns):
-        matrix = np.array([[0.0, -1.0, sides[0]], [1.0, 0.0, 0.0], [0.0, 0.0, 1.0]]) @ matrix
-        sides = sides[::-1]
-    return matrix
-
-
-def missed_faces(
-    known: Sequence[Detection], originals: Sequence[Detection], matrix: np.ndarray
-) -> list[Detection]:
-    """Return the original's faces, where they lie in the copy, that were not found there: what
-    replaces them is not always detected as a face."""
-
-    def middle(face: Detection) -> tuple[float, float]:
-        x0, y0, x1, y1 = face.box
-        return (x0 + x1) / 2, (y0 + y1) / 2
-
-    def overlap(one: Detection, other: Detection) -> bool:
-        return any(
-            box[0] <= x <= box[2] and box[1] <= y <= box[3]
-            for box, (x, y) in ((one.box, middle(other)), (other.box, middle(one)))
-        )
-
-    there = [_moved(face, matrix) for face in originals]
-    return [face for face in there if not any(overlap(face, other) for other in known)]
-
-
 def number_people(found: Sequence[MomentPair]) -> list[MomentPair]:
-    """Return the moments with people tracked over time, without false detections of a face."""
-    tracker = vision.Tracker()
-    # By the colors of the original: a copy may fade, which would split one person into several.
-    numbers = [
-        tracker.update(
-            pair.time,
-            cv2.warpPerspective(pair.original, pair.matrix, pair.copy.shape[1::-1]),
-            [face for _, face in pair.faces],
-        )
-        for pair in found
-    ]
-    tracks: dict[int, list[Detection]] = {}
-    for pair, given in zip(found, numbers, strict=True):
-        for number, (_place, face) in zip(given, pair.faces, strict=True):
-            tracks.setdefault(number, []).append(face)
+    """Return the moments with people numbered from 0, without false detections of a face."""
+    tracks: dict[int, list[Detection]] = defaultdict(list)
+    for pair in found:
+        for number, face in pair.faces:
+            tracks[number].append(face)
     real = sorted(n for n, track in tracks.items() if vision.is_face_track(track, len(found)))
     order = {number: index for index, number in enumerate(real)}
-    shown = [
-        [(order[n], face) for n, (_, face) in zip(given, pair.faces, strict=True) if n in order]
-        for pair, given in zip(found, numbers, strict=True)
+    return [
+        replace(pair, faces=tuple((order[n], face) for n, face in pair.faces if n in order))
+        for pair in found
     ]
-    return [replace(pair, faces=tuple(faces)) for pair, faces in zip(found, shown, strict=True)]

@@ -9,7 +9,6 @@ import pytest
 
 from detector.comparison import align
 from detector.comparison.decide import Sameness, decide, find_overlays
-from detector.comparison.engine import missed_faces
 from detector.comparison.measure import FaceMeasure, Layers, Region
 from detector.comparison.movement import (
     FEWEST,
@@ -82,17 +81,6 @@ def test_a_map_under_which_nothing_is_seen_ends_nothing():
     away = np.array([[1.0, 0, 5000.0], [0, 1.0, 0], [0, 0, 1.0]])
     assert len(refine_moments(moments(away, 0))) == 8
     assert refine_moments([]) == []
-
-
-@pytest.mark.parametrize("mirrored", [False, True])
-@pytest.mark.parametrize("degrees", [0, 8, 90, 180, 270, 262])
-def test_quarter_turns_are_told_from_slanted_pictures(degrees, mirrored):
-    angle = np.radians(degrees)
-    turn = np.array(
-        [[np.cos(angle), -np.sin(angle), 40], [np.sin(angle), np.cos(angle), 9], [0, 0, 1]]
-    )
-    matrix = turn @ align.mirrored(320) if mirrored else turn
-    assert align.quarter_turns(matrix, 320, 240) == round(degrees / 90) % 4
 
 
 SPAN = 20.0
@@ -172,16 +160,6 @@ def test_a_face_that_differs_at_some_moments_has_its_time():
     assert not decided(6.0, 6.0, 1.2, count=1, of=24).accuses, "a single moment"
     for moments, limit in zip(result.parts, result.limits, strict=True):
         assert (limit[0] < 18.0) or moments[0] == "none"
-
-
-def test_a_face_that_is_none_any_more_is_looked_for_where_the_originals_is():
-    matrix = np.array([[0.5, 0, 10], [0, 0.5, 0], [0, 0, 1]])
-    there, elsewhere = face(np.array([100.0, 100.0])), face(np.array([300.0, 60.0]))
-    known = [face(np.array([62.0, 52.0]))]  # of the first, where it lies in the copy
-    (missed,) = missed_faces(known, [there, elsewhere], matrix)
-    assert missed.box == pytest.approx((147.5, 17.5, 172.5, 42.5))
-    assert missed.landmarks[0] == pytest.approx((155.0, 30.0))
-    assert missed_faces([], [], matrix) == []
 
 
 CELLS = 160
