@@ -26,6 +26,8 @@ TILE = 8
 """px: about a fifth of a face"""
 INSIDE, HEAD, RIM = 0.95, 2.0, 1.4
 """Factors on a face's ellipse: what is measured, what a swap may change, and the rim."""
+NOSE = 0.13
+"""Share of the distance of eyes and mouth about the tip of the nose that is in neither half."""
 ENOUGH = 0.1
 """Share of the picture outside rims from which the noise floor is fitted to that alone."""
 TEXTURE = 4.0
@@ -331,7 +333,7 @@ def _measured(
             continue
         below = _below_nose(face, inside.shape)
         rim = layer.region(face, RIM) & ~layer.region(face, 1.0)
-        masks = inside, inside & (below < -0.05), inside & (below > 0.05), rim
+        masks = inside, inside & (below < -NOSE), inside & (below > NOSE), rim
         faces.append(FaceMeasure(person, *(region(mask) for mask in masks)))
     rest = layer.rest()
     # Of tiles of which at least half is outside heads.
@@ -351,18 +353,13 @@ def _measured(
 
 
 def _below_nose(face: Detection, shape: tuple[int, ...]) -> np.ndarray:
-    """Return how far each pixel lies below the tip of the nose, float [H, W], as a share of the
-    face's height; the face may lie on its side."""
+    """Return how far each pixel lies from the tip of the nose towards the mouth, float [H, W], as a
+    share of the distance of eyes and mouth."""
     points = np.array(face.landmarks)
     across, down = points[3:].mean(0) - points[:2].mean(0)
-    rows, columns = np.indices(shape)
-    x0, y0, x1, y1 = face.box
-    below: np.ndarray
-    if abs(down) >= abs(across):
-        below = np.sign(down) * (rows - points[2][1]) / max(1e-6, y1 - y0)
-    else:
-        below = np.sign(across) * (columns - points[2][0]) / max(1e-6, x1 - x0)
-    return below
+    rows, columns = np.indices(shape) - points[2][::-1].reshape(2, 1, 1)
+    along: np.ndarray = (columns * across + rows * down) / max(1e-6, across**2 + down**2)
+    return along
 
 
 def tile_sums(values: np.ndarray) -> np.ndarray:

@@ -20,7 +20,7 @@ from detector.schema.comparison import Grading
 from detector.vision import Detection
 
 POOLED = 6
-"""moments whose features are pooled, and by which homographies are compared"""
+"""moments by which homographies are compared"""
 STEADY, STILL, HANDHELD = 0.9, 0.75, 2
 """Share of the difference that a moment's own homography may leave before it counts as moved, also
 against edge to edge; moments that have to be for a handheld camera."""
@@ -61,10 +61,7 @@ class Colors:
 
     def __call__(self, rgb: np.ndarray) -> np.ndarray:
         """Return a picture with these colors, float32 [..., 3]."""
-        flat = rgb.reshape(-1, 3).astype(np.float32)
-        mixed = flat
-        if not np.array_equal(self.matrix, UNCHANGED.matrix):
-            mixed = flat @ self.matrix[:, :3].T.astype(np.float32) + self.matrix[:, 3]
+        mixed = rgb.reshape(-1, 3) @ self.matrix[:, :3].T + self.matrix[:, 3]
         columns = [np.interp(mixed[:, c], self.knots[c], self.values[c]) for c in range(3)]
         return np.stack(columns, 1).astype(np.float32).reshape(rgb.shape)
 
@@ -215,13 +212,12 @@ def softer(original: np.ndarray, copy: np.ndarray, mask: np.ndarray) -> float:
     where it is sharper."""
     if mask.sum() < 200:
         return 0.0
-    of_original, of_copy = (
-        [float(np.abs(blurred(one, sigma) - other)[mask].mean()) for sigma in BLURS]
-        for one, other in ((original, copy), (copy, original))
-    )
-    if min(of_original) <= min(of_copy):
-        return BLURS[int(np.argmin(of_original))]
-    return -BLURS[int(np.argmin(of_copy))]
+    off = {
+        sign * sigma: float(np.abs(blurred(one, sigma) - other)[mask].mean())
+        for sign, one, other in ((1, original, copy), (-1, copy, original))
+        for sigma in BLURS
+    }
+    return min(off, key=lambda by: off[by])
 
 
 def blurred(picture: np.ndarray, sigma: float) -> np.ndarray:
@@ -377,18 +373,13 @@ def _best(looks: Sequence[_Look], maps: Sequence[np.ndarray]) -> np.ndarray:
     return best
 
 
-def _near(pair: MomentPair, matrix: np.ndarray) -> np.ndarray:
-    """Return a homography if it is near the one that was estimated, else that."""
-    edge = corners(*pair.original.shape[1::-1])
-    apart = moved_points(matrix, edge) - moved_points(pair.matrix, edge)
-    return matrix if np.abs(apart).max() < NEAR * max(pair.copy.shape) else pair.matrix
-
-
 def _edge_to_edge(pair: MomentPair) -> np.ndarray:
+    """Return the homography of whole pictures if it is near the estimated one, else that."""
     size = pair.original.shape[1::-1]
     turned = mirrored(size[0]) if pair.flips else np.eye(3)
-    whole = moved_to(np.eye(3), (size, size), (size, pair.copy.shape[1::-1]))
-    return _near(pair, whole @ turned)
+    whole = moved_to(np.eye(3), (size, size), (size, pair.copy.shape[1::-1])) @ turned
+    off = moved_points(whole, corners(*size)) - moved_points(pair.matrix, corners(*size))
+    return whole if np.abs(off).max() < NEAR * max(pair.copy.shape) else pair.matrix
 
 
 def _own(pair: MomentPair, matrix: np.ndarray) -> np.ndarray:
@@ -418,7 +409,6 @@ def best_frame(pair: MomentPair) -> MomentPair:
     if lit := fit_light(graded[pair.chosen], copy, valid):
         graded = np.stack([lit(picture) for picture in graded])
     weights = np.ptp(warped, axis=0) * valid
-
     misfits = [
         (weights * np.minimum(np.abs(picture - copy), 40)).sum()
         * (1 + FURTHER * abs(index - pair.chosen))
