@@ -64,16 +64,15 @@ LASTS = 0.25
 """share of the moments"""
 SMALLEST, LARGEST, FILLED = 0.01, 0.34, 0.8
 """Share of the picture of an overlay, of all together, and of its bounding box that it fills."""
-OUTSIDE, UNLIKE, TEXTURED = 0.33, 0.7, 12.0
-"""Share outside faces; correlation with the original above which it is no overlay; deviation in
-gray levels from which its inside is correlated alone."""
+OUTSIDE, UNLIKE = 0.33, 0.7
+"""Share outside faces; correlation with the original above which it is no overlay."""
 EDGE, NEAR = 2, 3
 """px about an overlay that are left out, and of heads"""
 ALWAYS, DRAWN, STREWN, MORE, BESIDE = 0.9, 14.0, 0.01, 3.0, 0.1
 """Of a watermark: share of the moments, gray levels, share of what is beside faces, factor on that
 in faces, least share of the picture beside faces."""
-THICK, LETTERS, EDGED = 11, 0.3, 1.2
-"""px from which strokes are areas, and their share; how much steeper than the original they end."""
+THICK, LETTERS = 11, 0.3
+"""px from which strokes are areas, and their share"""
 
 
 @cache
@@ -353,13 +352,9 @@ def _edits(
         over &= moment.levels > max(EDIT_LEVELS, EDIT_OVER_REST * _median(moment.levels, 0.0))
         over &= ~(moment.alike > EDIT_ALIKE)
         flags.append(over & ~_near_heads(moment, changed))
-    longest = current = np.zeros(flags[0].shape, int)
-    for flag in flags:
-        current = (current + 1) * flag
-        longest = np.maximum(longest, current)
     needed = min(max(min(2, len(moments)), EDIT_PERSISTS * len(moments)), 6)
     count, labels, stats, _ = cv2.connectedComponentsWithStats(
-        (longest >= needed).astype(np.uint8), connectivity=8
+        (np.sum(flags, axis=0) >= needed).astype(np.uint8), connectivity=8
     )
     found = []
     for label in range(1, count):
@@ -465,7 +460,7 @@ def find_overlays(layers: Sequence[Layers], pictures: Sequence[np.ndarray]) -> l
         if (
             not moments
             or float((1 - faces)[flagged].mean()) < OUTSIDE
-            or _alike(pictures, layers, [wide & shown, area & shown], moments) > UNLIKE
+            or _alike(pictures, layers, wide & shown, moments) > UNLIKE
         ):
             continue
         levels = float(np.mean([apart[k][flagged].mean() for k in moments]))
@@ -508,18 +503,11 @@ def _watermark(
         share = float(drawn[beside].mean())
         if share < STREWN or (faces.any() and float(drawn[faces].mean()) > MORE * share):
             continue
-        kernel = np.ones((THICK, THICK), np.uint8)
-        thick = cv2.morphologyEx(drawn.astype(np.uint8), cv2.MORPH_OPEN, kernel)
-        ends = cv2.morphologyEx(drawn.astype(np.uint8), cv2.MORPH_GRADIENT, np.ones((3, 3))) > 0
-        theirs, ours = (
-            float(np.hypot(*np.gradient(gray(np.mean(rgbs, axis=0))))[ends].mean())
-            for rgbs in (pictures, [layer.copy for layer in layers])
+        thick = cv2.morphologyEx(
+            drawn.astype(np.uint8), cv2.MORPH_OPEN, np.ones((THICK, THICK), np.uint8)
         )
-        if thick.sum() > LETTERS * drawn.sum() or ours < EDGED * max(1.0, theirs):
-            continue  # clothes in another color; fine lines that were smoothed away
-        # In a head only what is as light or dark as what is beside it.
-        usual = float(np.median(sign * middle[drawn & beside]))
-        drawn &= beside | (np.abs(sign * middle - usual) < 0.7 * usual)
+        if thick.sum() > LETTERS * drawn.sum():
+            continue  # clothes in another color
         wide = cv2.dilate(drawn.astype(np.uint8), np.ones((3, 3), np.uint8)) > 0
         found.append(Overlay(wide, (True,) * len(layers), float(size[:, drawn].mean())))
     return found
@@ -543,16 +531,9 @@ def _boxes(lasting: np.ndarray) -> list[np.ndarray]:
 
 
 def _alike(
-    pictures: Sequence[np.ndarray],
-    layers: Sequence[Layers],
-    areas: Sequence[np.ndarray],
-    shown: Sequence[int],
+    pictures: Sequence[np.ndarray], layers: Sequence[Layers], area: np.ndarray, shown: Sequence[int]
 ) -> float:
-    """Return the median correlation there with its edges, or without them where the original is
-    textured and it is less."""
-    values = []
-    for k in shown:
-        pairs = [(gray(pictures[k])[a], gray(layers[k].copy)[a]) for a in areas]
-        used = [pair for pair in pairs if pair is pairs[0] or pair[0].std() > TEXTURED]
-        values.append(min(align.correlation(*pair) for pair in used))
-    return float(np.median(values))
+    """Return the median correlation of both in an area."""
+    return float(np.median([
+        align.correlation(gray(pictures[k])[area], gray(layers[k].copy)[area]) for k in shown
+    ]))  # fmt: skip
