@@ -233,15 +233,15 @@ class Decided:
         return max(1.0, float(np.median(factors))) if factors else 1.0
 
 
-def decide(moments: Sequence[MeasuredMoment], length: float, frame: tuple[float, float]) -> Decided:
-    """Return what differs at one moment or more of a copy of so many s (0: a still picture);
+def decide(moments: Sequence[MeasuredMoment], shown: Span, frame: tuple[float, float]) -> Decided:
+    """Return what differs at one moment or more of the stretch of the copy that shows the original;
     `frame` is px (x, y) of the upright copy for a px of the layers."""
     parts: list[dict[int, Part]] = [{} for _ in moments]
     limits: list[dict[int, float]] = [{} for _ in moments]
     numbers = sorted({face.person for moment in moments for face in moment.faces})
-    people = [_person(number, moments, parts, limits, length) for number in numbers]
+    people = [_person(number, moments, parts, limits, shown) for number in numbers]
     changed = {n for p in parts for n in p if p[n] != "none"}
-    return Decided(people, parts, limits, _edits(moments, changed, length, frame))
+    return Decided(people, parts, limits, _edits(moments, changed, shown, frame))
 
 
 def face_features(
@@ -284,7 +284,7 @@ def _person(
     moments: Sequence[MeasuredMoment],
     parts: list[dict[int, Part]],
     limits: list[dict[int, float]],
-    length: float,
+    stretch: Span,
 ) -> ComparedPerson:
     """Return one person; `parts` and `limits` are filled."""
     model = _models()["face"]
@@ -310,7 +310,7 @@ def _person(
     return ComparedPerson(
         id=letter(number),
         changed_region=part,
-        spans=spans([moments[i].pair.time for i, _ in rows], differs, length),
+        spans=spans([moments[i].pair.time for i, _ in rows], differs, stretch),
         difference=_mean([face.inside.difference for _, face in shown]),
         rim=_mean([face.rim.difference for _, face in shown]),
         noise_threshold=_mean([limits[i][number] for i, _ in shown]),
@@ -326,15 +326,15 @@ def _mean(values: Sequence[float]) -> float:
     return round(float(np.mean(values)), 2) if values else 0.0
 
 
-def spans(times: Sequence[float], differs: Sequence[bool], length: float) -> list[Span]:
+def spans(times: Sequence[float], differs: Sequence[bool], within: Span) -> list[Span]:
     """Return the stretches in which something differs: they end halfway to the next moment that
-    does not, or with the clip."""
+    does not, or with the stretch that shows the original."""
     found: list[Span] = []
     for k, (time, yes) in enumerate(zip(times, differs, strict=True)):
         if not yes:
             continue
-        start = (times[k - 1] + time) / 2 if k else 0.0
-        end = (time + times[k + 1]) / 2 if k + 1 < len(times) else max(length, time)
+        start = (times[k - 1] + time) / 2 if k else within.start
+        end = (time + times[k + 1]) / 2 if k + 1 < len(times) else max(within.end, time)
         if found and k and differs[k - 1]:
             found[-1] = Span(start=found[-1].start, end=round(end, 3))
         else:
@@ -343,7 +343,7 @@ def spans(times: Sequence[float], differs: Sequence[bool], length: float) -> lis
 
 
 def _edits(
-    moments: Sequence[MeasuredMoment], changed: set[int], length: float, frame: tuple[float, float]
+    moments: Sequence[MeasuredMoment], changed: set[int], shown: Span, frame: tuple[float, float]
 ) -> list[Edit]:
     """Return tiles outside heads that differ for several moments, the largest first."""
     flags = []
@@ -369,7 +369,7 @@ def _edits(
         found.append(
             Edit(
                 box=(x * frame[0], y * frame[1], (x + w) * frame[0], (y + h) * frame[1]),
-                spans=spans([m.pair.time for m in moments], during, length),
+                spans=spans([m.pair.time for m in moments], during, shown),
                 difference=_mean(levels),
                 kind="overlay" if _stands(moments, area) else "area",
             )
@@ -421,12 +421,12 @@ class Overlay:
         rows, columns = np.nonzero(self.mask)
         return columns.min(), rows.min(), columns.max() + 1, rows.max() + 1
 
-    def edit(self, times: Sequence[float], length: float, frame: tuple[float, float]) -> Edit:
+    def edit(self, times: Sequence[float], shown: Span, frame: tuple[float, float]) -> Edit:
         """Return it as an edit; `times` are those of the moments, the rest as of `decide`."""
         x0, y0, x1, y1 = self.box
         return Edit(
             box=(x0 * frame[0], y0 * frame[1], x1 * frame[0], y1 * frame[1]),
-            spans=spans(times, self.during, length),
+            spans=spans(times, self.during, shown),
             difference=round(self.levels, 2),
             kind="overlay",
         )

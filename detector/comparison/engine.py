@@ -135,7 +135,7 @@ def compare_footage(
     traces = read_traces(copy.path, copy.media), read_traces(original.path, original.media)
 
     def compare_stretch(
-        aligned: Aligned, begun: Comparison, done: float
+        aligned: Aligned, begun: Comparison, shown: Span, done: float
     ) -> tuple[Comparison, MeasuredStretch | None]:
         pairs = read_moments(
             copy, original, aligned, faces, lambda x: report(done + (0.8 - done) * x)
@@ -144,9 +144,10 @@ def compare_footage(
             return begun, None
         frame = 1 / min(FPS, copy.media.fps or FPS, original.media.fps or FPS)
         evidence = MeasuredStretch.of_shown(pairs, frame)
-        return _compared(begun, evidence, len(pairs), frame, traces), evidence
+        return _compared(begun, evidence, shown, len(pairs), frame, traces), evidence
 
-    result, evidence = compare_stretch(aligned, result, 0.3)
+    everything = Span(start=0.0, end=copy.media.duration or 0.0)
+    result, evidence = compare_stretch(aligned, result, everything, 0.3)
     excerpt = find_excerpt(evidence.moments, evidence.sameness) if evidence else None
     if excerpt is None or result.finding.same_footage:
         return result, evidence
@@ -156,9 +157,12 @@ def compare_footage(
     # How long the whole copy lasts does not say which of the two is the younger.
     untimed = copy.media.model_copy(update={"duration": None})
     begun = result.model_copy(update={"copy_media": untimed})
-    part, measured = compare_stretch(again, begun, 0.8)
+    part, measured = compare_stretch(again, begun, excerpt, 0.8)
     if part.finding.same_footage:
-        result = _within(excerpt, part, copy.media, result.time.compared)
+        share = (excerpt.end - excerpt.start) / (copy.media.duration or 1.0)
+        time = part.time.model_copy(update={"compared": round(part.time.compared / share)})
+        update = {"time": time, "excerpt": excerpt, "copy_media": copy.media}
+        result = part.model_copy(update=update)
     return result, measured or evidence
 
 
@@ -202,11 +206,12 @@ class MeasuredStretch:
 def _compared(
     result: Comparison,
     evidence: MeasuredStretch,
+    shown: Span,
     compared: int,
     frame: float,
     traces: tuple[FileTraces, FileTraces],
 ) -> Comparison:
-    """Return the comparison of evidence from `compared` moments."""
+    """Return the comparison of evidence from `compared` moments of a stretch of the copy."""
     found, same = evidence.moments, evidence.sameness
     times = [m.pair.time for m in found], [m.pair.original_time for m in found]
     space = space_of(result, found)
@@ -223,12 +228,11 @@ def _compared(
     kept = [m for m, yes in zip(found, same.moments, strict=True) if yes]
     shape = found[0].layers.valid.shape
     full = result.copy_media.width / shape[1], result.copy_media.height / shape[0]
-    length = result.copy_media.duration or 0.0
-    decided = decide.decide(kept, length, full) if kept and same.is_likely else None
+    decided = decide.decide(kept, shown, full) if kept and same.is_likely else None
     if decided is None or (decided.accuses and not same.supports_manipulation):
         why = "other_place" if sum(same.moments) < compared / 2 else "other_moment"
         return result.model_copy(update={"time": aligned, "reason": why, "space": SpaceAlignment()})
-    edits = [overlay.edit(times[0], length, full) for overlay in evidence.overlays]
+    edits = [overlay.edit(times[0], shown, full) for overlay in evidence.overlays]
     decided = replace(decided, edits=[*edits, *decided.edits])
     grading = evidence.graded.grading
     answer = finding(decided, space, grading, aligned)
@@ -276,28 +280,8 @@ def find_excerpt(found: Sequence[MeasuredMoment], same: Sameness) -> Span | None
     if not runs:
         return None
     count, first = max(runs)
-    return Span(start=found[first].pair.time, end=found[first + count - 1].pair.time)
-
-
-def _within(excerpt: Span, part: Comparison, copy: Media, compared: int) -> Comparison:
-    """Return the comparison of an excerpt as one of the whole copy."""
-
-    def cut(spans: Sequence[Span]) -> list[Span]:
-        return [
-            Span(start=round(max(s.start, excerpt.start), 3), end=round(min(s.end, excerpt.end), 3))
-            for s in spans
-        ]
-
-    people = [p.model_copy(update={"spans": cut(p.spans)}) for p in part.people]
-    edits = [e.model_copy(update={"spans": cut(e.spans)}) for e in part.edits]
-    share = (excerpt.end - excerpt.start) / (copy.duration or 1.0)
-    time = part.time.model_copy(update={"compared": round(part.time.compared / share)})
-    span = Span(start=round(excerpt.start, 3), end=round(excerpt.end, 3))
-    return part.model_copy(
-        update={
-            "people": people, "edits": edits, "time": time, "excerpt": span, "copy_media": copy,
-        }
-    )  # fmt: skip
+    times = [round(m.pair.time, 3) for m in found[first : first + count]]
+    return Span(start=times[0], end=times[-1])
 
 
 def read_moments(

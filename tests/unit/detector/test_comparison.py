@@ -21,6 +21,7 @@ from detector.comparison.movement import (
 )
 from detector.comparison.place import MomentPair, refine_moments
 from detector.isolation import Frame
+from detector.schema.comparison import Span
 from detector.vision import Detection
 
 SIZE = 320, 240
@@ -138,7 +139,7 @@ def decided(inside, lower, rim, count=8, of=8):
             alike=nothing, layers=layers, rest=Region(3.0, 3.0),
         )  # fmt: skip
 
-    return decide([moment(number) for number in range(of)], of / 4, (1.0, 1.0))
+    return decide([moment(number) for number in range(of)], Span(start=0.0, end=of / 4), (1.0, 1.0))
 
 
 def test_a_face_differs_by_more_than_an_encoder_leaves():
