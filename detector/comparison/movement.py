@@ -259,33 +259,35 @@ def _best(copy: Movement, original: Movement, mirrored: bool) -> Synchrony | Non
         lag=lag,
         head=pairs[best][0],
         features=pairs[best][1],
-        seconds=len(_overlap(copy.head, original.head, lag)[0]) / RATE,
+        seconds=len(_overlap(copy, original, lag)[0][0]) / RATE,
         mirrored=mirrored,
         steady=_steady(copy, original, lag),
     )
 
 
-def _overlap(a: np.ndarray, b: np.ndarray, lag: int) -> tuple[np.ndarray, np.ndarray]:
-    """Return what both show where step k of `a` is step k + lag of `b`, less the mean."""
+def _overlap(copy: Movement, original: Movement, lag: int) -> list[tuple[np.ndarray, np.ndarray]]:
+    """Return heads and features of both, less their means, where step k of the copy is step k + lag
+    of the original; 0 where one shows no face, and nothing of too few steps."""
     first, second = max(0, -lag), max(0, lag)
-    n = min(len(a) - first, len(b) - second)
-    a, b = a[first : first + n], b[second : second + n]
-    seen = ~(np.isnan(a[:, 0]) | np.isnan(b[:, 0]))
+    n = min(len(copy.head) - first, len(original.head) - second)
+    pairs = [
+        (a[first : first + n], b[second : second + n])
+        for a, b in ((copy.head, original.head), (copy.features, original.features))
+    ]
+    seen = ~np.isnan(pairs[0][0][:, 0] + pairs[0][1][:, 0])
     if seen.sum() < FEWEST:
-        return a[:0], b[:0]
-    a, b = (np.where(seen[:, None], x - x[seen].mean(0), 0.0) for x in (a, b))
-    return a, b
+        return []
+    centered = ([np.where(seen[:, None], x - x[seen].mean(0), 0.0) for x in pair] for pair in pairs)
+    return [(a, b) for a, b in centered]
 
 
 def _correlations(copy: Movement, original: Movement, lag: int) -> tuple[float, float]:
     """Return the correlations of heads and of features."""
-    found = []
-    for pair in ((copy.head, original.head), (copy.features, original.features)):
-        a, b = _overlap(*pair, lag)
-        if not len(a):
-            return np.nan, np.nan
-        found.append(float((a * b).sum() / np.sqrt((a * a).sum() * (b * b).sum() + 1e-9)))
-    return found[0], found[1]
+    found = [
+        float((a * b).sum() / np.sqrt((a * a).sum() * (b * b).sum() + 1e-9))
+        for a, b in _overlap(copy, original, lag)
+    ]
+    return (found[0], found[1]) if found else (np.nan, np.nan)
 
 
 def _fisher(head: float, features: float) -> float:
@@ -294,11 +296,10 @@ def _fisher(head: float, features: float) -> float:
 
 def _significance(copy: Movement, original: Movement, lag: int) -> float:
     """Return by how many standard deviations of chance both correlate, heads plus features."""
-    total = 0.0
-    for pair in ((copy.head, original.head), (copy.features, original.features)):
-        a, b = _overlap(*pair, lag)
-        total += float((a * b).sum()) / np.sqrt(max(_chance_variance(a, b), 1e-12))
-    return total
+    return sum(
+        float((a * b).sum()) / float(np.sqrt(max(_chance_variance(a, b), 1e-12)))
+        for a, b in _overlap(copy, original, lag)
+    )
 
 
 def _chance_variance(a: np.ndarray, b: np.ndarray) -> float:
@@ -316,12 +317,12 @@ def _chance_variance(a: np.ndarray, b: np.ndarray) -> float:
 
 def _steady(copy: Movement, original: Movement, lag: int) -> bool:
     """Whether each half by itself has the offset of the whole: a repeated sentence drifts."""
-    a, _b = _overlap(copy.head, original.head, lag)
-    if len(a) < HALVES:
+    steps = len(_overlap(copy, original, lag)[0][0])
+    if steps < HALVES:
         return True
     first = max(0, -lag)
-    middle = first + len(a) // 2
-    for part in (slice(first, middle), slice(middle, first + len(a))):
+    middle = first + steps // 2
+    for part in (slice(first, middle), slice(middle, first + steps)):
         half = Movement(0.0, copy.head[part], copy.features[part])
         scores = [
             (_fisher(*_correlations(half, original, lag + part.start + shift)), abs(shift))
@@ -335,8 +336,7 @@ def _steady(copy: Movement, original: Movement, lag: int) -> bool:
 
 def _shared_movement(copy: Movement, original: Movement, found: Synchrony) -> SharedMovement:
     copy = copy.mirrored() if found.mirrored else copy
-    head = _trace("head", found.head, *_overlap(copy.head, original.head, found.lag))
-    features = _overlap(copy.features, original.features, found.lag)
+    heads, features = _overlap(copy, original, found.lag)
     return SharedMovement(
         score=round(found.score, 2),
         needed=round(found.threshold, 2),
@@ -345,7 +345,7 @@ def _shared_movement(copy: Movement, original: Movement, found: Synchrony) -> Sh
         offset=round(original.start - copy.start + found.lag / RATE, 3),
         step=1 / RATE,
         mirrored=found.mirrored,
-        traces=[head, _trace("features", found.features, *features)],
+        traces=[_trace("head", found.head, *heads), _trace("features", found.features, *features)],
     )
 
 
