@@ -6,10 +6,8 @@ compared under the best of neighboring frames. What differs by far, as a caption
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
-from itertools import pairwise
 
 import cv2
 import numpy as np
@@ -34,11 +32,10 @@ BETTER, MUCH_BETTER = 0.98, 0.93
 FURTHER = 0.02
 """by how much more alike a frame has to be for each frame that it lies off the time path"""
 COLOR_SAMPLES, LIGHT_SAMPLES, FEWEST_PIXELS = 20_000, 6_000, 300
-KNOTS, WIDEST, FEWEST = 12, 24.0, 20
-"""Of the curve of each channel: number, widest distance in gray levels, and pixels for each."""
-GRADED, CROSSED, CLIPPED = 0.95, 0.85, 20.0
-"""Share of the error that colors may leave to be believed; that a channel matrix may leave of the
-error of curves alone; gray levels at which errors are clipped."""
+KNOTS, BENT = np.arange(32, 255, 32), 10.0
+"""gray levels at which colors may bend, and the ridge against it"""
+GRADED, CLIPPED = 0.95, 20.0
+"""Share of the error that colors may leave to be believed; gray levels at which it is clipped."""
 ENCODERS, SOME = 7.0, 0.1
 """Gray levels by which encoders move colors on average; share of the picture they move by twice."""
 BLURS = (0.0, 0.5, 0.8, 1.1, 1.5, 2.0, 2.7, 3.5)
@@ -51,19 +48,15 @@ LIT, LEAST_LIT = 0.6, 1.5
 
 @dataclass(frozen=True)
 class Colors:
-    """A map of colors: a matrix, then a curve for each channel."""
+    """A map of colors: sums of lines that bend at `KNOTS`, of all channels."""
 
-    matrix: np.ndarray
-    """float [3, 4]: of (R, G, B, 1) to R, G, B"""
-    knots: Sequence[np.ndarray]
-    values: Sequence[np.ndarray]
-    """float [K] each: gray levels of each channel's curve"""
+    weights: np.ndarray
+    """float [4 + 3 * K, 3]: of `_color_terms` to R, G, B"""
 
     def __call__(self, rgb: np.ndarray) -> np.ndarray:
         """Return a picture with these colors, float32 [..., 3]."""
-        mixed = rgb.reshape(-1, 3) @ self.matrix[:, :3].T + self.matrix[:, 3]
-        columns = [np.interp(mixed[:, c], self.knots[c], self.values[c]) for c in range(3)]
-        return np.stack(columns, 1).astype(np.float32).reshape(rgb.shape)
+        mapped = _color_terms(rgb.reshape(-1, 3).astype(np.float32)) @ self.weights
+        return mapped.astype(np.float32).reshape(rgb.shape)
 
     def moves(self, pixels: np.ndarray) -> bool:
         """Whether they change pixels [N, 3] more than encoders do."""
@@ -71,13 +64,18 @@ class Colors:
         return bool(moved.mean() > ENCODERS or np.quantile(moved, 1 - SOME) > 2 * ENCODERS)
 
 
-_WHOLE_RANGE = [np.array([0.0, 255.0])] * 3
-UNCHANGED = Colors(np.eye(3, 4), _WHOLE_RANGE, _WHOLE_RANGE)
+def _color_terms(pixels: np.ndarray) -> np.ndarray:
+    """Return channels, what each of them exceeds the knots by, and 1, [N, 4 + 3 * K]."""
+    over = np.maximum(pixels[:, :, None] - KNOTS, 0).reshape(len(pixels), -1)
+    return np.hstack([pixels, over, np.ones((len(pixels), 1))])
+
+
+UNCHANGED = Colors(np.eye(4 + 3 * len(KNOTS), 3))
 
 
 def fit_colors(originals: np.ndarray, copies: np.ndarray) -> Colors:
     """Return the colors that make the original's pixels [N, 3] the copy's, robustly: a share of
-    them may show something else. Unchanged colors are preferred, then curves alone."""
+    them may show something else."""
     if len(originals) < 200:
         return UNCHANGED
     step = max(1, len(originals) // COLOR_SAMPLES)
@@ -86,15 +84,9 @@ def fit_colors(originals: np.ndarray, copies: np.ndarray) -> Colors:
     def error(colors: Colors) -> float:
         return float(np.minimum(np.abs(colors(a) - b), CLIPPED).mean())
 
-    plain, mixed = (_curves(a, b, matrix) for matrix in (np.eye(3, 4), _matrix(a, b)))
-    best = mixed if error(mixed) < CROSSED * error(plain) else plain
-    return best if error(best) < GRADED * error(UNCHANGED) else UNCHANGED
-
-
-def _matrix(a: np.ndarray, b: np.ndarray) -> np.ndarray:
-    """Return the robust matrix [3, 4] from colors to colors, regularized towards no change."""
-    design = np.hstack([a, np.ones((len(a), 1))])
-    return _robust_fit(design, b, np.eye(4, 3), np.diag([3.0, 3.0, 3.0, 0.03]))[0].T
+    ridge = np.diag([*[3.0] * 3, *[BENT] * 3 * len(KNOTS), 0.03])
+    fitted = Colors(_robust_fit(_color_terms(a), b, UNCHANGED.weights, ridge)[0])
+    return fitted if error(fitted) < GRADED * error(UNCHANGED) else UNCHANGED
 
 
 def _robust_fit(
@@ -113,33 +105,6 @@ def _robust_fit(
         scale = max(1.0, 1.5 * float(np.median(off)))
         weights = np.minimum(1.0, (scale / np.maximum(off, 1e-6)) ** 2)
     return fitted, off
-
-
-def _curves(a: np.ndarray, b: np.ndarray, matrix: np.ndarray) -> Colors:
-    mixed = a @ matrix[:, :3].T + matrix[:, 3]
-    knots, values = zip(*(_curve(mixed[:, c], b[:, c]) for c in range(3)), strict=True)
-    return Colors(matrix, knots, values)
-
-
-def _curve(given: np.ndarray, wanted: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return knots and values of a rising curve through medians."""
-    pieces: list[tuple[float, float]] = []
-    for low, high in pairwise(np.quantile(given, np.linspace(0, 1, KNOTS + 1))):
-        pieces += pairwise(np.linspace(low, high, max(1, math.ceil((high - low) / WIDEST)) + 1))
-    knots, values = [], []
-    for low, high in pieces:
-        inside = (given >= low) & (given <= high)
-        if inside.sum() >= FEWEST:
-            knots.append(float(np.median(given[inside])))
-            values.append(float(np.median(wanted[inside])))
-    if not knots:
-        knots, values = [128.0], [128.0]
-    xs, ys = np.array(knots), np.maximum.accumulate(np.array(values))
-    # Outside the observed range the curve is parallel to no change; ties would make it jump.
-    below, above = min(0.0, xs[0] - 1), max(255.0, xs[-1] + 1)
-    xs = np.concatenate([[below], xs, [above]]) + np.arange(len(xs) + 2) * 1e-6
-    ys = np.concatenate([[ys[0] + below - xs[1]], ys, [ys[-1] + above - xs[-2]]])
-    return xs, ys
 
 
 def describe_colors(colors: Colors, originals: np.ndarray) -> Grading:
