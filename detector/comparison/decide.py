@@ -352,9 +352,13 @@ def _edits(
         over &= moment.levels > max(EDIT_LEVELS, EDIT_OVER_REST * _median(moment.levels, 0.0))
         over &= ~(moment.alike > EDIT_ALIKE)
         flags.append(over & ~_near_heads(moment, changed))
+    longest = current = np.zeros(flags[0].shape, int)
+    for flag in flags:
+        current = (current + 1) * flag
+        longest = np.maximum(longest, current)
     needed = min(max(min(2, len(moments)), EDIT_PERSISTS * len(moments)), 6)
     count, labels, stats, _ = cv2.connectedComponentsWithStats(
-        (np.sum(flags, axis=0) >= needed).astype(np.uint8), connectivity=8
+        (longest >= needed).astype(np.uint8), connectivity=8
     )
     found = []
     for label in range(1, count):
