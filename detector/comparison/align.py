@@ -7,7 +7,7 @@ frames and another frame rate cost little, and a cut costs the same wherever it 
 
 import functools
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from threading import Event
 
@@ -26,8 +26,8 @@ FEATURE_SIDE, THUMB_SIDE = 480, 128
 """px of the longer side of pictures matched in place, and in time"""
 COPY_KEYS, ORIGINAL_KEYS, MOST_KEYS = 6, 14, 48
 """frames whose features are matched; of a long original one in five seconds"""
-CANDIDATES, DISTINCT = 4, 0.008
-"""homographies tried in time, and how far their corners differ, as a share of the picture"""
+CANDIDATES = 3
+"""homographies of single frames of the copy that are tried in time"""
 NEAR_IDENTITY = 0.03
 """Share of the picture by which a homography's corners may lie off edge to edge."""
 ENOUGH_INLIERS = 150
@@ -49,8 +49,6 @@ REPROJECTION = 2.5
 """px of the working size"""
 FEWEST_INLIERS = 12
 """Eight by chance are the most seen between 2,000 pairs of unrelated frames."""
-FREER = 0.05
-"""Share of the difference that a homography has to remove over an affine map."""
 ROUNDING = 0.02
 """Share of the picture that rounding alone may cut off."""
 
@@ -234,24 +232,17 @@ def refined(
     height, width = copy.shape
     warped = cv2.warpPerspective(original, matrix, (width, height), flags=cv2.INTER_LINEAR)
     end = (cv2.TERM_CRITERIA_EPS | cv2.TERM_CRITERIA_COUNT, 30, 1e-4)
-    best, found = _likeness(warped, copy, mask), matrix
+    try:
+        start = np.eye(3, dtype=np.float32)
+        _, step = cv2.findTransformECC(copy, warped, start, cv2.MOTION_HOMOGRAPHY, end, mask, 5)
+    except cv2.error:
+        return matrix
+    moved: np.ndarray = np.linalg.inv(step.astype(float)) @ matrix
     edge = corners(original.shape[1], original.shape[0])
-    for kind, rows, gain in ((cv2.MOTION_AFFINE, 2, 0.0), (cv2.MOTION_HOMOGRAPHY, 3, FREER)):
-        start = np.eye(rows, 3, dtype=np.float32)
-        try:
-            _, step = cv2.findTransformECC(copy, warped, start, kind, end, mask, 5)
-        except cv2.error:
-            continue
-        whole = np.vstack([step, [0, 0, 1]]) if rows == 2 else step
-        moved = np.linalg.inv(whole.astype(float)) @ matrix
-        furthest = np.abs(moved_points(moved, edge) - moved_points(matrix, edge)).max()
-        if furthest > 0.06 * max(width, height):
-            continue
-        again = cv2.warpPerspective(original, moved, (width, height), flags=cv2.INTER_LINEAR)
-        likeness = _likeness(again, copy, mask)
-        if 1 - likeness < (1 - best) * (1 - gain):
-            best, found = likeness, moved
-    return found
+    furthest = np.abs(moved_points(moved, edge) - moved_points(matrix, edge)).max()
+    again = cv2.warpPerspective(original, moved, (width, height), flags=cv2.INTER_LINEAR)
+    better = _likeness(again, copy, mask) > _likeness(warped, copy, mask)
+    return moved if better and furthest <= 0.06 * max(width, height) else matrix
 
 
 def _likeness(one: np.ndarray, other: np.ndarray, mask: np.ndarray) -> float:
@@ -365,8 +356,8 @@ def align(
     # Under a moving camera, one place is seen at two times: the right homography is that under
     # which all moments fit.
     tried = []
-    for match in locate(ours, theirs):
-        matrix = moved_to(match.matrix, (sizes[0], original.size), (sizes[1], copy.size))
+    for found in locate(ours, theirs):
+        matrix = moved_to(found, (sizes[0], original.size), (sizes[1], copy.size))
         tried.append((*_match_times(copy, original, ours, theirs, matrix), matrix))
     if not tried:
         return None
@@ -379,8 +370,8 @@ def align(
     return Aligned(ours.times, tuple(times), matrix)
 
 
-def locate(ours: FrameThumbnails, theirs: FrameThumbnails) -> list[Match]:
-    """Return the homographies that key frames agree on, the best first; several if they differ."""
+def locate(ours: FrameThumbnails, theirs: FrameThumbnails) -> list[np.ndarray]:
+    """Return the homographies that key frames agree on, the best first."""
     copies = ours.features
 
     @functools.cache
@@ -402,32 +393,16 @@ def locate(ours: FrameThumbnails, theirs: FrameThumbnails) -> list[Match]:
             break
     if best is None:
         return []
-    each = [_most_inliers(originals, [copy], agreed) for copy in copies]
-    ranked = sorted((m for m in (best, *each) if m is not None), key=lambda m: -m.inliers)
+    each = (_most_inliers(originals, [copy], agreed) for copy in copies)
+    ranked = sorted((m for m in each if m is not None), key=lambda m: -m.inliers)
     # Most copies show the whole picture: edge to edge is exact where the best one is near it.
     size = theirs.keys[0].shape[1::-1]
     whole = moved_to(np.eye(3), (size, size), (size, ours.keys[0].shape[1::-1]))
-    edge = corners(*size)
-    moved = moved_points(best.matrix, edge) - moved_points(whole, edge)
-    if np.abs(moved).max() < NEAR_IDENTITY * max(ours.keys[0].shape):
-        ranked.insert(0, replace(best, matrix=whole))
-    ranked = _distinct(ranked, ours, theirs)
-    return [replace(match, matrix=match.matrix @ base) for match in ranked]
-
-
-def _distinct(
-    ranked: Sequence[Match], ours: FrameThumbnails, theirs: FrameThumbnails
-) -> list[Match]:
-    """Return the first homographies that differ from each other."""
-    edge = corners(*theirs.keys[0].shape[1::-1])
-    kept: list[Match] = []
-    for match in ranked:
-        moved = moved_points(match.matrix, edge)
-        others = (moved_points(other.matrix, edge) for other in kept)
-        apart = DISTINCT * max(ours.keys[0].shape)
-        if all(np.abs(moved - other).max() > apart for other in others):
-            kept.append(match)
-    return kept[:CANDIDATES]
+    matrices = [match.matrix for match in ranked[:CANDIDATES]]
+    apart = moved_points(matrices[0], corners(*size)) - moved_points(whole, corners(*size))
+    if np.abs(apart).max() < NEAR_IDENTITY * max(ours.keys[0].shape):
+        matrices.insert(0, whole)
+    return [matrix @ base for matrix in matrices]
 
 
 def _most_inliers(
