@@ -50,8 +50,9 @@ COMMANDS = {
 _EXTRAS = dict.fromkeys(("case", "library", "app", "serve", "keys", "export-labels"), "dashboard")
 _EXTRAS["mcp"] = "dashboard,mcp"
 """Commands that run with the packages of extras."""
-_PACKAGES = dict.fromkeys(("fpdf", "fontTools", "pypdf", "pytorch_grad_cam"), "report")
-_PACKAGES |= {"skimage": "samples", "tomlkit": "full"}
+_REPORT = ("babel", "cryptography", "fpdf", "fontTools", "pypdf", "pytorch_grad_cam")
+_PACKAGES = dict.fromkeys(_REPORT, "report") | {"skimage": "samples"}
+_PACKAGES |= dict.fromkeys(("matplotlib", "tomlkit"), "full")
 """Modules of extras that commands use for a part of their work."""
 _OURS = {"cli", "dashboard", "detector", "service"}
 

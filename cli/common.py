@@ -10,6 +10,7 @@ import sys
 import unicodedata
 from collections.abc import Iterator
 from contextlib import contextmanager, redirect_stdout
+from importlib.util import find_spec
 from io import FileIO
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar, Literal
@@ -18,6 +19,7 @@ import typer
 
 from detector import paths
 from detector.errors import InputError, UnmaskError, UsageError
+from detector.sentences import ENGLISH
 
 if TYPE_CHECKING:
     from rich.progress import Progress
@@ -30,6 +32,8 @@ WIDTH = 24  # letters of a progress bar
 
 def speech() -> Speech:
     """Return the language in which a person at the terminal reads results; JSON is English."""
+    if find_spec("babel") is None:  # of the extra `report`
+        return ENGLISH
     from service import languages  # Babel, which most commands do without
 
     return languages.catalog(languages.of_terminal())

@@ -10,7 +10,6 @@ from pydantic import ValidationError
 
 from cli.common import speech, tell, write_bytes
 from cli.options import Argument, Option, ReportOptions
-from detector import report as reports
 from detector.errors import MediaError, UsageError
 from detector.media.files import open_file
 from detector.schema.analysis import Analysis
@@ -54,21 +53,22 @@ def ending(
     form = target.rpartition(".")[2].lower()
     if form not in known:
         raise UsageError(otherwise, hint="--report result.pdf")
-    if form == "pdf":
-        require_pdf()
+    require("fpdf" if form == "pdf" else "cryptography")
     return form
 
 
-def require_pdf() -> None:
-    """Raise ModuleNotFoundError, before the work, where PDFs can't be written after it."""
-    if find_spec("fpdf") is None:
-        raise ModuleNotFoundError("There is no fpdf2.", name="fpdf")
+def require(package: str) -> None:
+    """Raise ModuleNotFoundError, before the work, where a report can't be written after it."""
+    if find_spec(package) is None:
+        raise ModuleNotFoundError(f"There is no {package}.", name=package)
 
 
 def write_report(
     target: str, analysis: Analysis, media: Path | None, options: ReportOptions
 ) -> None:
     """Write a report in the form that its name asks for."""
+    from detector import report as reports  # of the extra `report`
+
     form, place = ending(target), not options.no_place
     key = reports.signing_key(options.sign)
     zone = reports.time_zone(options.zone)

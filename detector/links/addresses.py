@@ -1,7 +1,6 @@
 """Where a link may lead: which schemes, ports and network addresses."""
 
 import ipaddress
-import re
 import socket
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -59,11 +58,6 @@ class LinkRules:
     """Those of `private` that are meant, where it is not all."""
     public: bool = True
     """Also the addresses of the Internet."""
-
-
-def is_link(text: str) -> bool:
-    """Whether a text is meant as the address of a file on the web."""
-    return re.match(r"https?://", text.strip(), re.IGNORECASE) is not None
 
 
 def parse(url: str, rules: LinkRules) -> httpx.URL:

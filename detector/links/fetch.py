@@ -8,7 +8,6 @@ from http.cookiejar import CookieJar, DefaultCookiePolicy
 from pathlib import Path
 from threading import Event
 from typing import Any, BinaryIO, TypeVar
-from urllib.parse import unquote, urlsplit
 
 import httpx
 
@@ -18,6 +17,7 @@ from detector.errors import Canceled, MediaError
 from detector.links import downloader
 from detector.links import posted as pages
 from detector.links.addresses import WEB_PORTS, LinkRefused, LinkRules, Resolve, parse
+from detector.links.names import name_of
 from detector.links.transport import PinnedTransport
 from detector.media.files import safe_name, sniff
 from detector.media.limits import MAX_BYTES, SNIFF_BYTES
@@ -152,12 +152,6 @@ def check(url: str, limits: LinkRules | None = None) -> httpx.URL:
             hint=_BY_HAND,
         )
     return parse(url, limits or rules(MAX_BYTES))
-
-
-def name_of(url: str) -> str:
-    """Return what an address calls its file, safe to show: never its query, where tokens stand."""
-    parts = urlsplit(url.strip())
-    return safe_name(unquote(parts.path.rstrip("/").rpartition("/")[2]) or parts.hostname or "link")
 
 
 def opener(url: str) -> Callable[[Path], Path]:

@@ -42,6 +42,7 @@ from detector.pipeline.signal_stage import SignalStage
 from detector.pipeline.windows import FrameWindow
 from detector.schema.analysis import QUESTION_OF, Analysis, Coverage, Media, Modality, Settings
 from detector.schema.origin import Provenance
+from detector.sentences import _
 
 QUEUED_FRAMES = 4
 """decoded frames that may wait; a 4K frame is 25 MB."""
@@ -338,7 +339,12 @@ class AnalysisRun:
     def _decide(self) -> Analysis:
         if self.provenance:
             self.provenance.hashes = self.hashes.found
-            self.provenance.marks = self.marks.found
+            if provenance.MarkSearch.possible():
+                self.provenance.marks = self.marks.found
+            else:
+                self.media.notes.append(
+                    _("Marks of generators: not looked for. Type: pip install 'unmask[full]'")
+                )
             provenance.conclude(self.provenance)
         with timed(self.timings, "verdict"):
             analysis = decide(self._analysis())

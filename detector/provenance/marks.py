@@ -6,6 +6,7 @@ A mark informs and never votes: anybody can put one on a picture, and cut one of
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
+from importlib.util import find_spec
 from itertools import pairwise
 from pathlib import Path
 
@@ -98,6 +99,11 @@ class MarkSearch:
     def __init__(self) -> None:
         self._times: set[float] = set()
         self._grays: list[np.ndarray] = []
+
+    @staticmethod
+    def possible() -> bool:
+        """Return whether the fonts of the marks are here, which come with matplotlib."""
+        return find_spec("matplotlib") is not None
 
     def begin(self, sampled: Sequence[float]) -> None:
         """Choose among the sampled times, s."""
