@@ -71,8 +71,8 @@ EDGE, NEAR = 2, 3
 ALWAYS, DRAWN, STREWN, MORE, BESIDE = 0.9, 14.0, 0.01, 3.0, 0.1
 """Of a watermark: share of the moments, gray levels, share of what is beside faces, factor on that
 in faces, least share of the picture beside faces."""
-THICK, LETTERS = 11, 0.3
-"""px from which strokes are areas, and their share"""
+THICK, LETTERS, EDGED = 11, 0.3, 1.2
+"""px from which strokes are areas, and their share; how much steeper than the original they end."""
 
 
 @cache
@@ -510,8 +510,13 @@ def _watermark(
         thick = cv2.morphologyEx(
             drawn.astype(np.uint8), cv2.MORPH_OPEN, np.ones((THICK, THICK), np.uint8)
         )
-        if thick.sum() > LETTERS * drawn.sum():
-            continue  # clothes in another color
+        ends = cv2.morphologyEx(drawn.astype(np.uint8), cv2.MORPH_GRADIENT, np.ones((3, 3))) > 0
+        theirs, ours = (
+            float(np.hypot(*np.gradient(gray(np.mean(rgbs, axis=0))))[ends].mean())
+            for rgbs in (pictures, [layer.copy for layer in layers])
+        )
+        if thick.sum() > LETTERS * drawn.sum() or ours < EDGED * max(1.0, theirs):
+            continue  # clothes in another color; fine lines that were smoothed away
         wide = cv2.dilate(drawn.astype(np.uint8), np.ones((3, 3), np.uint8)) > 0
         found.append(Overlay(wide, (True,) * len(layers), float(size[:, drawn].mean())))
     return found
