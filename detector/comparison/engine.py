@@ -13,19 +13,11 @@ from threading import Event
 import numpy as np
 
 from detector import media, vision
-from detector.comparison import align, decide, movement, place
+from detector.comparison import align, decide, measure, movement, place
 from detector.comparison.align import Aligned, FootageReader
 from detector.comparison.decide import LEAST_ALIKE, MOST, Overlay, Sameness
 from detector.comparison.finding import compared_moment, finding, generation, space_of
-from detector.comparison.measure import (
-    Graded,
-    MeasuredMoment,
-    graded,
-    layers_of,
-    measure,
-    shape_likeness,
-    softer_of,
-)
+from detector.comparison.measure import Graded, MeasuredMoment
 from detector.comparison.place import MomentPair
 from detector.errors import UsageError
 from detector.provenance.file_traces import FileTraces, read_traces
@@ -189,16 +181,16 @@ class MeasuredStretch:
     @classmethod
     def of(cls, pairs: Sequence[MomentPair], frame: float) -> MeasuredStretch:
         exact = place.refine_moments(number_people(pairs))
-        layers = layers_of(exact)
-        as_copied = graded(layers)
+        layers = measure.layers_of(exact)
+        as_copied = measure.graded(layers)
         overlays = decide.find_overlays(layers, as_copied.pictures)
         if overlays:
             layers = [
                 replace(layer, valid=decide.without_overlays(overlays, layer)) for layer in layers
             ]
-            as_copied = graded(layers)
-        softer = softer_of(layers, as_copied.pictures)
-        found = measure(exact, layers, as_copied.pictures, softer)
+            as_copied = measure.graded(layers)
+        softer = measure.softer_of(layers, as_copied.pictures)
+        found = measure.measure(exact, layers, as_copied.pictures, softer)
         same = decide.sameness(found, as_copied.pictures, frame)
         return cls(found, as_copied, same, softer, overlays)
 
@@ -237,10 +229,10 @@ def _compared(
     grading = evidence.graded.grading
     answer = finding(decided, space, grading, aligned)
     if answer in (ComparisonFinding.NOTHING_DIFFERS, ComparisonFinding.TRANSFORMED):
-        alike = shape_likeness([m.pair for m in kept], evidence.graded.colors)
+        alike = measure.shape_likeness([m.pair for m in kept], evidence.graded.colors)
         if alike is not None and alike < SAME_SHAPES:
             answer = ComparisonFinding.NOT_COMPARABLE
-    shown = [p for p in decided.people if p.changed_region != "none"] or decided.people
+    people = [p for p in decided.people if p.changed_region != "none"] or decided.people
     factor = decided.noise_factor(kept)
     return result.model_copy(
         update={
@@ -251,7 +243,7 @@ def _compared(
             "grading": grading,
             "people": decided.people,
             "edits": decided.edits,
-            "face_difference": max((p.difference for p in shown), default=None),
+            "face_difference": max((p.difference for p in people), default=None),
             "background_difference": round(float(np.mean([m.rest.difference for m in kept])), 2),
             "noise_threshold": round(factor * float(np.mean([m.rest.expected for m in kept])), 2),
             "moments": [

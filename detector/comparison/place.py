@@ -55,8 +55,8 @@ class Colors:
 
     def __call__(self, rgb: np.ndarray) -> np.ndarray:
         """Return a picture with these colors, float32 [..., 3]."""
-        mapped = _color_terms(rgb.reshape(-1, 3).astype(np.float32)) @ self.weights
-        return mapped.astype(np.float32).reshape(rgb.shape)
+        terms = _color_terms(rgb.reshape(-1, 3).astype(np.float32))
+        return np.asarray(terms @ self.weights, np.float32).reshape(rgb.shape)
 
     def moves(self, pixels: np.ndarray) -> bool:
         """Whether they change pixels [N, 3] more than encoders do."""
