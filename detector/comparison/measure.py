@@ -36,9 +36,8 @@ SOFTENED = 0.7
 """px of the Gaussian over both before they are subtracted"""
 LEAST_NOISE = 0.6
 """gray levels that are always expected: rounding"""
-BINS, FEWEST_PIXELS, OUTLYING = 10, 60, 5.0
-"""Bins of the noise curve, pixels of one, and multiple of a first guess above which a pixel shows
-something else."""
+BINS, FEWEST_PIXELS = 10, 60
+"""of the noise curve, and pixels of one bin"""
 
 
 @dataclass(frozen=True)
@@ -291,12 +290,6 @@ def _noise_floor(a: np.ndarray, d: np.ndarray) -> _Curve:
     """Fit differences [N] by activity [N]; up to half of the pixels may show something else."""
     if len(a) < 2 * FEWEST_PIXELS:
         return np.array([0.0, 10.0]), np.array([2.0, 6.0])
-    half = a < np.median(a)
-    at = [float(np.quantile(a[part], 0.5)) for part in (half, ~half)]
-    low, high = (1.5 * float(np.quantile(d[part], 0.35)) for part in (half, ~half))
-    line = np.array([at[0], at[1] + 1e-6]), np.array([low, max(low, high)])
-    kept = d < OUTLYING * _expected(line, a)
-    a, d = a[kept], d[kept]
     knots, values = [], []
     for first, last in pairwise(np.quantile(a, np.linspace(0, 1, BINS + 1))):
         inside = (a >= first) & (a <= last)
