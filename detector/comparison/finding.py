@@ -122,14 +122,10 @@ def finding(
 
 
 def space_of(result: Comparison, found: Sequence[MeasuredMoment]) -> SpaceAlignment:
-    """Return how the original's picture lies in the copy's, by the median homography."""
+    """Return how the original's picture lies in the copy's, at the middle moment."""
     original, copy = result.original_media, result.copy_media
-    matrices = [_full_matrix(m, result) for m in found]
-    edge = align.corners(original.width, original.height)
-    moved = np.array([align.moved_points(matrix, edge) for matrix in matrices])
-    middle = int(np.abs(moved - np.median(moved, axis=0)).max((1, 2)).argmin())
     sizes = (original.width, original.height), (copy.width, copy.height)
-    return align.described(matrices[middle], *sizes)
+    return align.described(_full_matrix(found[len(found) // 2], result), *sizes)
 
 
 def _full_matrix(moment: MeasuredMoment, result: Comparison) -> np.ndarray:
