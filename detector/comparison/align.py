@@ -108,12 +108,8 @@ class Features:
     """float32 [N, 128], of unit length"""
 
 
-@dataclass(frozen=True)
-class Match:
-    """A homography, px of the original (not mirrored) to px of the copy, and its inliers."""
-
-    matrix: np.ndarray
-    inliers: int
+Match = tuple[int, np.ndarray]
+"""Inliers, and the homography: px of the original (not mirrored) to px of the copy."""
 
 
 def features(luma: np.ndarray) -> Features:
@@ -156,7 +152,7 @@ def estimate(from_points: np.ndarray, to_points: np.ndarray) -> Match | None:
     count = int(kept.sum())
     if count < FEWEST_INLIERS or not _plausible(matrix, from_points[kept]):
         return None
-    return Match(_simplest(matrix, from_points[kept], to_points[kept]), count)
+    return count, _simplest(matrix, from_points[kept], to_points[kept])
 
 
 def _simplest(matrix: np.ndarray, originals: np.ndarray, copies: np.ndarray) -> np.ndarray:
@@ -385,20 +381,20 @@ def locate(ours: FrameThumbnails, theirs: FrameThumbnails) -> list[np.ndarray]:
         turned = mirrored(theirs.keys[0].shape[1]) if flip else np.eye(3)
         known = theirs.mirrored if flip else theirs.features
         found = _most_inliers([known[len(known) // 2], known[0], known[-1]], copies, agreed)
-        if found is None or found.inliers < ENOUGH_INLIERS:
+        if found is None or found[0] < ENOUGH_INLIERS:
             found = _most_inliers(known, copies, agreed) or found
-        if found is not None and (best is None or found.inliers > best.inliers):
+        if found is not None and (best is None or found[0] > best[0]):
             best, base, originals = found, turned, known
-        if best is not None and best.inliers >= ENOUGH_INLIERS:
+        if best is not None and best[0] >= ENOUGH_INLIERS:
             break
     if best is None:
         return []
     each = (_most_inliers(originals, [copy], agreed) for copy in copies)
-    ranked = sorted((m for m in each if m is not None), key=lambda m: -m.inliers)
+    ranked = sorted((m for m in each if m is not None), key=lambda m: -m[0])
     # Most copies show the whole picture: edge to edge is exact where the best one is near it.
     size = theirs.keys[0].shape[1::-1]
     whole = moved_to(np.eye(3), (size, size), (size, ours.keys[0].shape[1::-1]))
-    matrices = [match.matrix for match in ranked[:CANDIDATES]]
+    matrices = [matrix for _inliers, matrix in ranked[:CANDIDATES]]
     apart = moved_points(matrices[0], corners(*size)) - moved_points(whole, corners(*size))
     if np.abs(apart).max() < NEAR_IDENTITY * max(ours.keys[0].shape):
         matrices.insert(0, whole)
@@ -411,7 +407,7 @@ def _most_inliers(
     agreed: Callable[[Features, Features], Match | None],
 ) -> Match | None:
     found = (agreed(original, copy) for original in originals for copy in copies)
-    return max((m for m in found if m is not None), key=lambda m: m.inliers, default=None)
+    return max((m for m in found if m is not None), key=lambda m: m[0], default=None)
 
 
 def _match_times(
