@@ -130,14 +130,12 @@ def space_of(result: Comparison, found: Sequence[MeasuredMoment]) -> SpaceAlignm
 
 def _full_matrix(moment: MeasuredMoment, result: Comparison) -> np.ndarray:
     """Return a moment's homography of full pictures."""
-    original, copy = (
-        (rgb.shape[1::-1], (media.width, media.height))
-        for rgb, media in (
-            (moment.pair.original, result.original_media),
-            (moment.pair.copy, result.copy_media),
-        )
+    original, copy, pair = result.original_media, result.copy_media, moment.pair
+    return align.moved_to(
+        pair.matrix,
+        (pair.original.shape[1::-1], (original.width, original.height)),
+        (pair.copy.shape[1::-1], (copy.width, copy.height)),
     )
-    return align.moved_to(moment.pair.matrix, original, copy)
 
 
 def compared_moment(
