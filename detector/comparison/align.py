@@ -8,6 +8,7 @@ frames and another frame rate cost little, and a cut costs the same wherever it 
 import functools
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from threading import Event
 
@@ -489,16 +490,9 @@ def stretches(copy_times: Sequence[float], original_times: Sequence[float]) -> l
 
 def ranges(copy_times: Sequence[float], original_times: Sequence[float]) -> list[tuple[int, int]]:
     """Return begin and end of each stretch without a cut, as indices."""
-    found, begin = [], 0
-    for index in range(1, len(copy_times) + 1):
-        if index < len(copy_times):
-            step = copy_times[index] - copy_times[index - 1]
-            original_step = original_times[index] - original_times[index - 1]
-            if abs(original_step - step) <= CUT_SECONDS + 0.15 * step:
-                continue
-        found.append((begin, index))
-        begin = index
-    return found
+    steps, original_steps = np.diff(copy_times), np.diff(original_times)
+    cuts = np.abs(original_steps - steps) > CUT_SECONDS + 0.15 * steps
+    return list(pairwise([0, *(np.flatnonzero(cuts) + 1).tolist(), len(copy_times)]))
 
 
 def rate(copy_times: Sequence[float], original_times: Sequence[float]) -> float:

@@ -8,7 +8,7 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
-from itertools import pairwise
+from itertools import groupby, pairwise
 from pathlib import Path
 from typing import Any, Literal
 
@@ -329,16 +329,13 @@ def _mean(values: Sequence[float]) -> float:
 def spans(times: Sequence[float], differs: Sequence[bool], within: Span) -> list[Span]:
     """Return the stretches in which something differs: they end halfway to the next moment that
     does not, or with the stretch that shows the original."""
-    found: list[Span] = []
-    for k, (time, yes) in enumerate(zip(times, differs, strict=True)):
-        if not yes:
-            continue
-        start = (times[k - 1] + time) / 2 if k else within.start
-        end = (time + times[k + 1]) / 2 if k + 1 < len(times) else max(within.end, time)
-        if found and k and differs[k - 1]:
-            found[-1] = Span(start=found[-1].start, end=round(end, 3))
-        else:
-            found.append(Span(start=round(start, 3), end=round(end, 3)))
+    found, at = [], 0
+    middles = ((a + b) / 2 for a, b in pairwise(times))
+    edges = [round(t, 3) for t in (within.start, *middles, max(within.end, times[-1]))]
+    for yes, run in groupby(differs):
+        first, at = at, at + len(list(run))
+        if yes:
+            found.append(Span(start=edges[first], end=edges[at]))
     return found
 
 
