@@ -20,6 +20,7 @@ from detector.isolation import Frame, stream_isolated
 from detector.media import decode_scaled
 from detector.schema.analysis import Media
 from detector.schema.comparison import SharedStretch, SpaceAlignment
+from detector.vision import Detection
 
 COPY_FRAMES, ORIGINAL_FRAMES = 160, 900
 """matched in time"""
@@ -190,6 +191,14 @@ def moved_points(matrix: np.ndarray, points: np.ndarray) -> np.ndarray:
     homogeneous = np.hstack([points, np.ones((len(points), 1))]) @ matrix.T
     moved: np.ndarray = homogeneous[:, :2] / homogeneous[:, 2:]
     return moved
+
+
+def moved_face(face: Detection, matrix: np.ndarray) -> Detection:
+    """Return a face under a homography."""
+    x0, y0, x1, y1 = face.box
+    edge = moved_points(matrix, np.array([[x0, y0], [x1, y0], [x1, y1], [x0, y1]]))
+    points = moved_points(matrix, np.array(face.landmarks))
+    return Detection.of(np.concatenate([edge.min(0), edge.max(0)]), points, face.confidence)
 
 
 def mirrored(width: int) -> np.ndarray:

@@ -380,10 +380,8 @@ def _edits(
 
 def _near_heads(moment: MeasuredMoment, changed: set[int]) -> np.ndarray:
     """Return the tiles that a changed head may reach, bool [h, w]: hair, neck, a pasted square."""
-    mask = np.zeros(moment.layers.valid.shape, np.uint8)
-    for number, face in moment.layers.faces:
-        if number in changed:
-            place.draw_face(mask, face, HEAD * 1.5, 1)
+    heads = (face for number, face in moment.layers.faces if number in changed)
+    mask = place.ellipses(moment.layers.valid.shape, heads, HEAD * 1.5).astype(np.uint8)
     rows, columns = moment.tiles.shape
     return cv2.resize(mask, (columns, rows), interpolation=cv2.INTER_AREA) > 0
 

@@ -314,19 +314,11 @@ def read_moments(
         shown = around[chosen]
         faces = search.find(frame.time, shown.rgb)
         numbers = tracker.update(frame.time, shown.rgb, faces)
-        there = [_moved(face, matrix) for face in faces]
+        there = [align.moved_face(face, matrix) for face in faces]
         people = tuple(zip(numbers, there, strict=True))
         found.append(MomentPair(frame.time, frame.rgb, tuple(around), chosen, matrix, people))
         on_progress(0.5 + 0.3 * len(found) / len(picks))
     return found
-
-
-def _moved(face: Detection, matrix: np.ndarray) -> Detection:
-    """Return a face under a homography."""
-    x0, y0, x1, y1 = face.box
-    edge = align.moved_points(matrix, np.array([[x0, y0], [x1, y0], [x1, y1], [x0, y1]]))
-    points = align.moved_points(matrix, np.array(face.landmarks))
-    return Detection.of(np.concatenate([edge.min(0), edge.max(0)]), points, face.confidence)
 
 
 def number_people(found: Sequence[MomentPair]) -> list[MomentPair]:

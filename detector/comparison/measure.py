@@ -13,7 +13,8 @@ import cv2
 import numpy as np
 
 from detector.comparison import place
-from detector.comparison.place import CLIPPED, Colors, MomentPair, draw_face, gray
+from detector.comparison.align import moved_face
+from detector.comparison.place import CLIPPED, Colors, MomentPair, ellipses, gray
 from detector.schema.comparison import Grading
 from detector.vision import Detection
 
@@ -56,17 +57,12 @@ class Layers:
 
     def region(self, face: Detection, reach: float) -> np.ndarray:
         """Return a face's ellipse, `reach` times as large, bool [H, W]."""
-        mask = np.zeros(self.valid.shape, np.uint8)
-        draw_face(mask, face, reach, 1)
-        inside: np.ndarray = mask.astype(bool) & self.valid
-        return inside
+        return np.asarray(self.valid & ellipses(self.valid.shape, [face], reach))
 
     def rest(self, reach: float = HEAD) -> np.ndarray:
         """Return where no head is, bool [H, W]."""
-        mask = self.valid.astype(np.uint8)
-        for _, face in self.faces:
-            draw_face(mask, face, reach, 0)
-        return mask.astype(bool)
+        heads = ellipses(self.valid.shape, (face for _, face in self.faces), reach)
+        return np.asarray(self.valid & ~heads)
 
 
 def layers_of(pairs: Sequence[MomentPair], face_width: int = FACE_WIDTH) -> list[Layers]:
@@ -96,10 +92,7 @@ def _layers(pair: MomentPair, scale: float) -> Layers:
     seen = cv2.resize(seen, size, interpolation=cv2.INTER_AREA)
     valid = cv2.erode((seen > 254).astype(np.uint8), np.ones((3, 3)), borderValue=0) > 0
     original = warped(pair.original)
-    faces = [
-        (n, Detection.of(np.array(f.box) * scale, np.array(f.landmarks) * scale, f.confidence))
-        for n, f in pair.faces
-    ]
+    faces = [(n, moved_face(f, np.diag([scale, scale, 1.0]))) for n, f in pair.faces]
     return Layers(
         copy=cv2.resize(pair.copy, size, interpolation=cv2.INTER_AREA).astype(np.float32),
         original=original.astype(np.float32),

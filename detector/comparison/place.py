@@ -6,7 +6,7 @@ compared under the best of neighboring frames. What differs by far, as a caption
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 
 import cv2
@@ -242,18 +242,19 @@ class MomentPair:
 
     def background(self) -> np.ndarray:
         """Return where no face is, bool [H, W] of the copy; everywhere if faces fill it."""
-        mask = np.ones(self.copy.shape[:2], np.uint8)
-        for _, face in self.faces:
-            draw_face(mask, face, 1.3, 0)
-        return mask.astype(bool) if mask.mean() >= 0.1 else np.ones(mask.shape, bool)
+        mask = ~ellipses(self.copy.shape, (face for _, face in self.faces), 1.3)
+        return mask if mask.mean() >= 0.1 else np.ones_like(mask)
 
 
-def draw_face(mask: np.ndarray, face: Detection, reach: float, value: int) -> None:
-    """Fill a face's ellipse, `reach` times as large, with a value."""
-    x0, y0, x1, y1 = face.box
-    center = (round((x0 + x1) / 2), round((y0 + y1) / 2))
-    axes = (max(1, round((x1 - x0) / 2 * reach)), max(1, round((y1 - y0) / 2 * reach)))
-    cv2.ellipse(mask, center, axes, 0, 0, 360, value, -1)
+def ellipses(shape: tuple[int, ...], faces: Iterable[Detection], reach: float) -> np.ndarray:
+    """Return the ellipses of faces, `reach` times as large, bool [H, W]."""
+    mask = np.zeros(shape[:2], np.uint8)
+    for face in faces:
+        x0, y0, x1, y1 = face.box
+        center = (round((x0 + x1) / 2), round((y0 + y1) / 2))
+        axes = (max(1, round((x1 - x0) / 2 * reach)), max(1, round((y1 - y0) / 2 * reach)))
+        cv2.ellipse(mask, center, axes, 0, 0, 360, 1, -1)
+    return mask.astype(bool)
 
 
 def refine_moments(found: Sequence[MomentPair]) -> list[MomentPair]:
