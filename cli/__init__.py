@@ -52,7 +52,7 @@ _EXTRAS["mcp"] = "dashboard,mcp"
 """Commands that run with the packages of extras."""
 _REPORT = ("babel", "cryptography", "fpdf", "fontTools", "pypdf", "pytorch_grad_cam")
 _PACKAGES = dict.fromkeys(_REPORT, "report") | {"skimage": "samples"}
-_PACKAGES |= dict.fromkeys(("matplotlib", "tomlkit"), "full")
+_PACKAGES |= dict.fromkeys(("httpx", "matplotlib", "tomlkit"), "full")
 """Modules of extras that commands use for a part of their work."""
 _OURS = {"cli", "dashboard", "detector", "service"}
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import gettext
 import json
 import os
 import re
@@ -19,7 +20,6 @@ import typer
 
 from detector import paths
 from detector.errors import InputError, UnmaskError, UsageError
-from detector.sentences import ENGLISH
 
 if TYPE_CHECKING:
     from rich.progress import Progress
@@ -33,7 +33,7 @@ WIDTH = 24  # letters of a progress bar
 def speech() -> Speech:
     """Return the language in which a person at the terminal reads results; JSON is English."""
     if find_spec("babel") is None:  # of the extra `report`
-        return ENGLISH
+        return gettext.NullTranslations()
     from service import languages  # Babel, which most commands do without
 
     return languages.catalog(languages.of_terminal())

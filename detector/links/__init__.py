@@ -8,15 +8,21 @@ are called by the same rule.
 Off unless UNMASK_LINKS says otherwise: who fetches tells a server that the file is looked at.
 """
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from detector.links.names import is_link, name_of
 
-if TYPE_CHECKING:
+try:
     from detector.links.addresses import LinkRefused, LinkRules
     from detector.links.downloader import available as pages_allowed
     from detector.links.fetch import FetchedLink, allowed, check, fetch, fetch_to, opener, rules
+except ModuleNotFoundError as error:
+    if error.name != "httpx":  # of the extra `full`
+        raise
+
+    def __getattr__(name: str) -> Any:
+        raise ModuleNotFoundError("There is no httpx.", name="httpx")
+
 
 __all__ = [
     "FetchedLink",
@@ -32,15 +38,3 @@ __all__ = [
     "pages_allowed",
     "rules",
 ]
-
-_ADDRESSES = {"LinkRefused", "LinkRules"}
-
-
-def __getattr__(name: str) -> Any:
-    """Import what fetches when it is asked for: httpx is of the extra `full`."""
-    if name == "pages_allowed":
-        return import_module("detector.links.downloader").available
-    if name not in __all__:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    module = "addresses" if name in _ADDRESSES else "fetch"
-    return getattr(import_module(f"{__name__}.{module}"), name)

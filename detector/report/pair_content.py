@@ -119,7 +119,7 @@ def _figures(
     paths = os.fspath(copy), os.fspath(original)
     (shown,) = aligned(*paths, comparison, [moment], side=FRAME_SIDE)
     if shown is None:
-        raise MediaError("There is no picture at this moment.", code="undecodable")
+        raise MediaError(_("There is no picture at this moment."), code="undecodable")
     first, second = titles(comparison, speech)
     if comparison.copy_media.duration:
         at = _("{file} at {seconds} s")
