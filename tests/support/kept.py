@@ -37,11 +37,16 @@ def put(data, file, analysis, *, name=None, owner=LOCAL, key_for=None):
     return kept.token
 
 
-def forge(data, id):
-    """Change the score of a result behind the program's back."""
+def rewrite(data, id, change):
+    """Change a result behind the program's back."""
     with sqlite3.connect(data / FILE) as db:
         (old,) = db.execute("SELECT analysis FROM results WHERE id = ?", [id]).fetchone()
-        tree = json.loads(raw(old))
-        tree["verdict"]["probability"] = 0.02
+        change(tree := json.loads(raw(old)))
         db.execute("UPDATE results SET analysis = ? WHERE id = ?", [packed(json.dumps(tree)), id])
+
+
+def forge(data, id):
+    """Change the score of a result, and in its record."""
+    rewrite(data, id, lambda tree: tree["verdict"].update(probability=0.02))
+    with sqlite3.connect(data / FILE) as db:
         db.execute("UPDATE records SET probability = 0.02 WHERE id = ?", [id])

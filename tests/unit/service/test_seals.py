@@ -18,7 +18,7 @@ from service.records.seals import FILE as KEY
 from service.records.seals import Keyring, origin, origin_of
 from service.records.seals import main as keys
 from service.records.sql import open_store
-from service.records.sql.rows import packed, raw
+from tests.support.kept import rewrite
 from tests.support.pdf import text_of
 from tests.support.records_contract import NOON, SAMPLE, TTL, make, result
 
@@ -60,16 +60,6 @@ def who(store, record):
     return origin(analysis.seal, record.owner), origin_of(listed), shared.origin
 
 
-def rewrite(data, record, change):
-    """Change the result of a record behind the program's back."""
-    with sqlite3.connect(data / FILE) as db:
-        (old,) = db.execute("SELECT analysis FROM results WHERE id = ?", [record.id]).fetchone()
-        tree = json.loads(raw(old))
-        change(tree)
-        new = packed(json.dumps(tree))
-        db.execute("UPDATE results SET analysis = ? WHERE id = ?", [new, record.id])
-
-
 def test_what_the_pipeline_writes_is_ours_wherever_it_is_shown(record, store, tmp_path):
     assert set(who(store, record)) == {ResultOrigin.HERE}
     again = opened(tmp_path)  # the key is the same, and so is what it signed
@@ -90,7 +80,7 @@ def test_what_the_pipeline_writes_is_ours_wherever_it_is_shown(record, store, tm
     ],
 )
 def test_a_changed_score_breaks_the_seal(record, store, tmp_path, change):
-    rewrite(tmp_path, record, change)
+    rewrite(tmp_path, record.id, change)
     page, _list, link = who(store, record)
     assert page is link is ResultOrigin.ELSEWHERE
 
@@ -127,7 +117,7 @@ def test_the_sentence_of_a_comparison_is_sealed(store, tmp_path):
     assert seals.holds(analysis.seal, sent, [store.seals.own])
     assert sent["comparison"]["sentence"] == "Same footage, nothing differs"
     changed = {"sentence": "Manipulated copy of press.mp4"}
-    rewrite(tmp_path, record, lambda tree: tree["comparison"].update(changed))
+    rewrite(tmp_path, record.id, lambda tree: tree["comparison"].update(changed))
     assert who(store, record)[0] is ResultOrigin.ELSEWHERE
 
 
@@ -137,7 +127,7 @@ def test_the_place_is_sealed_and_left_out_without_breaking_it(store, tmp_path):
     shared = store.shared(store.share(LOCAL, record.id, TTL, NOON).token, NOON)
     assert shared.analysis.seal.place is None  # by it a place could be guessed
     assert record.id not in shared.analysis.model_dump_json()  # it opens more than reading
-    rewrite(tmp_path, record, lambda tree: tree["provenance"]["place"].update(latitude=0.0))
+    rewrite(tmp_path, record.id, lambda tree: tree["provenance"]["place"].update(latitude=0.0))
     assert who(store, record)[0] is ResultOrigin.ELSEWHERE
 
 
