@@ -16,22 +16,15 @@ import boto3
 import pytest
 
 from detector.schema.analysis import Settings
-from service.records.database import FILE
-from service.records.instances import Server
 from service.records.model import LOCAL, RecordsError, State
-from service.records.sql import open_store
 from service.storage import open_uploads, shared
 from service.storage.bucket import S3Bucket
 from service.storage.uploads import StorageError, StorageUnreachable, Uploads
-from service.tasks.jobs import Jobs
-from service.tasks.manager import TaskManager
-from service.tasks.store import TaskStore
-from service.tasks.throughput import ThroughputEstimator
 from tests.support.ports import free_port
 from tests.support.scopes import local
 from tests.support.storage_contract import CONTENT, DAY, StorageContract, keep
 from tests.support.waiting import until
-from tests.unit.service.test_jobs import Analyzer
+from tests.unit.service.test_jobs import Analyzer, open_jobs
 
 ROOT = Path(__file__).parents[3]
 
@@ -228,15 +221,11 @@ def test_deleting_while_it_is_brought_leaves_no_half_file(store, again, monkeypa
 @pytest.fixture
 def head(tmp_path, environment):
     """Servers with a disk of their own each, on one database and one bucket."""
-    opened: list[tuple[Jobs, Analyzer]] = []
+    opened = []
 
     def make(name):
-        store = open_store(tmp_path / FILE)
-        folder = tmp_path / name
-        tasks = TaskManager(TaskStore(store.database), Server(folder, store.database))
         analyzer = Analyzer()
-        jobs = Jobs(analyzer, open_uploads(folder), store, tasks, ThroughputEstimator())
-        opened.append((jobs, analyzer))
+        opened.append((open_jobs(tmp_path, analyzer, home=tmp_path / name), analyzer))
         return opened[-1]
 
     yield make

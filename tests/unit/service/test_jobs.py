@@ -26,7 +26,7 @@ from service.records.model import GUEST, LOCAL, RecordsError
 from service.records.seals import Keyring
 from service.records.sql import open_store
 from service.records.store import RecordScope
-from service.storage.uploads import Uploads
+from service.storage import open_uploads
 from service.tasks.jobs import Job, Jobs, QueueFull, QueueLimits, State, default_workers
 from service.tasks.manager import TaskManager
 from service.tasks.store import TaskStore
@@ -63,14 +63,14 @@ class Analyzer:
         return SAMPLE.model_copy(update={"media": media, "settings": settings})
 
 
-def open_jobs(data, analyzer, **options):
-    """A server's queue on a data folder."""
-    store = open_store(data / FILE)
-    tasks = TaskManager(TaskStore(store.database), Server(data, store.database))
+def open_jobs(data, analyzer, *, home=None, **options):
+    """A server's queue on a data folder, its media and its lock in a `home` of its own if given."""
+    store, home = open_store(data / FILE), home or data
+    tasks = TaskManager(TaskStore(store.database), Server(home, store.database))
     check = options.pop("check", lambda path: None)
     limits = QueueLimits(**options)
     speed = ThroughputEstimator(data / "speed.json")
-    return Jobs(analyzer, Uploads(data), store, tasks, speed, check=check, limits=limits)
+    return Jobs(analyzer, open_uploads(home), store, tasks, speed, check=check, limits=limits)
 
 
 @pytest.fixture
