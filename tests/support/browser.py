@@ -16,11 +16,10 @@ from playwright.sync_api import Browser, Error, Playwright, TimeoutError, expect
 
 from service.records.database import FILE
 from tests.support.ports import free_port
-from tests.support.processes import running
+from tests.support.processes import ROOT, running
 from tests.support.samples import copy_samples
 from tools import programs
 
-ROOT = Path(__file__).parents[2]
 ARTIFACTS = Path(__file__).parents[1] / "artifacts"
 """What pages were like when a test failed; and screenshots, for whoever wants to look at them."""
 PICTURES = not {"UNMASK_PICTURES", "UNMASK_DOCS"}.isdisjoint(os.environ)

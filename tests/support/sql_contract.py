@@ -6,7 +6,6 @@ import signal
 import subprocess
 import sys
 from datetime import timedelta
-from pathlib import Path
 
 from sqlalchemy import func, insert, select, update
 
@@ -14,10 +13,10 @@ from service.records.model import GUEST, LOCAL, Preferences, Query, State
 from service.records.rules import has_account
 from service.records.sql.rows import row_of
 from service.records.tables import records, results, shares
+from tests.support.processes import ROOT
 from tests.support.records_contract import NOON, PICTURE, SAMPLE, StoreContract, make, minutes
 from tests.support.waiting import PATIENT
 
-ROOT = Path(__file__).resolve().parents[2]
 DAY = timedelta(days=1)
 
 WRITER = """

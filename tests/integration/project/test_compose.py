@@ -28,12 +28,11 @@ from service.config import get_config
 from tests.support.links import PRIVATE, everywhere, serving, whole
 from tests.support.ports import free_port
 from tests.support.postgres import postgres
-from tests.support.processes import running
+from tests.support.processes import ROOT, running
 from tools import keys, programs
 
 __all__ = ["postgres"]
 
-ROOT = Path(__file__).resolve().parents[3]
 FOLDER = ROOT / "supabase"
 MADE: dict[str, Any] = yaml.safe_load((ROOT / "compose.yaml").read_text("utf-8"))
 SERVICES: dict[str, dict[str, Any]] = MADE["services"]

@@ -2,9 +2,8 @@
 
 import subprocess
 import sys
-from pathlib import Path
 
-ROOT = Path(__file__).resolve().parents[3]
+from tests.support.processes import ROOT
 
 
 def test_what_nobody_imports_can_be_imported():

@@ -4,15 +4,14 @@ import os
 import re
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 
 from detector.config import table
 from service.api.app import create_app
 from service.config import get_config
+from tests.support.processes import ROOT
 
-ROOT = Path(__file__).resolve().parents[3]
 FALLBACKS = {"mermaid", "resize-observer-polyfill"}
 """What the theme's script loads: for diagrams in Mermaid, and in browsers before 2020."""
 

@@ -23,9 +23,8 @@ from cli import COMMANDS
 from detector import __version__
 from tests.conftest import portrait, write_clip
 from tests.support.ports import free_port
+from tests.support.processes import ROOT
 from tests.support.waiting import until
-
-ROOT = Path(__file__).resolve().parents[3]
 
 
 def run(*command, **options):

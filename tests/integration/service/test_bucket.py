@@ -9,7 +9,6 @@ import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from unittest.mock import Mock
 
 import boto3
@@ -21,12 +20,11 @@ from service.storage import open_uploads, shared
 from service.storage.bucket import S3Bucket
 from service.storage.uploads import StorageError, StorageUnreachable, Uploads
 from tests.support.ports import free_port
+from tests.support.processes import ROOT
 from tests.support.scopes import local
 from tests.support.storage_contract import CONTENT, DAY, StorageContract, keep
 from tests.support.waiting import until
 from tests.unit.service.test_jobs import Analyzer, open_jobs
-
-ROOT = Path(__file__).parents[3]
 
 
 @pytest.fixture

@@ -5,7 +5,6 @@ import subprocess
 import sys
 from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
 
 import boto3
 import httpx
@@ -19,13 +18,13 @@ from tests.conftest import write_clip
 from tests.support import waiting
 from tests.support.footage import repeated
 from tests.support.ports import free_port
+from tests.support.processes import ROOT
 from tests.support.s3 import S3
 from tests.support.samples import samples
 from tests.support.waiting import PATIENT
 
 until = partial(waiting.until, every=0.1)  # what they answer is taken from their work
 
-ROOT = Path(__file__).parents[3]
 AWAY = "unmask.example.org"
 LONG = {"frames": "1500"}
 """More to look at than there is time to, before somebody stops it."""

@@ -3,7 +3,6 @@
 import json
 import re
 import tomllib
-from pathlib import Path
 
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
@@ -11,7 +10,6 @@ from packaging.utils import canonicalize_name
 from tests.support.dependencies import PROJECT, declared
 from tools import programs, setup
 
-ROOT = Path(__file__).resolve().parents[3]
 PACKAGES = {p["name"]: p for p in tomllib.loads(setup.LOCK.read_text("utf-8"))["package"]}
 OURS = {"unmask", "unmask-weights"}
 LOCKED = {name: package for name, package in PACKAGES.items() if name not in OURS}
