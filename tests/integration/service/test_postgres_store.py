@@ -53,12 +53,6 @@ class TestPostgres(SQLContract):
     """All of it."""
 
 
-@pytest.fixture
-def where(fresh):
-    """Where the contracts' tables are."""
-    return fresh
-
-
 class TestServers(ServersContract):
     """All of it."""
 
@@ -90,8 +84,8 @@ def together(number, act):
         return list(pool.map(run, range(number)))
 
 
-def test_a_request_that_reaches_two_servers_at_once_is_done_once(fresh):
-    databases = [Database(fresh) for _ in range(4)]
+def test_a_request_that_reaches_two_servers_at_once_is_done_once(where):
+    databases = [Database(where) for _ in range(4)]
     servers = [IdempotencyKeys(each) for each in databases]
     for number in range(10):
         key = f"key {number}"
@@ -108,8 +102,8 @@ def test_a_request_that_reaches_two_servers_at_once_is_done_once(fresh):
         each.close()
 
 
-def test_files_that_two_servers_add_to_a_batch_are_all_there(fresh):
-    databases = [Database(fresh) for _ in range(4)]
+def test_files_that_two_servers_add_to_a_batch_are_all_there(where):
+    databases = [Database(where) for _ in range(4)]
     servers = [Batches(each) for each in databases]
     batch = servers[0].create("ann", [])
 
@@ -125,40 +119,41 @@ def test_files_that_two_servers_add_to_a_batch_are_all_there(fresh):
 
 
 @pytest.fixture
-def fresh(postgres):
+def where(postgres):
+    """An empty database, of a contract or of a test."""
     return postgres.url(postgres.fresh())
 
 
-def test_the_steps_end_where_the_tables_are(fresh):
-    assert_like_the_tables(open_store(fresh))
+def test_the_steps_end_where_the_tables_are(where):
+    assert_like_the_tables(open_store(where))
 
 
-def test_servers_that_start_at_once_make_the_tables_once(fresh):
-    writers = [start_writer(fresh, name, count=2) for name in ("one", "two")]
+def test_servers_that_start_at_once_make_the_tables_once(where):
+    writers = [start_writer(where, name, count=2) for name in ("one", "two")]
     assert [writer.wait(timeout=PATIENT) for writer in writers] == [0, 0]
-    store = open_store(fresh)
+    store = open_store(where)
     assert store.facets(LOCAL).tags == {"one": 2, "two": 2}
     store.close()
 
 
-def test_a_newer_database_is_refused(fresh):
-    store = open_store(fresh)
+def test_a_newer_database_is_refused(where):
+    store = open_store(where)
     with store.database.writing() as connection:
         connection.execute(text("UPDATE alembic_version SET version_num = '0999'"))
     store.close()
     with pytest.raises(RecordsError, match="newer Unmask"):
-        open_store(fresh)
+        open_store(where)
 
 
-def test_a_step_that_fails_leaves_the_step_before(fresh, tmp_path, monkeypatch):
-    first = open_store(fresh)
+def test_a_step_that_fails_leaves_the_step_before(where, tmp_path, monkeypatch):
+    first = open_store(where)
     first.add(record := make(LOCAL))
     first.close()
     with monkeypatch.context() as patch:
         add_step(tmp_path / "broken", f"{COLUMN}; op.drop_table('no such table')", patch)
         with pytest.raises(RecordsError):
-            open_store(fresh)
-    assert_like_the_tables(store := open_store(fresh))
+            open_store(where)
+    assert_like_the_tables(store := open_store(where))
     assert store.get(LOCAL, record.id) == record
     store.close()
 
@@ -192,12 +187,12 @@ def test_a_supabase_project_is_refused_and_left_as_it_is(postgres, migrated, use
         "grant usage on schema public to anon",
     ],
 )
-def test_grants_that_would_open_new_tables_are_refused(postgres, fresh, grant):
-    name = fresh.split("@/")[1].split("?")[0]
+def test_grants_that_would_open_new_tables_are_refused(postgres, where, grant):
+    name = where.split("@/")[1].split("?")[0]
     with postgres.connect(name) as connection:
         connection.execute(grant)
     with pytest.raises(RecordsError, match="open to others"):
-        Database(fresh)
+        Database(where)
     assert tables_of(postgres, name) == set()
 
 
@@ -210,14 +205,14 @@ def test_grants_that_would_open_new_tables_are_refused(postgres, fresh, grant):
         "grant update on results to public",
     ],
 )
-def test_grants_that_opened_tables_are_refused_at_the_next_start(postgres, fresh, grant):
-    Database(fresh).close()
-    Database(fresh).close()  # nothing was granted: it starts
-    name = fresh.split("@/")[1].split("?")[0]
+def test_grants_that_opened_tables_are_refused_at_the_next_start(postgres, where, grant):
+    Database(where).close()
+    Database(where).close()  # nothing was granted: it starts
+    name = where.split("@/")[1].split("?")[0]
     with postgres.connect(name) as connection:
         connection.execute(grant)
     with pytest.raises(RecordsError, match="open to others"):
-        Database(fresh)
+        Database(where)
 
 
 def test_a_schema_of_its_own_in_a_project_is_closed(postgres):
@@ -277,8 +272,8 @@ def test_a_server_that_was_started_anew_is_asked_again(store, postgres):
     assert store.get(LOCAL, record.id) == record
 
 
-def test_the_server_keeps_its_records_where_it_is_told(fresh, tmp_path, monkeypatch):
-    monkeypatch.setenv("UNMASK_DATABASE", fresh)
+def test_the_server_keeps_its_records_where_it_is_told(where, tmp_path, monkeypatch):
+    monkeypatch.setenv("UNMASK_DATABASE", where)
     application = Application(tmp_path)
     store = application.jobs.store
     assert not (tmp_path / FILE).exists()

@@ -109,15 +109,10 @@ def receive(monkeypatch):
 
 
 @pytest.fixture
-def tasks(tmp_path):
-    made = make_tasks(tmp_path)
-    yield made
-    made.close()
-
-
-@pytest.fixture
-def hooks(tasks, tmp_path):
-    return Webhooks(tasks, tmp_path, lambda owner, id: None)
+def hooks(tmp_path):
+    tasks = make_tasks(tmp_path)
+    yield Webhooks(tasks, tmp_path, lambda owner, id: None)
+    tasks.close()
 
 
 def test_an_event_is_signed_and_says_no_more_than_it_must(receive, hooks):
