@@ -58,7 +58,7 @@ def test_the_files_of_one_are_not_anothers(app):
 
 def test_a_reader_starts_nothing_and_leaves_nothing(app):
     reader = RequestContext(Principal("guest:r", PrincipalKind.GUEST, Role.VIEWER))
-    with pytest.raises(NotAllowed):
+    with pytest.raises(NotAllowed, match="read results"):
         analyze(app, reader)
     assert app.usage(reader).records == 0 and not list(app.jobs.uploads.root.iterdir())
 

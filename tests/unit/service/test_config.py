@@ -190,7 +190,9 @@ def token(role):
     return f"eyJhbGciOiJIUzI1NiJ9.{claims}.signature"
 
 
-def test_without_a_project_there_are_no_accounts():
+def test_without_a_project_or_turned_off_there_are_no_accounts(monkeypatch):
+    assert accounts() is None
+    settle(monkeypatch, UNMASK_SIGN_IN="off")
     assert accounts() is None
 
 
@@ -212,11 +214,6 @@ def test_a_key_that_passes_by_every_rule_is_refused(monkeypatch, key):
     settle(monkeypatch, SUPABASE_ANON_KEY=key)
     with pytest.raises(SystemExit, match="publishable", check=lambda e: key not in str(e)):
         accounts()
-
-
-def test_off_is_off(monkeypatch):
-    settle(monkeypatch, UNMASK_SIGN_IN="off")
-    assert accounts() is None
 
 
 def test_required_and_who_may_vouch(monkeypatch):

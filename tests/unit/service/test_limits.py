@@ -11,8 +11,8 @@ from dashboard.labels import NBSP
 from service import limits, rate_limit
 from service.api import connections
 from service.api.connections import CheckedBody, TimedProtocol
-from service.context import LOCAL, Principal, PrincipalKind, RequestContext, Role
-from service.limits import MEGABYTE, NotAllowed, RateLimitExceeded, TooLarge, allowance, taking
+from service.context import LOCAL, Principal, PrincipalKind, RequestContext
+from service.limits import MEGABYTE, RateLimitExceeded, TooLarge, allowance, taking
 from service.rate_limit import SlidingWindowRateLimiter
 from tests.support.api import on_a_port
 from tests.support.waiting import Clock, at_once
@@ -172,12 +172,6 @@ def test_a_guest_may_bring_less(clock, come, monkeypatch):
     come.take(50 * MEGABYTE + 1)
     monkeypatch.setenv("UNMASK_GUEST_MAX_MB", "100000")  # not more than the server takes
     assert limits.megabytes(GUEST, 500) == limits.megabytes(USER, 500)
-
-
-def test_who_only_reads_starts_nothing(clock, come):
-    come(Principal("4f1c", PrincipalKind.USER, Role.VIEWER))
-    with pytest.raises(NotAllowed, match="read results"):
-        come.take()
 
 
 def test_the_owner_of_the_computer_is_not_limited(clock, come):
