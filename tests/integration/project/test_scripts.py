@@ -1,9 +1,6 @@
 """Scripts, which nobody imports."""
 
-import subprocess
-import sys
-
-from tests.support.processes import ROOT
+from tests.support.processes import ROOT, python
 
 
 def test_what_nobody_imports_can_be_imported():
@@ -11,6 +8,5 @@ def test_what_nobody_imports_can_be_imported():
     names = sorted(f"bench.{path.stem}" for path in (ROOT / "bench").glob("*.py"))
     assert len(names) > 5
     code = "import importlib, sys; [importlib.import_module(name) for name in sys.argv[1:]]"
-    command = [sys.executable, "-c", code, *(n for n in names if not n.endswith("__"))]
-    run = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+    run = python("-c", code, *(n for n in names if not n.endswith("__")))
     assert run.returncode == 0, run.stderr

@@ -1,16 +1,13 @@
 """The documentation site builds without a warning and loads nothing from other servers."""
 
-import os
 import re
-import subprocess
-import sys
 
 import pytest
 
 from detector.config import table
 from service.api.app import create_app
 from service.config import get_config
-from tests.support.processes import ROOT
+from tests.support.processes import ROOT, python
 
 FALLBACKS = {"mermaid", "resize-observer-polyfill"}
 """What the theme's script loads: for diagrams in Mermaid, and in browsers before 2020."""
@@ -19,10 +16,8 @@ FALLBACKS = {"mermaid", "resize-observer-polyfill"}
 @pytest.fixture(scope="module")
 def site(tmp_path_factory):
     folder = tmp_path_factory.mktemp("site")
-    build = subprocess.run(
-        [sys.executable, "-m", "mkdocs", "build", "--strict", "--site-dir", folder],
-        cwd=ROOT, env=os.environ | {"NO_MKDOCS_2_WARNING": "1"}, capture_output=True, text=True,
-    )  # fmt: skip
+    words = ("mkdocs", "build", "--strict", "--site-dir", folder)
+    build = python("-m", *words, variables={"NO_MKDOCS_2_WARNING": "1"})
     assert build.returncode == 0, build.stdout + build.stderr
     return folder
 
