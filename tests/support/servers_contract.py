@@ -199,6 +199,7 @@ class ServersContract:
         clock.forward(LEASE_SECONDS, dead.server, one.server, other.server)
         assert one.recover() == [] and (found := one.find(task.id, ANN)) and found.active
         clock.forward(LEASE_SECONDS + 1, one.server, other.server)
+        assert other.find(task.id, ANN).state is State.INTERRUPTED, "before it is taken over"
         assert [t.id for t in one.recover()] == [task.id] == lost
         assert other.recover() == [] and lost == [task.id]
         found = other.find(task.id, ANN)
