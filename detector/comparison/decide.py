@@ -145,7 +145,7 @@ def sameness(
     """Return how alike backgrounds are, by originals in the copy's colors; `frame` is the duration
     of a frame of the slower file, s. Faces are left out: they may be swapped."""
     shares = tuple(_share(moment.alike) for moment in moments)
-    motion, strong = _motion(moments, originals, shares)
+    motion, strong = _motion(moments, originals)
     times = [m.pair.time for m in moments], [m.pair.original_time for m in moments]
     stretches = align.ranges(*times)
     residuals = [align.time_residuals(times[0][i:j], times[1][i:j]) for i, j in stretches]
@@ -164,19 +164,16 @@ def sameness(
 
 
 def _motion(
-    moments: Sequence[MeasuredMoment], originals: Sequence[np.ndarray], shares: Sequence[float]
+    moments: Sequence[MeasuredMoment], originals: Sequence[np.ndarray]
 ) -> tuple[float | None, float | None]:
     """Return `Sameness.motion` and `Sameness.strong`."""
     copies = [gray(moment.layers.copy) for moment in moments]
     theirs = [gray(original) for original in originals]
     masks = [m.layers.rest(RIM) for m in moments]
-    # Moments inserted into the copy have no motion of the original.
-    used = [k for k, share in enumerate(shares) if share >= MOMENT_ALIKE]
-    if len(used) < max(2, MOST * len(moments)):
-        used = list(range(len(moments)))
+    count = len(moments)
     both, ours_only, theirs_only, pixels = (np.zeros(moments[0].tiles.shape) for _ in range(4))
-    for k, i in enumerate(used[:-1]):
-        for j in {used[k + 1], used[(k + len(used) // 2) % len(used)]} - {i}:
+    for i in range(count - 1):
+        for j in {i + 1, (i + count // 2) % count} - {i}:
             mask = (masks[i] & masks[j]).astype(np.float32)
             a, b = (theirs[j] - theirs[i]) * mask, (copies[j] - copies[i]) * mask
             both += tile_sums(a * b)
