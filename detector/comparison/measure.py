@@ -122,14 +122,15 @@ def graded(layers: Sequence[Layers]) -> Graded:
         lit = with_light(layers, [colors(rgb) for rgb in pictures])
         tried.append((_difference(layers, lit), colors, pixels, lit))
     _least, colors, pixels, lit = min(tried, key=lambda one: one[0])
-    described = place.describe_colors(colors, pixels)
-    moved = [
-        np.abs(rgb - layer.original)[layer.valid].mean()
+    moved = np.concatenate([
+        np.abs(rgb - layer.original).mean(2)[layer.valid]
         for layer, rgb in zip(layers, lit, strict=True)
-        if layer.valid.any()
-    ]
-    is_graded = described.graded or bool(np.mean(moved or [0.0]) > place.ENCODERS)
-    return Graded(colors, lit, described.model_copy(update={"graded": is_graded}))
+    ])  # fmt: skip
+    changed = moved.size > 0 and (
+        moved.mean() > place.ENCODERS or np.quantile(moved, 1 - place.SOME) > 2 * place.ENCODERS
+    )
+    grading = place.describe_colors(colors, pixels).model_copy(update={"graded": bool(changed)})
+    return Graded(colors, lit, grading)
 
 
 def _difference(layers: Sequence[Layers], pictures: Sequence[np.ndarray]) -> float:

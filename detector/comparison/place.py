@@ -58,11 +58,6 @@ class Colors:
         terms = _color_terms(rgb.reshape(-1, 3).astype(np.float32))
         return np.asarray(terms @ self.weights, np.float32).reshape(rgb.shape)
 
-    def moves(self, pixels: np.ndarray) -> bool:
-        """Whether they change pixels [N, 3] more than encoders do."""
-        moved = np.abs(self(pixels) - pixels).mean(1)
-        return bool(moved.mean() > ENCODERS or np.quantile(moved, 1 - SOME) > 2 * ENCODERS)
-
 
 def _color_terms(pixels: np.ndarray) -> np.ndarray:
     """Return channels, what each of them exceeds the knots by, and 1, [N, 4 + 3 * K]."""
@@ -117,7 +112,7 @@ def describe_colors(colors: Colors, originals: np.ndarray) -> Grading:
         for before, after in zip(pixels.T, colors(pixels).T, strict=True)
     ]
     (r, g, b), (x, y, z) = np.round(np.array(lines, float).T, 3).tolist()
-    return Grading(gain=(r, g, b), offset=(x, y, z), graded=colors.moves(pixels))
+    return Grading(gain=(r, g, b), offset=(x, y, z))
 
 
 Light = Callable[[np.ndarray], np.ndarray]
