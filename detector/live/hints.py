@@ -36,7 +36,7 @@ _PROBLEMS: dict[ReasonCode, tuple[HintCode, str, str]] = {
     ReasonCode.FACE_TOO_SMALL: (
         HintCode.TOO_SMALL,
         "Face too small",
-        "The face is {width:.0f} px wide, too small to judge. Move the camera closer.",
+        "The face is {width:.0f} px wide, too small to judge. Show it larger.",
     ),
     ReasonCode.TOO_DARK: (
         HintCode.TOO_DARK,
@@ -109,7 +109,7 @@ class QualityMonitor:
             return [Hint(HintCode.NO_SIGNAL, "No picture", text, blocking=True)]
         hints = []
         if time - self._face_at > NO_FACE:
-            text = "No face in view. Look at the camera, and see that nothing covers it."
+            text = "No face in view. See that one is in the picture and nothing covers it."
             hints.append(Hint(HintCode.NO_FACE, "No face", text, blocking=True))
         elif len(self._samples) >= LEAST_LOOKS:
             hints += self._of_the_face()
@@ -142,7 +142,7 @@ class QualityMonitor:
         small = sum(q.width < material.FAIR_WIDTH for q in qualities) > half
         dim = sum(q.brightness < DIM for q in qualities) > half
         soft = sum(q.sharpness < material.POOR_SHARPNESS for q in qualities) > half and not dim
-        wide = f"The face is {width:.0f} px wide, {fewer} Move the camera closer."
+        wide = f"The face is {width:.0f} px wide, {fewer} Show it larger."
         light = f"The light on the face is low, {fewer} Ask for more light."
         still = f"The face is soft, {fewer} Keep the camera still, or wipe its lens."
         rows = (

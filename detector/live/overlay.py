@@ -20,8 +20,10 @@ Color = tuple[int, int, int]
 
 NARROW = 480
 """px. On a smaller frame a label is the letter and the percent alone."""
-LABEL, MANY, MANY_LABEL = 1 / 27, 4, 1 / 40
-"""Height of a label by the picture's width; with more than so many faces; and its height then"""
+LABEL, SMALL_LABEL = 1 / 27, 1 / 40
+"""Height of a label, and of that of a narrow face, by the picture's width"""
+NARROW_FACE = 0.1
+"""of the picture's width; wider labels than that cover their neighbors in a meeting"""
 FURTHEST = 0.25
 """s for which a box is moved on by its velocity, at most"""
 STALE = 1.0
@@ -91,7 +93,7 @@ def draw(
         box = _box(face, time, scale)
         if mirror:
             box = (width - box[2], box[1], width - box[0], box[3])
-        _draw_face(out, face, box, style, MANY_LABEL if len(state.faces) > MANY else LABEL)
+        _draw_face(out, face, box, style)
     return out
 
 
@@ -105,10 +107,9 @@ def _box(face: LiveFace, time: float | None, scale: float) -> tuple[int, int, in
 
 
 def _draw_face(
-    out: np.ndarray, face: LiveFace, box: tuple[int, int, int, int], style: Style, share: float
+    out: np.ndarray, face: LiveFace, box: tuple[int, int, int, int], style: Style
 ) -> None:
-    """Draw the box, and its label on a plate over it, or in it where there is no room above; the
-    plate has a `share` of the picture's width as its height."""
+    """Draw the box, and its label on a plate over it, or in it where there is no room above."""
     color = style.colors[face.label]
     line = max(2, out.shape[1] // 320)
     thin = line if face.label is not Label.NOT_APPLICABLE else max(1, line // 2)
@@ -117,6 +118,7 @@ def _draw_face(
     height, width = out.shape[:2]
     if width < NARROW:
         word = f"{face.id} {face.percent}"
+    share = SMALL_LABEL if box[2] - box[0] < NARROW_FACE * width else LABEL
     plate = _label(word, face.label, color, style.ink, style.plate, max(18, round(width * share)))
     rows, columns = plate.shape[:2]
     top = box[1] - rows - 2

@@ -88,7 +88,7 @@ class LiveReadout:
 
 _ABSTAINED = {
     ReasonCode.TOO_FEW_FRAMES: "Looking. A first reading takes a few seconds of a face.",
-    ReasonCode.LOW_QUALITY: "The face is too small for a verdict. Move the camera closer.",
+    ReasonCode.LOW_QUALITY: "The face is too small for a verdict. Show it larger.",
     ReasonCode.TOO_FEW_MODELS: "Too few models gave a score for a verdict.",
     ReasonCode.UNCERTAIN: "The picture is too poor to be sure. Ask for more light, or go closer.",
     ReasonCode.SEVERAL_PEOPLE: "One of several faces is over the threshold, as chance also gives.",
