@@ -545,6 +545,13 @@ def test_the_overlay_mirrors_scales_and_is_quick(engine):
     double = live.draw(np.repeat(np.repeat(frame, 2, 0), 2, 1), state, time=state.time)
     columns = np.nonzero((double == orange).all(-1)[2 * (160 + SIDE) - 3])[0]
     assert columns.min() == pytest.approx(200, abs=3)
+    # A narrow face has a small label, which spares who is beside it.
+    white, plates = np.full_like(frame, 255), []
+    for wide in (50, 90):
+        face = replace(state.faces[0], box=(300.0, 200.0, 300.0 + wide, 300.0))
+        drawn = live.draw(white, replace(state, faces=(face,)), time=state.time)
+        plates.append((drawn[:198] != 255).any(-1).sum())
+    assert plates[0] < 0.7 * plates[1]
     took = []
     for _ in range(40):
         begun = time.thread_time()  # what it took from this thread, not from a busy machine
