@@ -133,7 +133,7 @@ class ServersContract:
         one, other = start("same"), start("same")
         clock.forward(10 * LEASE_SECONDS, one)
         assert one.alive(other.id), "it holds its lock: it is busy, not dead"
-        other._lock.release()  # as the system does, whatever ended it
+        other._lock.close()  # as the system does, whatever ended it
         other.beat()
         assert not one.alive(other.id)
 
