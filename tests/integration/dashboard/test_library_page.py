@@ -8,7 +8,6 @@ import pytest
 
 from dashboard import session
 from dashboard.pages.history import adding, library
-from service import known_footage
 from service.context import LOCAL, Principal, PrincipalKind
 from service.library.catalog import Library
 from service.library.watch import WatchState
@@ -251,15 +250,6 @@ def test_a_guest_has_a_library_of_their_own_and_names_no_folder(jobs, clip, monk
     known().dismiss(GUEST)
     come_as(monkeypatch, Principal("guest:y", PrincipalKind.GUEST), loopback=True)
     assert not page().dataframe
-
-
-def test_too_much_at_once_is_said(jobs, monkeypatch):
-    monkeypatch.setattr(known_footage, "MAX_FILES", 1)
-    at = page()
-    files = [(f"{n}.mp4", b"x", "video/mp4") for n in range(2)]
-    at.file_uploader(key="library-files-0").set_value(files)
-    assert "At most 1 files at a time." in texts(run(at)) and known().task(LOCAL) is None
-    assert "At most 1 files at a time." not in texts(run(at))  # said once
 
 
 def test_fingerprints_go_out_and_come_in(jobs, monkeypatch):

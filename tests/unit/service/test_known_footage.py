@@ -208,14 +208,6 @@ def test_too_many_files_are_too_many(known, press, monkeypatch):
     assert task.state is State.FAILED and "more than 2 files" in task.error
 
 
-def test_unread_files_are_named_up_to_a_number(known, press, monkeypatch):
-    monkeypatch.setattr(known_footage, "MAX_LEFT_OUT", 2)
-    for number in range(4):
-        (press / f"bad{number}.mp4").write_bytes(b"bad")
-    task = ended(known.add_folder(HERE, str(press)))
-    assert task.unread == 5 and len(task.left_out) == 2
-
-
 def test_files_are_read_side_by_side_and_told_in_order(known, library, press, monkeypatch):
     both, read = threading.Barrier(2), library._read
 
@@ -294,16 +286,6 @@ def test_files_and_folders_are_added_by_the_command(library, press, data, monkey
     assert main(["library", "add", str(older), f"{press}/one.mp4"]) == 2
     sources = {source.source: source.files for source in library.store.sources(LOCAL.id)}
     assert sources == {str(press): 2, str(older): 1}
-
-
-def test_brought_files_are_known_by_their_names_and_not_kept(known, library, data):
-    brought = [file(b"a clip", "../../<b>.mp4"), file(b"bad", "b.mp4"), file(b"a clip", "c.mp4")]
-    task = ended(known.add_files(ELSEWHERE, brought))
-    assert (task.added, task.known, task.unread) == (1, 1, 1) and left(data) == []
-    [footage] = library.store.list(ANN.id)
-    assert footage.source == "upload" and "<b>.mp4" in footage.name
-    assert [one.name for one in task.left_out] == ["b.mp4"]
-    assert task.params.keys() == {"uploads"}  # no names of files
 
 
 def test_each_sees_their_own_alone(known, library):
