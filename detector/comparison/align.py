@@ -154,7 +154,24 @@ def estimate(from_points: np.ndarray, to_points: np.ndarray) -> Match | None:
     count = int(kept.sum())
     if count < FEWEST_INLIERS or not _plausible(matrix, from_points[kept]):
         return None
-    return count, matrix
+    return count, _simplest(matrix, from_points[kept], to_points[kept])
+
+
+def _simplest(matrix: np.ndarray, originals: np.ndarray, copies: np.ndarray) -> np.ndarray:
+    """Return a similarity or an affine map where it fits as well: a homography bends where there
+    are no points."""
+
+    def error(candidate: np.ndarray) -> float:
+        moved = moved_points(candidate, originals)
+        return float(np.median(np.linalg.norm(moved - copies, axis=1)))
+
+    for fit in (cv2.estimateAffinePartial2D, cv2.estimateAffine2D):
+        found, _ = fit(originals, copies, method=cv2.RANSAC, ransacReprojThreshold=REPROJECTION)
+        if found is not None:
+            simpler = np.vstack([found, [0.0, 0.0, 1.0]])
+            if error(simpler) < 1.1 * error(matrix) + 0.03:
+                return simpler
+    return matrix
 
 
 def _plausible(matrix: np.ndarray, points: np.ndarray) -> bool:
