@@ -13,8 +13,6 @@ from detector.vision import Detection
 
 FACE_TTL_SECONDS = 0.6
 """s without being found or followed, after which a face is no longer drawn."""
-LONGEST_FOLLOWED = 0.5
-"""s, upper bound on the delay before a new face is detected"""
 HIDDEN = 3.0
 """s for which a hand or a cup may hide a face: who is then in its place is the same person"""
 MAX_DETECTIONS = 40
@@ -75,7 +73,8 @@ class FaceTracker:
     the narrowest face that is judged."""
 
     def __init__(self, detector: vision.FaceDetector, min_face: int) -> None:
-        self._finder = vision.FaceSearch(detector, max(12, min_face), everywhere=LONGEST_FOLLOWED)
+        self._detector = detector
+        self._min_face = min_face
         # Searches are too close together to tell by their number who is gone.
         self._tracker = vision.Tracker(lost=HIDDEN, forgotten=math.inf)
         self._people: dict[int, TrackedFace] = {}
@@ -87,9 +86,9 @@ class FaceTracker:
         """Some face could not be followed: a search is due."""
         return any(person.time < self._at for person in self._people.values())
 
-    def search(self, rgb: np.ndarray, time: float) -> list[TrackedFace]:
-        """Return a frame's faces, the same objects again."""
-        detections = self._finder.find(time, rgb)
+    def search(self, rgb: np.ndarray, time: float, coarser: float = 1.0) -> list[TrackedFace]:
+        """Return a frame's faces, the same objects again; `coarser`: times the smallest size."""
+        detections = self._detector.detect(rgb, max(12, round(self._min_face * coarser)))
         numbers = self._tracker.update(time, rgb, detections)
         for number, face in zip(numbers, detections, strict=True):
             if number in self._people:

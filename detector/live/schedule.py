@@ -18,9 +18,11 @@ BEST_CLIPS = 2.5
 CLIPS_SHARE = 0.3
 """of a viewer's time, at most, for clip models"""
 EASY_DETECTION = 0.3
-"""share of a scored frame's cost that finding faces may take before it is done more seldom"""
+"""share of a scored frame's cost that finding faces may take before it is done more coarsely"""
 ENOUGH = 8.0
-"""scored frames a second at which faces are searched as often as can be"""
+"""scored frames a second at which faces are searched as finely and as often as can be"""
+COARSER = (1.0, 1.5, 2.0, 3.0)
+"""times the smallest face that is searched for: the picture is shrunk by as much"""
 SLOW_MODEL = 2.0
 """times the median cost of the frame models: slower ones score fewer frames, where all of them in
 all frames would take more than there is"""
@@ -43,6 +45,8 @@ class Schedule:
     """s between scored frames, windows, and frames in which faces are followed."""
     detect_every: int = 1
     """Faces are searched in every n-th scored frame, and followed in between."""
+    coarser: float = 1.0
+    """Times the smallest face searched for."""
     model_every: Mapping[str, int] = field(default_factory=dict)
     """A frame model scores every n-th scored frame."""
 
@@ -62,13 +66,21 @@ class Costs:
         return self._mean.get(kind, 0.0)
 
 
-def plan(costs: Costs, usual: Mapping[str, int], share: float, fps: float) -> Schedule:
+def plan(
+    costs: Costs,
+    usual: Mapping[str, int],
+    share: float,
+    fps: float,
+    coarser: float = 1.0,
+    coarsest: float = COARSER[-1],
+) -> Schedule:
     """Return intervals that fit into a share of the machine: `share` seconds of work a second.
 
     `costs` are of "follow", "detect", "cut" and "judge" (a frame), "clip" (a window of all clip
     models), and "model:ID" (a frame's faces, by a frame model). `usual`: by id, in every
     n-th scored frame a frame model scores where there is time. `fps`: of the frames that are
-    pushed.
+    pushed. `coarser`: what `costs["detect"]` was measured with, one of `COARSER`; `coarsest`: the
+    last of those that may be chosen.
     """
     share = max(share, 0.05)
     follow = costs["follow"]
@@ -83,7 +95,7 @@ def plan(costs: Costs, usual: Mapping[str, int], share: float, fps: float) -> Sc
     known = sorted(one for one in models.values() if one > 0)
     median = known[len(known) // 2] if known else 0.0
     fixed = costs["cut"] + costs["judge"]
-    detect, detect_every = costs["detect"], 1
+    detect = costs["detect"]  # as measured at `coarser`
 
     every = dict(usual)
 
@@ -96,7 +108,16 @@ def plan(costs: Costs, usual: Mapping[str, int], share: float, fps: float) -> Sc
         frame = taken(detect)
         return BEST_SCORED if frame <= 0 else min(BEST_SCORED, left / frame)
 
+    step, detect_every = coarser, 1
     mostly = detect > EASY_DETECTION * taken(detect)
+    if mostly and rate(detect) < ENOUGH:
+        step = next((c for c in COARSER if coarser < c <= coarsest), coarser)
+        detect *= (coarser / step) ** 2
+    elif coarser > 1 and rate(detect) >= BEST_SCORED:
+        finer = max(c for c in COARSER if c < coarser)
+        dearer = detect * (coarser / finer) ** 2
+        if rate(dearer) >= BEST_SCORED:
+            step, detect = finer, dearer
     for id, cost in sorted(models.items(), key=lambda pair: -pair[1]):
         slow = median and cost > SLOW_MODEL * median
         most = max(SELDOM, math.ceil(cost / (SLOW_MODEL * median))) if slow else 1
@@ -114,5 +135,6 @@ def plan(costs: Costs, usual: Mapping[str, int], share: float, fps: float) -> Sc
         clip_every=1 / max(clips, 0.1),
         follow_every=follow_every,
         detect_every=detect_every,
+        coarser=step,
         model_every=every,
     )

@@ -12,9 +12,9 @@ from detector.errors import UsageError
 from detector.live import recapture
 from detector.live.clip_windows import ClipCollector, unfit
 from detector.live.display import ScoredFrame, SessionDisplay
-from detector.live.face_tracker import LONGEST_FOLLOWED, FaceTracker
+from detector.live.face_tracker import FaceTracker
 from detector.live.pool import Pool
-from detector.live.schedule import LEAVE, Costs, Schedule, plan
+from detector.live.schedule import COARSER, LEAVE, Costs, Schedule, plan
 from detector.live.scoring import LiveScorer
 from detector.live.state import LiveSettings, LiveState
 from detector.models.base import Model, ModelSpec
@@ -25,6 +25,8 @@ from detector.vision import Detection
 
 SEARCH_AGAIN = 0.25
 """s between searches while nobody is in view"""
+LONGEST_FOLLOWED = 0.5
+"""s, upper bound on the delay before a new face is detected"""
 STRIPES_EVERY = 1.0
 """s between two segments for a filmed screen"""
 PLAN_EVERY = 0.5
@@ -258,7 +260,7 @@ class LiveSession:
         )
         if search:
             self._last_search = frame.time
-            here = tracker.search(frame.rgb, frame.time)
+            here = tracker.search(frame.rgb, frame.time, schedule.coarser)
         else:
             here = tracker.follow(frame.rgb, frame.time)
         self._costs.add("detect" if search else "follow", self._clock() - begun)
@@ -291,7 +293,9 @@ class LiveSession:
                 self._planned = now
                 share = self._pool.workers * (1 - LEAVE) / max(1, self._pool.clients)
                 fps = self._display.rates.rate("pushed", now)
-                self._schedule = plan(self._costs, scorer.usual, share, fps)
+                coarsest = 1.0 if self.settings.screen else COARSER[-1]
+                coarser = schedule.coarser
+                self._schedule = plan(self._costs, scorer.usual, share, fps, coarser, coarsest)
 
     # --- score: frame models, then the reading ---------------------------------------------------
 

@@ -17,13 +17,10 @@ SAME_PLACE = 0.2  # Overlap with where a face was from which one that is found i
 
 
 class FaceSearch:
-    """Finds the faces of one clip's frames. Used by one thread, fed in order of time. `everywhere`:
-    s after which a frame is searched as a whole."""
+    """Finds the faces of one clip's frames. Used by one thread, fed in order of time."""
 
-    def __init__(
-        self, detector: FaceDetector, min_face: int, everywhere: float = EVERYWHERE_SECONDS
-    ) -> None:
-        self._detector, self._min_face, self._seconds = detector, min_face, everywhere
+    def __init__(self, detector: FaceDetector, min_face: int) -> None:
+        self._detector, self._min_face = detector, min_face
         self._faces: list[Detection] = []
         self._colors: np.ndarray | None = None
         self._everywhere_at, self._looks = 0.0, 0
@@ -34,7 +31,7 @@ class FaceSearch:
         cut = before is None or colors.affinity(palette, before) < colors.CUT
         self._colors = palette
         self._looks += 1
-        recent = self._looks < EVERYWHERE_LOOKS and time - self._everywhere_at < self._seconds
+        recent = self._looks < EVERYWHERE_LOOKS and time - self._everywhere_at < EVERYWHERE_SECONDS
         if self._faces and recent and not cut:
             faces = self._detector.follow(rgb, self._min_face, self._faces)
             if _all_there(self._faces, faces):

@@ -207,16 +207,16 @@ def test_the_pace_follows_what_work_costs():
     easy = costs(detect=0.01, follow=0.001, judge=0.004, model_a=0.003, model_b=0.003, clip=0.06)
     best = schedule.plan(easy, models, share=1.4, fps=25)
     assert 1 / best.score_every == schedule.BEST_SCORED and best.detect_every == 1
-    assert best.follow_every == 0.0
+    assert best.coarser == 1.0 and best.follow_every == 0.0
     half = schedule.plan(easy, models, share=0.2, fps=25)
     assert 4 < 1 / half.score_every < schedule.BEST_SCORED
-    # Ten times as slow: fewer frames, faces searched more seldom, flow in fewer frames.
+    # Ten times as slow: fewer frames, faces searched more coarsely, flow in fewer frames.
     hard = costs(detect=0.1, follow=0.01, judge=0.04, model_a=0.03, model_b=0.03, clip=0.6)
     slow = schedule.plan(hard, models, share=0.7, fps=25)
-    assert slow.detect_every > 1 and slow.score_every > best.score_every
+    assert slow.coarser > 1 and slow.score_every > best.score_every
     assert slow.follow_every >= 0.0 and slow.clip_every > best.clip_every
     # What is planned fits.
-    per_frame = 0.1 / slow.detect_every + 0.04 + 0.06
+    per_frame = 0.1 / slow.coarser**2 / slow.detect_every + 0.04 + 0.06
     assert per_frame / slow.score_every + 0.6 / slow.clip_every <= 0.71
     # One slow model among quick ones scores fewer frames instead of holding up all.
     mixed = costs(detect=0.01, judge=0.004, model_a=0.003, model_b=0.003, model_c=0.6)
@@ -239,13 +239,16 @@ def test_the_pace_follows_what_work_costs():
         pace = schedule.plan(heavy, usual, share, 25)
         seconds = pace.model_every["clip"] * pace.score_every
         assert 0.5 < seconds < 2, share
+    # And when the machine is free again, faces are searched finely again.
+    free = schedule.plan(costs(detect=0.002, judge=0.004), models, 1.4, 25, coarser=3.0)
+    assert free.coarser == 2.0
 
 
 def window_of_a_file(frames, shape, times):
     """What the extractor of faces hands over of one window."""
     items, windows = [], [FrameWindow(("clip",), shape.recipe, times)]
     run = Mock(options=RunOptions(), settings=Settings(rotate=90), timings={}, windows=windows)
-    run.detector, run.submit, run.lock = MadeDetector(), items.append, Lock()
+    run.detector, run.submit, run.lock = Following(), items.append, Lock()
     run.frame_models.return_value = {}
     extractor = FaceExtractor(run)
     for rgb, shown_at in frames:
