@@ -244,6 +244,11 @@ def test_the_pace_follows_what_work_costs():
     assert free.coarser == 2.0
 
 
+class Following(MadeDetector):
+    def follow(self, rgb, min_face, faces):
+        return self.detect(rgb, min_face)
+
+
 def window_of_a_file(frames, shape, times):
     """What the extractor of faces hands over of one window."""
     items, windows = [], [FrameWindow(("clip",), shape.recipe, times)]
