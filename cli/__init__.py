@@ -15,36 +15,36 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperCommand
 
-from cli.common import ProgressBar, line, require_action, say, tell
-from cli.parsing import Command, grouped
+from cli.common import ProgressBar, line, require_action, say, speech, tell
+from cli.parsing import Command, _, build, grouped, told
 from detector._version import __version__
 from detector.errors import InputError, UnmaskError, UsageError
 
 COMMANDS = {
-    "analyze": "analyze videos and pictures",
-    "batch": "analyze everything in a folder, table, list, archive or document",
-    "watch": "analyze files as they come into a folder",
-    "live": "watch a camera, a stream or a file",
-    "report": "write a report of a saved analysis",
-    "verify": "check the seal of a report, or of a result as JSON",
-    "robustness": "how the verdict moves when the file is changed",
-    "compare": "what differs between a suspected copy and its original",
-    "library": "known footage: add, search, share its fingerprints",
-    "case": "analyses, links and notes that belong together, with a log",
-    "models": "list the models; add, remove or delete one",
-    "fetch": "download published models",
-    "selfcheck": "verify the models that are here",
-    "evaluate": "measure the models on labelled files",
-    "benchmark": "rank every model on labelled files; check such a ranking",
-    "train": "train a model by a recipe",
-    "calibrate": "fit calibration and thresholds, or set them by your own untouched clips",
-    "config": "list the environment variables that are read",
-    "mcp": "let agents analyze the files of folders (Model Context Protocol)",
-    "app": "open the dashboard",
-    "serve": "serve the REST API without the dashboard",
-    "keys": "make, list and revoke keys of the REST API",
-    "bundle": "collect everything that installs Unmask on a computer without internet",
-    "export-labels": "write files confirmed in History as a labelled set",
+    "analyze": _("analyze videos and pictures"),
+    "batch": _("analyze everything in a folder, table, list, archive or document"),
+    "watch": _("analyze files as they come into a folder"),
+    "live": _("watch a camera, a stream or a file"),
+    "report": _("write a report of a saved analysis"),
+    "verify": _("check the seal of a report, or of a result as JSON"),
+    "robustness": _("how the verdict moves when the file is changed"),
+    "compare": _("what differs between a suspected copy and its original"),
+    "library": _("known footage: add, search, share its fingerprints"),
+    "case": _("analyses, links and notes that belong together, with a log"),
+    "models": _("list the models; add, remove or delete one"),
+    "fetch": _("download published models"),
+    "selfcheck": _("verify the models that are here"),
+    "evaluate": _("measure the models on labelled files"),
+    "benchmark": _("rank every model on labelled files; check such a ranking"),
+    "train": _("train a model by a recipe"),
+    "calibrate": _("fit calibration and thresholds, or set them by your own untouched clips"),
+    "config": _("list the environment variables that are read"),
+    "mcp": _("let agents analyze the files of folders (Model Context Protocol)"),
+    "app": _("open the dashboard"),
+    "serve": _("serve the REST API without the dashboard"),
+    "keys": _("make, list and revoke keys of the REST API"),
+    "bundle": _("collect everything that installs Unmask on a computer without internet"),
+    "export-labels": _("write files confirmed in History as a labelled set"),
 }
 """In the order of `unmask --help`."""
 _EXTRAS = dict.fromkeys(("case", "library", "app", "serve", "keys", "export-labels"), "dashboard")
@@ -86,7 +86,7 @@ def command(name: str) -> Any:
     if actions is None:
         actions = typer.Typer(add_completion=False)
         actions.command(name, cls=Command)(grouped(getattr(module, stem)))
-    return typer.main.get_command(actions)
+    return build(actions)
 
 
 _root = typer.Typer(
@@ -123,7 +123,7 @@ def _unmask(
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; return the exit status."""
-    root, verbose = typer.main.get_command(_root), False
+    root, verbose = build(_root), False
     arguments = list(sys.argv[1:] if argv is None else argv)
     try:
         typed = shlex.join(["unmask", *arguments])
@@ -134,7 +134,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         return end.exit_code
     except typer.TyperException as error:  # of the options
         path = getattr(getattr(error, "ctx", None), "command_path", "unmask")
-        tell(f"unmask: {line(error.format_message())} See: {path} --help", error=True)
+        what = told(line(error.format_message()))
+        see = speech().gettext("See: {command} --help").format(command=path)
+        tell(f"unmask: {what} {see}", error=True)
         return error.exit_code
     except UnmaskError as error:
         say(error)

@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 
 from cli.common import ProgressBar, ids, tell, write_text
 from cli.options import Argument, Device, Json, Option, Store, between
+from cli.parsing import _
 from detector.decision import conformal
 from detector.errors import UsageError
 from detector.evaluation import calibration, manifest
@@ -18,8 +19,8 @@ from detector.perturbation import conditions as changes
 from detector.pipeline import Analyzer
 from detector.training.recipe import read_recipe
 
-LABELLED = "from labelled clips"
-OWN = "from your own untouched clips"  # Headings of the help
+LABELLED = _("from labelled clips")
+OWN = _("from your own untouched clips")  # Headings of the help
 
 
 def calibrate(

@@ -160,7 +160,7 @@ def export(
     return 0
 
 
-@actions.command(help=f"Check the log of an exported case; exit status {BROKEN}: it is broken.")
+@actions.command(help="Check the log of an exported case; exit status 10: it is broken.")
 def verify(
     file: Annotated[Path, Argument(metavar="FILE", help="a bag (.zip), or its log.jsonl")],
 ) -> int:

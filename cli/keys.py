@@ -27,7 +27,7 @@ def _keys() -> Iterator[ApiKeys]:
 @actions.command()
 def add(
     name: Annotated[str, Argument(metavar="NAME", help="whose, or what for")],
-    scopes: Annotated[str, Option(metavar="SCOPE,SCOPE", help=f"of {', '.join(Scope)}")] = USUAL,
+    scopes: Annotated[str, Option(metavar="SCOPE,SCOPE", help=", ".join(Scope))] = USUAL,
     days: Annotated[
         float | None,
         Option(metavar="N", callback=between(0), help="in force for so long; else for good"),

@@ -113,7 +113,7 @@ def remove(ids: list[str]) -> int:
     return 0
 
 
-@actions.command(help=f"Known footage that a file shows; exit status {NOTHING}: none.")
+@actions.command(help="Known footage that a file shows; exit status 11: none.")
 def search(file: Path, as_json: AsJson = False) -> int:
     """Tell which known footage a file shows."""
     with _library(reads_media=True) as known:
@@ -130,7 +130,7 @@ def search(file: Path, as_json: AsJson = False) -> int:
 
 @actions.command(
     help="The known footage that a file shows best, as an analysis asks for it, in JSON; exit "
-    f"status {NOTHING}: none."
+    "status 11: none."
 )
 def original(
     file: Annotated[

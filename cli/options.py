@@ -24,8 +24,9 @@ def between(low: float, high: float = math.inf) -> Callable[[float | None], floa
 
     def check(value: float | None) -> float | None:
         if value is not None and not low < value < high:
-            upper = "" if high == math.inf else f" and below {high:g}"
-            raise typer.BadParameter(f"{value:g} is not above {low:g}{upper}.")
+            if high == math.inf:
+                raise typer.BadParameter(f"{value:g} is not above {low:g}.")
+            raise typer.BadParameter(f"{value:g} is not between {low:g} and {high:g}.")
         return value
 
     return check

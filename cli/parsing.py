@@ -1,13 +1,18 @@
-"""What commands take beyond Typer: groups of options, and options with several values or none."""
+"""What commands take beyond Typer: groups of options, options with several values or none, and help
+and usage errors in the language of the terminal."""
 
 import functools
 import inspect
+import re
 from collections.abc import Callable
 from dataclasses import fields, is_dataclass
 from itertools import pairwise
 from typing import Any
 
+import typer
 from typer.core import TyperCommand
+
+from cli.common import speech
 
 
 def grouped(command: Callable[..., int]) -> Callable[..., int]:
@@ -56,3 +61,76 @@ class Command(TyperCommand):
             if arg in _USUAL and following.startswith("-"):
                 out.append(_USUAL[arg])
         return super().parse_args(ctx, out)
+
+
+def _(text: str) -> str:
+    """Mark a text that is translated where it is shown, without the packages of a `Message`."""
+    return text
+
+
+class _Context(typer.Context):
+    """Shows help in the language of the terminal."""
+
+    def get_help(self) -> str:
+        from typer import rich_utils  # rich, which only help needs
+
+        gettext, command = speech().gettext, self.command
+        rich_utils.ARGUMENTS_PANEL_TITLE = gettext("Arguments")
+        rich_utils.OPTIONS_PANEL_TITLE = gettext("Options")
+        rich_utils.COMMANDS_PANEL_TITLE = gettext("Commands")
+        rich_utils.DEFAULT_STRING = gettext("[default: {}]")
+        rich_utils.REQUIRED_LONG_STRING = gettext("[required]")
+        inner: dict[str, Any] = getattr(command, "commands", {})
+        for shown in (command, *command.get_params(self), *inner.values()):
+            for name in ("help", "rich_help_panel"):
+                if text := getattr(shown, name, None):
+                    setattr(shown, name, gettext(text))
+        return super().get_help()
+
+    def make_formatter(self) -> Any:
+        formatter = super().make_formatter()
+        write = functools.partial(formatter.write_usage, prefix=speech().gettext("Usage: "))
+        formatter.write_usage = write  # type: ignore[method-assign]
+        return formatter
+
+
+def build(actions: typer.Typer) -> Any:
+    """Return the command of a Typer application, whose help is in the language of the terminal."""
+    command = typer.main.get_command(actions)
+    inner: dict[str, Any] = getattr(command, "commands", {})
+    for one in (command, *inner.values()):
+        one.context_class = _Context
+    return command
+
+
+TYPER = (
+    _("Missing argument {name}."),
+    _("Missing option {name}."),
+    _("No such option: {name} (Possible options: {names})"),
+    _("No such option: {name}"),
+    _("No such command {name}. Did you mean {names}?"),
+    _("No such command {name}."),
+    _("Got unexpected extra argument(s) ({names})"),
+    _("Option {name} requires an argument."),
+    _("Invalid value for {name}: {reason}"),
+    _("Value error, {reason}"),
+    _("{value} is not one of {names}."),
+    _("{value} is not above {low}."),
+    _("{value} is not between {low} and {high}."),
+    _("Input should be a valid number, unable to parse string as a number"),
+    _("Input should be a valid integer, unable to parse string as an integer"),
+    _("Show this message and exit."),
+)
+"""Sentences of Typer and of pydantic below it, and reasons that `options` gives them."""
+
+
+def told(sentence: str) -> str:
+    """Return what Typer says of the words of a command in the language of the terminal."""
+    for template in TYPER:
+        pattern = re.sub(r"\\{(\w+)\\}", r"(?P<\1>.+)", re.escape(template))
+        if found := re.fullmatch(pattern, sentence):
+            parts = found.groupdict()
+            if "reason" in parts:
+                parts["reason"] = told(parts["reason"])
+            return speech().gettext(template).format(**parts)
+    return sentence

@@ -46,8 +46,8 @@ ERRORS = (
     "provenance",
     "vision",
 )
-"""Folders of the detector whose errors pages show: their literals are texts, marked or not. Others
-speak to whoever adds models or trains them, in English."""
+"""Folders of the detector whose errors pages show: their literals are texts, marked or not, as are
+those of commands. Others speak to whoever adds models or trains them, in English."""
 
 NOT_COUNTED = (
     "switched off",
@@ -78,6 +78,19 @@ def refused(call: ast.Call) -> list[ast.expr]:
     if not name.endswith("Error") or name in vars(builtins):
         return []
     return [*call.args[:1], *(key.value for key in call.keywords if key.arg == "hint")]
+
+
+def helped(file: str, node: ast.AST) -> list[ast.expr]:
+    """Return what the help of a command shows: its docstring, and the texts of its options."""
+    if isinstance(node, ast.FunctionDef):
+        marks = "".join(map(ast.unparse, node.decorator_list))
+        named = node.name in (Path(file).stem, "_unmask") or "command(" in marks
+        text = ast.get_docstring(node) if named and "help=" not in marks else None
+        return [ast.Constant(text)] if text else []
+    if not isinstance(node, ast.Call):
+        return []
+    group = node.args if ast.unparse(node.func) == "group" else []
+    return [*group, *(key.value for key in node.keywords if key.arg == "help")]
 
 
 def sources(folder: Path = DASHBOARD) -> Iterator[tuple[str, ast.Module]]:
@@ -122,15 +135,18 @@ def texts(code: str | None = None) -> Catalog:
     )
     for folder, files in rooms:
         for file, tree in files:
+            shown = folder == "cli" or (folder == "detector" and file.split("/")[0] in ERRORS)
             for node in ast.walk(tree):
-                if not isinstance(node, ast.Call):
-                    continue
-                shown = folder == "detector" and file.split("/")[0] in ERRORS
-                found = marked(node) or (refused(node) if shown else [])
+                marks = found = marked(node) if isinstance(node, ast.Call) else []
+                if folder == "cli":
+                    found = found or helped(file, node)
+                if shown and isinstance(node, ast.Call):
+                    found = found or refused(node)
                 literals = [str(text.value) for text in found if isinstance(text, ast.Constant)]
-                plural = len(literals) == 2 and found == marked(node)
+                plural = len(literals) == 2 and found is marks
                 for message in [tuple(literals)] if plural else literals:
-                    catalog.add(message, locations=[(f"{folder}/{file}", node.lineno)])
+                    place = (f"{folder}/{file}", getattr(node, "lineno", 1))
+                    catalog.add(message, locations=[place])
     for text in facts():
         if text and text not in catalog:
             catalog.add(text, locations=[("weights/manifest.toml", 1)])
