@@ -12,6 +12,7 @@ from starlette.applications import Starlette
 from starlette.testclient import TestClient
 from streamlit.testing.v1 import AppTest
 
+from cli import COMMANDS, command, main
 from cli.analyze import summary
 from cli.common import speech
 from dashboard import charts, i18n, labels, series, server
@@ -382,6 +383,42 @@ def test_a_command_speaks_the_language_of_its_terminal(esperanto, monkeypatch):
             text = text.replace(foreign, "")
         assert not re.findall(r".*[a-z]{3,} [a-z]{3,}.*", outside(text))
         assert "⟦" in text and "⟦" not in made.model_dump_json()
+
+
+def test_help_of_every_command_is_in_the_language(esperanto, monkeypatch, capsys):
+    monkeypatch.setattr("typer.rich_utils.MAX_WIDTH", 400)  # no text is broken
+    typed = [[name, *more] for name in COMMANDS for more in actions_of(name)]
+    for words in [[], *typed]:
+        assert main([*words, "--help"]) == 0
+        text = capsys.readouterr().out.replace(" ".join(["unmask", *words]), "")
+        assert "⟦" in text
+        assert not re.findall(r".*[A-Za-z]{2,} [a-z]{2,}.*", outside(text))
+
+
+def actions_of(name):
+    return [[], *([action] for action in getattr(command(name), "commands", ()))]
+
+
+@pytest.mark.parametrize("code", ["de", "ar"])
+def test_help_and_usage_errors_follow_the_terminal(monkeypatch, capsys, code):
+    monkeypatch.setenv("UNMASK_LANGUAGE", code)
+    monkeypatch.setattr("typer.rich_utils.MAX_WIDTH", 400)
+    with (languages.FOLDER / f"{code}.po").open("rb") as file:
+        said = {text.id: text.string for text in read_po(file)}
+    for words, english in (
+        (["--help"], ("analyze videos and pictures", "show the version", "Commands")),
+        (["analyze", "--help"], ("instead of the default ensemble", "Arguments", "[required]")),
+    ):
+        assert main(words) == 0
+        text = capsys.readouterr().out
+        assert all(said[one] in text and one not in text for one in english)
+    for words, error in (
+        (["analyze"], said["Missing argument {name}."].format(name="'paths'")),
+        (["analyze", "x", "--nosuch"], said["No such option: {name}"].format(name="--nosuch")),
+        (["report", "x.json"], said["Say what to write: --out report.pdf, or --mark copy.mp4."]),
+    ):
+        assert main(words) == 2
+        assert error in capsys.readouterr().err
 
 
 def test_what_the_catalog_says_of_a_bundled_model_can_be_translated(esperanto):
