@@ -36,7 +36,10 @@ def speech() -> Speech:
         return gettext.NullTranslations()
     from service import languages  # Babel, which most commands do without
 
-    return languages.catalog(languages.of_terminal())
+    try:
+        return languages.catalog(languages.of_terminal())
+    except UsageError:  # of a setting, which is said by what needs it
+        return gettext.NullTranslations()
 
 
 def require_action(context: typer.Context) -> int:

@@ -108,7 +108,9 @@ def test_several_files_give_a_list_in_order_and_a_bad_one_an_error_in_its_place(
     assert "notes.mp4" in printed.err
 
 
-def test_a_missing_file_an_unknown_model_and_a_bad_number_are_one_line_each(clip, capsys):
+def test_a_missing_file_an_unknown_model_and_a_bad_number_are_one_line_each(
+    clip, capsys, monkeypatch
+):
     for arguments, word in (
         (["/no/such/file.mp4"], "file.mp4"),
         ([str(clip), "--models", "mesonett"], "mesonett"),
@@ -119,6 +121,9 @@ def test_a_missing_file_an_unknown_model_and_a_bad_number_are_one_line_each(clip
         error = capsys.readouterr().err
         assert word in error
         assert len(error.strip().splitlines()) == 1
+    monkeypatch.setenv("UNMASK_MEMORY", "much")
+    assert main(["models"]) == 2
+    assert capsys.readouterr().err.startswith("unmask: UNMASK_MEMORY must be an amount")
 
 
 def test_the_summary_says_the_verdict_in_words(clip, capsys):
