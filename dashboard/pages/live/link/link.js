@@ -94,7 +94,8 @@ class Link {
     if (!stream) return "unshared";
     this.shared = stream;
     stream.getVideoTracks()[0].addEventListener("ended", () => this.ended());
-    if (this.data.busy) this.lend();
+    // A frame may ask before all of it is loaded, or be drawn anew.
+    if (this.data.busy) this.lending = setInterval(() => this.lend(), 100);
     else this.stop();
     return "";
   }
@@ -109,6 +110,7 @@ class Link {
   }
 
   stop() {
+    clearInterval(this.lending);
     this.shared?.getTracks().forEach((track) => track.stop());
     this.shared = undefined;
   }
