@@ -209,7 +209,7 @@ def _place(match: KnownMatch) -> str:
         part = _("Part of this footage is in your library")
         return _("Part of this footage is among your analyses") if seen else part
     whole = _("The same footage is in your library")
-    return _("The same footage is among your analyses") if seen else whole
+    return _("Already among your analyses") if seen else whole
 
 
 def _matched(match: KnownMatch) -> tuple[int, int]:

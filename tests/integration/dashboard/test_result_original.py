@@ -209,7 +209,7 @@ def test_what_was_merely_analyzed_is_called_no_original(jobs, clips, finds):
     looked_for(analyzed(jobs, clips["press"]))
     at = page(a=looked_for(analyzed(jobs, clips["shared"])).key)
     assert banner(at).startswith(
-        "The same footage is among your analyses: a face differs; which of the two was changed is "
+        "Already among your analyses: a face differs; which of the two was changed is "
         f"open | press &lt;i&gt;1.webm, analyzed {today()}. "
     )
     assert head(at) == "Likely manipulated"
@@ -221,7 +221,7 @@ def test_a_copy_of_what_was_merely_analyzed_is_no_proof_of_anything(jobs, clips,
     finds(Found.NOTHING_DIFFERS)
     looked_for(analyzed(jobs, clips["press"]))
     at = page(a=looked_for(analyzed(jobs, clips["shared"])).key)
-    assert banner(at).split(" | ")[0] == "The same footage is among your analyses"
+    assert banner(at).split(" | ")[0] == "Already among your analyses"
     rows = texts(at).split('<div class="um-questions">')[1].split("</div></div>")[0]
     said = "Same footage as press &lt;i&gt;1.webm, which you analyzed (likely manipulated)"
     assert "Seen before?" in rows and said in rows
