@@ -13,11 +13,11 @@ from service.library.catalog import Library
 from service.library.watch import WatchState
 from service.limits import NotAllowed
 from service.records.footage import ANALYSES
-from service.records.model import Preferences, State
+from service.records.model import Preferences
 from tests.conftest import write_clip
 from tests.support import pages
 from tests.support.footage_contract import made
-from tests.support.pages import OWNER, buttons, come_as, press, quiet, run, texts
+from tests.support.pages import OWNER, buttons, come_as, press, run, texts
 from tests.support.tasks import ended
 from tests.support.waiting import PATIENT, until
 
@@ -206,19 +206,6 @@ def test_what_runs_is_shown_and_stopped(jobs, clip, monkeypatch):
     ended(task)
     assert "You stopped it. What was added stays." in texts(run(at))
     assert "Go on" in buttons(at) and "There was no footage" not in texts(at)
-
-
-def test_after_a_restart_it_is_gone_on_with(tmp_path, clip, folder):
-    with quiet(tmp_path / "data"):
-        tasks = session.application().tasks
-        task = known()._new(LOCAL, {"folder": str(folder)})
-        tasks._store.add(task, "gone")  # as a server left it that died
-    with quiet(tmp_path / "data"):
-        at = page()
-        assert "The server stopped before this was done. What was added stays." in texts(at)
-        assert "file added" not in texts(at)
-        press(at, "Go on")
-        assert wait(at).state is State.DONE and listed(at) == ["rally.mp4"]
 
 
 def test_files_are_brought_and_not_kept(jobs, clip):

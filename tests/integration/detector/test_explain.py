@@ -585,8 +585,3 @@ def test_a_window_of_a_file_is_looked_into(tmp_path):
     drawn = explained.window_map(message, (1.0, 5.0), "timbre", done.append)
     assert drawn.falls.shape == (5, 8) and np.isfinite(drawn.falls).all()
     assert done[-1] == 1 and done == sorted(done)
-
-
-def test_a_model_of_faces_hears_nothing():
-    with pytest.raises(ValueError, match="hears nothing"):
-        explained.sound_map(np.zeros(64_000, np.float32), (0, 4), registry.load_model("texture"))

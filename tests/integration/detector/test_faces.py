@@ -277,15 +277,6 @@ def test_the_same_frame_gives_the_same_faces_from_any_thread(mtcnn):
             assert job.result() == expected[n % 2]
 
 
-def test_a_frame_is_not_changed(mtcnn):
-    frame = portrait()
-    before = frame.copy()
-    (face,) = mtcnn.detect(frame, 20)
-    vision.assess(frame, face, 40)
-    vision.Tracker().update(0.0, frame, [face])
-    np.testing.assert_array_equal(frame, before)
-
-
 def test_unknown_detector_names_the_known():
     with pytest.raises(UsageError) as caught:
         vision.load_detector("retinaface")

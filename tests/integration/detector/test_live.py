@@ -681,23 +681,6 @@ def test_the_same_scores_as_an_analysis_of_the_file(gallery):
     engine.close()
 
 
-@pytest.mark.shared
-def test_a_real_clip_that_becomes_a_fake_one(shared):
-    folder = shared / "data" / "dev"
-    name = "static_video_light_intensity_gcrShVOKnAA_4_1.mp4"
-    original = folder / "real" / "celebv-text+celebv-text.github.io" / name
-    fake = folder / "fake" / "semchan+HyperLips" / "result_result_video3.mp4"
-    engine = live.LiveEngine(workers=0)
-    frames = frames_of(original, 0.0, 3.0) + frames_of(fake, 0.0, 2.6)
-    size = (640, 480)
-    states = watched(engine, [cv2.resize(f, size, interpolation=cv2.INTER_AREA) for f in frames])
-    at = {round(s.time, 2): s.reading.label for s in states}
-    assert at[2.96] is not Label.FAKE
-    assert all(label is not Label.REAL for t, label in at.items() if t >= 5)
-    assert len(words(states)) <= 5
-    engine.close()
-
-
 def short_clip(gallery, folder, seconds):
     """The beginning of a manipulated sample as MPEG-TS, which can be watched as it comes."""
     frames = frames_of(gallery["manipulated"].path, 2.0, seconds)

@@ -19,7 +19,6 @@ from detector.models import registry
 from detector.models.base import Model
 from detector.pipeline import initial_results
 from detector.schema.analysis import QUESTION_OF, Ensemble, Question
-from tests.support.golden import Golden
 from tests.support.waiting import at_once
 
 OWN = """
@@ -212,21 +211,6 @@ def test_a_catalog_entry_with_a_mistake_is_named(bundled):
     (bundled / "catalog" / "one.toml").write_text("[[models]]\nid = 'x'\n")
     with pytest.raises(ModelError, match=r"one\.toml, x → title: Field required"):
         registry.manifest()
-
-
-@pytest.mark.shared
-def test_a_published_file_is_recognized(shared, tmp_path):
-    path = shared / "weights" / "mesonet" / "Meso4_F2F.h5"
-    model = registry.load_model("meso4-f2f", weights=str(path))
-    assert model.spec.published and model.spec.label_order != "unverified"
-    # Whatever variant of its architecture was named.
-    assert registry.load_model("mesonet_keras", weights=path) is model
-    assert ("meso4-f2f", "cpu") in {(id, device) for id, device, _ in registry.loaded()}
-    registry.unload("meso4-f2f")
-    assert "meso4-f2f" not in {id for id, _, _ in registry.loaded()}
-    torch.save(Golden("dfb_meso4").state(), tmp_path / "made.pth")
-    own = registry.load_model("dfb_meso4", weights=tmp_path / "made.pth")
-    assert own.spec.label_order == "unverified" and not own.spec.published
 
 
 def test_own_models_come_after_and_are_seen_at_once(data):

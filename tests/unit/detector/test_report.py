@@ -519,12 +519,6 @@ def test_a_zone_that_there_is_none_of_is_not_drawn_on_the_scale():
     assert not green.any()
 
 
-def test_labels_of_an_axis_do_not_touch():
-    limits = Thresholds(low=0.0, high=0.914, can_clear=False)
-    assert charts._labels(limits, 20.0) == [(0.914, True), (0.0, False)]
-    assert charts._labels(limits, 60.0) == [(0.914, True), (0.0, False), (1.0, False)]
-
-
 def test_the_place_is_left_out_on_request(analysis):
     content = report.collect(analysis, exported=WHEN, place=False)
     for form, write in report.FORMS.items():

@@ -347,29 +347,6 @@ def lose(jobs):
         connection.execute(update(tables.tasks).values(server="killed"))
 
 
-def test_what_a_killed_server_was_at_is_resumed_once(make, analyzer):
-    analyzer.go.clear()
-    first = make()
-    jobs = submit(first, "one"), submit(first, "two")
-    wait(jobs[0], State.RUNNING)
-    lose(first)
-    second = make()
-    second._tasks.recover()
-    for job in jobs:
-        found = second.find(job.key, local(second))
-        assert found.active and found.record.run != job.record.run
-        assert found.record.touched == job.record.touched
-    lose(second)
-    third = make()
-    third._tasks.recover()
-    for job in jobs:
-        found = third.find(job.key, local(third))
-        assert found.state is State.INTERRUPTED
-    analyzer.go.set()
-    again = third.rerun(jobs[0].key, Settings(), local(third))  # by hand it still goes
-    wait(again)
-
-
 def test_a_resumed_analysis_ends_like_any_other(make, analyzer):
     analyzer.go.clear()
     first = make()
