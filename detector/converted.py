@@ -81,7 +81,8 @@ def _root() -> Path:
 def _versions() -> hashlib._Hash:
     digest = hashlib.sha256()
     for package in ("openvino", "torch"):
-        digest.update(f"{package} {metadata.version(package)};".encode())
+        with suppress(metadata.PackageNotFoundError):  # without OpenVINO nothing is kept
+            digest.update(f"{package} {metadata.version(package)};".encode())
     return digest
 
 

@@ -258,8 +258,18 @@ REPORT = "fpdf fontTools pypdf uharfbuzz pytorch_grad_cam"
 
 def without(modules: str, *arguments: str) -> subprocess.CompletedProcess[str]:
     """A command where these modules are not installed."""
-    hidden = f"import sys; sys.modules.update(dict.fromkeys({modules.split()}))"
-    code = f"{hidden}; from cli import main; sys.exit(main({[*arguments]}))"
+    code = f"""if True:
+        import sys
+        from importlib import metadata
+        hidden, version = {modules.split()}, metadata.version
+        def known(name):
+            if name in hidden:
+                raise metadata.PackageNotFoundError(name)
+            return version(name)
+        sys.modules.update(dict.fromkeys(hidden))
+        metadata.version = known
+        from cli import main
+        sys.exit(main({[*arguments]}))"""
     return run(sys.executable, "-c", code, cwd=ROOT)
 
 
