@@ -65,12 +65,16 @@ def test_a_case_from_history_to_its_export(visit, server, tmp_path):
     link, note = "https://example.org/post/1", "Brought by mail."
     write(page, "Link", link, "Add link", page.get_by_text(link, exact=True))
     write(page, "Note", note, "Add note", page.get_by_text(note, exact=True))
-    wait_drawn(page)  # the log's length is in the key of the status
-    page.get_by_text("Reviewed", exact=True).first.click()
-    fill(page.get_by_label("Reviewer", exact=True), "Bob")
+    wait_drawn(page)
     head = page.locator(".um-title")
-    save = page.get_by_role("button", name="Save")
-    until(save.click, lambda: expect(head).to_contain_text("reviewed by Bob"))
+
+    def review():
+        # Again where the log has grown meanwhile: its length is in the key of the status.
+        page.get_by_text("Reviewed", exact=True).first.click()
+        fill(page.get_by_label("Reviewer", exact=True), "Bob")
+        page.get_by_role("button", name="Save").click()
+
+    until(review, lambda: expect(head).to_contain_text("reviewed by Bob"))
     person.inspect("case")
 
     page.get_by_role("button", name="Export").click()
