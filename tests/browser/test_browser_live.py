@@ -24,6 +24,17 @@ RATE = 6
 ELSEWHERE = "unmask.test"
 """A name for this machine that no browser takes for this machine."""
 
+KEEP_CLONES = """() => {
+  window.tracks = [];
+  const clone = MediaStream.prototype.clone;
+  MediaStream.prototype.clone = function () {
+    const made = clone.call(this);
+    window.tracks.push(...made.getTracks());
+    return made;
+  };
+}"""
+"""Lets a test ask what became of the tracks that the video link was given."""
+
 
 def film(path, seconds=4):
     """A clip of a face as Chromium's made camera plays it, around and around."""
@@ -224,6 +235,7 @@ def test_a_meeting_is_shared_from_its_tab(server, tmp_path):
         expect(page.get_by_text("Everyone in the meeting must agree")).to_be_visible()
         person.picture("live-window-off")
         listen(page, "Listen to its sound")
+        page.evaluate(KEEP_CLONES)
         start(person)
         eventually(lambda: colored(shown(page)), lambda seen: seen > 150, PATIENT)
         reading = page.locator('[class*="st-key-verdict"]')
@@ -235,6 +247,7 @@ def test_a_meeting_is_shared_from_its_tab(server, tmp_path):
         pages = page.get_by_test_id("stTopNavLink")
         stopped = page.get_by_text("Sharing was stopped, or the window was closed.")
         until(pages.filter(has_text="Models").click, lambda: page.wait_for_url("**/models"))
+        page.wait_for_function("tracks.length && tracks.every((one) => one.readyState === 'ended')")
         until(pages.filter(has_text="Live").click, stopped.wait_for)
         page.get_by_role("button", name="Open the analysis").wait_for()
         start(person)

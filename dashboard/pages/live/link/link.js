@@ -92,9 +92,10 @@ class Link {
     const stream = await (this.picked ?? pick(this.data.display));
     this.picked = undefined;
     if (!stream) return "unshared";
-    this.shared = stream;
+    this.shared = [stream];
     stream.getVideoTracks()[0].addEventListener("ended", () => this.ended());
     // A frame may ask before all of it is loaded, or be drawn anew.
+    this.lend();
     if (this.data.busy) this.lending = setInterval(() => this.lend(), 100);
     else this.stop();
     return "";
@@ -105,13 +106,20 @@ class Link {
     if (!this.shared) return;
     for (const frame of document.querySelectorAll(".st-key-live-camera iframe")) {
       const devices = frame.contentWindow?.navigator.mediaDevices;
-      if (devices) devices.getUserMedia = async () => this.shared.clone();
+      if (devices) devices.getUserMedia = async () => this.clone();
     }
+  }
+
+  // All are kept: a clone that outlives its frame would go on capturing.
+  clone() {
+    const stream = this.shared[0].clone();
+    this.shared.push(stream);
+    return stream;
   }
 
   stop() {
     clearInterval(this.lending);
-    this.shared?.getTracks().forEach((track) => track.stop());
+    for (const stream of this.shared ?? []) stream.getTracks().forEach((track) => track.stop());
     this.shared = undefined;
   }
 
