@@ -1,9 +1,19 @@
 """What the tests in a browser share."""
 
+from pathlib import Path
+
 import pytest
 
 from tests.support.browser import BRIEF, chrome, serve
 from tests.support.visits import visitors
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items):
+    for item in items:
+        if item.path.is_relative_to(Path(__file__).parent):
+            item.add_marker("browser")
+            item.add_marker(pytest.mark.timeout(1500))
 
 
 @pytest.fixture(scope="package")

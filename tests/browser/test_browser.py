@@ -41,8 +41,6 @@ from tests.support.samples import samples
 from tests.support.visits import rgb
 from tests.unit.detector.test_comparison_words import made
 
-pytestmark = [pytest.mark.browser, pytest.mark.timeout(1500)]
-
 LIMIT_MB = 20
 
 

@@ -17,8 +17,6 @@ from tests.support.browser import (
 )
 from tests.support.standin import PASSWORD, serve_bridge
 
-pytestmark = [pytest.mark.browser, pytest.mark.timeout(1500)]
-
 NOTHING = "There is nothing at this address"
 
 

@@ -25,8 +25,6 @@ from tests.support.visits import visitors
 HEADER = 35
 """px of the table's"""
 
-pytestmark = [pytest.mark.browser, pytest.mark.timeout(1500)]
-
 
 @dataclass(frozen=True)
 class Interrupted:

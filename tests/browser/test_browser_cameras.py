@@ -9,8 +9,6 @@ from tests.support.browser import PATIENT, PHONE, enter, eventually, serve, unti
 from tests.support.cameras import rtsp, secrets_in
 from tests.support.links import PRIVATE
 
-pytestmark = [pytest.mark.browser, pytest.mark.timeout(900)]
-
 LOGIN = "ann:s3cret"
 SECONDS = 6.0
 """of what the camera sends before it breaks off"""

@@ -13,8 +13,6 @@ from tests.support.browser import fill, serve, take, until, wait_drawn
 from tests.support.kept import put
 from tests.support.result_sample import make_analysis, make_clip
 
-pytestmark = [pytest.mark.browser, pytest.mark.timeout(900)]
-
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory):

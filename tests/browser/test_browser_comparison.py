@@ -11,8 +11,6 @@ from tests.support.compared import write_pair
 from tests.support.kept import put
 from tests.support.result_sample import make_analysis
 
-pytestmark = pytest.mark.browser
-
 
 @pytest.fixture(scope="module")
 def clips(tmp_path_factory):

@@ -33,8 +33,6 @@ from tests.support.browser import (
 )
 from tests.support.result_sample import make_analysis
 
-pytestmark = [pytest.mark.browser, pytest.mark.timeout(1500)]
-
 NOTE = "Source asked for original"
 EARLIER = 12
 

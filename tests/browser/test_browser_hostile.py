@@ -8,8 +8,6 @@ from playwright.sync_api import FilePayload, expect
 from tests.support.browser import PATIENT, ROOT, eventually, serve, wait_ready
 from tests.support.strangers import WATCH, Bait, called_home, hostile
 
-pytestmark = [pytest.mark.browser, pytest.mark.timeout(900)]
-
 
 @pytest.fixture(scope="module")
 def log(tmp_path_factory):

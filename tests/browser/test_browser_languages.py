@@ -7,12 +7,6 @@ from service import languages
 from tests.support.browser import PHONE, until, wait_drawn, wait_ready, wait_verdict
 from tests.support.visits import Visit, Visitor
 
-pytestmark = [
-    pytest.mark.browser,
-    pytest.mark.timeout(1500),
-    pytest.mark.skipif("ar" not in languages.available(), reason="there is no file for Arabic"),
-]
-
 _FAULTS = """() => {
   const faults = []
   const name = node => node.className || node.dataset.testid || node.tagName

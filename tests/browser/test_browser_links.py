@@ -24,8 +24,6 @@ from tests.support.browser import (
 )
 from tests.support.links import PRIVATE, serving, whole
 
-pytestmark = [pytest.mark.browser, pytest.mark.timeout(1500)]
-
 
 @pytest.fixture(scope="module")
 def web():

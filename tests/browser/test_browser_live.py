@@ -17,8 +17,6 @@ from tests.support.live_stand_in import colored, gray
 from tests.support.visits import visitors
 from tools import programs
 
-pytestmark = [pytest.mark.browser, pytest.mark.timeout(1500)]
-
 SIZE = (640, 480)
 RATE = 6
 ELSEWHERE = "unmask.test"

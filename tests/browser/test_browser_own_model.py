@@ -5,14 +5,11 @@ import shutil
 import subprocess
 import sys
 
-import pytest
 from playwright.sync_api import expect
 
 from bench.clips import face_clip
 from tests.support.browser import open_details, serve, until, upload, wait_ready, wait_verdict
 from tests.support.visits import visitors
-
-pytestmark = pytest.mark.browser
 
 
 def test_a_recipe_is_trained_and_then_used(browser, tmp_path):

@@ -33,8 +33,6 @@ from tests.support.browser import (
 from tests.support.ports import listening
 from tests.support.visits import rgb, visitors
 
-pytestmark = [pytest.mark.browser, pytest.mark.timeout(1500)]
-
 PAGES = (
     "Analyze",
     "Live",

@@ -26,8 +26,6 @@ from tests.support.browser import (
 from tests.support.kept import put
 from tests.support.result_sample import make_analysis, make_clip
 
-pytestmark = [pytest.mark.browser, pytest.mark.timeout(1500)]
-
 
 @dataclass(frozen=True)
 class Kept:

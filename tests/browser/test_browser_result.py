@@ -40,8 +40,6 @@ from tests.support.result_sample import (
 from tests.support.style_sheet import rules
 from tests.support.visits import rgb, visitors
 
-pytestmark = [pytest.mark.browser, pytest.mark.timeout(1500)]
-
 NAME = "council <b>statement</b>.webm"
 
 

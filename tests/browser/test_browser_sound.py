@@ -17,8 +17,6 @@ from tests.support.browser import (
 from tests.support.visits import visitors
 from tests.support.voice_sample import write_clip
 
-pytestmark = pytest.mark.browser
-
 
 @pytest.fixture(scope="module")
 def address(browser, server, tmp_path_factory):

@@ -13,7 +13,7 @@ from tests.support.browser import PATIENT, PHONE, eventually, open_details, unti
 from tests.support.kept import put
 from tests.support.visits import visitors
 
-pytestmark = [pytest.mark.browser, pytest.mark.shared, pytest.mark.timeout(1500)]
+pytestmark = pytest.mark.shared
 
 FOLDER = "data/dev"
 CLIPS = {
