@@ -16,7 +16,7 @@ import typer
 from typer.core import TyperCommand
 
 from cli.common import ProgressBar, line, require_action, say, speech, tell
-from cli.parsing import Command, _, build, grouped, told
+from cli.parsing import Command, _, build, grouped
 from detector._version import __version__
 from detector.errors import InputError, UnmaskError, UsageError
 
@@ -134,7 +134,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         return end.exit_code
     except typer.TyperException as error:  # of the options
         path = getattr(getattr(error, "ctx", None), "command_path", "unmask")
-        what = told(line(error.format_message()))
+        what = speech().gettext(line(error.format_message()))
         see = speech().gettext("See: {command} --help").format(command=path)
         tell(f"unmask: {what} {see}", error=True)
         return error.exit_code

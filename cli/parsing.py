@@ -3,7 +3,6 @@ and usage errors in the language of the terminal."""
 
 import functools
 import inspect
-import re
 from collections.abc import Callable
 from dataclasses import fields, is_dataclass
 from itertools import pairwise
@@ -121,16 +120,5 @@ TYPER = (
     _("Input should be a valid integer, unable to parse string as an integer"),
     _("Show this message and exit."),
 )
-"""Sentences of Typer and of pydantic below it, and reasons that `options` gives them."""
-
-
-def told(sentence: str) -> str:
-    """Return what Typer says of the words of a command in the language of the terminal."""
-    for template in TYPER:
-        pattern = re.sub(r"\\{(\w+)\\}", r"(?P<\1>.+)", re.escape(template))
-        if found := re.fullmatch(pattern, sentence):
-            parts = found.groupdict()
-            if "reason" in parts:
-                parts["reason"] = told(parts["reason"])
-            return speech().gettext(template).format(**parts)
-    return sentence
+"""Sentences of Typer and of pydantic below it, and reasons that `options` gives them: they arrive
+filled in, and are compared with these templates."""

@@ -89,7 +89,8 @@ class Message(str):
 
 
 def _(text: str) -> Message:
-    """Return a message of a literal text, which `dashboard.languages.update` finds by this name."""
+    """Return a message of a literal text, which `dashboard.languages.update` finds by this name. A
+    part of an f-string is one itself: like it, it is translated by its template."""
     return Message(MessageSpec(text=text))
 
 

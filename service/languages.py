@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import gettext
 import io
+import re
+from collections.abc import Callable, Iterable
 from functools import lru_cache
 from pathlib import Path
+from string import Formatter
 
 from babel import Locale, UnknownLocaleError, negotiate_locale
 from babel.core import default_locale
@@ -14,6 +17,10 @@ from detector.config import get_config
 
 SOURCE = "en"
 FOLDER = Path(__file__).parents[1] / "dashboard" / "languages"
+FILLED_IN = "filled-in"
+"""The comment on a text whose braces are filled in before it is translated: an f-string of an
+error, or a sentence of Typer."""
+_LONGEST = 1000  # characters of a text that is compared with templates
 
 
 @lru_cache(maxsize=256)
@@ -45,7 +52,47 @@ def catalog(code: str) -> gettext.NullTranslations:
     compiled = io.BytesIO()
     write_mo(compiled, read)
     compiled.seek(0)
-    return gettext.GNUTranslations(compiled)
+    texts = gettext.GNUTranslations(compiled)
+    templates = [str(text.id) for text in read if FILLED_IN in text.auto_comments]
+    texts.add_fallback(_FilledIn(texts.gettext, templates))
+    return texts
+
+
+class _FilledIn(gettext.NullTranslations):
+    """Translates sentences that are a template of a language, filled in."""
+
+    def __init__(self, translate: Callable[[str], str], templates: Iterable[str]) -> None:
+        super().__init__()
+        self._translate = translate
+        literals = {one: [text for text, *_ in Formatter().parse(one)] for one in templates}
+        # The one with the most literal text fits best.
+        self._literals = sorted(literals.items(), key=lambda item: -len("".join(item[1])))
+
+    def gettext(self, message: str) -> str:
+        """Return the sentence in the language; the same where no template fits."""
+        for template, literals in self._literals if len(message) <= _LONGEST else ():
+            if not all(text in message for text in literals):
+                continue
+            if match := _pattern(template).fullmatch(message):
+                values = {name: self._value(text) for name, text in match.groupdict().items()}
+                return self._translate(template).format(**values)
+        return message
+
+    def _value(self, text: str) -> str:
+        """Return a value in the language: a name, a sentence, or several parts of one."""
+        if " " not in text:
+            return text
+        parts = [(part, self._translate(part)) for part in text.split("; ")]
+        if all(part != said for part, said in parts):
+            return "; ".join(said for _part, said in parts)
+        return self._translate(text)
+
+
+@lru_cache(maxsize=1024)
+def _pattern(template: str) -> re.Pattern[str]:
+    parts = Formatter().parse(template)
+    texts = (re.escape(text) + (f"(?P<{name}>.*?)" if name else "") for text, name, *_ in parts)
+    return re.compile("".join(texts), re.DOTALL)
 
 
 def of_terminal() -> str:

@@ -9,6 +9,7 @@ and empty ones are shown in English. Any gettext editor opens the file.
 import argparse
 import ast
 import builtins
+import re
 from collections.abc import Iterator, Sequence
 from functools import cache
 from pathlib import Path
@@ -21,6 +22,7 @@ from detector import questions, samples
 from detector.models import registry
 from detector.perturbation import conditions
 from detector.signals import list_signals
+from service.languages import FILLED_IN
 
 FOLDER = Path(__file__).resolve().parent
 ROOT = FOLDER.parents[1]
@@ -32,22 +34,6 @@ MARKS = dict.fromkeys(("_", "gettext", "Template"), slice(0, 1))
 MARKS |= {"ngettext": slice(0, 2), "count": slice(1, 3)}
 """What marks texts, and which of its arguments they are: dashboard/i18n.py, words.py, and the
 `Speech` and `Template` of detector/messages."""
-
-ERRORS = (
-    "audio",
-    "batch",
-    "comparison",
-    "explain",
-    "isolation",
-    "links",
-    "live",
-    "media",
-    "pipeline",
-    "provenance",
-    "vision",
-)
-"""Folders of the detector whose errors pages show: their literals are texts, marked or not, as are
-those of commands. Others speak to whoever adds models or trains them, in English."""
 
 NOT_COUNTED = (
     "switched off",
@@ -75,9 +61,29 @@ def marked(call: ast.Call) -> list[ast.expr]:
 def refused(call: ast.Call) -> list[ast.expr]:
     """Return the texts of an error of ours: its sentence and its hint."""
     name = ast.unparse(call.func)
-    if not name.endswith("Error") or name in vars(builtins):
+    if not name.endswith(("Canceled", "Error", "NoSeal", "Refused")) or name in vars(builtins):
         return []
-    return [*call.args[:1], *(key.value for key in call.keywords if key.arg == "hint")]
+    texts = [*call.args[:1], *(key.value for key in call.keywords if key.arg == "hint")]
+    either = ((one.body, one.orelse) if isinstance(one, ast.IfExp) else (one,) for one in texts)
+    return [text for several in either for text in several]
+
+
+def template(text: ast.expr) -> str:
+    """Return a literal, or an f-string with names alone in its braces; "" for anything else."""
+    if not isinstance(text, ast.JoinedStr):
+        return text.value if isinstance(text, ast.Constant) and isinstance(text.value, str) else ""
+    names: list[str] = []
+    parts = []
+    for part in text.values:
+        if isinstance(part, ast.Constant):
+            parts.append(str(part.value).replace("{", "{{").replace("}", "}}"))
+            continue
+        value = ast.unparse(part.value if isinstance(part, ast.FormattedValue) else part)
+        words = re.findall(r"[A-Za-z]\w*\b(?!\()", value) or re.findall(r"[A-Za-z]\w*", value)
+        name = words[-1].strip("_").lower()
+        names.append(name + "_" * sum(taken.rstrip("_") == name for taken in names))
+        parts.append(f"{{{names[-1]}}}")
+    return "".join(parts)
 
 
 def helped(file: str, node: ast.AST) -> list[ast.expr]:
@@ -135,18 +141,23 @@ def texts(code: str | None = None) -> Catalog:
     )
     for folder, files in rooms:
         for file, tree in files:
-            shown = folder == "cli" or (folder == "detector" and file.split("/")[0] in ERRORS)
             for node in ast.walk(tree):
-                marks = found = marked(node) if isinstance(node, ast.Call) else []
+                place = [(f"{folder}/{file}", getattr(node, "lineno", 1))]
+                found = marked(node) if isinstance(node, ast.Call) else []
+                literals = [str(text.value) for text in found if isinstance(text, ast.Constant)]
+                if len(literals) == 2:
+                    catalog.add(tuple(literals), locations=place)
+                    continue
                 if folder == "cli":
                     found = found or helped(file, node)
-                if shown and isinstance(node, ast.Call):
+                if folder in ("cli", "detector") and isinstance(node, ast.Call):
                     found = found or refused(node)
-                literals = [str(text.value) for text in found if isinstance(text, ast.Constant)]
-                plural = len(literals) == 2 and found is marks
-                for message in [tuple(literals)] if plural else literals:
-                    place = (f"{folder}/{file}", getattr(node, "lineno", 1))
-                    catalog.add(message, locations=[place])
+                for part in found:
+                    text = template(part)
+                    later = isinstance(part, ast.JoinedStr) or file == "parsing.py"
+                    if text:
+                        comments = [FILLED_IN] * (later and "{" in text)
+                        catalog.add(text, locations=place, auto_comments=comments)
     for text in facts():
         if text and text not in catalog:
             catalog.add(text, locations=[("weights/manifest.toml", 1)])

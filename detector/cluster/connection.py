@@ -17,6 +17,7 @@ from typing import Any
 
 from detector.config import get_config
 from detector.errors import ClusterError, UsageError
+from detector.sentences import _
 
 LOCAL, AUTO = "local", "auto"
 """A cluster of this computer, which ends with the program; the one that this computer is in."""
@@ -77,7 +78,7 @@ def load() -> ModuleType:
     try:
         import ray
     except ImportError as error:
-        hint = "Install it: pip install 'unmask[cluster]'."
+        hint = _("Install it: pip install 'unmask[cluster]'.")
         raise UsageError(f"Ray can't be loaded: {error}.", code="no_ray", hint=hint) from error
     module: ModuleType = ray
     return module
@@ -135,18 +136,20 @@ def _try(address: str) -> None:
     try:
         tried = subprocess.run(command, capture_output=True, text=True, timeout=TRY_SECONDS)
     except subprocess.TimeoutExpired:
-        why = "what listens there is none, or doesn't let this program in"
+        why = _("what listens there is none, or doesn't let this program in")
         raise _unreachable(address, why) from None
     if tried.returncode:
         raise _unreachable(address, _last_line(tried.stderr))
 
 
 def _parse(address: str) -> tuple[str, int]:
-    host, _, port = address.rpartition(":")
+    host, __, port = address.rpartition(":")
     if not host or not port.isdigit() or not 0 < int(port) < 65536 or "/" in host:
-        hint = "It is auto, local or HOST:PORT."
+        hint = _("It is auto, local or HOST:PORT.")
         if address.startswith("ray://"):
-            hint = "Join the cluster with this computer (ray start --address=HOST:PORT), then auto."
+            hint = _(
+                "Join the cluster with this computer (ray start --address=HOST:PORT), then auto."
+            )
         raise UsageError(f"{address!r} is not the address of a Ray cluster.", hint=hint)
     return host.strip("[]"), int(port)
 
@@ -155,7 +158,7 @@ def _unreachable(address: str, why: str) -> ClusterError:
     named = "on this computer" if address == AUTO else f"at {address}"
     if address == LOCAL:
         return ClusterError(f"A Ray cluster of this computer can't be started: {why}.")
-    hint = "Is it running, and is this computer part of it (ray start --address=HOST:PORT)?"
+    hint = _("Is it running, and is this computer part of it (ray start --address=HOST:PORT)?")
     return ClusterError(f"No Ray cluster answers {named}: {why.rstrip('.')}.", hint=hint)
 
 

@@ -21,6 +21,7 @@ from detector.errors import InputError, MediaError
 from detector.evaluation.labels import MAX_SHEET_BYTES
 from detector.evaluation.layouts import LABELS, SUFFIXES
 from detector.media.files import disk_name, one_line
+from detector.sentences import _
 
 MAX_FILES = 2000
 MAX_BYTES = 8 << 30  # Unpacked, in all
@@ -117,7 +118,7 @@ def _unzipped(path: Path, folder: Path) -> Taken:
     try:
         members = archive.members(path, most=MAX_FILES, unpacked=MAX_BYTES)
     except MediaError as error:
-        problem = f"The ZIP can't be read: {error.message}"
+        problem = _(f"The ZIP can't be read: {error.message}")
         raise InputError(problem, code=error.code, hint=error.hint) from error
     refused = [member for member in members if archive.problem(member) is not None]
     left_out = [(shown(member.filename), LeftOutReason.REFUSED) for member in refused]
@@ -231,7 +232,7 @@ def _unpacked(path: Path, member: zipfile.ZipInfo) -> Iterator[bytes]:
     try:
         yield from archive.chunks(path, member)
     except MediaError as error:
-        problem = f"{shown(member.filename)} in the ZIP can't be unpacked: {error.message}"
+        problem = _(f"{shown(member.filename)} in the ZIP can't be unpacked: {error.message}")
         raise InputError(problem, code=error.code) from error
 
 

@@ -19,6 +19,7 @@ from typing import Protocol
 from detector.errors import InputError, MediaError
 from detector.evaluation import layouts
 from detector.media.files import open_file
+from detector.sentences import _
 
 _TAKE = re.compile(r"[_-]\d+$")
 _FRAME = re.compile(r"([_-]f|[/_-]frame[_-]?)\d{1,6}$")
@@ -119,7 +120,7 @@ def _rows(path: Path) -> Iterator[dict[str, str]]:
                 if reader.line_num > 1:
                     return
     except MediaError as error:
-        hint = "Choose a CSV of labels." if error.code == "not_a_file" else error.hint
+        hint = _("Choose a CSV of labels.") if error.code == "not_a_file" else error.hint
         raise InputError(f"{path}: {error.message}", code=error.code, hint=hint) from None
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise InputError(f"The labels {path} can't be read: {error}") from error

@@ -27,6 +27,7 @@ from detector.perturbation.conditions import NONE, Condition
 from detector.pipeline import Analyzer
 from detector.schema.analysis import Analysis, Ensemble, Question, Settings
 from detector.schema.base import StrictModel
+from detector.sentences import _
 
 
 class Scored(StrictModel):
@@ -222,7 +223,7 @@ def _failed(line: _Stored, deciding: Sequence[str]) -> str:
     """Return why a deciding model gave no score, if one failed: silence is no answer."""
     for model in line.analysis.models if line.analysis else ():
         if model.error and model.id in deciding:
-            return f"{model.title} failed on {line.name}: {model.error}"
+            return _(f"{model.title} failed on {line.name}: {model.error}")
     return ""
 
 

@@ -22,6 +22,7 @@ from detector.links.transport import PinnedTransport
 from detector.media.files import safe_name, sniff
 from detector.media.limits import MAX_BYTES, SNIFF_BYTES
 from detector.schema.origin import FileSource
+from detector.sentences import _
 
 T = TypeVar("T")
 OnProgress = Callable[[int, int], object]
@@ -38,12 +39,12 @@ HEADERS = {
 }
 _BY_HAND = "Download the file yourself and send it."
 _STATUS = {
-    401: "is not for everybody: it asks who we are",
-    403: "is not for everybody: its server does not let us in",
-    404: "leads nowhere: there is no such file any more",
-    410: "leads nowhere: there is no such file any more",
-    429: "is asked for too often; its server wants us to wait",
-    451: "may not be shown, says its server",
+    401: _("is not for everybody: it asks who we are"),
+    403: _("is not for everybody: its server does not let us in"),
+    404: _("leads nowhere: there is no such file any more"),
+    410: _("leads nowhere: there is no such file any more"),
+    429: _("is asked for too often; its server wants us to wait"),
+    451: _("may not be shown, says its server"),
 }
 
 
@@ -267,7 +268,7 @@ async def _receive(answer: httpx.Response, target: BinaryIO, job: _Fetch) -> Fet
 def _check_headers(answer: httpx.Response, most: int) -> None:
     status = answer.status_code
     if status != 200:
-        what = _STATUS.get(status, f"gave no file: its server answered {status}")
+        what = _STATUS.get(status, _(f"gave no file: its server answered {status}"))
         raise LinkRefused(f"This link {what}.", code="link_status", hint=_BY_HAND)
     stated = answer.headers.get("Content-Length", "")
     if stated.isdigit() and int(stated) > most:

@@ -82,7 +82,10 @@ def find_files(template: ModelSpec, given: str | Path | Sequence[str | Path]) ->
         if missing := [path.name for path in paths if not path.is_file()]:
             raise UsageError(
                 f"{template.title} is read from {len(names)} files, and {', '.join(missing)} "
-                f"{'is' if len(missing) == 1 else 'are'} not in {folder}.",
+                f"is not in {folder}."
+                if len(missing) == 1
+                else f"{template.title} is read from {len(names)} files, and {', '.join(missing)} "
+                f"are not in {folder}.",
                 code="no_such_file",
             )
     if len(paths) != len(template.files):

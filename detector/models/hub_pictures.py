@@ -48,7 +48,7 @@ def picture_recipe(
     else:
         recipe |= {"fit": "stretch", "size": side, "resize": "antialias"}
     if not recipe["size"] or recipe["size"] > LARGEST:
-        raise ModelError("Its configuration steps not say how large its pictures are.")
+        raise ModelError("Its configuration does not say how large its pictures are.")
     return CropRecipe(**recipe), _normalization(steps)
 
 

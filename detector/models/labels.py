@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from detector.errors import LabelOrderError
+from detector.sentences import _
 
 
 def _words(text: str) -> frozenset[str]:
@@ -80,9 +81,9 @@ def fake_index(
     if len(fakes) + len(others) == len(classes) and 1 in (len(classes), len(fakes)):
         return fakes[0] if len(classes) > 1 else len(fakes)
     why = (
-        "has no class that means fake"
+        _("has no class that means fake")
         if all(is_fake is False for is_fake in means.values())
-        else "does not say which of its classes means fake"
+        else _("does not say which of its classes means fake")
     )
     raise LabelOrderError(
         f"{name} {why}: {listed}.",

@@ -19,6 +19,7 @@ from weakref import ref
 
 from detector.config import MemoryAmount, get_config
 from detector.errors import ModelError
+from detector.sentences import _
 
 if TYPE_CHECKING:
     from detector.models.base import Model
@@ -77,13 +78,15 @@ class ModelCache:
         device = key[1]
         limit = budget(device)
         if need > limit:
-            raise _too_little(key, need, f"Unmask may use {_words(limit)} of {_where(device)}")
+            raise _too_little(key, need, _(f"Unmask may use {_words(limit)} of {_where(device)}"))
         with self._lock:
             candidates = iter([other for other in self._models if other[1] == device])
         while (used := self._used(device)) + need > limit:
             if (candidate := next(candidates, None)) is None:
                 left = f"{_words(max(0, limit - used))} of the {_words(limit)} of {_where(device)}"
-                raise _too_little(key, need, f"the models in use leave {left} that Unmask may use")
+                raise _too_little(
+                    key, need, _(f"the models in use leave {left} that Unmask may use")
+                )
             self._evict(candidate)
 
     def _used(self, device: str) -> int:
@@ -162,7 +165,7 @@ def _too_little(key: Key, need: int, why: str) -> ModelError:
 
 
 def _where(device: str) -> str:
-    return "the GPU's memory" if device.startswith("cuda") else "this machine's memory"
+    return _("the GPU's memory") if device.startswith("cuda") else _("this machine's memory")
 
 
 def _words(size: int) -> str:

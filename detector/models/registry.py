@@ -29,6 +29,7 @@ from detector.models.custom_weights import with_files
 from detector.models.memory import ModelCache
 from detector.schema.analysis import Ensemble, Question
 from detector.schema.base import StrictModel
+from detector.sentences import _
 from detector.weights import available, pins, require_license, resolve
 from detector.weights.files import ProbeMatched
 
@@ -94,11 +95,11 @@ def did_you_mean(name: str, known: Iterable[str], *, cutoff: float, lists: str =
     """Return the hint for an unknown name: the closest ones, or what lists all."""
     known = list(known)
     if close := difflib.get_close_matches(name, known, n=3, cutoff=cutoff):
-        return f"Did you mean {' or '.join(close)}?"
+        return _(f"Did you mean {' or '.join(close)}?")
     if lists and len(known) > FEW_NAMES:
         nearest = difflib.get_close_matches(name, known, n=3, cutoff=0.0)
-        return f"The nearest are {listed(nearest)}; {lists} lists all."
-    return f"Known: {', '.join(known)}."
+        return _(f"The nearest are {listed(nearest)}; {lists} lists all.")
+    return _(f"Known: {', '.join(known)}.")
 
 
 def architectures() -> dict[str, ModelSpec]:

@@ -20,6 +20,7 @@ from detector.models import dry_run, registry
 from detector.models.base import ModelSpec
 from detector.models.custom_weights import operating_point_of, with_files
 from detector.schema.analysis import Calibration
+from detector.sentences import _
 from detector.weights.entry import WeightFile
 from detector.weights.files import ProbeMatched, probing
 
@@ -100,7 +101,7 @@ def add(
 
 def remove(id: str) -> int:
     """Delete an own model and return the bytes freed; raise UsageError for another."""
-    spec = _own(id, hint=f"`unmask models delete {id}` deletes its downloaded files.")
+    spec = _own(id, hint=_(f"`unmask models delete {id}` deletes its downloaded files."))
     _replace_entry(spec.id)
     registry.unload(spec.id)
     return weights.delete(spec, keep=registry.list_models())
@@ -182,7 +183,7 @@ def new_id(wanted: str, *, taken_ok: bool = False) -> str:
     if id not in taken and (taken_ok or id == wanted):
         return id
     if not taken_ok:
-        why = "is taken" if id in taken else "may only have a to z, 0 to 9, - and _"
+        why = _("is taken") if id in taken else _("may only have a to z, 0 to 9, - and _")
         raise UsageError(f"The id {wanted!r} {why}.", hint="Choose another with --id.")
     return next(name for n in range(2, 10_000) if (name := f"{id}-{n}") not in taken)
 
@@ -234,9 +235,9 @@ def _misfit(error: WeightsError, template: ModelSpec, paths: Sequence[Path]) -> 
         others = [name for name in fitting if name != template.architecture]
     except WeightsError:
         return error  # no tensors to go by, or more than one set of them
-    hint = "It fits no architecture that Unmask knows."
+    hint = _("It fits no architecture that Unmask knows.")
     if others:
-        hint = f"This looks like {' or '.join(others[:3])}: add it with --as {others[0]}."
+        hint = _(f"This looks like {' or '.join(others[:3])}: add it with --as {others[0]}.")
     return WeightsError(error.message, code=error.code, hint=hint)
 
 

@@ -21,6 +21,7 @@ from cryptography.hazmat.primitives.serialization.pkcs12 import load_key_and_cer
 
 from detector.config import get_config
 from detector.errors import UsageError
+from detector.sentences import _
 
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.types import PrivateKeyTypes
@@ -30,8 +31,8 @@ CERTIFICATE = "UNMASK_PDF_CERTIFICATE"
 """Environment variable: a PKCS#12 or PEM file with a private key and its certificate."""
 PASSWORD = "UNMASK_PDF_PASSWORD"  # Environment variable: what that file is encrypted with, if it is
 LARGEST = 1_000_000  # bytes of a certificate file
-NO_PYHANKO = "This needs pyHanko, which is not installed."
-INSTALL = "Install it with: pip install 'unmask[signing]'"
+NO_PYHANKO = _("This needs pyHanko, which is not installed.")
+INSTALL = _("Install it with: pip install 'unmask[signing]'")
 
 
 @dataclass(frozen=True)

@@ -25,6 +25,7 @@ from detector.models import registry, user_models
 from detector.models.base import Measured, ModelSpec
 from detector.models.custom_weights import with_files
 from detector.schema.analysis import Calibration
+from detector.sentences import _
 from detector.training.fit import TrainingOptions
 
 RATIOS = (0.0, 0.25, 0.5, 0.75, 1.0)
@@ -34,14 +35,14 @@ PARALLEL = 1e-6
 FEWEST = 4
 """originals, and fakes, for a figure and a calibration"""
 _SAME = {
-    "family": "are different networks",
-    "options": "are different networks",
-    "kind": "judge different things",
-    "crop": "are fed differently",
-    "normalization": "are fed differently",
-    "sound": "are fed differently",
-    "fake_index": "name different outputs fake",
-    "real_index": "name different outputs fake",
+    "family": _("are different networks"),
+    "options": _("are different networks"),
+    "kind": _("judge different things"),
+    "crop": _("are fed differently"),
+    "normalization": _("are fed differently"),
+    "sound": _("are fed differently"),
+    "fake_index": _("name different outputs fake"),
+    "real_index": _("name different outputs fake"),
 }
 """What both entries must state alike, and the message where they do not."""
 

@@ -222,8 +222,10 @@ def _folds(entries: Sequence[Faces]) -> np.ndarray:
         people = {entry.person for entry in entries if entry.label == label}
         if len(people) < FOLDS:
             raise InputError(
-                f"Only {len(people)} people are in the {'fake' if label else 'real'} files with a "
-                f"face; {FOLDS} are needed.",
+                f"Only {len(people)} people are in the fake files with a face; {FOLDS} are needed."
+                if label
+                else f"Only {len(people)} people are in the real files with a face; {FOLDS} are "
+                "needed.",
                 hint="Files without a group or a person count as one each.",
             )
         for number, person in enumerate(sorted(people - fold.keys(), key=hash_of)):

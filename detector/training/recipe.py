@@ -10,6 +10,7 @@ from detector.errors import UsageError
 from detector.evaluation.groups import HoldOut
 from detector.models.base import CropRecipe
 from detector.schema.base import StrictModel
+from detector.sentences import _
 
 FOLDER = Path(__file__).parent / "recipes"
 
@@ -78,9 +79,8 @@ def read_recipe(name: str | Path) -> Recipe:
     if path.suffix != ".toml":
         ours = {file.stem: file for file in FOLDER.glob("*.toml")}
         path = ours.get(str(name), path)
-        hint = (
-            f"Known: clip, {', '.join(sorted(ours))}, generated, own, sequences, videomae, voice."
-        )
+        names = ", ".join(sorted(ours))
+        hint = _(f"Known: clip, {names}, generated, own, sequences, videomae, voice.")
     if not path.is_file():
         raise UsageError(f"There is no recipe {str(name)!r}.", hint=hint)
     try:

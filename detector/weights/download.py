@@ -19,6 +19,7 @@ from urllib.parse import urlsplit
 
 from detector.config import get_config
 from detector.errors import WeightsError
+from detector.sentences import _
 from detector.weights.verify import first_line, verify
 
 if TYPE_CHECKING:
@@ -114,7 +115,7 @@ def _download_from(address: str, file: WeightFile, path: Path, on_progress: Prog
                 raise _unreachable(address, first_line(error)) from error
     try:
         if file.sha256 is not None:  # else a person named the address, and looks at what comes
-            verify(part, file, remedy="The download was thrown away. Try again later.")
+            verify(part, file, remedy=_("The download was thrown away. Try again later."))
     except WeightsError:
         part.unlink()
         raise
@@ -189,7 +190,7 @@ class _ResponseDeadline:
         self._timer.cancel()
         if self._over and error is not None and not isinstance(error, WeightsError):
             raise _unreachable(
-                self._address, f"the server gave no answer within {SLOW_SECONDS:.0f} s"
+                self._address, _(f"the server gave no answer within {SLOW_SECONDS:.0f} s")
             ) from error
 
 
@@ -206,7 +207,7 @@ def _pieces(response: httpx.Response, address: str) -> Iterator[bytes]:
             yield bytes(held)
             held.clear()
         if slow:
-            raise _unreachable(address, f"only {came:,} bytes came in {elapsed:.0f} s")
+            raise _unreachable(address, _(f"only {came:,} bytes came in {elapsed:.0f} s"))
         if elapsed >= SLOW_SECONDS:
             since, came = time.monotonic(), 0
     if held:
@@ -228,12 +229,16 @@ def check_space(path: Path, size: int, part: Path | None = None) -> None:
 def refused(address: str, status: int) -> WeightsError:
     """Return what an answer with this HTTP status means, for a person."""
     if status in {401, 403}:
-        page, why, hint = address, "it needs an account", ""
+        page, why, hint = address, _("it needs an account"), ""
         if address.startswith(endpoint() + "/"):
             page = address.split("/resolve/")[0]
-            why = "its terms have to be accepted with your account, or it is private"
-            then = "and check that HF_TOKEN is of that account" if _token() else "then set HF_TOKEN"
-            hint = f"Open {page}, accept the terms there, {then}."
+            why = _("its terms have to be accepted with your account, or it is private")
+            hint = _(f"Open {page}, accept the terms there, then set HF_TOKEN.")
+            if _token():
+                hint = _(
+                    f"Open {page}, accept the terms there, and check that HF_TOKEN is of that "
+                    "account."
+                )
         return WeightsError(
             f"{page} may not be downloaded ({status}): {why}.", code="refused", hint=hint
         )
@@ -243,7 +248,7 @@ def refused(address: str, status: int) -> WeightsError:
             code="download_failed",
             hint="Its owner may have moved or deleted it.",
         )
-    return _unreachable(address, f"the server answered {status}")
+    return _unreachable(address, _(f"the server answered {status}"))
 
 
 def _token() -> str | None:
@@ -279,7 +284,9 @@ def _receive(
             if file.size is None:  # nothing is left to send: whole, or the hash will tell
                 return
             part.unlink()
-            raise _unreachable(address, "the server refused to go on where it stopped; ask again")
+            raise _unreachable(
+                address, _("the server refused to go on where it stopped; ask again")
+            )
         response.raise_for_status()
         resumed = response.headers.get("Content-Range", "").startswith(f"bytes {have}-")
         if not (response.status_code == 206 and resumed):
@@ -297,14 +304,14 @@ def _receive(
                 if have > most:
                     out.close()
                     part.unlink()
-                    raise _unreachable(address, f"it sends more than the {most:,} bytes stated")
+                    raise _unreachable(address, _(f"it sends more than the {most:,} bytes stated"))
                 out.write(piece)
                 on_progress(have, max(size, have))
             out.flush()
             os.fsync(out.fileno())
     if have < size:
         raise _unreachable(
-            address, f"it stopped after {have:,} of {size:,} bytes; ask again to go on"
+            address, _(f"it stopped after {have:,} of {size:,} bytes; ask again to go on")
         )
 
 

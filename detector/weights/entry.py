@@ -7,6 +7,7 @@ from typing import Annotated
 from pydantic import Field
 
 from detector.schema.base import StrictModel
+from detector.sentences import _
 
 WRAPPERS = ("state_dict", "model", "net", "network")
 """Keys under which training scripts put the weights in their file, unless an entry says others."""
@@ -59,5 +60,5 @@ class AuxiliaryModel(StoredEntry):
 
 def some_of(names: Sequence[str], say: Callable[[str], str] = str, most: int = 4) -> str:
     """Return the first names, and how many more there are."""
-    more = f" and {len(names) - most} more" if len(names) > most else ""
-    return ", ".join(map(say, names[:most])) + more
+    first, more = ", ".join(map(say, names[:most])), len(names) - most
+    return _(f"{first} and {more} more") if more > 0 else first

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from detector.errors import WeightsError
+from detector.sentences import _
 from detector.weights.entry import PREFIXES, TORCH_STARTS, WRAPPERS, StoredEntry, some_of
 
 if TYPE_CHECKING:
@@ -109,16 +110,16 @@ def load_strict(module: torch.nn.Module, state: Mapping[str, torch.Tensor], name
     say: Callable[[str], str] = getattr(state, "original", str)
     complaints = []
     if missing := [key for key in own if key not in state]:
-        complaints.append(f"{len(missing)} missing ({some_of(missing, say)})")
+        complaints.append(_(f"{len(missing)} missing ({some_of(missing, say)})"))
     if unexpected := [key for key in state if key not in own]:
-        complaints.append(f"{len(unexpected)} unexpected ({some_of(unexpected, say)})")
+        complaints.append(_(f"{len(unexpected)} unexpected ({some_of(unexpected, say)})"))
     misshapen = [
         f"{say(key)} {list(state[key].shape)} instead of {list(own[key].shape)}"
         for key in own
         if key in state and state[key].shape != own[key].shape
     ]
     if misshapen:
-        complaints.append(f"{len(misshapen)} of another shape ({some_of(misshapen)})")
+        complaints.append(_(f"{len(misshapen)} of another shape ({some_of(misshapen)})"))
     if complaints:
         raise WeightsError(
             f"The weights of {name} do not fit the network: {'; '.join(complaints)}.",

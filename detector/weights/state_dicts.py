@@ -13,6 +13,7 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from detector.errors import WeightsError
+from detector.sentences import _
 from detector.weights.entry import TORCH_STARTS, some_of
 from detector.weights.torchscript import is_archive, read_archive
 
@@ -154,16 +155,18 @@ def _why(path: Path, error: Exception) -> str:
         return f"{problem.strerror}."
     text = str(error)
     if not start:
-        return "it is empty."
+        return _("it is empty.")
     if start.lstrip().startswith((b"<", b"{", b"version")) and path.suffix != ".safetensors":
-        return "it is text, not weights; perhaps a page that a download gave instead of the file."
+        return _(
+            "it is text, not weights; perhaps a page that a download gave instead of the file."
+        )
     if start.startswith(b"\x89HDF"):
-        return "it is an HDF5 file, as Keras writes them."
+        return _("it is an HDF5 file, as Keras writes them.")
     if match := _CALLED.search(text):
-        return f"opening it would call {match[1]}, which weights never need. It was not opened."
+        return _(f"opening it would call {match[1]}, which weights never need. It was not opened.")
     if start.startswith(TORCH_STARTS) or path.suffix == ".safetensors":
-        return "it is truncated or damaged."
-    return "it is damaged, or no weight file."
+        return _("it is truncated or damaged.")
+    return _("it is damaged, or no weight file.")
 
 
 def save(state: Mapping[str, torch.Tensor], target: Path) -> None:

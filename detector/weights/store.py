@@ -6,6 +6,7 @@ from pathlib import Path, PurePosixPath
 
 from detector import paths
 from detector.errors import WeightsError
+from detector.sentences import _
 from detector.weights.download import Progress, download
 from detector.weights.entry import StoredEntry, WeightFile
 from detector.weights.files import as_safetensors
@@ -135,7 +136,7 @@ def delete(spec: StoredEntry, keep: Iterable[StoredEntry] = ()) -> int:
     """Delete a model's files, but for those that models of `keep` need, and return the bytes freed.
     Raise WeightsError for a bundled model, or a file that can't be deleted."""
     if spec.bundled or spec.folder:
-        brought = f"the package in {spec.folder}" if spec.folder else "Unmask"
+        brought = _(f"the package in {spec.folder}") if spec.folder else "Unmask"
         raise WeightsError(f"{spec.title} comes with {brought} and can't be deleted.")
     needed = {file.path for other in keep if other.id != spec.id for file in other.files}
     freed = 0
@@ -230,7 +231,7 @@ def missing_error(spec: StoredEntry) -> WeightsError:
     if fetchable(spec):
         size = missing_bytes(spec)
         amount = f" ({size / 1e6:,.1f} MB)" if size else ""
-        hint = f"`unmask fetch {spec.id}` downloads them{amount}."
+        hint = _(f"`unmask fetch {spec.id}` downloads them{amount}.")
     absent = [file for file in spec.files if _local(spec, file) is None]
     path = locate(spec, (absent or spec.files)[0])  # none where it came meanwhile
     return WeightsError(
@@ -242,17 +243,17 @@ def missing_error(spec: StoredEntry) -> WeightsError:
 
 def _remedy(spec: StoredEntry) -> str:
     if spec.bundled:
-        return "It comes with Unmask: install it again, or restore it with `git checkout`."
+        return _("It comes with Unmask: install it again, or restore it with `git checkout`.")
     if fetchable(spec):
-        return f"`unmask fetch {spec.id}` downloads it again."
+        return _(f"`unmask fetch {spec.id}` downloads it again.")
     if spec.own:
-        return f"`unmask models remove {spec.id}`, then add the file again."
+        return _(f"`unmask models remove {spec.id}`, then add the file again.")
     if len(spec.files) == 1 and (address := spec.files[0].url):
-        return (
+        return _(
             "Its authors publish no checksum. If you trust the address: "
             f"`unmask models add {address} --as {spec.architecture}`."
         )
-    return (
+    return _(
         "Its authors publish no address or checksum that Unmask could go by. Get the file yourself "
         f"({spec.source}), then: `unmask models add FILE --as {spec.architecture}`."
     )

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from detector import paths
 from detector.errors import WeightsError
+from detector.sentences import _
 
 if TYPE_CHECKING:
     from detector.weights.entry import WeightFile
@@ -20,7 +21,7 @@ def verify(path: Path, file: WeightFile, *, remedy: str = "") -> None:
     """Raise WeightsError unless `path` holds exactly the bytes that the model's entry states."""
     actual = digest(path)
     if actual != file.sha256:
-        expected = f"{file.size:,} bytes with sha256" if file.size is not None else "sha256"
+        expected = _(f"{file.size:,} bytes with sha256") if file.size is not None else "sha256"
         raise WeightsError(
             f"The weight file {path} is not the one the manifest states: "
             f"expected {expected} {file.sha256}, "

@@ -59,7 +59,7 @@ def merge(state: dict[str, Tensor]) -> dict[str, Tensor]:
             merged[name] = tensor
     lacking = [f"{stem}.{p}" for stem, parts in split.items() for p in PARTS if p not in parts]
     if lacking or len(split) != PROJECTIONS:
-        missing = f" ({lacking[0]} is missing)" if lacking else ""
+        missing = _(f" ({lacking[0]} is missing)") if lacking else ""
         raise WeightsError(
             f"These are no weights of Effort: it has {PROJECTIONS} split projections, the file "
             f"{len(split)}{missing}.",

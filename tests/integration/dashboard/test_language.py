@@ -72,6 +72,20 @@ def test_a_text_is_said_in_the_language(esperanto):
     assert labels.count(3, "frame", "frames") == f"3{labels.NBSP}⟦frames⟧"
 
 
+def test_an_f_string_is_translated_by_its_template():
+    call = 'UsageError(f"{path.name} holds {len(rows):,} rows, {most} are read.", hint=f"{most}!")'
+    (sentence, hint) = tool.refused(ast.parse(call).body[0].value)
+    assert tool.template(sentence) == "{name} holds {rows} rows, {most} are read."
+    assert tool.template(hint) == "{most}!"
+    german = languages.catalog("de")
+    missing = "a b.csv: there is no such file."
+    assert german.gettext(missing) == "a b.csv: Diese Datei gibt es nicht."
+    nested = "a.json: --weights leaves no model."  # a value may be a sentence
+    assert german.gettext(nested) == "a.json: --weights lässt kein Modell übrig."
+    assert german.gettext("nothing like it") == "nothing like it"
+    assert german.gettext(missing * 100) == missing * 100
+
+
 def test_a_table_follows_the_language(esperanto, monkeypatch):
     table = LazyDict(lambda: {1: _("Settings")})
     assert dict(table) == {1: "⟦Settings⟧"}
