@@ -12,6 +12,7 @@ from string import Formatter
 
 from babel import Locale, UnknownLocaleError, negotiate_locale
 from babel.core import default_locale
+from babel.lists import format_list
 
 from detector.config import get_config
 
@@ -54,16 +55,18 @@ def catalog(code: str) -> gettext.NullTranslations:
     compiled.seek(0)
     texts = gettext.GNUTranslations(compiled)
     templates = [str(text.id) for text in read if FILLED_IN in text.auto_comments]
-    texts.add_fallback(_FilledIn(texts.gettext, templates))
+    texts.add_fallback(_FilledIn(code, texts.gettext, templates))
     return texts
 
 
 class _FilledIn(gettext.NullTranslations):
     """Translates sentences that are a template of a language, filled in."""
 
-    def __init__(self, translate: Callable[[str], str], templates: Iterable[str]) -> None:
+    def __init__(
+        self, code: str, translate: Callable[[str], str], templates: Iterable[str]
+    ) -> None:
         super().__init__()
-        self._translate = translate
+        self._code, self._translate = code, translate
         literals = {one: [text for text, *_ in Formatter().parse(one)] for one in templates}
         # The one with the most literal text fits best.
         self._literals = sorted(literals.items(), key=lambda item: -len("".join(item[1])))
@@ -79,9 +82,12 @@ class _FilledIn(gettext.NullTranslations):
         return message
 
     def _value(self, text: str) -> str:
-        """Return a value in the language: a name, a sentence, or several parts of one."""
+        """Return a value in the language: a name, names, a sentence, or several parts of one."""
         if " " not in text:
             return text
+        names = re.split(r", | or | and ", text)
+        if " " not in "".join(names) and text.count(", ") < len(names) - 1:
+            return format_list(names, "or" if " or " in text else "standard", locale=self._code)
         parts = [(part, self._translate(part)) for part in text.split("; ")]
         if all(part != said for part, said in parts):
             return "; ".join(said for _part, said in parts)

@@ -82,6 +82,8 @@ def test_an_f_string_is_translated_by_its_template():
     assert german.gettext(missing) == "a b.csv: Diese Datei gibt es nicht."
     nested = "a.json: --weights leaves no model."  # a value may be a sentence
     assert german.gettext(nested) == "a.json: --weights lässt kein Modell übrig."
+    names = german.gettext("Did you mean a, b or c?"), german.gettext("Did you mean a or b or c?")
+    assert set(names) == {"Meinten Sie a, b oder c?"}
     assert german.gettext("nothing like it") == "nothing like it"
     assert german.gettext(missing * 100) == missing * 100
 
