@@ -5,10 +5,11 @@ from __future__ import annotations
 import gettext
 import io
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from functools import lru_cache
 from pathlib import Path
 from string import Formatter
+from typing import IO
 
 from babel import Locale, UnknownLocaleError, negotiate_locale
 from babel.core import default_locale
@@ -21,7 +22,7 @@ FOLDER = Path(__file__).parents[1] / "dashboard" / "languages"
 FILLED_IN = "filled-in"
 """The comment on a text whose braces are filled in before it is translated: an f-string of an
 error, or a sentence of Typer."""
-_LONGEST = 1000  # characters of a text that is compared with templates
+_LONGEST, _DEEPEST = 600, 4  # characters of a text that is compared, and templates in each other
 
 
 @lru_cache(maxsize=256)
@@ -53,45 +54,48 @@ def catalog(code: str) -> gettext.NullTranslations:
     compiled = io.BytesIO()
     write_mo(compiled, read)
     compiled.seek(0)
-    texts = gettext.GNUTranslations(compiled)
     templates = [str(text.id) for text in read if FILLED_IN in text.auto_comments]
-    texts.add_fallback(_FilledIn(code, texts.gettext, templates))
-    return texts
+    return _Texts(compiled, code, templates)
 
 
-class _FilledIn(gettext.NullTranslations):
-    """Translates sentences that are a template of a language, filled in."""
+class _Texts(gettext.GNUTranslations):
+    """The texts of a language, and sentences that are templates of it, filled in."""
 
-    def __init__(
-        self, code: str, translate: Callable[[str], str], templates: Iterable[str]
-    ) -> None:
-        super().__init__()
-        self._code, self._translate = code, translate
+    def __init__(self, compiled: IO[bytes], code: str, templates: Iterable[str]) -> None:
+        super().__init__(compiled)
+        self._code, self._known = code, super().gettext
         literals = {one: [text for text, *_ in Formatter().parse(one)] for one in templates}
         # The one with the most literal text fits best.
         self._literals = sorted(literals.items(), key=lambda item: -len("".join(item[1])))
 
     def gettext(self, message: str) -> str:
-        """Return the sentence in the language; the same where no template fits."""
-        for template, literals in self._literals if len(message) <= _LONGEST else ():
+        """Return the text in the language; the same where it is unknown and no template fits."""
+        return self._filled_in(message, _DEEPEST)
+
+    def _filled_in(self, message: str, depth: int) -> str:
+        known = self._known(message)
+        if known != message or len(message) > _LONGEST or not depth:
+            return known
+        for template, literals in self._literals:
             if not all(text in message for text in literals):
                 continue
             if match := _pattern(template).fullmatch(message):
-                values = {name: self._value(text) for name, text in match.groupdict().items()}
-                return self._translate(template).format(**values)
+                found = match.groupdict().items()
+                values = {name: self._value(text, depth - 1) for name, text in found}
+                return self._known(template).format(**values)
         return message
 
-    def _value(self, text: str) -> str:
+    def _value(self, text: str, depth: int) -> str:
         """Return a value in the language: a name, names, a sentence, or several parts of one."""
         if " " not in text:
             return text
         names = re.split(r", | or | and ", text)
         if " " not in "".join(names) and text.count(", ") < len(names) - 1:
             return format_list(names, "or" if " or " in text else "standard", locale=self._code)
-        parts = [(part, self._translate(part)) for part in text.split("; ")]
+        parts = [(part, self._filled_in(part, depth)) for part in text.split("; ")]
         if all(part != said for part, said in parts):
             return "; ".join(said for _part, said in parts)
-        return self._translate(text)
+        return self._filled_in(text, depth)
 
 
 @lru_cache(maxsize=1024)

@@ -86,6 +86,7 @@ def test_an_f_string_is_translated_by_its_template():
     assert set(names) == {"Meinten Sie a, b oder c?"}
     assert german.gettext("nothing like it") == "nothing like it"
     assert german.gettext(missing * 100) == missing * 100
+    assert german.gettext("a: " * 190) == "a: " * 190  # a template in itself, over and over
 
 
 def test_a_table_follows_the_language(esperanto, monkeypatch):
