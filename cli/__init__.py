@@ -16,7 +16,7 @@ import typer
 from typer.core import TyperCommand
 
 from cli.common import ProgressBar, line, require_action, say, speech, tell
-from cli.parsing import Command, _, build, grouped
+from cli.parsing import Command, _, build, grouped, translate
 from detector._version import __version__
 from detector.errors import InputError, UnmaskError, UsageError
 
@@ -134,6 +134,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         return end.exit_code
     except typer.TyperException as error:  # of the options
         path = getattr(getattr(error, "ctx", None), "command_path", "unmask")
+        translate(getattr(error, "param", None))
         what = speech().gettext(line(error.format_message()))
         see = speech().gettext("See: {command} --help").format(command=path)
         tell(f"unmask: {what} {see}", error=True)
@@ -144,7 +145,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     except BrokenPipeError:
         return 0
     except KeyboardInterrupt:
-        print("unmask: stopped", file=sys.stderr)
+        tell("unmask: " + speech().gettext("stopped"), error=True)
         return 1
     except Exception as error:  # one line for a person; the traceback on request
         name = next((word for word in arguments if word in COMMANDS), "")
@@ -154,7 +155,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         if verbose:
             raise
         what = line(f"{type(error).__name__}: {error}")
-        tell(f"unmask: this is our failure, not yours: {what} (-v shows where)", error=True)
+        ours = speech().gettext("this is our failure, not yours: {what} (-v shows where)")
+        tell(f"unmask: {ours.format(what=what)}", error=True)
         return 1
     finally:
         ProgressBar.close_shown()

@@ -147,7 +147,7 @@ class SettingsOptions:
         except ValidationError as error:
             first = error.errors()[0]
             option = str(first["loc"][0]).replace("_", "-")
-            raise UsageError(f"--{option}: {first['msg'].lower()}.") from None
+            raise UsageError(f"--{option}: {first['msg']}.") from None
 
     def thresholds(self) -> Thresholds | None:
         """Return "0.9" or "0.2,0.9" as thresholds for this one call."""

@@ -67,6 +67,13 @@ def _(text: str) -> str:
     return text
 
 
+def translate(shown: Any) -> None:
+    """Give a command or a parameter the texts of the language of the terminal."""
+    for name in ("help", "rich_help_panel", "metavar", "options_metavar", "subcommand_metavar"):
+        if text := getattr(shown, name, None):
+            setattr(shown, name, speech().gettext(text))
+
+
 class _Context(typer.Context):
     """Shows help in the language of the terminal."""
 
@@ -81,9 +88,7 @@ class _Context(typer.Context):
         rich_utils.REQUIRED_LONG_STRING = gettext("[required]")
         inner: dict[str, Any] = getattr(command, "commands", {})
         for shown in (command, *command.get_params(self), *inner.values()):
-            for name in ("help", "rich_help_panel"):
-                if text := getattr(shown, name, None):
-                    setattr(shown, name, gettext(text))
+            translate(shown)
         return super().get_help()
 
     def make_formatter(self) -> Any:
@@ -105,20 +110,25 @@ def build(actions: typer.Typer) -> Any:
 TYPER = (
     _("Missing argument {name}."),
     _("Missing option {name}."),
+    _("Missing option {name}. Choose from: {names}"),
     _("No such option: {name} (Possible options: {names})"),
     _("No such option: {name}"),
     _("No such command {name}. Did you mean {names}?"),
     _("No such command {name}."),
     _("Got unexpected extra argument(s) ({names})"),
     _("Option {name} requires an argument."),
+    _("Option {name} does not take a value."),
     _("Invalid value for {name}: {reason}"),
     _("Value error, {reason}"),
     _("{value} is not one of {names}."),
     _("{value} is not above {low}."),
     _("{value} is not between {low} and {high}."),
+    _("Input should be greater than or equal to {low}"),
+    _("Input should be less than or equal to {high}"),
     _("Input should be a valid number, unable to parse string as a number"),
     _("Input should be a valid integer, unable to parse string as an integer"),
     _("Show this message and exit."),
+    _("[OPTIONS]"),
 )
 """Sentences of Typer and of pydantic below it, and reasons that `options` gives them: they arrive
 filled in, and are compared with these templates."""

@@ -96,7 +96,8 @@ def helped(file: str, node: ast.AST) -> list[ast.expr]:
     if not isinstance(node, ast.Call):
         return []
     group = node.args if ast.unparse(node.func) == "group" else []
-    return [*group, *(key.value for key in node.keywords if key.arg == "help")]
+    shown = ("help", "metavar", "subcommand_metavar")
+    return [*group, *(key.value for key in node.keywords if key.arg in shown)]
 
 
 def sources(folder: Path = DASHBOARD) -> Iterator[tuple[str, ast.Module]]:

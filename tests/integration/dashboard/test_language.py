@@ -432,6 +432,11 @@ def test_help_and_usage_errors_follow_the_terminal(monkeypatch, capsys, code):
     for words, error in (
         (["analyze"], said["Missing argument {name}."].format(name="'paths'")),
         (["analyze", "x", "--nosuch"], said["No such option: {name}"].format(name="--nosuch")),
+        (["train"], said["Missing argument {name}."].format(name=f"'{said['RECIPE']}'")),
+        (
+            ["analyze", "x", "--fps", "99"],
+            said["Input should be less than or equal to {high}"].format(high=60),
+        ),
         (["report", "x.json"], said["Say what to write: --out report.pdf, or --mark copy.mp4."]),
     ):
         assert main(words) == 2
