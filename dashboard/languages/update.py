@@ -172,6 +172,7 @@ def update(code: str) -> tuple[int, int]:
     if file.exists():
         with file.open("rb") as before:
             catalog = read_po(before, locale=code)
+    catalog.msgid_bugs_address = ""  # else the placeholder EMAIL@ADDRESS
     catalog.update(texts(code))
     with file.open("wb") as output:
         write_po(output, catalog, width=100, sort_output=True, include_lineno=False)
