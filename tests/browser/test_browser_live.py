@@ -7,7 +7,7 @@ import cv2
 import numpy as np
 import pytest
 from PIL import Image
-from playwright.sync_api import TimeoutError, expect
+from playwright.sync_api import expect
 from scipy.signal import resample_poly
 
 from tests.conftest import camera
@@ -77,17 +77,9 @@ def start(person):
     """Press Start and wait for the first frames."""
     page = person.page
     page.set_default_timeout(PATIENT)
-    begun, not_up = page.locator(".um-foot .on"), page.get_by_text("No connection", exact=True)
-    for patience in (60_000, PATIENT):
-        page.locator(".st-key-live-start button").click()
-        try:
-            begun.or_(not_up).first.wait_for(timeout=patience)
-        except TimeoutError:
-            page.reload()
-        if begun.is_visible():
-            break
-    begun.wait_for()
-    return page
+    stop = page.locator(".st-key-live-stop button")
+    until(page.locator(".st-key-live-start button").click, stop.wait_for)
+    page.locator(".um-foot .on").wait_for()
 
 
 def keep_on(person):
