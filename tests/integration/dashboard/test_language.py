@@ -89,6 +89,18 @@ def test_an_f_string_is_translated_by_its_template():
     assert german.gettext("a: " * 190) == "a: " * 190  # a template in itself, over and over
 
 
+@pytest.mark.parametrize("code", languages.available())
+def test_a_filled_in_sentence_takes_its_own_template(code):
+    speech = languages.catalog(code)
+    with (languages.FOLDER / f"{code}.po").open("rb") as source:
+        found = {m.id: m.string for m in read_po(source) if languages.FILLED_IN in m.auto_comments}
+    templates = {id: said for id, said in found.items() if "{}" not in id}
+    assert len(templates) > 200
+    for id, said in templates.items():
+        values = {name: f"V{index}" for index, name in enumerate(sorted(blanks(id)))}
+        assert speech.gettext(id.format(**values)) == said.format(**values)
+
+
 def test_a_table_follows_the_language(esperanto, monkeypatch):
     table = LazyDict(lambda: {1: _("Settings")})
     assert dict(table) == {1: "⟦Settings⟧"}
