@@ -34,16 +34,8 @@ from tests.support.ports import listening
 from tests.support.visits import rgb, visitors
 
 PAGES = (
-    "Analyze",
-    "Live",
-    "Compare",
-    "Evaluate",
-    "Batch",
-    "History",
-    "Cases",
-    "Models",
-    "Settings",
-)
+    "Analyze", "Live", "Compare", "Evaluate", "Batch", "History", "Cases", "Models", "Settings",
+)  # fmt: skip
 
 
 NOWHERE = {"HTTPS_PROXY": "http://127.0.0.1:9", "NO_PROXY": "127.0.0.1,localhost"}

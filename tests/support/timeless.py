@@ -5,11 +5,7 @@ import copy
 
 def timeless(analysis):
     """Return the JSON of an analysis without its times."""
-    tree = (
-        copy.deepcopy(analysis)
-        if isinstance(analysis, dict)
-        else analysis.model_dump(mode="json", exclude={"created", "timings"})
-    )
+    tree = copy.deepcopy(analysis) if type(analysis) is dict else analysis.model_dump(mode="json")
     for key in ("created", "timings"):
         tree.pop(key, None)
     for part in (*tree["models"], tree["provenance"] or {}):
