@@ -10,6 +10,7 @@ from detector.errors import UsageError
 from detector.models import inventory, registry
 from detector.models.base import ModelSpec
 from detector.signals.auxiliary import AUXILIARY_MODELS
+from detector.vision.detection import DOWNLOADED
 
 
 def fetch(
@@ -43,8 +44,6 @@ def fetch(
 
 
 def _fetch_one(id: str, accept_license: bool) -> None:
-    from detector.vision.detection import DOWNLOADED  # imports torch
-
     # No detectors, but networks that some measurements and models need.
     if model := {**AUXILIARY_MODELS, **DOWNLOADED}.get(id):
         print(f"{model.title}: {model.license_weights}", file=sys.stderr)

@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, BinaryIO
 from detector import media
 from detector.errors import InputError
 from detector.links import FetchedLink
+from detector.perturbation.robustness import try_out
 from detector.schema.analysis import Analysis, Robustness, Settings
 from detector.sentences import _
 from service import auth, limits, links, startup
@@ -305,8 +306,6 @@ class Application:
     def _perturb(
         self, path: Path, analysis: Analysis, on_trial: OnTrial, cancel: threading.Event
     ) -> Robustness:
-        from detector.perturbation.robustness import try_out  # brings torch
-
         return try_out(path, analysis, self.analyzer.get(), on_progress=on_trial, cancel=cancel)
 
     def start(self, *, then: _Step = bool, at_rest: _Step = bool) -> None:

@@ -14,6 +14,8 @@ from typing import IO
 from babel import Locale, UnknownLocaleError, negotiate_locale
 from babel.core import default_locale
 from babel.lists import format_list
+from babel.messages.mofile import write_mo
+from babel.messages.pofile import read_po
 
 from detector.config import get_config
 
@@ -46,9 +48,6 @@ def catalog(code: str) -> gettext.NullTranslations:
     """Return the texts of a language that `nearest` gave."""
     if code == SOURCE:
         return gettext.NullTranslations()
-    from babel.messages.mofile import write_mo
-    from babel.messages.pofile import read_po
-
     with (FOLDER / f"{code}.po").open("rb") as file:
         read = read_po(file, locale=code)
     compiled = io.BytesIO()

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from detector import media, paths
 from detector.errors import InputError, UnmaskError
+from detector.live.display import known_footage
 from detector.schema.analysis import Analysis, Media
 from detector.sentences import _
 from service.live.viewers import SessionRetention, Viewer
@@ -41,8 +42,6 @@ def ended(viewer: Viewer, keep: Callable[..., str]) -> None:
             viewer.problem = error.message
             return
         if viewer.known is not None:
-            from detector.live.display import known_footage
-
             notes = [known_footage(viewer.known.name), *analysis.media.notes]
             about = analysis.media.model_copy(update={"notes": notes})
             analysis = analysis.model_copy(update={"media": about})

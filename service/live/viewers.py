@@ -24,6 +24,16 @@ import cv2
 import numpy as np
 
 from detector.errors import UnmaskError
+from detector.live import (
+    LiveEngine,
+    LiveSession,
+    LiveSettings,
+    LiveState,
+    LiveVoice,
+    Style,
+    overlay,
+)
+from detector.live.recorder import Recorder, Ring
 from detector.sentences import _, ngettext
 from service.config import get_config
 from service.context import new_id
@@ -33,9 +43,6 @@ from service.records.store import RecordScope
 if TYPE_CHECKING:
     from av.audio.frame import AudioFrame
     from av.video.frame import VideoFrame
-
-    from detector.live import LiveEngine, LiveSession, LiveSettings, LiveState, LiveVoice, Style
-    from detector.live.recorder import Recorder
 
 log = logging.getLogger(__name__)
 
@@ -90,8 +97,6 @@ class Viewer:
         on_end: Callable[[Viewer], None] = lambda viewer: None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        from detector.live.recorder import Recorder, Ring
-
         self.session = session
         self.voice = voice  # Of the microphone, where it is heard
         self.options = options
@@ -160,8 +165,6 @@ class Viewer:
         return timestamp
 
     def _draw(self, rgb: np.ndarray, timestamp: float) -> np.ndarray:
-        from detector.live import overlay
-
         style = self.options.style or overlay.PLAIN
         return overlay.draw(rgb, self.session.state, style, time=timestamp, mirror=self.mirror)
 
@@ -345,6 +348,4 @@ def max_viewers() -> int:
 @lru_cache(maxsize=1)
 def engine() -> LiveEngine:
     """Return the one engine of this process."""
-    from detector.live import LiveEngine
-
     return LiveEngine(viewers=max(1, max_viewers()))

@@ -13,6 +13,7 @@ from typing import BinaryIO
 
 from detector.decision import conformal
 from detector.errors import Canceled, InputError, UnmaskError
+from detector.evaluation.own_calibration import OwnClips, calibrate_own
 from detector.pipeline import Analyzer
 from detector.sentences import _
 from service.context import Principal
@@ -95,8 +96,6 @@ class Calibrations:
         return next(reversed(self._tasks.visible(self.kind, principal)), None)
 
     def _work(self, request: CalibrationRequest, task: CalibrationTask) -> conformal.OwnCalibration:
-        from detector.evaluation.own_calibration import OwnClips, calibrate_own
-
         outcome = calibrate_own(
             OwnClips(request.clips, request.domain, request.sources),
             analyzer=self._analyzer(),

@@ -16,21 +16,19 @@ import shutil
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from detector.errors import UnmaskError
+from detector.evaluation import evaluate, report, scores
 from detector.evaluation.labelled_sets import LabelledSet, LeftOutReason, UploadedMedia, make
 from detector.evaluation.labels import read_labels
+from detector.evaluation.report import Report
+from detector.evaluation.scores import Scored
 from detector.perturbation import conditions
 from detector.sentences import _
 from service.context import Principal
 from service.records.model import State
 from service.tasks.manager import TaskManager
 from service.tasks.task import SYSTEM, Priority, Task, TaskKind
-
-if TYPE_CHECKING:  # these bring torch, which a first page need not wait for
-    from detector.evaluation.report import Report
-    from detector.evaluation.scores import Scored
 
 _ID = re.compile(r"[A-Za-z0-9_-]{22}")
 
@@ -144,8 +142,6 @@ class Evaluations:
 
 
 def _work(task: Evaluation) -> None:
-    from detector.evaluation import evaluate, scores
-
     labels, store = task.labelled_set.labels, task.folder / "scores.jsonl"
     report = evaluate.evaluate(
         labels,
@@ -164,8 +160,6 @@ def _work(task: Evaluation) -> None:
 
 def _read(run: Evaluation, folder: Path) -> bool:
     """Fill in what a folder holds of an evaluation; whether it is one."""
-    from detector.evaluation import report, scores
-
     try:
         note = json.loads((folder / "run.json").read_text("utf-8"))
         items = read_labels(folder / "labels.csv")

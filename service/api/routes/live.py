@@ -19,6 +19,8 @@ from starlette.concurrency import run_in_threadpool
 from starlette.websockets import WebSocketDisconnect
 
 from detector.errors import InputError, UnmaskError
+from detector.live import LiveSettings
+from detector.live.lines import ScoredFrameLines
 from detector.sentences import _
 from service.api.access import Analyst, App, in_force
 from service.api.errors import RefusalDetail
@@ -46,8 +48,6 @@ async def live(
     keep: Literal["nothing", "scores"] = "nothing",
 ) -> None:
     """Follow a camera. With `keep=scores` it becomes an analysis at its end."""
-    from detector.live import LiveSettings  # torch
-
     ids = tuple(id.strip() for id in models.split(",") if id.strip()) if models else None
     viewer = await run_in_threadpool(
         application.viewers.open,
@@ -101,8 +101,6 @@ async def _take(websocket: WebSocket, viewer: Viewer) -> None:
 
 async def _tell(websocket: WebSocket, viewer: Viewer, application: Application) -> None:
     """Say what is new, for as long as who watches may."""
-    from detector.live.lines import ScoredFrameLines
-
     lines, checked, ready, known = ScoredFrameLines(), time.monotonic(), False, ""
     while not viewer.ended:
         state = viewer.state
