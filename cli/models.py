@@ -9,7 +9,7 @@ from cli.common import ProgressBar, tell, write_json
 from cli.options import Argument, AsJson, Option
 from detector import weights
 from detector.errors import InputError, LabelOrderError, WeightsError
-from detector.models import inventory, registry, user_models
+from detector.models import cards, inventory, registry, user_models
 from detector.models.base import ModelSpec
 
 actions = typer.Typer(add_completion=False, subcommand_metavar="[ACTION] …")
@@ -55,6 +55,13 @@ def architectures() -> int:
     """Tell what a checkpoint file can be added as."""
     for name, spec in registry.architectures().items():
         print(f"{name:32} {spec.kind:6} {spec.source}")
+    return 0
+
+
+@actions.command()
+def card(id: str) -> int:
+    """Print the card of a bundled model as the Hugging Face Hub reads it."""
+    print(cards.for_hub(registry.get_spec(id)))
     return 0
 
 

@@ -15,7 +15,6 @@ from tests.support import speech
 from tests.support.browser import PATIENT, PHONE, chrome, eventually, serve, take, until, wait_drawn
 from tests.support.live_stand_in import colored, gray
 from tests.support.visits import visitors
-from tools import programs
 
 SIZE = (640, 480)
 RATE = 6
@@ -264,22 +263,16 @@ def test_an_address_that_is_not_secure(visit, server, browser):
         expect(page.locator(".st-key-live-start button")).to_be_disabled()
 
 
-def test_a_person_who_says_no(browser, server):
-    strict = browser.browser_type.launch(
-        executable_path=programs.chromium(),
-        args=["--no-sandbox", "--use-fake-device-for-media-stream", "--deny-permission-prompts"],
-    )
-    try:
-        with visitors(strict, server.url) as go:
-            page = go("/live").page
-            page.set_default_timeout(PATIENT)
-            blocked = page.get_by_text(
-                "The browser blocked the camera. Allow it in the address bar, then press Start."
-            )
-            until(page.locator(".st-key-live-start button").click, blocked.wait_for)
-            until(
-                page.get_by_role("button", name="Test it").click,
-                page.get_by_text("the camera is the reason").wait_for,
-            )
-    finally:
-        strict.close()
+def test_a_person_who_says_no(server):
+    flags = "--use-fake-device-for-media-stream", "--deny-permission-prompts"
+    with chrome(*flags) as strict, visitors(strict, server.url) as go:
+        page = go("/live").page
+        page.set_default_timeout(PATIENT)
+        blocked = page.get_by_text(
+            "The browser blocked the camera. Allow it in the address bar, then press Start."
+        )
+        until(page.locator(".st-key-live-start button").click, blocked.wait_for)
+        until(
+            page.get_by_role("button", name="Test it").click,
+            page.get_by_text("the camera is the reason").wait_for,
+        )

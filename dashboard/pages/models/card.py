@@ -11,8 +11,9 @@ from dashboard.components.chips import chip
 from dashboard.components.markup import Text, join, rich, show
 from dashboard.components.tables import facts
 from dashboard.i18n import LazyDict, _, ngettext, say, speech
-from detector import paths, weights
+from detector import weights
 from detector.messages import measured
+from detector.models import cards as model_cards
 from detector.models import inventory
 from detector.models.base import Measured, ModelSpec
 from detector.models.inventory import Status
@@ -335,7 +336,7 @@ def _full_card(status: Status, seconds: float | None) -> None:
             }
             for p in spec.published
         )
-    if spec.card and (text := _card_text(spec.card)):
+    if text := model_cards.text(spec):
         with st.container(key="model-card"):
             st.markdown(text)
 
@@ -345,14 +346,6 @@ def _point(spec: ModelSpec) -> str:
     if spec.operating_point is None:
         return ""
     return f"{spec.operating_point:g}. {spec.operating_point_source}".strip()
-
-
-def _card_text(name: str) -> str:
-    """Return a card's Markdown; ours lie beside the manifest."""
-    path = (paths.bundled() / name).resolve()
-    if not path.is_relative_to(paths.bundled().resolve()) or not path.is_file():
-        return ""
-    return path.read_text(encoding="utf-8")
 
 
 def crop_words(spec: ModelSpec) -> str:

@@ -173,6 +173,7 @@ CALLS = [
     ("compare clips/copy.mp4 clip.mp4", 0),
     ("library add clips", 0),
     ("models --json", 0),
+    ("models card clip", 0),
     ("fetch texture", 0),
     ("selfcheck texture", 0),
     ("evaluate labels.csv --models texture --frames 2", 0),

@@ -8,6 +8,7 @@ from unittest.mock import Mock
 
 import pytest
 import torch
+from huggingface_hub import ModelCard
 from safetensors.torch import save_file
 
 from cli import main
@@ -15,7 +16,7 @@ from detector import paths as folders
 from detector import weights
 from detector.audio import speech
 from detector.errors import ModelError, UsageError, WeightsError
-from detector.models import registry
+from detector.models import cards, registry
 from detector.models.base import Model
 from detector.pipeline import initial_results
 from detector.schema.analysis import QUESTION_OF, Ensemble, Question
@@ -84,6 +85,18 @@ def test_the_manifest_that_ships_is_whole():
                 assert file.url is None or file.url.startswith("https://"), spec.id
                 # An address is for downloads, and those are verified; or for a person to open.
                 assert file.sha256 or not weights.fetchable(spec), spec.id
+
+
+def test_our_cards_are_read_by_the_hub():
+    for spec in registry.list_models():
+        if not spec.bundled:
+            with pytest.raises(UsageError, match="not one of ours"):
+                cards.for_hub(spec)
+            continue
+        card = ModelCard(cards.for_hub(spec))
+        assert card.text.strip() == cards.text(spec).strip() != ""
+        told = {(found.dataset_name, found.metric_value) for found in card.data.eval_results}
+        assert told == {(figure.data, figure.value) for figure in spec.measured if figure.left_out}
 
 
 def test_every_known_label_order_has_a_point_with_its_source():
