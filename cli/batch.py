@@ -14,7 +14,6 @@ from cli.common import ProgressBar, ids, say, speech
 from cli.options import MachineOptions, NoLibrary, Option, ReportOptions, SettingsOptions
 from cli.report import require
 from detector import links, media
-from detector import report as reports
 from detector.batch import BatchOptions, BatchRun, BatchTally, Entry, read_source
 from detector.batch.journal import write_whole
 from detector.batch.options import WriteReport
@@ -121,6 +120,8 @@ def open_batch(
 def _reports(out: Path, options: ReportOptions) -> WriteReport:
     """Return what writes the reports, one a file, unless it is there."""
     require("fpdf")
+    from detector import report as reports  # of the extra `report`
+
     folder = out / "reports"
     key = reports.signing_key(options.sign)
     details = reports.ReportDetails(speech=speech())

@@ -10,7 +10,6 @@ from pydantic import ValidationError
 
 from cli.common import speech, tell, write_bytes
 from cli.options import Argument, Option, ReportOptions
-from detector import report as reports
 from detector.errors import MediaError, UsageError
 from detector.media.files import open_file
 from detector.schema.analysis import Analysis
@@ -68,6 +67,8 @@ def write_report(
     target: str, analysis: Analysis, media: Path | None, options: ReportOptions
 ) -> None:
     """Write a report in the form that its name asks for."""
+    from detector import report as reports  # of the extra `report`
+
     form, place = ending(target), not options.no_place
     key = reports.signing_key(options.sign)
     zone = reports.time_zone(options.zone)
