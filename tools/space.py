@@ -32,7 +32,7 @@ short_description: Was a face in this video or picture made by a machine?
 ---
 
 """
-ALSO = ("Dockerfile", ".dockerignore", "README.md", "docs/analyze.png", "docs/hosting.md")
+ALSO = ("Dockerfile", ".dockerignore", "README.md", "docs/analyze.webp", "docs/hosting.md")
 """Sent in addition to the image's files."""
 SECRET_FILES = re.compile(r"(^|/)(\.env(\..+)?|secrets\.toml|id_(rsa|ed25519)|.*\.(pem|key|p12))$")
 SECRETS = re.compile(

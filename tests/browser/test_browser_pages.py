@@ -1,5 +1,6 @@
 """The other pages as a person uses them: Compare, Evaluate, Models and Settings."""
 
+import io
 import os
 import re
 import shutil
@@ -7,6 +8,7 @@ import zipfile
 
 import pytest
 import torch
+from PIL import Image
 from playwright.sync_api import expect
 from safetensors.torch import save
 
@@ -20,6 +22,7 @@ from tests.support.browser import (
     PHONE,
     ROOT,
     TABLET,
+    click_plot,
     enter,
     eventually,
     open_sample,
@@ -160,19 +163,31 @@ def test_a_finger_finds_its_target_and_nothing_is_cut_off(visit, path):
 
 
 def test_from_a_sample_to_its_report_and_to_compare(visit, tmp_path):
-    person = visit()
+    person, scenes = visit(), []
     page = person.page
-    wait_ready(page)
+
+    def scene(wait=wait_drawn):
+        wait(page)
+        scenes.append(Image.open(io.BytesIO(page.screenshot())))
+
+    scene(wait_ready)
     open_sample(page, "two-people")
+    scene(lambda page: page.locator(".um-progress").or_(page.locator(".um-verdict")).wait_for())
     wait_verdict(page)
     page.locator(".js-plotly-plot").nth(1).wait_for(timeout=PATIENT)  # a lane for each person
     page.get_by_text("Person A").first.wait_for()
     page.get_by_text("Person B").first.wait_for()
     page.get_by_alt_text("Heatmap").or_(page.get_by_text("what raised")).first.wait_for()
     wait_drawn(page)
-    person.picture("readme")
+    scene()
+    click_plot(page.locator(".st-key-lanes .nsewdrag").first, 0.3, lambda: wait_drawn(page))
+    for card in ("timeline", "inspector"):
+        page.locator(f".st-key-card-{card}").scroll_into_view_if_needed()
+        scene()
+    film = ARTIFACTS / "analyze.webp"
+    scenes[0].save(film, append_images=scenes[1:], save_all=True, duration=4000)
     if os.environ.get("UNMASK_DOCS"):
-        shutil.copyfile(ARTIFACTS / "readme.png", ROOT / "docs" / "analyze.png")
+        shutil.copy(film, ROOT / "docs")
     actions = page.locator(".st-key-title-actions")
     # The running page's row has the same place, and its button goes a moment later.
     expect(actions.get_by_role("button")).to_have_count(5)

@@ -11,10 +11,12 @@ from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
+from skimage import data
+
 from detector.links import addresses
 
 PUBLIC, PRIVATE = "127.0.0.2", "127.0.0.1"
-PNG = Path(__file__).resolve().parents[2] / "docs" / "analyze.png"
+PNG = Path(data.__file__).with_name("astronaut.png")
 
 
 def resolver(names):
