@@ -153,7 +153,7 @@ def _own(
     print(conformal.in_words(result.calibration))
     print(conformal.guarantee(len(result.calibration.clips), rate))
     if warning := conformal.alike(result.calibration):
-        print(f"Warning: {warning}")
+        tell(f"Warning: {warning}")
     for name, why in result.left_out.items():
         tell(f"  left out: {name} ({why})")
     return 0
@@ -171,5 +171,5 @@ def _manage(delete: str | None, switch: str | None) -> int:
             state = "not in use, its models have changed"
         print(f"{own.id}  {state}  {conformal.in_words(own)}")
     if not store.calibrations:
-        print("There are no thresholds of your own.")
+        tell("There are no thresholds of your own.")
     return 0

@@ -2,7 +2,6 @@
 
 import getpass
 import json
-import sys
 import zipfile
 from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager
@@ -196,9 +195,9 @@ def _log(file: Path) -> list[dict[str, Any]]:
 
 def _told(broken: int | None) -> int:
     if broken is None:
-        print("The log is whole: no entry was changed, removed or moved.", file=sys.stderr)
+        tell("The log is whole: no entry was changed, removed or moved.", error=True)
         return 0
-    print(f"The log is BROKEN at entry {broken}.", file=sys.stderr)
+    tell(f"The log is BROKEN at entry {broken}.", error=True)
     return BROKEN
 
 

@@ -179,10 +179,13 @@ def write_bytes(target: str, data: bytes) -> None:
 
 
 def tell(*lines: object, error: bool = False) -> None:
-    """Print lines that a person reads, on standard output or standard error. Names of files, models
-    and people are strangers' words: nothing in them steers the terminal or turns its direction."""
-    for text in lines:
-        print(_harmless(str(text)), file=sys.stderr if error else None, flush=True)
+    """Print lines that a person reads, on standard output or standard error, in the language of the
+    terminal. Names of files, models and people are strangers' words: nothing in them steers the
+    terminal or turns its direction."""
+    here = speech()
+    for text in map(str, lines):
+        said = here.gettext(text) if text else text  # "" is the head of a catalog
+        print(_harmless(said), file=sys.stderr if error else None, flush=True)
 
 
 def _harmless(text: str) -> str:
@@ -215,7 +218,7 @@ class ProgressBar:
     _shown: ClassVar[ProgressBar | None] = None
 
     def __init__(self, text: str, unit: Literal["count", "bytes", "share"] = "count") -> None:
-        self.text, self.unit = line(text), unit
+        self.text, self.unit = speech().gettext(line(text)), unit
         self._bar: Progress | None = None
 
     def __call__(self, done: float, total: float) -> None:
@@ -226,7 +229,9 @@ class ProgressBar:
             if over:
                 self.close()
         elif over and self.unit == "count":
-            print(f"{done} of {total} {self.text}", file=sys.stderr, flush=True)
+            _ = speech().gettext
+            text = _("{done} of {total} {text}").format(done=done, total=total, text=self.text)
+            tell(text, error=True)
 
     def close(self) -> None:
         """Leave the bar as it stands, and the terminal as it was."""

@@ -1,11 +1,10 @@
 """`unmask export-labels`: what was confirmed in History, as a labelled set."""
 
-import sys
 from contextlib import closing
 from pathlib import Path
 from typing import Annotated
 
-from cli.common import user_files
+from cli.common import tell, user_files
 from cli.options import Argument
 from detector import paths
 from service.feedback import write_labels
@@ -21,9 +20,9 @@ def export_labels(
     with user_files(), closing(open_store(configured())) as store:
         written = write_labels(store.confirmed(), open_uploads(paths.data()), folder)
     print(folder / "labels.csv")
-    print(
+    tell(
         f"{written.real} untouched and {written.fake} manipulated files. Left out: {written.gone} "
         f"whose media is not kept any more, {written.contradicted} that were confirmed as both.",
-        file=sys.stderr,
+        error=True,
     )
     return 0

@@ -79,7 +79,7 @@ def _fetch_hub(name: str, fake: str | None, id: str | None, accept_license: bool
     from detector.weights import hub
 
     if fake is None and (known := hub_import.known(hub.parse(name)[0])):
-        print(f"Unmask knows this model as {known.id}.", file=sys.stderr)
+        tell(f"Unmask knows this model as {known.id}.", error=True)
         _fetch_known(registry.get_spec(known.id), accept_license)
         return
     model = hub.inspect(name)

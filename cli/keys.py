@@ -1,13 +1,12 @@
 """`unmask keys`: who may use the REST API from elsewhere."""
 
 import json
-import sys
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from datetime import UTC, datetime, timedelta
 from typing import Annotated
 
-from cli.common import group
+from cli.common import group, tell
 from cli.options import Argument, AsJson, Option, between
 from detector.errors import InputError
 from service.context import Scope
@@ -49,9 +48,8 @@ def add(
             files_per_day=files_per_day,
         )
     print(text)
-    print(
-        f"{_line(key)}\nIt is shown this once. Send it as: Authorization: Bearer …", file=sys.stderr
-    )
+    once = "It is shown this once. Send it as: Authorization: Bearer …"
+    tell(_line(key), once, error=True)
     return 0
 
 

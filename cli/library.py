@@ -11,7 +11,7 @@ from itertools import groupby
 from pathlib import Path
 from typing import Annotated, Any
 
-from cli.common import group, user_files
+from cli.common import group, tell, user_files
 from cli.known import open_originals
 from cli.options import Argument, AsJson, Option, between
 from detector import media
@@ -67,7 +67,7 @@ def add(paths: list[Path]) -> int:
             else:
                 known.add_files(OWNER, files, source_of(folder), told)
         count, _version = known.store.version(OWNER)
-    print(f"{count} files known", file=sys.stderr)
+    tell(f"{count} files known", error=True)
     return status
 
 
@@ -81,7 +81,7 @@ def watch(
     """Add what is in a folder and what comes into it."""
     stop = threading.Event()
     signal.signal(signal.SIGTERM, lambda *_: stop.set())
-    print(f"unmask: watching {folder}", file=sys.stderr, flush=True)
+    tell(f"unmask: watching {folder}", error=True)
     with _library(reads_media=True) as known:
         watching.watch(known, OWNER, folder, stop, every=every, on_file=_told)
     return 0
@@ -186,5 +186,5 @@ def import_prints(file: Path) -> int:
     """Take fingerprints that others exported."""
     with _library() as known, file.open("rb") as source:
         new, old = known.import_prints(OWNER, source)
-    print(f"{new} files added, {old} known already", file=sys.stderr)
+    tell(f"{new} files added, {old} known already", error=True)
     return 0

@@ -218,7 +218,7 @@ class _Console:
         """Print a line of its own."""
         if self._terminal:
             print("\r\x1b[K", end="", file=sys.stderr)
-        tell(f"unmask: {text}", error=True)
+        tell(f"unmask: {speech().gettext(text)}", error=True)
 
     def lost(self, sentence: str, wait: float) -> None:
         """Say that the stream was lost, and when the next retry is."""

@@ -111,18 +111,18 @@ def add(
     except (WeightsError, LabelOrderError) as error:  # the file's fault, which the caller chose
         raise InputError(error.message, code=error.code, hint=error.hint) from error
     print(spec.id)
-    if spec.own:
-        message = f"Added as {spec.id}. {spec.fake_output}"
-        if spec.label_order == "unverified":
-            message += (
-                " It is unverified that this holds for your file: the model says so beside its "
-                "scores and takes no part in the verdict. --fake-index states it, "
-                f"`unmask selfcheck {spec.id}` tries it."
-            )
-    else:
-        ready = f"This is the published {spec.title}; it is ready."
-        message = f"{ready} License: {spec.license_weights}."
-    print(message, file=sys.stderr)
+    if not spec.own:
+        tell(f"This is the published {spec.title}; it is ready.", error=True)
+        tell(f"License: {spec.license_weights}.", error=True)
+        return 0
+    tell(f"Added as {spec.id}. {spec.fake_output}", error=True)
+    if spec.label_order == "unverified":
+        tell(
+            "It is unverified that this holds for your file: the model says so beside its scores "
+            "and takes no part in the verdict. --fake-index states it, "
+            f"`unmask selfcheck {spec.id}` tries it.",
+            error=True,
+        )
     return 0
 
 
@@ -130,7 +130,7 @@ def add(
 def remove(ids: list[str]) -> int:
     """Forget a model that you added."""
     for id in ids:
-        print(f"{id}: removed, {user_models.remove(id) / 1e6:,.1f} MB freed", file=sys.stderr)
+        tell(f"{id}: removed, {user_models.remove(id) / 1e6:,.1f} MB freed", error=True)
     return 0
 
 
@@ -138,7 +138,7 @@ def remove(ids: list[str]) -> int:
 def delete(ids: list[str]) -> int:
     """Delete downloaded weights."""
     for id in ids:
-        print(f"{id}: {inventory.delete(id) / 1e6:,.1f} MB freed", file=sys.stderr)
+        tell(f"{id}: {inventory.delete(id) / 1e6:,.1f} MB freed", error=True)
     return 0
 
 
@@ -148,5 +148,5 @@ def accept(ids: list[str]) -> int:
     for id in ids:
         spec = registry.get_spec(id)
         date = weights.accepted_license(spec) or weights.accept_license(spec)
-        print(f"{spec.id}: {spec.license_weights}, accepted {date:%Y-%m-%d}", file=sys.stderr)
+        tell(f"{spec.id}: {spec.license_weights}, accepted {date:%Y-%m-%d}", error=True)
     return 0

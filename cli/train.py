@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 from cli import runs as mlflow_runs
-from cli.common import ProgressBar
+from cli.common import ProgressBar, tell
 from cli.options import Argument, Device, Option
 from detector.errors import UsageError
 from detector.evaluation import groups
@@ -182,10 +182,8 @@ def _own(
 
     spec, figures = own.train(own.OwnRecipe(**settings), data, run, cache=cache)
     told = "  ".join(f"{name} {value:.3f}" for name, value in figures.items())
-    print(f"{spec.title}: {told}, of files whose people training left out", file=sys.stderr)
-    print(
-        f"Added: `unmask analyze FILE --models {spec.id}`, or Options on the page.", file=sys.stderr
-    )
+    tell(f"{spec.title}: {told}, of files whose people training left out", error=True)
+    tell(f"Added: `unmask analyze FILE --models {spec.id}`, or Options on the page.", error=True)
     print(spec.id)
     return figures
 
@@ -205,7 +203,7 @@ def _fuse(
     spec, figures = fuse.fuse((parents[0], parents[1]), at, data, run)
     for ratio, f in figures.items():
         print(f"{ratio:4g}  AUC {f.value:.3f} [{f.low:.3f}, {f.high:.3f}]", file=sys.stderr)
-    print(f"Added {spec.id}, at {at:g}.", file=sys.stderr)
+    tell(f"Added {spec.id}, at {at:g}.", error=True)
     print(spec.id)
     return {f"auc.at_{ratio:g}": [(0, figure.value)] for ratio, figure in figures.items()}
 

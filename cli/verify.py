@@ -41,7 +41,11 @@ def _is_about(sha256: str, media: Path) -> bool:
     """Tell whether a seal is about a file."""
     with files.open_file(media) as file:
         same = files.sha256(file) == sha256
-    tell(f"{line(media.name)} is {'' if same else 'NOT '}the file that it is about.")
+    name = line(media.name)
+    if same:
+        tell(f"{name} is the file that it is about.")
+    else:
+        tell(f"{name} is NOT the file that it is about.")
     return same
 
 

@@ -1,7 +1,6 @@
 """`unmask watch`: files are analyzed as they come into a folder."""
 
 import signal
-import sys
 import threading
 from pathlib import Path
 from typing import Annotated
@@ -38,7 +37,7 @@ def watch(
                 on_entry=lambda tally, entry, error: listed(bar, tally, entry, error),
             )
     except KeyboardInterrupt:
-        print("unmask: stopped", file=sys.stderr)
+        tell("unmask: stopped", error=True)
     finally:
         bar.close()
         signal.signal(signal.SIGTERM, before)

@@ -68,6 +68,14 @@ def refused(call: ast.Call) -> list[ast.expr]:
     return [text for several in either for text in several]
 
 
+def told(call: ast.Call) -> list[ast.expr]:
+    """Return the lines that a command tells, but those without a word, and what it counts."""
+    name = ast.unparse(call.func).rpartition(".")[2]
+    texts = {"ProgressBar": call.args[:1], "say": call.args, "tell": call.args}.get(name, [])
+    bare = [re.sub(r"{\w+}|^unmask: ", "", template(text)) for text in texts]
+    return [text for text, rest in zip(texts, bare, strict=True) if re.search("[a-z]{3}", rest)]
+
+
 def template(text: ast.expr) -> str:
     """Return a literal, or an f-string with names alone in its braces; "" for anything else."""
     if not isinstance(text, ast.JoinedStr):
@@ -151,6 +159,7 @@ def texts(code: str | None = None) -> Catalog:
                     continue
                 if folder == "cli":
                     found = found or helped(file, node)
+                    found = found or (told(node) if isinstance(node, ast.Call) else [])
                 if folder in ("cli", "detector") and isinstance(node, ast.Call):
                     found = found or refused(node)
                 for part in found:

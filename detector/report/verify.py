@@ -19,6 +19,7 @@ from detector.report.parts import PDF_MARK, PDF_SEAL, pdf_parts
 from detector.report.seal import Seal
 from detector.report.table import CSV_MARK, tree_parts
 from detector.seals import canonical, digest, fingerprint
+from detector.sentences import _
 
 log = logging.getLogger(__name__)
 
@@ -52,18 +53,18 @@ class Verification:
         seal = self.seal
         by = f"key {fingerprint(seal.key)}" if seal.key and self.signature != "wrong" else ""
         signature = {
-            "none": "Not signed: whoever changes a report on purpose can seal it again.",
-            "valid": f"Signed with {by}. Compare it with the one the operator publishes.",
-            "expected": f"Signed with the given key ({by}).",
-            "other": f"Signed with another key than the given one ({by}).",
-            "wrong": "Its signature is WRONG: it was not made over this seal.",
+            "none": _("Not signed: whoever changes a report on purpose can seal it again."),
+            "valid": _(f"Signed with {by}. Compare it with the one the operator publishes."),
+            "expected": _(f"Signed with the given key ({by})."),
+            "other": _(f"Signed with another key than the given one ({by})."),
+            "wrong": _("Its signature is WRONG: it was not made over this seal."),
         }[self.signature]
         changed = [
-            "CHANGED since it was sealed.",
+            _("CHANGED since it was sealed."),
             *(f"  - {one_line(part)}" for part in self.changed),
         ]
         return [
-            *(["Intact: nothing was changed since it was sealed."] if self.intact else changed),
+            *([_("Intact: nothing was changed since it was sealed.")] if self.intact else changed),
             *([signature] if self.signature != "none" or self.certificate is None else []),
             *self._certified(),
             *_about(seal),
@@ -75,22 +76,22 @@ class Verification:
             return []
         by = f"{one_line(self.certificate.subject)}, issued by {one_line(self.certificate.issuer)}"
         if not self.certificate.intact:
-            return [f"The signature with the certificate of {by}, is WRONG."]
-        return [f"Signed with the certificate of {by}."]
+            return [_(f"The signature with the certificate of {by}, is WRONG.")]
+        return [_(f"Signed with the certificate of {by}.")]
 
 
 def _about(seal: Seal) -> tuple[str, str]:
     """Return of what a report is, and when it was made, as its seal says."""
     when, id, file = (one_line(text) for text in (seal.exported, seal.analysis, seal.media))
     if id.startswith("case "):
-        return f"Exported {when}, {id}.", f"Its log ends with the hash {file}."
+        return _(f"Exported {when}, {id}."), _(f"Its log ends with the hash {file}.")
     if id == "benchmark":
-        return f"Exported {when}, a benchmark.", f"Its label file has the sha256 {file}."
+        return _(f"Exported {when}, a benchmark."), _(f"Its label file has the sha256 {file}.")
     if seal.original is None:
-        return f"Exported {when}, analysis {id}.", f"Of the file with sha256 {file}."
-    made = f"Exported {when}, comparison {id}." if id else f"Exported {when}, a comparison."
+        return _(f"Exported {when}, analysis {id}."), _(f"Of the file with sha256 {file}.")
+    made = _(f"Exported {when}, comparison {id}.") if id else _(f"Exported {when}, a comparison.")
     original = one_line(seal.original)
-    return made, f"Of the file with sha256 {file}, held against that with sha256 {original}."
+    return made, _(f"Of the file with sha256 {file}, held against that with sha256 {original}.")
 
 
 class NoSeal(InputError):
