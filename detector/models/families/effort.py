@@ -18,6 +18,7 @@ from detector.errors import WeightsError
 from detector.models.base import Files, ModelSpec
 from detector.models.names import Rule, rename
 from detector.models.vit import TokenModel, clip_vision, skip_init
+from detector.sentences import _
 from detector.weights import load_state, load_strict, require_fractions
 
 PARTS = ("weight_main", "U_residual", "S_residual", "V_residual")
@@ -52,7 +53,7 @@ def merge(state: dict[str, Tensor]) -> dict[str, Tensor]:
     merged: dict[str, Tensor] = {}
     split: dict[str, dict[str, Tensor]] = {}
     for name, tensor in state.items():
-        stem, _, leaf = name.rpartition(".")
+        stem, leaf = name.rpartition(".")[::2]
         if leaf in PARTS:
             split.setdefault(stem, {})[leaf] = tensor
         else:
