@@ -145,7 +145,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     except BrokenPipeError:
         return 0
     except KeyboardInterrupt:
-        tell("unmask: " + speech().gettext("stopped"), error=True)
+        tell("unmask: stopped", error=True)
         return 1
     except Exception as error:  # one line for a person; the traceback on request
         name = next((word for word in arguments if word in COMMANDS), "")
@@ -155,8 +155,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         if verbose:
             raise
         what = line(f"{type(error).__name__}: {error}")
-        ours = speech().gettext("this is our failure, not yours: {what} (-v shows where)")
-        tell(f"unmask: {ours.format(what=what)}", error=True)
+        failure = speech().gettext("this is our failure, not yours: {what} (-v shows where)")
+        tell(f"unmask: {failure.format(what=what)}", error=True)
         return 1
     finally:
         ProgressBar.close_shown()
