@@ -6,7 +6,6 @@ import io
 import json
 import re
 import socket
-import threading
 from contextlib import suppress
 from urllib.parse import urlsplit
 
@@ -99,10 +98,12 @@ def test_our_own_failure_is_ours_and_tells_nothing(client, analyzer, tmp_path):
 def test_events_follow_a_task_to_its_end(client, url, analyzer):
     analyzer.go.clear()
     task = client.post("/v1/analyses", files=FILE).json()["task"]["href"]
-    threading.Timer(0.5, analyzer.go.set).start()
     with client.stream("GET", f"{task}/events") as stream:
         assert stream.headers["content-type"].startswith("text/event-stream")
-        told = [json.loads(line[5:]) for line in stream.iter_lines() if line.startswith("data:")]
+        events = (json.loads(line[5:]) for line in stream.iter_lines() if line[:5] == "data:")
+        told = [next(events)]
+        analyzer.go.set()
+        told += events
     assert told[0]["state"] in ("queued", "running") and told[-1]["state"] == "done"
     with connect(f"{url.replace('http', 'ws', 1)}{task}/events") as socket:
         assert [json.loads(message)["state"] for message in socket] == ["done"]
