@@ -13,6 +13,7 @@ from streamlit.errors import FragmentHandledException
 from dashboard import pages, session, theme, url_state
 from dashboard.components import color_scheme, status_cards, style
 from dashboard.i18n import _
+from dashboard.pages import live
 from dashboard.pages.account import view as account
 from dashboard.pages.analyze import view
 from detector.errors import InputError
@@ -85,6 +86,10 @@ def show_failure(error: Exception) -> bool:
 
 def _run(name: str) -> None:
     """Draw a page. Its folder is imported when somebody opens it."""
+    if name != "live":
+        # Streamlit forgets what a page does not draw, and "Keep: Nothing" must not become "Scores".
+        state = st.session_state
+        state.update({key: state[key] for key in live.CHOICES if key in state})
     import_module(f"{pages.__name__}.{name}.view").draw()
 
 

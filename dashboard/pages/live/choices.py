@@ -8,6 +8,7 @@ import streamlit as st
 from dashboard import labels
 from dashboard.components import controls
 from dashboard.i18n import LazyDict, _
+from dashboard.pages.live import CHOICES
 from dashboard.pages.live.link import Camera
 from dashboard.pages.live.state import SHARED
 from detector.links.addresses import MAX_URL
@@ -28,12 +29,10 @@ KEEPS: LazyDict[SessionRetention, str] = LazyDict(
 )
 WAITS = (1.0, 3.0, 5.0, 10.0)
 """s above the threshold before an alarm."""
-_CAMERA, _MODELS, _KEEP, _MIRROR = "live-device", "live-models", "live-keep", "live-mirror"
-_SOURCE, _MICROPHONE = "live-source", "live-microphone"
+_CAMERA, _MODELS, _KEEP, _MIRROR, _SOURCE, _MICROPHONE, _ABOVE, _SECONDS = CHOICES
 ADDRESS = "address"
 """In place of the id of a browser's camera."""
 _URL, _LOGIN = "live-address", "live-login"
-_ABOVE, _SECONDS = "live-above", "live-seconds"
 SOUND = {"echoCancellation": False, "noiseSuppression": False, "autoGainControl": False}
 """What browsers do to a voice leaves traces that models take for a machine's."""
 FALLBACK = Thresholds(low=0.3, high=0.7)

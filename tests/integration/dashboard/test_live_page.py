@@ -293,8 +293,8 @@ def test_a_camera_whose_name_comes_late_keeps_its_link(at, browser):
 
 
 def test_nothing_is_recorded_means_nothing(at, browser, engine, tmp_path):
-    at.session_state["live-keep"] = SessionRetention.NOTHING
-    at.run()
+    at.segmented_control(key="live-keep").set_value(SessionRetention.NOTHING).run()
+    turn_to(turn_to(at, "history").run(), "live").run()
     assert caption(at) == "Nothing is recorded. Frames are scored on this computer and forgotten."
     viewer = started(at, browser)
     viewer._first -= 5
