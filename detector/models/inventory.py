@@ -92,11 +92,11 @@ def download(id: str, progress: weights.Progress | None = None) -> Status:
 def delete(id: str) -> int:
     """Delete a model's files, an own one's entry too; return bytes freed, raise WeightsError."""
     spec = registry.get_spec(id)
+    remember_failure(spec.id, "")  # the next of this name may be another
     if spec.own:
         return user_models.remove(spec.id)
     freed = weights.delete(spec, keep=registry.list_models())
     registry.unload(spec.id)
-    remember_failure(spec.id, "")
     return freed
 
 

@@ -126,6 +126,9 @@ def test_a_damaged_file_fails_and_is_remembered(data):
     status = inventory.status("mine")
     assert status.state == "failed" and status.why == outcome.notes[0] and not status.ready
     assert selfcheck.table([outcome]).splitlines()[1].split()[:2] == ["mine", "failed"]
+    inventory.delete("mine")
+    add_copy(data, "mine", turned=False)
+    assert inventory.status("mine").ready, "the next of this name is another"
 
 
 def fetched(shared, data):
