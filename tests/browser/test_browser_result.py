@@ -201,7 +201,7 @@ def test_a_click_on_a_lane_moves_everything_and_keeps_the_player(page):
     expect(page.locator(".st-key-card-inspector")).to_contain_text("Person A")
     # the same point again, after going elsewhere: plotly reports it as a deselection
     earlier = "document.querySelector('.st-key-player video').currentTime < 5"
-    click_tile(page.locator(".tile").nth(13), lambda: page.wait_for_function(earlier))
+    click_tile(page.locator(".tile:visible").nth(13), lambda: page.wait_for_function(earlier))
     click_lane(page, "A", moments[20])
     assert page.evaluate("document.querySelector('.st-key-player video').dataset.same") == "yes"
 

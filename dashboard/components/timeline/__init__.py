@@ -1,7 +1,7 @@
 """The one own component that shows a recording over time.
 
-Python says what its layers hold (`evidence`, `sound`, `comparison`); `timeline.js` draws them,
-follows the playback without any rerun, and reports the moment that a person chose.
+Python writes its layers (`evidence`, `sound`, `comparison`, of the HTML in `layers`); `timeline.js`
+moves them, follows the playback without any rerun, and reports the moment that a person chose.
 """
 
 import hashlib

@@ -8,16 +8,17 @@ from itertools import groupby
 from typing import Any, Literal
 
 import numpy as np
+from markupsafe import Markup
 
 from dashboard import labels
 from dashboard.components import timeline
 from dashboard.components.cards import Mark
-from dashboard.components.timeline import versioned
+from dashboard.components.markup import tag
+from dashboard.components.timeline import layers, versioned
 from dashboard.i18n import _, speech
 from dashboard.images import data_url, encode
 from detector.comparison import HEAT_LEVELS, AlignedPictures
 from detector.messages import comparison as words
-from detector.messages.format import time_ticks
 from detector.schema.comparison import ComparedMoment, Comparison, FaceDifference
 
 Part = Literal["viewer", "map", "plot"]
@@ -29,15 +30,9 @@ HEIGHT = 200
 
 
 def mount(part: Part, data: Mapping[str, Any], *, key: str) -> None:
-    """Mount a part of the view: the chart without pictures, the map with its own alone."""
-    others = {"viewer", "strips", "map", "plot"} - (
-        {part, "strips"} if part == "viewer" else {part}
-    )
-    own = {name: value for name, value in data.items() if name not in others}
-    if part != "viewer":
-        shown = {one["heat"] for one in own.get("map", ())}
-        own["pictures"] = [a if i in shown else "" for i, a in enumerate(data["pictures"])]
-    timeline.mount(own, key=key)
+    """Mount a part of the view."""
+    shared = {name: value for name, value in data.items() if name != "parts"}
+    timeline.mount({**shared, **data["parts"][part]}, key=key)
 
 
 def people(comparison: Comparison) -> dict[str, str]:
@@ -64,29 +59,22 @@ def view_data(
     moments = [comparison.moments[place] for place in places]
     times = [moment.time for moment in moments]
     opening = max(moments, key=lambda moment: moment.excess).time if moments else 0.0
-    body: dict[str, Any] = {
-        "id": id,
-        "end": length,
-        "moments": times,
-        "pictures": [],
-        "plot": _plot(comparison, moments, person, length),
-    }
+    parts = {"plot": _plot(comparison, moments, person, length)}
     if pictures:
-        shown = [_sides(pictures[place] or {}, mirrored) for place in places]
-        body["pictures"] = [one[name] for one in shown for name in ("copy", "original", "heat")]
-        body["viewer"] = {
-            "size": [media.width, media.height],
-            "modes": _modes(),
-            "words": _words(comparison, mirrored),
-            "moments": [_moment(comparison, p, i, mirrored) for i, p in enumerate(places)],
-        }
-        body["map"] = [
-            {"heat": 3 * i + 2, "alt": _where(moment, labels.clock(moment.time))}
-            for i, moment in enumerate(moments)
-        ]
+        shown = [_moment(comparison, place, pictures[place] or {}, mirrored) for place in places]
+        html = _viewer(comparison, mirrored, len(shown))
         if strip := _strip(comparison, moments, person, mirrored):
-            body["strips"] = {"still": False, "rows": [strip]}
+            html += tag("div", strip, cls="strips")
+        parts["viewer"] = {"html": str(html), "shown": shown}
+        where = tag("div", tag("span", cls="at"), _image("heat", cls="heatmap"), cls="map")
+        parts["map"] = {"html": str(where), "shown": [{"heat": one["heat"]} for one in shown]}
+    body = {"id": id, "end": length, "moments": times, "parts": parts}
     return versioned(body, time=opening)
+
+
+def _image(name: str, cls: str = "") -> Markup:
+    """Return a picture of the moment, which the view fills in."""
+    return tag("img", cls=cls, data_name=name, alt="", draggable="false")
 
 
 def addresses(pictures: AlignedPictures) -> dict[str, str]:
@@ -100,14 +88,17 @@ def addresses(pictures: AlignedPictures) -> dict[str, str]:
     }
 
 
-def _sides(shown: Mapping[str, str], mirrored: bool) -> dict[str, str]:
+def _sides(shown: Mapping[str, Any], mirrored: bool) -> dict[str, Any]:
     """Return what belongs to the two files, each in the other's place if mirrored."""
-    if not (mirrored and shown):
+    if not mirrored:
         return dict(shown)
     return {**shown, "copy": shown["original"], "original": shown["copy"]}
 
 
-def _moment(comparison: Comparison, place: int, shown: int, mirrored: bool) -> dict[str, Any]:
+def _moment(
+    comparison: Comparison, place: int, shown: Mapping[str, str], mirrored: bool
+) -> dict[str, Any]:
+    """Return the place of a moment in words, and its three pictures."""
     moment = comparison.moments[place]
     clock, still = labels.clock(moment.time), not comparison.copy_media.duration
     there = labels.clock(moment.original_time)
@@ -118,14 +109,13 @@ def _moment(comparison: Comparison, place: int, shown: int, mirrored: bool) -> d
         "original": _("{original}, laid on the other file").format(**values)
         if still
         else _("{original} at {there}, laid on the other file").format(**values),
+        "heat": _where(moment, clock),
     }
+    three = {name: {"src": shown[name], "alt": alt[name]} for name in alt}
     text = _("moment {n} of {all} · {time}")
     return {
-        "copy": 3 * shown,
-        "original": 3 * shown + 1,
-        "heat": 3 * shown + 2,
-        "place": text.format(n=place + 1, all=len(comparison.moments), time=clock),
-        "alt": {**_sides(alt, mirrored), "heat": _where(moment, clock)},
+        "place": "" if still else text.format(n=place + 1, all=len(comparison.moments), time=clock),
+        **_sides(three, mirrored),
     }
 
 
@@ -162,40 +152,37 @@ def _face_of(moment: ComparedMoment, person: str | None) -> FaceDifference | Non
 
 def _strip(
     comparison: Comparison, moments: Sequence[ComparedMoment], person: str | None, mirrored: bool
-) -> dict[str, Any] | None:
+) -> Markup | None:
     """Return tiles with a person's face in both files, evenly over the moments it is seen at."""
     faces = [(i, face) for i, one in enumerate(moments) if (face := _face_of(one, person))]
     if not faces or len(moments) < 2:
         return None
-    ends = [moment.time for moment in moments[1:]] + [float("inf")]
+    ends = [moment.time for moment in moments[1:]] + [1e9]
 
-    def tile(i: int, face: FaceDifference) -> dict[str, Any]:
+    def tile(i: int, face: FaceDifference) -> Markup:
         moment, level = moments[i], face.difference
         crop = _crop(comparison, face)
-        return {
-            "time": moment.time,
-            "from": moment.time,
-            "to": min(ends[i], 1e9),
-            "text": f"{level:.0f}" if level >= 10 else f"{level:.1f}",
-            "name": _said(moment, face),
-            "state": "differs" if face.changed_region != "none" else "",
-            "pictures": [{"picture": 3 * i + 1, **crop}, {"picture": 3 * i, **crop}],
-        }
+        return layers.tile(
+            *(tag("span", cls="picture", style=crop, data_name=side, data_moment=str(i))
+              for side in ("original", "copy")),
+            state="differs" if face.changed_region != "none" else "",
+            name=_said(moment, face), text=f"{level:.0f}" if level >= 10 else f"{level:.1f}",
+            person=person, time=moment.time, start=moment.time, stop=ends[i],
+        )  # fmt: skip
 
     at = np.linspace(0, len(faces) - 1, min(TILES, len(faces)))
     wide = [tile(*faces[round(place)]) for place in at]
     sides = _sides(dict(zip(("copy", "original"), _short(comparison), strict=True)), mirrored)
-    return {
-        "person": person,
-        "name": _("Moment by moment"),
-        "unit": _("inside the face, gray levels"),
-        "names": [sides["original"], sides["copy"], _("Apart by")],
-        "tiles": {"wide": wide, "narrow": wide[::2]},
-    }
+    return layers.strip(
+        _("Moment by moment"),
+        _("inside the face, gray levels"),
+        *(wide, wide[::2]),
+        names=(sides["original"], sides["copy"], _("Apart by")),
+    )
 
 
-def _crop(comparison: Comparison, face: FaceDifference) -> dict[str, str]:
-    """Return the size and the place of a picture, as CSS, that show a face in a square."""
+def _crop(comparison: Comparison, face: FaceDifference) -> str:
+    """Return the style of a picture that shows a face in a square."""
     x0, y0, x1, y1 = face.box
     whole = (comparison.copy_media.width, comparison.copy_media.height)
     side = min(*whole, AROUND * max(x1 - x0, y1 - y0))
@@ -203,10 +190,8 @@ def _crop(comparison: Comparison, face: FaceDifference) -> dict[str, str]:
         100 * min(max(middle - side / 2, 0), full - side) / (full - side) if full > side else 0
         for middle, full in zip(((x0 + x1) / 2, (y0 + y1) / 2), whole, strict=True)
     ]
-    return {
-        "size": " ".join(f"{100 * full / side:.1f}%" for full in whole),
-        "at": " ".join(f"{share:.1f}%" for share in at),
-    }
+    size = " ".join(f"{100 * full / side:.1f}%" for full in whole)
+    return f"background-size: {size}; background-position: {at[0]:.1f}% {at[1]:.1f}%"
 
 
 def _plot(
@@ -236,7 +221,7 @@ def _plot(
             lower = [(time, face.noise_threshold) for time, face in reversed(points)]
             differs.append(line(upper + lower))
     zone = limits + [(time, 0.0) for time, _limit in reversed(limits)]
-    marks = [
+    marks: list[dict[str, Any]] = [
         {"css": "zone", "paths": [line(zone)], "area": True},
         {"css": "limit", "paths": [line(limits)]},
         {"css": "differs", "paths": differs, "area": True},
@@ -246,17 +231,19 @@ def _plot(
             for id in people(comparison)
         ),
     ]
-    ticks = [{"level": 1, "text": str(top), "css": ""}, {"level": 0, "text": "0", "css": ""}]
+    ticks = [_tick(1, str(top)), _tick(0, "0")]
     if limits and 0.12 * top < (middle := limits[0][1]) < 0.85 * top:
-        ticks.append({"level": middle / top, "text": f"{middle:.1f}", "css": "strong"})
-    times, texts = time_ticks(length)
+        ticks.append(_tick(middle / top, f"{middle:.1f}", "strong"))
+    drawn = layers.marks(marks, HEIGHT, length, _in_words(comparison))
+    html = layers.plot(
+        _("Moment"), length, [layers.lane(drawn, *ticks)], moments=len(moments), cls="ticked"
+    )
     said = ["; ".join(_said(m, face) for face in m.faces) or labels.clock(m.time) for m in moments]
-    return {
-        "move": _("Moment"),
-        "says": said,
-        "times": [pair for pair in zip(times, texts, strict=True) if pair[0] <= length],
-        "lanes": [{"height": HEIGHT, "marks": marks, "ticks": ticks, "alt": _in_words(comparison)}],
-    }
+    return {"html": str(html), "says": said}
+
+
+def _tick(level: float, text: str, cls: str = "") -> Markup:
+    return tag("span", text, cls=f"tick {cls}", style=f"top: {100 * (1 - level):.1f}%")
 
 
 def _differs(face: FaceDifference | None) -> bool:
@@ -293,32 +280,53 @@ def _short(comparison: Comparison) -> tuple[str, str]:
     return (_("Copy") if comparison.roles_known else copy), original
 
 
-def _modes() -> list[tuple[str, str, str]]:
-    """Return the ways to look at the two files: value, words, and words on a phone."""
-    return [
-        ("wipe", _("Wipe"), _("Wipe")),
-        ("blink", _("Blink"), _("Blink")),
-        ("both", _("Side by side"), _("Both")),
-        ("difference", _("Difference"), _("Map")),
-    ]
-
-
-def _words(comparison: Comparison, mirrored: bool) -> dict[str, Any]:
+def _viewer(comparison: Comparison, mirrored: bool, moments: int) -> Markup:
+    """Return the two files laid on each other, with what moves the edge and the moment."""
     copy, original = titles(comparison)
     wiped = _("{share} % copy") if mirrored else _("{share} % original")
     if not comparison.roles_known:
         wiped = "{share} % " + (copy if mirrored else original)
-    return {
-        **_sides({"copy": copy, "original": original}, mirrored),
-        "how": _("How to look at them"),
-        "edge": _("Edge between the two files"),
-        "wiped": wiped,
-        "moment": _("Moment"),
-        "before": _("Moment before"),
-        "next": _("Next moment"),
-        "play": _("Play the moments"),
-        "pause": _("Pause"),
-    }
+    modes = (
+        ("wipe", _("Wipe"), _("Wipe")),
+        ("blink", _("Blink"), _("Blink")),
+        ("both", _("Side by side"), _("Both")),
+        ("difference", _("Difference"), _("Map")),
+    )
+    buttons = (
+        tag("button", tag("span", words, cls="wide"), tag("span", short, cls="narrow"), value=mode)
+        for mode, words, short in modes
+    )
+    choice = tag("div", *buttons, cls="choice", role="group", aria_label=_("How to look at them"))
+    sides = _sides({"copy": copy, "original": original}, mirrored)
+    frames = (
+        tag("div", _image(name), tag("span", title, cls="name"), cls=f"frame {name}")
+        for name, title in sides.items()
+    )
+    heat = tag("div", _image("heat"), cls="frame heat")
+    edge = tag("div", tag("span", "⇄", cls="grip", aria_hidden="true"), cls="edge")
+    name, shape = _("Edge between the two files"), comparison.copy_media
+    handle = _range("handle", name, step="2", data_says=wiped)
+    style = f"--shape: {shape.width} / {shape.height}"
+    head = tag("div", choice, tag("span", cls="at"), cls="head")
+    stage = tag("div", *frames, heat, edge, handle, cls="stage", style=style)
+    return tag("div", head, stage, _controls(moments) if moments > 1 else "", cls="viewer")
+
+
+def _controls(moments: int) -> Markup:
+    before, after = (
+        layers.button("icon", symbol, name=name, title=name, data_step=step)
+        for symbol, name, step in (
+            ("skip_previous", _("Moment before"), "-1"),
+            ("skip_next", _("Next moment"), "1"),
+        )
+    )
+    words = {"data_play": _("Play the moments"), "data_pause": _("Pause")}
+    bar = _range("moment", _("Moment"), max=str(moments - 1))
+    return tag("div", before, layers.button("icon play", **words), after, bar, cls="controls")
+
+
+def _range(cls: str, name: str, **attributes: str) -> Markup:
+    return tag("input", cls=cls, type="range", aria_label=name, **attributes)
 
 
 def _in_words(comparison: Comparison) -> str:

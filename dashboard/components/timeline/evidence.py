@@ -3,9 +3,12 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from markupsafe import Markup
+
 from dashboard import charts, labels, series
 from dashboard.charts import LaneSize
-from dashboard.components.timeline import PLAYER, versioned
+from dashboard.components.markup import icon, tag
+from dashboard.components.timeline import PLAYER, layers, versioned
 from dashboard.i18n import _
 from dashboard.series import Lane
 from dashboard.theme import ON_VIDEO
@@ -33,21 +36,15 @@ def view_data(
     addresses. `seek` grows when the server moved the moment."""
     end = series.length(analysis)
     moments = analysis.timestamps
-    ids = {key: i for i, key in enumerate(pictures)}
-    (color, dash), unjudged = ON_VIDEO[Label.NOT_APPLICABLE], labels.STATES[Label.NOT_APPLICABLE]
+    rows = (_row(lane, analysis.verdict, end, pictures) for lane in lanes)
     body = {
         "id": f"evidence-{analysis.id}",
         "player": {"place": f".st-key-{PLAYER}", "leads": True},
         "end": end,
-        "pictures": list(pictures.values()),
-        "strips": {
-            "still": analysis.media.kind == "image",
-            "rows": [_row(lane, analysis.verdict, end, ids) for lane in lanes],
-        },
+        "html": str(tag("div", *rows, cls=f"strips {analysis.media.kind}")),
         "boxes": {
             "size": [analysis.media.width, analysis.media.height],
             "step": end / len(moments) if moments else end,
-            "unjudged": {"color": color, "dash": dash, "icon": unjudged.icon},
             "people": [_faces(track) for track in analysis.seen],
         },
         "cursor": {
@@ -62,44 +59,40 @@ def view_data(
 
 
 def _row(
-    lane: Lane, verdict: Verdict, end: float, pictures: Mapping[tuple[str, int], int]
-) -> dict[str, Any]:
+    lane: Lane, verdict: Verdict, end: float, pictures: Mapping[tuple[str, int], str]
+) -> Markup:
     track = lane.track
     state = labels.state(track.label, track.question)
-    limits = verdict.thresholds
     whole = len(lane.times) <= NARROW
-    return {
-        "person": track.id,
-        "name": labels.who(track),
-        "state": state.slug,
-        "icon": state.icon,
-        "chip": chip(track, verdict),
-        "unit": _("score, 0 to 100") if whole else _("highest score, 0 to 100"),
-        "tiles": {
-            name: [_tile(lane, t, limits, pictures) for t in series.tiles(lane, count, end)]
-            for name, count in (("wide", WIDE), ("narrow", NARROW))
-        },
-    }
+    groups = (
+        [_tile(lane, tile, verdict.thresholds, pictures) for tile in series.tiles(lane, count, end)]
+        for count in ((WIDE,) if whole else (WIDE, NARROW))
+    )
+    unit = _("score, 0 to 100") if whole else _("highest score, 0 to 100")
+    words = tag("span", chip(track, verdict))
+    head = tag("span", icon(state.icon), words, cls=f"chip {state.slug}")
+    return layers.strip(labels.who(track), unit, *groups, chip=head)
 
 
 def _faces(track: Subject) -> dict[str, Any]:
+    """Return where a face is, and what its box looks like by why there is no score."""
     state = labels.state(track.label, track.question)
-    color, dash = ON_VIDEO[track.label]
-    return {
-        "id": track.id,
-        "icon": state.icon,
-        "label": labels.lower_first(state.short),
-        "color": color,
-        "dash": dash,
-        "faces": [
-            {
-                "time": f.time,
-                "box": [round(v, 1) for v in f.box],
-                "word": None if f.score is not None else series.why(f),
-            }
-            for f in track.frames
-        ],
-    }
+    looks = {"": _look(track, track.label, state.icon, labels.lower_first(state.short))}
+    faces = []
+    for f in track.frames:
+        why = series.why(f) if f.score is None else ""
+        faces.append({"time": f.time, "box": [round(v, 1) for v in f.box], "why": why})
+        if why not in looks:
+            unjudged = Label.NOT_APPLICABLE
+            looks[why] = _look(track, unjudged, labels.STATES[unjudged].icon, why)
+    return {"faces": faces, "looks": looks}
+
+
+def _look(track: Subject, label: Label, symbol: str, words: str) -> dict[str, str]:
+    color, dash = ON_VIDEO[label]
+    state = tag("span", symbol, cls="um-icon", style=f"color: {color}")
+    text = tag("span", track.id, tag("span", f" · {words}", cls="um-box-words"))
+    return {"border": f"{dash} {color}", "label": f"{state}{text}"}
 
 
 def chip(track: Subject, verdict: Verdict) -> str:
@@ -114,8 +107,8 @@ def chip(track: Subject, verdict: Verdict) -> str:
 
 
 def _tile(
-    lane: Lane, tile: series.Tile, limits: Thresholds, pictures: Mapping[tuple[str, int], int]
-) -> dict[str, Any]:
+    lane: Lane, tile: series.Tile, limits: Thresholds, pictures: Mapping[tuple[str, int], str]
+) -> Markup:
     time, score = lane.times[tile.index], lane.score[tile.index]
     who, when = labels.who(lane.track), labels.clock(time)
     state = labels.state(series.label_at(score, limits), lane.track.question)
@@ -127,13 +120,11 @@ def _tile(
         name = _("{person}, {time}, score {number}, {state}").format(
             person=who, time=when, number=text, state=labels.lower_first(state.short)
         )
-    return {
-        "time": time,
-        "from": tile.start,
-        "to": tile.stop,
-        "text": text,
-        "name": name,
-        "state": state.slug,
-        "icon": NO_FACE_ICON if score is None else NO_PICTURE_ICON,
-        "pictures": [{"picture": pictures.get((lane.track.id, tile.index), -1)}],
-    }
+    if source := pictures.get((lane.track.id, tile.index)):
+        shown = tag("img", src=source, alt="", draggable="false")
+    else:
+        shown = icon(NO_FACE_ICON if score is None else NO_PICTURE_ICON)
+    return layers.tile(
+        tag("span", shown, cls="picture"), state=state.slug, name=name, text=text,
+        person=lane.track.id, time=time, start=tile.start, stop=tile.stop,
+    )  # fmt: skip

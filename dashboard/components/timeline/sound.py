@@ -4,12 +4,14 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
+from markupsafe import Markup
 
 from dashboard import labels
-from dashboard.components.timeline import PLAYER, versioned
+from dashboard.components.markup import tag
+from dashboard.components.timeline import PLAYER, layers, versioned
+from dashboard.components.timeline.layers import Point
 from dashboard.i18n import _
 from dashboard.images import data_url, encode
-from detector.messages.format import time_ticks
 from detector.schema.analysis import Analysis, Modality, Question, SpanSegment, Thresholds
 
 RAMP = ((255, 255, 255), (201, 222, 240), (86, 152, 206), (0, 92, 158), (3, 30, 56))
@@ -21,8 +23,6 @@ RESTS = (230, 120, 0)
 
 WAVE, SCORE = 72, 92
 """height of a lane, px"""
-Point = tuple[float, float]
-"""s, and the share of a lane's height"""
 
 
 def view_data(
@@ -46,63 +46,58 @@ def view_data(
     spans = voice.spans if voice else []
     scored = [(span, span.score) for span in spans if span.score is not None]
     spoken = [
-        {"start": a, "end": b, "name": _("Speech, {stretch}").format(stretch=labels.stretch(a, b))}
+        layers.button("", name=name, title=name, data_time=str(a), style=layers.across(a, b, end))
         for a, b in (heard.spans if heard else [])
+        for name in [_("Speech, {stretch}").format(stretch=labels.stretch(a, b))]
     ]
     likelihood = (
         labels.percent(voice.probability) if voice and voice.probability is not None else ""
     )
-    times, texts = time_ticks(end)
+    waveform = _("Waveform with {count}.").format(
+        count=labels.count(len(spoken), "stretch of speech", "stretches of speech")
+    )
+    over_time = _("Score over time. Combined likelihood: {likelihood}.").format(
+        likelihood=likelihood or _("none")
+    )
+    lanes = (
+        layers.lane(
+            tag("div", *spoken, cls="speech"),
+            layers.marks([{"css": "wave", "paths": _wave(peaks, end)}], WAVE, end, waveform),
+            name=_("Waveform"),
+            note=_("speech marked"),
+        ),
+        _frequencies(end, picture, None if mfcc else rests, mfcc=mfcc),
+        layers.lane(
+            layers.marks(_marks(scored, limits, end), SCORE, end, over_time),
+            name=_("Score"),
+            note=_("voice models, by window"),
+        ),
+    )
     body = {
         "id": f"sound-{analysis.id}",
         "player": {"place": f".st-key-{PLAYER}", "leads": False},
         "end": end,
-        "pictures": [picture, *([rests["picture"]] if rests else [])],
-        "plot": {
-            "move": _("Moment in the sound"),
-            "times": list(zip(times, texts, strict=True)),
-            "lanes": [
-                {
-                    "name": _("Waveform"),
-                    "note": _("speech marked"),
-                    "spans": spoken,
-                    "height": WAVE,
-                    "marks": [{"css": "wave", "paths": _wave(peaks, end)}],
-                    "alt": _("Waveform with {count}.").format(
-                        count=labels.count(len(spoken), "stretch of speech", "stretches of speech")
-                    ),
-                },
-                _frequencies(end, None if mfcc else rests, mfcc=mfcc),
-                {
-                    "name": _("Score"),
-                    "note": _("voice models, by window"),
-                    "height": SCORE,
-                    "marks": _marks(scored, limits, end),
-                    "alt": _("Score over time. Combined likelihood: {likelihood}.").format(
-                        likelihood=likelihood or _("none")
-                    ),
-                },
-            ],
-        },
+        "html": str(layers.plot(_("Moment in the sound"), end, lanes)),
     }
     return versioned(body, time=time, seek=seek)
 
 
-def _frequencies(end: float, rests: Mapping[str, Any] | None, *, mfcc: bool) -> dict[str, Any]:
-    length = labels.took(end)
+def _frequencies(
+    end: float, picture: str, rests: Mapping[str, Any] | None, *, mfcc: bool
+) -> Markup:
     alt = _("Spectrogram of {length}, low tones below, loud is dark.")
     if mfcc:
         alt = _("Mel-frequency cepstral coefficients of {length}.")
-    shown = {"css": "picture", "picture": 0, "alt": alt.format(length=length)}
-    drawn = [{**shown, "start": 0.0, "end": end}]
+    drawn = [("picture", picture, 0.0, end, alt.format(length=labels.took(end)))]
     if rests:
-        drawn.append({**rests, "css": "rests", "picture": 1})
+        drawn.append(("rests", rests["picture"], rests["start"], rests["end"], rests["alt"]))
     coefficients = _("20 coefficients; no installed model scores this picture")
-    return {
-        "name": "MFCC" if mfcc else _("Spectrogram"),
-        "note": coefficients if mfcc else _("80 bands, 0 to 8 kHz"),
-        "pictures": drawn,
-    }
+    return layers.lane(
+        *(tag("img", cls=cls, src=source, alt=text, style=layers.across(start, stop, end))
+          for cls, source, start, stop, text in drawn),
+        name="MFCC" if mfcc else _("Spectrogram"),
+        note=coefficients if mfcc else _("80 bands, 0 to 8 kHz"),
+    )  # fmt: skip
 
 
 def _wave(peaks: np.ndarray, end: float) -> list[list[Point]]:

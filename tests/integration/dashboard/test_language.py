@@ -470,6 +470,7 @@ def test_people_are_called_in_the_language(esperanto):
     sizes = charts.lane_sizes(len(lanes))
     view = evidence.view_data(analysis, lanes, sizes, time=1.0, seek=0, pictures={})
     found = [str(view), player.alt(analysis), verdict_card.head(analysis)]
+    found += re.findall(r'aria-label="(.*?)"', view["html"])
     found += [series.place(lane.track, 14.0) for lane in lanes]
     found += [series.finding(lane, analysis.verdict.thresholds) for lane in lanes]
     assert not re.findall(r"Person|left|right", outside(re.sub(r"'\w+':", "", "\n".join(found))))

@@ -2,6 +2,7 @@
 
 import csv
 import io
+import re
 
 import numpy as np
 import pytest
@@ -84,19 +85,25 @@ def test_the_view_holds_what_was_heard_and_scored(clip):
     peaks, pictures = sound_page._pictures(str(clip), "hash", 13.0, False) or (np.zeros(0), {})
     assert len(peaks) == 900 and set(pictures) == {"mel", "mfcc"}
     data = sound.view_data(analysis, peaks, pictures["mel"], time=3.0)
-    wave, _mel, score = data["plot"]["lanes"]
-    assert [(part["start"], part["end"]) for part in wave["spans"]] == [(1, 7), (8, 12)]
-    drawn = {mark["css"]: mark["paths"] for mark in score["marks"]}
+    wave, _mel, score = data["html"].split("<section")[1:]
+    assert re.findall(r'data-time="(.*?)"', wave) == ["1.0", "8.0"]
+    assert re.findall(r"left: ([\d.]+)%; width: ([\d.]+)%", wave) == [
+        (f"{100 * start / 13:.3f}", f"{100 * (end - start) / 13:.3f}")
+        for start, end in ((1, 7), (8, 12))
+    ]
 
     def levels(css):
         """The scores at which lines begin, read back from the lane's height."""
-        return [round((path[0][1] * sound.SCORE - 2) / 88, 2) for path in drawn[css]]
+        (path,) = re.findall(rf'class="{css}" d="(.*?)"', score)
+        tops = re.findall(r"M\S+ ([\d.]+)", path)
+        return [round((sound.SCORE - float(top) - 2) / 88, 2) for top in tops]
 
     assert levels("high")[:2] == [0.95, 0.97]
     assert (levels("limit"), data["end"]) == ([0.3, 0.86], 13.0)
     mfcc = sound.view_data(analysis, peaks, pictures["mfcc"], mfcc=True, time=3.0)
-    shown = [view["plot"]["lanes"][1]["pictures"][0]["alt"] for view in (data, mfcc)]
-    assert wave["alt"] and score["alt"] and all(shown) and shown[0] != shown[1]
+    shown = [re.findall(r'<img .*?alt="(.+?)"', view["html"]) for view in (data, mfcc)]
+    assert all(len(alts) == 1 for alts in shown) and shown[0] != shown[1]
+    assert all(re.search(r'<svg [^>]*aria-label="[^"]+"', lane) for lane in (wave, score))
     assert all(picture.startswith("data:image/png;base64,") for picture in pictures.values())
     assert sound_page._pictures("/nowhere.wav", "hash", 13.0, False) is None
 
@@ -185,9 +192,9 @@ def test_what_a_score_rests_on_is_said_and_drawn(clip):
     assert "hiding no part lowers" in voice_rests.finding(none, model) and none.map.max() == 0
     over = sound.rests_on(drawn.map, 1.0, 5.0, said)
     data = sound.view_data(analysis, np.zeros((2, 2)), "", time=0.0, rests=over)
-    rests = data["plot"]["lanes"][1]["pictures"][1]
-    assert rests["alt"] == said
-    assert data["pictures"][rests["picture"]].startswith("data:image/png")
+    (rests,) = re.findall(r'<img class="rests" .*?>', data["html"])
+    assert f'alt="{said}"' in rests.replace("\u00a0", " ")
+    assert 'src="data:image/png' in rests
     window = voice_rests.window_at(analysis, 5.4, "voice")
     assert (window.start, window.end) == (5, 7)
 

@@ -1,0 +1,93 @@
+"""The HTML of the timeline's layers: rows of tiles, and lanes over one time axis.
+
+`timeline.js` moves what stands here: it reads the `data-` attributes and the classes.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from markupsafe import Markup
+
+from dashboard.components.markup import Text, tag
+from detector.messages.format import time_ticks
+
+Point = tuple[float, float]
+"""s, and the share of a lane's height"""
+
+
+def button(cls: str, *parts: Text, name: str = "", **attributes: str | None) -> Markup:
+    """Return a button that a screen reader calls by its name."""
+    return tag("button", *parts, cls=cls, type="button", aria_label=name, **attributes)
+
+
+def strip(
+    name: str, unit: str, *groups: Sequence[Text], chip: Text = "", names: Sequence[str] = ()
+) -> Markup:
+    """Return a row of tiles. Where there are two groups, the second is for a narrow page."""
+    head = tag("div", tag("strong", name), chip, tag("span", unit, cls="unit"), cls="head")
+    column = tag("div", *(tag("span", text) for text in names), cls="names") if names else ""
+    shown = (
+        tag(
+            "div", column, *tiles, cls="tiles", role="group", aria_label=name,
+            style=f"--columns: {len(tiles)}",
+        )
+        for tiles in groups
+    )  # fmt: skip
+    return tag("section", head, *shown, cls="strip")
+
+
+def tile(
+    *pictures: Text, state: str, name: str, text: str, person: str | None, time: float,
+    start: float, stop: float,
+) -> Markup:  # fmt: skip
+    """Return a button that leads to a moment, s, and stands for `start` to `stop`."""
+    parts = (*pictures, tag("span", cls="bar"), tag("span", text, cls="score"))
+    return button(
+        f"tile {state}", *parts, name=name, data_person=person, data_time=str(time),
+        data_from=str(start), data_to=str(stop),
+    )  # fmt: skip
+
+
+def plot(
+    name: str, end: float, lanes: Iterable[Text], *, moments: int = 0, cls: str = ""
+) -> Markup:
+    """Return lanes below one slider, which counts s or, if there are any, moments."""
+    tagged = tag("div", tag("span", cls="tag"), cls="cursor")
+    slider = tag(
+        "div", tagged, cls="over", role="slider", tabindex="0", aria_label=name,
+        aria_valuemin="0", aria_valuemax=str(moments - 1 if moments else end),
+    )  # fmt: skip
+    times = (
+        tag("span", text, style=f"--at: {time / end:.4f}")
+        for time, text in zip(*time_ticks(end), strict=True)
+        if time <= end
+    )
+    above = tag("div", *lanes, slider, cls="lanes")
+    return tag("div", above, tag("div", *times, cls="axis"), cls=f"plot {cls}")
+
+
+def lane(*parts: Text, name: str = "", note: str = "") -> Markup:
+    """Return a lane, with its name before it."""
+    head = tag("div", tag("strong", name), tag("span", note), cls="head") if name else ""
+    return tag("section", head, tag("div", *parts, cls="body"), cls="lane")
+
+
+def across(start: float, stop: float, end: float) -> str:
+    """Return the style of what reaches over a stretch of the lane."""
+    return f"left: {100 * start / end:.3f}%; width: {100 * (stop - start) / end:.3f}%"
+
+
+def marks(drawn: Iterable[Mapping[str, Any]], height: int, end: float, alt: str) -> Markup:
+    """Return lines and areas, each of a class `css` with `paths` of points."""
+
+    def at(point: Point) -> str:
+        return f"{1000 * point[0] / end:.1f} {height * (1 - point[1]):.1f}"
+
+    def path(css: str, paths: Iterable[Sequence[Point]], *, area: bool = False) -> Markup:
+        lines = (f"M{'L'.join(map(at, points))}{'Z' if area else ''}" for points in paths)
+        return tag("path", cls=css, d="".join(lines))
+
+    return tag(
+        "svg", *(path(**mark) for mark in drawn), viewBox=f"0 0 1000 {height}",
+        preserveAspectRatio="none", height=str(height), role="img", aria_label=alt,
+    )  # fmt: skip
