@@ -58,6 +58,15 @@ def test_a_changed_face_is_found_and_every_view_shows_it(visit, ids, clips):
     expect(edge).to_have_value("52")
     page.keyboard.press("Home")
     expect(edge).to_have_attribute("aria-valuetext", "0 % press.mp4")
+    # A press moves it to where it is, also where the page reads from right to left.
+    stage = viewer.locator(".stage")
+    box = stage.bounding_box()
+    assert box
+    for reads in ("rtl", "ltr"):
+        page.evaluate("reads => document.documentElement.dir = reads", reads)
+        edge.evaluate("edge => edge.value = 50")
+        stage.click(position={"x": box["width"] / 4, "y": box["height"] / 2})
+        assert abs(int(edge.input_value()) - 25) < 5
     chart.locator(".over").focus()
     page.keyboard.press("Home")
     first = chart.locator(".tag").inner_text()
