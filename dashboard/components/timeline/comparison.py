@@ -314,7 +314,7 @@ def _viewer(comparison: Comparison, mirrored: bool, moments: int) -> Markup:
 
 def _controls(moments: int) -> Markup:
     before, after = (
-        layers.button("icon", symbol, name=name, title=name, data_step=step)
+        layers.button(symbol, cls="icon", name=name, title=name, data_step=step)
         for symbol, name, step in (
             ("skip_previous", _("Moment before"), "-1"),
             ("skip_next", _("Next moment"), "1"),
@@ -322,7 +322,7 @@ def _controls(moments: int) -> Markup:
     )
     words = {"data_play": _("Play the moments"), "data_pause": _("Pause")}
     bar = _range("moment", _("Moment"), max=str(moments - 1))
-    return tag("div", before, layers.button("icon play", **words), after, bar, cls="controls")
+    return tag("div", before, layers.button(cls="icon play", **words), after, bar, cls="controls")
 
 
 def _range(cls: str, name: str, **attributes: str) -> Markup:

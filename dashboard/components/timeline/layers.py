@@ -15,7 +15,7 @@ Point = tuple[float, float]
 """s, and the share of a lane's height"""
 
 
-def button(cls: str, *parts: Text, name: str = "", **attributes: str | None) -> Markup:
+def button(*parts: Text, cls: str = "", name: str = "", **attributes: str | None) -> Markup:
     """Return a button that a screen reader calls by its name."""
     return tag("button", *parts, cls=cls, type="button", aria_label=name, **attributes)
 
@@ -43,7 +43,7 @@ def tile(
     """Return a button that leads to a moment, s, and stands for `start` to `stop`."""
     parts = (*pictures, tag("span", cls="bar"), tag("span", text, cls="score"))
     return button(
-        f"tile {state}", *parts, name=name, data_person=person, data_time=str(time),
+        *parts, cls=f"tile {state}", name=name, data_person=person, data_time=str(time),
         data_from=str(start), data_to=str(stop),
     )  # fmt: skip
 

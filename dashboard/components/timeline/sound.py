@@ -46,7 +46,7 @@ def view_data(
     spans = voice.spans if voice else []
     scored = [(span, span.score) for span in spans if span.score is not None]
     spoken = [
-        layers.button("", name=name, title=name, data_time=str(a), style=layers.across(a, b, end))
+        layers.button(name=name, title=name, data_time=str(a), style=layers.across(a, b, end))
         for a, b in (heard.spans if heard else [])
         for name in [_("Speech, {stretch}").format(stretch=labels.stretch(a, b))]
     ]
