@@ -453,11 +453,13 @@ def find_overlays(layers: Sequence[Layers], pictures: Sequence[np.ndarray]) -> l
         during = [bool(flag[flagged].mean() > 0.5) for flag in flags]
         moments = [k for k, there in enumerate(during) if there]
         wide = cv2.dilate(area.astype(np.uint8), np.ones((2 * EDGE + 1,) * 2, np.uint8)) > 0
-        if (
-            not moments
-            or float((1 - faces)[flagged].mean()) < OUTSIDE
-            or _alike(pictures, layers, wide & shown, moments) > UNLIKE
-        ):
+        if not moments or float((1 - faces)[flagged].mean()) < OUTSIDE:
+            continue
+        seen = wide & shown
+        alike = [
+            align.correlation(gray(pictures[k])[seen], gray(layers[k].copy)[seen]) for k in moments
+        ]
+        if np.median(alike) > UNLIKE:
             continue
         levels = float(np.mean([apart[k][flagged].mean() for k in moments]))
         found.append(Overlay(wide, tuple(during), levels))
@@ -529,12 +531,3 @@ def _boxes(lasting: np.ndarray) -> list[np.ndarray]:
         if area.sum() >= FILLED * (width + 1) * (height + 1):
             found.append(area > 0)
     return found
-
-
-def _alike(
-    pictures: Sequence[np.ndarray], layers: Sequence[Layers], area: np.ndarray, shown: Sequence[int]
-) -> float:
-    """Return the median correlation of both in an area."""
-    return float(np.median([
-        align.correlation(gray(pictures[k])[area], gray(layers[k].copy)[area]) for k in shown
-    ]))  # fmt: skip
