@@ -139,13 +139,11 @@ class Sameness:
         return self.score >= float(_models()["same"]["certain"])
 
 
-def sameness(
-    moments: Sequence[MeasuredMoment], originals: Sequence[np.ndarray], frame: float
-) -> Sameness:
-    """Return how alike backgrounds are, by originals in the copy's colors; `frame` is the duration
-    of a frame of the slower file, s. Faces are left out: they may be swapped."""
+def sameness(moments: Sequence[MeasuredMoment], frame: float) -> Sameness:
+    """Return how alike backgrounds are; `frame` is the duration of a frame of the slower file, s.
+    Faces are left out: they may be swapped."""
     shares = tuple(_share(moment.alike) for moment in moments)
-    motion, strong = _motion(moments, originals)
+    motion, strong = _motion(moments)
     times = [m.pair.time for m in moments], [m.pair.original_time for m in moments]
     stretches = align.ranges(*times)
     residuals = [align.time_residuals(times[0][i:j], times[1][i:j]) for i, j in stretches]
@@ -163,12 +161,10 @@ def sameness(
     )
 
 
-def _motion(
-    moments: Sequence[MeasuredMoment], originals: Sequence[np.ndarray]
-) -> tuple[float | None, float | None]:
+def _motion(moments: Sequence[MeasuredMoment]) -> tuple[float | None, float | None]:
     """Return `Sameness.motion` and `Sameness.strong`."""
     copies = [gray(moment.layers.copy) for moment in moments]
-    theirs = [gray(original) for original in originals]
+    theirs = [gray(moment.layers.original) for moment in moments]
     masks = [m.layers.rest(RIM) for m in moments]
     count = len(moments)
     both, ours_only, theirs_only, pixels = (np.zeros(moments[0].tiles.shape) for _ in range(4))
@@ -428,15 +424,12 @@ class Overlay:
         )
 
 
-def find_overlays(layers: Sequence[Layers], pictures: Sequence[np.ndarray]) -> list[Overlay]:
-    """Return bars and boxes that stand still while they differ, and watermarks; `pictures` are the
-    originals with the copy's colors."""
+def find_overlays(layers: Sequence[Layers]) -> list[Overlay]:
+    """Return bars and boxes that stand still while they differ, and watermarks, of graded
+    moments."""
     if len(layers) < FEWEST:
         return []
-    apart = [
-        place.blurred(np.abs(original - layer.copy).mean(2), 1.0)
-        for original, layer in zip(pictures, layers, strict=True)
-    ]
+    apart = [place.blurred(np.abs(one.original - one.copy).mean(2), 1.0) for one in layers]
     same = [np.abs(b.copy - a.copy).mean(2) < STANDS for a, b in pairwise(layers)]
     stands = np.array([a | b for a, b in pairwise([same[0], *same, same[-1]])])
     flags = np.array([
@@ -457,13 +450,14 @@ def find_overlays(layers: Sequence[Layers], pictures: Sequence[np.ndarray]) -> l
             continue
         seen = wide & shown
         alike = [
-            align.correlation(gray(pictures[k])[seen], gray(layers[k].copy)[seen]) for k in moments
+            align.correlation(gray(layers[k].original)[seen], gray(layers[k].copy)[seen])
+            for k in moments
         ]
         if np.median(alike) > UNLIKE:
             continue
         levels = float(np.mean([apart[k][flagged].mean() for k in moments]))
         found.append(Overlay(wide, tuple(during), levels))
-    found += _watermark(pictures, layers, _any([o.mask for o in found], shown))
+    found += _watermark(layers, _any([o.mask for o in found], shown))
     return found if _any([o.mask for o in found], shown).mean() <= LARGEST else []
 
 
@@ -480,14 +474,9 @@ def without_overlays(found: Sequence[Overlay], layer: Layers) -> np.ndarray:
     return valid
 
 
-def _watermark(
-    pictures: Sequence[np.ndarray], layers: Sequence[Layers], known: np.ndarray
-) -> list[Overlay]:
+def _watermark(layers: Sequence[Layers], known: np.ndarray) -> list[Overlay]:
     """Return thin marks that are lighter (or darker) in all moments, beside faces as in them."""
-    apart = np.array([
-        gray(place.blurred(layer.copy - rgb, 0.5))
-        for rgb, layer in zip(pictures, layers, strict=True)
-    ])  # fmt: skip
+    apart = np.array([gray(place.blurred(one.copy - one.original, 0.5)) for one in layers])
     valid = np.all([layer.valid for layer in layers], axis=0) & ~known
     beside = valid & np.all([layer.rest(RIM) for layer in layers], axis=0)
     faces = valid & ~beside
@@ -507,7 +496,7 @@ def _watermark(
         ends = cv2.morphologyEx(drawn.astype(np.uint8), cv2.MORPH_GRADIENT, np.ones((3, 3))) > 0
         theirs, ours = (
             float(np.hypot(*np.gradient(gray(np.mean(rgbs, axis=0))))[ends].mean())
-            for rgbs in (pictures, [layer.copy for layer in layers])
+            for rgbs in ([one.original for one in layers], [one.copy for one in layers])
         )
         if thick.sum() > LETTERS * drawn.sum() or ours < EDGED * max(1.0, theirs):
             continue  # clothes in another color; fine lines that were smoothed away

@@ -183,15 +183,14 @@ class MeasuredStretch:
         exact = place.refine_moments(number_people(pairs))
         layers = measure.layers_of(exact)
         as_copied = measure.graded(layers)
-        overlays = decide.find_overlays(layers, as_copied.pictures)
+        overlays = decide.find_overlays(as_copied.layers)
         if overlays:
-            layers = [
-                replace(layer, valid=decide.without_overlays(overlays, layer)) for layer in layers
-            ]
-            as_copied = measure.graded(layers)
-        softer = measure.softer_of(layers, as_copied.pictures)
-        found = measure.measure(exact, layers, as_copied.pictures, softer)
-        same = decide.sameness(found, as_copied.pictures, frame)
+            as_copied = measure.graded(
+                [replace(layer, valid=decide.without_overlays(overlays, layer)) for layer in layers]
+            )
+        softer = measure.softer_of(as_copied.layers)
+        found = measure.measure(exact, as_copied.layers, softer)
+        same = decide.sameness(found, frame)
         return cls(found, as_copied, same, softer, overlays)
 
 

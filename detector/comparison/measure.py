@@ -6,7 +6,7 @@ two files; what is measured is a multiple of it.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 
 import cv2
@@ -48,7 +48,7 @@ class Layers:
     copy: np.ndarray
     """float32 [H, W, 3]"""
     original: np.ndarray
-    """float32 [H, W, 3], where it lies in the copy"""
+    """float32 [H, W, 3], where it lies in the copy; from `graded` on in its colors and light"""
     change: np.ndarray
     """float32 [H, W]: from a frame of the original to the next, gray levels"""
     valid: np.ndarray
@@ -63,6 +63,18 @@ class Layers:
         """Return where no head is, bool [H, W]."""
         heads = ellipses(self.valid.shape, (face for _, face in self.faces), reach)
         return np.asarray(self.valid & ~heads)
+
+    def lit(self, colors: Colors = place.UNCHANGED) -> "Layers":
+        """Return the moment with its original in these colors, and in the copy's light."""
+        original = colors(self.original)
+        light = place.fit_light(gray(original), gray(self.copy), self.rest(RIM))
+        return replace(self, original=original if light is None else light(original))
+
+    def equally_soft(self, softer: float) -> tuple[np.ndarray, np.ndarray]:
+        """Return original and copy at one sharpness; `softer` as of `softer_of`."""
+        both = (self.original, max(0.0, softer)), (self.copy, max(0.0, -softer))
+        a, b = (place.blurred(place.blurred(rgb, by), SOFTENED) for rgb, by in both)
+        return a, b
 
 
 def layers_of(pairs: Sequence[MomentPair], face_width: int = FACE_WIDTH) -> list[Layers]:
@@ -104,68 +116,52 @@ def _layers(pair: MomentPair, scale: float) -> Layers:
 
 @dataclass(frozen=True)
 class Graded:
-    """Originals with the copy's colors and light."""
+    """Moments whose originals have the copy's colors and light."""
 
+    layers: list[Layers]
     colors: Colors
-    pictures: list[np.ndarray]
-    """float32 [H, W, 3] each"""
     grading: Grading
 
 
 def graded(layers: Sequence[Layers]) -> Graded:
-    """Return the originals with the copy's colors and light."""
-    originals = [layer.original for layer in layers]
+    """Return the moments with their originals in the copy's colors and light."""
     tried = []
     # Light bends the curves of colors: they are also fitted to originals in the copy's light.
-    for pictures in (originals, with_light(layers, originals)):
-        colors, pixels = _fit_colors(layers, pictures)
-        lit = with_light(layers, [colors(rgb) for rgb in pictures])
-        tried.append((_difference(layers, lit), colors, pixels, lit))
+    for some in (layers, [layer.lit() for layer in layers]):
+        colors, pixels = _fit_colors(some)
+        lit = [layer.lit(colors) for layer in some]
+        tried.append((_difference(lit), colors, pixels, lit))
     _least, colors, pixels, lit = min(tried, key=lambda one: one[0])
     moved = np.concatenate([
-        np.abs(rgb - layer.original).mean(2)[layer.valid]
-        for layer, rgb in zip(layers, lit, strict=True)
+        np.abs(after.original - before.original).mean(2)[before.valid]
+        for before, after in zip(layers, lit, strict=True)
     ])  # fmt: skip
     changed = moved.size > 0 and (
         moved.mean() > place.ENCODERS or np.quantile(moved, 1 - place.SOME) > 2 * place.ENCODERS
     )
     grading = place.describe_colors(colors, pixels).model_copy(update={"graded": bool(changed)})
-    return Graded(colors, lit, grading)
+    return Graded(lit, colors, grading)
 
 
-def _difference(layers: Sequence[Layers], pictures: Sequence[np.ndarray]) -> float:
+def _difference(layers: Sequence[Layers]) -> float:
     left = [
-        np.minimum(np.abs(rgb - layer.copy), CLIPPED)[layer.rest(RIM)].mean()
-        for layer, rgb in zip(layers, pictures, strict=True)
+        np.minimum(np.abs(layer.original - layer.copy), CLIPPED)[layer.rest(RIM)].mean()
+        for layer in layers
         if layer.rest(RIM).any()
     ]
     return float(np.mean(left or [0.0]))
 
 
-def with_light(layers: Sequence[Layers], pictures: Sequence[np.ndarray]) -> list[np.ndarray]:
-    """Return originals (float32 [H, W, 3] each) with the copy's light; unchanged where it is the
-    same already."""
-    lights = [
-        place.fit_light(gray(rgb), gray(layer.copy), layer.rest(RIM))
-        for layer, rgb in zip(layers, pictures, strict=True)
-    ]
-    return [
-        rgb if light is None else light(rgb) for light, rgb in zip(lights, pictures, strict=True)
-    ]
-
-
-def _fit_colors(
-    layers: Sequence[Layers], originals: Sequence[np.ndarray]
-) -> tuple[Colors, np.ndarray]:
+def _fit_colors(layers: Sequence[Layers]) -> tuple[Colors, np.ndarray]:
     """Return the colors that make originals the copies, and the originals' pixels [N, 3]."""
     a, b = [], []
-    for layer, original in list(zip(layers, originals, strict=True))[:: max(1, len(layers) // 8)]:
+    for layer in layers[:: max(1, len(layers) // 8)]:
         rest = layer.rest(RIM)
         # A few pixels of faces too: their colors may occur nowhere else.
         faces = layer.valid & ~rest
         faces[1::2] = faces[:, 1::2] = False
         mask = rest | faces if rest.sum() > 300 else layer.valid
-        a.append(cv2.blur(original, (3, 3))[mask])
+        a.append(cv2.blur(layer.original, (3, 3))[mask])
         b.append(cv2.blur(layer.copy, (3, 3))[mask])
     pixels = np.concatenate(a)
     return place.fit_colors(pixels, np.concatenate(b)), pixels
@@ -217,30 +213,23 @@ class MeasuredMoment:
     """float [h, w]: correlation of each tile outside faces; NaN where it is flat"""
 
 
-def softer_of(layers: Sequence[Layers], pictures: Sequence[np.ndarray]) -> float:
+def softer_of(layers: Sequence[Layers]) -> float:
     """Return by how much the copy is softer, px of a Gaussian; below 0: the original is."""
-    step = max(1, len(pictures) // 5)
     return float(np.median([
-        place.softer(gray(original), gray(layer.copy), layer.rest(RIM))
-        for original, layer in list(zip(pictures, layers, strict=True))[::step]
+        place.softer(gray(layer.original), gray(layer.copy), layer.rest(RIM))
+        for layer in layers[:: max(1, len(layers) // 5)]
     ]))  # fmt: skip
 
 
 def measure(
-    pairs: Sequence[MomentPair],
-    layers: Sequence[Layers],
-    pictures: Sequence[np.ndarray],
-    softer: float,
+    pairs: Sequence[MomentPair], layers: Sequence[Layers], softer: float
 ) -> list[MeasuredMoment]:
-    """Return what differs at each moment beside what re-encoding is expected to leave; `pictures`
-    are the originals with the copy's colors, `softer` as of `softer_of`."""
-    differences = [
-        np.abs(np.subtract(*_equally_soft(layer, original, softer))).mean(2)
-        for layer, original in zip(layers, pictures, strict=True)
-    ]
+    """Return what differs at each graded moment beside what re-encoding is expected to leave;
+    `softer` as of `softer_of`."""
+    differences = [np.abs(np.subtract(*layer.equally_soft(softer))).mean(2) for layer in layers]
     activities = [
-        _activity(gray(place.blurred(original, max(0.0, softer))), layer.change)
-        for layer, original in zip(layers, pictures, strict=True)
+        _activity(gray(place.blurred(layer.original, max(0.0, softer))), layer.change)
+        for layer in layers
     ]
     for reach in (RIM, 1.0):  # without rims, which a paste may reach over, where enough is left
         masks = [layer.rest(reach) for layer in layers]
@@ -252,19 +241,9 @@ def measure(
         np.concatenate([d[mask] for d, mask in zip(differences, masks, strict=True)]),
     )
     return [
-        _measured(pair, layer, gray(original), difference, _expected(floor, activity))
-        for pair, layer, original, difference, activity in zip(
-            pairs, layers, pictures, differences, activities, strict=True
-        )
+        _measured(*moment, _expected(floor, activity))
+        for *moment, activity in zip(pairs, layers, differences, activities, strict=True)
     ]
-
-
-def _equally_soft(
-    layer: Layers, original: np.ndarray, softer: float
-) -> tuple[np.ndarray, np.ndarray]:
-    both = (original, max(0.0, softer)), (layer.copy, max(0.0, -softer))
-    a, b = (place.blurred(place.blurred(rgb, by), SOFTENED) for rgb, by in both)
-    return a, b
 
 
 def _activity(luma: np.ndarray, change: np.ndarray) -> np.ndarray:
@@ -302,11 +281,7 @@ def _expected(floor: _Curve, activity: np.ndarray) -> np.ndarray:
 
 
 def _measured(
-    pair: MomentPair,
-    layer: Layers,
-    original: np.ndarray,
-    difference: np.ndarray,
-    expected: np.ndarray,
+    pair: MomentPair, layer: Layers, difference: np.ndarray, expected: np.ndarray
 ) -> MeasuredMoment:
     def region(mask: np.ndarray) -> Region:
         if mask.sum() < 6:
@@ -335,7 +310,7 @@ def _measured(
         region(rest if rest.sum() > 50 else layer.rest(RIM)),
         tiles=apart / np.maximum(wanted, 1e-6) * counted,
         levels=apart / np.maximum(count, 1) * counted,
-        alike=tile_correlation(original, gray(layer.copy), layer.rest(RIM)),
+        alike=tile_correlation(gray(layer.original), gray(layer.copy), layer.rest(RIM)),
     )
 
 
@@ -381,12 +356,11 @@ def shape_likeness(pairs: Sequence[MomentPair], colors: Colors) -> float | None:
     no face is seen. Gray levels do not tell a generated picture from a strongly compressed one."""
     if not any(pair.faces for pair in pairs):
         return None
-    layers = layers_of(pairs, SHAPES_FACE_WIDTH)
-    pictures = with_light(layers, [colors(layer.original) for layer in layers])
-    softer = softer_of(layers, pictures)
+    layers = [layer.lit(colors) for layer in layers_of(pairs, SHAPES_FACE_WIDTH)]
+    softer = softer_of(layers)
     alike: dict[int | None, list[float]] = {}
-    for layer, original in zip(layers, pictures, strict=True):
-        a, b = (gray(rgb) for rgb in _equally_soft(layer, original, softer))
+    for layer in layers:
+        a, b = (gray(rgb) for rgb in layer.equally_soft(softer))
         masks = [(number, layer.region(face, INSIDE)) for number, face in layer.faces]
         for part, mask in [*masks, (None, layer.rest(RIM))]:
             tiles = tile_correlation(a, b, mask)

@@ -303,7 +303,7 @@ def layers(copies, originals):
 def found(copies, originals):
     noise = np.random.default_rng(1)
     noisy = [(c + noise.normal(0, 1, c.shape)).astype(np.float32) for c in copies]
-    return find_overlays(layers(noisy, originals), originals)
+    return find_overlays(layers(noisy, originals))
 
 
 def captioned(frames, when):
