@@ -83,10 +83,11 @@ def layers_of(pairs: Sequence[MomentPair], face_width: int = FACE_WIDTH) -> list
     side = max(pairs[0].copy.shape[:2])
     wish = face_width / float(np.median(widths)) if widths else LARGEST / side
     scale = float(min(1.0, max(SMALLEST / side, min(LARGEST / side, wish))))
-    return [_layers(pair, scale) for pair in pairs]
+    return [layers_at(pair, scale) for pair in pairs]
 
 
-def _layers(pair: MomentPair, scale: float) -> Layers:
+def layers_at(pair: MomentPair, scale: float) -> Layers:
+    """Return a moment at `scale` times its size."""
     height, width = pair.copy.shape[:2]
     size = max(16, round(width * scale)), max(16, round(height * scale))
     scale = size[0] / width
@@ -99,10 +100,9 @@ def _layers(pair: MomentPair, scale: float) -> Layers:
         sized: np.ndarray = cv2.resize(there, size, interpolation=cv2.INTER_AREA)
         return sized
 
-    filled = np.full(pair.original.shape[:2], 255, np.uint8)
-    seen = cv2.warpPerspective(filled, pair.matrix, (width, height))
+    seen = pair.shown(pair.matrix).astype(np.float32)
     seen = cv2.resize(seen, size, interpolation=cv2.INTER_AREA)
-    valid = cv2.erode((seen > 254).astype(np.uint8), np.ones((3, 3)), borderValue=0) > 0
+    valid = cv2.erode((seen > 0.99).astype(np.uint8), np.ones((3, 3)), borderValue=0) > 0
     original = warped(pair.original)
     faces = [(n, moved_face(f, np.diag([scale, scale, 1.0]))) for n, f in pair.faces]
     return Layers(
@@ -128,7 +128,7 @@ def graded(layers: Sequence[Layers]) -> Graded:
     tried = []
     # Light bends the curves of colors: they are also fitted to originals in the copy's light.
     for some in (layers, [layer.lit() for layer in layers]):
-        colors, pixels = _fit_colors(some)
+        colors, pixels = fit_colors(some)
         lit = [layer.lit(colors) for layer in some]
         tried.append((_difference(lit), colors, pixels, lit))
     _least, colors, pixels, lit = min(tried, key=lambda one: one[0])
@@ -152,7 +152,7 @@ def _difference(layers: Sequence[Layers]) -> float:
     return float(np.mean(left or [0.0]))
 
 
-def _fit_colors(layers: Sequence[Layers]) -> tuple[Colors, np.ndarray]:
+def fit_colors(layers: Sequence[Layers]) -> tuple[Colors, np.ndarray]:
     """Return the colors that make originals the copies, and the originals' pixels [N, 3]."""
     a, b = [], []
     for layer in layers[:: max(1, len(layers) // 8)]:

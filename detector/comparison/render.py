@@ -8,12 +8,12 @@ from threading import Event
 import cv2
 import numpy as np
 
-from detector.comparison import align, place
+from detector.comparison import align, measure, place
 from detector.comparison.align import FootageReader
-from detector.comparison.measure import SOFTENED
-from detector.comparison.place import gray
+from detector.comparison.place import MomentPair
 from detector.isolation import Frame
 from detector.schema.comparison import ComparedMoment, Comparison
+from detector.vision import Detection
 
 SIDE = 720
 """px of the longer side at which moments are shown"""
@@ -79,7 +79,7 @@ def aligned(
         if ours is None or theirs is None:
             pictures.append(None)
         else:
-            pictures.append(_laid(ours.rgb, theirs.rgb, comparison, moment))
+            pictures.append(_laid(ours.rgb, theirs, comparison, moment))
     return pictures
 
 
@@ -90,36 +90,26 @@ def _at(frames: list[Frame], time: float) -> Frame | None:
 
 
 def _laid(
-    ours: np.ndarray, theirs: np.ndarray, comparison: Comparison, moment: ComparedMoment
+    ours: np.ndarray, theirs: Frame, comparison: Comparison, moment: ComparedMoment
 ) -> AlignedPictures:
     """Lay a picture of the original, of any size, on one of the copy."""
     height, width = ours.shape[:2]
     full, base = comparison.copy_media, comparison.original_media
-    to = width / full.width, height / full.height
     matrix = align.moved_to(
         np.array(moment.transform).reshape(3, 3),
-        ((base.width, base.height), theirs.shape[1::-1]),
+        ((base.width, base.height), theirs.rgb.shape[1::-1]),
         ((full.width, full.height), (width, height)),
     )
-    there = cv2.warpPerspective(theirs, matrix, (width, height), flags=cv2.INTER_CUBIC)
-    filled = np.full(theirs.shape[:2], 255, np.uint8)
-    valid = cv2.warpPerspective(filled, matrix, (width, height)) > 250
-    outside = valid.copy()
-    for face in moment.faces:
-        box = (side * to[i % 2] for i, side in enumerate(face.box))
-        x0, y0, x1, y1 = (max(0, round(value)) for value in box)
-        outside[y0:y1, x0:x1] = False
-    rest = outside if outside.sum() > 500 else valid
-    if not rest.any():
-        rest = np.ones_like(valid)
-    colors = place.fit_colors(cv2.blur(there, (5, 5))[rest], cv2.blur(ours, (5, 5))[rest])
-    graded = colors(there)
-    lit = place.fit_light(gray(graded), gray(ours.astype(np.float32)), rest)
-    graded = np.clip(graded if lit is None else lit(graded), 0, 255)
+    to = (width / full.width, height / full.height) * 2
+    faces = (Detection.of(np.multiply(f.box, to), np.zeros((5, 2)), 1.0) for f in moment.faces)
+    pair = MomentPair(moment.time, ours, (theirs,), 0, matrix, tuple(enumerate(faces)))
+    layers = measure.layers_at(pair, 1.0)
+    layers = layers.lit(measure.fit_colors([layers])[0])
     # Softened as for measuring, by as many px of faces.
-    soft = SOFTENED * max(1.0, max(width, height) / 320)
-    a, b = (place.blurred(x.astype(np.float32), soft) for x in (graded, ours))
-    apart = np.abs(a - b).mean(2) * valid
+    soft = measure.SOFTENED * max(1.0, max(width, height) / 320)
+    graded = np.clip(layers.original, 0, 255)
+    a, b = (place.blurred(rgb, soft) for rgb in (graded, layers.copy))
+    apart = np.abs(a - b).mean(2) * layers.valid
     return AlignedPictures(
-        ours, graded.astype(np.uint8), valid, np.clip(apart, 0, 255).astype(np.uint8)
+        ours, graded.astype(np.uint8), layers.valid, np.clip(apart, 0, 255).astype(np.uint8)
     )
