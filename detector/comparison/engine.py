@@ -165,7 +165,6 @@ class MeasuredStretch:
     moments: list[MeasuredMoment]
     graded: Graded
     sameness: Sameness
-    softer: float
     overlays: list[Overlay]
 
     @classmethod
@@ -188,10 +187,8 @@ class MeasuredStretch:
             as_copied = measure.graded(
                 [replace(layer, valid=decide.without_overlays(overlays, layer)) for layer in layers]
             )
-        softer = measure.softer_of(as_copied.layers)
-        found = measure.measure(exact, as_copied.layers, softer)
-        same = decide.sameness(found, frame)
-        return cls(found, as_copied, same, softer, overlays)
+        found = measure.measure(exact, as_copied.layers)
+        return cls(found, as_copied, decide.sameness(found, frame), overlays)
 
 
 def _compared(
@@ -249,9 +246,7 @@ def _compared(
                 compared_moment(m, parts, limits, factor * m.rest.expected, result, full)
                 for m, parts, limits in zip(kept, decided.parts, decided.limits, strict=True)
             ],
-            "generation": generation(
-                result.copy_media, result.original_media, space, evidence.softer, traces
-            ),
+            "generation": generation(result.copy_media, result.original_media, space, traces),
         }
     )
 

@@ -30,8 +30,6 @@ from detector.schema.subject import letter
 
 SMALLER, FEWER_BITS, SHORTER = 0.95, 0.6, 0.9
 """Ratios of size, of bits a pixel and second, and of length that count."""
-SOFTER = 0.8
-"""px of a Gaussian, at the size at which faces are measured"""
 LATER = timedelta(hours=26)
 """Cameras write local time, and time zones lie up to 26 hours apart."""
 COARSER = {FACTOR.format("x264"): 4.0, FACTOR.format("x265"): 4.0, QUALITY: -10.0}
@@ -40,19 +38,15 @@ _Vote = tuple[float, GenerationHint]
 
 
 def generation(
-    copy: Media,
-    original: Media,
-    space: SpaceAlignment,
-    softer: float,
-    traces: tuple[FileTraces, FileTraces],
+    copy: Media, original: Media, space: SpaceAlignment, traces: tuple[FileTraces, FileTraces]
 ) -> Generation:
-    """Return which of the two is the younger, and the hints for it; `softer` as of `softer_of`,
-    `traces` of the copy and of the original."""
+    """Return which of the two is the younger, and the hints for it; `traces` are of the copy and
+    of the original."""
     if traces[0].captured != traces[1].captured:
         copied: Literal["copy", "original"] = "original" if traces[0].captured else "copy"
         signed = GenerationHint(code="captured", younger=copied)
         return Generation(younger=copied, proven=True, hints=[signed])
-    votes = [*_picture_votes(copy, original, space, softer), *_trace_votes(*traces)]
+    votes = [*_picture_votes(copy, original, space), *_trace_votes(*traces)]
     total = sum(weight if hint.younger == "copy" else -weight for weight, hint in votes)
     votes.sort(key=lambda vote: -vote[0])
     return Generation(
@@ -61,16 +55,12 @@ def generation(
     )
 
 
-def _picture_votes(
-    copy: Media, original: Media, space: SpaceAlignment, softer: float
-) -> Iterator[_Vote]:
+def _picture_votes(copy: Media, original: Media, space: SpaceAlignment) -> Iterator[_Vote]:
     if space.cropped and space.frame is None:
         yield _vote("cropped", True, 4.0)
     if abs(space.scale - 1.0) > 1 - SMALLER:
         small = copy if space.scale < 1 else original
         yield _vote("smaller", space.scale < 1, 2.0, width=small.width, height=small.height)
-    if abs(softer) >= SOFTER:
-        yield _vote("softer", softer > 0, 1.5)
     rates = [(m.bit_rate or 0.0) / max(1, m.width * m.height) for m in (copy, original)]
     if min(rates) > 0 and copy.codec == original.codec:
         share = min(rates) / max(rates)

@@ -71,7 +71,7 @@ class Layers:
         return replace(self, original=original if light is None else light(original))
 
     def equally_soft(self, softer: float) -> tuple[np.ndarray, np.ndarray]:
-        """Return original and copy at one sharpness; `softer` as of `softer_of`."""
+        """Return original and copy at one sharpness; `softer` as of `_softer`."""
         both = (self.original, max(0.0, softer)), (self.copy, max(0.0, -softer))
         a, b = (place.blurred(place.blurred(rgb, by), SOFTENED) for rgb, by in both)
         return a, b
@@ -100,8 +100,8 @@ def layers_at(pair: MomentPair, scale: float) -> Layers:
         sized: np.ndarray = cv2.resize(there, size, interpolation=cv2.INTER_AREA)
         return sized
 
-    seen = pair.shown(pair.matrix).astype(np.float32)
-    seen = cv2.resize(seen, size, interpolation=cv2.INTER_AREA)
+    shown = pair.shown(pair.matrix).astype(np.float32)
+    seen = cv2.resize(shown, size, interpolation=cv2.INTER_AREA)
     valid = cv2.erode((seen > 0.99).astype(np.uint8), np.ones((3, 3)), borderValue=0) > 0
     original = warped(pair.original)
     faces = [(n, moved_face(f, np.diag([scale, scale, 1.0]))) for n, f in pair.faces]
@@ -213,7 +213,7 @@ class MeasuredMoment:
     """float [h, w]: correlation of each tile outside faces; NaN where it is flat"""
 
 
-def softer_of(layers: Sequence[Layers]) -> float:
+def _softer(layers: Sequence[Layers]) -> float:
     """Return by how much the copy is softer, px of a Gaussian; below 0: the original is."""
     return float(np.median([
         place.softer(gray(layer.original), gray(layer.copy), layer.rest(RIM))
@@ -221,11 +221,9 @@ def softer_of(layers: Sequence[Layers]) -> float:
     ]))  # fmt: skip
 
 
-def measure(
-    pairs: Sequence[MomentPair], layers: Sequence[Layers], softer: float
-) -> list[MeasuredMoment]:
-    """Return what differs at each graded moment beside what re-encoding is expected to leave;
-    `softer` as of `softer_of`."""
+def measure(pairs: Sequence[MomentPair], layers: Sequence[Layers]) -> list[MeasuredMoment]:
+    """Return what differs at each graded moment beside what re-encoding is expected to leave."""
+    softer = _softer(layers)
     differences = [np.abs(np.subtract(*layer.equally_soft(softer))).mean(2) for layer in layers]
     activities = [
         _activity(gray(place.blurred(layer.original, max(0.0, softer))), layer.change)
@@ -241,8 +239,10 @@ def measure(
         np.concatenate([d[mask] for d, mask in zip(differences, masks, strict=True)]),
     )
     return [
-        _measured(*moment, _expected(floor, activity))
-        for *moment, activity in zip(pairs, layers, differences, activities, strict=True)
+        _measured(pair, layer, difference, _expected(floor, activity))
+        for pair, layer, difference, activity in zip(
+            pairs, layers, differences, activities, strict=True
+        )
     ]
 
 
@@ -357,7 +357,7 @@ def shape_likeness(pairs: Sequence[MomentPair], colors: Colors) -> float | None:
     if not any(pair.faces for pair in pairs):
         return None
     layers = [layer.lit(colors) for layer in layers_of(pairs, SHAPES_FACE_WIDTH)]
-    softer = softer_of(layers)
+    softer = _softer(layers)
     alike: dict[int | None, list[float]] = {}
     for layer in layers:
         a, b = (gray(rgb) for rgb in layer.equally_soft(softer))

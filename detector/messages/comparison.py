@@ -378,7 +378,6 @@ def hint(
     texts = {
         "smaller": _("{which} is the smaller picture, {width} × {height}"),
         "fewer_bits": _("{which} has {share:.0f} % of the bits for a picture"),
-        "softer": _("{which} lost fine detail that the other has"),
         "coarser": _("{which} was compressed more, {by} {worse:g} against {better:g}"),
         "later_date": _("{which} states the later date, {date}"),
         "rewritten": _("{which} was written by {software}"),

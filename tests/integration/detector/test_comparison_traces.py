@@ -44,7 +44,7 @@ def told(copy, original):
     """What is told where neither sizes nor bits tell."""
     abouts = [media.probe(path).model_copy(update={"bit_rate": None}) for path in (copy, original)]
     read = file_traces.read_traces(copy, abouts[0]), file_traces.read_traces(original, abouts[1])
-    return generation(abouts[0], abouts[1], SpaceAlignment(), 0.0, read)
+    return generation(abouts[0], abouts[1], SpaceAlignment(), read)
 
 
 def both_ways(younger, older, code):
