@@ -187,8 +187,6 @@ class Synchrony:
     head: float
     features: float
     """correlations, -1..1"""
-    seconds: float
-    """in which both show a face"""
     mirrored: bool
     steady: bool
     """Both halves have the same offset, as far as they are long enough."""
@@ -259,7 +257,6 @@ def _best(copy: Movement, original: Movement, mirrored: bool) -> Synchrony | Non
         lag=lag,
         head=pairs[best][0],
         features=pairs[best][1],
-        seconds=len(_overlap(copy, original, lag)[0][0]) / RATE,
         mirrored=mirrored,
         steady=_steady(copy, original, lag),
     )
@@ -340,7 +337,7 @@ def _shared_movement(copy: Movement, original: Movement, found: Synchrony) -> Sh
     return SharedMovement(
         score=round(found.score, 2),
         needed=round(found.threshold, 2),
-        seconds=round(found.seconds, 2),
+        seconds=round(len(heads[0]) / RATE, 2),
         start=round(copy.start + max(0, -found.lag) / RATE, 3),
         offset=round(original.start - copy.start + found.lag / RATE, 3),
         step=1 / RATE,

@@ -194,7 +194,7 @@ def test_shared_movement_is_found_where_it_is():
     part = Movement(0.0, original.head[150:275], original.features[150:275])
     found = synchrony(noisy(part, 0.7), original)
     assert found.is_certain and not found.mirrored
-    assert found.lag == 150 and found.seconds == pytest.approx(5.0)
+    assert found.lag == 150
     assert 0.5 < found.features < found.head + 0.3 < 1.3
 
 
