@@ -16,15 +16,7 @@ import cv2
 import numpy as np
 
 from detector.comparison import align, place
-from detector.comparison.measure import (
-    HEAD,
-    RIM,
-    TILE,
-    FaceMeasure,
-    Layers,
-    MeasuredMoment,
-    tile_sums,
-)
+from detector.comparison.measure import HEAD, RIM, FaceMeasure, Layers, MeasuredMoment, tile_sums
 from detector.comparison.place import gray
 from detector.schema.comparison import ComparedPerson, Edit, Span
 from detector.schema.subject import letter
@@ -347,27 +339,20 @@ def _edits(
         current = (current + 1) * flag
         longest = np.maximum(longest, current)
     needed = min(max(min(2, len(moments)), EDIT_PERSISTS * len(moments)), 6)
-    count, labels, stats, _ = cv2.connectedComponentsWithStats(
-        (longest >= needed).astype(np.uint8), connectivity=8
-    )
-    found = []
+    count, labels = cv2.connectedComponents((longest >= needed).astype(np.uint8))
+    size, found = moments[0].layers.valid.shape[::-1], []
     for label in range(1, count):
-        if stats[label, cv2.CC_STAT_AREA] < EDIT_TILES:
-            continue
         area = labels == label
-        during = [bool((flag & area).sum() >= EDIT_TILES) for flag in flags]
+        if area.sum() < EDIT_TILES:
+            continue
+        during = tuple(bool((flag & area).sum() >= EDIT_TILES) for flag in flags)
         levels = [
             float(np.nanmean(m.levels[area])) for m, d in zip(moments, during, strict=True) if d
         ]
-        x, y, w, h = (int(stats[label, k]) * TILE for k in range(4))
-        found.append(
-            Edit(
-                box=(x * frame[0], y * frame[1], (x + w) * frame[0], (y + h) * frame[1]),
-                spans=spans([m.pair.time for m in moments], during, shown),
-                difference=_mean(levels),
-                kind="overlay" if _stands(moments, area) else "area",
-            )
-        )
+        wide = cv2.resize(area.astype(np.uint8), size, interpolation=cv2.INTER_NEAREST) > 0
+        kind: Literal["overlay", "area"] = "overlay" if _stands(moments, wide) else "area"
+        different = Area(wide, during, _mean(levels), kind)
+        found.append(different.edit([m.pair.time for m in moments], shown, frame))
     return sorted(found, key=lambda e: -(e.box[2] - e.box[0]) * (e.box[3] - e.box[1]))
 
 
@@ -379,12 +364,10 @@ def _near_heads(moment: MeasuredMoment, changed: set[int]) -> np.ndarray:
     return cv2.resize(mask, (columns, rows), interpolation=cv2.INTER_AREA) > 0
 
 
-def _stands(moments: Sequence[MeasuredMoment], area: np.ndarray) -> bool:
+def _stands(moments: Sequence[MeasuredMoment], wide: np.ndarray) -> bool:
     """Whether what was put there stands still while the picture under it changes."""
     if len(moments) < FEWEST:
         return False
-    size = moments[0].layers.valid.shape[::-1]
-    wide = cv2.resize(area.astype(np.uint8), size, interpolation=cv2.INTER_NEAREST) > 0
     apart = np.median([m.difference for m in moments], axis=0)
     mask = wide & (apart > max(EDIT_LEVELS, float(np.median(apart[wide]))))
     if not mask.any():
@@ -397,15 +380,17 @@ def _stands(moments: Sequence[MeasuredMoment], area: np.ndarray) -> bool:
 
 
 @dataclass(frozen=True)
-class Overlay:
-    """A bar, box or watermark laid over the copy."""
+class Area:
+    """A part of the picture that differs outside faces."""
 
     mask: np.ndarray
     """bool [H, W], of the layers"""
     during: tuple[bool, ...]
-    """at which moments it is there"""
+    """at which moments it differs"""
     levels: float
     """by which it differs, gray levels"""
+    kind: Literal["overlay", "area"] = "overlay"
+    """`overlay`: a bar, box or watermark laid over the copy"""
 
     @property
     def box(self) -> tuple[int, int, int, int]:
@@ -420,11 +405,11 @@ class Overlay:
             box=(x0 * frame[0], y0 * frame[1], x1 * frame[0], y1 * frame[1]),
             spans=spans(times, self.during, shown),
             difference=round(self.levels, 2),
-            kind="overlay",
+            kind=self.kind,
         )
 
 
-def find_overlays(layers: Sequence[Layers]) -> list[Overlay]:
+def find_overlays(layers: Sequence[Layers]) -> list[Area]:
     """Return bars and boxes that stand still while they differ, and watermarks, of graded
     moments."""
     if len(layers) < FEWEST:
@@ -456,7 +441,7 @@ def find_overlays(layers: Sequence[Layers]) -> list[Overlay]:
         if np.median(alike) > UNLIKE:
             continue
         levels = float(np.mean([apart[k][flagged].mean() for k in moments]))
-        found.append(Overlay(wide, tuple(during), levels))
+        found.append(Area(wide, tuple(during), levels))
     found += _watermark(layers, _any([o.mask for o in found], shown))
     return found if _any([o.mask for o in found], shown).mean() <= LARGEST else []
 
@@ -465,7 +450,7 @@ def _any(masks: Sequence[np.ndarray], like: np.ndarray) -> np.ndarray:
     return np.asarray(np.any([np.zeros_like(like), *masks], axis=0))
 
 
-def without_overlays(found: Sequence[Overlay], layer: Layers) -> np.ndarray:
+def without_overlays(found: Sequence[Area], layer: Layers) -> np.ndarray:
     """Return where a moment is valid without what is laid over it, bool [H, W], and of a head
     without what is near that."""
     covered = _any([overlay.mask for overlay in found], layer.valid)
@@ -474,7 +459,7 @@ def without_overlays(found: Sequence[Overlay], layer: Layers) -> np.ndarray:
     return valid
 
 
-def _watermark(layers: Sequence[Layers], known: np.ndarray) -> list[Overlay]:
+def _watermark(layers: Sequence[Layers], known: np.ndarray) -> list[Area]:
     """Return thin marks that are lighter (or darker) in all moments, beside faces as in them."""
     apart = np.array([gray(place.blurred(one.copy - one.original, 0.5)) for one in layers])
     valid = np.all([layer.valid for layer in layers], axis=0) & ~known
@@ -501,7 +486,7 @@ def _watermark(layers: Sequence[Layers], known: np.ndarray) -> list[Overlay]:
         if thick.sum() > LETTERS * drawn.sum() or ours < EDGED * max(1.0, theirs):
             continue  # clothes in another color; fine lines that were smoothed away
         wide = cv2.dilate(drawn.astype(np.uint8), np.ones((3, 3), np.uint8)) > 0
-        found.append(Overlay(wide, (True,) * len(layers), float(size[:, drawn].mean())))
+        found.append(Area(wide, (True,) * len(layers), float(size[:, drawn].mean())))
     return found
 
 

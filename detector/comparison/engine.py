@@ -15,7 +15,7 @@ import numpy as np
 from detector import media, vision
 from detector.comparison import align, decide, measure, movement, place
 from detector.comparison.align import Aligned, FootageReader
-from detector.comparison.decide import LEAST_ALIKE, MOST, Overlay, Sameness
+from detector.comparison.decide import LEAST_ALIKE, MOST, Area, Sameness
 from detector.comparison.finding import compared_moment, finding, generation, space_of
 from detector.comparison.measure import Graded, MeasuredMoment
 from detector.comparison.place import MomentPair
@@ -165,7 +165,7 @@ class MeasuredStretch:
     moments: list[MeasuredMoment]
     graded: Graded
     sameness: Sameness
-    overlays: list[Overlay]
+    overlays: list[Area]
 
     @classmethod
     def of_shown(cls, pairs: Sequence[MomentPair], frame: float) -> MeasuredStretch:
