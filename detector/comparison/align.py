@@ -19,7 +19,7 @@ from detector.errors import Canceled
 from detector.isolation import Frame, stream_isolated
 from detector.media import decode_scaled
 from detector.schema.analysis import Media
-from detector.schema.comparison import SharedStretch, SpaceAlignment
+from detector.schema.comparison import SharedStretch, SpaceAlignment, Span
 from detector.vision import Detection
 
 COPY_FRAMES, ORIGINAL_FRAMES = 160, 900
@@ -346,16 +346,11 @@ def read_original(original: FootageReader) -> FrameThumbnails:
 
 
 def align(
-    copy: FootageReader,
-    original: FootageReader,
-    theirs: FrameThumbnails,
-    start: float = 0.0,
-    end: float | None = None,
+    copy: FootageReader, original: FootageReader, theirs: FrameThumbnails, shown: Span
 ) -> Aligned | None:
-    """Return how a stretch of the copy (s; default: all of it) lies in the original, whose small
-    frames are `theirs`, or None where they have no picture in common.
-    """
-    ours = read_thumbnails(copy, copy.spread(COPY_FRAMES, start, end), COPY_KEYS)
+    """Return how a stretch of the copy lies in the original, whose small frames are `theirs`, or
+    None where they have no picture in common."""
+    ours = read_thumbnails(copy, copy.spread(COPY_FRAMES, shown.start, shown.end), COPY_KEYS)
     if not ours.times or not theirs.times:
         return None
     sizes = [one.keys[0].shape[1::-1] for one in (theirs, ours)]
@@ -519,9 +514,3 @@ def time_residuals(copy_times: Sequence[float], original_times: Sequence[float])
     played = rate(copy_times, original_times) * np.asarray(copy_times, float)
     late = np.asarray(original_times, float) - played
     return np.abs(late - np.median(late))
-
-
-def is_even(copy_times: Sequence[float], original_times: Sequence[float], within: float) -> bool:
-    """Whether nine of ten moments lie within so many seconds of one `rate`."""
-    residuals = time_residuals(copy_times, original_times)
-    return bool((residuals <= within + ROUNDED).mean() >= 0.9)

@@ -110,8 +110,9 @@ def compare_footage(
 ) -> tuple[Comparison, MeasuredStretch | None]:
     """Return the comparison by pictures alone, and what was measured last."""
     thumbnails = align.read_original(original)
-    aligned = align.align(copy, original, thumbnails)
-    report(0.3)
+    faces = detector or vision.load_detector()
+    traces = read_traces(copy.path, copy.media), read_traces(original.path, original.media)
+    frame = 1 / min(FPS, copy.media.fps or FPS, original.media.fps or FPS)
     result = Comparison(
         copy_media=copy.media,
         original_media=original.media,
@@ -121,41 +122,25 @@ def compare_footage(
         time=TimeAlignment(compared=0, matched=0),
         notes=copy.notes,
     )
-    if aligned is None:
-        return result, None
-    faces = detector or vision.load_detector()
-    traces = read_traces(copy.path, copy.media), read_traces(original.path, original.media)
-
-    def compare_stretch(
-        aligned: Aligned, begun: Comparison, shown: Span, done: float
-    ) -> tuple[Comparison, MeasuredStretch | None]:
-        pairs = read_moments(
-            copy, original, aligned, faces, lambda x: report(done + (0.8 - done) * x)
-        )
+    evidence, excerpt = None, None
+    for done in (0.3, 0.6):
+        shown = excerpt or Span(start=0.0, end=copy.media.duration or 0.0)
+        aligned = align.align(copy, original, thumbnails, shown)
+        report(done)
+        if aligned is None:
+            break
+        pairs = read_moments(copy, original, aligned, faces, report, done)
         if not pairs:
-            return begun, None
-        frame = 1 / min(FPS, copy.media.fps or FPS, original.media.fps or FPS)
+            break
         evidence = MeasuredStretch.of_shown(pairs, frame)
-        return _compared(begun, evidence, shown, len(pairs), frame, traces), evidence
-
-    everything = Span(start=0.0, end=copy.media.duration or 0.0)
-    result, evidence = compare_stretch(aligned, result, everything, 0.3)
-    excerpt = find_excerpt(evidence.moments, evidence.sameness) if evidence else None
-    if excerpt is None or result.finding.same_footage:
-        return result, evidence
-    again = align.align(copy, original, thumbnails, excerpt.start, excerpt.end)
-    if again is None:
-        return result, evidence
-    # How long the whole copy lasts does not say which of the two is the younger.
-    untimed = copy.media.model_copy(update={"duration": None})
-    begun = result.model_copy(update={"copy_media": untimed})
-    part, measured = compare_stretch(again, begun, excerpt, 0.8)
-    if part.finding.same_footage:
-        share = (excerpt.end - excerpt.start) / (copy.media.duration or 1.0)
-        time = part.time.model_copy(update={"compared": round(part.time.compared / share)})
-        update = {"time": time, "excerpt": excerpt, "copy_media": copy.media}
-        result = part.model_copy(update=update)
-    return result, measured or evidence
+        begun = result.model_copy(update={"excerpt": excerpt})
+        part = _compared(begun, evidence, shown, len(pairs), frame, traces)
+        if excerpt is None or part.finding.same_footage:
+            result = part
+        excerpt = find_excerpt(evidence.moments, evidence.sameness)
+        if excerpt is None or result.finding.same_footage:
+            break
+    return result, evidence
 
 
 @dataclass(frozen=True)
@@ -201,16 +186,19 @@ def _compared(
 ) -> Comparison:
     """Return the comparison of evidence from `compared` moments of a stretch of the copy."""
     found, same = evidence.moments, evidence.sameness
+    if result.excerpt is not None:  # as many of all of the copy
+        compared = round(compared * (result.copy_media.duration or 0.0) / (shown.end - shown.start))
     times = [m.pair.time for m in found], [m.pair.original_time for m in found]
     space = space_of(result, found)
     long = len(found) >= EVEN_MOMENTS and times[0][-1] - times[0][0] >= EVEN_SECONDS
+    on_time = align.time_residuals(*times) <= frame + align.ROUNDED
     aligned = TimeAlignment(
         compared=compared,
         matched=sum(same.moments),
         offset=round(times[1][0] - times[0][0], 3),
         rate=align.rate(*times),
         motion=None if same.motion is None else round(same.motion, 3),
-        even=same.strong is not None and long and align.is_even(*times, frame),
+        even=same.strong is not None and long and bool(on_time.mean() >= 0.9),
         stretches=align.stretches(*times),
     )
     kept = [m for m, yes in zip(found, same.moments, strict=True) if yes]
@@ -246,7 +234,7 @@ def _compared(
                 compared_moment(m, parts, limits, factor * m.rest.expected, result, full)
                 for m, parts, limits in zip(kept, decided.parts, decided.limits, strict=True)
             ],
-            "generation": generation(result.copy_media, result.original_media, space, traces),
+            "generation": generation(result, space, traces),
         }
     )
 
@@ -275,9 +263,10 @@ def read_moments(
     original: FootageReader,
     aligned: Aligned,
     detector: FaceDetector,
-    on_progress: OnProgress,
+    report: OnProgress,
+    done: float,
 ) -> list[MomentPair]:
-    """Return the measured moments with their faces, ascending in time of the copy."""
+    """Return the moments to measure with their faces, ascending in time of the copy."""
     count = len(aligned.copy_times)
     picks = sorted({round(i) for i in np.linspace(0, count - 1, min(MOMENTS, count))})
     copies = {
@@ -290,7 +279,7 @@ def read_moments(
         for i in picks for step in range(-AROUND, AROUND + 1)
     })  # fmt: skip
     originals = list(original.frames(wanted, SIDE))
-    on_progress(0.5)
+    report(done + 0.15)
     if not copies or not originals:
         return []
     sizes = [one.rgb.shape[1::-1] for one in (originals[0], next(iter(copies.values())))]
@@ -311,7 +300,7 @@ def read_moments(
         there = [align.moved_face(face, matrix) for face in faces]
         people = tuple(zip(numbers, there, strict=True))
         found.append(MomentPair(frame.time, frame.rgb, tuple(around), chosen, matrix, people))
-        on_progress(0.5 + 0.3 * len(found) / len(picks))
+        report(done + 0.15 + 0.15 * len(found) / len(picks))
     return found
 
 

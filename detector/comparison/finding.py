@@ -14,7 +14,6 @@ from detector.comparison import align
 from detector.comparison.decide import Decided, Part
 from detector.comparison.measure import MeasuredMoment
 from detector.provenance.file_traces import FACTOR, QUALITY, FileTraces
-from detector.schema.analysis import Media
 from detector.schema.comparison import (
     ComparedMoment,
     Comparison,
@@ -38,7 +37,7 @@ _Vote = tuple[float, GenerationHint]
 
 
 def generation(
-    copy: Media, original: Media, space: SpaceAlignment, traces: tuple[FileTraces, FileTraces]
+    result: Comparison, space: SpaceAlignment, traces: tuple[FileTraces, FileTraces]
 ) -> Generation:
     """Return which of the two is the younger, and the hints for it; `traces` are of the copy and
     of the original."""
@@ -46,7 +45,7 @@ def generation(
         copied: Literal["copy", "original"] = "original" if traces[0].captured else "copy"
         signed = GenerationHint(code="captured", younger=copied)
         return Generation(younger=copied, proven=True, hints=[signed])
-    votes = [*_picture_votes(copy, original, space), *_trace_votes(*traces)]
+    votes = [*_picture_votes(result, space), *_trace_votes(*traces)]
     total = sum(weight if hint.younger == "copy" else -weight for weight, hint in votes)
     votes.sort(key=lambda vote: -vote[0])
     return Generation(
@@ -55,7 +54,8 @@ def generation(
     )
 
 
-def _picture_votes(copy: Media, original: Media, space: SpaceAlignment) -> Iterator[_Vote]:
+def _picture_votes(result: Comparison, space: SpaceAlignment) -> Iterator[_Vote]:
+    copy, original = result.copy_media, result.original_media
     if space.cropped and space.frame is None:
         yield _vote("cropped", True, 4.0)
     if abs(space.scale - 1.0) > 1 - SMALLER:
@@ -67,7 +67,8 @@ def _picture_votes(copy: Media, original: Media, space: SpaceAlignment) -> Itera
         if share < FEWER_BITS:
             yield _vote("fewer_bits", rates[0] < rates[1], 1.0, share=round(100 * share))
     ours, theirs = copy.duration or 0.0, original.duration or 0.0
-    if min(ours, theirs) > 0 and min(ours, theirs) < SHORTER * max(ours, theirs):
+    # How long a copy of several films lasts does not say which of the two is the younger.
+    if result.excerpt is None and 0 < min(ours, theirs) < SHORTER * max(ours, theirs):
         yield _vote("shorter", ours < theirs, 1.0)
 
 

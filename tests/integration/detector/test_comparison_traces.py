@@ -13,7 +13,7 @@ from detector.comparison import compare
 from detector.comparison.finding import generation
 from detector.messages import comparison as words
 from detector.provenance import file_traces
-from detector.schema.comparison import Generation, SpaceAlignment
+from detector.schema.comparison import Comparison, Generation, SpaceAlignment
 from detector.schema.origin import Credential
 
 CAMERA = {"make": "Canon", "model": "EOS R5"}
@@ -44,7 +44,8 @@ def told(copy, original):
     """What is told where neither sizes nor bits tell."""
     abouts = [media.probe(path).model_copy(update={"bit_rate": None}) for path in (copy, original)]
     read = file_traces.read_traces(copy, abouts[0]), file_traces.read_traces(original, abouts[1])
-    return generation(abouts[0], abouts[1], SpaceAlignment(), read)
+    found = Comparison.model_construct(copy_media=abouts[0], original_media=abouts[1])
+    return generation(found, SpaceAlignment(), read)
 
 
 def both_ways(younger, older, code):
