@@ -16,6 +16,7 @@ from threading import Event
 import cv2
 import numpy as np
 
+from detector.comparison import align
 from detector.errors import Canceled
 from detector.isolation import Frame, stream_isolated
 from detector.media import Identity, Spacing, decode_spaced, identify, open_spaced
@@ -207,7 +208,8 @@ class FaceHasher:
         hash, mirrored = _hash_face(rgb, face)
         if not self._to_keep:
             turned = np.ascontiguousarray(rgb[:, ::-1])
-            there = widest(face_detector().refine(turned, [_mirrored(face, rgb.shape[1])]))
+            about = align.moved_face(face, align.mirrored(rgb.shape[1]))
+            there = widest(face_detector().refine(turned, [about]))
             mirrored = _hash_face(turned, there)[0] if there is not None else mirrored
         return hash, mirrored
 
@@ -218,13 +220,6 @@ def _hash_face(rgb: np.ndarray, face: Detection) -> tuple[np.ndarray, np.ndarray
     aligned = cv2.warpAffine(rgb, onto, size, borderMode=cv2.BORDER_REPLICATE)
     hash, mirrored, _quality = pdq(aligned)
     return hash, mirrored
-
-
-def _mirrored(face: Detection, width: int) -> Detection:
-    left, top, right, bottom = face.box
-    points = [(width - x, y) for x, y in face.landmarks]
-    swapped = tuple(points[i] for i in (1, 0, 2, 4, 3))
-    return Detection((width - right, top, width - left, bottom), swapped, face.confidence)
 
 
 @cache
