@@ -238,7 +238,6 @@ def test_one_slow_nod_tells_nothing():
 
 def test_more_offsets_ask_for_more():
     short, long = (synchrony(moved(5, 2.0), moved(6, seconds)) for seconds in (2.0, 100.0))
-    assert short is not None and long is not None
     assert short.threshold == pytest.approx(9.0) and 9.9 < long.threshold < 10.3
 
 
@@ -256,8 +255,7 @@ def test_the_same_sentence_at_another_pace_is_not_the_same_movement():
 
 def test_gaps_are_left_out_and_too_little_is_nothing():
     original = moved(8, 4.0)
-    head = original.head.copy()
-    features = original.features.copy()
+    head, features = original.head.copy(), original.features.copy()
     head[30:60] = features[30:60] = np.nan
     found = synchrony(Movement(0.0, head, features), original)
     assert found.is_certain and found.lag == 0
@@ -270,10 +268,8 @@ def test_what_begins_together_needs_less():
     part = Movement(0.0, original.head[:60], original.features[:60])
     together = synchrony(part, original)
     later = synchrony(part, replace(original, start=1.0))
-    assert together is not None and later is not None
-    assert together.threshold == pytest.approx(8.2) and later.threshold == pytest.approx(
-        9.0, abs=0.3
-    )
+    assert together.threshold == pytest.approx(8.2)
+    assert later.threshold == pytest.approx(9.0, abs=0.3)
 
 
 SHAPE = 90, 120
