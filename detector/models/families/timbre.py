@@ -5,10 +5,11 @@ for Scalable Self-Supervised Representation-Based Speech Quality Assessment", IC
 arXiv:2502.05356; MIT), which know how natural speech sounds; the first layers of the encoder of
 Whisper tiny.en (Radford et al. 2022, arXiv:2212.04356; MIT), which know how it is spoken; and the
 modulation spectrum, how fast each band of it changes. Both networks stay as they were published;
-only the layer that reads their statistics was learned here (`unmask train voice`).
+only the layer that reads statistics of their last two layers was learned (`unmask train voice`).
 """
 
-from itertools import pairwise
+from collections.abc import Iterable
+from itertools import accumulate, pairwise
 
 import torch
 from torch import Tensor, nn
@@ -31,11 +32,14 @@ BANDS = 8
 MODULATIONS = (1, 5, 10, 20, 40, 80, 150, 256)
 """Edges in bins of 0.195 Hz: 0.2, 1, 2, 4, 8, 16, 29 and 50 Hz."""
 TRANSFORM = 512  # Points of the transform of a frame, and of that over time
+SIZES = (*[3 * CHANNELS[-1] * MAPS] * 2, *[3 * WIDTH] * 2, BANDS * (len(MODULATIONS) - 1))
+PARTS = tuple(slice(a, b) for a, b in pairwise(accumulate(SIZES, initial=0)))
+"""Statistics of two layers of the convolutions, two of Whisper's, and the modulation spectrum."""
 
 
 def moments(x: Tensor) -> Tensor:
-    """Return mean and spread over time: [N, T, C] -> [N, 2 C]."""
-    return torch.cat([x.mean(1), x.std(1)], 1)
+    """Return mean, spread and change over time: [N, T, C] -> [N, 3 C]."""
+    return torch.cat([x.mean(1), x.std(1), x.diff(dim=1).std(1)], 1)
 
 
 def triangles(edges: Tensor, frequencies: Tensor) -> Tensor:
@@ -57,7 +61,8 @@ def mel_filters() -> Tensor:
 
 
 class Convolutions(nn.Module):
-    """float [N, n] of peak 1 -> maps [N, 256, 4, n / 320], the lowest frequency first."""
+    """Complex spectrum [N, 2, 161, T] -> maps of the last two layers, the lowest frequency first:
+    [N, 256, 4, T], averaged over three frequencies, and [N, 256, 4, T / 2]."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -69,12 +74,12 @@ class Convolutions(nn.Module):
             inputs = outputs
         self.layers = nn.Sequential(*blocks)
 
-    def forward(self, samples: Tensor) -> Tensor:
-        maps: Tensor = self.layers(self.spectrum(samples))
-        return maps
+    def forward(self, spectrum: Tensor) -> tuple[Tensor, Tensor]:
+        maps = self.layers[:-2](spectrum)
+        return F.avg_pool2d(maps, (3, 1), (2, 1)), self.layers[-2:](maps)
 
     def spectrum(self, samples: Tensor) -> Tensor:
-        """Return what the first layer is fed with: [N, n] -> [N, 2, 161, n / 160]."""
+        """Return the input of the first layer: float [N, n] of peak 1 -> [N, 2, 161, n / 160]."""
         padded = F.pad(samples[:, None], ((FRAME - HOP) // 2,) * 2, mode="reflect")[:, 0]
         window = torch.hann_window(FRAME, device=samples.device)
         values = torch.stft(padded, FRAME, HOP, window=window, center=False, return_complex=True)
@@ -102,7 +107,8 @@ class WhisperLayer(nn.Module):
 
 
 class WhisperEncoder(nn.Module):
-    """float [N, 64000] of peak 1 -> steps [N, 200, 384] after the third of Whisper's layers."""
+    """Log-mel spectrum [N, 80, T] -> steps after Whisper's second and third layer, [N, T / 2, 384]
+    each."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -112,22 +118,20 @@ class WhisperEncoder(nn.Module):
         self.layers = nn.ModuleList(WhisperLayer() for _ in range(DEPTH))
         self.register_buffer("filters", mel_filters(), persistent=False)
 
-    def forward(self, samples: Tensor) -> Tensor:
-        return self.steps(self.mels(samples))
+    def forward(self, mels: Tensor) -> tuple[Tensor, ...]:
+        x = F.gelu(self.second(F.gelu(self.first(mels)))).transpose(1, 2)
+        x = x + self.positions[: x.shape[1]]
+        steps = []
+        for layer in self.layers:
+            x = layer(x)
+            steps.append(x)
+        return tuple(steps[-2:])
 
     def mels(self, samples: Tensor) -> Tensor:
-        """Return Whisper's log-mel spectrum: [N, n] -> [N, 80, n / 160]."""
+        """Return Whisper's log-mel spectrum: float [N, n] of peak 1 -> [N, 80, n / 160]."""
         power = _power(samples, LONG_FRAME, center=True)[..., :-1]
         mels = (self.filters @ power).clamp_min(1e-10).log10()
         return (torch.maximum(mels, mels.amax((1, 2), keepdim=True) - 8) + 4) / 4
-
-    def steps(self, mels: Tensor) -> Tensor:
-        """Return what its layers make of a spectrum: [N, 80, T] -> [N, T / 2, 384]."""
-        x = F.gelu(self.second(F.gelu(self.first(mels)))).transpose(1, 2)
-        x = x + self.positions[: x.shape[1]]
-        for layer in self.layers:
-            x = layer(x)
-        return x
 
 
 class Modulation(nn.Module):
@@ -166,19 +170,18 @@ class Timbre(nn.Module):
         super().__init__()
         self.convolutions, self.encoder = Convolutions(), WhisperEncoder()
         self.modulation = Modulation()
-        size = 3 * CHANNELS[-1] * MAPS + 2 * WIDTH + BANDS * (len(MODULATIONS) - 1)
-        self.head = nn.Linear(size, 1)
+        self.head = nn.Linear(sum(SIZES), 1)
 
     def statistics(self, samples: Tensor) -> Tensor:
-        """Return what a last layer reads: [N, 3896]."""
+        """Return what a last layer reads: [N, 8504]."""
         samples = _peak_one(samples)
-        return self.collected(samples, self.convolutions(samples), self.encoder(samples))
+        maps = self.convolutions(self.convolutions.spectrum(samples))
+        return self.collected(samples, maps, self.encoder(self.encoder.mels(samples)))
 
-    def collected(self, samples: Tensor, maps: Tensor, steps: Tensor) -> Tensor:
+    def collected(self, samples: Tensor, maps: Iterable[Tensor], steps: Iterable[Tensor]) -> Tensor:
         """Return the statistics of what both networks made of samples of peak 1."""
-        maps = maps.flatten(1, 2).transpose(1, 2)
-        change = maps.diff(dim=1).std(1)
-        return torch.cat([moments(maps), change, moments(steps), self.modulation(samples)], 1)
+        rows = [*(x.flatten(1, 2).transpose(1, 2) for x in maps), *steps]
+        return torch.cat([*map(moments, rows), self.modulation(samples)], 1)
 
     def forward(self, samples: Tensor) -> Tensor:
         logits: Tensor = self.head(self.statistics(samples))
@@ -201,17 +204,6 @@ def whole(state: dict[str, Tensor]) -> dict[str, Tensor]:
     return restored
 
 
-class _Steps(nn.Module):
-    """The layers of an encoder without its spectrum, which only torch computes."""
-
-    def __init__(self, encoder: WhisperEncoder) -> None:
-        super().__init__()
-        self.encoder = encoder
-
-    def forward(self, mels: Tensor) -> Tensor:
-        return self.encoder.steps(mels)
-
-
 class TimbreModel(TorchSoundModel):
     """The network with two compiled parts, a window at a time, so that maps stay cached."""
 
@@ -224,8 +216,8 @@ class TimbreModel(TorchSoundModel):
         with torch.inference_mode():
             spectrum = network.convolutions.spectrum(silence)
             mels = network.encoder.mels(silence)
-        self._convolve = runtime.compile(network.convolutions.layers, spectrum.clone(), device)
-        self._encode = runtime.compile(_Steps(network.encoder), mels.clone(), device)
+        self._convolve = runtime.compile(network.convolutions, spectrum.clone(), device)
+        self._encode = runtime.compile(network.encoder, mels.clone(), device)
 
     def _infer(self, batch: Tensor) -> Tensor:
         return torch.cat([self._one(samples) for samples in batch.to(self.device).split(1)])
@@ -235,7 +227,7 @@ class TimbreModel(TorchSoundModel):
             network, loud = self.network, _peak_one(samples)
             spectrum, mels = network.convolutions.spectrum(loud), network.encoder.mels(loud)
             maps, steps = (
-                torch.from_numpy(run(x.cpu().numpy())[0]).to(self.device)
+                [torch.from_numpy(part).to(self.device) for part in run(x.cpu().numpy())]
                 for run, x in ((self._convolve, spectrum), (self._encode, mels))
             )
             logit: Tensor = network.head(network.collected(loud, maps, steps))

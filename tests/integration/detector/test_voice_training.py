@@ -48,7 +48,7 @@ def test_the_layer_learns_what_tells_pairs_apart_and_not_what_tells_groups_apart
             clips.append(clip(f"{group}{fake}", label=fake, group=str(group)))
             rows.append([room + chance.normal(0, 0.1), fake + chance.normal(0, 0.3)])
     x = np.array(rows)
-    found = voice.fit(clips, [x], voice.VoiceRecipe(decay=0.01))
+    found = voice.fit(clips, [x], voice.VoiceRecipe(decay=0.01), parts=[slice(2)])
     assert abs(found.weights[0]) < 0.1 * found.weights[1]
     said = found(x)
     assert np.mean(said[1::2] > said[::2]) > 0.95
