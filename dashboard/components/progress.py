@@ -71,13 +71,14 @@ def _block(most: int, *parts: Text) -> Markup:
 
 def _step(step: ProgressStep) -> Markup:
     parts = join(
-        tag("span", name) + bar(share) + tag("span", text) for name, share, text in step.parts
+        tag("span", name) + bar(share) + tag("span", now, cls="n")
+        for name, share, now in step.parts
     )
     return tag(
         "li",
         icon(_ICONS[step.state]),
         tag("div", tag("b", step.name), " ", step.detail),
-        tag("span", step.right),
+        tag("span", step.right, cls="n"),
         tag("div", parts, cls="um-models") if step.parts else "",
         cls=step.state,
     )

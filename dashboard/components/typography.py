@@ -92,7 +92,7 @@ def know(*paragraphs: Text) -> None:
 
 def lead(text: Text) -> None:
     """Draw the line under the title of the front page."""
-    show(tag("p", text, cls="um-lead"))
+    show(tag("p", text, cls="um-say second"))
 
 
 def quiet(text: Text) -> None:
@@ -158,9 +158,4 @@ def outcome(text: Text) -> Markup:
 
 def conclusion(text: Text) -> Markup:
     """Return what a session ended with; a screen reader says it when it comes."""
-    return tag("p", text, cls="um-concluded", role="status")
-
-
-def nothing(text: Text) -> Markup:
-    """Return what is said in place of a list that is empty."""
-    return tag("p", text, cls="um-caption um-none")
+    return tag("p", tag("b", text), role="status")

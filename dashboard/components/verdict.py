@@ -66,7 +66,7 @@ def questions(rows: Iterable[QuestionRow]) -> Markup:
 
 def sides(title: Text, real: str, fake: str, *, bare: bool) -> Markup:
     """Return the head of the bars, and which side is which."""
-    ends = tag("span", tag("i", f"‹ {real}"), tag("i", f"{fake} ›"))
+    ends = tag("span", tag("span", f"‹ {real}"), tag("span", f"{fake} ›"))
     row = tag(
         "div", tag("span"), ends, tag("span"),
         cls=f"um-pull um-sides{' bare' if bare else ''}", aria_hidden="true",
@@ -97,4 +97,4 @@ def pulls_nothing(name: Text, why: Text) -> Markup:
 
 def trace(text: Text) -> Markup:
     """Return the small print under the bars; empty for no text."""
-    return tag("p", text, cls="um-caption um-trace") if text else Markup()
+    return tag("p", text, cls="um-caption um-after") if text else Markup()

@@ -135,7 +135,7 @@ def alarms_head(above: float, seconds: float) -> Markup:
 def alarms(raised: Sequence[Alarm], now: float, clock: Clock) -> Markup:
     """Return the newest alarms as rows."""
     if not raised:
-        return typography.nothing(_("None in this session."))
+        return typography.small_print(_("None in this session."))
     drawn = tables.plain(
         [_alarm(alarm, now, clock) for alarm in raised[:SHOWN_ALARMS]], "um-alarms"
     )
