@@ -57,11 +57,10 @@ def scale(probability: float, thresholds: Thresholds, question: Question | None)
         tag("div", cls=f"zone {zone.slug}", style=f"width:{zone.end - zone.start:.1f}%")
         for zone in zones
     )
-    place = f"left:{at:.1f}%"
     return tag(
         "div",
-        tag("div", tag("div", cls="pointer", style=place), cls="over"),
-        tag("div", bars, tag("div", cls="at", style=place), cls="bar"),
+        tag("div", tag("div", cls="pointer", style=f"left:{at:.1f}%"), cls="over"),
+        tag("div", bars, cls="bar"),
         tag("div", _ticks([zone.end for zone in zones[:-1]]), cls="under"),
         tag("div", join(tag("span", _name(zone, len(zones))) for zone in zones), cls="below"),
         cls="um-scale",
