@@ -30,8 +30,6 @@ COPY_KEYS, ORIGINAL_KEYS, MOST_KEYS = 6, 14, 48
 """frames whose features are matched; of a long original one in five seconds"""
 CANDIDATES = 3
 """homographies of single frames of the copy that are tried in time"""
-NEAR_IDENTITY = 0.03
-"""Share of the picture by which a homography's corners may lie off edge to edge."""
 ENOUGH_INLIERS = 150
 FINE_STEP = 0.12
 """s between frames of the original from which the matched stretch is read again"""
@@ -396,14 +394,7 @@ def locate(ours: FrameThumbnails, theirs: FrameThumbnails) -> list[np.ndarray]:
         return []
     each = (_most_inliers(originals, [copy], agreed) for copy in copies)
     ranked = sorted((m for m in each if m is not None), key=lambda m: -m[0])
-    # Most copies show the whole picture: edge to edge is exact where the best one is near it.
-    size = theirs.keys[0].shape[1::-1]
-    whole = moved_to(np.eye(3), (size, size), (size, ours.keys[0].shape[1::-1]))
-    matrices = [matrix for _inliers, matrix in ranked[:CANDIDATES]]
-    apart = moved_points(matrices[0], corners(*size)) - moved_points(whole, corners(*size))
-    if np.abs(apart).max() < NEAR_IDENTITY * max(ours.keys[0].shape):
-        matrices.insert(0, whole)
-    return [matrix @ base for matrix in matrices]
+    return [matrix @ base for _inliers, matrix in ranked[:CANDIDATES]]
 
 
 def _most_inliers(
