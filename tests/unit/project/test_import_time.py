@@ -45,7 +45,7 @@ def imported(code):
             REPORTS | OTHERS | {"scipy.signal", "scipy.stats"} | COMPILER,
         ),
         (
-            "import detector.pipeline, sys; detector.pipeline.Analyzer(device='cpu').warm_up()",
+            "import detector; detector.Analyzer(device='cpu').warm_up(voices=False)",
             REPORTS | OTHERS | NUMBERS | COMPILER | {"timm"},
         ),
         (
