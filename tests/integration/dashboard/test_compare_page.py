@@ -164,10 +164,6 @@ def page(job, **more):
     return pages.page("compare", **({"a": job.key} if job else {}), **more)
 
 
-def test_the_empty_page_asks_for_a_clip(job):
-    assert "Put models on one time axis" in html(page(None))
-
-
 def test_what_was_analyzed_before_need_not_be_brought_again(job, tmp_path):
     other = put(tmp_path, make_clip(tmp_path / "other.webm"), make_analysis(whole=2.0))
     at = page(None)

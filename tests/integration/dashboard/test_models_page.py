@@ -96,13 +96,6 @@ def test_only_who_runs_the_server_changes_what_is_on_it(monkeypatch):
     assert [key for key in keys if key.startswith(changing)] == []
 
 
-def test_the_offer_asks_for_nothing_but_the_short_list():
-    everything = {status.spec.id: status for status in inventory.inventory()}
-    short = [entry.id for entry in registry.manifest().recommended]
-    assert inventory.offered() == [everything[id] for id in short] and short
-    assert inventory.status("texture") == everything["texture"]
-
-
 def test_offline_offers_nothing(monkeypatch):
     monkeypatch.setenv("UNMASK_OFFLINE", "1")
     assert "The bundled models are small." not in html(page("models"))
