@@ -307,4 +307,7 @@ class _OpenVino:
         with self._lock:
             more = self._left > 0
             self._left -= more
-        return self.network.request() if more else self._free.get()
+        if more:
+            with suppress(FileNotFoundError):  # another process has made room on the disk
+                return self.network.request()
+        return self._free.get()

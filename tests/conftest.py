@@ -4,8 +4,6 @@
 of Eileen Collins) under a camera that moves; `write_clip` is the same for any path.
 """
 
-from __future__ import annotations
-
 import os
 import shutil
 import tempfile

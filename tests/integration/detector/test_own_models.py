@@ -1,7 +1,5 @@
 """Bring your own file: strictly checked, copied once, named in words when it does not fit."""
 
-from __future__ import annotations
-
 import io
 import os
 import pickle

@@ -1,7 +1,5 @@
 """What a file says of its origin: C2PA under a test certificate, EXIF, XMP, traces, repeats."""
 
-from __future__ import annotations
-
 import io
 import os
 import socket

@@ -3,6 +3,7 @@
 import copy
 import json
 import os
+import shutil
 import subprocess
 import sys
 import threading
@@ -146,6 +147,11 @@ def test_what_is_kept_gives_the_same_to_the_bit_and_is_not_converted_again(
     monkeypatch.setattr("openvino.tools.ovc.convert_model", never)
     np.testing.assert_array_equal(compiled(network), first)
     np.testing.assert_array_equal(compiled(network, shared=True), first)
+    alone = runtime._OpenVino(runtime._Network(*kept.iterdir()), copies=2)
+    shutil.rmtree(kept)  # another process has made room
+    with ThreadPoolExecutor(4) as pool:
+        for answer in pool.map(lambda _: alone(batch(3))[0], range(100)):
+            np.testing.assert_array_equal(answer, first)
 
 
 def test_another_network_is_never_taken_for_one_that_is_kept(network, kept):
