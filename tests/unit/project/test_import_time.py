@@ -69,7 +69,7 @@ def test_an_import_brings_only_what_it_needs(code, unwanted):
     if "warm_up" in code:
         imported(code)  # the first start converts the networks
     found = imported(code)
-    assert code.split()[1].strip(",") in found
+    assert code.split()[1].strip(",;") in found
     assert not found & unwanted
 
 
