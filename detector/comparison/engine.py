@@ -110,8 +110,6 @@ def compare_footage(
 ) -> tuple[Comparison, MeasuredStretch | None]:
     """Return the comparison by pictures alone, and what was measured last."""
     thumbnails = align.read_original(original)
-    faces = detector or vision.load_detector()
-    traces = read_traces(copy.path, copy.media), read_traces(original.path, original.media)
     frame = 1 / min(FPS, copy.media.fps or FPS, original.media.fps or FPS)
     result = Comparison(
         copy_media=copy.media,
@@ -122,23 +120,30 @@ def compare_footage(
         time=TimeAlignment(compared=0, matched=0),
         notes=copy.notes,
     )
-    evidence, excerpt = None, None
+    evidence, excerpt, traces = None, None, None
     for done in (0.3, 0.6):
         shown = excerpt or Span(start=0.0, end=copy.media.duration or 0.0)
         aligned = align.align(copy, original, thumbnails, shown)
         report(done)
         if aligned is None:
             break
-        pairs = read_moments(copy, original, aligned, faces, report, done)
+        detector = detector or vision.load_detector()
+        pairs = read_moments(copy, original, aligned, detector, report, done)
         if not pairs:
             break
         evidence = MeasuredStretch.of_shown(pairs, frame)
+        traces = traces or (
+            read_traces(copy.path, copy.media),
+            read_traces(original.path, original.media),
+        )
         begun = result.model_copy(update={"excerpt": excerpt})
         part = _compared(begun, evidence, shown, len(pairs), frame, traces)
         if excerpt is None or part.finding.same_footage:
             result = part
+        if excerpt is not None or result.finding.same_footage:
+            break
         excerpt = find_excerpt(evidence.moments, evidence.sameness)
-        if excerpt is None or result.finding.same_footage:
+        if excerpt is None:
             break
     return result, evidence
 
