@@ -99,7 +99,7 @@ def model_accuracy(head: Text, figure: Markup) -> Markup:
 def model_problem(text: Text, *, calm: bool) -> Markup:
     """Return what went wrong with a model; `calm` where nothing is wrong with the model itself."""
     line = tag("p", text, cls="um-caption" if calm else "um-warn", role="status")
-    return tag("div", line, cls="um-model um-model-said")
+    return tag("div", line, cls="um-model")
 
 
 class Mark(NamedTuple):

@@ -181,7 +181,7 @@ def _outcome(task: LibraryTask) -> None:
             lines = [f"{one.name}: {advice(one.error)}" for one in task.left_out[:MAX_NAMED]]
             if task.unread > len(lines):
                 lines.append(_("and {number} more").format(number=task.unread - len(lines)))
-            show(bullets(lines, "um-marked"))
+            show(bullets(lines))
 
 
 def _numbers(task: LibraryTask) -> str:

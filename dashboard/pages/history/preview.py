@@ -196,7 +196,7 @@ def several(records: Sequence[Record]) -> None:
     """Draw the card of several marked records."""
     with st.container(border=True, key="card-marked", height="content"):
         head = _("{number} marked").format(number=len(records))
-        names = bullets([record.name for record in records], "um-marked")
+        names = bullets([record.name for record in records])
         show(typography.heading(head), names)
         able = len(records) == 2 and all(record.result for record in records)
         with st.container(horizontal=True, key="actions-marked"):
