@@ -260,7 +260,7 @@ def test_speech_is_found_as_the_package_finds_it():
         wanted = [float(original(torch.from_numpy(c), 16_000)) for c in samples.reshape(-1, 512)]
 
     detector = speech.SpeechDetector()
-    cut = [0, 100, 5_000, 30_001, len(samples)]  # however it comes in pieces
+    cut = [0, 100, 5_000, 5_600, 30_001, len(samples)]  # none, one and many chunks in a piece
     blocks = (SoundBlock(a / SAMPLE_RATE, samples[a:b]) for a, b in pairwise(cut))
     list(detector.feed(blocks))
     np.testing.assert_allclose(detector._runs[0][1], wanted, atol=1e-4)
