@@ -293,7 +293,7 @@ class _OpenVino:
         try:
             # Tensors, not arrays: OpenVINO takes as long to find out what an array is as a small
             # network takes.
-            arrays = [np.require(array, np.float32, "CW") for array in inputs]
+            arrays = [np.require(array, np.float32, ["C", "W"]) for array in inputs]
             tensors = [self._tensor(array, shared_memory=True) for array in arrays]
             outputs = request.infer(tensors, share_inputs=True, share_outputs=True)
             return tuple(np.array(output, np.float32) for output in outputs.to_tuple())  # copies
