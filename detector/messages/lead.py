@@ -63,6 +63,9 @@ def origin(analysis: Analysis, speech: Speech = ENGLISH) -> str:
         return ""
     text = {
         "mark": _("It shows the mark of {name}, {place}. Anybody can add or remove one."),
+        "voice_mark": _(
+            "The voice carries the inaudible mark of {name}. Anybody can add or remove one."
+        ),
         "signed": _(
             "Its Content Credentials state that it was generated. They are signed by {name}, who "
             "is on the trust list here."

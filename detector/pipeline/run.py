@@ -41,7 +41,7 @@ from detector.pipeline.scoring import ScoreStage
 from detector.pipeline.signal_stage import SignalStage
 from detector.pipeline.windows import FrameWindow
 from detector.schema.analysis import QUESTION_OF, Analysis, Coverage, Media, Modality, Settings
-from detector.schema.origin import Provenance
+from detector.schema.origin import GeneratorMark, Provenance
 from detector.sentences import _
 
 QUEUED_FRAMES = 4
@@ -125,6 +125,7 @@ class AnalysisRun:
         self.provenance: Provenance | None = None
         self.hashes = provenance.FrameHashes()
         self.marks = provenance.MarkSearch()
+        self.voice_marks: list[GeneratorMark] = []
         self.stillness = FrozenCheck()
         self.signals: SignalStage | None = None
         reporter.report_read(list(self.results))
@@ -263,6 +264,7 @@ class AnalysisRun:
                         results=self.results,
                         lock=self.lock,
                         timings=self.timings,
+                        marks=self.voice_marks,
                         signals=self.signals,
                         cancel=self.stop,
                     )
@@ -339,8 +341,9 @@ class AnalysisRun:
     def _decide(self) -> Analysis:
         if self.provenance:
             self.provenance.hashes = self.hashes.found
+            self.provenance.marks = self.voice_marks
             if provenance.MarkSearch.possible():
-                self.provenance.marks = self.marks.found
+                self.provenance.marks = [*self.marks.found, *self.voice_marks]
             else:
                 self.media.notes.append(
                     _("Marks of generators: not looked for. Type: pip install 'unmask[full]'")

@@ -57,6 +57,12 @@ def _generated(provenance: Provenance) -> Iterator[str]:
         }[credential.state]
         yield f"Its signed origin states that it was generated, at least in part. {worth}"
     for mark in provenance.marks:
+        if mark.place == "voice":
+            yield (
+                f"The voice carries the inaudible mark of {mark.maker} ({mark.name}). Its tools "
+                "put it on what they make; anybody can add one."
+            )
+            continue
         yield (
             f"A mark like that of {mark.name} stands at the {mark.place}. Tools put it on what "
             "they make; anybody can draw one."

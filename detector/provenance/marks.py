@@ -15,7 +15,7 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
 from detector.isolation import Frame
-from detector.schema.origin import VisibleMark
+from detector.schema.origin import GeneratorMark
 
 FRAMES = 12
 """that are looked at, spread over the clip"""
@@ -118,12 +118,12 @@ class MarkSearch:
                 self._grays.append(gray)
 
     @property
-    def found(self) -> list[VisibleMark]:
+    def found(self) -> list[GeneratorMark]:
         """The marks that are there."""
         if not self._grays:
             return []
         return [
-            VisibleMark(
+            GeneratorMark(
                 name=NAMES.get(mark, mark),
                 maker=MAKERS[mark],
                 place=place,

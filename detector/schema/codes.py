@@ -29,6 +29,8 @@ class ProofKind(StrEnum):
     """a comparison found a manipulated copy of a named original"""
     MARK = "mark"
     """the visible mark of a generator"""
+    VOICE_MARK = "voice_mark"
+    """the inaudible mark of a generator of voices"""
     SIGNED = "signed"
     """trusted Content Credentials state that the file was generated"""
     PART_SIGNED = "part_signed"

@@ -117,13 +117,13 @@ class FrameHash(StrictModel):
     phash: str = Field(description="64-bit DCT hash as ImageHash computes it, 16 hex digits")
 
 
-class VisibleMark(StrictModel):
-    """A visible mark of a generator. Anybody can draw one, or cut one off."""
+class GeneratorMark(StrictModel):
+    """A mark of a generator. Anybody can put one on, or take one off."""
 
     name: str = Field(description="of the tool")
     maker: str
-    place: str = Field(description="where it stands: bottom right; left, of a mark that moves")
-    score: float = Field(description="correlation with our drawing of it, 0 to 1")
+    place: str = Field(description="where it stands: bottom right; left, of one that moves; voice")
+    score: float = Field(description="correlation with our drawing of it, or confidence, 0 to 1")
 
 
 class EarlierVerdict(StrictModel):
@@ -159,7 +159,7 @@ class Provenance(StrictModel):
     document: Document | None = Field(default=None, description="where it stands in one")
     repeats: Repeats | None = None
     hashes: list[FrameHash] = Field(default_factory=list)
-    marks: list[VisibleMark] = Field(default_factory=list)
+    marks: list[GeneratorMark] = Field(default_factory=list)
     maker: str | None = Field(
         default=None, description="whose tool the file names, where its maker has a verifier"
     )
@@ -169,9 +169,11 @@ class Provenance(StrictModel):
 
     @property
     def proof(self) -> Proof | None:
-        """A generator's visible mark, else what trusted Content Credentials state."""
+        """A generator's mark, else what trusted Content Credentials state."""
         if self.marks:
-            return Proof(kind=ProofKind.MARK, name=self.marks[0].name)
+            mark = self.marks[0]
+            kind = ProofKind.VOICE_MARK if mark.place == "voice" else ProofKind.MARK
+            return Proof(kind=kind, name=mark.name)
         credential = self.credential
         if credential.state != "trusted" or credential.states_generated is None:
             return None

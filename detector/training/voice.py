@@ -172,7 +172,7 @@ def trunk(path: Path) -> timbre.Timbre:
     """Return the network of a file as `weights/timbre.safetensors`, its head untrained."""
     network = timbre.Timbre()
     network.eval().requires_grad_(False)
-    state = timbre.whole(weights.load_state(path))
+    state = weights.whole_numbers(weights.load_state(path))
     state["head.weight"], state["head.bias"] = (
         torch.zeros_like(p) for p in network.head.parameters()
     )

@@ -9,7 +9,13 @@ remembers which were accepted, `hub` reads a model's page on Hugging Face.
 """
 
 from detector.weights.download import Progress, check_space, download, offline
-from detector.weights.files import as_safetensors, load_state, load_strict, require_fractions
+from detector.weights.files import (
+    as_safetensors,
+    load_state,
+    load_strict,
+    require_fractions,
+    whole_numbers,
+)
 from detector.weights.licenses import accept_license, accepted_license, require_license
 from detector.weights.store import (
     available,
@@ -48,4 +54,5 @@ __all__ = [
     "require_license",
     "resolve",
     "take_in",
+    "whole_numbers",
 ]

@@ -102,6 +102,18 @@ def bare(
     return out
 
 
+def whole_numbers(state: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+    """Return a state whose bytes are numbers again: `x` int8 [rows, …] times `x_scale` [rows]."""
+    scales = {name: value for name, value in state.items() if name.endswith("_scale")}
+    restored = {name: value for name, value in state.items() if name not in scales}
+    for name, scale in scales.items():
+        stored = restored[name.removesuffix("_scale")].float()
+        restored[name.removesuffix("_scale")] = stored * scale.float().view(
+            -1, *[1] * (stored.dim() - 1)
+        )
+    return restored
+
+
 def load_strict(module: torch.nn.Module, state: Mapping[str, torch.Tensor], name: str) -> None:
     """Load `state` into `module`, every tensor used; raise WeightsError naming misfits, module
     unchanged."""

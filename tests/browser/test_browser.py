@@ -13,7 +13,7 @@ from playwright.sync_api import expect
 from dashboard import theme
 from detector.schema.analysis import Analysis
 from detector.schema.comparison import ComparisonFinding
-from detector.schema.origin import VisibleMark
+from detector.schema.origin import GeneratorMark
 from service.records.database import FILE
 from service.records.model import LOCAL
 from service.records.sql import open_store
@@ -274,7 +274,7 @@ def test_an_altered_sample_is_called_manipulated(visit, server, sample):
     expect(page.locator(".st-key-card-original")).to_contain_text("Compared with")
     assert_reads_quickly(page)
     assert analysis.provenance is not None
-    mark = VisibleMark(name="Gemini", maker="Google", place="bottom right", score=0.95)
+    mark = GeneratorMark(name="Gemini", maker="Google", place="bottom right", score=0.95)
     origin = analysis.provenance.model_copy(update={"marks": [mark], "maker": "Google"})
     with_mark = analysis.model_copy(update={"provenance": origin})
     page.goto(f"{server.url}/?a={put(server.data, clip, with_mark)}")

@@ -14,7 +14,7 @@ from dashboard import theme
 from dashboard.result import pulls
 from detector import media
 from detector.provenance import conclude
-from detector.schema.origin import Provenance, VisibleMark
+from detector.schema.origin import GeneratorMark, Provenance
 from tests.conftest import write_clip
 from tests.support.browser import (
     PATIENT,
@@ -447,7 +447,7 @@ def test_the_magnifier_goes_frame_by_frame_with_the_arrow_keys(visit, served):
 
 def test_a_generators_mark_is_a_finding_and_leads_to_its_verifier(visit, served, server, tmp_path):
     clip = make_clip(tmp_path / "made.webm")
-    mark = VisibleMark(name="Gemini", maker="Google", place="bottom right", score=0.95)
+    mark = GeneratorMark(name="Gemini", maker="Google", place="bottom right", score=0.95)
     origin = Provenance(marks=[mark])
     conclude(origin)
     analysis = make_analysis(clip, name="marked.webm")

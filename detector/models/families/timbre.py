@@ -21,7 +21,7 @@ from detector import runtime
 from detector.models.base import Files, ModelSpec
 from detector.models.families.texture import EarlyLite
 from detector.models.sound import TorchSoundModel
-from detector.weights import load_state, load_strict
+from detector.weights import load_state, load_strict, whole_numbers
 
 FRAME, HOP = 320, 160
 """Samples of a frame of the complex spectrum, 20 ms, and from one to the next, at 16 kHz."""
@@ -233,18 +233,6 @@ def _peak_one(samples: Tensor) -> Tensor:
     return samples / samples.abs().amax(1, keepdim=True).clamp_min(1e-6)
 
 
-def whole(state: dict[str, Tensor]) -> dict[str, Tensor]:
-    """Return a state whose bytes are numbers again: `x` int8 [rows, …] times `x_scale` [rows]."""
-    scales = {name: value for name, value in state.items() if name.endswith("_scale")}
-    restored = {name: value for name, value in state.items() if name not in scales}
-    for name, scale in scales.items():
-        stored = restored[name.removesuffix("_scale")].float()
-        restored[name.removesuffix("_scale")] = stored * scale.float().view(
-            -1, *[1] * (stored.dim() - 1)
-        )
-    return restored
-
-
 class TimbreModel(TorchSoundModel):
     """The network with three compiled parts, a window at a time, so that maps stay cached."""
 
@@ -276,8 +264,8 @@ class TimbreModel(TorchSoundModel):
 
 
 def load(spec: ModelSpec, files: Files, device: str) -> TimbreModel:
-    """Load the network; large tensors are stored as bytes (`whole`)."""
+    """Load the network; large tensors are stored as bytes (`whole_numbers`)."""
     network = Timbre()
-    load_strict(network, whole(load_state(files[0], spec)), spec.id)
+    load_strict(network, whole_numbers(load_state(files[0], spec)), spec.id)
     network.eval().requires_grad_(False)
     return TimbreModel(spec, network.to(device), device)

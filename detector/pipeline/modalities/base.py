@@ -22,6 +22,7 @@ from detector.schema.analysis import (
     Settings,
     Subject,
 )
+from detector.schema.origin import GeneratorMark
 
 
 @dataclass
@@ -44,6 +45,8 @@ class Extraction:
         Guards whatever is read while the run goes on: subjects and segments.
     timings : dict
         Seconds by stage.
+    marks : list
+        Of generators, that were found in what it read.
     cancel : Event
         Set when the run ends early.
     """
@@ -60,6 +63,7 @@ class Extraction:
     results: Mapping[str, ModelResult]
     lock: threading.Lock = field(default_factory=threading.Lock)
     timings: dict[str, float] = field(default_factory=dict)
+    marks: list[GeneratorMark] = field(default_factory=list)
     signals: SignalStage | None = None
     cancel: threading.Event = field(default_factory=threading.Event)
 

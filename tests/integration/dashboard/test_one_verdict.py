@@ -19,7 +19,7 @@ from detector.batch import table as batch_table
 from detector.messages.format import interval, percent, whole_percent
 from detector.schema.analysis import EmpiricalOdds, Label, Lean, Proof, ProofKind, Question
 from detector.schema.comparison import ComparisonFinding
-from detector.schema.origin import Credential, Fact, Provenance, VisibleMark
+from detector.schema.origin import Credential, Fact, GeneratorMark, Provenance
 from service.api.schemas import AnalysisView
 from service.batches import BatchRow
 from service.records.batches import BatchItem
@@ -49,7 +49,7 @@ def unsigned(analysis):
 
 def marked(analysis):
     """A result of a file that bears a generator's visible mark."""
-    mark = VisibleMark(name="Gemini", maker="Google", place="bottom right", score=0.93)
+    mark = GeneratorMark(name="Gemini", maker="Google", place="bottom right", score=0.93)
     provenance = analysis.provenance or Provenance()
     provenance = provenance.model_copy(update={"marks": [mark]})
     return analysis.model_copy(update={"provenance": provenance})

@@ -6,6 +6,7 @@ from torch import nn
 
 from detector.models import registry
 from detector.models.families import timbre
+from detector.weights import whole_numbers
 from tests.support.speech import speech
 
 
@@ -96,7 +97,7 @@ def test_bytes_are_numbers_again():
         "a_scale": torch.tensor([0.5, 2.0]),
         "b": torch.ones(2),
     }
-    found = timbre.whole(stored)
+    found = whole_numbers(stored)
     assert found.keys() == {"a", "b"}
     assert found["a"].tolist() == [[0.5, -63.5], [4.0, 0.0]]
 

@@ -13,7 +13,7 @@ from skimage.data import astronaut, coffee
 from detector.isolation import Frame
 from detector.provenance import marks
 from detector.provenance.findings import findings, maker
-from detector.schema.origin import Provenance, VisibleMark
+from detector.schema.origin import GeneratorMark, Provenance
 from tests.conftest import write_clip
 
 FONTS = Path(streamlit.__file__).parent / "static" / "static" / "media"
@@ -97,7 +97,7 @@ def test_without_one_nothing_is_found(tmp_path):
 
 
 def test_a_mark_is_a_finding_and_names_whose_verifier_may_know_it():
-    mark = VisibleMark(name="Gemini", maker="Google", place="bottom right", score=0.95)
+    mark = GeneratorMark(name="Gemini", maker="Google", place="bottom right", score=0.95)
     origin = Provenance(marks=[mark])
     (sentence,) = findings(origin)
     assert "Gemini" in sentence and "bottom right" in sentence and "anybody" in sentence
@@ -105,5 +105,5 @@ def test_a_mark_is_a_finding_and_names_whose_verifier_may_know_it():
 
 
 def test_a_maker_without_a_verifier_is_not_named():
-    mark = VisibleMark(name="Kling", maker="Kuaishou", place="bottom right", score=0.7)
+    mark = GeneratorMark(name="Kling", maker="Kuaishou", place="bottom right", score=0.7)
     assert maker(Provenance(marks=[mark])) is None
