@@ -9,7 +9,6 @@ from cli.verify import public_key
 from detector import paths
 from detector.errors import UsageError
 from detector.evaluation import benchmark as benchmarks
-from detector.evaluation import leaderboard
 from detector.evaluation.scores import Scoring
 from detector.report import signing_key
 
@@ -50,8 +49,8 @@ def benchmark(
     scoring = Scoring(frames=frames, device=device, on_progress=ProgressBar("scored"))
     submission = benchmarks.run(labels, out, models=ids(models), scoring=scoring)
     files = {
-        "leaderboard.md": leaderboard.to_markdown(submission).encode(),
-        "leaderboard.html": leaderboard.to_html(submission).encode(),
+        "benchmark.md": benchmarks.to_markdown(submission).encode(),
+        "benchmark.html": benchmarks.to_html(submission).encode(),
         "submission.json": benchmarks.to_json(submission, key),
     }
     for name, data in files.items():

@@ -10,7 +10,7 @@ from cli.parsing import _
 from detector.decision import conformal
 from detector.errors import UsageError
 from detector.evaluation import calibration, manifest
-from detector.evaluation.calibration_report import Calibrated, to_markdown
+from detector.evaluation.calibration import Calibrated, to_markdown
 from detector.evaluation.operating_points import ErrorTargets
 from detector.evaluation.own_calibration import OwnClips, calibrate_own, holds
 from detector.evaluation.scores import Scoring

@@ -112,7 +112,7 @@ class QuestionSpec:
     task : str
         Of its models, in the catalog.
     methods : tuple of str
-        Families of fakes (`detector.evaluation.methods`) that it asks for.
+        Families of fakes (`detector.evaluation.labels`) that it asks for.
     covers : tuple of Question
         Other questions whose fakes count as fakes of this one too.
     stretches : bool

@@ -11,7 +11,7 @@ from dashboard.charts import BARE, DASHES, PLAIN, Part, area, rgba, rule, scatte
 from dashboard.i18n import _
 from dashboard.theme import AXIS, SANS, Palette
 from detector.evaluation.metrics import Roc
-from detector.evaluation.tallies import Bar
+from detector.evaluation.report import Bar
 from detector.schema.analysis import Thresholds
 
 SECOND, FOURTH = "#8C5A87", "#56B4E9"

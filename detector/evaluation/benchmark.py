@@ -2,6 +2,9 @@
 
 Each model scores the files of its kind in a process of its own, so that seconds and peak memory are
 its alone. A submission holds every score by the sha256 of its file; all figures follow from these.
+
+A baseline that reads no pixel, a logistic regression on container, codec, size and rates, stands
+beside them: where it ranks well, the set shows how its files were stored.
 """
 
 import json
@@ -9,13 +12,16 @@ import os
 import platform
 import signal
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import replace
 from datetime import UTC, datetime
+from html import escape
+from itertools import groupby
 from multiprocessing import get_context, parent_process
 from pathlib import Path
+from string import Template
 from typing import Any, Literal
 
 import numpy as np
@@ -24,15 +30,16 @@ from scipy.special import expit
 
 from detector import paths
 from detector.errors import InputError, ModelError, UsageError
-from detector.evaluation import metrics, pixel_free
+from detector.evaluation import metrics
 from detector.evaluation.evaluate import KINDS, FileSelection, ranking
-from detector.evaluation.labels import read_labels
-from detector.evaluation.methods import question
+from detector.evaluation.fitting import balanced
+from detector.evaluation.labels import hash_of, question, read_labels
 from detector.evaluation.metrics import Number
-from detector.evaluation.report import Ranking
+from detector.evaluation.report import Column, Ranking, couples_of
 from detector.evaluation.scores import FEATURES, Scored, Scoring, score_files
-from detector.evaluation.tallies import Column, couples_of
+from detector.evaluation.tables import HEADINGS, figure_text, head, line, number, pairs_text
 from detector.media.files import disk_name
+from detector.messages.format import capital
 from detector.models import registry
 from detector.models.base import ModelSpec
 from detector.pipeline.analyzer import pick_device
@@ -40,7 +47,7 @@ from detector.pipeline.initial_results import result
 from detector.pipeline.software import software
 from detector.report import NoSeal, Seal, Verification, verify
 from detector.report.table import sealed
-from detector.schema.analysis import QUESTION_OF, Modality, Question, Software
+from detector.schema.analysis import QUESTION_OF, Media, Modality, Question, Software
 from detector.schema.base import StrictModel
 from detector.seals import fingerprint
 
@@ -183,7 +190,7 @@ def _add(files: dict[str, Scored], sha256: str, one: Scored) -> None:
     file = files.setdefault(sha256, Scored(name=sha256, person=one.source, **told))
     file.highest |= one.highest
     file.probabilities |= one.probabilities
-    facts = pixel_free.facts(one.analysis.media) if one.analysis else {}
+    facts = pixel_free_facts(one.analysis.media) if one.analysis else {}
     file.features = facts | one.features | file.features  # by the first model that read it
 
 
@@ -192,9 +199,9 @@ def _processor() -> str:
     import torch
 
     name, cpuinfo = platform.processor() or platform.machine(), Path("/proc/cpuinfo")
-    for line in cpuinfo.read_text("ascii", "replace").splitlines() if cpuinfo.is_file() else ():
-        if line.startswith("model name"):
-            name = line.partition(":")[2].strip()
+    for fact in cpuinfo.read_text("ascii", "replace").splitlines() if cpuinfo.is_file() else ():
+        if fact.startswith("model name"):
+            name = fact.partition(":")[2].strip()
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     return f"{name}, cores: {cores}, threads: {torch.get_num_threads()}"
 
@@ -224,7 +231,7 @@ def _table(kind: str, asked: Question, files: list[Scored], ids: list[str]) -> l
     scores = {id: [f.highest.get(id) for f in files] for id in ids}
     probabilities = {id: [f.probabilities.get(id) for f in files] for id in ids}
     facts = [{k: v for k, v in f.features.items() if k not in FEATURES} for f in files]
-    odds = pixel_free.scores(facts, labels.tolist(), [file.person for file in files])
+    odds = pixel_free_scores(facts, labels.tolist(), [file.person for file in files])
     scores["pixel-free"] = odds
     probabilities["pixel-free"] = [None if z is None else float(expit(z)) for z in odds]
     scores["sharpness"] = [f.features.get("sharpness") for f in files]
@@ -316,3 +323,141 @@ def _compared(submission: Submission, labels: Path) -> dict[str, bool]:
     words = f"{sum(agree)} of {len(known)} files and their labels"
     out = {labels.name: paths.sha256(labels) == submission.labels_sha256}
     return out | ({words: all(agree)} if agree else {})
+
+
+BASELINES = {
+    "pixel-free": "Baseline: no pixels (size, codec, rates)",
+    "sharpness": "Baseline: sharpness",
+}
+COLUMNS = (
+    "Model", "AUC [95 %]", "Fakes missed at 1 % false alarms", "at 5 %", "Pairs won", "ECE",
+    "Seconds per file", "Peak memory", "Files scored",
+)  # fmt: skip
+WEIGHTS = ("Model", "Id", "SHA-256")
+Section = tuple[str, str, Sequence[str], Sequence[Sequence[str]]]
+"""Heading, sentence, names of the columns, rows."""
+
+
+def to_markdown(submission: Submission) -> str:
+    """Return all tables, and what they were measured with, as Markdown."""
+    lines = [f"# Benchmark on {submission.labels}", "", _about(submission)]
+    for heading, sentence, columns, rows in _sections(submission):
+        lines += ["", f"## {heading}", "", sentence, "", *head(*columns)]
+        lines += [line(*cells) for cells in rows]
+    return "\n".join(lines) + "\n"
+
+
+def to_html(submission: Submission) -> str:
+    """Return the same as a page that needs no other file."""
+    parts = []
+    for heading, sentence, columns, rows in _sections(submission):
+        heads = "".join(f"<th scope=col>{escape(name)}</th>" for name in columns)
+        body = ""
+        for cells in rows:  # each names its column, for narrow screens
+            named = zip(map(escape, columns), map(escape, cells), strict=True)
+            fields = "".join(f'<td data-label="{name}">{cell}</td>' for name, cell in named)
+            body += f"<tr>{fields}</tr>\n"
+        parts.append(f"<h2>{escape(heading)}</h2><p>{escape(sentence)}</p>")
+        parts.append(f"<table><thead><tr>{heads}</tr></thead><tbody>{body}</tbody></table>")
+    page = Template(Path(__file__).with_name("leaderboard.html").read_text("utf-8"))
+    title, about = escape(submission.labels), escape(_about(submission))
+    return page.substitute(title=title, about=about, tables="\n".join(parts))
+
+
+def _about(s: Submission) -> str:
+    return (
+        f"{s.created:%Y-%m-%d}, {s.frames} frames per clip at most. Unmask {s.software.version} "
+        f"({s.software.commit or 'installed'}), Python {s.software.python}, torch "
+        f"{s.software.torch}, {s.software.backend}, on {s.software.device}: {s.processor}. SHA-256 "
+        f"of the labels: {s.labels_sha256}. Files without a score count against the model. One "
+        "baseline is fitted to other sources and reads no pixel; one is sharpness alone, in its "
+        "better direction."
+    )
+
+
+def _sections(s: Submission) -> Iterator[Section]:
+    for (kind, asked), group in groupby(s.rows, lambda row: (row.kind, row.question)):
+        rows = list(group)
+        counts, sources = rows[0].ranking.auc, rows[0].sources
+        sentence = (
+            f"{counts.real} originals and {counts.fake} fakes of {sources} sources. Intervals"
+        )
+        unit = "sources" if sources > 1 else "groups, since there is one source"
+        heading = f"{HEADINGS[kind]}: {capital(asked.spec.task)}"
+        yield heading, f"{sentence} resample {unit}.", COLUMNS, [_cells(row, s) for row in rows]
+    weights = [(model.title, model.id, model.weights_sha256) for model in s.models]
+    yield "Weights", "Of several files: the SHA-256 of their hashes.", WEIGHTS, weights
+
+
+def _cells(row: BenchmarkRow, submission: Submission) -> Sequence[str]:
+    title, seconds, memory, r = BASELINES.get(row.id, row.id), "", "", row.ranking
+    for model in submission.models:
+        if model.id == row.id:
+            other = "" if model.question is row.question else " (made for another question)"
+            title, seconds = f"{model.title}{other}", number(model.seconds[row.kind], 1)
+            memory = f"{(model.peak_memory or 0) / 2**30:.1f} GiB"
+    return (
+        title, figure_text(r.auc), number(1 - r.tpr_at_1), number(1 - r.tpr_at_5), pairs_text(r),
+        number(row.calibration_error), seconds, memory, f"{r.judged} of {r.auc.real + r.auc.fake}",
+    )  # fmt: skip
+
+
+FOLDS = 10
+PENALTY = 1.0  # of each squared weight, on standardized facts
+
+
+def pixel_free_facts(media: Media) -> dict[str, float]:
+    """Return what the container states about a file; bits per pixel stand for its quality."""
+    pixels = media.width * media.height * (media.frame_count or 1)
+    amounts = {
+        "size": media.size, "width": media.width, "height": media.height,
+        "duration": media.duration or 0, "bit rate": media.bit_rate or 0,
+        "bits per pixel": 8 * media.size / pixels if pixels else 0,
+    }  # fmt: skip
+    logs = {name: round(float(np.log(max(n, 1e-6))), 6) for name, n in amounts.items()}
+    words = (
+        f"container {media.container}",
+        f"codec {media.codec}",
+        f"sound {media.audio is not None}",
+    )
+    return logs | {"frame rate": round(media.fps or 0.0, 3)} | dict.fromkeys(words, 1.0)
+
+
+def pixel_free_scores(
+    facts: Sequence[Mapping[str, float]], labels: Sequence[int], sources: Sequence[str]
+) -> list[float | None]:
+    """Return the log odds of each file by a regression on other sources; None without facts, or
+    where those sources are all of one label."""
+    names = sorted({name for entry in facts for name in entry})
+    x = np.array([[entry.get(name, 0.0) for name in names] for entry in facts])
+    y, readable = np.array(labels), np.array([bool(entry) for entry in facts])
+    order = {name: place for place, name in enumerate(sorted(set(sources), key=hash_of))}
+    fold = np.array([order[name] % FOLDS for name in sources])
+    out: list[float | None] = [None] * len(y)
+    for left_out in np.unique(fold):
+        train = readable & (fold != left_out)
+        if len(set(y[train])) < 2:
+            continue
+        spread = x[train].std(0)
+        scaled = (x - x[train].mean(0)) / np.where(spread > 0, spread, 1.0)
+        weights, constant = _fit(scaled[train], y[train])
+        for index in np.flatnonzero(readable & (fold == left_out)):
+            # Rounded, so that files with the same facts tie.
+            out[index] = round(float(scaled[index] @ weights + constant), 6)
+    return out
+
+
+def _fit(x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, float]:
+    """Return weights and constant of a ridge logistic regression, by Newton's method: another
+    computer that checks a submission has to find the same to six digits."""
+    x = np.column_stack([x, np.ones(len(x))])
+    share, weights = balanced(y), np.zeros(x.shape[1])
+    penalty = np.append(np.full(x.shape[1] - 1, PENALTY), 1e-6)
+    for _ in range(100):
+        p = expit(x @ weights)
+        gradient = x.T @ (share * (p - y)) + penalty * weights
+        step = np.linalg.solve((x.T * (share * p * (1 - p))) @ x + np.diag(penalty), gradient)
+        weights = weights - step
+        if np.abs(step).max() < 1e-9:
+            break
+    return weights[:-1], float(weights[-1])

@@ -3,6 +3,10 @@
 Every figure is of whole files. A file that could not be judged is counted against us: an original
 as the most suspicious of all, a fake as the least. Intervals hold 95 % and come from resampling
 groups, all takes of a person together (`detector.evaluation.metrics`).
+
+Ours has to beat, on the same files in the same run: published detectors whose weights are on this
+computer, each on the person most suspicious to it, in its authors' direction; and features that
+need no detector, each in the better of its two directions, which flatters them.
 """
 
 from collections import Counter
@@ -13,34 +17,33 @@ from pathlib import Path
 
 import numpy as np
 
-from detector.errors import InputError
-from detector.evaluation import baselines, identity, metrics, scores
+from detector import weights
+from detector.errors import InputError, UsageError
+from detector.evaluation import identity, metrics, scores
 from detector.evaluation.groups import HoldOut, held_out_people
-from detector.evaluation.labels import Item, hash_of, read_labels
-from detector.evaluation.methods import family, question
+from detector.evaluation.labels import Item, family, hash_of, question, read_labels
 from detector.evaluation.report import (
     ENSEMBLE,
     AnswerReport,
+    Baseline,
     CalibrationQuality,
+    Column,
     ConditionReport,
     Decisions,
+    Estimate,
     KindReport,
     ModelReport,
     Ranking,
     Report,
     ReportRow,
     Risk,
-)
-from detector.evaluation.scores import Scored, Scoring
-from detector.evaluation.tallies import (
-    Column,
-    Estimate,
     Share,
     couples_of,
     figure_of,
     paired_ranking,
     reliability,
 )
+from detector.evaluation.scores import Scored, Scoring
 from detector.messages.format import capital
 from detector.models import registry
 from detector.perturbation.conditions import NONE, Condition
@@ -121,7 +124,7 @@ def evaluate(
     has originals and fakes, or a chosen file is missing."""
     selection, scoring = selection or FileSelection(), scoring or Scoring()
     ours = [spec.id for spec in registry.choose(models)]
-    here, missing = baselines.published(against, ours) if against else ([], [])
+    here, missing = published(against, ours) if against else ([], [])
     cache = scoring.store.with_suffix(".faces.npz") if scoring.store else None
     items, notes = selection.of(labels, cache, on_compared)
     by_kind: dict[str, list[Item]] = {}
@@ -208,7 +211,7 @@ def report(
             )
             for id, column in columns.items()
         ],
-        baselines=baselines.compare(plain, others, whole, couples),
+        baselines=compare(plain, others, whole, couples),
         methods=_rows(whole, plain, [s.method if s.label else "" for s in plain], True),
         sources=_rows(whole, plain, [s.source for s in plain], False),
         conditions=[
@@ -329,3 +332,54 @@ def _condition(
         decisions=_decisions([s.verdict for s in scored], column.labels),
         models={id: figure_of(c) for id, c in alone.items()},
     )
+
+
+def published(text: str, besides: Sequence[str]) -> tuple[list[str], list[str]]:
+    """Return baselines ("all" or ids with commas), but `besides`: here, missing. Raise
+    UsageError."""
+    if text == "all":
+        specs = [
+            s
+            for s in registry.list_models()
+            if not s.bundled and s.kind != "audio" and s.id not in besides
+        ]
+    else:
+        specs = registry.choose([part.strip() for part in text.split(",") if part.strip()])
+    missing = [spec.id for spec in specs if not weights.available(spec)]
+    if text != "all" and missing:
+        raise UsageError(
+            f"The weights of {', '.join(missing)} are not on this computer.",
+            hint=f"To download them, type: unmask fetch {' '.join(missing)}",
+        )
+    return [spec.id for spec in specs if spec.id not in missing], missing
+
+
+def compare(
+    scored: Sequence[Scored], ids: Sequence[str], ours: Column, couples: Sequence[tuple[int, int]]
+) -> list[Baseline]:
+    """Return every baseline that judged any of these files, published first, against `ours`."""
+    titles = {spec.id: spec.title for spec in registry.list_models()}
+    columns = [(id, titles[id], [s.highest.get(id) for s in scored]) for id in ids]
+    columns += [(name, name, [s.features.get(name) for s in scored]) for name in scores.FEATURES]
+    compared = []
+    for place, (id, title, values) in enumerate(columns):
+        if all(value is None for value in values):
+            continue
+        column, feature = Column.of(values, scored), place >= len(ids)
+        judged = column.judged
+        turned = feature and metrics.auc(column.values[judged], column.labels[judged]) < 0.5
+        if turned:
+            column = Column.of([None if v is None else -v for v in values], scored)
+        compared.append(
+            Baseline(
+                id=id,
+                title=title,
+                kind="feature" if feature else "published",
+                reversed=turned,
+                auc=figure_of(column),
+                judged=int(judged.sum()),
+                pairs_won=metrics.paired_ranking_accuracy(column.values, couples),
+                difference=ours.auc_less(column),
+            )
+        )
+    return compared

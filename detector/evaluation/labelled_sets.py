@@ -18,8 +18,7 @@ from typing import Protocol
 
 from detector.batch import archive
 from detector.errors import InputError, MediaError
-from detector.evaluation.labels import MAX_SHEET_BYTES
-from detector.evaluation.layouts import LABELS, SUFFIXES
+from detector.evaluation.labels import LABELS, MAX_SHEET_BYTES, SUFFIXES
 from detector.media.files import disk_name, one_line
 from detector.sentences import _
 

@@ -4,10 +4,12 @@ The CSV has a header with `file` (relative to the CSV's folder), `label` (real o
 known, `kind` (image, video or audio), `method`, `group`, `source` and `person`. Files of one group
 show the same footage: an original and what was made of it. A person who appears in several groups,
 or in several sources, is kept on one side of every split only if the column `person` names them.
+A folder with `real/` and `fake/`, or laid out as FaceForensics++, Celeb-DF or DFDC, needs none.
 """
 
 import csv
 import hashlib
+import json
 import os
 import re
 from collections import Counter
@@ -17,8 +19,8 @@ from pathlib import Path
 from typing import Protocol
 
 from detector.errors import InputError, MediaError
-from detector.evaluation import layouts
 from detector.media.files import open_file
+from detector.schema.analysis import Question
 from detector.sentences import _
 
 _TAKE = re.compile(r"[_-]\d+$")
@@ -134,7 +136,7 @@ def read_labels(path: Path, check: Callable[[Item], object] = lambda item: None)
     """Read a labelled CSV, or a folder that says which files are real (`layouts`), calling `check`
     with each file; raise InputError if it is not valid."""
     items, folder = [], path if path.is_dir() else path.parent
-    for number, row in enumerate(layouts.rows(path) if path.is_dir() else _rows(path), start=2):
+    for number, row in enumerate(folder_rows(path) if path.is_dir() else _rows(path), start=2):
         label = (row["label"] or "").strip().lower()
         if label not in ("real", "fake"):
             raise InputError(f"Line {number} of {path}: the label is {label!r}, not real or fake.")
@@ -238,3 +240,126 @@ def pairs(items: Sequence[Labelled]) -> list[tuple[int, int]]:
 def hash_of(text: str) -> str:
     """Return the sha256 of a text, in hex."""
     return hashlib.sha256(text.encode()).hexdigest()
+
+
+SUFFIXES = {
+    ".mp4", ".m4v", ".mov", ".webm", ".mkv", ".avi", ".mjpeg", ".mjpg",
+    ".gif", ".jpg", ".jpeg", ".png", ".webp",
+    ".bmp", ".heic", ".avif", ".wav", ".mp3", ".m4a", ".aac", ".flac", ".ogg", ".oga", ".opus",
+}  # fmt: skip
+LABELS = {
+    "real": "real", "original": "real", "originals": "real", "untouched": "real", "0_real": "real",
+    "fake": "fake", "fakes": "fake", "manipulated": "fake", "altered": "fake", "1_fake": "fake",
+}  # fmt: skip
+Row = dict[str, str]
+"""A row of a labelled CSV."""
+
+
+def folder_rows(folder: Path) -> Iterator[Row]:
+    """Yield the rows of a folder's files; raise InputError where nothing says which are fake."""
+    files = sorted(p for p in folder.rglob("*") if p.suffix.lower() in SUFFIXES and p.is_file())
+    found = 0
+    for path in files:
+        name = path.relative_to(folder)
+        row = _dfdc(path) or _celeb_df(name) or _faceforensics(name) or _labelled(name)
+        if row:
+            found += 1
+            yield {"file": str(name), **row}
+    if not found:
+        raise InputError(
+            f"Nothing in {folder} says which files are real.",
+            hint="Put them into the folders real/ and fake/, or write a CSV of labels.",
+        )
+
+
+def _labelled(name: Path) -> Row | None:
+    """Return the label of the nearest folder that is called real, fake or alike."""
+    for part in reversed(name.parts[:-1]):
+        if label := LABELS.get(part.lower()):
+            return {"label": label}
+    return None
+
+
+def _faceforensics(name: Path) -> Row | None:
+    """`original_sequences/youtube/c23/videos/000.mp4` and `manipulated_sequences/Deepfakes/c23/
+    videos/000_003.mp4`, in which 003's face stands in 000's footage."""
+    if "original_sequences" in name.parts:
+        at = name.parts.index("original_sequences")
+        return {"label": "real", "group": name.stem, "source": f"FF++ {name.parts[at + 1]}"}
+    if "manipulated_sequences" in name.parts:
+        method = name.parts[name.parts.index("manipulated_sequences") + 1]
+        actors = method == "DeepFakeDetection"
+        # 01_02__walking__HASH of actors: the first two are target and source.
+        group = re.sub(r"^(\d+)_\d+(__.*?)(__\w+)?$", r"\1\2", name.stem) if actors else ""
+        return {
+            "label": "fake",
+            "method": method,
+            "group": group or name.stem.partition("_")[0],
+            "source": "FF++ actors" if actors else "FF++ youtube",
+        }
+    return None
+
+
+def _celeb_df(name: Path) -> Row | None:
+    """`Celeb-real/id0_0001.mp4`, `Celeb-synthesis/id0_id1_0001.mp4`, `YouTube-real/00001.mp4`."""
+    kind = name.parent.name
+    if kind not in ("Celeb-real", "Celeb-synthesis", "YouTube-real"):
+        return None
+    row = {"label": "fake" if kind == "Celeb-synthesis" else "real", "source": "Celeb-DF"}
+    if match := re.fullmatch(r"(id\d+)(?:_id\d+)?_(\d+)", name.stem):
+        row |= {"person": match[1], "group": f"{match[1]}-{match[2]}"}
+    return row
+
+
+def _dfdc(path: Path) -> Row | None:
+    """Read `metadata.json` beside a file: {"a.mp4": {"label": "FAKE", "original": "b.mp4"}, …}."""
+    sheet = path.parent / "metadata.json"
+    if not sheet.is_file():
+        return None
+    try:
+        said = json.loads(sheet.read_text("utf-8"))[path.name]
+        label = str(said["label"]).lower()
+    except (ValueError, KeyError, TypeError):
+        return None
+    group = Path(str(said.get("original") or path.name)).stem
+    return {"label": label, "group": group, "source": "DFDC"} if label in ("real", "fake") else None
+
+
+# Words in a method's name -> family; the first that fits. Everything else is "other".
+_FAMILIES = (
+    ("talking head", (
+        "keyface", "sadtalker", "makeittalk", "pc-avs", "styleheat", "echomimic", "hallo", "loopy",
+        "v-express", "omnihuman", "eat", "eamm", "edtalk", "avct", "nerf", "geneface", "sonic",
+        "jimeng", "styletalk", "real3d", "emoportraits", "dfrf", "anitalker", "aniportrait",
+        "dreamtalk", "speechportraits", "neural voice", "talking", "kdtalker", "musev",
+        # Driven by a video in place of a voice: the whole head is made all the same.
+        "fomm", "fsrt", "tpsmm", "hyperreenact", "animateanyone", "talk-act",
+    )),
+    ("avatar", (
+        "cap4d", "mvp4d", "gagavatar", "gaussianavatars", "portrait4d", "voodoo3d", "cyberhost",
+        "d-id", "animated ai portrait",
+    )),
+    ("face edit", ("face editing", "face reconstruction", "expression editing")),
+    ("lip-sync", ("keysync", "wav2lip", "talklip", "dinet", "hyperlips", "lip")),
+    ("reenactment", ("face2face", "neuraltextures")),
+    ("face swap", (
+        "swap", "deepfake", "faceshifter", "deepfacelive", "dfdc", "ff++", "uadfv", "inswapper",
+        "fsgan", "reface", "vividface", "ghost",
+    )),
+    ("whole image", ("gan", "diffusion")),
+)  # fmt: skip
+
+
+def family(method: str) -> str:
+    """Which kind of manipulation a method is, from its name."""
+    text = method.lower()
+    # "face swap / lip-sync" and "FF++ DeepFakeDetection" are swaps whatever else they name.
+    if "face swap" in text:
+        return "face swap"
+    return next((name for name, words in _FAMILIES if any(w in text for w in words)), "other")
+
+
+def question(method: str) -> Question:
+    """Which question a fake of this method is about."""
+    kind = family(method)
+    return next((q for q in Question if kind in q.spec.methods), Question.MANIPULATION)

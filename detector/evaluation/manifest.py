@@ -11,7 +11,7 @@ from tomlkit.items import InlineTable, Table
 
 from detector import paths
 from detector.errors import ModelError
-from detector.evaluation.calibration_report import Calibrated
+from detector.evaluation.calibration import Calibrated
 from detector.models.registry import Manifest
 from detector.schema.analysis import QUESTION_OF
 

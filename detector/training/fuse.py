@@ -19,8 +19,8 @@ from detector import weights
 from detector.errors import InputError, UsageError
 from detector.evaluation import fitting
 from detector.evaluation.labels import read_labels
+from detector.evaluation.report import Column, Estimate, figure_of
 from detector.evaluation.scores import Scored, Scoring, score_files
-from detector.evaluation.tallies import Column, Estimate, figure_of
 from detector.models import registry, user_models
 from detector.models.base import Measured, ModelSpec
 from detector.models.custom_weights import with_files

@@ -10,9 +10,8 @@ import numpy as np
 
 from detector.decision.material import Material
 from detector.decision.numbers import mapped, sigmoid
-from detector.evaluation import calibration_report, manifest, metrics, subjects
-from detector.evaluation.calibration import fit_clips
-from detector.evaluation.calibration_report import Calibrated
+from detector.evaluation import calibration, ensemble_fit, manifest, metrics
+from detector.evaluation.calibration import Calibrated, fit_clips
 from detector.evaluation.labels import Item
 from detector.evaluation.operating_points import (
     ERROR_TARGETS,
@@ -65,11 +64,11 @@ def write(
             writer.writerow([item.name, label, fold, version, round(logit, 4)])
     judged = [row for row in rows if row.item.kind != "image"] or rows
     clips = [
-        subjects.Clip(
+        ensemble_fit.Clip(
             item.label,
             fold,
             question if item.label else None,
-            (subjects.ScoredPerson({id: logit}, Material(None, None, None, 16)),),
+            (ensemble_fit.ScoredPerson({id: logit}, Material(None, None, None, 16)),),
             origin=item.source,
         )
         for fold, _, item, logit in judged
@@ -78,11 +77,11 @@ def write(
     found = fit_clips(clips, {question: [id]}, f"{files} {what} that training left out")
     if stills := [row for row in rows if row.fold == PICTURES]:
         found.ensembles[question].pictures = _of_pictures(stills, found, id, question)
-    calibration = found.models[id].model_dump().items()
+    own = found.models[id].model_dump().items()
     lines = [manifest.to_toml(found), f"weight = {found.weights[id]}", "", "[models.calibration]"]
-    text = "\n".join([*lines, *(f"{key} = {value!r}" for key, value in calibration)])
+    text = "\n".join([*lines, *(f"{key} = {value!r}" for key, value in own)])
     (folder / "calibration.toml").write_text(f"{text}\n")
-    report = calibration_report.to_markdown(found)
+    report = calibration.to_markdown(found)
     (folder / "left_out.md").write_text(f"{ranking([*rows, *trivial])}\n\n{report}")
     return found
 

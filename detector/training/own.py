@@ -86,7 +86,7 @@ def train(
     Parameters
     ----------
     data : Path
-        CSV of labelled files, or a folder (`detector.evaluation.layouts`).
+        CSV of labelled files, or a folder (`detector.evaluation.labels`).
 
     Returns
     -------

@@ -17,9 +17,8 @@ from dashboard.components.markup import rich, show
 from dashboard.i18n import _, ngettext, say
 from detector.errors import InputError
 from detector.evaluation import metrics, tables
-from detector.evaluation.report import ENSEMBLE, KindReport
+from detector.evaluation.report import ENSEMBLE, KindReport, Share
 from detector.evaluation.scores import Scored
-from detector.evaluation.tallies import Share
 from detector.models.registry import list_models
 from detector.schema.analysis import Label, Question, Settings, Thresholds
 from service.tasks.evaluations import Evaluation

@@ -20,7 +20,7 @@ from dashboard.pages.evaluate.view import export
 from detector.errors import InputError
 from detector.evaluation import labelled_sets, runs
 from detector.evaluation.labels import pairs, read_labels
-from detector.evaluation.tallies import Share
+from detector.evaluation.report import Share
 from detector.schema.analysis import Question
 from service.records import tables
 from service.records.model import State

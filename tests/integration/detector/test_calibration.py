@@ -13,10 +13,10 @@ from detector.decision import numbers
 from detector.decision.material import Material
 from detector.decision.numbers import CAUSES
 from detector.errors import InputError
-from detector.evaluation import fitting, manifest, metrics, odds, operating_points
+from detector.evaluation import fitting, manifest, metrics, operating_points
 from detector.evaluation.calibration import fit_clips
+from detector.evaluation.ensemble_fit import Clip, ScoredPerson
 from detector.evaluation.operating_points import FAKE, INCONCLUSIVE, REAL, HeldOutScores
-from detector.evaluation.subjects import Clip, ScoredPerson
 from detector.models.registry import Manifest
 from detector.schema.analysis import Question, UncertaintyRates
 
@@ -337,7 +337,7 @@ def test_odds_are_the_share_of_fakes_near_a_score_with_an_interval_over_sources(
     labels = np.tile([0, 1], 400)
     honest = gauss(rng, labels, 1.5)
     sources = np.repeat([f"s{i}" for i in range(40)], 20)
-    table = odds.table(honest, labels, sources)
+    table = fitting.odds_table(honest, labels, sources)
     assert [p.logit for p in table] == sorted(p.logit for p in table)
     assert [p.share for p in table] == sorted(p.share for p in table)  # more evidence, more fakes
     for point in table:
@@ -345,15 +345,15 @@ def test_odds_are_the_share_of_fakes_near_a_score_with_an_interval_over_sources(
         assert point.share == pytest.approx(numbers.sigmoid(point.logit), abs=0.12)
     # A source that shifts all its scores makes the interval wider, for it is resampled as a whole.
     moved = honest + np.repeat(rng.normal(0, 2, 40), 20)
-    wide = [p.high - p.low for p in odds.table(moved, labels, sources)]
+    wide = [p.high - p.low for p in fitting.odds_table(moved, labels, sources)]
     assert np.mean(wide) > np.mean([p.high - p.low for p in table])
     # As many manipulated as untouched, whatever was collected.
     few = np.concatenate([np.flatnonzero(labels == 0), np.flatnonzero(labels == 1)[::5]])
-    rare = odds.table(honest[few], labels[few], sources[few])
+    rare = fitting.odds_table(honest[few], labels[few], sources[few])
     assert rare[5].share == pytest.approx(numbers.sigmoid(rare[5].logit), abs=0.2)
 
 
 def test_odds_of_too_few_clips_are_not_given():
     x = np.linspace(-1, 1, 40)
-    assert odds.table(x, (x > 0).astype(int), np.full(40, "s")) == []
-    assert odds.table(np.zeros(100), np.ones(100, int), np.full(100, "s")) == []
+    assert fitting.odds_table(x, (x > 0).astype(int), np.full(40, "s")) == []
+    assert fitting.odds_table(np.zeros(100), np.ones(100, int), np.full(100, "s")) == []

@@ -18,13 +18,18 @@ from sklearn.metrics import brier_score_loss, roc_auc_score, roc_curve
 from bench import quality
 from cli import main
 from detector.errors import InputError, ModelError, UsageError
-from detector.evaluation import baselines, evaluate, metrics, runs, scores, tables
+from detector.evaluation import evaluate, metrics, runs, scores, tables
 from detector.evaluation.evaluate import FileSelection, limited, report
-from detector.evaluation.labels import Item
-from detector.evaluation.methods import family, question
-from detector.evaluation.report import ENSEMBLE, Report
+from detector.evaluation.labels import Item, family, question
+from detector.evaluation.report import (
+    ENSEMBLE,
+    Column,
+    Report,
+    couples_of,
+    paired_ranking,
+    reliability,
+)
 from detector.evaluation.scores import Scored, Scoring, score_files
-from detector.evaluation.tallies import Column, couples_of, paired_ranking, reliability
 from detector.models import registry
 from detector.perturbation.conditions import NONE, Condition
 from detector.schema.analysis import Question
@@ -233,14 +238,14 @@ def test_baselines_are_compared_in_pairs(full):
     assert set(found) == {"meso4-df", "sharpness"}, "what judged nothing is no baseline"
     same = [s.model_copy(update={"highest": {"meso4-df": s.probability or 0}}) for s in files]
     column = Column.of([s.probability for s in files], files)
-    (equal, *_) = baselines.compare(same, ["meso4-df"], column, couples_of(files))
+    (equal, *_) = evaluate.compare(same, ["meso4-df"], column, couples_of(files))
     assert equal.beaten == "not outside the interval"
 
 
 def test_a_feature_is_turned_to_its_better_side():
     files = [scored(str(i), i % 2, 0.0, sharpness=float(-(i % 2))) for i in range(20)]
     column = Column.of([s.probability for s in files], files)
-    (sharpness,) = baselines.compare(files, [], column, [])
+    (sharpness,) = evaluate.compare(files, [], column, [])
     assert sharpness.reversed and sharpness.auc.value == 1.0
     assert sharpness.beaten == "no"
 
@@ -615,8 +620,8 @@ def test_what_can_not_be_evaluated_is_said(labeled, tmp_path, monkeypatch):
     with pytest.raises(InputError, match="no store"):
         score_files(items, models=["texture"], scoring=Scoring(store=tmp_path / "store"))
     with pytest.raises(UsageError, match="not on this computer"):
-        baselines.published("meso4-df", [])
-    here, missing = baselines.published("all", ["texture"])
+        evaluate.published("meso4-df", [])
+    here, missing = evaluate.published("all", ["texture"])
     assert here == [] and "meso4-df" in missing and "videomae" not in missing
 
 

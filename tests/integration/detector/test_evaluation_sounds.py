@@ -2,8 +2,7 @@
 
 from detector.evaluation.evaluate import FileSelection, evaluate
 from detector.evaluation.labels import read_labels
-from detector.evaluation.plots import reliability_svg
-from detector.evaluation.tables import to_markdown
+from detector.evaluation.tables import reliability_svg, to_markdown
 from detector.perturbation.conditions import ALL, Condition
 from tests.support import speech
 

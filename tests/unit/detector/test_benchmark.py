@@ -9,7 +9,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from cli import main
 from detector import paths
-from detector.evaluation import benchmark, leaderboard, pixel_free
+from detector.evaluation import benchmark
 from detector.evaluation.benchmark import BenchmarkModel, Submission
 from detector.evaluation.scores import Scored
 from detector.models import registry
@@ -118,16 +118,15 @@ def test_the_baseline_without_pixels_learns_from_other_sources_alone():
     sources = [f"s{n // 4}" for n in range(80)]
     labels = [n % 2 for n in range(80)]
     tells = [{"size": label + rng.normal(0, 0.1), "h264": 1.0} for label in labels]
-    odds = np.array(pixel_free.scores(tells, labels, sources), float)
+    odds = np.array(benchmark.pixel_free_scores(tells, labels, sources), float)
     assert ((odds > 0) == np.array(labels)).all()
     # Which source a file is of says its label there, and nothing elsewhere.
     labels = [n // 4 % 2 for n in range(80)]
     alone = [{source: 1.0} for source in sources]
-    odds = np.array(pixel_free.scores(alone, labels, sources), float)
+    odds = np.array(benchmark.pixel_free_scores(alone, labels, sources), float)
     assert np.abs(odds).max() < 0.5
-    assert pixel_free.scores([{"size": 1.0}, {}, {"size": 2.0}], [0, 0, 1], ["a", "b", "c"]) == [
-        None, None, None,
-    ]  # fmt: skip
+    few = [{"size": 1.0}, {}, {"size": 2.0}]
+    assert benchmark.pixel_free_scores(few, [0, 0, 1], ["a", "b", "c"]) == [None, None, None]
 
 
 def test_facts_are_numbers_that_the_container_states():
@@ -135,7 +134,7 @@ def test_facts_are_numbers_that_the_container_states():
         name="a.mp4", sha256="0" * 64, kind="video", size=8000, width=100, height=50, duration=2.0,
         fps=25.0, frame_count=50, container="mp4", codec="h264", bit_rate=32000.0,
     )  # fmt: skip
-    facts = pixel_free.facts(media)
+    facts = benchmark.pixel_free_facts(media)
     assert facts["bits per pixel"] == pytest.approx(np.log(64000 / 250_000), abs=1e-5)
     assert (facts["frame rate"], facts["codec h264"], facts["container mp4"]) == (25.0, 1, 1)
     assert "sharpness" not in facts
@@ -245,7 +244,7 @@ def test_what_is_no_submission_is_refused(submission, tmp_path):
 
 
 def test_tables_name_what_they_were_measured_with(submission):
-    text, page = leaderboard.to_markdown(submission), leaderboard.to_html(submission)
+    text, page = benchmark.to_markdown(submission), benchmark.to_html(submission)
     for words in (submission.labels_sha256, "torch 2", "1.5", "1.0 GiB", "11 of 12", "6 sources"):
         assert words in text and words in page
     assert "a &lt;cpu&gt;" in page and "a <cpu>" not in page

@@ -14,7 +14,7 @@ import torch
 from torch import nn
 
 from detector.errors import InputError, UsageError
-from detector.evaluation import groups, methods
+from detector.evaluation import groups
 from detector.evaluation import labels as module
 from detector.evaluation.labels import Item, filled, held_out, pairs, read_labels
 from detector.schema.analysis import Question
@@ -315,7 +315,7 @@ def test_all_clips_are_left_out_once_and_nobody_is_on_both_sides(shared, table):
         assert labels_held[0] >= 20 and labels_held[1] >= 15, fold
         if table == "sources":  # each kind of fake stays on both sides
             for side in (rest, held):
-                kinds = Counter(methods.family(clip.method) for clip in side if clip.label)
+                kinds = Counter(module.family(clip.method) for clip in side if clip.label)
                 assert min(kinds[kind] for kind in ("face swap", "lip-sync", "talking head")) >= 5
     assert sorted(out) == sorted(clip.name for clip in clips)
 

@@ -7,7 +7,7 @@ import pytest
 
 from detector.decision import decide, label_of, sigmoid
 from detector.decision import over_time as fusion
-from detector.evaluation.subjects import person_of
+from detector.evaluation.ensemble_fit import person_of
 from detector.models import registry
 from detector.pipeline import initial_results
 from detector.schema.analysis import (
