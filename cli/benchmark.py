@@ -49,8 +49,8 @@ def benchmark(
     scoring = Scoring(frames=frames, device=device, on_progress=ProgressBar("scored"))
     submission = benchmarks.run(labels, out, models=ids(models), scoring=scoring)
     files = {
-        "benchmark.md": benchmarks.to_markdown(submission).encode(),
-        "benchmark.html": benchmarks.to_html(submission).encode(),
+        "leaderboard.md": benchmarks.to_markdown(submission).encode(),
+        "leaderboard.html": benchmarks.to_html(submission).encode(),
         "submission.json": benchmarks.to_json(submission, key),
     }
     for name, data in files.items():

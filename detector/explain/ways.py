@@ -1,15 +1,29 @@
 """Which ways of looking into a model suit which kind of network; imports torch.
 
 A family says nothing of methods: what it is made of decides. `KINDS` is the table.
+
+Attention rollout shows what a transformer's answer was put together from, not whether that spoke
+for "fake". Weights are taken where PyTorch computes them (`scaled_dot_product_attention`, which
+transformers and timm both call), in this thread only, so families need not know of it. Each
+layer's, with its skip connection as an identity, are multiplied through.
+
+Occlusion needs to know nothing of a model: a square of the crop is replaced by a strong blur of
+itself; how much the log odds of "fake" fall is how much that place mattered.
 """
 
-import numpy as np
+from collections.abc import Callable
+from typing import Any
 
-from detector.explain import attention, occlusion
-from detector.explain.methods import METHODS, Method, OnProgress
-from detector.models.base import Model
-from detector.models.network import TorchModel
-from detector.models.vit import TokenClipModel, TokenModel
+import cv2
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+from torch.overrides import TorchFunctionMode
+
+from detector.explain import METHODS, Method, OnProgress
+from detector.models.base import Model, check_batch
+from detector.models.network import TokenClipModel, TokenModel, TorchModel, layout
 
 KINDS: dict[str, tuple[str, ...]] = {
     "convolutions": ("gradcam", "gradcam++", "occlusion"),
@@ -46,9 +60,123 @@ def draw(
     if method.id == "own":
         return model.explain(batch)
     if method.id == "rollout":
-        return attention.rollout(model, batch)
+        return rollout(model, batch)
     if method.id == "occlusion":
-        return occlusion.occlude(model, batch, on_progress)
+        return occlude(model, batch, on_progress)
     from detector.explain import cam  # of the extra `report`; takes a second to import
 
     return cam.draw(model, batch, method.id)
+
+
+class _Attention(TorchFunctionMode):
+    """Keeps the weights of every attention that is computed inside, mean over heads."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.layers: list[Tensor] = []
+
+    def __torch_function__(
+        self,
+        func: Any,
+        types: Any,
+        args: tuple[Any, ...] = (),
+        kwargs: dict[str, Any] | None = None,
+    ) -> Any:
+        kwargs = kwargs or {}
+        if func is F.scaled_dot_product_attention:
+            query, key = args[:2] if len(args) > 1 else (kwargs["query"], kwargs["key"])
+            scale = kwargs.get("scale") or query.shape[-1] ** -0.5
+            self.layers.append((query @ key.transpose(-2, -1) * scale).softmax(-1).mean(1))
+        return func(*args, **kwargs)
+
+
+def roll(layers: list[Tensor]) -> Tensor:
+    """Multiply attention of all layers, [N, T, T] each: row i is token i's parts, summing to 1."""
+    tokens = layers[0].shape[-1]
+    identity = torch.eye(tokens)
+    rolled = identity.expand(len(layers[0]), tokens, tokens)
+    for weights in layers:
+        rolled = (0.5 * weights.float().cpu() + 0.5 * identity) @ rolled
+    return rolled
+
+
+def rollout(model: Model, batch: np.ndarray) -> np.ndarray | None:
+    """Return what a transformer attended to, over all its layers: uint8 [N, S, S, 3] (clip models
+    [N, T, S, S, 3]) -> float32 [N, g, g] ([N, T, g, g]) in 0..1; None without square attention over
+    patches."""
+    if not isinstance(model, TorchModel):
+        return None
+    check_batch(batch, model.spec)
+    maps = []
+    for x in model.batches(batch, 1):  # layers x tokens x tokens is a lot to keep
+        with torch.no_grad(), _Attention() as seen:
+            model.network(x)
+        layers = [w for w in seen.layers if w.shape[-1] == w.shape[-2]]
+        layers = [w for w in layers if w.shape == layers[0].shape]
+        if not layers:
+            return None
+        values = _places(model, roll(layers)[0])
+        low, high = values.min(), values.max()
+        maps.append(((values - low) / max(float(high - low), 1e-12)).astype(np.float32))
+    return np.stack(maps) if maps else None
+
+
+def _places(model: TorchModel, rolled: Tensor) -> np.ndarray:
+    """Return what the answer is made of, by place: [g, g], or [T, g, g] for a clip model."""
+    frames = model.spec.clip_frames if model.spec.kind == "clip" else 0
+    prefix, steps, side = layout(len(rolled), frames or 1)
+    # The class token answers where there is one, else the mean of all.
+    row = rolled[0] if prefix else rolled.mean(0)
+    places = row[prefix:].reshape(steps, side, side).numpy()
+    shown: np.ndarray = places[np.arange(frames) * steps // frames] if frames else places[0]
+    return shown
+
+
+GRID = 7  # Places a side
+PART = 2 / 7
+"""Side of the hidden square, in sides of the crop: two places, so that neighbors overlap."""
+BATCH = 8
+
+
+def occlude(
+    model: Model, batch: np.ndarray, on_progress: Callable[[float], object] | None = None
+) -> np.ndarray:
+    """Return where hiding a part lowers the score: uint8 [N, S, S, 3] (clip models [N, T, S, S, 3],
+    the same place in all frames) -> float32 [N, 7, 7] ([N, T, 7, 7]) in 0..1. `on_progress` gets
+    the share done and may raise to stop."""
+    clip = batch.ndim == 5
+    maps = []
+    for number, item in enumerate(batch):
+        falls = np.zeros(GRID * GRID, np.float32)
+        whole = float(model.score(item[None])[0])
+        blurred = np.stack([_blurred(picture) for picture in item]) if clip else _blurred(item)
+        step = 1 if clip else BATCH
+        for start in range(0, len(falls), step):
+            places = range(start, min(start + step, len(falls)))
+            hidden = np.stack([_hide(item, blurred, *divmod(place, GRID)) for place in places])
+            falls[start : start + step] = whole - model.score(hidden)
+            if on_progress:
+                done = min(start + step, len(falls)) / len(falls)
+                on_progress((number + done) / len(batch))
+        mattered = np.maximum(falls, 0).reshape(GRID, GRID)
+        mattered = mattered / max(float(mattered.max()), 1e-9)
+        maps.append(np.repeat(mattered[None], len(item), axis=0) if clip else mattered)
+    return np.stack(maps) if maps else np.zeros((0, GRID, GRID), np.float32)
+
+
+def _blurred(picture: np.ndarray) -> np.ndarray:
+    return cv2.GaussianBlur(picture, (0, 0), len(picture) / 10)
+
+
+def _hide(item: np.ndarray, blurred: np.ndarray, row: int, column: int) -> np.ndarray:
+    """One place blurred away in a picture, or in all pictures of a run."""
+    out = item.copy()
+    height, width = item.shape[-3:-1]
+    top, left = (
+        round((place + 0.5) / GRID * side - PART * side / 2)
+        for place, side in ((row, height), (column, width))
+    )
+    bottom, right = top + round(PART * height), left + round(PART * width)
+    part = (..., slice(max(top, 0), bottom), slice(max(left, 0), right), slice(None))
+    out[part] = blurred[part]
+    return out

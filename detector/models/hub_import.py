@@ -4,7 +4,7 @@ from pathlib import Path
 
 from detector import weights
 from detector.errors import ModelError, UnmaskError
-from detector.models import dry_run, registry, user_models
+from detector.models import registry, user_models
 from detector.models.base import ModelSpec
 from detector.models.families.hub import recipe
 from detector.models.labels import fake_index, require_agreement
@@ -48,7 +48,7 @@ def add(
     paths = hub.download_files(model, progress)
     try:
         paths = [_as_safetensors(path, spec) for path in paths]
-        dry_run.check(registry.load_family(spec, paths, "cpu"))
+        user_models.dry_run(registry.load_family(spec, paths, "cpu"))
         spec = user_models.keep(spec, paths, move=True)
     except UnmaskError:
         hub.discard(model)  # it does not work: another try would bring the same

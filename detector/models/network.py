@@ -1,22 +1,84 @@
-"""What most families are: a torch network fed with one normalized picture or clip."""
+"""What most families are: a torch network fed with one normalized picture, clip or window of sound;
+and how the names of a published file become those of the network that takes its tensors, and back.
+
+The `target_layer` of vision transformers is the block before the last, so gradients are taken of
+what follows alone and a network of a gigabyte needs no copy.
+"""
 
 import math
+import re
 import threading
 from abc import abstractmethod
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
+from torch.overrides import TorchFunctionMode
 
-from detector.models.base import Files, Image, Model, ModelSpec, check_batch
-from detector.models.names import Rule, rename
+from detector import runtime
+from detector.models.base import Files, Image, Model, ModelSpec, check_batch, repeated
 from detector.models.pictures import fit, normalized
 from detector.runtime import Runner
 from detector.weights import load_state, load_strict
+
+Rule = tuple[str, str | Callable[[re.Match[str]], str] | None]
+"""A pattern at the start of a name, and what takes its place; None: these take no part."""
+
+
+class RenamedState(dict[str, Tensor]):
+    """Tensors under the network's names, which can say how the file calls each.
+
+    So a person who is told what is missing finds it in the file, not in our code.
+    """
+
+    def __init__(self, rules: Sequence[Rule], before: Mapping[str, Tensor]) -> None:
+        super().__init__()
+        self._rules = rules
+        self._before = before
+        self._origins: dict[str, str] = {}
+        for name, tensor in before.items():
+            if (new := _apply(name, rules)) is not None:
+                self[new] = tensor
+                self._origins[new] = name
+
+    def original(self, name: str) -> str:
+        """Return what the file calls this tensor, or would call it if it had it."""
+        older = self._origins.get(name) or self._inverse(name)
+        return self._before.original(older) if isinstance(self._before, RenamedState) else older
+
+    def _inverse(self, name: str) -> str:
+        for pattern, replacement in self._rules:
+            literal = re.sub(r"\\(\W)", r"\1", pattern)
+            if not isinstance(replacement, str) or re.escape(literal) != pattern:
+                continue
+            if name.startswith(replacement):
+                older = literal + name[len(replacement) :]
+                if _apply(older, self._rules) == name:
+                    return older
+        return name
+
+
+def rename(state: Mapping[str, Tensor], rules: Sequence[Rule]) -> RenamedState:
+    """Return the tensors under their new names; the first rule that fits counts.
+
+    A name that no rule knows stays as it is, so that the strict load names it.
+    """
+    return RenamedState(rules, state)
+
+
+def _apply(name: str, rules: Sequence[Rule]) -> str | None:
+    for pattern, replacement in rules:
+        if match := re.match(pattern, name):
+            if replacement is None:
+                return None
+            start = replacement if isinstance(replacement, str) else replacement(match)
+            return start + name[match.end() :]
+    return name
+
 
 N = TypeVar("N", bound=nn.Module)
 
@@ -151,3 +213,103 @@ def forward_hook(layer: nn.Module, callback: Callable[[Tensor], Tensor | None]) 
         yield
     finally:
         handle.remove()
+
+
+CLIP_L14 = {
+    "hidden_size": 1024,
+    "intermediate_size": 4096,
+    "num_hidden_layers": 24,
+    "num_attention_heads": 16,
+    "image_size": 224,
+    "patch_size": 14,
+    "projection_dim": 768,
+    "hidden_act": "quick_gelu",
+    "layer_norm_eps": 1e-5,
+}
+"""Radford et al. 2021, ViT-L/14, the vision half, as `openai/clip-vit-large-patch14` states it."""
+
+
+def clip_vision() -> nn.Module:
+    """Return CLIP ViT-L/14's vision half, without weights."""
+    from transformers import CLIPVisionConfig, CLIPVisionModel
+
+    return CLIPVisionModel(CLIPVisionConfig(**CLIP_L14))
+
+
+class _Transformer(TorchModel):
+    """Score in bf16 where supported (weights/catalog/gend.md), else in float32; one that is
+    compiled by itself."""
+
+    def _infer(self, batch: Tensor) -> Tensor:
+        if self.run is not None:
+            return super()._infer(batch)
+        with torch.autocast("cpu", torch.bfloat16, enabled=runtime.computes_in_bf16(self.device)):
+            return self.forward(batch)
+
+
+class TokenModel(_Transformer, TorchFrameModel):
+    """A vision transformer on single pictures."""
+
+    BATCH = 4  # a block's maps of ViT-L take 20 MB an item
+
+
+class TokenClipModel(_Transformer, TorchClipModel):
+    """A vision transformer on clips."""
+
+
+class _SkipInit(TorchFunctionMode):
+    def __torch_function__(
+        self,
+        func: Any,
+        types: Any,
+        args: tuple[Any, ...] = (),
+        kwargs: dict[str, Any] | None = None,
+    ) -> Any:
+        kwargs = kwargs or {}
+        if getattr(func, "__module__", "") in _DRAWING:
+            return args[0] if args else kwargs["tensor"]
+        if func in _RANDOM:
+            # Not what memory held before: a truncated normal is drawn until all of it is in bounds.
+            return args[0].zero_()
+        return func(*args, **kwargs)
+
+
+_DRAWING = ("torch.nn.init", "transformers.initialization")
+"""The latter puts its own in the former's places while it builds a network."""
+_RANDOM = frozenset({Tensor.uniform_, Tensor.normal_, Tensor.erfinv_})
+
+
+@contextmanager
+def skip_init() -> Iterator[None]:
+    """Build a network in this thread without random weights, which take seconds for nothing."""
+    with _SkipInit():
+        yield
+
+
+class TorchSoundModel(TorchModel):
+    """A network in evaluation mode that takes [N, samples] of mono sound and gives logits."""
+
+    BATCH = 8
+
+    def preprocess(self, picture: Image | Sequence[Image]) -> Tensor:
+        """Return float32 [samples], mono -1..1 at the recipe's rate, repeated to fill; raise
+        ValueError."""
+        samples = np.asarray(picture)
+        if samples.ndim != 1 or not samples.size or samples.dtype.kind != "f":
+            raise ValueError(
+                f"{self.spec.id} takes mono sound as float32 [samples], "
+                f"got {samples.dtype} {list(samples.shape)}"
+            )
+        assert self.spec.sound
+        window = repeated(samples, self.spec.sound.samples)
+        if self.spec.sound.normalize:
+            window = (window - window.mean()) / np.sqrt(window.var() + 1e-7)
+        return torch.from_numpy(window.astype(np.float32))
+
+    def trials(self) -> list[Image | Sequence[Image]]:
+        """Return three windows that have nothing in common: noise, a rising tone, near silence."""
+        assert self.spec.sound
+        time = np.arange(self.spec.sound.samples) / self.spec.sound.sample_rate
+        noise = np.random.default_rng(0).normal(0, 0.1, len(time))
+        tone = 0.3 * np.sin(2 * np.pi * (120 * time + 40 * time**2))
+        return [x.astype(np.float32) for x in (noise, tone, 1e-4 * noise)]

@@ -23,7 +23,7 @@ from detector.evaluation.report import Column, Estimate, figure_of
 from detector.evaluation.scores import Scored, Scoring, score_files
 from detector.models import registry, user_models
 from detector.models.base import Measured, ModelSpec
-from detector.models.custom_weights import with_files
+from detector.models.registry import with_files
 from detector.schema.analysis import Calibration
 from detector.sentences import _
 from detector.training.fit import TrainingOptions

@@ -32,8 +32,8 @@ from detector.models.families.texture import TextureNet
 from detector.models.layer import Layer
 from detector.models.pictures import fit
 from detector.training import pasted
+from detector.training.augment import jpeg
 from detector.training.cache import CacheSpec, FaceCache, Faces
-from detector.training.codec import jpeg
 from detector.training.fit import TrainingOptions, configuration, half_precision
 from detector.training.recipe import Recipe
 from detector.vision import cut

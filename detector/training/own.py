@@ -25,17 +25,15 @@ from detector.evaluation import fitting, metrics
 from detector.evaluation.labels import hash_of, read_labels
 from detector.models import registry, user_models
 from detector.models.base import ModelSpec
-from detector.models.custom_weights import with_files
 from detector.models.families import clip_blocks
+from detector.models.registry import with_files
 from detector.schema.analysis import Calibration
 from detector.schema.base import StrictModel
 from detector.training.cache import CacheSpec, Faces, open_cache
 from detector.training.clip import pseudo
-from detector.training.clip.faces import REAL, SPEC, class_of
-from detector.training.clip.feed import Blended, Drawn, Views
+from detector.training.clip.feed import REAL, SPEC, Blended, ClipRecipe, Drawn, Views, class_of
 from detector.training.clip.generated import NEVER, BlockFeatures
 from detector.training.clip.network import MEAN, STD
-from detector.training.clip.recipe import ClipRecipe
 from detector.training.fit import TrainingOptions, configuration
 from detector.weights import resolve
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from detector.training.codec import h264
+from detector.training.augment import h264
 
 QUALITY = (14, 24)
 """CRF of an original and the fake that is made of it."""

@@ -15,7 +15,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import NamedTuple
 
+import cv2
 import numpy as np
 import torch
 from safetensors.torch import save_file
@@ -27,17 +29,139 @@ from torch.nn.modules.module import register_module_forward_hook
 from detector import weights as store
 from detector.errors import UnmaskError, UsageError, WeightsError
 from detector.evaluation import metrics
+from detector.evaluation.labels import pairs
 from detector.models import registry
-from detector.models.base import Model, ModelSpec
-from detector.models.custom_weights import with_files
-from detector.models.network import TorchFrameModel
-from detector.models.vit import TokenModel
-from detector.training import sample
+from detector.models.base import CropRecipe, Model, ModelSpec
+from detector.models.network import TokenModel, TorchFrameModel
+from detector.models.registry import with_files
+from detector.schema.analysis import Box
+from detector.training import augment
+from detector.training.augment import h264
+from detector.training.cache import CacheSpec, FaceCache, Faces
 from detector.training.fit import TrainingOptions, fit, half_precision
-from detector.training.input_transform import PretrainedInput
-from detector.training.recipe import Recipe
-from detector.training.sample import PairSource
+from detector.training.recipe import Part, Recipe
+from detector.vision import box_for, cut
 from detector.weights.files import Origin, Trace, tracing
+
+ROOM = 1.15
+"""A cached crop is larger than what a network sees by this factor, so that training can move it."""
+MOST = 640
+"""Maximum side of a cached crop, px."""
+
+
+class PretrainedInput:
+    """Input of a published detector, as its entry says."""
+
+    def __init__(self, model: Model) -> None:
+        self.model = model
+        self.recipe = model.spec.crop
+
+    def cached(self, kind: str) -> CacheSpec:
+        """Return a cache of pictures or clips as wide as this recipe looks, and as fine."""
+        margin = round(reach(self.recipe) * ROOM, 2)
+        side = min(MOST, round((self.recipe.size or MOST) * ROOM))
+        return CacheSpec(f"{kind}-{margin:g}-{side}", CropRecipe(scale=margin, size=side), 3.0)
+
+    def cut(
+        self, cache: FaceCache, entry: Faces, index: int, rng: np.random.Generator | None = None
+    ) -> np.ndarray:
+        """Cut a cached face as in use, or with `rng` displaced as by the error of a face detector:
+        uint8 [S, S, 3]."""
+        shift, zoom, flip = np.zeros(2), 1.0, False
+        if rng is not None:
+            shift = rng.normal(0, 0.02, 2).clip(-0.04, 0.04)
+            zoom, flip = rng.uniform(0.93, 1.05), rng.random() < 0.5
+        place = np.array(entry.places[index]).reshape(7, 2)
+        middle = place[:2].mean(0)
+        longer = float(np.ptp(place[:2], axis=0).max())
+        moved = (place - middle) * zoom + middle + shift * longer
+        box: Box = (*moved[0].tolist(), *moved[1].tolist())
+        crop = cache.frames(entry)[index]
+        shown = cut(crop, box_for(self.recipe, box), self.recipe, moved[2:].tolist())
+        return np.ascontiguousarray(shown[:, ::-1]) if flip else shown
+
+    def batch(self, pictures: Sequence[np.ndarray]) -> np.ndarray:
+        """Return pictures prepared as the original prepares them."""
+        return np.stack([self.model.preprocess(picture).numpy() for picture in pictures])
+
+
+def reach(recipe: CropRecipe) -> float:
+    """Return the side of a square about a face box that holds all a recipe shows of an average
+    face, in longer sides of the box."""
+    if recipe.kind == "square":
+        return recipe.scale
+    if recipe.kind == "box":
+        # Those in shares of the height are about boxes of BlazeFace, which are smaller.
+        return 1 + max(recipe.margins) * (1 if recipe.margin_of == "height" else 2)
+    return 1.3 * recipe.scale
+
+
+Couple = tuple[Faces, Faces]
+"""An original and a fake of it."""
+
+
+class PairSource(NamedTuple):
+    """A part of a recipe with its faces; couples by person, so that people and not takes are drawn
+    equally often."""
+
+    part: Part
+    cache: FaceCache
+    groups: list[list[Couple]]
+
+
+def gather(part: Part, cache: FaceCache, people: set[str], *, held: bool = False) -> PairSource:
+    """Return the pairs of a part: of persons not held out (`people`), or with `held` of those."""
+    entries = [entry for entry in cache.entries if (entry.person in people) == held]
+    by_person: dict[str, list[Couple]] = {}
+    for first, second in pairs(entries):
+        by_person.setdefault(entries[first].person, []).append((entries[first], entries[second]))
+    return PairSource(part, cache, list(by_person.values()))
+
+
+def draw_pairs(
+    sources: Sequence[PairSource], recipe: Recipe, step: int, transform: PretrainedInput
+) -> tuple[np.ndarray, np.ndarray]:
+    """Draw the pictures of one step as the network takes them, float32 [2 P, 3, S, S], and labels,
+    float32 [2 P]: originals first, then their fakes in the same order. They depend on the seed and
+    the step alone, so that a resumed run sees the same."""
+    rng = np.random.default_rng([recipe.seed, step])
+    share = np.array([source.part.share for source in sources])
+    chosen = rng.choice(len(sources), recipe.pairs, p=share / share.sum())
+    drawn = [draw_pair(sources[choice], recipe, rng, transform) for choice in chosen]
+    originals, fakes = zip(*drawn, strict=True)
+    labels = np.repeat(np.array([0, 1], np.float32), recipe.pairs)
+    return transform.batch([*originals, *fakes]), labels
+
+
+def draw_pair(
+    source: PairSource, recipe: Recipe, rng: np.random.Generator, transform: PretrainedInput
+) -> tuple[np.ndarray, np.ndarray]:
+    """Draw an original and its fake under the same conditions, uint8 [S, S, 3] each.
+
+    Only originals are softened: swaps are softer than their originals, and a detector would learn
+    "soft means fake".
+    """
+    group = source.groups[rng.integers(len(source.groups))]
+    first, second = group[rng.integers(len(group))]
+    index = int(rng.integers(min(first.count, second.count)))
+    seed = int(rng.integers(2**31))
+    real, fake = (
+        transform.cut(source.cache, entry, index, np.random.default_rng(seed))
+        for entry in (first, second)
+    )
+    sigma = float(rng.uniform(0.4, 1.4)) * (rng.random() < recipe.soften)
+    crf = int(rng.integers(20, 39)) if rng.random() < recipe.h264 else 0
+    return degraded(real, seed + 1, crf, sigma), degraded(fake, seed + 1, crf)
+
+
+def degraded(picture: np.ndarray, seed: int, crf: int = 0, sigma: float = 0.0) -> np.ndarray:
+    """Change color, sharpness, noise and compression of a picture as `seed` says, uint8 [S, S, 3];
+    blurred by `sigma` before, passed through a video encoder after where `crf` is not 0."""
+    if sigma:
+        picture = np.asarray(cv2.GaussianBlur(picture, (0, 0), sigma))
+    out = augment.degraded(picture, np.random.default_rng(seed))
+    return h264(out[None], crf)[0] if crf else out
+
 
 TUNES = ("whole", "norms", "head")
 """What may change: every weight; the normalizations and the last layer (as LNCLIP-DF and GenD were
@@ -221,7 +345,7 @@ def train(
     from timm.optim import param_groups_weight_decay  # type: ignore[attr-defined]
 
     def draw(step: int) -> tuple[Tensor, Tensor]:
-        pictures, labels = sample.draw(sources, plan, step, transform)
+        pictures, labels = draw_pairs(sources, plan, step, transform)
         return torch.from_numpy(pictures).to(run.device), torch.from_numpy(labels).to(run.device)
 
     averaged = fit(

@@ -9,10 +9,10 @@ from safetensors.torch import save_file
 from detector.errors import InputError, UsageError
 from detector.evaluation.groups import held_out_people
 from detector.evaluation.labels import Item, read_labels
-from detector.training import layer, published, sample
+from detector.training import layer, published
 from detector.training.cache import CacheSpec, FaceCache, open_cache
 from detector.training.fit import TrainingOptions
-from detector.training.input_transform import PretrainedInput
+from detector.training.published import PretrainedInput
 from detector.training.recipe import Recipe, read_recipe
 
 
@@ -83,7 +83,7 @@ def _finetune(
             source
             for part in plan.parts
             if part.kind in caches
-            and (source := sample.gather(part, caches[part.kind], people, held=out)).groups
+            and (source := published.gather(part, caches[part.kind], people, held=out)).groups
         ]
         for out in (False, True)
     )

@@ -4,11 +4,11 @@ A file is used only when its sha256 is the one its model's entry states, whether
 downloaded or brought by a person; a network is never left with random or partly loaded weights.
 This room knows what a weight file is (`WeightFile`), not what any network looks like.
 
-`store` is where files are, `download` brings one, `files` reads and converts them, `licenses`
-remembers which were accepted, `hub` reads a model's page on Hugging Face.
+`store` is where files are and which licenses were accepted, `download` brings one, `files` reads
+and converts them, `hub` reads a model's page on Hugging Face.
 """
 
-from detector.weights.download import Progress, check_space, download, offline
+from detector.weights.download import Progress, check_space, digest, download, offline
 from detector.weights.files import (
     as_safetensors,
     load_state,
@@ -16,8 +16,9 @@ from detector.weights.files import (
     require_fractions,
     whole_numbers,
 )
-from detector.weights.licenses import accept_license, accepted_license, require_license
 from detector.weights.store import (
+    accept_license,
+    accepted_license,
     available,
     cache,
     delete,
@@ -26,10 +27,10 @@ from detector.weights.store import (
     locate,
     missing_bytes,
     missing_error,
+    require_license,
     resolve,
     take_in,
 )
-from detector.weights.verify import digest
 
 __all__ = [
     "Progress",

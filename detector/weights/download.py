@@ -1,5 +1,5 @@
 """One file from its address to the disk: over https, resumed, measured, verified, and from a mirror
-when the first address fails."""
+when the first address fails; and whether a file is the one it should be."""
 
 from __future__ import annotations
 
@@ -20,11 +20,16 @@ from urllib.parse import urlsplit
 from detector.config import get_config
 from detector.errors import WeightsError
 from detector.sentences import _
-from detector.weights.verify import first_line, verify
 
 if TYPE_CHECKING:
     import httpx
 
+    from detector.weights.entry import WeightFile
+from typing import TYPE_CHECKING
+
+from detector import paths
+
+if TYPE_CHECKING:
     from detector.weights.entry import WeightFile
 
 log = logging.getLogger(__name__)
@@ -346,3 +351,42 @@ def _unreachable(address: str, why: str) -> WeightsError:
         code="download_failed",
         hint="What was received is kept; the next try goes on from there.",
     )
+
+
+_hashes: dict[tuple[Path, int, int], str] = {}
+_hash_lock = threading.Lock()
+
+
+def verify(path: Path, file: WeightFile, *, remedy: str = "") -> None:
+    """Raise WeightsError unless `path` holds exactly the bytes that the model's entry states."""
+    actual = digest(path)
+    if actual != file.sha256:
+        expected = _(f"{file.size:,} bytes with sha256") if file.size is not None else "sha256"
+        raise WeightsError(
+            f"The weight file {path} is not the one the manifest states: "
+            f"expected {expected} {file.sha256}, "
+            f"found {path.stat().st_size:,} bytes with sha256 {actual}.",
+            code="weights_corrupted",
+            hint=remedy,
+        )
+
+
+def digest(path: Path) -> str:
+    """sha256 of a file in hex, read in pieces; remembered until its size or time changes."""
+    try:
+        stat = path.stat()
+        key = (path.resolve(), stat.st_size, stat.st_mtime_ns)
+        with _hash_lock:
+            if key in _hashes:
+                return _hashes[key]
+        value = paths.sha256(path)
+    except OSError as error:
+        raise WeightsError(f"The weight file {path} can't be read: {error.strerror}.") from error
+    with _hash_lock:
+        _hashes[key] = value
+    return value
+
+
+def first_line(error: Exception) -> str:
+    """Return what an exception says, in one line."""
+    return (str(error).strip().splitlines() or [type(error).__name__])[0]

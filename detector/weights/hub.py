@@ -20,15 +20,16 @@ from detector import paths
 from detector.errors import UsageError, WeightsError
 from detector.weights.download import (
     Progress,
+    digest,
     download,
     endpoint,
+    first_line,
     no_connection,
     refused,
     require_online,
 )
 from detector.weights.entry import WeightFile
 from detector.weights.store import cache
-from detector.weights.verify import digest, first_line
 
 CONFIG, PREPROCESSOR = "config.json", "preprocessor_config.json"
 WEIGHTS = ("model.safetensors", "pytorch_model.bin")  # In the order in which they are preferred

@@ -12,10 +12,9 @@ from typing import Any
 
 from detector import paths
 from detector.errors import WeightsError
-from detector.weights.download import HUB
+from detector.weights.download import HUB, digest
 from detector.weights.entry import StoredEntry, WeightFile
 from detector.weights.store import cache
-from detector.weights.verify import digest
 
 _ADDRESS = re.compile(re.escape(HUB) + r"/([^/]+/[^/]+)/resolve/([^/]+)/(.+)")
 

@@ -1,16 +1,18 @@
-"""Where the weight files of a model are, and how they come there and go."""
+"""Where the weight files of a model are, how they come there and go, and which licenses were
+accepted."""
 
 import shutil
+import threading
 from collections.abc import Iterable
+from datetime import UTC, datetime
 from pathlib import Path, PurePosixPath
 
 from detector import paths
-from detector.errors import WeightsError
+from detector.errors import ModelError, WeightsError
 from detector.sentences import _
-from detector.weights.download import Progress, download
+from detector.weights.download import Progress, digest, download, verify
 from detector.weights.entry import StoredEntry, WeightFile
 from detector.weights.files import as_safetensors
-from detector.weights.verify import digest, verify
 
 
 def cache() -> Path:
@@ -257,3 +259,39 @@ def _remedy(spec: StoredEntry) -> str:
         "Its authors publish no address or checksum that Unmask could go by. Get the file yourself "
         f"({spec.source}), then: `unmask models add FILE --as {spec.architecture}`."
     )
+
+
+_lock = threading.Lock()
+
+
+def accepted_license(spec: StoredEntry) -> datetime | None:
+    """Return when this model's license, as it reads now, was accepted here, or None."""
+    entry = paths.read_json(_licenses()).get(spec.architecture, {})
+    if entry.get("license") != spec.license_weights:
+        return None
+    return datetime.fromisoformat(entry["accepted"])
+
+
+def accept_license(spec: StoredEntry) -> datetime:
+    """Remember that a person accepted the license of a model. It holds for all its weights."""
+    now = datetime.now(UTC).replace(microsecond=0)
+    with _lock:
+        known = paths.read_json(_licenses())
+        known[spec.architecture] = {"license": spec.license_weights, "accepted": now.isoformat()}
+        paths.write_json(_licenses(), known)
+    return now
+
+
+def require_license(spec: StoredEntry) -> None:
+    """Raise ModelError ("license") unless the license is free, accepted, or of a person's own
+    file."""
+    if spec.research_only and not spec.own and accepted_license(spec) is None:
+        raise ModelError(
+            f"{spec.title} is not free for every use: its license is {spec.license_weights}.",
+            code="license",
+            hint=f"`unmask fetch {spec.id} --accept-license` accepts it.",
+        )
+
+
+def _licenses() -> Path:
+    return paths.data() / "licenses.json"

@@ -17,7 +17,7 @@ from torch.nn import functional as F
 
 from detector import runtime
 from detector.models.base import Files, ModelSpec
-from detector.models.sound import TorchSoundModel
+from detector.models.network import TorchSoundModel
 from detector.weights import load_state, load_strict
 
 SAMPLE_RATE, FILTERS, TAPS = 16_000, 70, 129

@@ -12,9 +12,7 @@ from torch.nn import functional as F
 
 from detector.models.base import Files, ModelSpec
 from detector.models.families import ssl_aasist
-from detector.models.names import rename
-from detector.models.sound import TorchSoundModel
-from detector.models.vit import skip_init
+from detector.models.network import TorchSoundModel, rename, skip_init
 from detector.weights import load_state, load_strict
 
 FRONT = "m_ssl.model."

@@ -12,8 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from detector.models.base import Files, ModelSpec
-from detector.models.names import Rule, rename
-from detector.models.network import TorchFrameModel
+from detector.models.network import Rule, TorchFrameModel, rename
 from detector.weights import load_state, load_strict
 
 CAPSULES = 10

@@ -9,8 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from detector.models.base import Files, ModelSpec
-from detector.models.names import Rule, rename
-from detector.models.network import MappingModel
+from detector.models.network import MappingModel, Rule, rename
 from detector.weights import load_state, load_strict
 
 RULES: tuple[Rule, ...] = (

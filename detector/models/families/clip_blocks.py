@@ -18,8 +18,7 @@ from torch.nn import functional as F
 
 from detector import runtime
 from detector.models.base import Files, ModelSpec
-from detector.models.network import TorchFrameModel
-from detector.models.vit import skip_init
+from detector.models.network import TorchFrameModel, skip_init
 from detector.weights import load_state, load_strict
 
 CLIP_B16 = {

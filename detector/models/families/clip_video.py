@@ -20,7 +20,7 @@ from detector import runtime
 from detector.models.base import Files, ModelSpec
 from detector.models.families.clip_blocks import CLIP_B16, read_trunk
 from detector.models.families.hub import Classifier, quiet
-from detector.models.vit import TokenClipModel, skip_init
+from detector.models.network import TokenClipModel, skip_init
 from detector.weights import load_state, load_strict
 
 _NAMES = {

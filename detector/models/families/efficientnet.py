@@ -23,8 +23,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from detector.models.base import Files, ModelSpec, option
-from detector.models.names import Rule, rename
-from detector.models.network import MappingModel, TorchFrameModel, forward_hook
+from detector.models.network import MappingModel, Rule, TorchFrameModel, forward_hook, rename
 from detector.weights import load_state, load_strict
 
 ATTENTION_STAGE = 2  # The attention weighs what this stage gives: 56 channels, 28 x 28 at 224 px

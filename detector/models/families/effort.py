@@ -16,8 +16,7 @@ from torch import Tensor, nn
 
 from detector.errors import WeightsError
 from detector.models.base import Files, ModelSpec
-from detector.models.names import Rule, rename
-from detector.models.vit import TokenModel, clip_vision, skip_init
+from detector.models.network import Rule, TokenModel, clip_vision, rename, skip_init
 from detector.sentences import _
 from detector.weights import load_state, load_strict, require_fractions
 

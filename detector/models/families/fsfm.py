@@ -11,8 +11,7 @@ comes first.
 import timm
 
 from detector.models.base import Files, ModelSpec
-from detector.models.network import load_network
-from detector.models.vit import TokenModel, skip_init
+from detector.models.network import TokenModel, load_network, skip_init
 
 
 def load(spec: ModelSpec, files: Files, device: str) -> TokenModel:

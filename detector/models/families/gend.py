@@ -18,8 +18,7 @@ from torch.nn import functional as F
 from transformers import DINOv3ViTConfig, DINOv3ViTModel
 
 from detector.models.base import Files, ModelSpec, option
-from detector.models.names import Rule, rename
-from detector.models.vit import TokenModel, clip_vision, skip_init
+from detector.models.network import Rule, TokenModel, clip_vision, rename, skip_init
 from detector.weights import load_state, load_strict
 
 DINOV3_L16 = {

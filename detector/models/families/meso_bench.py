@@ -8,8 +8,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from detector.models.base import Files, ModelSpec, option
-from detector.models.names import Rule
-from detector.models.network import TorchFrameModel, load_network
+from detector.models.network import Rule, TorchFrameModel, load_network
 
 
 def _conv(inputs: int, outputs: int, kernel: int, dilation: int = 1) -> nn.Conv2d:

@@ -12,8 +12,7 @@ from torch.nn import functional as F
 
 from detector.models.base import Files, ModelSpec
 from detector.models.families import xception
-from detector.models.names import Rule
-from detector.models.network import TorchFrameModel, load_network
+from detector.models.network import Rule, TorchFrameModel, load_network
 
 RULES: tuple[Rule, ...] = (
     (r"backbone\.", None),  # a second Xception that the benchmark builds and never runs

@@ -16,9 +16,7 @@ from transformers import Wav2Vec2Config, Wav2Vec2Model
 
 from detector.models.base import Files, ModelSpec
 from detector.models.families.aasist import Graphs, encoder
-from detector.models.names import Rule, rename
-from detector.models.sound import TorchSoundModel
-from detector.models.vit import skip_init
+from detector.models.network import Rule, TorchSoundModel, rename, skip_init
 from detector.weights import load_state, load_strict
 
 XLS_R: dict[str, int] = {

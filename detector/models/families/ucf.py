@@ -9,8 +9,7 @@ from torch import Tensor, nn
 
 from detector.models.base import Files, ModelSpec
 from detector.models.families import xception
-from detector.models.names import Rule
-from detector.models.network import TorchFrameModel, load_network
+from detector.models.network import Rule, TorchFrameModel, load_network
 
 RULES: tuple[Rule, ...] = (
     (r"encoder_f\.last_linear\.", None),

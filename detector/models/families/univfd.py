@@ -14,10 +14,9 @@ from collections.abc import Mapping
 from torch import Tensor, nn
 
 from detector.models.base import Files, ModelSpec
-from detector.models.names import Rule, rename
-from detector.models.vit import TokenModel, clip_vision, skip_init
+from detector.models.network import Rule, TokenModel, clip_vision, rename, skip_init
 from detector.weights import load_state, load_strict
-from detector.weights.torchscript import is_archive, read_archive
+from detector.weights.state_dicts import is_archive, read_archive
 
 _BLOCK = r"visual\.transformer\.resblocks\.(\d+)\."
 

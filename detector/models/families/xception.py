@@ -13,8 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from detector.models.base import Files, ModelSpec, option
-from detector.models.names import Rule
-from detector.models.network import TorchFrameModel, load_network
+from detector.models.network import Rule, TorchFrameModel, load_network
 
 SIDE = 256  # px. The frequency front is made for pictures of this side.
 

@@ -28,9 +28,9 @@ from detector.models.pictures import normalized
 from detector.schema.analysis import Question
 from detector.schema.base import StrictModel
 from detector.training import left_out
-from detector.training.clip.faces import ALTERED, class_of
+from detector.training.augment import jpeg
+from detector.training.clip.feed import ALTERED, class_of
 from detector.training.clip.network import load_trunk
-from detector.training.codec import jpeg
 from detector.training.fit import TrainingOptions, configuration
 from detector.training.layer import fit_rows
 from detector.training.left_out import LeftOutLogit

@@ -126,5 +126,5 @@ def _changed(picture: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     if rng.random() < 0.35:
         x = augment.shrink(x, rng.uniform(0.35, 0.8), rng)
     if rng.random() < 0.25:
-        x = augment.jpeg(x, rng.uniform(40, 90), rng)
+        x = augment.shifted_jpeg(x, rng.uniform(40, 90), rng)
     return x

@@ -18,10 +18,8 @@ from detector.evaluation.labels import read_labels
 from detector.models.families.clip_blocks import CLASSES, ClipBlocks
 from detector.training.cache import Faces, open_cache
 from detector.training.clip import network as clip
-from detector.training.clip.faces import REAL, SPEC
-from detector.training.clip.feed import Feed, Views
+from detector.training.clip.feed import REAL, SPEC, ClipRecipe, Feed, Views
 from detector.training.clip.network import fake_score, load_trunk
-from detector.training.clip.recipe import ClipRecipe
 from detector.training.fit import TrainingOptions, fit, half_precision
 
 LEFT_OUT = "left_out.csv"

@@ -28,7 +28,7 @@ from detector.models.families.sequence_heads import (
 )
 from detector.schema.analysis import Question
 from detector.training import left_out
-from detector.training.clip.faces import GENERATED, class_of
+from detector.training.clip.feed import GENERATED, class_of
 from detector.training.fit import TrainingOptions, fit
 from detector.training.layer import fit_rows, source_weights
 from detector.training.left_out import LeftOutLogit

@@ -15,12 +15,11 @@ from torch.nn import functional as F
 from detector import explain, vision
 from detector.audio.sound import SAMPLE_RATE
 from detector.errors import UsageError
-from detector.explain import attention, cam, occlusion, picture, ways
+from detector.explain import cam, ways
 from detector.explain import sound as explained
 from detector.models import registry
 from detector.models.base import CropRecipe, Model, ModelSpec
-from detector.models.network import TorchClipModel, TorchFrameModel
-from detector.models.vit import TokenModel
+from detector.models.network import TokenModel, TorchClipModel, TorchFrameModel
 from detector.pipeline import Analyzer
 from detector.schema.analysis import Label, Modality, ModelResult, Settings
 from tests.integration.detector.test_torchvision import run
@@ -199,7 +198,7 @@ def test_class_tokens_are_explained_before_the_last_block_they_are_read_after():
 
 
 def test_rollout_follows_attention_to_the_patch():
-    maps = attention.rollout(transformer(Attentive()), spotted()[None])
+    maps = ways.rollout(transformer(Attentive()), spotted()[None])
     assert maps.shape == (1, 8, 8)
     assert np.unravel_index(maps[0].argmax(), (8, 8)) == (SPOT[0] // 8, SPOT[1] // 8)
     assert np.median(maps[0]) < 0.05
@@ -211,7 +210,7 @@ def test_occlusion_finds_the_spot_with_a_fixed_number_of_runs():
     score = model.score
     model.score = lambda batch: (runs.append(len(batch)), score(batch))[1]
     told: list[float] = []
-    maps = occlusion.occlude(model, spotted()[None], told.append)
+    maps = ways.occlude(model, spotted()[None], told.append)
     assert maps.shape == (1, 7, 7)
     assert near(hottest(maps[0]), 10)
     assert sum(runs) == explain.METHODS["occlusion"].forwards
@@ -227,7 +226,7 @@ def test_a_check_that_is_stopped_stops():
             raise Enough
 
     with pytest.raises(Enough):
-        occlusion.occlude(made(), spotted()[None], tell)
+        ways.occlude(made(), spotted()[None], tell)
 
 
 def test_nothing_stays_on_a_network_that_was_looked_into(monkeypatch):
@@ -235,7 +234,7 @@ def test_nothing_stays_on_a_network_that_was_looked_into(monkeypatch):
     before = {k: v.clone() for k, v in model.network.state_dict().items()}
     for way in cam.METHODS:
         cam.draw(model, spotted()[None], way)
-    attention.rollout(transformer(Attentive()), spotted()[None])
+    ways.rollout(transformer(Attentive()), spotted()[None])
     for part in model.network.modules():
         assert not part._forward_hooks and not part._backward_hooks
         assert not part._forward_pre_hooks
@@ -369,13 +368,13 @@ def test_hiding_what_is_hot_lowers_the_score_faster_than_hiding_anything(face):
         for one in shown:
             crop = crop_for(model, one)
             heats = [
-                picture.Heatmap(crop, picture.fit(drawn, crop), "")
+                explain.Heatmap(crop, explain.fit(drawn, crop), "")
                 for way in asked
                 if any(one is other for other in asked[way])
                 for drawn in ways.draw(ways.METHODS[way], model, crop[None], None)
             ]
-            hidden = [[picture.without(heat, share).crop for share in shares] for heat in heats]
-            random = [picture.without(heats[0], s, rng).crop for s in shares for _ in range(2)]
+            hidden = [[explain.without(heat, share).crop for share in shares] for heat in heats]
+            random = [explain.without(heats[0], s, rng).crop for s in shares for _ in range(2)]
             whole = float(model.score(crop[None])[0])
             other = whole - float(model.score(np.stack(random)).mean())
             for one_heat in hidden:
@@ -405,7 +404,7 @@ def test_a_place_in_the_crop_is_the_same_place_in_the_frame(face, recipe):
     crop = vision.cut(marked, found.box, recipe, found.landmarks).astype(int)
     green = (crop[..., 1] - crop[..., 0] - crop[..., 2]).clip(0)
     rows, columns = np.nonzero(green > 0.5 * green.max())
-    place = picture.place_of(rgb.shape, found.box, recipe, found.landmarks)
+    place = explain.place_of(rgb.shape, found.box, recipe, found.landmarks)
     seen = place @ (columns.mean() + 0.5, rows.mean() + 0.5, 1)
     assert np.allclose(seen, (x + 0.5, y + 0.5), atol=1.5)
 
@@ -414,21 +413,21 @@ def test_the_heatmap_lies_over_the_face_in_the_frame(face):
     rgb, found = face
     recipe = CropRecipe(scale=1.3, size=96)
     crop = vision.cut(rgb, found.box, recipe)
-    place = picture.place_of(rgb.shape, found.box, recipe, [])
-    heat = picture.Heatmap(crop, np.ones(crop.shape[:2], np.float32), "", place=place)
-    over = picture.on_frame(rgb, heat, 1.0)
+    place = explain.place_of(rgb.shape, found.box, recipe, [])
+    heat = explain.Heatmap(crop, np.ones(crop.shape[:2], np.float32), "", place=place)
+    over = explain.on_frame(rgb, heat, 1.0)
     x, y = (int((found.box[i] + found.box[i + 2]) / 2) for i in (0, 1))
     assert over.shape == rgb.shape
     assert over[y, x].tolist() != (rgb[y, x] // 2).tolist()
     assert np.allclose(over[500, 500], rgb[500, 500] * 0.5, atol=1)  # darkened, not colored
-    assert np.array_equal(picture.on_frame(rgb, heat, 0.0), rgb)
+    assert np.array_equal(explain.on_frame(rgb, heat, 0.0), rgb)
 
 
 def test_the_difference_is_told_beside_hiding_as_much_elsewhere(monkeypatch):
     model = made()
     monkeypatch.setattr(registry, "load_model", lambda id, **_: model)
     drawn = cam.draw(model, spotted()[None])[0]
-    heat = picture.Heatmap(spotted(), drawn, "", "gradcam")
+    heat = explain.Heatmap(spotted(), drawn, "", "gradcam")
     result = ModelResult(
         id="made", title="Made", kind="frame", task="face manipulation", label=Label.FAKE
     )
@@ -439,8 +438,8 @@ def test_the_difference_is_told_beside_hiding_as_much_elsewhere(monkeypatch):
 
 
 def test_a_map_of_nothing_hides_nothing():
-    heat = picture.Heatmap(spotted(), np.zeros((SIDE, SIDE), np.float32), "")
-    assert np.array_equal(picture.without(heat).crop, spotted())
+    heat = explain.Heatmap(spotted(), np.zeros((SIDE, SIDE), np.float32), "")
+    assert np.array_equal(explain.without(heat).crop, spotted())
 
 
 def test_a_window_says_when_it_mattered():
@@ -448,7 +447,7 @@ def test_a_window_says_when_it_mattered():
     maps = np.zeros((4, 2, 2), np.float32)
     maps[2] = 1.0
     maps[1, 0, 0] = 1.0
-    heat = picture.Heatmap(run[0], maps[0], "", "gradcam", None, run, maps, (0.0, 0.1, 0.2, 0.3))
+    heat = explain.Heatmap(run[0], maps[0], "", "gradcam", None, run, maps, (0.0, 0.1, 0.2, 0.3))
     assert np.allclose(heat.over_time, [0, 0.25, 1, 0])
 
 

@@ -11,7 +11,7 @@ from torch import Tensor
 from detector import vision
 from detector.errors import WeightsError
 from detector.explain import ways
-from detector.models import dry_run, registry
+from detector.models import registry, user_models
 from detector.models.pictures import fit
 from tests.support.golden import FOLDER, Golden, near, picture
 from tests.support.golden import save as written
@@ -102,10 +102,10 @@ def test_none_is_taken_for_one_with_a_single_answer(case, monkeypatch):
     logits: list[Tensor] = []
     forward = model.forward
     monkeypatch.setattr(model, "forward", lambda x: (logits.append(forward(x)), logits[-1])[1])
-    dry_run.check(model)
+    user_models.dry_run(model)
     odds = [model.log_odds(each).item() for each in logits]
     assert len(odds) == len(model.trials())
-    assert max(odds) - min(odds) > 20 * dry_run.SAME
+    assert max(odds) - min(odds) > 20 * user_models.SAME
 
 
 def test_a_heatmap_and_a_score_come_of_a_crop(case):

@@ -12,7 +12,7 @@ from torch.nn import functional as F
 from detector.errors import WeightsError
 from detector.models import registry
 from detector.models.families import antideepfake, ssl_aasist
-from detector.models.names import rename
+from detector.models.network import rename
 
 GOLDEN: dict[str, Any] = json.loads(
     (Path(__file__).parents[2] / "goldens/voice/ssl_aasist.json").read_text()

@@ -19,9 +19,8 @@ from detector.evaluation.labels import Item, read_labels
 from detector.models.families import clip_blocks
 from detector.models.families.clip_blocks import ClipBlocks, tuned
 from detector.training import augment
-from detector.training.clip import faces, generated, network, pseudo
-from detector.training.clip.feed import Feed
-from detector.training.clip.recipe import ClipRecipe
+from detector.training.clip import feed, generated, network, pseudo
+from detector.training.clip.feed import ClipRecipe, Feed
 from detector.training.clip.run import train
 from detector.training.fit import TrainingOptions
 from detector.vision.alignment import placement
@@ -81,18 +80,18 @@ def item(method, note="", label=1):
 @pytest.mark.parametrize(
     ("wanted", "method", "note"),
     [
-        (faces.ALTERED, "face swap (SimSwap)", ""),
-        (faces.ALTERED, "LatentSync lip-sync", ""),
-        (faces.GENERATED, "Hallo2", ""),
-        (faces.GENERATED, "StyleGAN2", ""),
-        (faces.ALTERED, "a portrait tool", "region of the mouth"),
-        (faces.GENERATED, "face swap", "whole head"),
-        (faces.ALTERED, "unknown", ""),
+        (feed.ALTERED, "face swap (SimSwap)", ""),
+        (feed.ALTERED, "LatentSync lip-sync", ""),
+        (feed.GENERATED, "Hallo2", ""),
+        (feed.GENERATED, "StyleGAN2", ""),
+        (feed.ALTERED, "a portrait tool", "region of the mouth"),
+        (feed.GENERATED, "face swap", "whole head"),
+        (feed.ALTERED, "unknown", ""),
     ],
 )
 def test_the_note_and_then_the_method_say_which_class(wanted, method, note):
-    assert faces.class_of(item(method, note)) == wanted
-    assert faces.class_of(item(method, note, label=0)) == faces.REAL
+    assert feed.class_of(item(method, note)) == wanted
+    assert feed.class_of(item(method, note, label=0)) == feed.REAL
 
 
 @pytest.mark.parametrize("k", [0.5, 2.0])
@@ -100,11 +99,11 @@ def test_a_cut_shows_so_many_units_around_the_face(k):
     """Landmarks come back where the template says, whatever the size of the face."""
     frame = cv2.resize(camera((480, 480))(0), (1200, 1200))
     landmarks = pseudo.TEMPLATE * k + (400, 300)
-    x, y, scale = placement(landmarks, faces.SPEC.crop)
+    x, y, scale = placement(landmarks, feed.SPEC.crop)
     assert (x, y) == pytest.approx((400 + 56 * k, 300 + 64 * k)) and scale == pytest.approx(112 * k)
-    shown = vision.cut(frame, (0, 0, 1, 1), faces.SPEC.crop, landmarks.tolist())
+    shown = vision.cut(frame, (0, 0, 1, 1), feed.SPEC.crop, landmarks.tolist())
     assert shown.shape == (320, 320, 3)
-    side = round(faces.UNITS * k)
+    side = round(feed.UNITS * k)
     x0, y0 = round(x - side / 2), round(y - side / 2)
     direct = cv2.resize(frame[y0 : y0 + side, x0 : x0 + side], (320, 320))
     assert np.abs(shown.astype(int) - direct).mean() < 4

@@ -20,7 +20,7 @@ from detector.models import registry, user_models
 from detector.models.base import CropRecipe
 from detector.models.families.classnseg import ClassNSeg
 from detector.schema.analysis import Calibration
-from detector.training import cache, fit, input_transform, published, sample
+from detector.training import cache, fit, published
 from detector.training.fit import TrainingOptions
 from detector.training.recipe import Part, Recipe, read_recipe
 from detector.training.run import train
@@ -95,7 +95,7 @@ def test_what_is_cut_from_the_cache_is_what_is_cut_in_use(name, tmp_path):
     rgb = camera((640, 480))(3)
     file = tmp_path / "face.png"
     cv2.imwrite(str(file), rgb[..., ::-1])
-    look = input_transform.PretrainedInput(_Fed(recipe))
+    look = published.PretrainedInput(_Fed(recipe))
     item = Item(file, "face.png", 0, "image", "none", "g", "s")
     made = cache.open_cache(tmp_path, look.cached("image"), [item], TrainingOptions(tmp_path))
     (entry,) = made.entries
@@ -299,17 +299,17 @@ def test_people_of_one_side_are_never_drawn_for_the_other(tmp_path):
     np.save(tmp_path / "crops.npy", np.zeros((1, 8, 8, 3), np.uint8))
     part = Part(name="p", kind="image", share=1.0)
     for held, people in ((False, {"a", "c"}), (True, {"b"})):
-        source = sample.gather(part, cache.FaceCache(tmp_path), {"b"}, held=held)
+        source = published.gather(part, cache.FaceCache(tmp_path), {"b"}, held=held)
         assert {first.person for group in source.groups for first, _ in group} == people
 
 
 def test_a_pair_gets_the_same_changes():
     picture = camera((150, 150))(0)
     for crf in (0, 30):
-        changed = [sample.degraded(picture, seed, crf) for seed in range(12)]
+        changed = [published.degraded(picture, seed, crf) for seed in range(12)]
         for seed, once in enumerate(changed):
-            np.testing.assert_array_equal(once, sample.degraded(picture.copy(), seed, crf))
+            np.testing.assert_array_equal(once, published.degraded(picture.copy(), seed, crf))
         assert sum(not np.array_equal(once, picture) for once in changed) > 6
-    sharp, soft = (sample.degraded(picture, 0, sigma=sigma) for sigma in (0.0, 1.4))
+    sharp, soft = (published.degraded(picture, 0, sigma=sigma) for sigma in (0.0, 1.4))
     lost = [cv2.Laplacian(x, cv2.CV_32F).std() for x in (sharp, soft)]
     assert lost[1] < 0.8 * lost[0]

@@ -10,8 +10,7 @@ from torch import nn
 
 from detector import runtime
 from detector.models import registry
-from detector.models.network import TorchFrameModel
-from detector.models.vit import TokenModel
+from detector.models.network import TokenModel, TorchFrameModel
 from detector.pipeline import scoring
 from detector.pipeline.bounded_queue import CancellationToken
 from detector.pipeline.scoring import BATCH, ScoreItem, ScoreStage

@@ -9,7 +9,7 @@ from detector import weights
 from detector.explain import cam
 from detector.models import registry
 from detector.models.families import clip_blocks, clip_video
-from detector.models.vit import TokenClipModel
+from detector.models.network import TokenClipModel
 from detector.vision import cut
 
 SPEC = registry.get_spec("videomae")

@@ -12,7 +12,7 @@ from safetensors.torch import load_file, save_file
 
 from detector.errors import LabelOrderError, ModelError, WeightsError
 from detector.explain import cam
-from detector.models import dry_run, hub_import, registry
+from detector.models import hub_import, registry, user_models
 from detector.models.base import ModelSpec
 from detector.models.families import hub
 from detector.weights.hub import HubModel
@@ -202,7 +202,7 @@ def test_codes_of_a_quantized_model_are_no_weights(tmp_path):
 
 
 def test_a_dry_run_shows_a_clip_model_clips_that_move_in_different_ways(tmp_path):
-    dry_run.check(hub.load(entry(VIDEO, None), saved(tmp_path, VIDEO), "cpu"))
+    user_models.dry_run(hub.load(entry(VIDEO, None), saved(tmp_path, VIDEO), "cpu"))
 
 
 def test_the_inverted_map_of_a_popular_model_is_handled(tmp_path):

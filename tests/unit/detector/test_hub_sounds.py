@@ -9,7 +9,7 @@ import transformers
 from safetensors.torch import save_file
 
 from detector.errors import LabelOrderError, ModelError
-from detector.models import dry_run, hub_import
+from detector.models import hub_import, user_models
 from detector.models.families import hub
 from detector.schema.analysis import Modality
 from detector.weights.hub import HubModel
@@ -72,7 +72,7 @@ def test_a_voice_is_scored_as_transformers_does(tmp_path, kind, normalize):
     torch.testing.assert_close(model.forward(x[None]), logits, rtol=1e-4, atol=1e-5)
     odds = float(model.score(samples[None])[0])
     assert odds == pytest.approx(float(logits[0, 0] - logits[0, 1]), abs=1e-4)
-    assert dry_run.check(model) == 2
+    assert user_models.dry_run(model) == 2
 
 
 def test_what_hears_spectrograms_or_another_rate_is_refused():

@@ -19,8 +19,8 @@ from detector.evaluation import labels as module
 from detector.evaluation.labels import Item, filled, held_out, pairs, read_labels
 from detector.schema.analysis import Question
 from detector.training import left_out
+from detector.training.augment import h264
 from detector.training.cache import FaceCache, Faces
-from detector.training.codec import h264
 from detector.training.fit import half_precision
 from detector.training.left_out import PICTURES, LeftOutLogit
 from detector.training.pasted import pasted

@@ -13,11 +13,9 @@ from torch import Tensor, nn
 from detector.errors import WeightsError
 from detector.models.base import CropRecipe
 from detector.models.families import effort, gend, univfd
-from detector.models.names import rename
-from detector.models.network import layout
-from detector.models.vit import skip_init
+from detector.models.network import layout, rename, skip_init
 from detector.vision import cut
-from detector.weights.torchscript import is_archive, read_archive
+from detector.weights.state_dicts import is_archive, read_archive
 from tests.support.golden import FOLDER, picture
 
 
