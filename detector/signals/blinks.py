@@ -43,24 +43,12 @@ OnProgress = Callable[[float], object]
 
 @dataclass(frozen=True)
 class Lids:
-    """How open a person's eyes are over time.
+    """How open a person's eyes are over time."""
 
-    Attributes
-    ----------
-    times : float array [N]
-        s; only moments at which the eyes were seen.
-    openness : float array [N]
-        Height over width of the eyes, mean of both.
-    blinks : tuple of float
-        s
-    seconds : float
-        Time during which the eyes were seen.
-    """
-
-    times: np.ndarray
-    openness: np.ndarray
-    blinks: tuple[float, ...]
-    seconds: float
+    times: np.ndarray  # float [N], s; only moments at which the eyes were seen
+    openness: np.ndarray  # float [N], height over width of the eyes, mean of both
+    blinks: tuple[float, ...]  # s
+    seconds: float  # during which the eyes were seen
 
     @property
     def rate(self) -> float:
@@ -88,16 +76,11 @@ def openness(points: np.ndarray) -> float:
 def find(
     times: Sequence[float] | np.ndarray, open_: Sequence[float] | np.ndarray
 ) -> tuple[float, ...]:
-    """Return when eyes close and open again, s.
+    """Return when eyes close and open again, s, from their openness (in any unit) at ascending
+    times, about `RATE` a second.
 
     A blink is a short dip below `SHUT` of the opening both before and after it: eyes that look down
-    half close too, but stay so.
-
-    Parameters
-    ----------
-    times : s, ascending, about `RATE` a second
-    open_ : openness at these times, in any unit
-    """
+    half close too, but stay so."""
     at, line = np.asarray(times, float), np.asarray(open_, float)
     blinks: list[int] = []
     for i, time in enumerate(at):

@@ -60,29 +60,18 @@ def align(face: FacePatch) -> np.ndarray | None:
 
 
 def drift(vectors: np.ndarray) -> tuple[float, int] | None:
-    """Return how alike the face is before and after the cut that parts it most.
-
-    Parameters
-    ----------
-    vectors : float array [N, 128]
-        In order of time, of length 1.
-
-    Returns
-    -------
-    (float, int) or None
-        Cosine of the two sides' means, -1..1; the first face after the cut. None with fewer than
-        four faces.
-    """
+    """Return how alike a face, float [N, 128] of length 1 in order of time, is before and after the
+    cut that parts it most: the cosine of the two sides' means, -1..1, and the first face after the
+    cut. None with fewer than four faces."""
     if len(vectors) < FEWEST:
         return None
     cuts = range(2, len(vectors) - 1)
-    alike = [_cosine(vectors[:cut].mean(0), vectors[cut:].mean(0)) for cut in cuts]
+    sides = [(vectors[:cut].mean(0), vectors[cut:].mean(0)) for cut in cuts]
+    alike = [
+        float(a @ b / max(float(np.linalg.norm(a) * np.linalg.norm(b)), 1e-9)) for a, b in sides
+    ]
     least = int(np.argmin(alike))
     return alike[least], cuts[least]
-
-
-def _cosine(a: np.ndarray, b: np.ndarray) -> float:
-    return float(a @ b / max(float(np.linalg.norm(a) * np.linalg.norm(b)), 1e-9))
 
 
 DRIFT = SignalSpec(

@@ -50,21 +50,11 @@ class Observer:
 
 @dataclass(frozen=True)
 class SignalMeasure:
-    """An entry of the registry.
+    """An entry of the registry."""
 
-    Attributes
-    ----------
-    spec : SignalSpec
-        Its name, unit and words.
-    rank : int
-        Where it stands among the others.
-    observe : callable
-        Makes an observer for one person.
-    """
-
-    spec: SignalSpec
-    rank: int
-    observe: Callable[[int], Observer]
+    spec: SignalSpec  # its name, unit and words
+    rank: int  # where it stands among the others
+    observe: Callable[[int], Observer]  # makes an observer for one person
 
 
 def said(signal: Signal, speech: Speech) -> Signal:

@@ -18,24 +18,12 @@ bound."""
 
 @dataclass(frozen=True)
 class FacePatch:
-    """A face as the frame holds it: cut out, not resized unless it is very large.
+    """A face as the frame holds it: cut out, not resized unless it is very large."""
 
-    Attributes
-    ----------
-    patch : uint8 array [H, W, 3], RGB
-        The part of the frame around the face that exists.
-    box : Box
-        Of the face, px of the patch.
-    points : float array [5, 2]
-        Landmarks in px of the patch; empty [0, 2] if unknown.
-    time : float
-        s
-    """
-
-    patch: np.ndarray
-    box: Box
-    points: np.ndarray
-    time: float
+    patch: np.ndarray  # uint8 [H, W, 3] RGB, the part of the frame around the face that exists
+    box: Box  # of the face, px of the patch
+    points: np.ndarray  # landmarks, float [5, 2], px of the patch; empty [0, 2] if unknown
+    time: float  # s
 
     @property
     def side(self) -> float:

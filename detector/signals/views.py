@@ -28,26 +28,15 @@ zero where grey levels are even or rise evenly."""
 
 @dataclass(frozen=True)
 class Traces:
-    """What the pixels of one face hold.
-
-    Attributes
-    ----------
-    profile : float array [48] or None
-        Log power by cycles per face, 1 to 48, dB over the face's own coarse end; None for a face
-        under `frequency.SMALLEST` px.
-    bands : float array [14] or None
-        DCT energy from coarse to fine, dB over the first band.
-    spectrum : uint8 array [96, 96, 3] or None
-        Log power, coarse in the middle, the brightest white.
-    noise, error : uint8 array [H, W, 3]
-        The face and its surroundings.
-    """
+    """What the pixels of one face hold; None for a face under `frequency.SMALLEST` px."""
 
     profile: np.ndarray | None
-    bands: np.ndarray | None
+    """float [48], log power by cycles per face, 1 to 48, dB over the face's own coarse end"""
+    bands: np.ndarray | None  # float [14], DCT energy from coarse to fine, dB over the first band
     spectrum: np.ndarray | None
-    noise: np.ndarray
-    error: np.ndarray
+    """uint8 [96, 96, 3], log power, coarse in the middle, the brightest white"""
+    noise: np.ndarray  # uint8 [H, W, 3], the face and its surroundings
+    error: np.ndarray  # the same
 
 
 def traces(rgb: np.ndarray, box: Box, landmarks: Sequence[Point] = ()) -> Traces:

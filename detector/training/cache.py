@@ -31,17 +31,7 @@ TOLD = ("label", "method", "group", "source", "person", "note")
 
 @dataclass(frozen=True)
 class Faces:
-    """Faces of one file, consecutive in `crops.npy`.
-
-    Attributes
-    ----------
-    start, count : int
-        Rows of `crops.npy`.
-    room : float
-        Side of the largest square about the first face that the frame holds, in sides of the crop.
-    places : list of 14 floats for each crop
-        The face box (x0, y0, x1, y1) and five landmarks, px of the crop.
-    """
+    """Faces of one file, consecutive in `crops.npy`."""
 
     name: str
     label: int
@@ -50,11 +40,13 @@ class Faces:
     group: str
     source: str
     person: str
-    start: int
+    start: int  # row of `crops.npy`
     count: int
     note: str = ""
     room: float = 1.0
+    """Side of the largest square about the first face in the frame, in sides of the crop."""
     places: list[list[float]] = field(default_factory=list)
+    """14 numbers a crop: the face box (x0, y0, x1, y1) and five landmarks, px of the crop."""
 
     def landmarks(self, frame: int) -> np.ndarray:
         """Return the landmarks of the `frame`-th crop: float [5, 2]."""
@@ -62,19 +54,10 @@ class Faces:
 
 
 class FaceCache:
-    """A cache opened for reading.
+    """A cache opened for reading: `crops` is a uint8 memory map [N, side, side, 3].
 
-    Parameters
-    ----------
-    items : sequence of Item, optional
-        Files whose entries are used, with their labels of now: a person who was named since the
-        faces were cut must not be on both sides of a split. Default: all, as they were cut.
-
-    Attributes
-    ----------
-    entries : list of Faces
-    crops : uint8 memory map [N, side, side, 3]
-    """
+    `items` are the files whose entries are used (default: all, as they were cut), with their labels
+    of now: a person who was named since must not be on both sides of a split."""
 
     def __init__(self, folder: Path, items: Sequence[Item] | None = None) -> None:
         self.folder = folder
@@ -96,31 +79,18 @@ class FaceCache:
 
 @dataclass(frozen=True)
 class CacheSpec:
-    """What a cache holds for a network.
+    """What a cache holds for a network."""
 
-    Attributes
-    ----------
-    name : str
-        Of its folder.
-    crop : CropRecipe
-        A square about the face (`square` or `upright`), wider than the network sees.
-    seconds, step : float
-        So much of a clip is cached, from its start, and frames so many seconds apart.
-    most : int or None
-        Of these frames at most so many, evenly spread.
-    every : int
-        A face is detected in every so-manieth frame; places between are interpolated.
-    as_original : bool
-        A fake is cut with the boxes of its original, so that both crops show the same pixels.
-    """
-
-    name: str
+    name: str  # of its folder
     crop: CropRecipe
-    seconds: float
-    step: float = 0.08
-    most: int | None = None
+    """A square about the face (`square` or `upright`), wider than the network sees."""
+    seconds: float  # that are cached of a clip, from its start
+    step: float = 0.08  # s between frames
+    most: int | None = None  # frames at most, evenly spread
     every: int = 3
+    """A face is detected in every so-manieth frame; places between are interpolated."""
     as_original: bool = True
+    """A fake is cut with the boxes of its original, so that both crops show the same pixels."""
 
 
 def open_cache(
@@ -160,10 +130,11 @@ def _build(items: Sequence[Item], folder: Path, spec: CacheSpec, run: TrainingOp
                 stream.write(cut(frame, face.box, spec.crop, face.landmarks).tobytes())
             if pairs:
                 told = {name: getattr(item, name) for name in TOLD}
+                x, y, side = _square(faces[0], spec.crop)
                 entries.append(
                     Faces(
                         name=item.name, kind=item.kind, start=written, count=len(pairs),
-                        room=_room(shape, faces[0], spec.crop),
+                        room=2 * min(x, y, shape[1] - x, shape[0] - y) / side,
                         places=[_in_crop(face, spec.crop) for _, face in pairs], **told,
                     )
                 )  # fmt: skip
@@ -205,9 +176,11 @@ def follow(frames: Sequence[np.ndarray], detector: FaceDetector, every: int) -> 
         if last is None:
             now = max(faces, key=lambda face: _side(face.box))
         else:
-            near = [(_far(face.box, last.box), face) for face in faces]
-            distance, now = min(near, key=lambda pair: pair[0])
-            if distance > 0.6 * _side(last.box):
+            middle = np.reshape(last.box, (2, 2)).mean(0)
+            offsets = [np.reshape(face.box, (2, 2)).mean(0) - middle for face in faces]
+            distances = np.linalg.norm(offsets, axis=1)
+            now = faces[int(distances.argmin())]
+            if distances.min() > 0.6 * _side(last.box):
                 continue
         seen[index] = last = now
     if last is None or len(seen) < 0.5 * len(sampled):
@@ -241,14 +214,5 @@ def _in_crop(face: Detection, crop: CropRecipe) -> list[float]:
     return [float(v) for v in moved.ravel().round(2)]
 
 
-def _room(shape: tuple[int, ...], face: Detection, crop: CropRecipe) -> float:
-    x, y, side = _square(face, crop)
-    return 2 * min(x, y, shape[1] - x, shape[0] - y) / side
-
-
 def _side(box: Box) -> float:
     return max(box[2] - box[0], box[3] - box[1])
-
-
-def _far(a: Box, b: Box) -> float:
-    return float(np.hypot((a[0] + a[2] - b[0] - b[2]) / 2, (a[1] + a[3] - b[1] - b[3]) / 2))

@@ -19,6 +19,7 @@ from typing import Any, TypeVar
 
 import numpy as np
 import torch
+from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from detector.schema.base import StrictModel
@@ -40,21 +41,13 @@ SAVE_EVERY = 120
 
 @dataclass(frozen=True)
 class TrainingOptions:
-    """Where and how a training runs.
+    """Where and how a training runs."""
 
-    Attributes
-    ----------
-    out : Path
-        The run's folder; created.
-    resume : bool
-        Continue a stopped run. The result equals that of a run that was never stopped.
-    stop_after : int or None
-        Stop (and save) before this step; the schedule stays that of the whole run.
-    """
-
-    out: Path
+    out: Path  # the run's folder; created
     resume: bool = False
+    """Continue a stopped run. The result equals that of a run that was never stopped."""
     stop_after: int | None = None
+    """Stop (and save) before this step; the schedule stays that of the whole run."""
     device: str = "cpu"
     on_progress: OnProgress = lambda stage, done, total, figures: None
 
@@ -102,17 +95,9 @@ def fit(
     groups: list[dict[str, Any]],
     check: Check | None = None,
 ) -> N:
-    """Train the parameters that require a gradient; return a copy with averaged weights.
-
-    Parameters
-    ----------
-    network : nn.Module
-        On `run.device`.
-    groups : list of dict
-        AdamW parameter groups; each may have its own highest rate (`lr`) and `weight_decay`.
-    check : callable
-        Evaluates held-out data; its figures go to `curve.csv`.
-    """
+    """Train the parameters of a network on `run.device` that require a gradient; return a copy with
+    averaged weights. `groups` are AdamW's, each with a highest rate (`lr`) and `weight_decay` of
+    its own if it has one; the figures of `check`, on held-out data, go to `curve.csv`."""
     run.out.mkdir(parents=True, exist_ok=True)
     average: N = copy.deepcopy(network).eval()
     optimizer = torch.optim.AdamW(groups, lr=plan.rate)
@@ -176,6 +161,15 @@ def _save(
     scratch.replace(file)
 
 
+def save_halves(network: nn.Module, path: Path) -> None:
+    """Write a network, its kernels and matrices as fp16, its statistics as they are."""
+    state = {
+        name: (value.half() if value.ndim > 1 else value).contiguous().clone()
+        for name, value in network.state_dict().items()
+    }
+    save_file(state, path)
+
+
 def _log(path: Path, step: int, figures: dict[str, float]) -> None:
     new = not path.exists()
     with path.open("a", newline="") as stream:
@@ -194,6 +188,12 @@ def configuration(plan: StrictModel) -> dict[str, Any]:
         "python": platform.python_version(),
         "threads": torch.get_num_threads(),
     }
+
+
+def begin_run(plan: StrictModel, run: TrainingOptions) -> None:
+    """Make the folder of a run and write its `config.json`."""
+    run.out.mkdir(parents=True, exist_ok=True)
+    (run.out / "config.json").write_text(json.dumps(configuration(plan), indent=1))
 
 
 def _commit() -> str | None:

@@ -12,7 +12,6 @@ it, as fakes of their own weight and in the ranking loss.
 
 import hashlib
 import inspect
-import json
 import os
 from collections import Counter
 from collections.abc import Callable, Sequence
@@ -34,7 +33,7 @@ from detector.models.pictures import fit
 from detector.training import pasted
 from detector.training.augment import jpeg
 from detector.training.cache import CacheSpec, FaceCache, Faces
-from detector.training.fit import TrainingOptions, configuration, half_precision
+from detector.training.fit import TrainingOptions, begin_run, half_precision
 from detector.training.recipe import Recipe
 from detector.vision import cut
 from detector.weights import load_state
@@ -75,15 +74,8 @@ class SyntheticFakes:
 def train(
     plan: Recipe, clips: Sequence[tuple[FaceCache, Faces]], run: TrainingOptions, trunk: Path | None
 ) -> TextureNet:
-    """Fit the layer by a recipe, on cached faces; see `detector.training.run.train`.
-
-    Raises
-    ------
-    WeightsError
-        There is no trunk, or it is of another network.
-    InputError
-        The labels hold no originals or no fakes to learn from.
-    """
+    """Fit the layer by a recipe, on cached faces; see `detector.training.run.train`. Raise
+    WeightsError without a trunk or for that of another network, InputError without both labels."""
     network = TextureNet(plan.crop.size)
     network.eval().requires_grad_(False).to(memory_format=torch.channels_last)
     _begin(network, trunk)
@@ -103,8 +95,7 @@ def train(
         )  # fmt: skip
         made = SyntheticFakes(np.array(places), np.stack(pasted_on, 1), plan.made_weight)
     network.settle(fitted(np.stack(described, 1), entries, plan, made))
-    run.out.mkdir(parents=True, exist_ok=True)
-    (run.out / "config.json").write_text(json.dumps(configuration(plan), indent=1))
+    begin_run(plan, run)
     return network
 
 
@@ -287,19 +278,11 @@ def fit_rows(
     ranking: float = 0.0,
     targets: Array | None = None,
 ) -> tuple[Array, float]:
-    """Fit a layer to several versions of the same rows, and return its weights and offset.
+    """Fit a layer to several versions of the same rows, float [rows, features] each, and return its
+    weights and offset. Versions weigh alike; features are standardized over all of them.
 
-    Parameters
-    ----------
-    versions : sequence of float [rows, features]
-        They weigh alike; features are standardized over all of them.
-    couples : int [n, 2], optional
-        Rows of an original and of a fake of it.
-    ranking : float
-        What all of them weigh beside cross-entropy.
-    targets : float [rows], optional
-        P(fake) that each row should get, in place of its label.
-    """
+    `couples`, int [n, 2], are rows of an original and a fake of it, and `ranking` is what all of
+    them weigh beside cross-entropy. `targets`, float [rows]: P(fake) in place of the label."""
     wanted = np.array([float(clip.label) for clip in clips]) if targets is None else targets
     mean, spread = (of(np.concatenate(versions), 0) for of in (np.mean, np.std))
     spread = spread + 1e-4
@@ -324,15 +307,9 @@ def logistic(
 ) -> Array:
     """Fit a logistic regression with a ranking loss: float [features + 1], the offset last.
 
-    Parameters
-    ----------
-    x, target, weight : float [N, features], [N], [N]
-        Rows, the probability each should get, and what it weighs.
-    apart, share : float [pairs, features], [pairs]
-        A fake less its original, and what each pair weighs.
-    decay : float
-        Of the squared weights.
-    """
+    `x`, `target`, `weight`: float [N, features], [N], [N], rows, the probability each should get
+    and what it weighs. `apart`, `share`: float [pairs, features], [pairs], a fake less its original
+    and what each pair weighs. `decay` is of the squared weights."""
 
     def loss(theta: Array) -> tuple[float, Array]:
         z, d = x @ theta[:-1] + theta[-1], apart @ theta[:-1]

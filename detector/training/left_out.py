@@ -49,13 +49,7 @@ def write(
 ) -> Calibrated:
     """Write `left_out.csv`, `left_out.md` with figures, and `calibration.toml` with the ensemble of
     one model, fitted to clips where there are any, else to pictures; beside clips, pictures have a
-    threshold of their own.
-
-    Parameters
-    ----------
-    trivial : sequence of LeftOutLogit, optional
-        What needs no detector, a version each: it stands in the table alone.
-    """
+    threshold of their own. `trivial` needs no detector: it stands in the table alone."""
     with (folder / "left_out.csv").open("w", newline="") as stream:
         writer = csv.writer(stream)
         writer.writerow(["file", "label", "fold", "version", "logit"])

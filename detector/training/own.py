@@ -34,7 +34,7 @@ from detector.training.clip import pseudo
 from detector.training.clip.feed import REAL, SPEC, Blended, ClipRecipe, Drawn, Views, class_of
 from detector.training.clip.generated import NEVER, BlockFeatures
 from detector.training.clip.network import MEAN, STD
-from detector.training.fit import TrainingOptions, configuration
+from detector.training.fit import TrainingOptions, begin_run
 from detector.weights import resolve
 
 FRAMES = CacheSpec(
@@ -79,26 +79,13 @@ class Rows:
 def train(
     plan: OwnRecipe, data: Path, run: TrainingOptions, *, cache: Path | None = None
 ) -> tuple[ModelSpec, dict[str, float]]:
-    """Train a layer and add it to the person's own models, calibrated.
+    """Train a layer on labelled files (`data`: a CSV or a folder) and add it to the person's own
+    models, calibrated; return it with figures of files whose people its training left out: `auc`,
+    `accuracy`, `f1`, `specificity`.
 
-    Parameters
-    ----------
-    data : Path
-        CSV of labelled files, or a folder (`detector.evaluation.labels`).
-
-    Returns
-    -------
-    (ModelSpec, dict)
-        The model, and figures of files whose people its training left out: `auc`, `accuracy`, `f1`,
-        `specificity`. Files of the run: `model.safetensors`, `left_out.csv`, `figures.json`.
-
-    Raises
-    ------
-    InputError
-        There are too few files or people of either label.
-    """
-    run.out.mkdir(parents=True, exist_ok=True)
-    (run.out / "config.json").write_text(json.dumps(configuration(plan), indent=1))
+    Files of the run: `model.safetensors`, `left_out.csv`, `figures.json`. Raise InputError for too
+    few files or people of either label."""
+    begin_run(plan, run)
     items = [item for item in read_labels(data) if item.kind != "audio"]
     faces = open_cache(cache or run.out / "faces", FRAMES, items, run)
     fold_of = _folds(faces.entries)

@@ -187,15 +187,8 @@ class PretrainedDetector:
 
 def open_start(begin: str, weights: Sequence[Path] = ()) -> PretrainedDetector:
     """Load the detector that fine-tuning starts from: the id of a model, or of an architecture with
-    a person's own files of it.
-
-    Raises
-    ------
-    UsageError
-        There is no such model, or it does not judge single faces.
-    WeightsError, ModelError
-        It is not on this computer, does not fit, or its license was not accepted.
-    """
+    a person's own files of it. Raise UsageError for one that does not judge single faces,
+    WeightsError or ModelError where it is not here, does not fit, or lacks its license."""
     spec = registry.get_spec(begin)
     if weights:
         template = registry.architectures().get(begin) or spec
@@ -312,13 +305,8 @@ def train(
     held: Sequence[PairSource],
     run: TrainingOptions,
 ) -> nn.Module:
-    """Fine-tune a detector on pairs; return its network with averaged weights.
-
-    Raises
-    ------
-    UsageError
-        It has no last layer to train alone, or could not be written back.
-    """
+    """Fine-tune a detector on pairs; return its network with averaged weights. Raise UsageError
+    where it has no last layer to train alone, or could not be written back."""
     odds = LogOddsHead(start.model, plan.options["tune"]).to(run.device)
     lost = [
         name
@@ -375,13 +363,7 @@ def write(start: PretrainedDetector, network: nn.Module, folder: Path) -> list[P
     was read from, and try them.
 
     Tensors that the network does not use stay as they were, and so do files without weights.
-    A single file becomes `model.safetensors`.
-
-    Raises
-    ------
-    WeightsError
-        Read again, they don't give the same scores.
-    """
+    A single file becomes `model.safetensors`. Raise WeightsError unless the scores are the same."""
     folder.mkdir(parents=True, exist_ok=True)
     state = network.state_dict()
     written = []

@@ -4,14 +4,13 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import torch
-from safetensors.torch import save_file
 
 from detector.errors import InputError, UsageError
 from detector.evaluation.groups import held_out_people
 from detector.evaluation.labels import Item, read_labels
 from detector.training import layer, published
 from detector.training.cache import CacheSpec, FaceCache, open_cache
-from detector.training.fit import TrainingOptions
+from detector.training.fit import TrainingOptions, save_halves
 from detector.training.published import PretrainedInput
 from detector.training.recipe import Recipe, read_recipe
 
@@ -26,37 +25,15 @@ def train(
     weights: Sequence[Path] = (),
     tune: str | None = None,
 ) -> Path | None:
-    """Train by a recipe.
+    """Train by a recipe: a name (`finetune`, `texture`), a TOML file, or the recipe itself. Return
+    `run.out`/model.safetensors (of a detector that is read from several files, their folder); None
+    if stopped early. Raise UsageError, InputError, WeightsError.
 
-    Parameters
-    ----------
-    recipe : str, Path or Recipe
-        A name (`finetune`, `texture`), a TOML file, or the recipe itself.
-    data : Path
-        CSV of labelled files; see `detector.evaluation.labels`.
-    run : TrainingOptions or Path
-        Where and how; a path is the run's folder.
-    cache : Path, optional
-        Folder of cut faces, shared between runs. Default: `run.out`/faces.
-    begin : Path or str, optional
-        What to start from: the file of a trunk (`texture`), or the id of a model or architecture.
-    weights : sequence of Path
-        The person's own files of the architecture `begin`.
-    tune : str, optional
-        What may change of a detector, one of `published.TUNES`. Default: the normalizations and the
-        last layer of transformers, all of others.
-
-    Returns
-    -------
-    Path or None
-        `run.out`/model.safetensors (of a detector that is read from several files, their folder);
-        None if stopped early.
-
-    Raises
-    ------
-    UsageError, InputError, WeightsError
-        The recipe, the labels or the weights can't be used.
-    """
+    `data` is a CSV of labelled files, `cache` a folder of cut faces that runs share (default:
+    `run.out`/faces). `begin` is what to start from, the file of a trunk (`texture`) or the id of a
+    model or architecture, of which `weights` are the person's own files. `tune`, one of
+    `published.TUNES`, says what may change of a detector; by default the normalizations and the
+    last layer of transformers, all of others."""
     run = TrainingOptions(run) if isinstance(run, Path) else run
     plan = recipe if isinstance(recipe, Recipe) else read_recipe(recipe)
     cache = cache or run.out / "faces"
@@ -113,13 +90,8 @@ def _fit_layer(
         if entry.person not in people
     ]
     network = layer.train(plan, clips, run, trunk)
-    # Kernels and matrices as fp16, statistics as they are.
-    state = {
-        name: (value.half() if value.ndim > 1 else value).contiguous().clone()
-        for name, value in network.state_dict().items()
-    }
     target = run.out / "model.safetensors"
-    save_file(state, target)
+    save_halves(network, target)
     return target
 
 

@@ -6,7 +6,6 @@ by the root of how many their source has, both labels alike. Altered faces in re
 out: they are the other question's.
 """
 
-import json
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -31,7 +30,7 @@ from detector.training import left_out
 from detector.training.augment import jpeg
 from detector.training.clip.feed import ALTERED, class_of
 from detector.training.clip.network import load_trunk
-from detector.training.fit import TrainingOptions, configuration
+from detector.training.fit import TrainingOptions, begin_run
 from detector.training.layer import fit_rows
 from detector.training.left_out import LeftOutLogit
 
@@ -72,29 +71,12 @@ class BlockFeatures(nn.Module):
 def train(
     plan: GeneratedRecipe, data: Path, run: TrainingOptions, *, folds: Sequence[str] = ()
 ) -> Path:
-    """Fit the layer on labelled clips and pictures with a face.
+    """Fit the layer on the labelled clips and pictures of a CSV with a face; return
+    `run.out`/model.safetensors, fitted to all files. Raise InputError, UsageError.
 
-    Parameters
-    ----------
-    data : Path
-        CSV of labelled files.
-    folds : sequence of str
-        Folds of sources to leave out in turn, and then all pictures together: the logits of what
-        was left out go to `run.out`/left_out.csv, the calibration that they give to
-        `run.out`/calibration.toml.
-
-    Returns
-    -------
-    Path
-        `run.out`/model.safetensors, fitted to all files.
-
-    Raises
-    ------
-    InputError, UsageError
-        The labels can't be used.
-    """
-    run.out.mkdir(parents=True, exist_ok=True)
-    (run.out / "config.json").write_text(json.dumps(configuration(plan), indent=1))
+    `folds` of sources are left out in turn, and then all pictures together: the logits of what was
+    left out go to `run.out`/left_out.csv, the calibration that they give to calibration.toml."""
+    begin_run(plan, run)
     items = _chosen(read_labels(data), plan)
     plain, copies, owner = _read(items, plan, run)
     plain, copies = plain.astype(np.float64), copies.astype(np.float64)

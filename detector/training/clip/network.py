@@ -24,13 +24,8 @@ MEAN, STD = (0.48145466, 0.4578275, 0.40821073), (0.26862954, 0.26130258, 0.2757
 
 
 def load_trunk(path: Path | None = None) -> ClipBlocks:
-    """Return a network with the trunk of a file (default: that ships) and an untrained head.
-
-    Raises
-    ------
-    WeightsError
-        The file is missing or holds another network.
-    """
+    """Return a network with the trunk of a file (default: that ships) and an untrained head; raise
+    WeightsError for a missing file or another network."""
     path = path or paths.bundled_file("clip_b16.safetensors")
     network = ClipBlocks()
     head = {n: t for n, t in network.state_dict().items() if not n.startswith("vision.")}
@@ -90,13 +85,7 @@ def save(network: ClipBlocks, path: Path) -> None:
 
 
 def begin_with(network: ClipBlocks, tuned: dict[str, Tensor]) -> None:
-    """Give a network the tuned weights of a file.
-
-    Raises
-    ------
-    WeightsError
-        They are of another network.
-    """
+    """Give a network the tuned weights of a file; raise WeightsError for those of another."""
     own, given = ({n: t.shape for n, t in w.items()} for w in (trained(network), tuned))
     if wrong := sorted(name for name in own | given if own.get(name) != given.get(name)):
         raise WeightsError(f"The weights to begin with do not fit: {wrong[0]}.")
@@ -104,13 +93,8 @@ def begin_with(network: ClipBlocks, tuned: dict[str, Tensor]) -> None:
 
 
 def read_tuned(begin: str) -> dict[str, Tensor]:
-    """Return the tuned weights of a file, or of the one that ships (`shipped`).
-
-    Raises
-    ------
-    WeightsError
-        There is no such file.
-    """
+    """Return the tuned weights of a file, or of the one that ships (`shipped`); raise
+    WeightsError."""
     path = paths.bundled() / "clip.safetensors" if begin == "shipped" else Path(begin)
     if not path.is_file():
         raise WeightsError(f"There are no weights {path} to begin with.")

@@ -36,32 +36,13 @@ def train(
     folds: Sequence[str] = (),
     trunk: Callable[[], ClipBlocks] = load_trunk,
 ) -> Path | None:
-    """Train the CLIP detector.
+    """Train the CLIP detector on a CSV of labelled files; return `run.out`/model.safetensors,
+    trained on all files, or None if stopped early. Raise InputError, UsageError, WeightsError.
 
-    Parameters
-    ----------
-    data : Path
-        CSV of labelled files; see `detector.evaluation.labels`.
-    cache : Path, optional
-        Folder of cut faces, shared between runs. Default: `run.out`/faces.
-    begin : str, optional
-        Tuned weights to start from: a file, or `shipped`.
-    folds : sequence of str
-        Folds of sources (`groups.names`) to leave out in turn: each gets a network of its
-        own, whose logits of the fold go to `run.out`/left_out.csv.
-    trunk : callable
-        Makes each network, with the trunk alone.
-
-    Returns
-    -------
-    Path or None
-        `run.out`/model.safetensors, trained on all files; None if stopped early.
-
-    Raises
-    ------
-    InputError, UsageError, WeightsError
-        The labels, the folds or the weights can't be used.
-    """
+    `cache` is a folder of cut faces that runs share (default: `run.out`/faces), `begin` names tuned
+    weights to start from, a file or `shipped`. `folds` of sources (`groups.names`) are left out in
+    turn: each gets a network of its own, whose logits of the fold go to `run.out`/left_out.csv.
+    `trunk` makes each network, with the trunk alone."""
     tuned = clip.read_tuned(begin) if begin else {}
     if tuned:
         into, rank = clip.adapters_of(tuned)

@@ -12,7 +12,6 @@ from pathlib import Path
 import numpy as np
 import torch
 from pydantic import Field
-from safetensors.torch import save_file
 from torch import Tensor
 from torch.nn import functional as F
 
@@ -29,7 +28,7 @@ from detector.models.families.sequence_heads import (
 from detector.schema.analysis import Question
 from detector.training import left_out
 from detector.training.clip.feed import GENERATED, class_of
-from detector.training.fit import TrainingOptions, fit
+from detector.training.fit import TrainingOptions, fit, save_halves
 from detector.training.layer import fit_rows, source_weights
 from detector.training.left_out import LeftOutLogit
 from detector.training.recipe import TrainingSchedule
@@ -65,28 +64,12 @@ def train(
     cache: Path | None = None,
     folds: Sequence[str] = (),
 ) -> Path:
-    """Train the heads on labelled clips.
+    """Train the heads on the labelled clips of a CSV; return `run.out`, which holds a file of
+    weights for each head, trained on all clips. Raise InputError, UsageError.
 
-    Parameters
-    ----------
-    data : Path
-        CSV of labelled files.
-    cache : Path, optional
-        Folder of cached windows, shared between runs. Default: `run.out`/windows.
-    folds : sequence of str
-        Folds of sources to leave out in turn: figures of all heads go to `run.out`/left_out.md,
-        logits and calibration of each to a folder with its name (`left_out.write`).
-
-    Returns
-    -------
-    Path
-        `run.out`, which holds a file of weights for each head, trained on all clips.
-
-    Raises
-    ------
-    InputError, UsageError
-        The labels can't be used.
-    """
+    `cache` is a folder of cached windows that runs share (default: `run.out`/windows), `folds` are
+    folds of sources to leave out in turn: figures of all heads go to `run.out`/left_out.md, logits
+    and calibration of each to a folder with its name (`left_out.write`)."""
     run.out.mkdir(parents=True, exist_ok=True)
     folder = cache or run.out / "windows"
     items, shown = windows.read(windows.read_clips(data), folder, run)
@@ -124,7 +107,7 @@ def train(
     for name in plan.heads:
         where = replace(run, out=run.out / name)
         head = fitted(name, plan, items, shown, range(len(items)), where, projection)
-        save(head, run.out / f"{name}.safetensors")
+        save_halves(head, run.out / f"{name}.safetensors")
     return run.out
 
 
@@ -248,12 +231,3 @@ def logits(head: SequenceHead, shown: Sequence[Window]) -> np.ndarray:
     parts = np.array_split(np.arange(len(shown)), 1 + len(shown) // 256)
     found = [head(batch(shown, part.tolist())).numpy() for part in parts if len(part)]
     return np.concatenate(found)
-
-
-def save(head: SequenceHead, path: Path) -> None:
-    """Write a head, its matrices as fp16."""
-    state = {
-        name: (value.half() if value.ndim > 1 else value).contiguous().clone()
-        for name, value in head.state_dict().items()
-    }
-    save_file(state, path)

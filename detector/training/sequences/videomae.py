@@ -52,20 +52,9 @@ def train(
     folds: Sequence[str] = (),
 ) -> Path:
     """Fit the layer to labelled clips; write its weights and, with `folds`, `left_out.csv`,
-    `left_out.md` and `calibration.toml` of folds of sources that are left out in turn.
-
-    Parameters
-    ----------
-    data : Path
-        CSV of labelled files.
-    cache : Path, optional
-        Folder of cached windows, shared between runs. Default: `run.out`/windows.
-
-    Raises
-    ------
-    InputError, UsageError
-        The labels can't be used.
-    """
+    `left_out.md` and `calibration.toml` of folds of sources that are left out in turn. `data` is a
+    CSV, `cache` a folder of cached windows that runs share (default: `run.out`/windows). Raise
+    InputError, UsageError."""
     run.out.mkdir(parents=True, exist_ok=True)
     folder = cache or run.out / "windows"
     items, shown = windows.read(windows.read_clips(data), folder, run)
