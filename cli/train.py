@@ -16,8 +16,7 @@ from cli.options import Argument, Device, Option
 from detector.errors import UsageError
 from detector.evaluation import groups
 from detector.pipeline.analyzer import pick_device
-from detector.training.clip.feed import ClipRecipe
-from detector.training.recipe import read_recipe
+from detector.training.recipe import ClipRecipe, read_recipe
 
 if TYPE_CHECKING:
     from detector.evaluation.runs import Steps

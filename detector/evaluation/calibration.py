@@ -201,11 +201,15 @@ def _fit_question(clips: Sequence[Clip], question: Question, ids: Sequence[str])
     seen = np.isfinite(left)
     scale, offset = fitting.platt(left[seen], labels[seen])
     held, plain = scale * held + offset, scale * plain + offset
+    raw_auc = {}
+    for id in ids:
+        x = np.array([clips[i].people[0].logits.get(id, np.nan) for i in known])
+        raw_auc[id] = metrics.auc(x[np.isfinite(x)], labels[np.isfinite(x)])
     report = QuestionReport(
         question=question,
         originals=int((labels == 0).sum()),
         fakes=int((labels == 1).sum()),
-        models={id: _raw_auc([clips[i] for i in known], labels, id) for id in ids},
+        models=raw_auc,
         **_quality(held[known], labels),
         doubt_gains=gain,
     )
@@ -270,12 +274,6 @@ def _quality(held: np.ndarray, labels: np.ndarray) -> dict[str, Any]:
         "by_chance": metrics.calibration_error_by_chance(p).high,
         "brier": metrics.brier(p, y),
     }
-
-
-def _raw_auc(clips: Sequence[Clip], labels: np.ndarray, id: str) -> float:
-    x = np.array([c.people[0].logits.get(id, np.nan) for c in clips])
-    seen = np.isfinite(x)
-    return metrics.auc(x[seen], labels[seen])
 
 
 def _assemble(
@@ -383,12 +381,6 @@ def _ensemble(fit: EnsembleFit, held: np.ndarray, data: str, **stated: Any) -> E
     )
 
 
-def held_out_items(items: Sequence[Item], recipe: HoldOut) -> list[Item]:
-    """Return the clips of a training CSV that the recipe keeps out of training."""
-    people = held_out_people(items, recipe)
-    return [item for item in items if item.kind != "image" and item.person in people]
-
-
 def calibrate(
     labels: Path,
     *,
@@ -407,9 +399,9 @@ def calibrate(
     models = list(models) or [s.id for s in registry.choose() if s.kind != "audio"]
     items = [item for item in read_labels(labels) if item.kind != "image"]
     if recipe is not None or where:
-        names = {item.name for item in held_out_items(items, recipe)} if recipe else set()
-        names |= filled(labels, where) if where else set()
-        items = [item for item in items if item.name in names]
+        names = filled(labels, where) if where else set()
+        people = held_out_people(items, recipe) if recipe else set()
+        items = [item for item in items if item.person in people or item.name in names]
     scored, *worse = (
         scores.score_files(items, models=models, condition=condition, scoring=scoring)
         for condition in (NONE, *conditions)

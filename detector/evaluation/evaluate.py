@@ -30,7 +30,6 @@ from detector.evaluation.report import (
     Column,
     ConditionReport,
     Decisions,
-    Estimate,
     KindReport,
     ModelReport,
     Ranking,
@@ -192,6 +191,7 @@ def report(
     couples = couples_of(plain)
     whole = Column.of([s.probability for s in plain], plain)
     titles = {spec.id: spec.title for spec in registry.list_models()} | {ENSEMBLE: "All together"}
+    families = [family(s.method) if s.label else "" for s in plain]
     columns = {ENSEMBLE: whole}
     columns |= {id: Column.of([s.highest.get(id) for s in plain], plain) for id in ours}
     return KindReport(
@@ -207,7 +207,9 @@ def report(
                 id=id,
                 title=titles.get(id, id),
                 ranking=ranking(column, couples),
-                families=_families(column, plain),
+                families={
+                    row.name: row.auc for row in _rows(column, plain, families, True) if row.auc
+                },
             )
             for id, column in columns.items()
         ],
@@ -287,11 +289,6 @@ def _decisions(answers: Sequence[str], labels: np.ndarray) -> Decisions:
         decided=Share.of_all(decided),
         right=Share.of_all(right[decided]),
     )
-
-
-def _families(column: Column, scored: Sequence[Scored]) -> dict[str, Estimate]:
-    names = [family(s.method) if s.label else "" for s in scored]
-    return {row.name: row.auc for row in _rows(column, scored, names, True) if row.auc}
 
 
 def _rows(

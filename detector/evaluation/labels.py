@@ -142,14 +142,18 @@ def read_labels(path: Path, check: Callable[[Item], object] = lambda item: None)
             raise InputError(f"Line {number} of {path}: the label is {label!r}, not real or fake.")
         name = row["file"] or ""
         suffix = Path(name).suffix.lower()
-        kind = row.get("kind") or _kind(suffix)
+        sort = "image" if suffix in _PICTURES else "audio" if suffix in SOUNDS else "video"
+        kind = row.get("kind") or sort
+        stem = name.removesuffix(Path(name).suffix)
+        video = _FRAME.sub("", stem)
         item = Item(
             file=folder / name,
             name=name,
             label=int(label == "fake"),
             kind=kind,
             method=row.get("method") or ("unknown" if label == "fake" else "none"),
-            group=row.get("group") or _own_group(name, kind),
+            # Without one: the video that a frame's name comes from, else the file itself.
+            group=row.get("group") or (video if kind == "image" and video != stem else name),
             source=row.get("source") or "unknown",
             named=(row.get("person") or "").strip(),
             note=row.get("note") or "",
@@ -157,17 +161,6 @@ def read_labels(path: Path, check: Callable[[Item], object] = lambda item: None)
         check(item)
         items.append(item)
     return _joined(items)
-
-
-def _kind(suffix: str) -> str:
-    return "image" if suffix in _PICTURES else "audio" if suffix in SOUNDS else "video"
-
-
-def _own_group(name: str, kind: str) -> str:
-    """Return the group of a file without one: the video that its name comes from, else itself."""
-    stem = name.removesuffix(Path(name).suffix)
-    video = _FRAME.sub("", stem)
-    return video if kind == "image" and video != stem else name
 
 
 def _joined(items: Sequence[Item]) -> list[Item]:
@@ -261,7 +254,11 @@ def folder_rows(folder: Path) -> Iterator[Row]:
     found = 0
     for path in files:
         name = path.relative_to(folder)
-        row = _dfdc(path) or _celeb_df(name) or _faceforensics(name) or _labelled(name)
+        row = _dfdc(path) or _celeb_df(name) or _faceforensics(name)
+        # The nearest folder that is called real, fake or alike.
+        known = (LABELS.get(part.lower()) for part in reversed(name.parts[:-1]))
+        if not row and (label := next(filter(None, known), None)):
+            row = {"label": label}
         if row:
             found += 1
             yield {"file": str(name), **row}
@@ -270,14 +267,6 @@ def folder_rows(folder: Path) -> Iterator[Row]:
             f"Nothing in {folder} says which files are real.",
             hint="Put them into the folders real/ and fake/, or write a CSV of labels.",
         )
-
-
-def _labelled(name: Path) -> Row | None:
-    """Return the label of the nearest folder that is called real, fake or alike."""
-    for part in reversed(name.parts[:-1]):
-        if label := LABELS.get(part.lower()):
-            return {"label": label}
-    return None
 
 
 def _faceforensics(name: Path) -> Row | None:

@@ -12,7 +12,6 @@ from detector.decision.numbers import logit
 from detector.errors import InputError, ModelError
 from detector.evaluation.labels import SOUNDS
 from detector.models import registry
-from detector.models.base import ModelSpec
 from detector.pipeline import Analyzer, initial_results
 from detector.schema.analysis import Analysis, Question, Settings
 from detector.schema.base import StrictModel
@@ -50,20 +49,6 @@ def clips_in(folder: Path) -> list[Path]:
     return clips
 
 
-def _asked(files: Sequence[Path], models: Sequence[str] | None) -> list[ModelSpec]:
-    """Return the named or default models; those of voices for recordings alone."""
-    specs = registry.choose(models)
-    if models is not None:
-        return specs
-    sounds = [file.suffix.lower() in SOUNDS for file in files]
-    if any(sounds) != all(sounds):
-        raise InputError(
-            "These are videos and sounds, and a threshold is for one of both.",
-            hint="Give them one after the other.",
-        )
-    return [spec for spec in specs if spec.modality.of_sound == all(sounds)]
-
-
 @dataclass(frozen=True)
 class OwnClips:
     """A person's own untouched clips."""
@@ -93,7 +78,15 @@ def calibrate_own(
     files = clips_in(clips.files) if isinstance(clips.files, Path) else list(clips.files)
     if len(files) < conformal.least(rate):
         raise conformal.too_few(len(files), rate)
-    specs = _asked(files, models)
+    specs = registry.choose(models)
+    if models is None:  # those of voices for recordings alone
+        sounds = [file.suffix.lower() in SOUNDS for file in files]
+        if any(sounds) != all(sounds):
+            raise InputError(
+                "These are videos and sounds, and a threshold is for one of both.",
+                hint="Give them one after the other.",
+            )
+        specs = [spec for spec in specs if spec.modality.of_sound == all(sounds)]
     settings = Settings(models=[spec.id for spec in specs])
     analyzer = analyzer or Analyzer()
     scored: list[dict[Question, float]] = []
@@ -120,6 +113,9 @@ def calibrate_own(
             progress(done + 1, len(files))
     if last is None:
         raise conformal.too_few(0, rate)
+    # Our thresholds as logits; 0 where we have none.
+    highs = {q: own.thresholds.high for q, own in last.ensembles.items()}
+    base = {q: logit(high) if high < 1 else 0.0 for q, high in highs.items()}
     calibration = OwnCalibration(
         id=conformal.new_id(),
         created=datetime.now(UTC),
@@ -130,7 +126,7 @@ def calibrate_own(
             q: {m.id: m.identity for m in last.models if m.counted and m.question is q}
             for q in scored[0]
         },
-        base={q: _base(last, q) for q in scored[0]},
+        base={q: base[q] for q in scored[0]},
         clips=scored,
     )
     calibration.move()
@@ -147,9 +143,3 @@ def _unusable(analysis: Analysis) -> str:
         return reasons[0].text if reasons else "It could not be judged."
     missing = next((m for m in analysis.models if not m.counted and m.weight > 0), None)
     return f"{missing.title}: {missing.not_counted_because}." if missing else ""
-
-
-def _base(analysis: Analysis, question: Question) -> float:
-    """Our threshold as a logit; 0 where we have none."""
-    high = analysis.ensembles[question].thresholds.high
-    return logit(high) if high < 1 else 0.0

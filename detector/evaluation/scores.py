@@ -129,7 +129,8 @@ def score_files(
             line.peak_memory = _peak_memory()
             line.made_by = {spec.id: _made_by(spec) for spec in specs}
             if store:
-                _append(store, [line])
+                with store.open("a", encoding="utf-8") as stream:
+                    stream.write(line.model_dump_json(exclude={"analysis": _LEFT_OUT}) + "\n")
         out.append(_scored(item, line, ids))
         if scoring.on_progress:
             scoring.on_progress(done + 1, len(items))
@@ -140,12 +141,6 @@ def score_files(
 def _analyzer(device: str) -> Analyzer:
     """Return one analyzer per process: it loads its face detector once."""
     return Analyzer(device=device)
-
-
-def _append(store: Path, lines: Sequence[_Stored]) -> None:
-    with store.open("a", encoding="utf-8") as stream:
-        for line in lines:
-            stream.write(line.model_dump_json(exclude={"analysis": _LEFT_OUT}) + "\n")
 
 
 def _read(store: Path) -> dict[tuple[str, str], _Stored]:

@@ -200,7 +200,7 @@ def methods_of(model_id: str) -> list[Method]:
     """Return the ways to look into a model, the usual one first. Loads it."""
     from detector.explain import ways  # imports torch
 
-    return ways.methods(registry.load_model(model_id))
+    return [METHODS[id] for id in ways.methods(registry.load_model(model_id))]
 
 
 def heatmap(
@@ -224,15 +224,22 @@ def heatmap(
     track = find_track(analysis, track_id)
     face = face_at(track, time)
     model = registry.load_model(model_id)
-    method = _choose(model.spec, ways.methods(model), method_id)
-    spec = model.spec
+    spec, ids = model.spec, ways.methods(model)
+    if method_id not in (None, *ids):
+        raise UsageError(
+            _("{title} can't be looked into by {method_id!r}.").format(
+                title=spec.title, method_id=method_id
+            ),
+            hint=_("It can by: {names}.").format(names=", ".join(ids)),
+        )
+    method = METHODS[method_id or ids[0]]
     if spec.modality not in (track.modality, Modality.FULL_FRAME):
         return None
     what = method.what.format(model=known(spec.plain or spec.title))
     if spec.kind != "clip":
         frame = media.frame_at(path, analysis.media, face.time)
         crop, place = _cut(frame.rgb, vision.box_for(spec.crop, face.box), face.landmarks, spec)
-        maps = ways.draw(method, model, crop[None], on_progress)
+        maps = ways.draw(method.id, model, crop[None], on_progress)
         if maps is None:
             return None
         return Heatmap(crop, fit(maps[0], crop), what, method.id, place(), border=spec.crop.border)
@@ -246,7 +253,7 @@ def heatmap(
         frame = max((f for f in frames if f.index <= position), key=lambda f: f.index)
         cuts.append(_cut(frame.rgb, *_interpolate(track.frames, frame.time), spec))
     batch = np.stack([crop for crop, _ in cuts])
-    maps = ways.draw(method, model, batch[None], on_progress)
+    maps = ways.draw(method.id, model, batch[None], on_progress)
     if maps is None:
         return None
     run_map = maps[0][np.arange(len(batch)) * len(maps[0]) // len(batch)]
@@ -257,21 +264,6 @@ def heatmap(
     )
     shown = fit(run_map[position], crop)
     return Heatmap(crop, shown, caption, method.id, place(), batch, run_map, tuple(times))
-
-
-def _choose(spec: ModelSpec, known: Sequence[Method], method_id: str | None) -> Method:
-    if method_id is None:
-        return known[0]
-    for method in known:
-        if method.id == method_id:
-            return method
-    names = ", ".join(method.id for method in known)
-    raise UsageError(
-        _("{title} can't be looked into by {method_id!r}.").format(
-            title=spec.title, method_id=method_id
-        ),
-        hint=_("It can by: {names}.").format(names=names),
-    )
 
 
 def _window(analysis: Analysis, track: Subject, time: float, spec: ModelSpec) -> SpanSegment | None:

@@ -21,7 +21,6 @@ from torch import Tensor
 from torch.nn import functional as F
 from torch.overrides import TorchFunctionMode
 
-from detector.explain import METHODS, Method, OnProgress
 from detector.models.base import Model, check_batch
 from detector.models.network import TokenClipModel, TokenModel, TorchModel, layout
 
@@ -46,26 +45,29 @@ def kind_of(model: Model) -> str:
     return "convolutions" if watched else "closed"
 
 
-def methods(model: Model) -> list[Method]:
-    """Return the ways that suit a model, the usual one first."""
-    return [METHODS[id] for id in KINDS[kind_of(model)]]
+def methods(model: Model) -> tuple[str, ...]:
+    """Return the ids of the ways that suit a model, the usual one first."""
+    return KINDS[kind_of(model)]
 
 
 def draw(
-    method: Method, model: Model, batch: np.ndarray, on_progress: OnProgress | None
+    method: str,
+    model: Model,
+    batch: np.ndarray,
+    on_progress: Callable[[float], object] | None = None,
 ) -> np.ndarray | None:
     """Look into a model: uint8 [N, S, S, 3] (clip models [N, T, S, S, 3]) -> float32 [N, h, w]
     ([N, T, h, w]) in 0..1, or None where this model can't show it."""
     model = model.whole()
-    if method.id == "own":
+    if method == "own":
         return model.explain(batch)
-    if method.id == "rollout":
+    if method == "rollout":
         return rollout(model, batch)
-    if method.id == "occlusion":
+    if method == "occlusion":
         return occlude(model, batch, on_progress)
     from detector.explain import cam  # of the extra `report`; takes a second to import
 
-    return cam.draw(model, batch, method.id)
+    return cam.draw(model, batch, method)
 
 
 class _Attention(TorchFunctionMode):

@@ -31,10 +31,11 @@ from detector.schema.analysis import Calibration
 from detector.schema.base import StrictModel
 from detector.training.cache import CacheSpec, Faces, open_cache
 from detector.training.clip import pseudo
-from detector.training.clip.feed import REAL, SPEC, Blended, ClipRecipe, Drawn, Views, class_of
+from detector.training.clip.feed import REAL, SPEC, Blended, Drawn, Views, class_of
 from detector.training.clip.generated import NEVER, BlockFeatures
 from detector.training.clip.network import MEAN, STD
 from detector.training.fit import TrainingOptions, begin_run
+from detector.training.recipe import ClipRecipe
 from detector.weights import resolve
 
 FRAMES = CacheSpec(

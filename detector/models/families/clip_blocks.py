@@ -39,15 +39,8 @@ CLASSES = ("real", "altered", "generated")
 
 
 class ClipBlocks(nn.Module):
-    """float [N, 3, 224, 224], normalized -> logits of `CLASSES`, [N, 3].
-
-    Parameters
-    ----------
-    config : mapping
-        Of transformers' `CLIPVisionConfig`.
-    blocks : tuple of int
-        Blocks to read, counted from 1.
-    """
+    """float [N, 3, 224, 224], normalized -> logits of `CLASSES`, [N, 3]. `config` is that of
+    transformers' `CLIPVisionConfig`, `blocks` are the blocks to read, counted from 1."""
 
     def __init__(
         self, config: Mapping[str, object] = CLIP_B16, blocks: tuple[int, ...] = BLOCKS

@@ -18,9 +18,10 @@ from detector.evaluation.labels import read_labels
 from detector.models.families.clip_blocks import CLASSES, ClipBlocks
 from detector.training.cache import Faces, open_cache
 from detector.training.clip import network as clip
-from detector.training.clip.feed import REAL, SPEC, ClipRecipe, Feed, Views
+from detector.training.clip.feed import REAL, SPEC, Feed, Views
 from detector.training.clip.network import fake_score, load_trunk
 from detector.training.fit import TrainingOptions, fit, half_precision
+from detector.training.recipe import ClipRecipe
 
 LEFT_OUT = "left_out.csv"
 """Logits of each clip by a network that saw nothing of its source or person."""

@@ -275,23 +275,17 @@ class Closed(Model):
 )
 def test_what_a_model_is_made_of_decides(model, first):
     known = ways.methods(model)
-    assert known[0].id == first
-    assert known[-1].id == "occlusion"  # of use for every model
-    assert [way.id for way in known] == list(ways.KINDS[ways.kind_of(model)])
+    assert known[0] == first
+    assert known[-1] == "occlusion"  # of use for every model
+    assert known == ways.KINDS[ways.kind_of(model)]
 
 
 def test_every_method_of_the_table_is_known_and_cited():
     for ids in ways.KINDS.values():
-        assert set(ids) <= set(ways.METHODS)
-    for id, method in ways.METHODS.items():
+        assert set(ids) <= set(explain.METHODS)
+    for id, method in explain.METHODS.items():
         assert (method.id, bool(method.source)) == (id, True)
         assert "Made" in method.what.format(model="Made")
-
-
-def test_a_way_that_does_not_suit_is_refused():
-    with pytest.raises(UsageError, match="can't be looked into"):
-        model = made()
-        explain._choose(model.spec, ways.methods(model), "rollout")
 
 
 @pytest.fixture(scope="module")
@@ -309,7 +303,7 @@ def whole(id):
 
 
 def suiting(model):
-    return {method.id for method in ways.methods(model)}
+    return set(ways.methods(model))
 
 
 def crop_for(model, face):
@@ -338,7 +332,7 @@ def test_random_weights_draw_another_map(face, way):
     for model in looked_into:
         crop = crop_for(model, face)[None]
         drawn, *others = (
-            ways.draw(ways.METHODS[way], one, crop, None)[0]
+            ways.draw(way, one, crop)[0]
             for one in (model, *(randomized(model, seed) for seed in range(3)))
         )
         alike = [abs(spearmanr(drawn.ravel(), o.ravel()).statistic) for o in others if o.std() > 0]
@@ -371,7 +365,7 @@ def test_hiding_what_is_hot_lowers_the_score_faster_than_hiding_anything(face):
                 explain.Heatmap(crop, explain.fit(drawn, crop), "")
                 for way in asked
                 if any(one is other for other in asked[way])
-                for drawn in ways.draw(ways.METHODS[way], model, crop[None], None)
+                for drawn in ways.draw(way, model, crop[None])
             ]
             hidden = [[explain.without(heat, share).crop for share in shares] for heat in heats]
             random = [explain.without(heats[0], s, rng).crop for s in shares for _ in range(2)]
@@ -481,9 +475,11 @@ def test_the_moment_chosen_is_the_looked_at_one_that_is_nearest(analysis):
     assert explain.face_at(track, 1e9) == track.frames[-1]
 
 
-def test_a_person_who_is_not_there_is_refused(clip, analysis):
+def test_a_person_who_is_not_there_and_a_way_that_does_not_suit_are_refused(clip, analysis):
     with pytest.raises(UsageError, match="no person Z"):
-        explain.heatmap(clip, analysis, "Z", 0.0, registry.choose()[0].id)
+        explain.heatmap(clip, analysis, "Z", 0.0, "texture")
+    with pytest.raises(UsageError, match="can't be looked into"):
+        explain.heatmap(clip, analysis, "A", 0.0, "texture", "rollout")
 
 
 def test_a_clip_model_without_a_window_shows_nothing(clip, analysis):
