@@ -1,7 +1,5 @@
 """Any picture or video classifier of the hub as a person's own model."""
 
-from pathlib import Path
-
 from detector import weights
 from detector.errors import ModelError, UnmaskError
 from detector.models import registry, user_models
@@ -47,7 +45,10 @@ def add(
         )
     paths = hub.download_files(model, progress)
     try:
-        paths = [_as_safetensors(path, spec) for path in paths]
+        for number, path in enumerate(paths):
+            if path.name == hub.WEIGHTS[1]:  # under the name that transformers looks for
+                paths[number] = path.with_name(hub.WEIGHTS[0])
+                weights.as_safetensors(path, paths[number], spec.wrappers)
         user_models.dry_run(registry.load_family(spec, paths, "cpu"))
         spec = user_models.keep(spec, paths, move=True)
     except UnmaskError:
@@ -97,12 +98,3 @@ def entry(
             **({"operating_point": None} if fields["kind"] == "audio" else {}),
         }
     )
-
-
-def _as_safetensors(path: Path, spec: ModelSpec) -> Path:
-    """Pickled weights under the name that transformers looks for; other files as they are."""
-    if path.name != hub.WEIGHTS[1]:
-        return path
-    target = path.with_name(hub.WEIGHTS[0])
-    weights.as_safetensors(path, target, spec.wrappers)
-    return target

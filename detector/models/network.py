@@ -63,10 +63,8 @@ class RenamedState(dict[str, Tensor]):
 
 
 def rename(state: Mapping[str, Tensor], rules: Sequence[Rule]) -> RenamedState:
-    """Return the tensors under their new names; the first rule that fits counts.
-
-    A name that no rule knows stays as it is, so that the strict load names it.
-    """
+    """Return the tensors under their new names; the first rule that fits counts. A name that no
+    rule knows stays as it is, so that the strict load names it."""
     return RenamedState(rules, state)
 
 

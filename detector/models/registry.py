@@ -116,16 +116,11 @@ def choose(ids: Sequence[str] | None = None) -> list[ModelSpec]:
     """Return the models of these ids, each once, in their order; without ids the default ensemble
     and what is on this computer of the short list and UNMASK_MODELS. Raise UsageError."""
     if ids is None:
-        strong = set(strong_ids())
+        strong = {*(entry.id for entry in manifest().recommended), *ids_of_host()}
         return [s for s in manifest().models if s.default or (s.id in strong and usable(s))]
     if not ids:
         raise UsageError("No model was named.", hint="`unmask models` lists them.")
     return [get_spec(id) for id in dict.fromkeys(ids)]
-
-
-def strong_ids() -> list[str]:
-    """Return the short list, and what the host of this installation names in UNMASK_MODELS."""
-    return list(dict.fromkeys([*(e.id for e in manifest().recommended), *ids_of_host()]))
 
 
 def ids_of_host() -> list[str]:

@@ -162,7 +162,19 @@ def keep(spec: ModelSpec, paths: Sequence[Path], *, move: bool = False) -> Model
         folder.mkdir(parents=True)
         weights.check_space(folder, total)
         for file, path in zip(spec.files, paths, strict=True):
-            files.append(_keep_file(spec, file, path, folder, move))
+            name = PurePosixPath(path.name)
+            target = folder / f"{name.stem}.safetensors"
+            if not weights.as_safetensors(path, target, spec.wrappers, spec.state):
+                target = folder / name.name
+                (shutil.move if move else shutil.copyfile)(path, target)
+            digest = weights.digest(target)
+            changes = {
+                "path": target.relative_to(weights.cache()).as_posix(),
+                "sha256": digest,
+                "size": target.stat().st_size,
+                "original_sha256": file.sha256 if file.sha256 != digest else None,
+            }
+            files.append(file.model_copy(update=changes))
         entry = spec.model_copy(update={"files": files, "bundled": False, "own": True})
         _replace_entry(spec.id, entry)
     except FileExistsError:
@@ -252,26 +264,6 @@ def _install(spec: ModelSpec, paths: Sequence[Path]) -> ModelSpec:
             shutil.copyfile(path, making)
             os.replace(making, target)
     return spec
-
-
-def _keep_file(
-    spec: ModelSpec, file: WeightFile, path: Path, folder: Path, move: bool
-) -> WeightFile:
-    name = PurePosixPath(path.name)
-    original = file.sha256
-    target = folder / f"{name.stem}.safetensors"
-    if not weights.as_safetensors(path, target, spec.wrappers, spec.state):
-        target = folder / name.name
-        (shutil.move if move else shutil.copyfile)(path, target)
-    digest = weights.digest(target)
-    return file.model_copy(
-        update={
-            "path": target.relative_to(weights.cache()).as_posix(),
-            "sha256": digest,
-            "size": target.stat().st_size,
-            "original_sha256": original if original != digest else None,
-        }
-    )
 
 
 def _replace_entry(id: str, entry: ModelSpec | None = None) -> None:

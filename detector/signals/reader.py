@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from detector.schema.analysis import Analysis, Modality, Signal, Subject
+from detector.schema.analysis import Analysis, Modality, Signal
 from detector.signals.measure import Observer, SubjectContext, list_signals
 from detector.signals.patch import FacePatch
 from detector.signals.reference import SOFT
@@ -39,7 +39,8 @@ class SignalReader:
         signals: list[Signal] = []
         seen = [t for t in analysis.judged if t.modality is Modality.FACE]
         for track in seen[:PEOPLE]:
-            subject = SubjectContext(track, _soft(track))
+            width = float(np.median([face.quality.width for face in track.frames]))
+            subject = SubjectContext(track, SOFT if width < SMALL else "")
             observers = self._observers(people[track.id])
             signals += [observer.finish(subject) for observer in observers.values()]
         return signals
@@ -50,9 +51,3 @@ class SignalReader:
                 measure.spec.id: measure.observe(self._frames) for measure in list_signals()
             }
         return self._people[person]
-
-
-def _soft(track: Subject) -> str:
-    """Why shapes say less of this person, if so."""
-    width = float(np.median([face.quality.width for face in track.frames]))
-    return SOFT if width < SMALL else ""

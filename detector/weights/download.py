@@ -98,12 +98,14 @@ def _download_from(address: str, file: WeightFile, path: Path, on_progress: Prog
     except httpx.InvalidURL as error:
         raise WeightsError(f"{address!r} is not an address: {error}.") from error
     check_space(path, file.size or 0, part)
+    of_hub = urlsplit(address).netloc == urlsplit(endpoint()).netloc
+    headers = {"Authorization": f"Bearer {token}"} if of_hub and (token := _token()) else {}
     with httpx.Client(
         follow_redirects=True,
         max_redirects=5,
         timeout=TIMEOUT,
         event_hooks={"request": [redirects.check]},
-        headers=_authorization(address),  # httpx drops it where a redirect leaves the host
+        headers=headers,  # httpx drops it where a redirect leaves the host
     ) as client:
         for attempt in range(TRIES):
             before = part.stat().st_size if part.is_file() else 0
@@ -260,12 +262,6 @@ def _token() -> str | None:
     from huggingface_hub import get_token
 
     return get_token()
-
-
-def _authorization(address: str) -> dict[str, str]:
-    if urlsplit(address).netloc != urlsplit(endpoint()).netloc or not (token := _token()):
-        return {}
-    return {"Authorization": f"Bearer {token}"}
 
 
 def _receive(

@@ -214,17 +214,12 @@ def _raise_in_words(repo: str) -> Iterator[None]:
         status = error.response.status_code if error.response is not None else 0
         raise refused(page, status) from error
     except Exception as error:
-        if _is_network(error):
+        home = type(error).__module__.split(".")[0]  # whichever library the client uses
+        lost = isinstance(error, (ConnectionError, TimeoutError, socket.gaierror))
+        if lost or home in {"httpx", "httpx2", "httpcore", "requests"}:
             raise no_connection(page, error) from error
         if isinstance(error, OSError):
             raise WeightsError(
                 f"A file of {repo} can't be written: {error.strerror or first_line(error)}."
             ) from error
         raise
-
-
-def _is_network(error: Exception) -> bool:
-    """Whether it comes from the client's connection, whichever library it uses for it."""
-    home = type(error).__module__.split(".")[0]
-    lost = isinstance(error, (ConnectionError, TimeoutError, socket.gaierror))
-    return lost or home in {"httpx", "httpx2", "httpcore", "requests"}

@@ -67,7 +67,17 @@ def unwrapped(
             f"The weight file {path} holds no set of weights called {chosen!r}.",
             hint=f"It has {', '.join(seen)}.",
         )
-    return _only_tensors(state, path, sets)
+    strange = [str(k) for k, v in state.items() if not isinstance(v, torch.Tensor)]
+    if strange:
+        raise WeightsError(
+            f"The weight file {path} holds more than tensors: {some_of(strange)}.",
+            hint=f"If its weights are under {sets[0]}: `unmask models add` takes --state {sets[0]}."
+            if sets
+            else "",
+        )
+    if not state:
+        raise WeightsError(f"The weight file {path} holds no tensors.")
+    return {str(k): v for k, v in state.items()}
 
 
 def _is_set(value: Any) -> bool:
@@ -136,22 +146,6 @@ def _allow_harmless() -> None:
         ),
     ]
     torch.serialization.add_safe_globals(harmless)
-
-
-def _only_tensors(
-    state: dict[str, Any], path: Path, sets: Sequence[str] = ()
-) -> dict[str, torch.Tensor]:
-    strange = [str(k) for k, v in state.items() if not isinstance(v, torch.Tensor)]
-    if strange:
-        raise WeightsError(
-            f"The weight file {path} holds more than tensors: {some_of(strange)}.",
-            hint=f"If its weights are under {sets[0]}: `unmask models add` takes --state {sets[0]}."
-            if sets
-            else "",
-        )
-    if not state:
-        raise WeightsError(f"The weight file {path} holds no tensors.")
-    return {str(k): v for k, v in state.items()}
 
 
 def _why(path: Path, error: Exception) -> str:

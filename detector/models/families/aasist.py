@@ -17,8 +17,7 @@ from torch.nn import functional as F
 
 from detector import runtime
 from detector.models.base import Files, ModelSpec
-from detector.models.network import TorchSoundModel
-from detector.weights import load_state, load_strict
+from detector.models.network import TorchSoundModel, load_network
 
 SAMPLE_RATE, FILTERS, TAPS = 16_000, 70, 129
 NODES, TIMES = 23, 29  # Places in frequency and in time that the encoder leaves
@@ -172,7 +171,7 @@ class Graphs(nn.Module):
         time = self.pool_T(self.GAT_layer_T(time))
         ways = zip(self._way("1", time, spectrum), self._way("2", time, spectrum), strict=True)
         time, spectrum, master = (torch.maximum(*both) for both in ways)
-        summed = [f(nodes) for nodes in (time, spectrum) for f in (_largest, _mean)]
+        summed = (part for x in (time, spectrum) for part in (x.abs().amax(1), x.mean(1)))
         return torch.cat([*summed, master[:, 0]], 1)
 
     def _way(self, way: str, time: Tensor, spectrum: Tensor) -> list[Tensor]:
@@ -210,19 +209,9 @@ class Aasist(Graphs):
         return logits
 
 
-def _largest(nodes: Tensor) -> Tensor:
-    return nodes.abs().amax(1)
-
-
-def _mean(nodes: Tensor) -> Tensor:
-    return nodes.mean(1)
-
-
 def load(spec: ModelSpec, files: Files, device: str) -> TorchSoundModel:
     """Load the variant that the spec's options name."""
-    network = Aasist(str(spec.options["variant"]))
-    load_strict(network, load_state(files[0], spec), spec.id)
-    network = network.eval().to(device)
+    network = load_network(Aasist(str(spec.options["variant"])), spec, files).eval().to(device)
     assert spec.sound
     example = torch.randn(2, spec.sound.samples, generator=torch.Generator().manual_seed(0))
     run = runtime.compile(network, example.to(device), device)

@@ -12,8 +12,7 @@ from torch.nn import functional as F
 
 from detector.models.base import Files, ModelSpec
 from detector.models.families import ssl_aasist
-from detector.models.network import TorchSoundModel, rename, skip_init
-from detector.weights import load_state, load_strict
+from detector.models.network import TorchSoundModel, load_network, skip_init
 
 FRONT = "m_ssl.model."
 """How the file begins the names of wav2vec 2.0."""
@@ -39,5 +38,4 @@ def load(spec: ModelSpec, files: Files, device: str) -> TorchSoundModel:
     with skip_init():
         network = AntiDeepfake(sizes, norm_first=bool(spec.options.get("norm_first", True)))
     rules = ssl_aasist.rules(sizes["num_hidden_layers"], FRONT)
-    load_strict(network, rename(load_state(files[0], spec), rules), spec.id)
-    return TorchSoundModel(spec, network.eval(), device)
+    return TorchSoundModel(spec, load_network(network, spec, files, rules), device)

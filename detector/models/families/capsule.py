@@ -36,7 +36,14 @@ class CapsuleNet(nn.Module):
 
     def __init__(self) -> None:
         super().__init__()
-        self.trunk = _trunk()
+        self.trunk = nn.Sequential()
+        inputs = 3
+        for outputs in TRUNK:
+            if outputs:
+                self.trunk.extend([nn.Conv2d(inputs, outputs, 3, padding=1), nn.ReLU(inplace=True)])
+                inputs = outputs
+            else:
+                self.trunk.append(nn.MaxPool2d(2))
         self.capsules = nn.ModuleList(_capsule() for _ in range(CAPSULES))
         self.routes = nn.Parameter(torch.zeros(2, CAPSULES, 4, 8))
 
@@ -59,18 +66,6 @@ class _Statistics(nn.Module):
     def forward(self, maps: Tensor) -> Tensor:
         flat = maps.flatten(2)
         return torch.stack([flat.mean(2), flat.std(2)], 1)
-
-
-def _trunk() -> nn.Sequential:
-    layers: list[nn.Module] = []
-    inputs = 3
-    for outputs in TRUNK:
-        if outputs:
-            layers += (nn.Conv2d(inputs, outputs, 3, padding=1), nn.ReLU(inplace=True))
-            inputs = outputs
-        else:
-            layers.append(nn.MaxPool2d(2))
-    return nn.Sequential(*layers)
 
 
 def _capsule() -> nn.Sequential:

@@ -79,7 +79,12 @@ class EfficientNet(nn.Module):
         super().__init__()
         self.trunk = timm.create_model(layout.trunk, pretrained=False, num_classes=0)
         if layout.padded_as_for_380:
-            self._pad_as_for_380()
+            # The benchmark replaces the stem by one without padding.
+            channels = self.trunk.conv_stem.out_channels
+            self.trunk.conv_stem = nn.Conv2d(3, channels, 3, 2, bias=False)
+            for stage, pads in _AS_FOR_380.items():
+                block = self.trunk.blocks[stage][0]
+                block.conv_dw = _Padded(block.conv_dw, pads)
         features = self.trunk.num_features
         self.attention = nn.Conv2d(56, 1, 1) if attention else None
         self.norm = nn.BatchNorm1d(features) if layout.normed else nn.Identity()
@@ -93,14 +98,6 @@ class EfficientNet(nn.Module):
                 x = x * self.attention(x).sigmoid()
         x = self.trunk.bn2(self.trunk.conv_head(x))
         return self.classifier(self.norm(x.mean((2, 3))))
-
-    def _pad_as_for_380(self) -> None:
-        trunk = self.trunk
-        # The benchmark replaces the stem by one without padding.
-        trunk.conv_stem = nn.Conv2d(3, trunk.conv_stem.out_channels, 3, 2, bias=False)
-        for stage, pads in _AS_FOR_380.items():
-            block = trunk.blocks[stage][0]
-            block.conv_dw = _Padded(block.conv_dw, pads)
 
 
 class _Padded(nn.Conv2d):

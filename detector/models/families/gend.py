@@ -18,8 +18,7 @@ from torch.nn import functional as F
 from transformers import DINOv3ViTConfig, DINOv3ViTModel
 
 from detector.models.base import Files, ModelSpec, option
-from detector.models.network import Rule, TokenModel, clip_vision, rename, skip_init
-from detector.weights import load_state, load_strict
+from detector.models.network import Rule, TokenModel, clip_vision, load_network, skip_init
 
 DINOV3_L16 = {
     "hidden_size": 1024,
@@ -103,5 +102,5 @@ def load(spec: ModelSpec, files: Files, device: str) -> TokenModel:
     rules = option(spec, "backbone", _RULES)
     with skip_init():
         network = GenD(str(spec.options["backbone"]))
-    load_strict(network, rename(load_state(files[0]), rules), spec.id)
+    load_network(network, spec, files, rules)
     return TokenModel(spec, network, device, network.target_layer)

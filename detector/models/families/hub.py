@@ -176,7 +176,7 @@ def recipe(config: Mapping[str, Any], preprocessor: Mapping[str, Any] | None) ->
     config = _checked(config)
     if _judged(config) == "Audio":
         return {"kind": "audio", "task": "voice", "sound": sound_recipe(preprocessor)}
-    clip = _of_videos(config)
+    clip = _judged(config) == "Video"
     names = " ".join(str(name) for name in (config.get("id2label") or {}).values()).lower()
     fakes = FAKE.intersection(re.split(r"[-_\s]+", names))
     generated = bool(fakes) and fakes <= _GENERATED
@@ -194,7 +194,8 @@ def recipe(config: Mapping[str, Any], preprocessor: Mapping[str, Any] | None) ->
 
 
 def _config_of(spec: ModelSpec, files: Files, weights: Path) -> dict[str, Any]:
-    """Return the configuration: among the files, beside the weights, or in the entry."""
+    """Return the configuration: among the files, beside the weights, or in the entry. Raise
+    LabelOrderError where the names of its classes say another order than the entry."""
     path = next((path for path in files if path.name == CONFIG), weights.with_name(CONFIG))
     if not path.is_file():
         own = {k: v for k, v in spec.options.items() if k != OVERRIDE}
@@ -207,26 +208,20 @@ def _config_of(spec: ModelSpec, files: Files, weights: Path) -> dict[str, Any]:
         raise ModelError(f"{path} can't be read: {error}") from error
     if not isinstance(config, dict):
         raise ModelError(f"{path} holds no settings.")
-    _agree(spec, config)
-    return config
-
-
-def _agree(spec: ModelSpec, config: Mapping[str, Any]) -> None:
-    """Raise LabelOrderError when the names of the classes say another order than the entry."""
-    names = config.get("id2label")
-    if not names or spec.options.get(OVERRIDE):
-        return
+    if not (names := config.get("id2label")) or spec.options.get(OVERRIDE):
+        return config
     require_agreement(config, spec.title, option="--fake-index")
     try:
         index = fake_index(names)
     except LabelOrderError:
-        return  # LABEL_0, LABEL_1: the entry knows more
+        return config  # LABEL_0, LABEL_1: the entry knows more
     if index != spec.fake_index:
         raise LabelOrderError(
             f"The configuration beside the weights of {spec.id} says that output {index} means "
             f"fake, its entry says {spec.fake_index}.",
             hint="Find out which of the two is right before a score of it is believed.",
         )
+    return config
 
 
 def _checked(config: Mapping[str, Any]) -> dict[str, Any]:
@@ -259,15 +254,11 @@ def _judged(config: Mapping[str, Any]) -> str:
     return next(what for what in _JUDGED if config.get("model_type") in _names(what))
 
 
-def _of_videos(config: Mapping[str, Any]) -> bool:
-    return config.get("model_type") in _names("Video")
-
-
 def _frames(config: Mapping[str, Any]) -> int:
     # VideoMAE's default is not written into every configuration.
     from transformers import CONFIG_MAPPING
 
-    if not _of_videos(config):
+    if _judged(config) != "Video":
         return 0
     defaults = vars(CONFIG_MAPPING[config["model_type"]]())
     counts = (s.get(k) for s in (config, defaults) for k in ("num_frames", "frames_per_clip"))

@@ -8,7 +8,6 @@ The one output is a sigmoid of P(real); here it stays the logit in front of it.
 """
 
 import re
-from collections.abc import Callable
 from pathlib import Path
 
 import torch
@@ -98,7 +97,7 @@ def read_keras(path: Path) -> tuple[MesoNet, dict[str, Tensor]]:
                 (match[1], int(match[2]), key) for key in file if (match := _LAYER.fullmatch(key))
             )
             network = _network(sum(kind == "conv2d" for kind, _number, _key in layers))
-            for kind, (module, convert) in _KINDS.items():
+            for kind, module in _KINDS.items():
                 own = [n for n, m in network.named_modules() if isinstance(m, module)]
                 theirs = [key for other, _number, key in layers if other == kind]
                 if len(own) != len(theirs):
@@ -109,7 +108,7 @@ def read_keras(path: Path) -> tuple[MesoNet, dict[str, Tensor]]:
                     )
                 for name, key in zip(own, theirs, strict=True):
                     arrays = {k.split(":")[0]: v[()] for k, v in file[key][key].items()}
-                    tensors = convert({k: torch.from_numpy(v) for k, v in arrays.items()})
+                    tensors = _from_keras({k: torch.from_numpy(v) for k, v in arrays.items()})
                     state |= {f"{name}.{k}": v.contiguous() for k, v in tensors.items()}
     except (OSError, KeyError, TypeError, RuntimeError) as error:
         raise WeightsError(f"The weight file {path} can't be read: {error}") from error
@@ -120,34 +119,26 @@ def _network(convolutions: int) -> MesoNet:
     return MesoNet("mesoinception4" if convolutions == 16 else "meso4")
 
 
-def _from_conv(keras: dict[str, Tensor]) -> dict[str, Tensor]:
-    # height, width, in, out -> out, in, height, width
-    return {"weight": keras["kernel"].permute(3, 2, 0, 1), "bias": keras["bias"]}
-
-
-def _from_norm(keras: dict[str, Tensor]) -> dict[str, Tensor]:
-    return {
-        "weight": keras["gamma"],
-        "bias": keras["beta"],
-        "running_mean": keras["moving_mean"],
-        "running_var": keras["moving_variance"],
-        "num_batches_tracked": torch.tensor(0),  # training only; Keras keeps none
-    }
-
-
-def _from_dense(keras: dict[str, Tensor]) -> dict[str, Tensor]:
+def _from_keras(keras: dict[str, Tensor]) -> dict[str, Tensor]:
+    """Return the tensors of a layer as torch names and lays them out."""
+    if "gamma" in keras:
+        return {
+            "weight": keras["gamma"],
+            "bias": keras["beta"],
+            "running_mean": keras["moving_mean"],
+            "running_var": keras["moving_variance"],
+            "num_batches_tracked": torch.tensor(0),  # training only; Keras keeps none
+        }
     kernel = keras["kernel"]
+    if kernel.dim() == 4:  # height, width, in, out -> out, in, height, width
+        return {"weight": kernel.permute(3, 2, 0, 1), "bias": keras["bias"]}
     if len(kernel) == 8 * 8 * 16:
         # Keras flattens height, width, channel; torch channel, height, width.
         kernel = kernel.reshape(8, 8, 16, -1).permute(2, 0, 1, 3).flatten(0, 2)
     return {"weight": kernel.T, "bias": keras["bias"]}
 
 
-_KINDS: dict[str, tuple[type[nn.Module], Callable[[dict[str, Tensor]], dict[str, Tensor]]]] = {
-    "conv2d": (nn.Conv2d, _from_conv),
-    "batch_normalization": (nn.BatchNorm2d, _from_norm),
-    "dense": (nn.Linear, _from_dense),
-}
+_KINDS = {"conv2d": nn.Conv2d, "batch_normalization": nn.BatchNorm2d, "dense": nn.Linear}
 
 
 def load(spec: ModelSpec, files: Files, device: str) -> TorchFrameModel:

@@ -16,8 +16,7 @@ from transformers import Wav2Vec2Config, Wav2Vec2Model
 
 from detector.models.base import Files, ModelSpec
 from detector.models.families.aasist import Graphs, encoder
-from detector.models.network import Rule, TorchSoundModel, rename, skip_init
-from detector.weights import load_state, load_strict
+from detector.models.network import Rule, TorchSoundModel, load_network, skip_init
 
 XLS_R: dict[str, int] = {
     "hidden_size": 1024, "num_hidden_layers": 24, "num_attention_heads": 16,
@@ -126,6 +125,5 @@ def load(spec: ModelSpec, files: Files, device: str) -> TorchSoundModel:
     sizes = sizes_of(spec)
     with skip_init():
         network = SslAasist(sizes)
-    state = rename(load_state(files[0], spec), rules(sizes["num_hidden_layers"]))
-    load_strict(network, state, spec.id)
-    return TorchSoundModel(spec, network.eval(), device)
+    load_network(network, spec, files, rules(sizes["num_hidden_layers"]))
+    return TorchSoundModel(spec, network, device)

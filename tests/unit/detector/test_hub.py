@@ -30,7 +30,7 @@ def saved(folder, config):
     """A repository's files, in the order in which `from_hub` keeps them."""
     torch.manual_seed(0)
     settings = transformers.AutoConfig.for_model(**config)
-    of = "Video" if hub._of_videos(config) else "Image"
+    of = hub._judged(config)
     made = getattr(transformers, f"AutoModelFor{of}Classification").from_config(settings)
     with torch.no_grad():
         for parameter in made.parameters():
