@@ -298,11 +298,14 @@ def _assemble(
     for q, fit in fits.items():
         own = (labels == 0) | about[q]
         x, y, origin = held[q][own], labels[own], origins[own]
+        seen = np.isfinite(x)
+        auc = metrics.bootstrap(metrics.auc, x[seen], y[seen], origin[seen])
+        value, low, high = (round(figure, 3) for figure in (auc.value, auc.low, auc.high))
         ensembles[q] = _ensemble(
             fit.ensemble, x, data,
             thresholds=_thresholds(chosen.limits[q], x, y, data),
             multiple_testing_penalty=penalties[q],
-            auc=_strength(x, y, origin),
+            auc=ConfidenceInterval(value=value, low=low, high=high),
             odds=fitting.odds_table(x, y, origin),
         )  # fmt: skip
         count = len([c for c in clips if c.people and (not c.label or c.is_fake_of(q))])
@@ -334,14 +337,6 @@ def _assemble(
 def _combined(held: Mapping[Question, np.ndarray]) -> np.ndarray:
     """Return each clip's logit of the question about any kind of fake, where it was asked."""
     return held.get(Question.MANIPULATION, next(iter(held.values())))
-
-
-def _strength(held: np.ndarray, labels: np.ndarray, origins: np.ndarray) -> ConfidenceInterval:
-    """AUC per clip on sources left out, with its interval from resampling sources."""
-    seen = np.isfinite(held)
-    auc = metrics.bootstrap(metrics.auc, held[seen], labels[seen], origins[seen])
-    value, low, high = (round(x, 3) for x in (auc.value, auc.low, auc.high))
-    return ConfidenceInterval(value=value, low=low, high=high)
 
 
 def _thresholds(

@@ -104,9 +104,14 @@ def parse(text: str) -> tuple[Condition, ...]:
         try:
             conditions.append(_known(kind, float(level) if level else None))
         except ValueError:
-            raise UsageError(
-                f"There is no condition {part!r}.", hint=f"Known: {_known_ones()}."
-            ) from None
+            levels = "; ".join(
+                f"{name}-{min(kind.levels):g} to {name}-{max(kind.levels):g}"
+                if kind.levels
+                else name
+                for name, kind in _KINDS.items()
+                if name != "none"
+            )
+            raise UsageError(f"There is no condition {part!r}.", hint=f"Known: {levels}.") from None
     return tuple(dict.fromkeys(conditions))
 
 
@@ -121,12 +126,3 @@ def _known(name: str, level: float | None) -> Condition:
     if level not in kind.levels and (name in _BIT_RATES or not (kind.between or level % 1 == 0)):
         raise ValueError
     return Condition(name, level)
-
-
-def _known_ones() -> str:
-    """Return the kinds with their levels, in words."""
-    return "; ".join(
-        f"{name}-{min(kind.levels):g} to {name}-{max(kind.levels):g}" if kind.levels else name
-        for name, kind in _KINDS.items()
-        if name != "none"
-    )

@@ -124,8 +124,12 @@ def part(analysis: Analysis) -> tuple[float, float | None]:
     if analysis.verdict.question not in OF_SOUND:
         return _around(moment, PART, analysis)
     stretches = [_around(moment, seconds, analysis) for seconds in HEARD]
-    enough = [span for span in stretches if _spoken(span, analysis) >= SPOKEN]
-    return enough[0] if enough else stretches[-1]
+    heard = voice.heard_of(analysis)
+    for start, end in stretches:
+        spoken = (max(0.0, min(b, end) - max(a, start)) for a, b in (heard.spans if heard else ()))
+        if sum(spoken) >= SPOKEN:
+            return start, end
+    return stretches[-1]
 
 
 def _around(moment: float, seconds: float, analysis: Analysis) -> tuple[float, float]:
@@ -136,13 +140,6 @@ def _around(moment: float, seconds: float, analysis: Analysis) -> tuple[float, f
     last = min(analysis.settings.end or float("inf"), length)
     start = min(max(first, moment - seconds / 2), max(first, last - seconds))
     return round(start, 3), round(min(last, start + seconds), 3)
-
-
-def _spoken(span: tuple[float, float], analysis: Analysis) -> float:
-    """Return how much of a stretch is speech, s."""
-    heard = voice.heard_of(analysis)
-    parts = heard.spans if heard else []
-    return sum(max(0.0, min(b, span[1]) - max(a, span[0])) for a, b in parts)
 
 
 @dataclass(frozen=True)

@@ -10,8 +10,7 @@ that are decoded anyway; `blinks.watch` takes a closer look on demand; `views` d
 spectrum, noise and error level.
 """
 
-from detector.signals.measure import list_signals, said
+from detector.signals.measure import SignalReader, list_signals, said
 from detector.signals.patch import FacePatch, cut_patch
-from detector.signals.reader import SignalReader
 
 __all__ = ["FacePatch", "SignalReader", "cut_patch", "list_signals", "said"]

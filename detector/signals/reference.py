@@ -85,13 +85,8 @@ def read(value: float, known: Range | None, side: Side, weak: bool = False) -> S
     usual: within the middle 90 % of untouched files. unusual: beyond 98 % of them. unclear:
     between, or with nothing to compare with.
 
-    Parameters
-    ----------
-    side : {"low", "high", "both"}
-        Where values are out of the ordinary; one below everything may be no cause for concern.
-    weak : bool
-        The file is so poor that an unusual value is only unclear.
-    """
+    `side` is where values are out of the ordinary; one below everything may be no cause for
+    concern. `weak`: the file is so poor that an unusual value is only unclear."""
     if known is None or known.files < FEWEST:
         return "unclear"
     low, high = side != "high", side != "low"
@@ -103,32 +98,17 @@ def read(value: float, known: Range | None, side: Side, weak: bool = False) -> S
 
 @dataclass(frozen=True)
 class SignalSpec:
-    """A measurement: its name, its unit and its words.
-
-    Attributes
-    ----------
-    side : {"low", "high", "both"}
-        See `read`.
-    say : str
-        The value in words, with `{value}` in it.
-    unit : str
-        In words, after a figure.
-    means, low, high : str
-        How to read it: inside the range, below, above. `low` or `high` may be empty where that
-        side is usual.
-    purpose : str
-        In a line, what a person finds by it.
-    """
+    """A measurement: its name, its unit and its words."""
 
     id: str
     title: str
-    unit: str
-    side: Side
-    say: str
-    means: str
-    low: str = ""
-    high: str = ""
-    purpose: str = ""
+    unit: str  # in words, after a figure
+    side: Side  # see `read`
+    say: str  # the value in words, with `{value}` in it
+    means: str  # how to read it inside the range
+    low: str = ""  # below; empty where that side is usual
+    high: str = ""  # above; empty where that side is usual
+    purpose: str = ""  # in a line, what a person finds by it
 
     def span(self, usual: tuple[float, float], speech: Speech = ENGLISH) -> str:
         """Return the usual range in words."""
@@ -169,17 +149,8 @@ class SignalSpec:
         times: Sequence[float] = (),
         known: Range | None = None,
     ) -> Signal:
-        """Return the measurement as a `Signal`.
-
-        Parameters
-        ----------
-        weak : str
-            Why an unusual value of this file says less, if so.
-        times : sequence of float
-            Moments to look at, s.
-        known : Range, optional
-            Instead of the one in the reference.
-        """
+        """Return the measurement as a `Signal`. `weak` is why an unusual value of this file says
+        less, `times` are moments to look at, s; `known` replaces the range of the reference."""
         known = known or usual(self.id)
         reading = read(value, known, self.side, bool(weak))
         how = self.means

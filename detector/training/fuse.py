@@ -20,7 +20,7 @@ from detector.errors import InputError, UsageError
 from detector.evaluation import fitting
 from detector.evaluation.labels import read_labels
 from detector.evaluation.report import Column, Estimate, figure_of
-from detector.evaluation.scores import Scored, Scoring, score_files
+from detector.evaluation.scores import Scoring, score_files
 from detector.models import registry, user_models
 from detector.models.base import Measured, ModelSpec
 from detector.models.registry import with_files
@@ -134,9 +134,17 @@ def fuse(
     finally:
         for id in trials.values():
             user_models.remove(id)
-    figures = {ratio: _figure(scored, id) for ratio, id in trials.items()}
+    figures = {
+        ratio: figure_of(Column.of([file.highest.get(id) for file in scored], scored))
+        for ratio, id in trials.items()
+    }
     areas = {f"{ratio:g}": [f.value, f.low, f.high] for ratio, f in figures.items()}
     (run.out / "figures.json").write_text(json.dumps(areas, indent=1))
+    judged = [file for file in scored if trials[at] in file.highest]
+    logits = np.array([file.highest[trials[at]] for file in judged])
+    scale, offset = fitting.platt(logits, np.array([file.label for file in judged]))
+    data_text = f"{len(judged)} of your own files"
+    calibration = Calibration(scale=scale, offset=offset, data=data_text, clips=len(judged))
     entry = entry.model_copy(
         update={
             "measured": [_measured(at, figures[at], parents, "AUC")]
@@ -145,7 +153,7 @@ def fuse(
                 for ratio, figure in figures.items()
                 if ratio != at
             ],
-            "calibration": _calibration(scored, trials[at]),
+            "calibration": calibration,
         }
     )
     return user_models.keep(entry, _write(pairs, at, run.out)), figures
@@ -206,10 +214,6 @@ def _write(
     return written
 
 
-def _figure(scored: list[Scored], id: str) -> Estimate:
-    return figure_of(Column.of([file.highest.get(id) for file in scored], scored))
-
-
 def _measured(at: float, figure: Estimate, parents: tuple[str, str], metric: str) -> Measured:
     clips = figure.real + figure.fake
     return Measured(
@@ -222,11 +226,3 @@ def _measured(at: float, figure: Estimate, parents: tuple[str, str], metric: str
         clips=clips,
         command=f"unmask train fuse {' '.join(parents)} --at {at:g}",
     )
-
-
-def _calibration(scored: list[Scored], id: str) -> Calibration:
-    judged = [file for file in scored if id in file.highest]
-    labels = np.array([file.label for file in judged])
-    scale, offset = fitting.platt(np.array([file.highest[id] for file in judged]), labels)
-    data = f"{len(judged)} of your own files"
-    return Calibration(scale=scale, offset=offset, data=data, clips=len(judged))

@@ -252,7 +252,12 @@ def fitted(
     x = scaled.reshape(-1, scaled.shape[-1])
     y = np.tile([clip.label for clip in clips], len(COPIES))
     weight = np.outer(list(COPIES.values()), source_weights(clips)).ravel()
-    first, second, share = _ordered(clips, plan.pair_weight)
+    # Originals, the fakes of them, and what each pair of each copy weighs.
+    first, second = np.array(pairs(clips), int).reshape(-1, 2).T
+    beside = Counter(clips[fake].source for fake in second)
+    each = np.array([1 / np.sqrt(beside[clips[fake].source]) for fake in second])
+    every = plan.pair_weight * each / max(each.sum(), 1e-12)
+    share = np.outer(list(COPIES.values()), every).ravel()
     apart = (scaled[:, second] - scaled[:, first]).reshape(-1, x.shape[1])
     if made is not None:
         before, after = apart_of(made.described).reshape(2, -1, x.shape[1])
@@ -321,12 +326,3 @@ def logistic(
 
     best: Array = minimize(loss, np.zeros(x.shape[1] + 1), jac=True, method="L-BFGS-B").x
     return best
-
-
-def _ordered(clips: Sequence[Faces], pair_weight: float) -> tuple[Array, Array, Array]:
-    """Return originals, the fakes of them, and what each pair of each copy weighs."""
-    first, second = np.array(pairs(clips), int).reshape(-1, 2).T
-    beside = Counter(clips[fake].source for fake in second)
-    each = np.array([1 / np.sqrt(beside[clips[fake].source]) for fake in second])
-    share = np.outer(list(COPIES.values()), pair_weight * each / max(each.sum(), 1e-12))
-    return first, second, share.ravel()

@@ -156,7 +156,11 @@ def fit_layer(
     for step in range(1, (steps or plan.steps) + 1):
         z = project((x - mean) / spread)
         logits = head(z)[:, 0] + gain * (x @ known - level) / width
-        loss = (balance * _cross_entropy(plan, logits, y)).mean()
+        each = F.binary_cross_entropy_with_logits(logits, y * 0.96 + 0.02, reduction="none")
+        if plan.loss == "focal":
+            wrong = torch.where(y == 1, 1 - logits.sigmoid(), logits.sigmoid())
+            each = each * wrong.pow(plan.focus)
+        loss = (balance * each).mean()
         if plan.loss in ("alignment", "contrastive"):
             loss = loss + plan.metric * _distances(plan.loss, F.normalize(z, dim=1), y)
         optimizer.zero_grad()
@@ -177,14 +181,6 @@ def fit_layer(
     learned = (second @ first)[0] / spread
     bias = offset - learned @ mean - share * level / width
     return learned + share * known / width, float(bias), best
-
-
-def _cross_entropy(plan: OwnRecipe, logits: Tensor, y: Tensor) -> Tensor:
-    loss = F.binary_cross_entropy_with_logits(logits, y * 0.96 + 0.02, reduction="none")
-    if plan.loss == "focal":
-        wrong = torch.where(y == 1, 1 - logits.sigmoid(), logits.sigmoid())
-        loss = loss * wrong.pow(plan.focus)
-    return loss
 
 
 def _distances(loss: Loss, z: Tensor, y: Tensor) -> Tensor:

@@ -13,7 +13,6 @@ from __future__ import annotations
 import shutil
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
@@ -32,7 +31,7 @@ from detector.evaluation import metrics
 from detector.evaluation.labels import pairs
 from detector.models import registry
 from detector.models.base import CropRecipe, Model, ModelSpec
-from detector.models.network import TokenModel, TorchFrameModel
+from detector.models.network import TorchFrameModel
 from detector.models.registry import with_files
 from detector.schema.analysis import Box
 from detector.training import augment
@@ -208,13 +207,6 @@ def open_start(begin: str, weights: Sequence[Path] = ()) -> PretrainedDetector:
     return PretrainedDetector(spec, model, paths, _origins(model.network, spec, paths, trace))
 
 
-def adapted(plan: Recipe, start: PretrainedDetector, tune: str | None = None) -> Recipe:
-    """Return a recipe with the crop of a detector and with what may change of it."""
-    tune = tune or ("norms" if isinstance(start.model, TokenModel) else "whole")
-    options = {"begun": start.spec.architecture, "tune": tune}
-    return plan.model_copy(update={"crop": start.spec.crop, "options": options})
-
-
 def _origins(
     network: nn.Module, spec: ModelSpec, paths: Sequence[Path], trace: Trace
 ) -> dict[str, Origin]:
@@ -336,17 +328,16 @@ def train(
         pictures, labels = draw_pairs(sources, plan, step, transform)
         return torch.from_numpy(pictures).to(run.device), torch.from_numpy(labels).to(run.device)
 
+    def loss(network: nn.Module, pictures: Tensor, labels: Tensor) -> Tensor:
+        with half_precision(pictures.device):
+            logits = network(pictures).float()
+        return pair_loss(logits, labels, plan)
+
     averaged = fit(
-        odds, plan, draw, partial(_loss, plan), run,
+        odds, plan, draw, loss, run,
         groups=param_groups_weight_decay(odds, plan.decay), check=HeldOut(held, transform),
     )  # fmt: skip
     return averaged.network
-
-
-def _loss(plan: Recipe, network: nn.Module, pictures: Tensor, labels: Tensor) -> Tensor:
-    with half_precision(pictures.device):
-        logits = network(pictures).float()
-    return pair_loss(logits, labels, plan)
 
 
 def pair_loss(logits: Tensor, labels: Tensor, plan: Recipe) -> Tensor:
@@ -373,25 +364,21 @@ def write(start: PretrainedDetector, network: nn.Module, folder: Path) -> list[P
             for name, origin in start.origins.items()
             if origin.file == number
         }
-        name = "model.safetensors" if len(start.paths) == 1 else path.name
-        _write_one(start.spec, path, mine, folder / name)
-        written.append(folder / name)
+        target = folder / ("model.safetensors" if len(start.paths) == 1 else path.name)
+        written.append(target)
+        if not mine:
+            shutil.copyfile(path, target)
+            continue
+        unused = {} if path.suffix == ".h5" else store.load_state(path, start.spec)
+        # A copy of each: safetensors refuses tensors that share memory.
+        whole = {name: tensor.contiguous().clone() for name, tensor in (unused | mine).items()}
+        if target.suffix == ".safetensors":
+            save_file(whole, target)
+        else:
+            torch.save(whole, target)
     again = registry.load_family(with_files(start.spec, written), written, "cpu")
     _same(start.model, network, again)
     return written
-
-
-def _write_one(spec: ModelSpec, path: Path, mine: dict[str, Tensor], target: Path) -> None:
-    if not mine:
-        shutil.copyfile(path, target)
-        return
-    unused = {} if path.suffix == ".h5" else store.load_state(path, spec)
-    # A copy of each: safetensors refuses tensors that share memory.
-    whole = {name: tensor.contiguous().clone() for name, tensor in (unused | mine).items()}
-    if target.suffix == ".safetensors":
-        save_file(whole, target)
-    else:
-        torch.save(whole, target)
 
 
 @torch.no_grad()

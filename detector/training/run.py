@@ -8,6 +8,7 @@ import torch
 from detector.errors import InputError, UsageError
 from detector.evaluation.groups import held_out_people
 from detector.evaluation.labels import Item, read_labels
+from detector.models.network import TokenModel
 from detector.training import layer, published
 from detector.training.cache import CacheSpec, FaceCache, open_cache
 from detector.training.fit import TrainingOptions, save_halves
@@ -51,7 +52,9 @@ def _finetune(
     if not begin:
         raise UsageError("Name the detector to fine-tune with --begin.")
     start = published.open_start(begin, weights)
-    plan = published.adapted(plan, start, tune)
+    tune = tune or ("norms" if isinstance(start.model, TokenModel) else "whole")
+    options = {"begun": start.spec.architecture, "tune": tune}
+    plan = plan.model_copy(update={"crop": start.spec.crop, "options": options})
     items = read_labels(data)
     caches = _faces(plan, items, cache, run, PretrainedInput(start.model).cached)
     people = held_out_people(items, plan)

@@ -55,7 +55,20 @@ def train(
     def fitted(entries: Sequence[Faces], where: TrainingOptions) -> ClipBlocks:
         if len({entry.label for entry in entries}) < 2:
             raise InputError("The recipe clip needs faces of both labels to train on.")
-        return _fitted(plan, Feed(entries, plan), views, where, trunk, tuned)
+        torch.manual_seed(plan.seed)
+        feed, network = Feed(entries, plan), clip.tunable(trunk(), plan.into, plan.rank)
+        if tuned:
+            clip.begin_with(network, tuned)
+        network.to(where.device)
+        head = [network.head.weight, network.head.bias, network.scale]
+        known = {id(p) for p in head}
+        rest = [p for p in network.parameters() if p.requires_grad and id(p) not in known]
+        own = [
+            {"params": rest, "lr": plan.rate, "weight_decay": 0.0},
+            {"params": head, "lr": plan.head_rate, "weight_decay": plan.head_decay},
+        ]
+        loss = partial(loss_of, plan)
+        return fit(network, plan, lambda step: views(feed.draw(step)), loss, where, groups=own)
 
     rows: list[list[object]] = []
     for fold in folds:
@@ -78,27 +91,6 @@ def train(
     target = run.out / "model.safetensors"
     clip.save(network, target)
     return target
-
-
-def _fitted(
-    plan: ClipRecipe, feed: Feed, views: Views, run: TrainingOptions,
-    trunk: Callable[[], ClipBlocks], tuned: dict[str, Tensor],
-) -> ClipBlocks:  # fmt: skip
-    torch.manual_seed(plan.seed)
-    network = clip.tunable(trunk(), plan.into, plan.rank)
-    if tuned:
-        clip.begin_with(network, tuned)
-    network.to(run.device)
-    head = [network.head.weight, network.head.bias, network.scale]
-    known = {id(p) for p in head}
-    rest = [p for p in network.parameters() if p.requires_grad and id(p) not in known]
-    own = [
-        {"params": rest, "lr": plan.rate, "weight_decay": 0.0},
-        {"params": head, "lr": plan.head_rate, "weight_decay": plan.head_decay},
-    ]
-    return fit(
-        network, plan, lambda step: views(feed.draw(step)), partial(loss_of, plan), run, groups=own
-    )
 
 
 def loss_of(plan: ClipRecipe, network: ClipBlocks, pictures: Tensor, cls: Tensor) -> Tensor:
