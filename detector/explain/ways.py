@@ -77,13 +77,7 @@ class _Attention(TorchFunctionMode):
         super().__init__()
         self.layers: list[Tensor] = []
 
-    def __torch_function__(
-        self,
-        func: Any,
-        types: Any,
-        args: tuple[Any, ...] = (),
-        kwargs: dict[str, Any] | None = None,
-    ) -> Any:
+    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         kwargs = kwargs or {}
         if func is F.scaled_dot_product_attention:
             query, key = args[:2] if len(args) > 1 else (kwargs["query"], kwargs["key"])

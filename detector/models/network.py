@@ -256,13 +256,7 @@ class TokenClipModel(_Transformer, TorchClipModel):
 
 
 class _SkipInit(TorchFunctionMode):
-    def __torch_function__(
-        self,
-        func: Any,
-        types: Any,
-        args: tuple[Any, ...] = (),
-        kwargs: dict[str, Any] | None = None,
-    ) -> Any:
+    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         kwargs = kwargs or {}
         if getattr(func, "__module__", "") in _DRAWING:
             return args[0] if args else kwargs["tensor"]

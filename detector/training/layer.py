@@ -27,8 +27,7 @@ from scipy.special import expit
 from detector.errors import InputError, WeightsError
 from detector.evaluation.labels import Labelled, hash_of, pairs
 from detector.models.base import CropRecipe
-from detector.models.families.texture import TextureNet
-from detector.models.layer import Layer
+from detector.models.families.texture import Layer, TextureNet
 from detector.models.pictures import fit
 from detector.training import pasted
 from detector.training.augment import jpeg

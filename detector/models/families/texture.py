@@ -9,7 +9,8 @@ on which nothing counts much more than a bound, however unusual a camera is, and
 """
 
 import hashlib
-from typing import Any
+import math
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -17,9 +18,41 @@ from torch.nn import functional as F
 
 from detector import runtime
 from detector.models.base import Files, ModelSpec
-from detector.models.layer import FACE, FaceSquare, Layer, face_square, held_in
 from detector.models.network import TorchFrameModel
 from detector.weights import load_state, load_strict
+
+FACE = 0.6  # of the picture's side is the face: 0.9 of its box where 1.5 are shown
+
+
+class FaceSquare(NamedTuple):
+    """Where `side` px show the face: first and end px, across and down, and its share."""
+
+    side: int
+    first: int
+    last: int
+    share: float
+
+
+def face_square(side: int) -> FaceSquare:
+    """Return where a picture of a side shows the face."""
+    first = math.ceil(side * (1 - FACE) / 2 - 0.5)
+    return FaceSquare(side, first, side - first, (1 - 2 * first / side) ** 2)
+
+
+class Layer(NamedTuple):
+    """A logit of P(fake) is a weighted sum of how far a description is from usual."""
+
+    center: Tensor  # float [features]
+    scale: Tensor  # float [features], one over the deviation of each
+    bound: float  # deviations, about, that a feature counts at most
+    weights: Tensor  # float [features]
+    offset: float
+
+    def apart(self, described: Tensor) -> Tensor:
+        """Return how far descriptions, float [..., features], are from usual, in deviations: none
+        farther than `bound`, and what is near as it is."""
+        return self.bound * torch.tanh((described - self.center) * self.scale / self.bound)
+
 
 DEPTHS = {1: 4, 2: 8, 4: 16}
 """Stages whose output is described, 24, 40 and 112 channels, and how much smaller it is than the
@@ -145,8 +178,7 @@ class TextureNet(nn.Module):
         return made_by.hexdigest()
 
     def settle(self, layer: Layer) -> None:
-        """Take a layer with a bound over `embed`."""
-        assert layer.bound is not None  # `Recipe` holds this family to it
+        """Take a layer over `embed`."""
         self.classifier.weight.copy_(layer.weights[None])
         self.classifier.bias.fill_(layer.offset)
         self.center.copy_(layer.center)
@@ -155,8 +187,8 @@ class TextureNet(nn.Module):
 
     def judge(self, described: Tensor) -> Tensor:
         """Logits of described pictures: [N]."""
-        deviations = (described - self.center) * self.scale
-        out: Tensor = self.classifier(held_in(deviations, self.bound)).squeeze(1)
+        apart = self.bound * torch.tanh((described - self.center) * self.scale / self.bound)
+        out: Tensor = self.classifier(apart).squeeze(1)
         return out
 
 

@@ -17,7 +17,7 @@ from detector.explain import cam
 from detector.models import registry
 from detector.models.base import CropRecipe
 from detector.models.families import texture
-from detector.models.layer import Layer, face_square
+from detector.models.families.texture import Layer, face_square
 from detector.models.network import TorchFrameModel
 from detector.training import layer as training
 from detector.training.cache import FaceCache
@@ -115,7 +115,7 @@ def test_what_is_far_from_usual_counts_little_more_than_the_bound():
     described = usual.repeat(len(deviations), 1)
     described[:, 7] += deviations / 4
     logits = network.judge(described)
-    torch.testing.assert_close(logits, layer.judge(described))
+    torch.testing.assert_close(logits, layer.apart(described) @ weights + layer.offset)
     torch.testing.assert_close(logits[[0, 3, 6]], torch.tensor([-0.9, 0.1, 1.1]))
     torch.testing.assert_close(logits[4] - logits[3], torch.tensor(0.05), rtol=0.01, atol=0)
     assert (logits.diff() > 0).all() and logits[6] - logits[5] < 0.05
