@@ -196,7 +196,7 @@ def _joined(items: Sequence[Item]) -> list[Item]:
     ]
 
 
-def held_out(items: Iterable[Labelled], shares: Mapping[str, float], seed: int = 0) -> set[str]:
+def held_out(items: Iterable[Labelled], shares: Mapping[str, float]) -> set[str]:
     """Return the persons (`Item.person`) to keep out of training, by the share of each kind's
     persons.
 
@@ -211,7 +211,7 @@ def held_out(items: Iterable[Labelled], shares: Mapping[str, float], seed: int =
     for kind, source in sorted(by_source, key=lambda k: (k[0] != "video", -len(by_source[k]), k)):
         persons = by_source[kind, source]
         wanted = round(shares[kind] * len(persons)) if len(persons) > 1 else 0
-        free = sorted(persons - held - trained, key=lambda person: hash_of(f"{seed}/{person}"))
+        free = sorted(persons - held - trained, key=lambda person: hash_of(f"0/{person}"))
         held.update(free[: max(0, wanted - len(persons & held))])
         trained.update(persons - held)
     return held

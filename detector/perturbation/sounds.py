@@ -131,11 +131,8 @@ def room(x: np.ndarray, tail: np.ndarray, direct: float) -> np.ndarray:
     return y
 
 
-def noisy(x: np.ndarray, noise: np.ndarray, snr: float, color: float = 0.0) -> np.ndarray:
-    """Return `x` with noise `snr` dB below it; `color` -1..1 from bright to dull."""
-    from scipy import signal
-
-    noise = signal.lfilter([1], [1, -color], noise)
+def noisy(x: np.ndarray, noise: np.ndarray, snr: float) -> np.ndarray:
+    """Return `x` with noise `snr` dB below it."""
     power = (np.mean(x**2) + 1e-9) / 10 ** (snr / 10)
     louder: np.ndarray = x + noise * np.sqrt(power / np.mean(noise**2))
     return louder

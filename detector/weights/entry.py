@@ -58,7 +58,7 @@ class AuxiliaryModel(StoredEntry):
     only when their sha256 is the one stated, and its license is shown before a download."""
 
 
-def some_of(names: Sequence[str], say: Callable[[str], str] = str, most: int = 4) -> str:
-    """Return the first names, and how many more there are."""
-    first, more = ", ".join(map(say, names[:most])), len(names) - most
+def some_of(names: Sequence[str], say: Callable[[str], str] = str) -> str:
+    """Return the first four names, and how many more there are."""
+    first, more = ", ".join(map(say, names[:4])), len(names) - 4
     return _(f"{first} and {more} more") if more > 0 else first

@@ -30,7 +30,7 @@ class Srm(nn.Module):
     def __init__(self) -> None:
         super().__init__()
         self.rgb, self.noise = _stream(), _stream()
-        self.srm_conv0 = Filters(3, 3)
+        self.srm_conv0 = Filters()
         self.srm_conv1, self.srm_conv2 = ChannelFilters(32), ChannelFilters(64)
         self.srm_sa = NoiseAttention()
         self.srm_sa_post = nn.Sequential(nn.BatchNorm2d(64), nn.ReLU())
@@ -73,9 +73,9 @@ def _exit(trunk: nn.Module, x: Tensor) -> Tensor:
 class Filters(nn.Module):
     """The three filters over all channels at once; they come with the weights."""
 
-    def __init__(self, inputs: int, outputs: int) -> None:
+    def __init__(self) -> None:
         super().__init__()
-        self.kernel = nn.Parameter(torch.zeros(outputs, inputs, 5, 5))
+        self.kernel = nn.Parameter(torch.zeros(3, 3, 5, 5))
 
     def forward(self, x: Tensor) -> Tensor:
         return F.conv2d(x, self.kernel, padding=2).clamp(-3, 3)
@@ -101,7 +101,7 @@ class NoiseAttention(nn.Module):
 
     def __init__(self) -> None:
         super().__init__()
-        self.srm = Filters(3, 3)
+        self.srm = Filters()
         self.conv = nn.Sequential(
             *(nn.Conv2d(3, 32, 3, 2, bias=False), nn.BatchNorm2d(32), nn.ReLU()),
             *(nn.Conv2d(32, 64, 3, bias=False), nn.BatchNorm2d(64), nn.ReLU()),
@@ -117,9 +117,9 @@ class NoiseAttention(nn.Module):
 class CrossAttention(nn.Module):
     """Each stream takes from the other what lies where the two agree."""
 
-    def __init__(self, channels: int = 728) -> None:
+    def __init__(self) -> None:
         super().__init__()
-        keys = channels // 8
+        channels, keys = 728, 91
         self.key_conv1, self.key_conv2 = nn.Conv2d(channels, keys, 1), nn.Conv2d(channels, keys, 1)
         self.key_conv_share = nn.Conv2d(keys, keys, 1)
         self.linear1, self.linear2 = nn.Linear(CELLS, CELLS), nn.Linear(CELLS, CELLS)

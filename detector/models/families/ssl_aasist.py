@@ -27,6 +27,7 @@ BANDS, TOP, GRAPH, SHARES = 128, 64, 64, (0.5, 0.5, 0.5)
 """What a moment is brought to; channels of encoder and first graphs; shares of nodes kept."""
 POOL = 3  # Bands and moments of which the largest is taken
 MOMENTS = 201  # Of wav2vec 2.0 in a window of 64,600 samples
+CONVOLUTIONS = 7  # Of wav2vec 2.0, before its layers
 GROUP_NORM = "feature_extractor.conv_layers.0.layer_norm."  # the one norm of the base kind
 FRONT = "ssl_model.model."  # How the file begins the names of wav2vec 2.0
 PRETRAINING = ("mask_emb", "quantizer.", "project_q.", "final_proj.")  # Parts that no score needs
@@ -77,7 +78,7 @@ def wav2vec(sizes: Mapping[str, int], *, norm_first: bool = True) -> Wav2Vec2Mod
     """Return wav2vec 2.0: the large kind, whose layers begin with their norms, or the base kind,
     with one norm after the first convolution."""
     config = Wav2Vec2Config(
-        **{**sizes, "conv_dim": [sizes["conv_dim"]] * 7},
+        **{**sizes, "conv_dim": [sizes["conv_dim"]] * CONVOLUTIONS},
         feat_extract_norm="layer" if norm_first else "group",
         conv_bias=norm_first,
         do_stable_layer_norm=norm_first,
@@ -93,15 +94,12 @@ def sizes_of(spec: ModelSpec) -> dict[str, int]:
     return {name: int(str(spec.options.get(name, usual))) for name, usual in XLS_R.items()}
 
 
-def rules(layers: int, front: str = FRONT, convolutions: int = 7) -> list[Rule]:
+def rules(layers: int, front: str = FRONT) -> list[Rule]:
     """Return the published names and those of the network, for a front of so many layers."""
     names: dict[str, str] = {"feature_extractor.conv_layers.0.2.weight": GROUP_NORM + "weight"}
     names["feature_extractor.conv_layers.0.2.bias"] = GROUP_NORM + "bias"
-    for n in range(convolutions):
-        names[f"feature_extractor.conv_layers.{n}.0."] = f"feature_extractor.conv_layers.{n}.conv."
-        names[f"feature_extractor.conv_layers.{n}.2.1."] = (
-            f"feature_extractor.conv_layers.{n}.layer_norm."
-        )
+    for start in (f"feature_extractor.conv_layers.{n}." for n in range(CONVOLUTIONS)):
+        names |= {f"{start}0.": f"{start}conv.", f"{start}2.1.": f"{start}layer_norm."}
     convolved = "encoder.pos_conv_embed.conv."
     names |= {
         "post_extract_proj.": "feature_projection.projection.",
