@@ -20,7 +20,7 @@ from cli import main
 from detector.errors import InputError, ModelError, UsageError
 from detector.evaluation import evaluate, metrics, runs, scores, tables
 from detector.evaluation.evaluate import FileSelection, limited, report
-from detector.evaluation.labels import Item, family, question
+from detector.evaluation.labels import Item, family, question, read_labels
 from detector.evaluation.report import (
     ENSEMBLE,
     Column,
@@ -31,10 +31,11 @@ from detector.evaluation.report import (
 )
 from detector.evaluation.scores import Scored, Scoring, score_files
 from detector.models import registry
-from detector.perturbation.conditions import NONE, Condition
+from detector.perturbation.conditions import ALL, NONE, Condition
 from detector.schema.analysis import Question
 from detector.training.recipe import read_recipe
 from tests.conftest import write_clip
+from tests.support import speech
 
 ROOT = Path(__file__).resolve().parents[3]
 
@@ -676,3 +677,25 @@ def test_a_damaged_or_missing_zip_is_refused(tmp_path, capsys):
     path.write_bytes(b"no archive")
     assert main(["evaluate", str(path)]) == 2
     assert "damaged" in capsys.readouterr().err and list(tmp_path.iterdir()) == [path]
+
+
+def test_recordings_are_sounds_and_not_clips(tmp_path):
+    rows = ["file,label"]
+    for number, label in enumerate(("real", "fake") * 2):
+        voice = speech.speech(5, pitch=110 + 30 * number, seed=number)
+        speech.write(tmp_path / f"{number}.wav", voice)
+        rows.append(f"{number}.wav,{label}")
+    labels = tmp_path / "labels.csv"
+    labels.write_text("\n".join(rows) + "\n")
+    assert {item.kind for item in read_labels(labels)} == {"audio"}
+    tried = (*ALL[:3], Condition("mp3", 32))
+    made = evaluate.evaluate(labels, selection=FileSelection(kind="audio"), conditions=tried)
+    (sounds,) = made.kinds
+    assert (sounds.kind, sounds.files) == ("audio", 4)
+    (worse,) = sounds.conditions  # JPEG is for pictures
+    assert (worse.name, worse.title) == ("mp3-32", "MP3 at 32 kbit/s")
+    assert [model.id for model in sounds.models] == ["ensemble", "timbre"]
+    assert all(model.ranking.judged == 4 for model in sounds.models)
+    written = tables.to_markdown(made)
+    assert "## Sounds" in written and "Clips" not in written
+    assert "4 sounds" in tables.reliability_svg(sounds)

@@ -1,9 +1,16 @@
-"""The CLIP recipe on made clips of a real face, with a tiny trunk."""
+"""The CLIP recipe on made clips of a real face, with a tiny trunk.
+
+A model of one's own: learned from features, judged by people left out, offered at once.
+"""
 
 from __future__ import annotations
 
 import csv
+import hashlib
+import json
+import shutil
 from pathlib import Path
+from typing import get_args
 
 import cv2
 import numpy as np
@@ -11,20 +18,25 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
+from bench.clips import face_clip
 from cli import main
 from detector import paths, vision
 from detector.errors import InputError, UsageError, WeightsError
 from detector.evaluation import groups, metrics
 from detector.evaluation.labels import Item, read_labels
+from detector.models import registry, user_models
 from detector.models.families import clip_blocks
 from detector.models.families.clip_blocks import ClipBlocks, tuned
-from detector.training import augment
+from detector.schema.analysis import Analysis
+from detector.training import augment, own
 from detector.training.clip import feed, generated, network, pseudo
 from detector.training.clip.feed import ClipRecipe, Feed
 from detector.training.clip.run import train
 from detector.training.fit import TrainingOptions
+from detector.training.own import OwnRecipe, Rows, fit_layer
 from detector.vision.alignment import placement
 from tests.conftest import camera
+from tests.support import pages
 
 SOURCES = {"one/a": "sources-1", "two/b": "sources-2", "three/c": "sources-3"}
 TINY = ClipRecipe(
@@ -283,3 +295,79 @@ def test_a_source_is_judged_by_a_layer_that_never_saw_it(tmp_path):
     with pytest.raises(UsageError, match="real and generated"):
         (tmp_path / "one.csv").write_text("\n".join(rows[:2]))
         generated.train(generated.GeneratedRecipe(), tmp_path / "one.csv", run)
+
+
+def made(files=200, seed=0):
+    """Features of which one in forty tells real from fake."""
+    rng = np.random.default_rng(seed)
+    labels = np.arange(files) % 2
+    x = rng.standard_normal((files, 40)).astype(np.float32)
+    x[:, 7] += 3 * labels
+    return Rows(x, labels.tolist(), list(range(files)), [True] * files)
+
+
+@pytest.mark.parametrize("loss", get_args(own.Loss))
+def test_every_loss_learns_a_layer_that_tells_new_files_apart(loss):
+    plan = OwnRecipe(loss=loss)
+    taught, stop, new = (made(seed=seed) for seed in (1, 2, 3))
+    files = np.arange(200)
+    weights, bias, best = fit_layer(plan, taught.of(files), stop=stop.of(files))
+    figures = own._figures(own._judge(new, weights, bias, files), new.labels.numpy())
+    assert figures["auc"] > 0.85 and figures["accuracy"] > 0.75, figures
+    assert 1 <= best <= plan.steps and weights.shape == (40,)
+
+
+def test_training_ends_once_the_held_out_loss_does_not_fall():
+    files = np.arange(200)
+    taught, other = made(seed=1).of(files), made(seed=2).of(files)
+    noise = (other[0], other[1][torch.randperm(200)])
+    _, _, best = fit_layer(OwnRecipe(patience=5), taught, stop=noise)
+    assert best < 60
+
+
+def test_figures_are_those_of_the_classes():
+    figures = own._figures(np.array([2.0, 1.0, -1.0, -2.0, 3.0]), np.array([1, 0, 1, 0, 1]))
+    assert figures["accuracy"] == pytest.approx(3 / 5)
+    assert figures["specificity"] == pytest.approx(1 / 2)
+    assert figures["f1"] == pytest.approx(2 * 2 / (3 + 3))
+
+
+def test_a_model_is_trained_offered_and_used(tmp_path, monkeypatch, capsys):
+    monkeypatch.setenv("UNMASK_DATA", str(tmp_path / "data"))
+    clip = face_clip(1, 320, 240, 10)
+    for label in ("real", "fake"):
+        (tmp_path / "set" / label).mkdir(parents=True)
+        for number in range(4):
+            shutil.copy(clip, tmp_path / "set" / label / f"{number}.mp4")
+    data, out = str(tmp_path / "set"), str(tmp_path / "mine")
+    arguments = ["train", "own", "--data", data, "--out", out, "--patience", "3"]
+    assert main([*arguments, "--device", "cpu", "--runs", str(tmp_path / "runs")]) == 0
+    assert capsys.readouterr().out.strip() == "mine"
+    (spec,) = user_models.own_models()
+    assert spec.calibration.clips == 8
+    assert (tmp_path / "mine" / "left_out.csv").read_text().count("\n") == 9
+
+    (run,) = (tmp_path / "runs").glob("*/*/")
+    told = json.loads((tmp_path / "mine" / "figures.json").read_text())
+    kept = {p.name: float(p.read_text().split()[1]) for p in (run / "metrics").iterdir()}
+    assert {name: kept[name] for name in told} == told
+    weights = (tmp_path / "mine" / "model.safetensors").read_bytes()
+    digest = (run / "params" / "sha256.model.safetensors").read_text()
+    assert digest == hashlib.sha256(weights).hexdigest()
+
+    assert spec.title in pages.texts(pages.page("models"))
+    capsys.readouterr()
+    assert main(["analyze", str(clip), "--models", "clip,mine", "--json", "-"]) == 0
+    results = {m.id: m for m in Analysis.model_validate_json(capsys.readouterr().out).models}
+    assert results["mine"].counted and results["mine"].probability is not None
+    registry.unload(spec.id)
+    user_models.remove(spec.id)
+
+
+def test_too_few_people_are_refused(tmp_path):
+    faces = [
+        own.Faces("a", label, "video", "m", f"g{n % 3}", "s", f"p{label}{n % 3}", 0, 1)
+        for n, label in enumerate([0, 1] * 6)
+    ]
+    with pytest.raises(InputError, match="Only 3 people"):
+        own._folds(faces)
