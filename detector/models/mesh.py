@@ -5,6 +5,7 @@ import tempfile
 import zipfile
 from pathlib import Path
 
+import cv2
 import numpy as np
 
 from detector import runtime
@@ -26,6 +27,20 @@ class Mesh:
                 self._run = runtime.read(Path(inner), (1, SIDE, SIDE, 3))
         except (zipfile.BadZipFile, KeyError, OSError, RuntimeError) as error:
             raise WeightsError(f"The face landmarker can't be read: {error}") from error
+
+    def find(
+        self, rgb: np.ndarray, middle: np.ndarray, side: float, turn: float
+    ) -> np.ndarray | None:
+        """Return 478 points, px, float [478, 2], of the face in a square of a picture that is
+        turned by so many radians, or None."""
+        scale = SIDE / side
+        matrix = scale * np.array([[np.cos(turn), np.sin(turn)], [-np.sin(turn), np.cos(turn)]])
+        shift = SIDE / 2 - matrix @ middle
+        face = cv2.warpAffine(
+            rgb, np.hstack([matrix, shift[:, None]]), (SIDE, SIDE), flags=cv2.INTER_LINEAR
+        )
+        points = self.points(face)
+        return None if points is None else (points - shift) @ np.linalg.inv(matrix).T
 
     def points(self, face: np.ndarray) -> np.ndarray | None:
         """Return 478 points, px, float [478, 2], of an uint8 [256, 256, 3] picture, or None."""

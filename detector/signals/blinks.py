@@ -10,11 +10,10 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-import cv2
 import numpy as np
 
 from detector import media, weights
-from detector.models.mesh import SIDE, Mesh
+from detector.models.mesh import Mesh
 from detector.schema.analysis import Analysis, FrameSegment, Signal, Subject
 from detector.sentences import _
 from detector.signals import auxiliary
@@ -109,7 +108,7 @@ def watch(
     times = np.arange(track.start, end, 1 / RATE).tolist() or [track.start]
     at, line = [], []
     for frame in media.decode(path, analysis.media, times, notes=[]):
-        points = network.points(_upright(frame.rgb, track.frames, frame.time))
+        points = network.find(frame.rgb, *_square(track.frames, frame.time))
         if points is not None:
             at.append(frame.time)
             line.append(openness(points))
@@ -119,8 +118,8 @@ def watch(
     return Lids(np.array(at), np.array(line), find(at, line), float(gaps[gaps < 3 / RATE].sum()))
 
 
-def _upright(rgb: np.ndarray, faces: Sequence[FrameSegment], time: float) -> np.ndarray:
-    """Interpolate where the face is, and turn its eyes level: uint8 [256, 256, 3]."""
+def _square(faces: Sequence[FrameSegment], time: float) -> tuple[np.ndarray, float, float]:
+    """Interpolate where the face is: middle and side of a square, px, and the eyes' turn."""
     times = [face.time for face in faces]
 
     def at(values: Sequence[Sequence[float]]) -> list[float]:
@@ -132,12 +131,8 @@ def _upright(rgb: np.ndarray, faces: Sequence[FrameSegment], time: float) -> np.
     if all(len(pair) == 2 for pair in eyes):
         (lx, ly), (rx, ry) = at([pair[0] for pair in eyes]), at([pair[1] for pair in eyes])
         tilt = float(np.arctan2(ry - ly, rx - lx))
-    scale = SIDE / (ROOM * max(x1 - x0, y1 - y0))
-    turn = scale * np.array([[np.cos(tilt), np.sin(tilt)], [-np.sin(tilt), np.cos(tilt)]])
-    shift = SIDE / 2 - turn @ np.array([(x0 + x1) / 2, (y0 + y1) / 2])
-    return cv2.warpAffine(
-        rgb, np.hstack([turn, shift[:, None]]), (SIDE, SIDE), flags=cv2.INTER_LINEAR
-    )
+    middle = np.array([(x0 + x1) / 2, (y0 + y1) / 2])
+    return middle, ROOM * max(x1 - x0, y1 - y0), tilt
 
 
 def signal(lids: Lids, track: str) -> Signal:

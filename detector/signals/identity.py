@@ -18,14 +18,12 @@ from detector.signals import auxiliary
 from detector.signals.auxiliary import IDENTITY_SIDE
 from detector.signals.patch import FacePatch
 from detector.signals.reference import SignalSpec
+from detector.vision.alignment import TEMPLATES, similarity
 
 if TYPE_CHECKING:
     from detector.signals.mobilefacenet import Embedder
 
-PLACES = np.array(
-    [(38.2946, 51.6963), (73.5318, 51.5014), (56.0252, 71.7366), (41.5493, 92.3655),
-     (70.7299, 92.2041)]
-)  # fmt: skip
+PLACES = np.array(TEMPLATES["arcface"]) * IDENTITY_SIDE
 """Where its five landmarks stand (Deng et al., ArcFace, CVPR 2019)."""
 FEWEST = 4
 """faces: two on each side of a cut."""
@@ -48,13 +46,8 @@ def align(face: FacePatch) -> np.ndarray | None:
     """Return the face upright, uint8 [112, 112, 3]; None without landmarks."""
     if len(face.points) != len(PLACES):
         return None
-    p = (face.points - face.points.mean(0)) @ (1, 1j)
-    q = (PLACES - PLACES.mean(0)) @ (1, 1j)
-    turn = (np.conj(p) @ q) / max(float((np.conj(p) @ p).real), 1e-9)
-    matrix = np.array([[turn.real, -turn.imag], [turn.imag, turn.real]])
-    shift = PLACES.mean(0) - matrix @ face.points.mean(0)
     return cv2.warpAffine(
-        face.patch, np.hstack([matrix, shift[:, None]]), (IDENTITY_SIDE, IDENTITY_SIDE),
+        face.patch, similarity(face.points, PLACES), (IDENTITY_SIDE, IDENTITY_SIDE),
         flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE,
     )  # fmt: skip
 

@@ -21,7 +21,6 @@ from torch import Tensor, nn
 from detector.errors import ModelError
 from detector.models.base import Files, Image, Model, ModelSpec
 from detector.models.mesh import LEFT_EYE, RIGHT_EYE, Mesh
-from detector.models.mesh import SIDE as MESH_SIDE
 from detector.weights import load_state, load_strict
 
 FRAMES = 30  # In a block
@@ -53,14 +52,17 @@ def landmarks(mesh: Mesh, crops: np.ndarray) -> np.ndarray | None:
     """Return the 68 points in every crop of a window, px, float [T, 68, 2]; None without a face.
     All are turned alike, so that the eyes of the first are level. A frame without a face repeats
     its neighbor's."""
-    middle = np.array(crops.shape[2:0:-1]) / 2
+    middle, side = np.array(crops.shape[2:0:-1]) / 2, max(crops.shape[1:3])
     turn: float | None = None
     out: list[np.ndarray] = []
     without = 0
     for crop in crops:
         if turn is None:
-            turn = _turn(mesh, crop, middle)
-        points = None if turn is None else _points(mesh, crop, middle, turn)
+            found = (mesh.find(crop, middle, side, guess) for guess in GUESSES)
+            if (seen := next((points for points in found if points is not None), None)) is not None:
+                (rx, ry), (lx, ly) = (seen[list(eye)].mean(0) for eye in (RIGHT_EYE, LEFT_EYE))
+                turn = float(np.arctan2(ly - ry, lx - rx))
+        points = None if turn is None else mesh.find(crop, middle, side, turn)
         if points is not None:
             out.append(points[list(POINTS)])
         elif out:
@@ -68,28 +70,6 @@ def landmarks(mesh: Mesh, crops: np.ndarray) -> np.ndarray | None:
         else:
             without += 1  # frames before the first face take its points
     return np.stack([*out[:1] * without, *out]) if out else None
-
-
-def _turn(mesh: Mesh, crop: np.ndarray, middle: np.ndarray) -> float | None:
-    """How far the eyes are from level, radians; None where no face is found."""
-    for turn in GUESSES:
-        points = _points(mesh, crop, middle, turn)
-        if points is not None:
-            (rx, ry), (lx, ly) = (points[list(eye)].mean(0) for eye in (RIGHT_EYE, LEFT_EYE))
-            return float(np.arctan2(ly - ry, lx - rx))
-    return None
-
-
-def _points(mesh: Mesh, crop: np.ndarray, middle: np.ndarray, turn: float) -> np.ndarray | None:
-    """478 points, px of the crop, which is turned about its middle before it is looked at."""
-    scale = MESH_SIDE / max(crop.shape[:2])
-    matrix = scale * np.array([[np.cos(turn), np.sin(turn)], [-np.sin(turn), np.cos(turn)]])
-    shift = MESH_SIDE / 2 - matrix @ middle
-    level = cv2.warpAffine(
-        crop, np.hstack([matrix, shift[:, None]]), (MESH_SIDE, MESH_SIDE), flags=cv2.INTER_LINEAR
-    )
-    points = mesh.points(level)
-    return None if points is None else (points - shift) @ np.linalg.inv(matrix).T
 
 
 def track_landmarks(crops: np.ndarray, points: np.ndarray) -> np.ndarray:
