@@ -71,7 +71,9 @@ def sound_map(
     recipe = model.spec.sound
     if recipe is None:
         raise ValueError(f"{model.spec.id} hears nothing")
-    spectrum, noise = _spectrum(samples), _spectrum(_noise(samples))
+    # The same noise for the same length, so that a map can be drawn again.
+    noise = _spectrum(np.random.default_rng(0).standard_normal(len(samples)))
+    spectrum = _spectrum(samples)
     # By bands and moments, so that noise has the loudness of what it hides.
     noise *= _smooth(np.abs(spectrum)) / np.maximum(_smooth(np.abs(noise)), 1e-9)
     bands = mel_edges()[np.linspace(0, len(mel_edges()) - 1, ROWS + 1).round().astype(int)]
@@ -107,11 +109,6 @@ def _spectrum(samples: np.ndarray) -> np.ndarray:
 def _sound(spectrum: np.ndarray, length: int) -> np.ndarray:
     _, samples = signal.istft(spectrum, SAMPLE_RATE, nperseg=TAPS, noverlap=TAPS - HOP)
     return np.resize(samples, length).astype(np.float32)
-
-
-def _noise(samples: np.ndarray) -> np.ndarray:
-    """Return the same for the same length, so that a map can be drawn again."""
-    return np.random.default_rng(0).standard_normal(len(samples))
 
 
 def _smooth(values: np.ndarray) -> np.ndarray:

@@ -30,12 +30,13 @@ Rule = tuple[str, str | Callable[[re.Match[str]], str] | None]
 
 
 class RenamedState(dict[str, Tensor]):
-    """Tensors under the network's names, which can say how the file calls each.
+    """Tensors under the network's names, by the first rule that fits each; a name that no rule
+    knows stays as it is, so that the strict load names it.
 
-    So a person who is told what is missing finds it in the file, not in our code.
-    """
+    It can say how the file calls each, so that a person who is told what is missing finds it in the
+    file, not in our code."""
 
-    def __init__(self, rules: Sequence[Rule], before: Mapping[str, Tensor]) -> None:
+    def __init__(self, before: Mapping[str, Tensor], rules: Sequence[Rule]) -> None:
         super().__init__()
         self._rules = rules
         self._before = before
@@ -62,12 +63,6 @@ class RenamedState(dict[str, Tensor]):
         return name
 
 
-def rename(state: Mapping[str, Tensor], rules: Sequence[Rule]) -> RenamedState:
-    """Return the tensors under their new names; the first rule that fits counts. A name that no
-    rule knows stays as it is, so that the strict load names it."""
-    return RenamedState(rules, state)
-
-
 def _apply(name: str, rules: Sequence[Rule]) -> str | None:
     for pattern, replacement in rules:
         if match := re.match(pattern, name):
@@ -83,7 +78,7 @@ N = TypeVar("N", bound=nn.Module)
 
 def load_network(network: N, spec: ModelSpec, files: Files, rules: Sequence[Rule] = ()) -> N:
     """Load renamed tensors strictly into a network; raise WeightsError."""
-    load_strict(network, rename(load_state(files[0], spec), rules), spec.id)
+    load_strict(network, RenamedState(load_state(files[0], spec), rules), spec.id)
     return network
 
 

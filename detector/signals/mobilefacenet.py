@@ -4,6 +4,7 @@ The layers are named as in github.com/foamliu/MobileFaceNet, whose published wei
 blocks are those of MobileNetV2.
 """
 
+from collections import OrderedDict
 from collections.abc import Sequence
 
 import numpy as np
@@ -44,37 +45,22 @@ class _InvertedResidual(nn.Module):
         return x + self.conv(x) if self._skips else self.conv(x)
 
 
-class _Separable(nn.Module):
-    def __init__(self, channels: int) -> None:
-        super().__init__()
-        self.depthwise = nn.Conv2d(channels, channels, 3, padding=1, groups=channels, bias=False)
-        self.pointwise = nn.Conv2d(channels, channels, 1, bias=False)
-        self.bn1, self.bn2 = nn.BatchNorm2d(channels), nn.BatchNorm2d(channels)
-
-    def forward(self, x: Tensor) -> Tensor:
-        x = self.bn1(self.depthwise(x)).relu()
-        return self.bn2(self.pointwise(x)).relu()
-
-
-class _Whole(nn.Module):
-    """One 7 x 7 filter a channel: a weighted mean over the places of a face."""
-
-    def __init__(self, channels: int) -> None:
-        super().__init__()
-        self.depthwise = nn.Conv2d(channels, channels, 7, groups=channels, bias=False)
-        self.bn = nn.BatchNorm2d(channels)
-
-    def forward(self, x: Tensor) -> Tensor:
-        return self.bn(self.depthwise(x))
-
-
 class MobileFaceNet(nn.Module):
     """float [N, 3, 112, 112], ImageNet's mean and deviation -> [N, 128]."""
 
     def __init__(self) -> None:
         super().__init__()
         self.conv1 = _conv(3, 64, 3, 2)
-        self.dw_conv = _Separable(64)
+        self.dw_conv = nn.Sequential(
+            OrderedDict(
+                depthwise=nn.Conv2d(64, 64, 3, padding=1, groups=64, bias=False),
+                bn1=nn.BatchNorm2d(64),
+                relu1=nn.ReLU(),
+                pointwise=nn.Conv2d(64, 64, 1, bias=False),
+                bn2=nn.BatchNorm2d(64),
+                relu2=nn.ReLU(),
+            )
+        )
         blocks, channels = [], 64
         for expansion, outputs, repeats, stride in STAGES:
             for place in range(repeats):
@@ -83,7 +69,9 @@ class MobileFaceNet(nn.Module):
                 channels = outputs
         self.features = nn.Sequential(*blocks)
         self.conv2 = _conv(channels, 512, 1)
-        self.gdconv = _Whole(512)
+        # One 7 x 7 filter a channel: a weighted mean over the places of a face.
+        whole = nn.Conv2d(512, 512, 7, groups=512, bias=False)
+        self.gdconv = nn.Sequential(OrderedDict(depthwise=whole, bn=nn.BatchNorm2d(512)))
         self.conv3 = nn.Conv2d(512, 128, 1)
         self.bn = nn.BatchNorm2d(128)
 

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from detector.models.base import Files, ModelSpec
-from detector.models.network import Rule, TorchFrameModel, rename
+from detector.models.network import RenamedState, Rule, TorchFrameModel
 from detector.weights import load_state, load_strict
 
 CAPSULES = 10
@@ -95,8 +95,8 @@ class CapsuleModel(TorchFrameModel):
 def load(spec: ModelSpec, files: Files, device: str) -> CapsuleModel:
     """Load the benchmark's one file, or the authors' capsules and torchvision's VGG-19."""
     network = CapsuleNet()
-    state = rename(load_state(files[0], spec), RULES)
+    state = RenamedState(load_state(files[0], spec), RULES)
     for trunk in files[1:]:
-        state |= rename(load_state(trunk, spec), TRUNK_RULES)
+        state |= RenamedState(load_state(trunk, spec), TRUNK_RULES)
     load_strict(network, state, spec.id)
     return CapsuleModel(spec, network, device, network.trunk)

@@ -5,11 +5,13 @@ half for each class; what the louder half says is drawn as a map of what was alt
 github.com/nii-yamagishilab/ClassNSeg (BSD-3-Clause), one file for the encoder, one for the decoder.
 """
 
+from collections import OrderedDict
+
 import torch
 from torch import Tensor, nn
 
 from detector.models.base import Files, ModelSpec
-from detector.models.network import MappingModel, Rule, rename
+from detector.models.network import MappingModel, RenamedState, Rule
 from detector.weights import load_state, load_strict
 
 RULES: tuple[Rule, ...] = (
@@ -33,20 +35,6 @@ class Encoder(nn.Sequential):
         super().__init__(*layers, *_unit(nn.Conv2d(64, 128, 3, 1, 1)))
 
 
-class MaskDecoder(nn.Module):
-    """code [N, 128, 16, 16] -> which of two classes each pixel is of, [N, 2, 256, 256]."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.shared = nn.Sequential(*_double(128, 64), *_double(64, 32))
-        self.segmenter = nn.Sequential(
-            *_double(32, 16), *_double(16, 8), nn.ConvTranspose2d(8, 2, 3, 1, 1), nn.Softmax(1)
-        )
-
-    def forward(self, code: Tensor) -> Tensor:
-        return self.segmenter(self.shared(code))
-
-
 def _unit(conv: nn.Conv2d | nn.ConvTranspose2d) -> list[nn.Module]:
     return [conv, nn.BatchNorm2d(conv.out_channels), nn.ReLU()]
 
@@ -64,7 +52,13 @@ class ClassNSeg(nn.Module):
 
     def __init__(self) -> None:
         super().__init__()
-        self.encoder, self.decoder = Encoder(), MaskDecoder()
+        self.encoder = Encoder()
+        # Code [N, 128, 16, 16] -> which of two classes each pixel is of, [N, 2, 256, 256].
+        shared = nn.Sequential(*_double(128, 64), *_double(64, 32))
+        segmenter = nn.Sequential(
+            *_double(32, 16), *_double(16, 8), nn.ConvTranspose2d(8, 2, 3, 1, 1), nn.Softmax(1)
+        )
+        self.decoder = nn.Sequential(OrderedDict(shared=shared, segmenter=segmenter))
 
     def forward(self, x: Tensor) -> Tensor:
         return self.code(x).abs().mean((2, 3, 4))
@@ -95,5 +89,5 @@ def load(spec: ModelSpec, files: Files, device: str) -> ClassNSegModel:
     """Load an encoder and a decoder, in this order."""
     network = ClassNSeg()
     encoder, decoder = (load_state(path, spec) for path in files)
-    load_strict(network, rename(encoder | decoder, RULES), spec.id)
+    load_strict(network, RenamedState(encoder | decoder, RULES), spec.id)
     return ClassNSegModel(spec, network, device)

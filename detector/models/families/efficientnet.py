@@ -23,7 +23,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from detector.models.base import Files, ModelSpec, option
-from detector.models.network import MappingModel, Rule, TorchFrameModel, forward_hook, rename
+from detector.models.network import MappingModel, RenamedState, Rule, TorchFrameModel, forward_hook
 from detector.weights import load_state, load_strict
 
 ATTENTION_STAGE = 2  # The attention weighs what this stage gives: 56 channels, 28 x 28 at 224 px
@@ -136,9 +136,9 @@ def load(spec: ModelSpec, files: Files, device: str) -> TorchFrameModel:
     """Load a published file; `options.layout` and `options.attention` say of which network."""
     layout = option(spec, "layout", LAYOUTS)
     network = EfficientNet(layout, attention=bool(spec.options.get("attention")))
-    state = rename(load_state(files[0], spec), layout.rules)
+    state = RenamedState(load_state(files[0], spec), layout.rules)
     if layout.original_names:
-        state = rename(state, timm_names(network.trunk))
+        state = RenamedState(state, timm_names(network.trunk))
     load_strict(network, state, spec.id)
     if network.attention is not None:
         return AttentionModel(spec, network, device)

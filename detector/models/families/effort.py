@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from detector.errors import WeightsError
 from detector.models.base import Files, ModelSpec
-from detector.models.network import Rule, TokenModel, clip_vision, rename, skip_init
+from detector.models.network import RenamedState, Rule, TokenModel, clip_vision, skip_init
 from detector.sentences import _
 from detector.weights import load_state, load_strict, require_fractions
 
@@ -79,7 +79,7 @@ def load(spec: ModelSpec, files: Files, device: str) -> TokenModel:
     state = load_state(files[0], spec)
     # Upstream takes "module." out wherever it stands in a name.
     state = {name.replace("module.", ""): tensor for name, tensor in state.items()}
-    state = merge(rename(state, RULES))
+    state = merge(RenamedState(state, RULES))
     with skip_init():
         network = Effort(int(spec.options["outputs"]))
     load_strict(network, state, spec.id)

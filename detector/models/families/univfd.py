@@ -14,7 +14,7 @@ from collections.abc import Mapping
 from torch import Tensor, nn
 
 from detector.models.base import Files, ModelSpec
-from detector.models.network import Rule, TokenModel, clip_vision, rename, skip_init
+from detector.models.network import RenamedState, Rule, TokenModel, clip_vision, skip_init
 from detector.weights import load_state, load_strict
 from detector.weights.state_dicts import is_archive, read_archive
 
@@ -69,7 +69,7 @@ class UniversalFakeDetect(nn.Module):
 def from_openai(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """OpenAI's names and layout of CLIP's vision half -> those of `UniversalFakeDetect`."""
     named: dict[str, Tensor] = {}
-    for name, tensor in rename(state, OPENAI).items():
+    for name, tensor in RenamedState(state, OPENAI).items():
         if name.startswith("vision.") and ".in_proj_" in name:
             stem, leaf = name.split("in_proj_")
             for part, rows in zip("qkv", tensor.chunk(3), strict=True):
@@ -86,7 +86,7 @@ def load(spec: ModelSpec, files: Files, device: str) -> TokenModel:
     # Scripts that save the whole detector put it under "model."
     state = {name.removeprefix("model."): tensor for name, tensor in state.items()}
     openai = any(name.startswith("visual.") for name in state)
-    named = from_openai(state) if openai else rename(state, TRANSFORMERS)
+    named = from_openai(state) if openai else RenamedState(state, TRANSFORMERS)
     layer = load_state(head, spec)
     named |= {f"fc.{name.removeprefix('fc.')}": tensor for name, tensor in layer.items()}
     with skip_init():

@@ -6,6 +6,7 @@
   behind a front: F3-Net (Qian et al. 2020), its frequency half only, and SPSL (Liu et al. 2021).
 """
 
+from collections import OrderedDict
 from dataclasses import dataclass
 
 import timm
@@ -66,18 +67,6 @@ class PhaseChannel(nn.Module):
         return torch.cat([x, torch.fft.ifft2(phases).real], 1)
 
 
-class Xception(nn.Module):
-    """float [N, 3, S, S] -> logits [N, outputs]."""
-
-    def __init__(self, outputs: int, front: FrequencyBands | PhaseChannel | None = None) -> None:
-        super().__init__()
-        self.front = front or nn.Identity()
-        self.trunk = trunk(outputs, front.channels if front else 3)
-
-    def forward(self, x: Tensor) -> Tensor:
-        return self.trunk(self.front(x))
-
-
 @dataclass(frozen=True)
 class XceptionLayout:
     """How one repository put its network together and called its parts."""
@@ -117,6 +106,8 @@ LAYOUTS = {
 def load(spec: ModelSpec, files: Files, device: str) -> TorchFrameModel:
     """Load a published file; `options.layout` says of which network."""
     layout = option(spec, "layout", LAYOUTS)
-    network = Xception(layout.outputs, layout.front() if layout.front else None)
+    front = layout.front() if layout.front else nn.Identity()
+    body = trunk(layout.outputs, layout.front.channels if layout.front else 3)
+    network = nn.Sequential(OrderedDict(front=front, trunk=body))
     load_network(network, spec, files, layout.rules)
-    return TorchFrameModel(spec, network, device, network.trunk.act4)
+    return TorchFrameModel(spec, network, device, body.act4)

@@ -12,7 +12,7 @@ from torch.nn import functional as F
 from detector.errors import WeightsError
 from detector.models import registry
 from detector.models.families import antideepfake, ssl_aasist
-from detector.models.network import rename
+from detector.models.network import RenamedState
 
 GOLDEN: dict[str, Any] = json.loads(
     (Path(__file__).parents[2] / "goldens/voice/ssl_aasist.json").read_text()
@@ -68,7 +68,7 @@ def test_the_published_names_and_shapes_fill_the_whole_network():
     with torch.device("meta"):
         network = ssl_aasist.SslAasist(ssl_aasist.XLS_R)
     ours = {name: tensor.shape for name, tensor in network.state_dict().items()}
-    named = rename(state, ssl_aasist.rules(24))
+    named = RenamedState(state, ssl_aasist.rules(24))
     assert {name: tensor.shape for name, tensor in named.items()} == ours
     assert sum(t.numel() for t in network.parameters()) == pytest.approx(316e6, rel=0.01)
 
@@ -262,7 +262,7 @@ def test_the_published_names_fill_the_whole_network(id, millions):
         )
         width, layers = sizes["hidden_size"], sizes["num_hidden_layers"]
         state = published(id, width, layers, sizes["intermediate_size"], sizes["conv_dim"])
-    named = rename(state, ssl_aasist.rules(layers, antideepfake.FRONT))
+    named = RenamedState(state, ssl_aasist.rules(layers, antideepfake.FRONT))
     ours = {name: tensor.shape for name, tensor in network.state_dict().items()}
     assert {name: tensor.shape for name, tensor in named.items()} == ours
     assert sum(t.numel() for t in network.parameters()) == pytest.approx(1e6 * millions, rel=0.01)

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from detector.errors import WeightsError
 from detector.models.base import CropRecipe
 from detector.models.families import effort, gend, univfd
-from detector.models.network import layout, rename, skip_init
+from detector.models.network import RenamedState, layout, skip_init
 from detector.vision import cut
 from detector.weights.state_dicts import is_archive, read_archive
 from tests.support.golden import FOLDER, picture
@@ -80,7 +80,7 @@ def test_what_only_the_training_of_effort_needs_is_left_out():
     tensor = torch.zeros(1)
     names = ("backbone.encoder.layers.3.self_attn.k_proj.U_r", "model.text_model.a.weight")
     kept = ("backbone.encoder.layers.3.self_attn.k_proj.U_residual", "head.bias", "fc.bias")
-    found = rename(dict.fromkeys((*names, *kept), tensor), effort.RULES)
+    found = RenamedState(dict.fromkeys((*names, *kept), tensor), effort.RULES)
     assert set(found) == {"vision.encoder.layers.3.self_attn.k_proj.U_residual", "head.bias"}
 
 
@@ -91,7 +91,7 @@ def test_lnclip_takes_the_tuned_norms():
         f"{stem}ln_tuning_layers.default.weight": torch.tensor(2.0),
         "feature_extractor.base_model.model.vision_model.x.weight": torch.tensor(3.0),
     }
-    found = rename(state, gend._RULES["lnclip"])
+    found = RenamedState(state, gend._RULES["lnclip"])
     assert {name: float(value) for name, value in found.items()} == {
         "feature_extractor.vision_model.encoder.layers.7.layer_norm1.weight": 2.0,
         "feature_extractor.vision_model.x.weight": 3.0,
