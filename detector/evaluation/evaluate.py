@@ -194,6 +194,22 @@ def report(
     families = [family(s.method) if s.label else "" for s in plain]
     columns = {ENSEMBLE: whole}
     columns |= {id: Column.of([s.highest.get(id) for s in plain], plain) for id in ours}
+    tried = []
+    for condition, under in scored.items():
+        if condition == NONE:
+            continue
+        column = Column.of([s.probability for s in under], under)
+        alone = {id: Column.of([s.highest.get(id) for s in under], under) for id in ours}
+        tried.append(
+            ConditionReport(
+                name=condition.name,
+                title=condition.title,
+                ranking=ranking(column, couples_of(under)),
+                fall=whole.auc_less(column),
+                decisions=_decisions([s.verdict for s in under], column.labels),
+                models={id: figure_of(c) for id, c in alone.items()},
+            )
+        )
     return KindReport(
         kind=plain[0].kind,
         files=len(plain),
@@ -216,11 +232,7 @@ def report(
         baselines=compare(plain, others, whole, couples),
         methods=_rows(whole, plain, [s.method if s.label else "" for s in plain], True),
         sources=_rows(whole, plain, [s.source for s in plain], False),
-        conditions=[
-            _condition(condition, under, whole, ours)
-            for condition, under in scored.items()
-            if condition != NONE
-        ],
+        conditions=tried,
         not_judged={s.name: s.problem for s in plain if s.probability is None},
     )
 
@@ -314,21 +326,6 @@ def _rows(
             )
         )
     return rows
-
-
-def _condition(
-    condition: Condition, scored: Sequence[Scored], plain: Column, ours: Sequence[str]
-) -> ConditionReport:
-    column = Column.of([s.probability for s in scored], scored)
-    alone = {id: Column.of([s.highest.get(id) for s in scored], scored) for id in ours}
-    return ConditionReport(
-        name=condition.name,
-        title=condition.title,
-        ranking=ranking(column, couples_of(scored)),
-        fall=plain.auc_less(column),
-        decisions=_decisions([s.verdict for s in scored], column.labels),
-        models={id: figure_of(c) for id, c in alone.items()},
-    )
 
 
 def published(text: str, besides: Sequence[str]) -> tuple[list[str], list[str]]:

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import torch
-from safetensors.torch import load_file, save_file
+from safetensors.torch import save_file
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -90,15 +90,6 @@ def begin_with(network: ClipBlocks, tuned: dict[str, Tensor]) -> None:
     if wrong := sorted(name for name in own | given if own.get(name) != given.get(name)):
         raise WeightsError(f"The weights to begin with do not fit: {wrong[0]}.")
     load_trained(network, tuned)
-
-
-def read_tuned(begin: str) -> dict[str, Tensor]:
-    """Return the tuned weights of a file, or of the one that ships (`shipped`); raise
-    WeightsError."""
-    path = paths.bundled() / "clip.safetensors" if begin == "shipped" else Path(begin)
-    if not path.is_file():
-        raise WeightsError(f"There are no weights {path} to begin with.")
-    return load_file(path)
 
 
 def adapters_of(tuned: dict[str, Tensor]) -> tuple[list[str], int]:

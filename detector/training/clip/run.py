@@ -9,10 +9,12 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from safetensors.torch import load_file
 from torch import Tensor
 from torch.nn import functional as F
 
-from detector.errors import InputError
+from detector import paths
+from detector.errors import InputError, WeightsError
 from detector.evaluation import groups, metrics
 from detector.evaluation.labels import read_labels
 from detector.models.families.clip_blocks import CLASSES, ClipBlocks
@@ -44,8 +46,12 @@ def train(
     weights to start from, a file or `shipped`. `folds` of sources (`groups.names`) are left out in
     turn: each gets a network of its own, whose logits of the fold go to `run.out`/left_out.csv.
     `trunk` makes each network, with the trunk alone."""
-    tuned = clip.read_tuned(begin) if begin else {}
-    if tuned:
+    tuned: dict[str, Tensor] = {}
+    if begin:
+        file = paths.bundled() / "clip.safetensors" if begin == "shipped" else Path(begin)
+        if not file.is_file():
+            raise WeightsError(f"There are no weights {file} to begin with.")
+        tuned = load_file(file)
         into, rank = clip.adapters_of(tuned)
         plan = plan.model_copy(update={"into": into, "rank": rank})
     items = [item for item in read_labels(data) if item.kind != "audio"]
