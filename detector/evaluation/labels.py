@@ -244,8 +244,7 @@ LABELS = {
     "real": "real", "original": "real", "originals": "real", "untouched": "real", "0_real": "real",
     "fake": "fake", "fakes": "fake", "manipulated": "fake", "altered": "fake", "1_fake": "fake",
 }  # fmt: skip
-Row = dict[str, str]
-"""A row of a labelled CSV."""
+Row = dict[str, str]  # A row of a labelled CSV
 
 
 def folder_rows(folder: Path) -> Iterator[Row]:

@@ -18,11 +18,9 @@ from pathlib import Path
 
 from detector.evaluation.report import Report
 
-Steps = Sequence[tuple[int, float]]
-"""(step, value) of a metric."""
+Steps = Sequence[tuple[int, float]]  # (step, value) of a metric
 REPORT = "report.json"
-_FINISHED, _LOCAL = 3, 4
-"""MLflow's numbers of a run's state and of the kind of its source."""
+_FINISHED, _LOCAL = 3, 4  # MLflow's numbers of a run's state and of the kind of its source
 
 
 @dataclass(frozen=True)
@@ -35,8 +33,7 @@ class Run:
     params: Mapping[str, object]
     metrics: Mapping[str, Steps]
     tags: Mapping[str, str]
-    artifacts: Mapping[str, str]
-    """Texts of files, by name."""
+    artifacts: Mapping[str, str]  # Texts of files, by name
 
 
 def write(folder: Path, run: Run) -> Path:

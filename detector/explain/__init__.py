@@ -159,12 +159,9 @@ class Method:
 
     id: str
     title: str
-    what: Message
-    """What its map shows, with the model's name put in."""
-    source: str
-    """Paper."""
-    forwards: int
-    """Runs of the network it takes, about; a backward pass counts as two."""
+    what: Message  # What its map shows, with the model's name put in
+    source: str  # Paper
+    forwards: int  # Runs of the network it takes, about; a backward pass counts as two
 
 
 _METHODS = (

@@ -47,8 +47,7 @@ IDENTITY = AuxiliaryModel(
 )
 """Who a face is, as 128 numbers. They are compared within one clip and never kept."""
 
-IDENTITY_SIDE = 112
-"""px of an aligned face, as it takes it."""
+IDENTITY_SIDE = 112  # px of an aligned face, as it takes it
 
 AUXILIARY_MODELS = {model.id: model for model in (MESH, IDENTITY)}
 

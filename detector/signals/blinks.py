@@ -19,25 +19,20 @@ from detector.sentences import _
 from detector.signals import auxiliary
 from detector.signals.reference import Range, SignalSpec, blink_rate
 
-RATE = 15.0
-"""frames a second: a blink lasts 0.1 to 0.4 s (Schiffman 2001), so two frames or more."""
-LONGEST = 60.0
-"""s of a clip that are read."""
+RATE = 15.0  # frames a second: a blink lasts 0.1 to 0.4 s (Schiffman 2001), so two frames or more
+LONGEST = 60.0  # s of a clip that are read
 SHORTEST = 5.0
 """s of open or closed eyes that have to be seen, below which even no blink is ordinary."""
 SHUT, OPEN = 0.65, 0.8
 """of the opening around: below the first the eyes are shut, above the second open again."""
 DIP, AROUND = 0.25, 1.2
 """s to either side of the lowest point: where the dip ends, and how far the opening is taken."""
-SEEN = 3
-"""frames on either side, so that the eyes were seen to close and to open."""
-ROOM = 1.5
-"""Side of what the network sees, in longer sides of the face box."""
+SEEN = 3  # frames on either side, so that the eyes were seen to close and to open
+ROOM = 1.5  # Side of what the network sees, in longer sides of the face box
 # Corners, then two pairs of points on the upper and lower lid, of the 478.
 RIGHT, LEFT = (33, 133, 160, 144, 158, 153), (362, 263, 385, 380, 387, 373)
 
-OnProgress = Callable[[float], object]
-"""Told what share of the work is done, 0..1."""
+OnProgress = Callable[[float], object]  # Told what share of the work is done, 0..1
 
 
 @dataclass(frozen=True)
@@ -58,8 +53,7 @@ class Lids:
 mesh = auxiliary.LoadedOnce(auxiliary.MESH, lambda: Mesh(*weights.resolve(auxiliary.MESH)))
 
 
-ready = partial(weights.available, auxiliary.MESH)
-"""Whether the landmarker is on this computer."""
+ready = partial(weights.available, auxiliary.MESH)  # Whether the landmarker is on this computer
 
 
 def openness(points: np.ndarray) -> float:

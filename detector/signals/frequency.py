@@ -11,20 +11,15 @@ import numpy as np
 
 from detector.signals.patch import FacePatch
 
-SIDE = 96
-"""px. A face is brought to it, so that faces of any size share an axis: cycles per face."""
-FACE = 0.9
-"""Part of the longer side of the box that is read: the face without its outline."""
+SIDE = 96  # px. A face is brought to it, so that faces of any size share an axis: cycles per face.
+FACE = 0.9  # Part of the longer side of the box that is read: the face without its outline
 SMALLEST = SIDE / FACE
 """px of the longer side of the box, below which a face would have to be blown up."""
-BINS = SIDE // 2
-"""Of the radial profile: bin i is i + 1 cycles per face."""
+BINS = SIDE // 2  # Of the radial profile: bin i is i + 1 cycles per face
 COARSE = slice(2, 9)
 """Bins that set the level: they hold light and shade, which differ from face to face."""
-FINE = slice(24, 48)
-"""Bins of the fine end: the top octave."""
-BLOCK = 8
-"""px of the blocks of JPEG, and of most of those of video codecs."""
+FINE = slice(24, 48)  # Bins of the fine end: the top octave
+BLOCK = 8  # px of the blocks of JPEG, and of most of those of video codecs
 
 _WINDOW = np.outer(np.hanning(SIDE), np.hanning(SIDE)).astype(np.float32)
 _FREQUENCY = np.hypot(*np.meshgrid(np.fft.fftfreq(SIDE), np.fft.fftfreq(SIDE))) * SIDE

@@ -25,8 +25,7 @@ if TYPE_CHECKING:
 
 PLACES = np.array(TEMPLATES["arcface"]) * IDENTITY_SIDE
 """Where its five landmarks stand (Deng et al., ArcFace, CVPR 2019)."""
-FEWEST = 4
-"""faces: two on each side of a cut."""
+FEWEST = 4  # faces: two on each side of a cut
 
 
 def _load() -> Embedder:
@@ -38,8 +37,7 @@ def _load() -> Embedder:
 embedder = auxiliary.LoadedOnce(auxiliary.IDENTITY, _load)
 
 
-ready = partial(weights.available, auxiliary.IDENTITY)
-"""Whether the network is on this computer."""
+ready = partial(weights.available, auxiliary.IDENTITY)  # Whether the network is on this computer
 
 
 def align(face: FacePatch) -> np.ndarray | None:

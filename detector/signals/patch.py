@@ -9,8 +9,7 @@ import numpy as np
 
 from detector.schema.analysis import Box, Point
 
-ROOM = 2.0
-"""Side of the patch in longer sides of the face box: the ring around the face fits in."""
+ROOM = 2.0  # Side of the patch in longer sides of the face box: the ring around the face fits in
 MOST = 400
 """px. Larger patches are shrunk to it: a face of 200 px holds what is read here, and the cost has a
 bound."""

@@ -10,12 +10,10 @@ from detector.schema.analysis import Box, Point
 from detector.signals import frequency
 from detector.signals.patch import cut_patch
 
-QUALITY = 90
-"""Of the JPEG whose difference is the error level (Krawetz 2007)."""
+QUALITY = 90  # Of the JPEG whose difference is the error level (Krawetz 2007)
 NOISE_GAIN = 12.0
 """Times the noise is made stronger, to be seen: grey is none, whiter and blacker is more."""
-ERROR_GAIN = 16.0
-"""The same for the error level: black is none."""
+ERROR_GAIN = 16.0  # The same for the error level: black is none
 SQUARE_5 = (
     np.array(
         [[-1, 2, -2, 2, -1], [2, -6, 8, -6, 2], [-2, 8, -12, 8, -2], [2, -6, 8, -6, 2],

@@ -82,13 +82,11 @@ class CacheSpec:
     """What a cache holds for a network."""
 
     name: str  # of its folder
-    crop: CropRecipe
-    """A square about the face (`square` or `upright`), wider than the network sees."""
+    crop: CropRecipe  # A square about the face (`square` or `upright`), wider than the network sees
     seconds: float  # that are cached of a clip, from its start
     step: float = 0.08  # s between frames
     most: int | None = None  # frames at most, evenly spread
-    every: int = 3
-    """A face is detected in every so-manieth frame; places between are interpolated."""
+    every: int = 3  # A face is detected in every so-manieth frame; places between are interpolated
     as_original: bool = True
     """A fake is cut with the boxes of its original, so that both crops show the same pixels."""
 

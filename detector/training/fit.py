@@ -28,15 +28,13 @@ from detector.training.recipe import TrainingSchedule
 N = TypeVar("N", bound=nn.Module)
 Draw = Callable[[int], tuple[Tensor, Tensor]]
 """Step -> inputs and labels, on the device of the run; must depend on the step alone."""
-Loss = Callable[[nn.Module, Tensor, Tensor], Tensor]
-"""Network, inputs and labels -> loss."""
+Loss = Callable[[nn.Module, Tensor, Tensor], Tensor]  # Network, inputs and labels -> loss
 Check = Callable[[nn.Module], dict[str, float]]
 
 OnProgress = Callable[[str, int, int, dict[str, float]], None]
 """Stage ("faces", "training"), done, total, figures (none between checks)."""
 
-SAVE_EVERY = 120
-"""Seconds between checkpoints."""
+SAVE_EVERY = 120  # Seconds between checkpoints
 
 
 @dataclass(frozen=True)

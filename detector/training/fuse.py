@@ -30,10 +30,8 @@ from detector.training.fit import TrainingOptions
 
 RATIOS = (0.0, 0.25, 0.5, 0.75, 1.0)
 """shares of the second network that are judged beside the chosen one"""
-PARALLEL = 1e-6
-"""1 - |cosine| below which the arc between two tensors is taken for a line"""
-FEWEST = 4
-"""originals, and fakes, for a figure and a calibration"""
+PARALLEL = 1e-6  # 1 - |cosine| below which the arc between two tensors is taken for a line
+FEWEST = 4  # originals, and fakes, for a figure and a calibration
 _SAME = {
     "family": _("are different networks"),
     "options": _("are different networks"),

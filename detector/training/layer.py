@@ -37,10 +37,8 @@ from detector.training.recipe import Recipe
 from detector.vision import cut
 from detector.weights import load_state
 
-FRAMES = 4
-"""of a clip, evenly over it; of each worse copy half as many"""
-COPIES = {"as it is": 0.5, "smaller": 0.25, "compressed": 0.25}
-"""What each copy of a clip weighs."""
+FRAMES = 4  # of a clip, evenly over it; of each worse copy half as many
+COPIES = {"as it is": 0.5, "smaller": 0.25, "compressed": 0.25}  # What each copy of a clip weighs
 SMALLER, QUALITY = (0.3, 0.7), {"smaller": (50, 95), "compressed": (25, 70)}
 """Of a smaller copy the side beside the crop's; the JPEG quality of both worse ones. An original
 and the fakes of it are drawn alike."""
@@ -49,11 +47,9 @@ MADE, ORDERED = 2, 0.5
 (`pair_weight`)."""
 SPREAD = 0.3
 """of a described channel when it is weighed, so that `decay` means the same for another trunk"""
-SOFTENED = 0.05
-"""of a label: a clip may be called what it isn't"""
+SOFTENED = 0.05  # of a label: a clip may be called what it isn't
 
-WIDE = 1.2
-"""A cached crop is larger than what is seen by this factor."""
+WIDE = 1.2  # A cached crop is larger than what is seen by this factor
 
 Array = np.ndarray
 
@@ -62,12 +58,10 @@ Array = np.ndarray
 class SyntheticFakes:
     """Fakes that were made of originals."""
 
-    places: Array
-    """int [originals]: which of the clips they are"""
+    places: Array  # int [originals]: which of the clips they are
     described: Array
     """float [2, originals, MADE, features]: the original as it was encoded, then its fake"""
-    weight: float
-    """of them all, where the clips weigh 1"""
+    weight: float  # of them all, where the clips weigh 1
 
 
 def train(

@@ -13,21 +13,17 @@ import numpy as np
 
 from detector.training.augment import h264
 
-QUALITY = (14, 24)
-"""CRF of an original and the fake that is made of it."""
+QUALITY = (14, 24)  # CRF of an original and the fake that is made of it
 
-SIZES = (0.35, 0.8)
-"""Of the face as it is: at which it is drawn."""
+SIZES = (0.35, 0.8)  # Of the face as it is: at which it is drawn
 PART = 0.3
 """Share of the fakes of which only the lower face is pasted, and of those that are pasted as a
 rectangle."""
 FACE = (0.43, 0.72)
 """Width and height of what is pasted, in shares of the crop where it shows 1.5 of the face box: the
 least and the most."""
-SOFT = (2 / 256, 8 / 256)
-"""Of its edge: deviation in shares of the crop."""
-LOWER = 40 / 256
-"""How much lower the lower face lies, in shares of the crop."""
+SOFT = (2 / 256, 8 / 256)  # Of its edge: deviation in shares of the crop
+LOWER = 40 / 256  # How much lower the lower face lies, in shares of the crop
 
 
 @dataclass(frozen=True)

@@ -44,8 +44,7 @@ from detector.weights.files import Origin, Trace, tracing
 
 ROOM = 1.15
 """A cached crop is larger than what a network sees by this factor, so that training can move it."""
-MOST = 640
-"""Maximum side of a cached crop, px."""
+MOST = 640  # Maximum side of a cached crop, px
 
 
 class PretrainedInput:
@@ -95,8 +94,7 @@ def reach(recipe: CropRecipe) -> float:
     return 1.3 * recipe.scale
 
 
-Couple = tuple[Faces, Faces]
-"""An original and a fake of it."""
+Couple = tuple[Faces, Faces]  # An original and a fake of it
 
 
 class PairSource(NamedTuple):
@@ -168,10 +166,8 @@ made, arXiv:2508.06248); the last layer alone."""
 NORMS = (nn.LayerNorm, nn.GroupNorm, nn.RMSNorm, _BatchNorm)
 SAME = 1e-4
 """By how much a score of the written file may differ from the trained network's (logits)."""
-HELD_FRAMES = 3
-"""Pictures of a held-out clip."""
-HELD_PAIRS = 250
-"""Held-out pairs of a part at most."""
+HELD_FRAMES = 3  # Pictures of a held-out clip
+HELD_PAIRS = 250  # Held-out pairs of a part at most
 
 
 @dataclass(frozen=True)

@@ -55,12 +55,10 @@ class ClipRecipe(TrainingSchedule):
     into: list[str] = ["q_proj", "v_proj", "fc1"]
     rank: int = 8
     size: int = Field(224, description="px of a view; a multiple of 16")
-    wide: tuple[float, float] = (115.0, 172.0)
-    """Template units across a view in training."""
+    wide: tuple[float, float] = (115.0, 172.0)  # Template units across a view in training
     close: tuple[float, float] = (84.0, 102.0)
     """The same for files that show too little around the face."""
-    seen: float = 140.0
-    """Template units across a view in use."""
+    seen: float = 140.0  # Template units across a view in use
     judged: int = Field(8, description="frames of a clip that left-out logits are the mean of")
 
 

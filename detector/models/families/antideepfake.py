@@ -14,8 +14,7 @@ from detector.models.base import Files, ModelSpec
 from detector.models.families import ssl_aasist
 from detector.models.network import TorchSoundModel, load_network, skip_init
 
-FRONT = "m_ssl.model."
-"""How the file begins the names of wav2vec 2.0."""
+FRONT = "m_ssl.model."  # How the file begins the names of wav2vec 2.0
 
 
 class AntiDeepfake(nn.Module):

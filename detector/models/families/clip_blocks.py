@@ -32,8 +32,7 @@ CLIP_B16 = {
     "layer_norm_eps": 1e-5,
 }
 """As `openai/clip-vit-base-patch16` states its vision half."""
-BLOCKS = (6, 8, 10, 12)
-"""Blocks, counted from 1, whose class tokens are read."""
+BLOCKS = (6, 8, 10, 12)  # Blocks, counted from 1, whose class tokens are read
 CLASSES = ("real", "altered", "generated")
 """Outputs. Entries read them by `real_index` (fake is altered or generated) or `fake_index`."""
 

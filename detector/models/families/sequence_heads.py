@@ -26,14 +26,10 @@ from detector.models.network import TorchClipModel, normalize
 from detector.models.pictures import fit
 from detector.weights import load_state, load_strict
 
-FEATURES = 3072
-"""Class tokens of four blocks, of length 1 together."""
-GRID, PATCH = 7, 768
-"""Side of the grid of patch tokens, averaged two by two, and their width."""
-REDUCED = 64
-"""Width of a patch token after the projection."""
-FRAMES = 8
-"""Frames of a window."""
+FEATURES = 3072  # Class tokens of four blocks, of length 1 together
+GRID, PATCH = 7, 768  # Side of the grid of patch tokens, averaged two by two, and their width
+REDUCED = 64  # Width of a patch token after the projection
+FRAMES = 8  # Frames of a window
 MOST_STORED = 4
 """Batches whose features are stored, so that models of one crop share a pass of the trunk."""
 NOTHING = torch.empty(0)
@@ -42,12 +38,9 @@ NOTHING = torch.empty(0)
 class FrameSequence(NamedTuple):
     """What the trunk reads of windows of T frames."""
 
-    face: Tensor
-    """[N, T, 3072]"""
-    around: Tensor = NOTHING
-    """[N, T, 3072], of the face in its surroundings"""
-    grid: Tensor = NOTHING
-    """[N, T, 7, 7, REDUCED]"""
+    face: Tensor  # [N, T, 3072]
+    around: Tensor = NOTHING  # [N, T, 3072], of the face in its surroundings
+    grid: Tensor = NOTHING  # [N, T, 7, 7, REDUCED]
 
 
 class FrameFeatures(nn.Module):

@@ -10,8 +10,7 @@ from detector.signals.identity import DRIFT as SPEC
 from detector.signals.measure import Observer, SignalMeasure, SubjectContext
 from detector.signals.patch import FacePatch
 
-FACES = 8
-"""Of a person, that are compared with each other, about; spread over the frames."""
+FACES = 8  # Of a person, that are compared with each other, about; spread over the frames
 
 
 class IdentityDrift(Observer):

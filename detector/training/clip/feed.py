@@ -57,14 +57,12 @@ def class_of(item: Item | Faces) -> int:
     return GENERATED if any(word in method for word in _GENERATED) else ALTERED
 
 
-MOST = 8
-"""Files of a source that count for how often it is drawn."""
+MOST = 8  # Files of a source that count for how often it is drawn
 APART = (3, 10)
 """Frames between an original and the other frame of its clip that is blended into it."""
 SAME_SHARE, FRAME_SHARE = 0.6, 0.22
 """Shares of the pseudo-fakes that are self-blended, and blended with another frame."""
-TOGETHER = 0.8
-"""Share of the fakes with an original that are drawn beside it."""
+TOGETHER = 0.8  # Share of the fakes with an original that are drawn beside it
 
 
 class Blended(NamedTuple):

@@ -35,25 +35,19 @@ from detector.training.layer import fit_rows
 from detector.training.left_out import LeftOutLogit
 
 ID = "clip-generated"
-NEVER = -30.0
-"""Logit of "altered", which this layer does not tell."""
+NEVER = -30.0  # Logit of "altered", which this layer does not tell
 
 
 class GeneratedRecipe(StrictModel):
     """How the layer is learned."""
 
-    places: tuple[float, ...] = (0.1, 0.5, 0.85)
-    """Of a clip's length, where its face is read."""
-    smallest: int = 24
-    """px of a face"""
+    places: tuple[float, ...] = (0.1, 0.5, 0.85)  # Of a clip's length, where its face is read
+    smallest: int = 24  # px of a face
     tightest: float = 1.7
     """A picture that shows less around a face, in shares of the wanted square, is left out."""
-    stills: int = 200
-    """At most so many pictures of a source and label."""
-    smaller: tuple[float, float] = (0.4, 1.0)
-    """The copy's size, drawn evenly."""
-    quality: tuple[int, int] = (35, 90)
-    """The copy's JPEG quality, drawn evenly."""
+    stills: int = 200  # At most so many pictures of a source and label
+    smaller: tuple[float, float] = (0.4, 1.0)  # The copy's size, drawn evenly
+    quality: tuple[int, int] = (35, 90)  # The copy's JPEG quality, drawn evenly
     decay: float = 0.1
 
 

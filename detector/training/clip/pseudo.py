@@ -11,8 +11,7 @@ from scipy.special import expit
 from detector.training import augment
 from detector.vision.alignment import TEMPLATES
 
-TEMPLATE = np.array(TEMPLATES["arcface"]) * 112
-"""Landmarks in template units."""
+TEMPLATE = np.array(TEMPLATES["arcface"]) * 112  # Landmarks in template units
 SAME, FRAME, PERSON = 0, 1, 2
 """What is blended in: the picture itself, another frame of the clip, another person."""
 
@@ -44,8 +43,7 @@ _NOSE_MOUTH = [
     (56, 46),
 ]  # fmt: skip
 OUTLINES = [_FACE, _FACE, _HEAD, _INNER, _INNER, _LOWER, _MOUTH, _EYES, _NOSE_MOUTH]
-SPEAKING = (5, 6, 8)
-"""Outlines of what moves in speech."""
+SPEAKING = (5, 6, 8)  # Outlines of what moves in speech
 
 
 def affine(points: np.ndarray, onto: np.ndarray) -> np.ndarray:

@@ -37,8 +37,7 @@ from detector.training.sequences.windows import Window
 
 BASELINES = {"face": "mean of the frames, face", "around": "mean of the frames, surroundings"}
 """What a linear layer reads without the order of the frames, by field of `Window`."""
-RIDGE = 1e-4
-"""of the weights of layers and a head beside each other"""
+RIDGE = 1e-4  # of the weights of layers and a head beside each other
 
 
 class SequenceRecipe(TrainingSchedule):

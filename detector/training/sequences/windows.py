@@ -19,24 +19,18 @@ from detector.training.clip.network import load_trunk
 from detector.training.fit import TrainingOptions
 from detector.vision.types import Detection
 
-STEP = 0.08
-"""Seconds between two frames of a window: a clip of 0.6 s is long enough."""
-SMALLEST = 24
-"""px of a face"""
+STEP = 0.08  # Seconds between two frames of a window: a clip of 0.6 s is long enough
+SMALLEST = 24  # px of a face
 PROJECTION = "projection.npz"
-PROJECTED = 150
-"""Clips to which the projection is fitted, one frame each."""
+PROJECTED = 150  # Clips to which the projection is fitted, one frame each
 
 
 class Window(NamedTuple):
     """One window of a clip."""
 
-    face: np.ndarray
-    """float16 [FRAMES, 3072], of the crop of *CLIP*"""
-    around: np.ndarray
-    """float16 [FRAMES, 3072], of the crop of *CLIP, generated*"""
-    grid: np.ndarray
-    """float16 [FRAMES, 7, 7, REDUCED], of the crop of *CLIP*"""
+    face: np.ndarray  # float16 [FRAMES, 3072], of the crop of *CLIP*
+    around: np.ndarray  # float16 [FRAMES, 3072], of the crop of *CLIP, generated*
+    grid: np.ndarray  # float16 [FRAMES, 7, 7, REDUCED], of the crop of *CLIP*
 
 
 def read_clips(data: Path) -> list[Item]:
