@@ -70,8 +70,7 @@ def nms(boxes: np.ndarray, scores: np.ndarray, iou_threshold: float) -> np.ndarr
     Returns
     -------
     int64 array [K]
-        Indices of the kept boxes, best first.
-    """
+        Indices of the kept boxes, best first."""
     # A stable sort and the boxes' own precision, as in torchvision, so that ties fall the same way.
     import numpy as np  # here, so that `import detector` costs nothing
 

@@ -27,8 +27,7 @@ _CHECKOUT = _PACKAGE.parent
 def bundled() -> Path:
     """Folder of the manifest, the bundled weights and their cards.
 
-    `weights/` in a checkout; in an installed package the copy that the wheel carries.
-    """
+    `weights/` in a checkout; in an installed package the copy that the wheel carries."""
     carried = _PACKAGE / "_weights"
     return carried if carried.is_dir() else _CHECKOUT / "weights"
 
@@ -51,8 +50,7 @@ def data() -> Path:
     """Folder for what is downloaded or made at run time.
 
     The environment variable UNMASK_DATA, else `data/` in a checkout, else the platform's folder for
-    a program's data.
-    """
+    a program's data."""
     from detector.config import get_config  # later: who needs no folder need not wait for pydantic
 
     if chosen := get_config().data:
@@ -82,8 +80,7 @@ def write(path: Path, content: str | bytes) -> None:
     Raises
     ------
     OSError
-        The disk refuses; nothing is left behind, and an earlier file stands as it was.
-    """
+        The disk refuses; nothing is left behind, and an earlier file stands as it was."""
     fresh = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
     try:
         fresh.write_bytes(content if isinstance(content, bytes) else content.encode())

@@ -69,8 +69,7 @@ def write(folder: Path, run: Run) -> Path:
 def figures(report: Report) -> dict[str, Steps]:
     """Return the metrics of an evaluation, by kind of file: `video.auc`, `video.texture.auc`, …
 
-    Whatever is not called FAKE counts as called an original.
-    """
+    Whatever is not called FAKE counts as called an original."""
     out: dict[str, float] = {}
     for kind in report.kinds:
         answer = kind.answers[0]

@@ -33,8 +33,7 @@ from detector.sentences import _
 class Scored(StrictModel):
     """One labelled file and its scores.
 
-    Figures are empty or None where the file could not be judged, and `problem` says why.
-    """
+    Figures are empty or None where the file could not be judged, and `problem` says why."""
 
     name: str
     label: int

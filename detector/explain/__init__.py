@@ -124,8 +124,7 @@ def place_of(
 ) -> np.ndarray | None:
     """Return the map from px of a crop to px of its frame, [2, 3]; None where none is affine.
 
-    A picture whose colors are its own coordinates is cut as the frame was, whatever the recipe.
-    """
+    A picture whose colors are its own coordinates is cut as the frame was, whatever the recipe."""
     height, width = shape[:2]
     side = max(box[2] - box[0], box[3] - box[1])
     whole = recipe.kind == "whole"

@@ -194,8 +194,7 @@ class TorchClipModel(TorchModel):
 def forward_hook(layer: nn.Module, callback: Callable[[Tensor], Tensor | None]) -> Iterator[None]:
     """Call `callback` with the outputs of `layer` in this thread; what it returns replaces them.
 
-    Other threads may run the same network meanwhile and are not called for.
-    """
+    Other threads may run the same network meanwhile and are not called for."""
     thread = threading.get_ident()
 
     def hook(_layer: nn.Module, _inputs: object, output: Tensor) -> Tensor | None:

@@ -143,8 +143,7 @@ def expected(seconds: float) -> Range | None:
     """Return how many blinks a minute are usual in so many seconds.
 
     People's rates are taken as gamma distributed, blinks of one person as chance at that rate: the
-    counts are then negative binomial, and wide where little was seen.
-    """
+    counts are then negative binomial, and wide where little was seen."""
     from scipy.stats import nbinom  # half a second, and most that import this ask for no rate
 
     people = blink_rate()

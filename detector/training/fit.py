@@ -53,8 +53,7 @@ class TrainingOptions:
 def half_precision(device: torch.device) -> torch.autocast:
     """Return a context in which networks compute in bf16, if the device can; else in fp32.
 
-    On a CPU without AVX-512, oneDNN emulates bf16 convolutions a hundred times slower than fp32.
-    """
+    On a CPU without AVX-512, oneDNN emulates bf16 convolutions a hundred times slower than fp32."""
     computes = {
         "cpu": torch.ops.mkldnn._is_mkldnn_bf16_supported,
         "cuda": torch.cuda.is_bf16_supported,

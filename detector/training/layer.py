@@ -231,8 +231,7 @@ def fitted(
     `COPIES`, and of fakes that were made of the originals among them.
 
     Over the clips as they are its logits have mean 0 and deviation 1, so that runs that leave out
-    different sources can be compared.
-    """
+    different sources can be compared."""
     deviation, center = described[0].std(0), torch.from_numpy(described[0].mean(0))
     scale = torch.from_numpy(1 / (deviation + 1e-3 * deviation.mean()))
     usual = Layer(center, scale, plan.bound, torch.zeros_like(center), 0.0)

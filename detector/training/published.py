@@ -136,8 +136,7 @@ def draw_pair(
     """Draw an original and its fake under the same conditions, uint8 [S, S, 3] each.
 
     Only originals are softened: swaps are softer than their originals, and a detector would learn
-    "soft means fake".
-    """
+    "soft means fake"."""
     group = source.groups[rng.integers(len(source.groups))]
     first, second = group[rng.integers(len(group))]
     index = int(rng.integers(min(first.count, second.count)))

@@ -39,8 +39,7 @@ def unwrapped(
 
     Beside the weights there is often a second set, such as an average of them over the training.
     Which one its author publishes the file for nobody can see: the person says it (`chosen`).
-    `cache` keeps what was read of a file for the next call.
-    """
+    `cache` keeps what was read of a file for the next call."""
     state, resolved = _read(path, cache), not chosen
     seen: list[str] = []
     while True:

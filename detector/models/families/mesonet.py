@@ -53,8 +53,7 @@ class Inception(nn.Module):
 class MesoNet(nn.Module):
     """float [N, 3, 256, 256] in 0..1 -> logits of P(real), [N, 1].
 
-    Layers are made in the order in which Keras numbered them, which is how weights find them.
-    """
+    Layers are made in the order in which Keras numbered them, which is how weights find them."""
 
     def __init__(self, variant: str) -> None:
         super().__init__()

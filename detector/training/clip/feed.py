@@ -45,8 +45,7 @@ _ALTERED = (
 def class_of(item: Item | Faces) -> int:
     """Return `REAL`, `ALTERED` (a face in real footage) or `GENERATED` (the whole head or picture).
 
-    The label's note decides where it begins with "region" or "whole", else the method's name.
-    """
+    The label's note decides where it begins with "region" or "whole", else the method's name."""
     note, method = item.note.lower(), item.method.lower()
     if item.label == 0:
         return REAL

@@ -44,8 +44,7 @@ def read(
     """Return the clips that show one face through a window, and their windows, cached in a folder.
 
     The projection of patch tokens is fitted once, to clips spread over the labels, and stored
-    beside the windows.
-    """
+    beside the windows."""
     folder.mkdir(parents=True, exist_ok=True)
     files = [folder / f"{hash_of(str(item.file))[:24]}.npz" for item in items]
     missing = [(item, file) for item, file in zip(items, files, strict=True) if not file.is_file()]
@@ -132,8 +131,7 @@ def faces(
     """Return the frames of a window in the middle of a clip, and the widest person's face in each;
     nothing where the clip is shorter or nobody is seen in all of them.
 
-    Faces are located as in an analysis: in every few frames, and interpolated between them.
-    """
+    Faces are located as in an analysis: in every few frames, and interpolated between them."""
     span = (count - 1) * step
     try:
         info = media.probe(item.file)
