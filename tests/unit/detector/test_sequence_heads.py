@@ -24,7 +24,7 @@ from detector.models.families.sequence_heads import (
     SequenceModel,
     SequenceNetwork,
 )
-from detector.training.sequences.recipe import save
+from detector.training.fit import save_halves
 from detector.vision import cut
 from detector.weights import load_state, load_strict
 from tests.support.specs import spec
@@ -58,7 +58,7 @@ def test_a_head_gives_a_logit_a_window_and_is_small(name, sequence, tmp_path):
     backwards = FrameSequence(*(part.flip(1) for part in sequence if part is not None))
     ordered = not torch.allclose(head(backwards), whole, atol=1e-5)
     assert ordered is (name != "real-autoencoder")
-    save(head, tmp_path / "head.safetensors")
+    save_halves(head, tmp_path / "head.safetensors")
     assert (tmp_path / "head.safetensors").stat().st_size <= 3_000_000
     again = HEADS[name]().eval()
     load_strict(again, load_state(tmp_path / "head.safetensors"), name)
