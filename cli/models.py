@@ -9,7 +9,7 @@ from cli.common import ProgressBar, tell, write_json
 from cli.options import Argument, AsJson, Option
 from detector import weights
 from detector.errors import InputError, LabelOrderError, WeightsError
-from detector.models import cards, inventory, registry, user_models
+from detector.models import inventory, registry, user_models
 from detector.models.base import ModelSpec
 
 actions = typer.Typer(add_completion=False, subcommand_metavar="[ACTION] …")
@@ -61,7 +61,7 @@ def architectures() -> int:
 @actions.command()
 def card(id: str) -> int:
     """Print the card of a bundled model as the Hugging Face Hub reads it."""
-    print(cards.for_hub(registry.get_spec(id)))
+    print(inventory.card_for_hub(registry.get_spec(id)))
     return 0
 
 

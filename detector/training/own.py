@@ -30,10 +30,10 @@ from detector.models.registry import with_files
 from detector.schema.analysis import Calibration
 from detector.schema.base import StrictModel
 from detector.training.cache import CacheSpec, Faces, open_cache
-from detector.training.clip import pseudo
+from detector.training.clip import feed
 from detector.training.clip.feed import REAL, SPEC, Blended, Drawn, Views, class_of
 from detector.training.clip.generated import NEVER, BlockFeatures
-from detector.training.clip.network import MEAN, STD
+from detector.training.clip.run import MEAN, STD
 from detector.training.fit import TrainingOptions, begin_run
 from detector.training.recipe import ClipRecipe
 from detector.weights import resolve
@@ -235,7 +235,7 @@ def _read(
         drawn = [Drawn(entry, f, cls, (plan.seed, i, f)) for f in frames]
         told = [entry.label] * (2 * entry.count)
         if plan.sbi and cls == REAL:
-            blended = (Blended(pseudo.SAME, entry, f) for f in frames)
+            blended = (Blended(feed.SAME, entry, f) for f in frames)
             drawn += [d._replace(blended=b) for d, b in zip(drawn[:], blended, strict=True)]
             told += [1] * entry.count
         pictures = torch.cat([views.plain(entry, frames), views(drawn)[0]])

@@ -13,7 +13,6 @@ from dashboard.components.tables import facts
 from dashboard.i18n import LazyDict, _, ngettext, say, speech
 from detector import weights
 from detector.messages import measured
-from detector.models import cards as model_cards
 from detector.models import inventory
 from detector.models.base import Measured, ModelSpec
 from detector.models.inventory import Status
@@ -336,7 +335,7 @@ def _full_card(status: Status, seconds: float | None) -> None:
             }
             for p in spec.published
         )
-    if text := model_cards.text(spec):
+    if text := inventory.card_text(spec):
         with st.container(key="model-card"):
             st.markdown(text)
 

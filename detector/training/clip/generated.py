@@ -29,7 +29,7 @@ from detector.schema.base import StrictModel
 from detector.training import left_out
 from detector.training.augment import jpeg
 from detector.training.clip.feed import ALTERED, class_of
-from detector.training.clip.network import load_trunk
+from detector.training.clip.run import load_trunk
 from detector.training.fit import TrainingOptions, begin_run
 from detector.training.layer import fit_rows
 from detector.training.left_out import LeftOutLogit

@@ -1,7 +1,12 @@
 """A run of the CLIP recipe: folds of whole sources with left-out logits, then the network that is
-trained on everything."""
+trained on everything.
+
+The trunk is frozen. Tuned are LoRA factors on some linear layers, all LayerNorms, the biases of all
+linear layers and the head."""
 
 import csv
+import math
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
@@ -9,21 +14,102 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from safetensors.torch import load_file
-from torch import Tensor
+from safetensors.torch import load_file, save_file
+from torch import Tensor, nn
 from torch.nn import functional as F
 
 from detector import paths
 from detector.errors import InputError, WeightsError
 from detector.evaluation import groups, metrics
 from detector.evaluation.labels import read_labels
-from detector.models.families.clip_blocks import CLASSES, ClipBlocks
+from detector.models.families.clip_blocks import CLASSES, ClipBlocks, read_trunk
 from detector.training.cache import Faces, open_cache
-from detector.training.clip import network as clip
 from detector.training.clip.feed import REAL, SPEC, Feed, Views
-from detector.training.clip.network import fake_score, load_trunk
-from detector.training.fit import TrainingOptions, fit, half_precision
+from detector.training.fit import TrainingOptions, fit, half_precision, load_trained, trained
 from detector.training.recipe import ClipRecipe
+from detector.weights import load_strict
+
+MEAN, STD = (0.48145466, 0.4578275, 0.40821073), (0.26862954, 0.26130258, 0.27577711)
+
+
+def load_trunk(path: Path | None = None) -> ClipBlocks:
+    """Return a network with the trunk of a file (default: that ships) and an untrained head; raise
+    WeightsError for a missing file or another network."""
+    path = path or paths.bundled_file("clip_b16.safetensors")
+    network = ClipBlocks()
+    head = {n: t for n, t in network.state_dict().items() if not n.startswith("vision.")}
+    load_strict(network, read_trunk(path) | head, path.name)
+    return network
+
+
+class LoraLinear(nn.Module):
+    """A frozen linear layer with a trained low-rank addition: W + lora_b @ lora_a."""
+
+    def __init__(self, layer: nn.Linear, rank: int) -> None:
+        super().__init__()
+        self.weight, self.bias = layer.weight, layer.bias
+        draw = torch.randn(rank, layer.in_features) / math.sqrt(layer.in_features)
+        self.lora_a = nn.Parameter(draw)
+        self.lora_b = nn.Parameter(torch.zeros(layer.out_features, rank))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return F.linear(x, self.weight, self.bias) + F.linear(F.linear(x, self.lora_a), self.lora_b)
+
+
+def tunable(network: ClipBlocks, into: Sequence[str], rank: int) -> ClipBlocks:
+    """Freeze the trunk but for what is tuned, and begin the head anew. Linear layers with the names
+    `into`, such as `q_proj` and `fc1`, get LoRA in each block."""
+    trunk = network.vision.requires_grad_(False)
+    for name, module in list(trunk.named_modules()):
+        if isinstance(module, nn.LayerNorm) and name != "post_layernorm":
+            module.requires_grad_(True)
+        if isinstance(module, nn.Linear):
+            module.bias.requires_grad_(True)
+            parent, _, own = name.rpartition(".")
+            if own in into:
+                setattr(trunk.get_submodule(parent), own, LoraLinear(module, rank))
+    nn.init.normal_(network.head.weight, std=0.02)
+    nn.init.zeros_(network.head.bias)
+    nn.init.constant_(network.scale, 2.5)
+    return network
+
+
+def read(network: ClipBlocks, pictures: Tensor) -> tuple[Tensor, Tensor]:
+    """Return logits [N, 3] and features [N, D] of pictures, float [N, 3, S, S] in 0..1."""
+    mean, std = (pictures.new_tensor(values).view(1, 3, 1, 1) for values in (MEAN, STD))
+    features = network.features((pictures - mean) / std)
+    logits = F.linear(features, network.head.weight.float())
+    return network.scale.exp() * logits + network.head.bias, features
+
+
+def fake_score(logits: Tensor) -> Tensor:
+    """Return the log odds of "altered or generated" [N] from logits [N, 3]."""
+    return torch.logsumexp(logits[:, 1:], 1) - logits[:, 0]
+
+
+def save(network: ClipBlocks, path: Path) -> None:
+    """Write the tuned weights as fp16."""
+    tuned = {name: p.detach().half().cpu().contiguous() for name, p in trained(network).items()}
+    save_file(tuned, path)
+
+
+def begin_with(network: ClipBlocks, tuned: dict[str, Tensor]) -> None:
+    """Give a network the tuned weights of a file; raise WeightsError for those of another."""
+    own, given = ({n: t.shape for n, t in w.items()} for w in (trained(network), tuned))
+    if wrong := sorted(name for name in own | given if own.get(name) != given.get(name)):
+        raise WeightsError(f"The weights to begin with do not fit: {wrong[0]}.")
+    load_trained(network, tuned)
+
+
+def adapters_of(tuned: dict[str, Tensor]) -> tuple[list[str], int]:
+    """Return which layers have LoRA in tuned weights, and its rank."""
+    found = {
+        match[1]: len(value)
+        for name, value in tuned.items()
+        if (match := re.search(r"(\w+)\.lora_a$", name))
+    }
+    return sorted(found), max(found.values(), default=0)
+
 
 LEFT_OUT = "left_out.csv"
 """Logits of each clip by a network that saw nothing of its source or person."""
@@ -48,11 +134,11 @@ def train(
     `trunk` makes each network, with the trunk alone."""
     tuned: dict[str, Tensor] = {}
     if begin:
-        file = paths.bundled() / "clip.safetensors" if begin == "shipped" else Path(begin)
+        file = paths.bundled() / "safetensors" if begin == "shipped" else Path(begin)
         if not file.is_file():
             raise WeightsError(f"There are no weights {file} to begin with.")
         tuned = load_file(file)
-        into, rank = clip.adapters_of(tuned)
+        into, rank = adapters_of(tuned)
         plan = plan.model_copy(update={"into": into, "rank": rank})
     items = [item for item in read_labels(data) if item.kind != "audio"]
     faces = open_cache(cache or run.out / "faces", SPEC, items, run)
@@ -62,9 +148,9 @@ def train(
         if len({entry.label for entry in entries}) < 2:
             raise InputError("The recipe clip needs faces of both labels to train on.")
         torch.manual_seed(plan.seed)
-        feed, network = Feed(entries, plan), clip.tunable(trunk(), plan.into, plan.rank)
+        feed, network = Feed(entries, plan), tunable(trunk(), plan.into, plan.rank)
         if tuned:
-            clip.begin_with(network, tuned)
+            begin_with(network, tuned)
         network.to(where.device)
         head = [network.head.weight, network.head.bias, network.scale]
         known = {id(p) for p in head}
@@ -95,7 +181,7 @@ def train(
     if run.stop_after is not None and run.stop_after < plan.steps:
         return None
     target = run.out / "model.safetensors"
-    clip.save(network, target)
+    save(network, target)
     return target
 
 
@@ -103,7 +189,7 @@ def loss_of(plan: ClipRecipe, network: ClipBlocks, pictures: Tensor, cls: Tensor
     """Return cross-entropy over the classes, binary cross-entropy of the fake score, and alignment
     and uniformity of the features (Wang and Isola 2020)."""
     with half_precision(pictures.device):
-        logits, features = clip.read(network, pictures)
+        logits, features = read(network, pictures)
     total = F.cross_entropy(logits, cls, label_smoothing=plan.smoothing)
     fake = (cls != REAL).float() * 0.96 + 0.02
     binary = F.binary_cross_entropy_with_logits(fake_score(logits), fake)
@@ -122,7 +208,7 @@ def judge(network: ClipBlocks, views: Views, entries: Sequence[Faces]) -> np.nda
     for entry in entries:
         frames = np.unique(np.linspace(0, entry.count - 1, views.plan.judged).astype(int))
         with half_precision(views.device):
-            found, _ = clip.read(network, views.plain(entry, frames))
+            found, _ = read(network, views.plain(entry, frames))
         logits.append(found.double().mean(0).cpu().numpy())
     return np.stack(logits)
 

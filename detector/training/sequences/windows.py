@@ -15,7 +15,7 @@ from detector.models import registry
 from detector.models.families.sequence_heads import FRAMES, PATCH, REDUCED, FrameFeatures
 from detector.models.pictures import normalized
 from detector.pipeline.windows import ANCHOR_EVERY
-from detector.training.clip.network import load_trunk
+from detector.training.clip.run import load_trunk
 from detector.training.fit import TrainingOptions
 from detector.vision.types import Detection
 

@@ -29,7 +29,8 @@ from detector.models.families import clip_blocks
 from detector.models.families.clip_blocks import ClipBlocks, tuned
 from detector.schema.analysis import Analysis
 from detector.training import augment, own
-from detector.training.clip import feed, generated, network, pseudo
+from detector.training.clip import feed, generated
+from detector.training.clip import run as network
 from detector.training.clip.feed import ClipRecipe, Feed
 from detector.training.clip.run import train
 from detector.training.fit import TrainingOptions
@@ -110,7 +111,7 @@ def test_the_note_and_then_the_method_say_which_class(wanted, method, note):
 def test_a_cut_shows_so_many_units_around_the_face(k):
     """Landmarks come back where the template says, whatever the size of the face."""
     frame = cv2.resize(camera((480, 480))(0), (1200, 1200))
-    landmarks = pseudo.TEMPLATE * k + (400, 300)
+    landmarks = feed.TEMPLATE * k + (400, 300)
     x, y, scale = placement(landmarks, feed.SPEC.crop)
     assert (x, y) == pytest.approx((400 + 56 * k, 300 + 64 * k)) and scale == pytest.approx(112 * k)
     shown = vision.cut(frame, (0, 0, 1, 1), feed.SPEC.crop, landmarks.tolist())
@@ -134,14 +135,14 @@ def test_a_pair_gets_the_same_quality():
     assert len({once.mean() for once in changed}) > 3
 
 
-@pytest.mark.parametrize("kind", [pseudo.SAME, pseudo.FRAME, pseudo.PERSON])
+@pytest.mark.parametrize("kind", [feed.SAME, feed.FRAME, feed.PERSON])
 def test_a_pseudo_fake_changes_the_face_and_not_its_surroundings(kind):
     base = camera((128, 128))(0)
-    points = pseudo.TEMPLATE * 128 / 200 + 28
+    points = feed.TEMPLATE * 128 / 200 + 28
     other = base[:, ::-1].copy()
     made = np.stack(
         [
-            pseudo.pseudo(base, points, other, points, kind, np.random.default_rng([kind, number]))
+            feed.pseudo(base, points, other, points, kind, np.random.default_rng([kind, number]))
             for number in range(24)
         ]
     )

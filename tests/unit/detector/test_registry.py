@@ -16,7 +16,7 @@ from detector import paths as folders
 from detector import weights
 from detector.audio import speech
 from detector.errors import ModelError, UsageError, WeightsError
-from detector.models import cards, registry
+from detector.models import inventory, registry
 from detector.models.base import Model
 from detector.pipeline import initial_results
 from detector.schema.analysis import QUESTION_OF, Ensemble, Question
@@ -91,10 +91,10 @@ def test_our_cards_are_read_by_the_hub():
     for spec in registry.list_models():
         if not spec.bundled:
             with pytest.raises(UsageError, match="not one of ours"):
-                cards.for_hub(spec)
+                inventory.card_for_hub(spec)
             continue
-        card = ModelCard(cards.for_hub(spec))
-        assert card.text.strip() == cards.text(spec).strip() != ""
+        card = ModelCard(inventory.card_for_hub(spec))
+        assert card.text.strip() == inventory.card_text(spec).strip() != ""
         told = {(found.dataset_name, found.metric_value) for found in card.data.eval_results}
         assert told == {(figure.data, figure.value) for figure in spec.measured if figure.left_out}
 
