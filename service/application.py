@@ -17,20 +17,16 @@ from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
-from detector import media
-from detector.errors import InputError
+from detector import media, paths
+from detector.errors import InputError, UnmaskError
 from detector.links import FetchedLink
-from detector.perturbation.robustness import try_out
-from detector.schema.analysis import Analysis, Robustness, Settings
+from detector.schema.analysis import Analysis, Settings
 from detector.sentences import _
 from service import auth, limits, links, startup
-from service.analyzer import SharedAnalyzer
 from service.batches import BatchService
 from service.cases import CaseService, file_of
-from service.clock import JumpGuard
 from service.config import get_config
 from service.context import PrincipalKind, RequestContext
-from service.gallery import Gallery
 from service.live import recordings
 from service.live.viewers import CORES, Viewers, engine, max_viewers
 from service.originals import Originals
@@ -44,22 +40,19 @@ from service.records.rescue import open_records
 from service.records.seals import Keyring
 from service.records.store import RecordScope
 from service.storage import open_uploads, uploads
-from service.tasks import robustness
-from service.tasks.analyses import QueueLimits
 from service.tasks.calibrations import Calibrations
-from service.tasks.downloads import Downloads
 from service.tasks.evaluations import Evaluations
 from service.tasks.executor import open_executor
-from service.tasks.jobs import Job, Jobs
+from service.tasks.jobs import Job, Jobs, QueueLimits, SharedAnalyzer
+from service.tasks.kinds import Downloads, RobustnessQueue, SelfChecks
 from service.tasks.manager import TaskManager
-from service.tasks.robustness import OnTrial, RobustnessQueue
-from service.tasks.selfchecks import SelfChecks
 from service.tasks.store import TaskStore
 from service.tasks.task import Priority, Task
 from service.tasks.throughput import ThroughputEstimator
 from service.webhooks import Webhooks
 
 if TYPE_CHECKING:
+    from detector.samples import Sample
     from service.records.supabase.store import SupabaseStore
 
 log = logging.getLogger(__name__)
@@ -107,7 +100,7 @@ class Application:
         self.cluster = executor.cluster
         work, most = self.cluster or self.analyzer, QueueLimits.on(self.cluster)
         self.jobs = Jobs(work, files, store, self.tasks, speed, check=media.probe, limits=most)
-        self.robustness = RobustnessQueue(self.tasks, self._perturb)
+        self.robustness = RobustnessQueue(self.tasks, self.jobs, self.analyzer)
         self.evaluations = Evaluations(self.tasks, data)
         self.calibrations = Calibrations(self.tasks, lambda: self.analyzer.get(), data)
         self.downloads = Downloads(self.tasks)
@@ -222,9 +215,8 @@ class Application:
     def try_robustness(self, context: RequestContext, job: Job, analysis: Analysis) -> Task:
         """Queue a result's trials, or return the running ones; raise QueueFull or InputError."""
         context.must_own(job.record.owner)
-        add = partial(robustness.add_to, self.jobs, job)
         with limits.taking(context):
-            return self.robustness.start(job.key, job.path, analysis, context.principal, add)
+            return self.robustness.start(job, analysis, context.principal)
 
     def delete(self, context: RequestContext, *keys: str) -> list[str]:
         """Delete the person's own analyses with their files; the ids of those that were theirs."""
@@ -232,7 +224,7 @@ class Application:
         with self.originals.forgetting(scope, keys):
             deleted = self.jobs.delete(keys, scope)
         for key in deleted:
-            self.tasks.dismiss_subject(robustness.KIND, key)
+            self.tasks.dismiss_subject(self.robustness.kind, key)
         return deleted
 
     def count_guest_analyses(self, context: RequestContext) -> int:
@@ -303,11 +295,6 @@ class Application:
         self.originals.enqueue_lookup(job)
         return job.key
 
-    def _perturb(
-        self, path: Path, analysis: Analysis, on_trial: OnTrial, cancel: threading.Event
-    ) -> Robustness:
-        return try_out(path, analysis, self.analyzer.get(), on_progress=on_trial, cancel=cancel)
-
     def start(self, *, then: _Step = bool, at_rest: _Step = bool) -> None:
         """Start a server's background work, once: samples, models, deletion when time is up. `then`
         runs after the models are loaded, `at_rest` once nothing else runs. Raise SystemExit if the
@@ -377,3 +364,55 @@ class Application:
                 log.warning("an account's old records were not deleted: %s", error.code)
 
         threading.Thread(target=work, name="tidy", daemon=True).start()
+
+
+TOLERANCE_SECONDS = 3600.0  # A smaller correction is that of a clock that went wrong
+
+
+class JumpGuard:
+    """Compares the clock of the day with one that only goes on."""
+
+    def __init__(
+        self, wall: Callable[[], float] = time.time, steady: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._wall, self._steady = wall, steady
+        self._last = wall(), steady()
+
+    def jumped(self) -> bool:
+        """Return whether the clock was set since the last call; deletion by age then waits."""
+        wall, steady = self._wall(), self._steady()
+        jump = (wall - self._last[0]) - (steady - self._last[1])
+        self._last = wall, steady
+        if abs(jump) <= TOLERANCE_SECONDS:
+            return False
+        log.warning("the clock was set by %+.0f s: nothing is deleted in this round", jump)
+        return True
+
+
+class Gallery:
+    """The samples, made in the background on first use."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self.samples: list[Sample] | None = None  # None until they are there
+        self._error: Exception | None = None
+
+    @property
+    def problem(self) -> str:
+        """Why there can't be any, for a person."""
+        if self._error is None:
+            return ""
+        return getattr(self._error, "message", "") or _("they could not be written")
+
+    def make(self) -> None:
+        """Make them, if nobody has; return when they are there or can't be."""
+        with self._lock:
+            if self.samples is not None or self._error:
+                return
+            try:
+                from detector.samples import make_samples
+
+                self.samples = make_samples(paths.data())
+            except (UnmaskError, OSError, ImportError) as error:
+                log.exception("the samples could not be made")
+                self._error = error

@@ -16,7 +16,7 @@ from service.records import rules
 from service.records.cases import Case, CaseAction, CaseStatus
 from service.records.model import MAX_NAME_LENGTH, RecordsError
 from service.records.store import RecordScope
-from service.tasks.job import Job
+from service.tasks.jobs import Job
 
 MAX_TITLE, MAX_URL = 120, 2000  # characters
 _TRIES = 5  # to append an entry while others do

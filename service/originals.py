@@ -29,11 +29,16 @@ from service.records.footage import FootageStore
 from service.records.lookups import FoundFootage, LookupStore, MissedLookup
 from service.records.model import LOCAL, MAX_PAGE_SIZE, Query, State
 from service.records.store import RecordScope
-from service.tasks import lookups
-from service.tasks.comparisons import ComparedFile, ComparedPair, Comparisons
+from service.tasks.comparisons import (
+    ComparedFile,
+    ComparedPair,
+    Comparisons,
+    LookedFor,
+    Lookups,
+    pair_subject,
+)
 from service.tasks.executor import ThreadExecutor
 from service.tasks.jobs import Job, Jobs
-from service.tasks.lookups import LookedFor, Lookups
 from service.tasks.manager import TaskManager
 from service.tasks.task import Task
 
@@ -53,7 +58,7 @@ class Originals:
         self.lookups = Lookups(
             tasks, LookupStore(database), lambda: self.library, self._footage_of, self._matched
         )
-        jobs.runner.on_done = self.enqueue_lookup
+        jobs.on_done = self.enqueue_lookup
         self._watcher: FolderWatcher | None = None
         self._starting = threading.Lock()
 
@@ -156,7 +161,7 @@ class Originals:
 
     def lookup(self, person: Principal, job: Job) -> Task | None:
         """Return the lookup of a file that is under way, or that ended lately."""
-        return self._tasks.latest(lookups.KIND, job.key, person)
+        return self.lookups.find(job.key, person)
 
     def disable_lookups(self, scope: RecordScope) -> None:
         """Forget the fingerprints of what a person analyzed: they want no originals looked for."""
@@ -307,11 +312,13 @@ class Originals:
 
     def task(self, person: Principal, copy: Job, original: Job) -> Task | None:
         """Return the comparison that runs or ended lately."""
-        return self.comparisons.find(copy.record.sha256, original.record.sha256, person)
+        pair = pair_subject(person, copy.record.sha256, original.record.sha256)
+        return self.comparisons.find(pair, person)
 
     def again(self, person: Principal, copy: Job, original: Job) -> None:
         """Forget how one ended, so that it may begin anew."""
-        self.comparisons.dismiss(copy.record.sha256, original.record.sha256, person)
+        pair = pair_subject(person, copy.record.sha256, original.record.sha256)
+        self.comparisons.dismiss(pair, person)
 
     def analysis_of(self, scope: RecordScope, sha256: str) -> str | None:
         """Return the id of a person's own analysis of a file, one with its media where there is
@@ -331,7 +338,7 @@ class Originals:
         records = [scope.store.get(scope.owner, key) for key in keys]
         for record in records:
             if record is not None:
-                self._tasks.dismiss_subject(lookups.KIND, record.id)
+                self._tasks.dismiss_subject(self.lookups.kind, record.id)
         contents = {record.sha256 for record in records if record is not None and record.sha256}
         yield
         gone = [sha256 for sha256 in contents if not self._held(scope, sha256)]

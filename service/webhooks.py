@@ -29,7 +29,7 @@ from detector.sentences import _
 from service.auth.session_store import load_key
 from service.config import get_config
 from service.context import Principal
-from service.tasks.job import Job
+from service.tasks.jobs import Job
 from service.tasks.manager import TaskManager
 from service.tasks.task import Priority, Task, TaskKind
 

@@ -6,7 +6,7 @@ from dashboard import labels, session
 from detector import weights
 from detector.models import inventory
 from detector.models.inventory import Status
-from service.tasks.downloads import Download
+from service.tasks.kinds import Download
 
 _DECLINED = "offer-declined"
 

@@ -15,7 +15,7 @@ from detector.schema.comparison import Comparison, ComparisonFinding
 from service.api.errors import RefusalDetail, detail_of
 from service.records.comparisons import KeptComparison
 from service.records.model import ResultOrigin, State
-from service.tasks.job import Job
+from service.tasks.jobs import Job
 from service.tasks.task import ACTIVE, Task
 
 V1 = "/v1"

@@ -27,7 +27,7 @@ from service.application import Application
 from service.context import RequestContext
 from service.limits import MEGABYTE, TooLarge
 from service.storage.uploads import full_disk_refused, max_upload_mb
-from service.tasks.job import Job
+from service.tasks.jobs import Job
 from service.tasks.task import QueueFull
 
 OVERHEAD = 64 * 1024  # bytes of a form beside its file: boundaries, names, settings

@@ -13,6 +13,7 @@ from pydantic import BaseModel, ValidationError
 from detector.errors import InputError
 from detector.schema.analysis import CustomEnsemble
 from detector.sentences import _
+from service.context import PrincipalKind
 from service.records.model import (
     GUEST,
     KEY,
@@ -47,6 +48,16 @@ def has_account(owner: str) -> bool:
     """Whether an owner is a person with an account; what others analyzed is opened by its address,
     also what a program did: whoever it gives the address to has no key."""
     return owner != LOCAL and not owner.startswith((GUEST, KEY))
+
+
+def owner_kind(owner: str) -> tuple[PrincipalKind, str]:
+    """Return who an owner is, with the few letters that tell two of a kind apart."""
+    if owner == LOCAL:
+        return PrincipalKind.LOCAL, ""
+    for prefix, kind in ((GUEST, PrincipalKind.GUEST), (KEY, PrincipalKind.KEY)):
+        if owner.startswith(prefix):
+            return kind, owner.removeprefix(prefix)[:4]
+    return PrincipalKind.USER, owner[:4]
 
 
 def _clean_note(note: str) -> str:

@@ -3,51 +3,201 @@
 A job belongs to a record, whose id is in the address of the page: a reload, another tab or a
 restart finds it again, and no other person does. The record stays QUEUED until its run has ended
 and names the server of the run; if that dies, the analysis is resumed once, then offered again.
+What is kept is the result, in the record that the run is of.
 """
 
+from __future__ import annotations
+
 import logging
+import os
 import secrets
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Collection
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, BinaryIO, cast
 
+from detector.cluster import ClusterAnalyzer
 from detector.errors import InputError, MediaError, UnmaskError
-from detector.pipeline import Progress
+from detector.pipeline import Analyzer, Progress
 from detector.schema.analysis import Analysis, Media, Settings
 from detector.schema.origin import FileSource
-from detector.sentences import _
+from detector.sentences import _, ngettext
 from service import metrics
+from service.config import get_config
 from service.context import new_id
 from service.error_reports import fault_of
 from service.records import result_cache, thumbnails
 from service.records.media_replicator import MediaReplicator
-from service.records.model import ErrorReport, Record, RecordsError, State
-from service.records.seals import believed
+from service.records.model import ErrorReport, Record, RecordsError, ResultOrigin, State
+from service.records.seals import believed, origin
 from service.records.sql import SQLStore
 from service.records.store import RecordScope, Store
 from service.storage.uploads import Upload, Uploads
-from service.tasks import analyses
-from service.tasks.analyses import (
-    DEFAULT_LIMITS,
-    AnalysisRunner,
-    AnyAnalyzer,
-    QueueLimits,
-    default_workers,
-    save_safely,
-)
-from service.tasks.job import Job
 from service.tasks.manager import TaskManager
-from service.tasks.task import RESUMED, SYSTEM, QueueFull, Task
+from service.tasks.task import RESUMED, SYSTEM, Priority, QueueFull, Task, TaskKind
 from service.tasks.throughput import ThroughputEstimator
 
-__all__ = ["ErrorReport", "Job", "Jobs", "QueueFull", "QueueLimits", "State",
-           "default_workers", "fault_of"]  # fmt: skip
+__all__ = ["ErrorReport", "Job", "Jobs", "QueueFull", "State"]
 
 log = logging.getLogger(__name__)
+
+
+class SharedAnalyzer:
+    """The one `Analyzer`, made when first needed: importing torch takes seconds."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._analyzer: Analyzer | None = None
+
+    def get(self) -> Analyzer:
+        """Return the analyzer; the first call loads torch."""
+        with self._lock:
+            if self._analyzer is None:
+                self._analyzer = Analyzer()
+            return self._analyzer
+
+    def warm_up(self) -> None:
+        """Load what looks at pictures: most files that somebody begins with are such."""
+        self.get().warm_up(voices=False)
+
+    def warm_up_voices(self) -> None:
+        """Load what hears, and with it torch."""
+        self.get().warm_up(voices=True)
+
+    def analyze(self, path: Path, settings: Settings | None = None, /, **options: Any) -> Analysis:
+        """Return the analysis of a file; options are those of `Analyzer.analyze`."""
+        return self.get().analyze(path, settings, **options)
+
+
+class Job(Task):
+    """One run of the analysis of one record (`subject`). `record` is as it was when the run began:
+    what a person adds to it since is in the store; `analysis` is the result, at the end."""
+
+    def __init__(self, kind: TaskKind[Any], record: Record, store: Store, uploads: Uploads) -> None:
+        super().__init__(kind, record.owner, subject=record.id, id=record.run.rpartition(":")[2])
+        self.record = record
+        self.store = store
+        self.settings = record.settings
+        self.analysis: Analysis | None = None
+        self.looked_at: Media | None = None  # What the file is, from a look at it while it waits
+        self.fault = record.fault
+        self.state = record.state
+        self.uploads = uploads
+
+    @property
+    def key(self) -> str:
+        """The record's id: names this job in addresses, widget keys and session state."""
+        return self.record.id
+
+    @property
+    def name(self) -> str:
+        """As the person named the file. Escape it."""
+        return self.record.name
+
+    @property
+    def path(self) -> Path:
+        """The media on disk, brought there where servers share it. There is none any more when its
+        time is up (`has_media`), and never was one of a live session that was not recorded."""
+        return self.uploads.path(self.key)
+
+    @property
+    def has_media(self) -> bool:
+        return self.uploads.has(self.key)
+
+    @property
+    def address(self) -> str:
+        """Where the server hands out the media, without a leading slash."""
+        return self.uploads.address(self.key)
+
+    @property
+    def picture(self) -> bytes | None:
+        """The record's thumbnail."""
+        return self.store.thumbnails(self.record.owner, [self.key]).get(self.key)
+
+    @property
+    def last_cache_hit(self) -> datetime | None:
+        """When the same file came once more and was given this result without a run."""
+        return self.record.last_cache_hit
+
+    @property
+    def origin(self) -> ResultOrigin:
+        """Who made the result."""
+        seal = self.analysis.seal if self.analysis is not None else None
+        return origin(seal, self.record.owner)
+
+    @property
+    def read_only(self) -> bool:
+        return False
+
+
+MAX_WAITING = 20  # Jobs that may wait; beyond it a person is told to come back
+MAX_IN_MEMORY = 32  # Jobs of 0.2 to 10 MB each; older results are read from the records
+CORES = 2.0  # That one analysis keeps busy: decoding and scoring run side by side
+AnyAnalyzer = SharedAnalyzer | ClusterAnalyzer
+
+
+@dataclass(frozen=True)
+class QueueLimits:
+    """The bounds of a server's analyses."""
+
+    workers: int | None = None  # Files analyzed at once. May exceed the number of cores.
+    waiting: int = MAX_WAITING
+    in_memory: int = MAX_IN_MEMORY
+    cores: float = CORES  # Of this computer, that one keeps busy
+
+    @classmethod
+    def on(cls, cluster: ClusterAnalyzer | None) -> QueueLimits:
+        """Return those of a server whose analyses run on a cluster, or here."""
+        return cls(workers=cluster.slots, cores=0.0) if cluster is not None else cls()
+
+
+DEFAULT_LIMITS = QueueLimits()
+
+
+def analysis_kind(
+    limits: QueueLimits, cores: float, on_interrupted: Callable[[Task], None] = lambda task: None
+) -> TaskKind[Task]:
+    """Return the kind of work that analyses are on a server with a budget of `cores`."""
+    workers = limits.workers or default_workers()
+
+    def refuse(waiting: int, running: int) -> UnmaskError | None:
+        if waiting < limits.waiting:
+            return None
+        text = ngettext(
+            "{number} file is waiting already.", "{number} files are waiting already.", waiting
+        )
+        return QueueFull(
+            text.format(number=waiting), hint=_("Try again in a few minutes; nothing was kept.")
+        )
+
+    return TaskKind(
+        "analysis",
+        Priority.INTERACTIVE,
+        min(limits.cores, cores / workers),
+        Task,
+        max_running=workers,
+        refuse=refuse,
+        on_interrupted=on_interrupted,
+        max_in_memory=0,  # they are remembered with their records (`jobs`)
+    )
+
+
+def _save_safely(write: Callable[[], object]) -> None:
+    """Write; on failure the result stays readable until the server stops."""
+    try:
+        write()
+    except InputError as error:
+        log.warning("an outcome could not be kept: %s", error.message)
+
+
+def default_workers() -> int:
+    """Return `UNMASK_WORKERS`, else one for two cores and at most two: decoding and scoring of one
+    file already run side by side, and more threads than cores slow each other down."""
+    return get_config().workers or max(1, min(2, (os.cpu_count() or 2) // 2))
 
 
 class Jobs:
@@ -69,12 +219,14 @@ class Jobs:
         self.uploads = uploads
         self.store = store
         self.speed = speed
-        self.kind = analyses.kind(limits, tasks.scheduler.cores, self._resume)
+        self.kind = analysis_kind(limits, tasks.scheduler.cores, self._resume)
         self.workers = self.kind.max_running or 1
         tasks.register(self.kind)
         self._tasks = tasks
         self._copies = MediaReplicator()
-        self.runner = AnalysisRunner(analyzer, speed, self._copies)
+        self._analyzer = analyzer
+        self.on_done: Callable[[Job], None] = lambda job: None
+        """Called with each that has a result, when that is written."""
         self._max_in_memory = limits.in_memory
         self._check = check
         self._arrivals = ThreadPoolExecutor(1, thread_name_prefix="arrival")
@@ -210,7 +362,7 @@ class Jobs:
         if job.analysis is not None:
             analysis = job.store.seals.seal_again(job.record, job.analysis, change(job.analysis))
             job.analysis = analysis
-            save_safely(lambda: job.store.update_result(job.record.owner, job.key, analysis))
+            _save_safely(lambda: job.store.update_result(job.record.owner, job.key, analysis))
 
     def delete(self, keys: Collection[str], scope: RecordScope) -> list[str]:
         """Delete the owner's own jobs with all they have; raise RecordsError, files gone if
@@ -298,14 +450,54 @@ class Jobs:
             self._jobs[job.key] = job
             self._trim()
         try:
-            self._tasks.submit(job, self.runner.run, self.runner.end)
+            self._tasks.submit(job, self._run, self._end)
         except UnmaskError as error:
             job.fault = fault_of(error)
-            self.runner.end(job, State.FAILED, job.fault)
+            self._end(job, State.FAILED, job.fault)
             job.state = State.FAILED
             raise
         self._arrivals.submit(self._check_arrival, job)
         return job
+
+    def _run(self, job: Job) -> None:
+        """Analyze a file and store the result, unless the record was deleted or requested with
+        other settings meanwhile; in a worker."""
+        picture = thumbnails.EarlyThumbnail(job.path)
+
+        def observe(progress: Progress) -> None:
+            job.progress = progress
+            picture.look(progress)
+            job.checkpoint()
+
+        analysis = self._analyzer.analyze(
+            job.path, job.settings, name=job.name, observe=observe, cancel=job.cancel
+        )
+        analysis = analysis.taken_from(job.uploads.source(job.key))
+        record = job.record
+        job.analysis = analysis = job.store.seals.seal(record, analysis)
+        thumbnail, key = picture.of(analysis), ""
+        if result_cache.reusable(analysis):
+            key = result_cache.key(record.sha256, job.settings)
+        # Own thresholds or a model may have changed while this waited.
+        key = key if key == record.cache_key else ""
+        _save_safely(
+            lambda: job.store.finish(
+                record.owner, record.id, record.run, analysis, thumbnail=thumbnail, cache_key=key
+            )
+        )
+        self.speed.learn(analysis)
+        self._copies.keep(job.store, record, job.path)
+
+    def _end(self, job: Job, state: State, fault: ErrorReport | None) -> None:
+        """Write the end of a run without a result into its record."""
+        metrics.count_end(state, fault, job.analysis)
+        if job.progress is not None:  # what it knew on the way is as large as the result
+            job.progress = replace(job.progress, partial=None)
+        record = job.record
+        if state is State.DONE:
+            self.on_done(job)
+        else:
+            _save_safely(lambda: job.store.stop(record.owner, record.id, record.run, state, fault))
 
     def _resume(self, task: Task) -> None:
         """Queue a lost analysis again; an account's waits for its owner's token."""

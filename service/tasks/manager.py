@@ -13,7 +13,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
-from typing import Any, cast
+from typing import Any, Generic, cast
 
 from detector.errors import Canceled, InputError, UnmaskError
 from service.context import Principal
@@ -23,7 +23,7 @@ from service.records.model import ErrorReport, State
 from service.tasks.executor import ThreadExecutor
 from service.tasks.scheduler import Scheduler
 from service.tasks.store import TaskStore, restore
-from service.tasks.task import RESUMED, AnyTask, Task, TaskKind
+from service.tasks.task import RESUMED, SYSTEM, AnyTask, Task, TaskKind
 
 log = logging.getLogger(__name__)
 
@@ -118,9 +118,11 @@ class TaskManager:
                     return True
         return False
 
-    def kinds(self) -> list[TaskKind[Any]]:
-        """Return all kinds that are known."""
-        return list(self._kinds.values())
+    def active(self) -> list[Task]:
+        """Return all that waits or runs, of everybody, what is longest at work first."""
+        kinds = self._kinds.values()
+        found = [task for kind in kinds for task in self.visible(kind, SYSTEM) if task.active]
+        return sorted(found, key=lambda task: (task.started is None, task.started or task.created))
 
     def find(self, id: str, principal: Principal) -> Task | None:
         """Return a task by its id; None when there is none, or the caller may not see it."""
@@ -358,6 +360,24 @@ class TaskManager:
         idle = [id for id, one in known.items() if not one.active and one is not task]
         for id in idle[: max(0, len(known) - task.kind.max_in_memory)]:
             del known[id]
+
+
+class TaskQueue(Generic[AnyTask]):
+    """The tasks of one kind, by what they are about."""
+
+    def __init__(self, tasks: TaskManager, kind: TaskKind[AnyTask]) -> None:
+        self._tasks, self.kind = tasks, kind
+        tasks.register(kind)
+
+    def find(self, subject: str, principal: Principal) -> AnyTask | None:
+        """Return the newest about something, running or ended lately."""
+        return self._tasks.latest(self.kind, subject, principal)
+
+    def dismiss(self, subject: str, principal: Principal) -> None:
+        """Forget how the newest ended, so that another may begin."""
+        task = self.find(subject, principal)
+        if task is not None and not task.active:
+            self._tasks.dismiss(task)
 
 
 def _nothing() -> None: ...

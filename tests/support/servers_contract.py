@@ -193,7 +193,7 @@ class ServersContract:
 
         dead, one, other = (manage(name, kind()) for name in ("dead", "one", "other"))
         go = threading.Event()
-        task = Task(dead.kinds()[0], ANN.id, subject="set", params={"a": 1})
+        task = Task(dead._kinds["night"], ANN.id, subject="set", params={"a": 1})
         dead.submit(task, lambda task: go.wait(PATIENT))
         until(lambda: task.state is State.RUNNING)
         clock.forward(LEASE_SECONDS, dead.server, one.server, other.server)

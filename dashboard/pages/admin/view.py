@@ -16,9 +16,9 @@ from dashboard.components import cards, controls, outcomes, page_header, progres
 from dashboard.components.markup import show
 from dashboard.i18n import LazyDict, _
 from dashboard.pages.admin import keys, people
-from service import overview
 from service.context import PrincipalKind
 from service.records.model import State
+from service.records.rules import owner_kind
 from service.tasks.task import Task
 
 MOST = 20
@@ -97,7 +97,7 @@ def _resume() -> None:
 
 @st.fragment(run_every=2.0)
 def _now() -> None:
-    tasks = overview.active(session.application().tasks)
+    tasks = session.application().tasks.active()
     with st.container(border=True, key="card-admin-tasks"):
         cards.head(_("Tasks now"), _("refreshed every 2 s"))
         if not tasks:
@@ -109,7 +109,7 @@ def _now() -> None:
 
 
 def _task(task: Task) -> None:
-    kind, letters = overview.owner_kind(task.owner)
+    kind, letters = owner_kind(task.owner)
     age = datetime.now(UTC) - (task.started or task.created)
     took = labels.took(max(1.0, round(age.total_seconds())))
     if task.state is State.QUEUED:

@@ -17,7 +17,7 @@ from detector.models import inventory
 from detector.models.base import Measured, ModelSpec
 from detector.models.inventory import Status
 from detector.schema.analysis import QUESTION_OF
-from service.tasks.downloads import Download
+from service.tasks.kinds import Download
 
 _STATES: LazyDict[str, tuple[str, str]] = LazyDict(
     lambda: {

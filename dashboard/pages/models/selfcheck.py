@@ -6,12 +6,13 @@ from dashboard import session
 from dashboard.components import controls, task_progress, typography
 from dashboard.i18n import _, say
 from detector.selfcheck import Outcome
+from service.tasks.kinds import SELF_CHECK
 from service.tasks.task import Task
 
 
 def draw() -> None:
     """Draw progress while it runs, then what came of it."""
-    task = session.application().self_checks.find(session.current_user())
+    task = session.application().self_checks.find(SELF_CHECK, session.current_user())
     if task is None:
         return
     if task.active:

@@ -20,7 +20,7 @@ from service.api.uploads import Form
 from service.application import Application
 from service.context import RequestContext
 from service.records.model import Query as RecordQuery
-from service.tasks.job import Job
+from service.tasks.jobs import Job
 
 router = APIRouter(prefix=f"{V1}/analyses", tags=["analyses"])
 

@@ -19,8 +19,7 @@ from service.api.uploads import Form, FormFile
 from service.application import Application
 from service.context import RequestContext
 from service.records.comparisons import KeptComparison
-from service.tasks import comparisons
-from service.tasks.job import Job
+from service.tasks.jobs import Job
 from service.tasks.task import Task
 
 router = APIRouter(prefix=f"{V1}/comparisons", tags=["comparisons"])
@@ -91,8 +90,9 @@ def _known(
     """Return the caller's finding or running task; raise NotFound if there is neither."""
     person = context.principal
     task = application.tasks.find(id, person)  # first: it may end meanwhile
-    kept = application.originals.comparisons.store.get(person.id, id)
-    if task is not None and (task.kind.name != comparisons.KIND.name or task.owner != person.id):
+    comparisons = application.originals.comparisons
+    kept = comparisons.store.get(person.id, id)
+    if task is not None and (task.kind is not comparisons.kind or task.owner != person.id):
         task = None
     if kept is None and task is None:
         raise NotFound(_("There is no such comparison."))

@@ -19,7 +19,7 @@ from service.api.routes import batches
 from service.api.routes.analyses import MAX_WAIT, REFUSALS, answer_failed, submit
 from service.api.routes.tasks import wait_for
 from service.api.schemas import BINARY, AnalysisView, example, form_body
-from service.tasks.job import Job
+from service.tasks.jobs import Job
 
 router = APIRouter(tags=["older addresses"], deprecated=True)
 

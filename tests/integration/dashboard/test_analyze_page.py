@@ -35,8 +35,7 @@ from service.application import Application
 from service.context import Principal, PrincipalKind
 from service.originals import Originals
 from service.records.model import RecordsError
-from service.tasks import analyses
-from service.tasks.jobs import State
+from service.tasks.jobs import QueueLimits, State, analysis_kind
 from tests.support.pages import ANALYZER, button, buttons, come_as, html, page, quiet, texts
 from tests.support.result_sample import make_analysis, make_clip
 from tests.support.samples import samples
@@ -233,7 +232,7 @@ def test_several_files_get_a_row_each_with_what_becomes_of_them(jobs, analyzer, 
 
 def test_of_several_files_those_that_are_not_taken_say_why(jobs, analyzer, monkeypatch):
     analyzer.go.clear()
-    monkeypatch.setattr(jobs, "kind", analyses.kind(analyses.QueueLimits(jobs.workers, 1), 2.0))
+    monkeypatch.setattr(jobs, "kind", analysis_kind(QueueLimits(jobs.workers, 1), 2.0))
     at = page()
     at.file_uploader[0].set_value([(f"{n}.mp4", b"x", "video/mp4") for n in range(4)]).run()
     assert texts(at).count("Not taken") == 4 - len(jobs.busy()) > 0
@@ -242,7 +241,7 @@ def test_of_several_files_those_that_are_not_taken_say_why(jobs, analyzer, monke
 
 
 def test_a_full_line_and_a_full_disk_refuse_in_words(jobs, analyzer, monkeypatch):
-    monkeypatch.setattr(jobs, "kind", analyses.kind(analyses.QueueLimits(jobs.workers, 0), 2.0))
+    monkeypatch.setattr(jobs, "kind", analysis_kind(QueueLimits(jobs.workers, 0), 2.0))
     at = page()
     at.file_uploader[0].upload("a.mp4", b"x", "video/mp4").run()
     assert "Enough for now" in html(at)

@@ -416,7 +416,7 @@ def spoken(logit, seconds=9.0, band=7_400.0):
 def test_keeping_the_last_seconds(at, browser, jobs, monkeypatch):
     instant = Mock()
     instant.analyze.return_value = make_analysis()
-    monkeypatch.setattr(jobs.runner, "_analyzer", instant)
+    monkeypatch.setattr(jobs, "_analyzer", instant)
     at.session_state["live-keep"] = SessionRetention.NOTHING
     at.run()
     started(at, browser)

@@ -11,6 +11,7 @@ from detector.errors import WeightsError
 from detector.models import inventory, registry
 from detector.schema.analysis import Question
 from service.context import LOCAL, Principal, PrincipalKind
+from service.tasks.kinds import SELF_CHECK
 from tests.support.pages import come_as, html, page, texts
 from tests.support.waiting import until
 
@@ -218,7 +219,7 @@ def test_a_self_check_runs_beside_the_page_and_is_shown(monkeypatch):
     )
     at = page("models")
     at.button(key="self-check").click().run()
-    running = session.application().self_checks.find(LOCAL)
+    running = session.application().self_checks.find(SELF_CHECK, LOCAL)
     until(lambda: not running.active)
     assert not running.error
     at.run()

@@ -196,7 +196,7 @@ def test_another_server_with_an_empty_disk_has_an_accounts_results(
 
 def test_the_same_file_gets_the_answer_it_had_but_never_anothers(project, here, server):
     ada, bob, jobs = project.person(), project.person(), server("one")
-    analyzer = jobs.runner._analyzer
+    analyzer = jobs._analyzer
     here.sign_in(ada)
     first = analyze(here)
     assert analyze(here).key == first.key and len(analyzer.begun) == 1

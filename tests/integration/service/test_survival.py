@@ -17,7 +17,7 @@ import pytest
 from sqlalchemy import update
 from streamlit.testing.v1 import AppTest
 
-from service.clock import TOLERANCE_SECONDS, JumpGuard
+from service.application import TOLERANCE_SECONDS, JumpGuard
 from service.context import Principal, PrincipalKind, RequestContext
 from service.rate_limit import SlidingWindowRateLimiter
 from service.records import tables

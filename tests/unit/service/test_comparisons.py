@@ -10,7 +10,7 @@ from detector.errors import Canceled, MediaError
 from service.records.comparisons import ComparisonStore
 from service.records.model import State
 from service.tasks import comparisons as engine
-from service.tasks.comparisons import ComparedFile, ComparedPair, Comparisons
+from service.tasks.comparisons import ComparedFile, ComparedPair, Comparisons, pair_subject
 from tests.support.comparisons_contract import A, B, ComparisonsContract, made, media
 from tests.support.tasks import ADMIN, ANN, BEN, ended
 from tests.support.waiting import PATIENT
@@ -46,7 +46,9 @@ def test_each_person_s_comparison_is_a_task_of_their_own(comparisons, store, mon
     assert one is not two and (one.done, one.total) == (50, 100)
     assert store.find(ANN.id, A, B) is not None and store.find(BEN.id, A, B) is not None
     assert store.get(BEN.id, one.result) is None
-    assert comparisons.find(A, B, ADMIN) is None, "an administrator is not given another's"
+    assert comparisons.find(pair_subject(ADMIN, A, B), ADMIN) is None, (
+        "an administrator is not given another's"
+    )
 
 
 def test_one_that_was_canceled_leaves_nothing_and_can_be_begun_anew(
@@ -66,8 +68,8 @@ def test_one_that_was_canceled_leaves_nothing_and_can_be_begun_anew(
     tasks.cancel(one)
     assert ended(one).state is State.CANCELED and "You stopped it." in one.error
     assert store.find(ANN.id, A, B) is None
-    comparisons.dismiss(A, B, ANN)
-    assert comparisons.find(A, B, ANN) is None
+    comparisons.dismiss(pair_subject(ANN, A, B), ANN)
+    assert comparisons.find(pair_subject(ANN, A, B), ANN) is None
 
 
 def test_a_file_that_cannot_be_read_says_so(comparisons, monkeypatch):

@@ -217,7 +217,7 @@ def test_our_own_failure_has_a_reference_and_no_secrets(make, analyzer, error, c
     fault = job.fault
     assert fault.ours
     assert fault.reference in caplog.text and fault.reference in fault.details
-    assert type(error).__name__ in fault.details and "analyses.py" in fault.details
+    assert type(error).__name__ in fault.details and "jobs.py" in fault.details
     assert "secret" not in fault.details and "private name" not in fault.details
     assert str(job.path.parent) not in fault.details
 

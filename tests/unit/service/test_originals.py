@@ -20,7 +20,7 @@ from service.live.viewers import LiveOptions, SessionRetention, Viewer
 from service.records import tables
 from service.records.footage import FootageStore
 from service.records.model import Preferences
-from service.tasks import comparisons, lookups
+from service.tasks import comparisons
 from service.tasks.jobs import State
 from tests.support.applications import analyze, application, close, compared
 from tests.support.footage import add_file
@@ -209,8 +209,8 @@ def stored_comparison(app, person, copy, original):
 def look(app, context, path, frames=32):
     """Analyze a file and wait until its original was looked for."""
     job = analyze(app, context, path.read_bytes(), path.name, frames)
-    until(lambda: app.tasks.latest(lookups.KIND, job.key, context.principal) is not None)
-    task = app.tasks.latest(lookups.KIND, job.key, context.principal)
+    until(lambda: app.originals.lookups.find(job.key, context.principal) is not None)
+    task = app.originals.lookups.find(job.key, context.principal)
     assert task is not None and ended(task).state is State.DONE, task.error
     return job
 
@@ -330,7 +330,7 @@ def test_who_wants_no_originals_leaves_no_fingerprints(real, clips):
     scope.store.save_preferences(scope.owner, Preferences(find_originals=False))
     real.originals.disable_lookups(scope)
     job = analyze(real, OWNER, clips["other"].read_bytes(), "other.mp4")
-    assert real.tasks.latest(lookups.KIND, job.key, OWNER.principal) is None
+    assert real.originals.lookups.find(job.key, OWNER.principal) is None
     assert real.originals.library.store.list(LOCAL.id) == []
 
 

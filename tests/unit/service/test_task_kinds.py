@@ -11,10 +11,9 @@ import pytest
 from detector import selfcheck
 from detector.errors import Canceled, InputError, MediaError, WeightsError
 from service.records.model import State
+from service.tasks import kinds
 from service.tasks.calibrations import CalibrationRequest, Calibrations
-from service.tasks.downloads import Downloads
-from service.tasks.robustness import MAX_WAITING, RobustnessQueue
-from service.tasks.selfchecks import SelfChecks
+from service.tasks.kinds import MAX_WAITING, SELF_CHECK, Downloads, RobustnessQueue, SelfChecks
 from service.tasks.task import QueueFull
 from tests.support.result_sample import make_analysis
 from tests.support.tasks import ADMIN, ANN, BEN, ended
@@ -67,12 +66,12 @@ def test_downloads_wait_for_nobody(tasks):
     assert all(ended(one).state is State.DONE for one in several)
 
 
-def test_robustness_runs_one_file_at_a_time_and_keeps_the_outcome(tasks):
+def test_robustness_runs_one_file_at_a_time_and_keeps_the_outcome(tasks, monkeypatch):
     gate, kept = threading.Event(), []
     outcome = object()
 
-    def perturb(path, analysis, tell, cancel):
-        tell(1, 2, "mirror")
+    def perturb(path, analysis, analyzer, *, on_progress, cancel):
+        on_progress(1, 2, "mirror")
         assert gate.wait(PATIENT)
         if cancel.is_set():
             raise Canceled()
@@ -82,23 +81,25 @@ def test_robustness_runs_one_file_at_a_time_and_keeps_the_outcome(tasks):
             raise ZeroDivisionError
         return outcome
 
-    line = RobustnessQueue(tasks, perturb)
-    analysis = make_analysis()
-    first = line.start("a", Path("a"), analysis, ANN, kept.append)
-    second = line.start("a", Path("a"), analysis, ANN, kept.append)
+    def job(key):
+        return SimpleNamespace(key=key, path=Path(key))
+
+    monkeypatch.setattr(kinds, "try_out", perturb)
+    jobs = SimpleNamespace(update=lambda job, change: kept.append(job.key))
+    line, analysis = RobustnessQueue(tasks, jobs, Mock()), make_analysis()
+    first = line.start(job("a"), analysis, ANN)
+    second = line.start(job("a"), analysis, ANN)
     assert second is first, "a second click changes nothing"
     assert line.find("a", BEN) is None and line.find("a", ADMIN) is first
-    others = [
-        line.start(k, Path(k), analysis, ANN, kept.append) for k in ("bad", "ours", "stopped")
-    ]
+    others = [line.start(job(key), analysis, ANN) for key in ("bad", "ours", "stopped")]
     tasks.cancel(others[2])
-    more = [line.start(f"x{i}", Path("x"), analysis, ANN, print) for i in range(MAX_WAITING - 2)]
+    more = [line.start(job(f"x{i}"), analysis, ANN) for i in range(MAX_WAITING - 2)]
     with pytest.raises(QueueFull, match="waiting"):
-        line.start("one more", Path("x"), analysis, BEN, print)
+        line.start(job("one more"), analysis, BEN)
     gate.set()
     for task in (first, *others, *more):
         ended(task)
-    assert kept == [outcome] and first.result is outcome and first.stage == "mirror"
+    assert kept == ["a", "x0", "x1", "x2"] and first.result is outcome and first.stage == "mirror"
     assert [t.error for t in others] == [
         "damaged", "It stopped. Your file is not at fault.", "You stopped it.",
     ]  # fmt: skip
@@ -149,7 +150,7 @@ def test_a_self_check_runs_once_and_tells_everybody_how_fast_models_are(tasks, m
     monkeypatch.setattr(selfcheck, "selfcheck", check)
     checks = SelfChecks(tasks)
     one = checks.start(ADMIN)
-    assert checks.start(ADMIN) is one and checks.find(BEN) is None
+    assert checks.start(ADMIN) is one and checks.find(SELF_CHECK, BEN) is None
     assert checks.seconds("texture") is None
     go.set()
     assert ended(one).result == [outcome] and runs == [1]

@@ -15,11 +15,11 @@ from unittest.mock import Mock
 import pytest
 
 from detector.errors import Canceled, InputError, MediaError
-from service import overview
 from service.api.schemas import TaskView
 from service.context import LOCAL, PrincipalKind
 from service.error_reports import fault_of
 from service.records.model import RecordsError, State
+from service.records.rules import owner_kind
 from service.tasks.executor import NICENESS, ThreadExecutor
 from service.tasks.scheduler import Scheduler
 from service.tasks.store import TaskStore
@@ -637,13 +637,13 @@ def test_tasks_of_everybody_are_seen_what_runs_first(tasks):
     for task in (first, second):
         tasks.submit(task, lambda task: go.wait(60))
     until(lambda: first.state is State.RUNNING)
-    assert overview.active(tasks) == [first, second]
+    assert tasks.active() == [first, second]
     go.set()
-    until(lambda: not overview.active(tasks))
+    until(lambda: not tasks.active())
 
 
 def test_an_owner_is_a_kind_and_a_few_letters():
-    assert overview.owner_kind("local") == (PrincipalKind.LOCAL, "")
-    assert overview.owner_kind("guest:abcdefgh") == (PrincipalKind.GUEST, "abcd")
-    assert overview.owner_kind("key:123456") == (PrincipalKind.KEY, "1234")
-    assert overview.owner_kind("6f1c-22")[0] is PrincipalKind.USER
+    assert owner_kind("local") == (PrincipalKind.LOCAL, "")
+    assert owner_kind("guest:abcdefgh") == (PrincipalKind.GUEST, "abcd")
+    assert owner_kind("key:123456") == (PrincipalKind.KEY, "1234")
+    assert owner_kind("6f1c-22")[0] is PrincipalKind.USER

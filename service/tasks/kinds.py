@@ -1,0 +1,157 @@
+"""Kinds of background work that are little more than a line: downloads of weights, self-checks of
+the models, robustness runs.
+
+Kept: what was fetched, which lies where weights belong; the outcomes of the last self-check, in
+memory; the outcome of a robustness run, with the result it is about. An interrupted download goes
+on where it was, when somebody starts it again.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from detector.decision import decide
+from detector.perturbation.robustness import try_out
+from detector.schema.analysis import Analysis, Robustness
+from detector.sentences import _
+from service.context import Principal
+from service.records.model import State
+from service.tasks.jobs import Job, Jobs, SharedAnalyzer
+from service.tasks.manager import TaskManager, TaskQueue
+from service.tasks.task import Priority, Task, TaskKind, bounded_line
+
+if TYPE_CHECKING:
+    from detector.selfcheck import Outcome
+
+MAX_WAITING = 5  # Files that may wait for a robustness run
+SELF_CHECK = "self-check"
+
+OnProgress = Callable[[int, int], None]  # Bytes that are there, and of all files
+
+
+class Download(Task):
+    """The download of a model (`subject`); steps are bytes."""
+
+    MIN_SECONDS = 2.0
+
+    @property
+    def error(self) -> str:
+        return _("No connection.") if self.code == "no_connection" else super().error
+
+    @property
+    def hint(self) -> str:
+        return _("Try again when there is one.") if self.code == "no_connection" else super().hint
+
+
+class Downloads(TaskQueue[Download]):
+    """The downloads of a server, by the id of what comes. What waits for a network takes no core,
+    so all may run at once."""
+
+    def __init__(self, tasks: TaskManager) -> None:
+        kind = TaskKind(
+            "download",
+            Priority.BATCH,
+            0.0,
+            Download,
+            log_level=logging.WARNING,
+            sentences={
+                State.CANCELED: _(
+                    "Stopped. What was received is kept, and the next download goes on there."
+                ),
+                State.INTERRUPTED: _(
+                    "The server stopped. What was received is kept, and the next download goes on "
+                    "there."
+                ),
+                State.FAILED: _("Something went wrong here; the log says more."),
+            },
+        )
+        super().__init__(tasks, kind)
+
+    def start(
+        self, model: str, work: Callable[[OnProgress], object], principal: Principal
+    ) -> Download:
+        """Begin `work(on_progress)` in the background, unless it is under way."""
+        download = Download(self.kind, principal.id, subject=model)
+        return self._tasks.submit_once(download, lambda task: work(task.on_progress), principal)
+
+
+class SelfChecks(TaskQueue[Task]):
+    """The self-checks of the models that are here, one at a time; steps are models. What they say
+    of speed holds for everybody, until the next one."""
+
+    def __init__(self, tasks: TaskManager) -> None:
+        kind = TaskKind(
+            SELF_CHECK,
+            Priority.BATCH,
+            1.0,
+            Task,
+            max_running=1,
+            sentences={
+                State.CANCELED: _("It was stopped."),
+                State.INTERRUPTED: _("It was stopped."),
+                State.FAILED: _("Something went wrong here; the log says more."),
+            },
+        )
+        super().__init__(tasks, kind)
+        self._outcomes: dict[str, Outcome] = {}
+
+    def start(self, principal: Principal) -> Task:
+        """Begin, unless it is under way. Its result is a list of `Outcome`."""
+        check = Task(self.kind, principal.id, subject=SELF_CHECK)
+        return self._tasks.submit_once(check, self._work, principal)
+
+    def seconds(self, model: str) -> float | None:
+        """Return a model's seconds per item from the last self-check here; None before one."""
+        outcome = self._outcomes.get(model)
+        if outcome is None or outcome.milliseconds is None:
+            return None
+        return outcome.milliseconds / 1000
+
+    def _work(self, task: Task) -> list[Outcome]:
+        from detector.selfcheck import selfcheck  # brings torch
+
+        outcomes = selfcheck(progress=lambda p: task.on_progress(p.number - 1, p.of))
+        self._outcomes = {outcome.id: outcome for outcome in outcomes}
+        return outcomes
+
+
+class RobustnessQueue(TaskQueue[Task]):
+    """The robustness runs of a server: a part of a file is changed and analyzed again, one file at
+    a time. A task's subject is the record, its steps are trials, `stage` the one that runs, its
+    result a `Robustness`. The tab that shows an interrupted one offers it again."""
+
+    def __init__(self, tasks: TaskManager, jobs: Jobs, analyzer: SharedAnalyzer) -> None:
+        kind = TaskKind(
+            "robustness",
+            Priority.INTERACTIVE,
+            2.0,
+            Task,
+            max_running=1,
+            refuse=bounded_line(MAX_WAITING),
+            sentences={
+                State.CANCELED: _("You stopped it."),
+                State.INTERRUPTED: _("The server stopped before this was done."),
+                State.FAILED: _("It stopped. Your file is not at fault."),
+            },
+        )
+        super().__init__(tasks, kind)
+        self._jobs, self._analyzer = jobs, analyzer
+
+    def start(self, job: Job, analysis: Analysis, principal: Principal) -> Task:
+        """Queue a result's trials, or return the running ones; raise QueueFull."""
+
+        def work(task: Task) -> Robustness:
+            outcome = try_out(
+                job.path,
+                analysis,
+                self._analyzer.get(),
+                on_progress=task.on_progress,
+                cancel=task.cancel,
+            )
+            self._jobs.update(job, lambda a: decide(a.model_copy(update={"robustness": outcome})))
+            return outcome
+
+        task = Task(self.kind, principal.id, subject=job.key)
+        return self._tasks.submit_once(task, work, principal)
