@@ -36,8 +36,8 @@ from service.records.database import FILE
 from service.records.idempotency import IdempotencyKeys
 from service.records.instances import Server
 from service.records.model import Query, RecordsError, ResultOrigin, SharedResult, Usage
-from service.records.rescue import open_records
 from service.records.seals import Keyring
+from service.records.sql import open_records
 from service.records.store import RecordScope
 from service.storage import open_uploads, uploads
 from service.tasks.calibrations import Calibrations

@@ -10,11 +10,12 @@ PostgreSQL is named by an address (`postgresql+psycopg://user:password@host/name
 
 import logging
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from datetime import datetime
+from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from sqlalchemy import (
     URL,
@@ -23,20 +24,26 @@ from sqlalchemy import (
     Engine,
     Executable,
     Row,
+    Table,
+    Text,
+    column,
     create_engine,
     event,
     func,
+    inspect,
     make_url,
+    select,
+    table,
     text,
 )
+from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import ArgumentError, DBAPIError, SQLAlchemyError
 
 from detector import paths
 from detector.sentences import _
 from service.config import get_config
-from service.records import migrate
 from service.records.model import RecordsError
-from service.records.tables import UtcDateTime, metadata
+from service.records.tables import HEAD, UtcDateTime, metadata
 
 log = logging.getLogger(__name__)
 
@@ -78,7 +85,7 @@ class Database:
             with self.writing() as connection:
                 if self.dialect == "postgresql":
                     _refuse_if_served(connection)
-                migrate.upgrade(connection)
+                upgrade(connection)
         except BaseException:
             self.close()
             raise
@@ -329,3 +336,105 @@ def _refused_server(error: BaseException) -> RecordsError:
 def _in_use() -> RecordsError:
     text = _("The records are in use by another program.")
     return RecordsError(text, code="records_locked", hint=_("Try again in a moment."))
+
+
+# --- statements -----------------------------------------------------------------------------------
+
+BATCH_SIZE = 500  # ids named in one statement; databases bound the number of its parameters
+
+
+def upsert(connection: Connection, table: Table, row: dict[str, Any]) -> None:
+    """Insert a row, or write it over the one with the same primary key."""
+    dialect = postgresql if connection.dialect.name == "postgresql" else sqlite
+    inserted = dialect.insert(table).values(row)
+    key = [column.name for column in table.primary_key]
+    new = {name: inserted.excluded[name] for name in row if name not in key}
+    connection.execute(inserted.on_conflict_do_update(index_elements=key, set_=new))
+
+
+def insert_new(connection: Connection, table: Table, row: dict[str, Any]) -> bool:
+    """Insert a row unless its key exists or comes with a concurrent insert; return whether."""
+    dialect = postgresql if connection.dialect.name == "postgresql" else sqlite
+    inserted = dialect.insert(table).values(row).on_conflict_do_nothing()
+    # Not its row count, which a driver need not know.
+    made = inserted.returning(*table.primary_key)
+    return connection.execute(made).first() is not None
+
+
+def batches(ids: Collection[str], size: int = 0) -> Iterator[Sequence[str]]:
+    """Yield ids in parts of at most `size`, else `BATCH_SIZE`."""
+    rest = iter(ids)
+    while some := list(islice(rest, size or BATCH_SIZE)):
+        yield some
+
+
+# --- migrations: a new database gets its tables at once, an older one the steps in
+# `migrations/versions` that it lacks (Alembic's recipe for a database from scratch). All of that is
+# one transaction under the database's own lock: two servers that start at once do it once, and a
+# stop in between leaves what was there. Steps are numbered without a gap. -------------------------
+
+SCRIPTS = Path(__file__).parent / "migrations"
+INITIAL = "0016"  # The first step; there were others before anything was published
+LOCK = 0x756E6D61736B  # Key of PostgreSQL's advisory lock: "unmask"
+MIGRATION_SECONDS = 600  # to wait for another server that migrates
+
+_one_at_a_time = threading.Lock()  # Alembic's `op` is a global of the process
+
+
+def upgrade(connection: Connection) -> None:
+    """Make the tables of a new database, or run the steps that an older one lacks, in a transaction
+    of `connection`. Raise RecordsError and change nothing if a newer version wrote it."""
+    if connection.dialect.name == "postgresql":
+        connection.execute(select(func.set_config("lock_timeout", f"{MIGRATION_SECONDS}s", True)))
+        connection.execute(select(func.pg_advisory_xact_lock(LOCK)))
+    revision = _revision(connection)
+    if revision > int(HEAD):
+        raise RecordsError(
+            _(
+                "The records here were written by a newer Unmask (form {form}; this one knows "
+                "{known})."
+            ).format(form=revision, known=int(HEAD)),
+            code="records_newer",
+            hint=_(
+                "Start that version again, or choose another folder with UNMASK_DATA. Nothing "
+                "was changed."
+            ),
+        )
+    if not revision:
+        metadata.create_all(connection, checkfirst=False)
+    if revision < int(HEAD):
+        _migrate(connection, "upgrade" if revision else "stamp")
+
+
+def _revision(connection: Connection) -> int:
+    """Return the number of the last step that a database had, 0 for a new one."""
+    if not inspect(connection).has_table("alembic_version"):
+        return 0
+    query = select(table("alembic_version", column("version_num", Text)))
+    revision: str | None = connection.execute(query).scalar_one_or_none()
+    if revision is not None and not revision.isdigit():
+        raise RecordsError(
+            _("The database holds something else than the records of Unmask."),
+            code="records_damaged",
+            hint=_("Name a database of its own in UNMASK_DATABASE. Nothing was changed."),
+        )
+    if revision is not None and int(revision) < int(INITIAL):
+        raise RecordsError(
+            _(
+                "The records here were written by an unpublished older Unmask (form {form}; this "
+                "one reads {known} and later)."
+            ).format(form=int(revision), known=int(INITIAL)),
+            code="records_damaged",
+            hint=_("Name another database in UNMASK_DATABASE. Nothing was changed."),
+        )
+    return int(revision or 0)
+
+
+def _migrate(connection: Connection, action: Literal["upgrade", "stamp"]) -> None:
+    # Half a second to import, which a database that is up to date need not wait for.
+    from alembic import command, config
+
+    settings = config.Config(attributes={"connection": connection})
+    settings.set_main_option("script_location", str(SCRIPTS).replace("%", "%%"))
+    with _one_at_a_time:
+        getattr(command, action)(settings, "head")

@@ -16,9 +16,8 @@ from detector.errors import InputError
 from detector.media.files import one_line
 from detector.sentences import _
 from service.context import new_id
-from service.records.database import Database
+from service.records.database import Database, batches, insert_new
 from service.records.model import GUEST, KEY, LOCAL, MAX_NAME_LENGTH
-from service.records.sql.rows import batches, insert_new
 from service.records.tables import footage as table
 from service.records.tables import records
 

@@ -10,8 +10,7 @@ from sqlalchemy import ColumnElement, delete, select, update
 
 from detector.errors import InputError
 from detector.sentences import _
-from service.records.database import Database
-from service.records.sql.rows import insert_new
+from service.records.database import Database, insert_new
 from service.records.tables import api_requests
 
 TTL = timedelta(hours=24)  # How long a key is remembered

@@ -18,8 +18,7 @@ from sqlalchemy import delete, select
 
 from detector import paths
 from detector.errors import InputError
-from service.records.database import Database
-from service.records.sql.rows import upsert
+from service.records.database import Database, upsert
 from service.records.tables import servers
 
 log = logging.getLogger(__name__)

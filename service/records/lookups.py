@@ -8,9 +8,8 @@ from typing import NamedTuple
 from pydantic import BaseModel, ConfigDict, Field
 from sqlalchemy import and_, delete, or_, select
 
-from service.records.database import Database
+from service.records.database import Database, upsert
 from service.records.footage import ANALYSES
-from service.records.sql.rows import upsert
 from service.records.tables import footage, refusals
 from service.records.tables import lookups as table
 

@@ -33,7 +33,7 @@ from detector.schema.analysis import Analysis
 from detector.schema.seal import ResultSeal
 from service.config import get_config
 from service.records import rules
-from service.records.database import Database, configured
+from service.records.database import Database, configured, insert_new
 from service.records.model import Record, RecordsError, ResultOrigin, ResultSummary
 from service.records.tables import seal_keys
 
@@ -88,8 +88,6 @@ class Keyring:
     def open(cls, data: Path, database: Database) -> Keyring:
         """Return the keys of a server, made and written down where they are missing. Raise
         RecordsError if the key can't be read or made, or was revoked."""
-        from service.records.sql.rows import insert_new
-
         keyring = cls(_private_key(data / FILE), database)
         with database.writing() as connection:
             known = select(seal_keys.c.revoked).where(seal_keys.c.key == keyring.own)

@@ -8,8 +8,7 @@ from service.records import result_cache
 from service.records.database import FILE
 from service.records.model import LOCAL, Record
 from service.records.seals import Keyring
-from service.records.sql import open_store
-from service.records.sql.rows import packed, raw
+from service.records.sql import open_store, pack, raw
 from service.storage.uploads import Uploads
 
 
@@ -42,7 +41,7 @@ def rewrite(data, id, change):
     with sqlite3.connect(data / FILE) as db:
         (old,) = db.execute("SELECT analysis FROM results WHERE id = ?", [id]).fetchone()
         change(tree := json.loads(raw(old)))
-        db.execute("UPDATE results SET analysis = ? WHERE id = ?", [packed(json.dumps(tree)), id])
+        db.execute("UPDATE results SET analysis = ? WHERE id = ?", [pack(json.dumps(tree)), id])
 
 
 def forge(data, id):

@@ -6,7 +6,7 @@ from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
 from sqlalchemy import inspect
 
-from service.records import migrate
+from service.records import database
 from service.records.tables import HEAD, metadata
 
 
@@ -23,14 +23,14 @@ def assert_like_the_tables(store):
 def add_step(folder, body, monkeypatch):
     """One more step than there is, in a copy of them all."""
     shutil.rmtree(folder, ignore_errors=True)
-    shutil.copytree(migrate.SCRIPTS, folder)
+    shutil.copytree(database.SCRIPTS, folder)
     step = f"{int(HEAD) + 1:04}"
     (folder / "versions" / f"v{step}_another.py").write_text(
         f"from alembic import op\nimport sqlalchemy as sa\nrevision = '{step}'\n"
         f"down_revision = '{HEAD}'\ndef upgrade():\n    {body}\n"
     )
-    monkeypatch.setattr(migrate, "SCRIPTS", folder)
-    monkeypatch.setattr(migrate, "HEAD", step)
+    monkeypatch.setattr(database, "SCRIPTS", folder)
+    monkeypatch.setattr(database, "HEAD", step)
 
 
 COLUMN = "op.add_column('records', sa.Column('fresh', sa.Text))"

@@ -11,7 +11,7 @@ from sqlalchemy import func, insert, select, update
 
 from service.records.model import GUEST, LOCAL, Preferences, Query, State
 from service.records.rules import has_account
-from service.records.sql.rows import row_of
+from service.records.sql import row_of
 from service.records.tables import records, results, shares
 from tests.support.processes import ROOT
 from tests.support.records_contract import NOON, PICTURE, SAMPLE, StoreContract, make, minutes
@@ -113,7 +113,7 @@ class SQLContract(StoreContract):
             assert connection.execute(select(func.count()).select_from(shares)).scalar() == 1
 
     def test_lists_longer_than_a_statement_may_name(self, store, monkeypatch):
-        monkeypatch.setattr("service.records.sql.rows.BATCH_SIZE", 2)
+        monkeypatch.setattr("service.records.database.BATCH_SIZE", 2)
         made = [make(LOCAL, number) for number in range(5)]
         for record in made:
             store.add(record, SAMPLE, PICTURE)

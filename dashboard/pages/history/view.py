@@ -24,7 +24,7 @@ from detector import paths
 from detector.errors import InputError
 from detector.models.registry import list_models
 from service import feedback
-from service.records import rescue
+from service.records import sql
 from service.records.model import Page, Query, Record
 from service.storage.uploads import records_retention, retention
 
@@ -88,7 +88,7 @@ def _analyses() -> None:
 
 def _damaged() -> None:
     """Say that records were set aside, for as long as their file is there."""
-    if names := rescue.damaged(paths.data()):
+    if names := sql.damaged(paths.data()):
         text = _(
             "The records of this server were damaged when it started. They are set aside as "
             "{names} in the data folder, and what was kept until then is missing here. Put a good "

@@ -1,4 +1,4 @@
-"""Alembic's entry, on the connection that `service.records.migrate` hands over."""
+"""Alembic's entry, on the connection that `service.records.database` hands over."""
 
 from __future__ import annotations
 

@@ -22,6 +22,7 @@ from service.context import new_id
 from service.records import rules
 from service.records.cases import Case
 from service.records.cases import row_of as case_row
+from service.records.database import batches
 from service.records.model import (
     Facets,
     Page,
@@ -35,7 +36,6 @@ from service.records.model import (
     Usage,
 )
 from service.records.seals import Keyring, origin_of_account
-from service.records.sql.rows import batches
 from service.records.store import RecordChanges, RunOutcome, Store
 from service.records.supabase.media import Bucket, object_path
 from service.records.supabase.rows import (

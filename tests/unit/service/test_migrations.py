@@ -7,7 +7,7 @@ import pytest
 from alembic.config import Config
 from alembic.script import ScriptDirectory
 
-from service.records import migrate
+from service.records import database
 from service.records.database import FILE
 from service.records.model import LOCAL, RecordsError
 from service.records.sql import open_store
@@ -32,9 +32,9 @@ def test_the_steps_end_where_the_tables_are(tmp_path):
 
 def test_steps_are_numbered_without_a_gap():
     config = Config()
-    config.set_main_option("script_location", str(migrate.SCRIPTS))
+    config.set_main_option("script_location", str(database.SCRIPTS))
     steps = [step.revision for step in ScriptDirectory.from_config(config).walk_revisions()]
-    first = int(migrate.INITIAL)
+    first = int(database.INITIAL)
     assert steps == [f"{n:04}" for n in range(int(HEAD), first - 1, -1)]
 
 
@@ -87,8 +87,8 @@ def test_several_at_once_bring_a_file_over_once(tmp_path, monkeypatch):
 
 def test_the_path_may_hold_what_means_something_to_alembic(tmp_path, monkeypatch):
     folder = tmp_path / "100%(here)s"
-    shutil.copytree(migrate.SCRIPTS, folder)
-    monkeypatch.setattr(migrate, "SCRIPTS", folder)
+    shutil.copytree(database.SCRIPTS, folder)
+    monkeypatch.setattr(database, "SCRIPTS", folder)
     store = open_store(tmp_path / "a %(b)s?c#d.db")
     store.add(record := make(LOCAL, created=NOON))
     assert store.get(LOCAL, record.id) == record and (tmp_path / "a %(b)s?c#d.db").is_file()

@@ -1,4 +1,4 @@
-"""The tables of the first published version: `service.records.migrate` makes them from `tables`."""
+"""The first published tables: `service.records.database` makes them from `tables`."""
 
 revision = "0016"
 down_revision = None

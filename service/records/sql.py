@@ -1,11 +1,17 @@
-"""Records in SQLite or PostgreSQL."""
+"""Records in SQLite or PostgreSQL: their rows in `service.records.tables`, the store of them, and what
+a server does that finds them damaged.
+"""
 
+import json
+import logging
 import secrets
+import zlib
 from collections.abc import Collection, Mapping
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Unpack
 
+import sqlalchemy
 from pydantic import BaseModel
 from sqlalchemy import (
     Column,
@@ -27,16 +33,17 @@ from sqlalchemy import (
 )
 from sqlalchemy.exc import IntegrityError
 
-from detector.schema.analysis import Analysis, CustomEnsemble, Label
+from detector.schema.analysis import Analysis, CustomEnsemble, Label, Settings
 from detector.seals import record_hash
 from detector.sentences import _
 from service.context import new_id
 from service.records import rules
 from service.records.cases import SQLCases
-from service.records.database import Database
+from service.records.database import FILE, Database, batches, upsert
 from service.records.model import (
     GUEST,
     Confirmed,
+    ErrorReport,
     Facets,
     Order,
     Page,
@@ -51,10 +58,65 @@ from service.records.model import (
     Usage,
 )
 from service.records.seals import Keyring, origin
-from service.records.sql.rows import batches, pack, raw, record_of, row_of, summary_row, upsert
 from service.records.store import RecordChanges, RunOutcome, Store
 from service.records.tables import TextType, cases, presets, records, results, shares
 from service.records.tables import preferences as preferences_table
+
+Row = dict[str, Any]
+
+
+_JSON = ("seal", "interval", "proof")  # Fields of a summary that are stored as JSON
+_SUMMARY = tuple(ResultSummary.model_fields)
+_PLAIN = tuple(f for f in Record.model_fields if f != "result")
+
+
+def row_of(record: Record) -> Row:
+    """Return a record as a row of `records`."""
+    row: Row = {name: getattr(record, name) for name in _PLAIN} | _columns(record.result)
+    row["settings"] = record.settings.model_dump_json()
+    row["fault"] = record.fault.model_dump_json() if record.fault else None
+    row["search_text"] = rules.search_text(record)
+    return row
+
+
+def summary_row(analysis: Analysis | None) -> Row:
+    """Return the columns of a result's summary."""
+    return _columns(ResultSummary.of(analysis) if analysis else None)
+
+
+def _columns(result: ResultSummary | None) -> Row:
+    if result is None:
+        return dict.fromkeys(_SUMMARY) | {"models": ()}
+    texts = result.model_dump(mode="json", include=set(_JSON))
+    stored = {name: value and json.dumps(value) for name, value in texts.items()}
+    return result.model_dump() | stored
+
+
+def record_of(row: sqlalchemy.Row[Any]) -> Record:
+    """Return the record of a row of `records`."""
+    columns = row._mapping
+    plain: Row = {name: columns[name] for name in _PLAIN}
+    plain["settings"] = Settings.model_validate_json(row.settings)
+    plain["fault"] = ErrorReport.model_validate_json(row.fault) if row.fault else None
+    if row.analyzed:
+        plain["result"] = {name: columns[name] for name in _SUMMARY} | {
+            name: json.loads(columns[name]) for name in _JSON if columns[name]
+        }
+    return Record.model_validate(plain)
+
+
+def pack(document: str) -> bytes:
+    """Return a result's JSON compressed, to about a tenth of its size."""
+    return zlib.compress(document.encode(), 6)
+
+
+def raw(data: bytes) -> bytes:
+    """Return the JSON of a result as it was packed; nothing where it is damaged."""
+    try:
+        return zlib.decompress(data)
+    except zlib.error:
+        return b""
+
 
 ORDERS: dict[Order, tuple[ColumnElement[Any], ...]] = {
     "newest": (records.c.touched.desc(), records.c.id),
@@ -215,7 +277,7 @@ class SQLStore(Store):
             if outcome.analysis is None:
                 connection.execute(delete(results).where(of_it))
             elif outcome.keeps_thumbnail:
-                packed = pack(outcome.analysis)
+                packed = pack(outcome.analysis.model_dump_json())
                 connection.execute(update(results).where(of_it).values(analysis=packed))
             else:
                 _put_result(connection, id, outcome.analysis, outcome.thumbnail)
@@ -448,7 +510,7 @@ def _record(connection: Connection, statement: Executable) -> Record | None:
 def _put_result(
     connection: Connection, id: str, analysis: Analysis, thumbnail: bytes | None
 ) -> None:
-    row = {"id": id, "analysis": pack(analysis), "thumbnail": thumbnail}
+    row = {"id": id, "analysis": pack(analysis.model_dump_json()), "thumbnail": thumbnail}
     upsert(connection, results, row)
 
 
@@ -456,3 +518,49 @@ def _presets(connection: Connection, owner: str) -> dict[str, CustomEnsemble]:
     query = select(presets.c.name, presets.c.ensemble).where(presets.c.owner == owner)
     rows = connection.execute(query)
     return rules.read_presets({row.name: row.ensemble for row in rows})
+
+
+log = logging.getLogger(__name__)
+
+MAX_CHECKED_BYTES = 200_000_000  # of a file that is checked at each start; a second on a slow disk
+
+
+def open_records(where: Path | str) -> SQLStore:
+    """Return the store of a server. A file of SQLite's that is damaged, or is something else, is
+    moved aside with its log under a name of its own, and the server begins anew. Raise RecordsError
+    as `Database` does, but for damage."""
+    try:
+        return SQLStore(_checked(where))
+    except RecordsError as error:
+        if error.code != "records_damaged" or not isinstance(where, Path):
+            raise
+        name = f"{where.name}.damaged-{datetime.now(UTC):%Y%m%d-%H%M%S}"
+        for suffix in ("-wal", "-shm", ""):
+            part = Path(f"{where}{suffix}")
+            if part.exists():
+                part.rename(where.with_name(f"{name}{suffix}"))
+        log.error("the records were damaged: they are set aside as %s", name)
+    return SQLStore(Database(where))
+
+
+def damaged(data: Path) -> list[str]:
+    """Return the names of the files that were set aside, the oldest first."""
+    found = (path.name for path in data.glob(f"{FILE}.damaged-*"))
+    return sorted(name for name in found if not name.endswith(("-wal", "-shm")))
+
+
+def _checked(where: Path | str) -> Database:
+    """Return the database, looked through where that is quick."""
+    known = isinstance(where, Path) and where.is_file()
+    database = Database(where)
+    if known and Path(where).stat().st_size <= MAX_CHECKED_BYTES:
+        try:
+            with database.reading() as connection:
+                said = connection.exec_driver_sql("PRAGMA quick_check(1)").scalar()
+        except RecordsError:
+            database.close()
+            raise
+        if said != "ok":
+            database.close()
+            raise RecordsError(_("The records are damaged."), code="records_damaged")
+    return database
