@@ -22,7 +22,7 @@ from service.context import LOCAL
 from service.library import watch as watching
 from service.library.catalog import Library, source_of
 from service.library.index import LibraryMatch
-from service.library.local import LocalOriginals
+from service.library.original import LocalOriginals
 from service.records.database import Database, configured
 from service.records.footage import Footage, FootageStore
 

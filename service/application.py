@@ -27,13 +27,12 @@ from service.batches import BatchService
 from service.cases import CaseService, file_of
 from service.config import get_config
 from service.context import PrincipalKind, RequestContext
-from service.live import recordings
+from service.live import viewers
 from service.live.viewers import CORES, Viewers, engine, max_viewers
 from service.originals import Originals
-from service.records.api_keys import ApiKeys
+from service.records.api_keys import ApiKeys, IdempotencyKeys
 from service.records.batches import Batches
 from service.records.database import FILE
-from service.records.idempotency import IdempotencyKeys
 from service.records.instances import Server
 from service.records.model import Query, RecordsError, ResultOrigin, SharedResult, Usage
 from service.records.seals import Keyring
@@ -127,7 +126,7 @@ class Application:
         return Viewers(
             engine,
             max_viewers(),
-            lambda viewer: recordings.ended(viewer, self.keep_live),
+            lambda viewer: viewers.ended(viewer, self.keep_live),
             on_open=self.originals.attach_to_live,
             reserve=lambda: self.tasks.scheduler.reserve(CORES, Priority.LIVE).release,
         )

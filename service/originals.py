@@ -5,12 +5,13 @@ Each function works for whoever is named: what one person compared, or holds, no
 
 import logging
 import threading
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from datetime import datetime
 from functools import cached_property, partial
 from pathlib import Path
 
+from detector.comparison.fingerprint import SPACING, Fingerprints, of_frames
 from detector.errors import InputError, UnmaskError
 from detector.schema.analysis import Media, Settings
 from detector.schema.comparison import Comparison
@@ -19,14 +20,13 @@ from service import limits
 from service.context import Principal, RequestContext
 from service.known_footage import KnownFootage, folder_of
 from service.library.catalog import Library
-from service.library.original import original_in
+from service.library.index import SURE, LibraryMatch
+from service.library.original import best_match, original_in
 from service.library.watch import FolderWatcher, WatchState
-from service.live import known_footage
 from service.live.viewers import Viewer
 from service.records.comparisons import ComparisonStore, KeptComparison
 from service.records.database import Database
-from service.records.footage import FootageStore
-from service.records.lookups import FoundFootage, LookupStore, MissedLookup
+from service.records.footage import ANALYSES, FootageStore, FoundFootage, LookupStore, MissedLookup
 from service.records.model import LOCAL, MAX_PAGE_SIZE, Query, State
 from service.records.store import RecordScope
 from service.tasks.comparisons import (
@@ -133,7 +133,7 @@ class Originals:
             if scope is None or not self._footage.count(scope.owner):
                 return
             if scope.store.preferences(scope.owner).find_originals:
-                known_footage.follow(viewer, partial(self.library.search, scope.owner))
+                follow(viewer, partial(self.library.search, scope.owner))
         except UnmaskError as error:  # the camera goes on
             log.warning("known footage is not looked for: %s", error.code)
 
@@ -370,3 +370,28 @@ def _in_folder(scope: RecordScope, found: FoundFootage) -> Path | None:
     if scope.owner != LOCAL or not folder.is_absolute():
         return None
     return original_in(folder, found.name, found.match_sha256)
+
+
+LOOK_SECONDS = 10.0  # Between two looks, which take a fifth of a second each
+MIN_SECONDS = 4.0  # of picture, for a look: at less a single moment would decide
+
+
+def follow(viewer: Viewer, search: Callable[[Fingerprints], list[LibraryMatch]]) -> None:
+    """While a camera is on, look for its last seconds in the library of whoever opened it, by
+    `search`: who plays a film into a camera's link is not in front of it. What is found stays in
+    `viewer.known`."""
+
+    def work() -> None:
+        while not viewer.over.wait(LOOK_SECONDS):
+            if viewer.ring.span < MIN_SECONDS:
+                continue
+            try:
+                matches = search(of_frames(viewer.ring.pictures(SPACING.gap)))
+            except Exception:  # the camera goes on
+                log.exception("known footage was not looked for")
+                return
+            # Imported footage alone: analyzed files may show the same person.
+            sure = [m for m in matches if m.footage.source != ANALYSES and m.bits < SURE]
+            viewer.known = best_match(sure) or viewer.known
+
+    threading.Thread(target=work, name="known", daemon=True).start()

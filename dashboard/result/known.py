@@ -15,8 +15,7 @@ from dashboard.result.record import ResultRecord
 from detector.errors import InputError
 from detector.messages import comparison as words
 from detector.schema.comparison import Comparison, ComparisonFinding
-from service.records.footage import ANALYSES
-from service.records.lookups import FoundFootage, MissedLookup
+from service.records.footage import ANALYSES, FoundFootage, MissedLookup
 from service.records.model import RecordsError, State
 from service.tasks.jobs import Job, QueueFull
 

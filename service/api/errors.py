@@ -26,7 +26,7 @@ from service.cases import NoCase
 from service.error_reports import fault_of, hint_of, message_of
 from service.limits import NotAllowed, RateLimitExceeded, TooLarge
 from service.live.viewers import TooManyViewers
-from service.records.idempotency import InProgress
+from service.records.api_keys import InProgress
 from service.records.model import ErrorReport, RecordsError
 from service.storage.uploads import StorageError, StorageUnreachable
 from service.tasks.task import QueueFull

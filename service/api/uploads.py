@@ -5,11 +5,12 @@ Who sends it is known before the first byte of it is read, and a body is never h
 
 import hashlib
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from typing import Any, BinaryIO
+from typing import Annotated, Any, BinaryIO
 
+from fastapi import Header
 from pydantic import ValidationError
 from starlette.datastructures import FormData, UploadFile
 from starlette.exceptions import HTTPException
@@ -192,3 +193,37 @@ def _checked(form: FormData, names: tuple[str, ...], most: int, least: int) -> F
             code="too_many_files",
         )
     return Form(tuple(sources), fields)
+
+
+IdempotencyKey = Annotated[
+    str | None,
+    Header(
+        min_length=1,
+        max_length=200,
+        description="any text of yours; the same request under it within a day is done once",
+    ),
+]
+
+
+def once(
+    application: Application,
+    context: RequestContext,
+    form: Form,
+    key: str | None,
+    make: Callable[[], str],
+) -> str:
+    """Return the id of what a request makes, or of what it made under the same key before. Raise
+    KeyReused or InProgress if the key belongs to another request or to one that is not done yet."""
+    if key is None:
+        return make()
+    owner, keys = context.principal.id, application.idempotency
+    earlier = keys.claim(owner, key, form.fingerprint())
+    if earlier is not None:
+        return earlier
+    try:
+        id = make()
+    except BaseException:
+        keys.release(owner, key)
+        raise
+    keys.complete(owner, key, id)
+    return id

@@ -4,10 +4,14 @@ is."""
 from pathlib import Path
 
 from detector.batch.source import files
+from detector.comparison.fingerprint import fingerprint
 from detector.media.files import sha256 as hash_of
+from detector.schema.analysis import Media
+from service.context import LOCAL
+from service.library.catalog import Library
 from service.library.index import LibraryMatch
-from service.records.footage import ANALYSES
-from service.records.lookups import FoundFootage
+from service.records.database import Database
+from service.records.footage import ANALYSES, FootageStore, FoundFootage, LookupStore
 
 MIN_SHARE, MIN_FACE_SHARE = 0.5, 1 / 3
 """of the looked-for frames that known footage has to show, to be told; of the looked-for faces,
@@ -44,3 +48,25 @@ def original_in(folder: Path, name: str, sha256: str) -> Path | None:
                 if hash_of(file) == sha256:
                     return path
     return None
+
+
+class LocalOriginals:
+    """The library and the refused matches of a database."""
+
+    def __init__(self, database: Database) -> None:
+        self._library = Library(FootageStore(database))
+        self._lookups = LookupStore(database)
+
+    def find(self, file: Path, about: Media) -> tuple[FoundFootage, Path | None] | None:
+        """Return the known footage that a file shows best, and where it is, if it still is."""
+        if not self._library.store.count(LOCAL.id):
+            return None
+        matches = self._library.search(LOCAL.id, fingerprint(file, about), without=about.sha256)
+        refused = self._lookups.refused(LOCAL.id, about.sha256)
+        found = best_match([match for match in matches if match.footage.sha256 not in refused])
+        if found is None:
+            return None
+        folder = Path(found.source)
+        return found, original_in(
+            folder, found.name, found.match_sha256
+        ) if folder.is_absolute() else None

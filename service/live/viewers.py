@@ -2,14 +2,18 @@
 
 `Viewer.receive` runs in a thread of streamlit-webrtc for every frame. It passes the frame to the
 engine, draws the overlay and returns; it never waits for inference and calls no Streamlit function.
-A reaper thread ends viewers without frames, which frees their place and keeps their scores.
+A reaper thread ends viewers without frames, which frees their place and keeps their scores. What
+becomes of a session (`ended`) is decided in whatever thread ends it: nobody's language is known
+there.
 """
 
 from __future__ import annotations
 
 import hmac
+import io
 import logging
 import os
+import tempfile
 import threading
 import time
 from collections.abc import Callable
@@ -23,7 +27,8 @@ from typing import TYPE_CHECKING
 import cv2
 import numpy as np
 
-from detector.errors import UnmaskError
+from detector import media, paths
+from detector.errors import InputError, UnmaskError
 from detector.live import (
     LiveEngine,
     LiveSession,
@@ -33,11 +38,12 @@ from detector.live import (
     Style,
     overlay,
 )
+from detector.live.display import known_footage
 from detector.live.recorder import Recorder, Ring
 from detector.sentences import _, ngettext
 from service.config import get_config
 from service.context import new_id
-from service.records.lookups import FoundFootage
+from service.records.footage import FoundFootage
 from service.records.store import RecordScope
 
 if TYPE_CHECKING:
@@ -349,3 +355,58 @@ def max_viewers() -> int:
 def engine() -> LiveEngine:
     """Return the one engine of this process."""
     return LiveEngine(viewers=max(1, max_viewers()))
+
+
+MIN_SECONDS = 1.0  # s; a session that ended sooner was a slip of the finger
+
+
+def film() -> Path:
+    """Return a new file to write a session's video to while it runs."""
+    folder = paths.data() / "live"
+    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    return Path(tempfile.mkstemp(prefix="session-", suffix=".mp4", dir=folder)[1])
+
+
+def ended(viewer: Viewer, keep: Callable[..., str]) -> None:
+    """Keep of a session what its person asked for; `viewer.result` is its address then, as `keep`
+    returns it (`Application.keep_live`)."""
+    video = viewer.options.film
+    try:
+        if viewer.options.keep is SessionRetention.NOTHING or viewer.seconds < MIN_SECONDS:
+            return
+        if viewer.options.scope is None:
+            raise TypeError("a session that is kept must say whose it is")
+        try:
+            analysis = viewer.session.finish()
+        except UnmaskError as error:
+            viewer.problem = error.message
+            return
+        if viewer.known is not None:
+            notes = [known_footage(viewer.known.name), *analysis.media.notes]
+            about = analysis.media.model_copy(update={"notes": notes})
+            analysis = analysis.model_copy(update={"media": about})
+        name = session_name(viewer.began)
+        if video is not None and video.stat().st_size:
+            name = f"{name}.mp4"
+            kept = {"live": True, "notes": analysis.media.notes}
+            about = media.probe(video, name=name).model_copy(update=kept)
+            analysis = analysis.model_copy(update={"media": about})
+        recorded = video if analysis.media.size else None
+        viewer.result = keep(analysis, name, scope=viewer.options.scope, media=recorded)
+    finally:
+        if video is not None:
+            video.unlink(missing_ok=True)
+
+
+def last_seconds(viewer: Viewer) -> tuple[io.BytesIO, str]:
+    """Return the last 14 s as a clip, and its name. Raise InputError if there are no frames yet."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "last.mp4"
+        if not viewer.ring.write(path):
+            raise InputError(_("There are no frames to keep yet."))
+        return io.BytesIO(path.read_bytes()), f"{session_name(viewer.began)}-last.mp4"
+
+
+def session_name(began: datetime) -> str:
+    """Return "live-2026-11-20-184205" (UTC)."""
+    return f"live-{began:%Y-%m-%d-%H%M%S}"

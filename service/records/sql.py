@@ -1,5 +1,5 @@
-"""Records in SQLite or PostgreSQL: their rows in `service.records.tables`, the store of them, and what
-a server does that finds them damaged.
+"""Records in SQLite or PostgreSQL: their rows, their store, and what a server does that finds them
+damaged.
 """
 
 import json

@@ -6,7 +6,7 @@ One whose server was killed is resumed once, then offered again by the page that
 
 A lookup runs after an analysis, behind everything that somebody waits for, and changes nothing of
 its verdict. Kept of it: fingerprints of the file (`service.records.footage`), the best match
-(`service.records.lookups`), and what comes of holding the two against each other where the other
+(`service.records.footage`), and what comes of holding the two against each other where the other
 file is still there.
 """
 
@@ -28,8 +28,7 @@ from service.context import Principal
 from service.library.catalog import Library
 from service.library.original import best_match, most_alike
 from service.records.comparisons import ComparisonStore
-from service.records.footage import ANALYSES
-from service.records.lookups import FoundFootage, LookupStore, MissedLookup
+from service.records.footage import ANALYSES, FoundFootage, LookupStore, MissedLookup
 from service.records.model import State
 from service.records.store import RecordScope
 from service.tasks.jobs import Job

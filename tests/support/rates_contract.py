@@ -6,8 +6,8 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import select
 
+from service.limits import SLOTS, SharedRateLimiter
 from service.records.database import Database
-from service.records.rate_counts import SLOTS, SharedRateLimiter
 from service.records.tables import rate_counts
 from tests.support.waiting import at_once
 

@@ -18,7 +18,7 @@ from detector.live import Alarm, Hint, LiveState
 from detector.live.state import LiveReading
 from detector.models.registry import list_models
 from detector.schema.analysis import Label, ReasonCode, Thresholds
-from service.records.lookups import FoundFootage
+from service.records.footage import FoundFootage
 
 SHOWN_ALARMS = 4
 """Listed in the card; all are in the log."""

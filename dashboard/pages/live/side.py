@@ -31,7 +31,7 @@ from dashboard.theme import ON_VIDEO
 from detector.errors import InputError, UnmaskError
 from detector.live import LiveState, Style
 from detector.schema.analysis import Settings
-from service.live import cameras, recordings
+from service.live import cameras, viewers
 from service.live.viewers import SessionRetention, Viewer
 
 LINK = "live-browser"
@@ -94,7 +94,7 @@ def beside(visit: LivePageState, servers: list[ice.Server]) -> None:
                 help=_("Analyzes the last 14 s with the models of the Analyze page."),
             )
             if viewer is not None and state is not None and state.alarms:
-                name = f"{recordings.session_name(viewer.began)}.csv"
+                name = f"{viewers.session_name(viewer.began)}.csv"
                 controls.download(_("Log"), partial(_log, viewer), name, "live-log")
             choices.draw_alarm(limits.high, disabled=visit.busy)
         _kept_frames()
@@ -160,7 +160,7 @@ def _open() -> Viewer:
             hint=_("Ask who runs this server for another role."),
         )
     forget_kept_frames()
-    film = recordings.film() if options.keep is SessionRetention.VIDEO else None
+    film = viewers.film() if options.keep is SessionRetention.VIDEO else None
     options = replace(options, scope=session.record_scope(), film=film, style=_video_style())
     return session.application().viewers.open(choices.settings(options), options)
 
@@ -180,7 +180,7 @@ def _keep_frames() -> None:
         return
     st.session_state.pop(NOT_KEPT, None)
     try:
-        clip, name = recordings.last_seconds(viewer)
+        clip, name = viewers.last_seconds(viewer)
         job = session.submit(clip, name, Settings(), size=clip.getbuffer().nbytes)
     except UnmaskError as error:
         st.session_state[NOT_KEPT] = advice(error)

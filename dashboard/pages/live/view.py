@@ -22,7 +22,7 @@ from dashboard.components.markup import show
 from dashboard.i18n import _, say
 from dashboard.pages.live import cards, choices, ice, link, problems, side, state
 from dashboard.pages.live.state import LivePageState, Phase
-from service.live import recordings
+from service.live import viewers
 from service.live.viewers import LiveOptions, SessionRetention, Viewer
 
 P = ParamSpec("P")
@@ -243,7 +243,7 @@ def _foot(visit: LivePageState) -> None:
             controls.download(
                 _("Snapshot"),
                 partial(_snapshot, running),
-                f"{recordings.session_name(datetime.now(UTC))}.png",
+                f"{viewers.session_name(datetime.now(UTC))}.png",
                 "live-snapshot",
                 symbol="photo_camera",
             )

@@ -13,10 +13,9 @@ from service import exports, languages, webhooks
 from service.api import uploads
 from service.api.access import Analyst, App, Reader
 from service.api.errors import Conflict, NotFound, RefusalDetail, answer, described
-from service.api.idempotency import IdempotencyKey, once
 from service.api.routes.tasks import wait_for
 from service.api.schemas import BINARY, V1, AnalysisView, FramesView, form_body
-from service.api.uploads import Form
+from service.api.uploads import Form, IdempotencyKey, once
 from service.application import Application
 from service.context import RequestContext
 from service.records.model import Query as RecordQuery

@@ -13,10 +13,9 @@ from service import webhooks
 from service.api import uploads
 from service.api.access import Analyst, App, Reader
 from service.api.errors import NotFound, RefusalDetail, detail_of
-from service.api.idempotency import IdempotencyKey, once
 from service.api.routes.analyses import FIELDS, REFUSALS
 from service.api.schemas import V1, example, form_body
-from service.api.uploads import Form
+from service.api.uploads import Form, IdempotencyKey, once
 from service.application import Application
 from service.context import RequestContext
 from service.records.batches import Batch, BatchItem

@@ -12,10 +12,9 @@ from service import exports
 from service.api import uploads
 from service.api.access import Analyst, App, Reader
 from service.api.errors import Conflict, NotFound
-from service.api.idempotency import IdempotencyKey, once
 from service.api.routes.analyses import PDF, REFUSALS, Language, Zone, download, speech
 from service.api.schemas import BINARY, V1, ComparisonView, form_body
-from service.api.uploads import Form, FormFile
+from service.api.uploads import Form, FormFile, IdempotencyKey, once
 from service.application import Application
 from service.context import RequestContext
 from service.records.comparisons import KeptComparison

@@ -7,10 +7,9 @@ from detector.sentences import _
 from service.api import uploads
 from service.api.access import Analyst, App
 from service.api.errors import NotFound
-from service.api.idempotency import IdempotencyKey, once
 from service.api.routes.analyses import FIELDS, REFUSALS
 from service.api.schemas import V1, TaskView, form_body
-from service.api.uploads import Form
+from service.api.uploads import Form, IdempotencyKey, once
 from service.application import Application
 from service.context import RequestContext
 from service.tasks.task import Task

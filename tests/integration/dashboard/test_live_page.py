@@ -28,9 +28,9 @@ from detector.schema.analysis import Label, Question, SpanSegment, SpeechMeasure
 from service.application import Application
 from service.config import Config
 from service.context import Principal, PrincipalKind, Role
-from service.live import recordings
+from service.live import viewers
 from service.live.viewers import SessionRetention, Viewers, padded
-from service.records.lookups import FoundFootage
+from service.records.footage import FoundFootage
 from tests.support.live_stand_in import LIMITS, StandInEngine, made_state, reading
 from tests.support.pages import APP, OWNER, come_as, html, quiet, turn_to
 from tests.support.result_sample import make_analysis
@@ -100,7 +100,7 @@ def browser(monkeypatch):
 def engine(jobs):
     made = StandInEngine()
     app = session.application()
-    app.viewers = Viewers(lambda: made, 1, lambda viewer: recordings.ended(viewer, app.keep_live))
+    app.viewers = Viewers(lambda: made, 1, lambda viewer: viewers.ended(viewer, app.keep_live))
     return made
 
 

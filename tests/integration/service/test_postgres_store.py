@@ -10,9 +10,9 @@ from sqlalchemy import delete, text
 from detector.errors import UnmaskError
 from service.application import Application
 from service.records import database
+from service.records.api_keys import IdempotencyKeys, InProgress, KeyReused
 from service.records.batches import Batches, BatchItem
 from service.records.database import FILE, Database
-from service.records.idempotency import IdempotencyKeys, InProgress, KeyReused
 from service.records.model import LOCAL, RecordsError
 from service.records.sql import open_store
 from service.records.store import RecordScope

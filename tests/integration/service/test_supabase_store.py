@@ -13,10 +13,10 @@ from supabase import ClientOptions, create_client
 from detector.schema.origin import Fact, Provenance
 from service.context import new_id
 from service.records.model import Query, RecordsError
-from service.records.supabase import media, purge, rows
+from service.records.supabase import purge, rows
+from service.records.supabase import store as module
 from service.records.supabase import store as supabase_store
-from service.records.supabase.media import object_path
-from service.records.supabase.store import SupabaseStore
+from service.records.supabase.store import SupabaseStore, object_path
 from tests.support.records_contract import (
     NOON,
     PICTURE,
@@ -299,7 +299,7 @@ def large(tmp_path):
 
 @pytest.fixture
 def impatient(monkeypatch):
-    monkeypatch.setattr(media, "BACKOFF_SECONDS", 0.001)
+    monkeypatch.setattr(module, "BACKOFF_SECONDS", 0.001)
 
 
 def test_media_goes_up_and_comes_back(project, ada, bob, clip, tmp_path, store, record):
@@ -314,7 +314,7 @@ def test_media_goes_up_and_comes_back(project, ada, bob, clip, tmp_path, store, 
     assert url is not None and httpx.get(url).content == clip.read_bytes()
     assert httpx.get(url.replace("token=", "token=x")).status_code >= 400
     said = jwt.decode(url.split("token=")[1], project.secret, ["HS256"])
-    assert said["exp"] - said["iat"] == media.SIGNED_URL_TTL.total_seconds() == 60
+    assert said["exp"] - said["iat"] == module.SIGNED_URL_TTL.total_seconds() == 60
 
     others = store_of(bob)
     assert not others.keep_media(bob.id, record.id, clip)
@@ -342,7 +342,7 @@ def test_a_large_file_goes_up_in_pieces_and_goes_on_where_it_stopped(
 def test_an_upload_that_can_not_go_on_says_so_and_the_record_stands(
     project, ada, large, fail, impatient, store, record
 ):
-    fail("PATCH", "/upload/resumable/", times=media.MAX_ATTEMPTS)
+    fail("PATCH", "/upload/resumable/", times=module.MAX_ATTEMPTS)
     with pytest.raises(RecordsError):
         store.keep_media(ada.id, record.id, large)
     assert store.analysis(ada.id, record.id) == SAMPLE

@@ -8,10 +8,9 @@ from detector.errors import InputError
 from service import limits, logs
 from service.context import PrincipalKind, RequestContext, Role, Scope
 from service.limits import RateLimitExceeded
-from service.records import idempotency
-from service.records.api_keys import ApiKeys
+from service.records import api_keys
+from service.records.api_keys import ApiKeys, IdempotencyKeys, InProgress
 from service.records.database import FILE
-from service.records.idempotency import IdempotencyKeys, InProgress
 
 BOTH = (Scope.READ, Scope.ANALYZE)
 
@@ -113,9 +112,9 @@ def test_a_claim_that_came_to_nothing_is_free_again(database, monkeypatch):
         seen.claim("ann", "k", "print")
     seen.release("ann", "k")
     assert seen.claim("ann", "k", "print") is None
-    monkeypatch.setattr(idempotency, "STALE", timedelta(0))  # its server died
+    monkeypatch.setattr(api_keys, "STALE", timedelta(0))  # its server died
     assert seen.claim("ann", "k", "print") is None
     seen.complete("ann", "k", "result")
     assert seen.claim("ann", "k", "print") == "result", "what is done is not stale"
-    monkeypatch.setattr(idempotency, "TTL", timedelta(0))
+    monkeypatch.setattr(api_keys, "TTL", timedelta(0))
     assert seen.claim("ann", "k", "print") is None

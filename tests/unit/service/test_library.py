@@ -18,7 +18,7 @@ from detector import media
 from detector.comparison import fingerprint as hashing
 from detector.comparison.fingerprint import Fingerprints, fingerprint, pdq
 from detector.errors import InputError
-from service.library import exchange
+from service.library import catalog
 from service.library.index import MAX_FACE_QUERY, NEAR, SURE, PrintIndex
 from service.library.original import best_match
 from service.library.watch import FolderWatch, FolderWatcher, watch
@@ -167,7 +167,7 @@ def line(**changes):
 
 
 def test_a_good_line_is_read():
-    [(shared, prints)] = exchange.read(io.BytesIO(HEAD + line()))
+    [(shared, prints)] = catalog.read(io.BytesIO(HEAD + line()))
     assert shared.name == "a.mp4" and np.array_equal(prints.hashes, made(1, 3).hashes)
 
 
@@ -207,9 +207,9 @@ def test_hostile_fingerprints_leave_nothing(library, data):
 def test_too_large_an_import_is_refused(library, monkeypatch):
     for limit, value in (("MAX_LINE", 100), ("MAX_BYTES", 200), ("MAX_FOOTAGE", 1)):
         with monkeypatch.context() as patched:
-            patched.setattr(exchange, limit, value)
+            patched.setattr(catalog, limit, value)
             with pytest.raises(InputError, match="too large"):
-                list(exchange.read(io.BytesIO(HEAD + line() + line(sha256="b" * 64))))
+                list(catalog.read(io.BytesIO(HEAD + line() + line(sha256="b" * 64))))
 
 
 def test_a_watched_folder_is_added_once_it_is_still(library, clips, tmp_path):
@@ -460,4 +460,4 @@ HASH = base64.b64encode(bytes(32)).decode()
 )
 def test_damaged_faces_are_refused(data):
     with pytest.raises(InputError, match="Line 2 of the fingerprints is damaged"):
-        list(exchange.read(io.BytesIO(HEAD + data)))
+        list(catalog.read(io.BytesIO(HEAD + data)))

@@ -10,7 +10,9 @@ from detector.comparison.fingerprint import fingerprint, of_frames
 from detector.live import LiveSettings
 from detector.live.recorder import Ring
 from detector.schema.analysis import Analysis
-from service.live import known_footage, recordings
+from service import originals
+from service.library.original import best_match
+from service.live import viewers
 from service.live.viewers import LiveOptions, SessionRetention, Viewer
 from service.records.footage import ANALYSES
 from tests.support.footage import add_file
@@ -31,7 +33,7 @@ def played(tmp_path):
 
 @pytest.fixture(autouse=True)
 def often(monkeypatch):
-    monkeypatch.setattr(known_footage, "LOOK_SECONDS", 0.05)
+    monkeypatch.setattr(originals, "LOOK_SECONDS", 0.05)
 
 
 class Camera:
@@ -43,7 +45,7 @@ class Camera:
         self._search = search
         options = LiveOptions(keep=SessionRetention.NOTHING)
         self.viewer = Viewer(StandInSession(LiveSettings()), options, clock=lambda: self.now)
-        known_footage.follow(self.viewer, self.search)
+        originals.follow(self.viewer, self.search)
 
     def search(self, prints):
         found = self._search(prints)
@@ -84,7 +86,7 @@ def test_what_was_merely_analyzed_and_what_others_hold_is_not_told(library, play
 
 def test_too_little_is_no_reason_to_look():
     camera = Camera(lambda prints: pytest.fail("it was looked for"))
-    camera.show(scene(1, int(FPS * known_footage.MIN_SECONDS)))
+    camera.show(scene(1, int(FPS * originals.MIN_SECONDS)))
     assert not camera.viewer.over.wait(0.3)
     camera.viewer.end()
 
@@ -109,9 +111,9 @@ def test_it_is_said_in_what_is_kept_of_the_session(library, played):
 
     session = StandInSession(LiveSettings())
     options = LiveOptions(keep=SessionRetention.SCORES, scope=object())
-    viewer = Viewer(session, options, on_end=lambda viewer: recordings.ended(viewer, keep))
+    viewer = Viewer(session, options, on_end=lambda viewer: viewers.ended(viewer, keep))
     viewer.push(frames[0])
-    viewer.known = known_footage._told(library.search(ALICE, fingerprint(film)))
+    viewer.known = best_match(library.search(ALICE, fingerprint(film)))
     viewer._first = viewer._first and viewer._first - 5
     viewer.push(frames[1])
     viewer.end()

@@ -13,9 +13,9 @@ from detector.errors import InputError
 from detector.live import LiveSettings
 from detector.schema.analysis import Settings
 from detector.schema.comparison import ComparisonFinding
+from service import originals
 from service.application import Application
 from service.context import LOCAL, Principal, PrincipalKind, RequestContext
-from service.live import known_footage
 from service.live.viewers import LiveOptions, SessionRetention, Viewer
 from service.records import tables
 from service.records.footage import FootageStore
@@ -371,7 +371,7 @@ def test_among_how_many_files_nothing_was_found_is_told_its_owner(real, clips, f
 def followed(monkeypatch):
     """The cameras that are asked about while they are on."""
     cameras: list[object] = []
-    monkeypatch.setattr(known_footage, "follow", lambda viewer, search: cameras.append(viewer))
+    monkeypatch.setattr(originals, "follow", lambda viewer, search: cameras.append(viewer))
     return cameras
 
 
