@@ -13,8 +13,7 @@ from cli.options import Argument, AsJson, Option, Zone
 from detector import paths
 from detector.errors import InputError
 from detector.report import time_zone
-from service.case_export import CaseFile
-from service.cases import CaseService
+from service.cases import CaseFile, CaseService
 from service.context import LOCAL, RequestContext
 from service.records.cases import Case, CaseStatus, first_broken
 from service.records.database import configured

@@ -1,10 +1,10 @@
 """`unmask serve`: the REST API alone."""
 
 from cli.options import Address
-from service.api import server
+from service.api import app
 
 
-def serve(port: int = server.PORT, address: Address = None) -> int:
+def serve(port: int = app.PORT, address: Address = None) -> int:
     """Serve the REST API without the dashboard."""
-    server.serve(address or "127.0.0.1", port)
+    app.serve(address or "127.0.0.1", port)
     return 0

@@ -17,7 +17,7 @@ from streamlit.runtime.pages_manager import PagesManager
 from streamlit.runtime.scriptrunner_utils.script_run_context import get_script_run_ctx
 from streamlit.runtime.uploaded_file_manager import UploadedFile as UploadedFile
 
-from service.api.connections import TimedProtocol
+from service.api.app import TimedProtocol
 
 PAGE_START, PAGE_END = b'<html lang="en">', b"</body>"
 """Where the one HTML page that Streamlit serves can be added to (`dashboard.first_paint`)."""

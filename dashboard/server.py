@@ -34,7 +34,7 @@ from dashboard.session_routes import routes as session_routes
 from detector.errors import InputError
 from service import auth
 from service.api import PATHS
-from service.api.connections import CheckedBody
+from service.api.app import CheckedBody
 from service.config import FALLBACK, get_config, set_fallback
 from service.limits import RateLimitExceeded
 from service.live.viewers import Viewer

@@ -28,9 +28,8 @@ from dashboard.hosting import base_path
 from dashboard.i18n import _
 from dashboard.theme import plain
 from service import auth
-from service.auth.caller import GUEST, SESSION, Caller, digest
+from service.auth.caller import GUEST, SESSION, AuthReturnContext, Caller, Purpose, SignedIn, digest
 from service.auth.problems import AccountError, account_error, code_of_supabase
-from service.auth.steps import AuthReturnContext, Purpose, SignedIn
 
 if TYPE_CHECKING:
     from service.auth.flows import AuthService

@@ -41,11 +41,10 @@ from service.records.store import RecordScope
 from service.storage import open_uploads, uploads
 from service.tasks.calibrations import Calibrations
 from service.tasks.evaluations import Evaluations
-from service.tasks.executor import open_executor
 from service.tasks.jobs import Job, Jobs, QueueLimits, SharedAnalyzer
 from service.tasks.kinds import Downloads, RobustnessQueue, SelfChecks
-from service.tasks.manager import TaskManager
-from service.tasks.store import TaskStore
+from service.tasks.manager import TaskManager, TaskStore
+from service.tasks.scheduler import open_executor
 from service.tasks.task import Priority, Task
 from service.tasks.throughput import ThroughputEstimator
 from service.webhooks import Webhooks

@@ -1,20 +1,32 @@
-"""Cases: what a person does with one, each step an entry of its log."""
+"""Cases: what a person does with one, each step an entry of its log; and a case as files: one PDF,
+or one ZIP in BagIt form (RFC 8493).
+"""
 
 from __future__ import annotations
 
+import io
+import json
+import tempfile
+import zipfile
 from collections.abc import Callable, Mapping, Sequence
-from datetime import UTC, tzinfo
+from dataclasses import dataclass
+from datetime import UTC, datetime, tzinfo
+from pathlib import Path
 from typing import Literal
 
-from detector.errors import InputError
+from detector import __version__, paths
+from detector.errors import InputError, MediaError
 from detector.media.files import one_line
-from detector.sentences import ENGLISH, Speech, _
-from service import case_export
-from service.case_export import CaseFile
+from detector.provenance.keyframes import keyframes
+from detector.report import ReportDetails, words
+from detector.schema.analysis import Analysis
+from detector.seals import digest
+from detector.sentences import ENGLISH, Speech, _, say
+from service import exports
 from service.context import PrincipalKind, RequestContext, new_id
 from service.records import rules
 from service.records.cases import Case, CaseAction, CaseStatus
-from service.records.model import MAX_NAME_LENGTH, RecordsError
+from service.records.model import MAX_NAME_LENGTH, RecordsError, ResultOrigin
 from service.records.store import RecordScope
 from service.tasks.jobs import Job
 
@@ -85,9 +97,9 @@ class CaseService:
                 raise InputError(text, code="no_result")
             if analysis in case.files:
                 continue
-            if len(case.files) >= case_export.MAX_ANALYSES:
+            if len(case.files) >= MAX_ANALYSES:
                 text = _("A case can have {number} files.")
-                number = case_export.MAX_ANALYSES
+                number = MAX_ANALYSES
                 raise InputError(text.format(number=number), code="case_full")
             noted = {
                 "analysis": analysis,
@@ -150,13 +162,17 @@ class CaseService:
         zone; its log and the export note it."""
         case = self.get(context, id)
         files = [self._find(context, noted) for noted in case.files.values()]
-        if media:
-            case_export.check_media(files)
+        sizes = [file.media.stat().st_size for file in files if media and file.media is not None]
+        if sum(sizes) > MAX_MEDIA_BYTES:
+            text = _("The media of this case take more than {number} MB.")
+            hint = _("Export it without media, and copy those yourself.")
+            number = MAX_MEDIA_BYTES // 1_000_000
+            raise InputError(text.format(number=number), code="too_large", hint=hint)
         details = {"form": form, "media": "yes" if media else ""}
         case = self._append(context, id, CaseAction.EXPORTED, details, by)
         if form == "pdf":
-            return case_export.as_pdf(case, files, zone, speech)
-        return case_export.as_bag(case, files, zone, speech, media=media)
+            return as_pdf(case, files, zone, speech)
+        return as_bag(case, files, zone, speech, media=media)
 
     def delete(self, context: RequestContext, id: str) -> bool:
         """Delete a case with its log; the analyses stay."""
@@ -205,3 +221,257 @@ def _text(text: str, most: int, what: str) -> str:
         said = _("A {what} has 1 to {most} characters.")
         raise InputError(said.format(what=what, most=most), code="bad_text")
     return text
+
+
+MAX_MEDIA_BYTES = 500_000_000  # of the media of a bag, which is held in memory while it is sent
+MAX_ANALYSES = 50  # analyses of an export: each report takes seconds
+_ACTIONS = {
+    CaseAction.CREATED: _("Case opened"),
+    CaseAction.RENAMED: _("Renamed"),
+    CaseAction.FILE_ADDED: _("File added"),
+    CaseAction.FILE_REMOVED: _("File removed"),
+    CaseAction.LINK_ADDED: _("Link added"),
+    CaseAction.NOTE_ADDED: _("Note added"),
+    CaseAction.STATUS_SET: _("Status set"),
+    CaseAction.EXPORTED: _("Exported"),
+}
+STATUS = {
+    CaseStatus.OPEN: _("In progress"),
+    CaseStatus.REVIEWED: _("Reviewed"),
+    CaseStatus.CLOSED: _("Closed"),
+}
+CHAIN = _(
+    "Each entry carries the SHA-256 of its own content and of the entry before, so a changed, "
+    "removed or moved entry breaks the chain. The last hash stands for the whole log: compare it "
+    "with a copy that somebody else keeps."
+)
+
+
+@dataclass(frozen=True)
+class CaseFile:
+    """A file of a case: what was noted when it was added, and its result where it is still here."""
+
+    noted: Mapping[str, str]
+    analysis: Analysis | None = None
+    media: Path | None = None
+    origin: ResultOrigin = ResultOrigin.HERE
+
+    @property
+    def name(self) -> str:
+        return self.noted.get("name", "")
+
+
+def as_pdf(
+    case: Case, files: Sequence[CaseFile], zone: tzinfo = UTC, speech: Speech = ENGLISH
+) -> bytes:
+    """Return a case and the reports of its analyses as one sealed PDF, in a language and its times
+    in a zone."""
+    details = ReportDetails(case.title, case.reviewer, zone, speech)
+    reports = [_report(file, "pdf", details) for file in files]
+    return _merged(case, files, [report for report in reports if report], details)
+
+
+def as_bag(
+    case: Case,
+    files: Sequence[CaseFile],
+    zone: tzinfo = UTC,
+    speech: Speech = ENGLISH,
+    *,
+    media: bool = False,
+) -> bytes:
+    """Return a case as a bag: its report, those of its analyses with their data, its log,
+    keyframes, and the media where they are asked for. Raise InputError if those are too large."""
+    content: dict[str, bytes | Path] = {
+        "case.json": _json(case),
+        "log.jsonl": case.as_lines().encode(),
+    }
+    details = ReportDetails(case.title, case.reviewer, zone, speech)
+    reports = []
+    for number, file in enumerate(files, 1):
+        stem = f"{number:02} {_safe(Path(file.name).stem)}"
+        if (pdf := _report(file, "pdf", details)) is not None:
+            reports.append(pdf)
+            content[f"reports/{stem}.pdf"] = pdf
+        if (data := _report(file, "json", details)) is not None:
+            content[f"analyses/{stem}.json"] = data
+        for name, jpeg in _keyframes(file).items():
+            content[f"keyframes/{stem}/{name}"] = jpeg
+        if media and file.media is not None:
+            content[f"media/{stem}{file.media.suffix}"] = file.media
+    content["report.pdf"] = _merged(case, files, reports, details)
+    return _bagged(f"unmask-case-{case.id}", case, content)
+
+
+def _report(file: CaseFile, form: str, details: ReportDetails) -> bytes | None:
+    if file.analysis is None:
+        return None
+    path = file.media or Path(file.name)
+    return exports.report(form, path, file.analysis, file.origin, details=details)
+
+
+def _keyframes(file: CaseFile) -> dict[str, bytes]:
+    if file.analysis is None or file.media is None:
+        return {}
+    try:
+        return {f.name: f.jpeg for f in keyframes(file.media, file.analysis.media)}
+    except MediaError:  # damaged since
+        return {}
+
+
+def _json(case: Case) -> bytes:
+    tree = case.tree | {
+        "links": [entry.details["url"] for entry in case.entries(CaseAction.LINK_ADDED)],
+        "notes": [entry.tree for entry in case.entries(CaseAction.NOTE_ADDED)],
+        "log_head": case.head,
+    }
+    return (json.dumps(tree, indent=2, ensure_ascii=False) + "\n").encode()
+
+
+# --- the PDF --------------------------------------------------------------------------------------
+
+
+def _merged(
+    case: Case, files: Sequence[CaseFile], reports: Sequence[bytes], details: ReportDetails
+) -> bytes:
+    """Return the pages of a case before those of its reports, sealed."""
+    from pypdf import PdfReader, PdfWriter
+
+    writer = PdfWriter(clone_from=PdfReader(io.BytesIO(_cover(case, files, details))))
+    for report in reports:
+        writer.append(io.BytesIO(report))
+    # Signatures of the reports are of files of their own; the whole gets its own.
+    writer.remove_annotations("/Widget")
+    writer.root_object.pop("/AcroForm", None)
+    writer.add_attachment("unmask-case.json", _json(case))
+    writer.add_attachment("unmask-case-log.jsonl", case.as_lines().encode())
+    out = io.BytesIO()
+    writer.write(out)
+    ours = all(file.origin is not ResultOrigin.ELSEWHERE for file in files)
+    return exports.sealed_case(out.getvalue(), case.id, case.head, sign=ours)
+
+
+def _cover(case: Case, files: Sequence[CaseFile], details: ReportDetails) -> bytes:
+    from detector.report.paper import MUTED, SMALL, TEXT, Paper
+
+    zone, speech = details.zone, details.speech
+    _ = speech.gettext
+
+    def when(moment: datetime) -> str:
+        return words.when(moment, zone, speech)
+
+    now = datetime.now(UTC).replace(microsecond=0)
+    title, foot = _("Unmask case: {title}"), _("case {id}  log {hash}…")
+    pdf = Paper(
+        title.format(title=case.title),
+        foot.format(id=case.id, hash=case.head[:32]),
+        now,
+        speech=speech,
+    )
+    pdf.say(_("Unmask case · {when}").format(when=when(now)), SMALL, MUTED)
+    pdf.headline(case.title, TEXT)
+    pdf.ln(1)
+    pdf.facts(
+        [
+            (_("Status"), say(STATUS[case.status], speech)),
+            (_("Reviewer"), case.reviewer or _("none yet")),
+            (_("Opened"), when(case.created)),
+            (_("Last change"), when(case.touched)),
+            (_("Times of day in"), words.zone(now, zone)),
+            (_("Last hash of the log"), case.head),
+        ]
+    )
+    if files:
+        pdf.head(_("Files"))
+        rows = [(file.name, _said(file, speech), file.noted.get("sha256", "")) for file in files]
+        pdf.rows((_("File"), _("Result"), "SHA-256"), rows, (46, 60, 68))
+    if links := case.entries(CaseAction.LINK_ADDED):
+        pdf.head(_("Links"))
+        for entry in links:
+            pdf.say(f"· {entry.details['url']}")
+    if notes := case.entries(CaseAction.NOTE_ADDED):
+        pdf.head(_("Notes"))
+        for entry in notes:
+            pdf.say(f"{when(entry.time)}, {entry.actor}", SMALL, MUTED)
+            pdf.say(entry.details["text"])
+    pdf.head(_("Who did what and when"))
+    pdf.say(say(CHAIN, speech), SMALL, MUTED)
+    if (broken := case.first_broken) is not None:
+        pdf.say(_("The chain is BROKEN at entry {number}.").format(number=broken), style="B")
+    pdf.rows(
+        ("", _("Time"), _("Who"), _("What"), _("Hash")),
+        [
+            (
+                str(entry.number),
+                f"{entry.time.astimezone(zone):%Y-%m-%d %H:%M:%S}",
+                entry.actor,
+                ": ".join(
+                    filter(
+                        None, [say(_ACTIONS[entry.action], speech), summary(entry.details, speech)]
+                    )
+                ),
+                entry.hash[:16],
+            )
+            for entry in case.log
+        ],
+        (8, 32, 36, 66, 32),
+    )
+    return bytes(pdf.output())
+
+
+def _said(file: CaseFile, speech: Speech) -> str:
+    if file.analysis is None:
+        gone = speech.gettext("{result} (as it was; the result was deleted since)")
+        return gone.format(result=file.noted.get("result", ""))
+    return file.analysis.headline_in(speech)
+
+
+def summary(details: Mapping[str, str], speech: Speech = ENGLISH) -> str:
+    """Return what an entry is about, short."""
+    shown = [details.get(name, "") for name in ("title", "name", "url", "status", "form")]
+    if reviewer := details.get("reviewer"):
+        shown.append(speech.gettext("by {reviewer}").format(reviewer=reviewer))
+    return ", ".join(filter(None, shown))
+
+
+# --- the bag --------------------------------------------------------------------------------------
+
+
+def _bagged(root: str, case: Case, content: Mapping[str, bytes | Path]) -> bytes:
+    """Return a ZIP with the files under `data/`, and their SHA-256 in the manifest."""
+    sizes = [len(data) if isinstance(data, bytes) else data.stat().st_size
+             for data in content.values()]  # fmt: skip
+    tags = {
+        "bagit.txt": "BagIt-Version: 1.0\nTag-File-Character-Encoding: UTF-8\n",
+        "bag-info.txt": f"Bag-Software-Agent: Unmask {__version__}\n"
+        f"Bagging-Date: {datetime.now(UTC):%Y-%m-%d}\n"
+        f"External-Identifier: {case.id}\n"
+        f"Payload-Oxum: {sum(sizes)}.{len(sizes)}\n",
+        "manifest-sha256.txt": "".join(
+            f"{_sha256(data)}  data/{name}\n" for name, data in content.items()
+        ),
+    }
+    tags["tagmanifest-sha256.txt"] = "".join(
+        f"{digest(text.encode())}  {name}\n" for name, text in tags.items()
+    )
+    with tempfile.TemporaryFile() as out:
+        with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as bag:
+            for name, text in tags.items():
+                bag.writestr(f"{root}/{name}", text)
+            for name, data in content.items():
+                if isinstance(data, bytes):
+                    bag.writestr(f"{root}/data/{name}", data)
+                else:
+                    bag.write(data, f"{root}/data/{name}", zipfile.ZIP_STORED)
+        out.seek(0)
+        return out.read()
+
+
+def _sha256(data: bytes | Path) -> str:
+    return digest(data) if isinstance(data, bytes) else paths.sha256(data)
+
+
+def _safe(name: str) -> str:
+    """Return a name that is one on every system, and needs no escape in a manifest."""
+    return (
+        "".join(c if c.isalnum() or c in " ._-" else "_" for c in name).strip(" .")[:80] or "file"
+    )

@@ -37,9 +37,9 @@ from service.tasks.comparisons import (
     Lookups,
     pair_subject,
 )
-from service.tasks.executor import ThreadExecutor
 from service.tasks.jobs import Job, Jobs
 from service.tasks.manager import TaskManager
+from service.tasks.scheduler import ThreadExecutor
 from service.tasks.task import Task
 
 log = logging.getLogger(__name__)

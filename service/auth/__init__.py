@@ -8,13 +8,13 @@ accounts (`config`) a browser is signed in, or a guest.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from detector import paths
 from service.auth.caller import GUEST, SESSION, Caller, digest
-from service.auth.config import Accounts, accounts
 from service.auth.problems import AccountError
 from service.auth.session_store import EncryptedSessionStore
 from service.config import get_config
@@ -24,8 +24,6 @@ if TYPE_CHECKING:
     from service.auth.flows import AuthService
     from service.auth.people import People
     from service.auth.sessions import Session
-
-__all__ = ["accounts", "auth_service", "find_session", "guest_of", "identify", "people_service"]
 
 
 def identify(caller: Caller, session: Session | None) -> Principal | None:
@@ -77,3 +75,30 @@ def _auth_service(project: Accounts, data: Path) -> AuthService:
     from service.auth.flows import AuthService  # Supabase's library takes seconds to import
 
     return AuthService(project, EncryptedSessionStore(data))
+
+
+@dataclass(frozen=True)
+class Accounts:
+    """The project that keeps the accounts."""
+
+    url: str
+    key: str
+    required: bool = False  # Nobody works here without one
+    providers: tuple[str, ...] = ()  # Of `service.config.PROVIDERS`
+    default_role: Role = Role.ANALYST
+    days: float = 30.0  # A browser stays signed in
+
+
+def accounts() -> Accounts | None:
+    """Return the account settings, None where off; raise SystemExit if one lacks the other."""
+    config = get_config()
+    if config.sign_in == "off":
+        return None
+    url, key = config.supabase_url, config.supabase_key.get_secret_value()
+    required = config.sign_in == "required"
+    if not url or not key:
+        if required or bool(url) != bool(key):
+            raise SystemExit("Accounts need both SUPABASE_URL and SUPABASE_ANON_KEY.")
+        return None
+    role = Role(config.default_role)
+    return Accounts(url, key, required, config.sign_in_with, role, config.session_days)

@@ -13,6 +13,7 @@ import ipaddress
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from enum import StrEnum
 from urllib.parse import urlsplit
 
 from starlette.requests import HTTPConnection
@@ -228,3 +229,51 @@ def _counted(address: str) -> str:
     if isinstance(parsed, ipaddress.IPv6Address):
         return str(ipaddress.ip_network((parsed, 64), strict=False))
     return str(parsed)
+
+
+class Purpose(StrEnum):
+    """Why a flow left the browser."""
+
+    CONFIRM = "confirm"
+    LINK = "link"
+    RESET = "reset"
+    OAUTH = "oauth"
+
+
+@dataclass(frozen=True)
+class Pending:
+    """A flow that is on its way."""
+
+    purpose: Purpose
+    browser: str  # Digest of the cookie of the browser that began
+    verifier: str = ""  # PKCE; empty where the library gives none
+    email: str = ""  # Whom an e-mail went to
+
+
+@dataclass(frozen=True)
+class SignedIn:
+    """What a flow ended with."""
+
+    cookie: str  # For the browser
+    ttl: float  # s
+    reset: bool = False  # A new password is to be chosen
+
+
+@dataclass(frozen=True)
+class AuthReturnContext:
+    """Where a flow begins."""
+
+    browser: str  # Digest of its cookie; empty where it keeps none
+    address: str  # To count by
+    origin: str  # Scheme, host and base path of this server, as that browser sees it
+
+    @classmethod
+    def of(cls, caller: Caller, base_path: str) -> AuthReturnContext:
+        """Return where a flow of this caller begins; `base_path` is "" or "/something"."""
+        secret = caller.cookie(GUEST)
+        browser = digest(secret) if secret else ""
+        return cls(browser, caller.address, f"{caller.origin}{base_path}")
+
+    def back(self, nonce: str) -> str:
+        """Return the address that a flow comes back to."""
+        return f"{self.origin}/session/return/{nonce}"

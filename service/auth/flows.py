@@ -17,13 +17,12 @@ from supabase_auth.errors import AuthError
 from supabase_auth.types import AuthResponse
 from supabase_auth.types import Session as Grant
 
-from service.auth.caller import digest
-from service.auth.config import Accounts
+from service.auth import Accounts
+from service.auth.caller import AuthReturnContext, Pending, Purpose, SignedIn, digest
 from service.auth.people import People
 from service.auth.problems import AccountError, account_error
 from service.auth.session_store import EncryptedSessionStore
 from service.auth.sessions import Session, SessionManager, Transport, connect, explained, http
-from service.auth.steps import AuthReturnContext, Pending, Purpose, SignedIn
 from service.context import new_id
 from service.rate_limit import SlidingWindowRateLimiter
 

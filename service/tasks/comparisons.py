@@ -89,7 +89,7 @@ class Comparisons(TaskQueue[Task]):
             max_running=2,
             refuse=bounded_line(MAX_WAITING),
             on_interrupted=self._resume,
-            sentences=_SENTENCES | {State.FAILED: _("It stopped. Your files are not at fault.")},
+            sentences={**_SENTENCES, State.FAILED: _("It stopped. Your files are not at fault.")},
         )
         super().__init__(tasks, kind)
 
@@ -170,7 +170,7 @@ class Lookups(TaskQueue[Task]):
             1.0,
             Task,
             max_running=1,
-            sentences=_SENTENCES | {State.FAILED: _("It stopped. Your file is not at fault.")},
+            sentences={**_SENTENCES, State.FAILED: _("It stopped. Your file is not at fault.")},
             log_level=logging.WARNING,
         )
         super().__init__(tasks, kind)

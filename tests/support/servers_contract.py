@@ -16,10 +16,8 @@ from service.records.database import Database
 from service.records.instances import BEAT_SECONDS, LEASE_SECONDS, STALE_SECONDS, Server
 from service.records.model import RecordsError, State
 from service.records.tables import UtcDateTime, servers
-from service.tasks.executor import ThreadExecutor
-from service.tasks.manager import TaskManager
-from service.tasks.scheduler import Scheduler
-from service.tasks.store import TaskStore
+from service.tasks.manager import TaskManager, TaskStore
+from service.tasks.scheduler import Scheduler, ThreadExecutor
 from service.tasks.task import Priority, Task, TaskKind
 from tests.support.tasks import ANN, ended
 from tests.support.waiting import PATIENT, until

@@ -3,10 +3,8 @@
 from service.context import Principal, PrincipalKind, Role
 from service.records.database import FILE, Database
 from service.records.instances import Server
-from service.tasks.executor import ThreadExecutor
-from service.tasks.manager import TaskManager
-from service.tasks.scheduler import Scheduler
-from service.tasks.store import TaskStore
+from service.tasks.manager import TaskManager, TaskStore
+from service.tasks.scheduler import Scheduler, ThreadExecutor
 from tests.support.waiting import until
 
 ANN = Principal("guest:ann", PrincipalKind.GUEST)

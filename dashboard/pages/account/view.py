@@ -22,9 +22,9 @@ from dashboard.hosting import base_path
 from dashboard.i18n import LazyDict, _, advice, say
 from dashboard.pages.account import state
 from service import auth, limits
-from service.auth.config import Accounts
+from service.auth import Accounts
+from service.auth.caller import AuthReturnContext
 from service.auth.problems import SENTENCES, AccountError, account_error
-from service.auth.steps import AuthReturnContext
 from service.config import PROVIDERS
 from service.context import Principal, PrincipalKind, Role
 

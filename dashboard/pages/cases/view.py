@@ -14,8 +14,7 @@ from dashboard.i18n import LazyDict, _, advice, say, speech
 from dashboard.pages.cases import adding, state
 from detector.errors import InputError
 from detector.schema.analysis import Label
-from service.case_export import CHAIN, STATUS, summary
-from service.cases import MAX_TITLE, MAX_URL, CaseService
+from service.cases import CHAIN, MAX_TITLE, MAX_URL, STATUS, CaseService, summary
 from service.context import PrincipalKind
 from service.records.cases import Case, CaseAction, CaseStatus
 from service.records.model import MAX_NOTE_LENGTH, Record

@@ -246,7 +246,7 @@ def test_servers_are_started_where_they_are_told_to_listen(monkeypatch):
     assert first[-2:] == ["--server.port", "8601"]
     assert second[-2:] == ["--server.address", "0.0.0.0"]
     served = Mock()
-    monkeypatch.setattr("service.api.server.serve", served)
+    monkeypatch.setattr("service.api.app.serve", served)
     assert main(["serve", "--port", "8602", "--address", "0.0.0.0"]) == 0
     assert main(["serve"]) == 0
     assert served.call_args_list == [call("0.0.0.0", 8602), call("127.0.0.1", 8502)]

@@ -175,7 +175,7 @@ NO_PROSE = re.compile(
 )
 """SQL, style sheets, places in a figure, the beginnings of keys and file endings."""
 NOT_FOR_PEOPLE = {
-    "auth/config.py", "config.py", "cookies.py", "auth/session_store.py", "feedback.py",
+    "auth/__init__.py", "config.py", "cookies.py", "auth/session_store.py", "feedback.py",
     "hosting.py", "library/__main__.py", "logs.py", "metrics.py", "records/api_keys.py",
     "records/seals.py", "records/supabase/purge.py",
 }  # fmt: skip
@@ -188,8 +188,6 @@ NAMES |= {"unmask export-labels", "in force", "Metadata", "Contents"}
 NAMES |= {"Bing", "Yandex", "Left", "Right", "Data", "dd MMMM y, HH:mm"}
 """Of products; a command; a state as the service calls it; fields of S3's and of PDF; keys of a
 keyboard; a pattern of dates."""
-IN_ENGLISH = {"case_export.py"}
-"""Documents that are made in English alone."""
 REPORT = {
     "charts.py", "content.py", "figures.py", "opening.py", "pair_content.py", "pair_paper.py",
     "pdf.py", "words.py",
@@ -256,7 +254,7 @@ def test_every_text_is_marked():
     missed = [
         f"{file}:{line}: {text[:60]!r}"
         for file, tree in [*tool.sources(), *tool.sources(tool.SERVICE)]
-        if not file.startswith(("theme", FOR_PROGRAMS)) and file not in NOT_FOR_PEOPLE | IN_ENGLISH
+        if not file.startswith(("theme", FOR_PROGRAMS)) and file not in NOT_FOR_PEOPLE
         for line, text in unmarked(tree)
     ]
     assert not missed, "\n".join(missed)

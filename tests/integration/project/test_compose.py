@@ -23,7 +23,8 @@ import yaml
 from supabase import AuthApiError, ClientOptions, create_client
 
 from detector.config import table
-from service.auth import config, flows
+from service import auth
+from service.auth import flows
 from service.config import get_config
 from tests.support.links import PRIVATE, everywhere, serving, whole
 from tests.support.ports import free_port
@@ -166,10 +167,10 @@ def test_the_keys_are_tokens_that_unmask_takes(monkeypatch):
     for name in ("SUPABASE_URL", "SUPABASE_ANON_KEY"):
         monkeypatch.setenv(name, app[name])
     monkeypatch.setenv("UNMASK_SIGN_IN", "required")
-    assert config.accounts().url == "http://gateway:8000"
+    assert auth.accounts().url == "http://gateway:8000"
     monkeypatch.setenv("SUPABASE_ANON_KEY", given["SUPABASE_SECRET_KEY"])
     with pytest.raises(SystemExit, match="secret key"):
-        config.accounts()
+        auth.accounts()
 
 
 def test_the_file_is_its_owners_and_written_once(tmp_path, monkeypatch, capsys):

@@ -20,13 +20,11 @@ from dashboard.components import status_cards
 from dashboard.cookies import GuestCookie
 from service import auth
 from service.application import Application
-from service.auth import PrincipalKind, Role, flows, sessions
-from service.auth.caller import GUEST, SESSION, Caller, digest
-from service.auth.config import Accounts
+from service.auth import Accounts, PrincipalKind, Role, flows, sessions
+from service.auth.caller import GUEST, SESSION, AuthReturnContext, Caller, digest
 from service.auth.flows import AuthService
 from service.auth.problems import AccountError, Unreachable
 from service.auth.session_store import EncryptedSessionStore
-from service.auth.steps import AuthReturnContext
 from service.records.store import RecordScope
 from tests.support.fake_auth import KEY, PASSWORD, URL, FakeAuth
 from tests.support.pages import APP, press

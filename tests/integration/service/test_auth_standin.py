@@ -7,13 +7,12 @@ from datetime import UTC, datetime
 
 import pytest
 
-from service.auth import Role, sessions
+from service.auth import Accounts, Role, sessions
 from service.auth import people as people_module
-from service.auth.config import Accounts
+from service.auth.caller import AuthReturnContext
 from service.auth.flows import AuthService
 from service.auth.problems import AccountError, SignedOut
 from service.auth.session_store import EncryptedSessionStore
-from service.auth.steps import AuthReturnContext
 from tests.support.standin import PASSWORD, token
 
 HERE = AuthReturnContext("", "127.0.0.1", "http://127.0.0.1")

@@ -11,7 +11,7 @@ from service import startup
 from service.application import Application
 from service.context import LOCAL, RequestContext
 from service.records.model import State
-from service.tasks.executor import ClusterExecutor, ThreadExecutor, open_executor
+from service.tasks.scheduler import ClusterExecutor, ThreadExecutor, open_executor
 from tests.integration.detector.test_cluster import analyzed, comparable, pid
 from tests.support.waiting import until
 

@@ -40,8 +40,7 @@ from service.live.viewers import (
     Viewer,
     Viewers,
 )
-from service.tasks.executor import ThreadExecutor
-from service.tasks.scheduler import Scheduler
+from service.tasks.scheduler import Scheduler, ThreadExecutor
 from tests.conftest import camera
 from tests.support import speech as made
 from tests.support.live_stand_in import StandInEngine, colored, gray

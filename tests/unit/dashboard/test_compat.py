@@ -18,7 +18,7 @@ from streamlit.runtime.pages_manager import PagesManager
 
 from dashboard import _compat, server, shell
 from dashboard.components import status_cards
-from service.api import connections
+from service.api import app
 from service.records.model import RecordsError
 from tests.support.api import on_a_port
 
@@ -64,8 +64,8 @@ def test_where_a_file_may_be_sent_is_told_though_a_run_begins(files, fragments):
 
 
 def test_half_requests_to_the_pages_hold_no_place_for_long(files, monkeypatch):
-    monkeypatch.setattr(connections, "HEADER_SECONDS", 0.4)
-    assert connections.CheckedBody in [one.cls for one in server.middleware(())]
+    monkeypatch.setattr(app, "HEADER_SECONDS", 0.4)
+    assert app.CheckedBody in [one.cls for one in server.middleware(())]
     # As Streamlit makes it, which names no protocol.
     with (
         on_a_port(lambda: None, lifespan="off") as port,

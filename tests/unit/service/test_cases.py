@@ -9,7 +9,7 @@ import pytest
 from pyhanko.pdf_utils.reader import PdfFileReader
 from pyhanko.sign.validation.status import SignatureCoverageLevel
 
-from service.case_export import CaseFile, as_pdf
+from service.cases import CaseFile, as_pdf
 from service.context import new_id
 from service.records.cases import Case, CaseAction, CaseStatus, entry_hash, first_broken
 from service.records.model import GUEST, RecordsError, ResultOrigin

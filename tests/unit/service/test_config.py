@@ -11,7 +11,7 @@ import pytest
 
 from detector import config as library
 from detector.errors import UsageError
-from service.auth.config import accounts
+from service.auth import accounts
 from service.config import Config, get_config, set_fallback
 from service.context import Role
 from service.storage import uploads

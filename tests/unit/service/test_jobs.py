@@ -28,8 +28,7 @@ from service.records.sql import open_store
 from service.records.store import RecordScope
 from service.storage import open_uploads
 from service.tasks.jobs import Job, Jobs, QueueFull, QueueLimits, State, default_workers
-from service.tasks.manager import TaskManager
-from service.tasks.store import TaskStore
+from service.tasks.manager import TaskManager, TaskStore
 from service.tasks.throughput import ThroughputEstimator
 from tests.support.kept import forge
 from tests.support.result_sample import make_analysis

@@ -9,8 +9,8 @@ from limits.storage import memory
 
 from dashboard.labels import NBSP
 from service import limits, rate_limit
-from service.api import connections
-from service.api.connections import CheckedBody, TimedProtocol
+from service.api import app
+from service.api.app import CheckedBody, TimedProtocol
 from service.context import LOCAL, Principal, PrincipalKind, RequestContext
 from service.limits import MEGABYTE, RateLimitExceeded, TooLarge, allowance, taking
 from service.rate_limit import SlidingWindowRateLimiter
@@ -204,9 +204,9 @@ async def echo(scope, receive, send):
 
 @pytest.fixture
 def port(monkeypatch):
-    monkeypatch.setattr(connections, "HEADER_SECONDS", 0.4)
-    monkeypatch.setattr(connections, "BODY_SECONDS", 0.4)
-    monkeypatch.setattr(connections, "BODY_RATE", 4.0)
+    monkeypatch.setattr(app, "HEADER_SECONDS", 0.4)
+    monkeypatch.setattr(app, "BODY_SECONDS", 0.4)
+    monkeypatch.setattr(app, "BODY_RATE", 4.0)
     with on_a_port(CheckedBody(echo), http=TimedProtocol, lifespan="off") as number:
         yield number
 
@@ -253,7 +253,7 @@ def test_a_slow_body_that_comes_is_taken(port):
 
 
 def test_a_body_that_comes_byte_by_byte_is_refused(port, monkeypatch):
-    monkeypatch.setattr(connections, "BODY_RATE", 1000.0)
+    monkeypatch.setattr(app, "BODY_RATE", 1000.0)
     pieces = [HEAD + b"Content-Length: 60\r\n\r\n", *(b"x" for _ in range(10))]
     assert b"200" not in answer(port, *pieces, pause=0.1)
 

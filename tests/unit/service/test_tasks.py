@@ -20,9 +20,8 @@ from service.context import LOCAL, PrincipalKind
 from service.error_reports import fault_of
 from service.records.model import RecordsError, State
 from service.records.rules import owner_kind
-from service.tasks.executor import NICENESS, ThreadExecutor
-from service.tasks.scheduler import Scheduler
-from service.tasks.store import TaskStore
+from service.tasks.manager import TaskStore
+from service.tasks.scheduler import NICENESS, Scheduler, ThreadExecutor
 from service.tasks.task import Priority, StepProgress, Task, TaskKind
 from tests.support.servers_contract import ServersContract
 from tests.support.tasks import ADMIN, ANN, BEN, ended, make_tasks
