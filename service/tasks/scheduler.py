@@ -1,5 +1,5 @@
-"""Which task runs next: by priority, then fairly between owners, within a budget of cores; and where
-it runs (`ThreadExecutor`).
+"""Which task runs next: by priority, then fairly between owners, within a budget of cores. Where it
+runs: `ThreadExecutor`.
 
 The rules, all of them:
 

@@ -1,27 +1,41 @@
-"""Analyses: a file in, a result out; its moments, heatmaps and report."""
+"""Analyses: a file in, a result out; its moments, heatmaps and report. Also links that are fetched
+in the background, and what a file is before anything is analyzed.
+"""
 
+import base64
+import shutil
+import tempfile
+from contextlib import suppress
+from datetime import tzinfo
+from pathlib import Path
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Query, Request, Response
+from pydantic import BaseModel, Field
 from pydantic.config import JsonDict
 from starlette.concurrency import run_in_threadpool
 
+from detector import media
+from detector.errors import InputError, MediaError
 from detector.report import ReportDetails, time_zone
 from detector.schema.analysis import Analysis
+from detector.schema.media import Media
 from detector.sentences import Speech, _
 from service import exports, languages, webhooks
 from service.api import uploads
 from service.api.access import Analyst, App, Reader
 from service.api.errors import Conflict, NotFound, RefusalDetail, answer, described
 from service.api.routes.tasks import wait_for
-from service.api.schemas import BINARY, V1, AnalysisView, FramesView, form_body
-from service.api.uploads import Form, IdempotencyKey, once
+from service.api.schemas import BINARY, V1, AnalysisView, FramesView, TaskView, form_body
+from service.api.uploads import Form, FormFile, IdempotencyKey, once
 from service.application import Application
 from service.context import RequestContext
+from service.records import thumbnails
 from service.records.model import Query as RecordQuery
 from service.tasks.jobs import Job
+from service.tasks.task import Task
 
-router = APIRouter(prefix=f"{V1}/analyses", tags=["analyses"])
+router = APIRouter(prefix=V1, tags=["analyses"])
 
 MAX_WAIT = 600.0  # s that a client may wait for a result
 FIELDS: JsonDict = {
@@ -48,6 +62,11 @@ FIELDS: JsonDict = {
     "webhook": {"type": "string", "description": "a public address that is told when it has ended"},
 }
 """Fields of the form of an analysis."""
+LINK_FORM = form_body(
+    {name: field for name, field in FIELDS.items() if name not in ("file", "webhook")},
+    [uploads.LINK],
+    "application/x-www-form-urlencoded",
+)
 REFUSALS = described(
     {
         413: "Larger than a file may be here.",
@@ -57,15 +76,23 @@ REFUSALS = described(
     }
 )
 
-Zone = Annotated[str, Query(max_length=64, description="IANA name, for the PDF's times")]
-Language = Annotated[str, Query(max_length=16, description="of the PDF: es, fr, de, pt or ar")]
 PDF: dict[int | str, dict[str, Any]] = {200: {"content": {"application/pdf": {}}}}
 """What a route answers that hands out a report."""
 
 
-def speech(language: str) -> Speech:
-    """Return the nearest language that there is."""
-    return languages.catalog(languages.nearest(language))
+def read_by(
+    zone: Annotated[
+        str, Query(max_length=64, description="IANA name, for the PDF's times")
+    ] = "UTC",
+    language: Annotated[
+        str, Query(max_length=16, description="of the PDF: es, fr, de, pt or ar")
+    ] = "en",
+) -> tuple[tzinfo, Speech]:
+    """Return the zone and the nearest language that there is of whoever reads a report."""
+    return time_zone(zone), languages.catalog(languages.nearest(language))
+
+
+Reading = Annotated[tuple[tzinfo, Speech], Depends(read_by)]
 
 
 def download(content: bytes, name: str, kind: str = "application/pdf") -> Response:
@@ -99,7 +126,7 @@ Result = Annotated[Analysis, Depends(finished)]
 
 
 @router.post(
-    "",
+    "/analyses",
     status_code=202,
     response_model=AnalysisView,
     responses={200: {"model": AnalysisView, "description": "The result, by `wait`."}, **REFUSALS},
@@ -130,7 +157,7 @@ async def create(
     return view
 
 
-@router.get("")
+@router.get("/analyses")
 def search(
     context: Reader,
     application: App,
@@ -144,13 +171,13 @@ def search(
     return [_view(job, application, whole=False) for job in jobs if job is not None]
 
 
-@router.get("/{id}")
+@router.get("/analyses/{id}")
 def get(job: Known, application: App) -> AnalysisView:
     """Return the state of an analysis, with its result once there is one."""
     return _view(job, application)
 
 
-@router.post("/{id}/again", status_code=202)
+@router.post("/analyses/{id}/again", status_code=202)
 def again(job: Known, context: Analyst, application: App) -> AnalysisView:
     """Analyze a kept file once more, with its settings and under its address: one that was
     interrupted, since its server stopped, or that failed. Only its owner's own."""
@@ -164,21 +191,21 @@ def again(job: Known, context: Analyst, application: App) -> AnalysisView:
     return _view(new, application)
 
 
-@router.delete("/{id}", status_code=204)
+@router.delete("/analyses/{id}", status_code=204)
 def delete(id: str, context: Analyst, application: App) -> None:
     """Stop an analysis and delete it with its file. Only its owner's own."""
     if not application.delete(context, id):
         raise NotFound(_("There is no such analysis of yours."))
 
 
-@router.get("/{id}/frames")
+@router.get("/analyses/{id}/frames")
 def frames(job: Known, analysis: Result) -> FramesView:
     """List the sampled moments, with who is in each and how they score."""
     return FramesView.of(job.key, analysis)
 
 
 @router.get(
-    "/{id}/heatmap/{frame}",
+    "/analyses/{id}/heatmap/{frame}",
     response_class=Response,
     responses={200: {"content": {"image/jpeg": {}}}},
 )
@@ -196,20 +223,54 @@ def heatmap(
     return Response(picture, media_type="image/jpeg")
 
 
-@router.get("/{id}/report.pdf", response_class=Response, responses=PDF)
+@router.get("/analyses/{id}/report.pdf", response_class=Response, responses=PDF)
 def report(
     job: Known,
     analysis: Result,
+    reading: Reading,
     place: bool = True,
     case: Annotated[str, Query(max_length=200)] = "",
     reviewer: Annotated[str, Query(max_length=200)] = "",
-    zone: Zone = "UTC",
-    language: Language = "en",
 ) -> Response:
     """Make the sealed report. `place=false` leaves out where the file was recorded."""
-    details = ReportDetails(case, reviewer, time_zone(zone), speech(language))
+    details = ReportDetails(case, reviewer, *reading)
     content = exports.report("pdf", job.path, analysis, job.origin, place=place, details=details)
     return download(content, "report.pdf")
+
+
+@router.post("/links", status_code=202, responses=REFUSALS, openapi_extra=LINK_FORM)
+async def fetch(
+    request: Request,
+    context: Analyst,
+    application: App,
+    response: Response,
+    idempotency_key: IdempotencyKey = None,
+) -> TaskView:
+    """Fetch a file by its address and analyze it. The answer is the task of the fetch, which says
+    how far it is and, once it is done, where the analysis is; deleted, it ends and nothing is
+    kept."""
+    async with uploads.receive(request, context, names=()) as form:
+        task = await run_in_threadpool(_start_link, application, context, form, idempotency_key)
+    view = TaskView.of(task)
+    response.headers["Location"] = view.href
+    return view
+
+
+class MediaPreview(BaseModel):
+    """A file as its probe and its middle picture show it."""
+
+    media: Media
+    picture: str | None = Field(description="WebP, base64; None for a sound or an unreadable frame")
+
+
+@router.post("/media", responses=REFUSALS, openapi_extra=form_body({"file": BINARY}, ["file"]))
+async def preview(request: Request, context: Analyst) -> MediaPreview:
+    """Describe a file and show a picture of it. Nothing is analyzed, and nothing is kept."""
+    async with uploads.receive(request, context) as form:
+        (source,) = form.sources
+        if not isinstance(source, FormFile):
+            raise InputError(_("A preview is of a file, not of a link."), code="no_file")
+        return await run_in_threadpool(_look, source)
 
 
 def submit(application: Application, context: RequestContext, form: Form, key: str | None) -> Job:
@@ -251,3 +312,29 @@ def _media(job: Job) -> Any:
 def _gone() -> Conflict:
     text, hint = _("The file is not kept any more."), _("Send it again.")
     return Conflict(text, code="media_gone", hint=hint)
+
+
+def _start_link(
+    application: Application, context: RequestContext, form: Form, key: str | None
+) -> Task:
+    link, settings = form.sources[0].name, form.settings
+    id = once(
+        application, context, form, key, lambda: application.start_link(context, link, settings).id
+    )
+    task = application.tasks.find(id, context.principal)
+    if task is None:
+        raise NotFound(_("What this request made before was deleted."))
+    return task
+
+
+def _look(source: FormFile) -> MediaPreview:
+    with tempfile.NamedTemporaryFile(prefix="unmask-") as copy:
+        shutil.copyfileobj(source.file, copy)
+        copy.flush()
+        path = Path(copy.name)
+        found, picture = media.probe(path, name=source.name), None
+        with suppress(MediaError):
+            if found.kind != "audio":
+                frame = media.frame_at(path, found, (found.duration or 0.0) / 2)
+                picture = base64.b64encode(thumbnails.small(frame.rgb)).decode()
+    return MediaPreview(media=found, picture=picture)

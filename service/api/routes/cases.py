@@ -8,9 +8,8 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Response
 from pydantic import BaseModel, ConfigDict, Field
 
-from detector.report import time_zone
 from service.api.access import Analyst, App, Reader
-from service.api.routes.analyses import PDF, Language, Zone, download, speech
+from service.api.routes.analyses import PDF, Reading, download
 from service.api.schemas import V1
 from service.records.cases import Case, CaseAction, CaseEntry, CaseStatus
 
@@ -129,16 +128,11 @@ def delete(case: Known, context: Analyst, application: App) -> None:
 
 @router.post("/{id}/report.pdf", response_class=Response, responses=PDF)
 def report(
-    case: Known,
-    context: Analyst,
-    application: App,
-    by: str = "",
-    zone: Zone = "UTC",
-    language: Language = "en",
+    case: Known, context: Analyst, application: App, reading: Reading, by: str = ""
 ) -> Response:
     """Make one sealed PDF of a case and all its reports. The log says that it was made."""
-    here, said = time_zone(zone), speech(language)
-    made = application.cases.export(context, case.id, "pdf", by=by, zone=here, speech=said)
+    zone, speech = reading
+    made = application.cases.export(context, case.id, "pdf", by=by, zone=zone, speech=speech)
     return download(made, f"unmask-case-{case.id}.pdf")
 
 
@@ -147,14 +141,13 @@ def bag(
     case: Known,
     context: Analyst,
     application: App,
+    reading: Reading,
     media: bool = False,
     by: str = "",
-    zone: Zone = "UTC",
-    language: Language = "en",
 ) -> Response:
     """Make a BagIt bag of a case: its report, data, log and keyframes; the media with `media`."""
-    here, said = time_zone(zone), speech(language)
+    zone, speech = reading
     content = application.cases.export(
-        context, case.id, "zip", media=media, by=by, zone=here, speech=said
+        context, case.id, "zip", media=media, by=by, zone=zone, speech=speech
     )
     return download(content, f"unmask-case-{case.id}.zip", ZIP)

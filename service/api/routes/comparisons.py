@@ -5,14 +5,13 @@ from pydantic.config import JsonDict
 from starlette.concurrency import run_in_threadpool
 
 from detector.errors import InputError
-from detector.report import time_zone
 from detector.schema.analysis import Settings
 from detector.sentences import _
 from service import exports
 from service.api import uploads
 from service.api.access import Analyst, App, Reader
 from service.api.errors import Conflict, NotFound
-from service.api.routes.analyses import PDF, REFUSALS, Language, Zone, download, speech
+from service.api.routes.analyses import PDF, REFUSALS, Reading, download
 from service.api.schemas import BINARY, V1, ComparisonView, form_body
 from service.api.uploads import Form, FormFile, IdempotencyKey, once
 from service.application import Application
@@ -62,9 +61,7 @@ def get(id: str, context: Reader, application: App) -> ComparisonView:
 
 
 @router.get("/{id}/report.pdf", response_class=Response, responses=PDF)
-def report(
-    id: str, context: Reader, application: App, zone: Zone = "UTC", language: Language = "en"
-) -> Response:
+def report(id: str, context: Reader, application: App, reading: Reading) -> Response:
     """Make the sealed report of a finding. Where one of the files is gone, it says so."""
     kept, task = _known(id, context, application)
     if kept is None:
@@ -74,8 +71,8 @@ def report(
     originals, scope, held = application.originals, application.scope(context), kept.comparison
     copy = originals.media_of(scope, held.copy_media.sha256)
     original = originals.media_of(scope, held.original_media.sha256)
-    here, said = time_zone(zone), speech(language)
-    made = exports.comparison_report("pdf", kept, copy, original, zone=here, speech=said)
+    zone, speech = reading
+    made = exports.comparison_report("pdf", kept, copy, original, zone=zone, speech=speech)
     return download(made, "comparison.pdf")
 
 

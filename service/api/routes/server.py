@@ -1,0 +1,127 @@
+"""The server itself: whether it lives and can work, its figures for Prometheus (closed to
+strangers), the public keys that results are sealed with, and what webhooks are signed with.
+"""
+
+import shutil
+from collections.abc import Callable
+from datetime import datetime
+
+from fastapi import APIRouter, Response
+from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+from pydantic import BaseModel, Field
+
+from detector.errors import UnmaskError
+from detector.models import registry
+from detector.seals import fingerprint
+from service import metrics
+from service.api.access import Analyst, App, Observer
+from service.api.schemas import V1, example
+
+router = APIRouter()
+
+
+class Health(BaseModel):
+    """The process answers."""
+
+    status: str = Field(default="ok", examples=["ok"])
+
+
+class Readiness(BaseModel):
+    """What an analysis needs, each as it is now."""
+
+    model_config = example(
+        ready=True, checks={"records": True, "models": True, "disk": True, "queue": True}
+    )
+
+    ready: bool
+    checks: dict[str, bool]
+
+
+@router.get("/health", include_in_schema=False)
+@router.get("/healthz", tags=["server"])
+async def healthz() -> Health:
+    """Answer while the process lives. For whoever restarts it when it doesn't."""
+    return Health()
+
+
+@router.get(
+    "/readyz", tags=["server"], responses={503: {"model": Readiness, "description": "Not now."}}
+)
+def readyz(application: App, response: Response) -> Readiness:
+    """Say whether an analysis can be taken now: records, models, disk and queue."""
+    checks = {
+        "records": _works(lambda: application.jobs.store.ids("nobody")),
+        "models": application.prepared.is_set(),
+        "disk": application.jobs.uploads.has_room(),
+        "queue": _works(
+            lambda: application.tasks.scheduler.refuse_when_full(application.jobs.kind)
+        ),
+    }
+    ready = all(checks.values())
+    response.status_code = 200 if ready else 503
+    return Readiness(ready=ready, checks=checks)
+
+
+def _works(attempt: Callable[[], object]) -> bool:
+    try:
+        attempt()
+    except UnmaskError:
+        return False
+    return True
+
+
+@router.get(
+    "/metrics",
+    tags=["server"],
+    response_class=Response,
+    responses={200: {"content": {"text/plain": {"schema": {"type": "string"}}}}},
+)
+def read(context: Observer, application: App) -> Response:
+    """Return metrics for Prometheus: work done, its time, what waits, memory."""
+    for kind, waiting, running in application.tasks.counts():
+        metrics.TASKS.labels(kind, "queued").set(waiting)
+        metrics.TASKS.labels(kind, "running").set(running)
+    metrics.MODEL_BYTES.clear()
+    for id, _device, size in registry.loaded():
+        metrics.MODEL_BYTES.labels(id).set(size)
+    metrics.LIVE_SESSIONS.set(application.viewers.running)
+    metrics.DISK_FREE_BYTES.set(shutil.disk_usage(application.jobs.uploads.root).free)
+    return Response(generate_latest(metrics.REGISTRY), media_type=CONTENT_TYPE_LATEST)
+
+
+class SealKey(BaseModel):
+    """A key whose seals this server believes, or did."""
+
+    key: str = Field(description="Ed25519, public, base64: for `unmask verify --key`")
+    fingerprint: str
+    current: bool = Field(description="what is made now is sealed with it")
+    added: datetime
+    revoked: datetime | None = Field(description="its seals are believed no more")
+
+
+@router.get(f"{V1}/seal-keys", tags=["server"])
+def seal_keys(application: App) -> list[SealKey]:
+    """List the public keys of seals, for whoever checks a result elsewhere."""
+    seals = application.jobs.store.seals
+    return [
+        SealKey(
+            key=key,
+            fingerprint=fingerprint(key),
+            current=key == seals.own,
+            added=added,
+            revoked=revoked,
+        )
+        for key, added, revoked in seals.listed()
+    ]
+
+
+class WebhookSecret(BaseModel):
+    """One's own secret: the same for as long as the server keeps its key."""
+
+    secret: str = Field(examples=["whsec_9f3c…"])
+
+
+@router.get(f"{V1}/webhooks/secret", tags=["webhooks"])
+def secret(context: Analyst, application: App) -> WebhookSecret:
+    """Return the secret of one's webhook signatures."""
+    return WebhookSecret(secret=application.webhooks.secret(context.principal.id))
