@@ -1,8 +1,8 @@
 """The `unmask` command. Exit status: 0 analyzed, 2 bad input or usage, 1 our own failure.
 
 Results go to standard output or to files, everything else to standard error. A command is a line
-in COMMANDS and a module, imported when it is called, with a function of its name; a group of
-commands has a Typer application `actions` there instead.
+in COMMANDS and a function of its name in a module of its name, which is imported when it is called;
+a group of commands has a Typer application `actions` there instead.
 """
 
 import importlib
@@ -47,6 +47,8 @@ COMMANDS = {
     "export-labels": _("write files confirmed in History as a labelled set"),
 }
 """In the order of `unmask --help`."""
+_HOMES = {"serve": "app", "watch": "batch"}
+"""Modules of commands that have none of their own name."""
 _EXTRAS = dict.fromkeys(("case", "library", "app", "serve", "keys", "export-labels"), "dashboard")
 _EXTRAS["mcp"] = "dashboard,mcp"
 """Commands that run with the packages of extras."""
@@ -81,7 +83,7 @@ def _missing_extra(name: str, error: Exception) -> UsageError | None:
 def command(name: str) -> Any:
     """Return a command: the `actions` of its module, or the function there that has its name."""
     stem = name.replace("-", "_")
-    module = importlib.import_module(f"{__name__}.{stem}")
+    module = importlib.import_module(f"{__name__}.{_HOMES.get(stem, stem)}")
     actions = getattr(module, "actions", None)
     if actions is None:
         actions = typer.Typer(add_completion=False)

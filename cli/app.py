@@ -1,4 +1,4 @@
-"""`unmask app`: the dashboard."""
+"""`unmask app`: the dashboard; `unmask serve`: the REST API alone."""
 
 import os
 import sys
@@ -22,3 +22,11 @@ def app(port: int = 8501, address: Address = None) -> int:
     sys.stdout.flush()
     # -P: a folder called `service` where the person stands is not ours.
     os.execv(sys.executable, [sys.executable, "-P", "-m", *command])
+
+
+def serve(port: int = 8502, address: Address = None) -> int:
+    """Serve the REST API without the dashboard."""
+    from service.api.app import serve as serve_api  # of the extra `dashboard`
+
+    serve_api(address or "127.0.0.1", port)
+    return 0

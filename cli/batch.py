@@ -1,7 +1,11 @@
-"""`unmask batch`: everything in a folder, a table, a list, an archive or a document."""
+"""`unmask batch`: everything in a folder, a table, a list, an archive or a document. `unmask watch`:
+what comes into a folder.
+"""
 
 import re
+import signal
 import sys
+import threading
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
@@ -10,11 +14,12 @@ from pathlib import Path
 from typing import Annotated
 
 from cli import known
-from cli.common import ProgressBar, ids, say, speech
-from cli.options import MachineOptions, NoLibrary, Option, ReportOptions, SettingsOptions
-from cli.report import require
+from cli.common import ProgressBar, ids, say, tell
+from cli.options import MachineOptions, NoLibrary, Option, ReportOptions, SettingsOptions, between
+from cli.report import maker, require
 from detector import links, media
 from detector.batch import BatchOptions, BatchRun, BatchTally, Entry, read_source
+from detector.batch import watch as watch_folder
 from detector.batch.journal import write_whole
 from detector.batch.options import WriteReport
 from detector.cluster import ClusterAnalyzer, ClusterOptions
@@ -120,29 +125,17 @@ def open_batch(
 def _reports(out: Path, options: ReportOptions) -> WriteReport:
     """Return what writes the reports, one a file, unless it is there."""
     require("fpdf")
-    from detector import report as reports  # of the extra `report`
-
-    folder = out / "reports"
-    key = reports.signing_key(options.sign)
-    details = reports.ReportDetails(speech=speech())
+    made, folder = maker("pdf", options), out / "reports"
 
     def write(name: str, analysis: Analysis, media: Path) -> Path:
-        target: Path = folder / f"{_file_name(name)}-{analysis.id[:12]}.pdf"
+        name = re.sub(r"[^\w.-]+", "_", name).strip("._")[-80:] or "file"  # that every disk takes
+        target = folder / f"{name}-{analysis.id[:12]}.pdf"
         if not target.exists():
             folder.mkdir(exist_ok=True)
-            place = not options.no_place
-            content = reports.collect(
-                analysis, media, notes=options.notes, place=place, details=details
-            )
-            write_whole(target, reports.FORMS["pdf"](content, key))
+            write_whole(target, made(analysis, media))
         return target
 
     return write
-
-
-def _file_name(name: str) -> str:
-    """Return the name of an entry as one that every disk takes."""
-    return re.sub(r"[^\w.-]+", "_", name).strip("._")[-80:] or "file"
 
 
 def listed(bar: ProgressBar, tally: BatchTally, entry: Entry, error: ErrorDetail | None) -> None:
@@ -163,3 +156,36 @@ def summary(tally: BatchTally, passed_over: int, out: Path) -> str:
     if passed_over:
         parts.append(f"{passed_over} passed over by their names")
     return f"unmask: {', '.join(parts)}: {out / 'results.jsonl'}"
+
+
+def watch(
+    folder: Path,
+    output: OutputOptions,
+    settings: SettingsOptions,
+    reporting: ReportOptions,
+    machine: MachineOptions,
+    every: Annotated[
+        float, Option(metavar="S", callback=between(0), help="seconds between two looks")
+    ] = 2.0,
+) -> int:
+    """Analyze what is in FOLDER and what comes into it, each file once it has stopped growing,
+    until this is stopped (Ctrl-C). Results as of unmask batch."""
+    stop = threading.Event()
+    before = signal.signal(signal.SIGTERM, lambda *_: stop.set())
+    bar = ProgressBar("files")
+    try:
+        with open_batch(output, settings, reporting, machine) as batch:
+            tell(f"unmask: watching {folder}", error=True)
+            watch_folder(
+                batch,
+                folder,
+                stop,
+                every=every,
+                on_entry=lambda tally, entry, error: listed(bar, tally, entry, error),
+            )
+    except KeyboardInterrupt:
+        tell("unmask: stopped", error=True)
+    finally:
+        bar.close()
+        signal.signal(signal.SIGTERM, before)
+    return 0

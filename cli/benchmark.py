@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Annotated
 
-from cli.common import ProgressBar, ids, line, tell
+from cli.common import ProgressBar, ids, line, make_folder, tell
 from cli.options import Argument, Device, Option, Sign
 from cli.verify import public_key
 from detector import paths
@@ -42,10 +42,7 @@ def benchmark(
     if labels is None or out is None:
         raise UsageError("Name LABELS.csv and --out DIR, or --check SUBMISSION.json.")
     key = signing_key(sign)
-    try:
-        out.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise UsageError(f"{out} can't be made: {error.strerror}.") from None
+    make_folder(out)
     scoring = Scoring(frames=frames, device=device, on_progress=ProgressBar("scored"))
     submission = benchmarks.run(labels, out, models=ids(models), scoring=scoring)
     files = {

@@ -69,6 +69,14 @@ def user_files() -> Iterator[None]:
         raise UsageError(str(error)) from None
 
 
+def make_folder(path: Path) -> None:
+    """Make a folder for results. UsageError where that can't be."""
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UsageError(f"{path} can't be made: {error.strerror}.") from None
+
+
 def ids(text: str | None) -> list[str] | None:
     """Return the ids of a comma-separated list; None for none."""
     return [part.strip() for part in text.split(",") if part.strip()] if text else None

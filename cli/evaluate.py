@@ -10,7 +10,7 @@ from typing import Annotated, Literal
 import typer
 
 from cli import runs as mlflow_runs
-from cli.common import ProgressBar, ids, tell, write_text
+from cli.common import ProgressBar, ids, make_folder, tell, write_text
 from cli.options import Argument, Device, Json, Models, Option, Store
 from detector.errors import UsageError
 from detector.evaluation import labelled_sets, tables
@@ -73,10 +73,7 @@ def evaluate(
     """Measure the models on labelled files."""
     began = datetime.now(UTC)
     if out:
-        try:
-            out.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise UsageError(f"{out} can't be made: {error.strerror}.") from None
+        make_folder(out)
     with _labels_of(labels) as labels_csv:
         report = measure(
             labels_csv,

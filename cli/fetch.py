@@ -39,18 +39,14 @@ def fetch(
         elif name == "recommended":
             _fetch_recommended(accept_license)
         else:
-            _fetch_one(name, accept_license)
+            # No detectors, but networks that some measurements and models need.
+            if (model := {**AUXILIARY_MODELS, **DOWNLOADED}.get(name)) is None:
+                _fetch_known(registry.get_spec(name), accept_license)
+                continue
+            print(f"{model.title}: {model.license_weights}", file=sys.stderr)
+            for path in weights.fetch(model, ProgressBar(name, "bytes")):
+                print(path)
     return 0
-
-
-def _fetch_one(id: str, accept_license: bool) -> None:
-    # No detectors, but networks that some measurements and models need.
-    if model := {**AUXILIARY_MODELS, **DOWNLOADED}.get(id):
-        print(f"{model.title}: {model.license_weights}", file=sys.stderr)
-        for path in weights.fetch(model, ProgressBar(id, "bytes")):
-            print(path)
-    else:
-        _fetch_known(registry.get_spec(id), accept_license)
 
 
 def _fetch_known(spec: ModelSpec, accept_license: bool) -> None:

@@ -1,7 +1,7 @@
 """`unmask report`: a saved analysis as a report, or written into a copy of its file."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Annotated
@@ -67,16 +67,28 @@ def write_report(
     target: str, analysis: Analysis, media: Path | None, options: ReportOptions
 ) -> None:
     """Write a report in the form that its name asks for."""
+    write_bytes(target, maker(ending(target), options)(analysis, media))
+
+
+def maker(form: str, options: ReportOptions) -> Callable[[Analysis, Path | None], bytes]:
+    """Return what makes reports of analyses in a form. Raise UsageError for a wrong key or zone."""
     from detector import report as reports  # of the extra `report`
 
-    form, place = ending(target), not options.no_place
-    key = reports.signing_key(options.sign)
-    zone = reports.time_zone(options.zone)
+    key, zone = reports.signing_key(options.sign), reports.time_zone(options.zone)
     details = reports.ReportDetails(options.case, options.reviewer, zone, speech())
-    content = reports.collect(
-        analysis, media, notes=options.notes, place=place, pictures=form == "pdf", details=details
-    )
-    write_bytes(target, reports.FORMS[form](content, key))
+
+    def make(analysis: Analysis, media: Path | None) -> bytes:
+        content = reports.collect(
+            analysis,
+            media,
+            notes=options.notes,
+            place=not options.no_place,
+            pictures=form == "pdf",
+            details=details,
+        )
+        return reports.FORMS[form](content, key)
+
+    return make
 
 
 def read_analysis(path: Path) -> Analysis:

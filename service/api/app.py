@@ -222,7 +222,6 @@ def _refuse(status: int, sentence: str) -> PlainTextResponse:
     return PlainTextResponse(sentence, status_code=status, headers={"Connection": "close"})
 
 
-PORT = 8502
 KEEP_ALIVE_SECONDS = 30
 MAX_MESSAGE_BYTES = 5 << 20  # of a WebSocket; a frame may have 4 MB
 CLOSE_SECONDS = 15  # s that requests get to end when the server stops

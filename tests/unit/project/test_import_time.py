@@ -17,7 +17,7 @@ OTHERS = {
     "pytorch_grad_cam",
 }  # fmt: skip
 COMMANDS = (
-    "import cli.analyze, cli.batch, cli.watch, cli.live, cli.report, cli.verify, cli.robustness, "
+    "import cli.analyze, cli.batch, cli.live, cli.report, cli.verify, cli.robustness, "
     "cli.compare, cli.models, cli.fetch, cli.selfcheck, cli.evaluate, cli.benchmark, "
     "cli.train, cli.calibrate"
 )
