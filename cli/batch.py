@@ -1,5 +1,5 @@
-"""`unmask batch`: everything in a folder, a table, a list, an archive or a document. `unmask watch`:
-what comes into a folder.
+"""`unmask batch`: everything in a folder, a table, a list, an archive or a document; and
+`unmask watch`: what comes into a folder.
 """
 
 import re

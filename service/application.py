@@ -333,19 +333,17 @@ class Application:
         while True:
             try:
                 if not clock.jumped():
-                    self._delete_old()
+                    kept, records_kept = uploads.retention(), uploads.records_retention()
+                    self.jobs.sweep(kept, records_kept)
+                    self.evaluations.sweep(kept)
+                    self.tasks.sweep(kept)
+                    for records in (self.batches, self.originals, self.jobs.store.cases):
+                        records.sweep(datetime.now(UTC) - records_kept)
+                    limits.sweep()
             except (OSError, InputError):
                 log.exception("old files could not be deleted")
             if self._stopped.wait(SWEEP_SECONDS):
                 return
-
-    def _delete_old(self) -> None:
-        self.jobs.sweep(uploads.retention(), uploads.records_retention())
-        self.evaluations.sweep(uploads.retention())
-        self.tasks.sweep(uploads.retention())
-        for records in (self.batches, self.originals, self.jobs.store.cases):
-            records.sweep(datetime.now(UTC) - uploads.records_retention())
-        limits.sweep()
 
     def _sweep_account(self, owner: str, store: SupabaseStore) -> None:
         """Purge an account's expired records in the background when its owner comes by."""

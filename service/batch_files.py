@@ -49,9 +49,9 @@ def opened(
     with tempfile.TemporaryDirectory(prefix=".opened-", dir=uploads.root) as folder:
         path = Path(folder) / "container"
         try:
-            if file.size is not None and file.size > largest:
-                raise _too_large(largest)
-            _copy(file, path, uploads)
+            _check_room(file.size, uploads, largest)
+            with full_disk_refused(), path.open("wb") as out:
+                shutil.copyfileobj(file.source, out, CHUNK_BYTES)
             found = read_container(path, file.name)
         except InputError as error:
             yield RefusedFile(file.name, error)
@@ -64,14 +64,27 @@ def opened(
         for number, entry in enumerate(entries[:most]):
             yield from _one(entry, Path(folder) / f"{number}", uploads, largest)
         if len(entries) > most:
-            yield RefusedFile(file.name, _too_many(len(entries) - max(0, most)))
+            number = len(entries) - max(0, most)
+            text = ngettext(
+                "{number} more file is in it than a batch takes.",
+                "{number} more files are in it than a batch takes.",
+                number,
+            )
+            hint = _("Unpack it, and upload the others in another batch.")
+            left_out = MediaError(
+                text.format(number=f"{number:,}"), code="too_many_files", hint=hint
+            )
+            yield RefusedFile(file.name, left_out)
 
 
 def _one(
     entry: Entry, folder: Path, uploads: Uploads, largest: int
 ) -> Iterator[IncomingFile | RefusedFile]:
     try:
-        path = _unpacked(entry, folder, uploads, largest)
+        _check_room(entry.size, uploads, largest)
+        folder.mkdir(mode=0o700)
+        with full_disk_refused():
+            path = entry.open(folder)
         size = path.stat().st_size
         if size > largest:
             raise _too_large(largest)
@@ -86,34 +99,15 @@ def _one(
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def _unpacked(entry: Entry, folder: Path, uploads: Uploads, largest: int) -> Path:
-    if entry.size is not None and entry.size > largest:
+def _check_room(size: int | None, uploads: Uploads, largest: int) -> None:
+    """Raise InputError where a file is too large, or does not fit on the disk."""
+    if size is not None and size > largest:
         raise _too_large(largest)
-    if not uploads.has_room(entry.size or 0):
+    if not uploads.has_room(size or 0):
         raise no_room()
-    folder.mkdir(mode=0o700)
-    with full_disk_refused():
-        return entry.open(folder)
-
-
-def _copy(file: IncomingFile, path: Path, uploads: Uploads) -> None:
-    if not uploads.has_room(file.size or 0):
-        raise no_room()
-    with full_disk_refused(), path.open("wb") as out:
-        shutil.copyfileobj(file.source, out, CHUNK_BYTES)
 
 
 def _too_large(largest: int) -> MediaError:
     text = _("This file is larger than {number} MB, the limit here.")
     hint = _("Cut out the part that matters.")
     return MediaError(text.format(number=largest // MEGABYTE), code="too_large", hint=hint)
-
-
-def _too_many(number: int) -> MediaError:
-    text = ngettext(
-        "{number} more file is in it than a batch takes.",
-        "{number} more files are in it than a batch takes.",
-        number,
-    )
-    hint = _("Unpack it, and upload the others in another batch.")
-    return MediaError(text.format(number=f"{number:,}"), code="too_many_files", hint=hint)

@@ -314,19 +314,17 @@ class _Intake:
                 return
             largest = limits.megabytes(self._context.principal, max_upload_mb()) * MEGABYTE
             for one in opened(file, self._jobs.uploads, most=self.room, largest=largest):
-                self._take_one(one)
+                name = one.name
+                if isinstance(one, RefusedFile):
+                    self._refuse(name, one.error)
+                    continue
+                try:
+                    with limits.taking(self._context, one.size):
+                        self._set_aside(one)
+                except UnmaskError as error:
+                    self._refuse(name, error)
         except UnmaskError as error:
             self._refuse(name, error)
-
-    def _take_one(self, file: IncomingFile | RefusedFile) -> None:
-        if isinstance(file, RefusedFile):
-            self._refuse(file.name, file.error)
-            return
-        try:
-            with limits.taking(self._context, file.size):
-                self._set_aside(file)
-        except UnmaskError as error:
-            self._refuse(file.name, error)
 
     def _refuse(self, name: str, error: UnmaskError) -> None:
         why = {"code": error.code, "message": str(error.message), "hint": str(error.hint)}

@@ -288,7 +288,9 @@ def as_bag(
     details = ReportDetails(case.title, case.reviewer, zone, speech)
     reports = []
     for number, file in enumerate(files, 1):
-        stem = f"{number:02} {_safe(Path(file.name).stem)}"
+        stem = "".join(c if c.isalnum() or c in " ._-" else "_" for c in Path(file.name).stem)
+        # A name on every system, which needs no escape in a manifest.
+        stem = f"{number:02} {stem.strip(' .')[:80] or 'file'}"
         if (pdf := _report(file, "pdf", details)) is not None:
             reports.append(pdf)
             content[f"reports/{stem}.pdf"] = pdf
@@ -468,10 +470,3 @@ def _bagged(root: str, case: Case, content: Mapping[str, bytes | Path]) -> bytes
 
 def _sha256(data: bytes | Path) -> str:
     return digest(data) if isinstance(data, bytes) else paths.sha256(data)
-
-
-def _safe(name: str) -> str:
-    """Return a name that is one on every system, and needs no escape in a manifest."""
-    return (
-        "".join(c if c.isalnum() or c in " ._-" else "_" for c in name).strip(" .")[:80] or "file"
-    )

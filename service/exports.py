@@ -56,9 +56,13 @@ def report(
     """Return a sealed report as "pdf", "json" or "csv", signed where this server made the
     result and has a key. `path` is the media (a missing one is stated), `origin` who made the
     result, `notes` the analyst's; `place=False` leaves out where it was recorded."""
+    seal = analysis.seal
+    if seal is not None and document_hash(analysis.model_dump(mode="json")) != seal.document:
+        # The seal is of another result: thresholds may have been moved since.
+        analysis = analysis.model_copy(update={"seal": None})
     with _making:
         content = reports.collect(
-            _as_shown(analysis),
+            analysis,
             path,
             notes=notes,
             place=place,
@@ -142,14 +146,6 @@ def heatmap(
     out = io.BytesIO()
     image.save(out, "JPEG", quality=88)
     return out.getvalue()
-
-
-def _as_shown(analysis: Analysis) -> Analysis:
-    """Return a result without a seal that is of another: thresholds may have been moved since."""
-    seal = analysis.seal
-    if seal is None or document_hash(analysis.model_dump(mode="json")) == seal.document:
-        return analysis
-    return analysis.model_copy(update={"seal": None})
 
 
 def _may_sign() -> bool:

@@ -135,7 +135,11 @@ class KnownFootage:
 
     def _look_through(self, folder: Path, task: LibraryTask) -> None:
         library, source, found = self._library(), source_of(folder), []
-        unlisted = partial(_leave_out_of, folder, task)
+
+        def unlisted(path: Path, error: UnmaskError) -> None:
+            inside = path.is_relative_to(folder)
+            task.leave_out(path.relative_to(folder).as_posix() if inside else path, error)
+
         for path in media_in(folder, unlisted, leave_out=paths.data()):
             found.append(path)
             task.on_progress(0, 0)
@@ -261,11 +265,6 @@ def folder_of(context: RequestContext, folder: str) -> str:
     if path.is_relative_to(paths.data().resolve()):
         raise InputError(_("In this folder Unmask keeps its own files."), code="own_folder")
     return os.fspath(path)
-
-
-def _leave_out_of(folder: Path, task: LibraryTask, path: Path, error: UnmaskError) -> None:
-    inside = path.is_relative_to(folder)
-    task.leave_out(path.relative_to(folder).as_posix() if inside else path, error)
 
 
 def _busy() -> QueueFull:

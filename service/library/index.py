@@ -101,7 +101,9 @@ class PrintIndex:
     def search(self, prints: Fingerprints, *, without: str = "") -> list[LibraryMatch]:
         """Return what a file shares pictures with, the most alike first, but for the file with the
         sha256 `without`: its own entry is no match."""
-        faces = _widest(prints.faces)
+        # The widest face of each frame: whoever else is in it counts in known footage alone.
+        times, first = np.unique(prints.faces.times, return_index=True)
+        faces = Hashes(times, prints.faces.hashes[first], prints.faces.mirrored[first])
         found = self._found(self._frames, prints, MAX_QUERY)
         found += [
             replace(match, by_faces=True)
@@ -138,12 +140,6 @@ class PrintIndex:
                     LibraryMatch(footage, matched, len(picks), start, time, mirrored, bits)
                 )
         return found
-
-
-def _widest(faces: Hashes) -> Hashes:
-    """Leave the widest face of each frame: whoever else is in it counts in known footage alone."""
-    times, first = np.unique(faces.times, return_index=True)
-    return Hashes(times, faces.hashes[first], faces.mirrored[first])
 
 
 def _agreeing(

@@ -106,12 +106,6 @@ def check_share_ttl(ttl: timedelta) -> None:
         raise InputError(most.format(number=MAX_SHARE_TTL.days))
 
 
-def check_links(number: int) -> None:
-    """Raise RecordsError where a record with so many links can have no further one."""
-    if number >= MAX_LINKS:
-        raise too_many_links()
-
-
 def too_many_links() -> RecordsError:
     """Return what a link too many is refused with, by whichever store."""
     text = _("A file can have {most} links.").format(most=MAX_LINKS)

@@ -60,7 +60,9 @@ class SharedUploads(Uploads):
                 path = self._here(token)
             with self._lock:
                 self._fetching.pop(token, None)
-        _touch(path.parent)
+        with suppress(OSError):  # a missing copy is not used
+            if time.time() - path.parent.stat().st_mtime > USED_SECONDS:
+                os.utime(path.parent)
         return path
 
     def has(self, token: str) -> bool:
@@ -143,10 +145,3 @@ class SharedUploads(Uploads):
     def _forget(self, token: str) -> None:
         with self._lock:
             self._known.pop(token, None)
-
-
-def _touch(folder: Path) -> None:
-    """Note that a copy is used; a missing one is none."""
-    with suppress(OSError):
-        if time.time() - folder.stat().st_mtime > USED_SECONDS:
-            os.utime(folder)

@@ -290,7 +290,10 @@ class ThreadExecutor:
         RuntimeError if it can't be started."""
 
         def work() -> None:
-            _give_way()
+            if sys.platform == "linux":  # elsewhere a thread has no priority of its own
+                own = os.PRIO_PROCESS, threading.get_native_id()
+                with suppress(OSError):
+                    os.setpriority(*own, min(os.getpriority(*own) + NICENESS, 19))
             call()
 
         thread = threading.Thread(target=work, name=name, daemon=True)
@@ -305,14 +308,6 @@ class ThreadExecutor:
             threads = list(self._threads)
         for thread in threads:
             thread.join(max(0.0, deadline - time.monotonic()))
-
-
-def _give_way() -> None:
-    """Lower the priority of this thread and its children, which only Linux can."""
-    if sys.platform == "linux":
-        own = os.PRIO_PROCESS, threading.get_native_id()
-        with suppress(OSError):
-            os.setpriority(*own, min(os.getpriority(*own) + NICENESS, 19))
 
 
 class ClusterExecutor(ThreadExecutor):
