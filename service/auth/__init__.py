@@ -8,13 +8,12 @@ accounts (`config`) a browser is signed in, or a guest.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from detector import paths
-from service.auth.caller import GUEST, SESSION, Caller, digest
+from service.auth.caller import GUEST, SESSION, Accounts, Caller, digest
 from service.auth.problems import AccountError
 from service.auth.session_store import EncryptedSessionStore
 from service.config import get_config
@@ -75,18 +74,6 @@ def _auth_service(project: Accounts, data: Path) -> AuthService:
     from service.auth.flows import AuthService  # Supabase's library takes seconds to import
 
     return AuthService(project, EncryptedSessionStore(data))
-
-
-@dataclass(frozen=True)
-class Accounts:
-    """The project that keeps the accounts."""
-
-    url: str
-    key: str
-    required: bool = False  # Nobody works here without one
-    providers: tuple[str, ...] = ()  # Of `service.config.PROVIDERS`
-    default_role: Role = Role.ANALYST
-    days: float = 30.0  # A browser stays signed in
 
 
 def accounts() -> Accounts | None:

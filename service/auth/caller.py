@@ -1,8 +1,9 @@
-"""One connection to this server: where it comes from, and which cookies it may be known by.
+"""One connection to this server: where it comes from, and which cookies it may be known by. Also
+what a sign-in passes on between its steps, for a server that has not imported Supabase.
 
 The same questions are asked of a page's connection (`dashboard.session`) and of a plain request, so
-both are brought into one shape. Everything in a header is a stranger's
-claim; the functions here say how far each is believed.
+both are brought into one shape. Everything in a header is a stranger's claim; the functions here
+say how far each is believed.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from urllib.parse import urlsplit
 from starlette.requests import HTTPConnection
 
 from service.config import get_config
+from service.context import Role
 
 GUEST, SESSION = "unmask", "unmask-session"  # Names of cookies
 
@@ -229,6 +231,18 @@ def _counted(address: str) -> str:
     if isinstance(parsed, ipaddress.IPv6Address):
         return str(ipaddress.ip_network((parsed, 64), strict=False))
     return str(parsed)
+
+
+@dataclass(frozen=True)
+class Accounts:
+    """The project that keeps the accounts."""
+
+    url: str
+    key: str
+    required: bool = False  # Nobody works here without one
+    providers: tuple[str, ...] = ()  # Of `service.config.PROVIDERS`
+    default_role: Role = Role.ANALYST
+    days: float = 30.0  # A browser stays signed in
 
 
 class Purpose(StrEnum):

@@ -17,8 +17,7 @@ from supabase_auth.errors import AuthError
 from supabase_auth.types import AuthResponse
 from supabase_auth.types import Session as Grant
 
-from service.auth import Accounts
-from service.auth.caller import AuthReturnContext, Pending, Purpose, SignedIn, digest
+from service.auth.caller import Accounts, AuthReturnContext, Pending, Purpose, SignedIn, digest
 from service.auth.people import People
 from service.auth.problems import AccountError, account_error
 from service.auth.session_store import EncryptedSessionStore

@@ -13,7 +13,7 @@ from typing import Any
 from supabase_auth import SyncMemoryStorage
 from supabase_auth.types import User as Account
 
-from service.auth import Accounts
+from service.auth.caller import Accounts
 from service.auth.problems import account_error
 from service.auth.sessions import (
     SessionManager,

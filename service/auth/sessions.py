@@ -28,8 +28,7 @@ from supabase_auth.errors import (
 from supabase_auth.types import Session as Grant
 from supabase_auth.types import User as Account
 
-from service.auth import Accounts
-from service.auth.caller import digest
+from service.auth.caller import Accounts, digest
 from service.auth.problems import AccountError, Unreachable, account_error, code_of_supabase
 from service.auth.session_store import EncryptedSessionStore
 from service.context import Principal, PrincipalKind, Role, new_id

@@ -22,8 +22,7 @@ from dashboard.hosting import base_path
 from dashboard.i18n import LazyDict, _, advice, say
 from dashboard.pages.account import state
 from service import auth, limits
-from service.auth import Accounts
-from service.auth.caller import AuthReturnContext
+from service.auth.caller import Accounts, AuthReturnContext
 from service.auth.problems import SENTENCES, AccountError, account_error
 from service.config import PROVIDERS
 from service.context import Principal, PrincipalKind, Role

@@ -9,7 +9,7 @@ from streamlit.testing.v1 import AppTest
 from dashboard import session
 from dashboard.pages.admin import people as people_card
 from detector.schema.analysis import Settings
-from service.auth import Accounts
+from service.auth.caller import Accounts
 from service.auth.people import Person
 from service.auth.problems import account_error
 from service.batch_files import IncomingFile

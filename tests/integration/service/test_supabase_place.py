@@ -11,7 +11,7 @@ from detector.errors import InputError
 from detector.schema.analysis import Settings
 from service import auth
 from service.application import Application
-from service.auth import Accounts
+from service.auth.caller import Accounts
 from service.context import Principal, PrincipalKind, RequestContext, Role
 from service.records.model import Query, Record, RecordsError, ResultOrigin
 from service.records.supabase.store import SupabaseStore
