@@ -1,20 +1,29 @@
 """One frame under the glass: the face, where a model looked, the whole frame, the scores there."""
 
+from collections.abc import Sequence
+from functools import partial
+
+import numpy as np
+import plotly.graph_objects as go
 import streamlit as st
 from markupsafe import Markup
+from PIL import Image
 from streamlit.delta_generator import DeltaGenerator
 
-from dashboard import labels, series
+from dashboard import labels, series, theme
+from dashboard.charts import PLAIN, layout, scatter
 from dashboard.components import controls, figures, tables, typography
 from dashboard.components.chips import inked
 from dashboard.components.markup import Text, join, rich, show
 from dashboard.components.tables import TableColumn
-from dashboard.i18n import _, say
+from dashboard.i18n import LazyDict, _, say
 from dashboard.images import jpeg
-from dashboard.result import find_original, magnifier, pictures, pulls, traces
+from dashboard.labels import NBSP
+from dashboard.result import find_original, pictures, pulls
 from dashboard.result.heat_view import HeatmapView, Later, OnFrame
 from dashboard.result.linked import ResultViewState
 from dashboard.series import Lane
+from dashboard.theme import AXIS, Palette
 from detector import explain
 from detector.decision.context import ADDS_NOTHING
 from detector.errors import UnmaskError
@@ -27,7 +36,11 @@ from detector.schema.analysis import (
     Modality,
     ModelResult,
     Quality,
+    Subject,
 )
+from detector.signals import frequency, reference
+from detector.signals.reference import CurveRange
+from detector.signals.views import Traces
 
 
 class Moment:
@@ -86,11 +99,11 @@ class Moment:
             show(scores_here(analysis, face))
             return
         with st.container(horizontal=True):
-            magnifier.button(linked, face.time, face.box)
+            magnify_button(linked, face.time, face.box)
             find_original.button(linked, "details")
         left, middle, right = st.columns([36, 36, 28], gap=20)
         with left, st.container(gap="xsmall", key="traces"):
-            traces.draw(analysis, self._lane.track, face, linked)
+            draw_traces(analysis, self._lane.track, face, linked)
         if self._still:  # the player shows all of a picture, and the verdict its scores
             return
         with middle:
@@ -251,3 +264,225 @@ def scores_here(analysis: Analysis, face: FrameSegment) -> Markup:
             rows.append(row(labels.plain(model), score, note))
     columns = [TableColumn(_("Scores in this frame")), TableColumn(_("Score"), number=True)]
     return tables.table([*columns, TableColumn(_("Reading"))], rows)
+
+
+# --- the magnifier --------------------------------------------------------------------------------
+
+
+ZOOMS = (1, 2, 4, 8)
+SIDE = 720
+"""px of the longer side of what is shown"""
+USUAL_RATE = 25.0
+"""frames per second where a file states none"""
+
+
+def magnify_button(linked: ResultViewState, time: float, box: Box | None) -> None:
+    """Draw what opens it on a moment, a face in the middle."""
+    if controls.button(_("Magnify"), "zoom_in", linked.widget("magnify")):
+        media = linked.original.media
+        x0, y0, x1, y1 = box or (0, 0, media.width, media.height)
+        state = st.session_state
+        state[_magnify_key(linked, "time")] = time
+        state[_magnify_key(linked, "x")] = round(50 * (x0 + x1) / media.width)
+        state[_magnify_key(linked, "y")] = round(50 * (y0 + y1) / media.height)
+        st.dialog(_("Magnifier"), width="large")(_magnifier)(linked)
+
+
+def _magnifier(linked: ResultViewState) -> None:
+    media, time = linked.original.media, float(st.session_state[_magnify_key(linked, "time")])
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        zooms = {zoom: f"{zoom}×" for zoom in ZOOMS}
+        zoom = controls.choose(_("Zoom"), zooms, 2, _magnify_key(linked, "zoom"))
+        if media.kind != "image":
+            for label, symbol, shortcut, frames in (
+                (_("Frame before"), "arrow_back", "Left", -1),
+                (_("Frame after"), "arrow_forward", "Right", 1),
+            ):
+                st.button(
+                    label, key=_magnify_key(linked, shortcut), icon=f":material/{symbol}:",
+                    shortcut=shortcut, on_click=partial(_step_frames, linked, frames),
+                )  # fmt: skip
+            number = 1 + _frame_number(linked, time)
+            about = _("{time}, frame {number}").format(time=labels.clock(time), number=number)
+            typography.caption(about, width="content")
+    try:
+        rgb = pictures.frame(linked.path, linked.original, time)
+    except (UnmaskError, OSError):
+        typography.alert(_("The frame can’t be read any more."))
+        return
+    x, y = (st.session_state[_magnify_key(linked, axis)] / 100 for axis in "xy")
+    part = magnified(rgb, zoom, x, y)
+    st.image(jpeg(part, 95), width="stretch", alt=_("A part of the frame, magnified"))
+    if zoom > 1:
+        across, down = st.columns(2)
+        across.slider(_("From left to right"), 0, 100, key=_magnify_key(linked, "x"), format="%d%%")
+        down.slider(_("From top to bottom"), 0, 100, key=_magnify_key(linked, "y"), format="%d%%")
+
+
+def magnified(rgb: np.ndarray, zoom: int, x: float, y: float) -> np.ndarray:
+    """Return a part of a frame around a place (0 to 1), pixels as they are and not smoothed."""
+    height, width = rgb.shape[:2]
+    across, down = max(1, width // zoom), max(1, height // zoom)
+    left = min(max(0, round(x * width - across / 2)), width - across)
+    top = min(max(0, round(y * height - down / 2)), height - down)
+    part = rgb[top : top + down, left : left + across]
+    scale = max(1, round(SIDE / max(part.shape[:2])))
+    if zoom == 1:
+        image = Image.fromarray(rgb)
+        image.thumbnail((2 * SIDE, 2 * SIDE), Image.Resampling.LANCZOS)
+        return np.asarray(image)
+    return np.ascontiguousarray(part.repeat(scale, axis=0).repeat(scale, axis=1))
+
+
+def _step_frames(linked: ResultViewState, frames: int) -> None:
+    media, key = linked.original.media, _magnify_key(linked, "time")
+    rate = media.fps or USUAL_RATE
+    last = max(0.0, (media.duration or 0.0) - 0.5 / rate)
+    # To the middle of the frame: a time at its edge may fall on the one before.
+    number = _frame_number(linked, float(st.session_state[key])) + frames
+    st.session_state[key] = min(max(0.0, (number + 0.5) / rate), last)
+
+
+def _frame_number(linked: ResultViewState, time: float) -> int:
+    """Return which frame is on screen at a time, from 0."""
+    return int(time * (linked.original.media.fps or USUAL_RATE) + 1e-6)
+
+
+def _magnify_key(linked: ResultViewState, part: str) -> str:
+    return linked.widget(f"magnify.{part}")
+
+
+# --- traces ---------------------------------------------------------------------------------------
+
+
+TRACES: LazyDict[str, str] = LazyDict(
+    lambda: {
+        "spectrum": _("Spectrum"),
+        "bands": _("DCT bands"),
+        "picture": _("Spectrum, picture"),
+        "noise": _("Noise"),
+        "error": _("Error level"),
+    }
+)
+FINE_BANDS = slice(9, 14)
+"""The finer third of the DCT's diagonals."""
+
+
+def draw_traces(
+    analysis: Analysis, track: Subject, face: FrameSegment, linked: ResultViewState
+) -> None:
+    """Draw the chosen view of the face at this moment."""
+    view = st.session_state.get(linked.widget("traces"), "spectrum")
+    try:
+        seen = pictures.traces(
+            linked.path, analysis.media.sha256, face.time, face, track.id, analysis
+        )
+    except (UnmaskError, OSError):
+        figures.missing(_("The frame can’t be read any more."))
+        return
+    kind = "image" if analysis.media.kind == "image" else "video"
+    small = view in ("spectrum", "bands", "picture") and seen.profile is None
+    if small:
+        least = f"{frequency.SMALLEST:.0f}{NBSP}px"
+        text = _("The face is too small: a spectrum needs {least}, all of them in the frame.")
+        figures.missing(text.format(least=least))
+    elif view in ("spectrum", "bands"):
+        _trace_chart(view, seen, kind)
+    else:
+        _trace_picture(view, seen)
+    controls.select(_("Traces of this face"), TRACES, linked.widget("traces"))
+
+
+def _trace_chart(view: str, seen: Traces, kind: str) -> None:
+    spectrum = view == "spectrum"
+    values = seen.profile if spectrum else seen.bands
+    assert values is not None
+    untouched = reference.curve("profile" if spectrum else "bands", kind)
+    finding = _fine_detail(values, untouched, frequency.FINE if spectrum else FINE_BANDS)
+    figure = _frequency_figure(values, untouched, theme.palette())
+    figures.chart(figure, f"traces-{view}", f"{TRACES[view]}: {finding}")
+    if untouched:
+        text = (
+            _("{finding}, beside {number} untouched clips")
+            if kind == "video"
+            else _("{finding}, beside {number} untouched pictures")
+        )
+        finding = text.format(finding=finding, number=untouched.files)
+    figures.caption(figures.titled(TRACES[view], finding))
+
+
+def _trace_picture(view: str, seen: Traces) -> None:
+    rgb, text = {
+        "picture": (
+            seen.spectrum,
+            _("log power, coarse in the middle; a lone dot is a regular pattern"),
+        ),
+        "noise": (
+            seen.noise,
+            _("what a high-pass filter leaves; face and surroundings should match"),
+        ),
+        "error": (
+            seen.error,
+            _("what one more JPEG changes; edges always do, patches may be pasted"),
+        ),
+    }[view]
+    assert rgb is not None
+    alt = _("{view} of the face").format(view=TRACES[view])
+    st.image(jpeg(rgb, 92), width="stretch", alt=alt)
+    figures.caption(figures.titled(TRACES["spectrum" if view == "picture" else view], text))
+
+
+CHART_HEIGHT = 200
+"""px"""
+
+
+def _frequency_figure(
+    values: Sequence[float] | np.ndarray, reference: CurveRange | None, palette: Palette
+) -> go.Figure:
+    """Return a face's energy, dB, coarse to fine, over `reference` ranges where there are any."""
+    places = list(range(len(values)))
+    last = places[-1]
+    small = {"size": AXIS, "color": palette.muted}
+    font = {"yref": "paper", "yanchor": "top", "showarrow": False, "font": small}
+    notes = [
+        {"x": 0, "y": 0, "xanchor": "left", "text": _("coarse"), **font},
+        {"x": last, "y": 0, "xanchor": "right", "text": _("fine detail"), **font},
+    ]
+    stroke = {"color": palette.text, "width": 2}
+    traces = [scatter(places, list(values), hover="%{y:.0f} dB", line=stroke)]
+    if reference is not None:
+        outline = [*places, *reversed(places)], [*reference.high, *reference.low[::-1]]
+        edge = {"color": palette.line, "width": 1}
+        band = scatter(*outline, fill="toself", fillcolor=palette.sunken, line=edge)
+        traces.insert(0, band)
+        text = _("untouched, middle 90 %")
+        notes.insert(0, {"x": last * 0.98, "y": 1, "xanchor": "right", "text": text, **font})
+    title = {"text": _("energy, log"), "standoff": 2, "font": small}
+    return go.Figure(
+        traces,
+        layout(
+            palette,
+            CHART_HEIGHT,
+            annotations=notes,
+            xaxis={**PLAIN, "visible": False, "range": [0, last]},
+            yaxis={
+                **PLAIN, "showticklabels": False, "showline": True, "linecolor": palette.edge,
+                "title": title,
+            },
+            margin={"l": 22, "r": 4, "t": 4, "b": 20, "pad": 0},
+            hovermode="x",
+        ),
+    )  # fmt: skip
+
+
+def _fine_detail(values: np.ndarray, reference: CurveRange | None, fine: slice) -> str:
+    """Return the figure in a few words: how the fine end stands beside untouched faces."""
+    if reference is None:
+        return _("there is no reference to compare with")
+    outside = values[fine] - np.clip(values[fine], reference.low[fine], reference.high[fine])
+    mean = float(outside.mean())
+    if mean < -0.5:
+        return _("fine detail is weaker than in untouched faces")
+    if mean > 0.5:
+        return _("fine detail is stronger than in untouched faces")
+    return _("fine detail is as in untouched faces")

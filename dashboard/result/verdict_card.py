@@ -6,14 +6,13 @@ from markupsafe import Markup
 
 from dashboard import labels
 from dashboard.components import controls, likelihood_scale, typography, verdict
-from dashboard.components.markup import join, rich, show
+from dashboard.components.markup import Text, join, rich, show
+from dashboard.components.typography import strong
 from dashboard.i18n import LazyDict, _, speech
 from dashboard.labels import NBSP
-from dashboard.result import how_we_know, original, pulls, question
-from dashboard.result.lead import detail, others
-from dashboard.result.lead import sentence as sentence
+from dashboard.result import pulls, question
 from dashboard.result.linked import ResultViewState
-from detector.messages import states
+from detector.messages import lead, states
 from detector.schema.analysis import (
     Analysis,
     Answer,
@@ -47,7 +46,7 @@ def draw(analysis: Analysis, linked: ResultViewState) -> None:
                 show(number(analysis), scale(analysis))
                 why = pulls.traces(analysis)[-1:]
                 folded = _other_finding(analysis)
-                how_we_know.draw(analysis, *(why if folded else []))
+                draw_statistics(analysis, *(why if folded else []))
                 if why and not folded:
                     show(verdict.trace(why[0]))
             else:
@@ -60,7 +59,7 @@ def draw(analysis: Analysis, linked: ResultViewState) -> None:
 def head(analysis: Analysis, changed: bool = False) -> Markup:
     """Return the verdict as heading and sentence. Announced once."""
     if analysis.proof is not None:
-        return original.head(analysis)
+        return question.proof_head(analysis)
     state = labels.state(analysis.verdict.label, analysis.verdict.question)
     whose = _changed_settings(analysis) if changed else _own_clips(analysis)
     own = [verdict.own(whose)] if whose else []
@@ -72,7 +71,7 @@ def head(analysis: Analysis, changed: bool = False) -> Markup:
         analysis.headline_in(speech()),
         sentence(analysis),
         detail(analysis),
-        original.beside(analysis),
+        question.beside(analysis),
         others(analysis),
         announced=True,
     )
@@ -80,7 +79,7 @@ def head(analysis: Analysis, changed: bool = False) -> Markup:
 
 def preview(analysis: Analysis, *, with_scale: bool = False) -> list[Markup]:
     """Return a verdict in short, as it stands beside a list."""
-    parts = [original.outcome(analysis), sentence(analysis)]
+    parts = [question.outcome(analysis), sentence(analysis)]
     shown = [typography.outcome(part) for part in parts if part]
     if pulls.answer_of(analysis) is not None and not guessing(analysis):
         shown += [number(analysis)] + [scale(analysis)] * with_scale
@@ -182,3 +181,99 @@ def limits(analysis: Analysis) -> Markup:
 
 def _track(analysis: Analysis, id: str | None) -> Subject | None:
     return next((t for t in analysis.judged if t.id == id), None)
+
+
+def sentence(analysis: Analysis) -> Text:
+    """Return the lead sentence or two."""
+    said = labels.unbroken(lead.sentence(analysis, speech()))
+    top = next((s for s in analysis.judged if s.id == analysis.verdict.subject), None)
+    before, name, after = said.partition(lead.person(top, speech()) if top else said)
+    return join([before, strong(name), after]) if before and name else said
+
+
+def others(analysis: Analysis) -> str:
+    """Return the text about everybody whom the verdict is not about; empty without any."""
+    return lead.others(analysis, speech())
+
+
+def detail(analysis: Analysis) -> str:
+    """Return what stands under the lead sentence in small: more of why there is no verdict."""
+    why = lead.reason(analysis)
+    text = labels.say_small(why) if why else ""
+    return f"{labels.capital(text.rstrip('.'))}." if text else ""
+
+
+# --- how we know ----------------------------------------------------------------------------------
+
+
+def draw_statistics(analysis: Analysis, *first: str) -> None:
+    """Draw the popover; `first` stands over the statistics."""
+    with st.popover(_("How we know"), type="tertiary", key="how-we-know"):
+        typography.know(*first, *statistics(analysis))
+
+
+def statistics(analysis: Analysis) -> list[str]:
+    """Return the paragraphs that stand in it."""
+    verdict = analysis.verdict
+    answer = verdict.answers.get(verdict.question) if verdict.question else None
+    if answer is None or verdict.question is None:
+        return []
+    ensemble = analysis.ensembles.get(verdict.question)
+    words = labels.QUESTIONS[verdict.question]
+    paragraphs = _error_rates(answer)
+    if ensemble is not None and ensemble.auc is not None and answer.basis is Basis.MEASURED:
+        percents = {name: labels.whole_percent(value) for name, value in ensemble.auc}
+        paragraphs.append(words.auc.format(**percents))
+    if answer.odds is not None:
+        odds = answer.odds
+        said = states.odds(odds.share, odds.low, odds.high, verdict.question, speech())
+        counted = _(
+            "The interval is of the {clips} clips with a score near this one among the clips that "
+            "the thresholds were made on. Each was scored by a fit that had seen nothing of its "
+            "group of sources; the groups were drawn anew."
+        )
+        paragraphs += [said, counted.format(clips=f"{odds.clips:,}"), words.prior]
+    added = _(
+        "Each model’s evidence is its calibrated log odds times its weight; they are added, and "
+        "what is doubtful about the material takes some of it back."
+    )
+    return [*paragraphs, added]
+
+
+def _error_rates(answer: Answer) -> list[str]:
+    """How often the two thresholds err, or that nobody measured it."""
+    limits = answer.thresholds
+    if answer.basis is Basis.PUBLISHED:
+        return [
+            _(
+                "A published model alone is counted, and judged by its authors’ operating point "
+                "with a margin. How often that errs on footage like yours was not measured here, "
+                "so it can’t clear a file."
+            )
+        ]
+    if answer.basis is Basis.CUSTOM:
+        return [_("How often your values err was not measured.")]
+    if answer.basis is Basis.SUBSET:
+        return [_("How often these models err together was not measured.")]
+    measured = [t for t in (labels.alarms(limits), labels.missed(limits)) if t]
+    if limits.data:
+        by = _("Set by {data}.") if limits.own else _("Measured on {data}.")
+        measured.append(by.format(data=limits.data))
+        if of_these := labels.of_these(limits):
+            measured.append(of_these)
+    if limits.never_decide:
+        measured.append(
+            _(
+                "No threshold made 95\u00a0% of the answers right on sources left out, so there "
+                "is a likelihood and no verdict."
+            )
+        )
+    elif not limits.can_clear and not limits.own:
+        measured.append(
+            _(
+                "We can’t clear a file: the installed models aren’t reliable enough to call it "
+                "untouched. On sources left out, no lower threshold made 95\u00a0% of such answers "
+                "right."
+            )
+        )
+    return measured

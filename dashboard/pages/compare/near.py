@@ -23,7 +23,7 @@ from dashboard.components.tables import facts
 from dashboard.components.timeline import comparison as view
 from dashboard.i18n import _, advice, say, speech
 from dashboard.pages.compare import moves, pair
-from dashboard.result import original as result_original
+from dashboard.result import question
 from detector.comparison import HEAT_LEVELS, aligned
 from detector.errors import InputError, UnmaskError
 from detector.messages import comparison as words
@@ -220,7 +220,7 @@ def _pictures(
 
 def _finding(kept: KeptComparison, copy: Job, original: Job) -> None:
     comparison = kept.comparison
-    state, icon = result_original.slug(comparison)
+    state, icon = question.found_slug(comparison)
     speaks = speech()
     with st.container(border=True, key=f"verdict-{state}-near"):
         head = verdict.head(

@@ -19,7 +19,7 @@ from dashboard import charts, i18n, labels, series, server
 from dashboard.components.timeline import evidence
 from dashboard.i18n import LazyDict, _
 from dashboard.languages import update as tool
-from dashboard.result import how_we_know, material, player, pulls, question, verdict_card
+from dashboard.result import material, player, pulls, question, verdict_card
 from detector.decision.next_steps import ActionCode, NextStep
 from detector.errors import InputError
 from detector.messages import actions
@@ -377,7 +377,11 @@ def test_reasons_and_limits_are_said_in_the_language(esperanto):
         for caveat in made.verdict.caveats:
             assert labels.say(caveat).startswith("⟦"), caveat
         card = [verdict_card.head(made), question.rows(made), verdict_card.number(made)]
-        card += [verdict_card.limits(made), *how_we_know.text(made), material.rated(made.evidence)]
+        card += [
+            verdict_card.limits(made),
+            *verdict_card.statistics(made),
+            material.rated(made.evidence),
+        ]
         card += [row.name for row in pulls.rows(made) if not row.id]
         for html in card:
             left = outside(html.replace("240 held-out clips", "").replace("120 held-out clips", ""))

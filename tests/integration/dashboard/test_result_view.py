@@ -21,7 +21,6 @@ from dashboard.components.timeline import evidence
 from dashboard.result import (
     details,
     downloads,
-    how_we_know,
     models_tab,
     pictures,
     pulls,
@@ -396,7 +395,7 @@ def test_moved_thresholds_do_not_claim_our_error_rates():
     theirs = Thresholds(low=0.2, high=0.6, custom=True)
     assert "not measured" in title.meaning(theirs, "likely manipulated")
     decided = decide(make_analysis(), thresholds={Question.MANIPULATION: theirs})
-    said = " ".join(how_we_know.text(decided))
+    said = " ".join(verdict_card.statistics(decided))
     assert "not measured" in said and "untouched clips" not in said
 
 
@@ -408,7 +407,7 @@ def test_a_rate_is_said_by_its_count_and_by_what_such_a_count_leaves_likely():
         data="78 clips",
     )  # fmt: skip
     change(made, Question.MANIPULATION, thresholds=limits)
-    said = " ".join(how_we_know.text(decide(made))).replace("\u00a0", " ")
+    said = " ".join(verdict_card.statistics(decide(made))).replace("\u00a0", " ")
     none = "In our tests none of 45 untouched clips scored above 70 %"
     assert f"{none} (at most 8 %, with 95 % confidence)." in said
     six = "6 of 33 manipulated clips scored below 30 %"
@@ -423,7 +422,7 @@ def test_no_rate_is_said_of_a_lower_threshold_that_there_is_none_of():
         false_positives=Tally(count=3, files=227), false_negatives=Tally(count=0, files=137),
     )  # fmt: skip
     change(made, Question.MANIPULATION, thresholds=limits)
-    said = " ".join(how_we_know.text(decide(made))).replace("\u00a0", " ")
+    said = " ".join(verdict_card.statistics(decide(made))).replace("\u00a0", " ")
     assert "3 of 227 untouched clips scored above 70 %" in said and "scored below" not in said
     assert (
         "Measured on 479 clips of many sources. Of these, 364 clips ask this question and could be "

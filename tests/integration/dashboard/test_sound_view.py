@@ -9,8 +9,8 @@ import pytest
 
 from dashboard import series
 from dashboard.components.timeline import sound
-from dashboard.result import how_we_know, voice_rests, voice_table
 from dashboard.result import sound_view as sound_page
+from dashboard.result import verdict_card, voice_rests, voice_table
 from detector.decision import decide
 from detector.explain.sound import SoundMap
 from detector.report import as_pdf, collect
@@ -122,7 +122,7 @@ def test_odds_of_a_voice_assume_clones_and_real_voices(clip):
     analysis = make_analysis(clip)
     odds = EmpiricalOdds(share=0.8, low=0.7, high=0.9, clips=60)
     analysis.verdict.answers[Question.VOICE].odds = odds
-    said = " ".join(how_we_know.text(analysis))
+    said = " ".join(verdict_card.statistics(analysis))
     assert "as many cloned as real voices" in said and "as many manipulated" not in said
 
 

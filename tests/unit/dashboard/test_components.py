@@ -26,7 +26,7 @@ from dashboard.components import (
 )
 from dashboard.components.status_cards import Card
 from dashboard.components.tables import TableColumn
-from dashboard.result.magnifier import magnified
+from dashboard.result.inspector import magnified
 from detector.schema.analysis import Thresholds
 
 BAD = "\"><img src=x onerror=alert(1)>'<script>alert(1)</script> &lt;b&gt; {0}"
