@@ -5,22 +5,41 @@ Streamlit's own look is left. Margins are fixed and narrow, because the page doe
 and because the evidence view places its cursor by them.
 """
 
+import sys
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import plotly.graph_objects as go
+from _plotly_utils import basevalidators, optional_imports, utils
+from plotly.io import _json
 
 from dashboard import labels, series
-from dashboard.charts import half_loaded
 from dashboard.i18n import _
 from dashboard.series import Lane
 from dashboard.theme import AXIS, CAPTION, SANS, Palette
 from detector.messages.format import time_ticks
 from detector.schema.analysis import Thresholds
 
-half_loaded.hide()
+_get_module = optional_imports.get_module
+
+
+def _whole(name: str, should_load: bool = True) -> Any:
+    """Return what Plotly's `get_module` does, but None for a module still being imported.
+
+    Plotly (and narwhals) checks `sys.modules` for pandas, which another session may be importing at
+    that moment: the half-imported module would break a chart. Figures here are of numbers and NumPy
+    alone. Last seen to work with Plotly 7.1."""
+    module = None if should_load else sys.modules.get(name)
+    # What importlib itself asks, to let others wait for the end of an import.
+    if module is not None and getattr(module.__spec__, "_initializing", False):
+        return None
+    return _get_module(name, should_load)
+
+
+for _importing in (basevalidators, utils, _json):
+    _importing.get_module = _whole
 
 CONFIG = {"displayModeBar": False, "scrollZoom": False, "doubleClick": False, "showTips": False}
 """No toolbar: a click is the only gesture."""

@@ -25,11 +25,9 @@ from dashboard.result import (
     timeline,
     title,
     verdict_card,
-    voice_table,
 )
 from dashboard.result.cards import voice
-from dashboard.result.linked import ResultViewState
-from dashboard.result.record import ResultRecord
+from dashboard.result.linked import ResultRecord, ResultViewState
 from detector.schema.analysis import Analysis
 
 __all__ = ["render"]
@@ -96,7 +94,7 @@ def _draw(record: ResultRecord, original: Analysis) -> list[heat_view.Later]:
     sound = None
     if voice.spoken(decided):
         sound = sound_view.later(decided, linked)
-        tables.append(partial(voice_table.draw, decided, linked))
+        tables.append(partial(sound_view.draw_table, decided, linked))
     everyone = {lane.track.id: lane for lane in lanes}
     person = linked.person if linked.person in everyone else charted.verdict.subject
     moment = inspector.Moment(charted, everyone.get(person or ""), linked)

@@ -4,27 +4,25 @@ scores of the chosen moment, all scores as a table, signals, the file's facts, d
 from collections.abc import Callable, Sequence
 
 import streamlit as st
+from markupsafe import Markup
 
 from dashboard import labels
-from dashboard.components import record_cells, typography
-from dashboard.components.markup import Text, join, show
-from dashboard.components.tables import code, facts, lines
+from dashboard.components import record_cells, tables, typography
+from dashboard.components.chips import inked
+from dashboard.components.markup import Text, join, rich, show
+from dashboard.components.tables import TableColumn, code, facts, lines, with_note
+from dashboard.components.typography import small_print
 from dashboard.i18n import LazyDict, _, ngettext, speech
 from dashboard.labels import NBSP
-from dashboard.result import (
-    download_card,
-    material,
-    models_tab,
-    provenance_tab,
-    pulls,
-    robustness_tab,
-    signal_tab,
-)
+from dashboard.result import downloads, material, pulls, robustness_tab, signal_tab
 from dashboard.result.inspector import Moment
 from dashboard.result.linked import ResultViewState
 from dashboard.result.title import total
 from detector import messages
-from detector.schema.analysis import Analysis
+from detector.messages import measured
+from detector.report import words
+from detector.schema.analysis import Analysis, Label, ModelResult
+from detector.schema.origin import Document, Fact, GeoLocation
 from detector.vision.detection import MEASURED
 
 CODECS = {
@@ -92,9 +90,9 @@ def _tabs(
     with robust:
         robustness_tab.draw(analysis, linked)
     with origin:
-        provenance_tab.draw(analysis)
+        draw_provenance(analysis)
     with models:
-        models_tab.draw(analysis)
+        draw_models(analysis)
     with run:
         show(facts(run_facts(analysis)))
         if analysis.media.kind != "audio":
@@ -116,7 +114,7 @@ def _file(analysis: Analysis, linked: ResultViewState) -> None:
         show(typography.heading(_("File")), facts(file_facts(analysis)))
         for sentence in analysis.media.notes:
             show(typography.with_icon("info", sentence))
-        download_card.draw(analysis, linked)
+        downloads.draw_card(analysis, linked)
 
 
 def file_facts(analysis: Analysis) -> list[tuple[str, Text]]:
@@ -226,3 +224,164 @@ def run_facts(analysis: Analysis) -> list[tuple[str, Text]]:
         (_("Runs on"), f"{software.backend}, {software.device}, {versions}"),
         (_("Analysis"), code(analysis.id[:16])),
     ]
+
+
+# --- models ---------------------------------------------------------------------------------------
+
+
+def draw_models(analysis: Analysis) -> None:
+    """Draw the per-model table; on a phone each model is a block of lines."""
+    numbers = (_("Score"), _("Scored"), _("Time"), _("Weight"))
+    names = (_("Model"), _("Score"), _("Reading"), _("Scored"), _("Time"), _("Weight"))
+    columns = [TableColumn(name, name in numbers) for name in (*names, _("Calibrated"))]
+    who: Text = ""
+    if analysis.verdict.subject and len(analysis.seen) > 1:
+        text = _("Scores are those of Person {person}, the most suspicious.")
+        who = small_print(text.format(person=analysis.verdict.subject))
+    rows = [model_row(analysis, model) for model in analysis.models]
+    show(tables.table(columns, rows), who)
+
+
+def model_row(analysis: Analysis, model: ModelResult) -> list[Text]:
+    """Return the cells of a model; neutral where its question is not decided."""
+    reading: Text = _("no score")
+    score, still = "–", analysis.media.kind == "image"
+    if model.label is not None and model.probability is not None:
+        open = analysis.verdict.undecided(model.question)
+        state = labels.state(Label.NOT_APPLICABLE if open else model.label, model.question)
+        reading = inked(_("Not decided") if open else state.short, state.slug, state.icon)
+        score = labels.score(model.probability)
+    left_out = _left_out(analysis, model)
+    looks = labels.looks(model.scored, "image" if still else model.kind)
+    plain = labels.plain(model)
+    return [
+        with_note(plain, "" if plain == model.title else model.title),
+        score,
+        with_note(reading, left_out),
+        looks if model.scored else "–",
+        labels.took(model.seconds) if model.seconds is not None else "–",
+        f"{model.weight:g}" if not left_out else "–",
+        _calibrated(model),
+    ]
+
+
+def _left_out(analysis: Analysis, model: ModelResult) -> str:
+    """Return that a model's score is no part of the verdict, and why; empty where it is."""
+    if not model.counted:
+        return _("not counted: {why}").format(why=pulls.not_counted(model))
+    return _("not counted") if analysis.verdict.uncounted(model.question) else ""
+
+
+def _calibrated(model: ModelResult) -> Text:
+    """On how many clips; on what stands behind "How we know"."""
+    if model.calibration is None:
+        return _("by its authors’ point") if model.operating_point else _("no")
+    clips, data = model.calibration.clips, model.calibration.data
+    text = measured.fitted_on(model.calibration, speech())
+    return with_note(text, _("that ask its question") if measured.part_of(clips, data) else "")
+
+
+# --- provenance -----------------------------------------------------------------------------------
+
+
+SHOWN = 24
+"""facts"""
+CREDENTIALS: LazyDict[str, tuple[labels.BadgeColor, str, str]] = LazyDict(
+    lambda: {
+        "none": ("gray", "do_not_disturb_on", _("None")),
+        "trusted": ("green", "check_circle", _("Valid, trusted")),
+        "untrusted": ("orange", "help", _("Valid, not trusted here")),
+        "invalid": ("red", "warning", _("Invalid")),
+        "elsewhere": ("gray", "link", _("Kept elsewhere")),
+        "unreadable": ("gray", "help", _("Can't be read")),
+    }
+)
+"""Of a signed origin: color, icon, word."""
+
+
+def draw_provenance(analysis: Analysis) -> None:
+    """Draw the tab."""
+    origin = analysis.provenance
+    if origin is None:
+        none = _("Results of an earlier version have no provenance: analyze the file again.")
+        typography.caption(none)
+        return
+    worth = _(
+        "All of this can be written by anybody, and most of it is lost when a file is sent on. "
+        "That something is missing says nothing either way."
+    )
+    typography.caption(worth)
+    color, icon, word = CREDENTIALS[origin.credential.state]
+    with st.container(horizontal=True, vertical_alignment="center", gap="small"):
+        typography.section(_("Signed origin (C2PA)"), width="content")
+        st.badge(word, icon=f":material/{icon}:", color=color)
+    (_name, sentence), *rows = words.credential_rows(origin.credential)
+    show(typography.text(sentence), facts(rows))
+    for note in (*origin.findings, *origin.unread):
+        show(typography.with_icon("info", note))
+    if origin.earlier is not None:
+        show(typography.with_icon("info", words.earlier(origin.earlier, analysis.media)))
+    if origin.posted is not None:
+        rows = [
+            (name, value)
+            for name, value in (
+                (_("Title"), origin.posted.title),
+                (_("Posted by"), origin.posted.by),
+                (_("Date"), origin.posted.date),
+                (_("Site"), origin.posted.site),
+            )
+            if value
+        ]
+        show(typography.subheading(_("Where it was posted, by its page’s account")), facts(rows))
+    if origin.document is not None:
+        head = typography.subheading(_("The document it stands in, by its own account"))
+        show(head, facts(_document_rows(origin.document)))
+    if origin.facts:
+        show(typography.subheading(_("What it says of itself")), _fact_table(origin.facts[:SHOWN]))
+        if (more := len(origin.facts) - SHOWN) > 0:
+            typography.caption(_("{number} more are in the JSON report.").format(number=more))
+    if origin.place is not None:
+        _place(origin.place)
+    if origin.hashes:
+        hashes = [(labels.clock(h.time) if h.time is not None else _("Picture"), h.phash)
+                  for h in origin.hashes]  # fmt: skip
+        few = _("Copies of a picture differ in few of the 64 bits.")
+        head = typography.subheading(_("Perceptual hash"))
+        show(head, facts(hashes), typography.small_print(few))
+
+
+def _document_rows(document: Document) -> list[tuple[str, str]]:
+    """Return what a document says of itself, as (name, value)."""
+    edits = "" if document.edits is None else str(document.edits)
+    signed = "" if document.signatures is None else str(document.signatures)
+    rows = [
+        (_("Document"), document.name),
+        (_("Written by"), document.producer),
+        (_("Made in"), document.creator),
+        (_("Author"), document.author),
+        (_("Last saved by"), document.changed_by),
+        (_("Created"), document.created),
+        (_("Changed"), document.changed),
+        (_("Saved again"), edits),
+        (_("Signatures"), signed),
+    ]
+    return [(name, value) for name, value in rows if value]
+
+
+def _place(place: GeoLocation) -> None:
+    text = rich(
+        _(
+            "<b>{spot}</b> ({source}). This may be somebody's home. It goes into downloads unless "
+            "you leave it out, under Download."
+        ),
+        spot=f"{place.latitude:.5f}, {place.longitude:.5f}",
+        source=place.source,
+    )
+    head = typography.subheading(_("Where it was recorded, by its own account"))
+    show(head, typography.with_icon("location_on", text))
+
+
+def _fact_table(rows: Sequence[Fact]) -> Markup:
+    """Return what a file says of itself. Every value is a stranger's."""
+    columns = [TableColumn(_("Fact")), TableColumn(_("Says")), TableColumn(_("Where"))]
+    return tables.table(columns, [(f.name, f.value, f.source) for f in rows])

@@ -1,17 +1,22 @@
-"""The result as files: sealed report (PDF, JSON, CSV), and a copy that carries the verdict.
+"""The result as files: sealed report (PDF, JSON, CSV), and a copy that carries the verdict; and the
+card that offers them.
 
-What is downloaded is made when it is asked for, in a thread of its own: no Streamlit call below.
+What is downloaded is made when it is asked for, in a thread of its own: no Streamlit call in what
+makes it.
 """
 
 import json
 import tempfile
 from collections.abc import Callable
-from datetime import UTC, tzinfo
+from functools import partial
 from pathlib import Path, PurePath
 
+import streamlit as st
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from dashboard.i18n import _, say, speech
+from dashboard.components import controls, typography
+from dashboard.i18n import LazyDict, _, say, speech
+from dashboard.result.linked import ExportOptions, ResultViewState
 from detector import report, verdict_metadata
 from detector.errors import UsageError
 from detector.report import ReportDetails, certificate
@@ -23,16 +28,6 @@ MARKED = ("mp4", "mov", "3gp", "jpeg", "png")
 """containers whose metadata take a verdict"""
 LARGEST_COPY = 500_000_000
 """bytes of a copy, which is held in memory while it is sent"""
-
-
-class ExportOptions:
-    """What a person wants in a report. One object a result, so that a download that was drawn
-    before the last word was typed still has it."""
-
-    def __init__(self) -> None:
-        self.notes = self.case = self.reviewer = ""
-        self.place = True
-        self.zone: tzinfo = UTC
 
 
 def maker(
@@ -98,3 +93,80 @@ def file_name(name: str, kind: str) -> str:
     stem = PurePath(name.replace("\\", "/")).stem or "result"
     safe = "".join(c if c.isalnum() or c in " ._-" else "_" for c in stem).strip(" .")[:80]
     return f"{safe or 'result'}.unmask.{kind}"
+
+
+# --- the card -------------------------------------------------------------------------------------
+
+
+FORMS: LazyDict[str, tuple[str, str, str]] = LazyDict(
+    lambda: {
+        "pdf": (_("Report"), "picture_as_pdf", _("The whole result as a PDF, its data attached")),
+        "json": ("JSON", "data_object", _("The whole result as data")),
+        "csv": (_("Scores"), "table", _("A row for each person and moment")),
+    }
+)
+"""Name, icon and what it is."""
+
+
+def draw_card(analysis: Analysis, linked: ResultViewState) -> None:
+    """Draw the buttons, and what the reports say beyond the result."""
+    typography.title(_("Download"), space=True)
+    options, name = linked.export, linked.record.name
+    with st.container(horizontal=True, key="downloads"):
+        for form, (label, icon, help) in FORMS.items():
+            make = maker(form, linked.path, analysis, linked.record.origin, options)
+            file, key = file_name(name, form), linked.widget(f"file.{form}")
+            controls.download(label, make, file, key, symbol=icon, help=help)
+        if not linked.read_only:
+            _mark(analysis, linked)
+    with st.container(gap="small"):
+        typography.caption(signing(linked.record.origin)[1], after=True)
+        if linked.read_only:
+            return
+        with st.container(horizontal=True):
+            for name, label, value in (
+                ("case", _("Case"), options.case),
+                ("reviewer", _("Reviewer"), options.reviewer),
+            ):
+                st.text_input(
+                    label,
+                    value=value,
+                    key=linked.widget(name),
+                    max_chars=200,
+                    placeholder=_("for the report"),
+                    on_change=linked.choose_export,
+                )
+        st.text_area(
+            _("Notes for the report"),
+            value=options.notes,
+            key=linked.widget("notes"),
+            height=68,
+            max_chars=5_000,
+            placeholder=_("Where the file came from, who asked, what else was checked"),
+            on_change=linked.choose_export,
+        )
+        if analysis.provenance is not None and analysis.provenance.place is not None:
+            st.toggle(
+                _("Leave out where it was recorded"),
+                value=not options.place,
+                key=linked.widget("no-place"),
+                on_change=linked.choose_export,
+            )
+
+
+def _mark(analysis: Analysis, linked: ResultViewState) -> None:
+    path, name = linked.path, linked.record.name
+    data: Callable[[], bytes] | str
+    if takes_mark(analysis.media) and path.is_file():
+        label, data = _("Marked copy"), partial(marked, path, analysis)
+        file = file_name(name, path.suffix.lstrip("."))
+        help = _(
+            "A copy with the verdict in its metadata; pictures and sound stay as they are. "
+            "A signed origin (C2PA) holds for the original only."
+        )
+    else:
+        label, data = _("Sidecar"), sidecar(analysis)
+        file = f"{name}.unmask.json"
+        help = _("The verdict as a small file to keep beside this one, which can't carry it")
+    key = linked.widget("file.mark")
+    controls.download(label, data, file, key, symbol="sell", help=help)

@@ -11,7 +11,7 @@ from dashboard import labels, session, url_state
 from dashboard.components import controls, record_cells, typography
 from dashboard.components.markup import show
 from dashboard.i18n import _, advice, say, speech
-from dashboard.result.record import ResultRecord
+from dashboard.result.linked import ResultRecord
 from detector.errors import InputError
 from detector.messages import comparison as words
 from detector.schema.comparison import Comparison, ComparisonFinding

@@ -8,21 +8,32 @@ all set the same moment.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Generic, TypeVar
+from datetime import UTC, datetime, tzinfo
+from pathlib import Path
+from typing import Generic, Protocol, TypeVar
 
 import streamlit as st
 
 from dashboard import series, session
 from dashboard.components import controls, record_cells, timeline
 from dashboard.i18n import _, advice
-from dashboard.result.downloads import ExportOptions
-from dashboard.result.record import ResultRecord
 from detector.decision import decide
 from detector.errors import InputError
 from detector.schema.analysis import Analysis, Question, Settings, Thresholds
+from service.records.model import ResultOrigin
 from service.tasks.jobs import Job, QueueFull
 
 T = TypeVar("T")
+
+
+class ExportOptions:
+    """What a person wants in a report. One object a result, so that a download that was drawn
+    before the last word was typed still has it."""
+
+    def __init__(self) -> None:
+        self.notes = self.case = self.reviewer = ""
+        self.place = True
+        self.zone: tzinfo = UTC
 
 
 class Remembered(Generic[T]):
@@ -291,3 +302,42 @@ def opening(analysis: Analysis) -> tuple[float, str | None]:
     if analysis.judged:
         return analysis.judged[0].thumbnail_time, analysis.judged[0].id
     return (analysis.timestamps[0] if analysis.timestamps else 0.0), None
+
+
+class ResultRecord(Protocol):
+    """What is needed of a finished analysis, wherever it is kept."""
+
+    @property
+    def analysis(self) -> Analysis | None: ...
+
+    @property
+    def path(self) -> Path:
+        """The media on disk; a path that does not exist where it is not kept (any more)."""
+
+    @property
+    def address(self) -> str:
+        """Where the server hands the media out."""
+
+    @property
+    def picture(self) -> bytes | None:
+        """The record's small picture, for where the media is not kept."""
+
+    @property
+    def last_cache_hit(self) -> datetime | None:
+        """When the same file came once more and was given this result without a run."""
+
+    @property
+    def read_only(self) -> bool:
+        """It is somebody else's, seen through a link: nothing is started or changed from here."""
+
+    @property
+    def origin(self) -> ResultOrigin:
+        """Who made the result."""
+
+    @property
+    def name(self) -> str:
+        """As the person named it; hostile."""
+
+    @property
+    def key(self) -> str:
+        """Names it in addresses, widget keys and session state."""

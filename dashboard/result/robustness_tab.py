@@ -1,18 +1,20 @@
 """The Robustness tab: how the likelihood moves when a part of the file is changed, on request."""
 
+import plotly.graph_objects as go
 import streamlit as st
 from markupsafe import Markup
 
-from dashboard import labels, session, theme
-from dashboard.charts import robustness
+from dashboard import labels, series, session, theme
+from dashboard.charts import scatter, score_layout
 from dashboard.components import figures, tables, typography
 from dashboard.components.markup import show
 from dashboard.components.tables import TableColumn
 from dashboard.i18n import _, ngettext, say, speech
 from dashboard.result.linked import ResultViewState
+from dashboard.theme import Palette
 from detector.errors import InputError
 from detector.messages import robustness as words
-from detector.schema.analysis import OF_SOUND, Analysis, Robustness, Thresholds
+from detector.schema.analysis import OF_SOUND, Analysis, PerturbationResult, Robustness, Thresholds
 from service.tasks.jobs import QueueFull
 
 POLL = 1.0
@@ -106,8 +108,8 @@ def _running(key: str) -> None:
 
 def _outcome(tried: Robustness, thresholds: Thresholds) -> None:
     typography.say(sentence(tried, thresholds))
-    figure = robustness.figure(tried, thresholds, theme.palette())
-    figures.chart(figure, f"robustness-{tried.seconds}", robustness.finding(tried))
+    figure = chart_figure(tried, thresholds, theme.palette())
+    figures.chart(figure, f"robustness-{tried.seconds}", chart_finding(tried))
     show(table(tried, thresholds))
     if tried.end is not None:
         of_clip = _(
@@ -139,7 +141,7 @@ def table(tried: Robustness, thresholds: Thresholds) -> Markup:
     """Return the trials as a table: the accessible form of the chart. What each says is left out
     where nothing is ever decided."""
     rows: list[tuple[str, ...]] = []
-    for trial in robustness.rows(tried):
+    for trial in trials_of(tried):
         likelihood, moved = "–", ""
         if trial.probability is not None:
             likelihood = labels.percent(trial.probability)
@@ -150,9 +152,73 @@ def table(tried: Robustness, thresholds: Thresholds) -> Markup:
         if trial in tried.flipped:
             says = _("{said} · changed").format(said=says)
         hint = moved or (trial.error if thresholds.never_decide else "") or ""
-        rows.append((robustness.name(trial), likelihood, hint, says))
+        rows.append((trial_name(trial), likelihood, hint, says))
     numbers = {_("Change"): False, _("Likelihood"): True, _("Moved"): True, _("Says"): False}
     columns = [TableColumn(*column) for column in numbers.items()]
     if thresholds.never_decide:
         columns, rows = columns[:3], [row[:3] for row in rows]
     return tables.table(columns, rows)
+
+
+# --- the chart ------------------------------------------------------------------------------------
+
+
+ROW = 30
+"""Height of a row, px."""
+
+
+def trials_of(tried: Robustness) -> list[PerturbationResult]:
+    """Return the unchanged part, then every change."""
+    return [tried.unchanged, *tried.trials]
+
+
+def chart_figure(tried: Robustness, thresholds: Thresholds, palette: Palette) -> go.Figure:
+    """Return a dot a trial over the thresholds, under the name of each."""
+    shown = trials_of(tried)
+    base = tried.unchanged.probability
+    scored = [(i, t.title, t.probability) for i, t in enumerate(shown) if t.probability is not None]
+    states = [palette.state(series.label_at(p, thresholds)) for _place, _title, p in scored]
+    stroke = {"color": palette.edge, "width": 1.5}
+    moved = [
+        scatter([base, score], [place, place], line=stroke)
+        for place, _title, score in scored
+        if place and base is not None
+    ]
+    outline = [s.ink if s == palette.inconclusive else s.fill for s in states]
+    dots = scatter(
+        [score for _place, _title, score in scored],
+        [place for place, _title, _score in scored],
+        hover="%{customdata}",
+        mode="markers",
+        marker={
+            "size": 12,
+            "opacity": 1,
+            "color": [s.fill for s in states],
+            "line": {"width": 2, "color": outline},
+        },
+        customdata=[f"{labels.escape(title)} · {labels.percent(p)}" for _place, title, p in scored],
+        cliponaxis=False,
+    )
+    layout = score_layout(len(shown), ROW, thresholds, palette)
+    layout["yaxis"] |= {
+        "tickvals": list(range(len(shown))),
+        "ticktext": [labels.escape(trial_name(trial)) for trial in shown],
+        "showticklabels": True,
+        "automargin": True,
+    }
+    return go.Figure([*moved, dots], layout)
+
+
+def trial_name(trial: PerturbationResult) -> str:
+    """ "blur, level 2" -> "Blur, level 2"; "h264 CRF 32" stays."""
+    return trial.title if trial.title[1:2].isdigit() else labels.capital(trial.title)
+
+
+def chart_finding(tried: Robustness) -> str:
+    """Return the chart in one sentence, for its text alternative."""
+    none = _("no likelihood")
+    parts = [
+        f"{t.title}: {none if t.probability is None else labels.percent(t.probability)}"
+        for t in trials_of(tried)
+    ]
+    return f"{'; '.join(parts)}."

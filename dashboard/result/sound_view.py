@@ -1,34 +1,36 @@
 """The result of a sound, and the card of a video's sound: waveform, spectrogram and score over
 time."""
 
+from __future__ import annotations
+
 from collections.abc import Callable
 from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import streamlit as st
 
-from dashboard import url_state
-from dashboard.components import timeline, typography
+from dashboard import labels, series, url_state
+from dashboard.components import controls, tables, timeline, typography
 from dashboard.components.controls import choose
 from dashboard.components.markup import show
 from dashboard.components.timeline import sound
 from dashboard.i18n import _
-from dashboard.result import (
-    cards,
-    details,
-    next_card,
-    question,
-    title,
-    verdict_card,
-    voice_rests,
-    voice_table,
-)
+from dashboard.result import cards, details, next_card, question, title, verdict_card
 from dashboard.result.cards import voice
+from dashboard.result.cards.voice import voice_of
 from dashboard.result.linked import ResultViewState
 from detector.audio.pictures import DEPTH
 from detector.audio.pictures import draw as draw_sound
+from detector.decision import sigmoid
 from detector.errors import UnmaskError
-from detector.schema.analysis import Analysis, Question
+from detector.schema.analysis import Analysis, ModelResult, Question, SpanSegment, Subject
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from detector.explain.sound import SoundMap
 
 COLUMNS = 900
 """of the pictures of a sound: as many as a wide page has pixels for"""
@@ -44,7 +46,7 @@ def draw(analysis: Analysis, linked: ResultViewState) -> Callable[[], None]:
             cards.draw(analysis, linked)
             next_card.draw(analysis, linked)
     pictures = later(analysis, linked)
-    details.draw(analysis, linked, analysis, [partial(voice_table.draw, analysis, linked)])
+    details.draw(analysis, linked, analysis, [partial(draw_table, analysis, linked)])
     return pictures
 
 
@@ -100,7 +102,7 @@ def _over_time(analysis: Analysis, linked: ResultViewState) -> None:
         else _("No model that counts scored this sound.")
     )
     with st.container(key="sound-rests", gap="small"):
-        rests = voice_rests.draw(analysis, linked)
+        rests = _draw_rests(analysis, linked)
     data = sound.view_data(
         analysis,
         peaks,
@@ -130,3 +132,139 @@ def _pictures(
         "mel": sound.as_picture(picture.mel, -DEPTH, 0.0, dark=dark),
         "mfcc": sound.as_picture(mfcc, -spread, spread, dark=dark),
     }
+
+
+# --- the table ------------------------------------------------------------------------------------
+
+
+def draw_table(analysis: Analysis, linked: ResultViewState) -> None:
+    """Draw the table; a chosen row moves the player to its window."""
+    analysis = question.viewed(analysis, Question.VOICE)
+    subject = voice_of(analysis)
+    if subject is None:
+        typography.caption(_("No model scored this sound."))
+        return
+    key = linked.widget("heard-table")
+    starts = [span.start for span in subject.spans]
+
+    def follow() -> None:
+        chosen = list(st.session_state[key]["selection"]["rows"])
+        if chosen and chosen[0] < len(starts):
+            linked.go(starts[chosen[0]])
+
+    table = frame(analysis, subject)
+    numbers = [name for name in table.columns if name not in _words()]
+    tables.scored(
+        table,
+        numbers,
+        on_select=follow,
+        key=key,
+        alt=_("Scores of the voice as a table; choose a row to go to its window."),
+    )
+    text = _("Choose a row to go there. Download › Scores has them with four decimals, sealed.")
+    typography.caption(text)
+
+
+def _words() -> tuple[str, str, str]:
+    return _("From"), _("To"), _("Reading")
+
+
+def frame(analysis: Analysis, subject: Subject) -> pd.DataFrame:
+    """Return the windows: when, whole percents of all together and of each model, the reading."""
+    import pandas as pd  # a third of a second that the first page has no use for
+
+    start, end, reading = _words()
+    limits = analysis.verdict.thresholds
+    scored = {id for span in subject.spans for id in span.scores}
+    titles = {m.id: labels.plain(m) for m in analysis.models if m.id in scored}
+    rows = []
+    for span in subject.spans:
+        state = labels.state(series.label_at(span.score, limits), subject.question)
+        scores = {_("Combined"): span.score}
+        scores |= {title: span.scores.get(id) for id, title in titles.items()}
+        percents = {
+            name: None if value is None else labels.whole_percent(value)
+            for name, value in scores.items()
+        }
+        says = f"{state.glyph} {state.short}"
+        times = {start: labels.clock(span.start), end: labels.clock(span.end)}
+        rows.append({**times, **percents, reading: says})
+    return pd.DataFrame.from_records(rows)
+
+
+# --- what a score rests on ------------------------------------------------------------------------
+
+
+def _draw_rests(analysis: Analysis, linked: ResultViewState) -> dict[str, Any] | None:
+    """Draw the button, or what came of it; return what is laid over the spectrogram."""
+    model = next((m for m in analysis.models if m.kind == "audio" and m.counted), None)
+    window = window_at(analysis, linked.time, model.id) if model else None
+    if model is None or window is None or not linked.path.is_file():
+        return None
+    asked = linked.widget("rests.window")
+    span = (window.start, window.end)
+    if st.session_state.get(asked) != span:
+        when = labels.stretch(*span)
+        controls.button(
+            _("Show what the score rests on, {when}").format(when=when),
+            "grid_on",
+            linked.widget("rests"),
+            partial(st.session_state.__setitem__, asked, span),
+            kind="tertiary",
+            help=_("Hides one part of this window after another and scores it again: 41 runs."),
+        )
+        return None
+    place = st.empty()
+    bar = place.progress(0.0, _("Hiding one part after another"))
+    try:
+        drawn = _map(linked.path, analysis.media.sha256, span, model.id, bar)
+    except (UnmaskError, OSError, ValueError):
+        typography.caption(_("This window can’t be looked into."), at=place)
+        return None
+    place.empty()
+    text = finding(drawn, model)
+    typography.caption(text)
+    return sound.rests_on(drawn.map, *span, alt=text)
+
+
+def window_at(analysis: Analysis, time: float, model: str) -> SpanSegment | None:
+    """Return the window of a model whose middle is nearest to a moment."""
+    subject = voice_of(analysis)
+    spans = [span for span in subject.spans if model in span.logits] if subject else []
+    return min(spans, key=lambda span: abs(span.center - time), default=None)
+
+
+def finding(drawn: SoundMap, model: ModelResult) -> str:
+    """Return what was found, in words: the text alternative of the map."""
+    row, column = drawn.strongest
+    when = labels.stretch(float(drawn.times[0]), float(drawn.times[-1]))
+    limits = _("Places, not proof: hiding by itself moves a score too.")
+    if drawn.falls[row, column] <= 0:
+        text = _("{when}: hiding no part lowers the likelihood.").format(when=when)
+        return f"{text} {limits}"
+    text = _(
+        "{when}: hiding {low} to {high}\u00a0Hz from {part} lowers the likelihood most, from "
+        "{before} to {after}."
+    ).format(
+        when=when,
+        low=f"{drawn.bands[row]:,.0f}",
+        high=f"{drawn.bands[row + 1]:,.0f}",
+        part=labels.stretch(float(drawn.times[column]), float(drawn.times[column + 1])),
+        before=labels.percent(_likelihood(drawn.before, model)),
+        after=labels.percent(_likelihood(drawn.before - float(drawn.falls[row, column]), model)),
+    )
+    return f"{text} {limits}"
+
+
+def _likelihood(logit: float, model: ModelResult) -> float:
+    fit = model.calibration
+    return sigmoid(fit.scale * logit + fit.offset) if fit else sigmoid(logit)
+
+
+@st.cache_data(max_entries=32, show_spinner=False)
+def _map(path: Path, sha256: str, span: tuple[float, float], model: str, _bar: Any) -> SoundMap:
+    """Return the map of a window. The hash is part of the key: a path may come to hold another
+    file."""
+    from detector.explain.sound import window_map  # on demand: it imports scipy.signal
+
+    return window_map(path, span, model, lambda done: _bar.progress(done))

@@ -5,7 +5,7 @@ import streamlit as st
 from markupsafe import Markup
 
 from dashboard import labels
-from dashboard.components import controls, likelihood_scale, typography, verdict
+from dashboard.components import controls, typography, verdict
 from dashboard.components.markup import Text, join, rich, show
 from dashboard.components.typography import strong
 from dashboard.i18n import LazyDict, _, speech
@@ -155,7 +155,7 @@ def _judged_by(analysis: Analysis, answer: Answer, lead: Question) -> str:
 def scale(analysis: Analysis) -> Markup:
     """Return the likelihood scale."""
     answer, lead, probability = _front(analysis)
-    return likelihood_scale.scale(probability, answer.thresholds, lead)
+    return verdict.scale(probability, answer.thresholds, lead)
 
 
 def interval(analysis: Analysis) -> str:

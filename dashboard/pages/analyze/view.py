@@ -31,7 +31,7 @@ from service.records.model import RecordsError
 from service.tasks.jobs import Job, State
 
 if TYPE_CHECKING:
-    from dashboard.result.record import ResultRecord
+    from dashboard.result.linked import ResultRecord
 
 log = logging.getLogger(__name__)
 

@@ -17,6 +17,7 @@ from dashboard.pages.cases import adding as cases
 from dashboard.pages.history import listing, state
 from dashboard.pages.history.filters import CONFIRMED
 from dashboard.result import downloads, sharing, verdict_card
+from dashboard.result.linked import ExportOptions
 from detector.errors import InputError
 from detector.schema.analysis import Analysis
 from service import error_reports
@@ -175,7 +176,7 @@ def _actions(record: Record, analysis: Analysis | None, job: Job | None) -> None
         if controls.button(_("Open"), "open_in_full", f"open-{record.id}", kind="primary"):
             url_state.go_to("analyze", a=record.id)
         if analysis is not None and job is not None:
-            options = downloads.ExportOptions()
+            options = ExportOptions()
             options.notes = record.note
             controls.download(
                 _("Report"),

@@ -6,7 +6,7 @@ from typing import Literal
 from markupsafe import Markup
 
 from dashboard import labels
-from dashboard.components import camera, likelihood_scale, tables, typography, verdict
+from dashboard.components import camera, tables, typography, verdict
 from dashboard.components.cards import card_head
 from dashboard.components.chips import chip
 from dashboard.components.markup import Text, rich
@@ -106,7 +106,7 @@ def _number(reading: LiveReading, probability: float) -> Markup:
     if reading.alone is not None:
         beside.append(labels.alone(reading.person, reading.alone))
     text = rich(_("<b>{percent}</b> combined likelihood"), percent=labels.percent(probability))
-    return verdict.number(text, " · ".join(beside)) + likelihood_scale.scale(
+    return verdict.number(text, " · ".join(beside)) + verdict.scale(
         probability, reading.thresholds, reading.question
     )
 

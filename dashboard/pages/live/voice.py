@@ -5,7 +5,7 @@ import streamlit as st
 
 from dashboard import charts, labels, theme
 from dashboard.charts import live as chart
-from dashboard.components import figures, likelihood_scale, typography, verdict
+from dashboard.components import figures, typography, verdict
 from dashboard.components.cards import card_head
 from dashboard.components.chips import chip
 from dashboard.components.lanes import zone_words
@@ -56,7 +56,7 @@ def _reading(analysis: Analysis) -> None:
             state = labels.state(answer.label, Question.VOICE)
             words = labels.lean_words(answer.label, Question.VOICE, answer.lean)
             number = rich(_("<b>{percent}</b> likelihood"), percent=labels.percent(probability))
-            scale = likelihood_scale.scale(probability, answer.thresholds, Question.VOICE)
+            scale = verdict.scale(probability, answer.thresholds, Question.VOICE)
             show(verdict.number(number, chip(words, state.slug, state.icon)), scale)
     with right:
         typography.paragraph(_why(analysis, answer))

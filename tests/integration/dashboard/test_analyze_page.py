@@ -11,7 +11,7 @@ from streamlit.testing.v1.element_tree import Block
 
 from dashboard import labels as words
 from dashboard import session
-from dashboard.components import status_cards, whole_picture
+from dashboard.components import status_cards
 from dashboard.pages.analyze import first_screen, running
 from detector import media, weights
 from detector.decision import decide
@@ -461,8 +461,8 @@ def test_without_a_face_the_whole_picture_can_be_scored(jobs, analyzer, monkeypa
         for known in (False, True)
     )
     here = {uncalibrated.id}
-    monkeypatch.setattr(whole_picture, "usable", lambda spec: spec.id in here)
-    assert whole_picture.here() == [uncalibrated.id]
+    monkeypatch.setattr(status_cards, "usable", lambda spec: spec.id in here)
+    assert status_cards.whole_picture_models() == [uncalibrated.id]
     here.add(calibrated.id)
     button(page(a=key), "Score the whole picture").click().run()
     finished(jobs, key)

@@ -15,19 +15,11 @@ import streamlit as st
 from PIL import Image
 
 from dashboard import labels, series
-from dashboard.components import lanes, likelihood_scale
+from dashboard.components import lanes, verdict
 from dashboard.components.player import plays
 from dashboard.components.timeline import evidence
-from dashboard.result import (
-    details,
-    downloads,
-    models_tab,
-    pictures,
-    pulls,
-    question,
-    title,
-    verdict_card,
-)
+from dashboard.result import details, downloads, pictures, pulls, question, title, verdict_card
+from dashboard.result.linked import ExportOptions
 from detector import explain, pipeline
 from detector.decision import decide
 from detector.decision.numbers import logit
@@ -335,7 +327,7 @@ def test_only_what_a_browser_plays_gets_a_player(container, codec, kind, expecte
 
 
 def test_downloads_hold_the_analysis_the_notes_and_every_moment(clip):
-    analysis, wishes = make_analysis(clip), downloads.ExportOptions()
+    analysis, wishes = make_analysis(clip), ExportOptions()
     wishes.notes = "Received by mail."
     made = json.loads(downloads.maker("json", clip, analysis, ResultOrigin.HERE, wishes)())
     assert Analysis.model_validate(made["analysis"]) == analysis
@@ -370,7 +362,7 @@ def test_the_scale_has_its_marks_where_the_numbers_are():
 
 @pytest.mark.parametrize(("low", "high"), [(0.33, 0.89), (0.3, 0.7), (0.03, 0.6)])
 def test_all_three_names_stand_at_the_scale_whatever_the_room(low, high):
-    html = likelihood_scale.scale(0.5, Thresholds(low=low, high=high), Question.MANIPULATION)
+    html = verdict.scale(0.5, Thresholds(low=low, high=high), Question.MANIPULATION)
     assert f"over {100 * high:.0f}: likely manipulated" in html
     assert f"under {100 * low:.0f}: no sign" in html and "between: inconclusive" in html
 
@@ -386,7 +378,7 @@ def test_after_a_live_session_who_was_there_is_tested_and_reached(clip):
 
 def test_a_set_that_never_says_no_sign_has_no_green_zone():
     limits = Thresholds(low=0.0, high=0.8, can_clear=False)
-    html = likelihood_scale.scale(0.1, limits, Question.MANIPULATION).replace("\u00a0", " ")
+    html = verdict.scale(0.1, limits, Question.MANIPULATION).replace("\u00a0", " ")
     assert "zone real" not in html and ">no sign<" not in html
     assert "no score clears a file here" in html
 
@@ -494,17 +486,17 @@ def test_models_of_an_open_question_say_nothing_by_themselves():
     (synth,) = [m for m in made.models if m.id == "synth"]
     data = {"data": "479 clips of many sources"}
     synth.label, synth.calibration = Label.FAKE, synth.calibration.model_copy(update=data)
-    row = [str(cell) for cell in models_tab.row(made, synth)]
+    row = [str(cell) for cell in details.model_row(made, synth)]
     assert row[1] == labels.score(synth.probability)
     assert "Not decided" in row[2] and "not counted" in row[2] and "Likely" not in row[2]
     assert "um-ink na" in row[2] and row[5] == "–"
     assert "on 240 clips" in row[6] and "that ask its question" in row[6]
-    face = [str(cell) for cell in models_tab.row(made, made.models[0])]
+    face = [str(cell) for cell in details.model_row(made, made.models[0])]
     assert "Likely manipulated" in face[2] and "not counted" not in face[2]
     assert "that ask" not in face[6]
     open_only = withheld()
     (synth,) = [m for m in open_only.models if m.id == "synth"]
-    said = str(models_tab.row(open_only, synth)[2])
+    said = str(details.model_row(open_only, synth)[2])
     assert "Not decided" in said and "not counted" not in said
 
 

@@ -9,8 +9,8 @@ import pytest
 
 from dashboard import series
 from dashboard.components.timeline import sound
+from dashboard.result import sound_view, verdict_card
 from dashboard.result import sound_view as sound_page
-from dashboard.result import verdict_card, voice_rests, voice_table
 from detector.decision import decide
 from detector.explain.sound import SoundMap
 from detector.report import as_pdf, collect
@@ -171,7 +171,7 @@ def test_a_voice_is_a_lane_of_its_windows(clip):
 
 def test_the_scores_are_a_table_as_well(clip):
     analysis = make_analysis(clip)
-    table = voice_table.frame(analysis, analysis.subjects[0])
+    table = sound_view.frame(analysis, analysis.subjects[0])
     assert list(table["From"]) == ["00:01.0", "00:03.0", "00:05.0", "00:08.0", "00:10.0"]
     assert list(table["Combined"])[:2] == [95, 97] and table["Reading"][0] == "▲ Likely cloned"
     page = pages.result(clip, analysis, "message.wav")
@@ -185,17 +185,17 @@ def test_what_a_score_rests_on_is_said_and_drawn(clip):
     falls[2, 3] = 1.0
     drawn = SoundMap(falls, np.arange(6) * 1000.0, np.linspace(1, 5, 9), 2.0)
     model = analysis.models[0]
-    said = voice_rests.finding(drawn, model).replace("\u00a0", " ")
+    said = sound_view.finding(drawn, model).replace("\u00a0", " ")
     assert "hiding 2,000 to 3,000 Hz from 00:02.5 to 00:03.0 lowers" in said
     assert "from 88 % to 73 %" in said
     none = SoundMap(-falls, drawn.bands, drawn.times, 2.0)
-    assert "hiding no part lowers" in voice_rests.finding(none, model) and none.map.max() == 0
+    assert "hiding no part lowers" in sound_view.finding(none, model) and none.map.max() == 0
     over = sound.rests_on(drawn.map, 1.0, 5.0, said)
     data = sound.view_data(analysis, np.zeros((2, 2)), "", time=0.0, rests=over)
     (rests,) = re.findall(r'<img class="rests" .*?>', data["html"])
     assert f'alt="{said}"' in rests.replace("\u00a0", " ")
     assert 'src="data:image/png' in rests
-    window = voice_rests.window_at(analysis, 5.4, "voice")
+    window = sound_view.window_at(analysis, 5.4, "voice")
     assert (window.start, window.end) == (5, 7)
 
 

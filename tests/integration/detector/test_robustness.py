@@ -18,7 +18,6 @@ from skimage import data
 
 from cli import main
 from dashboard import session, theme
-from dashboard.charts import robustness
 from dashboard.result import robustness_tab
 from detector import explain, media
 from detector.decision import decide
@@ -277,10 +276,10 @@ def test_the_tab_starts_trials_and_shows_their_outcome(tmp_path, monkeypatch):
 def test_the_chart_has_a_dot_for_each_score_and_says_it_in_words():
     found = tried(trial("blur-2", 0.5), trial("mirror", None, "no face"))
     limits = make_analysis().verdict.thresholds
-    drawn = robustness.figure(found, limits, theme.LIGHT)
+    drawn = robustness_tab.chart_figure(found, limits, theme.LIGHT)
     assert list(drawn.data[-1].x) == [0.8, 0.5]
     assert len(drawn.data) == 2  # one line, from the unchanged score to the one that moved
-    said = robustness.finding(found).replace("\u00a0", " ")
+    said = robustness_tab.chart_finding(found).replace("\u00a0", " ")
     assert said == "as it is: 80 %; blur-2: 50 %; mirror: no likelihood."
     said = robustness_tab.sentence(tried(trial("blur-2", 0.75)), limits)
     assert said == (
