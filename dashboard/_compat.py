@@ -20,7 +20,7 @@ from streamlit.runtime.uploaded_file_manager import UploadedFile as UploadedFile
 from service.api.app import TimedProtocol
 
 PAGE_START, PAGE_END = b'<html lang="en">', b"</body>"
-"""Where the one HTML page that Streamlit serves can be added to (`dashboard.first_paint`)."""
+"""Where the one HTML page that Streamlit serves can be added to (`dashboard.server.FirstPaint`)."""
 
 DOWNLOAD_SECONDS = 60.0
 """s that a file is kept which nobody refers to any more"""

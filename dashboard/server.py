@@ -17,24 +17,23 @@ from typing import Any
 import numpy as np
 import streamlit as st
 from starlette.concurrency import run_in_threadpool
-from starlette.datastructures import Headers
+from starlette.datastructures import Headers, MutableHeaders
 from starlette.middleware import Middleware
-from starlette.requests import ClientDisconnect, Request
+from starlette.requests import ClientDisconnect, HTTPConnection, Request
 from starlette.responses import FileResponse, PlainTextResponse, Response, StreamingResponse
 from starlette.routing import Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from dashboard import _compat, hosting, i18n, images, session, url_state
-from dashboard.cookies import GuestCookie
-from dashboard.first_paint import FirstPaint
+from dashboard import _compat, hosting, i18n, images, session, theme, url_state
 from dashboard.hosting import base_path
 from dashboard.i18n import _
-from dashboard.origin_check import OriginCheck
+from dashboard.session_routes import GuestCookie
 from dashboard.session_routes import routes as session_routes
 from detector.errors import InputError
 from service import auth
 from service.api import PATHS
 from service.api.app import CheckedBody
+from service.auth.caller import Caller
 from service.config import FALLBACK, get_config, set_fallback
 from service.limits import RateLimitExceeded
 from service.live.viewers import Viewer
@@ -280,3 +279,93 @@ def _refuse(request: Request, status: int) -> Response:
             503: _("This file can't be reached just now."),
         }
         return PlainTextResponse(texts[status], status_code=status)
+
+
+READS = frozenset({"GET", "HEAD", "OPTIONS"})
+METRICS = "/_stcore/metrics"
+"""Streamlit's own counters: sessions, caches, file names."""
+
+
+class OriginCheck:
+    """Middleware: refuse what a stranger's page asks of a server on its reader's computer (421 for
+    a name that is not ours, 403 for another origin), and Streamlit's counters to who is elsewhere
+    (404)."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app, self.metrics = app, f"{base_path()}{METRICS}"
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] not in ("http", "websocket"):
+            await self.app(scope, receive, send)
+            return
+        caller = Caller.of_request(HTTPConnection(scope))
+        if caller.misled:
+            text = _("This server is not known by that name. Open {address}.").format(
+                address=f"http://localhost:{(scope.get('server') or ('', 80))[1]}"
+            )
+            hint = _("Where that name is right, set UNMASK_PUBLIC_URL to it.")
+            answer = PlainTextResponse(f"{text} {hint}", 421)
+        elif scope.get("method") not in READS and caller.from_a_neighbor:  # a WebSocket has none
+            answer = PlainTextResponse(_("Another page can't open this one."), 403)
+        elif scope["path"] == self.metrics and not caller.loopback:
+            answer = PlainTextResponse(_("There is nothing here."), 404)
+        else:
+            await self.app(scope, receive, send)
+            return
+        if scope["type"] == "websocket":
+            await send({"type": "websocket.close", "code": 1008, "reason": ""})
+        else:
+            await answer(scope, receive, send)
+
+
+_ABOUT_THE_FILE = ("etag", "last-modified")
+
+
+class FirstPaint:
+    """Middleware: puts styles and script at the end of the page. The styles that Streamlit's script
+    puts into the head would win over ours otherwise; the script itself waits for the whole page."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+        script = _compat.backend_script(f"{hosting.base_path()}/")
+        self.ours = f"<style>{theme.first_paint()}</style><script>{script}</script>".encode()
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http" or scope["method"] != "GET" or not _wants_a_page(scope):
+            await self.app(scope, receive, send)
+            return
+        start: Message | None = None
+        body = b""
+
+        async def with_style(message: Message) -> None:
+            nonlocal start, body
+            if message["type"] == "http.response.start":
+                headers = MutableHeaders(scope=message)
+                if headers.get("content-type", "").startswith("text/html"):
+                    start = message
+                    return
+            if start is None or message["type"] != "http.response.body":
+                await send(message)
+                return
+            body += message.get("body", b"")
+            if message.get("more_body"):
+                return
+            body = body.replace(_compat.PAGE_END, self.ours + _compat.PAGE_END, 1)
+            with i18n.use_locale(Headers(scope=scope).get("accept-language", "")):
+                body = body.replace(_compat.PAGE_START, i18n.html_tag().encode(), 1)
+            headers = MutableHeaders(scope=start)
+            headers["content-length"] = str(len(body))
+            for name in _ABOUT_THE_FILE:  # of a file that is not what is sent
+                if name in headers:
+                    del headers[name]
+            await send(start)
+            await send({"type": "http.response.body", "body": body})
+
+        # Whole and as it is: ours can't be put into what is compressed or cut.
+        plain = hosting.unconditional(scope, b"accept-encoding", b"range")
+        await self.app(plain, receive, with_style)
+
+
+def _wants_a_page(scope: Scope) -> bool:
+    """Whether a browser goes to a page; scripts, fonts and pictures are asked for otherwise."""
+    return any(name == b"accept" and b"text/html" in value for name, value in scope["headers"])

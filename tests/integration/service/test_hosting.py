@@ -26,7 +26,7 @@ from starlette.testclient import TestClient
 from streamlit import config
 
 from dashboard import hosting, theme
-from dashboard.first_paint import FirstPaint
+from dashboard.server import FirstPaint
 from detector import isolation, media
 from detector.schema.analysis import Settings
 from service import logs

@@ -9,7 +9,7 @@ from starlette.responses import PlainTextResponse
 from websockets.exceptions import InvalidStatus
 from websockets.sync.client import connect
 
-from dashboard.origin_check import OriginCheck
+from dashboard.server import OriginCheck
 from tests.support.browser import serve
 from tests.support.waiting import PATIENT
 
