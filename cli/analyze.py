@@ -14,8 +14,8 @@ from detector.comparison import compare
 from detector.decision import decide
 from detector.errors import InputError, MediaError, UsageError
 from detector.messages import ENGLISH, Speech, comparison, lead, states
-from detector.messages.coverage import covered
 from detector.messages.format import percent, score, signed
+from detector.messages.measured import covered
 from detector.pipeline import Analyzer
 from detector.schema.analysis import (
     Analysis,

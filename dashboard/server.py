@@ -289,7 +289,13 @@ METRICS = "/_stcore/metrics"
 class OriginCheck:
     """Middleware: refuse what a stranger's page asks of a server on its reader's computer (421 for
     a name that is not ours, 403 for another origin), and Streamlit's counters to who is elsewhere
-    (404)."""
+    (404).
+
+    A browser lets any page open a WebSocket and names that page in `Origin`; DNS rebinding shows in
+    `Host`. Both are checked for connections from this computer and where everybody is the owner
+    (`UNMASK_LOCAL=all`). Elsewhere callers are guests by a cookie, which only a page of the same
+    name on another port could use: that one is refused too.
+    """
 
     def __init__(self, app: ASGIApp) -> None:
         self.app, self.metrics = app, f"{base_path()}{METRICS}"
@@ -322,8 +328,14 @@ _ABOUT_THE_FILE = ("etag", "last-modified")
 
 
 class FirstPaint:
-    """Middleware: puts styles and script at the end of the page. The styles that Streamlit's script
-    puts into the head would win over ours otherwise; the script itself waits for the whole page."""
+    """Middleware: add to Streamlit's HTML page, before its script runs, the style sheet, the
+    server's address, and the language of the browser.
+
+    So what is drawn first stands where it stays (`components.style.apply` comes with the first run
+    only), and Streamlit's script does not look for its server below the page's own address. Both go
+    to the end of the page: the styles that Streamlit's script puts into the head would win over
+    ours otherwise; the script itself waits for the whole page.
+    """
 
     def __init__(self, app: ASGIApp) -> None:
         self.app = app

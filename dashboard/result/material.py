@@ -11,7 +11,7 @@ from dashboard.components.tables import facts
 from dashboard.i18n import _, speech
 from dashboard.labels import NBSP
 from detector import messages
-from detector.messages.coverage import covered
+from detector.messages.measured import covered
 from detector.schema.analysis import Analysis, Evidence
 
 

@@ -6,8 +6,8 @@ gettext, so that a translated page translates its reasons too: the caller passes
 (`gettext.NullTranslations` or a language's). Likelihood, never fact; US English, short, exact.
 """
 
-from detector.messages import caveats, reasons
-from detector.messages.types import Coded, Param, Params, Wording
+from detector.messages import reasons
+from detector.messages.template import Coded, Param, Params, Wording
 from detector.sentences import ENGLISH, Speech
 
 __all__ = ["ENGLISH", "Coded", "Param", "Params", "Speech", "Wording", "detail", "text", "wording"]
@@ -22,7 +22,7 @@ def wording(message: Coded, speech: Speech = ENGLISH) -> tuple[str, str]:
         Nobody wrote a sentence for this code: a fault of ours, which a test looks for.
     """
     code = str(message.code)
-    for catalogue in (reasons.WORDINGS, caveats.WORDINGS, caveats.EVIDENCE):
+    for catalogue in (reasons.REASONS, reasons.CAVEATS, reasons.EVIDENCE):
         if code in catalogue:
             return catalogue[code](message.params, speech)
     raise KeyError(f"no sentence for the code {code!r}")

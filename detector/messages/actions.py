@@ -5,7 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from detector.messages.format import clock, percent
-from detector.messages.types import Coded, Params
+from detector.messages.template import Coded, Params
 from detector.sentences import ENGLISH, Speech
 
 

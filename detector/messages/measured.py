@@ -1,4 +1,4 @@
-"""What figures were measured on: which part of the clips of our tests."""
+"""What figures were measured on, and how much of a clip was looked at."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from detector.sentences import ENGLISH, Speech
 
 if TYPE_CHECKING:
     from detector.schema.analysis import Calibration, Thresholds
+    from detector.schema.media import Coverage
 
 
 def unit(limits: Thresholds, speech: Speech = ENGLISH) -> str:
@@ -54,3 +55,20 @@ def _named(data: str) -> int:
     """Return the number that words begin with; 0 where they begin with none."""
     number = re.match(r"\d+", data)
     return int(number[0]) if number else 0
+
+
+def covered(coverage: Coverage | None, speech: Speech = ENGLISH) -> str:
+    """Return "32 of 6,000 frames, every shot seen (4)"; "" for a picture and where nobody knows."""
+    if coverage is None or coverage.frames <= 1:
+        return ""
+    _ = speech.gettext
+    text = speech.ngettext(
+        "{moments} of {frames} frame", "{moments} of {frames} frames", coverage.frames
+    ).format(moments=coverage.sampled, frames=f"{coverage.frames:,}")
+    if coverage.shots is None or coverage.shots_seen is None:
+        return text
+    if coverage.shots == 1:
+        return f"{text}, {_('one shot')}"
+    every = coverage.shots_seen >= coverage.shots
+    shots = _("every shot seen ({shots})") if every else _("{seen} of {shots} shots seen")
+    return f"{text}, {shots.format(seen=coverage.shots_seen, shots=coverage.shots)}"

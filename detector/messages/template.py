@@ -1,17 +1,34 @@
-"""Sentences as data: a text with named braces, and what stands in them for a parameter.
+"""What a message is made of: a code, its parameters, and a sentence as data: a text with named
+braces, and what stands in them for a parameter.
 
 `_` only marks a text for `dashboard.languages.update`; it is translated when it is rendered.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 from detector.messages.format import listed, percent
 from detector.messages.states import says
-from detector.messages.types import Params, Wording
 from detector.questions import QuestionSpec, of
 from detector.sentences import Speech
+
+Param = str | int | float | bool | list[str] | None
+Params = Mapping[str, Any]
+
+
+class Coded(Protocol):
+    """Anything with a code and parameters: a reason, a caveat, an action."""
+
+    @property
+    def code(self) -> str: ...
+
+    @property
+    def params(self) -> Params: ...
+
+
+Wording = Callable[[Params, Speech], tuple[str, str]]
+"""Gives the sentence of a code and what stands under it in small (or "")."""
 
 
 def _(text: str) -> str:

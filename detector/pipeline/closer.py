@@ -1,7 +1,7 @@
 """A closer look: a second pass that adds timestamps where a person's score moves or is high.
 
 The first pass is even, with a timestamp for every shot; the second keeps its results and fills the
-most promising gaps. A frame counts for the time it stands for (`detector.decision.over_time`), so
+most promising gaps. A frame counts for the time it stands for (`detector.decision.people`), so
 that more frames at one place do not weigh more."""
 
 import heapq

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from detector import media, provenance, runtime, vision
 from detector.decision import conformal, decide
-from detector.decision.near import near_threshold
+from detector.decision.policy import near_threshold
 from detector.errors import Canceled
 from detector.media import Frame, Shot
 from detector.models import registry

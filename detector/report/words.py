@@ -7,8 +7,8 @@ from babel.dates import format_datetime
 
 from detector.decision.numbers import at_most, logit, printed, wilson
 from detector.messages import ENGLISH, Speech, measured, states
-from detector.messages.coverage import covered
 from detector.messages.format import capital, percent, signed
+from detector.messages.measured import covered
 from detector.schema.analysis import (
     Analysis,
     Answer,

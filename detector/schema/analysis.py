@@ -39,11 +39,11 @@ from detector.schema.ensemble import LabelOrder as LabelOrder
 from detector.schema.ensemble import ModelResult as ModelResult
 from detector.schema.ensemble import OwnThreshold as OwnThreshold
 from detector.schema.ensemble import UncertaintyRates as UncertaintyRates
-from detector.schema.extent import Audio as Audio
-from detector.schema.extent import Coverage as Coverage
-from detector.schema.extent import Software as Software
-from detector.schema.extent import SpeechMeasurement as SpeechMeasurement
+from detector.schema.media import Audio as Audio
+from detector.schema.media import Coverage as Coverage
 from detector.schema.media import Media as Media
+from detector.schema.media import Software as Software
+from detector.schema.media import SpeechMeasurement as SpeechMeasurement
 from detector.schema.origin import FileSource, Provenance
 from detector.schema.origin import Proof as Proof
 from detector.schema.robustness import PerturbationResult as PerturbationResult

@@ -13,7 +13,7 @@ from typing import Final, Literal
 
 from pydantic import Field
 
-from detector.messages.types import Param
+from detector.messages.template import Param
 from detector.schema.base import Probability, StrictModel
 from detector.schema.media import Media
 from detector.schema.subject import Box

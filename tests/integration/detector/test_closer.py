@@ -10,10 +10,10 @@ from skimage import data
 
 from cli.analyze import summary
 from detector import media
-from detector.decision import over_time as fusion
+from detector.decision import people
 from detector.errors import Canceled
 from detector.media import cuts
-from detector.messages.coverage import covered
+from detector.messages.measured import covered
 from detector.pipeline import CLOSER, Progress, coverage, estimate
 from detector.pipeline.closer import refine
 from detector.schema.analysis import Analysis, Coverage, Settings
@@ -243,14 +243,14 @@ def test_a_closer_look_can_be_stopped(analyzer, long_clip, wanted):
 def test_a_moment_counts_for_the_time_it_stands_for(analyzer, long_clip):
     closer = Settings(sampling="closer", frames=40, models=ONE)
     out = analyzer.analyze(long_clip, closer, scores_only=True)
-    assert len(fusion.stands_for(out)) == len(out.timestamps)
-    assert fusion.stands_for(analyzer.analyze(long_clip, Settings(frames=8, models=ONE))) == []
-    assert fusion.over_time([0.0, 4.0], [], "mean", [3.0, 1.0]) == 1.0
+    assert len(people.stands_for(out)) == len(out.timestamps)
+    assert people.stands_for(analyzer.analyze(long_clip, Settings(frames=8, models=ONE))) == []
+    assert people.over_time([0.0, 4.0], [], "mean", [3.0, 1.0]) == 1.0
     # Ten looks at one second weigh as much as one look at it.
     crowd = [1.0] * 10
-    assert fusion.over_time([0.0, *crowd], [], "mean", [1.0, *[0.1] * 10]) == pytest.approx(0.5)
-    assert fusion.over_time([0.0, 4.0, 2.0, 1.0], [], "top", [1.0] * 4) == 4.0
-    assert fusion.over_time([0.0, 4.0], [1.0, 1.0], "motion", [3.0, 1.0]) == pytest.approx(1.0)
+    assert people.over_time([0.0, *crowd], [], "mean", [1.0, *[0.1] * 10]) == pytest.approx(0.5)
+    assert people.over_time([0.0, 4.0, 2.0, 1.0], [], "top", [1.0] * 4) == 4.0
+    assert people.over_time([0.0, 4.0], [1.0, 1.0], "motion", [3.0, 1.0]) == pytest.approx(1.0)
 
 
 def test_how_long_a_closer_look_takes(usual):

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from skimage import data
 
-from detector.decision import near
+from detector.decision import policy
 from detector.models import registry
 from detector.pipeline import Analyzer
 from detector.schema.analysis import Question, Settings
@@ -43,7 +43,7 @@ def analyzed(path, people):
 def test_more_moments_only_while_the_score_is_near_a_threshold(
     tmp_path, crops, monkeypatch, margin, moments
 ):
-    monkeypatch.setattr(near, "MARGIN", margin)
+    monkeypatch.setattr(policy, "MARGIN", margin)
     out = analyzed(tmp_path / "one.mp4", 1)
     (person,) = out.judged
     at = [n for n, frame in enumerate(person.frames) if "clip" in frame.logits]

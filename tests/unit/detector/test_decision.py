@@ -4,8 +4,7 @@ import pytest
 
 from detector import messages
 from detector.decision import decide, logit, sigmoid
-from detector.messages import ENGLISH, lead
-from detector.messages import caveats as said_caveats
+from detector.messages import ENGLISH, lead, reasons
 from detector.messages import reasons as said_reasons
 from detector.models import registry
 from detector.pipeline import initial_results
@@ -556,10 +555,10 @@ def test_who_is_not_below_keeps_the_file_from_no_sign_and_is_named():
 
 
 def test_every_code_has_a_sentence():
-    assert {code.value for code in ReasonCode} <= set(said_reasons.WORDINGS)
-    assert {code.value for code in CaveatCode} <= set(said_caveats.WORDINGS)
+    assert {code.value for code in ReasonCode} <= set(said_reasons.REASONS)
+    assert {code.value for code in CaveatCode} <= set(reasons.CAVEATS)
     of_pictures = {"face_size", "sharpness", "compression", "frames", "surroundings"}
-    assert set(said_caveats.EVIDENCE) == of_pictures | {"speech", "band", "noise"}
+    assert set(reasons.EVIDENCE) == of_pictures | {"speech", "band", "noise"}
 
 
 @pytest.mark.parametrize(
@@ -574,7 +573,7 @@ def test_every_code_has_a_sentence():
 )  # fmt: skip
 def test_a_threshold_that_does_not_exist_is_not_named(kind, how, expected):
     params = {"kind": kind, "highest": 0.951, "high": 0.912, **how}
-    said = said_reasons.WORDINGS["between_thresholds"](params, ENGLISH)[0]
+    said = said_reasons.REASONS["between_thresholds"](params, ENGLISH)[0]
     assert said.replace("\u00a0", " ") == expected
 
 

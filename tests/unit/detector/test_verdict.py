@@ -5,8 +5,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from detector.decision import decide, label_of, sigmoid
-from detector.decision import over_time as fusion
+from detector.decision import decide, label_of, people, sigmoid
 from detector.evaluation.ensemble_fit import person_of
 from detector.models import registry
 from detector.pipeline import initial_results
@@ -547,10 +546,10 @@ def test_who_has_no_vote_is_not_waited_for():
 
 def test_logits_over_time_become_one():
     logits, still = [0.0, 0.0, 0.0, 4.0], [0.0] * 4
-    assert fusion.over_time(logits, still, "mean") == 1.0
-    assert fusion.over_time(logits, still, "top") == 4.0
-    assert fusion.over_time(logits, still, "motion") == 1.0  # nothing moves: the plain mean
-    moving = fusion.over_time(logits, [0.0, 0.0, 0.0, 1.0], "motion")
+    assert people.over_time(logits, still, "mean") == 1.0
+    assert people.over_time(logits, still, "top") == 4.0
+    assert people.over_time(logits, still, "motion") == 1.0  # nothing moves: the plain mean
+    moving = people.over_time(logits, [0.0, 0.0, 0.0, 1.0], "motion")
     assert moving == pytest.approx(4 / (1 + 3 * 0.2))
 
 
