@@ -18,8 +18,7 @@ from detector import report as reports
 from detector.errors import UsageError
 from detector.messages import ENGLISH, Speech
 from detector.report import ReportDetails, certificate, signing_key
-from detector.report.parts import seal_pdf
-from detector.report.seal import Seal
+from detector.report.seal import Seal, seal_pdf
 from detector.schema.analysis import Analysis
 from detector.seals import document_hash
 from detector.sentences import _, say

@@ -11,10 +11,16 @@ from collections.abc import Callable, Mapping
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from detector.report.content import Content, ReportDetails, collect, time_zone
-from detector.report.pair_content import PairContent, collect_pair, pair_json
+from detector.report.content import (
+    Content,
+    PairContent,
+    ReportDetails,
+    collect,
+    collect_pair,
+    time_zone,
+)
 from detector.report.seal import Seal, public_key, signing_key
-from detector.report.table import as_csv, as_json, scores
+from detector.report.table import as_csv, as_json, pair_json, scores
 from detector.report.verify import NoSeal, Verification, verify
 
 __all__ = [

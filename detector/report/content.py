@@ -10,10 +10,12 @@ from datetime import UTC, datetime, tzinfo
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
+import cv2
 import numpy as np
-from PIL import Image
+from PIL import Image, ImageDraw, ImageFont
 
 from detector import explain, media, vision
+from detector.comparison import HEAT_LEVELS, aligned
 from detector.errors import MediaError, UnmaskError, UsageError
 from detector.media.files import open_file, sha256
 from detector.messages import ENGLISH, Speech
@@ -21,16 +23,16 @@ from detector.messages.format import capital, clock
 from detector.messages.lead import placed
 from detector.messages.states import subject_name
 from detector.models.base import CropRecipe
-from detector.report import boxes
 from detector.report.seal import Seal
 from detector.schema.analysis import Analysis, FrameSegment, Label, ModelResult, Subject
+from detector.schema.comparison import Comparison
 from detector.sentences import say
 
 log = logging.getLogger(__name__)
 
 LONGEST_NOTES = 20_000  # characters of an analyst's notes: about eight pages
+FRAME_SIDE = 900  # px of the longer side of a frame that is shown
 HEATMAPS = 3  # models whose heatmap is shown, those that pulled most
-FRAME_SIDE = boxes.SIDE  # px of the longer side of the frame that is shown
 CROP = CropRecipe(scale=1.45, size=360, resize="area", border="black")
 STROKES = {
     Label.FAKE: (255, 138, 61),
@@ -201,12 +203,12 @@ def peak(track: Subject) -> FrameSegment | None:
 def _boxed(rgb: np.ndarray, analysis: Analysis, index: int, speech: Speech) -> np.ndarray:
     """Return a frame with everybody's box and name."""
     named = [
-        boxes.NamedBox(placed(track, speech), face.box, STROKES[track.label])
+        NamedBox(placed(track, speech), face.box, STROKES[track.label])
         for track in analysis.seen
         for face in track.frames
         if face.index == index
     ]
-    return boxes.draw(rgb, named)
+    return draw_boxes(rgb, named)
 
 
 def picture(kind: str, caption: str, rgb: np.ndarray) -> ReportPicture:
@@ -214,3 +216,169 @@ def picture(kind: str, caption: str, rgb: np.ndarray) -> ReportPicture:
     out = io.BytesIO()
     Image.fromarray(np.ascontiguousarray(rgb)).save(out, "JPEG", quality=88)
     return ReportPicture(kind, caption, out.getvalue(), (rgb.shape[1], rgb.shape[0]))
+
+
+# --- boxes ----------------------------------------------------------------------------------------
+
+
+FRAME_HEIGHT, FRAME_WIDTH = 62.0, 174.0  # mm of a frame on the first page, at most
+LETTERS, ROOM = 3.2, 5  # mm; of the letters there. px around them.
+INK = (15, 18, 21)
+Corners = tuple[float, float, float, float]  # (x0, y0, x1, y1) in px
+
+
+@dataclass(frozen=True)
+class NamedBox:
+    """Who is where, and in which color (RGB)."""
+
+    name: str
+    corners: Corners
+    color: tuple[int, int, int]
+
+
+def draw_boxes(rgb: np.ndarray, boxes: list[NamedBox]) -> np.ndarray:
+    """Return a frame [H, W, 3] with boxes, `FRAME_SIDE` long: in a small one no letter shows."""
+    scale = FRAME_SIDE / max(rgb.shape[:2])
+    way = cv2.INTER_AREA if scale < 1 else cv2.INTER_CUBIC
+    frame = Image.fromarray(cv2.resize(rgb, None, fx=scale, fy=scale, interpolation=way))
+    pen = ImageDraw.Draw(frame)
+    from detector.report.paper import SANS  # its imports take half a second
+
+    font = ImageFont.truetype(SANS, LETTERS * frame.height / height_of(frame.size))
+    taken: list[Corners] = []
+    for box in boxes:
+        x0, y0, x1, y1 = (v * scale for v in box.corners)
+        pen.rectangle((x0, y0, x1, y1), outline=box.color, width=3)
+        right, bottom = (v + 2 * ROOM for v in pen.textbbox((0, 0), box.name, font)[2:])
+        at = _free_place((x0, y0, x1, y1), (right, bottom), frame.size, taken)
+        taken.append(at)
+        pen.rectangle(at, fill=box.color)
+        pen.text((at[0] + ROOM, at[1] + ROOM), box.name, INK, font)
+    return np.asarray(frame)
+
+
+def height_of(size: tuple[int, int]) -> float:
+    """Return how high, mm, a frame of this (width, height) is on the first page."""
+    return min(FRAME_HEIGHT, FRAME_WIDTH * size[1] / size[0])
+
+
+def _free_place(
+    box: Corners, name: tuple[float, float], frame: tuple[int, int], taken: list[Corners]
+) -> Corners:
+    """Return a name's place over, under or in its box, in the frame and clear of others."""
+    width, height = name
+    x = max(0.0, min(box[0], frame[0] - width))
+    places = [(x, y, x + width, y + height) for y in (box[1] - height, box[3], box[1])]
+    for place in places[:2]:
+        inside = place[1] >= 0 and place[3] <= frame[1]
+        if inside and not any(_meet(place, other) for other in taken):
+            return place
+    return places[2]
+
+
+def _meet(a: Corners, b: Corners) -> bool:
+    return a[0] < b[2] and b[0] < a[2] and a[1] < b[3] and b[1] < a[3]
+
+
+# --- two files ------------------------------------------------------------------------------------
+
+
+PathLike = str | os.PathLike[str]
+
+
+@dataclass(frozen=True)
+class PairContent:
+    """Everything the report of a comparison says."""
+
+    comparison: Comparison
+    exported: datetime  # UTC, whole seconds
+    id: str = ""  # among its owner's records; empty where it is in none
+    sha256s: tuple[str | None, str | None] = (None, None)
+    """of copy and original at export; None for one that was not there"""
+    figures: tuple[ReportPicture, ...] = ()
+    """copy, original and where they differ, at the moment of the largest difference"""
+    missing: str = ""  # why there are no figures, a sentence
+    zone: tzinfo = UTC  # in which the times of a PDF are printed
+    speech: Speech = ENGLISH  # the language of a PDF
+    signed: bool = True  # the operator's certificate signs the PDF, where one is configured
+
+    def seal(self, sha256: str, parts: dict[str, str]) -> Seal:
+        """Return the seal of a report with this content."""
+        return Seal(
+            sha256=sha256,
+            parts=parts,
+            analysis=self.id,
+            media=self.comparison.copy_media.sha256,
+            original=self.comparison.original_media.sha256,
+            exported=self.exported.isoformat(),
+        )
+
+
+def collect_pair(
+    comparison: Comparison,
+    copy: PathLike | None = None,
+    original: PathLike | None = None,
+    *,
+    id: str = "",
+    exported: datetime | None = None,
+    zone: tzinfo = UTC,
+    speech: Speech = ENGLISH,
+) -> PairContent:
+    """Gather the report of a comparison, of this `id` where it is stored. Both files are hashed
+    again, and pictures are drawn only where neither has changed."""
+    time = (exported or datetime.now(UTC)).astimezone(UTC).replace(microsecond=0)
+    hashes = _sha256(copy), _sha256(original)
+    content, _ = PairContent(comparison, time, id, hashes, zone=zone, speech=speech), speech.gettext
+    held = comparison.copy_media.sha256, comparison.original_media.sha256
+    if copy is None or original is None or None in hashes:
+        gone = _("One of the two was not there when this report was made.")
+        return replace(content, missing=gone)
+    if hashes != held:
+        why = _("One of the two has changed since they were compared, so no picture is shown.")
+        return replace(content, missing=why)
+    if not comparison.moments:
+        return replace(content, missing=_("No moment of one was found in the other."))
+    try:
+        return replace(content, figures=tuple(_pair_figures(comparison, copy, original, speech)))
+    except (UnmaskError, OSError, ValueError) as error:
+        log.warning("the report of a comparison has no pictures: %s", error)
+        return replace(content, missing=_("The pictures could not be drawn."))
+
+
+def titles(comparison: Comparison, speech: Speech = ENGLISH) -> tuple[str, str]:
+    """Return what the two files are called: their roles where these are known, else their names."""
+    if comparison.roles_known:
+        return speech.gettext("Suspected copy"), speech.gettext("Original")
+    return comparison.copy_media.name, comparison.original_media.name
+
+
+def _sha256(path: PathLike | None) -> str | None:
+    try:
+        if path is not None:
+            with open_file(path) as file:
+                return sha256(file)
+    except MediaError:
+        pass
+    return None
+
+
+def _pair_figures(
+    comparison: Comparison, copy: PathLike, original: PathLike, speech: Speech
+) -> Iterator[ReportPicture]:
+    """Yield both at the moment at which most differs, and where they do."""
+    _ = speech.gettext
+    moment = max(comparison.moments, key=lambda one: one.excess)
+    paths = os.fspath(copy), os.fspath(original)
+    (shown,) = aligned(*paths, comparison, [moment], side=FRAME_SIDE)
+    if shown is None:
+        raise MediaError(_("There is no picture at this moment."), code="undecodable")
+    first, second = titles(comparison, speech)
+    if comparison.copy_media.duration:
+        at = _("{file} at {seconds} s")
+        first = at.format(file=first, seconds=f"{moment.time:.2f}")
+        second = at.format(file=second, seconds=f"{moment.original_time:.2f}")
+    yield picture("copy", first, shown.copy)
+    laid = _("{file}, laid on the other").format(file=second)
+    yield picture("original", laid, shown.original)
+    scale = _("Where they differ: black is 0, white {number} gray levels or more")
+    yield picture("heat", scale.format(number=HEAT_LEVELS), shown.heat(HEAT_LEVELS))

@@ -7,10 +7,11 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 import detector
 from detector.messages import comparison as said
 from detector.messages.format import capital, clock
-from detector.report import charts, figures, words
-from detector.report.pair_content import PairContent, pair_json, titles
+from detector.report import charts, words
+from detector.report.content import PairContent, titles
 from detector.report.paper import FILL, INK, MUTED, SMALL, WIDTH, Paper
-from detector.report.pdf import Heading, finished
+from detector.report.pdf import Heading, finished, picture_row
+from detector.report.table import pair_json
 from detector.schema.analysis import Label
 from detector.schema.comparison import Comparison, ComparisonFinding
 
@@ -126,7 +127,7 @@ def _opening(pdf: Paper, content: PairContent) -> None:
         pdf.say(said.against(comparison, speech))
     if content.figures:
         pdf.subhead(_("The moment at which most differs"))
-        figures.row(pdf, list(content.figures), (WIDTH - 2 * 4) / 3)
+        picture_row(pdf, list(content.figures), (WIDTH - 2 * 4) / 3)
     else:
         pdf.say(content.missing, SMALL, MUTED)
     limits = f"{said.limits(comparison, speech)} {_(BESIDE)}".strip()

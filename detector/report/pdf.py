@@ -1,6 +1,6 @@
 """The report as a PDF: what a court or a newsroom needs on paper, with its data attached.
 
-A function a section, in the order of the paper; the first page is `opening`.
+A function a section, in the order of the paper.
 """
 
 import io
@@ -10,18 +10,18 @@ from typing import NamedTuple
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from detector import messages, signals
-from detector.messages import Speech, lead, states
+from detector import messages, questions, signals
+from detector.decision.next_steps import Facts, next_steps
+from detector.messages import Speech, actions, comparison, lead, states
 from detector.messages import comparison as compared
-from detector.messages.format import clock, percent, score
+from detector.messages.format import capital, clock, interval, percent, score
 from detector.messages.robustness import outcome
-from detector.report import certificate, charts, figures, opening, words
-from detector.report.content import Content
-from detector.report.pair_content import PairContent
-from detector.report.paper import MUTED, SMALL, Paper, laid_out
-from detector.report.parts import ATTACHMENT, seal_pdf
+from detector.report import certificate, charts, words
+from detector.report.content import Content, PairContent, ReportPicture, height_of
+from detector.report.paper import FILL, INK, MARGIN, MUTED, SMALL, WIDTH, Paper, laid_out
+from detector.report.seal import ATTACHMENT, seal_pdf
 from detector.report.table import as_json
-from detector.schema.analysis import Analysis, Label, Subject
+from detector.schema.analysis import Analysis, Answer, Label, Reason, ReasonCode, Subject
 
 PEOPLE = 4  # people whose score over time is drawn, most suspicious first
 FACTS = 40  # facts of the metadata that are printed; all are in the attached data
@@ -41,7 +41,7 @@ def as_pdf(content: Content, key: Ed25519PrivateKey | None = None) -> bytes:
 
 def _draw(content: Content, pdf: Paper) -> None:
     analysis = content.analysis
-    opening.draw(pdf, content)
+    _first_page(pdf, content)
     _notes(pdf, content)
     _questions(pdf, analysis)
     _not_tested(pdf, analysis)
@@ -50,7 +50,7 @@ def _draw(content: Content, pdf: Paper) -> None:
     _material(pdf, analysis)
     _people(pdf, analysis)
     _models(pdf, analysis)
-    figures.draw(pdf, content)
+    _figures(pdf, content)
     _signals(pdf, analysis)
     _robustness(pdf, analysis)
     _provenance(pdf, analysis)
@@ -129,7 +129,7 @@ def _questions(pdf: Paper, analysis: Analysis) -> None:
         pdf.say(_("How we know"), style="B")
     for question, answer in put:
         about = f"{states.question(question, speech)} " if len(put) > 1 else ""
-        # Odds as `opening` prints them.
+        # Odds as the first page prints them.
         said = words.statistics(question, answer, speech, odds=question is lead)
         said.insert(0, words.operating_point(question, answer, speech))
         pdf.say(about + " ".join(said), SMALL)
@@ -453,3 +453,195 @@ def _checking(pdf: Paper, attachment: str, *, signed: bool, certified: str) -> N
               "the attached data has them. The operator can name a font that has them in "
               "UNMASK_REPORT_FONT.")
         )  # fmt: skip
+
+
+# --- the first page -------------------------------------------------------------------------------
+
+
+TRACED = (ReasonCode.ABOVE_THRESHOLD, ReasonCode.BELOW_THRESHOLD)
+"""Reasons that name the strongest trace themselves, or say that there is none."""
+
+
+def _first_page(pdf: Paper, content: Content) -> None:
+    """Draw the page."""
+    _, speech, analysis = pdf.speech.gettext, pdf.speech, content.analysis
+    verdict = analysis.verdict
+    answer = verdict.answers.get(verdict.question) if verdict.question else None
+    _verdict(pdf, content)
+    if answer is not None and answer.probability is not None:
+        by = states.basis(answer.basis, speech)
+        what = _("combined likelihood")
+        if answer.interval is not None:
+            what += f" ({interval(answer.interval, speech)})"
+        pdf.number(percent(answer.probability), ", ".join(filter(None, [what, by])))
+        charts.scale(pdf, answer.probability, answer.thresholds, verdict.question)
+        if (odds := answer.odds) is not None:
+            said = states.odds(odds.share, odds.low, odds.high, verdict.question, speech)
+            pdf.say(said, SMALL, MUTED)
+    if analysis.robustness is not None and analysis.robustness.fragile:
+        flips = ", ".join(_(t.title) for t in analysis.robustness.flipped)
+        text = _("Fragile: the verdict changes under {changes}.")
+        pdf.say(text.format(changes=flips), style="B")
+    _moment(pdf, content)
+    if answer is not None:
+        _bars(pdf, analysis, answer)
+    _why(pdf, analysis)
+    _next(pdf, analysis)
+    limits = [messages.text(caveat, speech) for caveat in verdict.caveats]
+    no_fact = _(
+        "A likelihood is no fact about a person: it says how the scores of this file compare with "
+        "those of labeled files, and it holds for files like those."
+    )
+    pdf.box(_("What this can't tell"), " ".join([*limits, no_fact]))
+    _answerable(pdf, content)
+
+
+def _verdict(pdf: Paper, content: Content) -> None:
+    """Draw the verdict of the file, its person and times, as the page of the result does."""
+    _, speech, analysis = pdf.speech.gettext, pdf.speech, content.analysis
+    manipulated, state = analysis.accusing_comparison, analysis.label
+    verdict = analysis.verdict
+    pdf.banner(FILL[state])
+    made, analyzed = (
+        words.when(time, content.details.zone, speech)
+        for time in (content.exported, analysis.created)
+    )
+    text = _("Unmask report · {made} · analyzed {analyzed}")
+    pdf.say(text.format(made=made, analyzed=analyzed), SMALL, MUTED)
+    pdf.say(analysis.media.name, 11, style="B")
+    about = " ".join(filter(None, [lead.sentence(analysis, speech), lead.others(analysis, speech)]))
+    why = lead.reason(analysis)
+    pdf.headline(analysis.headline_in(speech), INK[state])
+    pdf.ln(1)
+    if content.origin:
+        pdf.say(content.origin, style="B")
+    if analysis.proof is not None:
+        found = lead.origin(analysis, speech)
+        if manipulated:
+            found = comparison.lead(manipulated, speech)
+            found += f" {comparison.against(manipulated, speech)}"
+        pdf.say(found, 11)
+        alone = states.headline(verdict.label, verdict.question, verdict.lean, speech)
+        text = _("The detectors, alone: {verdict}").format(verdict=alone)
+        pdf.say(f"{text}. {about}", color=MUTED)
+    else:
+        pdf.say(about, 11)
+        detail = messages.detail(why, speech) if why is not None else ""
+        if detail:
+            pdf.say(f"{capital(detail.rstrip('.'))}.", color=MUTED)
+
+
+def _moment(pdf: Paper, content: Content) -> None:
+    """Draw the frame of the most suspicious moment, with the boxes."""
+    frame = next((f for f in content.figures if f.kind == "frame"), None)
+    if frame is None:
+        return
+    height = height_of(frame.size)
+    pdf.ln(1)
+    pdf.image(
+        io.BytesIO(frame.jpeg), h=height, w=height * frame.size[0] / frame.size[1],
+        alt_text=frame.caption,
+    )  # fmt: skip
+    pdf.say(frame.caption, SMALL, MUTED)
+
+
+def _bars(pdf: Paper, analysis: Analysis, answer: Answer) -> None:
+    """Draw what pulled which way, in log odds; as printed the rows add up."""
+    _ = pdf.speech.gettext
+    if rows := words.bars(analysis, answer, pdf.speech):
+        pdf.ln(1)
+        pdf.subhead(_("What pulled which way"))
+        of = questions.of(analysis.verdict.question)
+        axis = _("Log odds: above 0 {above}, below 0 {below}.")
+        axis = axis.format(above=_(of.towards_fake), below=_(of.towards_real))
+        pdf.say(axis, SMALL, MUTED)
+        charts.bars(pdf, rows)
+
+
+def _why(pdf: Paper, analysis: Analysis) -> None:
+    """Draw the reasons that the sentence at the top is not, and the strongest trace."""
+    said, reasons = lead.sentence(analysis, pdf.speech), analysis.verdict.reasons
+    written = [(reason, *messages.wording(reason, pdf.speech)) for reason in reasons]
+    lines = [
+        _line(analysis, reason, text, detail)
+        for reason, text, detail in written
+        if text.rstrip(".") not in said
+    ]
+    traced = any(reason.code in TRACED for reason in reasons)
+    if not traced and (trace := lead.trace(analysis, pdf.speech)):
+        lines.append(trace)
+    if lines:
+        pdf.subhead(pdf.speech.gettext("Why"))
+    for number, line in enumerate(lines, 1):
+        pdf.say(f"{number}. {line}")
+
+
+def _next(pdf: Paper, analysis: Analysis) -> None:
+    """Draw what to do next, as far as it can be done without this program."""
+    steps = [actions.step(step, pdf.speech) for step in next_steps(analysis, Facts(may_run=False))]
+    if steps:
+        pdf.subhead(pdf.speech.gettext("What to do next"))
+    for step in steps:
+        pdf.say(f"· {step.head}. {step.why}")
+
+
+def _answerable(pdf: Paper, content: Content) -> None:
+    """Draw the case and who answers for the report: to be filled in by hand where nobody did."""
+    _, details = pdf.speech.gettext, content.details
+    pdf.ln(2)
+    pdf.form(
+        (
+            (_("Case"), details.case),
+            (_("Reviewer"), details.reviewer),
+            (_("Times of day in"), words.zone(content.exported, details.zone)),
+            (_("Date and signature"), ""),
+        )
+    )
+
+
+def _line(analysis: Analysis, reason: Reason, text: str, detail: str) -> str:
+    """Return a reason with its moment; for several models, that of the strongest."""
+    timed = reason.time is not None and analysis.media.kind != "image"
+    timed = timed and reason.code is not ReasonCode.TOGETHER_ABOVE
+    where = f" ({clock(reason.time or 0.0)})" if timed else ""
+    more = f" {detail}." if detail else ""
+    return f"{text}{where}.{more}".replace("..", ".")
+
+
+# --- pictures -------------------------------------------------------------------------------------
+
+
+def _figures(pdf: Paper, content: Content) -> None:
+    """Draw the face and where models looked, and say what can't be shown."""
+    _ = pdf.speech.gettext
+    if content.figures:
+        pdf.head(_("Pictures"), 60.0 + 24)
+    small = [f for f in content.figures if f.kind != "frame"]
+    if small:
+        picture_row(pdf, small[:4], (WIDTH - 3 * 4) / 4)
+    if any(f.kind == "heatmap" for f in small):
+        pdf.say(
+            _("A heatmap shows which places raised a model's score, scaled for each picture by "
+              "itself. It is no proof: a high score for a wrong reason has a heatmap too."),
+            SMALL, MUTED,
+        )  # fmt: skip
+    for why in content.missing:
+        pdf.say(why, SMALL, MUTED)
+
+
+def picture_row(pdf: Paper, figures: list[ReportPicture], width: float) -> None:
+    """Draw pictures of `width` mm beside each other, each with its caption."""
+    if pdf.will_page_break(width + 14):
+        pdf.add_page()
+    top, lowest = pdf.get_y() + 1, 0.0
+    for number, figure in enumerate(figures):
+        x = MARGIN + number * (width + 4)
+        pdf.image(
+            io.BytesIO(figure.jpeg), x=x, y=top, w=width, h=width, keep_aspect_ratio=True,
+            alt_text=figure.caption,
+        )  # fmt: skip
+        pdf.set_xy(x, top + width + 1)
+        pdf.ink(SMALL, MUTED)
+        pdf.multi_cell(width, 3.6, figure.caption, align=pdf.start, new_x="LMARGIN", new_y="NEXT")
+        lowest = max(lowest, pdf.get_y())
+    pdf.set_xy(MARGIN, lowest + 1)

@@ -7,7 +7,7 @@ from typing import Any
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from detector.report.content import Content
+from detector.report.content import Content, PairContent
 from detector.report.seal import NewSeal
 from detector.schema.analysis import Analysis
 from detector.seals import canonical, digest
@@ -38,6 +38,18 @@ def as_tree(content: Content) -> dict[str, Any]:
 def as_json(content: Content, key: Ed25519PrivateKey | None = None) -> bytes:
     """Return a sealed report as JSON: the Analysis under "analysis", the seal under "seal"."""
     return sealed(as_tree(content), content.seal, key)
+
+
+def pair_json(content: PairContent, key: Ed25519PrivateKey | None = None) -> bytes:
+    """Return a sealed report as JSON: the Comparison under "comparison", the seal under "seal"."""
+    copy, original = content.sha256s
+    tree = {
+        "unmask_comparison_report": 1,
+        "exported": content.exported.isoformat(),
+        "sha256_at_export": {"copy": copy, "original": original},
+        "comparison": content.comparison.model_dump(mode="json"),
+    }
+    return sealed(tree, content.seal, key)
 
 
 def sealed(tree: dict[str, Any], new_seal: NewSeal, key: Ed25519PrivateKey | None) -> bytes:

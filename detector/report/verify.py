@@ -15,8 +15,7 @@ from detector.errors import InputError
 from detector.media.files import one_line
 from detector.report import certificate
 from detector.report.certificate import CertificateSignature
-from detector.report.parts import PDF_MARK, PDF_SEAL, pdf_parts
-from detector.report.seal import Seal
+from detector.report.seal import PDF_MARK, PDF_SEAL, Seal, pdf_parts
 from detector.report.table import CSV_MARK, tree_parts
 from detector.seals import canonical, digest, fingerprint
 from detector.sentences import _

@@ -21,10 +21,10 @@ from detector.decision import decide
 from detector.errors import InputError, UsageError
 from detector.explain import Heatmap
 from detector.messages.format import percent
-from detector.report import boxes, charts, words
+from detector.report import charts, content, words
 from detector.report.content import explained
 from detector.report.paper import FONT, Paper, printable
-from detector.report.parts import ATTACHMENT
+from detector.report.seal import ATTACHMENT
 from detector.schema.analysis import (
     Answer,
     Basis,
@@ -344,13 +344,13 @@ def test_names_over_faces_can_be_read_in_a_frame_of_any_size(shape):
     gray = np.full((height, width, 3), 128, np.uint8)
     color = (255, 138, 61)
     people = [
-        boxes.NamedBox(name, (x * width, 0.0, (x + 0.1) * width, 0.3 * height), color)
+        content.NamedBox(name, (x * width, 0.0, (x + 0.1) * width, 0.3 * height), color)
         for name, x in (("Person A (left)", 0.3), ("Person B (right)", 0.88))
     ]
-    frame = boxes.draw(gray, people)
-    assert max(frame.shape) == boxes.SIDE
+    frame = content.draw_boxes(gray, people)
+    assert max(frame.shape) == content.FRAME_SIDE
     filled = (np.abs(frame.astype(int) - color).sum(axis=2) < 12).mean(axis=1)
-    mm = frame.shape[0] / boxes.height_of((frame.shape[1], frame.shape[0]))
+    mm = frame.shape[0] / content.height_of((frame.shape[1], frame.shape[0]))
     assert (filled > 0.1).sum() > 3 * mm, "letters of 3 mm on paper"
     assert not (frame[:, -1] == 128).all(), "the name at the edge stays in the picture"
 
