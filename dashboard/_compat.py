@@ -99,16 +99,9 @@ class LastingFile(media_file_manager.MediaFileMetadata):
 
 
 def set_server_option(name: str, value: Any, origin: str) -> None:
-    """Set an option of a server that is about to start: `st.set_option` takes those of the browser
-    only.
-
-    Parameters
-    ----------
-    name : str
-        "server.maxUploadSize".
-    origin : str
-        Where the value is from, for Streamlit's own messages: a variable's name.
-    """
+    """Set an option ("server.maxUploadSize") of a server that is about to start: `st.set_option`
+    takes those of the browser only. `origin` is where the value is from, for Streamlit's own
+    messages: a variable's name."""
     config.set_option(name, value, origin)
 
 

@@ -29,13 +29,7 @@ _ASSETS = Path(__file__).parent / "assets"
 
 
 def draw(titles: Mapping[str, str]) -> None:
-    """Draw the page the address asks for.
-
-    Parameters
-    ----------
-    titles : mapping of str to str
-        Title of each page by its name (`pages.PAGES`).
-    """
+    """Draw the page the address asks for; `titles` are of the pages by name (`pages.PAGES`)."""
     st.set_page_config(
         page_title="Unmask", page_icon=str(_ASSETS / "mark.svg"), layout="wide", menu_items={}
     )

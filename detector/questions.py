@@ -65,25 +65,13 @@ def _(text: str) -> str:
 
 @dataclass(frozen=True, kw_only=True)
 class ModalitySpec:
-    """What kind of thing is judged, and what one of it is called.
-
-    Attributes
-    ----------
-    name : str
-        Of one subject; `{id}` stands for its id.
-    only : str
-        Name of a subject whose id is the modality's: there is one of it in the file.
-    about : str
-        What a score is about, within a sentence; empty: the face of the subject.
-    in_report : str
-        Stands in the report's table of people instead of an id and a side.
-    """
+    """What kind of thing is judged, and what one of it is called."""
 
     medium: Medium = "picture"
-    name: str = _("Person {person}")
-    only: str = ""
-    about: str = ""
-    in_report: str = ""
+    name: str = _("Person {person}")  # of one subject, by its id
+    only: str = ""  # name of a subject whose id is the modality's: there is one of it in the file
+    about: str = ""  # what a score is about, within a sentence; empty: the face of the subject
+    in_report: str = ""  # in the report's table of people instead of an id and a side
 
 
 MODALITIES: dict[Modality, ModalitySpec] = {
@@ -103,55 +91,28 @@ MODALITIES: dict[Modality, ModalitySpec] = {
 
 @dataclass(frozen=True, kw_only=True)
 class QuestionSpec:
-    """One question: what it judges, and its words.
-
-    Attributes
-    ----------
-    modalities : tuple of Modality
-        What it is asked of; a model of it that states none is fed the first.
-    task : str
-        Of its models, in the catalog.
-    methods : tuple of str
-        Families of fakes (`detector.evaluation.labels`) that it asks for.
-    covers : tuple of Question
-        Other questions whose fakes count as fakes of this one too.
-    stretches : bool
-        A short stretch over the threshold keeps "no sign" from being said.
-    whole : bool
-        It is about the whole picture, with everybody in it.
-    text, short : str
-        As it is put, and its name where room is small.
-    group, looks_for : str
-        Its models on the Models page: the filter, and within a sentence.
-    about : str
-        What it is about, within a sentence.
-    fake, no_sign, leans : str
-        The answers: over the upper threshold, under the lower one, leaning to the first.
-    real_word, fake_word : str
-        What its two kinds of clips are.
-    """
+    """One question: what it judges, and its words."""
 
     modalities: tuple[Modality, ...]
-    task: Task
-    methods: tuple[str, ...] = ()
-    covers: tuple[Question, ...] = ()
-    stretches: bool = False
-    whole: bool = False
+    """what it is asked of; a model of it that states none is fed the first"""
+    task: Task  # of its models, in the catalog
+    methods: tuple[str, ...] = ()  # families of fakes (`detector.evaluation.labels`) it asks for
+    covers: tuple[Question, ...] = ()  # questions whose fakes count as fakes of this one too
+    stretches: bool = False  # a short stretch over the threshold keeps "no sign" from being said
+    whole: bool = False  # it is about the whole picture, with everybody in it
 
-    text: str
-    short: str
-    group: str
-    looks_for: str
-    about: str
-    fake: str
-    no_sign: str = _("No sign of manipulation found")
+    text: str  # as it is put
+    short: str  # its name where room is small
+    group: str  # its models on the Models page: the filter
+    looks_for: str  # the same within a sentence
+    about: str  # what it is about, within a sentence
+    fake: str  # the answer over the upper threshold
+    no_sign: str = _("No sign of manipulation found")  # under the lower one
     leans: str = _("Inconclusive, leans manipulated")
-    consistent_with: str = "manipulation"
-    """what a live score over the threshold is consistent with"""
-    thresholds: str
-    """names its thresholds"""
+    consistent_with: str = "manipulation"  # of a live score over the threshold
+    thresholds: str  # names its thresholds
 
-    real_word: str = _("untouched")
+    real_word: str = _("untouched")  # of its two kinds of clips
     fake_word: str = _("manipulated")
     towards_real: str = _("towards untouched")
     towards_fake: str = _("towards manipulated")

@@ -42,31 +42,12 @@ _XMP_FLAG = 0x04
 
 
 def write_copy(source: str | os.PathLike[str], target: Path, analysis: Analysis) -> Path:
-    """Write a copy of a file with the verdict in its metadata, or a sidecar.
+    """Write a copy of the analyzed file with the verdict in its metadata, or a sidecar.
 
     A signed origin (C2PA) covers the metadata too, so in a copy it will be found broken; the
-    original keeps it.
-
-    Parameters
-    ----------
-    source : path
-        The file that was analyzed.
-    target : Path
-        The copy. It must not be the source, and must not exist.
-    analysis : Analysis
-        Of exactly this file.
-
-    Returns
-    -------
-    Path
-        `target`; or, for kinds that take no metadata from us, the sidecar beside the source's name
-        in the target's folder. Then no copy is made.
-
-    Raises
-    ------
-    UsageError
-        The analysis is of another file, or the target exists.
-    MediaError, OSError
+    original keeps it. Return `target`; or, for kinds that take no metadata from us, the sidecar
+    beside the source's name in the target's folder: then no copy is made. Raise UsageError where
+    the analysis is of another file or the target exists; MediaError, OSError.
     """
     if target.exists():
         raise UsageError(f"{target.name} is there already.", hint="Choose another name.")

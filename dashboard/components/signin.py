@@ -26,14 +26,8 @@ def providers(between: Text, links: Iterable[tuple[str, str]]) -> None:
 def begin(text: Text, ticket: str, home: str, *, start: str, refused: str) -> None:
     """Draw a line of text, and have the browser exchange a ticket for its cookie.
 
-    Parameters
-    ----------
-    ticket : str
-        Goes in the body of a request: it is in no address, history or log.
-    home : str
-        The path to go to; empty to draw the same page anew.
-    start, refused : str
-        Paths: where the ticket is taken, and where to go when it is not.
+    The ticket goes in the body of a request: it is in no address, history or log. Paths: `start`
+    takes it; `home` comes after it, empty to draw the same page anew; `refused` where it fails.
     """
     to, body, away, where = (_script(value) for value in (start, ticket, refused, home))
     script = f"""fetch({to}, {{method: "POST",

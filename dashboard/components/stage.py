@@ -17,12 +17,8 @@ def enter(state: str) -> DeltaGenerator:
 
     There are two places, of which one is empty: a block that is drawn where one stands takes that
     one's contents over, and two messages to one place are sent as the last of them. To be called
-    by the page, not by a fragment: that has a place of its own within the page.
-
-    Parameters
-    ----------
-    state : str
-        Of the page that calls; with the file's key where there is one.
+    by the page, not by a fragment: that has a place of its own within the page. The `state` has the
+    file's key in it where there is one.
     """
     shown, place = st.session_state.get(_SHOWN, ("", 0))
     if shown != state:

@@ -118,15 +118,10 @@ class _Zone(NamedTuple):
 
 
 def scale(probability: float, thresholds: Thresholds, question: Question | None) -> Markup:
-    """Return the scale.
+    """Return the scale, the pointer at a probability of 0..1.
 
     Made of divs, because `st.html` removes SVG. What each zone says stands under it ("over 89:
     likely manipulated"). Where the models never say "no sign" there is no such zone.
-
-    Parameters
-    ----------
-    probability : float
-        Where the pointer stands, 0..1.
     """
     low, high, at = thresholds.low * 100, thresholds.high * 100, probability * 100
     says, between = (labels.zone(one, question) for one in (Label.FAKE, Label.INCONCLUSIVE))

@@ -50,17 +50,9 @@ def draw(
     tables: Sequence[Callable[[], None]],
     moment: Moment | None = None,
 ) -> None:
-    """Draw what is closed at first, and its content once it is open.
-
-    Parameters
-    ----------
-    front : Analysis
-        As the question in front sees it.
-    tables : sequence of callable
-        Each draws the scores over time as a table.
-    moment : Moment, optional
-        The chosen moment of a picture or video.
-    """
+    """Draw what is closed at first, and its content once it is open: `front` is the analysis as the
+    question in front sees it, each of `tables` draws the scores over time, `moment` is the chosen
+    one of a picture or video."""
     opened = st.expander(_("Details"), key=linked.widget("details"), on_change="rerun")
     if not opened.open:
         return

@@ -69,13 +69,8 @@ def takes_mark(media: Media) -> bool:
 
 
 def marked(path: Path, analysis: Analysis) -> bytes:
-    """Return a copy with the verdict in its metadata; nothing else of it is changed.
-
-    Raises
-    ------
-    UsageError
-        This very file can't take it.
-    """
+    """Return a copy with the verdict in its metadata, nothing else of it changed; raise UsageError
+    where this very file can't take it."""
     with tempfile.TemporaryDirectory(prefix="unmask-") as folder:
         target = Path(folder) / f"copy{path.suffix}"
         if verdict_metadata.write_copy(path, target, analysis) != target:

@@ -24,33 +24,19 @@ POLL_SECONDS = 2.0
 
 @dataclass(frozen=True)
 class KnownMatch:
-    """The footage that a result shows, and what came of holding the two against each other.
-
-    Attributes
-    ----------
-    found : FoundFootage or None
-        Of the library of whoever is here; None for everybody but the owner.
-    comparison : Comparison or None
-        Of the result with that footage; without `found`, with what a person held it against.
-    ours : bool
-        The result is of whoever is here, to change.
-    copy : Comparison or None
-        Of the footage with this very file, where that is stated to be the footage's original.
-    other : str or None
-        The id of an analysis of the footage.
-    missed : MissedLookup
-        How the footage was looked for in the library and not found.
-    problem : str
-        Why nothing could be looked up.
-    """
+    """The footage that a result shows, and what came of holding the two against each other."""
 
     found: FoundFootage | None = None
+    """of the library of whoever is here; None for everybody but the owner"""
     comparison: Comparison | None = None
-    ours: bool = False
+    """of the result with that footage; without `found`, with what a person held it against"""
+    ours: bool = False  # the result is of whoever is here, to change
     copy: Comparison | None = None
-    other: str | None = None
+    """of the footage with this very file, where that is stated to be the footage's original"""
+    other: str | None = None  # id of an analysis of the footage
     missed: MissedLookup = field(default_factory=MissedLookup)
-    problem: str = ""
+    """how the footage was looked for in the library and not found"""
+    problem: str = ""  # why nothing could be looked up
 
     @property
     def name(self) -> str:

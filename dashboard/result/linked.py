@@ -127,12 +127,8 @@ class ResultViewState:
         """Follow a click on a lane: its selection is read before anything is drawn, so that a
         click costs one run.
 
-        Parameters
-        ----------
-        drawn : str
-            What the figure was drawn from. Another figure is another widget with an empty
-            selection, which is no click; an empty one of the same figure is a second click on the
-            point that was selected.
+        A figure that was `drawn` from something else is another widget with an empty selection,
+        which is no click; an empty one of the same figure is a second click on the selected point.
         """
         event = st.session_state.get(self.widget(f"lane.{person}"))
         points = event["selection"]["points"] if event else []

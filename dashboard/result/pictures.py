@@ -129,13 +129,8 @@ def whole_frame(
     heat: explain.Heatmap | None = None,
     alpha: float = 0.6,
 ) -> np.ndarray:
-    """Return the frame at a moment with the faces' boxes burned in, at most `side` px long.
-
-    Parameters
-    ----------
-    heat, alpha : Heatmap, float
-        Laid over the face, where given.
-    """
+    """Return the frame at a moment with the faces' boxes burned in, at most `side` px long, and a
+    heatmap laid over the face."""
     rgb = _frame(path, analysis.media.sha256, time, analysis)
     if heat is not None:
         rgb = explain.on_frame(rgb, heat, alpha)

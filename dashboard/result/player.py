@@ -39,15 +39,8 @@ def draw(
     linked: ResultViewState,
     charted: Sequence[Lane],
 ) -> None:
-    """Draw player, boxes and strips into the container at hand.
-
-    Parameters
-    ----------
-    lanes : sequence of Lane
-        Of the people, by the question in front.
-    sizes, charted
-        Of the lanes in the chart, on which the cursor moves.
-    """
+    """Draw player, boxes and strips into the container at hand: `lanes` of the people, by the
+    question in front; `charted` with their `sizes` are those on which the cursor moves."""
     hidden = len(analysis.seen) - len(lanes)
     if not linked.path.is_file():
         _absent(analysis, linked)

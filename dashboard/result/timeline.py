@@ -55,13 +55,8 @@ def draw(
     palette: Palette,
     questions: Sequence[Question],
 ) -> None:
-    """Draw the card.
-
-    Parameters
-    ----------
-    questions : sequence of Question
-        That were asked, the one in front first; with more than one the card's head has a choice.
-    """
+    """Draw the card. `questions` were asked, the one in front first; of more than one the card's
+    head has a choice."""
     named = titles(analysis)
     with st.container(border=True, key="card-timeline"):
         with st.container(horizontal=True, vertical_alignment="center", key="timeline-head"):

@@ -14,14 +14,9 @@ from detector.schema.analysis import Analysis, Thresholds
 
 
 def draw(analysis: Analysis, linked: ResultViewState, *, paired: bool = False) -> None:
-    """Draw the row, and below it that the answer is an earlier one, where it is.
-
-    Parameters
-    ----------
-    paired : bool
-        The page leads to this file beside another, which is most likely wanted of all that can be
-        pressed, and makes a second way there needless.
-    """
+    """Draw the row, and below it that the answer is an earlier one, where it is. A `paired` page
+    leads to this file beside another: that is most likely wanted of all that can be pressed, and a
+    second way there is needless."""
     name, cached = linked.record.name, linked.record.last_cache_hit is not None
     with page_header.row(name, facts(analysis, cached=cached)):
         if not linked.read_only:

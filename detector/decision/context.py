@@ -52,26 +52,15 @@ than each, by a third, not by twice"""
 
 @dataclass(frozen=True)
 class Choice:
-    """What a person changed for this one decision.
+    """What a person changed for this one decision."""
 
-    Attributes
-    ----------
-    models : collection of str or None
-        Ids to count; None: all that can be.
-    factors : mapping
-        How many times its usual evidence a model counts, by id; 1 where nothing is said.
-    over_time : str
-        How a model's logits over time become one; the usual is their mean.
-    unmeasured : bool
-        Count models without a calibration beside calibrated ones.
-    """
-
-    models: Collection[str] | None = None
+    models: Collection[str] | None = None  # ids to count; None: all that can be
     factors: Mapping[str, float] | None = None
+    """how many times its usual evidence a model counts, by id; 1 where nothing is said"""
     thresholds: Thresholds | None = None
     min_models: int | None = None
-    over_time: str = "mean"
-    unmeasured: bool = False
+    over_time: str = "mean"  # how a model's logits over time become one (`people.over_time`)
+    unmeasured: bool = False  # models without a calibration count beside calibrated ones
 
     def usual(self, ids: Collection[str]) -> bool:
         """Whether these models are put together as the manifest says."""

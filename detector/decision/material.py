@@ -41,24 +41,12 @@ FAIR_BITS = {"video": 0.06, "animation": 0.8, "image": 1.0}
 
 @dataclass(frozen=True)
 class Material:
-    """What a person's score was made from.
+    """What a person's score was made from; None of what is not seen."""
 
-    Attributes
-    ----------
-    width : float or None
-        Of the face, px, median over frames; None of what is not seen.
-    sharpness : float or None
-        Variance of the Laplacian at 128 px, median; None of what is not seen.
-    compression : float or None
-        Bits per pixel, as a multiple of what is fair for this kind of file.
-    frames : int
-        Scored; of what is not seen its spans.
-    """
-
-    width: float | None
-    sharpness: float | None
-    compression: float | None
-    frames: int
+    width: float | None  # of the face, px, median over frames
+    sharpness: float | None  # variance of the Laplacian at 128 px, median
+    compression: float | None  # bits per pixel, a multiple of what is fair for this kind of file
+    frames: int  # scored; of what is not seen its spans
 
 
 def material(analysis: Analysis, subject: Subject) -> Material:

@@ -37,60 +37,29 @@ class ActionCode(StrEnum):
 
 @dataclass(frozen=True)
 class SameFootage:
-    """Footage at hand that shows what the file shows, and can be opened beside it.
+    """Footage at hand that shows what the file shows, and can be opened beside it."""
 
-    Attributes
-    ----------
-    name : str
-        Hostile.
-    is_original : bool
-        It may be called the file's original.
-    compared : bool
-        The two were held against each other.
-    """
-
-    name: str
-    is_original: bool = True
-    compared: bool = False
+    name: str  # hostile
+    is_original: bool = True  # it may be called the file's original
+    compared: bool = False  # the two were held against each other
 
 
 @dataclass(frozen=True)
 class Facts:
-    """What is known around a result.
-
-    Attributes
-    ----------
-    closer : int
-        Moments that a closer look would have; 0 where there can be none (the file is gone, or was
-        looked at closely).
-    closer_seconds : float or None
-        How long that would take, where it is known.
-    strong : str
-        Title of the strong model that could be added; empty where one is there or none can be.
-    strong_bytes : int or None
-        Of its download.
-    untouched : int
-        Clips in the person's history that they confirmed to be untouched.
-    same : SameFootage or None
-        Of the person's library, or what they held the file against.
-    searched : int
-        Files of their library in which the footage was looked for and is not; 0 where it was found,
-        or not looked for.
-    may_run : bool
-        Whether the person may start analyses here; who reads somebody else's result may not.
-    file_there : bool
-        The file is still stored, so that it can be analyzed again.
-    """
+    """What is known around a result."""
 
     closer: int = 0
-    closer_seconds: float | None = None
+    """moments of a closer look; 0: the file is gone, or was looked at closely"""
+    closer_seconds: float | None = None  # how long that would take, where it is known
     strong: str = ""
-    strong_bytes: int | None = None
-    untouched: int = 0
-    same: SameFootage | None = None
+    """title of the strong model that could be added; empty where one is there or none can be"""
+    strong_bytes: int | None = None  # of its download
+    untouched: int = 0  # clips in the person's history that they confirmed to be untouched
+    same: SameFootage | None = None  # of their library, or what they held the file against
     searched: int = 0
-    may_run: bool = True
-    file_there: bool = True
+    """files of their library in which the footage is not; 0: it was found, or not looked for"""
+    may_run: bool = True  # who reads somebody else's result may start no analysis
+    file_there: bool = True  # still stored, so that it can be analyzed again
 
 
 @dataclass(frozen=True)

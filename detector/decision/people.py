@@ -28,26 +28,14 @@ from detector.schema.analysis import (
 
 @dataclass(frozen=True)
 class Opinion:
-    """One question about one subject, as if alone.
+    """One question about one subject, as if alone."""
 
-    Attributes
-    ----------
-    logit : float
-        Combined log odds; the sum of `contributions`.
-    abstains : ReasonCode or None
-        Too poorly seen for a verdict, whatever the score.
-    variance_terms : dict
-        Variance of the logit that the material brings, by cause.
-    uncertain : bool
-        They alone keep it from a verdict.
-    """
-
-    logit: float
+    logit: float  # combined log odds; the sum of `contributions`
     label: Label
     contributions: tuple[Contribution, ...]
-    variance_terms: dict[str, float]
-    abstains: ReasonCode | None = None
-    uncertain: bool = False
+    variance_terms: dict[str, float]  # variance of the logit that the material brings, by cause
+    abstains: ReasonCode | None = None  # too poorly seen for a verdict, whatever the score
+    uncertain: bool = False  # `variance_terms` alone keep it from a verdict
 
 
 @dataclass(frozen=True)

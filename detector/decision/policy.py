@@ -41,26 +41,14 @@ MOST_OF_MOMENTS = 0.5
 
 @dataclass(frozen=True)
 class StretchAbove:
-    """A stretch in which somebody's score stays over the threshold.
+    """A stretch in which somebody's score stays over the threshold; times in s."""
 
-    Attributes
-    ----------
-    person : str
-        id of the subject
-    start, end, peak : float
-        s
-    highest : float
-        score at the peak, 0..1
-    moments : int
-        looked at within it
-    """
-
-    person: str
+    person: str  # id of the subject
     start: float
     end: float
     peak: float
-    highest: float
-    moments: int
+    highest: float  # score at the peak, 0..1
+    moments: int  # looked at within it
 
 
 @dataclass(frozen=True)
@@ -74,27 +62,16 @@ class Witness:
 
 @dataclass(frozen=True)
 class Decision:
-    """One question decided for the file.
-
-    Attributes
-    ----------
-    top : Judged or None
-        The most suspicious person; None where nobody was judged.
-    opinions : dict
-        Of everybody judged, by the subject's id.
-    seen : tuple of str
-        Ids of the people whose scores are in `logit`: those who are too poorly seen are left out
-        where there are others.
-    logit : float or None
-        Combined log odds of the file.
-    """
+    """One question decided for the file."""
 
     context: Context
     label: Label
-    opinions: dict[str, Opinion]
-    top: Judged | None = None
+    opinions: dict[str, Opinion]  # of everybody judged, by the subject's id
+    top: Judged | None = None  # the most suspicious person; None where nobody was judged
     seen: tuple[str, ...] = ()
-    logit: float | None = None
+    """ids of the people whose scores are in `logit`: those who are too poorly seen are left out
+    where there are others"""
+    logit: float | None = None  # combined log odds of the file
     contributions: tuple[Contribution, ...] = ()
     odds: EmpiricalOdds | None = None
     lean: Lean | None = None
@@ -246,20 +223,12 @@ def apply_veto(draft: Decision, people: Mapping[str, Judged]) -> Decision:
 
 @dataclass(frozen=True)
 class FileVerdict:
-    """Which question stands in front, and the verdict of the file.
-
-    Attributes
-    ----------
-    open : tuple of Question
-        Undecided beside it: reported, and no part of the verdict.
-    vetoed_by : ReasonCode or None
-        The other question withholds "no sign" from the whole file.
-    """
+    """Which question stands in front, and the verdict of the file."""
 
     leading: Question | None
     label: Label
-    open: tuple[Question, ...] = ()
-    vetoed_by: ReasonCode | None = None
+    open: tuple[Question, ...] = ()  # undecided beside it: reported, no part of the verdict
+    vetoed_by: ReasonCode | None = None  # another question withholds "no sign" from the file
 
 
 def combine_questions(decisions: Mapping[Question, Decision]) -> FileVerdict:

@@ -11,21 +11,12 @@ from detector.sentences import ENGLISH, Speech
 
 @dataclass(frozen=True)
 class Step:
-    """One action in words, without markup.
-
-    Attributes
-    ----------
-    head, why : str
-    button : str
-        What is done when it is pressed.
-    cost : str
-        How long it takes, or what it brings.
-    """
+    """One action in words, without markup."""
 
     head: str
     why: str
-    button: str
-    cost: str = ""
+    button: str  # what is done when it is pressed
+    cost: str = ""  # how long it takes, or what it brings
 
 
 def step(action: Coded, speech: Speech = ENGLISH) -> Step:
@@ -165,15 +156,8 @@ def _reach(p: Params, speech: Speech) -> Step:
 
 
 def how_to_ask(name: str, speech: Speech = ENGLISH, *, sound: bool = False) -> tuple[str, str]:
-    """Return what to ask for, and a message to send.
-
-    Parameters
-    ----------
-    name : str
-        The file's.
-    sound : bool
-        It is a sound, without a picture.
-    """
+    """Return what to ask for, of a file of this name (a `sound` without a picture), and a message
+    to send."""
     _ = speech.gettext
     if sound:
         what = _(

@@ -252,13 +252,8 @@ def when(comparison: Compared, spans: list[Span], speech: Speech = ENGLISH) -> s
 
 
 def question(speech: Speech = ENGLISH, *, seen: bool = False) -> str:
-    """Return what a comparison asks, as it stands beside the questions of the detectors.
-
-    Parameters
-    ----------
-    seen : bool
-        The other file was merely seen before: nothing is asked of an original.
-    """
+    """Return what a comparison asks, as it stands beside the questions of the detectors; where the
+    other file was merely `seen` before, nothing is asked of an original."""
     _ = speech.gettext
     return _("Seen before?") if seen else _("Differs from its original?")
 

@@ -15,17 +15,8 @@ if TYPE_CHECKING:
 def state(
     label: str, question: str | None = None, speech: Speech = ENGLISH, *, short: bool = False
 ) -> str:
-    """Return an answer in words, in those of its question: "Likely AI-generated".
-
-    Parameters
-    ----------
-    label : str
-        FAKE, REAL, INCONCLUSIVE or NOT_APPLICABLE.
-    question : str, optional
-        A `Question`; None: in the words of a face.
-    short : bool
-        For chips and table cells.
-    """
+    """Return an answer (a `Label`) in words, in those of its question, by default those of a face:
+    "Likely AI-generated"; `short` for chips and table cells."""
     _, spec = speech.gettext, questions.of(question)
     if label == "FAKE":
         return _(spec.fake)
@@ -44,13 +35,8 @@ def headline(
     *,
     proof: Proof | None = None,
 ) -> str:
-    """Return the headline of a result: an inconclusive one says where it leans.
-
-    Parameters
-    ----------
-    proof : Proof, optional
-        The finding that leads. It is the stronger answer.
-    """
+    """Return the headline of a result: the finding that leads it, as the stronger answer; an
+    inconclusive one says where it leans."""
     _ = speech.gettext
     if proof is not None:
         return proven(proof.kind, proof.name, speech)
@@ -95,15 +81,8 @@ def says(name: str | None, speech: Speech = ENGLISH) -> str:
 
 
 def zone(label: str, question: str | None = None, speech: Speech = ENGLISH) -> str:
-    """Return what a part of the axis of likelihoods says, beside it: "no sign".
-
-    Parameters
-    ----------
-    label : str
-        FAKE, REAL or INCONCLUSIVE.
-    question : str, optional
-        Whose axis it is; None: that of a face.
-    """
+    """Return what a part of the axis of likelihoods (FAKE, REAL or INCONCLUSIVE) says, beside it:
+    "no sign"."""
     _ = speech.gettext
     if label == "FAKE":
         return says(question, speech)
@@ -123,17 +102,8 @@ def subject_name(modality: str, id: str, speech: Speech = ENGLISH) -> str:
 
 
 def contribution(kind: str, id: str, title: str = "", speech: Speech = ENGLISH) -> str:
-    """Return the name of a row of "What pulled which way".
-
-    Parameters
-    ----------
-    kind : str
-        model, start, probit_shrink or people.
-    id : str
-        The model, or the cause that holds back.
-    title : str
-        The model's plain name.
-    """
+    """Return the name of a row of "What pulled which way": of a `Contribution` by its kind and id,
+    with a model's plain name as `title`."""
     _ = speech.gettext
     if kind == "model":
         return _(title) if title else id
@@ -167,13 +137,8 @@ def basis(name: str, speech: Speech = ENGLISH) -> str:
 def odds(
     share: float, low: float, high: float, question: str | None = None, speech: Speech = ENGLISH
 ) -> str:
-    """Return in a sentence what a score meant in our tests: the interval of its likelihood.
-
-    Parameters
-    ----------
-    share, low, high : float
-        Of clips with such a score, how many were manipulated, 0..1, with its 95 % interval.
-    """
+    """Return in a sentence what a score meant in our tests: the `share` (0..1) of clips with such a
+    score that were manipulated, with its 95 % interval."""
     text = speech.gettext(questions.of(question).odds)
     likely = {"share": share, "low": low, "high": high}
     return text.format(**{name: whole_percent(value) for name, value in likely.items()})
