@@ -1,1 +1,28 @@
-"""One folder a page."""
+"""The pages of the dashboard, a folder each; `pages` has their titles."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import streamlit as st
+
+from dashboard.components import typography
+from dashboard.i18n import advice
+from detector.errors import UnmaskError
+
+
+@contextmanager
+def refused_in(key: str) -> Iterator[None]:
+    """Leave what was refused in the session under a key: the next drawing of the page says it."""
+    try:
+        yield
+    except UnmaskError as error:
+        st.session_state[key] = advice(error)
+
+
+@contextmanager
+def alerted() -> Iterator[None]:
+    """Say at once what was refused."""
+    try:
+        yield
+    except UnmaskError as error:
+        typography.alert(advice(error))

@@ -3,10 +3,14 @@
 No name of a file is on it.
 """
 
-from datetime import UTC, datetime
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from shutil import disk_usage
 from socket import gethostname
+from typing import TYPE_CHECKING
 
 import streamlit as st
 
@@ -15,11 +19,17 @@ from dashboard import labels, session, url_state
 from dashboard.components import cards, controls, outcomes, page_header, progress, typography
 from dashboard.components.markup import show
 from dashboard.i18n import LazyDict, _
-from dashboard.pages.admin import keys, people
-from service.context import PrincipalKind
+from dashboard.pages import alerted
+from service import auth
+from service.context import PrincipalKind, Role, Scope
+from service.records.api_keys import MAX_NAME, PREFIX, ApiKey
 from service.records.model import State
 from service.records.rules import owner_kind
 from service.tasks.task import Task
+
+if TYPE_CHECKING:
+    from service.auth.people import People, Person
+
 
 MOST = 20
 """tasks that are listed"""
@@ -52,8 +62,8 @@ def draw() -> None:
         return
     _title()
     _now()
-    keys.draw()
-    people.draw()
+    _keys()
+    _people()
     _feedback()
 
 
@@ -71,11 +81,12 @@ def _title() -> None:
             st.link_button("/metrics", f"{site}/metrics", icon=":material/monitoring:")
             st.link_button("OpenAPI", f"{site}/openapi.json", icon=":material/api:")
         if app.tasks.scheduler.held:
-            controls.button(
-                _("Start jobs again"), "play_arrow", "admin-resume", _resume, kind="primary"
-            )
+            run = partial(_as_administrator, app.tasks.scheduler.resume)
+            text = _("Start jobs again")
+            controls.button(text, "play_arrow", "admin-resume", run, kind="primary")
         else:
-            controls.button(_("Pause new jobs"), "pause", "admin-hold", _hold)
+            run = partial(_as_administrator, app.tasks.scheduler.hold)
+            controls.button(_("Pause new jobs"), "pause", "admin-hold", run)
     if app.tasks.scheduler.held:
         typography.notice(
             _(
@@ -85,14 +96,10 @@ def _title() -> None:
         )
 
 
-def _hold() -> None:
+def _as_administrator(act: Callable[[], object]) -> None:
+    """Do it, unless the role was taken away since the page was drawn."""
     if session.current_user().may_administer:
-        session.application().tasks.scheduler.hold()
-
-
-def _resume() -> None:
-    if session.current_user().may_administer:
-        session.application().tasks.scheduler.resume()
+        act()
 
 
 @st.fragment(run_every=2.0)
@@ -136,3 +143,179 @@ def _feedback() -> None:
             typography.caption(_("No file in History is confirmed yet."))
             return
         outcomes.draw(records)
+
+
+# --- keys of the API ------------------------------------------------------------------------------
+
+
+_NEW_KEY = "admin-key"
+"""The key that was just made, shown while its dialog is open and kept nowhere."""
+_SCOPES: LazyDict[Scope, str] = LazyDict(
+    lambda: {
+        Scope.READ: _("Read results"),
+        Scope.ANALYZE: _("Analyze and delete"),
+        Scope.MODELS: _("Download models"),
+        Scope.METRICS: _("Figures of the server"),
+    }
+)
+_STATES: LazyDict[str, str] = LazyDict(
+    lambda: {"in force": _("Active"), "expired": _("Expired"), "revoked": _("Withdrawn")}
+)
+KEY_DAYS = (7, 30, 90, 365, 0)
+"""that a key may be in force; 0: for good"""
+
+
+def _keys() -> None:
+    """Draw the keys with what each may do."""
+    with st.container(border=True, key="card-admin-keys"):
+        with controls.apart("admin-keys-head"):
+            cards.introduced(
+                _("API keys"),
+                _("A key is shown once, when it is made; a hash of it is kept."),
+                width="content",
+            )
+            if controls.button(_("Make a key"), "key", "admin-key-make", kind="primary"):
+                st.session_state.pop(_NEW_KEY, None)
+                st.dialog(_("Make a key"), on_dismiss=_forget_key)(_make_key)()
+        known = session.application().keys.all()
+        if not known:
+            typography.caption(_("No key has been made."))
+        for key in known:
+            _key(key)
+
+
+def _key(key: ApiKey) -> None:
+    now = datetime.now(UTC)
+    ends = _("until {date}").format(date=labels.day(key.expires)) if key.expires else _("for good")
+    used = _("last used {date}").format(date=labels.day(key.used)) if key.used else _("never used")
+    may = ", ".join(_SCOPES[scope] for scope in key.scopes)
+    quota = [
+        labels.count(key.files_per_hour, "file an hour", "files an hour")
+        if key.files_per_hour
+        else "",
+        labels.count(key.files_per_day, "file a day", "files a day") if key.files_per_day else "",
+    ]
+    begins = f"{PREFIX}_{key.id[:4]}…"
+    line = " · ".join(part for part in (begins, may, *quota, ends, used) if part)
+    with controls.apart(f"admin-key-{key.id}"):
+        cards.named(f"{key.name} · {_STATES[key.state(now)]}", line)
+        if key.state(now) == "in force" and controls.button(
+            _("Withdraw"), "block", f"admin-withdraw-{key.id}", kind="tertiary"
+        ):
+            st.dialog(_("Withdraw a key"))(_withdraw)(key)
+
+
+def _withdraw(key: ApiKey) -> None:
+    text = _("Programs that use “{name}” are refused from now on. This can’t be undone.")
+    typography.paragraph(text.format(name=key.name))
+    revoke = partial(_as_administrator, partial(session.application().keys.revoke, key.id))
+    if controls.button(_("Withdraw it"), "block", "admin-withdrawn", revoke, kind="primary"):
+        st.rerun()
+
+
+def _forget_key() -> None:
+    st.session_state.pop(_NEW_KEY, None)
+
+
+def _make_key() -> None:
+    if text := st.session_state.get(_NEW_KEY):
+        typography.paragraph(_("Copy it now: it is shown this once."))
+        st.code(text, language=None, wrap_lines=True)
+        typography.caption(_("Send it as the header “Authorization: Bearer …”."))
+        if controls.button(_("Done"), "check", "admin-key-done", kind="primary"):
+            _forget_key()
+            st.rerun()
+        return
+    name = st.text_input(_("Whose, or what for"), max_chars=MAX_NAME, key="admin-key-name")
+    scopes = controls.choose_any(
+        _("It may"), _SCOPES, (Scope.READ, Scope.ANALYZE), "admin-key-scopes"
+    )
+    spans = {days: labels.days(days) if days else _("For good") for days in KEY_DAYS}
+    days = controls.choose(_("In force for"), spans, 90, "admin-key-days")
+    left, right = st.columns(2)
+    hourly = left.number_input(
+        _("Files an hour, at most"), min_value=1, value=None, step=1, key="admin-key-hour"
+    )
+    daily = right.number_input(
+        _("Files a day, at most"), min_value=1, value=None, step=1, key="admin-key-day"
+    )
+    made = controls.button(_("Make it"), "key", "admin-key-made", kind="primary")
+    if not (made and session.current_user().may_administer):
+        return
+    with alerted():
+        _made, st.session_state[_NEW_KEY] = session.application().keys.add(
+            name or "",
+            tuple(scopes),
+            ttl=timedelta(days=days) if days else None,
+            files_per_hour=hourly,
+            files_per_day=daily,
+        )
+        st.rerun(scope="fragment")
+
+
+# --- accounts -------------------------------------------------------------------------------------
+
+
+MOST_PEOPLE = 20
+"""accounts that are listed; others are found by their address"""
+_ROLES: LazyDict[Role, str] = LazyDict(
+    lambda: {Role.VIEWER: _("Viewer"), Role.ANALYST: _("Analyst"), Role.ADMIN: _("Administrator")}
+)
+
+
+def _people() -> None:
+    """Draw the accounts with their roles, where this server has accounts."""
+    if auth.accounts() is None:
+        return
+    with st.container(border=True, key="card-admin-people"):
+        cards.introduced(_("People"), _("The accounts of this server’s Supabase project."))
+        people = auth.people_service()
+        if people is None:
+            typography.notice(
+                _(
+                    "To list accounts and change roles here, set UNMASK_ACCOUNTS_KEY to the "
+                    "project’s secret key."
+                )
+            )
+            return
+        with alerted():
+            known = people.all(session.current_user())
+            if len(known) > MOST_PEOPLE:
+                word = st.text_input(_("Find an e-mail address"), key="admin-people-find").lower()
+                known = [person for person in known if word in person.email.lower()]
+            for person in known[:MOST_PEOPLE]:
+                _person(people, person)
+            if len(known) > MOST_PEOPLE:
+                typography.caption(_("and {number} more").format(number=len(known) - MOST_PEOPLE))
+
+
+def _person(people: People, person: Person) -> None:
+    seen = person.last_sign_in
+    line = [
+        _ROLES[person.role],
+        _("since {date}").format(date=labels.day(person.created)),
+        _("last sign-in {date}").format(date=labels.day(seen)) if seen else _("never signed in"),
+    ]
+    name = person.email or person.id
+    if person.disabled:
+        name = f"{name} · {_('Disabled')}"
+    with controls.apart(f"admin-person-{person.id}"):
+        cards.named(name, " · ".join(line))
+        if person.id == session.current_user().id:
+            typography.caption(_("you"), width="content")
+        elif controls.button(_("Change"), "edit", f"admin-change-{person.id}", kind="tertiary"):
+            st.dialog(_("Change an account"))(_change_person)(people, person)
+
+
+def _change_person(people: People, person: Person) -> None:
+    typography.paragraph(person.email or person.id)
+    role = controls.choose(_("Role"), _ROLES, person.role, f"admin-role-{person.id}")
+    disabled = st.toggle(
+        _("Disabled: can’t sign in"), person.disabled, f"admin-disabled-{person.id}"
+    )
+    typography.caption(_("A change signs the person out of this server."))
+    if not controls.button(_("Save"), "check", "admin-person-save", kind="primary"):
+        return
+    with alerted():
+        people.change(session.current_user(), person.id, role=role, disabled=disabled)
+        st.rerun()

@@ -7,7 +7,7 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from dashboard import session
-from dashboard.pages.admin import people as people_card
+from dashboard.pages.admin import view
 from detector.schema.analysis import Settings
 from service.auth.caller import Accounts
 from service.auth.people import Person
@@ -50,17 +50,17 @@ class SomePeople:
 
 def change_ben():
     """The dialog of the second account, by itself: a dialog closes when a test draws the page."""
-    from dashboard.pages.admin import people
+    from dashboard.pages.admin import view
 
-    known = people.auth.people_service()
-    people._change(known, known.all(None)[1])
+    known = view.auth.people_service()
+    view._change_person(known, known.all(None)[1])
 
 
 @pytest.fixture
 def with_accounts(monkeypatch):
     known = SomePeople()
-    monkeypatch.setattr(people_card.auth, "accounts", lambda: Accounts("https://x.example", "key"))
-    monkeypatch.setattr(people_card.auth, "people_service", lambda: known)
+    monkeypatch.setattr(view.auth, "accounts", lambda: Accounts("https://x.example", "key"))
+    monkeypatch.setattr(view.auth, "people_service", lambda: known)
     come_as(monkeypatch, Principal("1", PrincipalKind.USER, Role.ADMIN, "ada@example.org"))
     monkeypatch.setattr(
         session.application().__class__, "scope", lambda app, context: local(app.jobs)
@@ -87,7 +87,7 @@ def test_a_refusal_of_a_change_is_told(jobs, with_accounts):
 
 
 def test_without_the_project_s_key_the_page_says_what_to_set(jobs, with_accounts, monkeypatch):
-    monkeypatch.setattr(people_card.auth, "people_service", lambda: None)
+    monkeypatch.setattr(view.auth, "people_service", lambda: None)
     assert "set UNMASK_ACCOUNTS_KEY" in texts(page("admin"))
 
 
