@@ -20,7 +20,6 @@ from dashboard.components.markup import rich, show
 from dashboard.components.tables import facts
 from dashboard.hosting import base_path
 from dashboard.i18n import LazyDict, _, advice, say
-from dashboard.pages.account import state
 from service import auth, limits
 from service.auth.caller import Accounts, AuthReturnContext
 from service.auth.problems import SENTENCES, AccountError, account_error
@@ -32,6 +31,7 @@ if TYPE_CHECKING:
 
     from service.auth.flows import AuthService
 
+
 WIDTH = 460
 """px; a form of two fields, not a page of them."""
 SHORTEST = 8
@@ -39,6 +39,14 @@ SHORTEST = 8
 LONGEST = 72
 """bytes of a password that bcrypt, which Supabase keeps it with, looks at."""
 
+_FORM = "account-view"
+"""Which form is shown: "in", "up", or "sent" when an e-mail is on its way."""
+_EMAIL = "account-email"
+"""The address that was entered last."""
+_SENT = "account-sent"
+"""What that e-mail is for: a key of `SENT_TEXTS`."""
+_NOTICE = "account-say"
+"""Code of what is to be said."""
 NOTICES: LazyDict[str, tuple[str, str]] = LazyDict(
     lambda: {
         "confirmed": (_("Your address is confirmed."), _("Sign in with your password.")),
@@ -96,7 +104,7 @@ def draw(*, gate: bool = False) -> None:
         if accounts is None:
             _head(_("There are no accounts here"), _("What you analyze is kept for this browser."))
             return
-        person, form = session.current_user(), st.session_state.get(state.FORM)
+        person, form = session.current_user(), st.session_state.get(_FORM)
         if person.kind is PrincipalKind.USER:
             _account(person)
         elif form == "sent":
@@ -130,14 +138,19 @@ def _sign_in(accounts: Accounts, gate: bool) -> None:
         with st.container(horizontal=True, horizontal_alignment="distribute"):
             link = st.form_submit_button(_("Send me a sign-in link"), type="tertiary")
             reset = st.form_submit_button(_("Forgot the password?"), type="tertiary")
-    _providers(accounts)
+    if accounts.providers:
+        through, start = _("Continue with {provider}"), f"{base_path()}/session/with"
+        links = [
+            (f"{start}/{n}", through.format(provider=PROVIDERS[n])) for n in accounts.providers
+        ]
+        signin.providers(_("or"), links)
     with _centered():
-        show_up = partial(state.show_form, "up")
+        show_up = partial(_show_form, "up")
         controls.button(_("Create an account"), on_click=show_up, kind="tertiary")
-    if st.session_state.get(state.NOTICE) == "unconfirmed" and controls.button(
+    if st.session_state.get(_NOTICE) == "unconfirmed" and controls.button(
         _("Send the confirmation again"), key="resend"
     ):
-        _try(lambda: _send("confirm", st.session_state.get(state.EMAIL, "")))
+        _try(lambda: _send("confirm", st.session_state.get(_EMAIL, "")))
     if entered:
         _try(lambda: _enter(email, password, gate))
     elif link:
@@ -161,7 +174,7 @@ def _sign_up(gate: bool) -> None:
         )
         sent = st.form_submit_button(_("Create account"), type="primary", width="stretch")
     with _centered():
-        show_in = partial(state.show_form, "in")
+        show_in = partial(_show_form, "in")
         controls.button(_("I have an account"), on_click=show_in, kind="tertiary")
     if sent:
         _try(lambda: _create_account(email, password, gate))
@@ -174,7 +187,7 @@ def _create_account(email: str, password: str, gate: bool) -> None:
     if grant is not None:
         _begin_session(grant, gate)
     else:
-        _wait_for("confirm", email)
+        _show_sent("confirm")
 
 
 def _send(purpose: str, email: str) -> None:
@@ -185,19 +198,13 @@ def _send(purpose: str, email: str) -> None:
         "confirm": _service().send_confirmation,
     }
     send[purpose](email, _return_context())
-    _wait_for(purpose, email)
-
-
-def _wait_for(purpose: str, email: str) -> None:
-    st.session_state[state.EMAIL] = email
-    state.wait_for(purpose)
-    st.rerun()
+    _show_sent(purpose)
 
 
 def _sent() -> None:
     """Say that an e-mail is on its way."""
-    email = st.session_state.get(state.EMAIL, "")
-    purpose = st.session_state.get(state.SENT, "link")
+    email = st.session_state.get(_EMAIL, "")
+    purpose = st.session_state.get(_SENT, "link")
     _head(_("Look in your inbox"), SENT_TEXTS[purpose])
     text = _(
         "We wrote to {email}. The link works once, for an hour. If nothing comes, look in the spam "
@@ -205,19 +212,10 @@ def _sent() -> None:
     )
     typography.paragraph(rich(text, email=typography.strong(email)))
     with st.container(horizontal=True):
-        controls.button(_("Back"), on_click=partial(state.show_form, "in"))
+        controls.button(_("Back"), on_click=partial(_show_form, "in"))
         again = controls.button(_("Send it again"), kind="tertiary")
     if again:
         _try(lambda: _send(purpose, email))
-
-
-def _providers(accounts: Accounts) -> None:
-    if accounts.providers:
-        through, start = _("Continue with {provider}"), f"{base_path()}/session/with"
-        links = [
-            (f"{start}/{n}", through.format(provider=PROVIDERS[n])) for n in accounts.providers
-        ]
-        signin.providers(_("or"), links)
 
 
 # --- signed in ------------------------------------------------------------------------------------
@@ -249,7 +247,8 @@ def _account(person: Principal) -> None:
         change = controls.button(_("Change the password"), key="change-password")
     typography.caption(_("To change the password we send a link to your address."))
     if everywhere:
-        _try(_sign_out_everywhere)
+        _try(lambda: _sign_out(everywhere=True))
+        st.rerun()
     elif change:
         _try(lambda: _send_reset(person.email))
 
@@ -272,27 +271,25 @@ def _set_password(password: str) -> None:
     if signed_in is None:
         raise account_error("signed_out")
     _service().set_password(signed_in, password)
-    st.session_state[state.NOTICE] = "changed"
+    st.session_state[_NOTICE] = "changed"
     st.rerun()
 
 
 def _send_reset(email: str) -> None:
     _service().send_reset(email, _return_context())
-    st.session_state[state.NOTICE] = ""
+    st.session_state[_NOTICE] = ""
     st.toast(_("A link to a new password is on its way to you."), icon=":material/mail:")
 
 
-def _sign_out() -> None:
+def _sign_out(*, everywhere: bool = False) -> None:
+    """End the session, and leave nothing of the person in this tab."""
     if signed_in := session.current_session():
-        _service().sign_out(signed_in)
-    state.sign_out()
-
-
-def _sign_out_everywhere() -> None:
-    if signed_in := session.current_session():
-        _service().sign_out_everywhere(signed_in)
-    state.sign_out()
-    st.rerun()
+        service = _service()
+        end = service.sign_out_everywhere if everywhere else service.sign_out
+        end(signed_in)
+    st.session_state.clear()
+    st.query_params.clear()
+    st.session_state[_NOTICE] = "signed_out"
 
 
 # --- what they share ------------------------------------------------------------------------------
@@ -300,7 +297,7 @@ def _sign_out_everywhere() -> None:
 
 def _head(title: str, lead: str) -> None:
     """Draw the head of the card, and what there is to say."""
-    code = st.session_state.get(state.NOTICE)
+    code = st.session_state.get(_NOTICE)
     if code is None and (code := st.query_params.get("said")):
         code = code if code in NOTICES or code in SENTENCES else "account"
     notice = None
@@ -313,10 +310,10 @@ def _head(title: str, lead: str) -> None:
 def _email_field() -> str:
     return st.text_input(
         _("E-mail"),
-        value=str(st.session_state.get(state.EMAIL, "")),
+        value=str(st.session_state.get(_EMAIL, "")),
         max_chars=254,
         autocomplete="username",
-        key=f"email-{st.session_state.get(state.FORM, 'in')}",
+        key=f"email-{st.session_state.get(_FORM, 'in')}",
     )
 
 
@@ -331,13 +328,13 @@ def _try(act: Callable[[], None]) -> None:
     try:
         act()
     except AccountError as error:
-        st.session_state[state.NOTICE] = error.code
+        st.session_state[_NOTICE] = error.code
         st.rerun()
 
 
 def _address(email: str) -> str:
     email = email.strip()
-    st.session_state[state.EMAIL] = email
+    st.session_state[_EMAIL] = email
     if not _MAIL.fullmatch(email):
         raise account_error("address")
     return email
@@ -353,7 +350,8 @@ def _check_password(password: str) -> None:
 def _begin_session(grant: Grant, gate: bool) -> None:
     """Set the cookie and reload; a browser without cookies is signed in for this tab."""
     service, context = _service(), _return_context()
-    state.clear()
+    for key in (_FORM, _EMAIL, _NOTICE, _SENT):
+        st.session_state.pop(key, None)
     if not context.browser:
         session.attach_session(service.begin_tab_session(grant))
         st.rerun()
@@ -377,3 +375,15 @@ def _service() -> AuthService:
 
 def _return_context() -> AuthReturnContext:
     return AuthReturnContext.of(session.page_caller(), base_path())
+
+
+def _show_form(name: str) -> None:
+    """Show another form."""
+    st.session_state[_FORM], st.session_state[_NOTICE] = name, ""
+
+
+def _show_sent(purpose: str) -> None:
+    """Show that an e-mail is on its way."""
+    st.session_state[_FORM], st.session_state[_SENT] = "sent", purpose
+    st.session_state.pop(_NOTICE, None)
+    st.rerun()
