@@ -15,21 +15,25 @@ from dashboard.components.markup import Text, join, rich, show
 from dashboard.components.tables import code, facts
 from dashboard.i18n import _, advice, ngettext, say
 from dashboard.labels import NBSP
-from dashboard.pages.settings import preferences, state
+from dashboard.pages import alerted
 from detector import paths
 from detector.decision import conformal
 from detector.decision.conformal import OwnCalibration
 from detector.decision.numbers import sigmoid
-from detector.errors import InputError, UnmaskError
+from detector.errors import InputError
 from detector.evaluation import own_calibration
 from detector.media import isolated
 from detector.models.memory import budget as memory_budget
 from detector.models.registry import list_models, usable
 from service import languages
 from service.config import get_config
+from service.languages import SOURCE, available, own_name
+from service.records.model import Query
 from service.storage import uploads
+from service.storage.uploads import records_retention, retention
 from service.tasks.calibrations import CalibrationRequest, CalibrationTask
 
+_OWN_ON = "own-on"
 RATES = (0.01, 0.02, 0.05, 0.1)
 """False alarms to choose from."""
 DEFAULT_RATE = 0.05
@@ -43,10 +47,11 @@ def draw() -> None:
         _own()
     with right, st.container(border=True, key="card-time", gap="small"):
         typography.title(_("Your results"))
-        preferences.draw()
+        with alerted():  # an account whose project may not answer
+            _preferences()
     if not get_config().language:
-        with right, st.container(border=True, key="card-language", gap="small"):
-            preferences.draw_language()
+        with right, st.container(border=True, key="card-language", gap="small"), alerted():
+            _language()
     with right, st.container(border=True, key="card-server", gap=None):
         head = _("This installation")
         show(typography.heading(head), facts(server_facts(_is_local_admin())))
@@ -75,9 +80,7 @@ def _own() -> None:
     store = conformal.load()
     may = session.current_user().may_administer
     if store.calibrations and may:
-        st.toggle(
-            _("Use them in new analyses"), value=store.on, key=state.OWN_ON, on_change=state.switch
-        )
+        st.toggle(_("Use them in new analyses"), value=store.on, key=_OWN_ON, on_change=_switch)
     titles = labels.plain_names(list_models())
     for own in store.calibrations:
         with st.container(border=True, key=f"own-{own.id}", gap="small"):
@@ -88,7 +91,7 @@ def _own() -> None:
             if may:
                 delete = partial(conformal.delete, own.id)
                 controls.button(_("Delete"), "delete", f"delete-{own.id}", delete)
-    task = state.current()
+    task = session.application().calibrations.current(session.current_user())
     if task is not None and task.active:
         task_progress.draw(task, _progress, _("Stop"), "own-stop")
     elif task is not None:
@@ -101,6 +104,10 @@ def _own() -> None:
             "or by <code>unmask calibrate --real FOLDER</code>"
         )
         typography.caption(rich(whose))
+
+
+def _switch() -> None:
+    conformal.switch(bool(st.session_state[_OWN_ON]))
 
 
 def described(own: OwnCalibration, titles: dict[str, str], *, in_use: bool, holds: bool) -> Markup:
@@ -176,7 +183,12 @@ def _new(*, first: bool) -> None:
             request = CalibrationRequest(clips, models, rate, domain.strip(), sources, uploaded)
             session.application().calibrations.start(request, session.current_user())
         except (InputError, OSError) as error:
-            st.error(_sentence(error), icon=":material/error:")
+            text = (
+                _("The clips could not be kept: {problem}.").format(problem=error.strerror)
+                if isinstance(error, OSError)
+                else advice(error)
+            )
+            st.error(labels.plain_markdown(text), icon=":material/error:")
         else:
             st.rerun()
 
@@ -229,15 +241,6 @@ def _more_or_higher(count: int) -> str:
     return text.format(rate=conformal.rate_words(RATES[-1]), number=more)
 
 
-def _what_rates_take() -> str:
-    """Return how many clips each rate takes that is offered here."""
-    each = _("{rate} takes {number}")
-    rates = [
-        each.format(rate=conformal.rate_words(rate), number=conformal.least(rate)) for rate in RATES
-    ]
-    return _("Add clips, or choose a higher rate: {rates}.").format(rates=labels.listed(rates))
-
-
 def _progress(task: CalibrationTask) -> str:
     return _("{done} of {total} clips scored").format(done=task.done, total=task.total)
 
@@ -245,7 +248,13 @@ def _progress(task: CalibrationTask) -> str:
 def _outcome(task: CalibrationTask) -> None:
     """Draw how it ended, until somebody has seen it."""
     if task.error:
-        hint = _what_rates_take() if task.code == "too_few_clips" else say(task.hint)
+        hint = say(task.hint)
+        if task.code == "too_few_clips":
+            each = _("{rate} takes {number}")
+            takes = [each.format(rate=conformal.rate_words(rate), number=conformal.least(rate))
+                     for rate in RATES]  # fmt: skip
+            hint = _("Add clips, or choose a higher rate: {rates}.")
+            hint = hint.format(rates=labels.listed(takes))
         text = labels.plain_markdown(f"{say(task.error)} {hint}".rstrip())
         if task.reference:
             reference = _("Reference {reference}")
@@ -265,14 +274,6 @@ def _outcome(task: CalibrationTask) -> None:
     if controls.button(_("Done"), key="own-done"):
         session.application().tasks.dismiss(task)
         st.rerun()
-
-
-def _sentence(error: UnmaskError | OSError) -> str:
-    if isinstance(error, UnmaskError):
-        return labels.plain_markdown(advice(error))
-    return labels.plain_markdown(
-        _("The clips could not be kept: {problem}.").format(problem=error.strerror)
-    )
 
 
 # --- what is set elsewhere ------------------------------------------------------------------------
@@ -310,3 +311,91 @@ def server_facts(here: bool) -> list[tuple[str, Text]]:
         (name, join([value, typography.small(code(variable))], " "))
         for name, value, variable in rows
     ]
+
+
+# --- what each person sets for themselves ---------------------------------------------------------
+
+
+KEEP_DAYS = (1, 3, 7, 14, 30, 90, 365)
+"""days"""
+_LANGUAGE = "language"
+
+
+def _preferences() -> None:
+    """Draw the choice, and what is kept now."""
+    scope = session.record_scope()
+    usage = session.application().usage(session.request_context())
+    counts = scope.store.search(scope.owner, Query(limit=1)).counts
+    before = scope.store.preferences(scope.owner)
+    days, looks = _keep_days(before.keep_days), _looks(before.find_originals)
+    chosen = before.model_copy(update={"keep_days": days, "find_originals": looks})
+    if chosen != before:
+        scope.store.save_preferences(scope.owner, chosen)
+        if not chosen.find_originals:
+            session.application().originals.disable_lookups(scope)
+    # What failed is kept as well, and takes room: it is no result.
+    number = sum(count for verdict, count in counts.items() if verdict is not None)
+    text = _(
+        "{results}. All that is kept takes {size}, with files; the files themselves go after "
+        "{hours} at the latest."
+    )
+    typography.caption(
+        text.format(
+            results=labels.count(number, "result", "results"),
+            size=labels.size(usage.bytes),
+            hours=labels.hours(retention().total_seconds() / 3600),
+        )
+    )
+
+
+def _keep_days(current: float | None) -> float | None:
+    """Draw the choice of days; return the current one where it is left alone."""
+    most = records_retention().total_seconds() / 86400
+    usual = _("As for everybody here, {days}").format(days=labels.days(most))
+    options: list[float | None] = [None, *(days for days in KEEP_DAYS if days < most)]
+    if current not in options:
+        options.append(current)  # from another server, which keeps longer or counts otherwise
+    return st.selectbox(
+        _("Keep my results"),
+        options,
+        index=options.index(current),
+        format_func=lambda days: usual if days is None else labels.days(days),
+        key="keep-days",
+        help=_(
+            "Counted from when a file was last uploaded, and never longer than the server keeps "
+            "any. Then the result, its picture, notes and links are deleted for good."
+        ),
+    )
+
+
+def _looks(current: bool) -> bool:
+    """Draw whether originals are looked for."""
+    text = _(
+        "After an analysis, looks whether your library or an earlier analysis of yours shows the "
+        "same footage, and holds the two against each other. For that, fingerprints of what you "
+        "analyze are kept as long as the result; no footage."
+    )
+    return st.toggle(_("Look for originals"), current, key="settings-originals", help=text)
+
+
+def _language() -> None:
+    """Draw the choice, and who translated what is shown."""
+    scope = session.record_scope()
+    current = scope.store.preferences(scope.owner).language
+    names = {"": _("As the browser")} | {code: own_name(code) for code in (SOURCE, *available())}
+    index = list(names).index(current) if current in names else 0
+    controls.select(_("Language"), names, _LANGUAGE, index=index, on_change=_save_language)
+    if (shown := i18n.current()) != SOURCE:
+        text = _(
+            "This translation was made by machine. To correct it, edit <code>{file}</code> in the "
+            "source of Unmask; <code>docs/languages.md</code> says how."
+        )
+        typography.caption(rich(text, file=f"dashboard/languages/{shown}.po"))
+
+
+def _save_language() -> None:
+    """Keep the choice, and show it in this run."""
+    scope, code = session.record_scope(), st.session_state[_LANGUAGE]
+    before = scope.store.preferences(scope.owner)
+    scope.store.save_preferences(scope.owner, before.model_copy(update={"language": code}))
+    i18n.choose(code)

@@ -96,9 +96,9 @@ def test_a_link_shows_the_result_and_no_way_further(jobs, key):
 
 def test_a_person_may_keep_results_for_less_time(jobs, key):
     def draw():
-        from dashboard.pages.settings import preferences
+        from dashboard.pages.settings import view
 
-        preferences.draw()
+        view._preferences()
 
     at = AppTest.from_function(draw, default_timeout=PATIENT).run()
     (choice,) = at.selectbox
