@@ -15,7 +15,7 @@ import skimage.data
 from sqlalchemy import update
 
 from dashboard import labels
-from dashboard.pages.evaluate import report
+from dashboard.pages.evaluate import view
 from dashboard.pages.evaluate.view import export
 from detector.errors import InputError
 from detector.evaluation import labelled_sets, runs
@@ -315,27 +315,27 @@ def test_the_page_says_what_its_figures_are_of(finished):
 
 
 def test_a_share_has_its_interval_of_few_files_too():
-    assert report._share(Share.of_all([True, True])) == ("2 of 2", "34 to 100 %")
-    assert report._share(Share.of_all([False] * 6)) == ("0 of 6", "0 to 39 %")
-    assert report._share(Share.of_all([True] * 25 + [False] * 5)) == (
+    assert view._share(Share.of_all([True, True])) == ("2 of 2", "34 to 100 %")
+    assert view._share(Share.of_all([False] * 6)) == ("0 of 6", "0 to 39 %")
+    assert view._share(Share.of_all([True] * 25 + [False] * 5)) == (
         labels.percent(25 / 30), "25 of 30, 66 to 93 %",
     )  # fmt: skip
-    assert report._share(Share.of_all([]))[0] == "–"
+    assert view._share(Share.of_all([]))[0] == "–"
 
 
 def test_what_is_furthest_from_the_truth_says_its_verdict(finished):
     scored = next(s for s in finished.scored if s.label == 0)
     left_open = scored.model_copy(update={"verdict": "INCONCLUSIVE"})
-    assert "likely manipulated. Verdict: Inconclusive." in report._mistake(left_open, 0.9)
+    assert "likely manipulated. Verdict: Inconclusive." in view._mistake(left_open, 0.9)
     voice = {"verdict": "FAKE", "answer_labels": {Question.VOICE: "FAKE"}}
-    assert "Verdict: Likely cloned." in report._mistake(scored.model_copy(update=voice), 0.9)
+    assert "Verdict: Likely cloned." in view._mistake(scored.model_copy(update=voice), 0.9)
 
 
 def test_files_are_called_what_the_person_called_them(finished):
     assert {Path(s.name).name[:5] for s in finished.scored} >= {"0000-", "0001-"}
-    assert {report.given_name(s.name) for s in finished.scored} == {"0.jpg", "1.jpg", "2.jpg"}
-    assert report.given_name("fake/0009-0007-bond.jpg") == "0007-bond.jpg"
-    assert report.given_name("real/mine.mp4") == "mine.mp4"
+    assert {view.given_name(s.name) for s in finished.scored} == {"0.jpg", "1.jpg", "2.jpg"}
+    assert view.given_name("fake/0009-0007-bond.jpg") == "0007-bond.jpg"
+    assert view.given_name("real/mine.mp4") == "mine.mp4"
 
 
 def test_more_models_than_can_be_told_apart_are_chosen_by_their_rank(finished):
@@ -353,9 +353,9 @@ def test_more_models_than_can_be_told_apart_are_chosen_by_their_rank(finished):
         for n, value in enumerate((0.5, 0.9, 0.6, 0.8))
     ]  # fmt: skip
     many = kind.model_copy(update={"models": [kind.models[0], *ranked]})
-    assert list(report.columns(many, finished.scored)) == ["All together", "M1", "M3", "M2"]
-    assert "the 3 of 4 models that rank these files best alone" in report.curves_left_out(many)
-    assert report.curves_left_out(kind) == ""
+    assert list(view.columns(many, finished.scored)) == ["All together", "M1", "M3", "M2"]
+    assert "the 3 of 4 models that rank these files best alone" in view.curves_left_out(many)
+    assert view.curves_left_out(kind) == ""
 
 
 @pytest.mark.usefixtures("workspace")
