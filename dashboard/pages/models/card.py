@@ -191,12 +191,12 @@ def _action(status: Status, ended: Download | None) -> None:
             st.dialog(_("Delete this model?"))(_delete)(spec)
     elif status.state == "license":
         if controls.button(_("Read the license"), "gavel", f"accept-{spec.id}"):
-            _ask_for_license(spec, then_fetch=False)
+            st.dialog(_("Before you use this model"))(_license_dialog)(spec, then_fetch=False)
     elif status.state == "manual":
         typography.caption(status.why, width="content")
     elif controls.button(_download_label(status, ended), "download", f"get-{spec.id}"):
         if spec.research_only and weights.accepted_license(spec) is None:
-            _ask_for_license(spec, then_fetch=True)
+            st.dialog(_("Before you use this model"))(_license_dialog)(spec, then_fetch=True)
         else:
             fetch(spec.id)
             st.rerun()
@@ -255,11 +255,7 @@ def _received(running: Download) -> str:
     return task_progress.with_time_left(text, running)
 
 
-def _ask_for_license(spec: ModelSpec, *, then_fetch: bool) -> None:
-    st.dialog(_("Before you use this model"))(_license_dialog)(spec, then_fetch)
-
-
-def _license_dialog(spec: ModelSpec, then_fetch: bool) -> None:
+def _license_dialog(spec: ModelSpec, *, then_fetch: bool) -> None:
     text = rich(
         _(
             "The weights of <b>{model}</b> are given under <b>{license}</b>. That is not free for "
@@ -299,11 +295,13 @@ def _delete(spec: ModelSpec) -> None:
 
 def _full_card(status: Status, seconds: float | None) -> None:
     """Draw everything that is known of a model."""
-    spec = status.spec
+    spec, point = status.spec, ""
+    if spec.operating_point is not None:
+        point = f"{spec.operating_point:g}. {spec.operating_point_source}".strip()
     show(_head(status, None), _facts(status, seconds))
     rows = [
         (_("Which output means fake"), f"{spec.fake_output} ({spec.label_order})"),
-        (_("Says fake above"), _point(spec)),
+        (_("Says fake above"), point),
         (_("What it is fed"), crop_words(spec)),
         (_("Points to"), spec.finding),
         (_("Also raised by"), spec.confused_by),
@@ -338,13 +336,6 @@ def _full_card(status: Status, seconds: float | None) -> None:
     if text := inventory.card_text(spec):
         with st.container(key="model-card"):
             st.markdown(text)
-
-
-def _point(spec: ModelSpec) -> str:
-    """Return its operating point, and who says so; empty where it has none."""
-    if spec.operating_point is None:
-        return ""
-    return f"{spec.operating_point:g}. {spec.operating_point_source}".strip()
 
 
 def crop_words(spec: ModelSpec) -> str:

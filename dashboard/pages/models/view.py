@@ -1,22 +1,38 @@
 """The Models page: toolbar, cards or table, and the ways to add one."""
 
-from collections.abc import Sequence
+import shutil
+import tempfile
+from collections.abc import Mapping, Sequence
+from functools import partial
+from pathlib import Path
 
 import streamlit as st
 
 from dashboard import labels, session, url_state
 from dashboard.components import controls, page_header, task_progress, typography, upsell_banner
 from dashboard.components.markup import rich, show
-from dashboard.i18n import LazyDict, _, ngettext, say
-from dashboard.pages.models import card, import_model, selfcheck, state
-from detector.models import inventory, memory
+from dashboard.i18n import LazyDict, _, advice, ngettext, say
+from dashboard.pages.models import card
+from detector.errors import LabelOrderError, UnmaskError
+from detector.models import hub_import, inventory, memory, registry, user_models
 from detector.models.inventory import Status
+from detector.selfcheck import Outcome
+from detector.weights import hub
+from service.tasks.kinds import SELF_CHECK
 
 Timed = tuple[Status, float | None]
 """A model, and the seconds that a sampled frame takes here."""
 PAGE = 12
 """Cards before "Show more"."""
 ALL = "all"
+NOTICE = "models-said"
+"""The outcome of the last action; said once."""
+IMPORTING = "models-coming"
+"""The model of the hub that is being downloaded."""
+HUB_MODEL = "bring-found"
+"""What the hub says of the model that was asked for."""
+CARDS = "models-most"
+"""How many cards are shown."""
 QUESTIONS: LazyDict[str, str] = LazyDict(
     lambda: {ALL: _("All"), **{words.task: words.group for words in labels.QUESTIONS.values()}}
 )
@@ -36,7 +52,7 @@ def draw() -> None:
     statuses = inventory.inventory()
     _title(statuses)
     _outcome()
-    selfcheck.draw()
+    _self_check()
     _offer()
     shown, as_table = _toolbar(statuses)
     if not shown:
@@ -72,7 +88,7 @@ def _title(statuses: Sequence[Status]) -> None:
         if controls.button(_("Self-check"), "fact_check", "self-check"):
             session.application().self_checks.start(session.current_user())
         with st.popover(_("Add a model"), icon=":material/add:", width="content"):
-            import_model.draw()
+            _add_model()
 
 
 def _check_files() -> None:
@@ -91,13 +107,14 @@ def _check_files() -> None:
     if arrived:
         names = labels.listed([spec.title for spec in arrived])
         text = _("Found in the weights folder: {models}.").format(models=names) + " " + text
-    state.notify(text)
+    st.session_state[NOTICE] = text
+    st.rerun()
 
 
 def _outcome() -> None:
     """Draw the outcome of the last action, once; and how a model of the hub comes along."""
-    typography.flash(state.NOTICE)
-    repo = st.session_state.get(state.IMPORTING)
+    typography.flash(NOTICE)
+    repo = st.session_state.get(IMPORTING)
     downloads, user = session.application().downloads, session.current_user()
     running = downloads.find(repo, user) if repo else None
     if running is None:
@@ -110,7 +127,7 @@ def _outcome() -> None:
             f"stop-{running.subject}",
         )
         return
-    st.session_state.pop(state.IMPORTING)
+    st.session_state.pop(IMPORTING)
     if running.error:
         typography.notice(f"{say(running.error)} {say(running.hint)}".strip())
     else:
@@ -163,18 +180,18 @@ def _toolbar(statuses: Sequence[Status]) -> tuple[list[Timed], bool]:
         with st.container(horizontal=True, width="content", vertical_alignment="center"):
             text = controls.search(_("Find a model"), "models-find", 240)
             view = controls.choose(_("View"), VIEWS, "cards", "models-view", hidden=True)
+
+    def order(status: Status) -> tuple[bool, bool, bool]:
+        """Usable, then recommended, then downloadable by a click; within, as in the manifest."""
+        return (not status.ready, not status.recommended, status.state == "manual")
+
     speed, measured = session.application().jobs.speed, session.application().self_checks
     passed = [
         (status, measured.seconds(status.spec.id) or speed.rate(status.spec.id))
-        for status in sorted(statuses, key=_order)
+        for status in sorted(statuses, key=order)
         if task in (ALL, status.spec.task) and _passes(status, filter, text)
     ]
     return passed, view == "table"
-
-
-def _order(status: Status) -> tuple[bool, bool, bool]:
-    """Sort: usable, then recommended, then downloadable by a click; within, as in the manifest."""
-    return (not status.ready, not status.recommended, status.state == "manual")
 
 
 def _passes(status: Status, filter: str | None, text: str) -> bool:
@@ -191,7 +208,7 @@ def _passes(status: Status, filter: str | None, text: str) -> bool:
 
 
 def _cards(shown: Sequence[Timed]) -> None:
-    most = st.session_state.get(state.CARDS, PAGE)
+    most = st.session_state.get(CARDS, PAGE)
     grid = st.grid("auto", min_column_width=340, gap="medium")
     for status, seconds in shown[:most]:
         with grid:
@@ -200,7 +217,7 @@ def _cards(shown: Sequence[Timed]) -> None:
         more = min(PAGE, len(shown) - most)
         label = _("Show {number} more of {total}").format(number=more, total=len(shown))
         if controls.button(label, "", "models-more"):
-            st.session_state[state.CARDS] = most + PAGE
+            st.session_state[CARDS] = most + PAGE
             st.rerun()
 
 
@@ -223,3 +240,184 @@ def _table(shown: Sequence[Timed]) -> None:
             }
         )
     st.dataframe(rows, hide_index=True, width="stretch", height=min(36 * len(rows) + 40, 900))
+
+
+# --- the self-check -------------------------------------------------------------------------------
+
+
+def _self_check() -> None:
+    """Draw progress while it runs, then what came of it."""
+    task = session.application().self_checks.find(SELF_CHECK, session.current_user())
+    if task is None:
+        return
+    if task.active:
+        text = _("Self-check: {number} of {total} models")
+        task_progress.draw(
+            task,
+            lambda task: text.format(number=task.done, total=task.total),
+            _("Stop"),
+            f"stop-{task.subject}",
+        )
+    elif task.error:
+        typography.notice(say(task.error))
+    else:
+        with st.expander(_("What the self-check found"), expanded=True):
+            what = _(
+                "Files against their sha256, tensor names and known answers against the original’s"
+                ", and whether known fake faces score above known real ones."
+            )
+            typography.caption(what)
+            controls.table(_check_row(outcome) for outcome in task.result)
+
+
+def _check_row(outcome: Outcome) -> dict[str, str]:
+    names = {True: _("as the original’s"), False: _("others"), None: _("not known")}
+    answers, time = _("none known"), outcome.milliseconds
+    if outcome.known:
+        answers = _("{number} of {total}").format(number=outcome.right, total=outcome.known)
+    return {
+        _("Model"): outcome.title,
+        _("Files"): outcome.files,
+        _("Names"): names[outcome.names],
+        _("Known answers"): answers,
+        _("Label order"): outcome.order,
+        _("A face takes"): f"{time:.0f} ms" if time else "–",
+        _("Result"): _("passed") if outcome.passed else "; ".join(outcome.notes) or _("failed"),
+    }
+
+
+# --- a model of one’s own -------------------------------------------------------------------------
+
+
+WAYS: LazyDict[str, str] = LazyDict(lambda: {"file": _("A file"), "hub": _("Hugging Face")})
+
+
+def _add_model() -> None:
+    """Draw the popover's content."""
+    if controls.choose(_("From"), WAYS, "file", "bring-way", hidden=True) == "file":
+        _file()
+    else:
+        _hub()
+
+
+def _file() -> None:
+    text = _(
+        "A checkpoint of an architecture that Unmask knows. Every tensor must find its place, or "
+        "nothing is added. Files are read without running code in them."
+    )
+    typography.caption(text)
+    known = registry.architectures()
+    outputs: dict[int | None, str] = {None: _("as in the original")}
+    outputs |= {number: _("output {number}").format(number=number) for number in (0, 1)}
+    with st.form("bring-file", border=False):
+        files = st.file_uploader(_("Its file, or all of its files"), accept_multiple_files=True)
+        architecture = st.selectbox(
+            _("What it is a checkpoint of"),
+            list(known),
+            index=None,
+            format_func=lambda name: f"{name} · {known[name].title}",
+            placeholder=_("Choose an architecture"),
+        )
+        title = st.text_input(_("Name"), placeholder=_("as the file"), max_chars=60)
+        order = st.selectbox(
+            _("Which output means fake"),
+            list(outputs),
+            format_func=outputs.__getitem__,
+            help=_(
+                "Choose one only if you know it. Until then the model is shown with the note "
+                "“label order unverified”, and does not vote."
+            ),
+        )
+        sent = st.form_submit_button(_("Check and add"), type="primary")
+    if not sent:
+        return
+    if not files or architecture is None:
+        typography.alert(_("Choose a file and an architecture."))
+        return
+    with st.spinner(_("Checking every tensor")), tempfile.TemporaryDirectory() as folder:
+        names = {}
+        for number, file in enumerate(files):
+            suffix = Path(file.name).suffix.lower()[:12]
+            stem = "".join(c if c.isalnum() or c in "-_" else "-" for c in Path(file.name).stem)
+            path = Path(folder) / f"{stem[:80] or number}{suffix}"
+            with path.open("wb") as out:
+                file.seek(0)
+                shutil.copyfileobj(file, out, 1 << 20)
+            names[path] = file.name
+        paths = list(names)
+        given = paths[0] if len(paths) == 1 else paths
+        try:
+            spec = user_models.add(given, architecture, title=title or None, fake_index=order)
+        except UnmaskError as error:
+            _refused(error, names)
+            return
+    added = _("{title} was added as {id}.")
+    st.session_state[NOTICE] = added.format(title=spec.title, id=spec.id)
+    st.rerun()
+
+
+def _hub() -> None:
+    text = _(
+        "An image or video classifier by its name, as in <b>owner/name</b>. Only its settings and "
+        "weights are fetched, never its code."
+    )
+    typography.caption(rich(text))
+    name = st.text_input(_("Name on the hub"), placeholder=_("owner/name"), key="bring-hub")
+    if controls.button(_("Look at it"), "", "bring-look", disabled=not name):
+        st.session_state.pop(HUB_MODEL, None)
+        try:
+            with st.spinner(_("Asking the hub")):
+                st.session_state[HUB_MODEL] = hub.inspect(name.strip())
+        except UnmaskError as error:
+            _refused(error)
+    model: hub.HubModel | None = st.session_state.get(HUB_MODEL)
+    if model is None:
+        return
+    classes = {number: f"{number}: {label}" for number, label in model.labels.items()}
+    text = rich(
+        _("<b>{name}</b>, {size}, license {license}. Its classes: {classes}"),
+        name=model.repo,
+        size=labels.size(model.size),
+        license=model.license or _("not stated"),
+        classes=", ".join(classes.values()),
+    )
+    typography.paragraph(text)
+    fake: int | None = None
+    try:
+        spec = hub_import.entry(model)
+    except LabelOrderError as error:
+        typography.warning(say(error.message))
+        fake = st.selectbox(
+            _("Which of them means fake?"),
+            list(classes),
+            index=None,
+            format_func=classes.__getitem__,
+        )
+        if fake is None:
+            return
+        spec = hub_import.entry(model, fake=fake)
+    except UnmaskError as error:
+        _refused(error)
+        return
+    accepted = not spec.research_only or st.checkbox(
+        _("I accept its license, {license}").format(license=spec.license_weights),
+        key="bring-accept",
+    )
+    if controls.button(
+        _("Download and add"), "", "bring-get", kind="primary", disabled=not accepted
+    ):
+        work = partial(hub_import.add, model, fake=fake, accept_license=accepted)
+        session.application().downloads.start(
+            model.repo, lambda progress: work(progress=progress), session.current_user()
+        )
+        st.session_state.pop(HUB_MODEL, None)
+        st.session_state[IMPORTING] = model.repo
+        st.rerun()
+
+
+def _refused(error: UnmaskError, names: Mapping[Path, str] | None = None) -> None:
+    """Say why. `names` are those that the person gave the files, by the path they lie at here."""
+    text = advice(error)
+    for path, name in (names or {}).items():
+        text = text.replace(str(path), name)
+    typography.alert(text)
