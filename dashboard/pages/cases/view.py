@@ -1,6 +1,6 @@
 """The page: all cases; or one, with its files, links, notes, log and exports."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Literal
 
@@ -11,14 +11,20 @@ from dashboard.components import cards, controls, page_header, record_cells, typ
 from dashboard.components.markup import show
 from dashboard.components.tables import code, facts
 from dashboard.i18n import LazyDict, _, advice, say, speech
-from dashboard.pages.cases import adding, state
+from dashboard.pages import refused_in
 from detector.errors import InputError
 from detector.schema.analysis import Label
 from service.cases import CHAIN, MAX_TITLE, MAX_URL, STATUS, CaseService, summary
 from service.context import PrincipalKind
 from service.records.cases import Case, CaseAction, CaseStatus
-from service.records.model import MAX_NOTE_LENGTH, Record
+from service.records.model import MAX_NOTE_LENGTH, MAX_PAGE_SIZE, Query, Record
 
+NOTICE, REFUSED = "case-said", "case-refused"
+"""The outcome of the last action, and why one was refused; each is said once."""
+_ACTOR = "case-by"
+"""Who acts, as they typed it."""
+CLEARED = "case-cleared"
+"""How often something was written: each time its fields are replaced."""
 _STATUS: LazyDict[CaseStatus, str] = LazyDict(
     lambda: {status: say(words) for status, words in STATUS.items()}
 )
@@ -39,14 +45,14 @@ _ACTIONS: LazyDict[CaseAction, str] = LazyDict(
 def draw() -> None:
     """Draw the page."""
     cases, context = _service(), session.request_context()
-    shown = state.shown()
+    shown = st.query_params.get("c")
     if shown is None:
         return _list(cases.all(context))
     try:
         case = cases.get(context, shown)
     except InputError as error:
         typography.alert(advice(error))
-        controls.button(_("All cases"), "arrow_back", "cases-back", partial(state.show, None))
+        controls.button(_("All cases"), "arrow_back", "cases-back", partial(_show_case, None))
         return None
     return _case(case)
 
@@ -59,7 +65,7 @@ def _list(cases: list[Case]) -> None:
         st.popover(new, icon=":material/create_new_folder:", width="content"),
     ):
         _field(_("Title"), "title", MAX_TITLE, _("Open it"), _open)
-    typography.flash(state.NOTICE, state.REFUSED)
+    typography.flash(NOTICE, REFUSED)
     if not cases:
         text = _(
             "A case keeps analyses, links and notes together, with a log of who did what. Open one "
@@ -74,7 +80,7 @@ def _list(cases: list[Case]) -> None:
                 record_cells.local(case.touched),
             ]
             cards.named(case.title, " · ".join(about))
-            go = partial(state.show, case.id)
+            go = partial(_show_case, case.id)
             controls.button(_("Open"), "folder_open", f"open-{case.id}", go)
 
 
@@ -87,9 +93,9 @@ def _case(case: Case) -> None:
     with page_header.row(case.title, [part for part in about if part]):
         with st.popover(_("Export"), icon=":material/download:", width="content"):
             _exports(case)
-        back = partial(state.show, None)
+        back = partial(_show_case, None)
         controls.button(_("All cases"), "arrow_back", "cases-back", back)
-    typography.flash(state.NOTICE, state.REFUSED)
+    typography.flash(NOTICE, REFUSED)
     if case.first_broken is not None:
         text = _("Entry {number} of the log, or one before it, was changed after it was written.")
         typography.alert(text.format(number=case.first_broken))
@@ -127,7 +133,7 @@ def _files(case: Case) -> None:
                         out = partial(_act, _service().remove_file, case.id, id)
                         controls.button(_("Remove"), "close", f"case-out-{id}", out)
         if not case.closed and controls.button(_("Add from History"), "add", "case-history"):
-            adding.pick(case)
+            st.dialog(_("Add from History"))(_pick)(case)
 
 
 def _result(record: Record | None, noted: str) -> str:
@@ -167,10 +173,7 @@ def _review(case: Case) -> None:
         cards.head(_("Review"))
         if session.current_user().kind is not PrincipalKind.USER:
             st.text_input(
-                _("Your name"),
-                key=state.NAME,
-                max_chars=MAX_TITLE,
-                placeholder=_("Shown in the log"),
+                _("Your name"), key=_ACTOR, max_chars=MAX_TITLE, placeholder=_("Shown in the log")
             )
         status = controls.choose(_("Status"), _STATUS, case.status, f"case-status-{len(case.log)}")
         reviewer = st.text_input(
@@ -202,18 +205,15 @@ def _exports(case: Case) -> None:
         ("pdf", _("PDF: case and all reports"), False),
         ("zip", _("ZIP (BagIt): reports, data, log, keyframes"), media),
     )
+    export = partial(
+        _service().export, session.request_context(), case.id, by=_actor(),
+        zone=record_cells.zone(), speech=speech(),
+    )  # fmt: skip
     for form, label, with_media in forms:
-        make = _maker(case.id, form, with_media)
+        make = partial(export, form, media=with_media)
         name = f"unmask-case-{case.id}.{form}"
         controls.download(label, make, name, f"case-{form}", width="stretch")
     typography.caption(_("Reports are made on this server and take some seconds each."))
-
-
-def _maker(id: str, form: Literal["pdf", "zip"], media: bool) -> Callable[[], bytes]:
-    """Return what makes an export in a thread of its own."""
-    cases, context, by = _service(), session.request_context(), state.by()
-    zone, here = record_cells.zone(), speech()
-    return lambda: cases.export(context, id, form, media=media, by=by, zone=zone, speech=here)
 
 
 def _field(
@@ -226,7 +226,7 @@ def _field(
     long: bool = False,
 ) -> None:
     """Draw a field and a button; what was written is taken out of the field."""
-    key = f"case-{name}-{st.session_state.get(state.CLEARED, 0)}"
+    key = f"case-{name}-{st.session_state.get(CLEARED, 0)}"
     if long:
         st.text_area(label, max_chars=most, height=90, key=key)
     else:
@@ -235,23 +235,90 @@ def _field(
 
 
 def _open(title: str) -> None:
-    try:
-        state.show(_service().open(session.request_context(), title, state.by()).id)
-    except InputError as error:
-        st.session_state[state.REFUSED] = advice(error)
+    with refused_in(REFUSED):
+        _show_case(_service().open(session.request_context(), title, _actor()).id)
 
 
 def _act(act: Callable[..., Case], id: str, *values: object) -> None:
     """Do something with a case. What is refused is said, and stands in its field."""
-    try:
-        act(session.request_context(), id, *values, by=state.by())
-    except InputError as error:
-        st.session_state[state.REFUSED] = advice(error)
-    else:
-        st.session_state[state.CLEARED] = st.session_state.get(state.CLEARED, 0) + 1
+    with refused_in(REFUSED):
+        act(session.request_context(), id, *values, by=_actor())
+        st.session_state[CLEARED] = st.session_state.get(CLEARED, 0) + 1
 
 
 def _drop(id: str) -> None:
     _service().delete(session.request_context(), id)
-    state.show(None)
-    st.session_state[state.NOTICE] = _("The case was deleted.")
+    _show_case(None)
+    st.session_state[NOTICE] = _("The case was deleted.")
+
+
+def _show_case(id: str | None) -> None:
+    """Show a case, or the list."""
+    if id is None:
+        st.query_params.pop("c", None)
+    else:
+        st.query_params["c"] = id
+
+
+def _actor() -> str:
+    """Return who acts."""
+    return str(st.session_state.get(_ACTOR, ""))
+
+
+# --- analyses of another page ---------------------------------------------------------------------
+
+
+_NEW = ""
+"""Stands for a case that is to be opened."""
+_ADDED = "case-added"
+
+
+def add(ids: Sequence[str]) -> None:
+    """Ask for the case, then add the analyses and go there."""
+    st.dialog(_("Add to a case"))(_choose_case)(ids)
+
+
+def _choose_case(ids: Sequence[str]) -> None:
+    cases = session.application().cases.all(session.request_context())
+    titles = {_NEW: _("New case")} | {case.id: case.title for case in cases if not case.closed}
+    chosen = controls.select(_("Case"), titles, "case-chosen", index=min(1, len(titles) - 1))
+    title = st.text_input(_("Title"), key="case-new-title") if chosen == _NEW else ""
+    _add_button(partial(_add, ids, chosen, title))
+
+
+def _pick(case: Case) -> None:
+    """Ask for analyses of History, add them to a case and show it."""
+    scope = session.record_scope()
+    newest = Query(verdicts=frozenset(Label), limit=MAX_PAGE_SIZE)
+    found = scope.store.search(scope.owner, newest).records
+    names = {
+        record.id: " · ".join((record.name, record_cells.when(record.touched)))
+        for record in found
+        if record.id not in case.files
+    }
+    if not names:
+        return typography.paragraph(_("Every analysis of your History is in this case."))
+    chosen = st.multiselect(
+        _("Analyses"), list(names), format_func=names.__getitem__, key="case-picked",
+        placeholder=_("Type part of a file's name"),
+    )  # fmt: skip
+    return _add_button(partial(_add, chosen, case.id, ""), disabled=not chosen)
+
+
+def _add_button(run: Callable[[], None], *, disabled: bool = False) -> None:
+    """Draw the button of a dialog; once it has added something, show the case."""
+    if refused := st.session_state.pop(REFUSED, ""):
+        typography.alert(refused)
+    controls.button(
+        _("Add"), "create_new_folder", "case-add", run, kind="primary", disabled=disabled
+    )
+    if added := st.session_state.pop(_ADDED, ""):
+        url_state.go_to("cases", c=added)
+
+
+def _add(ids: Sequence[str], id: str, title: str) -> None:
+    cases, context = _service(), session.request_context()
+    with refused_in(REFUSED):
+        id = id or cases.open(context, title, _actor()).id
+        cases.add_files(context, id, ids, _actor())
+        st.session_state[_ADDED] = id
