@@ -12,7 +12,8 @@ from dashboard import labels
 from dashboard.components import controls, record_cells
 from dashboard.i18n import LazyDict, _
 from detector.schema.analysis import Label
-from service.records.model import Confirmed, Facets, Order, Query
+from service.records.model import MAX_PAGE_SIZE, Confirmed, Facets, Order, Page, Query, Record
+from service.records.store import Store
 
 ALL, UNJUDGED = "all", "unjudged"
 PAGE = 10
@@ -187,3 +188,33 @@ def clear() -> None:
     for key in (_VERDICT, _WHEN, _DATES, _MODELS, _TAGS, _CONFIRMED):
         st.session_state.pop(key, None)
     st.session_state[_SEARCH] = ""
+
+
+# --- records without a verdict --------------------------------------------------------------------
+
+
+def search_unjudged(store: Store, owner: str, query: Query) -> Page:
+    """Return the page of them that is asked for."""
+    found, counts = _unjudged(store, owner, query)
+    shown = found[query.offset : query.offset + query.limit]
+    return Page(records=tuple(shown), total=len(found), counts=counts)
+
+
+def unjudged_records(store: Store, owner: str, query: Query) -> list[Record]:
+    """Return all that match."""
+    return _unjudged(store, owner, query)[0]
+
+
+def _unjudged(
+    store: Store, owner: str, query: Query
+) -> tuple[list[Record], dict[Label | None, int]]:
+    """Return a page of records without a verdict; the store's query can only name verdicts."""
+    found: list[Record] = []
+    offset = 0
+    while True:
+        part = query.model_copy(update={"offset": offset, "limit": MAX_PAGE_SIZE})
+        page = store.search(owner, part)
+        found += [record for record in page.records if record.result is None]
+        offset += len(page.records)
+        if len(page.records) < MAX_PAGE_SIZE or len(found) >= page.counts.get(None, 0):
+            return found, page.counts

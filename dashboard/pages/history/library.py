@@ -14,16 +14,21 @@ from dashboard.components import (
     page_header,
     record_cells,
     status_cards,
+    task_progress,
     typography,
 )
-from dashboard.components.chips import chip
+from dashboard.components.chips import bullets, chip
 from dashboard.components.markup import show
 from dashboard.components.status_cards import Card
-from dashboard.i18n import LazyDict, _
-from dashboard.pages.history import adding, state, tabs
-from service import known_footage
+from dashboard.i18n import LazyDict, _, advice, say
+from dashboard.pages import alerted, refused_in
+from dashboard.pages.history import state
+from service import known_footage, limits
+from service.batch_files import IncomingFile
 from service.context import PrincipalKind
+from service.known_footage import MAX_FILES, LibraryTask
 from service.records.footage import ANALYSES, Footage, FootageSource
+from service.records.model import State
 from service.storage.uploads import records_retention
 
 PAGE = 10
@@ -49,18 +54,25 @@ _ELSEWHERE: LazyDict[str, str] = LazyDict(
 def draw() -> None:
     """Draw the tab."""
     scope = session.record_scope()
-    known = session.application().originals.known
+    known = _known()
     sources = known.store.sources(scope.owner)
     looks = scope.store.preferences(scope.owner).find_originals
     task = known.task(session.current_user())
     busy = task is not None and task.active
     _title(scope.owner, sources, busy=busy)
-    tabs.draw()
+    state.draw_tabs()
     typography.flash(state.NOTICE, state.REFUSED)
     if not looks:
-        _off()
+        text = _(
+            "“Look for originals” is switched off: analyses do not ask this library. What is in it "
+            "stays."
+        )
+        with st.container(horizontal=True, vertical_alignment="center", key="library-off"):
+            typography.notice(text, announced=False)
+            settings = url_state.page("settings")
+            st.page_link(settings, label=_("Settings"), icon=":material/settings:")
     if task is not None:
-        adding.draw_task(task)
+        draw_task(task)
     if sources:
         _sources(sources, looks=looks, busy=busy)
         _files(scope.owner)
@@ -68,7 +80,7 @@ def draw() -> None:
         status_cards.show(_nothing())
         with st.container(border=True, key="card-library-add", height="content"):
             typography.title(_("Add footage"))
-            adding.draw_fields()
+            draw_fields()
     _whose()
 
 
@@ -82,9 +94,9 @@ def _title(owner: str, sources: Sequence[FootageSource], *, busy: bool) -> None:
     with page_header.row(_("History"), facts if files else [_("known footage")]):
         if files and not busy:
             with st.popover(_("Add footage"), icon=":material/add:", width="content"):
-                adding.draw_fields()
+                draw_fields()
         if not busy:
-            adding.draw_import()
+            draw_import()
         if not files:
             return
         if frames > MAX_EXPORTED_FRAMES:
@@ -92,7 +104,7 @@ def _title(owner: str, sources: Sequence[FootageSource], *, busy: bool) -> None:
                 text = _("That is too much for the page. On this computer: unmask library export")
                 typography.caption(text)
         else:
-            make = partial(session.application().originals.known.export, owner)
+            make = partial(_known().export, owner)
             controls.download(_("Export"), make, "unmask-library.jsonl", "library-export")
 
 
@@ -103,16 +115,6 @@ def length(seconds: float | None) -> str:
     if seconds >= 3600:
         return f"{seconds / 3600:,.0f}{labels.NBSP}h"
     return labels.took(max(1.0, round(seconds)))
-
-
-def _off() -> None:
-    text = _(
-        "“Look for originals” is switched off: analyses do not ask this library. What is in it "
-        "stays."
-    )
-    with st.container(horizontal=True, vertical_alignment="center", key="library-off"):
-        typography.notice(text, announced=False)
-        st.page_link(url_state.page("settings"), label=_("Settings"), icon=":material/settings:")
 
 
 def _nothing() -> Card:
@@ -165,12 +167,12 @@ def _sources(sources: Sequence[FootageSource], *, looks: bool, busy: bool) -> No
 def _source(source: FootageSource, *, looks: bool, busy: bool) -> None:
     key = hashlib.sha256(source.source.encode()).hexdigest()[:12]
     folder = source.source not in _ELSEWHERE
-    reached = folder and adding.may_name_folders() and Path(source.source).is_dir()
+    reached = folder and may_name_folders() and Path(source.source).is_dir()
     facts = [labels.count(source.files, "file", "files")]
     if source.seconds:
         facts.append(length(source.seconds))
     facts.append(_("latest {time}").format(time=record_cells.when(source.newest)))
-    facts += adding.watched_facts(source.source) if reached else []
+    facts += watched_facts(source.source) if reached else []
     with controls.apart(f"library-source-{key}"):
         cards.named(_name(source.source), " · ".join(facts))
         with st.container(horizontal=True, vertical_alignment="center", width="content"):
@@ -181,8 +183,8 @@ def _source(source: FootageSource, *, looks: bool, busy: bool) -> None:
                 gone = _("can’t be reached; its prints are kept")
                 show(chip(gone, "plain", "cloud_off"), width="content")
             elif folder:
-                adding.draw_watch(source.source, key)
-                again = partial(adding.look_through, source.source)
+                draw_watch(source.source, key)
+                again = partial(look_through, source.source)
                 controls.button(
                     _("Look again"), "refresh", f"library-again-{key}", again, kind="tertiary",
                     disabled=busy, help=_("Adds what is new in this folder."),
@@ -198,18 +200,13 @@ def _name(source: str) -> str:
 
 
 def _forget_source(source: FootageSource) -> None:
-    _ask(
-        labels.count(source.files, "file", "files"),
-        [_name(source.source)],
-        partial(_source_removed, source),
-    )
+    def remove() -> int:
+        originals = session.application().originals
+        if may_name_folders():
+            originals.watch(session.request_context(), source.source, on=False)
+        return originals.known.store.remove_source(session.record_scope().owner, source.source)
 
-
-def _source_removed(source: FootageSource) -> None:
-    originals = session.application().originals
-    if adding.may_name_folders():
-        originals.watch(session.request_context(), source.source, on=False)
-    _removed(originals.known.store.remove_source(session.record_scope().owner, source.source))
+    _ask(labels.count(source.files, "file", "files"), [_name(source.source)], remove)
 
 
 # --- what is in it --------------------------------------------------------------------------------
@@ -217,7 +214,7 @@ def _source_removed(source: FootageSource) -> None:
 
 def _files(owner: str) -> None:
     """Draw the files that are known, a page of them."""
-    store = session.application().originals.known.store
+    store = _known().store
     with st.container(border=True, key="card-history", height="content"):
         head = controls.apart("library-head")
         with head:
@@ -297,25 +294,194 @@ def forget(files: Sequence[Footage]) -> None:
 
 
 def _forget(files: Sequence[Footage]) -> None:
-    names = [footage.name for footage in files]
-    _ask(labels.count(len(files), "file", "files"), names, partial(_files_removed, files))
+    names, ids = [footage.name for footage in files], [footage.id for footage in files]
+    remove = partial(_known().store.remove, session.record_scope().owner, ids)
+    _ask(labels.count(len(files), "file", "files"), names, remove)
 
 
-def _files_removed(files: Sequence[Footage]) -> None:
-    store = session.application().originals.known.store
-    _removed(store.remove(session.record_scope().owner, [footage.id for footage in files]))
-
-
-def _ask(number: str, names: Sequence[str], run: Callable[[], None]) -> None:
+def _ask(number: str, names: Sequence[str], remove: Callable[[], int]) -> None:
+    """Ask before something is removed; `remove` returns how many files it was."""
     question = _("Remove {files} from your library? This can’t be undone.").format(files=number)
     after = _(
         "Their fingerprints are deleted; files and analyses stay where they are. Looking through "
         "their folder again adds them again."
     )
+
+    def run() -> None:
+        st.session_state[state.NOTICE] = labels.count(
+            remove(), "file was removed from your library.", "files were removed from your library."
+        )
+
     controls.confirm(question, names, after, run, label=_("Remove"), key="library-removed")
 
 
-def _removed(number: int) -> None:
-    st.session_state[state.NOTICE] = labels.count(
-        number, "file was removed from your library.", "files were removed from your library."
+# --- what is added --------------------------------------------------------------------------------
+
+
+MAX_NAMED = 50
+"""files that could not be read, by name; more are counted"""
+
+
+def draw_task(task: LibraryTask) -> None:
+    """Draw how far it is, or how it ended."""
+    with st.container(border=True, key="card-library-task", height="content"):
+        if task.active:
+            typography.title(_("Adding footage"))
+            note = _("You can leave this page; it goes on.")
+            task_progress.draw(task, _progress, _("Stop"), "library-stop", note=note)
+        else:
+            _outcome(task)
+
+
+def draw_fields() -> None:
+    """Draw what can be added."""
+    if may_name_folders():
+        _folder_field()
+    _file_field()
+
+
+def draw_import() -> None:
+    """Draw the way to add fingerprints that others exported."""
+    with st.popover(_("Import"), icon=":material/upload:", width="content"):
+        text = _("Fingerprints that others exported from their library. No footage is in them.")
+        typography.caption(text)
+        file = st.file_uploader(_("File of fingerprints"), key=_key("import"))
+        if file is not None:
+            incoming = IncomingFile(file, file.name, file.size)
+            _begin(lambda: _known().add_prints(session.request_context(), incoming))
+            st.rerun()
+
+
+def may_name_folders() -> bool:
+    """Return whether who looks may name a folder of this computer."""
+    return known_footage.may_name_folders(session.request_context())
+
+
+def look_through(folder: str) -> None:
+    """Begin to add what is new in a folder."""
+    _begin(lambda: _known().add_folder(session.request_context(), folder))
+
+
+def draw_watch(folder: str, key: str) -> None:
+    """Draw the switch by which what comes into a folder is added by itself."""
+    originals = session.application().originals
+    watched = folder in originals.watched()
+
+    def change() -> None:
+        with refused_in(state.REFUSED):
+            originals.watch(session.request_context(), folder, on=not watched)
+
+    st.toggle(
+        _("Watch"), watched, key=f"library-watch-{key}-{watched}", on_change=change,
+        help=_("Adds what comes into this folder, while Unmask runs."),
+    )  # fmt: skip
+
+
+def watched_facts(folder: str) -> list[str]:
+    """Return what came of watching a folder, in a few words; nothing where it is not watched."""
+    seen = session.application().originals.watch_state(folder)
+    if seen is None:
+        return []
+    if seen.error:
+        return [say(seen.error.message)]
+    if seen.looked is None:
+        return [_("is being looked at")]
+    facts = [_("last looked at {time}").format(time=record_cells.when(seen.looked))]
+    if seen.unread:
+        facts.append(labels.count(seen.unread, "file not added", "files not added"))
+    return facts
+
+
+def _known() -> known_footage.KnownFootage:
+    return session.application().originals.known
+
+
+def _key(name: str) -> str:
+    """Return the key of a field, which is a fresh one once something was added."""
+    return f"library-{name}-{st.session_state.get(state.UPLOADS, 0)}"
+
+
+def _begin(start: Callable[[], object]) -> None:
+    """Start the task; errors appear at the next rerun."""
+    with refused_in(state.REFUSED):
+        start()
+    st.session_state[state.UPLOADS] = st.session_state.get(state.UPLOADS, 0) + 1
+
+
+def _folder_field() -> None:
+    with st.container(horizontal=True, vertical_alignment="bottom", key="library-folder-row"):
+        folder = st.text_input(
+            _("Folder on this computer"), placeholder=_("/videos/originals"), width=480,
+            key="library-folder",
+        )  # fmt: skip
+        add = controls.button(
+            _("Add the folder"), "create_new_folder", "library-add-folder", kind="primary"
+        )
+    if add and not (folder or "").strip():
+        typography.alert(_("Write the path of a folder."))
+    elif add:
+        with alerted():
+            _known().add_folder(session.request_context(), folder)
+            st.rerun()
+
+
+def _file_field() -> None:
+    """Draw the file field; a fresh uploader after each copy to disk frees the memory."""
+    limit = limits.megabytes(session.current_user(), int(st.get_option("server.maxUploadSize")))
+    files = st.file_uploader(
+        _("Or single files") if may_name_folders() else _("Videos and pictures"),
+        accept_multiple_files=True,
+        max_upload_size=limit,
+        key=_key("files"),
     )
+    text = _(
+        "At most {most} files at a time. Their fingerprints are taken, and the copies deleted."
+    )
+    typography.caption(text.format(most=MAX_FILES))
+    if files:
+        incoming = [IncomingFile(file, file.name, file.size) for file in files]
+        with st.spinner(_("Taking the files in …")):
+            _begin(lambda: _known().add_files(session.request_context(), incoming))
+        st.rerun()
+
+
+def _progress(task: LibraryTask) -> str:
+    if not task.total:
+        return _("Looking what is there")
+    text = _("{done} of {total} files").format(done=f"{task.done:,}", total=f"{task.total:,}")
+    return task_progress.with_time_left(text, task)
+
+
+def _outcome(task: LibraryTask) -> None:
+    """Draw how it ended, until somebody has seen it."""
+    with controls.apart("library-outcome"):
+        if task.state is State.CANCELED:
+            typography.paragraph(say(task.error), width="content")
+        elif task.error:
+            typography.alert(f"{say(task.error)} {say(task.hint)}".strip())
+        if numbers := _numbers(task):
+            typography.paragraph(numbers, width="content")
+        with st.container(horizontal=True, width="content"):
+            if task.folder and task.state in (State.INTERRUPTED, State.CANCELED, State.FAILED):
+                again = partial(look_through, task.folder)
+                controls.button(_("Go on"), "play_arrow", "library-go-on", again)
+            dismiss = partial(_known().dismiss, session.current_user())
+            controls.button(_("Done"), "check", "library-done", dismiss, kind="tertiary")
+    if task.left_out:
+        with st.expander(
+            _("{files} not added").format(files=labels.count(task.unread, "file", "files"))
+        ):
+            lines = [f"{one.name}: {advice(one.error)}" for one in task.left_out[:MAX_NAMED]]
+            if task.unread > len(lines):
+                lines.append(_("and {number} more").format(number=task.unread - len(lines)))
+            show(bullets(lines))
+
+
+def _numbers(task: LibraryTask) -> str:
+    """ "12 files added · 3 known already"; empty after an interrupted import."""
+    if not task.added + task.known + task.unread:
+        return _("There was no footage in it.") if task.state is State.DONE else ""
+    words = [labels.count(task.added, "file added", "files added")]
+    if task.known:
+        words.append(_("{number} known already").format(number=f"{task.known:,}"))
+    return " · ".join(words)

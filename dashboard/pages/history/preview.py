@@ -12,13 +12,13 @@ from dashboard.components import cards, controls, origin, record_cells, typograp
 from dashboard.components.chips import bullets, chip
 from dashboard.components.markup import Text, show
 from dashboard.components.tables import code, facts
-from dashboard.i18n import LazyDict, _, advice, say
-from dashboard.pages.cases import adding as cases
+from dashboard.i18n import LazyDict, _, say
+from dashboard.pages import refused_in
+from dashboard.pages.cases import view as cases
 from dashboard.pages.history import listing, state
 from dashboard.pages.history.filters import CONFIRMED
 from dashboard.result import downloads, sharing, verdict_card
 from dashboard.result.linked import ExportOptions
-from detector.errors import InputError
 from detector.schema.analysis import Analysis
 from service import error_reports
 from service.records import seals
@@ -30,7 +30,7 @@ from service.records.model import (
     Facets,
     Record,
 )
-from service.tasks.jobs import Job, QueueFull
+from service.tasks.jobs import Job
 
 _SHORT: LazyDict[Confirmed, str] = LazyDict(
     lambda: {Confirmed.OPEN: _("Not yet"), Confirmed.FAKE: _("Fake"), Confirmed.REAL: _("Real")}
@@ -102,18 +102,15 @@ def _older(record: Record, analysis: Analysis | None, job: Job | None) -> None:
     text = text.format(version=version)
     if job is not None and job.has_media:
         typography.notice(text)
-        run = partial(_rerun, record)
-        controls.button(_("Analyze again"), "refresh", f"again-{record.id}", run)
+
+        def again() -> None:
+            with refused_in(state.REFUSED):
+                session.application().rerun(session.request_context(), record.id, record.settings)
+
+        controls.button(_("Analyze again"), "refresh", f"again-{record.id}", again)
     else:
         lost = _("The file itself is not kept here any more: upload it again.")
         typography.notice(f"{text} {lost}")
-
-
-def _rerun(record: Record) -> None:
-    try:
-        session.application().rerun(session.request_context(), record.id, record.settings)
-    except (QueueFull, InputError) as error:
-        st.session_state[state.REFUSED] = advice(error)
 
 
 # --- what a person wrote --------------------------------------------------------------------------
@@ -161,11 +158,9 @@ def _notes(record: Record, facets: Facets) -> None:
 
 def _change(id: str, field: str, key: str) -> None:
     """Keep what was written; what can't be kept is said, and stands in its field."""
-    try:
+    with refused_in(state.REFUSED):
         scope = session.record_scope()
         scope.store.change(scope.owner, id, **{field: st.session_state[key]})
-    except InputError as error:
-        st.session_state[state.REFUSED] = advice(error)
 
 
 # --- what can be done -----------------------------------------------------------------------------

@@ -3,6 +3,8 @@ the session."""
 
 import streamlit as st
 
+from dashboard.i18n import LazyDict, _
+
 NOTICE = "history-said"
 """The outcome of the last action, said once."""
 REFUSED = "history-refused"
@@ -15,20 +17,13 @@ ANALYSES, LIBRARY = "analyses", "library"
 """The halves of the page, as they stand in the address."""
 UPLOADS = "library-uploads"
 """How often something was added to the library: each time its fields are replaced."""
+_TABS: LazyDict[str, str] = LazyDict(lambda: {ANALYSES: _("Analyses"), LIBRARY: _("Library")})
+_KEY = "history-tab"
 
 
 def tab() -> str:
     """Return the half of the page that the address asks for."""
     return LIBRARY if st.query_params.get("tab") == LIBRARY else ANALYSES
-
-
-def show_tab(name: str) -> None:
-    """Show a half of the page."""
-    if name == LIBRARY:
-        st.query_params["tab"] = LIBRARY
-        st.query_params.pop("r", None)
-    else:
-        st.query_params.pop("tab", None)
 
 
 def show_record(id: str | None) -> None:
@@ -39,6 +34,18 @@ def show_record(id: str | None) -> None:
         st.query_params["r"] = id
 
 
-def record_id() -> str | None:
-    """Return the record that the address asks for."""
-    return st.query_params.get("r")
+def draw_tabs() -> None:
+    """Draw the choice. The address says which it is, so that it can be linked and gone back to."""
+    st.session_state[_KEY] = tab()
+    st.segmented_control(
+        _("Show"), list(_TABS), required=True, format_func=_TABS.__getitem__,
+        label_visibility="collapsed", key=_KEY, on_change=_turn,
+    )  # fmt: skip
+
+
+def _turn() -> None:
+    if st.session_state[_KEY] == LIBRARY:
+        st.query_params["tab"] = LIBRARY
+        st.query_params.pop("r", None)
+    else:
+        st.query_params.pop("tab", None)

@@ -8,20 +8,11 @@ import streamlit as st
 from dashboard import labels, session, url_state
 from dashboard.components import controls, outcomes, page_header, status_cards, typography
 from dashboard.components.status_cards import Action, Card
-from dashboard.i18n import _, advice
-from dashboard.pages.history import (
-    export,
-    filters,
-    library,
-    listing,
-    preview,
-    state,
-    tabs,
-    unjudged,
-)
+from dashboard.i18n import _
+from dashboard.pages import refused_in
+from dashboard.pages.history import export, filters, library, listing, preview, state
 from dashboard.pages.history.filters import PAGE, HistoryFilter
 from detector import paths
-from detector.errors import InputError
 from detector.models.registry import list_models
 from service import feedback
 from service.records import sql
@@ -56,7 +47,7 @@ def _analyses() -> None:
     marked, pressed = listing.selected(key, page.records)
     with top:
         _title(filter, page, marked)
-        tabs.draw()
+        state.draw_tabs()
     if not page.total and not filter.filtered:
         status_cards.show(_nothing())
         return
@@ -64,7 +55,7 @@ def _analyses() -> None:
         typography.notice(_("Nothing matches."))
         controls.button(_("Clear the filters"), "filter_alt_off", on_click=filters.clear)
         return
-    linked = state.record_id()
+    linked = st.query_params.get("r")
     shown = pressed or (store.get(owner, linked) if linked else None) or page.records[0]
     pictures = store.thumbnails(owner, {record.id for record in [*page.records, shown]})
     with st.container(key=f"history-{'one' if linked else 'all'}"):
@@ -112,7 +103,9 @@ def _search(filter: HistoryFilter) -> tuple[Page, int]:
     scope = session.record_scope()
     while True:
         query = filter.query.model_copy(update={"offset": (number - 1) * PAGE})
-        search = partial(unjudged.search, scope.store) if filter.unjudged else scope.store.search
+        search = (
+            partial(filters.search_unjudged, scope.store) if filter.unjudged else scope.store.search
+        )
         page = search(scope.owner, query)
         if page.records or number == 1:
             return page, number
@@ -138,7 +131,7 @@ def _export(filter: HistoryFilter, page: Page, marked: Sequence[Record]) -> None
     scope = session.record_scope()
     matching: Sequence[Record] | Query = filter.query
     if filter.unjudged:
-        matching = unjudged.records(scope.store, scope.owner, filter.query)
+        matching = filters.unjudged_records(scope.store, scope.owner, filter.query)
     files = export.Export(scope.store, scope.owner, list(marked) or matching)
     count = len(marked) or min(page.total, export.MAX_RECORDS)
     if marked:
@@ -203,6 +196,10 @@ def _offer_guest_analyses() -> None:
     number = session.application().count_guest_analyses(session.request_context())
     if not number:
         return
+
+    def not_now() -> None:
+        st.session_state[state.NOT_NOW] = True
+
     with st.container(border=True, key="history-guest"):
         text = _(
             "{analyses} from before you signed in, made in this browser by you or whoever used it. "
@@ -212,19 +209,12 @@ def _offer_guest_analyses() -> None:
         with st.container(horizontal=True):
             label = _("Keep what you analyzed as a guest")
             controls.button(label, "move_to_inbox", "history-guest-keep", _claim)
-            controls.button(_("Not now"), "", "history-guest-leave", _not_now, kind="tertiary")
+            controls.button(_("Not now"), "", "history-guest-leave", not_now, kind="tertiary")
 
 
 def _claim() -> None:
-    try:
+    with refused_in(state.NOTICE):
         number = session.application().claim_guest_analyses(session.request_context())
-    except InputError as error:
-        st.session_state[state.NOTICE] = advice(error)
-    else:
         st.session_state[state.NOTICE] = labels.count(
             number, "analysis is in your account now.", "analyses are in your account now."
         )
-
-
-def _not_now() -> None:
-    st.session_state[state.NOT_NOW] = True

@@ -7,7 +7,7 @@ from functools import partial
 import pytest
 
 from dashboard import session
-from dashboard.pages.history import adding, library
+from dashboard.pages.history import library
 from service.context import LOCAL, Principal, PrincipalKind
 from service.library.catalog import Library
 from service.library.watch import WatchState
@@ -324,7 +324,7 @@ def test_a_folder_is_removed_as_a_whole(many):
 
 
 def test_unread_files_are_named_up_to_a_number(jobs, folder, monkeypatch):
-    monkeypatch.setattr(adding, "MAX_NAMED", 2)
+    monkeypatch.setattr(library, "MAX_NAMED", 2)
     for number in range(4):
         (folder / f"{number}.mp4").write_bytes(b"no film")
     ended(known().add_folder(OWNER, str(folder)))
