@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime
 from functools import partial
 from urllib.parse import urlsplit
 
@@ -9,20 +10,13 @@ import streamlit as st
 from markupsafe import Markup
 
 from dashboard import labels, url_state
-from dashboard.components import (
-    chips,
-    controls,
-    markup,
-    record_cells,
-    row_selection,
-    typography,
-)  # fmt: skip
+from dashboard.components import chips, controls, markup, record_cells, row_selection, typography
 from dashboard.components.cards import tile
-from dashboard.i18n import LazyDict, _, say
+from dashboard.i18n import LazyDict, _, ngettext, say
 from dashboard.labels import BadgeColor, StateWords
 from detector.links import is_link
 from detector.schema.analysis import Label, Lean, Proof, Verdict
-from service.batches import BatchRow
+from service.batches import BatchRow, BatchState, BatchTask
 from service.records.model import State
 
 ROW = 52
@@ -147,13 +141,18 @@ def matching(rows: Sequence[BatchRow], text: str, shown: str) -> list[BatchRow]:
 
 
 def _cells(row: BatchRow, picture: bytes | None) -> dict[str, object]:
-    shown = words(row)
+    shown, symbol = words(row), None
+    if is_link(row.item.name):
+        symbol = record_cells.drawing(_LINK)
+    elif row.record is None or row.state is State.FAILED:
+        symbol = record_cells.drawing(_FILE)
+    took = labels.took(row.seconds) if row.seconds else ""
     cells: dict[str, object] = {
-        "picture": record_cells.picture(row.record, picture) or _symbol(row),
+        "picture": record_cells.picture(row.record, picture) or symbol,
         "file": title(row),
         "verdict": [f"{shown.glyph} {shown.short}"],
         **record_cells.measured(row.record),
-        "took": _took(row),
+        "took": _("known") if row.item.known else took,
         "note": note(row),
     }
     if row.state is State.RUNNING:
@@ -164,24 +163,6 @@ def _cells(row: BatchRow, picture: bytes | None) -> dict[str, object]:
     return cells
 
 
-def _took(row: BatchRow) -> str:
-    """Return how long a row's analysis took; "known" if it was done before this batch."""
-    if row.item.known:
-        return _("known")
-    return labels.took(row.seconds) if row.seconds else ""
-
-
-def _symbol(row: BatchRow) -> str | None:
-    """Return a drawing for a row that has no picture, where it says more than an empty place."""
-    if is_link(row.item.name):
-        shape = _LINK
-    elif row.record is None or row.state is State.FAILED:
-        shape = _FILE
-    else:
-        return None
-    return record_cells.drawing(shape)
-
-
 _FILE = '<path d="M26 10h8l5 5v15H26z"/><path d="M34 10v5h5"/>'
 _LINK = '<path d="M30 15h-4a5 5 0 0 0 0 10h4M34 15h4a5 5 0 0 1 0 10h-4M28 20h8"/>'
 
@@ -190,7 +171,7 @@ def table(
     rows: Sequence[BatchRow],
     pictures: Mapping[str, bytes],
     key: str,
-    on_first: Callable[[BatchRow], None],
+    on_first: Callable[[list[BatchRow]], None],
 ) -> None:
     """Draw the table for `selected`; `on_first` gets a waiting row to run next."""
     cells = [_cells(row, pictures.get(row.item.analysis or "")) for row in rows]
@@ -199,7 +180,7 @@ def table(
     def advance() -> None:
         click = st.session_state.get(pressed)
         if click is not None and click["row"] < len(rows) and rows[click["row"]].waits:
-            on_first(rows[click["row"]])
+            on_first([rows[click["row"]]])
 
     if waits := any(row.waits for row in rows):
         for row, cell in zip(rows, cells, strict=True):
@@ -278,3 +259,105 @@ def _card(row: BatchRow, picture: bytes | None) -> Markup:
     text = " · ".join(part for part in line if part)
     picture_url, name = record_cells.picture(row.record, picture), typography.strong(title(row))
     return tile(picture_url, name, chip(row), typography.small(text))
+
+
+# --- where a batch stands -------------------------------------------------------------------------
+
+
+def progress(rows: Sequence[BatchRow], now: BatchState, task: BatchTask | None) -> str:
+    """Return how far a batch is, in words; `task` is the latest run."""
+    unread = sum(group(row) == UNREAD for row in rows)
+    parts = [
+        (unread, ngettext("{number} could not be read", "{number} could not be read", unread)),
+        (_running(rows), _("{number} running")),
+        (_waiting(rows), _("{number} waiting")),
+    ]
+    said = [_("{done} files done").format(done=done_of(rows))]
+    said += [text.format(number=number) for number, text in parts if number]
+    left = task.seconds_left if task is not None and now is BatchState.RUNNING else None
+    if task is not None and left is not None and (remaining := task.total - task.done):
+        each = labels.took(left / remaining)
+        said.append(_("{time} left, {each} a file").format(time=labels.about(left), each=each))
+    return " · ".join(said)
+
+
+def done(rows: Sequence[BatchRow]) -> int:
+    """Return how many of the files are done."""
+    return len(rows) - _running(rows) - _waiting(rows)
+
+
+def done_of(rows: Sequence[BatchRow]) -> str:
+    """ "31 of 48" """
+    return _("{done} of {total}").format(done=done(rows), total=len(rows))
+
+
+def interrupted(rows: Sequence[BatchRow]) -> tuple[str, str]:
+    """Return the message about a batch whose server stopped: head and text."""
+    results = (row.record.result for row in rows if row.record is not None and row.over)
+    ends = [result.analyzed for result in results if result is not None]
+    head, when = _("Interrupted, {done} done. Nothing is lost."), ""
+    if ends:
+        head = _("Interrupted after {time}, {done} done. Nothing is lost.")
+        when = record_cells.when(max(ends))
+    waiting = _waiting(rows)
+    text = ngettext(
+        "The server stopped. The one that is left is still here, and begins again.",
+        "The server stopped. The {number} others are still here; a file that was running begins "
+        "again.",
+        waiting,
+    )
+    return head.format(time=when, done=done_of(rows)), text.format(number=waiting)
+
+
+def paused(rows: Sequence[BatchRow]) -> tuple[str, str]:
+    """Return the message about a paused batch: head and text."""
+    head = _("Paused, {done} done.").format(done=done_of(rows))
+    return head, _("The running file was finished first. Nothing is lost if you leave.")
+
+
+def finished(
+    rows: Sequence[BatchRow], created: datetime, task: BatchTask | None
+) -> tuple[str, str]:
+    """Return head and text of a finished batch, with the time if it was one run."""
+    files = labels.count(len(rows), "file", "files")
+    head = _("Done: {files}.").format(files=files)
+    if task is not None and task.started and task.ended:
+        whole = (task.ended - created).total_seconds()
+        if whole - (task.ended - task.started).total_seconds() < MAX_BEFORE:
+            took = labels.took(whole)
+            head = _("Done: {files} in {time}.").format(files=files, time=took)
+    groups = [group(row) for row in rows]
+    parts = [(labels.STATES[label].short, groups.count(label.value)) for label in labels.ORDER]
+    parts += [(_("Not read"), groups.count(UNREAD)), (_("Running"), _running(rows))]
+    parts.append((_("Waiting"), _waiting(rows)))
+    said = [f"{number:,} {labels.lower_first(words)}" for words, number in parts if number]
+    return head, f"{', '.join(said)}."
+
+
+MAX_BEFORE = 60.0
+"""s between the first file and the run that is reported: beyond it there was another before."""
+
+
+def known_words(rows: Sequence[BatchRow]) -> tuple[str, str] | None:
+    """Return the message about files whose content was here before: head and text."""
+    before = known(rows)
+    number = len(before)
+    if not number:
+        return None
+    head = ngettext("{number} of {total} was here before.", "{number} of {total} were here before.",
+                    number)  # fmt: skip
+    named = [row.record is not None and row.record.name == title(row) for row in before]
+    text = _("Same content, other names. Nothing of it is analyzed twice.")
+    if all(named):
+        text = _("Same content, same names. Nothing of it is analyzed twice.")
+    elif any(named):
+        text = _("Same content, some under other names. Nothing of it is analyzed twice.")
+    return head.format(number=number, total=len(rows)), text
+
+
+def _running(rows: Sequence[BatchRow]) -> int:
+    return sum(row.state in (State.RUNNING, State.QUEUED) for row in rows)
+
+
+def _waiting(rows: Sequence[BatchRow]) -> int:
+    return sum(row.waits for row in rows)

@@ -1,27 +1,32 @@
 """What can be done with the rows that are marked, or with all that are shown."""
 
-from collections.abc import Callable, Sequence
+from __future__ import annotations
+
+import io
+import json
+import zipfile
+from collections.abc import Sequence
+from dataclasses import dataclass
 from functools import partial
 
 import streamlit as st
 
 from dashboard import labels, session, url_state
 from dashboard.components import controls, typography
-from dashboard.i18n import _, advice, speech
+from dashboard.i18n import _, speech
+from dashboard.pages import refused_in
 from dashboard.pages.batch import state
-from dashboard.pages.batch.export import BatchExport
-from detector.errors import UnmaskError
+from dashboard.result.downloads import file_name
+from detector.messages import ENGLISH, Speech
+from detector.report import ReportDetails
+from service import exports
 from service.batches import BatchRow
 from service.records.batches import Batch
+from service.records.export import Remark, as_entry, as_table
 from service.records.model import Record
-
-
-def tried(work: Callable[[], object]) -> None:
-    """Do something, and keep what is wrong with it for the next time the page is drawn."""
-    try:
-        work()
-    except UnmaskError as error:
-        st.session_state[state.NOTICE] = advice(error)
+from service.records.seals import origin
+from service.records.store import RecordScope
+from service.storage.uploads import Uploads
 
 
 def head(batch: Batch, marked: Sequence[BatchRow]) -> None:
@@ -57,15 +62,16 @@ def head(batch: Batch, marked: Sequence[BatchRow]) -> None:
 def first(batch: Batch, rows: Sequence[BatchRow]) -> None:
     """Put files that wait before all others of their batch."""
     ids = [row.record.id for row in rows if row.record is not None]
-    service = session.application().batch_runs
-    tried(lambda: service.first(session.record_scope(), batch, ids))
+    with refused_in(state.NOTICE):
+        session.application().batch_runs.first(session.record_scope(), batch, ids)
 
 
 def again(batch: Batch, rows: Sequence[BatchRow]) -> None:
     """Analyze files once more."""
     app, context = session.application(), session.request_context()
     ids = [row.record.id for row in rows if row.record is not None]
-    tried(lambda: app.batch_runs.again(context, app.scope(context), batch, ids))
+    with refused_in(state.NOTICE):
+        app.batch_runs.again(context, app.scope(context), batch, ids)
     state.look_again()
 
 
@@ -107,3 +113,66 @@ def reports(rows: Sequence[BatchRow], key: str, *, small: bool = False) -> None:
 def _files(rows: Sequence[BatchRow]) -> BatchExport:
     uploads = session.application().jobs.uploads
     return BatchExport(session.record_scope(), uploads, list(rows), speech())
+
+
+# --- files of it, made in a thread: no Streamlit call ---------------------------------------------
+
+
+MAX_REPORTS = 100
+"""in one ZIP: each is drawn from its file"""
+
+
+@dataclass(frozen=True)
+class BatchExport:
+    """What is exported: some rows, in their order."""
+
+    scope: RecordScope
+    uploads: Uploads
+    rows: Sequence[BatchRow]
+    speech: Speech = ENGLISH
+    """the language of the reports"""
+
+    def as_csv(self) -> bytes:
+        """Return a row a file; one without a verdict says why."""
+        records = [_named(row.record, row) for row in self.rows if row.record is not None]
+        refused = [(row.item.name, row.error) for row in self.rows if row.record is None]
+        said = {r.record.id: Remark.of(r.verdict, r.error, r.proof) for r in self.rows if r.record}
+        return as_table(records, lambda record: said[record.id], refused).encode()
+
+    def as_jsonl(self) -> bytes:
+        """Return a result a line, as History exports it; `error` says why there is none."""
+        lines = []
+        for row in self.rows:
+            entry: dict[str, object] = {"name": row.item.name}
+            if row.record is not None:
+                analysis = self.scope.store.analysis(self.scope.owner, row.record.id)
+                entry = as_entry(_named(row.record, row), analysis)
+            lines.append(json.dumps({**entry, "error": str(row.error)}, ensure_ascii=False))
+        return "".join(f"{line}\n" for line in lines).encode()
+
+    def as_reports(self) -> bytes:
+        """Return a ZIP with the table and a PDF for each of the first `MAX_REPORTS` results."""
+        buffer, number = io.BytesIO(), 0
+        with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
+            archive.writestr("batch.csv", self.as_csv())
+            for row in self.rows:
+                record, scope = row.record, self.scope
+                analysis = scope.store.analysis(scope.owner, record.id) if record else None
+                if record is None or analysis is None or number >= MAX_REPORTS:
+                    continue
+                number += 1
+                pdf = exports.report(
+                    "pdf",
+                    self.uploads.path(record.id),
+                    analysis,
+                    origin(analysis.seal, record.owner),
+                    notes=record.note,
+                    details=ReportDetails(speech=self.speech),
+                )
+                archive.writestr(f"reports/{number:03} {file_name(row.item.name, 'pdf')}", pdf)
+        return buffer.getvalue()
+
+
+def _named(record: Record, row: BatchRow) -> Record:
+    """Return a record under the name that its file came with: several may share it."""
+    return record.model_copy(update={"name": row.item.name})

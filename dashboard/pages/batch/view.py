@@ -1,20 +1,33 @@
 """The page: files are dropped, and a table of them fills in."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
+from pathlib import PurePath
 
 import streamlit as st
 
-from dashboard import labels, session
-from dashboard.components import cards, controls, page_header, record_cells, typography
+from dashboard import labels, session, url_state
+from dashboard._compat import UploadedFile
+from dashboard.components import cards, controls, page_header, record_cells, style, typography
+from dashboard.components.markup import Text, show
 from dashboard.i18n import _
-from dashboard.pages.batch import bring, listing, marked, preview, state, summary
-from service.batches import BatchRow, BatchState
+from dashboard.pages import refused_in
+from dashboard.pages.batch import listing, marked, state
+from dashboard.result import verdict_card
+from detector import links
+from detector.batch import is_container
+from detector.batch.source import no_media
+from detector.links.addresses import MAX_URL
+from detector.schema.analysis import Settings
+from service import limits
+from service.batch_files import HEAD, IncomingFile
+from service.batches import MAX_FILES, BatchRow, BatchState
 from service.records.batches import MAX_NAME, Batch
 
 FRAGMENT_SECONDS = 1.0
 LATEST = 8
 """earlier batches that are offered"""
+_PAGES = "batch-pages"
 _LIVE = (BatchState.RUNNING, BatchState.PAUSING)
 
 
@@ -27,7 +40,7 @@ def draw() -> None:
     typography.flash(state.NOTICE)
     if batch is None and st.query_params.get("b"):
         typography.notice(_("This batch is not here any more. Its analyses may be in History."))
-    bring.draw(batch)
+    _bring_files(batch)
     if batch is None or now is None:
         _latest()
         return
@@ -102,18 +115,18 @@ def _bar(batch: Batch, now: BatchState, rows: Sequence[BatchRow]) -> None:
     """Draw a line on where the batch stands, where that needs words, and what can be done."""
     with st.container(key="batch-bar"):
         if now is BatchState.INTERRUPTED:
-            with _line("restart_alt", *summary.interrupted(rows), "batch-interrupted"):
+            with _line("restart_alt", *listing.interrupted(rows), "batch-interrupted"):
                 _go_on_or_stop(batch)
         elif now is BatchState.PAUSED:
-            with _line("pause_circle", *summary.paused(rows), "batch-paused"):
+            with _line("pause_circle", *listing.paused(rows), "batch-paused"):
                 _go_on_or_stop(batch)
         elif now is BatchState.DONE and rows:
             task = session.application().batch_runs.task(session.current_user(), batch)
-            said = summary.finished(rows, batch.created, task)
+            said = listing.finished(rows, batch.created, task)
             with _line("done_all", *said, "batch-done"):
                 if any(row.verdict is not None for row in rows):
                     marked.reports(rows, "batch-done-reports")
-        if (known := summary.known(rows)) is not None and now not in _LIVE:
+        if (known := listing.known_words(rows)) is not None and now not in _LIVE:
             with _line("content_copy", *known, "batch-known"):
                 run = partial(marked.again, batch, listing.known(rows))
                 controls.button(_("Analyze again"), "refresh", "batch-known-again", run)
@@ -137,13 +150,15 @@ def _pause(batch: Batch) -> None:
 
 
 def _go_on(batch: Batch) -> None:
-    service, scope = session.application().batch_runs, session.record_scope()
-    marked.tried(lambda: service.go_on(session.current_user(), scope, batch))
+    with refused_in(state.NOTICE):
+        service = session.application().batch_runs
+        service.go_on(session.current_user(), session.record_scope(), batch)
 
 
 def _stop(batch: Batch) -> None:
-    service, scope = session.application().batch_runs, session.record_scope()
-    marked.tried(lambda: service.stop(session.current_user(), scope, batch))
+    with refused_in(state.NOTICE):
+        service = session.application().batch_runs
+        service.stop(session.current_user(), session.record_scope(), batch)
 
 
 # --- what changes by itself -----------------------------------------------------------------------
@@ -160,7 +175,8 @@ def _files(id: str, drawn: BatchState) -> None:
         st.rerun()
     with st.container(border=True, key="card-batch-summary"):
         task = session.application().batch_runs.task(session.current_user(), batch)
-        st.progress(summary.share_done(rows), summary.progress(rows, now, task))
+        share = listing.done(rows) / len(rows) if rows else 1.0
+        st.progress(share, listing.progress(rows, now, task))
     _table(batch, rows)
 
 
@@ -185,22 +201,14 @@ def _table(batch: Batch, rows: Sequence[BatchRow]) -> None:
     with left, st.container(border=True, key="card-batch", height="content"):
         head = st.container()
         with st.container(key="batch-table"):
-            first = partial(_first, batch)
-            listing.table(page, pictures, key, first)
+            listing.table(page, pictures, key, partial(marked.first, batch))
         with st.container(key="batch-cards"):
             chosen += listing.cards(page, pictures, selecting=selecting)
         with head:
             marked.head(batch, chosen)
         _foot(found, page, chosen)
     with right, st.container(key="batch-preview"):
-        preview.draw(batch, pressed or page[0], pictures)
-
-
-_PAGES = "batch-pages"
-
-
-def _first(batch: Batch, row: BatchRow) -> None:
-    marked.first(batch, [row])
+        _preview(batch, pressed or page[0], pictures)
 
 
 def _marks(key: str) -> bool:
@@ -250,3 +258,138 @@ def _foot(found: Sequence[BatchRow], page: Sequence[BatchRow], chosen: Sequence[
 
 def _more() -> None:
     st.session_state[_PAGES] = st.session_state.get(_PAGES, 1) + 1
+
+
+# --- files are brought ----------------------------------------------------------------------------
+
+
+MAX_LINKS = 20
+"""that are fetched while a person waits"""
+
+
+def _bring_files(batch: Batch | None) -> None:
+    """Draw the drop zone; a fresh uploader after each copy to disk frees the memory."""
+    limit = limits.megabytes(session.current_user(), int(st.get_option("server.maxUploadSize")))
+    turn = st.session_state.get(state.UPLOADS, 0)
+    with st.container(horizontal=True, vertical_alignment="center", key="batch-drop"):
+        with st.container(key="drop", width="stretch"):
+            style.drop_zone(
+                _("Drop files or a ZIP"),
+                _("Choose files"),
+                _(
+                    "videos, pictures, sounds, the pictures of a PDF, DOCX or PPTX · up to {limit} "
+                    "MB each, {most} files · each file is checked when it arrives"
+                ).format(limit=limit, most=MAX_FILES),
+                _("We couldn’t take this file. The limit here is {limit} MB.").format(limit=limit),
+            )
+            files = st.file_uploader(
+                _("Files"),
+                key=f"batch-upload-{turn}",
+                accept_multiple_files=True,
+                label_visibility="collapsed",
+            )
+        with st.container(width="content"):
+            if controls.button(_("A whole folder"), "folder_open", "batch-folder"):
+                st.dialog(_("A whole folder"))(_folder)(batch)
+            if links.allowed() and controls.button(_("Paste links"), "link", "batch-paste"):
+                st.dialog(_("Paste links"))(_paste)(batch)
+    if files:
+        _take(files, batch)
+
+
+def _folder(batch: Batch | None) -> None:
+    """Take the media of a folder of the person's computer, and of the folders in it."""
+    text = _("Videos, pictures and sounds in it are taken, {most} at most; all else stays away.")
+    typography.caption(text.format(most=MAX_FILES))
+    found = st.file_uploader(
+        _("Folder"),
+        accept_multiple_files="directory",
+        key=f"batch-folder-{st.session_state.get(state.UPLOADS, 0)}",
+    )
+    media = [file for file in found if not no_media(file.name)]
+    if media:
+        _take(media, batch)
+    elif found:
+        typography.alert(_("There is no video, picture or sound in this folder."))
+
+
+def _take(files: Sequence[UploadedFile], batch: Batch | None) -> None:
+    st.session_state[state.UPLOADS] = st.session_state.get(state.UPLOADS, 0) + 1
+    incoming = [IncomingFile(file, file.name, file.size) for file in files]
+    with st.spinner(_("Taking the files in …")):
+        _bring(incoming, batch, _name(incoming))
+    st.rerun()
+
+
+def _paste(batch: Batch | None) -> None:
+    """Take addresses, a line each; what they lead to is fetched while the person waits."""
+    text = st.text_area(
+        _("Addresses of videos and pictures, one a line"),
+        placeholder="https://",
+        max_chars=MAX_LINKS * MAX_URL,
+        key=state.LINKS,
+        help=_("The file itself, not the page it is shown on. Its server sees that we ask."),
+    )
+    urls = [line.strip() for line in (text or "").splitlines() if line.strip()]
+    if len(urls) > MAX_LINKS:
+        typography.alert(_("At most {number} links at a time.").format(number=MAX_LINKS))
+    elif controls.button(_("Fetch"), "link", "batch-fetch", kind="primary") and urls:
+        with st.spinner(_("Fetching the files …")):
+            _bring(urls, batch)
+        st.rerun()
+
+
+def _name(files: Sequence[IncomingFile]) -> str:
+    """Return what a batch of these is called: as the one archive that it is of."""
+    if len(files) != 1:
+        return ""
+    head = files[0].source.read(HEAD)
+    files[0].source.seek(0)
+    return PurePath(files[0].name).stem if is_container(head) else ""
+
+
+def _bring(files: Iterable[IncomingFile | str], batch: Batch | None, name: str = "") -> None:
+    app, context = session.application(), session.request_context()
+    with refused_in(state.NOTICE):
+        id = batch.id if batch else None
+        scope = app.scope(context)
+        brought = app.batch_runs.bring(context, scope, files, Settings(), id=id, name=name)
+        state.enter(brought.id)
+
+
+# --- the chosen row -------------------------------------------------------------------------------
+
+
+def _preview(batch: Batch, row: BatchRow, pictures: Mapping[str, bytes]) -> None:
+    """Draw the card."""
+    with st.container(
+        border=True, key=f"verdict-{listing.words(row).slug}-batch", height="content"
+    ):
+        typography.caption(_("The chosen row"))
+        if picture := pictures.get(row.item.analysis or ""):
+            alt = _("A moment of {file}").format(file=listing.title(row))
+            st.image(picture, width="stretch", alt=alt)
+        scope = session.record_scope()
+        analysis = (
+            scope.store.analysis(scope.owner, row.record.id)
+            if row.record is not None and row.verdict is not None
+            else None
+        )
+        parts: list[Text] = [typography.name(listing.title(row)), listing.chip(row)]
+        if analysis is not None:
+            parts += verdict_card.preview(analysis)
+        elif text := listing.note(row):
+            parts.append(typography.outcome(text))
+        if (place := listing.place(row)) != listing.title(row):
+            parts.append(typography.small_print(place))
+        if row.item.known and row.record is not None:
+            before = _("The same content was here before, as {file}.").format(file=row.record.name)
+            parts.append(typography.small_print(before))
+        show(cards.preview(*parts))
+        if row.waits:
+            run = partial(marked.first, batch, [row])
+            controls.button(_("Do it first"), "keep", "batch-first-shown", run)
+        if row.record is not None and controls.button(
+            _("Open the evidence"), "arrow_forward", "batch-evidence"
+        ):
+            url_state.go_to("analyze", a=row.record.id)

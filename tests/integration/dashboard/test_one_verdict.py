@@ -11,8 +11,8 @@ import pytest
 
 from cli.analyze import summary
 from dashboard import labels, session
-from dashboard.pages.batch import export as batch_export
 from dashboard.pages.batch import listing
+from dashboard.pages.batch.marked import BatchExport
 from dashboard.pages.history import export
 from detector import report
 from detector.batch import table as batch_table
@@ -181,7 +181,7 @@ def test_every_surface_says_the_same(case, jobs, tmp_path):
     # Tables of History and of a batch.
     for exported in (
         export.Export(jobs.store, LOCAL, [record]).as_csv(),
-        batch_export.BatchExport(None, None, [row]).as_csv(),
+        BatchExport(None, None, [row]).as_csv(),
     ):
         (entry,) = csv.DictReader(io.StringIO(exported.decode()))
         assert entry["headline"] == headline

@@ -10,7 +10,7 @@ import pytest
 
 from dashboard import labels
 from dashboard.labels import NBSP
-from dashboard.pages.batch import export, listing, summary
+from dashboard.pages.batch import listing, marked
 from detector.schema.analysis import Label, Lean, Reason, ReasonCode
 from service.batches import BatchRow
 from service.records.batches import BatchItem
@@ -155,10 +155,10 @@ def test_a_short_time_is_said_and_a_known_file_took_none(seconds, before, said):
 )
 def test_other_names_are_said_where_names_differ(before, said):
     rows = [row("in/a.mp4", before=before[0]), row("b.mp4", before=before[1]), row("c.mp4")]
-    known = summary.known(rows)
+    known = listing.known_words(rows)
     assert known[0] == "2 of 3 were here before."
     assert known[1] == f"{said} Nothing of it is analyzed twice."
-    assert summary.known(rows[2:]) is None
+    assert listing.known_words(rows[2:]) is None
 
 
 def test_a_table_says_where_a_file_leans_and_why_one_has_no_verdict():
@@ -173,7 +173,7 @@ def test_a_table_says_where_a_file_leans_and_why_one_has_no_verdict():
         BatchRow(BatchItem(name="f.mp4", analysis="x"), failed, State.FAILED, error="=cut off."),
         BatchRow(BatchItem(name="g.txt"), error="This is no media."),
     ]
-    made = export.BatchExport(None, None, rows).as_csv().decode()
+    made = marked.BatchExport(None, None, rows).as_csv().decode()
     table = list(csv.DictReader(io.StringIO(made)))
     assert list(table[0])[:2] == ["file", "sha256"] and list(table[0])[-6:] == [
         "note", "lean", "reason", "headline", "likelihood_low", "likelihood_high",
@@ -192,5 +192,5 @@ def test_a_table_says_where_a_file_leans_and_why_one_has_no_verdict():
 
 def test_a_batch_says_how_long_it_took_to_a_tenth():
     task = SimpleNamespace(started=NOW, ended=NOW + timedelta(seconds=3.4))
-    head, _said = summary.finished([row("a.mp4")], NOW, task)
+    head, _said = listing.finished([row("a.mp4")], NOW, task)
     assert head == "Done: 1\u00a0file in 3.4\u00a0s."
