@@ -8,11 +8,11 @@ import streamlit as st
 from dashboard import labels, session
 from dashboard.components import cards, controls, typography
 from dashboard.components.chips import chip
-from dashboard.i18n import LazyDict, _, say
+from dashboard.i18n import LazyDict, _
+from dashboard.pages import alerted
 from dashboard.pages.compare import state
 from dashboard.pages.compare.state import Selection
 from detector.decision import decide
-from detector.errors import InputError
 from detector.schema.analysis import Analysis, CustomEnsemble
 
 AGGREGATIONS: LazyDict[Literal["mean", "top", "motion"], str] = LazyDict(
@@ -134,11 +134,8 @@ def _presets(ensemble: CustomEnsemble) -> None:
             _("Name"), key="builder-name", max_chars=60, placeholder=_("My ensemble")
         )
         if controls.button(_("Save as preset"), "save", "builder-save"):
-            try:
+            with alerted():
                 store.save_preset(owner, ensemble.model_copy(update={"name": name.strip()}))
-            except InputError as error:
-                typography.alert(say(error.message))
-            else:
                 saved = _("{name} is kept. The Analyze page offers it too.")
                 typography.notice(saved.format(name=name))
     presets = store.presets(owner)

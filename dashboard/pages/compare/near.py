@@ -1,12 +1,14 @@
 """A suspected copy held against its original: at work, stopped, failed, or what was found."""
 
 from functools import partial
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
+import plotly.graph_objects as go
 import streamlit as st
 
-from dashboard import labels, session, theme
+from dashboard import charts, labels, session, theme
 from dashboard.components import (
     cards,
     controls,
@@ -22,12 +24,15 @@ from dashboard.components.status_cards import Action, Card
 from dashboard.components.tables import facts
 from dashboard.components.timeline import comparison as view
 from dashboard.i18n import _, advice, say, speech
-from dashboard.pages.compare import moves, pair
+from dashboard.pages import alerted
+from dashboard.pages.compare import pair
 from dashboard.result import question
+from dashboard.theme import Palette
 from detector.comparison import HEAT_LEVELS, aligned
 from detector.errors import InputError, UnmaskError
 from detector.messages import comparison as words
-from detector.schema.comparison import Comparison
+from detector.messages.format import time_ticks
+from detector.schema.comparison import Comparison, MovementTrace, SharedMovement
 from service import exports
 from service.records.comparisons import KeptComparison
 from service.records.model import State
@@ -143,7 +148,7 @@ def _found(kept: KeptComparison, first: Job, second: Job) -> None:
     shown = bool(comparison.moments) and copy.has_media and original.has_media
     if not shown:
         _finding(kept, copy, original)
-        moves.draw(comparison, theme.palette())
+        _movement(comparison, theme.palette())
         pair.clips(first, second, titles)
         _chart(comparison, view.view_data(kept.id, comparison, []), None)
         return
@@ -164,7 +169,7 @@ def _found(kept: KeptComparison, first: Job, second: Job) -> None:
                 )
                 view.mount("viewer", data, key="near-viewer")
         with left:
-            moves.draw(comparison, theme.palette())
+            _movement(comparison, theme.palette())
         if data is not None:
             with right, st.container(border=True, key="card-near-map"):
                 _map(data)
@@ -253,12 +258,9 @@ def _roles(kept: KeptComparison, copy: Job, original: Job) -> None:
     name = text.format(name=comparison.copy_media.name)
     both = copy.has_media and original.has_media
     if both and controls.button(name, "check", f"near-roles-other-{kept.id}"):
-        try:
+        with alerted():
             originals.compare(context, original, copy)  # measured anew in these roles
-        except (QueueFull, InputError) as error:
-            typography.alert(advice(error))
-            return
-        st.rerun()
+            st.rerun()
 
 
 def _people(comparison: Comparison) -> list[tuple[str, str]]:
@@ -311,3 +313,98 @@ def export(kept: KeptComparison, copy: Job, original: Job) -> None:
         f"{Path(copy.name).stem}-comparison.json",
         "near-json",
     )
+
+
+# --- how the face moves ---------------------------------------------------------------------------
+
+
+HEIGHT = 130
+"""px of each of the two lanes"""
+
+
+def _movement(comparison: Comparison, palette: Palette) -> None:
+    """Draw the card; nothing where the finding is another."""
+    shared = comparison.movement
+    if shared is None:
+        return
+    copy, original = words.called(comparison, speech())
+    with st.container(border=True, key="card-near-moves"):
+        cards.introduced(
+            _("How the face moves"),
+            _("Along the way it moves most, each by its own strength. Solid: {copy}, dashed: "
+              "{original} at the same moment.").format(copy=copy, original=original),
+        )  # fmt: skip
+        alt = _("How the head and its features move in both: correlation {head:.2f} and "
+                "{features:.2f}")  # fmt: skip
+        head, features = (trace.correlation for trace in shared.traces)
+        figures.chart(
+            movement_figure(shared, palette, (copy, original)),
+            "near-moves-chart",
+            alt.format(head=head, features=features),
+        )
+
+
+def movement_figure(
+    shared: SharedMovement, palette: Palette, called: tuple[str, str] | None = None
+) -> go.Figure:
+    """Return a lane of the head and one of the features, both files in each."""
+    copy, original = called or (_("the copy"), _("the original"))
+    names = {"head": _("Head"), "features": _("Features")}
+    end = shared.start + shared.step * max(len(t.of_copy) for t in shared.traces)
+    ticks, texts = time_ticks(end)
+    layout = charts.layout(
+        palette,
+        HEIGHT * len(shared.traces) + 40,
+        margin={"l": 74, "r": 10, "t": 8, "b": 28},
+        xaxis={
+            **charts.PLAIN, "range": [shared.start, end], "anchor": f"y{len(shared.traces)}",
+            "tickvals": ticks, "ticktext": texts,
+        },
+        **_lanes(shared, names),
+    )  # fmt: skip
+    lines = [
+        line
+        for number, trace in enumerate(shared.traces, 1)
+        for line in _lines(shared, trace, number, (names[trace.what], copy, original), palette)
+    ]
+    return go.Figure(lines, layout)
+
+
+def _lanes(shared: SharedMovement, names: dict[str, str]) -> dict[str, dict[str, object]]:
+    """Return an axis for each lane, the first one on top."""
+    count = len(shared.traces)
+    edges = [1 - i / count for i in range(count + 1)]
+    return {
+        f"yaxis{number}": {
+            **charts.PLAIN, "domain": [low + 0.03, high], "range": [-3.2, 3.2], "tickvals": [0],
+            "ticktext": [names[trace.what]], "zeroline": False, "fixedrange": True,
+        }
+        for number, (trace, (high, low)) in enumerate(
+            zip(shared.traces, pairwise(edges), strict=True), 1
+        )
+    }  # fmt: skip
+
+
+def _lines(
+    shared: SharedMovement,
+    trace: MovementTrace,
+    number: int,
+    names: tuple[str, str, str],
+    palette: Palette,
+) -> list[dict[str, object]]:
+    name, copy, original = names[0], *map(labels.escape, names[1:])
+    drawn = (
+        (trace.of_original, palette.accent, "dash", 2.0, original),
+        (trace.of_copy, palette.text, "solid", 1.6, copy),
+    )
+    times = [round(shared.start + shared.step * i, 3) for i in range(len(trace.of_copy))]
+    return [
+        charts.scatter(
+            times,
+            values,
+            hover=f"{name}, {which}: %{{x:.2f}} s",
+            yaxis=f"y{number}",
+            line={"color": color, "width": width, "dash": dash},
+        )
+        for values, color, dash, width, which in drawn
+    ]

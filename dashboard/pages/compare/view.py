@@ -8,16 +8,16 @@ import streamlit as st
 from dashboard import labels, session, theme, url_state
 from dashboard._compat import UploadedFile
 from dashboard.components import controls, earlier, origin, page_header, task_progress, typography
-from dashboard.i18n import LazyDict, _, say
-from dashboard.pages.compare import agree, builder, cost, heatmaps, lanes, near, pair, state
+from dashboard.i18n import LazyDict, _
+from dashboard.pages import alerted
+from dashboard.pages.compare import agree, builder, lanes, near, pair, state
 from dashboard.pages.compare.state import MAX_MODELS, Selection
-from detector.errors import InputError
 from detector.evaluation.labels import SOUNDS
 from detector.models import registry
 from detector.models.base import ModelSpec
 from detector.schema.analysis import Analysis, Settings
 from service.records.model import ResultOrigin
-from service.tasks.jobs import Job, QueueFull
+from service.tasks.jobs import Job
 
 WHAT: LazyDict[str, str] = LazyDict(
     lambda: {"models": _("Models"), "clips": _("Copy and original")}
@@ -79,15 +79,14 @@ def _first() -> None:
         )  # fmt: skip
     if not pressed or copy is None or original is None:
         return
-    try:
-        keys = [one if isinstance(one, str) else _submit(one) for one in (copy, original)]
+    with alerted():
+        keys = [
+            one if isinstance(one, str) else _submit(one, Settings()) for one in (copy, original)
+        ]
         _state(*keys)
         for name, key in zip("ab", keys, strict=True):
             state.choose(name, key)
-    except (QueueFull, InputError) as error:
-        typography.alert(say(error.message))
-        return
-    st.rerun()
+        st.rerun()
 
 
 def _state(copy: str, original: str) -> None:
@@ -105,8 +104,8 @@ def _bring(name: str, label: str, *, without: str = "") -> UploadedFile | str | 
     return file or earlier.choose(f"earlier-{name}", without=without) or None
 
 
-def _submit(file: UploadedFile) -> str:
-    return session.submit(file, file.name, Settings(), size=file.size).key
+def _submit(file: UploadedFile, settings: Settings) -> str:
+    return session.submit(file, file.name, settings, size=file.size).key
 
 
 def _upload(name: str, label: str, *, like: Settings | None = None) -> None:
@@ -139,13 +138,9 @@ def _upload(name: str, label: str, *, like: Settings | None = None) -> None:
         settings = _of_voices(usable)
     if file is None or settings is None:
         return
-    try:
-        job = session.submit(file, file.name, settings, size=file.size)
-    except (QueueFull, InputError) as error:
-        typography.alert(say(error.message))
-        return
-    state.choose(name, job.key)
-    st.rerun()
+    with alerted():
+        state.choose(name, _submit(file, settings))
+        st.rerun()
 
 
 def _of_voices(usable: Sequence[ModelSpec]) -> Settings:
@@ -249,12 +244,12 @@ def _models(selection: Selection) -> None:
         if heard and len(state.able(selection.analysis, selection.track)) < 2:
             text = _("No other voice model is ready here. The Models page has more.")
         typography.notice(text)
-    slots = [] if heard else heatmaps.draw(selection, lanes_by_model)
+    slots = [] if heard else lanes.draw_heatmaps(selection, lanes_by_model)
     if len(lanes_by_model) > 1:
         agree.draw(selection, lanes_by_model, palette)
-    cost.draw(selection)
+    lanes.draw_cost(selection)
     builder.draw(selection)
-    heatmaps.fill(selection, slots)  # last: nothing else waits for a network
+    lanes.fill_heatmaps(selection, slots)  # last: nothing else waits for a network
 
 
 def _toolbar(selection: Selection) -> None:

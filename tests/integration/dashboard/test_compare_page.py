@@ -6,9 +6,8 @@ import re
 import pytest
 
 from dashboard import labels, series, session
-from dashboard.pages.compare import agree, heatmaps, pair, state
-from dashboard.pages.compare.heatmaps import column_times
-from dashboard.pages.compare.lanes import model_lanes
+from dashboard.pages.compare import agree, lanes, pair, state
+from dashboard.pages.compare.lanes import column_times, model_lanes
 from dashboard.pages.compare.state import Selection, limits
 from dashboard.series import Lane
 from dashboard.theme import LIGHT
@@ -156,7 +155,7 @@ def test_a_model_is_read_in_the_words_of_its_question(job):
     open = state.reading(shown, synth, FAKE)
     assert (open.short, open.slug) == ("Not decided", "na")
     # A single moment over the threshold says no more than its whole clip.
-    said = [str(heatmaps._score(lane([0.99]), m, shown, 0.0)) for m in (synth, analysis.models[0])]
+    said = [str(lanes._score(lane([0.99]), m, shown, 0.0)) for m in (synth, analysis.models[0])]
     assert "Not decided" in said[0] and "Likely manipulated" in said[1]
 
 
