@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, BinaryIO
 
@@ -10,7 +10,6 @@ import streamlit as st
 from markupsafe import Markup
 
 from dashboard import labels, session, url_state
-from dashboard._compat import UploadedFile
 from dashboard.components import (
     cards,
     controls,
@@ -23,8 +22,6 @@ from dashboard.components import (
 from dashboard.components.chips import bullets, chip
 from dashboard.components.markup import join, show
 from dashboard.i18n import LazyDict, _, advice, say
-from dashboard.pages.analyze import arrivals, state
-from dashboard.pages.analyze.state import Arrival
 from detector import links, vision, weights
 from detector.errors import InputError, UnmaskError
 from detector.links.addresses import MAX_URL
@@ -32,7 +29,7 @@ from detector.media.files import one_line
 from detector.models.base import ModelSpec
 from detector.models.registry import choose, list_models, manifest, usable
 from detector.schema.analysis import Label, Settings
-from service import limits
+from service import error_reports, limits
 from service.links import refusal
 from service.storage.uploads import records_retention, retention
 from service.tasks.jobs import Job, QueueFull, State
@@ -41,12 +38,20 @@ from service.tasks.task import Task
 if TYPE_CHECKING:
     from detector.samples import Sample
 
+
 FORMATS = "MP4, MOV, WebM, MKV, GIF, JPEG, PNG, MP3, M4A, WAV"
 FRAME_COUNTS = (16, 32, 64, 128)
 """Choices for the frames to sample; the library's default is among them."""
 RATES = (3.0, 5.0, 10.0)
 MAX_FRAMES_BY_RATE = 600
 """when so many a second are asked for: two minutes at 5 a second."""
+REFUSED = "refused"
+"""Why the last file was not taken, said once."""
+FETCH = "fetch"
+"""The task that fetches a link."""
+UPLOADS = "uploads"
+"""How often something was uploaded: each time the uploader is replaced."""
+_ARRIVALS = "brought"
 SAMPLING: LazyDict[str, str] = LazyDict(
     lambda: {"uniform": _("Evenly spread"), "keyframes": _("At changes"), "fps": _("By rate")}
 )
@@ -66,7 +71,7 @@ def draw() -> None:
         if not specs:
             status_cards.show(status_cards.no_model())
             return
-        if error := st.session_state.pop(state.REFUSED, None):
+        if error := st.session_state.pop(REFUSED, None):
             status_cards.show(status_cards.refused(error))
         uploader = st.container(key="drop")
         link = st.container()
@@ -76,8 +81,9 @@ def draw() -> None:
         if links.allowed():
             with link:
                 _take_link(settings)
-        with listed:
-            arrivals.draw()
+        if arrivals():
+            with listed, st.container(border=True, key="card-arrivals"):
+                _rows()
         _stronger()
     with right:
         _answers()
@@ -102,7 +108,7 @@ def _stronger() -> None:
 def _take(place: st.delta_generator.DeltaGenerator, settings: Settings) -> None:
     """Draw the drop zone; a fresh uploader after each copy to disk frees the memory."""
     limit = limits.megabytes(session.current_user(), int(st.get_option("server.maxUploadSize")))
-    turn = st.session_state.get(state.UPLOADS, 0)
+    turn = st.session_state.get(UPLOADS, 0)
     with place:
         style.drop_zone(
             _("Drop videos, pictures or recordings here"),
@@ -121,26 +127,33 @@ def _take(place: st.delta_generator.DeltaGenerator, settings: Settings) -> None:
         )
     if not files:
         return
-    st.session_state[state.UPLOADS] = turn + 1
+    st.session_state[UPLOADS] = turn + 1
     if len(files) == 1:
         _analyze(files[0], files[0].name, settings, size=files[0].size)
     else:
         for file in files:
-            state.add_arrival(_arrive(file, settings))
+            try:
+                job = session.submit(file, file.name, settings, size=file.size)
+            except (QueueFull, InputError) as error:
+                arrival = Arrival(one_line(file.name), refused=advice(error))
+            else:
+                arrival = Arrival(job.name, job.key)
+            st.session_state[_ARRIVALS] = [*arrivals(), arrival]
     st.rerun()
 
 
 def _take_link(settings: Settings) -> None:
     """Draw the field of a link and the progress of its fetch."""
-    if task := session.find_task(st.session_state.get(state.FETCH)):
+    if task := session.find_task(st.session_state.get(FETCH)):
         if task.active:
-            task_progress.draw(task, _fetched, _("Cancel"), "link-cancel", note=_fetching())
+            note = _("It goes on if you leave this page, and is in the history then.")
+            task_progress.draw(task, _fetched, _("Cancel"), "link-cancel", note=note)
             return
-        del st.session_state[state.FETCH]
+        del st.session_state[FETCH]
         if task.result:
             url_state.enter(str(task.result))
         elif task.state is not State.CANCELED:
-            st.session_state[state.REFUSED] = refusal(task)
+            st.session_state[REFUSED] = refusal(task)
         st.rerun()
     with st.form("link", border=False), st.container(horizontal=True, vertical_alignment="bottom"):
         url = st.text_input(
@@ -161,14 +174,10 @@ def _take_link(settings: Settings) -> None:
     if not pressed or not url.strip():
         return
     try:
-        st.session_state[state.FETCH] = session.start_link(url, settings).id
+        st.session_state[FETCH] = session.start_link(url, settings).id
     except (QueueFull, InputError) as error:
-        st.session_state[state.REFUSED] = error
+        st.session_state[REFUSED] = error
     st.rerun()
-
-
-def _fetching() -> str:
-    return _("It goes on if you leave this page, and is in the history then.")
 
 
 def _fetched(task: Task) -> str:
@@ -186,24 +195,10 @@ def _fetched(task: Task) -> str:
 
 def _analyze(file: BinaryIO, name: str, settings: Settings, *, size: int | None = None) -> None:
     """Put a file in line and go to it, or have it said why not."""
-    _go_to(lambda: session.submit(file, name, settings, size=size))
-
-
-def _go_to(submit: Callable[[], Job]) -> None:
-    """Go to what was put in line, or have it said why it was not."""
     try:
-        url_state.enter(submit().key)
+        url_state.enter(session.submit(file, name, settings, size=size).key)
     except (QueueFull, InputError) as error:
-        st.session_state[state.REFUSED] = error
-
-
-def _arrive(file: UploadedFile, settings: Settings) -> Arrival:
-    """Put one of several files in line, or say why not."""
-    try:
-        job = session.submit(file, file.name, settings, size=file.size)
-    except (QueueFull, InputError) as error:
-        return Arrival(one_line(file.name), refused=advice(error))
-    return Arrival(job.name, job.key)
+        st.session_state[REFUSED] = error
 
 
 def _settings(specs: list[ModelSpec]) -> Settings:
@@ -218,7 +213,10 @@ def _settings(specs: list[ModelSpec]) -> Settings:
         ids = default
         names = [name for id, name in labels.plain_names(specs).items() if id in ids]
         typography.caption(_("none chosen: {models}").format(models=labels.listed(names)), at=time)
-    elif seconds := _estimate(options, ids):
+    # Of a rate, the length of the video decides.
+    elif options.sampling != "fps" and (
+        seconds := session.application().jobs.speed.estimate(options.frames, ids)
+    ):
         takes = (
             _("A video takes {time} on this computer.")
             if session.is_loopback_client()
@@ -235,28 +233,17 @@ def _models(specs: list[ModelSpec], default: list[str]) -> list[str]:
     """Draw what to look for: a model each, by what it looks for. Those that are off say why."""
     names = labels.plain_names(specs)
     ids = controls.choose_any(_("What to look for"), names, default, "models")
-    rows = (_looks(spec, names[spec.id], off=spec.id not in default) for spec in specs)
+    off = _("Off unless you turn it on: the thresholds were made for a set without it.")
+    rows = []
+    for spec in specs:
+        name, sentences = names[spec.id], [(spec.finding or spec.summary).rstrip(".") + "."]
+        if name != spec.title:
+            sentences.append(_("Model: {title}.").format(title=spec.title))
+        if spec.id not in default:
+            sentences.append(off)
+        rows.append(join([typography.strong(name), f": {' '.join(sentences)}"]))
     show(bullets(rows, "um-caption"))
     return ids
-
-
-def _looks(spec: ModelSpec, name: str, *, off: bool) -> Markup:
-    """Return what one model looks for, and why it is off at first."""
-    sentences = [(spec.finding or spec.summary).rstrip(".") + "."]
-    if name != spec.title:
-        sentences.append(_("Model: {title}.").format(title=spec.title))
-    if off:
-        sentences.append(
-            _("Off unless you turn it on: the thresholds were made for a set without it.")
-        )
-    return join([typography.strong(name), f": {' '.join(sentences)}"])
-
-
-def _estimate(settings: Settings, ids: list[str]) -> float | None:
-    """Return the seconds for a video; unknown where its length decides, and before a first file."""
-    if settings.sampling == "fps":
-        return None
-    return session.application().jobs.speed.estimate(settings.frames, ids)
 
 
 def _options() -> Settings:
@@ -346,14 +333,11 @@ def _measured(name: str) -> str:
     )
 
 
-def _may_find_no_sign() -> bool:
-    """Whether a set of models kept that promise on sources that were left out."""
-    return any(one.thresholds.can_clear for one in manifest().ensembles.values())
-
-
 def _answers() -> None:
     """Draw the answers that can come, in their colors and words, and what happens to a file."""
-    possible = [label for label in labels.ORDER if label is not Label.REAL or _may_find_no_sign()]
+    # Whether a set of models kept the promise of "no sign" on sources that were left out.
+    can_clear = any(one.thresholds.can_clear for one in manifest().ensembles.values())
+    possible = [label for label in labels.ORDER if label is not Label.REAL or can_clear]
     kept = labels.hours(retention().total_seconds() / 3600)
     days = records_retention().total_seconds() / 86400
     if session.application().replicates_media(session.request_context()):
@@ -370,14 +354,10 @@ def _answers() -> None:
         if session.is_loopback_client()
         else _("Your file stays on this server.")
     )
+    answers = [(labels.STATES[label], labels.WHAT_IT_MEANS[label]) for label in possible]
+    rows = [(chip(answer.words, answer.slug, answer.icon), means) for answer, means in answers]
     show(
-        cards.explained(
-            _("What you will read"),
-            [
-                (chip(answer.words, answer.slug, answer.icon), labels.WHAT_IT_MEANS[label])
-                for label, answer in ((label, labels.STATES[label]) for label in possible)
-            ],
-        ),
+        cards.explained(_("What you will read"), rows),
         typography.with_icon("lock", f"{where} {fate}"),
     )
 
@@ -429,3 +409,74 @@ def _wait_for_samples() -> None:
     grid = st.grid(SAMPLES, min_column_width=SAMPLE_WIDTH, gap="small")
     for _card in range(SAMPLES):
         grid.skeleton(height=300)
+
+
+# --- several files --------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Arrival:
+    """One file: `key` of its job, or in `refused` why it was not taken."""
+
+    name: str
+    key: str = ""
+    refused: str = ""
+
+
+def arrivals() -> list[Arrival]:
+    """Return the files that were brought together."""
+    listed: list[Arrival] = st.session_state.get(_ARRIVALS, [])
+    return listed
+
+
+EVERY = 1.0
+"""s between two looks at the jobs."""
+
+
+@st.fragment(run_every=EVERY)
+def _rows() -> None:
+    listed = arrivals()
+    with controls.apart():
+        typography.title(_("Your files"), width="content")
+        typography.caption(labels.count(len(listed), "file", "files"), width="content")
+        if controls.button(_("Clear the list"), "", "clear-arrivals", kind="tertiary"):
+            st.session_state.pop(_ARRIVALS, None)  # the analyses stay
+            st.rerun()
+    for number, arrival in enumerate(listed):
+        job = session.find_job(arrival.key)
+        with st.container(
+            horizontal=True, vertical_alignment="center", wrap=False, key=f"arrival-{number}"
+        ):
+            state_chip, text = _state(arrival, job)
+            show(cards.arrival(state_chip, arrival.name, text))
+            if job is not None and controls.button(
+                _("Open"), "arrow_forward", f"open-arrival-{number}"
+            ):
+                url_state.enter(arrival.key)
+                st.rerun()
+
+
+def _state(arrival: Arrival, job: Job | None) -> tuple[Markup, str]:
+    """Return the state of a file as a chip, and what there is to say of it."""
+    if arrival.refused:
+        return chip(_("Not taken"), "plain", "block"), arrival.refused
+    if job is None:
+        return chip(_("Gone"), "plain", "delete"), _("It was deleted.")
+    if job.state is State.FAILED and job.fault is not None:
+        head = _("Not analyzed") if job.fault.ours else _("Can’t be read")
+        return chip(head, "plain", "error"), say(error_reports.message_of(job.fault))
+    if job.state is State.CANCELED:
+        return chip(_("Canceled"), "plain", "close"), ""
+    if job.analysis is not None:
+        verdict = job.analysis.verdict
+        answer = labels.state(verdict.label, verdict.question)
+        return chip(answer.short, answer.slug, answer.icon), ""
+    if job.state is State.QUEUED:
+        ahead = session.application().jobs.ahead(job)
+        before = _("{files} before it").format(files=labels.count(ahead, "file", "files"))
+        return chip(_("Waiting"), "plain", "hourglass_top"), before if ahead else ""
+    progress = job.progress
+    if progress is None:
+        return chip(_("Getting ready"), "plain", "progress_activity"), ""
+    percent = labels.percent(min(0.99, progress.fraction))
+    return chip(labels.STAGES[progress.stage], "plain", "progress_activity"), percent
