@@ -5,9 +5,12 @@ The camera's link (streamlit-webrtc) lives in the page, which is drawn anew only
 changes; what moves twice a second is in fragments that read the viewer's state.
 """
 
+from __future__ import annotations
+
 import io
 import zlib
 from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
 from typing import ParamSpec
@@ -19,9 +22,10 @@ from streamlit_webrtc import AudioSinkTrack, WebRtcMode, webrtc_streamer
 from dashboard import labels, session, theme, url_state
 from dashboard.components import camera, controls, page_header, typography
 from dashboard.components.markup import show
-from dashboard.i18n import _, say
-from dashboard.pages.live import cards, choices, ice, link, problems, side, state
-from dashboard.pages.live.state import LivePageState, Phase
+from dashboard.i18n import LazyDict, _, advice, say
+from dashboard.pages.live import cards, choices, ice, link, side, state
+from dashboard.pages.live.state import ConnectionProblem, LivePageState, Phase
+from detector.errors import UnmaskError
 from service.live import viewers
 from service.live.viewers import LiveOptions, SessionRetention, Viewer
 
@@ -42,7 +46,7 @@ def draw() -> None:
     if not session.application().viewers.capacity:
         _head(visit, off=True)
         with st.container(key="live-camera"):
-            _cover(problems.switched_off())
+            _cover(switched_off())
         return
     _head(visit)
     if choices.shared():
@@ -96,7 +100,7 @@ def _head(visit: LivePageState, *, off: bool = False) -> None:
             if choices.by_address()
             else partial(visit.start, choices.camera_id()),
             kind="secondary" if visit.viewer and visit.viewer.result else "primary",
-            disabled=link.trouble(seen, shared=choices.shared()) in problems.HOPELESS
+            disabled=link.trouble(seen, shared=choices.shared()) in HOPELESS
             and not choices.by_address(),
         )
 
@@ -140,9 +144,8 @@ def _camera(visit: LivePageState, servers: list[ice.Server]) -> None:
             _fetched(visit)
         else:
             _sent(visit, servers)
-        problem = _problem(visit)
-        if problem is not None:
-            _cover(problem)
+        if (cover := _problem(visit)) is not None:
+            _cover(cover)
     _often(visit, _foot)(visit)
 
 
@@ -186,31 +189,31 @@ def _sent(visit: LivePageState, servers: list[ice.Server]) -> None:
     )
 
 
-def _cover(problem: problems.Problem) -> None:
-    camera.cover(problem.icon, problem.head, problem.text, over_frame=problem.over_frame)
+def _cover(cover: Problem) -> None:
+    camera.cover(cover.icon, cover.head, cover.text, over_frame=cover.over_frame)
 
 
-def _problem(visit: LivePageState) -> problems.Problem | None:
+def _problem(visit: LivePageState) -> Problem | None:
     """Return what stands over the picture; nothing while there is one."""
     if visit.phase is Phase.LIVE:
         return None
     if visit.remote and visit.phase is Phase.CONNECTING:
-        return problems.calling()
+        return calling()
     if visit.phase is Phase.ASKING and visit.shared:
-        return problems.choosing()
-    if visit.phase in problems.WAITING:
-        return problems.WAITING[visit.phase]
+        return choosing()
+    if visit.phase in WAITING:
+        return WAITING[visit.phase]
     if visit.trouble is not None:
-        return problems.problem(visit.trouble, visit.refusal)
+        return problem(visit.trouble, visit.refusal)
     known = link.trouble(side.seen(), shared=choices.shared())
     if known is not None and not choices.by_address():
-        return problems.problem(known)
+        return problem(known)
     if visit.phase is Phase.ENDED and visit.viewer is not None:
         return _ended(visit.viewer, sharing_ended=visit.sharing_ended)
-    return problems.off(by_address=choices.by_address(), shared=choices.shared())
+    return off(by_address=choices.by_address(), shared=choices.shared())
 
 
-def _ended(viewer: Viewer, *, sharing_ended: bool) -> problems.Problem:
+def _ended(viewer: Viewer, *, sharing_ended: bool) -> Problem:
     frames = labels.count(viewer.state.rates.scored, "scored frame", "scored frames")
     if viewer.result is not None and viewer.session.kept is not None:
         # As many as the analysis says that it looked at.
@@ -229,7 +232,7 @@ def _ended(viewer: Viewer, *, sharing_ended: bool) -> problems.Problem:
     why = f"{say(viewer.failure.message)} " if viewer.failure is not None else ""
     if sharing_ended:
         why = f"{_('Sharing was stopped, or the window was closed.')} "
-    return problems.Problem(icon, _("Session ended"), f"{why}{facts} {outcome}")
+    return Problem(icon, _("Session ended"), f"{why}{facts} {outcome}")
 
 
 def _foot(visit: LivePageState) -> None:
@@ -260,3 +263,173 @@ def _snapshot(viewer: Viewer) -> bytes:
     out = io.BytesIO()
     Image.fromarray(picture).save(out, "PNG")
     return out.getvalue()
+
+
+# --- what keeps a picture from coming up ----------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Problem:
+    """Plain text in the camera's place or over its last frame; `icon` is a Material Symbol."""
+
+    icon: str
+    head: str
+    text: str
+    over_frame: bool = False
+
+
+PROBLEMS: LazyDict[ConnectionProblem, Problem] = LazyDict(
+    lambda: {
+        ConnectionProblem.DENIED: Problem(
+            "videocam_off",
+            _("No permission for the camera"),
+            _("The browser blocked the camera. Allow it in the address bar, then press Start."),
+        ),
+        ConnectionProblem.NO_CAMERA: Problem(
+            "no_photography",
+            _("No camera found"),
+            _(
+                "This device has no camera, or the chosen one was unplugged. Connect one, then "
+                "press Start."
+            ),
+        ),
+        ConnectionProblem.BUSY: Problem(
+            "videocam_off",
+            _("The camera is in use"),
+            _(
+                "Another program uses the camera, or it doesn’t answer. Close the other program, "
+                "then press Start."
+            ),
+        ),
+        ConnectionProblem.MICROPHONE: Problem(
+            "mic_off",
+            _("No microphone"),
+            _(
+                "The browser gave the camera and no microphone: it is blocked, in use or missing. "
+                "Allow it in the address bar or switch it off under Options, then press Start."
+            ),
+        ),
+        ConnectionProblem.INSECURE: Problem(
+            "lock_open",
+            _("This address is not secure"),
+            _(
+                "Browsers give cameras and windows only to pages over HTTPS or on this computer. "
+                "Open this page with https:// or at localhost."
+            ),
+        ),
+        ConnectionProblem.NO_API: Problem(
+            "videocam_off",
+            _("This browser can’t send video"),
+            _("Open this page in a current Chrome, Edge, Firefox or Safari."),
+        ),
+        ConnectionProblem.NO_DISPLAY: Problem(
+            "stop_screen_share",
+            _("This browser can’t share a window"),
+            _(
+                "Phones and tablets share no windows. Open this page on a computer, in a current "
+                "Chrome, Edge, Firefox or Safari."
+            ),
+        ),
+        ConnectionProblem.NOT_SHARED: Problem(
+            "stop_screen_share",
+            _("Nothing was shared"),
+            _(
+                "Press Start and choose a window, a tab or the screen. If none is offered, allow "
+                "the browser to record the screen in the system’s settings."
+            ),
+        ),
+        ConnectionProblem.NO_LINK: Problem(
+            "link_off",
+            _("No connection"),
+            _("The video link did not come up. Press Start again; some networks need a relay."),
+        ),
+    }
+)
+
+
+HOPELESS = (ConnectionProblem.INSECURE, ConnectionProblem.NO_API, ConnectionProblem.NO_DISPLAY)
+"""Start can't help here; the others may have passed."""
+
+
+def problem(trouble: ConnectionProblem, refusal: UnmaskError | None = None) -> Problem:
+    """Return the words for a problem; what the server refused says so itself."""
+    if trouble in PROBLEMS:
+        return PROBLEMS[trouble]
+    if refusal is None:
+        return Problem("error", _("Live did not start"), _("Press Start again."))
+    full = refusal.code == "too_many_viewers"
+    return Problem(
+        "schedule" if full else "error",
+        _("Enough for now") if full else _("Live did not start"),
+        advice(refusal),
+    )
+
+
+WAITING: LazyDict[Phase, Problem] = LazyDict(
+    lambda: {
+        Phase.ASKING: Problem(
+            "videocam",
+            _("Waiting for the camera"),
+            _("The browser asks for your permission: choose Allow."),
+        ),
+        Phase.CONNECTING: Problem(
+            "sync", _("Connecting"), _("The video link comes up in about 3 s.")
+        ),
+        Phase.RESTARTING: Problem(
+            "sync", _("Connecting again"), _("The last try led nowhere, so here is another.")
+        ),
+        Phase.LOST: Problem(
+            "sync_problem",
+            _("The picture is lost"),
+            _("Connecting again. The same session goes on when it comes back."),
+            over_frame=True,
+        ),
+    }
+)
+"""While a picture is on its way."""
+
+
+def choosing() -> Problem:
+    """Return what is said while the browser asks for a window."""
+    return Problem(
+        "screen_share",
+        _("Choose what to share"),
+        _("The browser asks for a window, a tab or the screen: choose the meeting."),
+    )
+
+
+def calling() -> Problem:
+    """Return what is said while this server calls a camera."""
+    return Problem(
+        "sync", _("Connecting"), _("This server calls the camera, which has 10 s to answer.")
+    )
+
+
+def off(*, by_address: bool, shared: bool) -> Problem:
+    """Return what is said before anything was started."""
+    if shared:
+        return Problem(
+            "screen_share",
+            _("Nothing is shared yet"),
+            _("Press Start and choose the window or tab of the meeting. Keep its faces in view."),
+        )
+    if by_address:
+        return Problem(
+            "videocam",
+            _("The camera is not watched"),
+            _("Give its address, such as rtsp://camera.example/stream, and press Start."),
+        )
+    return Problem(
+        "videocam",
+        _("The camera is off"),
+        _("Press Start and allow the camera. Point it at the face, with light on it."),
+    )
+
+
+def switched_off() -> Problem:
+    """Return what is said where no cameras are allowed."""
+    return Problem(
+        "videocam_off",
+        _("Live is switched off here"),
+        _("Who runs this server allows no cameras. Clips and pictures can be analyzed as usual."),
+    )

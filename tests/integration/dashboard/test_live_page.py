@@ -15,7 +15,7 @@ from streamlit.testing.v1 import AppTest
 
 from dashboard import labels, series, server, session
 from dashboard.charts import live
-from dashboard.pages.live import cards, choices, ice, link, problems
+from dashboard.pages.live import cards, choices, ice, link
 from dashboard.pages.live import view as page
 from dashboard.pages.live.state import ConnectionProblem
 from dashboard.theme import DARK, LIGHT
@@ -202,7 +202,7 @@ def test_waiting_for_the_persons_permission(at, browser):
 
 def test_every_trouble_has_words():
     for trouble in ConnectionProblem:
-        said = problems.problem(trouble)
+        said = page.problem(trouble)
         assert said.head and said.text.endswith(".")
 
 
