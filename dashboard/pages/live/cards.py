@@ -7,14 +7,13 @@ from markupsafe import Markup
 
 from dashboard import labels
 from dashboard.components import camera, tables, typography, verdict
-from dashboard.components.cards import card_head
 from dashboard.components.chips import chip
 from dashboard.components.markup import Text, rich
 from dashboard.components.tables import with_note
 from dashboard.i18n import _, ngettext
 from dashboard.labels import NBSP
 from dashboard.pages.live.link import NAMES, Finding, Grade
-from detector.live import Alarm, Hint, LiveState
+from detector.live import Alarm, LiveState
 from detector.live.state import LiveReading
 from detector.models.registry import list_models
 from detector.schema.analysis import Label, ReasonCode, Thresholds
@@ -124,14 +123,6 @@ def known(found: FoundFootage, *, running: bool) -> Markup:
     return typography.concern(said.format(name=found.name), text)
 
 
-def alarms_head(above: float, seconds: float) -> Markup:
-    """Return the head of the alarms' card: when one is raised."""
-    after = _("after {seconds}\u00a0s above {percent}").format(
-        seconds=f"{seconds:.0f}", percent=labels.percent(above)
-    )
-    return card_head(_("Alarms"), after)
-
-
 def alarms(raised: Sequence[Alarm], now: float, clock: Clock) -> Markup:
     """Return the newest alarms as rows."""
     if not raised:
@@ -204,7 +195,14 @@ def quality(state: LiveState | None) -> tuple[list[tuple[Markup, str]], str]:
     """Return how good the picture is: chips, each with what to do; without a picture, a line."""
     if state is None:
         return [], _("Face size, light and sharpness are checked while it runs.")
-    chips = [_hint(hint) for hint in state.hints]
+    chips = []
+    for hint in state.hints:
+        text = hint.text
+        if hint.person:
+            text = _("Person {person}: {hint}").format(person=hint.person, hint=text)
+        slug: labels.Slug = "na" if hint.blocking else "inc"
+        icon = "do_not_disturb_on" if hint.blocking else "help"
+        chips.append((chip(hint.title, slug, icon), text))
     size = max((face.box[2] - face.box[0] for face in state.faces), default=0.0)
     codes = {hint.code.value for hint in state.hints}
     if size:
@@ -216,15 +214,6 @@ def quality(state: LiveState | None) -> tuple[list[tuple[Markup, str]], str]:
             if not codes & {code, "starting", *(("too_bright",) if code == "too_dark" else ())}:
                 chips.append((chip(name, "plain", "check"), more))
     return chips, ""
-
-
-def _hint(hint: Hint) -> tuple[Markup, str]:
-    text = hint.text
-    if hint.person:
-        text = _("Person {person}: {hint}").format(person=hint.person, hint=text)
-    if hint.blocking:
-        return chip(hint.title, "na", "do_not_disturb_on"), text
-    return chip(hint.title, "inc", "help"), text
 
 
 def connection(findings: Sequence[Finding], sentence: str) -> Markup:

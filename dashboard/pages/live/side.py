@@ -4,20 +4,21 @@ quality, the connection test. Drawn by itself twice a second while the camera is
 import csv
 import io
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta, timezone
+from datetime import UTC, datetime, timedelta
 from functools import lru_cache, partial
 
 import streamlit as st
 
 from dashboard import charts, labels, session, theme, url_state
 from dashboard.charts import live as chart
-from dashboard.components import camera, controls, figures, typography, verdict
+from dashboard.components import camera, controls, figures, record_cells, typography, verdict
 from dashboard.components import cards as heads
 from dashboard.components.cards import card_head
 from dashboard.components.chips import chip
 from dashboard.components.lanes import zone_words
 from dashboard.components.markup import rich, show
-from dashboard.i18n import _, advice
+from dashboard.i18n import _
+from dashboard.pages import refused_in
 from dashboard.pages.live import cards, choices, ice, link
 from dashboard.pages.live.state import (
     DRAWN,
@@ -31,7 +32,7 @@ from dashboard.pages.live.state import (
 )
 from dashboard.result import material
 from dashboard.theme import ON_VIDEO
-from detector.errors import InputError, UnmaskError
+from detector.errors import InputError
 from detector.live import LiveState, Style, VoiceState
 from detector.schema.analysis import Analysis, Answer, CaveatCode, Label, Question, Settings
 from service.live import cameras, viewers
@@ -46,12 +47,8 @@ def seen() -> link.Seen | None:
     return link.seen(LINK)
 
 
-def remember_drawn(visit: LivePageState) -> None:
-    """Note what the page is drawn for; `beside` redraws it when that changes."""
-    st.session_state[DRAWN] = _stamp(visit)
-
-
-def _stamp(visit: LivePageState) -> tuple[object, ...]:
+def stamp(visit: LivePageState) -> tuple[object, ...]:
+    """Return what the page is drawn for; `beside` redraws it when that changes."""
     return visit.phase, visit.trouble, visit.ask, seen(), _testing()
 
 
@@ -69,7 +66,7 @@ def beside(visit: LivePageState, servers: list[ice.Server]) -> None:
     viewer, state = visit.viewer, _state(visit)
     clock = _clock(viewer)
     _mount(visit, servers, cards.spoken(state, clock) if visit.busy else "")
-    if _stamp(visit) != st.session_state.get(DRAWN):
+    if stamp(visit) != st.session_state.get(DRAWN):
         st.rerun()
     limits = state.reading.thresholds if state else choices.thresholds()
     live = state if visit.busy else None
@@ -84,7 +81,12 @@ def beside(visit: LivePageState, servers: list[ice.Server]) -> None:
     with st.container(border=True, key="card-alarms", gap="small"):
         above = options.alarm_above if options.alarm_above is not None else limits.high
         show(
-            cards.alarms_head(above, options.alarm_seconds),
+            card_head(
+                _("Alarms"),
+                _("after {seconds}\u00a0s above {percent}").format(
+                    seconds=f"{options.alarm_seconds:.0f}", percent=labels.percent(above)
+                ),
+            ),
             cards.alarms(state.alarms if state else (), state.time if state else 0.0, clock),
         )
         with st.container(horizontal=True, key="actions-live"):
@@ -100,7 +102,16 @@ def beside(visit: LivePageState, servers: list[ice.Server]) -> None:
                 name = f"{viewers.session_name(viewer.began)}.csv"
                 controls.download(_("Log"), partial(_log, viewer), name, "live-log")
             choices.draw_alarm(limits.high, disabled=visit.busy)
-        _kept_frames()
+        if kept := st.session_state.get(KEPT_FRAMES):
+            typography.caption(_("The last seconds are being analyzed."))
+            st.link_button(
+                _("Open them in a new tab"),
+                f"{url_state.site()}/?a={kept}",
+                icon=":material/open_in_new:",
+                type="tertiary",
+            )
+        if problem := st.session_state.get(NOT_KEPT):
+            show(typography.small_print(typography.caution(problem)))
 
 
 def _mount(visit: LivePageState, servers: list[ice.Server], spoken: str) -> None:
@@ -118,20 +129,6 @@ def _mount(visit: LivePageState, servers: list[ice.Server], spoken: str) -> None
     }
     with st.container(key="live-hidden"):
         link.mount(key=LINK, data=data, on_answer=_answered)
-
-
-def _kept_frames() -> None:
-    """Draw where the seconds that were kept are analyzed, or why they are not."""
-    if kept := st.session_state.get(KEPT_FRAMES):
-        typography.caption(_("The last seconds are being analyzed."))
-        st.link_button(
-            _("Open them in a new tab"),
-            f"{url_state.site()}/?a={kept}",
-            icon=":material/open_in_new:",
-            type="tertiary",
-        )
-    if problem := st.session_state.get(NOT_KEPT):
-        show(typography.small_print(typography.caution(problem)))
 
 
 def _answered() -> None:
@@ -182,12 +179,9 @@ def _keep_frames() -> None:
     if viewer is None:
         return
     st.session_state.pop(NOT_KEPT, None)
-    try:
+    with refused_in(NOT_KEPT):
         clip, name = viewers.last_seconds(viewer)
         job = session.submit(clip, name, Settings(), size=clip.getbuffer().nbytes)
-    except UnmaskError as error:
-        st.session_state[NOT_KEPT] = advice(error)
-    else:
         st.session_state[KEPT_FRAMES] = job.key
 
 
@@ -200,9 +194,7 @@ def _log(viewer: Viewer) -> str:
 
 def _clock(viewer: Viewer | None) -> cards.Clock:
     """Return what makes seconds of the session the time on the person's wall."""
-    offset = st.context.timezone_offset
-    zone = timezone(timedelta(minutes=-offset)) if offset is not None else UTC
-    began = viewer.began if viewer is not None else datetime.now(UTC)
+    zone, began = record_cells.zone(), viewer.began if viewer is not None else datetime.now(UTC)
     return lambda t: f"{(began + timedelta(seconds=t)).astimezone(zone):%H:%M:%S}"
 
 

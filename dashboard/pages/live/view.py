@@ -41,12 +41,12 @@ def draw() -> None:
     """Draw the page."""
     visit = state.visit()
     visit.tick()
-    side.remember_drawn(visit)
+    st.session_state[state.DRAWN] = side.stamp(visit)
     servers = ice.servers(st.context.url)
     if not session.application().viewers.capacity:
         _head(visit, off=True)
         with st.container(key="live-camera"):
-            _cover(switched_off())
+            _cover(NOTICES["switched_off"])
         return
     _head(visit)
     if choices.shared():
@@ -198,9 +198,9 @@ def _problem(visit: LivePageState) -> Problem | None:
     if visit.phase is Phase.LIVE:
         return None
     if visit.remote and visit.phase is Phase.CONNECTING:
-        return calling()
+        return NOTICES["calling"]
     if visit.phase is Phase.ASKING and visit.shared:
-        return choosing()
+        return NOTICES["choosing"]
     if visit.phase in WAITING:
         return WAITING[visit.phase]
     if visit.trouble is not None:
@@ -210,7 +210,9 @@ def _problem(visit: LivePageState) -> Problem | None:
         return problem(known)
     if visit.phase is Phase.ENDED and visit.viewer is not None:
         return _ended(visit.viewer, sharing_ended=visit.sharing_ended)
-    return off(by_address=choices.by_address(), shared=choices.shared())
+    if choices.shared():
+        return NOTICES["not_shared"]
+    return NOTICES["not_watched" if choices.by_address() else "off"]
 
 
 def _ended(viewer: Viewer, *, sharing_ended: bool) -> Problem:
@@ -389,47 +391,40 @@ WAITING: LazyDict[Phase, Problem] = LazyDict(
 """While a picture is on its way."""
 
 
-def choosing() -> Problem:
-    """Return what is said while the browser asks for a window."""
-    return Problem(
-        "screen_share",
-        _("Choose what to share"),
-        _("The browser asks for a window, a tab or the screen: choose the meeting."),
-    )
-
-
-def calling() -> Problem:
-    """Return what is said while this server calls a camera."""
-    return Problem(
-        "sync", _("Connecting"), _("This server calls the camera, which has 10 s to answer.")
-    )
-
-
-def off(*, by_address: bool, shared: bool) -> Problem:
-    """Return what is said before anything was started."""
-    if shared:
-        return Problem(
+NOTICES: LazyDict[str, Problem] = LazyDict(
+    lambda: {
+        "choosing": Problem(
+            "screen_share",
+            _("Choose what to share"),
+            _("The browser asks for a window, a tab or the screen: choose the meeting."),
+        ),
+        "calling": Problem(
+            "sync", _("Connecting"), _("This server calls the camera, which has 10 s to answer.")
+        ),
+        "not_shared": Problem(
             "screen_share",
             _("Nothing is shared yet"),
             _("Press Start and choose the window or tab of the meeting. Keep its faces in view."),
-        )
-    if by_address:
-        return Problem(
+        ),
+        "not_watched": Problem(
             "videocam",
             _("The camera is not watched"),
             _("Give its address, such as rtsp://camera.example/stream, and press Start."),
-        )
-    return Problem(
-        "videocam",
-        _("The camera is off"),
-        _("Press Start and allow the camera. Point it at the face, with light on it."),
-    )
-
-
-def switched_off() -> Problem:
-    """Return what is said where no cameras are allowed."""
-    return Problem(
-        "videocam_off",
-        _("Live is switched off here"),
-        _("Who runs this server allows no cameras. Clips and pictures can be analyzed as usual."),
-    )
+        ),
+        "off": Problem(
+            "videocam",
+            _("The camera is off"),
+            _("Press Start and allow the camera. Point it at the face, with light on it."),
+        ),
+        "switched_off": Problem(
+            "videocam_off",
+            _("Live is switched off here"),
+            _(
+                "Who runs this server allows no cameras. Clips and pictures can be analyzed as "
+                "usual."
+            ),
+        ),
+    }
+)
+"""While the browser asks for a window, or this server calls a camera; before anything was started;
+and where no cameras are allowed."""
