@@ -1,4 +1,4 @@
-"""A lane a model on one time axis."""
+"""Models side by side: a lane each on one time axis, where each looked, and what each cost."""
 
 from contextlib import suppress
 from dataclasses import replace
@@ -172,8 +172,8 @@ def column_times(lanes: dict[str, Lane], end: float) -> list[float]:
 
 
 def draw_heatmaps(selection: Selection, lanes: dict[str, Lane]) -> list[Slot]:
-    """Draw the card with slots for the heatmaps; return what `fill` fills, so that nothing else
-    of the page waits for a network."""
+    """Draw the card with slots for the heatmaps; return what `fill_heatmaps` fills, so that
+    nothing else of the page waits for a network."""
     times = column_times(lanes, series.length(selection.analysis))
     slots: list[Slot] = []
     with st.container(border=True, key="card-looked"):

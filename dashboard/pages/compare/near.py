@@ -32,6 +32,7 @@ from detector.comparison import HEAT_LEVELS, aligned
 from detector.errors import InputError, UnmaskError
 from detector.messages import comparison as words
 from detector.messages.format import time_ticks
+from detector.schema.analysis import Verdict
 from detector.schema.comparison import Comparison, MovementTrace, SharedMovement
 from service import exports
 from service.records.comparisons import KeptComparison
@@ -59,7 +60,18 @@ def draw(first: Job, second: Job) -> KeptComparison | None:
     elif task is not None and task.state is not State.DONE:
         _ended(task, first, second)
     elif not (first.has_media and second.has_media):
-        _gone()
+        status_cards.show(
+            Card(
+                "near-gone",
+                _("Copy against original"),
+                "hide_source",
+                _("The two files could not be compared"),
+                _(
+                    "At least one of the two is not kept here any more. Upload it again to compare "
+                    "them."
+                ),
+            )
+        )
     else:
         _begin(first, second)
     pair.clips(first, second)
@@ -132,12 +144,6 @@ def _ended(task: Task, copy: Job, original: Job) -> None:
             actions=(Action(_("Compare again"), "refresh", again, primary=True),),
         )
     )
-
-
-def _gone() -> None:
-    text = _("At least one of the two is not kept here any more. Upload it again to compare them.")
-    head = _("The two files could not be compared")
-    status_cards.show(Card("near-gone", _("Copy against original"), "hide_source", head, text))
 
 
 def _found(kept: KeptComparison, first: Job, second: Job) -> None:
@@ -233,8 +239,8 @@ def _finding(kept: KeptComparison, copy: Job, original: Job) -> None:
             words.lead(comparison, speaks), announced=True,
         )  # fmt: skip
         rows = [*words.figures(comparison, speaks), *_people(comparison)]
-        if alone := _alone(copy):
-            rows.append((_("Detectors, alone"), alone))
+        if copy.analysis is not None:
+            rows.append((_("Detectors, alone"), _alone(copy.analysis.verdict)))
         show(head, facts(rows, cls="um-facts um-measured"))
         _roles(kept, copy, original)
         if limits := words.limits(comparison, speaks):
@@ -280,11 +286,8 @@ def _people(comparison: Comparison) -> list[tuple[str, str]]:
     ]
 
 
-def _alone(copy: Job) -> str:
+def _alone(answer: Verdict) -> str:
     """Return what the detectors say of the copy by itself."""
-    if copy.analysis is None:
-        return ""
-    answer = copy.analysis.verdict
     said = labels.headline(answer)
     if answer.probability is None:
         return said

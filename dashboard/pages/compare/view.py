@@ -1,6 +1,5 @@
 """The Compare page: bring a clip, choose models, look at them side by side."""
 
-from collections.abc import Sequence
 from pathlib import Path
 
 import streamlit as st
@@ -14,7 +13,6 @@ from dashboard.pages.compare import agree, builder, lanes, near, pair, state
 from dashboard.pages.compare.state import MAX_MODELS, Selection
 from detector.evaluation.labels import SOUNDS
 from detector.models import registry
-from detector.models.base import ModelSpec
 from detector.schema.analysis import Analysis, Settings
 from service.records.model import ResultOrigin
 from service.tasks.jobs import Job
@@ -135,19 +133,14 @@ def _upload(name: str, label: str, *, like: Settings | None = None) -> None:
         state.choose(name, before)
         st.rerun()
     if file is not None and like is None and Path(file.name).suffix.lower() in SOUNDS:
-        settings = _of_voices(usable)
+        voices = [spec for spec in usable if spec.modality.of_sound]
+        alone = all(spec.default for spec in voices)
+        settings = Settings(models=None if alone else [spec.id for spec in voices][:MAX_MODELS])
     if file is None or settings is None:
         return
     with alerted():
         state.choose(name, _submit(file, settings))
         st.rerun()
-
-
-def _of_voices(usable: Sequence[ModelSpec]) -> Settings:
-    """Return what a sound is analyzed with: every voice model that is ready."""
-    voices = [spec for spec in usable if spec.modality.of_sound]
-    alone = all(spec.default for spec in voices)
-    return Settings(models=None if alone else [spec.id for spec in voices][:MAX_MODELS])
 
 
 def _waiting(job: Job) -> None:
