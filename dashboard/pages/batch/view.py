@@ -1,6 +1,6 @@
 """The page: files are dropped, and a table of them fills in."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 from pathlib import PurePath
 
@@ -22,7 +22,9 @@ from detector.schema.analysis import Settings
 from service import limits
 from service.batch_files import HEAD, IncomingFile
 from service.batches import MAX_FILES, BatchRow, BatchState
+from service.context import Principal
 from service.records.batches import MAX_NAME, Batch
+from service.records.store import RecordScope
 
 FRAGMENT_SECONDS = 1.0
 LATEST = 8
@@ -61,15 +63,16 @@ def _title(batch: Batch | None, now: BatchState | None) -> None:
     with page_header.row(_("Batch"), facts):
         if batch is None:
             return
+        runs = session.application().batch_runs
+        stop = partial(_act, runs.stop, batch)
         label = _("Rename") if batch.name else _("Name it")
         if controls.button(label, "edit", "batch-name", kind="tertiary"):
             st.dialog(_("Name of the batch"))(_rename)(batch)
         if now in _LIVE:
-            stop = partial(_stop, batch)
             controls.button(_("Stop here"), "stop", "batch-stop", stop, kind="tertiary")
         controls.button(_("New batch"), "add", "batch-new", state.leave)
         if now is BatchState.RUNNING:
-            pause = partial(_pause, batch)
+            pause = partial(runs.pause, session.current_user(), batch)
             controls.button(_("Pause"), "pause", "batch-pause", pause, kind="primary")
         elif now is BatchState.PAUSING:
             controls.button(_("Pausing"), "pause", "batch-pausing", disabled=True)
@@ -140,25 +143,15 @@ def _line(symbol: str, head: str, text: str, key: str) -> st.delta_generator.Del
 
 
 def _go_on_or_stop(batch: Batch) -> None:
-    go, stop = partial(_go_on, batch), partial(_stop, batch)
+    runs = session.application().batch_runs
+    go, stop = partial(_act, runs.go_on, batch), partial(_act, runs.stop, batch)
     controls.button(_("Go on"), "play_arrow", "batch-go-on", go, kind="primary")
     controls.button(_("Stop here"), "", "batch-stop", stop, kind="tertiary")
 
 
-def _pause(batch: Batch) -> None:
-    session.application().batch_runs.pause(session.current_user(), batch)
-
-
-def _go_on(batch: Batch) -> None:
+def _act(act: Callable[[Principal, RecordScope, Batch], object], batch: Batch) -> None:
     with refused_in(state.NOTICE):
-        service = session.application().batch_runs
-        service.go_on(session.current_user(), session.record_scope(), batch)
-
-
-def _stop(batch: Batch) -> None:
-    with refused_in(state.NOTICE):
-        service = session.application().batch_runs
-        service.stop(session.current_user(), session.record_scope(), batch)
+        act(session.current_user(), session.record_scope(), batch)
 
 
 # --- what changes by itself -----------------------------------------------------------------------
