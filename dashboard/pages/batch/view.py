@@ -1,6 +1,12 @@
 """The page: files are dropped, and a table of them fills in."""
 
+from __future__ import annotations
+
+import io
+import json
+import zipfile
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from functools import partial
 from pathlib import PurePath
 
@@ -10,36 +16,54 @@ from dashboard import labels, session, url_state
 from dashboard._compat import UploadedFile
 from dashboard.components import cards, controls, page_header, record_cells, style, typography
 from dashboard.components.markup import Text, show
-from dashboard.i18n import _
+from dashboard.i18n import _, speech
 from dashboard.pages import refused_in
-from dashboard.pages.batch import listing, marked, state
+from dashboard.pages.batch import listing
 from dashboard.result import verdict_card
+from dashboard.result.downloads import file_name
 from detector import links
 from detector.batch import is_container
 from detector.batch.source import no_media
 from detector.links.addresses import MAX_URL
+from detector.messages import ENGLISH, Speech
+from detector.report import ReportDetails
 from detector.schema.analysis import Settings
-from service import limits
+from service import exports, limits
 from service.batch_files import HEAD, IncomingFile
 from service.batches import MAX_FILES, BatchRow, BatchState
 from service.context import Principal
 from service.records.batches import MAX_NAME, Batch
+from service.records.export import Remark, as_entry, as_table
+from service.records.model import Record
+from service.records.seals import origin
 from service.records.store import RecordScope
+from service.storage.uploads import Uploads
 
 FRAGMENT_SECONDS = 1.0
 LATEST = 8
 """earlier batches that are offered"""
 _PAGES = "batch-pages"
+UPLOADS = "batch-uploads"
+"""How often something was uploaded: each time the uploader is replaced."""
+NOTICE = "batch-said"
+"""The outcome of the last action, said once."""
+LINKS = "batch-links"
+SELECT = "batch-select-cards"
+"""Whether cards can be ticked."""
+_OVER = "batch-over"
+"""Rows of files that are over, by batch: they are not looked up again."""
+_ORDER = "batch-order"
+"""The order of the table's rows while something is marked in it."""
 _LIVE = (BatchState.RUNNING, BatchState.PAUSING)
 
 
 def draw() -> None:
     """Draw the page."""
-    batch = state.batch()
-    rows = state.rows(batch, fresh=True) if batch is not None else []
+    batch = _batch()
+    rows = _rows(batch, fresh=True) if batch is not None else []
     now = _state(batch, rows) if batch is not None else None
     _title(batch, now)
-    typography.flash(state.NOTICE)
+    typography.flash(NOTICE)
     if batch is None and st.query_params.get("b"):
         typography.notice(_("This batch is not here any more. Its analyses may be in History."))
     _bring_files(batch)
@@ -70,7 +94,7 @@ def _title(batch: Batch | None, now: BatchState | None) -> None:
             st.dialog(_("Name of the batch"))(_rename)(batch)
         if now in _LIVE:
             controls.button(_("Stop here"), "stop", "batch-stop", stop, kind="tertiary")
-        controls.button(_("New batch"), "add", "batch-new", state.leave)
+        controls.button(_("New batch"), "add", "batch-new", partial(st.query_params.pop, "b", None))
         if now is BatchState.RUNNING:
             pause = partial(runs.pause, session.current_user(), batch)
             controls.button(_("Pause"), "pause", "batch-pause", pause, kind="primary")
@@ -107,8 +131,46 @@ def _latest() -> None:
                 number = labels.count(len(one.items), "file", "files")
                 facts = filter(None, (one.name, record_cells.when(one.created), number))
                 typography.paragraph(" · ".join(facts), width="content")
-                run = partial(state.enter, one.id)
+                run = partial(_enter, one.id)
                 controls.button(_("Open"), "arrow_forward", f"batch-open-{one.id}", run)
+
+
+def _batch() -> Batch | None:
+    """Return the batch that the address names, if it is theirs."""
+    id = st.query_params.get("b")
+    scope = session.record_scope()
+    return session.application().batches.get(scope.owner, id) if id else None
+
+
+def _enter(id: str) -> None:
+    """Go to a batch."""
+    st.query_params["b"] = id
+
+
+def _rows(batch: Batch, *, fresh: bool = False) -> list[BatchRow]:
+    """Return the files of a batch as they are now; `fresh` as in `BatchService.rows`."""
+    known = st.session_state.get(_OVER)
+    if known is None or known[0] != batch.id:
+        known = st.session_state[_OVER] = (batch.id, {})
+    service, scope = session.application().batch_runs, session.record_scope()
+    return service.rows(scope, batch, known[1], fresh=fresh)
+
+
+def _look_again() -> None:
+    """Look all files up once more."""
+    st.session_state.pop(_OVER, None)
+
+
+def _held(key: str, order: Sequence[int] | None) -> list[int] | None:
+    """Return a table's row order, fixed while something is marked (`order` is not None)."""
+    held = st.session_state.get(_ORDER)
+    if order is None:
+        st.session_state.pop(_ORDER, None)
+        return None
+    if held is None or held[0] != key:
+        held = st.session_state[_ORDER] = (key, list(order))
+    listed: list[int] = held[1]
+    return listed
 
 
 # --- where it stands ------------------------------------------------------------------------------
@@ -128,10 +190,10 @@ def _bar(batch: Batch, now: BatchState, rows: Sequence[BatchRow]) -> None:
             said = listing.finished(rows, batch.created, task)
             with _line("done_all", *said, "batch-done"):
                 if any(row.verdict is not None for row in rows):
-                    marked.reports(rows, "batch-done-reports")
+                    _reports(rows, "batch-done-reports")
         if (known := listing.known_words(rows)) is not None and now not in _LIVE:
             with _line("content_copy", *known, "batch-known"):
-                run = partial(marked.again, batch, listing.known(rows))
+                run = partial(_again, batch, listing.known(rows))
                 controls.button(_("Analyze again"), "refresh", "batch-known-again", run)
 
 
@@ -150,7 +212,7 @@ def _go_on_or_stop(batch: Batch) -> None:
 
 
 def _act(act: Callable[[Principal, RecordScope, Batch], object], batch: Batch) -> None:
-    with refused_in(state.NOTICE):
+    with refused_in(NOTICE):
         act(session.current_user(), session.record_scope(), batch)
 
 
@@ -159,10 +221,10 @@ def _act(act: Callable[[Principal, RecordScope, Batch], object], batch: Batch) -
 
 def _files(id: str, drawn: BatchState) -> None:
     """Draw the bar and the table; the whole page where the batch came to stand elsewhere."""
-    batch = state.batch()
+    batch = _batch()
     if batch is None or batch.id != id:
         return
-    rows = state.rows(batch)
+    rows = _rows(batch)
     now = _state(batch, rows)
     if now is not drawn:
         st.rerun()
@@ -177,7 +239,7 @@ def _table(batch: Batch, rows: Sequence[BatchRow]) -> None:
     text, shown, order = _filters(rows)
     key = f"batch-table-{batch.id}-{shown}-{order}-{hash(text)}"
     now = listing.ordered(rows, order)
-    places = list(state.hold(key, now if _marks(key) else None) or now)
+    places = list(_held(key, now if _marks(key) else None) or now)
     places += [i for i in range(len(rows)) if i not in set(places)]  # what came since
     found = listing.matching([rows[i] for i in places if i < len(rows)], text, shown)
     if not found:
@@ -189,16 +251,16 @@ def _table(batch: Batch, rows: Sequence[BatchRow]) -> None:
     pictures = scope.store.thumbnails(
         scope.owner, {row.record.id for row in page if row.record is not None and row.over}
     )
-    selecting = bool(st.session_state.get(state.SELECT))
+    selecting = bool(st.session_state.get(SELECT))
     left, right = st.columns([915, 325], gap=20)
     with left, st.container(border=True, key="card-batch", height="content"):
         head = st.container()
         with st.container(key="batch-table"):
-            listing.table(page, pictures, key, partial(marked.first, batch))
+            listing.table(page, pictures, key, partial(_first, batch))
         with st.container(key="batch-cards"):
             chosen += listing.cards(page, pictures, selecting=selecting)
         with head:
-            marked.head(batch, chosen)
+            _marked(batch, chosen)
         _foot(found, page, chosen)
     with right, st.container(key="batch-preview"):
         _preview(batch, pressed or page[0], pictures)
@@ -241,16 +303,15 @@ def _foot(found: Sequence[BatchRow], page: Sequence[BatchRow], chosen: Sequence[
         typography.caption(text.format(first=1, last=len(page), total=len(found)), width="content")
         with st.container(horizontal=True, width="content"):
             if len(found) > len(page):
-                controls.button(_("Show more"), "expand_more", "batch-more", _more)
+                pages = st.session_state.get(_PAGES, 1) + 1
+                more = partial(st.session_state.update, {_PAGES: pages})
+                controls.button(_("Show more"), "expand_more", "batch-more", more)
             with st.container(key="batch-select", width="content"):
-                selecting = bool(st.session_state.get(state.SELECT))
+                selecting = bool(st.session_state.get(SELECT))
                 label = _("Done selecting") if selecting else _("Select")
-                controls.button(label, "check_box", "batch-selecting", state.toggle_selecting)
-            marked.export(chosen or found)
-
-
-def _more() -> None:
-    st.session_state[_PAGES] = st.session_state.get(_PAGES, 1) + 1
+                turn = partial(st.session_state.update, {SELECT: not selecting})
+                controls.button(label, "check_box", "batch-selecting", turn)
+            _export(chosen or found)
 
 
 # --- files are brought ----------------------------------------------------------------------------
@@ -263,7 +324,7 @@ MAX_LINKS = 20
 def _bring_files(batch: Batch | None) -> None:
     """Draw the drop zone; a fresh uploader after each copy to disk frees the memory."""
     limit = limits.megabytes(session.current_user(), int(st.get_option("server.maxUploadSize")))
-    turn = st.session_state.get(state.UPLOADS, 0)
+    turn = st.session_state.get(UPLOADS, 0)
     with st.container(horizontal=True, vertical_alignment="center", key="batch-drop"):
         with st.container(key="drop", width="stretch"):
             style.drop_zone(
@@ -297,7 +358,7 @@ def _folder(batch: Batch | None) -> None:
     found = st.file_uploader(
         _("Folder"),
         accept_multiple_files="directory",
-        key=f"batch-folder-{st.session_state.get(state.UPLOADS, 0)}",
+        key=f"batch-folder-{st.session_state.get(UPLOADS, 0)}",
     )
     media = [file for file in found if not no_media(file.name)]
     if media:
@@ -307,7 +368,7 @@ def _folder(batch: Batch | None) -> None:
 
 
 def _take(files: Sequence[UploadedFile], batch: Batch | None) -> None:
-    st.session_state[state.UPLOADS] = st.session_state.get(state.UPLOADS, 0) + 1
+    st.session_state[UPLOADS] = st.session_state.get(UPLOADS, 0) + 1
     incoming = [IncomingFile(file, file.name, file.size) for file in files]
     with st.spinner(_("Taking the files in …")):
         _bring(incoming, batch, _name(incoming))
@@ -320,7 +381,7 @@ def _paste(batch: Batch | None) -> None:
         _("Addresses of videos and pictures, one a line"),
         placeholder="https://",
         max_chars=MAX_LINKS * MAX_URL,
-        key=state.LINKS,
+        key=LINKS,
         help=_("The file itself, not the page it is shown on. Its server sees that we ask."),
     )
     urls = [line.strip() for line in (text or "").splitlines() if line.strip()]
@@ -343,11 +404,11 @@ def _name(files: Sequence[IncomingFile]) -> str:
 
 def _bring(files: Iterable[IncomingFile | str], batch: Batch | None, name: str = "") -> None:
     app, context = session.application(), session.request_context()
-    with refused_in(state.NOTICE):
+    with refused_in(NOTICE):
         id = batch.id if batch else None
         scope = app.scope(context)
         brought = app.batch_runs.bring(context, scope, files, Settings(), id=id, name=name)
-        state.enter(brought.id)
+        _enter(brought.id)
 
 
 # --- the chosen row -------------------------------------------------------------------------------
@@ -380,9 +441,161 @@ def _preview(batch: Batch, row: BatchRow, pictures: Mapping[str, bytes]) -> None
             parts.append(typography.small_print(before))
         show(cards.preview(*parts))
         if row.waits:
-            run = partial(marked.first, batch, [row])
+            run = partial(_first, batch, [row])
             controls.button(_("Do it first"), "keep", "batch-first-shown", run)
         if row.record is not None and controls.button(
             _("Open the evidence"), "arrow_forward", "batch-evidence"
         ):
             url_state.go_to("analyze", a=row.record.id)
+
+
+# --- what can be done with marked rows ------------------------------------------------------------
+
+
+def _marked(batch: Batch, marked: Sequence[BatchRow]) -> None:
+    """Draw what can be done with the rows that are marked."""
+    if not marked:
+        return
+    records = [row.record for row in marked if row.record is not None]
+    judged = [record for record in records if record.result is not None]
+    over = [row for row in marked if row.over and row.kept]
+    with controls.apart("batch-marked"):
+        text = _("{number} selected").format(number=len(marked))
+        typography.paragraph(text, width="content")
+        with st.container(horizontal=True, width="content"):
+            run = partial(_again, batch, over)
+            text = _("Analyze again")
+            controls.button(text, "refresh", "batch-again", run, kind="tertiary", disabled=not over)
+            if waiting := [row for row in marked if row.waits]:
+                run = partial(_first, batch, waiting)
+                controls.button(_("Do it first"), "keep", "batch-first", run, kind="tertiary")
+            able = len(judged) == len(marked) == 2
+            if controls.button(
+                _("Compare"), "compare", "batch-compare", kind="tertiary", disabled=not able
+            ):
+                url_state.go_to("compare", a=judged[0].id, b=judged[1].id)
+            if judged:
+                _reports(marked, "batch-marked-reports", small=True)
+            if controls.button(
+                _("Delete"), "delete", "batch-delete", kind="tertiary", disabled=not records
+            ):
+                st.dialog(_("Delete"))(_confirm)(records)
+
+
+def _first(batch: Batch, rows: Sequence[BatchRow]) -> None:
+    """Put files that wait before all others of their batch."""
+    ids = [row.record.id for row in rows if row.record is not None]
+    with refused_in(NOTICE):
+        session.application().batch_runs.first(session.record_scope(), batch, ids)
+
+
+def _again(batch: Batch, rows: Sequence[BatchRow]) -> None:
+    """Analyze files once more."""
+    app, context = session.application(), session.request_context()
+    ids = [row.record.id for row in rows if row.record is not None]
+    with refused_in(NOTICE):
+        app.batch_runs.again(context, app.scope(context), batch, ids)
+    _look_again()
+
+
+def _confirm(records: Sequence[Record]) -> None:
+    number = labels.count(len(records), "analysis", "analyses")
+    question = _("Delete {analyses} with their frames? This can’t be undone.")
+    names, run = [record.name for record in records], partial(_delete, records)
+    question = question.format(analyses=number)
+    controls.confirm(question, names, "", run, label=_("Delete"), key="batch-deleted")
+
+
+def _delete(records: Sequence[Record]) -> None:
+    app, context, batch = session.application(), session.request_context(), _batch()
+    deleted = app.delete(context, *(record.id for record in records))
+    if batch is not None:
+        app.batches.remove(context.principal.id, batch.id, set(deleted))
+    _look_again()
+
+
+def _export(rows: Sequence[BatchRow]) -> None:
+    """Draw the ways to take some rows away."""
+    files = _export_of(rows)
+    for label, make, form, symbol in (
+        ("CSV", files.as_csv, "csv", "table"),
+        ("JSONL", files.as_jsonl, "jsonl", "data_object"),
+    ):
+        name, key = f"unmask-batch.{form}", f"batch-{form}"
+        controls.download(label, make, name, key, symbol=symbol)
+    _reports(rows, "batch-zip")
+
+
+def _reports(rows: Sequence[BatchRow], key: str, *, small: bool = False) -> None:
+    """Draw the button that hands out a ZIP of reports."""
+    label, symbol = (_("Reports"), "description") if small else (_("Reports, ZIP"), "folder_zip")
+    make, kind = _export_of(rows).as_reports, "tertiary" if small else "secondary"
+    controls.download(label, make, "unmask-batch.zip", key, symbol=symbol, type=kind)
+
+
+def _export_of(rows: Sequence[BatchRow]) -> BatchExport:
+    uploads = session.application().jobs.uploads
+    return BatchExport(session.record_scope(), uploads, list(rows), speech())
+
+
+# --- files of it, made in a thread: no Streamlit call ---------------------------------------------
+
+
+MAX_REPORTS = 100
+"""in one ZIP: each is drawn from its file"""
+
+
+@dataclass(frozen=True)
+class BatchExport:
+    """What is exported: some rows, in their order."""
+
+    scope: RecordScope
+    uploads: Uploads
+    rows: Sequence[BatchRow]
+    speech: Speech = ENGLISH
+    """the language of the reports"""
+
+    def as_csv(self) -> bytes:
+        """Return a row a file; one without a verdict says why."""
+        records = [_named(row.record, row) for row in self.rows if row.record is not None]
+        refused = [(row.item.name, row.error) for row in self.rows if row.record is None]
+        said = {r.record.id: Remark.of(r.verdict, r.error, r.proof) for r in self.rows if r.record}
+        return as_table(records, lambda record: said[record.id], refused).encode()
+
+    def as_jsonl(self) -> bytes:
+        """Return a result a line, as History exports it; `error` says why there is none."""
+        lines = []
+        for row in self.rows:
+            entry: dict[str, object] = {"name": row.item.name}
+            if row.record is not None:
+                analysis = self.scope.store.analysis(self.scope.owner, row.record.id)
+                entry = as_entry(_named(row.record, row), analysis)
+            lines.append(json.dumps({**entry, "error": str(row.error)}, ensure_ascii=False))
+        return "".join(f"{line}\n" for line in lines).encode()
+
+    def as_reports(self) -> bytes:
+        """Return a ZIP with the table and a PDF for each of the first `MAX_REPORTS` results."""
+        buffer, number = io.BytesIO(), 0
+        with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
+            archive.writestr("batch.csv", self.as_csv())
+            for row in self.rows:
+                record, scope = row.record, self.scope
+                analysis = scope.store.analysis(scope.owner, record.id) if record else None
+                if record is None or analysis is None or number >= MAX_REPORTS:
+                    continue
+                number += 1
+                pdf = exports.report(
+                    "pdf",
+                    self.uploads.path(record.id),
+                    analysis,
+                    origin(analysis.seal, record.owner),
+                    notes=record.note,
+                    details=ReportDetails(speech=self.speech),
+                )
+                archive.writestr(f"reports/{number:03} {file_name(row.item.name, 'pdf')}", pdf)
+        return buffer.getvalue()
+
+
+def _named(record: Record, row: BatchRow) -> Record:
+    """Return a record under the name that its file came with: several may share it."""
+    return record.model_copy(update={"name": row.item.name})

@@ -10,7 +10,7 @@ import pytest
 
 from dashboard import labels
 from dashboard.labels import NBSP
-from dashboard.pages.batch import listing, marked
+from dashboard.pages.batch import listing, view
 from detector.schema.analysis import Label, Lean, Reason, ReasonCode
 from service.batches import BatchRow
 from service.records.batches import BatchItem
@@ -173,7 +173,7 @@ def test_a_table_says_where_a_file_leans_and_why_one_has_no_verdict():
         BatchRow(BatchItem(name="f.mp4", analysis="x"), failed, State.FAILED, error="=cut off."),
         BatchRow(BatchItem(name="g.txt"), error="This is no media."),
     ]
-    made = marked.BatchExport(None, None, rows).as_csv().decode()
+    made = view.BatchExport(None, None, rows).as_csv().decode()
     table = list(csv.DictReader(io.StringIO(made)))
     assert list(table[0])[:2] == ["file", "sha256"] and list(table[0])[-6:] == [
         "note", "lean", "reason", "headline", "likelihood_low", "likelihood_high",
