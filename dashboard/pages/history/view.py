@@ -1,6 +1,11 @@
 """The page: filters, the list, and one record beside it."""
 
+import io
+import json
+import zipfile
 from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
 from functools import partial
 
 import streamlit as st
@@ -10,13 +15,19 @@ from dashboard.components import controls, outcomes, page_header, status_cards, 
 from dashboard.components.status_cards import Action, Card
 from dashboard.i18n import _
 from dashboard.pages import refused_in
-from dashboard.pages.history import export, filters, library, listing, preview, state
+from dashboard.pages.history import filters, library, listing, preview, state
 from dashboard.pages.history.filters import PAGE, HistoryFilter
+from dashboard.result.downloads import file_name
 from detector import paths
+from detector.messages import states
 from detector.models.registry import list_models
+from detector.schema.analysis import Analysis
 from service import feedback
+from service.error_reports import message_of
 from service.records import sql
-from service.records.model import Page, Query, Record
+from service.records.export import Remark, as_entry, as_table
+from service.records.model import MAX_PAGE_SIZE, Page, Query, Record
+from service.records.store import Store
 from service.storage.uploads import records_retention, retention
 
 
@@ -132,8 +143,8 @@ def _export(filter: HistoryFilter, page: Page, marked: Sequence[Record]) -> None
     matching: Sequence[Record] | Query = filter.query
     if filter.unjudged:
         matching = filters.unjudged_records(scope.store, scope.owner, filter.query)
-    files = export.Export(scope.store, scope.owner, list(marked) or matching)
-    count = len(marked) or min(page.total, export.MAX_RECORDS)
+    files = Export(scope.store, scope.owner, list(marked) or matching)
+    count = len(marked) or min(page.total, MAX_RECORDS)
     if marked:
         which = labels.count(count, "marked analysis", "marked analyses")
     elif filter.filtered:
@@ -142,7 +153,7 @@ def _export(filter: HistoryFilter, page: Page, marked: Sequence[Record]) -> None
         which = labels.count(count, "kept analysis", "kept analyses")
     text = _("{analyses}, without media.").format(analyses=which)
     if not marked and page.total > count:
-        text += " " + _("Only the first {number}.").format(number=f"{export.MAX_RECORDS:,}")
+        text += " " + _("Only the first {number}.").format(number=f"{MAX_RECORDS:,}")
     typography.caption(text)
     for form, label, make in (
         ("csv", _("CSV, a row each"), files.as_csv),
@@ -218,3 +229,74 @@ def _claim() -> None:
         st.session_state[state.NOTICE] = labels.count(
             number, "analysis is in your account now.", "analyses are in your account now."
         )
+
+
+# --- records as files, made in a thread without a Streamlit call ----------------------------------
+
+
+MAX_RECORDS = 2000
+"""records of an export; a result is some 100 kB"""
+
+
+@dataclass(frozen=True)
+class Export:
+    """What is exported: some records, or all that match a query."""
+
+    store: Store
+    owner: str
+    what: Sequence[Record] | Query
+
+    def records(self) -> list[Record]:
+        """Return the records as they are now, at most `MAX_RECORDS`."""
+        if not isinstance(self.what, Query):
+            current = (self.store.get(self.owner, record.id) for record in self.what)
+            return [record for record in current if record is not None]
+        out: list[Record] = []
+        while len(out) < MAX_RECORDS:
+            page = self.what.model_copy(update={"offset": len(out), "limit": MAX_PAGE_SIZE})
+            more = self.store.search(self.owner, page).records
+            out += more
+            if len(more) < MAX_PAGE_SIZE:
+                break
+        return out[:MAX_RECORDS]
+
+    def as_csv(self) -> bytes:
+        return as_table(self.records(), self._remark).encode()
+
+    def as_json(self) -> bytes:
+        entries = [as_entry(record, self._analysis(record)) for record in self.records()]
+        return _json({"exported": datetime.now(UTC).isoformat(), "analyses": entries})
+
+    def as_zip(self) -> bytes:
+        buffer = io.BytesIO()
+        with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
+            records = self.records()
+            for number, record in enumerate(records, 1):
+                stem = f"{number:04} {file_name(record.name, 'json').removesuffix('.unmask.json')}"
+                archive.writestr(
+                    f"results/{stem}.json", _json(as_entry(record, self._analysis(record)))
+                )
+                if picture := self.store.thumbnails(self.owner, [record.id]).get(record.id):
+                    archive.writestr(f"pictures/{stem}.webp", picture)
+            archive.writestr("analyses.csv", as_table(records, self._remark))
+        return buffer.getvalue()
+
+    def _remark(self, record: Record) -> Remark:
+        """Return the note beside the verdict; only judged or open records are read whole."""
+        if record.fault is not None:
+            return Remark(reason=str(message_of(record.fault)))
+        result = record.result
+        if result is None:
+            return Remark()
+        analysis = self._analysis(record)
+        if analysis is None:
+            said = states.headline(result.verdict, result.question, result.lean, proof=result.proof)
+            return Remark(headline=said)
+        return Remark.of(analysis.verdict, "", result.proof)
+
+    def _analysis(self, record: Record) -> Analysis | None:
+        return self.store.analysis(self.owner, record.id)
+
+
+def _json(tree: object) -> bytes:
+    return (json.dumps(tree, indent=1, ensure_ascii=False) + "\n").encode()

@@ -18,7 +18,7 @@ from dashboard import server
 from dashboard import url_state as address
 from dashboard.components import record_cells
 from dashboard.images import data_url
-from dashboard.pages.history import export, filters
+from dashboard.pages.history import filters, view
 from dashboard.result import sharing
 from detector.schema.analysis import (
     Analysis,
@@ -355,12 +355,12 @@ def test_two_marked_ones_are_compared_and_several_deleted(jobs, kept):
 
 def test_exports_hold_what_was_asked_for(jobs, kept):
     jobs.store.change(LOCAL, kept[0].id, note="@SUM(A1)", tags=["a", "b"])
-    everything = export.Export(jobs.store, LOCAL, Query())
+    everything = view.Export(jobs.store, LOCAL, Query())
     rows = list(csv.DictReader(io.StringIO(everything.as_csv().decode())))
     assert [row["file"] for row in rows] == [*(n for n, *_ in KEPT[:-1]), "'=cmd.mp4"]
     assert rows[0]["likelihood"] == "0.7900" and rows[0]["tags"] == "a; b"
     assert rows[0]["note"] == "'@SUM(A1)" and rows[4]["likelihood"] == ""
-    some = export.Export(jobs.store, LOCAL, [kept[0], kept[4]])
+    some = view.Export(jobs.store, LOCAL, [kept[0], kept[4]])
     tree = json.loads(some.as_json())
     assert [one["name"] for one in tree["analyses"]] == [kept[0].name, kept[4].name]
     assert Analysis.model_validate(tree["analyses"][0]["analysis"]).verdict.label is FAKE
@@ -372,7 +372,7 @@ def test_exports_hold_what_was_asked_for(jobs, kept):
             "results/0002 b_.json", "pictures/0002 b_.webp",
         }  # fmt: skip
         assert archive.read("pictures/0001 council-statement.webp")[:4] == b"RIFF"
-    assert export.Export(jobs.store, "guest:x", [kept[0]]).records() == []
+    assert view.Export(jobs.store, "guest:x", [kept[0]]).records() == []
 
 
 def test_an_export_says_where_a_file_leans_and_why_one_has_no_verdict(jobs, kept):
@@ -382,7 +382,7 @@ def test_an_export_says_where_a_file_leans_and_why_one_has_no_verdict(jobs, kept
         ours=False, reference="A-1", when=NOW, details="",
     )  # fmt: skip
     keep(jobs, "notes.txt", None, 61, state=State.FAILED, fault=fault)
-    everything = export.Export(jobs.store, LOCAL, Query())
+    everything = view.Export(jobs.store, LOCAL, Query())
     rows = {r["file"]: r for r in csv.DictReader(io.StringIO(everything.as_csv().decode()))}
     leans = {name: r["lean"] for name, r in rows.items() if r["lean"]}
     assert leans == {"leans.mp4": "manipulated"}
@@ -393,13 +393,13 @@ def test_an_export_says_where_a_file_leans_and_why_one_has_no_verdict(jobs, kept
 
 
 def test_more_than_a_page_is_exported_whole(jobs, monkeypatch):
-    monkeypatch.setattr(export, "MAX_PAGE_SIZE", 4)
+    monkeypatch.setattr(view, "MAX_PAGE_SIZE", 4)
     for n in range(11):
         keep(jobs, f"{n}.mp4", None, n)
-    found = export.Export(jobs.store, LOCAL, Query(limit=10)).records()
+    found = view.Export(jobs.store, LOCAL, Query(limit=10)).records()
     assert [one.name for one in found] == [f"{n}.mp4" for n in range(11)]
-    monkeypatch.setattr(export, "MAX_RECORDS", 5)
-    assert len(export.Export(jobs.store, LOCAL, Query()).records()) == 5
+    monkeypatch.setattr(view, "MAX_RECORDS", 5)
+    assert len(view.Export(jobs.store, LOCAL, Query()).records()) == 5
 
 
 def test_a_result_is_shared_from_its_own_page(jobs, kept):
