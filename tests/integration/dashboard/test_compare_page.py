@@ -6,7 +6,7 @@ import re
 import pytest
 
 from dashboard import labels, series, session
-from dashboard.pages.compare import agree, lanes, pair, state
+from dashboard.pages.compare import agree, lanes, near, state
 from dashboard.pages.compare.lanes import column_times, model_lanes
 from dashboard.pages.compare.state import Selection, limits
 from dashboard.series import Lane
@@ -91,12 +91,12 @@ def test_models_of_different_questions_neither_agree_nor_differ():
 
 
 def test_two_clips_meet_at_the_times_they_share():
-    times, first, second = pair.difference(
+    times, first, second = near.difference(
         lane([0.0, 0.5, 1.0, 0.0, 0.0]), lane([1.0, 0.0, 1.0]), "m"
     )
     assert times == [0.0, 1.0, 2.0]
     assert first == [0.0, 0.5, 1.0] and second == [1.0, 0.0, 1.0]
-    assert pair.difference(lane([None]), lane([0.5]), "m") == ([], [], [])
+    assert near.difference(lane([None]), lane([0.5]), "m") == ([], [], [])
 
 
 @pytest.fixture
