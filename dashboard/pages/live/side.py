@@ -19,7 +19,7 @@ from dashboard.components.lanes import zone_words
 from dashboard.components.markup import rich, show
 from dashboard.i18n import _
 from dashboard.pages import refused_in
-from dashboard.pages.live import cards, choices, ice, link
+from dashboard.pages.live import cards, choices, link
 from dashboard.pages.live.state import (
     DRAWN,
     KEPT_FRAMES,
@@ -60,7 +60,7 @@ def _state(visit: LivePageState) -> LiveState | None:
 # --- beside it: now, alarms -----------------------------------------------------------------------
 
 
-def beside(visit: LivePageState, servers: list[ice.Server]) -> None:
+def beside(visit: LivePageState, servers: list[link.Server]) -> None:
     """Draw the link to the browser, the reading, the alarms; and keep the visit's time."""
     visit.tick()
     viewer, state = visit.viewer, _state(visit)
@@ -114,7 +114,7 @@ def beside(visit: LivePageState, servers: list[ice.Server]) -> None:
             show(typography.small_print(typography.caution(problem)))
 
 
-def _mount(visit: LivePageState, servers: list[ice.Server], spoken: str) -> None:
+def _mount(visit: LivePageState, servers: list[link.Server], spoken: str) -> None:
     data = {
         "ask": visit.ask,
         "asking": visit.phase is Phase.ASKING,
@@ -238,7 +238,7 @@ def _testing() -> bool:
 
 
 @st.fragment
-def connection(servers: list[ice.Server]) -> None:
+def connection(servers: list[link.Server]) -> None:
     """Draw the test of the connection."""
     with st.container(border=True, key="card-connection", gap="small"):
         with controls.apart("live-test-row"):

@@ -23,7 +23,7 @@ from dashboard import labels, session, theme, url_state
 from dashboard.components import camera, controls, page_header, typography
 from dashboard.components.markup import show
 from dashboard.i18n import LazyDict, _, advice, say
-from dashboard.pages.live import cards, choices, ice, link, side, state
+from dashboard.pages.live import cards, choices, link, side, state
 from dashboard.pages.live.state import ConnectionProblem, LivePageState, Phase
 from detector.errors import UnmaskError
 from service.live import viewers
@@ -42,7 +42,7 @@ def draw() -> None:
     visit = state.visit()
     visit.tick()
     st.session_state[state.DRAWN] = side.stamp(visit)
-    servers = ice.servers(st.context.url)
+    servers = link.ice_servers(st.context.url)
     if not session.application().viewers.capacity:
         _head(visit, off=True)
         with st.container(key="live-camera"):
@@ -138,7 +138,7 @@ def _mirror() -> None:
 # --- the camera -----------------------------------------------------------------------------------
 
 
-def _camera(visit: LivePageState, servers: list[ice.Server]) -> None:
+def _camera(visit: LivePageState, servers: list[link.Server]) -> None:
     with st.container(key="live-camera", gap=None):
         if visit.remote if visit.busy else choices.by_address():
             _fetched(visit)
@@ -156,7 +156,7 @@ def _fetched(visit: LivePageState) -> None:
         camera.picture(address, _("The camera’s picture with what was read in it"))
 
 
-def _sent(visit: LivePageState, servers: list[ice.Server]) -> None:
+def _sent(visit: LivePageState, servers: list[link.Server]) -> None:
     """Draw the picture of a camera of the browser, which comes back as it was scored."""
     viewer = visit.viewer
     device = visit.camera if viewer is not None else choices.camera_id()

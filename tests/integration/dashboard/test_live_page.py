@@ -15,7 +15,7 @@ from streamlit.testing.v1 import AppTest
 
 from dashboard import labels, series, server, session
 from dashboard.charts import live
-from dashboard.pages.live import cards, choices, ice, link
+from dashboard.pages.live import cards, choices, link
 from dashboard.pages.live import view as page
 from dashboard.pages.live.state import ConnectionProblem
 from dashboard.theme import DARK, LIGHT
@@ -545,7 +545,7 @@ def test_the_line_breaks_where_nothing_was_scored():
 
 
 AWAY = "https://unmask.example/live"
-STUN = [{"urls": ice.PUBLIC_STUN}]
+STUN = [{"urls": link.PUBLIC_STUN}]
 TURN = {"turn_url": "turn:t.example:3478", "turn_username": "u"}
 
 
@@ -555,34 +555,36 @@ TURN = {"turn_url": "turn:t.example:3478", "turn_username": "u"}
         ("http://localhost:8501/live", {}, []),
         ("http://127.0.0.1:8501", {"cloudflare_turn_key_id": "a"}, []),
         ("http://localhost:8501", TURN, ["turn:t.example:3478"]),
-        (AWAY, {}, [ice.PUBLIC_STUN]),
+        (AWAY, {}, [link.PUBLIC_STUN]),
         (AWAY, {"stun": "none"}, []),
         (AWAY, {"stun": "stun:a, stun:b"}, ["stun:a", "stun:b"]),
         (AWAY, {"stun": "stun:a", **TURN}, ["stun:a", "turn:t.example:3478"]),
-        (AWAY, {"hf_token": "hf_x"}, [ice.PUBLIC_STUN]),
+        (AWAY, {"hf_token": "hf_x"}, [link.PUBLIC_STUN]),
     ],
 )
 def test_which_servers_help(where, env, urls):
-    assert ice.urls(ice.servers(where, Config.model_validate(env))) == urls
+    assert link.server_urls(link.ice_servers(where, Config.model_validate(env))) == urls
 
 
 def test_a_providers_relay(monkeypatch):
     lent = [{"urls": ["turn:lent.example"], "username": "u", "credential": "c"}]
     cloudflare = Mock(return_value=lent)
-    monkeypatch.setattr(ice, "get_cloudflare_ice_servers", cloudflare)
+    monkeypatch.setattr(link, "get_cloudflare_ice_servers", cloudflare)
     keys = {"cloudflare_turn_key_id": "id", "cloudflare_turn_key_api_token": "token"}
     env = Config.model_validate(keys)
-    assert ice.servers(AWAY, env) == lent
+    assert link.ice_servers(AWAY, env) == lent
     cloudflare.assert_called_once_with("id", "token")
-    assert ice.has_relay(lent) and not ice.has_relay(STUN)
-    assert ice.servers("http://localhost:8501", env) == [] and cloudflare.call_count == 1
+    assert link.has_relay(lent) and not link.has_relay(STUN)
+    assert link.ice_servers("http://localhost:8501", env) == [] and cloudflare.call_count == 1
     cloudflare.side_effect = ValueError("Failed")
-    assert ice.urls(ice.servers(AWAY, env)) == [ice.PUBLIC_STUN], "the page goes on without"
+    assert link.server_urls(link.ice_servers(AWAY, env)) == [link.PUBLIC_STUN], (
+        "the page goes on without"
+    )
 
 
 def test_offline_asks_nobody(monkeypatch):
     monkeypatch.setenv("UNMASK_OFFLINE", "1")
-    assert ice.servers(AWAY) == []
+    assert link.ice_servers(AWAY) == []
 
 
 @pytest.mark.parametrize(

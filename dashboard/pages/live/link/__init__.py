@@ -3,20 +3,27 @@
 `link.js` asks and reports; here its reports are read, and turned into words that say what is wrong.
 """
 
+import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
+from urllib.parse import urlsplit
 
 import streamlit as st
+from pydantic import SecretStr
+from streamlit_webrtc import get_cloudflare_ice_servers, get_hf_ice_servers, get_twilio_ice_servers
 
 from dashboard._compat import component_key
 from dashboard.components import reports
 from dashboard.i18n import LazyDict, _
-from dashboard.pages.live import ice
 from dashboard.pages.live.state import ERRORS, ConnectionProblem
+from detector.weights import offline
+from service.config import Config, get_config
 
 HERE = Path(__file__).parent
+Server = dict[str, Any]
+"""As in the browser's RTCConfiguration: urls, and for TURN username and credential."""
 
 _component = st.components.v2.component(
     "unmask_live_link",
@@ -149,7 +156,7 @@ _CAMERA: LazyDict[ConnectionProblem, str] = LazyDict(
 
 
 def findings(
-    tested: dict[str, Any], servers: Sequence[ice.Server], local: bool, *, shared: bool = False
+    tested: dict[str, Any], servers: Sequence[Server], local: bool, *, shared: bool = False
 ) -> list[Finding]:
     """Return a browser's test in words; `tested` is link.js's, `local`: the same computer."""
     kinds = {str(kind) for kind in tested.get("kinds") or ()}
@@ -172,11 +179,11 @@ def findings(
     return out
 
 
-def _stun(kinds: set[str], servers: Sequence[ice.Server], local: bool) -> Finding:
+def _stun(kinds: set[str], servers: Sequence[Server], local: bool) -> Finding:
     if "srflx" in kinds:
         text = _("UDP gets out, and a STUN server saw this network’s address.")
         return Finding("internet", "good", text)
-    if not any(url.startswith("stun:") for url in ice.urls(servers)):
+    if not any(url.startswith("stun:") for url in server_urls(servers)):
         text = _("Not needed on this computer.") if local else _("No STUN server is set.")
         return Finding("internet", "none", text)
     if "relay" in kinds:
@@ -189,11 +196,11 @@ def _stun(kinds: set[str], servers: Sequence[ice.Server], local: bool) -> Findin
 
 
 def _turn(
-    kinds: set[str], errors: Sequence[dict[str, Any]], servers: Sequence[ice.Server], local: bool
+    kinds: set[str], errors: Sequence[dict[str, Any]], servers: Sequence[Server], local: bool
 ) -> Finding:
     if "relay" in kinds:
         return Finding("relay", "good", _("The TURN server passes video on."))
-    if not ice.has_relay(servers):
+    if not has_relay(servers):
         text = (
             _("Not needed on this computer.")
             if local
@@ -223,3 +230,84 @@ def conclusion(findings: Sequence[Finding], local: bool) -> str:
     if local or "good" in (by.get("internet"), by.get("relay")):
         return _("Everything that a video link needs is there.")
     return _("A video link will come up in the same network; from elsewhere it probably won’t.")
+
+
+# --- servers that help both ends to find each other -----------------------------------------------
+#
+# ICE, see docs/live.md. A browser on this computer needs no server, and then none is asked: nothing
+# leaves the machine. For any other browser a STUN server tells both ends their public addresses,
+# and where a network lets no UDP through, a TURN server passes the video on.
+
+
+log = logging.getLogger(__name__)
+
+
+PUBLIC_STUN = "stun:stun.l.google.com:19302"
+"""Asked only where nothing else is set and the browser is on another machine."""
+LOCAL_HOSTS = {"localhost", "127.0.0.1", "::1"}
+_NONE = {"none", "off", "0"}
+
+
+def ice_servers(page: str | None, config: Config | None = None) -> list[Server]:
+    """Return ICE servers for a visitor's page; none for a browser here, unless configured."""
+    config = config or get_config()
+    stun = config.stun
+    named: list[Server] = []
+    if stun.lower() not in _NONE:
+        named = [{"urls": url} for url in _addresses(stun)]
+    if turn := _addresses(config.turn_url):
+        named.append(
+            {
+                "urls": turn,
+                "username": config.turn_username,
+                "credential": config.turn_credential.get_secret_value(),
+            }
+        )
+        return named
+    if page is None or urlsplit(page).hostname in LOCAL_HOSTS or offline():
+        return named
+    if lent := _lent(config):
+        return [*named, *lent]
+    if named or stun:
+        return named
+    return [{"urls": PUBLIC_STUN}]
+
+
+def has_relay(servers: Sequence[Server]) -> bool:
+    """Return whether a TURN server is among them."""
+    return any(url.startswith(("turn:", "turns:")) for url in server_urls(servers))
+
+
+def server_urls(servers: Sequence[Server]) -> list[str]:
+    """Return every address among them."""
+    every = (server["urls"] for server in servers)
+    return [url for urls in every for url in ([urls] if isinstance(urls, str) else urls)]
+
+
+def _addresses(text: str) -> list[str]:
+    return [part.strip() for part in text.split(",") if part.strip()]
+
+
+def _lent(config: Config) -> list[Server]:
+    """Return the provider's relay servers, or none; a hub token is sent only from a Space."""
+    providers: tuple[tuple[str, tuple[str, SecretStr | None], Callable[..., Any]], ...] = (
+        (
+            "Cloudflare",
+            (config.cloudflare_turn_key_id, config.cloudflare_turn_key_api_token),
+            get_cloudflare_ice_servers,
+        ),
+        ("Twilio", (config.twilio_account_sid, config.twilio_auth_token), get_twilio_ice_servers),
+        (
+            "Hugging Face",
+            (config.space_id, config.hf_token),
+            lambda _space, token: get_hf_ice_servers(token),
+        ),
+    )
+    for provider, (name, secret), ask in providers:
+        if not (name and secret):
+            continue
+        try:
+            return [dict(server) for server in ask(name, secret.get_secret_value())]
+        except Exception as error:  # each provider fails in its own way; the page goes on without
+            log.warning("no relay from %s: %s", provider, type(error).__name__)
+    return []
