@@ -119,7 +119,6 @@ def test_every_page_is_a_folder():
     listed = {*pages.PAGES, "account"}
     (room,) = folders.__path__
     assert {view.parent.name for view in Path(room).glob("*/view.py")} == listed
-    assert {state.parent.name for state in Path(room).glob("*/state.py")} == listed
     assert next(iter(pages.PAGES)) == url_state.FRONT
 
 
