@@ -194,21 +194,8 @@ def clear() -> None:
 
 
 def search_unjudged(store: Store, owner: str, query: Query) -> Page:
-    """Return the page of them that is asked for."""
-    found, counts = _unjudged(store, owner, query)
-    shown = found[query.offset : query.offset + query.limit]
-    return Page(records=tuple(shown), total=len(found), counts=counts)
-
-
-def unjudged_records(store: Store, owner: str, query: Query) -> list[Record]:
-    """Return all that match."""
-    return _unjudged(store, owner, query)[0]
-
-
-def _unjudged(
-    store: Store, owner: str, query: Query
-) -> tuple[list[Record], dict[Label | None, int]]:
-    """Return a page of records without a verdict; the store's query can only name verdicts."""
+    """Return all records without a verdict as one page; the store's query can only name
+    verdicts."""
     found: list[Record] = []
     offset = 0
     while True:
@@ -217,4 +204,4 @@ def _unjudged(
         found += [record for record in page.records if record.result is None]
         offset += len(page.records)
         if len(page.records) < MAX_PAGE_SIZE or len(found) >= page.counts.get(None, 0):
-            return found, page.counts
+            return Page(records=tuple(found), total=len(found), counts=page.counts)

@@ -6,7 +6,6 @@ import zipfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from functools import partial
 
 import streamlit as st
 
@@ -15,7 +14,7 @@ from dashboard.components import controls, outcomes, page_header, status_cards, 
 from dashboard.components.status_cards import Action, Card
 from dashboard.i18n import _
 from dashboard.pages import refused_in
-from dashboard.pages.history import filters, library, listing, preview, state
+from dashboard.pages.history import filters, library, listing, state
 from dashboard.pages.history.filters import PAGE, HistoryFilter
 from dashboard.result.downloads import file_name
 from detector import paths
@@ -73,17 +72,17 @@ def _analyses() -> None:
         left, right = st.columns([915, 405], gap=20)
         with left, st.container(border=True, key="card-history", height="content"):
             with st.container(key="history-table"):
-                listing.table(page.records, pictures, key)
+                listing.draw_table(page.records, pictures, key)
             with st.container(key="history-cards"):
-                listing.cards(page.records, pictures)
+                listing.draw_cards(page.records, pictures)
             page_key = f"history-page-{filter.key}"
             with controls.apart("history-foot"):
                 controls.pages(page_key, len(page.records), page.total, number=number, size=PAGE)
         with right, st.container(key="history-preview"):
             if len(marked) > 1 and pressed is None:
-                preview.several(marked)
+                listing.draw_several(marked)
             else:
-                preview.draw(shown, pictures.get(shown.id), titles, facets)
+                listing.draw_preview(shown, pictures.get(shown.id), titles, facets)
     _outcomes()
     _retention()
 
@@ -113,11 +112,13 @@ def _search(filter: HistoryFilter) -> tuple[Page, int]:
     number = int(st.session_state.get(key, 1))
     scope = session.record_scope()
     while True:
-        query = filter.query.model_copy(update={"offset": (number - 1) * PAGE})
-        search = (
-            partial(filters.search_unjudged, scope.store) if filter.unjudged else scope.store.search
-        )
-        page = search(scope.owner, query)
+        start = (number - 1) * PAGE
+        if filter.unjudged:
+            page = filters.search_unjudged(scope.store, scope.owner, filter.query)
+            page = page.model_copy(update={"records": page.records[start : start + PAGE]})
+        else:
+            query = filter.query.model_copy(update={"offset": start})
+            page = scope.store.search(scope.owner, query)
         if page.records or number == 1:
             return page, number
         number = max(1, -(-page.total // PAGE))
@@ -142,7 +143,7 @@ def _export(filter: HistoryFilter, page: Page, marked: Sequence[Record]) -> None
     scope = session.record_scope()
     matching: Sequence[Record] | Query = filter.query
     if filter.unjudged:
-        matching = filters.unjudged_records(scope.store, scope.owner, filter.query)
+        matching = filters.search_unjudged(scope.store, scope.owner, filter.query).records
     files = Export(scope.store, scope.owner, list(marked) or matching)
     count = len(marked) or min(page.total, MAX_RECORDS)
     if marked:
