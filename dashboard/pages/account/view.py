@@ -7,7 +7,8 @@ in.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -150,19 +151,14 @@ def _sign_in(accounts: Accounts, gate: bool) -> None:
     if st.session_state.get(_NOTICE) == "unconfirmed" and controls.button(
         _("Send the confirmation again"), key="resend"
     ):
-        _try(lambda: _send("confirm", st.session_state.get(_EMAIL, "")))
+        _send("confirm", st.session_state.get(_EMAIL, ""))
     if entered:
-        _try(lambda: _enter(email, password, gate))
-    elif link:
-        _try(lambda: _send("link", email))
-    elif reset:
-        _try(lambda: _send("reset", email))
-
-
-def _enter(email: str, password: str, gate: bool) -> None:
-    if not password:
-        raise account_error("wrong")
-    _begin_session(_service().sign_in(_address(email), password, _return_context()), gate)
+        with _refusals():
+            if not password:
+                raise account_error("wrong")
+            _begin_session(_service().sign_in(_address(email), password, _return_context()), gate)
+    elif link or reset:
+        _send("link" if link else "reset", email)
 
 
 def _sign_up(gate: bool) -> None:
@@ -177,28 +173,25 @@ def _sign_up(gate: bool) -> None:
         show_in = partial(_show_form, "in")
         controls.button(_("I have an account"), on_click=show_in, kind="tertiary")
     if sent:
-        _try(lambda: _create_account(email, password, gate))
-
-
-def _create_account(email: str, password: str, gate: bool) -> None:
-    email = _address(email)
-    _check_password(password)
-    grant = _service().sign_up(email, password, _return_context())
-    if grant is not None:
-        _begin_session(grant, gate)
-    else:
-        _show_sent("confirm")
+        with _refusals():
+            email = _address(email)
+            _check_password(password)
+            grant = _service().sign_up(email, password, _return_context())
+            if grant is not None:
+                _begin_session(grant, gate)
+            else:
+                _show_sent("confirm")
 
 
 def _send(purpose: str, email: str) -> None:
-    email = _address(email)
-    send: dict[str, Callable[..., None]] = {
-        "link": _service().send_link,
-        "reset": _service().send_reset,
-        "confirm": _service().send_confirmation,
-    }
-    send[purpose](email, _return_context())
-    _show_sent(purpose)
+    with _refusals():
+        send: dict[str, Callable[..., None]] = {
+            "link": _service().send_link,
+            "reset": _service().send_reset,
+            "confirm": _service().send_confirmation,
+        }
+        send[purpose](_address(email), _return_context())
+        _show_sent(purpose)
 
 
 def _sent() -> None:
@@ -215,7 +208,7 @@ def _sent() -> None:
         controls.button(_("Back"), on_click=partial(_show_form, "in"))
         again = controls.button(_("Send it again"), kind="tertiary")
     if again:
-        _try(lambda: _send(purpose, email))
+        _send(purpose, email)
 
 
 # --- signed in ------------------------------------------------------------------------------------
@@ -247,10 +240,15 @@ def _account(person: Principal) -> None:
         change = controls.button(_("Change the password"), key="change-password")
     typography.caption(_("To change the password we send a link to your address."))
     if everywhere:
-        _try(lambda: _sign_out(everywhere=True))
-        st.rerun()
+        with _refusals():
+            _sign_out(everywhere=True)
+            st.rerun()
     elif change:
-        _try(lambda: _send_reset(person.email))
+        with _refusals():
+            service.send_reset(person.email, _return_context())
+            st.session_state[_NOTICE] = ""
+            text = _("A link to a new password is on its way to you.")
+            st.toast(text, icon=":material/mail:")
 
 
 def _new_password() -> None:
@@ -262,23 +260,14 @@ def _new_password() -> None:
     with _centered():
         controls.button(_("Sign out"), "", "sign-out", _sign_out, kind="tertiary")
     if chosen:
-        _try(lambda: _set_password(password))
-
-
-def _set_password(password: str) -> None:
-    _check_password(password)
-    signed_in = session.current_session()
-    if signed_in is None:
-        raise account_error("signed_out")
-    _service().set_password(signed_in, password)
-    st.session_state[_NOTICE] = "changed"
-    st.rerun()
-
-
-def _send_reset(email: str) -> None:
-    _service().send_reset(email, _return_context())
-    st.session_state[_NOTICE] = ""
-    st.toast(_("A link to a new password is on its way to you."), icon=":material/mail:")
+        with _refusals():
+            _check_password(password)
+            signed_in = session.current_session()
+            if signed_in is None:
+                raise account_error("signed_out")
+            _service().set_password(signed_in, password)
+            st.session_state[_NOTICE] = "changed"
+            st.rerun()
 
 
 def _sign_out(*, everywhere: bool = False) -> None:
@@ -322,11 +311,12 @@ def _new_password_field(label: str, key: str) -> str:
     return st.text_input(label, type="password", autocomplete="new-password", key=key)
 
 
-def _try(act: Callable[[], None]) -> None:
-    """Do it; what went wrong is said at the next drawing of the card."""
+@contextmanager
+def _refusals() -> Iterator[None]:
+    """Say what is refused inside at the next drawing of the card, which is now."""
     st.query_params.pop("said", None)
     try:
-        act()
+        yield
     except AccountError as error:
         st.session_state[_NOTICE] = error.code
         st.rerun()

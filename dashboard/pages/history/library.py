@@ -72,7 +72,13 @@ def draw() -> None:
             settings = url_state.page("settings")
             st.page_link(settings, label=_("Settings"), icon=":material/settings:")
     if task is not None:
-        draw_task(task)
+        with st.container(border=True, key="card-library-task", height="content"):
+            if task.active:
+                typography.title(_("Adding footage"))
+                note = _("You can leave this page; it goes on.")
+                task_progress.draw(task, _progress, _("Stop"), "library-stop", note=note)
+            else:
+                _outcome(task)
     if sources:
         _sources(sources, looks=looks, busy=busy)
         _files(scope.owner)
@@ -118,7 +124,6 @@ def length(seconds: float | None) -> str:
 
 
 def _nothing() -> Card:
-    here = known_footage.may_name_folders(session.request_context())
     return Card(
         slug="empty-library",
         kicker=_("Empty library"),
@@ -126,7 +131,7 @@ def _nothing() -> Card:
         head=_("No footage yet"),
         text=(
             _("Add the folder where your originals are; only their prints are kept.")
-            if here
+            if may_name_folders()
             else _("Add your originals; only their prints are kept.")
         ),
         points=(
@@ -320,17 +325,6 @@ def _ask(number: str, names: Sequence[str], remove: Callable[[], int]) -> None:
 
 MAX_NAMED = 50
 """files that could not be read, by name; more are counted"""
-
-
-def draw_task(task: LibraryTask) -> None:
-    """Draw how far it is, or how it ended."""
-    with st.container(border=True, key="card-library-task", height="content"):
-        if task.active:
-            typography.title(_("Adding footage"))
-            note = _("You can leave this page; it goes on.")
-            task_progress.draw(task, _progress, _("Stop"), "library-stop", note=note)
-        else:
-            _outcome(task)
 
 
 def draw_fields() -> None:

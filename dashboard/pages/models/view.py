@@ -88,7 +88,10 @@ def _title(statuses: Sequence[Status]) -> None:
         if controls.button(_("Self-check"), "fact_check", "self-check"):
             session.application().self_checks.start(session.current_user())
         with st.popover(_("Add a model"), icon=":material/add:", width="content"):
-            _add_model()
+            if controls.choose(_("From"), WAYS, "file", "bring-way", hidden=True) == "file":
+                _file()
+            else:
+                _hub()
 
 
 def _check_files() -> None:
@@ -290,14 +293,6 @@ def _check_row(outcome: Outcome) -> dict[str, str]:
 
 
 WAYS: LazyDict[str, str] = LazyDict(lambda: {"file": _("A file"), "hub": _("Hugging Face")})
-
-
-def _add_model() -> None:
-    """Draw the popover's content."""
-    if controls.choose(_("From"), WAYS, "file", "bring-way", hidden=True) == "file":
-        _file()
-    else:
-        _hub()
 
 
 def _file() -> None:
