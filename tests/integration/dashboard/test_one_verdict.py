@@ -13,6 +13,7 @@ from cli.analyze import summary
 from dashboard import labels, session
 from dashboard.pages.batch import listing
 from dashboard.pages.batch.view import BatchExport
+from dashboard.pages.history.view import Export
 from detector import report
 from detector.batch import table as batch_table
 from detector.messages.format import interval, percent, whole_percent
@@ -179,7 +180,7 @@ def test_every_surface_says_the_same(case, jobs, tmp_path):
 
     # Tables of History and of a batch.
     for exported in (
-        view.Export(jobs.store, LOCAL, [record]).as_csv(),
+        Export(jobs.store, LOCAL, [record]).as_csv(),
         BatchExport(None, None, [row]).as_csv(),
     ):
         (entry,) = csv.DictReader(io.StringIO(exported.decode()))
