@@ -140,46 +140,37 @@ def strip(
         yaxis={**charts.PLAIN, "automargin": True},
         margin={"l": 90, "r": 6, "t": 4, "b": 28},
     )
-    cells = [(titles[id], questions[id], labelled[id]) for id in rows]
-    return go.Figure(_cells(cells, times, palette), layout)
-
-
-def _cells(
-    rows: Sequence[tuple[str, Question | None, Sequence[Label]]],
-    times: Sequence[float],
-    palette: Palette,
-) -> charts.Part:
-    """Return the cells of models: name, question and the reading of each moment."""
     glyphs = {label: labels.STATES[label].glyph for label in ORDER}
     colors = [palette.state(label).fill for label in ORDER]
     hover = _("{model} at {time}: {reading}")
-    return {
+    cells = {
         "type": "heatmap",
         "x": list(range(len(times))),
-        "y": [title for title, *_rest in rows],
-        "z": [[ORDER.index(x) if x in ORDER else None for x in row] for *_rest, row in rows],
+        "y": [titles[id] for id in rows],
+        "z": [[ORDER.index(x) if x in ORDER else None for x in labelled[id]] for id in rows],
         "zmin": -0.5,
         "zmax": 2.5,
         "colorscale": [(e, colors[i]) for i in range(3) for e in (i / 3, (i + 1) / 3)],
         "showscale": False,
-        "text": [[glyphs.get(label, "") for label in row] for *_rest, row in rows],
+        "text": [[glyphs.get(label, "") for label in labelled[id]] for id in rows],
         "texttemplate": "%{text}",
         "textfont": {"size": AXIS, "color": "#FFFFFF"},
         "customdata": [
             [
                 hover.format(
-                    model=labels.escape(title),
+                    model=labels.escape(titles[id]),
                     time=labels.clock(t),
-                    reading=labels.state(label, question).short,
+                    reading=labels.state(label, questions[id]).short,
                 )
-                for t, label in zip(times, row, strict=True)
+                for t, label in zip(times, labelled[id], strict=True)
             ]
-            for title, question, row in rows
+            for id in rows
         ],
         "hovertemplate": "%{customdata}<extra></extra>",
         "xgap": 2,
         "ygap": 3,
     }
+    return go.Figure(cells, layout)
 
 
 def scatter(a: Line, b: Line, palette: Palette) -> go.Figure:
@@ -228,7 +219,7 @@ def _scores_of(name: str, thresholds: Thresholds, palette: Palette) -> charts.Pa
 def draw(selection: Selection, lanes: dict[str, Lane], palette: Palette) -> None:
     """Draw the card."""
     titles = {m.id: labels.plain(m) for m in selection.models}
-    thresholds = {m.id: state.limits(selection, m) for m in selection.models}
+    thresholds = {m.id: state.limits(selection.analysis, m.id) for m in selection.models}
     questions = {m.id: m.question for m in selection.models}
     labelled = {id: readings(lane, thresholds[id]) for id, lane in lanes.items()}
     times = list(next(iter(lanes.values())).times)

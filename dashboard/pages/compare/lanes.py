@@ -69,7 +69,7 @@ def draw(selection: Selection, lanes: dict[str, Lane], palette: Palette) -> None
         cards.head(_("Scores side by side"), typography.small(how))
         for (id, lane), size in zip(lanes.items(), sizes, strict=True):
             model = next(m for m in selection.models if m.id == id)
-            thresholds = limits(selection, model)
+            thresholds = limits(selection.analysis, id)
             name, zones, plot, whole = st.columns([17, 9, 58, 16], gap=None)
             show(_name(model), at=name)
             with zones, st.container(key=f"lane-words-{id}"):
@@ -256,7 +256,8 @@ def _score(lane: Lane, model: ModelResult, selection: Selection, time: float) ->
     value = lane.at(time)
     if value is None:
         return typography.small("–")
-    answer = state.reading(selection, model, series.label_at(value, limits(selection, model)))
+    label = series.label_at(value, limits(selection.analysis, model.id))
+    answer = state.reading(selection, model, label)
     words = _("score, {reading}").format(reading=answer.short)
     score = join([labels.score(value), typography.unseen(words)])
     return typography.strong(inked(score, answer.slug, answer.icon))

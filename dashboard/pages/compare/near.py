@@ -1,7 +1,6 @@
 """A suspected copy held against its original: at work, stopped, failed, or what was found."""
 
 from functools import partial
-from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -37,7 +36,7 @@ from detector.errors import InputError, UnmaskError
 from detector.messages import comparison as words
 from detector.messages.format import time_ticks
 from detector.schema.analysis import Analysis, Media, Subject, Thresholds, Verdict
-from detector.schema.comparison import Comparison, MovementTrace, SharedMovement
+from detector.schema.comparison import Comparison, SharedMovement
 from service import exports
 from service.records.comparisons import KeptComparison
 from service.records.model import State
@@ -346,76 +345,47 @@ def _movement(comparison: Comparison, palette: Palette) -> None:
                 "{features:.2f}")  # fmt: skip
         head, features = (trace.correlation for trace in shared.traces)
         figures.chart(
-            movement_figure(shared, palette, (copy, original)),
+            _movement_figure(shared, palette, copy, original),
             "near-moves-chart",
             alt.format(head=head, features=features),
         )
 
 
-def movement_figure(
-    shared: SharedMovement, palette: Palette, called: tuple[str, str] | None = None
+def _movement_figure(
+    shared: SharedMovement, palette: Palette, copy: str, original: str
 ) -> go.Figure:
     """Return a lane of the head and one of the features, both files in each."""
-    copy, original = called or (_("the copy"), _("the original"))
     names = {"head": _("Head"), "features": _("Features")}
+    count = len(shared.traces)
     end = shared.start + shared.step * max(len(t.of_copy) for t in shared.traces)
+    axes: dict[str, charts.Part] = {}
+    lines: list[charts.Part] = []
+    for number, trace in enumerate(shared.traces, 1):  # the first one on top
+        axes[f"yaxis{number}"] = {
+            **charts.PLAIN, "domain": [1 - number / count + 0.03, 1 - (number - 1) / count],
+            "range": [-3.2, 3.2], "tickvals": [0], "ticktext": [names[trace.what]],
+            "zeroline": False, "fixedrange": True,
+        }  # fmt: skip
+        times = [round(shared.start + shared.step * i, 3) for i in range(len(trace.of_copy))]
+        for values, color, dash, width, which in (
+            (trace.of_original, palette.accent, "dash", 2.0, original),
+            (trace.of_copy, palette.text, "solid", 1.6, copy),
+        ):
+            hover = f"{names[trace.what]}, {labels.escape(which)}: %{{x:.2f}} s"
+            line = {"color": color, "width": width, "dash": dash}
+            lines.append(charts.scatter(times, values, hover=hover, yaxis=f"y{number}", line=line))
     ticks, texts = time_ticks(end)
     layout = charts.layout(
         palette,
-        HEIGHT * len(shared.traces) + 40,
+        HEIGHT * count + 40,
         margin={"l": 74, "r": 10, "t": 8, "b": 28},
         xaxis={
-            **charts.PLAIN, "range": [shared.start, end], "anchor": f"y{len(shared.traces)}",
+            **charts.PLAIN, "range": [shared.start, end], "anchor": f"y{count}",
             "tickvals": ticks, "ticktext": texts,
         },
-        **_lanes(shared, names),
+        **axes,
     )  # fmt: skip
-    lines = [
-        line
-        for number, trace in enumerate(shared.traces, 1)
-        for line in _lines(shared, trace, number, (names[trace.what], copy, original), palette)
-    ]
     return go.Figure(lines, layout)
-
-
-def _lanes(shared: SharedMovement, names: dict[str, str]) -> dict[str, dict[str, object]]:
-    """Return an axis for each lane, the first one on top."""
-    count = len(shared.traces)
-    edges = [1 - i / count for i in range(count + 1)]
-    return {
-        f"yaxis{number}": {
-            **charts.PLAIN, "domain": [low + 0.03, high], "range": [-3.2, 3.2], "tickvals": [0],
-            "ticktext": [names[trace.what]], "zeroline": False, "fixedrange": True,
-        }
-        for number, (trace, (high, low)) in enumerate(
-            zip(shared.traces, pairwise(edges), strict=True), 1
-        )
-    }  # fmt: skip
-
-
-def _lines(
-    shared: SharedMovement,
-    trace: MovementTrace,
-    number: int,
-    names: tuple[str, str, str],
-    palette: Palette,
-) -> list[dict[str, object]]:
-    name, copy, original = names[0], *map(labels.escape, names[1:])
-    drawn = (
-        (trace.of_original, palette.accent, "dash", 2.0, original),
-        (trace.of_copy, palette.text, "solid", 1.6, copy),
-    )
-    times = [round(shared.start + shared.step * i, 3) for i in range(len(trace.of_copy))]
-    return [
-        charts.scatter(
-            times,
-            values,
-            hover=f"{name}, {which}: %{{x:.2f}} s",
-            yaxis=f"y{number}",
-            line={"color": color, "width": width, "dash": dash},
-        )
-        for values, color, dash, width, which in drawn
-    ]
 
 
 # --- both under one model -------------------------------------------------------------------------
@@ -574,7 +544,7 @@ def _scores(a: Analysis, b: Analysis, model: str, title: str, palette: Palette) 
     at = labels.clock(times[most])
     alt = _("{model}: score {first} on the first, {second} on the second; furthest apart at {time}")
     figures.chart(
-        score_figure(times, first, second, state.limits_of(a, model), palette),
+        score_figure(times, first, second, state.limits(a, model), palette),
         "pair-chart",
         alt.format(time=at, **texts),
     )

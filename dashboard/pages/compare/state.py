@@ -75,13 +75,8 @@ def choose(name: str, value: str) -> None:
     st.query_params[name] = value
 
 
-def limits(selection: Selection, model: ModelResult) -> Thresholds:
+def limits(analysis: Analysis, id: str) -> Thresholds:
     """Return the thresholds that a model's score is read by: those of its question."""
-    return limits_of(selection.analysis, model.id)
-
-
-def limits_of(analysis: Analysis, id: str) -> Thresholds:
-    """Return the same, by the model's id."""
     question = next((m.question for m in analysis.models if m.id == id), None)
     answer = analysis.verdict.answers.get(question or Question.MANIPULATION)
     return answer.thresholds if answer else analysis.verdict.thresholds

@@ -126,7 +126,7 @@ def test_each_model_has_its_own_lane_and_gaps(job):
             assert not any(gap.start < t < gap.end for t in scored), id
     columns = column_times(drawn, series.length(shown.analysis))
     assert columns == sorted(columns) and 1 < len(columns) <= 8
-    assert limits(shown, shown.models[0]).high > 0
+    assert limits(shown.analysis, shown.models[0].id).high > 0
 
 
 def test_the_models_that_decided_are_compared_first(job):
@@ -149,8 +149,8 @@ def test_a_model_is_read_in_the_words_of_its_question(job):
     synth = next(m for m in analysis.models if m.id == "synth")
     assert state.reading(shown, synth, FAKE).short == "Likely AI-generated"
     assert state.reading(shown, analysis.models[0], FAKE).short == "Likely manipulated"
-    assert state.limits_of(analysis, "synth").high == 0.8
-    assert state.limits_of(analysis, "sbi").high == 0.7
+    assert limits(analysis, "synth").high == 0.8
+    assert limits(analysis, "sbi").high == 0.7
     analysis.verdict.answers[Question.SYNTHESIS].undecided_secondary = True
     open = state.reading(shown, synth, FAKE)
     assert (open.short, open.slug) == ("Not decided", "na")
