@@ -78,7 +78,7 @@ def draw(first: Job, second: Job) -> KeptComparison | None:
         )
     else:
         _begin(first, second)
-    _clips(first, second)
+    draw_clips(first, second)
     return None
 
 
@@ -159,7 +159,7 @@ def _found(kept: KeptComparison, first: Job, second: Job) -> None:
     if not shown:
         _finding(kept, copy, original)
         _movement(comparison, theme.palette())
-        _clips(first, second, titles)
+        draw_clips(first, second, titles)
         _chart(comparison, view.view_data(kept.id, comparison, []), None)
         return
     with st.container(key="near"):
@@ -172,7 +172,7 @@ def _found(kept: KeptComparison, first: Job, second: Job) -> None:
             with st.spinner(_("Laying the moments on each other")):
                 pictures = _readable(kept, copy.path, original.path)
             if pictures is None:
-                _clips(first, second, titles)
+                draw_clips(first, second, titles)
             else:
                 data = view.view_data(
                     kept.id, comparison, pictures, mirrored=mirrored, person=person
@@ -479,7 +479,7 @@ def draw_scores(first: Job, second: Job, palette: Palette) -> None:
         _scores(a, b, model, titles[model], palette)
 
 
-def _clips(first: Job, second: Job, titles: tuple[str, str] | None = None) -> None:
+def draw_clips(first: Job, second: Job, titles: tuple[str, str] | None = None) -> None:
     """Draw both under their titles with players, and what the detectors alone say of each."""
     names = titles or (_("First file"), _("Second file"))
     left, right = st.columns(2, gap="medium")

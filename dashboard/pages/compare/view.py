@@ -215,7 +215,7 @@ def _clips(first: Job) -> None:
         return
     kept = None
     if _heard(first) or _heard(second):
-        near._clips(first, second)
+        near.draw_clips(first, second)
         typography.caption(_("Sounds are not aligned: only what is seen can be held together."))
     else:
         kept = near.draw(first, second)
