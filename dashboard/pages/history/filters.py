@@ -159,28 +159,20 @@ def _start(day: date, here: timezone) -> datetime:
 
 def verdicts(place: DeltaGenerator, counts: Mapping[Label | None, int]) -> None:
     """Draw the choice of a verdict, with how many each would show."""
-
-    def text(option: str) -> str:
-        if option == ALL:
-            return _("All {number}").format(number=sum(counts.values()))
-        if option == UNJUDGED:
-            words = _("No verdict {number}").format(number=counts.get(None, 0))
-            return f":gray[:material/error:] {words}"
-        label = Label(option)
-        state = labels.STATES[label]
-        return f":{state.color}[:material/{state.icon}:] {state.short} {counts.get(label, 0)}"
-
-    with place:
-        st.pills(
-            _("Verdict"),
-            [ALL, *(label.value for label in labels.ORDER), UNJUDGED],
-            default=ALL,
-            required=True,
-            format_func=text,
-            label_visibility="collapsed",
-            wrap=True,
-            key=_VERDICT,
-        )
+    names = {
+        ALL: _("All {number}").format(number=sum(counts.values())),
+        **{
+            label.value: f":{one.color}[:material/{one.icon}:] {one.short} {counts.get(label, 0)}"
+            for label in labels.ORDER
+            for one in [labels.STATES[label]]
+        },
+        UNJUDGED: ":gray[:material/error:] "
+        + _("No verdict {number}").format(number=counts.get(None, 0)),
+    }
+    place.pills(
+        _("Verdict"), list(names), default=ALL, required=True, format_func=names.__getitem__,
+        label_visibility="collapsed", wrap=True, key=_VERDICT,
+    )  # fmt: skip
 
 
 def clear() -> None:
