@@ -46,16 +46,11 @@ class Browser:
 
     def __init__(self):
         self.said: dict[str, dict[str, Any] | None] = {
-            "seen": {
-                "secure": True,
-                "api": True,
-                "display": True,
-                "permission": "prompt",
-                "cameras": [],
-            },
+            "seen": {"secure": True, "api": True, "display": True, "permission": "prompt",
+                     "cameras": []},
             "answer": None,
             "tested": None,
-        }
+        }  # fmt: skip
         self.error = ""
         self.silent = False
         self.shares = True
@@ -77,6 +72,9 @@ class Browser:
 
     def report(self, key, name):
         return self.said[name]
+
+    def see(self, **changes):
+        self.said["seen"] = {**(self.said["seen"] or {}), **changes}
 
     def stream(self, **arguments):
         self.streamer = arguments
@@ -115,11 +113,16 @@ def at(browser, engine):
     return turn_to(AppTest.from_file(APP, default_timeout=PATIENT), "live").run()
 
 
-def started(at, browser):
+def started(at, browser, seconds=0):
+    """Press Start; the session is then so many seconds old."""
     at.button(key="live-start").click().run()
     browser.send(2)
     at.run()
-    return at.session_state["live-visit"].viewer
+    viewer = at.session_state["live-visit"].viewer
+    if seconds:
+        viewer._first -= seconds
+        browser.send()
+    return viewer
 
 
 def opened(**options):
@@ -164,7 +167,7 @@ def test_the_page_before_start(at, browser, engine):
     ],
 )
 def test_what_stands_in_the_way_is_said_before_start(at, browser, seen, said, startable):
-    browser.said["seen"] = {**(browser.said["seen"] or {}), **seen}
+    browser.see(**seen)
     at.run()
     assert said in cover(at)
     assert at.button(key="live-start").disabled is not startable
@@ -198,6 +201,9 @@ def test_waiting_for_the_persons_permission(at, browser):
     assert "choose Allow" in cover(at)
     at.button(key="live-stop").click().run()
     assert "The camera is off" in cover(at)
+    at.segmented_control(key="live-source").set_value("shared").run()
+    at.button(key="live-start").click().run()
+    assert "choose the meeting" in cover(at)
 
 
 def test_every_trouble_has_words():
@@ -280,8 +286,8 @@ def test_a_camera_that_shows_known_footage(at, browser):
 def test_a_camera_whose_name_comes_late_keeps_its_link(at, browser):
     started(at, browser)
     key = browser.streamer["key"]
-    seen = {**(browser.said["seen"] or {}), "cameras": [{"id": "c1", "label": "Built-in camera"}]}
-    browser.said["seen"] = seen  # names are known from the first permission on
+    # Names are known from the first permission on.
+    browser.see(cameras=[{"id": "c1", "label": "Built-in camera"}])
     at.run()
     assert at.selectbox(key="live-device").options == ["Built-in camera"]
     assert browser.streamer["key"] == key and browser.streamer["desired_playing_state"]
@@ -296,9 +302,7 @@ def test_nothing_is_recorded_means_nothing(at, browser, engine, tmp_path):
     at.segmented_control(key="live-keep").set_value(SessionRetention.NOTHING).run()
     turn_to(turn_to(at, "history").run(), "live").run()
     assert caption(at) == "Nothing is recorded. Frames are scored on this computer and forgotten."
-    viewer = started(at, browser)
-    viewer._first -= 5
-    browser.send()
+    started(at, browser, seconds=5)
     at.button(key="live-stop").click().run()
     assert "Nothing of it was kept." in cover(at)
     assert engine.opened[0].finished == 0 and engine.opened[0].closed == 1
@@ -429,9 +433,7 @@ def test_keeping_the_last_seconds(at, browser, jobs, monkeypatch):
 
 
 def test_a_failure_to_keep_is_said(at, browser, monkeypatch):
-    viewer = started(at, browser)
-    viewer._first -= 5
-    browser.send()
+    started(at, browser, seconds=5)
     full = Mock(side_effect=OSError("/secret/path is full"))
     monkeypatch.setattr(Application, "keep_live", full)
     at.button(key="live-stop").click().run()
@@ -616,8 +618,7 @@ def meeting(at):
     return at
 
 
-def test_a_window_is_shared_in_place_of_a_camera(meeting, browser, engine):
-    at = meeting
+def test_a_window_is_shared_in_place_of_a_camera(at, meeting, browser, engine):
     assert "choose the window or tab of the meeting" in cover(at)
     assert "Everyone in the meeting must agree" in text(at) and "their consent" in text(at)
     assert not [box for box in at.selectbox if box.key == "live-device"]
@@ -639,11 +640,8 @@ def test_a_window_is_shared_in_place_of_a_camera(meeting, browser, engine):
     assert "Everyone in the meeting must agree" in text(at)
 
 
-def test_sharing_that_ends_ends_the_session(meeting, browser, engine):
-    at = meeting
-    viewer = started(at, browser)
-    viewer._first -= 5
-    browser.send()
+def test_sharing_that_ends_ends_the_session(at, meeting, browser, engine):
+    viewer = started(at, browser, seconds=5)
     browser.shares = False
     at.run()
     assert "Session ended" in cover(at) and viewer.ended and viewer.result
@@ -656,8 +654,7 @@ def test_sharing_that_ends_ends_the_session(meeting, browser, engine):
     assert "Sharing was stopped" not in cover(at)
 
 
-def test_who_left_the_page_shares_nothing_any_more(meeting, browser):
-    at = meeting
+def test_who_left_the_page_shares_nothing_any_more(at, meeting, browser):
     viewer = started(at, browser)
     turn_to(at, "analyze").run()
     browser.shares = False  # it ends with the page
@@ -675,9 +672,8 @@ def test_who_left_the_page_shares_nothing_any_more(meeting, browser):
         ({}, True, "unshareable", "This browser can’t share a window"),
     ],
 )
-def test_a_window_that_does_not_come(meeting, browser, engine, seen, startable, error, said):
-    at = meeting
-    browser.said["seen"] = {**(browser.said["seen"] or {}), **seen}
+def test_a_window_that_does_not_come(at, meeting, browser, engine, seen, startable, error, said):
+    browser.see(**seen)
     browser.error = error
     at.run()
     assert at.button(key="live-start").disabled is not startable
@@ -687,14 +683,7 @@ def test_a_window_that_does_not_come(meeting, browser, engine, seen, startable, 
     assert said in cover(at) and not engine.opened
 
 
-def test_while_the_browser_asks_for_a_window(meeting, browser):
-    browser.silent = True
-    meeting.button(key="live-start").click().run()
-    assert "choose the meeting" in cover(meeting)
-
-
-def test_the_sound_of_a_window(meeting, browser, engine):
-    at = meeting
+def test_the_sound_of_a_window(at, meeting, browser, engine):
     at.toggle(key="live-microphone").set_value(True).run()
     assert at.toggle(key="live-microphone").label == "Listen to its sound"
     assert browser.data["display"]["audio"] == choices.SOUND
@@ -707,8 +696,7 @@ def test_the_sound_of_a_window(meeting, browser, engine):
     assert "It comes about 4 s after the first words." in text(at)
 
 
-def test_the_connection_test_of_a_window_opens_no_camera(meeting, browser):
-    at = meeting
+def test_the_connection_test_of_a_window_opens_no_camera(at, meeting, browser):
     assert "Nothing is shared." in text(at) and "Tries the camera" not in text(at)
     at.button(key="live-test-button").click().run()
     assert "The browser can share one." in text(at) and "is there." in text(at)
@@ -738,8 +726,7 @@ def test_cameras_by_address_are_off_unless_the_operator_says_otherwise(at):
         ("rtsp://10.1.2.3/key-7", "in a network that this server watches no cameras in"),
     ],
 )
-def test_an_address_that_is_refused_is_said_in_words(by_address, engine, url, said):
-    at = by_address
+def test_an_address_that_is_refused_is_said_in_words(at, by_address, engine, url, said):
     at.text_input(key="live-address").input(url)
     at.button(key="live-start").click().run()
     for viewer in session.application().viewers._open:
@@ -750,7 +737,7 @@ def test_an_address_that_is_refused_is_said_in_words(by_address, engine, url, sa
 
 
 def test_an_insecure_page_watches_cameras_by_address_all_the_same(by_address, browser):
-    browser.said["seen"] = {**(browser.said["seen"] or {}), "secure": False}
+    browser.see(secure=False)
     by_address.run()
     assert not by_address.button(key="live-start").disabled
 
