@@ -29,15 +29,13 @@ DRAWS = 4000
 
 def balanced(labels: Array) -> Array:
     """Return clip weights: originals and fakes weigh alike, the sum is the count."""
-    weights: Array = len(labels) / 2 / np.where(labels == 1, labels.sum(), (1 - labels).sum())
-    return weights
+    return len(labels) / 2 / np.where(labels == 1, labels.sum(), (1 - labels).sum())
 
 
 def softened(labels: Array) -> Array:
     """Return Platt's targets: short of 0 and 1 by what so many clips can't rule out."""
     positive, negative = labels.sum(), (1 - labels).sum()
-    targets: Array = np.where(labels == 1, (positive + 1) / (positive + 2), 1 / (negative + 2))
-    return targets
+    return np.where(labels == 1, (positive + 1) / (positive + 2), 1 / (negative + 2))
 
 
 def platt(logits: Array, labels: Array) -> tuple[float, float]:
@@ -115,8 +113,7 @@ class Final:
     def apply(self, fused: Array, amounts: Array) -> Array:
         """Return calibrated logits of fused ones. `amounts`: float [clips, causes]."""
         variance = amounts @ np.asarray(self.variances)
-        shrunk: Array = (self.scale * fused + self.offset) / np.sqrt(1 + np.pi * variance / 8)
-        return shrunk
+        return (self.scale * fused + self.offset) / np.sqrt(1 + np.pi * variance / 8)
 
 
 def fit_final(fused: Array, labels: Array, amounts: Array, weights: Array | None = None) -> Final:
@@ -167,8 +164,7 @@ def fit_penalty(originals: Array, high: float) -> float:
 
     def draw(people: int) -> Array:
         chosen = rng.choice(real, (DRAWS, people))
-        drawn: Array = chosen + rng.normal(0, width, chosen.shape)
-        return drawn
+        return chosen + rng.normal(0, width, chosen.shape)
 
     alone = float((draw(16) > high).mean())
     worst = 0.0
@@ -214,5 +210,4 @@ def _shares(x: Array, y: Array, at: Array) -> Array:
     one = 1.0 / len(x)
     fake = (weight[near] * (y[near] == 1)).sum(1) + one / 2
     every = weight[near].sum(1) + one
-    shares: Array = isotonic_regression(fake / every).x
-    return shares
+    return isotonic_regression(fake / every).x

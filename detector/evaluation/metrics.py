@@ -120,8 +120,7 @@ def equal_error(scores: Array, labels: Array) -> float:
 
 def bins_of(probabilities: Array) -> Array:
     """Return the bin of each probability, of `BINS` of equal width: int [files]."""
-    bins: Array = np.minimum((np.asarray(probabilities, float) * BINS).astype(int), BINS - 1)
-    return bins
+    return np.minimum((np.asarray(probabilities, float) * BINS).astype(int), BINS - 1)
 
 
 def calibration_error(probabilities: Array, labels: Array) -> float:

@@ -61,8 +61,7 @@ class Heatmap:
         if self.run_map is None:
             return None
         shares = self.run_map.reshape(len(self.run_map), -1).mean(1)
-        ratios: np.ndarray = shares / max(float(shares.max()), 1e-9)
-        return ratios
+        return shares / max(float(shares.max()), 1e-9)
 
 
 def fit(values: np.ndarray, crop: np.ndarray) -> np.ndarray:
@@ -101,8 +100,7 @@ def without(
         mask = (values > np.quantile(values, 1 - share)).astype(np.float32)
         mask = cv2.GaussianBlur(mask, (0, 0), len(picture) / 64)[..., None]
         blurred = cv2.GaussianBlur(picture, (0, 0), len(picture) / 12)
-        hidden: np.ndarray = (picture * (1 - mask) + blurred * mask).round().astype(np.uint8)
-        return hidden
+        return (picture * (1 - mask) + blurred * mask).round().astype(np.uint8)
 
     run = heat.run
     if run is not None and heat.run_map is not None:

@@ -124,8 +124,7 @@ def _places(model: TorchModel, rolled: Tensor) -> np.ndarray:
     # The class token answers where there is one, else the mean of all.
     row = rolled[0] if prefix else rolled.mean(0)
     places = row[prefix:].reshape(steps, side, side).numpy()
-    shown: np.ndarray = places[np.arange(frames) * steps // frames] if frames else places[0]
-    return shown
+    return places[np.arange(frames) * steps // frames] if frames else places[0]
 
 
 GRID = 7  # Places a side

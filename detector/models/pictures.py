@@ -24,8 +24,7 @@ def _levels(mean: tuple[float, ...], std: tuple[float, ...]) -> np.ndarray:
     """Return a float32 [3, 256] look-up table, four times as fast as arithmetic and planar."""
     x = np.arange(256, dtype=np.float32) / np.float32(255)
     center, spread = (np.array(v, np.float32)[:, None] for v in (mean, std))
-    levels: np.ndarray = (x - center) / spread
-    return levels
+    return (x - center) / spread
 
 
 def fit(picture: Image, recipe: CropRecipe) -> Image:

@@ -59,11 +59,10 @@ def apply(
     their tags say. Noise is the same for the same file name. Raise MediaError, Canceled."""
     if condition.fits("audio"):
         return sounds.apply(path, condition, folder, part=part, cancel=cancel)
-    written: Path = media.run_isolated(
+    return media.run_isolated(
         _apply, path, condition, folder, part[0], math.inf if part[1] is None else part[1], turned,
         returns=Path, writes=folder, timeout=WORKER_PASS_SECONDS, cancel=cancel,
     )  # fmt: skip
-    return written
 
 
 def _apply(

@@ -127,12 +127,10 @@ def room(x: np.ndarray, tail: np.ndarray, direct: float) -> np.ndarray:
     n = len(tail)
     response = tail * np.exp(-6.9 * np.arange(n) / n)
     response[0] = direct
-    y: np.ndarray = signal.fftconvolve(x, response / np.linalg.norm(response))[: len(x)]
-    return y
+    return signal.fftconvolve(x, response / np.linalg.norm(response))[: len(x)]
 
 
 def noisy(x: np.ndarray, noise: np.ndarray, snr: float) -> np.ndarray:
     """Return `x` with noise `snr` dB below it."""
     power = (np.mean(x**2) + 1e-9) / 10 ** (snr / 10)
-    louder: np.ndarray = x + noise * np.sqrt(power / np.mean(noise**2))
-    return louder
+    return x + noise * np.sqrt(power / np.mean(noise**2))

@@ -56,8 +56,7 @@ def profile(plane: np.ndarray) -> np.ndarray:
         np.bincount(_RING.ravel(), _power(plane).ravel(), minlength=BINS + 2)[1 : BINS + 1] / _COUNT
     )
     level = 10 * np.log10(rings + 1e-3)
-    relative: np.ndarray = level - level[COARSE].mean()
-    return relative
+    return level - level[COARSE].mean()
 
 
 def bands(plane: np.ndarray) -> np.ndarray:
@@ -70,5 +69,4 @@ def bands(plane: np.ndarray) -> np.ndarray:
     u, v = np.indices(energy.shape)
     level = np.array([energy[u + v == i].mean() for i in range(1, 2 * BLOCK - 1)])
     decibels = 10 * np.log10(level + 1e-3)
-    relative: np.ndarray = decibels - decibels[0]
-    return relative
+    return decibels - decibels[0]

@@ -94,7 +94,4 @@ class Embedder:
         """uint8 [112, 112, 3] RGB each -> float32 [N, 128] of length 1."""
         x = (np.stack(faces).astype(np.float32) / 255 - MEAN) / np.array(STD)
         (vectors,) = self._run(x.transpose(0, 3, 1, 2).astype(np.float32))
-        unit: np.ndarray = vectors / np.maximum(
-            np.linalg.norm(vectors, axis=1, keepdims=True), 1e-9
-        )
-        return unit
+        return vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-9)

@@ -55,8 +55,7 @@ class CurveRange:
 
 @lru_cache(maxsize=1)
 def _table() -> dict[str, Any]:
-    table: dict[str, Any] = json.loads(FILE.read_text(encoding="utf-8"))
-    return table
+    return json.loads(FILE.read_text(encoding="utf-8"))
 
 
 def usual(id: str) -> Range | None:

@@ -72,5 +72,4 @@ def error_level(rgb: np.ndarray) -> np.ndarray:
 
 
 def _grey(values: np.ndarray) -> np.ndarray:
-    rgb: np.ndarray = cv2.cvtColor(np.clip(values, 0, 255).astype(np.uint8), cv2.COLOR_GRAY2RGB)
-    return rgb
+    return cv2.cvtColor(np.clip(values, 0, 255).astype(np.uint8), cv2.COLOR_GRAY2RGB)

@@ -73,8 +73,7 @@ class FaceCache:
 
     def frames(self, entry: Faces) -> np.ndarray:
         """uint8 [count, side, side, 3], a view of the file."""
-        crops: np.ndarray = self.crops[entry.start : entry.start + entry.count]
-        return crops
+        return self.crops[entry.start : entry.start + entry.count]
 
 
 @dataclass(frozen=True)

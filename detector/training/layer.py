@@ -178,8 +178,7 @@ def describe(network: TextureNet, cache: FaceCache, entry: Faces, crop: CropReci
 
 def evenly(count: int, most: int = FRAMES) -> Array:
     """Return which of a clip's frames are looked at: at most so many, evenly, int [N]."""
-    places: Array = np.unique(np.linspace(0, count - 1, most).round().astype(int))
-    return places
+    return np.unique(np.linspace(0, count - 1, most).round().astype(int))
 
 
 def _mean(network: TextureNet, pictures: Sequence[Array]) -> Array:
@@ -237,8 +236,7 @@ def fitted(
     usual = Layer(center, scale, plan.bound, torch.zeros_like(center), 0.0)
 
     def apart_of(some: Array) -> Array:
-        scaled: Array = usual.apart(torch.from_numpy(some)).numpy() * SPREAD
-        return scaled
+        return usual.apart(torch.from_numpy(some)).numpy() * SPREAD
 
     scaled = apart_of(described)
     x = scaled.reshape(-1, scaled.shape[-1])
@@ -316,5 +314,4 @@ def logistic(
         slope = x.T @ error + apart.T @ order + 2 * decay * theta[:-1]
         return float(value), np.append(slope, error.sum())
 
-    best: Array = minimize(loss, np.zeros(x.shape[1] + 1), jac=True, method="L-BFGS-B").x
-    return best
+    return minimize(loss, np.zeros(x.shape[1] + 1), jac=True, method="L-BFGS-B").x

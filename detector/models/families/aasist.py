@@ -68,8 +68,7 @@ def _pairs(nodes: Tensor) -> Tensor:
 
 
 def _normalized(norm: nn.BatchNorm1d, nodes: Tensor) -> Tensor:
-    activated: Tensor = F.selu(norm(nodes.flatten(0, 1)).view_as(nodes))
-    return activated
+    return F.selu(norm(nodes.flatten(0, 1)).view_as(nodes))
 
 
 class GraphAttention(nn.Module):
@@ -196,8 +195,7 @@ class Aasist(Graphs):
     def maps(self, x: Tensor) -> Tensor:
         """Return [N, C, 23, 29]: frequency, low first, by time."""
         bands = F.conv1d(x[:, None], self.filters)[:, None].abs()
-        encoded: Tensor = self.encoder(F.selu(self.first_bn(F.max_pool2d(bands, 3))))
-        return encoded
+        return self.encoder(F.selu(self.first_bn(F.max_pool2d(bands, 3))))
 
     def hidden(self, maps: Tensor) -> Tensor:
         """Return what the last layer reads, [N, 160]."""
@@ -205,8 +203,7 @@ class Aasist(Graphs):
         return self.summed(x.amax(3).transpose(1, 2), x.amax(2).transpose(1, 2))
 
     def forward(self, x: Tensor) -> Tensor:
-        logits: Tensor = self.out_layer(self.hidden(self.maps(x)))
-        return logits
+        return self.out_layer(self.hidden(self.maps(x)))
 
 
 def load(spec: ModelSpec, files: Files, device: str) -> TorchSoundModel:

@@ -27,8 +27,7 @@ class AntiDeepfake(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         heard = self.front(F.layer_norm(x, x.shape[1:])).last_hidden_state
-        logits: Tensor = self.proj_fc(heard.mean(1))
-        return logits
+        return self.proj_fc(heard.mean(1))
 
 
 def load(spec: ModelSpec, files: Files, device: str) -> TorchSoundModel:

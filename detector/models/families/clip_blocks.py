@@ -60,8 +60,7 @@ class ClipBlocks(nn.Module):
     @property
     def layers(self) -> nn.ModuleList:
         """Return the blocks."""
-        layers: nn.ModuleList = self.vision["encoder"].layers
-        return layers
+        return self.vision["encoder"].layers
 
     def features(self, x: Tensor) -> Tensor:
         """Return the blocks' normalized class tokens, of length 1: [N, blocks * hidden]."""
@@ -109,8 +108,7 @@ def build(state: Mapping[str, Tensor], name: str = "clip") -> ClipBlocks:
     with skip_init():
         network = ClipBlocks()
     load_strict(network, state, name)
-    ready: ClipBlocks = network.eval().requires_grad_(False)
-    return ready
+    return network.eval().requires_grad_(False)
 
 
 @lru_cache(maxsize=2)

@@ -69,8 +69,7 @@ def build(trunk: Mapping[str, Tensor], layer: Mapping[str, Tensor], spec: ModelS
     patches = model.videomae.embeddings.patch_embeddings
     model.videomae.embeddings = ClipEmbeddings(patches, side**2, width)
     load_strict(model, _renamed(trunk, shape, side) | dict(layer), spec.id)
-    ready: nn.Module = model.float().eval().requires_grad_(False)
-    return ready
+    return model.float().eval().requires_grad_(False)
 
 
 def _renamed(trunk: Mapping[str, Tensor], shape: Mapping[str, Any], side: int) -> dict[str, Tensor]:

@@ -67,8 +67,7 @@ class SslAasist(Graphs):
         weights = self.attention(x)
         spectrum = (x * weights.softmax(3)).sum(3).transpose(1, 2)
         time = (x * weights.softmax(2)).sum(2).transpose(1, 2)
-        logits: Tensor = self.out_layer(self.summed(spectrum, time))
-        return logits
+        return self.out_layer(self.summed(spectrum, time))
 
     def forward(self, x: Tensor) -> Tensor:
         return self.judge(self.front(x).last_hidden_state)

@@ -188,8 +188,7 @@ class TextureNet(nn.Module):
     def judge(self, described: Tensor) -> Tensor:
         """Logits of described pictures: [N]."""
         apart = self.bound * torch.tanh((described - self.center) * self.scale / self.bound)
-        out: Tensor = self.classifier(apart).squeeze(1)
-        return out
+        return self.classifier(apart).squeeze(1)
 
 
 def _filters(step: int) -> Tensor:
@@ -228,8 +227,7 @@ def build(state: dict[str, Any], name: str = "texture", side: int = 256) -> Text
     """Return a network with these weights in evaluation mode; raise WeightsError."""
     network = TextureNet(side)
     load_strict(network, state, name)  # fp16 in the file becomes fp32 here
-    ready: TextureNet = network.eval().requires_grad_(False)
-    return ready
+    return network.eval().requires_grad_(False)
 
 
 def load(spec: ModelSpec, files: Files, device: str) -> TorchFrameModel:

@@ -161,8 +161,7 @@ def _layer(
     """Return the logits of all windows by a layer on mean features that is fitted to some."""
     mean = np.stack([f.astype(np.float64).mean(0) for f in features])
     weights, bias = fit_rows(taught, [mean[list(rows)]], plan.ridge)
-    fitted: np.ndarray = mean @ weights + bias
-    return fitted
+    return mean @ weights + bias
 
 
 def fitted(

@@ -134,8 +134,7 @@ class ClassToken(nn.Module):
         self.videomae = network.videomae
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        token: torch.Tensor = self.videomae(x).last_hidden_state[:, 0]
-        return token
+        return self.videomae(x).last_hidden_state[:, 0]
 
 
 def _pixels(item: Item, folder: Path) -> np.ndarray:
@@ -146,5 +145,4 @@ def _pixels(item: Item, folder: Path) -> np.ndarray:
         frames = windows.faces(item, spec.clip_frames, spec.clip_step)
         crops = [vision.cut(rgb, face.box, spec.crop, face.landmarks) for rgb, face in frames]
         np.save(file, np.array(crops, np.uint8))
-    clip: np.ndarray = np.load(file)
-    return clip
+    return np.load(file)
