@@ -14,7 +14,7 @@ from enum import StrEnum
 from functools import partial
 from itertools import islice
 from pathlib import Path, PurePosixPath
-from typing import Protocol
+from typing import BinaryIO
 
 from detector.batch import archive
 from detector.errors import InputError, MediaError
@@ -27,15 +27,6 @@ MAX_BYTES = 8 << 30  # Unpacked, in all
 MAX_WORD = 200  # letters of a name or a cell that are kept
 _CHUNK = 1 << 20
 COLUMNS = ("file", "label", "kind", "group", "source", "method", "person")
-
-
-class UploadedMedia(Protocol):
-    """An uploaded file."""
-
-    name: str
-
-    def seek(self, offset: int, whence: int = 0, /) -> int: ...
-    def read(self, size: int = -1, /) -> bytes: ...
 
 
 Chunks = Callable[[], Iterable[bytes]]  # Reads a file from its beginning, in chunks
@@ -64,7 +55,7 @@ Taken = tuple[list[dict[str, str]], list[tuple[str, LeftOutReason]]]
 """The rows of labels.csv, and what was left out."""
 
 
-def make(files: Sequence[UploadedMedia], folder: Path) -> LabelledSet:
+def make(files: Sequence[BinaryIO], folder: Path) -> LabelledSet:
     """Write a labelled set into an empty folder; raise InputError if it is none or too large."""
     archives = [file for file in files if file.name.lower().endswith(".zip")]
     sheets = [file for file in files if file.name.lower().endswith(".csv")]
@@ -104,7 +95,7 @@ def _written(
     return LabelledSet(path, real, fake, left_out)
 
 
-def _archive(file: UploadedMedia, folder: Path) -> Taken:
+def _archive(file: BinaryIO, folder: Path) -> Taken:
     with tempfile.TemporaryDirectory(prefix=".zip-", dir=folder) as scratch:
         path = Path(scratch) / "archive.zip"
         with path.open("wb") as out:
@@ -150,7 +141,7 @@ def _listed(
 
 def _by_folder(path: Path, members: Sequence[zipfile.ZipInfo], folder: Path) -> Taken:
     """Take what stands in a folder called real or fake."""
-    rows, left_out, writer = [], [], _BoundedWriter()
+    rows, left_out, left = [], [], MAX_BYTES
     for number, member in enumerate(members):
         parts = PurePosixPath(member.filename.replace("\\", "/").lower()).parts
         label = next((LABELS[part] for part in parts[:-1] if part in LABELS), None)
@@ -165,7 +156,7 @@ def _by_folder(path: Path, members: Sequence[zipfile.ZipInfo], folder: Path) -> 
             )
             continue
         name = f"{label}/{number:04}-{disk_name(parts[-1])}"
-        writer.write(partial(_unpacked, path, member), folder / name)
+        left = _write(partial(_unpacked, path, member), folder / name, left)
         # An original and its fakes share a name in many collections.
         group = shown(PurePosixPath(parts[-1]).stem)
         rows.append({"file": name, "label": label, "group": group})
@@ -188,7 +179,7 @@ def _sheet(text: bytes, files: Mapping[str, Chunks], folder: Path) -> Taken:
     if len(lines) > MAX_FILES:
         raise InputError(f"The CSV lists more than {MAX_FILES:,} files.")
     by_name = {PurePosixPath(name).name: file for name, file in files.items()}
-    rows, left_out, writer = [], [], _BoundedWriter()
+    rows, left_out, left = [], [], MAX_BYTES
     for number, row in enumerate(lines):
         path, label = (row["file"] or "").strip(), (row["label"] or "").strip().lower()
         if label not in ("real", "fake"):
@@ -200,7 +191,7 @@ def _sheet(text: bytes, files: Mapping[str, Chunks], folder: Path) -> Taken:
             left_out.append((shown(path), LeftOutReason.NOT_BROUGHT))
             continue
         name = f"{label}/{number:04}-{disk_name(PurePosixPath(path).name)}"
-        writer.write(file, folder / name)
+        left = _write(file, folder / name, left)
         told = {k: shown(row.get(k) or "") for k in COLUMNS}
         rows.append({**told, "file": name, "label": label})
     return rows, left_out
@@ -211,20 +202,16 @@ def shown(text: str) -> str:
     return one_line(text)[:MAX_WORD]
 
 
-class _BoundedWriter:
-    """Counts what is written: what an archive says of its sizes may be a lie."""
-
-    def __init__(self) -> None:
-        self._left = MAX_BYTES
-
-    def write(self, file: Chunks, path: Path) -> None:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with path.open("wb") as out:
-            for chunk in file():
-                self._left -= len(chunk)
-                if self._left < 0:
-                    raise InputError(f"The files are more than {MAX_BYTES >> 30} GB.")
-                out.write(chunk)
+def _write(file: Chunks, path: Path, left: int) -> int:
+    """Write at most `left` bytes, since an archive may lie about its sizes; return what is left."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("wb") as out:
+        for chunk in file():
+            left -= len(chunk)
+            if left < 0:
+                raise InputError(f"The files are more than {MAX_BYTES >> 30} GB.")
+            out.write(chunk)
+    return left
 
 
 def _unpacked(path: Path, member: zipfile.ZipInfo) -> Iterator[bytes]:
@@ -235,6 +222,6 @@ def _unpacked(path: Path, member: zipfile.ZipInfo) -> Iterator[bytes]:
         raise InputError(problem, code=error.code) from error
 
 
-def _chunks(file: UploadedMedia) -> Iterator[bytes]:
+def _chunks(file: BinaryIO) -> Iterator[bytes]:
     file.seek(0)
     yield from iter(partial(file.read, _CHUNK), b"")

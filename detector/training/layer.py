@@ -196,10 +196,7 @@ def describe_made(network: TextureNet, cache: FaceCache, entry: Faces, crop: Cro
     shown = np.stack([seen(frames[i], crop) for i in evenly(len(frames))])
     rng = np.random.default_rng(int(hash_of(f"{entry.name} pasted")[:12], 16))
     pairs = [pasted.pasted(shown, rng) for _ in range(MADE)]
-    described = [
-        [_mean(network, list(pictures)) for pictures in (pair.original, pair.fake)]
-        for pair in pairs
-    ]
+    described = [[_mean(network, list(pictures)) for pictures in pair] for pair in pairs]
     return np.array(described).swapaxes(0, 1)
 
 

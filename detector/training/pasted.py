@@ -6,8 +6,6 @@ original of every source; who is shown, the camera and the light stay as they we
 beside it is encoded once more as its fake is, or the second encoding would tell them apart.
 """
 
-from dataclasses import dataclass
-
 import cv2
 import numpy as np
 
@@ -26,22 +24,15 @@ SOFT = (2 / 256, 8 / 256)  # Of its edge: deviation in shares of the crop
 LOWER = 40 / 256  # How much lower the lower face lies, in shares of the crop
 
 
-@dataclass(frozen=True)
-class MadePair:
-    """An original and a fake of it, encoded alike: uint8 [T, S, S, 3] each."""
-
-    original: np.ndarray
-    fake: np.ndarray
-
-
-def pasted(pictures: np.ndarray, rng: np.random.Generator) -> MadePair:
-    """Return crops of one face, uint8 [T, S, S, 3], beside the same with the face pasted back."""
+def pasted(pictures: np.ndarray, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+    """Return crops of one face, uint8 [T, S, S, 3], and the same with the face pasted back, both
+    encoded alike."""
     side = pictures.shape[1]
     crf, share = int(rng.integers(*QUALITY)), rng.uniform(*SIZES)
     mask = _mask(side, rng)[None, ..., None]
     drawn = np.stack([_drawn(picture, share) for picture in pictures])
     fake = np.clip(pictures * (1 - mask) + drawn * mask + 0.5, 0, 255).astype(np.uint8)
-    return MadePair(h264(pictures, crf), h264(fake, crf))
+    return h264(pictures, crf), h264(fake, crf)
 
 
 def _drawn(picture: np.ndarray, share: float) -> np.ndarray:

@@ -16,10 +16,11 @@ import shutil
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import BinaryIO
 
 from detector.errors import UnmaskError
 from detector.evaluation import evaluate, report, scores
-from detector.evaluation.labelled_sets import LabelledSet, LeftOutReason, UploadedMedia, make
+from detector.evaluation.labelled_sets import LabelledSet, LeftOutReason, make
 from detector.evaluation.labels import read_labels
 from detector.evaluation.report import Report
 from detector.evaluation.scores import Scored
@@ -70,7 +71,7 @@ class Evaluations:
 
     def start(
         self,
-        given: Sequence[UploadedMedia],
+        given: Sequence[BinaryIO],
         principal: Principal,
         models: list[str] | None = None,
         condition: str = "none",

@@ -101,8 +101,9 @@ def test_a_bomb_is_stopped_while_it_unpacks(tmp_path, monkeypatch):
     monkeypatch.setattr(labelled_sets, "MAX_BYTES", 6 << 20)
     with pytest.raises(InputError, match="unpacks to"):
         labelled_sets.make([bomb], tmp_path)
+    write = labelled_sets._write
     monkeypatch.setattr(
-        labelled_sets._BoundedWriter, "__init__", lambda self: setattr(self, "_left", 5 << 20)
+        labelled_sets, "_write", lambda file, path, left: write(file, path, min(left, 5 << 20))
     )
     monkeypatch.setattr(labelled_sets, "MAX_BYTES", 9 << 20)  # what it says of itself passes
     with pytest.raises(InputError, match="are more than"):
