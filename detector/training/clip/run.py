@@ -134,10 +134,10 @@ def train(
     `trunk` makes each network, with the trunk alone."""
     tuned: dict[str, Tensor] = {}
     if begin:
-        file = paths.bundled() / "safetensors" if begin == "shipped" else Path(begin)
-        if not file.is_file():
-            raise WeightsError(f"There are no weights {file} to begin with.")
-        tuned = load_file(file)
+        path = paths.bundled() / "clip.safetensors" if begin == "shipped" else Path(begin)
+        if not path.is_file():
+            raise WeightsError(f"There are no weights {path} to begin with.")
+        tuned = load_file(path)
         into, rank = adapters_of(tuned)
         plan = plan.model_copy(update={"into": into, "rank": rank})
     items = [item for item in read_labels(data) if item.kind != "audio"]
