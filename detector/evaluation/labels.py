@@ -236,9 +236,8 @@ def hash_of(text: str) -> str:
 
 
 SUFFIXES = {
-    ".mp4", ".m4v", ".mov", ".webm", ".mkv", ".avi", ".mjpeg", ".mjpg",
-    ".gif", ".jpg", ".jpeg", ".png", ".webp",
-    ".bmp", ".heic", ".avif", ".wav", ".mp3", ".m4a", ".aac", ".flac", ".ogg", ".oga", ".opus",
+    ".mp4", ".m4v", ".mov", ".webm", ".mkv", ".avi", ".mjpeg", ".mjpg", ".gif", ".heic", ".avif",
+    *_PICTURES, *SOUNDS,
 }  # fmt: skip
 LABELS = {
     "real": "real", "original": "real", "originals": "real", "untouched": "real", "0_real": "real",

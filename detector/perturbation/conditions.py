@@ -104,14 +104,16 @@ def parse(text: str) -> tuple[Condition, ...]:
         try:
             conditions.append(_known(kind, float(level) if level else None))
         except ValueError:
-            levels = "; ".join(
+            known_ones = "; ".join(
                 f"{name}-{min(kind.levels):g} to {name}-{max(kind.levels):g}"
                 if kind.levels
                 else name
                 for name, kind in _KINDS.items()
                 if name != "none"
             )
-            raise UsageError(f"There is no condition {part!r}.", hint=f"Known: {levels}.") from None
+            raise UsageError(
+                f"There is no condition {part!r}.", hint=f"Known: {known_ones}."
+            ) from None
     return tuple(dict.fromkeys(conditions))
 
 

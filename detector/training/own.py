@@ -19,7 +19,6 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from detector import runtime
 from detector.errors import InputError
 from detector.evaluation import fitting, metrics
 from detector.evaluation.labels import hash_of, read_labels
@@ -32,7 +31,7 @@ from detector.schema.base import StrictModel
 from detector.training.cache import CacheSpec, Faces, open_cache
 from detector.training.clip import feed
 from detector.training.clip.feed import REAL, SPEC, Blended, Drawn, Views, class_of
-from detector.training.clip.generated import NEVER, BlockFeatures
+from detector.training.clip.generated import NEVER, compiled_features
 from detector.training.clip.run import MEAN, STD
 from detector.training.fit import TrainingOptions, begin_run
 from detector.training.recipe import ClipRecipe
@@ -221,9 +220,7 @@ def _read(
 ) -> Rows:  # fmt: skip
     """Return features of each file's frames as they are and augmented; of originals also
     self-blended."""
-    network = BlockFeatures(clip).to(run.device)
-    example = torch.zeros(2, 3, 224, 224, device=run.device)
-    read = runtime.compile(network, example, run.device, bf16=True)
+    read = compiled_features(clip, run.device)
     mean, std = (torch.tensor(values).view(1, 3, 1, 1) for values in (MEAN, STD))
     parts: list[np.ndarray] = []
     labels: list[int] = []

@@ -51,7 +51,7 @@ class GeneratedRecipe(StrictModel):
     decay: float = 0.1
 
 
-class BlockFeatures(nn.Module):
+class _BlockFeatures(nn.Module):
     """Class tokens alone: float [N, 3, 224, 224] -> [N, 3072]."""
 
     def __init__(self, network: clip_blocks.ClipBlocks) -> None:
@@ -60,6 +60,12 @@ class BlockFeatures(nn.Module):
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         return self.network.features(x)
+
+
+def compiled_features(network: clip_blocks.ClipBlocks, device: str) -> runtime.Runner:
+    """Return what gives the class tokens of a network, ready to run."""
+    features = _BlockFeatures(network).eval().requires_grad_(False).to(device)
+    return runtime.compile(features, torch.zeros(2, 3, 224, 224, device=device), device, bf16=True)
 
 
 def train(
@@ -132,9 +138,7 @@ def _read(
         known = np.load(kept)
         if known["names"].tolist() == [item.name for item in items]:
             return known["plain"], known["copies"], known["owner"]
-    network = BlockFeatures(load_trunk()).eval().requires_grad_(False).to(run.device)
-    example = torch.zeros(2, 3, 224, 224, device=run.device)
-    read = runtime.compile(network, example, run.device, bf16=True)
+    read = compiled_features(load_trunk(), run.device)
     spec, chance = registry.get_spec(ID), np.random.default_rng(0)
     rows: list[np.ndarray] = []
     owner: list[int] = []

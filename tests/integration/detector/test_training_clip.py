@@ -258,6 +258,9 @@ def test_what_cannot_be_trained_is_refused(labels, cut, tmp_path, capsys):
     originals.write_text("\n".join(r for r in rows if ",fake," not in r))
     with pytest.raises(InputError, match="both labels"):
         train(TINY, originals, TrainingOptions(tmp_path / "run"), cache=cut, trunk=tiny)
+    run = TrainingOptions(tmp_path / "run")
+    with pytest.raises(WeightsError, match="weights to begin with do not fit"):  # a tiny trunk
+        train(TINY, labels, run, cache=cut, begin="shipped", trunk=tiny)
     out = ["--data", str(labels), "--out", str(tmp_path / "run")]
     assert main(["train", "clip", *out, "--begin", str(tmp_path / "none.safetensors")]) != 0
     assert "no weights" in capsys.readouterr().err
