@@ -90,9 +90,10 @@ class Calibrated(StrictModel):
 def risk(together: np.ndarray, labels: np.ndarray) -> dict[str, float]:
     """Return the share wrong among the surest clips, by how many of them are answered."""
     seen = np.isfinite(together)
-    curve = metrics.risk_coverage(np.abs(together[seen]), (together[seen] > 0) != labels[seen])
-    shares = np.interp(COVERAGES, curve.coverage, curve.risk).tolist()
-    return dict(zip((f"{c:.0%}" for c in COVERAGES), shares, strict=True)) | {"area": curve.area}
+    wrong = (together[seen] > 0) != labels[seen]
+    coverage, curve = metrics.risk_coverage(np.abs(together[seen]), wrong)
+    shares = [*np.interp(COVERAGES, coverage, curve).tolist(), float(curve.mean())]
+    return dict(zip([*(f"{c:.0%}" for c in COVERAGES), "area"], shares, strict=True))
 
 
 def to_markdown(result: Calibrated) -> str:

@@ -258,7 +258,7 @@ def _answer(
     # Rank abstentions below every answered file.
     sure = np.where(column.judged, np.abs(column.values - 0.5), -1.0)
     wrong = ~column.judged | ((column.values > 0.5) != (column.labels == 1))
-    curve = metrics.risk_coverage(sure, wrong)
+    coverage, risk = metrics.risk_coverage(sure, wrong)
     return AnswerReport(
         name=name,
         title=title,
@@ -272,7 +272,7 @@ def _answer(
             brier=metrics.brier(p, truth) if len(p) else float("nan"),
             bars=reliability(p, truth),
         ),
-        risk=Risk(area=curve.area, coverage=curve.coverage.tolist(), risk=curve.risk.tolist()),
+        risk=Risk(area=float(risk.mean()), coverage=coverage.tolist(), risk=risk.tolist()),
     )
 
 

@@ -139,27 +139,17 @@ def calibration_error_by_chance(probabilities: Array) -> Interval:
     return _interval(float(np.mean(values)), values)
 
 
-@dataclass(frozen=True)
-class RiskCoverageCurve:
-    """Risk against coverage (El-Yaniv & Wiener 2010): the k surest answers, and how many are
-    wrong."""
-
-    coverage: Array  # float [files], share of files answered, ascending to 1
-    risk: Array  # float [files], share of wrong answers among these
-    area: float  # mean risk; 0 is best
-
-
-def risk_coverage(confidence: Array, wrong: Array) -> RiskCoverageCurve:
-    """Return the curve of answers, the surest first; ties spread the wrong ones."""
+def risk_coverage(confidence: Array, wrong: Array) -> tuple[Array, Array]:
+    """Return risk against coverage (El-Yaniv & Wiener 2010), float [files] each: the share of files
+    answered, the surest first, ascending to 1, and the share of wrong answers among these; ties
+    spread the wrong ones. The mean risk is the area under the curve."""
     sure, wrong = np.asarray(confidence, float), np.asarray(wrong, float)
     values, which = np.unique(-sure, return_inverse=True)
     ends = np.cumsum(np.bincount(which, minlength=len(values)))
     errors = np.cumsum(np.bincount(which, wrong, minlength=len(values)))
     answered = np.arange(1, len(sure) + 1)
     risk = np.interp(answered, np.r_[0, ends], np.r_[0, errors]) / answered
-    return RiskCoverageCurve(
-        answered / max(1, len(sure)), risk, float(risk.mean()) if len(sure) else np.nan
-    )
+    return answered / max(1, len(sure)), risk
 
 
 def brier(probabilities: Array, labels: Array) -> float:

@@ -65,9 +65,8 @@ def view(
 def resample(picture: np.ndarray, view: np.ndarray, size: int) -> np.ndarray:
     """Return a view of a picture, mirrored beyond its edges."""
     flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
-    return np.asarray(
-        cv2.warpAffine(picture, view, (size, size), flags=flags, borderMode=cv2.BORDER_REFLECT_101)
-    )
+    border = cv2.BORDER_REFLECT_101
+    return cv2.warpAffine(picture, view, (size, size), flags=flags, borderMode=border)
 
 
 def color(picture: np.ndarray, amount: float, rng: np.random.Generator) -> np.ndarray:

@@ -184,8 +184,7 @@ def evenly(count: int, most: int = FRAMES) -> Array:
 def _mean(network: TextureNet, pictures: Sequence[Array]) -> Array:
     x = batch(pictures).to(memory_format=torch.channels_last)
     with half_precision(x.device):
-        mean: Array = network.embed(x).double().mean(0).numpy()
-    return mean
+        return network.embed(x).double().mean(0).numpy()
 
 
 @torch.inference_mode()

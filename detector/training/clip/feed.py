@@ -121,9 +121,7 @@ def _matched(source: np.ndarray, target: np.ndarray, mask: np.ndarray) -> np.nda
     """Give the source the target's mean and deviation of colors under the mask."""
     (mean, spread), (goal, goal_spread) = (cv2.meanStdDev(x, mask=mask) for x in (source, target))
     gain = goal_spread / np.maximum(spread, 1)
-    return np.asarray(
-        cv2.transform(source, np.column_stack([np.diag(gain[:, 0]), goal - gain * mean]))
-    )
+    return cv2.transform(source, np.column_stack([np.diag(gain[:, 0]), goal - gain * mean]))
 
 
 def _changed(picture: np.ndarray, rng: np.random.Generator) -> np.ndarray:
