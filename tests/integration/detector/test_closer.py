@@ -24,10 +24,8 @@ SIZE = (320, 180)
 CUTS = (0.0, 30.0, 47.0, 49.0, 80.0)
 """s; where `film` cuts. The shortest shot lies between two moments of a usual analysis of `END`"""
 END = 110.0
-ONE = ["texture"]
-"""a model, where what is asked is none of any model's"""
-MOMENTS = 48
-"""of a closer look"""
+ONE = ["texture"]  # a model, where what is asked is none of any model's
+MOMENTS = 48  # of a closer look
 
 
 def film(cuts=CUTS, fps=10.0):

@@ -26,8 +26,7 @@ from tests.integration.detector.test_torchvision import run
 from tests.support.voice_sample import write_clip
 
 SIDE = 64
-SPOT = (44, 20)
-"""Row and column of what the made networks look for."""
+SPOT = (44, 20)  # Row and column of what the made networks look for
 
 
 def spec(**changes):

@@ -19,8 +19,7 @@ from detector.vision import Detection
 from detector.vision.mtcnn import _suppress
 from detector.vision.quality import BLURRED, pose
 
-WIDTH = 85.0
-"""px. The portrait's face at full size."""
+WIDTH = 85.0  # px. The portrait's face at full size.
 CENTER = (225.0, 118.0)
 
 

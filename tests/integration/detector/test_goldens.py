@@ -17,14 +17,11 @@ from tests.support.golden import FOLDER, Golden, near, picture
 from tests.support.golden import save as written
 
 IDS = sorted(path.stem for path in FOLDER.glob("*.json"))
-LOGITS = 1e-4
-"""Relative to the largest logit, as the goldens ask."""
-SCORES = 1e-5
-"""Largest difference of a score, a tenth of what its logit may differ by."""
+LOGITS = 1e-4  # Relative to the largest logit, as the goldens ask
+SCORES = 1e-5  # Largest difference of a score, a tenth of what its logit may differ by
 WRAPPED = {"sbi_efficientnetb4": "model", "selimsef_b7": "state_dict"}
 """Under which key the published file holds its weights; the others are bare."""
-PREFIXED = {"selimsef_b7": "module."}
-"""What stands before the published names."""
+PREFIXED = {"selimsef_b7": "module."}  # What stands before the published names
 SMALL = "dfb_meso4"
 LIKE_ANOTHER = {"selimsef_b7", "sbi_efficientnetb4", "dfb_efficientnetb4", "dfb_core"}
 """Their score and heatmap come about as in the rest of their family."""

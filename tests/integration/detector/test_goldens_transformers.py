@@ -19,8 +19,7 @@ from tests.support.golden import Golden, clip, near, picture
 from tests.support.golden import save as written
 
 pytestmark = [pytest.mark.large, pytest.mark.timeout(900)]
-LOGITS = 1e-4
-"""Relative to the largest logit, as the goldens ask."""
+LOGITS = 1e-4  # Relative to the largest logit, as the goldens ask
 
 State = dict[str, Tensor]
 

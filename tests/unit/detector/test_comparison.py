@@ -84,8 +84,7 @@ def test_a_map_under_which_nothing_is_seen_ends_nothing():
     assert refine_moments([]) == []
 
 
-SPAN = 20.0
-"""px between the eyes"""
+SPAN = 20.0  # px between the eyes
 PLACE = (1.0,) * 8
 
 

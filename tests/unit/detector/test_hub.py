@@ -392,8 +392,7 @@ HEARS = {
     "classifier_proj_size": 16, "num_labels": 2,
 }  # fmt: skip
 PROCESSOR = {"feature_extractor_type": "Wav2Vec2FeatureExtractor", "sampling_rate": 16_000}
-VOICES = {"0": "fake", "1": "real"}
-"""as motheecreator's and MelodyMachine's detectors have them"""
+VOICES = {"0": "fake", "1": "real"}  # as motheecreator's and MelodyMachine's detectors have them
 
 
 def voice(config, processor=PROCESSOR):

@@ -13,8 +13,7 @@ from detector.signals import auxiliary, blinks, frequency, identity, reference, 
 from detector.signals.reference import blink_rate
 from detector.vision import load_detector
 
-BOX = (140.0, 100.0, 260.0, 260.0)
-"""A face 160 px long in a picture of 400 x 400."""
+BOX = (140.0, 100.0, 260.0, 260.0)  # A face 160 px long in a picture of 400 x 400
 
 
 def textured(seed=0, size=400):
