@@ -13,12 +13,12 @@ from detector.messages.format import clock
 from detector.schema.analysis import Media
 
 if TYPE_CHECKING:
-    from service.library.original import LocalOriginals
+    from service.library.catalog import LocalOriginals
 
 
 def open_originals(stack: ExitStack) -> LocalOriginals:
     """Open the library, until the stack is closed."""
-    from service.library.original import LocalOriginals
+    from service.library.catalog import LocalOriginals
     from service.records.database import Database, configured
 
     return LocalOriginals(stack.enter_context(closing(Database(configured()))))

@@ -20,9 +20,8 @@ from detector.errors import InputError, MediaError, UnmaskError
 from detector.messages.format import clock
 from service.context import LOCAL
 from service.library import watch as watching
-from service.library.catalog import Library, source_of
+from service.library.catalog import Library, LocalOriginals, source_of
 from service.library.index import LibraryMatch
-from service.library.original import LocalOriginals
 from service.records.database import Database, configured
 from service.records.footage import Footage, FootageStore
 

@@ -277,19 +277,12 @@ class Application:
         )  # fmt: skip
 
     def keep_live(
-        self,
-        analysis: Analysis,
-        name: str,
-        *,
-        scope: RecordScope,
-        media: Path | None = None,
-        thumbnail: bytes | None = None,
+        self, analysis: Analysis, name: str, *, scope: RecordScope, media: Path | None = None
     ) -> str:
         """Store a live session among a person's records, look for the original of its recording,
-        and return its address (`/?a=`). `media` is copied; `thumbnail` is for a session without
-        one."""
+        and return its address (`/?a=`). `media` is copied."""
         with media.open("rb") if media else nullcontext() as file:
-            job = self.jobs.import_result(analysis, name, scope, media=file, thumbnail=thumbnail)
+            job = self.jobs.import_result(analysis, name, scope, media=file)
         self.originals.enqueue_lookup(job)
         return job.key
 

@@ -19,9 +19,8 @@ from detector.sentences import _
 from service import limits
 from service.context import Principal, RequestContext
 from service.known_footage import KnownFootage, folder_of
-from service.library.catalog import Library
+from service.library.catalog import Library, best_match, original_in
 from service.library.index import SURE, LibraryMatch
-from service.library.original import best_match, original_in
 from service.library.watch import FolderWatcher, WatchState
 from service.live.viewers import Viewer
 from service.records.comparisons import ComparisonStore, KeptComparison

@@ -13,10 +13,10 @@ def open_uploads(data: Path) -> Uploads:
     if not config.s3_bucket:
         return Uploads(data)
     try:
-        from service.storage import bucket, shared  # boto3 is optional
+        from service.storage import shared  # boto3 is optional
     except ModuleNotFoundError as error:
         text = _("UNMASK_S3_BUCKET names a bucket, and the library for it is not installed.")
         hint = _("Install it: pip install boto3")
         raise StorageError(text, code="storage_setup", hint=hint) from error
-    s3 = bucket.S3Bucket(config.s3_bucket, config.s3_endpoint, config.s3_prefix)
+    s3 = shared.S3Bucket(config.s3_bucket, config.s3_endpoint, config.s3_prefix)
     return shared.SharedUploads(data, s3)

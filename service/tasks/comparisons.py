@@ -25,8 +25,7 @@ from detector.schema.analysis import Media
 from detector.schema.comparison import Comparison
 from detector.sentences import _
 from service.context import Principal
-from service.library.catalog import Library
-from service.library.original import best_match, most_alike
+from service.library.catalog import Library, best_match, most_alike
 from service.records.comparisons import ComparisonStore
 from service.records.footage import ANALYSES, FoundFootage, LookupStore, MissedLookup
 from service.records.model import State

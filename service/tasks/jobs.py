@@ -269,21 +269,14 @@ class Jobs:
             raise
 
     def import_result(
-        self,
-        analysis: Analysis,
-        name: str,
-        scope: RecordScope,
-        *,
-        media: BinaryIO | None = None,
-        thumbnail: bytes | None = None,
+        self, analysis: Analysis, name: str, scope: RecordScope, *, media: BinaryIO | None = None
     ) -> Job:
         """Store a live session's result and media, if any; raise as `submit`."""
         upload = self.uploads.add(media, name) if media else Upload(new_id(), "", 0)
         record = self._record(upload, scope, name, analysis.settings, source="live")
         analysis = scope.store.seals.seal(record, analysis)
         with self.uploads.deleted_on_error(upload.token):
-            if media and thumbnail is None:
-                thumbnail = thumbnails.of(self.uploads.path(upload.token), analysis)
+            thumbnail = thumbnails.of(self.uploads.path(upload.token), analysis) if media else None
             scope.store.add(record, analysis, thumbnail)
         return cast(Job, self.find(upload.token, scope))
 

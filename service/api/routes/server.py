@@ -1,5 +1,6 @@
 """The server itself: whether it lives and can work, its figures for Prometheus (closed to
-strangers), the public keys that results are sealed with, and what webhooks are signed with.
+strangers), the public keys that results are sealed with, what webhooks are signed with, and its
+models, with the downloads of those that are not here yet.
 """
 
 import shutil
@@ -10,12 +11,15 @@ from fastapi import APIRouter, Response
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from pydantic import BaseModel, Field
 
-from detector.errors import UnmaskError
-from detector.models import registry
+from detector import weights
+from detector.errors import UnmaskError, UsageError
+from detector.models import inventory, registry
 from detector.seals import fingerprint
+from detector.sentences import _
 from service import metrics
-from service.api.access import Analyst, App, Observer
-from service.api.schemas import V1, example
+from service.api.access import Analyst, App, ModelKeeper, Observer, Reader
+from service.api.errors import Conflict, NotFound
+from service.api.schemas import V1, ModelView, TaskView, example
 
 router = APIRouter()
 
@@ -125,3 +129,32 @@ class WebhookSecret(BaseModel):
 def secret(context: Analyst, application: App) -> WebhookSecret:
     """Return the secret of one's webhook signatures."""
     return WebhookSecret(secret=application.webhooks.secret(context.principal.id))
+
+
+@router.get(f"{V1}/models", tags=["models"])
+def models(context: Reader) -> list[ModelView]:
+    """List all models with what each needs to score here."""
+    return [ModelView.of(status) for status in inventory.inventory()]
+
+
+@router.post(f"{V1}/models/{{model}}/fetch", status_code=202, tags=["models"])
+def fetch(model: str, context: ModelKeeper, application: App, response: Response) -> TaskView:
+    """Download a model's weights, in the background. One that runs already is not begun twice."""
+    try:
+        spec = registry.get_spec(model)
+    except UsageError as error:
+        raise NotFound(error.message, hint=error.hint) from None
+    if spec.research_only and weights.accepted_license(spec) is None:
+        raise Conflict(
+            _("The license of this model must be accepted first: {license}.").format(
+                license=spec.license_weights
+            ),
+            code="license",
+            hint=_("On the server: unmask models accept {id}").format(id=spec.id),
+        )
+    task = application.downloads.start(
+        spec.id, lambda tell: inventory.download(spec.id, tell), context.principal
+    )
+    view = TaskView.of(task)
+    response.headers["Location"] = view.href
+    return view

@@ -17,7 +17,7 @@ import pytest
 from detector.schema.analysis import Settings
 from service.records.model import LOCAL, RecordsError, State
 from service.storage import open_uploads, shared
-from service.storage.bucket import S3Bucket
+from service.storage.shared import S3Bucket
 from service.storage.uploads import StorageError, StorageUnreachable, Uploads
 from tests.support.ports import free_port
 from tests.support.processes import ROOT
@@ -163,7 +163,7 @@ def test_a_bucket_that_is_away_says_so_and_leaves_nothing(store, again, client, 
 def test_a_bucket_that_can_not_be_used_stops_the_server_with_a_sentence(
     environment, tmp_path, monkeypatch, wrong
 ):
-    monkeypatch.setattr("service.storage.bucket.ATTEMPTS", 1)
+    monkeypatch.setattr("service.storage.shared.ATTEMPTS", 1)
     if wrong == "nobody":
         monkeypatch.setenv("UNMASK_S3_ENDPOINT", f"http://127.0.0.1:{free_port()}")
     else:

@@ -19,8 +19,8 @@ from detector.comparison import fingerprint as hashing
 from detector.comparison.fingerprint import Fingerprints, fingerprint, pdq
 from detector.errors import InputError
 from service.library import catalog
+from service.library.catalog import best_match
 from service.library.index import MAX_FACE_QUERY, NEAR, SURE, PrintIndex
-from service.library.original import best_match
 from service.library.watch import FolderWatch, FolderWatcher, watch
 from service.records.footage import ANALYSES, Prints
 from tests.conftest import camera

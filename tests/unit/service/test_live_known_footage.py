@@ -11,7 +11,7 @@ from detector.live import LiveSettings
 from detector.live.recorder import Ring
 from detector.schema.analysis import Analysis
 from service import originals
-from service.library.original import best_match
+from service.library.catalog import best_match
 from service.live import viewers
 from service.live.viewers import LiveOptions, SessionRetention, Viewer
 from service.records.footage import ANALYSES
