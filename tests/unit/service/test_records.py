@@ -2,6 +2,7 @@
 
 import io
 import itertools
+import shutil
 import sqlite3
 import stat
 from datetime import timedelta
@@ -9,6 +10,8 @@ from unittest.mock import Mock
 
 import numpy as np
 import pytest
+from alembic.config import Config
+from alembic.script import ScriptDirectory
 from PIL import Image
 
 from service.context import new_id
@@ -17,11 +20,13 @@ from service.records.batches import BatchItem
 from service.records.database import FILE
 from service.records.model import LOCAL, MAX_THUMBNAIL_BYTES, RecordsError
 from service.records.sql import open_store
+from service.records.tables import HEAD
 from service.storage.uploads import Uploads
+from tests.support.migrations import COLUMN, add_step, assert_like_the_tables
 from tests.support.records_contract import NOON, PICTURE, SAMPLE, make, minutes
 from tests.support.result_sample import make_analysis, make_clip
 from tests.support.sql_contract import SQLContract, start_writer
-from tests.support.waiting import PATIENT
+from tests.support.waiting import PATIENT, at_once
 
 DAY = timedelta(days=1)
 
@@ -189,3 +194,81 @@ def test_an_id_is_never_taken_for_an_option(tmp_path, monkeypatch):
     monkeypatch.setattr("secrets.token_urlsafe", lambda count: next(drawn))
     assert new_id() == "with-letters"
     assert Uploads(tmp_path).add(io.BytesIO(b"a clip"), "clip.mp4").token == "with-letters"
+
+
+def stored(folder):
+    """Write a database with one record, and return its file."""
+    path = folder / FILE
+    first = open_store(path)
+    first.add(make(LOCAL))
+    first.close()
+    return path
+
+
+def test_the_steps_end_where_the_tables_are(tmp_path):
+    assert_like_the_tables(open_store(tmp_path / FILE))
+
+
+def test_steps_are_numbered_without_a_gap():
+    config = Config()
+    config.set_main_option("script_location", str(database.SCRIPTS))
+    steps = [step.revision for step in ScriptDirectory.from_config(config).walk_revisions()]
+    first = int(database.INITIAL)
+    assert steps == [f"{n:04}" for n in range(int(HEAD), first - 1, -1)]
+
+
+@pytest.mark.parametrize(
+    ("revision", "said", "code", "hint"),
+    [
+        ("0999", "newer Unmask", "records_newer", "UNMASK_DATA"),
+        ("ae1027a6acf", "something else", "records_damaged", "UNMASK_DATABASE"),
+        ("0005", "unpublished older Unmask", "records_damaged", "UNMASK_DATABASE"),
+    ],
+)
+def test_what_is_not_ours_or_newer_is_refused_and_left_alone(tmp_path, revision, said, code, hint):
+    path = tmp_path / FILE
+    open_store(path).close()
+    with sqlite3.connect(path) as db:
+        db.execute("UPDATE alembic_version SET version_num = ?", (revision,))
+    db.close()
+    before = path.read_bytes()
+    with pytest.raises(RecordsError, match=said, check=lambda e: e.code == code and hint in e.hint):
+        open_store(path)
+    assert path.read_bytes() == before
+
+
+def test_a_step_that_fails_leaves_the_step_before(tmp_path, monkeypatch):
+    path = stored(tmp_path)
+    with sqlite3.connect(path) as db:
+        before = "\n".join(db.iterdump())
+    with monkeypatch.context() as patch:
+        add_step(tmp_path / "broken", f"{COLUMN}; op.drop_table('no such table')", patch)
+        with pytest.raises(RecordsError):
+            open_store(path)
+    with sqlite3.connect(path) as db:
+        assert "\n".join(db.iterdump()) == before
+    with monkeypatch.context() as patch:
+        add_step(tmp_path / "mended", COLUMN, patch)
+        moved = open_store(path)  # the new column comes once, and nothing was lost
+        assert moved.ids(LOCAL)
+        moved.close()
+        open_store(path).close()
+
+
+def test_several_at_once_bring_a_file_over_once(tmp_path, monkeypatch):
+    path = stored(tmp_path)
+    add_step(tmp_path / "next", COLUMN, monkeypatch)
+    stores = at_once(lambda _: open_store(path), range(4))
+    assert [len(store.ids(LOCAL)) for store in stores] == [1] * 4
+    for store in stores:
+        store.close()
+
+
+def test_the_path_may_hold_what_means_something_to_alembic(tmp_path, monkeypatch):
+    folder = tmp_path / "100%(here)s"
+    shutil.copytree(database.SCRIPTS, folder)
+    monkeypatch.setattr(database, "SCRIPTS", folder)
+    store = open_store(tmp_path / "a %(b)s?c#d.db")
+    store.add(record := make(LOCAL, created=NOON))
+    assert store.get(LOCAL, record.id) == record and (tmp_path / "a %(b)s?c#d.db").is_file()
+    store.close()

@@ -14,13 +14,17 @@ import pytest
 from PIL import Image
 from websockets.sync.client import connect
 
-from detector.schema.analysis import Analysis
+from detector.schema.analysis import Analysis, Modality, Question
 from service.api import PATHS
 from service.limits import MEGABYTE
 from tests.conftest import write_clip
 from tests.support import speech
+from tests.support.api import served
+from tests.support.applications import application
+from tests.support.pages import ANALYZER
 from tests.support.pdf import text_of
-from tests.support.waiting import until
+from tests.support.voice_sample import write_clip as write_voice
+from tests.support.waiting import PATIENT, until
 
 FILE = {"file": ("clip.mp4", b"bytes of a clip", "video/mp4")}
 STRANGER = {"Host": "unmask.example.org"}
@@ -299,3 +303,24 @@ def test_a_sound_has_no_picture(client, tmp_path):
 def test_what_is_no_file_is_refused(client, sent, code):
     answer = client.post("/v1/media", **sent)
     assert answer.status_code == 422 and refusal(answer)["code"] == code
+
+
+def test_a_sound_is_judged_and_reported(tmp_path, monkeypatch):
+    monkeypatch.setenv("UNMASK_DATA", str(tmp_path))
+    message = write_voice(tmp_path / "message.wav")
+    with (
+        application(tmp_path, ANALYZER, probes=True) as app,
+        served(app) as url,
+        httpx.Client(base_url=url, timeout=PATIENT) as client,
+    ):
+        files = {"file": ("message.wav", message.read_bytes(), "audio/wav")}
+        answer = client.post("/v1/analyses", params={"wait": 120}, files=files)
+        assert answer.status_code == 200, answer.text
+        view = answer.json()
+        analysis = Analysis.model_validate(view["result"])
+        assert analysis.media.kind == "audio" and analysis.media.audio is not None
+        assert analysis.verdict.question is Question.VOICE and analysis.verdict.probability
+        assert [s.modality for s in analysis.subjects] == [Modality.VOICE]
+        assert analysis.provenance is not None and not analysis.signals
+        text = text_of(client.get(f"{view['href']}/report.pdf").content)
+        assert "Voice cloned?" in text and "of speech" in text and "0 × 0" not in text
