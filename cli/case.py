@@ -3,7 +3,7 @@
 import getpass
 import json
 import zipfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -13,11 +13,11 @@ from cli.options import Argument, AsJson, Option, Zone
 from detector import paths
 from detector.errors import InputError
 from detector.report import time_zone
-from service.cases import CaseFile, CaseService
+from service.cases import CaseService
 from service.context import LOCAL, RequestContext
 from service.records.cases import Case, CaseStatus, first_broken
 from service.records.database import configured
-from service.records.seals import Keyring, origin
+from service.records.seals import Keyring
 from service.records.sql import open_store
 from service.records.store import RecordScope
 from service.storage import open_uploads
@@ -43,17 +43,7 @@ actions = group("Cases: analyses of History, links and notes, with a log of who 
 def _cases() -> Iterator[CaseService]:
     with user_files(), closing(open_store(configured())) as store:
         store.seals = Keyring.open(paths.data(), store.database)
-        uploads = open_uploads(paths.data())
-
-        def find(context: RequestContext, noted: Mapping[str, str]) -> CaseFile:
-            id = noted["analysis"]
-            analysis = store.analysis(LOCAL.id, id)
-            if analysis is None:
-                return CaseFile(noted)
-            media = uploads.path(id) if uploads.has(id) else None
-            return CaseFile(noted, analysis, media, origin(analysis.seal, LOCAL.id))
-
-        yield CaseService(lambda context: RecordScope(LOCAL.id, store), find)
+        yield CaseService(lambda context: RecordScope(LOCAL.id, store), open_uploads(paths.data()))
 
 
 @actions.command("list")

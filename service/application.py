@@ -24,7 +24,7 @@ from detector.schema.analysis import Analysis, Settings
 from detector.sentences import _
 from service import auth, limits, links, startup
 from service.batches import BatchService
-from service.cases import CaseService, file_of
+from service.cases import CaseService
 from service.config import get_config
 from service.context import PrincipalKind, RequestContext
 from service.live import viewers
@@ -105,9 +105,7 @@ class Application:
         self.links = links.LinkFetches(self.tasks)
         self.self_checks = SelfChecks(self.tasks)
         self.originals = Originals(self.tasks, self.jobs, store.database)
-        self.cases = CaseService(
-            self.scope, lambda context, noted: file_of(noted, self.find(context, noted["analysis"]))
-        )
+        self.cases = CaseService(self.scope, files)
         self.batch_runs = BatchService(self.tasks, self.jobs, self.batches)
         self.webhooks = Webhooks(
             self.tasks, data, lambda owner, id: self.jobs.find(id, RecordScope(owner, store))

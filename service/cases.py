@@ -27,18 +27,12 @@ from service.context import PrincipalKind, RequestContext, new_id
 from service.records import rules
 from service.records.cases import Case, CaseAction, CaseStatus
 from service.records.model import MAX_NAME_LENGTH, RecordsError, ResultOrigin
+from service.records.seals import origin
 from service.records.store import RecordScope
-from service.tasks.jobs import Job
+from service.storage.uploads import Uploads
 
 MAX_TITLE, MAX_URL = 120, 2000  # characters
 _TRIES = 5  # to append an entry while others do
-
-
-def file_of(noted: Mapping[str, str], job: Job | None) -> CaseFile:
-    """Return a file of a case with the result and media of its job, where it still has them."""
-    if job is None or job.analysis is None:
-        return CaseFile(noted)
-    return CaseFile(noted, job.analysis, job.path if job.has_media else None, job.origin)
 
 
 class NoCase(InputError):
@@ -50,15 +44,10 @@ class NoCase(InputError):
 class CaseService:
     """The cases of a server. Every method raises InputError where the case is not the caller's, or
     what is given is no entry of a case, and RecordsError where the records can't be used. `scope`
-    returns whose records they are, `find` one of the caller's files with its result, by what was
-    noted of it."""
+    returns whose records they are."""
 
-    def __init__(
-        self,
-        scope: Callable[[RequestContext], RecordScope],
-        find: Callable[[RequestContext, Mapping[str, str]], CaseFile],
-    ) -> None:
-        self._scope, self._find = scope, find
+    def __init__(self, scope: Callable[[RequestContext], RecordScope], uploads: Uploads) -> None:
+        self._scope, self._uploads = scope, uploads
 
     def all(self, context: RequestContext) -> list[Case]:
         """Return the caller's cases, the newest change first."""
@@ -161,7 +150,7 @@ class CaseService:
         """Return a case as one PDF or as a bag (ZIP), its PDFs in a language and their times in a
         zone; its log and the export note it."""
         case = self.get(context, id)
-        files = [self._find(context, noted) for noted in case.files.values()]
+        files = [self._file(context, noted) for noted in case.files.values()]
         sizes = [file.media.stat().st_size for file in files if media and file.media is not None]
         if sum(sizes) > MAX_MEDIA_BYTES:
             text = _("The media of this case take more than {number} MB.")
@@ -173,6 +162,15 @@ class CaseService:
         if form == "pdf":
             return as_pdf(case, files, zone, speech)
         return as_bag(case, files, zone, speech, media=media)
+
+    def _file(self, context: RequestContext, noted: Mapping[str, str]) -> CaseFile:
+        """Return a file of a case with its result and media, where these are still here."""
+        scope, id = self._scope(context), noted["analysis"]
+        analysis = scope.store.analysis(scope.owner, id)
+        if analysis is None:
+            return CaseFile(noted)
+        media = self._uploads.path(id) if self._uploads.has(id) else None
+        return CaseFile(noted, analysis, media, origin(analysis.seal, scope.owner))
 
     def delete(self, context: RequestContext, id: str) -> bool:
         """Delete a case with its log; the analyses stay."""

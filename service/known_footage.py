@@ -21,7 +21,7 @@ from service.library.catalog import UPLOADED, Library, full_of_frames, media_in,
 from service.records.footage import MAX_FOOTAGE, Footage, FootageStore
 from service.records.model import ErrorReport, State
 from service.storage.uploads import Uploads, copied, delete_copies, full_disk_refused, no_room
-from service.tasks.manager import TaskManager, Work
+from service.tasks.manager import TaskManager, TaskQueue, Work
 from service.tasks.task import Priority, QueueFull, Task, TaskKind, bounded_line
 
 MAX_FILES = 100  # brought at a time
@@ -66,7 +66,7 @@ _ReadFiles = Callable[[Sequence[tuple[Path, str]], LibraryTask], None]
 """Given the copies of what was brought, each with its name."""
 
 
-class KnownFootage:
+class KnownFootage(TaskQueue[LibraryTask]):
     """What is added to people's libraries; `library` is a callable, as its import takes time."""
 
     def __init__(
@@ -76,9 +76,8 @@ class KnownFootage:
         library: Callable[[], Library],
         uploads: Uploads,
     ) -> None:
-        self.store = store
-        self._tasks, self._library, self._uploads = tasks, library, uploads
-        self.kind = TaskKind(
+        self.store, self._library, self._uploads = store, library, uploads
+        kind = TaskKind(
             "library",
             Priority.BATCH,
             1.0,
@@ -94,7 +93,7 @@ class KnownFootage:
                                 "more."),
             },
         )  # fmt: skip
-        tasks.register(self.kind)
+        super().__init__(tasks, kind)
 
     def add_folder(self, context: RequestContext, folder: str) -> LibraryTask:
         """Begin to add what is in a folder of this computer; what is known from it is passed over.
@@ -116,16 +115,6 @@ class KnownFootage:
         """Import fingerprints that others exported; raise QueueFull or InputError."""
         with limits.taking(context, file.size):
             return self._take(context.principal, [file], self._import)
-
-    def task(self, principal: Principal) -> LibraryTask | None:
-        """Return what a person is adding, or how that ended until it is dismissed."""
-        return self._tasks.latest(self.kind, principal.id, principal)
-
-    def dismiss(self, principal: Principal) -> None:
-        """Forget how the last one ended."""
-        task = self.task(principal)
-        if task is not None and not task.active:
-            self._tasks.dismiss(task)
 
     def export(self, owner: str) -> bytes:
         """Return all that somebody knows as a file for others."""
@@ -229,7 +218,7 @@ class KnownFootage:
         return task
 
     def _refuse_second(self, principal: Principal) -> None:
-        known = self.task(principal)
+        known = self.find(principal.id, principal)
         if known is not None and known.active:
             raise _busy()
 

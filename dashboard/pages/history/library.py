@@ -57,7 +57,8 @@ def draw() -> None:
     known = _known()
     sources = known.store.sources(scope.owner)
     looks = scope.store.preferences(scope.owner).find_originals
-    task = known.task(session.current_user())
+    user = session.current_user()
+    task = known.find(user.id, user)
     busy = task is not None and task.active
     _title(scope.owner, sources, busy=busy)
     state.draw_tabs()
@@ -459,7 +460,7 @@ def _outcome(task: LibraryTask) -> None:
             if task.folder and task.state in (State.INTERRUPTED, State.CANCELED, State.FAILED):
                 again = partial(look_through, task.folder)
                 controls.button(_("Go on"), "play_arrow", "library-go-on", again)
-            dismiss = partial(_known().dismiss, session.current_user())
+            dismiss = partial(_known().dismiss, task.subject, session.current_user())
             controls.button(_("Done"), "check", "library-done", dismiss, kind="tertiary")
     if task.left_out:
         with st.expander(

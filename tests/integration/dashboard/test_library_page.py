@@ -51,7 +51,7 @@ def click(at, key):
 
 
 def wait(at, principal=LOCAL):
-    task = known().task(principal)
+    task = known().find(principal.id, principal)
     assert task is not None
     ended(task)
     run(at)
@@ -109,7 +109,7 @@ def test_a_folder_is_added_and_looked_through_again(jobs, clip, folder):
     assert "<b>broken" not in texts(at)
     assert listed(at) == ["rally.mp4"] and str(folder) in texts(at)
     press(at, "Done")
-    assert known().task(LOCAL) is None and "1 file added" not in texts(at)
+    assert known().find(LOCAL.id, LOCAL) is None and "1 file added" not in texts(at)
 
     write_clip(folder / "second.mp4", seconds=0.6, size=(240, 240))
     press(at, "Look again")
@@ -140,7 +140,7 @@ def looked_again(folder):
 def test_a_folder_is_watched_until_it_is_removed(jobs, clip, folder):
     originals = session.application().originals
     ended(known().add_folder(OWNER, str(folder)))
-    known().dismiss(LOCAL)
+    known().dismiss(LOCAL.id, LOCAL)
     try:
         at = switch(page())
         assert originals.watched() == (str(folder),)
@@ -178,7 +178,7 @@ def test_a_missing_folder_is_said_at_once(jobs, tmp_path):
         at.text_input(key="library-folder").set_value(text)
         press(at, "Add the folder")
         assert "There is no folder" in texts(at) and "<i>x</i>" not in texts(at)
-    assert known().task(LOCAL) is None
+    assert known().find(LOCAL.id, LOCAL) is None
 
 
 def test_a_folder_without_footage_is_said(jobs, folder):
@@ -234,7 +234,7 @@ def test_a_guest_has_a_library_of_their_own_and_names_no_folder(jobs, clip, monk
     wait(at, GUEST)
     assert listed(at) == ["a.mp4"]
     assert "yours alone" in texts(at) and "deleted after 30 days" in texts(at)
-    known().dismiss(GUEST)
+    known().dismiss(GUEST.id, GUEST)
     come_as(monkeypatch, Principal("guest:y", PrincipalKind.GUEST), loopback=True)
     assert not page().dataframe
 

@@ -124,7 +124,7 @@ def test_a_folder_is_added_and_then_only_what_is_new(known, library, press):
     again = ended(known.add_folder(HERE, str(press)))
     assert (again.added, again.known, again.unread) == (1, 2, 1)
     assert sorted(library.read) == ["bad.mp4", "three.mp4"]  # the others are not opened
-    assert known.task(LOCAL) is again
+    assert known.find(LOCAL.id, LOCAL) is again
 
 
 def test_what_was_changed_since_is_read_again(known, library, press):
@@ -156,7 +156,7 @@ def test_only_who_sits_here_names_folders(known, press):
 def test_what_is_no_folder_is_said(known, text):
     with pytest.raises(InputError, match="There is no folder"):
         known.add_folder(HERE, text)
-    assert known.task(LOCAL) is None
+    assert known.find(LOCAL.id, LOCAL) is None
 
 
 def test_our_own_files_are_no_footage(known, library, press, data, tmp_path):
@@ -242,8 +242,8 @@ def test_it_can_be_stopped_and_gone_on_with(known, library, tasks, press):
         known.add_folder(HERE, str(press))
     with pytest.raises(QueueFull, match="already"):
         known.add_files(HERE, [file(b"x")])
-    known.dismiss(LOCAL)  # it is under way
-    assert known.task(LOCAL) is task
+    known.dismiss(LOCAL.id, LOCAL)  # it is under way
+    assert known.find(LOCAL.id, LOCAL) is task
     tasks.cancel(task)
     library.gate.set()
     assert ended(task).state is State.CANCELED and "What was added stays" in task.error
@@ -256,7 +256,7 @@ def test_after_a_restart_it_is_offered_again(known, library, tasks, press, data)
     known.add_folder(HERE, str(press))
     brought = known.add_files(ELSEWHERE, [file(b"a clip")])
     tasks._closing.set()  # the server is told to stop
-    for task in (known.task(LOCAL), known.task(ANN)):
+    for task in (known.find(LOCAL.id, LOCAL), known.find(ANN.id, ANN)):
         tasks.cancel(task)
     library.gate.set()
     tasks.close()
@@ -265,7 +265,7 @@ def test_after_a_restart_it_is_offered_again(known, library, tasks, press, data)
     later = make_tasks(data)
     service = KnownFootage(later, library.store, lambda: library, Uploads(data))
     later.recover()
-    folder, files = service.task(LOCAL), service.task(ANN)
+    folder, files = service.find(LOCAL.id, LOCAL), service.find(ANN.id, ANN)
     assert folder.state is files.state is State.INTERRUPTED and folder.folder == str(press)
     assert "The server stopped" in folder.error and left(data) == []
     assert ended(service.add_folder(HERE, folder.folder)).state is State.DONE
@@ -290,13 +290,17 @@ def test_files_and_folders_are_added_by_the_command(library, press, data, monkey
 
 def test_each_sees_their_own_alone(known, library):
     task = ended(known.add_files(ELSEWHERE, [file(b"a clip")]))
-    assert known.task(ANN) is task and known.task(BEN) is None and known.task(ADMIN) is None
-    known.dismiss(BEN)
-    assert known.task(ANN) is task
+    assert (
+        known.find(ANN.id, ANN) is task
+        and known.find(BEN.id, BEN) is None
+        and known.find(ADMIN.id, ADMIN) is None
+    )
+    known.dismiss(BEN.id, BEN)
+    assert known.find(ANN.id, ANN) is task
     assert library.store.list(BEN.id) == [] and b"clip.mp4" not in known.export(BEN.id)
     assert b"clip.mp4" in known.export(ANN.id)
-    known.dismiss(ANN)
-    assert known.task(ANN) is None
+    known.dismiss(ANN.id, ANN)
+    assert known.find(ANN.id, ANN) is None
 
 
 def test_limits_hold_for_what_is_brought(known, data, monkeypatch):
