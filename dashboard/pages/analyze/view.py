@@ -25,7 +25,7 @@ from dashboard.components import (
 from dashboard.components.status_cards import Card
 from dashboard.i18n import _
 from dashboard.pages.analyze import first_screen
-from detector.schema.analysis import Analysis, Label, Media
+from detector.schema.analysis import Analysis, Label
 from service.limits import RateLimitExceeded
 from service.records.model import RecordsError
 from service.tasks.jobs import Job, State
@@ -102,27 +102,20 @@ def _unjudged(analysis: Analysis) -> bool:
 def _without_verdict(job: Job | None, card: Card) -> None:
     """Draw a state card in the verdict's place, beside the file where it can be shown."""
     with stage.enter(f"{card.slug}-{job.key if job else ''}"):
-        _card(job, card)
+        media = None
+        if job:
+            from dashboard.result import known
 
-
-def _card(job: Job | None, card: Card) -> None:
-    media = _media(job) if job else None
-    if job:
-        from dashboard.result import known
-
-        with page_header.row(job.name, page_header.facts(media) if media else []):
-            controls.button(_("New analysis"), "add", "new", url_state.leave)
-        known.banner(job, known.look_up(job))
-    left, right = st.columns([45, 55], gap="medium")
-    with left:
-        status_cards.show(card)
-    if job and media and job.has_media:
-        with right:
-            player.draw(job, media)
-
-
-def _media(job: Job) -> Media | None:
-    """Return what is known of the file, also when its analysis did not end."""
-    if job.analysis:
-        return job.analysis.media
-    return job.progress.media if job.progress else None
+            if job.analysis:
+                media = job.analysis.media
+            elif job.progress:  # its analysis did not end
+                media = job.progress.media
+            with page_header.row(job.name, page_header.facts(media) if media else []):
+                controls.button(_("New analysis"), "add", "new", url_state.leave)
+            known.banner(job, known.look_up(job))
+        left, right = st.columns([45, 55], gap="medium")
+        with left:
+            status_cards.show(card)
+        if job and media and job.has_media:
+            with right:
+                player.draw(job, media)
