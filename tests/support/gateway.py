@@ -5,7 +5,7 @@ security and grants decide, in the database and for storage alike.
 Our own reading of the API, and only of what we use: PostgREST's filters, representations and
 errors, and storage with its bucket limits, signed addresses and resumable uploads. That the client
 is understood by something that is not ours is the business of
-tests/integration/service/test_supabase_store.py.
+tests/integration/service/test_supabase_api.py.
 Accounts are made by SQL here, and tokens signed by the test: there is no /auth.
 """
 
