@@ -21,7 +21,7 @@ from tests.support.comparisons_contract import ComparisonsContract
 from tests.support.footage_contract import FootageContract
 from tests.support.migrations import COLUMN, add_step, assert_like_the_tables
 from tests.support.postgres import SUPERUSER
-from tests.support.rates_contract import RatesContract
+from tests.support.rates_contract import SharedRatesContract
 from tests.support.records_contract import SAMPLE, make
 from tests.support.servers_contract import ServersContract
 from tests.support.sql_contract import SQLContract, start_writer
@@ -57,7 +57,7 @@ class TestServers(ServersContract):
     """All of it."""
 
 
-class TestRates(RatesContract):
+class TestRates(SharedRatesContract):
     """All of it."""
 
 

@@ -15,7 +15,7 @@ from service.context import LOCAL, Principal, PrincipalKind, RequestContext
 from service.limits import MEGABYTE, RateLimitExceeded, TooLarge, allowance, taking
 from service.rate_limit import SlidingWindowRateLimiter
 from tests.support.api import on_a_port
-from tests.support.waiting import Clock, at_once
+from tests.support.waiting import Clock
 
 GUEST, OTHER = Principal("guest:a", PrincipalKind.GUEST), Principal("guest:b", PrincipalKind.GUEST)
 USER = Principal("4f1c", PrincipalKind.USER)
@@ -48,57 +48,6 @@ class Door:
 def come():
     """come(person, address): who takes the next files."""
     return Door()
-
-
-def wait(refusal):
-    assert refusal
-    return refusal.wait
-
-
-def test_the_window_slides(clock):
-    window = SlidingWindowRateLimiter(60)
-    for at in (0, 10, 20):
-        clock.now = 1000.0 + at
-        assert window.take({"a": 3}) is None
-    clock.now = 1050.0
-    assert wait(window.take({"a": 3})) == pytest.approx(10)
-    clock.now = 1060.001
-    assert window.take({"a": 3}) is None
-    assert wait(window.take({"a": 3})) == pytest.approx(10, abs=0.01)
-    assert window.take({"b": 3}) is None
-
-
-def test_a_lowered_limit_waits_for_enough_to_pass(clock):
-    window = SlidingWindowRateLimiter(60)
-    for at in (0, 10, 20):
-        clock.now = 1000.0 + at
-        window.take({"a": 3})
-    assert wait(window.take({"a": 1})) == pytest.approx(60)
-    assert wait(window.take({"a": 2})) == pytest.approx(50)
-
-
-def test_all_keys_count_or_none():
-    window = SlidingWindowRateLimiter(60)
-    assert window.take({"address": 1, "a": 5}) is None
-    assert window.take({"address": 1, "b": 1})
-    assert window.take({"b": 1}) is None  # the refusal did not count against b
-
-
-def test_many_at_once_never_get_more():
-    window = SlidingWindowRateLimiter(60)
-    assert at_once(lambda _: window.take({"a": 50}), range(120)).count(None) == 50
-
-
-def test_several_files_count_as_many(clock):
-    window = SlidingWindowRateLimiter(60)
-    assert window.take({"a": 5}, 3) is None
-    clock.now += 10
-    assert window.take({"a": 5}, 2) is None
-    assert wait(window.take({"a": 5}, 3)) == pytest.approx(50)
-    assert wait(window.take({"a": 5}, 4)) == pytest.approx(60)
-    assert wait(window.take({"a": 5}, 6)) == float("inf")
-    window.give_back({"a": 5}, 2)
-    assert window.take({"a": 5}, 2) is None
 
 
 def test_memory_is_bounded(monkeypatch):

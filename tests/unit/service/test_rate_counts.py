@@ -1,11 +1,35 @@
-"""Rate limits that are counted in a database."""
+"""Rate limits that are counted in memory or in a database."""
 
-from service import limits
+from types import SimpleNamespace
+
+import pytest
+from limits.storage import memory
+
+from service import limits, rate_limit
 from service.rate_limit import SlidingWindowRateLimiter
-from tests.support.rates_contract import RatesContract
+from tests.support.rates_contract import SPAN, RatesContract, SharedRatesContract
+from tests.support.waiting import Clock
 
 
-class TestSQLite(RatesContract): ...
+class TestSQLite(SharedRatesContract): ...
+
+
+class TestMemory(RatesContract):
+    @pytest.fixture
+    def limiter(self):
+        one = SlidingWindowRateLimiter(SPAN)
+        return lambda: one
+
+    @pytest.fixture
+    def forward(self, monkeypatch):
+        now = Clock(1000.0)
+        for module in (rate_limit, memory):
+            monkeypatch.setattr(module, "time", SimpleNamespace(time=now))
+
+        def forward(seconds):
+            now.now += seconds
+
+        return forward
 
 
 def test_one_machine_counts_in_memory_and_keeps_what_it_counted(database):
