@@ -69,12 +69,12 @@ def user_files() -> Iterator[None]:
         raise UsageError(str(error)) from None
 
 
-def make_folder(path: Path) -> None:
+def make_folder(out: Path) -> None:
     """Make a folder for results. UsageError where that can't be."""
     try:
-        path.mkdir(parents=True, exist_ok=True)
+        out.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise UsageError(f"{path} can't be made: {error.strerror}.") from None
+        raise UsageError(f"{out} can't be made: {error.strerror}.") from None
 
 
 def ids(text: str | None) -> list[str] | None:

@@ -1,15 +1,24 @@
-"""What every server does once, before anybody came: the pages' and that of the API alone."""
+"""What every server does once, before anybody came: the pages' and that of the API alone.
+
+From then on log records have no file names, addresses of results, and secrets: an upload's token
+opens its result, so a log line with one would leak a key. Records are cleaned where they are made,
+whichever library makes them.
+"""
 
 import logging
+import re
 import tempfile
+import threading
+import traceback
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 from detector import media, paths
 from detector.cluster import connection
 from detector.config import move_data
 from detector.errors import UnmaskError
 from detector.models import inventory
-from service import logs
 from service.config import get_config
 
 log = logging.getLogger(__name__)
@@ -17,17 +26,19 @@ log = logging.getLogger(__name__)
 
 def prepare() -> None:
     """Prepare log, data folder, sandbox and cluster; raise SystemExit where one can't be used."""
-    logs.install()
+    install_log_filter()
     _check_data_folder()
-    _isolate_parsers()
-    _join_cluster()
-
-
-def _join_cluster() -> None:
-    """Join the cluster that the environment names: now, in the thread that signals come to."""
-    if address := get_config().ray_address:
+    config = get_config()
+    if config.sandbox:
         try:
-            connection.join(address)
+            media.isolate()
+        except UnmaskError as error:
+            log.warning("%s %s", error.message, error.hint)
+    else:
+        log.warning("uploads are parsed in the server's own process (UNMASK_SANDBOX=off)")
+    if config.ray_address:
+        try:
+            connection.join(config.ray_address)  # now, in the thread that signals come to
         except UnmaskError as error:
             raise SystemExit(error.advice) from None
 
@@ -51,16 +62,91 @@ def _check_data_folder() -> None:
         _check_data_folder()
 
 
-def _isolate_parsers() -> None:
-    if not get_config().sandbox:
-        log.warning("uploads are parsed in the server's own process (UNMASK_SANDBOX=off)")
-        return
-    try:
-        media.isolate()
-    except UnmaskError as error:
-        log.warning("%s %s", error.message, error.hint)
-
-
 def fetch_models() -> None:
     """Bring the models that the host names in UNMASK_MODELS."""
     inventory.fetch_at_start()
+
+
+HIDDEN = "…"
+_FORMATTER = logging.Formatter()
+
+_SECRETS: tuple[tuple[re.Pattern[str], str], ...] = tuple(
+    (re.compile(pattern), put)
+    for pattern, put in (
+        # Where uploads lie: the token, and the file's name after it, to the end of the word or the
+        # quotation.
+        (r"(uploads[\\/]+)[^\s'\"\\/]+(?:[\\/][^'\"\n]*)?", rf"\1{HIDDEN}"),
+        # Addresses that open something.
+        (r"(/(?:file|shared|camera)/)[^\s'\"?#]+", rf"\1{HIDDEN}"),
+        (r"(/v1/(?:analyses|batches)/)[\w-]{22}", rf"\1{HIDDEN}"),
+        (
+            r"([?&](?:a|s|code|token|token_hash|access_token|refresh_token|apikey|state|nonce)=)"
+            r"[^\s&'\"#]+",
+            rf"\1{HIDDEN}",
+        ),
+        # Keys and tokens, by the shape their makers give them.
+        (r"(?i)\b(bearer|basic)\s+[\w.~+/=-]{8,}", rf"\1 {HIDDEN}"),
+        (r"\b(?:sb_(?:secret|publishable)_|hf_|gh[opsu]_|sk-|um_[0-9a-f]{12}_)[\w-]{8,}", HIDDEN),
+        (r"\beyJ[\w-]{8,}\.[\w-]{8,}\.[\w-]*", HIDDEN),
+        (r"(://)[^\s/@'\"]+@", rf"\1{HIDDEN}@"),
+    )
+)
+
+
+def clean(text: str) -> str:
+    """Return a line without names of uploads, addresses of results, or secrets."""
+    for pattern, put in _SECRETS:
+        text = pattern.sub(put, text)
+    return text
+
+
+def install_log_filter() -> None:
+    """Clean every line of every logger from here on. Twice changes nothing."""
+    make = logging.getLogRecordFactory()
+    if not isinstance(make, _Cleaning):
+        logging.setLogRecordFactory(_Cleaning(make))
+        threading.excepthook = _report
+
+
+class _Cleaning:
+    """Makes log records without what must not be in them."""
+
+    def __init__(self, make: Callable[..., logging.LogRecord]) -> None:
+        self._make = make
+
+    def __call__(self, *args: Any, **options: Any) -> logging.LogRecord:
+        record = self._make(*args, **options)
+        record.msg = clean(str(record.msg))
+        if record.name == "httpx" and isinstance(record.args, tuple):
+            record.args = tuple(map(_origin, record.args))
+        if isinstance(record.args, tuple):  # kept apart: the web server's formatter unpacks them
+            record.args = tuple(map(_cleaned, record.args))
+        elif record.args:
+            record.args = {key: _cleaned(value) for key, value in record.args.items()}
+        if record.exc_info and record.exc_info[0] is not None:
+            # Formatters use this text as it is, where there is one.
+            record.exc_text = clean(_FORMATTER.formatException(record.exc_info))
+        return record
+
+
+def _origin(value: Any) -> Any:
+    """Return of an address that was asked for what leads to its server: in the rest stand keys."""
+    found = re.match(r"\w+://[^/?#]*", str(value))
+    return f"{found[0]}/{HIDDEN}" if found else value
+
+
+def _cleaned(value: Any) -> Any:
+    """Return an argument of a log line, as text only where there is something to hide in it."""
+    if value is None or isinstance(value, int | float):
+        return value
+    text = str(value)
+    safe = clean(text)
+    return value if safe == text else safe
+
+
+def _report(args: threading.ExceptHookArgs) -> None:
+    """Log a thread that ends with an error, not straight to the error channel."""
+    if args.exc_type is SystemExit:
+        return
+    lines = traceback.format_exception(args.exc_type, args.exc_value, args.exc_traceback)
+    log.error("a thread ended with an error\n%s", "".join(lines).rstrip())

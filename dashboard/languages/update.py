@@ -98,7 +98,9 @@ def helped(file: str, node: ast.AST) -> list[ast.expr]:
     """Return what the help of a command shows: its docstring, and the texts of its options."""
     if isinstance(node, ast.FunctionDef):
         marks = "".join(map(ast.unparse, node.decorator_list))
-        named = node.name in (Path(file).stem, "_unmask") or "command(" in marks
+        # The last two stand in files of other commands.
+        names = (Path(file).stem, "_unmask", "serve", "watch")
+        named = node.name in names or "command(" in marks
         text = ast.get_docstring(node) if named and "help=" not in marks else None
         return [ast.Constant(text)] if text else []
     if not isinstance(node, ast.Call):

@@ -148,8 +148,10 @@ class Viewer:
         timestamp = self.push(rgb)
         if timestamp is None:
             return None
-        shown = self._draw(rgb, timestamp)
-        self._shown = shown
+        style = self.options.style or overlay.PLAIN
+        self._shown = shown = overlay.draw(
+            rgb, self.session.state, style, time=timestamp, mirror=self.mirror
+        )
         return shown
 
     def push(self, rgb: np.ndarray) -> float | None:
@@ -169,10 +171,6 @@ class Viewer:
         if recorder is not None:
             recorder.add(rgb, timestamp)
         return timestamp
-
-    def _draw(self, rgb: np.ndarray, timestamp: float) -> np.ndarray:
-        style = self.options.style or overlay.PLAIN
-        return overlay.draw(rgb, self.session.state, style, time=timestamp, mirror=self.mirror)
 
     @property
     def ended(self) -> bool:
@@ -265,7 +263,13 @@ class Viewers:
         with self._lock:
             self._open = [viewer for viewer in self._open if not viewer.ended]
             if len(self._open) >= self.capacity:
-                raise self._full()
+                text = ngettext(
+                    "{number} camera is on already, and no more can be followed here.",
+                    "{number} cameras are on already, and no more can be followed here.",
+                    self.capacity,
+                )
+                hint = _("Try again when one of them has stopped. Clips can be analyzed as usual.")
+                raise TooManyViewers(text.format(number=self.capacity), hint=hint)
             session = engine.open(settings)
             voice = engine.listen() if options.microphone else None
             viewer = Viewer(session, options, voice=voice, on_end=self._on_end, clock=self._clock)
@@ -276,15 +280,6 @@ class Viewers:
                 self._reaper.start()
         self._on_open(viewer)
         return viewer
-
-    def _full(self) -> TooManyViewers:
-        text = ngettext(
-            "{number} camera is on already, and no more can be followed here.",
-            "{number} cameras are on already, and no more can be followed here.",
-            self.capacity,
-        )
-        hint = _("Try again when one of them has stopped. Clips can be analyzed as usual.")
-        return TooManyViewers(text.format(number=self.capacity), hint=hint)
 
     def find(self, token: str) -> Viewer | None:
         """Return the running camera whose picture a token names."""

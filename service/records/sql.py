@@ -80,11 +80,6 @@ def row_of(record: Record) -> Row:
     return row
 
 
-def summary_row(analysis: Analysis | None) -> Row:
-    """Return the columns of a result's summary."""
-    return _columns(ResultSummary.of(analysis) if analysis else None)
-
-
 def _columns(result: ResultSummary | None) -> Row:
     if result is None:
         return dict.fromkeys(_SUMMARY) | {"models": ()}
@@ -267,7 +262,8 @@ class SQLStore(Store):
     ) -> Record | None:
         row = {n: v.model_dump_json() if isinstance(v, BaseModel) else v for n, v in new.items()}
         if outcome is not None:
-            row |= summary_row(outcome.analysis)
+            analysis = outcome.analysis
+            row |= _columns(ResultSummary.of(analysis) if analysis else None)
         as_it_was = [records.c[name] == value for name, value in only.items()]
         changed = update(records).where(_owned(owner, id), *as_it_was).values(row)
         of_it = results.c.id == id

@@ -434,7 +434,12 @@ class Bucket:
                 seconds = int(SIGNED_URL_TTL.total_seconds())
                 return bucket.create_signed_url(path, seconds)["signedURL"]
         except RecordsError as error:
-            if _is_missing(error.__cause__):
+            cause = error.__cause__
+            # The service says 400 for what it does not find, with 404 written inside.
+            if isinstance(cause, StorageException) and (
+                str(getattr(cause, "status", "")) == "404"
+                or "not_found" in str(getattr(cause, "code", "")).lower().replace(" ", "_")
+            ):
                 return None
             raise
 
@@ -465,14 +470,6 @@ class Bucket:
         """Delete files. Those that are not there are no matter."""
         with translated_errors():
             self._connect().storage.from_(BUCKET).remove(list(paths))
-
-
-def _is_missing(error: BaseException | None) -> bool:
-    # The service says 400 for what it does not find, with 404 written inside.
-    return isinstance(error, StorageException) and (
-        str(getattr(error, "status", "")) == "404"
-        or "not_found" in str(getattr(error, "code", "")).lower().replace(" ", "_")
-    )
 
 
 def _send_in_pieces(

@@ -176,7 +176,7 @@ NO_PROSE = re.compile(
 """SQL, style sheets, places in a figure, the beginnings of keys and file endings."""
 NOT_FOR_PEOPLE = {
     "auth/__init__.py", "config.py", "cookies.py", "auth/session_store.py", "feedback.py",
-    "hosting.py", "library/__main__.py", "logs.py", "metrics.py", "records/api_keys.py",
+    "hosting.py", "library/__main__.py", "metrics.py", "records/api_keys.py",
     "records/seals.py", "records/supabase/purge.py",
 }  # fmt: skip
 """Files that speak to whoever starts the server, in the terminal, to a database or a browser."""

@@ -15,7 +15,7 @@ from detector.links import LinkRefused
 from detector.links import cameras as library
 from detector.live import LiveSettings
 from detector.media.limits import WORKER, WORKER_PRELOAD
-from service import logs
+from service import startup
 from service.config import Config
 from service.live import cameras
 from service.live.viewers import LiveOptions, SessionRetention, Viewers
@@ -72,7 +72,7 @@ def followed(crowd, url):
 def test_a_camera_is_watched_until_the_viewer_ends(crowd, engine, kind, monkeypatch, caplog):
     monkeypatch.setattr(logging, "_logRecordFactory", logging.getLogRecordFactory())
     monkeypatch.setattr(threading, "excepthook", threading.excepthook)
-    logs.install()  # as every server does
+    startup.install_log_filter()  # as every server does
     caplog.set_level(logging.INFO)
     over_http = serving(PRIVATE, {"/key-7": mjpeg(login=LOGIN)})
     with over_http as web, rtsp(PRIVATE, login=LOGIN) as camera:

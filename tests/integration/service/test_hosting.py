@@ -29,7 +29,7 @@ from dashboard import hosting, theme
 from dashboard.server import FirstPaint
 from detector import isolation, media
 from detector.schema.analysis import Settings
-from service import logs
+from service import startup
 from service.tasks.jobs import State
 from tests.conftest import camera, write_clip
 from tests.support import hostile_readers as hostile
@@ -329,8 +329,8 @@ TOKEN = "Ab3_-Ab3_-Ab3_-Ab3_-Ab"
     ],
 )
 def test_a_line_of_the_log_opens_nothing(line):
-    said = logs.clean(line)
-    assert TOKEN not in said and "holiday" not in said and logs.HIDDEN in said
+    said = startup.clean(line)
+    assert TOKEN not in said and "holiday" not in said and startup.HIDDEN in said
 
 
 def test_other_lines_stay_as_they_are():
@@ -341,12 +341,12 @@ def test_other_lines_stay_as_they_are():
         "GET /_stcore/health 200",
         "a worker ended without an answer, status -6",
     ):
-        assert logs.clean(line) == line
+        assert startup.clean(line) == line
 
 
 def test_every_logger_is_cleaned(settings, caplog):
-    logs.install()
-    logs.install()
+    startup.install_log_filter()
+    startup.install_log_filter()
     path = Path(f"/data/uploads/{TOKEN}/media/my-holiday.mp4")
     made = logging.getLogger("somebody.else")
     made.warning("could not read %s after %d s", path, 3)
@@ -363,7 +363,7 @@ def test_every_logger_is_cleaned(settings, caplog):
     thread.start()
     thread.join()
     said = caplog.text
-    assert said.count(logs.HIDDEN) >= 5 and "after 3 s" in said and "FileNotFoundError" in said
+    assert said.count(startup.HIDDEN) >= 5 and "after 3 s" in said and "FileNotFoundError" in said
     assert "a thread ended with an error" in said
     assert TOKEN not in said and "holiday" not in said
     assert isinstance(caplog.records[-2].args, tuple) and len(caplog.records[-2].args) == 5
@@ -389,7 +389,7 @@ def test_uploads_go_through_the_queue_and_leave_no_word_in_the_log(
     logging.getLogger("web").info("GET %s", f"/file/{good.key}/{bad.key}")
     logging.getLogger("ours").info("%s and %s", bad.path, good.path)
     said = caplog.text
-    assert "a worker ended without an answer" in said and said.count(logs.HIDDEN) >= 3
+    assert "a worker ended without an answer" in said and said.count(startup.HIDDEN) >= 3
     assert not [word for word in (bad.key, good.key, "holiday", "wedding") if word in said]
 
 
