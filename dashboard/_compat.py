@@ -9,6 +9,7 @@ import socket
 import time
 from typing import Any
 
+import streamlit as st
 import uvicorn
 from streamlit import config, net_util, runtime
 from streamlit.runtime import media_file_manager
@@ -108,6 +109,14 @@ def set_server_option(name: str, value: Any, origin: str) -> None:
 def component_key(key: str) -> str:
     """Return a valid component key: Streamlit splits ids at two underscores, as ours may hold."""
     return key.replace("_", "~")
+
+
+def reported(key: str, name: str) -> dict[str, Any] | None:
+    """Return the newest report of a kind by a component of our own; `key` is before
+    `component_key`."""
+    state = st.session_state.get(component_key(key))
+    value = state.get(name) if state is not None else None
+    return value if isinstance(value, dict) else None
 
 
 def in_script_run() -> bool:

@@ -281,11 +281,6 @@ def missed(limits: Thresholds) -> str:
     return _false_rate(none, some, rate, measured.unit(limits, speech()), *figures)
 
 
-def of_these(limits: Thresholds) -> str:
-    """Return how many of the measured clips these are; empty where they are all."""
-    return measured.of_these(limits, speech())
-
-
 def _false_rate(
     none: str,
     some: str,

@@ -25,9 +25,9 @@ from starlette.routing import Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from dashboard import _compat, hosting, i18n, images, session, theme, url_state
+from dashboard.cookies import GuestCookie
 from dashboard.hosting import base_path
 from dashboard.i18n import _
-from dashboard.session_routes import GuestCookie
 from dashboard.session_routes import routes as session_routes
 from detector.errors import InputError
 from service import auth

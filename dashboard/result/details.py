@@ -17,7 +17,6 @@ from dashboard.labels import NBSP
 from dashboard.result import downloads, material, pulls, robustness_tab, signal_tab
 from dashboard.result.inspector import Moment
 from dashboard.result.linked import ResultViewState
-from dashboard.result.title import total
 from detector import messages
 from detector.messages import measured
 from detector.report import words
@@ -151,8 +150,8 @@ def file_facts(analysis: Analysis) -> list[tuple[str, Text]]:
     if media.turned:
         why = _("{degrees}° clockwise, beyond the file’s own rotation")
         rows.append((_("Turned"), why.format(degrees=media.turned)))
-    sha, when, seconds = media.sha256, record_cells.local(analysis.created), total(analysis)
-    if seconds is not None:
+    sha, when = media.sha256, record_cells.local(analysis.created)
+    if (seconds := analysis.timings.get("total")) is not None:
         when = _("{when}, in {time}").format(when=when, time=labels.took(seconds))
     hash = code(f"{sha[:4]} {sha[4:8]} … {sha[-4:]}", sha)
     return [*rows, ("SHA-256", hash), (_("Analyzed"), when)]
@@ -200,7 +199,7 @@ def run_facts(analysis: Analysis) -> list[tuple[str, Text]]:
     scoring = _("Scoring, {model}")
     timed = [(name, analysis.timings.get(stage)) for stage, name in STAGES.items()]
     timed += [(scoring.format(model=m.title), m.seconds) for m in analysis.models if m.scored]
-    timed.append((_("All, side by side"), total(analysis)))
+    timed.append((_("All, side by side"), analysis.timings.get("total")))
     rows += [(name, labels.took(seconds)) for name, seconds in timed if seconds is not None]
     weights = lines(
         join([m.title, code(m.weights_sha256[:8], m.weights_sha256)], " ")

@@ -107,7 +107,7 @@ def _running(key: str) -> None:
 
 
 def _outcome(tried: Robustness, thresholds: Thresholds) -> None:
-    typography.say(sentence(tried, thresholds))
+    typography.say(words.outcome(tried, thresholds, speech()))
     figure = chart_figure(tried, thresholds, theme.palette())
     figures.chart(figure, f"robustness-{tried.seconds}", chart_finding(tried))
     show(table(tried, thresholds))
@@ -130,11 +130,6 @@ def _outcome(tried: Robustness, thresholds: Thresholds) -> None:
             time=labels.took(tried.seconds),
         )
         typography.caption(text)
-
-
-def sentence(tried: Robustness, thresholds: Thresholds) -> str:
-    """Return the outcome in a sentence or two."""
-    return words.outcome(tried, thresholds, speech())
 
 
 def table(tried: Robustness, thresholds: Thresholds) -> Markup:

@@ -69,11 +69,6 @@ def facts(analysis: Analysis, *, cached: bool = False) -> list[str]:
     ]
 
 
-def total(analysis: Analysis) -> float | None:
-    """Return how long the whole run took, s. Its stages overlap, so they don't add up to it."""
-    return analysis.timings.get("total")
-
-
 def _settings(analysis: Analysis, linked: ResultViewState) -> None:
     questions = answered(analysis) or [analysis.media.questions[0]]
     for question in questions:

@@ -13,6 +13,7 @@ from dashboard.labels import NBSP
 from dashboard.result import pulls, question
 from dashboard.result.linked import ResultViewState
 from detector.messages import lead, states
+from detector.messages.measured import of_these
 from detector.schema.analysis import (
     Analysis,
     Answer,
@@ -45,7 +46,8 @@ def draw(analysis: Analysis, linked: ResultViewState) -> None:
             if not guessing(analysis) or linked.scores_anyway:
                 show(number(analysis), scale(analysis))
                 why = pulls.traces(analysis)[-1:]
-                folded = _other_finding(analysis)
+                # Where an origin or a comparison leads, the models' trace is one click away.
+                folded = analysis.proof is not None or analysis.comparison is not None
                 draw_statistics(analysis, *(why if folded else []))
                 if why and not folded:
                     show(verdict.trace(why[0]))
@@ -72,7 +74,7 @@ def head(analysis: Analysis, changed: bool = False) -> Markup:
         sentence(analysis),
         detail(analysis),
         question.beside(analysis),
-        others(analysis),
+        lead.others(analysis, speech()),
         announced=True,
     )
 
@@ -84,11 +86,6 @@ def preview(analysis: Analysis, *, with_scale: bool = False) -> list[Markup]:
     if pulls.answer_of(analysis) is not None and not guessing(analysis):
         shown += [number(analysis)] + [scale(analysis)] * with_scale
     return shown
-
-
-def _other_finding(analysis: Analysis) -> bool:
-    """Whether an origin or a comparison leads, so that the models' trace is one click away."""
-    return analysis.proof is not None or analysis.comparison is not None
 
 
 def guessing(analysis: Analysis) -> bool:
@@ -191,11 +188,6 @@ def sentence(analysis: Analysis) -> Text:
     return join([before, strong(name), after]) if before and name else said
 
 
-def others(analysis: Analysis) -> str:
-    """Return the text about everybody whom the verdict is not about; empty without any."""
-    return lead.others(analysis, speech())
-
-
 def detail(analysis: Analysis) -> str:
     """Return what stands under the lead sentence in small: more of why there is no verdict."""
     why = lead.reason(analysis)
@@ -259,8 +251,8 @@ def _error_rates(answer: Answer) -> list[str]:
     if limits.data:
         by = _("Set by {data}.") if limits.own else _("Measured on {data}.")
         measured.append(by.format(data=limits.data))
-        if of_these := labels.of_these(limits):
-            measured.append(of_these)
+        if these := of_these(limits, speech()):
+            measured.append(these)
     if limits.never_decide:
         measured.append(
             _(

@@ -94,6 +94,14 @@ def called(comparison: Compared, speech: Speech = ENGLISH) -> tuple[str, str]:
     return comparison.copy_media.name, comparison.original_media.name
 
 
+def titles(comparison: Compared, speech: Speech = ENGLISH) -> tuple[str, str]:
+    """Return what stands over the two files: their roles where these are known, else names."""
+    _ = speech.gettext
+    if comparison.roles_known:
+        return _("Suspected copy"), _("Original")
+    return comparison.copy_media.name, comparison.original_media.name
+
+
 def changes(comparison: Compared, speech: Speech = ENGLISH) -> list[str]:
     """Return what was done to the whole of it: "cropped", "mirrored", "slowed to 80 %" …"""
     _ = speech.gettext

@@ -11,40 +11,21 @@ from collections.abc import Callable, Mapping
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from detector.report.content import (
-    Content,
-    PairContent,
-    ReportDetails,
-    collect,
-    collect_pair,
-    time_zone,
-)
-from detector.report.seal import Seal, public_key, signing_key
-from detector.report.table import as_csv, as_json, pair_json, scores
-from detector.report.verify import NoSeal, Verification, verify
-
-__all__ = [
-    "FORMS",
-    "PAIR_FORMS",
-    "Content",
-    "NoSeal",
-    "PairContent",
-    "ReportDetails",
-    "Seal",
-    "Verification",
-    "as_csv",
-    "as_json",
-    "as_pdf",
-    "collect",
-    "collect_pair",
-    "pair_json",
-    "pair_pdf",
-    "public_key",
-    "scores",
-    "signing_key",
-    "time_zone",
-    "verify",
-]
+from detector.report.content import Content as Content
+from detector.report.content import PairContent as PairContent
+from detector.report.content import ReportDetails as ReportDetails
+from detector.report.content import collect as collect
+from detector.report.content import collect_pair as collect_pair
+from detector.report.content import time_zone as time_zone
+from detector.report.seal import Seal as Seal
+from detector.report.seal import public_key as public_key
+from detector.report.seal import signing_key as signing_key
+from detector.report.table import as_csv, pair_json
+from detector.report.table import as_json as as_json
+from detector.report.table import scores as scores
+from detector.report.verify import NoSeal as NoSeal
+from detector.report.verify import Verification as Verification
+from detector.report.verify import verify as verify
 
 
 def as_pdf(content: Content, key: Ed25519PrivateKey | None = None) -> bytes:

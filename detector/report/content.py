@@ -19,6 +19,7 @@ from detector.comparison import HEAT_LEVELS, aligned
 from detector.errors import MediaError, UnmaskError, UsageError
 from detector.media.files import open_file, sha256
 from detector.messages import ENGLISH, Speech
+from detector.messages.comparison import titles
 from detector.messages.format import capital, clock
 from detector.messages.lead import placed
 from detector.messages.states import subject_name
@@ -343,13 +344,6 @@ def collect_pair(
     except (UnmaskError, OSError, ValueError) as error:
         log.warning("the report of a comparison has no pictures: %s", error)
         return replace(content, missing=_("The pictures could not be drawn."))
-
-
-def titles(comparison: Comparison, speech: Speech = ENGLISH) -> tuple[str, str]:
-    """Return what the two files are called: their roles where these are known, else their names."""
-    if comparison.roles_known:
-        return speech.gettext("Suspected copy"), speech.gettext("Original")
-    return comparison.copy_media.name, comparison.original_media.name
 
 
 def _sha256(path: PathLike | None) -> str | None:

@@ -8,7 +8,7 @@ import detector
 from detector.messages import comparison as said
 from detector.messages.format import capital, clock
 from detector.report import charts, words
-from detector.report.content import PairContent, titles
+from detector.report.content import PairContent
 from detector.report.paper import FILL, INK, MUTED, SMALL, WIDTH, Paper
 from detector.report.pdf import Heading, finished, picture_row
 from detector.report.table import pair_json
@@ -224,7 +224,7 @@ def _files(pdf: Paper, content: PairContent) -> None:
     _, comparison = pdf.speech.gettext, content.comparison
     pdf.head(_("The two files"), 60)
     both = comparison.copy_media, comparison.original_media
-    names = titles(comparison, pdf.speech)
+    names = said.titles(comparison, pdf.speech)
     for name, media, now in zip(names, both, content.sha256s, strict=True):
         pdf.subhead(name)
         same = _("the same") if now == media.sha256 else now

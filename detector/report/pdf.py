@@ -207,7 +207,8 @@ def _people(pdf: Paper, analysis: Analysis) -> None:
         likelihood = "" if track.probability is None else percent(track.probability)
         rows.append(
             (
-                track.modality.spec.in_report or f"{track.id} {_side(track, speech)}".strip(),
+                track.modality.spec.in_report
+                or f"{track.id} {lead.side(track.side, speech)}".strip(),
                 lead.stretch(track.start, track.end, speech) if _moves(analysis) else "",
                 _("{count} of {number}").format(count=scored, number=len(track.looks)),
                 f"{widths[len(widths) // 2]:.0f} px" if widths else "",
@@ -227,10 +228,6 @@ def _people(pdf: Paper, analysis: Analysis) -> None:
         _("Bold: all counted models together. Thin: each model of the question. The band is "
           "inconclusive; a gap in a line is a gap in the clip."), SMALL, MUTED,
     )  # fmt: skip
-
-
-def _side(track: Subject, speech: Speech) -> str:
-    return lead.side(track.side, speech) if track.side else ""
 
 
 def _voice(pdf: Paper, analysis: Analysis) -> None:

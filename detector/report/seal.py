@@ -77,10 +77,6 @@ class Seal(StrictModel):
             return False
         return True
 
-    def is_of(self, key: Ed25519PublicKey) -> bool:
-        """Whether the seal names this key."""
-        return self.key == name_of(key)
-
 
 NewSeal = Callable[[str, dict[str, str]], Seal]
 """Makes the seal of a content, of its sha256 and those of its parts."""

@@ -21,9 +21,9 @@ SPLIT = (
 """parts of an analysis that are named when one of them was changed"""
 
 
-def as_tree(content: Content) -> dict[str, Any]:
-    """Return a report as a JSON tree, not sealed."""
-    return {
+def as_json(content: Content, key: Ed25519PrivateKey | None = None) -> bytes:
+    """Return a sealed report as JSON: the Analysis under "analysis", the seal under "seal"."""
+    tree = {
         "unmask_report": 1,
         "exported": content.exported.isoformat(),
         "sha256_at_export": content.sha256,
@@ -33,11 +33,7 @@ def as_tree(content: Content) -> dict[str, Any]:
         **({"origin": content.origin} if content.origin else {}),
         "analysis": content.analysis.model_dump(mode="json"),
     }
-
-
-def as_json(content: Content, key: Ed25519PrivateKey | None = None) -> bytes:
-    """Return a sealed report as JSON: the Analysis under "analysis", the seal under "seal"."""
-    return sealed(as_tree(content), content.seal, key)
+    return sealed(tree, content.seal, key)
 
 
 def pair_json(content: PairContent, key: Ed25519PrivateKey | None = None) -> bytes:

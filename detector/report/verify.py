@@ -17,7 +17,7 @@ from detector.report import certificate
 from detector.report.certificate import CertificateSignature
 from detector.report.seal import PDF_MARK, PDF_SEAL, Seal, pdf_parts
 from detector.report.table import CSV_MARK, tree_parts
-from detector.seals import canonical, digest, fingerprint
+from detector.seals import canonical, digest, fingerprint, name_of
 from detector.sentences import _
 
 log = logging.getLogger(__name__)
@@ -121,7 +121,7 @@ def _checked(
     elif not holds:
         signature = "wrong"
     else:
-        signature = "valid" if key is None else "expected" if seal.is_of(key) else "other"
+        signature = "valid" if key is None else "expected" if seal.key == name_of(key) else "other"
     intact = sha256 == seal.sha256
     changed = () if intact else tuple(_differences(seal, parts))
     return Verification(intact and signature != "wrong", kind, seal, changed, signature)
@@ -162,16 +162,12 @@ def _checked_pdf(data: bytes, key: Ed25519PublicKey | None) -> Verification:
     signature = certificate.check(data)
     if signature is None:
         return replace(out, intact=False, changed=(*out.changed, "something was added at its end"))
-    changed = out.changed or tuple(_hidden(seal, data))
+    now = pdf_parts(data)  # an appended revision may replace pages, pictures or data
+    hidden = [part for part in sorted({*now, *seal.parts}) if now.get(part) != seal.parts.get(part)]
+    changed = out.changed or tuple(hidden)
     if not signature.intact:
         changed = (*changed, "the certificate's signature does not fit")
     return replace(out, intact=out.intact and not changed, changed=changed, certificate=signature)
-
-
-def _hidden(seal: Seal, data: bytes) -> list[str]:
-    """Return which pages, pictures or data an appended revision replaced."""
-    now = pdf_parts(data)
-    return [name for name in sorted({*now, *seal.parts}) if now.get(name) != seal.parts.get(name)]
 
 
 def _split_json(data: bytes) -> tuple[Seal, str, Parts]:

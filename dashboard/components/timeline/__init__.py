@@ -12,8 +12,7 @@ from typing import Any
 
 import streamlit as st
 
-from dashboard._compat import component_key
-from dashboard.components import reports
+from dashboard import _compat
 
 HERE = Path(__file__).parent
 PLAYER = "player"
@@ -31,12 +30,12 @@ def mount(
     data: Mapping[str, Any], *, key: str, on_moment: Callable[[], None] = lambda: None
 ) -> None:
     """Mount a view. `on_moment` runs before the next rerun and reads `reported(key)`."""
-    _component(key=component_key(key), data=dict(data), on_moment_change=on_moment)
+    _component(key=_compat.component_key(key), data=dict(data), on_moment_change=on_moment)
 
 
 def reported(key: str) -> dict[str, Any] | None:
     """Return what the view reported for this run: {"time", "person" or None, "cause"}."""
-    return reports.reported(key, "moment")
+    return _compat.reported(key, "moment")
 
 
 def versioned(body: Mapping[str, Any], *, time: float, seek: int = 0) -> dict[str, Any]:

@@ -269,9 +269,7 @@ def key(comparison: Comparison, person: str | None) -> Iterator[Mark]:
 
 def titles(comparison: Comparison) -> tuple[str, str]:
     """Return what stands over each of the two files: their roles where these are known."""
-    if comparison.roles_known:
-        return _("Suspected copy"), _("Original")
-    return words.called(comparison, speech())
+    return words.titles(comparison, speech())
 
 
 def _short(comparison: Comparison) -> tuple[str, str]:

@@ -188,10 +188,7 @@ NAMES |= {"unmask export-labels", "in force", "Metadata", "Contents"}
 NAMES |= {"Bing", "Yandex", "Left", "Right", "Data", "dd MMMM y, HH:mm"}
 """Of products; a command; a state as the service calls it; fields of S3's and of PDF; keys of a
 keyboard; a pattern of dates."""
-REPORT = {
-    "charts.py", "content.py", "figures.py", "opening.py", "pair_content.py", "pair_paper.py",
-    "pdf.py", "words.py",
-}  # fmt: skip
+REPORT = {"charts.py", "content.py", "pair_paper.py", "pdf.py", "words.py"}
 """What draws a report; the other files there seal and check it."""
 
 

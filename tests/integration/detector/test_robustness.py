@@ -22,6 +22,7 @@ from dashboard.result import robustness_tab
 from detector import explain, media
 from detector.decision import decide
 from detector.errors import Canceled, MediaError, UsageError
+from detector.messages.robustness import outcome
 from detector.perturbation import corruptions, sounds
 from detector.perturbation.conditions import ALL, FEW, NONE, Condition, parse
 from detector.perturbation.robustness import FRAMES, HEARD, PART, part, try_out
@@ -281,17 +282,17 @@ def test_the_chart_has_a_dot_for_each_score_and_says_it_in_words():
     assert len(drawn.data) == 2  # one line, from the unchanged score to the one that moved
     said = robustness_tab.chart_finding(found).replace("\u00a0", " ")
     assert said == "as it is: 80 %; blur-2: 50 %; mirror: no likelihood."
-    said = robustness_tab.sentence(tried(trial("blur-2", 0.75)), limits)
+    said = outcome(tried(trial("blur-2", 0.75)), limits)
     assert said == (
         "The verdict of this part is the same under all 1 changes. The likelihood moves by up to "
         "5\u00a0points under blur-2."
     )
-    failed = robustness_tab.sentence(tried(trial("blur-2", 0.8), trial("crop", None, "no")), limits)
+    failed = outcome(tried(trial("blur-2", 0.8), trial("crop", None, "no")), limits)
     assert failed == (
         "The verdict of this part is the same under 1 of 2 changes; the others gave no result. "
         "The likelihood does not move."
     )
-    far = robustness_tab.sentence(tried(trial("noise", 0.72), unchanged=0.95), limits)
+    far = outcome(tried(trial("noise", 0.72), unchanged=0.95), limits)
     assert far == "The likelihood moves by up to 23\u00a0points under noise: fragile."
 
 
@@ -299,9 +300,9 @@ def test_where_nothing_is_ever_decided_the_furthest_move_is_said():
     never = make_analysis().verdict.thresholds.model_copy(update={"low": 0.0, "high": 1.0})
     assert never.never_decide
     found = tried(trial("blur-2", 0.75), trial("room", 0.4), trial("mirror", None, "no face"))
-    said = robustness_tab.sentence(found, never).replace("\u00a0", " ")
+    said = outcome(found, never).replace("\u00a0", " ")
     assert said == "What moves the likelihood of this part most: room (−40 points)."
-    still = robustness_tab.sentence(tried(trial("blur-2", 0.8)), never)
+    still = outcome(tried(trial("blur-2", 0.8)), never)
     assert still == "The likelihood of this part stays the same under all changes."
 
 

@@ -11,7 +11,7 @@ from starlette.testclient import TestClient
 from streamlit.testing.v1 import AppTest
 
 from dashboard import session
-from dashboard.session_routes import GuestCookie
+from dashboard.cookies import GuestCookie
 from service import auth
 from service.auth.caller import GUEST, Caller, digest
 from service.context import new_id

@@ -17,7 +17,7 @@ from streamlit.testing.v1 import AppTest
 
 from dashboard import labels, session_routes
 from dashboard.components import status_cards
-from dashboard.session_routes import GuestCookie
+from dashboard.cookies import GuestCookie
 from service import auth
 from service.application import Application
 from service.auth import Accounts, PrincipalKind, Role, flows, sessions

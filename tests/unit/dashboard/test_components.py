@@ -102,6 +102,7 @@ NO_TEXT = {
     signin.begin,
     tables.scored,
     typography.flash,
+    verdict.scale,
 }
 """Those that draw into a place, draw no text, or are tried below."""
 MODULES = (camera, cards, chips, figures, lanes, markup, progress, signin, tables, typography,

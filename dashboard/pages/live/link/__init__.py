@@ -14,8 +14,7 @@ import streamlit as st
 from pydantic import SecretStr
 from streamlit_webrtc import get_cloudflare_ice_servers, get_hf_ice_servers, get_twilio_ice_servers
 
-from dashboard._compat import component_key
-from dashboard.components import reports
+from dashboard._compat import component_key, reported
 from dashboard.i18n import LazyDict, _
 from dashboard.pages.live.state import ERRORS, ConnectionProblem
 from detector.weights import offline
@@ -75,7 +74,7 @@ def mount(key: str, data: dict[str, Any], on_answer: Callable[[], None]) -> None
 
 def report(key: str, name: Literal["seen", "answer", "tested"]) -> dict[str, Any] | None:
     """Return the newest report of a kind, if there is one."""
-    return reports.reported(key, name)
+    return reported(key, name)
 
 
 def seen(key: str) -> Seen | None:
