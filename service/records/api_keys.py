@@ -14,14 +14,14 @@ import secrets
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 from sqlalchemy import ColumnElement, Row, delete, insert, select, update
 
 from detector.errors import InputError
 from detector.sentences import _
 from service.context import Principal, PrincipalKind, Role, Scope
-from service.records.database import Database, insert_new
-from service.records.model import KEY
+from service.records.database import Rows, insert_new
+from service.records.model import KEY, FrozenModel
 from service.records.rules import hash_token
 from service.records.tables import api_keys, api_requests
 
@@ -31,10 +31,8 @@ MAX_NAME = 80
 USED_EVERY = timedelta(minutes=1)  # How exactly the last use is kept: not each request writes
 
 
-class ApiKey(BaseModel):
+class ApiKey(FrozenModel):
     """What is known of a key, without its secret."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     id: str
     name: str = Field(description="whose or what for, as its maker said")
@@ -64,11 +62,8 @@ class ApiKey(BaseModel):
         )
 
 
-class ApiKeys:
+class ApiKeys(Rows):
     """The keys of a server. Safe to use from several threads and processes."""
-
-    def __init__(self, database: Database) -> None:
-        self._database = database
 
     def add(
         self,
@@ -164,11 +159,8 @@ class InProgress(InputError):
     default_code = "idempotency_in_progress"
 
 
-class IdempotencyKeys:
+class IdempotencyKeys(Rows):
     """What became of requests, by who sent them and the key they were sent under."""
-
-    def __init__(self, database: Database) -> None:
-        self._database = database
 
     def claim(self, owner: str, key: str, fingerprint: str) -> str | None:
         """Return what an earlier request under this key made; None if this one is to be done.

@@ -4,21 +4,20 @@ from collections.abc import Callable, Collection, Sequence
 from datetime import UTC, datetime
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, TypeAdapter
+from pydantic import AfterValidator, TypeAdapter
 from sqlalchemy import ColumnElement, Row, delete, insert, select, update
 
 from detector.media.files import one_line
 from service.context import new_id
-from service.records.database import Database
+from service.records.database import Rows
+from service.records.model import FrozenModel
 from service.records.tables import api_batches
 
 MAX_NAME = 80  # letters of a batch's name
 
 
-class BatchItem(BaseModel):
+class BatchItem(FrozenModel):
     """One file of a batch: the analysis that it became, or why it became none."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     name: Annotated[str, AfterValidator(one_line)]
     analysis: str | None = None
@@ -27,10 +26,8 @@ class BatchItem(BaseModel):
     turn: int = 0  # A higher one is analyzed first; grows each time somebody asks for it
 
 
-class Batch(BaseModel):
+class Batch(FrozenModel):
     """A group of analyses, in the order in which their files came."""
-
-    model_config = ConfigDict(frozen=True)
 
     id: str
     created: datetime
@@ -41,11 +38,8 @@ class Batch(BaseModel):
 _ITEMS = TypeAdapter(tuple[BatchItem, ...])
 
 
-class Batches:
+class Batches(Rows):
     """The batches of a server, each its owner's alone."""
-
-    def __init__(self, database: Database) -> None:
-        self._database = database
 
     def create(self, owner: str, items: Sequence[BatchItem], name: str = "") -> Batch:
         """Keep a new one."""

@@ -12,14 +12,14 @@ from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any, Protocol
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_serializer
+from pydantic import Field, ValidationError, field_serializer
 from sqlalchemy import ColumnElement, Row, and_, delete, func, insert, or_, select
 from sqlalchemy import update as updating
 
 from detector.seals import canonical, digest
 from detector.sentences import _
-from service.records.database import Database
-from service.records.model import GUEST, RecordsError
+from service.records.database import Rows
+from service.records.model import GUEST, FrozenModel, RecordsError
 from service.records.tables import cases as table
 
 MAX_CASES = 500  # of an owner; supabase/migrations say the same, as of the log's length
@@ -48,10 +48,8 @@ class CaseAction(StrEnum):
     EXPORTED = "exported"
 
 
-class CaseEntry(BaseModel):
+class CaseEntry(FrozenModel):
     """One line of a case's log."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     number: int = Field(ge=1)
     time: datetime = Field(description="UTC")
@@ -88,10 +86,8 @@ def first_broken(log: Sequence[Mapping[str, Any]]) -> int | None:
     return None
 
 
-class Case(BaseModel):
+class Case(FrozenModel):
     """A case of one owner."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     id: str = Field(description="22 URL-safe characters")
     owner: str
@@ -224,11 +220,8 @@ class CaseStore(Protocol):
     def delete(self, owner: str, id: str) -> bool: ...
 
 
-class SQLCases:
+class SQLCases(Rows):
     """A `CaseStore` in SQLite or PostgreSQL."""
-
-    def __init__(self, database: Database) -> None:
-        self._database = database
 
     def all(self, owner: str) -> list[Case]:
         theirs = select(table).where(table.c.owner == owner)

@@ -6,31 +6,27 @@ from collections.abc import Collection
 from datetime import UTC, datetime
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 from sqlalchemy import Row, delete, or_, select
 
 import detector
 from detector.schema.comparison import Comparison
 from service.context import new_id
-from service.records.database import Database
+from service.records.database import Rows
+from service.records.model import FrozenModel
 from service.records.tables import comparisons as table
 
 
-class KeptComparison(BaseModel):
+class KeptComparison(FrozenModel):
     """A comparison among an owner's records."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     id: str = Field(description="22 URL-safe characters")
     created: datetime
     comparison: Comparison
 
 
-class ComparisonStore:
+class ComparisonStore(Rows):
     """The comparisons of a server's people, in SQLite or PostgreSQL."""
-
-    def __init__(self, database: Database) -> None:
-        self._database = database
 
     def save(self, owner: str, comparison: Comparison, id: str = "") -> KeptComparison:
         """Store a comparison, under a new id by default, and return what is stored of the two files

@@ -177,6 +177,13 @@ class Database:
             raise self._refusal(cause) from error
 
 
+class Rows:
+    """Base of what reads and writes rows of a database."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+
 def _address(where: Path | str) -> URL:
     if isinstance(where, Path):
         return URL.create("sqlite+pysqlite", database=str(where))

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 from sqlalchemy import Row, and_, delete, func, or_, select, update
 
 from detector.comparison.fingerprint import HASH_BYTES
@@ -17,8 +17,8 @@ from detector.errors import InputError
 from detector.media.files import one_line
 from detector.sentences import _
 from service.context import new_id
-from service.records.database import Database, batches, insert_new, upsert
-from service.records.model import GUEST, KEY, LOCAL, MAX_NAME_LENGTH
+from service.records.database import Rows, batches, insert_new, upsert
+from service.records.model import GUEST, KEY, LOCAL, MAX_NAME_LENGTH, FrozenModel
 from service.records.tables import footage as table
 from service.records.tables import lookups, records, refusals
 
@@ -34,10 +34,8 @@ def kept_name(name: str) -> str:
     return one_line(name)[:MAX_NAME_LENGTH]
 
 
-class Footage(BaseModel):
+class Footage(FrozenModel):
     """A file that is known."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     id: str
     name: str = Field(description="as its owner named it; hostile, escape it")
@@ -94,11 +92,8 @@ def _unpacked(data: bytes, rows: int) -> tuple[np.ndarray, np.ndarray]:
     return np.frombuffer(data, "<f4", rows), hashes.reshape(rows, HASH_BYTES)
 
 
-class FootageStore:
+class FootageStore(Rows):
     """The known footage of a server's people, in SQLite or PostgreSQL."""
-
-    def __init__(self, database: Database) -> None:
-        self._database = database
 
     def add(
         self,
@@ -245,10 +240,8 @@ def _footage(row: Row[Any]) -> Footage:
                       if column.name != "owner"})  # fmt: skip
 
 
-class FoundFootage(BaseModel):
+class FoundFootage(FrozenModel):
     """The known footage that a file shows best."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     match_sha256: str = Field(description="sha256 of the known footage")
     name: str = Field(description="as its owner named it; hostile, escape it")
@@ -283,11 +276,8 @@ _NOTHING = FoundFootage(
 _KEPT = [lookups.c[name] for name in FoundFootage.model_fields if name != "added"]
 
 
-class LookupStore:
+class LookupStore(Rows):
     """What was found in a server's libraries, in SQLite or PostgreSQL."""
-
-    def __init__(self, database: Database) -> None:
-        self._database = database
 
     def save(self, owner: str, sha256: str, outcome: FoundFootage | MissedLookup) -> None:
         """Keep what a file shows, in place of what was found before."""

@@ -79,11 +79,13 @@ class RecordsError(InputError):
     default_code = "records"
 
 
-class _Row(BaseModel):
+class FrozenModel(BaseModel):
+    """Base of what is kept."""
+
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
-class ErrorReport(_Row):
+class ErrorReport(FrozenModel):
     """Why a job failed."""
 
     problem: ErrorDetail  # For the person: what, and what to do, in English
@@ -96,7 +98,7 @@ class ErrorReport(_Row):
     details: str  # For a bug report; no file name, path or setting
 
 
-class ResultSummary(_Row):
+class ResultSummary(FrozenModel):
     """What lists, filters and counts need of a result, so that they never read a whole one."""
 
     analyzed: datetime
@@ -144,7 +146,7 @@ class ResultSummary(_Row):
         return headline_label(self.verdict, self.proof)
 
 
-class Record(_Row):
+class Record(FrozenModel):
     """One analysis in a list: everything but the result itself (`Store.analysis`).
 
     Times are in UTC, whole to the microsecond.
@@ -185,7 +187,7 @@ class Record(_Row):
 Order = Literal["newest", "oldest", "name", "likelihood"]
 
 
-class Query(_Row):
+class Query(FrozenModel):
     """What is looked for. Everything that is given must hold; within one list, any of it.
 
     `text` is split at spaces; each part must occur in the name, sha256, note or a tag, whatever the
@@ -204,7 +206,7 @@ class Query(_Row):
     limit: int = Field(default=50, ge=1, le=MAX_PAGE_SIZE)
 
 
-class Page(_Row):
+class Page(FrozenModel):
     """A part of what was found.
 
     `counts` is by the headline's label under all filters but that of the verdict, None for what has
@@ -217,14 +219,14 @@ class Page(_Row):
     counts: dict[Label | None, int]
 
 
-class Facets(_Row):
+class Facets(FrozenModel):
     """What an owner can filter by: how many records have each tag and each model."""
 
     tags: dict[str, int] = {}
     models: dict[str, int] = {}
 
 
-class ShareLink(_Row):
+class ShareLink(FrozenModel):
     """A read-only link to one record.
 
     `token` is given by `Store.share` alone: a store keeps only its hash, so that nobody who reads
@@ -238,7 +240,7 @@ class ShareLink(_Row):
     token: str = ""
 
 
-class SharedResult(_Row):
+class SharedResult(FrozenModel):
     """What somebody with a link gets: no note, tag or label, not the place of the recording.
 
     `record` names the media on this server and must not reach the person's browser: it is the
@@ -274,7 +276,7 @@ class Preferences(BaseModel):
     )
 
 
-class Usage(_Row):
+class Usage(FrozenModel):
     """What an owner's records take up in the store (the media's bytes are `Uploads.size`)."""
 
     records: int = 0
