@@ -28,16 +28,9 @@ def media(name, duration=20.0):
 
 
 def person(name, part, *spans):
-    return ComparedPerson.model_validate(
-        {
-            "id": name,
-            "changed_region": part,
-            "spans": [Span(start=a, end=b) for a, b in spans],
-            "difference": 13.0,
-            "noise_threshold": 2.0,
-            "moments": 9,
-        }
-    )
+    spans = [Span(start=a, end=b) for a, b in spans]
+    fields = {"difference": 13.0, "noise_threshold": 2.0, "moments": 9}
+    return ComparedPerson(id=name, changed_region=part, spans=spans, **fields)
 
 
 def made(finding, **more):
@@ -218,11 +211,7 @@ def test_what_is_merely_laid_over_it_accuses_no_face():
 
 def test_a_part_of_the_copy_is_never_said_to_be_all_of_it():
     part = Span(start=2.0, end=5.0)
-    for finding in (
-        ComparisonFinding.NOTHING_DIFFERS,
-        ComparisonFinding.TRANSFORMED,
-        ComparisonFinding.OTHER_EDITS,
-    ):
+    for finding in ("nothing_differs", "transformed", "other_edits"):
         comparison = made(finding, excerpt=part, space=SpaceAlignment(mirrored=True))
         assert words.headline(comparison).startswith("Part of it is the same footage, ")
         assert comparison.sentence == words.headline(comparison)

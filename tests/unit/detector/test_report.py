@@ -43,16 +43,12 @@ from detector.schema.analysis import (
     Tally,
     Thresholds,
 )
-from detector.schema.comparison import (
-    ComparedPerson,
-    Comparison,
-    ComparisonFinding,
-    Span,
-    TimeAlignment,
-)
+from detector.schema.comparison import ComparisonFinding
 from detector.schema.origin import Fact, FrameHash, GeoLocation, Provenance
 from tests.support.pdf import text_of
 from tests.support.result_sample import make_analysis, make_clip, make_picture, trial
+from tests.unit.detector.test_comparison_words import made as compared
+from tests.unit.detector.test_comparison_words import person
 
 WHEN = datetime(2026, 11, 20, 12, 0, tzinfo=UTC)
 SECRET = "48.85822"
@@ -448,21 +444,11 @@ def test_pictures_and_the_hash_at_export(tmp_path):
 
 
 def test_a_manipulated_copy_heads_the_report_and_the_detectors_stay_beside_it(analysis):
-    media = analysis.media
-    found = Comparison(
-        copy_media=media,
-        original_media=media.model_copy(update={"name": "press.mp4", "sha256": "ab" * 32}),
-        finding=ComparisonFinding.FACE_DIFFERS,
-        time=TimeAlignment(compared=24, matched=24),
-        face_difference=13.0,
-        background_difference=1.1,
-        noise_threshold=2.0,
-        people=[
-            ComparedPerson(
-                id="A", changed_region="face", spans=[Span(start=2.0, end=7.0)], difference=13.0,
-                noise_threshold=2.0, moments=9,
-            )
-        ],
+    original = analysis.media.model_copy(update={"name": "press.mp4", "sha256": "ab" * 32})
+    found = compared(
+        "face_differs", copy_media=analysis.media, original_media=original,
+        people=[person("A", "face", (2.0, 7.0))],
+        face_difference=13.0, background_difference=1.1, noise_threshold=2.0,
     )  # fmt: skip
 
     def pages(comparison):

@@ -13,6 +13,7 @@ from detector.schema.analysis import (
     Analysis,
     Basis,
     Calibration,
+    CustomEnsemble,
     Ensemble,
     FrameSegment,
     Label,
@@ -30,6 +31,7 @@ from detector.schema.analysis import (
     UncertaintyRates,
     Verdict,
 )
+from tests.support.result_sample import make_analysis
 
 LIMITS = Thresholds(low=0.3, high=0.7)
 GOOD = Quality(width=200, sharpness=200, brightness=120, yaw=0.0, confidence=0.99)
@@ -46,14 +48,8 @@ def face(index, problem=None, width=200.0, **logits):
 
 
 def track(id, faces, windows=[]):  # noqa: B006
-    return Subject(
-        id=id,
-        start=faces[0].time,
-        end=faces[-1].time,
-        thumbnail_time=faces[0].time,
-        frames=faces,
-        spans=windows,
-    )
+    first, last = faces[0].time, faces[-1].time
+    return Subject(id=id, start=first, end=last, thumbnail_time=first, frames=faces, spans=windows)
 
 
 def model(id, kind="frame", **changes):
@@ -76,16 +72,8 @@ def analysis(tracks, models=None, *, kind="video", duration=10.0, calibration=No
         id="0",
         created=datetime(2026, 1, 1, tzinfo=UTC),
         media=Media(
-            name="clip.mp4",
-            sha256="0" * 64,
-            kind=kind,
-            size=2_000_000,
-            width=1280,
-            height=720,
-            duration=duration,
-            fps=25.0,
-            container="mp4",
-            codec="h264",
+            name="clip.mp4", sha256="0" * 64, kind=kind, size=2_000_000, width=1280, height=720,
+            duration=duration, fps=25.0, container="mp4", codec="h264",
         ),
         settings=Settings(),
         verdict=Verdict(label=Label.NOT_APPLICABLE, thresholds=LIMITS),
@@ -102,7 +90,7 @@ def analysis(tracks, models=None, *, kind="video", duration=10.0, calibration=No
         subjects=tracks,
         timestamps=[i * 0.5 for i in range(10)],
         software=Software(version="0", python="3", torch="2", device="cpu", backend="torch"),
-    )
+    )  # fmt: skip
 
 
 def own_threshold(*models):
@@ -554,9 +542,6 @@ def test_logits_over_time_become_one():
 
 
 def test_a_mix_counts_its_models_with_its_weights():
-    from detector.schema.analysis import CustomEnsemble
-    from tests.support.result_sample import make_analysis
-
     plain = make_analysis()
     scored = [m.id for m in plain.models if m.counted]
     alone = decide(plain, ensemble=CustomEnsemble(models=scored[:1]))
@@ -578,9 +563,6 @@ def test_a_mix_counts_its_models_with_its_weights():
 
 
 def test_a_mix_that_was_asked_for_stays_with_the_analysis():
-    from detector.schema.analysis import CustomEnsemble
-    from tests.support.result_sample import make_analysis
-
     plain = make_analysis()
     first = next(m.id for m in plain.models if m.counted)
     settings = Settings(ensemble=CustomEnsemble(models=[first], aggregation="top"))
