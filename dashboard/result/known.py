@@ -5,7 +5,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import streamlit as st
-from streamlit.delta_generator import DeltaGenerator
 
 from dashboard import labels, session, url_state
 from dashboard.components import controls, record_cells, typography
@@ -333,7 +332,9 @@ def _row(record: Job) -> None:
 
 def _looking(record: Job, *, begun: bool) -> None:
     task = session.application().originals.lookup(session.current_user(), record)
-    with _line():
+    with st.container(
+        key="original-lookup", horizontal=True, vertical_alignment="center", gap="small"
+    ):
         if task is not None and task.active:
             typography.caption(_("Looking for the original in your library"), width="content")
             stop = f"original-stop-{record.key}"
@@ -373,9 +374,3 @@ def _reveal(record: Job) -> None:
     """Draw the whole page anew with what was found, the verdict's card included."""
     st.session_state.pop(_seen(record), None)
     st.rerun()
-
-
-def _line() -> DeltaGenerator:
-    return st.container(
-        key="original-lookup", horizontal=True, vertical_alignment="center", gap="small"
-    )

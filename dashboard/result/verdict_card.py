@@ -22,7 +22,6 @@ from detector.schema.analysis import (
     Modality,
     Question,
     ReasonCode,
-    Subject,
 )
 
 KIND: LazyDict[str, str] = LazyDict(
@@ -63,7 +62,11 @@ def head(analysis: Analysis, changed: bool = False) -> Markup:
     if analysis.proof is not None:
         return question.proof_head(analysis)
     state = labels.state(analysis.verdict.label, analysis.verdict.question)
-    whose = _changed_settings(analysis) if changed else _own_clips(analysis)
+    limits, whose = analysis.verdict.thresholds, ""
+    if changed:
+        whose = _changed_settings(analysis)
+    elif limits.own:
+        whose = _("with thresholds from {data}").format(data=limits.data)
     own = [verdict.own(whose)] if whose else []
     kicker = join([_("Verdict"), _kicker(analysis), *own], " · ")
     return verdict.head(
@@ -103,11 +106,6 @@ def _kicker(analysis: Analysis) -> str:
     return f"{kind} · {labels.count(people, 'person', 'people')}" if people else kind
 
 
-def _own_clips(analysis: Analysis) -> str:
-    limits = analysis.verdict.thresholds
-    return _("with thresholds from {data}").format(data=limits.data) if limits.own else ""
-
-
 def _changed_settings(analysis: Analysis) -> str:
     limits = any(answer.thresholds.custom for answer in analysis.verdict.answers.values())
     models = any(m.not_counted_because == "switched off" for m in analysis.models)
@@ -142,7 +140,7 @@ def _judged_by(analysis: Analysis, answer: Answer, lead: Question) -> str:
         fitted = all(m.calibration for m in counted)
         if not fitted:
             parts.append(_("uncalibrated"))
-    top = _track(analysis, answer.subject)
+    top = next((track for track in analysis.judged if track.id == answer.subject), None)
     alone = top.answers[lead].probability if top and lead in top.answers else None
     if answer.subject_count > 1 and alone is not None:
         parts.append(labels.alone(answer.subject, alone))
@@ -174,10 +172,6 @@ def limits(analysis: Analysis) -> Markup:
     shown = IN_ROWS if analysis.verdict.answers else ()
     text = " ".join(labels.say(c) for c in analysis.verdict.caveats if c.code not in shown)
     return verdict.limits(_("What this can’t tell"), text)
-
-
-def _track(analysis: Analysis, id: str | None) -> Subject | None:
-    return next((t for t in analysis.judged if t.id == id), None)
 
 
 def sentence(analysis: Analysis) -> Text:

@@ -74,7 +74,9 @@ def judge(
         _answer_looks(known, context, sum(terms.values()), scores, answers)
         if evidence:
             parts = _contributions(known, context, evidence, scores)
-            looked = [sum(id in look.logits for look in looks) for id in _of_frames(context)]
+            # Each counted model of single frames has to look at a person often enough.
+            of_frames = [id for id, model in context.counted.items() if model.kind == "frame"]
+            looked = [sum(id in look.logits for look in looks) for id in of_frames]
             few = min([*looked, sum(question in answer for answer in answers)]) < MIN_FRAMES
             few |= session.seen_briefly(analysis, subject)
             opinions[question] = _opinion(parts, terms, context, _abstains(known, analysis, few))
@@ -107,11 +109,6 @@ def _means(
         for id, values in raw.items()
         if id in of
     }
-
-
-def _of_frames(context: Context) -> list[str]:
-    """Return the counted models that score single frames: each has to look at a person."""
-    return [id for id, model in context.counted.items() if model.kind == "frame"]
 
 
 def _calibrated(segment: Segment, of: Mapping[str, Context]) -> dict[str, float]:

@@ -8,8 +8,7 @@ from detector.messages.format import listed, whole_percent
 from detector.sentences import ENGLISH, Speech
 
 if TYPE_CHECKING:
-    from detector.schema.robustness import PerturbationResult, Robustness
-    from detector.schema.verdict import Thresholds
+    from detector.schema.verdict import PerturbationResult, Robustness, Thresholds
 
 
 FAR = 20

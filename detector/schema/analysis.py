@@ -46,8 +46,6 @@ from detector.schema.media import Software as Software
 from detector.schema.media import SpeechMeasurement as SpeechMeasurement
 from detector.schema.origin import FileSource, Provenance
 from detector.schema.origin import Proof as Proof
-from detector.schema.robustness import PerturbationResult as PerturbationResult
-from detector.schema.robustness import Robustness as Robustness
 from detector.schema.seal import ResultSeal as ResultSeal
 from detector.schema.subject import Box as Box
 from detector.schema.subject import FrameSegment as FrameSegment
@@ -65,7 +63,9 @@ from detector.schema.verdict import Contribution as Contribution
 from detector.schema.verdict import EmpiricalOdds as EmpiricalOdds
 from detector.schema.verdict import Evidence as Evidence
 from detector.schema.verdict import OddsPoint as OddsPoint
+from detector.schema.verdict import PerturbationResult as PerturbationResult
 from detector.schema.verdict import Reason as Reason
+from detector.schema.verdict import Robustness as Robustness
 from detector.schema.verdict import Tally as Tally
 from detector.schema.verdict import Thresholds as Thresholds
 from detector.schema.verdict import Verdict as Verdict

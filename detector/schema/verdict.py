@@ -1,4 +1,5 @@
-"""A file's verdict, the answers it was made of, and how sure they are.
+"""A file's verdict, the answers it was made of, how sure they are, and how it moves when the file
+is changed a little.
 
 Pure data, part of the tree of `detector.schema.analysis`. Codes with parameters; the sentences
 that are written along are made of them by `detector.messages`.
@@ -264,3 +265,57 @@ class Verdict(StrictModel):
         """Return whether an open question is no part of the verdict (and takes no "no sign")."""
         codes = {reason.code for reason in self.reasons}
         return self.undecided(question) and ReasonCode.OTHER_QUESTION_OPEN not in codes
+
+
+class PerturbationResult(StrictModel):
+    """The same part of the file once more, changed in one way
+    (`detector.perturbation.corruptions`)."""
+
+    condition: str = Field(description="its name, such as crf-32; none: unchanged")
+    title: str
+    probability: Probability | None = None
+    label: Label
+    models: dict[str, Probability] = Field(
+        default_factory=dict, description="each counted model on the most suspicious person"
+    )
+    error: str | None = Field(default=None, description="why there is no score, if there is none")
+
+
+class Robustness(StrictModel):
+    """How the verdict moves when the file is compressed, scaled, blurred, made noisy … once more.
+
+    Every trial, the unchanged one too, looks at the same few moments of the same part, so that
+    what moves a score is the condition alone.
+    """
+
+    question: Question = Field(description="the one that led when it was tried")
+    start: float = Field(default=0.0, description="s; of the part that was tried")
+    end: float | None = Field(default=None, description="s; None for a picture")
+    sampled: int = Field(
+        description="frames that each trial looked at; of a sound, windows of speech"
+    )
+    unchanged: PerturbationResult
+    trials: list[PerturbationResult]
+    seconds: float
+
+    @property
+    def flipped(self) -> list[PerturbationResult]:
+        """Trials with another verdict than the unchanged part."""
+        return [t for t in self.trials if t.error is None and t.label != self.unchanged.label]
+
+    def moved(self, trial: PerturbationResult) -> float | None:
+        """Return by how much a trial's likelihood differs from the unchanged part's."""
+        if trial.probability is None or self.unchanged.probability is None:
+            return None
+        return trial.probability - self.unchanged.probability
+
+    @property
+    def furthest(self) -> PerturbationResult | None:
+        """The trial whose likelihood moved most; None where none has one."""
+        scored = [t for t in self.trials if self.moved(t) is not None]
+        return max(scored, key=lambda t: abs(self.moved(t) or 0.0), default=None)
+
+    @property
+    def fragile(self) -> bool:
+        """Whether any trial has another verdict."""
+        return bool(self.flipped)

@@ -10,7 +10,6 @@ import pytest
 from dashboard import series
 from dashboard.components.timeline import sound
 from dashboard.result import sound_view, verdict_card
-from dashboard.result import sound_view as sound_page
 from detector.decision import decide
 from detector.explain.sound import SoundMap
 from detector.report import as_pdf, collect
@@ -82,7 +81,7 @@ def test_without_a_calibrated_model_the_scores_are_shown_and_decide_nothing(clip
 
 def test_the_view_holds_what_was_heard_and_scored(clip):
     analysis = make_analysis(clip)
-    peaks, pictures = sound_page._pictures(str(clip), "hash", 13.0, False) or (np.zeros(0), {})
+    peaks, pictures = sound_view._pictures(str(clip), "hash", 13.0, False) or (np.zeros(0), {})
     assert len(peaks) == 900 and set(pictures) == {"mel", "mfcc"}
     data = sound.view_data(analysis, peaks, pictures["mel"], time=3.0)
     wave, _mel, score = data["html"].split("<section")[1:]
@@ -105,7 +104,7 @@ def test_the_view_holds_what_was_heard_and_scored(clip):
     assert all(len(alts) == 1 for alts in shown) and shown[0] != shown[1]
     assert all(re.search(r'<svg [^>]*aria-label="[^"]+"', lane) for lane in (wave, score))
     assert all(picture.startswith("data:image/png;base64,") for picture in pictures.values())
-    assert sound_page._pictures("/nowhere.wav", "hash", 13.0, False) is None
+    assert sound_view._pictures("/nowhere.wav", "hash", 13.0, False) is None
 
 
 def test_the_tabs_of_a_sound_speak_of_no_face(clip):
