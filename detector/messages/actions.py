@@ -5,7 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from detector.messages.format import clock, percent
-from detector.messages.template import Coded, Params
+from detector.messages.template import Coded, Params, _
 from detector.sentences import ENGLISH, Speech
 
 
@@ -21,16 +21,11 @@ class Step:
 
 def step(action: Coded, speech: Speech = ENGLISH) -> Step:
     """Return an action in words."""
-    return _STEPS[str(action.code)](action.params, speech)
-
-
-def _turn(p: Params, speech: Speech) -> Step:
-    _ = speech.gettext
-    return Step(
-        _("Turn the picture"),
-        _("Some faces were only found with the picture turned; they are not judged yet."),
-        _("Analyze it turned by {degrees}°").format(degrees=p["degrees"]),
-    )
+    said = _STEPS[str(action.code)]
+    if not isinstance(said, Step):
+        return said(action.params, speech)
+    texts = (said.head, said.why, said.button, said.cost)
+    return Step(*(text and speech.gettext(text).format(**action.params) for text in texts))
 
 
 def _look_closer(p: Params, speech: Speech) -> Step:
@@ -105,53 +100,6 @@ def _add(p: Params, speech: Speech) -> Step:
         why.format(model=p["title"]),
         _("Add {model}").format(model=p["title"]),
         cost and cost.format(size=(p.get("bytes") or 0) / 1e9),
-    )
-
-
-def _own(p: Params, speech: Speech) -> Step:
-    _ = speech.gettext
-    why = _("You confirmed {clips} clips as untouched; {needed} are enough.")
-    return Step(
-        _("Set the threshold by your own footage"),
-        why.format(clips=p["clips"], needed=p["needed"]),
-        _("Make it yours"),
-        _("they are scored once"),
-    )
-
-
-def _origin(p: Params, speech: Speech) -> Step:
-    _ = speech.gettext
-    return Step(
-        _("Check where it came from"),
-        _("Date, place and poster say what no model can."),
-        _("How to check"),
-    )
-
-
-def _test_live(p: Params, speech: Speech) -> Step:
-    _ = speech.gettext
-    return Step(
-        _("Test them while they are on camera"),
-        _("A live deepfake must follow every move, and may slip."),
-        _("What to ask for"),
-    )
-
-
-def _synthid(p: Params, speech: Speech) -> Step:
-    _ = speech.gettext
-    return Step(
-        _("Check SynthID in the verifier of {maker}").format(maker=p["maker"]),
-        _("A hit settles it; no hit proves nothing."),
-        _("How to check it"),
-    )
-
-
-def _reach(p: Params, speech: Speech) -> Step:
-    _ = speech.gettext
-    return Step(
-        _("Reach them another way"),
-        _("A face on a screen proves no identity; a number that you knew before does more."),
-        _("How to check"),
     )
 
 
@@ -237,15 +185,41 @@ def _duration(seconds: float, speech: Speech) -> str:
     return clock(seconds)
 
 
-_STEPS: dict[str, Callable[[Params, Speech], Step]] = {
-    "turn": _turn,
+_STEPS: dict[str, Step | Callable[[Params, Speech], Step]] = {
+    "turn": Step(
+        _("Turn the picture"),
+        _("Some faces were only found with the picture turned; they are not judged yet."),
+        _("Analyze it turned by {degrees}°"),
+    ),
     "look_closer": _look_closer,
     "compare_original": _compare,
     "ask_original": _ask,
     "add_model": _add,
-    "own_threshold": _own,
-    "check_origin": _origin,
-    "test_live": _test_live,
-    "reach": _reach,
-    "check_synthid": _synthid,
+    "own_threshold": Step(
+        _("Set the threshold by your own footage"),
+        _("You confirmed {clips} clips as untouched; {needed} are enough."),
+        _("Make it yours"),
+        _("they are scored once"),
+    ),
+    "check_origin": Step(
+        _("Check where it came from"),
+        _("Date, place and poster say what no model can."),
+        _("How to check"),
+    ),
+    "test_live": Step(
+        _("Test them while they are on camera"),
+        _("A live deepfake must follow every move, and may slip."),
+        _("What to ask for"),
+    ),
+    "reach": Step(
+        _("Reach them another way"),
+        _("A face on a screen proves no identity; a number that you knew before does more."),
+        _("How to check"),
+    ),
+    "check_synthid": Step(
+        _("Check SynthID in the verifier of {maker}"),
+        _("A hit settles it; no hit proves nothing."),
+        _("How to check it"),
+    ),
 }
+"""What is said of a code: its texts, with braces for parameters, or what puts them together."""
