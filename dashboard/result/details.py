@@ -171,14 +171,8 @@ def _sound(analysis: Analysis) -> str:
 def run_facts(analysis: Analysis) -> list[tuple[str, Text]]:
     """Return how the result was made, by name."""
     settings, software = analysis.settings, analysis.software
-    rate = f"{settings.fps:.1f}" if analysis.media.live else f"{settings.fps:g}"
-    how = {
-        "uniform": _("spread evenly"),
-        "keyframes": _("where the picture changes"),
-        "fps": _("{number} a second").format(number=rate),
-        "closer": _("more of them where the score moves"),
-    }[settings.sampling]
-    sampled = f"{labels.count(len(analysis.timestamps), 'moment', 'moments')}, {how}"
+    moments = labels.count(len(analysis.timestamps), "moment", "moments")
+    sampled = f"{moments}, {measured.sampling(analysis, speech())}"
     rows: list[tuple[str, Text]] = [
         (_("Looked at"), _("the picture") if analysis.media.kind == "image" else sampled),
         (_("Smallest face"), _("{width}\u00a0px wide").format(width=settings.min_face)),

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from detector.sentences import ENGLISH, Speech
 
 if TYPE_CHECKING:
-    from detector.schema.analysis import Calibration, Thresholds
+    from detector.schema.analysis import Analysis, Calibration, Thresholds
     from detector.schema.media import Coverage
 
 
@@ -55,6 +55,18 @@ def _named(data: str) -> int:
     """Return the number that words begin with; 0 where they begin with none."""
     number = re.match(r"\d+", data)
     return int(number[0]) if number else 0
+
+
+def sampling(analysis: Analysis, speech: Speech = ENGLISH) -> str:
+    """Return how the moments that were looked at were chosen: "spread evenly"."""
+    _, settings = speech.gettext, analysis.settings
+    rate = f"{settings.fps:.1f}" if analysis.media.live else f"{settings.fps:g}"
+    return {
+        "uniform": _("spread evenly"),
+        "keyframes": _("where the picture changes"),
+        "fps": _("{number} a second").format(number=rate),
+        "closer": _("more of them where the score moves"),
+    }[settings.sampling]
 
 
 def covered(coverage: Coverage | None, speech: Speech = ENGLISH) -> str:

@@ -458,13 +458,7 @@ def looked(analysis: Analysis, speech: Speech = ENGLISH) -> list[tuple[str, str]
     if kind == "audio":
         spans = sum(len(subject.spans) for subject in analysis.subjects)
         return [(_("Listened to"), ", ".join([windows(spans, speech), *parts]))]
-    rate = f"{settings.fps:.1f}" if analysis.media.live else f"{settings.fps:g}"
-    sampling = {
-        "uniform": _("spread evenly"),
-        "keyframes": _("where the picture changes"),
-        "fps": _("{number} a second").format(number=rate),
-        "closer": _("more of them where the score moves"),
-    }[settings.sampling]
+    sampling = measured.sampling(analysis, speech)
     if seen := covered(analysis.coverage, speech):
         sampling += f"; {seen}"
     all_of_it = ", ".join([moments(len(analysis.timestamps), speech), sampling, *parts])
