@@ -1,6 +1,6 @@
 """What to do next: at most three actions, each with why and how long it takes."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 
 import streamlit as st
 
@@ -105,9 +105,9 @@ def _draw_step(step: NextStep, linked: ResultViewState, match: KnownMatch) -> No
     words = actions.step(step, speech())
     cards.step(ICONS[step.code], words.head, labels.unbroken(words.why))
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
-        if step.code in _ADVICE:
+        if step.code not in _GO:
             with st.popover(words.button, type="tertiary", icon=":material/arrow_forward:"):
-                _ADVICE[step.code](linked)
+                _advise(step.code, linked)
         elif controls.button(
             words.button, "arrow_forward", linked.widget(f"next.{step.code.value}"), kind="tertiary"
         ):
@@ -116,35 +116,17 @@ def _draw_step(step: NextStep, linked: ResultViewState, match: KnownMatch) -> No
             typography.caption(labels.unbroken(words.cost), width="content")
 
 
-# --- advice ---------------------------------------------------------------------------------------
-
-
-def _how_to_ask(linked: ResultViewState) -> None:
-    what, message = actions.how_to_ask(linked.record.name, speech(), sound=_heard(linked))
-    typography.know(what)
-    st.code(message, language=None, wrap_lines=True)
-
-
-def _how_to_check(linked: ResultViewState) -> None:
-    _in_order(actions.how_to_check(speech(), sound=_heard(linked)))
-    find_original.button(linked, "next")
-
-
-def _in_order(steps: Sequence[str]) -> None:
-    show(bullets(steps, "um-know", ordered=True))
-
-
-def _heard(linked: ResultViewState) -> bool:
-    return linked.original.media.kind == "audio"
-
-
-_ADVICE: dict[ActionCode, Callable[[ResultViewState], None]] = {
-    ActionCode.ASK_ORIGINAL: _how_to_ask,
-    ActionCode.CHECK_ORIGIN: _how_to_check,
-    ActionCode.TEST_LIVE: lambda _linked: _in_order(actions.how_to_test(speech())),
-    ActionCode.CHECK_SYNTHID: lambda _linked: _in_order(actions.how_to_check_synthid(speech())),
-    ActionCode.REACH: lambda _linked: _in_order(actions.how_to_reach(speech())),
-}
+def _advise(code: ActionCode, linked: ResultViewState) -> None:
+    """Draw how an action is done that this program can't do."""
+    sound = linked.original.media.kind == "audio"
+    if code is ActionCode.ASK_ORIGINAL:
+        what, message = actions.how_to_ask(linked.record.name, speech(), sound=sound)
+        typography.know(what)
+        st.code(message, language=None, wrap_lines=True)
+        return
+    show(bullets(actions.how_to(code, speech(), sound=sound), "um-know", ordered=True))
+    if code is ActionCode.CHECK_ORIGIN:
+        find_original.button(linked, "next")
 
 
 # --- where a button leads -------------------------------------------------------------------------

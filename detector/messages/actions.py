@@ -126,54 +126,44 @@ def how_to_ask(name: str, speech: Speech = ENGLISH, *, sound: bool = False) -> t
     return what, message.format(name=name)
 
 
-def how_to_check(speech: Speech = ENGLISH, *, sound: bool = False) -> list[str]:
-    """Return steps, one sentence each, for what is seen or for a sound."""
-    _ = speech.gettext
-    if sound:
-        return [
-            _("Call the person back on a number that you knew before, and ask."),
-            _("Ask for something that only they know; a clone says what it is fed."),
-            _("Find who sent or posted it first, and ask how they got it."),
-            _("Compare the sounds with the date and place: room, traffic, other voices."),
-        ]
-    return [
+_HOW_TO: dict[str, tuple[str, ...]] = {
+    "check_origin": (
         _("Search for single frames in two or more picture search engines, and sort by date."),
         _("Find who posted it first, and ask how they got it."),
         _("Hold what is seen against the date and place: weather, shadows, signs, clothes."),
         _("Look for the same moment from another camera."),
-    ]
-
-
-def how_to_test(speech: Speech = ENGLISH) -> list[str]:
-    """Return what to ask somebody for who is in front of a camera, one sentence each."""
-    _ = speech.gettext
-    return [
+    ),
+    "test_live": (
         _("Ask them to turn the head all the way to one side, and back."),
         _("Ask them to pass a spread hand slowly across the face."),
         _("Ask for what can’t have been prepared: so many fingers, an object in the room."),
         _("Watch the edge of the face, glasses, hair and teeth meanwhile. Passing is no proof."),
-    ]
-
-
-def how_to_check_synthid(speech: Speech = ENGLISH) -> list[str]:
-    """Return how to look for an invisible watermark, one sentence each."""
-    _ = speech.gettext
-    return [
+    ),
+    "check_synthid": (
         _("Google: give the file to the Gemini app, and ask if it was made with Google AI."),
         _("OpenAI: give a picture (PNG, JPG or WEBP) to openai.com/verify; it takes no videos."),
         _("Both send the file to that company. Use the file itself, not a screenshot."),
         _("No hit proves nothing: cropping, filters and other tools leave no watermark."),
-    ]
-
-
-def how_to_reach(speech: Speech = ENGLISH) -> list[str]:
-    """Return how to make sure of who was in front of a camera, one sentence each."""
-    _ = speech.gettext
-    return [
+    ),
+    "reach": (
         _("Call the person back on a number that you knew before, and ask."),
         _("Ask for something that only they know."),
         _("Let a payment, a password or a decision wait until then."),
-    ]
+    ),
+}
+_CHECK_SOUND = (
+    _("Call the person back on a number that you knew before, and ask."),
+    _("Ask for something that only they know; a clone says what it is fed."),
+    _("Find who sent or posted it first, and ask how they got it."),
+    _("Compare the sounds with the date and place: room, traffic, other voices."),
+)
+
+
+def how_to(code: str, speech: Speech = ENGLISH, *, sound: bool = False) -> list[str]:
+    """Return how an action is done that this program can't do, one sentence a step; the origin of
+    a sound is checked otherwise than that of what is seen."""
+    texts = _CHECK_SOUND if sound and code == "check_origin" else _HOW_TO[code]
+    return [speech.gettext(text) for text in texts]
 
 
 def _duration(seconds: float, speech: Speech) -> str:

@@ -166,7 +166,7 @@ def test_who_was_in_front_of_a_camera_is_asked_and_not_for_a_file(clear):
         assert (ActionCode.ADD_MODEL in found) is (label is not Label.FAKE)
     step = actions.step(next_steps(session, EVERYTHING)[0])
     assert step.head == "Test them while they are on camera" and step.button == "What to ask for"
-    assert len(actions.how_to_test()) == 4 and "call" in actions.how_to_reach()[0].lower()
+    assert len(actions.how_to("test_live")) == 4 and "call" in actions.how_to("reach")[0].lower()
 
 
 def test_a_long_clip_is_looked_at_closer_first(clear):
@@ -324,5 +324,5 @@ def test_a_file_of_a_tool_with_a_verifier_is_checked_there_first(clear):
     assert first.code is ActionCode.CHECK_SYNTHID and len(rest) == MOST - 1
     words = actions.step(first)
     assert "Google" in words.head and "no hit proves nothing" in words.why
-    assert any("screenshot" in line for line in actions.how_to_check_synthid())
+    assert any("screenshot" in line for line in actions.how_to("check_synthid"))
     assert ActionCode.CHECK_SYNTHID not in codes(clear)
