@@ -20,8 +20,8 @@ from cli.options import Argument, Models, NoLibrary, Option, between
 from detector import media
 from detector.errors import MediaError, UsageError
 from detector.live import LiveEngine, LiveSession, LiveSettings, LiveState
-from detector.live.lines import ScoredFrameLines
 from detector.live.recorder import Ring
+from detector.live.state import ScoredFrameLines
 from detector.media import stream
 from detector.messages import states
 from detector.messages.format import clock

@@ -4,9 +4,8 @@ Knows nothing of browsers and of where frames come from: `LiveSession.push` take
 `LiveSession.state` gives what is known, `overlay.draw` burns it into a frame.
 """
 
-from detector.live.engine import LiveEngine
 from detector.live.overlay import Style, draw
-from detector.live.session import LiveSession
+from detector.live.session import LiveEngine, LiveSession
 from detector.live.state import (
     Alarm,
     Dot,

@@ -1,17 +1,93 @@
 """Networks over crops of a live session: which run on this frame, and what it costs."""
 
+import math
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from time import perf_counter
 
 import numpy as np
 
+from detector.live.face_tracker import TrackedFace
 from detector.live.schedule import SELDOM, Costs, Schedule
-from detector.models.base import Model
+from detector.models.base import Model, ModelSpec
 from detector.pipeline.modalities.full_frame import full_frame_segment
 from detector.pipeline.scoring import ScoreItem, Scorer, fed
-from detector.pipeline.windows import ClipShape
+from detector.pipeline.windows import ANCHOR_EVERY, ClipShape, CompleteRun, complete_runs, cut_faces
 from detector.schema.analysis import FrameSegment, Modality, ModelResult
+from detector.vision import Detection
+
+MISSED_STEPS = 3
+"""steps without a frame that the frame before them stands for, as in a slow file"""
+MAX_WAITING = 3 * ANCHOR_EVERY
+"""steps without a search after which a run begins anew"""
+MAX_BYTES = 64 << 20
+"""of the crops of one window; a larger one is not for live use"""
+
+
+def unfit(spec: ModelSpec) -> str | None:
+    """Why a model can't be served live, if so."""
+    if spec.modality.of_sound:
+        return "it judges no faces"
+    if spec.kind != "clip":
+        return None
+    shape = ClipShape.of(spec, None)
+    if shape.recipe.modality is Modality.FULL_FRAME:
+        return "it judges whole frames over time, which the live view does not keep"
+    if shape.frames * shape.recipe.size**2 * 3 > MAX_BYTES:
+        return "its windows take more memory than a live session has"
+    return None
+
+
+class _MovingWindow:
+    """The newest frames of one shape. A frame's position is its time in steps."""
+
+    def __init__(self, shape: ClipShape, models: tuple[str, ...], detector: str) -> None:
+        self._shape, self._models, self._detector = shape, models, detector
+        self._newest = self._anchor = -(10**9)
+        """positions of the newest frame and of the newest search that counted"""
+        self._frames: dict[int, tuple[float, np.ndarray]] = {}
+        self._last: tuple[float, np.ndarray] | None = None
+        self._found: dict[int, tuple[float, Detection]] = {}
+        self._crops: dict[tuple[int, int], np.ndarray] = {}
+
+    def add(
+        self, rgb: np.ndarray, time: float, people: Sequence[TrackedFace]
+    ) -> Iterator[CompleteRun]:
+        """Hold a frame; at a search cut what is held, and yield the windows that end here."""
+        shape, position = self._shape, round(time / self._shape.step)
+        if position - self._anchor > MAX_WAITING:
+            self._frames, self._found, self._crops = {}, {}, {}
+        if position > self._newest:
+            if self._last is not None and position - self._newest <= MISSED_STEPS + 1:
+                missed = range(self._newest + 1, position)
+                self._frames |= dict.fromkeys(missed, self._last)
+            self._frames[position] = self._last = time, rgb
+            self._newest = position
+        here = {p.number: (time, p.face) for p in people if p.searched}
+        if not here or position - self._anchor < ANCHOR_EVERY:
+            return
+        tracks = {n: [*filter(None, [self._found.get(n)]), face] for n, face in here.items()}
+        held = [(n, at, frame) for n, (at, frame) in self._frames.items()]
+        self._crops |= cut_faces(held, tracks, shape.recipe, self._detector)
+        self._frames, self._found, self._anchor = {}, here, position
+        run = range(position - shape.frames + 1, position + 1)
+        self._crops = {key: crop for key, crop in self._crops.items() if key[1] in run}
+        start = max(0.0, time - (shape.frames - 1) * shape.step)
+        yield from complete_runs(self._crops, run, (start, time), self._models)
+
+
+class ClipCollector:
+    """Windows of one viewer. Used by one thread at a time. `shapes`: of the windows, and the ids of
+    the models that are fed with them."""
+
+    def __init__(self, shapes: Mapping[ClipShape, tuple[str, ...]], detector: str) -> None:
+        self._windows = [_MovingWindow(shape, ids, detector) for shape, ids in shapes.items()]
+        self.anchor_every = min((shape.step for shape in shapes), default=math.inf) * ANCHOR_EVERY
+        """s within which a search is needed; inf without clip models"""
+
+    def add(self, rgb: np.ndarray, time: float, people: Sequence[TrackedFace]) -> list[CompleteRun]:
+        """Take notice of a frame and of who is in it; gives the windows it completed."""
+        return [run for window in self._windows for run in window.add(rgb, time, people)]
 
 
 class LiveScorer(Scorer):

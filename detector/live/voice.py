@@ -19,8 +19,8 @@ from detector.audio.sound import SAMPLE_RATE, Mono, SoundBlock
 from detector.audio.speech import SpeechDetector
 from detector.decision import conformal, decide, voice
 from detector.decision.session import recounted
+from detector.live.display import Series
 from detector.live.pool import Pool
-from detector.live.readout import Series
 from detector.live.score_history import live_media
 from detector.live.state import Dot
 from detector.models.base import Model, ModelSpec

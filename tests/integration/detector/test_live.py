@@ -19,7 +19,7 @@ from detector import live, media
 from detector.decision.session import LEAST, WINDOW
 from detector.errors import MediaError, ModelError, UsageError
 from detector.live import recapture, schedule
-from detector.live.rate_counter import MAX_TIMES
+from detector.live.display import MAX_TIMES
 from detector.live.score_history import MAX_SAMPLES
 from detector.media.stream import Stream
 from detector.models import registry

@@ -10,11 +10,11 @@ import pytest
 
 from detector import colors, live
 from detector.decision import decide
-from detector.live import optical_flow, recapture, schedule
-from detector.live.clip_windows import ClipCollector
+from detector.live import face_tracker, recapture, schedule
+from detector.live.display import Alarms, QualityMonitor
 from detector.live.face_tracker import FaceTracker
-from detector.live.hints import Alarms, QualityMonitor
 from detector.live.score_history import MAX_PEOPLE, MAX_SAMPLES, ScoreHistory
+from detector.live.scoring import ClipCollector
 from detector.models import registry
 from detector.models.base import CropRecipe
 from detector.pipeline.modalities.face import FaceExtractor
@@ -282,11 +282,11 @@ def test_windows_of_a_camera_are_those_of_a_file():
 
 
 def test_flow_follows_a_face_and_says_when_it_is_lost():
-    before = optical_flow.FlowFrame.of(picture((240, 160, 0.0)))
+    before = face_tracker.FlowFrame.of(picture((240, 160, 0.0)))
     face = MadeDetector().detect(picture((240, 160, 0.0)), 40)
-    (moved,) = optical_flow.track_faces(
-        before, optical_flow.FlowFrame.of(picture((252, 154, 0.0))), face
+    (moved,) = face_tracker.track_faces(
+        before, face_tracker.FlowFrame.of(picture((252, 154, 0.0))), face
     )
     assert np.allclose(moved.box, (252, 154, 252 + SIDE, 154 + SIDE), atol=1.5)
     assert np.allclose(np.subtract(moved.landmarks, face[0].landmarks), (12, -6), atol=1.5)
-    assert optical_flow.track_faces(before, optical_flow.FlowFrame.of(picture()), face) == [None]
+    assert face_tracker.track_faces(before, face_tracker.FlowFrame.of(picture()), face) == [None]
