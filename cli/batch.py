@@ -20,8 +20,8 @@ from cli.report import maker, require
 from detector import links, media
 from detector.batch import BatchOptions, BatchRun, BatchTally, Entry, read_source
 from detector.batch import watch as watch_folder
+from detector.batch.engine import WriteReport
 from detector.batch.journal import write_whole
-from detector.batch.options import WriteReport
 from detector.cluster import ClusterAnalyzer, ClusterOptions
 from detector.errors import UsageError
 from detector.schema.analysis import Analysis, ErrorDetail

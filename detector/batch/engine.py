@@ -12,30 +12,96 @@ import logging
 import os
 import shutil
 import threading
-from collections.abc import Iterable, Iterator
-from contextlib import ExitStack, contextmanager
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Protocol
 
 from detector import paths
 from detector.batch.entry import Entry, detail
-from detector.batch.journal import Journal, Line
-from detector.batch.options import (
-    BatchAnalyzer,
-    BatchOptions,
-    BatchSettings,
-    BatchTally,
-    DiskFull,
-    OnEntry,
-)
-from detector.batch.table import Table
+from detector.batch.journal import Journal, Line, Table
+from detector.batch.source import files, no_media, of_files
 from detector.comparison import compare
 from detector.decision import decide
-from detector.errors import Canceled, ClusterError, InputError, UnmaskError, UsageError
+from detector.errors import Canceled, ClusterError, InputError, MediaError, UnmaskError, UsageError
 from detector.media.files import open_file, sha256
 from detector.pipeline import Analyzer
 from detector.pipeline.bounded_queue import CancellationToken
-from detector.schema.analysis import Analysis, ErrorDetail
+from detector.schema.analysis import Analysis, ErrorDetail, Media, Settings, Thresholds
+from detector.schema.base import StrictModel
 from detector.sentences import _
+
+WriteReport = Callable[[str, Analysis, Path], Path]
+"""A file's name in the batch, its analysis and where it lies -> the report, which may be there
+already."""
+FindOriginal = Callable[[Path, Media], Path | None]
+"""A file and what it is -> the file of which it may be a manipulated copy, where one is known."""
+
+
+class BatchAnalyzer(Protocol):
+    """What does the work: an `Analyzer` of this process, or one of a cluster."""
+
+    def id_of(self, sha256: str, settings: Settings) -> str:
+        """Return the id of the analysis of a file with this content."""
+
+    def analyze(
+        self,
+        path: Path,
+        settings: Settings | None = None,
+        *,
+        name: str | None = None,
+        cancel: threading.Event | None = None,
+    ) -> Analysis:
+        """Analyze one file."""
+
+
+class DiskFull(UnmaskError):
+    """The results can't be written."""
+
+    default_code = "disk_full"
+
+
+@dataclass(frozen=True)
+class BatchOptions:
+    """What is done with each file."""
+
+    settings: Settings = field(default_factory=Settings)
+    thresholds: Thresholds | None = None
+    table: bool = True  # write `results.csv` beside the journal
+    report: WriteReport | None = None  # writes each file's report
+    original: FindOriginal | None = None  # finds each file's original, to compare it with
+    parallel: int = 0  # runs side by side; 0: as many as there are cores
+    device: str = "auto"  # "auto", "cpu" or "cuda"
+
+
+class BatchSettings(StrictModel):
+    """What all results of a folder have in common."""
+
+    settings: Settings
+    thresholds: Thresholds | None = None
+
+
+@dataclass
+class BatchTally:
+    """How far a batch is. `analyzed`, `found` and `failed` are files of this call."""
+
+    total: int = 0
+    analyzed: int = 0
+    found: int = 0  # finished earlier, or with the same content as another file
+    failed: int = 0
+    ours: int = 0  # of those that failed: for a reason that is not the file's
+    codes: Counter[str] = field(default_factory=Counter)  # why files failed
+
+    @property
+    def done(self) -> int:
+        return self.analyzed + self.found + self.failed
+
+
+OnEntry = Callable[[BatchTally, Entry, ErrorDetail | None], None]
+"""Called after each file, one at a time."""
+
 
 log = logging.getLogger(__name__)
 
@@ -314,3 +380,57 @@ class _Call:
                 self.tally.ours += ours
             if self._on_entry is not None:
                 self._on_entry(self.tally, entry, error)
+
+
+EVERY = 2.0  # s between two looks at the folder
+
+
+class SettledFiles:
+    """The files of a folder that have stopped growing: the same size and time in two looks."""
+
+    def __init__(self, folder: Path, leave_out: Path) -> None:
+        self._folder, self._leave_out = folder, leave_out
+        self._now: dict[Path, tuple[int, int]] = {}
+        self._finished: dict[Path, tuple[int, int]] = {}
+
+    def look(self) -> list[Path]:
+        """Return the settled media files that are new or changed; raise MediaError."""
+        if not self._folder.is_dir():
+            raise MediaError(
+                _("There is no folder {folder}.").format(folder=self._folder), code="not_found"
+            )
+        before, self._now = self._now, dict(self._states())
+        settled = [path for path, state in self._now.items() if before.get(path) == state]
+        return [path for path in settled if self._finished.get(path) != self._now[path]]
+
+    def finish(self, paths: Iterable[Path]) -> None:
+        """Leave files out of later looks until they change."""
+        self._finished.update({path: self._now[path] for path in paths})
+
+    def _states(self) -> Iterator[tuple[Path, tuple[int, int]]]:
+        for path in files(self._folder, self._leave_out):
+            with suppress(OSError):  # gone again
+                info = path.stat()
+                if info.st_size and not no_media(path.name):
+                    yield path, (info.st_size, info.st_mtime_ns)
+
+
+def watch(
+    batch: BatchRun,
+    folder: Path,
+    stop: threading.Event,
+    *,
+    every: float = EVERY,
+    on_entry: OnEntry | None = None,
+) -> None:
+    """Analyze what is in a folder and what comes into it, until `stop` is set; a file that changes
+    is analyzed again. Raise MediaError if there is no such folder, or DiskFull."""
+    settled = SettledFiles(folder, batch.out)
+    while not stop.is_set():
+        if ready := settled.look():
+            try:
+                batch.run(of_files(folder, ready).entries, on_entry, cancel=stop)
+            except Canceled:
+                return
+            settled.finish(ready)
+        stop.wait(every)

@@ -4,17 +4,21 @@ The journal is the result (`results.jsonl`): nothing stands in two places. A lin
 off is taken away when it is opened again, and so is what a later line has replaced.
 """
 
+import csv
+import io
 import json
 import os
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from detector.errors import UsageError
+from detector.schema.codes import Label
 from detector.sentences import _
+from detector.spreadsheets import inert
 
 Line = dict[str, Any]
 """`file`, `page`, `id`, and `analysis` or `error`; with `retry` the failure was ours."""
@@ -179,3 +183,55 @@ def write_whole(target: Path, data: bytes) -> None:
     finally:
         fresh.unlink(missing_ok=True)
     sync_folder(target.parent)
+
+
+COLUMNS = (
+    "file", "page", "label", "question", "probability", "lean", "kind", "duration", "subjects",
+    "sha256", "id", "error", "message", "original", "finding",
+    "headline",
+)  # fmt: skip
+
+
+class Table:
+    """`results.csv`, kept up with the journal."""
+
+    def __init__(self, path: Path, journal: Journal) -> None:
+        self._path, self._journal = path, journal
+        self.rewrite()
+
+    def add(self, line: Line) -> None:
+        """Add a row. OSError when the disk refuses."""
+        with self._path.open("a", encoding="utf-8", newline="") as out:
+            out.write(_text([_row(line)]))
+
+    def rewrite(self) -> None:
+        """Write the table anew, whole: a kill may have cut off its last row."""
+        rows = (_row(line) for line in self._journal.lines())
+        write_whole(self._path, _text([COLUMNS, *rows]).encode())
+
+
+def _text(rows: Iterable[Iterable[object]]) -> str:
+    out = io.StringIO()
+    csv.writer(out, lineterminator="\n").writerows(rows)
+    return out.getvalue().encode("utf-8", "replace").decode()
+
+
+def _row(line: Line) -> list[object]:
+    error, analysis = line.get("error") or {}, line.get("analysis") or {}
+    verdict, about = analysis.get("verdict", {}), analysis.get("media", {})
+    comparison = analysis.get("comparison") or {"original_media": {}}
+    row = [
+        line["file"], line.get("page"), verdict.get("label"), verdict.get("question"),
+        verdict.get("probability"), verdict.get("lean"), about.get("kind"), about.get("duration"),
+        len(analysis["subjects"]) if analysis else None, about.get("sha256"), line.get("id"),
+        error.get("code"), error.get("message") or _unjudged(verdict),
+        comparison["original_media"].get("name"), comparison.get("finding"),
+        analysis.get("headline"),
+    ]  # fmt: skip
+    return [inert(value) for value in row]
+
+
+def _unjudged(verdict: dict[str, Any]) -> str | None:
+    """Return why a file that was read got no verdict."""
+    reasons = verdict.get("reasons") or [{}]
+    return reasons[0].get("text") if verdict.get("label") == Label.NOT_APPLICABLE else None

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from detector import paths
-from detector.batch.watch import SettledFiles
+from detector.batch.engine import SettledFiles
 from detector.errors import InputError, MediaError, UnmaskError
 from detector.sentences import _
 from service.library.catalog import Library, OnFile, source_of

@@ -15,7 +15,7 @@ from dashboard.pages.batch import listing
 from dashboard.pages.batch.view import BatchExport
 from dashboard.pages.history.view import Export
 from detector import report
-from detector.batch import table as batch_table
+from detector.batch import journal as batch_table
 from detector.messages.format import interval, percent, whole_percent
 from detector.schema.analysis import EmpiricalOdds, Label, Lean, Proof, ProofKind, Question
 from detector.schema.comparison import ComparisonFinding

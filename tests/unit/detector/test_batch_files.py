@@ -22,8 +22,7 @@ from PIL import Image
 
 from cli.common import JsonOutput, write_json
 from detector.batch import archive, document, read_container, read_source
-from detector.batch.journal import Journal
-from detector.batch.table import Table
+from detector.batch.journal import Journal, Table
 from detector.errors import MediaError, UsageError
 from detector.models.base import Model
 from detector.pipeline.batching import LARGEST, DynamicBatcher
