@@ -76,25 +76,17 @@ class TimeLeft:
     shown: int = 0
 
     def text(self, elapsed: float, fraction: float) -> str:
-        """
-        Parameters
-        ----------
-        elapsed : float
-            Seconds since the work began.
-        fraction : float
-            Of the work that is done, 0..1.
-        """
+        """Return the time left after `elapsed` s, with a `fraction` (0..1) of the work done."""
         if elapsed < MIN_ELAPSED_SECONDS or fraction < MIN_FRACTION:
             return ""
         seconds = elapsed * (1 - fraction) / fraction
         new = max(5, 5 * math.ceil(seconds / 5))
         if self.shown and new > self.shown:
             # A little longer than said: keep what was said. Much longer: say so.
-            if new <= self.shown + max(5, 0.25 * self.shown):
-                new = self.shown
-            else:
+            if new > self.shown + max(5, 0.25 * self.shown):
                 self.shown = new
                 return _("slower than expected, {time} left").format(time=labels.about(new))
+            new = self.shown
         self.shown = new
         return _("{time} left").format(time=labels.about(new))
 
@@ -198,11 +190,10 @@ def _steps(job: Job, progress: Progress, head: str, remaining: str) -> Markup:
     # What is heard is listened to beside the search for faces: one step, and one place.
     at = list(labels.STAGES).index("faces" if progress.stage == "sound" else progress.stage)
     at -= at > list(labels.STAGES).index("sound")
-    seconds, waiting = progress.seconds, _("waiting")
+    seconds = progress.seconds
 
-    def spent(*keys: str) -> str:
-        known = [seconds[k] for k in keys if k in seconds]
-        return labels.took(sum(known)) if known else ""
+    def spent(key: str) -> str:
+        return labels.took(seconds[key]) if key in seconds else ""
 
     read = ProgressStep(
         _("Read the file"),
@@ -210,14 +201,11 @@ def _steps(job: Job, progress: Progress, head: str, remaining: str) -> Markup:
         _contents(progress.media) if progress.media else "",
         spent("read") if at > 0 else "",
     )
-    heard = progress.media is not None and progress.media.kind == "audio"
-    find = (
-        _sound_step(progress, at, spent("sound"))
-        if heard
-        else _faces_step(progress, at, spent("faces"))
-    )
-    score = _("Score the voice") if heard else _("Score faces")
-    rows = [read, find, _score_step(job, progress, at, spent, score)]
+    if progress.media is not None and progress.media.kind == "audio":
+        find, score = _sound_step(progress, at, spent("sound")), _("Score the voice")
+    else:
+        find, score = _faces_step(progress, at, spent("faces")), _("Score faces")
+    rows = [read, find, _score_step(job, progress, at, spent("score"), score)]
     last = {"signals": _("Read signals"), "verdict": _("Verdict")}
     for place, (key, name) in enumerate(last.items(), 3):
         if at == place:
@@ -225,7 +213,7 @@ def _steps(job: Job, progress: Progress, head: str, remaining: str) -> Markup:
         elif at > place:
             rows.append(ProgressStep(name, "done", right=spent(key)))
         else:
-            rows.append(ProgressStep(name, "wait", right=waiting))
+            rows.append(ProgressStep(name, "wait", right=_("waiting")))
     whole = f"{min(99, math.floor(progress.fraction * 100))}{labels.NBSP}%"
     return progress_parts.run(
         head,
@@ -263,12 +251,10 @@ def _faces_step(progress: Progress, at: int, took: str) -> ProgressStep:
     return ProgressStep(_("Find faces"), "now", searched if progress.sampled else "")
 
 
-def _score_step(
-    job: Job, progress: Progress, at: int, spent: Callable[[str], str], name: str
-) -> ProgressStep:
+def _score_step(job: Job, progress: Progress, at: int, took: str, name: str) -> ProgressStep:
     """How far each model is."""
     if at > 2:
-        return ProgressStep(name, "done", right=spent("score"))
+        return ProgressStep(name, "done", right=took)
     if not any(known for scored, known in progress.models.values()):
         return ProgressStep(name, "wait", right=_("waiting"))
     titles = labels.plain_names(choose(job.settings.models))
@@ -284,7 +270,7 @@ def _score_step(
     side = labels.count(len(parts), "model", "models")
     if len(parts) > 1:
         side = _("{models}, side by side").format(models=side)
-    so_far = _("{time} so far").format(time=spent("score")) if spent("score") else ""
+    so_far = _("{time} so far").format(time=took) if took else ""
     return ProgressStep(name, "now", side, so_far, parts)
 
 
@@ -333,21 +319,18 @@ def _person(job: Job, partial: Analysis, track: Subject, *, searched: bool) -> t
         total = labels.count(len(partial.timestamps), "frame", "frames")
         frames = _("{number} of {frames}").format(number=len(track.frames), frames=total)
     width = f"{max(face.quality.width for face in track.frames):.0f}{labels.NBSP}px"
-    detail = " · ".join(part for part in (labels.SIDES[track.side], frames, width) if part)
+    detail = " · ".join(filter(None, (labels.SIDES[track.side], frames, width)))
     problems = {face.quality.problem for face in track.frames}
     if None not in problems:  # nothing of this person can be judged so far
         detail += f" · {labels.listed(sorted(labels.WHY_NOT[p] for p in problems if p))}"
-    return thumbnail(job.path, partial.media, track), labels.who(track), detail
-
-
-def thumbnail(path: Path, media: Media, track: Subject) -> str:
-    """Return the first detected face as a data address; decoding a better one costs too much."""
-    face = track.frames[0]
-    return _thumbnail(path, media.model_dump_json(), face.time, face.box)
+    face = track.frames[0]  # decoding a better one costs too much
+    picture = thumbnail(job.path, partial.media.model_dump_json(), face.time, face.box)
+    return picture, labels.who(track), detail
 
 
 @lru_cache(maxsize=64)
-def _thumbnail(path: Path, described: str, time: float, box: Box) -> str:
+def thumbnail(path: Path, described: str, time: float, box: Box) -> str:
+    """Return a face as a data address; `described` is the file's `Media` as JSON."""
     try:
         frame = media.frame_at(path, Media.model_validate_json(described), time)
     except (UnmaskError, OSError):
