@@ -4,19 +4,81 @@ Its calls run in threads of the actor, side by side; what they have for one mode
 goes through it together (`detector.pipeline.batching`).
 """
 
+import contextlib
 import math
 import os
+import shutil
+import tempfile
 import threading
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from detector import media
-from detector.cluster import transfer
 from detector.config import share_memory
-from detector.errors import ClusterError
+from detector.errors import ClusterError, MediaError
+from detector.media.files import open_file, sha256
 from detector.pipeline import Analyzer, Progress
 from detector.schema.analysis import Analysis, Settings
+
+PIECE_BYTES = 16 * 1024**2
+_PREFIX = "unmask-ray-"
+
+
+def put_pieces(path: Path) -> list[Any]:
+    """Put a file into the object store; return its pieces in order, which keep it there."""
+    import ray
+
+    with open_file(path) as file:
+        return [ray.put(piece) for piece in iter(lambda: file.read(PIECE_BYTES), b"")]
+
+
+@contextlib.contextmanager
+def received(path: Path, digest: str, pieces: list[Any] | None) -> Iterator[Path | None]:
+    """Yield where a worker can read a file; None if it neither sees nor was sent it."""
+    if pieces is None:
+        yield path if _same(path, digest) else None
+        return
+    import ray
+
+    folder = Path(tempfile.mkdtemp(prefix=f"{_PREFIX}{os.getpid()}-"))
+    try:
+        # Its ending stays: what a file is called is never believed, but some readers look.
+        target = folder / f"media{path.suffix[:8]}"
+        with target.open("wb") as file:
+            for piece in pieces:
+                file.write(ray.get(piece))
+        yield target
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def sweep() -> None:
+    """Delete what workers that were killed left on this machine."""
+    for folder in Path(tempfile.gettempdir()).glob(f"{_PREFIX}*"):
+        pid = folder.name.removeprefix(_PREFIX).partition("-")[0]
+        if pid.isdigit() and not _alive(int(pid)):
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+def _alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except OSError:
+        return True
+    return True
+
+
+def _same(path: Path, digest: str) -> bool:
+    try:
+        with open_file(path) as file:
+            return sha256(file) == digest
+    except (MediaError, OSError):
+        return False
+
 
 MAX_SIDE_BY_SIDE = 16
 CONTROL = "control"  # Calls that answer while all others are busy
@@ -43,7 +105,7 @@ class ClusterWorker:
     """Lives in a process of a cluster; `cpus` and `gpus` are what Ray gave it."""
 
     def __init__(self, device: str, cpus: float, gpus: float, isolate: bool) -> None:
-        transfer.sweep()
+        sweep()
         if not gpus:  # of the half of a machine's memory, what its share of the cores is
             share_memory(min(1.0, cpus / (os.cpu_count() or 1)))
         if isolate:
@@ -72,7 +134,7 @@ class ClusterWorker:
                 cancel.set()
 
         try:
-            with transfer.received(call.path, call.sha256, pieces) as path:
+            with received(call.path, call.sha256, pieces) as path:
                 if path is None:
                     return None
                 return self._analyzer.analyze(

@@ -14,7 +14,7 @@ import pytest
 
 from detector import media
 from detector.batch import BatchOptions, BatchRun, read_source
-from detector.cluster import ClusterAnalyzer, ClusterOptions, connection, transfer
+from detector.cluster import ClusterAnalyzer, ClusterOptions, connection, worker
 from detector.cluster import analyzer as cluster_analyzer
 from detector.errors import Canceled, ClusterError, MediaError, UnmaskError, UsageError
 from detector.pipeline import Progress
@@ -102,7 +102,7 @@ def test_the_result_is_the_one_of_one_process(cluster, alone):
 
 
 def test_a_file_that_a_worker_cannot_see_is_sent(cluster, clip, monkeypatch):
-    monkeypatch.setattr(transfer, "PIECE_BYTES", 10_000)
+    monkeypatch.setattr(worker, "PIECE_BYTES", 10_000)
     assert clip.stat().st_size > 30_000
     with clip.open("rb") as file:  # a path that leads elsewhere in every other process
         sent = cluster.analyze(f"/proc/self/fd/{file.fileno()}", QUICK, name="sent.mp4")
@@ -118,7 +118,7 @@ def test_what_a_killed_worker_left_is_swept(tmp_path, monkeypatch):
         pass
     for name in (f"unmask-ray-{gone.pid}-a", f"unmask-ray-{os.getpid()}-b", "unmask-ray-notes"):
         (tmp_path / name).mkdir()
-    transfer.sweep()
+    worker.sweep()
     assert {path.name for path in tmp_path.iterdir()} == {
         f"unmask-ray-{os.getpid()}-b", "unmask-ray-notes",
     }  # fmt: skip
