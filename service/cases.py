@@ -17,7 +17,7 @@ from typing import Literal
 from detector import __version__, paths
 from detector.errors import InputError, MediaError
 from detector.media.files import one_line
-from detector.provenance.keyframes import keyframes
+from detector.provenance.hashes import keyframes
 from detector.report import ReportDetails, words
 from detector.schema.analysis import Analysis
 from detector.seals import digest

@@ -11,7 +11,7 @@ from dashboard.i18n import _
 from dashboard.result import downloads
 from dashboard.result.linked import ResultViewState
 from detector.errors import UnmaskError
-from detector.provenance.keyframes import Keyframe, archive, keyframes
+from detector.provenance.hashes import Keyframe, archive, keyframes
 from detector.schema.analysis import Media
 
 SEARCHES = {

@@ -18,11 +18,10 @@ from detector.media import run_isolated
 from detector.media.files import open_file
 from detector.provenance.credential import read_credential
 from detector.provenance.earlier import from_metadata, from_sidecar
-from detector.provenance.films import read_film
 from detector.provenance.findings import findings, maker
 from detector.provenance.hashes import FrameHashes
 from detector.provenance.marks import MarkSearch
-from detector.provenance.pictures import read_still
+from detector.provenance.pictures import read_film, read_still
 from detector.provenance.repeats import find_repeats
 from detector.schema.analysis import Media
 from detector.schema.origin import Fact, GeoLocation, Provenance, Repeats

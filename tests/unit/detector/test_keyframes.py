@@ -9,7 +9,7 @@ import pytest
 from skimage.data import astronaut, camera, coffee
 
 from detector import media
-from detector.provenance.keyframes import archive, keyframes
+from detector.provenance.hashes import archive, keyframes
 from tests.conftest import write_clip
 
 
