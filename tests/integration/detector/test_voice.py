@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from detector import media
-from detector.audio import music, watermark
-from detector.audio.recording import Recording
+from detector.audio import watermark
+from detector.audio.recording import Recording, sustained_ratio
 from detector.decision import decide, voice
 from detector.decision.next_steps import ActionCode, Facts, next_steps
 from detector.decision.voice import MIN_SPEECH, PHONE_BAND
@@ -153,10 +153,10 @@ def test_singing_stays_on_notes_and_speech_does_not():
     notes = np.array([220, 247, 262, 294, 330, 294])[(time // 1).astype(int)]
     phase = 2 * np.pi * np.cumsum(notes * 2 ** (0.3 / 12 * np.sin(2 * np.pi * 5.5 * time))) / 16_000
     sung = sum(np.sin(n * phase) / n for n in range(1, 12)).astype(np.float32) * 0.1
-    share, spoken = music.sustained_ratio(sung), music.sustained_ratio(made.speech(8))
+    share, spoken = sustained_ratio(sung), sustained_ratio(made.speech(8))
     assert share > voice.SINGING + 0.2
     assert spoken < voice.SINGING / 2
-    assert music.sustained_ratio(NOISE) is None
+    assert sustained_ratio(NOISE) is None
     assert voice.abstains(SpeechMeasurement(seconds=6, sustained_ratio=share)) is ReasonCode.SINGING
 
 

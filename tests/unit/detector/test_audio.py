@@ -11,8 +11,8 @@ import torch
 from scipy import signal
 
 from detector import isolation, media
-from detector.audio import pictures, sound, spectrum, speech
-from detector.audio.recording import FLOOR, Recording
+from detector.audio import pictures, sound, speech
+from detector.audio.recording import FLOOR, Recording, hann, spectrogram, tukey
 from detector.audio.sound import SAMPLE_RATE, SoundBlock
 from detector.errors import Canceled, MediaError
 from tests.conftest import write_clip
@@ -294,14 +294,14 @@ def test_two_recordings_at_once_do_not_disturb_each_other():
 def test_power_over_time_is_scipys():
     sound = made.speech(4).astype(np.float32).reshape(2, -1)
     for window, hop, ours, detrend in (
-        ("hann", 512, spectrum.hann(512), False),
-        (("tukey", 0.25), 512, spectrum.tukey(1024), "constant"),
+        ("hann", 512, hann(512), False),
+        (("tukey", 0.25), 512, tukey(1024), "constant"),
     ):
         taps = len(ours)
         frequencies, _, wanted = signal.spectrogram(
             sound, SAMPLE_RATE, window, taps, taps - hop, detrend=detrend
         )
-        found = spectrum.spectrogram(sound, ours, hop, centered=detrend == "constant")
+        found = spectrogram(sound, ours, hop, centered=detrend == "constant")
         np.testing.assert_allclose(found, wanted, rtol=1e-3, atol=1e-6 * wanted.max())
         assert found.dtype == wanted.dtype
         np.testing.assert_allclose(frequencies, np.arange(taps // 2 + 1) * SAMPLE_RATE / taps)
