@@ -23,8 +23,8 @@ from detector.media import Identity, Spacing, decode_spaced, identify, open_spac
 from detector.media.scaled import resized
 from detector.schema.analysis import Media
 from detector.vision.alignment import similarity
+from detector.vision.detection import Detection, widest
 from detector.vision.mtcnn import Mtcnn
-from detector.vision.types import Detection, widest
 
 SPACING = Spacing(dense=30.0, gap=0.5, key_gap=1.0, most=50_000)
 """Which frames are hashed."""

@@ -5,11 +5,19 @@ gives boxes, quality, people and crops.
 """
 
 from detector.vision.crops import box_for, cut
-from detector.vision.detection import DETECTORS, DOWNLOADED, FACES, MEASURED, load_detector, ready
+from detector.vision.detection import (
+    DETECTORS,
+    DOWNLOADED,
+    FACES,
+    MEASURED,
+    Detection,
+    FaceDetector,
+    load_detector,
+    ready,
+    widest,
+)
 from detector.vision.quality import assess
-from detector.vision.search import FaceSearch
-from detector.vision.tracking import Tracker, interpolate, is_face_track
-from detector.vision.types import Detection, FaceDetector, widest
+from detector.vision.tracking import FaceSearch, Tracker, interpolate, is_face_track
 
 __all__ = [
     "DETECTORS",

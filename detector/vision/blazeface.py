@@ -15,8 +15,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from detector.vision.detection import BLAZEFACE
-from detector.vision.types import Detection, from_left_to_right, iou
+from detector.vision.detection import BLAZEFACE, Detection, from_left_to_right, iou
 from detector.weights import load_state, load_strict, resolve
 
 SIDE = 128  # px. What the network takes.

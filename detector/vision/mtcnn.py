@@ -17,8 +17,8 @@ import numpy as np
 from detector import runtime
 from detector.vision import mtcnn_networks
 from detector.vision.crops import window
+from detector.vision.detection import Detection, from_left_to_right
 from detector.vision.mtcnn_networks import TILE
-from detector.vision.types import Detection, from_left_to_right
 
 FIELD = 12  # px. What one output of P-Net sees, and so the width of the smallest face there is.
 STRIDE = 2  # px between two outputs of P-Net

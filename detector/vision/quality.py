@@ -12,7 +12,7 @@ import numpy as np
 from detector.models.base import CropRecipe
 from detector.schema.analysis import Point, Quality, ReasonCode
 from detector.vision.crops import cut
-from detector.vision.types import Detection
+from detector.vision.detection import Detection
 
 LOOK = CropRecipe(scale=0.8, size=128, resize="area", border="replicate")
 """What is assessed: 0.8 of the box's height is about its width, so mostly skin."""

@@ -11,8 +11,7 @@ import numpy as np
 
 from detector.errors import WeightsError
 from detector.sentences import _
-from detector.vision.detection import YUNET
-from detector.vision.types import Detection, from_left_to_right
+from detector.vision.detection import YUNET, Detection, from_left_to_right
 from detector.weights import resolve
 
 CONFIDENCE, OVERLAP = 0.7, 0.3

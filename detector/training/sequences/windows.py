@@ -17,7 +17,7 @@ from detector.models.pictures import normalized
 from detector.pipeline.windows import ANCHOR_EVERY
 from detector.training.clip.run import load_trunk
 from detector.training.fit import TrainingOptions
-from detector.vision.types import Detection
+from detector.vision.detection import Detection
 
 STEP = 0.08  # Seconds between two frames of a window: a clip of 0.6 s is long enough
 SMALLEST = 24  # px of a face

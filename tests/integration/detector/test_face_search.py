@@ -5,7 +5,7 @@ import pytest
 
 from detector.vision import Detection
 from detector.vision.mtcnn import Mtcnn
-from detector.vision.search import EVERYWHERE_LOOKS, EVERYWHERE_SECONDS, FaceSearch
+from detector.vision.tracking import EVERYWHERE_LOOKS, EVERYWHERE_SECONDS, FaceSearch
 from tests.integration.detector.test_faces import face_at, head, scene, shot
 
 

@@ -9,7 +9,7 @@ import pytest
 
 from detector.errors import WeightsError
 from detector.schema.analysis import Settings
-from detector.vision import load_detector, mtcnn, types
+from detector.vision import detection, load_detector, mtcnn
 from detector.vision.yunet import YuNet
 from tests.support.golden import picture
 
@@ -25,7 +25,7 @@ def face():
 def test_it_finds_the_face_that_mtcnn_finds(shared, face):
     (found,) = YuNet(weights=shared / WEIGHTS).detect(face, 40)
     (known,) = mtcnn.Mtcnn().detect(face, 40)
-    assert types.iou(np.array(found.box), np.array([known.box]))[0] > 0.7
+    assert detection.iou(np.array(found.box), np.array([known.box]))[0] > 0.7
     width = known.box[2] - known.box[0]
     apart = np.linalg.norm(np.subtract(found.landmarks, known.landmarks), axis=1)
     assert (apart < 0.12 * width).all()

@@ -14,7 +14,7 @@ from detector.schema.analysis import (
     ReasonCode,
     Thresholds,
 )
-from detector.vision.types import Detection
+from detector.vision.detection import Detection
 from tests.unit.detector.test_verdict import LIMITS, analysis, track, with_scores
 
 ODDS = [
