@@ -7,7 +7,9 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache, partial
 
+import plotly.graph_objects as go
 import streamlit as st
+from markupsafe import Markup
 
 from dashboard import charts, labels, session, theme, url_state
 from dashboard.charts import live as chart
@@ -212,21 +214,32 @@ def below(visit: LivePageState) -> None:
     with st.container(border=True, key="card-minute", gap=None):
         legend = _("dots: one scored frame · line: the likelihood over 8 s")
         heads.head(_("Last 60 seconds"), legend)
-        beside, plot = st.columns([10, 90], gap=None)
-        with beside, st.container(key="live-words"):
-            show(zone_words(limits, chart.SIZE, question))
-        with plot:
-            st.plotly_chart(
-                chart.figure(state, limits, theme.palette(), ended=not visit.busy),
-                theme=None,
-                config={**charts.CONFIG, "staticPlot": True},
-                key="live-minute",
-                alt=chart.finding(state, limits),
-            )
+        figure = chart.figure(state, limits, theme.palette(), ended=not visit.busy)
+        zones = zone_words(limits, chart.SIZE, question)
+        _minute("", zones, figure, chart.finding(state, limits))
         if viewer is not None and heard is not None:
-            _voice_lane(heard, viewer.seconds)
+            legend = _("dots: one window of 4 s · line: mean of the last 12 s")
+            show(card_head(_("Voice"), legend))
+            limits = heard.thresholds
+            figure = chart.voice_figure(heard.series, viewer.seconds, limits, theme.palette())
+            zones = zone_words(limits, chart.VOICE_SIZE, Question.VOICE)
+            _minute("-voice", zones, figure, chart.voice_finding(heard.series))
     with st.container(border=True, key="card-image", gap=None):
         camera.quality(_("Image"), *cards.quality(state if visit.busy else None))
+
+
+def _minute(name: str, zones: Markup, figure: go.Figure, alt: str) -> None:
+    """Draw the last minute beside the words of its zones."""
+    beside, plot = st.columns([10, 90], gap=None)
+    with beside, st.container(key=f"live-words{name}"):
+        show(zones)
+    plot.plotly_chart(
+        figure,
+        theme=None,
+        config={**charts.CONFIG, "staticPlot": True},
+        key=f"live-minute{name}",
+        alt=alt,
+    )
 
 
 # --- the connection test --------------------------------------------------------------------------
@@ -322,20 +335,3 @@ def _why(analysis: Analysis, answer: Answer | None) -> str:
     if (caveat := next(never, None)) is not None:
         return labels.say(caveat)
     return _("Measured on recordings, not on microphones through a video link.")
-
-
-def _voice_lane(state: VoiceState, now: float) -> None:
-    """Draw the last minute of the voice, on the axis of the faces' lane."""
-    legend = _("dots: one window of 4 s · line: mean of the last 12 s")
-    show(card_head(_("Voice"), legend))
-    beside, plot = st.columns([10, 90], gap=None)
-    with beside, st.container(key="live-words-voice"):
-        show(zone_words(state.thresholds, chart.VOICE_SIZE, Question.VOICE))
-    with plot:
-        st.plotly_chart(
-            chart.voice_figure(state.series, now, state.thresholds, theme.palette()),
-            theme=None,
-            config={**charts.CONFIG, "staticPlot": True},
-            key="live-minute-voice",
-            alt=chart.voice_finding(state.series),
-        )
