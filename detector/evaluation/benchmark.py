@@ -43,8 +43,7 @@ from detector.messages.format import capital
 from detector.models import registry
 from detector.models.base import ModelSpec
 from detector.pipeline.analyzer import pick_device
-from detector.pipeline.initial_results import result
-from detector.pipeline.software import software
+from detector.pipeline.initial_results import result, software
 from detector.report import NoSeal, Seal, Verification, verify
 from detector.report.table import sealed
 from detector.schema.analysis import QUESTION_OF, Media, Modality, Question, Software

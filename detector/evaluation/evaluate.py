@@ -46,8 +46,7 @@ from detector.evaluation.scores import Scored, Scoring
 from detector.messages.format import capital
 from detector.models import registry
 from detector.perturbation.conditions import NONE, Condition
-from detector.pipeline.initial_results import result
-from detector.pipeline.software import software
+from detector.pipeline.initial_results import result, software
 from detector.schema.analysis import Label, Question
 
 KINDS = ("video", "image", "audio")

@@ -13,8 +13,8 @@ from pathlib import Path
 import numpy as np
 
 from detector import media
-from detector.pipeline.coverage import CLOSEST
 from detector.pipeline.options import RunOptions
+from detector.pipeline.planning import CLOSEST
 from detector.pipeline.progress import Observer, Progress
 from detector.pipeline.run import RunRequest, run_analysis
 from detector.schema.analysis import Analysis

@@ -1,15 +1,19 @@
 """What an analysis begins with: its models without a score, and how they are put together."""
 
 import hashlib
+import platform
 from collections.abc import Iterable, Sequence
+from functools import lru_cache
+from importlib import metadata
+from pathlib import Path
 from typing import Any
 
+from detector import runtime
 from detector._version import __version__
 from detector.decision.conformal import ThresholdStore
 from detector.decision.context import deciding, voters
 from detector.models import registry
 from detector.models.base import ModelSpec
-from detector.pipeline.software import software
 from detector.schema.analysis import (
     Analysis,
     Ensemble,
@@ -18,9 +22,35 @@ from detector.schema.analysis import (
     ModelResult,
     Question,
     Settings,
+    Software,
     Subject,
     Verdict,
 )
+
+
+@lru_cache
+def software(device: str) -> Software:
+    """Return what computes on `device` in this process."""
+    return Software(
+        version=__version__,
+        commit=_commit(Path(__file__).parents[2] / ".git"),
+        python=platform.python_version(),
+        torch=metadata.version("torch"),
+        device=device,
+        backend=runtime.backend(device),
+    )
+
+
+def _commit(git: Path) -> str | None:
+    """Return the checkout's commit, read without running git; None outside a checkout."""
+    try:
+        head = (git / "HEAD").read_text().strip()
+        if not head.startswith("ref: "):
+            return head[:12]
+        return (git / head[5:]).read_text().strip()[:12]
+    except OSError:
+        return None
+
 
 STATED = (
     "id", "title", "plain", "kind", "modality", "task", "calibration", "label_order",

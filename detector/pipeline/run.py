@@ -30,12 +30,12 @@ from detector.pipeline.bounded_queue import (
     timed,
     with_timestamps,
 )
-from detector.pipeline.coverage import coverage
 from detector.pipeline.frozen import FrozenCheck
 from detector.pipeline.modalities import EXTRACTORS, Extraction, Extractor
 from detector.pipeline.modalities.face import FaceExtractor
 from detector.pipeline.options import RunOptions
 from detector.pipeline.orientation import WrongOrientation
+from detector.pipeline.planning import coverage
 from detector.pipeline.progress import Observer, Progress, ProgressReporter, Stage
 from detector.pipeline.scoring import ScoreStage
 from detector.pipeline.signal_stage import SignalStage

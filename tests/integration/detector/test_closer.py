@@ -14,7 +14,7 @@ from detector.decision import people
 from detector.errors import Canceled
 from detector.media import cuts
 from detector.messages.measured import covered
-from detector.pipeline import CLOSER, Progress, coverage, estimate
+from detector.pipeline import CLOSER, Progress, estimate, planning
 from detector.pipeline.closer import refine
 from detector.schema.analysis import Analysis, Coverage, Settings
 from tests.conftest import camera, write_clip
@@ -136,12 +136,12 @@ def test_every_shot_gets_a_moment_and_no_more_than_asked_for():
 
 def test_coverage_of_parts_and_pictures(long_clip):
     about = media.probe(long_clip)
-    seen = coverage.coverage(about, Settings(), [10.0, 50.0], [(0.0, 30.0), (30.0, 40.0)])
+    seen = planning.coverage(about, Settings(), [10.0, 50.0], [(0.0, 30.0), (30.0, 40.0)])
     assert seen == Coverage(sampled=2, frames=1100, longest_gap=60.0, shots=2, shots_seen=1)
-    part = coverage.coverage(about, Settings(start=10, end=20), [15.0], None)
+    part = planning.coverage(about, Settings(start=10, end=20), [15.0], None)
     assert part == Coverage(sampled=1, frames=100, longest_gap=5.0)
     picture = about.model_copy(update={"kind": "image", "duration": None, "frame_count": None})
-    assert coverage.coverage(picture, Settings(), [0.0], None) == Coverage(
+    assert planning.coverage(picture, Settings(), [0.0], None) == Coverage(
         sampled=1, frames=1, longest_gap=0.0
     )
 
