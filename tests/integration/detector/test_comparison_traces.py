@@ -10,7 +10,7 @@ from PIL import Image
 
 from detector import media
 from detector.comparison import compare
-from detector.comparison.finding import generation
+from detector.comparison.engine import generation
 from detector.messages import comparison as words
 from detector.provenance import file_traces
 from detector.schema.comparison import Comparison, Generation, SpaceAlignment
