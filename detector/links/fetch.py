@@ -2,8 +2,9 @@
 
 import asyncio
 import ssl
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import dataclass
+from html.parser import HTMLParser
 from http.cookiejar import CookieJar, DefaultCookiePolicy
 from pathlib import Path
 from threading import Event
@@ -15,14 +16,56 @@ from detector import __version__
 from detector.config import get_config
 from detector.errors import Canceled, MediaError
 from detector.links import downloader
-from detector.links import posted as pages
 from detector.links.addresses import WEB_PORTS, LinkRefused, LinkRules, Resolve, parse
 from detector.links.names import name_of
 from detector.links.transport import PinnedTransport
 from detector.media.files import safe_name, sniff
 from detector.media.limits import MAX_BYTES, SNIFF_BYTES
-from detector.schema.origin import FileSource
+from detector.provenance.text import clean
+from detector.schema.origin import FileSource, Posted
 from detector.sentences import _
+
+MAX_PAGE = 1 << 18
+"""bytes of a page that are read: its head"""
+_NAMES = {
+    "title": ("og:title", "twitter:title"),
+    "by": ("article:author", "author", "og:article:author", "twitter:creator", "parsely-author"),
+    "date": ("article:published_time", "og:article:published_time", "date", "datepublished"),
+    "site": ("og:site_name",),
+}
+"""Names of `meta` elements, the first that is there."""
+
+
+class _Meta(HTMLParser):
+    def __init__(self) -> None:
+        super().__init__()
+        self.said: dict[str, str] = {}
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        if tag == "meta":
+            given = dict(attrs)
+            name = given.get("property") or given.get("name") or given.get("itemprop") or ""
+            self.said.setdefault(name.lower(), given.get("content") or "")
+
+
+def of_page(page: bytes) -> dict[str, str]:
+    """Return what a page's head says (Open Graph, article tags): title, by, date, site."""
+    parser = _Meta()
+    parser.feed(page[:MAX_PAGE].decode("utf-8", "replace"))
+    return {
+        key: text
+        for key, names in _NAMES.items()
+        if (text := next(filter(None, map(parser.said.get, names)), ""))
+    }
+
+
+def posted_by(*said: Mapping[str, str]) -> Posted | None:
+    """Return what pages say, the first before the second; None where they say nobody and no day."""
+    texts: dict[str, str] = {}
+    for one in reversed(said):
+        texts.update({key: clean(value) for key, value in one.items()})
+    return Posted(**texts) if texts.get("by") or texts.get("date") else None
+
 
 T = TypeVar("T")
 OnProgress = Callable[[int, int], object]
@@ -179,7 +222,7 @@ def _fetch(url: str, target: BinaryIO, job: _Fetch) -> FetchedLink:
         if error.code != "link_page" or not downloader.available():
             raise
     target.seek(0)
-    of_page = pages.of_page(target.read(pages.MAX_PAGE))
+    said = of_page(target.read(MAX_PAGE))
     target.seek(0)
     target.truncate()
     video = downloader.download(
@@ -193,7 +236,7 @@ def _fetch(url: str, target: BinaryIO, job: _Fetch) -> FetchedLink:
     target.flush()
     sniff(target)
     target.seek(0)
-    posted = pages.posted(video.posted, of_page)
+    posted = posted_by(video.posted, said)
     source = FileSource(posted=posted) if posted is not None else None
     return FetchedLink(safe_name(video.name), video.size, source)
 

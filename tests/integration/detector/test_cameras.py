@@ -12,8 +12,7 @@ import pytest
 
 from detector.errors import InputError, MediaError
 from detector.links import LinkRefused, LinkRules
-from detector.links.cameras import CameraStream, parse
-from detector.links.relay import Relay, Target
+from detector.links.cameras import CameraStream, Relay, Target, parse
 from tests.conftest import camera
 from tests.support.cameras import SIZE, listening, mjpeg, moved, rtsp, same, secrets_in
 from tests.support.certificates import certificate

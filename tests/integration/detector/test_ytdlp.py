@@ -13,7 +13,8 @@ import pytest
 import yt_dlp
 
 from detector.errors import Canceled, InputError
-from detector.links import LinkRules, downloader, fetch, posted, ytdlp
+from detector.links import LinkRules, downloader, fetch, ytdlp
+from detector.links.fetch import posted_by
 from detector.links.proxy import LinkProxy
 from detector.links.ytdlp import explained, video
 from detector.schema.origin import Posted
@@ -354,6 +355,6 @@ def test_who_posted_it_and_when_is_read_from_the_page(web, tmp_path):
 def test_what_yt_dlp_says_of_the_account_goes_first():
     known = {"title": "T", "uploader": "Channel", "upload_date": "20261102"}
     said = ytdlp._posted(known | {"webpage_url_domain": "x.y"})
-    found = posted.posted(said, {"by": "other", "site": "Site"})
+    found = posted_by(said, {"by": "other", "site": "Site"})
     assert found == Posted(title="T", by="Channel", date="2026-11-02", site="x.y")
-    assert posted.posted({"title": "T"}, {}) is None, "a title alone says nothing of who"
+    assert posted_by({"title": "T"}, {}) is None, "a title alone says nothing of who"
