@@ -337,12 +337,6 @@ def read_thumbnails(source: FootageReader, times: Sequence[float], keys: int) ->
     return FrameThumbnails(tuple(moments), stack, tuple(kept))
 
 
-def read_original(original: FootageReader) -> FrameThumbnails:
-    """Read the small frames of all of an original."""
-    keys = int(np.clip((original.media.duration or 0.0) / 5.0, ORIGINAL_KEYS, MOST_KEYS))
-    return read_thumbnails(original, original.spread(ORIGINAL_FRAMES), keys)
-
-
 def align(
     copy: FootageReader, original: FootageReader, theirs: FrameThumbnails, shown: Span
 ) -> Aligned | None:
@@ -431,19 +425,13 @@ def _match_times(
     # Weight what moves in both: a still wall adds noise, and a caption misleads.
     moving = np.minimum(np.minimum(graded.std(0), copies.std(0)), 20.0)
     weights = valid * (0.05 + moving / 20.0)
-    cost = frame_distances(copies, graded, weights.astype(np.float32))
+    # Weighted mean squared differences of all pairs, float32 [N, M].
+    root = np.sqrt(weights / max(float(weights.sum()), 1e-6)).astype(np.float32)
+    a, b = copies * root, graded * root
+    cost = np.maximum((a * a).sum(1)[:, None] + (b * b).sum(1)[None] - 2 * (a @ b.T), 0.0)
     indices = time_path(cost, ours.times, theirs.times)
     rows = np.arange(len(indices))
     return float(cost[rows, indices].mean()), [theirs.times[index] for index in indices]
-
-
-def frame_distances(copies: np.ndarray, originals: np.ndarray, weights: np.ndarray) -> np.ndarray:
-    """Return weighted mean squared differences of all pairs, float32 [N, M], of the pictures
-    [N, P] and [M, P]."""
-    root = np.sqrt(weights / max(float(weights.sum()), 1e-6)).astype(np.float32)
-    a, b = copies * root, originals * root
-    pairs = (a * a).sum(1)[:, None] + (b * b).sum(1)[None] - 2 * (a @ b.T)
-    return np.asarray(np.maximum(pairs, 0.0), np.float32)
 
 
 def time_path(

@@ -6,7 +6,7 @@ a moment. `bench.comparison --fit` fits them with whole footage left out, into `
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from itertools import groupby, pairwise
 from pathlib import Path
@@ -208,15 +208,6 @@ class Decided:
         areas = any(edit.kind == "area" for edit in self.edits)
         return areas or any(person.changed_region != "none" for person in self.people)
 
-    def noise_factor(self, moments: Sequence[MeasuredMoment]) -> float:
-        """Return how many times what is expected re-encoding may leave, upper end."""
-        factors = [
-            limits[face.person] / face.inside.expected
-            for moment, limits in zip(moments, self.limits, strict=True)
-            for face in moment.faces
-        ]
-        return max(1.0, float(np.median(factors))) if factors else 1.0
-
 
 def decide(moments: Sequence[MeasuredMoment], shown: Span, frame: tuple[float, float]) -> Decided:
     """Return what differs at one moment or more of the stretch of the copy that shows the original;
@@ -281,7 +272,7 @@ def _person(
         if differs[k - 1] == differs[k + 1] != differs[k]:
             differs[k] = differs[k - 1]
     part: Part = "none"
-    if _enough(differs):
+    if any(differs) and sum(differs) >= max(min(2, len(differs)), PERSISTS * len(differs)):
         changed = [face for (_, face), yes in zip(rows, differs, strict=True) if yes]
         upper = float(np.median([face.upper.ratio for face in changed]))
         lower = float(np.median([face.lower.ratio for face in changed]))
@@ -301,10 +292,6 @@ def _person(
         noise_threshold=_mean([limits[i][number] for i, _ in shown]),
         moments=len(rows),
     )
-
-
-def _enough(differs: Sequence[bool]) -> bool:
-    return any(differs) and sum(differs) >= max(min(2, len(differs)), PERSISTS * len(differs))
 
 
 def _mean(values: Sequence[float]) -> float:
@@ -333,7 +320,11 @@ def _edits(
         over = moment.tiles > EDIT_RATIO * max(1.0, _median(moment.tiles, 1.0))
         over &= moment.levels > max(EDIT_LEVELS, EDIT_OVER_REST * _median(moment.levels, 0.0))
         over &= ~(moment.alike > EDIT_ALIKE)
-        flags.append(over & ~_near_heads(moment, changed))
+        # Not in tiles that a changed head may reach: hair, neck, a pasted square.
+        heads = (face for number, face in moment.layers.faces if number in changed)
+        mask = place.ellipses(moment.layers.valid.shape, heads, HEAD * 1.5).astype(np.uint8)
+        reached = cv2.resize(mask, moment.tiles.shape[::-1], interpolation=cv2.INTER_AREA) > 0
+        flags.append(over & ~reached)
     longest = current = np.zeros(flags[0].shape, int)
     for flag in flags:
         current = (current + 1) * flag
@@ -354,14 +345,6 @@ def _edits(
         different = Area(wide, during, _mean(levels), kind)
         found.append(different.edit([m.pair.time for m in moments], shown, frame))
     return sorted(found, key=lambda e: -(e.box[2] - e.box[0]) * (e.box[3] - e.box[1]))
-
-
-def _near_heads(moment: MeasuredMoment, changed: set[int]) -> np.ndarray:
-    """Return the tiles that a changed head may reach, bool [h, w]: hair, neck, a pasted square."""
-    heads = (face for number, face in moment.layers.faces if number in changed)
-    mask = place.ellipses(moment.layers.valid.shape, heads, HEAD * 1.5).astype(np.uint8)
-    rows, columns = moment.tiles.shape
-    return cv2.resize(mask, (columns, rows), interpolation=cv2.INTER_AREA) > 0
 
 
 def _stands(moments: Sequence[MeasuredMoment], wide: np.ndarray) -> bool:
@@ -450,13 +433,12 @@ def _any(masks: Sequence[np.ndarray], like: np.ndarray) -> np.ndarray:
     return np.asarray(np.any([np.zeros_like(like), *masks], axis=0))
 
 
-def without_overlays(found: Sequence[Area], layer: Layers) -> np.ndarray:
-    """Return where a moment is valid without what is laid over it, bool [H, W], and of a head
-    without what is near that."""
+def without_overlays(found: Sequence[Area], layer: Layers) -> Layers:
+    """Return a moment that is valid without what is laid over it, and of a head without what is
+    near that."""
     covered = _any([overlay.mask for overlay in found], layer.valid)
     near = cv2.dilate(covered.astype(np.uint8), np.ones((2 * NEAR + 1,) * 2, np.uint8)) > 0
-    valid: np.ndarray = layer.valid & ~covered & (layer.rest(RIM) | ~near)
-    return valid
+    return replace(layer, valid=layer.valid & ~covered & (layer.rest(RIM) | ~near))
 
 
 def _watermark(layers: Sequence[Layers], known: np.ndarray) -> list[Area]:

@@ -254,7 +254,12 @@ def compare_footage(
     copy: FootageReader, original: FootageReader, detector: FaceDetector | None, report: OnProgress
 ) -> tuple[Comparison, MeasuredStretch | None]:
     """Return the comparison by pictures alone, and what was measured last."""
-    thumbnails = align.read_original(original)
+    keys = (original.media.duration or 0.0) / 5.0
+    thumbnails = align.read_thumbnails(
+        original,
+        original.spread(align.ORIGINAL_FRAMES),
+        int(np.clip(keys, align.ORIGINAL_KEYS, align.MOST_KEYS)),
+    )
     frame = 1 / min(FPS, copy.media.fps or FPS, original.media.fps or FPS)
     result = Comparison(
         copy_media=copy.media,
@@ -320,7 +325,7 @@ class MeasuredStretch:
         overlays = decide.find_overlays(as_copied.layers)
         if overlays:
             as_copied = measure.graded(
-                [replace(layer, valid=decide.without_overlays(overlays, layer)) for layer in layers]
+                [decide.without_overlays(overlays, layer) for layer in layers]
             )
         found = measure.measure(exact, as_copied.layers)
         return cls(found, as_copied, decide.sameness(found, frame), overlays)
@@ -367,7 +372,13 @@ def _compared(
         if alike is not None and alike < SAME_SHAPES:
             answer = ComparisonFinding.NOT_COMPARABLE
     people = [p for p in decided.people if p.changed_region != "none"] or decided.people
-    factor = decided.noise_factor(kept)
+    # How many times what is expected re-encoding may leave, upper end.
+    factors = [
+        limits[face.person] / face.inside.expected
+        for moment, limits in zip(kept, decided.limits, strict=True)
+        for face in moment.faces
+    ]
+    factor = max(1.0, float(np.median(factors))) if factors else 1.0
     return result.model_copy(
         update={
             "time": aligned,

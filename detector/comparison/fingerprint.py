@@ -147,7 +147,10 @@ def _hash_frames(
     face_hasher = FaceHasher(to_keep=to_keep)
     shown = iter(frames)
     first = list(islice(shown, _BORDER_FRAMES))
-    inner = _without_borders([frame.rgb for frame in first])
+    inner = slice(None), slice(None)
+    if first:
+        bright = np.maximum.reduce([frame.rgb for frame in first]).max(axis=2)
+        inner = _lit(np.quantile(bright, 0.9, axis=1)), _lit(np.quantile(bright, 0.9, axis=0))
     whole: list[_Row] = []
     faces: list[_Row] = []
     for frame in chain(first, shown):
@@ -162,16 +165,8 @@ def _hash_frames(
     return Fingerprints(prints.times, prints.hashes, prints.mirrored, Hashes.of(faces))
 
 
-def _without_borders(frames: list[np.ndarray]) -> tuple[slice, slice]:
-    """Return rows and columns of the picture inside the borders that all frames share."""
-    if not frames:
-        return slice(None), slice(None)
-    brightest = np.maximum.reduce(frames)
-    bright = np.maximum.reduce([brightest[..., channel] for channel in range(3)])
-    return _lit(np.quantile(bright, 0.9, axis=1)), _lit(np.quantile(bright, 0.9, axis=0))
-
-
 def _lit(levels: np.ndarray) -> slice:
+    """Return the rows or columns of a picture that are inside its black borders."""
     lit = np.flatnonzero(levels > _BLACK)
     most = round(MAX_BORDER * len(levels))
     if not len(lit) or lit[0] > most or len(levels) - 1 - lit[-1] > most:
@@ -217,9 +212,7 @@ class FaceHasher:
 def _hash_face(rgb: np.ndarray, face: Detection) -> tuple[np.ndarray, np.ndarray]:
     onto = similarity(np.array(face.landmarks), np.array(POINTS) * _FACE_SIDE)
     size = _FACE_SIDE, _FACE_SIDE
-    aligned = cv2.warpAffine(rgb, onto, size, borderMode=cv2.BORDER_REPLICATE)
-    hash, mirrored, _quality = pdq(aligned)
-    return hash, mirrored
+    return pdq(cv2.warpAffine(rgb, onto, size, borderMode=cv2.BORDER_REPLICATE))[:2]
 
 
 @cache

@@ -293,23 +293,18 @@ def _fisher(head: float, features: float) -> float:
 
 def _significance(copy: Movement, original: Movement, lag: int) -> float:
     """Return by how many standard deviations of chance both correlate, heads plus features."""
-    return sum(
-        float((a * b).sum()) / float(np.sqrt(max(_chance_variance(a, b), 1e-12)))
-        for a, b in _overlap(copy, original, lag)
-    )
-
-
-def _chance_variance(a: np.ndarray, b: np.ndarray) -> float:
-    """Return the variance of the summed products of two independent stationary series."""
-    n = len(a)
-    crossed = a @ b.T
-    variance = 0.0
-    for k in range(n):
-        weight = (1 - 1.5 * k / n) * (n - k) / n**2 * (2 if k else 1)
-        if weight <= 0:
-            break
-        variance += weight * float((crossed[: n - k, : n - k] * crossed[k:, k:]).sum())
-    return variance
+    deviations = 0.0
+    for a, b in _overlap(copy, original, lag):
+        n, crossed = len(a), a @ b.T
+        # The variance of the summed products of two independent stationary series.
+        variance = 0.0
+        for k in range(n):
+            weight = (1 - 1.5 * k / n) * (n - k) / n**2 * (2 if k else 1)
+            if weight <= 0:
+                break
+            variance += weight * float((crossed[: n - k, : n - k] * crossed[k:, k:]).sum())
+        deviations += float((a * b).sum()) / float(np.sqrt(max(variance, 1e-12)))
+    return deviations
 
 
 def _steady(copy: Movement, original: Movement, lag: int) -> bool:
