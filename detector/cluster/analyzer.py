@@ -22,8 +22,6 @@ from detector.schema.analysis import Analysis, Settings
 
 log = logging.getLogger(__name__)
 
-Expected = Callable[[], str]
-
 POLL_SECONDS = 0.2
 NO_WORKER_SECONDS = 600.0
 """Longest wait while no worker is ready; a new machine of a cloud takes some minutes."""
@@ -49,7 +47,12 @@ class WorkerPool:
     given to another."""
 
     def __init__(
-        self, count: int, arguments: Sequence[Any], cpus: float, gpus: float, expected: Expected
+        self,
+        count: int,
+        arguments: Sequence[Any],
+        cpus: float,
+        gpus: float,
+        expected: Callable[[], str],
     ) -> None:
         import ray
 
@@ -83,7 +86,13 @@ class WorkerPool:
                 if best is not None and best.free:
                     best.free -= 1
                     return best, best.life
-                self._refuse_to_wait_forever()
+                waited = time.monotonic() - self._none_since
+                if not self._any_ready() and waited > NO_WORKER_SECONDS:
+                    raise ClusterError(
+                        "No worker of the cluster was ready for "
+                        f"{NO_WORKER_SECONDS / 60:.0f} minutes.",
+                        hint="Has a machine of it room for one (UNMASK_RAY_CPUS, UNMASK_RAY_GPUS)?",
+                    )
                 self._changed.wait(POLL_SECONDS)
 
     def give_back(self, member: Member, life: int, *, lost: bool) -> None:
@@ -113,15 +122,6 @@ class WorkerPool:
 
     def _any_ready(self) -> bool:
         return any(member.ready for member in self._members)
-
-    def _refuse_to_wait_forever(self) -> None:
-        """Raise where no worker has been ready for long. The lock is held."""
-        waited = time.monotonic() - self._none_since
-        if not self._any_ready() and waited > NO_WORKER_SECONDS:
-            raise ClusterError(
-                f"No worker of the cluster was ready for {NO_WORKER_SECONDS / 60:.0f} minutes.",
-                hint="Has a machine of it room for one (UNMASK_RAY_CPUS, UNMASK_RAY_GPUS)?",
-            )
 
     def _wake(self, member: Member) -> Any:
         """Ask a worker to say when it is ready, however often it has to be started for that."""
@@ -257,14 +257,16 @@ class ClusterAnalyzer:
             try:
                 self._await(ref, member, call.key, watch)
                 analysis: Analysis | None = self._ray.get(ref)
-            except BaseException:
-                self._abandon(ref)
+            except BaseException:  # nobody wants the answer: wait until the worker has noticed
+                self._ray.cancel(ref)
+                self._ray.wait([ref], timeout=CANCEL_SECONDS)
                 raise
             return analysis
         except errors.TaskCancelledError:
             raise Canceled() from None
         except errors.RayTaskError as error:
-            raise _cause(error) from None
+            cause = getattr(error, "cause", None)  # as it was raised in the worker
+            raise cause if isinstance(cause, BaseException) else error from None
         except errors.RayError as error:
             lost = True
             raise _WorkerLost from error
@@ -285,11 +287,6 @@ class ClusterAnalyzer:
             elif self._ray.wait([asked], timeout=0)[0]:
                 watch.told(self._ray.get(asked))
                 asked = None
-
-    def _abandon(self, ref: Any) -> None:
-        """Tell a worker that nobody wants its answer, and wait until it has noticed."""
-        self._ray.cancel(ref)
-        self._ray.wait([ref], timeout=CANCEL_SECONDS)
 
     def _with_room(self, options: ClusterOptions) -> ClusterOptions:
         """Fill in what was left to the cluster: how many workers it has room for, and GPUs."""
@@ -331,9 +328,3 @@ class _Watch:
         if progress is not None and progress.fraction > self._fraction and self.observe:
             self._fraction = progress.fraction
             self.observe(progress)
-
-
-def _cause(error: Any) -> BaseException:
-    """Return what was raised in a worker, as it was raised."""
-    cause = getattr(error, "cause", None)
-    return cause if isinstance(cause, BaseException) else error

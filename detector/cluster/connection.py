@@ -10,7 +10,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from types import ModuleType
 from typing import Any
@@ -86,12 +86,8 @@ def load() -> ModuleType:
 
 def _init(ray: ModuleType, *, address: str, **options: Any) -> None:
     try:
-        with _own_signals():
-            if address == LOCAL:
-                with _loopback():
-                    ray.init(address=address, **_QUIET, **options)
-            else:
-                ray.init(address=address, **_QUIET, **options)
+        with _own_signals(), _loopback() if address == LOCAL else nullcontext():
+            ray.init(address=address, **_QUIET, **options)
     except Exception as error:
         raise _unreachable(address, str(error).partition("\n")[0]) from error
 
@@ -139,7 +135,8 @@ def _try(address: str) -> None:
         why = _("what listens there is none, or doesn't let this program in")
         raise _unreachable(address, why) from None
     if tried.returncode:
-        raise _unreachable(address, _last_line(tried.stderr))
+        lines = [line.strip() for line in tried.stderr.splitlines() if line.strip()]
+        raise _unreachable(address, lines[-1] if lines else "it ended without a word")
 
 
 def _parse(address: str) -> tuple[str, int]:
@@ -160,8 +157,3 @@ def _unreachable(address: str, why: str) -> ClusterError:
         return ClusterError(f"A Ray cluster of this computer can't be started: {why}.")
     hint = _("Is it running, and is this computer part of it (ray start --address=HOST:PORT)?")
     return ClusterError(f"No Ray cluster answers {named}: {why.rstrip('.')}.", hint=hint)
-
-
-def _last_line(text: str) -> str:
-    lines = [line.strip() for line in text.splitlines() if line.strip()]
-    return lines[-1] if lines else "it ended without a word"

@@ -38,7 +38,12 @@ def put_pieces(path: Path) -> list[Any]:
 def received(path: Path, digest: str, pieces: list[Any] | None) -> Iterator[Path | None]:
     """Yield where a worker can read a file; None if it neither sees nor was sent it."""
     if pieces is None:
-        yield path if _same(path, digest) else None
+        try:
+            with open_file(path) as file:
+                same = sha256(file) == digest
+        except (MediaError, OSError):
+            same = False
+        yield path if same else None
         return
     import ray
 
@@ -70,14 +75,6 @@ def _alive(pid: int) -> bool:
     except OSError:
         return True
     return True
-
-
-def _same(path: Path, digest: str) -> bool:
-    try:
-        with open_file(path) as file:
-            return sha256(file) == digest
-    except (MediaError, OSError):
-        return False
 
 
 MAX_SIDE_BY_SIDE = 16
