@@ -40,7 +40,15 @@ def read_credential(file: BinaryIO, *, cancel: Event | None = None) -> Credentia
     costs one pass of reading; nothing is fetched. Raise UsageError for an unreadable trust list."""
     anchors = trust_list()
     none = Credential(trust_list=anchors is not None)
-    if not _mentions(file, _MARKS):
+    longest = max(map(len, _MARKS))
+    file.seek(0)
+    tail = b""
+    while chunk := file.read(_CHUNK):
+        window = tail + chunk
+        if any(mark in window for mark in _MARKS):
+            break
+        tail = window[-longest:]
+    else:
         return none
     unreadable = none.model_copy(update={"state": "unreadable"})
     if find_spec("c2pa") is None:
@@ -112,16 +120,3 @@ def _credential(answer: dict[str, Any], none: Credential) -> Credential:
     elif any(TRAINED.lower() in str(source).lower() for source in answer.get("stated") or []):
         credential.states_generated = "part"
     return credential
-
-
-def _mentions(file: BinaryIO, marks: tuple[bytes, ...]) -> bool:
-    """Whether one of these occurs anywhere in a file."""
-    longest = max(map(len, marks))
-    file.seek(0)
-    tail = b""
-    while chunk := file.read(_CHUNK):
-        window = tail + chunk
-        if any(mark in window for mark in marks):
-            return True
-        tail = window[-longest:]
-    return False

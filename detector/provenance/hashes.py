@@ -94,13 +94,18 @@ def keyframes(
     scenes: list[Keyframe] = []
     seen: list[float] = []
     for frame in media.decode(path, info, times, notes=[], cancel=cancel):
-        code, sharp = phash(frame.rgb), _sharpness(frame.rgb)
+        code, gray = phash(frame.rgb), cv2.cvtColor(frame.rgb, cv2.COLOR_RGB2GRAY)
+        if (scale := _SHARPNESS_SIDE / max(gray.shape)) < 1:
+            gray = cv2.resize(gray, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
+        sharp = float(cv2.Laplacian(gray, cv2.CV_64F).var())
         seen.append(sharp)
         at = min(range(len(scenes)), key=lambda i: _apart(scenes[i].phash, code), default=None)
         known = at is not None and _apart(scenes[at].phash, code) <= ALIKE
         if known and scenes[at or 0].sharpness >= sharp:
             continue
-        found = Keyframe(frame.time, _jpeg(frame.rgb), sharp, code)
+        jpeg = io.BytesIO()
+        Image.fromarray(frame.rgb).save(jpeg, "JPEG", quality=95)
+        found = Keyframe(frame.time, jpeg.getvalue(), sharp, code)
         if known:
             scenes[at or 0] = found
         else:
@@ -133,17 +138,3 @@ def _distinct(frames: list[Keyframe], most: int) -> list[Keyframe]:
 
 def _apart(one: str, other: str) -> int:
     return (int(one, 16) ^ int(other, 16)).bit_count()
-
-
-def _sharpness(rgb: np.ndarray) -> float:
-    gray = cv2.cvtColor(rgb, cv2.COLOR_RGB2GRAY)
-    scale = _SHARPNESS_SIDE / max(gray.shape)
-    if scale < 1:
-        gray = cv2.resize(gray, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
-    return float(cv2.Laplacian(gray, cv2.CV_64F).var())
-
-
-def _jpeg(rgb: np.ndarray) -> bytes:
-    out = io.BytesIO()
-    Image.fromarray(rgb).save(out, "JPEG", quality=95)
-    return out.getvalue()

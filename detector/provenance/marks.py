@@ -9,6 +9,7 @@ from functools import cache
 from importlib.util import find_spec
 from itertools import pairwise
 from pathlib import Path
+from typing import NamedTuple
 
 import cv2
 import numpy as np
@@ -28,53 +29,39 @@ HEIGHTS = (10.0, 13.0, 17.0, 22.0)
 STARS = (10.0, 12.5, 15.5, 19.0, 23.5, 29.0)
 """px of half a star's height"""
 STAR, MOVING = "Gemini", "Sora"
-PLACES = {
-    "Gemini": ("bottom right",),
-    "Veo": ("bottom right",),
-    "Kling": ("bottom left", "bottom right"),
-    "Sora": (),  # it jumps from place to place
-    "HeyGen": ("bottom left", "bottom right", "top left", "top right"),
-    "Synthesia": ("bottom left", "bottom right", "top left", "top right"),
-    "TikTok": ("bottom left", "top left"),
-    "Meta": ("bottom left",),
+CORNERS = ("bottom left", "bottom right", "top left", "top right")
+
+
+class Mark(NamedTuple):
+    """A mark that is looked for."""
+
+    maker: str
+    limit: float
+    """Score from which it counts as found: above that of nearly every file without one, see
+    docs/experiments.md."""
+    places: tuple[str, ...]
+    """Corners in which it is looked for"""
+    texts: tuple[str, ...] = ()
+    """Its word, cut into the parts that are matched alone: fonts differ in how far apart letters
+    stand"""
+    long: bool = False
+    """Its length differs so much from font to font that more widths are tried."""
+    name: str = ""
+    """Where other tools use its words as well"""
+
+
+MARKS = {
+    "Gemini": Mark("Google", 0.76, ("bottom right",)),
+    "Veo": Mark("Google", 0.62, ("bottom right",), ("V|e|o",)),
+    "Kling": Mark("Kuaishou", 0.58, CORNERS[:2], ("KLI|NG |AI", "Kli|ng |AI")),
+    "Sora": Mark("OpenAI", 0.55, (), ("So|ra",)),  # it jumps from place to place
+    "HeyGen": Mark("HeyGen", 0.5, CORNERS, ("He|yG|en",)),
+    "Synthesia": Mark("Synthesia", 0.5, CORNERS, ("syn|the|sia", "Syn|the|sia")),
+    "TikTok": Mark(
+        "TikTok", 0.46, ("bottom left", "top left"), ("AI-g|ene|rat|ed",), True, "TikTok or similar"
+    ),
+    "Meta": Mark("Meta", 0.46, ("bottom left",), ("Ima|gin|ed |wit|h A|I",), True),
 }
-"""Corners in which each mark is looked for"""
-TEXTS = {
-    "Veo": ("V|e|o",),
-    "Kling": ("KLI|NG |AI", "Kli|ng |AI"),
-    "Sora": ("So|ra",),
-    "HeyGen": ("He|yG|en",),
-    "Synthesia": ("syn|the|sia", "Syn|the|sia"),
-    "TikTok": ("AI-g|ene|rat|ed",),
-    "Meta": ("Ima|gin|ed |wit|h A|I",),
-}
-"""Words, cut into the parts that are matched alone: fonts differ in how far apart letters stand"""
-LONG = ("TikTok", "Meta")
-"""Marks whose length differs so much from font to font that more widths are tried"""
-MAKERS = {
-    "Gemini": "Google",
-    "Veo": "Google",
-    "Kling": "Kuaishou",
-    "Sora": "OpenAI",
-    "HeyGen": "HeyGen",
-    "Synthesia": "Synthesia",
-    "TikTok": "TikTok",
-    "Meta": "Meta",
-}
-NAMES = {"TikTok": "TikTok or similar"}
-"""of marks whose words other tools use as well"""
-LIMITS = {
-    "Gemini": 0.76,
-    "Veo": 0.62,
-    "Kling": 0.58,
-    "Sora": 0.55,
-    "HeyGen": 0.5,
-    "Synthesia": 0.5,
-    "TikTok": 0.46,
-    "Meta": 0.46,
-}
-"""Score from which a mark counts as found: above that of nearly every file without one, see
-docs/experiments.md."""
 FONTS = (("Aileron", 0.0), ("Aileron", 0.05), ("DejaVuSans-Bold", 0.0))
 """whose letters are tried, with a stroke around them as a share of their size"""
 CANDIDATES, COARSE = 4, 0.25
@@ -124,13 +111,13 @@ class MarkSearch:
             return []
         return [
             GeneratorMark(
-                name=NAMES.get(mark, mark),
-                maker=MAKERS[mark],
+                name=MARKS[mark].name or mark,
+                maker=MARKS[mark].maker,
                 place=place,
                 score=round(min(score, 1.0), 3),
             )
             for mark, (score, place) in scores(self._grays).items()
-            if score >= LIMITS[mark]
+            if score >= MARKS[mark].limit
         ]
 
 
@@ -164,7 +151,7 @@ class _Fit:
 
 
 def scores(
-    frames: Sequence[np.ndarray], marks: Sequence[str] = tuple(PLACES)
+    frames: Sequence[np.ndarray], marks: Sequence[str] = tuple(MARKS)
 ) -> dict[str, tuple[float, str]]:
     """Return how well each mark fits small gray frames, and where: what moves is lost in their
     mean, and a mark stays."""
@@ -175,7 +162,7 @@ def scores(
         if mark == MOVING:
             continue
         corners = star if mark == STAR else words
-        places = {place: corners[place] for place in PLACES[mark]}
+        places = {place: corners[place] for place in MARKS[mark].places}
         found[mark] = max(_fits(places, mark), default=nothing)
     if MOVING in marks:
         # Once may be chance: it has to fit in two groups, wherever it stands in each.
@@ -251,10 +238,10 @@ def _where(x: int, y: int, image: np.ndarray) -> str:
 def _first_shapes(mark: str) -> list[_Shape]:
     if mark == STAR:
         return [_Shape(mark, "", height) for height in STARS]
-    widths = (0.82, 0.91, 1.0, 1.1) if mark in LONG else (0.9, 1.04)
+    widths = (0.82, 0.91, 1.0, 1.1) if MARKS[mark].long else (0.9, 1.04)
     return [
         _Shape(mark, text, height, width)
-        for text in TEXTS[mark]
+        for text in MARKS[mark].texts
         for height in HEIGHTS
         for width in widths
     ]

@@ -5,7 +5,7 @@ import os
 import re
 from collections.abc import Iterator, Mapping
 from itertools import chain, islice
-from typing import Any, BinaryIO, Literal
+from typing import Any, Literal
 
 from av.container import InputContainer
 from av.video.stream import VideoStream
@@ -223,25 +223,26 @@ def read_film(
         has_boxes = demuxer(container) == "mov"
     if has_boxes:
         with open_file(path) as file:
-            facts += _edit_list(file)
+            edited = [edits for edits in edit_lists(file) if edits.parts > 1 or edits.gaps]
+            if edited:
+                parts = max(edits.parts for edits in edited)
+                value = f"{parts} parts" if parts > 1 else "starts after a gap"
+                facts.append(
+                    Fact(group="container", name="Edit list", value=value, source="container")
+                )
             if (box := xmp_box(file)) is not None:
                 file.seek(box.body)
                 if packet := file.read(min(box.end - box.body, MAX_XMP_BYTES + 1)):
                     properties = xmp_fields(packet)
                     facts += named_facts(properties, XMP, "XMP")
-    return facts, _location(tags), properties
+    found = (_ISO6709.match(str(tags.get(key, ""))[:60]) for key in _PLACES)
+    where = next(filter(None, found), None)
+    location = place(float(where[1]), float(where[2]), "container") if where else None
+    return facts, location, properties
 
 
 def _tags(of: InputContainer | VideoStream) -> dict[str, str]:
     return {str(key).lower(): value for key, value in list(of.metadata.items())[:200]}
-
-
-def _edit_list(file: BinaryIO) -> Iterator[Fact]:
-    lists = [edits for edits in edit_lists(file) if edits.parts > 1 or edits.gaps]
-    if lists:
-        parts = max(edits.parts for edits in lists)
-        value = f"{parts} parts" if parts > 1 else "starts after a gap"
-        yield Fact(group="container", name="Edit list", value=value, source="container")
 
 
 def _encoder(container: InputContainer, stream: VideoStream) -> Iterator[Fact]:
@@ -256,10 +257,3 @@ def _encoder(container: InputContainer, stream: VideoStream) -> Iterator[Fact]:
             value = f"{match[1].decode()} {match[2].decode()}{': ' * bool(settings)}{settings}"
             yield Fact(group="encoder", name="Video encoder", value=value, source="video stream")
             return
-
-
-def _location(tags: Mapping[str, str]) -> GeoLocation | None:
-    for key in _PLACES:
-        if match := _ISO6709.match(str(tags.get(key, ""))[:60]):
-            return place(float(match[1]), float(match[2]), "container")
-    return None

@@ -43,9 +43,9 @@ def layers(mark):
     (file,) = FONTS.glob("SourceSansVF-Upright*")  # another than that of the template
     font = ImageFont.truetype(str(file), 48)
     font.set_variation_by_axes([600])
-    text = marks.TEXTS[mark][0].replace("|", "")
+    text = marks.MARKS[mark].texts[0].replace("|", "")
     places = {"bottom right": (1250 - font.getlength(text), 655), "bottom left": (30, 655)}
-    at = [at for place, at in places.items() if place in marks.PLACES[mark]][:1]
+    at = [at for place, at in places.items() if place in marks.MARKS[mark].places][:1]
     if mark == marks.MOVING:
         at = [(120, 150), (1120, 350), (120, 560)]
     made = []
@@ -83,11 +83,12 @@ def search(frames):
     return search.found
 
 
-@pytest.mark.parametrize("mark", sorted(marks.LIMITS))
+@pytest.mark.parametrize("mark", sorted(marks.MARKS))
 def test_a_mark_is_found_at_half_size_and_crf_32(mark, tmp_path):
     (found,) = search(clip(mark, tmp_path))
-    assert found.name == marks.NAMES.get(mark, mark) and found.maker == marks.MAKERS[mark]
-    assert found.place in (marks.PLACES[mark] or ("top left", "right", "bottom left"))
+    expected = marks.MARKS[mark]
+    assert found.name == (expected.name or mark) and found.maker == expected.maker
+    assert found.place in (expected.places or ("top left", "right", "bottom left"))
 
 
 def test_without_one_nothing_is_found(tmp_path):
