@@ -165,8 +165,10 @@ class QualityMonitor:
     def __init__(self, time: float, most_faces: int) -> None:
         self._most_faces = most_faces
         self._samples: deque[tuple[float, int, Quality | None, str]] = deque()
-        self._stripes: deque[float] = deque(maxlen=5)
-        self._face_at = time
+        self.stripes: deque[float] = deque(maxlen=5)
+        """The last measurements of `recapture.stripes`."""
+        self.face_at = time
+        """s at which a face was last in view"""
         self._began = time
 
     def add_sample(self, time: float, people: int, quality: Quality | None, person: str) -> None:
@@ -175,24 +177,11 @@ class QualityMonitor:
         while self._samples[0][0] < time - STEADY:
             self._samples.popleft()
 
-    def note_face(self, time: float) -> None:
-        """Note that a face is in view."""
-        self._face_at = time
-
-    def add_stripes(self, strength: float) -> None:
-        """One measurement of `recapture.stripes`."""
-        self._stripes.append(strength)
-
     @property
     def screen(self) -> bool:
         """A screen is being filmed, by most of the last looks for one."""
-        striped = sum(strength > recapture.PEAK for strength in self._stripes)
-        return len(self._stripes) >= LEAST_LOOKS and 2 * striped > len(self._stripes)
-
-    @property
-    def no_face_since(self) -> float:
-        """When a face was last in view."""
-        return self._face_at
+        striped = sum(strength > recapture.PEAK for strength in self.stripes)
+        return len(self.stripes) >= LEAST_LOOKS and 2 * striped > len(self.stripes)
 
     def hints(self, time: float, *, silent: float, rate: float, lag: float) -> list[Hint]:
         """Return what to say now, most important first.
@@ -204,7 +193,7 @@ class QualityMonitor:
             text = "No picture has come for a moment. Check the camera or the connection."
             return [Hint(HintCode.NO_SIGNAL, "No picture", text, blocking=True)]
         hints = []
-        if time - self._face_at > NO_FACE:
+        if time - self.face_at > NO_FACE:
             text = "No face in view. See that one is in the picture and nothing covers it."
             hints.append(Hint(HintCode.NO_FACE, "No face", text, blocking=True))
         elif len(self._samples) >= LEAST_LOOKS:
@@ -215,7 +204,7 @@ class QualityMonitor:
         if most > self._most_faces:
             text = f"{most} faces are in view; the {self._most_faces} largest are judged."
             hints.append(Hint(HintCode.TOO_MANY, f"{most} faces", text, blocking=False))
-        watched = time - self._began > SLOW_SECONDS and self._face_at == time
+        watched = time - self._began > SLOW_SECONDS and self.face_at == time
         if watched and rate < SLOW:
             often = f"{rate:.0f} frames" if rate >= 1.5 else "about 1 frame"
             text = f"This computer scores {often} a second: the reading can lag by {lag:.0f} s."
@@ -510,8 +499,8 @@ class SessionDisplay:
             )
         self._label(faces)
         if sure:
-            self.quality.note_face(time)
-        self.alarms.update_faces(time, self.quality.no_face_since)
+            self.quality.face_at = time
+        self.alarms.update_faces(time, self.quality.face_at)
         self._end_reading(time)
 
     def _label(self, faces: Iterable[LiveFace]) -> None:

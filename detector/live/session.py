@@ -81,7 +81,7 @@ class LiveSession:
         # Without workers every frame is handled in its turn: then nothing is left out to keep up.
         self._drop_frames = pool.workers > 0
         self._lock = threading.Lock()
-        self._closed = self._loaded = False
+        self.closed = self._loaded = False
         self.kept: int | None = None
         """Moments of the newest `finish`: `state` counts on until the session is closed."""
 
@@ -128,7 +128,7 @@ class LiveSession:
             raise ValueError(f"a frame is at most {MAX_SIDE} px wide and high")
         now = self._clock()
         with self._lock:
-            if self._closed or (self._display.began is not None and t <= self._display.time):
+            if self.closed or (self._display.began is not None and t <= self._display.time):
                 return
             self._display.time, self._display.size = t, (frame.shape[1], frame.shape[0])
             if self._display.began is None:
@@ -182,20 +182,15 @@ class LiveSession:
     def close(self) -> None:
         """Let go of frames and places in queues. Twice is as good as once; scores are kept."""
         with self._lock:
-            if self._closed:
+            if self.closed:
                 return
-            self._closed = True
+            self.closed = True
             self._frame = self._candidate = self._tracker = self._collector = None
             self._display.scorer = None
             self._complete.clear()
             self._display.alarms.end(self._display.time)
             self._display.version += 1
         self._pool.remove(self)
-
-    @property
-    def closed(self) -> bool:
-        """Whether it was."""
-        return self._closed
 
     @property
     def busy(self) -> bool:
@@ -206,7 +201,7 @@ class LiveSession:
 
     def waiting(self) -> Sequence[str]:
         """See `Client.waiting`. Lock-free: the pool holds its lock, and a later fill nudges it."""
-        if self._closed:
+        if self.closed:
             return ()
         if not self._loaded:
             return ("load",)
@@ -231,12 +226,12 @@ class LiveSession:
                 results[spec.id].error = why
             else:
                 scorer.load(spec.id)
-            if self._closed:
+            if self.closed:
                 return
         with self._lock:
             self._loaded = True
             self._display.version += 1
-            if self._closed:
+            if self.closed:
                 return
             self._display.scorer = scorer
             self._schedule = Schedule(model_every=scorer.usual)
@@ -281,7 +276,7 @@ class LiveSession:
             faces_now = {p.number: p.face for p in judged}
             candidate = _Candidate(frame, faces_now, len(sure))
         with self._lock:
-            if self._closed:
+            if self.closed:
                 return
             self._last_look = frame.time
             self._candidate = candidate or self._candidate
@@ -326,10 +321,10 @@ class LiveSession:
             striped = recapture.stripes(frame.rgb)
         begun = self._clock()
         with self._lock:
-            if self._closed:
+            if self.closed:
                 return
             if striped is not None:
-                self._display.quality.add_stripes(striped)
+                self._display.quality.stripes.append(striped)
             scored = full_frame is not None or any(x.logits for x in segments.values())
             self._display.history.size = self._display.size
             self._display.history.add(frame.time - origin, looks)
@@ -342,7 +337,7 @@ class LiveSession:
         # Deciding takes milliseconds, in which nobody has to wait for the lock.
         decided = decide(recent) if recent else None
         with self._lock:
-            if not self._closed:
+            if not self.closed:
                 done = ScoredFrame(frame.time, frame.arrived, segments, candidate.count, scored)
                 self._display.update_scores(done, decided, self._clock())
         self._costs.add("judge", self._clock() - begun)

@@ -180,7 +180,10 @@ class LiveVoice:
                 return
             samples, end = np.concatenate(self._pieces), self._end
         start = end - len(samples) / SAMPLE_RATE
-        recording = _recording(samples)
+        detector = SpeechDetector()
+        blocks = iter([SoundBlock(0.0, samples.astype(np.float32) / 32_768)])
+        deque(detector.feed(blocks), maxlen=0)  # listens as it passes blocks on
+        recording = Recording([(0.0, samples)], detector.segments())
         heard = measured(recording)
         if voice.unscorable(heard):
             self._spans.clear()
@@ -232,14 +235,6 @@ class LiveVoice:
             created=self._begun,
             timestamps=[],
         )
-
-
-def _recording(samples: np.ndarray) -> Recording:
-    """Return int16 [n] as what was heard, from 0 s on."""
-    detector = SpeechDetector()
-    for _block in detector.feed(iter([SoundBlock(0.0, samples.astype(np.float32) / 32_768)])):
-        pass
-    return Recording([(0.0, samples)], detector.segments())
 
 
 def _dot(analysis: Analysis, time: float) -> Dot:

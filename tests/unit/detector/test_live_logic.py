@@ -116,7 +116,7 @@ def test_an_earring_is_no_person():
 
 def test_a_slow_computer_says_so():
     monitor = QualityMonitor(0.0, 4)
-    monitor.note_face(10.0)
+    monitor.face_at = 10.0
     hints = monitor.hints(10.0, silent=0.0, rate=2.0, lag=3.0)
     assert [h.text for h in hints] == [
         "This computer scores 2 frames a second: the reading can lag by 3 s."
