@@ -221,12 +221,15 @@ class Recording:
     def quality(self) -> SoundQuality | None:
         """How good it is; None where nobody speaks or it is silent."""
         speech = self._some(self.speech)
-        level = _rms(speech)
+        level = float(np.sqrt(np.mean(speech**2))) if len(speech) else 0.0
         if level < SILENCE or len(speech) < TAPS:
             return None
         noise = _noise(speech, self._some(self._pauses()))
+        # Up to where the loud moments of each band are within `FLOOR` of the strongest band's.
+        loud = np.quantile(spectrogram(speech, hann(TAPS), TAPS), 0.95, axis=1)
+        there = np.flatnonzero(loud > loud.max() * 10 ** (-FLOOR / 10))
         return SoundQuality(
-            bandwidth_hz=_band(speech),
+            bandwidth_hz=float(there[-1] * SAMPLE_RATE / TAPS),
             snr=None if noise is None else _db(level / max(noise, SILENCE / 10)),
             clipped=float(np.mean(np.abs(speech) >= CLIPPED)),
             level_dbfs=_db(level),
@@ -257,10 +260,6 @@ class Recording:
         return [(a, b) for a, b in pauses if b - a > 0.05]
 
 
-def _rms(samples: np.ndarray) -> float:
-    return float(np.sqrt(np.mean(samples**2))) if len(samples) else 0.0
-
-
 def _noise(speech: np.ndarray, pauses: np.ndarray) -> float | None:
     """Return the RMS of the noise, from short frames: of long pauses the median; of short ones,
     which may hold a missed word, the quietest tenth of all frames (minimum statistics, Martin
@@ -275,11 +274,3 @@ def _noise(speech: np.ndarray, pauses: np.ndarray) -> float | None:
 
 def _db(ratio: float) -> float:
     return float(20 * np.log10(ratio))
-
-
-def _band(speech: np.ndarray) -> float:
-    """Hz up to which the loud moments of each band are within `FLOOR` of the strongest band's."""
-    power = spectrogram(speech, hann(TAPS), TAPS)
-    loud = np.quantile(power, 0.95, axis=1)
-    there = np.flatnonzero(loud > loud.max() * 10 ** (-FLOOR / 10))
-    return float(there[-1] * SAMPLE_RATE / TAPS)

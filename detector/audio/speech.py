@@ -62,18 +62,15 @@ class SpeechDetector:
                 self._runs.append((block.start, []))
                 self._waiting = np.zeros(CONTEXT, np.float32)
             self._end = block.end
-            self._listen(block.samples)
+            joined = np.concatenate([self._waiting, block.samples])
+            count = (len(joined) - CONTEXT) // CHUNK
+            self._waiting = joined[count * CHUNK :]
+            if count:
+                windows = np.lib.stride_tricks.sliding_window_view(joined, CONTEXT + CHUNK)
+                heard, *state = _network()(windows[: count * CHUNK : CHUNK], *self._state)
+                self._runs[-1][1].extend(heard.tolist())
+                self._state = tuple(state)
             yield block
-
-    def _listen(self, samples: np.ndarray) -> None:
-        joined = np.concatenate([self._waiting, samples])
-        count = (len(joined) - CONTEXT) // CHUNK
-        self._waiting = joined[count * CHUNK :]
-        if count:
-            windows = np.lib.stride_tricks.sliding_window_view(joined, CONTEXT + CHUNK)
-            heard, *state = _network()(windows[: count * CHUNK : CHUNK], *self._state)
-            self._runs[-1][1].extend(heard.tolist())
-            self._state = tuple(state)
 
     def segments(self) -> list[Span]:
         """Return where somebody speaks, s, ascending."""

@@ -176,19 +176,16 @@ def analyze(
     return Analyzer(device=device).analyze(path, settings)
 
 
-def _may_have_gpu() -> bool:
-    """Whether torch could find a GPU: asked first, since to import it takes seconds."""
-    if metadata.version("torch").endswith("+cpu"):
-        return False
-    return sys.platform != "linux" or any(Path(device).exists() for device in _GPU_DEVICES)
-
-
 def pick_device(device: str) -> str:
     """ "cpu" or "cuda" for "auto" or either of them. UsageError when there is no such device."""
     if device == "cpu":
         return "cpu"
-    if device == "auto" and not _may_have_gpu():
-        return "cpu"
+    if device == "auto":  # whether there could be a GPU: to import torch takes seconds
+        linux = sys.platform == "linux"
+        if metadata.version("torch").endswith("+cpu") or (
+            linux and not any(Path(device).exists() for device in _GPU_DEVICES)
+        ):
+            return "cpu"
     import torch
 
     if device == "auto":

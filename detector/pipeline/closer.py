@@ -35,7 +35,11 @@ def look_closer(request: RunRequest, path: Path, name: str | None) -> Analysis:
     timestamps = tuple(first.timestamps)
     if info.duration and info.kind != "image":
         part = media.part(info.duration, settings)
-        timestamps = refine(run.timestamps, _curves(first), part, settings.frames)
+        curves = [
+            {face.time: face.score for face in track.frames if face.score is not None}
+            for track in first.judged
+        ]
+        timestamps = refine(run.timestamps, curves, part, settings.frames)
     relay.begin(len(timestamps))
     thorough = replace(request, observe=relay.second if observe else None)
     again = replace(run.known(), timestamps=timestamps)
@@ -107,13 +111,6 @@ def _gap(a: float, b: float, ends: tuple[tuple[float, float], ...]) -> Gap:
         if known:
             promise = max(promise, max(known) + (abs(known[0] - known[1]) if known[1:] else 0.0))
     return -(BASE + promise) * (b - a), a, b, ends
-
-
-def _curves(analysis: Analysis) -> list[dict[float, float]]:
-    return [
-        {face.time: face.score for face in track.frames if face.score is not None}
-        for track in analysis.judged
-    ]
 
 
 class _ProgressRelay:

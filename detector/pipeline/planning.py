@@ -109,7 +109,11 @@ def plan(
     runs: list[windows.FrameWindow] = []
     unfit: dict[str, str] = {}
     for (shape, ids), planned in zip(shapes.items(), plans, strict=False):
-        times = planned.windows or _spread(info, settings, shape)
+        times = planned.windows
+        if not times and shape.recipe.modality is not Modality.FACE and info.kind != "image":
+            # One window, spread over a short part; models of faces know one step.
+            spread = settings.model_copy(update={"sampling": "uniform", "frames": shape.frames})
+            times = (media.plan(info, spread).timestamps,)
         runs += [windows.FrameWindow(ids, shape.recipe, t) for t in times]
         if not times:
             why = f"it needs {shape.frames * shape.step:.1f} s of video"
@@ -136,13 +140,3 @@ def shots(
     part = media.part(info.duration, settings)
     closer = settings.sampling == "closer"
     return media.shots(path, info, part, settings.frames, thorough=closer, cancel=cancel)
-
-
-def _spread(
-    info: Media, settings: Settings, shape: windows.ClipShape
-) -> tuple[tuple[float, ...], ...]:
-    """Spread one window over a short part; models of faces know one step and get none."""
-    if shape.recipe.modality is Modality.FACE or info.kind == "image":
-        return ()
-    even = settings.model_copy(update={"sampling": "uniform", "frames": shape.frames})
-    return (media.plan(info, even).timestamps,)

@@ -35,12 +35,11 @@ from detector.pipeline.modalities import EXTRACTORS, Extraction, Extractor
 from detector.pipeline.modalities.face import FaceExtractor
 from detector.pipeline.options import RunOptions
 from detector.pipeline.orientation import WrongOrientation
-from detector.pipeline.planning import coverage
 from detector.pipeline.progress import Observer, Progress, ProgressReporter, Stage
 from detector.pipeline.scoring import ScoreStage
 from detector.pipeline.signal_stage import SignalStage
 from detector.pipeline.windows import FrameWindow
-from detector.schema.analysis import QUESTION_OF, Analysis, Coverage, Media, Modality, Settings
+from detector.schema.analysis import QUESTION_OF, Analysis, Media, Modality, Settings
 from detector.schema.origin import GeneratorMark, Provenance
 from detector.sentences import _
 
@@ -381,16 +380,13 @@ class AnalysisRun:
             id=initial_results.analysis_id(self.media.sha256, self.settings, self.asked_for),
             created=datetime.now(UTC),
             timestamps=timestamps,
-            coverage=self._coverage(timestamps),
+            coverage=None
+            if self.media.kind == "audio"
+            else planning.coverage(self.media, self.settings, timestamps, self.shots),
             provenance=self.provenance,
             timings={k: round(v, 3) for k, v in self.timings.items()},
             partial=partial,
         )
-
-    def _coverage(self, moments: Sequence[float]) -> Coverage | None:
-        if self.media.kind == "audio":
-            return None
-        return coverage(self.media, self.settings, moments, self.shots)
 
     def known(self) -> RunOptions:
         """Return what a second run of the same file need not find and score again."""
