@@ -87,7 +87,7 @@ def draw() -> None:
         status_cards.show(_nothing())
         with st.container(border=True, key="card-library-add", height="content"):
             typography.title(_("Add footage"))
-            draw_fields()
+            _fields()
     _whose()
 
 
@@ -101,9 +101,9 @@ def _title(owner: str, sources: Sequence[FootageSource], *, busy: bool) -> None:
     with page_header.row(_("History"), facts if files else [_("known footage")]):
         if files and not busy:
             with st.popover(_("Add footage"), icon=":material/add:", width="content"):
-                draw_fields()
+                _fields()
         if not busy:
-            draw_import()
+            _import()
         if not files:
             return
         if frames > MAX_EXPORTED_FRAMES:
@@ -132,7 +132,7 @@ def _nothing() -> Card:
         head=_("No footage yet"),
         text=(
             _("Add the folder where your originals are; only their prints are kept.")
-            if may_name_folders()
+            if _may_name_folders()
             else _("Add your originals; only their prints are kept.")
         ),
         points=(
@@ -173,12 +173,12 @@ def _sources(sources: Sequence[FootageSource], *, looks: bool, busy: bool) -> No
 def _source(source: FootageSource, *, looks: bool, busy: bool) -> None:
     key = hashlib.sha256(source.source.encode()).hexdigest()[:12]
     folder = source.source not in _ELSEWHERE
-    reached = folder and may_name_folders() and Path(source.source).is_dir()
+    reached = folder and _may_name_folders() and Path(source.source).is_dir()
     facts = [labels.count(source.files, "file", "files")]
     if source.seconds:
         facts.append(length(source.seconds))
     facts.append(_("latest {time}").format(time=record_cells.when(source.newest)))
-    facts += watched_facts(source.source) if reached else []
+    facts += _watched_facts(source.source) if reached else []
     with controls.apart(f"library-source-{key}"):
         cards.named(_name(source.source), " · ".join(facts))
         with st.container(horizontal=True, vertical_alignment="center", width="content"):
@@ -189,8 +189,8 @@ def _source(source: FootageSource, *, looks: bool, busy: bool) -> None:
                 gone = _("can’t be reached; its prints are kept")
                 show(chip(gone, "plain", "cloud_off"), width="content")
             elif folder:
-                draw_watch(source.source, key)
-                again = partial(look_through, source.source)
+                _watch(source.source, key)
+                again = partial(_look_through, source.source)
                 controls.button(
                     _("Look again"), "refresh", f"library-again-{key}", again, kind="tertiary",
                     disabled=busy, help=_("Adds what is new in this folder."),
@@ -208,7 +208,7 @@ def _name(source: str) -> str:
 def _forget_source(source: FootageSource) -> None:
     def remove() -> int:
         originals = session.application().originals
-        if may_name_folders():
+        if _may_name_folders():
             originals.watch(session.request_context(), source.source, on=False)
         return originals.known.store.remove_source(session.record_scope().owner, source.source)
 
@@ -240,7 +240,7 @@ def _files(owner: str) -> None:
             with head:
                 words = _("Remove {number}").format(number=len(marked))
                 if controls.button(words, "delete", "library-remove"):
-                    forget(marked)
+                    _forget_files(marked)
         with st.container(key="history-table"):
             _table(files, key)
         with st.container(key="history-cards"):
@@ -291,10 +291,10 @@ def _cards(files: Sequence[Footage]) -> None:
             facts = length(footage.duration), record_cells.when(footage.added)
             cards.named(footage.name, " · ".join((*facts, _name(footage.source))))
             if controls.button(_("Remove"), "", f"library-remove-{footage.id}", kind="tertiary"):
-                forget([footage])
+                _forget_files([footage])
 
 
-def forget(files: Sequence[Footage]) -> None:
+def _forget_files(files: Sequence[Footage]) -> None:
     """Ask, then remove files from the library."""
     st.dialog(_("Remove"))(_forget)(files)
 
@@ -328,14 +328,14 @@ MAX_NAMED = 50
 """files that could not be read, by name; more are counted"""
 
 
-def draw_fields() -> None:
+def _fields() -> None:
     """Draw what can be added."""
-    if may_name_folders():
+    if _may_name_folders():
         _folder_field()
     _file_field()
 
 
-def draw_import() -> None:
+def _import() -> None:
     """Draw the way to add fingerprints that others exported."""
     with st.popover(_("Import"), icon=":material/upload:", width="content"):
         text = _("Fingerprints that others exported from their library. No footage is in them.")
@@ -347,17 +347,17 @@ def draw_import() -> None:
             st.rerun()
 
 
-def may_name_folders() -> bool:
+def _may_name_folders() -> bool:
     """Return whether who looks may name a folder of this computer."""
     return known_footage.may_name_folders(session.request_context())
 
 
-def look_through(folder: str) -> None:
+def _look_through(folder: str) -> None:
     """Begin to add what is new in a folder."""
     _begin(lambda: _known().add_folder(session.request_context(), folder))
 
 
-def draw_watch(folder: str, key: str) -> None:
+def _watch(folder: str, key: str) -> None:
     """Draw the switch by which what comes into a folder is added by itself."""
     originals = session.application().originals
     watched = folder in originals.watched()
@@ -372,7 +372,7 @@ def draw_watch(folder: str, key: str) -> None:
     )  # fmt: skip
 
 
-def watched_facts(folder: str) -> list[str]:
+def _watched_facts(folder: str) -> list[str]:
     """Return what came of watching a folder, in a few words; nothing where it is not watched."""
     seen = session.application().originals.watch_state(folder)
     if seen is None:
@@ -424,7 +424,7 @@ def _file_field() -> None:
     """Draw the file field; a fresh uploader after each copy to disk frees the memory."""
     limit = limits.megabytes(session.current_user(), int(st.get_option("server.maxUploadSize")))
     files = st.file_uploader(
-        _("Or single files") if may_name_folders() else _("Videos and pictures"),
+        _("Or single files") if _may_name_folders() else _("Videos and pictures"),
         accept_multiple_files=True,
         max_upload_size=limit,
         key=_key("files"),
@@ -458,7 +458,7 @@ def _outcome(task: LibraryTask) -> None:
             typography.paragraph(numbers, width="content")
         with st.container(horizontal=True, width="content"):
             if task.folder and task.state in (State.INTERRUPTED, State.CANCELED, State.FAILED):
-                again = partial(look_through, task.folder)
+                again = partial(_look_through, task.folder)
                 controls.button(_("Go on"), "play_arrow", "library-go-on", again)
             dismiss = partial(_known().dismiss, task.subject, session.current_user())
             controls.button(_("Done"), "check", "library-done", dismiss, kind="tertiary")
