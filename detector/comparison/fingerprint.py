@@ -20,7 +20,7 @@ from detector.comparison import align
 from detector.errors import Canceled
 from detector.isolation import Frame, stream_isolated
 from detector.media import Identity, Spacing, decode_spaced, identify, open_spaced
-from detector.media.scaled import resized
+from detector.media.video import resized
 from detector.schema.analysis import Media
 from detector.vision.alignment import similarity
 from detector.vision.detection import Detection, widest

@@ -16,46 +16,29 @@ import numpy as np
 
 from detector import isolation
 from detector.errors import MediaError
-from detector.isolation import Frame, headed_isolated, isolated, run_isolated, stream_isolated
-from detector.media.container import open_media
-from detector.media.cuts import Shot, seen, shots, with_every_shot
+from detector.isolation import Frame as Frame
+from detector.isolation import headed_isolated, stream_isolated
+from detector.isolation import isolated as isolated
+from detector.isolation import run_isolated as run_isolated
+from detector.media.container import open_media as open_media
 from detector.media.facts import probe_video
-from detector.media.files import Identity, identify, safe_name
+from detector.media.files import Identity as Identity
+from detector.media.files import identify as identify
+from detector.media.files import safe_name as safe_name
 from detector.media.limits import WORKER, WORKER_PRELOAD
-from detector.media.sampling import Plan, part, plan
-from detector.media.scaled import Spacing, decode_scaled, decode_spaced, probe_and_decode
+from detector.media.sampling import Shot as Shot
+from detector.media.sampling import part as part
+from detector.media.sampling import plan as plan
+from detector.media.sampling import seen as seen
+from detector.media.sampling import shots as shots
+from detector.media.sampling import with_every_shot as with_every_shot
 from detector.media.stills import decode_still, probe_still
-from detector.media.video import decode_video
-from detector.media.webm import playable
+from detector.media.video import Spacing as Spacing
+from detector.media.video import decode_scaled as decode_scaled
+from detector.media.video import decode_spaced as decode_spaced
+from detector.media.video import decode_video, probe_and_decode
+from detector.media.webm import playable as playable
 from detector.schema.analysis import Media
-
-__all__ = [
-    "Frame",
-    "Identity",
-    "Plan",
-    "Shot",
-    "Spacing",
-    "decode",
-    "decode_scaled",
-    "decode_spaced",
-    "frame_at",
-    "identify",
-    "isolate",
-    "isolated",
-    "open_media",
-    "open_spaced",
-    "part",
-    "plan",
-    "playable",
-    "probe",
-    "run_isolated",
-    "safe_name",
-    "seen",
-    "shots",
-    "turn",
-    "turned",
-    "with_every_shot",
-]
 
 
 def isolate() -> isolation.Sandbox:

@@ -325,7 +325,10 @@ class _Clocks:
         restarts = ahead < -_RESTART or ahead > _SKIPPED
         if restarts:
             shift = self._shift[index] = end - stated
-        self._end[index] = max(end, stated + shift + (packet.duration or _usual_length(packet)))
+        length = packet.duration
+        if not length and isinstance(packet.stream, VideoStream) and (usual := rate(packet.stream)):
+            length = round(1 / (usual * packet.time_base))
+        self._end[index] = max(end, stated + shift + (length or 0))
         if shift:
             packet.pts = None if packet.pts is None else packet.pts + shift
             packet.dts = None if packet.dts is None else packet.dts + shift
@@ -342,12 +345,6 @@ def _is_foreign(packet: Packet[Any]) -> bool:
     except (av.error.FFmpegError, IndexError):
         return False
     return bool(codec.id != packet.stream.codec_context.codec.id)
-
-
-def _usual_length(packet: Packet[Any]) -> int:
-    """Return for how many ticks a picture is shown by its stream's rate."""
-    usual = rate(packet.stream) if isinstance(packet.stream, VideoStream) else None
-    return round(1 / (usual * packet.time_base)) if usual else 0
 
 
 def seek(container: InputContainer, stream: VideoStream | AudioStream, ticks: int) -> bool:

@@ -295,19 +295,10 @@ def is_encrypted(file: BinaryIO) -> bool:
         header = head[: int.from_bytes(head[16:24], "little")]
         return any(guid in header for guid in _ASF_ENCRYPTION)
     if head[:1] == _TS_SYNC == head[_TS_PACKET : _TS_PACKET + 1]:
-        return _is_scrambled(head)
-    return _is_encrypted_mp4(file)
-
-
-def _is_scrambled(head: bytes) -> bool:
-    """Return True if most packets of a transport stream are scrambled; its tables never are."""
-    controls = [head[at + 3] >> 6 for at in range(0, len(head) - 3, _TS_PACKET)]
-    return sum(control >= 2 for control in controls) > len(controls) / 2
-
-
-def _is_encrypted_mp4(file: BinaryIO) -> bool:
-    """Return True if an MP4's picture, or all it holds, is encrypted (ISO/IEC 23001-7, Apple's
-    own)."""
+        # Most packets of a scrambled transport stream say so; its tables never do.
+        controls = [head[at + 3] >> 6 for at in range(0, len(head) - 3, _TS_PACKET)]
+        return sum(control >= 2 for control in controls) > len(controls) / 2
+    # An MP4's picture, or all it holds (ISO/IEC 23001-7, Apple's own).
     index = top_box(file, b"moov")
     # Of each track: stsd, version and flags, entries, size of the first, its kind.
     kinds = {match[1] for match in re.finditer(rb"stsd.{12}(.{4})", index, re.DOTALL)}

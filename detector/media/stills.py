@@ -68,7 +68,7 @@ def probe_still(path: str | os.PathLike[str]) -> Media:
         notes: list[str] = []
         if kind := HDR.get(image.info.get("nclx", (0, 0))[1]):
             notes.append(HDR_NOTE.format(what="picture", kind=kind))
-        duration = fps = None
+        duration = fps = uneven = None
         ends: list[float] = []
         with _parsing():
             stated = getattr(image, "n_frames", 1)
@@ -83,6 +83,7 @@ def probe_still(path: str | os.PathLike[str]) -> Media:
                 image.load()
         if len(ends) > 1:
             duration, fps = ends[-1], len(ends) / ends[-1]
+            uneven = bool(np.ptp(np.diff([0.0, *ends])) > 0.002)
         return Media(
             name="",
             sha256="",
@@ -93,7 +94,7 @@ def probe_still(path: str | os.PathLike[str]) -> Media:
             duration=duration,
             fps=fps,
             frame_count=max(1, len(ends)),
-            variable_frame_rate=None if duration is None else _uneven(ends),
+            variable_frame_rate=uneven,
             container=(image.format or "").lower(),
             codec="jpeg" if image.format == "MPO" else (image.format or "").lower(),
             pixel_format=image.mode,
@@ -168,9 +169,11 @@ def open_still(path: str | os.PathLike[str]) -> Iterator[Image.Image]:
                     hint="Type: pip install 'unmask[full]'",
                 ) from None
         with image:
-            if image.format == "HEIF" and not _turns_itself(file):
-                turn = image.info.get("original_orientation")
-                image.getexif()[ExifTags.Base.Orientation] = turn or 1
+            if image.format == "HEIF":
+                index = top_box(file, b"meta")
+                if b"irot" not in index and b"imir" not in index:  # else EXIF's orientation is void
+                    turn = image.info.get("original_orientation")
+                    image.getexif()[ExifTags.Base.Orientation] = turn or 1
             if coded is not None and "icc_profile" not in image.info:
                 image.info["nclx"] = coded
             if image.width * image.height > MAX_PIXELS or max(image.size) > MAX_SIDE:
@@ -179,13 +182,6 @@ def open_still(path: str | os.PathLike[str]) -> Iterator[Image.Image]:
                 with _parsing():
                     image.load()  # which turns it, and forgets how
             yield image
-
-
-def _turns_itself(file: BinaryIO) -> bool:
-    """Return True if a HEIF's index turns or mirrors its picture: then EXIF's orientation is
-    void."""
-    index = top_box(file, b"meta")
-    return b"irot" in index or b"imir" in index
 
 
 def _coded_colors(file: BinaryIO) -> tuple[int, int] | None:
@@ -275,11 +271,6 @@ def _timeline(image: Image.Image, count: int) -> Iterator[tuple[float, float]]:
         end = start + (delay if delay >= _SHORTEST_DELAY else _USUAL_DELAY)
         yield start, end
         start = end
-
-
-def _uneven(ends: Sequence[float]) -> bool:
-    delays = np.diff([0.0, *ends])
-    return bool(delays.max() - delays.min() > 0.002)
 
 
 def _orientation(image: Image.Image) -> int:

@@ -77,11 +77,14 @@ class Stream:
         self._source, self._stop = source, stop or Event()
         self._lost = lost or (lambda sentence, wait: None)
         self._timeouts, self._pauses = (opening, reading), pauses
-        self.name, self.formats = _name_of(source), FORMATS
+        self.name, self.formats = source, FORMATS
         self.finite = False
         """It was a recording: its end is no loss."""
         if is_address(source):
-            scheme = urlsplit(source).scheme.lower()
+            parts = urlsplit(source)
+            port = f":{parts.port}" if parts.port else ""
+            self.name = f"{parts.scheme}://{parts.hostname or ''}{port}{parts.path}"
+            scheme = parts.scheme.lower()
             if scheme not in SCHEMES:
                 raise UsageError(
                     _("{scheme}:// is not an address that can be watched.").format(scheme=scheme),
@@ -238,12 +241,3 @@ def connect(
     begun = time.monotonic()
     for number, picture in enumerate(stream.connection()):
         yield Frame(number, time.monotonic() - begun, picture)
-
-
-def _name_of(source: str) -> str:
-    if not is_address(source):
-        return source
-    parts = urlsplit(source)
-    where = parts.hostname or ""
-    where += f":{parts.port}" if parts.port else ""
-    return f"{parts.scheme}://{where}{parts.path}"

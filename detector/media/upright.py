@@ -106,19 +106,16 @@ class Upright:
         """Return an HDR frame in BT.709 colors: its white of 203 cd/m² is white (ITU-R BT.2408)."""
         kind = frame.width, frame.height, frame.format.name, frame.color_trc
         if self.mapping is None or self.mapping[0] != kind:  # its table takes a second to compute
-            self.mapping = kind, _sdr_graph(frame)
+            mapping = (
+                "in_color_matrix=bt2020:in_primaries=bt2020"
+                f":in_transfer={_TRANSFERS[frame.color_trc]}"
+                ":out_color_matrix=bt709:out_primaries=bt709:out_transfer=bt709:out_range=tv"
+                ":intent=relative_colorimetric"
+            )
+            self.mapping = kind, _graph(frame, ("scale", mapping), ("format", "yuv420p"))
         graph = self.mapping[1]
         graph.push(frame)
         return cast("VideoFrame", graph.pull())
-
-
-def _sdr_graph(frame: VideoFrame) -> Graph:
-    mapping = (
-        f"in_color_matrix=bt2020:in_primaries=bt2020:in_transfer={_TRANSFERS[frame.color_trc]}"
-        ":out_color_matrix=bt709:out_primaries=bt709:out_transfer=bt709:out_range=tv"
-        ":intent=relative_colorimetric"
-    )
-    return _graph(frame, ("scale", mapping), ("format", "yuv420p"))
 
 
 def in_srgb(rgb: np.ndarray, primaries: int, transfer: int) -> np.ndarray:
@@ -153,20 +150,16 @@ def deinterlaced(frame: VideoFrame) -> VideoFrame:
     """Return a frame of its first field, lines between interpolated. The filter sees this frame
     twice, since bwdif takes the first of a stream from its own lines alone."""
     try:
-        return _deinterlaced(frame)
+        graph = _graph(frame, ("bwdif", "mode=send_frame"))
+        stamp = frame.pts
+        for number in range(2):
+            frame.pts = number
+            graph.push(frame)
+        frame.pts = stamp
+        graph.push(None)
+        whole = cast("VideoFrame", graph.pull())
     except av.error.FFmpegError:  # a format or size that the filter does not take
         return frame
-
-
-def _deinterlaced(frame: VideoFrame) -> VideoFrame:
-    graph = _graph(frame, ("bwdif", "mode=send_frame"))
-    stamp = frame.pts
-    for number in range(2):
-        frame.pts = number
-        graph.push(frame)
-    frame.pts = stamp
-    graph.push(None)
-    whole = cast("VideoFrame", graph.pull())
     whole.colorspace, whole.color_range = frame.colorspace, frame.color_range
     return whole
 

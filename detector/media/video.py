@@ -1,4 +1,5 @@
-"""Decoding a video at given times, and only there."""
+"""Decoding a video at given times, and only there; and many small pictures of one size, brought to
+it in the process that decodes them, so that little goes from there to here."""
 
 from __future__ import annotations
 
@@ -8,10 +9,13 @@ from collections import deque
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from threading import Event
-from typing import Any
+from typing import Any, Literal
 
 import av
+import cv2
+import numpy as np
 from av.container import InputContainer
+from av.error import FFmpegError
 from av.packet import Packet
 from av.video.frame import VideoFrame
 
@@ -25,7 +29,10 @@ from detector.media.container import (
     picture_stream,
     seek,
     undecodable,
+    unsmoothed,
 )
+from detector.media.facts import probe_video
+from detector.media.stills import decode_still, probe_still
 from detector.media.upright import Upright
 from detector.schema.analysis import Media
 
@@ -221,7 +228,10 @@ class _Walk:
 
     def _feed(self, packet: Packet[Any] | None) -> Iterator[tuple[int, float, VideoFrame]]:
         self._check()
-        spare = self._is_spare(packet)
+        spare = False  # its picture answers no wanted time
+        if packet is not None and self.skip and not self.tolerant and self.origin is not None:
+            time, target = self.decoder.time_of(packet), self.target
+            spare = time is not None and any(time < other <= target for other in self.ahead)
         self.spared = self.spared or spare
         self.decoder.context.skip_frame = "NONREF" if spare else "DEFAULT"
         try:
@@ -231,15 +241,8 @@ class _Walk:
                 raise _Damaged() from error
             self._damage(None if packet is None else self.decoder.time_of(packet))
             return
-        for time, frame in frames:
-            yield from self._take(time, frame)
-
-    def _is_spare(self, packet: Packet[Any] | None) -> bool:
-        """Whether a packet's picture answers no wanted time."""
-        if packet is None or not self.skip or self.tolerant or self.origin is None:
-            return False
-        time, target = self.decoder.time_of(packet), self.target
-        return time is not None and any(time < other <= target for other in self.ahead)
+        for clock, frame in frames:
+            yield from self._take(clock, frame)
 
     def _take(self, clock: float, frame: VideoFrame) -> Iterator[tuple[int, float, VideoFrame]]:
         if frame.is_corrupt:
@@ -255,14 +258,6 @@ class _Walk:
         if self.origin is None:
             self.origin = clock
         time = clock - self.origin
-        self._notice_size(time, frame)
-        if self.previous is not None and time <= self.previous[0]:
-            return
-        while self.wanted and time > self.wanted[0][1] + _EPSILON:
-            yield from self._answer(*(self.previous or (time, frame)))
-        self.previous = (time, frame)
-
-    def _notice_size(self, time: float, frame: VideoFrame) -> None:
         size = frame.width, frame.height
         if self.size not in (None, size) and self.resized is None:
             self.resized = (
@@ -271,6 +266,11 @@ class _Walk:
                 "proportions."
             )
         self.size = size
+        if self.previous is not None and time <= self.previous[0]:
+            return
+        while self.wanted and time > self.wanted[0][1] + _EPSILON:
+            yield from self._answer(*(self.previous or (time, frame)))
+        self.previous = (time, frame)
 
     def _answer(self, time: float, frame: VideoFrame) -> Iterator[tuple[int, float, VideoFrame]]:
         """Answer the next wanted time; a frame that was given before is not given again."""
@@ -322,3 +322,119 @@ class _Walk:
     def _damage(self, clock: float | None) -> None:
         if self.damaged_at is None:
             self.damaged_at = max(0.0, (clock or 0.0) - self.start)
+
+
+Size = tuple[int, int]  # width and height, px
+
+
+@dataclass(frozen=True)
+class Spacing:
+    """Which pictures of a file are wanted, where these need not stand at certain times."""
+
+    dense: float
+    """s: up to this length all frames are looked through but those between two others (B), which
+    take most of a decoder's time; of longer footage the key frames, which encoders put where shots
+    begin, and which cost a tenth to read"""
+    gap: float  # s between two pictures, at least
+    key_gap: float  # s between two key frames, at least
+    most: int  # pictures of a file
+
+
+def decode_scaled(
+    path: str | os.PathLike[str],
+    media: Media,
+    times: Sequence[float],
+    size: Size,
+    *,
+    notes: list[str],
+    cancel: Event | None = None,
+) -> Iterator[Frame]:
+    """Yield the pictures on screen at ascending `times`, each once, averaged to a size; raise
+    MediaError, Canceled."""
+    if media.kind == "video":
+        upright = Upright(media.width, media.height, framed=True)
+        for index, time, picture in pictures(path, times, notes=notes, cancel=cancel):
+            yield Frame(index, time, resized(upright(picture), size))
+        return
+    for frame in decode_still(path, media, times, cancel=cancel):
+        yield Frame(frame.index, frame.time, resized(frame.rgb, size))
+
+
+def decode_spaced(
+    path: str | os.PathLike[str],
+    media: Media,
+    size: Size,
+    spacing: Spacing,
+    *,
+    notes: list[str],
+    cancel: Event | None = None,
+) -> Iterator[Frame]:
+    """Yield pictures of a file, averaged to a size, whatever their shape; of a video up to where it
+    is damaged, of a sound none. Raise MediaError, Canceled."""
+    length = media.duration or 0.0
+    if media.kind == "video":
+        dense = length <= spacing.dense
+        skip: Literal["BIDIR", "NONKEY"] = "BIDIR" if dense else "NONKEY"
+        gap = spacing.gap if dense else spacing.key_gap
+        yield from _some(path, size, skip, gap, spacing.most, length or math.inf, cancel)
+    elif media.kind == "image":
+        count = min(spacing.most, max(1, int(length / spacing.gap)))
+        times = [(i + 0.5) * length / count for i in range(count)]
+        yield from decode_scaled(path, media, times, size, notes=notes, cancel=cancel)
+
+
+def probe_and_decode(
+    path: str | os.PathLike[str],
+    picture: bool,
+    size: Size,
+    spacing: Spacing,
+    *,
+    notes: list[str],
+    cancel: Event | None = None,
+) -> Iterator[Media | Frame]:
+    """Yield what a file is, then its pictures as `decode_spaced` does."""
+    media = probe_still(path) if picture else probe_video(path)
+    yield media
+    yield from decode_spaced(path, media, size, spacing, notes=notes, cancel=cancel)
+
+
+def _some(
+    path: str | os.PathLike[str],
+    size: Size,
+    skip: Literal["BIDIR", "NONKEY"],
+    gap: float,
+    most: int,
+    length: float,
+    cancel: Event | None,
+) -> Iterator[Frame]:
+    upright = Upright(*size, averaged=True)
+    with open_media(path) as container:
+        stream = picture_stream(container)
+        stream.codec_context.skip_frame = skip
+        unsmoothed(stream.codec_context)
+        begin: float | None = None
+        last, index = -gap, 0
+        try:
+            for picture in container.decode(stream):
+                if cancel is not None and cancel.is_set():
+                    raise Canceled
+                if picture.time is None:
+                    continue
+                begin = picture.time if begin is None else begin
+                time = picture.time - begin
+                if time - last < gap:
+                    continue
+                yield Frame(index, time, upright(picture))
+                last, index = time, index + 1
+                if index >= most or time + gap > length:  # nothing wanted follows
+                    return
+        except FFmpegError:
+            if not index:
+                raise undecodable() from None
+
+
+def resized(rgb: np.ndarray, size: Size) -> np.ndarray:
+    """Return a picture averaged down to a size, uint8 [height, width, 3]."""
+    if (rgb.shape[1], rgb.shape[0]) == size:
+        return rgb
+    return np.ascontiguousarray(cv2.resize(rgb, size, interpolation=cv2.INTER_AREA))

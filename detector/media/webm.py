@@ -22,7 +22,7 @@ from av.video.reformatter import VideoReformatter
 
 from detector.errors import Canceled, MediaError
 from detector.isolation import run_isolated
-from detector.media.container import clock_origin, open_media
+from detector.media.container import clock_origin, open_media, sound_stream
 from detector.media.limits import WORKER_PASS_SECONDS
 from detector.media.upright import Upright
 from detector.media.video import pictures
@@ -114,7 +114,7 @@ def _transcode_sound(
 ) -> Generator[float, None, None]:
     """Add the first sound stream as Opus, and yield how far it has come, s; nothing without one."""
     with open_media(path) as container:
-        source = next((s for s in container.streams.audio if s.codec_context is not None), None)
+        source = sound_stream(container)
         if source is None:
             return
         origin = clock_origin(container)

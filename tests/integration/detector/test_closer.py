@@ -12,7 +12,7 @@ from cli.analyze import summary
 from detector import media
 from detector.decision import people
 from detector.errors import Canceled
-from detector.media import cuts
+from detector.media import sampling
 from detector.messages.measured import covered
 from detector.pipeline import CLOSER, Progress, estimate, planning
 from detector.pipeline.closer import refine
@@ -96,11 +96,11 @@ def test_early_key_frames_are_enough_where_all_would_cost_much(long_clip, monkey
     everything = media.shots(long_clip, about, (0.0, END), 32)
     # Eight key frames, six of them early or before an early one: as much as is allowed.
     size = about.width * about.height / 1e6
-    monkeypatch.setattr(cuts, "SHARE", 1.0)
-    monkeypatch.setattr(cuts, "MOMENT_COSTS", 7 * size / 32)
-    monkeypatch.setattr(cuts, "PREDICTED_COSTS", 0.0)
+    monkeypatch.setattr(sampling, "SHARE", 1.0)
+    monkeypatch.setattr(sampling, "MOMENT_COSTS", 7 * size / 32)
+    monkeypatch.setattr(sampling, "PREDICTED_COSTS", 0.0)
     assert media.shots(long_clip, about, (0.0, END), 32) == everything
-    monkeypatch.setattr(cuts, "MOMENT_COSTS", 5 * size / 32)
+    monkeypatch.setattr(sampling, "MOMENT_COSTS", 5 * size / 32)
     assert media.shots(long_clip, about, (0.0, END), 32) is None
 
 
