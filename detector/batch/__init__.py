@@ -13,7 +13,6 @@ from detector.batch.engine import BatchTally as BatchTally
 from detector.batch.engine import watch as watch
 from detector.batch.entry import Entry as Entry
 from detector.batch.entry import failed as failed
-from detector.batch.source import Source as Source
 from detector.batch.source import is_container as is_container
 from detector.batch.source import read_container as read_container
 from detector.batch.source import read_source as read_source

@@ -1,7 +1,7 @@
 """Many files through one analyzer: runs side by side, each result on disk before it counts.
 
 Runs overlap: while one decodes, another finds faces and a third scores, and what they have for one
-model at the same time goes through it together (`detector.pipeline.batching`). A result does not
+model at the same time goes through it together (`detector.pipeline.scoring`). A result does not
 depend on which runs it had beside it.
 """
 

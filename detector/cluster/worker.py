@@ -1,7 +1,7 @@
 """One worker of a cluster: an actor with an analyzer whose models are loaded once.
 
 Its calls run in threads of the actor, side by side; what they have for one model at the same time
-goes through it together (`detector.pipeline.batching`).
+goes through it together (`detector.pipeline.scoring`).
 """
 
 import contextlib
@@ -36,7 +36,11 @@ def put_pieces(path: Path) -> list[Any]:
 
 @contextlib.contextmanager
 def received(path: Path, digest: str, pieces: list[Any] | None) -> Iterator[Path | None]:
-    """Yield where a worker can read a file; None if it neither sees nor was sent it."""
+    """Yield where a worker can read a file; None if it neither sees nor was sent it.
+
+    It is read where it lies where the worker sees the same content under the same path (one
+    machine, a shared disk, a mounted bucket), and else goes through Ray's object store, as pieces
+    that Ray moves from machine to machine, and to its disk where memory ends."""
     if pieces is None:
         try:
             with open_file(path) as file:

@@ -14,4 +14,3 @@ from detector.pipeline.planning import CLOSER as CLOSER
 from detector.pipeline.planning import estimate as estimate
 from detector.pipeline.progress import Observer as Observer
 from detector.pipeline.progress import Progress as Progress
-from detector.pipeline.progress import Stage as Stage

@@ -12,11 +12,11 @@ from detector.errors import ModelError, UsageError
 from detector.models import registry
 from detector.models.base import ModelSpec
 from detector.pipeline import initial_results
-from detector.pipeline.batching import DynamicBatcher
 from detector.pipeline.closer import look_closer
 from detector.pipeline.options import RunOptions
 from detector.pipeline.progress import Observer
 from detector.pipeline.run import RunRequest, run_analysis
+from detector.pipeline.scoring import DynamicBatcher
 from detector.schema.analysis import Analysis, Settings
 
 FacesByTime = dict[float, list[vision.Detection]]

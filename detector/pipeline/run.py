@@ -21,7 +21,6 @@ from detector.media import Frame, Shot
 from detector.models import registry
 from detector.models.base import ModelSpec
 from detector.pipeline import initial_results, planning
-from detector.pipeline.batching import DynamicBatcher
 from detector.pipeline.bounded_queue import (
     BoundedQueue,
     CancellationToken,
@@ -36,7 +35,7 @@ from detector.pipeline.modalities.face import FaceExtractor
 from detector.pipeline.options import RunOptions
 from detector.pipeline.orientation import WrongOrientation
 from detector.pipeline.progress import Observer, Progress, ProgressReporter, Stage
-from detector.pipeline.scoring import ScoreStage
+from detector.pipeline.scoring import DynamicBatcher, ScoreStage
 from detector.pipeline.signal_stage import SignalStage
 from detector.pipeline.windows import FrameWindow
 from detector.schema.analysis import QUESTION_OF, Analysis, Media, Modality, Settings

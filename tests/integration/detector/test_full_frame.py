@@ -12,12 +12,11 @@ from detector import media
 from detector.models import registry
 from detector.models.base import CropRecipe, Model
 from detector.pipeline import initial_results
-from detector.pipeline.batching import DynamicBatcher
 from detector.pipeline.bounded_queue import CancellationToken
 from detector.pipeline.modalities import EXTRACTORS, Extractor
 from detector.pipeline.options import RunOptions
 from detector.pipeline.planning import plan
-from detector.pipeline.scoring import ScoreItem, ScoreStage
+from detector.pipeline.scoring import DynamicBatcher, ScoreItem, ScoreStage
 from detector.schema.analysis import Analysis, Modality, ReasonCode, Settings, SpanSegment, Subject
 from tests.support import specs
 

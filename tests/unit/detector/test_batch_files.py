@@ -25,7 +25,7 @@ from detector.batch import archive, document, read_container, read_source
 from detector.batch.journal import Journal, Table
 from detector.errors import MediaError, UsageError
 from detector.models.base import Model
-from detector.pipeline.batching import LARGEST, DynamicBatcher
+from detector.pipeline.scoring import LARGEST, DynamicBatcher
 from tests.support.containers import RELS, TEXT, docx, packed, pdf, picture
 
 
