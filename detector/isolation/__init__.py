@@ -13,22 +13,10 @@ from pathlib import Path
 from threading import Event
 from typing import Any, TypeVar, cast
 
-from detector.isolation.sandbox import Sandbox, bare_environment
-from detector.isolation.types import Frame, Limits
-
-__all__ = [
-    "Frame",
-    "Limits",
-    "Sandbox",
-    "bare_environment",
-    "connect_isolated",
-    "headed_isolated",
-    "isolate",
-    "isolated",
-    "run_isolated",
-    "stop_isolating",
-    "stream_isolated",
-]
+from detector.isolation.sandbox import Sandbox as Sandbox
+from detector.isolation.sandbox import bare_environment as bare_environment
+from detector.isolation.types import Frame as Frame
+from detector.isolation.types import Limits as Limits
 
 T = TypeVar("T")
 H = TypeVar("H")

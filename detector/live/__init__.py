@@ -4,37 +4,18 @@ Knows nothing of browsers and of where frames come from: `LiveSession.push` take
 `LiveSession.state` gives what is known, `overlay.draw` burns it into a frame.
 """
 
-from detector.live.overlay import Style, draw
-from detector.live.session import LiveEngine, LiveSession
-from detector.live.state import (
-    Alarm,
-    Dot,
-    Hint,
-    HintCode,
-    LiveFace,
-    LiveRates,
-    LiveReading,
-    LiveSettings,
-    LiveState,
-    ModelState,
-)
-from detector.live.voice import LiveVoice, VoiceState
-
-__all__ = [
-    "Alarm",
-    "Dot",
-    "Hint",
-    "HintCode",
-    "LiveEngine",
-    "LiveFace",
-    "LiveRates",
-    "LiveReading",
-    "LiveSession",
-    "LiveSettings",
-    "LiveState",
-    "LiveVoice",
-    "ModelState",
-    "Style",
-    "VoiceState",
-    "draw",
-]
+from detector.live.overlay import Style as Style
+from detector.live.overlay import draw as draw
+from detector.live.session import LiveEngine as LiveEngine
+from detector.live.session import LiveSession as LiveSession
+from detector.live.state import Alarm as Alarm
+from detector.live.state import Dot as Dot
+from detector.live.state import Hint as Hint
+from detector.live.state import HintCode as HintCode
+from detector.live.state import LiveFace as LiveFace
+from detector.live.state import LiveRates as LiveRates
+from detector.live.state import LiveReading as LiveReading
+from detector.live.state import LiveSettings as LiveSettings
+from detector.live.state import LiveState as LiveState
+from detector.live.voice import LiveVoice as LiveVoice
+from detector.live.voice import VoiceState as VoiceState

@@ -4,36 +4,18 @@ Knows nothing of files, networks that judge, or verdicts: it takes frames (uint8
 gives boxes, quality, people and crops.
 """
 
-from detector.vision.crops import box_for, cut
-from detector.vision.detection import (
-    DETECTORS,
-    DOWNLOADED,
-    FACES,
-    MEASURED,
-    Detection,
-    FaceDetector,
-    load_detector,
-    ready,
-    widest,
-)
-from detector.vision.quality import assess
-from detector.vision.tracking import FaceSearch, Tracker, interpolate, is_face_track
-
-__all__ = [
-    "DETECTORS",
-    "DOWNLOADED",
-    "FACES",
-    "MEASURED",
-    "Detection",
-    "FaceDetector",
-    "FaceSearch",
-    "Tracker",
-    "assess",
-    "box_for",
-    "cut",
-    "interpolate",
-    "is_face_track",
-    "load_detector",
-    "ready",
-    "widest",
-]
+from detector.vision.crops import box_for as box_for
+from detector.vision.crops import cut as cut
+from detector.vision.detection import DOWNLOADED as DOWNLOADED
+from detector.vision.detection import FACES as FACES
+from detector.vision.detection import MEASURED as MEASURED
+from detector.vision.detection import Detection as Detection
+from detector.vision.detection import FaceDetector as FaceDetector
+from detector.vision.detection import load_detector as load_detector
+from detector.vision.detection import ready as ready
+from detector.vision.detection import widest as widest
+from detector.vision.quality import assess as assess
+from detector.vision.tracking import FaceSearch as FaceSearch
+from detector.vision.tracking import Tracker as Tracker
+from detector.vision.tracking import interpolate as interpolate
+from detector.vision.tracking import is_face_track as is_face_track
