@@ -326,7 +326,10 @@ class Sandbox(contextlib.AbstractContextManager["Sandbox"]):
             limits=self.limits,
             reads=tuple(os.path.abspath(path) for path in reads),
             port=port,
-            niceness=_niceness(),
+            # How far the calling thread gives way, as its worker should; Linux alone knows.
+            niceness=os.getpriority(os.PRIO_PROCESS, threading.get_native_id())
+            if sys.platform == "linux"
+            else None,
         )
 
     @contextlib.contextmanager
@@ -395,13 +398,6 @@ class Sandbox(contextlib.AbstractContextManager["Sandbox"]):
             self._process.kill()
             self._process.wait()
         self._control = self._process = None
-
-
-def _niceness() -> int | None:
-    """Return how far the calling thread gives way, as its worker should; Linux alone knows."""
-    if sys.platform != "linux":
-        return None
-    return os.getpriority(os.PRIO_PROCESS, threading.get_native_id())
 
 
 @contextlib.contextmanager

@@ -50,7 +50,11 @@ class Target:
 
 
 class Relay(LoopThread):
-    """Reaches a camera on entering, within `rules.seconds` to the first byte and `rules.silence`
+    """An address of this computer that leads to one camera, and nowhere else: a thread connects to
+    it by the rules of links. What would lead libav elsewhere does not get through: over HTTP
+    redirects are followed here, by the rules; over RTSP one ends the connection.
+
+    Reaches the camera on entering, within `rules.seconds` to the first byte and `rules.silence`
     between two, and lets go of it on leaving. libav opens `url`, on a `port` of 127.0.0.1 for one
     connection. Raise on entering LinkRefused, MediaError, Canceled."""
 
@@ -168,8 +172,9 @@ class Relay(LoopThread):
             answer = await client.send(request, stream=True)
             if answer.status_code == 401 and target.login and _origin(request.url) == home:
                 await answer.aclose()
-                login = _login(answer, *target.login)
-                answer = await client.send(request, stream=True, auth=login)
+                wanted = answer.headers.get("www-authenticate", "").lower()
+                make = httpx.DigestAuth if wanted.startswith("digest") else httpx.BasicAuth
+                answer = await client.send(request, stream=True, auth=make(*target.login))
             if answer.next_request is None:
                 stack.push_async_callback(answer.aclose)
                 return _checked(answer, target.host)
@@ -180,13 +185,6 @@ class Relay(LoopThread):
 
 def _origin(url: httpx.URL) -> tuple[str, bytes, int]:
     return url.scheme, url.raw_host, port_of(url)
-
-
-def _login(answer: httpx.Response, name: str, password: str) -> httpx.Auth:
-    """Return what a camera asked for; a password is never sent before it was."""
-    if answer.headers.get("www-authenticate", "").lower().startswith("digest"):
-        return httpx.DigestAuth(name, password)
-    return httpx.BasicAuth(name, password)
 
 
 def _checked(answer: httpx.Response, name: str) -> httpx.Response:

@@ -78,7 +78,10 @@ class _MovingWindow:
 
 class ClipCollector:
     """Windows of one viewer. Used by one thread at a time. `shapes`: of the windows, and the ids of
-    the models that are fed with them."""
+    the models that are fed with them.
+
+    As in a file's, faces are searched at some frames and interpolated in between; boxes of optical
+    flow are not used, since their jumps at each search are motion that the face did not make."""
 
     def __init__(self, shapes: Mapping[ClipShape, tuple[str, ...]], detector: str) -> None:
         self._windows = [_MovingWindow(shape, ids, detector) for shape, ids in shapes.items()]

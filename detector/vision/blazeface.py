@@ -87,8 +87,15 @@ class BlazeFace:
 
     def detect(self, rgb: np.ndarray, min_face: int) -> list[Detection]:
         """See `FaceDetector.detect`."""
-        faces = merge(self.find(rgb))
-        return from_left_to_right(_detection(f) for f in faces if f[2] - f[0] >= min_face)
+        faces = []
+        for face in merge(self.find(rgb)):
+            # Eyes (the picture's left one first), nose, middle of the mouth, ears.
+            left, right, nose, mouth = face[4:12].reshape(4, 2)
+            half = MOUTH * (right - left)
+            if face[2] - face[0] >= min_face:
+                points = np.array([left, right, nose, mouth - half, mouth + half])
+                faces.append(Detection.of(face[:4], points, float(face[-1])))
+        return from_left_to_right(faces)
 
     def follow(self, rgb: np.ndarray, min_face: int, faces: Sequence[Detection]) -> list[Detection]:
         """See `FaceDetector.follow`: everywhere, which costs it little."""
@@ -156,11 +163,3 @@ def merge(detections: np.ndarray) -> np.ndarray:
         place = (group[:, :-1] * weights).sum(0) / weights.sum()
         merged.append(np.append(place, weights.mean())[None])
     return np.concatenate(merged)
-
-
-def _detection(face: np.ndarray) -> Detection:
-    # Eyes (the picture's left one first), nose, middle of the mouth, ears.
-    left, right, nose, mouth = face[4:12].reshape(4, 2)
-    half = MOUTH * (right - left)
-    points = np.array([left, right, nose, mouth - half, mouth + half])
-    return Detection.of(face[:4], points, float(face[-1]))

@@ -123,24 +123,18 @@ def window(
     if x0 >= 0 and y0 >= 0 and x1 <= width and y1 <= height:
         return rgb[y0:y1, x0:x1]
     rows, columns = np.arange(y0, y1), np.arange(x0, x1)
+    if border == "mirror":  # what a mirror at either end shows of what is beyond it
+        rows, columns = rows % (2 * height), columns % (2 * width)
+        rows, columns = (
+            np.minimum(rows, 2 * height - 1 - rows),
+            np.minimum(columns, 2 * width - 1 - columns),
+        )
     if border != "black":
-        within = _mirrored if border == "mirror" else _nearest
-        continued: np.ndarray = rgb[within(rows, height)][:, within(columns, width)]
-        return continued
+        return np.asarray(rgb[rows.clip(0, height - 1)][:, columns.clip(0, width - 1)])
     patch = np.zeros((y1 - y0, x1 - x0, 3), np.uint8)
     (left, right), (top, bottom) = np.clip((x0, x1), 0, width), np.clip((y0, y1), 0, height)
     patch[top - y0 : bottom - y0, left - x0 : right - x0] = rgb[top:bottom, left:right]
     return patch
-
-
-def _nearest(places: np.ndarray, length: int) -> np.ndarray:
-    return np.asarray(places.clip(0, length - 1))
-
-
-def _mirrored(places: np.ndarray, length: int) -> np.ndarray:
-    """Return where a mirror at either end shows what is beyond it."""
-    there = places % (2 * length)
-    return np.asarray(np.minimum(there, 2 * length - 1 - there))
 
 
 def _round(value: float) -> int:

@@ -79,7 +79,12 @@ class Mtcnn:
     ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Boxes [N, 4], confidences [N], points [N, 5, 2], in pixels of `rgb`."""
         none = np.zeros((0, 4)), np.zeros(0), np.zeros((0, 5, 2))
-        boxes = _square(_proposals(candidates))
+        nobody = np.zeros((0, 4)), np.zeros(0), np.zeros((0, 4))
+        levels = zip(nobody, *candidates, strict=True)
+        boxes, likelihoods, offsets = (np.concatenate(parts) for parts in levels)
+        keep = _suppress(boxes, likelihoods, 0.7)
+        boxes, offsets = boxes[keep], offsets[keep]
+        boxes = _square(boxes + offsets * np.tile(boxes[:, 2:] - boxes[:, :2], 2))
         if not len(boxes):
             return none
         offsets, faces = _run(self._refine, _patches(rgb, boxes, 24))
@@ -202,17 +207,6 @@ def _detections(
         for box, five, sure in zip(boxes, points, confidences.tolist(), strict=True)
         if sure >= CONFIDENCE
     )
-
-
-def _proposals(levels: Iterator[_Candidates]) -> np.ndarray:
-    """Join the candidates of several levels: boxes [N, 4]."""
-    none = np.zeros((0, 4)), np.zeros(0), np.zeros((0, 4))
-    joined = [np.concatenate(parts) for parts in zip(none, *levels, strict=True)]
-    boxes, likelihoods, offsets = joined
-    keep = _suppress(boxes, likelihoods, 0.7)
-    boxes = boxes[keep]
-    corrected: np.ndarray = boxes + offsets[keep] * np.tile(boxes[:, 2:] - boxes[:, :2], 2)
-    return corrected
 
 
 def _run(network: runtime.Runner, pictures: np.ndarray) -> tuple[np.ndarray, ...]:

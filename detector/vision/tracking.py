@@ -22,7 +22,11 @@ SAME_PLACE = 0.2  # Overlap with where a face was from which one that is found i
 
 
 class FaceSearch:
-    """Finds the faces of one clip's frames. Used by one thread, fed in order of time."""
+    """Finds the faces of one clip's frames: everywhere now and then, else where they were. Used by
+    one thread, fed in order of time.
+
+    Most of what a search costs is P-Net over the whole pyramid. Between two frames of one shot that
+    lie close together nearly every face is where it was, or beside it."""
 
     def __init__(self, detector: FaceDetector, min_face: int) -> None:
         self._detector, self._min_face = detector, min_face
