@@ -85,19 +85,8 @@ def fingerprint(
     to_keep: bool = False,
     cancel: Event | None = None,
 ) -> Fingerprints:
-    """Return the fingerprints of a video or picture; none of flat pictures.
-
-    Parameters
-    ----------
-    to_keep : bool
-        The fingerprints are stored and not searched for, which takes two thirds of the time.
-
-    Raises
-    ------
-    MediaError
-        It can't be read.
-    Canceled
-    """
+    """Return the fingerprints of a video or picture; none of flat pictures. Those `to_keep` are
+    stored and not searched for, which takes two thirds of the time. Raise MediaError, Canceled."""
     if media is None:
         return probe_and_fingerprint(path, identify(path), to_keep=to_keep, cancel=cancel)[1]
     frames = stream_isolated(
@@ -115,9 +104,7 @@ def probe_and_fingerprint(
     cancel: Event | None = None,
 ) -> tuple[Media, Fingerprints]:
     """Probe and fingerprint a file in one process, which saves a fifth of the time of short clips.
-
-    Parameters and errors as of `fingerprint`, and of `detector.media.probe`.
-    """
+    Parameters and errors as of `fingerprint`, and of `detector.media.probe`."""
     media, frames = open_spaced(path, this, _SIZE, SPACING, cancel=cancel)
     found = _hash_frames(frames, media.width, media.height, to_keep=to_keep, cancel=cancel)
     return media, found

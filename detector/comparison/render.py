@@ -54,18 +54,8 @@ def aligned(
     *,
     side: int = SIDE,
 ) -> list[AlignedPictures | None]:
-    """Return the pictures of moments, each file read once; None for one that can't be shown.
-
-    Parameters
-    ----------
-    side : int
-        px of the longer side at most.
-
-    Raises
-    ------
-    MediaError
-        A file can't be read.
-    """
+    """Return the pictures of moments, `side` px of the longer side at most, each file read once;
+    None for one that can't be shown. Raise MediaError where a file can't be read."""
     frames = [
         list(FootageReader(path, about, [], Event()).frames([t + 1e-3 for t in times], side))
         for path, about, times in (

@@ -11,7 +11,7 @@ import os
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from threading import Event
-from typing import Any, TypeVar, cast
+from typing import Any, TypeVar
 
 from detector.isolation.sandbox import Sandbox as Sandbox
 from detector.isolation.sandbox import bare_environment as bare_environment
@@ -19,7 +19,6 @@ from detector.isolation.types import Frame as Frame
 from detector.isolation.types import Limits as Limits
 
 T = TypeVar("T")
-H = TypeVar("H")
 
 _active: Sandbox | None = None
 
@@ -67,39 +66,22 @@ def run_isolated(
 
 
 def stream_isolated(
-    function: Callable[..., Iterator[Frame]],
+    function: Callable[..., Iterator[Any]],
     path: str | os.PathLike[str],
     *arguments: Any,
     size: tuple[int, int],
     count: int,
     notes: list[str],
+    head: Any = None,
     cancel: Event | None = None,
-) -> Iterator[Frame]:
-    """Stream `function(path, *arguments, notes, cancel)` from a worker (`Sandbox.frames`)."""
+) -> Iterator[Any]:
+    """Stream the frames of `function(path, *arguments, notes, cancel)` from a worker, after one
+    value of the type `head`, if any (`Sandbox.frames`)."""
     options: dict[str, Any] = {"notes": notes, "cancel": cancel}
     if _active is None:
         return function(path, *arguments, **options)
-    frames = _active.frames
-    return frames(function, path, *arguments, size=size, count=count, reads=(path,), **options)
-
-
-def headed_isolated(
-    function: Callable[..., Iterator[H | Frame]],
-    path: str | os.PathLike[str],
-    *arguments: Any,
-    head: type[H],
-    size: tuple[int, int],
-    count: int,
-    cancel: Event | None = None,
-) -> tuple[H, Iterator[Frame]]:
-    """Stream a `head`, then frames, from one worker (`Sandbox.frames`)."""
-    options: dict[str, Any] = {"notes": [], "cancel": cancel}
-    if _active is not None:
-        options |= {"head": head, "size": size, "count": count, "reads": (path,)}
-        frames = _active.frames(function, path, *arguments, **options)
-    else:
-        frames = cast(Iterator[Any], function(path, *arguments, **options))
-    return next(frames), frames
+    options |= {"size": size, "count": count, "reads": (path,), "head": head}
+    return _active.frames(function, path, *arguments, **options)
 
 
 def connect_isolated(

@@ -5,14 +5,12 @@ import threading
 from abc import ABC, abstractmethod
 from concurrent.futures import Future
 from contextlib import suppress
-from types import TracebackType
-from typing import TypeVar
+from typing import Self
 
 from detector.errors import Canceled
 
 POLL_SECONDS = 0.1
 """Between two looks at whether it is still wanted."""
-Self = TypeVar("Self", bound="LoopThread")
 
 
 class LoopThread(ABC):
@@ -28,7 +26,7 @@ class LoopThread(ABC):
         self._thread = threading.Thread(target=self._run, name=name, daemon=True)
         self.port = 0
 
-    def __enter__(self: Self) -> Self:
+    def __enter__(self) -> Self:
         self._thread.start()
         try:
             while not self._ready.done():
@@ -40,12 +38,7 @@ class LoopThread(ABC):
             raise
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self._close()
 
     @abstractmethod

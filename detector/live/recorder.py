@@ -136,15 +136,9 @@ class Recorder:
 
 
 def write(path: Path, frames: Iterable[tuple[np.ndarray, float]]) -> int:
-    """Write frames with their times (s, ascending) as H.264 that every browser plays.
-
-    All get the size of the first: a video link may change its own on the way.
-
-    Returns
-    -------
-    int
-        How many there were; without any, no file is written.
-    """
+    """Write frames with their times (s, ascending) as H.264 that every browser plays; return how
+    many there were: without any, no file is written. All get the size of the first: a video link
+    may change its own on the way."""
     frames = iter(frames)
     head = next(frames, None)
     if head is None:

@@ -97,15 +97,8 @@ class LiveVoice:
     # --- what a viewer calls ---------------------------------------------------------------------
 
     def push(self, frame: AudioFrame, t: float) -> None:
-        """Hand in sound. Never waits for a model. One caller at a time.
-
-        Parameters
-        ----------
-        frame : AudioFrame
-            Of any format; all of one stream.
-        t : float
-            s at which it ended, ascending; the clock of the frames of the picture.
-        """
+        """Hand in sound of any format, all of one stream, that ended at `t` s, ascending, by the
+        clock of the picture's frames. Never waits for a model. One caller at a time."""
         if self._closed:
             return
         samples = self._mono(frame)

@@ -17,9 +17,9 @@ import numpy as np
 from detector import isolation
 from detector.errors import MediaError
 from detector.isolation import Frame as Frame
-from detector.isolation import headed_isolated, stream_isolated
 from detector.isolation import isolated as isolated
 from detector.isolation import run_isolated as run_isolated
+from detector.isolation import stream_isolated
 from detector.media.container import open_media as open_media
 from detector.media.facts import probe_video
 from detector.media.files import Identity as Identity
@@ -70,11 +70,11 @@ def open_spaced(
     """Describe a file as `probe` does and stream pictures of it out of the same process, averaged
     to `size` (width, height) whatever their shape; of a sound none. Raise as `probe` and
     `decode`."""
-    media, frames = headed_isolated(
+    frames = stream_isolated(
         probe_and_decode, path, this.picture, size, spacing,
-        head=Media, size=size, count=spacing.most, cancel=cancel,
+        head=Media, size=size, count=spacing.most, notes=[], cancel=cancel,
     )  # fmt: skip
-    return this.of(media), frames
+    return this.of(next(frames)), frames
 
 
 def decode(

@@ -82,15 +82,9 @@ def timed(table: dict[str, float], key: str) -> Iterator[None]:
 def with_timestamps(
     frames: BoundedQueue[Frame | None], times: Sequence[float], shown: float
 ) -> Iterator[tuple[Frame, tuple[float, ...]]]:
-    """Yield each frame with all the planned times that fall on it (several, at a low frame rate).
-
-    Parameters
-    ----------
-    frames : BoundedQueue of Frame, None at the end
-    times : ascending, s; `Frame.index` counts in them
-    shown : s that the last frame stays on screen: a damaged file may stop early, and later times
-        fall on no picture
-    """
+    """Yield each frame, up to None, with all the planned times that fall on it (several, at a low
+    frame rate). `times`: ascending, s; `Frame.index` counts in them. `shown`: s that the last frame
+    stays on screen: a damaged file may stop early, and later times fall on no picture."""
     frame = frames.take()
     while frame is not None:
         following = frames.take()

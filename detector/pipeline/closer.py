@@ -62,24 +62,9 @@ def refine(
     part: tuple[float, float],
     most: int,
 ) -> tuple[float, ...]:
-    """Return timestamps, and more of them where scores move or are high.
-
-    Parameters
-    ----------
-    timestamps : sequence of float
-        Of sampled frames, ascending, s.
-    curves : sequence of mappings
-        One for each person: time, rounded to 0.1 ms -> score, 0..1.
-    part : (start, end)
-        s; nothing is added outside.
-    most : int
-        Timestamps, at most.
-
-    Returns
-    -------
-    tuple of float
-        Ascending; all of `timestamps` are among them.
-    """
+    """Return the timestamps of sampled frames, ascending, s, and more of them where scores move or
+    are high: `most` in all, within `part`. `curves`, one for each person: time, rounded to 0.1 ms
+    -> score, 0..1."""
     times = [part[0], *timestamps, part[1]]
     lines = []
     for curve in curves:

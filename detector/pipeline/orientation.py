@@ -43,15 +43,8 @@ class WrongOrientation(Exception):
 
 
 class OrientationCheck:
-    """Counts, over the frames of a file, which way around its faces are found.
-
-    Parameters
-    ----------
-    least : int
-        px; narrower faces don't count.
-    frames : int
-        How many will be checked.
-    """
+    """Counts, over so many `frames` of a file, which way around its faces are found; those narrower
+    than `least` px don't count."""
 
     def __init__(self, detector: vision.FaceDetector, least: int, frames: int) -> None:
         self._detector, self._least = detector, least

@@ -45,20 +45,9 @@ def coverage(
 
 
 def estimate(analysis: Analysis, frames: int = CLOSER) -> float | None:
-    """Return the seconds that looking closer would take on the same machine.
-
-    Parameters
-    ----------
-    analysis : Analysis
-        A finished one of the same file with the same models.
-    frames : int
-        `Settings.frames` of the closer look.
-
-    Returns
-    -------
-    float or None
-        None where there is nothing closer to look at, or no time was measured.
-    """
+    """Return the seconds that looking closer, at so many `Settings.frames`, would take on the same
+    machine, by a finished analysis of the same file with the same models; None where there is
+    nothing closer to look at, or no time was measured."""
     info, times = analysis.media, analysis.timings
     sampled, total = len(analysis.timestamps), times.get("total", 0.0)
     if info.kind != "video" or not info.duration or not sampled or total <= 0:

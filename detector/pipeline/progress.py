@@ -1,7 +1,7 @@
 """What an analysis tells while it runs."""
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -37,13 +37,7 @@ Observer = Callable[[Progress], None]
 
 
 class ProgressReporter:
-    """Tells an observer now and then how far a run is.
-
-    Parameters
-    ----------
-    begun : float
-        When the run began (`time.perf_counter`), s.
-    """
+    """Tells an observer now and then how far a run is, that `begun` then (`time.perf_counter`)."""
 
     def __init__(self, observe: Observer | None, begun: float) -> None:
         self._observe, self.begun = observe, begun
@@ -55,11 +49,6 @@ class ProgressReporter:
         """Whether it is time for a report; one of the end always is."""
         self._now = time.perf_counter()
         return self._observe is not None and (done or self._now > self._next)
-
-    def report_read(self, models: Sequence[str]) -> None:
-        """Tell it that the file is being opened, and which models are to score it."""
-        if self.due(done=False):
-            self.report(Progress("read", 0.0, {}, models=dict.fromkeys(models, (0, 0))), done=False)
 
     def report(self, progress: Progress, *, done: bool) -> None:
         """Tell it, where `due`; fills in the fraction and the totals."""

@@ -48,29 +48,15 @@ QUEUED_FRAMES = 4
 
 @dataclass(frozen=True)
 class RunRequest:
-    """What a run is asked for, and with what.
-
-    Attributes
-    ----------
-    device : str
-        Where models run: "cpu" or "cuda".
-    observe : callable, optional
-        Told how far it is, from the caller's thread.
-    cancel : Event
-        Set from elsewhere to stop.
-    scores_only : bool
-        Leave out signals and provenance.
-    batcher : DynamicBatcher, optional
-        Through which runs side by side share their models' batches.
-    """
+    """What a run is asked for, and with what."""
 
     detector: vision.FaceDetector
-    device: str
+    device: str  # where models run: "cpu" or "cuda"
     settings: Settings
-    cancel: threading.Event
-    observe: Observer | None = None
-    scores_only: bool = False
-    batcher: DynamicBatcher | None = None
+    cancel: threading.Event  # set from elsewhere to stop
+    observe: Observer | None = None  # told how far it is, from the caller's thread
+    scores_only: bool = False  # leave out signals and provenance
+    batcher: DynamicBatcher | None = None  # shared with runs side by side
 
 
 def run_analysis(
@@ -126,7 +112,9 @@ class AnalysisRun:
         self.voice_marks: list[GeneratorMark] = []
         self.stillness = FrozenCheck()
         self.signals: SignalStage | None = None
-        reporter.report_read(list(self.results))
+        if reporter.due(done=False):  # the file is being opened
+            waiting = dict.fromkeys(self.results, (0, 0))
+            reporter.report(Progress("read", 0.0, {}, models=waiting), done=False)
         with timed(self.timings, "read"):
             self.media = options.media or self._probe(name)
 

@@ -38,13 +38,8 @@ LARGEST = 32
 class DynamicBatcher:
     """Stands between runs and their models; one for all runs that go on at the same time. No
     request waits for others: a batch is scored at once where its model is free, and what arrives
-    meanwhile is taken together when its turn comes.
-
-    Parameters
-    ----------
-    max_concurrent_batches : int
-        Passes of one model that may go on side by side.
-    """
+    meanwhile is taken together when its turn comes. `max_concurrent_batches`: passes of one model
+    that may go on side by side."""
 
     def __init__(self, max_concurrent_batches: int = 1) -> None:
         self._max_concurrent = max_concurrent_batches
@@ -129,30 +124,14 @@ MAX_LARGE_WAITING = 4
 
 @dataclass(frozen=True)
 class ScoreItem:
-    """What some models are fed to score one segment.
+    """What some models are fed to score one segment."""
 
-    Attributes
-    ----------
-    modality : Modality
-        Of the segment's subject.
-    models : tuple of str
-        Ids.
-    segment : Segment
-        Where the logits go.
-    data : ndarray
-        One item of the models' batch: a crop, a run of crops, a piece of sound.
-    batch : hashable, optional
-        Items of an equal key are scored together; None: alone.
-    large : bool
-        Few of these may wait.
-    """
-
-    modality: Modality
-    models: tuple[str, ...]
-    segment: Segment
-    data: np.ndarray
-    batch: Hashable | None = None
-    large: bool = False
+    modality: Modality  # of the segment's subject
+    models: tuple[str, ...]  # ids
+    segment: Segment  # where the logits go
+    data: np.ndarray  # one item of the models' batch: a crop, a run of crops, a piece of sound
+    batch: Hashable | None = None  # items of an equal key are scored together; None: alone
+    large: bool = False  # few of these may wait
 
     @classmethod
     def cut(
@@ -182,17 +161,9 @@ def fed(
 class Scorer:
     """Models that are loaded, fed and counted; one that fails takes no part from then on.
 
-    Parameters
-    ----------
-    results : mapping
-        By model id: scores are counted and failures noted there.
-    lock : Lock
-        Held while a segment's logits are written.
-    load : callable
-        A model of an id; raises ModelError.
-    batcher : DynamicBatcher, optional
-        Shared with other runs; None: batches go to the models by themselves.
-    """
+    `results`, by model id: scores are counted and failures noted there. `lock`: held while a
+    segment's logits are written. `load` returns the model of an id or raises ModelError. `batcher`:
+    shared with other runs; None: batches go to the models by themselves."""
 
     def __init__(
         self,

@@ -16,15 +16,7 @@ QUEUED = 48
 
 
 class SignalStage:
-    """One run's signals.
-
-    Parameters
-    ----------
-    frames : int
-        How many will be sampled.
-    timings : dict
-        Seconds by stage; "signals" is added to.
-    """
+    """One run's signals, of so many sampled `frames`; `timings`, s by stage, are added to."""
 
     def __init__(self, frames: int, stop: CancellationToken, timings: dict[str, float]) -> None:
         self._reader = signals.SignalReader(frames)

@@ -23,20 +23,8 @@ NARROWEST = 12
 
 
 class YuNet:
-    """The network over the shrunk frame.
-
-    Parameters
-    ----------
-    device : str
-        It runs on the processor whatever the device.
-    weights : Path, optional
-        Default: the file that was fetched.
-
-    Raises
-    ------
-    WeightsError
-        The weights were not fetched, or can't be read.
-    """
+    """The network over the shrunk frame, on the processor whatever the device. Raise WeightsError
+    where the weights were not fetched, or can't be read."""
 
     name = "yunet"
 

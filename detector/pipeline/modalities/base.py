@@ -27,45 +27,24 @@ from detector.schema.origin import GeneratorMark
 
 @dataclass
 class Extraction:
-    """What an extractor works with, in one run.
-
-    Attributes
-    ----------
-    specs : sequence of ModelSpec
-        Of its modality.
-    windows : sequence of FrameWindow
-        That its models of clips need.
-    sampled : int
-        Frames that will be sampled.
-    submit : callable
-        Hands an item to the scoring stage; waits while there are enough.
-    results : mapping
-        By model id.
-    lock : Lock
-        Guards whatever is read while the run goes on: subjects and segments.
-    timings : dict
-        Seconds by stage.
-    marks : list
-        Of generators, that were found in what it read.
-    cancel : Event
-        Set when the run ends early.
-    """
+    """What an extractor works with, in one run."""
 
     path: Path
     media: Media
     settings: Settings
     options: RunOptions
     detector: vision.FaceDetector
-    specs: Sequence[ModelSpec]
-    windows: Sequence[FrameWindow]
-    sampled: int
-    submit: Callable[[ScoreItem], None]
-    results: Mapping[str, ModelResult]
+    specs: Sequence[ModelSpec]  # of its modality
+    windows: Sequence[FrameWindow]  # that its models of clips need
+    sampled: int  # frames that will be sampled
+    submit: Callable[[ScoreItem], None]  # to the scoring stage; waits while there are enough
+    results: Mapping[str, ModelResult]  # by model id
     lock: threading.Lock = field(default_factory=threading.Lock)
-    timings: dict[str, float] = field(default_factory=dict)
-    marks: list[GeneratorMark] = field(default_factory=list)
+    """Guards whatever is read while the run goes on: subjects and segments."""
+    timings: dict[str, float] = field(default_factory=dict)  # s, by stage
+    marks: list[GeneratorMark] = field(default_factory=list)  # found in what it read
     signals: SignalStage | None = None
-    cancel: threading.Event = field(default_factory=threading.Event)
+    cancel: threading.Event = field(default_factory=threading.Event)  # set when the run ends early
 
     def frame_models(self) -> dict[CropRecipe, tuple[str, ...]]:
         """Ids of the models of single frames, by what they are fed with."""
