@@ -23,11 +23,9 @@ from detector.errors import UnmaskError
 from detector.schema.analysis import Analysis
 from detector.schema.comparison import Comparison
 
-URL = "http://127.0.0.1:8502"
-"""Where `unmask serve` listens."""
+URL = "http://127.0.0.1:8502"  # Where `unmask serve` listens
 RETRIES = 8
-MAX_WAIT = 60.0
-"""s before a request is sent again, at most"""
+MAX_WAIT = 60.0  # s before a request is sent again, at most
 TIMEOUT = 90.0  # s
 ENDED = frozenset({"done", "failed", "canceled", "interrupted"})
 

@@ -22,35 +22,25 @@ from detector.schema.analysis import Media
 from detector.schema.comparison import SharedStretch, SpaceAlignment, Span
 from detector.vision import Detection
 
-COPY_FRAMES, ORIGINAL_FRAMES = 160, 900
-"""matched in time"""
+COPY_FRAMES, ORIGINAL_FRAMES = 160, 900  # matched in time
 FEATURE_SIDE, THUMB_SIDE = 480, 128
 """px of the longer side of pictures matched in place, and in time"""
 COPY_KEYS, ORIGINAL_KEYS, MOST_KEYS = 6, 14, 48
 """frames whose features are matched; of a long original one in five seconds"""
-CANDIDATES = 3
-"""homographies of single frames of the copy that are tried in time"""
+CANDIDATES = 3  # homographies of single frames of the copy that are tried in time
 ENOUGH_INLIERS = 150
-FINE_STEP = 0.12
-"""s between frames of the original from which the matched stretch is read again"""
+FINE_STEP = 0.12  # s between frames of the original from which the matched stretch is read again
 
 STEP_PRICE, CUT_PRICE = 20.0, 40.0
 """Of a second's deviation from even playback, and the most of a step, in units of the noise."""
-CUT_SECONDS = 0.35
-"""A step that deviates by more is a cut."""
-SHORTEST = 0.5
-"""s of a stretch from which its rate is measured"""
-ROUNDED = 1e-3
-"""s by which stated times of frames are off"""
+CUT_SECONDS = 0.35  # A step that deviates by more is a cut
+SHORTEST = 0.5  # s of a stretch from which its rate is measured
+ROUNDED = 1e-3  # s by which stated times of frames are off
 FEATURES = 700
-RATIO = 0.85
-"""Most that the best match's distance may be of the second best's."""
-REPROJECTION = 2.5
-"""px of the working size"""
-FEWEST_INLIERS = 12
-"""Eight by chance are the most seen between 2,000 pairs of unrelated frames."""
-ROUNDING = 0.02
-"""Share of the picture that rounding alone may cut off."""
+RATIO = 0.85  # Most that the best match's distance may be of the second best's
+REPROJECTION = 2.5  # px of the working size
+FEWEST_INLIERS = 12  # Eight by chance are the most seen between 2,000 pairs of unrelated frames
+ROUNDING = 0.02  # Share of the picture that rounding alone may cut off
 
 
 @dataclass(frozen=True)
@@ -102,10 +92,8 @@ class FootageReader:
 class Features:
     """Local features of one picture; hashed by identity."""
 
-    points: np.ndarray
-    """float32 [N, 2], px"""
-    descriptors: np.ndarray
-    """float32 [N, 128], of unit length"""
+    points: np.ndarray  # float32 [N, 2], px
+    descriptors: np.ndarray  # float32 [N, 128], of unit length
 
 
 Match = tuple[int, np.ndarray]
@@ -209,8 +197,7 @@ def corners(width: float, height: float) -> np.ndarray:
     return np.array([[0, 0], [width, 0], [width, height], [0, height]], float)
 
 
-Size = tuple[int, ...]
-"""width and height, px"""
+Size = tuple[int, ...]  # width and height, px
 
 
 def moved_to(
@@ -294,10 +281,8 @@ class FrameThumbnails:
     """A file's small frames for matching in time, and key frames for matching in place."""
 
     times: tuple[float, ...]
-    thumbs: np.ndarray
-    """uint8 [N, h, w], luma"""
-    keys: tuple[np.ndarray, ...]
-    """uint8 [H, W], luma, evenly spread"""
+    thumbs: np.ndarray  # uint8 [N, h, w], luma
+    keys: tuple[np.ndarray, ...]  # uint8 [H, W], luma, evenly spread
 
     @functools.cached_property
     def features(self) -> list[Features]:
@@ -316,8 +301,7 @@ class Aligned:
 
     copy_times: tuple[float, ...]
     original_times: tuple[float, ...]
-    matrix: np.ndarray
-    """float [3, 3]: px of the original to px of the copy, at full size"""
+    matrix: np.ndarray  # float [3, 3]: px of the original to px of the copy, at full size
 
 
 def read_thumbnails(source: FootageReader, times: Sequence[float], keys: int) -> FrameThumbnails:

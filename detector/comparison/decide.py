@@ -27,20 +27,15 @@ TILE_ALIKE, MOMENT_ALIKE, LEAST_ALIKE = 0.7, 0.6, 0.2
 """Correlation from which a tile shows the same; share of tiles from which a moment does, and where
 all that moves moves alike, so that an overlay does not count."""
 ALL_MOTION = 0.85
-MOST = 0.6
-"""Share of the moments from which a file shows the same."""
+MOST = 0.6  # Share of the moments from which a file shows the same
 MOTION, OVER_NOISE = 2.0, 3.0
 """Gray levels of change in a tile that count as motion, and the same in multiples of the noise."""
 FEWEST_MOVING, MANY_MOVING = 4, 12
 """tiles in motion from which it is compared, and from which its quartiles are"""
-COVERED = 0.15
-"""Share of the original's change under which the copy's tile is covered."""
-STILL = 0.9
-"""Correlation assumed of a scene in which nothing moves."""
-LONG = 6
-"""moments of a stretch from which its even playback is measured"""
-PERSISTS = 0.12
-"""Share of a person's moments that have to differ, and at least two of them."""
+COVERED = 0.15  # Share of the original's change under which the copy's tile is covered
+STILL = 0.9  # Correlation assumed of a scene in which nothing moves
+LONG = 6  # moments of a stretch from which its even playback is measured
+PERSISTS = 0.12  # Share of a person's moments that have to differ, and at least two of them
 UPPER_SAME, MOUTH_ALONE = 2.0, 1.7
 """Of a mouth that differs: highest ratio of the upper face, lowest factor of the lower on it."""
 EDIT_RATIO, EDIT_LEVELS, EDIT_OVER_REST, EDIT_ALIKE = 3.0, 5.0, 4.0, 0.9
@@ -48,18 +43,15 @@ EDIT_RATIO, EDIT_LEVELS, EDIT_OVER_REST, EDIT_ALIKE = 3.0, 5.0, 4.0, 0.9
 correlation above which it shows the same in other colors."""
 EDIT_PERSISTS, EDIT_TILES = 0.25, 2
 
-FEWEST = 3
-"""moments from which overlays are looked for"""
+FEWEST = 3  # moments from which overlays are looked for
 LEVELS, STANDS = 8.0, 4.0
 """Gray levels by which an overlay differs, and by which it changes between moments."""
-LASTS = 0.25
-"""share of the moments"""
+LASTS = 0.25  # share of the moments
 SMALLEST, LARGEST, FILLED = 0.01, 0.34, 0.8
 """Share of the picture of an overlay, of all together, and of its bounding box that it fills."""
 OUTSIDE, UNLIKE = 0.33, 0.7
 """Share outside faces; correlation with the original above which it is no overlay."""
-EDGE, NEAR = 2, 3
-"""px about an overlay that are left out, and of heads"""
+EDGE, NEAR = 2, 3  # px about an overlay that are left out, and of heads
 ALWAYS, DRAWN, STREWN, MORE, BESIDE = 0.9, 14.0, 0.01, 3.0, 0.1
 """Of a watermark: share of the moments, gray levels, share of what is beside faces, factor on that
 in faces, least share of the picture beside faces."""
@@ -83,17 +75,14 @@ def log_odds(model: Mapping[str, Any], features: Mapping[str, float]) -> float:
 class Sameness:
     """How alike the background of both is in place, in motion and in time."""
 
-    place: tuple[float, ...]
-    """0..1 for each moment: share of its tiles that correlate"""
+    place: tuple[float, ...]  # 0..1 for each moment: share of its tiles that correlate
     motion: float | None = None
     """-1..1: median correlation of what changes in a tile from moment to moment; None: too little
     moves"""
     strong: float | None = None
     """-1..1: lower quartile of the half of the tiles that moves most; None: too few tiles move"""
-    on_time: float = 1.0
-    """share of the moments within half a frame of even playback"""
-    jitter: float = 0.0
-    """frames off even playback, three quarters of the moments at most"""
+    on_time: float = 1.0  # share of the moments within half a frame of even playback
+    jitter: float = 0.0  # frames off even playback, three quarters of the moments at most
 
     @property
     def moments(self) -> tuple[bool, ...]:
@@ -196,8 +185,7 @@ class Decided:
     """What differs, over all moments together."""
 
     people: list[ComparedPerson]
-    parts: list[dict[int, Part]]
-    """for each moment: person's number and what of their face differs"""
+    parts: list[dict[int, Part]]  # for each moment: person's number and what of their face differs
     limits: list[dict[int, float]]
     """for each moment: person's number and gray levels from which their face differs"""
     edits: list[Edit]
@@ -366,12 +354,9 @@ def _stands(moments: Sequence[MeasuredMoment], wide: np.ndarray) -> bool:
 class Area:
     """A part of the picture that differs outside faces."""
 
-    mask: np.ndarray
-    """bool [H, W], of the layers"""
-    during: tuple[bool, ...]
-    """at which moments it differs"""
-    levels: float
-    """by which it differs, gray levels"""
+    mask: np.ndarray  # bool [H, W], of the layers
+    during: tuple[bool, ...]  # at which moments it differs
+    levels: float  # by which it differs, gray levels
     kind: Literal["overlay", "area"] = "overlay"
     """`overlay`: a bar, box or watermark laid over the copy"""
 

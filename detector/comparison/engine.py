@@ -41,8 +41,7 @@ from detector.vision import Detection, FaceDetector
 
 SMALLER, FEWER_BITS, SHORTER = 0.95, 0.6, 0.9
 """Ratios of size, of bits a pixel and second, and of length that count."""
-LATER = timedelta(hours=26)
-"""Cameras write local time, and time zones lie up to 26 hours apart."""
+LATER = timedelta(hours=26)  # Cameras write local time, and time zones lie up to 26 hours apart
 COARSER = {FACTOR.format("x264"): 4.0, FACTOR.format("x265"): 4.0, QUALITY: -10.0}
 """Difference that counts. 6 of a rate factor halve the bits."""
 _Vote = tuple[float, GenerationHint]
@@ -177,23 +176,18 @@ def compared_moment(
     )
 
 
-MOMENTS = 24
-"""that are measured"""
+MOMENTS = 24  # that are measured
 SIDE, MIN_FACE = 640, 20
 """px of the longer side at which they are read, and of the smallest face in it"""
-AROUND = 2
-"""frames of the original before and after the matched one, of which the best is chosen"""
+AROUND = 2  # frames of the original before and after the matched one, of which the best is chosen
 FPS = 25.0
-EVEN_MOMENTS, EVEN_SECONDS = 12, 0.9
-"""from which it is measured how fast a copy is played"""
-SAME_SHAPES = 0.92
-"""Correlation of shapes from which nothing else may be said to differ."""
+EVEN_MOMENTS, EVEN_SECONDS = 12, 0.9  # from which it is measured how fast a copy is played
+SAME_SHAPES = 0.92  # Correlation of shapes from which nothing else may be said to differ
 EXCERPT_ALIKE, EXCERPT_MOMENTS = 0.5, 3
 """Share of the tiles that show the same at the best moment from which others of a stretch do;
 moments of a stretch that show the original."""
 
-OnProgress = Callable[[float], None]
-"""Called with how much is done, 0..1."""
+OnProgress = Callable[[float], None]  # Called with how much is done, 0..1
 
 
 def compare(

@@ -26,17 +26,12 @@ from detector.vision.alignment import similarity
 from detector.vision.detection import Detection, widest
 from detector.vision.mtcnn import Mtcnn
 
-SPACING = Spacing(dense=30.0, gap=0.5, key_gap=1.0, most=50_000)
-"""Which frames are hashed."""
+SPACING = Spacing(dense=30.0, gap=0.5, key_gap=1.0, most=50_000)  # Which frames are hashed
 HASH_BYTES = 32
-MIN_QUALITY = 30
-"""0..100; flatter pictures resemble many others (the reference suggests 50)"""
-MAX_BORDER = 0.3
-"""Share of the side that a black border may take."""
-MIN_FACE, MAX_FACES = 20, 2
-"""px; the widest faces of a frame"""
-SEARCH_SECONDS = 4.0
-"""Interval between full face searches, for fingerprints that are stored."""
+MIN_QUALITY = 30  # 0..100; flatter pictures resemble many others (the reference suggests 50)
+MAX_BORDER = 0.3  # Share of the side that a black border may take
+MIN_FACE, MAX_FACES = 20, 2  # px; the widest faces of a frame
+SEARCH_SECONDS = 4.0  # Interval between full face searches, for fingerprints that are stored
 POINTS = ((0.385, 0.425), (0.615, 0.425), (0.5, 0.552), (0.407, 0.676), (0.593, 0.676))
 """Positions of eyes, nose and mouth corners in an aligned face, as shares of its square."""
 _SIZE = 256, 256
@@ -55,10 +50,8 @@ class Hashes:
 
     times: np.ndarray
     """float32 [N], s from the first frame, ascending; the wider of two faces comes first"""
-    hashes: np.ndarray
-    """uint8 [N, 32]"""
-    mirrored: np.ndarray
-    """uint8 [N, 32]: of the mirrored pictures"""
+    hashes: np.ndarray  # uint8 [N, 32]
+    mirrored: np.ndarray  # uint8 [N, 32]: of the mirrored pictures
 
     @classmethod
     def of(cls, rows: Sequence[_Row]) -> Hashes:

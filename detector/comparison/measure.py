@@ -21,38 +21,28 @@ from detector.vision import Detection
 FACE_WIDTH, SHAPES_FACE_WIDTH = 36, 72
 """px to which faces are scaled for gray levels, where encoder errors average out, and for shapes,
 where lids and lips are seen"""
-SMALLEST, LARGEST = 128, 480
-"""px of the longer side of measured pictures"""
-TILE = 8
-"""px: about a fifth of a face"""
+SMALLEST, LARGEST = 128, 480  # px of the longer side of measured pictures
+TILE = 8  # px: about a fifth of a face
 INSIDE, HEAD, RIM = 0.95, 2.0, 1.4
 """Factors on a face's ellipse: what is measured, what a swap may change, and the rim."""
 NOSE = 0.13
 """Share of the distance of eyes and mouth about the tip of the nose that is in neither half."""
-ENOUGH = 0.1
-"""Share of the picture outside rims from which the noise floor is fitted to that alone."""
-TEXTURE = 4.0
-"""gray levels of deviation within a tile from which its correlation counts"""
-SOFTENED = 0.7
-"""px of the Gaussian over both before they are subtracted"""
-LEAST_NOISE = 0.6
-"""gray levels that are always expected: rounding"""
-BINS, FEWEST_PIXELS = 10, 60
-"""of the noise curve, and pixels of one bin"""
+ENOUGH = 0.1  # Share of the picture outside rims from which the noise floor is fitted to that alone
+TEXTURE = 4.0  # gray levels of deviation within a tile from which its correlation counts
+SOFTENED = 0.7  # px of the Gaussian over both before they are subtracted
+LEAST_NOISE = 0.6  # gray levels that are always expected: rounding
+BINS, FEWEST_PIXELS = 10, 60  # of the noise curve, and pixels of one bin
 
 
 @dataclass(frozen=True)
 class Layers:
     """One moment at the size at which it is measured."""
 
-    copy: np.ndarray
-    """float32 [H, W, 3]"""
+    copy: np.ndarray  # float32 [H, W, 3]
     original: np.ndarray
     """float32 [H, W, 3], where it lies in the copy; from `graded` on in its colors and light"""
-    change: np.ndarray
-    """float32 [H, W]: from a frame of the original to the next, gray levels"""
-    valid: np.ndarray
-    """bool [H, W]: where the original has a picture"""
+    change: np.ndarray  # float32 [H, W]: from a frame of the original to the next, gray levels
+    valid: np.ndarray  # bool [H, W]: where the original has a picture
     faces: tuple[tuple[int, Detection], ...]
 
     def region(self, face: Detection, reach: float) -> np.ndarray:
@@ -171,10 +161,8 @@ def fit_colors(layers: Sequence[Layers]) -> tuple[Colors, np.ndarray]:
 class Region:
     """A part of one moment."""
 
-    difference: float
-    """mean gray levels"""
-    expected: float
-    """mean gray levels that re-encoding is expected to leave"""
+    difference: float  # mean gray levels
+    expected: float  # mean gray levels that re-encoding is expected to leave
 
     @property
     def ratio(self) -> float:
@@ -188,10 +176,8 @@ class FaceMeasure:
 
     person: int
     inside: Region
-    upper: Region
-    """above the tip of the nose"""
-    lower: Region
-    """below it"""
+    upper: Region  # above the tip of the nose
+    lower: Region  # below it
     rim: Region
 
 
@@ -201,16 +187,12 @@ class MeasuredMoment:
 
     pair: MomentPair
     layers: Layers
-    difference: np.ndarray
-    """float32 [H, W], gray levels"""
+    difference: np.ndarray  # float32 [H, W], gray levels
     faces: tuple[FaceMeasure, ...]
     rest: Region
-    tiles: np.ndarray
-    """float [h, w]: ratio of each tile outside heads; NaN where there is none"""
-    levels: np.ndarray
-    """float [h, w]: gray levels of each tile; NaN where there is none"""
-    alike: np.ndarray
-    """float [h, w]: correlation of each tile outside faces; NaN where it is flat"""
+    tiles: np.ndarray  # float [h, w]: ratio of each tile outside heads; NaN where there is none
+    levels: np.ndarray  # float [h, w]: gray levels of each tile; NaN where there is none
+    alike: np.ndarray  # float [h, w]: correlation of each tile outside faces; NaN where it is flat
 
 
 def _softer(layers: Sequence[Layers]) -> float:

@@ -22,35 +22,25 @@ from detector.schema.comparison import Comparison, ComparisonFinding, MovementTr
 from detector.vision import Detection, widest
 from detector.vision.alignment import similarity
 
-RATE = 25.0
-"""Hz, at which movements are compared"""
-FEWEST = 18
-"""steps of 1 / `RATE` in which a face has to be seen"""
-COPY_SECONDS, ORIGINAL_SECONDS = 12.0, 120.0
-"""analyzed, from the start"""
-THRESHOLD = 9.0
-"""Score from which two faces share their movement."""
+RATE = 25.0  # Hz, at which movements are compared
+FEWEST = 18  # steps of 1 / `RATE` in which a face has to be seen
+COPY_SECONDS, ORIGINAL_SECONDS = 12.0, 120.0  # analyzed, from the start
+THRESHOLD = 9.0  # Score from which two faces share their movement
 USUAL_OFFSETS, FOR_TENFOLD = 60, 0.7
 """The threshold rises by the latter where ten times as many offsets are tried."""
 BEGINNING, TOGETHER = 0.06, 0.8
 """s within which both begin together, and how much lower the threshold is there: one offset."""
-WHOLE = 7.5
-"""Threshold where both begin and end together."""
+WHOLE = 7.5  # Threshold where both begin and end together
 STEADY, HALVES = 2, 40
 """Steps by which the offsets of both halves may differ; fewest steps of which halves are taken."""
 _MOST_RATE = 31.0
 _SIDE, _CELLS = 160, 20
 _LONG, _SMALLEST = 640, 20
-_ABOUT = 0.5
-"""s about a frame whose faces give its alignment"""
-_BURST = 3.0
-"""Most that a step may move, in multiples of the median, so that no cut dominates."""
-_JUMP = 0.7
-"""A face that moves further, in eye distances, is another face."""
-_TESTED = 6
-"""offsets whose significance is computed"""
-_OVERLAP = 0.6
-"""Least share of the shorter series that has to overlap."""
+_ABOUT = 0.5  # s about a frame whose faces give its alignment
+_BURST = 3.0  # Most that a step may move, in multiples of the median, so that no cut dominates
+_JUMP = 0.7  # A face that moves further, in eye distances, is another face
+_TESTED = 6  # offsets whose significance is computed
+_OVERLAP = 0.6  # Least share of the shorter series that has to overlap
 _y, _x = np.mgrid[:_CELLS, :_CELLS]
 _FACE = ((_x - 9.5) / 6.5) ** 2 + ((_y - 10.5) / 8) ** 2 < 1
 
@@ -75,12 +65,9 @@ _MIRRORED = _numbers[:, ::-1][_FACE]
 class Movement:
     """How one face moves, in px a second of an aligned square of 160 px, at `RATE`."""
 
-    start: float
-    """s of the first step"""
-    head: np.ndarray
-    """float [N, 4]: growth, roll, right, down; NaN where no face is"""
-    features: np.ndarray
-    """float [N, 2 * cells]: the remaining movement in it, right and then down"""
+    start: float  # s of the first step
+    head: np.ndarray  # float [N, 4]: growth, roll, right, down; NaN where no face is
+    features: np.ndarray  # float [N, 2 * cells]: the remaining movement in it, right and then down
 
     def mirrored(self) -> Movement:
         """Return the movement of the mirrored picture."""
@@ -179,17 +166,13 @@ def _limited(moved: np.ndarray) -> np.ndarray:
 class Synchrony:
     """How alike two faces move at the best offset."""
 
-    score: float
-    """about 4.6 by chance"""
+    score: float  # about 4.6 by chance
     threshold: float
-    lag: int
-    """steps of the original minus steps of the copy"""
+    lag: int  # steps of the original minus steps of the copy
     head: float
-    features: float
-    """correlations, -1..1"""
+    features: float  # correlations, -1..1
     mirrored: bool
-    steady: bool
-    """Both halves have the same offset, as far as they are long enough."""
+    steady: bool  # Both halves have the same offset, as far as they are long enough
 
     @property
     def is_certain(self) -> bool:

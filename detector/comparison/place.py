@@ -17,16 +17,13 @@ from detector.isolation import Frame
 from detector.schema.comparison import Grading
 from detector.vision import Detection
 
-POOLED = 6
-"""moments by which homographies are compared"""
+POOLED = 6  # moments by which homographies are compared
 STEADY, STILL, HANDHELD = 0.9, 0.75, 2
 """Share of the difference that a moment's own homography may leave before it counts as moved, also
 against edge to edge; moments that have to be for a handheld camera."""
-NEAR = 0.1
-"""Share of the picture by which the corners of another homography may differ."""
+NEAR = 0.1  # Share of the picture by which the corners of another homography may differ
 SAMPLES = 3000
-MOST_OFF = 30.0
-"""gray levels at which differences are clipped"""
+MOST_OFF = 30.0  # gray levels at which differences are clipped
 BETTER, MUCH_BETTER = 0.98, 0.93
 """Share of the difference that another homography may leave to be preferred; over edge to edge."""
 FURTHER = 0.02
@@ -50,8 +47,7 @@ LIT, LEAST_LIT = 0.6, 1.5
 class Colors:
     """A map of colors: sums of lines that bend at `KNOTS`, of all channels."""
 
-    weights: np.ndarray
-    """float [4 + 3 * K, 3]: of `_color_terms` to R, G, B"""
+    weights: np.ndarray  # float [4 + 3 * K, 3]: of `_color_terms` to R, G, B
 
     def __call__(self, rgb: np.ndarray) -> np.ndarray:
         """Return a picture with these colors, float32 [..., 3]."""
@@ -197,18 +193,12 @@ def gray(rgb: np.ndarray) -> np.ndarray:
 class MomentPair:
     """One moment of both."""
 
-    time: float
-    """s, of the copy"""
-    copy: np.ndarray
-    """uint8 [H, W, 3]"""
-    around: tuple[Frame, ...]
-    """frames of the original about the one that was matched in time"""
-    chosen: int
-    """which of them is most alike"""
-    matrix: np.ndarray
-    """float [3, 3]: px of `original` to px of `copy`"""
-    faces: tuple[tuple[int, Detection], ...]
-    """Person's number and face, in px of `copy`."""
+    time: float  # s, of the copy
+    copy: np.ndarray  # uint8 [H, W, 3]
+    around: tuple[Frame, ...]  # frames of the original about the one that was matched in time
+    chosen: int  # which of them is most alike
+    matrix: np.ndarray  # float [3, 3]: px of `original` to px of `copy`
+    faces: tuple[tuple[int, Detection], ...]  # Person's number and face, in px of `copy`
 
     @property
     def original(self) -> np.ndarray:
@@ -280,12 +270,9 @@ def refine_moments(found: Sequence[MomentPair]) -> list[MomentPair]:
 class _Look:
     """Pixels of a moment outside faces, and the frames of the original that they may come from."""
 
-    points: np.ndarray
-    """float [N, 2], px of the copy"""
-    levels: np.ndarray
-    """float [N], gray levels there"""
-    frames: tuple[np.ndarray, ...]
-    """float32 [H, W], gray levels, of the original"""
+    points: np.ndarray  # float [N, 2], px of the copy
+    levels: np.ndarray  # float [N], gray levels there
+    frames: tuple[np.ndarray, ...]  # float32 [H, W], gray levels, of the original
     known: dict[bytes, float] = field(default_factory=dict)
 
     @classmethod

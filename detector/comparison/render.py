@@ -15,8 +15,7 @@ from detector.isolation import Frame
 from detector.schema.comparison import ComparedMoment, Comparison
 from detector.vision import Detection
 
-SIDE = 720
-"""px of the longer side at which moments are shown"""
+SIDE = 720  # px of the longer side at which moments are shown
 HEAT_LEVELS = 40
 """gray levels at the bright end of a map; the same for all clips, so that two can be compared"""
 
@@ -25,14 +24,10 @@ HEAT_LEVELS = 40
 class AlignedPictures:
     """Both in the copy's frame."""
 
-    copy: np.ndarray
-    """uint8 [H, W, 3]"""
-    original: np.ndarray
-    """uint8 [H, W, 3]: where it lies in the copy, in the copy's colors"""
-    valid: np.ndarray
-    """bool [H, W]: where the original has a picture"""
-    difference: np.ndarray
-    """uint8 [H, W], gray levels"""
+    copy: np.ndarray  # uint8 [H, W, 3]
+    original: np.ndarray  # uint8 [H, W, 3]: where it lies in the copy, in the copy's colors
+    valid: np.ndarray  # bool [H, W]: where the original has a picture
+    difference: np.ndarray  # uint8 [H, W], gray levels
 
     def heat(self, most: float) -> np.ndarray:
         """Return where they differ, in the inferno colors over the darkened copy: uint8 [H, W, 3]

@@ -9,8 +9,7 @@ import httpx
 
 from detector.errors import InputError
 
-MAX_URL = 2000
-"""characters"""
+MAX_URL = 2000  # characters
 WEB_PORTS = frozenset({80, 443})
 _UNICAST_IPV6 = ipaddress.ip_network("2000::/3")
 """All that is handed out of IPv6. What translates to IPv4 (64:ff9b::/96) lies outside."""
@@ -29,8 +28,7 @@ _METADATA = (ipaddress.ip_network("fd00:ec2::254/128"), ipaddress.ip_network("fd
 _SHARED = ipaddress.ip_network("100.64.0.0/10")
 
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
-Resolve = Callable[[str, int], list[str]]
-"""A name and a port -> network addresses; raises OSError."""
+Resolve = Callable[[str, int], list[str]]  # A name and a port -> network addresses; raises OSError
 
 
 class LinkRefused(InputError):
@@ -45,19 +43,14 @@ class LinkRules:
 
     max_bytes: int = 500 << 20
     max_redirects: int = 5
-    seconds: float = 120.0
-    """For all of it: resolution, redirects, the file."""
-    silence: float = 20.0
-    """s without a byte"""
-    ports: frozenset[int] | None = WEB_PORTS
-    """None: any."""
+    seconds: float = 120.0  # For all of it: resolution, redirects, the file
+    silence: float = 20.0  # s without a byte
+    ports: frozenset[int] | None = WEB_PORTS  # None: any
     private: bool = False
     """Also the addresses of this machine and of the networks it is in; never those that a cloud
     answers its machines at."""
-    networks: tuple[Network, ...] = ()
-    """Those of `private` that are meant, where it is not all."""
-    public: bool = True
-    """Also the addresses of the Internet."""
+    networks: tuple[Network, ...] = ()  # Those of `private` that are meant, where it is not all
+    public: bool = True  # Also the addresses of the Internet
 
 
 def parse(url: str, rules: LinkRules) -> httpx.URL:

@@ -9,8 +9,7 @@ from typing import Self
 
 from detector.errors import Canceled
 
-POLL_SECONDS = 0.1
-"""Between two looks at whether it is still wanted."""
+POLL_SECONDS = 0.1  # Between two looks at whether it is still wanted
 
 
 class LoopThread(ABC):

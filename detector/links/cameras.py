@@ -29,10 +29,8 @@ from detector.sentences import _
 CHUNK_BYTES = 1 << 16
 _REDIRECT = re.compile(rb"RTSP/\S*\s+[+0]*3")
 """What libav reads as a redirect: it skips blanks, and reads a number as C does."""
-_TAIL_BYTES = 2048
-"""Longer than any line that libav reads."""
-ENDING_SECONDS = 1.0
-"""for a camera's end to say why it ended, after libav's did"""
+_TAIL_BYTES = 2048  # Longer than any line that libav reads
+ENDING_SECONDS = 1.0  # for a camera's end to say why it ended, after libav's did
 
 
 @dataclass(frozen=True)
@@ -43,8 +41,7 @@ class Target:
     host: str
     port: int
     path: str
-    login: tuple[str, str] | None = field(default=None, repr=False)
-    """name, password"""
+    login: tuple[str, str] | None = field(default=None, repr=False)  # name, password
     resolve: Resolve | None = None
     verify: ssl.SSLContext | None = None
 
@@ -306,8 +303,7 @@ class CameraAddress:
     scheme: str
     host: str
     port: int
-    path: str
-    """With its query; it may hold a key."""
+    path: str  # With its query; it may hold a key
     username: str = ""
     password: str = field(default="", repr=False)
 

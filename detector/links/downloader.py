@@ -22,12 +22,10 @@ from detector.links import ytdlp
 from detector.links.addresses import LinkRefused, LinkRules, Resolve
 from detector.links.proxy import LinkProxy
 
-MAX_MINUTES = 120
-"""of a video: longer ones are a film or a stream"""
+MAX_MINUTES = 120  # of a video: longer ones are a film or a stream
 _LIMITS = Limits(memory=2 << 30, cpu=300, timeout=120.0, files=64, frame=1)
 """For a page's script and a video's pieces; the rules say how long."""
-OVERHEAD = 1.2
-"""bytes that may come for one of the file: pages, and pieces that come twice"""
+OVERHEAD = 1.2  # bytes that may come for one of the file: pages, and pieces that come twice
 
 
 def available() -> bool:

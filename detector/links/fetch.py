@@ -25,8 +25,7 @@ from detector.provenance.text import clean
 from detector.schema.origin import FileSource, Posted
 from detector.sentences import _
 
-MAX_PAGE = 1 << 18
-"""bytes of a page that are read: its head"""
+MAX_PAGE = 1 << 18  # bytes of a page that are read: its head
 _NAMES = {
     "title": ("og:title", "twitter:title"),
     "by": ("article:author", "author", "og:article:author", "twitter:creator", "parsely-author"),
@@ -72,8 +71,7 @@ OnProgress = Callable[[int, int], object]
 """Called with the bytes that came and those of all; 0 where that is not known."""
 
 CHUNK_BYTES = 1 << 16
-POLL_SECONDS = 0.1
-"""Between two looks at whether it is still wanted."""
+POLL_SECONDS = 0.1  # Between two looks at whether it is still wanted
 HEADERS = {
     "User-Agent": f"Unmask/{__version__}",
     "Accept": "video/*, image/*, audio/*, */*;q=0.5",
@@ -95,10 +93,8 @@ _STATUS = {
 class FetchedLink:
     """A file that came by a link."""
 
-    name: str
-    """What its address calls it, safe to show."""
-    size: int
-    """bytes"""
+    name: str  # What its address calls it, safe to show
+    size: int  # bytes
     source: FileSource | None = None
     """Who put it online and when, where it came from a page that says so."""
 

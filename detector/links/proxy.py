@@ -20,8 +20,7 @@ from detector.links.transport import MAX_ADDRESSES, resolving
 
 CHUNK_BYTES = 1 << 16
 MAX_HEAD_BYTES = 64 << 10
-MAX_CONNECTIONS = 16
-"""at a time"""
+MAX_CONNECTIONS = 16  # at a time
 _BAD, _UNKNOWN, _FORBIDDEN, _UNREACHABLE = (
     f"HTTP/1.1 {status}\r\nContent-Length: 0\r\nConnection: close\r\n\r\n".encode("ascii")
     for status in ("400 Bad Request", "407 Unknown", "403 Forbidden", "502 Unreachable")

@@ -9,8 +9,7 @@ import httpx
 
 from detector.links.addresses import LinkRules, Resolve, addresses, check_form, port_of
 
-MAX_ADDRESSES = 4
-"""of a host that are tried in turn"""
+MAX_ADDRESSES = 4  # of a host that are tried in turn
 
 # Not those of asyncio: a resolver that hangs would be waited for when its loop ends.
 _resolvers = ThreadPoolExecutor(8, thread_name_prefix="resolve")

@@ -49,10 +49,8 @@ from detector.schema.analysis import (
     Thresholds,
 )
 
-MEASURED = 3.0
-"""s"""
-MAX_TIMES = 256
-"""moments kept for each figure: 3 s at 85 a second"""
+MEASURED = 3.0  # s
+MAX_TIMES = 256  # moments kept for each figure: 3 s at 85 a second
 
 
 class RateCounter:
@@ -104,25 +102,18 @@ class RateCounter:
         )
 
 
-STEADY = 1.0
-"""s over which a hint is decided: by most of the looks in it"""
+STEADY = 1.0  # s over which a hint is decided: by most of the looks in it
 LEAST_LOOKS = 3
-NO_FACE = 2.0
-"""s"""
-NO_SIGNAL = 2.0
-"""s"""
+NO_FACE = 2.0  # s
+NO_SIGNAL = 2.0  # s
 DIM = 45.0
 """Mean luma of a face. The darkest of the 1,122 faces that `detector.vision.quality` was set on has
 42: what is darker was not in what the models were measured with."""
-SLOW = 4.0
-"""scored frames a second"""
-SLOW_SECONDS = 5.0
-"""s after the start before slowness is said: the first frames are always slow."""
-ALARM_SLACK = 0.10
-"""of the likelihood, below the alarm's level, before an alarm can end"""
+SLOW = 4.0  # scored frames a second
+SLOW_SECONDS = 5.0  # s after the start before slowness is said: the first frames are always slow
+ALARM_SLACK = 0.10  # of the likelihood, below the alarm's level, before an alarm can end
 MAX_ALARMS = 50
-NO_FACE_ALARM = 3.0
-"""s without a face that are put on record"""
+NO_FACE_ALARM = 3.0  # s without a face that are put on record
 
 SCREEN = (
     "Stripes run over the whole picture, as when a camera films a screen. A face on a screen can't "
@@ -320,8 +311,7 @@ class Alarms:
         return changed
 
 
-UNREAD = 2.0
-"""s without a scored face after which there is no reading"""
+UNREAD = 2.0  # s without a scored face after which there is no reading
 
 
 class Series(deque[Dot]):
@@ -422,16 +412,11 @@ def _text(decided: Analysis, answer: Answer, reason: ReasonCode | None) -> str:
 class ScoredFrame:
     """A frame that was scored."""
 
-    time: float
-    """s, by the viewer's clock."""
-    arrived: float
-    """s, by the engine's clock."""
-    faces: Mapping[int, FrameSegment]
-    """By number; with the logits that they got."""
-    count: int
-    """Faces in it, those too that were not judged."""
-    scored: bool
-    """Whether any model gave a score."""
+    time: float  # s, by the viewer's clock
+    arrived: float  # s, by the engine's clock
+    faces: Mapping[int, FrameSegment]  # By number; with the logits that they got
+    count: int  # Faces in it, those too that were not judged
+    scored: bool  # Whether any model gave a score
 
 
 class SessionDisplay:

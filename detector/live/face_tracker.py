@@ -17,18 +17,12 @@ from detector.vision import Detection
 # and back, and the median of what the points say (Kalal et al., Forward-Backward Error, ICPR 2010):
 # a third of a millisecond a frame, where a search takes ten. A face that is lost is said to be.
 
-SIDE = 320
-"""px. The longer side of the picture that flow is measured in."""
-POINTS = 7
-"""Each way in a face's box: 49 points."""
-INSET = 0.15
-"""Share of the box at each edge without points: background shows there."""
-BACK = 1.0
-"""px of the small picture. A point that does not come back to where it began is dropped."""
-LEAST = 0.4
-"""Share of the points that must come back, or the face is lost."""
-GROWTH = 1.25
-"""A box that changes by more in one step is a mistake."""
+SIDE = 320  # px. The longer side of the picture that flow is measured in.
+POINTS = 7  # Each way in a face's box: 49 points
+INSET = 0.15  # Share of the box at each edge without points: background shows there
+BACK = 1.0  # px of the small picture. A point that does not come back to where it began is dropped.
+LEAST = 0.4  # Share of the points that must come back, or the face is lost
+GROWTH = 1.25  # A box that changes by more in one step is a mistake
 
 
 @dataclass(frozen=True)
@@ -102,31 +96,24 @@ def _moved(
     return Detection.of(points[:2].ravel(), points[2:], face.confidence)
 
 
-FACE_TTL_SECONDS = 0.6
-"""s without being found or followed, after which a face is no longer drawn."""
+FACE_TTL_SECONDS = 0.6  # s without being found or followed, after which a face is no longer drawn
 HIDDEN = 3.0
 """s for which a hand or a cup may hide a face: who is then in its place is the same person"""
 MAX_DETECTIONS = 40
 """searches by which a face is told from an earring (`vision.is_face_track`): one that the detector
 is never sure of has to be there in half as many"""
-VELOCITY_WEIGHT = 0.4
-"""weight of the newest movement in a face's velocity"""
+VELOCITY_WEIGHT = 0.4  # weight of the newest movement in a face's velocity
 
 
 @dataclass
 class TrackedFace:
     """One face in view."""
 
-    number: int
-    """The tracker's."""
-    face: Detection
-    """In the newest frame it was found or followed in."""
-    time: float
-    """Of that frame."""
-    searched: bool = True
-    """It was found in that frame, not followed into it."""
-    velocity: tuple[float, float] = (0.0, 0.0)
-    """px/s of the center."""
+    number: int  # The tracker's
+    face: Detection  # In the newest frame it was found or followed in
+    time: float  # Of that frame
+    searched: bool = True  # It was found in that frame, not followed into it
+    velocity: tuple[float, float] = (0.0, 0.0)  # px/s of the center
     detections: deque[Detection | None] = field(
         default_factory=lambda: deque(maxlen=MAX_DETECTIONS)
     )

@@ -15,19 +15,15 @@ import numpy as np
 from detector.live.state import LiveFace, LiveState
 from detector.schema.analysis import Label
 
-Color = tuple[int, int, int]
-"""R, G, B, 0..255."""
+Color = tuple[int, int, int]  # R, G, B, 0..255
 
-NARROW = 480
-"""px. On a smaller frame a label is the letter and the percent alone."""
+NARROW = 480  # px. On a smaller frame a label is the letter and the percent alone.
 LABEL, SMALL_LABEL = 1 / 27, 1 / 40
 """Height of a label, and of that of a narrow face, by the picture's width"""
 NARROW_FACE = 0.1
 """of the picture's width; wider labels than that cover their neighbors in a meeting"""
-FURTHEST = 0.25
-"""s for which a box is moved on by its velocity, at most"""
-STALE = 1.0
-"""s after which a box is no longer drawn: the face was not found since"""
+FURTHEST = 0.25  # s for which a box is moved on by its velocity, at most
+STALE = 1.0  # s after which a box is no longer drawn: the face was not found since
 _FONT = cv2.FONT_HERSHEY_SIMPLEX
 
 
@@ -45,8 +41,7 @@ class Style:
     )
     """Of box and icon."""
     ink: Color = (255, 255, 255)
-    plate: Color = (18, 20, 22)
-    """Text, and the plate behind it."""
+    plate: Color = (18, 20, 22)  # Text, and the plate behind it
 
 
 PLAIN = Style()

@@ -11,8 +11,7 @@ SIDE = 256
 """px. Of the middle of the picture, at its own size: shrinking would take the stripes away."""
 LOWEST, HIGHEST = 0.12, 0.46
 """cycles a pixel. Below are the picture's own forms, above is what codecs and sensors add."""
-RING = 9
-"""cells about a peak that it is compared with"""
+RING = 9  # cells about a peak that it is compared with
 ROUNDED = 4 * 28.0
 """Magnitude of the spectrum below which a peak may be gray levels' being whole numbers: that alone
 gives sqrt(sum of squared window / 12) = 28. Stripes of one level give 8,000."""

@@ -13,14 +13,11 @@ LEAVE = 0.3
 BEST_SCORED = 50 / 3
 """scored frames a second: two of three of 25. Neighbors say nearly the same, more only cost."""
 WORST_SCORED = 0.5
-BEST_CLIPS = 2.5
-"""windows a second, all clip models and people together"""
-CLIPS_SHARE = 0.3
-"""of a viewer's time, at most, for clip models"""
+BEST_CLIPS = 2.5  # windows a second, all clip models and people together
+CLIPS_SHARE = 0.3  # of a viewer's time, at most, for clip models
 EASY_DETECTION = 0.3
 """share of a scored frame's cost that finding faces may take before it is done more coarsely"""
-ENOUGH = 8.0
-"""scored frames a second at which faces are searched as finely and as often as can be"""
+ENOUGH = 8.0  # scored frames a second at which faces are searched as finely and as often as can be
 COARSER = (1.0, 1.5, 2.0, 3.0)
 """times the smallest face that is searched for: the picture is shrunk by as much"""
 SLOW_MODEL = 2.0
@@ -29,10 +26,8 @@ all frames would take more than there is"""
 SELDOM = 16
 """A model that is made for few moments of a clip (`ModelSpec.moments`) scores every 16th scored
 frame, about once a second at the best rate; another slow one at least that often."""
-LIVELY = 4.0
-"""scored frames a second below which faces are searched most seldom"""
-MEMORY = 0.2
-"""weight of the newest cost in the average"""
+LIVELY = 4.0  # scored frames a second below which faces are searched most seldom
+MEMORY = 0.2  # weight of the newest cost in the average
 
 
 @dataclass(frozen=True)
@@ -43,10 +38,8 @@ class Schedule:
     clip_every: float = 1 / BEST_CLIPS
     follow_every: float = 0.0
     """s between scored frames, windows, and frames in which faces are followed."""
-    detect_every: int = 1
-    """Faces are searched in every n-th scored frame, and followed in between."""
-    coarser: float = 1.0
-    """Times the smallest face searched for."""
+    detect_every: int = 1  # Faces are searched in every n-th scored frame, and followed in between
+    coarser: float = 1.0  # Times the smallest face searched for
     model_every: Mapping[str, int] = field(default_factory=dict)
     """A frame model scores every n-th scored frame."""
 

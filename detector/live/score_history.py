@@ -36,18 +36,15 @@ from detector.schema.subject import letter
 
 MAX_SAMPLES = 1200
 """kept of a session: more than a minute of all, or some of each stretch of a longer one"""
-SHORTEST_STRETCH = 0.05
-"""s"""
-MAX_PEOPLE = 48
-"""kept of a session; who was seen least goes first"""
+SHORTEST_STRETCH = 0.05  # s
+MAX_PEOPLE = 48  # kept of a session; who was seen least goes first
 THUMBNAIL = CropRecipe(scale=1.3, size=96, border="replicate")
 
 
 @dataclass
 class _ScoreSample:
     time: float
-    frames: dict[int | None, FrameSegment]
-    """By person; None: of the full frame."""
+    frames: dict[int | None, FrameSegment]  # By person; None: of the full frame
     spans: list[tuple[int, SpanSegment]] = field(default_factory=list)
     """Windows of clip models that were scored after it, by person."""
 

@@ -16,12 +16,9 @@ from detector.pipeline.windows import ANCHOR_EVERY, ClipShape, CompleteRun, comp
 from detector.schema.analysis import FrameSegment, Modality, ModelResult
 from detector.vision import Detection
 
-MISSED_STEPS = 3
-"""steps without a frame that the frame before them stands for, as in a slow file"""
-MAX_WAITING = 3 * ANCHOR_EVERY
-"""steps without a search after which a run begins anew"""
-MAX_BYTES = 64 << 20
-"""of the crops of one window; a larger one is not for live use"""
+MISSED_STEPS = 3  # steps without a frame that the frame before them stands for, as in a slow file
+MAX_WAITING = 3 * ANCHOR_EVERY  # steps without a search after which a run begins anew
+MAX_BYTES = 64 << 20  # of the crops of one window; a larger one is not for live use
 
 
 def unfit(spec: ModelSpec) -> str | None:

@@ -27,26 +27,19 @@ from detector.schema.analysis import Analysis, FrameSegment
 from detector.sentences import _
 from detector.vision import Detection
 
-SEARCH_AGAIN = 0.25
-"""s between searches while nobody is in view"""
-LONGEST_FOLLOWED = 0.5
-"""s, upper bound on the delay before a new face is detected"""
-STRIPES_EVERY = 1.0
-"""s between two segments for a filmed screen"""
-PLAN_EVERY = 0.5
-"""s"""
-MAX_SIDE = 4096
-"""px. A larger frame is refused: it would be held several times over."""
-SLACK = 1e-3
-"""s. Times of frames are rounded."""
+SEARCH_AGAIN = 0.25  # s between searches while nobody is in view
+LONGEST_FOLLOWED = 0.5  # s, upper bound on the delay before a new face is detected
+STRIPES_EVERY = 1.0  # s between two segments for a filmed screen
+PLAN_EVERY = 0.5  # s
+MAX_SIDE = 4096  # px. A larger frame is refused: it would be held several times over.
+SLACK = 1e-3  # s. Times of frames are rounded.
 
 
 @dataclass(frozen=True)
 class _TimedFrame:
     rgb: np.ndarray
     time: float
-    arrived: float
-    """by the engine's clock"""
+    arrived: float  # by the engine's clock
 
 
 @dataclass(frozen=True)

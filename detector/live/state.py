@@ -13,8 +13,7 @@ from detector.messages import states
 from detector.messages.format import percent
 from detector.schema.analysis import Box, Label, Point, Question, Thresholds
 
-HISTORY = 60.0
-"""s of `LiveState.series`."""
+HISTORY = 60.0  # s of `LiveState.series`
 
 
 @dataclass(frozen=True)
@@ -42,14 +41,11 @@ class LiveSettings:
 class LiveFace:
     """One person in view."""
 
-    id: str
-    """A, B, ... in order of first appearance in the session."""
-    box: Box
-    """At `time`."""
+    id: str  # A, B, ... in order of first appearance in the session.
+    box: Box  # At `time`
     velocity: tuple[float, float]
     """px/s of the box's center, so that a display may move the box to its own frame's time."""
-    time: float
-    """Of the frame that the box was measured in."""
+    time: float  # Of the frame that the box was measured in
     probability: float | None
     """By `detector.decision.decide` on the last `session.WINDOW` s; None while there is too
     little."""
@@ -58,12 +54,9 @@ class LiveFace:
     (`problem` says why)."""
     problem: str | None = None
     """In a few words for a person: "too small", "too dark", "turned away" ..."""
-    landmarks: tuple[Point, ...] = ()
-    """As `Detection.landmarks`."""
-    scored: float | None = None
-    """Time of the newest frame that `probability` is from."""
-    question: Question | None = None
-    """Which of the two it answers."""
+    landmarks: tuple[Point, ...] = ()  # As `Detection.landmarks`
+    scored: float | None = None  # Time of the newest frame that `probability` is from
+    question: Question | None = None  # Which of the two it answers
 
     @property
     def percent(self) -> str:
@@ -98,22 +91,14 @@ class LiveReading:
 
     label: Label
     """Of the verdict that `detector.decision.decide` gives on the last `session.WINDOW` s."""
-    since: float
-    """Time at which the label became this one."""
-    text: str
-    """One or two sentences under the label."""
-    thresholds: Thresholds
-    """That `probability` stands against."""
-    probability: float | None = None
-    """Of the verdict; None without a scored face."""
-    interval: tuple[float, float] | None = None
-    """95 % interval of `probability`."""
-    alone: float | None = None
-    """Of the person in front, as on the box, with several."""
-    question: Question | None = None
-    """Which of the two questions leads."""
-    person: str | None = None
-    """Whose face it is, with several."""
+    since: float  # Time at which the label became this one
+    text: str  # One or two sentences under the label
+    thresholds: Thresholds  # That `probability` stands against
+    probability: float | None = None  # Of the verdict; None without a scored face
+    interval: tuple[float, float] | None = None  # 95 % interval of `probability`
+    alone: float | None = None  # Of the person in front, as on the box, with several
+    question: Question | None = None  # Which of the two questions leads
+    person: str | None = None  # Whose face it is, with several
 
     @property
     def percent(self) -> str:
@@ -129,8 +114,7 @@ class LiveReading:
 class HintCode(StrEnum):
     """What could be better about the picture. Stable: programs may branch on it."""
 
-    STARTING = "starting"
-    """models are being loaded"""
+    STARTING = "starting"  # models are being loaded
     NO_FACE = "no_face"
     TOO_SMALL = "too_small"
     TOO_DARK = "too_dark"
@@ -140,8 +124,7 @@ class HintCode(StrEnum):
     TOO_MANY = "too_many"
     RECAPTURE = "recapture"
     TOO_SLOW = "too_slow"
-    NO_SIGNAL = "no_signal"
-    """no frame came for a while"""
+    NO_SIGNAL = "no_signal"  # no frame came for a while
     MODEL_FAILED = "model_failed"
 
 
@@ -150,14 +133,10 @@ class Hint:
     """One thing to change, or to know, in words."""
 
     code: HintCode
-    title: str
-    """For a chip: "Light low"."""
-    text: str
-    """A sentence: "The face is dark, so scores are less sure. Ask for more light"."""
-    blocking: bool
-    """Nothing is judged while it holds; else scores are only less sure."""
-    person: str | None = None
-    """Whose face, with several."""
+    title: str  # For a chip: "Light low"
+    text: str  # A sentence: "The face is dark, so scores are less sure. Ask for more light".
+    blocking: bool  # Nothing is judged while it holds; else scores are only less sure
+    person: str | None = None  # Whose face, with several
 
 
 AlarmKind = Literal["manipulated", "no_face"]
@@ -167,15 +146,11 @@ AlarmKind = Literal["manipulated", "no_face"]
 class Alarm:
     """A stretch that deserves attention. Each begins once and ends once."""
 
-    number: int
-    """1, 2, ...: the same alarm has the same number in every later state."""
+    number: int  # 1, 2, ...: the same alarm has the same number in every later state
     kind: AlarmKind
-    start: float
-    """When the condition began (not when the wait was over)."""
-    end: float | None = None
-    """None while it goes on."""
-    peak: float | None = None
-    """Highest likelihood in it."""
+    start: float  # When the condition began (not when the wait was over)
+    end: float | None = None  # None while it goes on
+    peak: float | None = None  # Highest likelihood in it
     person: str | None = None
 
 
@@ -190,14 +165,11 @@ class LiveRates:
     """Frames since the start: handed in, in which faces were searched or followed, scored by a
     frame model, never looked at because a newer one came (pushed = looked + dropped + waiting)."""
     fps: float = 0.0
-    scored_fps: float = 0.0
-    """Each over the last few seconds."""
+    scored_fps: float = 0.0  # Each over the last few seconds
     delay: float | None = None
     """s from push to the state with that frame's box, median of the last few seconds."""
-    delay_p95: float | None = None
-    """Its 95th percentile."""
-    score_delay: float | None = None
-    """s from push to the state with that frame's score, median."""
+    delay_p95: float | None = None  # Its 95th percentile
+    score_delay: float | None = None  # s from push to the state with that frame's score, median
 
 
 @dataclass(frozen=True)
@@ -207,10 +179,8 @@ class Dot:
     time: float
     score: float | None
     """Of this frame alone, the most suspicious face; None where there was no face to score."""
-    mean: float | None
-    """`LiveReading.probability` then."""
-    label: Label
-    """`LiveReading.label` then."""
+    mean: float | None  # `LiveReading.probability` then
+    label: Label  # `LiveReading.label` then
 
 
 @dataclass(frozen=True)

@@ -39,31 +39,23 @@ from detector.schema.analysis import (
     Thresholds,
 )
 
-KEPT = 12.0
-"""s of sound that a reading is of: three windows of the models' and what is between."""
-EVERY = 2.0
-"""s of new sound between two readings."""
-LATE = 1.0
-"""s by which sound may come late before silence is put in its place."""
-WEIGHT = 0.25
-"""of what a camera takes: 0.12 s every 2 s on one core, with the bundled model"""
+KEPT = 12.0  # s of sound that a reading is of: three windows of the models' and what is between
+EVERY = 2.0  # s of new sound between two readings
+LATE = 1.0  # s by which sound may come late before silence is put in its place
+WEIGHT = 0.25  # of what a camera takes: 0.12 s every 2 s on one core, with the bundled model
 
 
 @dataclass(frozen=True)
 class VoiceState:
     """An immutable snapshot of what was heard."""
 
-    time: float | None
-    """Of the newest sound, s of the session; None before the first."""
-    ready: bool
-    """The models are loaded."""
-    analysis: Analysis | None
-    """Analysis of the last `KEPT` s; None before the first reading."""
+    time: float | None  # Of the newest sound, s of the session; None before the first
+    ready: bool  # The models are loaded
+    analysis: Analysis | None  # Analysis of the last `KEPT` s; None before the first reading
     thresholds: Thresholds
     series: tuple[Dot, ...]
     """The last `HISTORY` s, ascending: the newest window's score, and the mean of the last ones."""
-    failures: tuple[str, ...] = ()
-    """Why a model takes no part, a sentence each."""
+    failures: tuple[str, ...] = ()  # Why a model takes no part, a sentence each
 
 
 class LiveVoice:

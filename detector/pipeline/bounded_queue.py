@@ -10,8 +10,7 @@ from typing import Generic, TypeVar
 from detector.media import Frame
 
 T = TypeVar("T")
-POLL_SECONDS = 0.1
-"""s between two looks at whether the run still goes on."""
+POLL_SECONDS = 0.1  # s between two looks at whether the run still goes on
 
 
 class StageCancelled(Exception):

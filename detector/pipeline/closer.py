@@ -19,8 +19,7 @@ from detector.pipeline.progress import Observer, Progress
 from detector.pipeline.run import RunRequest, run_analysis
 from detector.schema.analysis import Analysis
 
-BASE = 0.1
-"""What a gap without any score is worth beside one across which a score goes from 0 to 1."""
+BASE = 0.1  # What a gap without any score is worth beside one across which a score goes from 0 to 1
 
 
 def look_closer(request: RunRequest, path: Path, name: str | None) -> Analysis:

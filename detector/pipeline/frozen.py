@@ -5,10 +5,8 @@ from collections.abc import Sequence
 import cv2
 import numpy as np
 
-SIDE = 64
-"""px that frames are averaged to"""
-SPAN = 0.5
-"""s between the first and the last frame, at least"""
+SIDE = 64  # px that frames are averaged to
+SPAN = 0.5  # s between the first and the last frame, at least
 ALIKE = 6.0
 """gray levels at any of these px: an unmoving picture at CRF 20 reaches 2, at CRF 35 4 to 12"""
 COARSE, COARSE_MEAN = 16.0, 0.3
@@ -18,16 +16,13 @@ clips those that move the least reach 11.6 with 0.90, and 50 with 0.15"""
 # Encoded anew at each of many key frames, one reaches 61 levels at CRF 46. That noise is no
 # movement, and lies in all of the picture. Of 895 such clips of seven codecs at CRF 18 to 46, 891
 # are within these bounds or those above; of 1,829 that move and 247 quiet ones encoded badly, none.
-NOISE_SPAN = 2.0
-"""s between the first and the last frame, at least: less has few key frames"""
-NOISE = 64.0
-"""gray levels"""
+NOISE_SPAN = 2.0  # s between the first and the last frame, at least: less has few key frames
+NOISE = 64.0  # gray levels
 EXPLAINED = 0.12
 """of the energy of the differences that movement explains: of noise 0.02 to 0.12, of clips more"""
 PEAK = 12.0
 """the deviation over time where it is largest, as a multiple of the mean: where little moves, 16"""
-WINDOW = 9
-"""px, in which movement is one displacement"""
+WINDOW = 9  # px, in which movement is one displacement
 
 
 class FrozenCheck:

@@ -11,8 +11,7 @@ from detector.vision import Detection
 
 Seen = tuple[Detection | None, FrameSegment]
 """A frame's segment that was scored before, and the face it is of."""
-SeenAt = Mapping[float, Sequence[Seen]]
-"""Time of a frame, s -> what was seen there."""
+SeenAt = Mapping[float, Sequence[Seen]]  # Time of a frame, s -> what was seen there
 
 
 @dataclass

@@ -14,24 +14,19 @@ import numpy as np
 from detector import media, vision
 
 Turn = Literal[90, 180, 270]
-TURNS: tuple[Turn, ...] = (180, 90, 270)
-"""Degrees clockwise that are tried."""
+TURNS: tuple[Turn, ...] = (180, 90, 270)  # Degrees clockwise that are tried
 SURE = 0.995
 """Confidence of the face detector. Of 48 frames of 24 clips with a face 45 reach it upright, three
 turned by 180 degrees do and three by 90 or 270."""
 LIKELY = 0.95
 """Confidence that is enough for an offer where the file shows no upright face as it is."""
-LEANS = 40.0
-"""Degrees by which a head may lean and still be upright."""
-ENOUGH = 3
-"""frames with a sure face the same way around, and none upright, for a turn"""
-OFFERED = 2
-"""frames with a sure face the same way around, for a turn to be offered"""
+LEANS = 40.0  # Degrees by which a head may lean and still be upright
+ENOUGH = 3  # frames with a sure face the same way around, and none upright, for a turn
+OFFERED = 2  # frames with a sure face the same way around, for a turn to be offered
 LOOKS = 8
 """frames that are searched turned, at most: of those without a sure face the first, those after a
 turned one, and some of the rest, evenly"""
-COARSE = 8
-"""The narrowest face searched for, as a part of the shorter side: a fifth of the time."""
+COARSE = 8  # The narrowest face searched for, as a part of the shorter side: a fifth of the time
 
 
 class WrongOrientation(Exception):

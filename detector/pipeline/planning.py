@@ -12,15 +12,12 @@ from detector.pipeline.options import RunOptions
 from detector.pipeline.scoring import fed
 from detector.schema.analysis import Analysis, Coverage, Media, Modality, Settings
 
-CLOSER = 480
-"""frames of a closer look, at most: two a second in four minutes"""
+CLOSER = 480  # frames of a closer look, at most: two a second in four minutes
 
 GROUP = 5.0
 """s from one key frame to the next, as is usual: with frames closer than that, all is decoded."""
-PASSES = 3
-"""times that a closer look decodes a clip: for its shots, and twice for its frames"""
-CLOSEST = 0.1
-"""s between two frames of a closer look; faces hardly change in less."""
+PASSES = 3  # times that a closer look decodes a clip: for its shots, and twice for its frames
+CLOSEST = 0.1  # s between two frames of a closer look; faces hardly change in less
 
 
 def coverage(

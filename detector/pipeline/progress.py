@@ -19,18 +19,13 @@ class Progress:
     """What is known so far; a fresh object each time, safe to keep."""
 
     stage: Stage
-    fraction: float
-    """0..1 of the whole run; never falls."""
-    seconds: dict[str, float]
-    """spent by stage, and "total" so far."""
-    sampled: int = 0
-    """frames sampled"""
+    fraction: float  # 0..1 of the whole run; never falls
+    seconds: dict[str, float]  # spent by stage, and "total" so far
+    sampled: int = 0  # frames sampled
     sampled_total: int = 0
-    models: dict[str, tuple[int, int]] = field(default_factory=dict)
-    """id -> (scored, known so far)"""
+    models: dict[str, tuple[int, int]] = field(default_factory=dict)  # id -> (scored, known so far)
     media: Media | None = None
-    partial: Analysis | None = None
-    """subjects and scores so far; no verdict."""
+    partial: Analysis | None = None  # subjects and scores so far; no verdict
 
 
 Observer = Callable[[Progress], None]

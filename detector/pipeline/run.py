@@ -42,8 +42,7 @@ from detector.schema.analysis import QUESTION_OF, Analysis, Media, Modality, Set
 from detector.schema.origin import GeneratorMark, Provenance
 from detector.sentences import _
 
-QUEUED_FRAMES = 4
-"""decoded frames that may wait; a 4K frame is 25 MB."""
+QUEUED_FRAMES = 4  # decoded frames that may wait; a 4K frame is 25 MB
 
 
 @dataclass(frozen=True)

@@ -31,8 +31,7 @@ from detector.pipeline.bounded_queue import (
 from detector.schema.analysis import FrameSegment, Modality, ModelResult, Segment
 from detector.sentences import _
 
-LARGEST = 32
-"""items that go through a model together: two passes of `Model.BATCH`."""
+LARGEST = 32  # items that go through a model together: two passes of `Model.BATCH`
 
 
 class DynamicBatcher:
@@ -113,13 +112,10 @@ log = logging.getLogger(__name__)
 
 Feed = TypeVar("Feed", bound=Hashable)
 
-BATCH = 8
-"""items a model is given at once: larger gains nothing on two cores."""
-AT_ONCE = 4
-"""networks that score side by side, at most: each has the memory of a batch's maps"""
+BATCH = 8  # items a model is given at once: larger gains nothing on two cores
+AT_ONCE = 4  # networks that score side by side, at most: each has the memory of a batch's maps
 MAX_WAITING = 64
-MAX_LARGE_WAITING = 4
-"""pictures at their own size that may wait: they are as large as frames."""
+MAX_LARGE_WAITING = 4  # pictures at their own size that may wait: they are as large as frames
 
 
 @dataclass(frozen=True)

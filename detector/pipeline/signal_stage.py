@@ -11,8 +11,7 @@ from detector.schema.analysis import Analysis, Signal
 from detector.schema.subject import letter
 from detector.vision import Detection
 
-QUEUED = 48
-"""faces that may wait: half a megabyte each at most"""
+QUEUED = 48  # faces that may wait: half a megabyte each at most
 
 
 class SignalStage:

@@ -19,8 +19,7 @@ class SubjectBuilder:
 
     anchors: list[tuple[float, Detection]] = field(default_factory=list)
     """of a person: every time the face was searched for and found"""
-    frames: dict[int, FrameSegment] = field(default_factory=dict)
-    """by moment"""
+    frames: dict[int, FrameSegment] = field(default_factory=dict)  # by moment
     spans: list[SpanSegment] = field(default_factory=list)
 
 

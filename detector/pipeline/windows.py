@@ -22,14 +22,11 @@ from detector.vision import Detection
 
 COUNT = 4
 """windows of a clip, spread over it, at the usual number of frames; with more of them, more."""
-FRAMES_PER_WINDOW = 8
-"""sampled frames for each window."""
+FRAMES_PER_WINDOW = 8  # sampled frames for each window
 MAX_ADAPTIVE_WINDOWS = 24
 """windows of a closer look, which has hundreds of frames: each takes four face searches."""
-ANCHOR_EVERY = 5
-"""frames between two face searches (0.4 s at the usual step of 0.08 s)."""
-USUAL_RATE = 25.0
-"""frames a second, where a file does not say, or a camera"""
+ANCHOR_EVERY = 5  # frames between two face searches (0.4 s at the usual step of 0.08 s)
+USUAL_RATE = 25.0  # frames a second, where a file does not say, or a camera
 
 
 Track = Sequence[tuple[float, Detection]]
@@ -41,8 +38,7 @@ class ClipShape:
     """What a clip model is fed with. Models of one shape share windows and crops."""
 
     frames: int
-    step: float
-    """s"""
+    step: float  # s
     recipe: CropRecipe
 
     @classmethod
@@ -101,10 +97,8 @@ class FrameWindow:
 
     models: tuple[str, ...]
     recipe: CropRecipe
-    times: tuple[float, ...]
-    """s, ascending"""
-    frames: dict[int, Frame] = field(default_factory=dict)
-    """position -> frame that waits to be cut"""
+    times: tuple[float, ...]  # s, ascending
+    frames: dict[int, Frame] = field(default_factory=dict)  # position -> frame that waits to be cut
     crops: dict[tuple[int, int], np.ndarray] = field(default_factory=dict)
     """(subject, position) -> crop"""
 

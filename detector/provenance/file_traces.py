@@ -40,13 +40,11 @@ WRITERS: Mapping[str, re.Pattern[str]] = {
     }.items()
 }
 """Programs and sites that rewrite files, the most specific first; only these names are shown."""
-EARLIEST = datetime(1990, 1, 1)
-"""Earlier dates are of a clock that was never set."""
+EARLIEST = datetime(1990, 1, 1)  # Earlier dates are of a clock that was never set
 _DATE = re.compile(r"\A(\d{4})[-:](\d\d)[-:](\d\d)(?:[T ](\d\d):(\d\d))?")
 _FACTOR = re.compile(r"\A(x26[45]) .*\bcrf (\d{1,2}(?:\.\d{1,3})?)(?:,|\Z)")
 _QUALITY = re.compile(r"quality (\d{1,3})\Z")
-CAPTURED = "digitalCapture"
-"""IPTC's digital source type of what a camera recorded"""
+CAPTURED = "digitalCapture"  # IPTC's digital source type of what a camera recorded
 FACTOR, QUALITY = "{} CRF", "JPEG quality"
 
 
@@ -54,14 +52,10 @@ FACTOR, QUALITY = "{} CRF", "JPEG quality"
 class FileTraces:
     """What a file states of how it was written. Anybody can write all of it into any file."""
 
-    made: datetime | None = None
-    """The latest time it states, without a time zone."""
-    camera: bool = False
-    """Whether it names one"""
-    writer: str = ""
-    """of `WRITERS`; empty: none is known"""
-    captured: bool = False
-    """Whether a trusted signer states that a camera recorded just this"""
+    made: datetime | None = None  # The latest time it states, without a time zone
+    camera: bool = False  # Whether it names one
+    writer: str = ""  # of `WRITERS`; empty: none is known
+    captured: bool = False  # Whether a trusted signer states that a camera recorded just this
     compression: tuple[str, float] | None = None
     """`FACTOR` of x264 or x265 or `QUALITY`, and its value"""
 

@@ -18,16 +18,12 @@ from PIL import Image, ImageDraw, ImageFont
 from detector.isolation import Frame
 from detector.schema.origin import GeneratorMark
 
-FRAMES = 12
-"""that are looked at, spread over the clip"""
-SIDE = 360
-"""px of the shorter side to which a frame is brought; the search begins at half of it"""
+FRAMES = 12  # that are looked at, spread over the clip
+SIDE = 360  # px of the shorter side to which a frame is brought; the search begins at half of it
 BAND, CORNER = 0.2, 0.42
 """share of the height above and below, and of the width at each end, in which marks stand"""
-HEIGHTS = (10.0, 13.0, 17.0, 22.0)
-"""px of a capital's height that are tried first, at `SIDE`"""
-STARS = (10.0, 12.5, 15.5, 19.0, 23.5, 29.0)
-"""px of half a star's height"""
+HEIGHTS = (10.0, 13.0, 17.0, 22.0)  # px of a capital's height that are tried first, at `SIDE`
+STARS = (10.0, 12.5, 15.5, 19.0, 23.5, 29.0)  # px of half a star's height
 STAR, MOVING = "Gemini", "Sora"
 CORNERS = ("bottom left", "bottom right", "top left", "top right")
 
@@ -39,15 +35,12 @@ class Mark(NamedTuple):
     limit: float
     """Score from which it counts as found: above that of nearly every file without one, see
     docs/experiments.md."""
-    places: tuple[str, ...]
-    """Corners in which it is looked for"""
+    places: tuple[str, ...]  # Corners in which it is looked for
     texts: tuple[str, ...] = ()
     """Its word, cut into the parts that are matched alone: fonts differ in how far apart letters
     stand"""
-    long: bool = False
-    """Its length differs so much from font to font that more widths are tried."""
-    name: str = ""
-    """Where other tools use its words as well"""
+    long: bool = False  # Its length differs so much from font to font that more widths are tried
+    name: str = ""  # Where other tools use its words as well
 
 
 MARKS = {
@@ -66,14 +59,12 @@ FONTS = (("Aileron", 0.0), ("Aileron", 0.05), ("DejaVuSans-Bold", 0.0))
 """whose letters are tried, with a stroke around them as a share of their size"""
 CANDIDATES, COARSE = 4, 0.25
 """places of a mark that are looked at closely, and their score at half size, at least"""
-GROUPS = 3
-"""of frames that follow one another, in which a mark that moves is looked for"""
+GROUPS = 3  # of frames that follow one another, in which a mark that moves is looked for
 STRIPS, SLACK = 3, 0.1
 """into which a star is cut from left to right, and how much worse than all of it one may fit"""
 ICON, GAP = 1.6, 0.37
 """height of Sora's cloud, and its distance from the word, as shares of a capital's height"""
-NOISE = 4.0
-"""gray levels that count as noise, so that what is all but flat correlates with nothing"""
+NOISE = 4.0  # gray levels that count as noise, so that what is all but flat correlates with nothing
 BLUR = 7.5, 4.5
 """px of the blur that is taken off a star's surroundings, and off a word's: the latter from left to
 right alone, so that what remains of a bar or an edge that lies flat looks like no word"""

@@ -116,16 +116,12 @@ class DetectorFigures(NamedTuple):
     """What a detector did on a frame of each of 90 clips, at 40 px and wider."""
 
     title: str
-    found: int
-    """Of `FACES`."""
-    alone: int
-    """Detections that neither of the others shares."""
-    milliseconds: int
-    """Of one core of a processor, a frame (median)."""
+    found: int  # Of `FACES`
+    alone: int  # Detections that neither of the others shares
+    milliseconds: int  # Of one core of a processor, a frame (median)
 
 
-FACES = 92
-"""Faces that two of the three detectors agree on (IoU over 0.4)."""
+FACES = 92  # Faces that two of the three detectors agree on (IoU over 0.4)
 MEASURED = {
     "mtcnn": DetectorFigures("MTCNN", 90, 0, 29),
     "blazeface": DetectorFigures("BlazeFace", 90, 18, 15),

@@ -14,12 +14,10 @@ from detector.sentences import _
 from detector.vision.detection import YUNET, Detection, from_left_to_right
 from detector.weights import resolve
 
-CONFIDENCE, OVERLAP = 0.7, 0.3
-"""IoU above which detections are of one face."""
+CONFIDENCE, OVERLAP = 0.7, 0.3  # IoU above which detections are of one face
 LONGEST = 640
 """px of a frame's longer side that is searched, unless its smallest face would be narrower than"""
-NARROWEST = 12
-"""px, of which the network still finds most faces."""
+NARROWEST = 12  # px, of which the network still finds most faces
 
 
 class YuNet:

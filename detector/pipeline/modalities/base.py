@@ -67,8 +67,7 @@ class Extractor:
     """
 
     modality: ClassVar[Modality]
-    reads: ClassVar[bool] = False
-    """Whether there is anything but frames to extract from."""
+    reads: ClassVar[bool] = False  # Whether there is anything but frames to extract from
 
     def __init__(self, run: Extraction) -> None:
         self._run = run
