@@ -65,7 +65,7 @@ def plan(
     `settings.sampling`: "uniform" takes `frames` centers of equal parts; "fps" moments 1 / `fps`
     apart, spread evenly where that is more than `frames`; "keyframes" (needs `path`) more moments
     where color histograms change; "closer" evenly spread ones to begin with
-    (`detector.pipeline.closer` adds the rest). `windows` (count, frames, step) asks for runs of
+    (`detector.pipeline.analyzer` adds the rest). `windows` (count, frames, step) asks for runs of
     times for clip models that start at a moment, stay in the clip and do not overlap. With
     `timestamps` only windows are planned."""
     if media.kind == "audio":

@@ -15,7 +15,7 @@ from detector.errors import Canceled
 from detector.media import sampling
 from detector.messages.measured import covered
 from detector.pipeline import CLOSER, Progress, estimate, planning
-from detector.pipeline.closer import refine
+from detector.pipeline.analyzer import refine
 from detector.schema.analysis import Analysis, Coverage, Settings
 from tests.conftest import camera, write_clip
 from tests.support.searches import searches
