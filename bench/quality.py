@@ -17,7 +17,7 @@ from detector.evaluation import tables
 from detector.evaluation.evaluate import FileSelection, evaluate
 from detector.evaluation.report import KindReport, ModelReport, Report
 from detector.evaluation.scores import Scoring
-from detector.evaluation.tables import figure_text, head, line, pairs_text
+from detector.evaluation.tables import head, line, pairs_text, text_of
 from detector.models import registry
 from detector.perturbation import conditions
 
@@ -102,20 +102,20 @@ def measured(model: ModelReport, kind: KindReport, data: str) -> str:
         "not be judged counts against the model.",
         "",
         *head("", "this model", "all together"),
-        line("all", figure_text(model.ranking.auc), figure_text(whole.ranking.auc)),
+        line("all", model.ranking.auc, whole.ranking.auc),
     ]
     for name, figure in model.families.items():
         title = f"{name} ({figure.fake} fakes)"
-        lines.append(line(title, figure_text(figure), figure_text(whole.families[name])))
+        lines.append(line(title, figure, whole.families[name]))
     pairs = f"originals below the fakes made of them ({whole.ranking.pairs})"
     lines.append(line(pairs, *(pairs_text(m.ranking) for m in (model, whole))))
     for c in kind.conditions:
-        lines.append(line(c.title, figure_text(c.models[model.id]), figure_text(c.ranking.auc)))
+        lines.append(line(c.title, c.models[model.id], c.ranking.auc))
     features = [b for b in kind.baselines if b.kind == "feature"]
     lines += [
         "",
         "What needs no detector reaches, on the same clips and in its better direction: "
-        + "; ".join(f"{b.title} {figure_text(b.auc)}" for b in features)
+        + "; ".join(f"{b.title} {text_of(b.auc)}" for b in features)
         + ".",
     ]
     return "\n".join(lines)

@@ -37,7 +37,7 @@ from detector.evaluation.labels import hash_of, question, read_labels
 from detector.evaluation.metrics import Number
 from detector.evaluation.report import Column, Ranking, couples_of
 from detector.evaluation.scores import FEATURES, Scored, Scoring, score_files
-from detector.evaluation.tables import HEADINGS, figure_text, head, line, number, pairs_text
+from detector.evaluation.tables import HEADINGS, head, line, number, pairs_text, text_of
 from detector.media.files import disk_name
 from detector.messages.format import capital
 from detector.models import registry
@@ -396,7 +396,7 @@ def _cells(row: BenchmarkRow, submission: Submission) -> Sequence[str]:
             title, seconds = f"{model.title}{other}", number(model.seconds[row.kind], 1)
             memory = f"{(model.peak_memory or 0) / 2**30:.1f} GiB"
     return (
-        title, figure_text(r.auc), number(1 - r.tpr_at_1), number(1 - r.tpr_at_5), pairs_text(r),
+        title, text_of(r.auc), number(1 - r.tpr_at_1), number(1 - r.tpr_at_5), pairs_text(r),
         number(row.calibration_error), seconds, memory, f"{r.judged} of {r.auc.real + r.auc.fake}",
     )  # fmt: skip
 

@@ -66,9 +66,9 @@ def answers(answers: Sequence[AnswerReport]) -> Iterator[str]:
     )  # fmt: skip
     for a in answers:
         yield line(
-            a.title, str(a.ranking.auc.fake), figure_text(a.ranking.auc),
-            f"{figure_text(a.ranking.auc_judged)} ({a.ranking.judged})", pairs_text(a.ranking),
-            *map(number, (a.ranking.tpr_at_1, a.ranking.tpr_at_5, a.ranking.equal_error)),
+            a.title, a.ranking.auc.fake, a.ranking.auc,
+            f"{text_of(a.ranking.auc_judged)} ({a.ranking.judged})", pairs_text(a.ranking),
+            a.ranking.tpr_at_1, a.ranking.tpr_at_5, a.ranking.equal_error,
             f"{number(a.calibration.error, 3)} ({number(a.calibration.error_by_chance, 3)})",
             number(a.calibration.brier, 3), number(a.risk.area, 3),
         )  # fmt: skip
@@ -79,7 +79,7 @@ def answers(answers: Sequence[AnswerReport]) -> Iterator[str]:
     yield "\n### At the shipped thresholds"
     yield from head("answer", "originals called FAKE", "fakes called FAKE", "decided", "right")
     for a in answers:
-        yield line(a.title, *map(share_text, (s for _, s in a.decisions)))
+        yield line(a.title, *(share for _, share in a.decisions))
 
 
 def models(kind: KindReport, report: Report) -> Iterator[str]:
@@ -91,17 +91,11 @@ def models(kind: KindReport, report: Report) -> Iterator[str]:
     )
     for m in kind.models:
         r = m.ranking
-        yield line(
-            m.title, figure_text(r.auc), str(r.judged), pairs_text(r), number(r.tpr_at_5),
-            number(r.equal_error), "", "",
-        )  # fmt: skip
+        yield line(m.title, r.auc, r.judged, pairs_text(r), r.tpr_at_5, r.equal_error, "", "")
     for b in kind.baselines:
         title = b.title if b.kind == "published" else f"*{b.title} alone*"
         won = f"{number(b.pairs_won)} of {ours.pairs}" if ours.pairs else ""
-        yield line(
-            title, figure_text(b.auc), str(b.judged), won, "", "",
-            figure_text(b.difference), b.beaten,
-        )  # fmt: skip
+        yield line(title, b.auc, b.judged, won, "", "", b.difference, b.beaten)
     yield (
         "\nPublished detectors in their own direction, features in the better of the two. The "
         "difference is paired: on the same files, in each round on the same groups."
@@ -116,7 +110,7 @@ def families(kind: KindReport) -> Iterator[str]:
     yield "\n### By family of fakes, against all originals"
     yield from head("", *(f"{n} ({kind.models[0].families[n].fake})" for n in names))
     for m in kind.models:
-        yield line(m.title, *(figure_text(m.families[n]) for n in names))
+        yield line(m.title, *(m.families[n] for n in names))
 
 
 def conditions(kind: KindReport) -> Iterator[str]:
@@ -131,14 +125,12 @@ def conditions(kind: KindReport) -> Iterator[str]:
         *(own[id].title for id in alone),
     )  # fmt: skip
     plain = {id: m.ranking.auc for id, m in own.items()}
-    rows = [("as it is", "", kind.models[0].ranking, kind.answers[0].decisions, plain)]
-    rows += [
-        (c.title, figure_text(c.fall), c.ranking, c.decisions, c.models) for c in kind.conditions
-    ]
-    for title, fall, r, d, models in rows:
+    asis = ("as it is", None, kind.models[0].ranking, kind.answers[0].decisions, plain)
+    worse = ((c.title, c.fall, c.ranking, c.decisions, c.models) for c in kind.conditions)
+    for title, fall, r, d, models in (asis, *worse):
         yield line(
-            title, figure_text(r.auc), fall, pairs_text(r), share_text(d.false_positives),
-            share_text(d.decided), share_text(d.right), *(figure_text(models[id]) for id in alone),
+            title, r.auc, fall, pairs_text(r), d.false_positives, d.decided, d.right,
+            *(models[id] for id in alone),
         )  # fmt: skip
 
 
@@ -147,8 +139,7 @@ def _rows(title: str, rows: Sequence[ReportRow]) -> Iterator[str]:
     yield from head("", "originals", "fakes", "AUC", "originals called FAKE", "fakes called FAKE")
     for row in rows:
         yield line(
-            row.name, str(row.real), str(row.fake), figure_text(row.auc) if row.auc else "",
-            share_text(row.false_positives), share_text(row.true_positives),
+            row.name, row.real, row.fake, row.auc, row.false_positives, row.true_positives
         )  # fmt: skip
 
 
@@ -260,29 +251,31 @@ def head(*cells: str) -> Iterator[str]:
     yield "|" + "---|" * len(cells)
 
 
-def line(*cells: str) -> str:
-    """Return a row of a Markdown table."""
-    return "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |"
+def line(*cells: object) -> str:
+    """Return a row of a Markdown table, of cells as `text_of` writes them."""
+    return "| " + " | ".join(text_of(cell).replace("|", "\\|") for cell in cells) + " |"
 
 
 def pairs_text(r: Ranking) -> str:
     """Return the share of pairs won as in 0.71 [0.61, 0.81] of 39; nothing without pairs."""
     if not r.pairs:
         return ""
-    return f"{figure_text(r.pairs_won)} of {r.pairs}"
+    return f"{text_of(r.pairs_won)} of {r.pairs}"
 
 
-def figure_text(figure: Interval) -> str:
-    """Return a figure as in 0.71 [0.61, 0.81]."""
-    return f"{number(figure.value)} [{number(figure.low)}, {number(figure.high)}]"
-
-
-def share_text(share: Share | None) -> str:
-    """Return a share as in 5 % [1, 17] (2 of 39); nothing for a share of none."""
-    if share is None or not share.of:
+def text_of(value: object) -> str:
+    """Return a figure as in 0.71 [0.61, 0.81], a share as in 5 % [1, 17] (2 of 39), a number with
+    two digits; nothing for None and for a share of none."""
+    if value is None or (isinstance(value, Share) and not value.of):
         return ""
-    low, high = round(100 * share.low), round(100 * share.high)
-    return f"{100 * share.value:.0f} % [{low}, {high}] ({share.count} of {share.of})"
+    if isinstance(value, Share):
+        low, high = round(100 * value.low), round(100 * value.high)
+        return f"{100 * value.value:.0f} % [{low}, {high}] ({value.count} of {value.of})"
+    if isinstance(value, Interval):
+        return f"{number(value.value)} [{number(value.low)}, {number(value.high)}]"
+    if isinstance(value, float):
+        return number(value)
+    return str(value)
 
 
 def number(value: float, digits: int = 2) -> str:

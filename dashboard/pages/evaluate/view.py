@@ -520,7 +520,7 @@ def _tables(kind: KindReport) -> None:
             controls.table(
                 {
                     _("Condition"): c.title,
-                    _("AUC"): tables.figure_text(c.ranking.auc),
+                    _("AUC"): tables.text_of(c.ranking.auc),
                     _("AUC lost"): f"{c.fall.value:.2f}",
                     _("Originals called fake"): _part(c.decisions.false_positives),
                     _("Fakes found"): _part(c.decisions.true_positives),
@@ -535,7 +535,7 @@ def _tables(kind: KindReport) -> None:
                         name: row.name,
                         _("Originals"): row.real,
                         _("Fakes"): row.fake,
-                        _("AUC"): tables.figure_text(row.auc) if row.auc else "–",
+                        _("AUC"): tables.text_of(row.auc) if row.auc else "–",
                         _("Originals called fake"): _part(row.false_positives),
                         _("Fakes found"): _part(row.true_positives),
                     }

@@ -352,7 +352,7 @@ def test_figures_are_written_where_they_belong(full, tmp_path):
     assert once.count("\n# ---") == manifest.count("\n# ---")
     assert full.kind in quality.WORDS
     told = quality.measured(model, full, "made")
-    assert f"| face swap (21 fakes) | {tables.figure_text(model.families['face swap'])} |" in told
+    assert f"| face swap (21 fakes) | {tables.text_of(model.families['face swap'])} |" in told
 
 
 def test_there_is_a_place_for_every_figure():
