@@ -21,7 +21,7 @@ from torch import nn
 from cli import main
 from detector import paths as folders
 from detector import weights
-from detector.audio import speech
+from detector.audio import speech, watermark
 from detector.errors import ModelError, UsageError, WeightsError
 from detector.models import inventory, memory, registry
 from detector.models.base import CropRecipe, Model
@@ -126,7 +126,7 @@ def test_every_known_label_order_has_a_point_with_its_source():
 
 def test_bundled_weights_are_the_ones_stated_and_nothing_else_is_bundled():
     stated = set()
-    for spec in (*registry.list_models(), speech.WEIGHTS):
+    for spec in (*registry.list_models(), speech.WEIGHTS, watermark.WEIGHTS):
         if spec.bundled:
             for file, path in zip(spec.files, weights.resolve(spec), strict=True):
                 assert path.stat().st_size == file.size
