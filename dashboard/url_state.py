@@ -6,7 +6,7 @@ server keeps it.
 """
 
 from pathlib import Path
-from typing import NoReturn, Protocol
+from typing import NoReturn
 from urllib.parse import urlsplit
 
 import streamlit as st
@@ -64,21 +64,13 @@ def go_to(name: str, **query: str) -> NoReturn:
     st.switch_page(page(name), query_params=query or None)
 
 
-class MediaResource(Protocol):
-    """A job, or what a link shows of one."""
-
-    @property
-    def address(self) -> str:
-        """Where its media is handed out, without a leading slash."""
-
-
-def file_url(record: MediaResource, *, copy: bool = False) -> str | None:
-    """Return the address of a record's media for the person's browser, or of its playable copy;
-    None where no server runs (tests)."""
+def file_url(address: str, *, copy: bool = False) -> str | None:
+    """Return the whole address of a record's media (`Job.address`) for the person's browser, or of
+    its playable copy; None where no server runs (tests)."""
     app = site()
     if not app or not _compat.server_runs():
         return None
-    return f"{app}/{record.address}{'?' + COPY if copy else ''}"
+    return f"{app}/{address}{'?' + COPY if copy else ''}"
 
 
 def enter(key: str) -> None:

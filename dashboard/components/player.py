@@ -40,20 +40,19 @@ def draw(job: Job, info: Media) -> None:
     alt = _("The file {name}, {width} by {height} px").format(
         name=job.name, width=info.width, height=info.height
     )
+    source = url_state.file_url(job.address) or job.path
     if info.kind == "audio":
         with st.container(key="player", gap="small"):
-            st.audio(
-                url_state.file_url(job) or job.path, alt=_("The file {name}").format(name=job.name)
-            )
+            st.audio(source, alt=_("The file {name}").format(name=job.name))
         return
     style.player_shape(info.width, info.height)
     with st.container(key="player", gap="small"):
         if plays(info):
-            st.video(url_state.file_url(job) or job.path, alt=alt)
+            st.video(source, alt=alt)
         elif info.kind == "video" and (copy := job.path.parent / previews.NAME).is_file():
-            st.video(url_state.file_url(job, copy=True) or copy, alt=alt)
+            st.video(url_state.file_url(job.address, copy=True) or copy, alt=alt)
         elif info.kind != "video" and job.path.suffix in SHOWN_AS_IS:
-            st.image(url_state.file_url(job) or job.path, alt=alt, width="stretch")
+            st.image(source, alt=alt, width="stretch")
         elif picture := _first_frame(job.path, info.model_dump_json()):
             st.image(picture, alt=alt, width="stretch")
             if info.kind == "video":

@@ -11,6 +11,7 @@ from streamlit.delta_generator import DeltaGenerator
 
 from dashboard import labels, series
 from dashboard.components import figures, typography
+from dashboard.components.controls import choose
 from dashboard.components.markup import Text, join, rich
 from dashboard.i18n import LazyDict, _, say
 from dashboard.images import jpeg
@@ -164,11 +165,7 @@ class HeatmapView:
         frame too."""
         widget = self.linked.widget
         with self.controls:
-            view = st.segmented_control(
-                _("Show"), list(VIEWS), default="heatmap", required=True,
-                format_func=VIEWS.__getitem__, key=widget("heat-view"),
-                label_visibility="collapsed", width="content",
-            )  # fmt: skip
+            view = choose(_("Show"), VIEWS, "heatmap", widget("heat-view"), hidden=True)
             alpha = st.slider(
                 _("How strongly the heatmap covers the face, %"), 0, 100, 60, step=10,
                 format="%d%%", key=widget("alpha"), label_visibility="collapsed", width=130,

@@ -86,13 +86,12 @@ def _player(analysis: Analysis, linked: ResultViewState) -> None:
         if playable:
             # Another start would be another element: the player would begin anew at each click.
             start = linked.time if linked.simple else 0.0
-            url = url_state.file_url(linked.record, copy=copy is not None)
+            url = url_state.file_url(linked.record.address, copy=copy is not None)
             st.video(url or copy or path, start_time=start, alt=alt(analysis))
         if shown_as_is and not linked.simple and not _chosen(linked):
             with st.container(key="moving"):
-                st.image(
-                    url_state.file_url(linked.record) or path, width="stretch", alt=alt(analysis)
-                )
+                url = url_state.file_url(linked.record.address)
+                st.image(url or path, width="stretch", alt=alt(analysis))
         elif linked.simple or not playable:
             # The evidence view draws boxes over the frame; without it they are part of it.
             boxes = pictures.boxes_at(analysis, linked.time) if linked.simple else {}

@@ -54,7 +54,7 @@ def _player(analysis: Analysis, linked: ResultViewState) -> None:
     """Draw the file in the browser's player."""
     with st.container(key=timeline.PLAYER, gap=None):
         if linked.path.is_file():
-            url = url_state.file_url(linked.record)
+            url = url_state.file_url(linked.record.address)
             st.audio(url or linked.path, alt=_("The analyzed sound."))
         else:
             typography.caption(_("The file is not kept any more"))

@@ -101,15 +101,9 @@ def result(path, analysis, name="a.webm", key="k", *, details=True):
     at = AppTest.from_function(_result, default_timeout=PATIENT)
     at.session_state[f"result.{key}.widget.details"] = details
     at.session_state["record"] = SimpleNamespace(
-        analysis=analysis,
-        path=path,
-        name=name,
-        key=key,
-        last_cache_hit=None,
-        read_only=False,
-        origin=ResultOrigin.HERE,
-        picture=None,
-    )
+        analysis=analysis, path=path, name=name, key=key, address=f"file/{key}",
+        last_cache_hit=None, read_only=False, origin=ResultOrigin.HERE, picture=None,
+    )  # fmt: skip
     return run(at)
 
 

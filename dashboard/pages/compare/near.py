@@ -510,11 +510,11 @@ def _player(job: Job, info: Media, name: str) -> None:
         st.image(str(job.path), width="stretch", alt=job.name)
     elif info.kind == "audio":
         st.audio(
-            url_state.file_url(job) or job.path,
+            url_state.file_url(job.address) or job.path,
             start_time=st.session_state.get(_TIME, 0.0),
             alt=f"{name}: {job.name}",
         )
-    elif url := url_state.file_url(job, copy=copied):
+    elif url := url_state.file_url(job.address, copy=copied):
         st.video(url, start_time=st.session_state.get(_TIME, 0.0), alt=f"{name}: {job.name}")
 
 
