@@ -30,8 +30,6 @@ from dashboard.result.cards import voice
 from dashboard.result.linked import ResultRecord, ResultViewState
 from detector.schema.analysis import Analysis
 
-__all__ = ["render"]
-
 FIRST = 4
 """people shown at first, most suspicious first."""
 

@@ -175,7 +175,7 @@ def limits(analysis: Analysis) -> Markup:
 
 
 def sentence(analysis: Analysis) -> Text:
-    """Return the lead sentence or two."""
+    """Return the sentence or two under the headline, the person in bold."""
     said = labels.unbroken(lead.sentence(analysis, speech()))
     top = next((s for s in analysis.judged if s.id == analysis.verdict.subject), None)
     before, name, after = said.partition(lead.person(top, speech()) if top else said)

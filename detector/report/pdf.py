@@ -460,7 +460,8 @@ TRACED = (ReasonCode.ABOVE_THRESHOLD, ReasonCode.BELOW_THRESHOLD)
 
 
 def _first_page(pdf: Paper, content: Content) -> None:
-    """Draw the page."""
+    """Draw the verdict, whom and when it is about, what it rests on, its limits, what to do next,
+    and who answers for the report."""
     _, speech, analysis = pdf.speech.gettext, pdf.speech, content.analysis
     verdict = analysis.verdict
     answer = verdict.answers.get(verdict.question) if verdict.question else None
