@@ -212,4 +212,4 @@ _STEPS: dict[str, Step | Callable[[Params, Speech], Step]] = {
         _("How to check it"),
     ),
 }
-"""What is said of a code: its texts, with braces for parameters, or what puts them together."""
+"""By code: the texts, with braces for parameters, or what puts them together."""
