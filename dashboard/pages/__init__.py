@@ -26,3 +26,11 @@ def alerted() -> Iterator[None]:
         yield
     except UnmaskError as error:
         typography.alert(advice(error))
+
+
+def put_into_address(name: str, value: str | None) -> None:
+    """Put a choice into the address, so that a link reopens it; None takes it out."""
+    if value is None:
+        st.query_params.pop(name, None)
+    else:
+        st.query_params[name] = value

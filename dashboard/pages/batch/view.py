@@ -17,7 +17,7 @@ from dashboard._compat import UploadedFile
 from dashboard.components import cards, controls, page_header, record_cells, style, typography
 from dashboard.components.markup import Text, show
 from dashboard.i18n import _, speech
-from dashboard.pages import refused_in
+from dashboard.pages import put_into_address, refused_in
 from dashboard.pages.batch import listing
 from dashboard.result import verdict_card
 from dashboard.result.downloads import file_name
@@ -94,7 +94,7 @@ def _title(batch: Batch | None, now: BatchState | None) -> None:
             st.dialog(_("Name of the batch"))(_rename)(batch)
         if now in _LIVE:
             controls.button(_("Stop here"), "stop", "batch-stop", stop, kind="tertiary")
-        controls.button(_("New batch"), "add", "batch-new", partial(st.query_params.pop, "b", None))
+        controls.button(_("New batch"), "add", "batch-new", partial(put_into_address, "b", None))
         if now is BatchState.RUNNING:
             pause = partial(runs.pause, session.current_user(), batch)
             controls.button(_("Pause"), "pause", "batch-pause", pause, kind="primary")
@@ -131,7 +131,7 @@ def _latest() -> None:
                 number = labels.count(len(one.items), "file", "files")
                 facts = filter(None, (one.name, record_cells.when(one.created), number))
                 typography.paragraph(" · ".join(facts), width="content")
-                run = partial(_enter, one.id)
+                run = partial(put_into_address, "b", one.id)
                 controls.button(_("Open"), "arrow_forward", f"batch-open-{one.id}", run)
 
 
@@ -140,11 +140,6 @@ def _batch() -> Batch | None:
     id = st.query_params.get("b")
     scope = session.record_scope()
     return session.application().batches.get(scope.owner, id) if id else None
-
-
-def _enter(id: str) -> None:
-    """Go to a batch."""
-    st.query_params["b"] = id
 
 
 def _rows(batch: Batch, *, fresh: bool = False) -> list[BatchRow]:
@@ -408,7 +403,7 @@ def _bring(files: Iterable[IncomingFile | str], batch: Batch | None, name: str =
         id = batch.id if batch else None
         scope = app.scope(context)
         brought = app.batch_runs.bring(context, scope, files, Settings(), id=id, name=name)
-        _enter(brought.id)
+        put_into_address("b", brought.id)
 
 
 # --- the chosen row -------------------------------------------------------------------------------

@@ -11,7 +11,7 @@ from dashboard.components import cards, controls, page_header, record_cells, typ
 from dashboard.components.markup import show
 from dashboard.components.tables import code, facts
 from dashboard.i18n import LazyDict, _, advice, say, speech
-from dashboard.pages import refused_in
+from dashboard.pages import put_into_address, refused_in
 from detector.errors import InputError
 from detector.schema.analysis import Label
 from service.cases import CHAIN, MAX_TITLE, MAX_URL, STATUS, CaseService, summary
@@ -52,7 +52,9 @@ def draw() -> None:
         case = cases.get(context, shown)
     except InputError as error:
         typography.alert(advice(error))
-        controls.button(_("All cases"), "arrow_back", "cases-back", partial(_show_case, None))
+        controls.button(
+            _("All cases"), "arrow_back", "cases-back", partial(put_into_address, "c", None)
+        )
         return None
     return _case(case)
 
@@ -80,7 +82,7 @@ def _list(cases: list[Case]) -> None:
                 record_cells.local(case.touched),
             ]
             cards.named(case.title, " · ".join(about))
-            go = partial(_show_case, case.id)
+            go = partial(put_into_address, "c", case.id)
             controls.button(_("Open"), "folder_open", f"open-{case.id}", go)
 
 
@@ -93,7 +95,7 @@ def _case(case: Case) -> None:
     with page_header.row(case.title, [part for part in about if part]):
         with st.popover(_("Export"), icon=":material/download:", width="content"):
             _exports(case)
-        back = partial(_show_case, None)
+        back = partial(put_into_address, "c", None)
         controls.button(_("All cases"), "arrow_back", "cases-back", back)
     typography.flash(NOTICE, REFUSED)
     if case.first_broken is not None:
@@ -236,7 +238,7 @@ def _field(
 
 def _open(title: str) -> None:
     with refused_in(REFUSED):
-        _show_case(_service().open(session.request_context(), title, _actor()).id)
+        put_into_address("c", _service().open(session.request_context(), title, _actor()).id)
 
 
 def _act(act: Callable[..., Case], id: str, *values: object) -> None:
@@ -248,16 +250,8 @@ def _act(act: Callable[..., Case], id: str, *values: object) -> None:
 
 def _drop(id: str) -> None:
     _service().delete(session.request_context(), id)
-    _show_case(None)
+    put_into_address("c", None)
     st.session_state[NOTICE] = _("The case was deleted.")
-
-
-def _show_case(id: str | None) -> None:
-    """Show a case, or the list."""
-    if id is None:
-        st.query_params.pop("c", None)
-    else:
-        st.query_params["c"] = id
 
 
 def _actor() -> str:

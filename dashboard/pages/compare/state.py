@@ -70,11 +70,6 @@ def go(time: float) -> None:
     st.query_params["t"] = f"{time:.2f}"
 
 
-def choose(name: str, value: str) -> None:
-    """Put a choice into the address."""
-    st.query_params[name] = value
-
-
 def limits(analysis: Analysis, id: str) -> Thresholds:
     """Return the thresholds that a model's score is read by: those of its question."""
     question = next((m.question for m in analysis.models if m.id == id), None)

@@ -19,7 +19,7 @@ from dashboard.components import (
 )
 from dashboard.components.chips import chip
 from dashboard.i18n import LazyDict, _
-from dashboard.pages import alerted
+from dashboard.pages import alerted, put_into_address
 from dashboard.pages.compare import agree, lanes, near, state
 from dashboard.pages.compare.state import MAX_MODELS, Selection
 from detector.decision import decide
@@ -95,7 +95,7 @@ def _first() -> None:
         ]
         _state(*keys)
         for name, key in zip("ab", keys, strict=True):
-            state.choose(name, key)
+            put_into_address(name, key)
         st.rerun()
 
 
@@ -142,7 +142,7 @@ def _upload(name: str, label: str, *, like: Settings | None = None) -> None:
             )
             typography.warning(why)
     if before and file is None:
-        state.choose(name, before)
+        put_into_address(name, before)
         st.rerun()
     if file is not None and like is None and Path(file.name).suffix.lower() in SOUNDS:
         voices = [spec for spec in usable if spec.modality.of_sound]
@@ -151,7 +151,7 @@ def _upload(name: str, label: str, *, like: Settings | None = None) -> None:
     if file is None or settings is None:
         return
     with alerted():
-        state.choose(name, _submit(file, settings))
+        put_into_address(name, _submit(file, settings))
         st.rerun()
 
 
@@ -176,7 +176,7 @@ def _choice(now: str, job: Job) -> None:
         st.query_params.clear()
         url_state.enter(job.key)
         if what == "clips":
-            state.choose("w", "clips")
+            put_into_address("w", "clips")
         st.rerun()
 
 
@@ -201,7 +201,7 @@ def _clips(first: Job) -> None:
         _choice("clips", first)
         if second is not None and controls.button(_("Swap"), "swap_horiz", "compare-swap"):
             url_state.enter(second.key)
-            state.choose("b", first.key)
+            put_into_address("b", first.key)
             st.rerun()
         place = st.container(horizontal=True, width="content", gap="small", key="near-actions")
         _leave_and_verdict(first)
@@ -264,14 +264,14 @@ def _toolbar(selection: Selection) -> None:
         key = f"compare-models-{job}"
         ids = controls.choose_any(_("Models"), titles, current, key, hidden=True)[:MAX_MODELS]
         if ids and ids != current:
-            state.choose("m", ",".join(ids))
+            put_into_address("m", ",".join(ids))
             st.rerun()
         people = {t.id: labels.who(t) for t in selection.analysis.judged if t.models}
         if len(people) > 1 and selection.track:
             shown = selection.track.id
             person = controls.choose(_("Person"), people, shown, f"compare-person-{job}")
             if person != shown:
-                state.choose("p", person)
+                put_into_address("p", person)
                 st.query_params.pop("t", None)
                 st.rerun()
 

@@ -14,7 +14,7 @@ from dashboard.components.markup import Text, show
 from dashboard.components.tables import code, facts
 from dashboard.i18n import LazyDict, _, say
 from dashboard.labels import BadgeColor, StateWords
-from dashboard.pages import refused_in
+from dashboard.pages import put_into_address, refused_in
 from dashboard.pages.cases import view as cases
 from dashboard.pages.history import state
 from dashboard.pages.history.filters import CONFIRMED
@@ -50,7 +50,7 @@ def draw_preview(
     with st.container(
         border=True, key=f"verdict-{state_words(record).slug}-kept", height="content"
     ):
-        back = partial(state.show_record, None)
+        back = partial(put_into_address, "r", None)
         controls.button(_("All analyses"), "arrow_back", "history-back", back, kind="tertiary")
         if picture:
             st.image(picture, width="stretch", alt=_("A moment of {file}").format(file=record.name))
@@ -232,7 +232,7 @@ def _confirm(records: Sequence[Record]) -> None:
 def _delete(records: Sequence[Record]) -> None:
     ids = [record.id for record in records]
     number = len(session.application().delete(session.request_context(), *ids))
-    state.show_record(None)
+    put_into_address("r", None)
     st.session_state[state.NOTICE] = (
         _("{file} was deleted.").format(file=records[0].name)
         if number == 1
@@ -352,7 +352,7 @@ def draw_cards(records: Sequence[Record], pictures: Mapping[str, bytes]) -> None
             key=f"card-history-{record.id}",
         ):  # fmt: skip
             show(_card(record, pictures.get(record.id)))
-            go = partial(state.show_record, record.id)
+            go = partial(put_into_address, "r", record.id)
             controls.button(_("Show"), "", f"show-{record.id}", go, kind="tertiary")
 
 

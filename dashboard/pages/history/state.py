@@ -26,14 +26,6 @@ def tab() -> str:
     return LIBRARY if st.query_params.get("tab") == LIBRARY else ANALYSES
 
 
-def show_record(id: str | None) -> None:
-    """Show a record (on a phone: instead of the list), or none."""
-    if id is None:
-        st.query_params.pop("r", None)
-    else:
-        st.query_params["r"] = id
-
-
 def draw_tabs() -> None:
     """Draw the choice. The address says which it is, so that it can be linked and gone back to."""
     st.session_state[_KEY] = tab()
