@@ -105,7 +105,7 @@ class Application:
         self.links = links.LinkFetches(self.tasks)
         self.self_checks = SelfChecks(self.tasks)
         self.originals = Originals(self.tasks, self.jobs, store.database)
-        self.cases = CaseService(self.scope, files)
+        self.cases = CaseService(self.scope, files, self.find)
         self.batch_runs = BatchService(self.tasks, self.jobs, self.batches)
         self.webhooks = Webhooks(
             self.tasks, data, lambda owner, id: self.jobs.find(id, RecordScope(owner, store))

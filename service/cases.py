@@ -44,10 +44,16 @@ class NoCase(InputError):
 class CaseService:
     """The cases of a server. Every method raises InputError where the case is not the caller's, or
     what is given is no entry of a case, and RecordsError where the records can't be used. `scope`
-    returns whose records they are."""
+    returns whose records they are; `bring` gets the id of each file of an export, whose media may
+    be elsewhere."""
 
-    def __init__(self, scope: Callable[[RequestContext], RecordScope], uploads: Uploads) -> None:
-        self._scope, self._uploads = scope, uploads
+    def __init__(
+        self,
+        scope: Callable[[RequestContext], RecordScope],
+        uploads: Uploads,
+        bring: Callable[[RequestContext, str], object] = lambda context, id: None,
+    ) -> None:
+        self._scope, self._uploads, self._bring = scope, uploads, bring
 
     def all(self, context: RequestContext) -> list[Case]:
         """Return the caller's cases, the newest change first."""
@@ -169,6 +175,7 @@ class CaseService:
         analysis = scope.store.analysis(scope.owner, id)
         if analysis is None:
             return CaseFile(noted)
+        self._bring(context, id)
         media = self._uploads.path(id) if self._uploads.has(id) else None
         return CaseFile(noted, analysis, media, origin(analysis.seal, scope.owner))
 
