@@ -57,6 +57,7 @@ log = logging.getLogger(__name__)
 
 SWEEP_SECONDS = 600.0  # Between two looks for files whose time is up
 ACCOUNT_SWEEP_SECONDS = 6 * 3600.0  # Between two looks for what an account has kept long enough
+TOLERANCE_SECONDS = 3600.0  # A smaller correction is that of a clock that went wrong
 _Step = Callable[[], object]
 
 
@@ -351,9 +352,6 @@ class Application:
                 log.warning("an account's old records were not deleted: %s", error.code)
 
         threading.Thread(target=work, name="tidy", daemon=True).start()
-
-
-TOLERANCE_SECONDS = 3600.0  # A smaller correction is that of a clock that went wrong
 
 
 class JumpGuard:

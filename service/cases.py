@@ -32,6 +32,8 @@ from service.records.store import RecordScope
 from service.storage.uploads import Uploads
 
 MAX_TITLE, MAX_URL = 120, 2000  # characters
+MAX_MEDIA_BYTES = 500_000_000  # of the media of a bag, which is held in memory while it is sent
+MAX_ANALYSES = 50  # analyses of an export: each report takes seconds
 _TRIES = 5  # to append an entry while others do
 
 
@@ -228,8 +230,6 @@ def _text(text: str, most: int, what: str) -> str:
     return text
 
 
-MAX_MEDIA_BYTES = 500_000_000  # of the media of a bag, which is held in memory while it is sent
-MAX_ANALYSES = 50  # analyses of an export: each report takes seconds
 _ACTIONS = {
     CaseAction.CREATED: _("Case opened"),
     CaseAction.RENAMED: _("Renamed"),

@@ -44,6 +44,8 @@ from service.tasks.task import Task
 log = logging.getLogger(__name__)
 
 MAX_WATCHED = 50  # folders that are watched
+LOOK_SECONDS = 10.0  # Between two looks, which take a fifth of a second each
+MIN_SECONDS = 4.0  # of picture, for a look: at less a single moment would decide
 
 
 class Originals:
@@ -369,10 +371,6 @@ def _in_folder(scope: RecordScope, found: FoundFootage) -> Path | None:
     if scope.owner != LOCAL or not folder.is_absolute():
         return None
     return original_in(folder, found.name, found.match_sha256)
-
-
-LOOK_SECONDS = 10.0  # Between two looks, which take a fifth of a second each
-MIN_SECONDS = 4.0  # of picture, for a look: at less a single moment would decide
 
 
 def follow(viewer: Viewer, search: Callable[[Fingerprints], list[LibraryMatch]]) -> None:

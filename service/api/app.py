@@ -28,6 +28,13 @@ from service.application import Application
 from service.config import get_config
 
 log = logging.getLogger("unmask.api")
+HEADER_SECONDS = 20.0  # from the first byte, or the connection, to the end of the headers
+BODY_SECONDS, BODY_RATE = 30.0, 1000.0
+"""for which a body is waited for, and how many of its bytes earn another second: one that comes
+byte by byte holds no place either"""
+KEEP_ALIVE_SECONDS = 30
+MAX_MESSAGE_BYTES = 5 << 20  # of a WebSocket; a frame may have 4 MB
+CLOSE_SECONDS = 15  # s that requests get to end when the server stops
 
 _REQUEST_ID = re.compile(r"[\w.-]{1,64}")
 _DESCRIPTION = """\
@@ -127,12 +134,6 @@ class RequestLog:
             log.info("%s", json.dumps(line))
 
 
-HEADER_SECONDS = 20.0  # from the first byte, or the connection, to the end of the headers
-BODY_SECONDS, BODY_RATE = 30.0, 1000.0
-"""for which a body is waited for, and how many of its bytes earn another second: one that comes
-byte by byte holds no place either"""
-
-
 class TimedProtocol(H11Protocol):
     """uvicorn's protocol, which times out headers and bodies too, not only idle connections."""
 
@@ -220,11 +221,6 @@ class CheckedBody:
 
 def _refuse(status: int, sentence: str) -> PlainTextResponse:
     return PlainTextResponse(sentence, status_code=status, headers={"Connection": "close"})
-
-
-KEEP_ALIVE_SECONDS = 30
-MAX_MESSAGE_BYTES = 5 << 20  # of a WebSocket; a frame may have 4 MB
-CLOSE_SECONDS = 15  # s that requests get to end when the server stops
 
 
 def serve(host: str, port: int) -> None:

@@ -59,6 +59,7 @@ CORES = 1.0  # That following one camera takes from the budget of all tasks
 LOST_SECONDS = 2.5  # without a frame, after which the picture is lost; a key frame takes one
 RECONNECT_SECONDS = 20.0  # for which a lost session is held, since its last frame or `hold`
 FIRST_FRAME_SECONDS = 45.0  # s that a place is held for a first frame
+MIN_SECONDS = 1.0  # s; a session that ended sooner was a slip of the finger
 
 
 class SessionRetention(StrEnum):
@@ -350,9 +351,6 @@ def max_viewers() -> int:
 def engine() -> LiveEngine:
     """Return the one engine of this process."""
     return LiveEngine(viewers=max(1, max_viewers()))
-
-
-MIN_SECONDS = 1.0  # s; a session that ended sooner was a slip of the finger
 
 
 def film() -> Path:

@@ -35,6 +35,7 @@ log = logging.getLogger(__name__)
 
 PAUSE_RATIO = 4.0  # A batch that others need the cores of works a fifth of the time
 MAX_PAUSE_SECONDS = 30.0  # Longest wait between two steps
+NICENESS = 5  # of a task's threads: three times the processor time to one that draws a page
 
 Run = Callable[[Task], None]
 Fail = Callable[[Task, BaseException], None]
@@ -270,9 +271,6 @@ class Scheduler:
             with self._changed:
                 self._running.pop(entry.task, None)
                 self._changed.notify_all()
-
-
-NICENESS = 5  # of a task's threads: three times the processor time to one that draws a page
 
 
 class ThreadExecutor:
