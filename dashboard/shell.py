@@ -19,8 +19,7 @@ from dashboard.pages.analyze import view
 from detector.errors import InputError
 from service import auth
 from service.context import PrincipalKind
-from service.error_reports import fault_of
-from service.records.model import RecordsError
+from service.records.model import RecordsError, fault_of
 from service.storage.uploads import StorageUnreachable
 
 log = logging.getLogger(__name__)

@@ -19,8 +19,8 @@ from detector.errors import InputError, MediaError, UnmaskError
 from detector.links.addresses import LinkRefused
 from detector.models.registry import list_models, usable
 from detector.schema.analysis import Analysis, Modality, Question, ReasonCode, Settings
-from service import error_reports
 from service.limits import NotAllowed, TooLarge
+from service.records.model import hint_of, message_of
 from service.storage.uploads import records_retention
 from service.tasks.jobs import ErrorReport, Job, QueueFull
 
@@ -221,7 +221,7 @@ def _ways_on(key: str, analysis: Analysis, code: ReasonCode) -> list[Action]:
 
 def failed(job: Job, fault: ErrorReport) -> Card:
     """Return the card of a file that can't be read, or of something that broke here."""
-    text, hint = say(error_reports.message_of(fault)), say(error_reports.hint_of(fault))
+    text, hint = say(message_of(fault)), say(hint_of(fault))
     if not fault.ours:
         return Card(
             slug="file",

@@ -23,11 +23,10 @@ from starlette.websockets import WebSocket, WebSocketState
 from detector.errors import Canceled, InputError, UnmaskError
 from detector.sentences import _
 from service.cases import NoCase
-from service.error_reports import fault_of, hint_of, message_of
 from service.limits import NotAllowed, RateLimitExceeded, TooLarge
 from service.live.viewers import TooManyViewers
 from service.records.api_keys import InProgress
-from service.records.model import ErrorReport, RecordsError
+from service.records.model import ErrorReport, RecordsError, fault_of, hint_of, message_of
 from service.storage.uploads import StorageError, StorageUnreachable
 from service.tasks.task import QueueFull
 

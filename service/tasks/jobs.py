@@ -29,10 +29,9 @@ from detector.sentences import _, ngettext
 from service import metrics
 from service.config import get_config
 from service.context import new_id
-from service.error_reports import fault_of
 from service.records import result_cache, thumbnails
 from service.records.media_replicator import MediaReplicator
-from service.records.model import ErrorReport, Record, RecordsError, ResultOrigin, State
+from service.records.model import ErrorReport, Record, RecordsError, ResultOrigin, State, fault_of
 from service.records.seals import believed, origin
 from service.records.sql import SQLStore
 from service.records.store import RecordScope, Store

@@ -28,10 +28,9 @@ from sqlalchemy.engine import Row
 
 from detector.errors import Canceled, InputError, UnmaskError
 from service.context import Principal
-from service.error_reports import fault_of
 from service.records.database import Database
 from service.records.instances import BEAT_SECONDS, Server
-from service.records.model import ErrorReport, State
+from service.records.model import ErrorReport, State, fault_of
 from service.records.tables import tasks
 from service.tasks.scheduler import Scheduler, ThreadExecutor
 from service.tasks.task import ACTIVE, RESUMED, SYSTEM, AnyTask, StepProgress, Task, TaskKind

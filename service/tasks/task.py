@@ -18,8 +18,7 @@ from typing import Any, Generic, TypeVar
 from detector.errors import Canceled, UnmaskError
 from detector.sentences import _
 from service.context import Principal, PrincipalKind, Role, new_id
-from service.error_reports import hint_of, message_of
-from service.records.model import ErrorReport, State
+from service.records.model import ErrorReport, State, hint_of, message_of
 
 ACTIVE = (State.QUEUED, State.RUNNING)
 RESUMED = "resumed"  # in the parameters of a task that follows a lost one

@@ -29,8 +29,9 @@ from detector.media.files import one_line
 from detector.models.base import ModelSpec
 from detector.models.registry import choose, list_models, manifest, usable
 from detector.schema.analysis import Label, Settings
-from service import error_reports, limits
+from service import limits
 from service.links import refusal
+from service.records.model import message_of
 from service.storage.uploads import records_retention, retention
 from service.tasks.jobs import Job, QueueFull, State
 from service.tasks.task import Task
@@ -464,7 +465,7 @@ def _state(arrival: Arrival, job: Job | None) -> tuple[Markup, str]:
         return chip(_("Gone"), "plain", "delete"), _("It was deleted.")
     if job.state is State.FAILED and job.fault is not None:
         head = _("Not analyzed") if job.fault.ours else _("Can’t be read")
-        return chip(head, "plain", "error"), say(error_reports.message_of(job.fault))
+        return chip(head, "plain", "error"), say(message_of(job.fault))
     if job.state is State.CANCELED:
         return chip(_("Canceled"), "plain", "close"), ""
     if job.analysis is not None:

@@ -21,7 +21,6 @@ from dashboard.pages.history.filters import CONFIRMED
 from dashboard.result import downloads, sharing, verdict_card
 from dashboard.result.linked import ExportOptions
 from detector.schema.analysis import Analysis
-from service import error_reports
 from service.records import seals
 from service.records.model import (
     MAX_NOTE_LENGTH,
@@ -31,6 +30,7 @@ from service.records.model import (
     Facets,
     Record,
     State,
+    message_of,
 )
 from service.tasks.jobs import Job
 
@@ -70,7 +70,7 @@ def _head(record: Record, analysis: Analysis | None) -> Markup:
     if analysis is not None:
         parts += verdict_card.preview(analysis, with_scale=True)
     elif record.fault is not None:
-        parts.append(typography.outcome(say(error_reports.message_of(record.fault))))
+        parts.append(typography.outcome(say(message_of(record.fault))))
     return cards.preview(*parts)
 
 

@@ -22,10 +22,9 @@ from detector.messages import states
 from detector.models.registry import list_models
 from detector.schema.analysis import Analysis
 from service import feedback
-from service.error_reports import message_of
 from service.records import sql
 from service.records.export import Remark, as_entry, as_table
-from service.records.model import MAX_PAGE_SIZE, Page, Query, Record
+from service.records.model import MAX_PAGE_SIZE, Page, Query, Record, message_of
 from service.records.store import Store
 from service.storage.uploads import records_retention, retention
 

@@ -26,9 +26,8 @@ from detector.messages import actions
 from detector.models import inventory
 from service import languages, limits
 from service.context import Principal, PrincipalKind, RequestContext
-from service.error_reports import fault_of, message_of
 from service.records import rules
-from service.records.model import ErrorReport
+from service.records.model import ErrorReport, fault_of, message_of
 from tests.support import pages
 from tests.support.result_sample import make_analysis
 from tests.support.waiting import PATIENT

@@ -20,8 +20,7 @@ from detector import selfcheck
 from detector.errors import Canceled, InputError, MediaError, WeightsError
 from service.api.schemas import TaskView
 from service.context import LOCAL, PrincipalKind
-from service.error_reports import fault_of
-from service.records.model import RecordsError, State
+from service.records.model import RecordsError, State, fault_of
 from service.records.rules import owner_kind
 from service.tasks import kinds
 from service.tasks.calibrations import CalibrationRequest, Calibrations
