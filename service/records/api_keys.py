@@ -20,7 +20,7 @@ from sqlalchemy import ColumnElement, Row, delete, insert, select, update
 from detector.errors import InputError
 from detector.sentences import _
 from service.context import Principal, PrincipalKind, Role, Scope
-from service.records.database import Rows, insert_new
+from service.records.database import StoredRows, insert_new
 from service.records.model import KEY, FrozenModel
 from service.records.rules import hash_token
 from service.records.tables import api_keys, api_requests
@@ -62,7 +62,7 @@ class ApiKey(FrozenModel):
         )
 
 
-class ApiKeys(Rows):
+class ApiKeys(StoredRows):
     """The keys of a server. Safe to use from several threads and processes."""
 
     def add(
@@ -159,7 +159,7 @@ class InProgress(InputError):
     default_code = "idempotency_in_progress"
 
 
-class IdempotencyKeys(Rows):
+class IdempotencyKeys(StoredRows):
     """What became of requests, by who sent them and the key they were sent under."""
 
     def claim(self, owner: str, key: str, fingerprint: str) -> str | None:

@@ -9,7 +9,7 @@ from sqlalchemy import ColumnElement, Row, delete, insert, select, update
 
 from detector.media.files import one_line
 from service.context import new_id
-from service.records.database import Rows
+from service.records.database import StoredRows
 from service.records.model import FrozenModel
 from service.records.tables import api_batches
 
@@ -38,7 +38,7 @@ class Batch(FrozenModel):
 _ITEMS = TypeAdapter(tuple[BatchItem, ...])
 
 
-class Batches(Rows):
+class Batches(StoredRows):
     """The batches of a server, each its owner's alone."""
 
     def create(self, owner: str, items: Sequence[BatchItem], name: str = "") -> Batch:

@@ -18,7 +18,7 @@ from sqlalchemy import update as updating
 
 from detector.seals import canonical, digest
 from detector.sentences import _
-from service.records.database import Rows
+from service.records.database import StoredRows
 from service.records.model import GUEST, FrozenModel, RecordsError
 from service.records.tables import cases as table
 
@@ -220,7 +220,7 @@ class CaseStore(Protocol):
     def delete(self, owner: str, id: str) -> bool: ...
 
 
-class SQLCases(Rows):
+class SQLCases(StoredRows):
     """A `CaseStore` in SQLite or PostgreSQL."""
 
     def all(self, owner: str) -> list[Case]:

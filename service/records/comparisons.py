@@ -12,7 +12,7 @@ from sqlalchemy import Row, delete, or_, select
 import detector
 from detector.schema.comparison import Comparison
 from service.context import new_id
-from service.records.database import Rows
+from service.records.database import StoredRows
 from service.records.model import FrozenModel
 from service.records.tables import comparisons as table
 
@@ -25,7 +25,7 @@ class KeptComparison(FrozenModel):
     comparison: Comparison
 
 
-class ComparisonStore(Rows):
+class ComparisonStore(StoredRows):
     """The comparisons of a server's people, in SQLite or PostgreSQL."""
 
     def save(self, owner: str, comparison: Comparison, id: str = "") -> KeptComparison:

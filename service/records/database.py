@@ -177,7 +177,7 @@ class Database:
             raise self._refusal(cause) from error
 
 
-class Rows:
+class StoredRows:
     """Base of what reads and writes rows of a database."""
 
     def __init__(self, database: Database) -> None:

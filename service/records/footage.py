@@ -17,7 +17,7 @@ from detector.errors import InputError
 from detector.media.files import one_line
 from detector.sentences import _
 from service.context import new_id
-from service.records.database import Rows, batches, insert_new, upsert
+from service.records.database import StoredRows, batches, insert_new, upsert
 from service.records.model import GUEST, KEY, LOCAL, MAX_NAME_LENGTH, FrozenModel
 from service.records.tables import footage as table
 from service.records.tables import lookups, records, refusals
@@ -92,7 +92,7 @@ def _unpacked(data: bytes, rows: int) -> tuple[np.ndarray, np.ndarray]:
     return np.frombuffer(data, "<f4", rows), hashes.reshape(rows, HASH_BYTES)
 
 
-class FootageStore(Rows):
+class FootageStore(StoredRows):
     """The known footage of a server's people, in SQLite or PostgreSQL."""
 
     def add(
@@ -276,7 +276,7 @@ _NOTHING = FoundFootage(
 _KEPT = [lookups.c[name] for name in FoundFootage.model_fields if name != "added"]
 
 
-class LookupStore(Rows):
+class LookupStore(StoredRows):
     """What was found in a server's libraries, in SQLite or PostgreSQL."""
 
     def save(self, owner: str, sha256: str, outcome: FoundFootage | MissedLookup) -> None:
