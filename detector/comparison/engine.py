@@ -123,13 +123,6 @@ def finding(
     return ComparisonFinding.TRANSFORMED if changed else ComparisonFinding.NOTHING_DIFFERS
 
 
-def space_of(result: Comparison, found: Sequence[MeasuredMoment]) -> SpaceAlignment:
-    """Return how the original's picture lies in the copy's, at the middle moment."""
-    original, copy = result.original_media, result.copy_media
-    sizes = (original.width, original.height), (copy.width, copy.height)
-    return align.described(_full_matrix(found[len(found) // 2], result), *sizes)
-
-
 def _full_matrix(moment: MeasuredMoment, result: Comparison) -> np.ndarray:
     """Return a moment's homography of full pictures."""
     original, copy, pair = result.original_media, result.copy_media, moment.pair
@@ -338,7 +331,8 @@ def _compared(
     if result.excerpt is not None:  # as many of all of the copy
         compared = round(compared * (result.copy_media.duration or 0.0) / (shown.end - shown.start))
     times = [m.pair.time for m in found], [m.pair.original_time for m in found]
-    space = space_of(result, found)
+    sizes = [(about.width, about.height) for about in (result.original_media, result.copy_media)]
+    space = align.described(_full_matrix(found[len(found) // 2], result), *sizes)
     long = len(found) >= EVEN_MOMENTS and times[0][-1] - times[0][0] >= EVEN_SECONDS
     on_time = align.time_residuals(*times) <= frame + align.ROUNDED
     aligned = TimeAlignment(

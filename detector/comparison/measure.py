@@ -275,7 +275,12 @@ def _measured(
         inside = layer.region(face, INSIDE)
         if inside.sum() < 20:
             continue
-        below = _below_nose(face, inside.shape)
+        # How far each pixel lies from the tip of the nose towards the mouth, as a share of the
+        # distance of eyes and mouth.
+        points = np.array(face.landmarks)
+        across, down = points[3:].mean(0) - points[:2].mean(0)
+        rows, columns = np.indices(inside.shape) - points[2][::-1].reshape(2, 1, 1)
+        below = (columns * across + rows * down) / max(1e-6, across**2 + down**2)
         rim = layer.region(face, RIM) & ~layer.region(face, 1.0)
         masks = inside, inside & (below < -NOSE), inside & (below > NOSE), rim
         faces.append(FaceMeasure(person, *(region(mask) for mask in masks)))
@@ -294,16 +299,6 @@ def _measured(
         levels=apart / np.maximum(count, 1) * counted,
         alike=tile_correlation(gray(layer.original), gray(layer.copy), layer.rest(RIM)),
     )
-
-
-def _below_nose(face: Detection, shape: tuple[int, ...]) -> np.ndarray:
-    """Return how far each pixel lies from the tip of the nose towards the mouth, float [H, W], as a
-    share of the distance of eyes and mouth."""
-    points = np.array(face.landmarks)
-    across, down = points[3:].mean(0) - points[:2].mean(0)
-    rows, columns = np.indices(shape) - points[2][::-1].reshape(2, 1, 1)
-    along: np.ndarray = (columns * across + rows * down) / max(1e-6, across**2 + down**2)
-    return along
 
 
 def tile_sums(values: np.ndarray) -> np.ndarray:

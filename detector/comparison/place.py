@@ -215,11 +215,6 @@ class MomentPair:
         """The original's frame before or after it, uint8 [h, w, 3]."""
         return self.around[self.chosen - 1 if self.chosen else min(1, len(self.around) - 1)].rgb
 
-    @property
-    def flips(self) -> bool:
-        """Whether the copy is mirrored."""
-        return bool(np.linalg.det(self.matrix) < 0)
-
     def shown(self, matrix: np.ndarray) -> np.ndarray:
         """Return where the copy shows the original's picture under a homography, bool [H, W]."""
         filled = np.full(self.original.shape[:2], 255, np.uint8)
@@ -324,7 +319,7 @@ def _best(looks: Sequence[_Look], maps: Sequence[np.ndarray]) -> np.ndarray:
 def _edge_to_edge(pair: MomentPair) -> np.ndarray:
     """Return the homography of whole pictures if it is near the estimated one, else that."""
     size = pair.original.shape[1::-1]
-    turned = mirrored(size[0]) if pair.flips else np.eye(3)
+    turned = mirrored(size[0]) if np.linalg.det(pair.matrix) < 0 else np.eye(3)
     whole = moved_to(np.eye(3), (size, size), (size, pair.copy.shape[1::-1])) @ turned
     off = moved_points(whole, corners(*size)) - moved_points(pair.matrix, corners(*size))
     return whole if np.abs(off).max() < NEAR * max(pair.copy.shape) else pair.matrix

@@ -10,7 +10,7 @@ import tempfile
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from importlib.util import find_spec
 from pathlib import Path
 from typing import BinaryIO
@@ -34,13 +34,6 @@ def available() -> bool:
     return config.ytdlp and config.links and not config.offline and find_spec("yt_dlp") is not None
 
 
-@dataclass(frozen=True)
-class _Video:
-    name: str
-    size: int
-    posted: dict[str, str]
-
-
 def download(
     url: str,
     target: BinaryIO,
@@ -49,8 +42,9 @@ def download(
     on_bytes: Callable[[int], object] = lambda count: None,
     cancel: threading.Event | None = None,
     resolve: Resolve | None = None,
-) -> _Video:
-    """Write the video of a page; parameters and errors as of `detector.links.fetch`."""
+) -> tuple[str, int, dict[str, str]]:
+    """Write the video of a page; return its name, its bytes and who posted it. Parameters and
+    errors as of `detector.links.fetch`."""
     end = threading.Event()
     all_of_it = replace(rules, max_bytes=int(rules.max_bytes * OVERHEAD))
     with (
@@ -94,7 +88,7 @@ def download(
             raise _too_large(rules.max_bytes)
         with file.open("rb") as source:
             shutil.copyfileobj(source, target)
-        return _Video(file.name, size, found)
+        return file.name, size, found
 
 
 @contextmanager

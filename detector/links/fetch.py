@@ -221,7 +221,7 @@ def _fetch(url: str, target: BinaryIO, job: _Fetch) -> FetchedLink:
     said = of_page(target.read(MAX_PAGE))
     target.seek(0)
     target.truncate()
-    video = downloader.download(
+    name, size, posted = downloader.download(
         url.strip(),
         target,
         job.rules,
@@ -232,9 +232,8 @@ def _fetch(url: str, target: BinaryIO, job: _Fetch) -> FetchedLink:
     target.flush()
     sniff(target)
     target.seek(0)
-    posted = posted_by(video.posted, said)
-    source = FileSource(posted=posted) if posted is not None else None
-    return FetchedLink(safe_name(video.name), video.size, source)
+    by = posted_by(posted, said)
+    return FetchedLink(safe_name(name), size, FileSource(posted=by) if by is not None else None)
 
 
 async def _cancelable(work: Coroutine[Any, Any, T], cancel: Event | None) -> T:
@@ -282,10 +281,21 @@ async def _within(url: str, target: BinaryIO, job: _Fetch) -> FetchedLink:
 async def _receive(answer: httpx.Response, target: BinaryIO, job: _Fetch) -> FetchedLink:
     """Write the body of an answer, and look at what it is as soon as that can be told."""
     most = job.rules.max_bytes
-    _check_headers(answer, most)
-    count, sniffed = 0, False
+    status = answer.status_code
+    if status != 200:
+        what = _STATUS.get(status, _(f"gave no file: its server answered {status}"))
+        raise LinkRefused(f"This link {what}.", code="link_status", hint=_BY_HAND)
     stated = answer.headers.get("Content-Length", "")
     total = int(stated) if stated.isdigit() else 0
+    if total > most:
+        raise _too_large(most)
+    if answer.headers.get("Content-Encoding", "identity").lower() not in ("identity", ""):
+        raise LinkRefused(
+            "This link gives packed data that we did not ask for, and we don't unpack it.",
+            code="link_packed",
+            hint=_BY_HAND,
+        )
+    count, sniffed = 0, False
     async for piece in answer.aiter_raw(CHUNK_BYTES):
         count += len(piece)
         if count > most:
@@ -302,22 +312,6 @@ async def _receive(answer: httpx.Response, target: BinaryIO, job: _Fetch) -> Fet
     _sniff(target)  # of an index at the end it was not known what it refers to
     target.seek(0)
     return FetchedLink(name_of(str(answer.url)), count)
-
-
-def _check_headers(answer: httpx.Response, most: int) -> None:
-    status = answer.status_code
-    if status != 200:
-        what = _STATUS.get(status, _(f"gave no file: its server answered {status}"))
-        raise LinkRefused(f"This link {what}.", code="link_status", hint=_BY_HAND)
-    stated = answer.headers.get("Content-Length", "")
-    if stated.isdigit() and int(stated) > most:
-        raise _too_large(most)
-    if answer.headers.get("Content-Encoding", "identity").lower() not in ("identity", ""):
-        raise LinkRefused(
-            "This link gives packed data that we did not ask for, and we don't unpack it.",
-            code="link_packed",
-            hint=_BY_HAND,
-        )
 
 
 def _sniff(file: BinaryIO) -> None:

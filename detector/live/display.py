@@ -459,7 +459,19 @@ class SessionDisplay:
             alarms=self.alarms.all,
             rates=self.rates.rates(now),
             series=tuple(self.readout.series),
-            models=tuple(self._model_states(every)),
+            models=tuple(
+                ModelState(
+                    id=id,
+                    title=result.title,
+                    kind=result.kind,
+                    scored=result.scored,
+                    counted=decided is not result and decided.counted,
+                    note=result.error or decided.not_counted_because,
+                    every=every.get(id, 1),
+                )
+                for id, result in self.history.results.items()
+                for decided in [self.readout.models.get(id, result)]
+            ),
             ready=ready,
         )
 
@@ -573,21 +585,6 @@ class SessionDisplay:
             text = f"{result.title} takes no part: {result.error}."
             hints.append(Hint(HintCode.MODEL_FAILED, "Model stopped", text, blocking=False))
         return hints
-
-    def _model_states(self, every: Mapping[str, int]) -> list[ModelState]:
-        return [
-            ModelState(
-                id=id,
-                title=result.title,
-                kind=result.kind,
-                scored=result.scored,
-                counted=decided is not result and decided.counted,
-                note=result.error or decided.not_counted_because,
-                every=every.get(id, 1),
-            )
-            for id, result in self.history.results.items()
-            for decided in [self.readout.models.get(id, result)]
-        ]
 
     def note(self, alarm: Alarm) -> str:
         """Return an alarm as a sentence of the session's Analysis."""

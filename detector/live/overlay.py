@@ -85,25 +85,17 @@ def draw(
     for face in reversed(state.faces):  # the most suspicious one on top
         if time is not None and time - face.time > STALE:
             continue
-        box = _box(face, time, scale)
+        ahead = 0.0 if time is None else min(max(time - face.time, 0.0), FURTHEST)
+        x, y = face.velocity[0] * ahead, face.velocity[1] * ahead
+        moved = np.add(face.box, (x, y, x, y)) * scale
+        box = tuple(round(edge) for edge in moved.tolist())
         if mirror:
             box = (width - box[2], box[1], width - box[0], box[3])
         _draw_face(out, face, box, style)
     return out
 
 
-def _box(face: LiveFace, time: float | None, scale: float) -> tuple[int, int, int, int]:
-    ahead = 0.0 if time is None else min(max(time - face.time, 0.0), FURTHEST)
-    x, y = face.velocity[0] * ahead, face.velocity[1] * ahead
-    x0, y0, x1, y1 = face.box
-    moved = (x0 + x, y0 + y, x1 + x, y1 + y)
-    a, b, c, d = (round(edge * scale) for edge in moved)
-    return a, b, c, d
-
-
-def _draw_face(
-    out: np.ndarray, face: LiveFace, box: tuple[int, int, int, int], style: Style
-) -> None:
+def _draw_face(out: np.ndarray, face: LiveFace, box: tuple[int, ...], style: Style) -> None:
     """Draw the box, and its label on a plate over it, or in it where there is no room above."""
     color = style.colors[face.label]
     line = max(2, out.shape[1] // 320)
@@ -126,7 +118,7 @@ def _draw_face(
 
 
 def _dashed(
-    out: np.ndarray, box: tuple[int, int, int, int], color: Color, line: int, dash: tuple[int, int]
+    out: np.ndarray, box: tuple[int, ...], color: Color, line: int, dash: tuple[int, int]
 ) -> None:
     """Draw a rectangle of dashes: pixels are set side by side, no loop over them."""
     height, width = out.shape[:2]

@@ -117,15 +117,13 @@ def _doubtful(container: InputContainer) -> set[int]:
     moving = moving_pictures(container)
     if len(moving) + bool(sound_stream(container)) < 2:
         return set()
-    return {stream.index for stream in moving if _indexed(stream) <= _COVER}
-
-
-def _indexed(stream: VideoStream) -> float:
-    """Return from where to where the file's index knows a stream's pictures, s."""
-    entries = stream.index_entries
-    if len(entries) < 2:
-        return 0.0
-    return float((entries[-1].timestamp - entries[0].timestamp) * (stream.time_base or 0))
+    doubtful = set()
+    for stream in moving:  # from where to where the file's index knows its pictures
+        known = stream.index_entries
+        ticks = known[-1].timestamp - known[0].timestamp if len(known) > 1 else 0
+        if ticks * (stream.time_base or 0) <= _COVER:
+            doubtful.add(stream.index)
+    return doubtful
 
 
 def _covers(container: InputContainer, doubtful: set[int]) -> set[int]:

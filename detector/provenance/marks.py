@@ -28,7 +28,7 @@ STAR, MOVING = "Gemini", "Sora"
 CORNERS = ("bottom left", "bottom right", "top left", "top right")
 
 
-class Mark(NamedTuple):
+class GeneratorMark(NamedTuple):
     """A mark that is looked for."""
 
     maker: str
@@ -44,16 +44,16 @@ class Mark(NamedTuple):
 
 
 MARKS = {
-    "Gemini": Mark("Google", 0.76, ("bottom right",)),
-    "Veo": Mark("Google", 0.62, ("bottom right",), ("V|e|o",)),
-    "Kling": Mark("Kuaishou", 0.58, CORNERS[:2], ("KLI|NG |AI", "Kli|ng |AI")),
-    "Sora": Mark("OpenAI", 0.55, (), ("So|ra",)),  # it jumps from place to place
-    "HeyGen": Mark("HeyGen", 0.5, CORNERS, ("He|yG|en",)),
-    "Synthesia": Mark("Synthesia", 0.5, CORNERS, ("syn|the|sia", "Syn|the|sia")),
-    "TikTok": Mark(
+    "Gemini": GeneratorMark("Google", 0.76, ("bottom right",)),
+    "Veo": GeneratorMark("Google", 0.62, ("bottom right",), ("V|e|o",)),
+    "Kling": GeneratorMark("Kuaishou", 0.58, CORNERS[:2], ("KLI|NG |AI", "Kli|ng |AI")),
+    "Sora": GeneratorMark("OpenAI", 0.55, (), ("So|ra",)),  # it jumps from place to place
+    "HeyGen": GeneratorMark("HeyGen", 0.5, CORNERS, ("He|yG|en",)),
+    "Synthesia": GeneratorMark("Synthesia", 0.5, CORNERS, ("syn|the|sia", "Syn|the|sia")),
+    "TikTok": GeneratorMark(
         "TikTok", 0.46, ("bottom left", "top left"), ("AI-g|ene|rat|ed",), True, "TikTok or similar"
     ),
-    "Meta": Mark("Meta", 0.46, ("bottom left",), ("Ima|gin|ed |wit|h A|I",), True),
+    "Meta": GeneratorMark("Meta", 0.46, ("bottom left",), ("Ima|gin|ed |wit|h A|I",), True),
 }
 FONTS = (("Aileron", 0.0), ("Aileron", 0.05), ("DejaVuSans-Bold", 0.0))
 """whose letters are tried, with a stroke around them as a share of their size"""
@@ -91,7 +91,10 @@ class MarkSearch:
     def add(self, frame: Frame, times: Sequence[float]) -> None:
         """Keep a decoded frame small, if it is one of them; `times` are those that it answers."""
         if not self._times.isdisjoint(times):
-            gray = _small(frame.rgb)
+            scale = SIDE / min(frame.rgb.shape[:2])
+            kind = cv2.INTER_AREA if scale < 1 else cv2.INTER_CUBIC
+            gray = cv2.cvtColor(frame.rgb, cv2.COLOR_RGB2GRAY)
+            gray = cv2.resize(gray, None, fx=scale, fy=scale, interpolation=kind)
             if not self._grays or gray.shape == self._grays[0].shape:
                 self._grays.append(gray)
 
@@ -330,13 +333,6 @@ def _star(size: int) -> np.ndarray:
     inside = axis[:, None] ** 0.58 + axis[None] ** 0.58 <= 1.0
     large = np.where(inside, 255, 0).astype(np.float32)
     return cv2.resize(large, (size, size), interpolation=cv2.INTER_AREA)
-
-
-def _small(rgb: np.ndarray) -> np.ndarray:
-    scale = SIDE / min(rgb.shape[:2])
-    kind = cv2.INTER_AREA if scale < 1 else cv2.INTER_CUBIC
-    gray = cv2.cvtColor(rgb, cv2.COLOR_RGB2GRAY)
-    return cv2.resize(gray, None, fx=scale, fy=scale, interpolation=kind)
 
 
 def _sharpened(gray: np.ndarray, scale: float, *, word: bool) -> np.ndarray:
