@@ -23,7 +23,7 @@ from detector.errors import InputError, UnmaskError
 from detector.messages.actions import step
 from detector.models import inventory
 from detector.pipeline import Analyzer
-from detector.pipeline.progress import Progress
+from detector.pipeline.options import Progress
 from detector.schema.analysis import Analysis, Settings
 from detector.schema.comparison import Comparison
 from service import exports

@@ -21,8 +21,7 @@ import numpy as np
 from detector.errors import Canceled, InputError, MediaError
 from detector.isolation import connect_isolated
 from detector.links.addresses import MAX_URL, LinkRefused, LinkRules, Resolve, port_of
-from detector.links.background import LoopThread
-from detector.links.transport import MAX_ADDRESSES, PinnedTransport, resolving
+from detector.links.transport import MAX_ADDRESSES, LoopThread, PinnedTransport, resolving
 from detector.media import stream
 from detector.sentences import _
 

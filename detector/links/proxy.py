@@ -15,8 +15,7 @@ from contextlib import suppress
 from urllib.parse import urlsplit
 
 from detector.links.addresses import WEB_PORTS, LinkRefused, LinkRules, Resolve
-from detector.links.background import LoopThread
-from detector.links.transport import MAX_ADDRESSES, resolving
+from detector.links.transport import MAX_ADDRESSES, LoopThread, resolving
 
 CHUNK_BYTES = 1 << 16
 MAX_HEAD_BYTES = 64 << 10

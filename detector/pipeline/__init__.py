@@ -9,8 +9,8 @@ cut once per crop recipe, whatever the number of models.
 from detector.pipeline.analyzer import Analyzer as Analyzer
 from detector.pipeline.analyzer import FacesByTime as FacesByTime
 from detector.pipeline.analyzer import analyze as analyze
+from detector.pipeline.options import Observer as Observer
+from detector.pipeline.options import Progress as Progress
 from detector.pipeline.options import RunOptions as RunOptions
 from detector.pipeline.planning import CLOSER as CLOSER
 from detector.pipeline.planning import estimate as estimate
-from detector.pipeline.progress import Observer as Observer
-from detector.pipeline.progress import Progress as Progress

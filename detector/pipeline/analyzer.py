@@ -17,9 +17,8 @@ from detector.errors import ModelError, UsageError
 from detector.models import registry
 from detector.models.base import ModelSpec
 from detector.pipeline import initial_results
-from detector.pipeline.options import RunOptions
+from detector.pipeline.options import Observer, Progress, RunOptions
 from detector.pipeline.planning import CLOSEST
-from detector.pipeline.progress import Observer, Progress
 from detector.pipeline.run import RunRequest, run_analysis
 from detector.pipeline.scoring import DynamicBatcher
 from detector.schema.analysis import Analysis, Settings

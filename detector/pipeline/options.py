@@ -1,12 +1,15 @@
-"""How a run differs from a usual one, where a file is gone through more than once."""
+"""How a run differs from a usual one, where a file is gone through more than once, and what it
+tells while it goes on."""
 
+import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Literal
 
 import numpy as np
 
 from detector.media import Shot
-from detector.schema.analysis import FrameSegment, Media, Modality
+from detector.schema.analysis import Analysis, FrameSegment, Media, Modality
 from detector.vision import Detection
 
 Seen = tuple[Detection | None, FrameSegment]
@@ -29,3 +32,58 @@ class RunOptions:
     speech: Sequence[tuple[float, float]] | None = None  # where somebody speaks, s, if known
     change: Callable[[np.ndarray], np.ndarray] | None = None
     """What happens to each decoded picture, uint8 [H, W, 3] to [H', W', 3]: a perturbation."""
+
+
+OBSERVE_EVERY, OBSERVE_SHARE = 0.25, 0.02
+"""s between two progress reports, and the most of a run's time that they may take: with 20 people
+in 2,000 frames a report is no small thing."""
+
+Stage = Literal["read", "faces", "sound", "score", "signals", "verdict"]
+
+
+@dataclass
+class Progress:
+    """What is known so far; a fresh object each time, safe to keep."""
+
+    stage: Stage
+    fraction: float  # 0..1 of the whole run; never falls
+    seconds: dict[str, float]  # spent by stage, and "total" so far
+    sampled: int = 0  # frames sampled
+    sampled_total: int = 0
+    models: dict[str, tuple[int, int]] = field(default_factory=dict)  # id -> (scored, known so far)
+    media: Media | None = None
+    partial: Analysis | None = None  # subjects and scores so far; no verdict
+
+
+Observer = Callable[[Progress], None]
+
+
+class ProgressReporter:
+    """Tells an observer now and then how far a run is, that `begun` then (`time.perf_counter`)."""
+
+    def __init__(self, observe: Observer | None, begun: float) -> None:
+        self._observe, self.begun = observe, begun
+        self._now = self._next = self._fraction = 0.0
+        self.planned = 0
+        """frames that will be sampled"""
+
+    def due(self, *, done: bool) -> bool:
+        """Whether it is time for a report; one of the end always is."""
+        self._now = time.perf_counter()
+        return self._observe is not None and (done or self._now > self._next)
+
+    def report(self, progress: Progress, *, done: bool) -> None:
+        """Tell it, where `due`; fills in the fraction and the totals."""
+        if self._observe is None:
+            return
+        shares = [scored / known for scored, known in progress.models.values() if known]
+        scored = sum(shares) / len(shares) if shares else 1.0
+        looked = progress.sampled / self.planned if self.planned else float(bool(shares))
+        share = looked * (0.5 + 0.5 * scored)
+        self._fraction = 1.0 if done else max(self._fraction, min(0.99, 0.02 + 0.97 * share))
+        progress.fraction = self._fraction
+        progress.seconds["total"] = self._now - self.begun
+        progress.sampled_total = progress.sampled if done else self.planned
+        self._observe(progress)
+        end = time.perf_counter()
+        self._next = end + max(OBSERVE_EVERY, (end - self._now) / OBSERVE_SHARE)

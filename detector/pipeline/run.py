@@ -32,11 +32,9 @@ from detector.pipeline.bounded_queue import (
 from detector.pipeline.frozen import FrozenCheck
 from detector.pipeline.modalities import EXTRACTORS, Extraction, Extractor
 from detector.pipeline.modalities.face import FaceExtractor
-from detector.pipeline.options import RunOptions
+from detector.pipeline.options import Observer, Progress, ProgressReporter, RunOptions, Stage
 from detector.pipeline.orientation import WrongOrientation
-from detector.pipeline.progress import Observer, Progress, ProgressReporter, Stage
-from detector.pipeline.scoring import DynamicBatcher, ScoreStage
-from detector.pipeline.signal_stage import SignalStage
+from detector.pipeline.scoring import DynamicBatcher, ScoreStage, SignalStage
 from detector.pipeline.windows import FrameWindow
 from detector.schema.analysis import QUESTION_OF, Analysis, Media, Modality, Settings
 from detector.schema.origin import GeneratorMark, Provenance

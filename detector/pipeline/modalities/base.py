@@ -10,8 +10,7 @@ from detector import vision
 from detector.media import Frame
 from detector.models.base import CropRecipe, ModelSpec
 from detector.pipeline.options import RunOptions, SeenAt
-from detector.pipeline.scoring import ScoreItem, fed
-from detector.pipeline.signal_stage import SignalStage
+from detector.pipeline.scoring import ScoreItem, SignalStage, fed
 from detector.pipeline.windows import FrameWindow
 from detector.schema.analysis import (
     FrameSegment,
