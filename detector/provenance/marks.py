@@ -28,7 +28,7 @@ STAR, MOVING = "Gemini", "Sora"
 CORNERS = ("bottom left", "bottom right", "top left", "top right")
 
 
-class GeneratorMark(NamedTuple):
+class KnownMark(NamedTuple):
     """A mark that is looked for."""
 
     maker: str
@@ -44,16 +44,16 @@ class GeneratorMark(NamedTuple):
 
 
 MARKS = {
-    "Gemini": GeneratorMark("Google", 0.76, ("bottom right",)),
-    "Veo": GeneratorMark("Google", 0.62, ("bottom right",), ("V|e|o",)),
-    "Kling": GeneratorMark("Kuaishou", 0.58, CORNERS[:2], ("KLI|NG |AI", "Kli|ng |AI")),
-    "Sora": GeneratorMark("OpenAI", 0.55, (), ("So|ra",)),  # it jumps from place to place
-    "HeyGen": GeneratorMark("HeyGen", 0.5, CORNERS, ("He|yG|en",)),
-    "Synthesia": GeneratorMark("Synthesia", 0.5, CORNERS, ("syn|the|sia", "Syn|the|sia")),
-    "TikTok": GeneratorMark(
+    "Gemini": KnownMark("Google", 0.76, ("bottom right",)),
+    "Veo": KnownMark("Google", 0.62, ("bottom right",), ("V|e|o",)),
+    "Kling": KnownMark("Kuaishou", 0.58, CORNERS[:2], ("KLI|NG |AI", "Kli|ng |AI")),
+    "Sora": KnownMark("OpenAI", 0.55, (), ("So|ra",)),  # it jumps from place to place
+    "HeyGen": KnownMark("HeyGen", 0.5, CORNERS, ("He|yG|en",)),
+    "Synthesia": KnownMark("Synthesia", 0.5, CORNERS, ("syn|the|sia", "Syn|the|sia")),
+    "TikTok": KnownMark(
         "TikTok", 0.46, ("bottom left", "top left"), ("AI-g|ene|rat|ed",), True, "TikTok or similar"
     ),
-    "Meta": GeneratorMark("Meta", 0.46, ("bottom left",), ("Ima|gin|ed |wit|h A|I",), True),
+    "Meta": KnownMark("Meta", 0.46, ("bottom left",), ("Ima|gin|ed |wit|h A|I",), True),
 }
 FONTS = (("Aileron", 0.0), ("Aileron", 0.05), ("DejaVuSans-Bold", 0.0))
 """whose letters are tried, with a stroke around them as a share of their size"""
