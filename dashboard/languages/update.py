@@ -13,6 +13,7 @@ import re
 from collections.abc import Iterator, Sequence
 from functools import cache
 from pathlib import Path
+from typing import get_args
 
 from babel import Locale, UnknownLocaleError
 from babel.messages.catalog import Catalog
@@ -21,6 +22,8 @@ from babel.messages.pofile import read_po, write_po
 from detector import questions, samples
 from detector.models import registry
 from detector.perturbation import conditions
+from detector.provenance import films, pictures
+from detector.selfcheck import Order
 from detector.signals import list_signals
 from service.languages import FILLED_IN
 
@@ -119,7 +122,7 @@ def sources(folder: Path = DASHBOARD) -> Iterator[tuple[str, ast.Module]]:
 
 def facts() -> Iterator[str]:
     """Yield the data that sentences quote: of the bundled models, samples and signals, of
-    Robustness's changes, and what models are made for."""
+    Robustness's changes, what models are made for, tags of files, and the self-check's answers."""
     for spec in registry.list_models():
         if spec.bundled:
             yield from (spec.plain, spec.finding, spec.confused_by)
@@ -129,6 +132,9 @@ def facts() -> Iterator[str]:
     for measure in list_signals():
         yield from measure.spec.texts
     yield from NOT_COUNTED
+    for tags in (films.TAGS, films.STREAM_TAGS, pictures.EXIF, pictures.XMP, pictures.CHUNKS):
+        yield from (name for _group, name in tags.values())
+    yield from ("PNG text", "GIF text", "JPEG text", *get_args(Order), "verified")
 
 
 @cache

@@ -12,7 +12,7 @@ from dashboard.components.chips import inked
 from dashboard.components.markup import Text, join, rich, show
 from dashboard.components.tables import TableColumn, code, facts, lines, with_note
 from dashboard.components.typography import small_print
-from dashboard.i18n import LazyDict, _, ngettext, speech
+from dashboard.i18n import LazyDict, _, ngettext, say, speech
 from dashboard.labels import NBSP
 from dashboard.result import downloads, material, pulls, robustness_tab, signal_tab
 from dashboard.result.inspector import Moment
@@ -300,12 +300,12 @@ def draw_provenance(analysis: Analysis) -> None:
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
         typography.section(_("Signed origin (C2PA)"), width="content")
         st.badge(word, icon=f":material/{icon}:", color=color)
-    (_name, sentence), *rows = words.credential_rows(origin.credential)
+    (_name, sentence), *rows = words.credential_rows(origin.credential, speech())
     show(typography.text(sentence), facts(rows))
     for note in (*origin.findings, *origin.unread):
-        show(typography.with_icon("info", note))
+        show(typography.with_icon("info", say(note)))
     if origin.earlier is not None:
-        show(typography.with_icon("info", words.earlier(origin.earlier, analysis.media)))
+        show(typography.with_icon("info", words.earlier(origin.earlier, analysis.media, speech())))
     if origin.posted is not None:
         rows = [
             (name, value)
@@ -360,7 +360,7 @@ def _place(place: GeoLocation) -> None:
             "you leave it out, under Download."
         ),
         spot=f"{place.latitude:.5f}, {place.longitude:.5f}",
-        source=place.source,
+        source=say(place.source),
     )
     head = typography.subheading(_("Where it was recorded, by its own account"))
     show(head, typography.with_icon("location_on", text))
@@ -369,4 +369,4 @@ def _place(place: GeoLocation) -> None:
 def _fact_table(rows: Sequence[Fact]) -> Markup:
     """Return what a file says of itself. Every value is a stranger's."""
     columns = [TableColumn(_("Fact")), TableColumn(_("Says")), TableColumn(_("Where"))]
-    return tables.table(columns, [(f.name, f.value, f.source) for f in rows])
+    return tables.table(columns, words.fact_rows(rows, speech()))

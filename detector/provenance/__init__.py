@@ -25,6 +25,7 @@ from detector.provenance.pictures import read_film, read_still
 from detector.provenance.repeats import find_repeats
 from detector.schema.analysis import Media
 from detector.schema.origin import Fact, GeoLocation, Provenance, Repeats
+from detector.sentences import _
 
 __all__ = ["FrameHashes", "MarkSearch", "conclude", "facts", "inspect"]
 
@@ -54,20 +55,21 @@ def inspect(
             return None
         except Exception as error:
             log.info("%s could not be read: %s", what, type(error).__name__)
-            result.unread.append(f"{what} could not be read: damaged, or not as it should be.")
+            result.unread.append(_(f"{what} could not be read: damaged, or not as it should be."))
             return None
 
     with open_file(path) as file:
-        credential = attempt("The C2PA manifest", lambda: read_credential(file, cancel=cancel))
+        credential = attempt(_("The C2PA manifest"), lambda: read_credential(file, cancel=cancel))
     result.credential = credential or result.credential
     film = media.kind == "video"
-    tags = attempt("The tags", lambda: _tags(path, media))
+    tags = attempt(_("The tags"), lambda: _tags(path, media))
     properties: Mapping[str, str] = {}
     if tags is not None:
         result.facts, result.place, properties = tags
     if film:
         result.repeats = attempt(
-            "The frames", lambda: run_isolated(find_repeats, path, returns=Repeats, cancel=cancel)
+            _("The frames"),
+            lambda: run_isolated(find_repeats, path, returns=Repeats, cancel=cancel),
         )
     result.earlier = from_metadata(properties) or from_sidecar(Path(path))
     conclude(result)

@@ -55,13 +55,13 @@ def read_credential(file: BinaryIO, *, cancel: Event | None = None) -> Credentia
         return unreadable.model_copy(update={"problems": [_EXTRA]})
     file.seek(0)
     command = [sys.executable, "-I", str(_CHILD), *([str(anchors)] if anchors else [])]
-    problem = f"Reading it took longer than {TIMEOUT_SECONDS:g} s."
+    problem = _(f"Reading it took longer than {TIMEOUT_SECONDS:g} s.")
     try:
         if (answer := _run(command, file, cancel or Event())) is not None:
             return _credential(json.loads(answer), none)
     except (OSError, ValueError) as error:  # pydantic's errors are ValueErrors
         log.warning("a C2PA manifest could not be read: %s", type(error).__name__)
-        problem = "The program that reads it stopped."
+        problem = _("The program that reads it stopped.")
     return unreadable.model_copy(update={"problems": [problem]})
 
 

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 
 from detector.provenance.credential import GENERATED
 from detector.schema.origin import Fact, Provenance
+from detector.sentences import _
 
 GENERATORS = re.compile(
     r"stable diffusion|midjourney|dall[-·. ]?e\b|adobe firefly|comfyui|invokeai|novelai|"
@@ -21,6 +22,8 @@ MAKERS = {
     "OpenAI": re.compile(r"openai|chatgpt|dall[-·. ]?e\b|gpt-?4o|gpt-image|\bsora\b", re.I),
 }
 """Makers that mark what their tools make, so that their own verifiers know it again."""
+SIDES = {"left": _("left of the picture"), "right": _("right of the picture")}
+"""where a mark stands that moves and is in no corner"""
 FEW = 0.02
 """share of repeated frames under which nothing is said: cameras drop a frame now and then"""
 
@@ -45,36 +48,42 @@ def maker(provenance: Provenance) -> str | None:
 def _generated(provenance: Provenance) -> Iterator[str]:
     credential = provenance.credential
     if credential.state == "invalid":
-        yield (
+        yield _(
             "It carries Content Credentials that are broken: the file was changed after it was "
             "signed, or they are those of another file."
         )
     if credential.generated and credential.state in ("trusted", "untrusted"):
-        signer = credential.organization or credential.signer or "its signer"
-        worth = {
-            "trusted": f"{signer} is on the trust list of this installation.",
-            "untrusted": f"{signer} is on no trust list here: anybody can sign such words.",
-        }[credential.state]
-        yield f"Its signed origin states that it was generated, at least in part. {worth}"
+        signer = credential.organization or credential.signer or _("its signer")
+        if credential.state == "trusted":
+            yield _(
+                "Its signed origin states that it was generated, at least in part. "
+                f"{signer} is on the trust list of this installation."
+            )
+        else:
+            yield _(
+                "Its signed origin states that it was generated, at least in part. "
+                f"{signer} is on no trust list here: anybody can sign such words."
+            )
     for mark in provenance.marks:
         if mark.place == "voice":
-            yield (
+            yield _(
                 f"The voice carries the inaudible mark of {mark.maker} ({mark.name}). Its tools "
                 "put it on what they make; anybody can add one."
             )
             continue
-        yield (
-            f"A mark like that of {mark.name} stands at the {mark.place}. Tools put it on what "
-            "they make; anybody can draw one."
+        place = SIDES.get(mark.place, mark.place)
+        yield _(
+            f"A mark like that of {mark.name} stands at the {place}. Tools put it on what they "
+            "make; anybody can draw one."
         )
     for fact in provenance.facts:
         last = re.split(r"[/:]", fact.value)[-1]
         if fact.group == "generator" and fact.source == "XMP" and last in GENERATED:
-            yield "Its XMP states that it was generated, at least in part."
+            yield _("Its XMP states that it was generated, at least in part.")
         elif fact.group == "generator" and fact.source != "XMP":
-            yield f"It holds settings of an image generator ({fact.source}: {fact.name})."
+            yield _(f"It holds settings of an image generator ({fact.source}: {fact.name}).")
         elif _names_tools(fact) and (named := GENERATORS.search(fact.value)):
-            yield f"It names a program that makes pictures: {named[0]} ({fact.source})."
+            yield _(f"It names a program that makes pictures: {named[0]} ({fact.source}).")
 
 
 def _names_tools(fact: Fact) -> bool:
@@ -89,30 +98,30 @@ def _encoded_again(provenance: Provenance) -> Iterator[str]:
     if encoder is not None:
         program = "x265" if "x265" in encoder.value.lower() else "x264"
         if camera is not None:
-            yield (
+            yield _(
                 f"It names a camera ({camera.value}), but its picture was encoded by the program "
                 f"{program}: it was encoded again after it was recorded."
             )
         else:
-            yield (
+            yield _(
                 f"Its picture was encoded by the program {program}, as editors, sites and "
                 "messengers do; cameras and phones mostly use a chip."
             )
     muxer = next((f for f in facts if f.name == "Written by" and "lavf" in f.value.lower()), None)
     if muxer is not None and encoder is None:
-        yield "The file was written by FFmpeg, as editors, sites and messengers do."
+        yield _("The file was written by FFmpeg, as editors, sites and messengers do.")
 
 
 def _edited(provenance: Provenance) -> Iterator[str]:
     for fact in provenance.facts:
-        if fact.name == "Edit list" and fact.value.endswith("parts"):
-            yield (
-                f"Its edit list shows {fact.value} of the recording: something was left out, "
+        if fact.name == "Edit list" and fact.value.endswith("recording"):
+            yield _(
+                f"Its edit list shows {fact.value}: something was left out, "
                 "repeated or moved, without encoding again."
             )
     times = {f.name: f.value for f in provenance.facts if f.source == "EXIF" and f.group == "time"}
     if "Recorded" in times and "Changed" in times and times["Recorded"] != times["Changed"]:
-        yield f"Recorded {times['Recorded']}, changed {times['Changed']}, by its own account."
+        yield _(f"Recorded {times['Recorded']}, changed {times['Changed']}, by its own account.")
 
 
 def _repeated(provenance: Provenance) -> Iterator[str]:
@@ -120,12 +129,12 @@ def _repeated(provenance: Provenance) -> Iterator[str]:
     if repeats is None:
         return
     if repeats.frames and repeats.repeated / repeats.frames > FEW:
-        yield (
+        yield _(
             f"{repeats.repeated} of {repeats.frames} frames repeat the one before: a "
             "raised frame rate, a frozen picture, a still or a slide."
         )
     if repeats.copied:
-        yield (
+        yield _(
             f"{repeats.copied} compressed pictures occur twice, in runs: a part of the clip was "
             "copied within it."
         )

@@ -17,6 +17,7 @@ from PIL import Image, ImageDraw, ImageFont
 
 from detector.isolation import Frame
 from detector.schema.origin import GeneratorMark
+from detector.sentences import _
 
 FRAMES = 12  # that are looked at, spread over the clip
 SIDE = 360  # px of the shorter side to which a frame is brought; the search begins at half of it
@@ -178,10 +179,10 @@ def _corners(image: np.ndarray) -> dict[str, np.ndarray]:
     height, width = image.shape
     down, across = 2 * round(BAND * height / 2), 2 * round(CORNER * width / 2)
     return {
-        "top left": image[:down, :across],
-        "top right": image[:down, -across:],
-        "bottom left": image[-down:, :across],
-        "bottom right": image[-down:, -across:],
+        _("top left"): image[:down, :across],
+        _("top right"): image[:down, -across:],
+        _("bottom left"): image[-down:, :across],
+        _("bottom right"): image[-down:, -across:],
     }
 
 

@@ -17,6 +17,7 @@ from detector.media.stills import open_still
 from detector.provenance.boxes import edit_lists, xmp_box
 from detector.provenance.text import MAX_XMP_BYTES, clean, xmp_fields
 from detector.schema.origin import Fact, GeoLocation
+from detector.sentences import _
 
 Group = Literal["camera", "software", "time", "words", "container", "encoder", "generator"]
 
@@ -129,7 +130,7 @@ def _compression(image: Image.Image) -> Iterator[Fact]:
         return
     table = tuple(tables[0])
     quality = next((q for q in range(1, 101) if _scaled(q) == table), None)
-    value = f"standard tables, quality {quality}" if quality else "tables of its own"
+    value = _(f"standard tables, quality {quality}") if quality else _("tables of its own")
     yield Fact(group="encoder", name="JPEG quantization", value=value, source="JPEG")
 
 
@@ -226,9 +227,11 @@ def read_film(
             edited = [edits for edits in edit_lists(file) if edits.parts > 1 or edits.gaps]
             if edited:
                 parts = max(edits.parts for edits in edited)
-                value = f"{parts} parts" if parts > 1 else "starts after a gap"
+                value = (
+                    _(f"{parts} parts of the recording") if parts > 1 else _("starts after a gap")
+                )
                 facts.append(
-                    Fact(group="container", name="Edit list", value=value, source="container")
+                    Fact(group="container", name="Edit list", value=value, source=_("container"))
                 )
             if (box := xmp_box(file)) is not None:
                 file.seek(box.body)
@@ -255,5 +258,5 @@ def _encoder(container: InputContainer, stream: VideoStream) -> Iterator[Fact]:
                 f"{k.decode()} {v.decode()}" for k, v in dict(_SETTING.findall(text)).items()
             )
             value = f"{match[1].decode()} {match[2].decode()}{': ' * bool(settings)}{settings}"
-            yield Fact(group="encoder", name="Video encoder", value=value, source="video stream")
+            yield Fact(group="encoder", name="Video encoder", value=value, source=_("video stream"))
             return

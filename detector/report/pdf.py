@@ -179,7 +179,7 @@ def _file(pdf: Paper, content: Content) -> None:
     if content.unchanged is False:
         pdf.say(_("The file has changed since it was analyzed."), style="B")
     for note in media.notes:
-        pdf.say(note, SMALL, MUTED)
+        pdf.say(_(note), SMALL, MUTED)
 
 
 def _material(pdf: Paper, analysis: Analysis) -> None:
@@ -361,17 +361,17 @@ def _provenance(pdf: Paper, analysis: Analysis) -> None:
     )  # fmt: skip
     pdf.facts(words.credential_rows(origin.credential, speech))
     for sentence in origin.findings:
-        pdf.say(f"· {sentence}")
+        pdf.say(f"· {_(sentence)}")
     for sentence in filter(None, (lead.posted(analysis, speech), lead.document(analysis, speech))):
         pdf.say(f"· {sentence}")
     for sentence in origin.unread:
-        pdf.say(f"· {sentence}", color=MUTED)
+        pdf.say(f"· {_(sentence)}", color=MUTED)
     if origin.earlier is not None:
         pdf.say(f"· {words.earlier(origin.earlier, analysis.media, speech)}")
-    rows = [(f.name, f.value, f.source) for f in origin.facts[:FACTS]]
+    rows = words.fact_rows(origin.facts[:FACTS], speech)
     if origin.place is not None:
         spot = f"{origin.place.latitude:.5f}, {origin.place.longitude:.5f}"
-        rows.append((_("Recorded at (private)"), spot, origin.place.source))
+        rows.append((_("Recorded at (private)"), spot, _(origin.place.source)))
     for h in origin.hashes:
         when = f", {h.time:.1f} s" if h.time is not None else ""
         rows.append((_("Perceptual hash") + when, h.phash, _("computed here")))

@@ -1,6 +1,7 @@
 """The words of a report: likelihood, never fact."""
 
 import shlex
+from collections.abc import Iterable
 from datetime import datetime, tzinfo
 
 from babel.dates import format_datetime
@@ -21,7 +22,7 @@ from detector.schema.analysis import (
     Question,
     Tally,
 )
-from detector.schema.origin import Credential, EarlierVerdict
+from detector.schema.origin import Credential, EarlierVerdict, Fact
 from detector.vision.detection import MEASURED
 
 
@@ -45,6 +46,8 @@ CREDENTIALS: dict[str, str] = {
     "elsewhere": _("The file names an address where a manifest is kept. Nothing was fetched."),
     "unreadable": _("There is one, but it could not be read."),
 }
+OURS = (_("Edit list"), _("JPEG quantization"))
+"""Facts whose values are our words"""
 SOURCES: dict[str, str] = {
     "trainedAlgorithmicMedia": _("made by a trained model"),
     "compositeWithTrainedAlgorithmicMedia": _("composed, with parts made by a trained model"),
@@ -242,11 +245,18 @@ def credential_rows(credential: Credential, speech: Speech = ENGLISH) -> list[tu
         (_("Steps"), "; ".join(credential.actions)),
         (_("Made from"), ", ".join(credential.ingredients)),
         (_("Kept at"), credential.address or ""),
-        (_("Problems"), ", ".join(credential.problems)),
+        (_("Problems"), ", ".join(map(_, credential.problems))),
     ]
     if credential.state == "untrusted" and not credential.trust_list:
         rows.append((_("Trust list"), _("None is configured here, so no signer is trusted.")))
     return [(name, value) for name, value in rows if value]
+
+
+def fact_rows(facts: Iterable[Fact], speech: Speech = ENGLISH) -> list[tuple[str, str, str]]:
+    """Return what a file says of itself, as (name, value, where); only our own values are
+    translated, a stranger's stay."""
+    _ = speech.gettext
+    return [(_(f.name), _(f.value) if f.name in OURS else f.value, _(f.source)) for f in facts]
 
 
 def says(analysis: Analysis, model: ModelResult, speech: Speech = ENGLISH) -> str:

@@ -351,7 +351,7 @@ def test_an_edit_list_is_read(make_clip):
         data[place : place + 4] = grown.to_bytes(4, "big")
     clip.write_bytes(data)
     found = look(clip)
-    assert value(found, "Edit list") == "2 parts"
+    assert value(found, "Edit list") == "2 parts of the recording"
     assert any("2 parts of the recording" in sentence for sentence in found.findings)
 
 
