@@ -187,7 +187,7 @@ def summary(analysis: Analysis, speech: Speech = ENGLISH) -> str:
     if analysis.provenance and analysis.provenance.credential.state == "unreadable":
         why = " ".join(map(_, analysis.provenance.credential.problems))
         notes.append(_("Its signed origin (C2PA) could not be read. {why}").format(why=why))
-    lines += ["  " + _("Note: {note}").format(note=note) for note in notes]
+    lines += ["  " + _("Note: {note}").format(note=_(note)) for note in notes]
     if turn := analysis.media.faces_turned:
         lines.append("  " + _("To analyze it turned: {option}").format(option=f"--rotate {turn}"))
     limits = " ".join(messages.text(caveat, speech) for caveat in verdict.caveats)

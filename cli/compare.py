@@ -70,7 +70,7 @@ def lines(result: Comparison, speech: Speech = ENGLISH) -> list[str]:
             }[person.changed_region]
             name = _("Person {person}").format(person=person.id)
             out.append(f"  {name + ':':20} {part.format(when=when)}")
-    out += [f"  {note}" for note in result.notes]
+    out += [f"  {_(note)}" for note in result.notes]
     if limits := words.limits(result, speech):
         out.append("  " + _("What this can't tell: {limits}").format(limits=limits))
     return out

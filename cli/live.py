@@ -162,7 +162,7 @@ def _file(path: str, *, real: bool) -> tuple[str, Frames]:
                 time.sleep(max(0.0, frame.time - (time.monotonic() - begun)))
             yield frame.time, frame.rgb
         for note in notes:
-            print(f"unmask: {info.name}: {note}", file=sys.stderr)
+            tell(f"unmask: {info.name}: {speech().gettext(note)}", error=True)
 
     return info.name, frames()
 

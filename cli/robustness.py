@@ -56,7 +56,9 @@ def _lines(analysis: Analysis, robustness: Robustness, speech: Speech) -> list[s
     lines = [f"{analysis.media.name}: {state(analysis.verdict.label, question, speech)}"]
     for trial in (robustness.unchanged, *robustness.trials):
         number = "–" if trial.probability is None else score(trial.probability)
-        outcome = trial.error or f"{GLYPHS[trial.label]} {state(trial.label, question, speech)}"
+        outcome = (
+            _(trial.error or "") or f"{GLYPHS[trial.label]} {state(trial.label, question, speech)}"
+        )
         lines.append(f"  {_(trial.title):24} {number:>5}  {outcome}")
     thresholds, furthest = (
         analysis.verdict.answers[robustness.question].thresholds,

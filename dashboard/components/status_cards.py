@@ -175,7 +175,7 @@ def unjudged(key: str, analysis: Analysis) -> Card:
     scored = any(track.models for track in analysis.judged)
     if code is ReasonCode.NO_MODEL:
         left_out = ((m.title, m.error or m.not_counted_because) for m in analysis.models)
-        points += [f"{title}: {why}" for title, why in left_out if why]
+        points += [f"{title}: {say(why)}" for title, why in left_out if why]
         if scored:
             head, text = _("No verdict"), _("There are scores, but of no model that counts.")
     if scored and code in (ReasonCode.NO_MODEL, ReasonCode.NO_FACE):
@@ -190,7 +190,7 @@ def unjudged(key: str, analysis: Analysis) -> Card:
         icon="do_not_disturb_on",
         head=head,
         text=text,
-        points=(*points, *analysis.media.notes),
+        points=(*points, *map(say, analysis.media.notes)),
         actions=(*actions, choose_another(primary=not actions)),
     )
 

@@ -22,7 +22,7 @@ from babel.messages.pofile import read_po, write_po
 from detector import questions, samples
 from detector.models import registry
 from detector.perturbation import conditions
-from detector.provenance import films, pictures
+from detector.provenance import pictures
 from detector.selfcheck import Order
 from detector.signals import list_signals
 from service.languages import FILLED_IN
@@ -132,7 +132,7 @@ def facts() -> Iterator[str]:
     for measure in list_signals():
         yield from measure.spec.texts
     yield from NOT_COUNTED
-    for tags in (films.TAGS, films.STREAM_TAGS, pictures.EXIF, pictures.XMP, pictures.CHUNKS):
+    for tags in (pictures.TAGS, pictures.STREAM_TAGS, pictures.EXIF, pictures.XMP, pictures.CHUNKS):
         yield from (name for _group, name in tags.values())
     yield from ("PNG text", "GIF text", "JPEG text", *get_args(Order), "verified")
 

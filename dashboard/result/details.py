@@ -104,7 +104,7 @@ def _file(analysis: Analysis, linked: ResultViewState) -> None:
     with st.container(key="card-file", gap=None):
         show(typography.heading(_("File")), facts(file_facts(analysis)))
         for sentence in analysis.media.notes:
-            show(typography.with_icon("info", sentence))
+            show(typography.with_icon("info", say(sentence)))
         downloads.draw_card(analysis, linked)
 
 

@@ -143,10 +143,10 @@ def table(tried: Robustness, thresholds: Thresholds) -> Markup:
             if tried.unchanged.probability is not None and trial is not tried.unchanged:
                 moved = words.moved(words.points(tried, trial), speech())
         state = labels.STATES[trial.label]
-        says = trial.error or f"{state.glyph} {state.short}"
+        says = say(trial.error or "") or f"{state.glyph} {state.short}"
         if trial in tried.flipped:
             says = _("{said} · changed").format(said=says)
-        hint = moved or (trial.error if thresholds.never_decide else "") or ""
+        hint = moved or (say(trial.error or "") if thresholds.never_decide else "") or ""
         rows.append((trial_name(trial), likelihood, hint, says))
     numbers = {_("Change"): False, _("Likelihood"): True, _("Moved"): True, _("Says"): False}
     columns = [TableColumn(*column) for column in numbers.items()]

@@ -6,7 +6,7 @@ from markupsafe import Markup
 from dashboard import labels, url_state
 from dashboard.components import controls, page_header, record_cells, typography
 from dashboard.components.markup import Text, rich, show
-from dashboard.i18n import _
+from dashboard.i18n import _, say
 from dashboard.result import downloads, pulls, sharing
 from dashboard.result.linked import ResultViewState, whole
 from dashboard.result.question import answered
@@ -104,7 +104,7 @@ def _settings(analysis: Analysis, linked: ResultViewState) -> None:
     )
     silent = [m for m in analysis.models if m.heard and not m.counted]
     for model in [*silent, *(m for m in linked.original.models if m not in able)]:
-        why = pulls.not_counted(model) if model.not_counted_because else model.error
+        why = pulls.not_counted(model) if model.not_counted_because else say(model.error or "")
         why = why or _("it gave no score")
         st.caption(f"{labels.plain_markdown(labels.plain(model))}: {labels.plain_markdown(why)}")
     unchanged = not linked.changed and not linked.ours

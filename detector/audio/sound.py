@@ -22,6 +22,7 @@ from detector.errors import Canceled, MediaError
 from detector.isolation import Frame, stream_isolated
 from detector.media import open_media
 from detector.media.container import RESTARTING, clock_origin, demuxer, packets, seek, sound_stream
+from detector.sentences import _
 
 SAMPLE_RATE = 16_000  # Hz; what every voice model here was trained on
 BLOCK = 3 * 8_000
@@ -30,7 +31,7 @@ three bytes, and three samples are two of them."""
 LONGEST = 1_800.0  # s that are heard of one recording; of a longer one, stretches
 STRETCH = 30.0  # s of each of these
 GAP = 0.1  # s that a frame may come late before silence is put in its place: containers round
-DAMAGED = "The sound is damaged: what could be decoded was heard."
+DAMAGED = _("The sound is damaged: what could be decoded was heard.")
 
 Span = tuple[float, float]  # Start and end, s
 

@@ -32,8 +32,9 @@ from detector.media.container import (
 )
 from detector.media.files import open_file
 from detector.media.limits import SNIFF_BYTES
-from detector.media.upright import HDR, HDR_NOTE, rotation, upright_size
+from detector.media.upright import HDR, rotation, upright_size
 from detector.schema.analysis import Audio, Media
+from detector.sentences import _
 
 _PROBED_PACKETS = 300
 
@@ -68,7 +69,7 @@ def probe_video(path: str | os.PathLike[str]) -> Media:
         fps = opening.rate(duration) or rate(stream)
         if duration == 0.0 and fps:
             duration = 1.0 / fps
-        notes = []
+        notes: list[str] = []
         stated = _stated(container, stream)
         reached = duration
         if stream.duration is None:  # Matroska's counts from the beginning of its clock
@@ -76,16 +77,16 @@ def probe_video(path: str | os.PathLike[str]) -> Media:
         estimated = demuxer(container) == "avi"  # by libav, where a file is cut
         if stated is not None and not estimated and reached < stated - max(0.5, 0.02 * stated):
             notes.append(
-                f"The file says it lasts {stated:.1f} s, but it stops after {duration:.1f} s: "
-                "the rest is missing or damaged."
-            )
+                _(f"The file says it lasts {stated:.1f} s, but it stops after {duration:.1f} s: "
+                  "the rest is missing or damaged.")
+            )  # fmt: skip
         if joined:
             notes.append(
-                f"After {duration:.1f} s another recording was joined to this one that can't be "
-                "read with it; it was not looked at."
-            )
+                _(f"After {duration:.1f} s another recording was joined to this one that can't be "
+                  "read with it; it was not looked at.")
+            )  # fmt: skip
         if demuxer(container) == "mjpeg":
-            notes.append("It holds no times: 25 pictures a second are assumed.")
+            notes.append(_("It holds no times: 25 pictures a second are assumed."))
         notes += _about_pictures(moving, stream, frame)
         width, height = upright_size(frame, stream)
         check_size(width, height)
@@ -118,11 +119,11 @@ def _about_pictures(
     """Yield notes on other videos in the file, HDR and interlacing."""
     if others := [s for s in moving if s.index != stream.index]:
         sizes = ", ".join(f"{s.width} × {s.height}" for s in others)
-        yield f"There is more than one video in this file; not judged: {sizes} pixels."
-    if transfer := HDR.get(frame.color_trc):
-        yield HDR_NOTE.format(what="video", kind=transfer)
+        yield _(f"There is more than one video in this file; not judged: {sizes} pixels.")
+    if note := HDR.get(frame.color_trc):
+        yield note
     if frame.interlaced_frame:
-        yield "The picture is interlaced: its fields were put together to judge it."
+        yield _("The picture is interlaced: its fields were put together to judge it.")
 
 
 class _Opening:
@@ -273,7 +274,7 @@ def _of_sound(container: InputContainer, stream: AudioStream, size: int, head: b
         codec=stream.codec_context.codec.canonical_name,
         bit_rate=float(stream.bit_rate) if stream.bit_rate else size * 8 / duration,
         audio=audio and audio.model_copy(update={"duration": duration}),
-        notes=[f"What comes after {duration:.1f} s can't be read; it was not heard."] * unread,
+        notes=[_(f"What comes after {duration:.1f} s can't be read; it was not heard.")] * unread,
     )
 
 

@@ -21,7 +21,7 @@ from detector.errors import Canceled, MediaError
 from detector.isolation import Frame
 from detector.media.files import open_file, sniff, top_box
 from detector.media.limits import MAX_ANIMATION_FRAMES, MAX_PIXELS, MAX_SIDE, SNIFF_BYTES
-from detector.media.upright import HDR, HDR_NOTE, in_srgb
+from detector.media.upright import HDR, in_srgb
 from detector.schema.analysis import Media
 from detector.sentences import _
 
@@ -66,18 +66,18 @@ def probe_still(path: str | os.PathLike[str]) -> Media:
         turned = _orientation(image) in (5, 6, 7, 8)
         width, height = image.size[:: -1 if turned else 1]
         notes: list[str] = []
-        if kind := HDR.get(image.info.get("nclx", (0, 0))[1]):
-            notes.append(HDR_NOTE.format(what="picture", kind=kind))
+        if note := HDR.get(image.info.get("nclx", (0, 0))[1]):
+            notes.append(note)
         duration = fps = uneven = None
         ends: list[float] = []
         with _parsing():
             stated = getattr(image, "n_frames", 1)
         if stated > 1 and image.format in ("TIFF", "HEIF"):
-            notes.append(f"There are {stated} pictures in this file; one was judged.")
+            notes.append(_(f"There are {stated} pictures in this file; one was judged."))
         if stated > 1 and image.format in _ANIMATED:  # others hold previews or pages
             ends = [end for _, end in _timeline(image, min(stated, MAX_ANIMATION_FRAMES))]
             if stated > len(ends):
-                notes.append(f"We looked at the first {len(ends)} of its {stated} pictures.")
+                notes.append(_(f"We looked at the first {len(ends)} of its {stated} pictures."))
         else:
             with _parsing():
                 image.load()

@@ -140,7 +140,7 @@ class Stream:
         except (av.error.FFmpegError, OSError, ValueError) as error:
             problem = self._failure(error)
             if delivered:
-                broke = f"The connection to {self.name} broke."
+                broke = _(f"The connection to {self.name} broke.")
                 problem = MediaError(broke, code="lost", hint=problem.hint)
             raise problem from error
         if not self.finite:

@@ -11,13 +11,16 @@ from av.video.frame import VideoFrame
 from av.video.reformatter import Interpolation, VideoReformatter
 from av.video.stream import VideoStream
 
+from detector.sentences import _
+
 _UNSPECIFIED, _BT709, _BT601 = 2, 1, 5  # swscale's numbers
 
-HDR = {16: "PQ", 18: "HLG"}  # Transfer functions of high dynamic range, by libav's numbers
-HDR_NOTE = (
-    "This is an HDR {what} ({kind}): it was mapped to the usual range of brightness, so its scores "
-    "are less sure."
-)
+HDR = {
+    number: _(f"This is HDR ({kind}): it was mapped to the usual range of brightness, so its "
+              "scores are less sure.")
+    for number, kind in {16: "PQ", 18: "HLG"}.items()
+}  # fmt: skip
+"""Notes on transfer functions of high dynamic range, by libav's numbers"""
 # As the scale filter calls them.
 _TRANSFERS = {1: "bt709", 13: "iec61966-2-1", 16: "smpte2084", 18: "arib-std-b67"}
 _PRIMARIES = {1: "bt709", 9: "bt2020", 11: "smpte431", 12: "smpte432"}

@@ -35,6 +35,7 @@ from detector.media.facts import probe_video
 from detector.media.stills import decode_still, probe_still
 from detector.media.upright import Upright
 from detector.schema.analysis import Media
+from detector.sentences import _
 
 _EPSILON = 0.0005
 """Half a millisecond: times that were rounded to a millisecond still find their frame."""
@@ -160,8 +161,9 @@ class _Walk:
             self.notes.append(self.resized)
         if self.damaged_at is not None and not self.wanted:
             self.notes.append(
-                f"The video is damaged near {self.damaged_at:.1f} s; we used what could be decoded."
-            )
+                _(f"The video is damaged near {self.damaged_at:.1f} s; we used what could be "
+                  "decoded.")
+            )  # fmt: skip
 
     def _answers(self) -> Iterator[tuple[int, float, VideoFrame]]:
         held: deque[Packet[Any]] = deque()
@@ -260,7 +262,7 @@ class _Walk:
         time = clock - self.origin
         size = frame.width, frame.height
         if self.size not in (None, size) and self.resized is None:
-            self.resized = (
+            self.resized = _(
                 f"The size of the picture changes from {self.size[0]} × {self.size[1]} to "
                 f"{size[0]} × {size[1]} pixels near {time:.1f} s; each was judged in its own "
                 "proportions."
@@ -297,7 +299,7 @@ class _Walk:
                 yield from self._answer(*last)
         if self.wanted:
             self.notes.append(
-                f"The video stops after {reached:.1f} s: the rest is missing or damaged."
+                _(f"The video stops after {reached:.1f} s: the rest is missing or damaged.")
             )
 
     def _check(self) -> None:

@@ -11,6 +11,7 @@ from detector.pipeline import windows
 from detector.pipeline.options import RunOptions
 from detector.pipeline.scoring import fed
 from detector.schema.analysis import Analysis, Coverage, Media, Modality, Settings
+from detector.sentences import _
 
 CLOSER = 480  # frames of a closer look, at most: two a second in four minutes
 
@@ -102,9 +103,9 @@ def plan(
             times = (media.plan(info, spread).timestamps,)
         runs += [windows.FrameWindow(ids, shape.recipe, t) for t in times]
         if not times:
-            why = f"it needs {shape.frames * shape.step:.1f} s of video"
+            why = _(f"it needs {shape.frames * shape.step:.1f} s of video")
             if info.kind == "image":
-                why = "it judges motion, and this is a picture"
+                why = _("it judges motion, and this is a picture")
             unfit |= dict.fromkeys(ids, why)
     return plans[0].timestamps, runs, unfit
 

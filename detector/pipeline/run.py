@@ -68,9 +68,9 @@ def run_analysis(
     except WrongOrientation as error:
         about = media.turned(run.media, error.degrees)
         about.notes.append(
-            f"A face was only found with the picture turned by {error.degrees}°, so it is shown"
-            " and was judged turned. The file's own rotation is wrong or missing."
-        )
+            _(f"A face was only found with the picture turned by {error.degrees}°, so it is shown"
+              " and was judged turned. The file's own rotation is wrong or missing.")
+        )  # fmt: skip
         again = replace(run.options, media=about, shots=run.shots)
         run = AnalysisRun(request, path, name, again, reporter)
         return run.execute(), run
@@ -199,7 +199,7 @@ class AnalysisRun:
             return about
         about = media.turned(about, self.settings.rotate)
         about.notes.append(
-            f"The picture was turned by {self.settings.rotate}° clockwise, as requested."
+            _(f"The picture was turned by {self.settings.rotate}° clockwise, as requested.")
         )
         return about
 

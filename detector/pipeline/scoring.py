@@ -215,7 +215,7 @@ class Scorer:
                 raise ModelError(message.format(title=result.title))
         except Exception as error:  # a broken model must not take the others down
             log.exception("%s failed", id)
-            why = error.message if isinstance(error, ModelError) else "it stopped while scoring"
+            why = error.message if isinstance(error, ModelError) else _("it stopped while scoring")
             result.error = why
             return []
         with self._lock:

@@ -210,7 +210,7 @@ def robustness(pdf: Paper, tried: Robustness, thresholds: Thresholds) -> None:
         pdf.line(x, middle, x + width, middle)
         if trial.probability is None:
             pdf.set_xy(x, middle - 2)
-            pdf.cell(width, 4, trial.error or pdf.speech.gettext("no likelihood"))
+            pdf.cell(width, 4, pdf.speech.gettext(trial.error or "no likelihood"))
             continue
         at = x + trial.probability * width
         if base is not None and number:

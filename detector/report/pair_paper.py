@@ -236,7 +236,7 @@ def _files(pdf: Paper, content: PairContent) -> None:
         pdf.facts([(_("Name"), media.name), *hashes, *rows], 46.0)
         pdf.ln(1.5)
     for note in comparison.notes:
-        pdf.say(note, SMALL, MUTED)
+        pdf.say(pdf.speech.gettext(note), SMALL, MUTED)
 
 
 def _method(pdf: Paper, comparison: Comparison) -> None:

@@ -250,7 +250,7 @@ def _finding(kept: KeptComparison, copy: Job, original: Job) -> None:
         if limits := words.limits(comparison, speaks):
             show(verdict.limits(_("What this can’t tell"), limits))
         for note in comparison.notes:
-            show(verdict.trace(note))
+            show(verdict.trace(say(note)))
 
 
 def _roles(kept: KeptComparison, copy: Job, original: Job) -> None:

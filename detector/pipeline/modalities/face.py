@@ -17,6 +17,7 @@ from detector.pipeline.subjects import SubjectBuilder, people
 from detector.pipeline.windows import FrameWindow
 from detector.schema.analysis import QUESTION_OF, FrameSegment, Modality, Question, Subject
 from detector.schema.subject import letter
+from detector.sentences import _
 
 SMALLEST_FACE, SMALLEST_SHARE = 16, 240
 """px, and parts of the frame's longer side: where no face is found, the first `CLOSER_SEARCHES`
@@ -143,7 +144,7 @@ class FaceExtractor(Extractor):
 
     def end(self) -> None:
         for key, items in self._left_out.items():
-            for _ in range(min(len(items), LEAST_SCORED - self._submitted[key])):
+            for _item in range(min(len(items), LEAST_SCORED - self._submitted[key])):
                 self._run.submit(items.pop(0)[1])
         if self._orientation is not None and (turn := self._orientation.end()):
             self._offer(*turn)
@@ -164,11 +165,12 @@ class FaceExtractor(Extractor):
     def _offer(self, degrees: Turn, frames: int) -> None:
         media = self._run.media
         media.faces_turned = degrees
-        moments = "1 moment" if frames == 1 else f"{frames} moments"
         media.notes.append(
-            f"In {moments} a face was only found with the picture turned by {degrees}°. "
-            "Analyze it turned to have those faces judged."
-        )
+            _(f"In 1 moment a face was only found with the picture turned by {degrees}°. Analyze "
+              "it turned to have that face judged.") if frames == 1 else
+            _(f"In {frames} moments a face was only found with the picture turned by {degrees}°. "
+              "Analyze it turned to have those faces judged.")
+        )  # fmt: skip
 
     def expected(self) -> int:
         """Return how many faces there are to score."""
