@@ -10,6 +10,7 @@ from functools import lru_cache
 from typing import Generic, TypeVar
 
 from detector import weights
+from detector.sentences import _
 from detector.weights.entry import AuxiliaryModel, WeightFile
 
 MESH = AuxiliaryModel(
@@ -72,4 +73,4 @@ class LoadedOnce(Generic[T]):
 def absent(model: AuxiliaryModel, name: str) -> str:
     """Return why nothing was measured without a network, with the size of its download."""
     size = (model.files[0].size or 0) / 1e6
-    return f"Needs {name} ({size:.1f} MB), which is not on this computer."
+    return _(f"Needs {name} ({size:.1f} MB), which is not on this computer.")

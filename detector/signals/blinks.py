@@ -133,7 +133,7 @@ def signal(lids: Lids, track: str) -> Signal:
     """Return the rate of blinking as a `Signal`."""
     if lids.seconds < SHORTEST:
         return BLINKS.absent(
-            f"The eyes were seen for {lids.seconds:.0f} s; a rate needs {SHORTEST:.0f} s.", track
+            _(f"The eyes were seen for {lids.seconds:.0f} s; a rate needs {SHORTEST:.0f} s."), track
         )
     known = expected(lids.seconds)
     return BLINKS.signal(lids.rate, track, times=lids.blinks, known=known)
@@ -170,4 +170,4 @@ BLINKS = SignalSpec(
     purpose="Points to eyes that hardly close, as in early face swaps.",
 )
 NOT_YET = _("Takes a closer look at the eyes, frame by frame.")
-ABSENT = auxiliary.absent(auxiliary.MESH, "the face landmarker")
+ABSENT = auxiliary.absent(auxiliary.MESH, _("the face landmarker"))
