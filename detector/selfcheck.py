@@ -32,6 +32,7 @@ from detector.pipeline import Analyzer
 from detector.samples import MANIPULATED_FROM, make_samples
 from detector.schema.analysis import Settings
 from detector.schema.base import Probability, StrictModel
+from detector.sentences import ENGLISH, Speech, _
 from detector.weights.entry import WeightFile
 
 log = logging.getLogger(__name__)
@@ -165,15 +166,15 @@ def _check(spec: ModelSpec, checks: Checks, analyzer: Analyzer) -> Outcome:
     if stated and len(files) == 1:
         outcome.names = names_hash(files[0], spec) == stated
         if not outcome.names:
-            outcome.notes.append("its tensors are not named and shaped as the original's")
+            outcome.notes.append(_("its tensors are not named and shaped as the original's"))
     _known(spec, model, analyzer, checks.scores, outcome)
     groups = [_gallery(spec, analyzer, outcome), _stills(spec, analyzer, checks.scores, outcome)]
     outcome.order, outcome.difference = polarity(groups)
     outcome.pairs = sum(len(group) for group in groups)
     if outcome.order == "looks inverted":
-        outcome.notes.append("untouched faces score higher than manipulated ones")
+        outcome.notes.append(_("untouched faces score higher than manipulated ones"))
     if spec.label_order == "unverified":
-        outcome.notes.append("label order unverified")
+        outcome.notes.append(_("label order unverified"))
     outcome.milliseconds = measure(model)
     return outcome
 
@@ -254,9 +255,9 @@ def _known(
             outcome.right += 1
         else:
             outcome.notes.append(
-                f"{Path(entry.picture).name}: P(fake) {score:.4f}, the original says "
-                f"{entry.p_fake:.4f}"
-            )
+                _(f"{Path(entry.picture).name}: P(fake) {score:.4f}, the original says "
+                  f"{entry.p_fake:.4f}")
+            )  # fmt: skip
 
 
 def _answer(
@@ -303,14 +304,16 @@ def _download(entry: Known) -> Path | None:
     return path
 
 
-def table(outcomes: Sequence[Outcome]) -> str:
+def table(outcomes: Sequence[Outcome], speech: Speech = ENGLISH) -> str:
     """Return the outcomes for a terminal, a line a model."""
-    rows = [("model", "files", "names", "known", "order", "ms", "")]
+    _ = speech.gettext
+    rows = [(_("Model"), _("Files"), _("Names"), _("Known answers"), _("Label order"), "ms", "")]
     for o in outcomes:
-        names = {None: "–", True: "as original", False: "differ"}[o.names]
-        known = f"{o.right} of {o.known}" if o.known else "–"
+        names = {None: "–", True: _("as the original’s"), False: _("others")}[o.names]
+        known = _("{number} of {total}").format(number=o.right, total=o.known) if o.known else "–"
         ms = "–" if o.milliseconds is None else f"{o.milliseconds:,.0f}"
-        rows.append((o.id, o.files, names, known, o.order, ms, "; ".join(o.notes)))
+        notes = "; ".join(map(_, o.notes))
+        rows.append((o.id, _(o.files), names, known, _(o.order), ms, notes))
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     lines = ("  ".join(map(str.ljust, row, widths)) for row in rows)
     return "\n".join(line.rstrip() for line in lines)

@@ -48,6 +48,7 @@ from detector.models import registry
 from detector.perturbation.conditions import NONE, Condition
 from detector.pipeline.initial_results import result, software
 from detector.schema.analysis import Label, Question
+from detector.sentences import _
 
 KINDS = ("video", "image", "audio")
 
@@ -132,7 +133,7 @@ def evaluate(
         if len({item.label for item in files}) == 2:
             by_kind[name] = files
         elif files:
-            notes.append(f"The {len(files)} files of the kind {name} are all of one label.")
+            notes.append(_(f"The {len(files)} files of the kind {name} are all of one label."))
     if not by_kind:
         raise InputError(
             f"{labels} needs both originals and fakes of one kind, image, video or audio."
@@ -157,7 +158,8 @@ def evaluate(
     kinds = [report(files, ours, here) for files in scored.values()]
     for kind in kinds:
         if silent := set(here) - {baseline.id for baseline in kind.baselines}:
-            notes.append(f"Gave no score on any {kind.kind}: {', '.join(sorted(silent))}.")
+            models = ", ".join(sorted(silent))
+            notes.append(_(f"Gave no score on any {kind.kind}: {models}."))
     return Report(
         labels=str(labels),
         created=datetime.now(UTC),

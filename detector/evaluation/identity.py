@@ -13,6 +13,7 @@ import numpy as np
 from detector import media
 from detector.errors import MediaError, UsageError
 from detector.evaluation.labels import Item
+from detector.sentences import _
 from detector.signals import auxiliary
 from detector.signals import identity as recognition
 from detector.signals.patch import cut_patch
@@ -94,7 +95,7 @@ def apart(
     pairs = list(zip(items, strangers, strict=True))
     trained_groups = {(i.source, i.group) for i, new in pairs if i.label == 0 and not new}
     others = [i for i, new in pairs if new and (i.source, i.group) not in trained_groups]
-    note = (
+    note = _(
         f"{len(items) - len(others)} of {len(items)} files left out: their faces are like one of "
         f"{len(known)} trained on (cosine over {SAME:g}), or can't be compared."
     )

@@ -148,7 +148,10 @@ def _result(run: Evaluation, found: Report) -> None:
         controls.download(_("Export"), export(run, found), "evaluation.zip", "evaluate-export")
         _new_evaluation(run)
     left_out = run.labelled_set.left_out
-    notes = [*found.notes, *(LEFT_OUT[why].format(name=name) for name, why in left_out[:5])]
+    notes = [
+        *map(say, found.notes),
+        *(LEFT_OUT[why].format(name=name) for name, why in left_out[:5]),
+    ]
     if (more := len(left_out) - 5) > 0:
         text = ngettext("and {number} more was left out", "and {number} more were left out", more)
         notes.append(text.format(number=more))

@@ -280,12 +280,14 @@ def _check_row(outcome: Outcome) -> dict[str, str]:
         answers = _("{number} of {total}").format(number=outcome.right, total=outcome.known)
     return {
         _("Model"): outcome.title,
-        _("Files"): outcome.files,
+        _("Files"): say(outcome.files),
         _("Names"): names[outcome.names],
         _("Known answers"): answers,
-        _("Label order"): outcome.order,
+        _("Label order"): say(outcome.order),
         _("A face takes"): f"{time:.0f} ms" if time else "–",
-        _("Result"): _("passed") if outcome.passed else "; ".join(outcome.notes) or _("failed"),
+        _("Result"): _("passed")
+        if outcome.passed
+        else "; ".join(map(say, outcome.notes)) or _("failed"),
     }
 
 
