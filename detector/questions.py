@@ -109,7 +109,7 @@ class QuestionSpec:
     fake: str  # the answer over the upper threshold
     no_sign: str = _("No sign of manipulation found")  # under the lower one
     leans: str = _("Inconclusive, leans manipulated")
-    consistent_with: str = "manipulation"  # of a live score over the threshold
+    consistent_with: str = _("manipulation")  # of a live score over the threshold
     thresholds: str  # names its thresholds
 
     real_word: str = _("untouched")  # of its two kinds of clips
@@ -179,7 +179,7 @@ QUESTIONS: dict[Question, QuestionSpec] = {
         about=_("the whole picture"),
         fake=_("Likely AI-generated"),
         leans=_("Inconclusive, leans AI-generated"),
-        consistent_with="an AI-generated face",
+        consistent_with=_("an AI-generated face"),
         thresholds=_("Thresholds, whole picture, %"),
         unmeasured_above=_("{title}, which was not measured here, calls it AI-generated"),
         stays_open=_(

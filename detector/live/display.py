@@ -48,6 +48,7 @@ from detector.schema.analysis import (
     Subject,
     Thresholds,
 )
+from detector.sentences import _, known
 
 MEASURED = 3.0  # s
 MAX_TIMES = 256  # moments kept for each figure: 3 s at 85 a second
@@ -115,38 +116,38 @@ ALARM_SLACK = 0.10  # of the likelihood, below the alarm's level, before an alar
 MAX_ALARMS = 50
 NO_FACE_ALARM = 3.0  # s without a face that are put on record
 
-SCREEN = (
+SCREEN = _(
     "Stripes run over the whole picture, as when a camera films a screen. A face on a screen can't "
     "be judged this way: open the video itself."
 )
 _PROBLEMS: dict[ReasonCode, tuple[HintCode, str, str]] = {
     ReasonCode.FACE_TOO_SMALL: (
         HintCode.TOO_SMALL,
-        "Face too small",
-        "The face is {width:.0f} px wide, too small to judge. Show it larger.",
+        _("Face too small"),
+        _("The face is {width} px wide, too small to judge. Show it larger."),
     ),
     ReasonCode.TOO_DARK: (
         HintCode.TOO_DARK,
-        "Too dark",
-        "The face is too dark to judge. Ask for more light on it.",
+        _("Too dark"),
+        _("The face is too dark to judge. Ask for more light on it."),
     ),
     ReasonCode.TOO_BRIGHT: (
         HintCode.TOO_BRIGHT,
-        "Too bright",
-        "The face is overexposed, so it can't be judged. Ask for less light on it.",
+        _("Too bright"),
+        _("The face is overexposed, so it can't be judged. Ask for less light on it."),
     ),
     ReasonCode.TOO_BLURRED: (
         HintCode.TOO_BLURRED,
-        "Too blurred",
-        "The face is too blurred to judge. Keep the camera still, or wipe its lens.",
+        _("Too blurred"),
+        _("The face is too blurred to judge. Keep the camera still, or wipe its lens."),
     ),
     ReasonCode.TURNED_AWAY: (
         HintCode.TURNED_AWAY,
-        "Turned away",
-        "The face is turned away. Ask for a look into the camera.",
+        _("Turned away"),
+        _("The face is turned away. Ask for a look into the camera."),
     ),
 }
-SHORT = {code: title.removeprefix("Face ").lower() for code, (_, title, _) in _PROBLEMS.items()}
+SHORT = {code: title.removeprefix("Face ").lower() for code, (_c, title, _t) in _PROBLEMS.items()}
 """Why a face has no score, for the label on its box."""
 
 
@@ -181,25 +182,29 @@ class QualityMonitor:
         frames a second. `lag`: s that the reading can lag by.
         """
         if silent > NO_SIGNAL:
-            text = "No picture has come for a moment. Check the camera or the connection."
-            return [Hint(HintCode.NO_SIGNAL, "No picture", text, blocking=True)]
+            text = _("No picture has come for a moment. Check the camera or the connection.")
+            return [Hint(HintCode.NO_SIGNAL, _("No picture"), text, blocking=True)]
         hints = []
         if time - self.face_at > NO_FACE:
-            text = "No face in view. See that one is in the picture and nothing covers it."
-            hints.append(Hint(HintCode.NO_FACE, "No face", text, blocking=True))
+            text = _("No face in view. See that one is in the picture and nothing covers it.")
+            hints.append(Hint(HintCode.NO_FACE, _("No face"), text, blocking=True))
         elif len(self._samples) >= LEAST_LOOKS:
             hints += self._of_the_face()
         if self.screen:
-            hints.insert(0, Hint(HintCode.RECAPTURE, "Screen filmed", SCREEN, blocking=True))
-        most = max((people for _, people, _, _ in self._samples), default=0)
+            hints.insert(0, Hint(HintCode.RECAPTURE, _("Screen filmed"), SCREEN, blocking=True))
+        most = max((people for __, people, *__ in self._samples), default=0)
         if most > self._most_faces:
-            text = f"{most} faces are in view; the {self._most_faces} largest are judged."
-            hints.append(Hint(HintCode.TOO_MANY, f"{most} faces", text, blocking=False))
+            text = _("{most} faces are in view; the {few} largest are judged.")
+            text = text.format(most=most, few=self._most_faces)
+            title = _("{number} faces").format(number=most)
+            hints.append(Hint(HintCode.TOO_MANY, title, text, blocking=False))
         watched = time - self._began > SLOW_SECONDS and self.face_at == time
         if watched and rate < SLOW:
-            often = f"{rate:.0f} frames" if rate >= 1.5 else "about 1 frame"
-            text = f"This computer scores {often} a second: the reading can lag by {lag:.0f} s."
-            hints.append(Hint(HintCode.TOO_SLOW, "Slow", text, blocking=False))
+            often = _("{number} frames").format(number=f"{rate:.0f}")
+            often = often if rate >= 1.5 else _("about 1 frame")
+            text = _("This computer scores {often} a second: the reading can lag by {lag} s.")
+            text = text.format(often=often, lag=f"{lag:.0f}")
+            hints.append(Hint(HintCode.TOO_SLOW, _("Slow"), text, blocking=False))
         return hints
 
     def _of_the_face(self) -> list[Hint]:
@@ -213,18 +218,21 @@ class QualityMonitor:
         problem, times = Counter(q.problem for q in qualities).most_common(1)[0]
         if problem in _PROBLEMS and 2 * times > len(qualities):
             code, title, text = _PROBLEMS[problem]
-            return [Hint(code, title, text.format(width=width), blocking=True, person=person)]
-        half, fewer = len(qualities) / 2, "so scores are less sure."
+            text = text.format(width=f"{width:.0f}")
+            return [Hint(code, title, text, blocking=True, person=person)]
+        half = len(qualities) / 2
         small = sum(q.width < material.FAIR_WIDTH for q in qualities) > half
         dim = sum(q.brightness < DIM for q in qualities) > half
         soft = sum(q.sharpness < material.POOR_SHARPNESS for q in qualities) > half and not dim
-        wide = f"The face is {width:.0f} px wide, {fewer} Show it larger."
-        light = f"The light on the face is low, {fewer} Ask for more light."
-        still = f"The face is soft, {fewer} Keep the camera still, or wipe its lens."
+        wide = _("The face is {width} px wide, so scores are less sure. Show it larger.")
+        light = _("The light on the face is low, so scores are less sure. Ask for more light.")
+        still = _(
+            "The face is soft, so scores are less sure. Keep the camera still, or wipe its lens."
+        )
         rows = (
-            (small, HintCode.TOO_SMALL, "Face small", wide),
-            (dim, HintCode.TOO_DARK, "Light low", light),
-            (soft, HintCode.TOO_BLURRED, "Picture soft", still),
+            (small, HintCode.TOO_SMALL, _("Face small"), wide.format(width=f"{width:.0f}")),
+            (dim, HintCode.TOO_DARK, _("Light low"), light),
+            (soft, HintCode.TOO_BLURRED, _("Picture soft"), still),
         )
         return [
             Hint(code, title, text, False, person) for holds, code, title, text in rows if holds
@@ -331,7 +339,7 @@ class LiveReadout:
         self._thresholds = thresholds
         self.people: dict[str, Subject] = {}
         """By letter; the one in front with the label of the verdict."""
-        self.now = self.nothing(0.0, "Starting.")
+        self.now = self.nothing(0.0, _("Starting."))
         self.scored: float | None = None
         """s of the newest frame that the reading is from"""
         self.models: dict[str, ModelResult] = {}
@@ -381,11 +389,15 @@ class LiveReadout:
 
 
 _ABSTAINED = {
-    ReasonCode.TOO_FEW_FRAMES: "Looking. A first reading takes a few seconds of a face.",
-    ReasonCode.LOW_QUALITY: "The face is too small for a verdict. Show it larger.",
-    ReasonCode.TOO_FEW_MODELS: "Too few models gave a score for a verdict.",
-    ReasonCode.UNCERTAIN: "The picture is too poor to be sure. Ask for more light, or go closer.",
-    ReasonCode.SEVERAL_PEOPLE: "One of several faces is over the threshold, as chance also gives.",
+    ReasonCode.TOO_FEW_FRAMES: _("Looking. A first reading takes a few seconds of a face."),
+    ReasonCode.LOW_QUALITY: _("The face is too small for a verdict. Show it larger."),
+    ReasonCode.TOO_FEW_MODELS: _("Too few models gave a score for a verdict."),
+    ReasonCode.UNCERTAIN: _(
+        "The picture is too poor to be sure. Ask for more light, or go closer."
+    ),
+    ReasonCode.SEVERAL_PEOPLE: _(
+        "One of several faces is over the threshold, as chance also gives."
+    ),
 }
 
 
@@ -394,17 +406,20 @@ def _text(decided: Analysis, answer: Answer, reason: ReasonCode | None) -> str:
     label, limits = decided.verdict.label, answer.thresholds
     if label is Label.FAKE:
         what = questions.of(decided.verdict.question).consistent_with
-        return f"The score is over the upper threshold: consistent with {what}."
+        text = _("The score is over the upper threshold: consistent with {what}.")
+        return text.format(what=known(what))
     if label is Label.REAL:
-        return f"No sign of manipulation in the last {WINDOW:.0f} s."
+        text = _("No sign of manipulation in the last {window} s.")
+        return text.format(window=f"{WINDOW:.0f}")
     if (why := answer.vetoed_by or reason) in _ABSTAINED:
         return _ABSTAINED[why]
     if limits.never_decide:
-        return "No score of these models decides."
+        return _("No score of these models decides.")
     if answer.label is Label.INCONCLUSIVE and limits.one_sided:
-        return f"The score is not over the threshold of {percent(limits.high)}."
+        text = _("The score is not over the threshold of {high}.")
+        return text.format(high=percent(limits.high))
     if answer.label is Label.INCONCLUSIVE and not answer.vetoed_by:
-        return "The score is between the thresholds."
+        return _("The score is between the thresholds.")
     return decided.verdict.reasons[0].text
 
 
@@ -523,7 +538,7 @@ class SessionDisplay:
         if last is not None and time - last <= UNREAD:
             return
         hints = [h for h in self.quality.hints(time, silent=0.0, rate=9.0, lag=0.0) if h.blocking]
-        text = hints[0].text if hints else "No face is being scored."
+        text = hints[0].text if hints else _("No face is being scored.")
         if last is None and (not hints or text == self.readout.now.text):
             return
         self.readout.lose(time, text)
@@ -574,7 +589,7 @@ class SessionDisplay:
 
     def _hints(self, now: float, ready: bool, seldomest: int) -> list[Hint]:
         if not ready:
-            return [Hint(HintCode.STARTING, "Starting", "The models are being loaded.", True)]
+            return [Hint(HintCode.STARTING, _("Starting"), _("The models are being loaded."), True)]
         rates = self.rates.rates(now)
         lag = (rates.score_delay or 0.0) + MIN_FRAMES * seldomest / max(rates.scored_fps, 0.1)
         pushed = self.rates.last("pushed")
@@ -582,21 +597,24 @@ class SessionDisplay:
         rate = rates.scored_fps if self._drop_frames else math.inf
         hints = self.quality.hints(self.time, silent=silent, rate=rate, lag=lag)
         for result in self.scorer.stopped if self.scorer else ():
-            text = f"{result.title} takes no part: {result.error}."
-            hints.append(Hint(HintCode.MODEL_FAILED, "Model stopped", text, blocking=False))
+            why = known((result.error or "").rstrip("."))
+            text = _("{title} takes no part: {why}.").format(title=result.title, why=why)
+            hints.append(Hint(HintCode.MODEL_FAILED, _("Model stopped"), text, blocking=False))
         return hints
 
     def note(self, alarm: Alarm) -> str:
         """Return an alarm as a sentence of the session's Analysis."""
         origin = self.began or 0.0
         end = self.time if alarm.end is None else alarm.end
-        when = f"from {clock(alarm.start - origin)} to {clock(end - origin)}"
+        begin, finish = clock(alarm.start - origin), clock(end - origin)
         if alarm.kind == "no_face":
-            return f"No face {when}."
+            return _(f"No face from {begin} to {finish}.")
         peak = percent(alarm.peak or 0.0)
-        return f"Alarm {when}: a likelihood of up to {peak} over {WINDOW:.0f} s."
+        return _(
+            f"Alarm from {begin} to {finish}: a likelihood of up to {peak} over {WINDOW:.0f} s."
+        )
 
 
 def known_footage(name: str) -> str:
     """Return as a sentence of the session's Analysis that the camera showed a recording."""
-    return f"The camera showed footage that is in the library of whoever watched it: {name}."
+    return _(f"The camera showed footage that is in the library of whoever watched it: {name}.")

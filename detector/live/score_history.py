@@ -33,6 +33,7 @@ from detector.schema.analysis import (
     Thresholds,
 )
 from detector.schema.subject import letter
+from detector.sentences import _
 
 MAX_SAMPLES = 1200
 """kept of a session: more than a minute of all, or some of each stretch of a longer one"""
@@ -148,7 +149,7 @@ class ScoreHistory:
         analysis.media.notes.extend(notes)
         if self._stretch > SHORTEST_STRETCH:
             analysis.media.notes.append(
-                f"Of a long session one scored moment in {self._stretch:.1f} s was kept."
+                _(f"Of a long session one scored moment in {self._stretch:.1f} s was kept.")
             )
         return analysis
 

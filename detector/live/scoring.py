@@ -14,6 +14,7 @@ from detector.pipeline.modalities.full_frame import full_frame_segment
 from detector.pipeline.scoring import ScoreItem, Scorer, fed
 from detector.pipeline.windows import ANCHOR_EVERY, ClipShape, CompleteRun, complete_runs, cut_faces
 from detector.schema.analysis import FrameSegment, Modality, ModelResult
+from detector.sentences import _
 from detector.vision import Detection
 
 MISSED_STEPS = 3  # steps without a frame that the frame before them stands for, as in a slow file
@@ -29,9 +30,9 @@ def unfit(spec: ModelSpec) -> str | None:
         return None
     shape = ClipShape.of(spec, None)
     if shape.recipe.modality is Modality.FULL_FRAME:
-        return "it judges whole frames over time, which the live view does not keep"
+        return _("it judges whole frames over time, which the live view does not keep")
     if shape.frames * shape.recipe.size**2 * 3 > MAX_BYTES:
-        return "its windows take more memory than a live session has"
+        return _("its windows take more memory than a live session has")
     return None
 
 

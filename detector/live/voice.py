@@ -38,6 +38,7 @@ from detector.schema.analysis import (
     SpeechMeasurement,
     Thresholds,
 )
+from detector.sentences import _, known
 
 KEPT = 12.0  # s of sound that a reading is of: three windows of the models' and what is between
 EVERY = 2.0  # s of new sound between two readings
@@ -121,7 +122,9 @@ class LiveVoice:
                 thresholds=self._ensembles[Question.VOICE].thresholds,
                 series=tuple(self._series),
                 failures=tuple(
-                    f"{result.title} takes no part: {result.error.rstrip('.')}."
+                    _("{title} takes no part: {why}.").format(
+                        title=result.title, why=known(result.error.rstrip("."))
+                    )
                     for result in self._results.values()
                     if result.error
                 ),

@@ -10,7 +10,7 @@ from dashboard.components import camera, tables, typography, verdict
 from dashboard.components.chips import chip
 from dashboard.components.markup import Text, rich
 from dashboard.components.tables import with_note
-from dashboard.i18n import _, ngettext
+from dashboard.i18n import _, ngettext, say
 from dashboard.labels import NBSP
 from dashboard.pages.live.link import NAMES, Finding, Grade
 from detector.live import Alarm, LiveState
@@ -71,7 +71,7 @@ def now(state: LiveState | None, thresholds: Thresholds, *, running: bool) -> Ma
     if held >= 1:
         kicker += " · " + _("for {time}").format(time=labels.clock(held, tenths=False))
     word = _("No reading") if reading.label is Label.NOT_APPLICABLE else known.words
-    head = verdict.head(kicker, known.slug, known.icon, word, reading.text)
+    head = verdict.head(kicker, known.slug, known.icon, word, say(reading.text))
     if reading.probability is None:
         return head
     return head + _number(reading, reading.probability)
@@ -197,12 +197,12 @@ def quality(state: LiveState | None) -> tuple[list[tuple[Markup, str]], str]:
         return [], _("Face size, light and sharpness are checked while it runs.")
     chips = []
     for hint in state.hints:
-        text = hint.text
+        text = say(hint.text)
         if hint.person:
             text = _("Person {person}: {hint}").format(person=hint.person, hint=text)
         slug: labels.Slug = "na" if hint.blocking else "inc"
         icon = "do_not_disturb_on" if hint.blocking else "help"
-        chips.append((chip(hint.title, slug, icon), text))
+        chips.append((chip(say(hint.title), slug, icon), text))
     size = max((face.box[2] - face.box[0] for face in state.faces), default=0.0)
     codes = {hint.code.value for hint in state.hints}
     if size:

@@ -19,7 +19,7 @@ from dashboard.components.cards import card_head
 from dashboard.components.chips import chip
 from dashboard.components.lanes import zone_words
 from dashboard.components.markup import rich, show
-from dashboard.i18n import _
+from dashboard.i18n import _, say
 from dashboard.pages import refused_in
 from dashboard.pages.live import cards, choices, link
 from dashboard.pages.live.state import (
@@ -291,7 +291,7 @@ def _voice(state: VoiceState, now: float, *, shared: bool) -> None:
         elif state.analysis is not None:
             _reading(state.analysis)
         if state.failures:
-            show(typography.small_paragraphs(*state.failures))
+            show(typography.small_paragraphs(*map(say, state.failures)))
 
 
 def _waiting(state: VoiceState, now: float, shared: bool) -> str:
