@@ -20,10 +20,16 @@ from dashboard.components.timeline import evidence
 from dashboard.i18n import LazyDict, _
 from dashboard.languages import update as tool
 from dashboard.result import material, player, pulls, question, verdict_card
+from detector.audio.sound import DAMAGED
 from detector.decision.next_steps import ActionCode, NextStep
 from detector.errors import InputError
+from detector.media.upright import HDR
 from detector.messages import actions
 from detector.models import inventory
+from detector.provenance.findings import findings
+from detector.report.words import fact_rows
+from detector.schema.origin import Credential, Fact, GeneratorMark, Provenance, Repeats
+from detector.signals import blinks
 from service import languages, limits
 from service.context import Principal, PrincipalKind, RequestContext
 from service.records import rules
@@ -225,7 +231,12 @@ def silent(node):
     return []
 
 
-def unmarked(tree):
+def silent_or_refused(node):
+    """The same, and what an error of ours says, which is found without a mark."""
+    return [*silent(node), *(tool.refused(node) if isinstance(node, ast.Call) else [])]
+
+
+def unmarked(tree, silent=silent):
     """Line and text of every literal that reads like a text for people and is not marked."""
     passed = {id(part) for node in ast.walk(tree) for s in silent(node) for part in ast.walk(s)}
     found = []
@@ -287,6 +298,50 @@ def test_what_the_service_says_is_said_in_the_readers_language():
             and id(node) not in passed
         ]
     assert not wrong
+
+
+OF_A_FILE = {
+    "audio": (), "media": (), "pipeline": (),
+    "live": ("display.py", "hints.py", "readout.py", "score_history.py"),
+    "provenance": ("__init__.py", "credential.py", "findings.py"),
+}  # fmt: skip
+"""Packages, or some of their files, that say of a file or a session what a page shows."""
+NOT_OF_A_FILE = {"Google", "Camera", "Camera maker", "Feed", "not judged"}
+NOT_OF_A_FILE |= {"tuple[int, int, int]", "Silero Team, github.com/snakers4/silero-vad, version 6"}
+
+
+def test_every_sentence_on_a_file_is_marked():
+    """Notes, findings, why a model gave no score, hints of the live page: each has a template."""
+    missed = [
+        f"{package}/{file}:{line}: {text[:60]!r}"
+        for package, files in OF_A_FILE.items()
+        for file, tree in tool.sources(tool.DETECTOR / package)
+        if not files or file in files
+        for line, text in unmarked(tree, silent_or_refused)
+        if text not in NOT_OF_A_FILE and "|" not in text  # nor patterns
+    ]
+    assert not missed, "\n".join(missed)
+
+
+def test_notes_and_findings_are_said_in_spanish():
+    """As a record keeps them: plain English sentences, filled in."""
+    facts = [Fact(group="camera", name="Camera", value="Pixel 8", source="EXIF")]
+    facts += [Fact(group="encoder", name="Video encoder", value="x264 164", source="video stream")]
+    facts += [
+        Fact(group="container", name="Edit list", value="2 parts of the recording", source="")
+    ]
+    mark = GeneratorMark(name="Sora", maker="OpenAI", place="left", score=0.7)
+    repeats = Repeats(frames=90, repeated=45, packets=90, copied=6)
+    signed = Credential(state="untrusted", generated=True, signer="A. B.")
+    origin = Provenance(credential=signed, facts=facts, marks=[mark], repeats=repeats)
+    notes = [*findings(origin), *HDR.values(), blinks.ABSENT, DAMAGED]
+    assert len(notes) == 10
+    speech = languages.catalog("es")
+    for note in map(str, notes):
+        said = speech.gettext(note)
+        assert said != note and not re.search(r"\b(the|is|its|was|of|on)\b", said), said
+    assert "2 partes de la grabación" in "".join(map(speech.gettext, notes))
+    assert fact_rows(facts, speech)[0] == ("Cámara", "Pixel 8", "EXIF")
 
 
 def test_a_message_is_never_put_together_by_hand():
