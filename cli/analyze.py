@@ -240,7 +240,7 @@ def _answered(verdict: Verdict, question: Question, speech: Speech) -> str:
     low = _("no sign under {percent}").format(percent=percent(limits.low))
     basis = states.basis(answer.basis, speech)
     if limits.own:
-        basis = _("by {clips}").format(clips=limits.data)
+        basis = _("by {clips}").format(clips=_(limits.data))
     known = ", ".join(filter(None, ["" if limits.one_sided else low, over, basis]))
     asked = states.question(question, speech)
     return f"  {asked} {likely.format(percent=share)} ({known})"

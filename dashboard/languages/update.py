@@ -52,6 +52,25 @@ NOT_COUNTED = (
 )
 """Why a model is not counted, as a result says it (`ModelResult.not_counted_because`)."""
 
+MATERIAL = (
+    "{clips} clips, each judged by weights that never saw its source ({real} untouched of {first} "
+    "sources, {fake} fake of {second} sources)",
+    "{clips} clips ({real} untouched of {first} sources, {fake} generated of {second} sources), "
+    "each also as a smaller JPEG copy, that training left out",
+    "{clips} clips of speech that training left out ({real} real, {fake} of {systems} systems of "
+    "{year} and later), as recorded and as Opus of {rate} kbit/s",
+    "{clips} clips of speech that were left out of the training, as recorded and as Opus of {rate} "
+    "kbit/s",
+    "{clips} clips that training left out",
+    "pictures of {sources} sources and smaller JPEG copies of them, all left out together ({real} "
+    "real; {fake} generated, {share}% above it)",
+    "your own {clips} clips of {recordings} recordings, {day}",
+    "your own {clips} clips of {recordings} recordings ({domain}), {day}",
+    "{data}, each group of sources scored without it",
+    "{data}: no limits make {share} % of the decided right",
+)
+"""What models and thresholds were measured on (`Calibration.data`, `Thresholds.data`)."""
+
 
 def marked(call: ast.Call) -> list[ast.expr]:
     """Return the texts that a call marks: one, or the two forms of one."""
@@ -176,9 +195,10 @@ def texts(code: str | None = None) -> Catalog:
                     if text:
                         comments = [FILLED_IN] * (later and "{" in text)
                         catalog.add(text, locations=place, auto_comments=comments)
-    for text in facts():
+    for text in (*facts(), *MATERIAL):
         if text and text not in catalog:
-            catalog.add(text, locations=[("weights/manifest.toml", 1)])
+            comments = [FILLED_IN] * (text in MATERIAL)
+            catalog.add(text, locations=[("weights/manifest.toml", 1)], auto_comments=comments)
     return catalog
 
 

@@ -8,7 +8,7 @@ from dashboard import labels
 from dashboard.components import controls, typography, verdict
 from dashboard.components.markup import Text, join, rich, show
 from dashboard.components.typography import strong
-from dashboard.i18n import LazyDict, _, speech
+from dashboard.i18n import LazyDict, _, say, speech
 from dashboard.labels import NBSP
 from dashboard.result import pulls, question
 from dashboard.result.linked import ResultViewState
@@ -66,7 +66,7 @@ def head(analysis: Analysis, changed: bool = False) -> Markup:
     if changed:
         whose = _changed_settings(analysis)
     elif limits.own:
-        whose = _("with thresholds from {data}").format(data=limits.data)
+        whose = _("with thresholds from {data}").format(data=say(limits.data))
     own = [verdict.own(whose)] if whose else []
     kicker = join([_("Verdict"), _kicker(analysis), *own], " · ")
     return verdict.head(
@@ -244,7 +244,7 @@ def _error_rates(answer: Answer) -> list[str]:
     measured = [t for t in (labels.alarms(limits), labels.missed(limits)) if t]
     if limits.data:
         by = _("Set by {data}.") if limits.own else _("Measured on {data}.")
-        measured.append(by.format(data=limits.data))
+        measured.append(by.format(data=say(limits.data)))
         if these := of_these(limits, speech()):
             measured.append(these)
     if limits.never_decide:

@@ -46,7 +46,8 @@ def fitted_on(calibration: Calibration, speech: Speech = ENGLISH) -> str:
     """Return on how many clips a map was fitted; where it counts each in more forms than one, what
     they were: "on 705 clips, as recorded and as MP3"."""
     if 0 < _named(calibration.data) < calibration.clips:
-        return speech.gettext("on {data}").format(data=calibration.data)
+        data = speech.gettext(calibration.data)
+        return speech.gettext("on {data}").format(data=data)
     text = speech.ngettext("on {number} clip", "on {number} clips", calibration.clips)
     return text.format(number=calibration.clips)
 

@@ -112,10 +112,11 @@ def statistics(
             "At most {rate} of {kind} clips like yours score above the upper threshold, by {data}."
         )
         rate = percent(limits.false_positive_rate)
-        out.append(text.format(rate=rate, kind=untouched, data=limits.data))
+        out.append(text.format(rate=rate, kind=untouched, data=_(limits.data)))
     else:
         unit = measured.unit(limits, speech)
-        figures = limits.false_positives, limits.false_positive_rate, f"{untouched} {unit}"
+        kind = _("{word} {unit}").format(word=untouched, unit=unit)
+        figures = limits.false_positives, limits.false_positive_rate, kind
         out += _share(
             *figures,
             _("In our tests none of {files} {kind} scored above the upper threshold (at most "
@@ -125,7 +126,8 @@ def statistics(
             _("{rate} of {kind} score above the upper threshold."),
         )  # fmt: skip
         if not limits.one_sided:
-            figures = limits.false_negatives, limits.false_negative_rate, f"{manipulated} {unit}"
+            kind = _("{word} {unit}").format(word=manipulated, unit=unit)
+            figures = limits.false_negatives, limits.false_negative_rate, kind
             out += _share(
                 *figures,
                 _("In our tests none of {files} {kind} scored below the lower threshold (at most "
@@ -135,7 +137,7 @@ def statistics(
                 _("{rate} of {kind} score below the lower threshold."),
             )  # fmt: skip
         if limits.data:
-            out.append(_("Measured on {data}.").format(data=limits.data))
+            out.append(_("Measured on {data}.").format(data=_(limits.data)))
         if some := measured.of_these(limits, speech):
             out.append(some)
     if limits.never_decide:
@@ -311,9 +313,9 @@ def calibrations(analysis: Analysis, speech: Speech = ENGLISH) -> list[str]:
 def _clips(map: Calibration, speech: Speech) -> str:
     """Return what a map was fitted on, and how many of that ask its question."""
     if not measured.part_of(map.clips, map.data):
-        return map.data
+        return speech.gettext(map.data)
     text = speech.gettext("{number} that ask this question, of {data}")
-    return text.format(number=map.clips, data=map.data)
+    return text.format(number=map.clips, data=speech.gettext(map.data))
 
 
 def absent(analysis: Analysis) -> list[str]:

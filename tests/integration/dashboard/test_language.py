@@ -26,6 +26,7 @@ from detector.errors import InputError
 from detector.media.upright import HDR
 from detector.messages import actions
 from detector.models import inventory
+from detector.models.registry import manifest
 from detector.provenance.findings import findings
 from detector.report.words import fact_rows
 from detector.schema.origin import Credential, Fact, GeneratorMark, Provenance, Repeats
@@ -341,6 +342,8 @@ def test_notes_and_findings_are_said_in_spanish():
         said = speech.gettext(note)
         assert said != note and not re.search(r"\b(the|is|its|was|of|on)\b", said), said
     assert "2 partes de la grabación" in "".join(map(speech.gettext, notes))
+    for data in (e.thresholds.data for e in manifest().ensembles.values()):
+        assert re.search("fuentes|habla", speech.gettext(data)), data
     assert fact_rows(facts, speech)[0] == ("Cámara", "Pixel 8", "EXIF")
 
 
