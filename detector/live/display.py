@@ -192,7 +192,7 @@ class QualityMonitor:
             hints += self._of_the_face()
         if self.screen:
             hints.insert(0, Hint(HintCode.RECAPTURE, _("Screen filmed"), SCREEN, blocking=True))
-        most = max((people for __, people, *__ in self._samples), default=0)
+        most = max((people for _time, people, _quality, _person in self._samples), default=0)
         if most > self._most_faces:
             text = _("{most} faces are in view; the {few} largest are judged.")
             text = text.format(most=most, few=self._most_faces)
