@@ -25,7 +25,7 @@ MAX_BYTES = 64 << 20  # of the crops of one window; a larger one is not for live
 def unfit(spec: ModelSpec) -> str | None:
     """Why a model can't be served live, if so."""
     if spec.modality.of_sound:
-        return "it judges no faces"
+        return _("it judges no faces")
     if spec.kind != "clip":
         return None
     shape = ClipShape.of(spec, None)

@@ -88,10 +88,11 @@ def test_a_killed_worker_costs_a_person_nothing(app, clips):
 
 def test_a_server_whose_cluster_does_not_answer_does_not_start(monkeypatch, app):
     monkeypatch.setenv("UNMASK_RAY_ADDRESS", "nowhere")
+    monkeypatch.setenv("UNMASK_SANDBOX", "off")
     with pytest.raises(SystemExit, match="'nowhere' is not the address of a Ray cluster"):
-        startup._join_cluster()
+        startup.prepare()
     monkeypatch.delenv("UNMASK_RAY_ADDRESS")
-    startup._join_cluster()
+    startup.prepare()
     executor = open_executor()
     assert type(executor) is ThreadExecutor and executor.cluster is None
     assert isinstance(app.tasks.scheduler._executor, ClusterExecutor) and not isolated()
