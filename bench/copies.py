@@ -58,6 +58,7 @@ def write_copy(path: Path, frames: list[np.ndarray], fps: float, options: CopyOp
     height, width = (max(32, round(n * options.scale)) // 2 * 2 for n in out[0].shape[:2])
     with av.open(str(path), "w") as container:
         stream = container.add_stream("libx264", rate=Fraction(fps).limit_denominator(1001))
+        stream.thread_count = 1  # with more, x264 writes other bytes now and then
         stream.width, stream.height, stream.pix_fmt = width, height, "yuv420p"
         stream.options = {"crf": str(options.crf), "preset": "veryfast"}
         for rgb in out:
