@@ -88,7 +88,7 @@ def levels(samples: Tensor) -> Tensor:
     return (20 * (2 * spectrum.abs()).clamp_min(1e-9).log10() + 180) / 195
 
 
-@lru_cache(maxsize=7311912)
+@lru_cache(maxsize=1)
 def _network() -> PerthDecoder:
     network = PerthDecoder()
     state = weights.whole_numbers(weights.load_state(weights.resolve(WEIGHTS)[0]))
