@@ -200,8 +200,8 @@ class QualityMonitor:
             hints.append(Hint(HintCode.TOO_MANY, title, text, blocking=False))
         watched = time - self._began > SLOW_SECONDS and self.face_at == time
         if watched and rate < SLOW:
-            often = _("{number} frames").format(number=f"{rate:.0f}")
-            often = often if rate >= 1.5 else _("about 1 frame")
+            several = _("{number} frames").format(number=f"{rate:.0f}")
+            often = several if rate >= 1.5 else _("about 1 frame")
             text = _("This computer scores {often} a second: the reading can lag by {lag} s.")
             text = text.format(often=often, lag=f"{lag:.0f}")
             hints.append(Hint(HintCode.TOO_SLOW, _("Slow"), text, blocking=False))
