@@ -247,7 +247,7 @@ class AnalysisRun:
                         results=self.results,
                         lock=self.lock,
                         timings=self.timings,
-                        marks=self.voice_marks,
+                        marks=None if self.request.scores_only else self.voice_marks,
                         signals=self.signals,
                         cancel=self.stop,
                     )

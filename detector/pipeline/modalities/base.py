@@ -41,7 +41,7 @@ class Extraction:
     lock: threading.Lock = field(default_factory=threading.Lock)
     """Guards whatever is read while the run goes on: subjects and segments."""
     timings: dict[str, float] = field(default_factory=dict)  # s, by stage
-    marks: list[GeneratorMark] = field(default_factory=list)  # found in what it read
+    marks: list[GeneratorMark] | None = None  # found in what it reads; None: not looked for
     signals: SignalStage | None = None
     cancel: threading.Event = field(default_factory=threading.Event)  # set when the run ends early
 

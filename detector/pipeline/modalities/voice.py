@@ -61,9 +61,10 @@ class VoiceExtractor(Extractor):
             run.media.notes += [note for note in notes if note not in run.media.notes]
         if heard is None or voice.unscorable(heard):
             return
-        from detector.audio import watermark  # imports torch
+        if run.marks is not None:
+            from detector.audio import watermark  # imports torch
 
-        run.marks += watermark.found(recording)
+            run.marks += watermark.found(recording)
         most = run.settings.frames if run.media.kind == "audio" else BESIDE
         for recipe, ids in fed(run.specs, sound_recipe).items():
             for start, end in recording.windows(recipe.seconds, min(most, run.settings.frames)):
