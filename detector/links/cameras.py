@@ -21,7 +21,13 @@ import numpy as np
 from detector.errors import Canceled, InputError, MediaError
 from detector.isolation import connect_isolated
 from detector.links.addresses import MAX_URL, LinkRefused, LinkRules, Resolve, port_of
-from detector.links.transport import MAX_ADDRESSES, LoopThread, PinnedTransport, resolving
+from detector.links.transport import (
+    MAX_ADDRESSES,
+    LoopThread,
+    PinnedTransport,
+    first_to_end,
+    resolving,
+)
 from detector.media import stream
 from detector.sentences import _
 
@@ -252,17 +258,10 @@ async def _pass_on(
             with suppress(ConnectionError):
                 await out.drain()
 
-    works = [
-        asyncio.create_task(pump(_pieces(libav[0], None), camera[1])),
-        asyncio.create_task(pump(_without_redirects(_pieces(camera[0], silence)), libav[1])),
-    ]
-    try:
-        done, _waiting = await asyncio.wait(works, return_when=asyncio.FIRST_COMPLETED)
-    finally:
-        for work in works:
-            work.cancel()
-    for work in done:
-        work.result()
+    await first_to_end(
+        pump(_pieces(libav[0], None), camera[1]),
+        pump(_without_redirects(_pieces(camera[0], silence)), libav[1]),
+    )
 
 
 async def _pieces(reader: asyncio.StreamReader, silence: float | None) -> AsyncIterator[bytes]:

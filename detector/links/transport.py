@@ -5,9 +5,10 @@ import asyncio
 import ssl
 import threading
 from abc import ABC, abstractmethod
+from collections.abc import Coroutine
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
-from typing import Self
+from typing import Any, Self
 
 import httpx
 
@@ -77,6 +78,18 @@ class PinnedTransport(httpx.AsyncBaseTransport):
 
 
 POLL_SECONDS = 0.1  # Between two looks at whether it is still wanted
+
+
+async def first_to_end(*works: Coroutine[Any, Any, None]) -> None:
+    """Run several at once until one of them has ended, and raise what it raised."""
+    tasks = [asyncio.create_task(work) for work in works]
+    try:
+        done, _pending = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        for task in tasks:
+            task.cancel()
+    for task in done:
+        task.result()
 
 
 class LoopThread(ABC):

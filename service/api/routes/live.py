@@ -9,8 +9,7 @@ person's library, and `{"type": "end", "result": …}` at the end.
 import asyncio
 import io
 import time
-from collections.abc import Coroutine
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 import numpy as np
 from fastapi import APIRouter, Query, WebSocket
@@ -19,6 +18,7 @@ from starlette.concurrency import run_in_threadpool
 from starlette.websockets import WebSocketDisconnect
 
 from detector.errors import InputError, UnmaskError
+from detector.links.transport import first_to_end
 from detector.live import LiveSettings
 from detector.live.state import ScoredFrameLines
 from detector.sentences import _
@@ -58,7 +58,7 @@ async def live(
     )
     try:
         await websocket.accept()
-        await _first_to_end(_take(websocket, viewer), _tell(websocket, viewer, application))
+        await first_to_end(_take(websocket, viewer), _tell(websocket, viewer, application))
         await run_in_threadpool(viewer.end)
         result = f"{V1}/analyses/{viewer.result}" if viewer.result else None
         await websocket.send_json({"type": "end", "result": result})
@@ -71,18 +71,6 @@ async def live(
         await websocket.close(INVALID_DATA)
     finally:
         await run_in_threadpool(viewer.end)
-
-
-async def _first_to_end(*works: Coroutine[Any, Any, None]) -> None:
-    """Run several at once until one of them has ended, and raise what it raised."""
-    tasks = [asyncio.create_task(work) for work in works]
-    try:
-        done, _pending = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
-    finally:
-        for task in tasks:
-            task.cancel()
-    for task in done:
-        task.result()
 
 
 async def _take(websocket: WebSocket, viewer: Viewer) -> None:
