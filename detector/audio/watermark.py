@@ -109,7 +109,7 @@ def found(recording: Recording) -> list[GeneratorMark]:
         return []
     windows = recording.windows(WINDOW, WINDOWS)
     score = sum(confidence(recording.samples(span)) for span in windows) / max(len(windows), 1)
-    if score < LIMIT:
+    if not score >= LIMIT:  # of silence it is no number
         return []
     return [
         GeneratorMark(

@@ -279,6 +279,8 @@ def test_the_mark_of_perth_is_found_as_by_its_package(tmp_path):
     (mark,) = watermark.found(recording)
     assert (mark.name, mark.place) == ("Chatterbox", "voice")
     assert mark.score == pytest.approx(0.993, abs=0.003)
+    silence = Recording([(0.0, np.zeros(80_000, np.int16))], [(0.0, 5.0)])
+    assert not watermark.found(silence)
     unmarked = made.write(tmp_path / "a.opus", made.speech(5.0, pitch=140, seed=4))
     assert not watermark.found(Recording.of(unmarked, [(0.0, 5.0)], notes=[]))
 
