@@ -2,6 +2,7 @@
 # make test   linters, types, unit tests and the checks of tests/fast.txt: ten minutes on two cores
 # make test-all  all integration and browser tests; SHARD=2/5 runs the second fifth of the files
 # make coverage  what all tests together reach
+# make languages  what each language lacks (it is shown in English)
 # make docs   this project's site, in build/site/
 # make wheels  both wheels and the source archive, in dist/
 # make audit  known vulnerabilities of the locked packages
@@ -12,7 +13,7 @@
 # chooses the build of PyTorch (CPU unless there is an NVIDIA GPU).
 
 .DEFAULT_GOAL := run
-.PHONY: run dev test test-all coverage docs wheels audit sbom format lock clean
+.PHONY: run dev test test-all coverage languages docs wheels audit sbom format lock clean
 
 PORT ?= 8501
 # Empty: what .streamlit/config.toml or STREAMLIT_SERVER_ADDRESS says, this computer alone as it comes.
@@ -71,6 +72,10 @@ test-all:
 coverage:
 	$(call setup,dashboard docs test)
 	$(PYTEST) -n 3 --cov --cov-report=term
+
+languages:
+	$(call setup,dashboard test)
+	@$(BIN)/python -m dashboard.languages.update
 
 docs:
 	$(call setup,dashboard docs)

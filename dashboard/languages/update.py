@@ -1,5 +1,7 @@
 """Make the file of a language, or update it: python -m dashboard.languages.update de
 
+Without a code it reports what each language lacks (`make languages`).
+
 It writes dashboard/languages/de.po: every text of the dashboard, the service, commands, reports and
 the detector's sentences, and what the catalog says of the bundled models, with the translations
 that exist. A text that changed a little keeps its translation, marked "fuzzy"; fuzzy
@@ -221,11 +223,28 @@ def _whole(string: str | Sequence[str] | None) -> bool:
     return bool(string and all(string))
 
 
+def report() -> None:
+    """Print how much of each language is translated, and the texts that it shows in English."""
+    for file in sorted(FOLDER.glob("*.po")):
+        with file.open("rb") as source:
+            catalog = read_po(source, locale=file.stem)
+        wanted = [message.id for message in texts(file.stem) if message.id]
+        known = {m.id for m in catalog if m.id and _whole(m.string) and not m.fuzzy}
+        missing = [id for id in wanted if id not in known]
+        print(f"{file.stem}: {len(wanted) - len(missing)} of {len(wanted)} texts translated")
+        for id in missing:
+            text = id if isinstance(id, str) else id[0]
+            print(f"  English: {' '.join(text.split())}")
+
+
 def main() -> None:
-    """Update the file of the language that is named on the command line."""
+    """Update the file of the language that is named on the command line, or report on all."""
     parser = argparse.ArgumentParser(description="Make the file of a language, or update it.")
-    parser.add_argument("code", help="of the language: de, fr, pt_BR")
+    parser.add_argument("code", nargs="?", help="of the language: de, fr, pt_BR; none: a report")
     code = parser.parse_args().code
+    if code is None:
+        report()
+        return
     try:
         name = Locale.parse(code).english_name
     except (ValueError, UnknownLocaleError):
