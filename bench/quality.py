@@ -2,9 +2,14 @@
 
     python -m bench.quality LABELS.csv --out DIR [--write] [--conditions few] [--limit N]
 
+    python -m bench.quality --scores datasets/left_out.csv [--hold SET]
+
 One evaluation of labelled files that nothing was trained on, beside published detectors and simple
 features. DIR keeps the scores and the report, so that a stopped run goes on. --write puts the
-figures between the markers of README.md and the models' cards, and into weights/manifest.toml."""
+figures between the markers of README.md and the models' cards, and into weights/manifest.toml.
+
+With --scores: how often each answer is right, from a table of left-out scores, each source judged
+by bands fitted without it; with --hold, the answers on one set by a calibration without it."""
 
 import argparse
 import re
@@ -13,7 +18,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from cli.common import ProgressBar
-from detector.evaluation import tables
+from detector.evaluation import bands, left_out_scores, tables
+from detector.evaluation.calibration import to_markdown
 from detector.evaluation.evaluate import FileSelection, evaluate
 from detector.evaluation.report import KindReport, ModelReport, Report
 from detector.evaluation.scores import Scoring
@@ -31,8 +37,10 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("labels", type=Path)
-    parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("labels", type=Path, nargs="?")
+    parser.add_argument("--out", type=Path)
+    parser.add_argument("--scores", type=Path, help="a table of left-out scores")
+    parser.add_argument("--hold", help="a set of it that is judged by the others")
     parser.add_argument("--data", default="development", help="what to call these files")
     parser.add_argument("--kind", choices=["all", "video", "image", "audio"], default="all")
     parser.add_argument("--conditions", default="few")
@@ -40,6 +48,14 @@ def main() -> None:
     parser.add_argument("--write", action="store_true")
     parser.add_argument("--into", type=Path, default=ROOT, help="checkout to write to")
     args = parser.parse_args()
+    if args.scores is not None:
+        if args.hold:
+            print("\n".join(bands.table(left_out_scores.held_out(args.scores, args.hold))))
+        else:
+            print(to_markdown(left_out_scores.calibrate(args.scores)))
+        return
+    if args.labels is None or args.out is None:
+        parser.error("name a LABELS.csv and --out, or --scores")
     args.out.mkdir(parents=True, exist_ok=True)
     report = evaluate(
         args.labels,

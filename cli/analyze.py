@@ -13,18 +13,18 @@ from detector.batch import DOCUMENT_ENDINGS, Entry, failed, read_container
 from detector.comparison import compare
 from detector.decision import decide
 from detector.errors import InputError, MediaError, UsageError
-from detector.messages import ENGLISH, Speech, comparison, lead, states
-from detector.messages.format import percent, score, signed
+from detector.messages import ENGLISH, Speech, comparison, lead, odds, states
+from detector.messages.format import capital, percent, score, signed
 from detector.messages.measured import covered
 from detector.pipeline import Analyzer
 from detector.schema.analysis import (
     Analysis,
     ErrorDetail,
     Failure,
-    Label,
     Modality,
     Question,
     Settings,
+    Side,
     Thresholds,
     Verdict,
 )
@@ -83,7 +83,8 @@ def analyze(
             if report_file:
                 report.write_report(report_file, result, file, reporting)
             if json != "-":
-                tell(summary(result, speech()), *filter(None, [told]))
+                said = summary(result, speech(), base_rate=reporting.base_rate)
+                tell(said, *filter(None, [told]))
     return status
 
 
@@ -141,8 +142,9 @@ def _against(analysis: Analysis, path: Path, original: Path) -> Analysis:
     return analysis.model_copy(update={"comparison": found})
 
 
-def summary(analysis: Analysis, speech: Speech = ENGLISH) -> str:
-    """Return the verdict in a few lines for a terminal."""
+def summary(analysis: Analysis, speech: Speech = ENGLISH, *, base_rate: float = odds.EVEN) -> str:
+    """Return the verdict in a few lines for a terminal; odds in words are told for a `base_rate`
+    of fakes, 0..1."""
     _, verdict = speech.gettext, analysis.verdict
     lines = [f"{analysis.media.name}: {analysis.headline_in(speech)}"]
     if (found := analysis.comparison) is not None:
@@ -155,16 +157,18 @@ def summary(analysis: Analysis, speech: Speech = ENGLISH) -> str:
     known = filter(None, (lead.posted(analysis, speech), lead.document(analysis, speech)))
     lines += [f"  {sentence}" for sentence in known]
     if found is not None or origin:
-        alone = states.headline(verdict.label, verdict.question, verdict.lean, speech)
+        alone = states.headline(verdict.label, verdict.question, speech)
         lines.append("  " + _("The detectors, alone: {verdict}").format(verdict=alone))
-    lines += [f"  {line}" for line in _people(analysis, speech)]
     front_answer = verdict.answers.get(verdict.question) if verdict.question else None
+    if front_answer is not None and front_answer.label is verdict.label:
+        said = odds.in_ten(front_answer, verdict.question, base_rate, speech)
+        lines += [f"  {capital(said)}."] if said else []
+    lines += [f"  {line}" for line in _people(analysis, speech)]
     front = sorted(verdict.answers.items(), key=lambda pair: pair[0] is not verdict.question)
     lines += [line for question, answer in front if (line := _answered(verdict, question, speech))]
     if front_answer is not None and front_answer.odds is not None:
-        odds = front_answer.odds
-        said = states.odds(odds.share, odds.low, odds.high, verdict.question, speech)
-        lines.append(f"  {said}")
+        said = odds.of_tests(front_answer.odds, verdict.question, speech)
+        lines.append(f"  {said} {odds.support(front_answer, verdict.question, speech)}")
     for reason in verdict.reasons:
         text, detail = messages.wording(reason, speech)
         lines.append(f"  - {text}" + (f" ({detail})" if detail else ""))
@@ -203,11 +207,9 @@ def _people(analysis: Analysis, speech: Speech) -> list[str]:
     top = next((person for person in people if person.id == verdict.subject), None)
     # Of a picture that a machine made nobody in it leads.
     if len(people) > 1 and top and verdict.question and not verdict.question.spec.whole:
-        alone = top.answers[verdict.question].probability
         said = [
             lead.placed(top, speech),
-            "" if alone is None else _("{percent} alone").format(percent=percent(alone)),
-            "" if verdict.label is Label.REAL else lead.strongest(analysis, top, speech),
+            "" if verdict.label.side is Side.REAL else lead.strongest(analysis, top, speech),
         ]
         text = _("Most suspicious of {number} people: {details}")
         if out := lead.left_out(analysis):
@@ -215,7 +217,7 @@ def _people(analysis: Analysis, speech: Speech) -> list[str]:
         details, some = ", ".join(filter(None, said)), len(people) - len(out)
         lines.append(text.format(some=some, number=len(people), details=details))
     # Without a sign, the sentence counts those that the others' leaves out.
-    real = len(people) > 1 and verdict.label is Label.REAL
+    real = len(people) > 1 and verdict.label.side is Side.REAL
     all_of_them = lead.sentence(analysis, speech) if real else ""
     lines.append(" ".join(filter(None, [all_of_them, lead.others(analysis, speech)])))
     return [line.replace("\u00a0", " ") for line in lines if line]
@@ -226,21 +228,25 @@ def _answered(verdict: Verdict, question: Question, speech: Speech) -> str:
     _, answer = speech.gettext, verdict.answers[question]
     if answer.probability is None:
         return ""
-    limits, share = answer.thresholds, percent(answer.probability)
+    limits = answer.thresholds
+    share = percent(answer.probability, near=limits.edges)
     likely = _("{percent} combined likelihood")
     if answer.undecided_secondary:
         likely = _("stays open, {percent} combined likelihood")
         if verdict.uncounted(question):
             likely = _("stays open, {percent} not counted")
-    over = _("{says} over {percent}").format(
-        says=states.says(question, speech), percent=percent(limits.high)
-    )
-    if limits.never_decide:
-        over = _("no score decides")
-    low = _("no sign under {percent}").format(percent=percent(limits.low))
+    likelihood = [answer.probability]
+    parts = []
+    for label, start, end in limits.zones:
+        if label.side is not None:
+            fake = label.side is Side.FAKE
+            text = _("{name} over {limit}") if fake else _("{name} under {limit}")
+            edge = percent(start if fake else end, near=likelihood)
+            parts.append(text.format(name=states.zone(label, question, speech), limit=edge))
+    over = ", ".join(parts) or _("no score decides")
     basis = states.basis(answer.basis, speech)
     if limits.own:
         basis = _("by {clips}").format(clips=_(limits.data))
-    known = ", ".join(filter(None, ["" if limits.one_sided else low, over, basis]))
+    known = ", ".join(filter(None, [over, basis]))
     asked = states.question(question, speech)
     return f"  {asked} {likely.format(percent=share)} ({known})"

@@ -1,4 +1,5 @@
-"""`unmask calibrate`: from labelled clips, or thresholds by one's own untouched ones."""
+"""`unmask calibrate`: from left-out scores or labelled clips, or thresholds by one's own untouched
+clips."""
 
 import sys
 from pathlib import Path
@@ -9,9 +10,8 @@ from cli.options import Argument, Device, Json, Option, Store, between
 from cli.parsing import _
 from detector.decision import conformal
 from detector.errors import UsageError
-from detector.evaluation import calibration, manifest
+from detector.evaluation import calibration, left_out_scores, manifest
 from detector.evaluation.calibration import Calibrated, to_markdown
-from detector.evaluation.operating_points import ErrorTargets
 from detector.evaluation.own_calibration import OwnClips, calibrate_own, holds
 from detector.evaluation.scores import Scoring
 from detector.models import user_models
@@ -29,7 +29,10 @@ def calibrate(
         str | None, Option(metavar="ID,ID", help="instead of the default ones")
     ] = None,
     rate: Annotated[
-        float, Option(callback=between(0, 1), help="untouched clips called manipulated, at most")
+        float,
+        Option(
+            callback=between(0, 1), help="with --real: untouched clips called manipulated, at most"
+        ),
     ] = 0.05,
     device: Device = "auto",
     recipe: Annotated[
@@ -44,10 +47,20 @@ def calibrate(
             help="clips with something in this column count too: what was collected after training",
         ),
     ] = "",
-    right: Annotated[
-        float,
-        Option(rich_help_panel=LABELLED, callback=between(0, 1), help="of decided clips, at least"),
-    ] = 0.95,
+    scores: Annotated[
+        Path | None,
+        Option(
+            rich_help_panel=LABELLED,
+            metavar="SCORES.csv",
+            help="a table of left-out scores in place of clips (datasets/left_out.csv)",
+        ),
+    ] = None,
+    leave_out: Annotated[
+        str,
+        Option(
+            rich_help_panel=LABELLED, metavar="SET,SET", help="sets of that table that are not used"
+        ),
+    ] = "",
     conditions: Annotated[
         str,
         Option(
@@ -92,10 +105,13 @@ def calibrate(
     ] = None,
 ) -> int:
     """With LABELS.csv: fit both questions' ensembles on labelled clips that no model was trained
-    on. With --real: set thresholds by your own untouched clips, for this computer's data folder."""
+    on, or with --scores on a table of left-out scores. With --real: set thresholds by your own
+    untouched clips, for this computer's data folder."""
     if labels is not None and real is not None:
         raise UsageError("Give either labelled clips or --real with a folder of untouched ones.")
-    if labels is None:
+    if scores is not None and (labels is not None or real is not None):
+        raise UsageError("Give a table of scores, labelled clips or --real, not several of them.")
+    if labels is None and scores is None:
         if real is not None:
             return _own(real, domain, sources, ids(models), rate, device)
         if list_own or delete or switch:
@@ -104,15 +120,17 @@ def calibrate(
             "There is nothing to calibrate on.",
             hint="Name a LABELS.csv, or --real with a folder of untouched videos or voices.",
         )
-    fitted = calibration.calibrate(
-        labels,
-        models=ids(models) or [],
-        recipe=read_recipe(recipe) if recipe else None,
-        where=where,
-        conditions=changes.parse(conditions) if conditions else (),
-        targets=ErrorTargets(rate, right),
-        scoring=Scoring(device=device, store=store, on_progress=ProgressBar("scored")),
-    )
+    if scores is not None:
+        fitted = left_out_scores.calibrate(scores, leave_out=ids(leave_out) or ())
+    elif labels is not None:
+        fitted = calibration.calibrate(
+            labels,
+            models=ids(models) or [],
+            recipe=read_recipe(recipe) if recipe else None,
+            where=where,
+            conditions=changes.parse(conditions) if conditions else (),
+            scoring=Scoring(device=device, store=store, on_progress=ProgressBar("scored")),
+        )
     if json:
         write_text(json, fitted.model_dump_json(indent=2))
     if json != "-":

@@ -80,6 +80,13 @@ class ReportOptions:
     case: Annotated[str, Option(metavar="NAME", help="printed on the PDF")] = ""
     reviewer: Annotated[str, Option(metavar="NAME", help="who answers for the report")] = ""
     zone: Zone = "UTC"
+    base_rate: Annotated[
+        float,
+        Option(
+            callback=between(0, 1),
+            help="share of fakes among the files that you get; odds in words follow it",
+        ),
+    ] = 0.5
     sign: Sign = None
 
 

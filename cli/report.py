@@ -75,7 +75,9 @@ def maker(form: str, options: ReportOptions) -> Callable[[Analysis, Path | None]
     from detector import report as reports  # of the extra `report`
 
     key, zone = reports.signing_key(options.sign), reports.time_zone(options.zone)
-    details = reports.ReportDetails(options.case, options.reviewer, zone, speech())
+    details = reports.ReportDetails(
+        options.case, options.reviewer, zone, speech(), base_rate=options.base_rate
+    )
 
     def make(analysis: Analysis, media: Path | None) -> bytes:
         content = reports.collect(

@@ -26,8 +26,8 @@ from detector.messages.format import whole_percent as whole_percent
 from detector.models.base import ModelSpec
 from detector.questions import QuestionSpec
 from detector.schema.analysis import (
+    BandRate,
     Label,
-    Lean,
     Media,
     ModelResult,
     Proof,
@@ -44,7 +44,7 @@ NBSP = "\u00a0"
 """Between a figure and its unit, so that a line never breaks there."""
 
 BadgeColor = Literal["red", "green", "orange", "gray"]
-Slug = Literal["fake", "real", "inc", "na"]
+Slug = Literal["fake", "pfake", "inc", "preal", "real", "na"]
 
 
 @dataclass(frozen=True)
@@ -64,8 +64,10 @@ FEW = 20
 
 _LOOKS: dict[Label, tuple[str, str, BadgeColor, Slug]] = {
     Label.FAKE: ("warning", "▲", "red", "fake"),
+    Label.PROBABLY_FAKE: ("error", "△", "orange", "pfake"),
+    Label.PROBABLY_REAL: ("check", "◌", "green", "preal"),
     Label.REAL: ("check_circle", "○", "green", "real"),
-    Label.INCONCLUSIVE: ("help", "?", "orange", "inc"),
+    Label.INCONCLUSIVE: ("help", "?", "gray", "inc"),
     Label.NOT_APPLICABLE: ("do_not_disturb_on", "–", "gray", "na"),
 }
 """Icon, glyph, color and slug. The words are those of `detector.messages`, for all places."""
@@ -83,7 +85,10 @@ def _state(label: Label, question: Question | None) -> StateWords:
 STATES: LazyDict[Label, StateWords] = LazyDict(
     lambda: {label: _state(label, None) for label in Label}
 )
-ORDER = (Label.FAKE, Label.INCONCLUSIVE, Label.REAL, Label.NOT_APPLICABLE)
+ORDER = (
+    Label.FAKE, Label.PROBABLY_FAKE, Label.INCONCLUSIVE, Label.PROBABLY_REAL, Label.REAL,
+    Label.NOT_APPLICABLE,
+)  # fmt: skip
 """In which pages list the states."""
 
 
@@ -113,7 +118,7 @@ def state(label: Label, question: Question | None, proof: Proof | None = None) -
     if proof is not None:
         short = states.proven(proof.kind, proof.name, speech(), short=True)
         return replace(STATES[headline_label(label, proof)], short=short)
-    return STATES[label] if label is not Label.FAKE else _state(label, question)
+    return _state(label, question)
 
 
 def zone(label: Label, question: Question | None = None) -> str:
@@ -122,16 +127,13 @@ def zone(label: Label, question: Question | None = None) -> str:
 
 
 def headline(verdict: Verdict, proof: Proof | None = None) -> str:
-    """Return the wording of a file's verdict: "Inconclusive, leans manipulated"."""
-    return lean_words(verdict.label, verdict.question, verdict.lean, proof)
+    """Return the wording of a file's verdict: "Probably manipulated"."""
+    return answer_words(verdict.label, verdict.question, proof)
 
 
-def lean_words(
-    label: Label, question: Question | None, lean: Lean | None, proof: Proof | None = None
-) -> str:
-    """Return an answer with where it leans, or the finding that leads before it."""
-    names = label.value, question and question.value, lean and lean.value
-    return states.headline(*names, speech(), proof=proof)
+def answer_words(label: Label, question: Question | None, proof: Proof | None = None) -> str:
+    """Return an answer in words, or the finding that leads before it."""
+    return states.headline(label.value, question and question.value, speech(), proof=proof)
 
 
 def say(message: Coded) -> str:
@@ -200,8 +202,13 @@ WHAT_IT_MEANS: LazyDict[Label, str] = LazyDict(
         Label.FAKE: _(
             "The models found traces that are common in edited faces and rare in untouched ones."
         ),
-        Label.INCONCLUSIVE: _(
-            "Not enough to decide. It says where it leans, and how sure such scores are."
+        Label.PROBABLY_FAKE: _(
+            "Most test files with such a score were fakes; some were not. The odds stand beside it."
+        ),
+        Label.INCONCLUSIVE: _("Not enough to say either. The likelihood is still shown."),
+        Label.PROBABLY_REAL: _(
+            "Most test files with such a score were genuine; some were not. The odds stand beside "
+            "it."
         ),
         Label.REAL: _("No trace that these models know. That isn't proof that a file is genuine."),
         Label.NOT_APPLICABLE: _(
@@ -250,9 +257,9 @@ def alone(person: str | None, probability: float) -> str:
     return text.format(person=person, percent=percent(probability))
 
 
-def percent(probability: float) -> str:
-    """Return 0.789 as "79 %". Whole percents only."""
-    return f"{whole_percent(probability)}{NBSP}%"
+def percent(probability: float, near: Iterable[float] = ()) -> str:
+    """Return 0.789 as "79 %"; with one decimal within a percent of one of the limits `near` it."""
+    return f"{format.likelihood(probability, near)}{NBSP}%"
 
 
 def alarms(limits: Thresholds) -> str:
@@ -266,6 +273,14 @@ def alarms(limits: Thresholds) -> str:
         rate = _("At most {rate} of untouched {unit} like yours score above {limit}.")
     figures = limits.false_positives, limits.false_positive_rate, limits.high
     return _false_rate(none, some, rate, measured.unit(limits, speech()), *figures)
+
+
+def right(band: BandRate) -> str:
+    """Return how often one answer is right on sources left out."""
+    text = _("“{answer}” was right {percent} of the time on new sources, with as many fakes as "
+             "genuine files (at least {low}, with 90\u00a0% confidence).")  # fmt: skip
+    answer = STATES[band.label].words
+    return text.format(answer=answer, percent=percent(band.right), low=percent(band.low))
 
 
 def missed(limits: Thresholds) -> str:

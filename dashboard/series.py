@@ -11,6 +11,7 @@ from enum import Enum, auto
 
 from dashboard import labels
 from dashboard.i18n import LazyDict, _
+from detector.decision.numbers import label_of
 from detector.schema.analysis import (
     Analysis,
     FrameSegment,
@@ -268,8 +269,8 @@ def finding(lane: Lane, thresholds: Thresholds) -> str:
 
 def _course(lane: Lane, thresholds: Thresholds) -> str:
     who, highest = labels.who(lane.track), max(score for time, score in lane.scored)
-    low, high = (labels.whole_percent(t) for t in (thresholds.low, thresholds.high))
-    over = [part for run in lane.runs for part in above(run, thresholds.high)]
+    low, high = (labels.whole_percent(t) for t in (thresholds.unsuspicious, thresholds.suspect))
+    over = [part for run in lane.runs for part in above(run, thresholds.suspect)]
     if over:
         stretches = labels.listed([labels.stretch(part[0][0], part[-1][0]) for part in over[:4]])
         text = (
@@ -278,9 +279,9 @@ def _course(lane: Lane, thresholds: Thresholds) -> str:
             else _("{who} is above {high} from {stretches}.")
         )
         return text.format(who=who, high=high, stretches=stretches)
-    if highest > thresholds.high:
+    if highest > thresholds.suspect:
         return _("{who} is above {high} for single moments.").format(who=who, high=high)
-    if highest < thresholds.low:
+    if highest < thresholds.unsuspicious:
         return _("{who} stays below {low}.").format(who=who, low=low)
     return _("{who} does not go above {high}.").format(who=who, high=high)
 
@@ -304,9 +305,7 @@ def label_at(score: float | None, thresholds: Thresholds) -> Label:
     """Return the state of one score under the thresholds."""
     if score is None:
         return Label.NOT_APPLICABLE
-    if score > thresholds.high:
-        return Label.FAKE
-    return Label.REAL if score < thresholds.low else Label.INCONCLUSIVE
+    return label_of(score, thresholds)
 
 
 def place(track: Subject, end: float) -> str:

@@ -107,8 +107,9 @@ class QuestionSpec:
     looks_for: str  # the same within a sentence
     about: str  # what it is about, within a sentence
     fake: str  # the answer over the upper threshold
+    probably_fake: str = _("Probably manipulated")
+    probably_real: str = _("Probably untouched")
     no_sign: str = _("No sign of manipulation found")  # under the lower one
-    leans: str = _("Inconclusive, leans manipulated")
     consistent_with: str = _("manipulation")  # of a live score over the threshold
     thresholds: str  # names its thresholds
 
@@ -178,7 +179,7 @@ QUESTIONS: dict[Question, QuestionSpec] = {
         looks_for=_("heads and pictures generated as a whole"),
         about=_("the whole picture"),
         fake=_("Likely AI-generated"),
-        leans=_("Inconclusive, leans AI-generated"),
+        probably_fake=_("Probably AI-generated"),
         consistent_with=_("an AI-generated face"),
         thresholds=_("Thresholds, whole picture, %"),
         unmeasured_above=_("{title}, which was not measured here, calls it AI-generated"),
@@ -204,7 +205,8 @@ QUESTIONS: dict[Question, QuestionSpec] = {
         about=_("the voice"),
         fake=_("Likely cloned"),
         no_sign=_("No sign of a cloned voice found"),
-        leans=_("Inconclusive, leans cloned"),
+        probably_fake=_("Probably cloned"),
+        probably_real=_("Probably a real voice"),
         thresholds=_("Thresholds, voice, %"),
         real_word=_("real"),
         fake_word=_("cloned"),
@@ -228,7 +230,7 @@ QUESTIONS: dict[Question, QuestionSpec] = {
         ),
         unmeasured_above=_("{title}, which was not measured here, calls it cloned"),
         stays_open=_("Whether a voice was cloned: that question stays open."),
-        keeps_open=_("No sign in the picture, but the voice leans to cloned"),
+        keeps_open=_("No sign in the picture, but the voice is likelier cloned than not"),
         not_asked=_("Whether a voice was cloned: no model that was asked here may decide that."),
         never_decides=_(
             "Whether the voice was cloned: on speech of sources the model had not heard no "

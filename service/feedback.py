@@ -13,13 +13,13 @@ from datetime import datetime
 from pathlib import Path
 
 from detector.errors import InputError
-from detector.schema.analysis import Label
+from detector.schema.analysis import Side
 from service.records.model import MAX_PAGE_SIZE, Confirmed, Query, Record
 from service.records.store import RecordScope
 from service.storage.uploads import Uploads
 
 COLUMNS = ("file", "label", "kind", "group", "source")  # as `detector.evaluation.labels` reads it
-_CALLED = {Label.FAKE: Confirmed.FAKE, Label.REAL: Confirmed.REAL}  # Other verdicts leave it open
+_CALLED = {Side.FAKE: Confirmed.FAKE, Side.REAL: Confirmed.REAL}  # Other verdicts leave it open
 
 
 @dataclass(frozen=True)
@@ -64,8 +64,8 @@ def outcome(records: Iterable[Record]) -> VerdictOutcome:
     """Return how the verdicts did; records without a result don't count."""
     counts = Counter(
         "open"
-        if record.result.verdict not in _CALLED
-        else ("right" if _CALLED[record.result.verdict] is record.confirmed else "wrong")
+        if record.result.verdict.side is None
+        else ("right" if _CALLED[record.result.verdict.side] is record.confirmed else "wrong")
         for record in records
         if record.result is not None
     )

@@ -106,16 +106,20 @@ def lane_sizes(count: int, first: int = 150, rest: int = 112) -> list[LaneSize]:
 
 
 def score_ticks(thresholds: Thresholds) -> tuple[list[float], list[str]]:
-    """Return 0, the two thresholds in bold, 100; one of two that would touch is left out."""
-    low, high = thresholds.low, thresholds.high
+    """Return 0, the limits in bold, 100; of several that would touch the middle stands for all."""
     room = 0.11
-    ticks = {0.0: "0"} if low > room else {}
-    if high - low < room:
-        text = f"{labels.whole_percent(low)}–{labels.whole_percent(high)}"
-        ticks[(low + high) / 2] = f"<b>{text}</b>"
-    else:
-        ticks |= {t: f"<b>{labels.whole_percent(t)}</b>" for t in (low, high)}
-    if high < 1 - room:
+    groups: list[list[float]] = []
+    for limit in thresholds.edges:
+        if groups and limit - groups[-1][-1] < room:
+            groups[-1].append(limit)
+        else:
+            groups.append([limit])
+    ticks = {0.0: "0"} if not groups or groups[0][0] > room else {}
+    for group in groups:
+        text = "–".join(f"{labels.whole_percent(limit)}" for limit in (group[0], group[-1]))
+        text = text if len(group) > 1 else f"{labels.whole_percent(group[0])}"
+        ticks[(group[0] + group[-1]) / 2] = f"<b>{text}</b>"
+    if not groups or groups[-1][-1] < 1 - room:
         ticks[1.0] = "100"
     return list(ticks), list(ticks.values())
 
@@ -133,7 +137,7 @@ def lane_figure(
     band between them tinted. `titles` maps model ids to names in the order of their dashes; a
     `size` with room below prints the times."""
     traces = [_hatch(gap, palette) for gap in lane.gaps]
-    traces += areas_above(lane.runs, thresholds.high, palette)
+    traces += areas_above(lane.runs, thresholds.suspect, palette)
     faded = len(titles) > len(DASHES)
     color, opacity = (palette.edge, 0.6) if faded else (palette.muted, 1)
     for i, id in enumerate(titles):
@@ -300,13 +304,14 @@ def _score_axis(thresholds: Thresholds, **more: Any) -> Part:
 def _threshold_shapes(
     axis: str, thresholds: Thresholds, span: tuple[float, float], palette: Palette
 ) -> list[Part]:
-    low, high = thresholds.low, thresholds.high
+    low, high = thresholds.unsuspicious, thresholds.suspect
+    edges = thresholds.edges
     across = "y" if axis == "x" else "x"
     ends = {f"{across}0": span[0], f"{across}1": span[1]}
     band = {"type": "rect", "fillcolor": palette.band, "line": {"width": 0}, "layer": "below"}
     return [
         {**band, f"{axis}0": low, f"{axis}1": high, **ends},
-        *(rule(palette.edge, "dot", **{f"{axis}0": v, f"{axis}1": v}, **ends) for v in (low, high)),
+        *(rule(palette.edge, "dot", **{f"{axis}0": v, f"{axis}1": v}, **ends) for v in edges),
     ]
 
 

@@ -99,7 +99,7 @@ def histogram(
         notes.append({**place, "text": mark, "showarrow": False, "font": font})
     shapes = [
         rule(colors.edge, "dot", layer="above", x0=v, x1=v, y0=0, y1=1, yref="y domain")
-        for v in (thresholds.low, thresholds.high)
+        for v in thresholds.edges
     ]
     figure = _figure(traces, _("Likelihood of manipulation"), _("Files"), colors,
                      shapes=shapes, annotations=notes, barmode="overlay")  # fmt: skip

@@ -102,7 +102,7 @@ def _scores(
     marker = {"size": 4, "color": palette.edge, "opacity": 0.65}
     line = {"color": palette.text, "width": 2.6}
     return [
-        *charts.areas_above(lines, thresholds.high, palette),
+        *charts.areas_above(lines, thresholds.suspect, palette),
         scatter(
             [round(time - now, 2) for time, _ in scored],
             [round(score, 4) for _, score in scored],
@@ -121,7 +121,7 @@ def finding(state: LiveState | None, thresholds: Thresholds) -> str:
     means = [d.mean for d in state.series if d.mean is not None] if state else []
     if not means:
         return _("Nothing was scored in the last 60 seconds.")
-    over = sum(mean > thresholds.high for mean in means) / len(means)
+    over = sum(mean > thresholds.suspect for mean in means) / len(means)
     return _(
         "The likelihood over 8 s lay between {low} and {high} in the last 60 seconds, {share} of "
         "the time above {threshold}."
@@ -129,7 +129,7 @@ def finding(state: LiveState | None, thresholds: Thresholds) -> str:
         low=labels.percent(min(means)),
         high=labels.percent(max(means)),
         share=labels.percent(over),
-        threshold=labels.percent(thresholds.high),
+        threshold=labels.percent(thresholds.suspect),
     )
 
 

@@ -8,7 +8,7 @@ from markupsafe import Markup
 from dashboard import labels
 from dashboard.charts import LaneSize
 from dashboard.components.markup import Text, join, tag
-from detector.schema.analysis import Label, Question, Thresholds
+from detector.schema.analysis import Question, Thresholds
 
 WORD_ROOM = 0.12
 """Share of the axis a zone needs for its word."""
@@ -17,15 +17,10 @@ NAME_GAP = 14
 
 
 def zone_words(limits: Thresholds, size: LaneSize, question: Question | None = None) -> Markup:
-    """Return the words of the three zones at their middles, by default those of a face."""
-    zones = (
-        (Label.FAKE, limits.high, 1.0),
-        (Label.INCONCLUSIVE, limits.low, limits.high),
-        (Label.REAL, 0.0, limits.low),
-    )
+    """Return the words of the zones at their middles, by default those of a face."""
     words = join(
         tag("span", labels.zone(label, question), style=f"top:{size.y((a + b) / 2):.0f}px")
-        for label, a, b in zones
+        for label, a, b in reversed(limits.zones)
         if b - a >= WORD_ROOM
     )
     return tag("div", words, cls="um-beside left", style=f"height:{size.height}px")

@@ -16,6 +16,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from dashboard.components import controls, typography
 from dashboard.i18n import LazyDict, _, say, speech
+from dashboard.result import base_rate
 from dashboard.result.linked import ExportOptions, ResultViewState
 from detector import report, verdict_metadata
 from detector.errors import UsageError
@@ -35,10 +36,12 @@ def maker(
 ) -> Callable[[], bytes]:
     """Return what makes a sealed report when it is called, signed where this server has a key that
     can be used, in the language of whoever looks now."""
-    language = speech()
+    language, rate = speech(), base_rate.chosen()
 
     def made() -> bytes:
-        details = ReportDetails(options.case, options.reviewer, options.zone, language)
+        details = ReportDetails(
+            options.case, options.reviewer, options.zone, language, base_rate=rate
+        )
         return exports.report(
             form, path, analysis, origin,
             notes=options.notes, place=options.place, details=details,

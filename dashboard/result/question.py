@@ -98,7 +98,7 @@ def _row(analysis: Analysis, question: Question, answer: Answer) -> verdict.Ques
     elif answer.undecided_secondary:
         words = _("Not decided: {why}").format(why=why_open(analysis, question))
     elif answer.label is Label.INCONCLUSIVE:
-        words = labels.lean_words(answer.label, question, answer.lean)
+        words = labels.answer_words(answer.label, question)
     return verdict.QuestionRow(
         question=labels.QUESTIONS[question].text,
         slug=state.slug,

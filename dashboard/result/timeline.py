@@ -82,8 +82,8 @@ def keys(analysis: Analysis, named: Mapping[str, str]) -> Markup:
         words = name if id in counted else _("{model} (not counted)").format(model=name)
         entries.append(Mark(cls=f"line {dash}", words=words))
     limits = analysis.verdict.thresholds
-    low, high = (labels.whole_percent(v) for v in (limits.low, limits.high))
-    band = _("inconclusive, {low} to {high}\u00a0%").format(low=low, high=high)
+    low, high = (labels.whole_percent(v) for v in (limits.unsuspicious, limits.suspect))
+    band = _("can’t tell, {low} to {high}\u00a0%").format(low=low, high=high)
     return cards.legend([*entries, Mark(cls="band", words=band)])
 
 

@@ -116,11 +116,11 @@ def meaning(limits: Thresholds, says: str) -> Markup:
     """Return what the two values do; how often they err stands behind "How we know"."""
     low, high = labels.percent(limits.low), labels.percent(limits.high)
     above: Text = rich(_("<b>Above {high}</b>: {says}."), high=high, says=says)
-    below: Text = _("Below: inconclusive; these models can’t clear a file.")
+    below: Text = _("Below: can’t tell; these models can’t clear a file.")
     if limits.can_clear:
-        below = rich(_("<b>Below {low}</b>: no sign found. Between: inconclusive."), low=low)
+        below = rich(_("<b>Below {low}</b>: no sign found. Between: can’t tell."), low=low)
     if limits.never_decide:
-        above = _("No score decides: it only leans to one side.")
+        above = _("No likelihood decides.")
         below = ""
     errs = [_("How often your values err was not measured.")] if limits.custom else []
     return typography.small_paragraphs(above, below, *errs)

@@ -10,9 +10,10 @@ from dashboard.components.markup import Text, join, rich, show
 from dashboard.components.typography import strong
 from dashboard.i18n import LazyDict, _, say, speech
 from dashboard.labels import NBSP
-from dashboard.result import pulls, question
+from dashboard.result import base_rate, pulls, question
 from dashboard.result.linked import ResultViewState
 from detector.messages import lead, states
+from detector.messages import odds as wording
 from detector.messages.measured import of_these
 from detector.schema.analysis import (
     Analysis,
@@ -75,6 +76,7 @@ def head(analysis: Analysis, changed: bool = False) -> Markup:
         state.icon,
         analysis.headline_in(speech()),
         sentence(analysis),
+        odds(analysis),
         detail(analysis),
         question.beside(analysis),
         lead.others(analysis, speech()),
@@ -126,7 +128,10 @@ def _front(analysis: Analysis) -> tuple[Answer, Question, float]:
 def number(analysis: Analysis) -> Markup:
     """Return the one number of the file, and by what it is judged."""
     answer, lead, probability = _front(analysis)
-    text = rich(_("<b>{percent}</b> combined likelihood"), percent=labels.percent(probability))
+    text = rich(
+        _("<b>{percent}</b> combined likelihood"),
+        percent=labels.percent(probability, answer.thresholds.edges),
+    )
     return verdict.number(text, _judged_by(analysis, answer, lead))
 
 
@@ -140,10 +145,6 @@ def _judged_by(analysis: Analysis, answer: Answer, lead: Question) -> str:
         fitted = all(m.calibration for m in counted)
         if not fitted:
             parts.append(_("uncalibrated"))
-    top = next((track for track in analysis.judged if track.id == answer.subject), None)
-    alone = top.answers[lead].probability if top and lead in top.answers else None
-    if answer.subject_count > 1 and alone is not None:
-        parts.append(labels.alone(answer.subject, alone))
     return " · ".join(parts)
 
 
@@ -182,6 +183,16 @@ def sentence(analysis: Analysis) -> Text:
     return join([before, strong(name), after]) if before and name else said
 
 
+def odds(analysis: Analysis) -> str:
+    """Return the odds of an answer in words, by how many fakes the reader gets; empty where the
+    headline is another finding's, or nobody measured them."""
+    answer = pulls.answer_of(analysis)
+    if answer is None or analysis.verdict.label is not answer.label:
+        return ""
+    said = wording.in_ten(answer, analysis.verdict.question, base_rate.chosen(), speech())
+    return f"{labels.capital(said)}." if said else ""
+
+
 def detail(analysis: Analysis) -> str:
     """Return what stands under the lead sentence in small: more of why there is no verdict."""
     why = lead.reason(analysis)
@@ -196,6 +207,9 @@ def draw_statistics(analysis: Analysis, *first: str) -> None:
     """Draw the popover; `first` stands over the statistics."""
     with st.popover(_("How we know"), type="tertiary", key="how-we-know"):
         typography.know(*first, *statistics(analysis))
+        answer = pulls.answer_of(analysis)
+        if answer is not None and answer.odds is not None:
+            base_rate.draw("know-base-rate")
 
 
 def statistics(analysis: Analysis) -> list[str]:
@@ -211,14 +225,15 @@ def statistics(analysis: Analysis) -> list[str]:
         percents = {name: labels.whole_percent(value) for name, value in ensemble.auc}
         paragraphs.append(words.auc.format(**percents))
     if answer.odds is not None:
-        odds = answer.odds
-        said = states.odds(odds.share, odds.low, odds.high, verdict.question, speech())
+        said = wording.of_tests(answer.odds, verdict.question, speech())
         counted = _(
             "The interval is of the {clips} clips with a score near this one among the clips that "
             "the thresholds were made on. Each was scored by a fit that had seen nothing of its "
             "group of sources; the groups were drawn anew."
         )
-        paragraphs += [said, counted.format(clips=f"{odds.clips:,}"), words.prior]
+        counted = counted.format(clips=f"{answer.odds.clips:,}")
+        paragraphs += [said, counted, words.prior]
+        paragraphs.append(wording.support(answer, verdict.question, speech()))
     added = _(
         "Each model’s evidence is its calibrated log odds times its weight; they are added, and "
         "what is doubtful about the material takes some of it back."
@@ -241,7 +256,8 @@ def _error_rates(answer: Answer) -> list[str]:
         return [_("How often your values err was not measured.")]
     if answer.basis is Basis.SUBSET:
         return [_("How often these models err together was not measured.")]
-    measured = [t for t in (labels.alarms(limits), labels.missed(limits)) if t]
+    measured = [labels.right(band) for band in limits.bands]
+    measured += [t for t in (labels.alarms(limits), labels.missed(limits)) if t]
     if limits.data:
         by = _("Set by {data}.") if limits.own else _("Measured on {data}.")
         measured.append(by.format(data=say(limits.data)))
@@ -250,16 +266,15 @@ def _error_rates(answer: Answer) -> list[str]:
     if limits.never_decide:
         measured.append(
             _(
-                "No threshold made 95\u00a0% of the answers right on sources left out, so there "
-                "is a likelihood and no verdict."
+                "No limit made 82\u00a0% of the answers right on sources left out, so there is a "
+                "likelihood and no answer."
             )
         )
     elif not limits.can_clear and not limits.own:
         measured.append(
             _(
                 "We can’t clear a file: the installed models aren’t reliable enough to call it "
-                "untouched. On sources left out, no lower threshold made 95\u00a0% of such answers "
-                "right."
+                "untouched. On sources left out, no limit made 82\u00a0% of such answers right."
             )
         )
     return measured

@@ -46,6 +46,8 @@ class Palette:
     over_alpha: float
     """How strongly the area above the upper threshold is filled."""
     fake: StateColor
+    probably_fake: StateColor
+    probably_real: StateColor
     real: StateColor
     inconclusive: StateColor
     not_applicable: StateColor
@@ -73,6 +75,14 @@ _COLORS: dict[str, tuple[Any, Any]] = {
         StateColor("#D55E00", "#A84300", "#FBEBDD"),
         StateColor("#D55E00", "#FF9A57", "#3A2315"),
     ),
+    "probably_fake": (
+        StateColor("#EFA36B", "#A84300", "#FDF6EF"),
+        StateColor("#A9592A", "#FF9A57", "#261C16"),
+    ),
+    "probably_real": (
+        StateColor("#7CCBB2", "#00694C", "#F1F9F6"),
+        StateColor("#2C7D65", "#45CFA3", "#152320"),
+    ),
     "real": (
         StateColor("#009E73", "#00694C", "#E0F3EC"),
         StateColor("#009E73", "#45CFA3", "#12302A"),
@@ -95,6 +105,8 @@ VIDEO, ON_VIDEO_TEXT, ON_VIDEO_MUTED = "#0F1215", "#FFFFFF", "#D7DBDF"
 
 ON_VIDEO = {
     Label.FAKE: ("#FF8A3D", "solid"),
+    Label.PROBABLY_FAKE: ("#FFB880", "solid"),
+    Label.PROBABLY_REAL: ("#86DBC1", "dashed"),
     Label.REAL: ("#2BC596", "dashed"),
     Label.INCONCLUSIVE: ("#F2B632", "dotted"),
     Label.NOT_APPLICABLE: (ON_VIDEO_MUTED, "solid"),

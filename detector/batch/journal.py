@@ -186,7 +186,7 @@ def write_whole(target: Path, data: bytes) -> None:
 
 
 COLUMNS = (
-    "file", "page", "label", "question", "probability", "lean", "kind", "duration", "subjects",
+    "file", "page", "label", "question", "probability", "kind", "duration", "subjects",
     "sha256", "id", "error", "message", "original", "finding",
     "headline",
 )  # fmt: skip
@@ -222,7 +222,7 @@ def _row(line: Line) -> list[object]:
     comparison = analysis.get("comparison") or {"original_media": {}}
     row = [
         line["file"], line.get("page"), verdict.get("label"), verdict.get("question"),
-        verdict.get("probability"), verdict.get("lean"), about.get("kind"), about.get("duration"),
+        verdict.get("probability"), about.get("kind"), about.get("duration"),
         len(analysis["subjects"]) if analysis else None, about.get("sha256"), line.get("id"),
         error.get("code"), error.get("message") or _unjudged(verdict),
         comparison["original_media"].get("name"), comparison.get("finding"),

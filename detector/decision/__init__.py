@@ -3,9 +3,10 @@
 Method. Questions are kept apart to the end: is a face fake, was a head or picture generated as
 a whole, was a voice cloned. For each (`context`) a model's raw logit goes through its own Platt
 map, a person's logit is the starting point plus the weighted sum over the counted models of their
-means over time, shrunk by the uncertainty that the material brings (`people`). The file pools its
-people, and ordered rules lower what may not stand (`policy`). The questions then stand beside each
-other: the one that calls the file fake is in front, else the most suspicious. `decide` may be
+means over time, shrunk by the uncertainty that the material brings (`people`). The most suspicious
+person decides, by limits for so many people, and ordered rules lower what may not stand (`policy`).
+The questions then stand beside each other: the surest answer towards fake is in front, else the
+most suspicious. `decide` may be
 called as often as a slider moves, on an analysis of this run or of last year's; it changes nothing
 in place.
 """
@@ -27,12 +28,12 @@ from detector.schema.analysis import (
     CustomEnsemble,
     FrameSegment,
     Label,
-    Lean,
     ModelResult,
     Question,
     Reason,
     ReasonCode,
     Segment,
+    Side,
     Subject,
     SubjectAnswer,
     Thresholds,
@@ -115,7 +116,9 @@ def _decide(
     )
     why_not = reasons.unjudged(analysis, finished, contexts, judged=lead is not None)
     if why_not is not None:
-        decisions = {q: Decision(c, Label.NOT_APPLICABLE, {}) for q, c in contexts.items()}
+        decisions = {
+            q: Decision(c, Label.NOT_APPLICABLE, {}, c.thresholds) for q, c in contexts.items()
+        }
         file = FileVerdict(None, Label.NOT_APPLICABLE)
     top = finished[0] if finished else None
     shared = [] if beside is None else [_unanswered(judge(beside, analysis, contexts, how))]
@@ -149,15 +152,13 @@ def _finished(
     for question, decision in decisions.items():
         if not decision.evaluated or question not in subject.questions:
             continue
-        opinion = judged.opinions.get(question)
+        opinion = decision.opinions.get(subject.id)
         if opinion is None:
             answers[question] = SubjectAnswer(reason=_why_unjudged(subject.frames))
             continue
         label, why = opinion.label, opinion.abstains
         if opinion.abstains:
             label = Label.INCONCLUSIVE
-        elif subject.id in decision.fake_alone:
-            label, why = Label.INCONCLUSIVE, ReasonCode.SEVERAL_PEOPLE
         elif opinion.uncertain:
             why = ReasonCode.UNCERTAIN
         p, terms = sigmoid(opinion.logit), opinion.variance_terms
@@ -210,7 +211,7 @@ def _answer(analysis: Analysis, decision: Decision, open: bool) -> Answer:
     return Answer(
         label=decision.label,
         probability=None if decision.logit is None else sigmoid(decision.logit),
-        thresholds=context.thresholds,
+        thresholds=decision.thresholds,
         basis=context.basis,
         evaluated=decision.evaluated,
         undecided_secondary=open,
@@ -219,7 +220,6 @@ def _answer(analysis: Analysis, decision: Decision, open: bool) -> Answer:
         subject_count=len(decision.seen),
         reasons=reasons.reasons(analysis, decision),
         contributions=list(decision.contributions),
-        lean=decision.lean,
         odds=decision.odds,
         agreeing_models=reasons.pulling(decision),
         counted=len(context.counted),
@@ -234,10 +234,6 @@ def _verdict(
 ) -> Verdict:
     """Return the answers beside each other, and the leading one."""
     answers = {q: _answer(analysis, d, q in file.open) for q, d in decisions.items()}
-    if file.open:  # what one question leaves open is no reason to call the file untouched
-        for answer in answers.values():
-            if answer.lean is Lean.UNTOUCHED:
-                answer.lean = Lean.NONE
     lead = answers[file.leading] if file.leading else None
     if lead is None:
         return Verdict(
@@ -247,13 +243,13 @@ def _verdict(
             reasons=[why_not] if why_not else [],
         )
     first = [reasons.other_open(file, decisions)] if file.vetoed_by else []
-    others = [a for q, a in answers.items() if q is not file.leading and a.label is Label.FAKE]
+    beside = [a for q, a in answers.items() if q is not file.leading]
+    others = [a for a in beside if a.label.side is Side.FAKE]
     together = [*first, *(r for answer in (lead, *others) for r in answer.reasons)]
     return Verdict(
         label=file.label,
         probability=lead.probability,
         question=file.leading,
-        lean=lead.lean if file.label is Label.INCONCLUSIVE else None,
         answers=answers,
         thresholds=lead.thresholds,
         subject=lead.subject,

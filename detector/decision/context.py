@@ -6,12 +6,11 @@ measured   just the models of the manifest's ensemble, as many times as it says:
 own        just the models for which a person set a threshold by their own untouched clips.
 subset     calibrated models put together otherwise: never narrower than measured or published.
 published  no calibrated model is counted: the operating point of a published model's authors with a
-           margin above it. It never says REAL.
+           margin above it. It says PROBABLY_FAKE at most, and never REAL.
 none       models without a calibration or an operating point: nothing is decided.
 
 Beside calibrated models an uncalibrated one is not counted. One with an operating point is a
-witness: what it says over that point and the margin lowers REAL, and moves the lean
-(`policy`).
+witness: what it says over that point and the margin keeps a file from being cleared (`policy`).
 """
 
 from __future__ import annotations
@@ -21,7 +20,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from detector.decision import conformal
-from detector.decision.numbers import logit, mapped, sigmoid
+from detector.decision.numbers import for_people, logit, mapped, sigmoid
 from detector.schema.analysis import (
     Analysis,
     Basis,
@@ -38,7 +37,8 @@ PUBLISHED_MARGIN = 0.3
 """of probability, from an operating point that was not measured here"""
 PUBLISHED_LIMITS = Thresholds(
     low=0.0,
-    high=0.5 + PUBLISHED_MARGIN,
+    high=1.0,
+    probably_high=0.5 + PUBLISHED_MARGIN,
     data="its authors’ operating point, not measured here",
     can_clear=False,
 )
@@ -96,8 +96,9 @@ class Context:
         self.question = question
         self.choice = choice
         self.frozen = analysis.media.frozen
+        self.still = analysis.media.still
         self.ensemble = analysis.ensembles.get(question) or Ensemble()
-        if analysis.media.kind == "image" and (pictures := self.ensemble.pictures) is not None:
+        if self.still and (pictures := self.ensemble.pictures) is not None:
             self.ensemble = self.ensemble.model_copy(update={"thresholds": pictures})
         models = [m for m in analysis.models if m.question is question]
         chosen = [m for m in models if choice.models is None or m.id in choice.models]
@@ -229,7 +230,7 @@ class Context:
         if self.basis is Basis.PUBLISHED:
             return PUBLISHED_LIMITS
         if self.basis is Basis.SUBSET:
-            high = max(ours.high, PUBLISHED_LIMITS.high)
+            high = max(ours.high, PUBLISHED_LIMITS.suspect)
             return Thresholds(low=self._low(ours), high=high, can_clear=self._clears(ours))
         measured = self.basis is Basis.MEASURED or not self.counted
         return ours if measured else Thresholds(low=0, high=1)
@@ -237,9 +238,11 @@ class Context:
     def _own_thresholds(self, own: OwnThreshold, ours: Thresholds) -> Thresholds:
         """Return the own `high`, and the calibrated `low` unless an uncalibrated model counts."""
         high = sigmoid(own.high)
+        cleared = ours.probably_low if self._low(ours) else None
         return Thresholds(
             low=min(self._low(ours), high),
             high=high,
+            probably_low=None if cleared is None else min(cleared, high),
             false_positive_rate=own.rate,
             data=f"your own {conformal.material(own)}, {own.created:%Y-%m-%d}",
             own=True,
@@ -256,6 +259,13 @@ class Context:
             return 0.0
         usual = self.as_fitted and self.choice.usual(self.counted)
         return ours.low if usual else min(ours.low, 0.5 - PUBLISHED_MARGIN)
+
+    def of_people(self, count: int) -> Thresholds:
+        """Return the thresholds for a file with so many judged people; a person's own and moved
+        ones stay as they are."""
+        theirs = self.basis in (Basis.CUSTOM, Basis.OWN)
+        correction = 0.0 if theirs else self.ensemble.people_correction
+        return for_people(self.thresholds, correction, count)
 
     def limits(self, id: str) -> Thresholds:
         """Return the thresholds by which one model's own score is labelled."""

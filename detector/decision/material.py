@@ -151,6 +151,12 @@ def evidence(analysis: Analysis, top: Subject | None) -> list[Evidence]:
     return items
 
 
+def poor(analysis: Analysis, subject: Subject) -> bool:
+    """Return whether the material is too poor to clear a file by its score."""
+    rated = evidence(analysis, subject)
+    return any(item.rating == "poor" for item in rated if item.code != "frames")
+
+
 def _surroundings(media: Media, face: Subject) -> float | None:
     """Return the median share of the square about a face inside the picture."""
     if face.modality is not Modality.FACE or not media.width or not media.height:

@@ -10,7 +10,7 @@ from enum import StrEnum
 
 from detector.decision.material import WIDE_GAP, widest_gap
 from detector.messages import Param
-from detector.schema.analysis import Analysis, Answer, Basis, Label, Lean
+from detector.schema.analysis import Analysis, Answer, Basis, Label, Side
 
 MOST = 3
 """actions at once"""
@@ -91,7 +91,7 @@ def _steps(analysis: Analysis, answer: Answer, facts: Facts) -> Iterator[NextSte
     """Yield what helps with a judged file, most useful first."""
     label = analysis.verdict.label
     if analysis.media.kind == "audio":  # there are no faces to compare or to look at closer
-        if label is not Label.REAL:
+        if label.side is not Side.REAL:
             yield NextStep(ActionCode.ASK_ORIGINAL, {"why": "sound"})
         yield NextStep(ActionCode.CHECK_ORIGIN)
         return
@@ -100,14 +100,14 @@ def _steps(analysis: Analysis, answer: Answer, facts: Facts) -> Iterator[NextSte
             yield from _original(analysis, facts)
         yield NextStep(ActionCode.TEST_LIVE)
         yield NextStep(ActionCode.REACH)
-        if facts.strong and label is not Label.FAKE:
+        if facts.strong and label.side is not Side.FAKE:
             yield _stronger(facts)
         return
     # Faces were seen that are not judged.
     if analysis.media.faces_turned and facts.may_run and facts.file_there:
         yield NextStep(ActionCode.TURN, {"degrees": analysis.media.faces_turned})
     # A short change can hide between frames that are far apart.
-    hidden = label is not Label.FAKE and widest_gap(analysis) > WIDE_GAP
+    hidden = label.side is not Side.FAKE and widest_gap(analysis) > WIDE_GAP
     if hidden and facts.may_run and facts.closer:
         params: dict[str, Param] = {
             "moments": facts.closer,
@@ -121,21 +121,19 @@ def _steps(analysis: Analysis, answer: Answer, facts: Facts) -> Iterator[NextSte
     compare = list(_original(analysis, facts)) if facts.may_run else []
     if facts.same is not None:
         yield from compare
-    if label is Label.FAKE:
+    if label.side is Side.FAKE:
         yield from compare
     yield from _lost_traces(analysis)
-    if facts.strong and label is not Label.FAKE:
+    if facts.strong and label.side is not Side.FAKE:
         yield _stronger(facts)
     # The thresholds are ours, and the person has what it takes to make them theirs.
     ours = answer.basis in (Basis.MEASURED, Basis.PUBLISHED)
     if facts.may_run and ours and facts.untouched >= OWN_CLIPS:
         clips: dict[str, Param] = {"clips": facts.untouched, "needed": OWN_CLIPS}
         yield NextStep(ActionCode.OWN_THRESHOLD, clips)
-    if label is Label.REAL:
+    if label.side is Side.REAL:
         yield NextStep(ActionCode.CHECK_ORIGIN)
-    if analysis.verdict.lean is Lean.MANIPULATED:
-        yield from compare
-    if label is not Label.REAL:
+    else:
         yield NextStep(ActionCode.ASK_ORIGINAL, {"why": "copies"})
     yield NextStep(ActionCode.CHECK_ORIGIN)
 
@@ -150,7 +148,7 @@ def _lone_peak(analysis: Analysis, answer: Answer) -> dict[str, Param]:
     looks = [look for subject in analysis.judged for look in subject.looks]
     scores = [(look.answers[asked], look.start) for look in looks if asked in look.answers]
     highest, time = max(scores, default=(0.0, 0.0))
-    return {"peak": time, "highest": highest} if highest > answer.thresholds.high else {}
+    return {"peak": time, "highest": highest} if highest > answer.thresholds.suspect else {}
 
 
 def _original(analysis: Analysis, facts: Facts) -> Iterator[NextStep]:

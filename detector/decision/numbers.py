@@ -1,4 +1,4 @@
-"""Arithmetic of log odds and of shares: what a score means, and to which side it leans."""
+"""Arithmetic of log odds and of shares: what a score means."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -6,22 +6,12 @@ from typing import Literal
 
 import numpy as np
 
-from detector.schema.analysis import (
-    Calibration,
-    EmpiricalOdds,
-    Label,
-    Lean,
-    OddsPoint,
-    Tally,
-    Thresholds,
-)
+from detector.schema.analysis import Calibration, EmpiricalOdds, Label, OddsPoint, Tally, Thresholds
 
 CAUSES = ("size", "sharpness", "compression", "frames", "disagreement")
 """Why a logit can be uncertain: the fields of `UncertaintyRates`."""
 FEWEST = 20
 """clips near a score, for odds to be given"""
-LEANS = (0.40, 0.60)
-"""of clips with such a score so many were manipulated, at most or at least, for a lean"""
 
 
 Rating = Literal["poor", "fair", "good"]
@@ -58,23 +48,24 @@ def weighted_mean(logits: Mapping[str, float], weights: Mapping[str, float]) -> 
     return added / total if total > 0 else None
 
 
-def pooled(logits: Sequence[float], penalty: float = 0.0) -> float:
-    """Return the evidence that one of several is a fake, nobody knows which: log of the mean ratio.
+def for_people(thresholds: Thresholds, correction: float, people: int) -> Thresholds:
+    """Return thresholds for a file with so many judged people, of whom the most suspicious one's
+    score decides.
 
-    With a likelihood ratio for each of n people and each as likely as the others to be the
-    manipulated one, the ratio for the whole is their mean (the Bayes factor of a mixture): these
-    odds are true ones, where the highest of n scores grows with n by itself. True odds alone don't
-    keep the false alarms at a threshold constant, since with more people more of the rare high
-    scores turn up; so `penalty` times log n (`Ensemble.multiple_testing_penalty`) is taken off,
-    fitted such that they do not grow even when the people's scores have nothing in common
-    (`evaluation.fitting`).
+    Among n people a high score is met n times as often by chance. `correction` times log n on the
+    limits of FAKE and PROBABLY_FAKE (log odds) keeps false alarms as rare per file as with one
+    person (Bonferroni; `Ensemble.people_correction`).
     """
-    if len(logits) == 1:
-        return float(logits[0])
-    values = np.asarray(logits, float)
-    top = float(values.max())
-    mean = top + math.log(float(np.exp(values - top).mean()))
-    return mean - penalty * math.log(len(values))
+    if people < 2 or not correction:
+        return thresholds
+
+    def raised(limit: float) -> float:
+        return limit if limit >= 1 else sigmoid(logit(limit) + correction * math.log(people))
+
+    update: dict[str, object] = {"high": raised(thresholds.high), "people": people}
+    if thresholds.probably_high is not None:
+        update["probably_high"] = raised(thresholds.probably_high)
+    return thresholds.model_copy(update=update)
 
 
 def probit_shrink(logit: float, variance: float) -> float:
@@ -112,11 +103,11 @@ def printed(parts: Sequence[float], total: int) -> list[int]:
 
 
 def label_of(probability: float, thresholds: Thresholds) -> Label:
-    """Return REAL below `low`, FAKE above `high`, INCONCLUSIVE between and on them."""
-    if probability > thresholds.high:
-        return Label.FAKE
-    if probability < thresholds.low:
-        return Label.REAL
+    """Return the band of a likelihood; on a limit it is the less certain one."""
+    if probability > thresholds.suspect:
+        return Label.FAKE if probability > thresholds.high else Label.PROBABLY_FAKE
+    if probability < thresholds.unsuspicious and thresholds.can_clear:
+        return Label.REAL if probability < thresholds.low else Label.PROBABLY_REAL
     return Label.INCONCLUSIVE
 
 
@@ -138,11 +129,3 @@ def odds_at(table: Sequence[OddsPoint], logit: float) -> EmpiricalOdds | None:
     own = sigmoid(logit)
     odds |= {"low": min(odds["low"], own), "high": max(odds["high"], own)}
     return EmpiricalOdds.model_validate(odds | {"clips": int(odds["clips"])})
-
-
-def lean_of(odds: EmpiricalOdds | None, probability: float) -> Lean:
-    """Return where a score leans: by its odds; without odds to "manipulated" alone."""
-    share = odds.share if odds else probability
-    if share >= LEANS[1]:
-        return Lean.MANIPULATED
-    return Lean.UNTOUCHED if odds and share <= LEANS[0] else Lean.NONE

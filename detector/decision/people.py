@@ -138,7 +138,7 @@ def _abstains(subject: Subject, analysis: Analysis, few: bool) -> ReasonCode | N
         return voice.abstains(voice.heard_of(analysis))
     if not subject.frames:
         return None
-    if few and analysis.media.kind == "video":
+    if few and analysis.media.kind == "video" and not analysis.media.still:
         return ReasonCode.TOO_FEW_FRAMES
     poor = median(f.quality.width for f in subject.frames) < POOR_WIDTH
     return ReasonCode.LOW_QUALITY if poor else None

@@ -1,17 +1,18 @@
 """The policy: ordered rules over what the models say, and the one place where a label is lowered.
 
-A label follows from the score and the thresholds. Then rules are asked in order whether a decided
-label may stand (`veto`); the first that objects lowers it to INCONCLUSIVE, and its code is
-kept with the answer. Nothing here is changed in place, and nothing is raised.
+A label follows from the score and the thresholds. Then rules are asked in order whether it may
+stand (`veto`); the first that objects lowers it to INCONCLUSIVE, and its code is stored with the
+answer. Nothing here is changed in place, and nothing is raised.
 """
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import groupby
 
 from detector.decision.context import Context
-from detector.decision.material import Stratum, strata
-from detector.decision.numbers import label_of, lean_of, logit, odds_at, pooled, sigmoid
+from detector.decision.material import Stratum, poor, strata
+from detector.decision.numbers import label_of, logit, odds_at, sigmoid
 from detector.decision.people import Judged, Opinion
 from detector.schema.analysis import (
     OF_PICTURE,
@@ -20,21 +21,20 @@ from detector.schema.analysis import (
     Contribution,
     EmpiricalOdds,
     Label,
-    Lean,
     PerturbationResult,
     Question,
     ReasonCode,
     Robustness,
+    Side,
     Subject,
     Thresholds,
 )
 
-DECIDED = (Label.FAKE, Label.REAL)
 GLIMPSED = 0.25
 """Share of the looked-at moments under which somebody's score says nothing of the whole file."""
 FEWEST_MOMENTS = 3
-"""Moments in a row over the threshold. Of 39 untouched development clips that as a whole lean
-nowhere, or untouched, none has two (by the scores that `python -m bench.quality` keeps)."""
+"""Moments in a row over the threshold. Of 39 untouched development clips that as a whole stay below
+it none has two (by the scores that `python -m bench.quality` keeps)."""
 MOST_OF_MOMENTS = 0.5
 """Of somebody's moments; over more of them the score of the whole says it."""
 
@@ -52,7 +52,7 @@ class StretchAbove:
 
 
 @dataclass(frozen=True)
-class Witness:
+class UnmeasuredAlarm:
     """A model that was not measured here and calls somebody manipulated."""
 
     probability: float
@@ -67,31 +67,28 @@ class Decision:
     context: Context
     label: Label
     opinions: dict[str, Opinion]  # of everybody judged, by the subject's id
+    thresholds: Thresholds  # for as many people as were judged
     top: Judged | None = None  # the most suspicious person; None where nobody was judged
     seen: tuple[str, ...] = ()
-    """ids of the people whose scores are in `logit`: those who are too poorly seen are left out
-    where there are others"""
-    logit: float | None = None  # combined log odds of the file
+    """ids of the people who count: those who are too poorly seen are left out where there are
+    others"""
+    logit: float | None = None  # log odds of the file: those of the most suspicious person
     contributions: tuple[Contribution, ...] = ()
     odds: EmpiricalOdds | None = None
-    lean: Lean | None = None
     vetoed_by: ReasonCode | None = None
     flipped: tuple[PerturbationResult, ...] = ()
-    fake_alone: tuple[str, ...] = ()
-    """people who alone would be FAKE and among so many are not"""
     part: StretchAbove | None = None
     unlike: tuple[Stratum, ...] = ()
     """in what the leading person's material is unlike that of the calibration"""
-    witness: Witness | None = None
-    """the surest one of the models that were not measured here"""
+    poor: bool = False
+    """whether the leading person is seen or heard too poorly, or too briefly, to be cleared"""
+    alarm: UnmeasuredAlarm | None = None
+    """the highest one of the models that were not measured here"""
 
     @property
     def evaluated(self) -> bool:
         """Whether any model of this question was counted."""
         return bool(self.context.counted)
-
-
-RANK = {Label.NOT_APPLICABLE: 0, Label.REAL: 1, Label.INCONCLUSIVE: 2, Label.FAKE: 3}
 
 
 # --- one question ---------------------------------------------------------------------------------
@@ -110,83 +107,81 @@ def decide_question(
         for id, judged in people.items()
         if context.question in judged.opinions
     }
-    none = Decision(context, Label.NOT_APPLICABLE, opinions)
     if analysis.partial or not opinions:
-        return none
+        return Decision(context, Label.NOT_APPLICABLE, opinions, context.thresholds)
     seen = tuple(id for id, o in opinions.items() if not o.abstains) or tuple(opinions)
+    limits = context.of_people(len(seen))
+    opinions = {
+        id: replace(o, label=label_of(sigmoid(o.logit), limits)) for id, o in opinions.items()
+    }
     top = max(seen, key=lambda id: (opinions[id].logit, id))
-    total = pooled([opinions[id].logit for id in seen], context.ensemble.multiple_testing_penalty)
-    added = opinions[top].contributions
-    if len(seen) > 1:
-        added = (*added, Contribution(kind="people", logit=total - opinions[top].logit))
-    label = label_of(sigmoid(total), context.thresholds)
-    measured = context.basis in (Basis.MEASURED, Basis.OWN, Basis.CUSTOM)
-    measured = measured and context.all_calibrated and context.as_fitted
-    measured = measured and analysis.media.kind != "image"
-    odds = odds_at(context.ensemble.odds, total) if measured else None
-    fake_alone = [id for id in seen if opinions[id].label is Label.FAKE]
-    lean = lean_of(odds, sigmoid(total))
+    opinion, subject = opinions[top], people[top].subject
     part = None
-    if label is not Label.FAKE and lean is not Lean.MANIPULATED:
-        part = _longest_part([people[id].subject for id in seen], context)
-    # The clips that odds were counted on were alike all along, and none of them so poor.
-    if part is not None:
-        odds, lean = None, Lean.NONE
-    well_seen = [people[id].subject for id in seen if not opinions[id].abstains]
-    if opinions[top].abstains:
-        odds, lean = None, Lean.NONE if lean is Lean.UNTOUCHED else lean
-    glimpsed = _glimpsed(analysis, people[top].subject, context.question)
-    unlike = strata(analysis, people[top].subject)
-    still = analysis.media.kind == "image" and lean is Lean.UNTOUCHED  # measured on clips alone
-    if glimpsed or unlike or still:
-        odds, lean = None, Lean.NONE
-    draft = replace(
-        none,
-        label=label,
+    if opinion.label.side is not Side.FAKE:
+        part = _longest_part([people[id].subject for id in seen], context.question, limits)
+    unlike = strata(analysis, subject)
+    glimpsed = _glimpsed(analysis, subject, context.question)
+    draft = Decision(
+        context,
+        opinion.label,
+        opinions,
+        limits,
         top=people[top],
         seen=seen,
-        logit=total,
-        contributions=added,
-        odds=odds,
-        lean=lean,
-        fake_alone=() if label is Label.FAKE else tuple(fake_alone),
+        logit=opinion.logit,
+        contributions=opinion.contributions,
+        # The clips that odds were counted on were alike all along, and none of them so poor.
+        odds=None
+        if part or unlike or glimpsed or opinion.abstains
+        else _odds(analysis, context, opinion.logit, len(seen)),
         part=part,
         unlike=unlike,
-        witness=_witness(well_seen, context),
+        poor=bool(unlike) or glimpsed or poor(analysis, subject),
+        alarm=_alarm([people[id].subject for id in seen if not opinions[id].abstains], context),
         flipped=_flipped(robustness, context.question),
     )
-    lowered = apply_veto(draft, people)
-    leans = lowered.witness and lowered.label is Label.INCONCLUSIVE and lean is Lean.NONE
-    return replace(lowered, lean=Lean.MANIPULATED) if leans and not glimpsed else lowered
+    return apply_veto(draft, people)
+
+
+def _odds(analysis: Analysis, context: Context, total: float, people: int) -> EmpiricalOdds | None:
+    """Return what such a score meant in our tests, where just these models were measured on files
+    of this kind. Among several people a score means as much as a lower one of one person."""
+    measured = context.basis in (Basis.MEASURED, Basis.OWN, Basis.CUSTOM)
+    measured = measured and context.all_calibrated and context.as_fitted
+    if not measured or analysis.media.still:
+        return None
+    shift = context.ensemble.people_correction * math.log(people)
+    return odds_at(context.ensemble.odds, total - shift)
 
 
 def _glimpsed(analysis: Analysis, subject: Subject, question: Question) -> bool:
-    """Return whether somebody was scored in too few of the moments for a lean of the file."""
+    """Return whether somebody was scored in too few of the moments to stand for the file."""
     scored = sum(question in frame.answers for frame in subject.frames)
     return bool(subject.frames) and scored < GLIMPSED * len(analysis.timestamps)
 
 
-def _witness(subjects: Sequence[Subject], context: Context) -> Witness | None:
-    """Return the surest of the witnesses that call one of the subjects manipulated."""
-    said = [
-        Witness(score.probability, id, subject)
+def _alarm(subjects: Sequence[Subject], context: Context) -> UnmeasuredAlarm | None:
+    """Return the highest score of an unmeasured model that calls one of the subjects fake."""
+    alarms = [
+        UnmeasuredAlarm(score.probability, id, subject)
         for subject in subjects
         for id, score in subject.models.items()
-        if id in context.witnesses and score.label is Label.FAKE
+        if id in context.witnesses and score.label.side is Side.FAKE
     ]
-    return max(said, key=lambda w: (w.probability, w.id, w.subject.id), default=None)
+    return max(alarms, key=lambda a: (a.probability, a.id, a.subject.id), default=None)
 
 
 def _flipped(robustness: Robustness | None, of: Question) -> tuple[PerturbationResult, ...]:
-    """Return the trials of a decided answer that decided otherwise."""
+    """Return the trials whose answer goes the other way than that of the unchanged file."""
     if robustness is None or robustness.question is not of:
         return ()
-    decided = robustness.unchanged.label in DECIDED
-    return tuple(t for t in robustness.flipped if decided and t.label in DECIDED)
+    side = robustness.unchanged.label.side
+    other = {t.label.side for t in robustness.flipped} - {None}
+    return tuple(t for t in robustness.flipped if side and t.label.side in other)
 
 
 def veto(d: Decision) -> ReasonCode | None:
-    """Return why a decided label may not stand: the first of these rules that objects."""
+    """Return why a label may not stand: the first of these rules that objects."""
     if d.top and (abstains := d.opinions[d.top.subject.id].abstains):
         return abstains
     if len(d.context.counted) < d.context.min_models:
@@ -194,13 +189,15 @@ def veto(d: Decision) -> ReasonCode | None:
     theirs = d.context.basis in (Basis.OWN, Basis.CUSTOM)
     if not theirs and any(stratum.misleads for stratum in d.unlike):
         return ReasonCode.UNLIKE_MEASURED
-    # A file gets "no sign" only where it would be the answer for everybody in it.
-    if d.label is Label.REAL and any(o.label is not Label.REAL for o in d.opinions.values()):
-        return ReasonCode.SOMEBODY_ABOVE
-    if d.label is Label.REAL and d.part:
-        return ReasonCode.PART_ABOVE
-    if d.label is Label.REAL and d.witness:
-        return ReasonCode.UNMEASURED_ABOVE
+    if d.label.side is Side.REAL:
+        if (other := _uncleared(d)) is not None:
+            return d.opinions[other].abstains
+        if d.part:
+            return ReasonCode.PART_ABOVE
+        if d.alarm:
+            return ReasonCode.UNMEASURED_ABOVE
+        if d.poor:
+            return ReasonCode.TOO_POOR_TO_CLEAR
     return ReasonCode.FRAGILE if d.flipped else None
 
 
@@ -209,13 +206,16 @@ def apply_veto(draft: Decision, people: Mapping[str, Judged]) -> Decision:
     code = veto(draft)
     if code is None:
         return draft
-    top = draft.top
-    if code is ReasonCode.SOMEBODY_ABOVE:  # that person is the one to look at
-        above = {id: o for id, o in draft.opinions.items() if o.label is not Label.REAL}
-        top = people[max(above, key=lambda id: (above[id].logit, id))]
-        code = above[top.subject.id].abstains or code
-    label = Label.INCONCLUSIVE if draft.label in DECIDED else draft.label
-    return replace(draft, label=label, vetoed_by=code, top=top)
+    other = _uncleared(draft) if draft.label.side is Side.REAL else None
+    top = people[other] if other is not None else draft.top  # the person to look at
+    return replace(draft, label=Label.INCONCLUSIVE, vetoed_by=code, top=top)
+
+
+def _uncleared(d: Decision) -> str | None:
+    """Return the most suspicious of those who are too poorly seen to count and not below the
+    limits, if there is one: a file is cleared only where everybody in it is."""
+    above = {id: o.logit for id, o in d.opinions.items() if o.label.side is not Side.REAL}
+    return max(above, key=lambda id: (above[id], id), default=None)
 
 
 # --- the questions beside each other --------------------------------------------------------------
@@ -234,32 +234,45 @@ class FileVerdict:
 def combine_questions(decisions: Mapping[Question, Decision]) -> FileVerdict:
     """Put the questions beside each other.
 
-    FAKE by any question stands, else the most suspicious one is in front, and the other, if it is
-    undecided, is open: a fake of one kind is none of another. "No sign" takes every question that
-    was asked of measured models; others can't give it. What is seen goes before what is heard, and
-    a voice takes "no sign" from the picture only where it leans to cloned.
+    The surest answer towards fake leads; without one the most suspicious question, and those that
+    are undecided beside it are open: a fake of one kind is none of another. An answer towards real
+    takes every question that was asked of measured models, the least certain of them; others can't
+    give it. What is seen goes before what is heard, and a voice takes such an answer from the
+    picture only where it is likelier cloned than not.
     """
     evaluated = {q: d for q, d in decisions.items() if d.evaluated}
     judged = {q: d for q, d in evaluated.items() if d.logit is not None}
     if not judged:
         return FileVerdict(None, Label.NOT_APPLICABLE)
-    fakes = [q for q, d in judged.items() if d.label is Label.FAKE]
+    fakes = [q for q, d in judged.items() if d.label.side is Side.FAKE]
     in_front = fakes or [q for q in judged if q in OF_PICTURE] or list(judged)
-    leading = max(in_front, key=lambda q: (judged[q].context.measured, judged[q].logit or 0.0))
+
+    def precedence(question: Question) -> tuple[bool, int, float]:
+        d = judged[question]
+        certain = d.label.suspicion if fakes else 0
+        return d.context.measured, certain, d.logit or 0.0
+
+    leading = max(in_front, key=precedence)
     lead = judged[leading]
     others = [q for q in evaluated if q is not leading]
-    undecided = tuple(q for q in others if evaluated[q].label not in DECIDED)
-    if lead.label is Label.REAL and any(keeps_open(evaluated[q]) for q in others):
+    undecided = tuple(q for q in others if evaluated[q].label.side is None)
+    if lead.label.side is not Side.REAL:
+        return FileVerdict(leading, lead.label, undecided)
+    if any(keeps_open(evaluated[q]) for q in others):
         return FileVerdict(leading, Label.INCONCLUSIVE, undecided, ReasonCode.OTHER_QUESTION_OPEN)
-    return FileVerdict(leading, lead.label, undecided)
+    agreeing = [evaluated[q].label for q in others if q in OF_PICTURE]
+    agreeing = [label for label in agreeing if label.side is Side.REAL]
+    label = max([lead.label, *agreeing], key=lambda one: one.suspicion)
+    return FileVerdict(leading, label, undecided)
 
 
 def keeps_open(other: Decision) -> bool:
-    """Return whether another question withholds "no sign" from the whole file."""
+    """Return whether another question withholds an answer towards real from the whole file."""
     if not other.evaluated or other.context.basis is Basis.PUBLISHED:
         return False
-    of_picture = other.context.question in OF_PICTURE
-    return other.label is not Label.REAL if of_picture else other.lean is Lean.MANIPULATED
+    if other.context.question in OF_PICTURE:
+        return other.label.side is not Side.REAL
+    return (other.logit or 0.0) > 0.0
 
 
 def order(subjects: list[Subject], leading: str | None) -> list[Subject]:
@@ -267,7 +280,7 @@ def order(subjects: list[Subject], leading: str | None) -> list[Subject]:
 
     def key(subject: Subject) -> tuple[bool, int, float, str]:
         probability = -1.0 if subject.probability is None else subject.probability
-        return subject.id != leading, -RANK[subject.label], -probability, subject.id
+        return subject.id != leading, -subject.label.suspicion, -probability, subject.id
 
     return sorted(subjects, key=key)
 
@@ -290,16 +303,17 @@ def relabel(tried: Robustness | None, contexts: Mapping[Question, Context]) -> R
 # --- a part that stands out -----------------------------------------------------------------------
 
 
-def _longest_part(subjects: Sequence[Subject], context: Context) -> StretchAbove | None:
+def _longest_part(
+    subjects: Sequence[Subject], asked: Question, limits: Thresholds
+) -> StretchAbove | None:
     """Return the longest part of anybody's face that stands out, if one does."""
-    if not context.question.spec.stretches:
+    if not asked.spec.stretches:
         return None
-    found = [part for subject in subjects for part in _parts(subject, context)]
+    found = [part for subject in subjects for part in _parts(subject, asked, limits.high)]
     return max(found, key=lambda part: part.moments, default=None)
 
 
-def _parts(subject: Subject, context: Context) -> Iterator[StretchAbove]:
-    asked, high = context.question, context.thresholds.high
+def _parts(subject: Subject, asked: Question, high: float) -> Iterator[StretchAbove]:
     looks = [look for look in subject.looks if asked in look.answers]
     for over, run in groupby(looks, lambda look: look.answers[asked] > high):
         part = list(run)
@@ -338,7 +352,8 @@ def _near(subject: Subject, question: Question, limits: Thresholds) -> bool:
     score = subject.answers[question].probability
     if score is None:
         return False
-    if any(abs(logit(score) - logit(limit)) < MARGIN for limit in (limits.low, limits.high)):
+    edges = {start for _, start, _ in limits.zones if start > 0}
+    if any(abs(logit(score) - logit(limit)) < MARGIN for limit in edges):
         return True
     above = any(frame.answers.get(question, 0.0) > limits.high for frame in subject.frames)
     return above and score < limits.high

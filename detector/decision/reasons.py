@@ -6,7 +6,7 @@ from detector.decision import voice
 from detector.decision.context import Context
 from detector.decision.material import MIN_DURATION, POOR_WIDTH, WIDE_GAP, widest_gap
 from detector.decision.numbers import label_of, sigmoid
-from detector.decision.policy import DECIDED, Decision, FileVerdict, keeps_open
+from detector.decision.policy import Decision, FileVerdict, keeps_open
 from detector.messages import Param
 from detector.schema.analysis import (
     OF_SOUND,
@@ -22,6 +22,7 @@ from detector.schema.analysis import (
     Reason,
     ReasonCode,
     Robustness,
+    Side,
     Subject,
 )
 
@@ -50,13 +51,13 @@ def _reason(
 def reasons(analysis: Analysis, decision: Decision) -> list[Reason]:
     """Name at most three reasons for one question, strongest first, each with its time."""
     found = _measured(analysis, decision)
-    if decision.label is not Label.INCONCLUSIVE or not (witness := decision.witness):
+    if decision.label is not Label.INCONCLUSIVE or not (alarm := decision.alarm):
         return found[:MOST]
-    model = decision.context.models[witness.id]
+    model = decision.context.models[alarm.id]
     said = _reason(
         ReasonCode.UNMEASURED_ABOVE,
-        witness.subject,
-        _peak(witness.subject, model.id),
+        alarm.subject,
+        _peak(alarm.subject, model.id),
         model.id,
         title=_name(model),
         asked=decision.context.question.value,
@@ -79,13 +80,11 @@ def _measured(analysis: Analysis, decision: Decision) -> list[Reason]:
         return [_reason(code, top, width=round(widths[len(widths) // 2]), least=POOR_WIDTH)]
     if code in POORLY_HEARD and (heard := voice.heard_of(analysis)):
         return [Reason(code=code, params=voice.params(heard), subject=top.id)]
-    if code is ReasonCode.SOMEBODY_ABOVE:
-        return [_reason(code, top, _peak(top, context.question), person=top.id)]
     first: list[Reason] = []
     if (part := decision.part) is not None:
         stretch: dict[str, Param] = {
             "start": part.start, "end": part.end, "highest": part.highest,
-            "high": context.thresholds.high,
+            "high": decision.thresholds.high,
         }  # fmt: skip
         above = ReasonCode.PART_ABOVE
         first = [Reason(code=above, params=stretch, time=part.peak, subject=part.person)]
@@ -94,6 +93,8 @@ def _measured(analysis: Analysis, decision: Decision) -> list[Reason]:
     elif code is ReasonCode.UNLIKE_MEASURED:
         kind = next(stratum for stratum in decision.unlike if stratum.misleads)
         first = [_reason(code, top, kind=kind.value)]
+    elif code is ReasonCode.TOO_POOR_TO_CLEAR:
+        first = [_reason(code, top)]
     elif code is ReasonCode.FRAGILE:
         trials: Param = [trial.title for trial in decision.flipped]
         first = [_reason(code, trials=trials)]
@@ -102,27 +103,24 @@ def _measured(analysis: Analysis, decision: Decision) -> list[Reason]:
 
 def _of_scores(analysis: Analysis, decision: Decision, top: Subject) -> list[Reason]:
     context = decision.context
-    limits, question = context.thresholds, context.question
+    limits, question = decision.thresholds, context.question
     scores = sorted(
         ((top.models[id], model) for id, model in context.counted.items() if id in top.models),
         key=lambda pair: -pair[0].probability,
     )
     peak = _peak(top, question)
     fragile = decision.vetoed_by is ReasonCode.FRAGILE
-    if decision.label is Label.FAKE or (fragile and sigmoid(decision.logit or 0.0) > limits.high):
+    suspected = sigmoid(decision.logit or 0.0) > limits.suspect
+    if decision.label.side is Side.FAKE or (fragile and suspected):
+        passed = limits.high if decision.label is Label.FAKE else limits.suspect
         above = [
-            _above(analysis, top, model, limits.high)
+            _above(analysis, top, model, passed)
             for score, model in scores
-            if score.label is Label.FAKE or len(scores) == 1
+            if score.probability > passed or len(scores) == 1
         ]
-        return above or [_together(decision, top, peak)]
-    if decision.fake_alone:
-        person = max(decision.fake_alone, key=lambda id: decision.opinions[id].logit)
-        people: dict[str, Param] = {"person": person, "people": len(decision.seen)}
-        code = ReasonCode.SEVERAL_PEOPLE
-        return [Reason(code=code, params=people, time=peak, subject=person)]
-    labels = {score.label for score, _ in scores}
-    if decision.label is Label.INCONCLUSIVE and {Label.FAKE, Label.REAL} <= labels:
+        return above or [_together(decision, top, peak, passed)]
+    sides = {score.label.side for score, _ in scores}
+    if decision.label is Label.INCONCLUSIVE and sides >= set(Side):
         (high, most), (low, least) = scores[0], scores[-1]
         params: dict[str, Param] = {
             "most": _name(most),
@@ -158,20 +156,19 @@ def _above(analysis: Analysis, top: Subject, model: ModelResult, high: float) ->
     return _reason(ReasonCode.ABOVE_THRESHOLD, top, time, model.id, **params)
 
 
-def _together(decision: Decision, top: Subject, peak: float | None) -> Reason:
+def _together(decision: Decision, top: Subject, peak: float | None, high: float) -> Reason:
     """Name those that pull the same way, most first: no model decides alone."""
     parts = [c for c in decision.contributions if c.kind == "model" and c.logit > 0]
     parts.sort(key=lambda part: -part.logit)
     context = decision.context
-    leans: Param = [_name(context.counted[part.id]) for part in parts]
-    high = context.thresholds.high
-    return _reason(ReasonCode.TOGETHER_ABOVE, top, peak, leans=leans, high=high)
+    models: Param = [_name(context.counted[part.id]) for part in parts]
+    return _reason(ReasonCode.TOGETHER_ABOVE, top, peak, models=models, high=high)
 
 
 def _within(analysis: Analysis, top: Subject, decision: Decision) -> Reason:
     """Say that it is not over the threshold: where the score is, and how high it gets."""
-    question, thresholds = decision.context.question, decision.context.thresholds
-    under = label_of(sigmoid(decision.logit or 0.0), thresholds) is Label.REAL
+    question, thresholds = decision.context.question, decision.thresholds
+    under = label_of(sigmoid(decision.logit or 0.0), thresholds).side is Side.REAL
     code = ReasonCode.BELOW_THRESHOLD if under else ReasonCode.BETWEEN_THRESHOLDS
     missing: dict[str, Param] = {"one_threshold": True} if thresholds.one_sided else {}
     if thresholds.never_decide:
@@ -184,7 +181,7 @@ def _within(analysis: Analysis, top: Subject, decision: Decision) -> Reason:
         kind=analysis.media.kind,
         which=code.value,
         highest=max((s for _, s in _curve(top, question)), default=0.0),
-        high=thresholds.high,
+        high=thresholds.suspect,
         **missing,
     )
 
@@ -305,17 +302,19 @@ def caveats(
     def add(code: CaveatCode, **params: Param) -> None:
         out.append(Caveat(code=code, params=params))
 
-    if file.label is not Label.REAL:
+    if file.label.side is not Side.REAL:
         add(CaveatCode.WHO_AND_WHY, question=lead.context.question.value)
     doubtful = [item for item in evidence if item.rating != "good"]
     for item in sorted(doubtful, key=lambda item: item.rating != "poor")[:1]:
         add(CaveatCode.POOR_MATERIAL, item=item.code, **item.params)
     unlike = CaveatCode.UNMEASURED_MATERIAL
     out += [Caveat(code=unlike, params={"kind": stratum.value}) for stratum in lead.unlike]
-    if file.label is Label.REAL:
+    if file.label.side is Side.REAL:
         add(CaveatCode.NOT_GENUINE)
-    if len(lead.seen) > 1:
-        add(CaveatCode.WHICH_PERSON, people=len(lead.seen))
+    if (people := len(lead.seen)) > 1:
+        alone, raised = lead.context.thresholds.suspect, lead.thresholds.suspect
+        limits: dict[str, Param] = {"high": raised, "alone": alone} if raised > alone else {}
+        add(CaveatCode.WHICH_PERSON, people=people, **limits)
     if lead.context.basis is Basis.PUBLISHED:
         voters = [lead.context.counted[id] for id in lead.context.published]
         titles: Param = [model.title for model in voters]
@@ -338,7 +337,7 @@ def caveats(
     for question in [q for q, decision in decisions.items() if not decision.evaluated]:
         add(CaveatCode.NOT_ASKED, question=question.value)
     tried = robustness if robustness and robustness.question is file.leading else None
-    if tried and tried.fragile and file.label in DECIDED:
+    if tried and tried.fragile and file.label.side is not None:
         add(CaveatCode.COPIES, trials=[trial.title for trial in tried.flipped])
     return out
 

@@ -2,9 +2,9 @@
 
 Everything is fitted on files that no model was trained on, and everything that is stated of it is
 held out: each source is judged by what was fitted on the others. Two questions are calibrated
-apart, each with the fakes it is about against all originals, and one threshold choice for both,
-since a file that either calls manipulated is called so. What was fitted is returned as records and
-in words; `detector.evaluation.manifest` writes it down.
+apart, each with the fakes it is about against all originals; the bands of the answers are chosen by
+`detector.evaluation.bands`. What was fitted is returned as records and in words;
+`detector.evaluation.manifest` writes it down.
 """
 
 from collections.abc import Mapping, Sequence
@@ -17,11 +17,10 @@ from scipy.special import expit
 
 from detector.decision.numbers import CAUSES
 from detector.errors import InputError
-from detector.evaluation import fitting, groups, metrics, operating_points, scores
+from detector.evaluation import bands, fitting, groups, metrics, scores
 from detector.evaluation.ensemble_fit import Clip, EnsembleFit, clip_of
 from detector.evaluation.groups import HoldOut, held_out_people
 from detector.evaluation.labels import Item, filled, read_labels
-from detector.evaluation.operating_points import ERROR_TARGETS, ErrorTargets, HeldOutScores
 from detector.evaluation.scores import Scored, Scoring
 from detector.models import registry
 from detector.perturbation.conditions import NONE, Condition
@@ -31,11 +30,10 @@ from detector.schema.analysis import (
     ConfidenceInterval,
     Ensemble,
     Question,
-    Tally,
-    Thresholds,
     UncertaintyRates,
 )
 from detector.schema.base import StrictModel
+from detector.schema.verdict import BandRate
 
 LEAST_GAIN = 0.001  # nats a clip that uncertainty must save on sources held out, or it is left out
 COVERAGES = (0.2, 0.4, 0.6, 0.8, 1.0)
@@ -66,12 +64,8 @@ class Summary(StrictModel):
     calibration_error: float
     by_chance: float
     brier: float
-    alarms: float  # Share of originals called FAKE
-    missed: float  # Share of fakes called REAL
-    decided: float
-    right: float
-    kept: bool  # whether both targets are met: false alarms, and right of the decided
-    alarms_by_source: dict[str, tuple[int, int]]
+    bands: list[list[BandRate]]
+    """Of the file's answers, for each medium; each source judged by limits fitted without it."""
     risk: dict[str, float]
     """Share wrong of the surest 20, 40 … 100 % of the clips, and "area" under that curve."""
     risk_without_uncertainty: dict[str, float]
@@ -111,18 +105,14 @@ def to_markdown(result: Calibrated) -> str:
             f"{r.calibration_error:.3f} ({r.by_chance:.3f}) | {r.brier:.3f} | {saves} |"
         )
     s = result.summary
-    target = "both targets met" if s.kept else "more of the decided is wrong than wished"
     lines += [
         "",
         f"All questions together, {s.clips} clips of {s.sources} sources: AUC {s.auc:.3f}, ECE "
         f"{s.calibration_error:.3f} (by chance {s.by_chance:.3f}), Brier {s.brier:.3f}.",
-        f"At the thresholds, each source judged by those the others chose: {s.alarms:.1%} of "
-        f"originals called FAKE, {s.missed:.1%} of fakes called REAL, {s.decided:.1%} decided, "
-        f"{s.right:.1%} of those right ({target}).",
-        "Originals called FAKE by source: "
-        + "; ".join(f"{name} {a} of {n}" for name, (a, n) in s.alarms_by_source.items())
-        + ".",
         "",
+        "The file's answers, each source judged by limits that were fitted without it:",
+        "",
+        *(line for medium in s.bands for line in (*bands.table(medium), "")),
         "| answered | " + " | ".join(s.risk) + " |",
         "|---|" + "---|" * len(s.risk),
         "| wrong | " + " | ".join(f"{v:.1%}" for v in s.risk.values()) + " |",
@@ -154,7 +144,6 @@ def fit_scores(
     data: str,
     *,
     worse: Sequence[Sequence[Scored]] = (),
-    targets: ErrorTargets = ERROR_TARGETS,
 ) -> Calibrated:
     """Calibrate from scores and analyses of files that no model was trained on; a question without
     any of `models` is not asked. `worse` are the same files in the same order under worse
@@ -172,19 +161,16 @@ def fit_scores(
     if len({clip.source for clip in clips}) == 1:
         # Of one camera only people can be left out in turn.
         clips = [replace(c, source=s.person) for c, s in zip(clips, scored, strict=True)]
-    return fit_clips(clips, by_question, data, targets)
+    return fit_clips(clips, by_question, data)
 
 
 def fit_clips(
-    clips: Sequence[Clip],
-    by_question: Mapping[Question, Sequence[str]],
-    data: str,
-    targets: ErrorTargets = ERROR_TARGETS,
+    clips: Sequence[Clip], by_question: Mapping[Question, Sequence[str]], data: str
 ) -> Calibrated:
     """Calibrate from clips, with model ids by question; `data` says in words what the clips are.
     Raise InputError where a question has too few scored originals or fakes."""
     fits = {question: _fit_question(clips, question, ids) for question, ids in by_question.items()}
-    return _assemble(clips, fits, data, targets)
+    return _assemble(clips, fits, data)
 
 
 def _fit_question(clips: Sequence[Clip], question: Question, ids: Sequence[str]) -> _QuestionFit:
@@ -278,23 +264,17 @@ def _quality(held: np.ndarray, labels: np.ndarray) -> dict[str, Any]:
 
 
 def _assemble(
-    clips: Sequence[Clip], fits: Mapping[Question, _QuestionFit], data: str, targets: ErrorTargets
+    clips: Sequence[Clip], fits: Mapping[Question, _QuestionFit], data: str
 ) -> Calibrated:
-    """Thresholds for all questions together, the combined answer, and what to expect."""
+    """Bands of all questions, the combined answer, and what to expect."""
     labels = np.array([clip.label for clip in clips])
-    sources = np.array([clip.source for clip in clips])
-    several = np.log([max(1, len(clip.people)) for clip in clips])
+    origins = np.array([clip.origin or clip.source for clip in clips])
+    alone = np.array([len(clip.people) == 1 for clip in clips])
     about = {q: fit.about for q, fit in fits.items()}
     held = {q: fit.held for q, fit in fits.items()}
-    plain = {q: fit.plain for q, fit in fits.items()}
-    chosen = operating_points.operate(HeldOutScores(held, labels, about, sources), targets)
-    penalties = {}
-    for q in fits:
-        alone = held[q][(labels == 0) & (several == 0)]
-        penalties[q] = fitting.fit_penalty(alone, chosen.limits[q][1])
-        held[q], plain[q] = (x[q] - penalties[q] * several for x in (held, plain))
-    chosen = operating_points.operate(HeldOutScores(held, labels, about, sources), targets)
-    origins = np.array([clip.origin or clip.source for clip in clips])
+    left_out = bands.HeldOutLogits(held, labels, about, origins)
+    fitted = [bands.fit(medium) for medium in left_out.media()]
+    limits = {q: edges for one in fitted for q, edges in one.limits.items()}
     ensembles, maps, weights = {}, {}, {}
     for q, fit in fits.items():
         own = (labels == 0) | about[q]
@@ -304,30 +284,24 @@ def _assemble(
         value, low, high = (round(figure, 3) for figure in (auc.value, auc.low, auc.high))
         ensembles[q] = _ensemble(
             fit.ensemble, x, data,
-            thresholds=_thresholds(chosen.limits[q], x, y, data),
-            multiple_testing_penalty=penalties[q],
+            thresholds=bands.thresholds(limits[q], x, y, origin, data),
+            people_correction=bands.tail_slope(held[q][(labels == 0) & alone]),
             auc=ConfidenceInterval(value=value, low=low, high=high),
             odds=fitting.odds_table(x, y, origin),
         )  # fmt: skip
-        count = len([c for c in clips if c.people and (not c.label or c.is_fake_of(q))])
         for id, weight in zip(fit.ensemble.models, fit.ensemble.weights, strict=True):
             scale, offset = fit.ensemble.maps[id]
+            count = int(np.isfinite(x).sum())
             maps[id] = Calibration(scale=scale, offset=offset, data=data, clips=count)
             weights[id] = round(float(weight), 3)
-    together = _combined(held)
-    expected = chosen.elsewhere
+    together, plain = _combined(held), _combined({q: fit.plain for q, fit in fits.items()})
     summary = Summary(
         clips=len(clips),
-        sources=len(set(sources.tolist())),
+        sources=len(set(origins.tolist())),
         **_quality(together, labels),
-        alarms=expected.alarms,
-        missed=expected.missed,
-        decided=expected.decided,
-        right=expected.right,
-        kept=chosen.targets_met,
-        alarms_by_source=operating_points.by_source(chosen.decisions, labels, sources),
+        bands=[one.rates for one in fitted],
         risk=risk(together, labels),
-        risk_without_uncertainty=risk(_combined(plain), labels),
+        risk_without_uncertainty=risk(plain, labels),
     )
     reports = [fit.report for fit in fits.values()]
     return Calibrated(
@@ -338,28 +312,6 @@ def _assemble(
 def _combined(held: Mapping[Question, np.ndarray]) -> np.ndarray:
     """Return each clip's logit of the question about any kind of fake, where it was asked."""
     return held.get(Question.MANIPULATION, next(iter(held.values())))
-
-
-def _thresholds(
-    limits: tuple[float, float], held: np.ndarray, labels: np.ndarray, data: str
-) -> Thresholds:
-    """Return thresholds rounded outwards, with their rates on the held-out logits."""
-    low, high = expit(np.array(limits))
-    low, high = float(np.floor(low * 1000) / 1000), float(np.ceil(high * 1000) / 1000)
-    p = expit(held)
-    real, fake = (p[np.isfinite(p) & (labels == label)] for label in (0, 1))
-    alarms = Tally(count=int((real > high).sum()), files=len(real))
-    missed = Tally(count=int((fake < low).sum()), files=len(fake))
-    return Thresholds(
-        low=low,
-        high=high,
-        false_positive_rate=round(alarms.count / alarms.files, 4),
-        false_negative_rate=round(missed.count / missed.files, 4),
-        false_positives=alarms,
-        false_negatives=missed,
-        data=f"{data}, each group of sources scored without it",
-        can_clear=bool(np.isfinite(limits[0])),
-    )
 
 
 def _ensemble(fit: EnsembleFit, held: np.ndarray, data: str, **stated: Any) -> Ensemble:
@@ -384,7 +336,6 @@ def calibrate(
     recipe: HoldOut | None = None,
     where: str = "",
     conditions: Sequence[Condition] = (),
-    targets: ErrorTargets = ERROR_TARGETS,
     scoring: Scoring | None = None,
 ) -> Calibrated:
     """Calibrate models (default: the default ones of pictures) on the clips of a labelled CSV.
@@ -403,7 +354,7 @@ def calibrate(
         for condition in (NONE, *conditions)
     )
     data = _in_words(items, conditions)
-    return fit_scores(scored, models, data, worse=worse, targets=targets)
+    return fit_scores(scored, models, data, worse=worse)
 
 
 def _in_words(items: Sequence[Item], conditions: Sequence[Condition]) -> str:

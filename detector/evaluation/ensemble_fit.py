@@ -10,7 +10,7 @@ import numpy as np
 from detector.decision import material
 from detector.decision import material as material_of
 from detector.decision.material import Material
-from detector.decision.numbers import CAUSES, pooled
+from detector.decision.numbers import CAUSES
 from detector.decision.people import background, with_background
 from detector.evaluation import fitting, labels
 from detector.evaluation.fitting import Final
@@ -162,7 +162,7 @@ class EnsembleFit:
     def clip_logit(self, clip: Clip) -> float:
         """Return the calibrated logit of a clip; NaN where nobody was judged."""
         judged = [p for p in clip.people if any(id in p.logits for id in self.models)]
-        return pooled(self.logits(judged).tolist()) if judged else float("nan")
+        return float(self.logits(judged).max()) if judged else float("nan")
 
     def _evidence(self, people: Sequence[ScoredPerson]) -> tuple[np.ndarray, np.ndarray]:
         """Return people's summed evidence without the intercept, and each cause of doubt."""

@@ -10,7 +10,6 @@ import numpy as np
 from scipy.optimize import isotonic_regression, minimize
 from scipy.special import expit
 
-from detector.decision.numbers import pooled
 from detector.errors import InputError
 from detector.evaluation.metrics import resample
 from detector.schema.analysis import OddsPoint
@@ -23,8 +22,6 @@ VARIANCE_PRIOR = 1.0
 """Of each variance: it has to gain a nat over all clips for each unit of variance."""
 EVEN_PRIOR = 1.0  # nats for each unit of squared distance of a weight from an even one
 LEAST_WEIGHT = 0.02  # of a model's evidence; less is none
-PEOPLE = (2, 3, 4, 6)  # in one file: for these the false alarms are held
-DRAWS = 4000
 
 
 def balanced(labels: Array) -> Array:
@@ -147,33 +144,6 @@ def fit_final(fused: Array, labels: Array, amounts: Array, weights: Array | None
     best = minimize(loss, begin, jac=True, method="L-BFGS-B", bounds=bounds)
     variances = np.where(best.x[2:] < 0.01, 0.0, best.x[2:]).tolist()
     return Final(float(np.exp(best.x[0])) / spread, float(best.x[1]), tuple(variances))
-
-
-def fit_penalty(originals: Array, high: float) -> float:
-    """Return the least multiple-testing penalty, per log of the number of people, that keeps false
-    alarms above the logit `high` as frequent as with one person.
-
-    Files of several people are drawn from the logits of single originals as if independent, which
-    is the worst case, and smoothed (Silverman 1986), so that the tail is not that of a few
-    clips."""
-    real = originals[np.isfinite(originals)]
-    if len(real) < 2 or not np.isfinite(high):
-        return 0.0
-    rng = np.random.default_rng(0)
-    width = 1.06 * float(real.std()) * len(real) ** -0.2
-
-    def draw(people: int) -> Array:
-        chosen = rng.choice(real, (DRAWS, people))
-        return chosen + rng.normal(0, width, chosen.shape)
-
-    alone = float((draw(16) > high).mean())
-    worst = 0.0
-    for people in PEOPLE:
-        files = np.array([pooled(row) for row in draw(people)])
-        # What has to come off for so many of the files to stay under the threshold.
-        excess = float(np.quantile(files, 1 - alone)) - high
-        worst = max(worst, excess / np.log(people))
-    return min(round(worst, 3), 2.0)
 
 
 POINTS = 11  # of the table, at even quantiles of the scores

@@ -3,6 +3,7 @@
 import re
 import tomllib
 from collections.abc import Mapping
+from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
@@ -85,8 +86,11 @@ def _table(values: Mapping[str, Any], *, inline: bool = False) -> Table | Inline
             value = float(f"{value:.5g}")
         elif isinstance(value, dict):
             value = _table(value, inline=key not in _TABLES)
-        elif key == "odds":
+        elif isinstance(value, list) and value and isinstance(value[0], dict):
+            rows = [_table(row, inline=True) for row in value]
             value = tomlkit.array().multiline(True)
-            value.extend(_table(point, inline=True) for point in values[key])
+            value.extend(rows)
+        elif isinstance(value, StrEnum):
+            value = value.value
         table.add(key, value)
     return table

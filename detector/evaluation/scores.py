@@ -8,7 +8,7 @@ again from them, and no network runs.
 import json
 import re
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -158,6 +158,16 @@ def _read(store: Path) -> dict[tuple[str, str], _Stored]:
             f"{store} is {what}, so no run can go on from it.", hint="Name another file."
         ) from error
     return {(line.name, line.condition): line for line in lines}
+
+
+def stored_scores(store: Path, items: Mapping[str, Item]) -> list[Scored]:
+    """Return the scores of those labelled files, by name, that a store holds unchanged; raise
+    InputError for an invalid one."""
+    return [
+        _scored(items[name], line, [model.id for model in line.analysis.models])
+        for (name, condition), line in _read(store).items()
+        if name in items and condition == NONE.name and line.analysis is not None
+    ]
 
 
 def _holds(

@@ -45,6 +45,7 @@ from detector.schema.analysis import (
     Quality,
     Question,
     ReasonCode,
+    Side,
     Subject,
     Thresholds,
 )
@@ -395,20 +396,17 @@ _ABSTAINED = {
     ReasonCode.UNCERTAIN: _(
         "The picture is too poor to be sure. Ask for more light, or go closer."
     ),
-    ReasonCode.SEVERAL_PEOPLE: _(
-        "One of several faces is over the threshold, as chance also gives."
-    ),
 }
 
 
 def _text(decided: Analysis, answer: Answer, reason: ReasonCode | None) -> str:
     """Return one or two sentences under the label."""
     label, limits = decided.verdict.label, answer.thresholds
-    if label is Label.FAKE:
+    if label.side is Side.FAKE:
         what = questions.of(decided.verdict.question).consistent_with
-        text = _("The score is over the upper threshold: consistent with {what}.")
+        text = _("The score is over the threshold: consistent with {what}.")
         return text.format(what=known(what))
-    if label is Label.REAL:
+    if label.side is Side.REAL:
         text = _("No sign of manipulation in the last {window} s.")
         return text.format(window=f"{WINDOW:.0f}")
     if (why := answer.vetoed_by or reason) in _ABSTAINED:
@@ -417,7 +415,7 @@ def _text(decided: Analysis, answer: Answer, reason: ReasonCode | None) -> str:
         return _("No score of these models decides.")
     if answer.label is Label.INCONCLUSIVE and limits.one_sided:
         text = _("The score is not over the threshold of {high}.")
-        return text.format(high=percent(limits.high))
+        return text.format(high=percent(limits.suspect))
     if answer.label is Label.INCONCLUSIVE and not answer.vetoed_by:
         return _("The score is between the thresholds.")
     return decided.verdict.reasons[0].text

@@ -13,7 +13,7 @@ import cv2
 import numpy as np
 
 from detector.live.state import LiveFace, LiveState
-from detector.schema.analysis import Label
+from detector.schema.analysis import Label, Side
 
 Color = tuple[int, int, int]  # R, G, B, 0..255
 
@@ -34,7 +34,9 @@ class Style:
     colors: Mapping[Label, Color] = field(
         default_factory=lambda: {
             Label.FAKE: (213, 94, 0),
+            Label.PROBABLY_FAKE: (239, 163, 107),
             Label.INCONCLUSIVE: (230, 159, 0),
+            Label.PROBABLY_REAL: (124, 203, 178),
             Label.REAL: (0, 158, 115),
             Label.NOT_APPLICABLE: (138, 140, 139),
         }
@@ -47,7 +49,9 @@ class Style:
 PLAIN = Style()
 _DASHES: dict[Label, tuple[int, int]] = {
     Label.FAKE: (1, 0),
+    Label.PROBABLY_FAKE: (10, 3),
     Label.INCONCLUSIVE: (2, 5),
+    Label.PROBABLY_REAL: (12, 8),
     Label.REAL: (16, 8),
     Label.NOT_APPLICABLE: (6, 6),
 }
@@ -161,13 +165,13 @@ def _label(
 def _icon(out: np.ndarray, label: Label, color: Color, height: int) -> None:
     middle, r = height // 2, max(4, round(height * 0.3))
     thick = max(1, height // 14)
-    if label is Label.FAKE:
+    if label.side is Side.FAKE:
         corners = [(middle, middle - r), (middle - r, middle + r), (middle + r, middle + r)]
         cv2.polylines(out, [np.array(corners)], True, color, thick, cv2.LINE_AA)
         cv2.line(out, (middle, middle - r // 3), (middle, middle + r // 3), color, thick)
         cv2.circle(out, (middle, middle + round(r * 0.7)), thick // 2, color, -1)
         return
-    if label is Label.REAL:
+    if label.side is Side.REAL:
         check = [(middle - r, middle), (middle - r // 4, middle + r * 3 // 4)]
         check.append((middle + r, middle - r * 3 // 4))
         cv2.polylines(out, [np.array(check)], False, color, thick + 1, cv2.LINE_AA)

@@ -73,16 +73,14 @@ class LiveFace:
 
 _WORDS = {
     Label.REAL: "No sign",
-    Label.INCONCLUSIVE: "Inconclusive",
+    Label.INCONCLUSIVE: "Can't tell",
     Label.NOT_APPLICABLE: "No reading",
 }
 
 
 def word(label: Label, question: Question | None) -> str:
     """Return a label in at most two words."""
-    if label is Label.FAKE:
-        return states.state(Label.FAKE, question, short=True)
-    return _WORDS[label]
+    return _WORDS.get(label) or states.state(label, question, short=True)
 
 
 @dataclass(frozen=True)

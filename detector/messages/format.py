@@ -1,6 +1,6 @@
 """How figures become words: percents, times, lists, counts."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from detector.sentences import ENGLISH, Speech
 
@@ -20,9 +20,22 @@ def score(value: float) -> str:
     return str(whole_percent(value))
 
 
-def percent(probability: float) -> str:
-    """Return a share as every page and report says it: 0.789 -> "79 %"."""
-    return f"{whole_percent(probability)} %"
+CLOSE = 0.01
+"""of probability; nearer to a limit a whole percent could read as on its other side"""
+
+
+def likelihood(probability: float, near: Iterable[float] = ()) -> str:
+    """Return a probability in percent without the sign: whole, and with one decimal within a
+    percent of one of the limits `near` it: 0.934 beside 0.93 -> "93.4"."""
+    close = any(abs(probability - limit) < CLOSE for limit in near)
+    if not close or not 0.001 < probability < 0.999:
+        return str(whole_percent(probability))
+    return f"{100 * probability:.1f}"
+
+
+def percent(probability: float, near: Iterable[float] = ()) -> str:
+    """Return a share as every page and report says it: 0.789 -> "79 %"; see `likelihood`."""
+    return f"{likelihood(probability, near)} %"
 
 
 def interval(ends: tuple[float, float] | None, speech: Speech = ENGLISH) -> str:

@@ -31,16 +31,16 @@ def sentence(analysis: Analysis, speech: Speech = ENGLISH) -> str:
     top = next((s for s in analysis.judged if s.id == verdict.subject), None)
     if verdict.label == "NOT_APPLICABLE" or top is None:
         return text(verdict.reasons[0], speech) if verdict.reasons else _("There is no score.")
-    if verdict.label == "REAL" and not top.modality.of_sound:
+    if verdict.label.side == "real" and not top.modality.of_sound:
         return _without_sign(analysis, top, speech)
     whom, where = _whom(analysis, top, speech), strongest(analysis, top, speech)
-    if verdict.label in ("FAKE", "REAL"):
+    if verdict.label.side is not None:
         return f"{capital(whom)}, {where}." if where else f"{capital(whom)}."
     if why is None:
         if verdict.thresholds.never_decide:
-            said = _("{whom} scored highest ({when}); no score of these models decides alone.")
+            said = _("{whom} scored highest ({when}); no score of these models decides.")
             if not where:
-                said = _("{whom}: no score of these models decides alone.")
+                said = _("{whom}: no score of these models decides.")
         elif not where:
             said = _("{whom} scored too low to decide.")
         else:
@@ -114,60 +114,53 @@ def document(analysis: Analysis, speech: Speech = ENGLISH) -> str:
 def reason(analysis: Analysis) -> Reason | None:
     """Return the reason that the lead sentence says: why there is no verdict, or none but this."""
     verdict = analysis.verdict
-    if verdict.label in ("FAKE", "REAL"):
+    if verdict.label.side is not None:
         return None
     return next((r for r in verdict.reasons if r.code not in IN_BARS), None)
 
 
 def others(analysis: Analysis, speech: Speech = ENGLISH) -> str:
     """Return the text about what the verdict is not about: sound beside picture where only one of
-    them leans to fake, and other people. Empty without any."""
+    them looks fake, and other people. Empty without any."""
     return " ".join(filter(None, [_sound_and_picture(analysis, speech), _people(analysis, speech)]))
 
 
 def _sound_and_picture(analysis: Analysis, speech: Speech) -> str:
     _ = speech.gettext
     judged = [(q, a) for q, a in analysis.verdict.answers.items() if a.probability is not None]
-    # The question nearer to fake speaks for each: label and lean first, then the likelihood.
+    # The question nearer to fake speaks for each: label first, then the likelihood.
     sound = max((_suspicion(a) for q, a in judged if q.of_sound), default=None)
     picture = max((_suspicion(a) for q, a in judged if not q.of_sound), default=None)
     if sound is None or picture is None or bool(sound[0]) == bool(picture[0]):
         return ""
     said = {
-        (2, 0): _(
-            "The voice is likely cloned ({sound}); the picture does not lean to fake ({picture})."
-        ),
-        (1, 0): _(
-            "The voice leans to cloned ({sound}), undecided; the picture does not lean to fake "
-            "({picture})."
-        ),
-        (0, 2): _("The voice does not lean to cloned ({sound})."),
-        (0, 1): _(
-            "The picture leans to fake ({picture}), undecided; the voice does not lean to cloned "
-            "({sound})."
-        ),
+        (2, 0): _("The voice is likely cloned ({sound}); the picture is not ({picture})."),
+        (1, 0): _("The voice is probably cloned ({sound}); the picture is not ({picture})."),
+        (0, 2): _("The voice is not suspicious ({sound})."),
+        (0, 1): _("The voice is not suspicious ({sound})."),
     }[sound[0], picture[0]]
     return said.format(sound=percent(sound[1]), picture=percent(picture[1]))
 
 
 def _suspicion(answer: Answer) -> tuple[int, float]:
-    """Return 2 for fake, 1 for leaning to it, 0 else; and the likelihood."""
-    level = 2 if answer.label == "FAKE" else int(answer.lean == "manipulated")
-    return level, answer.probability or 0.0
+    """Return 2 for fake, 1 for probably fake, 0 else; and the likelihood."""
+    return {"FAKE": 2, "PROBABLY_FAKE": 1}.get(answer.label, 0), answer.probability or 0.0
 
 
 def _people(analysis: Analysis, speech: Speech) -> str:
     _, verdict = speech.gettext, analysis.verdict
     texts = {
         "FAKE": _("Likely manipulated too: {people}."),
-        "INCONCLUSIVE": _("Inconclusive for {people}."),
+        "PROBABLY_FAKE": _("Probably manipulated too: {people}."),
+        "INCONCLUSIVE": _("Can’t tell for {people}."),
+        "PROBABLY_REAL": _("Probably untouched: {people}."),
         "REAL": _("No sign of manipulation found for {people}."),
         "NOT_APPLICABLE": _("Could not be judged: {people}."),
     }
     if verdict.subject is None:
         return ""
-    if verdict.label == "REAL":  # "For 2 people, in 32 of 150 frames" has said it of those
-        del texts["REAL"]
+    if verdict.label.side == "real":  # "For 2 people, in 32 of 150 frames" has said it of those
+        del texts["REAL"], texts["PROBABLY_REAL"]
     if verdict.question and verdict.question.spec.whole:  # everybody is in it
         texts = {"NOT_APPLICABLE": texts["NOT_APPLICABLE"]}
     rest = [s for s in analysis.seen if s.id != verdict.subject]
@@ -220,7 +213,7 @@ def strongest(analysis: Analysis, subject: Subject, speech: Speech = ENGLISH) ->
     if analysis.media.kind == "image" or len(looks) < 2:
         return ""
     scores = [score for *_, score in looks]
-    peak, high = scores.index(max(scores)), analysis.verdict.thresholds.high
+    peak, high = scores.index(max(scores)), analysis.verdict.thresholds.suspect
     middle = sorted(scores)[len(scores) // 2]
     level = high if scores[peak] > high else (scores[peak] + middle) / 2
     # Of even scores, as of a looped clip, the middle is the highest: all of it is near that.
@@ -310,6 +303,7 @@ def why_not(speech: Speech = ENGLISH) -> dict[str, str]:
         "too_few_frames": _("too few frames"),
         "too_few_models": _("too few models"),
         "low_quality": _("low quality"),
+        "too_poor_to_clear": _("poor copy"),
         "no_model": _("no model"),
         "no_speech": _("no speech"),
         "music": _("music"),

@@ -138,7 +138,7 @@ def _no_point(p: Params, speech: Speech) -> tuple[str, str]:
 REASONS: dict[str, Wording] = {
     "above_threshold": _above,
     "together_above": Template(
-        "No single model decides; {leans} lean the same way and together they pass {high}"
+        "No single model decides; {models} agree and together they pass {high}"
     ),
     "below_threshold": _below,
     "between_thresholds": _between,
@@ -161,11 +161,6 @@ REASONS: dict[str, Wording] = {
             "With models that differ so much the models err too often for a verdict"
         ),
     ),
-    "several_people": Template(
-        "Alone, Person {person} would be over the threshold; among {people} people one such "
-        "score can be chance"
-    ),
-    "somebody_above": Template("The file as a whole is low, but Person {person} alone is not"),
     "part_above": _part_above,
     "unmeasured_above": of_question(lambda spec: spec.unmeasured_above, "asked"),
     "unlike_measured": by(
@@ -179,6 +174,10 @@ REASONS: dict[str, Wording] = {
             "The face is grainier than what these models were measured on, so its score decides "
             "nothing"
         ),
+    ),
+    "too_poor_to_clear": Template(
+        "The score is low, but this copy is too poor to call it untouched",
+        _("Traces of manipulation are lost first"),
     ),
     "fragile": Template(
         "The verdict turns around when the file is changed a little", _("under {trials}")
@@ -271,6 +270,16 @@ def _published_point(p: Params, speech: Speech) -> tuple[str, str]:
     return text(p, speech)[0], " ".join(str(source) for source in p.get("sources", ()))
 
 
+def _which_person(p: Params, speech: Speech) -> tuple[str, str]:
+    text = _("Which of {people} people is fake, for sure.")
+    if "high" in p:
+        text = _(
+            "Which of {people} people is fake, for sure. With {people} people the limit is {high}, "
+            "not {alone}, so that a genuine file is accused as rarely as with one."
+        )
+    return Template(text)(p, speech)
+
+
 CAVEATS: dict[str, Wording] = {
     "who_and_why": of_question(lambda spec: spec.who_and_why),
     "not_judged": Template("Anything about this file. It was not judged."),
@@ -278,10 +287,7 @@ CAVEATS: dict[str, Wording] = {
     "not_genuine": Template(
         "That the file is genuine. New methods can leave no trace these models know."
     ),
-    "which_person": Template(
-        "Which of {people} people is fake, for sure: the more there are, the more often a "
-        "high score is chance, and the likelihood allows for that."
-    ),
+    "which_person": _which_person,
     "not_asked": of_question(lambda spec: spec.not_asked),
     "stays_open": of_question(lambda spec: spec.stays_open),
     "no_sign_withheld": Template(

@@ -1,11 +1,11 @@
-"""What a label, a question, a lean and a model's part are called: one wording for all places."""
+"""What a label, a question and a model's part are called: one wording for all places."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
 from detector import questions
-from detector.messages.format import lower_first, whole_percent
+from detector.messages.format import lower_first
 from detector.sentences import ENGLISH, Speech
 
 if TYPE_CHECKING:
@@ -18,34 +18,22 @@ def state(
     """Return an answer (a `Label`) in words, in those of its question, by default those of a face:
     "Likely AI-generated"; `short` for chips and table cells."""
     _, spec = speech.gettext, questions.of(question)
-    if label == "FAKE":
-        return _(spec.fake)
-    if label == "REAL":
-        return _("No sign found") if short else _(spec.no_sign)
-    if label == "INCONCLUSIVE":
-        return _("Inconclusive")
-    return _("Not judged") if short else _("Could not be judged")
+    return {
+        "FAKE": _(spec.fake),
+        "PROBABLY_FAKE": _(spec.probably_fake),
+        "INCONCLUSIVE": _("Can’t tell"),
+        "PROBABLY_REAL": _(spec.probably_real),
+        "REAL": _("No sign found") if short else _(spec.no_sign),
+    }.get(label) or (_("Not judged") if short else _("Could not be judged"))
 
 
 def headline(
-    label: str,
-    question: str | None,
-    lean: str | None,
-    speech: Speech = ENGLISH,
-    *,
-    proof: Proof | None = None,
+    label: str, question: str | None, speech: Speech = ENGLISH, *, proof: Proof | None = None
 ) -> str:
-    """Return the headline of a result: the finding that leads it, as the stronger answer; an
-    inconclusive one says where it leans."""
-    _ = speech.gettext
+    """Return the headline of a result: the finding that leads it, as the stronger answer, else the
+    answer."""
     if proof is not None:
         return proven(proof.kind, proof.name, speech)
-    if label == "INCONCLUSIVE" and lean is not None:
-        return {
-            "manipulated": _(questions.of(question).leans),
-            "untouched": _("Inconclusive, leans untouched"),
-            "none": _("Inconclusive, no lean"),
-        }[lean]
     return state(label, question, speech)
 
 
@@ -81,12 +69,10 @@ def says(name: str | None, speech: Speech = ENGLISH) -> str:
 
 
 def zone(label: str, question: str | None = None, speech: Speech = ENGLISH) -> str:
-    """Return what a part of the axis of likelihoods (FAKE, REAL or INCONCLUSIVE) says, beside it:
-    "no sign"."""
-    _ = speech.gettext
-    if label == "FAKE":
-        return says(question, speech)
-    return _("no sign") if label == "REAL" else _("inconclusive")
+    """Return what a part of the axis of likelihoods (a `Label`) says, beside it: "no sign"."""
+    if label == "REAL":
+        return speech.gettext("no sign")
+    return lower_first(state(label, question, speech, short=True))
 
 
 def subject(name: str | None, speech: Speech = ENGLISH, *, whole: bool = False) -> str:
@@ -107,8 +93,11 @@ def contribution(kind: str, id: str, title: str = "", speech: Speech = ENGLISH) 
     _ = speech.gettext
     if kind == "model":
         return _(title) if title else id
-    parts = {"start": _("Starting point"), "people": _("Several people")}
-    return parts.get(kind) or _("Held back: {cause}").format(cause=cause(id, speech))
+    return (
+        _("Starting point")
+        if kind == "start"
+        else _("Held back: {cause}").format(cause=cause(id, speech))
+    )
 
 
 def cause(id: str, speech: Speech = ENGLISH) -> str:
@@ -132,13 +121,3 @@ def basis(name: str, speech: Speech = ENGLISH) -> str:
         "custom": _("with your thresholds"),
         "subset": _("by thresholds that were not made for just these models"),
     }.get(name, "")
-
-
-def odds(
-    share: float, low: float, high: float, question: str | None = None, speech: Speech = ENGLISH
-) -> str:
-    """Return in a sentence what a score meant in our tests: the `share` (0..1) of clips with such a
-    score that were manipulated, with its 95 % interval."""
-    text = speech.gettext(questions.of(question).odds)
-    likely = {"share": share, "low": low, "high": high}
-    return text.format(**{name: whole_percent(value) for name, value in likely.items()})

@@ -32,15 +32,7 @@ def scale(
 ) -> None:
     """Draw the likelihood on a line from 0 to 100 % with the question's three zones."""
     x, y, height = MARGIN, pdf.get_y() + 4, 3.2
-    low = thresholds.low if thresholds.can_clear else 0.0
-    zones = (
-        (0.0, low, Label.REAL),
-        (low, thresholds.high, Label.INCONCLUSIVE),
-        (thresholds.high, 1.0, Label.FAKE),
-    )
-    for start, end, label in zones:
-        if end <= start:  # a hairline of green would be a zone
-            continue
+    for label, start, end in thresholds.zones:
         word = states.zone(label.value, question and question.value, pdf.speech)
         pdf.set_fill_color(*FILL[label])
         pdf.rect(x + start * WIDTH, y, max(0.0, end - start) * WIDTH - 0.4, height, style="F")
@@ -53,7 +45,7 @@ def scale(
         else:
             pdf.cell(room, 3.5, word, align="C")
     pdf.ink(SMALL, style="B")
-    for value in (v for v in (low, thresholds.high) if 0 < v < 1):
+    for value in (start for _, start, _ in thresholds.zones if start):
         pdf.set_xy(x + value * WIDTH - 6, y + height + 4.2)
         pdf.cell(12, 3.5, percent(value), align="C")
     at = x + probability * WIDTH
@@ -197,7 +189,11 @@ def robustness(pdf: Paper, tried: Robustness, thresholds: Thresholds) -> None:
     height = pitch * len(rows)
     pdf.set_fill_color(*BAND)
     pdf.rect(
-        x + thresholds.low * width, y, (thresholds.high - thresholds.low) * width, height, style="F"
+        x + thresholds.unsuspicious * width,
+        y,
+        (thresholds.suspect - thresholds.unsuspicious) * width,
+        height,
+        style="F",
     )
     base = tried.unchanged.probability
     for number, trial in enumerate(rows):
@@ -237,7 +233,9 @@ def _under(pdf: Paper, end: float, x: float, y: float, width: float) -> None:
 def _axes(
     pdf: Paper, x: float, y: float, width: float, height: float, thresholds: Thresholds
 ) -> None:
-    low, high = (y + (1 - value) * height for value in (thresholds.low, thresholds.high))
+    low, high = (
+        y + (1 - value) * height for value in (thresholds.unsuspicious, thresholds.suspect)
+    )
     pdf.set_fill_color(*BAND)
     pdf.rect(x, high, width, low - high, style="F")
     pdf.set_line_width(0.2)
@@ -257,7 +255,7 @@ def _axes(
 
 def _labels(thresholds: Thresholds, height: float) -> list[tuple[float, bool]]:
     """Return the labels that fit on an axis of so many mm; thresholds win over ends."""
-    inner = [value for value in (thresholds.low, thresholds.high) if 0.0 < value < 1.0]
+    inner = [value for value in (thresholds.unsuspicious, thresholds.suspect) if 0.0 < value < 1.0]
     ends = [end for end in (0.0, 1.0) if all(abs(end - value) * height >= _LINE for value in inner)]
     return [*((value, True) for value in inner), *((end, False) for end in ends)]
 

@@ -22,6 +22,7 @@ from detector.messages import ENGLISH, Speech
 from detector.messages.comparison import titles
 from detector.messages.format import capital, clock
 from detector.messages.lead import placed
+from detector.messages.odds import EVEN
 from detector.messages.states import subject_name
 from detector.models.base import CropRecipe
 from detector.report.seal import Seal
@@ -37,8 +38,10 @@ HEATMAPS = 3  # models whose heatmap is shown, those that pulled most
 CROP = CropRecipe(scale=1.45, size=360, resize="area", border="black")
 STROKES = {
     Label.FAKE: (255, 138, 61),
-    Label.REAL: (43, 197, 150),
+    Label.PROBABLY_FAKE: (255, 184, 128),
     Label.INCONCLUSIVE: (242, 182, 50),
+    Label.PROBABLY_REAL: (134, 219, 193),
+    Label.REAL: (43, 197, 150),
     Label.NOT_APPLICABLE: (215, 219, 223),
 }
 """RGB of a face's box by the person's label."""
@@ -62,6 +65,7 @@ class ReportDetails:
     reviewer: str = ""  # who answers for the report
     zone: tzinfo = UTC  # in which the times of a PDF are printed
     speech: Speech = ENGLISH  # the language of a PDF
+    base_rate: float = EVEN  # share of fakes among the reader's files, by which odds are told
 
 
 def time_zone(name: str) -> tzinfo:

@@ -29,14 +29,18 @@ TEXT, MUTED, LINE, EDGE = (27, 29, 33), (91, 95, 102), (222, 220, 212), (138, 14
 SUNKEN, BAND = (242, 241, 236), (252, 242, 217)
 FILL: dict[Label, tuple[int, int, int]] = {
     Label.FAKE: (213, 94, 0),
+    Label.PROBABLY_FAKE: (236, 160, 104),
+    Label.INCONCLUSIVE: (236, 206, 130),
+    Label.PROBABLY_REAL: (122, 201, 178),
     Label.REAL: (0, 158, 115),
-    Label.INCONCLUSIVE: (230, 159, 0),
     Label.NOT_APPLICABLE: (122, 127, 135),
 }
 INK: dict[Label, tuple[int, int, int]] = {
     Label.FAKE: (168, 67, 0),
-    Label.REAL: (0, 105, 76),
+    Label.PROBABLY_FAKE: (168, 67, 0),
     Label.INCONCLUSIVE: (122, 82, 0),
+    Label.PROBABLY_REAL: (0, 105, 76),
+    Label.REAL: (0, 105, 76),
     Label.NOT_APPLICABLE: (91, 95, 102),
 }
 """The dashboard's colors in its light theme: marks, and words."""

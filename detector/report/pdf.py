@@ -12,7 +12,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from detector import messages, questions, signals
 from detector.decision.next_steps import Facts, next_steps
-from detector.messages import Speech, actions, comparison, lead, states
+from detector.messages import Speech, actions, comparison, lead, odds, states
 from detector.messages import comparison as compared
 from detector.messages.format import capital, clock, interval, percent, score
 from detector.messages.robustness import outcome
@@ -104,14 +104,13 @@ def _questions(pdf: Paper, analysis: Analysis) -> None:
     rows, lead = [], analysis.verdict.question
     ordered = sorted(analysis.verdict.answers.items(), key=lambda pair: pair[0] is not lead)
     for question, answer in ordered:
-        likelihood = "" if answer.probability is None else percent(answer.probability)
+        likelihood, edges = "", answer.thresholds.edges
+        if answer.probability is not None:
+            likelihood = percent(answer.probability, edges)
         if likelihood and analysis.verdict.uncounted(question):
             likelihood = _("{percent}, not counted").format(percent=likelihood)
-        limits = f"{percent(answer.thresholds.low)}, {percent(answer.thresholds.high)}"
-        if answer.thresholds.never_decide:
-            limits = _("none")
-        elif not answer.thresholds.can_clear:
-            limits = f"{_('none')}, {percent(answer.thresholds.high)}"
+        near = [] if answer.probability is None else [answer.probability]
+        limits = ", ".join(percent(edge, near) for edge in edges) or _("none")
         glyph = words.GLYPHS[Label.NOT_APPLICABLE if answer.undecided_secondary else answer.label]
         rows.append(
             (
@@ -471,11 +470,15 @@ def _first_page(pdf: Paper, content: Content) -> None:
         what = _("combined likelihood")
         if answer.interval is not None:
             what += f" ({interval(answer.interval, speech)})"
-        pdf.number(percent(answer.probability), ", ".join(filter(None, [what, by])))
+        shown = percent(answer.probability, answer.thresholds.edges)
+        pdf.number(shown, ", ".join(filter(None, [what, by])))
         charts.scale(pdf, answer.probability, answer.thresholds, verdict.question)
-        if (odds := answer.odds) is not None:
-            said = states.odds(odds.share, odds.low, odds.high, verdict.question, speech)
-            pdf.say(said, SMALL, MUTED)
+        if answer.label is verdict.label:
+            said = odds.in_ten(answer, verdict.question, content.details.base_rate, speech)
+            pdf.say(f"{capital(said)}." if said else "", style="B")
+        if answer.odds is not None:
+            pdf.say(odds.of_tests(answer.odds, verdict.question, speech), SMALL, MUTED)
+            pdf.say(odds.support(answer, verdict.question, speech), SMALL, MUTED)
     if analysis.robustness is not None and analysis.robustness.fragile:
         flips = ", ".join(_(t.title) for t in analysis.robustness.flipped)
         text = _("Fragile: the verdict changes under {changes}.")
@@ -519,7 +522,7 @@ def _verdict(pdf: Paper, content: Content) -> None:
             found = comparison.lead(manipulated, speech)
             found += f" {comparison.against(manipulated, speech)}"
         pdf.say(found, 11)
-        alone = states.headline(verdict.label, verdict.question, verdict.lean, speech)
+        alone = states.headline(verdict.label, verdict.question, speech)
         text = _("The detectors, alone: {verdict}").format(verdict=alone)
         pdf.say(f"{text}. {about}", color=MUTED)
     else:

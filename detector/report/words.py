@@ -20,6 +20,7 @@ from detector.schema.analysis import (
     Media,
     ModelResult,
     Question,
+    Side,
     Tally,
 )
 from detector.schema.origin import Credential, EarlierVerdict, Fact
@@ -32,8 +33,10 @@ def _(text: str) -> str:
 
 GLYPHS: dict[Label, str] = {
     Label.FAKE: "▲",
-    Label.REAL: "○",
+    Label.PROBABLY_FAKE: "△",
     Label.INCONCLUSIVE: "?",
+    Label.PROBABLY_REAL: "◌",
+    Label.REAL: "○",
     Label.NOT_APPLICABLE: "–",
 }
 CREDENTIALS: dict[str, str] = {
@@ -74,7 +77,7 @@ def answered(question: Question, answer: Answer, speech: Speech = ENGLISH) -> st
         return speech.gettext("Not asked: no model for it")
     if answer.undecided_secondary:
         return speech.gettext("Not decided")
-    return states.headline(answer.label, question, answer.lean, speech)
+    return states.headline(answer.label, question, speech)
 
 
 def bars(
@@ -360,16 +363,16 @@ def operating_point(question: Question, answer: Answer, speech: Speech = ENGLISH
     """Return from which likelihood on something is said, in a sentence."""
     _, limits = speech.gettext, answer.thresholds
     if limits.never_decide:
-        return _("Operating point: none; every likelihood is inconclusive.")
-    text = _("Operating point: {fake} above {high}, {real} below {low}, else inconclusive.")
-    if limits.one_sided:
-        text = _("Operating point: {fake} above {high}, else inconclusive.")
-    return text.format(
-        fake=states.zone("FAKE", question, speech),
-        real=states.zone("REAL", None, speech),
-        high=percent(limits.high),
-        low=percent(limits.low),
-    )
+        return _("Bands: none; no likelihood decides.")
+    parts = []
+    for label, start, end in reversed(limits.zones):
+        if label.side is not None:
+            fake = label.side is Side.FAKE
+            text = _("{name} above {limit}") if fake else _("{name} below {limit}")
+            edge = percent(start if fake else end)
+            parts.append(text.format(name=states.zone(label, question, speech), limit=edge))
+    rest = states.zone(Label.INCONCLUSIVE, question, speech)
+    return _("Bands: {parts}, else {rest}.").format(parts=", ".join(parts), rest=rest)
 
 
 def error_rates(

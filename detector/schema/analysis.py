@@ -24,11 +24,11 @@ from detector.schema.codes import QUESTION_OF as QUESTION_OF
 from detector.schema.codes import Basis as Basis
 from detector.schema.codes import CaveatCode as CaveatCode
 from detector.schema.codes import Label as Label
-from detector.schema.codes import Lean as Lean
 from detector.schema.codes import Modality as Modality
 from detector.schema.codes import ProofKind as ProofKind
 from detector.schema.codes import Question as Question
 from detector.schema.codes import ReasonCode as ReasonCode
+from detector.schema.codes import Side as Side
 from detector.schema.codes import Task as Task
 from detector.schema.codes import headline_label as headline_label
 from detector.schema.comparison import Comparison
@@ -57,6 +57,7 @@ from detector.schema.subject import SpanSegment as SpanSegment
 from detector.schema.subject import Subject as Subject
 from detector.schema.subject import SubjectAnswer as SubjectAnswer
 from detector.schema.verdict import Answer as Answer
+from detector.schema.verdict import BandRate as BandRate
 from detector.schema.verdict import Caveat as Caveat
 from detector.schema.verdict import ConfidenceInterval as ConfidenceInterval
 from detector.schema.verdict import Contribution as Contribution
@@ -70,7 +71,7 @@ from detector.schema.verdict import Tally as Tally
 from detector.schema.verdict import Thresholds as Thresholds
 from detector.schema.verdict import Verdict as Verdict
 
-SCHEMA_VERSION: Final = "3.0"
+SCHEMA_VERSION: Final = "4.0"
 
 
 class Settings(StrictModel):
@@ -124,7 +125,7 @@ class Signal(StrictModel):
 class Analysis(StrictModel):
     """Everything known of one file."""
 
-    schema_version: Literal["3.0"] = SCHEMA_VERSION
+    schema_version: Literal["4.0"] = SCHEMA_VERSION
     id: str = Field(description="hash of media, settings and weights: same input, same id")
     created: datetime
     media: Media
@@ -161,7 +162,7 @@ class Analysis(StrictModel):
 
     def headline_in(self, speech: Speech) -> str:
         """Return the headline of the result, the same on every page and in every report."""
-        names = self.verdict.label, self.verdict.question, self.verdict.lean
+        names = self.verdict.label, self.verdict.question
         return states.headline(*names, speech, proof=self.proof)
 
     @property
@@ -222,6 +223,6 @@ class ErrorDetail(StrictModel):
 class Failure(StrictModel):
     """Stands in the place of an `Analysis` in a list when a file could not be analyzed."""
 
-    schema_version: Literal["3.0"] = SCHEMA_VERSION
+    schema_version: Literal["4.0"] = SCHEMA_VERSION
     name: str
     error: ErrorDetail

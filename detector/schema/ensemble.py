@@ -132,8 +132,11 @@ class Ensemble(StrictModel):
     )
     calibration: Calibration | None = None
     uncertainty: UncertaintyRates = UncertaintyRates()
-    multiple_testing_penalty: float = Field(
-        default=0.0, ge=0, description="times log(people), off the logit of a file with several"
+    people_correction: float = Field(
+        default=0.0,
+        ge=0,
+        description="times log(people), onto the limits of FAKE and PROBABLY_FAKE (log odds): in "
+        "the tail of genuine files' scores this makes one as rare among several people",
     )
     thresholds: Thresholds = Field(
         default_factory=lambda: Thresholds(low=0.0, high=1.0),

@@ -100,6 +100,11 @@ class Media(StrictModel):
     )
 
     @property
+    def still(self) -> bool:
+        """Whether it shows one picture, in whatever file: one rule judges it."""
+        return self.kind == "image" or self.frozen
+
+    @property
     def questions(self) -> tuple[Question, ...]:
         """What can be asked of it: of its picture, of its sound."""
         picture = OF_PICTURE if self.kind != "audio" else ()

@@ -5,6 +5,8 @@ Pure data, part of the tree of `detector.schema.analysis`. Codes with parameters
 that are written along are made of them by `detector.messages`.
 """
 
+from __future__ import annotations
+
 from typing import Literal
 
 from pydantic import Field, computed_field
@@ -12,7 +14,7 @@ from pydantic import Field, computed_field
 from detector import messages
 from detector.messages import Param
 from detector.schema.base import Probability, StrictModel, written_only
-from detector.schema.codes import Basis, CaveatCode, Label, Lean, Question, ReasonCode
+from detector.schema.codes import Basis, CaveatCode, Label, Question, ReasonCode
 
 
 class Tally(StrictModel):
@@ -22,11 +24,29 @@ class Tally(StrictModel):
     files: int = Field(ge=1)
 
 
+class BandRate(StrictModel):
+    """How often one answer is right on sources left out, if as many files are fake as genuine and
+    each source counts alike."""
+
+    label: Label
+    right: Probability
+    low: Probability = Field(description="lower 90 % bound of `right`, by resampling sources")
+    share: Probability = Field(description="of the files that it is right about: how many get it")
+    wrong: Tally = Field(description="of the files it is wrong about: how many get it")
+
+
 class Thresholds(StrictModel):
-    """Below `low`: no sign found. Above `high`: likely manipulated. Between: inconclusive."""
+    """Five bands of the likelihood: above `high` FAKE, above `probably_high` PROBABLY_FAKE, below
+    `low` REAL, below `probably_low` PROBABLY_REAL, between INCONCLUSIVE. A band whose promise no
+    limit keeps is left out: `high` 1, `low` 0, `probably_…` None."""
 
     low: Probability
     high: Probability
+    probably_low: Probability | None = Field(default=None, description="never under `low`")
+    probably_high: Probability | None = Field(default=None, description="never over `high`")
+    bands: list[BandRate] = Field(
+        default_factory=list, description="how often each answer was right, where it was measured"
+    )
     false_positive_rate: float | None = Field(
         default=None, description="share of untouched calibration clips above `high`"
     )
@@ -40,6 +60,11 @@ class Thresholds(StrictModel):
         default=None, description="the count behind `false_negative_rate`, where it is known"
     )
     data: str = Field(default="", description="what they were chosen on, in words")
+    people: int = Field(
+        default=1,
+        description="judged in the file; of several `high` is raised so that false "
+        "alarms stay as rare per file as with one",
+    )
     custom: bool = Field(default=False, description="moved by the person for this one result")
     own: bool = Field(default=False, description="`high` is from the person's own untouched clips")
     can_clear: bool = Field(
@@ -51,12 +76,42 @@ class Thresholds(StrictModel):
     @property
     def never_decide(self) -> bool:
         """Whether every score is inconclusive."""
-        return self.one_sided and self.high >= 1
+        return self.one_sided and self.suspect >= 1
 
     @property
     def one_sided(self) -> bool:
-        """Whether no score is REAL."""
-        return self.low <= 0 or not self.can_clear
+        """Whether no score is REAL or PROBABLY_REAL."""
+        return self.unsuspicious <= 0 or not self.can_clear
+
+    @property
+    def suspect(self) -> float:
+        """Return the likelihood over which an answer is FAKE or PROBABLY_FAKE."""
+        return self.high if self.probably_high is None else self.probably_high
+
+    @property
+    def unsuspicious(self) -> float:
+        """Return the likelihood under which an answer is REAL or PROBABLY_REAL."""
+        return self.low if self.probably_low is None else self.probably_low
+
+    @property
+    def zones(self) -> list[tuple[Label, float, float]]:
+        """Return the bands from 0 to 1 with their limits, without empty ones."""
+        real, probably = (self.low, self.unsuspicious) if self.can_clear else (0.0, 0.0)
+        edges = [0.0, real, max(real, probably), min(self.suspect, self.high), self.high, 1.0]
+        order = (
+            Label.REAL, Label.PROBABLY_REAL, Label.INCONCLUSIVE, Label.PROBABLY_FAKE, Label.FAKE,
+        )  # fmt: skip
+        parts = zip(order, edges, edges[1:], strict=False)
+        return [(label, start, end) for label, start, end in parts if end > start]
+
+    @property
+    def edges(self) -> list[float]:
+        """Return the limits between the bands, ascending."""
+        return [start for _, start, _ in self.zones if start > 0]
+
+    def rate(self, label: Label) -> BandRate | None:
+        """Return how often an answer was right; None where nobody measured it."""
+        return next((band for band in self.bands if band.label is label), None)
 
 
 class ConfidenceInterval(StrictModel):
@@ -84,6 +139,38 @@ class EmpiricalOdds(StrictModel):
     low: Probability
     high: Probability
     clips: int
+
+    @property
+    def likelihood_ratio(self) -> float:
+        """Return how many times likelier such a score is of a fake than of a genuine file: the
+        odds, since as many clips count as fake as genuine. Never beyond what 1,000 clips show."""
+        share = min(max(self.share, 1e-3), 1 - 1e-3)
+        return share / (1 - share)
+
+    def given(self, base_rate: float) -> EmpiricalOdds:
+        """Return the odds where another share of files is fake, 0..1 (Bayes' rule)."""
+
+        def moved(share: float) -> float:
+            fake, real = share * base_rate, (1 - share) * (1 - base_rate)
+            return fake / (fake + real) if fake + real else share
+
+        shares = {name: moved(getattr(self, name)) for name in ("share", "low", "high")}
+        return self.model_copy(update=shares)
+
+
+Support = Literal["none", "weak", "moderate", "moderately_strong", "strong", "very_strong"]
+SUPPORT: tuple[tuple[float, Support], ...] = (
+    (2.0, "none"), (10.0, "weak"), (100.0, "moderate"), (1_000.0, "moderately_strong"),
+    (10_000.0, "strong"),
+)  # fmt: skip
+"""Likelihood ratios under which support is called so, for either side: ENFSI Guideline for
+Evaluative Reporting in Forensic Science, 2015."""
+
+
+def support_of(ratio: float) -> Support:
+    """Return how strongly a likelihood ratio supports its side."""
+    size = max(ratio, 1 / ratio)
+    return next((name for limit, name in SUPPORT if size < limit), "very_strong")
 
 
 class CodedMessage(StrictModel):
@@ -156,10 +243,9 @@ class Contribution(StrictModel):
         "model": `id` is the model's; its weight times its calibrated logit.
         "start": the starting point that the fit gave.
         "probit_shrink": `id` is the cause of uncertainty (`UncertaintyRates`).
-        "people": what several people in one file take off, or add.
     """
 
-    kind: Literal["model", "start", "probit_shrink", "people"]
+    kind: Literal["model", "start", "probit_shrink"]
     id: str = ""
     logit: float
     time: float | None = Field(default=None, description="that model's strongest moment, s")
@@ -170,7 +256,7 @@ class Answer(StrictModel):
 
     label: Label
     probability: Probability | None = Field(
-        default=None, description="for the file as a whole; with several people not the highest one"
+        default=None, description="for the file: that of the most suspicious person"
     )
     thresholds: Thresholds
     basis: Basis = Basis.MEASURED
@@ -185,13 +271,12 @@ class Answer(StrictModel):
         default=None, description="what made it INCONCLUSIVE although the score alone was decided"
     )
     subject: str | None = Field(default=None, description="id of the most suspicious one")
-    subject_count: int = Field(default=0, description="whose scores are in `probability`")
+    subject_count: int = Field(default=0, description="who were judged for it")
     reasons: list[Reason] = Field(default_factory=list)
     contributions: list[Contribution] = Field(
         default_factory=list,
         description="what pulled which way; sums to the log odds of `probability`",
     )
-    lean: Lean | None = Field(default=None, description="of a judged answer")
     odds: EmpiricalOdds | None = Field(
         default=None,
         description="None: not measured for these models, too few such clips, or the material is "
@@ -202,7 +287,7 @@ class Answer(StrictModel):
     )
     counted: int = Field(default=0, description="models that were counted")
 
-    _drop_written = written_only("interval")
+    _drop_written = written_only("interval", "likelihood_ratio", "support")
 
     @computed_field  # type: ignore[prop-decorator]
     @property
@@ -211,6 +296,19 @@ class Answer(StrictModel):
         if self.odds is None or self.probability is None:
             return None
         return self.odds.low, self.odds.high
+
+    @computed_field  # type: ignore[prop-decorator]
+    @property
+    def likelihood_ratio(self) -> float | None:
+        """How many times likelier such a score is of a fake than of a genuine file, by the odds of
+        our tests; None without odds."""
+        return self.odds.likelihood_ratio if self.odds else None
+
+    @computed_field  # type: ignore[prop-decorator]
+    @property
+    def support(self) -> Support | None:
+        """The likelihood ratio on the verbal scale of forensic institutes."""
+        return support_of(self.likelihood_ratio) if self.likelihood_ratio else None
 
     @property
     def strongest(self) -> Contribution | None:
@@ -232,7 +330,6 @@ class Verdict(StrictModel):
         default=None, description="combined likelihood: the leading question's"
     )
     question: Question | None = None
-    lean: Lean | None = Field(default=None, description="where an inconclusive file leans")
     answers: dict[Question, Answer] = Field(default_factory=dict)
     thresholds: Thresholds
     subject: str | None = Field(default=None, description="id of the most suspicious one")
@@ -300,8 +397,9 @@ class Robustness(StrictModel):
 
     @property
     def flipped(self) -> list[PerturbationResult]:
-        """Trials with another verdict than the unchanged part."""
-        return [t for t in self.trials if t.error is None and t.label != self.unchanged.label]
+        """Trials whose answer goes another way than that of the unchanged part."""
+        side = self.unchanged.label.side
+        return [t for t in self.trials if t.error is None and t.label.side is not side]
 
     def moved(self, trial: PerturbationResult) -> float | None:
         """Return by how much a trial's likelihood differs from the unchanged part's."""

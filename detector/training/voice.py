@@ -119,7 +119,7 @@ def train(
             each = without_detector(items[i]).items()
             trivial += [LeftOutLogit(fold, name, items[i], value) for name, value in each]
     if rows:
-        left_out.write(rows, run.out, ID, Question.VOICE, "clips of speech", trivial)
+        left_out.write(rows, run.out, ID, Question.VOICE, trivial)
     head = fit(items, list(versions.values()), plan)
     state = load_file(begin)
     state["head.weight"] = torch.tensor(head.weights, dtype=torch.float32)[None]

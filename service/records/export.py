@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 from detector.messages import states
-from detector.schema.analysis import Analysis, Label, Lean, Proof, Verdict
+from detector.schema.analysis import Analysis, Label, Proof, Verdict
 from detector.spreadsheets import inert
 from service.records.model import Record
 from service.records.seals import origin
@@ -16,14 +16,13 @@ from service.records.seals import origin
 COLUMNS = (
     "file", "sha256", "state", "verdict", "question", "likelihood", "kind", "duration_s", "people",
     "models", "version", "origin", "analyzed", "brought", "confirmed", "tags", "note",
-    "lean", "reason", "headline", "likelihood_low", "likelihood_high",
+    "reason", "headline", "likelihood_low", "likelihood_high",
 )  # fmt: skip
 
 
 class Remark(NamedTuple):
     """What a row says beside its verdict."""
 
-    lean: str = ""  # Where an inconclusive file leans: "manipulated" or "untouched"
     reason: str = ""  # Why there is no result, or the file could not be judged
 
     headline: str = ""  # As on the result's page, in English
@@ -35,11 +34,10 @@ class Remark(NamedTuple):
         """Return the text about a file, by its verdict or its error."""
         if verdict is None:
             return cls(reason=str(error))
-        headline = states.headline(verdict.label, verdict.question, verdict.lean, proof=proof)
-        lean = verdict.lean.value if verdict.lean not in (None, Lean.NONE) else ""
+        headline = states.headline(verdict.label, verdict.question, proof=proof)
         judged = verdict.label is not Label.NOT_APPLICABLE or not verdict.reasons
         ends = verdict.interval or ("", "")
-        return cls(lean, "" if judged else verdict.reasons[0].text, headline, *ends)
+        return cls("" if judged else verdict.reasons[0].text, headline, *ends)
 
 
 def as_table(

@@ -24,7 +24,6 @@ from detector.schema.analysis import (
     Analysis,
     ErrorDetail,
     Label,
-    Lean,
     Modality,
     Probability,
     Proof,
@@ -108,7 +107,6 @@ class ResultSummary(FrozenModel):
     analyzed: datetime
     verdict: Label
     question: Question | None = None
-    lean: Lean | None = Field(default=None, description="where an inconclusive verdict leans")
     probability: Probability | None = Field(
         default=None, description="combined likelihood: the one number of the file"
     )
@@ -132,7 +130,6 @@ class ResultSummary(FrozenModel):
             analyzed=analysis.created,
             verdict=verdict.label,
             question=verdict.question,
-            lean=verdict.lean,
             probability=verdict.probability,
             interval=verdict.interval,
             subject_count=sum(s.modality is Modality.FACE for s in analysis.judged),
@@ -274,6 +271,12 @@ class Preferences(BaseModel):
     )
     watched: tuple[str, ...] = Field(
         default=(), description="folders of this computer whose new files are added"
+    )
+    base_rate: float = Field(
+        default=0.5,
+        gt=0,
+        lt=1,
+        description="share of fakes among the files that they get: odds in words follow it",
     )
     language: str = Field(
         default="", description="the code of the language of the pages; empty: the browser's"

@@ -114,16 +114,17 @@ def raw(data: bytes) -> bytes:
         return b""
 
 
-ORDERS: dict[Order, tuple[ColumnElement[Any], ...]] = {
-    "newest": (records.c.touched.desc(), records.c.id),
-    "oldest": (records.c.touched, records.c.id),
-    "name": (func.lower(records.c.name), records.c.id),
-    "likelihood": (records.c.probability.desc().nulls_last(), records.c.id),
-}
 HEADLINE_LABEL = case(
     (records.c.proof.is_not(None), literal_column(f"'{Label.FAKE}'")), else_=records.c.verdict
 )
 """`detector.schema.codes.headline_label`"""
+_SUSPICION = case({label.value: label.suspicion for label in Label}, value=HEADLINE_LABEL, else_=0)
+ORDERS: dict[Order, tuple[ColumnElement[Any], ...]] = {
+    "newest": (records.c.touched.desc(), records.c.id),
+    "oldest": (records.c.touched, records.c.id),
+    "name": (func.lower(records.c.name), records.c.id),
+    "likelihood": (_SUSPICION.desc(), records.c.probability.desc().nulls_last(), records.c.id),
+}
 
 
 class SQLStore(Store):

@@ -129,7 +129,7 @@ records = _table(
     *_optional(UtcDateTime, "last_cache_hit"),
     # The summary of the result, all of it or nothing.
     *_optional(UtcDateTime, "analyzed"),
-    *_optional(TextType, "verdict", "question", "lean", "kind", "version"),
+    *_optional(TextType, "verdict", "question", "kind", "version"),
     *_optional(NUMBER, "probability", "duration"),
     *_optional(Integer, "subject_count"),
     Column("models", StringList, nullable=False, server_default="[]"),

@@ -321,7 +321,9 @@ create table if not exists public.analyses (
   -- detector.schema.codes.Label, and numbers that a page can show.
   constraint analyses_result check (
     result is null or (
-      coalesce(result ->> 'verdict', '') in ('FAKE', 'REAL', 'INCONCLUSIVE', 'NOT_APPLICABLE')
+      coalesce(result ->> 'verdict', '') in (
+        'FAKE', 'PROBABLY_FAKE', 'INCONCLUSIVE', 'PROBABLY_REAL', 'REAL', 'NOT_APPLICABLE'
+      )
       and private.is_within(result -> 'probability', 0, 1)
       and private.is_within(result -> 'subject_count', 0, 1000000)
       and private.is_within(result -> 'duration', 0, 1000000000)
@@ -482,6 +484,11 @@ language sql stable security invoker set search_path = pg_catalog, pg_temp as $$
       case when p_order = 'newest' then touched end desc,
       case when p_order = 'oldest' then touched end,
       case when p_order = 'name' then lower(name) end,
+      -- detector.schema.codes.Label.suspicion
+      case when p_order = 'likelihood' then array_position(
+        array['NOT_APPLICABLE', 'REAL', 'PROBABLY_REAL', 'INCONCLUSIVE', 'PROBABLY_FAKE', 'FAKE'],
+        verdict
+      ) end desc nulls last,
       case when p_order = 'likelihood' then probability end desc nulls last,
       id
     ) as place

@@ -132,9 +132,9 @@ def _marks(
     lines: dict[str, list[list[Point]]] = {"line": [], "high": []}
     for span, score in scored:
         height = level(score)
-        css = "high" if score > limits.high else "line"
+        css = "high" if score > limits.suspect else "line"
         lines[css].append([(span.start, height), (span.end, height)])
-    low, high = level(limits.low), level(limits.high)
+    low, high = level(limits.unsuspicious), level(limits.suspect)
     edges = [[(0, height), (end, height)] for height in (low, high)] if scored else []
     between = [block(0, end, low, high)] if scored else []
     return [

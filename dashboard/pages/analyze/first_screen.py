@@ -336,9 +336,9 @@ def _measured(name: str) -> str:
 
 def _answers() -> None:
     """Draw the answers that can come, in their colors and words, and what happens to a file."""
-    # Whether a set of models kept the promise of "no sign" on sources that were left out.
-    can_clear = any(one.thresholds.can_clear for one in manifest().ensembles.values())
-    possible = [label for label in labels.ORDER if label is not Label.REAL or can_clear]
+    # A band that no limit gave on sources left out is no answer that can come.
+    given = {label for one in manifest().ensembles.values() for label, _, _ in one.thresholds.zones}
+    possible = [label for label in labels.ORDER if label in given | {Label.NOT_APPLICABLE}]
     kept = labels.hours(retention().total_seconds() / 3600)
     days = records_retention().total_seconds() / 86400
     if session.application().replicates_media(session.request_context()):

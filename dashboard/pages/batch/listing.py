@@ -15,7 +15,7 @@ from dashboard.components.cards import tile
 from dashboard.i18n import LazyDict, _, ngettext, say
 from dashboard.labels import BadgeColor, StateWords
 from detector.links import is_link
-from detector.schema.analysis import Label, Lean, Proof, Verdict
+from detector.schema.analysis import Proof, Verdict
 from service.batches import BatchRow, BatchState, BatchTask
 from service.records.model import State
 
@@ -104,11 +104,10 @@ def note(row: BatchRow) -> str:
 
 
 def _more(verdict: Verdict, proof: Proof | None) -> str:
-    """Return the finding that leads, where a verdict leans, or why there is none; empty where its
-    word says all."""
-    if proof is not None or verdict.lean not in (None, Lean.NONE):
+    """Return the finding that leads, or why there is no answer; empty where its word says all."""
+    if proof is not None:
         return labels.headline(verdict, proof)
-    if verdict.label is Label.NOT_APPLICABLE and verdict.reasons:
+    if verdict.label.side is None and verdict.reasons:
         return labels.say(verdict.reasons[0])
     return ""
 

@@ -143,8 +143,8 @@ def _result(record: Record | None, noted: str) -> str:
     if result is not None:
         number = [] if result.probability is None else [labels.percent(result.probability)]
         between = [labels.confidence(result.interval)] if result.interval else []
-        names = result.verdict, result.question, result.lean, result.proof
-        return " · ".join([labels.lean_words(*names), *number, *between])
+        names = result.verdict, result.question, result.proof
+        return " · ".join([labels.answer_words(*names), *number, *between])
     said = labels.state(Label(noted), None, None).words if noted else ""
     return _("{result} (the result was deleted since)").format(result=said)
 

@@ -127,11 +127,11 @@ def _whole(lane: Lane, model: ModelResult, selection: Selection, thresholds: Thr
         return lane_parts.whole("", "", _("no score for this person"))
     answer = state.reading(selection, model, Label(score.label))
     values = [v for v in lane.score if v is not None]
-    over = sum(v > thresholds.high for v in values)
+    over = sum(v > thresholds.suspect for v in values)
     text = _("{over} of {looks} over {high}").format(
         over=over,
         looks=labels.looks(len(values), "audio" if not track.frames else model.kind),
-        high=labels.whole_percent(thresholds.high),
+        high=labels.whole_percent(thresholds.suspect),
     )
     if thresholds.never_decide:
         top = labels.score(max(values)) if values else ""

@@ -291,12 +291,11 @@ def selected(key: str, records: Sequence[Record]) -> tuple[list[Record], Record 
 
 
 def finding(record: Record) -> str:
-    """Return its state in words: of an inconclusive one with where it leans, else the finding that
-    leads."""
+    """Return its state in words, or the finding that leads."""
     result = record.result
-    if result is None or (result.lean is None and result.proof is None):
+    if result is None or result.proof is None:
         return state_words(record).short
-    return labels.lean_words(result.verdict, result.question, result.lean, result.proof)
+    return labels.answer_words(result.verdict, result.question, result.proof)
 
 
 def _elsewhere(record: Record) -> str:

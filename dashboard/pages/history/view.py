@@ -290,7 +290,7 @@ class Export:
             return Remark()
         analysis = self._analysis(record)
         if analysis is None:
-            said = states.headline(result.verdict, result.question, result.lean, proof=result.proof)
+            said = states.headline(result.verdict, result.question, proof=result.proof)
             return Remark(headline=said)
         return Remark.of(analysis.verdict, "", result.proof)
 

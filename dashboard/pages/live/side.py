@@ -317,7 +317,7 @@ def _reading(analysis: Analysis) -> None:
             show(chip(_("Not judged"), state.slug, state.icon))
         else:
             state = labels.state(answer.label, Question.VOICE)
-            words = labels.lean_words(answer.label, Question.VOICE, answer.lean)
+            words = labels.answer_words(answer.label, Question.VOICE)
             number = rich(_("<b>{percent}</b> likelihood"), percent=labels.percent(probability))
             scale = verdict.scale(probability, answer.thresholds, Question.VOICE)
             show(verdict.number(number, chip(words, state.slug, state.icon)), scale)

@@ -16,6 +16,7 @@ from dashboard.components.tables import code, facts
 from dashboard.i18n import _, advice, ngettext, say
 from dashboard.labels import NBSP
 from dashboard.pages import alerted
+from dashboard.result import base_rate
 from detector import paths
 from detector.decision import conformal
 from detector.decision.conformal import OwnCalibration
@@ -327,7 +328,9 @@ def _preferences() -> None:
     usage = session.application().usage(session.request_context())
     counts = scope.store.search(scope.owner, Query(limit=1)).counts
     before = scope.store.preferences(scope.owner)
+    base_rate.draw("settings-base-rate")
     days, looks = _keep_days(before.keep_days), _looks(before.find_originals)
+    before = scope.store.preferences(scope.owner)
     chosen = before.model_copy(update={"keep_days": days, "find_originals": looks})
     if chosen != before:
         scope.store.save_preferences(scope.owner, chosen)

@@ -99,7 +99,7 @@ def train(
                 for i in np.unique(owner[out])
             ]
     if rows:
-        left_out.write(rows, run.out, ID, Question.SYNTHESIS, "clips, each also as a copy,")
+        left_out.write(rows, run.out, ID, Question.SYNTHESIS)
     target = run.out / "model.safetensors"
     save_file(layer(*fit_rows(of_rows, [plain, copies], plan.decay)), target)
     return target

@@ -102,7 +102,7 @@ def train(
     for name in plan.heads if rows else ():
         (run.out / name).mkdir(exist_ok=True)
         of_head = [row for row in rows if row.version == name]
-        left_out.write(of_head, run.out / name, name, Question.MANIPULATION, "clips")
+        left_out.write(of_head, run.out / name, name, Question.MANIPULATION)
     for name in plan.heads:
         where = replace(run, out=run.out / name)
         head = fitted(name, plan, items, shown, range(len(items)), where, projection)

@@ -72,7 +72,7 @@ def train(
         weights, bias = fitted(plan, [items[i] for i in known], read[known], features[known])
         judged += [LeftOutLogit(fold, ID, items[i], float(read[i] @ weights + bias)) for i in held]
     if judged:
-        left_out.write(judged, run.out, ID, Question.MANIPULATION, "clips")
+        left_out.write(judged, run.out, ID, Question.MANIPULATION)
     weights, bias = fitted(plan, items, read, features)
     layer = {"classifier.weight": weights[None], "classifier.bias": np.array([bias])}
     file = run.out / f"{ID}.safetensors"

@@ -231,9 +231,11 @@ def report(
     place: bool = True,
     case: Annotated[str, Query(max_length=200)] = "",
     reviewer: Annotated[str, Query(max_length=200)] = "",
+    base_rate: Annotated[float, Query(gt=0, lt=1)] = 0.5,
 ) -> Response:
-    """Make the sealed report. `place=false` leaves out where the file was recorded."""
-    details = ReportDetails(case, reviewer, *reading)
+    """Make the sealed report. `place=false` leaves out where the file was recorded; `base_rate` is
+    the share of fakes among the reader's files, by which odds are told in words."""
+    details = ReportDetails(case, reviewer, *reading, base_rate=base_rate)
     content = exports.report("pdf", job.path, analysis, job.origin, place=place, details=details)
     return download(content, "report.pdf")
 

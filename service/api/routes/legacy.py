@@ -12,7 +12,7 @@ from fastapi import APIRouter, Query, Request, Response
 from pydantic import BaseModel, Field
 from starlette.concurrency import run_in_threadpool
 
-from detector.schema.analysis import Analysis, Label
+from detector.schema.analysis import Analysis, Label, Side
 from service.api import uploads
 from service.api.access import Analyst, App
 from service.api.routes import batches
@@ -95,9 +95,10 @@ class SimpleVerdict(BaseModel):
     def of(cls, job: Job, analysis: Analysis) -> SimpleVerdict:
         """Return what these addresses say of a result."""
         verdict = analysis.verdict
-        fake = {Label.FAKE: True, Label.REAL: False}.get(verdict.label)
+        side = verdict.label.side
+        fake = None if side is None else side is Side.FAKE
         likely = verdict.probability
-        above = [score > verdict.thresholds.high for score in scores(analysis)]
+        above = [score > verdict.thresholds.suspect for score in scores(analysis)]
         sure = None if fake is None or likely is None else likely if fake else 1 - likely
         return cls(
             prediction=verdict.label,

@@ -117,7 +117,7 @@ def test_the_first_screen_says_what_will_be_read(jobs, analyzer):
     at = page()
     assert at.title[0].value == "Check a face or a voice"
     text = html(at)
-    for said in ("Likely manipulated", "Inconclusive", "Could not be judged"):
+    for said in ("Likely manipulated", "Probably manipulated", "Can’t tell", "Could not be judged"):
         assert said in text
     clears = manifest().ensembles[Question.MANIPULATION].thresholds.can_clear
     assert ("No sign of manipulation found" in text) is clears, "only what may be said is announced"

@@ -20,15 +20,7 @@ from dashboard.components import record_cells
 from dashboard.images import data_url
 from dashboard.pages.history import filters, view
 from dashboard.result import sharing
-from detector.schema.analysis import (
-    Analysis,
-    ErrorDetail,
-    Label,
-    Lean,
-    Question,
-    Reason,
-    ReasonCode,
-)
+from detector.schema.analysis import Analysis, ErrorDetail, Label, Question, Reason, ReasonCode
 from detector.schema.comparison import ComparisonFinding
 from service import limits
 from service.application import Application
@@ -153,7 +145,7 @@ def test_newest_first_with_what_was_found(kept):
     assert listed(at) == [name for name, *_ in KEPT]
     table = at.dataframe[0].value
     assert list(table["verdict"])[:3] == [
-        ["▲ Likely manipulated"], ["○ No sign found"], ["? Inconclusive"],
+        ["▲ Likely manipulated"], ["○ No sign found"], ["? Can’t tell"],
     ]  # fmt: skip
     assert list(table["likelihood"])[:2] == [79, 11]
     assert all(url.startswith("data:image/webp;base64,") for url in table["picture"])
@@ -375,8 +367,8 @@ def test_exports_hold_what_was_asked_for(jobs, kept):
     assert view.Export(jobs.store, "guest:x", [kept[0]]).records() == []
 
 
-def test_an_export_says_where_a_file_leans_and_why_one_has_no_verdict(jobs, kept):
-    keep(jobs, "leans.mp4", changed(judged(UNSURE, 0.9), lean=Lean.MANIPULATED), 60)
+def test_an_export_says_the_answer_and_why_one_has_none(jobs, kept):
+    keep(jobs, "probably.mp4", judged(Label.PROBABLY_FAKE, 0.8), 60)
     fault = ErrorReport(
         problem=ErrorDetail(code="no_media", message="This is no video and no picture."),
         ours=False, reference="A-1", when=NOW, details="",
@@ -384,8 +376,8 @@ def test_an_export_says_where_a_file_leans_and_why_one_has_no_verdict(jobs, kept
     keep(jobs, "notes.txt", None, 61, state=State.FAILED, fault=fault)
     everything = view.Export(jobs.store, LOCAL, Query())
     rows = {r["file"]: r for r in csv.DictReader(io.StringIO(everything.as_csv().decode()))}
-    leans = {name: r["lean"] for name, r in rows.items() if r["lean"]}
-    assert leans == {"leans.mp4": "manipulated"}
+    assert rows["probably.mp4"]["verdict"] == "PROBABLY_FAKE"
+    assert rows["probably.mp4"]["headline"] == "Probably manipulated"
     assert {name: r["reason"] for name, r in rows.items() if r["reason"]} == {
         KEPT[4][0]: "We found no face in 32 frames, so there is no score.",
         "notes.txt": "This is no video and no picture.",

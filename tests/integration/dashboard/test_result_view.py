@@ -131,7 +131,7 @@ def test_models_and_thresholds_are_decided_again_without_a_network(clip, no_netw
     drawn = len(no_network)
     at.slider(key="result.k.widget.thresholds.manipulation").set_value((30, 99)).run()
     page = texts(at)
-    assert "<span>Inconclusive, leans manipulated</span></h2>" in page
+    assert "<span>Can’t tell</span></h2>" in page
     assert "with your thresholds" in page
     assert "Drawn with your thresholds" in page
     at.button(key="result.k.widget.reset").click().run()

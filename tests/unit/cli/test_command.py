@@ -20,7 +20,7 @@ from detector.schema.analysis import Label, Question
 from tests.support.kept import put
 from tests.support.result_sample import make_analysis, make_clip
 
-LEADS = "  Most suspicious of {} people: Person B (right), 85 % alone, 00:01 to 00:08 and 00:10 to"
+LEADS = "  Most suspicious of {} people: Person B (right), 00:01 to 00:08 and 00:10 to"
 
 
 def test_of_several_people_it_is_said_who_leads_and_what_the_others_are():
@@ -33,12 +33,12 @@ def test_of_several_people_it_is_said_who_leads_and_what_the_others_are():
             subject.answers[Question.MANIPULATION].label = Label.INCONCLUSIVE
     lines = summary(many).splitlines()
     assert lines[1].startswith(LEADS.format(7))
-    assert lines[2] == "  Inconclusive for 6 more people."
+    assert lines[2] == "  Can’t tell for 6 more people."
 
 
 def test_without_a_sign_all_people_are_counted():
     assert summary(make_analysis(fake=False)).splitlines()[1:3] == [
-        "  Most suspicious of 2 people: Person A (left), 9 % alone",
+        "  Most suspicious of 2 people: Person A (left)",
         "  For 2 people, in 32 frames.",
     ]
 

@@ -11,7 +11,7 @@ import pytest
 from dashboard import labels
 from dashboard.labels import NBSP
 from dashboard.pages.batch import listing, view
-from detector.schema.analysis import Label, Lean, Reason, ReasonCode
+from detector.schema.analysis import Label, Reason, ReasonCode
 from service.batches import BatchRow
 from service.records.batches import BatchItem
 from service.records.model import LOCAL, Record, ResultSummary, State
@@ -81,8 +81,9 @@ def test_spans_and_counts():
 def test_every_state_has_icon_word_glyph_and_color():
     assert set(labels.STATES) == set(labels.WHAT_IT_MEANS) == set(Label)
     for states in (labels.STATES.values(), labels.READINGS.values()):
-        for look in ("icon", "words", "glyph", "color", "slug"):
-            assert len({getattr(state, look) for state in states}) == 4
+        for look in ("icon", "words", "glyph", "slug"):
+            assert len({getattr(state, look) for state in states}) == len(states)
+        assert len({state.color for state in states}) == 4
 
 
 def test_no_state_is_stated_as_a_fact():
@@ -115,25 +116,26 @@ def row(name, analysis=None, *, before="", seconds=4.0):
     return BatchRow(item, record, State.DONE, verdict=analysis.verdict, seconds=seconds)
 
 
-def leaning(lean, label=Label.INCONCLUSIVE):
+def answered(label):
     made = make_analysis()
     why = Reason(
         code=ReasonCode.NO_FACE, params={"looked": 32, "kind": "video", "scored": 0, "min_face": 40}
     )
-    verdict = made.verdict.model_copy(update={"label": label, "lean": lean, "reasons": [why]})
+    verdict = made.verdict.model_copy(update={"label": label, "reasons": [why]})
     return made.model_copy(update={"verdict": verdict})
 
 
-def test_a_note_says_where_it_leans_and_that_it_was_here():
-    unsure = leaning(Lean.MANIPULATED)
-    assert listing.note(row("a.mp4", unsure)) == "Inconclusive, leans manipulated"
-    seen = row("a.mp4", unsure, before="a.mp4")
-    assert listing.note(seen) == "Inconclusive, leans manipulated · was here before"
-    cells = listing._cells(seen, None)  # a cell has room for half of that
-    assert (cells["note"], cells["took"]) == ("Inconclusive, leans manipulated", "known")
-    assert listing.note(row("a.mp4", leaning(Lean.NONE), before="b.mp4")) == "was here before"
-    why = listing.note(row("a.mp4", leaning(None, Label.NOT_APPLICABLE), before="b.mp4"))
-    assert why == "We found no face in 32 frames, so there is no score · was here before"
+WHY = "We found no face in 32 frames, so there is no score"
+
+
+def test_a_note_says_why_there_is_no_answer_and_that_it_was_here():
+    assert listing.note(row("a.mp4", answered(Label.PROBABLY_FAKE))) == ""
+    seen = row("a.mp4", answered(Label.PROBABLY_FAKE), before="b.mp4")
+    assert listing.note(seen) == "was here before"
+    for label in (Label.INCONCLUSIVE, Label.NOT_APPLICABLE):
+        seen = row("a.mp4", answered(label), before="b.mp4")
+        assert listing.note(seen) == f"{WHY} · was here before"
+        assert listing._cells(seen, None)["took"] == "known"
 
 
 @pytest.mark.parametrize(
@@ -161,29 +163,26 @@ def test_other_names_are_said_where_names_differ(before, said):
     assert listing.known_words(rows[2:]) is None
 
 
-def test_a_table_says_where_a_file_leans_and_why_one_has_no_verdict():
+def test_a_table_says_the_answer_and_why_one_has_none():
     failed = row("x.mp4").record
     failed = failed.model_copy(update={"state": State.FAILED, "result": None})
     rows = [
         row("a.mp4"),
-        row("b.mp4", leaning(Lean.MANIPULATED)),
-        row("c.mp4", leaning(Lean.UNTOUCHED)),
-        row("d.mp4", leaning(Lean.NONE)),
-        row("e.mp4", leaning(None, Label.NOT_APPLICABLE)),
+        row("b.mp4", answered(Label.PROBABLY_REAL)),
+        row("e.mp4", answered(Label.NOT_APPLICABLE)),
         BatchRow(BatchItem(name="f.mp4", analysis="x"), failed, State.FAILED, error="=cut off."),
         BatchRow(BatchItem(name="g.txt"), error="This is no media."),
     ]
     made = view.BatchExport(None, None, rows).as_csv().decode()
     table = list(csv.DictReader(io.StringIO(made)))
-    assert list(table[0])[:2] == ["file", "sha256"] and list(table[0])[-6:] == [
-        "note", "lean", "reason", "headline", "likelihood_low", "likelihood_high",
+    assert list(table[0])[:2] == ["file", "sha256"] and list(table[0])[-5:] == [
+        "note", "reason", "headline", "likelihood_low", "likelihood_high",
     ]  # fmt: skip
-    assert [(r["file"], r["lean"], r["reason"]) for r in table] == [
-        ("a.mp4", "", ""),
-        ("b.mp4", "manipulated", ""),
-        ("c.mp4", "untouched", ""),
-        ("d.mp4", "", ""),
-        ("e.mp4", "", "We found no face in 32 frames, so there is no score."),
+    assert table[1]["headline"] == "Probably untouched"
+    assert [(r["file"], r["verdict"], r["reason"]) for r in table] == [
+        ("a.mp4", "FAKE", ""),
+        ("b.mp4", "PROBABLY_REAL", ""),
+        ("e.mp4", "NOT_APPLICABLE", "We found no face in 32 frames, so there is no score."),
         ("f.mp4", "", "'=cut off."),
         ("g.txt", "", "This is no media."),
     ]

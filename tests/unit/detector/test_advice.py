@@ -9,7 +9,7 @@ from detector.decision import decide
 from detector.decision.next_steps import MOST, ActionCode, Facts, NextStep, SameFootage, next_steps
 from detector.messages import actions, lead
 from detector.messages.format import clock, percent
-from detector.schema.analysis import Basis, Coverage, Label, Lean, Question, Thresholds
+from detector.schema.analysis import Basis, Coverage, Label, Question, Thresholds
 from detector.schema.comparison import ComparisonFinding
 from detector.schema.origin import Provenance
 from tests.support.result_sample import make_analysis, make_picture
@@ -67,17 +67,16 @@ def test_who_is_left_out_is_named_with_the_reason():
     number = percent(left.probability)
     said = f"Left out: Person\u00a0B ({number}, too few frames)."
     assert said in lead.others(made) and said.replace("\u00a0", " ") in summary(made)
-    assert "Inconclusive for Person\u00a0B" not in lead.others(made)
+    assert "Can’t tell for Person\u00a0B" not in lead.others(made)
     assert lead.left_out(make_analysis()) == []
 
 
-def test_three_of_32_moments_give_the_file_no_lean():
+def test_three_of_32_moments_give_the_file_no_odds():
     whole = make_analysis(people="B")
     few = cut_short(whole, "B", 3)
     between = Thresholds(low=0.01, high=0.99)
-    assert decide(whole, thresholds=between).verdict.lean is Lean.MANIPULATED
     answer = decide(few, thresholds=between).verdict
-    assert answer.label is Label.INCONCLUSIVE and answer.lean is Lean.NONE
+    assert answer.label is Label.INCONCLUSIVE
     assert answer.answers[Question.MANIPULATION].odds is None
 
 
@@ -90,22 +89,18 @@ def test_a_picture_made_by_a_machine_accuses_nobody_in_it():
     assert lead.others(made) == ""
 
 
-FAKE, LEANS, OPEN = (
-    (Label.FAKE, None),
-    (Label.INCONCLUSIVE, Lean.MANIPULATED),
-    (Label.INCONCLUSIVE, None),
-)
+FAKE, PROBABLY, OPEN = Label.FAKE, Label.PROBABLY_FAKE, Label.INCONCLUSIVE
 
 
 @pytest.mark.parametrize(
     ("picture", "sound", "said"),
     [
-        (OPEN, LEANS, "The voice leans to cloned (84 %), undecided; the picture does not lean"),
-        (OPEN, FAKE, "The voice is likely cloned (84 %); the picture does not lean to fake"),
-        (FAKE, OPEN, "The voice does not lean to cloned (84 %)."),
-        (LEANS, OPEN, "The picture leans to fake (91 %), undecided; the voice does not lean"),
+        (OPEN, PROBABLY, "The voice is probably cloned (84 %); the picture is not (91 %)."),
+        (OPEN, FAKE, "The voice is likely cloned (84 %); the picture is not (91 %)."),
+        (FAKE, OPEN, "The voice is not suspicious (84 %)."),
+        (PROBABLY, OPEN, "The voice is not suspicious (84 %)."),
         (OPEN, OPEN, ""),
-        (FAKE, LEANS, ""),
+        (FAKE, PROBABLY, ""),
     ],
 )
 def test_sound_and_picture_that_differ_are_said_together(picture, sound, said):
@@ -121,8 +116,7 @@ def test_sound_and_picture_that_differ_are_said_together(picture, sound, said):
 
 
 def _answered(one, says, probability):
-    label, lean = says
-    return one.model_copy(update={"label": label, "lean": lean, "probability": probability})
+    return one.model_copy(update={"label": says, "probability": probability})
 
 
 EVERYTHING = Facts(
@@ -134,9 +128,9 @@ def codes(analysis, facts=EVERYTHING):
     return [action.code for action in next_steps(analysis, facts)]
 
 
-def said(analysis, label, lean=None):
+def said(analysis, label):
     """The same file with another verdict."""
-    verdict = analysis.verdict.model_copy(update={"label": label, "lean": lean})
+    verdict = analysis.verdict.model_copy(update={"label": label})
     return analysis.model_copy(update={"verdict": verdict})
 
 
@@ -146,7 +140,7 @@ def clear():
     made = make_analysis(people="A")
     evidence = [e.model_copy(update={"rating": "good", "params": {**e.params, "width": 200}})
                 for e in made.evidence]  # fmt: skip
-    return said(made.model_copy(update={"evidence": evidence}), Label.INCONCLUSIVE, Lean.NONE)
+    return said(made.model_copy(update={"evidence": evidence}), Label.INCONCLUSIVE)
 
 
 def long(analysis):

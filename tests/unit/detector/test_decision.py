@@ -1,9 +1,11 @@
-"""The policy: whose thresholds, which question is in front, what adds up, where a file leans."""
+"""The policy: whose thresholds, which question is in front, what adds up."""
+
+import math
 
 import pytest
 
 from detector import messages
-from detector.decision import decide, logit, sigmoid
+from detector.decision import decide, label_of, logit, sigmoid
 from detector.messages import ENGLISH, lead, reasons
 from detector.models import registry
 from detector.pipeline import initial_results
@@ -17,7 +19,6 @@ from detector.schema.analysis import (
     Contribution,
     CustomEnsemble,
     Label,
-    Lean,
     Modality,
     OddsPoint,
     Question,
@@ -58,7 +59,7 @@ def beside(strong, one=0.1, two=-0.1):
 GRID = (-40.0, -8.0, -2.2, -0.4, 0.0, 0.4, 1.3, 1.5, 2.2, 8.0, 40.0)
 
 
-def same_but_for_the_lean(answer, alone):
+def same_numbers(answer, alone):
     """Nothing that measured models say is moved by one that was not measured."""
     kept = {"probability", "thresholds", "odds", "basis", "contributions", "counted"}
     kept.add("agreeing_models")
@@ -80,7 +81,7 @@ def test_beside_measured_models_an_unmeasured_one_moves_no_number_and_clears_not
     made = measured(ours, strong)
     alone, both = decide(made, models=["one", "two"]), decide(made)
     assert both.verdict.answers[FACE].basis is Basis.MEASURED
-    same_but_for_the_lean(both.verdict.answers[FACE], alone.verdict.answers[FACE])
+    same_numbers(both.verdict.answers[FACE], alone.verdict.answers[FACE])
     accused = strong > logit(0.8)
     cleared = alone.verdict.label is Label.REAL
     assert both.verdict.label is (
@@ -92,7 +93,7 @@ def test_beside_measured_models_an_unmeasured_one_moves_no_number_and_clears_not
     gend = both.models[-1]
     assert (gend.counted, gend.not_counted_because) == (False, "not measured here")
     assert gend.probability == pytest.approx(sigmoid(strong))
-    assert gend.label is (Label.FAKE if accused else Label.INCONCLUSIVE)
+    assert gend.label is (Label.PROBABLY_FAKE if accused else Label.INCONCLUSIVE)
     assert all("gend" in frame.scores for frame in both.judged[0].frames)
 
 
@@ -114,7 +115,6 @@ def test_what_it_calls_manipulated_is_cleared_by_nobody():
     answer = out.verdict.answers[FACE]
     assert out.verdict.label is Label.INCONCLUSIVE
     assert answer.vetoed_by is ReasonCode.UNMEASURED_ABOVE
-    assert answer.lean is Lean.UNTOUCHED  # where such scores lean by what was measured
     first, second = out.verdict.reasons
     assert (first.code, first.model, first.subject) == (ReasonCode.UNMEASURED_ABOVE, "gend", "A")
     assert first.text == "Gend, which was not measured here, calls it manipulated"
@@ -123,20 +123,11 @@ def test_what_it_calls_manipulated_is_cleared_by_nobody():
     assert lead.sentence(out) == f"{first.text}."
 
 
-def test_an_inconclusive_file_leans_to_where_it_points_unless_it_leans_already():
-    for ours, strong, lean, reason in (
-        (0.0, 3.0, Lean.MANIPULATED, True),
-        (0.0, 1.3, Lean.NONE, False),
-        (0.0, -9.0, Lean.NONE, False),
-        (-0.3, 3.0, Lean.UNTOUCHED, True),
-        (0.3, -9.0, Lean.MANIPULATED, False),
-    ):
-        made = measured(ours, strong)
-        made.ensembles[FACE].odds = [*TABLE[:2], TABLE[2].model_copy(update={"share": 0.9})]
-        out = decide(made)
+def test_of_an_inconclusive_file_it_is_named_where_it_calls_it_fake():
+    for ours, strong, reason in ((0.0, 3.0, True), (0.0, 1.3, False), (0.3, -9.0, False)):
+        out = decide(measured(ours, strong))
         codes = [r.code for r in out.verdict.reasons]
         assert out.verdict.label is Label.INCONCLUSIVE
-        assert out.verdict.lean is lean, (ours, strong)
         assert (ReasonCode.UNMEASURED_ABOVE in codes) is reason
         assert codes[0] is ReasonCode.BETWEEN_THRESHOLDS
 
@@ -184,9 +175,7 @@ def test_own_thresholds_of_the_measured_set_hold_beside_it():
         made.ensembles[FACE].own = own_of(made, "one", "two")
         out = decide(made).verdict
         assert out.label is Label.FAKE and out.answers[FACE].basis is Basis.OWN
-        same_but_for_the_lean(
-            out.answers[FACE], decide(made, models=["one", "two"]).verdict.answers[FACE]
-        )
+        same_numbers(out.answers[FACE], decide(made, models=["one", "two"]).verdict.answers[FACE])
         made.subjects = measured(-4.0, strong).subjects
         accused = strong > logit(0.8)
         assert decide(made).verdict.label is (Label.INCONCLUSIVE if accused else Label.REAL)
@@ -233,7 +222,8 @@ def own_of(made, *ids):
 @pytest.mark.parametrize(
     ("score", "label"),
     [
-        (0.81, Label.FAKE),
+        (0.999, Label.PROBABLY_FAKE),
+        (0.81, Label.PROBABLY_FAKE),
         (0.79, Label.INCONCLUSIVE),
         (0.21, Label.INCONCLUSIVE),
         (1e-9, Label.INCONCLUSIVE),
@@ -244,7 +234,7 @@ def test_alone_it_finds_over_its_point_and_the_margin_and_never_clears(score, la
     for out in (decide(made), decide(measured(0.0, logit(score)), models=["gend"])):
         answer = out.verdict.answers[FACE]
         assert out.verdict.label is label and answer.basis is Basis.PUBLISHED
-        assert (answer.thresholds.low, answer.thresholds.high) == (0.0, 0.8)
+        assert (answer.thresholds.probably_high, answer.thresholds.high) == (0.8, 1.0)
         assert not answer.thresholds.can_clear and "authors" in answer.thresholds.data
         assert answer.odds is None  # nobody measured what such a score means
         codes = [c.code for c in out.verdict.caveats]
@@ -264,13 +254,15 @@ def test_thresholds_that_a_person_moves_do_not_make_it_clear():
 
 def test_a_question_that_only_unmeasured_models_answer_takes_nothing_from_a_measured_one():
     """It may find, and can't clear; so it must not keep others from it either."""
-    for whole_score, label in ((-9.0, Label.REAL), (1.0, Label.REAL), (3.0, Label.FAKE)):
+    for whole_score, label in ((-9.0, Label.REAL), (1.0, Label.REAL), (3.0, Label.PROBABLY_FAKE)):
         faces = [face(i, one=-4.0, synth=whole_score) for i in range(5)]
         theirs = whole(calibration=None, operating_point=0.5, label_order="documented")
         out = decide(analysis([track("A", faces)], [model("one"), theirs]))
         assert out.verdict.label is label
         assert out.verdict.answers[WHOLE].basis is Basis.PUBLISHED
-        leading = WHOLE if label is Label.FAKE else FACE  # what was measured of others is not its
+        leading = (
+            WHOLE if label is Label.PROBABLY_FAKE else FACE
+        )  # what was measured of others is not its
         assert out.verdict.question is leading
         assert out.verdict.answers[WHOLE].undecided_secondary is (label is Label.REAL)
 
@@ -285,7 +277,7 @@ def test_where_measured_models_fail_an_unmeasured_one_does_not_take_their_place(
         out = decide(made)
         assert out.verdict.label is Label.INCONCLUSIVE
         assert out.verdict.reasons[0].code is ReasonCode.TOO_FEW_MODELS
-    assert decide(made, models=["gend"]).verdict.label is Label.FAKE
+    assert decide(made, models=["gend"]).verdict.label is Label.PROBABLY_FAKE
 
 
 WEAK = ("meso4-df", "meso4-f2f", "mesoinception4-df", "mesoinception4-f2f", "classnseg:full")
@@ -316,7 +308,7 @@ def test_a_weak_published_model_clears_nothing_that_ships_and_takes_no_finding(i
             made = analysis([track("A", faces)], [*ours, weak(id)])
             made.ensembles = {FACE: ensemble}
             alone, both = decide(made, models=ids).verdict, decide(made).verdict
-            same_but_for_the_lean(both.answers[FACE], alone.answers[FACE])
+            same_numbers(both.answers[FACE], alone.answers[FACE])
             said.add(alone.label)
             if alone.label is Label.FAKE or both.label is Label.REAL:
                 assert both.label is alone.label, (raw, theirs)
@@ -381,7 +373,7 @@ def test_a_set_that_may_not_say_no_sign_never_does():
     made = analysis([track("A", with_scores(*[0.001] * 5))])
     made.ensembles[FACE].thresholds = Thresholds(low=0.0, high=0.9, can_clear=False)
     out = decide(made)
-    assert out.verdict.label is Label.INCONCLUSIVE and out.verdict.lean is Lean.NONE
+    assert out.verdict.label is Label.INCONCLUSIVE
     assert CaveatCode.NO_SIGN_WITHHELD in [c.code for c in out.verdict.caveats]
     assert any("aren't reliable enough to call" in text for text in out.verdict.limits)
     assert "not over the threshold of 90" in out.verdict.reasons[0].text
@@ -423,11 +415,11 @@ def test_bundled_models_alone_need_every_question_for_no_sign_and_say_which_is_o
     ("heard", "label", "headline"),
     [
         (-2.0, Label.REAL, "No sign of manipulation found"),
-        (2.0, Label.INCONCLUSIVE, "Inconclusive, no lean"),
+        (2.0, Label.INCONCLUSIVE, "Can’t tell"),
         (6.0, Label.FAKE, "Likely cloned"),
     ],
 )
-def test_a_voice_that_leans_to_cloned_takes_no_sign_from_the_picture(heard, label, headline):
+def test_a_voice_that_is_likelier_cloned_takes_no_sign_from_the_picture(heard, label, headline):
     made = analysis([track("A", with_scores(*[0.01] * 5))])
     made.media.audio = Audio(codec="aac", channels=1, sample_rate=16_000)
     said = SpanSegment(start=0, end=4, logits={"voice": heard})
@@ -442,13 +434,13 @@ def test_a_voice_that_leans_to_cloned_takes_no_sign_from_the_picture(heard, labe
     assert out.verdict.label is label and out.headline == headline
     if label is Label.INCONCLUSIVE:
         assert out.verdict.reasons[0].code is ReasonCode.OTHER_QUESTION_OPEN
-        assert "the voice leans to cloned" in out.verdict.reasons[0].text
+        assert "the voice is likelier cloned" in out.verdict.reasons[0].text
 
 
 def test_contributions_add_up_to_the_combined_score():
     made = beside(1.7)
     made.ensembles[FACE].calibration = Calibration(scale=1.0, offset=-0.3, data="made", clips=9)
-    made.ensembles[FACE].multiple_testing_penalty = 0.2
+    made.ensembles[FACE].people_correction = 0.2
     made.ensembles[FACE].uncertainty.size = 0.7
     small = [face(i, width=80.0, gend=0.4, one=0.2, two=0.1) for i in range(5)]
     made.subjects = [*made.subjects, track("B", small)]
@@ -458,7 +450,7 @@ def test_contributions_add_up_to_the_combined_score():
                 total = sum(part.logit for part in answer.contributions)
                 assert total == pytest.approx(logit(answer.probability), abs=1e-9)
     kinds = {c.kind for c in decide(made).verdict.answers[FACE].contributions}
-    assert kinds >= {"model", "start", "people"}
+    assert kinds >= {"model", "start"}
 
 
 def test_no_model_decides_alone_and_none_is_said_to_disagree():
@@ -468,8 +460,7 @@ def test_no_model_decides_alone_and_none_is_said_to_disagree():
     assert all(m.label is Label.INCONCLUSIVE for m in out.models)
     reason = out.verdict.reasons[0]
     assert reason.code is ReasonCode.TOGETHER_ABOVE
-    assert "One and Two lean the same way" in reason.text
-    assert "agree" not in reason.text and "0 of" not in reason.text
+    assert "One and Two agree" in reason.text and "0 of" not in reason.text
 
 
 def test_an_untouched_mix_is_the_verdict():
@@ -490,18 +481,15 @@ TABLE = [
 ]
 
 
-@pytest.mark.parametrize(
-    ("score", "share", "lean"),
-    [(0.5, 0.5, Lean.NONE), (sigmoid(0.8), 0.58, Lean.NONE), (sigmoid(-0.5), 0.4, Lean.UNTOUCHED)],
-)
-def test_an_inconclusive_file_leans_by_what_such_scores_meant(score, share, lean):
+@pytest.mark.parametrize(("score", "share"), [(0.5, 0.5), (sigmoid(0.8), 0.58), (0.38, 0.4)])
+def test_odds_say_what_such_scores_meant(score, share):
     made = analysis([track("A", with_scores(*[score] * 5))])
     made.ensembles[FACE].odds = TABLE
-    out = decide(made)
-    answer = out.verdict.answers[FACE]
+    answer = decide(made).verdict.answers[FACE]
     assert answer.odds.share == pytest.approx(share, abs=0.005)
     assert answer.odds.low <= answer.odds.share <= answer.odds.high
-    assert out.verdict.lean is lean if out.verdict.label is Label.INCONCLUSIVE else True
+    assert answer.likelihood_ratio == pytest.approx(share / (1 - share), rel=0.03)
+    assert answer.support == "none"
 
 
 def test_odds_are_level_beyond_what_was_measured_and_missing_where_few_clips_are():
@@ -517,31 +505,6 @@ def test_odds_are_level_beyond_what_was_measured_and_missing_where_few_clips_are
     other.ensembles[FACE].odds = TABLE
     other.ensembles[FACE].models = ["one", "gone"]
     assert decide(other).verdict.answers[FACE].odds is None  # of another set
-
-
-def test_without_odds_a_score_leans_to_manipulated_alone():
-    for score, lean in ((0.7, Lean.MANIPULATED), (0.3, Lean.NONE), (-0.7, Lean.NONE)):
-        assert decide(beside(0.0, score, 0.0)).verdict.lean is lean
-
-
-def test_an_open_question_keeps_the_file_from_leaning_to_untouched():
-    made = beside(0.0, -0.3, -0.3)
-    made.ensembles[FACE].odds = TABLE
-    alone = made.model_copy(deep=True)
-    alone.models = [m for m in alone.models if m.question is not WHOLE]
-    assert decide(alone).verdict.lean is Lean.UNTOUCHED
-    out = decide(made)
-    assert out.verdict.label is Label.INCONCLUSIVE and out.verdict.lean is Lean.NONE
-    assert out.verdict.answers[FACE].lean is Lean.NONE
-
-
-def test_who_is_not_below_keeps_the_file_from_no_sign_and_is_named():
-    made = analysis([track("A", with_scores(*[0.1] * 5)), track("B", with_scores(*[0.35] * 5))])
-    made.subjects += [track(c, with_scores(*[0.05] * 5)) for c in "CDEF"]
-    out = decide(made)
-    assert out.verdict.label is Label.INCONCLUSIVE and out.verdict.subject == "B"
-    assert out.verdict.reasons[0].code is ReasonCode.SOMEBODY_ABOVE
-    assert "Person B" in out.verdict.reasons[0].text
 
 
 def test_every_code_has_a_sentence():
@@ -619,7 +582,7 @@ def test_a_part_that_stands_out_is_not_averaged_away():
     made.subjects[1] = track("B", with_scores(*scores))
     out = decide(made)
     answer = out.verdict.answers[FACE]
-    assert out.verdict.label is Label.INCONCLUSIVE and out.verdict.lean is Lean.NONE
+    assert out.verdict.label is Label.INCONCLUSIVE
     assert answer.odds is None  # such clips were not among those that odds were counted on
     first = out.verdict.reasons[0]
     assert first.code is ReasonCode.PART_ABOVE and first.subject == "B"
@@ -630,3 +593,90 @@ def test_a_part_that_stands_out_is_not_averaged_away():
     scores[9] = 0.05  # two single moments are what untouched clips have, too
     made.subjects[1] = track("B", with_scores(*scores))
     assert ReasonCode.PART_ABOVE not in [r.code for r in decide(made).verdict.reasons]
+
+
+BANDS = Thresholds(low=0.05, probably_low=0.2, probably_high=0.75, high=0.9)
+
+
+@pytest.mark.parametrize(
+    ("score", "label"),
+    [
+        (0.91, Label.FAKE), (0.9, Label.PROBABLY_FAKE), (0.76, Label.PROBABLY_FAKE),
+        (0.75, Label.INCONCLUSIVE), (0.2, Label.INCONCLUSIVE), (0.19, Label.PROBABLY_REAL),
+        (0.05, Label.PROBABLY_REAL), (0.04, Label.REAL),
+    ],
+)  # fmt: skip
+def test_five_answers_by_four_limits(score, label):
+    assert label_of(score, BANDS) is label
+    (zone,) = [name for name, start, end in BANDS.zones if start < score < end] or [label]
+    assert zone is label
+
+
+def test_a_band_that_is_left_out_has_no_zone_and_no_answer():
+    sure = BANDS.model_copy(update={"high": 1.0, "low": 0.0})
+    assert [label for label, _, _ in sure.zones] == [
+        Label.PROBABLY_REAL, Label.INCONCLUSIVE, Label.PROBABLY_FAKE,
+    ]  # fmt: skip
+    assert {label_of(x / 1000, sure) for x in range(1001)} == {label for label, _, _ in sure.zones}
+    nothing = Thresholds(low=0.0, high=1.0)
+    assert nothing.never_decide and nothing.zones == [(Label.INCONCLUSIVE, 0.0, 1.0)]
+
+
+def banded(*scores, correction=0.0):
+    made = analysis([track("ABCDEF"[i], with_scores(*[s] * 5)) for i, s in enumerate(scores)])
+    made.ensembles[FACE].thresholds = BANDS
+    made.ensembles[FACE].people_correction = correction
+    return decide(made)
+
+
+def test_of_several_people_the_highest_score_is_the_files_and_the_limits_rise():
+    """By `people_correction` times log n, so that false alarms per file stay as rare."""
+    alone = banded(0.93)
+    out = banded(0.93, 0.3, correction=0.4)
+    answer = out.verdict.answers[FACE]
+    assert out.verdict.probability == alone.verdict.probability == pytest.approx(0.93)
+    raised = sigmoid(logit(0.9) + 0.4 * math.log(2))
+    assert answer.thresholds.high == pytest.approx(raised) and answer.thresholds.people == 2
+    assert alone.verdict.label is Label.FAKE and raised > 0.92
+    assert out.verdict.label is out.judged[0].label is Label.FAKE
+    assert banded(0.91, 0.3, correction=0.4).verdict.label is Label.PROBABLY_FAKE
+    said = " ".join(out.verdict.limits)
+    assert "With 2 people the limit is" in said
+    assert banded(0.93, 0.3).verdict.answers[FACE].thresholds.people == 1
+
+
+def test_an_answer_towards_real_takes_every_question_and_good_material():
+    def of(one, synth, **media):
+        made = analysis([track("A", both(one, synth))], [model("one"), whole()])
+        for question in (FACE, WHOLE):
+            made.ensembles[question].thresholds = BANDS
+        made.media = made.media.model_copy(update=media)
+        return decide(made).verdict
+
+    assert of(0.04, 0.03).label is Label.REAL
+    assert of(0.04, 0.15).label is of(0.15, 0.04).label is Label.PROBABLY_REAL
+    assert of(0.04, 0.3).label is Label.INCONCLUSIVE
+    assert of(0.04, 0.8).label is Label.PROBABLY_FAKE
+    heavy = of(0.04, 0.03, size=40_000)
+    assert heavy.label is Label.INCONCLUSIVE
+    assert heavy.reasons[0].code is ReasonCode.TOO_POOR_TO_CLEAR
+
+
+def test_the_surest_answer_towards_fake_leads_whatever_the_scores():
+    made = analysis([track("A", both(0.85, 0.8))], [model("one"), whole()])
+    made.ensembles[FACE].thresholds = BANDS
+    made.ensembles[WHOLE].thresholds = BANDS.model_copy(update={"high": 0.78})
+    out = decide(made)
+    assert (out.verdict.label, out.verdict.question) == (Label.FAKE, WHOLE)
+
+
+@pytest.mark.parametrize("kind", ["image", "frozen"])
+def test_a_still_is_judged_by_one_rule_in_whatever_file(kind):
+    faces = [face(i, one=logit(0.93)) for i in range(1 if kind == "image" else 4)]
+    made = analysis([track("A", faces)])
+    update = {"kind": "image", "duration": None} if kind == "image" else {"frozen": True}
+    made.media = made.media.model_copy(update=update)
+    made.ensembles[FACE].pictures = Thresholds(low=0.0, high=0.97, probably_high=0.9)
+    out = decide(made)
+    assert out.verdict.label is Label.PROBABLY_FAKE and out.verdict.thresholds.high == 0.97
+    assert out.verdict.answers[FACE].odds is None

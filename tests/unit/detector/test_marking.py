@@ -68,7 +68,7 @@ def test_a_film_keeps_every_byte(name, settings, make_clip, tmp_path):
     assert after.model_dump(exclude=same) == before.model_dump(exclude=same)
 
     found = look(copy)
-    assert (found.label, found.likelihood, found.where) == ("FAKE", 74, "metadata")
+    assert (found.label, found.likelihood, found.where) == ("FAKE", 85, "metadata")
     assert found.sha256 == hashlib.sha256(original).hexdigest()
 
 
@@ -137,7 +137,7 @@ def test_other_kinds_get_a_sidecar(name, tmp_path):
     written.rename(path.with_name(name + SIDECAR))
     found = look(path)
     assert found.where == "sidecar"
-    assert "this very file was written beside it: “Likely manipulated, 74 % likelihood”" in earlier(
+    assert "this very file was written beside it: “Likely manipulated, 85 % likelihood”" in earlier(
         found, media.probe(path)
     )
 

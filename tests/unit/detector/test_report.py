@@ -244,7 +244,7 @@ def test_a_reason_of_several_models_has_the_moment_of_the_strongest():
     lead = analysis.verdict.answers[Question.MANIPULATION]
     strongest = max((p for p in lead.contributions if p.kind == "model"), key=lambda p: p.logit)
     strongest.time = 4.0
-    together = Reason(code=ReasonCode.TOGETHER_ABOVE, params={"leans": ["A", "B"], "high": 0.7})
+    together = Reason(code=ReasonCode.TOGETHER_ABOVE, params={"models": ["A", "B"], "high": 0.7})
     together.time = 7.0
     analysis.verdict.reasons = [together]
     text = text_of(report.as_pdf(report.collect(analysis, exported=WHEN)), 1)
@@ -788,7 +788,7 @@ def test_it_says_where_it_decides_how_often_that_errs_and_how_to_repeat_it():
     limits.false_positives = Tally(count=3, files=227)
     limits.false_negatives = Tally(count=0, files=137)
     text = text_of(report.as_pdf(report.collect(analysis, exported=WHEN)))
-    assert "likely manipulated above 70 %, no sign below 30 %, else inconclusive" in text
+    assert "likely manipulated above 70 %, no sign below 30 %, else can’t tell" in text
     assert "Untouched called manipulated 3 of 227 1.3 % 0.5 to 3.8 %" in text
     assert "Manipulated called untouched 0 of 137 0.0 % 0.0 to 2.7 %" in text
     assert "What was not tested" in text and "MesoNet-4: not counted, not downloaded" in text

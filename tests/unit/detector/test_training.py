@@ -18,7 +18,7 @@ from detector.errors import InputError, UsageError
 from detector.evaluation import groups
 from detector.evaluation import labels as module
 from detector.evaluation.labels import Item, filled, held_out, pairs, read_labels
-from detector.schema.analysis import Question
+from detector.schema.analysis import Label, Question
 from detector.training import left_out
 from detector.training.augment import h264
 from detector.training.cache import FaceCache, Faces
@@ -337,23 +337,24 @@ def rows(kind, fold, apart, count):
 
 
 @pytest.mark.parametrize(("apart", "told"), [(3.0, True), (0.0, False)])
-def test_pictures_get_a_threshold_that_keeps_both_promises(tmp_path, apart, told):
+def test_pictures_get_limits_of_their_own_that_keep_their_promises(tmp_path, apart, told):
     clips = [row for n in range(4) for row in rows("video", f"sources-{n}", 4.0, 60)]
     stills = rows("image", PICTURES, apart, 200)
-    found = left_out.write(clips + stills, tmp_path, "m", Question.SYNTHESIS, "clips")
+    found = left_out.write(clips + stills, tmp_path, "m", Question.SYNTHESIS)
     limits = found.ensembles[Question.SYNTHESIS].pictures
-    assert limits.false_positives is not None and limits.one_sided
-    assert limits.false_positives.files == 200
-    # Where they can't be told apart nothing keeps them, and no real picture may lie above.
-    assert bool(limits.false_positives.count) is told
-    assert limits.false_positives.count <= 10
+    assert limits.false_positives is not None and limits.false_positives.files == 200
+    # Where they can't be told apart no answer keeps its promise.
+    assert limits.never_decide is not told
+    assert all(band.right >= 0.95 for band in limits.bands if band.label is Label.FAKE)
     table = tomllib.loads((tmp_path / "calibration.toml").read_text().split("\nweight =")[0])
     assert table["ensembles"]["synthesis"]["pictures"]["high"] == limits.high
+    written = (tmp_path / "left_out.csv").read_text().splitlines()
+    assert len(written) == 1 + len(clips) + len(stills)
 
 
 def test_without_pictures_there_is_none(tmp_path):
     clips = [row for n in range(4) for row in rows("video", f"sources-{n}", 4.0, 60)]
-    found = left_out.write(clips, tmp_path, "m", Question.SYNTHESIS, "clips")
+    found = left_out.write(clips, tmp_path, "m", Question.SYNTHESIS)
     assert found.ensembles[Question.SYNTHESIS].pictures is None
 
 

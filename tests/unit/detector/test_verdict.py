@@ -308,7 +308,7 @@ def test_the_poorest_evidence_stands_among_the_limits():
     out = decide(made)
     assert next(e for e in out.evidence if e.name == "Compression").rating == "poor"
     assert any("very heavy" in limit for limit in out.verdict.limits)
-    assert any("genuine" in limit for limit in out.verdict.limits)
+    assert out.verdict.label is Label.INCONCLUSIVE  # too poor to be cleared
 
 
 @pytest.mark.parametrize(
@@ -402,36 +402,6 @@ def test_a_question_that_asks_but_cannot_judge_keeps_the_file_from_no_sign():
     faces = [face(i, one=logit(0.1)) for i in range(5)]
     made = analysis([track("A", faces)], [model("one"), whole()])
     assert decide(made).verdict.label is Label.INCONCLUSIVE
-
-
-def crowd(*scores, caution=0.0):
-    made = analysis([track("ABCDEF"[i], with_scores(*[s] * 5)) for i, s in enumerate(scores)])
-    made.ensembles[Question.MANIPULATION].multiple_testing_penalty = caution
-    return decide(made)
-
-
-def test_one_high_score_among_many_people_is_not_enough():
-    assert crowd(0.75).verdict.label is Label.FAKE
-    out = crowd(0.75, *[0.2] * 4)
-    answer = out.verdict.answers[Question.MANIPULATION]
-    ratio = (3 + 4 * 0.25) / 5
-    assert answer.probability == pytest.approx(ratio / (1 + ratio))
-    assert answer.subject_count == 5 and answer.subject == "A"
-    assert out.verdict.label is Label.INCONCLUSIVE
-    assert out.judged[0].label is Label.INCONCLUSIVE
-    assert out.judged[0].reason is ReasonCode.SEVERAL_PEOPLE
-    assert "5 people" in out.verdict.reasons[0].text
-    assert crowd(0.99, *[0.2] * 4).verdict.label is Label.FAKE
-
-
-def test_caution_grows_with_the_people():
-    def pooled(people, caution):
-        found = crowd(*[0.6] * people, caution=caution).verdict.probability
-        assert found is not None
-        return logit(found)
-
-    assert pooled(1, 0.5) == pytest.approx(pooled(1, 0.0))
-    assert pooled(4, 0.5) == pytest.approx(pooled(4, 0.0) - 0.5 * math.log(4))
 
 
 def test_who_is_too_poorly_seen_is_not_pooled_but_can_keep_from_no_sign():

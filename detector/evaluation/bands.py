@@ -1,0 +1,355 @@
+"""Limits of the five answers that keep stated promises on sources nobody tuned to. Numbers only.
+
+Logits are *left out*: of a file scored by what was fitted on other sources. Every source weighs
+alike within its label, and both labels weigh alike, so a share of right answers is that of as many
+fakes as genuine files from sources like these. A band begins at the lowest limit that keeps its
+promise with one more wrong file, and whose lower bound holds when sources are drawn anew; where no
+limit does, the band is left out.
+
+Towards fake each question has limits of its own. Towards real a file is cleared by all questions of
+its medium together, so their limits are one: on the highest of their likelihoods.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+from scipy.special import expit
+
+from detector.evaluation.labels import hash_of
+from detector.schema.analysis import Label, Question
+from detector.schema.verdict import BandRate, Tally, Thresholds
+
+Array = np.ndarray
+
+DRAWS = 500  # of the sources, for bounds
+LOWER = 10.0  # percentile of the draws that a bound is
+GRID = 300  # limits that are tried at most
+FOLDS = 10  # of whole sources, for what to expect elsewhere
+
+
+class Promise(NamedTuple):
+    """Share of right answers of a band: on left-out sources, and its lower 90 % bound."""
+
+    right: float
+    bound: float
+
+    def tightened(self, share: float) -> Promise:
+        """Return a promise that allows this share of the wrong answers."""
+        return Promise(1 - (1 - self.right) * share, self.bound)
+
+
+SURE, PROBABLE = Promise(0.95, 0.90), Promise(0.82, 0.75)
+
+
+class BandLimits(NamedTuple):
+    """Where bands begin (logits): under `low` REAL, under `probably_low` PROBABLY_REAL, over
+    `probably_high` PROBABLY_FAKE, over `high` FAKE; infinite without such a band."""
+
+    low: float = -np.inf
+    probably_low: float = -np.inf
+    probably_high: float = np.inf
+    high: float = np.inf
+
+
+@dataclass(frozen=True)
+class HeldOutLogits:
+    """Left-out logits of labelled files."""
+
+    logits: dict[Question, Array]  # float [files] by question; NaN where a file was not judged
+    labels: Array  # int [files]
+    about: dict[Question, Array]  # bool [files] by question: the fakes that it is about
+    sources: Array  # str [files]
+
+    def of(self, chosen: Array) -> HeldOutLogits:
+        """Return some of the files."""
+        return HeldOutLogits(
+            {q: x[chosen] for q, x in self.logits.items()},
+            self.labels[chosen],
+            {q: x[chosen] for q, x in self.about.items()},
+            self.sources[chosen],
+        )
+
+    def media(self) -> list[HeldOutLogits]:
+        """Return the questions of the picture and those of the sound, where there are any."""
+        groups = ([q for q in self.logits if q.of_sound is sound] for sound in (False, True))
+        return [
+            HeldOutLogits({q: self.logits[q] for q in group}, self.labels,
+                    {q: self.about[q] for q in group}, self.sources)
+            for group in groups if group
+        ]  # fmt: skip
+
+    def complete(self) -> Array:
+        """Return which files were judged by every question: bool [files]."""
+        return np.isfinite(self.highest(list(self.logits)))
+
+    def highest(self, questions: Sequence[Question]) -> Array:
+        """Return the highest logit of each file; NaN where one of the questions has none."""
+        return np.max([self.logits[q] for q in questions], axis=0)
+
+
+class _Shares:
+    """Shares of both labels above each of some limits, each source alike: of all sources, and of
+    sources drawn anew."""
+
+    def __init__(self, logits: Array, labels: Array, sources: Array) -> None:
+        seen = np.isfinite(logits)
+        logits, labels, sources = logits[seen], labels[seen], sources[seen]
+        self.files = np.bincount(labels, minlength=2)
+        every = np.unique(logits)
+        middle = (every[1:] + every[:-1]) / 2
+        if len(middle) > GRID:
+            middle = np.quantile(middle, np.linspace(0, 1, GRID), method="nearest")
+        self.edges = np.unique(middle)
+        names = np.unique(sources)
+        rng = np.random.default_rng(0)
+        drawn = rng.multinomial(len(names), np.full(len(names), 1 / max(1, len(names))), DRAWS)
+        self.above, self.drawn = {}, {}
+        for label in (0, 1):
+            own = labels == label
+            rows = [logits[own & (sources == name)] for name in names]
+            has = np.array([bool(len(row)) for row in rows])
+            share = np.array([(row[:, None] > self.edges).mean(0) for row in rows if len(row)])
+            share = share.reshape(-1, len(self.edges))
+            counts = drawn[:, has]
+            self.above[label] = share.mean(0) if len(share) else np.zeros(len(self.edges))
+            total = np.maximum(counts.sum(1, keepdims=True), 1)
+            self.drawn[label] = counts @ share / total
+
+    def widest(self, promise: Promise, end: int | None, upward: bool) -> int | None:
+        """Return which limit begins the widest band, out to the limit `end` (None: to the end of
+        the scale), that keeps a promise with one more wrong file; None if none does."""
+        kept = []
+        for above, one in ((self.above, 1.0), (self.drawn, 0.0)):
+            fake, real = (self._within(above[label], end, upward) for label in (1, 0))
+            good, bad = (fake, real) if upward else (real, fake)
+            bad = bad + one / max(1, self.files[0 if upward else 1])
+            kept.append(np.divide(good, good + bad, out=np.ones_like(good), where=good + bad > 0))
+        right, drawn = kept
+        place = int(LOWER / 100 * len(drawn))
+        holds = (right >= promise.right) & (np.partition(drawn, place, 0)[place] >= promise.bound)
+        outside = np.arange(len(self.edges))
+        if end is not None:
+            holds &= outside < end if upward else outside > end
+        found = np.flatnonzero(holds)
+        return int(found[0] if upward else found[-1]) if len(found) else None
+
+    @staticmethod
+    def _within(above: Array, end: int | None, upward: bool) -> Array:
+        """Return the share between each limit and `end`, of all or of each draw."""
+        if upward:
+            return np.asarray(above - (0.0 if end is None else above[..., end, None]))
+        return np.asarray((1.0 if end is None else above[..., end, None]) - above)
+
+    def limits(self, upward: bool, promises: Promises) -> tuple[float, float]:
+        """Return where the sure and the probable band of one side begin; infinite without."""
+        none = np.inf if upward else -np.inf
+        first, second = (promises[label] for label in (_FAKE if upward else _REAL))
+        outer = self.widest(first, None, upward) if first else None
+        inner = self.widest(second, outer, upward) if second else None
+        edge = none if outer is None else float(self.edges[outer])
+        return edge, edge if inner is None else float(self.edges[inner])
+
+
+_FAKE, _REAL = (Label.FAKE, Label.PROBABLY_FAKE), (Label.REAL, Label.PROBABLY_REAL)
+PROMISES = {
+    Label.FAKE: SURE,
+    Label.PROBABLY_FAKE: PROBABLE,
+    Label.PROBABLY_REAL: PROBABLE,
+    Label.REAL: SURE,
+}
+Promises = Mapping[Label, Promise | None]
+TIGHTER = (1.0, 0.9, 0.8, 0.7, 0.6, 0.5, 0.4, 0.3, 0.2, 0.1)
+"""Shares of the wrong answers that a promise allows, tried in turn."""
+
+
+class Fitted(NamedTuple):
+    """Limits, and the answers that they give where their source was left out of the choice too."""
+
+    limits: dict[Question, BandLimits]
+    rates: list[BandRate]
+    """Of the answers to files that every question of the medium judged, each by limits that were
+    fitted without its source."""
+
+
+def fit(left_out: HeldOutLogits) -> Fitted:
+    """Return the limits of one medium's questions.
+
+    The lowest limit that keeps a promise flatters itself, and two questions accuse more often than
+    one. So a promise is tightened until the file's answers keep it on sources that were left out of
+    the choice, and given up where none does."""
+    seen = left_out.complete()
+    tries = dict.fromkeys(PROMISES, 0)
+    while True:
+        promises = {
+            label: promise.tightened(TIGHTER[tries[label]]) if tries[label] < len(TIGHTER) else None
+            for label, promise in PROMISES.items()
+        }
+        given = _elsewhere(left_out, promises)
+        found = rates(given[seen], left_out.labels[seen], left_out.sources[seen])
+        broken = [
+            band.label
+            for band in found
+            if (band.right, band.low) != (max(band.right, PROMISES[band.label].right),
+                                          max(band.low, PROMISES[band.label].bound))
+        ]  # fmt: skip
+        if not broken:
+            return Fitted(_fit(left_out, promises), found)
+        for label in broken:
+            tries[label] += 1
+
+
+def _fit(left_out: HeldOutLogits, promises: Promises) -> dict[Question, BandLimits]:
+    questions = list(left_out.logits)
+    together = _Shares(left_out.highest(questions), left_out.labels, left_out.sources)
+    low, probably_low = together.limits(False, promises)
+    out = {}
+    for question in questions:
+        own = (left_out.labels == 0) | left_out.about[question]
+        shares = _Shares(
+            left_out.logits[question][own], left_out.labels[own], left_out.sources[own]
+        )
+        high, probably_high = shares.limits(True, promises)
+        edges = min(low, probably_high), min(probably_low, probably_high)
+        out[question] = BandLimits(*edges, probably_high, high)
+    return out
+
+
+def _elsewhere(left_out: HeldOutLogits, promises: Promises) -> Array:
+    """Return the label of each file by limits that were fitted without its source."""
+    fold = np.array([int(hash_of(str(name)), 16) % FOLDS for name in left_out.sources])
+    out = np.full(len(fold), Label.INCONCLUSIVE, dtype=object)
+    for n in range(FOLDS):
+        own = fold == n
+        if own.any() and not own.all():
+            limits = _fit(left_out.of(~own), promises)
+            out[own] = answers({q: x[own] for q, x in left_out.logits.items()}, limits)
+    return out
+
+
+def answers(logits: Mapping[Question, Array], limits: Mapping[Question, BandLimits]) -> Array:
+    """Return the label of each file by the surest of its questions, as the policy combines them."""
+    ranks = []
+    for sound in (False, True):
+        of_medium = {q: x for q, x in logits.items() if q.of_sound is sound}
+        if not of_medium:
+            continue
+        own = [_ranks(x, limits[q]) for q, x in of_medium.items()]
+        asked = np.any([np.isfinite(x) for x in of_medium.values()], axis=0)
+        ranks.append(np.where(asked, np.max(own, axis=0), Label.NOT_APPLICABLE.suspicion))
+    by_rank = {label.suspicion: label for label in Label}
+    return np.array([by_rank[rank] for rank in np.max(ranks, axis=0).tolist()], dtype=object)
+
+
+def _ranks(logits: Array, edge: BandLimits) -> Array:
+    """Return the suspicion of one question's answers; what it did not judge is open."""
+    x = logits
+    at = [x < edge.low, x < edge.probably_low, x > edge.high, x > edge.probably_high]
+    order = (Label.REAL, Label.PROBABLY_REAL, Label.FAKE, Label.PROBABLY_FAKE)
+    return np.select(at, [label.suspicion for label in order], Label.INCONCLUSIVE.suspicion)
+
+
+# --- what answers come to -------------------------------------------------------------------------
+
+
+def rates(given: Array, labels: Array, sources: Array) -> list[BandRate]:
+    """Return how often each answer that was given is right, each source alike."""
+    weight, names = source_weights(labels, sources), np.unique(sources)
+    which = np.searchsorted(names, sources)
+    rng = np.random.default_rng(0)
+    drawn = rng.multinomial(len(names), np.full(len(names), 1 / len(names)), DRAWS)
+    out = []
+    for label in (Label.FAKE, Label.PROBABLY_FAKE, Label.PROBABLY_REAL, Label.REAL):
+        meant = 1 if label.side == "fake" else 0
+        own, good = given == label, labels == meant
+        if not own.any():
+            continue
+        sums = [np.bincount(which, weight * mask, len(names)) for mask in (own & good, own & ~good)]
+        totals = [np.bincount(which, weight * mask, len(names)) for mask in (good, ~good)]
+        right, wrong = (drawn @ part / np.maximum(drawn @ all, 1e-9)
+                        for part, all in zip(sums, totals, strict=True))  # fmt: skip
+        share = right / np.maximum(right + wrong, 1e-9)
+        point = [part.sum() / max(all.sum(), 1e-9)
+                 for part, all in zip(sums, totals, strict=True)]  # fmt: skip
+        bound = np.percentile(share[right + wrong > 0], LOWER)
+        out.append(
+            BandRate(
+                label=label,
+                right=round(point[0] / (point[0] + point[1]), 3),
+                low=round(float(bound), 3),
+                share=round(float(own[good].mean()), 3),
+                wrong=Tally(count=int(own[~good].sum()), files=int((~good).sum())),
+            )
+        )
+    return out
+
+
+def table(given: Sequence[BandRate]) -> list[str]:
+    """Return answers as lines of a Markdown table."""
+    lines = [
+        "| answer | right (lower 90 % bound) | of those it is right about | of the others |",
+        "|---|---|---|---|",
+    ]
+    for band in given:
+        lines.append(
+            f"| {band.label} | {band.right:.0%} ({band.low:.0%}) | {band.share:.0%} | "
+            f"{band.wrong.count} of {band.wrong.files} |"
+        )
+    return lines
+
+
+def source_weights(labels: Array, sources: Array) -> Array:
+    """Return weights by which each source of a label counts alike, and both labels alike."""
+    weight = np.zeros(len(labels))
+    for label in (0, 1):
+        own = labels == label
+        _, which, counts = np.unique(sources[own], return_inverse=True, return_counts=True)
+        weight[own] = 0.5 / (max(1, len(counts)) * counts[which])
+    return weight
+
+
+def thresholds(
+    limits: BandLimits, logits: Array, labels: Array, sources: Array, data: str
+) -> Thresholds:
+    """Return limits as the manifest states them, to a tenth of a percent and rounded outwards, with
+    the rates of this question's own answers on the left-out logits."""
+
+    def edge(x: float, up: bool) -> float:
+        p = float(expit(x)) * 1000
+        return float(np.ceil(p) if up else np.floor(p)) / 1000
+
+    low, probably_low = edge(limits.low, False), edge(limits.probably_low, False)
+    probably_high, high = edge(limits.probably_high, True), edge(limits.high, True)
+    seen = np.isfinite(logits)
+    logits, labels, sources = logits[seen], labels[seen], sources[seen]
+    real, fake = (expit(logits[labels == label]) for label in (0, 1))
+    alarms = Tally(count=int((real > high).sum()), files=len(real))
+    missed = Tally(count=int((fake < low).sum()), files=len(fake))
+    return Thresholds(
+        low=low,
+        high=high,
+        probably_low=probably_low if probably_low > low else None,
+        probably_high=probably_high if probably_high < high else None,
+        bands=rates(answers({Question.MANIPULATION: logits}, {Question.MANIPULATION: limits}),
+                    labels, sources),
+        false_positive_rate=round(alarms.count / alarms.files, 4),
+        false_negative_rate=round(missed.count / missed.files, 4),
+        false_positives=alarms,
+        false_negatives=missed,
+        data=data,
+        can_clear=bool(np.isfinite(limits.probably_low)),
+    )  # fmt: skip
+
+
+def tail_slope(originals: Array) -> float:
+    """Return by how many logits a limit rises for each log of the number of people, so that as few
+    genuine files pass it: the mean excess of genuine scores over their 80th percentile, as a tail
+    that falls exponentially has it. 0 for too few files."""
+    real = np.sort(originals[np.isfinite(originals)])
+    if len(real) < 20:
+        return 0.0
+    start = np.quantile(real, 0.8)
+    return round(float((real[real > start] - start).mean()), 3)

@@ -1,0 +1,75 @@
+"""What a likelihood means, in words: the odds of our tests, for the share of fakes that a reader
+gets, and the verbal scale of forensic institutes."""
+
+from detector import questions
+from detector.messages.format import whole_percent
+from detector.schema.verdict import Answer, EmpiricalOdds
+from detector.sentences import ENGLISH, Speech
+
+
+def of_tests(odds: EmpiricalOdds, question: str | None = None, speech: Speech = ENGLISH) -> str:
+    """Return in a sentence what a score meant in our tests: the share of clips with such a score
+    that were manipulated, with its 95 % interval."""
+    text = speech.gettext(questions.of(question).odds)
+    shares = {name: whole_percent(getattr(odds, name)) for name in ("share", "low", "high")}
+    return text.format(**shares)
+
+
+def in_ten(answer: Answer, question: str | None, base_rate: float, speech: Speech = ENGLISH) -> str:
+    """Return the odds of an answer towards one side in a few words: "8 of 10 test clips with such a
+    score were fakes". Empty for another answer, or one whose odds nobody measured.
+
+    base_rate : float
+        Share of fakes, 0..1, among the files that the reader gets; in our tests half of them.
+    """
+    side = answer.label.side
+    if side is None:
+        return ""
+    _, spec = speech.gettext, questions.of(question)
+    share = None if answer.odds is None else answer.odds.given(base_rate).share
+    if share is None:
+        band = answer.thresholds.rate(answer.label)
+        if band is None or base_rate != EVEN:
+            return ""
+        text = _("{number} of 10 such answers were right in our tests")
+        return text.format(number=_of_ten(band.right))
+    word, share = (_(spec.fake_word), share) if side == "fake" else (_(spec.real_word), 1 - share)
+    if base_rate == EVEN:
+        text = _("{number} of 10 test clips with such a score were {word}")
+    else:
+        text = _("Where {rate} of 100 files are fakes, {number} of 10 with such a score are {word}")
+    rate = round(100 * base_rate)
+    return text.format(number=_of_ten(share), word=word, rate=rate)
+
+
+EVEN = 0.5
+"""Share of fakes that all figures assume unless the reader says otherwise."""
+
+
+def _of_ten(share: float) -> str:
+    """Return a share as so many of ten: "8"; "more than 9" and "fewer than 1" near the ends."""
+    return f"{round(10 * share)}" if 0.05 <= share < 0.95 else f"{10 * share:.1f}"
+
+
+def support(answer: Answer, question: str | None, speech: Speech = ENGLISH) -> str:
+    """Return the likelihood ratio of an answer with its verbal scale; empty where there is none."""
+    ratio = answer.likelihood_ratio
+    if ratio is None or answer.support is None:
+        return ""
+    _, spec = speech.gettext, questions.of(question)
+    scale = {
+        "none": _("no support for either side"),
+        "weak": _("weak support for “{word}”"),
+        "moderate": _("moderate support for “{word}”"),
+        "moderately_strong": _("moderately strong support for “{word}”"),
+        "strong": _("strong support for “{word}”"),
+        "very_strong": _("very strong support for “{word}”"),
+    }[answer.support]
+    one, other = _(spec.fake_word), _(spec.real_word)
+    if ratio < 1:
+        one, other = other, one
+    text = _("Such a score is {ratio} times as likely of a file that is {one} as of one that is "
+             "{other}: {scale} (scale of the ENFSI).")  # fmt: skip
+    size = max(ratio, 1 / ratio)
+    shown = f"{size:.1f}" if size < 10 else f"{size:.0f}"
+    return text.format(ratio=shown, one=one, other=other, scale=scale.format(word=one))
