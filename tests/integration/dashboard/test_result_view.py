@@ -103,10 +103,9 @@ def test_the_verdict_is_said_in_words_with_its_number_and_its_limits(clip):
     assert "The face of <b>Person B</b> (right), 00:01 to 00:08 and 00:10 to 00:11." in page
     assert "No sign of manipulation found for Person A (left)." in page
     made = make_analysis()
-    likely = (made.verdict.probability, made.judged[0].probability)
-    number, alone = (labels.percent(p).replace("\u00a0", " ") for p in likely)
-    assert number != alone
-    assert f"<b>{number}</b> combined likelihood" in page and f"Person B alone {alone}" in page
+    number = labels.percent(made.verdict.probability or 0).replace("\u00a0", " ")
+    assert made.verdict.probability == made.judged[0].probability
+    assert f"<b>{number}</b> combined likelihood" in page
     assert not re.search("agree|mean of|though none is|so at most", page)
     assert "What this can’t tell" in page and "Who changed it, or why." in page
     assert "MesoNet-4" in page and "not downloaded" in page
@@ -360,11 +359,33 @@ def test_the_scale_has_its_marks_where_the_numbers_are():
     assert 'class="range"' not in html  # the models are no bracket around what they add up to
 
 
+@pytest.mark.parametrize(
+    ("likelihood", "said"), [(0.934, "93.4 %"), (0.926, "92.6 %"), (0.9, "90 %"), (0.76, "76 %")]
+)
+def test_a_likelihood_beside_a_limit_has_a_decimal(likelihood, said):
+    """ "93 %, over 93" reads as a contradiction."""
+    limits = Thresholds(low=0.05, high=0.93)
+    html = verdict.scale(likelihood, limits, Question.MANIPULATION).replace("\u00a0", " ")
+    assert f'aria-label="{said},' in html
+    assert ("over 93.0: likely" in html) is (abs(likelihood - 0.93) < 0.01)
+
+
+def test_five_zones_stand_at_the_scale():
+    limits = Thresholds(low=0.05, probably_low=0.2, probably_high=0.75, high=0.93)
+    html = verdict.scale(0.5, limits, Question.VOICE)
+    names = re.findall(r"<span>((?:over|under|between)[^<]*)</span>", html)
+    assert names == [
+        "under 5: no sign", "under 20: probably a real voice", "between: can’t tell",
+        "over 75: probably cloned", "over 93: likely cloned",
+    ]  # fmt: skip
+    assert re.findall(r'class="zone (\w+)"', html) == ["real", "preal", "inc", "pfake", "fake"]
+
+
 @pytest.mark.parametrize(("low", "high"), [(0.33, 0.89), (0.3, 0.7), (0.03, 0.6)])
 def test_all_three_names_stand_at_the_scale_whatever_the_room(low, high):
     html = verdict.scale(0.5, Thresholds(low=low, high=high), Question.MANIPULATION)
     assert f"over {100 * high:.0f}: likely manipulated" in html
-    assert f"under {100 * low:.0f}: no sign" in html and "between: inconclusive" in html
+    assert f"under {100 * low:.0f}: no sign" in html and "between: can’t tell" in html
 
 
 def test_after_a_live_session_who_was_there_is_tested_and_reached(clip):
@@ -380,7 +401,7 @@ def test_a_set_that_never_says_no_sign_has_no_green_zone():
     limits = Thresholds(low=0.0, high=0.8, can_clear=False)
     html = verdict.scale(0.1, limits, Question.MANIPULATION).replace("\u00a0", " ")
     assert "zone real" not in html and ">no sign<" not in html
-    assert "no score clears a file here" in html
+    assert "<span>between: can’t tell</span>" in html
 
 
 def test_moved_thresholds_do_not_claim_our_error_rates():
@@ -457,7 +478,7 @@ def test_both_answers_stand_in_the_card_and_one_that_was_not_asked_says_so(clip)
     assert "The whole picture" in head and "face of" not in head
     # of its sound alone: no model of voices was asked
     assert page.count("Not asked") == 1 and "Likely AI-generated" in page
-    assert "inconclusive, 20 to 80 %" in page  # that question's thresholds are drawn
+    assert "can’t tell, 20 to 80 %" in page  # that question's thresholds are drawn
 
 
 def test_an_open_question_is_a_row_that_is_not_counted(clip):
@@ -511,13 +532,13 @@ def test_a_question_that_withholds_no_sign_is_not_called_uncounted(clip):
 def test_the_chart_alone_follows_the_chosen_question(clip):
     at = show(clip, make_analysis(clip, whole=-2.0))
     page = texts(at)
-    assert "Likely manipulated" in page and "inconclusive, 30 to 70 %" in page
+    assert "Likely manipulated" in page and "can’t tell, 30 to 70 %" in page
     scale = next(e.proto.body for e in at.get("html") if "um-scale" in e.proto.body)
     at.segmented_control(key="result.k.widget.question").set_value(Question.SYNTHESIS).run()
     page = texts(at)
     assert "<span>Likely manipulated</span></h2>" in page  # the verdict stays
     assert scale in [e.proto.body for e in at.get("html")]  # and so does its number
-    assert "inconclusive, 20 to 80 %" in page
+    assert "can’t tell, 20 to 80 %" in page
     lanes = [e.proto.body for e in at.get("html") if "um-who" in e.proto.body]
     assert len(lanes) == 2 and all("No sign found" in lane for lane in lanes)
     assert "SBI" in page  # the table of models has all of them
