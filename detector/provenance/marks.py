@@ -21,6 +21,7 @@ from detector.sentences import _
 
 FRAMES = 12  # that are looked at, spread over the clip
 SIDE = 360  # px of the shorter side to which a frame is brought; the search begins at half of it
+PIXELS = 4 * SIDE**2  # of such a frame, at most: of 1 x 2000 px its longer side would be 720,000 px
 BAND, CORNER = 0.2, 0.42
 """share of the height above and below, and of the width at each end, in which marks stand"""
 HEIGHTS = (10.0, 13.0, 17.0, 22.0)  # px of a capital's height that are tried first, at `SIDE`
@@ -92,7 +93,8 @@ class MarkSearch:
     def add(self, frame: Frame, times: Sequence[float]) -> None:
         """Keep a decoded frame small, if it is one of them; `times` are those that it answers."""
         if not self._times.isdisjoint(times):
-            scale = SIDE / min(frame.rgb.shape[:2])
+            height, width = frame.rgb.shape[:2]
+            scale = min(SIDE / min(height, width), (PIXELS / (height * width)) ** 0.5)
             kind = cv2.INTER_AREA if scale < 1 else cv2.INTER_CUBIC
             gray = cv2.cvtColor(frame.rgb, cv2.COLOR_RGB2GRAY)
             gray = cv2.resize(gray, None, fx=scale, fy=scale, interpolation=kind)
