@@ -45,9 +45,10 @@ def playable(
     path: str | os.PathLike[str], media: Media, folder: Path, *, cancel: Event | None = None
 ) -> Path:
     """Write a copy that browsers play into an empty folder, turned as `media.turned` says; its
-    times are the file's. Raise MediaError for no video, one that is too long ("too_long") or too
-    large a copy; Canceled."""
-    if media.kind != "video" or (media.duration or 0.0) > MAX_SECONDS:
+    times are the file's. Raise MediaError for no video, one that is too long or too narrow
+    ("too_long") or too large a copy; Canceled."""
+    long = (media.duration or 0.0) > MAX_SECONDS
+    if media.kind != "video" or long or media.too_narrow:
         raise MediaError("There is no playable copy of files like this.", code="too_long")
     run_isolated(
         _write,

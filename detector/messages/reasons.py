@@ -81,7 +81,7 @@ def _part_above(p: Params, speech: Speech) -> tuple[str, str]:
 
 def _no_face(p: Params, speech: Speech) -> tuple[str, str]:
     n = int(p["looked"])
-    if p["kind"] == "image":
+    if p["kind"] == "image" or not n:
         text = speech.gettext(
             _("We found no face in the picture, so there is no verdict: scores are of the whole "
               "picture.")

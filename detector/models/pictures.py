@@ -7,6 +7,7 @@ import numpy as np
 from PIL import Image as Pillow
 
 from detector.models.base import CropRecipe, Image, ModelSpec
+from detector.schema.media import MOST_ASPECT
 
 
 def normalized(pictures: np.ndarray, spec: ModelSpec) -> np.ndarray:
@@ -50,6 +51,8 @@ def fit(picture: Image, recipe: CropRecipe) -> Image:
 
 def roughly(picture: Image, recipe: CropRecipe) -> Image:
     """Do what `fit` does before it takes the middle. Doing it again changes nothing."""
+    if recipe.fit == "cover":
+        picture = _without_ends(picture)
     height, width = picture.shape[:2]
     if recipe.fit == "cover":
         short, side = recipe.short or recipe.size, min(height, width)
@@ -58,6 +61,14 @@ def roughly(picture: Image, recipe: CropRecipe) -> Image:
     if recipe.tile and min(height, width) < recipe.tile:
         return np.tile(picture, (-(-recipe.tile // height), -(-recipe.tile // width), 1))
     return np.ascontiguousarray(picture)
+
+
+def _without_ends(picture: Image) -> Image:
+    """Return at most the middle `MOST_ASPECT` squares of a long picture: what lies beyond them
+    takes memory and never reaches the middle one."""
+    most = MOST_ASPECT * min(picture.shape[:2])
+    top, left = (max(0, (side - most) // 2) for side in picture.shape[:2])
+    return picture[top : top + most, left : left + most]
 
 
 def resize(picture: Image, size: tuple[int, int], how: str) -> Image:

@@ -37,6 +37,7 @@ from detector.pipeline.orientation import WrongOrientation
 from detector.pipeline.scoring import DynamicBatcher, ScoreStage, SignalStage
 from detector.pipeline.windows import FrameWindow
 from detector.schema.analysis import QUESTION_OF, Analysis, Media, Modality, Settings
+from detector.schema.media import LEAST_SIDE, MOST_ASPECT
 from detector.schema.origin import GeneratorMark, Provenance
 from detector.sentences import _
 
@@ -173,6 +174,8 @@ class AnalysisRun:
                 asked, still = self.media.questions, self.media.kind == "image"
                 specs = [s for s in self.specs if QUESTION_OF.get(s.task) in asked]
                 self._take([s for s in specs if s.kind != "clip" or not still])
+            if self.media.too_narrow:  # its sound is heard all the same
+                return (), []
             self.shots = options.shots
             if options.media is None and self._shots_planned():
                 self.shots = planning.shots(self.path, self.media, self.settings, self.cancel)
@@ -195,6 +198,12 @@ class AnalysisRun:
     def _probe(self, name: str | None) -> Media:
         """Return what the file is, turned as the settings ask."""
         about = media.probe(self.path, name=name)
+        if about.too_narrow:
+            about.notes.append(
+                _(f"The picture has {about.width} × {about.height} pixels. Pictures are judged from"
+                  f" {LEAST_SIDE} px on, and where one side is at most {MOST_ASPECT} times the"
+                  " other.")
+            )  # fmt: skip
         if not self.settings.rotate or about.kind == "audio":
             return about
         about = media.turned(about, self.settings.rotate)
@@ -220,7 +229,9 @@ class AnalysisRun:
         if self.request.scores_only:
             return workers
         workers[Worker(self._inspect, self.stop)] = "score"
-        if self.media.kind != "audio" and self.shots is None and not self._shots_planned():
+        if not sampled:
+            return workers
+        if self.shots is None and not self._shots_planned():
             workers[Worker(self._search_shots, self.stop)] = "score"
         if self.media.kind in ("video", "animation"):
             self.signals = SignalStage(sampled, self.stop, self.timings)
@@ -252,7 +263,10 @@ class AnalysisRun:
                         cancel=self.stop,
                     )
                 )
-        self.scoring.leave_out(set(Modality) - set(self.extractors))
+        unseen = {modality for modality in Modality if not modality.of_sound}
+        self.scoring.leave_out(
+            (set(Modality) - set(self.extractors)) | (unseen if self.media.too_narrow else set())
+        )
 
     def _holds(self, modality: Modality) -> bool:
         """Return True if the file has a modality's source; reruns of frames leave the sound out."""

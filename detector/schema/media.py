@@ -7,6 +7,10 @@ from pydantic import Field
 from detector.schema.base import StrictModel
 from detector.schema.codes import OF_PICTURE, OF_SOUND, Question
 
+LEAST_SIDE, MOST_ASPECT = 16, 20
+"""px of a picture's shorter side, and how many times as long its longer side may be, to be judged:
+no face fits into less, and what brings the shorter side to a size makes the longer one so long."""
+
 
 class SpeechMeasurement(StrictModel):
     """What was heard of a sound: where somebody speaks, and how good that is for judging a voice.
@@ -103,6 +107,13 @@ class Media(StrictModel):
     def still(self) -> bool:
         """Whether it shows one picture, in whatever file: one rule judges it."""
         return self.kind == "image" or self.frozen
+
+    @property
+    def too_narrow(self) -> bool:
+        """Whether its picture is refused by `LEAST_SIDE` and `MOST_ASPECT`: no model, detector or
+        copy sees it. Never of a sound; a video's sound is judged all the same."""
+        short, long = sorted((self.width, self.height))
+        return self.kind != "audio" and (short < LEAST_SIDE or long > MOST_ASPECT * short)
 
     @property
     def questions(self) -> tuple[Question, ...]:

@@ -328,7 +328,7 @@ def letterbox(rgb: np.ndarray, size: tuple[int, int] = SIZE) -> np.ndarray:
     if abs(scale - 1) < 1e-3:
         return rgb
     interpolation = cv2.INTER_LINEAR if scale > 1 else cv2.INTER_AREA
-    size = (round(width * scale), round(height * scale))
+    size = (max(1, round(width * scale)), max(1, round(height * scale)))
     return cv2.resize(rgb, size, interpolation=interpolation)
 
 
