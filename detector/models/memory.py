@@ -57,6 +57,11 @@ class ModelCache:
                 self._sizes[key] = footprint(model) or need
             return model
 
+    @property
+    def loading(self) -> bool:
+        """Whether a model is on its way into memory."""
+        return self._loading.locked()
+
     def sizes(self) -> dict[Key, int]:
         """Return the bytes of each model in memory."""
         with self._lock:

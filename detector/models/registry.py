@@ -173,6 +173,11 @@ def loaded() -> list[tuple[str, str, int]]:
     return [(key[0], key[1], size) for key, size in _cache.sizes().items()]
 
 
+def loading() -> bool:
+    """Return whether a model is on its way into memory."""
+    return _cache.loading
+
+
 def unload(id: str) -> None:
     """Let go of a model; a run that is using it keeps its copy until it ends."""
     _cache.drop(lambda key: key[0] == id)

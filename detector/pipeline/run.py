@@ -29,6 +29,7 @@ from detector.pipeline.bounded_queue import (
     timed,
     with_timestamps,
 )
+from detector.pipeline.budget import Crowded, RunBudget, budgets
 from detector.pipeline.frozen import FrozenCheck
 from detector.pipeline.modalities import EXTRACTORS, Extraction, Extractor
 from detector.pipeline.modalities.face import FaceExtractor
@@ -60,21 +61,24 @@ class RunRequest:
 def run_analysis(
     request: RunRequest, path: Path, name: str | None = None, options: RunOptions | None = None
 ) -> tuple[Analysis, AnalysisRun]:
-    """Analyze a file; a second time where faces were only found with the picture turned. Return the
-    run too. Raises what any stage raised."""
+    """Analyze a file; a second time where faces were only found with the picture turned, and alone
+    where runs side by side took too much memory. Return the run too. Raises what any stage
+    raised, and MediaError for one over its budget."""
     reporter = ProgressReporter(request.observe, time.perf_counter())
-    run = AnalysisRun(request, path, name, options or RunOptions(), reporter)
-    try:
-        return run.execute(), run
-    except WrongOrientation as error:
-        about = media.turned(run.media, error.degrees)
-        about.notes.append(
-            _(f"A face was only found with the picture turned by {error.degrees}°, so it is shown"
-              " and was judged turned. The file's own rotation is wrong or missing.")
-        )  # fmt: skip
-        again = replace(run.options, media=about, shots=run.shots)
-        run = AnalysisRun(request, path, name, again, reporter)
-        return run.execute(), run
+    options, alone = options or RunOptions(), False
+    while True:
+        run = AnalysisRun(request, path, name, options, reporter)
+        try:
+            return run.execute(alone=alone), run
+        except Crowded:
+            alone = True
+        except WrongOrientation as error:
+            about = media.turned(run.media, error.degrees)
+            about.notes.append(
+                _(f"A face was only found with the picture turned by {error.degrees}°, so it is"
+                  " shown and was judged turned. The file's own rotation is wrong or missing.")
+            )  # fmt: skip
+            options = replace(run.options, media=about, shots=run.shots)
 
 
 class AnalysisRun:
@@ -121,10 +125,16 @@ class AnalysisRun:
         self.specs = specs
         self.results = {spec.id: initial_results.result(spec) for spec in specs}
 
-    def execute(self) -> Analysis:
-        """Run the stages and decide. Raises what any of them raised."""
+    def execute(self, *, alone: bool) -> Analysis:
+        """Run the stages and decide, within a budget; with `alone` while no other run goes on.
+        Raises what any stage raised."""
+        with budgets.watch(self.stop, alone=alone) as budget:
+            return self._execute(budget)
+
+    def _execute(self, budget: RunBudget) -> Analysis:
         sampled, windows = self._plan()
         decoded = tuple(sorted({*sampled, *(t for window in windows for t in window.times)}))
+        budget.seconds = planning.expected(self.media, self.settings, len(self.specs), len(decoded))
         self.scoring = ScoreStage(
             self.specs,
             self.results,
@@ -154,6 +164,7 @@ class AnalysisRun:
             self.stop.set()
             for worker in workers:
                 worker.join()
+        budget.check()
         if self.cancel.is_set():
             raise Canceled()
         for worker in workers:
@@ -178,13 +189,13 @@ class AnalysisRun:
                 return (), []
             self.shots = options.shots
             if options.media is None and self._shots_planned():
-                self.shots = planning.shots(self.path, self.media, self.settings, self.cancel)
+                self.shots = planning.shots(self.path, self.media, self.settings, self.stop)
             sampled, windows, unfit = planning.plan(
                 self.path,
                 self.media,
                 self.settings,
                 self.specs,
-                self.cancel,
+                self.stop,
                 replace(options, shots=self.shots),
             )
         for id, why in unfit.items():

@@ -1,0 +1,149 @@
+"""The memory and time that a run may take, watched from a thread beside it.
+
+Where files are decoded in confined processes, the system enforces their limits
+(`detector.isolation`). Networks score in this process, which shares them between files: a process
+for each run would load them anew. So this process is measured while a run goes on, and a run over
+its budget is stopped by its own cancellation token. A token is seen between two frames, not within
+a call of a library: what one call may allocate is bounded where it is made.
+"""
+
+import math
+import os
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from detector.errors import Canceled, MediaError
+from detector.models import registry
+from detector.pipeline.bounded_queue import CancellationToken, StageCancelled
+
+MEMORY = 4 * 1024**3  # bytes that a run may take above what the models do, as a reader may
+BESIDE = 1024**3  # bytes more for each run that goes on at the same time: an 8K video takes as many
+TIMES = 10.0  # estimates that a run may take
+LOOK_SECONDS = 0.1
+_STATM = Path("/proc/self/statm")
+
+
+class Crowded(Exception):
+    """Several runs took too much memory together; which one does shows when it runs alone."""
+
+
+class RunBudget:
+    """What one run has taken. `seconds`: its estimate, once it is known."""
+
+    def __init__(self, stop: CancellationToken, *, alone: bool) -> None:
+        self.seconds = math.inf
+        self.alone = alone  # No other run went on meanwhile
+        self._stop = stop
+        self._spent = 0.0
+        # Not the error itself: raised, it would hold the run's frames in a reference cycle.
+        self._exceeded: Callable[[], Exception] | None = None
+
+    def check(self) -> None:
+        """Raise MediaError where the budget is exceeded, or Crowded."""
+        if self._exceeded is not None:
+            raise self._exceeded()
+
+    def look(self, memory: int, seconds: float, runs: int) -> None:
+        """Stop the run where the bytes that `runs` take together, or its own time, are too much.
+        Runs share the processor, so each is charged its part of the `seconds` since the last
+        look."""
+        self._spent += seconds / runs
+        if memory > MEMORY + (runs - 1) * BESIDE:
+            self._exceed(_memory if self.alone else Crowded)
+        elif self._spent > TIMES * self.seconds:
+            self._exceed(_time)
+
+    def _exceed(self, error: Callable[[], Exception]) -> None:
+        self._exceeded = self._exceeded or error
+        self._stop.set()
+
+
+class Budgets:
+    """The budgets of the runs of one process."""
+
+    def __init__(self) -> None:
+        self._changed = threading.Condition()
+        self._runs: set[RunBudget] = set()
+        self._exclusive = False
+        self._at_rest = 0  # bytes before the first of these runs
+
+    @contextmanager
+    def watch(self, stop: CancellationToken, *, alone: bool = False) -> Iterator[RunBudget]:
+        """Watch a run, which `stop` ends; with `alone` it waits until no other goes on, and others
+        wait for it. Raise MediaError ("analysis_memory", "analysis_timeout") or Crowded in place of
+        what the stop led to; Canceled while waiting."""
+        run = self._begin(stop, alone=alone)
+        over = threading.Event()
+        watcher = threading.Thread(target=self._look, args=(run, over), daemon=True)
+        watcher.start()
+        try:
+            yield run
+        except (Canceled, StageCancelled):
+            run.check()
+            raise
+        finally:
+            over.set()
+            watcher.join()
+            with self._changed:
+                self._runs.remove(run)
+                self._exclusive = self._exclusive and not alone
+                self._changed.notify_all()
+        run.check()
+
+    def _begin(self, stop: CancellationToken, *, alone: bool) -> RunBudget:
+        with self._changed:
+            while self._exclusive or (alone and self._runs):
+                if stop.is_set():
+                    raise Canceled()
+                self._changed.wait(LOOK_SECONDS)
+            if not self._runs:
+                self._at_rest = taken()
+            run = RunBudget(stop, alone=not self._runs)
+            for other in self._runs:
+                other.alone = False
+            self._exclusive = alone
+            self._runs.add(run)
+            return run
+
+    def _look(self, run: RunBudget, over: threading.Event) -> None:
+        last = time.monotonic()
+        while not over.wait(LOOK_SECONDS):
+            # What is taken while a model is loaded belongs to the model.
+            memory = 0 if registry.loading() else taken() - self._at_rest
+            now = time.monotonic()
+            run.look(memory, now - last, max(1, len(self._runs)))
+            last = now
+
+
+def taken() -> int:
+    """Return the bytes that this process has in memory beside its models; 0 where the system does
+    not say (only Linux does)."""
+    try:
+        pages = int(_STATM.read_text().split()[1])
+    except (OSError, ValueError):
+        return 0
+    models = sum(size for _id, device, size in registry.loaded() if device == "cpu")
+    return pages * os.sysconf("SC_PAGE_SIZE") - models
+
+
+def _memory() -> MediaError:
+    return MediaError(
+        "This file needs more memory than allowed.",
+        code="analysis_memory",
+        hint="Use a smaller copy, or cut out the part that matters.",
+    )
+
+
+def _time() -> MediaError:
+    return MediaError(
+        "This file needs more time than allowed.",
+        code="analysis_timeout",
+        hint="Use a smaller copy, or cut out the part that matters.",
+    )
+
+
+budgets = Budgets()
+"""Those of this process."""

@@ -1,0 +1,92 @@
+"""A file that takes too much memory or time ends with a sentence, and nothing else with it."""
+
+import json
+import threading
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from cli import main
+from detector.batch import BatchOptions, BatchRun, read_source
+from detector.errors import MediaError
+from detector.pipeline import Analyzer, budget, planning
+from detector.pipeline.frozen import FrozenCheck
+from detector.schema.analysis import Analysis, Settings
+from tests.conftest import write_clip
+
+MB = 1024**2
+HUNGRY = (320, 240)
+SETTINGS = Settings(frames=12, models=["texture"])
+
+
+@pytest.fixture
+def files(tmp_path, astronaut):
+    folder = tmp_path / "files"
+    folder.mkdir()
+    Image.fromarray(astronaut).save(folder / "a.png")
+    write_clip(folder / "b.mp4", seconds=1, size=HUNGRY)
+    write_clip(folder / "c.mp4", seconds=1, size=(480, 360))
+    return folder
+
+
+@pytest.fixture
+def hoarding(monkeypatch):
+    """The clip of `HUNGRY` takes 200 MB a frame, slowly enough to be watched, and 1 GB is allowed
+    above the models. How many frames it came to have, each time it was looked at."""
+    Analyzer().warm_up(["texture"])
+    hoard, add = [], FrozenCheck.add
+
+    def added(self, rgb):
+        if rgb.shape[:2] == HUNGRY[::-1]:
+            self.hoard = [*getattr(self, "hoard", ()), np.ones(200 * MB, np.uint8)]
+            threading.Event().wait(3 * budget.LOOK_SECONDS)
+            hoard.append(len(self.hoard))
+        add(self, rgb)
+
+    monkeypatch.setattr(FrozenCheck, "add", added)
+    monkeypatch.setattr(budget, "MEMORY", 1024 * MB)
+    monkeypatch.setattr(budget, "BESIDE", 256 * MB)
+    return hoard
+
+
+@pytest.mark.parametrize("parallel", [1, 3])
+def test_a_batch_loses_the_file_that_takes_too_much_memory_alone(
+    files, tmp_path, hoarding, parallel
+):
+    options = BatchOptions(settings=SETTINGS, parallel=parallel)
+    with BatchRun(tmp_path / "out", options) as batch:
+        tally = batch.run(read_source(files).entries)
+    assert (tally.analyzed, tally.failed, tally.ours) == (2, 1, 0)
+    journal = (tmp_path / "out" / "results.jsonl").read_text("utf-8").splitlines()
+    lines = [json.loads(line) for line in journal]
+    errors = {line["file"]: line["error"] for line in lines if "error" in line}
+    assert list(errors) == ["b.mp4"] and errors["b.mp4"]["code"] == "analysis_memory"
+    assert errors["b.mp4"]["message"] == "This file needs more memory than allowed."
+    assert max(hoarding) < 12  # it was stopped on the way
+
+
+def test_the_command_goes_on_after_it(files, hoarding, capsys):
+    words = ["--models", "texture", "--frames", "12", "--json", "-"]
+    paths = [str(files / name) for name in ("b.mp4", "a.png", "c.mp4")]
+    assert main(["analyze", *paths, *words]) == 2
+    first, *others = json.loads(capsys.readouterr().out)
+    assert first["error"]["code"] == "analysis_memory"
+    assert [Analysis.model_validate(one).media.name for one in others] == ["a.png", "c.mp4"]
+
+
+def test_ten_times_the_estimate_is_the_end(files, monkeypatch):
+    monkeypatch.setattr(planning, "expected", lambda *_: 0.02)
+    with pytest.raises(MediaError, match="needs more time than allowed") as raised:
+        Analyzer().analyze(files / "c.mp4", Settings(frames=25, models=["texture"]))
+    assert raised.value.code == "analysis_timeout"
+    monkeypatch.undo()
+    assert Analyzer().analyze(files / "c.mp4", SETTINGS).timestamps
+
+
+def test_an_estimate_grows_with_what_is_to_be_done(files):
+    about = Analyzer().analyze(files / "c.mp4", SETTINGS).media
+    few, more = (planning.expected(about, SETTINGS, 3, frames) for frames in (12, 120))
+    assert few < planning.expected(about, SETTINGS, 6, 12) and few < more
+    hour = about.model_copy(update={"duration": 3600.0, "width": 3840, "height": 2160})
+    assert planning.expected(hour, SETTINGS, 3, 12) > 10 * few
