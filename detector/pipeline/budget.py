@@ -21,7 +21,10 @@ from detector.pipeline.bounded_queue import CancellationToken, StageCancelled
 
 MEMORY = 4 * 1024**3  # bytes that a run may take above what the models do, as a reader may
 BESIDE = 1024**3  # bytes more for each run that goes on at the same time: an 8K video takes as many
-TIMES = 10.0  # estimates that a run may take
+TIMES, BUSY = 10.0, 10.0
+"""estimates of s of a core that a run may take; how many times that on the clock of a computer that
+is busy with other work, which is not the file's fault (a run of 6 s of a core was seen to take 415)
+"""
 LOOK_SECONDS = 0.1
 _STATM = Path("/proc/self/statm")
 
@@ -31,7 +34,7 @@ class Crowded(Exception):
 
 
 class RunBudget:
-    """What one run has taken. `seconds`: its estimate, once it is known."""
+    """What one run has taken. `seconds`: its estimate, s of a core, once it is known."""
 
     def __init__(self, stop: CancellationToken, *, alone: bool) -> None:
         self.seconds = math.inf
@@ -46,11 +49,11 @@ class RunBudget:
         if self._exceeded is not None:
             raise self._exceeded()
 
-    def look(self, memory: int, seconds: float, runs: int) -> None:
+    def look(self, memory: int, worked: float, waited: float, runs: int) -> None:
         """Stop the run where the bytes that `runs` take together, or its own time, are too much.
-        Runs share the processor, so each is charged its part of the `seconds` since the last
-        look."""
-        self._spent += seconds / runs
+        Each is charged its part of the s that this process `worked`, and `waited` on the clock,
+        since the last look."""
+        self._spent += max(worked, waited / BUSY) / runs
         if memory > MEMORY + (runs - 1) * BESIDE:
             self._exceed(_memory if self.alone else Crowded)
         elif self._spent > TIMES * self.seconds:
@@ -109,12 +112,12 @@ class Budgets:
             return run
 
     def _look(self, run: RunBudget, over: threading.Event) -> None:
-        last = time.monotonic()
+        last = time.process_time(), time.monotonic()
         while not over.wait(LOOK_SECONDS):
+            now = time.process_time(), time.monotonic()
             # What is taken while a model is loaded belongs to the model.
             memory = 0 if registry.loading() else taken() - self._at_rest
-            now = time.monotonic()
-            run.look(memory, now - last, max(1, len(self._runs)))
+            run.look(memory, now[0] - last[0], now[1] - last[1], max(1, len(self._runs)))
             last = now
 
 

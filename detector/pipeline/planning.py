@@ -63,16 +63,16 @@ def estimate(analysis: Analysis, frames: int = CLOSER) -> float | None:
 
 
 START, LOADED = 10.0, 3.0
-"""s that a run and each of its models take before the first frame"""
+"""s of a core that a run and each of its models take before the first frame"""
 LOOKED, LARGE = 0.1, 0.1
-"""s of a core that a frame takes for its faces and for each model, and more for each megapixel"""
+"""the same that a frame takes for its faces and for each model, and more for each megapixel"""
 READ = 0.05
-"""s that a second of a file takes, and as much for each megapixel of its picture"""
+"""the same that a second of a file takes, and as much for each megapixel of its picture"""
 
 
 def expected(info: Media, settings: Settings, models: int, frames: int) -> float:
-    """Return the s that a run with so many models and decoded frames takes on a slow computer,
-    before anything was measured: what its budget is (`detector.pipeline.budget`)."""
+    """Return the s of a core that a run with so many models and decoded frames takes, before
+    anything was measured: what its budget is made of (`detector.pipeline.budget`)."""
     size = info.width * info.height / 1e6
     start, end = media.part(info.duration, settings) if info.duration else (0.0, 0.0)
     read = READ * (1.0 + size) * (end - start) * PASSES
