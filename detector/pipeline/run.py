@@ -42,7 +42,9 @@ from detector.schema.media import LEAST_SIDE, MOST_ASPECT
 from detector.schema.origin import GeneratorMark, Provenance
 from detector.sentences import _
 
-QUEUED_FRAMES = 4  # decoded frames that may wait; a 4K frame is 25 MB
+QUEUED_FRAMES, QUEUED_BYTES = 4, 128 * 1024**2
+"""decoded frames that may wait, and bytes of them where there are several: a 4K frame is 25 MB, one
+of 8K 100 MB"""
 
 
 @dataclass(frozen=True)
@@ -106,7 +108,6 @@ class AnalysisRun:
         self.timings: dict[str, float] = defaultdict(float)
         self.lock = threading.Lock()
         self.stop = CancellationToken(self.cancel)
-        self.frames: BoundedQueue[Frame | None] = BoundedQueue(QUEUED_FRAMES, self.stop)
         self.shots: list[Shot] | None = None
         self.provenance: Provenance | None = None
         self.hashes = provenance.FrameHashes()
@@ -119,6 +120,10 @@ class AnalysisRun:
             reporter.report(Progress("read", 0.0, {}, models=waiting), done=False)
         with timed(self.timings, "read"):
             self.media = options.media or self._probe(name)
+        fitting = QUEUED_BYTES // max(1, 3 * self.media.width * self.media.height)
+        self.frames: BoundedQueue[Frame | None] = BoundedQueue(
+            min(QUEUED_FRAMES, max(1, fitting)), self.stop
+        )
 
     def _take(self, specs: Sequence[ModelSpec]) -> None:
         """Begin with these models."""
