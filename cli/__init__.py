@@ -28,7 +28,7 @@ COMMANDS = {
     "report": _("write a report of a saved analysis"),
     "verify": _("check the seal of a report, or of a result as JSON"),
     "robustness": _("how the verdict moves when the file is changed"),
-    "compare": _("what differs between a suspected copy and its original"),
+    "compare": _("what differs between two files, such as a copy and its original"),
     "library": _("known footage: add, search, share its fingerprints"),
     "case": _("analyses, links and notes that belong together, with a log"),
     "models": _("list the models; add, remove or delete one"),

@@ -7,6 +7,7 @@ from typing import Annotated
 
 from cli import known, report
 from cli.common import JsonOutput, ProgressBar, is_web_address, refuse_link, say, speech, tell
+from cli.compare import Likelihood, likelihood_by, with_scores
 from cli.options import Json, MachineOptions, NoLibrary, Option, ReportOptions, SettingsOptions
 from detector import links, media, messages
 from detector.batch import DOCUMENT_ENDINGS, Entry, failed, read_container
@@ -43,7 +44,7 @@ def analyze(
         Path | None,
         Option(
             metavar="FILE",
-            help="hold it against this file as well, of which it may be a manipulated copy: a "
+            help="hold it against this file as well, which you know to be its original: a "
             "finding of its own (as of unmask compare), which counts nothing in the verdict",
         ),
     ] = None,
@@ -78,7 +79,8 @@ def analyze(
                 continue
             found, told = finder.original_of(file, result.media)
             if (source := original or found) is not None:
-                result = _against(result, file, source)
+                judge = None if found else likelihood_by(analyzer, wanted)
+                result = _against(result, file, source, judge)
             output.add(result.model_dump(mode="json"))
             if report_file:
                 report.write_report(report_file, result, file, reporting)
@@ -132,13 +134,23 @@ def _one(
         bar.close()
 
 
-def _against(analysis: Analysis, path: Path, original: Path) -> Analysis:
-    """Return the result with what came of holding the file against its original."""
+def _against(analysis: Analysis, path: Path, original: Path, judge: Likelihood | None) -> Analysis:
+    """Return the result with what came of holding the file against its original; one that the
+    command names is judged as well, for the detectors can contradict."""
     bar = ProgressBar("comparing", "share")
     found = compare(
-        path, original, copy_media=analysis.media, on_progress=lambda share: bar(share, 1.0)
+        path,
+        original,
+        roles="registered" if judge is None else "stated",
+        copy_media=analysis.media,
+        on_progress=lambda share: bar(share, 1.0),
     )
     bar.close()
+    if judge is not None:
+        scores = {path: analysis.verdict.probability}
+        found = with_scores(
+            found, path, original, lambda one: scores[one] if one in scores else judge(one)
+        )
     return analysis.model_copy(update={"comparison": found})
 
 

@@ -1,24 +1,38 @@
-"""`unmask compare`: a suspected copy beside its original."""
+"""`unmask compare`: what differs between two files, and is one a manipulated copy of the other?"""
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated
 
 from cli.common import ProgressBar, refuse_link, speech, write_bytes, write_result
 from cli.options import Json, Option, Sandbox, Sign, Zone
 from cli.report import ending
-from detector import comparison, media, report
+from detector import comparison, media, paths, report
+from detector.errors import InputError, UsageError
 from detector.messages import ENGLISH, Speech
 from detector.messages import comparison as words
+from detector.pipeline import Analyzer
+from detector.schema.analysis import Settings
 from detector.schema.comparison import Comparison
 
 FORMS = ("pdf", "json"), "The report of a comparison can be written as PDF or JSON."
 """Endings of a report's name, and the message about any other."""
-MANIPULATED, OTHER_FOOTAGE = 10, 11  # Exit statuses, which the help tells too
+MANIPULATED, OTHER_FOOTAGE, ROLES_OPEN = 10, 11, 12  # Exit statuses, which the help tells too
+Likelihood = Callable[[Path], float | None]
+"""What the detectors say of a file alone; None where they can't judge it."""
 
 
 def compare(
-    copy: Path,
-    original: Path,
+    a: Path,
+    b: Path,
+    original: Annotated[
+        str | None,
+        Option(
+            metavar="A|B",
+            help="which of the two is the original, if you know it: A, B or its path; without it "
+            "nobody is accused",
+        ),
+    ] = None,
     json: Json = None,
     report_file: Annotated[
         str | None, Option("--report", metavar="FILE.pdf", help="or .json; sealed, with pictures")
@@ -27,30 +41,88 @@ def compare(
     sign: Sign = None,
     sandbox: Sandbox = False,
 ) -> int:
-    """Hold a suspected copy against its original: aligned in time and place, what differs inside
-    the faces and elsewhere by more than re-encoding leaves? Exit status 0: nothing but how it was
-    encoded, cut or graded; 10: a face or something else was changed; 11: not the same footage, or
-    faces can't be judged."""
+    """Compare two files: aligned in time and place, what differs inside the faces and elsewhere by
+    more than re-encoding leaves? Exit status 0: nothing but how it was encoded, cut or graded; 10:
+    a face of the copy, or something else, was changed; 11: not the same footage, or faces can't be
+    judged; 12: a face differs, and it is not known which of the two is the original. Where a face
+    differs, the detectors judge both files, too."""
     if sandbox:
         media.isolate()
-    for path in (copy, original):
+    for path in (a, b):
         refuse_link(path)
+    copy, named = in_roles(a, b, original)
     form = ending(report_file, *FORMS) if report_file else ""
     here = report.time_zone(zone)
     bar = ProgressBar("comparing", "share")
-    result = comparison.compare(copy, original, on_progress=lambda share: bar(share, 1.0))
+    result = comparison.compare(
+        copy,
+        named,
+        roles="unknown" if original is None else "stated",
+        on_progress=lambda share: bar(share, 1.0),
+    )
+    result = with_scores(result, copy, named, likelihood_by(Analyzer()))
     language = speech()
     write_result(json, result.model_dump(mode="json"), *lines(result, language))
     if report_file:
-        content = report.collect_pair(result, copy, original, zone=here, speech=language)
+        content = report.collect_pair(
+            result, *sides(result, copy, named), zone=here, speech=language
+        )
         write_bytes(report_file, report.PAIR_FORMS[form](content, report.signing_key(sign)))
     return status(result)
+
+
+def in_roles(a: Path, b: Path, original: str | None) -> tuple[Path, Path]:
+    """Return copy and original; as they stand where no original is named. Raise UsageError where
+    something else is named."""
+    if original is None:
+        return a, b
+    named = {"A": a, "B": b}.get(original.upper())
+    if named is None and (same := [path for path in (a, b) if path == Path(original)]):
+        named = same[0]
+    if named is None or a == b:
+        raise UsageError("--original names one of the two files: A, B or its path.")
+    return (b, a) if named == a else (a, b)
+
+
+def likelihood_by(analyzer: Analyzer, settings: Settings | None = None) -> Likelihood:
+    """Return what analyzes a file for its likelihood, and shows how far that is."""
+
+    def likelihood(path: Path) -> float | None:
+        bar = ProgressBar(path.name, "share")
+        try:
+            found = analyzer.analyze(path, settings, observe=lambda done: bar(done.fraction, 1.0))
+        except InputError:
+            return None
+        finally:
+            bar.close()
+        return found.verdict.probability
+
+    return likelihood
+
+
+def sides(result: Comparison, one: Path, other: Path) -> tuple[Path, Path]:
+    """Return the two files as the comparison names them: a signature can prove which of them is
+    the original."""
+    swapped = result.generation.proven and result.copy_media.sha256 != paths.sha256(one)
+    return (other, one) if swapped else (one, other)
+
+
+def with_scores(result: Comparison, one: Path, other: Path, likelihood: Likelihood) -> Comparison:
+    """Return the comparison with what the detectors say of both files alone, where that has a say:
+    a face differs, and which of the two was changed is a person's word or nobody's."""
+    if not result.finding.manipulated or result.role_source == "registered":
+        return result
+    copy, original = sides(result, one, other)
+    scores = {"copy_score": likelihood(copy), "original_score": likelihood(original)}
+    return result.model_copy(update=scores)
 
 
 def status(result: Comparison) -> int:
     """Return the exit status that says what was found."""
     if not result.finding.same_footage:
         return OTHER_FOOTAGE
+    if result.roles_doubtful:
+        return ROLES_OPEN
     changed = result.finding.manipulated or result.finding == "other_edits"
     return MANIPULATED if changed else 0
 

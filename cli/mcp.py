@@ -4,7 +4,7 @@ from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
 from threading import Event
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any, Literal, TypeVar
 
 import anyio
 from mcp.server.mcpserver import Context, MCPServer
@@ -13,7 +13,7 @@ from mcp.server.mcpserver.utilities.types import Image
 from mcp.types import CallToolResult, ContentBlock, TextContent
 
 from cli.analyze import summary
-from cli.compare import lines
+from cli.compare import in_roles, lines, with_scores
 from cli.known import open_originals
 from cli.options import Address, Option
 from detector import comparison, media
@@ -96,14 +96,29 @@ class Tools:
         return _told(summary(result), shown)
 
     async def compare(
-        self, copy: str, original: str, context: Context
+        self, a: str, b: str, context: Context, original: Literal["A", "B"] | None = None
     ) -> Annotated[CallToolResult, Comparison]:
-        """Hold a suspected copy against its original: what differs inside the faces and elsewhere
-        by more than re-encoding leaves? Which of the two was changed is open unless it is known."""
-        files = self._inside(copy), self._inside(original)
+        """Compare two files: what differs inside the faces and elsewhere by more than re-encoding
+        leaves? `original`: only where the user said which of the two is the original; without it
+        the answer accuses none. Where a face differs, the detectors judge both, too."""
+        copy, named = in_roles(self._inside(a), self._inside(b), original)
 
         def work(report: Report, stop: Event) -> Comparison:
-            return comparison.compare(*files, on_progress=report, cancel=stop)
+            result = comparison.compare(
+                copy,
+                named,
+                roles="unknown" if original is None else "stated",
+                on_progress=report,
+                cancel=stop,
+            )
+
+            def likelihood(file: Path) -> float | None:
+                try:
+                    return self._analyzed(file, Settings(), report, stop).verdict.probability
+                except InputError:
+                    return None
+
+            return with_scores(result, copy, named, likelihood)
 
         result = await self._run(context, work)
         return _told("\n".join(lines(result)), result)

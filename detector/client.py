@@ -15,7 +15,7 @@ import uuid
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import httpx
 
@@ -91,10 +91,19 @@ class UnmaskClient(ExitStack):
         """Return the result of an analysis once it ends."""
         return Analysis.model_validate(self._result(f"/v1/analyses/{id}"))
 
-    def compare(self, copy: str | Path, original: str | Path) -> Comparison:
-        """Compare a copy with its original: each a `Path` to upload, or the id of an analysis."""
-        sides = {"copy": copy, "original": original}
+    def compare(
+        self,
+        first: str | Path,
+        second: str | Path,
+        *,
+        original: Literal["first", "second"] | None = None,
+    ) -> Comparison:
+        """Compare two files: each a `Path` to upload, or the id of an analysis. `original`: which
+        of the two is the original, where a person says so."""
+        sides = {"first": first, "second": second}
         data = {name: one for name, one in sides.items() if isinstance(one, str)}
+        if original is not None:
+            data["original"] = original
         files = [(name, one) for name, one in sides.items() if isinstance(one, Path)]
         sent = self._upload("/v1/comparisons", files, data)
         return Comparison.model_validate(self._result(f"/v1/comparisons/{sent['id']}"))

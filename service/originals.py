@@ -1,4 +1,4 @@
-"""Near-proof for an analysis: its file held against the original.
+"""Near-proof for an analysis: its file compared with another, which may be its original.
 
 Each function works for whoever is named: what one person compared, or holds, no other learns.
 """
@@ -14,6 +14,7 @@ from pathlib import Path
 from detector.comparison.fingerprint import SPACING, Fingerprints, of_frames
 from detector.errors import InputError, UnmaskError
 from detector.schema.analysis import Media, Settings
+from detector.schema.compared import RoleSource
 from detector.schema.comparison import Comparison
 from detector.sentences import _
 from service import limits
@@ -119,9 +120,11 @@ class Originals:
             return
         scope = RecordScope(record.owner, job.store)
         try:
-            kept = self.comparisons.store.latest(scope.owner, record.sha256)
-            if kept is not None:  # it was compared while this was analyzed
-                self._attach(job, kept.comparison)
+            for kept in self.comparisons.store.of_file(scope.owner, record.sha256):
+                self._rejudge(scope, kept, job)  # it was compared while this was analyzed
+            latest = self.comparisons.store.latest(scope.owner, record.sha256)
+            if latest is not None:
+                self._attach(job, latest.comparison)
             if scope.store.preferences(scope.owner).find_originals:
                 self.lookups.start(LookedFor(scope, job, _file(job, analysis.media)))
         except UnmaskError as error:
@@ -187,44 +190,87 @@ class Originals:
     def _matched(self, looked: LookedFor, found: Comparison) -> None:
         """Keep what came of a lookup's comparison; what a person compared themselves stands."""
         pair = found.copy_media.sha256, found.original_media.sha256
-        store, owner = self.comparisons.store, looked.scope.owner
-        if found.role_source == "assumed" and self._stated(owner, *reversed(pair)) is not None:
+        store, scope = self.comparisons.store, looked.scope
+        if found.role_source == "unknown" and self._stated(scope.owner, *reversed(pair)):
             return  # it is known which of the two is the original: the other one
-        if store.find(owner, *pair) is None:
-            store.save(owner, found)
+        id = self.analysis_of(scope, found.original_media.sha256)
+        found = _with_scores(found, looked.job, self._jobs.find(id, scope) if id else None)
+        if store.find(scope.owner, *pair) is None:
+            store.save(scope.owner, found)
         current = looked.job.analysis
         if current is not None and current.comparison is None:
             self._attach(looked.job, found)
 
     def compare(
-        self, context: RequestContext, copy: Job, original: Job, *, stated: bool = True
+        self, context: RequestContext, one: Job, other: Job, *, original: Job | None = None
     ) -> Task:
-        """Begin to hold a suspected copy against its original; the task that is at it where there
-        is one. Raise QueueFull or InputError if it is not accepted. `stated`: a person says which
-        of the two is the original. What was stated before stands until it is taken back: two files
-        that were stated the other way round are compared that way."""
+        """Begin to compare two files; return the task that is at it where there is one. Raise
+        QueueFull or InputError if it is not accepted. `original`: the one of the two that a person
+        says is the original. Without it, what was stated before stands, then what their library has
+        as an original; else nobody is accused."""
         person = context.principal
-        sha256s = copy.record.sha256, original.record.sha256
-        states = self.comparisons.store.states
-        if states(person.id, *reversed(sha256s)):
-            copy, original, stated = original, copy, True
-        stated = stated or states(person.id, *sha256s)
-        running = self.task(person, copy, original)
+        copy, source, roles = self._in_roles(person, one, other, original)
+        params = {"copy": copy.key, "original": source.key, "roles": roles}
+        running = self.task(person, one, other)
         if running is not None and running.active:
+            if original is not None and running.params != params:
+                raise InputError(
+                    _("The two are being compared."),
+                    code="comparing",
+                    hint=_("Name the original when that is done."),
+                )
             return running
-        params = {"copy": copy.key, "original": original.key, "stated": stated}
         ours = context.owns(copy.record.owner)
-        pair = self._pair(copy, original, ours=ours, stated=stated)
+        pair = self._pair(person.id, copy, source, ours=ours, roles=roles)
         with limits.taking(context):
             return self.comparisons.start(pair, person, params)
 
-    def _pair(self, copy: Job, original: Job, *, ours: bool, stated: bool) -> ComparedPair:
-        def keep(found: Comparison) -> None:
+    def _in_roles(
+        self, person: Principal, one: Job, other: Job, original: Job | None
+    ) -> tuple[Job, Job, RoleSource]:
+        """Return copy, original and who says so."""
+        if original is not None:
+            return (one, other, "stated") if original is other else (other, one, "stated")
+        for copy, source in ((one, other), (other, one)):
+            sha256s = copy.record.sha256, source.record.sha256
+            if (said := self.comparisons.store.stated(person.id, *sha256s)) != "unknown":
+                return copy, source, said
+        added = [self._footage.registered(person.id, job.record.sha256) for job in (one, other)]
+        if added == [False, True]:
+            return one, other, "registered"
+        if added == [True, False]:
+            return other, one, "registered"
+        return one, other, "unknown"
+
+    def _pair(
+        self, owner: str, copy: Job, original: Job, *, ours: bool, roles: RoleSource
+    ) -> ComparedPair:
+        def keep(kept: KeptComparison) -> None:
+            kept = self._judged(owner, kept, copy, original)
             if ours:  # who only sees it learns the answer, no more
-                self._attach(copy, found)
+                found = kept.comparison
+                swapped = found.copy_media.sha256 != copy.record.sha256
+                self._attach(original if swapped else copy, found)
                 self._hold_roles(RecordScope(copy.record.owner, copy.store), found)
 
-        return ComparedPair(_file(copy), _file(original), keep, stated)
+        return ComparedPair(_file(copy), _file(original), keep, roles)
+
+    def _judged(self, owner: str, kept: KeptComparison, *jobs: Job) -> KeptComparison:
+        """Add what the detectors say of these files alone to a stored comparison."""
+        found = _with_scores(kept.comparison, *jobs)
+        if found == kept.comparison:
+            return kept
+        kept = kept.model_copy(update={"comparison": found})
+        self.comparisons.store.update(owner, kept)
+        return kept
+
+    def _rejudge(self, scope: RecordScope, kept: KeptComparison, job: Job) -> None:
+        """Add what the detectors say of a file to its comparison, also where that is shown."""
+        found = self._judged(scope.owner, kept, job).comparison
+        if found != kept.comparison:
+            sides = found.copy_media.sha256, found.original_media.sha256
+            for shown in self._showing(scope, *sides):
+                self._attach(shown, found)
 
     def _lost_pair(self, task: Task) -> ComparedPair | None:
         """Return both files of a lost comparison; None if one is gone or needs a token."""
@@ -235,26 +281,35 @@ class Originals:
         if copy is None or original is None or not (copy.has_media and original.has_media):
             return None
         ours = copy.record.owner == task.owner
-        return self._pair(copy, original, ours=ours, stated=task.params["stated"])
+        roles = task.params.get("roles", "unknown")
+        return self._pair(task.owner, copy, original, ours=ours, roles=roles)
 
-    def state(self, context: RequestContext, copy: Job, original: Job) -> KeptComparison | None:
-        """Return the finding about two files of which a person says which is the original; None
-        where they have to be compared for that. What was stated before stands."""
-        kept = self.of_pair(context.principal, copy, original)
-        if kept is None or kept.comparison.copy_media.sha256 == copy.record.sha256:
-            return kept and self.state_roles(context, copy, kept)
-        return kept if kept.comparison.states_roles else None
+    def answer(
+        self, context: RequestContext, one: Job, other: Job, original: Job | None = None
+    ) -> KeptComparison | None:
+        """Return the finding about two files, of which a person may say which is the original; None
+        where they have to be compared for that."""
+        kept = self.of_pair(context.principal, one, other)
+        if kept is None or original is None:
+            return kept
+        if kept.comparison.original_media.sha256 != original.record.sha256:
+            return None
+        return self.state_roles(context, one if original is other else other, kept)
 
     def state_roles(
-        self, context: RequestContext, copy: Job, kept: KeptComparison
+        self, context: RequestContext, copy: Job, kept: KeptComparison, *, known: bool = True
     ) -> KeptComparison:
-        """Note that a person says which of the two is the original, where that was assumed."""
+        """Note that a person says that `copy` is the copy, or that they don't know any more."""
         owner = copy.record.owner
-        if kept.comparison.role_source == "assumed":
-            stated = kept.comparison.model_copy(update={"role_source": "stated"})
+        if known != kept.comparison.states_roles:
+            roles = "stated" if known else "unknown"
+            said = kept.comparison.model_copy(update={"role_source": roles})
+            kept = kept.model_copy(update={"comparison": said})
+            self.comparisons.store.update(context.principal.id, kept)
             if context.owns(owner):
-                self._attach(copy, stated)
-            kept = self.comparisons.store.save(context.principal.id, stated, kept.id)
+                scope, source = RecordScope(owner, copy.store), said.original_media.sha256
+                for job in (copy, *self._showing(scope, copy.record.sha256, source)):
+                    self._attach(job, said)
         if context.owns(owner):
             self._hold_roles(RecordScope(owner, copy.store), kept.comparison)
         return kept
@@ -279,13 +334,19 @@ class Originals:
             return
         copy, original = stated.copy_media.sha256, stated.original_media.sha256
         try:
-            for job in (self._jobs.find(id, scope) for id in self._held(scope, original)):
-                analysis = job.analysis if job is not None else None
-                found = analysis.comparison if analysis is not None else None
-                if job is not None and found is not None and found.original_media.sha256 == copy:
-                    self._jobs.update(job, lambda a: a.model_copy(update={"comparison": None}))
+            for job in self._showing(scope, original, copy):
+                self._jobs.update(job, lambda a: a.model_copy(update={"comparison": None}))
         except UnmaskError as error:
             log.warning("an original still says that it is a copy: %s", error.code)
+
+    def _showing(self, scope: RecordScope, copy: str, original: str) -> Iterator[Job]:
+        """Yield a person's analyses of a file that show its comparison with another one."""
+        for id in self._held(scope, copy):
+            job = self._jobs.find(id, scope)
+            analysis = job.analysis if job is not None else None
+            found = analysis.comparison if analysis is not None else None
+            if job is not None and found is not None and found.original_media.sha256 == original:
+                yield job
 
     def not_the_original(self, context: RequestContext, copy: Job) -> None:
         """Take back from one's own analysis what it was compared with and what was found: neither
@@ -357,6 +418,18 @@ class Originals:
         """Return the ids of a person's records of a file."""
         found = scope.store.search(scope.owner, Query(text=sha256, limit=MAX_PAGE_SIZE))
         return [record.id for record in found.records if record.sha256 == sha256]
+
+
+def _with_scores(found: Comparison, *jobs: Job | None) -> Comparison:
+    """Return the comparison with the likelihoods of its files that these analyses have."""
+    likely = {
+        job.record.sha256: job.analysis.verdict.probability
+        for job in jobs
+        if job is not None and job.analysis is not None
+    }
+    sides = {"copy_score": found.copy_media, "original_score": found.original_media}
+    known = {name: likely[side.sha256] for name, side in sides.items() if side.sha256 in likely}
+    return found.model_copy(update=known)
 
 
 def _file(job: Job, about: Media | None = None) -> ComparedFile:

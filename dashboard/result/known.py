@@ -64,7 +64,7 @@ class KnownMatch:
     def assumed(self) -> bool:
         """Whether nobody said that the footage is an original: it was merely analyzed before."""
         if self.comparison is not None:
-            return words.assumed(self.comparison)
+            return words.unstated(self.comparison)
         return self.found is not None and self.found.source == ANALYSES
 
     @property
@@ -169,6 +169,8 @@ def headline(match: KnownMatch) -> str:
     same = comparison is not None and comparison.finding is ComparisonFinding.NOTHING_DIFFERS
     if comparison is None or (match.assumed and same):  # "nothing differs" would sound like proof
         return _place(match)
+    if comparison.finding is ComparisonFinding.NOT_SAME_FOOTAGE and match.found is not None:
+        return _("{found}: {name}").format(found=_place(match), name=match.found.name)
     answer = labels.lower_first(words.short(comparison, speech()))
     return _("{found}: {answer}").format(found=_place(match), answer=answer)
 
@@ -182,8 +184,11 @@ def _place(match: KnownMatch) -> str:
     seen = found.source == ANALYSES
     matched, of = _matched(match)
     if comparison is not None and not comparison.finding.same_footage:
-        alike = _("Footage like it is in your library")
-        return _("Footage like it is among your analyses") if seen else alike
+        if found.by_faces:
+            alike = _("Another clip with such a face is in your library")
+            return _("Another clip with such a face is among your analyses") if seen else alike
+        alike = _("Another clip of the same scene is in your library")
+        return _("Another clip of the same scene is among your analyses") if seen else alike
     if comparison is None and found.by_faces:
         alike = _("Footage of this face, framed otherwise, is in your library")
         return (

@@ -84,7 +84,7 @@ def rows(analysis: Analysis) -> Markup:
     rows = [_row(analysis, question, answer) for question, answer in ordered]
     if (found := analysis.comparison) is not None:
         # What was merely seen before, and accuses nobody, is a remark on what was asked.
-        last = comparison.assumed(found) and not found.accuses
+        last = comparison.unstated(found) and not found.accuses
         rows.insert(len(rows) if last else 0, comparison_row(found))
     return verdict.questions(rows)
 
@@ -155,7 +155,7 @@ def found_slug(comparison: Comparison) -> tuple[labels.Slug, str]:
         return "na", "content_cut"
     if comparison.finding is ComparisonFinding.NOTHING_DIFFERS:
         # A tick would read as "genuine", and what was merely seen before may be a fake itself.
-        return ("na", "content_copy") if words.assumed(comparison) else ("real", "check_circle")
+        return ("na", "content_copy") if words.unstated(comparison) else ("real", "check_circle")
     if comparison.finding is ComparisonFinding.TRANSFORMED:
         return "na", "crop"
     return "na", "do_not_disturb_on"
@@ -220,7 +220,7 @@ def outcome(analysis: Analysis) -> Markup | str:
 def comparison_row(found: Comparison) -> verdict.QuestionRow:
     """Return the row of the comparison's question among those of the detectors."""
     state, icon = found_slug(found)
-    answer, seen = words.short(found, speech()), words.assumed(found)
+    answer, seen = words.short(found, speech()), words.unstated(found)
     if seen and found.finding is ComparisonFinding.NOTHING_DIFFERS and (why := _answer_of(found)):
         text = _("Same footage as {name}, which you analyzed ({answer})")
         answer = text.format(name=found.original_media.name, answer=why)

@@ -303,7 +303,9 @@ class BatchRun:
         if original is None:
             return analysis
         try:
-            found = compare(path, original, copy_media=analysis.media, cancel=call.stop)
+            found = compare(
+                path, original, roles="registered", copy_media=analysis.media, cancel=call.stop
+            )
         except InputError as error:
             log.warning("an original can't be read: %s", error.code)
             return analysis

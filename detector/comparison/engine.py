@@ -23,6 +23,7 @@ from detector.comparison.place import MomentPair
 from detector.errors import UsageError
 from detector.provenance.file_traces import FACTOR, QUALITY, FileTraces, read_traces
 from detector.schema.analysis import Media
+from detector.schema.compared import RoleSource
 from detector.schema.comparison import (
     ComparedMoment,
     Comparison,
@@ -187,13 +188,13 @@ def compare(
     copy: str | Path,
     original: str | Path,
     *,
+    roles: RoleSource = "unknown",
     copy_media: Media | None = None,
     original_media: Media | None = None,
-    detector: FaceDetector | None = None,
     on_progress: OnProgress | None = None,
     cancel: Event | None = None,
 ) -> Comparison:
-    """Return in what a suspected copy differs from its original.
+    """Return in what a suspected copy differs from its original, or a file from another.
 
     Up to 24 moments of the copy are measured; in an original of more than 10 minutes the stretch
     is searched in steps of up to its length / 900 first.
@@ -202,10 +203,11 @@ def compare(
     ----------
     copy, original : path
         Videos, animations or pictures.
+    roles : {"unknown", "stated", "registered"}
+        Who says that `original` is the original. "unknown": the order means nothing, nobody is
+        accused; where a signature proves that `copy` is the original, the result names it so.
     copy_media, original_media : Media, optional
         From `detector.media.probe` where it is known.
-    detector : FaceDetector, optional
-        Default: MTCNN.
     on_progress : callable, optional
     cancel : threading.Event, optional
 
@@ -231,10 +233,14 @@ def compare(
         FootageReader(path, about, notes, stop)
         for path, about in zip((copy, original), abouts, strict=True)
     )
-    result, _pairs = compare_footage(ours, theirs, detector, report)
+    result, _pairs = compare_footage(ours, theirs, None, report)
+    if roles == "unknown" and result.generation.proven and result.generation.younger == "original":
+        ours, theirs = theirs, ours
+        result, _pairs = compare_footage(ours, theirs, None, report)
     result = movement.with_movement(result, ours, theirs)
     report(1.0)
-    return result.model_copy(update={"seconds": round(time.perf_counter() - clock, 2)})
+    seconds = round(time.perf_counter() - clock, 2)
+    return result.model_copy(update={"role_source": roles, "seconds": seconds})
 
 
 def compare_footage(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from detector.messages import states
-from detector.messages.format import capital, clock, listed
+from detector.messages.format import capital, clock, listed, percent, score
 from detector.sentences import ENGLISH, Speech
 
 if TYPE_CHECKING:
@@ -20,20 +20,12 @@ def headline(comparison: Compared, speech: Speech = ENGLISH) -> str:
     _ = speech.gettext
     finding = comparison.finding
     if comparison.roles_doubtful:
-        if comparison.generation.younger == "original" and assumed(comparison):
-            text = _("Same footage, but {name} is the younger file")
-            return text.format(name=comparison.original_media.name)
-        if comparison.generation.younger == "original":
-            return _("Same footage, but the “original” is the younger file")
-        mouth = finding == "mouth_differs"
-        return (
-            _("Same footage; the mouth differs") if mouth else _("Same footage; the face differs")
-        )
+        return _roles_open(comparison, speech)
     if comparison.accuses:
         return states.proven("copy", comparison.original_media.name, speech)
     if comparison.excerpt is not None and finding.same_footage:
         return _in_part(comparison, speech)
-    if assumed(comparison) and finding == "nothing_differs":
+    if unstated(comparison) and finding == "nothing_differs":
         # "Nothing differs" would sound like proof, and the other file may be manipulated itself.
         return _("Both files show the same footage")
     if finding == "other_edits":
@@ -49,6 +41,23 @@ def headline(comparison: Compared, speech: Speech = ENGLISH) -> str:
     if finding == "not_same_footage":
         return _("Not the same footage")
     return _("The same scene, but whether a face was changed is open")
+
+
+def _roles_open(comparison: Compared, speech: Speech) -> str:
+    """Return the head of two files of which either may be the manipulated one."""
+    _ = speech.gettext
+    if comparison.contradicted:
+        text = _("Same footage, another face; {name} was named the original, but the detectors "
+                 "suspect it")  # fmt: skip
+        if comparison.finding == "mouth_differs":
+            text = _("Same footage, another mouth; {name} was named the original, but the "
+                     "detectors suspect it")  # fmt: skip
+        return text.format(name=called(comparison, speech)[1])
+    if not unstated(comparison):
+        return _("Same footage, but the “original” is the younger file")
+    if comparison.finding == "mouth_differs":
+        return _("Same footage, another mouth; we can’t tell which is the original")
+    return _("Same footage, another face; we can’t tell which is the original")
 
 
 def _in_part(comparison: Compared, speech: Speech) -> str:
@@ -69,20 +78,20 @@ def _moving(comparison: Compared, speech: Speech) -> str:
     _ = speech.gettext
     if comparison.reason == "other_shapes":
         return _("The same scene and movement, but in other shapes")
-    if assumed(comparison):
+    if unstated(comparison):
         return _("Another picture, but its face moves as the other file’s")
     return _("Another picture, but its face moves as the original’s")
 
 
-def assumed(comparison: Compared) -> bool:
-    """Return whether nobody said that the other file is the original: it was merely seen before,
-    and may be manipulated itself."""
-    return comparison.role_source == "assumed"
+def unstated(comparison: Compared) -> bool:
+    """Return whether nobody says that the other file is the original: it may be manipulated
+    itself."""
+    return comparison.role_source == "unknown"
 
 
 def _other(comparison: Compared, speech: Speech) -> str:
     _ = speech.gettext
-    return _("the other file") if assumed(comparison) else _("the original")
+    return _("the other file") if unstated(comparison) else _("the original")
 
 
 def called(comparison: Compared, speech: Speech = ENGLISH) -> tuple[str, str]:
@@ -91,7 +100,17 @@ def called(comparison: Compared, speech: Speech = ENGLISH) -> tuple[str, str]:
     _ = speech.gettext
     if comparison.roles_known:
         return _("the copy"), _("the original")
-    return comparison.copy_media.name, comparison.original_media.name
+    return names(comparison, speech)
+
+
+def names(comparison: Compared, speech: Speech = ENGLISH) -> tuple[str, str]:
+    """Return the names of the two files; of two with one name, with which of them it is."""
+    _ = speech.gettext
+    first, second = comparison.copy_media.name, comparison.original_media.name
+    if first != second:
+        return first, second
+    one, other = _("{name} (first file)"), _("{name} (second file)")
+    return one.format(name=first), other.format(name=second)
 
 
 def titles(comparison: Compared, speech: Speech = ENGLISH) -> tuple[str, str]:
@@ -99,7 +118,7 @@ def titles(comparison: Compared, speech: Speech = ENGLISH) -> tuple[str, str]:
     _ = speech.gettext
     if comparison.roles_known:
         return _("Suspected copy"), _("Original")
-    return comparison.copy_media.name, comparison.original_media.name
+    return names(comparison, speech)
 
 
 def changes(comparison: Compared, speech: Speech = ENGLISH) -> list[str]:
@@ -128,10 +147,10 @@ def lead(comparison: Compared, speech: Speech = ENGLISH) -> str:
     if comparison.excerpt is None:
         return said
     text = _("The copy shows this original {when}. Of what else it shows this says nothing.")
-    if assumed(comparison):
-        text = _("It shows the other file {when}. Of what else it shows this says nothing.")
+    if unstated(comparison):
+        text = _("{name} shows the other file {when}. Of what else it shows this says nothing.")
     shown = when(comparison, [comparison.excerpt], speech)
-    return " ".join([text.format(when=shown), said])
+    return " ".join([text.format(name=names(comparison, speech)[0], when=shown), said])
 
 
 def _lead(comparison: Compared, speech: Speech) -> str:
@@ -141,8 +160,11 @@ def _lead(comparison: Compared, speech: Speech) -> str:
         said = _("The same footage: {who}, {when}; the rest does not differ.").format(
             who=_only(comparison, speech), when=when(comparison, comparison.spans, speech)
         )
+        if not comparison.roles_doubtful:
+            return said
         doubt = _("Which of the two was changed is open.")
-        return f"{said} {doubt}" if comparison.roles_doubtful else said
+        hint = suspicion(comparison, speech)
+        return " ".join(filter(None, [said, doubt, hint and f"{capital(hint)}."]))
     if finding == "other_edits":
         text = _("The same footage, but more than faces differs, {when}.")
         if comparison.laid_over:
@@ -163,7 +185,7 @@ def _lead(comparison: Compared, speech: Speech) -> str:
     if finding == "nothing_differs":
         if comparison.identical:
             return _("The two files are the same, byte by byte.")
-        if assumed(comparison):
+        if unstated(comparison):
             return _("Re-encoded: whatever differs, differs everywhere alike, and no face differs.")
         return _("Re-encoded: whatever differs, differs everywhere alike. No face was changed "
                  "against this original.")  # fmt: skip
@@ -194,6 +216,9 @@ def sentence(comparison: Compared, speech: Speech = ENGLISH) -> str:
     """Return the finding in one sentence, as a verdict's words: "Manipulated copy of rally.mov:
     the face of Person A differs from 00:02 to 00:07, the rest is the same footage"."""
     _ = speech.gettext
+    if comparison.roles_doubtful:
+        parts = [headline(comparison, speech), suspicion(comparison, speech)]
+        return "; ".join(filter(None, parts))
     if not comparison.accuses:
         return headline(comparison, speech)
     text = _("Manipulated copy of {name}: {who} {when}, the rest is the same footage")
@@ -204,6 +229,22 @@ def sentence(comparison: Compared, speech: Speech = ENGLISH) -> str:
         who=_whose(comparison, speech),
         when=when(comparison, comparison.spans, speech),
     )
+
+
+def suspicion(comparison: Compared, speech: Speech = ENGLISH) -> str:
+    """Return what the detectors say of both, alone: "the detectors suspect shared.mp4 (87 against
+    19)"; empty where they did not judge both."""
+    _ = speech.gettext
+    ours, theirs = comparison.copy_score, comparison.original_score
+    if ours is None or theirs is None:
+        return ""
+    high, low = score(max(ours, theirs)), score(min(ours, theirs))
+    if comparison.suspected is None:
+        text = _("the detectors suspect neither of the two ({first} against {second})")
+        return text.format(first=score(ours), second=score(theirs))
+    which = names(comparison, speech)[comparison.suspected == "original"]
+    text = _("the detectors suspect {name} ({high} against {low})")
+    return text.format(name=which, high=high, low=low)
 
 
 def _only(comparison: Compared, speech: Speech) -> str:
@@ -263,7 +304,7 @@ def question(speech: Speech = ENGLISH, *, seen: bool = False) -> str:
     """Return what a comparison asks, as it stands beside the questions of the detectors; where the
     other file was merely `seen` before, nothing is asked of an original."""
     _ = speech.gettext
-    return _("Seen before?") if seen else _("Differs from its original?")
+    return _("Same footage as another file?") if seen else _("Differs from its original?")
 
 
 def short(comparison: Compared, speech: Speech = ENGLISH) -> str:
@@ -279,7 +320,7 @@ def short(comparison: Compared, speech: Speech = ENGLISH) -> str:
     if finding == "transformed":
         done = capital(listed(changes(comparison, speech)))
         return _("{changes}; nothing else differs").format(changes=done)
-    seen = assumed(comparison)
+    seen = unstated(comparison)
     more = _("Something is laid over it") if comparison.laid_over else _("More than faces differs")
     answers = {
         "other_edits": more,
@@ -365,12 +406,39 @@ def figures(comparison: Compared, speech: Speech = ENGLISH) -> list[tuple[str, s
     if done := changes(comparison, speech):
         kept = _("{share:.0f} % of the picture kept").format(share=100 * space.kept)
         rows.append((_("All of it"), listed([*done, kept] if space.cropped else done, speech)))
+    if comparison.finding.same_footage:
+        rows.append((_("Which is the original"), roles(comparison, speech)))
     if comparison.generation.hints:
         said = [
             hint(entry, speech, called(comparison, speech)) for entry in comparison.generation.hints
         ]
         rows.append((_("Which is older"), "; ".join(said)))
+    scores = [
+        f"{name}: {percent(likely)}"
+        for name, likely in zip(
+            names(comparison, speech),
+            (comparison.copy_score, comparison.original_score),
+            strict=True,
+        )
+        if likely is not None
+    ]
+    if scores:
+        rows.append((_("Detectors, alone"), "; ".join(scores)))
     return rows
+
+
+def roles(comparison: Compared, speech: Speech = ENGLISH) -> str:
+    """Return which of the two is the original, and who says so."""
+    _ = speech.gettext
+    first, second = names(comparison, speech)
+    if comparison.generation.proven:
+        text = _("{name}: a camera signed it")
+        return text.format(name=second if comparison.generation.younger == "copy" else first)
+    if comparison.role_source == "registered":
+        return _("{name}: it is in the library as an original").format(name=second)
+    if comparison.role_source == "stated":
+        return _("{name}: a person said so").format(name=second)
+    return _("not known: nobody has said so, and nothing proves it")
 
 
 def hint(
@@ -405,6 +473,9 @@ def limits(comparison: Compared, speech: Speech = ENGLISH) -> str:
                  "pace can come as near.")  # fmt: skip
     if not comparison.finding.same_footage:
         return ""
+    if comparison.roles_doubtful:
+        return _("Which of the two was changed, by whom and why. What the detectors suspect is no "
+                 "proof: name the original only if you know it.")  # fmt: skip
     if comparison.finding.manipulated or comparison.finding == "other_edits":
         return _("Who changed it, or why. That the file called the original is itself untouched: "
                  "dates and camera data can be copied.")  # fmt: skip

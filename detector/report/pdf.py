@@ -150,7 +150,7 @@ def _original(pdf: Paper, analysis: Analysis) -> None:
     _, speech, found = pdf.speech.gettext, pdf.speech, analysis.comparison
     if found is None:
         return
-    pdf.head(compared.question(speech, seen=compared.assumed(found)))
+    pdf.head(compared.question(speech, seen=compared.unstated(found)))
     pdf.say(f"{compared.sentence(found, speech)}.", style="B")
     pdf.say(f"{compared.lead(found, speech)} {compared.against(found, speech)}")
     pdf.facts(

@@ -18,7 +18,11 @@ from detector.schema.base import Probability, StrictModel
 from detector.schema.media import Media
 from detector.schema.subject import Box
 
-COMPARISON_VERSION: Final = "2.0"
+COMPARISON_VERSION: Final = "3.0"
+RoleSource = Literal["unknown", "stated", "registered"]
+"""Who says which of two files is the original."""
+SUSPECT_FROM, SUSPECT_MARGIN = 0.5, 0.2
+"""Likelihood from which the detectors suspect a file, and by how much the other's is lower."""
 
 
 class ComparisonFinding(StrEnum):
@@ -265,18 +269,24 @@ class Generation(StrictModel):
 class Compared(StrictModel):
     """A suspected copy held against its original: all but the sentence, which is made of this."""
 
-    comparison_version: Literal["2.0"] = COMPARISON_VERSION
-    copy_media: Media
-    original_media: Media
+    comparison_version: Literal["3.0"] = COMPARISON_VERSION
+    copy_media: Media = Field(description="the first file; the copy where `role_source` says so")
+    original_media: Media = Field(description="the second file, or the original")
     finding: ComparisonFinding
     reason: str = Field(
         default="", description="code of why not comparable or not the same footage"
     )
     identical: bool = Field(default=False, description="the same bytes")
-    role_source: Literal["stated", "assumed"] = Field(
-        default="stated",
-        description="who says which is the original: stated by a person, or assumed of footage "
-        "that was merely seen before",
+    role_source: RoleSource = Field(
+        default="unknown",
+        description="who says which is the original: nobody (the order of the two means nothing), "
+        "a person of this pair, or the library, to which a person added it as an original",
+    )
+    copy_score: Probability | None = Field(
+        default=None, description="likelihood that the detectors give the copy alone"
+    )
+    original_score: Probability | None = Field(
+        default=None, description="likelihood that the detectors give the original alone"
     )
     time: TimeAlignment
     excerpt: Span | None = Field(
@@ -306,6 +316,22 @@ class Compared(StrictModel):
     seconds: float = 0.0
 
     @property
+    def suspected(self) -> Literal["copy", "original"] | None:
+        """The file that the detectors alone find clearly more suspicious than the other."""
+        if self.copy_score is None or self.original_score is None:
+            return None
+        if max(self.copy_score, self.original_score) < SUSPECT_FROM:
+            return None
+        if abs(self.copy_score - self.original_score) < SUSPECT_MARGIN:
+            return None
+        return "copy" if self.copy_score > self.original_score else "original"
+
+    @property
+    def contradicted(self) -> bool:
+        """Whether the detectors suspect the file that a person named the original."""
+        return self.role_source == "stated" and self.suspected == "original"
+
+    @property
     def roles_doubtful(self) -> bool:
         """Whether a face differs and nothing settles which of the two was changed."""
         reversed_ = self.generation.younger == "original"
@@ -313,14 +339,16 @@ class Compared(StrictModel):
 
     @property
     def roles_known(self) -> bool:
-        """Whether a person stated which one is the original, or a signature proves it."""
-        proven = self.generation.proven and self.generation.younger == "copy"
-        return self.role_source == "stated" or proven
+        """Whether it is known which one is the original: a signature proves it, the library has it
+        as one, or a person stated it and the detectors don't contradict."""
+        if self.generation.proven:
+            return self.generation.younger == "copy"
+        return self.role_source != "unknown" and not self.contradicted
 
     @property
     def states_roles(self) -> bool:
-        """Whether it says which one is the original, and so which one is not."""
-        return self.role_source == "stated" and self.finding.same_footage
+        """Whether a person, or their library, says which one is the original."""
+        return self.role_source != "unknown" and self.finding.same_footage
 
     @property
     def accuses(self) -> bool:

@@ -97,7 +97,7 @@ class TaskView(BaseModel):
 
 
 class ComparisonView(BaseModel):
-    """A suspected copy against its original: its state, and the finding once there is one."""
+    """Two files compared: the state, and the finding once there is one."""
 
     id: str
     state: State
@@ -105,6 +105,7 @@ class ComparisonView(BaseModel):
     error: RefusalDetail | None = Field(description="why there is no finding")
     finding: ComparisonFinding | None = Field(description="the result's, in short")
     sentence: str = Field(description="the finding in words; empty while there is none")
+    accuses: bool = Field(description="whether it says which of the two is a manipulated copy")
     result: Comparison | None = Field(
         description="all that was measured, as `unmask compare --json` writes it"
     )
@@ -122,6 +123,7 @@ class ComparisonView(BaseModel):
             error=detail_of(task.fault) if task is not None and task.fault else None,
             finding=found.finding if found is not None else None,
             sentence=found.sentence if found is not None else "",
+            accuses=found is not None and found.accuses,
             result=found,
             href=f"{V1}/comparisons/{id}",
         )

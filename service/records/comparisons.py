@@ -1,4 +1,4 @@
-"""Copies that were held against their originals: the findings, each their owner's alone, by the
+"""Files that were compared with each other: the findings, each their owner's alone, by the
 contents of both files."""
 
 import zlib
@@ -10,6 +10,7 @@ from pydantic import Field
 from sqlalchemy import Row, delete, or_, select
 
 import detector
+from detector.schema.compared import RoleSource
 from detector.schema.comparison import Comparison
 from service.context import new_id
 from service.records.database import StoredRows
@@ -31,7 +32,7 @@ class ComparisonStore(StoredRows):
     def save(self, owner: str, comparison: Comparison, id: str = "") -> KeptComparison:
         """Store a comparison, under a new id by default, and return what is stored of the two files
         now. It replaces an older one of the same two. One with the roles the other way round stays
-        as it is, unless it only assumed them and this one states them."""
+        as it is, unless this one states them."""
         pair = comparison.copy_media.sha256, comparison.original_media.sha256
         kept = KeptComparison(id=id or new_id(), created=datetime.now(UTC), comparison=comparison)
         row = {
@@ -41,16 +42,14 @@ class ComparisonStore(StoredRows):
             "original_sha256": pair[1],
             "version": detector.__version__,
             "created": kept.created,
-            "comparison": zlib.compress(comparison.model_dump_json().encode(), 6),
+            "comparison": _packed(comparison),
         }
         with self._database.writing() as connection:
             mirror = _of(owner, *reversed(pair))
             made = table.c.version == detector.__version__
             stored = connection.execute(select(table).where(*mirror, made)).first()
             held = _kept(stored) if stored else None
-            stands = comparison.role_source == "assumed" or (
-                held and held.comparison.role_source == "stated"
-            )
+            stands = comparison.role_source == "unknown"
             if held and stands and held.comparison.finding.related and pair[0] != pair[1]:
                 return held
             if comparison.finding.related:
@@ -76,10 +75,23 @@ class ComparisonStore(StoredRows):
         kept = self.find(owner, other, one)
         return kept if kept is not None and kept.comparison.finding.related else None
 
-    def states(self, owner: str, copy: str, original: str) -> bool:
-        """Whether a person stated which of two files is the original, for any version."""
+    def stated(self, owner: str, copy: str, original: str) -> RoleSource:
+        """Return who said that one of two files is the original, for any version."""
         kept = self._one(*_of(owner, copy, original))
-        return kept is not None and kept.comparison.states_roles
+        states = kept is not None and kept.comparison.states_roles
+        return kept.comparison.role_source if kept is not None and states else "unknown"
+
+    def update(self, owner: str, kept: KeptComparison) -> None:
+        """Put what is known now in the place of what is stored under the same id."""
+        packed = _packed(kept.comparison)
+        this = table.update().where(table.c.owner == owner, table.c.id == kept.id)
+        self._database.run(this.values(comparison=packed))
+
+    def of_file(self, owner: str, sha256: str) -> list[KeptComparison]:
+        """Return all that a file of these contents is part of."""
+        part = or_(table.c.copy_sha256 == sha256, table.c.original_sha256 == sha256)
+        rows = self._database.rows(select(table).where(table.c.owner == owner, part))
+        return [kept for row in rows if (kept := _kept(row)) is not None]
 
     def latest(self, owner: str, copy: str) -> KeptComparison | None:
         """Return the newest of a suspected copy, by its sha256."""
@@ -105,6 +117,10 @@ class ComparisonStore(StoredRows):
     def _one(self, *conditions: Any) -> KeptComparison | None:
         row = self._database.first(select(table).where(*conditions))
         return _kept(row) if row else None
+
+
+def _packed(comparison: Comparison) -> bytes:
+    return zlib.compress(comparison.model_dump_json().encode(), 6)
 
 
 def _kept(row: Row[Any]) -> KeptComparison | None:

@@ -164,6 +164,11 @@ class FootageStore(StoredRows):
         this = select(table.c.id).where(table.c.owner == owner, table.c.sha256 == sha256)
         return self._database.first(this) is not None
 
+    def registered(self, owner: str, sha256: str) -> bool:
+        """Whether an owner added this very file as an original, rather than analyzed it alone."""
+        this = table.c.owner == owner, table.c.sha256 == sha256, table.c.source != ANALYSES
+        return self._database.first(select(table.c.id).where(*this)) is not None
+
     def count(self, owner: str, *, without: Collection[str] = ()) -> int:
         """Return how many files an owner knows, but for those of some contents, by sha256."""
         this = [table.c.owner == owner]

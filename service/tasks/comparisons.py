@@ -1,4 +1,4 @@
-"""Comparisons as background work: a suspected copy held against its original; and lookups: is what
+"""Comparisons as background work: two files held against each other; and lookups: is what
 was just analyzed known footage of its owner's?
 
 Kept of a comparison: the finding (`service.records.comparisons`), by the contents of both files.
@@ -22,11 +22,12 @@ from detector import media
 from detector.comparison import compare
 from detector.comparison.fingerprint import fingerprint
 from detector.schema.analysis import Media
+from detector.schema.compared import RoleSource
 from detector.schema.comparison import Comparison
 from detector.sentences import _
 from service.context import Principal
 from service.library.catalog import Library, best_match, most_alike
-from service.records.comparisons import ComparisonStore
+from service.records.comparisons import ComparisonStore, KeptComparison
 from service.records.footage import ANALYSES, FoundFootage, LookupStore, MissedLookup
 from service.records.model import State
 from service.records.store import RecordScope
@@ -59,13 +60,13 @@ class ComparedFile:
 
 @dataclass(frozen=True)
 class ComparedPair:
-    """What is compared. `on_found` is called in the worker once the finding is stored; `stated`: a
-    person says which of the two is the original."""
+    """What is compared. `on_found` is called in the worker once the finding is stored; `roles`: who
+    says that `original` is the original."""
 
     copy: ComparedFile
     original: ComparedFile
-    on_found: Callable[[Comparison], None] = lambda found: None
-    stated: bool = True
+    on_found: Callable[[KeptComparison], None] = lambda kept: None
+    roles: RoleSource = "unknown"
 
 
 class Comparisons(TaskQueue[Task]):
@@ -106,15 +107,16 @@ class Comparisons(TaskQueue[Task]):
             self._tasks.resume(task, partial(self._work, pair))
 
     def _work(self, pair: ComparedPair, task: Task) -> str:
-        found = _compared(pair.copy, pair.original, task)
-        if not pair.stated:
-            found = found.model_copy(update={"role_source": "assumed"})
-        if self.store.save(task.owner, found, task.id).id == task.id:
-            pair.on_found(found)
+        found = _compared(pair.copy, pair.original, task, pair.roles)
+        kept = self.store.save(task.owner, found, task.id)
+        if kept.id == task.id:
+            pair.on_found(kept)
         return task.id
 
 
-def _compared(copy: ComparedFile, original: ComparedFile, task: Task, begun: int = 0) -> Comparison:
+def _compared(
+    copy: ComparedFile, original: ComparedFile, task: Task, roles: RoleSource, begun: int = 0
+) -> Comparison:
     """Return a comparison, which is what a task does after its first `begun` steps; raise
     MediaError, UsageError or Canceled."""
 
@@ -125,6 +127,7 @@ def _compared(copy: ComparedFile, original: ComparedFile, task: Task, begun: int
     return compare(
         copy.path,
         original.path,
+        roles=roles,
         copy_media=copy.probed(),
         original_media=original.probed(),
         on_progress=on_progress,
@@ -197,6 +200,6 @@ class Lookups(TaskQueue[Task]):
         self.store.save(owner, file.sha256, found or missed)
         other = self._media_of(looked, found) if found is not None else None
         if found is not None and other is not None:
-            comparison = _compared(file, other, task, begun=20)
-            roles = "assumed" if found.source == ANALYSES else "stated"
-            self._on_compared(looked, comparison.model_copy(update={"role_source": roles}))
+            added = found.source != ANALYSES and not library.store.registered(owner, file.sha256)
+            roles: RoleSource = "registered" if added else "unknown"
+            self._on_compared(looked, _compared(file, other, task, roles, begun=20))

@@ -43,7 +43,7 @@ def compared(media, finding, **more):
     """A comparison of the files that a comparison was called with."""
     return Comparison(
         copy_media=media["copy_media"], original_media=media["original_media"], finding=finding,
-        **{"time": TimeAlignment(compared=3, matched=3), **more},
+        role_source=media["roles"], **{"time": TimeAlignment(compared=3, matched=3), **more},
     )  # fmt: skip
 
 

@@ -1,4 +1,4 @@
-"""A suspected copy held against its original: at work, stopped, failed, or what was found."""
+"""Two files compared: at work, stopped, failed, or what was found."""
 
 from functools import partial
 from pathlib import Path
@@ -35,7 +35,7 @@ from detector.comparison import HEAT_LEVELS, aligned
 from detector.errors import InputError, UnmaskError
 from detector.messages import comparison as words
 from detector.messages.format import time_ticks
-from detector.schema.analysis import Analysis, Media, Subject, Thresholds, Verdict
+from detector.schema.analysis import Analysis, Media, Subject, Thresholds
 from detector.schema.comparison import Comparison, SharedMovement
 from service import exports
 from service.records.comparisons import KeptComparison
@@ -67,7 +67,7 @@ def draw(first: Job, second: Job) -> KeptComparison | None:
         status_cards.show(
             Card(
                 "near-gone",
-                _("Copy against original"),
+                _("Two files"),
                 "hide_source",
                 _("The two files could not be compared"),
                 _(
@@ -95,10 +95,10 @@ def _mirrored(kept: KeptComparison, first: Job) -> bool:
 def _begin(first: Job, second: Job) -> None:
     context = session.request_context()
     try:
-        session.application().originals.compare(context, first, second, stated=False)
+        session.application().originals.compare(context, first, second)
     except (QueueFull, InputError) as error:
         retry = Action(_("Try again"), "refresh", lambda: None, primary=True)
-        card = Card("near-refused", _("Copy against original"), "hourglass", _("Not compared yet"),
+        card = Card("near-refused", _("Two files"), "hourglass", _("Not compared yet"),
                     advice(error), actions=(retry,))  # fmt: skip
         status_cards.show(card)
         return
@@ -139,7 +139,7 @@ def _ended(task: Task, copy: Job, original: Job) -> None:
     status_cards.show(
         Card(
             "near-ended",
-            _("Copy against original"),
+            _("Two files"),
             "cancel" if canceled else "error",
             head,
             text,
@@ -243,8 +243,6 @@ def _finding(kept: KeptComparison, copy: Job, original: Job) -> None:
             words.lead(comparison, speaks), announced=True,
         )  # fmt: skip
         rows = [*words.figures(comparison, speaks), *_people(comparison)]
-        if copy.analysis is not None:
-            rows.append((_("Detectors, alone"), _alone(copy.analysis.verdict)))
         show(head, facts(rows, cls="um-facts um-measured"))
         _roles(kept, copy, original)
         if limits := words.limits(comparison, speaks):
@@ -254,22 +252,37 @@ def _finding(kept: KeptComparison, copy: Job, original: Job) -> None:
 
 
 def _roles(kept: KeptComparison, copy: Job, original: Job) -> None:
-    """Ask which one is the original, where nobody said so and the finding depends on it."""
+    """Ask which one is the original, where the finding depends on it; let a person say it of
+    either, or take it back."""
     comparison = kept.comparison
-    if comparison.role_source == "stated" or not comparison.finding.manipulated:
+    if not comparison.finding.manipulated or comparison.generation.proven:
         return
-    typography.caption(_("It is unknown which of the two is the original. If you know, say so."))
-    text = _("{name} is the original")
+    of_copy, of_original = words.names(comparison, speech())
     originals, context = session.application().originals, session.request_context()
-    name = text.format(name=comparison.original_media.name)
-    if controls.button(name, "check", f"near-roles-{kept.id}"):
-        originals.state_roles(context, copy, kept)
-        st.rerun()
-    name = text.format(name=comparison.copy_media.name)
-    both = copy.has_media and original.has_media
-    if both and controls.button(name, "check", f"near-roles-other-{kept.id}"):
-        with alerted():
-            originals.compare(context, original, copy)  # measured anew in these roles
+    states = comparison.states_roles
+    if comparison.role_source == "stated":
+        text = _("You said that {name} is the original.").format(name=of_original)
+    elif comparison.role_source == "registered":
+        text = _("Your library has {name} as an original.").format(name=of_original)
+    else:
+        text = _("Which is the original? If you know it, say so: only then does a verdict stand on "
+                 "a file’s own page.")  # fmt: skip
+    typography.caption(text)
+    label = _("{name} is the original")
+    with st.container(key="near-roles", gap="small"):
+        both = copy.has_media and original.has_media
+        mirror = f"near-roles-copy-{kept.id}"
+        if both and controls.button(label.format(name=of_copy), "check", mirror):
+            with alerted():
+                originals.compare(context, copy, original, original=copy)  # measured anew
+                st.rerun()
+        named = f"near-roles-original-{kept.id}"
+        if not states and controls.button(label.format(name=of_original), "check", named):
+            originals.state_roles(context, copy, kept)
+            st.rerun()
+        unknown = f"near-roles-unknown-{kept.id}"
+        if states and controls.button(_("I don’t know"), "help", unknown):
+            originals.state_roles(context, copy, kept, known=False)
             st.rerun()
 
 
@@ -288,17 +301,6 @@ def _people(comparison: Comparison) -> list[tuple[str, str]]:
         )
         for person in comparison.people
     ]
-
-
-def _alone(answer: Verdict) -> str:
-    """Return what the detectors say of the copy by itself."""
-    said = labels.headline(answer)
-    if answer.probability is None:
-        return said
-    number = labels.percent(answer.probability)
-    return _("{number} combined likelihood: {said}").format(
-        number=number, said=labels.lower_first(said)
-    )
 
 
 def export(kept: KeptComparison, copy: Job, original: Job) -> None:

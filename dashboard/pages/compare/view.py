@@ -29,9 +29,7 @@ from detector.schema.analysis import Analysis, CustomEnsemble, Settings
 from service.records.model import ResultOrigin
 from service.tasks.jobs import Job
 
-WHAT: LazyDict[str, str] = LazyDict(
-    lambda: {"models": _("Models"), "clips": _("Copy and original")}
-)
+WHAT: LazyDict[str, str] = LazyDict(lambda: {"models": _("Models"), "clips": _("Two files")})
 
 
 def draw() -> None:
@@ -43,7 +41,7 @@ def draw() -> None:
     elif job is None:
         what = _(
             "Put models on one time axis, so that disagreement is visible before it is read. Or "
-            "hold a suspected copy against its original."
+            "compare two files: does one show the footage of the other, with another face?"
         )
         page_header.head(_("Compare"), what)
         if token is not None:
@@ -63,7 +61,7 @@ def _by_clips() -> bool:
 
 
 def _first() -> None:
-    """Ask for a clip, or for a copy and its original."""
+    """Ask for a clip, or for two files."""
     default = "clips" if _by_clips() else "models"
     if controls.choose(_("Compare"), WHAT, default, "compare-first", hidden=True) == "models":
         _upload("a", _("A clip, picture or sound"))
@@ -71,41 +69,36 @@ def _first() -> None:
     with st.container(border=True, key="card-bring-both"):
         left, right = st.columns(2, gap="medium")
         with left:
-            copy = _bring("copy", _("Suspected copy"))
+            first = _bring("first", _("First file"))
         with right:
-            known = copy if isinstance(copy, str) else ""
-            original = _bring("original", _("Its original"), without=known)
+            known = first if isinstance(first, str) else ""
+            second = _bring("second", _("Second file"), without=known)
+        stay = (
+            _("Both stay on this computer.")
+            if session.is_loopback_client()
+            else _("Both stay on this server.")
+        )
         text = _(
-            "Both stay on this server. They are aligned in time and place; then what differs "
+            "The order doesn’t matter. They are aligned in time and place; then what differs "
             "inside faces is held against what re-encoding leaves everywhere else. The detectors "
             "judge both as well, for themselves."
         )
-        typography.caption(text)
-        ready = copy is not None and original is not None
+        typography.caption(f"{stay} {text}")
+        ready = first is not None and second is not None
         label = _("Compare the two")
         pressed = st.button(
             label, key="bring-compare", type="primary", icon=":material/compare:",
             disabled=not ready,
         )  # fmt: skip
-    if not pressed or copy is None or original is None:
+    if not pressed or first is None or second is None:
         return
     with alerted():
         keys = [
-            one if isinstance(one, str) else _submit(one, Settings()) for one in (copy, original)
+            one if isinstance(one, str) else _submit(one, Settings()) for one in (first, second)
         ]
-        _state(*keys)
         for name, key in zip("ab", keys, strict=True):
             put_into_address(name, key)
         st.rerun()
-
-
-def _state(copy: str, original: str) -> None:
-    """Begin to compare two files that were brought as a copy and its original."""
-    jobs = [session.find_job(key) for key in (copy, original)]
-    both = [job for job in jobs if job is not None and job.has_media and not _heard(job)]
-    originals, context = session.application().originals, session.request_context()
-    if len(both) == 2 and originals.state(context, *both) is None:
-        originals.compare(context, *both)
 
 
 def _bring(name: str, label: str, *, without: str = "") -> UploadedFile | str | None:
@@ -197,7 +190,7 @@ def _clips(first: Job) -> None:
     facts = [first.name]
     if second is not None:
         facts.append(_("against {name}").format(name=second.name))
-    with page_header.row(_("Copy and original"), facts):
+    with page_header.row(_("Two files"), facts):
         _choice("clips", first)
         if second is not None and controls.button(_("Swap"), "swap_horiz", "compare-swap"):
             url_state.enter(second.key)
@@ -211,7 +204,7 @@ def _clips(first: Job) -> None:
     if second is None:
         if token:
             typography.notice(_("The other file is no longer stored here."))
-        _upload("b", _("The original, or what it may be a copy of"), like=first.settings)
+        _upload("b", _("The other file"), like=first.settings)
         return
     kept = None
     if _heard(first) or _heard(second):

@@ -1,4 +1,4 @@
-"""Comparisons: a suspected copy held against its original."""
+"""Comparisons: two files, of which one may be a manipulated copy of the other."""
 
 from fastapi import APIRouter, Request, Response
 from pydantic.config import JsonDict
@@ -22,10 +22,15 @@ from service.tasks.task import Task
 
 router = APIRouter(prefix=f"{V1}/comparisons", tags=["comparisons"])
 
-COPY, ORIGINAL = "copy", "original"
+FIRST, SECOND, ORIGINAL = "first", "second", "original"
 _EITHER: JsonDict = {
     "description": "a file, or the id of an analysis",
     "anyOf": [BINARY, {"type": "string"}],
+}
+_WHICH: JsonDict = {
+    "description": "which of the two is the original, where a person says so",
+    "type": "string",
+    "enum": [FIRST, SECOND],
 }
 
 
@@ -33,7 +38,7 @@ _EITHER: JsonDict = {
     "",
     status_code=202,
     responses=REFUSALS,
-    openapi_extra=form_body({COPY: _EITHER, ORIGINAL: _EITHER}, (COPY, ORIGINAL)),
+    openapi_extra=form_body({FIRST: _EITHER, SECOND: _EITHER, ORIGINAL: _WHICH}, (FIRST, SECOND)),
 )
 async def create(
     request: Request,
@@ -42,11 +47,11 @@ async def create(
     response: Response,
     idempotency_key: IdempotencyKey = None,
 ) -> ComparisonView:
-    """Compare a suspected copy with its original: `copy` and `original` are files, which are
-    analyzed as well, or ids of analyses whose files are still here. The answer says where the
-    finding will be. Two files that were named the other way round before keep those roles: the
-    finding names them."""
-    names = (COPY, ORIGINAL)
+    """Compare two files: `first` and `second` are files, which are analyzed as well, or ids of
+    analyses whose files are still here. The answer says where the finding will be. Their order
+    means nothing: nobody is accused unless `original` names one of them, here or in a later request
+    with the same two. The latest statement counts."""
+    names = (FIRST, SECOND)
     async with uploads.receive(request, context, names=names, most=2, least=0) as form:
         id = await run_in_threadpool(_start, application, context, form, idempotency_key)
     view = await run_in_threadpool(_view, id, context, application)
@@ -96,18 +101,24 @@ def _known(
 
 
 def _start(application: Application, context: RequestContext, form: Form, key: str | None) -> str:
+    said = form.fields.get(ORIGINAL, "").strip()
+    if said not in ("", FIRST, SECOND):
+        text = _("“original” is neither “first” nor “second”.")
+        raise InputError(text, code="unknown_original")
+
     def make() -> str:
-        copy, original = (_job(application, context, form, name) for name in (COPY, ORIGINAL))
-        kept = application.originals.state(context, copy, original)
+        both = {name: _job(application, context, form, name) for name in (FIRST, SECOND)}
+        first, second, original = *both.values(), both.get(said)
+        kept = application.originals.answer(context, first, second, original)
         if kept is not None:
             return kept.id
-        if not (copy.has_media and original.has_media):
+        if not (first.has_media and second.has_media):
             raise InputError(
                 _("The file of one of the two is not kept here any more."),
                 code="file_gone",
                 hint=_("Send it again."),
             )
-        return application.originals.compare(context, copy, original).id
+        return application.originals.compare(context, first, second, original=original).id
 
     return once(application, context, form, key, make)
 

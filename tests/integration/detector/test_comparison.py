@@ -38,14 +38,14 @@ FONT = cv2.FONT_HERSHEY_SIMPLEX
 CROP = slice(px(20), px(380)), slice(px(60), px(460))
 
 
-def said(copy, original, mtcnn):
-    return compare(copy, original, detector=mtcnn)
+def said(copy, original):
+    return compare(copy, original, roles="stated")
 
 
-def test_a_reencoded_copy_does_not_differ(original, tmp_path, mtcnn):
+def test_a_reencoded_copy_does_not_differ(original, tmp_path):
     size = WIDTH * 3 // 4, HEIGHT * 3 // 4
     small = [cv2.resize(f, size, interpolation=cv2.INTER_AREA) for f in footage()[:HALF]]
-    result = said(write(tmp_path / "copy.mp4", small, 32), original, mtcnn)
+    result = said(write(tmp_path / "copy.mp4", small, 32), original)
     assert result.finding is ComparisonFinding.NOTHING_DIFFERS
     assert [person.changed_region for person in result.people] == ["none"]
     assert result.space.scale == pytest.approx(0.75, abs=0.01)
@@ -56,7 +56,7 @@ def test_a_changed_face_is_found_with_its_time(original, tmp_path, mtcnn):
     frames = footage()
     frames[12:] = altered(frames[12:], mtcnn, "face")
     copy = write(tmp_path / "copy.mp4", frames, 26)
-    result = said(copy, original, mtcnn)
+    result = said(copy, original)
     assert result.finding is ComparisonFinding.FACE_DIFFERS
     (span,) = result.people[0].spans
     assert span.start == pytest.approx(1.0, abs=0.2)
@@ -77,22 +77,22 @@ def test_a_changed_face_is_found_with_its_time(original, tmp_path, mtcnn):
 
 def test_a_mouth_of_its_own_is_said_to_be_the_mouth(original, tmp_path, mtcnn):
     copy = write(tmp_path / "copy.mp4", altered(footage()[:HALF], mtcnn, "mouth"), 24)
-    assert said(copy, original, mtcnn).finding is ComparisonFinding.MOUTH_DIFFERS
+    assert said(copy, original).finding is ComparisonFinding.MOUTH_DIFFERS
 
 
-def test_of_footage_that_was_made_anew_nothing_is_said_to_be_the_same(original, tmp_path, mtcnn):
+def test_of_footage_that_was_made_anew_nothing_is_said_to_be_the_same(original, tmp_path):
     rng = np.random.default_rng(3)
     copy = write(tmp_path / "copy.mp4", [anew(rgb, rng, 1.1) for rgb in footage()[:HALF]])
-    result = said(copy, original, mtcnn)
+    result = said(copy, original)
     assert (result.finding, result.reason) == (ComparisonFinding.NOT_COMPARABLE, "other_shapes")
     assert not result.accuses
     assert result.moments, "whoever reads it can look at the moments"
 
 
-def test_crop_mirror_and_grade_are_undone(original, tmp_path, mtcnn):
+def test_crop_mirror_and_grade_are_undone(original, tmp_path):
     table = (255 * (np.arange(256) / 255) ** 0.75).astype(np.uint8)
     frames = [table[f[CROP]][:, ::-1] for f in footage()[:HALF]]
-    result = said(write(tmp_path / "copy.mp4", frames, 24), original, mtcnn)
+    result = said(write(tmp_path / "copy.mp4", frames, 24), original)
     assert result.finding is ComparisonFinding.TRANSFORMED
     assert result.space.mirrored
     assert result.grading.graded
@@ -101,16 +101,16 @@ def test_crop_mirror_and_grade_are_undone(original, tmp_path, mtcnn):
 
 def test_a_face_is_found_through_crop_and_mirror(original, tmp_path, mtcnn):
     frames = [f[CROP][:, ::-1] for f in altered(footage()[:HALF], mtcnn, "face")]
-    result = said(write(tmp_path / "copy.mp4", frames, 24), original, mtcnn)
+    result = said(write(tmp_path / "copy.mp4", frames, 24), original)
     assert result.finding is ComparisonFinding.FACE_DIFFERS
 
 
 @pytest.mark.parametrize("way", ["letterbox", "turned by 5 degrees", "on its side", "lens"])
-def test_framed_and_turned_copies_are_the_same_footage(way, original, tmp_path, mtcnn):
+def test_framed_and_turned_copies_are_the_same_footage(way, original, tmp_path):
     # A lens's corners need all frames, or their misfit is taken for an edit.
     frames = footage()[: FRAMES if way == "lens" else HALF]
     copy = write(tmp_path / "copy.mp4", [framed(f, way) for f in frames], 22)
-    result = said(copy, original, mtcnn)
+    result = said(copy, original)
     assert result.finding in (ComparisonFinding.TRANSFORMED, ComparisonFinding.NOTHING_DIFFERS)
     assert (result.finding == ComparisonFinding.TRANSFORMED) == (way != "lens")
     assert [person.changed_region for person in result.people] == ["none"]
@@ -121,9 +121,7 @@ def test_a_face_is_found_with_its_time_in_framed_and_turned_copies(way, original
     part = "mouth" if way == "on its side" else "face"
     frames = footage()[:HALF]
     frames[4:] = altered(frames[4:], mtcnn, part)
-    result = said(
-        write(tmp_path / "copy.mp4", [framed(f, way) for f in frames], 22), original, mtcnn
-    )
+    result = said(write(tmp_path / "copy.mp4", [framed(f, way) for f in frames], 22), original)
     assert result.finding == f"{part}_differs"
     (span,) = result.people[0].spans
     assert span.start == pytest.approx(4 / FPS, abs=0.1), "what was left alone is not accused"
@@ -137,17 +135,17 @@ def test_a_title_between_two_stretches_is_none_of_the_footage(original, tmp_path
         frames = footage()[:16]
         frames = altered(frames, mtcnn, part) if part else frames
         frames[8:8] = [title] * 4
-        result = said(write(tmp_path / f"{part}copy.mp4", frames, 24), original, mtcnn)
+        result = said(write(tmp_path / f"{part}copy.mp4", frames, 24), original)
         assert result.finding == finding
         assert result.time.compared - result.time.matched in (2, 3, 4)
 
 
-def test_a_caption_is_another_edit_and_has_a_place(original, tmp_path, mtcnn):
+def test_a_caption_is_another_edit_and_has_a_place(original, tmp_path):
     frames = footage()[:HALF]
     for rgb in frames:
         cv2.rectangle(rgb, (px(20), px(350)), (px(300), px(380)), (10, 10, 90), -1)
         cv2.putText(rgb, "BREAKING NEWS", (px(26), px(373)), FONT, 0.55, (255,) * 3, 1)
-    result = said(write(tmp_path / "copy.mp4", frames, 24), original, mtcnn)
+    result = said(write(tmp_path / "copy.mp4", frames, 24), original)
     assert result.finding is ComparisonFinding.OTHER_EDITS
     assert result.edits[0].kind == "overlay"
     x0, y0, x1, y1 = result.edits[0].box
@@ -162,27 +160,27 @@ def takes(tmp_path_factory):
 
 
 @pytest.mark.parametrize(("one", "other"), [(0, 1), (1, 2)])
-def test_another_take_of_the_same_scene_accuses_no_face(takes, mtcnn, one, other):
-    assert said(takes[one], takes[other], mtcnn).finding is ComparisonFinding.NOT_SAME_FOOTAGE
+def test_another_take_of_the_same_scene_accuses_no_face(takes, one, other):
+    assert said(takes[one], takes[other]).finding is ComparisonFinding.NOT_SAME_FOOTAGE
 
 
 def test_where_the_head_alone_moves_its_way_tells_the_takes_apart(tmp_path, mtcnn):
     original = write(tmp_path / "original.mp4", head(1))
     changed = write(tmp_path / "changed.mp4", altered(head(1), mtcnn, "face"), 24)
-    assert said(changed, original, mtcnn).finding is ComparisonFinding.FACE_DIFFERS
-    other = said(write(tmp_path / "other.mp4", head(2), 24), original, mtcnn)
+    assert said(changed, original).finding is ComparisonFinding.FACE_DIFFERS
+    other = said(write(tmp_path / "other.mp4", head(2), 24), original)
     assert not other.finding.manipulated
 
 
-def test_a_take_is_known_again(takes, tmp_path, mtcnn):
+def test_a_take_is_known_again(takes, tmp_path):
     again = write(tmp_path / "again.mp4", take(1)[:HALF], 32)
-    assert said(again, takes[0], mtcnn).finding is ComparisonFinding.NOTHING_DIFFERS
+    assert said(again, takes[0]).finding is ComparisonFinding.NOTHING_DIFFERS
 
 
-def test_other_footage_is_refused(original, tmp_path, mtcnn):
+def test_other_footage_is_refused(original, tmp_path):
     cup = cv2.resize(skimage.data.coffee()[:400, :480], SIZE)
     coffee = [np.roll(cup, 4 * n, axis=1) for n in range(HALF)]
-    result = said(write(tmp_path / "copy.mp4", coffee), original, mtcnn)
+    result = said(write(tmp_path / "copy.mp4", coffee), original)
     assert result.finding is ComparisonFinding.NOT_SAME_FOOTAGE
     assert result.moments == []
 
@@ -193,16 +191,16 @@ def test_stills_are_compared(tmp_path, mtcnn):
     changed = altered([first], mtcnn, "face")[0]
     cv2.imwrite(str(paths[0]), changed[:, :, ::-1], [cv2.IMWRITE_JPEG_QUALITY, 80])
     cv2.imwrite(str(paths[1]), first[:, :, ::-1])
-    assert said(paths[0], paths[1], mtcnn).finding is ComparisonFinding.FACE_DIFFERS
+    assert said(paths[0], paths[1]).finding is ComparisonFinding.FACE_DIFFERS
     cv2.imwrite(str(paths[0]), first[:, :, ::-1], [cv2.IMWRITE_JPEG_QUALITY, 60])
-    assert said(paths[0], paths[1], mtcnn).finding is ComparisonFinding.NOTHING_DIFFERS
+    assert said(paths[0], paths[1]).finding is ComparisonFinding.NOTHING_DIFFERS
 
 
-def test_a_comparison_can_be_canceled(original, mtcnn):
+def test_a_comparison_can_be_canceled(original):
     stop = threading.Event()
     stop.set()
     with pytest.raises(Canceled):
-        compare(original, original, detector=mtcnn, cancel=stop)
+        compare(original, original, cancel=stop)
 
 
 def test_the_command_says_it_in_words_json_and_status(tmp_path, capsys):
@@ -326,9 +324,9 @@ def recolored(rgb, way):
 
 
 @pytest.mark.parametrize("way", WAYS)
-def test_what_was_done_to_all_of_it_accuses_no_face(way, original, tmp_path, mtcnn):
+def test_what_was_done_to_all_of_it_accuses_no_face(way, original, tmp_path):
     frames = footage()[: FRAMES if way in ("fade", "fields") else HALF]
-    result = said(handed_on(tmp_path, frames, way), original, mtcnn)
+    result = said(handed_on(tmp_path, frames, way), original)
     assert result.finding in SAME.get(way, {"transformed"})
     assert [person.changed_region for person in result.people] == ["none"]
 
@@ -336,20 +334,20 @@ def test_what_was_done_to_all_of_it_accuses_no_face(way, original, tmp_path, mtc
 @pytest.mark.parametrize("way", ["vignette", "fade", "watermark", "fields", "curve"])
 def test_a_face_is_found_under_it(way, original, tmp_path, mtcnn):
     frames = altered(footage()[: FRAMES if way == "fade" else HALF], mtcnn, "face")
-    assert said(handed_on(tmp_path, frames, way), original, mtcnn).finding == "face_differs"
+    assert said(handed_on(tmp_path, frames, way), original).finding == "face_differs"
 
 
 def part_of_a_report(folder, original, mtcnn, part):
     frames = footage()[:HALF]
     frames = altered(frames, mtcnn, part) if part else frames
-    result = said(handed_on(folder, frames, "report"), original, mtcnn)
+    result = said(handed_on(folder, frames, "report"), original)
     assert result.excerpt.start == pytest.approx(0.5, abs=0.1)
     assert result.excerpt.end == pytest.approx(1.5, abs=0.1)
     assert result.time.matched < 0.6 * result.time.compared
     return result
 
 
-def test_in_a_report_the_part_that_shows_it_is_compared_and_said(original, tmp_path, mtcnn):
+def test_in_a_report_the_part_that_shows_it_is_compared_and_said(original, tmp_path):
     result = part_of_a_report(tmp_path, original, mtcnn, "")
     assert result.finding == "nothing_differs"
     assert result.sentence == "Part of it is the same footage, and nothing differs there"
@@ -371,10 +369,10 @@ def test_a_face_that_was_changed_in_a_report_has_its_time_in_it(original, tmp_pa
 )
 def test_a_copy_that_is_played_otherwise_is_not_the_same(
     shown, words_for_it,
-    original, tmp_path, mtcnn
+    original, tmp_path
 ):  # fmt: skip
     frames = footage()
     copy = write_copy(tmp_path / "copy.mp4", [frames[n] for n in shown], FPS, CopyOptions(crf=22))
-    result = said(copy, original, mtcnn)
+    result = said(copy, original)
     assert result.finding == "transformed"
     assert result.sentence == f"Same footage, {words_for_it}"

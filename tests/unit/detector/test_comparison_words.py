@@ -2,7 +2,7 @@
 
 import pytest
 
-from cli.compare import OTHER_FOOTAGE, lines, status
+from cli.compare import MANIPULATED, OTHER_FOOTAGE, ROLES_OPEN, lines, status
 from detector.messages import comparison as words
 from detector.schema.analysis import Media
 from detector.schema.comparison import (
@@ -39,6 +39,7 @@ def made(finding, **more):
         "original_media": media("rally.mov"),
         "finding": finding,
         "time": TimeAlignment(compared=75, matched=75),
+        "role_source": "stated",
     }
     return Comparison.model_validate(fields | more)
 
@@ -125,32 +126,104 @@ def test_stretches_of_several_people_are_joined():
     assert len(made(ComparisonFinding.FACE_DIFFERS, people=people).model_dump_json()) > 100
 
 
-def test_who_is_merely_seen_before_is_not_accused_by_order_alone():
+def both_orders(**more):
+    """A genuine clip and its fake, compared in both orders, with the detectors' scores."""
     people = [person("A", "face", (2.0, 7.0))]
-    assumed = made(ComparisonFinding.FACE_DIFFERS, people=people, role_source="assumed")
-    assert not assumed.accuses and assumed.roles_doubtful
-    assert words.headline(assumed) == "Same footage; the face differs"
-    assert words.lead(assumed).endswith("Which of the two was changed is open.")
-    assert "Manipulated" not in words.sentence(assumed)
-    younger = assumed.model_copy(update={"generation": Generation(younger="copy")})
-    assert not younger.accuses, "traces can be copied or removed"
-    signed = assumed.model_copy(update={"generation": Generation(younger="copy", proven=True)})
+    fields = {"people": people, "role_source": "unknown", **more}
+    fake, real = media("fake.mp4"), media("real.mp4")
+    return (
+        made(ComparisonFinding.FACE_DIFFERS, copy_media=fake, original_media=real,
+             copy_score=0.87, original_score=0.19, **fields),
+        made(ComparisonFinding.FACE_DIFFERS, copy_media=real, original_media=fake,
+             copy_score=0.19, original_score=0.87, **fields),
+    )  # fmt: skip
+
+
+def test_the_order_of_two_files_accuses_neither():
+    for comparison in both_orders():
+        assert not comparison.accuses and comparison.roles_doubtful
+        assert comparison.sentence == (
+            "Same footage, another face; we can’t tell which is the original; "
+            "the detectors suspect fake.mp4 (87 against 19)"
+        )
+        assert words.lead(comparison).endswith(
+            "Which of the two was changed is open. The detectors suspect fake.mp4 (87 against 19)."
+        )
+        rows = dict(words.figures(comparison))
+        assert "fake.mp4: 87 %" in rows["Detectors, alone"]
+        assert "real.mp4: 19 %" in rows["Detectors, alone"]
+        assert rows["Which is the original"].startswith("not known")
+        assert set(words.titles(comparison)) == {"fake.mp4", "real.mp4"}
+        assert status(comparison) == ROLES_OPEN
+        for hint in ("copy", "original"):
+            generation = Generation(younger=hint)
+            hinted = comparison.model_copy(update={"generation": generation})
+            assert not hinted.accuses, "traces can be copied or removed"
+            assert words.headline(hinted) == words.headline(comparison)
+
+
+def test_a_statement_stands_unless_the_detectors_say_the_opposite():
+    right, wrong = both_orders(role_source="stated")
+    assert right.accuses and words.headline(right) == "Manipulated copy of real.mp4"
+    assert status(right) == MANIPULATED
+    assert dict(words.figures(right))["Which is the original"] == "real.mp4: a person said so"
+    assert wrong.contradicted and not wrong.accuses
+    assert wrong.sentence == (
+        "Same footage, another face; fake.mp4 was named the original, but the detectors suspect "
+        "it; the detectors suspect fake.mp4 (87 against 19)"
+    )
+    assert status(wrong) == ROLES_OPEN
+    assert set(words.titles(wrong)) == {"fake.mp4", "real.mp4"}
+    registered = wrong.model_copy(update={"role_source": "registered"})
+    assert registered.accuses, "a person added it to the library as an original"
+
+
+@pytest.mark.parametrize(
+    ("scores", "suspected", "said"),
+    [
+        ((0.87, 0.19), "copy", "the detectors suspect shared.mp4 (87 against 19)"),
+        ((0.19, 0.87), "original", "the detectors suspect rally.mov (87 against 19)"),
+        ((0.55, 0.45), None, "the detectors suspect neither of the two (55 against 45)"),
+        ((0.40, 0.05), None, "the detectors suspect neither of the two (40 against 5)"),
+        ((0.87, None), None, ""),
+        ((None, None), None, ""),
+    ],
+)
+def test_the_detectors_suspect_a_file_that_stands_out_alone(scores, suspected, said):
+    comparison = made(
+        ComparisonFinding.FACE_DIFFERS, copy_score=scores[0], original_score=scores[1]
+    )
+    assert comparison.suspected == suspected
+    assert words.suspicion(comparison) == said
+
+
+def test_two_files_of_one_name_are_told_apart():
+    same = made(ComparisonFinding.FACE_DIFFERS, role_source="unknown", copy_score=0.9,
+                original_score=0.1, original_media=media("shared.mp4"))  # fmt: skip
+    assert "suspect shared.mp4 (first file) (90 against 10)" in same.sentence
+
+
+def test_a_signature_names_the_original():
+    people = [person("A", "face", (2.0, 7.0))]
+    unknown = made(ComparisonFinding.FACE_DIFFERS, people=people, role_source="unknown")
+    signed = unknown.model_copy(update={"generation": Generation(younger="copy", proven=True)})
     assert signed.accuses and words.headline(signed) == "Manipulated copy of rally.mov"
-    other = assumed.model_copy(update={"generation": Generation(younger="original", proven=True)})
+    other = unknown.model_copy(update={"generation": Generation(younger="original", proven=True)})
     assert not other.accuses
-    assert assumed.model_copy(update={"role_source": "stated"}).accuses
+    stated = other.model_copy(update={"role_source": "stated"})
+    assert not stated.accuses, "the signature says that the copy is the original"
 
 
 @pytest.mark.parametrize("finding", list(ComparisonFinding))
 def test_what_was_merely_seen_before_is_called_no_original(finding):
-    whole = made(finding, role_source="assumed", space=SpaceAlignment(mirrored=True, kept=0.7))
+    whole = made(finding, role_source="unknown", space=SpaceAlignment(mirrored=True, kept=0.7))
     part = whole.model_copy(update={"excerpt": Span(start=2.0, end=5.0)})
     younger = whole.model_copy(update={"generation": Generation(younger="original")})
     for seen in (whole, part, younger):
         for said in (words.headline, words.lead, words.short, words.against):
-            assert "original" not in said(seen)
-    assert words.question(seen=True) == "Seen before?"
-    same = made(ComparisonFinding.NOTHING_DIFFERS, role_source="assumed")
+            assert "original" not in said(seen).replace("which is the original", "")
+    assert words.question(seen=True) == "Same footage as another file?"
+    same = made(ComparisonFinding.NOTHING_DIFFERS, role_source="unknown")
     assert words.headline(same) == words.short(same) == "Both files show the same footage"
     assert words.against(same).endswith("the other file may be manipulated itself.")
     assert words.limits(same).startswith("Whether the footage is genuine: the other file may be")

@@ -1,5 +1,6 @@
 """What holding a file against its original adds to its analysis, and when it goes."""
 
+import shutil
 import threading
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -66,7 +67,9 @@ def test_a_finding_is_added_to_the_copy_alone_and_changes_nothing_else(app, find
     finds(ComparisonFinding.FACE_DIFFERS)
     copy, original = pair(app)
     before = copy.analysis
-    assert ended(app.originals.compare(OWNER, copy, original)).state is State.DONE
+    assert (
+        ended(app.originals.compare(OWNER, copy, original, original=original)).state is State.DONE
+    )
     kept = stored(app, OWNER, copy)
     assert kept.original_media.name == "press.mp4" and kept.accuses
     assert stored(app, OWNER, original) is None
@@ -85,7 +88,7 @@ def test_a_comparison_whose_server_was_killed_is_resumed_once(app, tmp_path, mon
 
     monkeypatch.setattr(engine, "compare", compare)
     copy, original = pair(app)
-    task = app.originals.compare(OWNER, copy, original)
+    task = app.originals.compare(OWNER, copy, original, original=original)
     servers = [app]
     try:
         for number in (1, 2):
@@ -105,36 +108,85 @@ def test_a_comparison_whose_server_was_killed_is_resumed_once(app, tmp_path, mon
             close(server)
 
 
-@pytest.mark.parametrize("stated", [True, False])
-def test_a_finding_is_never_overwritten_by_its_mirror(app, finds, stated):
+def test_a_statement_stands_until_another_one(app, finds):
     finds(ComparisonFinding.FACE_DIFFERS)
     copy, original = pair(app)
-    ended(app.originals.compare(OWNER, copy, original))
+    ended(app.originals.compare(OWNER, copy, original, original=original))
     first = app.originals.of_pair(OWNER.principal, original, copy)
     assert first.comparison.copy_media.name == "shared.mp4"
-    ended(app.originals.compare(OWNER, original, copy, stated=stated))
+    ended(app.originals.compare(OWNER, original, copy))  # the order of two files states nothing
     for one, other in ((copy, original), (original, copy)):
-        kept = app.originals.of_pair(OWNER.principal, one, other)
-        assert kept.comparison.copy_media.name == "shared.mp4"
-        assert kept.comparison.accuses
+        kept = app.originals.answer(OWNER, one, other)
+        assert kept.comparison.copy_media.name == "shared.mp4" and kept.comparison.accuses
     assert stored_comparison(app, OWNER.principal, original, copy) is None
     assert stored(app, OWNER, original) is None, "its own page accuses it of nothing"
-    assert app.originals.state(OWNER, original, copy).comparison.copy_media.name == "shared.mp4"
+    ended(app.originals.compare(OWNER, copy, original, original=copy))
+    kept = app.originals.answer(OWNER, copy, original)
+    assert kept.comparison.copy_media.name == "press.mp4"
+    assert stored(app, OWNER, copy) is None and stored(app, OWNER, original).accuses
 
 
-def test_nobody_is_accused_until_a_person_names_the_original(app, finds):
+@pytest.mark.parametrize("swapped", [False, True])
+def test_nobody_is_accused_until_a_person_names_the_original(app, finds, swapped):
     finds(ComparisonFinding.FACE_DIFFERS)
     one, other = analyze(app, OWNER, b"a", "a.mp4"), analyze(app, OWNER, b"b", "b.mp4")
-    ended(app.originals.compare(OWNER, one, other, stated=False))
+    first, second = (other, one) if swapped else (one, other)
+    ended(app.originals.compare(OWNER, first, second))
     kept = app.originals.of_pair(OWNER.principal, other, one)
     assert not kept.comparison.accuses
-    assert kept.comparison.sentence == "Same footage; the face differs"
-    assert app.originals.state(OWNER, other, one) is None, "compared anew in these roles"
-    ended(app.originals.compare(OWNER, other, one))
+    assert kept.comparison.sentence.startswith(
+        "Same footage, another face; we can’t tell which is the original"
+    )
+    assert stored(app, OWNER, first).role_source == "unknown"
+    for job in (one, other):
+        assert app.scope(OWNER).store.analysis(LOCAL.id, job.key).proof is None
+    if app.originals.answer(OWNER, first, second, one) is None:  # measured anew in these roles
+        ended(app.originals.compare(OWNER, first, second, original=one))
     kept = app.originals.of_pair(OWNER.principal, one, other)
-    assert kept.comparison.accuses
+    assert kept.comparison.accuses and kept.comparison.role_source == "stated"
     assert kept.comparison.copy_media.name == "b.mp4"
-    assert stored(app, OWNER, one) is None
+    assert stored(app, OWNER, one) is None and stored(app, OWNER, other).accuses
+    # Nothing is left of it once they say that they don't know.
+    app.originals.state_roles(OWNER, other, kept, known=False)
+    kept = app.originals.of_pair(OWNER.principal, one, other)
+    assert kept.comparison.role_source == "unknown" and not stored(app, OWNER, other).accuses
+
+
+class Judge(Analyzer):
+    """Gives each file the likelihood that is its content; waits for `go` where that is set."""
+
+    def analyze(self, path, settings=None, **more):
+        found = super().analyze(path, settings, **more)
+        likely = float(path.read_bytes())
+        verdict = found.verdict.model_copy(update={"probability": likely})
+        return found.model_copy(update={"verdict": verdict})
+
+
+@pytest.mark.parametrize("early", [True, False], ids=["compared first", "judged first"])
+def test_the_detectors_contradict_a_statement(tmp_path, finds, early):
+    """Whichever ends first: the analyses, or the comparison that waits for nobody."""
+    finds(ComparisonFinding.FACE_DIFFERS)
+    with application(tmp_path, Judge()) as app:
+        fake = analyze(app, OWNER, b"0.87", "fake.mp4")
+        real = analyze(app, OWNER, b"0.19", "real.mp4")
+        if early:
+            known = {job.key: job.analysis for job in (fake, real)}
+            for job in (fake, real):
+                unjudged = job.analysis.verdict.model_copy(update={"probability": None})
+                job.analysis = job.analysis.model_copy(update={"verdict": unjudged})
+        ended(app.originals.compare(OWNER, real, fake, original=fake))
+        if early:
+            for job in (fake, real):
+                job.analysis = known[job.key]
+                app.originals.enqueue_lookup(job)
+        found = app.originals.answer(OWNER, real, fake).comparison
+        assert (found.copy_score, found.original_score) == (0.19, 0.87)
+        assert found.contradicted and not found.accuses
+        shown = stored(app, OWNER, real)
+        assert shown == found, "the page of the file shows the same"
+        assert app.scope(OWNER).store.analysis(LOCAL.id, real.key).proof is None
+        ended(app.originals.compare(OWNER, real, fake, original=real))
+        assert stored(app, OWNER, fake).accuses and stored(app, OWNER, real) is None
 
 
 def test_who_only_has_the_address_changes_nothing_of_it(app, finds):
@@ -144,7 +196,7 @@ def test_who_only_has_the_address_changes_nothing_of_it(app, finds):
     before = app.scope(GUEST).store.analysis(GUEST.principal.id, theirs.key)
     seen = app.find(STRANGER, theirs.key)
     assert seen is not None and before is not None
-    assert ended(app.originals.compare(STRANGER, seen, mine)).state is State.DONE
+    assert ended(app.originals.compare(STRANGER, seen, mine, original=mine)).state is State.DONE
     kept = stored_comparison(app, STRANGER.principal, seen, mine)
     assert kept.comparison.accuses, "the answer is theirs"
     app.originals.state_roles(STRANGER, seen, kept)
@@ -167,7 +219,7 @@ def test_who_only_has_the_address_changes_nothing_of_it(app, finds):
 def test_other_footage_is_added_to_nothing(app, finds):
     finds(ComparisonFinding.NOT_SAME_FOOTAGE)
     copy, other = analyze(app, OWNER, b"a", "a.mp4"), analyze(app, OWNER, b"b", "b.mp4")
-    ended(app.originals.compare(OWNER, copy, other))
+    ended(app.originals.compare(OWNER, copy, other, original=other))
     assert stored(app, OWNER, copy) is None
     assert stored_comparison(app, OWNER.principal, copy, other) is not None
 
@@ -175,7 +227,7 @@ def test_other_footage_is_added_to_nothing(app, finds):
 def test_a_comparison_goes_with_either_analysis(app, finds):
     finds(ComparisonFinding.NOTHING_DIFFERS)
     copy, original = analyze(app, GUEST, b"a", "a.mp4"), analyze(app, GUEST, b"b", "b.mp4")
-    ended(app.originals.compare(GUEST, copy, original))
+    ended(app.originals.compare(GUEST, copy, original, original=original))
     assert stored_comparison(app, GUEST.principal, copy, original) is not None
     assert stored_comparison(app, OWNER.principal, copy, original) is None
     app.delete(OWNER, original.key)
@@ -211,6 +263,15 @@ def clips(tmp_path_factory):
     }
 
 
+@pytest.fixture
+def known(tmp_path, clips):
+    """A folder that has the original alone."""
+    folder = tmp_path / "known"
+    folder.mkdir()
+    shutil.copy(clips["press"], folder)
+    return folder
+
+
 def stored_comparison(app, person, copy, original):
     store = app.originals.comparisons.store
     return store.find(person.id, copy.record.sha256, original.record.sha256)
@@ -239,7 +300,7 @@ def test_footage_that_was_analyzed_before_is_found_and_nobody_is_accused(real, c
     )
     assert found.start == pytest.approx(0.4, abs=0.3), "where the clip was cut from"
     kept = stored(real, GUEST, shared)
-    assert kept.role_source == "assumed" and not kept.accuses
+    assert kept.role_source == "unknown" and not kept.accuses
     assert stored(real, GUEST, press) is None
     # Until a person says which of the two is the original.
     among = stored_comparison(real, GUEST.principal, shared, press)
@@ -254,7 +315,7 @@ def test_who_is_the_original_is_said_on_both_pages(real, clips, finds):
     finds(ComparisonFinding.FACE_DIFFERS)
     shared, press = look(real, OWNER, clips["shared"]), look(real, OWNER, clips["press"])
     assert stored(real, OWNER, press).roles_doubtful
-    ended(real.originals.compare(OWNER, shared, press))
+    ended(real.originals.compare(OWNER, shared, press, original=press))
     assert stored(real, OWNER, press) is None, "it was stated to be the original"
     kept = stored(real, OWNER, shared)
     assert kept.accuses
@@ -264,16 +325,28 @@ def test_who_is_the_original_is_said_on_both_pages(real, clips, finds):
     copy = real.originals.stated_copy(OWNER, again, shared.record.sha256)
     assert copy.copy_media.name == "shared.mp4"
     assert real.originals.stated_copy(STRANGER, again, shared.record.sha256) is None
-    # The other way round changes nothing until it is taken back.
-    ended(real.originals.compare(OWNER, press, shared))
-    assert stored(real, OWNER, press) is None
-    kept = stored(real, OWNER, shared)
-    assert kept.accuses
-    real.originals.not_the_original(OWNER, shared)
-    ended(real.originals.compare(OWNER, press, shared))
+    # The latest statement counts.
+    ended(real.originals.compare(OWNER, press, shared, original=shared))
     assert stored(real, OWNER, shared) is None
     kept = stored(real, OWNER, press)
     assert kept.accuses
+
+
+@pytest.mark.parametrize("swapped", [False, True])
+def test_what_the_library_has_as_an_original_is_the_original(real, clips, finds, known, swapped):
+    finds(ComparisonFinding.FACE_DIFFERS)
+    shared, press = look(real, OWNER, clips["shared"]), look(real, OWNER, clips["press"])
+    assert real.originals.answer(OWNER, shared, press).comparison.role_source == "unknown"
+    real.originals.library.add_folder(LOCAL.id, known)
+    both = (press, shared) if swapped else (shared, press)
+    ended(real.originals.compare(OWNER, *both))
+    found = real.originals.answer(OWNER, *both).comparison
+    assert found.role_source == "registered" and found.accuses
+    assert found.original_media.name == "press.mp4"
+    real.originals.library.add_folder(LOCAL.id, clips["press"].parent)  # now they are both in it
+    real.originals.not_the_original(OWNER, shared)
+    ended(real.originals.compare(OWNER, *both))
+    assert not real.originals.answer(OWNER, *both).comparison.accuses
 
 
 def test_roles_that_were_assumed_are_stated_both_ways(real, clips, finds):
@@ -296,7 +369,7 @@ def test_what_is_not_the_original_is_not_told_again(real, clips, finds):
     assert again.key != shared.key
     assert real.originals.found(GUEST, again) is None and stored(real, GUEST, again) is None
     # A person who holds the two against each other asks anew.
-    ended(real.originals.compare(GUEST, again, press))
+    ended(real.originals.compare(GUEST, again, press, original=press))
     assert stored(real, GUEST, again) is not None
     # What was said goes with the files that it was said of.
     store, owner = real.originals.lookups.store, GUEST.principal.id
@@ -305,12 +378,12 @@ def test_what_is_not_the_original_is_not_told_again(real, clips, finds):
     assert store.refused(owner, shared.record.sha256) == set()
 
 
-def test_known_footage_of_a_folder_is_an_original(real, clips, finds):
+def test_known_footage_of_a_folder_is_an_original(real, clips, finds, known):
     finds(ComparisonFinding.FACE_DIFFERS)
-    real.originals.library.add_folder(LOCAL.id, clips["press"].parent)
+    real.originals.library.add_folder(LOCAL.id, known)
     shared = look(real, OWNER, clips["shared"])
     found, kept = real.originals.found(OWNER, shared), stored(real, OWNER, shared)
-    assert found.source == str(clips["press"].parent.resolve())
+    assert found.source == str(known.resolve())
     assert kept.accuses and kept.original_media.name == "press.mp4"
     brought = real.originals.import_known(OWNER, real.scope(OWNER), found, Settings())
     assert brought.record.sha256 == found.match_sha256
