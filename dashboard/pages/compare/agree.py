@@ -1,7 +1,7 @@
 """How far models agree: moment by moment, pair by pair, one against another."""
 
 import itertools
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 
@@ -12,7 +12,7 @@ import streamlit as st
 from dashboard import charts, labels, series
 from dashboard.components import cards, controls, figures, typography
 from dashboard.components.cards import Mark
-from dashboard.i18n import _
+from dashboard.i18n import _, ngettext
 from dashboard.pages.compare import state
 from dashboard.pages.compare.state import Selection
 from dashboard.series import Lane
@@ -26,6 +26,10 @@ Line = tuple[str, Lane, Thresholds]
 Questions = Mapping[str, Question | None]
 """What each model answers, by its id: two that answer different things neither agree nor differ."""
 ORDER = (Label.REAL, Label.INCONCLUSIVE, Label.FAKE)
+SHORT = 10.0
+"""s of a clip below which times have tenths."""
+FAR = 0.3
+"""Distance of two scores of one moment from which models differ, though neither is sure."""
 
 
 @dataclass(frozen=True)
@@ -34,8 +38,11 @@ class Pair:
 
     Attributes
     ----------
-    same, opposite : int
-        Moments with the same reading; with one over and one under the thresholds.
+    sure, same, opposite : int
+        Moments at which a model is over or under its thresholds; of these, at which the other reads
+        the same; with one over and one under.
+    apart : float
+        Mean distance of their scores.
     correlation : float or None
         Of their scores (Pearson); None with fewer than three moments or a flat line.
     """
@@ -43,8 +50,10 @@ class Pair:
     first: str
     second: str
     both: int
+    sure: int
     same: int
     opposite: int
+    apart: float
     correlation: float | None
 
 
@@ -72,23 +81,26 @@ def pairs(
             continue
         read = list(zip(labelled[a], labelled[b], strict=True))
         both = [i for i, pair in enumerate(read) if Label.NOT_APPLICABLE not in pair]
-        same = sum(read[i][0] is read[i][1] for i in both)
+        sure = [i for i in both if set(read[i]) != {Label.INCONCLUSIVE}]
+        same = sum(read[i][0] is read[i][1] for i in sure)
         opposite = sum(set(read[i]) == {Label.FAKE, Label.REAL} for i in both)
         x, y = (np.array([lanes[id].score[i] for i in both], float) for id in (a, b))
         steady = len(both) < 3 or min(x.std(), y.std()) < 1e-6
         correlation = None if steady else float(np.corrcoef(x, y)[0, 1])
-        out.append(Pair(a, b, len(both), same, opposite, correlation))
+        apart = float(np.abs(x - y).mean()) if both else 0.0
+        out.append(Pair(a, b, len(both), len(sure), same, opposite, apart, correlation))
     return out
 
 
 def differences(
     labelled: Mapping[str, Sequence[Label]],
-    times: Sequence[float],
+    lanes: Mapping[str, Lane],
     titles: Mapping[str, str],
     questions: Questions,
 ) -> list[Difference]:
     """Return stretches in which one model is over the thresholds and another of its question under
-    them, longest first; then those in which one is sure and another is not."""
+    them, longest first; then those in which one is sure and another is not, then those in which
+    neither is and their scores lie far apart."""
     texts = {
         Label.REAL: _("{other} finds no sign where {model} says {reading}"),
         Label.INCONCLUSIVE: _("{other} stays inconclusive where {model} says {reading}"),
@@ -97,18 +109,62 @@ def differences(
     for a, b in itertools.permutations(labelled, 2):
         if questions[a] is not questions[b]:
             continue
+        times, names = lanes[a].times, {"model": titles[a], "other": titles[b]}
         reading = labels.zone(Label.FAKE, questions[a])
         for rank, (other, text) in enumerate(texts.items()):
             pairs = zip(labelled[a], labelled[b], strict=True)
-            apart = [i for i, pair in enumerate(pairs) if pair == (Label.FAKE, other)]
-            # What stands next to each other has the same distance from its place in the list.
-            for _gap, group in itertools.groupby(enumerate(apart), lambda item: item[1] - item[0]):
-                run = [i for _place, i in group]
-                sentence = text.format(other=titles[b], model=titles[a], reading=reading)
+            sentence = text.format(reading=reading, **names)
+            for run in _runs(i for i, pair in enumerate(pairs) if pair == (Label.FAKE, other)):
                 stretch = Difference(times[run[0]], times[run[-1]], sentence)
                 stretches.append((rank, -len(run), stretch))
+        for run in _runs(_far(labelled[a], labelled[b], lanes[a].score, lanes[b].score)):
+            scores = (np.mean([lanes[id].score[i] for i in run]) for id in (a, b))
+            high, low = (labels.score(float(value)) for value in scores)
+            text = _("{model} scores {high} where {other} scores {low}; neither is sure")
+            sentence = text.format(high=high, low=low, **names)
+            stretch = Difference(times[run[0]], times[run[-1]], sentence)
+            stretches.append((len(texts), -len(run), stretch))
     stretches.sort(key=lambda item: item[:2])
     return [stretch for *_, stretch in stretches]
+
+
+def _runs(places: Iterable[int]) -> Iterator[list[int]]:
+    """Yield stretches of places that stand next to each other."""
+    # These have the same distance from their place in the list.
+    for _gap, group in itertools.groupby(enumerate(places), lambda item: item[1] - item[0]):
+        yield [i for _place, i in group]
+
+
+def _far(
+    labels_a: Sequence[Label],
+    labels_b: Sequence[Label],
+    a: Sequence[float | None],
+    b: Sequence[float | None],
+) -> Iterator[int]:
+    """Yield where both are inconclusive and the first has by far the higher score."""
+    for i, (x, y) in enumerate(zip(a, b, strict=True)):
+        unsure = labels_a[i] is labels_b[i] is Label.INCONCLUSIVE
+        if unsure and x is not None and y is not None and x - y >= FAR:
+            yield i
+
+
+def summary(selection: Selection) -> str:
+    """Return what the models say of the whole file in a line: "2 of 4 models say fake; scores from
+    29 to 93"."""
+    track = selection.track
+    given = [(m, track.models[m.id]) for m in selection.models if track and m.id in track.models]
+    verdict = selection.analysis.verdict
+    decided = [Label(score.label) for m, score in given if not verdict.undecided(m.question)]
+    scores = [score.probability for m, score in given]
+    text = ngettext(
+        "{fake} of {count} model says fake; scores from {low} to {high}.",
+        "{fake} of {count} models say fake; scores from {low} to {high}.",
+        len(given),
+    )
+    return text.format(
+        fake=decided.count(Label.FAKE), count=len(given),
+        low=labels.score(min(scores)), high=labels.score(max(scores)),
+    )  # fmt: skip
 
 
 def strip(
@@ -134,13 +190,14 @@ def strip(
         xaxis={
             **charts.PLAIN,
             "tickvals": list(range(0, len(times), step)),
-            "ticktext": [labels.clock(t, tenths=False) for t in times[::step]],
+            "ticktext": [labels.clock(t, tenths=times[-1] < SHORT) for t in times[::step]],
             "tickangle": 0,
         },
         yaxis={**charts.PLAIN, "automargin": True},
         margin={"l": 90, "r": 6, "t": 4, "b": 28},
     )
-    glyphs = {label: labels.STATES[label].glyph for label in ORDER}
+    sure = (label for label in ORDER if label is not Label.INCONCLUSIVE)
+    glyphs = {label: labels.STATES[label].glyph for label in sure}
     colors = [palette.state(label).fill for label in ORDER]
     hover = _("{model} at {time}: {reading}")
     cells = {
@@ -235,7 +292,7 @@ def draw(selection: Selection, lanes: dict[str, Lane], palette: Palette) -> None
         with left:
             if compared:
                 _pairs(compared, titles)
-                _differences(differences(labelled, times, titles, questions))
+                _differences(differences(labelled, lanes, titles, questions), compared)
             else:
                 text = _("These models answer different questions: they neither agree nor differ.")
                 typography.caption(text)
@@ -258,13 +315,17 @@ def _keys(questions: Collection[Question | None]) -> list[Mark]:
 
 
 def _pairs(compared: Sequence[Pair], titles: Mapping[str, str]) -> None:
-    same = _("Same reading")
-    percent = st.column_config.ProgressColumn(format="%d %%", min_value=0, max_value=100)
+    same, apart = _("Same reading"), _("Points apart")
+    about = _("Of the moments at which at least one of the two is sure; empty where neither is")
+    percent = st.column_config.ProgressColumn(
+        format="%d %%", min_value=0, max_value=100, help=about
+    )
     st.dataframe(
         [
             {
                 _("Pair"): labels.listed([titles[p.first], titles[p.second]]),
-                same: round(100 * p.same / p.both) if p.both else None,
+                same: round(100 * p.same / p.sure) if p.sure else None,
+                apart: round(100 * p.apart) if p.both else None,
                 _("Moments"): p.both,
                 _("Opposite"): p.opposite,
                 _("Correlation"): None if p.correlation is None else round(p.correlation, 2),
@@ -276,10 +337,13 @@ def _pairs(compared: Sequence[Pair], titles: Mapping[str, str]) -> None:
     )
 
 
-def _differences(stretches: Sequence[Difference]) -> None:
+def _differences(stretches: Sequence[Difference], compared: Sequence[Pair]) -> None:
     typography.chapter(_("Where they differ"))
     if not stretches:
-        typography.caption(_("Nowhere: no model is sure where another is not."))
+        none = _("No model is sure of any moment, and no two scores are {points} points apart.")
+        if any(pair.sure for pair in compared):
+            none = _("Nowhere: where one model is sure, the others are too.")
+        typography.caption(none.format(points=round(100 * FAR)))
     for number, stretch in enumerate(stretches[:4]):
         with st.container(
             horizontal=True, horizontal_alignment="distribute", key=f"differ-{number}", wrap=False
@@ -310,8 +374,11 @@ def _scatter(lines: Mapping[str, Line], up: int, palette: Palette) -> None:
 
 def _finding(compared: Sequence[Pair], titles: Mapping[str, str]) -> str:
     return "; ".join(
-        _("{models} read {same} of {both} moments alike").format(
-            models=labels.listed([titles[p.first], titles[p.second]]), same=p.same, both=p.both
+        _("{models}: {apart} points apart on average; {same} of {sure} sure moments alike").format(
+            models=labels.listed([titles[p.first], titles[p.second]]),
+            apart=round(100 * p.apart),
+            same=p.same,
+            sure=p.sure,
         )
         for p in compared
     )

@@ -42,9 +42,15 @@ def read(job: Job) -> Selection:
     track = next((t for t in tracks if t.id == st.query_params.get("p")), None)
     track = track or (tracks[0] if tracks else None)
     scored = able(analysis, track)
-    ids = st.query_params.get("m", "").split(",")
-    models = [m for m in scored if m.id in ids] or at_first(analysis, scored)
+    chosen = asked(), analysis.settings.models or []
+    shown = ([m for m in scored if m.id in ids] for ids in chosen)
+    models = next(filter(None, shown), None) or at_first(analysis, scored)
     return Selection(job, analysis, models[:MAX_MODELS], track, _time(analysis, track))
+
+
+def asked() -> list[str]:
+    """Return the ids of the models that were chosen, by the address."""
+    return [id for id in st.query_params.get("m", "").split(",") if id]
 
 
 def able(analysis: Analysis, track: Subject | None = None) -> list[ModelResult]:

@@ -18,6 +18,7 @@ from dashboard.components import (
     typography,
 )
 from dashboard.components.chips import chip
+from dashboard.components.markup import show
 from dashboard.i18n import LazyDict, _
 from dashboard.pages import alerted, put_into_address
 from dashboard.pages.compare import agree, lanes, near, state
@@ -117,6 +118,7 @@ def _upload(name: str, label: str, *, like: Settings | None = None) -> None:
     specs = [spec for spec in usable if not spec.modality.of_sound]
     names = labels.plain_names(specs)
     default = [spec.id for spec in specs if spec.default]
+    ids: list[str] = []
     with st.container(border=True, key=f"card-bring-{name}"):
         settings = like
         if settings is None:
@@ -134,16 +136,20 @@ def _upload(name: str, label: str, *, like: Settings | None = None) -> None:
                 else _("Only one model is ready. The Models page has more.")
             )
             typography.warning(why)
+    sound = file is not None and Path(file.name).suffix.lower() in SOUNDS
+    chosen = ",".join(ids) if settings is not None and not sound else None
     if before and file is None:
+        put_into_address("m", chosen or None)
         put_into_address(name, before)
         st.rerun()
-    if file is not None and like is None and Path(file.name).suffix.lower() in SOUNDS:
+    if sound and like is None:
         voices = [spec for spec in usable if spec.modality.of_sound]
         alone = all(spec.default for spec in voices)
         settings = Settings(models=None if alone else [spec.id for spec in voices][:MAX_MODELS])
     if file is None or settings is None:
         return
     with alerted():
+        put_into_address("m", chosen or None)
         put_into_address(name, _submit(file, settings))
         st.rerun()
 
@@ -229,11 +235,14 @@ def _heard(job: Job) -> bool:
 
 def _models(selection: Selection) -> None:
     _toolbar(selection)
+    _unscored(selection)
     palette = theme.palette()
     lanes_by_model = lanes.model_lanes(selection)
     if not lanes_by_model:
         typography.notice(_("No model scored anything in this file."), announced=False)
         return
+    if len(lanes_by_model) > 1:
+        show(typography.strong(agree.summary(selection)))
     if selection.analysis.media.kind != "image":
         lanes.draw(selection, lanes_by_model, palette)
     heard = selection.track is not None and selection.track.modality.of_sound
@@ -267,6 +276,17 @@ def _toolbar(selection: Selection) -> None:
                 put_into_address("p", person)
                 st.query_params.pop("t", None)
                 st.rerun()
+
+
+def _unscored(selection: Selection) -> None:
+    """Name the models that were chosen and gave no score."""
+    scored = {m.id for m in state.able(selection.analysis, selection.track)}
+    missing = [id for id in state.asked() if id not in scored]
+    specs = [spec for spec in registry.list_models() if spec.id in missing]
+    if specs:
+        text = _("No score in this file: {models}.")
+        titles = labels.plain_names(specs).values()
+        typography.caption(text.format(models=labels.listed(list(titles))))
 
 
 # --- an ensemble put together ---------------------------------------------------------------------

@@ -56,10 +56,23 @@ def test_pairs_count_only_moments_that_both_scored():
     said = {"a": [FAKE, FAKE, REAL, NONE], "b": [FAKE, REAL, REAL, FAKE]}
     drawn = {"a": lane([0.9, 0.5, 0.1, None]), "b": lane([0.5, 0.1, 0.3, 0.9])}
     (found,) = agree.pairs(said, drawn, ONE)
-    assert (found.both, found.same, found.opposite) == (3, 2, 1)
+    assert (found.both, found.sure, found.same, found.opposite) == (3, 3, 2, 1)
+    assert found.apart == pytest.approx(1 / 3)
     assert found.correlation == pytest.approx(0.5)
     flat = agree.pairs(said, {"a": lane([0.5] * 4), "b": drawn["b"]}, ONE)
     assert flat[0].correlation is None
+
+
+def test_two_models_that_are_sure_of_nothing_do_not_agree():
+    """69 against 29, each inconclusive."""
+    said = {id: [UNSURE] * 3 for id in "ab"}
+    drawn = {"a": lane([0.69, 0.69, 0.4]), "b": lane([0.29, 0.29, 0.3])}
+    (found,) = agree.pairs(said, drawn, ONE)
+    assert (found.both, found.sure, found.same) == (3, 0, 0)
+    assert round(100 * found.apart) == 30
+    (stretch,) = agree.differences(said, drawn, {"a": "A", "b": "B"}, ONE)
+    assert stretch.text == "A scores 69 where B scores 29; neither is sure"
+    assert (stretch.start, stretch.end) == (0.0, 1.0)
 
 
 def test_differences_name_stretches_longest_first():
@@ -67,7 +80,8 @@ def test_differences_name_stretches_longest_first():
         "a": [FAKE, FAKE, FAKE, REAL, FAKE, FAKE],
         "b": [REAL, REAL, FAKE, REAL, UNSURE, UNSURE],
     }
-    found = agree.differences(said, [0.0, 1.0, 2.0, 3.0, 4.0, 5.0], {"a": "A", "b": "B"}, ONE)
+    drawn = {id: lane([0.5] * 6) for id in said}
+    found = agree.differences(said, drawn, {"a": "A", "b": "B"}, ONE)
     assert [(d.start, d.end) for d in found] == [(0.0, 1.0), (4.0, 5.0)]
     assert found[0].text == "B finds no sign where A says likely manipulated"
     assert "inconclusive" in found[1].text
@@ -78,7 +92,7 @@ def test_models_of_different_questions_neither_agree_nor_differ():
     drawn = {id: lane([0.5, 0.6]) for id in said}
     asked = {"a": Question.MANIPULATION, "b": Question.SYNTHESIS, "c": Question.SYNTHESIS}
     assert [(p.first, p.second) for p in agree.pairs(said, drawn, asked)] == [("b", "c")]
-    found = agree.differences(said, [0.0, 1.0], {id: id.upper() for id in said}, asked)
+    found = agree.differences(said, drawn, {id: id.upper() for id in said}, asked)
     assert [d.text for d in found] == [
         "C finds no sign where B says likely AI-generated",
         "B finds no sign where C says likely AI-generated",
@@ -172,11 +186,13 @@ def test_what_was_analyzed_before_need_not_be_brought_again(job, tmp_path):
     assert not at.exception and "Scores side by side" in html(at)
     assert at.query_params["a"] in (job.key, [job.key])
 
-    # A copy and its original are two files.
+    assert at.query_params["m"]
+
+    # Two files.
     at = page(None, w="clips")
     assert at.button(key="bring-compare").disabled
-    at.selectbox(key="earlier-copy").select(job.key).run()
-    left = at.selectbox(key="earlier-original")
+    at.selectbox(key="earlier-first").select(job.key).run()
+    left = at.selectbox(key="earlier-second")
     assert [one.split(" · ")[0] for one in left.options] == ["other.webm"]
     left.select(other).run()
     at.button(key="bring-compare").click().run()
@@ -206,6 +222,18 @@ def test_models_side_by_side_and_the_link_that_reopens_them(job):
     lanes_drawn = text.split("Where each model looked")[0]
     assert not any(f"<b>{title}</b>" in lanes_drawn for title in other)
     assert at.query_params["m"] in (",".join(ids), [",".join(ids)])
+
+
+def test_the_models_that_were_chosen_are_shown(job):
+    analysis = make_analysis(whole=0.0)
+    ids = ["sbi", "xcep", "synth"]
+    assert [m.id for m in state.at_first(analysis, state.able(analysis, analysis.judged[0]))] != ids
+    text = html(page(job, m=",".join([*ids, "texture"])))
+    for id in ids:
+        (model,) = [m for m in job.analysis.models if m.id == id]
+        assert f"<b>{labels.plain(model)}</b>" in text.split("Where each model looked")[0]
+    assert re.search(r"\d of 3 models say fake; scores from \d+ to \d+\.", text)
+    assert "No score in this file: Texture." in text and "Choose a second" not in text
 
 
 def test_one_model_asks_for_a_second(job):
@@ -252,7 +280,7 @@ def test_an_untouched_builder_says_what_the_verdict_says(job):
     assert built(at)[0] == before
 
 
-def compared(job, other, *, face=True):
+def compared(job, other, *, face=True, roles="stated", scores=(0.9, 0.2)):
     """Keep a finding of two clips, as if they had been compared."""
     app = session.application()
     second = app.find(OWNER, other)
@@ -273,6 +301,9 @@ def compared(job, other, *, face=True):
             update={"sha256": second.record.sha256, "name": second.name}
         ),
         finding=finding,
+        role_source=roles,
+        copy_score=scores[0],
+        original_score=scores[1],
         time=TimeAlignment(compared=3, matched=3),
         face_difference=13.0,
         background_difference=1.1,
@@ -306,9 +337,42 @@ def test_a_finding_heads_the_page_and_counts_nothing_for_the_detectors(job, tmp_
     text = html(page(job, b=second))
     assert "Manipulated copy of press.webm" in text
     assert "the face of Person A differs, from 00:02 to 00:07" in text
-    assert "13.0 of 255 gray levels" in text and "combined likelihood: likely manipulated" in text
+    assert "13.0 of 255 gray levels" in text and "clip.webm: 90 %; press.webm: 20 %" in text
+    assert "You said that press.webm is the original." in text
     assert "does not differ" in text and "Who changed it, or why" in text
     assert "0 points apart" in text
+
+
+@pytest.mark.parametrize("swapped", [False, True])
+def test_without_a_statement_the_page_accuses_neither_and_asks(job, tmp_path, swapped):
+    """The genuine file is the second one, or the first."""
+    second = other_clip(job, tmp_path)
+    compared(job, second, roles="unknown", scores=(0.19, 0.87) if swapped else (0.87, 0.19))
+    at = page(job, b=second)
+    text = html(at)
+    fake = "press.webm" if swapped else "clip.webm"
+    assert "Same footage, another face; we can’t tell which is the original" in text
+    assert f"The detectors suspect {fake} (87 against 19)." in text
+    assert "Manipulated copy" not in text and "Suspected copy" not in text
+    ids = [button.key for button in at.button if (button.key or "").startswith("near-roles-")]
+    assert [id.split("-")[2] for id in ids] == ["copy", "original"]
+    labels_of = [button.label for button in at.button if button.key in ids]
+    assert labels_of == ["clip.webm is the original", "press.webm is the original"]
+    # What a person says stands, unless the detectors say the opposite; it can be taken back.
+    at.button(key=ids[1]).click().run()
+    text = html(at)
+    app = session.application()
+    stated = app.originals.of_pair(OWNER.principal, job, app.find(OWNER, second)).comparison
+    assert stated.role_source == "stated" and stated.accuses is not swapped
+    if swapped:
+        assert "press.webm was named the original, but the detectors suspect it" in text
+        assert "Manipulated copy" not in text
+    else:
+        assert "Manipulated copy of press.webm" in text
+    unknown = ids[1].replace("original", "unknown")
+    at.button(key=unknown).click().run()
+    assert "we can’t tell which is the original" in html(at)
+    assert app.find(OWNER, job.key).analysis.proof is None
 
 
 def test_swap_changes_the_view_alone(job, tmp_path):

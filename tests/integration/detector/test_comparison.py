@@ -348,7 +348,7 @@ def part_of_a_report(folder, original, mtcnn, part):
 
 
 def test_in_a_report_the_part_that_shows_it_is_compared_and_said(original, tmp_path):
-    result = part_of_a_report(tmp_path, original, mtcnn, "")
+    result = part_of_a_report(tmp_path, original, None, "")
     assert result.finding == "nothing_differs"
     assert result.sentence == "Part of it is the same footage, and nothing differs there"
     assert words.lead(result).startswith("The copy shows this original from 00:0")
