@@ -267,7 +267,7 @@ def test_an_altered_sample_is_called_manipulated(visit, server, sample):
     with closing(open_store(server.data / FILE)) as store:
         analysis = store.analysis(LOCAL, id)
     clip = next(one.path for one in samples() if one.id == sample)
-    against = made(ComparisonFinding.FACE_DIFFERS, role_source="assumed")
+    against = made(ComparisonFinding.FACE_DIFFERS, role_source="unknown")
     with_it = analysis.model_copy(update={"comparison": against})
     page.goto(f"{server.url}/?a={put(server.data, clip, with_it)}")
     wait_verdict(page)

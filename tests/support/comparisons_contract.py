@@ -94,6 +94,21 @@ class ComparisonsContract:
         store.remove("ann", A, C)
         assert store.latest("ann", A).comparison.original_media.sha256 == B
 
+    def test_who_said_which_is_the_original_is_kept(self, store):
+        unknown = store.save("ann", made(A, B))
+        assert store.stated("ann", A, B) == "unknown"
+        assert store.save("ann", made(B, A)) == unknown, "the order of two files states nothing"
+        said = unknown.comparison.model_copy(update={"role_source": "stated"})
+        store.update("ann", unknown.model_copy(update={"comparison": said}))
+        store.update("ben", unknown)
+        assert store.stated("ann", A, B) == "stated" and store.stated("ben", A, B) == "unknown"
+        assert store.get("ann", unknown.id).created == unknown.created
+        assert [one.id for one in store.of_file("ann", B)] == [unknown.id]
+        assert store.of_file("ann", C) == [] == store.of_file("ben", A)
+        other = made(B, A).model_copy(update={"role_source": "stated"})
+        assert store.save("ann", other).comparison == other, "the latest statement counts"
+        assert store.find("ann", A, B) is None
+
     def test_time_ends_them(self, store):
         kept = store.save("ann", made(A, C))
         store.sweep(datetime.now(UTC) - timedelta(hours=1))

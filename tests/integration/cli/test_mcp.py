@@ -46,7 +46,7 @@ def test_a_file_is_analyzed_explained_and_compared(folder):
         server_of([folder]),
         ("analyze", clip),
         ("explain", clip),
-        ("compare", {"copy": "clip.mp4", "original": str(folder / "clip.mp4")}),
+        ("compare", {"a": "clip.mp4", "b": str(folder / "clip.mp4")}),
         ("find_original", clip),
         progress_callback=progress,
     )

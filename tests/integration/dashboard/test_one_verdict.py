@@ -94,7 +94,7 @@ CASES = {
     "probably real": (judged(MAYBE_NOT, 0.15), MAYBE_NOT, UNTOUCHED),
     "not judged": (judged(NONE, None), NONE, "Could not be judged"),
     "copy": (compared(judged(REAL, 0.27), FACE), FAKE, COPY),
-    "roles open": (compared(judged(REAL, 0.27), FACE, role_source="assumed"), REAL, CLEAR),
+    "roles open": (compared(judged(REAL, 0.27), FACE, role_source="unknown"), REAL, CLEAR),
     "same footage": (
         compared(unsure(), ComparisonFinding.NOTHING_DIFFERS), UNSURE, OPEN,
     ),

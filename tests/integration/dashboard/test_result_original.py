@@ -192,7 +192,7 @@ def test_what_is_not_the_original_is_taken_back_and_stays_so(jobs, clips, finds)
         (Found.OTHER_EDITS, {}, f"{IN_LIBRARY}: more than faces differs"),
         (Found.FACE_DIFFERS, {"generation": Generation(younger="original")},
          f"{IN_LIBRARY}: a face differs; which of the two was changed is open"),
-        (Found.NOT_SAME_FOOTAGE, {}, "Footage like it is in your library: not the same footage"),
+        (Found.NOT_SAME_FOOTAGE, {}, "Another clip of the same scene is in your library: press &lt;i&gt;1.webm"),
     ],
 )  # fmt: skip
 def test_each_finding_has_its_words(jobs, clips, finds, finding, more, said):
@@ -223,8 +223,11 @@ def test_a_copy_of_what_was_merely_analyzed_is_no_proof_of_anything(jobs, clips,
     assert banner(at).split(" | ")[0] == "Already among your analyses"
     rows = texts(at).split('<div class="um-questions">')[1].split("</div></div>")[0]
     said = "Same footage as press &lt;i&gt;1.webm, which you analyzed (likely manipulated)"
-    assert "Seen before?" in rows and said in rows
-    assert "check_circle" not in rows.split("Seen before?")[1].split("Is a face fake?")[0]
+    assert "Same footage as another file?" in rows and said in rows
+    assert (
+        "check_circle"
+        not in rows.split("Same footage as another file?")[1].split("Is a face fake?")[0]
+    )
     assert "its original" not in texts(at) and "the original may be" not in texts(at)
 
 
@@ -233,7 +236,12 @@ def test_a_stated_original_is_told_whose_original_it_is(jobs, clips, finds):
     shared = looked_for(analyzed(jobs, clips["shared"]))
     original = looked_for(analyzed(jobs, clips["press"]))
     assert "which of the two was changed is open" in banner(page(a=original.key))
-    assert ended(session.application().originals.compare(OWNER, shared, original)).error == ""
+    assert (
+        ended(
+            session.application().originals.compare(OWNER, shared, original, original=original)
+        ).error
+        == ""
+    )
     assert head(page(a=shared.key)) == "Manipulated copy of press &lt;i&gt;1.webm"
     at = page(a=original.key)
     assert head(at) == "Likely manipulated" and "is open" not in texts(at)

@@ -176,6 +176,6 @@ def test_a_comparison_says_it(tmp_path):
     found = compare(younger, older)
     assert found.generation.younger == "copy"
     assert dict(words.figures(found))["Which is older"] == (
-        "the copy was written by FFmpeg; the copy states the later date, 2026-03-04"
+        "2.mov was written by FFmpeg; 2.mov states the later date, 2026-03-04"
     )
     assert compare(older, younger).generation.younger == "original"

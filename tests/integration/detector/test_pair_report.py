@@ -10,6 +10,7 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from pypdf import PdfReader
 
+from cli import compare as command
 from cli import main
 from detector import report
 from detector.comparison import compare
@@ -28,7 +29,7 @@ def pair(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def found(pair):
-    return compare(pair["copy"], pair["original"])
+    return compare(pair["copy"], pair["original"], roles="stated")
 
 
 @pytest.fixture(scope="module")
@@ -115,11 +116,12 @@ def test_every_finding_has_a_report(finding, content, found):
     assert "it counts in none" in text
 
 
-def test_the_command_writes_one(pair, tmp_path, capsys):
+def test_the_command_writes_one(pair, tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr(command, "likelihood_by", lambda *_: lambda path: None)
     files = [str(pair["copy"]), str(pair["original"])]
     target = tmp_path / "report.pdf"
     zone = ["--zone", "Asia/Kathmandu"]
-    assert main(["compare", *files, "--report", str(target), *zone]) == 10
+    assert main(["compare", *files, "--original", "B", "--report", str(target), *zone]) == 10
     text = text_of(target.read_bytes())
     assert "Manipulated copy of press.mp4" in text and "UTC+05:45" in text
     assert main(["compare", *files, "--report", str(tmp_path / "report.csv")]) == 2

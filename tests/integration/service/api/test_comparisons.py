@@ -32,6 +32,25 @@ def go(monkeypatch):
     return allowed
 
 
+@pytest.mark.parametrize("genuine", ["first", "second"])
+def test_nobody_is_accused_until_the_original_is_named(remote, tmp_path, monkeypatch, genuine):
+    monkeypatch.setattr(
+        engine, "compare", lambda *files, **more: compared(more, ComparisonFinding.FACE_DIFFERS)
+    )
+    names = ("press.mp4", "shared.mp4") if genuine == "first" else ("shared.mp4", "press.mp4")
+    ids = until_ready(remote, *(clip(tmp_path, name) for name in names))
+    found = remote.compare(*ids)
+    assert found.role_source == "unknown" and not found.accuses
+    kept = begin(remote, *ids)
+    assert not kept["accuses"] and "we can’t tell which is the original" in kept["sentence"]
+    assert all(remote.wait(id).proof is None for id in ids)
+    found = remote.compare(*ids, original=genuine)
+    assert found.role_source == "stated" and found.original_media.name == "press.mp4"
+    assert begin(remote, *reversed(ids))["accuses"], "what was stated stands"
+    proofs = {remote.wait(id).media.name: remote.wait(id).proof for id in ids}
+    assert proofs["press.mp4"] is None and proofs["shared.mp4"].name == "press.mp4"
+
+
 def clip(folder, name):
     path = folder / name
     path.write_bytes(f"bytes of {name}".encode())
@@ -56,8 +75,8 @@ def until_ready(remote, *paths):
     return ids
 
 
-def begin(remote, copy, original):
-    data = {"copy": copy, "original": original}
+def begin(remote, copy, original, **more):
+    data = {"first": copy, "second": original, **more}
     return remote.request("POST", "/v1/comparisons", data=data).json()
 
 
@@ -123,8 +142,10 @@ def test_what_is_missing_is_named(client, remote, tmp_path):
         answer = client.post("/v1/comparisons", data=data)
         return answer.status_code, answer.json()["error"]["code"]
 
-    assert refusal({"copy": id}) == (422, "no_file")
-    assert refusal({"copy": id, "original": "A" * 22}) == (404, "not_found")
+    assert refusal({"first": id}) == (422, "no_file")
+    assert refusal({"first": id, "second": "A" * 22}) == (404, "not_found")
+    both = {"first": id, "second": id}
+    assert refusal({**both, "original": "press.mp4"}) == (422, "unknown_original")
     assert client.get(f"/v1/comparisons/{'A' * 22}").status_code == 404
 
 
