@@ -230,7 +230,8 @@ class Originals:
     ) -> tuple[Job, Job, RoleSource]:
         """Return copy, original and who says so."""
         if original is not None:
-            return (one, other, "stated") if original is other else (other, one, "stated")
+            stands = original.key == other.key
+            return (one, other, "stated") if stands else (other, one, "stated")
         for copy, source in ((one, other), (other, one)):
             sha256s = copy.record.sha256, source.record.sha256
             if (said := self.comparisons.store.stated(person.id, *sha256s)) != "unknown":
@@ -294,7 +295,8 @@ class Originals:
             return kept
         if kept.comparison.original_media.sha256 != original.record.sha256:
             return None
-        return self.state_roles(context, one if original is other else other, kept)
+        copy = one if original.key == other.key else other
+        return self.state_roles(context, copy, kept)
 
     def state_roles(
         self, context: RequestContext, copy: Job, kept: KeptComparison, *, known: bool = True

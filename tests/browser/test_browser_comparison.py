@@ -91,6 +91,29 @@ def test_a_changed_face_is_found_and_every_view_shows_it(visit, ids, clips):
     assert checked.intact and checked.seal.original == media.probe(clips["original"]).sha256
 
 
+def test_a_person_names_the_original_and_takes_it_back(visit, ids):
+    """In the order that accused the genuine file."""
+    person = visit(pair(ids, "original", "copy"), size=DESKTOP)
+    page = person.page
+    look(page)
+    head = page.locator(".st-key-near .um-verdict")
+    expect(head).to_contain_text("we can’t tell which is the original")
+    person.assert_fits()
+    wait_drawn(page)
+    page.get_by_role("button", name="press.mp4 is the original").click()
+    expect(head).to_have_text(re.compile("Manipulated copy of press.mp4"), timeout=PATIENT)
+    person.open(f"/?a={ids['original']}", size=PHONE)
+    expect(page.locator(".um-verdict").first).not_to_contain_text("Manipulated copy")
+    person.open(f"/?a={ids['copy']}", size=PHONE)
+    expect(page.locator(".um-verdict").first).to_contain_text("Manipulated copy of press.mp4")
+    person.open(pair(ids, "original", "copy"), size=PHONE)
+    look(page)
+    wait_drawn(page)
+    page.get_by_role("button", name="I don’t know").click()
+    expect(head).to_contain_text("we can’t tell which is the original", timeout=PATIENT)
+    person.assert_fits()
+
+
 def bring(page, key, file):
     """Give a file to one of the two places. Streamlit loses what is brought while it draws anew."""
     wait_drawn(page)

@@ -192,7 +192,8 @@ def test_what_is_not_the_original_is_taken_back_and_stays_so(jobs, clips, finds)
         (Found.OTHER_EDITS, {}, f"{IN_LIBRARY}: more than faces differs"),
         (Found.FACE_DIFFERS, {"generation": Generation(younger="original")},
          f"{IN_LIBRARY}: a face differs; which of the two was changed is open"),
-        (Found.NOT_SAME_FOOTAGE, {}, "Another clip of the same scene is in your library: press &lt;i&gt;1.webm"),
+        (Found.NOT_SAME_FOOTAGE, {},
+         "Another clip of the same scene is in your library: press &lt;i&gt;1.webm"),
     ],
 )  # fmt: skip
 def test_each_finding_has_its_words(jobs, clips, finds, finding, more, said):
