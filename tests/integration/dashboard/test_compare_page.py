@@ -13,6 +13,7 @@ from dashboard.series import Lane
 from dashboard.theme import LIGHT
 from detector import paths
 from detector.decision import decide
+from detector.models import registry
 from detector.schema.analysis import (
     Label,
     Modality,
@@ -224,8 +225,9 @@ def test_models_side_by_side_and_the_link_that_reopens_them(job):
     assert at.query_params["m"] in (",".join(ids), [",".join(ids)])
 
 
-def test_the_models_that_were_chosen_are_shown(job):
+def test_the_models_that_were_chosen_are_shown(tmp_path, jobs):
     analysis = make_analysis(whole=0.0)
+    job = jobs.find(put(tmp_path, make_clip(tmp_path / "clip.webm"), analysis), local(jobs))
     ids = ["sbi", "xcep", "synth"]
     assert [m.id for m in state.at_first(analysis, state.able(analysis, analysis.judged[0]))] != ids
     text = html(page(job, m=",".join([*ids, "texture"])))
@@ -233,7 +235,8 @@ def test_the_models_that_were_chosen_are_shown(job):
         (model,) = [m for m in job.analysis.models if m.id == id]
         assert f"<b>{labels.plain(model)}</b>" in text.split("Where each model looked")[0]
     assert re.search(r"\d of 3 models say fake; scores from \d+ to \d+\.", text)
-    assert "No score in this file: Texture." in text and "Choose a second" not in text
+    (texture,) = labels.plain_names([registry.get_spec("texture")]).values()
+    assert f"No score in this file: {texture}." in text and "Choose a second" not in text
 
 
 def test_one_model_asks_for_a_second(job):

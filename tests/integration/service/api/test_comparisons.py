@@ -104,7 +104,7 @@ def test_two_analyses_are_compared_once_and_the_copy_holds_the_finding(remote, u
     go.set()
     until(lambda: ended(remote, first["id"]))
     done = read(remote, first["id"])
-    assert done["state"] == "done" and done["sentence"] == "Same footage, nothing differs"
+    assert done["state"] == "done" and done["sentence"] == "Both files show the same footage"
     for answer in (f"/v1/comparisons/{first['id']}", f"/v1/analyses/{ids[0]}"):
         result = httpx.get(url + answer, timeout=PATIENT).json()["result"]
         assert result.get("comparison", result)["sentence"] == done["sentence"]
@@ -118,7 +118,7 @@ def test_a_finding_is_reported_to_whoever_may_see_it(remote, tmp_path, go):
     ids = until_ready(remote, clip(tmp_path, "shared.mp4"), clip(tmp_path, "press.mp4"))
     remote.compare(*ids)
     said = text_of(report(remote, begin(remote, *ids)["id"]))
-    assert "shared.mp4 against press.mp4" in said and "Same footage" in said
+    assert "shared.mp4 against press.mp4" in said and "Both files show the same footage" in said
     with pytest.raises(ApiError, check=lambda e: e.code == "not_found"):
         report(remote, "A" * 22)
 
