@@ -18,6 +18,7 @@ from dashboard.pages.compare.state import Selection
 from dashboard.series import Lane
 from dashboard.theme import AXIS, Palette
 from detector.schema.analysis import Label, Question, Thresholds
+from detector.schema.codes import Side
 
 ROW = 26
 """px of a model in the strip."""
@@ -25,6 +26,7 @@ Line = tuple[str, Lane, Thresholds]
 """A model: its name, its scores, and what they are read by."""
 Questions = Mapping[str, Question | None]
 """What each model answers, by its id: two that answer different things neither agree nor differ."""
+_OUTER = {Side.FAKE: Label.FAKE, Side.REAL: Label.REAL}
 ORDER = (Label.REAL, Label.INCONCLUSIVE, Label.FAKE)
 SHORT = 10.0
 """s of a clip below which times have tenths."""
@@ -67,8 +69,10 @@ class Difference:
 
 
 def readings(lane: Lane, thresholds: Thresholds) -> list[Label]:
-    """Return the reading of each moment; NOT_APPLICABLE where there is no score."""
-    return [series.label_at(value, thresholds) for value in lane.score]
+    """Return which way each moment is read, of the bands the outer one: FAKE, INCONCLUSIVE or REAL;
+    NOT_APPLICABLE where there is no score."""
+    bands = (series.label_at(value, thresholds) for value in lane.score)
+    return [_OUTER[band.side] if band.side else band for band in bands]
 
 
 def pairs(
@@ -154,7 +158,7 @@ def summary(selection: Selection) -> str:
     track = selection.track
     given = [(m, track.models[m.id]) for m in selection.models if track and m.id in track.models]
     verdict = selection.analysis.verdict
-    decided = [Label(score.label) for m, score in given if not verdict.undecided(m.question)]
+    sides = [Label(score.label).side for m, score in given if not verdict.undecided(m.question)]
     scores = [score.probability for m, score in given]
     text = ngettext(
         "{fake} of {count} model says fake; scores from {low} to {high}.",
@@ -162,7 +166,7 @@ def summary(selection: Selection) -> str:
         len(given),
     )
     return text.format(
-        fake=decided.count(Label.FAKE), count=len(given),
+        fake=sides.count(Side.FAKE), count=len(given),
         low=labels.score(min(scores)), high=labels.score(max(scores)),
     )  # fmt: skip
 
