@@ -29,20 +29,30 @@ DRAWS = 500  # of the sources, for bounds
 LOWER = 10.0  # percentile of the draws that a bound is
 GRID = 300  # limits that are tried at most
 FOLDS = 10  # of whole sources, for what to expect elsewhere
+FEWEST = {True: 5, False: 20}
+"""Sources of the other kind that an answer towards fake (True) or real needs: fewer can't
+contradict it. Every generator leaves traces of its own: many are needed to clear a file."""
 
 
 class Promise(NamedTuple):
-    """Share of right answers of a band: on left-out sources, and its lower 90 % bound."""
+    """What a band keeps on left-out sources: the share of right answers, its lower 90 % bound, and
+    the share of files of the other kind that may get this answer."""
 
     right: float
     bound: float
+    wrong: float
 
     def tightened(self, share: float) -> Promise:
         """Return a promise that allows this share of the wrong answers."""
-        return Promise(1 - (1 - self.right) * share, self.bound)
+        return Promise(1 - (1 - self.right) * share, self.bound, self.wrong * share)
+
+    def kept(self, band: BandRate) -> bool:
+        """Return whether answers keep it."""
+        wrong = (band.wrong.count + 1) / (band.wrong.files + 1)
+        return band.right >= self.right and band.low >= self.bound and wrong <= self.wrong
 
 
-SURE, PROBABLE = Promise(0.95, 0.90), Promise(0.82, 0.75)
+SURE, PROBABLE = Promise(0.95, 0.90, 0.01), Promise(0.82, 0.75, 0.05)
 
 
 class BandLimits(NamedTuple):
@@ -107,10 +117,12 @@ class _Shares:
         names = np.unique(sources)
         rng = np.random.default_rng(0)
         drawn = rng.multinomial(len(names), np.full(len(names), 1 / max(1, len(names))), DRAWS)
-        self.above, self.drawn = {}, {}
+        self.above, self.drawn, self.of_files = {}, {}, {}
+        self.sources = [len(set(sources[labels == label].tolist())) for label in (0, 1)]
         for label in (0, 1):
             own = labels == label
             rows = [logits[own & (sources == name)] for name in names]
+            self.of_files[label] = (logits[own][:, None] > self.edges).mean(0)
             has = np.array([bool(len(row)) for row in rows])
             share = np.array([(row[:, None] > self.edges).mean(0) for row in rows if len(row)])
             share = share.reshape(-1, len(self.edges))
@@ -131,6 +143,9 @@ class _Shares:
         right, drawn = kept
         place = int(LOWER / 100 * len(drawn))
         holds = (right >= promise.right) & (np.partition(drawn, place, 0)[place] >= promise.bound)
+        other = 0 if upward else 1
+        wrong = self._within(self.of_files[other], end, upward) + 1 / max(1, self.files[other])
+        holds &= wrong <= promise.wrong
         outside = np.arange(len(self.edges))
         if end is not None:
             holds &= outside < end if upward else outside > end
@@ -147,6 +162,8 @@ class _Shares:
     def limits(self, upward: bool, promises: Promises) -> tuple[float, float]:
         """Return where the sure and the probable band of one side begin; infinite without."""
         none = np.inf if upward else -np.inf
+        if self.sources[0 if upward else 1] < FEWEST[upward]:
+            return none, none
         first, second = (promises[label] for label in (_FAKE if upward else _REAL))
         outer = self.widest(first, None, upward) if first else None
         inner = self.widest(second, outer, upward) if second else None
@@ -167,7 +184,7 @@ TIGHTER = (1.0, 0.9, 0.8, 0.7, 0.6, 0.5, 0.4, 0.3, 0.2, 0.1)
 
 
 class Fitted(NamedTuple):
-    """Limits, and the answers that they give where their source was left out of the choice too."""
+    """Limits, and what to expect of them on a source nobody tuned to."""
 
     limits: dict[Question, BandLimits]
     rates: list[BandRate]
@@ -178,9 +195,8 @@ class Fitted(NamedTuple):
 def fit(left_out: HeldOutLogits) -> Fitted:
     """Return the limits of one medium's questions.
 
-    The lowest limit that keeps a promise flatters itself, and two questions accuse more often than
-    one. So a promise is tightened until the file's answers keep it on sources that were left out of
-    the choice, and given up where none does."""
+    Two questions accuse more often than one. So the promise to each is tightened until the file's
+    answers keep it, and given up where none does."""
     seen = left_out.complete()
     tries = dict.fromkeys(PROMISES, 0)
     while True:
@@ -188,16 +204,13 @@ def fit(left_out: HeldOutLogits) -> Fitted:
             label: promise.tightened(TIGHTER[tries[label]]) if tries[label] < len(TIGHTER) else None
             for label, promise in PROMISES.items()
         }
-        given = _elsewhere(left_out, promises)
-        found = rates(given[seen], left_out.labels[seen], left_out.sources[seen])
-        broken = [
-            band.label
-            for band in found
-            if (band.right, band.low) != (max(band.right, PROMISES[band.label].right),
-                                          max(band.low, PROMISES[band.label].bound))
-        ]  # fmt: skip
+        limits = _fit(left_out, promises)
+        given = answers(left_out.logits, limits)[seen]
+        found = rates(given, left_out.labels[seen], left_out.sources[seen])
+        broken = [band.label for band in found if not PROMISES[band.label].kept(band)]
         if not broken:
-            return Fitted(_fit(left_out, promises), found)
+            given = _elsewhere(left_out, promises)[seen]
+            return Fitted(limits, rates(given, left_out.labels[seen], left_out.sources[seen]))
         for label in broken:
             tries[label] += 1
 
@@ -312,10 +325,11 @@ def source_weights(labels: Array, sources: Array) -> Array:
 
 
 def thresholds(
-    limits: BandLimits, logits: Array, labels: Array, sources: Array, data: str
+    limits: BandLimits, given: Sequence[BandRate], logits: Array, labels: Array, data: str
 ) -> Thresholds:
     """Return limits as the manifest states them, to a tenth of a percent and rounded outwards, with
-    the rates of this question's own answers on the left-out logits."""
+    how often the file's answers are right on sources left out (`given`), and the question's own
+    error rates at the outer limits."""
 
     def edge(x: float, up: bool) -> float:
         p = float(expit(x)) * 1000
@@ -324,8 +338,7 @@ def thresholds(
     low, probably_low = edge(limits.low, False), edge(limits.probably_low, False)
     probably_high, high = edge(limits.probably_high, True), edge(limits.high, True)
     seen = np.isfinite(logits)
-    logits, labels, sources = logits[seen], labels[seen], sources[seen]
-    real, fake = (expit(logits[labels == label]) for label in (0, 1))
+    real, fake = (expit(logits[seen & (labels == label)]) for label in (0, 1))
     alarms = Tally(count=int((real > high).sum()), files=len(real))
     missed = Tally(count=int((fake < low).sum()), files=len(fake))
     return Thresholds(
@@ -333,15 +346,14 @@ def thresholds(
         high=high,
         probably_low=probably_low if probably_low > low else None,
         probably_high=probably_high if probably_high < high else None,
-        bands=rates(answers({Question.MANIPULATION: logits}, {Question.MANIPULATION: limits}),
-                    labels, sources),
+        bands=list(given),
         false_positive_rate=round(alarms.count / alarms.files, 4),
         false_negative_rate=round(missed.count / missed.files, 4),
         false_positives=alarms,
         false_negatives=missed,
         data=data,
         can_clear=bool(np.isfinite(limits.probably_low)),
-    )  # fmt: skip
+    )
 
 
 def tail_slope(originals: Array) -> float:

@@ -274,7 +274,7 @@ def _assemble(
     held = {q: fit.held for q, fit in fits.items()}
     left_out = bands.HeldOutLogits(held, labels, about, origins)
     fitted = [bands.fit(medium) for medium in left_out.media()]
-    limits = {q: edges for one in fitted for q, edges in one.limits.items()}
+    of = {q: (edges, one.rates) for one in fitted for q, edges in one.limits.items()}
     ensembles, maps, weights = {}, {}, {}
     for q, fit in fits.items():
         own = (labels == 0) | about[q]
@@ -284,7 +284,7 @@ def _assemble(
         value, low, high = (round(figure, 3) for figure in (auc.value, auc.low, auc.high))
         ensembles[q] = _ensemble(
             fit.ensemble, x, data,
-            thresholds=bands.thresholds(limits[q], x, y, origin, data),
+            thresholds=bands.thresholds(*of[q], x, y, data),
             people_correction=bands.tail_slope(held[q][(labels == 0) & alone]),
             auc=ConfidenceInterval(value=value, low=low, high=high),
             odds=fitting.odds_table(x, y, origin),

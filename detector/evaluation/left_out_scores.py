@@ -149,9 +149,11 @@ def _of_pictures(
     logits = np.array([_logit(result, ensemble, clip) for clip in known])
     sources = np.array([clip.origin for clip in known])
     held = bands.HeldOutLogits({question: logits}, labels, {question: labels == 1}, sources)
-    limits = bands.fit(held).limits[question]
+    fitted = bands.fit(held)
     words = f"{_in_words(known, 'pictures')}, all left out together"
-    ensemble.pictures = bands.thresholds(limits, logits, labels, sources, words)
+    ensemble.pictures = bands.thresholds(
+        fitted.limits[question], fitted.rates, logits, labels, words
+    )
 
 
 def _in_words(clips: Sequence[Clip], noun: str = "clips") -> str:

@@ -196,8 +196,7 @@ def test_a_band_that_no_limit_gives_is_left_out():
     assert few.high == np.inf, "sixteen genuine files can't show 95 %"
     strong = bands.fit(of_sources(rng, 40, 12, 4.0, 0.0)).limits[FACE]
     assert strong.low > strong.low - 1 > -20 and strong.high < 20
-    stated = bands.thresholds(weak, np.linspace(-1, 1, 20), np.tile([0, 1], 10),
-                              np.repeat(["a", "b"], 10), "made")  # fmt: skip
+    stated = bands.thresholds(weak, [], np.linspace(-1, 1, 20), np.tile([0, 1], 10), "made")
     assert stated.high == 1.0 and stated.low == 0.0
 
 
