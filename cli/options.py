@@ -90,7 +90,8 @@ class ReportOptions:
     sign: Sign = None
 
 
-_SAME = ("sampling", "fps", "min_face", "faces", "start", "end", "rotate")  # As in `Settings`
+_SAME = ("sampling", "fps", "min_face", "faces", "start", "end", "rotate", "assume_speech")
+"""As in `Settings`."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -139,6 +140,13 @@ class SettingsOptions:
             help="degrees clockwise to turn the picture by (default: where faces are only found so)"
         ),
     ] = None
+    assume_speech: Annotated[
+        bool,
+        Option(
+            "--assume-speech",
+            help="judge what is loud in a sound as speech, where too little ordinary speech is in it",
+        ),
+    ] = False
 
     def settings(self) -> Settings:
         """Return the settings that the options ask for. UsageError when they can't be."""

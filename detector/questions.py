@@ -11,7 +11,8 @@ translates them.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Literal
 
@@ -70,6 +71,7 @@ class ModalitySpec:
     medium: Medium = "picture"
     name: str = _("Person {person}")  # of one subject, by its id
     only: str = ""  # name of a subject whose id is the modality's: there is one of it in the file
+    sides: Mapping[str, str] = field(default_factory=dict)  # names of subjects of these ids
     about: str = ""  # what a score is about, within a sentence; empty: the face of the subject
     in_report: str = ""  # in the report's table of people instead of an id and a side
 
@@ -83,6 +85,7 @@ MODALITIES: dict[Modality, ModalitySpec] = {
         medium="sound",
         name=_("Speaker {person}"),
         only=_("The voice"),
+        sides={"left": _("The left voice"), "right": _("The right voice")},
         about=_("the voice"),
         in_report="Voice",
     ),

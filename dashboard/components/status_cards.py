@@ -155,8 +155,12 @@ _UNJUDGED: LazyDict[ReasonCode, str] = LazyDict(
         ReasonCode.TURNED_AWAY: _("The face is turned away"),
         ReasonCode.CLIP_TOO_SHORT: _("This clip is too short"),
         ReasonCode.NO_MODEL: _("No model gave a score"),
+        ReasonCode.NO_SPEECH: _("Too little ordinary speech"),
+        ReasonCode.MUSIC: _("Too little ordinary speech"),
+        ReasonCode.SPEECH_TOO_SHORT: _("Too little ordinary speech"),
     }
 )
+_OF_SPEECH = (ReasonCode.NO_SPEECH, ReasonCode.MUSIC, ReasonCode.SPEECH_TOO_SHORT)
 _MORE_FRAMES_HELP = (
     ReasonCode.TOO_BLURRED,
     ReasonCode.TOO_DARK,
@@ -209,6 +213,8 @@ def _ways_on(key: str, analysis: Analysis, code: ReasonCode) -> list[Action]:
         ways.append(
             (_("Score the whole picture"), "select_all", {"models": whole, "ensemble": None})
         )
+    if code in _OF_SPEECH and not settings.assume_speech:
+        ways.append((_("Judge it as speech"), "record_voice_over", {"assume_speech": True}))
     more = min(MOST_MOMENTS, settings.frames * 4)
     if code in _MORE_FRAMES_HELP and analysis.media.kind == "video" and more > settings.frames:
         text = _("Look at {number} moments").format(number=more)

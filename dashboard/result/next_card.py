@@ -37,6 +37,7 @@ ICONS = {
     ActionCode.TEST_LIVE: "front_hand",
     ActionCode.REACH: "call",
     ActionCode.CHECK_SYNTHID: "verified",
+    ActionCode.ASSUME_SPEECH: "record_voice_over",
 }
 
 
@@ -138,6 +139,10 @@ def _turn(linked: ResultViewState, _match: KnownMatch) -> None:
     linked.rerun(analysis.settings.model_copy(update=turn))
 
 
+def _assume_speech(linked: ResultViewState, _match: KnownMatch) -> None:
+    linked.rerun(linked.original.settings.model_copy(update={"assume_speech": True}))
+
+
 def _look(linked: ResultViewState, _match: KnownMatch) -> None:
     if (look := _closer_look(linked.original)) is not None:
         linked.rerun(look[0])
@@ -153,6 +158,7 @@ def _compare(linked: ResultViewState, match: KnownMatch) -> None:
 _GO: dict[ActionCode, Callable[[ResultViewState, KnownMatch], None]] = {
     ActionCode.TURN: _turn,
     ActionCode.LOOK_CLOSER: _look,
+    ActionCode.ASSUME_SPEECH: _assume_speech,
     ActionCode.COMPARE_ORIGINAL: _compare,
     ActionCode.ADD_MODEL: lambda linked, match: url_state.go_to("models"),
     ActionCode.OWN_THRESHOLD: lambda linked, match: url_state.go_to("settings"),

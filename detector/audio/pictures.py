@@ -10,6 +10,7 @@ from threading import Event
 import numpy as np
 
 from detector.audio.sound import SAMPLE_RATE, read, stretches
+from detector.schema.media import SoundSource
 
 BANDS, COEFFICIENTS = 80, 20  # of the mel spectrogram up to 8 kHz, and of the MFCCs
 FRAME, HOP = 400, 160  # samples, 25 and 10 ms
@@ -26,7 +27,12 @@ class SoundPicture:
 
 
 def draw(
-    path: str | os.PathLike[str], seconds: float, columns: int, *, cancel: Event | None = None
+    path: str | os.PathLike[str],
+    seconds: float,
+    columns: int,
+    *,
+    source: SoundSource | None = None,
+    cancel: Event | None = None,
 ) -> SoundPicture:
     """Return what a file's sound of so many seconds looks like in so many columns; raise as
     `sound.read`."""
@@ -41,7 +47,7 @@ def draw(
     summed, count = np.zeros((columns, BANDS)), np.zeros(columns, int)
     filters = _filters()
     left, end = np.zeros(0, np.float32), -1.0
-    for block in read(path, stretches(0.0, seconds), notes=[], cancel=cancel):
+    for block in read(path, stretches(0.0, seconds), notes=[], cancel=cancel, source=source):
         samples = block.samples
         at = places(block.start + np.arange(len(samples)) / SAMPLE_RATE)
         edges = np.flatnonzero(np.diff(at, prepend=-1))

@@ -13,6 +13,7 @@ import numpy as np
 
 from detector.audio.sound import SAMPLE_RATE, Span, read
 from detector.audio.speech import SpeechDetector
+from detector.schema.media import SoundSource
 
 HOP, FRAME = 160, 640  # samples, 10 and 40 ms
 PITCHES = (70.0, 500.0)  # Hz between which a voice's pitch is looked for
@@ -160,11 +161,12 @@ class Recording:
         notes: list[str],
         cancel: Event | None = None,
         speech: Sequence[Span] | None = None,
+        source: SoundSource | None = None,
     ) -> Recording:
         """Hear a file (`sound.read`); `speech` says where somebody speaks, s, if that is known
         already."""
         detector = SpeechDetector()
-        blocks = read(path, spans, notes=notes, cancel=cancel)
+        blocks = read(path, spans, notes=notes, cancel=cancel, source=source)
         runs: list[tuple[float, list[np.ndarray]]] = []
         end = -1.0
         for block in detector.feed(blocks) if speech is None else blocks:
@@ -184,6 +186,17 @@ class Recording:
     def speech_seconds(self) -> float:
         """s of speech."""
         return sum(end - start for start, end in self.speech)
+
+    @property
+    def loud(self) -> list[Span]:
+        """Where anything is to be heard, s: parts of half a second (`LOUD`)."""
+        half = SAMPLE_RATE // 2
+        found: list[Span] = []
+        for at, samples in self.stretches:
+            parts = samples[: len(samples) // half * half].reshape(-1, half) / np.float32(32_768)
+            heard = np.sqrt(np.mean(parts**2, axis=1)) >= LOUD
+            found += [(at + a / 2, at + b / 2) for a, b in _runs(heard)]
+        return found
 
     def samples(self, span: Span) -> np.ndarray:
         """Return what is heard in a span of one stretch: float32 [n], -1..1."""

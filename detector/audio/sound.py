@@ -6,7 +6,7 @@ Of long recordings evenly spread stretches are heard (`stretches`).
 
 import math
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import chain
 from threading import Event
@@ -14,14 +14,17 @@ from threading import Event
 import av
 import numpy as np
 from av.audio.frame import AudioFrame
+from av.audio.layout import AudioLayout
+from av.audio.plane import AudioPlane
 from av.audio.resampler import AudioResampler
 from av.audio.stream import AudioStream
 from av.container import InputContainer
 
 from detector.errors import Canceled, MediaError
-from detector.isolation import Frame, stream_isolated
+from detector.isolation import Frame, run_isolated, stream_isolated
 from detector.media import open_media
-from detector.media.container import RESTARTING, clock_origin, demuxer, packets, seek, sound_stream
+from detector.media.container import RESTARTING, clock_origin, demuxer, packets, seek, sound_streams
+from detector.schema.media import SoundSource
 from detector.sentences import _
 
 SAMPLE_RATE = 16_000  # Hz; what every voice model here was trained on
@@ -32,6 +35,14 @@ LONGEST = 1_800.0  # s that are heard of one recording; of a longer one, stretch
 STRETCH = 30.0  # s of each of these
 GAP = 0.1  # s that a frame may come late before silence is put in its place: containers round
 DAMAGED = _("The sound is damaged: what could be decoded was heard.")
+
+MOST_CHANNELS = 64
+DOWNMIX = {"FC": 1.0, "LFE": 0.0, "LFE2": 0.0}
+DOWNMIX |= dict.fromkeys(("FL", "FR", "FLC", "FRC", "BC"), 0.7071)
+DOWNMIX |= dict.fromkeys(("BL", "BR", "SL", "SR"), 0.5)
+"""How loud a channel of a layout is in the mix of all: ITU-R BS.775, as FFmpeg and players do."""
+CLIPPED_AT = {"u8": 128.0, "s16": 32_768.0, "s32": 2.0**31, "s64": 2.0**63, "flt": 1.0, "dbl": 1.0}
+"""Full scale of a sample format."""
 
 Span = tuple[float, float]  # Start and end, s
 
@@ -64,77 +75,184 @@ def read(
     *,
     notes: list[str],
     cancel: Event | None = None,
+    source: SoundSource | None = None,
 ) -> Iterator[SoundBlock]:
-    """Stream the first sound stream of a file within ascending `spans`, s, each beginning with a
-    block of its own; `notes` gets a sentence where it is damaged. Raise MediaError where there is
-    no sound (`no_sound`) or none that can be decoded; Canceled."""
+    """Stream what is heard of a file (`source`; default: the mix of its first sound) within
+    ascending `spans`, s, each beginning with a block of its own; `notes` gets a sentence where it
+    is damaged. Raise MediaError where there is no sound (`no_sound`) or none that can be decoded;
+    Canceled."""
+    source = source or SoundSource()
+    arguments = (_read, path, tuple(spans), source.track, source.channel, source.gain)
+    for at, block in _streamed(*arguments, rows=1, notes=notes, cancel=cancel):
+        yield SoundBlock(at, block[0].astype(np.float32) / 32_768)
+
+
+def read_channels(
+    path: str | os.PathLike[str],
+    spans: Sequence[Span],
+    track: int,
+    channels: int,
+    *,
+    cancel: Event | None = None,
+) -> Iterator[tuple[float, np.ndarray]]:
+    """Stream the mix of a file's sound (`track`, of so many `channels`) and each channel by itself:
+    their start, s, and float32 [1 + channels, n] at 16 kHz, not limited to -1..1. Raises as
+    `read`."""
+    arguments = (_read_channels, path, tuple(spans), track, channels)
+    rows = 1 + channels
+    for at, block in _streamed(*arguments, rows=2 * rows, notes=[], cancel=cancel):
+        yield at, np.ascontiguousarray(block).reshape(-1).view(np.float32).reshape(rows, -1)
+
+
+def tracks(path: str | os.PathLike[str], *, cancel: Event | None = None) -> list[tuple[int, int]]:
+    """Return the sounds of a file that can be decoded, the one that players choose first: the
+    number in the file, from 1, and how many channels."""
+    found: list[tuple[int, int]] = run_isolated(
+        _tracks, path, returns=list[tuple[int, int]], cancel=cancel
+    )
+    return found
+
+
+def _tracks(
+    path: str | os.PathLike[str], cancel: Event | None = None
+) -> list[tuple[int, int]]:
+    with open_media(path) as container:
+        numbers = {stream.index: n for n, stream in enumerate(container.streams.audio, 1)}
+        return [
+            (numbers[stream.index], stream.codec_context.channels)
+            for stream in sound_streams(container)
+        ]
+
+
+def _streamed(
+    function: Callable[..., Iterator[Frame]],
+    path: str | os.PathLike[str],
+    spans: Sequence[Span],
+    *arguments: object,
+    rows: int,
+    notes: list[str],
+    cancel: Event | None,
+) -> Iterator[tuple[float, np.ndarray]]:
+    """Stream blocks of a reader, which pass as pictures: start, s, and int16 [rows, n]."""
     most = sum(math.ceil((end - start) * SAMPLE_RATE / BLOCK) + 2 for start, end in spans)
     frames = stream_isolated(
-        _read, path, tuple(spans), size=(BLOCK * 2 // 3, 1), count=most, notes=notes, cancel=cancel
-    )
+        function, path, spans, *arguments, size=(BLOCK * 2 // 3, rows), count=most, notes=notes,
+        cancel=cancel,
+    )  # fmt: skip
     for frame in frames:
-        samples = frame.rgb.reshape(-1).view("<i2").astype(np.float32) / 32_768
-        yield SoundBlock(frame.time, samples)
+        yield frame.time, frame.rgb.reshape(rows, -1).view("<i2")
 
 
 def _read(
     path: str | os.PathLike[str],
     spans: Sequence[Span],
+    track: int,
+    channel: int | None,
+    gain: float,
     *,
     notes: list[str],
     cancel: Event | None = None,
 ) -> Iterator[Frame]:
     """Yield the blocks as pictures one row high, for the readers' shared memory."""
+
+    def heard() -> Mono:
+        return Mono(channel, gain)
+
+    for at, block in _decoded(path, spans, track, heard, notes, cancel):
+        yield Frame(0, at, _limited(block).view(np.uint8).reshape(1, -1, 3))
+
+
+def _read_channels(
+    path: str | os.PathLike[str],
+    spans: Sequence[Span],
+    track: int,
+    channels: int,
+    *,
+    notes: list[str],
+    cancel: Event | None = None,
+) -> Iterator[Frame]:
+    """Yield the blocks as pictures, two rows high for each row of floats."""
+
+    def heard() -> Channels:
+        return Channels(channels)
+
+    for at, block in _decoded(path, spans, track, heard, notes, cancel):
+        data = np.ascontiguousarray(block, np.float32)
+        yield Frame(0, at, data.view(np.uint8).reshape(2 * (1 + channels), -1, 3))
+
+
+def _decoded(
+    path: str | os.PathLike[str],
+    spans: Sequence[Span],
+    track: int,
+    heard: Callable[[], "Channels"],
+    notes: list[str],
+    cancel: Event | None,
+) -> Iterator[tuple[float, np.ndarray]]:
+    """Yield blocks of float32 [rows, n] and their starts, s."""
     with open_media(path) as container:
-        stream = sound_stream(container)
-        if stream is None:
+        streams = sound_streams(container)
+        if not streams:
             raise MediaError("There is no sound in this file.", code="no_sound")
-        reader = _Reader(container, stream, notes, cancel)
-        index = 0
+        stream = streams[min(track, len(streams) - 1)]
+        reader = _Reader(container, stream, heard, notes, cancel)
+        empty = True
         for span in spans:
             for at, block in _blocks(reader.pieces(span)):
-                yield Frame(index, at, block.view(np.uint8).reshape(1, -1, 3))
-                index += 1
-        if not index:
+                empty = False
+                yield at, block
+        if empty:
             raise MediaError("The sound of this file can't be decoded.", code="undecodable")
+
+
+def _limited(block: np.ndarray) -> np.ndarray:
+    """Round samples to int16 [1, n], those that are too loud to the loudest."""
+    return np.clip(np.rint(block * 32_768), -32_768, 32_767).astype("<i2")
 
 
 class _Reader:
     """One stream's samples, on the clock of the file's picture."""
 
     def __init__(
-        self, container: InputContainer, stream: AudioStream, notes: list[str], cancel: Event | None
+        self,
+        container: InputContainer,
+        stream: AudioStream,
+        heard: Callable[[], "Channels"],
+        notes: list[str],
+        cancel: Event | None,
     ) -> None:
-        self._container, self._stream = container, stream
+        self._container, self._stream, self._heard = container, stream, heard
         self._notes, self._cancel = notes, cancel
         self._origin = clock_origin(container)
         # Where times are no places, one pass goes through all spans.
         self._pass = self._frames() if demuxer(container) in RESTARTING else None
 
     def pieces(self, span: Span) -> Iterator[tuple[float, np.ndarray]]:
-        """Yield (start, int16 [n]) of one span, without holes: what is missing is silence."""
+        """Yield (start, float32 [rows, n]) of one span, without holes: what is missing is
+        silence."""
         start, end = span
         if start > 0 and self._pass is None:
             ticks = int((start + self._origin) / float(self._stream.time_base or 1))
             seek(self._container, self._stream, ticks)
             self._stream.codec_context.flush_buffers()
-        mono = Mono()
+        heard = self._heard()
         at: float | None = None
         for frame in self._pass or self._frames():
             time = at if frame.time is None else frame.time - self._origin
             if time is None or time > end:
                 break
-            samples = mono(frame)
+            samples = heard(frame)
             if at is None:
                 at = time
             elif time - at > GAP:
-                yield at, np.zeros(round((min(time, end) - at) * SAMPLE_RATE), np.int16)
+                missing = round((min(time, end) - at) * SAMPLE_RATE)
+                yield at, np.zeros((len(samples), missing), np.float32)
                 at = time
             first = max(0, math.ceil((start - at) * SAMPLE_RATE))
             last = max(0, math.floor((end - at) * SAMPLE_RATE))
-            if first < min(last, len(samples)):
-                yield at + first / SAMPLE_RATE, samples[first:last]
-            at += len(samples) / SAMPLE_RATE
+            if first < min(last, samples.shape[1]):
+                yield at + first / SAMPLE_RATE, samples[:, first:last]
+            at += samples.shape[1] / SAMPLE_RATE
             if at >= end:
                 return
 
@@ -156,49 +274,104 @@ class _Reader:
             self._notes.append(DAMAGED)
 
 
-class Mono:
-    """Frames of one stream, of any format, rate and number of channels -> int16 [n], mono,
-    16 kHz. A frame loses its time."""
+class Channels:
+    """Frames of one stream, of any format, rate and layout -> float32 [1 + channels, n] at 16 kHz:
+    the mix, then each channel; one that a frame lacks is silent."""
 
-    def __init__(self) -> None:
-        self._format: tuple[str, str, int] | None = None
+    def __init__(self, channels: int) -> None:
+        self._channels = channels
+        self._rate = 0
 
     def __call__(self, frame: AudioFrame) -> np.ndarray:
-        format = frame.format.name, frame.layout.name, frame.sample_rate
-        if format != self._format:  # at first, and where files of two formats were joined
-            self._format = format
-            # Interleaved first: PyAV reads past the end where each of eight channels has its plane.
-            self._interleave = AudioResampler("flt")
-            self._resample = AudioResampler("s16", "mono", SAMPLE_RATE)
-        frame.pts = None
-        whole = frame.format.name[:3] not in ("flt", "dbl")
-        frames = [frame] if whole else map(_cleaned, self._interleave.resample(frame))
-        parts = [
-            part.to_ndarray().reshape(-1) for one in frames for part in self._resample.resample(one)
-        ]
-        return np.concatenate(parts).astype(np.int16) if parts else np.zeros(0, np.int16)
+        rows = self.rows(planes(frame), frame.layout)
+        if frame.sample_rate != self._rate:  # at first, and where files of two rates were joined
+            self._rate = frame.sample_rate
+            # Of one channel each: there is no layout for any number of channels.
+            self._resamplers = [AudioResampler("flt", "mono", SAMPLE_RATE) for _ in rows]
+        heard = [_resampled(*both, self._rate) for both in zip(self._resamplers, rows, strict=True)]
+        return np.stack(heard)
+
+    def rows(self, channels: np.ndarray, layout: AudioLayout) -> np.ndarray:
+        """Return what is heard of a frame's channels: float32 [channels, n] -> [rows, n]."""
+        mix, missing = weights(layout) @ channels, max(0, self._channels - len(channels))
+        return np.pad(np.vstack([mix, channels[: self._channels]]), ((0, missing), (0, 0)))
 
 
-def _cleaned(frame: AudioFrame) -> AudioFrame:
-    """Put silence for what is no number: floats hold it, integers don't."""
-    values = np.nan_to_num(frame.to_ndarray(), nan=0.0, posinf=1.0, neginf=-1.0)
-    clean = AudioFrame.from_ndarray(values.astype(np.float32), "flt", frame.layout.name)
-    clean.sample_rate = frame.sample_rate
-    return clean
+class Mono(Channels):
+    """The same as one row: one channel, by default the mix."""
+
+    def __init__(self, channel: int | None = None, gain: float = 1.0) -> None:
+        super().__init__(0)
+        self._channel, self._gain = channel, gain
+
+    def rows(self, channels: np.ndarray, layout: AudioLayout) -> np.ndarray:
+        """Return what is heard of a frame's channels: float32 [channels, n] -> [1, n]."""
+        if self._channel is not None and self._channel < len(channels):
+            heard = channels[self._channel]
+        else:
+            heard = weights(layout) @ channels
+        return (heard * np.float32(self._gain))[None]
+
+    def samples(self, frame: AudioFrame) -> np.ndarray:
+        """Return a frame as int16 [n]."""
+        return _limited(self(frame))[0]
+
+
+def planes(frame: AudioFrame) -> np.ndarray:
+    """Return the samples of a frame, silence where they are no numbers: float32 [channels, n] of
+    full scale 1. The frame's own `to_ndarray` reads past the end of eight planes."""
+    kind = frame.format.name.removesuffix("p")
+    count = frame.layout.nb_channels
+    type = {"u8": "u1", "s16": "i2", "s32": "i4", "s64": "i8", "flt": "f4", "dbl": "f8"}[kind]
+
+    def plane(index: int, length: int) -> np.ndarray:
+        return np.frombuffer(AudioPlane(frame, index), type, length)
+
+    if frame.format.is_planar:
+        stored = np.stack([plane(n, frame.samples) for n in range(count)])
+    else:
+        stored = plane(0, frame.samples * count).reshape(-1, count).T
+    samples = stored.astype(np.float64 if kind in ("s32", "s64", "dbl") else np.float32)
+    if kind == "u8":
+        samples -= 128
+    samples = np.nan_to_num(samples / CLIPPED_AT[kind], nan=0.0, posinf=1.0, neginf=-1.0)
+    return np.clip(samples, -1e9, 1e9).astype(np.float32)
+
+
+def weights(layout: AudioLayout) -> np.ndarray:
+    """Return how loud each channel is in the mix of all: float32 [channels], together 1. Of
+    ambisonics the first channel is what a listener hears; of no layout all are alike."""
+    names = [channel.name for channel in layout.channels]
+    if names[0] == "AMBI0":
+        loud = np.eye(1, len(names))[0]
+    elif all(name in DOWNMIX for name in names) and any(DOWNMIX[name] for name in names):
+        loud = np.array([DOWNMIX[name] for name in names])
+    else:
+        loud = np.ones(len(names))
+    return (loud / loud.sum()).astype(np.float32)
+
+
+def _resampled(resampler: AudioResampler, samples: np.ndarray, rate: int) -> np.ndarray:
+    """Return float32 [n] at 16 kHz; the last samples may come with the next call."""
+    frame = AudioFrame.from_ndarray(np.ascontiguousarray(samples[None]), "flt", "mono")
+    frame.sample_rate = rate
+    parts = [part.to_ndarray()[0] for part in resampler.resample(frame)]
+    return np.concatenate(parts) if parts else np.zeros(0, np.float32)
 
 
 def _blocks(pieces: Iterator[tuple[float, np.ndarray]]) -> Iterator[tuple[float, np.ndarray]]:
-    """Cut pieces of any length into blocks; the last one is filled up to a multiple of three."""
+    """Cut pieces of any length, [rows, n], into blocks; the last one is filled up to a multiple of
+    three."""
     waiting: list[np.ndarray] = []
     begun, held = 0.0, 0
     for at, piece in pieces:
         begun = begun if held else at
         waiting.append(piece)
-        held += len(piece)
+        held += piece.shape[1]
         while held >= BLOCK:
-            joined = np.concatenate(waiting)
-            yield begun, np.ascontiguousarray(joined[:BLOCK])
-            waiting, held, begun = [joined[BLOCK:]], held - BLOCK, begun + BLOCK / SAMPLE_RATE
+            joined = np.concatenate(waiting, axis=1)
+            yield begun, np.ascontiguousarray(joined[:, :BLOCK])
+            waiting, held, begun = [joined[:, BLOCK:]], held - BLOCK, begun + BLOCK / SAMPLE_RATE
     if held:
-        joined = np.concatenate(waiting)
-        yield begun, np.pad(joined, (0, -len(joined) % 3))
+        joined = np.concatenate(waiting, axis=1)
+        yield begun, np.pad(joined, ((0, 0), (0, -joined.shape[1] % 3)))

@@ -124,7 +124,7 @@ def widest_gap(analysis: Analysis) -> float:
 
 def evidence(analysis: Analysis, top: Subject | None) -> list[Evidence]:
     """Rate the material of the most suspicious one: a face, a full frame or a voice."""
-    heard = voice.heard_of(analysis)
+    heard = voice.heard_of(analysis, top.id if top else None)
     if heard and (analysis.media.kind == "audio" or (top and top.modality.of_sound)):
         return voice.evidence(heard)
     if top is None or not top.frames:

@@ -10,7 +10,7 @@ from enum import StrEnum
 
 from detector.decision.material import WIDE_GAP, widest_gap
 from detector.messages import Param
-from detector.schema.analysis import Analysis, Answer, Basis, Label, Side
+from detector.schema.analysis import Analysis, Answer, Basis, Label, ReasonCode, Side
 
 MOST = 3
 """actions at once"""
@@ -33,6 +33,7 @@ class ActionCode(StrEnum):
     TEST_LIVE = "test_live"
     REACH = "reach"
     CHECK_SYNTHID = "check_synthid"
+    ASSUME_SPEECH = "assume_speech"
 
 
 @dataclass(frozen=True)
@@ -90,6 +91,8 @@ def next_steps(analysis: Analysis, facts: Facts) -> list[NextStep]:
 def _steps(analysis: Analysis, answer: Answer, facts: Facts) -> Iterator[NextStep]:
     """Yield what helps with a judged file, most useful first."""
     label = analysis.verdict.label
+    if answer.vetoed_by is ReasonCode.SINGING and facts.may_run and facts.file_there:
+        yield NextStep(ActionCode.ASSUME_SPEECH)
     if analysis.media.kind == "audio":  # there are no faces to compare or to look at closer
         if label.side is not Side.REAL:
             yield NextStep(ActionCode.ASK_ORIGINAL, {"why": "sound"})

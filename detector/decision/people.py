@@ -135,7 +135,7 @@ def _contributions(
 def _abstains(subject: Subject, analysis: Analysis, few: bool) -> ReasonCode | None:
     """Return why a subject is too poorly seen or heard for a verdict, if so."""
     if subject.modality.of_sound:
-        return voice.abstains(voice.heard_of(analysis))
+        return voice.abstains(voice.heard_of(analysis, subject.id))
     if not subject.frames:
         return None
     if few and analysis.media.kind == "video" and not analysis.media.still:

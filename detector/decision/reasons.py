@@ -28,7 +28,12 @@ from detector.schema.analysis import (
 
 MOST = 3
 """reasons"""
-POORLY_HEARD = (ReasonCode.SINGING, ReasonCode.TOO_NOISY, ReasonCode.PHONE_QUALITY)
+POORLY_HEARD = (
+    ReasonCode.SINGING,
+    ReasonCode.TOO_NOISY,
+    ReasonCode.PHONE_QUALITY,
+    ReasonCode.CLIPPED,
+)
 RIGHT = 0.95
 """of decided clips that must be decided rightly, originals and fakes weighted alike: the promise
 that "no sign" must keep (`training.operating`)"""
@@ -78,7 +83,7 @@ def _measured(analysis: Analysis, decision: Decision) -> list[Reason]:
     if code is ReasonCode.LOW_QUALITY:
         widths = sorted(f.quality.width for f in top.frames)
         return [_reason(code, top, width=round(widths[len(widths) // 2]), least=POOR_WIDTH)]
-    if code in POORLY_HEARD and (heard := voice.heard_of(analysis)):
+    if code in POORLY_HEARD and (heard := voice.heard_of(analysis, top.id)):
         return [Reason(code=code, params=voice.params(heard), subject=top.id)]
     first: list[Reason] = []
     if (part := decision.part) is not None:

@@ -5,8 +5,9 @@ from detector.decision.numbers import Rating, rate
 from detector.messages import Param
 from detector.schema.analysis import Analysis, Evidence, ReasonCode, SpeechMeasurement
 
-MIN_SPEECH = 2.0
-"""s; of less no model gives a score."""
+MIN_SPEECH, MIN_ASSUMED = 2.0, 1.0
+"""s; of less no model gives a score. The second: of what is taken for speech because somebody asked
+for it, one window."""
 FAIR_SPEECH = 6.0
 """s from which on more changes little."""
 PHONE_BAND, FULL_BAND = 4_800.0, 7_000.0
@@ -18,29 +19,41 @@ SINGING = 0.35
 0.1."""
 MUSIC = 0.5
 """Share of a sound without speech that holds tones."""
+CLIPPED = 0.01
+"""Share of the samples of speech at full scale from which on traces are cut off: what is left is
+alike in real and in made voices."""
 
 
-def heard_of(analysis: Analysis) -> SpeechMeasurement | None:
-    """Return what was heard of a file; None where nobody listened or there is nothing to hear."""
-    return analysis.media.audio.speech if analysis.media.audio else None
+def heard_of(analysis: Analysis, subject: str | None = None) -> SpeechMeasurement | None:
+    """Return what was heard of a file, or of one voice by its subject's id; None where nobody
+    listened or there is nothing to hear."""
+    return analysis.media.audio.speech_of(subject) if analysis.media.audio else None
 
 
 def unscorable(heard: SpeechMeasurement) -> ReasonCode | None:
     """Return why no model is fed with what was heard, if so."""
     if not heard.spans:
         return ReasonCode.MUSIC if heard.music_ratio >= MUSIC else ReasonCode.NO_SPEECH
-    return ReasonCode.SPEECH_TOO_SHORT if heard.speech_seconds < MIN_SPEECH else None
+    least = MIN_ASSUMED if heard.assumed else MIN_SPEECH
+    return ReasonCode.SPEECH_TOO_SHORT if heard.speech_seconds < least else None
 
 
 def abstains(heard: SpeechMeasurement | None) -> ReasonCode | None:
     """Return why a voice that was scored gets no verdict, if so."""
     if heard is None:
         return None
-    if heard.sustained_ratio is not None and heard.sustained_ratio >= SINGING:
+    if (heard.sustained_ratio or 0.0) >= SINGING and not heard.assumed:
         return ReasonCode.SINGING
     if heard.snr is not None and heard.snr < POOR_SNR:
         return ReasonCode.TOO_NOISY
     return ReasonCode.PHONE_QUALITY if (heard.bandwidth_hz or FULL_BAND) < PHONE_BAND else None
+
+
+def withholds_real(heard: SpeechMeasurement | None) -> ReasonCode | None:
+    """Return why a voice gets no answer towards "real", if so; one towards "cloned" may stand."""
+    if heard is None:
+        return None
+    return ReasonCode.CLIPPED if (heard.clipped or 0.0) > CLIPPED else None
 
 
 def params(heard: SpeechMeasurement) -> dict[str, Param]:
@@ -50,6 +63,9 @@ def params(heard: SpeechMeasurement) -> dict[str, Param]:
         "least": MIN_SPEECH,
         "band": heard.bandwidth_hz and round(heard.bandwidth_hz / 1000, 1),
         "snr": None if heard.snr is None else round(heard.snr),
+        "notes": round(100 * (heard.sustained_ratio or 0.0)),
+        "tones": round(100 * heard.music_ratio),
+        "clipped": round(100 * (heard.clipped or 0.0)),
     }
 
 
@@ -67,4 +83,7 @@ def evidence(heard: SpeechMeasurement) -> list[Evidence]:
         rating = rate(heard.snr, POOR_SNR, FAIR_SNR)
         noise: dict[str, Param] = {"rating": rating, "snr": round(heard.snr)}
         out.append(Evidence(code="noise", rating=rating, params=noise))
+    if withholds_real(heard):
+        loud: dict[str, Param] = {"rating": "poor", "clipped": params(heard)["clipped"]}
+        out.append(Evidence(code="clipping", rating="poor", params=loud))
     return out

@@ -18,6 +18,7 @@ from detector.audio.pictures import mel_edges
 from detector.audio.sound import SAMPLE_RATE, Span, read
 from detector.models import registry
 from detector.models.base import Model, repeated
+from detector.schema.media import SoundSource
 
 ROWS, COLUMNS = 5, 8
 """tiles of a window: bands as high as each other in the drawn spectrogram, and parts of its time"""
@@ -52,11 +53,12 @@ def window_map(
     span: Span,
     model_id: str,
     on_progress: Callable[[float], object] | None = None,
+    source: SoundSource | None = None,
 ) -> SoundMap:
     """Read a window and hide each of its tiles (`sound_map`); raise MediaError, ModelError,
     ValueError."""
     model = registry.load_model(model_id)
-    blocks = [block.samples for block in read(path, [span], notes=[])]
+    blocks = [block.samples for block in read(path, [span], notes=[], source=source)]
     return sound_map(np.concatenate(blocks), span, model, on_progress)
 
 

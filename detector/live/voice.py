@@ -94,7 +94,7 @@ class LiveVoice:
         clock of the picture's frames. Never waits for a model. One caller at a time."""
         if self._closed:
             return
-        samples = self._mono(frame)
+        samples = self._mono.samples(frame)
         with self._lock:
             if self._closed or not len(samples):
                 return

@@ -184,9 +184,15 @@ def moving_pictures(container: InputContainer) -> list[VideoStream]:
     return [s for s in container.streams.video if not s.disposition & Disposition.attached_pic]
 
 
+def sound_streams(container: InputContainer) -> list[AudioStream]:
+    """Return the sounds that can be decoded; the one that players choose is the first."""
+    known = [stream for stream in container.streams.audio if stream.codec_context is not None]
+    return sorted(known, key=lambda stream: not stream.disposition & Disposition.default)
+
+
 def sound_stream(container: InputContainer) -> AudioStream | None:
-    """Return the first sound that can be decoded."""
-    return next((s for s in container.streams.audio if s.codec_context is not None), None)
+    """Return the sound that players choose."""
+    return next(iter(sound_streams(container)), None)
 
 
 def clock_origin(container: InputContainer) -> float:

@@ -28,6 +28,7 @@ from detector.media.container import (
     rate,
     seek,
     sound_stream,
+    sound_streams,
     undecodable,
 )
 from detector.media.files import open_file
@@ -308,6 +309,7 @@ def _audio(container: InputContainer) -> Audio | None:
         channels=stream.codec_context.channels,
         sample_rate=stream.codec_context.sample_rate,
         duration=stream.duration * float(stream.time_base or 1) if stream.duration else None,
+        tracks=len(sound_streams(container)),
     )
 
 

@@ -206,6 +206,11 @@ _STEPS: dict[str, Step | Callable[[Params, Speech], Step]] = {
         _("A face on a screen proves no identity; a number that you knew before does more."),
         _("How to check"),
     ),
+    "assume_speech": Step(
+        _("Judge it as speech"),
+        _("Much of the voice stays on notes; if it speaks and does not sing, its score counts."),
+        _("Judge it as speech"),
+    ),
     "check_synthid": Step(
         _("Check SynthID in the verifier of {maker}"),
         _("A hit settles it; no hit proves nothing."),

@@ -280,7 +280,8 @@ def person(subject: Subject, speech: Speech = ENGLISH) -> str:
 def placed(subject: Subject, speech: Speech = ENGLISH) -> str:
     """Return a name with the side it is seen on, where there is one: "Person\u00a0A (left)"."""
     name = person(subject, speech)
-    return f"{name} ({side(subject.side, speech)})" if subject.side else name
+    named = not subject.side or subject.side == subject.id
+    return name if named else f"{name} ({side(subject.side, speech)})"
 
 
 def side(name: str | None, speech: Speech = ENGLISH) -> str:
@@ -306,11 +307,12 @@ def why_not(speech: Speech = ENGLISH) -> dict[str, str]:
         "too_poor_to_clear": _("poor copy"),
         "no_model": _("no model"),
         "no_speech": _("no speech"),
-        "music": _("music"),
+        "music": _("too little ordinary speech"),
         "speech_too_short": _("too short"),
-        "singing": _("singing"),
+        "singing": _("too little ordinary speech"),
         "too_noisy": _("too noisy"),
         "phone_quality": _("phone quality"),
+        "clipped": _("overloaded"),
         "canceled": _("canceled"),
         "undecodable": _("can't be read"),
     }
@@ -353,7 +355,7 @@ def _scored(subject: Subject, speech: Speech) -> str:
 
 
 def _named(subject: Subject, speech: Speech) -> str:
-    more = [side(subject.side, speech)] if subject.side else []
+    more = [side(subject.side, speech)] if subject.side not in (None, subject.id) else []
     if subject.reason is not None and subject.probability is None:
         more += [word for code, word in why_not(speech).items() if code == subject.reason]
     name = person(subject, speech)

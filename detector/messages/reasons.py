@@ -196,15 +196,22 @@ REASONS: dict[str, Wording] = {
     "no_operating_point": _no_point,
     "no_model": of_question(lambda spec: spec.no_model),
     "no_speech": Template("No speech in this sound, or none that we could make out."),
-    "music": Template("This is music or a tone, without speech."),
+    "music": Template(
+        "Too little ordinary speech: {tones} % of what is heard holds tones.",
+        _("Music does that, and so can a voice that sings, cries or shouts."),
+    ),
     "speech_too_short": Template(
         "{seconds} s of speech; these models need {least:g} s.", _("Use a longer cut.")
     ),
     "singing": Template(
-        "This sounds like singing, which these models were not made for.",
-        _("What is sung stays on a note longer than speech does."),
+        "Too little ordinary speech: {notes} % of the voice stays on notes, as in singing.",
+        _("These models were made for speech, which moves on sooner."),
     ),
     "too_noisy": _too_noisy,
+    "clipped": Template(
+        "{clipped} % of the speech is overloaded (cut off at full scale), which cuts traces off "
+        "too: no answer towards real may rest on its score."
+    ),
     "phone_quality": Template(
         "Phone quality: everything over {band} kHz is cut, where most traces are."
     ),
@@ -247,6 +254,7 @@ EVIDENCE: dict[str, Wording] = {
         _("{snr} dB below speech, fair"),
         _("{snr} dB below speech, good"),
     ),
+    "clipping": Template(_("Overload"), _("{clipped} % of the speech cut off at full scale")),
 }
 """How good the material is: (name, value) for each kind."""
 

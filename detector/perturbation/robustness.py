@@ -124,7 +124,7 @@ def part(analysis: Analysis) -> tuple[float, float | None]:
     if analysis.verdict.question not in OF_SOUND:
         return _around(moment, PART, analysis)
     stretches = [_around(moment, seconds, analysis) for seconds in HEARD]
-    heard = voice.heard_of(analysis)
+    heard = voice.heard_of(analysis, analysis.verdict.subject)
     for start, end in stretches:
         spoken = (max(0.0, min(b, end) - max(a, start)) for a, b in (heard.spans if heard else ()))
         if sum(spoken) >= SPOKEN:
@@ -308,7 +308,10 @@ class _HeardTrials(_Trials):
     ) -> _HeardTrials:
         """Listen to the unchanged part."""
         start, end = part(analysis)
-        recording = Recording.of(path, [(start, end or start)], notes=[], cancel=cancel)
+        audio = analysis.media.audio
+        source = audio.source_of(analysis.verdict.subject) if audio else None
+        span = [(start, end or start)]
+        recording = Recording.of(path, span, notes=[], cancel=cancel, source=source)
         first, samples = recording.stretches[0]
         last = first + len(samples) / SAMPLE_RATE  # of a damaged file there may be more stretches
         speech = [

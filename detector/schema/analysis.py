@@ -98,6 +98,10 @@ class Settings(StrictModel):
         description="degrees clockwise beyond what the file's tags say; None: turned where faces "
         "are only found so",
     )
+    assume_speech: bool = Field(
+        default=False,
+        description="judge what is loud in a sound as speech where too little of it was recognized",
+    )
     ensemble: CustomEnsemble | None = Field(default=None, description="an ensemble of one's own")
 
 

@@ -104,6 +104,7 @@ class ReasonCode(StrEnum):
     SINGING = "singing"
     TOO_NOISY = "too_noisy"
     PHONE_QUALITY = "phone_quality"
+    CLIPPED = "clipped"
     # why it could not be judged
     NO_FACE = "no_face"
     FACE_TOO_SMALL = "face_too_small"

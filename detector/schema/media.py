@@ -33,6 +33,11 @@ class SpeechMeasurement(StrictModel):
     sustained_ratio: float | None = Field(
         default=None, description="share of what is voiced that stays on a note, as in singing"
     )
+    assumed: bool = Field(
+        default=False,
+        description="too little speech was recognized: taken for speech is what is loud, as "
+        "`Settings.assume_speech` asks for",
+    )
     music_ratio: float = Field(
         default=0.0, ge=0, le=1, description="share of what is no speech that holds tones: music"
     )
@@ -43,6 +48,20 @@ class SpeechMeasurement(StrictModel):
         return sum(end - start for start, end in self.spans)
 
 
+class SoundSource(StrictModel):
+    """What is heard of a file's sounds."""
+
+    track: int = Field(default=0, ge=0, description="of its sounds, 0: the one that players choose")
+    channel: int | None = Field(default=None, ge=0, description="None: the mix of all")
+    gain: float = Field(default=1.0, gt=0, description="that samples are multiplied by")
+
+    @property
+    def sides(self) -> dict[str, "SoundSource"]:
+        """The left and the right channel of this."""
+        names = ("left", "right")
+        return {name: self.model_copy(update={"channel": n}) for n, name in enumerate(names)}
+
+
 class Audio(StrictModel):
     """The sound of a clip, as its container states it."""
 
@@ -50,7 +69,22 @@ class Audio(StrictModel):
     channels: int
     sample_rate: int
     duration: float | None = None
+    tracks: int = Field(default=1, ge=1, description="sounds in the file")
+    source: SoundSource = Field(default_factory=SoundSource, description="what was heard")
     speech: SpeechMeasurement | None = Field(default=None, description="None: not measured")
+    sides: dict[str, SpeechMeasurement] = Field(
+        default_factory=dict,
+        description="by subject, left and right, where each channel holds a voice of its own; "
+        "`speech` is that of the mix",
+    )
+
+    def source_of(self, subject: str | None) -> SoundSource:
+        """Return where a voice was heard, by its subject's id."""
+        return self.source.sides[subject] if subject in self.sides else self.source
+
+    def speech_of(self, subject: str | None) -> SpeechMeasurement | None:
+        """Return what was heard of a voice, by its subject's id."""
+        return self.sides[subject] if subject in self.sides else self.speech
 
 
 class Media(StrictModel):

@@ -213,10 +213,11 @@ class Caveat(CodedMessage):
 class Evidence(StrictModel):
     """How good the material is: face size, sharpness, compression, frames, how much of what
     surrounds the face is in the picture; of a voice how much speech there is, up to which
-    frequency, and over how much noise."""
+    frequency, over how much noise, and where it is overloaded how much of it."""
 
     code: Literal[
-        "face_size", "sharpness", "compression", "frames", "surroundings", "speech", "band", "noise"
+        "face_size", "sharpness", "compression", "frames", "surroundings", "speech", "band", "noise",
+        "clipping",
     ]
     rating: Literal["good", "fair", "poor"]
     params: dict[str, Param] = Field(default_factory=dict)

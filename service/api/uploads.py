@@ -36,6 +36,7 @@ LINK = "url"  # The field of a file's address; there may be several where there 
 MAX_LINK_SECONDS = 300.0  # s that all links of a request may take
 MAX_FIELDS, MAX_FIELD_BYTES = 20, 8 * 1024
 SETTINGS = ("models", "sampling", "frames", "fps", "min_face", "faces", "start", "end", "rotate")
+SETTINGS += ("assume_speech",)
 """Fields of a form that are those of `Settings`."""
 
 

@@ -1,10 +1,14 @@
-"""Voices: what is spoken in a file, in windows, as one subject.
+"""Voices: what is spoken in a file, in windows, as one subject; as two where the left and the
+right channel hold a voice each (`detector.audio.channels`).
 
-Speakers are not told apart: nothing here can, and "Speaker A" of two would pretend to.
+Speakers of one channel are not told apart: nothing here can, and "Speaker A" of two would pretend
+to.
 """
 
+import logging
 from collections.abc import Iterable
 
+from detector.audio import channels
 from detector.audio.recording import Recording
 from detector.audio.sound import stretches
 from detector.decision import voice
@@ -14,7 +18,17 @@ from detector.models.base import ModelSpec, SoundRecipe, repeated
 from detector.pipeline.bounded_queue import StageCancelled, timed
 from detector.pipeline.modalities.base import Extraction, Extractor
 from detector.pipeline.scoring import ScoreItem, fed
-from detector.schema.analysis import Modality, SpanSegment, SpeechMeasurement, Subject
+from detector.schema.analysis import (
+    Audio,
+    Modality,
+    ReasonCode,
+    SpanSegment,
+    SpeechMeasurement,
+    Subject,
+)
+from detector.sentences import _
+
+log = logging.getLogger(__name__)
 
 ID = "voice"
 BESIDE = 8
@@ -30,35 +44,79 @@ class VoiceExtractor(Extractor):
 
     def __init__(self, run: Extraction) -> None:
         super().__init__(run)
-        self._spans: list[SpanSegment] = []
+        self._spans: dict[str, list[SpanSegment]] = {}  # by the subject's id
 
     def read(self) -> None:
         """Listen, find speech, and hand over its windows; with enough of it to judge."""
         run, audio = self._run, self._run.media.audio
         if audio is None:
             return
-        span = part(run.media.duration or audio.duration or 0.0, run.settings)
         notes: list[str] = []
+        heard: dict[str, Recording] = {}
         try:
             with timed(run.timings, "sound"):
-                recording = Recording.of(
-                    run.path,
-                    stretches(*span),
-                    notes=notes,
-                    cancel=run.cancel,
-                    speech=run.options.speech,
-                )
-                heard = measured(recording)
+                heard = self._hear(audio, notes)
         except Canceled:
             raise StageCancelled from None
         except (MediaError, ModelError) as error:  # without OpenVINO speech is not found
             if run.media.kind == "audio":
                 raise
             notes.append(error.message)
-            heard = None
+        except Exception as error:
+            # What breaks on a sound must not end the analysis of a picture.
+            log.warning("hearing %s failed", run.path, exc_info=True)
+            said = _("The sound of this file can't be heard: we failed to read it.")
+            if run.media.kind == "audio":
+                raise MediaError(said, code="undecodable") from error
+            notes.append(said)
         with run.lock:
-            audio.speech = heard
             run.media.notes += [note for note in notes if note not in run.media.notes]
+        for id, recording in heard.items():
+            self._score(id, recording, audio.speech_of(id))
+
+    def _hear(self, audio: Audio, notes: list[str]) -> dict[str, Recording]:
+        """Return what is heard of each voice, by its subject's id; fill in what `audio` holds."""
+        run = self._run
+        span = part(run.media.duration or audio.duration or 0.0, run.settings)
+        choice = channels.choose(run.path, span, cancel=run.cancel)
+        notes += choice.notes
+        sources = {ID: choice.source}
+        if choice.sides:
+            sources |= choice.source.sides
+        heard, rated = {}, {}
+        for id, source in sources.items():
+            recording = Recording.of(
+                run.path,
+                stretches(*span),
+                notes=notes,
+                cancel=run.cancel,
+                speech=run.options.speech,
+                source=source,
+            )
+            heard[id], rated[id] = self._assumed(recording, measured(recording), notes)
+        with run.lock:
+            audio.source, audio.speech = choice.source, rated.pop(ID)
+            audio.sides = rated
+        return heard if not choice.sides else {id: heard[id] for id in rated}
+
+    def _assumed(
+        self, recording: Recording, heard: SpeechMeasurement, notes: list[str]
+    ) -> tuple[Recording, SpeechMeasurement]:
+        """Take what is loud for speech where that was asked for and there is too little ordinary
+        speech."""
+        if not self._run.settings.assume_speech:
+            return recording, heard
+        if voice.unscorable(heard):
+            recording = Recording(recording.stretches, recording.loud)
+            heard = measured(recording)
+        elif voice.abstains(heard) is not ReasonCode.SINGING:
+            return recording, heard
+        note = _("It holds too little ordinary speech; as asked for, it was judged as speech.")
+        notes += [note] if note not in notes else []
+        return recording, heard.model_copy(update={"assumed": True})
+
+    def _score(self, id: str, recording: Recording, heard: SpeechMeasurement | None) -> None:
+        run = self._run
         if heard is None or voice.unscorable(heard):
             return
         if run.marks is not None:
@@ -68,40 +126,40 @@ class VoiceExtractor(Extractor):
         most = run.settings.frames if run.media.kind == "audio" else BESIDE
         for recipe, ids in fed(run.specs, sound_recipe).items():
             for start, end in recording.windows(recipe.seconds, min(most, run.settings.frames)):
-                segment = self._segment(start, end)
+                segment = self._segment(id, start, end)
                 run.submit(window_item(recording, (start, end), recipe, ids, segment))
 
-    def _segment(self, start: float, end: float) -> SpanSegment:
+    def _segment(self, id: str, start: float, end: float) -> SpanSegment:
         """Return the span of these times: recipes of one length share theirs."""
         segment = SpanSegment(start=round(start, 4), end=round(end, 4))
         with self._run.lock:
-            for known in self._spans:
+            spans = self._spans.setdefault(id, [])
+            for known in spans:
                 if (known.start, known.end) == (segment.start, segment.end):
                     return known
-            self._spans.append(segment)
+            spans.append(segment)
         return segment
 
     def expected(self) -> int:
         """Return how many windows there are."""
-        return len(self._spans)
+        return sum(map(len, self._spans.values()))
 
     def subjects(self, *, partial: bool) -> list[Subject]:
-        """Return the voice, if it was scored."""
-        return voice_subject(self._spans)
+        """Return the voices that were scored."""
+        return [voice for id, spans in self._spans.items() for voice in voice_subject(spans, id)]
 
 
-def voice_subject(spans: Iterable[SpanSegment]) -> list[Subject]:
+def voice_subject(spans: Iterable[SpanSegment], id: str = ID) -> list[Subject]:
     """Return the voice of these spans, copied, if any model scored one."""
     scored = [span.model_copy(deep=True) for span in spans if span.logits]
     if not scored:
         return []
     scored.sort(key=lambda span: span.start)
     start, end = scored[0].start, max(span.end for span in scored)
-    return [
-        Subject(
-            id=ID, modality=Modality.VOICE, start=start, end=end, thumbnail_time=start, spans=scored
-        )
-    ]
+    found = Subject(
+        id=id, modality=Modality.VOICE, start=start, end=end, thumbnail_time=start, spans=scored
+    )
+    return [found if id == ID else found.model_copy(update={"side": id})]
 
 
 def sound_recipe(spec: ModelSpec) -> SoundRecipe:

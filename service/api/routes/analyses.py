@@ -59,6 +59,11 @@ FIELDS: JsonDict = {
         "description": "degrees clockwise to turn the picture by; default: where faces are only "
         "found so",
     },
+    "assume_speech": {
+        "type": "boolean",
+        "description": "judge what is loud in a sound as speech where too little ordinary speech "
+        "is in it",
+    },
     "webhook": {"type": "string", "description": "a public address that is told when it has ended"},
 }
 """Fields of the form of an analysis."""
