@@ -15,7 +15,7 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperCommand
 
-from cli.common import ProgressBar, line, require_action, say, speech, tell
+from cli.common import ProgressBar, failure, line, require_action, say, speech, tell
 from cli.parsing import Command, _, build, grouped, translate
 from detector._version import __version__
 from detector.errors import InputError, UnmaskError, UsageError
@@ -156,9 +156,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             return 2
         if verbose:
             raise
-        what = line(f"{type(error).__name__}: {error}")
-        failure = speech().gettext("this is our failure, not yours: {what} (-v shows where)")
-        tell(f"unmask: {failure.format(what=what)}", error=True)
+        tell(f"unmask: {failure(error, speech())}", error=True)
         return 1
     finally:
         ProgressBar.close_shown()

@@ -1,12 +1,22 @@
 """`unmask analyze`: videos and pictures."""
 
+import logging
 from contextlib import ExitStack
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Annotated
 
 from cli import known, report
-from cli.common import JsonOutput, ProgressBar, is_web_address, refuse_link, say, speech, tell
+from cli.common import (
+    JsonOutput,
+    ProgressBar,
+    failure,
+    is_web_address,
+    refuse_link,
+    say,
+    speech,
+    tell,
+)
 from cli.compare import Likelihood, likelihood_by, with_scores
 from cli.options import Json, MachineOptions, NoLibrary, Option, ReportOptions, SettingsOptions
 from detector import links, media, messages
@@ -29,6 +39,8 @@ from detector.schema.analysis import (
     Thresholds,
     Verdict,
 )
+
+log = logging.getLogger(__name__)
 
 
 def analyze(
@@ -72,7 +84,8 @@ def analyze(
             file = Path(path)
             if picture is not None or is_web_address(path):
                 file = Path(fetched.enter_context(TemporaryDirectory(prefix="unmask-"))) / "link"
-            file, result = _one(analyzer, path, picture, file, wanted, limits)
+            several = len(files) > 1
+            file, result = _one(analyzer, path, picture, file, wanted, limits, several)
             if isinstance(result, Failure):
                 status = 2
                 output.add(result.model_dump(mode="json"))
@@ -106,10 +119,11 @@ def _pictures(path: str) -> list[Entry] | list[None]:
 
 def _one(
     analyzer: Analyzer, path: str, picture: Entry | None, file: Path, settings: Settings,
-    limits: Thresholds | None,
+    limits: Thresholds | None, several: bool,
 ) -> tuple[Path, Analysis | Failure]:  # fmt: skip
     """Analyze a file: fetched to `file` where `path` is a link, or a document's `picture`, which is
-    unpacked beside it. Return where it is, and what came of it or what is wrong with it."""
+    unpacked beside it. Return where it is, and what came of it or what is wrong with it; of
+    `several` files none ends the command, even where it is us who fail."""
     link = is_web_address(path)
     name = links.name_of(path) if link else picture.title if picture else file.name
     bar = ProgressBar(path if link else name, "share")
@@ -130,6 +144,14 @@ def _one(
         say(error, bar.text)
         detail = ErrorDetail(code=error.code, message=error.message, hint=error.hint)
         return file, Failure(name=bar.text, error=detail)
+    except Exception as error:
+        if not several:
+            raise
+        bar.close()
+        log.warning("%s failed", bar.text, exc_info=True)
+        what = failure(error, speech())
+        tell(f"unmask: {bar.text}: {what}", error=True)
+        return file, Failure(name=bar.text, error=ErrorDetail(code="internal", message=what))
     finally:
         bar.close()
 
@@ -212,7 +234,7 @@ def summary(analysis: Analysis, speech: Speech = ENGLISH, *, base_rate: float = 
 
 
 def _people(analysis: Analysis, speech: Speech) -> list[str]:
-    """Return who of several people leads, and the text about the others and the voice."""
+    """Return who of several people leads, and the texts about the others and the voices."""
     _, verdict = speech.gettext, analysis.verdict
     people = [subject for subject in analysis.seen if subject.modality is Modality.FACE]
     lines = []
@@ -232,6 +254,7 @@ def _people(analysis: Analysis, speech: Speech) -> list[str]:
     real = len(people) > 1 and verdict.label.side is Side.REAL
     all_of_them = lead.sentence(analysis, speech) if real else ""
     lines.append(" ".join(filter(None, [all_of_them, lead.others(analysis, speech)])))
+    lines.append(lead.sides(analysis, speech))
     return [line.replace("\u00a0", " ") for line in lines if line]
 
 

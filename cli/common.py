@@ -218,6 +218,12 @@ def say(error: UnmaskError | ErrorDetail, name: str = "") -> None:
     tell(" ".join(p for p in parts if p), error=True)
 
 
+def failure(error: Exception, speech: Speech) -> str:
+    """Return what is said of an error of ours, in one line."""
+    text = speech.gettext("this is our failure, not yours: {what} (-v shows where)")
+    return text.format(what=line(f"{type(error).__name__}: {error}"))
+
+
 class ProgressBar:
     """How far a piece of work is, on standard error: a bar with the time left on a terminal, below
     what else is written there. `text` says what is counted, or whose work it is. Where there is no

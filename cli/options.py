@@ -144,7 +144,7 @@ class SettingsOptions:
         bool,
         Option(
             "--assume-speech",
-            help="judge what is loud in a sound as speech, where too little ordinary speech is in it",
+            help="judge what is loud in a sound as speech where little of it sounds like that",
         ),
     ] = False
 

@@ -26,6 +26,7 @@ from detector.audio.pictures import draw as draw_sound
 from detector.decision import sigmoid
 from detector.errors import UnmaskError
 from detector.schema.analysis import Analysis, ModelResult, Question, SpanSegment, Subject
+from detector.schema.media import SoundSource
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -78,7 +79,8 @@ def later(analysis: Analysis, linked: ResultViewState) -> Callable[[], None]:
 def _over_time(analysis: Analysis, linked: ResultViewState) -> None:
     key = linked.widget("sound")
     seconds, dark = analysis.media.duration or 0.0, st.context.theme.type == "dark"
-    drawn = _pictures(str(linked.path), analysis.media.sha256, seconds, dark)
+    source = _source(analysis)
+    drawn = _pictures(str(linked.path), analysis.media.sha256, seconds, dark, source)
     if drawn is None:
         typography.caption(_("The file is not kept any more"))
         return
@@ -116,14 +118,23 @@ def _over_time(analysis: Analysis, linked: ResultViewState) -> None:
         timeline.mount(data, key=key, on_moment=on_moment)
 
 
-@st.cache_data(max_entries=8, show_spinner=False)
+def _source(analysis: Analysis) -> SoundSource:
+    """Return where the voice in front was heard."""
+    heard, audio = voice_of(analysis), analysis.media.audio
+    return audio.source_of(heard.id if heard else None) if audio else SoundSource()
+
+
+_HASHED = {SoundSource: SoundSource.model_dump_json}
+
+
+@st.cache_data(max_entries=8, show_spinner=False, hash_funcs=_HASHED)
 def _pictures(
-    path: str, sha256: str, seconds: float, dark: bool
+    path: str, sha256: str, seconds: float, dark: bool, source: SoundSource
 ) -> tuple[np.ndarray, dict[str, str]] | None:
     """Return the waveform's peaks and the two pictures; None where the file can't be read. The
     hash is part of the key: a path may come to hold another file."""
     try:
-        picture = draw_sound(path, max(seconds, 0.1), COLUMNS)
+        picture = draw_sound(path, max(seconds, 0.1), COLUMNS, source=source)
     except (UnmaskError, OSError):
         return None
     mfcc = picture.mfcc[1:]  # the first is loudness, which would drown the others
@@ -217,7 +228,8 @@ def _draw_rests(analysis: Analysis, linked: ResultViewState) -> dict[str, Any] |
     place = st.empty()
     bar = place.progress(0.0, _("Hiding one part after another"))
     try:
-        drawn = _map(linked.path, analysis.media.sha256, span, model.id, bar)
+        source = _source(analysis)
+        drawn = _map(linked.path, analysis.media.sha256, span, model.id, source, bar)
     except (UnmaskError, OSError, ValueError):
         typography.caption(_("This window can’t be looked into."), at=place)
         return None
@@ -261,10 +273,12 @@ def _likelihood(logit: float, model: ModelResult) -> float:
     return sigmoid(fit.scale * logit + fit.offset) if fit else sigmoid(logit)
 
 
-@st.cache_data(max_entries=32, show_spinner=False)
-def _map(path: Path, sha256: str, span: tuple[float, float], model: str, _bar: Any) -> SoundMap:
+@st.cache_data(max_entries=32, show_spinner=False, hash_funcs=_HASHED)
+def _map(
+    path: Path, sha256: str, span: tuple[float, float], model: str, source: SoundSource, _bar: Any
+) -> SoundMap:
     """Return the map of a window. The hash is part of the key: a path may come to hold another
     file."""
     from detector.explain.sound import window_map  # on demand: it imports scipy.signal
 
-    return window_map(path, span, model, lambda done: _bar.progress(done))
+    return window_map(path, span, model, lambda done: _bar.progress(done), source)

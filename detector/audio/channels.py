@@ -15,14 +15,7 @@ from threading import Event
 import numpy as np
 
 from detector.audio.recording import hann, spectrogram
-from detector.audio.sound import (
-    MOST_CHANNELS,
-    SAMPLE_RATE,
-    SoundBlock,
-    Span,
-    read_channels,
-    tracks,
-)
+from detector.audio.sound import MOST_CHANNELS, SAMPLE_RATE, SoundBlock, Span, read_channels, tracks
 from detector.audio.speech import SpeechDetector
 from detector.errors import MediaError
 from detector.schema.media import SoundSource
@@ -59,9 +52,7 @@ class Choice:
     notes: tuple[str, ...] = ()
 
 
-def choose(
-    path: str | os.PathLike[str], span: Span, *, cancel: Event | None = None
-) -> Choice:
+def choose(path: str | os.PathLike[str], span: Span, *, cancel: Event | None = None) -> Choice:
     """Choose what is heard of a part of a file, s; raise as `sound.read`."""
     known = tracks(path, cancel=cancel)
     best: tuple[int, _Track] | None = None

@@ -47,11 +47,11 @@ def sustained_ratio(samples: np.ndarray) -> float | None:
 
 
 def music_ratio(samples: np.ndarray) -> float:
-    """Return the share of seconds that are loud and hold tones, 0..1: float32 [n] of no speech."""
-    count = len(samples) // SAMPLE_RATE
-    if not count:
+    """Return the share of seconds, one each quarter of a second, that are loud and hold tones,
+    0..1: float32 [n] of no speech."""
+    if len(samples) < SAMPLE_RATE:
         return 0.0
-    seconds = samples[: count * SAMPLE_RATE].reshape(count, SAMPLE_RATE)
+    seconds = np.lib.stride_tricks.sliding_window_view(samples, SAMPLE_RATE)[:: SAMPLE_RATE // 4]
     loud = np.sqrt(np.mean(seconds**2, axis=1)) >= LOUD
     power = spectrogram(seconds, tukey(1024), 512, centered=True)
     power = power[:, 4:] + 1e-12  # below 60 Hz the mains hum

@@ -10,20 +10,24 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import chain
 from threading import Event
+from typing import cast
 
 import av
 import numpy as np
+from av.audio.codeccontext import AudioCodecContext
 from av.audio.frame import AudioFrame
 from av.audio.layout import AudioLayout
 from av.audio.plane import AudioPlane
 from av.audio.resampler import AudioResampler
 from av.audio.stream import AudioStream
+from av.codec.context import CodecContext
 from av.container import InputContainer
 
 from detector.errors import Canceled, MediaError
 from detector.isolation import Frame, run_isolated, stream_isolated
 from detector.media import open_media
 from detector.media.container import RESTARTING, clock_origin, demuxer, packets, seek, sound_streams
+from detector.media.files import open_file
 from detector.schema.media import SoundSource
 from detector.sentences import _
 
@@ -113,9 +117,7 @@ def tracks(path: str | os.PathLike[str], *, cancel: Event | None = None) -> list
     return found
 
 
-def _tracks(
-    path: str | os.PathLike[str], cancel: Event | None = None
-) -> list[tuple[int, int]]:
+def _tracks(path: str | os.PathLike[str], cancel: Event | None = None) -> list[tuple[int, int]]:
     with open_media(path) as container:
         numbers = {stream.index: n for n, stream in enumerate(container.streams.audio, 1)}
         return [
@@ -195,7 +197,8 @@ def _decoded(
         if not streams:
             raise MediaError("There is no sound in this file.", code="no_sound")
         stream = streams[min(track, len(streams) - 1)]
-        reader = _Reader(container, stream, heard, notes, cancel)
+        decoder = _big_endian(path, stream) or stream.codec_context
+        reader = _Reader(container, stream, decoder, heard, notes, cancel)
         empty = True
         for span in spans:
             for at, block in _blocks(reader.pieces(span)):
@@ -203,6 +206,20 @@ def _decoded(
                 yield at, block
         if empty:
             raise MediaError("The sound of this file can't be decoded.", code="undecodable")
+
+
+def _big_endian(path: str | os.PathLike[str], stream: AudioStream) -> AudioCodecContext | None:
+    """Return the decoder of a RIFX file, a WAV whose numbers begin with the highest byte, which
+    libav takes for a usual one; None for other files."""
+    with open_file(path) as file:
+        head = file.read(12)
+    told = stream.codec_context
+    name = told.codec.canonical_name
+    if (head[:4], head[8:]) != (b"RIFX", b"WAVE") or not name.endswith("le"):
+        return None
+    decoder = cast(AudioCodecContext, CodecContext.create(f"{name[:-2]}be", "r"))
+    decoder.sample_rate, decoder.layout = told.sample_rate, told.layout
+    return decoder
 
 
 def _limited(block: np.ndarray) -> np.ndarray:
@@ -217,11 +234,13 @@ class _Reader:
         self,
         container: InputContainer,
         stream: AudioStream,
+        decoder: AudioCodecContext,
         heard: Callable[[], "Channels"],
         notes: list[str],
         cancel: Event | None,
     ) -> None:
-        self._container, self._stream, self._heard = container, stream, heard
+        self._container, self._stream = container, stream
+        self._decoder, self._heard = decoder, heard
         self._notes, self._cancel = notes, cancel
         self._origin = clock_origin(container)
         # Where times are no places, one pass goes through all spans.
@@ -234,7 +253,7 @@ class _Reader:
         if start > 0 and self._pass is None:
             ticks = int((start + self._origin) / float(self._stream.time_base or 1))
             seek(self._container, self._stream, ticks)
-            self._stream.codec_context.flush_buffers()
+            self._decoder.flush_buffers()
         heard = self._heard()
         at: float | None = None
         for frame in self._pass or self._frames():
@@ -263,7 +282,7 @@ class _Reader:
             if self._cancel is not None and self._cancel.is_set():
                 raise Canceled()
             try:
-                yield from self._stream.codec_context.decode(packet)
+                yield from self._decoder.decode(packet)
             except av.error.EOFError:
                 return
             except (av.error.FFmpegError, ValueError):

@@ -83,6 +83,8 @@ def next_steps(analysis: Analysis, facts: Facts) -> list[NextStep]:
         steps[ActionCode.CHECK_SYNTHID] = NextStep(
             ActionCode.CHECK_SYNTHID, {"maker": origin.maker}
         )
+    if answer.vetoed_by is ReasonCode.SINGING and facts.may_run and facts.file_there:
+        steps[ActionCode.ASSUME_SPEECH] = NextStep(ActionCode.ASSUME_SPEECH)
     for step in _steps(analysis, answer, facts):
         steps.setdefault(step.code, step)
     return list(steps.values())[:MOST]
@@ -91,8 +93,6 @@ def next_steps(analysis: Analysis, facts: Facts) -> list[NextStep]:
 def _steps(analysis: Analysis, answer: Answer, facts: Facts) -> Iterator[NextStep]:
     """Yield what helps with a judged file, most useful first."""
     label = analysis.verdict.label
-    if answer.vetoed_by is ReasonCode.SINGING and facts.may_run and facts.file_there:
-        yield NextStep(ActionCode.ASSUME_SPEECH)
     if analysis.media.kind == "audio":  # there are no faces to compare or to look at closer
         if label.side is not Side.REAL:
             yield NextStep(ActionCode.ASK_ORIGINAL, {"why": "sound"})

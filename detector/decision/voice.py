@@ -14,11 +14,12 @@ PHONE_BAND, FULL_BAND = 4_800.0, 7_000.0
 """Hz: speech that ends below the first went through a telephone, where most traces are cut."""
 POOR_SNR, FAIR_SNR = 5.0, 15.0
 """dB of speech over noise."""
-SINGING = 0.35
-"""Share of what is voiced that stays on notes. Of 143 clips of real and made speech the highest has
-0.1."""
-MUSIC = 0.5
-"""Share of a sound without speech that holds tones."""
+SINGING = 0.5
+"""Share of what is voiced that stays on notes. Of 2,016 acted and emotional sentences the highest
+has 0.33, of 500 sung ones 0.46."""
+MUSIC = 0.75
+"""Share of a sound without speech that holds tones. None of those sentences reaches it; of 395
+pieces of music without speech 171 do."""
 CLIPPED = 0.01
 """Share of the samples of speech at full scale from which on traces are cut off: what is left is
 alike in real and in made voices."""

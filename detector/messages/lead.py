@@ -284,6 +284,22 @@ def placed(subject: Subject, speech: Speech = ENGLISH) -> str:
     return name if named else f"{name} ({side(subject.side, speech)})"
 
 
+def sides(analysis: Analysis, speech: Speech = ENGLISH) -> str:
+    """Return how likely each of two voices is cloned that were judged each by itself; "" where
+    there is one."""
+    voices = [s for s in analysis.judged if s.modality.of_sound and s.probability is not None]
+    if len(voices) < 2:
+        return ""
+    _ = speech.gettext
+    voices.sort(key=lambda voice: voice.id)
+    return "; ".join(
+        _("{voice}: {likelihood}").format(
+            voice=person(voice, speech), likelihood=percent(voice.probability or 0.0)
+        )
+        for voice in voices
+    )
+
+
 def side(name: str | None, speech: Speech = ENGLISH) -> str:
     """Return where in the picture somebody is."""
     _ = speech.gettext

@@ -204,10 +204,10 @@ def _people(pdf: Paper, analysis: Analysis) -> None:
         scored = sum(1 for look in track.looks if look.score is not None)
         widths = sorted(face.quality.width for face in track.frames)
         likelihood = "" if track.probability is None else percent(track.probability)
+        who = track.modality.spec.in_report or track.id
         rows.append(
             (
-                track.modality.spec.in_report
-                or f"{track.id} {lead.side(track.side, speech)}".strip(),
+                f"{who} {lead.side(track.side, speech)}".strip(),
                 lead.stretch(track.start, track.end, speech) if _moves(analysis) else "",
                 _("{count} of {number}").format(count=scored, number=len(track.looks)),
                 f"{widths[len(widths) // 2]:.0f} px" if widths else "",
@@ -234,10 +234,11 @@ def _voice(pdf: Paper, analysis: Analysis) -> None:
     _, speech, rows = pdf.speech.gettext, pdf.speech, []
     pdf.head(_("The voice"), 40)
     for voice in analysis.judged:
+        name = f"{lead.person(voice, speech)}, " if voice.side else ""
         scored = sum(1 for look in voice.looks if look.score is not None)
         rows.append(
             (
-                lead.stretch(voice.start, voice.end, speech),
+                name + lead.stretch(voice.start, voice.end, speech),
                 _("{count} of {number}").format(count=scored, number=len(voice.looks)),
                 f"{words.GLYPHS[voice.label]} {states.state(voice.label, voice.question, speech)}",
                 "" if voice.probability is None else percent(voice.probability),

@@ -84,7 +84,7 @@ class Audio(StrictModel):
 
     def speech_of(self, subject: str | None) -> SpeechMeasurement | None:
         """Return what was heard of a voice, by its subject's id."""
-        return self.sides[subject] if subject in self.sides else self.speech
+        return self.sides.get(subject or "", self.speech)
 
 
 class Media(StrictModel):

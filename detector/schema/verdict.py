@@ -216,7 +216,14 @@ class Evidence(StrictModel):
     frequency, over how much noise, and where it is overloaded how much of it."""
 
     code: Literal[
-        "face_size", "sharpness", "compression", "frames", "surroundings", "speech", "band", "noise",
+        "face_size",
+        "sharpness",
+        "compression",
+        "frames",
+        "surroundings",
+        "speech",
+        "band",
+        "noise",
         "clipping",
     ]
     rating: Literal["good", "fair", "poor"]

@@ -8,10 +8,11 @@ from dashboard import labels
 from dashboard.components import controls, figures, typography
 from dashboard.components.chips import chip
 from dashboard.components.markup import show
-from dashboard.i18n import _
+from dashboard.i18n import _, speech
 from dashboard.result import material, question
 from dashboard.result.linked import ResultViewState
 from detector.decision import voice
+from detector.messages import lead
 from detector.schema.analysis import (
     Analysis,
     Label,
@@ -60,7 +61,7 @@ def _beside(analysis: Analysis, linked: ResultViewState) -> None:
                 left_out = analysis.verdict.uncounted(Question.VOICE)
                 text = _("{percent}, not counted") if left_out else "{percent}"
                 typography.caption(text.format(percent=percent), width="content")
-        typography.caption(_one_voice())
+        typography.caption(_voices(analysis))
         _strongest(analysis, linked)
         if heard is not None:
             show(figures.material(material.rated(voice.evidence(heard))))
@@ -73,11 +74,14 @@ def _speaker(analysis: Analysis, linked: ResultViewState) -> None:
     with st.container(border=True, key="card-speakers", gap="small"):
         text = _("{time} of speech").format(time=labels.took(heard.speech_seconds))
         show(typography.heading(_("Speaker")), typography.text(text))
-        typography.caption(_one_voice())
+        typography.caption(_voices(analysis))
         _strongest(analysis, linked)
 
 
-def _one_voice() -> str:
+def _voices(analysis: Analysis) -> str:
+    """Return how many voices were judged: of two, what came of each."""
+    if two := lead.sides(analysis, speech()):
+        return _("Each side is judged by itself. {voices}").format(voices=two)
     return _("All speech is judged as one voice: speakers are not told apart.")
 
 
