@@ -160,8 +160,9 @@ def _read(
     def heard() -> Mono:
         return Mono(channel, gain)
 
-    for at, block in _decoded(path, spans, track, heard, notes, cancel):
-        yield Frame(0, at, _limited(block).view(np.uint8).reshape(1, -1, 3))
+    decoded = _decoded(path, spans, track, heard, notes, cancel)
+    for index, (at, block) in enumerate(decoded):
+        yield Frame(index, at, _limited(block).view(np.uint8).reshape(1, -1, 3))
 
 
 def _read_channels(
@@ -178,9 +179,10 @@ def _read_channels(
     def heard() -> Channels:
         return Channels(channels)
 
-    for at, block in _decoded(path, spans, track, heard, notes, cancel):
+    decoded = _decoded(path, spans, track, heard, notes, cancel)
+    for index, (at, block) in enumerate(decoded):
         data = np.ascontiguousarray(block, np.float32)
-        yield Frame(0, at, data.view(np.uint8).reshape(2 * (1 + channels), -1, 3))
+        yield Frame(index, at, data.view(np.uint8).reshape(2 * (1 + channels), -1, 3))
 
 
 def _decoded(

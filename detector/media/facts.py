@@ -257,6 +257,8 @@ def _bit_rate(
 def _of_sound(container: InputContainer, stream: AudioStream, size: int, head: bytes) -> Media:
     """Describe a file of sound alone; a cover is no picture of it."""
     duration, unread = _sound_end(container, stream)
+    for other in sound_streams(container)[1:]:  # a longer one may be what is heard
+        duration = max(duration, _sound_end(container, other)[0])
     if duration <= 0:
         raise MediaError(
             "We can't read this sound: it holds nothing that can be decoded.",

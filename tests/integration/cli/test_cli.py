@@ -108,6 +108,24 @@ def test_several_files_give_a_list_in_order_and_a_bad_one_an_error_in_its_place(
     assert "notes.mp4" in printed.err
 
 
+def test_a_failure_of_ours_ends_only_the_analysis_of_its_file(clip, tmp_path, capsys, monkeypatch):
+    other = tmp_path / "other.mp4"
+    other.write_bytes(clip.read_bytes())
+    analyze = pipeline.Analyzer.analyze
+
+    def broken(self, path, *arguments, **more):
+        if path.name == "clip.mp4":
+            raise ArithmeticError("unforeseen")
+        return analyze(self, path, *arguments, **more)
+
+    monkeypatch.setattr(pipeline.Analyzer, "analyze", broken)
+    out = tmp_path / "all.json"
+    assert main(["analyze", str(clip), str(other), "--frames", "4", "--json", str(out)]) == 2
+    failed, judged = json.loads(out.read_text())
+    assert failed["error"]["code"] == "internal" and judged["media"]["name"] == "other.mp4"
+    assert "clip.mp4: this is our failure, not yours: ArithmeticError" in capsys.readouterr().err
+
+
 def test_a_missing_file_an_unknown_model_and_a_bad_number_are_one_line_each(
     clip, capsys, monkeypatch
 ):

@@ -57,7 +57,7 @@ def test_a_sound_has_a_page_whatever_its_id(clip):
     ("heard", "words"),
     [
         (SpeechMeasurement(seconds=13), "No speech in this sound"),
-        (SpeechMeasurement(seconds=13, music_ratio=1.0), "This is music"),
+        (SpeechMeasurement(seconds=13, music_ratio=1.0), "100 % of what is heard holds tones"),
         (
             SpeechMeasurement(seconds=13, spans=[(1, 2.4)]),
             "1.4 s of speech; these models need 2 s.",

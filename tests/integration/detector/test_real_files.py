@@ -7,6 +7,7 @@ from detector import media
 from detector.audio import sound
 from detector.decision.numbers import logit
 from detector.errors import MediaError
+from detector.messages import lead
 from detector.schema.analysis import CaveatCode, Label, Question, Settings
 
 pytestmark = pytest.mark.shared
@@ -182,3 +183,54 @@ def test_chained_ogg_is_heard_whole(shared):
 def test_encrypted_media_is_named(shared):
     with pytest.raises(MediaError, match="encrypted", check=lambda e: e.code == "encrypted"):
         media.probe(shared / "bugs" / "encrypted.mp4")
+
+
+# --- the second set (`../shared/bugs4/README.md`): sound that vanishes ----------------------------
+
+
+def heard(analyzer, shared, name):
+    return analyzer.analyze(shared / "bugs4" / name, Settings(), scores_only=True)
+
+
+def voice_likelihood(found):
+    return found.verdict.answers[Question.VOICE].probability
+
+
+@pytest.fixture(scope="module")
+def twin_likelihood(analyzer, shared):
+    return voice_likelihood(heard(analyzer, shared, "voice_twin.flac"))
+
+
+@pytest.mark.parametrize(
+    ("name", "note"),
+    [
+        ("voice_channels_opposed.m4a", "nearly lost"),
+        ("voice_on_track_4_of_6.flac", "number 4 was heard"),
+        ("voice_in_second_track.m4a", "track 2 was heard"),
+        ("voice_in_second_default_track.mp4", "track 2 was heard"),
+        ("voice_float_not_scaled.wav", "turned down to its peak"),
+    ],
+)
+def test_a_voice_is_heard_wherever_the_file_holds_it(analyzer, shared, twin_likelihood, name, note):
+    found = heard(analyzer, shared, name)
+    assert voice_likelihood(found) == pytest.approx(twin_likelihood, abs=0.1)
+    assert any(note in sentence for sentence in found.media.notes)
+
+
+def test_a_sound_of_nine_channels_never_ends_the_analysis_of_the_picture(analyzer, shared):
+    found = heard(analyzer, shared, "sound_of_9_channels.mov")
+    assert found.verdict.answers[Question.MANIPULATION].probability == pytest.approx(0.12, abs=0.1)
+    assert found.media.audio.speech.spans and not found.media.notes
+
+
+def test_ambisonic_sound_is_heard_by_its_first_channel(analyzer, shared):
+    found = heard(analyzer, shared, "sound_ambisonic.ogg")
+    assert found.media.audio.channels == 4 and found.media.audio.speech.speech_seconds > 0.8
+
+
+def test_the_two_sides_of_a_call_are_judged_each_by_itself(analyzer, shared, twin_likelihood):
+    found = heard(analyzer, shared, "call_two_voices.ogg")
+    sides = {subject.id: subject.probability for subject in found.judged}
+    assert set(sides) == {"left", "right"} and found.verdict.subject == "left"
+    assert sides["left"] == pytest.approx(twin_likelihood, abs=0.1) and sides["right"] < 0.4
+    assert lead.sides(found).startswith("The\u00a0left\u00a0voice: ")

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from detector import media
-from detector.audio import watermark
+from detector.audio import channels, watermark
 from detector.audio.recording import Recording, sustained_ratio
 from detector.decision import decide, voice
 from detector.decision.next_steps import ActionCode, Facts, next_steps
@@ -155,7 +155,7 @@ def test_singing_stays_on_notes_and_speech_does_not():
     sung = sum(np.sin(n * phase) / n for n in range(1, 12)).astype(np.float32) * 0.1
     share, spoken = sustained_ratio(sung), sustained_ratio(made.speech(8))
     assert share > voice.SINGING + 0.2
-    assert spoken < voice.SINGING / 2
+    assert spoken < 0.2
     assert sustained_ratio(NOISE) is None
     assert voice.abstains(SpeechMeasurement(seconds=6, sustained_ratio=share)) is ReasonCode.SINGING
 
@@ -172,6 +172,52 @@ def test_singing_stays_on_notes_and_speech_does_not():
 )
 def test_the_first_reason_that_holds_is_said(heard, code):
     assert voice.abstains(heard) is code
+
+
+def test_two_sides_with_a_voice_each_are_two_subjects(say, tmp_path):
+    planes = np.stack([made.speech(5, seed=3), made.speech(5, pitch=210, seed=8)])
+    out = say(made.write(tmp_path / "call.wav", planes, layout="stereo"), 3.0)
+    assert {(s.id, s.side, s.name) for s in out.subjects} == {
+        ("left", "left", "The left voice"),
+        ("right", "right", "The right voice"),
+    }
+    assert out.media.audio and set(out.media.audio.sides) == {"left", "right"}
+    assert out.verdict.subject in ("left", "right")
+    assert lead.sides(out).count("%") == 2
+    assert Analysis.model_validate_json(out.model_dump_json()) == out
+
+
+@pytest.mark.parametrize("name", ["music", "short", "noise"])
+def test_what_holds_too_little_speech_is_judged_as_speech_on_demand(say, name):
+    out = say(TOO_LITTLE_SPEECH[name][0], 1.0, assume_speech=True)
+    assert out.verdict.answers[Question.VOICE].probability is not None
+    assert out.media.audio and out.media.audio.speech and out.media.audio.speech.assumed
+    assert any("as asked for, it was judged as speech" in note for note in out.media.notes)
+    silent = say(TOO_LITTLE_SPEECH["silence"][0], 1.0, assume_speech=True)
+    assert silent.verdict.label is Label.NOT_APPLICABLE
+
+
+def test_a_sung_voice_is_offered_to_be_judged_as_speech(say):
+    out = say(made.speech(7), 0.0)
+    assert out.media.audio and out.media.audio.speech
+    sung = out.media.audio.speech
+    sung.sustained_ratio = 0.9
+    out = decide(out)
+    assert out.verdict.answers[Question.VOICE].vetoed_by is ReasonCode.SINGING
+    assert out.verdict.reasons[0].text.startswith("Too little ordinary speech: 90 % of the voice")
+    assert next_steps(out, Facts())[0].code is ActionCode.ASSUME_SPEECH
+    sung.assumed = True
+    assert decide(out).verdict.answers[Question.VOICE].vetoed_by is not ReasonCode.SINGING
+
+
+def test_an_error_of_the_sound_never_ends_the_analysis_of_a_picture(say, talking_clip, monkeypatch):
+    def broken(*_, **__):
+        raise ArithmeticError("unforeseen")
+
+    monkeypatch.setattr(channels, "choose", broken)
+    out = say(talking_clip, 3.0, frames=3)
+    assert [s.modality for s in out.subjects] == [Modality.FACE]
+    assert "The sound of this file can't be heard: we failed to read it." in out.media.notes
 
 
 def test_the_limit_of_speech_is_its_sum():

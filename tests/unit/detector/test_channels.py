@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from scipy import signal
 
+from detector import isolation, media
 from detector.audio import channels, sound
 from detector.audio.channels import Choice, choose
 from detector.audio.recording import Recording
@@ -126,7 +127,7 @@ def test_two_voices_on_two_sides_are_told_apart_and_one_voice_is_not(tmp_path):
 @pytest.mark.parametrize("where", [0, 1], ids=["speech in the first", "in the second"])
 def test_the_track_with_speech_is_heard_and_the_other_one_named(first, where, tmp_path):
     path = tmp_path / "two.mka"
-    with av.open(str(path), "w", options={"default_mode": "passthrough"}) as output:
+    with av.open(str(path), "w") as output:
         streams = [output.add_stream("pcm_s16le", rate=16_000, layout="mono") for _ in range(2)]
         for n, stream in enumerate(streams):
             stream.disposition = av.stream.Disposition.default if n == first else 0
@@ -164,6 +165,17 @@ def test_a_wav_of_big_endian_numbers_is_read(tmp_path):
         planes = np.tile(VOICE, (count, 1))
         _, samples = heard(wav(tmp_path / f"{count}.wav", planes, kind=">i2"))
         assert alike(samples, VOICE) > 0.999
+
+
+def test_channels_are_heard_in_confined_readers_too(tmp_path):
+    planes = np.stack([SILENCE] * 63 + [VOICE])
+    path = wav(tmp_path / "a.wav", planes)
+    media.isolate()
+    try:
+        choice, samples = heard(path)
+    finally:
+        isolation.stop_isolating()
+    assert choice.source.channel == 63 and alike(samples, VOICE) > 0.99
 
 
 def test_of_a_long_recording_only_parts_are_listened_to_for_the_choice(tmp_path, monkeypatch):
