@@ -230,7 +230,7 @@ def _surveyed(
 ) -> list[np.ndarray]:
     """Return evenly spread pieces of a track: float32 [channels, n] each."""
     start, end = span
-    channels = min(channels, MOST_CHANNELS)
+    channels = max(1, min(channels, MOST_CHANNELS))
     most = min(SURVEYED, BUDGET / channels)
     pieces = [span]
     if end - start > most:

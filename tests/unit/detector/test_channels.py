@@ -160,6 +160,29 @@ def test_what_is_in_range_or_merely_damaged_keeps_its_loudness(tmp_path):
         assert choice == Choice(SoundSource())
 
 
+@pytest.mark.parametrize(
+    ("family", "layout", "count", "which"),
+    [(2, "quad", 4, 0), (255, "2.1", 3, 2), (255, "hexadecagonal", 16, 15)],
+)
+def test_opus_of_ambisonics_and_of_no_layout_is_heard(family, layout, count, which, tmp_path):
+    planes = np.zeros((count, 3 * len(VOICE)), np.float32)
+    planes[which] = signal.resample_poly(VOICE, 3, 1)
+    path = tmp_path / "a.opus"
+    with av.open(str(path), "w", format="ogg") as output:
+        options = {"mapping_family": str(family)}
+        stream = output.add_stream("libopus", rate=48_000, layout=layout, options=options)
+        frame = av.AudioFrame.from_ndarray(planes.T.reshape(1, -1).copy(), "flt", layout)
+        frame.sample_rate = 48_000
+        resampler = av.AudioResampler("flt", layout, 48_000, 960)
+        for piece in [*resampler.resample(frame), *resampler.resample(None)]:
+            piece.pts = None
+            output.mux(stream.encode(piece))
+        output.mux(stream.encode(None))
+    choice, samples = heard(path)
+    assert choice.source.channel == (None if family == 2 else which)
+    assert alike(samples, VOICE) > 0.9
+
+
 def test_a_wav_of_big_endian_numbers_is_read(tmp_path):
     for count in (1, 2, 9):
         planes = np.tile(VOICE, (count, 1))
