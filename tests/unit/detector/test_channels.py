@@ -6,6 +6,7 @@ from pathlib import Path
 import av
 import numpy as np
 import pytest
+from av.stream import Disposition
 from scipy import signal
 
 from detector import isolation, media
@@ -130,7 +131,8 @@ def test_the_track_with_speech_is_heard_and_the_other_one_named(first, where, tm
     with av.open(str(path), "w") as output:
         streams = [output.add_stream("pcm_s16le", rate=16_000, layout="mono") for _ in range(2)]
         for n, stream in enumerate(streams):
-            stream.disposition = av.stream.Disposition.default if n == first else 0
+            stream.disposition = Disposition.default if n == first else Disposition(0)
+        for n, stream in enumerate(streams):
             samples = VOICE if n == where else NOISE
             frame = av.AudioFrame.from_ndarray(np.int16(samples[None] * 32_767), "s16", "mono")
             frame.sample_rate, frame.pts = 16_000, 0
