@@ -19,6 +19,7 @@ from cli.common import ProgressBar, failure, line, require_action, say, speech, 
 from cli.parsing import Command, _, build, grouped, translate
 from detector._version import __version__
 from detector.errors import InputError, UnmaskError, UsageError
+from detector.installation import install
 
 COMMANDS = {
     "analyze": _("analyze videos and pictures"),
@@ -76,7 +77,7 @@ def _missing_extra(name: str, error: Exception) -> UsageError | None:
         return None
     return UsageError(
         f"`unmask {name}` needs the extra `{extra}`: {missing} is not installed.",
-        hint=f"Type: pip install 'unmask[{extra}]'",
+        hint=f"Type: {install(extra)}",
     )
 
 

@@ -8,9 +8,7 @@ from cli.options import Argument, Device, Option, Sign
 from cli.verify import public_key
 from detector import paths
 from detector.errors import UsageError
-from detector.evaluation import benchmark as benchmarks
 from detector.evaluation.scores import Scoring
-from detector.report import signing_key
 
 
 def benchmark(
@@ -35,6 +33,9 @@ def benchmark(
 ) -> int:
     """Rank every model on labelled files, each alone, beside two baselines. Or check a submission:
     exit status 2 when something does not agree."""
+    from detector.evaluation import benchmark as benchmarks  # of the extra `report`
+    from detector.report import signing_key
+
     if check:
         found = benchmarks.check(check, labels, public_key(public) if public else None)
         tell(line(_sentence(found)))

@@ -10,7 +10,7 @@ from cli.options import Argument, Device, Json, Option, Store, between
 from cli.parsing import _
 from detector.decision import conformal
 from detector.errors import UsageError
-from detector.evaluation import calibration, left_out_scores, manifest
+from detector.evaluation import calibration, left_out_scores
 from detector.evaluation.calibration import Calibrated, to_markdown
 from detector.evaluation.own_calibration import OwnClips, calibrate_own, holds
 from detector.evaluation.scores import Scoring
@@ -107,6 +107,8 @@ def calibrate(
     """With LABELS.csv: fit both questions' ensembles on labelled clips that no model was trained
     on, or with --scores on a table of left-out scores. With --real: set thresholds by your own
     untouched clips, for this computer's data folder."""
+    from detector.evaluation import manifest  # of the extra `full`, which --help does without
+
     if labels is not None and real is not None:
         raise UsageError("Give either labelled clips or --real with a folder of untouched ones.")
     if scores is not None and (labels is not None or real is not None):
@@ -146,6 +148,8 @@ def _write(fitted: Calibrated) -> str:
     """Write a calibration to the data folder for own models, else to the manifest; return where."""
     mine = {spec.id for spec in user_models.own_models()} & set(fitted.models)
     if not mine:
+        from detector.evaluation import manifest
+
         return f"written to {manifest.write(fitted)}"
     for id in sorted(mine):
         user_models.keep_calibration(id, fitted.models[id])

@@ -1,26 +1,24 @@
 """`unmask case`: cases of this computer, the same as on its Cases page."""
 
+from __future__ import annotations
+
 import getpass
 import json
 import zipfile
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from cli.common import group, speech, tell, user_files, write_bytes
 from cli.options import Argument, AsJson, Option, Zone
 from detector import paths
 from detector.errors import InputError
-from detector.report import time_zone
-from service.cases import CaseService
 from service.context import LOCAL, RequestContext
-from service.records.cases import Case, CaseStatus, first_broken
-from service.records.database import configured
-from service.records.seals import Keyring
-from service.records.sql import open_store
-from service.records.store import RecordScope
-from service.storage import open_uploads
+
+if TYPE_CHECKING:
+    from service.cases import CaseService
+    from service.records.cases import Case
 
 BROKEN = 10  # Exit status of a log whose chain is broken
 HERE = RequestContext(LOCAL, loopback=True)
@@ -41,6 +39,14 @@ actions = group("Cases: analyses of History, links and notes, with a log of who 
 
 @contextmanager
 def _cases() -> Iterator[CaseService]:
+    # Of the extra `dashboard`, which --help does without.
+    from service.cases import CaseService
+    from service.records.database import configured
+    from service.records.seals import Keyring
+    from service.records.sql import open_store
+    from service.records.store import RecordScope
+    from service.storage import open_uploads
+
     with user_files(), closing(open_store(configured())) as store:
         store.seals = Keyring.open(paths.data(), store.database)
         yield CaseService(lambda context: RecordScope(LOCAL.id, store), open_uploads(paths.data()))
@@ -115,13 +121,15 @@ def note(id: Id, text: Annotated[str, Argument(metavar="TEXT")], by: By = ME) ->
 @actions.command()
 def status(
     id: Id,
-    state: Annotated[CaseStatus, Argument()],
+    state: Annotated[Literal["open", "reviewed", "closed"], Argument()],
     reviewer: Annotated[str, Option(metavar="NAME")] = "",
     by: By = ME,
 ) -> int:
     """Set how far a case is; one that is reviewed needs a reviewer."""
+    from service.records.cases import CaseStatus
+
     with _cases() as cases:
-        cases.set_status(HERE, id, state, reviewer, by)
+        cases.set_status(HERE, id, CaseStatus(state), reviewer, by)
     return 0
 
 
@@ -141,6 +149,8 @@ def export(
         form = "zip"
     else:
         raise InputError("A case is written as .pdf, or as .zip, which may hold the media.")
+    from detector.report import time_zone
+
     here = time_zone(zone)
     with _cases() as cases:
         made = cases.export(HERE, id, form, media=media, by=by, zone=here, speech=speech())
@@ -153,6 +163,8 @@ def verify(
     file: Annotated[Path, Argument(metavar="FILE", help="a bag (.zip), or its log.jsonl")],
 ) -> int:
     """Check the hash chain of an exported log."""
+    from service.records.cases import first_broken
+
     with user_files():
         return _told(first_broken(_log(file)))
 

@@ -7,7 +7,7 @@ from typing import Annotated
 from cli.common import ProgressBar, refuse_link, speech, write_bytes, write_result
 from cli.options import Json, Option, Sandbox, Sign, Zone
 from cli.report import ending
-from detector import comparison, media, paths, report
+from detector import comparison, media, paths
 from detector.errors import InputError, UsageError
 from detector.messages import ENGLISH, Speech
 from detector.messages import comparison as words
@@ -46,6 +46,8 @@ def compare(
     a face of the copy, or something else, was changed; 11: not the same footage, or faces can't be
     judged; 12: a face differs, and it is not known which of the two is the original. Where a face
     differs, the detectors judge both files, too."""
+    from detector import report  # of the extra `report`, which --help does without
+
     if sandbox:
         media.isolate()
     for path in (a, b):

@@ -7,16 +7,18 @@ from typing import Annotated
 from cli.common import tell, user_files
 from cli.options import Argument
 from detector import paths
-from service.feedback import write_labels
-from service.records.database import configured
-from service.records.sql import open_store
-from service.storage import open_uploads
 
 
 def export_labels(
     folder: Annotated[Path, Argument(metavar="FOLDER", help="gets labels.csv and the files")],
 ) -> int:
     """Write the files that were confirmed in History as a labelled set."""
+    # Of the extra `dashboard`, which --help does without.
+    from service.feedback import write_labels
+    from service.records.database import configured
+    from service.records.sql import open_store
+    from service.storage import open_uploads
+
     with user_files(), closing(open_store(configured())) as store:
         written = write_labels(store.confirmed(), open_uploads(paths.data()), folder)
     print(folder / "labels.csv")

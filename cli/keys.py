@@ -1,17 +1,20 @@
 """`unmask keys`: who may use the REST API from elsewhere."""
 
+from __future__ import annotations
+
 import json
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from datetime import UTC, datetime, timedelta
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 from cli.common import group, tell
 from cli.options import Argument, AsJson, Option, between
 from detector.errors import InputError
 from service.context import Scope
-from service.records.api_keys import ApiKey, ApiKeys
-from service.records.database import Database, configured
+
+if TYPE_CHECKING:
+    from service.records.api_keys import ApiKey, ApiKeys
 
 USUAL = ",".join((Scope.READ, Scope.ANALYZE))  # What a key is for unless somebody says otherwise
 actions = group("Keys of the REST API.")
@@ -19,6 +22,10 @@ actions = group("Keys of the REST API.")
 
 @contextmanager
 def _keys() -> Iterator[ApiKeys]:
+    # Of the extra `dashboard`, which --help does without.
+    from service.records.api_keys import ApiKeys
+    from service.records.database import Database, configured
+
     with closing(Database(configured())) as database:
         yield ApiKeys(database)
 

@@ -1,5 +1,7 @@
 """`unmask library`: known footage on this computer."""
 
+from __future__ import annotations
+
 import json
 import signal
 import sys
@@ -9,21 +11,20 @@ from contextlib import ExitStack, closing, contextmanager
 from dataclasses import asdict
 from itertools import groupby
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 from cli.common import group, tell, user_files
 from cli.known import open_originals
 from cli.options import Argument, AsJson, Option, between
 from detector import media
-from detector.comparison.fingerprint import fingerprint
 from detector.errors import InputError, MediaError, UnmaskError
 from detector.messages.format import clock
 from service.context import LOCAL
-from service.library import watch as watching
-from service.library.catalog import Library, LocalOriginals, source_of
-from service.library.index import LibraryMatch
-from service.records.database import Database, configured
-from service.records.footage import Footage, FootageStore
+
+if TYPE_CHECKING:
+    from service.library.catalog import Library, LocalOriginals
+    from service.library.index import LibraryMatch
+    from service.records.footage import Footage
 
 OWNER = LOCAL.id
 NOTHING = 11  # Exit status of a search that found nothing, as of `unmask compare`
@@ -33,6 +34,11 @@ actions = group("Known footage: fingerprints of it are kept, never the footage i
 @contextmanager
 def _library(*, reads_media: bool = False) -> Iterator[Library]:
     """Open this computer's library; files of strangers are read in confined processes."""
+    # Of the extra `dashboard`, which --help does without.
+    from service.library.catalog import Library
+    from service.records.database import Database, configured
+    from service.records.footage import FootageStore
+
     if reads_media:
         media.isolate()
     with user_files(), closing(Database(configured())) as database:
@@ -49,6 +55,8 @@ def _told(path: Path, footage: Footage | None, error: MediaError | None) -> None
 @actions.command()
 def add(paths: list[Path]) -> int:
     """Take fingerprints of files, or of all media in folders."""
+    from service.library.catalog import source_of
+
     status = 0
 
     def told(path: Path, footage: Footage | None, error: MediaError | None) -> None:
@@ -78,6 +86,8 @@ def watch(
     ] = 10.0,
 ) -> int:
     """Add what is in a folder and what comes into it."""
+    from service.library import watch as watching
+
     stop = threading.Event()
     signal.signal(signal.SIGTERM, lambda *_: stop.set())
     tell(f"unmask: watching {folder}", error=True)
@@ -115,6 +125,8 @@ def remove(ids: list[str]) -> int:
 @actions.command(help="Known footage that a file shows; exit status 11: none.")
 def search(file: Path, as_json: AsJson = False) -> int:
     """Tell which known footage a file shows."""
+    from detector.comparison.fingerprint import fingerprint
+
     with _library(reads_media=True) as known:
         about = media.probe(file)
         found = known.search(OWNER, fingerprint(file, about))

@@ -13,7 +13,6 @@ from detector.messages.states import state
 from detector.perturbation.conditions import NONE, parse
 from detector.perturbation.robustness import USUAL, try_out
 from detector.pipeline import Analyzer
-from detector.report.words import GLYPHS
 from detector.schema.analysis import Analysis, Robustness, Settings
 
 
@@ -52,6 +51,8 @@ def robustness(
 
 def _lines(analysis: Analysis, robustness: Robustness, speech: Speech) -> list[str]:
     """Return a line a trial, then what it means."""
+    from detector.report.words import GLYPHS  # of the extra `report`, which --help does without
+
     _, question = speech.gettext, analysis.verdict.question
     lines = [f"{analysis.media.name}: {state(analysis.verdict.label, question, speech)}"]
     for trial in (robustness.unchanged, *robustness.trials):

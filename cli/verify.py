@@ -1,17 +1,17 @@
 """`unmask verify`: was a report changed since it was sealed, and who signed it?"""
 
+from __future__ import annotations
+
 import json
 from pathlib import Path
-from typing import Annotated, Any
-
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+from typing import TYPE_CHECKING, Annotated, Any
 
 from cli.common import line, tell
 from cli.options import Argument, Option
-from detector import report, seals
 from detector.media import files
-from detector.report import NoSeal
-from detector.report.verify import LARGEST
+
+if TYPE_CHECKING:
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 
 def verify(
@@ -28,6 +28,8 @@ def verify(
 ) -> int:
     """Check the seal of a report, or that of the server which made a result (JSON of the REST API
     and of exports). Exit status 2 when it was changed."""
+    from detector import report  # of the extra `report`, which --help does without
+
     key = public_key(public) if public else None
     if (tree := _result(path)) is not None:
         return _verify_result(tree, key, media)
@@ -51,6 +53,8 @@ def _is_about(sha256: str, media: Path) -> bool:
 
 def public_key(text: str) -> Ed25519PublicKey:
     """Return the key that a PEM file or base64 text holds. UsageError for neither."""
+    from detector import report, seals
+
     try:
         return seals.key_of(text)
     except ValueError:
@@ -59,6 +63,8 @@ def public_key(text: str) -> Ed25519PublicKey:
 
 def _result(path: Path) -> dict[str, Any] | None:
     """Return the result in a JSON file, plain or as the REST API answers; None otherwise."""
+    from detector.report.verify import LARGEST
+
     try:
         if path.stat().st_size > LARGEST:
             return None
@@ -75,6 +81,9 @@ def _result(path: Path) -> dict[str, Any] | None:
 
 
 def _verify_result(tree: dict[str, Any], key: Ed25519PublicKey | None, media: Path | None) -> int:
+    from detector import seals
+    from detector.report import NoSeal
+
     seal = seals.of_tree(tree)
     if seal is None or not seal.holds:
         raise NoSeal(

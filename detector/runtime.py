@@ -24,6 +24,7 @@ import numpy as np
 from detector import converted
 from detector.config import get_config
 from detector.errors import ModelError
+from detector.installation import install
 from detector.sentences import _
 
 if TYPE_CHECKING:
@@ -122,10 +123,8 @@ def read(path: Path, shape: tuple[int, ...] | None = None) -> Runner:
     that of its one input, where the file leaves it open. Raise RuntimeError for another file, and
     ModelError without OpenVINO."""
     if package("cpu") != "openvino":
-        text = _(
-            "Speech and face landmarks are found with OpenVINO. Type: pip install 'unmask[full]'"
-        )
-        raise ModelError(text)
+        text = _("Speech and face landmarks are found with OpenVINO. Type: {command}")
+        raise ModelError(text.format(command=install("full")))
     openvino, core = _openvino()
     model = core.read_model(path)
     if shape is not None:

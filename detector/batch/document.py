@@ -18,6 +18,7 @@ from detector import media
 from detector.batch import archive
 from detector.batch.entry import Entry
 from detector.errors import MediaError
+from detector.installation import install
 from detector.media.limits import MAX_PIXELS
 from detector.provenance.text import clean, parse_xml
 from detector.schema.origin import Document, FileSource
@@ -252,7 +253,7 @@ def _reader(path: Path) -> Any:
         raise MediaError(
             "PDFs are read by the extra `report`.",
             code="unsupported",
-            hint="Type: pip install 'unmask[report]'",
+            hint=_("Type: {command}").format(command=install("report")),
         ) from None
     try:
         if path.stat().st_size > MAX_PDF_BYTES:

@@ -17,6 +17,7 @@ from typing import Any
 
 from detector.config import get_config
 from detector.errors import ClusterError, UsageError
+from detector.installation import install
 from detector.sentences import _
 
 LOCAL, AUTO = "local", "auto"
@@ -78,7 +79,7 @@ def load() -> ModuleType:
     try:
         import ray
     except ImportError as error:
-        hint = _("Install it: pip install 'unmask[cluster]'.")
+        hint = _("Install it: {command}").format(command=install("cluster"))
         raise UsageError(f"Ray can't be loaded: {error}.", code="no_ray", hint=hint) from error
     module: ModuleType = ray
     return module

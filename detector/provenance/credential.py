@@ -13,6 +13,7 @@ from typing import Any, BinaryIO
 
 from detector.config import get_config
 from detector.errors import UsageError
+from detector.installation import install
 from detector.isolation import bare_environment
 from detector.provenance.text import clean
 from detector.schema.origin import Credential
@@ -32,7 +33,6 @@ TRAINED = "trainedAlgorithmicMedia"
 _CHILD = Path(__file__).with_name("c2pa_child.py")
 _MARKS = (b"c2pa", b"dcterms:provenance")
 _CHUNK = 1 << 20
-_EXTRA = _("That needs the extra `full`. Type: pip install 'unmask[full]'")
 
 
 def read_credential(file: BinaryIO, *, cancel: Event | None = None) -> Credential:
@@ -52,7 +52,8 @@ def read_credential(file: BinaryIO, *, cancel: Event | None = None) -> Credentia
         return none
     unreadable = none.model_copy(update={"state": "unreadable"})
     if find_spec("c2pa") is None:
-        return unreadable.model_copy(update={"problems": [_EXTRA]})
+        text = _("That needs the extra `full`. Type: {command}").format(command=install("full"))
+        return unreadable.model_copy(update={"problems": [text]})
     file.seek(0)
     command = [sys.executable, "-I", str(_CHILD), *([str(anchors)] if anchors else [])]
     problem = _(f"Reading it took longer than {TIMEOUT_SECONDS:g} s.")

