@@ -22,19 +22,24 @@ from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
 from detector.errors import MediaError
-from detector.media.files import ACCEPTED, is_encrypted, is_jpeg, open_file, sniff, top_boxes
-from detector.media.limits import MAX_SIDE, MAX_VIDEO_PIXELS
+from detector.media.files import ISO_BOXES, is_encrypted, is_jpeg, open_file, sniff, top_boxes
+from detector.media.kinds import ACCEPTED, behind_bytes
+from detector.media.limits import MAX_SIDE, MAX_VIDEO_PIXELS, SNIFF_BYTES
+from detector.media.sei import Orientation, display_orientation
 from detector.sentences import _
 
 # Containers that hold their own samples. Everything that reads a list of other files, an address,
-# a device or a picture sequence (hls, dash, concat, sdp, image2, lavfi ...) is left out. Of raw
-# streams, which have no times, MJPEG alone is read: it would pass for its first picture.
+# a device or a picture sequence (hls, dash, concat, sdp, image2, lavfi ...) is left out.
 _CONTAINERS = (
     "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,avi,mpegts,mpeg,flv,asf,ogg,ivf,mxf,dv,wtv,nut,rm,"
-    "yuv4mpegpipe,mjpeg,mp3,wav,flac,aac,aiff,caf,amr,ac3,eac3,w64,au"
+    "yuv4mpegpipe,mp3,wav,flac,aac,aiff,caf,amr,ac3,eac3,w64,au"
 )
 _OPTIONS = {"format_whitelist": _CONTAINERS, "protocol_whitelist": "file", "enable_drefs": "0"}
 _CODEC_OPTIONS = {"max_pixels": str(MAX_VIDEO_PIXELS)}
+BARE = ("h264", "hevc", "mpegvideo", "m4v", "obu", "av1")
+"""Demuxers of a codec's own stream, as recorders write it: it has no container, and no times."""
+_BARE = {**_OPTIONS, "format_whitelist": ",".join(BARE)}
+_MJPEG = {**_OPTIONS, "format_whitelist": "mjpeg"}
 _RAW = {**_OPTIONS, "format_whitelist": "h264,hevc,mpegvideo"}
 """For a key frame of a transport stream, which says what it is."""
 
@@ -54,6 +59,8 @@ _SKIPPED = 10.0  # s that a clock has to jump ahead to count as restarted, as in
 _COVER = 0.5  # s in which all pictures of a cover come, at most
 _COVER_PICTURES = 12
 _BEYOND_COVER = 1.0  # s by which what a cover stands beside is longer, at least
+
+USUAL_RATE = 25.0  # pictures a second, where a file states none
 
 _MAX_READ_ERRORS = 16
 _MAX_THREADS = 4
@@ -95,21 +102,27 @@ def open_media(path: str | os.PathLike[str]) -> Iterator[InputContainer]:
 def _opened(file: BinaryIO) -> InputContainer:
     boxes = top_boxes(file)
     file.seek(0)
-    raw = is_jpeg(file.read(3))  # the demuxer for pictures in a row would take it as well
-    file.seek(0)
+    head = file.read(SNIFF_BYTES)
+    ways = [_OPTIONS] if head[4:8] in ISO_BOXES else [_OPTIONS, _BARE]
+    if is_jpeg(head):  # elsewhere, that demuxer looks for pictures in anything
+        ways = [_MJPEG]
     nameless = SimpleNamespace(read=file.read, seek=file.seek, tell=file.tell)
-    try:
-        return av.open(
-            nameless,  # so that libav judges by content alone
-            mode="r",
-            format="mjpeg" if raw else None,
-            options=_CODEC_OPTIONS,
-            container_options=_OPTIONS,
-            io_open=_refuse_more,
-            buffer_size=1 << 20,
-        )
-    except (av.error.FFmpegError, ValueError, OSError) as error:
-        raise _unreadable(boxes) from error
+    problem: Exception | None = None
+    for options in ways:
+        file.seek(0)
+        try:
+            return av.open(
+                nameless,  # so that libav judges by content alone
+                mode="r",
+                format="mjpeg" if options is _MJPEG else None,
+                options=_CODEC_OPTIONS,
+                container_options=options,
+                io_open=_refuse_more,
+                buffer_size=1 << 20,
+            )
+        except (av.error.FFmpegError, ValueError, OSError) as error:
+            problem = error
+    raise behind_bytes(head) or _unreadable(boxes) from problem
 
 
 def _doubtful(container: InputContainer) -> set[int]:
@@ -223,7 +236,9 @@ def packets(
     while errors < _MAX_READ_ERRORS:
         try:
             source = container.demux(stream) if stream else container.demux()
-            demuxed = (packet for packet in source if not _is_header(packet))
+            demuxed: Iterator[Packet[Any]] = (p for p in source if not _is_header(p))
+            if demuxer(container) in BARE:
+                demuxed = _numbered(demuxed)
             for packet, intact in clock.continued(demuxed):
                 if packet.size == 0:
                     continue
@@ -246,6 +261,14 @@ def packets(
             errors += 1
             hole = True
     (foreign if clock.restarting else damage)(latest)
+
+
+def _numbered(demuxed: Iterator[Packet[Any]]) -> Iterator[Packet[Any]]:
+    """Give the packets of a bare stream decoding times, by their number and the stream's rate."""
+    for number, packet in enumerate(demuxed):
+        step = 1 / ((rate(packet.stream) or USUAL_RATE) * packet.time_base)
+        packet.pts, packet.dts, packet.duration = None, round(number * step), round(step)
+        yield packet
 
 
 def _is_header(packet: Packet[Any]) -> bool:
@@ -390,17 +413,31 @@ class Decoder:
             self.context.thread_count = min(_MAX_THREADS, max(1, cores // 2) if beside else cores)
             self.context.options = {**self.context.options, "err_detect": "explode"}
         self.base = float(stream.time_base or 1)
-        self.step = 1.0 / (rate(stream) or 25.0)
-        # AVI gives packets a decoding time only, and libav's guess for reordered frames is wrong.
+        self.step = 1.0 / (rate(stream) or USUAL_RATE)
+        # AVI gives packets a decoding time only, and libav's guess for reordered frames is wrong;
+        # bare streams have none at all.
         # Frames come out in order of presentation, so each takes the earliest time not yet used.
-        self.reordered = demuxer(container) == "avi" and self.context.has_b_frames > 0
+        self.reordered = demuxer(container) in BARE or (
+            demuxer(container) == "avi" and self.context.has_b_frames > 0
+        )
         # Matroska gives none to pictures before the zero of its clock, which are not shown.
         self.untimed = demuxer(container) == "matroska"
         self.unused: list[float] = []
         self.latest: float | None = None
+        self.codec = self.context.codec.canonical_name
+        self.turned: Orientation | None = None  # by the stream itself, as far as it was read
+        self.context.copy_opaque = True  # from packets to their frames
+
+    def tag(self, packet: Packet[Any]) -> None:
+        """Take notice of how a packet turns its picture and those after it: in the order of the
+        file, and of those too that are not decoded."""
+        said = display_orientation(memoryview(packet), self.codec)
+        self.turned = self.turned if said is None else said
+        if self.turned is not None:
+            packet.opaque = [*self.turned]  # one of its own, which PyAV frees with the packet
 
     def time_of(self, packet: Packet[Any]) -> float | None:
-        """Presentation time of a packet (AVI: decoding time), None when it has none."""
+        """Presentation time of a packet (AVI, bare: decoding time), None when it has none."""
         ticks = packet.dts if self.reordered else packet.pts
         return None if ticks is None else ticks * self.base
 
@@ -412,6 +449,8 @@ class Decoder:
         """Feed one packet, or None at the end; raises av.error.FFmpegError on damage."""
         if self.reordered and packet is not None and packet.dts is not None:
             heapq.heappush(self.unused, packet.dts * self.base)
+        if packet is not None and packet.opaque is None:
+            self.tag(packet)
         frames = self.context.decode(packet)
         if self.latest is None and self.untimed:
             frames = [frame for frame in frames if frame.pts is not None]
@@ -440,7 +479,9 @@ def demuxer(container: InputContainer) -> str:
 
 def rate(stream: VideoStream) -> float | None:
     """Frames per second, on average; None where the file gives nothing sensible."""
-    for stated in (stream.average_rate, stream.guessed_rate, stream.base_rate):
+    bare = stream.container.format.name in BARE  # there the average is libav's own default
+    average = None if bare else stream.average_rate
+    for stated in (average, stream.guessed_rate, stream.base_rate):
         if stated and 0.01 <= stated <= 1000:
             return float(stated)
     return None

@@ -17,7 +17,9 @@ from av.video.stream import VideoStream
 
 from detector.errors import MediaError
 from detector.media.container import (
+    BARE,
     RESTARTING,
+    USUAL_RATE,
     Decoder,
     check_size,
     chosen_picture,
@@ -33,7 +35,7 @@ from detector.media.container import (
 )
 from detector.media.files import open_file
 from detector.media.limits import SNIFF_BYTES
-from detector.media.upright import HDR, rotation, upright_size
+from detector.media.upright import HDR, UPRIGHT, by_display_matrix, rotation, upright_size
 from detector.schema.analysis import Audio, Media
 from detector.sentences import _
 
@@ -86,8 +88,11 @@ def probe_video(path: str | os.PathLike[str]) -> Media:
                 _(f"After {duration:.1f} s another recording was joined to this one that can't be "
                   "read with it; it was not looked at.")
             )  # fmt: skip
-        if demuxer(container) == "mjpeg":
-            notes.append(_("It holds no times: 25 pictures a second are assumed."))
+        if demuxer(container) in (*BARE, "mjpeg"):
+            notes.append(
+                _(f"It holds no times: {rate(stream) or USUAL_RATE:g} pictures a second are "
+                  "assumed.")
+            )  # fmt: skip
         notes += _about_pictures(moving, stream, frame)
         width, height = upright_size(frame, stream)
         check_size(width, height)
@@ -109,6 +114,7 @@ def probe_video(path: str | os.PathLike[str]) -> Media:
             bit_rate=_bit_rate(container, stream, size, duration),
             interlaced=bool(frame.interlaced_frame),
             rotation=rotation(frame),
+            turned_in_stream=opening.turns and by_display_matrix(frame) == UPRIGHT,
             audio=_audio(container),
             notes=notes,
         )
@@ -141,10 +147,13 @@ class _Opening:
         self.time = 0.0
         self.times: list[float] = []
         self.complete = False
+        self.turns = False  # by what the stream itself says
         self.count = stream.frames
         demuxed = packets(container, stream, foreign=joined.append)
         for number, packet in enumerate(demuxed):
             time = decoder.time_of(packet)
+            decoder.tag(packet)
+            self.turns |= decoder.turned not in (None, UPRIGHT)
             if time is not None and not packet.is_discard:
                 self.times.append(time)
             if self.frame is None:
@@ -198,7 +207,7 @@ def _ends(
     joined: list[float | None],
 ) -> tuple[float, float]:
     """Return by the last packets when the picture, and when the last of all streams, ends, s."""
-    if demuxer(container) in RESTARTING:
+    if demuxer(container) in (*RESTARTING, *BARE):
         with open_media(path) as again:
             return _last_packets(again, stream, decoder, joined)
     start = stream.start_time or 0

@@ -16,11 +16,10 @@ from pathlib import Path
 from typing import BinaryIO, Literal, NoReturn
 
 from detector.errors import MediaError
+from detector.media.kinds import ACCEPTED, is_text, refusal
 from detector.media.limits import MAX_BYTES, MAX_INDEX_BYTES, MAX_NAME, SNIFF_BYTES
 from detector.schema.analysis import Media
 from detector.sentences import _
-
-ACCEPTED = _("Try MP4, MOV, WebM, MKV, AVI, JPEG, PNG, WebP, GIF, MP3, M4A, WAV, FLAC or Ogg.")
 
 _CHUNK = 1024 * 1024
 _MAX_JPEGS = 64 * _CHUNK  # bytes in which the first two pictures of a raw MJPEG stream have to be
@@ -29,20 +28,11 @@ _MARKER = re.compile(rb"\xff+([^\x00\xd0-\xd7\xff])", re.DOTALL)
 
 # Brands of the ISO base media format that hold pictures, not a film.
 _PICTURE_BRANDS = (b"avif", b"avis", b"heic", b"heix", b"heim", b"heis", b"hevc", b"mif1", b"msf1")
-_ISO_BOXES = (b"ftyp", b"moov", b"mdat", b"wide", b"free", b"skip", b"pnot", b"styp", b"moof")
-
-_DOCUMENTS = (
-    (b"%PDF", _("This is a PDF document, not a video or a picture.")),
-    (b"PK\x03\x04", _("This is a ZIP archive or an office document, not a video or a picture.")),
-    (b"Rar!", _("This is a RAR archive, not a video or a picture.")),
-    (b"7z\xbc\xaf", _("This is a 7-Zip archive, not a video or a picture.")),
-    (b"\x1f\x8b", _("This is a compressed archive, not a video or a picture.")),
-    (b"\x7fELF", _("This is a program, not a video or a picture.")),
-    (b"MZ", _("This is a program, not a video or a picture.")),
-    (b"8BPS", _("This is a Photoshop document, not a video or a picture.")),
-    (b"\x00\x00\x00\x0cJXL ", _("This is a JPEG XL picture, not a video or a picture.")),
-    (b"\xff\x0a", _("This is a JPEG XL picture, not a video or a picture.")),
-)
+_PICTURES = (
+    b"\x89PNG\r\n\x1a\n", b"GIF87a", b"GIF89a", b"BM",
+    b"II*\x00", b"MM\x00*", b"II+\x00", b"MM\x00+",
+)  # fmt: skip
+ISO_BOXES = (b"ftyp", b"moov", b"mdat", b"wide", b"free", b"skip", b"pnot", b"styp", b"moof")
 
 _SPECIAL = {
     stat.S_IFDIR: _("This is a folder, not a file."),
@@ -178,30 +168,27 @@ def sniff(file: BinaryIO) -> Literal["stream", "picture"]:
     MediaError for text, documents, drawings, and lists of other files."""
     file.seek(0)
     head = file.read(SNIFF_BYTES)
+    if (refused := refusal(file, head)) is not None:
+        raise refused
     if head[4:8] == b"ftyp" and head[8:12] in _PICTURE_BRANDS:
         return "picture"
     if is_jpeg(head):
         return "stream" if _in_motion(file) else "picture"
-    if head.startswith((b"\x89PNG\r\n\x1a\n", b"GIF87a", b"GIF89a", b"BM")):
+    if head.startswith(_PICTURES) or (head[:4], head[8:12]) == (b"RIFF", b"WEBP"):
         return "picture"
-    if head.startswith((b"II*\x00", b"MM\x00*")) or (head[:4], head[8:12]) == (b"RIFF", b"WEBP"):
-        return "picture"
-    if head[4:8] in _ISO_BOXES:
+    if head[4:8] in ISO_BOXES:
         if _refers_elsewhere(file):
             _refuse_reference()
         return "stream"
     if head.startswith(b"YUV4MPEG2 "):
         return "stream"
-    what = next((what for magic, what in _DOCUMENTS if head.startswith(magic)), None)
     text = head.removeprefix(b"\xef\xbb\xbf")
-    if what is None:
-        if _REFERENCES.match(text):
-            _refuse_reference()
-        if _is_text(text):
-            what = _("This file is text, not a video or a picture.")
-            if _DRAWING.search(text):
-                what = _("This file is a drawing (SVG), not a video or a picture.")
-    if what is not None:
+    if _REFERENCES.match(text):
+        _refuse_reference()
+    if is_text(text):
+        what = _("This file is text, not a video or a picture.")
+        if _DRAWING.search(text):
+            what = _("This file is a drawing (SVG), not a video or a picture.")
         raise MediaError(what, code="unsupported", hint=ACCEPTED)
     return "stream"
 
@@ -304,18 +291,6 @@ def is_encrypted(file: BinaryIO) -> bool:
     kinds = {match[1] for match in re.finditer(rb"stsd.{12}(.{4})", index, re.DOTALL)}
     pictures = {b"encv", b"drmi"}
     return bool(kinds & pictures) or (bool(kinds) and kinds <= {b"enca", b"drms"})
-
-
-def _is_text(head: bytes) -> bool:
-    if b"\x00" in head:
-        return False
-    try:
-        head[: SNIFF_BYTES - 8].decode("utf-8")
-    except UnicodeDecodeError as error:
-        # A character may be cut in two at the end of what we read.
-        return error.start > SNIFF_BYTES - 16
-    printable = sum(byte >= 32 or byte in b"\t\n\r\f\x1b" for byte in head)
-    return printable > 0.95 * len(head)
 
 
 def _refuse_reference() -> NoReturn:

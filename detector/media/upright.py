@@ -11,6 +11,8 @@ from av.video.frame import VideoFrame
 from av.video.reformatter import Interpolation, VideoReformatter
 from av.video.stream import VideoStream
 
+from detector.media.sei import UPRIGHT as UPRIGHT
+from detector.media.sei import Orientation
 from detector.sentences import _
 
 _UNSPECIFIED, _BT709, _BT601 = 2, 1, 5  # swscale's numbers
@@ -53,18 +55,20 @@ class Upright:
         self.usual = usual
         self.interpolation = Interpolation.AREA if averaged else Interpolation.BILINEAR
         self.scaler = VideoReformatter()
-        # Read once: it belongs to the stream, and looking at a frame's side data ties the frame
+        # Read once: it belongs to the file, and looking at a frame's side data ties the frame
         # into a reference cycle, which keeps its megabytes until the garbage collector comes by.
-        self.orientation: tuple[bool, bool, bool] | None = None
+        self.stated: Orientation | None = None
         self.mapping: tuple[tuple[object, ...], Graph] | None = None
 
     def __call__(self, frame: VideoFrame) -> np.ndarray:
-        if self.orientation is None:
-            self.orientation = orientation(frame)
-        transposed, flip_x, flip_y = self.orientation
+        if self.stated is None:
+            self.stated = by_display_matrix(frame)
+            if self.usual is not None and orientation(frame, self.stated)[0]:
+                self.usual = self.usual[::-1]
+        transposed, flip_x, flip_y = orientation(frame, self.stated)
         width, height = self.size[::-1] if transposed else self.size
         left = top = 0
-        if self.framed and (inside := self._inside(frame, width, height)) is not None:
+        if self.framed and (inside := self._inside(frame, transposed)) is not None:
             left, top = (width - inside[0]) // 2, (height - inside[1]) // 2
             canvas = np.zeros((height, width, 3), np.uint8)
             width, height = inside
@@ -93,9 +97,13 @@ class Upright:
             picture = picture[::-1]
         return np.ascontiguousarray(picture)
 
-    def _inside(self, frame: VideoFrame, width: int, height: int) -> tuple[int, int] | None:
-        """Return the size that a frame of another shape takes on the canvas; None of the usual."""
+    def _inside(self, frame: VideoFrame, transposed: bool) -> tuple[int, int] | None:
+        """Return the size, before it is turned, that a frame of another shape takes on the canvas;
+        None of the usual."""
+        width, height = self.size
         shape = frame.width, frame.height
+        if transposed:
+            shape = shape[1], shape[0]
         if self.usual is None:  # pixels that are not square are widened along one side alone
             known = shape[0] == width or shape[1] == height
             self.usual = shape if known else (width, height)
@@ -103,7 +111,8 @@ class Upright:
             return None
         wide, tall = shape[0] * width / self.usual[0], shape[1] * height / self.usual[1]
         scale = min(width / wide, height / tall)
-        return max(1, round(wide * scale)), max(1, round(tall * scale))
+        inside = max(1, round(wide * scale)), max(1, round(tall * scale))
+        return inside[::-1] if transposed else inside
 
     def _in_sdr(self, frame: VideoFrame) -> VideoFrame:
         """Return an HDR frame in BT.709 colors: its white of 203 cd/m² is white (ITU-R BT.2408)."""
@@ -186,12 +195,26 @@ def rotation(frame: VideoFrame) -> int:
     return (90 if flip_x else 270) if transposed else 180 * flip_y
 
 
-def orientation(frame: VideoFrame) -> tuple[bool, bool, bool]:
-    """(transpose, then flip x, then flip y) from the display matrix, to the nearest quarter."""
+def orientation(frame: VideoFrame, by_file: Orientation | None = None) -> Orientation:
+    """Return how a frame stands upright, to the nearest quarter: by what the file states for all of
+    it (`by_display_matrix`), else by its stream (`Decoder.tag`)."""
+    by_file = by_display_matrix(frame) if by_file is None else by_file
+    turned = _streamed(frame)
+    return turned if turned is not None and by_file == UPRIGHT else by_file
+
+
+def _streamed(frame: VideoFrame) -> Orientation | None:
+    turned = cast("list[bool] | None", frame.opaque)
+    return None if turned is None else (turned[0], turned[1], turned[2])
+
+
+def by_display_matrix(frame: VideoFrame) -> Orientation:
+    """Return what the display matrix says, as far as it is not what the stream says here."""
     data = cast("SideData | None", frame.side_data.get("DISPLAYMATRIX"))
     if data is None:
-        return False, False, False
+        return UPRIGHT
     a, b, _, c, d = (int(n) for n in np.frombuffer(bytes(data), dtype="<i4")[:5])
+    found = (False, a < 0, d < 0)
     if abs(b) + abs(c) > abs(a) + abs(d):
-        return True, c < 0, b < 0
-    return False, a < 0, d < 0
+        found = (True, c < 0, b < 0)
+    return UPRIGHT if found == _streamed(frame) else found

@@ -33,7 +33,7 @@ from detector.media.container import (
 )
 from detector.media.facts import probe_video
 from detector.media.stills import decode_still, probe_still
-from detector.media.upright import Upright
+from detector.media.upright import UPRIGHT, Upright, orientation
 from detector.schema.analysis import Media
 from detector.sentences import _
 
@@ -128,7 +128,7 @@ class _Walk:
     floor: float = -math.inf  # time of the key frame that decoding began at
     high: float = -math.inf  # latest time of a packet so far
     end: float = -math.inf  # of the packets so far, on the stream's own clock
-    damaged_at: float | None = None
+    damaged_at: float | None = None  # on the stream's own clock, s
     size: tuple[int, int] | None = None  # of the frames so far
     resized: str | None = None  # how that changes on the way
     ahead: list[float] = field(default_factory=list)  # of packets after the last answer, times
@@ -160,10 +160,10 @@ class _Walk:
         if self.resized is not None and self.resized not in self.notes:
             self.notes.append(self.resized)
         if self.damaged_at is not None and not self.wanted:
+            shown = max(0.0, self.damaged_at - self.start)
             self.notes.append(
-                _(f"The video is damaged near {self.damaged_at:.1f} s; we used what could be "
-                  "decoded.")
-            )  # fmt: skip
+                _(f"The video is damaged near {shown:.1f} s; we used what could be decoded.")
+            )
 
     def _answers(self) -> Iterator[tuple[int, float, VideoFrame]]:
         held: deque[Packet[Any]] = deque()
@@ -260,7 +260,8 @@ class _Walk:
         if self.origin is None:
             self.origin = clock
         time = clock - self.origin
-        size = frame.width, frame.height
+        turned = frame.opaque is not None and orientation(frame, UPRIGHT)[0]
+        size = (frame.height, frame.width) if turned else (frame.width, frame.height)
         if self.size not in (None, size) and self.resized is None:
             self.resized = _(
                 f"The size of the picture changes from {self.size[0]} × {self.size[1]} to "
@@ -307,7 +308,11 @@ class _Walk:
             raise Canceled()
 
     def _read(self) -> Iterator[Packet[Any]]:
-        return packets(self.container, self.stream, self._damage)
+        for packet in packets(self.container, self.stream, self._damage):
+            self.decoder.tag(packet)
+            if self.decoder.turned is not None:
+                self.jump = False  # what is jumped over may turn it again
+            yield packet
 
     def _seek(self, clock: float) -> Iterator[Packet[Any]]:
         if not seek(self.container, self.stream, int(clock / self.decoder.base)):
@@ -323,7 +328,7 @@ class _Walk:
 
     def _damage(self, clock: float | None) -> None:
         if self.damaged_at is None:
-            self.damaged_at = max(0.0, (clock or 0.0) - self.start)
+            self.damaged_at = self.high if clock is None else clock
 
 
 Size = tuple[int, int]  # width and height, px

@@ -115,7 +115,16 @@ class Media(StrictModel):
     frozen: bool = Field(
         default=False, description="a video whose sampled frames are one unmoving picture"
     )
+    loop: float | None = Field(
+        default=None,
+        description="s of a stretch that the clip repeats again and again; its moments count once",
+    )
     rotation: int = Field(default=0, description="degrees clockwise, applied to stand upright")
+    turned_in_stream: bool = Field(
+        default=False,
+        description="the codec's stream states how it is turned, not the file, which browsers' "
+        "players do not follow",
+    )
     turned: Literal[0, 90, 180, 270] = Field(
         default=0,
         description="degrees clockwise beyond `rotation`: faces were only found so, or the "
@@ -125,6 +134,12 @@ class Media(StrictModel):
         default=0,
         description="degrees clockwise: some faces were only found with the picture turned so, too "
         "few to turn it unasked",
+    )
+    film: float | None = Field(
+        default=None,
+        ge=0,
+        description="s of a film behind a still picture (a motion photo), which is not judged with "
+        "it",
     )
     audio: Audio | None = None
     live: bool = Field(

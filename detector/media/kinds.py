@@ -1,0 +1,195 @@
+"""What a file is that nothing here reads, by its first bytes, and what to do with it instead."""
+
+import re
+from collections.abc import Iterator
+from typing import BinaryIO
+
+from detector.errors import MediaError
+from detector.media.limits import SNIFF_BYTES
+from detector.sentences import _
+
+ACCEPTED = _("Try MP4, MOV, WebM, MKV, AVI, JPEG, PNG, WebP, GIF, MP3, M4A, WAV, FLAC or Ogg.")
+
+_NO_MEDIA = (
+    (b"%PDF", _("This is a PDF document, not a video or a picture.")),
+    (b"PK\x03\x04", _("This is a ZIP archive or an office document, not a video or a picture.")),
+    (b"Rar!", _("This is a RAR archive, not a video or a picture.")),
+    (b"7z\xbc\xaf", _("This is a 7-Zip archive, not a video or a picture.")),
+    (b"\x1f\x8b", _("This is a compressed archive, not a video or a picture.")),
+    (b"\x7fELF", _("This is a program, not a video or a picture.")),
+    (b"MZ", _("This is a program, not a video or a picture.")),
+    (b"8BPS", _("This is a Photoshop document, not a video or a picture.")),
+)
+_UNREAD = (
+    (0, b"\x00\x00\x00\x0cJXL ", "JPEG XL"),
+    (0, b"\xff\x0a", "JPEG XL"),
+    (0, b"\x00\x00\x00\x0cjP  ", "JPEG 2000"),
+    (0, b"\xff\x4f\xff\x51", "JPEG 2000"),
+    (0, b"II\xbc\x01", "JPEG XR"),
+    (0, b"WMPHOTO", "JPEG XR"),
+    (0, b"\xff\xd8\xff\xf7", "JPEG-LS"),
+    (0, b"v/1\x01", "OpenEXR"),
+    (0, b"#?RADIANCE", "Radiance HDR"),
+    (0, b"#?RGBE", "Radiance HDR"),
+    (0, b"DDS ", "DDS"),
+    (0, b"\x00\x00\x01\x00", "ICO"),
+    (0, b"icns", "ICNS"),
+    (0, b"BPG\xfb", "BPG"),
+    (0, b"FLIF", "FLIF"),
+    (0, b"qoif", "QOI"),
+    (0, b"gimp xcf", "GIMP"),
+    (0, b"SIMPLE  =", "FITS"),
+    (128, b"DICM", "DICOM"),
+    (0, b"\x8aMNG\r\n\x1a\n", "MNG"),
+    (0, b"\x8bJNG\r\n\x1a\n", "JNG"),
+    (0, b"AT&TFORM", "DjVu"),
+    (0, b"\xd7\xcd\xc6\x9a", "WMF"),
+    (40, b" EMF", "EMF"),
+    (0, b"\x59\xa6\x6a\x95", "Sun raster"),
+    (0, b"\x01\xda\x00\x01", "SGI"),
+    (0, b"\x01\xda\x01\x01", "SGI"),
+    (0, b"FWS", "Flash"),
+    (0, b"CWS", "Flash"),
+    (0, b"ZWS", "Flash"),
+    (0, b"BIKi", "Bink"),
+    (0, b"KB2", "Bink"),
+    (0, b"SMK2", "Smacker"),
+    (4, b"REDV", "REDCODE"),
+    (4, b"RED1", "REDCODE"),
+    (4, b"RED2", "REDCODE"),
+    (0, b"MThd", "MIDI"),
+    (0, b"DSD ", "DSD"),
+    (0, b"FRM8", "DSD"),
+    (0, b"wvpk", "WavPack"),
+    (0, b"MAC ", "Monkey's Audio"),
+    (0, b"TTA1", "TTA"),
+    (0, b"MPCK", "Musepack"),
+    (0, b"MP+", "Musepack"),
+)
+"""Offset, bytes there, and name of kinds that are media."""
+_PNM = re.compile(rb"P[1-7]\s+(#|\d|WIDTH)")
+_RAW = (
+    (0, b"II*\x00\x10\x00\x00\x00CR", "CR2"),
+    (4, b"ftypcrx ", "CR3"),
+    (0, b"II\x1a\x00\x00\x00HEAPCCDR", "CRW"),
+    (0, b"FUJIFILMCCD-RAW", "RAF"),
+    (0, b"IIRO", "ORF"),
+    (0, b"IIRS", "ORF"),
+    (0, b"MMOR", "ORF"),
+    (0, b"IIU\x00", "RW2"),
+    (0, b"FOVb", "X3F"),
+    (0, b"\x00MRM", "MRW"),
+)
+"""The same of what cameras write before it is developed; more are TIFF by their first bytes."""
+_RAW_OF_MAKERS = {b"NIKON": "NEF", b"SONY": "ARW", b"PENTAX": "PEF", b"SAMSUNG": "SRW"}
+
+# Tags of TIFF 6.0, TIFF/EP and DNG.
+_SUBFILE, _COMPRESSION, _PHOTOMETRIC, _MAKE, _SUBDIRECTORIES, _DNG = 254, 259, 262, 271, 330, 50706
+_OF_SENSORS = (32803, 34892)  # photometric interpretations: a color filter array, linear raw
+_CODED_BY_CAMERAS = (32767, 32769, 32770, 32772, 34713, 65000, 65535)
+_TIFF = {b"II*\x00": "little", b"MM\x00*": "big"}
+_SIZES = {1: 1, 2: 1, 3: 2, 4: 4, 13: 4}  # bytes of the values that are looked at
+_MAX_DIRECTORIES, _MAX_ENTRIES, _MAX_VALUES = 16, 512, 64
+_PICTURES = (b"\xff\xd8\xff\xe0", b"\xff\xd8\xff\xe1", b"\xff\xd8\xff\xdb", b"\x89PNG\r\n\x1a\n")
+
+
+def refusal(file: BinaryIO, head: bytes) -> MediaError | None:
+    """Return why a file that begins with `head` is not read, if it is of a kind that never is."""
+    for start, what in _NO_MEDIA:
+        if head.startswith(start):
+            return MediaError(what, code="unsupported", hint=ACCEPTED)
+    if raw := _among(_RAW, head) or _raw_tiff(file, head):
+        return MediaError(
+            _("This is a camera's raw file ({kind}), which has to be developed first.").format(
+                kind=raw
+            ),
+            code="unsupported",
+            hint="Export it as JPEG or TIFF in full size, with a photo program, and use that.",
+        )
+    kind = "PNM" if _PNM.match(head) else None if is_text(head) else _among(_UNREAD, head)
+    if kind is not None:
+        return MediaError(
+            _("We can't read this kind of file ({kind}).").format(kind=kind),
+            code="unsupported",
+            hint=_("Save it as another kind. {accepted}").format(accepted=ACCEPTED),
+        )
+    return None
+
+
+def behind_bytes(head: bytes) -> MediaError | None:
+    """Return the refusal of a picture that begins behind other bytes, as a byte order mark: what
+    shows it and what does not is anybody's guess."""
+    found = [at for start in _PICTURES if (at := head.find(start)) > 0]
+    if not found:
+        return None
+    return MediaError(
+        _("A picture begins only after {count} other bytes in this file.").format(count=min(found)),
+        code="unsupported",
+        hint="Download or copy it again, or save the picture anew with a program that opens it.",
+    )
+
+
+def is_text(head: bytes) -> bool:
+    """Return True for the beginning of a text in UTF-8."""
+    if b"\x00" in head:
+        return False
+    try:
+        head[: SNIFF_BYTES - 8].decode("utf-8")
+    except UnicodeDecodeError as error:
+        # A character may be cut in two at the end of what we read.
+        return error.start > SNIFF_BYTES - 16
+    printable = sum(byte >= 32 or byte in b"\t\n\r\f\x1b" for byte in head)
+    return printable > 0.95 * len(head)
+
+
+def _among(kinds: tuple[tuple[int, bytes, str], ...], head: bytes) -> str | None:
+    return next((kind for at, start, kind in kinds if head.startswith(start, at)), None)
+
+
+def _raw_tiff(file: BinaryIO, head: bytes) -> str | None:
+    """Return the name of a TIFF of a camera's sensor: its first directory often is a preview."""
+    if head[:4] not in _TIFF:
+        return None
+    directories = list(_directories(file, head))
+    first = directories[0] if directories else {}
+    kinds = [d.get(_PHOTOMETRIC, (0,))[0] for d in directories]
+    codings = [d.get(_COMPRESSION, (0,))[0] for d in directories]
+    preview = bool(first.get(_SUBFILE, (0,))[0] & 1) and _SUBDIRECTORIES in first
+    if any(_DNG in directory for directory in directories):
+        return "DNG"
+    if not (preview or {*kinds} & {*_OF_SENSORS} or {*codings} & {*_CODED_BY_CAMERAS}):
+        return None
+    make = bytes(first.get(_MAKE, ())).upper()
+    return next((kind for name, kind in _RAW_OF_MAKERS.items() if make.startswith(name)), "TIFF/EP")
+
+
+def _directories(file: BinaryIO, head: bytes) -> Iterator[dict[int, tuple[int, ...]]]:
+    """Yield the directories of a TIFF, each by its tags; a damaged one ends them."""
+    order = _TIFF[head[:4]]
+
+    def number(data: bytes) -> int:
+        return int.from_bytes(data, "little" if order == "little" else "big")
+
+    def read(at: int, size: int) -> bytes:
+        file.seek(at)
+        return file.read(size)
+
+    waiting, known = [number(head[4:8])], set[int]()
+    while waiting and len(known) < _MAX_DIRECTORIES:
+        at = waiting.pop(0)
+        if at == 0 or at in known:
+            continue
+        known.add(at)
+        count = min(number(read(at, 2)), _MAX_ENTRIES)
+        entries, values = read(at + 2, 12 * count + 4), dict[int, tuple[int, ...]]()
+        for begin in range(0, 12 * count, 12):
+            entry = entries[begin : begin + 12]
+            if len(entry) < 12 or (size := _SIZES.get(number(entry[2:4]))) is None:
+                continue
+            length = size * min(number(entry[4:8]), _MAX_VALUES)
+            data = entry[8 : 8 + length] if length <= 4 else read(number(entry[8:12]), length)
+            values[number(entry[:2])] = tuple(
+                number(data[n : n + size]) for n in range(0, len(data), size)
+            ) or (0,)
+        yield values
+        waiting += [*values.get(_SUBDIRECTORIES, ()), number(entries[12 * count : 12 * count + 4])]
