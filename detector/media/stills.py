@@ -16,11 +16,15 @@ from typing import BinaryIO, cast
 
 import numpy as np
 from PIL import ExifTags, Image, ImageCms, ImageOps, UnidentifiedImageError
+from PIL.PngImagePlugin import Disposal, PngImageFile
 
 from detector.errors import Canceled, MediaError
+from detector.installation import install
 from detector.isolation import Frame
 from detector.media.files import open_file, sniff, top_box
+from detector.media.film import film_note, locate_film
 from detector.media.limits import MAX_ANIMATION_FRAMES, MAX_PIXELS, MAX_SIDE, SNIFF_BYTES
+from detector.media.png import Gamma, read_gamma
 from detector.media.upright import HDR, in_srgb
 from detector.schema.analysis import Media
 from detector.sentences import _
@@ -44,6 +48,12 @@ _BROKEN = (
 )  # fmt: skip
 _ROTATIONS = {3: 180, 4: 180, 5: 270, 6: 90, 7: 90, 8: 270}  # EXIF orientation -> clockwise
 
+_APPLE = b"Apple iOS\x00"
+_CONTENT_IDENTIFIER = b"\x00\x11"  # tag that the picture and the film of a Live Photo share
+_MAX_NOTES = 256
+
+_GAMMA = "unmask gamma"  # what is remembered of a PNG, in Pillow's `info`
+
 _SRGB = ImageCms.createProfile("sRGB")
 
 PALETTE, SHADES = 256, 64  # colors, and shades of gray, that are few
@@ -61,7 +71,9 @@ def probe_still(path: str | os.PathLike[str]) -> Media:
 
     A still is decoded once, so that a damaged one is refused here rather than later.
     """
-    size = os.stat(path).st_size
+    with open_file(path) as file:
+        size = os.fstat(file.fileno()).st_size
+        film = locate_film(file)
     with open_still(path) as image:
         turned = _orientation(image) in (5, 6, 7, 8)
         width, height = image.size[:: -1 if turned else 1]
@@ -75,12 +87,29 @@ def probe_still(path: str | os.PathLike[str]) -> Media:
         if stated > 1 and image.format in ("TIFF", "HEIF"):
             notes.append(_(f"There are {stated} pictures in this file; one was judged."))
         if stated > 1 and image.format in _ANIMATED:  # others hold previews or pages
-            ends = [end for _, end in _timeline(image, min(stated, MAX_ANIMATION_FRAMES))]
-            if stated > len(ends):
-                notes.append(_(f"We looked at the first {len(ends)} of its {stated} pictures."))
+            hidden = _hidden(image)
+            ends = [end for _, end in _timeline(image, min(stated - hidden, MAX_ANIMATION_FRAMES))]
+            if hidden:
+                notes.append(
+                    _("It holds a picture beside its animation, which browsers do not show; it was "
+                      "not judged.")
+                )  # fmt: skip
+            if stated - hidden > len(ends):
+                total = stated - hidden
+                notes.append(_(f"We looked at the first {len(ends)} of its {total} pictures."))
         else:
             with _parsing():
                 image.load()
+        gamma: Gamma | None = image.info.get(_GAMMA)
+        if gamma is not None and gamma.note:
+            notes.append(gamma.note)
+        if film is not None:
+            notes.append(film_note(film[2]))
+        elif _of_live_photo(image):
+            notes.append(
+                _("This is the picture of a Live Photo; its film is a file of its own, which was "
+                  "not judged.")
+            )  # fmt: skip
         if len(ends) > 1:
             duration, fps = ends[-1], len(ends) / ends[-1]
             uneven = bool(np.ptp(np.diff([0.0, *ends])) > 0.002)
@@ -101,8 +130,23 @@ def probe_still(path: str | os.PathLike[str]) -> Media:
             colors=_colors(image),
             bit_rate=None if duration is None else size * 8 / duration,
             rotation=_ROTATIONS.get(_orientation(image), 0),
+            film=None if film is None else film[2],
             notes=notes,
         )
+
+
+def _of_live_photo(image: Image.Image) -> bool:
+    """Return True if Apple's notes in EXIF name a film that belongs to the picture."""
+    try:
+        note = image.getexif().get_ifd(ExifTags.IFD.Exif).get(ExifTags.Base.MakerNote, b"")
+    except _BROKEN:
+        return False
+    if not isinstance(note, bytes) or not note.startswith(_APPLE):
+        return False
+    begin = len(_APPLE) + 4  # behind a version and the byte order, which is big-endian
+    count = int.from_bytes(note[begin : begin + 2], "big")
+    entries = (note[begin + 2 + 12 * n :][:2] for n in range(min(count, _MAX_NOTES)))
+    return _CONTENT_IDENTIFIER in entries
 
 
 def _colors(image: Image.Image) -> int | None:
@@ -133,6 +177,8 @@ def decode_still(
         return
     with open_still(path) as image:
         if media.kind == "image":
+            with _parsing():
+                _show(image, 0)
             yield Frame(0, 0.0, flatten(image))
             return
         wanted = list(enumerate(times))
@@ -154,7 +200,7 @@ def open_still(path: str | os.PathLike[str]) -> Iterator[Image.Image]:
     """Open a picture by content; what is too large is refused before a pixel is decoded."""
     with open_file(path) as file:
         sniff(file)
-        coded = _coded_colors(file)
+        coded, gamma = _coded_colors(file), read_gamma(file)
         file.seek(0)
         with _parsing():
             try:
@@ -166,18 +212,23 @@ def open_still(path: str | os.PathLike[str]) -> Iterator[Image.Image]:
                 raise MediaError(
                     "HEIC pictures are read by the extra `full`.",
                     code="unsupported",
-                    hint="Type: pip install 'unmask[full]'",
+                    hint=_("Type: {command}").format(command=install("full")),
                 ) from None
         with image:
+            if image.width * image.height > MAX_PIXELS or max(image.size) > MAX_SIDE:
+                raise _too_large(image.size)
+            stated = _by_exif(image)
             if image.format == "HEIF":
                 index = top_box(file, b"meta")
                 if b"irot" not in index and b"imir" not in index:  # else EXIF's orientation is void
-                    turn = image.info.get("original_orientation")
-                    image.getexif()[ExifTags.Base.Orientation] = turn or 1
+                    stated = image.info.get("original_orientation") or 1
+            if image.format != "TIFF":
+                with _parsing():
+                    image.getexif()[ExifTags.Base.Orientation] = stated
+            if gamma is not None:
+                image.info[_GAMMA] = gamma
             if coded is not None and "icc_profile" not in image.info:
                 image.info["nclx"] = coded
-            if image.width * image.height > MAX_PIXELS or max(image.size) > MAX_SIDE:
-                raise _too_large(image.size)
             if image.format == "TIFF":
                 with _parsing():
                     image.load()  # which turns it, and forgets how
@@ -200,10 +251,15 @@ def flatten(image: Image.Image) -> np.ndarray:
     with _parsing():
         if _orientation(image) in range(2, 9):
             image = ImageOps.exif_transpose(image)
+        gamma: Gamma | None = image.info.get(_GAMMA)
         if image.mode.startswith("I") or image.mode == "F":
-            return np.repeat(_gray8(image)[:, :, None], 3, axis=2)
+            gray = _gray8(image) if gamma is None else _gray16(image)
+            gray = gray[:, :, None] if gamma is None else gamma.apply(gray[:, :, None])
+            return np.broadcast_to(gray, (*gray.shape[:2], 3)).copy()
         nclx = image.info.get("nclx")
         image = _in_srgb(image)
+        if gamma is not None:
+            image = _with_gamma(image, gamma)
         if "A" in image.getbands() or image.mode == "PA" or "transparency" in image.info:
             white = Image.new("RGBA", image.size, "white")
             image = Image.alpha_composite(white, image.convert("RGBA"))
@@ -229,6 +285,18 @@ def _in_srgb(image: Image.Image) -> Image.Image:
         return mapped or image
     except (ImageCms.PyCMSError, *_BROKEN):  # damaged, or of another color model
         return image
+
+
+def _with_gamma(image: Image.Image, gamma: Gamma) -> Image.Image:
+    """Return a picture as its PNG's gamma says; what is transparent stays so."""
+    clear = "A" in image.getbands() or image.mode == "PA" or "transparency" in image.info
+    values = np.asarray(image.convert("RGBA" if clear else "RGB"))
+    shown = gamma.apply(values[:, :, :3])
+    return Image.fromarray(np.concatenate([shown, values[:, :, 3:]], axis=2) if clear else shown)
+
+
+def _gray16(image: Image.Image) -> np.ndarray:
+    return np.clip(np.asarray(image), 0, 65535).astype(np.uint16)
 
 
 def _gray8(image: Image.Image) -> np.ndarray:
@@ -261,7 +329,7 @@ def _timeline(image: Image.Image, count: int) -> Iterator[tuple[float, float]]:
     for number in range(count):
         try:
             with _parsing():
-                image.seek(number)
+                _show(image, number)
                 image.load()
                 delay = float(image.info.get("duration") or 0.0) / 1000.0
         except MediaError:
@@ -273,9 +341,36 @@ def _timeline(image: Image.Image, count: int) -> Iterator[tuple[float, float]]:
         start = end
 
 
+def _hidden(image: Image.Image) -> int:
+    """Return how many pictures come before those of an animation: a PNG's default picture, for
+    programs that show no animations."""
+    return int(bool(image.info.get("default_image")))
+
+
+def _show(image: Image.Image, number: int) -> None:
+    """Go to a picture of an animation."""
+    hidden = _hidden(image)
+    if hidden and number == 0 and isinstance(image, PngImageFile):
+        # The animation begins on an empty canvas; Pillow would draw it over the default picture.
+        image.load()
+        image.dispose_op, image.dispose_extent = Disposal.OP_BACKGROUND, (0, 0, *image.size)
+    image.seek(hidden + number)
+
+
 def _orientation(image: Image.Image) -> int:
     try:
         return int(image.getexif().get(ExifTags.Base.Orientation, 1))
+    except _BROKEN:
+        return 1
+
+
+def _by_exif(image: Image.Image) -> int:
+    """Return the orientation that EXIF before the pixels states, as browsers read it: Pillow would
+    take that of XMP, and of text, where there is no other."""
+    exif = Image.Exif()
+    try:
+        exif.load(image.info.get("exif") or b"")
+        return int(exif.get(ExifTags.Base.Orientation, 1))
     except _BROKEN:
         return 1
 

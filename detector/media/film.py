@@ -1,0 +1,104 @@
+"""The film behind a still picture: phones of Google, Samsung and others write a motion photo as a
+picture with an MP4 behind it (in a HEIC, in its box `mpvd`)."""
+
+import mmap
+import os
+import tempfile
+from typing import BinaryIO
+
+from detector.errors import MediaError
+from detector.isolation import run_isolated
+from detector.media.files import open_file
+from detector.sentences import _
+
+_BRAND = b"ftyp"
+_CHUNK = 1 << 20
+_MAX_FOUND = 64  # places where an MP4 could begin that are looked at
+_MAX_BOXES = 10_000
+_LONGEST = 1e6  # s
+_MAX_HEADER = 4096  # bytes of a movie's index in which its length is stated
+
+Film = tuple[int, int, float]
+"""where it begins, and how many bytes it has; how long it is, s"""
+
+
+def locate_film(file: BinaryIO) -> Film | None:
+    """Return the film behind an open picture; None without one."""
+    with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
+        at = data.find(_BRAND, 12)
+        for _number in range(_MAX_FOUND):
+            if at < 0:
+                return None
+            if (found := _film_at(data, at - 4)) is not None:
+                return found
+            at = data.find(_BRAND, at + 4)
+    return None
+
+
+def open_film(path: str | os.PathLike[str]) -> BinaryIO:
+    """Return the film behind a picture as an open file of its own, which is gone once it is closed;
+    raise MediaError where there is none."""
+    found: Film | None = run_isolated(_located, path, returns=Film | None)
+    if found is None:
+        raise MediaError(
+            "There is no film behind this picture.",
+            code="no_film",
+            hint="Analyze it without asking for one.",
+        )
+    begin, size, _seconds = found
+    film = tempfile.TemporaryFile(prefix="unmask-")  # noqa: SIM115 - the caller closes it
+    with open_file(path) as file:
+        file.seek(begin)
+        while size > 0 and (data := file.read(min(size, _CHUNK))):
+            film.write(data)
+            size -= len(data)
+    film.seek(0)
+    return film
+
+
+def film_name(name: str) -> str:
+    """Return what the film behind a picture is called."""
+    return f"{name} (film).mp4"
+
+
+def _located(path: str | os.PathLike[str]) -> Film | None:
+    with open_file(path) as file:
+        return locate_film(file)
+
+
+def _film_at(data: mmap.mmap, begin: int) -> Film | None:
+    """Return the film that begins there, by its boxes; None where these are no film with a
+    picture."""
+    at, index = begin, b""
+    for _number in range(_MAX_BOXES):
+        size, kind = int.from_bytes(data[at : at + 4], "big"), data[at + 4 : at + 8]
+        if size == 1:
+            size = int.from_bytes(data[at + 8 : at + 16], "big")
+        elif size == 0:
+            size = len(data) - at
+        known = len(kind) == 4 and all(32 <= byte < 127 for byte in kind)
+        if not known or size < 8 or at + size > len(data):
+            break
+        if kind == b"moov":
+            index = data[at : at + size]
+        at += size
+    seconds = _length(index)
+    return None if b"vide" not in index or seconds is None else (begin, at - begin, seconds)
+
+
+def _length(index: bytes) -> float | None:
+    """Return the length that a movie header states, s."""
+    at = index.find(b"mvhd", 0, _MAX_HEADER) + 4
+    if at < 4 or len(index) < at + 32:
+        return None
+    wide = index[at] == 1
+    scale = int.from_bytes(index[at + 20 : at + 24] if wide else index[at + 12 : at + 16], "big")
+    ticks = int.from_bytes(index[at + 24 : at + 32] if wide else index[at + 16 : at + 20], "big")
+    return ticks / scale if scale and ticks <= _LONGEST * scale else None
+
+
+def film_note(seconds: float) -> str:
+    """Return the sentence on a film that is not judged with its picture."""
+    return _(
+        f"A film of {seconds:.1f} s lies behind the picture (a motion photo); it was not judged."
+    )

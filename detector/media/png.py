@@ -1,0 +1,127 @@
+"""Gamma and chromaticities that a PNG states (`gAMA`, `cHRM`), applied as browsers do.
+
+Chromium and Firefox take both together for a color profile, raise samples to 1 / (2.2 * gamma)
+where the gamma stands alone, and ignore chromaticities alone. An ICC profile, `sRGB` or `cICP`
+overrides them (PNG 3rd edition, 4.3).
+"""
+
+import struct
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import BinaryIO
+
+import numpy as np
+
+from detector.sentences import Message, _
+
+_SIGNATURE = b"\x89PNG\r\n\x1a\n"
+_OVERRIDING = (b"iCCP", b"sRGB", b"cICP")
+_DISPLAY = 2.2  # the exponent of a display, as browsers assume it
+_SAME = 0.05  # by which an exponent may differ from 1 and not be applied, as in libpng
+_USUAL = (0.3, 0.75)  # gammas of pictures that are seen nearly alike with and without it
+_MAX_CHUNKS = 256
+_ROWS = 256  # converted at once
+_MAX_GAMMA = 21474.83
+_MAX_FIELD = 64  # bytes of a chunk that are read
+
+# To XYZ of D50 white from linear sRGB, and Bradford's cone responses (ICC.1:2022, annex E).
+_FROM_SRGB = np.array(
+    [
+        [0.4360657, 0.3851515, 0.1430784],
+        [0.2224932, 0.7168870, 0.0606169],
+        [0.0139160, 0.0970764, 0.7140961],
+    ]
+)
+_BRADFORD = np.array(
+    [[0.8951, 0.2664, -0.1614], [-0.7502, 1.7135, 0.0367], [0.0389, -0.0685, 1.0296]]
+)
+_D50 = np.array([0.9642, 1.0, 0.8249])
+
+
+@dataclass(frozen=True)
+class Gamma:
+    """What a PNG states of its colors: samples are light to the power of `value`."""
+
+    value: float
+    to_srgb: tuple[tuple[float, ...], ...] | None = None  # of linear light; None: sRGB's own
+
+    @property
+    def note(self) -> Message | None:
+        """A sentence on a gamma with which programs show different pictures; None of a usual
+        one."""
+        if _USUAL[0] <= self.value <= _USUAL[1]:
+            return None
+        return _(
+            f"The file states a gamma of {self.value:g}: it was judged as browsers show it, and "
+            "other programs may show another picture."
+        )  # fmt: skip
+
+    def apply(self, rgb: np.ndarray) -> np.ndarray:
+        """Return colors, uint8 or uint16 [H, W, C] of C 1 or 3, as uint8 of sRGB."""
+        full = 255.0 if rgb.dtype == np.uint8 else 65535.0
+        scale = np.arange(full + 1) / full
+        if self.to_srgb is None:
+            exponent = 1.0 / (_DISPLAY * self.value)
+            table = scale if abs(exponent - 1.0) <= _SAME else scale**exponent
+            return np.rint(255 * table).astype(np.uint8)[rgb]
+        light = (scale ** (1.0 / self.value)).astype(np.float32)
+        matrix = np.array(self.to_srgb, np.float32).T
+        out = np.empty((*rgb.shape[:2], 3), np.uint8)
+        for begin in range(0, len(rgb), _ROWS):
+            rows = rgb[begin : begin + _ROWS]
+            part = light[np.broadcast_to(rows, (*rows.shape[:2], 3))]
+            out[begin : begin + _ROWS] = np.rint(255 * _encoded(part @ matrix))
+        return out
+
+
+def read_gamma(file: BinaryIO) -> Gamma | None:
+    """Return what an open PNG states before its pixels; None where that is nothing or void."""
+    chunks = _chunks(file)
+    if any(name in chunks for name in _OVERRIDING) or len(chunks.get(b"gAMA", b"")) != 4:
+        return None
+    value = int.from_bytes(chunks[b"gAMA"], "big") / 100_000
+    if not 0 < value <= _MAX_GAMMA:
+        return None
+    points = chunks.get(b"cHRM", b"")
+    return Gamma(value, _matrix(points) if len(points) == 32 else None)
+
+
+def _chunks(file: BinaryIO) -> Mapping[bytes, bytes]:
+    """Return the chunks before the pixels by name, the first bytes of each."""
+    chunks: dict[bytes, bytes] = {}
+    file.seek(0)
+    if file.read(8) != _SIGNATURE:
+        return chunks
+    for _number in range(_MAX_CHUNKS):
+        head = file.read(8)
+        if len(head) < 8 or head[4:] in (b"IDAT", b"IEND"):
+            break
+        size = int.from_bytes(head[:4], "big")
+        chunks.setdefault(head[4:], file.read(min(size, _MAX_FIELD)))
+        file.seek(max(0, size - _MAX_FIELD) + 4, 1)
+    return chunks
+
+
+def _matrix(points: bytes) -> tuple[tuple[float, ...], ...] | None:
+    """Return what takes linear light of these chromaticities to that of sRGB; None of impossible
+    ones."""
+    white, *primaries = np.array(struct.unpack(">8I", points)).reshape(4, 2) / 100_000
+    if white[1] <= 0 or any(y <= 0 for _x, y in primaries):
+        return None
+    columns = np.array([[x / y, 1.0, (1 - x - y) / y] for x, y in primaries]).T
+    shown = np.array([white[0] / white[1], 1.0, (1 - white[0] - white[1]) / white[1]])
+    try:
+        to_xyz = columns * np.linalg.solve(columns, shown)
+        adapted = np.linalg.inv(_BRADFORD) @ np.diag(_BRADFORD @ _D50 / (_BRADFORD @ shown))
+        matrix = np.linalg.inv(_FROM_SRGB) @ adapted @ _BRADFORD @ to_xyz
+    except np.linalg.LinAlgError:
+        return None
+    if not np.isfinite(matrix).all():
+        return None
+    return tuple(tuple(float(x) for x in row) for row in matrix)
+
+
+def _encoded(light: np.ndarray) -> np.ndarray:
+    """Return linear light as samples of sRGB, 0 to 1 (IEC 61966-2-1)."""
+    light = np.clip(light, 0.0, 1.0)
+    return np.where(light <= 0.0031308, 12.92 * light, 1.055 * light ** (1 / 2.4) - 0.055)
