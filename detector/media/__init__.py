@@ -25,12 +25,17 @@ from detector.media.facts import probe_video
 from detector.media.files import Identity as Identity
 from detector.media.files import identify as identify
 from detector.media.files import safe_name as safe_name
+from detector.media.film import film_name as film_name
+from detector.media.film import open_film as open_film
 from detector.media.limits import WORKER, WORKER_PRELOAD
 from detector.media.sampling import Shot as Shot
+from detector.media.sampling import busiest as busiest
+from detector.media.sampling import every_frame as every_frame
 from detector.media.sampling import part as part
 from detector.media.sampling import plan as plan
 from detector.media.sampling import seen as seen
 from detector.media.sampling import shots as shots
+from detector.media.sampling import stored as stored
 from detector.media.sampling import with_every_shot as with_every_shot
 from detector.media.stills import decode_still, probe_still
 from detector.media.video import Spacing as Spacing

@@ -37,6 +37,7 @@ _SCAN_STEP = 0.25  # Seconds between the pictures compared when looking for chan
 _MAX_SCAN = 600
 SCAN_SIZE = (64, 36)  # px of the copies that are compared
 _BINS = 8
+_STORED = 0.9  # of the pictures that a rate promises, which files hold at least where it is even
 _EVEN = 0.25
 """Share of the key moments that is spread evenly, so that a still passage is looked at too."""
 
@@ -78,6 +79,9 @@ def plan(
     elif settings.sampling == "fps":
         count = min(settings.frames, max(1, int((end - start) * settings.fps + 1e-6)))
         timestamps = centers(start, end, count)
+    elif settings.sampling == "uniform" and path and _uneven(media):
+        even = centers(start, end, settings.frames)
+        timestamps = filled(even, [time for time, _size in stored(path, media, (start, end))])
     elif settings.sampling == "keyframes":
         if path is None:
             raise ValueError("sampling by key frames needs the path")
@@ -118,6 +122,95 @@ def centers(start: float, end: float, count: int) -> tuple[float, ...]:
     """Return the centers of equal parts, s."""
     part = (end - start) / count
     return tuple(start + (number + 0.5) * part for number in range(count))
+
+
+def every_frame(media: Media, end: float) -> tuple[float, ...]:
+    """Return a time for each frame of a video or animation up to `end`, s."""
+    return tuple(np.arange(0.0, end, 0.5 / (media.fps or 25.0)).tolist())
+
+
+Stored = tuple[float, int]
+"""when a picture of a file is shown, s; bytes that say what is new in it, 0 of a key frame"""
+
+
+def stored(
+    path: str | os.PathLike[str],
+    media: Media,
+    part: tuple[float, float],
+    *,
+    cancel: Event | None = None,
+) -> list[Stored]:
+    """Return the pictures that a video stores within `part` (start, end), ascending; empty where to
+    list them takes long. Raise MediaError, Canceled."""
+    if media.kind != "video":
+        return []
+    found: list[Stored] = run_isolated(
+        _stored, path, *(media, part), returns=list[Stored], cancel=cancel
+    )
+    return found
+
+
+def _uneven(media: Media) -> bool:
+    """Whether some picture of a video may be shown for much longer than others."""
+    count, usual = media.frame_count or 0, (media.fps or 0.0) * (media.duration or 0.0)
+    return bool(media.variable_frame_rate) or count < _STORED * usual
+
+
+def filled(even: Sequence[float], pictures: Sequence[float]) -> tuple[float, ...]:
+    """Return timestamps, ascending, s: where several show one stored picture, as where a recorder
+    of a screen stores nothing while nothing moves, others stand for the pictures between."""
+    if not pictures:
+        return tuple(even)
+    shown = np.searchsorted(pictures, np.asarray(even) + 1e-6, side="right") - 1
+    known = {
+        max(int(number), 0): time for number, time in reversed([*zip(shown, even, strict=True)])
+    }
+    rest = [number for number in range(len(pictures)) if number not in known]
+    more = min(len(even) - len(known), len(rest))
+    chosen = {rest[int((n + 0.5) * len(rest) / more)] for n in range(more)}
+    return tuple(sorted({*known.values(), *(pictures[number] for number in chosen)}))
+
+
+def busiest(pictures: Sequence[Stored], count: int) -> tuple[float, ...]:
+    """Return when so many stored pictures are shown, at most: all, or those with the most bytes
+    that say what is new, and those at equal shares of these bytes."""
+    if len(pictures) <= count:
+        return tuple(time for time, _size in pictures)
+    sizes = np.array([size for _time, size in pictures], float)
+    largest = np.argsort(-sizes)[: count // 2]
+    shares = (np.arange(count - len(largest)) + 0.5) / (count - len(largest)) * sizes.sum()
+    chosen = {*largest.tolist(), *np.searchsorted(np.cumsum(sizes), shares).tolist()}
+    return tuple(pictures[number][0] for number in sorted(chosen))
+
+
+def _stored(
+    path: str | os.PathLike[str],
+    media: Media,
+    part: tuple[float, float],
+    *,
+    cancel: Event | None = None,
+) -> list[Stored]:
+    if media.size > MAX_READ_BYTES:
+        return []
+    with open_media(path) as container:
+        stream = picture_stream(container)
+        decoder = Decoder(container, stream)
+        found: list[Stored] = []
+        sizes: list[int] = []
+        for packet in packets(container, stream):
+            if cancel is not None and cancel.is_set():
+                raise Canceled()
+            time = decoder.time_of(packet)
+            if time is not None and not packet.is_discard:
+                found.append((time, 0 if packet.is_keyframe else packet.size))
+                sizes.append(packet.size)
+    found.sort()
+    if not any(size for _time, size in found):  # all are key frames
+        usual = int(np.median(sizes)) if sizes else 0
+        found = [(time, abs(size - usual)) for (time, _), size in zip(found, sizes, strict=True)]
+    origin = found[0][0] if found else 0.0
+    start, end = part
+    return [(time - origin, size) for time, size in found if start <= time - origin < end]
 
 
 def _by_change(

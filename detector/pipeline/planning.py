@@ -104,7 +104,7 @@ def plan(
     timestamps, shots = options.timestamps, options.shots
     if timestamps is None and shots and (closer or sparse(info, settings)):
         even = media.plan(info, settings, (), path, cancel=cancel).timestamps
-        most = len(even) + (settings.frames - len(even)) // 2 if closer else len(even)
+        most = len(even) + (settings.frames - len(even)) // 2 if closer else settings.frames
         timestamps = media.with_every_shot(even, shots, most)
     plans = [
         media.plan(info, settings, run, path, timestamps=timestamps, cancel=cancel)

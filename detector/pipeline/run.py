@@ -8,7 +8,7 @@ from __future__ import annotations
 import threading
 import time
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -17,6 +17,7 @@ from detector import media, provenance, runtime, vision
 from detector.decision import conformal, decide
 from detector.decision.policy import near_threshold
 from detector.errors import Canceled
+from detector.installation import install
 from detector.media import Frame, Shot
 from detector.models import registry
 from detector.models.base import ModelSpec
@@ -31,6 +32,7 @@ from detector.pipeline.bounded_queue import (
 )
 from detector.pipeline.budget import Crowded, RunBudget, budgets
 from detector.pipeline.frozen import FrozenCheck
+from detector.pipeline.loops import LONGEST, MOST, LoopCheck
 from detector.pipeline.modalities import EXTRACTORS, Extraction, Extractor
 from detector.pipeline.modalities.face import FaceExtractor
 from detector.pipeline.options import Observer, Progress, ProgressReporter, RunOptions, Stage
@@ -63,9 +65,10 @@ class RunRequest:
 def run_analysis(
     request: RunRequest, path: Path, name: str | None = None, options: RunOptions | None = None
 ) -> tuple[Analysis, AnalysisRun]:
-    """Analyze a file; a second time where faces were only found with the picture turned, and alone
-    where runs side by side took too much memory. Return the run too. Raises what any stage
-    raised, and MediaError for one over its budget."""
+    """Analyze a file; once more where faces were only found with the picture turned, or where the
+    sampled moments turn out to be few of what it shows, and alone where runs side by side took too
+    much memory. Return the run too. Raises what any stage raised, and MediaError for one over its
+    budget."""
     reporter = ProgressReporter(request.observe, time.perf_counter())
     options, alone = options or RunOptions(), False
     while True:
@@ -78,9 +81,26 @@ def run_analysis(
             about = media.turned(run.media, error.degrees)
             about.notes.append(
                 _(f"A face was only found with the picture turned by {error.degrees}°, so it is"
-                  " shown and was judged turned. The file's own rotation is wrong or missing.")
+                   " shown and was judged turned. The file's own rotation is wrong or missing.")
             )  # fmt: skip
             options = replace(run.options, media=about, shots=run.shots)
+        except _OtherMoments as error:
+            known = run.known()
+            options = replace(
+                run.options,
+                media=known.media,
+                shots=known.shots,
+                known=known.known,
+                timestamps=error.timestamps,
+            )
+
+
+class _OtherMoments(Exception):
+    """What was sampled says little of the file: it has to be gone through at other `timestamps`."""
+
+    def __init__(self, timestamps: tuple[float, ...]) -> None:
+        super().__init__(timestamps)
+        self.timestamps = timestamps
 
 
 class AnalysisRun:
@@ -113,7 +133,7 @@ class AnalysisRun:
         self.hashes = provenance.FrameHashes()
         self.marks = provenance.MarkSearch()
         self.voice_marks: list[GeneratorMark] = []
-        self.stillness = FrozenCheck()
+        self.stillness, self.loops = FrozenCheck(), LoopCheck()
         self.signals: SignalStage | None = None
         if reporter.due(done=False):  # the file is being opened
             waiting = dict.fromkeys(self.results, (0, 0))
@@ -179,7 +199,39 @@ class AnalysisRun:
         self.media.frozen = (
             self.media.kind == "video" and not notes and self.stillness.holds(sampled)
         )
+        if self.options.timestamps is None and self.options.change is None:
+            self._look_elsewhere(sampled)
         return self._decide()
+
+    def _look_elsewhere(self, sampled: Sequence[float]) -> None:
+        """Raise _OtherMoments where an unmoving picture moves between the sampled moments, or where
+        these repeat a stretch."""
+        about, most = self.media, max(len(sampled), 1)
+        if about.frozen:
+            part = media.part(about.duration or 0.0, self.settings)
+            stored = media.stored(self.path, about, part, cancel=self.cancel)
+            busiest = media.busiest(stored, most)
+            for frame in self._decoded(busiest):
+                self.stillness.add(frame.rgb)
+            about.frozen = self.stillness.holds(sampled)
+            if not about.frozen:
+                raise _OtherMoments(busiest)
+        elif about.kind in ("video", "animation") and self.loops.suspected and about.fps:
+            end = min(2 * LONGEST, about.duration or 0.0, MOST / about.fps)
+            opening = ((f.time, f.rgb) for f in self._decoded(media.every_frame(about, end)))
+            loop = self.loops.find(opening, about.duration or 0.0, most)
+            if loop is not None:
+                times = (about.duration or 0.0) / loop.period
+                about.loop = round(loop.period, 3)
+                about.notes.append(
+                    _(f"It shows the same {loop.period:.1f} s about {times:.0f} times; each moment "
+                      "counts once.")
+                )  # fmt: skip
+                raise _OtherMoments(loop.timestamps)
+
+    def _decoded(self, times: Sequence[float]) -> Iterator[Frame]:
+        source = self.options.source or self.media
+        return media.decode(self.path, source, times, notes=[], cancel=self.cancel)
 
     # --- what is sampled -------------------------------------------------------------------------
 
@@ -330,6 +382,7 @@ class AnalysisRun:
                     index = len(self.timestamps)
                     self.timestamps.append(frame.time)
                 self.stillness.add(frame.rgb)
+                self.loops.add(frame.time, frame.rgb)
             self.hashes.add(frame, times)
             self.marks.add(frame, times)
             for extractor in self.extractors.values():
@@ -359,7 +412,9 @@ class AnalysisRun:
                 self.provenance.marks = [*self.marks.found, *self.voice_marks]
             else:
                 self.media.notes.append(
-                    _("Marks of generators: not looked for. Type: pip install 'unmask[full]'")
+                    _("Marks of generators: not looked for. Type: {command}").format(
+                        command=install("full")
+                    )
                 )
             provenance.conclude(self.provenance)
         with timed(self.timings, "verdict"):

@@ -72,6 +72,8 @@ from detector.schema.verdict import Thresholds as Thresholds
 from detector.schema.verdict import Verdict as Verdict
 
 SCHEMA_VERSION: Final = "4.0"
+LONGEST = 1e9
+"""s; a number of this size is no time in a file"""
 
 
 class Settings(StrictModel):
@@ -88,8 +90,8 @@ class Settings(StrictModel):
         default="mtcnn",
         description="face detector; thresholds and calibrations were measured with mtcnn",
     )
-    start: float = Field(default=0.0, ge=0.0)
-    end: float | None = None
+    start: float = Field(default=0.0, ge=0.0, le=LONGEST)
+    end: float | None = Field(default=None, le=LONGEST)
     rotate: int | None = Field(
         default=None,
         ge=0,
