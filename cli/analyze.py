@@ -1,32 +1,24 @@
 """`unmask analyze`: videos and pictures."""
 
-import logging
+import shutil
 from contextlib import ExitStack
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Annotated
 
 from cli import known, report
-from cli.common import (
-    JsonOutput,
-    ProgressBar,
-    failure,
-    is_web_address,
-    refuse_link,
-    say,
-    speech,
-    tell,
-)
+from cli.common import JsonOutput, ProgressBar, is_web_address, line, refuse_link, say, speech, tell
 from cli.compare import Likelihood, likelihood_by, with_scores
 from cli.options import Json, MachineOptions, NoLibrary, Option, ReportOptions, SettingsOptions
 from detector import links, media, messages
 from detector.batch import DOCUMENT_ENDINGS, Entry, failed, read_container
 from detector.comparison import compare
 from detector.decision import decide
-from detector.errors import InputError, MediaError, UsageError
+from detector.errors import InputError, MediaError, ModelError, UnmaskError, UsageError
 from detector.messages import ENGLISH, Speech, comparison, lead, odds, states
 from detector.messages.format import capital, percent, score, signed
 from detector.messages.measured import covered
+from detector.models import registry
 from detector.pipeline import Analyzer
 from detector.schema.analysis import (
     Analysis,
@@ -39,8 +31,9 @@ from detector.schema.analysis import (
     Thresholds,
     Verdict,
 )
+from detector.sentences import _
 
-log = logging.getLogger(__name__)
+_OURS = "internal"  # code of what is no file's fault
 
 
 def analyze(
@@ -60,6 +53,12 @@ def analyze(
             "finding of its own (as of unmask compare), which counts nothing in the verdict",
         ),
     ] = None,
+    film: Annotated[
+        bool,
+        Option(
+            "--film", help="analyze the film behind each picture (a motion photo) in place of it"
+        ),
+    ] = False,
     no_library: NoLibrary = False,
 ) -> int:
     """Analyze videos and pictures, the pictures of a PDF or an office document, or links where
@@ -67,6 +66,7 @@ def analyze(
     if machine.sandbox:
         media.isolate()  # first: its own imports go on beside those of torch
     wanted, limits = settings.settings(), settings.thresholds()
+    registry.choose(wanted.models)  # what is no model is nobody's file's fault
     files = [(path, picture) for path in paths for picture in _pictures(path)]
     if report_file:
         report.ending(report_file)
@@ -82,12 +82,16 @@ def analyze(
     with JsonOutput(json, several=len(files) > 1) as output, finder, ExitStack() as fetched:
         for path, picture in files:
             file = Path(path)
-            if picture is not None or is_web_address(path):
+            if picture is not None or film or is_web_address(path):
                 file = Path(fetched.enter_context(TemporaryDirectory(prefix="unmask-"))) / "link"
-            several = len(files) > 1
-            file, result = _one(analyzer, path, picture, file, wanted, limits, several)
+            try:
+                file, result = _one(analyzer, path, picture, file, wanted, limits, film=film)
+            except Exception as error:  # of one file; what concerns all of them ends the command
+                if len(files) == 1 or isinstance(error, ModelError):
+                    raise
+                result = _failed(Path(path).name if picture is None else picture.title, error)
             if isinstance(result, Failure):
-                status = 2
+                status = 1 if status == 1 or result.error.code == _OURS else 2
                 output.add(result.model_dump(mode="json"))
                 continue
             found, told = finder.original_of(file, result.media)
@@ -119,18 +123,23 @@ def _pictures(path: str) -> list[Entry] | list[None]:
 
 def _one(
     analyzer: Analyzer, path: str, picture: Entry | None, file: Path, settings: Settings,
-    limits: Thresholds | None, several: bool,
+    limits: Thresholds | None, *, film: bool = False,
 ) -> tuple[Path, Analysis | Failure]:  # fmt: skip
     """Analyze a file: fetched to `file` where `path` is a link, or a document's `picture`, which is
-    unpacked beside it. Return where it is, and what came of it or what is wrong with it; of
-    `several` files none ends the command, even where it is us who fail."""
+    unpacked beside it, or the `film` behind a picture, which is copied there. Return where it is,
+    and what came of it or what is wrong with it."""
     link = is_web_address(path)
-    name = links.name_of(path) if link else picture.title if picture else file.name
+    name = links.name_of(path) if link else picture.title if picture else Path(path).name
     bar = ProgressBar(path if link else name, "share")
     try:
         source = links.fetch_to(path, file).source if link else None
         if picture is not None:
             file, source = picture.open(file.parent), picture.source
+        if film:
+            behind = media.open_film(file if link or picture else path)
+            file, name = file.parent / "film", media.film_name(name)
+            with behind, file.open("wb") as copy:
+                shutil.copyfileobj(behind, copy)
         analysis = analyzer.analyze(
             file, settings, name=name, observe=lambda done: bar(done.fraction, 1)
         ).taken_from(source)
@@ -144,16 +153,20 @@ def _one(
         say(error, bar.text)
         detail = ErrorDetail(code=error.code, message=error.message, hint=error.hint)
         return file, Failure(name=bar.text, error=detail)
-    except Exception as error:
-        if not several:
-            raise
-        bar.close()
-        log.warning("%s failed", bar.text, exc_info=True)
-        what = failure(error, speech())
-        tell(f"unmask: {bar.text}: {what}", error=True)
-        return file, Failure(name=bar.text, error=ErrorDetail(code="internal", message=what))
     finally:
         bar.close()
+
+
+def _failed(name: str, error: Exception) -> Failure:
+    """Say that a file among others could not be analyzed; return what stands in its place."""
+    if isinstance(error, UnmaskError):
+        detail = ErrorDetail(code=error.code, message=error.message, hint=error.hint)
+    else:
+        what = line(f"{type(error).__name__}: {error}")
+        message = _("This is our failure, not yours: {what}").format(what=what)
+        detail = ErrorDetail(code=_OURS, message=message)
+    say(detail, name)
+    return Failure(name=name, error=detail)
 
 
 def _against(analysis: Analysis, path: Path, original: Path, judge: Likelihood | None) -> Analysis:

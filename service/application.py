@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import logging
 import math
+import os
 import threading
 import time
 from collections.abc import Callable
@@ -162,6 +163,15 @@ class Application:
         QueueFull, InputError or RecordsError if it is not accepted."""
         with limits.taking(context, size):
             return self.jobs.submit(source, name, settings, self.scope(context), size=size)
+
+    def submit_film(
+        self, context: RequestContext, picture: Path, name: str, settings: Settings
+    ) -> Job:
+        """Go on as `submit` does with the film behind a picture (a motion photo), as a file of its
+        own. Raise MediaError where there is none, and as `submit`."""
+        with media.open_film(picture) as film:
+            size = os.fstat(film.fileno()).st_size
+            return self.submit(context, film, media.film_name(name), settings, size=size)
 
     def submit_link(
         self, context: RequestContext, url: str, settings: Settings, *, seconds: float | None = None

@@ -5,6 +5,7 @@ A card is data; `show` draws any of them the same way. What a card offers to do,
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 
 import streamlit as st
 from markupsafe import Markup
@@ -115,6 +116,28 @@ def again(key: str, label: str, icon: str, settings: Settings, *, primary: bool 
     return Action(label, icon, run, primary)
 
 
+def analyze_film(path: Path, name: str, settings: Settings) -> str | None:
+    """Put the film behind a picture in line, as a file of its own; return its record's key, or None
+    where it is not accepted, which is said."""
+    try:
+        context = session.request_context()
+        return session.application().submit_film(context, path, name, settings).key
+    except (QueueFull, InputError) as error:
+        st.toast(advice(error), icon=":material/schedule:")
+        return None
+
+
+def _film(key: str) -> Action:
+    """Return the button that analyzes the film behind a record's picture."""
+
+    def run() -> None:
+        job = session.find_job(key)
+        if job is not None and (film := analyze_film(job.path, job.name, job.settings)):
+            url_state.enter(film)
+
+    return Action(_("Analyze the film"), "motion_photos_on", run)
+
+
 def show_scores(key: str) -> Action:
     """Return what opens the evidence of a record that has scores but no verdict."""
 
@@ -219,10 +242,11 @@ def _ways_on(key: str, analysis: Analysis, code: ReasonCode) -> list[Action]:
     if code in _MORE_FRAMES_HELP and analysis.media.kind == "video" and more > settings.frames:
         text = _("Look at {number} moments").format(number=more)
         ways.append((text, "more_time", {"frames": more}))
-    return [
+    found = [
         again(key, label, icon, settings.model_copy(update=changed))
         for label, icon, changed in ways
     ]
+    return [_film(key), *found] if analysis.media.film is not None else found
 
 
 def failed(job: Job, fault: ErrorReport) -> Card:

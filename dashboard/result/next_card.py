@@ -5,7 +5,7 @@ from collections.abc import Callable
 import streamlit as st
 
 from dashboard import labels, session, url_state
-from dashboard.components import cards, controls, typography, upsell_banner
+from dashboard.components import cards, controls, status_cards, typography, upsell_banner
 from dashboard.components.chips import bullets
 from dashboard.components.markup import show
 from dashboard.i18n import _, speech
@@ -28,6 +28,7 @@ from service.tasks.jobs import Job
 
 ICONS = {
     ActionCode.TURN: "rotate_right",
+    ActionCode.FILM: "motion_photos_on",
     ActionCode.LOOK_CLOSER: "zoom_in",
     ActionCode.COMPARE_ORIGINAL: "compare",
     ActionCode.ASK_ORIGINAL: "photo_camera",
@@ -148,6 +149,12 @@ def _look(linked: ResultViewState, _match: KnownMatch) -> None:
         linked.rerun(look[0])
 
 
+def _film(linked: ResultViewState, _match: KnownMatch) -> None:
+    settings = linked.original.settings
+    if key := status_cards.analyze_film(linked.path, linked.record.name, settings):
+        url_state.go_to("analyze", a=key)
+
+
 def _compare(linked: ResultViewState, match: KnownMatch) -> None:
     if _same(linked, match) is not None and isinstance(linked.record, Job):
         open_comparison(linked.record, match)
@@ -157,6 +164,7 @@ def _compare(linked: ResultViewState, match: KnownMatch) -> None:
 
 _GO: dict[ActionCode, Callable[[ResultViewState, KnownMatch], None]] = {
     ActionCode.TURN: _turn,
+    ActionCode.FILM: _film,
     ActionCode.LOOK_CLOSER: _look,
     ActionCode.ASSUME_SPEECH: _assume_speech,
     ActionCode.COMPARE_ORIGINAL: _compare,

@@ -24,6 +24,7 @@ class ActionCode(StrEnum):
     """What can be done. Stable: programs may branch on it."""
 
     TURN = "turn"
+    FILM = "film"
     LOOK_CLOSER = "look_closer"
     COMPARE_ORIGINAL = "compare_original"
     ASK_ORIGINAL = "ask_original"
@@ -106,9 +107,8 @@ def _steps(analysis: Analysis, answer: Answer, facts: Facts) -> Iterator[NextSte
         if facts.strong and label.side is not Side.FAKE:
             yield _stronger(facts)
         return
-    # Faces were seen that are not judged.
-    if analysis.media.faces_turned and facts.may_run and facts.file_there:
-        yield NextStep(ActionCode.TURN, {"degrees": analysis.media.faces_turned})
+    if facts.may_run and facts.file_there:
+        yield from _unjudged(analysis)
     # A short change can hide between frames that are far apart.
     hidden = label.side is not Side.FAKE and widest_gap(analysis) > WIDE_GAP
     if hidden and facts.may_run and facts.closer:
@@ -139,6 +139,14 @@ def _steps(analysis: Analysis, answer: Answer, facts: Facts) -> Iterator[NextSte
     else:
         yield NextStep(ActionCode.ASK_ORIGINAL, {"why": "copies"})
     yield NextStep(ActionCode.CHECK_ORIGIN)
+
+
+def _unjudged(analysis: Analysis) -> Iterator[NextStep]:
+    """Yield how to judge what was found and is not judged: turned faces, a film."""
+    if analysis.media.faces_turned:
+        yield NextStep(ActionCode.TURN, {"degrees": analysis.media.faces_turned})
+    if analysis.media.film is not None:
+        yield NextStep(ActionCode.FILM, {"seconds": analysis.media.film})
 
 
 def _stronger(facts: Facts) -> NextStep:

@@ -181,6 +181,11 @@ _STEPS: dict[str, Step | Callable[[Params, Speech], Step]] = {
         _("Some faces were only found with the picture turned; they are not judged yet."),
         _("Analyze it turned by {degrees}°"),
     ),
+    "film": Step(
+        _("Analyze the film behind this picture"),
+        _("A motion photo holds {seconds:.1f} s of film, which was not judged."),
+        _("Analyze the film"),
+    ),
     "look_closer": _look_closer,
     "compare_original": _compare,
     "ask_original": _ask,

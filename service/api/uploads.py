@@ -4,14 +4,17 @@ Who sends it is known before the first byte of it is read, and a body is never h
 """
 
 import hashlib
+import shutil
+import tempfile
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Annotated, Any, BinaryIO
 
 from fastapi import Header
-from pydantic import ValidationError
+from pydantic import TypeAdapter, ValidationError
 from starlette.datastructures import FormData, UploadFile
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
@@ -24,6 +27,7 @@ from detector.schema.analysis import Settings
 from detector.sentences import _
 from service import limits
 from service.api.errors import UnsupportedBody, invalid
+from service.api.forms import parsed
 from service.application import Application
 from service.context import RequestContext
 from service.limits import MEGABYTE, TooLarge
@@ -52,6 +56,16 @@ class FormFile:
     def submit(self, application: Application, context: RequestContext, settings: Settings) -> Job:
         """Put its analysis in line; raise as `Application.submit`."""
         return application.submit(context, self.file, self.name, settings, size=self.size)
+
+    def submit_film(
+        self, application: Application, context: RequestContext, settings: Settings
+    ) -> Job:
+        """Put the analysis of the film behind the picture in line; raise as
+        `Application.submit_film`."""
+        with tempfile.NamedTemporaryFile(prefix="unmask-") as copy:
+            shutil.copyfileobj(self.file, copy)
+            copy.flush()
+            return application.submit_film(context, Path(copy.name), self.name, settings)
 
     @property
     def fingerprint(self) -> str:
@@ -103,6 +117,15 @@ class Form:
         return self.fields.get("webhook", "").strip()
 
     @property
+    def film(self) -> bool:
+        """Whether the film behind the picture is to be analyzed. Raise InputError if the value is
+        invalid."""
+        try:
+            return TypeAdapter(bool).validate_python(self.fields.get("film", "").strip() or False)
+        except ValidationError as error:
+            raise InputError(f"film: {error.errors()[0]['msg']}.", code="invalid") from None
+
+    @property
     def settings(self) -> Settings:
         """What was asked for. Raise InputError if a value is invalid or a model unknown."""
         given: dict[str, Any] = {n: v for n in SETTINGS if (v := self.fields.get(n, "").strip())}
@@ -136,9 +159,11 @@ async def receive(
         )
     megabytes = limits.megabytes(context.principal, max_upload_mb())
     limited = _limited(request, megabytes)
-    form_request = Request(request.scope, limited)
-    fields = form_request.form(
-        max_files=most, max_fields=MAX_FIELDS + most, max_part_size=MAX_FIELD_BYTES
+    fields = parsed(
+        Request(request.scope, limited),
+        max_files=most,
+        max_fields=MAX_FIELDS + most,
+        max_part_size=MAX_FIELD_BYTES,
     )
     try:
         with full_disk_refused():

@@ -64,11 +64,15 @@ FIELDS: JsonDict = {
         "description": "judge what is loud in a sound as speech where too little ordinary speech "
         "is in it",
     },
+    "film": {
+        "type": "boolean",
+        "description": "analyze the film behind a picture (a motion photo) in place of it",
+    },
     "webhook": {"type": "string", "description": "a public address that is told when it has ended"},
 }
 """Fields of the form of an analysis."""
 LINK_FORM = form_body(
-    {name: field for name, field in FIELDS.items() if name not in ("file", "webhook")},
+    {name: field for name, field in FIELDS.items() if name not in ("file", "film", "webhook")},
     [uploads.LINK],
     "application/x-www-form-urlencoded",
 )
@@ -288,7 +292,10 @@ def submit(application: Application, context: RequestContext, form: Form, key: s
     def make() -> str:
         if form.webhook:
             webhooks.check(form.webhook)
-        job = source.submit(application, context, settings)
+        if form.film and isinstance(source, FormFile):
+            job = source.submit_film(application, context, settings)
+        else:
+            job = source.submit(application, context, settings)
         if form.webhook:
             application.webhooks.start(form.webhook, job.key, context.principal)
         return job.key

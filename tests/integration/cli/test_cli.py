@@ -108,22 +108,45 @@ def test_several_files_give_a_list_in_order_and_a_bad_one_an_error_in_its_place(
     assert "notes.mp4" in printed.err
 
 
-def test_a_failure_of_ours_ends_only_the_analysis_of_its_file(clip, tmp_path, capsys, monkeypatch):
-    other = tmp_path / "other.mp4"
-    other.write_bytes(clip.read_bytes())
+def test_what_is_wrong_with_one_of_several_files_leaves_the_others(clip, tmp_path, capsys):
+    short, broken = write_clip(tmp_path / "short.mp4", seconds=1), tmp_path / "broken.mp4"
+    shutil.copy(clip, broken)
     analyze = pipeline.Analyzer.analyze
 
-    def broken(self, path, *arguments, **more):
-        if path.name == "clip.mp4":
-            raise ArithmeticError("unforeseen")
-        return analyze(self, path, *arguments, **more)
+    def analyzed(self, path, *args, **more):
+        if Path(path) == broken:
+            raise RuntimeError("a library gave up")
+        return analyze(self, path, *args, **more)
 
-    monkeypatch.setattr(pipeline.Analyzer, "analyze", broken)
-    out = tmp_path / "all.json"
-    assert main(["analyze", str(clip), str(other), "--frames", "4", "--json", str(out)]) == 2
-    failed, judged = json.loads(out.read_text())
-    assert failed["error"]["code"] == "internal" and judged["media"]["name"] == "other.mp4"
-    assert "clip.mp4: this is our failure, not yours: ArithmeticError" in capsys.readouterr().err
+    call = ["analyze", str(short), str(clip), "--start", "1.2", "--frames", "4"]
+    call += ["--models", "texture", "--json", "-"]
+    assert main(call) == 2, "the part that is asked for is not in one of them"
+    first, second = json.loads(capsys.readouterr().out)
+    assert first["error"]["code"] == "usage" and second["media"]["name"] == "clip.mp4"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(pipeline.Analyzer, "analyze", analyzed)
+        assert main(["analyze", str(broken), *call[2:]]) == 1
+    printed = capsys.readouterr()
+    first, second = json.loads(printed.out)
+    assert first["error"]["code"] == "internal" and "a library gave up" in printed.err
+    assert second["media"]["name"] == "clip.mp4"
+
+
+def test_the_film_behind_a_picture_is_analyzed_in_its_place(clip, tmp_path, capsys):
+    photo = tmp_path / "photo.jpg"
+    Image.new("RGB", (64, 64)).save(photo)
+    assert main(["analyze", str(photo), "--film"]) == 2
+    assert "There is no film behind this picture." in capsys.readouterr().err
+    photo.write_bytes(photo.read_bytes() + clip.read_bytes())
+    call = ["analyze", str(photo), "--film", "--models", "texture", "--frames", "4", "--json", "-"]
+    assert main(call) == 0
+    about = Analysis.model_validate_json(capsys.readouterr().out).media
+    assert about.kind == "video" and about.name == "photo.jpg (film).mp4"
+
+
+def test_a_number_that_is_no_time_is_not_printed(clip, capsys):
+    assert main(["analyze", str(clip), "--start", "1e308"]) == 2
+    assert len(capsys.readouterr().err) < 120
 
 
 def test_a_missing_file_an_unknown_model_and_a_bad_number_are_one_line_each(

@@ -186,6 +186,16 @@ def test_faces_found_turned_are_offered_first(clear):
         assert ActionCode.TURN not in codes(sideways, facts)
 
 
+def test_the_film_behind_a_picture_is_offered(clear):
+    motion = long(clear)
+    motion.media.film = 1.7
+    found = next_steps(motion, EVERYTHING)
+    assert found[0].code is ActionCode.FILM
+    assert "1.7 s of film" in actions.step(found[0]).why
+    for facts in (Facts(may_run=False), replace(EVERYTHING, file_there=False)):
+        assert ActionCode.FILM not in codes(motion, facts)
+
+
 def test_nothing_is_started_from_somebody_elses_result(clear):
     there = codes(long(clear), Facts(may_run=False))
     assert there == [ActionCode.ASK_ORIGINAL, ActionCode.CHECK_ORIGIN]

@@ -43,6 +43,26 @@ def refusal(answer):
     return error
 
 
+@pytest.mark.parametrize(
+    ("header", "name"),
+    [
+        ("filename*=UTF-8''na%C3%AFve%20clip.mp4", "naïve clip.mp4"),
+        ("filename=\"x.mp4\"; filename*=utf-8''%e2%82%ac.mp4", "€.mp4"),
+        ('filename="a%22b.mp4"', 'a"b.mp4'),
+        ('filename="100%25.mp4"', "100%25.mp4"),
+    ],
+)
+def test_every_way_to_name_a_file_is_read(client, header, name):
+    body = (
+        f'--x\r\nContent-Disposition: form-data; name="file"; {header}\r\n\r\n'
+        "bytes of a clip\r\n--x--\r\n"
+    )
+    kind = {"Content-Type": "multipart/form-data; boundary=x"}
+    answer = client.post("/v1/analyses", content=body.encode(), headers=kind)
+    assert answer.status_code == 202, answer.text
+    assert answer.json()["name"] == name
+
+
 def test_a_file_becomes_a_task_and_then_a_result(client, analyzer, application):
     analyzer.go.clear()
     asked = {"frames": "8", "models": "texture, videomae"}

@@ -1,0 +1,73 @@
+"""Forms with files as clients send them: names after RFC 5987 too (`filename*=UTF-8''…`), and with
+what browsers write for characters that end a name."""
+
+import re
+from collections.abc import AsyncIterator
+from contextlib import aclosing, asynccontextmanager
+from urllib.parse import unquote_to_bytes
+
+from starlette.datastructures import FormData
+from starlette.exceptions import HTTPException
+from starlette.formparsers import MultiPartException, MultiPartParser
+from starlette.requests import Request
+
+_EXTENDED = re.compile(rb"""\bfilename\*\s*=\s*"?(utf-8|iso-8859-1)'[^']*'([^;"\s]+)"?""", re.I)
+_PLAIN = re.compile(rb';\s*filename\s*=\s*(?:"(?:[^"\\]|\\.)*"|[^;]*)', re.I)
+_ESCAPED = {b"%22": b'\\"', b"%0D": b" ", b"%0A": b" "}
+"""As the HTML standard has browsers write quotes and line ends in a name"""
+
+
+class NamedParts(MultiPartParser):
+    """A parser of forms that knows every way to name a file."""
+
+    def on_headers_finished(self) -> None:
+        """Take in the headers of a part, its file's name written plainly."""
+        part = self._current_part
+        if part.content_disposition:
+            part.content_disposition = _plainly(part.content_disposition)
+        super().on_headers_finished()
+
+
+@asynccontextmanager
+async def parsed(
+    request: Request, *, max_files: int, max_fields: int, max_part_size: int
+) -> AsyncIterator[FormData]:
+    """Parse a form; its files are gone when this ends. Raise HTTPException (400) for a broken
+    one."""
+    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if kind != "multipart/form-data":
+        async with request.form(max_fields=max_fields, max_part_size=max_part_size) as form:
+            yield form
+        return
+    try:
+        async with aclosing(request.stream()) as stream:
+            form = await NamedParts(
+                request.headers,
+                stream,
+                max_files=max_files,
+                max_fields=max_fields,
+                max_part_size=max_part_size,
+            ).parse()
+    except MultiPartException as error:
+        raise HTTPException(400, error.message) from None
+    try:
+        yield form
+    finally:
+        await form.close()
+
+
+def _plainly(disposition: bytes) -> bytes:
+    """Return a header with its file's name as UTF-8 between quotes."""
+    extended, plain = _EXTENDED.search(disposition), _PLAIN.search(disposition)
+    if extended is not None:
+        name = unquote_to_bytes(extended[2])
+        if extended[1].lower() != b"utf-8":
+            name = name.decode("latin-1").encode()
+        name = name.replace(b"\\", b"\\\\").replace(b'"', b'\\"')
+        return _PLAIN.sub(b"", disposition) + b'; filename="' + name + b'"'
+    if plain is None:
+        return disposition
+    name = plain[0]
+    for escaped, meant in _ESCAPED.items():
+        name = re.sub(escaped, lambda _, meant=meant: meant, name, flags=re.I)  # type: ignore[misc]
+    return disposition[: plain.start()] + name + disposition[plain.end() :]
