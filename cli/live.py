@@ -237,7 +237,7 @@ class _Console:
                 self.say(f"The alarm of {clock(alarm.start)} ended at {clock(alarm.end)}.")
             self._alarms[alarm.number] = over
         reading, rates = state.reading, state.rates
-        changed = (reading.label, tuple(hint.code for hint in state.hints))
+        changed = (reading.word, tuple(hint.code for hint in state.hints))
         now = time.monotonic()
         due = now >= self._next or (not self._terminal and changed != self._shown)
         if not (due or last):
@@ -245,8 +245,11 @@ class _Console:
         self._next = now + (EVERY if self._terminal else PLAIN_EVERY)
         self._shown = changed
         hints = "".join(f" | {hint.title}" for hint in state.hints)
+        said = f"{reading.word} {reading.percent}"
+        if reading.too_slow is not None:
+            said = f"{reading.word}. {reading.too_slow.text.rstrip('.')}"
         text = (
-            f"{clock(state.time)} {reading.word} {reading.percent} | "
+            f"{clock(state.time)} {said} | "
             f"{rates.fps:.0f} frames a second, scored {rates.scored_fps:.0f} a second, "
             f"delay {1000 * (rates.score_delay or 0):.0f} ms{hints}"
         )

@@ -15,9 +15,10 @@ from dashboard.components import controls
 from dashboard.components.chips import bullets
 from dashboard.components.markup import Text, icon, join, tag
 from dashboard.components.markup import show as show_markup
-from dashboard.i18n import LazyDict, _, advice, say
+from dashboard.i18n import LazyDict, _, advice, say, speech
 from detector.errors import InputError, MediaError, UnmaskError
 from detector.links.addresses import LinkRefused
+from detector.messages import states
 from detector.models.registry import list_models, usable
 from detector.schema.analysis import Analysis, Modality, Question, ReasonCode, Settings
 from service.limits import NotAllowed, TooLarge
@@ -177,6 +178,7 @@ _UNJUDGED: LazyDict[ReasonCode, str] = LazyDict(
         ReasonCode.TOO_BRIGHT: _("The face is overexposed"),
         ReasonCode.TURNED_AWAY: _("The face is turned away"),
         ReasonCode.CLIP_TOO_SHORT: _("This clip is too short"),
+        ReasonCode.TOO_SLOW: states.too_slow(speech()),
         ReasonCode.NO_MODEL: _("No model gave a score"),
         ReasonCode.NO_SPEECH: _("Too little ordinary speech"),
         ReasonCode.MUSIC: _("Too little ordinary speech"),
@@ -205,7 +207,7 @@ def unjudged(key: str, analysis: Analysis) -> Card:
         points += [f"{title}: {say(why)}" for title, why in left_out if why]
         if scored:
             head, text = _("No verdict"), _("There are scores, but of no model that counts.")
-    if scored and code in (ReasonCode.NO_MODEL, ReasonCode.NO_FACE):
+    if scored and code in (ReasonCode.NO_MODEL, ReasonCode.NO_FACE, ReasonCode.TOO_SLOW):
         actions.append(show_scores(key))
     elif code is ReasonCode.NO_FACE and not whole_picture_models() and (able := _published_whole()):
         point = _("{models} judge a picture as a whole: whether it was generated.")

@@ -120,6 +120,9 @@ def _decide(
             q: Decision(c, Label.NOT_APPLICABLE, {}, c.thresholds) for q, c in contexts.items()
         }
         file = FileVerdict(None, Label.NOT_APPLICABLE)
+    if analysis.media.too_slow is not None:
+        none = {"label": Label.NOT_APPLICABLE, "reason": ReasonCode.TOO_SLOW}
+        finished = [subject.model_copy(update=none) for subject in finished]
     top = finished[0] if finished else None
     shared = [] if beside is None else [_unanswered(judge(beside, analysis, contexts, how))]
     material = evidence(analysis, top)

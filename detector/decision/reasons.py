@@ -239,6 +239,11 @@ def unjudged(
     top = next(iter(faces_first), None)
     if analysis.partial:
         return _reason(ReasonCode.CANCELED)
+    if (slow := media.too_slow) is not None:
+        seconds: dict[str, Param] = {
+            "slow": round(slow.slow_seconds), "seconds": round(slow.seconds)
+        }  # fmt: skip
+        return _reason(ReasonCode.TOO_SLOW, **seconds)
     if media.kind == "audio":
         return None if judged else _unheard(analysis, contexts)
     if top is None or (top.modality is not Modality.FACE and not judged):

@@ -16,6 +16,7 @@ from detector.decision.material import MIN_FRAMES
 from detector.decision.session import WINDOW
 from detector.live import recapture
 from detector.live.face_tracker import TrackedFace
+from detector.live.pace import Pace
 from detector.live.schedule import Schedule
 from detector.live.score_history import ScoreHistory
 from detector.live.scoring import LiveScorer
@@ -32,6 +33,7 @@ from detector.live.state import (
     LiveSettings,
     LiveState,
     ModelState,
+    TooSlow,
 )
 from detector.messages.format import clock, percent
 from detector.models.base import ModelSpec
@@ -46,6 +48,7 @@ from detector.schema.analysis import (
     Question,
     ReasonCode,
     Side,
+    SlowScoring,
     Subject,
     Thresholds,
 )
@@ -176,11 +179,19 @@ class QualityMonitor:
         striped = sum(strength > recapture.PEAK for strength in self.stripes)
         return len(self.stripes) >= LEAST_LOOKS and 2 * striped > len(self.stripes)
 
-    def hints(self, time: float, *, silent: float, rate: float, lag: float) -> list[Hint]:
+    def hints(
+        self,
+        time: float,
+        *,
+        silent: float,
+        rate: float,
+        lag: float,
+        too_slow: TooSlow | None = None,
+    ) -> list[Hint]:
         """Return what to say now, most important first.
 
         `time`: s, of the newest frame. `silent`: s since the last one was pushed. `rate`: scored
-        frames a second. `lag`: s that the reading can lag by.
+        frames a second. `lag`: s that the reading can lag by. `too_slow`: too few are scored.
         """
         if silent > NO_SIGNAL:
             text = _("No picture has come for a moment. Check the camera or the connection.")
@@ -200,7 +211,9 @@ class QualityMonitor:
             title = _("{number} faces").format(number=most)
             hints.append(Hint(HintCode.TOO_MANY, title, text, blocking=False))
         watched = time - self._began > SLOW_SECONDS and self.face_at == time
-        if watched and rate < SLOW:
+        if too_slow is not None:
+            hints.append(Hint(HintCode.TOO_SLOW, _("Too slow"), too_slow.text, blocking=True))
+        elif watched and rate < SLOW:
             several = _("{number} frames").format(number=f"{rate:.0f}")
             often = several if rate >= 1.5 else _("about 1 frame")
             text = _("This computer scores {often} a second: the reading can lag by {lag} s.")
@@ -359,8 +372,9 @@ class LiveReadout:
         self.now = self.nothing(since, text)
         self.series.add(Dot(time, None, None, Label.NOT_APPLICABLE))
 
-    def update(self, time: float, decided: Analysis) -> None:
-        """Show the verdict on the last `WINDOW` s, of a frame scored at `time`, s."""
+    def update(self, time: float, decided: Analysis, *, too_slow: bool) -> None:
+        """Show the verdict on the last `WINDOW` s, of a frame scored at `time`, s. While it is
+        `too_slow`, the chart shows the frame's score alone."""
         self.scored = time
         self.models = {model.id: model for model in decided.models}
         self.people = {subject.id: subject for subject in decided.judged}
@@ -386,7 +400,11 @@ class LiveReadout:
             for frame in subject.frames[-1:]
             if question in frame.answers and frame.index == len(decided.timestamps) - 1
         ]
-        self.series.add(Dot(time, max(newest, default=None), verdict.probability, verdict.label))
+        score = max(newest, default=None)
+        mean, label = verdict.probability, verdict.label
+        if too_slow:
+            mean, label = None, Label.NOT_APPLICABLE
+        self.series.add(Dot(time, score, mean, label))
 
 
 _ABSTAINED = {
@@ -429,7 +447,12 @@ class ScoredFrame:
     arrived: float  # s, by the engine's clock
     faces: Mapping[int, FrameSegment]  # By number; with the logits that they got
     count: int  # Faces in it, those too that were not judged
-    scored: bool  # Whether any model gave a score
+    models: frozenset[str]  # Ids of the models that gave a score
+
+    @property
+    def scored(self) -> bool:
+        """Whether any model gave a score."""
+        return bool(self.models)
 
 
 class SessionDisplay:
@@ -446,6 +469,7 @@ class SessionDisplay:
         self.quality = QualityMonitor(0.0, settings.most_faces)
         self.alarms = Alarms(settings.alarm_seconds)
         self.rates = RateCounter()
+        self.pace = Pace()
         self.began: float | None = None
         """s, of the first frame"""
         self.time = 0.0
@@ -462,12 +486,20 @@ class SessionDisplay:
     def state(self, now: float, ready: bool, schedule: Schedule) -> LiveState:
         """Return a snapshot at `now`, s by the engine's clock; `ready`: the models are loaded."""
         every = self.scorer.every(schedule) if self.scorer else {}
+        reading, faces = self.readout.now, self._faces
+        if (slow := self.pace.slow) is not None:
+            reading = replace(
+                self.readout.nothing(slow.since, slow.text),
+                thresholds=reading.thresholds,
+                too_slow=slow,
+            )
+            faces = tuple(face if face.problem else _without_reading(face) for face in faces)
         return LiveState(
             time=self.time,
             version=self.version,
             size=self.size,
-            faces=self._faces,
-            reading=self.readout.now,
+            faces=faces,
+            reading=reading,
             hints=tuple(self._hints(now, ready, max(every.values(), default=1))),
             alarms=self.alarms.all,
             rates=self.rates.rates(now),
@@ -486,7 +518,34 @@ class SessionDisplay:
                 for decided in [self.readout.models.get(id, result)]
             ),
             ready=ready,
+            mostly_slow=self.pace.mostly_slow,
         )
+
+    # --- after a push ----------------------------------------------------------------------------
+
+    def update_pace(self) -> None:
+        """Take in that a frame was pushed: does scoring keep up?"""
+        if self.scorer is None or not self._drop_frames:
+            return
+        looked = self.rates.counts["looked"] > 0
+        in_view = not looked or any(face.problem is None for face in self._faces)
+        models = {
+            id: result.title
+            for id in self.scorer.usual
+            for result in [self.readout.models.get(id, self.history.results[id])]
+            if not self.history.results[id].error and (result.counted or not self.readout.models)
+        }
+        self.pace.add_frame(
+            self.time, in_view=in_view and not self.quality.screen, titles=models
+        )
+
+    def slow_scoring(self) -> SlowScoring | None:
+        """Return how long the session was too slow, where that leaves it without a verdict."""
+        if not self.pace.mostly_slow:
+            return None
+        times = self.pace.seconds, self.pace.slow_seconds
+        seconds, slow_seconds = (round(time, 1) for time in times)
+        return SlowScoring(seconds=seconds, slow_seconds=slow_seconds)
 
     # --- after a look ----------------------------------------------------------------------------
 
@@ -561,10 +620,15 @@ class SessionDisplay:
             self.readout.lose(frame.time, SCREEN)
             self.alarms.update_reading(frame.time, None, 1.0)
         elif decided is not None:
-            self.readout.update(frame.time, decided)
+            too_slow = self.pace.slow is not None
+            self.readout.update(frame.time, decided, too_slow=too_slow)
             self._label(self._faces)
-            self._raise(frame.time, decided)
+            if too_slow:
+                self.alarms.update_reading(frame.time, None, 1.0)
+            else:
+                self._raise(frame.time, decided)
         if frame.scored:
+            self.pace.add_score(self.time, frame.models)
             self.rates.count("scored", now)
             self.rates.delay("scored", now, now - frame.arrived)
         self.version += 1
@@ -593,7 +657,8 @@ class SessionDisplay:
         pushed = self.rates.last("pushed")
         silent = now - pushed if pushed is not None and self._drop_frames else 0.0
         rate = rates.scored_fps if self._drop_frames else math.inf
-        hints = self.quality.hints(self.time, silent=silent, rate=rate, lag=lag)
+        slow = self.pace.slow
+        hints = self.quality.hints(self.time, silent=silent, rate=rate, lag=lag, too_slow=slow)
         for result in self.scorer.stopped if self.scorer else ():
             why = known((result.error or "").rstrip("."))
             text = _("{title} takes no part: {why}.").format(title=result.title, why=why)
@@ -611,6 +676,13 @@ class SessionDisplay:
         return _(
             f"Alarm from {begin} to {finish}: a likelihood of up to {peak} over {WINDOW:.0f} s."
         )
+
+
+def _without_reading(face: LiveFace) -> LiveFace:
+    """Return a face of a session that is too slow to judge it."""
+    return replace(
+        face, probability=None, label=Label.NOT_APPLICABLE, problem="too slow", scored=None
+    )
 
 
 def known_footage(name: str) -> str:

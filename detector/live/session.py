@@ -131,6 +131,7 @@ class LiveSession:
             if self._frame is not None:
                 self._display.rates.count("dropped", now)
             self._frame = _TimedFrame(frame, t, now)
+            self._display.update_pace()
             self._display.version += 1
         self._pool.nudge()
 
@@ -162,6 +163,7 @@ class LiveSession:
             notes = [self._display.note(alarm) for alarm in reversed(self._display.alarms.all)]
             undecided = self._display.history.session(notes)
             self.kept = len(undecided.timestamps)
+            undecided.media.too_slow = self._display.slow_scoring()
             undecided.media.duration = round(length, 3)
             undecided.media.frame_count = self._display.rates.counts["pushed"]
             undecided.media.fps = round(self._display.rates.counts["pushed"] / max(length, 1e-3), 2)
@@ -318,7 +320,7 @@ class LiveSession:
                 return
             if striped is not None:
                 self._display.quality.stripes.append(striped)
-            scored = full_frame is not None or any(x.logits for x in segments.values())
+            scored = frozenset(id for look in looks.values() for id in look.logits)
             self._display.history.size = self._display.size
             self._display.history.add(frame.time - origin, looks)
             for number, segment in segments.items():

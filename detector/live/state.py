@@ -12,6 +12,7 @@ from typing import Any, Literal
 from detector.messages import states
 from detector.messages.format import percent
 from detector.schema.analysis import Box, Label, Point, Question, Thresholds
+from detector.sentences import known, ngettext
 
 HISTORY = 60.0  # s of `LiveState.series`
 
@@ -84,6 +85,34 @@ def word(label: Label, question: Question | None) -> str:
 
 
 @dataclass(frozen=True)
+class TooSlow:
+    """How few frames were scored while a face was in view: no reading may rest on them."""
+
+    scored: int  # frames, by `model` or, without one, by any
+    seconds: float  # with a face in view, of the last `session.WINDOW` s
+    since: float  # Time at which it became so
+    model: str = ""  # Title of the one that scored too few, where all together scored enough
+
+    @property
+    def text(self) -> str:
+        """Return how many frames were scored, in a sentence."""
+        if self.model:
+            text = ngettext(
+                "{model} scored {number} frame in {seconds} s.",
+                "{model} scored {number} frames in {seconds} s.",
+                self.scored,
+            )
+            model = known(self.model)
+            return text.format(model=model, number=self.scored, seconds=f"{self.seconds:.0f}")
+        text = ngettext(
+            "{number} frame in {seconds} s was scored.",
+            "{number} frames in {seconds} s were scored.",
+            self.scored,
+        )
+        return text.format(number=self.scored, seconds=f"{self.seconds:.0f}")
+
+
+@dataclass(frozen=True)
 class LiveReading:
     """The current reading of the session."""
 
@@ -97,6 +126,7 @@ class LiveReading:
     alone: float | None = None  # Of the person in front, as on the box, with several
     question: Question | None = None  # Which of the two questions leads
     person: str | None = None  # Whose face it is, with several
+    too_slow: TooSlow | None = None  # Why no reading can be relied on; NOT_APPLICABLE then
 
     @property
     def percent(self) -> str:
@@ -105,7 +135,9 @@ class LiveReading:
 
     @property
     def word(self) -> str:
-        """What is said, in at most two words."""
+        """What is said, in at most two words; or that the session is too slow."""
+        if self.too_slow is not None:
+            return states.too_slow()
         return word(self.label, self.question)
 
 
@@ -217,6 +249,8 @@ class LiveState:
     models: tuple[ModelState, ...] = field(default=())
     ready: bool = False
     """The models are loaded."""
+    mostly_slow: bool = False
+    """Too few frames were scored for most of the session, or are now: its record has no verdict."""
 
 
 class ScoredFrameLines:
@@ -224,9 +258,17 @@ class ScoredFrameLines:
 
     def __init__(self) -> None:
         self._last = float("-inf")
+        self._slow = False
 
     def new(self, state: LiveState) -> Iterator[dict[str, Any]]:
-        """Give those that are new in a state, as plain JSON; the newest with all that is known."""
+        """Give those that are new in a state, as plain JSON; the newest with all that is known.
+        When the session becomes too slow there may be no scored frame: that is a line of its own,
+        without a score."""
+        slow = state.reading.too_slow is not None
+        if slow and not self._slow:
+            none = {"time": round(state.time, 3), "score": None, "mean": None}
+            yield none | {"label": state.reading.label} | _now(state)
+        self._slow = slow
         for dot in state.series:
             if dot.time <= self._last or dot.score is None:
                 continue
@@ -246,6 +288,14 @@ def _now(state: LiveState) -> dict[str, Any]:
     return {
         "thresholds": [limits.low, limits.high],
         "question": state.reading.question,
+        "too_slow": None
+        if state.reading.too_slow is None
+        else {
+            "headline": states.too_slow(),
+            "text": str(state.reading.too_slow.text),
+            "scored": state.reading.too_slow.scored,
+            "seconds": round(state.reading.too_slow.seconds, 1),
+        },
         "faces": [
             {
                 "id": face.id,

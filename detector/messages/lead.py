@@ -317,6 +317,7 @@ def why_not(speech: Speech = ENGLISH) -> dict[str, str]:
         "too_bright": _("too bright"),
         "turned_away": _("turned away"),
         "clip_too_short": _("clip too short"),
+        "too_slow": _("too slow"),
         "too_few_frames": _("too few frames"),
         "too_few_models": _("too few models"),
         "low_quality": _("low quality"),

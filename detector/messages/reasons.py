@@ -193,6 +193,11 @@ REASONS: dict[str, Wording] = {
         "This clip is {seconds:.2f} s long; a reading needs at least {least:g} s.",
         _("Use a longer cut, or save one frame as a picture and drop that."),
     ),
+    "too_slow": Template(
+        "In {slow} of {seconds} s with a face in view this computer scored too few frames for a "
+        "verdict.",
+        _("Close other programs or choose fewer models, or record it and analyze the file."),
+    ),
     "no_operating_point": _no_point,
     "no_model": of_question(lambda spec: spec.no_model),
     "no_speech": Template("No speech in this sound, or none that we could make out."),

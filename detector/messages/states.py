@@ -37,6 +37,11 @@ def headline(
     return state(label, question, speech)
 
 
+def too_slow(speech: Speech = ENGLISH) -> str:
+    """Return the headline of a live session that scored too few frames for a verdict."""
+    return speech.gettext("Too slow here: don’t rely on this session")
+
+
 def proven(kind: str, name: str, speech: Speech = ENGLISH, *, short: bool = False) -> str:
     """Return a finding that leads the headline in words, by its `ProofKind`."""
     _ = speech.gettext

@@ -42,6 +42,7 @@ from detector.schema.ensemble import UncertaintyRates as UncertaintyRates
 from detector.schema.media import Audio as Audio
 from detector.schema.media import Coverage as Coverage
 from detector.schema.media import Media as Media
+from detector.schema.media import SlowScoring as SlowScoring
 from detector.schema.media import Software as Software
 from detector.schema.media import SpeechMeasurement as SpeechMeasurement
 from detector.schema.origin import FileSource, Provenance
@@ -168,6 +169,8 @@ class Analysis(StrictModel):
 
     def headline_in(self, speech: Speech) -> str:
         """Return the headline of the result, the same on every page and in every report."""
+        if self.media.too_slow is not None and self.proof is None:
+            return states.too_slow(speech)
         names = self.verdict.label, self.verdict.question
         return states.headline(*names, speech, proof=self.proof)
 

@@ -113,6 +113,7 @@ class ReasonCode(StrEnum):
     TOO_BRIGHT = "too_bright"
     TURNED_AWAY = "turned_away"
     CLIP_TOO_SHORT = "clip_too_short"
+    TOO_SLOW = "too_slow"
     NO_MODEL = "no_model"
     NO_OPERATING_POINT = "no_operating_point"
     NO_SPEECH = "no_speech"

@@ -87,6 +87,13 @@ class Audio(StrictModel):
         return self.sides.get(subject or "", self.speech)
 
 
+class SlowScoring(StrictModel):
+    """How long a live session scored too few frames for a verdict."""
+
+    seconds: float = Field(ge=0, description="with a face in view")
+    slow_seconds: float = Field(ge=0, description="of these, with too few scored frames")
+
+
 class Media(StrictModel):
     """What the file is. Width and height are upright, after rotation; 0 where there is no picture.
     The codec and the bit rate of a sound are those of the sound.
@@ -146,6 +153,11 @@ class Media(StrictModel):
         default=False,
         description="a session at a camera or stream: no file was kept, so `size` is 0 and "
         "`sha256` is empty",
+    )
+    too_slow: SlowScoring | None = Field(
+        default=None,
+        description="of a live session that was too slow for most of its time or at its end, so "
+        "that it gets no verdict",
     )
     notes: list[str] = Field(
         default_factory=list,

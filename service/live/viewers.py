@@ -381,7 +381,7 @@ def ended(viewer: Viewer, keep: Callable[..., str]) -> None:
         name = session_name(viewer.began)
         if video is not None and video.stat().st_size:
             name = f"{name}.mp4"
-            kept = {"live": True, "notes": analysis.media.notes}
+            kept = {name: getattr(analysis.media, name) for name in ("live", "notes", "too_slow")}
             about = media.probe(video, name=name).model_copy(update=kept)
             analysis = analysis.model_copy(update={"media": about})
         recorded = video if analysis.media.size else None

@@ -16,11 +16,13 @@ import torch
 from cli import main
 from cli.live import _Console
 from detector import live, media
+from detector.decision import decide
 from detector.decision.session import LEAST, WINDOW
 from detector.errors import MediaError, ModelError, UsageError
 from detector.live import recapture, schedule
 from detector.live.display import MAX_TIMES
 from detector.live.score_history import MAX_SAMPLES
+from detector.live.state import ScoredFrameLines
 from detector.media.stream import Stream
 from detector.models import registry
 from detector.models.base import Model
@@ -118,8 +120,6 @@ def test_somebody_new_who_is_manipulated_is_named_as_soon(engine):
 @pytest.mark.parametrize("gone", [0.0, 4.0], ids=["there", "gone before the end"])
 @pytest.mark.parametrize("seconds", [2.0, 7.0, 20.0])
 def test_the_record_says_what_was_shown_last(engine, seconds, gone):
-    from detector.decision import decide
-
     session = engine.open()
     # Untouched, but for the last seconds.
     states = feed(
@@ -133,6 +133,63 @@ def test_the_record_says_what_was_shown_last(engine, seconds, gone):
     assert shown.thresholds == kept.verdict.thresholds
     assert [face.id for face in states[-1].faces] == [one.id for one in kept.judged] == ["A"]
     assert kept.judged[0].end > seconds - 0.2 and kept.judged[0].start == 0
+
+
+def feed_slowly(engine, session, seconds, frame, *, every, start=0.0):
+    """Push frames to a computer that handles one only each `every` s; the state after each."""
+    session._drop_frames = session._display._drop_frames = True
+    states, free = [], start
+    for n in range(int(seconds * FPS)):
+        t = start + n / FPS
+        engine._clock.now = t
+        session.push(frame, t)
+        if t >= free:
+            engine.drain()
+            free = t + every
+        states.append(session.state)
+    return states
+
+
+def test_a_session_that_is_too_slow_has_no_label(engine):
+    session = engine.open()
+    engine.drain()
+    states = feed_slowly(engine, session, 30, FAKE, every=3.0)
+    slow = [s for s in states if s.reading.too_slow]
+    assert slow[0].time < 6 and len(slow) == sum(s.time >= slow[0].time for s in states)
+    for state in slow:
+        assert state.reading.label is Label.NOT_APPLICABLE and state.reading.probability is None
+        assert all(face.word == "Too slow" and face.probability is None for face in state.faces)
+        assert [hint.code for hint in state.hints if hint.blocking] == [live.HintCode.TOO_SLOW]
+    assert slow[-1].reading.word == "Too slow here: don’t rely on this session"
+    assert slow[-1].reading.text in ("2 frames in 8 s were scored.", "3 frames in 8 s were scored.")
+    assert not slow[-1].alarms
+    kept = session.finish()
+    assert kept.headline == slow[-1].reading.word and kept.verdict.label is Label.NOT_APPLICABLE
+    assert kept.verdict.probability is None and kept.judged[0].label is Label.NOT_APPLICABLE
+    assert kept.verdict.reasons[0].code == "too_slow"
+    again = Analysis.model_validate_json(kept.model_dump_json())
+    assert decide(again).verdict == kept.verdict
+
+    states = feed(engine, session, 10, FAKE, start=30.0)
+    cleared = next(s.time for s in states if not s.reading.too_slow)
+    assert cleared < 36
+    assert all(not s.reading.too_slow for s in states if s.time > cleared)
+    assert states[-1].reading.label is Label.FAKE
+    assert session.finish().media.too_slow is not None, "most of it was too slow"
+    feed(engine, session, 40, FAKE, start=40.0)
+    assert session.finish().verdict.label is Label.FAKE, "most of it was not"
+
+
+def test_lines_of_json_say_that_it_is_too_slow(engine):
+    session, lines = engine.open(), ScoredFrameLines()
+    engine.drain()
+    written = [x for s in feed_slowly(engine, session, 12, FAKE, every=5.0) for x in lines.new(s)]
+    (first,) = [line for line in written if line["score"] is None]
+    assert first["label"] == "NOT_APPLICABLE" and first["mean"] is None
+    assert first["too_slow"]["headline"] == "Too slow here: don’t rely on this session"
+    assert first["too_slow"]["scored"] == 1 and first["too_slow"]["text"].startswith("1 frame in")
+    assert all(line["mean"] is None for line in written if line["time"] > first["time"])
+    assert json.loads(json.dumps(written)) == written
 
 
 class Contrary(MadeModel):

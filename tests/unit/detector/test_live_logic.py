@@ -1,6 +1,7 @@
 """What the live engine decides by, without the engine: words, hints, alarms, pace, flow."""
 
 from dataclasses import replace
+from itertools import pairwise
 from threading import Lock
 from unittest.mock import Mock
 
@@ -13,6 +14,7 @@ from detector.decision import decide
 from detector.live import face_tracker, recapture, schedule
 from detector.live.display import Alarms, QualityMonitor
 from detector.live.face_tracker import FaceTracker
+from detector.live.pace import Pace
 from detector.live.score_history import MAX_PEOPLE, MAX_SAMPLES, ScoreHistory
 from detector.live.scoring import ClipCollector
 from detector.models import registry
@@ -123,6 +125,68 @@ def test_a_slow_computer_says_so():
     ]
     assert monitor.hints(10.0, silent=3.0, rate=2.0, lag=3.0)[0].code is live.HintCode.NO_SIGNAL
     assert not monitor.hints(10.0, silent=0.0, rate=8.0, lag=1.0)
+
+
+TITLES = {"clip": "CLIP", "texture": "Texture"}
+
+
+def paced(rate, *, seconds, pace=None, start=0.0, clips=1.0, fps=25.0, in_view=True):
+    """Frames of a camera, of which so many a second are scored; the state after each."""
+    pace, states, due, clip_due = pace or Pace(), [], 0.0, 0.0
+    for n in range(int(seconds * fps)):
+        time = start + n / fps
+        due, clip_due = due + rate(time) / fps, clip_due + clips / fps
+        if due >= 1:
+            due -= 1
+            models = {"texture"} | ({"clip"} if clip_due >= 1 else set())
+            clip_due %= 1
+            pace.add_score(time, models)
+        pace.add_frame(time, in_view=in_view, titles=TITLES)
+        states.append(pace.slow)
+    return pace, states
+
+
+def changes(states):
+    slow = [state is not None for state in states]
+    return [after for before, after in pairwise([False, *slow]) if before is not after]
+
+
+def test_too_few_scored_frames_are_too_slow_until_the_computer_catches_up():
+    pace, states = paced(lambda t: 0.2 if t < 20 else 8.0, seconds=40)
+    assert changes(states) == [True, False]
+    said = states[int(15 * 25)]
+    assert said.scored in (1, 2) and said.seconds == pytest.approx(8, abs=0.1) and not said.model
+    caught_up = next(n / 25 for n, state in enumerate(states) if n > 500 and state is None)
+    assert 20 < caught_up < 28
+    assert not pace.mostly_slow or pace.slow_seconds > 20
+    assert pace.slow_seconds == pytest.approx(caught_up, abs=1)
+
+
+@pytest.mark.parametrize("rate", [0.2, 0.9, 1.0, 1.1, 1.4, 8.0])
+def test_too_slow_does_not_flicker(rate):
+    def uneven(time):
+        return rate * (1.3 if int(time) % 3 else 0.4)
+
+    _, states = paced(uneven, seconds=60)
+    assert len(changes(states)) <= 1
+
+
+def test_a_model_that_scores_too_few_frames_is_named():
+    _, states = paced(lambda t: 6.0, seconds=20, clips=0.15)
+    assert states[-1].model == "CLIP" and states[-1].scored in (1, 2)
+    assert states[-1].text == f"CLIP scored {states[-1].scored} frame{'s' * (states[-1].scored > 1)} in 8 s."
+    assert changes(states) == [True]
+    assert not changes(paced(lambda t: 6.0, seconds=20, clips=0.6)[1])
+
+
+def test_nobody_in_view_and_a_slow_camera_are_no_slow_computer():
+    assert not changes(paced(lambda t: 0.0, seconds=20, in_view=False)[1])
+    pace, states = paced(lambda t: 0.5, seconds=30, fps=0.5)
+    assert not changes(states) and not pace.mostly_slow
+    pace, states = paced(lambda t: 0.0, seconds=12)
+    assert changes(states) == [True] and pace.mostly_slow
+    _, states = paced(lambda t: 0.0, seconds=4, pace=pace, start=12.0, in_view=False)
+    assert states[-1] is None, "who has left is not judged"
 
 
 def filmed(rgb, pitch, angle):

@@ -1,0 +1,72 @@
+"""Whether scoring keeps up with the faces in view: below that, a reading rests on too few frames."""
+
+from collections import Counter, deque
+from collections.abc import Collection, Mapping
+
+from detector.decision.session import WINDOW
+from detector.live.state import TooSlow
+
+LEAST_RATE = 1.0  # scored frames a second, all models together
+SLOW_CAMERA = 0.5  # of a camera's frames, where that is less
+LEAST_SHARE = 0.3  # of one frame a second, which each frame model should score
+CLEAR = 1.5  # times both, from which on a session is fast enough again (hysteresis)
+LEAST_SECONDS = 4.0  # with a face in view before anything is said: first frames are always slow
+ABSENT = 2.0  # s without a face after which nothing is said
+LONGEST_STEP = 1.0  # s between two frames that count: a camera may have paused
+
+
+class Pace:
+    """The pace of one viewer. Not locked. Times are s of the session."""
+
+    def __init__(self) -> None:
+        self.slow: TooSlow | None = None
+        self.seconds = self.slow_seconds = 0.0
+        """with a face in view, and of these too slow"""
+        self._frames: deque[tuple[float, float]] = deque()  # time, s with a face in view before it
+        self._scored: deque[tuple[float, frozenset[str]]] = deque()  # time, models
+        self._last: float | None = None
+        self._seen = self._cleared = float("-inf")
+
+    def add_score(self, time: float, models: Collection[str]) -> None:
+        """Count a frame that models scored."""
+        self._scored.append((time, frozenset(models)))
+
+    def add_frame(self, time: float, *, in_view: bool, titles: Mapping[str, str]) -> None:
+        """Count a pushed frame; `in_view`: a face that can be scored is, as far as is known.
+        `titles` are of the frame models that should score, by id."""
+        step = 0.0 if self._last is None else min(time - self._last, LONGEST_STEP)
+        self._last = time
+        if in_view:
+            self._seen = time
+            self._frames.append((time, step))
+            self.seconds += step
+        for counted in (self._frames, self._scored):
+            while counted and counted[0][0] <= time - WINDOW:
+                counted.popleft()
+        before, self.slow = self.slow, self._judge(time, titles)
+        if self.slow is not None and before is None:
+            self.slow_seconds += sum(s for t, s in self._frames if t > self._cleared)
+        elif self.slow is not None and in_view:
+            self.slow_seconds += step
+        elif before is not None and self.slow is None:
+            self._cleared = time
+
+    def _judge(self, time: float, titles: Mapping[str, str]) -> TooSlow | None:
+        seconds = sum(step for _, step in self._frames)
+        if time - self._seen > ABSENT or seconds < LEAST_SECONDS:
+            return None if time - self._seen > ABSENT else self.slow
+        more = CLEAR if self.slow else 1.0
+        since = self.slow.since if self.slow else time
+        every = min(LEAST_RATE * seconds, SLOW_CAMERA * len(self._frames))
+        if len(self._scored) < more * every:
+            return TooSlow(len(self._scored), seconds, since)
+        by = Counter(id for _, models in self._scored for id in models)
+        id = min(titles, key=lambda id: by[id], default=None)
+        if id is not None and by[id] < more * LEAST_SHARE * min(seconds, len(self._frames)):
+            return TooSlow(by[id], seconds, since, titles[id])
+        return None
+
+    @property
+    def mostly_slow(self) -> bool:
+        """Whether the session was too slow for most of its time, or is so now."""
+        return self.slow is not None or self.slow_seconds > self.seconds / 2
