@@ -1,9 +1,9 @@
 """The verdict of a live session: on its last seconds, as it was shown when the session ended."""
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 
-from detector.schema.analysis import Analysis, ModelResult, Subject
+from detector.schema.analysis import Analysis, ModelResult, Segment, Subject
 
 WINDOW = 8.0
 """s that a live verdict rests on. A model that is asked once a second has then scored more
@@ -19,7 +19,8 @@ def seen_briefly(analysis: Analysis, subject: Subject) -> bool:
 
 
 def newest(analysis: Analysis) -> Analysis:
-    """Return the last `WINDOW` seconds with a score of a live session; a file as it is."""
+    """Return the last `WINDOW` seconds with a score of a live session; a file as it is. Of a model
+    that scored nothing of a subject in them, its last score in the `WINDOW` s before is held."""
     times = [frame.time for s in analysis.judged for frame in s.frames if frame.logits]
     if not analysis.media.live or not times:
         return analysis
@@ -58,8 +59,26 @@ def _within(subject: Subject, start: float, end: float, first: int) -> Subject |
         if start < frame.time <= end
     ]
     spans = [span for span in subject.spans if start < span.end <= end]
-    update = {"frames": frames, "spans": spans}
-    return subject.model_copy(update=update) if frames else None
+    if not frames:
+        return None
+    usable = next((n for n, frame in enumerate(frames) if frame.usable), None)
+    if usable is not None and (held := _held(subject, start, {*_models(frames), *_models(spans)})):
+        logits = held | frames[usable].logits
+        frames[usable] = frames[usable].model_copy(update={"logits": logits})
+    return subject.model_copy(update={"frames": frames, "spans": spans})
+
+
+def _models(segments: Iterable[Segment]) -> set[str]:
+    return {id for segment in segments for id in segment.logits}
+
+
+def _held(subject: Subject, start: float, scored: Collection[str]) -> dict[str, float]:
+    """Return the last logits in the `WINDOW` s up to `start` of models that scored nothing since,
+    so that a model that pauses does not move the reading."""
+    before = [segment for segment in subject.segments if start - WINDOW < segment.end <= start]
+    before.sort(key=lambda segment: segment.end)
+    last = {id: x for segment in before for id, x in segment.logits.items()}
+    return {id: x for id, x in last.items() if id not in scored}
 
 
 def merged(whole: Analysis, now: Analysis) -> Analysis:

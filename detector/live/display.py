@@ -52,7 +52,7 @@ from detector.schema.analysis import (
     Subject,
     Thresholds,
 )
-from detector.sentences import _, known
+from detector.sentences import _, join, known
 
 MEASURED = 3.0  # s
 MAX_TIMES = 256  # moments kept for each figure: 3 s at 85 a second
@@ -389,7 +389,10 @@ class LiveReadout:
             interval=verdict.interval,
             alone=top.probability if several else None,
             since=self.now.since if self.now.label is verdict.label else time,
-            text=_text(decided, verdict.answers[question], top.reason),
+            text=join(
+                _text(decided, verdict.answers[question], top.reason),
+                _missing(decided, verdict.answers[question], question),
+            ),
             question=question,
             thresholds=verdict.thresholds,
             person=top.id if several else None,
@@ -437,6 +440,20 @@ def _text(decided: Analysis, answer: Answer, reason: ReasonCode | None) -> str:
     if answer.label is Label.INCONCLUSIVE and not answer.vetoed_by:
         return _("The score is between the thresholds.")
     return decided.verdict.reasons[0].text
+
+
+def _missing(decided: Analysis, answer: Answer, question: Question) -> str:
+    """Return which counted models are not in a reading, because they scored too long ago."""
+    added = {part.id for part in answer.contributions if part.kind == "model"}
+    missing = [
+        known(model.plain or model.title)
+        for model in decided.models
+        if model.counted and model.question is question and model.id not in added
+    ]
+    if not missing:
+        return ""
+    text = _("Not in it, for lack of a score in the last {seconds} s: {models}.")
+    return text.format(seconds=f"{2 * WINDOW:.0f}", models=known(", ".join(missing)))
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,7 @@ import numpy as np
 from detector import vision
 from detector.decision import conformal
 from detector.decision.material import MIN_FRAMES
-from detector.decision.session import WINDOW, recounted
+from detector.decision.session import WINDOW, newest, recounted
 from detector.live.state import LiveSettings
 from detector.models.base import CropRecipe, ModelSpec
 from detector.pipeline import initial_results, subjects
@@ -115,10 +115,11 @@ class ScoreHistory:
         self._last = max((s.time for s in self._samples if s.scores), default=0.0)
 
     def _thinned(self) -> list[_ScoreSample]:
-        """Return the last `WINDOW` s, and the fullest sample of each stretch before it."""
+        """Return the last `2 * WINDOW` s, on which a reading may rest, and the fullest sample of
+        each stretch before it."""
         best: dict[tuple[bool, float], _ScoreSample] = {}
         for sample in self._samples:
-            new = self._last - WINDOW < sample.time <= self._last
+            new = self._last - 2 * WINDOW < sample.time <= self._last
             place = new, sample.time if new else sample.time // self._stretch
             if place not in best or sample.scores > best[place].scores:
                 best[place] = sample
@@ -137,8 +138,9 @@ class ScoreHistory:
 
     def recent(self) -> Analysis:
         """Return the last `WINDOW` s as an undecided Analysis, without an id."""
-        start = self._last - WINDOW
-        return self._analysis([s for s in self._samples if start < s.time <= self._last])
+        start = self._last - 2 * WINDOW
+        known = [s for s in self._samples if start < s.time <= self._last]
+        return newest(self._analysis(known))
 
     def session(self, notes: Sequence[str] = ()) -> Analysis:
         """Return all that was scored as an undecided Analysis, with sentences for `Media.notes`."""

@@ -5,7 +5,7 @@ pixels of the pushed frame; probabilities are calibrated, 0..1.
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Any, Literal
 
@@ -251,6 +251,28 @@ class LiveState:
     """The models are loaded."""
     mostly_slow: bool = False
     """Too few frames were scored for most of the session, or are now: its record has no verdict."""
+
+
+def as_shown(now: LiveState, shown: LiveState) -> LiveState:
+    """Return a state whose faces have the readings that another one showed, so that boxes in the
+    picture and the page beside it never differ. Who is new has none yet."""
+    readings = {face.id: face for face in shown.faces}
+
+    def face(new: LiveFace) -> LiveFace:
+        old = readings.get(new.id)
+        if old is None:
+            label = Label.NOT_APPLICABLE if new.problem else Label.INCONCLUSIVE
+            return replace(new, probability=None, label=label, scored=None, question=None)
+        return replace(
+            new,
+            probability=old.probability,
+            label=old.label,
+            problem=old.problem,
+            scored=old.scored,
+            question=old.question,
+        )
+
+    return replace(now, faces=tuple(face(new) for new in now.faces))
 
 
 class ScoredFrameLines:

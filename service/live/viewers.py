@@ -40,6 +40,7 @@ from detector.live import (
 )
 from detector.live.display import known_footage
 from detector.live.recorder import Recorder, Ring
+from detector.live.state import as_shown
 from detector.sentences import _, ngettext
 from service.config import get_config
 from service.context import new_id
@@ -59,6 +60,7 @@ CORES = 1.0  # That following one camera takes from the budget of all tasks
 LOST_SECONDS = 2.5  # without a frame, after which the picture is lost; a key frame takes one
 RECONNECT_SECONDS = 20.0  # for which a lost session is held, since its last frame or `hold`
 FIRST_FRAME_SECONDS = 45.0  # s that a place is held for a first frame
+SHOWN_SECONDS = 3.0  # for which the boxes keep the readings that a page drew, until it draws anew
 MIN_SECONDS = 1.0  # s; a session that ended sooner was a slip of the finger
 
 
@@ -83,7 +85,7 @@ class LiveOptions:
     models: tuple[str, ...] | None = None
     keep: SessionRetention = SessionRetention.SCORES
     shared: bool = False  # A window, tab or screen in place of a camera
-    mirror: bool = True
+    mirror: bool = False
     microphone: bool = False  # Judge the voice in the browser's microphone too
     alarm_above: float | None = None
     alarm_seconds: float = 3.0
@@ -126,6 +128,7 @@ class Viewer:
         self._held = float("-inf")
         self._lock = threading.Lock()
         self._shown: np.ndarray | None = None
+        self._drawn: tuple[float, LiveState] | None = None  # The newest `snapshot`, and when
         self.release: Callable[[], object] = lambda: None  # Gives back what was reserved
 
     def receive(self, frame: VideoFrame) -> VideoFrame:
@@ -149,10 +152,10 @@ class Viewer:
         timestamp = self.push(rgb)
         if timestamp is None:
             return None
-        style = self.options.style or overlay.PLAIN
-        self._shown = shown = overlay.draw(
-            rgb, self.session.state, style, time=timestamp, mirror=self.mirror
-        )
+        style, state, drawn = self.options.style or overlay.PLAIN, self.session.state, self._drawn
+        if drawn is not None and self._clock() - drawn[0] < SHOWN_SECONDS:
+            state = as_shown(state, drawn[1])
+        self._shown = shown = overlay.draw(rgb, state, style, time=timestamp, mirror=self.mirror)
         return shown
 
     def push(self, rgb: np.ndarray) -> float | None:
@@ -180,6 +183,18 @@ class Viewer:
     @property
     def state(self) -> LiveState:
         return self.session.state
+
+    def snapshot(self) -> LiveState:
+        """Return the newest state, for a page to draw; the boxes in the picture have its readings
+        until the next call."""
+        state = self.session.state
+        self._drawn = self._clock(), state
+        return state
+
+    @property
+    def drawn(self) -> LiveState:
+        """The newest snapshot."""
+        return self.state if self._drawn is None else self._drawn[1]
 
     @property
     def seconds(self) -> float:

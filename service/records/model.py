@@ -281,6 +281,7 @@ class Preferences(BaseModel):
     language: str = Field(
         default="", description="the code of the language of the pages; empty: the browser's"
     )
+    mirror: bool = Field(default=False, description="whether Live shows a camera as a mirror does")
 
 
 class Usage(FrozenModel):

@@ -5,7 +5,7 @@ from typing import Any, cast
 
 import streamlit as st
 
-from dashboard import labels
+from dashboard import labels, session
 from dashboard.components import controls
 from dashboard.i18n import LazyDict, _
 from dashboard.pages.live import CHOICES
@@ -147,13 +147,30 @@ def draw_options(*, disabled: bool, on_mirror: Callable[[], None]) -> None:
                 ),
             )
         if not shared():
+            st.session_state.setdefault(_MIRROR, _mirrors())
             st.toggle(
                 _("Mirror the picture"),
-                value=True,
                 key=_MIRROR,
                 on_change=on_mirror,
-                help=_("As a mirror shows you. Scores and recordings are not mirrored."),
+                help=_(
+                    "As a mirror shows you; text in the picture can’t be read then. Scores and "
+                    "recordings are not mirrored."
+                ),
             )
+
+
+def _mirrors() -> bool:
+    """Return whether this person chose a mirrored picture, in whatever session."""
+    scope = session.record_scope()
+    return scope.store.preferences(scope.owner).mirror
+
+
+def keep_mirror() -> None:
+    """Keep the choice of a mirrored picture for this person's next sessions."""
+    scope = session.record_scope()
+    chosen = {"mirror": bool(st.session_state[_MIRROR])}
+    before = scope.store.preferences(scope.owner)
+    scope.store.save_preferences(scope.owner, before.model_copy(update=chosen))
 
 
 def draw_alarm(default: float, *, disabled: bool) -> None:
@@ -210,7 +227,7 @@ def options() -> LiveOptions:
         models=None if not chosen or list(chosen) == usual() else chosen,
         keep=cast(SessionRetention, state.get(_KEEP) or default.keep),
         shared=shared(),
-        mirror=bool(state.get(_MIRROR, default.mirror)) and not shared(),
+        mirror=not shared() and bool(state[_MIRROR] if _MIRROR in state else _mirrors()),
         microphone=microphone(),
         alarm_above=None if above is None else above / 100,
         alarm_seconds=float(state.get(_SECONDS) or default.alarm_seconds),

@@ -54,9 +54,14 @@ def stamp(visit: LivePageState) -> tuple[object, ...]:
     return visit.phase, visit.trouble, visit.ask, seen(), _testing()
 
 
-def _state(visit: LivePageState) -> LiveState | None:
+def _state(visit: LivePageState, *, fresh: bool) -> LiveState | None:
+    """Return the state to draw: one for card, line and boxes, until a `fresh` one is taken."""
     viewer = visit.viewer
-    return viewer.state if viewer is not None and viewer.frames else None
+    if viewer is None or not viewer.frames:
+        return None
+    if not visit.busy:
+        return viewer.state
+    return viewer.snapshot() if fresh else viewer.drawn
 
 
 # --- beside it: now, alarms -----------------------------------------------------------------------
@@ -65,7 +70,7 @@ def _state(visit: LivePageState) -> LiveState | None:
 def beside(visit: LivePageState, servers: list[link.Server]) -> None:
     """Draw the link to the browser, the reading, the alarms; and keep the visit's time."""
     visit.tick()
-    viewer, state = visit.viewer, _state(visit)
+    viewer, state = visit.viewer, _state(visit, fresh=True)
     clock = _clock(viewer)
     _mount(visit, servers, cards.spoken(state, clock) if visit.busy else "")
     if stamp(visit) != st.session_state.get(DRAWN):
@@ -205,7 +210,7 @@ def _clock(viewer: Viewer | None) -> cards.Clock:
 
 def below(visit: LivePageState) -> None:
     """Draw the last minute, under the picture."""
-    state, viewer = _state(visit), visit.viewer
+    state, viewer = _state(visit, fresh=False), visit.viewer
     heard = viewer.voice.state if visit.busy and viewer and viewer.voice else None
     if viewer is not None and heard is not None:
         _voice(heard, viewer.seconds, shared=viewer.options.shared)

@@ -130,6 +130,7 @@ def _privacy(visit: LivePageState, options: LiveOptions) -> str:
 
 
 def _mirror() -> None:
+    choices.keep_mirror()
     viewer = state.visit().viewer
     if viewer is not None:
         viewer.mirror = choices.options().mirror

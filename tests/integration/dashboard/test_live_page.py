@@ -22,7 +22,7 @@ from dashboard.theme import DARK, LIGHT
 from detector.decision import decide
 from detector.live import Alarm, Dot, LiveVoice
 from detector.live.pool import Pool
-from detector.live.state import ModelState
+from detector.live.state import ModelState, TooSlow
 from detector.models import registry
 from detector.schema.analysis import Label, Question, SpanSegment, SpeechMeasurement
 from service.application import Application
@@ -342,10 +342,65 @@ def test_choices_reach_the_engine(at, browser, engine):
     started(at, browser)
     settings = engine.opened[0].settings
     assert (settings.alarm_above, settings.alarm_seconds) == (0.95, 5.0)
-    viewer = at.session_state["live-visit"].viewer
-    assert viewer.mirror
-    at.toggle(key="live-mirror").set_value(False).run()
-    assert viewer.mirror is False, "the mirror may be turned while it runs"
+
+
+def test_the_picture_is_mirrored_by_choice_alone_and_the_choice_is_kept(at, browser):
+    viewer = started(at, browser)
+    assert viewer.mirror is False, "what is written in the picture can be read"
+    at.toggle(key="live-mirror").set_value(True).run()
+    assert viewer.mirror, "the mirror may be turned while it runs"
+    at.button(key="live-stop").click().run()
+    later = turn_to(AppTest.from_file(APP, default_timeout=PATIENT), "live").run()
+    assert later.toggle(key="live-mirror").value is True
+
+
+def test_box_card_and_line_show_one_reading_until_the_page_is_drawn_anew(at, browser, monkeypatch):
+    viewer = started(at, browser)
+    boxes = []
+    monkeypatch.setattr(
+        viewers.overlay,
+        "draw",
+        lambda rgb, state, style, **_: boxes.append(state.faces[0]) or rgb,
+    )
+    for probability, label in ((0.93, Label.FAKE), (0.65, Label.INCONCLUSIVE)):
+        state = made_state(
+            faces=(replace(made_state().faces[0], probability=probability, label=label),),
+            reading=reading(label, probability),
+        )
+        viewer.session.shown = replace(
+            state, series=(*state.series, Dot(60.0, probability, probability, label))
+        )
+        if label is Label.FAKE:
+            at.run()
+        browser.send()
+        card = re.search(r"<b>(\d+).%</b> combined", html(at))
+        assert card and card[1] == "93" and boxes[-1].percent == "93 %"
+        assert boxes[-1].label is Label.FAKE
+        assert viewer.drawn.series[-1].mean == 0.93
+    at.run()
+    browser.send()
+    assert "<b>65" in html(at) and boxes[-1].percent == "65 %"
+    viewer._drawn = (viewer._drawn[0] - viewers.SHOWN_SECONDS, viewer._drawn[1])
+    viewer.session.shown = replace(viewer.session.shown, faces=made_state().faces)
+    browser.send()
+    assert boxes[-1].percent == "52 %", "without a page the picture follows the engine"
+
+
+def test_a_session_that_is_too_slow_has_that_as_its_headline(at, browser):
+    viewer = started(at, browser)
+    slow = TooSlow(scored=1, seconds=8.0, since=50.0)
+    unread = replace(
+        reading(Label.NOT_APPLICABLE, None), text=slow.text, too_slow=slow, interval=None
+    )
+    viewer.session.shown = made_state(reading=unread, mostly_slow=True)
+    at.run()
+    assert ">Too slow here: don’t rely on this session<" in html(at)
+    assert "1 frame in 8 s was scored." in text(at)
+    assert "combined likelihood" not in html(at)
+    assert browser.data["say"] == "Too slow here: don’t rely on this session"
+    at.button(key="live-stop").click().run()
+    assert ">Too slow here: don’t rely on this session<" in html(at)
+    assert "01:00 watched" in text(at) or "watched" in text(at)
 
 
 def test_the_microphone_is_off_until_it_is_switched_on(at, browser, engine):

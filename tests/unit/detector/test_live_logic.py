@@ -12,7 +12,7 @@ import pytest
 from detector import colors, live
 from detector.decision import decide
 from detector.live import face_tracker, recapture, schedule
-from detector.live.display import Alarms, QualityMonitor
+from detector.live.display import Alarms, LiveReadout, QualityMonitor
 from detector.live.face_tracker import FaceTracker
 from detector.live.pace import Pace
 from detector.live.score_history import MAX_PEOPLE, MAX_SAMPLES, ScoreHistory
@@ -62,6 +62,27 @@ def test_a_long_session_keeps_the_scores_of_a_model_that_is_asked_seldom():
     history = session_of(120, lambda t: -1.0)
     (person,) = decide(history.session()).judged
     assert [frame.time for frame in person.frames if "clip" in frame.logits] == list(range(120))
+
+
+def test_a_model_that_pauses_does_not_move_the_reading():
+    """CLIP says 3, the other one -1; CLIP stops after 9 s."""
+    history, shown = history_of("clip", "texture"), []
+    for n in range(30 * 16):
+        clip = {"clip": 3.0} if n % 16 == 0 and n < 9 * 16 else {}
+        sampled(history, n / 16, {"texture": -1.0} | clip)
+        if n > 8 * 16:
+            shown.append((n / 16, decide(history.recent())))
+    with_clip = next(d.verdict.probability for _, d in shown)
+    # Its last score is 8 s old at 16 s, and is held for 8 s more.
+    held = [d.verdict.probability for time, d in shown if time < 24]
+    assert held == pytest.approx([with_clip] * len(held), abs=1e-6)
+    gone = shown[-1][1]
+    assert gone.verdict.probability != pytest.approx(with_clip, abs=0.05)
+    kept = decide(history.session())
+    assert kept.verdict == gone.verdict
+    readout = LiveReadout(history.thresholds)
+    readout.update(29.9, gone, too_slow=False)
+    assert "Not in it, for lack of a score in the last 16 s: Whole face." in readout.now.text
 
 
 def test_a_first_reading_takes_three_seconds_and_every_model():
