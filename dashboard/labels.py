@@ -320,7 +320,7 @@ def clock(seconds: float, *, tenths: bool = True) -> str:
 
 def stretch(start: float, end: float, *, tenths: bool = True) -> str:
     """Return 3.3, 4.7 as "00:03.3 to 00:04.7"; one time where both read alike."""
-    return lead.stretch(start, end, speech(), tenths=tenths)
+    return format.stretch(start, end, speech(), tenths=tenths)
 
 
 def size(count: int) -> str:

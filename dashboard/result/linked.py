@@ -19,6 +19,7 @@ from dashboard.components import controls, record_cells, timeline
 from dashboard.i18n import _, advice
 from detector.decision import decide
 from detector.errors import InputError
+from detector.messages import lead
 from detector.schema.analysis import Analysis, Question, Settings, Thresholds
 from service.records.model import ResultOrigin
 from service.tasks.jobs import Job, QueueFull
@@ -287,14 +288,9 @@ def whole(thresholds: Thresholds) -> tuple[int, int]:
 
 
 def opening(analysis: Analysis) -> tuple[float, str | None]:
-    """Return where a result opens: at its first reason, else at the highest score."""
-    for reason in analysis.verdict.reasons:
-        if reason.time is not None and reason.subject is not None:
-            return reason.time, reason.subject
-    for track in analysis.judged:
-        scored = series.lane(analysis, track).scored
-        if scored:
-            return max(scored, key=lambda p: p[1])[0], track.id
+    """Return where a result opens: at the moment that its words name."""
+    if (shown := lead.moment(analysis)) is not None:
+        return shown
     if analysis.judged:
         return analysis.judged[0].thumbnail_time, analysis.judged[0].id
     return (analysis.timestamps[0] if analysis.timestamps else 0.0), None

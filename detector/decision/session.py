@@ -3,9 +3,9 @@
 from collections import Counter
 from collections.abc import Collection, Iterable, Sequence
 
-from detector.schema.analysis import Analysis, ModelResult, Segment, Subject
+from detector.schema.analysis import LIVE_WINDOW, Analysis, ModelResult, Segment, Subject
 
-WINDOW = 8.0
+WINDOW = LIVE_WINDOW
 """s that a live verdict rests on. A model that is asked once a second has then scored more
 moments of a person than at first in a file (`ModelSpec.moments`)."""
 LEAST = 3.0

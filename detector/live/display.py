@@ -163,8 +163,8 @@ class QualityMonitor:
         self._samples: deque[tuple[float, int, Quality | None, str]] = deque()
         self.stripes: deque[float] = deque(maxlen=5)
         """The last measurements of `recapture.stripes`."""
-        self.face_at = time
-        """s at which a face was last in view"""
+        self.face_at = self.looked_at = time
+        """s at which a face was last in view, and at which frames were last searched"""
         self._began = time
 
     def add_sample(self, time: float, people: int, quality: Quality | None, person: str) -> None:
@@ -197,7 +197,7 @@ class QualityMonitor:
             text = _("No picture has come for a moment. Check the camera or the connection.")
             return [Hint(HintCode.NO_SIGNAL, _("No picture"), text, blocking=True)]
         hints = []
-        if time - self.face_at > NO_FACE:
+        if self.looked_at - self.face_at > NO_FACE:
             text = _("No face in view. See that one is in the picture and nothing covers it.")
             hints.append(Hint(HintCode.NO_FACE, _("No face"), text, blocking=True))
         elif len(self._samples) >= LEAST_LOOKS:
@@ -552,9 +552,7 @@ class SessionDisplay:
             for result in [self.readout.models.get(id, self.history.results[id])]
             if not self.history.results[id].error and (result.counted or not self.readout.models)
         }
-        self.pace.add_frame(
-            self.time, in_view=in_view and not self.quality.screen, titles=models
-        )
+        self.pace.add_frame(self.time, in_view=in_view and not self.quality.screen, titles=models)
 
     def slow_scoring(self) -> SlowScoring | None:
         """Return how long the session was too slow, where that leaves it without a verdict."""
@@ -584,6 +582,7 @@ class SessionDisplay:
                 )
             )
         self._label(faces)
+        self.quality.looked_at = time
         if sure:
             self.quality.face_at = time
         self.alarms.update_faces(time, self.quality.face_at)

@@ -1,4 +1,4 @@
-"""Whether scoring keeps up with the faces in view: below that, a reading rests on too few frames."""
+"""Whether scoring keeps up with faces in view: below that a reading rests on too few frames."""
 
 from collections import Counter, deque
 from collections.abc import Collection, Mapping

@@ -1,5 +1,6 @@
 """How figures become words: percents, times, lists, counts."""
 
+import math
 from collections.abc import Iterable, Sequence
 
 from detector.sentences import ENGLISH, Speech
@@ -48,12 +49,23 @@ def interval(ends: tuple[float, float] | None, speech: Speech = ENGLISH) -> str:
 
 def clock(seconds: float, *, tenths: bool = False) -> str:
     """Return 7.23 as "00:07", with tenths "00:07.2"; from an hour on "1:02:03"."""
-    units = round(max(seconds, 0.0) * 10) if tenths else int(max(seconds, 0.0)) * 10
+    # Half up, as browsers do: Python rounds 0.25 to 0.2.
+    units = math.floor(max(seconds, 0.0) * 10 + 0.5) if tenths else int(max(seconds, 0.0)) * 10
     whole, tenth = divmod(units, 10)
     minutes, second = divmod(whole, 60)
     hours, minute = divmod(minutes, 60)
     text = f"{hours}:{minute:02}:{second:02}" if hours else f"{minute:02}:{second:02}"
     return f"{text}.{tenth}" if tenths else text
+
+
+def stretch(start: float, end: float, speech: Speech = ENGLISH, *, tenths: bool = False) -> str:
+    """Return "00:03 to 00:08"; with tenths where both would read alike, else one time."""
+    first, last = clock(start, tenths=tenths), clock(end, tenths=tenths)
+    if first == last and not tenths:
+        exact = clock(start, tenths=True), clock(end, tenths=True)
+        first, last = exact if exact[0] != exact[1] else (first, last)
+    text = speech.gettext("{start} to {end}")
+    return first if first == last else text.format(start=first, end=last)
 
 
 _STEPS = (0.1, 0.2, 0.5, 1, 2, 3, 5, 10, 15, 20, 30, 60, 120, 180, 300, 600, 900, 1800, 3600)

@@ -7,7 +7,7 @@ from itertools import groupby
 from typing import TYPE_CHECKING
 
 from detector.messages import text
-from detector.messages.format import capital, clock, listed, lower_first, percent
+from detector.messages.format import capital, clock, listed, lower_first, percent, stretch
 from detector.messages.states import contribution, subject_name
 from detector.sentences import ENGLISH, Speech
 
@@ -206,10 +206,28 @@ def _label(subject: Subject, question: Question | None) -> str:
     return own.label if own else subject.label
 
 
+def moment(analysis: Analysis) -> tuple[float, str] | None:
+    """Return the one moment of a result, s, and whose it is: the lead sentence, the frame that a
+    page opens at and the report's picture are all of it. None without a score.
+
+    It is that of the reason in the lead sentence, else the highest score of the subject in front.
+    """
+    why = reason(analysis)
+    if why is not None and why.time is not None and why.subject is not None:
+        return why.time, why.subject
+    first = analysis.verdict.subject
+    for subject in sorted(analysis.judged, key=lambda subject: subject.id != first):
+        looks = [look for look in analysis.counted_looks(subject) if look.score is not None]
+        if looks:
+            return max(looks, key=lambda look: look.score or 0.0).start, subject.id
+    return None
+
+
 def strongest(analysis: Analysis, subject: Subject, speech: Speech = ENGLISH) -> str:
     """Return when a person's score is over the threshold, else the stretch around its highest
     moment in which it stays near that: "00:03 to 00:08, 00:30 to 00:52". Empty for a picture."""
-    looks = [(k.start, k.end, k.score) for k in subject.looks if k.score is not None]
+    counted = analysis.counted_looks(subject)
+    looks = [(k.start, k.end, k.score) for k in counted if k.score is not None]
     if analysis.media.kind == "image" or len(looks) < 2:
         return ""
     scores = [score for *_, score in looks]
@@ -244,16 +262,9 @@ def _joined(runs: Sequence[list[int]]) -> list[list[int]]:
     return out
 
 
-def stretch(start: float, end: float, speech: Speech = ENGLISH, *, tenths: bool = False) -> str:
-    """Return "00:03 to 00:08"; one time where both read alike."""
-    first, last = clock(start, tenths=tenths), clock(end, tenths=tenths)
-    text = speech.gettext("{start} to {end}")
-    return first if first == last else text.format(start=first, end=last)
-
-
 def trace(analysis: Analysis, speech: Speech = ENGLISH) -> str:
-    """Return what the strongest model points to, when, and what else can cause that, in a sentence;
-    empty where none pulls that way."""
+    """Return what the strongest model points to, the result's moment, and what else can cause that,
+    in a sentence; empty where no model pulls that way."""
     _, verdict = speech.gettext, analysis.verdict
     answer = verdict.answers.get(verdict.question) if verdict.question else None
     part = answer.strongest if answer else None
@@ -263,8 +274,9 @@ def trace(analysis: Analysis, speech: Speech = ENGLISH) -> str:
     finding = speech.gettext(model.finding)
     name = contribution("model", model.id, model.plain or model.title, speech)
     said = f"{name}: {lower_first(finding)}"
-    if part.time is not None and analysis.media.kind != "image":
-        said = f"{said}, {_('strongest at {time}').format(time=clock(part.time))}"
+    shown = moment(analysis)
+    if shown is not None and analysis.media.kind != "image":
+        said = f"{said}, {_('look at {time}').format(time=clock(shown[0]))}"
     if model.confused_by:
         said = _("{trace}; {cause} can look alike").format(
             trace=said, cause=speech.gettext(model.confused_by)

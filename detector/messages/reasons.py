@@ -2,7 +2,7 @@
 each `ReasonCode`, `CaveatCode` and kind of `Evidence`."""
 
 from detector import questions
-from detector.messages.format import capital, clock
+from detector.messages.format import capital, clock, stretch
 from detector.messages.states import subject
 from detector.messages.template import Params, Template, Wording, _, by, of_question
 from detector.sentences import Speech
@@ -13,9 +13,8 @@ def _above(p: Params, speech: Speech) -> tuple[str, str]:
     text = speech.gettext(finding or _("{title} is over the threshold")).format(title=title)
     detail = title
     if p.get("start") is not None and p.get("end") is not None:
-        stretch = speech.gettext("{title}, strongest {start} to {end}")
-        start, end = clock(float(p["start"])), clock(float(p["end"]))
-        detail = stretch.format(title=title, start=start, end=end)
+        when = stretch(float(p["start"]), float(p["end"]), speech)
+        detail = speech.gettext("{title}, strongest {when}").format(title=title, when=when)
     if cause := p.get("confused_by"):
         alike = speech.gettext("{detail}; {cause} can look alike")
         detail = alike.format(detail=detail, cause=speech.gettext(str(cause)))

@@ -18,7 +18,7 @@ from detector import explain, media, vision
 from detector.comparison import HEAT_LEVELS, aligned
 from detector.errors import MediaError, UnmaskError, UsageError
 from detector.media.files import open_file, sha256
-from detector.messages import ENGLISH, Speech
+from detector.messages import ENGLISH, Speech, lead
 from detector.messages.comparison import titles
 from detector.messages.format import capital, clock
 from detector.messages.lead import placed
@@ -154,14 +154,15 @@ def _figures(
 ) -> Iterator[ReportPicture]:
     """Yield frame, face and heatmaps of the most suspicious moment; add failures to `missing`."""
     _, track = speech.gettext, analysis.seen[0]
-    face = peak(track)
+    face = shown_face(analysis, track)
     if face is None:
         return
     whole, whose = _("The whole frame"), subject_name(track.modality.value, track.id, speech)
     if analysis.media.kind != "image":
         time = clock(face.time, tenths=True)
         text = _("The whole frame at {time}")
-        if face.score is not None:
+        scores = [look.score for look in analysis.counted_looks(track) if look.score is not None]
+        if face.score is not None and face.score >= max(scores):
             text = _("The whole frame at {time}, where all models together score highest")
         whole = text.format(time=time)
         whose = _("{person} at {time}").format(person=whose, time=time)
@@ -197,8 +198,12 @@ def explained(analysis: Analysis, track: Subject) -> list[ModelResult]:
     )
 
 
-def peak(track: Subject) -> FrameSegment | None:
-    """Return the moment of a person with the highest score; without any, the sharpest."""
+def shown_face(analysis: Analysis, track: Subject) -> FrameSegment | None:
+    """Return the face of a person at the result's moment, else at their highest score; without a
+    score, the sharpest."""
+    shown = lead.moment(analysis)
+    if shown is not None and shown[1] == track.id:
+        return min(track.frames, key=lambda f: abs(f.time - shown[0]), default=None)
     scored = [f for f in track.frames if f.score is not None]
     if scored:
         return max(scored, key=lambda f: (f.score or 0.0, -f.time))

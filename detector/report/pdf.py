@@ -14,7 +14,7 @@ from detector import messages, questions, signals
 from detector.decision.next_steps import Facts, next_steps
 from detector.messages import Speech, actions, comparison, lead, odds, states
 from detector.messages import comparison as compared
-from detector.messages.format import capital, clock, interval, percent, score
+from detector.messages.format import capital, clock, interval, percent, score, stretch
 from detector.messages.robustness import outcome
 from detector.report import certificate, charts, words
 from detector.report.content import Content, PairContent, ReportPicture, height_of
@@ -208,7 +208,7 @@ def _people(pdf: Paper, analysis: Analysis) -> None:
         rows.append(
             (
                 f"{who} {lead.side(track.side, speech)}".strip(),
-                lead.stretch(track.start, track.end, speech) if _moves(analysis) else "",
+                stretch(track.start, track.end, speech) if _moves(analysis) else "",
                 _("{count} of {number}").format(count=scored, number=len(track.looks)),
                 f"{widths[len(widths) // 2]:.0f} px" if widths else "",
                 f"{words.GLYPHS[track.label]} {states.state(track.label, track.question, speech)}",
@@ -238,7 +238,7 @@ def _voice(pdf: Paper, analysis: Analysis) -> None:
         scored = sum(1 for look in voice.looks if look.score is not None)
         rows.append(
             (
-                name + lead.stretch(voice.start, voice.end, speech),
+                name + stretch(voice.start, voice.end, speech),
                 _("{count} of {number}").format(count=scored, number=len(voice.looks)),
                 f"{words.GLYPHS[voice.label]} {states.state(voice.label, voice.question, speech)}",
                 "" if voice.probability is None else percent(voice.probability),

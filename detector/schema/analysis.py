@@ -75,6 +75,8 @@ from detector.schema.verdict import Verdict as Verdict
 SCHEMA_VERSION: Final = "4.0"
 LONGEST = 1e9
 """s; a number of this size is no time in a file"""
+LIVE_WINDOW: Final = 8.0
+"""s that the verdict on a live session rests on: the last ones with a score"""
 
 
 class Settings(StrictModel):
@@ -203,6 +205,15 @@ class Analysis(StrictModel):
         where there is no face: beside faces it is evidence about each of them."""
         faces = any(subject.modality is Modality.FACE for subject in self.subjects)
         return [s for s in self.subjects if not (faces and s.modality is Modality.FULL_FRAME)]
+
+    def counted_looks(self, subject: Subject) -> list[FrameSegment | SpanSegment]:
+        """Return the looks of a subject that the verdict rests on; of a live session those of its
+        last `LIVE_WINDOW` s, if it is in them."""
+        looks = list(subject.looks)
+        if not self.media.live:
+            return looks
+        end = max((f.time for s in self.judged for f in s.frames if f.logits), default=0.0)
+        return [look for look in looks if end - LIVE_WINDOW < look.end <= end] or looks
 
     def taken_from(self, source: FileSource | None) -> Analysis:
         """Return it with where its file was taken from, where that is known."""

@@ -1,6 +1,7 @@
 """The Live page as a person uses it."""
 
 import base64
+import os
 import re
 
 import cv2
@@ -181,6 +182,68 @@ def test_two_people_at_a_time_and_what_becomes_of_a_session(visit, tmp_path):
     file = take(report, tmp_path)
     assert file.suffix == ".pdf" and file.read_bytes().startswith(b"%PDF")
     assert asked == {page.url.split("/")[2]}, "nobody else is asked for anything"
+
+
+SLOW_SCORING = """
+import importlib.abc, importlib.util, sys, time
+
+class Slow(importlib.abc.MetaPathFinder):
+    def find_spec(self, name, path, target=None):
+        if name != "detector.live.scoring":
+            return None
+        sys.meta_path.remove(self)
+        spec = importlib.util.find_spec(name)
+        run = spec.loader.exec_module
+
+        def exec_module(module):
+            run(module)
+            score = module.LiveScorer.frame
+
+            def slow(self, *args):
+                time.sleep(5)
+                return score(self, *args)
+
+            module.LiveScorer.frame = slow
+
+        spec.loader.exec_module = exec_module
+        return spec
+
+sys.meta_path.insert(0, Slow())
+"""
+"""Python reads it as it starts (`sitecustomize`): a computer that takes 5 s for each frame."""
+
+
+def test_a_computer_that_is_too_slow_says_so_in_place_of_a_label(browser, tmp_path):
+    (tmp_path / "slow").mkdir()
+    (tmp_path / "slow" / "sitecustomize.py").write_text(SLOW_SCORING)
+    paths = [str(tmp_path / "slow"), *filter(None, [os.environ.get("PYTHONPATH")])]
+    data = tmp_path / "data"
+    data.mkdir()
+    headline = "Too slow here: don’t rely on this session"
+    with (
+        serve(data, PYTHONPATH=os.pathsep.join(paths)) as server,
+        visitors(browser, server.url) as visit,
+    ):
+        person = visit("/live")
+        page = person.page
+        start(person)
+        card = page.locator('[class*="st-key-verdict"]')
+        expect(card.locator(".um-verdict")).to_contain_text(headline, timeout=PATIENT)
+        expect(card).to_contain_text(re.compile(r"[0-3] frames? in \d+ s (was|were) scored"))
+        assert not card.locator(".um-number").count()
+        person.picture("live-too-slow")
+        person.inspect("live-too-slow-phone", size=PHONE)
+        until(
+            page.locator(".st-key-live-stop button").click,
+            page.get_by_text("Session ended").wait_for,
+        )
+        expect(card.locator(".um-verdict")).to_contain_text(headline)
+        until(
+            page.get_by_role("button", name="Open the analysis").click,
+            page.get_by_text(headline).first.wait_for,
+        )
+        wait_drawn(page)
+        person.picture("live-too-slow-analysis")
 
 
 def meeting(folder):

@@ -20,7 +20,8 @@ from detector import report
 from detector.decision import decide
 from detector.errors import InputError, UsageError
 from detector.explain import Heatmap
-from detector.messages.format import percent
+from detector.messages import lead
+from detector.messages.format import clock, percent
 from detector.report import charts, content, words
 from detector.report.content import explained
 from detector.report.paper import FONT, Paper, printable
@@ -239,16 +240,15 @@ def test_the_first_page_says_of_whom_and_when_as_the_page_of_the_result_does():
     assert f"The face of Person B, {when}." in alone
 
 
-def test_a_reason_of_several_models_has_the_moment_of_the_strongest():
+def test_a_reason_of_several_models_has_the_moment_of_the_result():
     analysis = make_analysis()
-    lead = analysis.verdict.answers[Question.MANIPULATION]
-    strongest = max((p for p in lead.contributions if p.kind == "model"), key=lambda p: p.logit)
-    strongest.time = 4.0
+    moment, _person = lead.moment(analysis)
     together = Reason(code=ReasonCode.TOGETHER_ABOVE, params={"models": ["A", "B"], "high": 0.7})
-    together.time = 7.0
+    together.time = moment + 3
     analysis.verdict.reasons = [together]
     text = text_of(report.as_pdf(report.collect(analysis, exported=WHEN)), 1)
-    assert "strongest at 00:04" in text and "00:07" not in text.split(" Why ")[1]
+    assert f"look at {clock(moment)}" in text
+    assert clock(moment + 3) not in text.split(" Why ")[1]
 
 
 def test_what_the_sentence_at_the_top_says_is_not_said_again():
