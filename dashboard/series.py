@@ -31,6 +31,8 @@ class Missing(Enum):
 
     NOT_IN_FRAME = auto()
     NO_SCORE = auto()
+    BETWEEN = auto()
+    """the models that count score fewer moments (`ModelSpec.moments`): no gap"""
     NOT_YET = auto()
     NOT_HEARD = auto()
 
@@ -41,6 +43,7 @@ MISSING: LazyDict[Missing, str] = LazyDict(
     lambda: {
         Missing.NOT_IN_FRAME: _("not in frame"),
         Missing.NO_SCORE: _("no score"),
+        Missing.BETWEEN: _("between scored moments"),
         Missing.NOT_YET: _("not scored yet"),
         Missing.NOT_HEARD: _("not scored"),
     }
@@ -84,9 +87,32 @@ class Lane:
     @property
     def gap_at(self) -> list[str]:
         """The word of the gap at each of `times`; empty where there is a score."""
+        between = MISSING[Missing.BETWEEN]
         return [
-            next((g.word for g in self.gaps if g.start <= t <= g.end), "") if s is None else ""
+            next((g.word for g in self.gaps if g.start <= t <= g.end), between) if s is None else ""
             for t, s in zip(self.times, self.score, strict=True)
+        ]
+
+    def joined(self, values: Sequence[float | None]) -> list[tuple[float, float | None]]:
+        """Return (time, value) at each of `times`, without those that lie between scored moments,
+        so that a line through them is broken at gaps alone."""
+        points = zip(self.times, values, strict=True)
+        return [
+            (t, v)
+            for t, v in points
+            if v is not None or any(g.start <= t <= g.end for g in self.gaps)
+        ]
+
+    @property
+    def bridges(self) -> list[tuple[tuple[float, float], tuple[float, float]]]:
+        """Pairs of neighboring scored points, (time, score) each, between which moments were not
+        scored although there is no gap: a line between them is interpolated."""
+        place = {time: n for n, time in enumerate(self.times)}
+        return [
+            (a, b)
+            for run in runs(self.joined(self.score))
+            for a, b in itertools.pairwise(run)
+            if place[b[0]] - place[a[0]] > 1
         ]
 
     def at(self, time: float) -> float | None:
@@ -161,7 +187,10 @@ def words(why: Why) -> str:
 
 
 def gaps(times: Sequence[float], missing: Sequence[Why | None], end: float) -> tuple[Gap, ...]:
-    """Return runs of the same reason, from middle to middle between the moments around them."""
+    """Return runs of the same reason, from middle to middle between the moments around them. Where
+    some moments were scored, those that no model looked at are none: that is sampling."""
+    if None in missing:
+        missing = [None if why is Missing.NO_SCORE else why for why in missing]
     cuts = _cuts(times, end)
     out, first = [], 0
     for why, run in itertools.groupby(missing):

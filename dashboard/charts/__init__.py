@@ -143,7 +143,12 @@ def lane_figure(
     for i, id in enumerate(titles):
         if id in lane.models:
             line = {"color": color, "width": 1, "dash": DASHES[i % len(DASHES)]}
-            traces.append(_line(lane.times, lane.models[id], line, opacity))
+            points = lane.joined(lane.models[id])
+            traces.append(_line([t for t, _ in points], [v for _, v in points], line, opacity))
+    if lane.bridges:
+        ends = [point for pair in lane.bridges for point in (*pair, (pair[1][0], None))]
+        thin = {"color": palette.text, "width": 1}
+        traces.append(_line([t for t, _ in ends], [v for _, v in ends], thin))
     traces.append(_line(lane.times, lane.score, {"color": palette.text, "width": 2.6}))
     lonely = [run[0] for run in lane.runs if len(run) == 1]
     if lonely:

@@ -141,9 +141,10 @@ def evidence(analysis: Analysis, top: Subject | None) -> list[Evidence]:
         kind = analysis.media.kind
         items.append(_item("compression", rate(bits, POOR_BITS[kind], FAIR_BITS[kind])))
     if analysis.media.kind != "image":
-        scored, sampled = sum(f.score is not None for f in top.frames), len(analysis.timestamps)
-        rating = "poor" if scored < MIN_FRAMES else "fair" if scored < sampled / 2 else "good"
-        items.append(_item("frames", rating, scored=scored, looked=sampled))
+        scored = sum(f.score is not None for f in top.frames)
+        planned = max(scored, _planned(analysis, top))
+        rating = "poor" if scored < MIN_FRAMES else "fair" if scored < planned / 2 else "good"
+        items.append(_item("frames", rating, scored=scored, looked=planned))
     seen = _surroundings(analysis.media, top)
     if seen is not None and seen < ALL:
         rating = rate(seen, POOR_SURROUNDINGS, ALL)
@@ -155,6 +156,20 @@ def poor(analysis: Analysis, subject: Subject) -> bool:
     """Return whether the material is too poor to clear a file by its score."""
     rated = evidence(analysis, subject)
     return any(item.rating == "poor" for item in rated if item.code != "frames")
+
+
+def _planned(analysis: Analysis, top: Subject) -> int:
+    """Return how many of the sampled frames were meant to be scored: all, unless each model of
+    single frames that scored is made for fewer (`ModelSpec.moments`)."""
+    sampled = len(analysis.timestamps)
+    meant = [
+        model.moments
+        for model in analysis.models
+        if model.question is top.question and model.kind == "frame" and model.scored
+    ]
+    if analysis.settings.sampling == "closer" or analysis.media.live or not meant or 0 in meant:
+        return sampled
+    return min(sampled, max(meant))
 
 
 def _surroundings(media: Media, face: Subject) -> float | None:

@@ -54,7 +54,7 @@ def _commit(git: Path) -> str | None:
 
 STATED = (
     "id", "title", "plain", "kind", "modality", "task", "calibration", "label_order",
-    "operating_point", "operating_point_source", "weight", "finding", "confused_by",
+    "operating_point", "operating_point_source", "weight", "finding", "confused_by", "moments",
 )  # fmt: skip
 """What a result says of a model as the catalog does."""
 

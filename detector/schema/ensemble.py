@@ -51,6 +51,12 @@ class ModelResult(StrictModel):
     probability: Probability | None = None
     label: Label | None = None
     scored: int = Field(default=0, description="frames or windows it scored")
+    moments: int = Field(
+        default=0,
+        ge=0,
+        description="sampled frames that it is meant to score, unless a first score is near a "
+        "threshold; 0: all",
+    )
     seconds: float | None = None
     error: str | None = None
 

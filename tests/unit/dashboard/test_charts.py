@@ -39,6 +39,35 @@ def test_a_moment_without_a_face_is_a_gap_with_its_reason(analysis):
             assert any(g.start <= time <= g.end for g in lane.gaps) == (score is None)
 
 
+def test_between_scored_moments_the_line_is_thin_and_nothing_is_hatched(analysis):
+    """Every fourth moment is scored, as by a model that is made for few of them."""
+    person = next(t for t in analysis.judged if t.id == "A")
+    frames = [
+        face if n % 4 == 1 else face.model_copy(update={"score": None, "scores": {}})
+        for n, face in enumerate(person.frames)
+    ]
+    lane = series.lane(analysis, person.model_copy(update={"frames": frames}))
+    (gap,) = lane.gaps
+    assert gap.word == "turned away"
+    assert len(lane.scored) >= 6
+    ends = [time for pair in lane.bridges for time, _ in pair]
+    assert set(ends) <= {time for time, _ in lane.scored} and len(lane.bridges) >= 4
+    assert not [1 for (a, _), (b, _) in lane.bridges if a < gap.start and b > gap.end]
+    palette, size = LIGHT, charts.lane_sizes(1)[0]
+    figure = charts.lane_figure(
+        lane, thresholds=LIMITS, end=DURATION, size=size, palette=palette,
+        titles={id: id for id in lane.models},
+    )  # fmt: skip
+    drawn = [t for t in figure.data if t.mode == "lines" and t.line.color == palette.text]
+    assert sorted(t.line.width for t in drawn) == [1, 2.6]
+    thin = min(drawn, key=lambda t: t.line.width)
+    assert sum(y is not None for y in thin.y) == 2 * len(lane.bridges)
+    assert sum(t.fillpattern.shape is not None for t in figure.data) == 1
+    assert series.finding(lane, LIMITS).count("No score") == 1
+    words = dict(zip(lane.times, lane.gap_at, strict=True))
+    assert {words[t] for t in lane.times} == {"", "turned away", "between scored moments"}
+
+
 def test_moments_after_the_present_one_are_not_scored_yet(analysis):
     lane = series.lane(analysis, analysis.judged[0], until=7.0)
     assert lane.gaps[-1].why is series.Missing.NOT_YET

@@ -312,6 +312,23 @@ def test_the_poorest_evidence_stands_among_the_limits():
 
 
 @pytest.mark.parametrize(
+    ("moments", "scored", "rating", "value"),
+    [(0, 5, "fair", "5 of 24 scored"), (5, 5, "good", "5 of 5 scored"),
+     (5, 15, "good", "15 of 15 scored"), (20, 5, "fair", "5 of 20 scored")],
+)  # fmt: skip
+def test_frames_are_rated_by_how_many_were_meant_to_be_scored(moments, scored, rating, value):
+    made = analysis([track("A", with_scores(*[0.1] * scored))])
+    made.timestamps = [n / 4 for n in range(24)]
+    for model in made.models:
+        model.kind, model.scored, model.moments = "frame", scored, moments
+    out = decide(made)
+    (frames,) = [e for e in out.evidence if e.code == "frames"]
+    assert (frames.rating, frames.value) == (rating, value)
+    said = any(text.startswith("Frames:") for text in out.verdict.limits)
+    assert said is (rating != "good")
+
+
+@pytest.mark.parametrize(
     ("left", "rating", "seen"), [(50, None, 100), (38, "fair", 96), (0, "poor", 83)]
 )
 def test_a_face_at_the_edge_has_less_to_be_compared_with(left, rating, seen):
