@@ -5,7 +5,7 @@ Not locked: `LiveSession` does that.
 
 import math
 from collections import Counter, deque
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -358,6 +358,8 @@ class LiveReadout:
         """s of the newest frame that the reading is from"""
         self.models: dict[str, ModelResult] = {}
         """By id, as decided last."""
+        self.counted: set[str] = set()
+        """Ids of the models that a reading was from, now or before"""
         self.series = Series()
 
     def nothing(self, time: float, text: str) -> LiveReading:
@@ -377,6 +379,7 @@ class LiveReadout:
         `too_slow`, the chart shows the frame's score alone."""
         self.scored = time
         self.models = {model.id: model for model in decided.models}
+        self.counted |= {model.id for model in decided.models if model.counted}
         self.people = {subject.id: subject for subject in decided.judged}
         verdict, question = decided.verdict, decided.verdict.question
         if question is None or verdict.subject is None:
@@ -391,7 +394,7 @@ class LiveReadout:
             since=self.now.since if self.now.label is verdict.label else time,
             text=join(
                 _text(decided, verdict.answers[question], top.reason),
-                _missing(decided, verdict.answers[question], question),
+                _missing(decided, verdict.answers[question], question, self.counted),
             ),
             question=question,
             thresholds=verdict.thresholds,
@@ -442,13 +445,15 @@ def _text(decided: Analysis, answer: Answer, reason: ReasonCode | None) -> str:
     return decided.verdict.reasons[0].text
 
 
-def _missing(decided: Analysis, answer: Answer, question: Question) -> str:
-    """Return which counted models are not in a reading, because they scored too long ago."""
+def _missing(
+    decided: Analysis, answer: Answer, question: Question, counted: Collection[str]
+) -> str:
+    """Return which of the counted models are not in a reading: they scored too long ago."""
     added = {part.id for part in answer.contributions if part.kind == "model"}
     missing = [
         known(model.plain or model.title)
         for model in decided.models
-        if model.counted and model.question is question and model.id not in added
+        if model.id in counted and model.question is question and model.id not in added
     ]
     if not missing:
         return ""
@@ -546,11 +551,11 @@ class SessionDisplay:
             return
         looked = self.rates.counts["looked"] > 0
         in_view = not looked or any(face.problem is None for face in self._faces)
+        counted, results = self.readout.counted, self.history.results
         models = {
-            id: result.title
+            id: results[id].plain or results[id].title
             for id in self.scorer.usual
-            for result in [self.readout.models.get(id, self.history.results[id])]
-            if not self.history.results[id].error and (result.counted or not self.readout.models)
+            if not results[id].error and (id in counted or not counted)
         }
         self.pace.add_frame(self.time, in_view=in_view and not self.quality.screen, titles=models)
 

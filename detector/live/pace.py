@@ -10,7 +10,8 @@ LEAST_RATE = 1.0  # scored frames a second, all models together
 SLOW_CAMERA = 0.5  # of a camera's frames, where that is less
 LEAST_SHARE = 0.3  # of one frame a second, which each frame model should score
 CLEAR = 1.5  # times both, from which on a session is fast enough again (hysteresis)
-LEAST_SECONDS = 4.0  # with a face in view before anything is said: first frames are always slow
+LEAST_SECONDS = 5.0  # with a face in view before anything is said: first frames are always slow
+CLEAR_SECONDS = 7.0  # with a face in view before that is taken back
 ABSENT = 2.0  # s without a face after which nothing is said
 LONGEST_STEP = 1.0  # s between two frames that count: a camera may have paused
 
@@ -53,8 +54,10 @@ class Pace:
 
     def _judge(self, time: float, titles: Mapping[str, str]) -> TooSlow | None:
         seconds = sum(step for _, step in self._frames)
-        if time - self._seen > ABSENT or seconds < LEAST_SECONDS:
-            return None if time - self._seen > ABSENT else self.slow
+        if time - self._seen > ABSENT:
+            return None
+        if seconds < (CLEAR_SECONDS if self.slow else LEAST_SECONDS):
+            return self.slow
         more = CLEAR if self.slow else 1.0
         since = self.slow.since if self.slow else time
         every = min(LEAST_RATE * seconds, SLOW_CAMERA * len(self._frames))

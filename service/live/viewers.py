@@ -396,7 +396,8 @@ def ended(viewer: Viewer, keep: Callable[..., str]) -> None:
         name = session_name(viewer.began)
         if video is not None and video.stat().st_size:
             name = f"{name}.mp4"
-            kept = {name: getattr(analysis.media, name) for name in ("live", "notes", "too_slow")}
+            seen = analysis.media
+            kept = {"live": True, "notes": seen.notes, "too_slow": seen.too_slow}
             about = media.probe(video, name=name).model_copy(update=kept)
             analysis = analysis.model_copy(update={"media": about})
         recorded = video if analysis.media.size else None

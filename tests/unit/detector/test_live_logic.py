@@ -81,6 +81,8 @@ def test_a_model_that_pauses_does_not_move_the_reading():
     kept = decide(history.session())
     assert kept.verdict == gone.verdict
     readout = LiveReadout(history.thresholds)
+    readout.update(8.1, shown[0][1], too_slow=False)
+    assert "Not in it" not in readout.now.text
     readout.update(29.9, gone, too_slow=False)
     assert "Not in it, for lack of a score in the last 16 s: Whole face." in readout.now.text
 
