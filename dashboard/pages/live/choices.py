@@ -1,6 +1,7 @@
 """What a person chooses before Start: camera, models, what is kept, when an alarm begins."""
 
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from typing import Any, cast
 
 import streamlit as st
@@ -19,6 +20,7 @@ from detector.models.registry import list_models, manifest, usable
 from detector.schema.analysis import QUESTION_OF, Question, Thresholds
 from service.live import cameras
 from service.live.viewers import SHARED_FACES, SHARED_SIZE, LiveOptions, SessionRetention
+from service.records.model import RecordsError
 
 KEEPS: LazyDict[SessionRetention, str] = LazyDict(
     lambda: {
@@ -161,16 +163,19 @@ def draw_options(*, disabled: bool, on_mirror: Callable[[], None]) -> None:
 
 def _mirrors() -> bool:
     """Return whether this person chose a mirrored picture, in whatever session."""
-    scope = session.record_scope()
-    return scope.store.preferences(scope.owner).mirror
+    with suppress(RecordsError):  # a camera can be watched without one's records
+        scope = session.record_scope()
+        return scope.store.preferences(scope.owner).mirror
+    return False
 
 
 def keep_mirror() -> None:
     """Keep the choice of a mirrored picture for this person's next sessions."""
-    scope = session.record_scope()
     chosen = {"mirror": bool(st.session_state[_MIRROR])}
-    before = scope.store.preferences(scope.owner)
-    scope.store.save_preferences(scope.owner, before.model_copy(update=chosen))
+    with suppress(RecordsError):
+        scope = session.record_scope()
+        before = scope.store.preferences(scope.owner)
+        scope.store.save_preferences(scope.owner, before.model_copy(update=chosen))
 
 
 def draw_alarm(default: float, *, disabled: bool) -> None:
