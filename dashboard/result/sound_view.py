@@ -124,7 +124,7 @@ def _source(analysis: Analysis) -> SoundSource:
     return audio.source_of(heard.id if heard else None) if audio else SoundSource()
 
 
-_HASHED = {SoundSource: SoundSource.model_dump_json}
+_HASHED: dict[str | type[Any], Callable[[Any], Any]] = {SoundSource: SoundSource.model_dump_json}
 
 
 @st.cache_data(max_entries=8, show_spinner=False, hash_funcs=_HASHED)

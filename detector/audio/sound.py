@@ -346,15 +346,16 @@ def planes(frame: AudioFrame) -> np.ndarray:
     type = {"u8": "u1", "s16": "i2", "s32": "i4", "s64": "i8", "flt": "f4", "dbl": "f8"}[kind]
 
     def plane(index: int, length: int) -> np.ndarray:
-        return np.frombuffer(AudioPlane(frame, index), type, length)
+        stored = cast(bytes, AudioPlane(frame, index))  # its stub hides that it is a buffer
+        return np.frombuffer(stored, np.dtype(type), length)
 
     if frame.format.is_planar:
         stored = np.stack([plane(n, frame.samples) for n in range(count)])
     else:
         stored = plane(0, frame.samples * count).reshape(-1, count).T
-    samples = stored.astype(np.float64 if kind in ("s32", "s64", "dbl") else np.float32)
+    samples: np.ndarray = stored.astype(np.float64 if kind in ("s32", "s64", "dbl") else np.float32)
     if kind == "u8":
-        samples -= 128
+        samples = samples - 128
     samples = np.nan_to_num(samples / CLIPPED_AT[kind], nan=0.0, posinf=1.0, neginf=-1.0)
     return np.clip(samples, -1e9, 1e9).astype(np.float32)
 

@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import groupby
 
+from detector.decision import voice
 from detector.decision.context import Context
 from detector.decision.material import Stratum, poor, strata
 from detector.decision.numbers import label_of, logit, odds_at, sigmoid
@@ -80,8 +81,8 @@ class Decision:
     part: StretchAbove | None = None
     unlike: tuple[Stratum, ...] = ()
     """in what the leading person's material is unlike that of the calibration"""
-    poor: bool = False
-    """whether the leading person is seen or heard too poorly, or too briefly, to be cleared"""
+    withheld: ReasonCode | None = None
+    """why the leading person is seen or heard too poorly, or too briefly, to be cleared"""
     alarm: UnmeasuredAlarm | None = None
     """the highest one of the models that were not measured here"""
 
@@ -136,11 +137,19 @@ def decide_question(
         else _odds(analysis, context, opinion.logit, len(seen)),
         part=part,
         unlike=unlike,
-        poor=bool(unlike) or glimpsed or poor(analysis, subject),
+        withheld=_withheld(analysis, subject, bool(unlike) or glimpsed),
         alarm=_alarm([people[id].subject for id in seen if not opinions[id].abstains], context),
         flipped=_flipped(robustness, context.question),
     )
     return apply_veto(draft, people)
+
+
+def _withheld(analysis: Analysis, subject: Subject, unlike: bool) -> ReasonCode | None:
+    """Return why material is too poor, or `unlike` what was measured, to clear a file by it."""
+    heard = voice.heard_of(analysis, subject.id) if subject.modality.of_sound else None
+    if (clipped := voice.withholds_real(heard)) is not None:
+        return clipped
+    return ReasonCode.TOO_POOR_TO_CLEAR if unlike or poor(analysis, subject) else None
 
 
 def _odds(analysis: Analysis, context: Context, total: float, people: int) -> EmpiricalOdds | None:
@@ -196,8 +205,8 @@ def veto(d: Decision) -> ReasonCode | None:
             return ReasonCode.PART_ABOVE
         if d.alarm:
             return ReasonCode.UNMEASURED_ABOVE
-        if d.poor:
-            return ReasonCode.TOO_POOR_TO_CLEAR
+        if d.withheld:
+            return d.withheld
     return ReasonCode.FRAGILE if d.flipped else None
 
 

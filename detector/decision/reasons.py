@@ -243,7 +243,7 @@ def unjudged(
         seconds: dict[str, Param] = {
             "slow": round(slow.slow_seconds), "seconds": round(slow.seconds)
         }  # fmt: skip
-        return _reason(ReasonCode.TOO_SLOW, **seconds)
+        return Reason(code=ReasonCode.TOO_SLOW, params=seconds)
     if media.kind == "audio":
         return None if judged else _unheard(analysis, contexts)
     if top is None or (top.modality is not Modality.FACE and not judged):

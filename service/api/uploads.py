@@ -39,8 +39,10 @@ OVERHEAD = 64 * 1024  # bytes of a form beside its file: boundaries, names, sett
 LINK = "url"  # The field of a file's address; there may be several where there may be several files
 MAX_LINK_SECONDS = 300.0  # s that all links of a request may take
 MAX_FIELDS, MAX_FIELD_BYTES = 20, 8 * 1024
-SETTINGS = ("models", "sampling", "frames", "fps", "min_face", "faces", "start", "end", "rotate")
-SETTINGS += ("assume_speech",)
+SETTINGS = (
+    "models", "sampling", "frames", "fps", "min_face", "faces", "start", "end", "rotate",
+    "assume_speech",
+)  # fmt: skip
 """Fields of a form that are those of `Settings`."""
 
 

@@ -201,7 +201,7 @@ def strip(
         margin={"l": 90, "r": 6, "t": 4, "b": 28},
     )
     sure = (label for label in ORDER if label is not Label.INCONCLUSIVE)
-    glyphs = {label: labels.STATES[label].glyph for label in sure}
+    glyphs: dict[Label, str] = {label: labels.STATES[label].glyph for label in sure}
     colors = [palette.state(label).fill for label in ORDER]
     hover = _("{model} at {time}: {reading}")
     cells = {

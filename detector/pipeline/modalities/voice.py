@@ -7,6 +7,7 @@ to.
 
 import logging
 from collections.abc import Iterable
+from typing import Any
 
 from detector.audio import channels
 from detector.audio.recording import Recording
@@ -183,7 +184,7 @@ def window_item(
 def measured(recording: Recording) -> SpeechMeasurement:
     """Return the part of a result about a recording."""
     quality = recording.quality
-    rated = {} if quality is None else {
+    rated: dict[str, Any] = {} if quality is None else {
         "bandwidth_hz": quality.bandwidth_hz,
         "snr": _rounded(quality.snr, 2),
         "clipped": round(quality.clipped, 5),
