@@ -113,6 +113,10 @@ def found(recording: Recording) -> list[GeneratorMark]:
         return []
     return [
         GeneratorMark(
-            name="Chatterbox", maker="Resemble AI", place="voice", score=round(min(score, 1.0), 3)
-        )
+            name="Chatterbox",
+            maker="Resemble AI",
+            place="voice",
+            score=round(min(score, 1.0), 3),
+            certain=True,
+        )  # fmt: skip
     ]

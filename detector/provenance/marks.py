@@ -1,21 +1,25 @@
 """Visible marks of generators: templates of our own drawing, looked for at the edges of frames.
 
-A mark informs and never votes: anybody can put one on a picture, and cut one off.
+A mark informs and never votes: anybody can put one on a picture, and cut one off. Whether it is
+certain enough to lead the headline is told by `detector.provenance.certainty`.
 """
 
-from collections.abc import Iterator, Sequence
+from __future__ import annotations
+
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cache
 from importlib.util import find_spec
 from itertools import pairwise
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import cv2
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
 from detector.isolation import Frame
+from detector.provenance import certainty
 from detector.schema.origin import GeneratorMark
 from detector.sentences import _
 
@@ -26,6 +30,7 @@ BAND, CORNER = 0.2, 0.42
 """share of the height above and below, and of the width at each end, in which marks stand"""
 HEIGHTS = (10.0, 13.0, 17.0, 22.0)  # px of a capital's height that are tried first, at `SIDE`
 STARS = (10.0, 12.5, 15.5, 19.0, 23.5, 29.0)  # px of half a star's height
+HOLLOW = (0.42, 0.5, 0.58, 0.68)  # exponents of a star's outline: 1 is a diamond
 STAR, MOVING = "Gemini", "Sora"
 CORNERS = ("bottom left", "bottom right", "top left", "top right")
 
@@ -40,27 +45,52 @@ class KnownMark(NamedTuple):
     places: tuple[str, ...]  # Corners in which it is looked for
     texts: tuple[str, ...] = ()
     """Its word, cut into the parts that are matched alone: fonts differ in how far apart letters
-    stand"""
-    long: bool = False  # Its length differs so much from font to font that more widths are tried
+    stand; one of several lines is not cut"""
+    widths: tuple[float, ...] = (0.9, 1.04)  # of its letters, as shares of the font's own
     name: str = ""  # Where other tools use its words as well
+    layout: certainty.Layout | None = None
+    """Of its tool's own pictures; None: none were at hand, so that it stays a hint"""
 
 
+LONG = (0.82, 0.91, 1.0, 1.1)  # widths of a word whose length differs much from font to font
 MARKS = {
-    "Gemini": KnownMark("Google", 0.76, ("bottom right",)),
-    "Veo": KnownMark("Google", 0.62, ("bottom right",), ("V|e|o",)),
-    "Kling": KnownMark("Kuaishou", 0.58, CORNERS[:2], ("KLI|NG |AI", "Kli|ng |AI")),
-    "Sora": KnownMark("OpenAI", 0.55, (), ("So|ra",)),  # it jumps from place to place
-    "HeyGen": KnownMark("HeyGen", 0.5, CORNERS, ("He|yG|en",)),
-    "Synthesia": KnownMark("Synthesia", 0.5, CORNERS, ("syn|the|sia", "Syn|the|sia")),
-    "TikTok": KnownMark(
-        "TikTok", 0.46, ("bottom left", "top left"), ("AI-g|ene|rat|ed",), True, "TikTok or similar"
+    "Gemini": KnownMark(
+        "Google", 0.76, ("bottom right",),
+        layout=certainty.Layout(
+            (0.035, 0.08), (0.4, 1.8), (0.4, 1.8), 0.3, opacity=(0.2, 0.8), gain=0.92, large=24.0
+        ),
     ),
-    "Meta": KnownMark("Meta", 0.46, ("bottom left",), ("Ima|gin|ed |wit|h A|I",), True),
-}
+    "Veo": KnownMark(
+        "Google", 0.62, ("bottom right",), ("V|e|o",),
+        layout=certainty.Layout((0.02, 0.045), (0.5, 2.2), (0.5, 2.2)),
+    ),
+    "Kling": KnownMark(
+        "Kuaishou", 0.58, CORNERS[:2], ("KLI|NG |AI", "Kl|ing|AI"),
+        layout=certainty.Layout((0.02, 0.045), (0.8, 4.0), (0.8, 2.2)),
+    ),
+    "Sora": KnownMark(  # it jumps from place to place
+        "OpenAI", 0.55, (), ("So|ra",),
+        layout=certainty.Layout((0.05, 0.085), (0.4, 1.6), (0.4, 12.0)),
+    ),
+    "HeyGen": KnownMark(
+        "HeyGen", 0.5, CORNERS, ("He|yG|en", "Hey\nGen"),
+        layout=certainty.Layout((0.09, 0.16), (0.4, 1.2), (0.4, 1.2)),
+    ),
+    "Synthesia": KnownMark("Synthesia", 0.5, CORNERS, ("syn|the|sia", "Syn|the|sia")),
+    "D-ID": KnownMark(
+        "D-ID", 0.5, ("bottom left",), ("D|-I|D",), (0.7, 0.85),
+        layout=certainty.Layout((0.045, 0.075), (0.2, 0.8), (0.8, 1.6)),
+    ),
+    "TikTok": KnownMark(
+        "TikTok", 0.46, ("bottom left", "top left"), ("AI-g|ene|rat|ed",), LONG, "TikTok or similar"
+    ),
+    "Meta": KnownMark("Meta", 0.46, ("bottom left",), ("Ima|gin|ed |wit|h A|I",), LONG),
+}  # fmt: skip
 FONTS = (("Aileron", 0.0), ("Aileron", 0.05), ("DejaVuSans-Bold", 0.0))
 """whose letters are tried, with a stroke around them as a share of their size"""
 CANDIDATES, COARSE = 4, 0.25
 """places of a mark that are looked at closely, and their score at half size, at least"""
+LETTERS = 2  # of them at which other letters are tried
 GROUPS = 3  # of frames that follow one another, in which a mark that moves is looked for
 STRIPS, SLACK = 3, 0.1
 """into which a star is cut from left to right, and how much worse than all of it one may fit"""
@@ -78,7 +108,8 @@ class MarkSearch:
 
     def __init__(self) -> None:
         self._times: set[float] = set()
-        self._grays: list[np.ndarray] = []
+        self._frames: list[np.ndarray] = []  # RGB
+        self._scale = 1.0  # of the last frame
 
     @staticmethod
     def possible() -> bool:
@@ -94,31 +125,36 @@ class MarkSearch:
         """Keep a decoded frame small, if it is one of them; `times` are those that it answers."""
         if not self._times.isdisjoint(times):
             height, width = frame.rgb.shape[:2]
-            scale = min(SIDE / min(height, width), (PIXELS / (height * width)) ** 0.5)
+            self._scale = scale = min(SIDE / min(height, width), (PIXELS / (height * width)) ** 0.5)
             kind = cv2.INTER_AREA if scale < 1 else cv2.INTER_CUBIC
-            gray = cv2.cvtColor(frame.rgb, cv2.COLOR_RGB2GRAY)
-            gray = cv2.resize(gray, None, fx=scale, fy=scale, interpolation=kind)
-            if not self._grays or gray.shape == self._grays[0].shape:
-                self._grays.append(gray)
+            small = cv2.resize(frame.rgb, None, fx=scale, fy=scale, interpolation=kind)
+            if not self._frames or small.shape == self._frames[0].shape:
+                self._frames.append(small)
 
     @property
     def found(self) -> list[GeneratorMark]:
-        """The marks that are there."""
-        if not self._grays:
+        """The marks that are there, the certain ones first."""
+        if not self._frames:
             return []
-        return [
+        marks = [
             GeneratorMark(
                 name=MARKS[mark].name or mark,
                 maker=MARKS[mark].maker,
-                place=place,
-                score=round(min(score, 1.0), 3),
+                place=hit.place,
+                score=round(min(hit.score, 1.0), 3),
+                certain=certainty.is_certain(self._evidence(hit), MARKS[mark].layout),
             )
-            for mark, (score, place) in scores(self._grays).items()
-            if score >= MARKS[mark].limit
+            for mark, hit in scores([_gray(frame) for frame in self._frames]).items()
+            if hit.score >= MARKS[mark].limit
         ]
+        return sorted(marks, key=lambda mark: not mark.certain)
+
+    def _evidence(self, hit: Hit) -> certainty.Evidence:
+        frames = [self._frames[index] for index in hit.frames]
+        return certainty.measure(frames, _drawings(hit.shape), hit.at, 1 / self._scale)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, order=True)
 class _Shape:
     """How a mark is drawn."""
 
@@ -138,6 +174,16 @@ class _Template:
     size: tuple[int, int]
 
 
+class Hit(NamedTuple):
+    """Where a mark fits best."""
+
+    score: float
+    place: str
+    at: tuple[int, int] = (0, 0)  # x and y of its drawing in a frame, px
+    shape: _Shape = _Shape("", "", 0.0)
+    frames: tuple[int, ...] = ()  # in which it was looked for
+
+
 @dataclass(frozen=True, order=True)
 class _Fit:
     """How well a template fits at a place of a region."""
@@ -147,29 +193,37 @@ class _Fit:
     y: int
 
 
-def scores(
-    frames: Sequence[np.ndarray], marks: Sequence[str] = tuple(MARKS)
-) -> dict[str, tuple[float, str]]:
+def scores(frames: Sequence[np.ndarray], marks: Sequence[str] = tuple(MARKS)) -> dict[str, Hit]:
     """Return how well each mark fits small gray frames, and where: what moves is lost in their
     mean, and a mark stays."""
     star, words = (_corners(_mean(frames, word=word)) for word in (False, True))
-    nothing = (0.0, "")
+    every = tuple(range(len(frames)))
     found = {}
     for mark in marks:
         if mark == MOVING:
             continue
         corners = star if mark == STAR else words
         places = {place: corners[place] for place in MARKS[mark].places}
-        found[mark] = max(_fits(places, mark), default=nothing)
+        best = _fit(places, mark)
+        down, across = corners[MARKS[mark].places[0]].shape
+        x = best.at[0] + (frames[0].shape[1] - across) * best.place.endswith("right")
+        y = best.at[1] + (frames[0].shape[0] - down) * best.place.startswith("bottom")
+        found[mark] = best._replace(at=(x, y), frames=every)
     if MOVING in marks:
         # Once may be chance: it has to fit in two groups, wherever it stands in each.
-        each: list[tuple[float, str]] = []
-        for group in np.array_split(np.asarray(frames), min(GROUPS, len(frames))):
-            each.append(max(_fits({"": _mean(list(group), word=True)}, MOVING), default=nothing))
-            if each == [nothing, nothing]:
+        each: list[Hit] = []
+        for group in np.array_split(np.arange(len(frames)), min(GROUPS, len(frames))):
+            mean = _mean([frames[index] for index in group], word=True)
+            best = _fit({"": mean}, MOVING)
+            each.append(best._replace(frames=tuple(map(int, group))))
+            if len(each) == 2 and not any(hit.score for hit in each):
                 break
         found[MOVING] = sorted(each)[-2:][0]
     return found
+
+
+def _gray(rgb: np.ndarray) -> np.ndarray:
+    return cv2.cvtColor(rgb, cv2.COLOR_RGB2GRAY)
 
 
 def _mean(frames: Sequence[np.ndarray], *, word: bool) -> np.ndarray:
@@ -188,8 +242,8 @@ def _corners(image: np.ndarray) -> dict[str, np.ndarray]:
     }
 
 
-def _fits(regions: dict[str, np.ndarray], mark: str) -> Iterator[tuple[float, str]]:
-    """Yield how well a mark fits where it fits best at half size."""
+def _fit(regions: dict[str, np.ndarray], mark: str) -> Hit:
+    """Return where a mark fits best, of the places where it does at half size."""
     stack = np.vstack(list(regions.values()))  # one pass over all of them is much faster
     half = cv2.resize(stack, None, fx=0.5, fy=0.5, interpolation=cv2.INTER_AREA)
     rows = len(half) // len(regions)
@@ -204,18 +258,24 @@ def _fits(regions: dict[str, np.ndarray], mark: str) -> Iterator[tuple[float, st
             fit = _highest(fits[number * rows : number * rows + last])
             candidates.append((fit, place, shape, template.size))
     candidates.sort(key=lambda candidate: candidate[0], reverse=True)
+    near = []
     for fit, place, shape, (high, wide) in candidates[:CANDIDATES]:
         if fit.score < COARSE:
-            return
+            break
         top, left = max(0, 2 * fit.y - _ROOM), max(0, 2 * fit.x - _ROOM)
         window = regions[place][top : 2 * (fit.y + high) + _ROOM, left : 2 * (fit.x + wide) + _ROOM]
-        best = _closest(window, _shapes_near(shape))
-        if best is None:
-            continue
-        closer, near = best
-        if near.text and (other := _closest(window, _other_letters(near))) is not None:
-            closer = max(closer, other[0])
-        yield closer.score, place or _where(left + closer.x + wide, top + closer.y, regions[place])
+        if (best := _closest(window, _shapes_near(shape))) is not None:
+            near.append((*best, place, (left, top), window))
+    if not near:
+        return Hit(0.0, "")
+    near.sort(key=lambda found: found[0], reverse=True)
+    for _score, shape, *where, window in near[:LETTERS]:
+        if shape.text and (other := _closest(window, _other_letters(shape))) is not None:
+            near.append((*other, *where, window))
+    closer, shape, place, (left, top), _window = max(near, key=lambda found: found[0])
+    at = left + closer.x, top + closer.y
+    end = at[0] + _template(shape, 1.0).size[1]
+    return Hit(closer.score, place or _where(end, at[1], regions[place]), at, shape)
 
 
 def _closest(image: np.ndarray, shapes: list[_Shape]) -> tuple[_Fit, _Shape] | None:
@@ -235,12 +295,11 @@ def _where(x: int, y: int, image: np.ndarray) -> str:
 def _first_shapes(mark: str) -> list[_Shape]:
     if mark == STAR:
         return [_Shape(mark, "", height) for height in STARS]
-    widths = (0.82, 0.91, 1.0, 1.1) if MARKS[mark].long else (0.9, 1.04)
     return [
         _Shape(mark, text, height, width)
         for text in MARKS[mark].texts
         for height in HEIGHTS
-        for width in widths
+        for width in MARKS[mark].widths
     ]
 
 
@@ -270,30 +329,63 @@ def _other_letters(shape: _Shape) -> list[_Shape]:
 @cache
 def _template(shape: _Shape, scale: float) -> _Template:
     """Return a mark, sharpened as frames are."""
+    whole = _sharpened(_coverage(shape, scale), scale, word=bool(shape.text))
+    return _Template([(a, whole[:, a:b]) for a, b in _spans(shape, scale)], whole.shape)
+
+
+def _drawings(shape: _Shape) -> list[certainty.Parts]:
+    """Return a mark as it may cover a picture: a star as wide and as hollow as any."""
     if not shape.text:
-        star = _sharpened(_star(max(6, round(2 * shape.height * scale))), scale, word=False)
-        return _Template([(0, star)], star.shape)
-    large, capital, cuts = _letters(shape.text, shape.font, shape.stroke)
+        size = max(6, round(2 * shape.height))
+        return [[(0, _star(size + more, hollow))] for more in range(-2, 4) for hollow in HOLLOW]
+    whole = _coverage(shape, 1.0)
+    return [[(a, whole[:, a:b]) for a, b in _spans(shape, 1.0)]]
+
+
+def _spans(shape: _Shape, scale: float) -> list[tuple[int, int]]:
+    """Return from where to where each part of a mark reaches, px."""
+    whole = _coverage(shape, scale).shape[1]
+    cuts = _letters(shape.text, shape.font, shape.stroke)[2] if shape.text else []
+    if len(cuts) < 3:
+        return [(0, whole)]
+    edge, begin = _edge(shape, scale), _icon(shape, scale)
+    ends = [begin + round(cut * (whole - 2 * edge - begin)) for cut in cuts]
+    spans = [(a, b + 2 * edge) for a, b in pairwise(ends)]
+    return [(0, begin + edge), *spans] if begin else spans
+
+
+def _edge(shape: _Shape, scale: float) -> int:
+    """Return the room around a word, px."""
+    return max(1, round(shape.height * scale / 4))
+
+
+def _icon(shape: _Shape, scale: float) -> int:
+    """Return where the word begins behind its cloud, px."""
     height = shape.height * scale
+    if shape.mark != MOVING:
+        return 0
+    return max(5, round(ICON * height)) + max(1, round(GAP * height))
+
+
+@cache
+def _coverage(shape: _Shape, scale: float) -> np.ndarray:
+    """Return a mark as it covers a picture, 0 to 255."""
+    height = shape.height * scale
+    if not shape.text:
+        return _star(max(6, round(2 * height)))
+    large, capital, _ = _letters(shape.text, shape.font, shape.stroke)
     wide = max(4, round(large.shape[1] * height / capital * shape.width))
     high = max(3, round(large.shape[0] * height / capital))
     small = cv2.resize(large, (wide, high), interpolation=cv2.INTER_AREA)
-    begin = 0
-    if shape.mark == MOVING:
+    begin = _icon(shape, scale)
+    if begin:
         icon = _cloud(max(5, round(ICON * height)))
-        begin = len(icon) + max(1, round(GAP * height))
         both = np.zeros((max(len(icon), high), begin + wide), np.float32)
         for part, x in ((icon, 0), (small, begin)):
             y = (len(both) - len(part)) // 2
             both[y : y + len(part), x : x + part.shape[1]] = part
         small = both
-    edge = max(1, round(height / 4))
-    whole = _sharpened(np.pad(small, edge), scale, word=True)
-    ends = [begin + round(cut * wide) for cut in cuts]
-    spans = [(a, b + 2 * edge) for a, b in pairwise(ends)]
-    if begin:
-        spans.insert(0, (0, begin + edge))
-    return _Template([(a, whole[:, a:b]) for a, b in spans], whole.shape)
+    return np.pad(small, _edge(shape, scale))
 
 
 @cache
@@ -310,11 +402,15 @@ def _letters(
         face = ImageFont.truetype(str(folder / f"{font}.ttf"), size)
     parts = text.split("|")
     text = "".join(parts)
-    lengths = [face.getlength("".join(parts[:count])) for count in range(len(parts) + 1)]
+    lengths = [
+        face.getlength("".join(parts[:count]).replace("\n", "")) for count in range(len(parts) + 1)
+    ]
     edge = round(size * stroke)
-    x0, y0, x1, y1 = face.getbbox(text, stroke_width=edge)
+    drawing = ImageDraw.Draw(Image.new("L", (1, 1)))
+    style: dict[str, Any] = {"font": face, "stroke_width": edge, "spacing": 0, "align": "center"}
+    x0, y0, x1, y1 = drawing.textbbox((0, 0), text, **style)
     image = Image.new("L", (int(x1 - x0), int(y1 - y0)))
-    ImageDraw.Draw(image).text((-x0, -y0), text, 255, face, stroke_width=edge, stroke_fill=255)
+    ImageDraw.Draw(image).text((-x0, -y0), text, 255, stroke_fill=255, **style)
     _, top, _, bottom = face.getbbox("H")
     picture = np.asarray(image, np.float32)
     return picture, int(bottom - top), [length / lengths[-1] for length in lengths]
@@ -330,10 +426,11 @@ def _cloud(size: int) -> np.ndarray:
     return cv2.resize(large, (size, size), interpolation=cv2.INTER_AREA)
 
 
-def _star(size: int) -> np.ndarray:
+@cache
+def _star(size: int, hollow: float = 0.58) -> np.ndarray:
     """Return a star of four points with hollow sides (an astroid)."""
     axis = np.abs(np.linspace(-1.15, 1.15, 4 * size))
-    inside = axis[:, None] ** 0.58 + axis[None] ** 0.58 <= 1.0
+    inside = axis[:, None] ** hollow + axis[None] ** hollow <= 1.0
     large = np.where(inside, 255, 0).astype(np.float32)
     return cv2.resize(large, (size, size), interpolation=cv2.INTER_AREA)
 

@@ -124,6 +124,11 @@ class GeneratorMark(StrictModel):
     maker: str
     place: str = Field(description="where it stands: bottom right; left, of one that moves; voice")
     score: float = Field(description="correlation with our drawing of it, or confidence, 0 to 1")
+    certain: bool = Field(
+        default=False,
+        description="shape, blending, size, place and stillness are those of its tool: it leads "
+        "the headline; else it is a hint",
+    )
 
 
 class EarlierVerdict(StrictModel):
@@ -168,10 +173,14 @@ class Provenance(StrictModel):
     seconds: float = 0.0
 
     @property
+    def certain_mark(self) -> GeneratorMark | None:
+        """The first mark of a generator that is one beyond doubt."""
+        return next((mark for mark in self.marks if mark.certain), None)
+
+    @property
     def proof(self) -> Proof | None:
-        """A generator's mark, else what trusted Content Credentials state."""
-        if self.marks:
-            mark = self.marks[0]
+        """A certain mark of a generator, else what trusted Content Credentials state."""
+        if (mark := self.certain_mark) is not None:
             kind = ProofKind.VOICE_MARK if mark.place == "voice" else ProofKind.MARK
             return Proof(kind=kind, name=mark.name)
         credential = self.credential
