@@ -75,7 +75,7 @@ def origin(analysis: Analysis, speech: Speech = ENGLISH) -> str:
             "{name}, who is on the trust list here."
         ),
     }.get(proof.kind, "")
-    place = provenance.marks[0].place if provenance.marks else ""
+    place = provenance.certain_mark.place if provenance.certain_mark else ""
     return text.format(name=proof.name, place=_(place) if place else "")
 
 

@@ -39,8 +39,9 @@ def maker(provenance: Provenance) -> str | None:
     credential = provenance.credential
     said = [credential.generator, credential.organization, credential.signer, *credential.actions]
     said += [fact.value for fact in provenance.facts if _names_tools(fact)]
-    if provenance.marks:
-        return next((mark.maker for mark in provenance.marks if mark.maker in MAKERS), None)
+    marked = next((mark.maker for mark in provenance.marks if mark.maker in MAKERS), None)
+    if marked or provenance.certain_mark is not None:
+        return marked
     text = " · ".join(filter(None, said))
     return next((name for name, names in MAKERS.items() if names.search(text)), None)
 
@@ -72,10 +73,16 @@ def _generated(provenance: Provenance) -> Iterator[str]:
             )
             continue
         place = SIDES.get(mark.place, mark.place)
-        yield _(
-            f"A mark like that of {mark.name} stands at the {place}. Tools put it on what they "
-            "make; anybody can draw one."
-        )
+        if mark.certain:
+            yield _(
+                f"A mark like that of {mark.name} stands at the {place}. Tools put it on what they "
+                "make; anybody can draw one."
+            )
+        else:
+            yield _(
+                f"Something like the mark of {mark.name} stands at the {place}: a hint, not "
+                "counted. A button, a lamp or a channel's logo can look like it."
+            )
     for fact in provenance.facts:
         last = re.split(r"[/:]", fact.value)[-1]
         if fact.group == "generator" and fact.source == "XMP" and last in GENERATED:

@@ -274,7 +274,9 @@ def test_an_altered_sample_is_called_manipulated(visit, server, sample):
     expect(page.locator(".st-key-card-original")).to_contain_text("Compared with")
     assert_reads_quickly(page)
     assert analysis.provenance is not None
-    mark = GeneratorMark(name="Gemini", maker="Google", place="bottom right", score=0.95)
+    mark = GeneratorMark(
+        name="Gemini", maker="Google", place="bottom right", score=0.95, certain=True
+    )
     origin = analysis.provenance.model_copy(update={"marks": [mark], "maker": "Google"})
     with_mark = analysis.model_copy(update={"provenance": origin})
     page.goto(f"{server.url}/?a={put(server.data, clip, with_mark)}")

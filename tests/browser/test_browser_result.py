@@ -447,7 +447,9 @@ def test_the_magnifier_goes_frame_by_frame_with_the_arrow_keys(visit, served):
 
 def test_a_generators_mark_is_a_finding_and_leads_to_its_verifier(visit, served, server, tmp_path):
     clip = make_clip(tmp_path / "made.webm")
-    mark = GeneratorMark(name="Gemini", maker="Google", place="bottom right", score=0.95)
+    mark = GeneratorMark(
+        name="Gemini", maker="Google", place="bottom right", score=0.95, certain=True
+    )
     origin = Provenance(marks=[mark])
     conclude(origin)
     analysis = make_analysis(clip, name="marked.webm")

@@ -335,7 +335,7 @@ def test_notes_and_findings_are_said_in_spanish():
     facts += [
         Fact(group="container", name="Edit list", value="2 parts of the recording", source="")
     ]
-    mark = GeneratorMark(name="Sora", maker="OpenAI", place="left", score=0.7)
+    mark = GeneratorMark(name="Sora", maker="OpenAI", place="left", score=0.7, certain=True)
     repeats = Repeats(frames=90, repeated=45, packets=90, copied=6)
     signed = Credential(state="untrusted", generated=True, signer="A. B.")
     origin = Provenance(credential=signed, facts=facts, marks=[mark], repeats=repeats)

@@ -49,7 +49,9 @@ def unsigned(analysis):
 
 def marked(analysis):
     """A result of a file that bears a generator's visible mark."""
-    mark = GeneratorMark(name="Gemini", maker="Google", place="bottom right", score=0.93)
+    mark = GeneratorMark(
+        name="Gemini", maker="Google", place="bottom right", score=0.93, certain=True
+    )
     provenance = analysis.provenance or Provenance()
     provenance = provenance.model_copy(update={"marks": [mark]})
     return analysis.model_copy(update={"provenance": provenance})
