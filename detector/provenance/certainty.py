@@ -12,9 +12,9 @@ import cv2
 import numpy as np
 
 WHITE = 255.0
-TINT = 0.08  # by which the channels' opacities may differ
+TINT = 0.25  # by which the opacities of the channels may differ, after strong compression
 RIVAL = 0.65  # of what the best simple shape leaves unexplained, that a mark may leave
-CHANGE, SPREAD = 4.0, 0.05
+CHANGE, SPREAD = 2.5, 0.05
 """gray levels by which a picture has to change behind a mark to show that it stands still, and by
 how much its opacity may differ meanwhile"""
 GIVE = 2  # px that a part of a drawing may stand aside
