@@ -112,7 +112,7 @@ def _aligned(gray: np.ndarray, drawing: Parts, at: tuple[int, int]) -> np.ndarra
 def _measured(pictures: np.ndarray, covered: np.ndarray, scale: float) -> Evidence:
     height, width = covered.shape
     rows, columns = np.nonzero(covered > 0.25)
-    if not len(rows):
+    if not len(rows) or covered.max() <= 0.5:
         return NOTHING
     y, x, below, right = int(rows.min()), int(columns.min()), rows.max() + 1, columns.max() + 1
     high, wide = int(below) - y, int(right) - x

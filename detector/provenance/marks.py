@@ -78,7 +78,7 @@ MARKS = {
     ),
     "Synthesia": KnownMark("Synthesia", 0.5, CORNERS, ("syn|the|sia", "Syn|the|sia")),
     "D-ID": KnownMark(
-        "D-ID", 0.5, ("bottom left",), ("D|-I|D",), (0.7, 0.85),
+        "D-ID", 0.52, ("bottom left",), ("D|-I|D",), (0.7, 0.85),
         layout=certainty.Layout((0.045, 0.075), (0.2, 0.8), (0.8, 1.6)),
     ),
     "TikTok": KnownMark(

@@ -127,7 +127,9 @@ def test_a_mark_is_certain_over_a_picture_that_moves(mark, tmp_path):
 def test_a_button_is_never_certain(size):
     for frame in (button(size), button(size, rim=False)):
         shaken = [np.roll(frame, (i % 3 - 1, i % 2), (0, 1)) for i in range(6)]
-        assert not any(mark.certain for mark in search([frame]) + search(shaken))
+        found = search([frame])
+        assert not any(mark.certain for mark in found + search(shaken))
+        assert found or size != 10  # it is like enough to be a hint
 
 
 def laid_over(layer, opacity=0.5):
