@@ -269,9 +269,9 @@ def _fit(regions: dict[str, np.ndarray], mark: str) -> Hit:
     if not near:
         return Hit(0.0, "")
     near.sort(key=lambda found: found[0], reverse=True)
-    for _score, shape, *where, window in near[:LETTERS]:
+    for _score, shape, place, corner, window in near[:LETTERS]:
         if shape.text and (other := _closest(window, _other_letters(shape))) is not None:
-            near.append((*other, *where, window))
+            near.append((*other, place, corner, window))
     closer, shape, place, (left, top), _window = max(near, key=lambda found: found[0])
     at = left + closer.x, top + closer.y
     end = at[0] + _template(shape, 1.0).size[1]
