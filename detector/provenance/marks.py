@@ -90,7 +90,7 @@ FONTS = (("Aileron", 0.0), ("Aileron", 0.05), ("DejaVuSans-Bold", 0.0))
 """whose letters are tried, with a stroke around them as a share of their size"""
 CANDIDATES, COARSE = 4, 0.25
 """places of a mark that are looked at closely, and their score at half size, at least"""
-LETTERS = 2  # of them at which other letters are tried
+LETTERS = 1  # of them at which other letters are tried
 GROUPS = 3  # of frames that follow one another, in which a mark that moves is looked for
 STRIPS, SLACK = 3, 0.1
 """into which a star is cut from left to right, and how much worse than all of it one may fit"""
