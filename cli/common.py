@@ -219,7 +219,7 @@ def say(error: UnmaskError | ErrorDetail, name: str = "") -> None:
 
 
 def failure(error: Exception, speech: Speech) -> str:
-    """Return what is said of an error of ours, in one line."""
+    """Return the text of an error of ours, in one line."""
     text = speech.gettext("this is our failure, not yours: {what} (-v shows where)")
     return text.format(what=line(f"{type(error).__name__}: {error}"))
 

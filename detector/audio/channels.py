@@ -44,15 +44,15 @@ FEW, ABOVE = 20, 1.5
 
 
 @dataclass(frozen=True)
-class Choice:
-    """What is heard of a file, and what a person is told of it."""
+class HeardChoice:
+    """What is heard of a file, and the notes on it."""
 
     source: SoundSource
     sides: bool = False  # Left and right are judged each by itself
     notes: tuple[str, ...] = ()
 
 
-def choose(path: str | os.PathLike[str], span: Span, *, cancel: Event | None = None) -> Choice:
+def choose(path: str | os.PathLike[str], span: Span, *, cancel: Event | None = None) -> HeardChoice:
     """Choose what is heard of a part of a file, s; raise as `sound.read`."""
     known = tracks(path, cancel=cancel)
     best: tuple[int, _Track] | None = None
@@ -79,7 +79,7 @@ def choose(path: str | os.PathLike[str], span: Span, *, cancel: Event | None = N
               "its peak.")
         )  # fmt: skip
     source = SoundSource(track=number, channel=track.channel, gain=gain)
-    return Choice(source, track.sides, tuple(notes))
+    return HeardChoice(source, track.sides, tuple(notes))
 
 
 def _about_tracks(known: Sequence[tuple[int, int]], number: int) -> Iterator[str]:
@@ -172,7 +172,7 @@ class _Track:
         return max(self._speech(1), self._speech(2)) if self.sides else self._speech(self._row)
 
     def notes(self) -> Iterator[str]:
-        """Yield what a person is told of the channels."""
+        """Yield the notes on the channels."""
         if self.sides:
             yield _("The left and the right channel hold different voices: each was judged by "
                     "itself.")  # fmt: skip

@@ -118,5 +118,5 @@ def found(recording: Recording) -> list[GeneratorMark]:
             place="voice",
             score=round(min(score, 1.0), 3),
             certain=True,
-        )  # fmt: skip
+        )
     ]

@@ -1,10 +1,16 @@
 """What a likelihood means, in words: the odds of our tests, for the share of fakes that a reader
 gets, and the verbal scale of forensic institutes."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 from detector import questions
 from detector.messages.format import whole_percent
-from detector.schema.verdict import Answer, EmpiricalOdds
 from detector.sentences import ENGLISH, Speech
+
+if TYPE_CHECKING:
+    from detector.schema.verdict import Answer, EmpiricalOdds
 
 
 def of_tests(odds: EmpiricalOdds, question: str | None = None, speech: Speech = ENGLISH) -> str:
@@ -31,24 +37,25 @@ def in_ten(answer: Answer, question: str | None, base_rate: float, speech: Speec
         band = answer.thresholds.rate(answer.label)
         if band is None or base_rate != EVEN:
             return ""
-        text = _("{number} of 10 such answers were right in our tests")
-        return text.format(number=_of_ten(band.right))
+        return _("{share} such answers were right in our tests").format(
+            share=_of_ten(band.right, speech)
+        )
     word, share = (_(spec.fake_word), share) if side == "fake" else (_(spec.real_word), 1 - share)
     if base_rate == EVEN:
-        text = _("{number} of 10 test clips with such a score were {word}")
+        text = _("{share} test clips with such a score were {word}")
     else:
-        text = _("Where {rate} of 100 files are fakes, {number} of 10 with such a score are {word}")
-    rate = round(100 * base_rate)
-    return text.format(number=_of_ten(share), word=word, rate=rate)
+        text = _("Where {rate} of 100 files are fakes, {share} with such a score are {word}")
+    return text.format(share=_of_ten(share, speech), word=word, rate=round(100 * base_rate))
 
 
 EVEN = 0.5
 """Share of fakes that all figures assume unless the reader says otherwise."""
 
 
-def _of_ten(share: float) -> str:
-    """Return a share as so many of ten: "8"; "more than 9" and "fewer than 1" near the ends."""
-    return f"{round(10 * share)}" if 0.05 <= share < 0.95 else f"{10 * share:.1f}"
+def _of_ten(share: float, speech: Speech) -> str:
+    """Return a share as "8 of 10", near the ends as "98 of 100"."""
+    all = 10 if 0.05 <= share < 0.95 else 100
+    return speech.gettext("{count} of {all}").format(count=round(all * share), all=all)
 
 
 def support(answer: Answer, question: str | None, speech: Speech = ENGLISH) -> str:

@@ -38,7 +38,7 @@ class Layout(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Evidence:
+class MarkEvidence:
     """What was measured of a mark; lengths are shares of the picture's shorter side."""
 
     pixels: float  # its height in the file's own pixels
@@ -53,10 +53,10 @@ class Evidence:
     spread: float  # by which its opacity changes meanwhile, standard deviation
 
 
-NOTHING = Evidence(0.0, 0.0, 0.0, 0.0, 0.0, 1.0, 0.0, 1.0, 0.0, 1.0)
+NOTHING = MarkEvidence(0.0, 0.0, 0.0, 0.0, 0.0, 1.0, 0.0, 1.0, 0.0, 1.0)
 
 
-def is_certain(evidence: Evidence, layout: Layout | None) -> bool:
+def is_certain(evidence: MarkEvidence, layout: Layout | None) -> bool:
     """Return whether a mark is one beyond doubt: never, where a tool's layout is not known."""
     if layout is None:
         return False
@@ -82,7 +82,7 @@ def _within(value: float, limits: tuple[float, float]) -> bool:
 
 def measure(
     frames: Sequence[np.ndarray], drawings: Sequence[Parts], at: tuple[int, int], scale: float
-) -> Evidence:
+) -> MarkEvidence:
     """Measure a mark in frames (RGB, uint8) whose drawing's left upper corner is about `at`, by the
     drawing that explains most; `scale` is the number of the file's pixels in one of theirs."""
     pictures = np.stack(frames).astype(np.float32)
@@ -109,7 +109,7 @@ def _aligned(gray: np.ndarray, drawing: Parts, at: tuple[int, int]) -> np.ndarra
     return covered
 
 
-def _measured(pictures: np.ndarray, covered: np.ndarray, scale: float) -> Evidence:
+def _measured(pictures: np.ndarray, covered: np.ndarray, scale: float) -> MarkEvidence:
     height, width = covered.shape
     rows, columns = np.nonzero(covered > 0.25)
     if not len(rows) or covered.max() <= 0.5:
@@ -128,7 +128,7 @@ def _measured(pictures: np.ndarray, covered: np.ndarray, scale: float) -> Eviden
         whole = np.zeros_like(covered)
         whole[y : y + high, x : x + wide] = shape
         rivals.append(_gain(mean, _behind(mean[None], whole[window])[0], whole[window]))
-    return Evidence(
+    return MarkEvidence(
         pixels=high * scale,
         height=high / min(height, width),
         right=min(x, width - x - wide) / high,

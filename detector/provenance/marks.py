@@ -149,7 +149,7 @@ class MarkSearch:
         ]
         return sorted(marks, key=lambda mark: not mark.certain)
 
-    def _evidence(self, hit: Hit) -> certainty.Evidence:
+    def _evidence(self, hit: Hit) -> certainty.MarkEvidence:
         frames = [self._frames[index] for index in hit.frames]
         return certainty.measure(frames, _drawings(hit.shape), hit.at, 1 / self._scale)
 

@@ -260,7 +260,8 @@ class StoreContract:
 
     def test_a_manipulated_copy_is_filtered_by_its_headline(self, store, owner):
         found = made("a" * 64, "b" * 64)
-        found = found.model_copy(update={"finding": ComparisonFinding.FACE_DIFFERS})
+        stated = {"finding": ComparisonFinding.FACE_DIFFERS, "role_source": "stated"}
+        found = found.model_copy(update=stated)
         copy, plain = make(owner, 0), make(owner, 1)
         store.add(copy, result(Label.REAL, 0.2))
         store.add(plain, result(Label.REAL, 0.2))

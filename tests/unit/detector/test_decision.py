@@ -511,7 +511,7 @@ def test_every_code_has_a_sentence():
     assert {code.value for code in ReasonCode} <= set(reasons.REASONS)
     assert {code.value for code in CaveatCode} <= set(reasons.CAVEATS)
     of_pictures = {"face_size", "sharpness", "compression", "frames", "surroundings"}
-    assert set(reasons.EVIDENCE) == of_pictures | {"speech", "band", "noise"}
+    assert set(reasons.EVIDENCE) == of_pictures | {"speech", "band", "noise", "clipping"}
 
 
 @pytest.mark.parametrize(

@@ -139,6 +139,7 @@ def test_nobody_else_reads_the_environment():
     """But for what a process of ours or another library has to find there."""
     theirs = {
         "detector/_torchvision.py": set(),
+        "detector/models/__init__.py": {"TRANSFORMERS_VERBOSITY"},
         "cli/bundle.py": {"TORCH_INDEX"},
         "detector/paths.py": {"LOCALAPPDATA", "XDG_DATA_HOME"},
         "detector/cluster/connection.py": {"RAY_USAGE_STATS_ENABLED", "RAY_AUTH_TOKEN"},

@@ -275,7 +275,7 @@ def test_after_a_restart_it_is_offered_again(known, library, tasks, press, data)
 
 def test_files_and_folders_are_added_by_the_command(library, press, data, monkeypatch, capsys):
     monkeypatch.setattr("detector.media.isolate", lambda: None)
-    monkeypatch.setattr("cli.library.Library", lambda store: library)
+    monkeypatch.setattr("service.library.catalog.Library", lambda store: library)
     (press / "three.mp4").write_bytes(b"the third")
     older = press / "older"
     files = [f"{press}/one.mp4", f"{older}/bad.mp4", f"{press}/three.mp4"]

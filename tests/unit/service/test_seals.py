@@ -115,7 +115,7 @@ def test_the_sentence_of_a_comparison_is_sealed(store, tmp_path):
     analysis = store.analysis(LOCAL, record.id)
     sent = analysis.model_dump(mode="json")
     assert seals.holds(analysis.seal, sent, [store.seals.own])
-    assert sent["comparison"]["sentence"] == "Same footage, nothing differs"
+    assert sent["comparison"]["sentence"] == "Both files show the same footage"
     changed = {"sentence": "Manipulated copy of press.mp4"}
     rewrite(tmp_path, record.id, lambda tree: tree["comparison"].update(changed))
     assert who(store, record)[0] is ResultOrigin.ELSEWHERE
