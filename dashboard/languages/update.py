@@ -57,19 +57,17 @@ NOT_COUNTED = (
 MATERIAL = (
     "{clips} clips, each judged by weights that never saw its source ({real} untouched of {first} "
     "sources, {fake} fake of {second} sources)",
-    "{clips} clips ({real} untouched of {first} sources, {fake} generated of {second} sources), "
-    "each also as a smaller JPEG copy, that training left out",
+    "{clips} recordings, each judged by weights that never saw its source ({real} real of {first} "
+    "sources, {fake} cloned of {second} sources)",
+    "{clips} pictures, each judged by weights that never saw its source ({real} untouched of "
+    "{first} sources, {fake} fake of {second} sources), all left out together",
     "{clips} clips of speech that training left out ({real} real, {fake} of {systems} systems of "
     "{year} and later), as recorded and as Opus of {rate} kbit/s",
     "{clips} clips of speech that were left out of the training, as recorded and as Opus of {rate} "
     "kbit/s",
     "{clips} clips that training left out",
-    "pictures of {sources} sources and smaller JPEG copies of them, all left out together ({real} "
-    "real; {fake} generated, {share}% above it)",
     "your own {clips} clips of {recordings} recordings, {day}",
     "your own {clips} clips of {recordings} recordings ({domain}), {day}",
-    "{data}, each group of sources scored without it",
-    "{data}: no limits make {share} % of the decided right",
 )
 """What models and thresholds were measured on (`Calibration.data`, `Thresholds.data`)."""
 

@@ -158,8 +158,10 @@ def _of_pictures(
 
 def _in_words(clips: Sequence[Clip], noun: str = "clips") -> str:
     real, fake = ([clip for clip in clips if clip.label == label] for label in (0, 1))
+    of_sound = any(clip.question is Question.VOICE for clip in fake)
+    noun, one, other = ("recordings", "real", "cloned") if of_sound else (noun, "untouched", "fake")
     return (
-        f"{len(clips)} {noun}, each judged by weights that never saw its source ({len(real)} "
-        f"untouched of {len({c.origin for c in real})} sources, {len(fake)} fake of "
+        f"{len(clips):,} {noun}, each judged by weights that never saw its source ({len(real):,} "
+        f"{one} of {len({c.origin for c in real})} sources, {len(fake):,} {other} of "
         f"{len({c.origin for c in fake})} sources)"
     )
