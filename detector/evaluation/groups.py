@@ -42,11 +42,6 @@ def names(file: Path = KINDS) -> tuple[str, ...]:
     return tuple(dict.fromkeys(_table(file).values()))
 
 
-def voice_fold_of(item: HasSource) -> str | None:
-    """Return the fold in which a clip of speech is left out; None if it never is."""
-    return _table(VOICES).get(item.source)
-
-
 def fold_of(item: HasSource, file: Path = KINDS) -> str:
     """Return a file's fold; a source not in the table goes into one, whole, by a hash of its
     name."""

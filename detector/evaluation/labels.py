@@ -1,9 +1,10 @@
 """What there is to learn from: labelled files in a CSV, and splits that share nobody.
 
 The CSV has a header with `file` (relative to the CSV's folder), `label` (real or fake) and, where
-known, `kind` (image, video or audio), `method`, `group`, `source` and `person`. Files of one group
-show the same footage: an original and what was made of it. A person who appears in several groups,
-or in several sources, is kept on one side of every split only if the column `person` names them.
+known, `kind` (image, video or audio), `method`, its `year`, `group`, `source` and `person`. Files
+of one group show the same footage: an original and what was made of it. A person who appears in
+several groups, or in several sources, is kept on one side of every split only if the column
+`person` names them.
 A folder with `real/` and `fake/`, or laid out as FaceForensics++, Celeb-DF or DFDC, needs none.
 """
 
@@ -48,6 +49,7 @@ class Item:
     source: str  # where it was collected
     named: str = ""  # who is shown, where the CSV says it; the same in every source
     note: str = ""  # free text; "region …" or "whole …": how much of a talking head is generated
+    year: int = 0  # when the system that generated it was published; 0 where unknown
 
     @property
     def person(self) -> str:
@@ -157,6 +159,7 @@ def read_labels(path: Path, check: Callable[[Item], object] = lambda item: None)
             source=row.get("source") or "unknown",
             named=(row.get("person") or "").strip(),
             note=row.get("note") or "",
+            year=int(year) if re.fullmatch(r"[0-9]{4}", year := row.get("year") or "") else 0,
         )
         check(item)
         items.append(item)

