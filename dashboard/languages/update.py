@@ -62,9 +62,8 @@ MATERIAL = (
     "{clips} pictures, each judged by weights that never saw its source ({real} untouched of "
     "{first} sources, {fake} fake of {second} sources), all left out together",
     "{clips} clips of speech that training left out ({real} real, {fake} of {systems} systems of "
-    "{year} and later), as recorded and as Opus of {rate} kbit/s",
-    "{clips} clips of speech that were left out of the training, as recorded and as Opus of {rate} "
-    "kbit/s",
+    "{year} and later), as recorded and degraded",
+    "{clips} clips of speech that were left out of the training, as recorded and degraded",
     "{clips} clips that training left out",
     "your own {clips} clips of {recordings} recordings, {day}",
     "your own {clips} clips of {recordings} recordings ({domain}), {day}",

@@ -42,8 +42,8 @@ def test_every_ready_model_has_its_label():
 def test_clips_that_a_calibration_took_in_two_forms_are_counted_once():
     assert registry.get_spec("timbre").calibration.clips == 2 * 1379
     text = html(page("models"))
-    assert "on 421 clips of speech" in text and "as recorded and as Opus" in text
-    assert "842 clips" not in text
+    assert "on 1379 clips of speech" in text and "as recorded and degraded" in text
+    assert "2758 clips" not in text
     spec = registry.get_spec("texture")
     assert card._calibrated(spec) == f"on {spec.calibration.clips} clips"
 
