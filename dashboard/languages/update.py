@@ -57,10 +57,12 @@ NOT_COUNTED = (
 MATERIAL = (
     "{clips} clips, each judged by weights that never saw its source ({real} untouched of {first} "
     "sources, {fake} fake of {second} sources)",
-    "{clips} recordings, each judged by weights that never saw its source ({real} real of {first} "
-    "sources, {fake} cloned of {second} sources)",
-    "{clips} pictures, each judged by weights that never saw its source ({real} untouched of "
-    "{first} sources, {fake} fake of {second} sources), all left out together",
+    "{clips} recordings in {versions} versions, each judged by weights that never saw its source "
+    "({real} real of {first} sources, {fake} cloned of {second} sources)",
+    "{clips} clips in {versions} versions, each judged by weights that never saw its source "
+    "({real} untouched of {first} sources, {fake} fake of {second} sources)",
+    "{clips} pictures in {versions} versions, each judged by weights that never saw its source "
+    "({real} untouched of {first} sources, {fake} fake of {second} sources), all left out together",
     "{clips} clips of speech that training left out ({real} real, {fake} of {systems} systems of "
     "{year} and later), as recorded and degraded",
     "{clips} clips of speech that were left out of the training, as recorded and degraded",

@@ -39,6 +39,7 @@ NOTHING_KNOWN = Material(None, None, None, 16)
 class LeftOutFile(NamedTuple):
     """One version of a file with the logits of the models that judged it."""
 
+    name: str
     clip: Clip
     kind: str
     set: str
@@ -64,7 +65,7 @@ def read(path: Path, *, leave_out: Iterable[str] = ()) -> list[LeftOutFile]:
             about = ABOUT[row["type"]] if label else None
             person = ScoredPerson({}, NOTHING_KNOWN)
             clip = Clip(label, row["fold"], about, (person,), origin=row["source"])
-            found[key] = LeftOutFile(clip, row["kind"], row["set"])
+            found[key] = LeftOutFile(row["file"], clip, row["kind"], row["set"])
         found[key].clip.people[0].logits[row["model"]] = float(row["logit"])
     return list(found.values())
 
@@ -85,13 +86,12 @@ def calibrate(
         if question is not None:
             by_question.setdefault(question, []).append(id)
     clips = [one.clip for one in moving]
-    result = fit_clips(clips, by_question, _in_words(clips))
-    stills = [one.clip for one in files if one.kind == "image"]
+    result = fit_clips(clips, by_question, _in_words(moving))
+    stills = [one for one in files if one.kind == "image"]
     for question, ids in by_question.items():
         _of_pictures(result, question, ids, stills)
-        of_it = [clip for clip in clips if set(ids) & clip.people[0].logits.keys()]
         ensemble = result.ensembles[question]
-        words = _in_words([clip for clip in of_it if not clip.label or clip.is_fake_of(question)])
+        words = _in_words([one for one in moving if _is_of(one.clip, question, ids)])
         ensemble.thresholds = ensemble.thresholds.model_copy(update={"data": words})
         if ensemble.calibration:
             ensemble.calibration = ensemble.calibration.model_copy(update={"data": words})
@@ -135,14 +135,21 @@ def _logit(result: Calibrated, ensemble: Ensemble, clip: Clip) -> float:
     )
 
 
+def _is_of(clip: Clip, question: Question, ids: Iterable[str]) -> bool:
+    """Return whether a question was fitted to a clip, or could be: untouched or a fake of its, and
+    judged by its models."""
+    judged = bool(set(ids) & clip.people[0].logits.keys())
+    return judged and (not clip.label or clip.is_fake_of(question))
+
+
 def _of_pictures(
-    result: Calibrated, question: Question, ids: Sequence[str], stills: Sequence[Clip]
+    result: Calibrated, question: Question, ids: Sequence[str], stills: Sequence[LeftOutFile]
 ) -> None:
     """Give a question limits for pictures, by the maps that were fitted to clips: a kind of
     photograph that no fit has seen moves scores, so all pictures were left out together."""
     ensemble = result.ensembles[question]
-    known = [clip for clip in stills if set(ids) <= clip.people[0].logits.keys()]
-    known = [clip for clip in known if not clip.label or clip.is_fake_of(question)]
+    pictures = [one for one in stills if _is_of(one.clip, question, ids)]
+    known = [one.clip for one in pictures]
     labels = np.array([clip.label for clip in known], int)
     if len(set(labels.tolist())) < 2:
         return
@@ -150,18 +157,21 @@ def _of_pictures(
     sources = np.array([clip.origin for clip in known])
     held = bands.HeldOutLogits({question: logits}, labels, {question: labels == 1}, sources)
     fitted = bands.fit(held)
-    words = f"{_in_words(known, 'pictures')}, all left out together"
+    words = f"{_in_words(pictures, 'pictures')}, all left out together"
     ensemble.pictures = bands.thresholds(
         fitted.limits[question], fitted.rates, logits, labels, words
     )
 
 
-def _in_words(clips: Sequence[Clip], noun: str = "clips") -> str:
-    real, fake = ([clip for clip in clips if clip.label == label] for label in (0, 1))
+def _in_words(files: Sequence[LeftOutFile], noun: str = "clips") -> str:
+    names = {one.name: one.clip for one in files}.values()
+    real, fake = ([clip for clip in names if clip.label == label] for label in (0, 1))
     of_sound = any(clip.question is Question.VOICE for clip in fake)
     noun, one, other = ("recordings", "real", "cloned") if of_sound else (noun, "untouched", "fake")
+    versions = f" in {len(files):,} versions" if len(files) > len(names) else ""
+    sources = [len({clip.origin for clip in some}) for some in (real, fake)]
     return (
-        f"{len(clips):,} {noun}, each judged by weights that never saw its source ({len(real):,} "
-        f"{one} of {len({c.origin for c in real})} sources, {len(fake):,} {other} of "
-        f"{len({c.origin for c in fake})} sources)"
+        f"{len(names):,} {noun}{versions}, each judged by weights that never saw its source "
+        f"({len(real):,} {one} of {sources[0]} sources, {len(fake):,} {other} of {sources[1]} "
+        "sources)"
     )
