@@ -13,9 +13,12 @@ if TYPE_CHECKING:
 
 
 def unit(limits: Thresholds, speech: Speech = ENGLISH) -> str:
-    """Return what the error rates count: pictures where the material begins with them."""
+    """Return what the error rates count, by the words on the material: "978 pictures in …"."""
     _ = speech.gettext
-    return _("pictures") if (limits.data or "").startswith("pictures") else _("clips")
+    noun = re.match(r"[\d,]+ (pictures|recordings)", limits.data)
+    return {"pictures": _("pictures"), "recordings": _("recordings")}.get(
+        noun[1] if noun else "", _("clips")
+    )
 
 
 def of_these(limits: Thresholds, speech: Speech = ENGLISH) -> str:
@@ -54,8 +57,8 @@ def fitted_on(calibration: Calibration, speech: Speech = ENGLISH) -> str:
 
 def _named(data: str) -> int:
     """Return the number that words begin with; 0 where they begin with none."""
-    number = re.match(r"\d+", data)
-    return int(number[0]) if number else 0
+    number = re.match(r"\d[\d,]*", data)
+    return int(number[0].replace(",", "")) if number else 0
 
 
 def sampling(analysis: Analysis, speech: Speech = ENGLISH) -> str:
