@@ -28,24 +28,30 @@ def in_ten(answer: Answer, question: str | None, base_rate: float, speech: Speec
     base_rate : float
         Share of fakes, 0..1, among the files that the reader gets; in our tests half of them.
     """
-    side = answer.label.side
+    side, band = answer.label.side, answer.thresholds.rate(answer.label)
     if side is None:
         return ""
     _, spec = speech.gettext, questions.of(question)
-    share = None if answer.odds is None else answer.odds.given(base_rate).share
-    if share is None:
-        band = answer.thresholds.rate(answer.label)
-        if band is None or base_rate != EVEN:
-            return ""
-        return _("{share} such answers were right in our tests").format(
-            share=_of_ten(band.right, speech)
-        )
-    word, share = (_(spec.fake_word), share) if side == "fake" else (_(spec.real_word), 1 - share)
-    if base_rate == EVEN:
-        text = _("{share} test clips with such a score were {word}")
+    # An answer towards real takes every question: how often it is right was counted of the answer.
+    if answer.odds is not None and side == "fake":
+        share, text = answer.odds.share, _("{share} test clips with such a score were {word}")
+    elif band is not None:
+        share = band.right if side == "fake" else 1 - band.right
+        text = _("{share} test clips with such an answer were {word}")
     else:
+        return ""
+    if base_rate != EVEN:
         text = _("Where {rate} of 100 files are fakes, {share} with such a score are {word}")
+    share = moved(share, base_rate)
+    word, share = (_(spec.fake_word), share) if side == "fake" else (_(spec.real_word), 1 - share)
     return text.format(share=_of_ten(share, speech), word=word, rate=round(100 * base_rate))
+
+
+def moved(share: float, base_rate: float) -> float:
+    """Return a share of fakes of our tests, half of which were fakes, where another share of the
+    files is (Bayes' rule)."""
+    fake, real = share * base_rate, (1 - share) * (1 - base_rate)
+    return fake / (fake + real) if fake + real else share
 
 
 EVEN = 0.5

@@ -147,16 +147,6 @@ class EmpiricalOdds(StrictModel):
         share = min(max(self.share, 1e-3), 1 - 1e-3)
         return share / (1 - share)
 
-    def given(self, base_rate: float) -> EmpiricalOdds:
-        """Return the odds where another share of files is fake, 0..1 (Bayes' rule)."""
-
-        def moved(share: float) -> float:
-            fake, real = share * base_rate, (1 - share) * (1 - base_rate)
-            return fake / (fake + real) if fake + real else share
-
-        shares = {name: moved(getattr(self, name)) for name in ("share", "low", "high")}
-        return self.model_copy(update=shares)
-
 
 Support = Literal["none", "weak", "moderate", "moderately_strong", "strong", "very_strong"]
 SUPPORT: tuple[tuple[float, Support], ...] = (

@@ -1,0 +1,71 @@
+"""Odds in words: for the share of fakes that a reader gets, and on the scale of forensic
+institutes."""
+
+import pytest
+
+from detector.messages import odds
+from detector.schema.analysis import Answer, BandRate, EmpiricalOdds, Label, Tally, Thresholds
+from detector.schema.verdict import support_of
+
+RATES = [
+    BandRate(label=label, right=right, low=0.8, share=0.3, wrong=Tally(count=1, files=100))
+    for label, right in ((Label.FAKE, 0.96), (Label.PROBABLY_REAL, 0.86))
+]
+LIMITS = Thresholds(low=0.1, probably_low=0.3, probably_high=0.7, high=0.9, bands=RATES)
+
+
+def answer(label, share=None):
+    known = None if share is None else EmpiricalOdds(share=share, low=0.1, high=0.9, clips=60)
+    return Answer(label=label, probability=0.5, thresholds=LIMITS, odds=known)
+
+
+@pytest.mark.parametrize(
+    ("label", "share", "base_rate", "said"),
+    [
+        (Label.PROBABLY_FAKE, 0.8, 0.5, "8 of 10 test clips with such a score were manipulated"),
+        (Label.FAKE, 0.98, 0.5, "98 of 100 test clips with such a score were manipulated"),
+        (Label.FAKE, None, 0.5, "96 of 100 test clips with such an answer were manipulated"),
+        (Label.PROBABLY_FAKE, 0.8, 0.01,
+         "Where 1 of 100 files are fakes, 4 of 100 with such a score are manipulated"),
+        # Towards real all questions answer: not the odds of one of them.
+        (Label.PROBABLY_REAL, 0.3, 0.5, "9 of 10 test clips with such an answer were untouched"),
+        (Label.PROBABLY_REAL, 0.3, 0.01,
+         "Where 1 of 100 files are fakes, 100 of 100 with such a score are untouched"),
+        (Label.PROBABLY_FAKE, None, 0.5, ""),
+        (Label.INCONCLUSIVE, 0.5, 0.5, ""),
+    ],
+)  # fmt: skip
+def test_odds_follow_the_readers_own_share_of_fakes(label, share, base_rate, said):
+    assert odds.in_ten(answer(label, share), "manipulation", base_rate) == said
+
+
+def test_a_voice_has_its_own_words():
+    assert odds.in_ten(answer(Label.PROBABLY_REAL), "voice", 0.5).endswith("were real")
+
+
+@pytest.mark.parametrize(
+    ("ratio", "support"),
+    [(1.0, "none"), (1.99, "none"), (2.0, "weak"), (0.5, "weak"), (9.9, "weak"),
+     (10.0, "moderate"), (0.01, "moderately_strong"), (999.0, "moderately_strong"),
+     (5_000.0, "strong"), (1e6, "very_strong")],
+)  # fmt: skip
+def test_support_is_named_on_the_verbal_scale(ratio, support):
+    assert support_of(ratio) == support
+
+
+def test_the_likelihood_ratio_is_that_of_the_side_it_supports():
+    fake, real = answer(Label.FAKE, 0.95), answer(Label.REAL, 0.05)
+    assert fake.likelihood_ratio == pytest.approx(19) == 1 / real.likelihood_ratio
+    assert "19 times as likely of a file that is manipulated" in odds.support(fake, "manipulation")
+    assert "19 times as likely of a file that is untouched" in odds.support(real, "manipulation")
+    assert "moderate support for “untouched”" in odds.support(real, "manipulation")
+    assert odds.support(answer(Label.FAKE), "manipulation") == ""
+
+
+@pytest.mark.parametrize("base_rate", [0.01, 0.2, 0.5, 0.9])
+def test_bayes_rule(base_rate):
+    """Counted: of so many fakes and genuine files that pass, how many are fakes."""
+    found, false = 0.6, 0.15  # shares of fakes and of genuine files with such a score
+    even = found / (found + false)
+    counted = found * base_rate / (found * base_rate + false * (1 - base_rate))
+    assert odds.moved(even, base_rate) == pytest.approx(counted)
