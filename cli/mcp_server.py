@@ -89,17 +89,22 @@ class Tools:
                 copy,
                 named,
                 roles="unknown" if original is None else "stated",
-                on_progress=report,
+                on_progress=lambda share: report(share / 2),
                 cancel=stop,
             )
+            begins = iter((0.5, 0.75))  # progress only increases, by the protocol
 
             def likelihood(file: Path) -> float | None:
+                begin = next(begins)
+                part: Report = lambda share: report(begin + share / 4)  # noqa: E731
                 try:
-                    return self._analyzed(file, Settings(), report, stop).verdict.probability
+                    return self._analyzed(file, Settings(), part, stop).verdict.probability
                 except InputError:
                     return None
 
-            return with_scores(result, copy, named, likelihood)
+            result = with_scores(result, copy, named, likelihood)
+            report(1.0)
+            return result
 
         result = await self._run(context, work)
         return _told("\n".join(lines(result)), result)

@@ -8,7 +8,7 @@ import pytest
 from cli import compare as command
 from cli import main
 from cli.compare import MANIPULATED, ROLES_OPEN
-from cli.mcp import Tools, server_of
+from cli.mcp_server import Tools, server_of
 from detector import report
 from detector.schema.comparison import Comparison
 from tests.integration.cli.test_mcp import asked
@@ -33,9 +33,13 @@ def detectors(monkeypatch):
     """The detectors suspect the fake."""
     monkeypatch.setattr(command, "likelihood_by", lambda *_: lambda path: LIKELY[path.name])
     verdict = {name: SimpleNamespace(probability=likely) for name, likely in LIKELY.items()}
-    monkeypatch.setattr(
-        Tools, "_analyzed", lambda self, file, *_: SimpleNamespace(verdict=verdict[file.name])
-    )
+
+    def analyzed(self, file, settings, report, stop):
+        for share in (0.0, 1.0):
+            report(share)
+        return SimpleNamespace(verdict=verdict[file.name])
+
+    monkeypatch.setattr(Tools, "_analyzed", analyzed)
 
 
 @pytest.mark.parametrize("order", [(0, 1), (1, 0)], ids=["genuine first", "fake first"])
@@ -54,8 +58,9 @@ def test_without_a_statement_neither_file_is_accused(pair, order, tmp_path, caps
     assert "The detectors suspect shared.mp4 (87 against 19)." in said
 
 
-@pytest.mark.parametrize("order", [(0, 1), (1, 0)], ids=["genuine first", "fake first"])
-@pytest.mark.parametrize("by", ["letter", "path"])
+@pytest.mark.parametrize(
+    ("order", "by"), [((0, 1), "letter"), ((1, 0), "path")], ids=["genuine first", "fake first"]
+)
 def test_a_person_names_the_original(pair, order, by, capsys):
     files = [str(pair[i]) for i in order]
 
@@ -79,12 +84,17 @@ def test_something_else_named_the_original_is_refused(pair, capsys):
 @pytest.mark.parametrize("order", [(0, 1), (1, 0)], ids=["genuine first", "fake first"])
 def test_an_agent_is_told_the_same(pair, order):
     a, b = (pair[i].name for i in order)
-    genuine = "AB"[order.index(0)]
-    neutral, stated = asked(
-        server_of([pair[0].parent]),
-        ("compare", {"a": a, "b": b}),
-        ("compare", {"a": a, "b": b, "original": genuine}),
+    genuine, shares = "AB"[order.index(0)], []
+
+    async def progress(share, total, message):
+        shares.append(share)
+
+    folders = [pair[0].parent]
+    (neutral,) = asked(
+        server_of(folders), ("compare", {"a": a, "b": b}), progress_callback=progress
     )
+    (stated,) = asked(server_of(folders), ("compare", {"a": a, "b": b, "original": genuine}))
+    assert shares == sorted(shares) and shares[-1] == 1
     assert OPEN in neutral.content[0].text
     assert not Comparison.model_validate(neutral.structured_content).accuses
     assert "Manipulated copy of press.mp4" in stated.content[0].text
