@@ -241,6 +241,8 @@ def suspicion(comparison: Compared, speech: Speech = ENGLISH) -> str:
     high, low = score(max(ours, theirs)), score(min(ours, theirs))
     if comparison.suspected is None:
         text = _("the detectors suspect neither of the two ({first} against {second})")
+        if comparison.both_suspected:
+            text = _("the detectors suspect both of the two ({first} against {second})")
         return text.format(first=score(ours), second=score(theirs))
     which = names(comparison, speech)[comparison.suspected == "original"]
     text = _("the detectors suspect {name} ({high} against {low})")
@@ -412,7 +414,7 @@ def figures(comparison: Compared, speech: Speech = ENGLISH) -> list[tuple[str, s
         said = [
             hint(entry, speech, called(comparison, speech)) for entry in comparison.generation.hints
         ]
-        rows.append((_("Which is older"), "; ".join(said)))
+        rows.append((_("Looks like the younger file"), "; ".join(said)))
     scores = [
         f"{name}: {percent(likely)}"
         for name, likely in zip(

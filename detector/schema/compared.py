@@ -327,6 +327,12 @@ class Compared(StrictModel):
         return "copy" if self.copy_score > self.original_score else "original"
 
     @property
+    def both_suspected(self) -> bool:
+        """Whether the detectors alone find both files suspicious."""
+        ours, theirs = self.copy_score, self.original_score
+        return ours is not None and theirs is not None and min(ours, theirs) >= SUSPECT_FROM
+
+    @property
     def contradicted(self) -> bool:
         """Whether the detectors suspect the file that a person named the original."""
         return self.role_source == "stated" and self.suspected == "original"

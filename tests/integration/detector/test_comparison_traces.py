@@ -175,7 +175,7 @@ def test_a_comparison_says_it(tmp_path):
     younger = film(tmp_path / "2.mov", creation_time="2026-03-04T10:00:00Z")
     found = compare(younger, older)
     assert found.generation.younger == "copy"
-    assert dict(words.figures(found))["Which is older"] == (
+    assert dict(words.figures(found))["Looks like the younger file"] == (
         "2.mov was written by FFmpeg; 2.mov states the later date, 2026-03-04"
     )
     assert compare(older, younger).generation.younger == "original"

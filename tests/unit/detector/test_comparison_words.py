@@ -86,9 +86,10 @@ def test_an_original_that_is_younger_takes_the_accusation_back():
     assert comparison.roles_doubtful
     assert "younger file" in words.headline(comparison)
     assert "Manipulated" not in words.sentence(comparison)
-    assert ("Which is older", "the original is the smaller picture, 640 × 360") in words.figures(
-        comparison
-    )
+    assert (
+        "Looks like the younger file",
+        "the original is the smaller picture, 640 × 360",
+    ) in words.figures(comparison)
 
 
 @pytest.mark.parametrize("finding", list(ComparisonFinding))
@@ -184,6 +185,7 @@ def test_a_statement_stands_unless_the_detectors_say_the_opposite():
         ((0.87, 0.19), "copy", "the detectors suspect shared.mp4 (87 against 19)"),
         ((0.19, 0.87), "original", "the detectors suspect rally.mov (87 against 19)"),
         ((0.55, 0.45), None, "the detectors suspect neither of the two (55 against 45)"),
+        ((0.85, 0.85), None, "the detectors suspect both of the two (85 against 85)"),
         ((0.40, 0.05), None, "the detectors suspect neither of the two (40 against 5)"),
         ((0.87, None), None, ""),
         ((None, None), None, ""),
