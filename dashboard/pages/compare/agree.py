@@ -200,8 +200,6 @@ def strip(
         yaxis={**charts.PLAIN, "automargin": True},
         margin={"l": 90, "r": 6, "t": 4, "b": 28},
     )
-    sure = (label for label in ORDER if label is not Label.INCONCLUSIVE)
-    glyphs: dict[Label, str] = {label: labels.STATES[label].glyph for label in sure}
     colors = [palette.state(label).fill for label in ORDER]
     hover = _("{model} at {time}: {reading}")
     cells = {
@@ -213,7 +211,7 @@ def strip(
         "zmax": 2.5,
         "colorscale": [(e, colors[i]) for i in range(3) for e in (i / 3, (i + 1) / 3)],
         "showscale": False,
-        "text": [[glyphs.get(label, "") for label in labelled[id]] for id in rows],
+        "text": [[_glyph(label) for label in labelled[id]] for id in rows],
         "texttemplate": "%{text}",
         "textfont": {"size": AXIS, "color": "#FFFFFF"},
         "customdata": [
@@ -314,8 +312,13 @@ def _keys(questions: Collection[Question | None]) -> list[Mark]:
     for label in reversed(ORDER):
         shown = [labels.state(label, q) for q in (*Question, None) if q in questions]
         words = " · ".join(dict.fromkeys(labels.lower_first(one.short) for one in shown))
-        marks.append(Mark(f"cell {shown[0].slug}", f"{shown[0].glyph} {words}"))
+        marks.append(Mark(f"cell {shown[0].slug}", f"{_glyph(label)} {words}".strip()))
     return marks
+
+
+def _glyph(label: Label) -> str:
+    """Return the sign of a reading; empty for one that is unsure, of which most cells may be."""
+    return labels.STATES[label].glyph if label in _OUTER.values() else ""
 
 
 def _pairs(compared: Sequence[Pair], titles: Mapping[str, str]) -> None:
