@@ -249,7 +249,7 @@ def test_a_session_from_start_to_its_analysis(at, browser, engine, jobs):
     assert browser.streamer["desired_playing_state"] is True and not cover(at)
     page = text(at)
     assert "24 frames a second" in page and "scored 8 a second" in page and "delay 110" in page
-    assert "Can't tell" in page and "52 %" in page and "interval 41 to 63" in page
+    assert "Can’t tell" in page and "52 %" in page and "interval 41 to 63" in page
     assert "Light low" in page and "Face size good" in page and "180 px" in page
     viewer._first -= 5  # five seconds have passed
     browser.send()
@@ -425,7 +425,7 @@ def test_a_voice_beside_the_face(at, browser, engine):
     at.run()
     assert "It comes about 4 s after the first words." in text(at)
     for sample, expected in (
-        (spoken(3.0), ("Can’t tell", "no verdict", "up to 7.4 kHz")),
+        (spoken(3.0), ("Can’t tell", "Measured on recordings", "up to 7.4 kHz")),
         (spoken(3.0, band=3_400.0), ("Can’t tell", "Phone quality: everything over")),
         (spoken(None, seconds=1.1), ("Not judged", "1.1 s of speech; these models need 2 s.")),
         (spoken(None, seconds=0.0), ("Not judged", "No speech in this sound")),

@@ -23,6 +23,7 @@ from dashboard.result.linked import ExportOptions
 from detector import explain, pipeline
 from detector.decision import decide
 from detector.decision.numbers import logit
+from detector.messages import lead
 from detector.messages.format import percent, whole_percent
 from detector.models import registry
 from detector.schema.analysis import (
@@ -118,11 +119,11 @@ def test_a_name_from_outside_is_only_text(clip):
     assert "<img src=x" not in page and "&lt;img src=x" in page
 
 
-def test_the_page_opens_at_the_first_reason(clip):
+def test_the_page_opens_at_the_moment_that_its_words_name(clip):
     at = show(clip)
-    reason = make_analysis().verdict.reasons[0]
-    assert moment(at) == (reason.time, "B")
-    assert f"Frame at {labels.clock(reason.time or 0)}" in texts(at)
+    time, person = lead.moment(make_analysis()) or (0.0, "")
+    assert moment(at) == (time, person) and person == "B" and time > 0
+    assert f"Frame at {labels.clock(time)}" in texts(at)
 
 
 def test_models_and_thresholds_are_decided_again_without_a_network(clip, no_network):

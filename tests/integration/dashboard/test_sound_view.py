@@ -22,6 +22,7 @@ from detector.schema.analysis import (
     Robustness,
     SpeechMeasurement,
 )
+from detector.schema.media import SoundSource
 from tests.support import pages
 from tests.support import result_sample as picture_sample
 from tests.support.pages import texts
@@ -81,7 +82,10 @@ def test_without_a_calibrated_model_the_scores_are_shown_and_decide_nothing(clip
 
 def test_the_view_holds_what_was_heard_and_scored(clip):
     analysis = make_analysis(clip)
-    peaks, pictures = sound_view._pictures(str(clip), "hash", 13.0, False) or (np.zeros(0), {})
+    peaks, pictures = sound_view._pictures(str(clip), "hash", 13.0, False, SoundSource()) or (
+        np.zeros(0),
+        {},
+    )
     assert len(peaks) == 900 and set(pictures) == {"mel", "mfcc"}
     data = sound.view_data(analysis, peaks, pictures["mel"], time=3.0)
     wave, _mel, score = data["html"].split("<section")[1:]
