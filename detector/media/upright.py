@@ -6,7 +6,7 @@ from typing import cast
 import av
 import numpy as np
 from av.filter import Graph
-from av.sidedata.sidedata import SideData
+from av.sidedata.sidedata import SideData, SideDataContainer
 from av.video.frame import VideoFrame
 from av.video.reformatter import Interpolation, VideoReformatter
 from av.video.stream import VideoStream
@@ -55,9 +55,7 @@ class Upright:
         self.usual = usual
         self.interpolation = Interpolation.AREA if averaged else Interpolation.BILINEAR
         self.scaler = VideoReformatter()
-        # Read once: it belongs to the file, and looking at a frame's side data ties the frame
-        # into a reference cycle, which keeps its megabytes until the garbage collector comes by.
-        self.stated: Orientation | None = None
+        self.stated: Orientation | None = None  # read once: it is the file's
         self.mapping: tuple[tuple[object, ...], Graph] | None = None
 
     def __call__(self, frame: VideoFrame) -> np.ndarray:
@@ -210,7 +208,10 @@ def _streamed(frame: VideoFrame) -> Orientation | None:
 
 def by_display_matrix(frame: VideoFrame) -> Orientation:
     """Return what the display matrix says, as far as it is not what the stream says here."""
-    data = cast("SideData | None", frame.side_data.get("DISPLAYMATRIX"))
+    # `frame.side_data` makes a reference cycle: it keeps a frame, and the memory of all frames of
+    # its decoder (250 MB of an 8K video), until garbage is collected.
+    stated = SideDataContainer(frame)  # type: ignore[call-arg]  # its stub leaves the frame out
+    data = cast("SideData | None", stated.get("DISPLAYMATRIX"))
     if data is None:
         return UPRIGHT
     a, b, _, c, d = (int(n) for n in np.frombuffer(bytes(data), dtype="<i4")[:5])
