@@ -58,6 +58,8 @@ _SRGB = ImageCms.createProfile("sRGB")
 
 PALETTE, SHADES = 256, 64  # colors, and shades of gray, that are few
 
+_ROWS = 256  # of a picture that are converted at once
+
 _EPSILON = 0.0005
 """Half a millisecond: times that were rounded to a millisecond still find their picture."""
 
@@ -263,7 +265,7 @@ def flatten(image: Image.Image) -> np.ndarray:
         if "A" in image.getbands() or image.mode == "PA" or "transparency" in image.info:
             white = Image.new("RGBA", image.size, "white")
             image = Image.alpha_composite(white, image.convert("RGBA"))
-        rgb = np.asarray(image.convert("RGB"))
+        rgb = _rgb8(image)
         return in_srgb(rgb, *nclx) if nclx else rgb
 
 
@@ -297,6 +299,17 @@ def _with_gamma(image: Image.Image, gamma: Gamma) -> Image.Image:
 
 def _gray16(image: Image.Image) -> np.ndarray:
     return np.clip(np.asarray(image), 0, 65535).astype(np.uint16)
+
+
+def _rgb8(image: Image.Image) -> np.ndarray:
+    """uint8 [H, W, 3] of a picture of any mode, some rows at a time: Pillow itself would take four
+    copies for it."""
+    rgb = np.empty((image.height, image.width, 3), np.uint8)
+    for top in range(0, image.height, _ROWS):
+        bottom = min(image.height, top + _ROWS)
+        strip = image.crop((0, top, image.width, bottom))
+        rgb[top:bottom] = np.asarray(strip.convert("RGB"))
+    return rgb
 
 
 def _gray8(image: Image.Image) -> np.ndarray:

@@ -25,12 +25,17 @@ PLACES = (0.1, 0.5, 0.9)  # of a clip's length, near which its perceptual hashes
 
 _SIDE, _LOW = 32, 8
 """px that a picture is shrunk to, and how many of its lowest frequencies each way are kept"""
+_ROWS = 256  # of a picture that become gray at once
 _DCT = np.cos(np.pi / (2 * _SIDE) * np.arange(_LOW)[:, None] * (2 * np.arange(_SIDE)[None] + 1))
 
 
 def phash(rgb: np.ndarray) -> str:
     """Return the hash of uint8 [H, W, 3], 16 hexadecimal digits."""
-    gray = Image.fromarray(rgb).convert("L").resize((_SIDE, _SIDE), Image.Resampling.LANCZOS)
+    # Pillow takes four bytes for a pixel of a color.
+    rows = range(0, len(rgb), _ROWS)
+    levels = [np.asarray(Image.fromarray(rgb[top : top + _ROWS]).convert("L")) for top in rows]
+    shades = Image.fromarray(np.concatenate(levels))
+    gray = shades.resize((_SIDE, _SIDE), Image.Resampling.LANCZOS)
     # What is nothing in a flat picture is exactly that, as there.
     low = (_DCT @ np.asarray(gray, np.float64) @ _DCT.T).round(6)
     return np.packbits(low > np.median(low)).tobytes().hex()
