@@ -63,7 +63,8 @@ _BEYOND_COVER = 1.0  # s by which what a cover stands beside is longer, at least
 USUAL_RATE = 25.0  # pictures a second, where a file states none
 
 _MAX_READ_ERRORS = 16
-_MAX_THREADS = 4
+_MAX_THREADS, _FEW_THREADS, _LARGE = 4, 2, 16_000_000
+"""threads of a decoder, and of one whose frames have more px than of 4K: each holds a frame more"""
 
 
 def _refuse_more(url: str, flags: int, options: dict[str, str]) -> None:
@@ -410,7 +411,9 @@ class Decoder:
         else:
             self.context.thread_type = ThreadType.AUTO
             cores = os.cpu_count() or 1
-            self.context.thread_count = min(_MAX_THREADS, max(1, cores // 2) if beside else cores)
+            large = self.context.width * self.context.height > _LARGE
+            most = _FEW_THREADS if large else _MAX_THREADS
+            self.context.thread_count = min(most, max(1, cores // 2) if beside else cores)
             self.context.options = {**self.context.options, "err_detect": "explode"}
         self.base = float(stream.time_base or 1)
         self.step = 1.0 / (rate(stream) or USUAL_RATE)

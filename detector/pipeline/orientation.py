@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import Literal
 
+import cv2
 import numpy as np
 
 from detector import media, vision
@@ -60,9 +61,10 @@ class OrientationCheck:
         if self._looks >= LOOKS or not (eager or number % self._step == 0):
             return
         self._looks += 1
-        least = max(self._least, min(rgb.shape[:2]) // COARSE)
+        small = _halved(rgb)
+        least = max(self._least * len(small) // len(rgb), min(small.shape[:2]) // COARSE)
         for degrees in TURNS:
-            found = self._detector.detect(media.turn(rgb, degrees), least)
+            found = self._detector.detect(media.turn(small, degrees), least)
             self._likely[degrees] += sure(found, LIKELY)
             if sure(found):
                 self._turned[degrees] += 1
@@ -82,6 +84,13 @@ class OrientationCheck:
             if not self._faces and count >= enough and 2 * count > self._likely.total():
                 return degrees, count
         return None
+
+
+def _halved(rgb: np.ndarray) -> np.ndarray:
+    """Return a frame whose sides are halved while it is large."""
+    while rgb.shape[0] * rgb.shape[1] > vision.LARGE:
+        rgb = cv2.resize(rgb, None, fx=0.5, fy=0.5, interpolation=cv2.INTER_AREA)
+    return rgb
 
 
 def sure(faces: Sequence[vision.Detection], least: float = SURE) -> bool:

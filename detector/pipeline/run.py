@@ -44,9 +44,11 @@ from detector.schema.media import LEAST_SIDE, MOST_ASPECT
 from detector.schema.origin import GeneratorMark, Provenance
 from detector.sentences import _
 
-QUEUED_FRAMES, QUEUED_BYTES = 4, 128 * 1024**2
-"""decoded frames that may wait, and bytes of them where there are several: a 4K frame is 25 MB, one
-of 8K 100 MB"""
+HELD_FRAMES, LEAST_HELD, HELD_BYTES = 7, 2, 192 * 1024**2
+"""decoded frames of a run at a time: at most, at least (the one that is looked at, and the next,
+which tells how long it is shown), and bytes of them in between: a 4K frame is 25 MB, one of 8K 100
+"""
+DECODERS = 3  # of a run, side by side: each holds several frames; of larger ones than 4K only one
 
 
 @dataclass(frozen=True)
@@ -140,10 +142,14 @@ class AnalysisRun:
             reporter.report(Progress("read", 0.0, {}, models=waiting), done=False)
         with timed(self.timings, "read"):
             self.media = options.media or self._probe(name)
-        fitting = QUEUED_BYTES // max(1, 3 * self.media.width * self.media.height)
-        self.frames: BoundedQueue[Frame | None] = BoundedQueue(
-            min(QUEUED_FRAMES, max(1, fitting)), self.stop
+        self.frames: BoundedQueue[Frame | None] = BoundedQueue(HELD_FRAMES, self.stop)
+        fitting = HELD_BYTES // max(1, 3 * self.media.width * self.media.height)
+        self.held: BoundedQueue[None] = BoundedQueue(
+            min(HELD_FRAMES, max(LEAST_HELD, fitting)), self.stop
         )
+        """a place of each frame from before it is decoded until it was looked at"""
+        large = self.media.width * self.media.height > vision.LARGE
+        self.decoders = threading.Semaphore(1 if large else DECODERS)
 
     def _take(self, specs: Sequence[ModelSpec]) -> None:
         """Begin with these models."""
@@ -291,7 +297,7 @@ class AnalysisRun:
     ) -> dict[Worker, Stage]:
         """Return the threaded stages and the message while each is waited for."""
         workers: dict[Worker, Stage] = {
-            Worker(lambda: self._decode(times, notes), self.stop): "faces",
+            Worker(lambda: self._read(times, notes), self.stop): "faces",
             Worker(self.scoring.work, self.stop): "score",
         }
         if self.request.scores_only:
@@ -343,13 +349,18 @@ class AnalysisRun:
         again = self.options.frames_only or self.options.change is not None
         return self.media.audio is not None and not again
 
-    def _decode(self, times: Sequence[float], notes: list[str]) -> None:
+    def _read(self, times: Sequence[float], notes: list[str]) -> None:
         if not times:
             return self.frames.put(None)
+        with self.decoders:
+            self._decode(times, notes)
+
+    def _decode(self, times: Sequence[float], notes: list[str]) -> None:
         source = self.options.source or self.media
         decoded = media.decode(self.path, source, times, notes=notes, cancel=self.stop, beside=True)
         try:
             while True:
+                self.held.put(None)
                 with timed(self.timings, "decode"):
                     frame = next(decoded, None)
                     if frame is not None and self.options.change is not None:
@@ -357,18 +368,20 @@ class AnalysisRun:
                 self.frames.put(frame)
                 if frame is None:
                     return
+                del frame
         except Canceled:
             raise StageCancelled from None
 
     def _search_shots(self) -> None:
         try:
-            self.shots = planning.shots(self.path, self.media, self.settings, self.stop)
+            with self.decoders:
+                self.shots = planning.shots(self.path, self.media, self.settings, self.stop)
         except Canceled:
             raise StageCancelled from None
 
     def _inspect(self) -> None:
         """Read where the file says it comes from."""
-        with timed(self.timings, "provenance"):
+        with self.decoders, timed(self.timings, "provenance"):
             self.provenance = provenance.inspect(self.path, self.media, cancel=self.stop)
 
     def _extract(self, sampled: Sequence[float], decoded: Sequence[float]) -> None:
@@ -387,6 +400,8 @@ class AnalysisRun:
             self.marks.add(frame, times)
             for extractor in self.extractors.values():
                 extractor.frame(frame, times, index)
+            del frame
+            self.held.take()
             self._report("faces")
         for extractor in self.extractors.values():
             extractor.end()

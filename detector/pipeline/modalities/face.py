@@ -23,6 +23,7 @@ SMALLEST_FACE, SMALLEST_SHARE = 16, 240
 """px, and parts of the frame's longer side: where no face is found, the first `CLOSER_SEARCHES`
 frames are searched down to this width (the larger of the two: an 8K frame would take 10 s), so that
 "too small" can be told from "no face"."""
+CLOSER = 0.75  # of the usual width, at most: else that search finds hardly more
 CLOSER_SEARCHES = 4
 LEAST_SCORED = 4
 """frames of each person, where there are as many, that a model scores which leaves frames out"""
@@ -99,9 +100,10 @@ class FaceExtractor(Extractor):
         if faces_at is not None and (given := faces_at(frame.time)) is not None:
             return given
         faces = self._finder.find(frame.time, frame.rgb)
-        if not faces and self._closer_searches:
+        smallest = max(SMALLEST_FACE, max(frame.rgb.shape) // SMALLEST_SHARE)
+        closer = smallest <= max(SMALLEST_FACE, CLOSER * run.settings.min_face)
+        if not faces and closer and self._closer_searches:
             self._closer_searches -= 1
-            smallest = max(SMALLEST_FACE, max(frame.rgb.shape) // SMALLEST_SHARE)
             faces = run.detector.detect(frame.rgb, smallest)
         return faces
 
