@@ -65,6 +65,15 @@ def say(analyzer, tmp_path, monkeypatch):
     return analysis
 
 
+@pytest.mark.parametrize(("logit", "label"), [(3.0, Label.FAKE), (-3.0, Label.REAL)])
+def test_the_sound_of_a_video_that_is_too_narrow_is_judged(say, tmp_path, logit, label):
+    clip = write_clip(tmp_path / "a.mp4", seconds=7, size=(8, 400), audio=made.speech(7))
+    out = say(clip, logit)
+    assert out.media.too_narrow and out.timestamps == []
+    assert out.verdict.answers[Question.VOICE].label is label
+    assert [subject.modality for subject in out.judged] == [Modality.VOICE]
+
+
 def test_a_length_that_a_header_makes_up_is_not_believed(tmp_path):
     path = made.write(tmp_path / "a.mp3", made.speech(6))
     data = path.read_bytes()
