@@ -63,9 +63,6 @@ MATERIAL = (
     "({real} untouched of {first} sources, {fake} fake of {second} sources)",
     "{clips} pictures in {versions} versions, each judged by weights that never saw its source "
     "({real} untouched of {first} sources, {fake} fake of {second} sources), all left out together",
-    "{clips} clips of speech that training left out ({real} real, {fake} of {systems} systems of "
-    "{year} and later), as recorded and degraded",
-    "{clips} clips of speech that were left out of the training, as recorded and degraded",
     "{clips} clips that training left out",
     "your own {clips} clips of {recordings} recordings, {day}",
     "your own {clips} clips of {recordings} recordings ({domain}), {day}",
