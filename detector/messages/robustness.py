@@ -32,6 +32,8 @@ def outcome(tried: Robustness, thresholds: Thresholds, speech: Speech = ENGLISH)
     elif scored < total:
         text = _("The verdict of this part is the same under {number} of {total} changes; the "
                  "others gave no result.")  # fmt: skip
+    elif total == 1:
+        text = _("The verdict of this part is the same under this change.")
     else:
         text = _("The verdict of this part is the same under all {number} changes.")
     said = text.format(changes=listed(flips, speech), number=len(flips) or scored, total=total)

@@ -454,10 +454,17 @@ def _best(image: np.ndarray, template: _Template, give: int) -> _Fit | None:
     at = image[fit.y : fit.y + high, fit.x : fit.x + wide]
     strip = wide // STRIPS
     worst = min(
-        np.corrcoef(at[:, x : x + strip].ravel(), star[:, x : x + strip].ravel())[0, 1]
+        _covariation(at[:, x : x + strip], star[:, x : x + strip])
         for x in range(0, STRIPS * strip, strip)
     )
-    return replace(fit, score=min(fit.score, float(np.nan_to_num(worst)) + SLACK))
+    return replace(fit, score=min(fit.score, worst + SLACK))
+
+
+def _covariation(one: np.ndarray, other: np.ndarray) -> float:
+    """Return how alike two pictures vary, -1..1; 0 where one of them is even."""
+    if one.std() == 0 or other.std() == 0:
+        return 0.0
+    return float(np.corrcoef(one.ravel(), other.ravel())[0, 1])
 
 
 def _alike(image: np.ndarray, template: _Template, give: int) -> np.ndarray | None:

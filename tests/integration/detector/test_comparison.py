@@ -208,10 +208,10 @@ def test_the_command_says_it_in_words_json_and_status(tmp_path, capsys):
     original = write(tmp_path / "original.mp4", footage()[:HALF])
     assert main(["compare", str(original), str(original), "--json", str(target)]) == 0
     shown = capsys.readouterr().out
-    assert "Same footage, nothing differs." in shown
+    assert "Both files show the same footage." in shown
     assert "byte by byte" in shown
     assert Comparison.model_validate(json.loads(target.read_text())).identical
-    assert json.loads(target.read_text())["sentence"] == "Same footage, nothing differs"
+    assert json.loads(target.read_text())["sentence"] == "Both files show the same footage"
     assert main(["compare", str(original), str(tmp_path / "missing.mp4")]) == 2
 
 

@@ -259,20 +259,16 @@ def test_a_silent_clip_is_said_the_same_of_with_and_without_models_of_voices(
     assert said() == with_voices
 
 
-def test_a_sound_is_judged_by_the_default_set_which_gives_a_likelihood_and_no_verdict(
-    analyzer, tmp_path
-):
+def test_a_voice_that_a_formula_made_is_called_cloned_by_the_default_set(analyzer, tmp_path):
     path = made.write(tmp_path / "a.wav", made.speech(6))
     out = analyzer.analyze(path)
     assert [model.id for model in out.models] == ["timbre"]
     assert out.id == analyzer.id_of(out.media.sha256, Settings())
     answer = out.verdict.answers[Question.VOICE]
     assert answer.evaluated and answer.probability is not None and answer.odds is not None
-    assert out.verdict.label is Label.INCONCLUSIVE and answer.thresholds.never_decide
-    (reason,) = out.verdict.reasons  # there are no thresholds for it to lie between
-    assert reason.text.startswith("No score of these models decides; its highest moment is")
-    (caveat,) = [c for c in out.verdict.caveats if c.code is CaveatCode.NEVER_DECIDES]
-    assert "no threshold made 95" in caveat.text and "likelihood and no verdict" in caveat.text
+    assert out.verdict.label is Label.FAKE and answer.probability > answer.thresholds.high
+    assert answer.thresholds.low == 0  # no limit clears a voice
+    assert CaveatCode.NEVER_DECIDES not in [caveat.code for caveat in out.verdict.caveats]
 
 
 def test_what_to_do_next_with_a_sound_is_nothing_of_faces(analyzer, tmp_path):
