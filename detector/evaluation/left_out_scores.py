@@ -74,11 +74,15 @@ def calibrate(
     path: Path, *, leave_out: Iterable[str] = (), questions: Mapping[str, Question] | None = None
 ) -> Calibrated:
     """Fit all questions of a table: on its videos and recordings, and limits for pictures where it
-    has any; raise InputError where a question lacks originals or fakes.
+    has any. A table of pictures alone is fitted as they are. Raise InputError where a question
+    lacks originals or fakes.
 
     `questions` by model id replace what the catalog says of a model: a recipe's own is new."""
     files = read(path, leave_out=leave_out)
-    moving = [one for one in files if one.kind != "image"]
+    stills = [one for one in files if one.kind == "image"]
+    moving, noun = [one for one in files if one.kind != "image"], "clips"
+    if not moving:
+        moving, stills, noun = stills, [], "pictures"
     models = dict.fromkeys(id for one in moving for id in one.clip.people[0].logits)
     by_question: dict[Question, list[str]] = {}
     for id in models:
@@ -86,12 +90,11 @@ def calibrate(
         if question is not None:
             by_question.setdefault(question, []).append(id)
     clips = [one.clip for one in moving]
-    result = fit_clips(clips, by_question, _in_words(moving))
-    stills = [one for one in files if one.kind == "image"]
+    result = fit_clips(clips, by_question, _in_words(moving, noun))
     for question, ids in by_question.items():
         _of_pictures(result, question, ids, stills)
         ensemble = result.ensembles[question]
-        words = _in_words([one for one in moving if _is_of(one.clip, question, ids)])
+        words = _in_words([one for one in moving if _is_of(one.clip, question, ids)], noun)
         ensemble.thresholds = ensemble.thresholds.model_copy(update={"data": words})
         if ensemble.calibration:
             ensemble.calibration = ensemble.calibration.model_copy(update={"data": words})

@@ -31,7 +31,7 @@ def test_an_animation_without_its_hidden_picture(analyzer, at):
     about = media.probe(at("apng_hidden_first_picture.png"))
     assert (about.frame_count, about.duration) == (2, pytest.approx(0.8))
     found = likelihood(analyzer, at("apng_hidden_first_picture.png"))
-    assert abs(logit(found) - logit(0.953)) <= 0.3
+    assert abs(logit(found) - logit(0.975)) <= 0.3
 
 
 def test_gamma_is_that_of_browsers(analyzer, at):
@@ -85,6 +85,6 @@ def test_damage_stands_at_its_own_time(at):
 
 def test_a_short_talk_before_a_long_still_is_found(analyzer, at):
     found = analyzer.analyze(at("short_talk_then_still.mp4"), Settings(), scores_only=True)
-    assert not found.media.frozen and len(found.timestamps) >= 25
+    assert not found.media.frozen and len(found.timestamps) >= 20
     answer = found.verdict.answers[Question.MANIPULATION]
     assert answer.probability is not None and abs(answer.probability - 0.93) <= 0.1

@@ -11,7 +11,7 @@ from scipy import signal
 
 from detector import isolation, media
 from detector.audio import channels, sound
-from detector.audio.channels import Choice, choose
+from detector.audio.channels import HeardChoice, choose
 from detector.audio.recording import Recording
 from detector.audio.sound import SAMPLE_RATE
 from detector.decision import voice
@@ -48,7 +48,7 @@ def wav(path: Path, planes: np.ndarray, *, kind: str = "<f4", mask: int | None =
     return path
 
 
-def heard(path: Path) -> tuple[Choice, np.ndarray]:
+def heard(path: Path) -> tuple[HeardChoice, np.ndarray]:
     """Return the choice, and what is heard by it."""
     choice = choose(path, (0.0, SECONDS))
     recording = Recording.of(path, [(0.0, SECONDS)], notes=[], speech=[], source=choice.source)
@@ -103,7 +103,7 @@ def test_an_ordinary_stereo_recording_is_mixed_without_a_word(tmp_path):
     echo = signal.lfilter([0.0] * 90 + [0.6], [1.0], VOICE).astype(np.float32)
     for n, planes in enumerate(([VOICE, VOICE], [VOICE, 0.4 * VOICE], [VOICE, echo + NOISE])):
         choice, samples = heard(wav(tmp_path / f"{n}.wav", np.stack(planes)))
-        assert choice == Choice(SoundSource())
+        assert choice == HeardChoice(SoundSource())
         assert alike(samples, np.mean(planes, axis=0)) > 0.999
 
 
@@ -159,7 +159,7 @@ def test_what_is_in_range_or_merely_damaged_keeps_its_loudness(tmp_path):
     damaged[9_000:9_003] = 1e30, np.nan, -1e20
     for n, planes in enumerate((VOICE, 1.9 * VOICE / np.abs(VOICE).max(), damaged)):
         choice, _ = heard(wav(tmp_path / f"{n}.wav", planes[None]))
-        assert choice == Choice(SoundSource())
+        assert choice == HeardChoice(SoundSource())
 
 
 @pytest.mark.parametrize(
