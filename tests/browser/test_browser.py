@@ -292,7 +292,7 @@ def assert_reads_quickly(page):
         still(page)
         shown = page.evaluate(SHOWN)
         assert len(shown["controls"]) <= 20, " | ".join(shown["controls"])
-        assert len(shown["words"]) <= 265, " ".join(shown["words"])
+        assert len(shown["words"]) <= 280, " ".join(shown["words"])
 
 
 def test_two_people_at_once_get_their_own_results(visit, tmp_path):

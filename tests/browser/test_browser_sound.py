@@ -47,9 +47,9 @@ def test_a_voice_message_is_heard_and_a_click_goes_there(visit, address):
 
 def look_at_the_sound(person, name):
     page = person.page
-    expect(page.locator("h2", has_text="Can’t tell")).to_be_visible(timeout=PATIENT)
+    expect(page.locator("h2", has_text="Likely cloned")).to_be_visible(timeout=PATIENT)
     expect(page.get_by_text("Voice cloned?")).to_be_visible()
-    expect(page.get_by_text("likelihood and no verdict")).to_be_visible()
+    expect(page.get_by_text("with such a score were cloned")).to_be_visible()
     scale = page.locator(".um-scale")
     expect(scale).to_have_attribute("aria-label", re.compile("can’t tell"))
     picture = page.locator(".st-key-card-sound img.picture")

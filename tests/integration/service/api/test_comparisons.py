@@ -44,6 +44,7 @@ def test_nobody_is_accused_until_the_original_is_named(remote, tmp_path, monkeyp
     kept = begin(remote, *ids)
     assert not kept["accuses"] and "we can’t tell which is the original" in kept["sentence"]
     assert all(remote.wait(id).proof is None for id in ids)
+    until(lambda: ended(remote, kept["id"]))  # while it runs, none can be named
     found = remote.compare(*ids, original=genuine)
     assert found.role_source == "stated" and found.original_media.name == "press.mp4"
     assert begin(remote, *reversed(ids))["accuses"], "what was stated stands"
