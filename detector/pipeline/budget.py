@@ -139,8 +139,9 @@ def taken() -> int:
 def give_back_freed() -> None:
     """Have glibc return large freed blocks to the system; does nothing without glibc."""
     with suppress(OSError, AttributeError, TypeError):
+        libc = ctypes.CDLL(None)
         for option in (_MMAP_THRESHOLD, _TRIM_THRESHOLD):
-            ctypes.CDLL(None).mallopt(*option)
+            libc.mallopt(*option)
 
 
 def _memory() -> MediaError:
