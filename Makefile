@@ -1,10 +1,11 @@
 # make run    set up on the first start, then serve the dashboard on http://localhost:8501
 # make test   linters, types, unit tests and the checks of tests/fast.txt: ten minutes on two cores
 # make test-all  all integration and browser tests; SHARD=2/5 runs the second fifth of the files
+# make test-lab  the tests of lab/ alone
 # make coverage  what all tests together reach
 # make languages  what each language lacks (it is shown in English)
 # make docs   this project's site, in build/site/
-# make wheels  both wheels and the source archive, in dist/
+# make wheels  the three wheels and the source archive, in dist/
 # make audit  known vulnerabilities of the locked packages
 # make sbom   software bill of materials (CycloneDX), in build/
 # make lock   update uv.lock to pyproject.toml, and docs/licenses.md
@@ -13,7 +14,7 @@
 # chooses the build of PyTorch (CPU unless there is an NVIDIA GPU).
 
 .DEFAULT_GOAL := run
-.PHONY: run dev test test-all coverage languages docs wheels audit sbom format lock clean
+.PHONY: run dev test test-lab test-all coverage languages docs wheels audit sbom format lock clean
 
 PORT ?= 8501
 # Empty: what .streamlit/config.toml or STREAMLIT_SERVER_ADDRESS says, this computer alone as it comes.
@@ -56,21 +57,27 @@ dev:
 	@exec $(SERVE) --server.fileWatcherType auto
 
 test:
-	$(call setup,dashboard test)
+	$(call setup,dashboard test lab)
 	@$(BIN)/python tools/programs.py
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(compile) & $(BIN)/mypy && wait
 	$(PYTEST) $(or $(PYTEST_ARGS),tests/unit @tests/fast.txt)
 
+# The lab's alone, fast and slow.
+test-lab:
+	$(call setup,dashboard test lab)
+	$(BIN)/mypy -p lab
+	$(PYTEST) tests/unit/lab tests/integration/lab
+
 test-all:
-	$(call setup,dashboard docs test)
+	$(call setup,dashboard docs test lab)
 	@$(BIN)/python tools/programs.py
 	$(PYTEST) $$($(files))
 
 # What all tests together reach. Half as slow again as without, so it is not part of `make test`.
 coverage:
-	$(call setup,dashboard docs test)
+	$(call setup,dashboard docs test lab)
 	$(PYTEST) -n 3 --cov --cov-report=term
 
 languages:
@@ -84,7 +91,8 @@ docs:
 wheels:
 	$(call setup,dashboard test)
 	$(BIN)/python -m hatchling build
-	cd deploy/weights && $(abspath $(BIN)/python) -m hatchling build -t wheel -d $(CURDIR)/dist
+	for part in deploy/weights lab; do \
+	(cd $$part && $(abspath $(BIN)/python) -m hatchling build -t wheel -d $(CURDIR)/dist) || exit; done
 
 # Asks OSV. Where it can't be reached, nothing is audited, which is reported and is no failure.
 OSV := import socket; socket.create_connection(("api.osv.dev", 443), 10)

@@ -38,6 +38,7 @@ COMMANDS = {
     "evaluate": _("measure the models on labelled files"),
     "benchmark": _("rank every model on labelled files; check such a ranking"),
     "train": _("train a model by a recipe"),
+    "data": _("build labelled sets and tables of left-out scores"),
     "calibrate": _("fit calibration and thresholds, or set them by your own untouched clips"),
     "config": _("list the environment variables that are read"),
     "mcp": _("let agents analyze the files of folders (Model Context Protocol)"),
@@ -50,6 +51,8 @@ COMMANDS = {
 """In the order of `unmask --help`."""
 _HOMES = {"serve": "app", "watch": "batch"}
 """Modules of commands that have none of their own name."""
+_LAB = ("benchmark", "train", "data")
+"""Commands of the package `unmask-lab`."""
 _EXTRAS = dict.fromkeys(("case", "library", "app", "serve", "keys", "export-labels"), "dashboard")
 _EXTRAS["mcp"] = "dashboard,mcp"
 """Commands that run with the packages of extras."""
@@ -83,12 +86,30 @@ def _missing_extra(name: str, error: Exception) -> UsageError | None:
 
 def command(name: str) -> Any:
     """Return a command: the `actions` of its module, or the function there that has its name."""
+    if name in _LAB:
+        return _lab_command(name)
     stem = name.replace("-", "_")
     module = importlib.import_module(f"{__name__}.{_HOMES.get(stem, stem)}")
     actions = getattr(module, "actions", None)
     if actions is None:
         actions = typer.Typer(add_completion=False)
         actions.command(name, cls=Command)(grouped(getattr(module, stem)))
+    return build(actions)
+
+
+def _lab_command(name: str) -> Any:
+    """Return a command of the lab, or what says how to install it."""
+    from cli import lab
+
+    found = lab.installed(name)
+    if isinstance(found, typer.Typer):
+        return build(found)
+    actions = typer.Typer(add_completion=False)
+    if found is None:
+        anything = {"ignore_unknown_options": True, "allow_extra_args": True}
+        actions.command(name, context_settings=anything)(lab.stand_in(name))
+    else:
+        actions.command(name, cls=Command)(grouped(found))
     return build(actions)
 
 

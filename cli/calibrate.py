@@ -1,29 +1,70 @@
-"""`unmask calibrate`: from left-out scores or labelled clips, or thresholds by one's own untouched
-clips."""
+"""`unmask calibrate`: thresholds by one's own untouched clips; with the lab, ensembles fitted to
+left-out scores or labelled clips."""
 
-import sys
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Literal
 
-from cli.common import ProgressBar, ids, tell, write_text
+from cli import lab
+from cli.common import ProgressBar, ids, tell
 from cli.options import Argument, Device, Json, Option, Store, between
 from cli.parsing import _
 from detector.decision import conformal
 from detector.errors import UsageError
-from detector.evaluation import calibration, left_out_scores
-from detector.evaluation.calibration import Calibrated, to_markdown
 from detector.evaluation.own_calibration import OwnClips, calibrate_own, holds
-from detector.evaluation.scores import Scoring
-from detector.models import user_models
-from detector.perturbation import conditions as changes
 from detector.pipeline import Analyzer
-from detector.training.recipe import read_recipe
 
 LABELLED = _("from labelled clips")
 OWN = _("from your own untouched clips")  # Headings of the help
 
 
+@dataclass(frozen=True, kw_only=True)
+class LabelledOptions:
+    """What the lab fits ensembles to, and where the result goes."""
+
+    recipe: Annotated[
+        str | None,
+        Option(rich_help_panel=LABELLED, help="take only what this recipe kept out of training"),
+    ] = None
+    where: Annotated[
+        str,
+        Option(
+            rich_help_panel=LABELLED,
+            metavar="COLUMN",
+            help="clips with something in this column count too: what was collected after training",
+        ),
+    ] = ""
+    scores: Annotated[
+        Path | None,
+        Option(
+            rich_help_panel=LABELLED,
+            metavar="SCORES.csv",
+            help="a table of left-out scores in place of clips (datasets/left_out.csv)",
+        ),
+    ] = None
+    leave_out: Annotated[
+        str,
+        Option(
+            rich_help_panel=LABELLED, metavar="SET,SET", help="sets of that table that are not used"
+        ),
+    ] = ""
+    conditions: Annotated[
+        str,
+        Option(
+            rich_help_panel=LABELLED,
+            metavar="NAMES",
+            help="learn uncertainty from worse copies too: crf-35,resize-0.5",
+        ),
+    ] = ""
+    store: Store = None
+    write: Annotated[
+        bool, Option("--write", rich_help_panel=LABELLED, help="write it into the manifest")
+    ] = False
+    json: Json = None
+
+
 def calibrate(
+    labelled: LabelledOptions,
     labels: Annotated[Path | None, Argument(metavar="LABELS.csv")] = None,
     models: Annotated[
         str | None, Option(metavar="ID,ID", help="instead of the default ones")
@@ -35,45 +76,6 @@ def calibrate(
         ),
     ] = 0.05,
     device: Device = "auto",
-    recipe: Annotated[
-        str | None,
-        Option(rich_help_panel=LABELLED, help="take only what this recipe kept out of training"),
-    ] = None,
-    where: Annotated[
-        str,
-        Option(
-            rich_help_panel=LABELLED,
-            metavar="COLUMN",
-            help="clips with something in this column count too: what was collected after training",
-        ),
-    ] = "",
-    scores: Annotated[
-        Path | None,
-        Option(
-            rich_help_panel=LABELLED,
-            metavar="SCORES.csv",
-            help="a table of left-out scores in place of clips (datasets/left_out.csv)",
-        ),
-    ] = None,
-    leave_out: Annotated[
-        str,
-        Option(
-            rich_help_panel=LABELLED, metavar="SET,SET", help="sets of that table that are not used"
-        ),
-    ] = "",
-    conditions: Annotated[
-        str,
-        Option(
-            rich_help_panel=LABELLED,
-            metavar="NAMES",
-            help="learn uncertainty from worse copies too: crf-35,resize-0.5",
-        ),
-    ] = "",
-    store: Store = None,
-    write: Annotated[
-        bool, Option("--write", rich_help_panel=LABELLED, help="write it into the manifest")
-    ] = False,
-    json: Json = None,
     real: Annotated[
         Path | None,
         Option(rich_help_panel=OWN, metavar="FOLDER", help="unaltered videos, or real voices"),
@@ -107,53 +109,24 @@ def calibrate(
     """With LABELS.csv: fit both questions' ensembles on labelled clips that no model was trained
     on, or with --scores on a table of left-out scores. With --real: set thresholds by your own
     untouched clips, for this computer's data folder."""
-    from detector.evaluation import manifest  # of the extra `full`, which --help does without
-
+    table = labelled.scores
     if labels is not None and real is not None:
         raise UsageError("Give either labelled clips or --real with a folder of untouched ones.")
-    if scores is not None and (labels is not None or real is not None):
+    if table is not None and (labels is not None or real is not None):
         raise UsageError("Give a table of scores, labelled clips or --real, not several of them.")
-    if labels is None and scores is None:
-        if real is not None:
-            return _own(real, domain, sources, ids(models), rate, device)
-        if list_own or delete or switch:
-            return _manage(delete, switch)
-        raise UsageError(
-            "There is nothing to calibrate on.",
-            hint="Name a LABELS.csv, or --real with a folder of untouched videos or voices.",
-        )
-    if scores is not None:
-        fitted = left_out_scores.calibrate(scores, leave_out=ids(leave_out) or ())
-    elif labels is not None:
-        fitted = calibration.calibrate(
-            labels,
-            models=ids(models) or [],
-            recipe=read_recipe(recipe) if recipe else None,
-            where=where,
-            conditions=changes.parse(conditions) if conditions else (),
-            scoring=Scoring(device=device, store=store, on_progress=ProgressBar("scored")),
-        )
-    if json:
-        write_text(json, fitted.model_dump_json(indent=2))
-    if json != "-":
-        tell(to_markdown(fitted))
-        if not write:
-            print(manifest.to_toml(fitted))
-    if write:
-        print(_write(fitted), file=sys.stderr)
-    return 0
-
-
-def _write(fitted: Calibrated) -> str:
-    """Write a calibration to the data folder for own models, else to the manifest; return where."""
-    mine = {spec.id for spec in user_models.own_models()} & set(fitted.models)
-    if not mine:
-        from detector.evaluation import manifest
-
-        return f"written to {manifest.write(fitted)}"
-    for id in sorted(mine):
-        user_models.keep_calibration(id, fitted.models[id])
-    return f"kept with {', '.join(sorted(mine))}; our own ensembles stay as they are"
+    if labels is not None or table is not None:
+        fit = lab.installed("calibrate")
+        if fit is None:
+            raise lab.missing("calibrate --scores" if table else "calibrate LABELS.csv")
+        return int(fit(labels, labelled, ids(models) or [], device))
+    if real is not None:
+        return _own(real, domain, sources, ids(models), rate, device)
+    if list_own or delete or switch:
+        return _manage(delete, switch)
+    raise UsageError(
+        "There is nothing to calibrate on.",
+        hint="Name a LABELS.csv, or --real with a folder of untouched videos or voices.",
+    )
 
 
 def _own(

@@ -19,7 +19,6 @@ from detector.evaluation.evaluate import FileSelection
 from detector.evaluation.evaluate import evaluate as measure
 from detector.evaluation.scores import Scoring
 from detector.perturbation.conditions import parse
-from detector.training.recipe import read_recipe
 
 MAX_NAMED = 5  # files of a ZIP that were left out, by name; more are counted
 
@@ -51,14 +50,6 @@ def evaluate(
     limit: Annotated[
         int | None, Option(metavar="N", min=1, help="about N files, in whole groups")
     ] = None,
-    apart_from: Annotated[
-        Path | None,
-        Option(
-            metavar="TRAIN.csv",
-            help="leave out people who also occur there, as far as their faces tell",
-        ),
-    ] = None,
-    recipe: Annotated[str | None, Option(help="what it kept out of training counts as new")] = None,
     out: Annotated[
         Path | None,
         Option(
@@ -78,13 +69,7 @@ def evaluate(
         report = measure(
             labels_csv,
             models=ids(models),
-            selection=FileSelection(
-                kind=kind,
-                match=match,
-                limit=limit,
-                apart_from=apart_from,
-                recipe=read_recipe(recipe) if recipe else None,
-            ),
+            selection=FileSelection(kind=kind, match=match, limit=limit),
             conditions=parse(conditions),
             against=baselines,
             scoring=Scoring(
@@ -93,7 +78,6 @@ def evaluate(
                 store=store or (out / "scores.jsonl" if out else None),
                 on_progress=ProgressBar("scored"),
             ),
-            on_compared=ProgressBar("faces compared"),
         )
     report.labels = str(labels)
     mlflow_runs.record(

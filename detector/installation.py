@@ -7,6 +7,7 @@ pip look there for it.
 import json
 from importlib import metadata
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 from urllib.request import url2pathname
 
@@ -34,18 +35,35 @@ def install(extra: str) -> str:
 
 def install_weights() -> str:
     """Return the command that installs the wheel of the large weights."""
+    return _install_wheel("unmask-weights")
+
+
+def install_lab() -> str:
+    """Return the command that installs the package of training and benchmarks."""
+    if root := paths.checkout():
+        return f"pip install {'./lab' if root == Path.cwd() else root / 'lab'}"
+    origin = _origin()
+    if "vcs_info" in origin:
+        version, url = origin["vcs_info"], origin["url"]
+        address = f"{version['vcs']}+{url}@{version['commit_id']}#subdirectory=lab"
+        return f"pip install 'unmask-lab @ {address}'"
+    return _install_wheel("unmask-lab")
+
+
+def _install_wheel(name: str) -> str:
+    """Return the command that installs another wheel of the folder that this copy came from."""
     url = str(_origin().get("url", ""))
     folder = FOLDER
     if url.startswith("file:") and url.endswith(".whl"):
         folder = str(Path(url2pathname(urlsplit(url).path)).parent)
-    return f"pip install --no-index --find-links {folder} unmask-weights"
+    return f"pip install --no-index --find-links {folder} {name}"
 
 
-def _origin() -> dict[str, dict[str, str]]:
+def _origin() -> dict[str, Any]:
     """Return what pip wrote down of where this copy came from (PEP 610); empty where nothing."""
     try:
         stated = metadata.distribution("unmask").read_text("direct_url.json")
-        found: dict[str, dict[str, str]] = json.loads(stated or "{}")
+        found: dict[str, Any] = json.loads(stated or "{}")
     except (metadata.PackageNotFoundError, ValueError):
         return {}
     return found

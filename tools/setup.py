@@ -1,6 +1,6 @@
 """Make the virtual environment of `make run` and `make test` from uv.lock.
 
-    python3 tools/setup.py [--packages-only] [dashboard] [postgres] [s3] [test] ...
+    python3 tools/setup.py [--packages-only] [dashboard] [postgres] [s3] [test] [lab] ...
     .venv/bin/python tools/setup.py --list [dashboard] ...      print the requirements with hashes
 
 Each file is installed by its sha256: by uv, or by pip where uv is missing or fails. On Linux
@@ -25,6 +25,7 @@ ROOT = Path(__file__).resolve().parent.parent
 VENV = Path(os.environ.get("VENV") or ROOT / ".venv").absolute()
 BIN = VENV / ("Scripts" if os.name == "nt" else "bin")
 STAMP = VENV / "unmask-setup.json"
+LAB = ROOT / "lab"
 LOCK = ROOT / "uv.lock"
 CPU_BUILD = ROOT / "requirements-cpu.txt"
 CPU_INDEX = os.environ.get("TORCH_INDEX") or "https://download.pytorch.org/whl/cpu"
@@ -41,9 +42,9 @@ def main(arguments: list[str]) -> None:
         sys.exit("unmask: Python 3.11 or newer is needed: install it, or set PYTHON")
     options = {argument for argument in arguments if argument.startswith("-")}
     done = json.loads(STAMP.read_text()) if STAMP.exists() and (BIN / "python").exists() else {}
-    files = (ROOT / "pyproject.toml", LOCK, CPU_BUILD)
+    files = (ROOT / "pyproject.toml", LAB / "pyproject.toml", LOCK, CPU_BUILD)
     new = {
-        "files": hashlib.sha256(b"\0".join(file.read_bytes() for file in files)).hexdigest(),
+        "files": hashlib.sha256(b"\0".join(map(content, files))).hexdigest(),
         "root": str(ROOT),
         "torch": os.environ.get("TORCH") or done.get("torch") or ("cuda" if has_gpu() else "cpu"),
         "extras": sorted({*arguments, *done.get("extras", [])} - options),
@@ -72,7 +73,9 @@ def main(arguments: list[str]) -> None:
         torch, index = CPU_BUILD.read_text("utf-8").splitlines(), ("--extra-index-url", CPU_INDEX)
         ready = install_locked(torch, report=False) or install_locked(torch, *index)
     if ready and "--packages-only" not in options:
-        ready = install("--no-deps", "--no-build-isolation", "--editable", str(ROOT))
+        ours = [ROOT, *([LAB] if "lab" in new["extras"] else [])]
+        editable = [word for folder in ours for word in ("--editable", str(folder))]
+        ready = install("--no-deps", "--no-build-isolation", *editable)
     if not ready:
         sys.exit(
             "unmask: some packages can't be installed: the reason is above. If it is PyTorch, set "
@@ -81,9 +84,14 @@ def main(arguments: list[str]) -> None:
     STAMP.write_text(json.dumps(new))
 
 
+def content(file: Path) -> bytes:
+    """Return what is in a file; nothing where it is missing, as the lab is in an image."""
+    return file.read_bytes() if file.exists() else b""
+
+
 def requirements(groups: list[str], *, cpu: bool = False) -> dict[str, str]:
-    """Return what extras ("base": what all need) or "build" need on this system: requirements with
-    hashes, by package. With `cpu`, without PyTorch itself and the packages of CUDA."""
+    """Return what extras ("base": what all need), "lab" or "build" need on this system:
+    requirements with hashes, by package. With `cpu`, without PyTorch and the packages of CUDA."""
     import tomllib
 
     from pip._vendor.packaging.markers import Marker
@@ -95,6 +103,7 @@ def requirements(groups: list[str], *, cpu: bool = False) -> dict[str, str]:
     ours = packages["unmask", None]
     known = {"base": ours["dependencies"], **ours["optional-dependencies"]}
     known |= ours["dev-dependencies"]
+    known["lab"] = packages["unmask-lab", None]["dependencies"]
     queue = [dependency for group in groups for dependency in known[group]]
     lines: dict[str, str] = {}
     for item in queue:  # grows in the loop
@@ -104,7 +113,7 @@ def requirements(groups: list[str], *, cpu: bool = False) -> dict[str, str]:
         package = packages[name, item.get("version")]
         for extra in item.get("extra", ()):
             queue += [d for d in package["optional-dependencies"][extra] if d not in queue]
-        if name not in lines:
+        if name not in lines and name != "unmask":
             hashes = [file["hash"] for file in package.get("wheels") or [package["sdist"]]]
             pin = f"{name}=={package['version']}"
             lines[name] = " ".join([pin, *(f"--hash={value}" for value in hashes)])

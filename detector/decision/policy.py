@@ -35,7 +35,7 @@ GLIMPSED = 0.25
 """Share of the looked-at moments under which somebody's score says nothing of the whole file."""
 FEWEST_MOMENTS = 3
 """Moments in a row over the threshold. Of 39 untouched development clips that as a whole stay below
-it none has two (by the scores that `python -m bench.quality` keeps)."""
+it none has two (by the scores that `python -m lab.bench.quality` keeps)."""
 MOST_OF_MOMENTS = 0.5
 """Of somebody's moments; over more of them the score of the whole says it."""
 

@@ -10,7 +10,7 @@ need no detector, each in the better of its two directions, which flatters them.
 """
 
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -19,8 +19,7 @@ import numpy as np
 
 from detector import weights
 from detector.errors import InputError, UsageError
-from detector.evaluation import identity, metrics, scores
-from detector.evaluation.groups import HoldOut, held_out_people
+from detector.evaluation import metrics, scores
 from detector.evaluation.labels import Item, family, hash_of, question, read_labels
 from detector.evaluation.report import (
     ENSEMBLE,
@@ -60,17 +59,9 @@ class FileSelection:
     kind: str = "all"  # "all", "video", "image" or "audio"
     match: str = ""  # only files whose name, source or method contains this
     limit: int | None = None  # about so many of each kind, in whole groups, always the same
-    apart_from: Path | None = None
-    """The CSV that was trained on: files whose people also occur there, as far as a face
-    recognition network tells, are left out."""
-    recipe: HoldOut | None = None
-    """What it kept out of training counts as not trained on; of the CSV that was trained on, only
-    this is evaluated."""
 
-    def of(
-        self, labels: Path, cache: Path | None, on_compared: Callable[[int, int], None] | None
-    ) -> tuple[list[Item], list[str]]:
-        """Return a labelled CSV's files of all kinds, and notes on what is left out."""
+    def of(self, labels: Path) -> list[Item]:
+        """Return these files of a labelled CSV; raise InputError where one is missing."""
 
         def check(item: Item) -> None:
             if self._wants(item) and not item.file.is_file():
@@ -80,23 +71,7 @@ class FileSelection:
                     hint="Names are relative to the folder of the CSV.",
                 )
 
-        notes: list[str] = []
-        if self.recipe and (self.apart_from is None or self.apart_from.samefile(labels)):
-            items = read_labels(labels)  # all of them, which tell whom the recipe keeps out
-            people = held_out_people(items, self.recipe)
-            items = [item for item in items if item.person in people]
-            for item in items:
-                check(item)
-        else:
-            items = read_labels(labels, check)
-        items = [item for item in items if self._wants(item)]
-        if self.apart_from is not None:
-            trained = read_labels(self.apart_from)
-            people = held_out_people(trained, self.recipe) if self.recipe else set()
-            trained = [item for item in trained if item.person not in people]
-            items, note = identity.apart(items, trained, cache=cache, progress=on_compared)
-            notes.append(note)
-        return items, notes
+        return [item for item in read_labels(labels, check) if self._wants(item)]
 
     def _wants(self, item: Item) -> bool:
         return (
@@ -113,19 +88,16 @@ def evaluate(
     conditions: Sequence[Condition] = (NONE,),
     against: str | None = None,
     scoring: Scoring | None = None,
-    on_compared: Callable[[int, int], None] | None = None,
 ) -> Report:
     """Evaluate on a labelled CSV, by default the default ensemble.
 
     `conditions` are applied one after another, first `NONE`; `against` names published models to
-    compare with ("all", or ids with commas). `scoring.on_progress` counts each condition,
-    `on_compared(done, total)` the faces of `selection.apart_from`. Raise InputError where no kind
-    has originals and fakes, or a chosen file is missing."""
+    compare with ("all", or ids with commas). `scoring.on_progress` counts each condition. Raise
+    InputError where no kind has originals and fakes, or a chosen file is missing."""
     selection, scoring = selection or FileSelection(), scoring or Scoring()
     ours = [spec.id for spec in registry.choose(models)]
     here, missing = published(against, ours) if against else ([], [])
-    cache = scoring.store.with_suffix(".faces.npz") if scoring.store else None
-    items, notes = selection.of(labels, cache, on_compared)
+    items, notes = selection.of(labels), list[str]()
     by_kind: dict[str, list[Item]] = {}
     for name in KINDS:
         files = [item for item in items if item.kind == name]

@@ -14,7 +14,7 @@ import json
 import os
 import re
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Protocol
@@ -197,27 +197,6 @@ def _joined(items: Sequence[Item]) -> list[Item]:
         replace(item, named=f"{home[name]}:{name}") if rank == 0 else item
         for item, rank, name in people
     ]
-
-
-def held_out(items: Iterable[Labelled], shares: Mapping[str, float]) -> set[str]:
-    """Return the persons (`Item.person`) to keep out of training, by the share of each kind's
-    persons.
-
-    Drawn source by source, so that every source with several persons is on both sides, in the order
-    of a hash of their names. Whoever is in several sources is drawn once: clips before stills,
-    large sources before small ones."""
-    by_source: dict[tuple[str, str], set[str]] = {}
-    for item in items:
-        by_source.setdefault((item.kind, item.source), set()).add(item.person)
-    held: set[str] = set()
-    trained: set[str] = set()
-    for kind, source in sorted(by_source, key=lambda k: (k[0] != "video", -len(by_source[k]), k)):
-        persons = by_source[kind, source]
-        wanted = round(shares[kind] * len(persons)) if len(persons) > 1 else 0
-        free = sorted(persons - held - trained, key=lambda person: hash_of(f"0/{person}"))
-        held.update(free[: max(0, wanted - len(persons & held))])
-        trained.update(persons - held)
-    return held
 
 
 def pairs(items: Sequence[Labelled]) -> list[tuple[int, int]]:

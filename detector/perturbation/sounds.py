@@ -1,6 +1,6 @@
 """A sound under worse conditions: what a messenger, a telephone or a room does to a voice.
 
-The same that the card of our model of voices was measured under (`detector.training.voice` takes
+The same that the card of our model of voices was measured under (`lab.training.voice` takes
 them from here). Samples are float64 [n], mono, 16 kHz, -1..1.
 """
 

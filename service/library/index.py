@@ -1,7 +1,7 @@
 """Where a frame was seen before: all fingerprints of an owner, searched by Hamming distance.
 
 An exact search (FAISS, flat): 18 million hashes, which is 10,000 hours at one in two seconds, take
-576 MB, and to look for 24 among them took 0.64 s on two cores (`bench.library`). An approximate
+576 MB, and to look for 24 among them took 0.64 s on two cores (`lab.bench.library`). An approximate
 index would answer faster and has to be trained, and copies lie further off than it looks.
 """
 

@@ -7,7 +7,7 @@ import sys
 
 from playwright.sync_api import expect
 
-from bench.clips import face_clip
+from lab.bench.clips import face_clip
 from tests.support.browser import open_details, serve, until, upload, wait_ready, wait_verdict
 from tests.support.visits import visitors
 

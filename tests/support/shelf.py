@@ -7,7 +7,7 @@ import cv2
 import numpy as np
 import pytest
 
-from detector.training.cache import Faces
+from lab.training.cache import Faces
 
 CACHED = 77
 """px: what is cached for 64 px that show 1.5 of a box."""

@@ -5,7 +5,7 @@ ImageNet network (EfficientNet-Lite0, Tan & Le 2019, as timm has it), which stay
 face alone, enlarged, by the same; and what high-pass filters leave of both (after Fridrich &
 Kodovský, Rich Models for Steganalysis, 2012). Mean and spread of each channel are put on one scale,
 on which nothing counts much more than a bound, however unusual a camera is, and weighed
-(`detector/training/layer.py`). Nothing else is learned, so that a hundred sources are enough.
+(`lab/training/layer.py`). Nothing else is learned, so that a hundred sources are enough.
 """
 
 import hashlib

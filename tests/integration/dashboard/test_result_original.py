@@ -12,12 +12,12 @@ import cv2
 import pytest
 import skimage.data
 
-from bench.copies import CopyOptions, write_copy
 from dashboard import session
 from detector import media, paths
 from detector.comparison.fingerprint import fingerprint
 from detector.schema.analysis import Label
 from detector.schema.comparison import ComparisonFinding, Generation, SpaceAlignment, TimeAlignment
+from lab.bench.copies import CopyOptions, write_copy
 from service.context import Principal, PrincipalKind
 from service.originals import Originals
 from service.records.footage import ANALYSES, MissedLookup

@@ -2,9 +2,9 @@
 
 import pytest
 
-from bench.clips import face_clip
 from detector import vision
 from detector.pipeline import Analyzer
+from lab.bench.clips import face_clip
 from tests.support.portrait import footage, write
 from tests.support.samples import samples
 

@@ -10,13 +10,13 @@ import pytest
 import skimage.data
 from skimage import data
 
-from bench.copies import CopyOptions, write_copy
 from cli import main
 from detector.comparison import aligned, compare
 from detector.comparison.align import stretches, time_path
 from detector.errors import Canceled
 from detector.messages import comparison as words
 from detector.schema.comparison import Comparison, ComparisonFinding
+from lab.bench.copies import CopyOptions, write_copy
 from tests.support.portrait import (
     FPS,
     FRAMES,

@@ -1,7 +1,4 @@
-"""Figures of an evaluation against scikit-learn and known answers; whole runs on made files.
-
-People of labelled files are told apart by their faces.
-"""
+"""Figures of an evaluation against scikit-learn and known answers; whole runs on made files."""
 
 import csv
 import io
@@ -18,10 +15,9 @@ from scipy.special import expit
 from sklearn.calibration import calibration_curve
 from sklearn.metrics import brier_score_loss, roc_auc_score, roc_curve
 
-from bench import quality
 from cli import main
 from detector.errors import InputError, ModelError, UsageError
-from detector.evaluation import evaluate, identity, metrics, runs, scores, tables
+from detector.evaluation import evaluate, metrics, runs, scores, tables
 from detector.evaluation.evaluate import FileSelection, limited, report
 from detector.evaluation.labels import Item, family, question, read_labels
 from detector.evaluation.report import (
@@ -36,8 +32,7 @@ from detector.evaluation.scores import Scored, Scoring, score_files
 from detector.models import registry
 from detector.perturbation.conditions import ALL, NONE, Condition
 from detector.schema.analysis import Question
-from detector.signals import auxiliary
-from detector.training.recipe import read_recipe
+from lab.bench import quality
 from tests.conftest import write_clip
 from tests.support import speech
 
@@ -564,49 +559,15 @@ def test_our_own_failure_is_not_kept(labeled, tmp_path, monkeypatch):
         score_files(items, models=["meso4-df"], scoring=Scoring(store=store))
 
 
-def test_people_of_training_are_kept_apart(tmp_path, monkeypatch):
-    rows = ["file,label,kind,method,group,source"]
-    for who in "abcdefghij":
-        rows.append(f"{who}-real.png,real,image,none,{who},s")
-        rows.append(f"{who}-fake.png,fake,image,face swap,{who},s")
-        for side in ("real", "fake"):
-            (tmp_path / f"{who}-{side}.png").touch()
+def test_files_are_chosen_by_their_names(tmp_path):
     labels = tmp_path / "labels.csv"
-    labels.write_text("\n".join(rows) + "\n")
-    recipe = tmp_path / "made.toml"
-    recipe.write_text(
-        'name = "made"\nfamily = "published"\nimages = 10\nrate = 1e-3\nholdout_images = 0.4\n'
-        '[crop]\nsize = 48\n[[parts]]\nname = "made"\nkind = "image"\nshare = 1.0\n'
-    )
-    out: dict[str, list[str]] = {}
-
-    def score(items, **_):
-        out["scored"] = [i.name for i in items]
-        return [scored(i.name, i.label, float(i.label), group=i.group) for i in items]
-
-    def apart(items, trained, **_):
-        out["asked"] = [i.name for i in items]
-        out["trained"] = [i.name for i in trained]
-        return items[2:], "Two left out."
-
-    monkeypatch.setattr(scores, "score_files", score)
-    monkeypatch.setattr(evaluate.identity, "apart", apart)
-    plan = read_recipe(recipe)
-    made = evaluate.evaluate(
-        labels, models=["texture"], selection=FileSelection(apart_from=labels, recipe=plan)
-    )
-    assert len(out["asked"]) == 8 and len(out["trained"]) == 12
-    assert not {n[0] for n in out["asked"]} & {n[0] for n in out["trained"]}
-    assert out["scored"] == out["asked"][2:]
-    assert made.notes == ["Two left out."]
-    elsewhere = tmp_path / "other.csv"
-    elsewhere.write_text(labels.read_text())
-    evaluate.evaluate(
-        elsewhere, models=["texture"], selection=FileSelection(apart_from=labels, recipe=plan)
-    )
-    assert len(out["asked"]) == 20 and len(out["trained"]) == 12
-    evaluate.evaluate(elsewhere, models=["texture"], selection=FileSelection(match="a-"))
-    assert out["scored"] == ["a-real.png", "a-fake.png"]
+    names = [f"{who}-{label}" for who in "ab" for label in ("real", "fake")]
+    rows = [f"{name}.png,{name.partition('-')[2]},image" for name in names]
+    labels.write_text("\n".join(["file,label,kind", *rows]) + "\n")
+    for name in names:
+        (tmp_path / f"{name}.png").touch()
+    chosen = FileSelection(match="a-").of(labels)
+    assert [item.name for item in chosen] == ["a-real.png", "a-fake.png"]
 
 
 def test_what_can_not_be_evaluated_is_said(labeled, tmp_path, monkeypatch):
@@ -634,7 +595,7 @@ def test_the_first_file_that_is_missing_ends_it(tmp_path, monkeypatch):
     row = csv.DictReader.__next__
     monkeypatch.setattr(csv.DictReader, "__next__", lambda self: read.append(1) or row(self))
     with pytest.raises(InputError, match=r"lists a\.png, which is not there"):
-        FileSelection(kind="image").of(labels, None, None)
+        FileSelection(kind="image").of(labels)
     assert len(read) == 2, "b.mp4 was not asked for"
 
 
@@ -700,69 +661,3 @@ def test_recordings_are_sounds_and_not_clips(tmp_path):
     written = tables.to_markdown(made)
     assert "## Sounds" in written and "Clips" not in written
     assert "4 sounds" in tables.reliability_svg(sounds)
-
-
-def labelled(name, label=0, group=""):
-    return Item(Path(name), name, label, "image", "m", group or name, "s")
-
-
-def at(degrees):
-    """A direction in the plane: the cosine of two is that of the angle between them."""
-    radians = np.deg2rad(degrees)
-    return np.array([np.cos(radians), np.sin(radians)])
-
-
-def test_people_of_training_are_left_out(monkeypatch):
-    faces = {
-        "trained": 0, "trained fake": 90,
-        "stranger": 90, "actor": 30, "its fake": 90, "fake of a known face": 20, "her original": 95,
-    }  # fmt: skip
-    monkeypatch.setattr(
-        identity,
-        "embed",
-        lambda items, **_: {i.name: at(faces[i.name]) for i in items if i.name in faces},
-    )
-    asked = [
-        labelled("stranger"),
-        labelled("actor", group="g"),
-        labelled("its fake", 1, "g"),
-        labelled("fake of a known face", 1, "h"),
-        labelled("her original", group="h"),
-        labelled("no face"),
-    ]
-    kept, note = identity.apart(asked, [labelled("trained"), labelled("trained fake", 1)])
-    assert [i.name for i in kept] == ["stranger", "her original"]
-    assert "4 of 6 files left out" in note and "one of 1 trained on" in note
-
-
-def test_without_the_network_it_says_how_to_get_it(monkeypatch, tmp_path):
-    monkeypatch.setenv("UNMASK_DATA", str(tmp_path))
-    with pytest.raises(UsageError, match=auxiliary.IDENTITY.title) as caught:
-        identity.embed([labelled("x")])
-    assert "unmask fetch mobilefacenet" in caught.value.hint
-
-
-@pytest.mark.shared
-def test_a_person_is_known_again_and_a_stranger_is_not(shared, astronaut, monkeypatch, tmp_path):
-    """A portrait darker, smaller and compressed, against an actor's face of the labelled set."""
-    monkeypatch.setenv("UNMASK_DATA", str(tmp_path))
-    target = tmp_path / "weights" / auxiliary.IDENTITY.files[0].path
-    target.parent.mkdir(parents=True)
-    target.symlink_to(shared / "weights/mobilefacenet/mobilefacenet.pt")
-    paths = [tmp_path / "one.png", tmp_path / "two.jpg"]
-    cv2.imwrite(str(paths[0]), astronaut[..., ::-1])
-    small = cv2.resize((astronaut * 0.7).astype(np.uint8), None, fx=0.7, fy=0.7)
-    cv2.imwrite(str(paths[1]), small[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, 60])
-    paths.append(sorted((shared / "data/train/real/DFDC_faces").glob("*.jpg"))[0])
-    (tmp_path / "text.png").write_text("no face")
-    items = [Item(p, p.name, 0, "image", "m", p.name, "s") for p in paths]
-    nothing = labelled(str(tmp_path / "text.png"))
-    cache = tmp_path / "faces.npz"
-    found = identity.embed([*items, nothing], cache=cache)
-    one, two, other = (found[str(path)] for path in paths)
-    assert one @ two > 0.7 > identity.SAME
-    assert max(one @ other, two @ other) < 0.5
-    assert str(nothing.file) not in found
-    monkeypatch.setattr(identity, "_faces", None)
-    again = identity.embed([*items, nothing], cache=cache)
-    assert all(np.array_equal(again[name], found[name]) for name in found)

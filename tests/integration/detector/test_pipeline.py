@@ -13,7 +13,6 @@ import pytest
 import torch
 from skimage import data
 
-from bench.clips import face_clip
 from detector import media
 from detector.errors import Canceled, ModelError
 from detector.models import registry
@@ -35,6 +34,7 @@ from detector.schema.analysis import (
     Subject,
 )
 from detector.schema.subject import letter
+from lab.bench.clips import face_clip
 from tests.conftest import camera
 from tests.support import specs
 from tests.support.footage import repeated

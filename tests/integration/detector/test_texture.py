@@ -12,17 +12,17 @@ from safetensors.torch import load_file, save_file
 from torch.nn import functional as F
 
 from detector.errors import WeightsError
-from detector.evaluation import groups
 from detector.explain import cam
 from detector.models import registry
 from detector.models.base import CropRecipe
 from detector.models.families import texture
 from detector.models.families.texture import Layer, face_square
 from detector.models.network import TorchFrameModel
-from detector.training import layer as training
-from detector.training.cache import FaceCache
-from detector.training.recipe import read_recipe
-from detector.training.run import train
+from lab.evaluation import groups
+from lab.training import layer as training
+from lab.training.cache import FaceCache
+from lab.training.recipe import read_recipe
+from lab.training.run import train
 from tests.support.shelf import CACHED, shelf  # noqa: F401
 from tests.support.specs import SIDE, spec
 

@@ -42,6 +42,15 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+@pytest.fixture(scope="module")
+def lab(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The wheel of the lab."""
+    folder = tmp_path_factory.mktemp("lab")
+    pip_wheel(ROOT / "lab", folder)
+    (wheel,) = folder.iterdir()
+    return wheel
+
+
 def pip_wheel(source: Path, folder: Path) -> None:
     command = [sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps"]
     command += ["--no-build-isolation", "--wheel-dir", str(folder), str(source)]
@@ -71,6 +80,7 @@ def test_the_wheel_of_the_source_archive_is_that_of_the_checkout(built, tmp_path
 def test_the_wheel_has_the_library_the_command_and_the_weights(built, wheel):
     packages = {p.name for p in wheel.iterdir() if not p.name.endswith(".dist-info")}
     assert packages == {"detector", "service", "dashboard", "cli", "unmask_weights"}
+    assert not list(wheel.rglob("training")), "the wheel of the lab carries it"
     assert (wheel / "detector" / "py.typed").is_file(), "its types can't be used by others"
     (info,) = wheel.glob("unmask-*.dist-info")
     assert "unmask = cli:main" in (info / "entry_points.txt").read_text()
@@ -81,6 +91,12 @@ def test_the_wheel_has_the_library_the_command_and_the_weights(built, wheel):
     large = {p.name for p in (wheel / "detector" / "_weights").iterdir() if p.stat().st_size > 60e6}
     assert not large, "a wheel of its own carries these: deploy/weights"
     assert all(file.stat().st_size < 100e6 for file in built.iterdir() if file.is_file())
+
+
+def test_the_wheel_of_the_lab_has_all_of_it(lab):
+    names = {name for name in content(lab) if not name.startswith("unmask_lab-")}
+    files = (path for path in (ROOT / "lab").rglob("*.*") if "__pycache__" not in path.parts)
+    assert names == {path.relative_to(ROOT).as_posix() for path in files} - {"lab/pyproject.toml"}
 
 
 def test_without_the_large_weights_the_others_work_and_a_command_is_named(wheel, tmp_path):
@@ -119,15 +135,15 @@ def test_installed_the_weights_are_found_and_data_goes_home(wheel, tmp_path):
 
 
 @pytest.fixture(scope="module")
-def unmask(built: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The command of a fresh environment with both wheels, and the packages of this one."""
+def unmask(built: Path, lab: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The command of a fresh environment with all wheels, and the packages of this one."""
     folder = tmp_path_factory.mktemp("installed")
     venv.create(folder, with_pip=False)
     add_others(folder)
     python = folder / "bin" / "python"
     install = [sys.executable, "-m", "pip", "--python", str(python), "install", "--quiet"]
     install += ["--no-deps", "--no-index", "--ignore-installed"]
-    subprocess.run([*install, *map(str, built.glob("*.whl"))], check=True)
+    subprocess.run([*install, *map(str, built.glob("*.whl")), str(lab)], check=True)
     return folder / "bin" / "unmask"
 
 
@@ -181,6 +197,7 @@ CALLS = [
     ("benchmark labels.csv --out ranked --models texture --frames 2", 0),
     ("benchmark labels.csv --check ranked/submission.json", 0),
     ("train texture --data missing.csv --out trained", 2),
+    ("data unseen labels.csv unseen.csv", 0),
     ("calibrate --list", 0),
     ("config", 0),
     ("keys add somebody", 0),

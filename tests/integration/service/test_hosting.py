@@ -143,7 +143,7 @@ def test_what_would_be_sent_is_shown(capsys):
     names = {*capsys.readouterr().out.splitlines()[:-1]}
     assert {"Dockerfile", "README.md", "app.py", "weights/texture.safetensors"} <= names
     assert not any(
-        n.startswith(("tests/", "data/", ".git/", "bench/")) or "secret" in n for n in names
+        n.startswith(("tests/", "data/", ".git/", "lab/")) or "secret" in n for n in names
     )
     copied = {source for line in of(stages()[0], "COPY") for source in line.split()[:-1]}
     assert all(any(n == c or n.startswith(f"{c}/") for n in names) for c in copied)

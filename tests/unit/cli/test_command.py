@@ -13,10 +13,10 @@ from cli import command, main
 from cli.analyze import summary
 from cli.case import BROKEN
 from cli.common import ProgressBar
-from cli.train import TrainingProgressBar
 from detector import media
 from detector.errors import UsageError
 from detector.schema.analysis import Label, Question
+from lab.cli.train import TrainingProgressBar
 from tests.support.kept import put
 from tests.support.result_sample import make_analysis, make_clip
 

@@ -5,7 +5,7 @@ import json
 
 import pytest
 
-from cli import COMMANDS
+from cli import COMMANDS, lab, main
 from detector import installation, paths
 from tests.support.processes import ROOT, python
 
@@ -55,6 +55,28 @@ def test_every_command_helps_without_its_extra():
 
 
 @pytest.mark.parametrize(
+    ("call", "needs"),
+    [
+        ("train texture --data labels.csv -o out", "train"),
+        ("benchmark labels.csv --out ranked", "benchmark"),
+        ("data unseen labels.csv out.csv", "data"),
+        ("calibrate --scores left_out.csv", "calibrate --scores"),
+        ("calibrate labels.csv", "calibrate LABELS.csv"),
+    ],
+)
+def test_without_the_lab_its_commands_say_how_to_install_it(call, needs, monkeypatch, capsys):
+    monkeypatch.setattr(lab, "entry_points", lambda **_: ())
+    monkeypatch.chdir(ROOT)
+    assert main(call.split()) == 2
+    told = f"`unmask {needs}` needs unmask-lab, which is not installed. Type: pip install ./lab"
+    assert capsys.readouterr().err == f"unmask: {told}\n"
+    assert main([call.split()[0], "--help"]) == 0
+    page = " ".join(capsys.readouterr().out.replace("│", " ").split())
+    assert f"Usage: unmask {call.split()[0]}" in page
+    assert call.startswith("calibrate") or told in page
+
+
+@pytest.mark.parametrize(
     ("origin", "command"),
     [
         (
@@ -77,6 +99,23 @@ def test_an_extra_is_installed_as_the_copy_was(monkeypatch, origin, command):
     monkeypatch.setattr(installation.metadata, "distribution", lambda name: Distribution())
     monkeypatch.setattr(paths, "checkout", lambda: None)
     assert installation.install("mcp") == command
+
+
+@pytest.mark.parametrize(
+    ("origin", "command"),
+    [
+        ({"url": "file:///d/unmask-1-py3-none-any.whl"}, "--no-index --find-links /d unmask-lab"),
+        (
+            {"url": "https://a.org/u", "vcs_info": {"vcs": "git", "commit_id": "ab"}},
+            "'unmask-lab @ git+https://a.org/u@ab#subdirectory=lab'",
+        ),
+        ({}, "--no-index --find-links FOLDER unmask-lab"),
+    ],
+)
+def test_the_lab_is_installed_from_where_the_copy_came(monkeypatch, origin, command):
+    monkeypatch.setattr(installation, "_origin", lambda: origin)
+    monkeypatch.setattr(paths, "checkout", lambda: None)
+    assert installation.install_lab() == f"pip install {command}"
 
 
 def test_in_a_checkout_the_checkout_is_named(monkeypatch, tmp_path):

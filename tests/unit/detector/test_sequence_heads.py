@@ -24,9 +24,9 @@ from detector.models.families.sequence_heads import (
     SequenceModel,
     SequenceNetwork,
 )
-from detector.training.fit import save_halves
 from detector.vision import cut
 from detector.weights import load_state, load_strict
+from lab.training.fit import save_halves
 from tests.support.specs import spec
 
 CROP = CropRecipe(kind="upright", scale=1.25, size=224, border="mirror")

@@ -6,7 +6,6 @@ from datetime import UTC, datetime
 import pytest
 
 from detector.decision import decide, label_of, people, sigmoid
-from detector.evaluation.ensemble_fit import person_of
 from detector.models import registry
 from detector.pipeline import initial_results
 from detector.schema.analysis import (
@@ -31,6 +30,7 @@ from detector.schema.analysis import (
     UncertaintyRates,
     Verdict,
 )
+from lab.evaluation.ensemble_fit import person_of
 from tests.support.result_sample import make_analysis
 
 LIMITS = Thresholds(low=0.3, high=0.7)

@@ -16,7 +16,7 @@ from tests.support.dependencies import declared
 
 ROOT = Path(__file__).resolve().parents[3]
 PRODUCT = ("detector", "service", "dashboard", "cli")
-ROOMS = {*PRODUCT, "pages", "bench", "tests", "tools"}
+ROOMS = {*PRODUCT, "lab", "pages", "tests", "tools"}
 
 
 @functools.cache
@@ -122,7 +122,8 @@ def names(*extras: str) -> set[str]:
     [
         (["detector", "cli"], ["cluster", "full", "links", "mcp"]),
         (["service", "dashboard", "pages", "app.py"], ["dashboard", "s3"]),
-        (["tests", "conftest.py", "bench"], ["dashboard", "test"]),
+        (["lab"], ["dashboard", "lab", "test"]),
+        (["tests", "conftest.py"], ["dashboard", "lab", "test"]),
     ],
 )
 def test_what_is_imported_is_declared(places, extras):
@@ -154,7 +155,7 @@ def test_every_dependency_is_of_use():
 
 def test_each_class_has_a_name_of_its_own():
     places: dict[str, list[str]] = {}
-    for path in sources(*PRODUCT):
+    for path in sources(*PRODUCT, "lab"):
         for node in nodes(path):
             if isinstance(node, ast.ClassDef):
                 places.setdefault(node.name, []).append(path.relative_to(ROOT).as_posix())
@@ -196,6 +197,6 @@ def cycle(known):
     return []
 
 
-@pytest.mark.parametrize("package", ["detector", "service", "dashboard", "cli"])
+@pytest.mark.parametrize("package", ["detector", "service", "dashboard", "cli", "lab"])
 def test_modules_do_not_need_each_other(package):
     assert cycle(modules(ROOT, package)) == []

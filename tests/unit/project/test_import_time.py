@@ -18,8 +18,7 @@ OTHERS = {
 }  # fmt: skip
 COMMANDS = (
     "import cli.analyze, cli.batch, cli.live, cli.report, cli.verify, cli.robustness, "
-    "cli.compare, cli.models, cli.fetch, cli.selfcheck, cli.evaluate, cli.benchmark, "
-    "cli.train, cli.calibrate"
+    "cli.compare, cli.models, cli.fetch, cli.selfcheck, cli.evaluate, cli.calibrate"
 )
 SERVER = "import dashboard.shell, dashboard.server, dashboard.pages.analyze.view"
 

@@ -11,13 +11,13 @@ import cv2
 import numpy as np
 import pytest
 
-from bench.copies import CopyOptions, write_copy
 from cli import main
 from cli.library import NOTHING
 from detector import media
 from detector.comparison import fingerprint as hashing
 from detector.comparison.fingerprint import Fingerprints, fingerprint, pdq
 from detector.errors import InputError
+from lab.bench.copies import CopyOptions, write_copy
 from service.library import catalog
 from service.library.catalog import best_match
 from service.library.index import MAX_FACE_QUERY, NEAR, SURE, PrintIndex

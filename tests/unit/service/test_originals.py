@@ -10,7 +10,6 @@ import numpy as np
 import pytest
 from sqlalchemy import update
 
-from bench.copies import CopyOptions, write_copy
 from detector import media
 from detector.comparison.fingerprint import fingerprint, of_frames
 from detector.errors import Canceled, InputError, MediaError
@@ -18,6 +17,7 @@ from detector.live import LiveSettings
 from detector.live.recorder import Ring
 from detector.schema.analysis import Analysis, Settings
 from detector.schema.comparison import ComparisonFinding
+from lab.bench.copies import CopyOptions, write_copy
 from service import originals
 from service.application import Application
 from service.context import LOCAL, Principal, PrincipalKind, RequestContext

@@ -1,0 +1,87 @@
+"""A batch beside `analyze` in a loop; `lab.bench.pipeline` measures the limits of both.
+
+    python -m lab.bench.batch [--clips 60] [--seconds 2] [--rounds 3] [--parallel 0]
+
+Loop and batch take turns on different files of one clip. On a busy machine compare processor times.
+"""
+
+import argparse
+import os
+import shutil
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from statistics import median
+
+from detector.batch import BatchOptions, BatchRun, read_source
+from detector.models import registry
+from detector.pipeline import Analyzer
+from detector.schema.analysis import Settings
+from lab.bench.clips import face_clip
+
+
+def different(source: Path, folder: Path, begin: int, count: int) -> list[Path]:
+    """Copies of a clip that differ by a number in a box that no reader minds."""
+    folder.mkdir(parents=True)
+    whole, paths = source.read_bytes(), []
+    for n in range(begin, begin + count):
+        path = folder / f"{n:04}.mp4"
+        path.write_bytes(whole + (12).to_bytes(4, "big") + b"free" + n.to_bytes(4, "big"))
+        paths.append(path)
+    return paths
+
+
+def timed(work: Callable[[], object]) -> tuple[float, float]:
+    """Seconds by the clock and of the processor."""
+    wall, cpu = time.perf_counter(), time.process_time()
+    work()
+    return time.perf_counter() - wall, time.process_time() - cpu
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--clips", type=int, default=60)
+    parser.add_argument("--seconds", type=float, default=2)
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--frames", type=int, default=32)
+    parser.add_argument("--parallel", type=int, default=0)
+    args = parser.parse_args()
+    cores = len(os.sched_getaffinity(0))
+    settings = Settings(frames=args.frames)
+    clip = face_clip(args.seconds, 640, 360, 25)
+    loop = Analyzer(device="cpu")
+    loop.warm_up()
+    loop.analyze(clip, settings)
+    each = max(1, args.clips // args.rounds // 2)
+    loops, batches = [], []
+    folder = Path(tempfile.mkdtemp(prefix="unmask-batch-"))
+    try:
+        options = BatchOptions(settings=settings, parallel=args.parallel, device="cpu")
+        with BatchRun(folder / "out", options) as batch:
+            assert isinstance(batch.analyzer, Analyzer)
+            batch.analyzer.warm_up()
+            for n in range(args.rounds):
+                first = different(clip, folder / f"loop{n}", 2 * n * each, each)
+                different(clip, folder / f"batch{n}", (2 * n + 1) * each, each)
+                entries = read_source(folder / f"batch{n}").entries
+                loops.append(timed(lambda: [loop.analyze(p, settings) for p in first]))  # noqa: B023
+                batches.append(timed(lambda: batch.run(entries)))  # noqa: B023
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+    print(
+        f"{2 * each * args.rounds} clips of {args.seconds:g} s, 640x360, {args.frames} frames, "
+        f"{len(registry.choose(None))} models, {cores} cores, load {os.getloadavg()[0]:.1f}"
+    )
+    for name, runs in (("loop", loops), ("batch", batches)):
+        wall, cpu = (median(values) / each for values in zip(*runs, strict=True))
+        print(
+            f"{name:5} {wall:.2f} s a clip, {cpu:.2f} s of the processor, "
+            f"{cpu / wall / cores:.0%} of the cores"
+        )
+    ratios = sorted(a[0] / b[0] for a, b in zip(loops, batches, strict=True))
+    print(f"batch / loop, throughput: {median(ratios):.2f} ({ratios[0]:.2f} to {ratios[-1]:.2f})")
+
+
+if __name__ == "__main__":
+    main()

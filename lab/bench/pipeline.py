@@ -1,0 +1,131 @@
+"""Wall time of an analysis beside its two limits: decoding alone, and the networks alone.
+
+    python -m lab.bench.pipeline [--runs 5]
+
+The limits are measured in the same run, in turn with the analysis: every frame decoded by PyAV with
+its own threads and thrown away; the face detector and the models on the very frames and crops of
+the analysis, ready in memory, one thread. Beside it an analysis without signals and provenance.
+"""
+
+import argparse
+import os
+import statistics
+import time
+from collections import defaultdict
+from collections.abc import Callable, Sequence
+from functools import partial
+
+import av
+import numpy as np
+
+from detector import media, vision
+from detector.models import registry
+from detector.models.base import Model
+from detector.pipeline import Analyzer, Progress
+from detector.schema.analysis import Settings
+from lab.bench.clips import face_clip, face_picture
+
+
+def seconds(work: Callable[[], object]) -> float:
+    begun = time.perf_counter()
+    work()
+    return time.perf_counter() - begun
+
+
+def decode_alone(path: str) -> None:
+    with av.open(path) as container:
+        container.streams.video[0].thread_type = "AUTO"
+        for _ in container.decode(video=0):
+            pass
+
+
+class NetworkRuns:
+    """The same calls of the same networks as in one analysis, without anything else."""
+
+    def __init__(self, analyzer: Analyzer, path: str, settings: Settings | None = None) -> None:
+        self.detector = detector = analyzer.detector()
+        self.searches: list[Callable[[], object]] = []
+        self.followed = 0
+        self.batches: list[tuple[Model, np.ndarray]] = []
+        models = [registry.load_model(s.id, device=analyzer.device) for s in registry.choose(None)]
+        detect, follow = detector.detect, detector.follow
+        scores = [model.score for model in models]
+
+        def detected(rgb: np.ndarray, min_face: int) -> list[vision.Detection]:
+            self.searches.append(partial(detect, rgb.copy(), min_face))
+            return detect(rgb, min_face)
+
+        def follows(
+            rgb: np.ndarray, min_face: int, faces: Sequence[vision.Detection]
+        ) -> list[vision.Detection]:
+            self.searches.append(partial(follow, rgb.copy(), min_face, list(faces)))
+            self.followed += 1
+            return follow(rgb, min_face, faces)
+
+        def record(
+            model: Model, run: Callable[[np.ndarray], np.ndarray], batch: np.ndarray
+        ) -> np.ndarray:
+            self.batches.append((model, batch.copy()))
+            return run(batch)
+
+        detector.detect, detector.follow = detected, follows  # type: ignore[method-assign]
+        for model, run in zip(models, scores, strict=True):
+            model.score = partial(record, model, run)  # type: ignore[method-assign]
+        try:
+            analyzer.analyze(path, settings)
+        finally:
+            detector.detect, detector.follow = detect, follow  # type: ignore[method-assign]
+            for model, run in zip(models, scores, strict=True):
+                model.score = run  # type: ignore[method-assign]
+
+    def run(self) -> tuple[float, float]:
+        """Seconds of face detection and of the models."""
+        import torch
+
+        torch.set_num_threads(1)
+        faces = seconds(lambda: [search() for search in self.searches])
+        return faces, seconds(lambda: [model.score(batch) for model, batch in self.batches])
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--runs", type=int, default=5)
+    args = parser.parse_args()
+    path = str(face_clip(20, 1280, 720))
+    analyzer = Analyzer(device="cpu")
+    analyzer.warm_up()
+    seen: list[Progress] = []
+    analyzer.analyze(path, observe=seen.append)
+    networks = NetworkRuns(analyzer, path)
+    picture = str(face_picture(1280, 720))
+    analyzer.analyze(picture)
+    rows: dict[str, list[float]] = defaultdict(list)
+    for _ in range(args.runs):
+        rows["decode alone"].append(seconds(lambda: decode_alone(path)))
+        detect, model = networks.run()
+        rows["faces alone"].append(detect)
+        rows["models alone"].append(model)
+        rows["networks alone"].append(detect + model)
+        rows["analysis"].append(seconds(lambda: analyzer.analyze(path)))
+        rows["scores only"].append(seconds(lambda: analyzer.analyze(path, scores_only=True)))
+        rows["one picture"].append(seconds(lambda: analyzer.analyze(picture)))
+    info = media.probe(path)
+    print(
+        f"{info.duration:.0f} s of {info.width}x{info.height} {info.codec} at {info.fps:g} fps, "
+        f"{len(networks.searches)} frames searched for faces, {networks.followed} of them "
+        "only where faces were, "
+        f"{sum(len(b) for _, b in networks.batches)} crops or windows scored, median of {args.runs}"
+    )
+    for name, values in rows.items():
+        print(f"{name:16} {statistics.median(values):6.2f} s  (min {min(values):.2f})")
+    wall, decode, network, plain = (
+        np.array(rows[name])
+        for name in ("analysis", "decode alone", "networks alone", "scores only")
+    )
+    ratio, more = np.median(wall / np.maximum(decode, network)), np.median(wall / plain - 1)
+    print(f"analysis / slower of decode and networks: {ratio:.2f}")
+    print(f"signals and provenance add {more:.0%}; load {os.getloadavg()[0]:.1f}")
+
+
+if __name__ == "__main__":
+    main()

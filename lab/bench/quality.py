@@ -1,0 +1,170 @@
+"""How good the bundled detectors are: the README's table, the cards' figures, the manifest's.
+
+    python -m lab.bench.quality LABELS.csv --out DIR [--write] [--conditions few] [--limit N]
+
+    python -m lab.bench.quality --scores datasets/left_out.csv [--hold SET]
+
+One evaluation of labelled files that nothing was trained on, beside published detectors and simple
+features. DIR keeps the scores and the report, so that a stopped run goes on. --write puts the
+figures between the markers of README.md and the models' cards, and into weights/manifest.toml.
+
+With --scores: how often each answer is right, from a table of left-out scores, each source judged
+by bands fitted without it; with --hold, the answers on one set by a calibration without it."""
+
+import argparse
+import re
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+from cli.common import ProgressBar
+from detector.evaluation import tables
+from detector.evaluation.evaluate import FileSelection, evaluate
+from detector.evaluation.report import KindReport, ModelReport, Report
+from detector.evaluation.scores import Scoring
+from detector.evaluation.tables import head, line, pairs_text, text_of
+from detector.models import registry
+from detector.perturbation import conditions
+from lab.evaluation import bands, left_out_scores
+from lab.evaluation.calibration import to_markdown
+
+ROOT = Path(__file__).resolve().parents[2]
+COMMAND = "python -m lab.bench.quality"
+"""In the manifest, beside each figure that came of it."""
+WORDS = {"video": "clips", "image": "pictures", "audio": "sounds"}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("labels", type=Path, nargs="?")
+    parser.add_argument("--out", type=Path)
+    parser.add_argument("--scores", type=Path, help="a table of left-out scores")
+    parser.add_argument("--hold", help="a set of it that is judged by the others")
+    parser.add_argument("--data", default="development", help="what to call these files")
+    parser.add_argument("--kind", choices=["all", "video", "image", "audio"], default="all")
+    parser.add_argument("--conditions", default="few")
+    parser.add_argument("--limit", type=int)
+    parser.add_argument("--write", action="store_true")
+    parser.add_argument("--into", type=Path, default=ROOT, help="checkout to write to")
+    args = parser.parse_args()
+    if args.scores is not None:
+        if args.hold:
+            print("\n".join(bands.table(left_out_scores.held_out(args.scores, args.hold))))
+        else:
+            print(to_markdown(left_out_scores.calibrate(args.scores)))
+        return
+    if args.labels is None or args.out is None:
+        parser.error("name a LABELS.csv and --out, or --scores")
+    args.out.mkdir(parents=True, exist_ok=True)
+    report = evaluate(
+        args.labels,
+        models=[spec.id for spec in registry.list_models() if spec.bundled and spec.default],
+        conditions=conditions.parse(args.conditions),
+        against="all",
+        selection=FileSelection(kind=args.kind, limit=args.limit),
+        scoring=Scoring(store=args.out / "scores.jsonl", on_progress=ProgressBar("scored")),
+    )
+    tables.write(report, args.out)
+    text = readme(report, args.data)
+    if not args.write:
+        print(text)
+        return
+    fill(args.into / "README.md", "quality", text)
+    clips = next((kind for kind in report.kinds if kind.kind == "video"), None)
+    if clips is None:
+        sys.exit("Cards and manifest hold figures of clips, and there were none.")
+    manifest = args.into / "weights" / "manifest.toml"
+    for model in clips.models[1:]:
+        card = registry.get_spec(model.id).card
+        if card:
+            fill(args.into / "weights" / card, "measured", measured(model, clips, args.data))
+        manifest.write_text(
+            with_measured(manifest.read_text(encoding="utf-8"), model, clips, args.data),
+            encoding="utf-8",
+        )
+
+
+def fill(path: Path, name: str, text: str) -> None:
+    """Put text between the two markers of a file. Ends the run where they are missing."""
+    old = path.read_text(encoding="utf-8")
+    first, last = f"<!-- {name} -->", f"<!-- /{name} -->"
+    if old.count(first) != 1 or old.count(last) != 1:
+        sys.exit(f"{path} needs the lines {first} and {last} once each.")
+    before, rest = old.split(first)
+    after = rest.split(last)[1]
+    path.write_text(f"{before}{first}\n{text.strip()}\n{last}{after}", encoding="utf-8")
+
+
+def readme(report: Report, data: str) -> str:
+    """The tables of the README."""
+    lines: list[str] = []
+    for kind in report.kinds:
+        lines.append(
+            f"**{kind.files} {data} {WORDS[kind.kind]}** ({kind.real} originals, {kind.fake} "
+            f"fakes, {kind.groups} groups)"
+        )
+        lines += [*tables.answers(kind.answers), *tables.models(kind, report)]
+        lines += [*tables.families(kind), *tables.conditions(kind), ""]
+    return "\n".join(lines).strip()
+
+
+def measured(model: ModelReport, kind: KindReport, data: str) -> str:
+    """The figures of a card."""
+    whole = kind.models[0]
+    lines = [
+        f"{kind.files} {data} clips ({kind.real} originals, {kind.fake} fakes) that nothing was "
+        "trained on; AUC per clip with a 95 % interval from resampling groups. A clip that could "
+        "not be judged counts against the model.",
+        "",
+        *head("", "this model", "all together"),
+        line("all", model.ranking.auc, whole.ranking.auc),
+    ]
+    for name, figure in model.families.items():
+        title = f"{name} ({figure.fake} fakes)"
+        lines.append(line(title, figure, whole.families[name]))
+    pairs = f"originals below the fakes made of them ({whole.ranking.pairs})"
+    lines.append(line(pairs, *(pairs_text(m.ranking) for m in (model, whole))))
+    for c in kind.conditions:
+        lines.append(line(c.title, c.models[model.id], c.ranking.auc))
+    features = [b for b in kind.baselines if b.kind == "feature"]
+    lines += [
+        "",
+        "What needs no detector reaches, on the same clips and in its better direction: "
+        + "; ".join(f"{b.title} {text_of(b.auc)}" for b in features)
+        + ".",
+    ]
+    return "\n".join(lines)
+
+
+def with_measured(manifest: str, model: ModelReport, kind: KindReport, data: str) -> str:
+    """The manifest with a model's `[[models.measured]]` of this command replaced; ends the run
+    without the model."""
+    blocks = re.split(r"(?m)^(?=\[\[models\]\]$)", manifest)
+    for index, block in enumerate(blocks):
+        if re.search(rf'(?m)^id = "{re.escape(model.id)}"$', block):
+            # A block ends where the comments above the next part begin.
+            body, rule, rest = block.partition("\n# ---")
+            parts = re.split(r"(?m)^(?=\[)", body)
+            kept = [part for part in parts if f'\ncommand = "{COMMAND}"\n' not in part]
+            text = "".join(kept).rstrip() + "\n\n" + "\n".join(_entries(model, kind, data))
+            blocks[index] = text + ("\n" + rule.lstrip("\n") + rest if rule else "\n")
+            return "".join(blocks)
+    sys.exit(f"The manifest has no model {model.id}.")
+
+
+def _entries(model: ModelReport, kind: KindReport, data: str) -> Iterator[str]:
+    figures = {f"{data} clips, all": model.ranking.auc}
+    for name, figure in model.families.items():
+        figures[f"{data} clips, {name} against all originals"] = figure
+    for name, figure in figures.items():
+        yield (
+            f'[[models.measured]]\ndata = "{name}"\nmetric = "video AUC"\n'
+            f"value = {figure.value:.3f}\nlow = {figure.low:.3f}\nhigh = {figure.high:.3f}\n"
+            f'clips = {figure.real + figure.fake}\ncommand = "{COMMAND}"\n'
+        )
+
+
+if __name__ == "__main__":
+    main()

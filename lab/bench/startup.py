@@ -1,0 +1,96 @@
+"""From the start of the server to the first verdict on a sample, in a real browser.
+
+    python -m lab.bench.startup [--runs 3]
+
+A warm install: the virtual environment is there, and an earlier start has made the samples and the
+database, compiled what it imports and converted the networks. Each run has a data folder of its
+own, in which nothing was analyzed: that would be answered from History. The first line of figures
+is of a start that finds nothing converted.
+"""
+
+import argparse
+import os
+import shutil
+import socket
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+from playwright.sync_api import sync_playwright
+
+from detector import samples
+from service.records.database import FILE, Database
+from tools import programs
+
+ROOT = Path(__file__).parents[2]
+PATIENCE = 120_000  # ms
+
+
+def once(settings: dict[str, str]) -> dict[str, float]:
+    """Seconds from the start to each step."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    begun = time.perf_counter()
+    server = subprocess.Popen(
+        [sys.executable, "-m", "streamlit", "run", "app.py", "--server.port", str(port)],
+        cwd=ROOT,
+        env=os.environ | settings | {"STREAMLIT_SERVER_HEADLESS": "true"},
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    steps: dict[str, float] = {}
+    try:
+        with sync_playwright() as playwright:
+            browser = playwright.chromium.launch(
+                executable_path=programs.chromium(), args=["--no-sandbox", "--disable-gpu"]
+            )
+            page = browser.new_page()
+            while True:
+                try:
+                    page.goto(f"http://127.0.0.1:{port}")
+                    break
+                except Exception:
+                    if time.perf_counter() - begun > PATIENCE / 1000:
+                        raise
+                    time.sleep(0.1)
+            steps["server answers"] = time.perf_counter() - begun
+            page.get_by_role("button", name="Open").first.click(timeout=PATIENCE)
+            steps["sample opened"] = time.perf_counter() - begun
+            page.wait_for_selector(
+                ".st-key-verdict-fake, .st-key-verdict-real, .st-key-verdict-inc", timeout=PATIENCE
+            )
+            steps["verdict"] = time.perf_counter() - begun
+            browser.close()
+    finally:
+        server.terminate()
+        server.wait(20)
+    return steps
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--runs", type=int, default=3)
+    args = parser.parse_args()
+    with tempfile.TemporaryDirectory() as folder:
+        made, converted = Path(folder, "made"), f"{folder}/converted"
+        samples.make_samples(made)
+        Database(made / FILE).close()
+        runs = []
+        for n in range(args.runs + 1):
+            data = str(shutil.copytree(made, f"{folder}/{n}"))
+            runs.append(once({"UNMASK_DATA": data, "UNMASK_CONVERTED": converted}))
+    first, *others = runs
+    print("first start:    ", ", ".join(f"{step} {value:.1f} s" for step, value in first.items()))
+    for step in first:
+        values = [run[step] for run in others]
+        print(
+            f"{step:16} {statistics.median(values):5.1f} s  ({min(values):.1f}–{max(values):.1f})"
+        )
+
+
+if __name__ == "__main__":
+    main()

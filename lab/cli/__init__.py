@@ -1,0 +1,1 @@
+"""Commands of `unmask` that the lab brings."""

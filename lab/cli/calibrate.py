@@ -1,0 +1,52 @@
+"""`unmask calibrate` on labelled clips or a table of left-out scores."""
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from cli.calibrate import LabelledOptions
+from cli.common import ProgressBar, ids, tell, write_text
+from detector.evaluation.scores import Scoring
+from detector.models import user_models
+from detector.perturbation import conditions
+from lab.evaluation import calibration, left_out_scores, manifest
+from lab.evaluation.calibration import Calibrated, to_markdown
+from lab.training.recipe import read_recipe
+
+
+def calibrate(
+    labels: Path | None, options: LabelledOptions, models: Sequence[str], device: str
+) -> int:
+    """Fit the ensembles of all questions to `options.scores`, or to the clips of `labels`."""
+    if options.scores is not None:
+        fitted = left_out_scores.calibrate(options.scores, leave_out=ids(options.leave_out) or ())
+    else:
+        assert labels is not None
+        scored = ProgressBar("scored")
+        fitted = calibration.calibrate(
+            labels,
+            models=models,
+            recipe=read_recipe(options.recipe) if options.recipe else None,
+            where=options.where,
+            conditions=conditions.parse(options.conditions) if options.conditions else (),
+            scoring=Scoring(device=device, store=options.store, on_progress=scored),
+        )
+    if options.json:
+        write_text(options.json, fitted.model_dump_json(indent=2))
+    if options.json != "-":
+        tell(to_markdown(fitted))
+        if not options.write:
+            print(manifest.to_toml(fitted))
+    if options.write:
+        print(_write(fitted), file=sys.stderr)
+    return 0
+
+
+def _write(fitted: Calibrated) -> str:
+    """Write a calibration to the data folder for own models, else to the manifest; return where."""
+    mine = {spec.id for spec in user_models.own_models()} & set(fitted.models)
+    if not mine:
+        return f"written to {manifest.write(fitted)}"
+    for id in sorted(mine):
+        user_models.keep_calibration(id, fitted.models[id])
+    return f"kept with {', '.join(sorted(mine))}; our own ensembles stay as they are"

@@ -1,0 +1,233 @@
+"""`unmask train`: a model by a recipe."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+import typer
+
+from cli import runs as mlflow_runs
+from cli.common import ProgressBar, tell
+from cli.options import Argument, Device, Option
+from detector.errors import UsageError
+from detector.pipeline.analyzer import pick_device
+from lab.evaluation import groups
+from lab.training.recipe import ClipRecipe, read_recipe
+
+if TYPE_CHECKING:
+    from detector.evaluation.runs import Steps
+    from lab.training.fit import TrainingOptions
+
+
+def train(
+    context: typer.Context,
+    recipe: Annotated[
+        str,
+        Argument(
+            metavar="RECIPE",
+            help="own, clip, finetune, fuse, generated, sequences, texture, videomae, voice, or a "
+            "TOML",
+        ),
+    ],
+    data: Annotated[
+        Path,
+        Option(
+            metavar="LABELS.csv",
+            help="or a folder: real/ and fake/, or the layout of FaceForensics++, Celeb-DF or DFDC",
+        ),
+    ],
+    out: Annotated[Path, Option("-o", "--out", metavar="DIR")],
+    parents: Annotated[
+        list[str] | None,
+        Argument(
+            metavar="[A B]",
+            help="fuse: ids of two models of one architecture, neither trained on the data",
+        ),
+    ] = None,
+    at: Annotated[
+        float | None, Option(metavar="T", min=0, max=1, help="fuse: the share of B (0.5)")
+    ] = None,
+    begin: Annotated[
+        str | None,
+        Option(
+            metavar="WEIGHTS",
+            help="id of the detector to fine-tune; clip: a file, or shipped; texture, voice: a "
+            "trunk",
+        ),
+    ] = None,
+    weights: Annotated[
+        list[Path] | None,
+        Option(metavar="FILE …", help="your own files of the architecture that --begin names"),
+    ] = None,
+    tune: Annotated[
+        Literal["whole", "norms", "head"] | None,
+        Option(
+            help="what may change of a published detector; default: norms of transformers, else "
+            "whole"
+        ),
+    ] = None,
+    rate: Annotated[
+        float | None, Option(metavar="R", help="learning rate, not the recipe's")
+    ] = None,
+    cache: Annotated[Path | None, Option(metavar="DIR", help="keep cut faces between runs")] = None,
+    images: Annotated[int | None, Option(metavar="N", help="instead of the recipe's")] = None,
+    leave_out: Annotated[
+        str | None,
+        Option(metavar="FOLD", help="hold out a fold of sources, or A,B, for a figure of it"),
+    ] = None,
+    folds: Annotated[
+        Literal["sources", "kinds"] | None,
+        Option(
+            help="clip, generated, sequences, videomae, voice: leave out each fold of sources in "
+            "turn, save its logits"
+        ),
+    ] = None,
+    loss: Annotated[
+        Literal["bce", "focal", "alignment", "contrastive"] | None,
+        Option(help="own: cross-entropy (the default), focal, or with a loss on distances"),
+    ] = None,
+    patience: Annotated[
+        int | None,
+        Option(metavar="N", help="own: stop after so many steps without a better held-out loss"),
+    ] = None,
+    sbi: Annotated[
+        bool | None, Option("--sbi/--no-sbi", help="own: self-blended fakes of the originals")
+    ] = None,
+    resume: Annotated[bool, Option("--resume", help="go on where a stopped run left off")] = False,
+    runs: mlflow_runs.Runs = None,
+    device: Device = "auto",
+) -> int:
+    """Train a model by a recipe."""
+    # These import torch.
+    from lab.training import fit, voice
+    from lab.training.clip import generated
+    from lab.training.clip.run import train as train_clip
+    from lab.training.run import train as train_recipe
+    from lab.training.sequences import recipe as sequences
+    from lab.training.sequences import videomae
+
+    began, progress = datetime.now(UTC), TrainingProgressBar()
+    run = fit.TrainingOptions(out, resume=resume, device=pick_device(device), on_progress=progress)
+    if recipe == "fuse" or parents or at is not None:
+        told = _fuse(context, parents or [], 0.5 if at is None else at, data, run)
+        mlflow_runs.record(context, out.name, began, told, mlflow_runs.hashes(out), {})
+        return 0
+    given = _given(context, _TAKES.get(recipe, _PUBLISHED))
+    if folds == "kinds" and recipe != "clip":
+        raise UsageError("--folds kinds is for the recipe clip.")
+    changes: dict[str, Any] = {n: given[n] for n in ("images", "rate", "leave_out") if n in given}
+    if recipe == "own":
+        figures = _own({name: given[name] for name in set(given) - {"cache"}}, data, run, cache)
+        metrics = progress.figures | {name: [(0, value)] for name, value in figures.items()}
+        mlflow_runs.record(context, out.name, began, metrics, mlflow_runs.hashes(out), {})
+        return 0
+    tables = {"sources": groups.VOICES if recipe == "voice" else groups.SOURCES}
+    held_out = groups.names((tables | {"kinds": groups.KINDS})[folds]) if folds else ()
+    saved: Path | None
+    if recipe == "clip":
+        plan = ClipRecipe(**changes)
+        saved = train_clip(plan, data, run, cache=cache, begin=begin, folds=held_out)
+    elif recipe == "voice":
+        trunk = Path(begin) if begin else None
+        saved = voice.train(voice.VoiceRecipe(), data, run, begin=trunk, folds=held_out)
+    elif recipe == "generated":
+        saved = generated.train(generated.GeneratedRecipe(), data, run, folds=held_out)
+    elif recipe == "sequences":
+        order = sequences.SequenceRecipe(**changes)
+        saved = sequences.train(order, data, run, cache=cache, folds=held_out)
+    elif recipe == "videomae":
+        saved = videomae.train(videomae.VideoMaeRecipe(), data, run, cache=cache, folds=held_out)
+    else:
+        settings = read_recipe(recipe).model_copy(update=changes)
+        saved = train_recipe(
+            settings, data, run, cache=cache, begin=begin, weights=weights or [], tune=tune
+        )
+    mlflow_runs.record(context, out.name, began, progress.figures, mlflow_runs.hashes(out), {})
+    print(saved)
+    return 0
+
+
+_ALWAYS = {"recipe", "data", "out", "runs", "device"}
+_TAKES = {
+    "clip": {"begin", "cache", "folds", "images", "rate", "resume"},
+    "generated": {"folds", "resume"},
+    "own": {"loss", "patience", "sbi", "rate", "cache"},
+    "sequences": {"cache", "folds", "images", "rate"},
+    "videomae": {"cache", "folds"},
+    "voice": {"begin", "folds", "resume"},
+}  # Options of each recipe
+_PUBLISHED = {"begin", "weights", "tune", "cache", "images", "rate", "leave_out", "resume"}
+
+
+def _given(context: typer.Context, takes: set[str]) -> dict[str, Any]:
+    """Return the options that a person gave. UsageError where the recipe does not take one."""
+    sources = {name: context.get_parameter_source(name) for name in context.params}
+    named = {name for name, source in sources.items() if source and source.name == "COMMANDLINE"}
+    if named - takes - _ALWAYS:
+        options = ", ".join(f"--{name.replace('_', '-')}" for name in sorted(takes))
+        raise UsageError(f"The recipe {context.params['recipe']} takes {options} alone.")
+    return {name: context.params[name] for name in named - _ALWAYS}
+
+
+def _own(
+    settings: dict[str, Any], data: Path, run: TrainingOptions, cache: Path | None
+) -> dict[str, float]:
+    """Train a model of one's own, which is added at once; return its figures."""
+    from lab.training import own
+
+    spec, figures = own.train(own.OwnRecipe(**settings), data, run, cache=cache)
+    told = "  ".join(f"{name} {value:.3f}" for name, value in figures.items())
+    tell(f"{spec.title}: {told}, of files whose people training left out", error=True)
+    tell(f"Added: `unmask analyze FILE --models {spec.id}`, or Options on the page.", error=True)
+    print(spec.id)
+    return figures
+
+
+_FUSE = {"recipe", "data", "out", "parents", "at", "device", "runs"}  # Options of the recipe fuse
+
+
+def _fuse(
+    context: typer.Context, parents: list[str], at: float, data: Path, run: TrainingOptions
+) -> dict[str, Steps]:
+    """Interpolate two models and add the result; return the AUC of each ratio."""
+    from lab.training import fuse
+
+    others = {name for name, value in context.params.items() if value} - _FUSE
+    if context.params["recipe"] != "fuse" or len(parents) != 2 or others:
+        raise UsageError("Fusing is `unmask train fuse A B --at 0.3 --data FOLDER --out DIR`.")
+    spec, figures = fuse.fuse((parents[0], parents[1]), at, data, run)
+    for ratio, f in figures.items():
+        print(f"{ratio:4g}  AUC {f.value:.3f} [{f.low:.3f}, {f.high:.3f}]", file=sys.stderr)
+    tell(f"Added {spec.id}, at {at:g}.", error=True)
+    print(spec.id)
+    return {f"auc.at_{ratio:g}": [(0, figure.value)] for ratio, figure in figures.items()}
+
+
+COUNTED = {"faces": "files searched for faces", "training": "steps"}
+"""What a stage of a run counts, where it is not what the stage is called."""
+
+
+class TrainingProgressBar:
+    """How far a run is: a bar a stage, and a line of figures at each look at the held-out part."""
+
+    def __init__(self) -> None:
+        self.stage, self.done, self.bar = "", 0, ProgressBar("")
+        self.figures: dict[str, list[tuple[int, float]]] = {}
+
+    def __call__(self, stage: str, done: int, total: int, figures: Mapping[str, float]) -> None:
+        if stage != self.stage or done < self.done:
+            self.stage, self.bar = stage, ProgressBar(COUNTED.get(stage, stage))
+        self.done = done
+        for name, value in figures.items():
+            self.figures.setdefault(f"{stage}.{name}", []).append((done, value))
+        if figures:
+            numbers = "  ".join(f"{name} {value:.3f}" for name, value in figures.items())
+            print(f"{stage} {done} of {total}  {numbers}", file=sys.stderr, flush=True)
+        if not figures or done < total:
+            self.bar(done, total)
+        else:
+            self.bar.close()

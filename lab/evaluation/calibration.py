@@ -1,0 +1,368 @@
+"""From raw logits to calibrated probabilities, ensemble weights and thresholds.
+
+Everything is fitted on files that no model was trained on, and everything that is stated of it is
+held out: each source is judged by what was fitted on the others. Two questions are calibrated
+apart, each with the fakes it is about against all originals; the bands of the answers are chosen by
+`lab.evaluation.bands`. What was fitted is returned as records and in words;
+`lab.evaluation.manifest` writes it down.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from scipy.special import expit
+
+from detector.decision.numbers import CAUSES
+from detector.errors import InputError
+from detector.evaluation import metrics, scores
+from detector.evaluation.labels import Item, filled, read_labels
+from detector.evaluation.scores import Scored, Scoring
+from detector.models import registry
+from detector.perturbation.conditions import NONE, Condition
+from detector.schema.analysis import (
+    QUESTION_OF,
+    Calibration,
+    ConfidenceInterval,
+    Ensemble,
+    Question,
+    UncertaintyRates,
+)
+from detector.schema.base import StrictModel
+from detector.schema.verdict import BandRate
+from lab.evaluation import bands, fitting, groups
+from lab.evaluation.ensemble_fit import Clip, EnsembleFit, clip_of
+from lab.evaluation.groups import HoldOut, held_out_people
+
+LEAST_GAIN = 0.001  # nats a clip that uncertainty must save on sources held out, or it is left out
+COVERAGES = (0.2, 0.4, 0.6, 0.8, 1.0)
+
+
+class QuestionReport(StrictModel):
+    """What calibration found for one question. All but `models` is held out by source."""
+
+    question: Question
+    originals: int
+    fakes: int
+    models: dict[str, float]  # AUC of each model's raw logit
+    auc: float
+    calibration_error: float
+    by_chance: float
+    """Calibration error that honest probabilities would show on so few clips, 97.5 %."""
+    brier: float
+    doubt_gains: float
+    """Cross-entropy that uncertainty takes away, nats a clip; it is kept where this is positive."""
+
+
+class Summary(StrictModel):
+    """What to expect of the verdict on a source nobody tuned to."""
+
+    clips: int
+    sources: int
+    auc: float
+    calibration_error: float
+    by_chance: float
+    brier: float
+    bands: list[list[BandRate]]
+    """Of the file's answers, for each medium; each source judged by limits fitted without it."""
+    risk: dict[str, float]
+    """Share wrong of the surest 20, 40 … 100 % of the clips, and "area" under that curve."""
+    risk_without_uncertainty: dict[str, float]
+
+
+class Calibrated(StrictModel):
+    """What calibration gives."""
+
+    models: dict[str, Calibration]
+    weights: dict[str, float]
+    ensembles: dict[Question, Ensemble]
+    reports: list[QuestionReport]
+    summary: Summary
+
+
+def risk(together: np.ndarray, labels: np.ndarray) -> dict[str, float]:
+    """Return the share wrong among the surest clips, by how many of them are answered."""
+    seen = np.isfinite(together)
+    wrong = (together[seen] > 0) != labels[seen]
+    coverage, curve = metrics.risk_coverage(np.abs(together[seen]), wrong)
+    shares = [*np.interp(COVERAGES, coverage, curve).tolist(), float(curve.mean())]
+    return dict(zip([*(f"{c:.0%}" for c in COVERAGES), "area"], shares, strict=True))
+
+
+def to_markdown(result: Calibrated) -> str:
+    """Return the result as Markdown; every figure but the models' AUC is held out by source."""
+    lines = [
+        "| question | originals | fakes | AUC of each model | together | ECE (by chance) | Brier | "
+        "uncertainty saves |",
+        "|---|---|---|---|---|---|---|---|",
+    ]
+    for r in result.reports:
+        each = ", ".join(f"{id} {auc:.2f}" for id, auc in r.models.items())
+        saves = f"{r.doubt_gains:.3f} nats" if r.doubt_gains >= LEAST_GAIN else "nothing, left out"
+        lines.append(
+            f"| {r.question.value} | {r.originals} | {r.fakes} | {each} | {r.auc:.3f} | "
+            f"{r.calibration_error:.3f} ({r.by_chance:.3f}) | {r.brier:.3f} | {saves} |"
+        )
+    s = result.summary
+    lines += [
+        "",
+        f"All questions together, {s.clips} clips of {s.sources} sources: AUC {s.auc:.3f}, ECE "
+        f"{s.calibration_error:.3f} (by chance {s.by_chance:.3f}), Brier {s.brier:.3f}.",
+        "",
+        "The file's answers, each source judged by limits that were fitted without it:",
+        "",
+        *(line for medium in s.bands for line in (*bands.table(medium), "")),
+        "| answered | " + " | ".join(s.risk) + " |",
+        "|---|" + "---|" * len(s.risk),
+        "| wrong | " + " | ".join(f"{v:.1%}" for v in s.risk.values()) + " |",
+        "| without uncertainty | "
+        + " | ".join(f"{v:.1%}" for v in s.risk_without_uncertainty.values())
+        + " |",
+    ]
+    return "\n".join(lines) + "\n"
+
+
+Folds = dict[str, EnsembleFit | None]
+"""By source: what the other sources fit; None where they lack a label."""
+
+
+@dataclass(frozen=True)
+class _QuestionFit:
+    """One question's ensemble, and its logits for each clip whose source was left out."""
+
+    ensemble: EnsembleFit
+    held: np.ndarray  # float [clips], with uncertainty; NaN where a clip can't be judged
+    plain: np.ndarray  # the same without uncertainty
+    about: np.ndarray  # bool [clips]: the fakes of the question
+    report: QuestionReport
+
+
+def fit_scores(
+    scored: Sequence[Scored],
+    models: Sequence[str],
+    data: str,
+    *,
+    worse: Sequence[Sequence[Scored]] = (),
+) -> Calibrated:
+    """Calibrate from scores and analyses of files that no model was trained on; a question without
+    any of `models` is not asked. `worse` are the same files in the same order under worse
+    conditions, from which uncertainty is learned."""
+    by_question: dict[Question, list[str]] = {}
+    for id in models:
+        question = QUESTION_OF.get(registry.get_spec(id).task)
+        if question:
+            by_question.setdefault(question, []).append(id)
+    versions = list(zip(*worse, strict=True)) or [()] * len(scored)
+    clips = [clip_of(s, others) for s, others in zip(scored, versions, strict=True)]
+    if all(groups.known(clip) for clip in clips):
+        # Sources of one kind flatter each other: whole groups of them are left out.
+        clips = [replace(c, source=groups.fold_of(c)) for c in clips]
+    if len({clip.source for clip in clips}) == 1:
+        # Of one camera only people can be left out in turn.
+        clips = [replace(c, source=s.person) for c, s in zip(clips, scored, strict=True)]
+    return fit_clips(clips, by_question, data)
+
+
+def fit_clips(
+    clips: Sequence[Clip], by_question: Mapping[Question, Sequence[str]], data: str
+) -> Calibrated:
+    """Calibrate from clips, with model ids by question; `data` says in words what the clips are.
+    Raise InputError where a question has too few scored originals or fakes."""
+    fits = {question: _fit_question(clips, question, ids) for question, ids in by_question.items()}
+    return _assemble(clips, fits, data)
+
+
+def _fit_question(clips: Sequence[Clip], question: Question, ids: Sequence[str]) -> _QuestionFit:
+    known = _known(clips, question, ids)
+    folds = _folds(clips, known, ids)
+    doubting = {name: fold.with_uncertainty() if fold else None for name, fold in folds.items()}
+    gain = _surprise(clips, known, folds) - _surprise(clips, known, doubting)
+    whole = EnsembleFit.of([clips[i] for i in known], ids)
+    plain = held = _held_out(clips, folds)
+    if gain >= LEAST_GAIN:
+        whole, held = whole.with_uncertainty(), _held_out(clips, doubting)
+    # What was fitted is surer of its own clips than it may be of others: by how much, those that
+    # were left out tell (a shrinkage factor, van Houwelingen & le Cessie 1990).
+    left, labels = held[known], np.array([clips[i].label for i in known])
+    seen = np.isfinite(left)
+    scale, offset = fitting.platt(left[seen], labels[seen])
+    held, plain = scale * held + offset, scale * plain + offset
+    raw_auc = {}
+    for id in ids:
+        x = np.array([clips[i].people[0].logits.get(id, np.nan) for i in known])
+        raw_auc[id] = metrics.auc(x[np.isfinite(x)], labels[np.isfinite(x)])
+    report = QuestionReport(
+        question=question,
+        originals=int((labels == 0).sum()),
+        fakes=int((labels == 1).sum()),
+        models=raw_auc,
+        **_quality(held[known], labels),
+        doubt_gains=gain,
+    )
+    about = np.array([clip.is_fake_of(question) for clip in clips])
+    return _QuestionFit(whole.moved(scale, offset), held, plain, about, report)
+
+
+def _known(clips: Sequence[Clip], question: Question, models: Sequence[str]) -> list[int]:
+    """Clips that a question is fitted on: originals and its own fakes, scored by every model."""
+    known = [
+        i
+        for i, clip in enumerate(clips)
+        if (clip.question is None or clip.is_fake_of(question))
+        and clip.people
+        and any(id in clip.people[0].logits for id in models)
+    ]
+    if any(
+        len({clips[i].label for i in known if id in clips[i].people[0].logits}) < 2 for id in models
+    ):
+        raise InputError(
+            f"Calibrating {', '.join(models)} needs originals and fakes of its question "
+            f"({question.value}) that each of them has scored.",
+            hint="Leave these models out, or add such clips to the labels.",
+        )
+    return known
+
+
+def _folds(clips: Sequence[Clip], known: Sequence[int], models: Sequence[str]) -> Folds:
+    folds: Folds = {}
+    for name in sorted({clip.source for clip in clips}):
+        rest = [clips[i] for i in known if clips[i].source != name]
+        both = len({clip.label for clip in rest}) == 2
+        folds[name] = EnsembleFit.of(rest, models) if both else None
+    return folds
+
+
+def _held_out(clips: Sequence[Clip], folds: Folds) -> np.ndarray:
+    """Logit of each clip by what the other sources fit; NaN where that can't be."""
+    fits = [(folds[clip.source], clip) for clip in clips]
+    return np.array([fit.clip_logit(clip) if fit else np.nan for fit, clip in fits])
+
+
+def _surprise(clips: Sequence[Clip], known: Sequence[int], folds: Folds) -> float:
+    """Cross-entropy of clips and their worse versions by what the other sources fit."""
+    columns = []
+    for name, fit in folds.items():
+        own = [clips[i] for i in known if clips[i].source == name]
+        if fit and own:
+            people, labels, weights = fit.versions(own)
+            columns.append((fit.logits(people), labels, weights))
+    logits, labels, weights = (np.concatenate(c) for c in zip(*columns, strict=True))
+    return fitting.cross_entropy(logits, labels, weights)
+
+
+def _quality(held: np.ndarray, labels: np.ndarray) -> dict[str, Any]:
+    """Return the figures of logits that stand in every report."""
+    seen = np.isfinite(held)
+    p, y = expit(held[seen]), labels[seen]
+    return {
+        "auc": metrics.auc(p, y),
+        "calibration_error": metrics.calibration_error(p, y),
+        "by_chance": metrics.calibration_error_by_chance(p).high,
+        "brier": metrics.brier(p, y),
+    }
+
+
+def _assemble(
+    clips: Sequence[Clip], fits: Mapping[Question, _QuestionFit], data: str
+) -> Calibrated:
+    """Bands of all questions, the combined answer, and what to expect."""
+    labels = np.array([clip.label for clip in clips])
+    origins = np.array([clip.origin or clip.source for clip in clips])
+    alone = np.array([len(clip.people) == 1 for clip in clips])
+    about = {q: fit.about for q, fit in fits.items()}
+    held = {q: fit.held for q, fit in fits.items()}
+    left_out = bands.HeldOutLogits(held, labels, about, origins)
+    fitted = [bands.fit(medium) for medium in left_out.media()]
+    of = {q: (edges, one.rates) for one in fitted for q, edges in one.limits.items()}
+    ensembles, maps, weights = {}, {}, {}
+    for q, fit in fits.items():
+        own = (labels == 0) | about[q]
+        x, y, origin = held[q][own], labels[own], origins[own]
+        seen = np.isfinite(x)
+        auc = metrics.bootstrap(metrics.auc, x[seen], y[seen], origin[seen])
+        value, low, high = (round(figure, 3) for figure in (auc.value, auc.low, auc.high))
+        ensembles[q] = _ensemble(
+            fit.ensemble, x, data,
+            thresholds=bands.thresholds(*of[q], x, y, data),
+            people_correction=bands.tail_slope(held[q][(labels == 0) & alone]),
+            auc=ConfidenceInterval(value=value, low=low, high=high),
+            odds=fitting.odds_table(x, y, origin),
+        )  # fmt: skip
+        for id, weight in zip(fit.ensemble.models, fit.ensemble.weights, strict=True):
+            scale, offset = fit.ensemble.maps[id]
+            count = int(np.isfinite(x).sum())
+            maps[id] = Calibration(scale=scale, offset=offset, data=data, clips=count)
+            weights[id] = round(float(weight), 3)
+    together, plain = _combined(held), _combined({q: fit.plain for q, fit in fits.items()})
+    summary = Summary(
+        clips=len(clips),
+        sources=len(set(origins.tolist())),
+        **_quality(together, labels),
+        bands=[one.rates for one in fitted],
+        risk=risk(together, labels),
+        risk_without_uncertainty=risk(plain, labels),
+    )
+    reports = [fit.report for fit in fits.values()]
+    return Calibrated(
+        models=maps, weights=weights, ensembles=ensembles, reports=reports, summary=summary
+    )
+
+
+def _combined(held: Mapping[Question, np.ndarray]) -> np.ndarray:
+    """Return each clip's logit of the question about any kind of fake, where it was asked."""
+    return held.get(Question.MANIPULATION, next(iter(held.values())))
+
+
+def _ensemble(fit: EnsembleFit, held: np.ndarray, data: str, **stated: Any) -> Ensemble:
+    """One question as the manifest states it."""
+    counted = [id for id, w in zip(fit.models, fit.weights, strict=True) if w > 0]
+    rates = dict(zip(CAUSES, fit.variances, strict=True))
+    clips = int(np.isfinite(held).sum())
+    return Ensemble(
+        models=counted,
+        calibration=Calibration(scale=1.0, offset=fit.start, data=data, clips=clips),
+        uncertainty=UncertaintyRates(**rates, data=data if any(fit.variances) else ""),
+        # Thresholds were made with all of them: of three or more one may be missing.
+        min_models=max(min(2, len(counted)), len(counted) - 1),
+        **stated,
+    )
+
+
+def calibrate(
+    labels: Path,
+    *,
+    models: Sequence[str] = (),
+    recipe: HoldOut | None = None,
+    where: str = "",
+    conditions: Sequence[Condition] = (),
+    scoring: Scoring | None = None,
+) -> Calibrated:
+    """Calibrate models (default: the default ones of pictures) on the clips of a labelled CSV.
+
+    Only clips that `recipe` kept out of training are used, and those with a value in the column
+    `where`; without both, all, of which none may have been trained on. `conditions` are scored too,
+    to learn what poor material takes away."""
+    models = list(models) or [s.id for s in registry.choose() if s.kind != "audio"]
+    items = [item for item in read_labels(labels) if item.kind != "image"]
+    if recipe is not None or where:
+        names = filled(labels, where) if where else set()
+        people = held_out_people(items, recipe) if recipe else set()
+        items = [item for item in items if item.person in people or item.name in names]
+    scored, *worse = (
+        scores.score_files(items, models=models, condition=condition, scoring=scoring)
+        for condition in (NONE, *conditions)
+    )
+    data = _in_words(items, conditions)
+    return fit_scores(scored, models, data, worse=worse)
+
+
+def _in_words(items: Sequence[Item], conditions: Sequence[Condition]) -> str:
+    real, fake = ([i for i in items if i.label == label] for label in (0, 1))
+    copies = ", ".join(condition.name for condition in conditions)
+    return (
+        f"{len(items)} clips, each judged by weights that never saw it ({len(real)} untouched of "
+        f"{len({i.source for i in real})} sources, {len(fake)} manipulated of "
+        f"{len({i.source for i in fake})} sources)" + (f", and {copies} copies" if copies else "")
+    )

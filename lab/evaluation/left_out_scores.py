@@ -1,0 +1,180 @@
+"""A table of left-out scores: logits of labelled files by weights that never saw their source.
+
+It holds facts and numbers, no media, so that everybody can fit the calibration again and check
+every figure that is made of it. A row is one model's raw logit of one version of a file:
+
+    file, label, source, kind, type, set, fold, version, model, logit
+
+`label` is real or fake, `kind` video, image or audio; `type` says what of a fake was made: region
+(a face in real footage), whole (the head or picture) or cloned (a voice). `set` names where the
+file was collected, `fold` what was left out together with it, `version` "as it is" or a worse copy.
+"""
+
+import csv
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+from scipy.special import logit
+
+from detector.decision.material import Material
+from detector.decision.numbers import mapped
+from detector.errors import InputError
+from detector.models import registry
+from detector.schema.analysis import QUESTION_OF, BandRate, Ensemble, Question
+from lab.evaluation import bands
+from lab.evaluation.calibration import Calibrated, fit_clips
+from lab.evaluation.ensemble_fit import Clip, ScoredPerson
+
+COLUMNS = (
+    "file", "label", "source", "kind", "type", "set", "fold", "version", "model", "logit",
+)  # fmt: skip
+ABOUT = {
+    "region": Question.MANIPULATION, "whole": Question.SYNTHESIS, "cloned": Question.VOICE,
+}  # fmt: skip
+NOTHING_KNOWN = Material(None, None, None, 16)
+
+
+class LeftOutFile(NamedTuple):
+    """One version of a file with the logits of the models that judged it."""
+
+    name: str
+    clip: Clip
+    kind: str
+    set: str
+
+
+def read(path: Path, *, leave_out: Iterable[str] = ()) -> list[LeftOutFile]:
+    """Return the files of a table, without those of the sets in `leave_out`; raise InputError."""
+    try:
+        with path.open(encoding="utf-8", newline="") as stream:
+            rows = list(csv.DictReader(stream))
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise InputError(f"The table of scores {path} can't be read: {error}.") from error
+    if not rows or set(COLUMNS) - set(rows[0]):
+        raise InputError(f"The table of scores {path} needs the columns {', '.join(COLUMNS)}.")
+    without = set(leave_out)
+    found: dict[tuple[str, str], LeftOutFile] = {}
+    for row in rows:
+        if row["set"] in without:
+            continue
+        key = row["file"], row["version"]
+        if key not in found:
+            label = int(row["label"] == "fake")
+            about = ABOUT[row["type"]] if label else None
+            person = ScoredPerson({}, NOTHING_KNOWN)
+            clip = Clip(label, row["fold"], about, (person,), origin=row["source"])
+            found[key] = LeftOutFile(row["file"], clip, row["kind"], row["set"])
+        found[key].clip.people[0].logits[row["model"]] = float(row["logit"])
+    return list(found.values())
+
+
+def calibrate(
+    path: Path, *, leave_out: Iterable[str] = (), questions: Mapping[str, Question] | None = None
+) -> Calibrated:
+    """Fit all questions of a table: on its videos and recordings, and limits for pictures where it
+    has any. A table of pictures alone is fitted as they are. Raise InputError where a question
+    lacks originals or fakes.
+
+    `questions` by model id replace what the catalog says of a model: a recipe's own is new."""
+    files = read(path, leave_out=leave_out)
+    stills = [one for one in files if one.kind == "image"]
+    moving, noun = [one for one in files if one.kind != "image"], "clips"
+    if not moving:
+        moving, stills, noun = stills, [], "pictures"
+    models = dict.fromkeys(id for one in moving for id in one.clip.people[0].logits)
+    by_question: dict[Question, list[str]] = {}
+    for id in models:
+        question = (questions or {}).get(id) or QUESTION_OF.get(registry.get_spec(id).task)
+        if question is not None:
+            by_question.setdefault(question, []).append(id)
+    clips = [one.clip for one in moving]
+    result = fit_clips(clips, by_question, _in_words(moving, noun))
+    for question, ids in by_question.items():
+        _of_pictures(result, question, ids, stills)
+        ensemble = result.ensembles[question]
+        words = _in_words([one for one in moving if _is_of(one.clip, question, ids)], noun)
+        ensemble.thresholds = ensemble.thresholds.model_copy(update={"data": words})
+        if ensemble.calibration:
+            ensemble.calibration = ensemble.calibration.model_copy(update={"data": words})
+        for id in ids:
+            result.models[id] = result.models[id].model_copy(update={"data": words})
+    return result
+
+
+def held_out(path: Path, held: str) -> list[BandRate]:
+    """Return how often the answers on one set are right by a calibration that was fitted to all
+    others: maps, weights and bands. Of its videos and recordings, as they are."""
+    result = calibrate(path, leave_out=[held])
+    kept = (one for one in read(path) if one.set == held and one.kind != "image")
+    clips = [one.clip for one in kept]
+    logits: dict[Question, np.ndarray] = {}
+    limits: dict[Question, bands.BandLimits] = {}
+    for question, ensemble in result.ensembles.items():
+        logits[question] = np.array([_logit(result, ensemble, clip) for clip in clips])
+        edges = ensemble.thresholds
+        probable = edges.unsuspicious, edges.suspect
+        limits[question] = bands.BandLimits(
+            *(float(logit(edge)) for edge in (edges.low, *probable, edges.high))
+        )
+    labels = np.array([clip.label for clip in clips])
+    sources = np.array([clip.origin for clip in clips])
+    about = dict.fromkeys(logits, labels == 1)
+    media = bands.HeldOutLogits(logits, labels, about, sources).media()
+    seen = np.any([medium.complete() for medium in media], axis=0)
+    given = bands.answers(logits, limits)
+    return bands.rates(given[seen], labels[seen], sources[seen])
+
+
+def _logit(result: Calibrated, ensemble: Ensemble, clip: Clip) -> float:
+    """Return a clip's logit by the fitted maps and weights; NaN unless all its models judged it."""
+    raw = clip.people[0].logits
+    if not set(ensemble.models) <= raw.keys():
+        return float("nan")
+    start = ensemble.calibration.offset if ensemble.calibration else 0.0
+    return start + sum(
+        result.weights[id] * mapped(result.models[id], raw[id]) for id in ensemble.models
+    )
+
+
+def _is_of(clip: Clip, question: Question, ids: Iterable[str]) -> bool:
+    """Return whether a question was fitted to a clip, or could be: untouched or a fake of its, and
+    judged by its models."""
+    judged = bool(set(ids) & clip.people[0].logits.keys())
+    return judged and (not clip.label or clip.is_fake_of(question))
+
+
+def _of_pictures(
+    result: Calibrated, question: Question, ids: Sequence[str], stills: Sequence[LeftOutFile]
+) -> None:
+    """Give a question limits for pictures, by the maps that were fitted to clips: a kind of
+    photograph that no fit has seen moves scores, so all pictures were left out together."""
+    ensemble = result.ensembles[question]
+    pictures = [one for one in stills if _is_of(one.clip, question, ids)]
+    known = [one.clip for one in pictures]
+    labels = np.array([clip.label for clip in known], int)
+    if len(set(labels.tolist())) < 2:
+        return
+    logits = np.array([_logit(result, ensemble, clip) for clip in known])
+    sources = np.array([clip.origin for clip in known])
+    held = bands.HeldOutLogits({question: logits}, labels, {question: labels == 1}, sources)
+    fitted = bands.fit(held)
+    words = f"{_in_words(pictures, 'pictures')}, all left out together"
+    ensemble.pictures = bands.thresholds(
+        fitted.limits[question], fitted.rates, logits, labels, words
+    )
+
+
+def _in_words(files: Sequence[LeftOutFile], noun: str = "clips") -> str:
+    names = {one.name: one.clip for one in files}.values()
+    real, fake = ([clip for clip in names if clip.label == label] for label in (0, 1))
+    of_sound = any(clip.question is Question.VOICE for clip in fake)
+    noun, one, other = ("recordings", "real", "cloned") if of_sound else (noun, "untouched", "fake")
+    versions = f" in {len(files):,} versions" if len(files) > len(names) else ""
+    sources = [len({clip.origin for clip in some}) for some in (real, fake)]
+    return (
+        f"{len(names):,} {noun}{versions}, each judged by weights that never saw its source "
+        f"({len(real):,} {one} of {sources[0]} sources, {len(fake):,} {other} of {sources[1]} "
+        "sources)"
+    )

@@ -1,0 +1,96 @@
+"""Writes what calibration fits into the manifest, and leaves everything else in it as it is."""
+
+import re
+import tomllib
+from collections.abc import Mapping
+from enum import StrEnum
+from pathlib import Path
+from typing import Any
+
+import tomlkit
+from tomlkit.items import InlineTable, Table
+
+from detector import paths
+from detector.errors import ModelError
+from detector.models.registry import Manifest
+from detector.schema.analysis import QUESTION_OF
+from lab.evaluation.calibration import Calibrated
+
+_ENSEMBLES = re.compile(r"^\[ensembles\.(?s:.*?)(?=(?:^#.*\n|^\n)*^\[\[models\]\])", re.MULTILINE)
+"""All tables of ensembles, without the comments before the first model."""
+_QUESTION = re.compile(r"^(?=\[ensembles\.\w+\]$)", re.MULTILINE)
+_TABLES = ("calibration", "uncertainty", "thresholds", "pictures")
+"""Of an ensemble; all else stands in one line."""
+
+
+def write(result: Calibrated, path: Path | None = None) -> Path:
+    """Replace the calibrated ensembles, and the weight and calibration of each model, in a manifest
+    (default: the one that ships), all or nothing; comments and other entries stay.
+
+    Bundled models of a calibrated question are `default` if they were calibrated; one of weight 0
+    runs and is shown, and does not vote. Raise ModelError where it can't be read or written."""
+    path = path or paths.bundled() / "manifest.toml"
+    try:
+        text = updated(path.read_text(encoding="utf-8"), result)
+        Manifest.model_validate(tomllib.loads(text))
+        paths.write(path, text)
+    except (OSError, ValueError) as error:
+        raise ModelError(f"{path} can't be written: {error}.") from error
+    return path
+
+
+def updated(text: str, result: Calibrated) -> str:
+    """Return a manifest's text with the result; raise ValueError without ensembles."""
+    if (found := _ENSEMBLES.search(text)) is None or _ENSEMBLES.search(text, found.end()):
+        raise ValueError("the tables of the ensembles do not stand together before the models")
+    tables = _by_question(found[0]) | _by_question(to_toml(result))
+    block = "\n".join(f"{table.rstrip()}\n" for table in tables.values())
+    text = text[: found.start()] + block + text[found.end() :]
+    document: Any = tomlkit.parse(text)
+    for entry in document["models"]:
+        id, task = entry["id"], entry.get("task", "face manipulation")
+        if entry.get("bundled") and QUESTION_OF.get(task) in result.ensembles:
+            entry["default"] = id in result.models
+        if id in result.models:
+            entry["weight"] = result.weights[id]
+            calibration = _table(result.models[id].model_dump(exclude_none=True))
+            entry.setdefault("calibration", tomlkit.table()).update(calibration)
+    return tomlkit.dumps(document)
+
+
+def _by_question(block: str) -> dict[str, str]:
+    """Return the tables of each question."""
+    return {table.split("]")[0]: table for table in _QUESTION.split(block) if table.strip()}
+
+
+def to_toml(result: Calibrated) -> str:
+    """Return the tables of the ensembles."""
+    parts = []
+    for question, ensemble in result.ensembles.items():
+        report = next(r for r in result.reports if r.question is question)
+        each = ", ".join(f"{id} {auc:.3f}" for id, auc in report.models.items())
+        note = f"# AUC there: {each}; together, each source held out: {report.auc:.3f}\n"
+        values = ensemble.model_dump(exclude_none=True, exclude_defaults=True)
+        # Tables come after what stands in the ensemble's own.
+        values = dict(sorted(values.items(), key=lambda pair: pair[0] in _TABLES))
+        tables = tomlkit.dumps({"ensembles": {question.value: _table(values)}})
+        parts.append(tables.replace("]\n", f"]\n{note}", 1))
+    return "\n".join(parts)
+
+
+def _table(values: Mapping[str, Any], *, inline: bool = False) -> Table | InlineTable:
+    """Return a table of values, with five digits of each number and points of a list one a line."""
+    table = tomlkit.inline_table() if inline else tomlkit.table()
+    for key, value in values.items():
+        if isinstance(value, float):
+            value = float(f"{value:.5g}")
+        elif isinstance(value, dict):
+            value = _table(value, inline=key not in _TABLES)
+        elif isinstance(value, list) and value and isinstance(value[0], dict):
+            rows = [_table(row, inline=True) for row in value]
+            value = tomlkit.array().multiline(True)
+            value.extend(rows)
+        elif isinstance(value, StrEnum):
+            value = value.value
+        table.add(key, value)
+    return table

@@ -1,0 +1,183 @@
+"""The recipe of *CLIP, generated*: one linear layer on the trunk as published.
+
+The trunk has seen none of the labelled files, so a source is left out by fitting the layer without
+it. A face is shown in its surroundings, as it is and as a smaller, recompressed copy. Files count
+by the root of how many their source has, both labels alike. Altered faces in real footage are left
+out: they are the other question's.
+"""
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import cv2
+import numpy as np
+import torch
+from safetensors.torch import save_file
+from torch import nn
+
+from detector import media, runtime, vision
+from detector.errors import MediaError, UsageError
+from detector.evaluation.labels import Item, read_labels
+from detector.models import registry
+from detector.models.families import clip_blocks
+from detector.models.pictures import fit as fit_picture
+from detector.models.pictures import normalized
+from detector.schema.analysis import Question
+from detector.schema.base import StrictModel
+from lab.evaluation import groups
+from lab.training import left_out
+from lab.training.augment import jpeg
+from lab.training.clip.feed import ALTERED, class_of
+from lab.training.clip.run import load_trunk
+from lab.training.fit import TrainingOptions, begin_run
+from lab.training.layer import fit_rows
+from lab.training.left_out import LeftOutLogit
+
+ID = "clip-generated"
+NEVER = -30.0  # Logit of "altered", which this layer does not tell
+
+
+class GeneratedRecipe(StrictModel):
+    """How the layer is learned."""
+
+    places: tuple[float, ...] = (0.1, 0.5, 0.85)  # Of a clip's length, where its face is read
+    smallest: int = 24  # px of a face
+    tightest: float = 1.7
+    """A picture that shows less around a face, in shares of the wanted square, is left out."""
+    stills: int = 200  # At most so many pictures of a source and label
+    smaller: tuple[float, float] = (0.4, 1.0)  # The copy's size, drawn evenly
+    quality: tuple[int, int] = (35, 90)  # The copy's JPEG quality, drawn evenly
+    decay: float = 0.1
+
+
+class _BlockFeatures(nn.Module):
+    """Class tokens alone: float [N, 3, 224, 224] -> [N, 3072]."""
+
+    def __init__(self, network: clip_blocks.ClipBlocks) -> None:
+        super().__init__()
+        self.network = network
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.network.features(x)
+
+
+def compiled_features(network: clip_blocks.ClipBlocks, device: str) -> runtime.Runner:
+    """Return what gives the class tokens of a network, ready to run."""
+    features = _BlockFeatures(network).eval().requires_grad_(False).to(device)
+    return runtime.compile(features, torch.zeros(2, 3, 224, 224, device=device), device, bf16=True)
+
+
+def train(
+    plan: GeneratedRecipe, data: Path, run: TrainingOptions, *, folds: Sequence[str] = ()
+) -> Path:
+    """Fit the layer on the labelled clips and pictures of a CSV with a face; return
+    `run.out`/model.safetensors, fitted to all files. Raise InputError, UsageError.
+
+    `folds` of sources are left out in turn, and then all pictures together: the logits of what was
+    left out go to `run.out`/left_out.csv, the calibration that they give to calibration.toml."""
+    begin_run(plan, run)
+    items = _chosen(read_labels(data), plan)
+    plain, copies, owner = _read(items, plan, run)
+    plain, copies = plain.astype(np.float64), copies.astype(np.float64)
+    of_rows = [items[i] for i in owner]
+    if len({item.label for item in of_rows}) < 2:
+        raise UsageError("The recipe generated needs real and generated files with a face.")
+    fold_of = np.array([groups.fold_of(item, groups.SOURCES) for item in of_rows])
+    still = np.array([item.kind == "image" for item in of_rows])
+    held = {fold: fold_of == fold for fold in folds}
+    if folds and still.any() and not still.all():
+        held[left_out.PICTURES] = still
+    rows: list[LeftOutLogit] = []
+    for fold, out in held.items():
+        taught = [items[i] for i in owner[~out]]
+        weights, bias = fit_rows(taught, [plain[~out], copies[~out]], plan.decay)
+        for version, values in (("as it is", plain), ("copy", copies)):
+            logits = values[out] @ weights + bias
+            rows += [
+                LeftOutLogit(fold, version, items[i], float(logits[owner[out] == i].mean()))
+                for i in np.unique(owner[out])
+            ]
+    if rows:
+        left_out.write(rows, run.out, ID, Question.SYNTHESIS)
+    target = run.out / "model.safetensors"
+    save_file(layer(*fit_rows(of_rows, [plain, copies], plan.decay)), target)
+    return target
+
+
+def layer(weights: np.ndarray, bias: float) -> dict[str, torch.Tensor]:
+    """Return the tensors that ship: logits of `CLASSES`, of which "generated" alone varies."""
+    head = torch.zeros(len(clip_blocks.CLASSES), len(weights))
+    head[-1] = torch.from_numpy(weights.astype(np.float32))
+    return {
+        "head.weight": head,
+        "head.bias": torch.tensor([0.0, NEVER, bias]),
+        "scale": torch.zeros(()),
+    }
+
+
+def _chosen(items: Sequence[Item], plan: GeneratedRecipe) -> list[Item]:
+    stills: Counter[tuple[str, int]] = Counter()
+    chosen = []
+    for item in items:
+        if class_of(item) == ALTERED:
+            continue
+        stills[item.source, item.label] += item.kind == "image"
+        if item.kind != "image" or stills[item.source, item.label] <= plan.stills:
+            chosen.append(item)
+    return chosen
+
+
+def _read(
+    items: Sequence[Item], plan: GeneratedRecipe, run: TrainingOptions
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return features of faces and of their copies, float16 [rows, 3072], and which item each is
+    of, int [rows]; kept in the run's folder."""
+    kept = run.out / "features.npz"
+    if kept.is_file():
+        known = np.load(kept)
+        if known["names"].tolist() == [item.name for item in items]:
+            return known["plain"], known["copies"], known["owner"]
+    read = compiled_features(load_trunk(), run.device)
+    spec, chance = registry.get_spec(ID), np.random.default_rng(0)
+    rows: list[np.ndarray] = []
+    owner: list[int] = []
+    for i, item in enumerate(items):
+        crops = list(_crops(item, plan))
+        if crops:
+            crops += [_copy(crop, plan, chance) for crop in crops]
+            pictures = np.stack([fit_picture(crop, spec.crop) for crop in crops])
+            features = read(normalized(pictures, spec))[0].astype(np.float16)
+            rows.append(features.reshape(2, -1, features.shape[1]))
+            owner += [i] * (len(crops) // 2)
+        run.on_progress("faces", i + 1, len(items), {})
+    plain, copies = np.concatenate(rows, 1)
+    names = [item.name for item in items]
+    np.savez(kept, plain=plain, copies=copies, owner=np.array(owner), names=np.array(names))
+    return plain, copies, np.array(owner)
+
+
+def _copy(crop: np.ndarray, plan: GeneratedRecipe, chance: np.random.Generator) -> np.ndarray:
+    """Return a smaller JPEG copy of a crop, at times mirrored."""
+    side = max(plan.smallest, round(len(crop) * chance.uniform(*plan.smaller)))
+    small = cv2.resize(crop, (side, side), interpolation=cv2.INTER_AREA)
+    turned = small[:, ::-1] if chance.random() < 0.5 else small
+    return jpeg(np.ascontiguousarray(turned), int(chance.integers(*plan.quality)))
+
+
+def _crops(item: Item, plan: GeneratedRecipe) -> Iterator[np.ndarray]:
+    """Yield the widest face of some frames in its surroundings, as large as it is there."""
+    recipe = registry.get_spec(ID).crop.model_copy(update={"size": 0})
+    try:
+        info = media.probe(item.file)
+        times = [place * (info.duration or 0.0) for place in plan.places]
+        frames = [f.rgb for f in media.decode(item.file, info, times, notes=[])]
+    except MediaError:
+        return
+    for rgb in frames:
+        face = vision.widest(vision.load_detector().detect(rgb, plan.smallest))
+        if face is None:
+            continue
+        wanted = recipe.scale * max(face.box[2] - face.box[0], face.box[3] - face.box[1])
+        if wanted <= plan.tightest * min(rgb.shape[:2]):
+            yield vision.cut(rgb, face.box, recipe)

@@ -1,0 +1,221 @@
+"""A run of the CLIP recipe: folds of whole sources with left-out logits, then the network that is
+trained on everything.
+
+The trunk is frozen. Tuned are LoRA factors on some linear layers, all LayerNorms, the biases of all
+linear layers and the head."""
+
+import csv
+import math
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import torch
+from safetensors.torch import load_file, save_file
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from detector import paths
+from detector.errors import InputError, WeightsError
+from detector.evaluation import metrics
+from detector.evaluation.labels import read_labels
+from detector.models.families.clip_blocks import CLASSES, ClipBlocks, read_trunk
+from detector.weights import load_strict
+from lab.evaluation import groups
+from lab.training.cache import Faces, open_cache
+from lab.training.clip.feed import REAL, SPEC, Feed, Views
+from lab.training.fit import TrainingOptions, fit, half_precision, load_trained, trained
+from lab.training.recipe import ClipRecipe
+
+MEAN, STD = (0.48145466, 0.4578275, 0.40821073), (0.26862954, 0.26130258, 0.27577711)
+
+
+def load_trunk(path: Path | None = None) -> ClipBlocks:
+    """Return a network with the trunk of a file (default: that ships) and an untrained head; raise
+    WeightsError for a missing file or another network."""
+    path = path or paths.bundled_file("clip_b16.safetensors")
+    network = ClipBlocks()
+    head = {n: t for n, t in network.state_dict().items() if not n.startswith("vision.")}
+    load_strict(network, read_trunk(path) | head, path.name)
+    return network
+
+
+class LoraLinear(nn.Module):
+    """A frozen linear layer with a trained low-rank addition: W + lora_b @ lora_a."""
+
+    def __init__(self, layer: nn.Linear, rank: int) -> None:
+        super().__init__()
+        self.weight, self.bias = layer.weight, layer.bias
+        draw = torch.randn(rank, layer.in_features) / math.sqrt(layer.in_features)
+        self.lora_a = nn.Parameter(draw)
+        self.lora_b = nn.Parameter(torch.zeros(layer.out_features, rank))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return F.linear(x, self.weight, self.bias) + F.linear(F.linear(x, self.lora_a), self.lora_b)
+
+
+def tunable(network: ClipBlocks, into: Sequence[str], rank: int) -> ClipBlocks:
+    """Freeze the trunk but for what is tuned, and begin the head anew. Linear layers with the names
+    `into`, such as `q_proj` and `fc1`, get LoRA in each block."""
+    trunk = network.vision.requires_grad_(False)
+    for name, module in list(trunk.named_modules()):
+        if isinstance(module, nn.LayerNorm) and name != "post_layernorm":
+            module.requires_grad_(True)
+        if isinstance(module, nn.Linear):
+            module.bias.requires_grad_(True)
+            parent, _, own = name.rpartition(".")
+            if own in into:
+                setattr(trunk.get_submodule(parent), own, LoraLinear(module, rank))
+    nn.init.normal_(network.head.weight, std=0.02)
+    nn.init.zeros_(network.head.bias)
+    nn.init.constant_(network.scale, 2.5)
+    return network
+
+
+def read(network: ClipBlocks, pictures: Tensor) -> tuple[Tensor, Tensor]:
+    """Return logits [N, 3] and features [N, D] of pictures, float [N, 3, S, S] in 0..1."""
+    mean, std = (pictures.new_tensor(values).view(1, 3, 1, 1) for values in (MEAN, STD))
+    features = network.features((pictures - mean) / std)
+    logits = F.linear(features, network.head.weight.float())
+    return network.scale.exp() * logits + network.head.bias, features
+
+
+def fake_score(logits: Tensor) -> Tensor:
+    """Return the log odds of "altered or generated" [N] from logits [N, 3]."""
+    return torch.logsumexp(logits[:, 1:], 1) - logits[:, 0]
+
+
+def save(network: ClipBlocks, path: Path) -> None:
+    """Write the tuned weights as fp16."""
+    tuned = {name: p.detach().half().cpu().contiguous() for name, p in trained(network).items()}
+    save_file(tuned, path)
+
+
+def begin_with(network: ClipBlocks, tuned: dict[str, Tensor]) -> None:
+    """Give a network the tuned weights of a file; raise WeightsError for those of another."""
+    own, given = ({n: t.shape for n, t in w.items()} for w in (trained(network), tuned))
+    if wrong := sorted(name for name in own | given if own.get(name) != given.get(name)):
+        raise WeightsError(f"The weights to begin with do not fit: {wrong[0]}.")
+    load_trained(network, tuned)
+
+
+def adapters_of(tuned: dict[str, Tensor]) -> tuple[list[str], int]:
+    """Return which layers have LoRA in tuned weights, and its rank."""
+    found = {
+        match[1]: len(value)
+        for name, value in tuned.items()
+        if (match := re.search(r"(\w+)\.lora_a$", name))
+    }
+    return sorted(found), max(found.values(), default=0)
+
+
+LEFT_OUT = "left_out.csv"
+"""Logits of each clip by a network that saw nothing of its source or person."""
+
+
+def train(
+    plan: ClipRecipe,
+    data: Path,
+    run: TrainingOptions,
+    *,
+    cache: Path | None = None,
+    begin: str | None = None,
+    folds: Sequence[str] = (),
+    trunk: Callable[[], ClipBlocks] = load_trunk,
+) -> Path | None:
+    """Train the CLIP detector on a CSV of labelled files; return `run.out`/model.safetensors,
+    trained on all files, or None if stopped early. Raise InputError, UsageError, WeightsError.
+
+    `cache` is a folder of cut faces that runs share (default: `run.out`/faces), `begin` names tuned
+    weights to start from, a file or `shipped`. `folds` of sources (`groups.names`) are left out in
+    turn: each gets a network of its own, whose logits of the fold go to `run.out`/left_out.csv.
+    `trunk` makes each network, with the trunk alone."""
+    tuned: dict[str, Tensor] = {}
+    if begin:
+        path = paths.bundled() / "clip.safetensors" if begin == "shipped" else Path(begin)
+        if not path.is_file():
+            raise WeightsError(f"There are no weights {path} to begin with.")
+        tuned = load_file(path)
+        into, rank = adapters_of(tuned)
+        plan = plan.model_copy(update={"into": into, "rank": rank})
+    items = [item for item in read_labels(data) if item.kind != "audio"]
+    faces = open_cache(cache or run.out / "faces", SPEC, items, run)
+    views = Views(faces, plan, run.device)
+
+    def fitted(entries: Sequence[Faces], where: TrainingOptions) -> ClipBlocks:
+        if len({entry.label for entry in entries}) < 2:
+            raise InputError("The recipe clip needs faces of both labels to train on.")
+        torch.manual_seed(plan.seed)
+        feed, network = Feed(entries, plan), tunable(trunk(), plan.into, plan.rank)
+        if tuned:
+            begin_with(network, tuned)
+        network.to(where.device)
+        head = [network.head.weight, network.head.bias, network.scale]
+        known = {id(p) for p in head}
+        rest = [p for p in network.parameters() if p.requires_grad and id(p) not in known]
+        own = [
+            {"params": rest, "lr": plan.rate, "weight_decay": 0.0},
+            {"params": head, "lr": plan.head_rate, "weight_decay": plan.head_decay},
+        ]
+        loss = partial(loss_of, plan)
+        return fit(network, plan, lambda step: views(feed.draw(step)), loss, where, groups=own)
+
+    rows: list[list[object]] = []
+    for fold in folds:
+        rest, held = groups.leave_out(faces.entries, fold)
+        network = fitted(rest, replace(run, out=run.out / "folds" / fold))
+        logits = judge(network, views, held)
+        rows += [
+            [entry.name, "fake" if entry.label else "real", fold, *own.round(4).tolist()]
+            for entry, own in zip(held, logits, strict=True)
+        ]
+        _tell(run, fold, held, logits)
+    if rows and run.stop_after is None:
+        with (run.out / LEFT_OUT).open("w", newline="") as stream:
+            writer = csv.writer(stream)
+            writer.writerow(["file", "label", "fold", *CLASSES])
+            writer.writerows(rows)
+    network = fitted(faces.entries, run)
+    if run.stop_after is not None and run.stop_after < plan.steps:
+        return None
+    target = run.out / "model.safetensors"
+    save(network, target)
+    return target
+
+
+def loss_of(plan: ClipRecipe, network: ClipBlocks, pictures: Tensor, cls: Tensor) -> Tensor:
+    """Return cross-entropy over the classes, binary cross-entropy of the fake score, and alignment
+    and uniformity of the features (Wang and Isola 2020)."""
+    with half_precision(pictures.device):
+        logits, features = read(network, pictures)
+    total = F.cross_entropy(logits, cls, label_smoothing=plan.smoothing)
+    fake = (cls != REAL).float() * 0.96 + 0.02
+    binary = F.binary_cross_entropy_with_logits(fake_score(logits), fake)
+    total = total + plan.binary * binary
+    apart = (2 - 2 * features @ features.T).clamp_min(0)
+    others = ~torch.eye(len(cls), dtype=torch.bool, device=cls.device)
+    alike = apart[(cls[:, None] == cls[None]) & others].mean()
+    return total + plan.metric * (alike + torch.exp(-2 * apart[others]).mean().log())
+
+
+@torch.inference_mode()
+def judge(network: ClipBlocks, views: Views, entries: Sequence[Faces]) -> np.ndarray:
+    """Return the mean logits of each file over frames evenly spread: float [files, 3]."""
+    network.eval()
+    logits = []
+    for entry in entries:
+        frames = np.unique(np.linspace(0, entry.count - 1, views.plan.judged).astype(int))
+        with half_precision(views.device):
+            found, _ = read(network, views.plain(entry, frames))
+        logits.append(found.double().mean(0).cpu().numpy())
+    return np.stack(logits)
+
+
+def _tell(run: TrainingOptions, fold: str, held: Sequence[Faces], logits: np.ndarray) -> None:
+    labels = np.array([entry.label for entry in held])
+    if 0 < labels.sum() < len(labels):
+        scores = fake_score(torch.from_numpy(logits)).numpy()
+        run.on_progress(fold, len(held), len(held), {"auc": metrics.auc(scores, labels)})

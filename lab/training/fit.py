@@ -1,0 +1,205 @@
+"""The training loop: steps, averaged weights, checkpoints, the run's folder.
+
+A run's folder holds `config.json` (recipe, seed, commit, versions), `curve.csv` (one line a check)
+and `state.pt` (to resume).
+"""
+
+import copy
+import csv
+import json
+import math
+import platform
+import subprocess
+import time
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+import numpy as np
+import torch
+from safetensors.torch import save_file
+from torch import Tensor, nn
+
+from detector.schema.base import StrictModel
+from lab.training.recipe import TrainingSchedule
+
+N = TypeVar("N", bound=nn.Module)
+Draw = Callable[[int], tuple[Tensor, Tensor]]
+"""Step -> inputs and labels, on the device of the run; must depend on the step alone."""
+Loss = Callable[[nn.Module, Tensor, Tensor], Tensor]  # Network, inputs and labels -> loss
+Check = Callable[[nn.Module], dict[str, float]]
+
+OnProgress = Callable[[str, int, int, dict[str, float]], None]
+"""Stage ("faces", "training"), done, total, figures (none between checks)."""
+
+SAVE_EVERY = 120  # Seconds between checkpoints
+
+
+@dataclass(frozen=True)
+class TrainingOptions:
+    """Where and how a training runs."""
+
+    out: Path  # the run's folder; created
+    resume: bool = False
+    """Continue a stopped run. The result equals that of a run that was never stopped."""
+    stop_after: int | None = None
+    """Stop (and save) before this step; the schedule stays that of the whole run."""
+    device: str = "cpu"
+    on_progress: OnProgress = lambda stage, done, total, figures: None
+
+
+def half_precision(device: torch.device) -> torch.autocast:
+    """Return a context in which networks compute in bf16, if the device can; else in fp32.
+
+    On a CPU without AVX-512, oneDNN emulates bf16 convolutions a hundred times slower than fp32."""
+    computes = {
+        "cpu": torch.ops.mkldnn._is_mkldnn_bf16_supported,
+        "cuda": torch.cuda.is_bf16_supported,
+    }.get(device.type)
+    return torch.autocast(device.type, torch.bfloat16, enabled=bool(computes and computes()))
+
+
+def trained(network: nn.Module) -> dict[str, nn.Parameter]:
+    """Return the parameters that training changes, by name."""
+    return {name: p for name, p in network.named_parameters() if p.requires_grad}
+
+
+@torch.no_grad()
+def load_trained(network: nn.Module, weights: dict[str, Tensor]) -> None:
+    """Copy weights into the trained parameters of a network, in place."""
+    for name, parameter in trained(network).items():
+        parameter.copy_(weights[name])
+
+
+def rate_at(step: int, plan: TrainingSchedule) -> float:
+    """Return the share of the highest learning rate: linear warm-up, then a half cosine to 0.01."""
+    rise = max(1, round(plan.warmup * plan.steps))
+    if step < rise:
+        return (step + 1) / rise
+    done = (step - rise) / max(1, plan.steps - rise)
+    return 0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * done))
+
+
+def fit(
+    network: N,
+    plan: TrainingSchedule,
+    draw: Draw,
+    loss_of: Loss,
+    run: TrainingOptions,
+    *,
+    groups: list[dict[str, Any]],
+    check: Check | None = None,
+) -> N:
+    """Train the parameters of a network on `run.device` that require a gradient; return a copy with
+    averaged weights. `groups` are AdamW's, each with a highest rate (`lr`) and `weight_decay` of
+    its own if it has one; the figures of `check`, on held-out data, go to `curve.csv`."""
+    run.out.mkdir(parents=True, exist_ok=True)
+    average: N = copy.deepcopy(network).eval()
+    optimizer = torch.optim.AdamW(groups, lr=plan.rate)
+    rates = [group["lr"] for group in optimizer.param_groups]
+    begin, file = 0, run.out / "state.pt"
+    if run.resume and file.is_file():
+        state = torch.load(file, weights_only=True, map_location=run.device)
+        load_trained(network, state["network"])
+        load_trained(average, state["average"])
+        optimizer.load_state_dict(state["optimizer"])
+        begin = int(state["step"])
+    else:
+        (run.out / "config.json").write_text(json.dumps(configuration(plan), indent=1))
+        (run.out / "curve.csv").unlink(missing_ok=True)
+    began = saved = time.monotonic()
+    recent: deque[float] = deque(maxlen=100)
+    end = plan.steps if run.stop_after is None else min(plan.steps, run.stop_after)
+    for step in range(begin, end):
+        torch.manual_seed(plan.seed * 1_000_003 + step)
+        inputs, labels = draw(step)
+        for group, rate in zip(optimizer.param_groups, rates, strict=True):
+            group["lr"] = rate * rate_at(step, plan)
+        network.train()
+        loss = loss_of(network, inputs, labels)
+        optimizer.zero_grad(set_to_none=True)
+        loss.backward()
+        nn.utils.clip_grad_norm_(trained(network).values(), plan.gradient)
+        optimizer.step()
+        # Early on the average follows quickly, or it would remember the untrained weights.
+        _follow(average, network, max(1 - plan.average, 9 / (10 + step)))
+        recent.append(float(loss.detach()))
+        done = step + 1
+        figures: dict[str, float] = {}
+        if done % plan.check_every == 0 or done == end:
+            figures = {"loss": float(np.mean(recent)), "seconds": time.monotonic() - began}
+            figures |= check(average) if check else {}
+            _log(run.out / "curve.csv", done, figures)
+        run.on_progress("training", done, plan.steps, figures)
+        if done == end or time.monotonic() - saved > SAVE_EVERY:
+            _save(file, done, network, average, optimizer)
+            saved = time.monotonic()
+    return average
+
+
+@torch.no_grad()
+def _follow(average: nn.Module, network: nn.Module, share: float) -> None:
+    """Move averaged weights towards those of a network."""
+    theirs, now = (list(trained(module).values()) for module in (average, network))
+    torch._foreach_lerp_(theirs, now, share)
+
+
+def _save(
+    file: Path, step: int, network: nn.Module, average: nn.Module, optimizer: torch.optim.Optimizer
+) -> None:
+    """Write what a run is resumed from."""
+    state = {"step": step, "optimizer": optimizer.state_dict()}
+    for name, module in (("network", network), ("average", average)):
+        state[name] = {key: weight.detach() for key, weight in trained(module).items()}
+    scratch = file.with_suffix(".part")
+    torch.save(state, scratch)
+    scratch.replace(file)
+
+
+def save_halves(network: nn.Module, path: Path) -> None:
+    """Write a network, its kernels and matrices as fp16, its statistics as they are."""
+    state = {
+        name: (value.half() if value.ndim > 1 else value).contiguous().clone()
+        for name, value in network.state_dict().items()
+    }
+    save_file(state, path)
+
+
+def _log(path: Path, step: int, figures: dict[str, float]) -> None:
+    new = not path.exists()
+    with path.open("a", newline="") as stream:
+        writer = csv.writer(stream)
+        if new:
+            writer.writerow(["step", *figures])
+        writer.writerow([step, *(f"{value:.5g}" for value in figures.values())])
+
+
+def configuration(plan: StrictModel) -> dict[str, Any]:
+    """Return what `config.json` of a run holds."""
+    return {
+        "recipe": plan.model_dump(),
+        "commit": _commit(),
+        "torch": torch.__version__,
+        "python": platform.python_version(),
+        "threads": torch.get_num_threads(),
+    }
+
+
+def begin_run(plan: StrictModel, run: TrainingOptions) -> None:
+    """Make the folder of a run and write its `config.json`."""
+    run.out.mkdir(parents=True, exist_ok=True)
+    (run.out / "config.json").write_text(json.dumps(configuration(plan), indent=1))
+
+
+def _commit() -> str | None:
+    """Return the commit of the code, with a + if the tree differs from it."""
+    describe = ["git", "describe", "--always", "--exclude=*", "--abbrev=40", "--dirty=+"]
+    try:
+        run = subprocess.run(
+            describe, cwd=Path(__file__).parent, capture_output=True, text=True, timeout=20
+        )
+    except (OSError, subprocess.SubprocessError):
+        return None
+    return run.stdout.strip() or None

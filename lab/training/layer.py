@@ -1,0 +1,313 @@
+"""The fit of Texture's layer (`models/families/texture.py`): logistic regression on descriptions of
+whole clips, without gradient descent over pictures.
+
+A clip is the mean description of some of its faces: as they are, and as degraded copies of both
+labels (`COPIES`), without which a small face looks like a fake. Within a label each source weighs
+as the square root of its number of clips, so that one page's fifty fakes are not half of all; both
+labels weigh the same. Beside cross-entropy the fit has a ranking loss on pairs of the same footage
+(`pair_weight`). `decay` is the ridge. Numbers far from usual count little more than `bound`
+deviations do: an unknown camera is not a fake. Every original also teaches with fakes `pasted` from
+it, as fakes of their own weight and in the ranking loss.
+"""
+
+import hashlib
+import inspect
+import os
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import cv2
+import numpy as np
+import torch
+from scipy.optimize import minimize
+from scipy.special import expit
+
+from detector.errors import InputError, WeightsError
+from detector.evaluation.labels import Labelled, hash_of, pairs
+from detector.models.base import CropRecipe
+from detector.models.families.texture import Layer, TextureNet
+from detector.models.pictures import fit
+from detector.vision import cut
+from detector.weights import load_state
+from lab.training import pasted
+from lab.training.augment import jpeg
+from lab.training.cache import CacheSpec, FaceCache, Faces
+from lab.training.fit import TrainingOptions, begin_run, half_precision
+from lab.training.recipe import Recipe
+
+FRAMES = 4  # of a clip, evenly over it; of each worse copy half as many
+COPIES = {"as it is": 0.5, "smaller": 0.25, "compressed": 0.25}  # What each copy of a clip weighs
+SMALLER, QUALITY = (0.3, 0.7), {"smaller": (50, 95), "compressed": (25, 70)}
+"""Of a smaller copy the side beside the crop's; the JPEG quality of both worse ones. An original
+and the fakes of it are drawn alike."""
+MADE, ORDERED = 2, 0.5
+"""Fakes of a kind made of each original, and what their pairs weigh of what all others do
+(`pair_weight`)."""
+SPREAD = 0.3
+"""of a described channel when it is weighed, so that `decay` means the same for another trunk"""
+SOFTENED = 0.05  # of a label: a clip may be called what it isn't
+
+WIDE = 1.2  # A cached crop is larger than what is seen by this factor
+
+Array = np.ndarray
+
+
+@dataclass(frozen=True)
+class SyntheticFakes:
+    """Fakes that were made of originals."""
+
+    places: Array  # int [originals]: which of the clips they are
+    described: Array
+    """float [2, originals, MADE, features]: the original as it was encoded, then its fake"""
+    weight: float  # of them all, where the clips weigh 1
+
+
+def train(
+    plan: Recipe, clips: Sequence[tuple[FaceCache, Faces]], run: TrainingOptions, trunk: Path | None
+) -> TextureNet:
+    """Fit the layer by a recipe, on cached faces; see `lab.training.run.train`. Raise
+    WeightsError without a trunk or for that of another network, InputError without both labels."""
+    network = TextureNet(plan.crop.size)
+    network.eval().requires_grad_(False).to(memory_format=torch.channels_last)
+    _begin(network, trunk)
+    entries = [entry for _, entry in clips]
+    if len({entry.label for entry in entries}) < 2:
+        raise InputError(f"The recipe {plan.name!r} needs originals and fakes.")
+    described = _kept(
+        run, clips, description_file(network, plan.crop),
+        lambda cache, entry: describe(network, cache, entry, plan.crop),
+    )  # fmt: skip
+    made = None
+    if plan.made_weight:
+        places = [k for k, entry in enumerate(entries) if entry.label == 0]
+        pasted_on = _kept(
+            run, [clips[k] for k in places], description_file(network, plan.crop, "pasted"),
+            lambda cache, entry: describe_made(network, cache, entry, plan.crop),
+        )  # fmt: skip
+        made = SyntheticFakes(np.array(places), np.stack(pasted_on, 1), plan.made_weight)
+    network.settle(fitted(np.stack(described, 1), entries, plan, made))
+    begin_run(plan, run)
+    return network
+
+
+def _begin(network: TextureNet, path: Path | None) -> None:
+    if path is None:
+        raise WeightsError("The recipe needs a trunk: name one with --begin.")
+    state = load_state(path)
+    own = network.features.state_dict(prefix="features.")
+    if lacking := sorted(set(own) - set(state)):
+        raise WeightsError(f"The trunk {path.name} does not fit: it has no {lacking[0]}.")
+    network.load_state_dict({name: state[name] for name in own}, strict=False)
+
+
+def cached(crop: CropRecipe) -> CacheSpec:
+    """Return what is cached of clips for a crop; many clips teach more than long ones."""
+    margin, side = round(crop.scale * WIDE, 2), round(crop.size * WIDE)
+    name = f"video-{margin:g}-{side}-{crop.border}"
+    return CacheSpec(name, CropRecipe(scale=margin, size=side, border=crop.border), seconds=1.0)
+
+
+def seen(cached: Array, crop: CropRecipe) -> Array:
+    """Return a cached crop as it is seen in use: uint8 [S, S, 3]."""
+    middle = len(cached) / 2
+    half = middle / round(crop.scale * WIDE, 2) * crop.scale
+    box = (middle - half, middle - half, middle + half, middle + half)
+    return cut(cached, box, crop.model_copy(update={"scale": 1.0}))
+
+
+def batch(pictures: Sequence[Array]) -> torch.Tensor:
+    """Return float32 [N, 3, S, S] in -1..1."""
+    stack = np.stack(pictures).astype(np.float32)
+    return torch.from_numpy((stack / 127.5 - 1.0).transpose(0, 3, 1, 2))
+
+
+def _kept(
+    run: TrainingOptions,
+    entries: Sequence[tuple[FaceCache, Faces]],
+    name: str,
+    described: Callable[[FaceCache, Faces], Array],
+) -> list[Array]:
+    """Return the descriptions of clips, cached beside the faces: another fold of the same clips
+    takes seconds."""
+    kept: dict[Path, dict[str, Array]] = {}
+    found = []
+    for number, (cache, entry) in enumerate(entries):
+        file = cache.folder / name
+        if file not in kept:
+            kept[file] = dict(np.load(file)) if file.exists() else {}
+        if entry.name not in kept[file]:
+            kept[file][entry.name] = described(cache, entry)
+        found.append(kept[file][entry.name])
+        run.on_progress("training", number + 1, len(entries), {})
+    for file, descriptions in kept.items():
+        part = file.with_name(f"{os.getpid()}-{name}")
+        np.savez(part, **descriptions)  # type: ignore[arg-type]  # its stub knows no names
+        part.replace(file)
+    return found
+
+
+def description_file(network: TextureNet, crop: CropRecipe, of: str = "") -> str:
+    """Return the name of the file with descriptions, beside the faces; it holds a hash of all that
+    descriptions depend on, and `of` says which fakes of the originals they are of."""
+    seen = [crop.model_dump(), FRAMES, COPIES, SMALLER, QUALITY, network.describes]
+    if of:
+        seen += [MADE, inspect.getsource(pasted)]
+    made_by = hashlib.sha256(repr(seen).encode()).hexdigest()
+    return "-".join(part for part in ("texture", of, f"{made_by[:12]}.npz") if part)
+
+
+@torch.inference_mode()
+def describe(network: TextureNet, cache: FaceCache, entry: Faces, crop: CropRecipe) -> Array:
+    """Return the mean description of some faces of a clip: float64 [copies, features]."""
+    frames = cache.frames(entry)
+    out = []
+    for copy in COPIES:
+        count = FRAMES if copy not in QUALITY else FRAMES // 2
+        chosen = evenly(len(frames), count)
+        shown = [seen(frames[i], crop) for i in chosen]
+        if copy in QUALITY:
+            shown = [
+                worse(picture, crop, copy, f"{entry.source} {entry.group} {k}")
+                for k, picture in enumerate(shown)
+            ]
+        out.append(_mean(network, shown))
+    return np.stack(out)
+
+
+def evenly(count: int, most: int = FRAMES) -> Array:
+    """Return which of a clip's frames are looked at: at most so many, evenly, int [N]."""
+    return np.unique(np.linspace(0, count - 1, most).round().astype(int))
+
+
+def _mean(network: TextureNet, pictures: Sequence[Array]) -> Array:
+    x = batch(pictures).to(memory_format=torch.channels_last)
+    with half_precision(x.device):
+        return network.embed(x).double().mean(0).numpy()
+
+
+@torch.inference_mode()
+def describe_made(network: TextureNet, cache: FaceCache, entry: Faces, crop: CropRecipe) -> Array:
+    """Return the mean description of re-encoded faces of an original, and of fakes made of them:
+    float64 [2, MADE, features]."""
+    frames = cache.frames(entry)
+    shown = np.stack([seen(frames[i], crop) for i in evenly(len(frames))])
+    rng = np.random.default_rng(int(hash_of(f"{entry.name} pasted")[:12], 16))
+    pairs = [pasted.pasted(shown, rng) for _ in range(MADE)]
+    described = [[_mean(network, list(pictures)) for pictures in pair] for pair in pairs]
+    return np.array(described).swapaxes(0, 1)
+
+
+def worse(picture: np.ndarray, crop: CropRecipe, copy: str, footage: str) -> np.ndarray:
+    """Return a picture, uint8 [S, S, 3], as such a copy shows it; the same for one footage."""
+    rng = np.random.default_rng(int(hash_of(f"{footage} {copy}")[:12], 16))
+    side, low_high = len(picture), QUALITY[copy]
+    if copy == "smaller":
+        small = max(8, round(side * rng.uniform(*SMALLER)))
+        picture = cv2.resize(picture, (small, small), interpolation=cv2.INTER_AREA)
+    return fit(jpeg(picture, int(rng.integers(*low_high))), crop)
+
+
+def source_weights(clips: Sequence[Labelled]) -> Array:
+    """Return what each clip weighs; they sum to 1, each label to a half."""
+    count = Counter((clip.label, clip.source) for clip in clips)
+    each = np.array([1 / np.sqrt(count[clip.label, clip.source]) for clip in clips])
+    labels = np.array([clip.label for clip in clips])
+    for label in (0, 1):
+        each[labels == label] /= 2 * each[labels == label].sum()
+    return each
+
+
+def fitted(
+    described: Array, clips: Sequence[Faces], plan: Recipe, made: SyntheticFakes | None = None
+) -> Layer:
+    """Fit the layer on descriptions of clips, float [copies, clips, features] with copies as in
+    `COPIES`, and of fakes that were made of the originals among them.
+
+    Over the clips as they are its logits have mean 0 and deviation 1, so that runs that leave out
+    different sources can be compared."""
+    deviation, center = described[0].std(0), torch.from_numpy(described[0].mean(0))
+    scale = torch.from_numpy(1 / (deviation + 1e-3 * deviation.mean()))
+    usual = Layer(center, scale, plan.bound, torch.zeros_like(center), 0.0)
+
+    def apart_of(some: Array) -> Array:
+        return usual.apart(torch.from_numpy(some)).numpy() * SPREAD
+
+    scaled = apart_of(described)
+    x = scaled.reshape(-1, scaled.shape[-1])
+    y = np.tile([clip.label for clip in clips], len(COPIES))
+    weight = np.outer(list(COPIES.values()), source_weights(clips)).ravel()
+    # Originals, the fakes of them, and what each pair of each copy weighs.
+    first, second = np.array(pairs(clips), int).reshape(-1, 2).T
+    beside = Counter(clips[fake].source for fake in second)
+    each = np.array([1 / np.sqrt(beside[clips[fake].source]) for fake in second])
+    every = plan.pair_weight * each / max(each.sum(), 1e-12)
+    share = np.outer(list(COPIES.values()), every).ravel()
+    apart = (scaled[:, second] - scaled[:, first]).reshape(-1, x.shape[1])
+    if made is not None:
+        before, after = apart_of(made.described).reshape(2, -1, x.shape[1])
+        each = np.repeat(source_weights([clips[place] for place in made.places]) * 2 / MADE, MADE)
+        x = np.concatenate([x, before, after])
+        y = np.concatenate([y, np.zeros(len(before)), np.ones(len(after))])
+        weight = np.concatenate([weight, *(made.weight / 2 * each for _ in range(2))])
+        apart = np.concatenate([apart, after - before])
+        share = np.concatenate([share, ORDERED * plan.pair_weight * each])
+    target = np.where(y == 1, 1 - SOFTENED, SOFTENED)
+
+    best = logistic(x, target, weight, apart, share, plan.decay)
+    z = scaled[0] @ best[:-1]
+    weights = torch.from_numpy(best[:-1] * SPREAD / z.std())
+    return usual._replace(weights=weights, offset=float(-z.mean() / z.std()))
+
+
+def fit_rows(
+    clips: Sequence[Labelled],
+    versions: Sequence[Array],
+    decay: float,
+    couples: Array | None = None,
+    ranking: float = 0.0,
+    targets: Array | None = None,
+) -> tuple[Array, float]:
+    """Fit a layer to several versions of the same rows, float [rows, features] each, and return its
+    weights and offset. Versions weigh alike; features are standardized over all of them.
+
+    `couples`, int [n, 2], are rows of an original and a fake of it, and `ranking` is what all of
+    them weigh beside cross-entropy. `targets`, float [rows]: P(fake) in place of the label."""
+    wanted = np.array([float(clip.label) for clip in clips]) if targets is None else targets
+    mean, spread = (of(np.concatenate(versions), 0) for of in (np.mean, np.std))
+    spread = spread + 1e-4
+    scaled = (np.stack(versions) - mean) / spread
+    x = scaled.reshape(-1, scaled.shape[-1]).astype(np.float64)
+    first, second = (np.zeros((0, 2), int) if couples is None else couples).T
+    apart = (scaled[:, second] - scaled[:, first]).reshape(-1, x.shape[1]).astype(np.float64)
+    theta = logistic(
+        x,
+        np.tile(wanted, len(versions)),
+        np.tile(source_weights(clips), len(versions)) / len(versions),
+        apart,
+        np.full(len(apart), ranking / max(1, len(apart))),
+        decay,
+    )
+    weights = theta[:-1] / spread
+    return weights, float(theta[-1] - weights @ mean)
+
+
+def logistic(
+    x: Array, target: Array, weight: Array, apart: Array, share: Array, decay: float
+) -> Array:
+    """Fit a logistic regression with a ranking loss: float [features + 1], the offset last.
+
+    `x`, `target`, `weight`: float [N, features], [N], [N], rows, the probability each should get
+    and what it weighs. `apart`, `share`: float [pairs, features], [pairs], a fake less its original
+    and what each pair weighs. `decay` is of the squared weights."""
+
+    def loss(theta: Array) -> tuple[float, Array]:
+        z, d = x @ theta[:-1] + theta[-1], apart @ theta[:-1]
+        value = (weight * (np.logaddexp(0, z) - target * z)).sum()
+        value += (share * np.logaddexp(0, -d)).sum() + decay * (theta[:-1] ** 2).sum()
+        error, order = weight * (expit(z) - target), -share * expit(-d)
+        slope = x.T @ error + apart.T @ order + 2 * decay * theta[:-1]
+        return float(value), np.append(slope, error.sum())
+
+    return minimize(loss, np.zeros(x.shape[1] + 1), jac=True, method="L-BFGS-B").x

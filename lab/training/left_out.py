@@ -1,0 +1,79 @@
+"""Logits of files that training left out, and the manifest's tables that they give."""
+
+import csv
+from collections import defaultdict
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from detector.evaluation import metrics
+from detector.evaluation.labels import Item
+from detector.schema.analysis import Question
+from lab.evaluation import calibration, left_out_scores, manifest
+from lab.evaluation.calibration import Calibrated
+
+PICTURES = "pictures"
+"""The fold of all pictures: limits for pictures have to hold on kinds of photographs that the fit
+has not seen."""
+
+
+class LeftOutLogit(NamedTuple):
+    """The logit of a version of a file, by what was learned without its fold."""
+
+    fold: str
+    version: str
+    item: Item
+    logit: float
+
+
+def write(
+    rows: Sequence[LeftOutLogit],
+    folder: Path,
+    id: str,
+    question: Question,
+    trivial: Sequence[LeftOutLogit] = (),
+) -> Calibrated:
+    """Write `left_out.csv`, the table of scores that calibration reads; `left_out.md` with figures;
+    and `calibration.toml` with the ensemble of one model. `trivial` needs no detector: it stands in
+    the table of figures alone."""
+    table = folder / "left_out.csv"
+    stills = any(row.item.kind != "image" for row in rows)
+    with table.open("w", newline="") as stream:
+        writer = csv.writer(stream)
+        writer.writerow(left_out_scores.COLUMNS)
+        for fold, version, item, logit in rows:
+            if item.kind == "image" and stills and fold != PICTURES:
+                continue
+            label = "fake" if item.label else "real"
+            made = TYPES[question] if item.label else ""
+            facts = item.name, label, item.source, item.kind, made, "", fold, version
+            writer.writerow([*facts, id, round(logit, 4)])
+    found = left_out_scores.calibrate(table, questions={id: question})
+    own = found.models[id].model_dump().items()
+    lines = [manifest.to_toml(found), f"weight = {found.weights[id]}", "", "[models.calibration]"]
+    text = "\n".join([*lines, *(f"{key} = {value!r}" for key, value in own)])
+    (folder / "calibration.toml").write_text(f"{text}\n")
+    report = calibration.to_markdown(found)
+    (folder / "left_out.md").write_text(f"{ranking([*rows, *trivial])}\n\n{report}")
+    return found
+
+
+TYPES = {question: name for name, question in left_out_scores.ABOUT.items()}
+
+
+def ranking(rows: Sequence[LeftOutLogit]) -> str:
+    """Return AUC, with an interval from resampling sources, and equal error rate by version."""
+    versions: dict[str, list[LeftOutLogit]] = defaultdict(list)
+    for row in rows:
+        versions[row.version].append(row)
+    lines = ["| version | fakes / real | AUC | equal error rate |", "|---|---|---|---|"]
+    for version, some in versions.items():
+        scores = np.array([row.logit for row in some])
+        labels = np.array([row.item.label for row in some])
+        auc = metrics.bootstrap(metrics.auc, scores, labels, [row.item.source for row in some])
+        error = metrics.equal_error(scores, labels)
+        fakes = int(labels.sum())
+        lines.append(f"| {version} | {fakes} / {len(some) - fakes} | {auc} | {error:.0%} |")
+    return "\n".join(lines)

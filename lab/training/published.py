@@ -1,0 +1,419 @@
+"""Fine-tuning of a published or bundled detector, or of a person's own file of one.
+
+Only its weights change. Crop, normalization and label order stay those of its entry, and the result
+has the tensor names of the published file, so that it loads strictly as the same architecture
+(`unmask models add`). Writing and reading it back is tested before the first step.
+
+Batch norms keep their statistics: a batch of a few dozen faces of a few people represents faces
+worse than the data that the weights were trained on.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NamedTuple
+
+import cv2
+import numpy as np
+import torch
+from safetensors.torch import save_file
+from torch import Tensor, nn
+from torch.nn import functional as F
+from torch.nn.modules.batchnorm import _BatchNorm
+from torch.nn.modules.module import register_module_forward_hook
+
+from detector import weights as store
+from detector.errors import UnmaskError, UsageError, WeightsError
+from detector.evaluation import metrics
+from detector.evaluation.labels import pairs
+from detector.models import registry
+from detector.models.base import CropRecipe, Model, ModelSpec
+from detector.models.network import TorchFrameModel
+from detector.models.registry import with_files
+from detector.schema.analysis import Box
+from detector.vision import box_for, cut
+from detector.weights.files import Origin, Trace, tracing
+from lab.training import augment
+from lab.training.augment import h264
+from lab.training.cache import CacheSpec, FaceCache, Faces
+from lab.training.fit import TrainingOptions, fit, half_precision
+from lab.training.recipe import Part, Recipe
+
+ROOM = 1.15
+"""A cached crop is larger than what a network sees by this factor, so that training can move it."""
+MOST = 640  # Maximum side of a cached crop, px
+
+
+class PretrainedInput:
+    """Input of a published detector, as its entry says."""
+
+    def __init__(self, model: Model) -> None:
+        self.model = model
+        self.recipe = model.spec.crop
+
+    def cached(self, kind: str) -> CacheSpec:
+        """Return a cache of pictures or clips as wide as this recipe looks, and as fine."""
+        margin = round(reach(self.recipe) * ROOM, 2)
+        side = min(MOST, round((self.recipe.size or MOST) * ROOM))
+        return CacheSpec(f"{kind}-{margin:g}-{side}", CropRecipe(scale=margin, size=side), 3.0)
+
+    def cut(
+        self, cache: FaceCache, entry: Faces, index: int, rng: np.random.Generator | None = None
+    ) -> np.ndarray:
+        """Cut a cached face as in use, or with `rng` displaced as by the error of a face detector:
+        uint8 [S, S, 3]."""
+        shift, zoom, flip = np.zeros(2), 1.0, False
+        if rng is not None:
+            shift = rng.normal(0, 0.02, 2).clip(-0.04, 0.04)
+            zoom, flip = rng.uniform(0.93, 1.05), rng.random() < 0.5
+        place = np.array(entry.places[index]).reshape(7, 2)
+        middle = place[:2].mean(0)
+        longer = float(np.ptp(place[:2], axis=0).max())
+        moved = (place - middle) * zoom + middle + shift * longer
+        box: Box = (*moved[0].tolist(), *moved[1].tolist())
+        crop = cache.frames(entry)[index]
+        shown = cut(crop, box_for(self.recipe, box), self.recipe, moved[2:].tolist())
+        return np.ascontiguousarray(shown[:, ::-1]) if flip else shown
+
+    def batch(self, pictures: Sequence[np.ndarray]) -> np.ndarray:
+        """Return pictures prepared as the original prepares them."""
+        return np.stack([self.model.preprocess(picture).numpy() for picture in pictures])
+
+
+def reach(recipe: CropRecipe) -> float:
+    """Return the side of a square about a face box that holds all a recipe shows of an average
+    face, in longer sides of the box."""
+    if recipe.kind == "square":
+        return recipe.scale
+    if recipe.kind == "box":
+        # Those in shares of the height are about boxes of BlazeFace, which are smaller.
+        return 1 + max(recipe.margins) * (1 if recipe.margin_of == "height" else 2)
+    return 1.3 * recipe.scale
+
+
+Couple = tuple[Faces, Faces]  # An original and a fake of it
+
+
+class PairSource(NamedTuple):
+    """A part of a recipe with its faces; couples by person, so that people and not takes are drawn
+    equally often."""
+
+    part: Part
+    cache: FaceCache
+    groups: list[list[Couple]]
+
+
+def gather(part: Part, cache: FaceCache, people: set[str], *, held: bool = False) -> PairSource:
+    """Return the pairs of a part: of persons not held out (`people`), or with `held` of those."""
+    entries = [entry for entry in cache.entries if (entry.person in people) == held]
+    by_person: dict[str, list[Couple]] = {}
+    for first, second in pairs(entries):
+        by_person.setdefault(entries[first].person, []).append((entries[first], entries[second]))
+    return PairSource(part, cache, list(by_person.values()))
+
+
+def draw_pairs(
+    sources: Sequence[PairSource], recipe: Recipe, step: int, transform: PretrainedInput
+) -> tuple[np.ndarray, np.ndarray]:
+    """Draw the pictures of one step as the network takes them, float32 [2 P, 3, S, S], and labels,
+    float32 [2 P]: originals first, then their fakes in the same order. They depend on the seed and
+    the step alone, so that a resumed run sees the same."""
+    rng = np.random.default_rng([recipe.seed, step])
+    share = np.array([source.part.share for source in sources])
+    chosen = rng.choice(len(sources), recipe.pairs, p=share / share.sum())
+    drawn = [draw_pair(sources[choice], recipe, rng, transform) for choice in chosen]
+    originals, fakes = zip(*drawn, strict=True)
+    labels = np.repeat(np.array([0, 1], np.float32), recipe.pairs)
+    return transform.batch([*originals, *fakes]), labels
+
+
+def draw_pair(
+    source: PairSource, recipe: Recipe, rng: np.random.Generator, transform: PretrainedInput
+) -> tuple[np.ndarray, np.ndarray]:
+    """Draw an original and its fake under the same conditions, uint8 [S, S, 3] each.
+
+    Only originals are softened: swaps are softer than their originals, and a detector would learn
+    "soft means fake"."""
+    group = source.groups[rng.integers(len(source.groups))]
+    first, second = group[rng.integers(len(group))]
+    index = int(rng.integers(min(first.count, second.count)))
+    seed = int(rng.integers(2**31))
+    real, fake = (
+        transform.cut(source.cache, entry, index, np.random.default_rng(seed))
+        for entry in (first, second)
+    )
+    sigma = float(rng.uniform(0.4, 1.4)) * (rng.random() < recipe.soften)
+    crf = int(rng.integers(20, 39)) if rng.random() < recipe.h264 else 0
+    return degraded(real, seed + 1, crf, sigma), degraded(fake, seed + 1, crf)
+
+
+def degraded(picture: np.ndarray, seed: int, crf: int = 0, sigma: float = 0.0) -> np.ndarray:
+    """Change color, sharpness, noise and compression of a picture as `seed` says, uint8 [S, S, 3];
+    blurred by `sigma` before, passed through a video encoder after where `crf` is not 0."""
+    if sigma:
+        picture = np.asarray(cv2.GaussianBlur(picture, (0, 0), sigma))
+    out = augment.degraded(picture, np.random.default_rng(seed))
+    return h264(out[None], crf)[0] if crf else out
+
+
+TUNES = ("whole", "norms", "head")
+"""What may change: every weight; the normalizations and the last layer (as LNCLIP-DF and GenD were
+made, arXiv:2508.06248); the last layer alone."""
+NORMS = (nn.LayerNorm, nn.GroupNorm, nn.RMSNorm, _BatchNorm)
+SAME = 1e-4
+"""By how much a score of the written file may differ from the trained network's (logits)."""
+HELD_FRAMES = 3  # Pictures of a held-out clip
+HELD_PAIRS = 250  # Held-out pairs of a part at most
+
+
+@dataclass(frozen=True)
+class PretrainedDetector:
+    """A loaded detector, and where in its files each of its tensors stood."""
+
+    spec: ModelSpec
+    model: TorchFrameModel
+    paths: list[Path]
+    origins: dict[str, Origin]
+
+
+def open_start(begin: str, weights: Sequence[Path] = ()) -> PretrainedDetector:
+    """Load the detector that fine-tuning starts from: the id of a model, or of an architecture with
+    a person's own files of it. Raise UsageError for one that does not judge single faces,
+    WeightsError or ModelError where it is not here, does not fit, or lacks its license."""
+    spec = registry.get_spec(begin)
+    if weights:
+        template = registry.architectures().get(begin) or spec
+        spec = with_files(template, list(weights), known=registry.list_models())
+        paths = [Path(file.path) for file in spec.files]
+    else:
+        store.require_license(spec)
+        paths = store.resolve(spec)
+    if spec.kind != "frame":
+        raise UsageError(
+            f"{spec.title} does not judge single faces, and only such can be trained on from."
+        )
+    with tracing() as trace:
+        model = registry.load_family(spec, paths, "cpu")
+    if not isinstance(model, TorchFrameModel):
+        raise UsageError(f"{spec.title} can't be trained: its file is a finished program.")
+    return PretrainedDetector(spec, model, paths, _origins(model.network, spec, paths, trace))
+
+
+def _origins(
+    network: nn.Module, spec: ModelSpec, paths: Sequence[Path], trace: Trace
+) -> dict[str, Origin]:
+    """By the network's names: the file of each tensor and its name there, where it is in one."""
+    own = network.state_dict(keep_vars=True)
+    if paths[0].suffix == ".h5":
+        # Keras's layers, under our names from now on.
+        return {name: Origin(0, name) for name in own}
+    states = [{} if path.suffix == ".json" else store.load_state(path, spec) for path in paths]
+    origins = {name: trace.origin(t, paths) or _alike(name, t, states) for name, t in own.items()}
+    return {name: origin for name, origin in origins.items() if origin is not None}
+
+
+def _alike(name: str, tensor: Tensor, states: Sequence[dict[str, Tensor]]) -> Origin | None:
+    """Find the same numbers under (nearly) the same name, of networks that a library has filled."""
+    for number, state in enumerate(states):
+        for older in (name, name.partition(".")[2]):
+            theirs = state.get(older)
+            if theirs is not None and torch.equal(theirs.float(), tensor.detach().float()):
+                return Origin(number, older)
+    return None
+
+
+class HeldOut:
+    """AUC and pairs won on held-out pairs, part by part. Call it with a network."""
+
+    def __init__(self, sources: Sequence[PairSource], transform: PretrainedInput) -> None:
+        self.transform = transform
+        self.parts: dict[str, tuple[np.ndarray, int]] = {}
+        for source in sources:
+            count = 1 if source.part.kind == "image" else HELD_FRAMES
+            couples = [couple for group in source.groups for couple in group]
+            shown = [
+                transform.cut(source.cache, entry, int(i))
+                for couple in couples[:: -(-len(couples) // HELD_PAIRS)]
+                for entry in couple
+                for i in np.linspace(0, entry.count - 1, count).round().astype(int)
+            ]
+            self.parts[source.part.name] = np.stack(shown), count
+
+    @torch.inference_mode()
+    def __call__(self, network: nn.Module) -> dict[str, float]:
+        device = next(network.parameters()).device
+        figures: dict[str, float] = {}
+        for name, (pictures, count) in self.parts.items():
+            logits = []
+            for start in range(0, len(pictures), 32):
+                x = torch.from_numpy(self.transform.batch(list(pictures[start : start + 32])))
+                with half_precision(device):
+                    logits.append(network(x.to(device)).float().cpu().numpy())
+            scores = np.concatenate(logits).reshape(-1, count).mean(1)
+            couples = [(i, i + 1) for i in range(0, len(scores), 2)]
+            figures |= {
+                f"{name} auc": metrics.auc(scores, np.arange(len(scores)) % 2),
+                f"{name} pairs won": metrics.paired_ranking_accuracy(scores, couples),
+            }
+        return figures
+
+
+class LogOddsHead(nn.Module):
+    """A detector as one logit of P(fake) a face: float [N, 3, S, S] -> [N]."""
+
+    def __init__(self, model: TorchFrameModel, tune: str) -> None:
+        super().__init__()
+        self.network = model.network.requires_grad_(False)
+        self.tune = tune
+        # A function is not copied with it, as a method would be.
+        self._read: Callable[[Tensor], Tensor] = lambda logits: model.log_odds(logits)
+        for module in _tuned(model, tune):
+            module.requires_grad_(True)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self._read(self.network(x))
+
+    def train(self, mode: bool = True) -> LogOddsHead:
+        """Dropout where the whole is trained; the statistics of batch norms never."""
+        super().train(mode and self.tune == "whole")
+        for module in self.modules():
+            if isinstance(module, _BatchNorm):
+                module.eval()
+        return self
+
+
+def train(
+    start: PretrainedDetector,
+    plan: Recipe,
+    sources: Sequence[PairSource],
+    held: Sequence[PairSource],
+    run: TrainingOptions,
+) -> nn.Module:
+    """Fine-tune a detector on pairs; return its network with averaged weights. Raise UsageError
+    where it has no last layer to train alone, or could not be written back."""
+    odds = LogOddsHead(start.model, plan.options["tune"]).to(run.device)
+    lost = [
+        name
+        for name, weight in start.model.network.named_parameters()
+        if weight.requires_grad and name not in start.origins
+    ]
+    if lost:
+        raise UsageError(
+            f"{start.spec.title} can't be trained so: {len(lost)} of its tensors ({lost[0]}, …) "
+            "are made of those in its file, and there is no way back.",
+            hint="Train its last layer alone: --tune head.",
+        )
+    trial = run.out / "trial"
+    try:
+        write(start, start.model.network, trial)
+    except UnmaskError as error:
+        raise UsageError(
+            f"{start.spec.title} can't be trained on: its file could not be written again. "
+            f"{error.message}"
+        ) from error
+    finally:
+        shutil.rmtree(trial, ignore_errors=True)
+    transform = PretrainedInput(start.model)
+    from timm.optim import param_groups_weight_decay  # type: ignore[attr-defined]
+
+    def draw(step: int) -> tuple[Tensor, Tensor]:
+        pictures, labels = draw_pairs(sources, plan, step, transform)
+        return torch.from_numpy(pictures).to(run.device), torch.from_numpy(labels).to(run.device)
+
+    def loss(network: nn.Module, pictures: Tensor, labels: Tensor) -> Tensor:
+        with half_precision(pictures.device):
+            logits = network(pictures).float()
+        return pair_loss(logits, labels, plan)
+
+    averaged = fit(
+        odds, plan, draw, loss, run,
+        groups=param_groups_weight_decay(odds, plan.decay), check=HeldOut(held, transform),
+    )  # fmt: skip
+    return averaged.network
+
+
+def pair_loss(logits: Tensor, labels: Tensor, plan: Recipe) -> Tensor:
+    """Return cross-entropy and a ranking term: within a pair the fake is to score higher. Logits
+    and labels, float [2 P], are of originals first, then of their fakes in the same order."""
+    target = labels * (1 - 2 * plan.smoothing) + plan.smoothing
+    loss = F.binary_cross_entropy_with_logits(logits, target)
+    real, fake = logits.chunk(2)
+    return loss + plan.pair_weight * F.softplus(real - fake).mean()
+
+
+def write(start: PretrainedDetector, network: nn.Module, folder: Path) -> list[Path]:
+    """Write the weights of a network with the names of `start.model.network` as the files that it
+    was read from, and try them.
+
+    Tensors that the network does not use stay as they were, and so do files without weights.
+    A single file becomes `model.safetensors`. Raise WeightsError unless the scores are the same."""
+    folder.mkdir(parents=True, exist_ok=True)
+    state = network.state_dict()
+    written = []
+    for number, path in enumerate(start.paths):
+        mine = {
+            origin.name: state[name].cpu()
+            for name, origin in start.origins.items()
+            if origin.file == number
+        }
+        target = folder / ("model.safetensors" if len(start.paths) == 1 else path.name)
+        written.append(target)
+        if not mine:
+            shutil.copyfile(path, target)
+            continue
+        unused = {} if path.suffix == ".h5" else store.load_state(path, start.spec)
+        # A copy of each: safetensors refuses tensors that share memory.
+        whole = {name: tensor.contiguous().clone() for name, tensor in (unused | mine).items()}
+        if target.suffix == ".safetensors":
+            save_file(whole, target)
+        else:
+            torch.save(whole, target)
+    again = registry.load_family(with_files(start.spec, written), written, "cpu")
+    _same(start.model, network, again)
+    return written
+
+
+@torch.no_grad()
+def _same(model: Model, network: nn.Module, again: Model) -> None:
+    picture = np.random.default_rng(0).integers(0, 256, (256, 256, 3), np.uint8)
+    x = model.preprocess(picture)[None]
+    device = next(network.parameters()).device
+    before = model.log_odds(network(x.to(device)).cpu())
+    after = again.log_odds(again.forward(x).cpu())
+    if not torch.allclose(before, after, atol=SAME, rtol=SAME):
+        raise WeightsError("Read again, the written file gives other scores.")
+
+
+def _tuned(model: TorchFrameModel, tune: str) -> list[nn.Module]:
+    """Modules whose weights may change."""
+    if tune not in TUNES:
+        raise UsageError(f"There is no way {tune!r} to tune.", hint=f"Known: {', '.join(TUNES)}.")
+    if tune == "whole":
+        return [model.network]
+    head = _head(model)
+    if head is None:
+        raise UsageError(
+            f"{model.spec.title} has no last layer that could be trained by itself.",
+            hint="Train all of it: --tune whole.",
+        )
+    norms = [m for m in model.network.modules() if isinstance(m, NORMS)] if tune == "norms" else []
+    return [*norms, head]
+
+
+@torch.no_grad()
+def _head(model: TorchFrameModel) -> nn.Module | None:
+    """Return the layer whose output is the network's, if there is one."""
+    layers: list[tuple[nn.Module, Tensor]] = []
+
+    def note(module: nn.Module, _given: object, out: Tensor) -> None:
+        if isinstance(module, (nn.Linear, nn.Conv2d)):
+            layers.append((module, out))
+
+    with register_module_forward_hook(note):
+        x = model.preprocess(np.full((256, 256, 3), 128, np.uint8))[None]
+        out = model.network(x).reshape(-1)
+    same = (m for m, y in reversed(layers) if y.reshape(-1).equal(out))
+    return next(same, None)

