@@ -287,7 +287,7 @@ def clips(rng, count=160):
 
 def test_both_questions_are_calibrated_and_written_into_the_manifest():
     made = fit_clips(
-        clips(np.random.default_rng(0)),
+        clips(np.random.default_rng(0), 400),
         {FACE: ["clip", "texture"], WHOLE: ["clip-generated"]},
         'clips "held out"',
     )
