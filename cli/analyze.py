@@ -24,7 +24,6 @@ from detector.schema.analysis import (
     Analysis,
     ErrorDetail,
     Failure,
-    Modality,
     Question,
     Settings,
     Side,
@@ -249,7 +248,7 @@ def summary(analysis: Analysis, speech: Speech = ENGLISH, *, base_rate: float = 
 def _people(analysis: Analysis, speech: Speech) -> list[str]:
     """Return who of several people leads, and the texts about the others and the voices."""
     _, verdict = speech.gettext, analysis.verdict
-    people = [subject for subject in analysis.seen if subject.modality is Modality.FACE]
+    people = analysis.people
     lines = []
     top = next((person for person in people if person.id == verdict.subject), None)
     # Of a picture that a machine made nobody in it leads.

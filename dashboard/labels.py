@@ -200,7 +200,7 @@ MODEL_KINDS: LazyDict[str, str] = LazyDict(
 WHAT_IT_MEANS: LazyDict[Label, str] = LazyDict(
     lambda: {
         Label.FAKE: _(
-            "The models found traces that are common in edited faces and rare in untouched ones."
+            "The models found traces that are common in fakes and rare in genuine files."
         ),
         Label.PROBABLY_FAKE: _(
             "Most test files with such a score were fakes; some were not. The odds stand beside it."
@@ -211,9 +211,7 @@ WHAT_IT_MEANS: LazyDict[Label, str] = LazyDict(
             "it."
         ),
         Label.REAL: _("No trace that these models know. That isn't proof that a file is genuine."),
-        Label.NOT_APPLICABLE: _(
-            "No face or voice, too little of it, or too poor. You will read which."
-        ),
+        Label.NOT_APPLICABLE: _("Too little to judge, or too poor. You will read which."),
     }
 )
 

@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Literal
 
-Task = Literal["face manipulation", "whole-image synthesis", "voice"]
+Task = Literal["face manipulation", "whole-image synthesis", "picture synthesis", "voice"]
 """What a model was made for: the question that it answers, as the catalog names it."""
 Medium = Literal["picture", "sound"]
 
@@ -27,7 +27,9 @@ class Question(StrEnum):
     MANIPULATION = "manipulation"
     """Is a face fake: swapped, reenacted, lip-synced, or generated?"""
     SYNTHESIS = "synthesis"
-    """Was a head or picture generated as a whole: talking heads, GAN and diffusion faces?"""
+    """Was a head generated as a whole: talking heads, GAN and diffusion faces?"""
+    PICTURE = "picture"
+    """Was the whole picture generated, whatever it shows?"""
     VOICE = "voice"
     """Was the voice made by a machine: cloned, converted or read out by one?"""
 
@@ -37,16 +39,27 @@ class Question(StrEnum):
         return QUESTIONS[self]
 
     @property
+    def subject(self) -> Modality:
+        """Return what it is about."""
+        return self.spec.modalities[0]
+
+    @property
     def of_sound(self) -> bool:
         """Return whether it is asked of what is heard, not of what is seen."""
-        return self.spec.modalities[0].of_sound
+        return self.subject.of_sound
 
 
 class Modality(StrEnum):
-    """What kind of thing is judged. A model is made for one, and is fed nothing else."""
+    """What kind of thing is judged. A model is made for one, and is fed nothing else.
+
+    In the order in which answers lead a file where none is towards fake.
+    """
 
     FACE = "face"
+    PICTURE = "picture"
+    """the full frame for its own sake, with or without faces"""
     FULL_FRAME = "full_frame"
+    """what is evidence about every face in it; judged by itself where there is none"""
     VOICE = "voice"
 
     @property
@@ -78,8 +91,11 @@ class ModalitySpec:
 
 MODALITIES: dict[Modality, ModalitySpec] = {
     Modality.FACE: ModalitySpec(),
+    Modality.PICTURE: ModalitySpec(
+        name=_("The whole picture"), about=_("the whole picture"), in_report="Picture"
+    ),
     Modality.FULL_FRAME: ModalitySpec(
-        name=_("The whole picture"), about=_("the whole picture"), in_report="–"
+        name=_("The whole picture"), about=_("the whole picture"), in_report="Picture"
     ),
     Modality.VOICE: ModalitySpec(
         medium="sound",
@@ -148,6 +164,7 @@ class QuestionSpec:
         "{right} of their answers right, so they give a likelihood and no verdict."
     )
     who_and_why: str = _("Who changed it, or why.")
+    out_of_scope: str = ""  # what it does not ask, and material that it is often wrong about
 
 
 QUESTIONS: dict[Question, QuestionSpec] = {
@@ -166,36 +183,77 @@ QUESTIONS: dict[Question, QuestionSpec] = {
         unmeasured_above=_("{title}, which was not measured here, calls it manipulated"),
         stays_open=_("Whether a face is fake: that question stays open."),
         keeps_open=_(
-            "No sign of a generated head or picture, but whether a face is fake stays open; the "
-            "bundled models say “no sign” only where both questions agree"
+            "No sign of a generated head, but whether a face is fake stays open; the bundled "
+            "models say “no sign” only where both questions agree"
         ),
         not_asked=_("Whether a face is fake: no model here was asked that."),
     ),
     Question.SYNTHESIS: QuestionSpec(
-        modalities=(Modality.FACE, Modality.FULL_FRAME),
+        modalities=(Modality.FACE,),
         task="whole-image synthesis",
         methods=("talking head", "avatar", "whole image"),
         whole=True,
-        text=_("Head or picture generated as a whole?"),
-        short=_("Whole picture"),
-        group=_("Generated as a whole"),
-        looks_for=_("heads and pictures generated as a whole"),
-        about=_("the whole picture"),
+        text=_("AI-generated head?"),
+        short=_("Head"),
+        group=_("Generated heads"),
+        looks_for=_("generated heads"),
+        about=_("the head"),
         fake=_("Likely AI-generated"),
         probably_fake=_("Probably AI-generated"),
         consistent_with=_("an AI-generated face"),
-        thresholds=_("Thresholds, whole picture, %"),
+        thresholds=_("Thresholds, head, %"),
         unmeasured_above=_("{title}, which was not measured here, calls it AI-generated"),
-        stays_open=_(
-            "Whether a head or the picture was generated as a whole: that question stays open."
-        ),
+        stays_open=_("Whether a head was generated: that question stays open."),
         keeps_open=_(
-            "No sign in the face, but whether a head or the picture was generated stays open; the "
-            "bundled models say “no sign” only where both questions agree"
+            "No sign in the face, but whether the head was generated stays open; the bundled "
+            "models say “no sign” only where both questions agree"
         ),
-        not_asked=_(
-            "Whether a head or the picture was generated as a whole: no model here was made for "
-            "that."
+        not_asked=_("Whether a head was generated: no model here was asked that."),
+    ),
+    Question.PICTURE: QuestionSpec(
+        modalities=(Modality.PICTURE,),
+        task="picture synthesis",
+        whole=True,
+        text=_("AI-generated picture?"),
+        short=_("Picture"),
+        group=_("Generated pictures"),
+        looks_for=_("pictures generated as a whole"),
+        about=_("the whole picture"),
+        fake=_("Likely AI-generated"),
+        probably_fake=_("Probably AI-generated"),
+        probably_real=_("Probably not AI-generated"),
+        no_sign=_("No sign of AI generation found"),
+        consistent_with=_("an AI-generated picture"),
+        thresholds=_("Thresholds, picture, %"),
+        real_word=_("genuine"),
+        fake_word=_("generated"),
+        towards_real=_("towards genuine"),
+        towards_fake=_("towards generated"),
+        odds=_(
+            "Of 100 files with a score like this, {low} to {high} were generated in our tests, "
+            "with 95 % confidence."
+        ),
+        auc=_(
+            "Of a generated and a genuine picture of sources left out, these models give the "
+            "generated one the higher score in {value} of 100 pairs ({low} to {high})."
+        ),
+        prior=_(
+            "It assumes as many generated as genuine pictures. Where generated ones are rarer "
+            "than that, fewer files with such a score are generated."
+        ),
+        no_model=_("No model of whole pictures gave a score."),
+        unmeasured_above=_("{title}, which was not measured here, calls it AI-generated"),
+        stays_open=_("Whether the whole picture was generated: that question stays open."),
+        keeps_open=_("No sign in the face, but the picture is likelier generated than not"),
+        not_asked=_("Whether the whole picture was generated: no model here was asked that."),
+        never_decides=_(
+            "Whether the picture was generated: on pictures of sources the model had not seen no "
+            "threshold made {right} of its answers right, so it gives a likelihood and no verdict."
+        ),
+        who_and_why=_("Who generated it, or why."),
+        out_of_scope=_(
+            "Edits of a part, such as retouching and inpainting. Heavy filters, upscaling, "
+            "drawings and screenshots of text are often judged wrongly."
         ),
     ),
     Question.VOICE: QuestionSpec(

@@ -233,7 +233,7 @@ def _ways_on(key: str, analysis: Analysis, code: ReasonCode) -> list[Action]:
     smaller = max(SMALLEST, settings.min_face // 2)
     if code in (ReasonCode.NO_FACE, ReasonCode.FACE_TOO_SMALL) and smaller < settings.min_face:
         ways.append((_("Look for smaller faces"), "zoom_in", {"min_face": smaller}))
-    seen_whole = any(track.modality is Modality.FULL_FRAME for track in analysis.judged)
+    seen_whole = any(track.modality is not Modality.FACE for track in analysis.judged)
     if code is ReasonCode.NO_FACE and not seen_whole and (whole := whole_picture_models()):
         ways.append(
             (_("Score the whole picture"), "select_all", {"models": whole, "ensemble": None})
@@ -432,7 +432,7 @@ def no_model() -> Card:
 # --- models of a whole picture --------------------------------------------------------------------
 
 
-_WHOLE = Question.SYNTHESIS.spec.task
+_WHOLE = Question.PICTURE.spec.task
 
 
 def whole_picture_models() -> list[str]:

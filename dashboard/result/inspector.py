@@ -130,7 +130,7 @@ def _head(analysis: Analysis, lane: Lane | None, face: FrameSegment | None, show
     still = analysis.media.kind == "image"
     title = _("Frame at {time}").format(time=labels.clock(shown))
     if still:
-        whole = lane and lane.track.modality is Modality.FULL_FRAME
+        whole = lane and lane.track.modality is not Modality.FACE
         title = _("The picture") if whole else _("The face")
     if lane is None:
         typography.title(title, width="content")

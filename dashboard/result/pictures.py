@@ -148,7 +148,7 @@ def whole_frame(
 def boxes_at(analysis: Analysis, time: float) -> dict[str, tuple[Box, Label]]:
     """Return everybody's box and state at the looked-at moment nearest to a time."""
     boxes = {}
-    for track in analysis.seen:
+    for track in analysis.people:
         face = series.nearest_face(track, analysis.timestamps, time)
         if face is not None:
             judged = face.score is not None

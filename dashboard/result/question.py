@@ -11,7 +11,15 @@ from dashboard.i18n import _, speech
 from detector.decision import voice
 from detector.messages import comparison, lead
 from detector.messages import comparison as words
-from detector.schema.analysis import Analysis, Answer, Label, Question, Subject
+from detector.schema.analysis import (
+    Analysis,
+    Answer,
+    Label,
+    Modality,
+    Question,
+    ReasonCode,
+    Subject,
+)
 from detector.schema.comparison import Comparison, ComparisonFinding
 from service.records.model import RecordsError
 
@@ -32,13 +40,16 @@ def of_picture(analysis: Analysis) -> list[Question]:
 
 
 def viewed(analysis: Analysis, question: Question | None) -> Analysis:
-    """Return the analysis as one question sees it: its models, scores, labels and thresholds.
+    """Return the analysis as one question sees it: its subjects, models, scores, labels and
+    thresholds.
 
-    The verdict's label and the order of the people stay. With one asked question it is the analysis
-    itself.
+    The verdict's label and the order of the people stay.
     """
-    if len(answered(analysis)) < 2 or question is None:
+    if question is None:
         return analysis
+    asked_of = [s for s in analysis.subjects if question in s.questions]
+    if len(answered(analysis)) < 2:
+        return analysis.model_copy(update={"subjects": asked_of})
     answer = analysis.verdict.answers[question]
     models = [m for m in analysis.models if m.question in (question, None)]
     of_answer = ("thresholds", "subject", "agreeing_models", "counted")
@@ -46,7 +57,7 @@ def viewed(analysis: Analysis, question: Question | None) -> Analysis:
         update={"question": question, **{name: getattr(answer, name) for name in of_answer}}
     )
     ids = {m.id for m in models}
-    subjects = [_viewed_subject(s, question, ids) for s in analysis.subjects]
+    subjects = [_viewed_subject(subject, question, ids) for subject in asked_of]
     return analysis.model_copy(update={"verdict": seen, "models": models, "subjects": subjects})
 
 
@@ -115,8 +126,12 @@ def _not_asked_because(analysis: Analysis, question: Question) -> str:
     heard = voice.heard_of(analysis) if question.of_sound else None
     if heard and (code := voice.unscorable(heard)):
         return _("Not judged: {why}").format(why=labels.WHY_NOT[code])
-    scored = any(m.scored and m.question is question for m in analysis.models)
-    if question.of_sound and scored:
+    asked = [m for m in analysis.models if m.question is question]
+    if question.subject is Modality.FACE and asked and not any(m.scored for m in asked):
+        people = analysis.people
+        code = people[0].reason if people else ReasonCode.NO_FACE
+        return _("Not judged: {why}").format(why=labels.WHY_NOT[code or ReasonCode.NO_MODEL])
+    if question.of_sound and any(m.scored for m in asked):
         return _("Not judged: no calibrated model")
     return _("Not asked: no model for it")
 

@@ -38,8 +38,8 @@ def draw(analysis: Analysis, linked: ResultViewState) -> None:
     if analysis.media.kind == "image":
         typography.caption(_("Signals need a video; this file is a picture."))
         return
-    seen = analysis.seen
-    track = next((t for t in seen if t.id == linked.person), None) or next(iter(seen), None)
+    people = analysis.people
+    track = next((t for t in people if t.id == linked.person), None) or next(iter(people), None)
     if track is None:
         typography.caption(_("No person, so there is nothing to measure."))
         return
@@ -59,7 +59,7 @@ def draw(analysis: Analysis, linked: ResultViewState) -> None:
     if counted:
         here = said(counted, speech())
         signals = [here if s.id == counted.id else s for s in signals]
-    if len(seen) > 1:
+    if len(people) > 1:
         typography.caption(labels.who(track))
     if ready := [s for s in signals if not _needs_download(s)]:
         with st.container(key="signals"):

@@ -15,15 +15,7 @@ from dashboard.result.linked import ResultViewState
 from detector.messages import lead, states
 from detector.messages import odds as wording
 from detector.messages.measured import of_these
-from detector.schema.analysis import (
-    Analysis,
-    Answer,
-    Basis,
-    CaveatCode,
-    Modality,
-    Question,
-    ReasonCode,
-)
+from detector.schema.analysis import Analysis, Answer, Basis, CaveatCode, Question, ReasonCode
 
 KIND: LazyDict[str, str] = LazyDict(
     lambda: {
@@ -33,7 +25,7 @@ KIND: LazyDict[str, str] = LazyDict(
         "audio": _("sound"),
     }
 )
-IN_ROWS = (CaveatCode.NOT_ASKED, CaveatCode.STAYS_OPEN)
+IN_ROWS = (CaveatCode.NOT_ASKED, CaveatCode.FACES_UNJUDGED, CaveatCode.STAYS_OPEN)
 """Caveats that the questions' rows say."""
 
 
@@ -104,7 +96,7 @@ def _kicker(analysis: Analysis) -> str:
     if seconds >= 1:
         length = labels.took(seconds) if seconds >= 100 else f"{seconds:.0f}{NBSP}s"
         kind = _("{length} {kind}").format(length=length, kind=kind)
-    people = sum(track.modality is Modality.FACE for track in analysis.judged)
+    people = len(analysis.people)
     return f"{kind} · {labels.count(people, 'person', 'people')}" if people else kind
 
 

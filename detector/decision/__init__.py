@@ -1,14 +1,13 @@
 """From logits to a verdict: numbers in, codes with parameters out; no sentences, files, networks.
 
-Method. Questions are kept apart to the end: is a face fake, was a head or picture generated as
-a whole, was a voice cloned. For each (`context`) a model's raw logit goes through its own Platt
-map, a person's logit is the starting point plus the weighted sum over the counted models of their
-means over time, shrunk by the uncertainty that the material brings (`people`). The most suspicious
-person decides, by limits for so many people, and ordered rules lower what may not stand (`policy`).
-The questions then stand beside each other: the surest answer towards fake is in front, else the
-most suspicious. `decide` may be
-called as often as a slider moves, on an analysis of this run or of last year's; it changes nothing
-in place.
+Method. Questions are kept apart to the end: is a face fake, was a head generated, was the whole
+picture generated, was a voice cloned. For each (`context`) a model's raw logit goes through its own
+Platt map, a person's logit is the starting point plus the weighted sum over the counted models of
+their means over time, shrunk by the uncertainty that the material brings (`people`). The most
+suspicious person decides, by limits for so many people, and ordered rules lower what may not stand
+(`policy`). The questions then stand beside each other by one rule (`policy.combine_questions`).
+`decide` may be called as often as a slider moves, on an analysis of this run or of last year's; it
+changes nothing in place.
 """
 
 from collections import Counter
@@ -245,7 +244,8 @@ def _verdict(
             thresholds=analysis.verdict.thresholds,
             reasons=[why_not] if why_not else [],
         )
-    first = [reasons.other_open(file, decisions)] if file.vetoed_by else []
+    assert file.leading
+    first = [reasons.other_open(decisions[file.leading], decisions)] if file.vetoed_by else []
     beside = [a for q, a in answers.items() if q is not file.leading]
     others = [a for a in beside if a.label.side is Side.FAKE]
     together = [*first, *(r for answer in (lead, *others) for r in answer.reasons)]

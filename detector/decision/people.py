@@ -229,7 +229,7 @@ def _peak(subject: Subject, scores: Sequence[Mapping[str, float]], id: str) -> f
 
 def background(analysis: Analysis) -> Subject | None:
     """Return the full frame where it stands beside faces; None where it is judged by itself."""
-    if all(subject.modality is Modality.FULL_FRAME for subject in analysis.seen):
+    if not any(subject.modality is Modality.FACE for subject in analysis.subjects):
         return None
     return next((s for s in analysis.subjects if s.modality is Modality.FULL_FRAME), None)
 

@@ -16,12 +16,12 @@ from detector.decision.material import Stratum, poor, strata
 from detector.decision.numbers import label_of, logit, odds_at, sigmoid
 from detector.decision.people import Judged, Opinion
 from detector.schema.analysis import (
-    OF_PICTURE,
     Analysis,
     Basis,
     Contribution,
     EmpiricalOdds,
     Label,
+    Modality,
     PerturbationResult,
     Question,
     ReasonCode,
@@ -111,7 +111,7 @@ def decide_question(
     if analysis.partial or not opinions:
         return Decision(context, Label.NOT_APPLICABLE, opinions, context.thresholds)
     seen = tuple(id for id, o in opinions.items() if not o.abstains) or tuple(opinions)
-    limits = context.of_people(len(seen))
+    limits = _limits(context, len(seen), people)
     opinions = {
         id: replace(o, label=label_of(sigmoid(o.logit), limits)) for id, o in opinions.items()
     }
@@ -142,6 +142,19 @@ def decide_question(
         flipped=_flipped(robustness, context.question),
     )
     return apply_veto(draft, people)
+
+
+def _limits(context: Context, seen: int, people: Mapping[str, Judged]) -> Thresholds:
+    """Return the thresholds for so many subjects. Beside a face that counts the whole picture is
+    called fake only where that is sure: each further question is a further chance to accuse a
+    genuine file, which the limits of the faces have used up."""
+    limits = context.of_people(seen)
+    faces = (o for j in people.values() if j.subject.modality is Modality.FACE
+             for o in j.opinions.values())  # fmt: skip
+    if context.question.subject is not Modality.PICTURE or all(o.abstains for o in faces):
+        return limits
+    bands = [band for band in limits.bands if band.label is not Label.PROBABLY_FAKE]
+    return limits.model_copy(update={"probably_high": None, "bands": bands})
 
 
 def _withheld(analysis: Analysis, subject: Subject, unlike: bool) -> ReasonCode | None:
@@ -243,18 +256,19 @@ class FileVerdict:
 def combine_questions(decisions: Mapping[Question, Decision]) -> FileVerdict:
     """Put the questions beside each other.
 
-    The surest answer towards fake leads; without one the most suspicious question, and those that
-    are undecided beside it are open: a fake of one kind is none of another. An answer towards real
-    takes every question that was asked of measured models, the least certain of them; others can't
-    give it. What is seen goes before what is heard, and a voice takes such an answer from the
-    picture only where it is likelier cloned than not.
+    The surest answer towards fake leads. Without one, faces go before the whole picture and that
+    before voices; of questions about the same the most suspicious leads. What is undecided beside
+    it is open: a fake of one kind is none of another. An answer towards real takes every question
+    about the same that was asked of measured models, the least certain of them; others can't give
+    it. A question about something else takes it away only where that is likelier fake than not.
     """
     evaluated = {q: d for q, d in decisions.items() if d.evaluated}
     judged = {q: d for q, d in evaluated.items() if d.logit is not None}
     if not judged:
         return FileVerdict(None, Label.NOT_APPLICABLE)
     fakes = [q for q, d in judged.items() if d.label.side is Side.FAKE]
-    in_front = fakes or [q for q in judged if q in OF_PICTURE] or list(judged)
+    first = min(map(_place, judged.values()))
+    in_front = fakes or [q for q, d in judged.items() if _place(d) == first]
 
     def precedence(question: Question) -> tuple[bool, int, float]:
         d = judged[question]
@@ -267,21 +281,27 @@ def combine_questions(decisions: Mapping[Question, Decision]) -> FileVerdict:
     undecided = tuple(q for q in others if evaluated[q].label.side is None)
     if lead.label.side is not Side.REAL:
         return FileVerdict(leading, lead.label, undecided)
-    if any(keeps_open(evaluated[q]) for q in others):
+    if any(keeps_open(evaluated[q], lead) for q in others):
         return FileVerdict(leading, Label.INCONCLUSIVE, undecided, ReasonCode.OTHER_QUESTION_OPEN)
-    agreeing = [evaluated[q].label for q in others if q in OF_PICTURE]
-    agreeing = [label for label in agreeing if label.side is Side.REAL]
+    beside = [evaluated[q] for q in others if _place(evaluated[q]) == _place(lead)]
+    agreeing = [d.label for d in beside if d.label.side is Side.REAL]
     label = max([lead.label, *agreeing], key=lambda one: one.suspicion)
     return FileVerdict(leading, label, undecided)
 
 
-def keeps_open(other: Decision) -> bool:
+def keeps_open(other: Decision, lead: Decision) -> bool:
     """Return whether another question withholds an answer towards real from the whole file."""
     if not other.evaluated or other.context.basis is Basis.PUBLISHED:
         return False
-    if other.context.question in OF_PICTURE:
+    if _place(other) == _place(lead):
         return other.label.side is not Side.REAL
     return (other.logit or 0.0) > 0.0
+
+
+def _place(d: Decision) -> int:
+    """Return the place, in the order of `Modality`, of what a question was answered about."""
+    about = d.top.subject.modality if d.top else d.context.question.subject
+    return list(Modality).index(about)
 
 
 def order(subjects: list[Subject], leading: str | None) -> list[Subject]:

@@ -78,8 +78,7 @@ def _measured(analysis: Analysis, decision: Decision) -> list[Reason]:
     top, context, code = decision.top.subject, decision.context, decision.vetoed_by
     if code is ReasonCode.TOO_FEW_FRAMES:
         scored = sum(context.question in f.answers for f in top.frames)
-        whole = top.modality is Modality.FULL_FRAME
-        return [_reason(code, top, scored=scored, whole=whole)]
+        return [_reason(code, top, scored=scored, whole=top.modality is not Modality.FACE)]
     if code is ReasonCode.LOW_QUALITY:
         widths = sorted(f.quality.width for f in top.frames)
         return [_reason(code, top, width=round(widths[len(widths) // 2]), least=POOR_WIDTH)]
@@ -314,6 +313,8 @@ def caveats(
 
     if file.label.side is not Side.REAL:
         add(CaveatCode.WHO_AND_WHY, question=lead.context.question.value)
+    if lead.context.question.spec.out_of_scope:
+        add(CaveatCode.OUT_OF_SCOPE, question=lead.context.question.value)
     doubtful = [item for item in evidence if item.rating != "good"]
     for item in sorted(doubtful, key=lambda item: item.rating != "poor")[:1]:
         add(CaveatCode.POOR_MATERIAL, item=item.code, **item.params)
@@ -344,15 +345,26 @@ def caveats(
         add(CaveatCode.SAMPLING_GAP, gap=round(gap))
     for question in file.open:
         add(CaveatCode.STAYS_OPEN, question=question.value)
-    for question in [q for q, decision in decisions.items() if not decision.evaluated]:
-        add(CaveatCode.NOT_ASKED, question=question.value)
+    out += _unasked(analysis, [q for q, d in decisions.items() if not d.evaluated])
     tried = robustness if robustness and robustness.question is file.leading else None
     if tried and tried.fragile and file.label.side is not None:
         add(CaveatCode.COPIES, trials=[trial.title for trial in tried.flipped])
     return out
 
 
-def other_open(file: FileVerdict, decisions: Mapping[Question, Decision]) -> Reason:
+def _unasked(analysis: Analysis, questions: Sequence[Question]) -> list[Caveat]:
+    """Name the questions without an answer; one sentence for those of faces where there is none."""
+    looks = [look for person in analysis.people for look in person.looks]
+    faceless = analysis.media.kind != "audio" and not any(look.usable for look in looks)
+    of_faces = [q for q in questions if q.subject is Modality.FACE] if faceless else []
+    return [Caveat(code=CaveatCode.FACES_UNJUDGED) for _ in of_faces[:1]] + [
+        Caveat(code=CaveatCode.NOT_ASKED, params={"question": q.value})
+        for q in questions
+        if q not in of_faces
+    ]
+
+
+def other_open(lead: Decision, decisions: Mapping[Question, Decision]) -> Reason:
     """Say that another question keeps "no sign" from the whole file."""
-    unsure = next(q for q, d in decisions.items() if q is not file.leading and keeps_open(d))
+    unsure = next(q for q, d in decisions.items() if d is not lead and keeps_open(d, lead))
     return _reason(ReasonCode.OTHER_QUESTION_OPEN, open=unsure.value)

@@ -20,7 +20,7 @@ from detector.decision.session import WINDOW, newest, recounted
 from detector.live.state import LiveSettings
 from detector.models.base import CropRecipe, ModelSpec
 from detector.pipeline import initial_results, subjects
-from detector.pipeline.subjects import SubjectBuilder, full_frame
+from detector.pipeline.subjects import SubjectBuilder
 from detector.schema.analysis import (
     OF_PICTURE,
     Analysis,
@@ -45,7 +45,7 @@ THUMBNAIL = CropRecipe(scale=1.3, size=96, border="replicate")
 @dataclass
 class _ScoreSample:
     time: float
-    frames: dict[int | None, FrameSegment]  # By person; None: of the full frame
+    frames: dict[int, FrameSegment]  # by person
     spans: list[tuple[int, SpanSegment]] = field(default_factory=list)
     """Windows of clip models that were scored after it, by person."""
 
@@ -87,11 +87,11 @@ class ScoreHistory:
         """Return A, B, ... of a person, in order of their first score."""
         return self._letters.setdefault(number, letter(len(self._letters)))
 
-    def add(self, time: float, frames: Mapping[int | None, FrameSegment]) -> None:
+    def add(self, time: float, frames: Mapping[int, FrameSegment]) -> None:
         """One scored sample; no frames: nobody was there. Times ascend."""
         sample = _ScoreSample(time, dict(frames))
         self._samples.append(sample)
-        self._seen.update(number for number in frames if number is not None)
+        self._seen.update(frames.keys())
         if sample.scores:
             self._last = time
         if len(self._samples) > MAX_SAMPLES:
@@ -160,8 +160,8 @@ class ScoreHistory:
         return {self.letter(n): crop for n, (_, crop) in self._thumbnails.items()}
 
     def _subjects(self, samples: Sequence[_ScoreSample]) -> list[Subject]:
-        """Return who was seen, without glimpses where there are others, and the full frame."""
-        builders: dict[int | None, SubjectBuilder] = defaultdict(SubjectBuilder)
+        """Return who was seen, without glimpses where there are others."""
+        builders: dict[int, SubjectBuilder] = defaultdict(SubjectBuilder)
         for index, sample in enumerate(samples):
             for number, frame in sample.frames.items():
                 builders[number].frames[index] = frame.model_copy(update={"index": index})
@@ -169,11 +169,9 @@ class ScoreHistory:
             for number, span in sample.spans:
                 if number in builders:
                     builders[number].spans.append(span)
-        whole = builders.pop(None, SubjectBuilder())
-        people = {number: one for number, one in builders.items() if number is not None}
-        long = {number: one for number, one in people.items() if self._seen[number] >= MIN_FRAMES}
-        named = {self.letter(number): one for number, one in (long or people).items()}
-        return [*subjects.people(named, self.size[0], growing=False), *full_frame(whole)]
+        long = {number: one for number, one in builders.items() if self._seen[number] >= MIN_FRAMES}
+        named = {self.letter(number): one for number, one in (long or builders).items()}
+        return subjects.people(named, self.size[0], growing=False)
 
     def _analysis(self, samples: Sequence[_ScoreSample]) -> Analysis:
         times = [round(s.time, 4) for s in samples]

@@ -10,7 +10,6 @@ import numpy as np
 from detector.live.face_tracker import TrackedFace
 from detector.live.schedule import SELDOM, Costs, Schedule
 from detector.models.base import Model, ModelSpec
-from detector.pipeline.modalities.full_frame import full_frame_segment
 from detector.pipeline.scoring import ScoreItem, Scorer, fed
 from detector.pipeline.windows import ANCHOR_EVERY, ClipShape, CompleteRun, complete_runs, cut_faces
 from detector.schema.analysis import FrameSegment, Modality, ModelResult
@@ -24,13 +23,11 @@ MAX_BYTES = 64 << 20  # of the crops of one window; a larger one is not for live
 
 def unfit(spec: ModelSpec) -> str | None:
     """Why a model can't be served live, if so."""
-    if spec.modality.of_sound:
+    if spec.modality is not Modality.FACE:
         return _("it judges no faces")
     if spec.kind != "clip":
         return None
     shape = ClipShape.of(spec, None)
-    if shape.recipe.modality is Modality.FULL_FRAME:
-        return _("it judges whole frames over time, which the live view does not keep")
     if shape.frames * shape.recipe.size**2 * 3 > MAX_BYTES:
         return _("its windows take more memory than a live session has")
     return None
@@ -130,29 +127,25 @@ class LiveScorer(Scorer):
         clips = [model.spec for model in self.models.values() if model.spec.kind == "clip"]
         return fed(clips, lambda spec: ClipShape.of(spec, None))
 
-    def frame(
-        self, rgb: np.ndarray, time: float, faces: Sequence[FrameSegment], schedule: Schedule
-    ) -> FrameSegment | None:
-        """Score the usable faces of a frame by the models that are due; return the full frame if
-        any judged it."""
-        good, full_frame = [face for face in faces if face.usable], None
+    def frame(self, rgb: np.ndarray, faces: Sequence[FrameSegment], schedule: Schedule) -> None:
+        """Score the usable faces of a frame by the models that are due."""
+        good = [face for face in faces if face.usable]
         if not good:
-            return None
+            return
         every = self.every(schedule)
         due = [self.models[id].spec for id, n in every.items() if not self._count % n]
         self._count += 1
         for recipe, ids in fed(due, lambda spec: spec.crop).items():
-            begun, shown = perf_counter(), good
-            if recipe.modality is Modality.FULL_FRAME:
-                full_frame = full_frame or full_frame_segment(rgb, time, 0)
-                shown = [full_frame]
-            items = [ScoreItem.cut(rgb, one, recipe, ids, self._detector) for one in shown]
+            begun = perf_counter()
+            items = [
+                ScoreItem.cut(Modality.FACE, rgb, face, recipe, ids, self._detector)
+                for face in good
+            ]
             for id in ids:
                 for batch in [items] if recipe.final else [[item] for item in items]:
                     self.score(id, batch)
                 self._costs.add(f"model:{id}", perf_counter() - begun)
                 begun = perf_counter()
-        return full_frame if full_frame and full_frame.logits else None
 
     def clip(self, item: ScoreItem) -> None:
         """Score one window by every model of its shape."""

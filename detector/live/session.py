@@ -23,7 +23,7 @@ from detector.models import registry
 from detector.models.base import Model, ModelSpec
 from detector.pipeline.modalities.face import face_segment
 from detector.pipeline.windows import CompleteRun
-from detector.schema.analysis import Analysis, FrameSegment
+from detector.schema.analysis import Analysis, Modality
 from detector.sentences import _
 from detector.vision import Detection
 
@@ -306,10 +306,7 @@ class LiveSession:
         }
         self._costs.add("cut", self._clock() - begun)
         seen = list(segments.values())
-        full_frame = scorer.frame(frame.rgb, frame.time - origin, seen, schedule)
-        looks: dict[int | None, FrameSegment] = dict(segments.items())
-        if full_frame is not None:
-            looks[None] = full_frame
+        scorer.frame(frame.rgb, seen, schedule)
         striped = None
         if not self.settings.screen and frame.time - self._last_stripes >= STRIPES_EVERY:
             self._last_stripes = frame.time
@@ -320,9 +317,9 @@ class LiveSession:
                 return
             if striped is not None:
                 self._display.quality.stripes.append(striped)
-            scored = frozenset(id for look in looks.values() for id in look.logits)
+            scored = frozenset(id for look in seen for id in look.logits)
             self._display.history.size = self._display.size
-            self._display.history.add(frame.time - origin, looks)
+            self._display.history.add(frame.time - origin, segments)
             for number, segment in segments.items():
                 self._display.history.add_thumbnail(number, segment, frame.rgb)
             if self._display.quality.screen:
@@ -400,8 +397,8 @@ class LiveEngine:
         settings = settings or LiveSettings()
         asked = settings.models if settings.models is not None else self._models
         specs = registry.choose(asked)
-        if asked is None:  # a camera is not heard, and its frames are far apart
-            specs = [s for s in specs if not s.modality.of_sound and s.kind != "clip"]
+        if asked is None:  # it films a room and is not heard, and its frames are far apart
+            specs = [s for s in specs if s.modality is Modality.FACE and s.kind != "clip"]
         session = LiveSession(
             settings, specs, self._pool, self._load, self._find_detector, self._clock
         )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from itertools import groupby
 from typing import TYPE_CHECKING
 
@@ -120,31 +120,58 @@ def reason(analysis: Analysis) -> Reason | None:
 
 
 def others(analysis: Analysis, speech: Speech = ENGLISH) -> str:
-    """Return the text about what the verdict is not about: sound beside picture where only one of
-    them looks fake, and other people. Empty without any."""
-    return " ".join(filter(None, [_sound_and_picture(analysis, speech), _people(analysis, speech)]))
+    """Return the text about what the verdict is not about: sound beside picture and a face beside
+    the whole picture where only one of them looks fake, and other people. Empty without any."""
+    beside = _sound_and_picture(analysis, speech), _face_and_picture(analysis, speech)
+    return " ".join(filter(None, [*beside, _people(analysis, speech)]))
 
 
 def _sound_and_picture(analysis: Analysis, speech: Speech) -> str:
     _ = speech.gettext
-    judged = [(q, a) for q, a in analysis.verdict.answers.items() if a.probability is not None]
-    # The question nearer to fake speaks for each: label first, then the likelihood.
-    sound = max((_suspicion(a) for q, a in judged if q.of_sound), default=None)
-    picture = max((_suspicion(a) for q, a in judged if not q.of_sound), default=None)
-    if sound is None or picture is None or bool(sound[0]) == bool(picture[0]):
+    sound = _most_suspicious(analysis, lambda question: question.of_sound)
+    picture = _most_suspicious(analysis, lambda question: not question.of_sound)
+    if sound is None or picture is None:
+        return ""
+    if (sound.label.side == "fake") is (picture.label.side == "fake"):
         return ""
     said = {
-        (2, 0): _("The voice is likely cloned ({sound}); the picture is not ({picture})."),
-        (1, 0): _("The voice is probably cloned ({sound}); the picture is not ({picture})."),
-        (0, 2): _("The voice is not suspicious ({sound})."),
-        (0, 1): _("The voice is not suspicious ({sound})."),
-    }[sound[0], picture[0]]
-    return said.format(sound=percent(sound[1]), picture=percent(picture[1]))
+        "FAKE": _("The voice is likely cloned ({sound}); the picture is not ({picture})."),
+        "PROBABLY_FAKE": _(
+            "The voice is probably cloned ({sound}); the picture is not ({picture})."
+        ),
+    }.get(sound.label, _("The voice is not suspicious ({sound})."))
+    return said.format(
+        sound=percent(sound.probability or 0.0), picture=percent(picture.probability or 0.0)
+    )
 
 
-def _suspicion(answer: Answer) -> tuple[int, float]:
-    """Return 2 for fake, 1 for probably fake, 0 else; and the likelihood."""
-    return {"FAKE": 2, "PROBABLY_FAKE": 1}.get(answer.label, 0), answer.probability or 0.0
+def _face_and_picture(analysis: Analysis, speech: Speech) -> str:
+    """Return what is said where one of them is fake and the other is cleared."""
+    _ = speech.gettext
+    face = _most_suspicious(analysis, lambda question: question.subject == "face")
+    picture = _most_suspicious(analysis, lambda question: question.subject == "picture")
+    if face is None or picture is None:
+        return ""
+    said = {
+        ("real", "fake"): _(
+            "The face shows no sign of manipulation ({face}): a real face may have been put into "
+            "a generated picture."
+        ),
+        ("fake", "real"): _(
+            "The picture as a whole shows no sign of AI generation ({picture}): a fake face may "
+            "have been put into a real picture."
+        ),
+    }.get((face.label.side or "", picture.label.side or ""), "")
+    return said.format(
+        face=percent(face.probability or 0.0), picture=percent(picture.probability or 0.0)
+    )
+
+
+def _most_suspicious(analysis: Analysis, asked: Callable[[Question], bool]) -> Answer | None:
+    """Return the answer nearest to fake, by label and then likelihood, among such questions."""
+    answers = analysis.verdict.answers.items()
+    judged = [a for q, a in answers if asked(q) and a.probability is not None]
+    return max(judged, key=lambda a: (a.label.suspicion, a.probability), default=None)
 
 
 def _people(analysis: Analysis, speech: Speech) -> str:
@@ -163,7 +190,7 @@ def _people(analysis: Analysis, speech: Speech) -> str:
         del texts["REAL"], texts["PROBABLY_REAL"]
     if verdict.question and verdict.question.spec.whole:  # everybody is in it
         texts = {"NOT_APPLICABLE": texts["NOT_APPLICABLE"]}
-    rest = [s for s in analysis.seen if s.id != verdict.subject]
+    rest = [s for s in analysis.people if s.id != verdict.subject]
     out = left_out(analysis)
     rest = [s for s in rest if s not in out]
     sentences = []
@@ -355,14 +382,14 @@ def _whom(analysis: Analysis, subject: Subject, speech: Speech) -> str:
         return _(about)
     if question is not None and question.spec.whole:
         return _(question.spec.about)
-    several = len(analysis.seen) > 1
+    several = len(analysis.people) > 1
     who = placed(subject, speech) if several else person(subject, speech)
     return _("the face of {person}").format(person=who)
 
 
 def _without_sign(analysis: Analysis, top: Subject, speech: Speech) -> str:
     _ = speech.gettext
-    scored = sum(s.modality == "face" and s.probability is not None for s in analysis.judged)
+    scored = sum(s.probability is not None for s in analysis.people)
     whom = f"{scored:,}\u00a0{speech.ngettext('person', 'people', scored)}"
     if top.modality.spec.about:
         whom = _(top.modality.spec.about)

@@ -105,9 +105,6 @@ def _no_face(p: Params, speech: Speech) -> tuple[str, str]:
         "Faces under {least} px are skipped. A face seen from behind or far from the side can’t be "
         "judged."
     ).format(least=p["min_face"])
-    if not p["scored"]:
-        alone = speech.gettext("The bundled models judge faces alone, never a picture as a whole.")
-        detail = f"{detail} {alone}"
     return text.format(n=n), detail
 
 
@@ -300,7 +297,9 @@ CAVEATS: dict[str, Wording] = {
         "That the file is genuine. New methods can leave no trace these models know."
     ),
     "which_person": _which_person,
+    "out_of_scope": of_question(lambda spec: spec.out_of_scope),
     "not_asked": of_question(lambda spec: spec.not_asked),
+    "faces_unjudged": Template("Whether a face in it is fake: we found none that could be judged."),
     "stays_open": of_question(lambda spec: spec.stays_open),
     "no_sign_withheld": Template(
         "We can't clear a file: the installed models aren't reliable enough to call it untouched. "

@@ -91,9 +91,9 @@ class CropRecipe(StrictModel):
     not rounded to whole levels after it."""
 
     @property
-    def modality(self) -> Modality:
-        """What it is cut from."""
-        return Modality.FULL_FRAME if self.kind == "whole" else Modality.FACE
+    def whole(self) -> bool:
+        """Whether it is cut from the full frame, not around a face."""
+        return self.kind == "whole"
 
     @property
     def final(self) -> bool:
@@ -228,7 +228,8 @@ class ModelSpec(StoredEntry):
     def modality(self) -> Modality:
         """What it judges, and the only thing it is fed."""
         judged = QUESTION_OF[self.task].spec.modalities
-        return self.crop.modality if self.crop.modality in judged else judged[0]
+        whole = self.crop.whole and Modality.FULL_FRAME in judged
+        return Modality.FULL_FRAME if whole else judged[0]
 
     @property
     def network(self) -> str:

@@ -114,11 +114,11 @@ def plan(
     unfit: dict[str, str] = {}
     for (shape, ids), planned in zip(shapes.items(), plans, strict=False):
         times = planned.windows
-        if not times and shape.recipe.modality is not Modality.FACE and info.kind != "image":
+        if not times and shape.modality is not Modality.FACE and info.kind != "image":
             # One window, spread over a short part; models of faces know one step.
             spread = settings.model_copy(update={"sampling": "uniform", "frames": shape.frames})
             times = (media.plan(info, spread).timestamps,)
-        runs += [windows.FrameWindow(ids, shape.recipe, t) for t in times]
+        runs += [windows.FrameWindow(ids, shape.recipe, t, shape.modality) for t in times]
         if not times:
             why = _(f"it needs {shape.frames * shape.step:.1f} s of video")
             if info.kind == "image":

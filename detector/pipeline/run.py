@@ -326,7 +326,7 @@ class AnalysisRun:
                         options=self.options,
                         detector=self.request.detector,
                         specs=specs,
-                        windows=[w for w in windows if w.recipe.modality is modality],
+                        windows=[w for w in windows if w.modality is modality],
                         sampled=sampled,
                         submit=self.scoring.submit,
                         results=self.results,

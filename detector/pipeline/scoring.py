@@ -138,6 +138,7 @@ class ScoreItem:
     @classmethod
     def cut(
         cls,
+        modality: Modality,
         rgb: np.ndarray,
         segment: FrameSegment,
         recipe: CropRecipe,
@@ -146,8 +147,8 @@ class ScoreItem:
     ) -> Self:
         """Cut a segment out of its frame, uint8 [H, W, 3]; `detector`: whose boxes these are."""
         crop = vision.cut(rgb, segment.box, recipe, segment.landmarks, detector)
-        large = recipe.modality is Modality.FULL_FRAME and not recipe.final
-        return cls(recipe.modality, models, segment, crop, recipe if recipe.final else None, large)
+        large = recipe.whole and not recipe.final
+        return cls(modality, models, segment, crop, recipe if recipe.final else None, large)
 
 
 def fed(

@@ -42,13 +42,12 @@ def visibility(frame: FrameSegment) -> tuple[bool, float]:
     return frame.usable, frame.quality.width * (1 - abs(frame.quality.yaw or 0.0))
 
 
-def full_frame(builder: SubjectBuilder) -> list[Subject]:
+def full_frame(builder: SubjectBuilder, modality: Modality = Modality.FULL_FRAME) -> list[Subject]:
     """Return the full frame as a subject, if any model scored it."""
     segments = (*builder.frames.values(), *builder.spans)
     if not builder.frames or not any(segment.logits for segment in segments):
         return []
-    id = str(Modality.FULL_FRAME)
-    return [_subject(id, Modality.FULL_FRAME, builder, lambda frame: frame.quality.sharpness)]
+    return [_subject(modality.value, modality, builder, lambda frame: frame.quality.sharpness)]
 
 
 def _subject(

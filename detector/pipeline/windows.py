@@ -40,12 +40,13 @@ class ClipShape:
     frames: int
     step: float  # s
     recipe: CropRecipe
+    modality: Modality = Modality.FACE
 
     @classmethod
     def of(cls, spec: ModelSpec, fps: float | None) -> ClipShape:
         """Return the shape for a source: counted frames last as long as its rate says, if any."""
         step = spec.clip_stride / (fps or USUAL_RATE) if spec.clip_stride else spec.clip_step
-        return cls(spec.clip_frames, step, spec.crop)
+        return cls(spec.clip_frames, step, spec.crop, spec.modality)
 
 
 def count(settings: Settings) -> int:
@@ -62,7 +63,7 @@ def cut_faces(
 ) -> dict[tuple[int, int], np.ndarray]:
     """Cut frames (position, s, uint8 [H, W, 3]) that waited for a search: by (subject, position)
     where `tracks`, of the faces that `detector` found, have somebody; full frames are of 0."""
-    if recipe.modality is Modality.FULL_FRAME:
+    if recipe.whole:
         return {(0, n): vision.cut(rgb, (0.0, 0.0, 1.0, 1.0), recipe) for n, _, rgb in frames}
     return {
         (number, position): vision.cut(rgb, face.box, recipe, face.landmarks, detector)
@@ -98,6 +99,7 @@ class FrameWindow:
     models: tuple[str, ...]
     recipe: CropRecipe
     times: tuple[float, ...]  # s, ascending
+    modality: Modality = Modality.FACE
     frames: dict[int, Frame] = field(default_factory=dict)  # position -> frame that waits to be cut
     crops: dict[tuple[int, int], np.ndarray] = field(default_factory=dict)
     """(subject, position) -> crop"""
@@ -105,7 +107,7 @@ class FrameWindow:
     @property
     def anchors(self) -> tuple[float, ...]:
         """Return the times of face searches: every few frames and the last; of full frames none."""
-        if self.recipe.modality is not Modality.FACE:
+        if self.modality is not Modality.FACE:
             return ()
         last = len(self.times) - 1
         return tuple(self.times[p] for p in [*range(0, last, ANCHOR_EVERY), last])
@@ -130,5 +132,5 @@ class FrameWindow:
             return
         span = self.times[0], self.times[-1]
         positions = range(len(self.times))
-        yield from complete_runs(self.crops, positions, span, self.models, self.recipe.modality)
+        yield from complete_runs(self.crops, positions, span, self.models, self.modality)
         self.crops.clear()

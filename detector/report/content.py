@@ -26,7 +26,7 @@ from detector.messages.odds import EVEN
 from detector.messages.states import subject_name
 from detector.models.base import CropRecipe
 from detector.report.seal import Seal
-from detector.schema.analysis import Analysis, FrameSegment, Label, ModelResult, Subject
+from detector.schema.analysis import Analysis, FrameSegment, Label, Modality, ModelResult, Subject
 from detector.schema.comparison import Comparison
 from detector.sentences import say
 
@@ -168,7 +168,8 @@ def _figures(
         whose = _("{person} at {time}").format(person=whose, time=time)
     rgb = media.frame_at(path, analysis.media, face.time).rgb
     yield picture("frame", whole, _boxed(rgb, analysis, face.index, speech))
-    yield picture("crop", whose, vision.cut(rgb, face.box, CROP))
+    if track.modality is Modality.FACE:
+        yield picture("crop", whose, vision.cut(rgb, face.box, CROP))
     for model in explained(analysis, track)[:HEATMAPS]:
         heat, why = None, _("it can't show where it looked")
         try:
@@ -214,7 +215,7 @@ def _boxed(rgb: np.ndarray, analysis: Analysis, index: int, speech: Speech) -> n
     """Return a frame with everybody's box and name."""
     named = [
         NamedBox(placed(track, speech), face.box, STROKES[track.label])
-        for track in analysis.seen
+        for track in analysis.people
         for face in track.frames
         if face.index == index
     ]

@@ -21,7 +21,7 @@ from detector.report.content import Content, PairContent, ReportPicture, height_
 from detector.report.paper import FILL, INK, MARGIN, MUTED, SMALL, WIDTH, Paper, laid_out
 from detector.report.seal import ATTACHMENT, seal_pdf
 from detector.report.table import as_json
-from detector.schema.analysis import Analysis, Answer, Label, Reason, ReasonCode, Subject
+from detector.schema.analysis import Analysis, Answer, Label, Modality, Reason, ReasonCode, Subject
 
 PEOPLE = 4  # people whose score over time is drawn, most suspicious first
 FACTS = 40  # facts of the metadata that are printed; all are in the attached data
@@ -199,10 +199,11 @@ def _people(pdf: Paper, analysis: Analysis) -> None:
     if analysis.media.kind == "audio":
         return _voice(pdf, analysis)
     _, speech, rows = pdf.speech.gettext, pdf.speech, []
-    pdf.head(_("The people"), 40)
+    pdf.head(_("The people") if analysis.people else _("The picture"), 40)
     for track in analysis.judged:
         scored = sum(1 for look in track.looks if look.score is not None)
-        widths = sorted(face.quality.width for face in track.frames)
+        faces = track.frames if track.modality is Modality.FACE else ()
+        widths = sorted(face.quality.width for face in faces)
         likelihood = "" if track.probability is None else percent(track.probability)
         who = track.modality.spec.in_report or track.id
         rows.append(
@@ -215,8 +216,9 @@ def _people(pdf: Paper, analysis: Analysis) -> None:
                 likelihood,
             )
         )
+    who = _("Person") if analysis.people else _("Subject")
     pdf.rows(
-        (_("Person"), _("Seen"), _("Frames scored"), _("Face width"), _("Said"), _("Likelihood")),
+        (who, _("Seen"), _("Frames scored"), _("Face width"), _("Said"), _("Likelihood")),
         rows, (22, 32, 26, 22, 52, 20),
     )  # fmt: skip
     if not _moves(analysis):

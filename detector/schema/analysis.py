@@ -200,6 +200,11 @@ class Analysis(StrictModel):
         return [subject for subject in self.judged if not subject.modality.of_sound]
 
     @property
+    def people(self) -> list[Subject]:
+        """Those of `judged` that are faces."""
+        return [subject for subject in self.judged if subject.modality is Modality.FACE]
+
+    @property
     def judged(self) -> list[Subject]:
         """Subjects with answers of their own, the most suspicious first. The full frame is one only
         where there is no face: beside faces it is evidence about each of them."""

@@ -128,8 +128,8 @@ class Subject(StrictModel):
     """
 
     id: str = Field(
-        description="of a person A, B, … in order of first appearance; full_frame; voice, or left "
-        "and right where the sides of a recording hold a voice each"
+        description="of a person A, B, … in order of first appearance; picture; full_frame; voice, "
+        "or left and right where the sides of a recording hold a voice each"
     )
     modality: Modality = Modality.FACE
     side: Literal["left", "center", "right"] | None = Field(

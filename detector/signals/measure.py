@@ -10,7 +10,7 @@ from functools import lru_cache
 import numpy as np
 
 from detector import plugins
-from detector.schema.analysis import Analysis, Modality, Signal, Subject
+from detector.schema.analysis import Analysis, Signal, Subject
 from detector.sentences import Speech
 from detector.signals.patch import FacePatch
 from detector.signals.reference import SOFT, SignalSpec
@@ -106,8 +106,7 @@ class SignalReader:
         """Return the signals of a decided analysis, most suspicious first; `people` by subject
         id."""
         signals: list[Signal] = []
-        seen = [t for t in analysis.judged if t.modality is Modality.FACE]
-        for track in seen[:PEOPLE]:
+        for track in analysis.people[:PEOPLE]:
             width = float(np.median([face.quality.width for face in track.frames]))
             subject = SubjectContext(track, SOFT if width < SMALL else "")
             observers = self._observers(people[track.id])

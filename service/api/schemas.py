@@ -183,7 +183,7 @@ class AnalysisView(BaseModel):
 class SubjectInFrame(BaseModel):
     """One subject at one sampled moment."""
 
-    id: str = Field(description="A, B, … of people; full_frame")
+    id: str = Field(description="A, B, … of people; picture; full_frame")
     box: Box
     probability: float | None = Field(description="calibrated likelihood of this moment, 0..1")
     question: Question | None = Field(description="which question `probability` answers")

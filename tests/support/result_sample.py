@@ -23,6 +23,7 @@ from detector.schema.analysis import (
     FrameSegment,
     Label,
     Media,
+    Modality,
     ModelResult,
     PerturbationResult,
     Quality,
@@ -99,9 +100,11 @@ def _encoded(fps, duration):
 
 
 def make_analysis(
-    path=None, *, name="council statement.webm", frames=32, fake=True, people="AB", whole=None
-):
-    """A decided `Analysis` of the clip."""
+    path=None, *, name="council statement.webm", frames=32, fake=True, people="AB", whole=None,
+    picture=None,
+):  # fmt: skip
+    """A decided `Analysis` of the clip; `whole` and `picture` are logits of generated heads and of
+    a generated picture."""
     moments = [round(DURATION * (i + 0.5) / frames, 3) for i in range(frames)]
     calibration = Calibration(scale=1.1, offset=-0.2, data="240 held-out clips", clips=240)
     models = [
@@ -139,6 +142,8 @@ def make_analysis(
     }
     if whole is not None:
         _ask_of_the_whole(models, tracks, ensembles, calibration, whole)
+    if picture is not None:
+        _ask_of_the_picture(models, tracks, ensembles, calibration, picture, moments)
     analysis = Analysis(
         id="made", created=datetime(2026, 11, 20, 10, 42, tzinfo=UTC),
         media=Media(
@@ -173,17 +178,56 @@ def _ask_of_the_whole(models, tracks, ensembles, calibration, logit):
                 face.logits["synth"] = logit + 0.4 * math.sin(face.time)
 
 
+def _ask_of_the_picture(models, tracks, ensembles, calibration, logit, moments):
+    if not tracks:
+        for model in models:
+            model.scored = 0
+    models.append(
+        ModelResult(
+            id="picture", title="Picture", plain="AI-generated picture", kind="image",
+            task="picture synthesis", calibration=calibration, weights_sha256="e" * 64,
+            finding="A picture as generators make it", confused_by="heavy smoothing",
+            scored=len(moments), seconds=3.1,
+        )
+    )  # fmt: skip
+    limits = Thresholds(low=0.1, probably_low=0.2, high=0.9, probably_high=0.8, data="made")
+    ensembles[Question.PICTURE] = Ensemble(models=["picture"], thresholds=limits)
+    frames = [
+        FrameSegment(
+            index=index, time=time, box=(0.0, 0.0, float(WIDTH), float(HEIGHT)),
+            quality=Quality(width=WIDTH, sharpness=90.0, brightness=110.0),
+            logits={"picture": logit + 0.3 * math.sin(time)},
+        )
+        for index, time in enumerate(moments)
+    ]  # fmt: skip
+    tracks.append(
+        Subject(
+            id="picture", modality=Modality.PICTURE, start=moments[0], end=moments[-1],
+            thumbnail_time=moments[0], frames=frames,
+        )
+    )  # fmt: skip
+
+
 def make_picture():
     """The same for a still picture of the astronaut, with one face."""
-    analysis = make_analysis(name="portrait.png", frames=1, people="A", fake=False)
+    return _still(make_analysis(name="portrait.png", frames=1, people="A", fake=False), FACE)
+
+
+def make_landscape(logit):
+    """The same for a picture without a face."""
+    made = make_analysis(name="hills.png", frames=1, people="", picture=logit)
+    return _still(made, (0.0, 0.0, 512.0, 512.0))
+
+
+def _still(analysis, box):
     media = analysis.media.model_copy(
         update={"kind": "image", "duration": None, "fps": None, "frame_count": None,
                 "width": 512, "height": 512, "container": "png", "codec": "png", "audio": None,
                 "bit_rate": None, "size": 400_000}
     )  # fmt: skip
-    face = analysis.judged[0].frames[0].model_copy(update={"box": FACE, "time": 0.0})
+    face = analysis.judged[0].frames[0].model_copy(update={"box": box, "time": 0.0})
     models = [
-        m.model_copy(update={"scored": 1 if m.kind == "frame" and m.scored else 0})
+        m.model_copy(update={"scored": 1 if m.kind != "clip" and m.scored else 0})
         for m in analysis.models
     ]
     track = analysis.judged[0].model_copy(

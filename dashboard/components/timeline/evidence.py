@@ -45,7 +45,7 @@ def view_data(
         "boxes": {
             "size": [analysis.media.width, analysis.media.height],
             "step": end / len(moments) if moments else end,
-            "people": [_faces(track) for track in analysis.seen],
+            "people": [_faces(person) for person in analysis.people],
         },
         "cursor": {
             "place": f".st-key-{LANES}",

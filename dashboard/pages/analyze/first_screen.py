@@ -65,7 +65,7 @@ def draw() -> None:
     specs = [spec for spec in list_models() if usable(spec)]
     left, right = st.columns([800, 480], gap="large")
     with left:
-        st.title(_("Check a face or a voice"), anchor=False)
+        st.title(_("Check a picture, a video or a voice"), anchor=False)
         typography.lead(
             _("Get a reading in plain words, the moments behind it, and what it can’t tell.")
         )

@@ -237,7 +237,7 @@ def _sound_step(progress: Progress, at: int, took: str) -> ProgressStep:
 
 def _faces_step(progress: Progress, at: int, took: str) -> ProgressStep:
     """Return the step that finds people: whom, in how much of the file."""
-    people = progress.partial.seen if progress.partial else []
+    people = progress.partial.people if progress.partial else []
     who = labels.count(len(people), "person", "people") if people else _("no face so far")
     frames = labels.count(progress.sampled_total, "frame", "frames")
     if at > 1:
@@ -292,10 +292,10 @@ def _people(job: Job) -> None:
     """Draw the people found so far, in order of first appearance."""
     progress = job.progress
     partial = progress.partial if progress else None
-    if progress is None or partial is None or not partial.seen:
+    if progress is None or partial is None or not partial.people:
         cards.people([])
         return
-    first = by_appearance(partial.seen)
+    first = by_appearance(partial.people)
     searched = progress.stage not in SEARCHING
     rows = [_person(job, partial, track, searched=searched) for track in first[:MAX_PEOPLE]]
     more = len(first) - MAX_PEOPLE

@@ -184,7 +184,7 @@ def recipe(config: Mapping[str, Any], preprocessor: Mapping[str, Any] | None) ->
     crop, normalization = picture_recipe(config, preprocessor, "whole" if whole else "square")
     fields: dict[str, Any] = {
         "kind": "clip" if clip else "image" if whole else "frame",
-        "task": "whole-image synthesis" if generated else "face manipulation",
+        "task": "picture synthesis" if generated else "face manipulation",
         "crop": crop,
         "normalization": normalization,
     }

@@ -126,7 +126,9 @@ class FaceExtractor(Extractor):
         if not segment.usable:
             return
         for recipe, models in {}.items() if before else self._fed.items():
-            item = ScoreItem.cut(frame.rgb, segment, recipe, models, run.detector.name)
+            item = ScoreItem.cut(
+                self.modality, frame.rgb, segment, recipe, models, run.detector.name
+            )
             left_out = self._left_out[number, recipe]
             if index in self._scored_at[recipe]:
                 self._submitted[number, recipe] += 1

@@ -1,4 +1,4 @@
-"""The full frame as a subject: for models that judge whole pictures."""
+"""The full frame as a subject: for models that judge faces by whole frames."""
 
 import cv2
 import numpy as np
@@ -22,6 +22,7 @@ class FullFrameExtractor(Extractor):
     def __init__(self, run: Extraction) -> None:
         super().__init__(run)
         self._subject = SubjectBuilder()
+        self._scored_at = {recipe: run.scored_at(models) for recipe, models in self._fed.items()}
 
     def frame(self, frame: Frame, times: tuple[float, ...], index: int | None) -> None:
         """Record a sampled frame, and cut the windows that it completes."""
@@ -45,8 +46,10 @@ class FullFrameExtractor(Extractor):
         with self._run.lock:
             self._subject.frames[index] = segment
         for recipe, models in {} if before else self._fed.items():
-            item = ScoreItem.cut(frame.rgb, segment, recipe, models, self._run.detector.name)
-            self._run.submit(item)
+            if index in self._scored_at[recipe]:
+                detector = self._run.detector.name
+                item = ScoreItem.cut(self.modality, frame.rgb, segment, recipe, models, detector)
+                self._run.submit(item)
 
     def expected(self) -> int:
         """Return how many frames there are to score."""
@@ -54,7 +57,7 @@ class FullFrameExtractor(Extractor):
 
     def subjects(self, *, partial: bool) -> list[Subject]:
         """Return the full frame, if it was scored."""
-        return full_frame(self._subject)
+        return full_frame(self._subject, self.modality)
 
     def seen(self) -> SeenAt:
         """Return what a second run need not score again."""

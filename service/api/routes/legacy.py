@@ -107,7 +107,7 @@ class SimpleVerdict(BaseModel):
             fake_probability=likely,
             fake_frame_ratio=sum(above) / len(above) if above else None,
             frames_analyzed=len(analysis.timestamps),
-            faces_detected=sum(subject.modality == "face" for subject in analysis.judged),
+            faces_detected=len(analysis.people),
             analysis=f"/v1/analyses/{job.key}",
         )
 

@@ -223,10 +223,10 @@ def test_both_answers_stand_in_the_summary():
     assert text.startswith("council statement.webm: Likely AI-generated\n")
     face = "Is a face fake? 9 % combined likelihood (no sign under 30 %, likely manipulated"
     assert face in text
-    assert "Head or picture generated as a whole? 9" in text
+    assert "AI-generated head? 9" in text
     assert "likely AI-generated over 80 %" in text
     # The answer in front comes first, and what pulled which way is under it.
-    assert text.index("Head or picture generated") < text.index(face)
+    assert text.index("AI-generated head") < text.index(face)
     assert "+3.2  Synthesis" in text
 
 

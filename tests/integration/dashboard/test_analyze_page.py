@@ -115,7 +115,7 @@ def finished(jobs, key):
 
 def test_the_first_screen_says_what_will_be_read(jobs, analyzer):
     at = page()
-    assert at.title[0].value == "Check a face or a voice"
+    assert at.title[0].value == "Check a picture, a video or a voice"
     text = html(at)
     assert "Could not be judged" in text
     for label, _, _ in manifest().ensembles[Question.MANIPULATION].thresholds.zones:
@@ -492,7 +492,7 @@ def test_an_unknown_address_says_so(jobs, analyzer):
     at = page(a="x" * 22)
     assert "There is nothing at this address" in html(at)
     button(at, "Analyze a file").click().run()
-    assert at.title[0].value == "Check a face or a voice"
+    assert at.title[0].value == "Check a picture, a video or a voice"
 
 
 def test_records_that_cannot_be_read_are_no_fault_of_a_page(jobs, analyzer, monkeypatch):

@@ -122,7 +122,7 @@ def test_nothing_is_said_kindly_and_leads_to_a_first_file(jobs):
     at = page()
     assert "Nothing here yet" in html(at) and not at.dataframe
     button(at, "Analyze a file").click().run()
-    assert at.title[0].value == "Check a face or a voice"
+    assert at.title[0].value == "Check a picture, a video or a voice"
 
 
 def test_a_copy_of_known_footage_is_said_beside_its_verdict(jobs):

@@ -394,7 +394,7 @@ def test_a_fault_that_a_worker_wrote_is_read_in_the_readers_language(monkeypatch
 @pytest.mark.parametrize(
     ("page", "head"),
     [
-        ("analyze", "Check a face or a voice"),
+        ("analyze", "Check a picture, a video or a voice"),
         ("models", "Models"),
         ("live", "Live"),
         ("compare", "Compare"),

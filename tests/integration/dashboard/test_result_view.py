@@ -486,7 +486,7 @@ def test_an_open_question_is_a_row_that_is_not_counted(clip):
     made = make_analysis(clip, whole=0.0)
     page = texts(show(clip, made))
     rows = question.rows(made).replace("\u00a0", " ")
-    assert rows.index("Is a face fake?") < rows.index("Head or picture generated as a whole?")
+    assert rows.index("Is a face fake?") < rows.index("AI-generated head?")
     assert "Not decided: score below the threshold" in rows and "not counted</span>" in rows
     assert "<span>Likely manipulated</span></h2>" in page
     weak = make_analysis(clip, whole=0.0)

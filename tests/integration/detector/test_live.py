@@ -5,7 +5,6 @@ import json
 import threading
 import time
 from dataclasses import replace
-from typing import ClassVar
 
 import cv2
 import numpy as np
@@ -526,41 +525,18 @@ def test_memory_is_flat(engine):
     assert len(ledger._samples) <= MAX_SAMPLES
 
 
-class OfFullFrames(MadeModel):
-    """Says the same of every full frame; notes what it is fed."""
-
-    shapes: ClassVar[set[tuple[int, ...]]] = set()
-
-    def score(self, batch):
-        self.shapes.add(batch.shape)
-        return np.full(len(batch), 3.0, np.float32)
-
-
-def test_full_frames_are_no_faces_live_either():
+def test_whole_pictures_are_not_asked_about_live():
     ids = ["texture", "univfd_clip_l14"]
-
-    def load(id):
-        return (MadeModel if id == "texture" else OfFullFrames)(registry.get_spec(id))
-
-    engine = made_engine(*ids, load=load)
+    engine = made_engine(*ids)
     session = engine.open(live.LiveSettings(models=ids))
     engine.drain()
-    two = picture((40, 100, -1.0), (400, 100, -1.0))
-    for n in range(12):
-        session.push(two, n * 0.25)
-        engine.drain()
-    assert session.state.reading.probability is not None
+    session.push(picture((40, 100, -1.0)), 0.0)
+    engine.drain()
     out = session.finish()
     engine.close()
-    *people, full_frame = out.subjects
-    assert out.judged == people and len(people) == 2
-    assert full_frame.modality is Modality.FULL_FRAME
-    assert {n for shape in OfFullFrames.shapes for n in shape[:1]} == {1}  # once, not once a face
-    assert all(set(f.logits) == {"univfd_clip_l14"} for f in full_frame.frames)
-    for person in people:
-        assert all(set(f.logits) <= {"texture"} for f in person.frames)
-        assert person.models["univfd_clip_l14"].logit == pytest.approx(3.0)  # evidence about each
-    assert Analysis.model_validate_json(out.model_dump_json()) == out
+    assert {s.modality for s in out.subjects} <= {Modality.FACE}
+    (why,) = [m.not_counted_because or m.error for m in out.models if m.id != "texture"]
+    assert why == "it judges no faces"
 
 
 def test_boxes_move_between_searches(engine):

@@ -62,7 +62,7 @@ def key(tmp_path, server, clip, analysis):
 
 def test_the_question_is_answered_and_leads(analyses):
     alone = analyses["alone"]
-    assert alone.verdict.question is SCENERY and alone.verdict.label is Label.FAKE
+    assert alone.verdict.question is SCENERY and alone.verdict.label is Label.PROBABLY_FAKE
     assert alone.verdict.subject == "background"
     background = next(s for s in alone.subjects if s.modality is Modality("background"))
     assert background.name == "The background" and background.probability
@@ -89,7 +89,7 @@ def test_the_command_line(clip, tmp_path, capsys):
     assert all(file.stat().st_size for file in files)
     assert main(["analyze", str(clip), "--frames", "4", "--models", "backdrop"]) == 0
     text = capsys.readouterr().out
-    assert ASKED in text and "Likely a replaced background" in text
+    assert ASKED in text and "Probably replaced" in text
     assert main(["models"]) == 0 and "backdrop" in capsys.readouterr().out
 
 
@@ -97,7 +97,7 @@ def test_the_result_page(key, analysis):
     at = page(a=key)
     assert ASKED in texts(at)
     if analysis.verdict.question is SCENERY:
-        assert "Likely a replaced background" in texts(at)
+        assert "Probably replaced" in texts(at)
     assert "The upper fifth of each frame was judged." in [c.value for c in at.caption]
     assert "The background" in texts(at) or not analysis.verdict.answers[SCENERY].evaluated
 
@@ -132,7 +132,7 @@ def test_batch(server, clip):
     batch = runs.bring(OWNER, local(server), [file], settings)
     until(lambda: all(row.over for row in runs.rows(local(server), batch)))
     at = page("batch", b=batch.id)
-    assert "Likely a replaced background" in str(at.dataframe[0].value.to_dict())
+    assert "Probably replaced" in str(at.dataframe[0].value.to_dict())
 
 
 def test_evaluate(server):

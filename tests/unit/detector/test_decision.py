@@ -408,7 +408,7 @@ def test_bundled_models_alone_need_every_question_for_no_sign_and_say_which_is_o
     assert out.verdict.label is Label.INCONCLUSIVE and out.verdict.question is FACE
     assert out.verdict.answers[FACE].label is Label.REAL
     assert out.verdict.reasons[0].code is ReasonCode.OTHER_QUESTION_OPEN
-    assert "head or the picture" in out.verdict.reasons[0].text
+    assert "whether the head was generated" in out.verdict.reasons[0].text
 
 
 @pytest.mark.parametrize(
@@ -563,7 +563,7 @@ def test_face_is_said_of_faces_only():
         "The whole picture is seen well in only 1 frame"
     )
     assert Caveat(code=CaveatCode.STAYS_OPEN, params={"question": "synthesis"}).text.startswith(
-        "Whether a head or the picture"
+        "Whether a head was generated"
     )
 
 

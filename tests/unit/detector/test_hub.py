@@ -171,7 +171,7 @@ def test_what_it_tells_decides_what_it_is_shown():
     assert hub.recipe({**VIT, "id2label": LABELS}, None)["kind"] == "frame"
     generated = hub.recipe({**VIT, "id2label": {"0": "real", "1": "ai-generated"}}, None)
     assert generated["kind"] == "image" and generated["crop"].kind == "whole"
-    assert generated["task"] == "whole-image synthesis"
+    assert generated["task"] == "picture synthesis"
 
 
 def test_the_order_beside_the_weights_must_be_the_entrys(tmp_path):

@@ -6,17 +6,20 @@ from datetime import UTC, datetime
 import pytest
 
 from detector.decision import decide, label_of, people, sigmoid
+from detector.messages import lead
 from detector.models import registry
 from detector.pipeline import initial_results
 from detector.schema.analysis import (
     Analysis,
     Basis,
     Calibration,
+    CaveatCode,
     CustomEnsemble,
     Ensemble,
     FrameSegment,
     Label,
     Media,
+    Modality,
     ModelResult,
     OwnThreshold,
     Quality,
@@ -386,14 +389,78 @@ def test_either_question_can_raise_the_alarm_and_both_must_clear(
     )
 
 
+def of_picture(score):
+    """The whole picture as a subject, and its model."""
+    frames = [face(i, pic=logit(score)) for i in range(5)]
+    picture = track("picture", frames)
+    picture.modality = Modality.PICTURE
+    return picture, model("pic", task="picture synthesis")
+
+
+FACE, PICTURE = Question.MANIPULATION, Question.PICTURE
+
+
+@pytest.mark.parametrize(
+    ("face_score", "picture_score", "label", "question"),
+    [
+        (None, 0.9, Label.FAKE, PICTURE),
+        (None, 0.65, Label.PROBABLY_FAKE, PICTURE),
+        (None, 0.5, Label.INCONCLUSIVE, PICTURE),
+        (None, 0.1, Label.REAL, PICTURE),
+        (0.9, 0.1, Label.FAKE, FACE),
+        (0.1, 0.9, Label.FAKE, PICTURE),
+        (0.8, 0.9, Label.FAKE, PICTURE),
+        (0.9, 0.8, Label.FAKE, FACE),
+        # Beside a face the picture accuses where that is sure, and nowhere else.
+        (0.5, 0.65, Label.INCONCLUSIVE, FACE),
+        (0.1, 0.65, Label.INCONCLUSIVE, FACE),
+        (0.65, 0.65, Label.PROBABLY_FAKE, FACE),
+        # An open picture takes a cleared face away only where it is likelier generated than not.
+        (0.1, 0.55, Label.INCONCLUSIVE, FACE),
+        (0.1, 0.45, Label.REAL, FACE),
+        (0.1, 0.01, Label.REAL, FACE),
+        (0.5, 0.01, Label.INCONCLUSIVE, FACE),
+    ],
+)
+def test_the_whole_picture_beside_faces_and_alone(face_score, picture_score, label, question):
+    picture, pic = of_picture(picture_score)
+    faces = [] if face_score is None else [track("A", with_scores(*[face_score] * 5))]
+    made = analysis([*faces, picture], [model("one"), pic])
+    for one in (FACE, PICTURE):
+        made.ensembles[one].thresholds = LIMITS.model_copy(update={"probably_high": 0.6})
+    if face_score is None:
+        made.models[0].scored = 0
+    out = decide(made)
+    assert (out.verdict.label, out.verdict.question) == (label, question)
+    answer = out.verdict.answers[PICTURE]
+    assert answer.subject == "picture" and answer.probability == pytest.approx(picture_score)
+    assert answer.thresholds.probably_high == (0.6 if face_score is None else None)
+    assert [s.id for s in out.people] == ["A"] * len(faces)
+    assert all(set(s.models) == {"one"} for s in out.people)  # a face is no part of the other
+    codes = [caveat.code for caveat in out.verdict.caveats]
+    assert (CaveatCode.FACES_UNJUDGED in codes) is (face_score is None)
+    assert (CaveatCode.OUT_OF_SCOPE in codes) is (question is PICTURE)
+
+
+def test_a_real_face_in_a_generated_picture_is_said_and_the_other_way_round():
+    picture, pic = of_picture(0.9)
+    out = decide(analysis([track("A", with_scores(*[0.1] * 5)), picture], [model("one"), pic]))
+    assert out.headline == "Likely AI-generated"
+    assert "a real face may have been put into a generated picture" in lead.others(out)
+    picture, pic = of_picture(0.1)
+    out = decide(analysis([track("A", with_scores(*[0.9] * 5)), picture], [model("one"), pic]))
+    assert out.headline == "Likely manipulated"
+    assert "a fake face may have been put into a real picture" in lead.others(out)
+
+
 def test_a_question_without_a_model_is_said_not_to_be_asked():
     out = decide(analysis([track("A", with_scores(*[0.1] * 5))]))
     answer = out.verdict.answers[Question.SYNTHESIS]
     assert not answer.evaluated and answer.label is Label.NOT_APPLICABLE and not answer.reasons
     assert out.verdict.label is Label.REAL  # of what was asked
-    assert any("no model here was made for that" in limit for limit in out.verdict.limits)
+    assert "Whether a head was generated: no model here was asked that." in out.verdict.limits
     made = analysis([track("A", both(0.1, 0.1))], [model("one"), whole()])
-    assert not any("no model here" in limit for limit in decide(made).verdict.limits)
+    assert not any("a head was generated" in limit for limit in decide(made).verdict.limits)
     alone = decide(made, models=["synth"])
     assert not alone.verdict.answers[Question.MANIPULATION].evaluated
     assert any("Whether a face is fake" in limit for limit in alone.verdict.limits)

@@ -1,0 +1,13 @@
+"""The whole picture as a subject of its own, with or without faces in it."""
+
+from detector.pipeline.modalities.full_frame import FullFrameExtractor
+from detector.schema.analysis import Modality
+
+
+class PictureExtractor(FullFrameExtractor):
+    """The pictures of one run."""
+
+    modality = Modality.PICTURE
+
+
+EXTRACTOR = PictureExtractor
