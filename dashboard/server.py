@@ -8,7 +8,7 @@ import asyncio
 import math
 import sys
 import threading
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from importlib import import_module
 from pathlib import Path
@@ -120,13 +120,13 @@ def routes() -> list[Route]:
     ]
 
 
-def middleware(pages: Iterable[str]) -> list[Middleware]:
-    """Return what every request goes through, outermost first; `pages` are paths that have one."""
+def middleware() -> list[Middleware]:
+    """Return what every request goes through, outermost first."""
     kinds = (
         hosting.SecureHeaders, CheckedBody, OriginCheck, IgnoreClientDisconnect,
-        RestApi, GuestCookie, FirstPaint,
+        RestApi, GuestCookie, FirstPaint, KnownPages,
     )  # fmt: skip
-    return [*(Middleware(kind) for kind in kinds), Middleware(KnownPages, pages=pages)]
+    return [Middleware(kind) for kind in kinds]
 
 
 class KnownPages:
@@ -136,13 +136,14 @@ class KnownPages:
     _OTHERS = ("_stcore/", "component/", "app/", "session/")
     """Paths under which HTML is no front page."""
 
-    def __init__(self, app: ASGIApp, pages: Iterable[str]) -> None:
+    _PAGES = url_state.PAGES | {"", "index.html"}
+
+    def __init__(self, app: ASGIApp) -> None:
         self.app, self.base = app, base_path()
-        self._pages = {"", "index.html", "account", *pages}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         path = scope.get("path", "").removeprefix(self.base).strip("/")
-        if scope["type"] != "http" or path in self._pages or path.startswith(self._OTHERS):
+        if scope["type"] != "http" or path in self._PAGES or path.startswith(self._OTHERS):
             await self.app(scope, receive, send)
             return
         replaced = False

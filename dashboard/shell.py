@@ -1,23 +1,19 @@
 """What stands around every page: its title, the logo, the navigation, the style sheet."""
 
 import logging
-from collections.abc import Mapping
 from contextlib import suppress
-from functools import partial
-from importlib import import_module
 from pathlib import Path
 
 import streamlit as st
 from streamlit.errors import FragmentHandledException
 
-from dashboard import pages, session, theme, url_state
+from dashboard import session, theme, url_state
 from dashboard.components import color_scheme, status_cards, style
 from dashboard.i18n import _
 from dashboard.pages import live
 from dashboard.pages.account import view as account
 from dashboard.pages.analyze import view
 from detector.errors import InputError
-from service import auth
 from service.context import PrincipalKind
 from service.records.model import RecordsError, fault_of
 from service.storage.uploads import StorageUnreachable
@@ -27,8 +23,8 @@ log = logging.getLogger(__name__)
 _ASSETS = Path(__file__).parent / "assets"
 
 
-def draw(titles: Mapping[str, str]) -> None:
-    """Draw the page the address asks for; `titles` are of the pages by name (`pages.PAGES`)."""
+def prepare() -> None:
+    """Set the title, the language, the style and the logo, before the navigation."""
     st.set_page_config(
         page_title="Unmask", page_icon=str(_ASSETS / "mark.svg"), layout="wide", menu_items={}
     )
@@ -38,22 +34,30 @@ def draw(titles: Mapping[str, str]) -> None:
     style.apply()
     color_scheme.follow()
     st.logo(_logo("logo.svg"), size="large", icon_image=_logo("logo.svg"))
-    if not session.current_user().may_administer:
-        titles = {name: title for name, title in titles.items() if name != "admin"}
-    if auth.accounts():
-        user = session.current_user().kind is PrincipalKind.USER
-        titles = {**titles, "account": _("Account") if user else _("Sign in")}
-    listed = [
-        st.Page(partial(_run, name), title=title, url_path=name, default=name == url_state.FRONT)
-        for name, title in titles.items()
-    ]
-    outside = account.outside()
-    page = st.navigation(listed, position="hidden" if outside else "top")
+
+
+def account_title() -> str:
+    """Return the title of the Account page for this person."""
+    user = session.current_user().kind is PrincipalKind.USER
+    return _("Account") if user else _("Sign in")
+
+
+def must_sign_in() -> bool:
+    """Return whether this person sees no page before they sign in."""
+    return account.outside()
+
+
+def draw(page: st.Page) -> None:
+    """Draw a page, or what stands in its place: a shared result, the sign-in, an error."""
+    if page.url_path != "live":
+        # Streamlit forgets what a page does not draw, and "Keep: Nothing" must not become "Scores".
+        state = st.session_state
+        state.update({key: state[key] for key in live.CHOICES if key in state})
     try:
         if (token := url_state.link()) is not None:
             # Open to whoever was given it, also where every page asks for an account.
             view.shared(token)
-        elif outside:
+        elif must_sign_in():
             account.draw(gate=True)
         else:
             account.warn()
@@ -75,15 +79,6 @@ def show_failure(error: Exception) -> bool:
     log.error("a page failed, reference %s", fault.reference, exc_info=error)
     status_cards.show(status_cards.page_failed(fault))
     return True
-
-
-def _run(name: str) -> None:
-    """Draw a page. Its folder is imported when somebody opens it."""
-    if name != "live":
-        # Streamlit forgets what a page does not draw, and "Keep: Nothing" must not become "Scores".
-        state = st.session_state
-        state.update({key: state[key] for key in live.CHOICES if key in state})
-    import_module(f"{pages.__name__}.{name}.view").draw()
 
 
 def _logo(file: str) -> str:

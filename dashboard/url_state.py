@@ -18,9 +18,12 @@ COPY = "copy"
 QUESTION = "q"
 """In the query of the Models page: the task of the models that are shown."""
 _NAME, _LINK = "a", "s"
+_APP = Path(__file__).parent / "_app"  # in a wheel
+_FOLDER = (_APP if _APP.is_dir() else _APP.parents[1]) / "pages"
+PAGES = frozenset(file.stem for file in _FOLDER.glob("*.py"))
+"""The pages, by their path in an address."""
 FRONT = "analyze"
 """The page at the address of the app itself."""
-_PAGES = frozenset(view.parent.name for view in Path(__file__).parent.glob("pages/*/view.py"))
 
 
 def current() -> str | None:
@@ -47,16 +50,12 @@ def site() -> str:
     at the end; empty where no server runs. `st.context.url` is that of the page."""
     address = (st.context.url or "").rstrip("/")
     app, _, last = address.rpartition("/")
-    return app if last in _PAGES and urlsplit(address).path else address
+    return app if last in PAGES and urlsplit(address).path else address
 
 
 def page(name: str) -> st.Page:
-    """Return a page, for a link to it. Streamlit goes by its path alone, so nothing is drawn by
-    this one (`shell` has those that draw)."""
-    return st.Page(_nothing, title=name, url_path=name, default=name == FRONT)
-
-
-def _nothing() -> None: ...
+    """Return a page, for a link to it."""
+    return st.Page(_FOLDER / f"{name}.py", default=name == FRONT)
 
 
 def go_to(name: str, **query: str) -> NoReturn:

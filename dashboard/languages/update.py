@@ -167,8 +167,8 @@ def texts(code: str | None = None) -> Catalog:
     """
     catalog = Catalog(locale=code, project="Unmask", fuzzy=False)
     rooms = (
+        (".", [("app.py", ast.parse((ROOT / "app.py").read_text("utf-8")))]),
         ("dashboard", sources()),
-        ("pages", sources(ROOT / "pages")),
         ("service", sources(SERVICE)),
         ("cli", sources(ROOT / "cli")),
         ("detector", sources(DETECTOR)),
@@ -176,7 +176,7 @@ def texts(code: str | None = None) -> Catalog:
     for folder, files in rooms:
         for file, tree in files:
             for node in ast.walk(tree):
-                place = [(f"{folder}/{file}", getattr(node, "lineno", 1))]
+                place = [((Path(folder) / file).as_posix(), getattr(node, "lineno", 1))]
                 found = marked(node) if isinstance(node, ast.Call) else []
                 literals = [str(text.value) for text in found if isinstance(text, ast.Constant)]
                 if len(literals) == 2:

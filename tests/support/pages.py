@@ -8,6 +8,7 @@ from types import SimpleNamespace
 
 import pytest
 from streamlit.components.v2 import manifest_scanner
+from streamlit.runtime.pages_manager import PagesManager
 from streamlit.testing.v1 import AppTest
 from streamlit.util import calc_hash
 
@@ -28,6 +29,18 @@ APP = str(Path(__file__).parents[2] / "app.py")
 manifest_scanner.scan_component_manifests = functools.cache(
     manifest_scanner.scan_component_manifests
 )
+
+_make_manager = PagesManager.__init__
+
+
+def _without_folder(manager, *given, **named):
+    """Each AppTest would take the folder pages/ for the pages, which `dashboard._compat` forbids a
+    server: a page would be drawn without app.py."""
+    _make_manager(manager, *given, **named)
+    PagesManager.uses_pages_directory = False
+
+
+PagesManager.__init__ = _without_folder
 
 
 @contextmanager

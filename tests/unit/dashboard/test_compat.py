@@ -65,7 +65,7 @@ def test_where_a_file_may_be_sent_is_told_though_a_run_begins(files, fragments):
 
 def test_half_requests_to_the_pages_hold_no_place_for_long(files, monkeypatch):
     monkeypatch.setattr(app, "HEADER_SECONDS", 0.4)
-    assert app.CheckedBody in [one.cls for one in server.middleware(())]
+    assert app.CheckedBody in [one.cls for one in server.middleware()]
     # As Streamlit makes it, which names no protocol.
     with (
         on_a_port(lambda: None, lifespan="off") as port,

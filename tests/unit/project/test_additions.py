@@ -1,16 +1,18 @@
 """What the house makes easy (docs/architecture.md); a detector: `test_docs`."""
 
 import json
+import re
 import sys
 import threading
 from pathlib import Path
+from unittest.mock import Mock
 
 import numpy as np
+import pytest
+import streamlit as st
 from starlette.testclient import TestClient
 from streamlit.testing.v1 import AppTest
-from streamlit.util import calc_hash
 
-import pages
 from dashboard import pages as folders
 from dashboard import url_state
 from detector import signals
@@ -25,6 +27,8 @@ from service.tasks.task import Priority, Task, TaskKind
 from tests.support.pages import APP, quiet, turn_to
 from tests.support.tasks import make_tasks
 from tests.support.waiting import PATIENT
+
+ROOT = Path(APP).parent
 
 SIGNAL = """
 import numpy as np
@@ -101,25 +105,42 @@ def test_an_executor_is_a_class(tmp_path):
     tasks.close()
 
 
-def test_a_page_is_a_folder_and_a_line(tmp_path, monkeypatch):
+def test_a_page_is_a_folder_a_file_and_a_line(tmp_path, monkeypatch):
     """In a tree like ours: it is in the navigation, at its path, and drawn."""
-    (tmp_path / "novelty").mkdir()
+    for folder in ("pages", "novelty"):
+        (tmp_path / folder).mkdir()
+    for file in (ROOT / "pages").glob("*.py"):
+        (tmp_path / "pages" / file.name).symlink_to(file)
+    batch = (ROOT / "pages" / "batch.py").read_text()
+    (tmp_path / "pages" / "novelty.py").write_text(batch.replace("batch", "novelty"))
     (tmp_path / "novelty" / "view.py").write_text(VIEW)
+    line = '        st.Page("pages/live.py"'
+    novelty = line.replace("live", "novelty") + ', title="Novelty"),\n'
+    (tmp_path / "app.py").write_text(Path(APP).read_text().replace(line, novelty + line))
     monkeypatch.setattr(folders, "__path__", [*folders.__path__, str(tmp_path)])
-    monkeypatch.setattr(pages, "PAGES", {**pages.PAGES, "novelty": "Novelty"})
+    navigation = Mock(wraps=st.navigation)
+    monkeypatch.setattr(st, "navigation", navigation)
     with quiet(tmp_path / "data"):
-        at = turn_to(AppTest.from_file(APP, default_timeout=PATIENT), "novelty").run()
+        app = AppTest.from_file(str(tmp_path / "app.py"), default_timeout=PATIENT)
+        at = turn_to(app, "novelty").run()
     assert not at.exception and [title.value for title in at.title] == ["Something new"]
-    assert {"url_pathname": "novelty", "page_name": "Novelty"}.items() <= at._registered_pages[
-        calc_hash("novelty")
-    ].items()
+    (listed,), _options = navigation.call_args
+    assert [page.title for page in listed[:3]] == ["Analyze", "Novelty", "Live"]
 
 
-def test_every_page_is_a_folder():
-    listed = {*pages.PAGES, "account"}
+def test_every_page_is_a_folder_and_is_listed():
     (room,) = folders.__path__
-    assert {view.parent.name for view in Path(room).glob("*/view.py")} == listed
-    assert next(iter(pages.PAGES)) == url_state.FRONT
+    assert {view.parent.name for view in Path(room).glob("*/view.py")} == url_state.PAGES
+    assert set(re.findall(r'"pages/(\w+)\.py"', Path(APP).read_text())) == url_state.PAGES
+
+
+@pytest.mark.parametrize("page", ["analyze", "batch", "compare"])
+def test_a_page_is_drawn_alone(tmp_path, page):
+    """Without app.py, by its own file."""
+    with quiet(tmp_path):
+        file = ROOT / "pages" / f"{page}.py"
+        at = AppTest.from_file(str(file), default_timeout=PATIENT).run()
+    assert not at.exception and at.main.children
 
 
 def test_a_signal_is_a_file_and_its_ranges(tmp_path, monkeypatch):

@@ -16,7 +16,7 @@ from tests.support.dependencies import declared
 
 ROOT = Path(__file__).resolve().parents[3]
 PRODUCT = ("detector", "service", "dashboard", "cli")
-ROOMS = {*PRODUCT, "lab", "pages", "tests", "tools"}
+ROOMS = {*PRODUCT, "lab", "pages", "deploy", "tests", "tools"}
 
 
 @functools.cache
@@ -65,13 +65,11 @@ def test_the_library_starts_nothing_above_it():
     assert not found
 
 
-def test_pages_are_thin():
-    pages = sorted((ROOT / "pages").glob("*.py"))
-    assert pages
-    for path in pages:
-        tops = {name.split(".")[0] for name in imports(path)}
-        allowed = {"dashboard", "service", "detector", "streamlit"} | set(sys.stdlib_module_names)
-        assert tops <= allowed, path
+def test_a_page_is_an_import_and_a_call():
+    for path in (ROOT / "pages").glob("*.py"):
+        module = f"dashboard.pages.{path.stem}"
+        assert list(imports(path)) == [module, f"{module}.view"], path
+        assert len(path.read_text("utf-8").splitlines()) == 5, path
     for path in sources(*PRODUCT):
         assert not {"app", "pages"} & {name.split(".")[0] for name in imports(path)}, path
 

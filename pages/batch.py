@@ -1,0 +1,5 @@
+"""Many files at once."""
+
+from dashboard.pages.batch import view
+
+view.draw()

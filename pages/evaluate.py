@@ -1,0 +1,5 @@
+"""How good the models are on a person's own labelled files."""
+
+from dashboard.pages.evaluate import view
+
+view.draw()

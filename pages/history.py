@@ -1,0 +1,5 @@
+"""Find an analysis again."""
+
+from dashboard.pages.history import view
+
+view.draw()

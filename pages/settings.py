@@ -1,0 +1,5 @@
+"""Language, appearance, thresholds, retention."""
+
+from dashboard.pages.settings import view
+
+view.draw()
