@@ -1,5 +1,5 @@
 # make run    set up on the first start, then serve the dashboard on http://localhost:8501
-# make test   linters, types, unit tests and the checks of tests/fast.txt: ten minutes on two cores
+# make test   linters, types, unit tests and the checks of tests/fast.txt (docs/testing.md: how long)
 # make test-all  all integration and browser tests; SHARD=2/5 runs the second fifth of the files
 # make test-lab  the tests of lab/ alone
 # make coverage  what all tests together reach

@@ -1,4 +1,4 @@
-"""Write requirements-cpu.txt, a part of `make lock`: hashes of the locked PyTorch without CUDA.
+"""Write tools/requirements-cpu.txt for `make lock`: hashes of the locked PyTorch without CUDA.
 
 uv.lock has the builds on PyPI, which bring 3 GB for a GPU; these are on PyTorch's own index.
 """

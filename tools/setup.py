@@ -4,9 +4,9 @@
     .venv/bin/python tools/setup.py --list [dashboard] ...      print the requirements with hashes
 
 Each file is installed by its sha256: by uv, or by pip where uv is missing or fails. On Linux
-without an NVIDIA GPU, PyTorch is its CPU build (requirements-cpu.txt). TORCH=cpu or TORCH=cuda
-overrides that, and TORCH_INDEX names a mirror of the CPU builds. Returns at once when nothing
-changed.
+without an NVIDIA GPU, PyTorch is its CPU build (tools/requirements-cpu.txt). TORCH=cpu or
+TORCH=cuda overrides that, and TORCH_INDEX names a mirror of the CPU builds. Returns at once when
+nothing changed.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ BIN = VENV / ("Scripts" if os.name == "nt" else "bin")
 STAMP = VENV / "unmask-setup.json"
 LAB = ROOT / "lab"
 LOCK = ROOT / "uv.lock"
-CPU_BUILD = ROOT / "requirements-cpu.txt"
+CPU_BUILD = ROOT / "tools" / "requirements-cpu.txt"
 CPU_INDEX = os.environ.get("TORCH_INDEX") or "https://download.pytorch.org/whl/cpu"
 TORCH = ("torch", "torchvision")
 CUDA = re.compile(r"triton$|nvidia-|cuda-")

@@ -22,7 +22,7 @@ from service.records.database import StoredRows
 from service.records.model import GUEST, FrozenModel, RecordsError
 from service.records.tables import cases as table
 
-MAX_CASES = 500  # of an owner; supabase/migrations say the same, as of the log's length
+MAX_CASES = 500  # of an owner; deploy/supabase/migrations say the same, as of the log's length
 MAX_LOG_BYTES = 2_000_000
 FIRST = "0" * 64  # Stands for the hash before the first entry
 

@@ -44,7 +44,7 @@ MAX_PRESETS = 40
 MAX_PAGE_SIZE = 500  # records of one page at most
 MAX_THUMBNAIL_BYTES = 10_000
 MAX_SHARE_TTL = timedelta(days=90)
-MAX_LINKS = 100  # of a record; in a Supabase project supabase/migrations say the same
+MAX_LINKS = 100  # of a record; in a Supabase project deploy/supabase/migrations say the same
 
 
 class State(StrEnum):

@@ -3,7 +3,7 @@
 //   MODULES=<node_modules> JWT_SECRET=<text> MIGRATIONS=<folder> node bridge.mjs [PORT]
 //
 // Prints one line of JSON with its address when it is ready, and ends when its standard input does.
-// What it gets right and what it does not is in supabase/README.md. What is mended here is how requests
+// What it gets right and what it does not is in deploy/supabase/README.md. What is mended here is how requests
 // and answers are written, so that the official client is understood and understands; nothing about
 // who may do what is decided here.
 

@@ -50,7 +50,7 @@ def possible() -> bool:
 
 def stages(source: Path = ROOT) -> list[list[Step]]:
     """Return the instructions of the Dockerfile, by stage."""
-    text = re.sub(r"^\s*#.*\n", "", (source / "Dockerfile").read_text("utf-8"), flags=re.M)
+    text = re.sub(r"^\s*#.*\n", "", (source / "deploy/Dockerfile").read_text("utf-8"), flags=re.M)
     found: list[list[Step]] = []
     for line in re.sub(r"\\\n", " ", text).splitlines():
         if not line.strip():
@@ -73,9 +73,9 @@ def environment(steps: list[Step]) -> dict[str, str]:
 
 
 def ignored(name: str, source: Path = ROOT) -> bool:
-    """Apply .dockerignore: the last line that matches a path or a folder above it decides."""
+    """Apply Dockerfile.dockerignore: the last line that matches a path or a parent decides."""
     out = False
-    for line in (source / ".dockerignore").read_text("utf-8").splitlines():
+    for line in (source / "deploy/Dockerfile.dockerignore").read_text("utf-8").splitlines():
         if not line or line.startswith("#"):
             continue
         pattern = line.removeprefix("!")

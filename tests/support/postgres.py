@@ -5,7 +5,7 @@ root (PostgreSQL refuses root), and asked through a socket in that folder. A ser
 started fails the tests that need it: what they hold must never be skipped in silence.
 
     UNMASK_TEST_DATABASE    the address of another database to ask instead, as a superuser: that of
-                            `supabase start`, with our migrations in it (supabase/README.md)
+                            `supabase start`, with our migrations in it (deploy/supabase/README.md)
 """
 
 import json
@@ -29,7 +29,7 @@ from tests.support.ports import free_port
 from tools import programs
 
 ROOT = Path(__file__).resolve().parents[2]
-MIGRATIONS = ROOT / "supabase" / "migrations"
+MIGRATIONS = ROOT / "deploy" / "supabase" / "migrations"
 SHIM = ROOT / "tests" / "supabase_standin" / "shim.sql"
 SUPERUSER = "supabase_admin"
 # Nothing here outlives the tests, so nothing has to reach the disk.
@@ -156,7 +156,7 @@ class Postgres:
             connection.execute(SHIM.read_text("utf-8"))
 
     def migrate(self, name):
-        """Apply supabase/migrations unchanged, in order, as the role that may do so there."""
+        """Apply deploy/supabase/migrations unchanged, in order, as the role that may do so."""
         with self.connect(name) as connection:
             connection.execute("grant supabase_storage_admin to postgres")
             connection.execute(

@@ -2,8 +2,8 @@
 
 `standin` is somebody else's work behind our bridge (tests/supabase_standin/bridge.mjs): sign-up,
 sign-in, refresh, wrong passwords and what follows from them is not our idea of it. Who may see what
-is claimed on a real PostgreSQL, by tests/integration/service/test_rls.py; supabase/README.md says
-what this one gets wrong.
+is claimed on a real PostgreSQL, by tests/integration/service/test_rls.py; deploy/supabase/README.md
+says what this one gets wrong.
 
     UNMASK_TEST_SUPABASE_URL, UNMASK_TEST_SUPABASE_KEY     a project to ask instead, with
     UNMASK_TEST_DATABASE                                   its database: those of `supabase start`

@@ -1,1 +1,1 @@
-"""Records in the tables of supabase/migrations."""
+"""Records in the tables of deploy/supabase/migrations."""

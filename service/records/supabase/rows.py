@@ -1,4 +1,4 @@
-"""How records stand in the tables of supabase/migrations, and what that service's refusals mean."""
+"""Convert records to rows of deploy/supabase/migrations, and that service's refusals to errors."""
 
 import base64
 import io
@@ -154,7 +154,7 @@ _NOT_ALLOWED = ("not_allowed", _("This account may not do that."), "")
 _SETUP = (
     "records_setup",
     _("The Supabase project has not been set up for this version of Unmask."),
-    _("Apply the files of supabase/migrations to it."),
+    _("Apply the files of deploy/supabase/migrations to it."),
 )
 _REFUSALS: dict[str, tuple[str, str, str]] = {
     "23505": ("records_taken", _("There is a record with this id already."), ""),

@@ -1,7 +1,8 @@
 """Records of signed-in people in a Supabase project.
 
-The policies of supabase/migrations and the token of each person's client decide what they may see
-and do. Queries name the owner as well, because an administrator's token reads more than their own.
+The policies of deploy/supabase/migrations and the token of each person's client decide what they
+may see and do. Queries name the owner as well, because an administrator's token reads more than
+their own.
 
 Media are in the project's private bucket: `media/<owner>/<record>/media.<ending>`. Large files go
 up in pieces by the tus protocol, which the service speaks and its Python client does not: a piece
@@ -389,7 +390,7 @@ PIECE_SECONDS = 120.0  # of a piece; the client's own limit is for questions
 MAX_ATTEMPTS = 5  # times that a piece is sent before the upload fails: the first, and each retry
 BACKOFF_SECONDS = 0.5  # s before the second try; doubled for each further one
 
-# Kinds that the bucket takes (supabase/migrations). By name, not by guessing from the
+# Kinds that the bucket takes (deploy/supabase/migrations). By name, not by guessing from the
 # system's tables, which differ.
 MIME_TYPES = {
     ".mp4": "video/mp4", ".m4v": "video/x-m4v", ".mov": "video/quicktime", ".webm": "video/webm",

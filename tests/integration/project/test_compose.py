@@ -22,6 +22,7 @@ import pytest
 import yaml
 from supabase import AuthApiError, ClientOptions, create_client
 
+from deploy import keys
 from detector.config import table
 from service import auth
 from service.auth import flows
@@ -30,12 +31,14 @@ from tests.support.links import PRIVATE, everywhere, serving, whole
 from tests.support.ports import free_port
 from tests.support.postgres import postgres
 from tests.support.processes import ROOT, running
-from tools import keys, programs
+from tools import programs
 
 __all__ = ["postgres"]
 
-FOLDER = ROOT / "supabase"
-MADE: dict[str, Any] = yaml.safe_load((ROOT / "compose.yaml").read_text("utf-8"))
+DEPLOY = ROOT / "deploy"
+FOLDER = DEPLOY / "supabase"
+TEXT = (DEPLOY / "compose.yaml").read_text("utf-8")
+MADE: dict[str, Any] = yaml.safe_load(TEXT)
 SERVICES: dict[str, dict[str, Any]] = MADE["services"]
 PROFILE = {name: service for name, service in SERVICES.items() if name != "unmask"}
 
@@ -69,8 +72,7 @@ def test_without_the_profile_there_is_unmask_alone():
     assert environment("unmask", {}) == {"UNMASK_LOCAL": "all"}
     # Compose fills in the whole file whatever the profile: a variable that must be there would stop
     # who only wants Unmask, and one without a default would warn them.
-    text = (ROOT / "compose.yaml").read_text("utf-8")
-    assert text.count("$") == len(re.findall(r"\${\w+:-[^}$]*}", text))
+    assert TEXT.count("$") == len(re.findall(r"\${\w+:-[^}$]*}", TEXT))
 
 
 def test_unmask_gets_its_own_settings_and_no_others():
@@ -103,7 +105,7 @@ def test_a_service_of_the_profile(name):
         source, target, *options = volume.split(":")
         assert target.startswith("/")
         if source.startswith("./"):
-            assert (ROOT / source).exists() and options[0].split(",")[0] == "ro"
+            assert (DEPLOY / source).exists() and options[0].split(",")[0] == "ro"
         else:
             assert source in MADE["volumes"]
     # All but the database's, whose start changes users.
@@ -131,8 +133,7 @@ def test_what_reads_strangers_files_does_not_reach_the_database():
 def test_every_key_is_made_and_goes_where_it_belongs():
     given = settings(keys.text())
     assert given["COMPOSE_PROFILES"] == "supabase"
-    text = (ROOT / "compose.yaml").read_text("utf-8")
-    must = set(re.findall(r"\${(\w+):-}", text))
+    must = set(re.findall(r"\${(\w+):-}", TEXT))
     assert must and must <= {name for name, value in given.items() if value}
     holders = {
         "POSTGRES_PASSWORD": {"db", "migrate"},
@@ -427,7 +428,7 @@ def test_the_texts_of_mails_lead_to_unmask(gateway):
         address = auth[f"GOTRUE_MAILER_TEMPLATES_{name.upper()}"]
         assert address.startswith("http://gateway:8000/mail/")
         fetched = httpx.get(address.replace("http://gateway:8000", gateway.url))
-        file = ROOT / template["content_path"]
+        file = DEPLOY / template["content_path"]
         assert fetched.status_code == 200 and fetched.text == file.read_text("utf-8")
         assert auth[f"GOTRUE_MAILER_SUBJECTS_{name.upper()}"] == template["subject"]
         (link,) = re.findall(r'href="([^"]+)"', fetched.text)

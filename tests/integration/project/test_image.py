@@ -11,11 +11,11 @@ import httpx
 import pytest
 from PIL import Image
 
+from deploy import space
 from tests.conftest import camera, write_clip
 from tests.support import image
 from tests.support.ports import free_port, listening
 from tests.support.processes import running
-from tools import space
 
 pytestmark = [
     pytest.mark.skipif(not image.possible(), reason="needs Linux, root, mounts and debootstrap"),

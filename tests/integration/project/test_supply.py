@@ -76,17 +76,17 @@ def test_the_bill_of_materials_names_what_is_shipped():
 
 
 def test_who_finds_a_weakness_knows_where_to_go():
-    text = (ROOT / "SECURITY.md").read_text("utf-8")
+    text = (ROOT / ".github/SECURITY.md").read_text("utf-8")
     assert "Report a vulnerability" in text
     assert "SECURITY.md" in (ROOT / "README.md").read_text("utf-8")
     for target in re.findall(r"\]\(([^)#]+)", text):
-        assert (ROOT / target).is_file(), target
+        assert (ROOT / ".github" / target).is_file(), target
 
 
 def test_updates_are_looked_for_everywhere_something_is_pinned():
     updates = yaml.safe_load((ROOT / ".github" / "dependabot.yml").read_text("utf-8"))["updates"]
     asked = {(u["package-ecosystem"], u["directory"]) for u in updates}
-    pinned = {("uv", "/"), ("docker", "/"), ("github-actions", "/")}
+    pinned = {("uv", "/"), ("docker", "/deploy"), ("github-actions", "/")}
     assert asked == pinned | {("npm", "/tests/supabase_standin")}
     for _, folder in asked:
         assert (ROOT / folder.lstrip("/")).is_dir()

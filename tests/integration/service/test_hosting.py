@@ -27,6 +27,7 @@ from streamlit import config
 
 from dashboard import hosting, theme
 from dashboard.server import FirstPaint
+from deploy import space
 from detector import isolation, media
 from detector.schema.analysis import Settings
 from service import startup
@@ -38,14 +39,13 @@ from tests.support.links import PRIVATE, everywhere, serving, whole
 from tests.support.processes import ROOT
 from tests.support.scopes import local
 from tests.support.tasks import ended
-from tools import space
 
 
 def test_the_dockerfile_passes_its_linter():
     linter = Path(sys.executable).with_name("hadolint")
     if not linter.exists():
         pytest.skip("the linter has no wheel for this system")
-    run = subprocess.run([linter, "Dockerfile"], cwd=ROOT, capture_output=True, text=True)
+    run = subprocess.run([linter, "deploy/Dockerfile"], cwd=ROOT, capture_output=True, text=True)
     assert run.returncode == 0 and not run.stdout, run.stdout + run.stderr
 
 
@@ -205,7 +205,8 @@ def test_without_a_token_or_a_name_nothing_is_sent(hub, monkeypatch):
 
 
 def test_a_secret_stops_the_push(tmp_path, monkeypatch):
-    for name in (".dockerignore", "Dockerfile", "README.md", "app.py"):
+    (tmp_path / "deploy").mkdir()
+    for name in (*space.AT_ROOT, "README.md", "app.py"):
         shutil.copy(ROOT / name, tmp_path / name)
     (tmp_path / "app.py").write_text('KEY = "hf_' + "a" * 34 + '"\n')
     subprocess.run(["git", "init", "-q"], cwd=tmp_path, check=True)

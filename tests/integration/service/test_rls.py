@@ -1,4 +1,4 @@
-"""Who may see and do what, on a real PostgreSQL with supabase/migrations applied unchanged."""
+"""Who may see and do what, on a PostgreSQL with deploy/supabase/migrations applied unchanged."""
 
 import base64
 import hashlib
@@ -461,7 +461,7 @@ def test_the_operator_gives_roles_by_address(database, ada):
 
 
 def test_what_the_readme_tells_an_operator_to_run_works(database):
-    text = (ROOT / "supabase" / "README.md").read_text("utf-8")
+    text = (ROOT / "deploy" / "supabase" / "README.md").read_text("utf-8")
     blocks = re.findall(r"^ *```sql\n(.*?)^ *```", text, re.M | re.S)
     assert len(blocks) == 2
     you, desk = database.person("you@example.org"), database.person("desk@example.org")

@@ -1,8 +1,8 @@
 """Write .env with new keys for compose.yaml's profile `supabase`. Needs nothing but Python.
 
-    python tools/keys.py                                        for this computer
-    python tools/keys.py --no-mail                              the same, addresses unconfirmed
-    python tools/keys.py --address https://unmask.example.org   for others, behind a proxy
+    python deploy/keys.py                                        for this computer
+    python deploy/keys.py --no-mail                              the same, addresses unconfirmed
+    python deploy/keys.py --address https://unmask.example.org   for others, behind a proxy
 
 Only the owner can read the file. An existing one is never changed: the database was made with its
 password, and its keys sign everybody in.
@@ -20,9 +20,9 @@ import time
 from pathlib import Path
 from urllib.parse import urlsplit
 
-ROOT = Path(__file__).resolve().parent.parent
-FILE = ROOT / ".env"
-TEMPLATE = ROOT / "supabase" / "env.template"
+FOLDER = Path(__file__).resolve().parent
+FILE = FOLDER / ".env"
+TEMPLATE = FOLDER / "supabase" / "env.template"
 HERE = "http://localhost:8501"
 YEARS = 10
 """Lifetime of both keys, as Supabase's own."""

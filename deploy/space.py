@@ -1,8 +1,8 @@
 """Push Unmask to a Space of Hugging Face, which builds its Dockerfile, or to a Git remote.
 
-    python tools/space.py OWNER/NAME             lists what would be sent
-    HF_TOKEN=hf_... python tools/space.py OWNER/NAME --push [--private]
-    python tools/space.py https://... --push     the branch main of this remote
+    python deploy/space.py OWNER/NAME             lists what would be sent
+    HF_TOKEN=hf_... python deploy/space.py OWNER/NAME --push [--private]
+    python deploy/space.py https://... --push     the branch main of this remote
 
 Only the image's files that git tracks are sent, and nothing if one of them seems to hold a secret.
 Files that are no longer part of it are deleted there. The Space's settings go before the README.
@@ -32,7 +32,9 @@ short_description: Was a face in this video or picture made by a machine?
 ---
 
 """
-ALSO = ("Dockerfile", ".dockerignore", "README.md", "docs/analyze.webp", "docs/hosting.md")
+AT_ROOT = {"deploy/Dockerfile": "Dockerfile", "deploy/Dockerfile.dockerignore": ".dockerignore"}
+"""Where the Space expects them."""
+ALSO = (*AT_ROOT, "README.md", "docs/analyze.webp", "docs/hosting.md")
 """Sent in addition to the image's files."""
 SECRET_FILES = re.compile(r"(^|/)(\.env(\..+)?|secrets\.toml|id_(rsa|ed25519)|.*\.(pem|key|p12))$")
 SECRETS = re.compile(
@@ -71,13 +73,13 @@ def leaks(names: Iterable[str], root: Path = ROOT) -> Iterator[str]:
 
 def sent(root: Path = ROOT) -> dict[str, bytes | Path]:
     """Return what goes into the Space: a file, or its content where that differs, by path there."""
-    lines = (root / ".dockerignore").read_text("utf-8").splitlines()
+    lines = (root / "deploy/Dockerfile.dockerignore").read_text("utf-8").splitlines()
     parts = {*ALSO, *(line[1:] for line in lines if line.startswith("!"))}
     names = [n for n in tracked(root) if any(n == p or n.startswith(f"{p}/") for p in parts)]
     if places := list(leaks(names, root)):
         sys.exit("unmask: nothing was sent, this looks like a secret: " + ", ".join(places))
     readme = FRONT_MATTER.encode() + (root / "README.md").read_bytes()
-    return {**{name: root / name for name in names}, "README.md": readme}
+    return {**{AT_ROOT.get(name, name): root / name for name in names}, "README.md": readme}
 
 
 def push(content: dict[str, bytes | Path], remote: str) -> None:
