@@ -101,3 +101,7 @@ def test_an_issue_template_has_what_github_asks_for(file):
     assert form["name"] and form["description"] and form["body"]
     fields = [field for field in form["body"] if field["type"] != "markdown"]
     assert all(field["id"] and field["attributes"]["label"] for field in fields)
+
+
+def test_the_readme_is_short():
+    assert len((DOCS.parent / "README.md").read_text("utf-8").split()) <= 750
