@@ -191,7 +191,7 @@ STAGES: LazyDict[str, str] = LazyDict(
 MODEL_KINDS: LazyDict[str, str] = LazyDict(
     lambda: {
         "frame": _("frame model"),
-        "clip": _("clip model"),
+        "video": _("video model"),
         "image": _("picture model"),
         "audio": _("voice model"),
     }
@@ -358,8 +358,8 @@ def count(number: int, one: str, many: str) -> str:
 
 
 def looks(number: int, kind: str) -> str:
-    """Return how often a model of a kind ("frame", "clip", "audio", …) looked: "12 frames"."""
-    if kind in ("clip", "audio"):
+    """Return how often a model of a kind ("frame", "video", "audio", …) looked: "12 frames"."""
+    if kind in ("video", "audio"):
         return count(number, "window", "windows")
     if kind == "image":
         return count(number, "picture", "pictures")

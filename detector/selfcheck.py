@@ -183,7 +183,7 @@ def measure(model: Model) -> float | None:
     """Milliseconds for one face or window on this machine, best of three; None if it can't say."""
     spec, rng = model.spec, np.random.default_rng(0)
     side = spec.crop.size or 256
-    shape = (spec.clip_frames, side, side, 3) if spec.kind == "clip" else (side, side, 3)
+    shape = (spec.clip_frames, side, side, 3) if spec.kind == "video" else (side, side, 3)
     item = rng.integers(0, 256, (1, *shape), np.uint8)
     if spec.sound:
         item = rng.standard_normal((1, spec.sound.samples)).astype(np.float32)
@@ -229,7 +229,7 @@ def _stills(
     spec: ModelSpec, analyzer: Analyzer, known: Sequence[Known], outcome: Outcome
 ) -> list[tuple[float, float]]:
     """Logits of the published pictures: each real one with each fake one."""
-    if spec.kind == "clip":
+    if spec.kind == "video":
         return []
     real: list[float] = []
     fake: list[float] = []

@@ -153,7 +153,7 @@ class Context:
         return None if model.id in self.deciding else UNMEASURED
 
     def _lacks_motion(self, model: ModelResult) -> bool:
-        return self.frozen and model.kind == "clip"
+        return self.frozen and model.kind == "video"
 
     # --- how much each counts
 

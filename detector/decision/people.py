@@ -172,7 +172,7 @@ def _answer_looks(
     """Fill each look's answer, and at frames the lines of the models of spans over time."""
     lines = _lines(subject, context)
     between = _between(subject, context)
-    at_frames = any(m.kind != "clip" for m in context.counted.values())
+    at_frames = any(m.kind != "video" for m in context.counted.values())
     for n, look in enumerate(subject.looks):
         if not look.usable:
             continue

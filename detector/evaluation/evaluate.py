@@ -160,7 +160,7 @@ def report(
     """Return every figure of one kind of file, from scores alone: the same files under each
     condition, `NONE` among them. `others` are published models to compare with."""
     plain = list(scored[NONE])
-    ours = [id for id in ours if any(id in s.highest for s in plain)]  # a clip model: no stills
+    ours = [id for id in ours if any(id in s.highest for s in plain)]  # a video model: no stills
     couples = couples_of(plain)
     whole = Column.of([s.probability for s in plain], plain)
     titles = {spec.id: spec.title for spec in registry.list_models()} | {ENSEMBLE: "All together"}

@@ -41,10 +41,10 @@ class Heatmap:
     caption: str
     method: str = ""  # id of the method that made it
     place: np.ndarray | None = None  # float [2, 3]: from px of the crop to px of the frame
-    run: np.ndarray | None = None  # clip models: the whole window, uint8 [T, S, S, 3]
+    run: np.ndarray | None = None  # video models: the whole window, uint8 [T, S, S, 3]
     run_map: np.ndarray | None = None
-    """clip models: a map for each of its frames, float32 [T, h, w]"""
-    times: tuple[float, ...] = ()  # clip models: s of the frames of the window
+    """video models: a map for each of its frames, float32 [T, h, w]"""
+    times: tuple[float, ...] = ()  # video models: s of the frames of the window
     border: Border = "black"  # what stands in the crop beyond the edge of the frame
 
     def mirrors(self, width: int, height: int) -> bool:
@@ -57,7 +57,7 @@ class Heatmap:
 
     @property
     def over_time(self) -> np.ndarray | None:
-        """Return of clip models how much each frame raised the score, float [T] in 0..1."""
+        """Return of video models how much each frame raised the score, float [T] in 0..1."""
         if self.run_map is None:
             return None
         shares = self.run_map.reshape(len(self.run_map), -1).mean(1)
@@ -211,7 +211,7 @@ def heatmap(
     `METHODS` or the model's usual one; `on_progress` gets the share done, 0..1, and may raise to
     stop.
 
-    None where the model can't show it, is of another modality, or a clip model has no window of
+    None where the model can't show it, is of another modality, or a video model has no window of
     this person. Raise UsageError for an unknown person, model or method, MediaError, ModelError."""
     from detector.explain import ways  # imports torch
 
@@ -230,7 +230,7 @@ def heatmap(
     if spec.modality not in (track.modality, Modality.FULL_FRAME):
         return None
     what = method.what.format(model=known(spec.plain or spec.title))
-    if spec.kind != "clip":
+    if spec.kind != "video":
         frame = media.frame_at(path, analysis.media, face.time)
         crop, place = _cut(frame.rgb, vision.box_for(spec.crop, face.box), face.landmarks, spec)
         maps = ways.draw(method.id, model, crop[None], on_progress)
@@ -261,7 +261,7 @@ def heatmap(
 
 
 def _window(analysis: Analysis, track: Subject, time: float, spec: ModelSpec) -> SpanSegment | None:
-    """Return the window nearest to a time that a clip model scored."""
+    """Return the window nearest to a time that a video model scored."""
     beside = (s for s in analysis.subjects if s.modality is spec.modality)
     fed = track if track.modality is spec.modality else next(beside, track)
     spans = [span for span in fed.spans if spec.id in span.logits]

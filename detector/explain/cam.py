@@ -42,12 +42,12 @@ class _Probed(nn.Module):
 
 def draw(model: Model, batch: np.ndarray, method: str = "gradcam") -> np.ndarray | None:
     """Return where the output of the target layer raised the log odds of "fake": float32 [N, S, S]
-    (clip models [N, t, h, w], t steps in time), 0..1; None for a model without a target layer.
+    (video models [N, t, h, w], t steps in time), 0..1; None for a model without a target layer.
     `batch` is not empty, `method` a key of `METHODS`. Raise ValueError for a wrong batch."""
     if not isinstance(model, TorchModel) or model.target_layer is None:
         return None
     check_batch(batch, model.spec)
-    frames = model.spec.clip_frames if model.spec.kind == "clip" else 0
+    frames = model.spec.clip_frames if model.spec.kind == "video" else 0
     probed = _Probed(model, model.target_layer)
     cam = METHODS[method](probed, [probed.probe], partial(_as_maps, frames=frames))
     if frames:

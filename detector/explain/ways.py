@@ -22,7 +22,7 @@ from torch.nn import functional as F
 from torch.overrides import TorchFunctionMode
 
 from detector.models.base import Model, check_batch
-from detector.models.network import TokenClipModel, TokenModel, TorchModel, layout
+from detector.models.network import TokenModel, TokenVideoModel, TorchModel, layout
 
 KINDS: dict[str, tuple[str, ...]] = {
     "convolutions": ("gradcam", "gradcam++", "occlusion"),
@@ -37,7 +37,7 @@ KINDS: dict[str, tuple[str, ...]] = {
 def kind_of(model: Model) -> str:
     """Return what a model is made of: a key of `KINDS`."""
     model = model.whole()
-    if isinstance(model, TokenModel | TokenClipModel):
+    if isinstance(model, TokenModel | TokenVideoModel):
         return "tokens"
     watched = isinstance(model, TorchModel) and model.target_layer is not None
     if type(model).explain is not Model.explain:
@@ -56,7 +56,7 @@ def draw(
     batch: np.ndarray,
     on_progress: Callable[[float], object] | None = None,
 ) -> np.ndarray | None:
-    """Look into a model: uint8 [N, S, S, 3] (clip models [N, T, S, S, 3]) -> float32 [N, h, w]
+    """Look into a model: uint8 [N, S, S, 3] (video models [N, T, S, S, 3]) -> float32 [N, h, w]
     ([N, T, h, w]) in 0..1, or None where this model can't show it."""
     model = model.whole()
     if method == "own":
@@ -97,7 +97,7 @@ def roll(layers: list[Tensor]) -> Tensor:
 
 
 def rollout(model: Model, batch: np.ndarray) -> np.ndarray | None:
-    """Return what a transformer attended to, over all its layers: uint8 [N, S, S, 3] (clip models
+    """Return what a transformer attended to, over all its layers: uint8 [N, S, S, 3] (video models
     [N, T, S, S, 3]) -> float32 [N, g, g] ([N, T, g, g]) in 0..1; None without square attention over
     patches."""
     if not isinstance(model, TorchModel):
@@ -118,8 +118,8 @@ def rollout(model: Model, batch: np.ndarray) -> np.ndarray | None:
 
 
 def _places(model: TorchModel, rolled: Tensor) -> np.ndarray:
-    """Return what the answer is made of, by place: [g, g], or [T, g, g] for a clip model."""
-    frames = model.spec.clip_frames if model.spec.kind == "clip" else 0
+    """Return what the answer is made of, by place: [g, g], or [T, g, g] for a video model."""
+    frames = model.spec.clip_frames if model.spec.kind == "video" else 0
     prefix, steps, side = layout(len(rolled), frames or 1)
     # The class token answers where there is one, else the mean of all.
     row = rolled[0] if prefix else rolled.mean(0)
@@ -136,9 +136,9 @@ BATCH = 8
 def occlude(
     model: Model, batch: np.ndarray, on_progress: Callable[[float], object] | None = None
 ) -> np.ndarray:
-    """Return where hiding a part lowers the score: uint8 [N, S, S, 3] (clip models [N, T, S, S, 3],
-    the same place in all frames) -> float32 [N, 7, 7] ([N, T, 7, 7]) in 0..1. `on_progress` gets
-    the share done and may raise to stop."""
+    """Return where hiding a part lowers the score: uint8 [N, S, S, 3] (video models
+    [N, T, S, S, 3], the same place in all frames) -> float32 [N, 7, 7] ([N, T, 7, 7]) in 0..1.
+    `on_progress` gets the share done and may raise to stop."""
     clip = batch.ndim == 5
     maps = []
     for number, item in enumerate(batch):

@@ -20,7 +20,7 @@ log = logging.getLogger(__name__)
 
 LAST = 14.0  # s that the ring goes back
 RING_FPS = 15.0
-"""Pictures a second in the ring: enough for a clip model's steps, and 3 ms each to compress."""
+"""Pictures a second in the ring: enough for a video model's steps, and 3 ms each to compress."""
 QUALITY = 92  # JPEG in the ring: well above what a camera's video link delivers
 WAITING = 12  # Frames that may wait for the encoder: about 11 MB at 640 x 480
 CLOCK = 90_000  # Ticks a second of the video

@@ -13,8 +13,8 @@ LEAVE = 0.3
 BEST_SCORED = 50 / 3
 """scored frames a second: two of three of 25. Neighbors say nearly the same, more only cost."""
 WORST_SCORED = 0.5
-BEST_CLIPS = 2.5  # windows a second, all clip models and people together
-CLIPS_SHARE = 0.3  # of a viewer's time, at most, for clip models
+BEST_CLIPS = 2.5  # windows a second, all video models and people together
+CLIPS_SHARE = 0.3  # of a viewer's time, at most, for video models
 EASY_DETECTION = 0.3
 """share of a scored frame's cost that finding faces may take before it is done more coarsely"""
 ENOUGH = 8.0  # scored frames a second at which faces are searched as finely and as often as can be

@@ -47,7 +47,7 @@ class _ScoreSample:
     time: float
     frames: dict[int, FrameSegment]  # by person
     spans: list[tuple[int, SpanSegment]] = field(default_factory=list)
-    """Windows of clip models that were scored after it, by person."""
+    """Windows of video models that were scored after it, by person."""
 
     @property
     def scores(self) -> int:
@@ -101,7 +101,7 @@ class ScoreHistory:
         self._forget()
 
     def add_span(self, number: int, span: SpanSegment) -> None:
-        """One window's scores of clip models."""
+        """One window's scores of video models."""
         if self._samples:
             self._samples[-1].spans.append((number, span))
 

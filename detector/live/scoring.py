@@ -25,7 +25,7 @@ def unfit(spec: ModelSpec) -> str | None:
     """Why a model can't be served live, if so."""
     if spec.modality is not Modality.FACE:
         return _("it judges no faces")
-    if spec.kind != "clip":
+    if spec.kind != "video":
         return None
     shape = ClipShape.of(spec, None)
     if shape.frames * shape.recipe.size**2 * 3 > MAX_BYTES:
@@ -81,7 +81,7 @@ class ClipCollector:
     def __init__(self, shapes: Mapping[ClipShape, tuple[str, ...]], detector: str) -> None:
         self._windows = [_MovingWindow(shape, ids, detector) for shape, ids in shapes.items()]
         self.anchor_every = min((shape.step for shape in shapes), default=math.inf) * ANCHOR_EVERY
-        """s within which a search is needed; inf without clip models"""
+        """s within which a search is needed; inf without video models"""
 
     def add(self, rgb: np.ndarray, time: float, people: Sequence[TrackedFace]) -> list[CompleteRun]:
         """Take notice of a frame and of who is in it; gives the windows it completed."""
@@ -115,7 +115,7 @@ class LiveScorer(Scorer):
     def usual(self) -> dict[str, int]:
         """Return n of each frame model that scores every n-th scored frame, if there is time."""
         specs = {id: model.spec for id, model in self.models.items()}
-        return {id: SELDOM if s.moments else 1 for id, s in specs.items() if s.kind != "clip"}
+        return {id: SELDOM if s.moments else 1 for id, s in specs.items() if s.kind != "video"}
 
     def every(self, schedule: Schedule) -> dict[str, int]:
         """Return n by id, where a model scores every n-th of the scored frames."""
@@ -123,8 +123,8 @@ class LiveScorer(Scorer):
 
     @property
     def shapes(self) -> dict[ClipShape, tuple[str, ...]]:
-        """The windows that are needed, and the clip models that are fed with them."""
-        clips = [model.spec for model in self.models.values() if model.spec.kind == "clip"]
+        """The windows that are needed, and the video models that are fed with them."""
+        clips = [model.spec for model in self.models.values() if model.spec.kind == "video"]
         return fed(clips, lambda spec: ClipShape.of(spec, None))
 
     def frame(self, rgb: np.ndarray, faces: Sequence[FrameSegment], schedule: Schedule) -> None:

@@ -55,7 +55,7 @@ class LiveSession:
     """One viewer: frames in, states out. Every method may be called from any thread.
 
     Made by `LiveEngine.open`. Three kinds of work take turns in the engine's threads: "look" (find
-    and follow faces), "score" (frame models, then the reading), "clip" (clip models). Each has one
+    and follow faces), "score" (frame models, then the reading), "clip" (video models). Each has one
     place for what waits, and the newest takes it.
     """
 
@@ -334,7 +334,7 @@ class LiveSession:
                 self._display.update_scores(done, decided, self._clock())
         self._costs.add("judge", self._clock() - begun)
 
-    # --- clip: clip models -----------------------------------------------------------------------
+    # --- clip: video models -----------------------------------------------------------------------
 
     def _score_clip(self) -> None:
         with self._lock:
@@ -398,7 +398,7 @@ class LiveEngine:
         asked = settings.models if settings.models is not None else self._models
         specs = registry.choose(asked)
         if asked is None:  # it films a room and is not heard, and its frames are far apart
-            specs = [s for s in specs if s.modality is Modality.FACE and s.kind != "clip"]
+            specs = [s for s in specs if s.modality is Modality.FACE and s.kind != "video"]
         session = LiveSession(
             settings, specs, self._pool, self._load, self._find_detector, self._clock
         )

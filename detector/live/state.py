@@ -219,7 +219,7 @@ class ModelState:
 
     id: str
     title: str
-    kind: Literal["frame", "clip", "image", "audio"]
+    kind: Literal["frame", "video", "image", "audio"]
     scored: int = 0
     counted: bool = False
     note: str | None = None

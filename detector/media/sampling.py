@@ -48,7 +48,7 @@ class Plan:
 
     timestamps: tuple[float, ...]  # Ascending; faces are looked for here
     windows: tuple[tuple[float, ...], ...] = ()
-    """Runs for clip models. Each starts at one of the moments."""
+    """Runs for video models. Each starts at one of the moments."""
 
 
 def plan(
@@ -67,7 +67,7 @@ def plan(
     apart, spread evenly where that is more than `frames`; "keyframes" (needs `path`) more moments
     where color histograms change; "closer" evenly spread ones to begin with
     (`detector.pipeline.analyzer` adds the rest). `windows` (count, frames, step) asks for runs of
-    times for clip models that start at a moment, stay in the clip and do not overlap. With
+    times for video models that start at a moment, stay in the clip and do not overlap. With
     `timestamps` only windows are planned."""
     if media.kind == "audio":
         return Plan(timestamps=())

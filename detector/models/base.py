@@ -167,7 +167,7 @@ class ModelSpec(StoredEntry):
     """The architecture, then the variant of the weights after a colon where there are several."""
     plain: str = Field(default="", description="what it looks for, as a short name for a person")
     family: str = Field(description="module in detector/models/families/")
-    kind: Literal["frame", "clip", "image", "audio"]
+    kind: Literal["frame", "video", "image", "audio"]
     task: Task = "face manipulation"
     summary: str = Field(description="one sentence for a person")
     finding: str = Field(default="", description="what a high score points to, in a few words")
@@ -208,9 +208,9 @@ class ModelSpec(StoredEntry):
         description="so many where what the first say is near a threshold; an odd multiple of "
         "`moments`, among which these then are",
     )
-    clip_frames: int = Field(default=0, description="clip models: frames in a window")
+    clip_frames: int = Field(default=0, description="video models: frames in a window")
     clip_step: float = Field(
-        default=0.0, description="clip models: seconds between frames of a window"
+        default=0.0, description="video models: seconds between frames of a window"
     )
     clip_stride: int = Field(
         default=0,
@@ -269,9 +269,9 @@ class Model(ABC):
 
     @abstractmethod
     def preprocess(self, picture: Image | Sequence[Image]) -> Tensor:
-        """Return a crop (uint8 [H, W, 3] RGB; a clip model takes a sequence of them) as the network
-        takes it: float32 on the CPU, without the batch axis, exactly as the original prepares
-        it."""
+        """Return a crop (uint8 [H, W, 3] RGB; a video model takes a sequence of them) as the
+        network takes it: float32 on the CPU, without the batch axis, exactly as the original
+        prepares it."""
 
     @abstractmethod
     def forward(self, batch: Tensor) -> Tensor:
@@ -296,7 +296,7 @@ class Model(ABC):
 
     def score(self, batch: np.ndarray) -> np.ndarray:
         """Return uncalibrated logits of P(fake), float32 [N], of crops cut by this model's recipe:
-        uint8 RGB [N, S, S, 3], of a clip model [N, T, S, S, 3]. Deterministic."""
+        uint8 RGB [N, S, S, 3], of a video model [N, T, S, S, 3]. Deterministic."""
         import torch
 
         check_batch(batch, self.spec)
@@ -310,14 +310,14 @@ class Model(ABC):
 
     def trials(self) -> list[Image | Sequence[Image]]:
         """Return items for `preprocess` that have nothing in common, to try a new file on: noise,
-        a drawing, a plain surface; for a clip model each moves in another way."""
+        a drawing, a plain surface; for a video model each moves in another way."""
         noise = np.random.default_rng(0).integers(0, 256, (_SIDE, _SIDE, 3), np.uint8)
         rows, columns = np.mgrid[0:_SIDE, 0:_SIDE]
         round_ = (rows - 120) ** 2 + (columns - 140) ** 2 < 70**2
         drawing = np.stack([rows, columns, np.where(round_, 230, 20)], -1).astype(np.uint8)
         plain = np.full((_SIDE, _SIDE, 3), (90, 110, 130), np.uint8)
         pictures = (noise, drawing, plain)
-        if self.spec.kind != "clip":
+        if self.spec.kind != "video":
             return list(pictures)
         frames = range(self.spec.clip_frames)
         return [
@@ -356,7 +356,7 @@ def check_batch(batch: np.ndarray, spec: ModelSpec) -> None:
         return
     wide = spec.crop.size * (2 if spec.crop.around else 1)
     sides = (spec.crop.size, wide) if spec.crop.final else batch.shape[-3:-1]
-    tail = (spec.clip_frames, *sides, 3) if spec.kind == "clip" else (*sides, 3)
+    tail = (spec.clip_frames, *sides, 3) if spec.kind == "video" else (*sides, 3)
     if batch.dtype != np.uint8 or batch.shape[1:] != tail:
         expected = ", ".join(str(n) for n in tail)
         raise ValueError(

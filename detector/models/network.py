@@ -88,7 +88,7 @@ def normalize(pictures: np.ndarray, spec: ModelSpec) -> Tensor:
 
 
 class TorchModel(Model):
-    """A network in evaluation mode: [N, 3, S, S] (a clip model [N, T, 3, S, S]) -> the original's
+    """A network in evaluation mode: [N, 3, S, S] (a video model [N, T, 3, S, S]) -> the original's
     logits.
 
     Maps [N, C, h, w] (clips [N T, C, h, w]) or tokens [N, n, C] of `target_layer` explain a score;
@@ -116,7 +116,7 @@ class TorchModel(Model):
 
     def preprocess(self, picture: Image | Sequence[Image]) -> Tensor:
         """See `Model.preprocess`. Resize as `spec.crop`, then `spec.normalization`."""
-        if self.spec.kind != "clip":
+        if self.spec.kind != "video":
             return self._prepare(np.asarray(picture))
         if len(picture) != self.spec.clip_frames:
             raise ValueError(
@@ -184,7 +184,7 @@ class MappingModel(TorchFrameModel):
         return np.concatenate(maps) if maps else np.zeros((0, 1, 1), np.float32)
 
 
-class TorchClipModel(TorchModel):
+class TorchVideoModel(TorchModel):
     """A network that scores windows of crops."""
 
     BATCH = 1  # memory does not grow with the batch
@@ -245,7 +245,7 @@ class TokenModel(_Transformer, TorchFrameModel):
     BATCH = 4  # a block's maps of ViT-L take 20 MB an item
 
 
-class TokenClipModel(_Transformer, TorchClipModel):
+class TokenVideoModel(_Transformer, TorchVideoModel):
     """A vision transformer on clips."""
 
 

@@ -58,7 +58,7 @@ class ReadyModel(Model):
         return np.concatenate(found)
 
     def _prepared(self, picture: Image | Sequence[Image]) -> np.ndarray:
-        if self.spec.kind == "clip":
+        if self.spec.kind == "video":
             shown = np.stack([fit(np.ascontiguousarray(one), self.spec.crop) for one in picture])
         else:
             shown = fit(np.ascontiguousarray(picture), self.spec.crop)

@@ -37,7 +37,7 @@ from detector.schema.analysis import (
 )
 from detector.vision import Detection
 
-PART = 6.0  # s of a clip that are tried: enough for every clip model
+PART = 6.0  # s of a clip that are tried: enough for every video model
 FRAMES = 12  # scored in each trial
 HEARD = (12.0, 24.0, 48.0)
 """s of a sound that are tried: the shortest of these with enough speech in it. Three windows of the

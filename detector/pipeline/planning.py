@@ -1,4 +1,4 @@
-"""Which frames of a file are sampled, and which runs of frames clip models get."""
+"""Which frames of a file are sampled, and which runs of frames video models get."""
 
 import threading
 from collections.abc import Sequence
@@ -94,7 +94,7 @@ def plan(
 ) -> tuple[tuple[float, ...], list[windows.FrameWindow], dict[str, str]]:
     """Return timestamps, windows and missing windows by model; distant `shots` get one timestamp
     each."""
-    clips = [s for s in specs if s.kind == "clip" and not options.frames_only]
+    clips = [s for s in specs if s.kind == "video" and not options.frames_only]
     shapes = fed(clips, lambda spec: windows.ClipShape.of(spec, info.fps))
     # A plan by changes in the picture reads the whole clip: one plan for a shape, not one more.
     most = windows.count(settings)

@@ -247,7 +247,7 @@ class AnalysisRun:
             if self.settings.models is None:  # who names a model is told why it gave no score
                 asked, still = self.media.questions, self.media.kind == "image"
                 specs = [s for s in self.specs if QUESTION_OF.get(s.task) in asked]
-                self._take([s for s in specs if s.kind != "clip" or not still])
+                self._take([s for s in specs if s.kind != "video" or not still])
             if self.media.too_narrow:  # its sound is heard all the same
                 return (), []
             self.shots = options.shots
@@ -486,7 +486,7 @@ class AnalysisRun:
         with self.lock:
             expected = {modality: e.expected() for modality, e in self.extractors.items()}
             models = {
-                id: (r.scored, r.scored if r.kind == "clip" else max(r.scored, known))
+                id: (r.scored, r.scored if r.kind == "video" else max(r.scored, known))
                 for id, r in self.results.items()
                 for known in [expected.get(r.modality, 0)]
             }

@@ -1,4 +1,4 @@
-"""Runs of consecutive frames for clip models.
+"""Runs of consecutive frames for video models.
 
 Faces are searched in the sampled frames and in every `ANCHOR_EVERY`-th frame of a window; in
 between, the box is interpolated. A frame is held only until the next search has been made. Models
@@ -35,7 +35,7 @@ Track = Sequence[tuple[float, Detection]]
 
 @dataclass(frozen=True)
 class ClipShape:
-    """What a clip model is fed with. Models of one shape share windows and crops."""
+    """What a video model is fed with. Models of one shape share windows and crops."""
 
     frames: int
     step: float  # s

@@ -32,7 +32,7 @@ class ModelResult(StrictModel):
     id: str
     title: str
     plain: str = Field(default="", description="what it looks for, as a short name for a person")
-    kind: Literal["frame", "clip", "image", "audio"]
+    kind: Literal["frame", "video", "image", "audio"]
     modality: Modality = Field(default=Modality.FACE, description="what it is fed with")
     task: Task
     weights_sha256: str | None = None

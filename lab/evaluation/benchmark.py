@@ -165,7 +165,7 @@ def _kinds(spec: ModelSpec) -> list[str]:
     """Return the kinds of files that a model was made for."""
     if spec.modality is not Modality.FACE:
         return ["audio" if spec.modality is Modality.VOICE else "image"]
-    return ["video"] if spec.kind == "clip" else ["video", "image"]
+    return ["video"] if spec.kind == "video" else ["video", "image"]
 
 
 def _measured(spec: ModelSpec, scored: Sequence[Scored]) -> BenchmarkModel:

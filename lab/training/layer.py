@@ -1,4 +1,4 @@
-"""The fit of Texture's layer (`models/families/texture.py`): logistic regression on descriptions of
+"""The fit of Texture's layer (`families/texture_cnn.py`): logistic regression on descriptions of
 whole clips, without gradient descent over pictures.
 
 A clip is the mean description of some of its faces: as they are, and as degraded copies of both
@@ -27,7 +27,7 @@ from scipy.special import expit
 from detector.errors import InputError, WeightsError
 from detector.evaluation.labels import Labelled, hash_of, pairs
 from detector.models.base import CropRecipe
-from detector.models.families.texture import Layer, TextureNet
+from detector.models.families.texture_cnn import Layer, TextureNet
 from detector.models.pictures import fit
 from detector.vision import cut
 from detector.weights import load_state

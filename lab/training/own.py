@@ -24,7 +24,7 @@ from detector.evaluation import metrics
 from detector.evaluation.labels import hash_of, read_labels
 from detector.models import registry, user_models
 from detector.models.base import ModelSpec
-from detector.models.families import clip_blocks
+from detector.models.families import clip_vit
 from detector.models.registry import with_files
 from detector.schema.analysis import Calibration
 from detector.schema.base import StrictModel
@@ -96,7 +96,7 @@ def train(
     head = shipped["head.weight"].float()
     prior = head[1:].mean(0) - head[0]  # in which it tells fakes from originals
     views = Views(faces, ClipRecipe.model_validate({}), run.device)
-    network = clip_blocks.build(clip_blocks.tuned(clip_blocks.read_trunk(trunk), shipped))
+    network = clip_vit.build(clip_vit.tuned(clip_vit.read_trunk(trunk), shipped))
     rows = _read(network, faces.entries, views, plan, run)
     entries, logits, steps = faces.entries, np.zeros(len(faces.entries)), []
     for fold in range(FOLDS):
@@ -216,7 +216,7 @@ def _folds(entries: Sequence[Faces]) -> np.ndarray:
 
 
 def _read(
-    clip: clip_blocks.ClipBlocks, entries: Sequence[Faces], views: Views, plan: OwnRecipe,
+    clip: clip_vit.ClipBlocks, entries: Sequence[Faces], views: Views, plan: OwnRecipe,
     run: TrainingOptions,
 ) -> Rows:  # fmt: skip
     """Return features of each file's frames as they are and augmented; of originals also
@@ -266,7 +266,7 @@ def _figures(calibrated: np.ndarray, labels: np.ndarray) -> dict[str, float]:
 
 def _head(weights: Tensor, bias: float) -> dict[str, Tensor]:
     """Return a layer as a head of the bundled detector: real, fake, never."""
-    head = torch.zeros(len(clip_blocks.CLASSES), len(weights))
+    head = torch.zeros(len(clip_vit.CLASSES), len(weights))
     head[1] = weights
     offset = torch.tensor([0.0, bias, NEVER])
     return {"head.weight": head, "head.bias": offset, "scale": torch.zeros(())}

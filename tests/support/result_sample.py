@@ -120,7 +120,7 @@ def make_analysis(
             confused_by="beauty filters", scored=max(2 * frames - 6, 1), seconds=9.1,
         ),
         ModelResult(
-            id="clip", title="VideoMAE", kind="clip", task="face manipulation",
+            id="clip", title="VideoMAE", kind="video", task="face manipulation",
             calibration=calibration, weights_sha256="c" * 64,
             finding="Flicker from frame to frame", confused_by="dropped frames", scored=12,
             seconds=21.7, weight=0.2,

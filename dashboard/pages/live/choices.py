@@ -201,13 +201,13 @@ def models() -> list[ModelSpec]:
     return [
         spec
         for spec in list_models()
-        if usable(spec) and spec.kind in ("frame", "clip") and spec.task in QUESTION_OF
+        if usable(spec) and spec.kind in ("frame", "video") and spec.task in QUESTION_OF
     ]
 
 
 def usual() -> list[str]:
     """Return the ids of those that judge unless others are chosen: models of single frames."""
-    return [spec.id for spec in models() if spec.default and spec.kind != "clip"]
+    return [spec.id for spec in models() if spec.default and spec.kind != "video"]
 
 
 def hears() -> bool:

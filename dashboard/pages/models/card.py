@@ -353,7 +353,7 @@ def crop_words(spec: ModelSpec) -> str:
         picture = _("{picture}; next to it a square of {scale} times the face box").format(
             picture=picture, scale=f"{crop.around:g}"
         )
-    if spec.kind != "clip":
+    if spec.kind != "video":
         return picture
     if not spec.clip_step:
         return _("{picture}; {number} frames").format(picture=picture, number=spec.clip_frames)

@@ -25,7 +25,7 @@ from detector import runtime
 from detector.errors import LabelOrderError, ModelError, WeightsError
 from detector.models.base import CropRecipe, Files, ModelSpec, Normalization, SoundRecipe
 from detector.models.labels import FAKE, fake_index, require_agreement
-from detector.models.network import TokenClipModel, TokenModel, TorchSoundModel
+from detector.models.network import TokenModel, TokenVideoModel, TorchSoundModel
 from detector.weights import load_state, load_strict, require_fractions
 
 CONFIG = "config.json"
@@ -72,14 +72,14 @@ class Classifier(nn.Module):
 
 def load(
     spec: ModelSpec, files: Files, device: str
-) -> TokenModel | TokenClipModel | TorchSoundModel:
+) -> TokenModel | TokenVideoModel | TorchSoundModel:
     """Load weights beside their `config.json`, or with the settings in `spec.options`. Raise
     WeightsError for a misfit, LabelOrderError where the configuration states another fake output,
     ModelError for a network that can't be built or another number of frames."""
     weights = next(path for path in files if path.suffix != ".json")
     config = _config_of(spec, files, weights)
     frames = _frames(config)
-    if spec.kind == "clip" and frames != spec.clip_frames:
+    if spec.kind == "video" and frames != spec.clip_frames:
         raise ModelError(
             f"The configuration of {spec.id} is for clips of {frames} frames, its entry says "
             f"{spec.clip_frames}."
@@ -93,7 +93,7 @@ def load(
         side = spec.crop.size
         example = torch.zeros(2, spec.clip_frames, 3, side, side, device=device)
         run = runtime.compile(network.eval(), example, device)
-    model_class = TokenClipModel if spec.kind == "clip" else TokenModel
+    model_class = TokenVideoModel if spec.kind == "video" else TokenModel
     return model_class(spec, network, device, network.target_layer, run)
 
 
@@ -183,7 +183,7 @@ def recipe(config: Mapping[str, Any], preprocessor: Mapping[str, Any] | None) ->
     whole = clip or generated
     crop, normalization = picture_recipe(config, preprocessor, "whole" if whole else "square")
     fields: dict[str, Any] = {
-        "kind": "clip" if clip else "image" if whole else "frame",
+        "kind": "video" if clip else "image" if whole else "frame",
         "task": "picture synthesis" if generated else "face manipulation",
         "crop": crop,
         "normalization": normalization,

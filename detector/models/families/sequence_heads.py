@@ -1,6 +1,6 @@
 """Sequence models over CLIP features of consecutive frames of a face.
 
-The trunk is the published CLIP ViT-B/16 (`clip_blocks`): class tokens of four blocks and a 7 x 7
+The trunk is the published CLIP ViT-B/16 (`clip_vit`): class tokens of four blocks and a 7 x 7
 grid of patch tokens for each frame. Only the heads are trained (`unmask train sequences`).
 """
 
@@ -21,8 +21,8 @@ from torch.nn import functional as F
 
 from detector import runtime
 from detector.models.base import Files, Image, ModelSpec
-from detector.models.families.clip_blocks import CLASSES, ClipBlocks, build, read_trunk
-from detector.models.network import TorchClipModel, normalize
+from detector.models.families.clip_vit import CLASSES, ClipBlocks, build, read_trunk
+from detector.models.network import TorchVideoModel, normalize
 from detector.models.pictures import fit
 from detector.weights import load_state, load_strict
 
@@ -253,7 +253,7 @@ class SequenceNetwork(nn.Module):
         return self.head(FrameSequence(tokens[0], around, grid))
 
 
-class SequenceModel(TorchClipModel):
+class SequenceModel(TorchVideoModel):
     """A head on a trunk that it shares with the other heads."""
 
     network: SequenceNetwork

@@ -19,7 +19,7 @@ from torch.nn import functional as F
 
 from detector import runtime
 from detector.models.base import Files, ModelSpec
-from detector.models.families.texture import EarlyLite
+from detector.models.families.texture_cnn import EarlyLite
 from detector.models.network import TorchSoundModel
 from detector.weights import load_state, load_strict, whole_numbers
 

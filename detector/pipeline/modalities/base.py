@@ -47,7 +47,7 @@ class Extraction:
 
     def frame_models(self) -> dict[CropRecipe, tuple[str, ...]]:
         """Ids of the models of single frames, by what they are fed with."""
-        return fed((s for s in self.specs if s.kind != "clip"), lambda spec: spec.crop)
+        return fed((s for s in self.specs if s.kind != "video"), lambda spec: spec.crop)
 
     def scored_at(self, models: Sequence[str], *, near: bool = False) -> range | set[int]:
         """Return the sampled frames that models score: all, or as many as stated (`near`: more)."""

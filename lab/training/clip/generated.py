@@ -20,7 +20,7 @@ from detector import media, runtime, vision
 from detector.errors import MediaError, UsageError
 from detector.evaluation.labels import Item, read_labels
 from detector.models import registry
-from detector.models.families import clip_blocks
+from detector.models.families import clip_vit
 from detector.models.pictures import fit as fit_picture
 from detector.models.pictures import normalized
 from detector.schema.analysis import Question
@@ -54,7 +54,7 @@ class GeneratedRecipe(StrictModel):
 class _BlockFeatures(nn.Module):
     """Class tokens alone: float [N, 3, 224, 224] -> [N, 3072]."""
 
-    def __init__(self, network: clip_blocks.ClipBlocks) -> None:
+    def __init__(self, network: clip_vit.ClipBlocks) -> None:
         super().__init__()
         self.network = network
 
@@ -62,7 +62,7 @@ class _BlockFeatures(nn.Module):
         return self.network.features(x)
 
 
-def compiled_features(network: clip_blocks.ClipBlocks, device: str) -> runtime.Runner:
+def compiled_features(network: clip_vit.ClipBlocks, device: str) -> runtime.Runner:
     """Return what gives the class tokens of a network, ready to run."""
     features = _BlockFeatures(network).eval().requires_grad_(False).to(device)
     return runtime.compile(features, torch.zeros(2, 3, 224, 224, device=device), device, bf16=True)
@@ -107,7 +107,7 @@ def train(
 
 def layer(weights: np.ndarray, bias: float) -> dict[str, torch.Tensor]:
     """Return the tensors that ship: logits of `CLASSES`, of which "generated" alone varies."""
-    head = torch.zeros(len(clip_blocks.CLASSES), len(weights))
+    head = torch.zeros(len(clip_vit.CLASSES), len(weights))
     head[-1] = torch.from_numpy(weights.astype(np.float32))
     return {
         "head.weight": head,

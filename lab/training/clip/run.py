@@ -22,7 +22,7 @@ from detector import paths
 from detector.errors import InputError, WeightsError
 from detector.evaluation import metrics
 from detector.evaluation.labels import read_labels
-from detector.models.families.clip_blocks import CLASSES, ClipBlocks, read_trunk
+from detector.models.families.clip_vit import CLASSES, ClipBlocks, read_trunk
 from detector.weights import load_strict
 from lab.evaluation import groups
 from lab.training.cache import Faces, open_cache

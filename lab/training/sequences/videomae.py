@@ -19,8 +19,8 @@ from detector import paths, runtime, vision
 from detector.errors import UsageError
 from detector.evaluation.labels import Item, hash_of
 from detector.models import registry
-from detector.models.families.clip_blocks import CLIP_B16, read_trunk
-from detector.models.families.clip_video import build
+from detector.models.families.clip_vit import CLIP_B16, read_trunk
+from detector.models.families.videomae import build
 from detector.models.network import normalize
 from detector.schema.analysis import Question
 from detector.schema.base import StrictModel

@@ -19,7 +19,7 @@ from detector.explain import cam, ways
 from detector.explain import sound as explained
 from detector.models import registry
 from detector.models.base import CropRecipe, Model, ModelSpec
-from detector.models.network import TokenModel, TorchClipModel, TorchFrameModel
+from detector.models.network import TokenModel, TorchFrameModel, TorchVideoModel
 from detector.pipeline import Analyzer
 from detector.schema.analysis import Label, Modality, ModelResult, Settings
 from tests.integration.detector.test_torchvision import run
@@ -175,8 +175,8 @@ def test_grad_cam_reshapes_the_tokens_of_a_transformer(way):
 @pytest.mark.parametrize("way", ["gradcam", "gradcam++"])
 def test_a_clip_is_hot_where_and_when_the_spot_is_there(way):
     network = RedClips()
-    told = spec().model_copy(update={"kind": "clip", "clip_frames": 4})
-    model = TorchClipModel(told, network, "cpu", network.frames.maps)
+    told = spec().model_copy(update={"kind": "video", "clip_frames": 4})
+    model = TorchVideoModel(told, network, "cpu", network.frames.maps)
     clip = np.full((4, SIDE, SIDE, 3), 100, np.uint8)
     clip[2] = spotted()
     maps = cam.draw(model, clip[None], way)
@@ -455,7 +455,7 @@ def analysis(clip):
     return Analyzer(device="cpu").analyze(clip, Settings(frames=8, models=models))
 
 
-@pytest.mark.parametrize("kind", ["frame", "clip"])
+@pytest.mark.parametrize("kind", ["frame", "video"])
 def test_a_heatmap_lies_on_the_crop_the_model_saw(clip, analysis, kind):
     spec = next(s for s in registry.list_models() if s.bundled and s.kind == kind)
     heat = explain.heatmap(clip, analysis, "A", 1.0, spec.id)

@@ -58,7 +58,7 @@ def test_a_clip_gets_scores_from_every_default_model(analyzer, clip):
         assert model.counted == (spec.weight > 0)
         assert model.scored > 0
         assert model.weights_sha256 == initial_results.result(spec).weights_sha256
-        scored = track.spans if spec.kind == "clip" else track.frames
+        scored = track.spans if spec.kind == "video" else track.frames
         assert scored
     face = track.frames[0]
     assert {id for one in track.frames for id in one.scores} == {m.id for m in out.models}
@@ -293,13 +293,13 @@ SMALL = CropRecipe(kind="whole", size=32)
 SPECS = {
     "whole": spec("whole", "image", SMALL),
     "large": spec("large", "image", CropRecipe(kind="whole", size=64, fit="cover", short=80)),
-    "clips": spec("clips", "clip", SMALL, clip_frames=FRAMES, clip_stride=STRIDE),
+    "clips": spec("clips", "video", SMALL, clip_frames=FRAMES, clip_stride=STRIDE),
 }
 
 
 @pytest.fixture
 def models(monkeypatch):
-    made = {id: (BrightClip if s.kind == "clip" else Bright)(s) for id, s in SPECS.items()}
+    made = {id: (BrightClip if s.kind == "video" else Bright)(s) for id, s in SPECS.items()}
     before = registry.load_model
     monkeypatch.setattr(registry, "choose", lambda ids: [SPECS[id] for id in ids])
     monkeypatch.setattr(

@@ -15,8 +15,8 @@ from detector.errors import WeightsError
 from detector.explain import cam
 from detector.models import registry
 from detector.models.base import CropRecipe
-from detector.models.families import texture
-from detector.models.families.texture import Layer, face_square
+from detector.models.families import texture_cnn
+from detector.models.families.texture_cnn import Layer, face_square
 from detector.models.network import TorchFrameModel
 from lab.evaluation import groups
 from lab.training import layer as training
@@ -31,7 +31,7 @@ from tests.support.specs import SIDE, spec
 def trunk(tmp_path_factory):
     """An untrained trunk, with statistics under which pictures differ."""
     torch.manual_seed(0)
-    network = texture.TextureNet(SIDE).train()
+    network = texture_cnn.TextureNet(SIDE).train()
     face = cv2.resize(skimage.data.astronaut()[40:220, 140:320], (SIDE, SIDE))
     x = training.batch([np.roll(face, 3 * i, 1) for i in range(12)])
     with torch.no_grad():
@@ -53,10 +53,10 @@ def test_face_and_surroundings_are_described_apart():
     def told(mask):
         return np.concatenate([f(maps[:, :, mask], -1) for f in (np.mean, np.std)], 1)
 
-    found = texture._statistics(torch.from_numpy(maps), face_square(10))
+    found = texture_cnn._statistics(torch.from_numpy(maps), face_square(10))
     np.testing.assert_allclose(found[0].numpy(), told(inside), atol=1e-5)
     np.testing.assert_allclose(found[1].numpy(), told(~inside), atol=1e-5)
-    (everything,) = texture._statistics(torch.from_numpy(maps))
+    (everything,) = texture_cnn._statistics(torch.from_numpy(maps))
     np.testing.assert_allclose(everything.numpy(), told(np.ones((10, 10), bool)), atol=1e-5)
 
 
@@ -68,13 +68,13 @@ def by_definition(network, x):
     trunk.load_state_dict(network.features.state_dict(), strict=False)
 
     def mask(side):
-        near = ((torch.arange(side) + 0.5) / side - 0.5).abs() <= texture.FACE / 2
+        near = ((torch.arange(side) + 0.5) / side - 0.5).abs() <= texture_cnn.FACE / 2
         return (near[:, None] & near).flatten()
 
     def stages(x):
         x = trunk.bn1(trunk.conv_stem(x))
         said = [x := stage(x) for stage in trunk.blocks[:5]]
-        return [said[depth].flatten(2) for depth in texture.DEPTHS]
+        return [said[depth].flatten(2) for depth in texture_cnn.DEPTHS]
 
     def told(values):
         return torch.cat([values.mean(2), values.std(2, correction=0)], 1)
@@ -86,27 +86,27 @@ def by_definition(network, x):
         face = mask(round(maps.shape[-1] ** 0.5))
         described += [told(maps[..., face]), told(maps[..., ~face])]
     described += [told(m) for m in stages(F.interpolate(middle, (side, side), mode="bilinear"))]
-    colors = torch.einsum("oc,nchw->nohw", torch.tensor(texture.YCC), (x + 1) * 127.5)
-    for scale in texture.SCALES:
+    colors = torch.einsum("oc,nchw->nohw", torch.tensor(texture_cnn.YCC), (x + 1) * 127.5)
+    for scale in texture_cnn.SCALES:
         smaller = F.avg_pool2d(colors, scale)
         left = []
         for color in range(3):
-            for values in texture.FILTERS:
+            for values in texture_cnn.FILTERS:
                 kernel = F.pad(torch.tensor(values).float(), [(5 - len(values)) // 2] * 4)
                 left.append(F.conv2d(smaller[:, color, None], kernel[None, None]).abs())
         grain = torch.cat(left, 1).flatten(2)
         face = mask(side // scale - 4)
         for part in (grain[..., face], grain[..., ~face]):
-            mean = part.mean(2) + texture.FAINT
-            rms = (part**2).mean(2).sqrt() + texture.FAINT
+            mean = part.mean(2) + texture_cnn.FAINT
+            rms = (part**2).mean(2).sqrt() + texture_cnn.FAINT
             described += [mean.log(), (rms / mean).log()]
     return network.judge(torch.cat(described, 1))
 
 
 def test_what_is_far_from_usual_counts_little_more_than_the_bound():
     """A score moves with one number of a description as far as the bound, and not beyond."""
-    network = texture.TextureNet(SIDE).eval().requires_grad_(False)
-    weights = torch.zeros(texture.FEATURES)
+    network = texture_cnn.TextureNet(SIDE).eval().requires_grad_(False)
+    weights = torch.zeros(texture_cnn.FEATURES)
     weights[7] = 0.5
     usual = torch.full_like(weights, 3.0)
     layer = Layer(usual, torch.full_like(weights, 4.0), 2.0, weights, 0.1)
@@ -125,7 +125,7 @@ def test_what_ships_says_what_its_definition_says():
     """At its own size, where the convolution computes four pixels at once at two of three scales;
     through OpenVINO too. Half the test's time is timm's import: its trunk is the definition."""
     model = registry.load_model("texture", device="cpu").whole()
-    assert isinstance(model, TorchFrameModel) and isinstance(model.network, texture.TextureNet)
+    assert isinstance(model, TorchFrameModel) and isinstance(model.network, texture_cnn.TextureNet)
     side = model.spec.crop.size
     face = cv2.resize(skimage.data.astronaut()[40:220, 140:320], (side, side))
     crops = np.stack([face, face[:, ::-1], np.roll(face, 9, 0)])
@@ -140,7 +140,7 @@ def test_what_ships_says_what_its_definition_says():
 def test_grain_is_what_filters_leave_of_each_scale():
     """Grain on the face is seen there, and not around it; most at the scale of its pixels."""
     side = 256
-    network = texture.TextureNet(side)
+    network = texture_cnn.TextureNet(side)
     smooth = torch.linspace(-0.5, 0.5, side).expand(1, 3, side, side).clone()
     rough = smooth.clone()
     inside = slice(round(side * 0.25), round(side * 0.75))
@@ -153,13 +153,13 @@ def test_grain_is_what_filters_leave_of_each_scale():
 
 
 def test_scores_are_those_of_the_network_and_heatmaps_a_sixteenth(trunk, tmp_path):
-    network = texture.TextureNet(SIDE).eval()
+    network = texture_cnn.TextureNet(SIDE).eval()
     training._begin(network, trunk)
     torch.manual_seed(1)
     torch.nn.init.normal_(network.classifier.weight, std=0.1)
     file = tmp_path / "texture.safetensors"
     save_file(network.state_dict(), file)
-    model = texture.load(spec("texture"), [file], "cpu")
+    model = texture_cnn.load(spec("texture_cnn"), [file], "cpu")
     face = cv2.resize(skimage.data.astronaut()[40:220, 140:320], (SIDE, SIDE))
     crops = np.stack([np.roll(face, 5 * i, 0) for i in range(5)])
     with torch.no_grad():
@@ -173,7 +173,7 @@ def test_scores_are_those_of_the_network_and_heatmaps_a_sixteenth(trunk, tmp_pat
     for lacking in ("features.blocks.2.0.conv_pw.weight", "bound"):
         save_file({name: one for name, one in whole.items() if name != lacking}, file)
         with pytest.raises(WeightsError, match="do not fit"):
-            texture.load(spec("texture"), [file], "cpu")
+            texture_cnn.load(spec("texture_cnn"), [file], "cpu")
 
 
 def test_a_worse_copy_is_drawn_alike_for_one_footage():
@@ -204,7 +204,7 @@ def test_the_layer_is_learned_and_tells_a_fold_it_never_saw(
         small, shelf / "labels.csv", shelf / "run", cache=shelf / "faces", begin=trunk
     )  # fmt: skip
     assert made is not None
-    network = texture.build(load_file(made), side=SIDE)
+    network = texture_cnn.build(load_file(made), side=SIDE)
     config = json.loads((shelf / "run" / "config.json").read_text())
     assert config["recipe"]["leave_out"] == "face-edits" in groups.names()
     # The trunk is the one it began with, but for the fp16 of the file.

@@ -11,9 +11,9 @@ import torch
 from detector import weights
 from detector.explain import cam
 from detector.models import registry
-from detector.models.families import clip_blocks, clip_video
+from detector.models.families import clip_vit, videomae
 from detector.models.families.sequence_heads import HEADS
-from detector.models.network import TokenClipModel
+from detector.models.network import TokenVideoModel
 from detector.schema.analysis import Settings
 from detector.vision import cut
 from tests.conftest import camera, write_clip
@@ -24,9 +24,9 @@ POINTS = [(203, 107), (244, 107), (224, 131), (207, 152), (241, 152)]
 
 
 @pytest.fixture(scope="module")
-def model() -> TokenClipModel:
-    loaded = clip_video.load(SPEC, weights.resolve(SPEC), "cpu")
-    assert isinstance(loaded, TokenClipModel)
+def model() -> TokenVideoModel:
+    loaded = videomae.load(SPEC, weights.resolve(SPEC), "cpu")
+    assert isinstance(loaded, TokenVideoModel)
     return loaded
 
 
@@ -57,9 +57,9 @@ def test_compiled_it_answers_as_transformers_does(model, clips):
 def test_a_clip_without_motion_is_read_as_clip_reads_its_picture(model, clips):
     still = np.repeat(clips[:1, :1], 16, axis=1)
     video = model.network.model.videomae
-    trunk = clip_blocks.read_trunk(weights.resolve(SPEC)[0])
+    trunk = clip_vit.read_trunk(weights.resolve(SPEC)[0])
     head = {"head.weight": torch.zeros(3, 3072), "head.bias": torch.zeros(3)}
-    picture = clip_blocks.build(trunk | head | {"scale": torch.zeros(())})
+    picture = clip_vit.build(trunk | head | {"scale": torch.zeros(())})
     embedded = video.embeddings(model.preprocess(still[0])[None])
     one = embedded[:, : 1 + 49]  # CLIP's own positions, at half of their resolution
     for block in picture.layers[:10]:
@@ -79,14 +79,14 @@ def test_its_heatmap_is_in_space_and_time(model, clips):
 
 def test_the_bundled_weights_tell_a_face_from_noise():
     ours = [s for s in registry.list_models() if s.bundled and s.kind != "audio"]
-    families = {"clip_blocks", "clip_video", "sequence_heads", "texture"}
+    families = {"clip_vit", "videomae", "sequence_heads", "texture_cnn"}
     assert {shipped.family for shipped in ours} == families
     noise = np.random.default_rng(0).integers(0, 255, (512, 512, 3), np.uint8)
     for shipped in ours:
         crops = [
             cut(frame, BOX, shipped.crop, POINTS) for frame in (skimage.data.astronaut(), noise)
         ]
-        if shipped.kind == "clip":
+        if shipped.kind == "video":
             crops = [np.stack([crop] * shipped.clip_frames) for crop in crops]
         scores = registry.load_model(shipped.id, device="cpu").score(np.stack(crops))
         assert np.isfinite(scores).all()

@@ -24,8 +24,8 @@ from detector.errors import InputError, UsageError, WeightsError
 from detector.evaluation import metrics
 from detector.evaluation.labels import Item, read_labels
 from detector.models import registry, user_models
-from detector.models.families import clip_blocks
-from detector.models.families.clip_blocks import ClipBlocks, tuned
+from detector.models.families import clip_vit
+from detector.models.families.clip_vit import ClipBlocks, tuned
 from detector.schema.analysis import Analysis
 from detector.vision.alignment import placement
 from lab.bench.clips import face_clip
@@ -295,8 +295,8 @@ def test_a_source_is_judged_by_a_layer_that_never_saw_it(tmp_path):
     logits = np.array([float(row["logit"]) for row in told])
     assert metrics.auc(logits, np.array([row["label"] == "fake" for row in told])) > 0.9
     assert "[ensembles.synthesis]" in (tmp_path / "run" / "calibration.toml").read_text()
-    trunk = clip_blocks.read_trunk(paths.bundled() / "clip_b16.safetensors")
-    assert clip_blocks.build(trunk | load_file(file)).head.weight[2].any()
+    trunk = clip_vit.read_trunk(paths.bundled() / "clip_b16.safetensors")
+    assert clip_vit.build(trunk | load_file(file)).head.weight[2].any()
     with pytest.raises(UsageError, match="real and generated"):
         (tmp_path / "one.csv").write_text("\n".join(rows[:2]))
         generated.train(generated.GeneratedRecipe(), tmp_path / "one.csv", run)

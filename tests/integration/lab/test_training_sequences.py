@@ -11,12 +11,13 @@ from cli import main
 from detector import weights
 from detector.errors import UsageError
 from detector.models import registry
-from detector.models.families import clip_video
+from detector.models.families import videomae
 from detector.models.families.sequence_heads import FEATURES, GRID, HEADS, PATCH
 from detector.weights import load_state, load_strict
 from lab.evaluation import groups
 from lab.training.fit import TrainingOptions
-from lab.training.sequences import videomae, windows
+from lab.training.sequences import videomae as recipe
+from lab.training.sequences import windows
 from lab.training.sequences.recipe import SequenceRecipe, train
 from lab.training.sequences.videomae import VideoMaeRecipe
 from tests.conftest import camera, write_clip
@@ -108,19 +109,19 @@ def test_videomae_learns_from_labels_and_from_a_layer_on_clip(labels, tmp_path, 
     labels.write_text("\n".join(rows))
     cache, folds = tmp_path / "cache", ["sources-1", "sources-2", "sources-3"]
     plan, run = VideoMaeRecipe(), TrainingOptions(tmp_path / "run")
-    file = videomae.train(plan, labels, run, cache=cache, folds=folds)
+    file = recipe.train(plan, labels, run, cache=cache, folds=folds)
     judged = (run.out / "left_out.csv").read_text().splitlines()[1:]
     assert (
         len(judged) == 15 and "[models.calibration]" in (run.out / "calibration.toml").read_text()
     )
-    untaught = videomae.train(
+    untaught = recipe.train(
         plan.model_copy(update={"taught": 0.0}), labels, TrainingOptions(tmp_path / "alone"),
         cache=cache,
     )  # fmt: skip
     layer, alone = load_state(file), load_state(untaught)
     assert not torch.equal(layer["classifier.weight"], alone["classifier.weight"])
     spec = registry.get_spec("videomae")
-    model = clip_video.load(spec, [weights.resolve(spec)[0], file], "cpu")
+    model = videomae.load(spec, [weights.resolve(spec)[0], file], "cpu")
     cached = sorted(cache.glob("*[0-9a-f].npy"), key=lambda path: np.load(path).mean())
     shown = [np.load(path) for path in cached if np.load(path).size]
     dark, light = model.score(np.stack([shown[0], shown[-1]]))

@@ -138,7 +138,7 @@ def test_a_single_logit_is_of_fake(tmp_path):
 
 def test_clips_and_where_they_look(tmp_path):
     spec = entry(VIDEO, {"image_processor_type": "VideoMAEImageProcessor", **HALF})
-    assert spec.kind == "clip" and spec.crop.kind == "whole"
+    assert spec.kind == "video" and spec.crop.kind == "whole"
     assert (spec.clip_frames, spec.clip_stride) == (4, 4)
     model = hub.load(spec, saved(tmp_path, VIDEO), "cpu")
     assert model.preprocess(clip("input_odd_313x277.png", 4)).shape == (4, 3, 32, 32)

@@ -83,7 +83,7 @@ def test_the_manifest_that_ships_is_whole():
         assert spec.fake_output, spec.id
         assert spec.weak_on or not any(file.url for file in spec.files), spec.id
         steps = spec.clip_step > 0 or spec.clip_stride > 0
-        assert (spec.kind == "clip") == (spec.clip_frames > 0) == steps, spec.id
+        assert (spec.kind == "video") == (spec.clip_frames > 0) == steps, spec.id
         assert not spec.default or (spec.bundled and spec.calibration), spec.id
         if spec.bundled:
             assert spec.card and (folders.bundled() / spec.card).is_file(), spec.id

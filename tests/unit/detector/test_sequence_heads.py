@@ -194,7 +194,7 @@ class _Colors(torch.nn.Module):
 @pytest.mark.parametrize("name", HEADS)
 def test_a_model_scores_windows_of_crops(name, sequence):
     crop = CROP.model_copy(update={"around": 2.0 if name == "lrcn-fused" else 0.0})
-    entry = spec("sequence_heads", id=name, kind="clip", crop=crop, clip_frames=FRAMES)
+    entry = spec("sequence_heads", id=name, kind="video", crop=crop, clip_frames=FRAMES)
     trunk = _Colors()
     model = SequenceModel(entry, SequenceNetwork(trunk, made(name, sequence)), "cpu", trunk)
     frame = np.random.default_rng(0).integers(0, 256, (400, 420, 3), np.uint8)

@@ -257,7 +257,7 @@ def test_a_clip_model_votes_by_its_windows_and_has_a_line_over_time():
         SpanSegment(start=3.0, end=4.0, logits={"clip": 3.0}),
     ]
     faces = [face(i, one=1.0) for i in range(9)]
-    made = analysis([track("A", faces, windows)], [model("one"), model("clip", kind="clip")])
+    made = analysis([track("A", faces, windows)], [model("one"), model("clip", kind="video")])
     out = decide(made)
     assert out.judged[0].models["clip"].logit == pytest.approx(1.5)
     assert out.verdict.probability == pytest.approx(sigmoid(1.0 + 1.5))
@@ -270,7 +270,7 @@ def test_a_clip_model_votes_by_its_windows_and_has_a_line_over_time():
 def test_whom_only_a_clip_model_judged_is_read_from_few_frames_too():
     windows = [SpanSegment(start=n, end=n + 1.0, logits={"clip": 3.0 * n}) for n in (0.0, 1.0)]
     subject = track("A", [face(i) for i in range(9)], windows)
-    made = analysis([subject], [model("clip", kind="clip")])
+    made = analysis([subject], [model("clip", kind="video")])
     whole, few = person_of(made, subject), person_of(made, subject, frames=2)
     assert whole and few
     assert whole.logits == {"clip": 1.5} and few.logits == {"clip": 0.0}

@@ -1,7 +1,7 @@
 """VideoMAE with CLIP's blocks: a video transformer that begins as one of pictures.
 
 transformers' `VideoMAEForVideoClassification` (Tong et al., NeurIPS 2022), whose blocks are the
-first of the published CLIP ViT-B/16 (`clip_blocks`) and attend over all tubelets of a clip. The
+first of the published CLIP ViT-B/16 (`clip_vit`) and attend over all tubelets of a clip. The
 patch embedding is inflated over time, as in I3D (Carreira and Zisserman, CVPR 2017): a clip without
 motion gives the tokens of its picture. CLIP's class token is read by one linear layer.
 
@@ -18,9 +18,9 @@ from torch.nn import functional as F
 
 from detector import runtime
 from detector.models.base import Files, ModelSpec
-from detector.models.families.clip_blocks import CLIP_B16, read_trunk
+from detector.models.families.clip_vit import CLIP_B16, read_trunk
 from detector.models.families.hub import Classifier, quiet
-from detector.models.network import TokenClipModel, skip_init
+from detector.models.network import TokenVideoModel, skip_init
 from detector.weights import load_state, load_strict
 
 _NAMES = {
@@ -104,11 +104,11 @@ def _renamed(trunk: Mapping[str, Tensor], shape: Mapping[str, Any], side: int) -
     return state
 
 
-def load(spec: ModelSpec, files: Files, device: str) -> TokenClipModel:
+def load(spec: ModelSpec, files: Files, device: str) -> TokenVideoModel:
     """Load the trunk and the layer, in this order."""
     trunk, layer = files
     network = Classifier(build(read_trunk(trunk), load_state(layer), spec)).to(device)
     side = spec.crop.size
     example = torch.zeros(2, spec.clip_frames, 3, side, side, device=device)
     run = runtime.compile(network.eval(), example, device, bf16=True)
-    return TokenClipModel(spec, network, device, network.target_layer, run)
+    return TokenVideoModel(spec, network, device, network.target_layer, run)

@@ -15,7 +15,7 @@ from torch.nn import functional as F
 from detector import weights
 from detector.errors import WeightsError
 from detector.models import ready, registry
-from detector.models.families import clip_blocks
+from detector.models.families import clip_vit
 from detector.models.network import TorchFrameModel, normalize
 from detector.vision import cut
 
@@ -37,7 +37,7 @@ def pictures():
 def parts():
     """The trunk, and what was tuned, as they ship."""
     trunk, head = weights.resolve(SPEC)
-    return clip_blocks.read_trunk(trunk), weights.load_state(head)
+    return clip_vit.read_trunk(trunk), weights.load_state(head)
 
 
 Parts = tuple[dict[str, torch.Tensor], dict[str, torch.Tensor]]
@@ -46,11 +46,11 @@ Parts = tuple[dict[str, torch.Tensor], dict[str, torch.Tensor]]
 def test_class_tokens_are_those_of_another_implementation(parts):
     trunk, changes = parts
     head = {name: changes[name].float() for name in ("head.weight", "head.bias", "scale")}
-    network = clip_blocks.build({**trunk, **head})
+    network = clip_vit.build({**trunk, **head})
     with torch.no_grad():
         tokens = network.class_tokens(normalize(pictures(), SPEC))
     for wanted in json.loads(GOLDEN.read_text("utf-8"))["tokens"]:
-        at = clip_blocks.BLOCKS.index(wanted["block"])
+        at = clip_vit.BLOCKS.index(wanted["block"])
         token = tokens[at][("waves", "noise").index(wanted["picture"])]
         np.testing.assert_allclose(token[:8], wanted["first"], atol=1e-4)
         assert float(token.abs().mean()) == pytest.approx(wanted["mean_size"], abs=1e-4)
@@ -67,7 +67,7 @@ def test_files_that_do_not_fit_are_refused(parts, part, missing):
     else:
         both[part]["another.bias"] = torch.zeros(1)
     with pytest.raises(WeightsError):
-        clip_blocks.build(clip_blocks.tuned(*both))
+        clip_vit.build(clip_vit.tuned(*both))
 
 
 @pytest.mark.parametrize("spec", [SPEC, GENERATED], ids=lambda spec: spec.id)
