@@ -227,7 +227,7 @@ def _still(analysis, box):
     )  # fmt: skip
     face = analysis.judged[0].frames[0].model_copy(update={"box": box, "time": 0.0})
     models = [
-        m.model_copy(update={"scored": 1 if m.kind != "clip" and m.scored else 0})
+        m.model_copy(update={"scored": 1 if m.kind != "video" and m.scored else 0})
         for m in analysis.models
     ]
     track = analysis.judged[0].model_copy(
