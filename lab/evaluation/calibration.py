@@ -7,6 +7,8 @@ apart, each with the fakes it is about against all originals; the bands of the a
 `lab.evaluation.manifest` writes it down.
 """
 
+from __future__ import annotations
+
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -80,6 +82,19 @@ class Calibrated(StrictModel):
     ensembles: dict[Question, Ensemble]
     reports: list[QuestionReport]
     summary: Summary
+
+    @classmethod
+    def joined(cls, parts: Sequence[Calibrated]) -> Calibrated:
+        """Return calibrations of different questions as one, with the summary of the first and the
+        bands of all."""
+        first, *others = parts
+        for part in others:
+            first.models |= part.models
+            first.weights |= part.weights
+            first.ensembles |= part.ensembles
+            first.reports += part.reports
+            first.summary.bands += part.summary.bands
+        return first
 
 
 def risk(together: np.ndarray, labels: np.ndarray) -> dict[str, float]:

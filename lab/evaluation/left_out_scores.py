@@ -5,9 +5,10 @@ every figure that is made of it. A row is one model's raw logit of one version o
 
     file, label, source, kind, type, set, fold, version, model, logit
 
-`label` is real or fake, `kind` video, image or audio; `type` says what of a fake was made: region
-(a face in real footage), whole (the head or picture) or cloned (a voice). `set` names where the
-file was collected, `fold` what was left out together with it, `version` "as it is" or a worse copy.
+`label` is real or fake, `kind` video, image or audio; `type` says what of a fake was generated:
+region (a face in real footage), whole (the head), picture (all of it, whatever it shows) or cloned
+(a voice). `set` names where the file was collected, `fold` what was left out together with it,
+`version` "as it is" or a worse copy.
 """
 
 import csv
@@ -31,7 +32,8 @@ COLUMNS = (
     "file", "label", "source", "kind", "type", "set", "fold", "version", "model", "logit",
 )  # fmt: skip
 ABOUT = {
-    "region": Question.MANIPULATION, "whole": Question.SYNTHESIS, "cloned": Question.VOICE,
+    "region": Question.MANIPULATION, "whole": Question.SYNTHESIS, "picture": Question.PICTURE,
+    "cloned": Question.VOICE,
 }  # fmt: skip
 NOTHING_KNOWN = Material(None, None, None, 16)
 
@@ -73,28 +75,42 @@ def read(path: Path, *, leave_out: Iterable[str] = ()) -> list[LeftOutFile]:
 def calibrate(
     path: Path, *, leave_out: Iterable[str] = (), questions: Mapping[str, Question] | None = None
 ) -> Calibrated:
-    """Fit all questions of a table: on its videos and recordings, and limits for pictures where it
-    has any. A table of pictures alone is fitted as they are. Raise InputError where a question
-    lacks originals or fakes.
+    """Fit all questions of a table, each to the files that its models judged: to videos and
+    recordings, with limits of their own for pictures, or to pictures where there is nothing else.
+    Raise InputError where a question lacks originals or fakes.
 
     `questions` by model id replace what the catalog says of a model: a recipe's own is new."""
     files = read(path, leave_out=leave_out)
-    stills = [one for one in files if one.kind == "image"]
-    moving, noun = [one for one in files if one.kind != "image"], "clips"
-    if not moving:
-        moving, stills, noun = stills, [], "pictures"
-    models = dict.fromkeys(id for one in moving for id in one.clip.people[0].logits)
     by_question: dict[Question, list[str]] = {}
-    for id in models:
+    for id in dict.fromkeys(id for one in files for id in one.clip.people[0].logits):
         question = (questions or {}).get(id) or QUESTION_OF.get(registry.get_spec(id).task)
         if question is not None:
             by_question.setdefault(question, []).append(id)
-    clips = [one.clip for one in moving]
-    result = fit_clips(clips, by_question, _in_words(moving, noun))
+    moving, stills = (
+        [one for one in files if (one.kind == "image") is still] for still in (False, True)
+    )
+    moves = {q for q, ids in by_question.items() if any(_judged(one, ids) for one in moving)}
+    parts = [
+        _fit(moving, {q: ids for q, ids in by_question.items() if q in moves}, "clips", stills),
+        _fit(stills, {q: ids for q, ids in by_question.items() if q not in moves}, "pictures"),
+    ]
+    return Calibrated.joined([part for part in parts if part is not None])
+
+
+def _fit(
+    files: Sequence[LeftOutFile],
+    by_question: Mapping[Question, Sequence[str]],
+    noun: str,
+    stills: Sequence[LeftOutFile] = (),
+) -> Calibrated | None:
+    """Fit questions to files, and their limits for `stills`; None without a question."""
+    if not by_question:
+        return None
+    result = fit_clips([one.clip for one in files], by_question, _in_words(files, noun))
     for question, ids in by_question.items():
         _of_pictures(result, question, ids, stills)
         ensemble = result.ensembles[question]
-        words = _in_words([one for one in moving if _is_of(one.clip, question, ids)], noun)
+        words = _in_words([one for one in files if _is_of(one, question, ids)], noun)
         ensemble.thresholds = ensemble.thresholds.model_copy(update={"data": words})
         if ensemble.calibration:
             ensemble.calibration = ensemble.calibration.model_copy(update={"data": words})
@@ -138,11 +154,15 @@ def _logit(result: Calibrated, ensemble: Ensemble, clip: Clip) -> float:
     )
 
 
-def _is_of(clip: Clip, question: Question, ids: Iterable[str]) -> bool:
-    """Return whether a question was fitted to a clip, or could be: untouched or a fake of its, and
-    judged by its models."""
-    judged = bool(set(ids) & clip.people[0].logits.keys())
-    return judged and (not clip.label or clip.is_fake_of(question))
+def _judged(one: LeftOutFile, ids: Iterable[str]) -> bool:
+    """Return whether any of the models scored a file."""
+    return not one.clip.people[0].logits.keys().isdisjoint(ids)
+
+
+def _is_of(one: LeftOutFile, question: Question, ids: Iterable[str]) -> bool:
+    """Return whether a question was fitted to a file, or could be: an original or a fake that it
+    asks for, scored by its models."""
+    return _judged(one, ids) and (not one.clip.label or one.clip.is_fake_of(question))
 
 
 def _of_pictures(
@@ -151,7 +171,7 @@ def _of_pictures(
     """Give a question limits for pictures, by the maps that were fitted to clips: a kind of
     photograph that no fit has seen moves scores, so all pictures were left out together."""
     ensemble = result.ensembles[question]
-    pictures = [one for one in stills if _is_of(one.clip, question, ids)]
+    pictures = [one for one in stills if _is_of(one, question, ids)]
     known = [one.clip for one in pictures]
     labels = np.array([clip.label for clip in known], int)
     if len(set(labels.tolist())) < 2:

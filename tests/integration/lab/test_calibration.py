@@ -265,6 +265,22 @@ def test_a_table_of_scores_is_fitted_without_media_and_one_set_can_be_held(table
     assert "384 clips" in without.ensembles[FACE].thresholds.data
 
 
+def test_a_question_that_is_asked_of_pictures_alone_is_fitted_to_them(table, tmp_path):
+    """Beside questions of clips, whose fit stays as it is."""
+    text, rng = table.read_text(), np.random.default_rng(4)
+    with (path := tmp_path / "left_out.csv").open("w") as stream:
+        stream.write(text)
+        for n in range(600, 720):
+            score = rng.normal(2.5 if n % 2 else -2.5, 2.0)
+            about = "fake" if n % 2 else "real", f"s{n % 75}", "image", "picture" if n % 2 else ""
+            stream.write(f"f{n},{','.join(about)},known,fold{n % 5},as it is,m,{score}\n")
+    both = left_out_scores.calibrate(path, questions={"m": Question.PICTURE})
+    limits = both.ensembles[Question.PICTURE]
+    assert "120 pictures" in limits.thresholds.data and limits.pictures is None
+    alone = left_out_scores.calibrate(table)
+    assert {q: e for q, e in both.ensembles.items() if q in alone.ensembles} == alone.ensembles
+
+
 def test_a_table_that_is_none_is_refused(tmp_path):
     (tmp_path / "a.csv").write_text("file,label\na,real\n")
     for name in ("a.csv", "gone.csv"):
