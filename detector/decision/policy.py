@@ -13,7 +13,7 @@ from itertools import groupby
 from detector.decision import voice
 from detector.decision.context import Context
 from detector.decision.material import Stratum, poor, strata
-from detector.decision.numbers import label_of, logit, odds_at, sigmoid
+from detector.decision.numbers import label_of, odds_at, sigmoid
 from detector.decision.people import Judged, Opinion
 from detector.schema.analysis import (
     Analysis,
@@ -356,33 +356,3 @@ def _parts(subject: Subject, asked: Question, high: float) -> Iterator[StretchAb
                 highest=top.answers[asked],
                 moments=len(part),
             )
-
-
-# --- near a threshold -----------------------------------------------------------------------------
-
-
-MARGIN = 0.3
-"""of log odds: twice by how much scores on 4 moments differ from those on 12 (deviation 0.13 on 88
-people of the development clips, 0.41 at most)"""
-
-
-def near_threshold(analysis: Analysis) -> set[tuple[str, Question]]:
-    """Return ids of subjects with the question whose score is within `MARGIN` of a threshold, or
-    stays below it although a single moment is above."""
-    return {
-        (subject.id, question)
-        for subject in analysis.judged
-        for question in subject.answers
-        if _near(subject, question, analysis.verdict.answers[question].thresholds)
-    }
-
-
-def _near(subject: Subject, question: Question, limits: Thresholds) -> bool:
-    score = subject.answers[question].probability
-    if score is None:
-        return False
-    edges = {start for _, start, _ in limits.zones if start > 0}
-    if any(abs(logit(score) - logit(limit)) < MARGIN for limit in edges):
-        return True
-    above = any(frame.answers.get(question, 0.0) > limits.high for frame in subject.frames)
-    return above and score < limits.high

@@ -202,12 +202,6 @@ class ModelSpec(StoredEntry):
     moments: int = Field(
         default=0, ge=0, description="sampled frames that it scores, spread evenly; 0: all"
     )
-    moments_near: int = Field(
-        default=0,
-        ge=0,
-        description="so many where what the first say is near a threshold; an odd multiple of "
-        "`moments`, among which these then are",
-    )
     clip_frames: int = Field(default=0, description="video models: frames in a window")
     clip_step: float = Field(
         default=0.0, description="video models: seconds between frames of a window"

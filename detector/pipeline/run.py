@@ -15,7 +15,6 @@ from pathlib import Path
 
 from detector import media, provenance, runtime, vision
 from detector.decision import conformal, decide
-from detector.decision.policy import near_threshold
 from detector.errors import Canceled
 from detector.installation import install
 from detector.media import Frame, Shot
@@ -405,11 +404,6 @@ class AnalysisRun:
             self._report("faces")
         for extractor in self.extractors.values():
             extractor.end()
-        if any(extractor.leaves_out() for extractor in self.extractors.values()):
-            self.scoring.wait()
-            near = near_threshold(decide(self._analysis()))
-            for extractor in self.extractors.values():
-                extractor.score_more(near)
 
     def _wait(self, workers: dict[Worker, Stage]) -> None:
         for worker, stage in workers.items():

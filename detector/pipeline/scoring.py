@@ -24,13 +24,7 @@ from detector.errors import ModelError
 from detector.media import Frame
 from detector.models import registry
 from detector.models.base import CropRecipe, Model, ModelSpec
-from detector.pipeline.bounded_queue import (
-    POLL_SECONDS,
-    BoundedQueue,
-    CancellationToken,
-    StageCancelled,
-    timed,
-)
+from detector.pipeline.bounded_queue import BoundedQueue, CancellationToken, timed
 from detector.pipeline.subjects import SubjectBuilder
 from detector.schema.analysis import Analysis, FrameSegment, Modality, ModelResult, Segment, Signal
 from detector.schema.subject import letter
@@ -247,8 +241,7 @@ class ScoreStage:
         beside = device == "cpu" and batcher is None
         self._threads = min(AT_ONCE, os.cpu_count() or 1) if beside else 1
         self._stop = stop
-        self._items: BoundedQueue[ScoreItem | threading.Event | None]
-        self._items = BoundedQueue(MAX_WAITING, stop)
+        self._items: BoundedQueue[ScoreItem | None] = BoundedQueue(MAX_WAITING, stop)
         self._large: BoundedQueue[None] = BoundedQueue(MAX_LARGE_WAITING, stop)
 
     def leave_out(self, modalities: Collection[Modality]) -> None:
@@ -265,14 +258,6 @@ class ScoreStage:
             self._large.put(None)
         self._items.put(item)
 
-    def wait(self) -> None:
-        """Wait until all that was handed over is scored."""
-        done = threading.Event()
-        self._items.put(done)
-        while not done.wait(POLL_SECONDS):
-            if self._stop.is_set():
-                raise StageCancelled
-
     def end(self) -> None:
         """Nothing follows."""
         self._items.put(None)
@@ -284,11 +269,6 @@ class ScoreStage:
         passes: deque[Future[None]] = deque()
         with ThreadPoolExecutor(self._threads, "score", runtime.without_helpers) as pool:
             for items in self._batches():
-                if isinstance(items, threading.Event):
-                    while passes:
-                        passes.popleft().result()
-                    items.set()
-                    continue
                 for id in items[0].models:
                     passes.append(pool.submit(self._score, id, items))
                 ahead = 0 if items[0].batch is None else self._threads
@@ -299,16 +279,10 @@ class ScoreStage:
             for last in passes:
                 last.result()
 
-    def _batches(self) -> Iterator[list[ScoreItem] | threading.Event]:
-        """Yield what is scored together, as it becomes complete; at the end, and before an event
-        of who waits, what is left."""
+    def _batches(self) -> Iterator[list[ScoreItem]]:
+        """Yield what is scored together, as it becomes complete; at the end what is left."""
         waiting: dict[Hashable, list[ScoreItem]] = defaultdict(list)
         while (item := self._items.take()) is not None:
-            if isinstance(item, threading.Event):
-                yield from waiting.values()
-                waiting.clear()
-                yield item
-                continue
             if item.batch is None:
                 yield [item]
                 continue

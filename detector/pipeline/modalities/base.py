@@ -1,7 +1,7 @@
 """What a modality brings to a run: an `Extractor`, and what it is given."""
 
 import threading
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import ClassVar
@@ -12,15 +12,7 @@ from detector.models.base import CropRecipe, ModelSpec
 from detector.pipeline.options import RunOptions, SeenAt
 from detector.pipeline.scoring import ScoreItem, SignalStage, fed
 from detector.pipeline.windows import FrameWindow
-from detector.schema.analysis import (
-    FrameSegment,
-    Media,
-    Modality,
-    ModelResult,
-    Question,
-    Settings,
-    Subject,
-)
+from detector.schema.analysis import FrameSegment, Media, Modality, ModelResult, Settings, Subject
 from detector.schema.origin import GeneratorMark
 
 
@@ -49,10 +41,10 @@ class Extraction:
         """Ids of the models of single frames, by what they are fed with."""
         return fed((s for s in self.specs if s.kind != "video"), lambda spec: spec.crop)
 
-    def scored_at(self, models: Sequence[str], *, near: bool = False) -> range | set[int]:
-        """Return the sampled frames that models score: all, or as many as stated (`near`: more)."""
+    def scored_at(self, models: Sequence[str]) -> range | set[int]:
+        """Return the sampled frames that models score: all, or as many as stated."""
         specs = [spec for spec in self.specs if spec.id in models]
-        most = max(max(spec.moments, spec.moments_near * near) for spec in specs)
+        most = max(spec.moments for spec in specs)
         if not most or most >= self.sampled or self.settings.sampling == "closer":
             return range(self.sampled)
         return {(2 * n + 1) * self.sampled // (2 * most) for n in range(most)}
@@ -82,13 +74,6 @@ class Extractor:
 
     def end(self) -> None:
         """No frame follows."""
-
-    def leaves_out(self) -> bool:
-        """Whether `score_more` may have anything to send off."""
-        return False
-
-    def score_more(self, near: Collection[tuple[str, Question]]) -> None:
-        """Send off what was left out of the subjects, by id, whose score is near a threshold."""
 
     def read(self) -> None:
         """Extract from what is no picture."""

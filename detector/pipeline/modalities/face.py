@@ -1,7 +1,7 @@
 """People's faces as subjects: found, linked over time, assessed and cut."""
 
 from collections import Counter, defaultdict
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -15,7 +15,7 @@ from detector.pipeline.orientation import OrientationCheck, Turn
 from detector.pipeline.scoring import ScoreItem
 from detector.pipeline.subjects import SubjectBuilder, people
 from detector.pipeline.windows import FrameWindow
-from detector.schema.analysis import QUESTION_OF, FrameSegment, Modality, Question, Subject
+from detector.schema.analysis import FrameSegment, Modality, Subject
 from detector.schema.subject import letter
 from detector.sentences import _
 
@@ -48,13 +48,8 @@ class FaceExtractor(Extractor):
         self._searched = 0
         self._people: dict[int, SubjectBuilder] = {}
         self._scored_at = {recipe: run.scored_at(models) for recipe, models in self._fed.items()}
-        self._near_at = {
-            recipe: run.scored_at(models, near=True) for recipe, models in self._fed.items()
-        }
-        self._left_out: dict[tuple[int, CropRecipe], list[tuple[int, ScoreItem]]]
-        self._left_out = defaultdict(list)
-        """Crops of frames that a model leaves out at first: for who is seen in few of the others,
-        or whose score is near a threshold."""
+        self._left_out: dict[tuple[int, CropRecipe], list[ScoreItem]] = defaultdict(list)
+        """Crops of frames that a model leaves out, for a person seen in few of the others."""
         self._submitted: Counter[tuple[int, CropRecipe]] = Counter()
         self.by_time: dict[float, list[vision.Detection]] = {}
         """faces of each frame that was searched"""
@@ -133,8 +128,8 @@ class FaceExtractor(Extractor):
             if index in self._scored_at[recipe]:
                 self._submitted[number, recipe] += 1
                 run.submit(item)
-            elif index in self._near_at[recipe] or len(left_out) < LEAST_SCORED:
-                left_out.append((index, item))
+            elif len(left_out) < LEAST_SCORED:
+                left_out.append(item)
         if run.signals:
             run.signals.face(frame, index, number, face)
 
@@ -148,23 +143,10 @@ class FaceExtractor(Extractor):
 
     def end(self) -> None:
         for key, items in self._left_out.items():
-            for _item in range(min(len(items), LEAST_SCORED - self._submitted[key])):
-                self._run.submit(items.pop(0)[1])
+            for item in items[: max(0, LEAST_SCORED - self._submitted[key])]:
+                self._run.submit(item)
         if self._orientation is not None and (turn := self._orientation.end()):
             self._offer(*turn)
-
-    def leaves_out(self) -> bool:
-        return any(self._left_out.values())
-
-    def score_more(self, near: Collection[tuple[str, Question]]) -> None:
-        ids = {number: letter(n) for n, number in enumerate(self.people())}
-        question_of = {spec.id: QUESTION_OF[spec.task] for spec in self._run.specs}
-        for (number, recipe), items in self._left_out.items():
-            asked = {question_of[model] for model in self._fed[recipe]}
-            if any((ids.get(number), question) in near for question in asked):
-                for index, item in items:
-                    if index in self._near_at[recipe]:
-                        self._run.submit(item)
 
     def _offer(self, degrees: Turn, frames: int) -> None:
         media = self._run.media

@@ -162,4 +162,3 @@ def test_moments_are_spread_evenly(sampled, expected):
     assert len(at) == expected and at[0] >= 0 and at[-1] < sampled
     steps = np.diff(at)
     assert not len(steps) or steps.max() - steps.min() <= 1
-    assert set(at) <= set(scored_at(run, ("clip", "clip-generated"), near=True))

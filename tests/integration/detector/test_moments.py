@@ -4,7 +4,6 @@ import numpy as np
 import pytest
 from skimage import data
 
-from detector.decision import policy
 from detector.models import registry
 from detector.pipeline import Analyzer
 from detector.schema.analysis import Question, Settings
@@ -37,21 +36,13 @@ def analyzed(path, people):
     return Analyzer(device="cpu").analyze(path, settings, scores_only=True)
 
 
-@pytest.mark.parametrize(("more", "moments"), [(0, CLIP.moments), (16, 16)], ids=["far", "near"])
-def test_more_moments_only_while_the_score_is_near_a_threshold(
-    tmp_path, crops, monkeypatch, more, moments
-):
-    """Where a model states more of them: the bundled ones do not."""
-    assert not CLIP.moments_near
-    for id in BOTH:
-        monkeypatch.setattr(registry.get_spec(id), "moments_near", more)
-    monkeypatch.setattr(policy, "MARGIN", 100.0 if more else 0.0)
+def test_moments_are_spread_and_interpolated_between(tmp_path, crops):
     out = analyzed(tmp_path / "one.mp4", 1)
     (person,) = out.judged
     at = [n for n, frame in enumerate(person.frames) if "clip" in frame.logits]
     assert len(person.frames) == FRAMES
-    assert len(at) == moments == sum(crops)
-    step = FRAMES / moments
+    assert len(at) == CLIP.moments == sum(crops)
+    step = FRAMES / CLIP.moments
     assert max(np.diff(at)) <= step + 1 and at[0] <= step and at[-1] >= FRAMES - step  # spread
     assert at == [n for n, f in enumerate(person.frames) if "clip-generated" in f.logits]
     for frame in person.frames:
