@@ -178,7 +178,7 @@ class SettingsOptions:
                 f"--threshold: {self.threshold!r} is not one or two likelihoods between 0 and 1.",
                 hint="For example --threshold 0.9, or --threshold 0.2,0.9.",
             )
-        return Thresholds(low=low, high=high, custom=True, can_clear=len(values) == 2)
+        return Thresholds(low=low, high=high, custom=True)
 
     def _ensemble(self) -> CustomEnsemble | None:
         """Return an ensemble of one's own, as Compare makes one; None where nothing was changed."""

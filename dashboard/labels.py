@@ -283,7 +283,7 @@ def right(band: BandRate) -> str:
 
 def missed(limits: Thresholds) -> str:
     """Return how many fakes scored below `low`; empty if unmeasured or none is below."""
-    if limits.one_sided:
+    if not limits.can_clear:
         return ""
     none = _("In our tests none of {clips} manipulated {unit} scored below {limit} (at most "
              "{most}, with 95\u00a0% confidence).")  # fmt: skip

@@ -40,7 +40,6 @@ PUBLISHED_LIMITS = Thresholds(
     high=1.0,
     probably_high=0.5 + PUBLISHED_MARGIN,
     data="its authors’ operating point, not measured here",
-    can_clear=False,
 )
 """of a model's evidence, which is 0.5 at its operating point"""
 ADDS_NOTHING = "it adds nothing beside the other models"
@@ -223,7 +222,7 @@ class Context:
         """Of this very set of models."""
         ours = self.ensemble.thresholds
         if (moved := self.choice.thresholds) is not None:
-            update = {} if self.all_calibrated else {"low": 0.0, "can_clear": False}
+            update = {} if self.all_calibrated else {"low": 0.0, "probably_low": None}
             return moved.model_copy(update=update)
         if self.own is not None:
             return self._own_thresholds(self.own, ours)
@@ -231,7 +230,7 @@ class Context:
             return PUBLISHED_LIMITS
         if self.basis is Basis.SUBSET:
             high = max(ours.high, PUBLISHED_LIMITS.suspect)
-            return Thresholds(low=self._low(ours), high=high, can_clear=self._clears(ours))
+            return Thresholds(low=self._low(ours), high=high)
         measured = self.basis is Basis.MEASURED or not self.counted
         return ours if measured else Thresholds(low=0, high=1)
 
@@ -246,7 +245,6 @@ class Context:
             false_positive_rate=own.rate,
             data=f"your own {conformal.material(own)}, {own.created:%Y-%m-%d}",
             own=True,
-            can_clear=self._clears(ours),
         )
 
     def _clears(self, ours: Thresholds) -> bool:

@@ -106,7 +106,7 @@ def label_of(probability: float, thresholds: Thresholds) -> Label:
     """Return the band of a likelihood; on a limit it is the less certain one."""
     if probability > thresholds.suspect:
         return Label.FAKE if probability > thresholds.high else Label.PROBABLY_FAKE
-    if probability < thresholds.unsuspicious and thresholds.can_clear:
+    if probability < thresholds.unsuspicious:
         return Label.REAL if probability < thresholds.low else Label.PROBABLY_REAL
     return Label.INCONCLUSIVE
 

@@ -174,7 +174,7 @@ def _within(analysis: Analysis, top: Subject, decision: Decision) -> Reason:
     question, thresholds = decision.context.question, decision.thresholds
     under = label_of(sigmoid(decision.logit or 0.0), thresholds).side is Side.REAL
     code = ReasonCode.BELOW_THRESHOLD if under else ReasonCode.BETWEEN_THRESHOLDS
-    missing: dict[str, Param] = {"one_threshold": True} if thresholds.one_sided else {}
+    missing: dict[str, Param] = {"one_threshold": True} if not thresholds.can_clear else {}
     if thresholds.never_decide:
         missing["never"] = True
     return _reason(
@@ -337,7 +337,7 @@ def caveats(
         add(CaveatCode.NEVER_DECIDES, right=RIGHT, question=lead.context.question.value)
     elif (
         not lead.context.thresholds.can_clear
-        and lead.context.basis is not Basis.PUBLISHED
+        and lead.context.basis not in (Basis.PUBLISHED, Basis.NONE)
         and file.label is Label.INCONCLUSIVE
     ):
         add(CaveatCode.NO_SIGN_WITHHELD, right=RIGHT)

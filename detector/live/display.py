@@ -437,7 +437,7 @@ def _text(decided: Analysis, answer: Answer, reason: ReasonCode | None) -> str:
         return _ABSTAINED[why]
     if limits.never_decide:
         return _("No score of these models decides.")
-    if answer.label is Label.INCONCLUSIVE and limits.one_sided:
+    if answer.label is Label.INCONCLUSIVE and not limits.can_clear:
         text = _("The score is not over the threshold of {high}.")
         return text.format(high=percent(limits.suspect))
     if answer.label is Label.INCONCLUSIVE and not answer.vetoed_by:

@@ -128,7 +128,7 @@ def statistics(
               "{most}, with 95 % confidence)."),
             _("{rate} of {kind} score above the upper threshold."),
         )  # fmt: skip
-        if not limits.one_sided:
+        if limits.can_clear:
             kind = _("{word} {unit}").format(word=manipulated, unit=unit)
             figures = limits.false_negatives, limits.false_negative_rate, kind
             out += _share(
@@ -384,7 +384,7 @@ def error_rates(
         return []
     real, fake = _(question.spec.real_word), _(question.spec.fake_word)
     sides = [(real, fake, limits.false_positives)]
-    if not limits.one_sided:
+    if limits.can_clear:
         sides.append((fake, real, limits.false_negatives))
     for one, other, tally in sides:
         if tally is not None:

@@ -72,7 +72,7 @@ from detector.schema.verdict import Tally as Tally
 from detector.schema.verdict import Thresholds as Thresholds
 from detector.schema.verdict import Verdict as Verdict
 
-SCHEMA_VERSION: Final = "4.0"
+SCHEMA_VERSION: Final = "5.0"
 LONGEST = 1e9
 """s; a number of this size is no time in a file"""
 LIVE_WINDOW: Final = 8.0
@@ -134,7 +134,7 @@ class Signal(StrictModel):
 class Analysis(StrictModel):
     """Everything known of one file."""
 
-    schema_version: Literal["4.0"] = SCHEMA_VERSION
+    schema_version: Literal["5.0"] = SCHEMA_VERSION
     id: str = Field(description="hash of media, settings and weights: same input, same id")
     created: datetime
     media: Media
@@ -248,6 +248,6 @@ class ErrorDetail(StrictModel):
 class Failure(StrictModel):
     """Stands in the place of an `Analysis` in a list when a file could not be analyzed."""
 
-    schema_version: Literal["4.0"] = SCHEMA_VERSION
+    schema_version: Literal["5.0"] = SCHEMA_VERSION
     name: str
     error: ErrorDetail

@@ -67,21 +67,16 @@ class Thresholds(StrictModel):
     )
     custom: bool = Field(default=False, description="moved by the person for this one result")
     own: bool = Field(default=False, description="`high` is from the person's own untouched clips")
-    can_clear: bool = Field(
-        default=True,
-        description="False: no `low` keeps its promise on sources left out, so these models never "
-        "say REAL",
-    )
+
+    @property
+    def can_clear(self) -> bool:
+        """Return whether any score is REAL or PROBABLY_REAL: a lower limit keeps its promise."""
+        return self.unsuspicious > 0
 
     @property
     def never_decide(self) -> bool:
         """Whether every score is inconclusive."""
-        return self.one_sided and self.suspect >= 1
-
-    @property
-    def one_sided(self) -> bool:
-        """Whether no score is REAL or PROBABLY_REAL."""
-        return self.unsuspicious <= 0 or not self.can_clear
+        return not self.can_clear and self.suspect >= 1
 
     @property
     def suspect(self) -> float:
@@ -96,8 +91,14 @@ class Thresholds(StrictModel):
     @property
     def zones(self) -> list[tuple[Label, float, float]]:
         """Return the bands from 0 to 1 with their limits, without empty ones."""
-        real, probably = (self.low, self.unsuspicious) if self.can_clear else (0.0, 0.0)
-        edges = [0.0, real, max(real, probably), min(self.suspect, self.high), self.high, 1.0]
+        edges = [
+            0.0,
+            self.low,
+            max(self.low, self.unsuspicious),
+            min(self.suspect, self.high),
+            self.high,
+            1.0,
+        ]
         order = (
             Label.REAL, Label.PROBABLY_REAL, Label.INCONCLUSIVE, Label.PROBABLY_FAKE, Label.FAKE,
         )  # fmt: skip

@@ -359,7 +359,6 @@ def thresholds(
         false_positives=alarms,
         false_negatives=missed,
         data=data,
-        can_clear=bool(np.isfinite(limits.probably_low)),
     )
 
 

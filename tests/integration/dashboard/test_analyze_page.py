@@ -152,7 +152,7 @@ def test_no_sign_is_an_answer_where_it_was_measured_that_it_may_be_given(
     published = ready[0].model_copy(update={"calibration": None, "operating_point": 0.5})
     monkeypatch.setattr(first_screen, "list_models", lambda: [published, *ready[1:]])
     for may in (False, True):
-        limits = Thresholds(low=0.2, high=0.8, can_clear=may)
+        limits = Thresholds(low=0.2 if may else 0.0, high=0.8)
         known = {"ensembles": {Question.MANIPULATION: Ensemble(thresholds=limits)}}
         ours = manifest().model_copy(update=known)
         monkeypatch.setattr(first_screen, "manifest", lambda ours=ours: ours)

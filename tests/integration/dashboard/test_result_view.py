@@ -399,7 +399,7 @@ def test_after_a_live_session_who_was_there_is_tested_and_reached(clip):
 
 
 def test_a_set_that_never_says_no_sign_has_no_green_zone():
-    limits = Thresholds(low=0.0, high=0.8, can_clear=False)
+    limits = Thresholds(low=0.0, high=0.8)
     html = verdict.scale(0.1, limits, Question.MANIPULATION).replace("\u00a0", " ")
     assert "zone real" not in html and ">no sign<" not in html
     assert "<span>between: can’t tell</span>" in html
@@ -432,7 +432,7 @@ def test_a_rate_is_said_by_its_count_and_by_what_such_a_count_leaves_likely():
 def test_no_rate_is_said_of_a_lower_threshold_that_there_is_none_of():
     made = make_analysis()
     limits = Thresholds(
-        low=0.0, high=0.7, can_clear=False, data="479 clips of many sources",
+        low=0.0, high=0.7, data="479 clips of many sources",
         false_positives=Tally(count=3, files=227), false_negatives=Tally(count=0, files=137),
     )  # fmt: skip
     change(made, Question.MANIPULATION, thresholds=limits)

@@ -101,7 +101,7 @@ def test_beside_measured_models_an_unmeasured_one_moves_no_number_and_clears_not
 def test_a_picture_has_its_own_thresholds_where_the_ensemble_states_them(kind):
     made = measured(1.2, 0.0)  # 0.92 of two
     made.media.kind = kind
-    made.ensembles[FACE].pictures = Thresholds(low=0.0, high=0.97, can_clear=False)
+    made.ensembles[FACE].pictures = Thresholds(low=0.0, high=0.97)
     answer = decide(made).verdict.answers[FACE]
     expected = {"video": (Label.FAKE, 0.7), "image": (Label.INCONCLUSIVE, 0.97)}[kind]
     assert (answer.label, answer.thresholds.high) == expected
@@ -159,7 +159,7 @@ def test_it_is_heard_of_anybody_who_is_seen_well_and_switched_off_of_nobody():
 def test_a_model_that_was_calibrated_on_ones_own_files_votes_and_clears_where_ours_may(no_sign):
     fitted = Calibration(scale=1.0, offset=0.0, data="60 clips of mine", clips=60)
     for strong, label in ((-9.0, Label.REAL if no_sign else Label.INCONCLUSIVE), (9.0, Label.FAKE)):
-        made = measured(0.0, strong, low=0.3 if no_sign else 0.0, can_clear=no_sign)
+        made = measured(0.0, strong, low=0.3 if no_sign else 0.0)
         made.models[-1].calibration = fitted
         out = decide(made)
         answer = out.verdict.answers[FACE]
@@ -203,7 +203,7 @@ def test_setting_an_own_threshold_counts_the_whole_set():
     made.models[-1].operating_point = None
     raw = decide(made, models=ids, unmeasured=True)
     assert raw.verdict.answers[FACE].basis is Basis.SUBSET
-    assert raw.verdict.thresholds.one_sided
+    assert not raw.verdict.thresholds.can_clear
 
 
 def test_an_own_threshold_of_a_smaller_set_is_no_more_permissive_below():
@@ -247,7 +247,7 @@ def test_thresholds_that_a_person_moves_do_not_make_it_clear():
     made = measured(-4.0, -4.0)
     moved = Thresholds(low=0.6, high=0.7, custom=True)
     alone = decide(made, models=["gend"], thresholds=moved).verdict
-    assert alone.label is Label.INCONCLUSIVE and alone.thresholds.one_sided
+    assert alone.label is Label.INCONCLUSIVE and not alone.thresholds.can_clear
     assert alone.thresholds.high == 0.7 and alone.thresholds.custom
     assert decide(made, thresholds=moved).verdict.label is Label.REAL
 
@@ -371,7 +371,7 @@ def test_other_sets_of_calibrated_models_never_have_narrower_thresholds():
 
 def test_a_set_that_may_not_say_no_sign_never_does():
     made = analysis([track("A", with_scores(*[0.001] * 5))])
-    made.ensembles[FACE].thresholds = Thresholds(low=0.0, high=0.9, can_clear=False)
+    made.ensembles[FACE].thresholds = Thresholds(low=0.0, high=0.9)
     out = decide(made)
     assert out.verdict.label is Label.INCONCLUSIVE
     assert CaveatCode.NO_SIGN_WITHHELD in [c.code for c in out.verdict.caveats]

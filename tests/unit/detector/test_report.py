@@ -207,7 +207,7 @@ def test_the_statistics_of_a_voice_are_of_cloned_and_real_ones():
 
 def test_no_rate_is_said_of_a_threshold_that_there_is_none_of():
     limits = Thresholds(
-        low=0.0, high=0.9, can_clear=False,
+        low=0.0, high=0.9,
         data="479 clips, each judged by weights that saw it not",
         false_positives=Tally(count=3, files=227), false_negatives=Tally(count=0, files=137),
     )  # fmt: skip
@@ -493,7 +493,7 @@ def test_the_scale_is_in_the_words_of_the_question_that_is_answered():
 
 def test_a_zone_that_there_is_none_of_is_not_drawn_on_the_scale():
     paper = Paper("scale", "", WHEN)
-    charts.scale(paper, 0.5, Thresholds(low=0.0, high=0.9, can_clear=False))
+    charts.scale(paper, 0.5, Thresholds(low=0.0, high=0.9))
     pdf = bytes(paper.output())
     assert "no sign" not in text_of(pdf)
     with pypdfium2.PdfDocument(pdf) as document:
