@@ -502,3 +502,9 @@ def test_shares(monkeypatch):
 
 def test_this_machine_has_memory():
     assert 1 << 28 < memory.total("cpu") < 1 << 44
+
+
+def test_the_bundled_models_run_by_default_and_videomae_without_a_vote():
+    usual = {spec.id: spec.weight for spec in registry.choose()}
+    assert {"clip", "clip-generated", "texture", "timbre", "videomae"} <= set(usual)
+    assert usual["videomae"] == 0 < min(usual["clip"], usual["texture"])
