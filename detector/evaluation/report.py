@@ -97,14 +97,12 @@ class Column:
 
     def auc_less(self, other: Column) -> Interval:
         """Return the AUC less that of another column of the same files, paired, over groups."""
-        return metrics.bootstrap(
-            metrics.auc, self.values, self.labels, self.groups, less=other.values
-        )
+        return metrics.auc_interval(self.values, self.labels, self.groups, less=other.values)
 
 
 def figure_of(column: Column) -> Estimate:
     """Return the AUC with its interval over groups."""
-    auc = metrics.bootstrap(metrics.auc, column.values, column.labels, column.groups)
+    auc = metrics.auc_interval(column.values, column.labels, column.groups)
     fake = int(column.labels.sum())
     real = len(column.labels) - fake
     return Estimate(auc.value, auc.low, auc.high, real, fake)
@@ -126,7 +124,7 @@ def paired_ranking(column: Column, couples: Sequence[tuple[int, int]]) -> Interv
     if (wins == 1).all() or (wins == 0).all():
         count = len(set(groups))
         return metrics.wilson(round(wins[0] * count), count)
-    return metrics.bootstrap(lambda won, _: float(won.mean()), wins, wins, groups)
+    return metrics.mean_interval(wins, groups)
 
 
 class Baseline(StrictModel):

@@ -296,7 +296,7 @@ def _assemble(
         own = (labels == 0) | about[q]
         x, y, origin = held[q][own], labels[own], origins[own]
         seen = np.isfinite(x)
-        auc = metrics.bootstrap(metrics.auc, x[seen], y[seen], origin[seen])
+        auc = metrics.auc_interval(x[seen], y[seen], origin[seen])
         value, low, high = (round(figure, 3) for figure in (auc.value, auc.low, auc.high))
         ensembles[q] = _ensemble(
             fit.ensemble, x, data,

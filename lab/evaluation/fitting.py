@@ -11,7 +11,7 @@ from scipy.optimize import isotonic_regression, minimize
 from scipy.special import expit
 
 from detector.errors import InputError
-from detector.evaluation.metrics import resample
+from detector.evaluation.metrics import draw
 from detector.schema.analysis import OddsPoint
 
 Array = np.ndarray
@@ -162,9 +162,8 @@ def odds_table(logits: Array, labels: Array, sources: Array) -> list[OddsPoint]:
     if len(x) < NEAR or len(set(y.tolist())) < 2:
         return []
     at = np.unique(np.round(np.quantile(x, np.linspace(0.02, 0.98, POINTS)), 3))
-    shares = _shares(x, y, at)
-    drawn = [rows for rows in resample(names, ROUNDS) if len(np.unique(y[rows])) == 2]
-    low, high = np.percentile([_shares(x[rows], y[rows], at) for rows in drawn], [2.5, 97.5], 0)
+    (shares,) = _shares(x, y, at, np.ones((1, len(x)), int))
+    low, high = np.percentile(_shares(x, y, at, draw(names, ROUNDS)), [2.5, 97.5], 0)
     columns = (at, shares, np.minimum(low, shares), np.maximum(high, shares))
     return [
         OddsPoint(**dict(zip(("logit", "share", "low", "high"), row, strict=True)), clips=NEAR)
@@ -172,12 +171,17 @@ def odds_table(logits: Array, labels: Array, sources: Array) -> list[OddsPoint]:
     ]
 
 
-def _shares(x: Array, y: Array, at: Array) -> Array:
-    """Share of fakes among the nearest clips of each point, labels weighted alike, monotone."""
-    weight = np.where(y == 1, 0.5 / (y == 1).sum(), 0.5 / (y == 0).sum())
-    near = np.argsort(np.abs(x[None, :] - at[:, None]), axis=1, kind="stable")[:, :NEAR]
-    # A clip of either label more keeps few from giving certainty (Laplace).
-    one = 1.0 / len(x)
-    fake = (weight[near] * (y[near] == 1)).sum(1) + one / 2
-    every = weight[near].sum(1) + one
-    return isotonic_regression(fake / every).x
+def _shares(x: Array, y: Array, at: Array, drawn: Array) -> Array:
+    """Return the share of fakes among the nearest clips of each point, labels weighted alike,
+    monotone: float [draws, points]. `drawn` says how often each clip was, int [draws, clips]."""
+    drawn = drawn[drawn[:, y == 0].any(1) & drawn[:, y == 1].any(1)]
+    one, shares = 1.0 / drawn.sum(1), []
+    for point in at:
+        near = np.argsort(np.abs(x - point), kind="stable")
+        taken = np.diff(np.minimum(drawn[:, near].cumsum(1), NEAR), axis=1, prepend=0)
+        real, fake = (
+            taken[:, y[near] == label].sum(1) / 2 / drawn[:, y == label].sum(1) for label in (0, 1)
+        )
+        # A clip of either label more keeps few from giving certainty (Laplace).
+        shares.append((fake + one / 2) / (fake + real + one))
+    return np.array([isotonic_regression(row).x for row in np.array(shares).T])

@@ -13,7 +13,6 @@ from tomlkit.items import InlineTable, Table
 from detector import paths
 from detector.errors import ModelError
 from detector.models.registry import Manifest
-from detector.schema.analysis import QUESTION_OF
 from lab.evaluation.calibration import Calibrated
 
 _ENSEMBLES = re.compile(r"^\[ensembles\.(?s:.*?)(?=(?:^#.*\n|^\n)*^\[\[models\]\])", re.MULTILINE)
@@ -27,8 +26,8 @@ def write(result: Calibrated, path: Path | None = None) -> Path:
     """Replace the calibrated ensembles, and the weight and calibration of each model, in a manifest
     (default: the one that ships), all or nothing; comments and other entries stay.
 
-    Bundled models of a calibrated question are `default` if they were calibrated; one of weight 0
-    runs and is shown, and does not vote. Raise ModelError where it can't be read or written."""
+    A model of weight 0 runs where it is `default`, and does not vote. Raise ModelError where it
+    can't be read or written."""
     path = path or paths.bundled() / "manifest.toml"
     try:
         text = updated(path.read_text(encoding="utf-8"), result)
@@ -48,10 +47,7 @@ def updated(text: str, result: Calibrated) -> str:
     text = text[: found.start()] + block + text[found.end() :]
     document: Any = tomlkit.parse(text)
     for entry in document["models"]:
-        id, task = entry["id"], entry.get("task", "face manipulation")
-        if entry.get("bundled") and QUESTION_OF.get(task) in result.ensembles:
-            entry["default"] = id in result.models
-        if id in result.models:
+        if (id := entry["id"]) in result.models:
             entry["weight"] = result.weights[id]
             calibration = _table(result.models[id].model_dump(exclude_none=True))
             entry.setdefault("calibration", tomlkit.table()).update(calibration)

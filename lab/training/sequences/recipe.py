@@ -131,11 +131,11 @@ def additions(rows: Sequence[LeftOutLogit], heads: Sequence[str]) -> str:
     labels = np.array([row.item.label for row in alone])
     sources = [row.item.source for row in alone]
     without = np.array([row.logit for row in alone])
-    together = metrics.bootstrap(metrics.auc, without, labels, sources)
+    together = metrics.auc_interval(without, labels, sources)
     lines = [f"## added to both layers ({together})", "| head | AUC more |", "|---|---|"]
     for head in heads:
         beside = np.array([row.logit for row in _weighed(rows, [*layers, head])])
-        more = metrics.bootstrap(metrics.auc, beside, labels, sources, less=without)
+        more = metrics.auc_interval(beside, labels, sources, less=without)
         lines.append(f"| {head} | {more} |")
     return "\n".join(lines)
 

@@ -110,7 +110,7 @@ def test_figures_on_known_answers():
     assert metrics.equal_error(values, labels) == pytest.approx(0.25)
     assert metrics.paired_ranking_accuracy(values, [(0, 4), (3, 5)]) == 0.5
     assert metrics.calibration_error(np.full(10, 0.7), np.array([1] * 7 + [0] * 3)) < 1e-9
-    interval = metrics.bootstrap(metrics.auc, values, labels, [str(i) for i in range(8)])
+    interval = metrics.auc_interval(values, labels, [str(i) for i in range(8)])
     assert interval.low < interval.value < interval.high <= 1
     assert np.isnan(metrics.auc(values, np.zeros(8)))
     assert np.isnan(metrics.calibration_error(np.array([]), np.array([])))
@@ -152,20 +152,32 @@ def test_a_paired_difference_is_narrower_than_two_intervals():
     clip = rng.normal(labels * 1.0, 1.0)
     better, worse = clip + rng.normal(0, 0.1, 120), clip + rng.normal(0, 2.0, 120)
     groups = [str(i // 2) for i in range(120)]
-    gap = metrics.bootstrap(metrics.auc, better, labels, groups, less=worse)
+    gap = metrics.auc_interval(better, labels, groups, less=worse)
     assert gap.value == pytest.approx(metrics.auc(better, labels) - metrics.auc(worse, labels))
     assert 0 < gap.low < gap.value < gap.high
-    apart = [metrics.bootstrap(metrics.auc, x, labels, groups) for x in (better, worse)]
+    apart = [metrics.auc_interval(x, labels, groups) for x in (better, worse)]
     assert gap.high - gap.low < 0.8 * sum(i.high - i.low for i in apart)
-    none = metrics.bootstrap(metrics.auc, better, labels, groups, less=better)
+    none = metrics.auc_interval(better, labels, groups, less=better)
     assert (none.value, none.low, none.high) == (0, 0, 0)
+
+
+def test_a_bootstrap_in_one_matrix_is_that_of_scikit_learn_draw_by_draw():
+    values, labels = drawn(6)
+    groups = np.arange(len(values)) // 4
+    rng, found = np.random.default_rng(0), []
+    for _ in range(metrics.ROUNDS):
+        rows = np.concatenate([np.flatnonzero(groups == g) for g in rng.integers(20, size=20)])
+        found.append(roc_auc_score(labels[rows], values[rows]))
+    interval = metrics.auc_interval(values, labels, groups)
+    assert interval.value == pytest.approx(roc_auc_score(labels, values))
+    assert [interval.low, interval.high] == pytest.approx(np.percentile(found, [2.5, 97.5]))
 
 
 def test_groups_move_together():
     values, labels = drawn(5, 12)
-    alone = metrics.bootstrap(metrics.auc, values, labels, [str(i) for i in range(12)])
-    copied = metrics.bootstrap(
-        metrics.auc, np.tile(values, 30), np.tile(labels, 30), [str(i) for i in range(12)] * 30
+    alone = metrics.auc_interval(values, labels, [str(i) for i in range(12)])
+    copied = metrics.auc_interval(
+        np.tile(values, 30), np.tile(labels, 30), [str(i) for i in range(12)] * 30
     )
     assert copied.high - copied.low == pytest.approx(alone.high - alone.low, abs=0.02)
 

@@ -328,11 +328,10 @@ def test_both_questions_are_calibrated_and_written_into_the_manifest():
         assert after.ensembles[question].odds == ensemble.odds != []
         assert after.ensembles[question].auc == ensemble.auc
     for old, new in zip(before.models, after.models, strict=True):
-        fresh = {"calibration", "weight", "default"}
+        fresh = {"calibration", "weight"}
         assert old.model_dump(exclude=fresh) == new.model_dump(exclude=fresh)
         if new.id == "clip":
             assert new.calibration.data == 'clips "held out"'
-            assert new.default
     # Comments survive, and writing twice is writing once.
     assert written.count("#") >= text.count("#") - 12
     assert manifest.updated(written, made) == written
