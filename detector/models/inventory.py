@@ -182,6 +182,7 @@ def remember_failure(id: str, why: str, code: str = "error") -> None:
 
 _TASKS = {
     "frame": "image-classification",
+    "image": "image-classification",
     "video": "video-classification",
     "audio": "audio-classification",
 }

@@ -29,8 +29,8 @@ def train(
         str,
         Argument(
             metavar="RECIPE",
-            help="own, clip, finetune, fuse, generated, sequences, texture, videomae, voice, or a "
-            "TOML",
+            help="own, clip, finetune, fuse, generated, picture, sequences, texture, videomae, "
+            "voice, or a TOML",
         ),
     ],
     data: Annotated[
@@ -82,8 +82,8 @@ def train(
     folds: Annotated[
         Literal["sources", "kinds"] | None,
         Option(
-            help="clip, generated, sequences, videomae, voice: leave out each fold of sources in "
-            "turn, save its logits"
+            help="clip, generated, picture, sequences, videomae, voice: leave out each fold of "
+            "sources in turn, save its logits"
         ),
     ] = None,
     loss: Annotated[
@@ -103,7 +103,7 @@ def train(
 ) -> int:
     """Train a model by a recipe."""
     # These import torch.
-    from lab.training import fit, voice
+    from lab.training import fit, picture, voice
     from lab.training.clip import generated
     from lab.training.clip.run import train as train_clip
     from lab.training.run import train as train_recipe
@@ -136,6 +136,8 @@ def train(
         saved = voice.train(voice.VoiceRecipe(), data, run, begin=trunk, folds=held_out)
     elif recipe == "generated":
         saved = generated.train(generated.GeneratedRecipe(), data, run, folds=held_out)
+    elif recipe == "picture":
+        saved = picture.train(picture.PictureRecipe(), data, run, folds=bool(folds))
     elif recipe == "sequences":
         order = sequences.SequenceRecipe(**changes)
         saved = sequences.train(order, data, run, cache=cache, folds=held_out)
@@ -155,6 +157,7 @@ _ALWAYS = {"recipe", "data", "out", "runs", "device"}
 _TAKES = {
     "clip": {"begin", "cache", "folds", "images", "rate", "resume"},
     "generated": {"folds", "resume"},
+    "picture": {"folds", "resume"},
     "own": {"loss", "patience", "sbi", "rate", "cache"},
     "sequences": {"cache", "folds", "images", "rate"},
     "videomae": {"cache", "folds"},

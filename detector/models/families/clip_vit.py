@@ -6,12 +6,14 @@ layer norms, biases and the head. Multi-block class tokens follow RINE (Koutlis 
 ECCV 2024).
 
 Two files: the trunk, which is as published, and what was tuned, which replaces or is added to it.
+Entries whose second file is a layer alone share the trunk, and its compiled form.
 """
 
 from collections.abc import Iterator, Mapping
 from functools import lru_cache
 from pathlib import Path
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -33,6 +35,7 @@ CLIP_B16 = {
 }
 """As `openai/clip-vit-base-patch16` states its vision half."""
 BLOCKS = (6, 8, 10, 12)  # Blocks, counted from 1, whose class tokens are read
+EVERY_BLOCK = tuple(range(4, 13))  # Blocks that layers over the shared trunk may read
 CLASSES = ("real", "altered", "generated")
 """Outputs. Entries read them by `real_index` (fake is altered or generated) or `fake_index`."""
 
@@ -42,20 +45,28 @@ class ClipBlocks(nn.Module):
     transformers' `CLIPVisionConfig`, `blocks` are the blocks to read, counted from 1."""
 
     def __init__(
-        self, config: Mapping[str, object] = CLIP_B16, blocks: tuple[int, ...] = BLOCKS
+        self,
+        config: Mapping[str, object] = CLIP_B16,
+        blocks: tuple[int, ...] = BLOCKS,
+        vision: nn.ModuleDict | None = None,
     ) -> None:
+        """`vision`: the trunk of another network, to be shared with it."""
         super().__init__()
         from transformers import CLIPVisionConfig, CLIPVisionModel
 
         settings = CLIPVisionConfig(**config, attn_implementation="sdpa")
         # Its parts alone: to trace the model as a whole warns of properties that it does not have.
-        self.vision = nn.ModuleDict(dict(CLIPVisionModel(settings).named_children()))
+        self.vision = vision or nn.ModuleDict(dict(CLIPVisionModel(settings).named_children()))
         self.blocks = blocks
         self.head = nn.Linear(len(blocks) * settings.hidden_size, len(CLASSES))
         self.scale = nn.Parameter(torch.zeros(()))
 
     def forward(self, x: Tensor) -> Tensor:
-        return self.scale.exp() * F.linear(self.features(x), self.head.weight) + self.head.bias
+        return self.classify(self.features(x))
+
+    def classify(self, features: Tensor) -> Tensor:
+        """Return logits of `CLASSES` of `features`."""
+        return self.scale.exp() * F.linear(features, self.head.weight) + self.head.bias
 
     @property
     def layers(self) -> nn.ModuleList:
@@ -111,10 +122,54 @@ def build(state: Mapping[str, Tensor], name: str = "clip") -> ClipBlocks:
     return network.eval().requires_grad_(False)
 
 
+class _ClassTokens(nn.Module):
+    """float [N, 3, 224, 224] -> the trunk's class tokens, [N, blocks, hidden]."""
+
+    def __init__(self, trunk: ClipBlocks) -> None:
+        super().__init__()
+        self.trunk = trunk
+
+    def forward(self, x: Tensor) -> Tensor:
+        return torch.stack(self.trunk.class_tokens(x), 1)
+
+
+@lru_cache(maxsize=1)
+def shared_trunk(trunk: Path, device: str) -> tuple[ClipBlocks, runtime.Runner]:
+    """Return the trunk as published, read after `EVERY_BLOCK`, and what gives its class tokens,
+    compiled: float [N, 3, 224, 224] -> [N, blocks, hidden]."""
+    with skip_init():
+        network = ClipBlocks(blocks=EVERY_BLOCK)
+    unused = {f"head.{name}": tensor for name, tensor in network.head.state_dict().items()}
+    load_strict(network, read_trunk(trunk) | unused | {"scale": torch.zeros(())}, trunk.name)
+    network = network.eval().requires_grad_(False).to(device)
+    example = torch.zeros(2, 3, 224, 224, device=device)
+    return network, runtime.compile(_ClassTokens(network), example, device, bf16=True)
+
+
+def _layer(
+    trunk: Path, layer: Mapping[str, Tensor], device: str
+) -> tuple[ClipBlocks, runtime.Runner]:
+    """Return a network whose layer alone is its own, and its compiled form."""
+    shared, tokens = shared_trunk(trunk, device)
+    network = ClipBlocks(vision=shared.vision)
+    network.load_state_dict(layer, strict=False)
+    network.eval().requires_grad_(False).to(device)
+    read = [EVERY_BLOCK.index(block) for block in BLOCKS]
+
+    def run(batch: np.ndarray) -> tuple[np.ndarray, ...]:
+        features = torch.from_numpy(tokens(batch)[0][:, read]).flatten(1).to(device)
+        return (network.classify(F.normalize(features, dim=1)).cpu().numpy(),)
+
+    return network, run
+
+
 @lru_cache(maxsize=2)
 def _network(trunk: Path, head: Path, device: str) -> tuple[ClipBlocks, runtime.Runner]:
     """Return the network and its compiled form; entries of the same files share them."""
-    network = build(tuned(read_trunk(trunk), load_state(head))).to(device)
+    changes = load_state(head)
+    if not any(name.startswith("vision.") for name in changes):
+        return _layer(trunk, changes, device)
+    network = build(tuned(read_trunk(trunk), changes)).to(device)
     example = torch.zeros(2, 3, 224, 224, device=device)
     return network, runtime.compile(network, example, device, bf16=True)
 

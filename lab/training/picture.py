@@ -1,0 +1,187 @@
+"""The recipe of *CLIP, whole picture*: one linear layer on the trunk as published.
+
+Sources of genuine pictures and of generated ones differ in file type, size and compression, which
+would be learned in place of what generators leave. So the layer learns from copies alone whose
+size, encoder and quality are drawn alike for both labels. A generated picture is left out together
+with everything of its generator and of its source.
+"""
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import cv2
+import numpy as np
+import torch
+from safetensors.torch import save_file
+
+from detector import media, paths
+from detector.errors import MediaError, UsageError
+from detector.evaluation.labels import Item, hash_of, read_labels
+from detector.models import registry
+from detector.models.families import picture
+from detector.models.pictures import normalized
+from detector.schema.analysis import Question
+from detector.schema.base import StrictModel
+from lab.training import left_out
+from lab.training.fit import TrainingOptions, begin_run
+from lab.training.layer import fit_rows
+from lab.training.left_out import LeftOutLogit
+
+ID = "picture"
+AS_IS, COPY = "as it is", "copy"
+FOLDS = 5
+SHORTEST = 230  # px of a copy
+SMALL = 0.6  # Of the size of the picture: below this, other ways than averaging alias
+RESIZES = (cv2.INTER_AREA, cv2.INTER_AREA, cv2.INTER_CUBIC, cv2.INTER_LANCZOS4)
+
+
+class PictureRecipe(StrictModel):
+    """How the layer is learned."""
+
+    frames: int = 2  # of a video
+    side: tuple[int, int] = (400, 1536)
+    """px of a copy's longer side: drawn evenly on a log scale, never enlarged"""
+    unchanged: float = 0.3  # Share of copies whose size is that of the picture, unless larger
+    quality: tuple[int, int] = (60, 97)
+    encoders: tuple[float, float] = (0.7, 0.2)  # Shares of JPEG and WebP; the others: none
+    compressed: float = 0.8  # Share of lossless files that are JPEGs first, as most on the web are
+    compressed_quality: tuple[int, int] = (80, 96)
+    windows: int = 1  # of a copy
+    decay: float = 0.1
+
+
+def train(plan: PictureRecipe, data: Path, run: TrainingOptions, *, folds: bool = False) -> Path:
+    """Fit the layer on labelled pictures and videos; return `run.out`/model.safetensors, fitted to
+    all files. Raise InputError, UsageError.
+
+    With `folds` sources and generators are left out in turn: the logits of what was left out go to
+    `run.out`/left_out.csv, the calibration that they give to calibration.toml."""
+    begin_run(plan, run)
+    items = read_labels(data)
+    if len({item.label for item in items}) < 2:
+        raise UsageError("The recipe picture needs genuine and generated files.")
+    copies = features(items, COPY, plan, run)
+    rows: list[LeftOutLogit] = []
+    if folds:
+        plain = features(items, AS_IS, plan, run)
+        for fold in range(FOLDS):
+            taught, out = split(items, fold)
+            weights, bias = fit_rows([items[i] for i in taught], [copies[taught]], plan.decay)
+            for version, values in ((COPY, copies), (AS_IS, plain)):
+                logits = values[out] @ weights + bias
+                rows += [
+                    LeftOutLogit(f"pictures-{fold}", version, items[i], float(logit))
+                    for i, logit in zip(out, logits, strict=True)
+                ]
+        left_out.write(rows, run.out, ID, Question.PICTURE)
+    target = run.out / "model.safetensors"
+    save_file(layer(*fit_rows(items, [copies], plan.decay)), target)
+    return target
+
+
+def layer(weights: np.ndarray, bias: float) -> dict[str, torch.Tensor]:
+    """Return the tensors that ship, of weights of the windows and of the shrunk view."""
+    window, shrunk = torch.from_numpy(weights.astype(np.float32)).view(2, 1, -1)
+    return {
+        "window.weight": window.clone(),
+        "window.bias": torch.tensor([bias]).float(),
+        "shrunk.weight": shrunk.clone(),
+    }
+
+
+def split(items: Sequence[Item], fold: int) -> tuple[list[int], list[int]]:
+    """Return which files are learned from, and which are left out: genuine ones by their source,
+    generated ones by their generator. Nothing is learned from the sources and generators of what is
+    left out."""
+    names = [item.method if item.label else item.source for item in items]
+    out = [i for i, name in enumerate(names) if int(hash_of(name), 16) % FOLDS == fold]
+    sources = {items[i].source for i in out}
+    methods = {items[i].method for i in out if items[i].label}
+    taught = [
+        i
+        for i, item in enumerate(items)
+        if item.source not in sources and not (item.label and item.method in methods)
+    ]
+    return taught, out
+
+
+def features(
+    items: Sequence[Item], version: str, plan: PictureRecipe, run: TrainingOptions
+) -> np.ndarray:
+    """Return class tokens of the windows, on average, and of the shrunk view: float32 [files,
+    2 * tokens]; cached for each file in the run's folder."""
+    folder = run.out / "features" / version
+    folder.mkdir(parents=True, exist_ok=True)
+    model = registry.load_family(registry.get_spec(ID), _files(), run.device)
+    assert isinstance(model, picture.PictureModel)
+    rows = []
+    for number, item in enumerate(items, 1):
+        known = folder / f"{hash_of(item.name)}.npy"
+        if not known.is_file():
+            np.save(known, _described(item, version, plan, model))
+        rows.append(np.load(known))
+        run.on_progress(version, number, len(items), {})
+    return np.stack(rows).astype(np.float32)
+
+
+def _files() -> list[Path]:
+    return [paths.bundled_file(f"{name}.safetensors") for name in ("clip_b16", "picture")]
+
+
+def _described(
+    item: Item, version: str, plan: PictureRecipe, model: picture.PictureModel
+) -> np.ndarray:
+    """Return float16 [2 * tokens], the mean of the frames of a video."""
+    shown, windows = list(_frames(item, plan)), picture.WINDOWS
+    if version == COPY:
+        chance = np.random.default_rng(int(hash_of(item.name), 16) % 2**32)
+        lossless, windows = item.file.suffix.lower() == ".png", plan.windows
+        shown = [copy(rgb, plan, chance, lossless=lossless) for rgb in shown]
+    found = []
+    for rgb in shown:
+        batch = torch.from_numpy(normalized(picture.views(rgb, windows), model.spec))[None]
+        tokens = model.tokens(batch)[0].numpy()
+        found.append(np.concatenate([tokens[:-1].mean(0), tokens[-1]]))
+    return np.mean(found, 0).astype(np.float16)
+
+
+def _frames(item: Item, plan: PictureRecipe) -> Iterator[np.ndarray]:
+    info = media.probe(item.file)
+    length = info.duration or 0.0
+    times = [(n + 0.5) / plan.frames * length for n in range(plan.frames)] if length else [0.0]
+    try:
+        for frame in media.decode(item.file, info, times, notes=[]):
+            yield frame.rgb
+    except MediaError as error:
+        raise UsageError(f"{item.name}: {error.message}") from error
+
+
+def copy(
+    rgb: np.ndarray, plan: PictureRecipe, chance: np.random.Generator, *, lossless: bool
+) -> np.ndarray:
+    """Return a smaller, recompressed copy of a picture, uint8 [H, W, 3]. `lossless`: it was not
+    compressed before."""
+    rgb = picture.at_most(rgb)
+    if lossless and chance.random() < plan.compressed:
+        rgb = _encoded(rgb, ".jpg", int(chance.integers(*plan.compressed_quality)))
+    longer, shorter = max(rgb.shape[:2]), min(rgb.shape[:2])
+    low, high = plan.side
+    scale = float(np.exp(chance.uniform(np.log(low), np.log(high)))) / longer
+    if scale < 1 and (longer > high or chance.random() > plan.unchanged):
+        scale = min(1.0, max(scale, SHORTEST / shorter))
+        size = round(rgb.shape[1] * scale), round(rgb.shape[0] * scale)
+        how = RESIZES[chance.integers(len(RESIZES))] if scale > SMALL else cv2.INTER_AREA
+        rgb = cv2.resize(rgb, size, interpolation=how)
+    jpeg, webp = plan.encoders
+    drawn, quality = chance.random(), int(chance.integers(*plan.quality))
+    if drawn < jpeg + webp:
+        return _encoded(rgb, ".jpg" if drawn < jpeg else ".webp", quality)
+    return rgb
+
+
+def _encoded(rgb: np.ndarray, suffix: str, quality: int) -> np.ndarray:
+    bgr = cv2.cvtColor(rgb, cv2.COLOR_RGB2BGR)
+    setting = cv2.IMWRITE_JPEG_QUALITY if suffix == ".jpg" else cv2.IMWRITE_WEBP_QUALITY
+    decoded = cv2.imdecode(cv2.imencode(suffix, bgr, [setting, quality])[1], cv2.IMREAD_COLOR)
+    assert decoded is not None  # it was encoded just now
+    return np.asarray(cv2.cvtColor(decoded, cv2.COLOR_BGR2RGB))

@@ -1,0 +1,54 @@
+"""The model of whole pictures."""
+
+import numpy as np
+import pytest
+
+from detector.models import registry
+from detector.models.families import clip_vit, picture
+
+
+def photo(height: int, width: int) -> np.ndarray:
+    """Return a smooth picture with a textured square at its right bottom."""
+    rows, columns = np.mgrid[0:height, 0:width]
+    out = np.stack([rows * 200 // height, columns * 200 // width, rows * 0 + 90], -1)
+    noise = np.random.default_rng(0).integers(0, 255, (224, 224, 3))
+    out[height - 224 :, width - 224 :] = noise
+    return out.astype(np.uint8)
+
+
+def test_windows_are_where_the_texture_is() -> None:
+    first, second = picture.textured(photo(480, 640))
+    assert first == (640 - 224, 480 - 224)
+    assert abs(second[0] - first[0]) > 50 or abs(second[1] - first[1]) > 50
+
+
+@pytest.mark.parametrize("size", [(60, 900), (224, 224), (3000, 4000)])
+def test_any_size_gives_the_same_views(size: tuple[int, int]) -> None:
+    shape = np.zeros((*size, 3), np.uint8)
+    assert picture.views(shape).shape == (picture.WINDOWS + 1, 224, 224, 3)
+
+
+def test_windows_are_not_resized() -> None:
+    shown = photo(480, 640)
+    assert (picture.views(shown)[0] == shown[480 - 224 :, 640 - 224 :]).all()
+
+
+def test_one_trunk_serves_both_models() -> None:
+    model = registry.load_model("picture")
+    other = registry.load_model("clip-generated")
+    assert isinstance(model, picture.PictureModel)
+    assert isinstance(other.network, clip_vit.ClipBlocks)
+    assert other.network.vision is model.network.trunk.vision
+
+
+def test_the_map_marks_windows_alone() -> None:
+    model = registry.load_model("picture")
+    shown = photo(1200, 1600)
+    (map,) = model.explain(shown[None])
+    seen = np.zeros((1200, 1600), bool)
+    for left, top in picture.textured(shown):
+        seen[top : top + picture.SIDE, left : left + picture.SIDE] = True
+    rows, columns = (np.linspace(0, side - 1, picture.MAP).astype(int) for side in seen.shape)
+    marked = map > 0
+    assert map.shape == (picture.MAP, picture.MAP) and map.max() <= 1
+    assert (marked & ~seen[np.ix_(rows, columns)]).mean() < 0.05

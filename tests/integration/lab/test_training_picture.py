@@ -1,0 +1,64 @@
+"""The recipe of the model of whole pictures."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from safetensors.torch import load_file
+
+from detector.evaluation.labels import Item
+from detector.models.families.picture import PictureLayer
+from lab.training import picture
+from lab.training.fit import TrainingOptions
+
+
+def items() -> list[Item]:
+    """Return 40 genuine and 40 generated pictures, ten of a source and of a generator."""
+    one = Item(Path("a.png"), "a.png", 0, "image", "none", "g", "s")
+    real = [replace(one, name=f"r{n}.png", source=f"site{n // 10}") for n in range(40)]
+    fake = [
+        replace(one, name=f"f{n}.png", label=1, source=f"page{n % 8}", method=f"generator{n // 10}")
+        for n in range(40)
+    ]
+    return real + fake
+
+
+def test_nothing_of_a_source_or_generator_is_on_both_sides() -> None:
+    every = items()
+    seen: list[int] = []
+    for fold in range(picture.FOLDS):
+        taught, out = picture.split(every, fold)
+        seen += out
+        assert not {every[i].source for i in taught} & {every[i].source for i in out}
+        methods = [{every[i].method for i in side if every[i].label} for side in (taught, out)]
+        assert not methods[0] & methods[1]
+    assert sorted(seen) == list(range(len(every)))
+
+
+@pytest.mark.parametrize("size", [(3000, 4000), (300, 260), (900, 1200)])
+def test_copies_are_of_both_labels_sizes(size: tuple[int, int]) -> None:
+    plan = picture.PictureRecipe()
+    rgb = np.random.default_rng(0).integers(0, 255, (*size, 3)).astype(np.uint8)
+    for seed in range(4):
+        chance = np.random.default_rng(seed)
+        made = picture.copy(rgb, plan, chance, lossless=True)
+        assert min(made.shape[:2]) >= 224 and max(made.shape[:2]) <= plan.side[1]
+
+
+def test_the_layer_that_is_saved_gives_the_logits_of_the_fit(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    every = items()
+    labels = np.array([item.label for item in every], np.float32)
+    noise = np.random.default_rng(0).normal(0, 1, (len(every), 2 * 12)).astype(np.float32)
+    values = noise + labels[:, None]
+    monkeypatch.setattr(picture, "read_labels", lambda data: every)
+    monkeypatch.setattr(picture, "features", lambda *_args: values)
+    saved = picture.train(picture.PictureRecipe(), tmp_path, TrainingOptions(tmp_path / "run"))
+    layer = PictureLayer(12)
+    layer.load_state_dict(load_file(saved))
+    import torch
+
+    logits = layer(torch.from_numpy(values).view(len(every), 2, 12)).detach().numpy()
+    assert logits[labels == 1].min() > logits[labels == 0].max()
