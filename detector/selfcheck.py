@@ -44,7 +44,7 @@ MIN_AGREEMENT = 0.9  # Share of pairs that have to point one way
 Order = Literal["as stated", "looks inverted", "not told", "not tried"]
 
 
-class Known(StrictModel):
+class ReferenceScore(StrictModel):
     """The original's answer to one picture: an entry of `weights/checks.toml`."""
 
     model: str
@@ -62,7 +62,7 @@ class Checks(StrictModel):
     """`weights/checks.toml`."""
 
     names: dict[str, str]
-    scores: list[Known]
+    scores: list[ReferenceScore]
 
 
 class Outcome(StrictModel):
@@ -226,7 +226,7 @@ def _by_time(
 
 
 def _stills(
-    spec: ModelSpec, analyzer: Analyzer, known: Sequence[Known], outcome: Outcome
+    spec: ModelSpec, analyzer: Analyzer, known: Sequence[ReferenceScore], outcome: Outcome
 ) -> list[tuple[float, float]]:
     """Logits of the published pictures: each real one with each fake one."""
     if spec.kind == "video":
@@ -241,7 +241,11 @@ def _stills(
 
 
 def _known(
-    spec: ModelSpec, model: Model, analyzer: Analyzer, known: Sequence[Known], outcome: Outcome
+    spec: ModelSpec,
+    model: Model,
+    analyzer: Analyzer,
+    known: Sequence[ReferenceScore],
+    outcome: Outcome,
 ) -> None:
     """Compare with the original's answers."""
     for entry in known:
@@ -261,7 +265,7 @@ def _known(
 
 
 def _answer(
-    entry: Known, spec: ModelSpec, model: Model, analyzer: Analyzer, outcome: Outcome
+    entry: ReferenceScore, spec: ModelSpec, model: Model, analyzer: Analyzer, outcome: Outcome
 ) -> float | None:
     """P(fake) of a known picture or clip; None when it isn't here and can't be had."""
     if entry.picture.endswith(".mp4"):
@@ -285,11 +289,11 @@ def portrait(side: int) -> np.ndarray:
     return np.asarray(face.resize((side, side), Image.Resampling.LANCZOS))
 
 
-def _path(entry: Known) -> Path:
+def _path(entry: ReferenceScore) -> Path:
     return paths.data() / "checks" / Path(entry.picture).name
 
 
-def _download(entry: Known) -> Path | None:
+def _download(entry: ReferenceScore) -> Path | None:
     """Return a published picture, verified; None when it isn't here and can't be had."""
     path = _path(entry)
     try:

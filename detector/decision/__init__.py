@@ -18,7 +18,7 @@ from detector.decision import policy, reasons, session
 from detector.decision.context import Choice, Context
 from detector.decision.material import evidence
 from detector.decision.numbers import label_of, logit, sigmoid
-from detector.decision.people import Judged, background, judge
+from detector.decision.people import ScoredSubject, background, judge
 from detector.decision.policy import Decision, FileVerdict
 from detector.schema.analysis import (
     OF_SOUND,
@@ -138,7 +138,7 @@ def _decide(
     )
 
 
-def _unanswered(judged: Judged) -> Subject:
+def _unanswered(judged: ScoredSubject) -> Subject:
     """Return the full frame beside faces: scored, and answered in each of them."""
     frames = [frame.model_copy(update={"answers": {}}) for frame in judged.subject.frames]
     update: dict[str, object] = {"question": None, "probability": None, "reason": None}
@@ -147,7 +147,7 @@ def _unanswered(judged: Judged) -> Subject:
 
 
 def _finished(
-    judged: Judged, decisions: Mapping[Question, Decision], leading: Question | None
+    judged: ScoredSubject, decisions: Mapping[Question, Decision], leading: Question | None
 ) -> Subject:
     """Return a subject with an answer to each question, the file's own question first."""
     subject, answers = judged.subject, {}

@@ -39,7 +39,7 @@ class Opinion:
 
 
 @dataclass(frozen=True)
-class Judged:
+class ScoredSubject:
     """A subject with its segments scored, and an opinion for each question."""
 
     subject: Subject
@@ -52,7 +52,7 @@ def judge(
     contexts: Mapping[Question, Context],
     aggregation: str,
     full_frame: Subject | None = None,
-) -> Judged:
+) -> ScoredSubject:
     """Score one subject for every question; the `full_frame` answer is evidence about its face."""
     of = {id: context for context in contexts.values() for id in context.models}
     known = with_background(subject, full_frame)
@@ -89,7 +89,9 @@ def judge(
         for span in subject.spans
     ]
     update = {"frames": filled, "spans": spans} if subject.frames else {"spans": filled}
-    return Judged(subject.model_copy(update=update | {"models": models, "answers": {}}), opinions)
+    return ScoredSubject(
+        subject.model_copy(update=update | {"models": models, "answers": {}}), opinions
+    )
 
 
 def _means(

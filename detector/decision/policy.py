@@ -14,7 +14,7 @@ from detector.decision import voice
 from detector.decision.context import Context
 from detector.decision.material import Stratum, poor, strata
 from detector.decision.numbers import label_of, odds_at, sigmoid
-from detector.decision.people import Judged, Opinion
+from detector.decision.people import Opinion, ScoredSubject
 from detector.schema.analysis import (
     Analysis,
     Basis,
@@ -69,7 +69,7 @@ class Decision:
     label: Label
     opinions: dict[str, Opinion]  # of everybody judged, by the subject's id
     thresholds: Thresholds  # for as many people as were judged
-    top: Judged | None = None  # the most suspicious person; None where nobody was judged
+    top: ScoredSubject | None = None  # the most suspicious person; None where nobody was judged
     seen: tuple[str, ...] = ()
     """ids of the people who count: those who are too poorly seen are left out where there are
     others"""
@@ -98,7 +98,7 @@ class Decision:
 def decide_question(
     analysis: Analysis,
     context: Context,
-    people: Mapping[str, Judged],
+    people: Mapping[str, ScoredSubject],
     robustness: Robustness | None,
 ) -> Decision:
     """Answer one question for the file; `people` by subject id, `robustness` by today's
@@ -144,7 +144,7 @@ def decide_question(
     return apply_veto(draft, people)
 
 
-def _limits(context: Context, seen: int, people: Mapping[str, Judged]) -> Thresholds:
+def _limits(context: Context, seen: int, people: Mapping[str, ScoredSubject]) -> Thresholds:
     """Return the thresholds for so many subjects. Beside a face that counts the whole picture is
     called fake only where that is sure: each further question is a further chance to accuse a
     genuine file, which the limits of the faces have used up."""
@@ -223,7 +223,7 @@ def veto(d: Decision) -> ReasonCode | None:
     return ReasonCode.FRAGILE if d.flipped else None
 
 
-def apply_veto(draft: Decision, people: Mapping[str, Judged]) -> Decision:
+def apply_veto(draft: Decision, people: Mapping[str, ScoredSubject]) -> Decision:
     """Lower the label where a rule objects: the one place where that happens for a question."""
     code = veto(draft)
     if code is None:

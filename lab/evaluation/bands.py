@@ -183,7 +183,7 @@ TIGHTER = (1.0, 0.9, 0.8, 0.7, 0.6, 0.5, 0.4, 0.3, 0.2, 0.1)
 """Shares of the wrong answers that a promise allows, tried in turn."""
 
 
-class Fitted(NamedTuple):
+class FittedBands(NamedTuple):
     """Limits, and what to expect of them on a source nobody tuned to."""
 
     limits: dict[Question, BandLimits]
@@ -192,7 +192,7 @@ class Fitted(NamedTuple):
     fitted without its source."""
 
 
-def fit(left_out: HeldOutLogits) -> Fitted:
+def fit(left_out: HeldOutLogits) -> FittedBands:
     """Return the limits of one medium's questions.
 
     Two questions accuse more often than one. So the promise to each is tightened until the file's
@@ -219,7 +219,7 @@ def fit(left_out: HeldOutLogits) -> Fitted:
         for label in chance:
             tries[label] = len(TIGHTER)
         if not chance:
-            return Fitted(limits, found)
+            return FittedBands(limits, found)
 
 
 def _fit(left_out: HeldOutLogits, promises: Promises) -> dict[Question, BandLimits]:

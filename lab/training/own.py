@@ -32,7 +32,7 @@ from detector.weights import resolve
 from lab.evaluation import fitting
 from lab.training.cache import CacheSpec, Faces, open_cache
 from lab.training.clip import feed
-from lab.training.clip.feed import REAL, SPEC, Blended, Drawn, Views, class_of
+from lab.training.clip.feed import REAL, SPEC, BatchSample, BlendSource, Views, class_of
 from lab.training.clip.generated import NEVER, compiled_features
 from lab.training.clip.run import MEAN, STD
 from lab.training.fit import TrainingOptions, begin_run
@@ -230,10 +230,10 @@ def _read(
     for i, entry in enumerate(entries):
         frames = range(entry.count)
         cls = class_of(entry)
-        drawn = [Drawn(entry, f, cls, (plan.seed, i, f)) for f in frames]
+        drawn = [BatchSample(entry, f, cls, (plan.seed, i, f)) for f in frames]
         told = [entry.label] * (2 * entry.count)
         if plan.sbi and cls == REAL:
-            blended = (Blended(feed.SAME, entry, f) for f in frames)
+            blended = (BlendSource(feed.SAME, entry, f) for f in frames)
             drawn += [d._replace(blended=b) for d, b in zip(drawn[:], blended, strict=True)]
             told += [1] * entry.count
         pictures = torch.cat([views.plain(entry, frames), views(drawn)[0]])

@@ -184,7 +184,7 @@ SAME_SHARE, FRAME_SHARE = 0.6, 0.22
 TOGETHER = 0.8  # Share of the fakes with an original that are drawn beside it
 
 
-class Blended(NamedTuple):
+class BlendSource(NamedTuple):
     """What is blended into a pseudo-fake: a kind of `pseudo`, and a frame of a file."""
 
     kind: int
@@ -192,7 +192,7 @@ class Blended(NamedTuple):
     frame: int
 
 
-class Drawn(NamedTuple):
+class BatchSample(NamedTuple):
     """A picture of a batch: a frame of a file, or a pseudo-fake of it. Both pictures of a pair have
     the same seed."""
 
@@ -200,7 +200,7 @@ class Drawn(NamedTuple):
     frame: int
     cls: int
     seed: tuple[int, ...]
-    blended: Blended | None = None
+    blended: BlendSource | None = None
 
 
 class Feed:
@@ -227,29 +227,29 @@ class Feed:
             if entry.label == 0:
                 self.originals[entry.source, entry.group].append(entry)
 
-    def draw(self, step: int) -> list[Drawn]:
+    def draw(self, step: int) -> list[BatchSample]:
         """Draw the pictures of a step."""
         rng = np.random.default_rng([self.plan.seed, step])
-        out: list[Drawn] = []
+        out: list[BatchSample] = []
         unit = max(1, self.plan.batch // 16)
         for _ in range(self.plan.pseudo * unit):
             entry, frame = self._face(REAL, rng)
             seed = (self.plan.seed, step, len(out))
             blended = self._blended(entry, frame, rng)
-            out.append(Drawn(entry, frame, REAL, seed))
-            out.append(Drawn(entry, frame, ALTERED, seed, blended))
+            out.append(BatchSample(entry, frame, REAL, seed))
+            out.append(BatchSample(entry, frame, ALTERED, seed, blended))
         for cls, share in ((ALTERED, self.plan.altered), (GENERATED, self.plan.generated)):
             for _ in range(share * unit if self.sources[cls] else 0):
                 entry, frame = self._face(cls, rng)
                 seed = (self.plan.seed, step, len(out))
-                out.append(Drawn(entry, frame, cls, seed))
+                out.append(BatchSample(entry, frame, cls, seed))
                 beside = self.originals.get((entry.source, entry.group))
                 if beside and rng.random() < TOGETHER:
                     first = beside[rng.integers(len(beside))]
-                    out.append(Drawn(first, min(frame, first.count - 1), REAL, seed))
+                    out.append(BatchSample(first, min(frame, first.count - 1), REAL, seed))
         while len(out) < self.plan.batch:
             entry, frame = self._face(REAL, rng)
-            out.append(Drawn(entry, frame, REAL, (self.plan.seed, step, len(out))))
+            out.append(BatchSample(entry, frame, REAL, (self.plan.seed, step, len(out))))
         return out
 
     def _face(self, cls: int, rng: np.random.Generator) -> tuple[Faces, int]:
@@ -257,14 +257,14 @@ class Feed:
         entry = source[rng.integers(len(source))]
         return entry, int(rng.integers(entry.count))
 
-    def _blended(self, entry: Faces, frame: int, rng: np.random.Generator) -> Blended:
+    def _blended(self, entry: Faces, frame: int, rng: np.random.Generator) -> BlendSource:
         share = rng.random()
         if share > SAME_SHARE + FRAME_SHARE:
-            return Blended(PERSON, *self._face(REAL, rng))
+            return BlendSource(PERSON, *self._face(REAL, rng))
         if share > SAME_SHARE and entry.count > 2 * APART[0]:
             near = frame + int(rng.choice([-1, 1]) * rng.integers(*APART))
-            return Blended(FRAME, entry, min(max(near, 0), entry.count - 1))
-        return Blended(SAME, entry, frame)
+            return BlendSource(FRAME, entry, min(max(near, 0), entry.count - 1))
+        return BlendSource(SAME, entry, frame)
 
 
 class Views:
@@ -275,12 +275,12 @@ class Views:
         self.side = cache.crops.shape[1]
         self.pool = ThreadPoolExecutor(os.cpu_count())
 
-    def __call__(self, drawn: Sequence[Drawn]) -> tuple[Tensor, Tensor]:
+    def __call__(self, drawn: Sequence[BatchSample]) -> tuple[Tensor, Tensor]:
         """Return pictures, float [N, 3, S, S] in 0..1, and classes, int [N]."""
         pictures = list(self.pool.map(self._picture, drawn))
         return self._batch(pictures), torch.tensor([one.cls for one in drawn], device=self.device)
 
-    def _picture(self, drawn: Drawn) -> np.ndarray:
+    def _picture(self, drawn: BatchSample) -> np.ndarray:
         rng, plan, size = np.random.default_rng(drawn.seed), self.plan, self.plan.size
         side = rng.uniform(*(plan.close if drawn.entry.room < TIGHT else plan.wide))
         side *= self.side / UNITS

@@ -101,7 +101,7 @@ def read_by(
     return time_zone(zone), languages.catalog(languages.nearest(language))
 
 
-Reading = Annotated[tuple[tzinfo, Speech], Depends(read_by)]
+ReportLocale = Annotated[tuple[tzinfo, Speech], Depends(read_by)]
 
 
 def download(content: bytes, name: str, kind: str = "application/pdf") -> Response:
@@ -118,10 +118,10 @@ def find(id: str, context: Reader, application: App) -> Job:
     return job
 
 
-Known = Annotated[Job, Depends(find)]
+RequestedJob = Annotated[Job, Depends(find)]
 
 
-def finished(job: Known) -> Analysis:
+def finished(job: RequestedJob) -> Analysis:
     """Return the result of an analysis. Raise Conflict if it has none."""
     if job.analysis is None:
         raise Conflict(
@@ -181,13 +181,13 @@ def search(
 
 
 @router.get("/analyses/{id}")
-def get(job: Known, application: App) -> AnalysisView:
+def get(job: RequestedJob, application: App) -> AnalysisView:
     """Return the state of an analysis, with its result once there is one."""
     return _view(job, application)
 
 
 @router.post("/analyses/{id}/again", status_code=202)
-def again(job: Known, context: Analyst, application: App) -> AnalysisView:
+def again(job: RequestedJob, context: Analyst, application: App) -> AnalysisView:
     """Analyze a kept file once more, with its settings and under its address: one that was
     interrupted, since its server stopped, or that failed. Only its owner's own."""
     if job.record.owner != application.scope(context).owner:
@@ -208,7 +208,7 @@ def delete(id: str, context: Analyst, application: App) -> None:
 
 
 @router.get("/analyses/{id}/frames")
-def frames(job: Known, analysis: Result) -> FramesView:
+def frames(job: RequestedJob, analysis: Result) -> FramesView:
     """List the sampled moments, with who is in each and how they score."""
     return FramesView.of(job.key, analysis)
 
@@ -220,7 +220,7 @@ def frames(job: Known, analysis: Result) -> FramesView:
 )
 def heatmap(
     frame: int,
-    job: Known,
+    job: RequestedJob,
     analysis: Result,
     subject: Annotated[str | None, Query(description="default: the most suspicious")] = None,
     model: Annotated[str | None, Query(description="default: the first that counts")] = None,
@@ -234,9 +234,9 @@ def heatmap(
 
 @router.get("/analyses/{id}/report.pdf", response_class=Response, responses=PDF)
 def report(
-    job: Known,
+    job: RequestedJob,
     analysis: Result,
-    reading: Reading,
+    reading: ReportLocale,
     place: bool = True,
     case: Annotated[str, Query(max_length=200)] = "",
     reviewer: Annotated[str, Query(max_length=200)] = "",

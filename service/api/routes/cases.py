@@ -9,7 +9,7 @@ from fastapi import APIRouter, Depends, Response
 from pydantic import BaseModel, ConfigDict, Field
 
 from service.api.access import Analyst, App, Reader
-from service.api.routes.analyses import PDF, Reading, download
+from service.api.routes.analyses import PDF, ReportLocale, download
 from service.api.schemas import V1
 from service.records.cases import Case, CaseAction, CaseEntry, CaseStatus
 
@@ -78,7 +78,7 @@ def find(id: str, context: Reader, application: App) -> Case:
     return application.cases.get(context, id)
 
 
-Known = Annotated[Case, Depends(find)]
+RequestedCase = Annotated[Case, Depends(find)]
 
 
 @router.get("")
@@ -96,13 +96,13 @@ def create(new: NewCase, context: Analyst, application: App, response: Response)
 
 
 @router.get("/{id}")
-def get(case: Known) -> CaseView:
+def get(case: RequestedCase) -> CaseView:
     """Return a case with its log."""
     return CaseView.of(case)
 
 
 @router.patch("/{id}")
-def change(case: Known, what: CaseChange, context: Analyst, application: App) -> CaseView:
+def change(case: RequestedCase, what: CaseChange, context: Analyst, application: App) -> CaseView:
     """Change a case or do something with it. Each change is an entry of its log."""
     cases, id, by = application.cases, case.id, what.by
     if what.title is not None:
@@ -121,14 +121,14 @@ def change(case: Known, what: CaseChange, context: Analyst, application: App) ->
 
 
 @router.delete("/{id}", status_code=204)
-def delete(case: Known, context: Analyst, application: App) -> None:
+def delete(case: RequestedCase, context: Analyst, application: App) -> None:
     """Delete a case with its log. The analyses stay."""
     application.cases.delete(context, case.id)
 
 
 @router.post("/{id}/report.pdf", response_class=Response, responses=PDF)
 def report(
-    case: Known, context: Analyst, application: App, reading: Reading, by: str = ""
+    case: RequestedCase, context: Analyst, application: App, reading: ReportLocale, by: str = ""
 ) -> Response:
     """Make one sealed PDF of a case and all its reports. The log says that it was made."""
     zone, speech = reading
@@ -138,10 +138,10 @@ def report(
 
 @router.post("/{id}/bag.zip", response_class=Response, responses={200: {"content": {ZIP: {}}}})
 def bag(
-    case: Known,
+    case: RequestedCase,
     context: Analyst,
     application: App,
-    reading: Reading,
+    reading: ReportLocale,
     media: bool = False,
     by: str = "",
 ) -> Response:

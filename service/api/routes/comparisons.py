@@ -11,7 +11,7 @@ from service import exports
 from service.api import uploads
 from service.api.access import Analyst, App, Reader
 from service.api.errors import Conflict, NotFound
-from service.api.routes.analyses import PDF, REFUSALS, Reading, download
+from service.api.routes.analyses import PDF, REFUSALS, ReportLocale, download
 from service.api.schemas import BINARY, V1, ComparisonView, form_body
 from service.api.uploads import Form, FormFile, IdempotencyKey, once
 from service.application import Application
@@ -66,7 +66,7 @@ def get(id: str, context: Reader, application: App) -> ComparisonView:
 
 
 @router.get("/{id}/report.pdf", response_class=Response, responses=PDF)
-def report(id: str, context: Reader, application: App, reading: Reading) -> Response:
+def report(id: str, context: Reader, application: App, reading: ReportLocale) -> Response:
     """Make the sealed report of a finding. Where one of the files is gone, it says so."""
     kept, task = _known(id, context, application)
     if kept is None:

@@ -34,11 +34,11 @@ def find(task: str, context: Reader, application: App) -> Task:
     return found
 
 
-Known = Annotated[Task, Depends(find)]
+RequestedTask = Annotated[Task, Depends(find)]
 
 
 @router.get("/{task}")
-def get(task: Known) -> TaskView:
+def get(task: RequestedTask) -> TaskView:
     """Return the progress of a task."""
     return TaskView.of(task)
 
@@ -52,7 +52,9 @@ def cancel(task: str, context: Analyst, application: App) -> TaskView:
 
 
 @router.get("/{task}/events", response_class=EventSourceResponse)
-async def events(task: Known, request: Request, application: App) -> AsyncIterator[ServerSentEvent]:
+async def events(
+    task: RequestedTask, request: Request, application: App
+) -> AsyncIterator[ServerSentEvent]:
     """Send each change of a task as a server-sent event `task`, until it has ended."""
     async for view in watch(task, request, application):
         yield ServerSentEvent(event="task", data=view.model_dump(mode="json"))
