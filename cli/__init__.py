@@ -139,7 +139,7 @@ def _unmask(
         typer.Option("--version", is_eager=True, callback=_print_version, help="show the version"),
     ] = False,
 ) -> int:
-    """Was a face in this video or picture made or altered by a machine?"""
+    """Was a face, the whole picture or a voice made or altered by a machine?"""
     level = logging.INFO if verbose else logging.ERROR
     logging.basicConfig(level=level, format="unmask: %(message)s")
     return require_action(context)

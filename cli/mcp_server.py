@@ -28,9 +28,10 @@ from detector.schema.comparison import Comparison
 from service import exports
 
 INSTRUCTIONS = (
-    "Tells whether a face in a video or picture, or a voice, was generated or altered. A result is "
-    "a likelihood with its interval, not proof; INCONCLUSIVE means that the installed models can't "
-    "tell. Quote the reasons and what a result can't tell, and never call a person a forger."
+    "Tells whether a face or the whole of a video or picture, or a voice, was generated or "
+    "altered. A result is a likelihood with its interval, not proof; INCONCLUSIVE means that the "
+    "installed models can't tell. Quote the reasons and what a result can't tell, and never call a "
+    "person a forger."
 )
 _Result = TypeVar("_Result")
 Report = Callable[[float], None]
@@ -64,7 +65,7 @@ class Tools:
         frames: int = 32,
         every_frame: bool = False,
     ) -> Annotated[CallToolResult, Analysis]:
-        """Tell whether a face or voice in a video, picture or sound was generated or altered.
+        """Tell whether a face, the whole picture or a voice was generated or altered.
         `models`: ids of `list_models`, in place of the default ones. `frames`: how many moments to
         look at. `every_frame`: with the scores of each frame of each face."""
         file, settings = self._inside(path), Settings(models=models, frames=frames)
@@ -128,7 +129,7 @@ class Tools:
         self, path: str, context: Context, model: str | None = None
     ) -> CallToolResult:
         """Tell why a file got its verdict and what to do next, with a heatmap of the highest moment
-        of the most suspicious face. A heatmap shows places, not proof."""
+        of the most suspicious face or picture. A heatmap shows places, not proof."""
         file = self._inside(path)
 
         def work(report: Report, stop: Event) -> tuple[Analysis, bytes | None]:

@@ -213,6 +213,7 @@ QUESTIONS: dict[Question, QuestionSpec] = {
     Question.PICTURE: QuestionSpec(
         modalities=(Modality.PICTURE,),
         task="picture synthesis",
+        methods=("whole image",),
         whole=True,
         text=_("AI-generated picture?"),
         short=_("Picture"),

@@ -2,8 +2,10 @@
 
 The pictures ship with scikit-image and matplotlib: NASA's Eileen Collins, the US Navy's Grace
 Hopper (public domain), a man at his camera by Lav Varshney and Rachel Michetti's coffee cup (CC0).
-In the manipulated samples a face is blended with an altered copy of itself, as a face swap leaves
-it. The voice is synthesized by a formula. Every sample says what it is."""
+The generated picture is a sample that the makers of FLUX.1 [schnell] published (Apache-2.0): a part
+of `assets/schnell_grid.jpg` of github.com/black-forest-labs/flux. In the manipulated samples a face
+is blended with an altered copy of itself, as a face swap leaves it. The voice is synthesized by a
+formula. Every sample says what it is."""
 
 import shutil
 from collections.abc import Callable
@@ -27,7 +29,7 @@ from detector.formants import speech
 
 Kind = Literal["video", "image", "audio"]
 
-VERSION = 4
+VERSION = 5
 """Raise it when a sample changes: the old set stays as it is for those who are looking at it."""
 
 FPS = 25
@@ -60,7 +62,7 @@ class Sample:
     thumbnail: Path  # A 16:9 JPEG
     kind: Kind
     duration: float | None  # Seconds; None for a picture
-    manipulated: bool  # Whether a face in it was altered
+    manipulated: bool  # Whether a face in it was altered, or all of it made by a machine
     credit: str  # Whose picture it is made of
     offered: bool = True  # Whether the first screen shows it
 
@@ -70,6 +72,7 @@ _NASA = "Eileen Collins, portrait by NASA, public domain"
 _NAVY = "Grace Hopper, portrait by the US Navy, public domain"
 _CAMERA = "Man at a camera by Lav Varshney, CC0"
 _COFFEE = "Coffee cup by Rachel Michetti, CC0"
+_FLUX = "FLUX.1 [schnell] by Black Forest Labs, Apache-2.0"
 _NOBODY = "Synthetic voice by Unmask, CC0"
 
 
@@ -139,6 +142,12 @@ def gallery(folder: Path) -> list[tuple[Sample, Draw, float]]:
         made("side.jpg", "Untouched picture",
              "Made here from a photograph that is free of rights (CC0): a face from the side, "
              "in gray.", _CAMERA, (scene.side, 0.0)),
+        made("generated.jpg", "Generated picture",
+             "A published sample of the generator FLUX.1 [schnell]. It shows no person.", _FLUX,
+             (scene.generated, 0.0), altered=True),
+        made("photo.jpg", "Genuine photo",
+             "A photograph that is free of rights (CC0), as it was taken. It shows no person.",
+             _COFFEE, (scene.photo, 0.0)),
         made("voice.wav", "Synthetic voice",
              "Made here: sounds of speech from a formula. No person spoke them.", _NOBODY,
              (_waveform, 0.0), altered=True),
@@ -229,6 +238,12 @@ class _Scene:
         )
         gap = np.full((height, 4, 3), 24, dtype=np.uint8)
         return np.concatenate([left, gap, right], axis=1)
+
+    def photo(self, t: float) -> np.ndarray:
+        return self.cup
+
+    def generated(self, t: float) -> np.ndarray:
+        return np.asarray(Image.open(Path(__file__).with_name("generated.jpg")))
 
     def coffee(self, t: float) -> np.ndarray:
         return _shoot(self.cup, _CLIP, t, center=(300, 190), zoom=1.28)

@@ -130,10 +130,10 @@ def heatmap(
     if shown is None:
         return None
     subject, frame = shown
-    ids = [model.id for model in analysis.models if model.scored]
-    counted = [model.id for model in analysis.models if model.counted and model.scored]
-    model_id = model_id or next(iter((*counted, *ids)), None)
-    if model_id not in ids or model_id is None:
+    able = [model for model in analysis.models if model.id in subject.models]
+    able.sort(key=lambda model: not model.counted)
+    model_id = model_id or next((model.id for model in able), None)
+    if model_id not in subject.models or model_id is None:
         return None
     with _making:
         heat = explain.heatmap(path, analysis, subject.id, frame.time, model_id)

@@ -19,8 +19,7 @@ from dashboard.i18n import LazyDict, _, advice, say, speech
 from detector.errors import InputError, MediaError, UnmaskError
 from detector.links.addresses import LinkRefused
 from detector.messages import states
-from detector.models.registry import list_models, usable
-from detector.schema.analysis import Analysis, Modality, Question, ReasonCode, Settings
+from detector.schema.analysis import Analysis, ReasonCode, Settings
 from service.limits import NotAllowed, TooLarge
 from service.records.model import hint_of, message_of
 from service.storage.uploads import records_retention
@@ -209,10 +208,6 @@ def unjudged(key: str, analysis: Analysis) -> Card:
             head, text = _("No verdict"), _("There are scores, but of no model that counts.")
     if scored and code in (ReasonCode.NO_MODEL, ReasonCode.NO_FACE, ReasonCode.TOO_SLOW):
         actions.append(show_scores(key))
-    elif code is ReasonCode.NO_FACE and not whole_picture_models() and (able := _published_whole()):
-        point = _("{models} judge a picture as a whole: whether it was generated.")
-        points.append(point.format(models=labels.listed(able)))
-        actions.append(Action(_("See these models"), "download", _show_whole))
     return Card(
         slug=code.value.replace("_", "-"),
         kicker=_("Could not be judged · {why}").format(why=labels.WHY_NOT.get(code, _("no score"))),
@@ -233,11 +228,9 @@ def _ways_on(key: str, analysis: Analysis, code: ReasonCode) -> list[Action]:
     smaller = max(SMALLEST, settings.min_face // 2)
     if code in (ReasonCode.NO_FACE, ReasonCode.FACE_TOO_SMALL) and smaller < settings.min_face:
         ways.append((_("Look for smaller faces"), "zoom_in", {"min_face": smaller}))
-    seen_whole = any(track.modality is not Modality.FACE for track in analysis.judged)
-    if code is ReasonCode.NO_FACE and not seen_whole and (whole := whole_picture_models()):
-        ways.append(
-            (_("Score the whole picture"), "select_all", {"models": whole, "ensemble": None})
-        )
+    if code in (ReasonCode.NO_FACE, ReasonCode.FACE_TOO_SMALL) and settings.models is not None:
+        text = _("Judge the whole picture")
+        ways.append((text, "select_all", {"models": None, "ensemble": None}))
     if code in _OF_SPEECH and not settings.assume_speech:
         ways.append((_("Judge it as speech"), "record_voice_over", {"assume_speech": True}))
     more = min(MOST_MOMENTS, settings.frames * 4)
@@ -427,28 +420,3 @@ def no_model() -> Card:
             _("A checkout carries its own models: is the folder weights/ complete?"),
         ),
     )
-
-
-# --- models of a whole picture --------------------------------------------------------------------
-
-
-_WHOLE = Question.PICTURE.spec.task
-
-
-def whole_picture_models() -> list[str]:
-    """Return the ids of those that can be used now: such that can decide, else all."""
-    able = [s for s in list_models() if s.crop.kind == "whole" and usable(s)]
-    deciding = [s.id for s in able if s.calibration or s.operating_point]
-    return deciding or [s.id for s in able]
-
-
-def _published_whole() -> list[str]:
-    """Return the names of those that can be fetched, each once however often it was trained."""
-    asked = [s for s in list_models() if s.crop.kind == "whole" and s.task == _WHOLE]
-    names = (s.title.partition(" (")[0] for s in asked if all(file.url for file in s.files))
-    return list(dict.fromkeys(names))
-
-
-def _show_whole() -> None:
-    """Leave for them on the Models page."""
-    url_state.go_to("models", **{url_state.QUESTION: _WHOLE})

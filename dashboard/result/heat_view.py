@@ -1,7 +1,7 @@
 """The heatmap of the inspector: which way, how strongly it covers, what hiding it does."""
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from time import monotonic
 
@@ -19,7 +19,7 @@ from dashboard.result import pictures
 from dashboard.result.linked import ResultViewState
 from detector import explain
 from detector.errors import UnmaskError
-from detector.schema.analysis import Analysis, FrameSegment, ModelResult, Subject
+from detector.schema.analysis import Analysis, FrameSegment, Modality, ModelResult, Subject
 
 log = logging.getLogger(__name__)
 
@@ -151,7 +151,7 @@ class HeatmapView:
         note = (
             _("A heatmap shows places, not proof.")
             if heat.map.any()
-            else _("Nothing in this face raised the score.")
+            else _("Nothing in this picture raised the score.")
         )
         media = self.analysis.media
         if heat.mirrors(media.width, media.height):
@@ -165,9 +165,13 @@ class HeatmapView:
         frame too."""
         widget = self.linked.widget
         with self.controls:
-            view = choose(_("Show"), VIEWS, "heatmap", widget("heat-view"), hidden=True)
+            views: Mapping[str, str] = VIEWS
+            key = widget("heat-view")
+            if self.track.modality is not Modality.FACE:  # scored at its own size, not at this one
+                views, key = {id: VIEWS[id] for id in ("original", "heatmap")}, f"{key}.picture"
+            view = choose(_("Show"), views, "heatmap", key, hidden=True)
             alpha = st.slider(
-                _("How strongly the heatmap covers the face, %"), 0, 100, 60, step=10,
+                _("How strongly the heatmap covers the picture, %"), 0, 100, 60, step=10,
                 format="%d%%", key=widget("alpha"), label_visibility="collapsed", width=130,
                 disabled=view != "heatmap" and not st.session_state.get(widget("on-frame")),
             )  # fmt: skip

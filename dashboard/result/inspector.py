@@ -42,6 +42,9 @@ from detector.signals import frequency, reference
 from detector.signals.reference import CurveRange
 from detector.signals.views import Traces
 
+PICTURE_WIDTH = 440
+"""px of the heatmap of a whole picture, which may be tall."""
+
 
 class Moment:
     """The chosen moment of one person, with one model's heatmap of it."""
@@ -49,6 +52,7 @@ class Moment:
     def __init__(self, analysis: Analysis, lane: Lane | None, linked: ResultViewState) -> None:
         self._analysis, self._lane, self._linked = analysis, lane, linked
         self._still = analysis.media.kind == "image"
+        self._of_face = lane is not None and lane.track.modality is Modality.FACE
         times = analysis.timestamps
         self._face = series.nearest_face(lane.track, times, linked.time) if lane else None
         self._time = self._face.time if self._face else linked.time
@@ -80,11 +84,14 @@ class Moment:
             elif not linked.path.is_file():
                 typography.caption(_("Without the file there is no frame to look into."))
             else:
-                grid = st.grid(2, min_column_width=130, gap="small")
-                with grid.cell(), st.container(gap=None):
-                    _crop(analysis, face, linked)
+                grid = st.grid(1 + self._of_face, min_column_width=130, gap="small")
+                if self._of_face:
+                    with grid.cell(), st.container(gap=None):
+                        _crop(analysis, face, linked)
                 with grid.cell():
-                    self._heatmap = st.container(gap=None, key="heatmap")
+                    self._heatmap = st.container(
+                        gap=None, key="heatmap", width="stretch" if self._of_face else PICTURE_WIDTH
+                    )
                 if self._model is not None:
                     self._options = st.popover(
                         _("Heatmap options"), icon=":material/tune:", type="tertiary"
@@ -102,8 +109,9 @@ class Moment:
             magnify_button(linked, face.time, face.box)
             find_original.button(linked, "details")
         left, middle, right = st.columns([36, 36, 28], gap=20)
-        with left, st.container(gap="xsmall", key="traces"):
-            draw_traces(analysis, self._lane.track, face, linked)
+        if self._of_face:
+            with left, st.container(gap="xsmall", key="traces"):
+                draw_traces(analysis, self._lane.track, face, linked)
         if self._still:  # the player shows all of a picture, and the verdict its scores
             return
         with middle:

@@ -29,6 +29,7 @@ from detector.signals import views
 log = logging.getLogger(__name__)
 
 TILE = CropRecipe(scale=1.45, size=88, resize="area", border="replicate")
+TILE_OF_PICTURE = CropRecipe(kind="whole", size=88, fit="cover", resize="antialias")
 CROP = CropRecipe(scale=1.45, size=448, resize="area", border="black")
 FRAME_SIDE = 960
 """px of the longer side of the frame in the inspector."""
@@ -77,6 +78,7 @@ def strip_pictures(
 
 def _cut_all(path: Path, analysis: Analysis, wanted: list[Key], pictures: dict[Key, str]) -> None:
     people = {track.id: {f.index: f.box for f in track.frames} for track in analysis.seen}
+    faces = {track.id for track in analysis.people}
     boxes: dict[int, list[tuple[Key, Box]]] = {}
     for person, index in wanted:
         if (box := people.get(person, {}).get(index)) is not None:
@@ -86,7 +88,8 @@ def _cut_all(path: Path, analysis: Analysis, wanted: list[Key], pictures: dict[K
     try:
         for place, rgb in _frames(path, analysis, times):
             for key, box in boxes[order[place]]:
-                pictures[key] = data_url(jpeg(vision.cut(rgb, box, TILE), 72), "jpeg")
+                tile = TILE if key[0] in faces else TILE_OF_PICTURE
+                pictures[key] = data_url(jpeg(vision.cut(rgb, box, tile), 72), "jpeg")
     except (UnmaskError, OSError, ValueError):
         log.exception("the face pictures of a result could not be cut")
     for key in wanted:

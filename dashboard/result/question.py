@@ -49,7 +49,8 @@ def viewed(analysis: Analysis, question: Question | None) -> Analysis:
         return analysis
     asked_of = [s for s in analysis.subjects if question in s.questions]
     if len(answered(analysis)) < 2:
-        return analysis.model_copy(update={"subjects": asked_of})
+        all_asked = len(asked_of) == len(analysis.subjects)
+        return analysis if all_asked else analysis.model_copy(update={"subjects": asked_of})
     answer = analysis.verdict.answers[question]
     models = [m for m in analysis.models if m.question in (question, None)]
     of_answer = ("thresholds", "subject", "agreeing_models", "counted")

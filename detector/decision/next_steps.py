@@ -10,7 +10,7 @@ from enum import StrEnum
 
 from detector.decision.material import WIDE_GAP, widest_gap
 from detector.messages import Param
-from detector.schema.analysis import Analysis, Answer, Basis, Label, ReasonCode, Side
+from detector.schema.analysis import Analysis, Answer, Basis, Label, Question, ReasonCode, Side
 
 MOST = 3
 """actions at once"""
@@ -120,11 +120,11 @@ def _steps(analysis: Analysis, answer: Answer, facts: Facts) -> Iterator[NextSte
         }
         params |= _lone_peak(analysis, answer)
         yield NextStep(ActionCode.LOOK_CLOSER, params)
-    # Of the same scene: a match in which only the face differs is near-proof.
+    # Of the same scene: a match in which only the face differs is near-proof. What was generated as
+    # a whole has no original.
     compare = list(_original(analysis, facts)) if facts.may_run else []
-    if facts.same is not None:
-        yield from compare
-    if label.side is Side.FAKE:
+    generated = analysis.verdict.question is Question.PICTURE
+    if facts.same is not None or (label.side is Side.FAKE and not generated):
         yield from compare
     yield from _lost_traces(analysis)
     if facts.strong and label.side is not Side.FAKE:

@@ -20,7 +20,7 @@ import numpy as np
 from detector import weights
 from detector.errors import InputError, UsageError
 from detector.evaluation import metrics, scores
-from detector.evaluation.labels import Item, family, hash_of, question, read_labels
+from detector.evaluation.labels import Item, family, hash_of, questions, read_labels
 from detector.evaluation.report import (
     ENSEMBLE,
     AnswerReport,
@@ -214,7 +214,7 @@ def _answers(scored: Sequence[Scored]) -> list[AnswerReport]:
     """Return the combined answer first, then each question's that was asked."""
     answers = [_answer(scored, "combined", "Combined", None)]
     for asked in Question:
-        own = [s for s in scored if s.label == 0 or question(s.method) is asked]
+        own = [s for s in scored if s.label == 0 or asked in questions(s.method)]
         if any(asked in s.answers for s in own) and any(s.label for s in own):
             answers.append(_answer(own, str(asked), capital(asked.spec.task), asked))
     return answers

@@ -315,7 +315,13 @@ _FAMILIES = (
         "swap", "deepfake", "faceshifter", "deepfacelive", "dfdc", "ff++", "uadfv", "inswapper",
         "fsgan", "reface", "vividface", "ghost",
     )),
-    ("whole image", ("gan", "diffusion")),
+    ("whole image", (
+        "gan", "diffusion", "flux", "dall", "midjourney", "imagen", "firefly", "gpt-4o",
+        "gpt-image", "nano banana", "gemini", "qwen-image", "seedream", "hunyuan", "ideogram",
+        "recraft", "kandinsky", "pixart", "sdxl", "playground", "sora", "veo", "kling", "runway",
+        "pika", "luma", "hailuo", "wan2", "wan 2", "cogvideo", "ltx", "mochi", "animatediff",
+        "text to image", "text-to-image", "text to video", "text-to-video",
+    )),
 )  # fmt: skip
 
 
@@ -329,6 +335,12 @@ def family(method: str) -> str:
 
 
 def question(method: str) -> Question:
-    """Which question a fake of this method is about."""
+    """Return the first question that a fake of this method is about."""
+    return questions(method)[0]
+
+
+def questions(method: str) -> tuple[Question, ...]:
+    """Return the questions that a fake of this method is about: of a generated portrait two."""
     kind = family(method)
-    return next((q for q in Question if kind in q.spec.methods), Question.MANIPULATION)
+    asked = tuple(q for q in Question if kind in q.spec.methods)
+    return asked or (Question.MANIPULATION,)

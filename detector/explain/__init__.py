@@ -30,6 +30,8 @@ from detector.sentences import Message, _, known
 from detector.vision import cut
 
 HIDDEN = 0.1  # Part of the crop, the hottest, that `without` hides
+MAX_SIDE = 1280
+"""px; of the crop in a heatmap of a model that sees frames as large as they are"""
 
 
 @dataclass(frozen=True)
@@ -236,6 +238,8 @@ def heatmap(
         maps = ways.draw(method.id, model, crop[None], on_progress)
         if maps is None:
             return None
+        if not spec.crop.size:
+            return _reduced(crop, maps[0], what, method.id)
         return Heatmap(crop, fit(maps[0], crop), what, method.id, place(), border=spec.crop.border)
     window = _window(analysis, track, face.time, spec)
     if window is None:
@@ -258,6 +262,16 @@ def heatmap(
     )
     shown = fit(run_map[position], crop)
     return Heatmap(crop, shown, caption, method.id, place(), batch, run_map, tuple(times))
+
+
+def _reduced(frame: np.ndarray, values: np.ndarray, caption: str, method: str) -> Heatmap:
+    """Return the heatmap of a full frame, uint8 [H, W, 3], which may have 33 megapixels."""
+    height, width = frame.shape[:2]
+    scale = max(1.0, max(height, width) / MAX_SIDE)
+    size = round(width / scale), round(height / scale)
+    crop = cv2.resize(frame, size, interpolation=cv2.INTER_AREA)
+    place = np.array([[width / size[0], 0.0, 0.0], [0.0, height / size[1], 0.0]])
+    return Heatmap(crop, fit(values, crop), caption, method, place)
 
 
 def _window(analysis: Analysis, track: Subject, time: float, spec: ModelSpec) -> SpanSegment | None:

@@ -6,13 +6,13 @@ fakes as genuine files from sources like these. A band begins at the lowest limi
 promise with one more wrong file, and whose lower bound holds when sources are drawn anew; where no
 limit does, the band is left out.
 
-Towards fake each question has limits of its own. Towards real a file is cleared by all questions of
-its medium together, so their limits are one: on the highest of their likelihoods.
+Towards fake each question has limits of its own. Towards real a file is cleared by all questions
+about one subject together, so their limits are one: on the highest of their likelihoods.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -20,7 +20,7 @@ import numpy as np
 from scipy.special import expit
 
 from detector.evaluation.labels import hash_of
-from detector.schema.analysis import Label, Question
+from detector.schema.analysis import Label, Modality, Question
 from detector.schema.verdict import BandRate, Tally, Thresholds
 
 Array = np.ndarray
@@ -84,12 +84,12 @@ class HeldOutLogits:
         )
 
     def media(self) -> list[HeldOutLogits]:
-        """Return the questions of the picture and those of the sound, where there are any."""
-        groups = ([q for q in self.logits if q.of_sound is sound] for sound in (False, True))
+        """Return the questions about each subject: a face, the whole picture, a voice."""
+        groups = _by_subject(self.logits)
         return [
             HeldOutLogits({q: self.logits[q] for q in group}, self.labels,
                     {q: self.about[q] for q in group}, self.sources)
-            for group in groups if group
+            for group in groups
         ]  # fmt: skip
 
     def complete(self) -> Array:
@@ -253,15 +253,20 @@ def _elsewhere(left_out: HeldOutLogits, promises: Promises) -> Array:
 def answers(logits: Mapping[Question, Array], limits: Mapping[Question, BandLimits]) -> Array:
     """Return the label of each file by the surest of its questions, as the policy combines them."""
     ranks = []
-    for sound in (False, True):
-        of_medium = {q: x for q, x in logits.items() if q.of_sound is sound}
-        if not of_medium:
-            continue
-        own = [_ranks(x, limits[q]) for q, x in of_medium.items()]
-        asked = np.any([np.isfinite(x) for x in of_medium.values()], axis=0)
+    for group in _by_subject(logits):
+        own = [_ranks(logits[q], limits[q]) for q in group]
+        asked = np.any([np.isfinite(logits[q]) for q in group], axis=0)
         ranks.append(np.where(asked, np.max(own, axis=0), Label.NOT_APPLICABLE.suspicion))
     by_rank = {label.suspicion: label for label in Label}
     return np.array([by_rank[rank] for rank in np.max(ranks, axis=0).tolist()], dtype=object)
+
+
+def _by_subject(questions: Iterable[Question]) -> list[list[Question]]:
+    """Return the questions about the same together."""
+    groups: dict[Modality, list[Question]] = {}
+    for question in questions:
+        groups.setdefault(question.subject, []).append(question)
+    return list(groups.values())
 
 
 def _ranks(logits: Array, edge: BandLimits) -> Array:

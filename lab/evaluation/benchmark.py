@@ -32,7 +32,7 @@ from detector import paths
 from detector.errors import InputError, ModelError, UsageError
 from detector.evaluation import metrics
 from detector.evaluation.evaluate import KINDS, FileSelection, ranking
-from detector.evaluation.labels import hash_of, question, read_labels
+from detector.evaluation.labels import hash_of, questions, read_labels
 from detector.evaluation.metrics import Number
 from detector.evaluation.report import Column, Ranking, couples_of
 from detector.evaluation.scores import FEATURES, Scored, Scoring, score_files
@@ -211,15 +211,17 @@ def figures(files: Sequence[Scored], models: Sequence[BenchmarkModel]) -> list[B
     for kind in KINDS:
         ids = [model.id for model in models if kind in model.seconds]
         for asked in Question:
-            chosen = [f for f in files if f.kind == kind and (not f.label or _question(f) is asked)]
+            chosen = [
+                f for f in files if f.kind == kind and (not f.label or asked in _questions(f))
+            ]
             if ids and len({file.label for file in chosen}) == 2:
                 ranked = _table(kind, asked, chosen, ids)
                 rows += sorted(ranked, key=lambda row: (-row.ranking.auc.value, row.id))
     return rows
 
 
-def _question(file: Scored) -> Question:
-    return Question.VOICE if file.kind == "audio" else question(file.method)
+def _questions(file: Scored) -> tuple[Question, ...]:
+    return (Question.VOICE,) if file.kind == "audio" else questions(file.method)
 
 
 def _table(kind: str, asked: Question, files: list[Scored], ids: list[str]) -> list[BenchmarkRow]:

@@ -38,8 +38,8 @@ CLOSE_SECONDS = 15  # s that requests get to end when the server stops
 
 _REQUEST_ID = re.compile(r"[\w.-]{1,64}")
 _DESCRIPTION = """\
-Was a face in this video or picture made or altered by a machine? A likelihood with its evidence,
-never a fact. Send a file to `/v1/analyses`; read docs/api.md for the rest.
+Was a face, the whole picture or a voice made or altered by a machine? A likelihood with its
+evidence, never a fact. Send a file to `/v1/analyses`; read docs/api.md for the rest.
 """
 
 

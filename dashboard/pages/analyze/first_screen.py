@@ -56,8 +56,8 @@ _ARRIVALS = "brought"
 SAMPLING: LazyDict[str, str] = LazyDict(
     lambda: {"uniform": _("Evenly spread"), "keyframes": _("At changes"), "fps": _("By rate")}
 )
-SAMPLES, SAMPLE_WIDTH = 6, 150
-"""Cards, and px of one: six a row on a desktop, two on a phone."""
+SAMPLES, SAMPLE_WIDTH = 8, 150
+"""Cards, and px of one: eight a row on a desktop, two on a phone."""
 
 
 def draw() -> None:
@@ -370,7 +370,7 @@ def _samples(settings: Settings) -> None:
         none = _("There are no samples: {problem}")
         typography.caption(none.format(problem=say(gallery.problem)))
         return
-    what = _("Three people and a voice, free of rights. Results are computed when you open one.")
+    what = _("Free of rights. Results are computed when you open one.")
     aside = typography.small(what)
     cards.part_head(_("Try a sample"), aside)
     if gallery.samples is None:

@@ -452,25 +452,16 @@ def test_a_face_that_was_found_turned_is_offered(jobs, analyzer):
     assert analyzer.settings[-1].rotate == 270
 
 
-def test_without_a_face_the_whole_picture_can_be_scored(jobs, analyzer, monkeypatch):
+def test_without_a_face_the_whole_picture_can_be_judged(jobs, analyzer):
     analyzer.outcome = unjudged(ReasonCode.NO_FACE)
     key, at = analyzed(jobs)
-    assert "Community Forensics, NPR and UniversalFakeDetect judge a picture as a whole" in html(at)
-    assert not any(b.label == "Score the whole picture" for b in at.button)
-
-    whole = [s for s in list_models() if s.crop.kind == "whole"]
-    uncalibrated, calibrated = (
-        next(s for s in whole if bool(s.calibration or s.operating_point) is known)
-        for known in (False, True)
-    )
-    here = {uncalibrated.id}
-    monkeypatch.setattr(status_cards, "usable", lambda spec: spec.id in here)
-    assert status_cards.whole_picture_models() == [uncalibrated.id]
-    here.add(calibrated.id)
-    button(page(a=key), "Score the whole picture").click().run()
+    assert not any(b.label == "Judge the whole picture" for b in at.button)
+    analyzer.outcome.settings.models = ["texture"]  # of faces alone
+    key, at = analyzed(jobs)
+    button(at, "Judge the whole picture").click().run()
     finished(jobs, key)
     asked = analyzer.settings[-1]
-    assert asked.models == [calibrated.id] and asked.ensemble is None
+    assert asked.models is None and asked.ensemble is None
 
 
 def test_scores_of_the_whole_picture_can_be_shown(jobs, analyzer):
@@ -481,7 +472,6 @@ def test_scores_of_the_whole_picture_can_be_shown(jobs, analyzer):
     model = made.models[0].model_copy(update={"calibration": None})
     analyzer.outcome = decide(made.model_copy(update={"subjects": [track], "models": [model]}))
     _, at = analyzed(jobs, make_clip(jobs.uploads.root / "c.webm").read_bytes())
-    assert not any(b.label == "Score the whole picture" for b in at.button)
     button(at, "Show the likelihood anyway").click().run()
     assert not at.exception
     text = html(at)

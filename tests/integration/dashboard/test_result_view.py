@@ -476,9 +476,9 @@ def test_both_answers_stand_in_the_card_and_one_that_was_not_asked_says_so(clip)
     assert "<span>Likely AI-generated</span></h2>" in page
     # "face" is said of faces only
     head = next(e.proto.body for e in at.get("html") if "um-verdict" in e.proto.body)
-    assert "The whole picture" in head and "face of" not in head
-    # of its sound alone: no model of voices was asked
-    assert page.count("Not asked") == 1 and "Likely AI-generated" in page
+    assert "The head" in head and "face of" not in head
+    # of its sound and its picture alone: no model of those was asked
+    assert page.count("Not asked") == 2 and "Likely AI-generated" in page
     assert "can’t tell, 20 to 80 %" in page  # that question's thresholds are drawn
 
 
@@ -527,7 +527,7 @@ def test_a_question_that_withholds_no_sign_is_not_called_uncounted(clip):
     assert made.verdict.label is Label.INCONCLUSIVE
     rows = question.rows(made)
     assert "Not decided" in rows and "not counted" not in rows
-    assert "whether a head or the picture was generated stays open" in verdict_card.sentence(made)
+    assert "whether the head was generated stays open" in verdict_card.sentence(made)
 
 
 def test_the_chart_alone_follows_the_chosen_question(clip):

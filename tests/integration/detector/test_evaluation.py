@@ -19,7 +19,7 @@ from cli import main
 from detector.errors import InputError, ModelError, UsageError
 from detector.evaluation import evaluate, metrics, runs, scores, tables
 from detector.evaluation.evaluate import FileSelection, limited, report
-from detector.evaluation.labels import Item, family, question, read_labels
+from detector.evaluation.labels import Item, family, question, questions, read_labels
 from detector.evaluation.report import (
     ENSEMBLE,
     Column,
@@ -392,6 +392,8 @@ def test_a_limit_keeps_groups_whole():
         ("wav2lip (PersonaTalk comparison; history)", "lip-sync"),
         ("StyleGAN2", "whole image"),
         ("GRAM-HD (3D GAN)", "whole image"),
+        ("Sora 2 (text to video)", "whole image"),
+        ("FLUX.1 [schnell]", "whole image"),
         # Pasted back into untouched footage, whatever network made them.
         ("STIT (StyleGAN face editing)", "face edit"),
         ("LivePortrait (video expression editing)", "face edit"),
@@ -407,6 +409,7 @@ def test_families_of_methods(method, kind):
     assert family(method) == kind
     whole = kind in ("talking head", "avatar", "whole image")
     assert question(method) is (Question.SYNTHESIS if whole else Question.MANIPULATION)
+    assert (Question.PICTURE in questions(method)) is (kind == "whole image")
 
 
 @pytest.fixture(scope="module")
