@@ -220,9 +220,9 @@ def draw_models(analysis: Analysis) -> None:
     names = (_("Model"), _("Score"), _("Reading"), _("Scored"), _("Time"), _("Weight"))
     columns = [TableColumn(name, name in numbers) for name in (*names, _("Calibrated"))]
     who: Text = ""
-    if analysis.verdict.subject and len(analysis.people) > 1:
+    if len(people := analysis.people) > 1:
         text = _("Scores are those of Person {person}, the most suspicious.")
-        who = small_print(text.format(person=analysis.verdict.subject))
+        who = small_print(text.format(person=people[0].id))
     rows = [model_row(analysis, model) for model in analysis.models]
     show(tables.table(columns, rows), who)
 

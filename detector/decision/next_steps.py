@@ -123,11 +123,11 @@ def _steps(analysis: Analysis, answer: Answer, facts: Facts) -> Iterator[NextSte
     # Of the same scene: a match in which only the face differs is near-proof. What was generated as
     # a whole has no original.
     compare = list(_original(analysis, facts)) if facts.may_run else []
-    generated = analysis.verdict.question is Question.PICTURE
+    generated = analysis.verdict.question is Question.PICTURE  # no question of faces
     if facts.same is not None or (label.side is Side.FAKE and not generated):
         yield from compare
     yield from _lost_traces(analysis)
-    if facts.strong and label.side is not Side.FAKE:
+    if facts.strong and label.side is not Side.FAKE and not generated:
         yield _stronger(facts)
     # The thresholds are ours, and the person has what it takes to make them theirs.
     ours = answer.basis in (Basis.MEASURED, Basis.PUBLISHED)

@@ -239,6 +239,8 @@ def heatmap(
         if maps is None:
             return None
         if not spec.crop.size:
+            what = _("which windows raised the score of {model}")
+            what = what.format(model=known(spec.plain or spec.title))
             return _reduced(crop, maps[0], what, method.id)
         return Heatmap(crop, fit(maps[0], crop), what, method.id, place(), border=spec.crop.border)
     window = _window(analysis, track, face.time, spec)

@@ -56,8 +56,8 @@ _ARRIVALS = "brought"
 SAMPLING: LazyDict[str, str] = LazyDict(
     lambda: {"uniform": _("Evenly spread"), "keyframes": _("At changes"), "fps": _("By rate")}
 )
-SAMPLES, SAMPLE_WIDTH = 8, 150
-"""Cards, and px of one: eight a row on a desktop, two on a phone."""
+SAMPLES, SAMPLES_A_ROW, SAMPLE_WIDTH = 8, 4, 150
+"""Cards, on a desktop so many a row, and px of one: two a row on a phone."""
 
 
 def draw() -> None:
@@ -376,7 +376,7 @@ def _samples(settings: Settings) -> None:
     if gallery.samples is None:
         _wait_for_samples()
         return
-    grid = st.grid(SAMPLES, min_column_width=SAMPLE_WIDTH, gap="small")
+    grid = st.grid(SAMPLES_A_ROW, min_column_width=SAMPLE_WIDTH, gap="small")
     for sample in filter(lambda sample: sample.offered, gallery.samples):
         with grid, st.container(border=True, key=f"card-sample-{sample.id}", height="stretch"):
             title, subtitle = map(labels.of_catalog, (sample.title, sample.subtitle))
@@ -407,7 +407,7 @@ def _wait_for_samples() -> None:
     gallery = session.application().gallery
     if gallery.samples is not None or gallery.problem:
         st.rerun()
-    grid = st.grid(SAMPLES, min_column_width=SAMPLE_WIDTH, gap="small")
+    grid = st.grid(SAMPLES_A_ROW, min_column_width=SAMPLE_WIDTH, gap="small")
     for _card in range(SAMPLES):
         grid.skeleton(height=300)
 
