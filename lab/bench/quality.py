@@ -1,4 +1,4 @@
-"""How good the bundled detectors are: the README's table, the cards' figures, the manifest's.
+"""How good the bundled detectors are: the figures of the cards and of the manifest.
 
     python -m lab.bench.quality LABELS.csv --out DIR [--write] [--conditions few] [--limit N]
 
@@ -6,7 +6,7 @@
 
 One evaluation of labelled files that nothing was trained on, beside published detectors and simple
 features. DIR keeps the scores and the report, so that a stopped run goes on. --write puts the
-figures between the markers of README.md and the models' cards, and into weights/manifest.toml.
+figures between the markers of the models' cards, and into weights/manifest.toml.
 
 With --scores: how often each answer is right, from a table of left-out scores, each source judged
 by bands fitted without it; with --hold, the answers on one set by a calibration without it."""
@@ -20,7 +20,7 @@ from pathlib import Path
 from cli.common import ProgressBar
 from detector.evaluation import tables
 from detector.evaluation.evaluate import FileSelection, evaluate
-from detector.evaluation.report import KindReport, ModelReport, Report
+from detector.evaluation.report import KindReport, ModelReport
 from detector.evaluation.scores import Scoring
 from detector.evaluation.tables import head, line, pairs_text, text_of
 from detector.models import registry
@@ -31,7 +31,6 @@ from lab.evaluation.calibration import to_markdown
 ROOT = Path(__file__).resolve().parents[2]
 COMMAND = "python -m lab.bench.quality"
 """In the manifest, beside each figure that came of it."""
-WORDS = {"video": "clips", "image": "pictures", "audio": "sounds"}
 
 
 def main() -> None:
@@ -67,11 +66,9 @@ def main() -> None:
         scoring=Scoring(store=args.out / "scores.jsonl", on_progress=ProgressBar("scored")),
     )
     tables.write(report, args.out)
-    text = readme(report, args.data)
     if not args.write:
-        print(text)
+        print(tables.to_markdown(report))
         return
-    fill(args.into / "README.md", "quality", text)
     clips = next((kind for kind in report.kinds if kind.kind == "video"), None)
     if clips is None:
         sys.exit("Cards and manifest hold figures of clips, and there were none.")
@@ -95,19 +92,6 @@ def fill(path: Path, name: str, text: str) -> None:
     before, rest = old.split(first)
     after = rest.split(last)[1]
     path.write_text(f"{before}{first}\n{text.strip()}\n{last}{after}", encoding="utf-8")
-
-
-def readme(report: Report, data: str) -> str:
-    """The tables of the README."""
-    lines: list[str] = []
-    for kind in report.kinds:
-        lines.append(
-            f"**{kind.files} {data} {WORDS[kind.kind]}** ({kind.real} originals, {kind.fake} "
-            f"fakes, {kind.groups} groups)"
-        )
-        lines += [*tables.answers(kind.answers), *tables.models(kind, report)]
-        lines += [*tables.families(kind), *tables.conditions(kind), ""]
-    return "\n".join(lines).strip()
 
 
 def measured(model: ModelReport, kind: KindReport, data: str) -> str:

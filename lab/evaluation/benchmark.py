@@ -27,6 +27,9 @@ from typing import Any, Literal
 import numpy as np
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 from scipy.special import expit
+from sklearn.linear_model import LogisticRegression
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
 
 from detector import paths
 from detector.errors import InputError, ModelError, UsageError
@@ -48,7 +51,6 @@ from detector.report.table import sealed
 from detector.schema.analysis import QUESTION_OF, Media, Modality, Question, Software
 from detector.schema.base import StrictModel
 from detector.seals import fingerprint
-from lab.evaluation.fitting import balanced
 
 MAX_NAMED = 3  # rows of a check that differ; more are counted
 UNSIGNED = " (not signed: anyone can change and seal it again)"
@@ -434,31 +436,17 @@ def pixel_free_scores(
     y, readable = np.array(labels), np.array([bool(entry) for entry in facts])
     order = {name: place for place, name in enumerate(sorted(set(sources), key=hash_of))}
     fold = np.array([order[name] % FOLDS for name in sources])
+    # To so small a gradient that another computer that checks a submission finds the same digits.
+    regression = LogisticRegression(
+        C=1 / PENALTY, class_weight="balanced", solver="newton-cholesky", tol=1e-10
+    )
+    model = make_pipeline(StandardScaler(), regression)
     out: list[float | None] = [None] * len(y)
-    for left_out in np.unique(fold):
-        train = readable & (fold != left_out)
-        if len(set(y[train])) < 2:
-            continue
-        spread = x[train].std(0)
-        scaled = (x - x[train].mean(0)) / np.where(spread > 0, spread, 1.0)
-        weights, constant = _fit(scaled[train], y[train])
-        for index in np.flatnonzero(readable & (fold == left_out)):
+    for left_out in np.unique(fold[readable]):
+        train, held = readable & (fold != left_out), readable & (fold == left_out)
+        if len(set(y[train])) == 2:
+            odds = model.fit(x[train], y[train]).decision_function(x[held])
             # Rounded, so that files with the same facts tie.
-            out[index] = round(float(scaled[index] @ weights + constant), 6)
+            for index, value in zip(np.flatnonzero(held), odds.round(6).tolist(), strict=True):
+                out[index] = value
     return out
-
-
-def _fit(x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, float]:
-    """Return weights and constant of a ridge logistic regression, by Newton's method: another
-    computer that checks a submission has to find the same to six digits."""
-    x = np.column_stack([x, np.ones(len(x))])
-    share, weights = balanced(y), np.zeros(x.shape[1])
-    penalty = np.append(np.full(x.shape[1] - 1, PENALTY), 1e-6)
-    for _ in range(100):
-        p = expit(x @ weights)
-        gradient = x.T @ (share * (p - y)) + penalty * weights
-        step = np.linalg.solve((x.T * (share * p * (1 - p))) @ x + np.diag(penalty), gradient)
-        weights = weights - step
-        if np.abs(step).max() < 1e-9:
-            break
-    return weights[:-1], float(weights[-1])

@@ -49,6 +49,10 @@ class TrainingOptions:
     device: str = "cpu"
     on_progress: OnProgress = lambda stage, done, total, figures: None
 
+    def report(self, stage: str, done: int, total: int) -> None:
+        """Report progress without figures."""
+        self.on_progress(stage, done, total, {})
+
 
 def half_precision(device: torch.device) -> torch.autocast:
     """Return a context in which networks compute in bf16, if the device can; else in fp32.

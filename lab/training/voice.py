@@ -12,6 +12,7 @@ import re
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -30,6 +31,7 @@ from detector.schema.analysis import Question
 from detector.schema.base import StrictModel
 from lab.evaluation import groups
 from lab.training import left_out
+from lab.training.features import Arrays, cached
 from lab.training.fit import TrainingOptions, configuration
 from lab.training.layer import fit_rows
 from lab.training.left_out import LeftOutLogit
@@ -197,17 +199,13 @@ def statistics(
     items: Sequence[Item], version: str, model: timbre.TimbreModel, run: TrainingOptions
 ) -> np.ndarray:
     """Return float32 [clips, 10136] of a version, cached in the run's folder."""
-    target = run.out / "statistics" / f"{version.replace('/', ' per ')}.npy"
-    if target.is_file() and len(known := np.load(target)) == len(items):
-        return np.asarray(known)
-    rows: list[np.ndarray] = []
-    for number, item in enumerate(items, start=1):
-        rows.append(model.statistics(_window(item, version)[None]).numpy())
-        run.on_progress(version, number, len(items), {})
-    found = np.concatenate(rows)
-    target.parent.mkdir(parents=True, exist_ok=True)
-    np.save(target, found)
-    return found
+
+    def read(item: Item) -> Arrays:
+        return {"values": model.statistics(_window(item, version)[None]).numpy()}
+
+    name = version.replace("/", " per ")
+    found = cached(items, run.out / "statistics", name, lambda: read, partial(run.report, version))
+    return np.concatenate([arrays["values"] for arrays in found])
 
 
 def pairs(items: Sequence[Item], seed: int = 0) -> np.ndarray:

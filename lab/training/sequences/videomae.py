@@ -5,7 +5,8 @@ fold of sources, gives the second answer. The blocks have seen none of the label
 source is left out by fitting the layer without its fold.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -17,7 +18,7 @@ from torch import nn
 
 from detector import paths, runtime, vision
 from detector.errors import UsageError
-from detector.evaluation.labels import Item, hash_of
+from detector.evaluation.labels import Item
 from detector.models import registry
 from detector.models.families.clip_vit import CLIP_B16, read_trunk
 from detector.models.families.videomae import build
@@ -26,6 +27,7 @@ from detector.schema.analysis import Question
 from detector.schema.base import StrictModel
 from lab.evaluation import groups
 from lab.training import left_out
+from lab.training.features import Arrays, cached
 from lab.training.fit import TrainingOptions
 from lab.training.layer import fit_rows
 from lab.training.left_out import LeftOutLogit
@@ -105,9 +107,8 @@ def answers(plan: VideoMaeRecipe, known: Sequence[Item], features: np.ndarray) -
 
 def _tokens(items: Sequence[Item], folder: Path, run: TrainingOptions) -> list[np.ndarray]:
     """Return the class token of each clip [C], or nothing, from files of the folder."""
-    files = [folder / f"{hash_of(str(item.file))[:24]}.token.npy" for item in items]
-    missing = [(item, file) for item, file in zip(items, files, strict=True) if not file.is_file()]
-    if missing:
+
+    def reader() -> Callable[[Item], Arrays]:
         spec = registry.get_spec(ID)
         trunk = read_trunk(paths.bundled_file("clip_b16.safetensors"))
         layer = {
@@ -118,12 +119,16 @@ def _tokens(items: Sequence[Item], folder: Path, run: TrainingOptions) -> list[n
         side = spec.crop.size
         example = torch.zeros(2, spec.clip_frames, 3, side, side, device=run.device)
         read = runtime.compile(network, example, run.device, bf16=True)
-    for number, (item, file) in enumerate(missing):
-        clip = _pixels(item, folder)
-        token = read(normalize(clip[None], spec).numpy())[0][0] if len(clip) else np.zeros(0)
-        np.save(file, token.astype(np.float32))
-        run.on_progress("clips", number + 1, len(missing), {})
-    return [np.load(file) for file in files]
+
+        def token(item: Item) -> Arrays:
+            clip = _pixels(item)
+            known = read(normalize(clip[None], spec).numpy())[0][0] if len(clip) else np.zeros(0)
+            return {"token": known.astype(np.float32)}
+
+        return token
+
+    found = cached(items, folder, "token", reader, partial(run.report, "clips"))
+    return [arrays["token"] for arrays in found]
 
 
 class ClassToken(nn.Module):
@@ -137,12 +142,9 @@ class ClassToken(nn.Module):
         return self.videomae(x).last_hidden_state[:, 0]
 
 
-def _pixels(item: Item, folder: Path) -> np.ndarray:
-    """Return the crops of a clip, uint8 [T, S, S, 3], or nothing, from a file of the folder."""
-    file = folder / f"{hash_of(str(item.file))[:24]}.npy"
-    if not file.is_file():
-        spec = registry.get_spec(ID)
-        frames = windows.faces(item, spec.clip_frames, spec.clip_step)
-        crops = [vision.cut(rgb, face.box, spec.crop, face.landmarks) for rgb, face in frames]
-        np.save(file, np.array(crops, np.uint8))
-    return np.load(file)
+def _pixels(item: Item) -> np.ndarray:
+    """Return the crops of a clip, uint8 [T, S, S, 3], or nothing."""
+    spec = registry.get_spec(ID)
+    frames = windows.faces(item, spec.clip_frames, spec.clip_step)
+    crops = [vision.cut(rgb, face.box, spec.crop, face.landmarks) for rgb, face in frames]
+    return np.array(crops, np.uint8)

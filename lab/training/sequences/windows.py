@@ -1,7 +1,8 @@
 """Cached windows of consecutive frames of one face: CLIP features of faces."""
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
@@ -10,13 +11,14 @@ import torch
 
 from detector import media, runtime, vision
 from detector.errors import MediaError
-from detector.evaluation.labels import Item, hash_of, read_labels
+from detector.evaluation.labels import Item, read_labels
 from detector.models import registry
 from detector.models.families.sequence_heads import FRAMES, PATCH, REDUCED, FrameFeatures
 from detector.models.pictures import normalized
 from detector.pipeline.windows import ANCHOR_EVERY
 from detector.vision.detection import Detection
 from lab.training.clip.run import load_trunk
+from lab.training.features import Arrays, cached
 from lab.training.fit import TrainingOptions
 
 STEP = 0.08  # Seconds between two frames of a window: a clip of 0.6 s is long enough
@@ -45,19 +47,16 @@ def read(
 
     The projection of patch tokens is fitted once, to clips spread over the labels, and stored
     beside the windows."""
-    folder.mkdir(parents=True, exist_ok=True)
-    files = [folder / f"{hash_of(str(item.file))[:24]}.npz" for item in items]
-    missing = [(item, file) for item, file in zip(items, files, strict=True) if not file.is_file()]
-    if missing:
+
+    def reader() -> Callable[[Item], Arrays]:
         features = CropReader(run.device)
         if not (folder / PROJECTION).is_file():
             _project(items, features, folder / PROJECTION)
         mean, basis = projection(folder)
-        for number, (item, file) in enumerate(missing):
-            _write(file, _window(item, features, mean, basis))
-            run.on_progress("windows", number + 1, len(missing), {})
-    known = [(item, _stored(file)) for item, file in zip(items, files, strict=True)]
-    found = [(item, window) for item, window in known if window is not None]
+        return lambda item: _window(item, features, mean, basis)
+
+    arrays = cached(items, folder, "window", reader, partial(run.report, "windows"))
+    found = [(item, Window(**known)) for item, known in zip(items, arrays, strict=True) if known]
     return [item for item, _ in found], [window for _, window in found]
 
 
@@ -65,18 +64,6 @@ def projection(folder: Path) -> tuple[np.ndarray, np.ndarray]:
     """Return mean [PATCH] and basis [PATCH, REDUCED] of the projection of patch tokens."""
     with np.load(folder / PROJECTION) as stored:
         return stored["mean"], stored["basis"]
-
-
-def _stored(file: Path) -> Window | None:
-    """Return the window of a file; None where the clip shows no face through a window."""
-    with np.load(file) as arrays:
-        return Window(*(arrays[name] for name in Window._fields)) if arrays.files else None
-
-
-def _write(file: Path, window: Window | None) -> None:
-    part = file.with_suffix(".part.npz")
-    np.savez(part, **(window._asdict() if window else {}))
-    part.replace(file)
 
 
 class CropReader:
@@ -108,17 +95,15 @@ def _project(items: Sequence[Item], features: CropReader, file: Path) -> None:
     np.savez(file, mean=mean.astype(np.float32), basis=basis.astype(np.float32))
 
 
-def _window(item: Item, features: CropReader, mean: np.ndarray, basis: np.ndarray) -> Window | None:
+def _window(item: Item, features: CropReader, mean: np.ndarray, basis: np.ndarray) -> Arrays:
+    """Return the fields of a window; nothing where a clip shows no face through one."""
     shown = faces(item)
     if not shown:
-        return None
+        return {}
     tokens, patches = features([_cut(*one, "clip") for one in shown])
     around, _ = features([_cut(*one, "clip-generated") for one in shown])
-    return Window(
-        tokens.astype(np.float16),
-        around.astype(np.float16),
-        ((patches - mean) @ basis).astype(np.float16),
-    )
+    window = Window(tokens, around, (patches - mean) @ basis)
+    return {name: values.astype(np.float16) for name, values in window._asdict().items()}
 
 
 def _cut(rgb: np.ndarray, face: Detection, id: str) -> np.ndarray:
