@@ -1,4 +1,4 @@
-"""Measurements of speed and of what is reached, run by hand."""
+"""Measurements of speed and of what is reached, run by hand in a checkout."""
 
 import os
 

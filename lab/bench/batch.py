@@ -18,7 +18,7 @@ from detector.batch import BatchOptions, BatchRun, read_source
 from detector.models import registry
 from detector.pipeline import Analyzer
 from detector.schema.analysis import Settings
-from lab.bench.clips import face_clip
+from tests.support.clips import face_clip
 
 
 def different(source: Path, folder: Path, begin: int, count: int) -> list[Path]:

@@ -41,7 +41,7 @@ from detector.comparison.engine import compare_footage
 from detector.comparison.movement import with_movement
 from detector.decision.numbers import wilson
 from detector.errors import UnmaskError
-from lab.bench.copies import CopyOptions, Row, clips_of, fakes_of, write_copy
+from tests.support.copies import CopyOptions, Row, clips_of, fakes_of, write_copy
 
 FRAMES, TAKE = 90, 20
 """frames of a clip that are copied, and of a stretch of one take"""

@@ -27,13 +27,13 @@ import numpy as np
 
 from detector import media
 from detector.comparison.fingerprint import Fingerprints, Hashes, fingerprint
-from lab.bench.clips import face_clip
-from lab.bench.copies import CopyOptions, clips_of, fakes_of, write_copy
 from service.context import LOCAL
 from service.library.catalog import AT_ONCE, Library
 from service.library.index import PrintIndex
 from service.records.database import Database
 from service.records.footage import Footage, FootageStore, Prints
+from tests.support.clips import face_clip
+from tests.support.copies import CopyOptions, clips_of, fakes_of, write_copy
 
 WAYS = {
     "crf 32": CopyOptions(crf=32),

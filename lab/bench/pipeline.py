@@ -23,7 +23,7 @@ from detector.models import registry
 from detector.models.base import Model
 from detector.pipeline import Analyzer, Progress
 from detector.schema.analysis import Settings
-from lab.bench.clips import face_clip, face_picture
+from tests.support.clips import face_clip, face_picture
 
 
 def seconds(work: Callable[[], object]) -> float:

@@ -41,10 +41,13 @@ def h264(clip: np.ndarray, crf: int) -> np.ndarray:
     return np.ascontiguousarray(out[:, :height, :width])
 
 
-def jpeg(picture: np.ndarray, quality: int) -> np.ndarray:
-    """Return a picture as JPEG leaves it, uint8 [H, W, 3]."""
+def jpeg(picture: np.ndarray, quality: int, *, webp: bool = False) -> np.ndarray:
+    """Return a picture as JPEG (or WebP) leaves it, uint8 [H, W, 3]."""
     bgr = cv2.cvtColor(picture, cv2.COLOR_RGB2BGR)
-    _, data = cv2.imencode(".jpg", bgr, [cv2.IMWRITE_JPEG_QUALITY, quality])
+    suffix, setting = (
+        (".webp", cv2.IMWRITE_WEBP_QUALITY) if webp else (".jpg", cv2.IMWRITE_JPEG_QUALITY)
+    )
+    _, data = cv2.imencode(suffix, bgr, [setting, quality])
     decoded = cv2.imdecode(data, cv2.IMREAD_COLOR)
     assert decoded is not None  # it was encoded just now
     return cv2.cvtColor(decoded, cv2.COLOR_BGR2RGB)

@@ -6,7 +6,8 @@ size, encoder and quality are drawn alike for both labels. A generated picture i
 with everything of its generator and of its source.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from pathlib import Path
 
 import cv2
@@ -23,6 +24,8 @@ from detector.models.pictures import normalized
 from detector.schema.analysis import Question
 from detector.schema.base import StrictModel
 from lab.training import left_out
+from lab.training.augment import jpeg
+from lab.training.features import Arrays, cached
 from lab.training.fit import TrainingOptions, begin_run
 from lab.training.layer import fit_rows
 from lab.training.left_out import LeftOutLogit
@@ -110,18 +113,15 @@ def features(
 ) -> np.ndarray:
     """Return class tokens of the windows, on average, and of the shrunk view: float32 [files,
     2 * tokens]; cached for each file in the run's folder."""
-    folder = run.out / "features" / version
-    folder.mkdir(parents=True, exist_ok=True)
-    model = registry.load_family(registry.get_spec(ID), _files(), run.device)
-    assert isinstance(model, picture.PictureModel)
-    rows = []
-    for number, item in enumerate(items, 1):
-        known = folder / f"{hash_of(item.name)}.npy"
-        if not known.is_file():
-            np.save(known, _described(item, version, plan, model))
-        rows.append(np.load(known))
-        run.on_progress(version, number, len(items), {})
-    return np.stack(rows).astype(np.float32)
+
+    def reader() -> Callable[[Item], Arrays]:
+        model = registry.load_family(registry.get_spec(ID), _files(), run.device)
+        assert isinstance(model, picture.PictureModel)
+        return lambda item: {"tokens": _described(item, version, plan, model)}
+
+    folder = run.out / "features"
+    found = cached(items, folder, version, reader, partial(run.report, version))
+    return np.stack([arrays["tokens"] for arrays in found]).astype(np.float32)
 
 
 def _files() -> list[Path]:
@@ -163,7 +163,7 @@ def copy(
     compressed before."""
     rgb = picture.at_most(rgb)
     if lossless and chance.random() < plan.compressed:
-        rgb = _encoded(rgb, ".jpg", int(chance.integers(*plan.compressed_quality)))
+        rgb = jpeg(rgb, int(chance.integers(*plan.compressed_quality)))
     longer, shorter = max(rgb.shape[:2]), min(rgb.shape[:2])
     low, high = plan.side
     scale = float(np.exp(chance.uniform(np.log(low), np.log(high)))) / longer
@@ -172,16 +172,7 @@ def copy(
         size = round(rgb.shape[1] * scale), round(rgb.shape[0] * scale)
         how = RESIZES[chance.integers(len(RESIZES))] if scale > SMALL else cv2.INTER_AREA
         rgb = cv2.resize(rgb, size, interpolation=how)
-    jpeg, webp = plan.encoders
     drawn, quality = chance.random(), int(chance.integers(*plan.quality))
-    if drawn < jpeg + webp:
-        return _encoded(rgb, ".jpg" if drawn < jpeg else ".webp", quality)
+    if drawn < sum(plan.encoders):
+        return jpeg(rgb, quality, webp=drawn >= plan.encoders[0])
     return rgb
-
-
-def _encoded(rgb: np.ndarray, suffix: str, quality: int) -> np.ndarray:
-    bgr = cv2.cvtColor(rgb, cv2.COLOR_RGB2BGR)
-    setting = cv2.IMWRITE_JPEG_QUALITY if suffix == ".jpg" else cv2.IMWRITE_WEBP_QUALITY
-    decoded = cv2.imdecode(cv2.imencode(suffix, bgr, [setting, quality])[1], cv2.IMREAD_COLOR)
-    assert decoded is not None  # it was encoded just now
-    return np.asarray(cv2.cvtColor(decoded, cv2.COLOR_BGR2RGB))

@@ -7,8 +7,8 @@ import sys
 
 from playwright.sync_api import expect
 
-from lab.bench.clips import face_clip
 from tests.support.browser import open_details, serve, until, upload, wait_ready, wait_verdict
+from tests.support.clips import face_clip
 from tests.support.visits import visitors
 
 

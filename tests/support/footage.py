@@ -45,7 +45,7 @@ def repeated(source, times):
 
 def many(folder, count):
     """Clips whose content differs: bytes after the last box, which no reader minds."""
-    from lab.bench.clips import face_clip
+    from tests.support.clips import face_clip
 
     folder.mkdir()
     whole = face_clip(1, 320, 240, 25).read_bytes()

@@ -7,9 +7,11 @@ another person's face.
 """
 
 import os
+import tomllib
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import NamedTuple
 
 import cv2
@@ -29,34 +31,11 @@ TEMPLATE = np.array(TEMPLATES["arcface"]) * 112  # Landmarks in template units
 SAME, FRAME, PERSON = 0, 1, 2
 """What is blended in: the picture itself, another frame of the clip, another person."""
 
-# Outlines of regions in template units, clockwise.
-_JAW = [
-    (8, 50), (9, 64), (11, 77), (15, 89), (22, 100), (32, 109), (43, 116), (56, 119), (69, 116),
-    (80, 109), (90, 100), (97, 89), (101, 77), (103, 64), (104, 50),
-]  # fmt: skip
-_FACE = [*_JAW, (97, 34), (84, 27), (70, 26), (56, 28), (42, 26), (28, 27), (15, 34)]
-_HEAD = [*_JAW, (100, 30), (88, 12), (72, 3), (56, 0), (40, 3), (24, 12), (12, 30)]
-_INNER = [
-    (22, 48), (22, 70), (28, 90), (40, 104), (56, 108), (72, 104), (84, 90), (90, 70), (90, 48),
-    (76, 40), (56, 42), (36, 40),
-]  # fmt: skip
-_LOWER = [
-    (12, 72), (16, 90), (23, 101), (33, 110), (44, 116), (56, 118), (68, 116), (79, 110),
-    (89, 101), (96, 90), (100, 72), (80, 68), (66, 62), (56, 58), (46, 62), (32, 68),
-]  # fmt: skip
-_MOUTH = [
-    (34, 92), (40, 102), (48, 108), (56, 110), (64, 108), (72, 102), (78, 92), (70, 84), (62, 80),
-    (56, 79), (50, 80), (42, 84),
-]  # fmt: skip
-_EYES = [
-    (16, 48), (22, 60), (36, 64), (50, 62), (56, 60), (62, 62), (76, 64), (90, 60), (96, 48),
-    (88, 36), (70, 34), (56, 38), (42, 34), (24, 36),
-]  # fmt: skip
-_NOSE_MOUTH = [
-    (44, 60), (36, 80), (32, 94), (42, 106), (56, 110), (70, 106), (80, 94), (76, 80), (68, 60),
-    (56, 46),
-]  # fmt: skip
-OUTLINES = [_FACE, _FACE, _HEAD, _INNER, _INNER, _LOWER, _MOUTH, _EYES, _NOSE_MOUTH]
+_SHAPES = tomllib.loads(Path(__file__).with_name("outlines.toml").read_text("utf-8"))
+OUTLINES: list[list[tuple[int, int]]] = [
+    _SHAPES[name]
+    for name in ("face", "face", "head", "inner", "inner", "lower", "mouth", "eyes", "nose_mouth")
+]
 SPEAKING = (5, 6, 8)  # Outlines of what moves in speech
 
 

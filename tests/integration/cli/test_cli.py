@@ -30,7 +30,7 @@ from tests.support.waiting import until
 
 @pytest.fixture(scope="module")
 def clip(tmp_path_factory):
-    from lab.bench.clips import face_clip
+    from tests.support.clips import face_clip
 
     path = face_clip(2, 640, 360, 25)
     target = tmp_path_factory.mktemp("cli") / "clip.mp4"
@@ -81,7 +81,7 @@ def test_a_link_is_fetched_and_analyzed_where_links_are_on(clip, tmp_path, capsy
 
 
 def test_frames_a_second_are_not_cut_to_the_usual_number(capsys):
-    from lab.bench.clips import face_clip
+    from tests.support.clips import face_clip
 
     path = face_clip(5, 320, 240, 25)
     assert main(["analyze", str(path), "--sampling", "fps", "--fps", "8", "--json", "-"]) == 0
@@ -245,7 +245,7 @@ def test_a_folder_is_meant_from_where_the_command_was_given(tmp_path):
 
 def test_what_was_analyzed_outlives_a_kill(tmp_path):
     """A result is in the file as soon as it is there, not when the last one is."""
-    from lab.bench.clips import face_clip
+    from tests.support.clips import face_clip
 
     out, clips = tmp_path / "out.json", []
     for number in range(40):

@@ -17,7 +17,6 @@ from detector import media, paths
 from detector.comparison.fingerprint import fingerprint
 from detector.schema.analysis import Label
 from detector.schema.comparison import ComparisonFinding, Generation, SpaceAlignment, TimeAlignment
-from lab.bench.copies import CopyOptions, write_copy
 from service.context import Principal, PrincipalKind
 from service.originals import Originals
 from service.records.footage import ANALYSES, MissedLookup
@@ -26,6 +25,7 @@ from service.tasks import comparisons as engine
 from service.tasks.jobs import Jobs
 from tests.conftest import write_clip
 from tests.support.applications import compared
+from tests.support.copies import CopyOptions, write_copy
 from tests.support.kept import put
 from tests.support.pages import OWNER, buttons, come_as, page, press, run, texts
 from tests.support.result_sample import make_analysis, make_clip

@@ -4,7 +4,7 @@ import pytest
 
 from detector import vision
 from detector.pipeline import Analyzer
-from lab.bench.clips import face_clip
+from tests.support.clips import face_clip
 from tests.support.portrait import footage, write
 from tests.support.samples import samples
 

@@ -36,7 +36,7 @@ QUICK = ["--models", "texture", "--frames", "3"]
 
 @pytest.fixture(scope="module")
 def clips(tmp_path_factory):
-    from lab.bench.clips import face_clip
+    from tests.support.clips import face_clip
 
     folder = tmp_path_factory.mktemp("clips")
     for n, seconds in enumerate((1, 2, 3)):

@@ -56,7 +56,7 @@ def cluster(alone):
 
 @pytest.fixture(scope="module")
 def clip():
-    from lab.bench.clips import face_clip
+    from tests.support.clips import face_clip
 
     return face_clip(2, 320, 240, 25)
 
@@ -139,7 +139,7 @@ def test_an_error_comes_back_as_it_was_raised(cluster, tmp_path):
 
 
 def test_progress_goes_forward_and_a_cancel_frees_the_worker(cluster):
-    from lab.bench.clips import face_clip
+    from tests.support.clips import face_clip
 
     clip, cancel = face_clip(20, 320, 240, 25), threading.Event()
     seen: list[Progress] = []
@@ -197,7 +197,7 @@ def test_a_worker_that_is_killed_in_a_batch_loses_and_doubles_nothing(cluster, t
 
 
 def test_a_file_that_takes_worker_after_worker_with_it_is_given_up(cluster, monkeypatch):
-    from lab.bench.clips import face_clip
+    from tests.support.clips import face_clip
 
     monkeypatch.setattr(cluster_analyzer, "MAX_TRIES", 2)
     until(lambda: idle(cluster))

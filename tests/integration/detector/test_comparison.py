@@ -16,7 +16,7 @@ from detector.comparison.align import stretches, time_path
 from detector.errors import Canceled
 from detector.messages import comparison as words
 from detector.schema.comparison import Comparison, ComparisonFinding
-from lab.bench.copies import CopyOptions, write_copy
+from tests.support.copies import CopyOptions, write_copy
 from tests.support.portrait import (
     FPS,
     FRAMES,

@@ -34,9 +34,9 @@ from detector.schema.analysis import (
     Subject,
 )
 from detector.schema.subject import letter
-from lab.bench.clips import face_clip
 from tests.conftest import camera
 from tests.support import specs
+from tests.support.clips import face_clip
 from tests.support.footage import repeated
 from tests.support.portrait import write
 from tests.support.timeless import timeless

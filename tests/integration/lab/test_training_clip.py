@@ -28,7 +28,6 @@ from detector.models.families import clip_vit
 from detector.models.families.clip_vit import ClipBlocks, tuned
 from detector.schema.analysis import Analysis
 from detector.vision.alignment import placement
-from lab.bench.clips import face_clip
 from lab.evaluation import groups
 from lab.training import augment, own
 from lab.training.clip import feed, generated
@@ -39,6 +38,7 @@ from lab.training.fit import TrainingOptions
 from lab.training.own import OwnRecipe, Rows, fit_layer
 from tests.conftest import camera
 from tests.support import pages
+from tests.support.clips import face_clip
 
 SOURCES = {"one/a": "sources-1", "two/b": "sources-2", "three/c": "sources-3"}
 TINY = ClipRecipe(

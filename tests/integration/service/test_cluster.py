@@ -42,7 +42,7 @@ def app(tmp_path_factory, alone):
 
 @pytest.fixture(scope="module")
 def clips():
-    from lab.bench.clips import face_clip
+    from tests.support.clips import face_clip
 
     return face_clip(2, 320, 240, 25), face_clip(20, 320, 240, 25)
 

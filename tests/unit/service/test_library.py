@@ -17,13 +17,13 @@ from detector import media
 from detector.comparison import fingerprint as hashing
 from detector.comparison.fingerprint import Fingerprints, fingerprint, pdq
 from detector.errors import InputError
-from lab.bench.copies import CopyOptions, write_copy
 from service.library import catalog
 from service.library.catalog import best_match
 from service.library.index import MAX_FACE_QUERY, NEAR, SURE, PrintIndex
 from service.library.watch import FolderWatch, FolderWatcher, watch
 from service.records.footage import ANALYSES, Prints
 from tests.conftest import camera
+from tests.support.copies import CopyOptions, write_copy
 from tests.support.footage import add_file
 from tests.support.footage_contract import ALICE, BOB, FootageContract, made
 from tests.support.waiting import PATIENT, until

@@ -17,7 +17,6 @@ from detector.live import LiveSettings
 from detector.live.recorder import Ring
 from detector.schema.analysis import Analysis, Settings
 from detector.schema.comparison import ComparisonFinding
-from lab.bench.copies import CopyOptions, write_copy
 from service import originals
 from service.application import Application
 from service.context import LOCAL, Principal, PrincipalKind, RequestContext
@@ -33,6 +32,7 @@ from service.tasks.comparisons import ComparedFile, ComparedPair, Comparisons, p
 from tests.support.applications import analyze, application, close, compared
 from tests.support.comparisons_contract import A, B, ComparisonsContract, made
 from tests.support.comparisons_contract import media as about
+from tests.support.copies import CopyOptions, write_copy
 from tests.support.footage import add_file
 from tests.support.footage_contract import ALICE, BOB
 from tests.support.live_stand_in import StandInSession
