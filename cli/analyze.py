@@ -189,8 +189,8 @@ def _against(analysis: Analysis, path: Path, original: Path, judge: Likelihood |
 
 
 def summary(analysis: Analysis, speech: Speech = ENGLISH, *, base_rate: float = odds.EVEN) -> str:
-    """Return the verdict in a few lines for a terminal; odds in words are told for a `base_rate`
-    of fakes, 0..1."""
+    """Return the verdict in a few lines for a terminal; odds in words follow a `base_rate` of
+    fakes, 0..1."""
     _, verdict = speech.gettext, analysis.verdict
     lines = [f"{analysis.media.name}: {analysis.headline_in(speech)}"]
     if (found := analysis.comparison) is not None:
@@ -271,7 +271,7 @@ def _people(analysis: Analysis, speech: Speech) -> list[str]:
 
 
 def _answered(verdict: Verdict, question: Question, speech: Speech) -> str:
-    """One question in a line; "" where it was not asked or not judged."""
+    """Return one question in a line; "" where it was not asked or not judged."""
     _, answer = speech.gettext, verdict.answers[question]
     if answer.probability is None:
         return ""

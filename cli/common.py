@@ -83,7 +83,7 @@ def ids(text: str | None) -> list[str] | None:
 
 
 def is_web_address(path: str | Path) -> bool:
-    """Whether a path is meant as a link. `Path` leaves one slash of two."""
+    """Return whether a path is meant as a link. `Path` leaves one slash of two."""
     return re.match(r"https?:/", str(path), re.IGNORECASE) is not None
 
 
@@ -204,7 +204,8 @@ def _harmless(text: str) -> str:
 
 
 def line(text: str) -> str:
-    """Return a stranger's words within a line: a line break in them would write a line of ours."""
+    """Return a stranger's words within a line: a line break in them would forge a line of
+    output."""
     return " ".join(_harmless(" ".join(text.split())).split())
 
 
@@ -219,7 +220,7 @@ def say(error: UnmaskError | ErrorDetail, name: str = "") -> None:
 
 
 def failure(error: Exception, speech: Speech) -> str:
-    """Return the text of an error of ours, in one line."""
+    """Return the text of an internal error, in one line."""
     text = speech.gettext("this is our failure, not yours: {what} (-v shows where)")
     return text.format(what=line(f"{type(error).__name__}: {error}"))
 
@@ -236,7 +237,7 @@ class ProgressBar:
         self._bar: Progress | None = None
 
     def __call__(self, done: float, total: float) -> None:
-        """Show that `done` of `total` is done; of 0 where nobody knows how much there is."""
+        """Show that `done` of `total` is done; of 0 where the total is unknown."""
         over = bool(total) and done >= total
         if sys.stderr.isatty():
             self._draw(done, total)

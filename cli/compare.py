@@ -111,7 +111,7 @@ def sides(result: Comparison, one: Path, other: Path) -> tuple[Path, Path]:
 
 def with_scores(result: Comparison, one: Path, other: Path, likelihood: Likelihood) -> Comparison:
     """Return the comparison with what the detectors say of both files alone, where that has a say:
-    a face differs, and which of the two was changed is a person's word or nobody's."""
+    a face differs, and which of the two was changed is a person's word or unknown."""
     if not result.finding.manipulated or result.role_source == "registered":
         return result
     copy, original = sides(result, one, other)

@@ -24,7 +24,7 @@ PAGE_START, PAGE_END = b'<html lang="en">', b"</body>"
 """Where the one HTML page that Streamlit serves can be added to (`dashboard.server.FirstPaint`)."""
 
 DOWNLOAD_SECONDS = 60.0
-"""s that a file is kept which nobody refers to any more"""
+"""s that an unreferenced file is retained"""
 
 
 def install() -> None:
@@ -35,8 +35,8 @@ def install() -> None:
       start: .streamlit/config.toml)
     - It would lose a file that is given while the page is being drawn anew (`keep_answers`).
     - It would drop a download before its browser comes for it (`LastingFile`).
-    - Until somebody opened the front page, it would take the folder pages/ for the pages
-      (`PagesManager.uses_pages_directory`), and a link that leads straight to one of ours would
+    - Until the front page was opened, it would take the folder pages/ for the pages
+      (`PagesManager.uses_pages_directory`), and a link that leads straight to one of them would
       miss all that `dashboard.shell` puts around it.
     - It would wait for the rest of half a header for ever: it makes its uvicorn itself, without a
       way to say which protocol that uses (`uvicorn.Server.startup`).
@@ -65,12 +65,12 @@ def keep_answers(
     retain_lifecycle_msgs: bool = False,
     fragment_ids_this_run: list[str] | None = None,
 ) -> None:
-    """Clear what a script run before has drawn and nobody has got yet, but not where a browser may
-    send its file to.
+    """Clear what a script run before has drawn and no browser has got yet, but not where a browser
+    may send its file to.
 
-    A browser asks for that when somebody gives a file. Where a run began before the answer was
-    sent, it was cleared away with the rest, and the uploader waited for it until the page was
-    loaded again: a file that followed an option at once was not taken, nor any after it.
+    A browser asks for that before an upload. Where a run began before the answer was sent, it was
+    cleared away with the rest, and the uploader waited for it until the page was loaded again: a
+    file that followed an option at once was not taken, nor any after it.
     """
     waiting = [one for one in queue._queue if one.WhichOneof("type") == "file_urls_response"]
     _cleared(queue, retain_lifecycle_msgs, fragment_ids_this_run)
@@ -82,20 +82,20 @@ def keep_answers(
 class LastingFile(media_file_manager.MediaFileMetadata):
     """A file that was made for a download, kept until the browser has had time to come for it.
 
-    Streamlit drops one at the second script run after it was made, whoever's run that is: beside
-    somebody's live session, which draws itself several times a second, a report was gone before
-    its browser asked for it (404).
+    Streamlit drops one at the second script run after it was made, in any session: beside a live
+    session, which draws itself several times a second, a report was gone before its browser asked
+    for it (404).
     """
 
     def mark_for_delete(self) -> None:
-        """Note when nobody referred to it any more."""
+        """Record when it was last referenced."""
         if not self._is_marked_for_delete:
             self._marked = time.monotonic()
         super().mark_for_delete()
 
     @property
     def is_marked_for_delete(self) -> bool:
-        """Whether it may go."""
+        """Return whether it may go."""
         return self._is_marked_for_delete and time.monotonic() - self._marked > DOWNLOAD_SECONDS
 
 
@@ -107,7 +107,8 @@ def set_server_option(name: str, value: Any, origin: str) -> None:
 
 
 def component_key(key: str) -> str:
-    """Return a valid component key: Streamlit splits ids at two underscores, as ours may hold."""
+    """Return a valid component key: Streamlit splits ids at two underscores, which Unmask's may
+    hold."""
     return key.replace("_", "~")
 
 

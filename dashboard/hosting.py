@@ -20,7 +20,7 @@ def in_space() -> bool:
 
 
 def base_path() -> str:
-    """Return what stands before every path of ours: "" or "/something"."""
+    """Return the prefix of every path of this server: "" or "/something"."""
     base = str(st.get_option("server.baseUrlPath")).strip("/")
     return f"/{base}" if base else ""
 

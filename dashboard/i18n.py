@@ -48,12 +48,12 @@ def say(text: str) -> str:
 
 
 def advice(error: UnmaskError) -> str:
-    """Return what went wrong and what to do, in the language of whoever looks."""
+    """Return what went wrong and what to do, in the viewer's language."""
     return f"{say(error.message)} {say(error.hint)}".strip()
 
 
 def speech() -> Speech:
-    """Return the language of whoever looks, for the sentences of `detector.messages`."""
+    """Return the viewer's language, for the sentences of `detector.messages`."""
     return languages.catalog(current())
 
 

@@ -104,7 +104,7 @@ def _translated(spec: QuestionSpec) -> QuestionSpec:
 QUESTIONS: LazyDict[Question, QuestionSpec] = LazyDict(
     lambda: {q: _translated(q.spec) for q in Question}
 )
-"""Their entries, with their words in the language of whoever looks."""
+"""Their entries, with their words in the viewer's language."""
 
 
 def says(question: Question | None) -> str:
@@ -137,7 +137,7 @@ def answer_words(label: Label, question: Question | None, proof: Proof | None = 
 
 
 def say(message: Coded) -> str:
-    """Return the sentence of a reason or a caveat, in the language of whoever looks; no markup."""
+    """Return the sentence of a reason or a caveat, in the viewer's language; no markup."""
     return unbroken(messages.text(message, speech()))
 
 
@@ -227,7 +227,7 @@ SIDES: LazyDict[str | None, str] = LazyDict(
 
 
 def who(track: Subject) -> str:
-    """Return whom or what a subject is: "Person A", or the whole picture where there is nobody."""
+    """Return the name of a subject: "Person A", or the whole picture where there is no person."""
     return states.subject_name(track.modality.value, track.id, speech())
 
 
@@ -261,7 +261,7 @@ def percent(probability: float, near: Iterable[float] = ()) -> str:
 
 
 def alarms(limits: Thresholds) -> str:
-    """Return how many untouched clips scored above `high`; empty if nobody measured it."""
+    """Return how many untouched clips scored above `high`; empty if it was not measured."""
     none = _("In our tests none of {clips} untouched {unit} scored above {limit} (at most {most}, "
              "with 95\u00a0% confidence).")  # fmt: skip
     some = _("In our tests {count} of {clips} untouched {unit} scored above {limit} (at most "
@@ -385,7 +385,7 @@ def days(number: float) -> str:
 
 
 def _formats() -> str:
-    """Whose way to write dates and lists: English is that of most countries, not of one."""
+    """Return whose way to write dates and lists: English is that of most countries, not of one."""
     code = current()
     return "en_GB" if code == "en" else code
 

@@ -23,7 +23,7 @@ from detector.schema.analysis import (
 )
 
 SILENT = 0.5
-"""s between two windows of sound from which on the stretch is said to have no score"""
+"""s between two windows of sound from which on the stretch has no score"""
 
 
 class Missing(Enum):
@@ -81,12 +81,12 @@ class Lane:
 
     @property
     def runs(self) -> list[list[tuple[float, float]]]:
-        """The line cut at its gaps: lists of (time, score) without a hole."""
+        """Return the line cut at its gaps: lists of (time, score) without a hole."""
         return runs(zip(self.times, self.score, strict=True))
 
     @property
     def gap_at(self) -> list[str]:
-        """The word of the gap at each of `times`; empty where there is a score."""
+        """Return the word of the gap at each of `times`; empty where there is a score."""
         between = MISSING[Missing.BETWEEN]
         return [
             next((g.word for g in self.gaps if g.start <= t <= g.end), between) if s is None else ""
@@ -202,7 +202,7 @@ def gaps(times: Sequence[float], missing: Sequence[Why | None], end: float) -> t
 
 
 def _cuts(times: Sequence[float], end: float) -> list[float]:
-    """Where the stretches of moments meet, from 0 to the end."""
+    """Return where the stretches of moments meet, from 0 to the end."""
     return [0.0, *((a + b) / 2 for a, b in itertools.pairwise(times)), end]
 
 

@@ -1,7 +1,7 @@
 """The server around the pages: what runs from its start to its end, and the files it hands out.
 
 A player gets its video from here in ranges, straight from the disk. Streamlit's own way would hold
-every file in memory for as long as somebody looks at it.
+every file in memory while a page shows it.
 """
 
 import asyncio
@@ -64,7 +64,7 @@ PLAYABLE = {
 
 BOUNDARY = "picture"
 PICTURE_SECONDS = 0.05
-"""Between two looks for a new picture of a camera that somebody watches."""
+"""Between two looks for a new picture of a watched camera."""
 
 
 @asynccontextmanager
@@ -289,8 +289,7 @@ METRICS = "/_stcore/metrics"
 
 class OriginCheck:
     """Middleware: refuse what a stranger's page asks of a server on its reader's computer (421 for
-    a name that is not ours, 403 for another origin), and Streamlit's counters to who is elsewhere
-    (404).
+    another host name, 403 for another origin), and Streamlit's counters to who is elsewhere (404).
 
     A browser lets any page open a WebSocket and names that page in `Origin`; DNS rebinding shows in
     `Host`. Both are checked for connections from this computer and where everybody is the owner
@@ -335,7 +334,7 @@ class FirstPaint:
     So what is drawn first stands where it stays (`components.style.apply` comes with the first run
     only), and Streamlit's script does not look for its server below the page's own address. Both go
     to the end of the page: the styles that Streamlit's script puts into the head would win over
-    ours otherwise; the script itself waits for the whole page.
+    Unmask's otherwise; the script itself waits for the whole page.
     """
 
     def __init__(self, app: ASGIApp) -> None:
@@ -380,5 +379,6 @@ class FirstPaint:
 
 
 def _wants_a_page(scope: Scope) -> bool:
-    """Whether a browser goes to a page; scripts, fonts and pictures are asked for otherwise."""
+    """Return whether a browser goes to a page; scripts, fonts and pictures are asked for
+    otherwise."""
     return any(name == b"accept" and b"text/html" in value for name, value in scope["headers"])

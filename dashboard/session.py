@@ -1,7 +1,7 @@
 """The edge of the pages: the caller, from Streamlit's connection, and the application.
 
 The one place that looks at the browser behind a page. Pages ask here and hand what they get to the
-service; in a thread without a page there is nobody to find, and `request_context` raises.
+service; in a thread without a page there is no user, and `request_context` raises.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ def _application(data: Path) -> Application:
 
 
 def request_context() -> RequestContext:
-    """Return whom this script run is for, to hand on; raise RuntimeError outside one."""
+    """Return the principal of this script run, to hand on; raise RuntimeError outside one."""
     caller = page_caller()
     session = auth.find_session(caller, st.session_state.get(_SESSION))
     principal = auth.identify(caller, session)
@@ -80,7 +80,7 @@ def load_language() -> None:
 
 
 def find_job(id: str | None) -> Job | None:
-    """Return the job behind an address, if whoever is here may see it."""
+    """Return the job behind an address, if the user may see it."""
     return application().find(request_context(), id) if id else None
 
 
@@ -95,23 +95,23 @@ def start_link(url: str, settings: Settings) -> Task:
 
 
 def find_task(id: str | None) -> Task | None:
-    """Return a task that whoever is here may see."""
+    """Return a task that the user may see."""
     return application().tasks.find(id, current_user()) if id else None
 
 
 def owns(job: Job) -> bool:
-    """Return whether an analysis is that of whoever is here, to change and to stop."""
+    """Return whether the user owns an analysis, to change and to stop."""
     return request_context().owns(job.record.owner)
 
 
 def may_stop(task: Task) -> bool:
-    """Return whether a task is that of whoever is here, or they look after this server."""
+    """Return whether the user owns a task, or is an administrator."""
     context = request_context()
     return context.owns(task.owner) or task.visible_to(context.principal)
 
 
 def cancel(task: Task) -> None:
-    """Ask a task to stop, where whoever is here may."""
+    """Ask a task to stop, where the user may."""
     if may_stop(task):
         application().tasks.cancel(task)
 
@@ -132,7 +132,7 @@ def attach_session(cookie: str) -> None:
 
 
 def sign_in_error() -> AccountError | None:
-    """Return why somebody whose browser is signed in is a guest for now."""
+    """Return why a signed-in user is a guest for now."""
     session = current_session()
     try:
         if session is not None:

@@ -6,8 +6,8 @@
     POST /session/return           the same, after a person said yes in another browser
 
 Nothing that signs in is done on a mere GET from a browser that did not begin: mail scanners open
-links, and a link could belong to somebody else's account. Where to go afterwards is ours alone to
-say; no address of it comes from a request.
+links, and a link could belong to another person's account. The server alone decides where to go
+afterwards; no address of it comes from a request.
 """
 
 from __future__ import annotations
@@ -184,7 +184,7 @@ def _to_sign_in(code: str) -> Response:
 
 
 def _to(page: str) -> Response:
-    """Return a page of ours; without its empty fragment browsers would carry over tokens."""
+    """Return a page of this server; without its empty fragment browsers would carry over tokens."""
     return RedirectResponse(f"{base_path()}/{page}#", 303, headers=_PRIVATE)
 
 

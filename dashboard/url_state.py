@@ -1,5 +1,5 @@
-"""The address of a page as state: `?a=<id>` names the record that is looked at, `?s=<token>` a link
-that somebody was given.
+"""The address of a page as state: `?a=<id>` names the record that is looked at, `?s=<token>` a
+share link.
 
 So a reload, the back button and a copied address all lead to the same result, for as long as the
 server keeps it.

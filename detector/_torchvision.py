@@ -52,7 +52,7 @@ def install() -> None:
 
 
 def active() -> bool:
-    """Whether the fallback had to step in in this process."""
+    """Return whether the fallback had to step in in this process."""
     return bool(_libraries)
 
 

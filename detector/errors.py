@@ -38,7 +38,7 @@ class UnmaskError(Exception):
 
     @property
     def advice(self) -> str:
-        """The message, and what to do next where there is something."""
+        """Return the message, and what to do next where there is something."""
         return f"{self.message} {self.hint}".strip()
 
 

@@ -1,4 +1,4 @@
-"""Speech that nobody spoke: a source and filters (Klatt 1980).
+"""Synthetic speech: a source and filters (Klatt 1980).
 
 Pulses of a larynx go through the resonances of vowels that follow on one another, with breath
 between and hiss of s; a detector of speech takes it for speech.

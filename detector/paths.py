@@ -25,7 +25,7 @@ _CHECKOUT = _PACKAGE.parent
 
 
 def bundled() -> Path:
-    """Folder of the manifest, the bundled weights and their cards.
+    """Return folder of the manifest, the bundled weights and their cards.
 
     `weights/` in a checkout; in an installed package the copy that the wheel carries."""
     carried = _PACKAGE / "_weights"
@@ -47,7 +47,7 @@ def checkout() -> Path | None:
 
 
 def data() -> Path:
-    """Folder for what is downloaded or made at run time.
+    """Return folder for what is downloaded or made at run time.
 
     The environment variable UNMASK_DATA, else `data/` in a checkout, else the platform's folder for
     a program's data."""
@@ -72,8 +72,8 @@ def _resolved(folder: Path) -> Path:
 
 
 def write(path: Path, content: str | bytes) -> None:
-    """Put a file in the place of an earlier one: all of it or nothing, whoever reads or writes at
-    the same time.
+    """Put a file in the place of an earlier one: atomically, also with concurrent readers and
+    writers.
 
     Its folder has to exist: what was deleted meanwhile must not come back with the file.
 

@@ -45,7 +45,7 @@ class Question(StrEnum):
 
     @property
     def of_sound(self) -> bool:
-        """Return whether it is asked of what is heard, not of what is seen."""
+        """Return whether it is about the sound, not the picture."""
         return self.subject.of_sound
 
 
@@ -69,7 +69,7 @@ class Modality(StrEnum):
 
     @property
     def of_sound(self) -> bool:
-        """Return whether it is heard, not seen."""
+        """Return whether it is in the sound, not in the picture."""
         return self.spec.medium == "sound"
 
 

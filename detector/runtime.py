@@ -263,7 +263,7 @@ class _Network:
         return made
 
     def release(self) -> None:
-        """Let go of what only compiling needs: nobody will ask again."""
+        """Let go of what only compiling needs: no caller will ask again."""
         self._model = None
 
     @property
@@ -300,7 +300,7 @@ class _OpenVino:
             self._free.put(request)
 
     def _take(self) -> Any:
-        """Wait for a copy that nobody uses, or make one more."""
+        """Wait for a free copy, or make one more."""
         with suppress(queue.Empty):
             return self._free.get_nowait()
         with self._lock:

@@ -1,5 +1,4 @@
-"""Seals of results: made over the canonical JSON by whoever has a private key, checked by anybody
-who has the public one.
+"""Seals of results: made over the canonical JSON with a private key, checked with the public one.
 
 Canonical is JSON with sorted keys, no white space, letters as they are, and numbers as Python
 writes them. A result is checked as the JSON it was written as, before any version of the program

@@ -84,7 +84,7 @@ class Outcome(StrictModel):
 
     @property
     def passed(self) -> bool:
-        """Whether nothing is wrong. What can't be told is not wrong."""
+        """Return whether nothing is wrong. What can't be told is not wrong."""
         bad = self.files == "failed" or self.names is False or self.right < self.known
         return not bad and self.order != "looks inverted"
 
@@ -200,7 +200,7 @@ def measure(model: Model) -> float | None:
 
 
 def _gallery(spec: ModelSpec, analyzer: Analyzer, outcome: Outcome) -> list[tuple[float, float]]:
-    """Logits of the untouched and the manipulated clip at the same times."""
+    """Return logits of the untouched and the manipulated clip at the same times."""
     samples = {sample.id: sample for sample in make_samples(paths.data())}
     settings = Settings(models=[spec.id], frames=FRAMES)
     real, fake = (
@@ -228,7 +228,7 @@ def _by_time(
 def _stills(
     spec: ModelSpec, analyzer: Analyzer, known: Sequence[ReferenceScore], outcome: Outcome
 ) -> list[tuple[float, float]]:
-    """Logits of the published pictures: each real one with each fake one."""
+    """Return logits of the published pictures: each real one with each fake one."""
     if spec.kind == "video":
         return []
     real: list[float] = []

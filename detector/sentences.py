@@ -1,9 +1,9 @@
-"""Sentences for people: English until an edge says them in somebody's language.
+"""Sentences for people: English until an edge renders them in a reader's language.
 
 `_` marks a text, as everywhere, and gives a `Message`: an English string that remembers the text it
 was made of and what was filled in. Errors carry it, records keep it (`MessageSpec` is JSON), and
-whoever answers a person renders it in that person's language: `dashboard.i18n.say`. So a refusal
-that a worker wrote is read in the reader's language.
+the edge that answers a person renders it in that person's language: `dashboard.i18n.say`. So a
+refusal that a worker wrote is read in the reader's language.
 
 Messages are put together with `format` and `join`, never with f-strings or `+`: these give plain
 English text.

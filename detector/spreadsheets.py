@@ -1,4 +1,4 @@
-"""Text of strangers in a table that somebody opens in a spreadsheet."""
+"""Untrusted text in a table that is opened in a spreadsheet."""
 
 
 def inert(value: object) -> object:

@@ -131,7 +131,7 @@ def _merged(packet: bytes, piece: str) -> bytes | None:
 
 
 def _append_box(source: Path, target: Path, piece: str) -> bool:
-    """One more box behind everything: no sample moves, so no index has to change."""
+    """Append a box behind everything: no sample moves, so no index has to change."""
     with open_file(source) as file:
         existing = xmp_box(file)
         end = os.fstat(file.fileno()).st_size

@@ -121,7 +121,7 @@ class Application:
 
     @cached_property
     def viewers(self) -> Viewers:
-        """The running cameras, which take cores from the budget of background work."""
+        """Return the running cameras, which take cores from the budget of background work."""
         return Viewers(
             engine,
             max_viewers(),
@@ -226,7 +226,8 @@ class Application:
             return self.robustness.start(job, analysis, context.principal)
 
     def delete(self, context: RequestContext, *keys: str) -> list[str]:
-        """Delete the person's own analyses with their files; the ids of those that were theirs."""
+        """Delete the person's own analyses with their files; the ids of those that belonged to the
+        person."""
         scope = self.scope(context)
         with self.originals.forgetting(scope, keys):
             deleted = self.jobs.delete(keys, scope)
@@ -394,13 +395,13 @@ class Gallery:
 
     @property
     def problem(self) -> str:
-        """Why there can't be any, for a person."""
+        """Return why there can't be any, for a person."""
         if self._error is None:
             return ""
         return getattr(self._error, "message", "") or _("they could not be written")
 
     def make(self) -> None:
-        """Make them, if nobody has; return when they are there or can't be."""
+        """Make them once; return when they are there or can't be."""
         with self._lock:
             if self.samples is not None or self._error:
                 return

@@ -37,7 +37,7 @@ MAX_FILES = 500  # Of one batch
 
 
 class BatchTask(Task):
-    """Puts the files of a batch in line. The time left is told after three."""
+    """Puts the files of a batch in line. The time left is shown after three."""
 
     MIN_STEPS = 3
 
@@ -91,13 +91,13 @@ class BatchRow:
 
     @property
     def proof(self) -> Proof | None:
-        """The finding that leads the headline."""
+        """Return the finding that leads the headline."""
         result = self.record.result if self.record is not None else None
         return result.proof if result is not None else None
 
     @property
     def label(self) -> Label | None:
-        """The label of the headline; None without a verdict."""
+        """Return the label of the headline; None without a verdict."""
         return headline_label(self.verdict.label, self.proof) if self.verdict else None
 
     @property
@@ -107,7 +107,7 @@ class BatchRow:
 
     @staticmethod
     def over_in(state: State | None) -> bool:
-        """Whether nothing more becomes of a file in this state by itself."""
+        """Return whether nothing more becomes of a file in this state by itself."""
         return state not in (State.QUEUED, State.RUNNING, State.INTERRUPTED)
 
     @property

@@ -4,7 +4,7 @@ with its type, bounds and default.
     python -m service.config     what each is for, and what it is now
 
 A value that makes no sense stops the server with a sentence that names the variable: guessing how
-long private files are kept, or whom to believe, would be worse.
+long private files are kept, or which proxy to trust, would be worse.
 """
 
 import base64
@@ -338,7 +338,8 @@ def _read(environment: Snapshot, fallback: Snapshot) -> Config:
 
 
 def _is_secret(key: str) -> bool:
-    """Whether a key belongs to the server alone: of the new form, or a token that says so."""
+    """Return whether a key belongs to the server alone: of the new form, or a token that says
+    so."""
     if key.startswith("sb_secret_"):
         return True
     try:

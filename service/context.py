@@ -84,7 +84,7 @@ LOCAL = Principal("local", PrincipalKind.LOCAL, Role.ADMIN)
 
 @dataclass(frozen=True)
 class RequestContext:
-    """For whom a request is answered, and what is known of where it comes from."""
+    """The principal of a request, and what is known of its origin."""
 
     principal: Principal
     address: str = "unknown"  # The client's network address, to count by; IPv6 as its /64

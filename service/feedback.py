@@ -1,7 +1,7 @@
 """What people confirmed about files: how often verdicts were right, and a labelled set of them
 (`unmask export-labels`).
 
-Confirmed files are no random sample: the shares say nothing of files that nobody doubted.
+Confirmed files are no random sample: the shares say nothing of files without doubts.
 """
 
 import csv
@@ -84,8 +84,8 @@ def by_month(records: Iterable[Record]) -> dict[datetime, VerdictOutcome]:
 
 def write_labels(records: Sequence[Record], uploads: Uploads, folder: Path) -> LabelSet:
     """Write the files that are still kept, and their labels, into a folder: `labels.csv`, `real`
-    and `fake`. A file is there once, whoever brought it, under its hash. Raise InputError if there
-    is a labels.csv already."""
+    and `fake`. A file is there once, under its hash. Raise InputError if there is a labels.csv
+    already."""
     if (folder / "labels.csv").exists():
         raise InputError(f"There is a labels.csv in {folder} already.", hint="Name another folder.")
     says: dict[str, set[Confirmed]] = {}

@@ -52,7 +52,7 @@ class LibraryTask(Task):
 
     @property
     def folder(self) -> str:
-        """The folder that is looked through; empty where things were brought."""
+        """Return the folder that is looked through; empty where things were brought."""
         return str(self.params.get("folder", ""))
 
     def leave_out(self, path: Path | str, error: UnmaskError) -> None:
@@ -117,7 +117,7 @@ class KnownFootage(TaskQueue[LibraryTask]):
             return self._take(context.principal, [file], self._import)
 
     def export(self, owner: str) -> bytes:
-        """Return all that somebody knows as a file for others."""
+        """Return all of a person's known footage as a file for others."""
         return b"".join(self._library().export(owner))
 
     # --- the work ---------------------------------------------------------------------------------
@@ -179,7 +179,7 @@ class KnownFootage(TaskQueue[LibraryTask]):
         )
 
     def _room(self, owner: str) -> float:
-        """Return how many fingerprints somebody may add: who sits here, any number."""
+        """Return how many fingerprints a person may add: who sits here, any number."""
         if owner == LOCAL.id:
             return math.inf
         return MAX_SHARED_FRAMES - sum(one.frames for one in self.store.sources(owner))
@@ -236,7 +236,7 @@ def may_name_folders(context: RequestContext) -> bool:
 
 def folder_of(context: RequestContext, folder: str) -> str:
     """Return the path of a folder of this computer that a person wrote. Raise NotAllowed if the
-    caller is not at this computer, InputError if there is no such folder or it is ours."""
+    caller is not at this computer, InputError if there is no such folder or it is Unmask's own."""
     if not may_name_folders(context):
         raise limits.NotAllowed(_("Only who sits at this computer may name its folders."))
     text = folder.strip().strip("\"'")

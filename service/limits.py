@@ -300,7 +300,7 @@ def _exceeded(refusal: Refusal, count: int, span: int) -> str:
 
 
 def allowance(person: Principal, address: str) -> dict[str, int]:
-    """Return what counts against whom, as key to files an hour; empty: no limit."""
+    """Return the rate limits that apply, as key to files an hour; empty: no limit."""
     own = person.files_per_hour
     limits = {person.id: files_per_hour(person.kind) if own is None else own}
     if person.kind is PrincipalKind.GUEST:
@@ -324,5 +324,5 @@ def megabytes(person: Principal, most: int) -> int:
 
 
 def _sign_in() -> str:
-    """Where a guest gets more, if there is such a place."""
+    """Return where a guest gets more, if there is such a place."""
     return _("With an account you may bring more.") if auth.accounts() else ""

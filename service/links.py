@@ -59,7 +59,7 @@ def _take_place(task: Task | None) -> None:
 
 
 class LinkFetches:
-    """What people fetch in the background: how far it is is told, and it can be stopped.
+    """What people fetch in the background: it reports its progress, and can be stopped.
 
     A task names neither its address nor its file.
     """

@@ -1,6 +1,6 @@
 """Figures of this server for Prometheus. Counted where it happens, read at `/metrics`.
 
-Labels are codes of ours: no file, person or address is in any of them.
+Labels are Unmask's own codes: no file, person or address is in any of them.
 """
 
 from prometheus_client import (

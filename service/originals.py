@@ -1,6 +1,6 @@
 """Near-proof for an analysis: its file compared with another, which may be its original.
 
-Each function works for whoever is named: what one person compared, or holds, no other learns.
+Each function works for the named person: what one person compared, or holds, no other learns.
 """
 
 import logging
@@ -66,7 +66,7 @@ class Originals:
 
     @cached_property
     def library(self) -> Library:
-        """The known footage of this server's people."""
+        """Return the known footage of this server's people."""
         return Library(self._footage)
 
     # --- folders that are watched -----------------------------------------------------------------
@@ -113,8 +113,8 @@ class Originals:
     # --- lookups and comparisons ------------------------------------------------------------------
 
     def enqueue_lookup(self, job: Job) -> None:
-        """Look quietly whether what was just analyzed is known footage of its owner's; it waits
-        behind everything that somebody waits for."""
+        """Look quietly whether what was just analyzed is known footage of its owner's; it has the
+        lowest priority."""
         analysis, record = job.analysis, job.record
         if analysis is None or not record.sha256 or analysis.media.kind == "audio":
             return
@@ -131,7 +131,7 @@ class Originals:
             log.warning("an original was not looked for: %s", error.code)
 
     def attach_to_live(self, viewer: Viewer) -> None:
-        """While a camera is on, look whether it shows known footage of whoever watches it."""
+        """While a camera is on, look whether it shows known footage of its viewer."""
         scope = viewer.options.scope
         try:
             if scope is None or not self._footage.count(scope.owner):
@@ -207,7 +207,7 @@ class Originals:
         """Begin to compare two files; return the task that is at it where there is one. Raise
         QueueFull or InputError if it is not accepted. `original`: the one of the two that a person
         says is the original. Without it, what was stated before stands, then what their library has
-        as an original; else nobody is accused."""
+        as an original; else no file is accused."""
         person = context.principal
         copy, source, roles = self._in_roles(person, one, other, original)
         params = {"copy": copy.key, "original": source.key, "roles": roles}
@@ -352,8 +352,8 @@ class Originals:
 
     def not_the_original(self, context: RequestContext, copy: Job) -> None:
         """Take back from one's own analysis what it was compared with and what was found: neither
-        is its original, and no lookup tells of it again. Raise InputError if it is somebody
-        else's."""
+        is its original, and no lookup tells of it again. Raise InputError if it is another
+        person's."""
         context.must_own(copy.record.owner)
         owner, sha256 = copy.record.owner, copy.record.sha256
         found, analysis = self.lookups.store.find(owner, sha256), copy.analysis
@@ -449,8 +449,8 @@ def _in_folder(scope: RecordScope, found: FoundFootage) -> Path | None:
 
 
 def follow(viewer: Viewer, search: Callable[[Fingerprints], list[LibraryMatch]]) -> None:
-    """While a camera is on, look for its last seconds in the library of whoever opened it, by
-    `search`: who plays a film into a camera's link is not in front of it. What is found stays in
+    """While a camera is on, look for its last seconds in the viewer's library, by `search`: who
+    plays a film into a camera's link is not in front of it. What is found stays in
     `viewer.known`."""
 
     def work() -> None:

@@ -1,4 +1,4 @@
-"""Webhooks: an address of the owner's choice is told when an analysis has ended.
+"""Webhooks: a request to an address of the owner's choice when an analysis has ended.
 
 A delivery is a task: it waits for the analysis, and is tried again with growing pauses. A server
 that stops in between offers it again at its next start, so an event may come twice, never not at
@@ -56,7 +56,7 @@ class WebhookRefused(InputError):
 
 
 class DeliveryFailed(ModelError):
-    """Nobody took the event."""
+    """The receiver did not accept the event."""
 
     default_code = "webhook_failed"
 

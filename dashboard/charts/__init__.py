@@ -219,7 +219,7 @@ def _hatch(gap: series.Gap, palette: Palette) -> Part:
 
 
 def _word(gap: series.Gap, palette: Palette) -> Part:
-    """Why there is no score, in the middle of the block."""
+    """Return why there is no score, in the middle of the block."""
     return {
         "x": (gap.start + gap.end) / 2,
         "y": 0.5,

@@ -6,7 +6,7 @@ from service.records.model import ResultOrigin
 
 
 def draw(origin: ResultOrigin) -> None:
-    """Say of a result that nobody's seal speaks for that this server did not make it."""
+    """Show that this server did not make a result without a valid seal."""
     if origin is ResultOrigin.ELSEWHERE:
         typography.alert(
             _(

@@ -1,4 +1,4 @@
-"""How often verdicts were right on files of which somebody found out what they are."""
+"""How often verdicts were right on files with confirmed ground truth."""
 
 from collections.abc import Sequence
 

@@ -28,8 +28,8 @@ SIDE = 1280
 
 
 def plays(media: Media) -> bool:
-    """Whether a browser may play this file; one that is turned, or turns in its stream, is shown by
-    its upright copy only."""
+    """Return whether a browser may play this file; one that is turned, or turns in its stream, is
+    shown by its upright copy only."""
     if media.turned or media.turned_in_stream:
         return False
     family = {part.strip() for part in media.container.lower().split(",")}

@@ -118,7 +118,7 @@ def again(key: str, label: str, icon: str, settings: Settings, *, primary: bool 
 
 def analyze_film(path: Path, name: str, settings: Settings) -> str | None:
     """Put the film behind a picture in line, as a file of its own; return its record's key, or None
-    where it is not accepted, which is said."""
+    with a message where it is not accepted."""
     try:
         context = session.request_context()
         return session.application().submit_film(context, path, name, settings).key
@@ -391,7 +391,7 @@ def link_unreachable() -> Card:
 
 
 def not_found() -> Card:
-    """Return the card of an address whose record is not kept, never was, or is somebody else's."""
+    """Return the card of an address whose record is not kept, never was, or is another person's."""
     days = records_retention().total_seconds() / 86400
     text = _(
         "Results are deleted when their owner says so, and otherwise after {days}. "

@@ -96,7 +96,7 @@ def lead(text: Text) -> None:
 
 
 def quiet(text: Text) -> None:
-    """Draw what a screen reader alone is told when it changes."""
+    """Draw a live region for screen readers alone."""
     show(tag("p", text, cls="um-quiet", role="status", aria_live="polite"))
 
 

@@ -30,7 +30,7 @@ def latest(wanted: Status) -> Download | None:
 
 
 def named(wanted: Status) -> str:
-    """Its name, with the size of the download where it is known."""
+    """Return its name, with the size of the download where it is known."""
     return wanted.spec.title + (f" ({labels.size(wanted.download)})" if wanted.download else "")
 
 

@@ -37,7 +37,7 @@ def limits(title: Text, text: Text) -> Markup:
 
 
 def own(text: Text) -> Markup:
-    """Return whose thresholds or models these are, where they are not ours."""
+    """Return whose thresholds or models these are, where they are not the shipped ones."""
     return tag("span", text, cls="um-own")
 
 

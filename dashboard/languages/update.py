@@ -79,7 +79,7 @@ def marked(call: ast.Call) -> list[ast.expr]:
 
 
 def refused(call: ast.Call) -> list[ast.expr]:
-    """Return the texts of an error of ours: its sentence and its hint."""
+    """Return the texts of an error of Unmask's: its sentence and its hint."""
     name = ast.unparse(call.func)
     if not name.endswith(("Canceled", "Error", "NoSeal", "Refused")) or name in vars(builtins):
         return []

@@ -1,4 +1,5 @@
-"""Of the files that the reader gets, how many are fakes: their own choice, by which odds are told.
+"""Of the files that the reader gets, how many are fakes: their own choice, from which the odds
+follow.
 
 It moves the odds in words by Bayes' rule, and no likelihood and no label.
 """
@@ -14,7 +15,7 @@ _CHOSEN = "base-rate"
 
 
 def chosen() -> float:
-    """Return the share of fakes, 0..1, that odds are told by."""
+    """Return the share of fakes, 0..1, that the odds follow from."""
     if _CHOSEN not in st.session_state:
         try:
             scope = session.record_scope()

@@ -200,7 +200,7 @@ class HeatmapView:
 
 
 def _over_time(heat: explain.Heatmap) -> Text:
-    """How much each frame of a video model's window counted, as a row of bars."""
+    """Return how much each frame of a video model's window counted, as a row of bars."""
     shares = heat.over_time
     if shares is None:
         return ""

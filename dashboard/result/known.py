@@ -1,5 +1,5 @@
 """Whose footage a result shows: the banner over it where its owner's library knows the footage, or
-where the two were held against each other, and the way to both side by side."""
+where the two were compared, and the way to both side by side."""
 
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -26,7 +26,7 @@ class KnownMatch:
     """The footage that a result shows, and what came of holding the two against each other."""
 
     found: FoundFootage | None = None
-    """of the library of whoever is here; None for everybody but the owner"""
+    """of the user's library; None for everybody but the owner"""
     comparison: Comparison | None = None
     """of the result with that footage; without `found`, with what a person held it against"""
     ours: bool = False  # the result is of whoever is here, to change
@@ -39,7 +39,7 @@ class KnownMatch:
 
     @property
     def name(self) -> str:
-        """The footage's, where it is the same; hostile, and empty where nothing is known."""
+        """Return the footage's, where it is the same; hostile, and empty where nothing is known."""
         if self.comparison is not None and not self.comparison.finding.same_footage:
             return ""
         if self.found is not None:
@@ -48,13 +48,13 @@ class KnownMatch:
 
     @property
     def known(self) -> bool:
-        """Whether there is footage to tell of."""
+        """Return whether there is footage to tell of."""
         return self.found is not None or self.comparison is not None
 
     @property
     def is_original(self) -> bool:
-        """Whether it may be called the original: not what was merely analyzed before, until a
-        person says so, nor what looks like the younger file."""
+        """Return whether it may be called the original: not what was merely analyzed before, until
+        a person says so, nor what looks like the younger file."""
         comparison = self.comparison
         if self.copy is not None or (comparison is not None and comparison.roles_doubtful):
             return False
@@ -62,26 +62,26 @@ class KnownMatch:
 
     @property
     def assumed(self) -> bool:
-        """Whether nobody said that the footage is an original: it was merely analyzed before."""
+        """Return whether the footage is not named an original: it was merely analyzed before."""
         if self.comparison is not None:
             return words.unstated(self.comparison)
         return self.found is not None and self.found.source == ANALYSES
 
     @property
     def may_open(self) -> bool:
-        """Whether both can be looked at side by side: the footage is an analysis, or becomes one
-        from the folder that it is in."""
+        """Return whether both can be looked at side by side: the footage is an analysis, or becomes
+        one from the folder that it is in."""
         return self.other is not None or self.in_folder
 
     @property
     def in_folder(self) -> bool:
-        """Whether the footage is in a folder of the computer that the person sits at."""
+        """Return whether the footage is in a folder of the computer that the person sits at."""
         found = self.found
         return found is not None and _is_folder(found) and session.is_loopback_client()
 
 
 def look_up(record: ResultRecord) -> KnownMatch:
-    """Return what is known of the footage of a result, for whoever is here."""
+    """Return what is known of the footage of a result, for the user."""
     if not isinstance(record, Job) or record.analysis is None:
         return KnownMatch()
     comparison = record.analysis.comparison
@@ -202,8 +202,8 @@ def _place(match: KnownMatch) -> str:
 
 
 def _matched(match: KnownMatch) -> tuple[int, int]:
-    """Return how many moments agree, and of how many: those that were held against each other, else
-    those that were looked for."""
+    """Return how many moments agree, and of how many: those that were compared, else those that
+    were looked for."""
     if match.comparison is not None:
         return match.comparison.time.matched, match.comparison.time.compared
     return (match.found.matched, match.found.asked) if match.found is not None else (0, 0)
@@ -312,8 +312,8 @@ def open_comparison(record: Job, match: KnownMatch) -> None:
 
 
 def _watched(record: Job) -> bool:
-    """Return whether whoever is here sees that the original is looked for, or saw it. A library
-    that holds this file alone is not worth a word."""
+    """Return whether the user sees that the original is looked for, or saw it. A library that holds
+    this file alone is not worth a word."""
     originals = session.application().originals
     task = originals.lookup(session.current_user(), record)
     if task is not None and task.active and originals.others(session.request_context(), record):

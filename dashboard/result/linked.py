@@ -100,7 +100,7 @@ class ResultViewState:
 
     @property
     def heatmap_of(self) -> str:
-        """The key of what chooses the model whose heatmap is shown."""
+        """Return the key of what chooses the model whose heatmap is shown."""
         return self.widget("heatmap")
 
     def looking_at(self, model: str, time: float, person: str | None) -> Callable[[], None]:
@@ -165,7 +165,7 @@ class ResultViewState:
         self._forget_thresholds()
 
     def usual(self, question: Question) -> Thresholds:
-        """Return the thresholds of a question that nobody moved."""
+        """Return the unmoved thresholds of a question."""
         return self._base().verdict.answers[question].thresholds
 
     def choose_thresholds(self, question: Question) -> None:
@@ -228,8 +228,8 @@ class ResultViewState:
 
     @property
     def _analyzed(self) -> tuple[object, ...]:
-        """What the analysis is, for all that is decided from it: a comparison comes, and is taken
-        back, later."""
+        """Return what the analysis is, for all that is decided from it: a comparison comes, and is
+        taken back, later."""
         return self.original.id, self.original.comparison
 
     def _cached(self, name: str, key: object, make: Callable[[], Analysis]) -> Analysis:
@@ -304,23 +304,23 @@ class ResultRecord(Protocol):
 
     @property
     def path(self) -> Path:
-        """The media on disk; a path that does not exist where it is not kept (any more)."""
+        """Return the media on disk; a path that does not exist where it is not kept (any more)."""
 
     @property
     def address(self) -> str:
-        """Where the server hands the media out."""
+        """Return where the server hands the media out."""
 
     @property
     def picture(self) -> bytes | None:
-        """The record's small picture, for where the media is not kept."""
+        """Return the record's small picture, for where the media is not kept."""
 
     @property
     def last_cache_hit(self) -> datetime | None:
-        """When the same file came once more and was given this result without a run."""
+        """Return when the same file came once more and was given this result without a run."""
 
     @property
     def read_only(self) -> bool:
-        """It is somebody else's, seen through a link: nothing is started or changed from here."""
+        """It is another person's, seen through a link: nothing is started or changed from here."""
 
     @property
     def origin(self) -> ResultOrigin:

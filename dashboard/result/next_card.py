@@ -83,8 +83,8 @@ def _same(linked: ResultViewState, match: KnownMatch) -> SameFootage | None:
 
 
 def _closer_look(analysis: Analysis) -> tuple[Settings, float] | None:
-    """Its settings, and how many seconds it would take here; None where the file was looked at that
-    closely, or nothing closer can be looked at."""
+    """Return its settings, and how many seconds it would take here; None where the file was looked
+    at that closely, or nothing closer can be looked at."""
     before, seconds = analysis.settings, estimate(analysis)
     if before.sampling == "closer" or seconds is None:
         return None
@@ -93,8 +93,8 @@ def _closer_look(analysis: Analysis) -> tuple[Settings, float] | None:
 
 
 def _untouched() -> int:
-    """How many clips of their history the person confirmed to be untouched; as far as it matters.
-    None where an account's project does not answer."""
+    """Return how many clips of their history the person confirmed to be untouched; as far as it
+    matters. None where an account's project does not answer."""
     try:
         query = Query(confirmed=frozenset({Confirmed.REAL}), limit=1)
         scope = session.record_scope()

@@ -45,7 +45,7 @@ Key = tuple[str, int]
 @dataclass
 class _Strips:
     """Face pictures of one file, cut in the background; an empty address for what can't be cut, so
-    that nobody asks for it again."""
+    that it is not requested again."""
 
     pictures: dict[Key, str] = field(default_factory=dict)
     cutting: Future[None] | None = None
@@ -109,7 +109,8 @@ def _frames(path: Path, analysis: Analysis, times: list[float]) -> Iterator[tupl
 
 @st.cache_resource(max_entries=3, show_spinner=False)
 def _frame(path: Path, sha256: str, time: float, _analysis: Analysis) -> np.ndarray:
-    """One full frame. Kept few: a frame of an 8K picture is 100 MB. Never changed by a caller."""
+    """Return one full frame. Kept few: a frame of an 8K picture is 100 MB. Never changed by a
+    caller."""
     return media.frame_at(path, _analysis.media, time).rgb
 
 

@@ -112,7 +112,7 @@ def _player(analysis: Analysis, linked: ResultViewState) -> None:
 
 
 def _chosen(linked: ResultViewState) -> bool:
-    """Whether the person looks at another moment than the page opened with."""
+    """Return whether the person looks at another moment than the page opened with."""
     return bool(linked.seek) or linked.time != opening(linked.original)[0]
 
 

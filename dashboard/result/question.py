@@ -247,8 +247,8 @@ def comparison_row(found: Comparison) -> verdict.QuestionRow:
 
 
 def _answer_of(found: Comparison) -> str:
-    """Return what came of whoever is here having analyzed the other file, in a word or two; empty
-    for anybody else, and where it is not here any more."""
+    """Return the outcome of the user's analysis of the other file, in a word or two; empty for
+    anybody else, and where it is not here any more."""
     originals = session.application().originals
     try:
         scope = session.record_scope()

@@ -1,4 +1,4 @@
-"""Hand a result to somebody by a link that can be taken back."""
+"""Share a result by a link that can be revoked."""
 
 import ipaddress
 from datetime import UTC, datetime, timedelta

@@ -166,7 +166,7 @@ def _how_long() -> str:
 
 
 def _fetch(aid: AuxiliaryModel, label: str, linked: ResultViewState) -> None:
-    """Draw a button that downloads a network which measures; its license is said first."""
+    """Draw a button that downloads a network which measures; its license is shown first."""
     size = labels.size(aid.files[0].size or 0)
     source = _("{title}, from its authors’ address. License: {license}.")
     help = source.format(title=aid.title, license=aid.license_weights)

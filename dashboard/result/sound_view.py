@@ -119,7 +119,7 @@ def _over_time(analysis: Analysis, linked: ResultViewState) -> None:
 
 
 def _source(analysis: Analysis) -> SoundSource:
-    """Return where the voice in front was heard."""
+    """Return the spans of the voice in front."""
     heard, audio = voice_of(analysis), analysis.media.audio
     return audio.source_of(heard.id if heard else None) if audio else SoundSource()
 

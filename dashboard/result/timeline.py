@@ -135,7 +135,8 @@ def _who(lane: Lane, end: float) -> Markup:
 
 
 def _ends(lane: Lane, named: Mapping[str, str], size: LaneSize) -> list[tuple[float, str, bool]]:
-    """Where the lines end, px from the top, with their names; and which is of all together."""
+    """Return where the lines end, px from the top, with their names; and which is of all
+    together."""
     ends: list[tuple[float, str, bool]] = []
     if lane.scored:
         ends.append((size.y(lane.scored[-1][1]), _("Combined"), True))

@@ -177,7 +177,7 @@ def sentence(analysis: Analysis) -> Text:
 
 def odds(analysis: Analysis) -> str:
     """Return the odds of an answer in words, by how many fakes the reader gets; empty where the
-    headline is another finding's, or nobody measured them."""
+    headline is another finding's, or they were not measured."""
     answer = pulls.answer_of(analysis)
     if answer is None or analysis.verdict.label is not answer.label:
         return ""
@@ -234,7 +234,7 @@ def statistics(analysis: Analysis) -> list[str]:
 
 
 def _error_rates(answer: Answer) -> list[str]:
-    """How often the two thresholds err, or that nobody measured it."""
+    """Return how often the two thresholds err, or that it was not measured."""
     limits = answer.thresholds
     if answer.basis is Basis.PUBLISHED:
         return [

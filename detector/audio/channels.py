@@ -1,9 +1,10 @@
-"""What is heard of a file's sounds: which track, which of its channels, how loud.
+"""The channels and tracks of a file that are analyzed: which track, which of its channels, how
+loud.
 
 As a person hears it: the track that players choose, all channels mixed. Where that mix loses a
 voice (channels cancel each other out, or one of many holds it), or another track has the speech,
-that channel or track is heard alone. Where the left and the right channel hold a voice each, as in
-recordings of calls, both are heard. Parts of a file are listened to for this (`SURVEYED`).
+that channel or track is analyzed alone. Where the left and the right channel hold a voice each, as
+in recordings of calls, both are analyzed. Parts of a file are listened to for this (`SURVEYED`).
 """
 
 import os
@@ -45,7 +46,7 @@ FEW, ABOVE = 20, 1.5
 
 @dataclass(frozen=True)
 class HeardChoice:
-    """What is heard of a file, and the notes on it."""
+    """The sound that is analyzed of a file, and the notes on it."""
 
     source: SoundSource
     sides: bool = False  # Left and right are judged each by itself
@@ -53,7 +54,7 @@ class HeardChoice:
 
 
 def choose(path: str | os.PathLike[str], span: Span, *, cancel: Event | None = None) -> HeardChoice:
-    """Choose what is heard of a part of a file, s; raise as `sound.read`."""
+    """Choose the channel and track to analyze of a part of a file, s; raise as `sound.read`."""
     known = tracks(path, cancel=cancel)
     best: tuple[int, _Track] | None = None
     for number, (_place, channels) in enumerate(known[:TRACKS]):
@@ -134,14 +135,14 @@ class _Track:
 
     @cached_property
     def _speaking(self) -> list[int]:
-        """Those of them in which somebody speaks, the one with most speech first."""
+        """Return those of them with speech, the one with most first."""
         rows = sorted(self._unlike, key=lambda n: -self._speech(n))
         least = max(FEWEST, SHARE * self._speech(rows[0])) if rows else 0.0
         return [n for n in rows if self._speech(n) >= least]
 
     @cached_property
     def sides(self) -> bool:
-        """Whether the left and the right channel hold a voice each."""
+        """Return whether the left and the right channel hold a voice each."""
         if self.channels != 2 or len(self._unlike) < 2 or len(self._speaking) < 2:
             return False
         spoken = self._speech(1), self._speech(2)
@@ -149,7 +150,7 @@ class _Track:
 
     @cached_property
     def _row(self) -> int:
-        """The row that is heard; 0 for the mix."""
+        """Return the row that is analyzed; 0 for the mix."""
         if self.channels < 2 or not self._unlike:
             return 0
         loudest = self._unlike[0]
@@ -163,12 +164,12 @@ class _Track:
 
     @property
     def channel(self) -> int | None:
-        """The channel that is heard alone; None for the mix, and where both sides are."""
+        """Return the channel that is analyzed alone; None for the mix, and where both sides are."""
         return None if self.sides or not self._row else self._row - 1
 
     @property
     def speech(self) -> float:
-        """How much is spoken in what is heard, s of what was surveyed."""
+        """Return speech in the analyzed sound, s of what was surveyed."""
         return max(self._speech(1), self._speech(2)) if self.sides else self._speech(self._row)
 
     def notes(self) -> Iterator[str]:

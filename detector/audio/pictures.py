@@ -19,7 +19,7 @@ DEPTH = 80.0  # dB under the loudest that are shown
 
 @dataclass(frozen=True)
 class SoundPicture:
-    """What is drawn of a sound; NaN where nothing was heard."""
+    """What is drawn of a sound; NaN where there is no sound."""
 
     peaks: np.ndarray  # float32 [C, 2], lowest and highest sample of each column, -1..1
     mel: np.ndarray  # float32 [80, C], dB under the loudest, -80..0; lowest band first

@@ -1,4 +1,4 @@
-"""A recording that was heard: its samples, where speech is, and how good it is for judging."""
+"""A recording as it was analyzed: its samples, where speech is, and how good it is for judging."""
 
 from __future__ import annotations
 
@@ -144,8 +144,9 @@ class SoundQuality:
 
 
 class Recording:
-    """What was heard of a file, at most half an hour (`sound.LONGEST`): stretches of mono int16 [n]
-    at 16 kHz, each with its start on the file's clock, and where somebody speaks, s, ascending."""
+    """The sound of a file that was analyzed, at most half an hour (`sound.LONGEST`): stretches of
+    mono int16 [n] at 16 kHz, each with its start on the file's clock, and the spans of speech, s,
+    ascending."""
 
     def __init__(
         self, stretches: Sequence[tuple[float, np.ndarray]], speech: Sequence[Span]
@@ -163,7 +164,7 @@ class Recording:
         speech: Sequence[Span] | None = None,
         source: SoundSource | None = None,
     ) -> Recording:
-        """Hear a file (`sound.read`); `speech` says where somebody speaks, s, if that is known
+        """Hear a file (`sound.read`); `speech`: the spans of speech, s, if they are known
         already."""
         detector = SpeechDetector()
         blocks = read(path, spans, notes=notes, cancel=cancel, source=source)
@@ -179,7 +180,7 @@ class Recording:
 
     @property
     def seconds(self) -> float:
-        """s that were heard."""
+        """s of sound that were analyzed."""
         return sum(len(samples) for _, samples in self.stretches) / SAMPLE_RATE
 
     @property
@@ -189,7 +190,7 @@ class Recording:
 
     @property
     def loud(self) -> list[Span]:
-        """Where anything is to be heard, s: parts of half a second (`LOUD`)."""
+        """Spans of sound that is not silent, s: parts of half a second (`LOUD`)."""
         half = SAMPLE_RATE // 2
         found: list[Span] = []
         for at, samples in self.stretches:
@@ -199,7 +200,7 @@ class Recording:
         return found
 
     def samples(self, span: Span) -> np.ndarray:
-        """Return what is heard in a span of one stretch: float32 [n], -1..1."""
+        """Return the sound in a span of one stretch: float32 [n], -1..1."""
         for at, samples in self.stretches:
             first, last = (round((t - at) * SAMPLE_RATE) for t in span)
             if first < len(samples) and last > 0:
@@ -220,7 +221,7 @@ class Recording:
         return [spans[i] for i in dict.fromkeys(chosen.tolist())]
 
     def _joined(self) -> list[Span]:
-        """Speech with the short pauses in it, within one stretch."""
+        """Return speech with the short pauses in it, within one stretch."""
         edges = [(at, at + len(samples) / SAMPLE_RATE) for at, samples in self.stretches]
         joined: list[list[float]] = []
         for start, end in self.speech:
@@ -233,7 +234,7 @@ class Recording:
 
     @cached_property
     def quality(self) -> SoundQuality | None:
-        """How good it is; None where nobody speaks or it is silent."""
+        """Return how good it is; None where there is no speech or no sound."""
         speech = self._some(self.speech)
         level = float(np.sqrt(np.mean(speech**2))) if len(speech) else 0.0
         if level < SILENCE or len(speech) < TAPS:
@@ -252,18 +253,18 @@ class Recording:
 
     @cached_property
     def music_ratio(self) -> float:
-        """Share of what is heard beside speech that holds tones (`music_ratio`)."""
+        """Share of the sound beside speech that holds tones (`music_ratio`)."""
         return music_ratio(self._some(self._pauses()))
 
     def _some(self, spans: Sequence[Span]) -> np.ndarray:
-        """Return what is heard in these, float32 [n]; of much, evenly spread parts."""
+        """Return the sound in these, float32 [n]; of much, evenly spread parts."""
         total = sum(end - start for start, end in spans)
         share = min(1.0, RATED / total) if total else 1.0
         parts = [self.samples((start, start + (end - start) * share)) for start, end in spans]
         return np.concatenate([*parts, np.zeros(0, np.float32)])
 
     def _pauses(self) -> list[Span]:
-        """Return what is heard and no speech, s."""
+        """Return the spans of sound without speech, s."""
         pauses: list[Span] = []
         for at, samples in self.stretches:
             end = at + len(samples) / SAMPLE_RATE

@@ -1,7 +1,7 @@
 """Reading sound, of a recording or of a video: mono samples in blocks, from the confined readers.
 
 What comes out is float32 at 16 kHz in -1..1, resampled once; memory does not grow with the length.
-Of long recordings evenly spread stretches are heard (`stretches`).
+Of long recordings evenly spread stretches are analyzed (`stretches`).
 """
 
 import math
@@ -60,12 +60,12 @@ class SoundBlock:
 
     @property
     def end(self) -> float:
-        """When the next one begins, s."""
+        """Return when the next one begins, s."""
         return self.start + len(self.samples) / SAMPLE_RATE
 
 
 def stretches(start: float, end: float) -> list[Span]:
-    """Return what is heard of a part: all of it, or evenly spread stretches of 30 s."""
+    """Return the sound of a part: all of it, or evenly spread stretches of 30 s."""
     if end - start <= LONGEST:
         return [(start, end)]
     count = round(LONGEST / STRETCH)
@@ -81,7 +81,7 @@ def read(
     cancel: Event | None = None,
     source: SoundSource | None = None,
 ) -> Iterator[SoundBlock]:
-    """Stream what is heard of a file (`source`; default: the mix of its first sound) within
+    """Stream the analyzed sound of a file (`source`; default: the mix of its first sound) within
     ascending `spans`, s, each beginning with a block of its own; `notes` gets a sentence where it
     is damaged. Raise MediaError where there is no sound (`no_sound`) or none that can be decoded;
     Canceled."""
@@ -313,7 +313,7 @@ class Channels:
         return np.stack(heard)
 
     def rows(self, channels: np.ndarray, layout: AudioLayout) -> np.ndarray:
-        """Return what is heard of a frame's channels: float32 [channels, n] -> [rows, n]."""
+        """Return the analyzed mix of a frame's channels: float32 [channels, n] -> [rows, n]."""
         mix, missing = weights(layout) @ channels, max(0, self._channels - len(channels))
         return np.pad(np.vstack([mix, channels[: self._channels]]), ((0, missing), (0, 0)))
 
@@ -326,7 +326,7 @@ class Mono(Channels):
         self._channel, self._gain = channel, gain
 
     def rows(self, channels: np.ndarray, layout: AudioLayout) -> np.ndarray:
-        """Return what is heard of a frame's channels: float32 [channels, n] -> [1, n]."""
+        """Return the analyzed mix of a frame's channels: float32 [channels, n] -> [1, n]."""
         if self._channel is not None and self._channel < len(channels):
             heard = channels[self._channel]
         else:

@@ -1,4 +1,4 @@
-"""Where somebody speaks: Silero VAD over a stream of blocks, with the rules of its package."""
+"""Voice activity detection: Silero VAD over a stream of blocks, with the rules of its package."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
@@ -73,7 +73,7 @@ class SpeechDetector:
             yield block
 
     def segments(self) -> list[Span]:
-        """Return where somebody speaks, s, ascending."""
+        """Return the spans of speech, s, ascending."""
         return [
             (start + first, start + last)
             for start, probabilities in self._runs

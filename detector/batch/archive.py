@@ -1,7 +1,7 @@
 """ZIP archives of strangers: what is in them, and one of their files at a time.
 
-No name of an archive is ever used as a path: what is taken out lies under a name of ours. Sizes
-are those that come out, whatever the archive says.
+No name of an archive is ever used as a path: an unpacked file gets a generated name. Sizes are
+those that come out, whatever the archive says.
 """
 
 import re
@@ -110,7 +110,7 @@ def _entry(path: Path, info: zipfile.ZipInfo, name: str) -> Entry:
 
 
 def unpack(path: Path, info: zipfile.ZipInfo, folder: Path) -> Path:
-    """Unpack one file into a folder, under a name of ours. Raise MediaError as `chunks` does."""
+    """Unpack one file into a folder, under a generated name. Raise MediaError as `chunks` does."""
     ending = Path(safe_name(info.filename)).suffix[:8]
     target = folder / f"file{ending}"
     with target.open("wb") as out:

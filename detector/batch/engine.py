@@ -267,7 +267,7 @@ class BatchRun:
             self._failed(call, entry, line, ErrorDetail(code="internal", message=told))
 
     def _analyze(self, call: _Call, entry: Entry, path: Path, line: Line) -> None:
-        """Analyze a file whose content is nobody else's meanwhile, or find what it is known by."""
+        """Analyze a file whose content no other worker holds, or find what it is known by."""
         own, options = self.journal.get(entry.name), self.options
         finished = own is not None and own.id == line["id"] and not own.retry
         same = own if finished else self.journal.same(line["id"])

@@ -26,7 +26,8 @@ class Entry:
 
     @property
     def title(self) -> str:
-        """What a result calls the file: without its folders, or what else stands in an address."""
+        """Return what a result calls the file: without its folders, or what else stands in an
+        address."""
         return name_of(self.name) if is_link(self.name) else Path(self.name).name
 
 

@@ -21,7 +21,7 @@ from detector.sentences import _
 from detector.spreadsheets import inert
 
 Line = dict[str, Any]
-"""`file`, `page`, `id`, and `analysis` or `error`; with `retry` the failure was ours."""
+"""`file`, `page`, `id`, and `analysis` or `error`; with `retry` the failure was Unmask's own."""
 
 
 @dataclass(frozen=True)

@@ -87,7 +87,7 @@ def files(
 
 
 def no_media(name: str) -> bool:
-    """Whether a name says that this is neither media nor something that holds media."""
+    """Return whether a name says that this is neither media nor something that holds media."""
     if name.startswith("__MACOSX/") or re.split(r"[/\\]", name)[-1].startswith("."):
         return True
     kind = mimetypes.guess_type(name)[0] or ""
@@ -99,7 +99,7 @@ def _holds(name: str) -> bool:
 
 
 def is_container(head: bytes) -> bool:
-    """Whether a file that begins so is an archive or a document with pictures in it."""
+    """Return whether a file that begins so is an archive or a document with pictures in it."""
     return head.startswith((b"%PDF", b"PK\x03\x04", b"PK\x05\x06"))
 
 

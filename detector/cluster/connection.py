@@ -110,7 +110,7 @@ def _loopback() -> Iterator[None]:
 
 @contextmanager
 def _own_signals() -> Iterator[None]:
-    """Keep what this program does when it is told to end: Ray takes the signal for itself."""
+    """Keep this program's handler of SIGTERM: Ray takes the signal for itself."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return

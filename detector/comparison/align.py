@@ -54,7 +54,7 @@ class FootageReader:
 
     @property
     def size(self) -> tuple[int, int]:
-        """Width and height, upright."""
+        """Return width and height, upright."""
         return self.media.width, self.media.height
 
     def fit(self, side: int) -> tuple[int, int]:
@@ -161,7 +161,7 @@ def _simplest(matrix: np.ndarray, originals: np.ndarray, copies: np.ndarray) -> 
 
 
 def _plausible(matrix: np.ndarray, points: np.ndarray) -> bool:
-    """Whether a homography has no flip, no fold and no extreme scale."""
+    """Return whether a homography has no flip, no fold and no extreme scale."""
     size = max(points.std(), 8.0)
     around = points.mean(0) + np.array([[0, 0], [1, 0], [0, 1]], float) * size
     moved = moved_points(matrix, around)
@@ -286,12 +286,12 @@ class FrameThumbnails:
 
     @functools.cached_property
     def features(self) -> list[Features]:
-        """Features of each key frame."""
+        """Return features of each key frame."""
         return [features(key) for key in self.keys]
 
     @functools.cached_property
     def mirrored(self) -> list[Features]:
-        """Features of each mirrored key frame."""
+        """Return features of each mirrored key frame."""
         return [features(np.ascontiguousarray(key[:, ::-1])) for key in self.keys]
 
 

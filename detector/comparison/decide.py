@@ -86,7 +86,7 @@ class Sameness:
 
     @property
     def moments(self) -> tuple[bool, ...]:
-        """Which moments show the same."""
+        """Return which moments show the same."""
         alike = LEAST_ALIKE if (self.motion or 0.0) >= ALL_MOTION else MOMENT_ALIKE
         return tuple(share >= alike for share in self.place)
 
@@ -109,14 +109,14 @@ class Sameness:
 
     @property
     def is_likely(self) -> bool:
-        """Whether both are the same recording."""
+        """Return whether both are the same recording."""
         shown = self.moments
         enough = bool(shown) and sum(shown) >= MOST * len(shown)
         return enough and self.score >= float(_models()["same"]["likely"])
 
     @property
     def supports_manipulation(self) -> bool:
-        """Whether it is so certain that a face may be said to differ."""
+        """Return whether it is so certain that a face may be said to differ."""
         return self.score >= float(_models()["same"]["certain"])
 
 
@@ -192,7 +192,7 @@ class Decided:
 
     @property
     def accuses(self) -> bool:
-        """Whether more differs than what was laid over the picture."""
+        """Return whether more differs than what was laid over the picture."""
         areas = any(edit.kind == "area" for edit in self.edits)
         return areas or any(person.changed_region != "none" for person in self.people)
 
@@ -336,7 +336,7 @@ def _edits(
 
 
 def _stands(moments: Sequence[MeasuredMoment], wide: np.ndarray) -> bool:
-    """Whether what was put there stands still while the picture under it changes."""
+    """Return whether what was put there stands still while the picture under it changes."""
     if len(moments) < FEWEST:
         return False
     apart = np.median([m.difference for m in moments], axis=0)

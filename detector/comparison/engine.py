@@ -204,7 +204,7 @@ def compare(
     copy, original : path
         Videos, animations or pictures.
     roles : {"unknown", "stated", "registered"}
-        Who says that `original` is the original. "unknown": the order means nothing, nobody is
+        Who says that `original` is the original. "unknown": the order means nothing, no file is
         accused; where a signature proves that `copy` is the original, the result names it so.
     copy_media, original_media : Media, optional
         From `detector.media.probe` where it is known.

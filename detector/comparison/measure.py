@@ -166,7 +166,7 @@ class Region:
 
     @property
     def ratio(self) -> float:
-        """How many times as large as expected."""
+        """Return how many times as large as expected."""
         return self.difference / max(self.expected, 1e-6)
 
 

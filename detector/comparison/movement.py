@@ -176,7 +176,7 @@ class Synchrony:
 
     @property
     def is_certain(self) -> bool:
-        """Whether chance does not explain it."""
+        """Return whether chance does not explain it."""
         return self.steady and self.score >= self.threshold
 
 
@@ -291,7 +291,8 @@ def _significance(copy: Movement, original: Movement, lag: int) -> float:
 
 
 def _steady(copy: Movement, original: Movement, lag: int) -> bool:
-    """Whether each half by itself has the offset of the whole: a repeated sentence drifts."""
+    """Return whether each half by itself has the offset of the whole: a repeated sentence
+    drifts."""
     steps = len(_overlap(copy, original, lag)[0][0])
     if steps < HALVES:
         return True

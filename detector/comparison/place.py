@@ -202,17 +202,17 @@ class MomentPair:
 
     @property
     def original(self) -> np.ndarray:
-        """The original's picture, uint8 [h, w, 3]."""
+        """Return the original's picture, uint8 [h, w, 3]."""
         return self.around[self.chosen].rgb
 
     @property
     def original_time(self) -> float:
-        """Its time in the original, s."""
+        """Return its time in the original, s."""
         return self.around[self.chosen].time
 
     @property
     def before(self) -> np.ndarray:
-        """The original's frame before or after it, uint8 [h, w, 3]."""
+        """Return the original's frame before or after it, uint8 [h, w, 3]."""
         return self.around[self.chosen - 1 if self.chosen else min(1, len(self.around) - 1)].rgb
 
     def shown(self, matrix: np.ndarray) -> np.ndarray:

@@ -1,4 +1,4 @@
-"""The moments of both as pictures that lie on each other, for whoever shows them."""
+"""The moments of both as pictures that lie on each other, for a page or a report."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

@@ -66,10 +66,10 @@ def decide(
     models : collection of str, optional
         Ids to count. Default: all that are calibrated or have an operating point (or that the
         person's own threshold was made for) and did not fail. Naming a model here counts it even
-        when nobody set a point for it; one that failed is never counted, and one without a
+        without an operating point; one that failed is never counted, and one without a
         calibration only where no calibrated model of its question is.
     weights : mapping of str to float, optional
-        How many times its usual evidence a model counts, by id; 1 where nothing is said.
+        How many times its usual evidence a model counts, by id; 1 by default.
     ensemble : CustomEnsemble, optional
         An ensemble of the person's own. Default: the one that was asked for with the analysis.
         `models` and `weights` go before what it says of them.

@@ -186,7 +186,7 @@ def delete(id: str | None, data: Path | None = None) -> None:
 
 
 def switch(on: bool, data: Path | None = None) -> None:
-    """Use them, or ours."""
+    """Use them, or the shipped ones."""
     _save(load(data).model_copy(update={"on": on}), data)
 
 

@@ -45,7 +45,7 @@ PUBLISHED_LIMITS = Thresholds(
 ADDS_NOTHING = "it adds nothing beside the other models"
 """Why a model whose fitted weight is 0 does not vote beside others. Alone it does."""
 CORRELATION = 0.5
-"""of the evidence of two models whose own correlation nobody measured: two that agree are surer
+"""of the evidence of two models whose own correlation was not measured: two that agree are surer
 than each, by a third, not by twice"""
 
 
@@ -55,18 +55,18 @@ class Choice:
 
     models: Collection[str] | None = None  # ids to count; None: all that can be
     factors: Mapping[str, float] | None = None
-    """how many times its usual evidence a model counts, by id; 1 where nothing is said"""
+    """how many times its usual evidence a model counts, by id; 1 by default"""
     thresholds: Thresholds | None = None
     min_models: int | None = None
     over_time: str = "mean"  # how a model's logits over time become one (`people.over_time`)
     unmeasured: bool = False  # models without a calibration count beside calibrated ones
 
     def usual(self, ids: Collection[str]) -> bool:
-        """Whether these models are put together as the manifest says."""
+        """Return whether these models are put together as the manifest says."""
         return self.over_time == "mean" and all(self.factor(id) == 1 for id in ids)
 
     def factor(self, id: str) -> float:
-        """How many times a model's usual evidence is counted."""
+        """Return how many times a model's usual evidence is counted."""
         return (self.factors or {}).get(id, 1.0)
 
     @classmethod
@@ -158,7 +158,7 @@ class Context:
 
     @cached_property
     def as_fitted(self) -> bool:
-        """Whether the calibrated models are the manifest's, but for failed or blind ones."""
+        """Return whether the calibrated models are the manifest's, but for failed or blind ones."""
         fitted = set(self.ensemble.models)
         calibrated = {id for id, m in self.counted.items() if _calibrated(m)}
         silent = {
@@ -169,12 +169,12 @@ class Context:
 
     @cached_property
     def all_calibrated(self) -> bool:
-        """Whether no counted model lacks a calibration."""
+        """Return whether no counted model lacks a calibration."""
         return all(map(_calibrated, self.counted.values()))
 
     @cached_property
     def weights(self) -> dict[str, float]:
-        """How many times each counted model's calibrated log odds are added."""
+        """Return how many times each counted model's calibrated log odds are added."""
         fit = self.ensemble.calibration
         scale = fit.scale if fit else 1.0
         rest = [id for id in self.counted if id not in self.published]
@@ -271,7 +271,7 @@ class Context:
 
     @cached_property
     def min_models(self) -> int:
-        """How many models a verdict needs.
+        """Return how many models a verdict needs.
 
         Who names fewer models than the ensemble needs is judged by those; a model that fails does
         not lower that. Only calibrated models are needed, and those that an own threshold is for:
@@ -295,7 +295,7 @@ class Context:
 
     @property
     def measured(self) -> bool:
-        """Whether any calibrated model is counted."""
+        """Return whether any calibrated model is counted."""
         return any(map(_calibrated, self.counted.values()))
 
 
@@ -314,6 +314,6 @@ def _calibrated(model: ModelResult) -> bool:
 
 
 def _point(model: ModelResult) -> float | None:
-    """Its authors' operating point, as a probability strictly between 0 and 1."""
+    """Return its authors' operating point, as a probability strictly between 0 and 1."""
     point = model.operating_point
     return point if point is not None and 0 < point < 1 else None

@@ -226,7 +226,8 @@ class Stratum(StrEnum):
 
     @property
     def misleads(self) -> bool:
-        """Whether material moves untouched faces' scores (smooth, noisy) and allows no verdict."""
+        """Return whether material moves untouched faces' scores (smooth, noisy) and allows no
+        verdict."""
         return self in (Stratum.SMOOTH, Stratum.GRAINY)
 
 

@@ -154,7 +154,7 @@ def _stronger(facts: Facts) -> NextStep:
 
 
 def _lone_peak(analysis: Analysis, answer: Answer) -> dict[str, Param]:
-    """Return when somebody's score is over the threshold, and by how much, where it ever is."""
+    """Return when a person's score is over the threshold, and by how much, where it ever is."""
     asked = analysis.verdict.question
     looks = [look for subject in analysis.judged for look in subject.looks]
     scores = [(look.answers[asked], look.start) for look in looks if asked in look.answers]

@@ -49,8 +49,8 @@ def weighted_mean(logits: Mapping[str, float], weights: Mapping[str, float]) -> 
 
 
 def for_people(thresholds: Thresholds, correction: float, people: int) -> Thresholds:
-    """Return thresholds for a file with so many judged people, of whom the most suspicious one's
-    score decides.
+    """Return thresholds for a file with so many judged people, where the score of the most
+    suspicious one decides.
 
     Among n people a high score is met n times as often by chance. `correction` times log n on the
     limits of FAKE and PROBABLY_FAKE (log odds) keeps false alarms as rare per file as with one
@@ -114,8 +114,8 @@ def label_of(probability: float, thresholds: Thresholds) -> Label:
 def odds_at(table: Sequence[OddsPoint], logit: float) -> EmpiricalOdds | None:
     """Return the odds of a score, between the points of the table; None where it says too little.
 
-    Beyond its ends the table is level: further out nobody measured. The interval holds the score's
-    own probability, whose interval it is.
+    Beyond its ends the table is level: further out there are no measurements. The interval holds
+    the score's own probability, whose interval it is.
     """
     if not table:
         return None

@@ -97,7 +97,7 @@ def judge(
 def _means(
     subject: Subject, analysis: Analysis, of: Mapping[str, Context], aggregation: str
 ) -> dict[str, float]:
-    """Each model's logits over time as one."""
+    """Return each model's logits over time as one."""
     raw, stands = defaultdict[str, list[float]](list), defaultdict[str, list[float]](list)
     durations = stands_for(analysis)
     for segment in subject.segments:
@@ -135,7 +135,7 @@ def _contributions(
 
 
 def _abstains(subject: Subject, analysis: Analysis, few: bool) -> ReasonCode | None:
-    """Return why a subject is too poorly seen or heard for a verdict, if so."""
+    """Return why the picture or sound of a subject is too poor for a verdict, if so."""
     if subject.modality.of_sound:
         return voice.abstains(voice.heard_of(analysis, subject.id))
     if not subject.frames:

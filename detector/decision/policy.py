@@ -32,17 +32,17 @@ from detector.schema.analysis import (
 )
 
 GLIMPSED = 0.25
-"""Share of the looked-at moments under which somebody's score says nothing of the whole file."""
+"""Share of the looked-at moments under which a person's score says nothing of the whole file."""
 FEWEST_MOMENTS = 3
 """Moments in a row over the threshold. Of 39 untouched development clips that as a whole stay below
 it none has two (by the scores that `python -m lab.bench.quality` keeps)."""
 MOST_OF_MOMENTS = 0.5
-"""Of somebody's moments; over more of them the score of the whole says it."""
+"""Of a person's moments; over more of them the score of the whole says it."""
 
 
 @dataclass(frozen=True)
 class StretchAbove:
-    """A stretch in which somebody's score stays over the threshold; times in s."""
+    """A stretch in which a person's score stays over the threshold; times in s."""
 
     person: str  # id of the subject
     start: float
@@ -54,7 +54,7 @@ class StretchAbove:
 
 @dataclass(frozen=True)
 class UnmeasuredAlarm:
-    """A model that was not measured here and calls somebody manipulated."""
+    """A model that was not measured here and calls a person manipulated."""
 
     probability: float
     id: str
@@ -82,13 +82,13 @@ class Decision:
     unlike: tuple[Stratum, ...] = ()
     """in what the leading person's material is unlike that of the calibration"""
     withheld: ReasonCode | None = None
-    """why the leading person is seen or heard too poorly, or too briefly, to be cleared"""
+    """why the picture or sound of the leading person is too poor or too brief to clear them"""
     alarm: UnmeasuredAlarm | None = None
     """the highest one of the models that were not measured here"""
 
     @property
     def evaluated(self) -> bool:
-        """Whether any model of this question was counted."""
+        """Return whether any model of this question was counted."""
         return bool(self.context.counted)
 
 
@@ -177,7 +177,7 @@ def _odds(analysis: Analysis, context: Context, total: float, people: int) -> Em
 
 
 def _glimpsed(analysis: Analysis, subject: Subject, question: Question) -> bool:
-    """Return whether somebody was scored in too few of the moments to stand for the file."""
+    """Return whether a person was scored in too few of the moments to stand for the file."""
     scored = sum(question in frame.answers for frame in subject.frames)
     return bool(subject.frames) and scored < GLIMPSED * len(analysis.timestamps)
 

@@ -9,7 +9,7 @@ WINDOW = LIVE_WINDOW
 """s that a live verdict rests on. A model that is asked once a second has then scored more
 moments of a person than at first in a file (`ModelSpec.moments`)."""
 LEAST = 3.0
-"""s for which somebody has to be seen in them: neighbouring frames say nearly the same"""
+"""s for which a person has to be seen in them: neighbouring frames say nearly the same"""
 
 
 def seen_briefly(analysis: Analysis, subject: Subject) -> bool:

@@ -1,13 +1,13 @@
-"""How good what was heard is for judging a voice, and where no verdict may rest on it. Numbers in,
-codes out."""
+"""How good the sound is for judging a voice, and where no verdict may rest on it. Numbers in, codes
+out."""
 
 from detector.decision.numbers import Rating, rate
 from detector.messages import Param
 from detector.schema.analysis import Analysis, Evidence, ReasonCode, SpeechMeasurement
 
 MIN_SPEECH, MIN_ASSUMED = 2.0, 1.0
-"""s; of less no model gives a score. The second: of what is taken for speech because somebody asked
-for it, one window."""
+"""s; of less no model gives a score. The second: of what is taken for speech because the request
+asked for it, one window."""
 FAIR_SPEECH = 6.0
 """s from which on more changes little."""
 PHONE_BAND, FULL_BAND = 4_800.0, 7_000.0
@@ -26,13 +26,13 @@ alike in real and in made voices."""
 
 
 def heard_of(analysis: Analysis, subject: str | None = None) -> SpeechMeasurement | None:
-    """Return what was heard of a file, or of one voice by its subject's id; None where nobody
-    listened or there is nothing to hear."""
+    """Return the facts on the sound of a file, or of one voice by its subject's id; None where no
+    sound was analyzed or there is none."""
     return analysis.media.audio.speech_of(subject) if analysis.media.audio else None
 
 
 def unscorable(heard: SpeechMeasurement) -> ReasonCode | None:
-    """Return why no model is fed with what was heard, if so."""
+    """Return why no model gets the sound as input, if so."""
     if not heard.spans:
         return ReasonCode.MUSIC if heard.music_ratio >= MUSIC else ReasonCode.NO_SPEECH
     least = MIN_ASSUMED if heard.assumed else MIN_SPEECH
@@ -58,7 +58,7 @@ def withholds_real(heard: SpeechMeasurement | None) -> ReasonCode | None:
 
 
 def params(heard: SpeechMeasurement) -> dict[str, Param]:
-    """Return the figures that sentences about what was heard hold."""
+    """Return the figures in sentences about the sound."""
     return {
         "seconds": round(heard.speech_seconds, 1),
         "least": MIN_SPEECH,
@@ -71,7 +71,7 @@ def params(heard: SpeechMeasurement) -> dict[str, Param]:
 
 
 def evidence(heard: SpeechMeasurement) -> list[Evidence]:
-    """Rate what was heard: how much speech, up to which frequency, over how much noise."""
+    """Rate the sound: how much speech, up to which frequency, over how much noise."""
     seconds = heard.speech_seconds
     speech: dict[str, Param] = {"seconds": round(seconds, 1), "heard": round(heard.seconds, 1)}
     rating: Rating = rate(seconds, MIN_SPEECH, FAIR_SPEECH)

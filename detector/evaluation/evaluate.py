@@ -4,9 +4,10 @@ Every figure is of whole files. A file that could not be judged is counted again
 as the most suspicious of all, a fake as the least. Intervals hold 95 % and come from resampling
 groups, all takes of a person together (`detector.evaluation.metrics`).
 
-Ours has to beat, on the same files in the same run: published detectors whose weights are on this
-computer, each on the person most suspicious to it, in its authors' direction; and features that
-need no detector, each in the better of its two directions, which flatters them.
+Baselines that the ensemble has to beat, on the same files in the same run: published detectors
+whose weights are on this computer, each on the person most suspicious to it, in its authors'
+direction; and features that need no detector, each in the better of its two directions, which
+flatters them.
 """
 
 from collections import Counter

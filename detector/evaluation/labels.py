@@ -1,4 +1,4 @@
-"""What there is to learn from: labelled files in a CSV, and splits that share nobody.
+"""What there is to learn from: labelled files in a CSV, and splits that share no person.
 
 The CSV has a header with `file` (relative to the CSV's folder), `label` (real or fake) and, where
 known, `kind` (image, video or audio), `method`, its `year`, `group`, `source` and `person`. Files
@@ -58,7 +58,7 @@ class Item:
 
     @property
     def footage(self) -> str:
-        """The group without the number of the take."""
+        """Return the group without the number of the take."""
         return _TAKE.sub("", self.group)
 
 
@@ -326,7 +326,7 @@ _FAMILIES = (
 
 
 def family(method: str) -> str:
-    """Which kind of manipulation a method is, from its name."""
+    """Return which kind of manipulation a method is, from its name."""
     text = method.lower()
     # "face swap / lip-sync" and "FF++ DeepFakeDetection" are swaps whatever else they name.
     if "face swap" in text:

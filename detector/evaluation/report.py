@@ -128,7 +128,7 @@ def paired_ranking(column: Column, couples: Sequence[tuple[int, int]]) -> Interv
 
 
 class Baseline(StrictModel):
-    """One baseline beside ours."""
+    """One baseline beside the ensemble."""
 
     id: str
     title: str
@@ -141,7 +141,7 @@ class Baseline(StrictModel):
 
     @property
     def beaten(self) -> str:
-        """Whether ours is better, outside the interval."""
+        """Return whether the ensemble is better, outside the interval."""
         if self.difference.low > 0:
             return "yes"
         return "no" if self.difference.high < 0 else "not outside the interval"
@@ -164,7 +164,7 @@ class Ranking(StrictModel):
 
 
 class Decisions(StrictModel):
-    """What is said at the thresholds that are shipped."""
+    """Decisions at the shipped thresholds."""
 
     false_positives: Share  # Originals called FAKE
     true_positives: Share  # Fakes called FAKE
@@ -192,7 +192,7 @@ class Risk(StrictModel):
 
 
 class AnswerReport(StrictModel):
-    """An answer of ours: the combined one, or a question's on originals and its fakes."""
+    """An answer of the ensemble: the combined one, or a question's on originals and its fakes."""
 
     name: str
     title: str

@@ -143,7 +143,7 @@ def _analyzer(device: str) -> Analyzer:
 
 
 def _read(store: Path) -> dict[tuple[str, str], _Stored]:
-    """Lines by file and condition; of several the last."""
+    """Return lines by file and condition; of several the last."""
     if not store.is_file():
         return {}
     try:
@@ -173,7 +173,7 @@ def stored_scores(store: Path, items: Mapping[str, Item]) -> list[Scored]:
 def _holds(
     line: _Stored, item: Item, specs: Sequence[ModelSpec], settings: Settings, condition: Condition
 ) -> bool:
-    """Whether a stored analysis is what would come out today."""
+    """Return whether a stored analysis is what would come out today."""
     there = item.file.is_file()
     if line.analysis is None:
         return there == (line.problem != "not_found")

@@ -166,7 +166,7 @@ def _blurred(picture: np.ndarray) -> np.ndarray:
 
 
 def _hide(item: np.ndarray, blurred: np.ndarray, row: int, column: int) -> np.ndarray:
-    """One place blurred away in a picture, or in all pictures of a run."""
+    """Return one place blurred away in a picture, or in all pictures of a run."""
     out = item.copy()
     height, width = item.shape[-3:-1]
     top, left = (

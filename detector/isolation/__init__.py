@@ -43,7 +43,7 @@ def stop_isolating() -> None:
 
 
 def isolated() -> bool:
-    """Whether this program parses media in workers."""
+    """Return whether this program parses media in workers."""
     return _active is not None
 
 

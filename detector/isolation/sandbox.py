@@ -109,7 +109,7 @@ class WorkerChannel:
         return data
 
     def _why(self) -> MediaError:
-        """Why a worker ended without an answer."""
+        """Return why a worker ended without an answer."""
         self._status.settimeout(5.0)
         try:
             code = os.waitstatus_to_exitcode(int.from_bytes(self._status.recv(4), sys.byteorder))

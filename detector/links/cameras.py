@@ -1,4 +1,4 @@
-"""Cameras by their address, watched for somebody who does not sit at this computer.
+"""Cameras by their address, watched for a user at another computer.
 
 libav follows a camera's redirects, so it never connects itself: a worker with one open port reads
 from `detector.links.relay`, which keeps the rules of links. Credentials go to their host only, and
@@ -307,12 +307,12 @@ class CameraAddress:
 
     @property
     def name(self) -> str:
-        """What it is called to a person: neither path nor password."""
+        """Return what it is called to a person: neither path nor password."""
         return self.host
 
     @property
     def public(self) -> str:
-        """The address without name and password."""
+        """Return the address without name and password."""
         host = f"[{self.host}]" if ":" in self.host else self.host
         port = "" if self.port == PORTS[self.scheme] else f":{self.port}"
         return f"{self.scheme}://{host}{port}{self.path}"

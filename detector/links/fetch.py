@@ -59,7 +59,8 @@ def of_page(page: bytes) -> dict[str, str]:
 
 
 def posted_by(*said: Mapping[str, str]) -> Posted | None:
-    """Return what pages say, the first before the second; None where they say nobody and no day."""
+    """Return what pages say, the first before the second; None where they name neither author nor
+    day."""
     texts: dict[str, str] = {}
     for one in reversed(said):
         texts.update({key: clean(value) for key, value in one.items()})
@@ -237,7 +238,7 @@ def _fetch(url: str, target: BinaryIO, job: _Fetch) -> FetchedLink:
 
 
 async def _cancelable(work: Coroutine[Any, Any, T], cancel: Event | None) -> T:
-    """Return what work does; end it, with `CancelledError`, once somebody wants that."""
+    """Return what work does; end it, with `CancelledError`, once it is canceled."""
     task = asyncio.create_task(work)
     while cancel is not None and not task.done():
         await asyncio.wait([task], timeout=POLL_SECONDS)

@@ -7,7 +7,7 @@ from detector.media.files import safe_name
 
 
 def is_link(text: str) -> bool:
-    """Whether a text is meant as the address of a file on the web."""
+    """Return whether a text is meant as the address of a file on the web."""
     return re.match(r"https?://", text.strip(), re.IGNORECASE) is not None
 
 

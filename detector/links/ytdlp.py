@@ -1,5 +1,5 @@
 """What runs of yt-dlp, in a process of its own (`detector.links.downloader`): one video of a page,
-as one file, and what its page says of it. Nothing else of ours is imported with it.
+as one file, and what its page says of it. No other module of Unmask is imported with it.
 """
 
 import heapq

@@ -76,7 +76,7 @@ class RateCounter:
         self._delays.setdefault(what, deque(maxlen=MAX_TIMES)).append((now, seconds))
 
     def last(self, what: str) -> float | None:
-        """When it last was."""
+        """Return when it last was."""
         at = self._at.get(what)
         return at[-1] if at else None
 
@@ -175,7 +175,7 @@ class QualityMonitor:
 
     @property
     def screen(self) -> bool:
-        """A screen is being filmed, by most of the last looks for one."""
+        """Return whether a screen is being filmed, by most of the last looks for one."""
         striped = sum(strength > recapture.PEAK for strength in self.stripes)
         return len(self.stripes) >= LEAST_LOOKS and 2 * striped > len(self.stripes)
 
@@ -367,7 +367,7 @@ class LiveReadout:
         return LiveReading(Label.NOT_APPLICABLE, time, text, self._thresholds)
 
     def lose(self, time: float, text: str) -> None:
-        """End the reading: there is nobody to judge."""
+        """End the reading: there is no person to judge."""
         self.scored = None
         self.people.clear()
         since = self.now.since if self.now.label is Label.NOT_APPLICABLE else time
@@ -473,7 +473,7 @@ class ScoredFrame:
 
     @property
     def scored(self) -> bool:
-        """Whether any model gave a score."""
+        """Return whether any model gave a score."""
         return bool(self.models)
 
 
@@ -502,7 +502,7 @@ class SessionDisplay:
         self._problems: dict[int, str] = {}
 
     def wait_for_faces(self) -> None:
-        """Nobody has looked until now: that no face was seen counts from here."""
+        """No frame was analyzed until now: that no face was seen counts from here."""
         self.quality = QualityMonitor(self.time, self._settings.most_faces)
 
     def state(self, now: float, ready: bool, schedule: Schedule) -> LiveState:
@@ -570,7 +570,8 @@ class SessionDisplay:
     # --- after a look ----------------------------------------------------------------------------
 
     def update_faces(self, time: float, people: Sequence[TrackedFace], *, sure: bool) -> None:
-        """Take in who is in view in the frame of `time`, s; `sure`: somebody is without doubt."""
+        """Take in who is in view in the frame of `time`, s; `sure`: a person is judged without
+        doubt."""
         faces = []
         for person in people:
             problem = self._problems.get(person.number)
@@ -611,7 +612,7 @@ class SessionDisplay:
         self._faces = tuple(shown)
 
     def _end_reading(self, time: float) -> None:
-        """End the reading where nobody was judged for a while, and say what prevents one."""
+        """End the reading where no person was judged for a while, and say what prevents one."""
         last = self.readout.scored
         if last is not None and time - last <= UNREAD:
             return

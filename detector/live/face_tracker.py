@@ -61,7 +61,7 @@ def track_faces(
 
 
 def _flow(one: np.ndarray, other: np.ndarray, points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Where points [N, 2] of one picture are in the other, and whether they were found."""
+    """Return where points [N, 2] of one picture are in the other, and whether they were found."""
     until = (cv2.TERM_CRITERIA_EPS | cv2.TERM_CRITERIA_COUNT, 10, 0.03)
     there, status, _ = cv2.calcOpticalFlowPyrLK(
         one, other, points, np.empty_like(points), winSize=(13, 13), maxLevel=3, criteria=until
@@ -100,8 +100,8 @@ FACE_TTL_SECONDS = 0.6  # s without being found or followed, after which a face 
 HIDDEN = 3.0
 """s for which a hand or a cup may hide a face: who is then in its place is the same person"""
 MAX_DETECTIONS = 40
-"""searches by which a face is told from an earring (`vision.is_face_track`): one that the detector
-is never sure of has to be there in half as many"""
+"""searches by which a face is distinguished from an earring (`vision.is_face_track`): one that the
+detector is never sure of has to be there in half as many"""
 VELOCITY_WEIGHT = 0.4  # weight of the newest movement in a face's velocity
 
 
@@ -121,7 +121,7 @@ class TrackedFace:
 
     @property
     def confirmed(self) -> bool:
-        """A person, not something that looked like a face."""
+        """Return whether it is a person, not something that looked like a face."""
         found = [face for face in self.detections if face is not None]
         return vision.is_face_track(found, MAX_DETECTIONS)
 

@@ -1,6 +1,6 @@
 """Boxes, words and percents burned into a frame: numpy and OpenCV, under a millisecond.
 
-A label is told by dash and icon as well as by color: solid with a triangle (likely manipulated),
+A label is shown by dash and icon as well as by color: solid with a triangle (likely manipulated),
 dotted with a question mark in a circle (inconclusive), long dashes with a check (no sign), thin and
 grey with a bar (no reading).
 """

@@ -71,5 +71,5 @@ class Pace:
 
     @property
     def mostly_slow(self) -> bool:
-        """Whether the session was too slow for most of its time, or is so now."""
+        """Return whether the session was too slow for most of its time, or is so now."""
         return self.slow is not None or self.slow_seconds > self.seconds / 2

@@ -68,7 +68,7 @@ class Pool:
 
     @property
     def clients(self) -> float:
-        """How many are served, by their weights."""
+        """Return how many are served, by their weights."""
         with self._wake:
             return sum(self._weights.values())
 
@@ -98,7 +98,7 @@ class Pool:
             self._do(*turn)
 
     def _next(self) -> tuple[Client, str] | None:
-        """Whose turn it is, marked as busy. Called with the lock."""
+        """Return whose turn it is, marked as busy. Called with the lock."""
         for client in sorted(self._spent, key=self._spent.__getitem__):
             for kind in client.waiting():
                 if (client, kind) not in self._busy:

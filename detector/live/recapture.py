@@ -16,8 +16,8 @@ ROUNDED = 4 * 28.0
 """Magnitude of the spectrum below which a peak may be gray levels' being whole numbers: that alone
 gives sqrt(sum of squared window / 12) = 28. Stripes of one level give 8,000."""
 PEAK = 2.9
-"""Of `stripes`, from which a screen is said to be filmed. 264 frames of 88 clips of the development
-set have 2.53 or less (`lab.bench.live --recapture`)."""
+"""Of `stripes`, from which a screen counts as filmed. 264 frames of 88 clips of the development set
+have 2.53 or less (`lab.bench.live --recapture`)."""
 
 
 def stripes(rgb: np.ndarray) -> float:

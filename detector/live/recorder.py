@@ -59,7 +59,7 @@ class Ring:
 
     @property
     def span(self) -> float:
-        """Seconds from the first kept picture to the last."""
+        """Return seconds from the first kept picture to the last."""
         with self._lock:
             return self._pictures[-1][0] - self._pictures[0][0] if self._pictures else 0.0
 

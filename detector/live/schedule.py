@@ -93,7 +93,7 @@ def plan(
     every = dict(usual)
 
     def taken(detect: float) -> float:
-        """Seconds of a scored frame, where finding its faces takes so long."""
+        """Return seconds of a scored frame, where finding its faces takes so long."""
         return fixed + detect + sum(cost / every[id] for id, cost in models.items())
 
     def rate(detect: float) -> float:

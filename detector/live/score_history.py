@@ -51,7 +51,7 @@ class _ScoreSample:
 
     @property
     def scores(self) -> int:
-        """How many there are."""
+        """Return how many there are."""
         segments = [*self.frames.values(), *(span for _, span in self.spans)]
         return sum(len(segment.logits) for segment in segments)
 
@@ -88,7 +88,7 @@ class ScoreHistory:
         return self._letters.setdefault(number, letter(len(self._letters)))
 
     def add(self, time: float, frames: Mapping[int, FrameSegment]) -> None:
-        """One scored sample; no frames: nobody was there. Times ascend."""
+        """One scored sample; no frames: no person was there. Times ascend."""
         sample = _ScoreSample(time, dict(frames))
         self._samples.append(sample)
         self._seen.update(frames.keys())
@@ -127,7 +127,7 @@ class ScoreHistory:
 
     @property
     def thresholds(self) -> Thresholds:
-        """Those shown until there is a score."""
+        """Return those shown until there is a score."""
         return self._ensembles[Question.MANIPULATION].thresholds
 
     def add_thumbnail(self, number: int, face: FrameSegment, rgb: np.ndarray) -> None:
@@ -203,7 +203,7 @@ class ScoreHistory:
         )
 
     def _forget(self) -> None:
-        """Whoever was seen least, when there were too many people."""
+        """Forget the people seen least, when there are too many."""
         if len(self._seen) <= MAX_PEOPLE:
             return
         here = {n for s in self._samples if s.time > self._last - WINDOW for n in s.frames}

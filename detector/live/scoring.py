@@ -22,7 +22,7 @@ MAX_BYTES = 64 << 20  # of the crops of one window; a larger one is not for live
 
 
 def unfit(spec: ModelSpec) -> str | None:
-    """Why a model can't be served live, if so."""
+    """Return why a model can't be served live, if so."""
     if spec.modality is not Modality.FACE:
         return _("it judges no faces")
     if spec.kind != "video":
@@ -123,7 +123,7 @@ class LiveScorer(Scorer):
 
     @property
     def shapes(self) -> dict[ClipShape, tuple[str, ...]]:
-        """The windows that are needed, and the video models that are fed with them."""
+        """Return the windows that are needed, and the video models that are fed with them."""
         clips = [model.spec for model in self.models.values() if model.spec.kind == "video"]
         return fed(clips, lambda spec: ClipShape.of(spec, None))
 

@@ -137,7 +137,7 @@ class LiveSession:
 
     @property
     def state(self) -> LiveState:
-        """The newest snapshot. Never waits for inference."""
+        """Return the newest snapshot. Never waits for inference."""
         now = self._clock()
         with self._lock:
             return self._display.state(now, self._loaded, self._schedule)
@@ -189,7 +189,7 @@ class LiveSession:
 
     @property
     def busy(self) -> bool:
-        """Whether frames wait to be looked at or scored."""
+        """Return whether frames wait to be looked at or scored."""
         return bool(self.waiting())
 
     # --- what the pool calls ---------------------------------------------------------------------
@@ -426,7 +426,7 @@ class LiveEngine:
 
     @property
     def sessions(self) -> int:
-        """How many are open."""
+        """Return how many are open."""
         with self._lock:
             return sum(not session.closed for session in self._open)
 

@@ -135,7 +135,7 @@ class LiveReading:
 
     @property
     def word(self) -> str:
-        """What is said, in at most two words; or that the session is too slow."""
+        """Return the label, in at most two words; or that the session is too slow."""
         if self.too_slow is not None:
             return states.too_slow()
         return word(self.label, self.question)

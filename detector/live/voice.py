@@ -48,7 +48,7 @@ WEIGHT = 0.25  # of what a camera takes: 0.12 s every 2 s on one core, with the 
 
 @dataclass(frozen=True)
 class VoiceState:
-    """An immutable snapshot of what was heard."""
+    """An immutable snapshot of the analyzed sound."""
 
     time: float | None  # Of the newest sound, s of the session; None before the first
     ready: bool  # The models are loaded
@@ -113,7 +113,7 @@ class LiveVoice:
 
     @property
     def state(self) -> VoiceState:
-        """The newest snapshot. Never waits for inference."""
+        """Return the newest snapshot. Never waits for inference."""
         with self._lock:
             return VoiceState(
                 time=self._end,

@@ -445,7 +445,8 @@ class Decoder:
         return None if ticks is None else ticks * self.base
 
     def length_of(self, packet: Packet[Any]) -> float:
-        """Seconds that a packet's frame is on screen; one step where the file doesn't say."""
+        """Return seconds that a packet's frame is on screen; one step where the file doesn't
+        say."""
         return packet.duration * self.base if packet.duration else self.step
 
     def decode(self, packet: Packet[Any] | None) -> list[tuple[float, VideoFrame]]:
@@ -481,7 +482,7 @@ def demuxer(container: InputContainer) -> str:
 
 
 def rate(stream: VideoStream) -> float | None:
-    """Frames per second, on average; None where the file gives nothing sensible."""
+    """Return frames per second, on average; None where the file gives nothing sensible."""
     bare = stream.container.format.name in BARE  # there the average is libav's own default
     average = None if bare else stream.average_rate
     for stated in (average, stream.guessed_rate, stream.base_rate):

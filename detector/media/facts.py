@@ -182,14 +182,15 @@ class _Opening:
             return
 
     def rate(self, duration: float) -> float | None:
-        """Frames per second as measured, where they are uneven or few."""
+        """Return frames per second as measured, where they are uneven or few."""
         uneven = self.uneven()
         if self.complete and duration and uneven is not False:
             return len(self.times) / duration
         return (len(self.times) - 1) / (max(self.times) - min(self.times)) if uneven else None
 
     def uneven(self) -> bool | None:
-        """Whether the gaps between frames differ by more than containers round; None: unknown."""
+        """Return whether the gaps between frames differ by more than containers round; None:
+        unknown."""
         times = sorted(self.times)
         if not self.complete:  # with reordering, the last packets' neighbors are yet to come
             times = times[:-_REORDER] or times

@@ -94,7 +94,7 @@ MAX_STEM_LENGTH = 80
 def disk_name(name: str) -> str:
     """Return a file name that is harmless on disk, in a shell and in a header.
 
-    The extension is kept in lower case, since some formats are told apart by it.
+    The extension is kept in lower case, since it distinguishes some formats.
     """
     plain = unicodedata.normalize("NFKD", name).encode("ascii", "ignore").decode()
     plain = plain.replace("\\", "/").rsplit("/", 1)[-1]
@@ -199,7 +199,7 @@ def is_jpeg(head: bytes) -> bool:
 
 
 def _in_motion(file: BinaryIO) -> bool:
-    """Whether another JPEG of the same size follows at once, as in a raw MJPEG stream."""
+    """Return whether another JPEG of the same size follows at once, as in a raw MJPEG stream."""
     file.seek(0)
     data = file.read(_MAX_JPEGS)
     first = _jpeg(data, 0)
@@ -255,7 +255,8 @@ def top_box(file: BinaryIO, kind: bytes) -> bytes:
 
 
 def _refers_elsewhere(file: BinaryIO) -> bool:
-    """Whether a QuickTime or MP4 index keeps its samples in another file (`dref`, `rmra`)."""
+    """Return whether a QuickTime or MP4 index keeps its samples in another file (`dref`,
+    `rmra`)."""
     index = top_box(file, b"moov")
     if b"rmra" in index and b"rdrf" in index:
         return True

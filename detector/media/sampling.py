@@ -151,7 +151,7 @@ def stored(
 
 
 def _uneven(media: Media) -> bool:
-    """Whether some picture of a video may be shown for much longer than others."""
+    """Return whether some picture of a video may be shown for much longer than others."""
     count, usual = media.frame_count or 0, (media.fps or 0.0) * (media.duration or 0.0)
     return bool(media.variable_frame_rate) or count < _STORED * usual
 
@@ -330,7 +330,7 @@ def shots(
 
 
 def seen(shots: Sequence[Shot], timestamps: Sequence[float]) -> list[bool]:
-    """Which shots have a moment in them."""
+    """Return which shots have a moment in them."""
     times = np.asarray(timestamps, float)
     slack = 1e-3  # they are rounded where they are stored
     return [bool(((times >= a - slack) & (times <= b + slack)).any()) for a, b in shots]
@@ -409,7 +409,8 @@ def _at_key_frames(
 
 
 def _keys(container: InputContainer, stream: VideoStream, size: int) -> list[int]:
-    """Where the key frames are, in ticks of the stream; empty where that would take long to say."""
+    """Return where the key frames are, in ticks of the stream; empty where that would take long to
+    say."""
     if demuxer(container) == "mov":  # others learn theirs as they go
         return [entry.timestamp for entry in stream.index_entries if entry.is_keyframe]
     if size > MAX_READ_BYTES:
@@ -422,7 +423,7 @@ def _keys(container: InputContainer, stream: VideoStream, size: int) -> list[int
 
 
 def _affordable(compared: int, keys: int, media: Media, samples: int) -> bool:
-    """Whether so many key frames cost little beside what a look at the samples does."""
+    """Return whether so many key frames cost little beside what a look at the samples does."""
     size = media.width * media.height / 1e6
     group = (media.duration or 0.0) * (media.fps or 0.0) / keys
     usual = samples * (MOMENT_COSTS + PREDICTED_COSTS * size * group / 2)

@@ -47,12 +47,13 @@ _CAMERAS = {"linux": "v4l2", "darwin": "avfoundation", "win32": "dshow"}
 
 
 def is_address(source: str) -> bool:
-    """Whether a source is an address ("scheme://…") rather than a path."""
+    """Return whether a source is an address ("scheme://…") rather than a path."""
     return "://" in source
 
 
 def is_device(source: str) -> bool:
-    """Whether a source is a camera of this computer: a character device, or said to be one."""
+    """Return whether a source is a camera of this computer: a character device, or said to be
+    one."""
     return source.startswith("/dev/") or Path(source).is_char_device()
 
 

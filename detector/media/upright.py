@@ -175,7 +175,7 @@ def deinterlaced(frame: VideoFrame) -> VideoFrame:
 
 
 def upright_size(frame: VideoFrame, stream: VideoStream) -> tuple[int, int]:
-    """Width and height with square pixels, after rotation. Pixels are only ever added."""
+    """Return width and height with square pixels, after rotation. Pixels are only ever added."""
     width, height = frame.width, frame.height
     aspect = float(stream.sample_aspect_ratio or 1)
     if _ASPECTS[0] <= aspect <= _ASPECTS[1]:

@@ -146,12 +146,13 @@ class _Walk:
 
     @property
     def start(self) -> float:
-        """When the first picture is shown on the stream's own clock, s; 0 until it is known."""
+        """Return when the first picture is shown on the stream's own clock, s; 0 until it is
+        known."""
         return self.origin or 0.0
 
     @property
     def target(self) -> float:
-        """The next wanted time on the stream's own clock, seconds."""
+        """Return the next wanted time on the stream's own clock, seconds."""
         return self.wanted[0][1] + _EPSILON + self.start
 
     def run(self) -> Iterator[tuple[int, float, VideoFrame]]:
@@ -221,7 +222,7 @@ class _Walk:
         yield from self._finish()
 
     def _restarts_at(self, time: float) -> bool:
-        """Whether a key frame makes all before it unneeded; the decoder forgets it then."""
+        """Return whether a key frame makes all before it unneeded; the decoder forgets it then."""
         if not self.skip or time > self.target:
             return False
         self.decoder.flush()

@@ -15,7 +15,7 @@ __all__ = ["ENGLISH", "Coded", "Param", "Params", "Speech", "Wording", "detail",
 
 def wording(message: Coded, speech: Speech = ENGLISH) -> tuple[str, str]:
     """Return the sentence of a message and its detail, both without markup; raise KeyError where
-    nobody wrote one for this code: a fault of ours, which a test looks for."""
+    this code has none: a bug, which a test looks for."""
     code = str(message.code)
     for catalogue in (reasons.REASONS, reasons.CAVEATS, reasons.EVIDENCE):
         if code in catalogue:

@@ -84,8 +84,7 @@ def _moving(comparison: Compared, speech: Speech) -> str:
 
 
 def unstated(comparison: Compared) -> bool:
-    """Return whether nobody says that the other file is the original: it may be manipulated
-    itself."""
+    """Return whether nothing names the other file as the original: it may be manipulated itself."""
     return comparison.role_source == "unknown"
 
 

@@ -1,4 +1,4 @@
-"""What stands under a headline: whom or what it is about, when, and the text about the others."""
+"""What stands under a headline: its subject, its time, and the text about the others."""
 
 from __future__ import annotations
 
@@ -146,7 +146,7 @@ def _sound_and_picture(analysis: Analysis, speech: Speech) -> str:
 
 
 def _face_and_picture(analysis: Analysis, speech: Speech) -> str:
-    """Return what is said where one of them is fake and the other is cleared."""
+    """Return the text where one of them is fake and the other is cleared."""
     _ = speech.gettext
     face = _most_suspicious(analysis, lambda question: question.subject == "face")
     picture = _most_suspicious(analysis, lambda question: question.subject == "picture")
@@ -213,7 +213,7 @@ def _people(analysis: Analysis, speech: Speech) -> str:
 
 def left_out(analysis: Analysis) -> list[Subject]:
     """Return who has a score that does not count because they are seen too little or too poorly,
-    the highest score first; nobody where that is so of the person in front."""
+    the highest score first; empty where that is so of the person in front."""
     verdict = analysis.verdict
     if verdict.question is None or verdict.subject is None:
         return []
@@ -340,7 +340,7 @@ def sides(analysis: Analysis, speech: Speech = ENGLISH) -> str:
 
 
 def side(name: str | None, speech: Speech = ENGLISH) -> str:
-    """Return where in the picture somebody is."""
+    """Return where in the picture a person is."""
     _ = speech.gettext
     return {"left": _("left"), "center": _("center"), "right": _("right")}.get(name or "", "")
 
@@ -404,7 +404,7 @@ def _without_sign(analysis: Analysis, top: Subject, speech: Speech) -> str:
 
 
 def _scored(subject: Subject, speech: Speech) -> str:
-    """Return somebody's name with their own score and why it does not count."""
+    """Return a person's name with their own score and why it does not count."""
     more = [percent(subject.probability)] if subject.probability is not None else []
     more += [word for code, word in why_not(speech).items() if code == subject.reason]
     return f"{person(subject, speech)} ({', '.join(more)})"

@@ -74,7 +74,8 @@ def sampling(analysis: Analysis, speech: Speech = ENGLISH) -> str:
 
 
 def covered(coverage: Coverage | None, speech: Speech = ENGLISH) -> str:
-    """Return "32 of 6,000 frames, every shot seen (4)"; "" for a picture and where nobody knows."""
+    """Return "32 of 6,000 frames, every shot seen (4)"; "" for a picture and where it is
+    unknown."""
     if coverage is None or coverage.frames <= 1:
         return ""
     _ = speech.gettext

@@ -23,7 +23,7 @@ def of_tests(odds: EmpiricalOdds, question: str | None = None, speech: Speech = 
 
 def in_ten(answer: Answer, question: str | None, base_rate: float, speech: Speech = ENGLISH) -> str:
     """Return the odds of an answer towards one side in a few words: "8 of 10 test clips with such a
-    score were fakes". Empty for another answer, or one whose odds nobody measured.
+    score were fakes". Empty for another answer, or one whose odds were not measured.
 
     base_rate : float
         Share of fakes, 0..1, among the files that the reader gets; in our tests half of them.

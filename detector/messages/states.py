@@ -86,7 +86,7 @@ def subject(name: str | None, speech: Speech = ENGLISH, *, whole: bool = False) 
 
 
 def subject_name(modality: str, id: str, speech: Speech = ENGLISH) -> str:
-    """Return whom or what a subject is, as a name: "Person A", "The whole picture"."""
+    """Return the name of a subject: "Person A", "The whole picture"."""
     spec = questions.Modality(modality).spec
     only = spec.only if id == modality else spec.sides.get(id)
     return speech.gettext(only or spec.name).format(person=id)

@@ -92,12 +92,13 @@ class CropRecipe(StrictModel):
 
     @property
     def whole(self) -> bool:
-        """Whether it is cut from the full frame, not around a face."""
+        """Return whether it is cut from the full frame, not around a face."""
         return self.kind == "whole"
 
     @property
     def final(self) -> bool:
-        """Whether a cut is already the square of `size` px; else the model takes its middle."""
+        """Return whether a cut is already the square of `size` px; else the model takes its
+        middle."""
         return bool(self.size) and self.fit != "even" and not (self.short or self.tile)
 
 
@@ -152,7 +153,7 @@ class Measured(StrictModel):
 
 
 class PublishedMetric(StrictModel):
-    """A figure somebody else published."""
+    """A figure that others published."""
 
     data: str
     metric: str
@@ -220,7 +221,7 @@ class ModelSpec(StoredEntry):
 
     @property
     def modality(self) -> Modality:
-        """What it judges, and the only thing it is fed."""
+        """Return what it judges, and the only thing it is fed."""
         judged = QUESTION_OF[self.task].spec.modalities
         whole = self.crop.whole and Modality.FULL_FRAME in judged
         return Modality.FULL_FRAME if whole else judged[0]
@@ -258,7 +259,7 @@ class Model(ABC):
 
     @property
     def side_by_side(self) -> bool:
-        """Whether several threads score with it at once, rather than wait for each other."""
+        """Return whether several threads score with it at once, rather than wait for each other."""
         return False
 
     @abstractmethod
@@ -269,7 +270,7 @@ class Model(ABC):
 
     @abstractmethod
     def forward(self, batch: Tensor) -> Tensor:
-        """Raw logits as the original gives them: float32 [N], [N, 1], [N, 2] …"""
+        """Return raw logits as the original gives them: float32 [N], [N, 1], [N, 2] …"""
 
     def log_odds(self, logits: Tensor) -> Tensor:
         """Return natural-log odds of P(fake), [N], of `forward`'s logit or softmax."""

@@ -41,7 +41,7 @@ class Status:
 
     @property
     def ready(self) -> bool:
-        """Whether it can score now."""
+        """Return whether it can score now."""
         return self.state in {"bundled", "ready"}
 
     @property

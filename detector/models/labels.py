@@ -35,7 +35,8 @@ _NEGATIONS = frozenset({"non", "not", "no", "un"})
 
 
 def meaning(name: str) -> bool | None:
-    """Whether a class of this name is fake (True), real (False), or neither is clear (None)."""
+    """Return whether a class of this name is fake (True), real (False), or neither is clear
+    (None)."""
     # "AI-Generated", "deep_fake", "DeepFake", "NotFake" and "not fake" are the same to a reader.
     spaced = re.sub(r"(?<=[a-z])(?=[A-Z])", " ", name)
     words = re.findall(r"[a-z]+", spaced.lower())

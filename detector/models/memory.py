@@ -1,7 +1,7 @@
 """Loaded models, one copy each, within a budget of memory.
 
-The least recently asked for goes first when room is needed. A model that somebody still holds, such
-as a run that is scoring with it, is never let go: it would only be loaded twice.
+The least recently asked for goes first when room is needed. A model that is still referenced, such
+as by a run that is scoring with it, is never let go: it would only be loaded twice.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ Key = tuple[str, ...]  # Model id, device, then what tells its weights apart
 
 SHARE = {"cpu": 0.5, "cuda": 0.8}
 """Of the memory there is, unless UNMASK_MEMORY says otherwise. Decoding and the rest of the machine
-need the other half; on a GPU nobody else does."""
+need the other half; on a GPU no other process does."""
 
 
 class ModelCache:
@@ -59,7 +59,7 @@ class ModelCache:
 
     @property
     def loading(self) -> bool:
-        """Whether a model is on its way into memory."""
+        """Return whether a model is on its way into memory."""
         return self._loading.locked()
 
     def sizes(self) -> dict[Key, int]:
@@ -98,7 +98,7 @@ class ModelCache:
         return sum(size for key, size in self.sizes().items() if key[1] == device)
 
     def _evict(self, key: Key) -> None:
-        """Let a model go if nobody holds it."""
+        """Let a model go if nothing references it."""
         with self._lock:
             model = self._models.pop(key, None)
         if model is None:

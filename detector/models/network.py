@@ -33,8 +33,8 @@ class RenamedState(dict[str, Tensor]):
     """Tensors under the network's names, by the first rule that fits each; a name that no rule
     knows stays as it is, so that the strict load names it.
 
-    It can say how the file calls each, so that a person who is told what is missing finds it in the
-    file, not in our code."""
+    It can say how the file calls each, so that a person finds a tensor that a message names as
+    missing in the file, not in our code."""
 
     def __init__(self, before: Mapping[str, Tensor], rules: Sequence[Rule]) -> None:
         super().__init__()

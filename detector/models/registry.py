@@ -132,7 +132,8 @@ def ids_of_host() -> list[str]:
 
 
 def usable(spec: ModelSpec) -> bool:
-    """Whether a model can score now: its weights are here, and its license needs no more word."""
+    """Return whether a model can score now: its weights are here, and its license needs no more
+    word."""
     try:
         require_license(spec)
     except ModelError:
@@ -327,7 +328,7 @@ UNKNOWN: dict[str, Any] = {
     "research_only": False,
     "card": None,
 }
-"""What is not known of weights that nobody published: a retrained model is another model."""
+"""What is not known of weights that were not published: a retrained model is another model."""
 
 
 def operating_point_of(template: ModelSpec, fake_index: int) -> dict[str, Any]:

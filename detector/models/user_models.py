@@ -46,9 +46,9 @@ def add(
     `path` is the file, all files of a model of several, their folder, or an https address; torch
     files are stored as safetensors. `architecture` is a key of `registry.architectures()` or a
     model's id. `fake_index` states which output means fake (of a single logit 1 for fake, 0 for
-    real); without it the label order of a file that nobody published is unverified. `state` names
-    one of several sets of weights in the file ("model_ema"). `progress(done, total)` in bytes may
-    raise to stop.
+    real); without it the label order of an unpublished file is unverified. `state` names one of
+    several sets of weights in the file ("model_ema"). `progress(done, total)` in bytes may raise to
+    stop.
 
     Raise UsageError for an unknown file, architecture or id, WeightsError for a file that can't be
     read or does not fit (naming the architecture it looks like), ModelError for a network without a
@@ -213,7 +213,7 @@ def _template(architecture: str) -> ModelSpec:
 
 
 def _download(address: str, progress: weights.Progress | None) -> Path:
-    """Download a file whose hash nobody published: it is checked by names and shapes."""
+    """Download a file whose hash was not published: it is checked by names and shapes."""
     name = re.sub(r"[^\w.-]+", "-", PurePosixPath(urlsplit(address).path).name) or "weights"
     folder = _downloads() / hashlib.sha256(address.encode()).hexdigest()[:16]
     folder.mkdir(parents=True, exist_ok=True)

@@ -63,7 +63,7 @@ class Condition:
         return _KINDS[self.kind].title.format(self.level).replace("%", " %")
 
     def fits(self, kind: str) -> bool:
-        """Whether it applies to an "image", a "video" or an "audio"."""
+        """Return whether it applies to an "image", a "video" or an "audio"."""
         return kind in _KINDS[self.kind].fits
 
 

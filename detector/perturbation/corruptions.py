@@ -2,7 +2,7 @@
 
 A condition makes a new file, the whole clip or picture, and the pipeline then runs on that. Blur,
 noise and the compression levels are those of DeeperForensics-1.0 (Jiang et al., CVPR 2020;
-github.com/EndlessSora/DeeperForensics-1.0); its "JPEG" shrinks and enlarges, ours is JPEG.
+github.com/EndlessSora/DeeperForensics-1.0); its "JPEG" shrinks and enlarges, this one is JPEG.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Does the verdict hold when the file is compressed, blurred, cropped, or heard over a telephone?
+"""Does the verdict hold when the file is compressed, blurred, cropped, or sent over a telephone?
 
 A short part around the most suspicious moment is changed in one way at a time and compared with
 the same moments unchanged. Faces or speech are found once, so only the models' scores are tried. A
@@ -350,5 +350,5 @@ class _HeardTrials(_Trials):
 
     @property
     def _abstained(self) -> bool:
-        """Whether the part itself gets no verdict for how it sounds."""
+        """Return whether the part itself gets no verdict for how it sounds."""
         return voice.abstains(voice.heard_of(self.unchanged)) is not None

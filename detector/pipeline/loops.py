@@ -40,7 +40,7 @@ class LoopCheck:
 
     @property
     def suspected(self) -> bool:
-        """Whether the clip moves, and yet some frames far from each other are the same."""
+        """Return whether the clip moves, and yet some frames far from each other are the same."""
         if len(self._pictures) <= LEAST or self._times[-1] - self._times[0] < LEAST * SHORTEST:
             return False
         pictures = np.stack(self._pictures)

@@ -68,7 +68,7 @@ class ProgressReporter:
         """frames that will be sampled"""
 
     def due(self, *, done: bool) -> bool:
-        """Whether it is time for a report; one of the end always is."""
+        """Return whether it is time for a report; one of the end always is."""
         self._now = time.perf_counter()
         return self._observe is not None and (done or self._now > self._next)
 

@@ -94,7 +94,7 @@ def _halved(rgb: np.ndarray) -> np.ndarray:
 
 
 def sure(faces: Sequence[vision.Detection], least: float = SURE) -> bool:
-    """Whether a face among them is one for certain, and upright."""
+    """Return whether a face among them is one for certain, and upright."""
     return any(face.confidence >= least and abs(lean(face)) <= LEANS for face in faces)
 
 

@@ -128,7 +128,8 @@ def plan(
 
 
 def sparse(info: Media, settings: Settings) -> bool:
-    """Whether evenly spread timestamps lie so far apart that a shot may fall between them."""
+    """Return whether evenly spread timestamps lie so far apart that a shot may fall between
+    them."""
     if info.kind != "video" or not info.duration or settings.sampling != "uniform":
         return False
     start, end = media.part(info.duration, settings)

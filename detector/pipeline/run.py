@@ -286,7 +286,7 @@ class AnalysisRun:
         return about
 
     def _shots_planned(self) -> bool:
-        """Whether what is sampled follows from where the clip cuts."""
+        """Return whether what is sampled follows from where the clip cuts."""
         return self.settings.sampling == "closer" or planning.sparse(self.media, self.settings)
 
     # --- the stages ------------------------------------------------------------------------------
@@ -437,7 +437,7 @@ class AnalysisRun:
 
     @property
     def faces(self) -> FaceExtractor:
-        """The extractor of faces, which every run has."""
+        """Return the extractor of faces, which every run has."""
         extractor = self.extractors[Modality.FACE]
         assert isinstance(extractor, FaceExtractor)
         return extractor

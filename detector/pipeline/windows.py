@@ -50,7 +50,7 @@ class ClipShape:
 
 
 def count(settings: Settings) -> int:
-    """How many windows a clip gets at most."""
+    """Return how many windows a clip gets at most."""
     most = max(COUNT, settings.frames // FRAMES_PER_WINDOW)
     return min(most, MAX_ADAPTIVE_WINDOWS) if settings.sampling == "closer" else most
 
@@ -62,7 +62,7 @@ def cut_faces(
     detector: str,
 ) -> dict[tuple[int, int], np.ndarray]:
     """Cut frames (position, s, uint8 [H, W, 3]) that waited for a search: by (subject, position)
-    where `tracks`, of the faces that `detector` found, have somebody; full frames are of 0."""
+    where `tracks`, of the faces that `detector` detected, hold a person; full frames are of 0."""
     if recipe.whole:
         return {(0, n): vision.cut(rgb, (0.0, 0.0, 1.0, 1.0), recipe) for n, _, rgb in frames}
     return {

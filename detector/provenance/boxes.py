@@ -63,7 +63,7 @@ class Edits:
 
 
 def edit_lists(file: BinaryIO) -> list[Edits]:
-    """One entry for each track that has an edit list."""
+    """Return one entry for each track that has an edit list."""
     lists = []
     for track in _below(file, (b"moov", b"trak", b"edts", b"elst")):
         file.seek(track.body)
@@ -80,7 +80,7 @@ def edit_lists(file: BinaryIO) -> list[Edits]:
 
 
 def _below(file: BinaryIO, path: tuple[bytes, ...]) -> list[Box]:
-    """All boxes with this path of kinds."""
+    """Return all boxes with this path of kinds."""
     level = [box for box in boxes(file) if box.kind == path[0]]
     for kind in path[1:]:
         level = [

@@ -84,7 +84,8 @@ def measure(
     frames: Sequence[np.ndarray], drawings: Sequence[Parts], at: tuple[int, int], scale: float
 ) -> MarkEvidence:
     """Measure a mark in frames (RGB, uint8) whose drawing's left upper corner is about `at`, by the
-    drawing that explains most; `scale` is the number of the file's pixels in one of theirs."""
+    drawing that explains most; `scale` is the number of the file's pixels in one of the
+    template's."""
     pictures = np.stack(frames).astype(np.float32)
     gray = pictures.mean(axis=(0, -1))
     covers = [_aligned(gray, drawing, at) for drawing in drawings]

@@ -70,7 +70,8 @@ def read_traces(path: str | os.PathLike[str], media: Media) -> FileTraces:
 
 
 def _captured(path: str | os.PathLike[str]) -> bool:
-    """Whether a trusted manifest states that a camera recorded the file, and names no source."""
+    """Return whether a trusted manifest states that a camera recorded the file, and names no
+    source."""
     if trust_list() is None:
         return False
     with open_file(path) as file:

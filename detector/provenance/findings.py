@@ -25,7 +25,7 @@ MAKERS = {
 SIDES = {"left": _("left of the picture"), "right": _("right of the picture")}
 """where a mark stands that moves and is in no corner"""
 FEW = 0.02
-"""share of repeated frames under which nothing is said: cameras drop a frame now and then"""
+"""share of repeated frames under which no finding is reported: cameras drop a frame now and then"""
 
 
 def findings(provenance: Provenance) -> list[str]:

@@ -82,7 +82,7 @@ class Keyframe:
 
     @property
     def name(self) -> str:
-        """The name of its file."""
+        """Return the name of its file."""
         return f"keyframe-{self.time:08.2f}s.jpg"
 
 

@@ -1,7 +1,7 @@
 """Visible marks of generators: templates of our own drawing, looked for at the edges of frames.
 
-A mark informs and never votes: anybody can put one on a picture, and cut one off. Whether it is
-certain enough to lead the headline is told by `detector.provenance.certainty`.
+A mark informs and never votes: anybody can put one on a picture, and cut one off.
+`detector.provenance.certainty` decides whether it is certain enough to lead the headline.
 """
 
 from __future__ import annotations
@@ -133,7 +133,7 @@ class MarkSearch:
 
     @property
     def found(self) -> list[GeneratorMark]:
-        """The marks that are there, the certain ones first."""
+        """Return the marks that are there, the certain ones first."""
         if not self._frames:
             return []
         marks = [

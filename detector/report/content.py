@@ -95,7 +95,7 @@ class Content:
 
     @property
     def unchanged(self) -> bool | None:
-        """Whether the file is the one that was analyzed; None when it was not there."""
+        """Return whether the file is the one that was analyzed; None when it was not there."""
         return None if self.sha256 is None else self.sha256 == self.analysis.media.sha256
 
     def seal(self, sha256: str, parts: dict[str, str]) -> Seal:

@@ -127,7 +127,7 @@ class Paper(FPDF):
 
     @property
     def start(self) -> Align:
-        """The side at which lines begin."""
+        """Return the side at which lines begin."""
         return Align.R if self.rtl else Align.L
 
     def in_order(self, cells: Sequence[T]) -> list[T]:
@@ -357,5 +357,5 @@ def _covered(font: Path | None) -> frozenset[int]:
 
 
 def _wrapping(text: str) -> WrapMode:
-    """Lines break between words, unless one is so long that it has to be broken anywhere."""
+    """Return lines break between words, unless one is so long that it has to be broken anywhere."""
     return WrapMode.CHAR if any(len(word) > 60 for word in text.split()) else WrapMode.WORD

@@ -462,8 +462,8 @@ TRACED = (ReasonCode.ABOVE_THRESHOLD, ReasonCode.BELOW_THRESHOLD)
 
 
 def _first_page(pdf: Paper, content: Content) -> None:
-    """Draw the verdict, whom and when it is about, what it rests on, its limits, what to do next,
-    and who answers for the report."""
+    """Draw the verdict, its subject and time, what it rests on, its limits, what to do next, and
+    who answers for the report."""
     _, speech, analysis = pdf.speech.gettext, pdf.speech, content.analysis
     verdict = analysis.verdict
     answer = verdict.answers.get(verdict.question) if verdict.question else None
@@ -590,7 +590,8 @@ def _next(pdf: Paper, analysis: Analysis) -> None:
 
 
 def _answerable(pdf: Paper, content: Content) -> None:
-    """Draw the case and who answers for the report: to be filled in by hand where nobody did."""
+    """Draw the case and who answers for the report: to be filled in by hand where they are
+    empty."""
     _, details = pdf.speech.gettext, content.details
     pdf.ln(2)
     pdf.form(

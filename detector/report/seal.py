@@ -1,7 +1,7 @@
 """Seals: a report names the sha256 of its own content, and an operator may sign that.
 
-A seal without a signature shows that nothing was changed by accident or in passing; whoever changes
-a report on purpose can seal it again. A signature can only be made with the operator's key.
+A seal without a signature shows that nothing was changed by accident or in passing; a person who
+changes a report on purpose can seal it again. A signature can only be made with the operator's key.
 """
 
 from __future__ import annotations
@@ -65,7 +65,7 @@ class Seal(StrictModel):
         return named.model_copy(update={"signature": signature})
 
     def signature_holds(self) -> bool | None:
-        """Whether the signature is that of the key in the seal; None when there is none."""
+        """Return whether the signature is that of the key in the seal; None when there is none."""
         if self.signature is None and self.key is None:
             return None
         try:

@@ -44,7 +44,7 @@ class Verification:
 
     @property
     def good(self) -> bool:
-        """Whether it is intact, and signed as expected if a key was given."""
+        """Return whether it is intact, and signed as expected if a key was given."""
         return self.intact and self.signature not in ("wrong", "other")
 
     def lines(self) -> list[str]:
@@ -128,7 +128,7 @@ def _checked(
 
 
 def _differences(seal: Seal, parts: Parts) -> list[str]:
-    """Which parts are not as they were sealed."""
+    """Return which parts are not as they were sealed."""
     if not seal.parts:
         return ["the table"]
     try:

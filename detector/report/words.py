@@ -167,7 +167,7 @@ def statistics(
 def _share(
     tally: Tally | None, rate: float | None, kind: str, none: str, some: str, rated: str
 ) -> list[str]:
-    """How many files of a kind lie where they should not; empty where nobody said."""
+    """Return how many files of a kind lie where they should not; empty where it was not stated."""
     if tally is None:
         return [] if rate is None else [rated.format(rate=percent(rate), kind=kind)]
     most = percent(at_most(tally))
@@ -322,7 +322,7 @@ def _clips(map: Calibration, speech: Speech) -> str:
 
 
 def absent(analysis: Analysis) -> list[str]:
-    """Return what was not measured and why; of whom, where that is not so of everybody."""
+    """Return what was not measured and why; of which people, where that is not so of all."""
     everybody = {signal.subject for signal in analysis.signals}
     missing: dict[tuple[str, str], dict[str | None, None]] = {}
     for signal in analysis.signals:
@@ -360,7 +360,7 @@ def _offset(moment: datetime) -> str:
 
 
 def operating_point(question: Question, answer: Answer, speech: Speech = ENGLISH) -> str:
-    """Return from which likelihood on something is said, in a sentence."""
+    """Return the likelihood from which an answer is given, in a sentence."""
     _, limits = speech.gettext, answer.thresholds
     if limits.never_decide:
         return _("Bands: none; no likelihood decides.")

@@ -166,7 +166,7 @@ class Analysis(StrictModel):
     @computed_field  # type: ignore[prop-decorator]
     @property
     def headline(self) -> str:
-        """The headline of the result, in English."""
+        """Return the headline of the result, in English."""
         return self.headline_in(ENGLISH)
 
     def headline_in(self, speech: Speech) -> str:
@@ -178,30 +178,31 @@ class Analysis(StrictModel):
 
     @property
     def accusing_comparison(self) -> Comparison | None:
-        """The comparison that heads the result: it found the file to be a manipulated copy."""
+        """Return the comparison that heads the result: it found the file to be a manipulated
+        copy."""
         found = self.comparison
         return found if found is not None and found.accuses else None
 
     @property
     def proof(self) -> Proof | None:
-        """The finding that leads the headline; None where the detectors' verdict does."""
+        """Return the finding that leads the headline; None where the detectors' verdict does."""
         if (found := self.accusing_comparison) is not None:
             return Proof(kind=ProofKind.COPY, name=found.original_media.name)
         return self.provenance.proof if self.provenance is not None else None
 
     @property
     def label(self) -> Label:
-        """The label of the headline; `verdict.label` is that of the detectors alone."""
+        """Return the label of the headline; `verdict.label` is that of the detectors alone."""
         return headline_label(self.verdict.label, self.proof)
 
     @property
     def seen(self) -> list[Subject]:
-        """Those of `judged` that are in the picture."""
+        """Return those of `judged` that are in the picture."""
         return [subject for subject in self.judged if not subject.modality.of_sound]
 
     @property
     def people(self) -> list[Subject]:
-        """Those of `judged` that are faces."""
+        """Return those of `judged` that are faces."""
         return [subject for subject in self.judged if subject.modality is Modality.FACE]
 
     @property

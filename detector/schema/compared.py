@@ -1,5 +1,5 @@
-"""What is found when a suspected copy is held against its original, before any wording.
-Pure data; `detector.schema.comparison` is the whole.
+"""Findings of a comparison of a suspected copy with its original, before any wording. Pure data;
+`detector.schema.comparison` is the whole.
 
 A *finding* beside the detectors: it answers its own question ("does it differ from its original?")
 and never votes. Times are seconds from the first frame of the file they are of; boxes are pixels of
@@ -39,12 +39,13 @@ class ComparisonFinding(StrEnum):
 
     @property
     def manipulated(self) -> bool:
-        """Whether it says that a face, and nothing else, was changed against the original."""
+        """Return whether it says that a face, and nothing else, was changed against the
+        original."""
         return self in (ComparisonFinding.FACE_DIFFERS, ComparisonFinding.MOUTH_DIFFERS)
 
     @property
     def same_footage(self) -> bool:
-        """Whether both are the same recording."""
+        """Return whether both are the same recording."""
         return self not in (
             ComparisonFinding.SAME_MOVEMENT,
             ComparisonFinding.NOT_SAME_FOOTAGE,
@@ -53,12 +54,13 @@ class ComparisonFinding(StrEnum):
 
     @property
     def related(self) -> bool:
-        """Whether it says what one has to do with the other: the same footage, or its movement."""
+        """Return whether it says what one has to do with the other: the same footage, or its
+        movement."""
         return self.same_footage or self is ComparisonFinding.SAME_MOVEMENT
 
     @property
     def undecided(self) -> bool:
-        """Whether it leaves open what was changed."""
+        """Return whether it leaves open what was changed."""
         return self in (
             ComparisonFinding.OTHER_EDITS,
             ComparisonFinding.SAME_MOVEMENT,
@@ -83,7 +85,7 @@ class SharedStretch(StrictModel):
 
     @property
     def rate(self) -> float:
-        """Seconds of the original that pass in a second of the copy."""
+        """Return seconds of the original that pass in a second of the copy."""
         length = self.copy_end - self.copy_start
         return (self.original_end - self.original_start) / length if length > 0 else 1.0
 
@@ -111,12 +113,13 @@ class TimeAlignment(StrictModel):
 
     @property
     def backwards(self) -> bool:
-        """Whether the copy is played from its end to its beginning."""
+        """Return whether the copy is played from its end to its beginning."""
         return self.even and self.rate < 0
 
     @property
     def retimed(self) -> bool:
-        """Whether the copy is slower or faster than the original, by more than television does."""
+        """Return whether the copy is slower or faster than the original, by more than television
+        does."""
         return self.even and abs(abs(self.rate) - 1) > RETIMED
 
 
@@ -137,17 +140,17 @@ class SpaceAlignment(StrictModel):
 
     @property
     def cropped(self) -> bool:
-        """Whether a part of the original's picture is missing."""
+        """Return whether a part of the original's picture is missing."""
         return self.kept < 0.97
 
     @property
     def turned(self) -> bool:
-        """Whether it was turned by more than a degree."""
+        """Return whether it was turned by more than a degree."""
         return abs(self.rotation) > 1.0
 
     @property
     def tilted(self) -> bool:
-        """Whether it is seen at an angle."""
+        """Return whether it is seen at an angle."""
         return self.perspective > 0.02
 
 
@@ -174,7 +177,7 @@ class FaceDifference(StrictModel):
 
 
 class ComparedMoment(StrictModel):
-    """One moment at which both were held against each other."""
+    """One moment at which both were compared."""
 
     time: float = Field(description="s, of the copy")
     original_time: float = Field(description="s, of the original")
@@ -267,7 +270,8 @@ class Generation(StrictModel):
 
 
 class Compared(StrictModel):
-    """A suspected copy held against its original: all but the sentence, which is made of this."""
+    """The comparison of a suspected copy with its original: all but the sentence, which is made of
+    this."""
 
     comparison_version: Literal["3.0"] = COMPARISON_VERSION
     copy_media: Media = Field(description="the first file; the copy where `role_source` says so")
@@ -317,7 +321,7 @@ class Compared(StrictModel):
 
     @property
     def suspected(self) -> Literal["copy", "original"] | None:
-        """The file that the detectors alone find clearly more suspicious than the other."""
+        """Return the file that the detectors alone find clearly more suspicious than the other."""
         if self.copy_score is None or self.original_score is None:
             return None
         if max(self.copy_score, self.original_score) < SUSPECT_FROM:
@@ -328,48 +332,48 @@ class Compared(StrictModel):
 
     @property
     def both_suspected(self) -> bool:
-        """Whether the detectors alone find both files suspicious."""
+        """Return whether the detectors alone find both files suspicious."""
         ours, theirs = self.copy_score, self.original_score
         return ours is not None and theirs is not None and min(ours, theirs) >= SUSPECT_FROM
 
     @property
     def contradicted(self) -> bool:
-        """Whether the detectors suspect the file that a person named the original."""
+        """Return whether the detectors suspect the file that a person named the original."""
         return self.role_source == "stated" and self.suspected == "original"
 
     @property
     def roles_doubtful(self) -> bool:
-        """Whether a face differs and nothing settles which of the two was changed."""
+        """Return whether a face differs and nothing settles which of the two was changed."""
         reversed_ = self.generation.younger == "original"
         return self.finding.manipulated and (reversed_ or not self.roles_known)
 
     @property
     def roles_known(self) -> bool:
-        """Whether it is known which one is the original: a signature proves it, the library has it
-        as one, or a person stated it and the detectors don't contradict."""
+        """Return whether it is known which one is the original: a signature proves it, the library
+        has it as one, or a person stated it and the detectors don't contradict."""
         if self.generation.proven:
             return self.generation.younger == "copy"
         return self.role_source != "unknown" and not self.contradicted
 
     @property
     def states_roles(self) -> bool:
-        """Whether a person, or their library, says which one is the original."""
+        """Return whether a person, or their library, says which one is the original."""
         return self.role_source != "unknown" and self.finding.same_footage
 
     @property
     def accuses(self) -> bool:
-        """Whether it says that the copy was manipulated."""
+        """Return whether it says that the copy was manipulated."""
         return self.finding.manipulated and not self.roles_doubtful
 
     @property
     def laid_over(self) -> bool:
-        """Whether nothing but what is laid over the picture differs."""
+        """Return whether nothing but what is laid over the picture differs."""
         marked = bool(self.edits) and all(edit.kind == "overlay" for edit in self.edits)
         return marked and all(person.changed_region == "none" for person in self.people)
 
     @property
     def spans(self) -> list[Span]:
-        """When a face differs, over all people, ascending and joined."""
+        """Return when a face differs, over all people, ascending and joined."""
         joined: list[Span] = []
         for span in sorted((s for p in self.people for s in p.spans), key=lambda s: s.start):
             if joined and span.start <= joined[-1].end:

@@ -42,12 +42,12 @@ __all__ = [
 
 
 class Comparison(Compared):
-    """A suspected copy held against its original."""
+    """The comparison of a suspected copy with its original."""
 
     _drop_written = written_only("sentence")
 
     @computed_field  # type: ignore[prop-decorator]
     @property
     def sentence(self) -> str:
-        """The finding in one sentence, in English."""
+        """Return the finding in one sentence, in English."""
         return words.sentence(self)

@@ -62,12 +62,12 @@ class ModelResult(StrictModel):
 
     @property
     def heard(self) -> bool:
-        """Whether its score can move the answer: counted, or heard beside those that are."""
+        """Return whether its score can move the answer: counted, or shown beside those that are."""
         return self.counted or self.not_counted_because == UNMEASURED
 
     @property
     def question(self) -> Question | None:
-        """Which question this model answers."""
+        """Return which question this model answers."""
         return QUESTION_OF.get(self.task)
 
     @property

@@ -1,4 +1,4 @@
-"""What a file is, what is heard in it, how much of it was looked at, and with what software."""
+"""What a file is, which sound is in it, how much of it was analyzed, and with what software."""
 
 from typing import Literal
 
@@ -13,7 +13,7 @@ no face fits into less, and what brings the shorter side to a size makes the lon
 
 
 class SpeechMeasurement(StrictModel):
-    """What was heard of a sound: where somebody speaks, and how good that is for judging a voice.
+    """Facts on the analyzed sound: where speech is, and how good it is for judging a voice.
 
     Measured on at most a minute of speech, and of what is between.
     """
@@ -44,12 +44,12 @@ class SpeechMeasurement(StrictModel):
 
     @property
     def speech_seconds(self) -> float:
-        """How much is spoken, s."""
+        """Return how much is spoken, s."""
         return sum(end - start for start, end in self.spans)
 
 
 class SoundSource(StrictModel):
-    """What is heard of a file's sounds."""
+    """The channels and tracks that are analyzed."""
 
     track: int = Field(default=0, ge=0, description="of its sounds, 0: the one that players choose")
     channel: int | None = Field(default=None, ge=0, description="None: the mix of all")
@@ -57,7 +57,7 @@ class SoundSource(StrictModel):
 
     @property
     def sides(self) -> dict[str, "SoundSource"]:
-        """The left and the right channel of this."""
+        """Return the left and the right channel of this."""
         names = ("left", "right")
         return {name: self.model_copy(update={"channel": n}) for n, name in enumerate(names)}
 
@@ -79,11 +79,11 @@ class Audio(StrictModel):
     )
 
     def source_of(self, subject: str | None) -> SoundSource:
-        """Return where a voice was heard, by its subject's id."""
+        """Return the spans of a voice, by its subject's id."""
         return self.source.sides[subject] if subject in self.sides else self.source
 
     def speech_of(self, subject: str | None) -> SpeechMeasurement | None:
-        """Return what was heard of a voice, by its subject's id."""
+        """Return the facts on the sound of a voice, by its subject's id."""
         return self.sides.get(subject or "", self.speech)
 
 
@@ -166,19 +166,19 @@ class Media(StrictModel):
 
     @property
     def still(self) -> bool:
-        """Whether it shows one picture, in whatever file: one rule judges it."""
+        """Return whether it shows one picture, in whatever file: one rule judges it."""
         return self.kind == "image" or self.frozen
 
     @property
     def too_narrow(self) -> bool:
-        """Whether its picture is refused by `LEAST_SIDE` and `MOST_ASPECT`: no model, detector or
-        copy sees it. Never of a sound; a video's sound is judged all the same."""
+        """Return whether its picture is refused by `LEAST_SIDE` and `MOST_ASPECT`: no model,
+        detector or copy sees it. Never of a sound; a video's sound is judged all the same."""
         short, long = sorted((self.width, self.height))
         return self.kind != "audio" and (short < LEAST_SIDE or long > MOST_ASPECT * short)
 
     @property
     def questions(self) -> tuple[Question, ...]:
-        """What can be asked of it: of its picture, of its sound."""
+        """Return what can be asked of it: of its picture, of its sound."""
         picture = OF_PICTURE if self.kind != "audio" else ()
         return (*picture, *(OF_SOUND if self.audio else ()))
 

@@ -21,7 +21,7 @@ class Credential(StrictModel):
     """The C2PA manifest (Content Credentials) of a file.
 
     `state`: none; trusted (valid, signed under the configured trust list); untrusted (valid, signed
-    by somebody who is not on it); invalid (file and manifest don't belong together, or the
+    by a signer who is not on it); invalid (file and manifest don't belong together, or the
     signature is wrong); elsewhere (the file names an address where a manifest is kept; nothing is
     fetched); unreadable (damaged, or reading it took too long).
     """
@@ -179,7 +179,7 @@ class Provenance(StrictModel):
 
     @property
     def proof(self) -> Proof | None:
-        """A certain mark of a generator, else what trusted Content Credentials state."""
+        """Return a certain mark of a generator, else what trusted Content Credentials state."""
         if (mark := self.certain_mark) is not None:
             kind = ProofKind.VOICE_MARK if mark.place == "voice" else ProofKind.MARK
             return Proof(kind=kind, name=mark.name)

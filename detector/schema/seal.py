@@ -15,7 +15,7 @@ _SHA256 = "^[0-9a-f]{64}$"
 class ResultSeal(StrictModel):
     """A server's signature under one result, as it was made or read.
 
-    Which record it is of is said by a hash: a record's id opens more than its result.
+    A hash says which record it is of: a record's id opens more than its result.
     """
 
     version: Literal[1] = 1
@@ -40,7 +40,8 @@ class ResultSeal(StrictModel):
 
     @property
     def holds(self) -> bool:
-        """Whether it held when it was read: a reader empties the signature of one that did not."""
+        """Return whether it held when it was read: a reader empties the signature of one that did
+        not."""
         return bool(self.signature)
 
     def broken(self) -> ResultSeal:

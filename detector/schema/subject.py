@@ -51,7 +51,7 @@ class Segment(StrictModel):
 
     @property
     def usable(self) -> bool:
-        """Whether it is good enough to be scored."""
+        """Return whether it is good enough to be scored."""
         return True
 
 
@@ -70,17 +70,17 @@ class FrameSegment(Segment):
 
     @property
     def start(self) -> float:
-        """When it begins, s."""
+        """Return when it begins, s."""
         return self.time
 
     @property
     def end(self) -> float:
-        """When it ends, s: a frame has no length."""
+        """Return when it ends, s: a frame has no length."""
         return self.time
 
     @property
     def usable(self) -> bool:
-        """Whether it is good enough to be scored."""
+        """Return whether it is good enough to be scored."""
         return self.quality.problem is None
 
 
@@ -92,7 +92,7 @@ class SpanSegment(Segment):
 
     @property
     def center(self) -> float:
-        """Its middle, s."""
+        """Return its middle, s."""
         return (self.start + self.end) / 2
 
 
@@ -153,22 +153,23 @@ class Subject(StrictModel):
 
     @property
     def questions(self) -> tuple[Question, ...]:
-        """What is asked of it."""
+        """Return what is asked of it."""
         return tuple(q for q in Question if self.modality in q.spec.modalities)
 
     @property
     def segments(self) -> list[FrameSegment | SpanSegment]:
-        """Its frames, then its spans."""
+        """Return its frames, then its spans."""
         return [*self.frames, *self.spans]
 
     @property
     def looks(self) -> Sequence[FrameSegment | SpanSegment]:
-        """Where it is answered over time: at its frames; at its spans where it is not seen."""
+        """Return where it is answered over time: at its frames; at its spans where it is not
+        seen."""
         return self.frames or self.spans
 
     @property
     def name(self) -> str:
-        """Whom or what it is, as a name: "Person A", "The whole picture"."""
+        """Return its name: "Person A", "The whole picture"."""
         return subject_name(self.modality, self.id)
 
 

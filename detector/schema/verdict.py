@@ -75,7 +75,7 @@ class Thresholds(StrictModel):
 
     @property
     def never_decide(self) -> bool:
-        """Whether every score is inconclusive."""
+        """Return whether every score is inconclusive."""
         return not self.can_clear and self.suspect >= 1
 
     @property
@@ -111,7 +111,7 @@ class Thresholds(StrictModel):
         return [start for _, start, _ in self.zones if start > 0]
 
     def rate(self, label: Label) -> BandRate | None:
-        """Return how often an answer was right; None where nobody measured it."""
+        """Return how often an answer was right; None where it was not measured."""
         return next((band for band in self.bands if band.label is label), None)
 
 
@@ -176,13 +176,13 @@ class CodedMessage(StrictModel):
     @computed_field  # type: ignore[prop-decorator]
     @property
     def text(self) -> str:
-        """The sentence, in English."""
+        """Return the sentence, in English."""
         return messages.text(self)
 
     @computed_field  # type: ignore[prop-decorator]
     @property
     def detail(self) -> str:
-        """What stands under it in small, in English."""
+        """Return what stands under it in small, in English."""
         return messages.detail(self)
 
 
@@ -225,13 +225,13 @@ class Evidence(StrictModel):
     @computed_field  # type: ignore[prop-decorator]
     @property
     def name(self) -> str:
-        """What was rated, in English."""
+        """Return what was rated, in English."""
         return messages.text(self)
 
     @computed_field  # type: ignore[prop-decorator]
     @property
     def value(self) -> str:
-        """The rating, in English."""
+        """Return the rating, in English."""
         return messages.detail(self)
 
 
@@ -291,7 +291,8 @@ class Answer(StrictModel):
     @computed_field  # type: ignore[prop-decorator]
     @property
     def interval(self) -> tuple[Probability, Probability] | None:
-        """The 95 % interval of `probability` by clips with such a score; None without odds."""
+        """Return the 95 % interval of `probability` by clips with such a score; None without
+        odds."""
         if self.odds is None or self.probability is None:
             return None
         return self.odds.low, self.odds.high
@@ -299,19 +300,19 @@ class Answer(StrictModel):
     @computed_field  # type: ignore[prop-decorator]
     @property
     def likelihood_ratio(self) -> float | None:
-        """How many times likelier such a score is of a fake than of a genuine file, by the odds of
-        our tests; None without odds."""
+        """Return how many times likelier such a score is of a fake than of a genuine file, by the
+        odds of our tests; None without odds."""
         return self.odds.likelihood_ratio if self.odds else None
 
     @computed_field  # type: ignore[prop-decorator]
     @property
     def support(self) -> Support | None:
-        """The likelihood ratio on the verbal scale of forensic institutes."""
+        """Return the likelihood ratio on the verbal scale of forensic institutes."""
         return support_of(self.likelihood_ratio) if self.likelihood_ratio else None
 
     @property
     def strongest(self) -> Contribution | None:
-        """What the model adds that pulls most towards the finding, if any does."""
+        """Return what the model adds that pulls most towards the finding, if any does."""
         pulling = [part for part in self.contributions if part.kind == "model" and part.logit > 0]
         return max(pulling, key=lambda part: part.logit, default=None)
 
@@ -349,7 +350,7 @@ class Verdict(StrictModel):
     @computed_field  # type: ignore[prop-decorator]
     @property
     def limits(self) -> list[str]:
-        """What this can't tell, in English."""
+        """Return what this can't tell, in English."""
         return [caveat.text for caveat in self.caveats]
 
     def undecided(self, question: Question | None) -> bool:
@@ -408,11 +409,11 @@ class Robustness(StrictModel):
 
     @property
     def furthest(self) -> PerturbationResult | None:
-        """The trial whose likelihood moved most; None where none has one."""
+        """Return the trial whose likelihood moved most; None where none has one."""
         scored = [t for t in self.trials if self.moved(t) is not None]
         return max(scored, key=lambda t: abs(self.moved(t) or 0.0), default=None)
 
     @property
     def fragile(self) -> bool:
-        """Whether any trial has another verdict."""
+        """Return whether any trial has another verdict."""
         return bool(self.flipped)

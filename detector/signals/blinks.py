@@ -1,7 +1,7 @@
 """Does the person blink, and how often? Read on demand: it takes more frames than an analysis.
 
 The lids come from MediaPipe's face landmarker (`auxiliary.MESH`); openness is the eye aspect ratio
-of Soukupova and Cech (2016), the height of the eye over its width, held against the person's own
+of Soukupova and Cech (2016), the height of the eye over its width, relative to the person's own
 usual opening. Early deepfakes hardly blinked (Li et al. 2018, arXiv:1806.02877); today's do.
 """
 

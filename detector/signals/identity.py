@@ -2,7 +2,7 @@
 
 A few aligned faces of a person are embedded by a small recognition network (`auxiliary.IDENTITY`)
 and the clip is cut in two wherever the two sides differ most. Nothing is looked up and nothing is
-kept: faces are only held against each other.
+kept: faces are only compared with each other.
 """
 
 from __future__ import annotations

@@ -123,7 +123,7 @@ def five_points(landmarks: Sequence[Point], recipe: CropRecipe) -> np.ndarray:
 
 
 def goal(recipe: CropRecipe, size: int) -> np.ndarray:
-    """Where the template's points lie in a picture of `size` px: [5, 2]."""
+    """Return where the template's points lie in a picture of `size` px: [5, 2]."""
     margin = (recipe.scale - 1) / 2
     return (np.array(TEMPLATES[recipe.template]) + margin) * size / recipe.scale
 

@@ -1,6 +1,6 @@
-"""BlazeFace (Bazarevsky et al. 2019, arXiv:1907.05047), front-camera model, over tiles of frames
-as github.com/polimi-ispl/icpr2020dfdc runs it. Weights from github.com/hollance/BlazeFace-PyTorch
-(Apache-2.0), fetched when somebody asks.
+"""BlazeFace (Bazarevsky et al. 2019, arXiv:1907.05047), front-camera model, over tiles of frames as
+github.com/polimi-ispl/icpr2020dfdc runs it. Weights from github.com/hollance/BlazeFace-PyTorch
+(Apache-2.0), fetched on request.
 
 It finds faces from about a tenth of the shorter side of the frame on. The networks of that
 repository were trained on its boxes, which are square and end at the brows and the chin.
@@ -102,7 +102,8 @@ class BlazeFace:
         return self.detect(rgb, min_face)
 
     def find(self, rgb: np.ndarray) -> np.ndarray:
-        """All detections of all tiles: x0, y0, x1, y1, six points x, y, score; pixels. [N, 17]."""
+        """Return all detections of all tiles: x0, y0, x1, y1, six points x, y, score; pixels. [N,
+        17]."""
         corners, size = tiles(*rgb.shape[:2])
         parts = np.stack([rgb[y : y + size, x : x + size] for x, y in corners])
         small = [cv2.resize(part, (SIDE, SIDE), interpolation=cv2.INTER_AREA) for part in parts]
@@ -133,7 +134,7 @@ def tiles(height: int, width: int) -> tuple[np.ndarray, int]:
 
 
 def anchors() -> np.ndarray:
-    """Where the network's numbers count from: x, y in 0..1, [896, 2]."""
+    """Return where the network's numbers count from: x, y in 0..1, [896, 2]."""
     centers = []
     for side, repeats in GRIDS:
         steps = (np.arange(side) + 0.5) / side
@@ -143,7 +144,8 @@ def anchors() -> np.ndarray:
 
 
 def decode(places: np.ndarray) -> np.ndarray:
-    """Raw coordinates [..., 896, 16] -> x0, y0, x1, y1 and six points, in shares of the tile."""
+    """Return raw coordinates [..., 896, 16] -> x0, y0, x1, y1 and six points, in shares of the
+    tile."""
     places = places.astype(np.float64) / SIDE
     around = anchors()
     center, extent = places[..., :2] + around, places[..., 2:4]
@@ -152,8 +154,8 @@ def decode(places: np.ndarray) -> np.ndarray:
 
 
 def merge(detections: np.ndarray) -> np.ndarray:
-    """One detection a face, best first: the mean of those that overlap, weighed by their scores.
-    Its score is their mean."""
+    """Return one detection a face, best first: the mean of those that overlap, weighed by their
+    scores. Its score is their mean."""
     left = detections[np.argsort(-detections[:, -1], kind="stable")]
     merged = [np.zeros((0, 17))]
     while len(left):

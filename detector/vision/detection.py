@@ -112,7 +112,7 @@ YUNET = AuxiliaryModel(
 )
 
 DOWNLOADED = {model.id: model for model in (BLAZEFACE, YUNET)}
-"""Detectors whose weights are fetched when somebody asks."""
+"""Detectors whose weights are fetched on request."""
 
 
 class DetectorFigures(NamedTuple):

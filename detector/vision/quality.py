@@ -92,6 +92,6 @@ def pose(landmarks: tuple[Point, ...]) -> tuple[float, float]:
 
 
 def _along(point: np.ndarray, start: np.ndarray, end: np.ndarray) -> float:
-    """Where a point falls on a line, 0 at its start and 1 at its end."""
+    """Return where a point falls on a line, 0 at its start and 1 at its end."""
     line = end - start
     return float((point - start) @ line / max(float(line @ line), math.ulp(1.0)))

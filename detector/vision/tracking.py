@@ -52,7 +52,7 @@ class FaceSearch:
 
 
 def _all_there(before: Sequence[Detection], now: Sequence[Detection]) -> bool:
-    """Whether nobody was lost: each face has one of its own about where it was."""
+    """Return whether no person was lost: each face has one of its own about where it was."""
     left = [np.array(face.box) for face in now]
     for face in before:
         overlaps = iou(np.array(face.box), np.array(left)) if left else np.zeros(1)
@@ -161,7 +161,7 @@ class Tracker:
         return [person.number for person in seen]
 
     def _in_view(self, person: _Tracklet, time: float) -> bool:
-        """Whether the place alone can identify a person."""
+        """Return whether the place alone can identify a person."""
         lately = person.look == self._look - 1 or time - person.time <= self._lost
         return person.scene == self._scene and lately
 
@@ -180,7 +180,8 @@ class Tracker:
                 _move(known[row], seen[column])
 
     def _cost(self, person: _Tracklet, face: _Tracklet) -> float:
-        """How unlikely it is that `face` is `person`: 0 (as expected) .. about 4, or NO_MATCH."""
+        """Return how unlikely it is that `face` is `person`: 0 (as expected) .. about 4, or
+        NO_MATCH."""
         gap = face.time - person.time
         cut_between = person.scene != face.scene
         in_view = self._in_view(person, face.time)
@@ -266,7 +267,7 @@ def _cost_elsewhere(person: _Tracklet, face: _Tracklet) -> float:
 
 
 def _move(person: _Tracklet, face: _Tracklet) -> None:
-    """Bring what is known of a person up to date with a face of theirs."""
+    """Bring what is known of a person up to date with one of their faces."""
     gap = face.time - person.time
     if gap > GLIDE or person.scene != face.scene:
         person.velocity = np.zeros(2)

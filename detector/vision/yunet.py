@@ -1,5 +1,5 @@
 """YuNet (Wu et al. 2023, Machine Intelligence Research) as OpenCV runs it. Weights from
-github.com/ShiqiYu/libfacedetection.train (Apache-2.0), fetched when somebody asks.
+github.com/ShiqiYu/libfacedetection.train (Apache-2.0), fetched on request.
 """
 
 import threading

@@ -51,7 +51,7 @@ _LOOPBACK = {"127.0.0.1", "::1", "localhost"}
 
 
 def offline() -> bool:
-    """Whether this installation is told never to use the network (UNMASK_OFFLINE=1)."""
+    """Return whether this installation must never use the network (UNMASK_OFFLINE=1)."""
     return get_config().offline
 
 

@@ -1,8 +1,8 @@
 """Hashes that a model's entry lacks and the hub states.
 
-Nobody wrote them into a paper or a README, but the hub says of every large file which one it is.
-The first download asks for that, at the commit of that day, and keeps the answer: from then on the
-file is as pinned as one whose hash the entry states.
+No paper or README states them, but the hub says of every large file which one it is. The first
+download asks for that, at the commit of that day, and keeps the answer: from then on the file is as
+pinned as one whose hash the entry states.
 """
 
 import re
@@ -30,7 +30,7 @@ def pinned() -> dict[str, dict[str, Any]]:
 
 
 def can_pin(files: Sequence[WeightFile]) -> bool:
-    """Whether the hub can be asked for every hash that these files lack."""
+    """Return whether the hub can be asked for every hash that these files lack."""
     return all(file.sha256 or _ADDRESS.fullmatch(file.url or "") for file in files)
 
 

@@ -38,7 +38,7 @@ def unwrapped(
     """Return the weights of a file without what a training script kept around them.
 
     Beside the weights there is often a second set, such as an average of them over the training.
-    Which one its author publishes the file for nobody can see: the person says it (`chosen`).
+    The one that its author publishes the file for is unknown: the person says it (`chosen`).
     `cache` keeps what was read of a file for the next call."""
     state, resolved = _read(path, cache), not chosen
     seen: list[str] = []
@@ -80,7 +80,7 @@ def unwrapped(
 
 
 def _is_set(value: Any) -> bool:
-    """Whether it holds tensors with an axis: weights, and no optimizer, log or settings."""
+    """Return whether it holds tensors with an axis: weights, and no optimizer, log or settings."""
     return isinstance(value, Mapping) and any(
         isinstance(tensor, torch.Tensor) and tensor.dim() for tensor in value.values()
     )
@@ -148,7 +148,7 @@ def _allow_harmless() -> None:
 
 
 def _why(path: Path, error: Exception) -> str:
-    """One sentence for the many ways in which torch and safetensors say it."""
+    """Return one sentence for the many ways in which torch and safetensors say it."""
     try:
         with path.open("rb") as stream:
             start = stream.read(8)
@@ -205,7 +205,7 @@ _ALLOWED: dict[str, Any] = {
 
 
 def is_archive(path: Path) -> bool:
-    """Whether a file is a zip with a program in it, as `torch.jit.save` writes them."""
+    """Return whether a file is a zip with a program in it, as `torch.jit.save` writes them."""
     if not zipfile.is_zipfile(path):
         return False
     with zipfile.ZipFile(path) as archive:

@@ -32,7 +32,7 @@ def locate(spec: StoredEntry, file: WeightFile) -> Path:
 
 
 def available(spec: StoredEntry) -> bool:
-    """Whether all files are on this computer. Does not verify them."""
+    """Return whether all files are on this computer. Does not verify them."""
     return all(_local(spec, file) is not None for file in spec.files)
 
 
@@ -43,7 +43,7 @@ def missing_bytes(spec: StoredEntry) -> int | None:
 
 
 def fetchable(spec: StoredEntry) -> bool:
-    """Whether Unmask may download what is missing: every file has an address and a hash."""
+    """Return whether Unmask may download what is missing: every file has an address and a hash."""
     return not spec.bundled and all(file.url and file.sha256 for file in spec.files)
 
 
@@ -131,7 +131,7 @@ def take_in(specs: Iterable[StoredEntry], keep: Iterable[StoredEntry] = ()) -> l
 
 _NOT_WEIGHTS = frozenset({".part", ".lock", ".json", ".making", ".crdownload", ".download"})
 _RESERVED = frozenset({"own", "hub", "brought"})
-"""Folders of the cache that are nobody's to lay files into."""
+"""Folders of the cache that files must not be put into."""
 _MIN_SIZE = 1 << 20  # Bytes below which a file is not read for one whose size nobody published
 
 
@@ -192,7 +192,8 @@ def _verify(spec: StoredEntry, file: WeightFile, path: Path) -> None:
 
 
 def _is_sound(spec: StoredEntry, file: WeightFile) -> bool:
-    """Whether the file is here and is the right one. Raises for one that can't be brought again."""
+    """Return whether the file is here and is the right one. Raises for one that can't be brought
+    again."""
     path = _local(spec, file)
     if path is None:
         return False

@@ -33,7 +33,7 @@ def different(source: Path, folder: Path, begin: int, count: int) -> list[Path]:
 
 
 def timed(work: Callable[[], object]) -> tuple[float, float]:
-    """Seconds by the clock and of the processor."""
+    """Return seconds by the clock and of the processor."""
     wall, cpu = time.perf_counter(), time.process_time()
     work()
     return time.perf_counter() - wall, time.process_time() - cpu

@@ -91,7 +91,7 @@ class Trial:
 
     @property
     def group(self) -> str:
-        """The footage, which is left out as a whole."""
+        """Return the footage, which is left out as a whole."""
         return self.row["group"] or self.row["source"]
 
 
@@ -248,7 +248,7 @@ def warped(rgb: np.ndarray, move: np.ndarray, shape: tuple[int, ...]) -> np.ndar
 
 
 def ellipse(shape: tuple[int, ...], points: np.ndarray, part: str) -> np.ndarray:
-    """A soft mask of a face or its mouth, float32 [H, W, 1]."""
+    """Return a soft mask of a face or its mouth, float32 [H, W, 1]."""
     eyes, mouth = points[:2].mean(0), points[3:].mean(0)
     span, drop = float(np.linalg.norm(points[1] - points[0])), float(np.linalg.norm(mouth - eyes))
     at, axes = (mouth, (0.75 * span, 0.38 * drop)) if part == "mouth" else (
@@ -272,7 +272,7 @@ def caption(rgb: np.ndarray) -> np.ndarray:
 
 
 def table(lines: list[dict[str, Any]]) -> str:
-    """The share of right findings by kind and manipulation, as Markdown."""
+    """Return the share of right findings by kind and manipulation, as Markdown."""
     counted: dict[tuple[str, str], list[dict[str, Any]]] = defaultdict(list)
     for line in lines:
         if "finding" in line:

@@ -45,7 +45,8 @@ FOUR_A_SECOND = Schedule(score_every=0.25, model_every={"clip": 4})
 
 
 def recording(path: Path | None, seconds: float = 8.0) -> list[np.ndarray]:
-    """Frames of a clip at 640 x 480 and 25 a second; default: the bundled manipulated sample."""
+    """Return frames of a clip at 640 x 480 and 25 a second; default: the bundled manipulated
+    sample."""
     with tempfile.TemporaryDirectory() as folder:
         if path is None:
             made = samples.make_samples(Path(folder))
@@ -57,7 +58,7 @@ def recording(path: Path | None, seconds: float = 8.0) -> list[np.ndarray]:
 
 
 def _middle(rgb: np.ndarray) -> np.ndarray:
-    """The largest part of 4:3."""
+    """Return the largest part of 4:3."""
     height, width = rgb.shape[:2]
     w, h = min(width, height * 4 // 3), min(height, width * 3 // 4)
     left, top = (width - w) // 2, (height - h) // 2

@@ -79,7 +79,7 @@ class NetworkRuns:
                 model.score = run  # type: ignore[method-assign]
 
     def run(self) -> tuple[float, float]:
-        """Seconds of face detection and of the models."""
+        """Return seconds of face detection and of the models."""
         import torch
 
         torch.set_num_threads(1)

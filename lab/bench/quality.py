@@ -95,7 +95,7 @@ def fill(path: Path, name: str, text: str) -> None:
 
 
 def measured(model: ModelReport, kind: KindReport, data: str) -> str:
-    """The figures of a card."""
+    """Return the figures of a card."""
     whole = kind.models[0]
     lines = [
         f"{kind.files} {data} clips ({kind.real} originals, {kind.fake} fakes) that nothing was "
@@ -123,8 +123,8 @@ def measured(model: ModelReport, kind: KindReport, data: str) -> str:
 
 
 def with_measured(manifest: str, model: ModelReport, kind: KindReport, data: str) -> str:
-    """The manifest with a model's `[[models.measured]]` of this command replaced; ends the run
-    without the model."""
+    """Return the manifest with a model's `[[models.measured]]` of this command replaced; ends the
+    run without the model."""
     blocks = re.split(r"(?m)^(?=\[\[models\]\]$)", manifest)
     for index, block in enumerate(blocks):
         if re.search(rf'(?m)^id = "{re.escape(model.id)}"$', block):

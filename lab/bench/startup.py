@@ -30,7 +30,7 @@ PATIENCE = 120_000  # ms
 
 
 def once(settings: dict[str, str]) -> dict[str, float]:
-    """Seconds from the start to each step."""
+    """Return seconds from the start to each step."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]

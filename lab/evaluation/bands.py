@@ -1,4 +1,4 @@
-"""Limits of the five answers that keep stated promises on sources nobody tuned to. Numbers only.
+"""Limits of the five answers that keep stated promises on sources left out. Numbers only.
 
 Logits are *left out*: of a file scored by what was fitted on other sources. Every source weighs
 alike within its label, and both labels weigh alike, so a share of right answers is that of as many
@@ -184,7 +184,7 @@ TIGHTER = (1.0, 0.9, 0.8, 0.7, 0.6, 0.5, 0.4, 0.3, 0.2, 0.1)
 
 
 class FittedBands(NamedTuple):
-    """Limits, and what to expect of them on a source nobody tuned to."""
+    """Limits, and what to expect of them on a source left out."""
 
     limits: dict[Question, BandLimits]
     rates: list[BandRate]

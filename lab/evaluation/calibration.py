@@ -59,7 +59,7 @@ class QuestionReport(StrictModel):
 
 
 class Summary(StrictModel):
-    """What to expect of the verdict on a source nobody tuned to."""
+    """What to expect of the verdict on a source left out."""
 
     clips: int
     sources: int
@@ -331,7 +331,7 @@ def _combined(held: Mapping[Question, np.ndarray]) -> np.ndarray:
 
 
 def _ensemble(fit: EnsembleFit, held: np.ndarray, data: str, **stated: Any) -> Ensemble:
-    """One question as the manifest states it."""
+    """Return one question as the manifest states it."""
     counted = [id for id, w in zip(fit.models, fit.weights, strict=True) if w > 0]
     rates = dict(zip(CAUSES, fit.variances, strict=True))
     clips = int(np.isfinite(held).sum())

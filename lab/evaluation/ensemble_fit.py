@@ -38,7 +38,7 @@ class Clip:
     source: str  # Left out as a whole: a source, or a fold of many (`training.groups`)
     question: Question | None  # Which question its fake is about; None for an original
     people: tuple[ScoredPerson, ...]
-    """The first was seen most; empty when nobody was seen well enough."""
+    """The first was seen most; empty when no person was seen well enough."""
     worse: tuple[ScoredPerson, ...] = ()
     """The first of `people` in few frames, or under worse conditions."""
     origin: str = ""
@@ -161,7 +161,7 @@ class EnsembleFit:
         return Final(1.0, self.start, self.variances).apply(*self._evidence(people))
 
     def clip_logit(self, clip: Clip) -> float:
-        """Return the calibrated logit of a clip; NaN where nobody was judged."""
+        """Return the calibrated logit of a clip; NaN where no person was judged."""
         judged = [p for p in clip.people if any(id in p.logits for id in self.models)]
         return float(self.logits(judged).max()) if judged else float("nan")
 

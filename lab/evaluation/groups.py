@@ -1,5 +1,5 @@
 """Who is kept out of training: people of each source, or groups of sources together, for what a
-detector is worth where nobody trained.
+detector is worth on unseen sources.
 
 Leaving out single clips or people flatters: other clips of the same page stay on the training side.
 There are two ways to leave out whole sources, which are never parted:
@@ -55,7 +55,7 @@ def known(item: HasSource) -> bool:
 
 
 def leave_out(items: Iterable[S], folds: str) -> tuple[list[S], list[S]]:
-    """Return files to learn from, and those of one or more folds; nobody is in both. Raise
+    """Return files to learn from, and those of one or more folds; no person is in both. Raise
     UsageError."""
     out = set(folds.split(","))
     file = SOURCES if out <= set(names(SOURCES)) else KINDS
@@ -76,8 +76,8 @@ def held_out(items: Iterable[Labelled], shares: Mapping[str, float]) -> set[str]
     persons.
 
     Drawn source by source, so that every source with several persons is on both sides, in the order
-    of a hash of their names. Whoever is in several sources is drawn once: clips before stills,
-    large sources before small ones."""
+    of a hash of their names. A person in several sources is drawn once: clips before stills, large
+    sources before small ones."""
     by_source: dict[tuple[str, str], set[str]] = {}
     for item in items:
         by_source.setdefault((item.kind, item.source), set()).add(item.person)

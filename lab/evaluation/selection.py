@@ -19,8 +19,8 @@ def unseen(
     """Return the files of a labelled CSV whose people a training did not see, and a note on what
     was left out.
 
-    `recipe` tells whom the training held out of `trained` (default: of the same CSV). Files of a
-    CSV that was `trained` on are told from others by their faces (`identity.apart`); `cache` and
+    `recipe` tells which people the training held out of `trained` (default: of the same CSV). Files
+    of a CSV that was `trained` on are distinguished by their faces (`identity.apart`); `cache` and
     `on_compared` are of that. Raise InputError, or UsageError without the network."""
     items = read_labels(labels)
     if recipe and (trained is None or trained.samefile(labels)):

@@ -2,8 +2,8 @@
 
 The bundled CLIP detector gives its features; a linear layer on them is learned, begun at its own.
 It passes through a few dimensions, in which losses on distances between faces can work. Original
-faces also teach with self-blended fakes (SBI). Nobody is on both sides of a split: of four folds of
-people, two teach, one stops the training, one is judged.
+faces also teach with self-blended fakes (SBI). No person is on both sides of a split: of four folds
+of people, two teach, one stops the training, one is judged.
 """
 
 import csv

@@ -97,7 +97,7 @@ class Recipe(HoldOut, TrainingSchedule):
 
 
 def read_recipe(name: str | Path) -> Recipe:
-    """Read a recipe by its name (one of ours) or its path; raise UsageError."""
+    """Read a recipe by its name (a shipped one) or its path; raise UsageError."""
     path, hint = Path(name), ""
     if path.suffix != ".toml":
         ours = {file.stem: file for file in FOLDER.glob("*.toml")}

@@ -53,8 +53,8 @@ Shown = Annotated[str, Security(KeyHeader())]
 def identify(
     connection: HTTPConnection, application: App, shown: Shown, needed: SecurityScopes
 ) -> RequestContext:
-    """Return for whom a request is answered. Raise Unauthorized if the caller is unknown, Forbidden
-    if their key lacks the scope, RateLimitExceeded if there were too many requests."""
+    """Return the principal of a request. Raise Unauthorized if the caller is unknown, Forbidden if
+    their key lacks the scope, RateLimitExceeded if there were too many requests."""
     caller = Caller.of_request(connection)
     context = _with_key(application, caller, shown, needed.scopes) if shown else _here(caller)
     limits.count_request(context)

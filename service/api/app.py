@@ -224,7 +224,7 @@ def _refuse(status: int, sentence: str) -> PlainTextResponse:
 
 
 def serve(host: str, port: int) -> None:
-    """Serve until somebody stops it."""
+    """Serve until it is stopped."""
     form = "%(asctime)s %(levelname)s %(message)s"
     logging.basicConfig(level=logging.WARNING, format=form, force=True)
     for name in ("unmask", "service", "uvicorn"):

@@ -71,8 +71,8 @@ class FormFile:
 
     @property
     def fingerprint(self) -> str:
-        """What another request has to bring to be the same; reads the file, and stands at its
-        beginning again."""
+        """Return what another request has to bring to be the same; reads the file, and stands at
+        its beginning again."""
         digest = sha256(self.file)
         self.file.seek(0)
         return f"{self.field}\0{self.name}\0{digest}"
@@ -97,7 +97,7 @@ class FormLink:
 
     @property
     def fingerprint(self) -> str:
-        """What another request has to bring to be the same."""
+        """Return what another request has to bring to be the same."""
         return f"url\0{self.name}"
 
 
@@ -115,13 +115,13 @@ class Form:
 
     @property
     def webhook(self) -> str:
-        """The address that is to be told; may be empty."""
+        """Return the address that is to be told; may be empty."""
         return self.fields.get("webhook", "").strip()
 
     @property
     def film(self) -> bool:
-        """Whether the film behind the picture is to be analyzed. Raise InputError if the value is
-        invalid."""
+        """Return whether the film behind the picture is to be analyzed. Raise InputError if the
+        value is invalid."""
         try:
             return TypeAdapter(bool).validate_python(self.fields.get("film", "").strip() or False)
         except ValidationError as error:
@@ -129,7 +129,7 @@ class Form:
 
     @property
     def settings(self) -> Settings:
-        """What was asked for. Raise InputError if a value is invalid or a model unknown."""
+        """Return what was asked for. Raise InputError if a value is invalid or a model unknown."""
         given: dict[str, Any] = {n: v for n in SETTINGS if (v := self.fields.get(n, "").strip())}
         if "models" in given:
             given["models"] = [id.strip() for id in given["models"].split(",") if id.strip()]

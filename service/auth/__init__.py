@@ -2,7 +2,7 @@
 (`dashboard.session`) brings the connection.
 
 Without accounts a browser on this computer is the owner of everything, and any other browser is a
-guest of its own, so that nobody on the same network or Space sees what another analyzed. With
+guest of its own, so that users of one network or Space do not see each other's analyses. With
 accounts (`config`) a browser is signed in, or a guest.
 """
 

@@ -67,15 +67,16 @@ class Caller:
 
     @property
     def secure(self) -> bool:
-        """Whether the browser uses HTTPS; a liar only changes the cookies of their own browser."""
+        """Return whether the browser uses HTTPS; a liar only changes the cookies of their own
+        browser."""
         proto = self.header("x-forwarded-proto").split(",")[0].strip()
         return self.tls or proto in ("https", "wss") or public_url().startswith("https://")
 
     @property
     def address(self) -> str:
-        """The client's address, to count by: the connection's own, or with trusted proxies the one
-        that the outermost of them saw. What stands further left in X-Forwarded-For anybody may
-        have written. IPv6 by its /64, of which one person has all."""
+        """Return the client's address, to count by: the connection's own, or with trusted proxies
+        the one that the outermost of them saw. What stands further left in X-Forwarded-For anybody
+        may have written. IPv6 by its /64, of which one person has all."""
         address = self.peer or "127.0.0.1"
         if hops := get_config().trust_proxy:
             sent = [value for name, value in self.headers if name == "x-forwarded-for"]
@@ -85,13 +86,13 @@ class Caller:
 
     @property
     def loopback(self) -> bool:
-        """Whether the browser runs on this computer, as far as that can be told.
+        """Return whether the browser runs on this computer, as far as that can be told.
 
         The connection comes from a loopback address, no proxy left its mark, and the page was
         opened under a loopback name: a proxy on this computer would look local, and so would a
         stranger's page that had its own name resolve to 127.0.0.1. Nor is it the page of another
-        server here, on another port. `UNMASK_LOCAL=off` says that nobody is; `all`, that everybody
-        who can reach the server is: their own pages, not a stranger's in their browser.
+        server here, on another port. `UNMASK_LOCAL=off` says that no browser is; `all`, that
+        everybody who can reach the server is: their own pages, not a stranger's in their browser.
         """
         if owners := get_config().local:
             return owners == "all" and not self.misled and not self._of_another_server
@@ -99,8 +100,9 @@ class Caller:
 
     @property
     def misled(self) -> bool:
-        """Whether a browser on this computer was led here by a name that is not this server's.
-        With an operator's word on the server's address, or that nobody is local, that is theirs.
+        """Return whether a browser on this computer was led here by a name that is not this
+        server's. With an operator's word on the server's address, or that no browser is local, it
+        is trusted.
 
         Where everybody is local, connections come from anywhere (a container's from its bridge), so
         the name alone decides: one without a dot is of this network, and no stranger can have it
@@ -115,7 +117,7 @@ class Caller:
 
     @property
     def from_a_neighbor(self) -> bool:
-        """Whether the page of another server opened this connection: another port is another
+        """Return whether the page of another server opened this connection: another port is another
         server. Where everybody is local, any page that is not of the address that was asked."""
         if get_config().local == "all":
             return self._of_another_server
@@ -130,12 +132,12 @@ class Caller:
 
     @property
     def _direct(self) -> bool:
-        """The connection comes from this computer, and no proxy left its mark."""
+        """Return whether the connection comes from this computer, and no proxy left its mark."""
         return _loopback(self.peer) and not get_config().trust_proxy and not self._marked
 
     @property
     def _marked(self) -> bool:
-        """A proxy left its mark."""
+        """Return whether a proxy left its mark."""
         return any(self.header(name) for name in _FORWARDED)
 
     @property
@@ -144,13 +146,13 @@ class Caller:
 
     @property
     def _of_a_name_here(self) -> bool:
-        """The server was asked by a name that is no stranger's."""
+        """Return whether the server was asked by a name that is no stranger's."""
         host, public = self._host, public_url()
         return "." not in host or _is_address(host) or (bool(public) and host == _hostname(public))
 
     @property
     def _of_another_origin(self) -> bool:
-        """A browser named a page of another name or port as the one that asks."""
+        """Return whether a browser named a page of another name or port as the one that asks."""
         origin = self.header("origin")
         return bool(origin) and _netloc(origin) != self.header("host").lower()
 
@@ -163,7 +165,7 @@ class Caller:
         return self._of_another_origin and _netloc(self.header("origin")) not in names - {""}
 
     def cookie(self, name: str) -> str | None:
-        """Return a token of ours, if the browser has it and it can be one."""
+        """Return the browser's token of this server, if it has a valid one."""
         value = self.cookies.get(cookie_name(name, self.secure), "")
         return value if _TOKEN.fullmatch(value) else None
 
@@ -174,7 +176,8 @@ class Caller:
 
     @property
     def from_own_page(self) -> bool:
-        """Whether a page of ours sent this POST, by its Origin, which no script can change."""
+        """Return whether a page of this server sent this POST, by its Origin, which no script can
+        change."""
         site = self.header("sec-fetch-site")
         if site and site != "same-origin":
             return False

@@ -1,8 +1,8 @@
 """Sign-in by password, e-mail link, Google or GitHub; and sign-out.
 
 A flow that leaves the browser is stored under a random one-use nonce in the address it comes back
-to, with the PKCE verifier and the browser that began: nobody can be signed in to somebody else's
-account by a link."""
+to, with the PKCE verifier and the browser that began: no link can sign a person in to another
+person's account."""
 
 import json
 import logging

@@ -1,7 +1,8 @@
 """The accounts of the project, for its administrators: list them, disable one, change a role.
 
 This uses the project's secret key (UNMASK_ACCOUNTS_KEY), which no policy limits, so every call asks
-the project again whether its caller is an administrator. Nobody can change their own account.
+the project again whether its caller is an administrator. Administrators can't change their own
+account.
 """
 
 import logging
@@ -66,7 +67,7 @@ class People:
         return sorted(people, key=lambda person: person.created, reverse=True)
 
     def change(self, caller: Principal, id: str, *, role: Role, disabled: bool) -> None:
-        """Give somebody else's account a role, and disable or enable it; raise AccountError.
+        """Give another person's account a role, and disable or enable it; raise AccountError.
 
         They are signed out of this server, so that it holds at once.
         """

@@ -20,7 +20,7 @@ class Unreachable(AccountError):
 
 
 class SignedOut(AccountError):
-    """Whoever was here is not signed in any more."""
+    """The person is not signed in any more."""
 
     default_code = "signed_out"
 

@@ -1,8 +1,8 @@
-"""Browsers that somebody is signed in with. Each has a Supabase client of its own.
+"""Sessions of signed-in browsers. Each has a Supabase client of its own.
 
 The browser holds a random cookie, this server everything else: tokens never reach a browser, an
 address or a log. A token that is about to expire is exchanged under the session's lock, and the new
-pair is in the store before anybody uses it; so a restart, or two tabs at once, lose nobody's place.
+pair is in the store before anybody uses it; so a restart, or two tabs at once, lose no session.
 """
 
 import math

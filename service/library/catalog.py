@@ -62,7 +62,7 @@ def source_of(folder: Path) -> str:
 
 
 def full_of_frames() -> InputError:
-    """Return what is said where a library would hold more fingerprints than it may."""
+    """Return the error of a library with more fingerprints than it may hold."""
     text = _("That is more footage than a library may hold on this server.")
     return InputError(text, code="library_full", hint=_("Remove some first."))
 
@@ -163,8 +163,8 @@ class Library:
         cancel: threading.Event | None = None,
     ) -> None:
         """Keep the fingerprints of all media in a folder and the folders in it, `at_once` of which
-        are read side by side; what can't be read is told and left out. Raise InputError if there is
-        no such folder or the library is full, or Canceled."""
+        are read side by side; unreadable files are reported and left out. Raise InputError if there
+        is no such folder or the library is full, or Canceled."""
         found = media_in(folder, lambda path, error: on_file(path, None, error))
         wanted = (path for path in found if only is None or path in only)
         self.add_files(owner, wanted, source_of(folder), on_file, at_once=at_once, cancel=cancel)
@@ -181,8 +181,9 @@ class Library:
         cancel: threading.Event | None = None,
     ) -> None:
         """Keep the fingerprints of files, by `names` where they differ from those on disk, and tell
-        them in their order; what can't be read is told and left out. What `on_file` raises ends it,
-        and what was kept until then stays. Raise InputError if the library is full, or Canceled."""
+        them in their order; unreadable files are reported and left out. What `on_file` raises ends
+        it, and what was kept until then stays. Raise InputError if the library is full, or
+        Canceled."""
 
         def keep(path: Path, reading: Future[_Read]) -> None:
             try:
@@ -267,7 +268,7 @@ class Library:
     def _extend(
         self, owner: str, before: tuple[int, str], footage: Footage, prints: Prints
     ) -> None:
-        """Add a file in memory; read the library anew only if somebody else changed it."""
+        """Add a file in memory; read the library anew only if another process changed it."""
         count, version = self.store.version(owner)
         with self._lock:
             kept = self._indexes.get(owner)
@@ -398,7 +399,7 @@ def most_alike(matches: list[LibraryMatch]) -> tuple[int, int]:
 
 
 def best_match(matches: list[LibraryMatch]) -> FoundFootage | None:
-    """Return the match that is told: what was brought as known before what was merely analyzed."""
+    """Return the match to report: what was brought as known before what was merely analyzed."""
     good = [m for m in matches if m.share >= (MIN_FACE_SHARE if m.by_faces else MIN_SHARE)]
     good.sort(key=lambda m: (m.footage.source == ANALYSES, -m.share, m.by_faces, m.bits))
     if not good:

@@ -3,8 +3,7 @@
 `Viewer.receive` runs in a thread of streamlit-webrtc for every frame. It passes the frame to the
 engine, draws the overlay and returns; it never waits for inference and calls no Streamlit function.
 A reaper thread ends viewers without frames, which frees their place and keeps their scores. What
-becomes of a session (`ended`) is decided in whatever thread ends it: nobody's language is known
-there.
+becomes of a session (`ended`) is decided in whatever thread ends it: no language is known there.
 """
 
 from __future__ import annotations
@@ -193,7 +192,7 @@ class Viewer:
 
     @property
     def drawn(self) -> LiveState:
-        """The newest snapshot."""
+        """Return the newest snapshot."""
         return self.state if self._drawn is None else self._drawn[1]
 
     @property
@@ -203,12 +202,12 @@ class Viewer:
 
     @property
     def silent(self) -> float:
-        """Seconds since the last frame, or since it was opened."""
+        """Return seconds since the last frame, or since it was opened."""
         return self._clock() - (self._opened if self._last is None else self._last)
 
     @property
     def expired(self) -> bool:
-        """Whether nobody is there any more."""
+        """Return whether all viewers have left."""
         if self._last is None:
             return self.silent > FIRST_FRAME_SECONDS
         return self._clock() - max(self._last, self._held) > RECONNECT_SECONDS

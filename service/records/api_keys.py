@@ -1,6 +1,6 @@
 """What is kept of programs: their keys, and which of their requests were done.
 
-A key is shown once, when it is made. Kept is its hash: whoever reads the database can't use it. Its
+A key is shown once, when it is made. Kept is its hash: a reader of the database can't use it. Its
 secret has 192 random bits, so one round of SHA-256 is as good as many.
 
 A client that hears no answer sends its request again, under the same idempotency key, and gets what
@@ -52,7 +52,7 @@ class ApiKey(FrozenModel):
 
     @property
     def principal(self) -> Principal:
-        """The caller with it."""
+        """Return the caller with it."""
         return Principal(
             f"{KEY}{self.id}",
             PrincipalKind.KEY,
@@ -117,12 +117,12 @@ class ApiKeys(StoredRows):
         return [_key(row) for row in self._database.rows(query)]
 
     def in_force(self) -> list[ApiKey]:
-        """Return those that let somebody in now."""
+        """Return the valid ones."""
         now = datetime.now(UTC)
         return [key for key in self.all() if key.state(now) == "in force"]
 
     def describe(self) -> str:
-        """Return what is said at a start of who the API answers."""
+        """Return the log message on who may call the API."""
         if number := len(self.in_force()):
             return f"The API answers programs on this computer, and who has one of {number} keys."
         return (

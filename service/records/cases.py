@@ -65,7 +65,7 @@ class CaseEntry(FrozenModel):
 
     @property
     def tree(self) -> dict[str, Any]:
-        """The entry as JSON."""
+        """Return the entry as JSON."""
         return self.model_dump(mode="json")
 
 
@@ -110,7 +110,7 @@ class Case(FrozenModel):
 
     @property
     def head(self) -> str:
-        """The hash of the newest entry: whoever holds it can tell if anything was changed."""
+        """Return the hash of the newest entry: its holder can verify that nothing was changed."""
         return self.log[-1].hash if self.log else FIRST
 
     @property
@@ -143,7 +143,7 @@ class Case(FrozenModel):
 
     @property
     def files(self) -> dict[str, dict[str, str]]:
-        """What was noted of each analysis when it was added, by its id."""
+        """Return what was noted of each analysis when it was added, by its id."""
         files: dict[str, dict[str, str]] = {}
         for entry in self.log:
             if entry.action is CaseAction.FILE_ADDED:
@@ -154,7 +154,7 @@ class Case(FrozenModel):
 
     @property
     def tree(self) -> dict[str, Any]:
-        """What it is and holds, for JSON."""
+        """Return what it is and holds, for JSON."""
         return {
             "id": self.id,
             "title": self.title,
@@ -251,7 +251,7 @@ class SQLCases(StoredRows):
         return bool(self._database.run(delete(table).where(_this(owner, id))))
 
     def sweep(self, before: datetime) -> None:
-        """Delete closed cases, and those of guests, that nobody changed since a moment."""
+        """Delete closed cases, and those of guests, unchanged since a moment."""
         over = or_(table.c.closed, table.c.owner.startswith(GUEST))
         self._database.run(delete(table).where(table.c.touched < before, over))
 

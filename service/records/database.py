@@ -59,8 +59,8 @@ def configured() -> Path | str:
 class Database:
     """An open database: a file of SQLite's, made when it is missing, readable by this user of the
     computer only; or a PostgreSQL database by its address. Every method raises RecordsError if it
-    can't be used; opening it also where it is none of ours, a newer Unmask wrote it, or a Supabase
-    API serves it, and then nothing is changed."""
+    can't be used; opening it also where it is not a database of Unmask, a newer Unmask wrote it, or
+    a Supabase API serves it, and then nothing is changed."""
 
     def __init__(self, where: Path | str) -> None:
         url = _address(where)
@@ -92,12 +92,12 @@ class Database:
 
     @property
     def engine(self) -> Engine:
-        """The engine that writes, for tests and tools."""
+        """Return the engine that writes, for tests and tools."""
         return self._write
 
     @property
     def now(self) -> ColumnElement[datetime]:
-        """The time by the database's clock, which all its servers share, as a part of a
+        """Return the time by the database's clock, which all its servers share, as a part of a
         statement."""
         if self.dialect == "sqlite":
             return func.strftime("%Y-%m-%dT%H:%M:%f000Z", "now", type_=UtcDateTime)

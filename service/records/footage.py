@@ -160,12 +160,13 @@ class FootageStore(StoredRows):
         return _footage(row) if row else None
 
     def knows(self, owner: str, sha256: str) -> bool:
-        """Whether an owner knows this very file."""
+        """Return whether an owner knows this very file."""
         this = select(table.c.id).where(table.c.owner == owner, table.c.sha256 == sha256)
         return self._database.first(this) is not None
 
     def registered(self, owner: str, sha256: str) -> bool:
-        """Whether an owner added this very file as an original, rather than analyzed it alone."""
+        """Return whether an owner added this very file as an original, rather than analyzed it
+        alone."""
         this = table.c.owner == owner, table.c.sha256 == sha256, table.c.source != ANALYSES
         return self._database.first(select(table.c.id).where(*this)) is not None
 
@@ -206,8 +207,8 @@ class FootageStore(StoredRows):
 
     def sweep(self, before: datetime) -> None:
         """Forget what is known by an analysis alone that is gone: of people whose records are in
-        this database, and of others after their time. Of guests, whom nobody sees again who lost
-        their cookie, all after its time."""
+        this database, and of others after their time. Of guests, who can't return without their
+        cookie, all after its time."""
         here = or_(
             table.c.owner == LOCAL, table.c.owner.startswith(GUEST), table.c.owner.startswith(KEY)
         )

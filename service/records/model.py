@@ -142,7 +142,7 @@ class ResultSummary(FrozenModel):
 
     @property
     def label(self) -> Label:
-        """The label of the headline; `verdict` is that of the detectors alone."""
+        """Return the label of the headline; `verdict` is that of the detectors alone."""
         return headline_label(self.verdict, self.proof)
 
 
@@ -229,8 +229,8 @@ class Facets(FrozenModel):
 class ShareLink(FrozenModel):
     """A read-only link to one record.
 
-    `token` is given by `Store.share` alone: a store keeps only its hash, so that nobody who reads
-    the database can open a link, and a link can be shown once.
+    `token` is given by `Store.share` alone: a store keeps only its hash, so that a reader of the
+    database can't open a link, and a link can be shown once.
     """
 
     id: str
@@ -241,7 +241,7 @@ class ShareLink(FrozenModel):
 
 
 class SharedResult(FrozenModel):
-    """What somebody with a link gets: no note, tag or label, not the place of the recording.
+    """What a link shows: no note, tag or label, not the place of the recording.
 
     `record` names the media on this server and must not reach the person's browser: it is the
     address that gives more than reading. A project's `record` is its `detector.seals.record_hash`.
@@ -330,7 +330,8 @@ def hint_of(fault: ErrorReport) -> str:
 
 
 def _details(error: BaseException, problem: ErrorDetail, reference: str, when: datetime) -> str:
-    """Type and place of an error. Its message stays out when it isn't ours: it may name files."""
+    """Type and place of an error. Its message stays out when it is not one of Unmask's own: it may
+    name files."""
     lines = [
         f"Reference {reference}, {when:%Y-%m-%d %H:%M} UTC, Unmask {__version__}",
         f"{type(error).__name__} ({problem.code})",

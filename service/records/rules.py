@@ -45,8 +45,8 @@ def hash_token(token: str) -> str:
 
 
 def has_account(owner: str) -> bool:
-    """Whether an owner is a person with an account; what others analyzed is opened by its address,
-    also what a program did: whoever it gives the address to has no key."""
+    """Return whether an owner is a person with an account; what others analyzed is opened by its
+    address, also what a program did: a recipient of the address has no key."""
     return owner != LOCAL and not owner.startswith((GUEST, KEY))
 
 

@@ -4,8 +4,8 @@
 
 The key is `<data>/seal.key`, made at the first start, or follows from `UNMASK_SECRET_KEY`, which
 several servers share. Public keys stand in the records' database, so that servers of one database
-know each other's, and what was sealed before a key was changed still is ours; `UNMASK_SEAL_KEYS`
-adds those of others. Rows that an account writes into a Supabase project by itself have no seal.
+know each other's, and a seal from before a change of keys still holds; `UNMASK_SEAL_KEYS` adds
+those of others. Rows that an account writes into a Supabase project by itself have no seal.
 """
 
 from __future__ import annotations
@@ -73,7 +73,7 @@ def origin_of(record: Record) -> ResultOrigin | None:
 
 class Keyring:
     """The key that this server seals with, and those whose seals it believes. One without keys
-    seals nothing and believes nobody."""
+    seals nothing and trusts no seal."""
 
     def __init__(
         self, key: Ed25519PrivateKey | None = None, database: Database | None = None
@@ -112,7 +112,7 @@ class Keyring:
         return plain.model_copy(update={"seal": seal})
 
     def seal_again(self, record: Record, before: Analysis, after: Analysis) -> Analysis:
-        """Return a changed result sealed anew, if its old seal held and is ours."""
+        """Return a changed result sealed anew, if its old seal held and is of this server."""
         held = before.seal is not None and before.seal.holds
         return self.seal(record, after) if held else after
 
@@ -142,7 +142,7 @@ class Keyring:
         return analysis
 
     def checked(self, record: Record) -> Record:
-        """Return a record whose summary has a seal that holds, or is said to be broken."""
+        """Return a record whose summary has a seal that holds, or is marked as broken."""
         result = record.result
         if result is None or result.seal is None or self._holds(record, result, result.seal):
             return record
@@ -173,7 +173,7 @@ class Keyring:
         )
 
     def _known_to_us(self, seal: ResultSeal) -> bool:
-        """Whether a seal names a key that is believed; looks anew for one it has not met."""
+        """Return whether a seal names a key that is believed; looks anew for one it has not met."""
         with self._lock:
             now = time.monotonic()
             if now - self._looked > _AGAIN_SECONDS and self._database is not None:

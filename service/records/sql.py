@@ -468,7 +468,7 @@ class SQLStore(Store):
         return deleted
 
     def confirmed(self) -> list[Record]:
-        """Return the records of which somebody found out what they are, the oldest first."""
+        """Return the records with confirmed ground truth, the oldest first."""
         query = (
             select(records)
             .where(records.c.confirmed != Confirmed.OPEN)

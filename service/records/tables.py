@@ -1,6 +1,6 @@
 """The tables of records and tasks, for SQLite and PostgreSQL alike.
 
-Whoever changes a table here adds a step to `migrations/versions`, which older databases get.
+A change of a table here needs a step in `migrations/versions`, which older databases get.
 """
 
 import json

@@ -44,7 +44,7 @@ class Previews:
         return None
 
     def pending(self, path: Path) -> bool:
-        """Whether a copy is on its way."""
+        """Return whether a copy is on its way."""
         with self._lock:
             return path in self._pending
 

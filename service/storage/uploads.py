@@ -189,7 +189,7 @@ class Uploads:
     def address(self, token: str) -> str:
         """Return where the server hands this file out, without a leading slash.
 
-        It holds a pass that only this process can make: a page gives it to whoever may see the
+        It holds a pass that only this process can make: a page gives it to users who may see the
         file, and knowing the token alone is not enough.
         """
         return f"file/{token}/{self._pass(token)}"
@@ -267,7 +267,7 @@ def full_disk_refused() -> Iterator[None]:
 
 
 def no_room() -> StorageError:
-    """Return what is said when a file does not fit on the disk."""
+    """Return the error of a file that does not fit on the disk."""
     return StorageError(
         _("There is not enough room left on this computer's disk to keep the file."),
         hint=_("Free some space, or wait until older files are deleted, and try again."),

@@ -44,7 +44,7 @@ class CalibrationTask(Task):
 
     @property
     def reference(self) -> str:
-        """What to look for in the log, when the fault was ours; else empty."""
+        """Return what to look for in the log, when the error was internal; else empty."""
         return self.fault.reference if self.fault is not None and not self.code else ""
 
 

@@ -1,11 +1,11 @@
-"""Comparisons as background work: two files held against each other; and lookups: is what
-was just analyzed known footage of its owner's?
+"""Comparisons as background work: two files compared; and lookups: is what was just analyzed known
+footage of its owner's?
 
 Kept of a comparison: the finding (`service.records.comparisons`), by the contents of both files.
 One whose server was killed is resumed once, then offered again by the page that shows it.
 
-A lookup runs after an analysis, behind everything that somebody waits for, and changes nothing of
-its verdict. Kept of it: fingerprints of the file (`service.records.footage`), the best match
+A lookup runs after an analysis with the lowest priority, and changes nothing of its verdict. Kept
+of it: fingerprints of the file (`service.records.footage`), the best match
 (`service.records.footage`), and what comes of holding the two against each other where the other
 file is still there.
 """

@@ -60,7 +60,7 @@ class SharedAnalyzer:
             return self._analyzer
 
     def warm_up(self) -> None:
-        """Load what looks at pictures: most files that somebody begins with are such."""
+        """Load what looks at pictures: most files of a first visit are such."""
         self.get().warm_up(voices=False)
 
     def warm_up_voices(self) -> None:
@@ -89,7 +89,7 @@ class Job(Task):
 
     @property
     def key(self) -> str:
-        """The record's id: names this job in addresses, widget keys and session state."""
+        """Return the record's id: names this job in addresses, widget keys and session state."""
         return self.record.id
 
     @property
@@ -99,8 +99,9 @@ class Job(Task):
 
     @property
     def path(self) -> Path:
-        """The media on disk, brought there where servers share it. There is none any more when its
-        time is up (`has_media`), and never was one of a live session that was not recorded."""
+        """Return the media on disk, brought there where servers share it. There is none any more
+        when its time is up (`has_media`), and never was one of a live session that was not
+        recorded."""
         return self.uploads.path(self.key)
 
     @property
@@ -109,17 +110,17 @@ class Job(Task):
 
     @property
     def address(self) -> str:
-        """Where the server hands out the media, without a leading slash."""
+        """Return where the server hands out the media, without a leading slash."""
         return self.uploads.address(self.key)
 
     @property
     def picture(self) -> bytes | None:
-        """The record's thumbnail."""
+        """Return the record's thumbnail."""
         return self.store.thumbnails(self.record.owner, [self.key]).get(self.key)
 
     @property
     def last_cache_hit(self) -> datetime | None:
-        """When the same file came once more and was given this result without a run."""
+        """Return when the same file came once more and was given this result without a run."""
         return self.record.last_cache_hit
 
     @property
@@ -511,7 +512,7 @@ class Jobs:
             self._enqueue(job)
 
     def _elsewhere(self, record: Record) -> bool:
-        """Whether another process runs it, or ran it."""
+        """Return whether another process runs it, or ran it."""
         return not record.run.startswith(f"{self._tasks.server.id}:")
 
     def _restore(self, record: Record, store: Store, known: Job | None) -> Job:

@@ -3,7 +3,7 @@ the models, robustness runs.
 
 Kept: what was fetched, which lies where weights belong; the outcomes of the last self-check, in
 memory; the outcome of a robustness run, with the result it is about. An interrupted download goes
-on where it was, when somebody starts it again.
+on where it was, when it is started again.
 """
 
 from __future__ import annotations

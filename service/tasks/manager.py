@@ -147,7 +147,7 @@ class TaskManager:
         return own[-1] if own else None
 
     def visible(self, kind: TaskKind[AnyTask], principal: Principal) -> list[AnyTask]:
-        """Return the tasks of a kind that somebody may see, of all servers, oldest first."""
+        """Return the tasks of a kind that a caller may see, of all servers, oldest first."""
         with self._lock:
             own = list(self._tasks.get(kind.name, {}).values())
         known = {task.id for task in own}
@@ -194,7 +194,7 @@ class TaskManager:
             self._store.delete(task.id)
 
     def dismiss_subject(self, kind: TaskKind[Any], subject: str) -> None:
-        """Stop and forget all tasks about something, whoever owns them: it is deleted."""
+        """Stop and forget all tasks about something, of any owner: it is deleted."""
         with self._lock:
             known = self._tasks.get(kind.name, OrderedDict())
             about = [task for task in known.values() if task.subject == subject]
@@ -443,7 +443,7 @@ class TaskStore:
         return self.database.first(select(tasks).where(tasks.c.id == id))
 
     def active(self) -> Sequence[Row[Any]]:
-        """Return all that waited or ran when somebody last said so, oldest first."""
+        """Return all that waited or ran by the last report, oldest first."""
         waiting = select(tasks).where(tasks.c.state.in_(ACTIVE))
         return self.database.rows(waiting.order_by(tasks.c.created))
 
@@ -453,7 +453,7 @@ class TaskStore:
         return {row.id for row in self.database.rows(select(tasks.c.id).where(*mine))}
 
     def interrupt(self, id: str, server: str, now: datetime) -> bool:
-        """Note that a task was lost with its server; False when somebody else did."""
+        """Note that a task was lost with its server; False when another server did."""
         which = tasks.c.id == id, tasks.c.server == server, tasks.c.state.in_(ACTIVE)
         changed = update(tasks).where(*which).values(state=State.INTERRUPTED, ended=now)
         return bool(self.database.run(changed))

@@ -8,8 +8,8 @@ The rules, all of them:
 2. Of each priority one may always run, whatever the others hold: a camera that is watched all day
    slows a batch down, it does not stop it.
 3. Within a priority, owners take turns (start-time fair queueing, Goyal et al. 1996, a task being
-   the unit): who brings one file waits for nobody's twenty. Nobody overtakes a task that waits for
-   cores.
+   the unit): one file does not wait for another owner's twenty. No task overtakes one that waits
+   for cores.
 4. Cameras are reserved, never queued (`reserve`): a live picture can't wait.
 """
 
@@ -43,7 +43,7 @@ Fail = Callable[[Task, BaseException], None]
 
 @dataclass(eq=False)
 class Reservation:
-    """Cores that are held for as long as somebody watches. Give them back with `release`."""
+    """Cores that are reserved while a viewer watches. Give them back with `release`."""
 
     cores: float
     priority: Priority
@@ -99,7 +99,7 @@ class Scheduler:
 
     @property
     def held(self) -> bool:
-        """Whether nothing more starts that keeps cores busy."""
+        """Return whether nothing more starts that keeps cores busy."""
         return self._held
 
     def hold(self) -> None:
@@ -195,7 +195,7 @@ class Scheduler:
     # --- inside: the lock is held, but in _dispatch and _run --------------------------------------
 
     def _line(self) -> list[_Entry]:
-        """All that wait, in the order they would start."""
+        """Return all that wait, in the order they would start."""
         return sorted(self._waiting, key=lambda e: (e.task.kind.priority, e.turn))
 
     def _used(self, priority: Priority) -> float:
@@ -213,7 +213,7 @@ class Scheduler:
         )  # fmt: skip
 
     def _pressed(self, task: Task) -> bool:
-        """Whether more important ones need the cores of a running task."""
+        """Return whether more important ones need the cores of a running task."""
         if not task.kind.cores or task.kind.priority is not Priority.BATCH:
             return False
         above = Priority(task.kind.priority - 1)

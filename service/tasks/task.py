@@ -69,9 +69,9 @@ class StepProgress:
 
 
 class Task:
-    """Work of one kind for one owner, the id of whoever asked for it. `subject`: what it is about,
-    the id of a record, of a model; `params`: what it takes to run it again after a restart, plain
-    JSON without file names of people. `id` may stand in addresses; default: 128 random bits."""
+    """Work of one kind for one owner, the id of its requester. `subject`: what it is about, the id
+    of a record, of a model; `params`: what it takes to run it again after a restart, plain JSON
+    without file names of people. `id` may stand in addresses; default: 128 random bits."""
 
     MIN_STEPS = 1
     MIN_SECONDS = 0.0  # What must be over before a time left is told
@@ -106,7 +106,7 @@ class Task:
         return self.state in ACTIVE
 
     def visible_to(self, principal: Principal) -> bool:
-        """Whether somebody may see, stop and delete it: its owner, or an administrator."""
+        """Return whether a caller may see, stop and delete it: its owner, or an administrator."""
         return principal.id == self.owner or principal.may_administer
 
     def begin(self) -> None:
@@ -140,7 +140,7 @@ class Task:
 
     @property
     def stage(self) -> str:
-        """What is done just now; may be empty."""
+        """Return what is done just now; may be empty."""
         return getattr(self.progress, "stage", "")
 
     @property
@@ -159,14 +159,14 @@ class Task:
 
     @property
     def code(self) -> str:
-        """Which error it was, where it was one that is known; else empty, also where a person
-        stopped it."""
+        """Return which error it was, where it was one that is known; else empty, also where a
+        person stopped it."""
         code = self.fault.problem.code if self.fault is not None else ""
         return "" if code == INTERNAL else code
 
     @property
     def error(self) -> str:
-        """Why there is no result, for a person; empty while there may be one."""
+        """Return why there is no result, for a person; empty while there may be one."""
         if self.state in (State.CANCELED, State.INTERRUPTED):
             return self.kind.sentences.get(self.state, "")
         if self.fault is None:
@@ -176,7 +176,7 @@ class Task:
 
     @property
     def hint(self) -> str:
-        """What to do about it; may be empty."""
+        """Return what to do about it; may be empty."""
         return hint_of(self.fault) if self.fault is not None else ""
 
 

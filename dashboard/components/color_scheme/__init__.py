@@ -1,9 +1,9 @@
 """What the root of the document needs to know: the language, and the color scheme.
 
-Dialogs and popovers stand beside the app, so they are told by the root of the document which half
-of our tokens to take, and which way to read. What the server draws in colors of its own (charts,
-the logo) can't follow by itself when the page turns dark or light while it is open, and Streamlit
-repaints the rest without a run of the script: this asks for one.
+Dialogs and popovers stand beside the app, so the root of the document selects their half of our
+tokens, and which way to read. What the server draws in colors of its own (charts, the logo) can't
+follow by itself when the page turns dark or light while it is open, and Streamlit repaints the rest
+without a run of the script: this asks for one.
 """
 
 from pathlib import Path

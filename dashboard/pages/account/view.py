@@ -1,6 +1,6 @@
 """The page: sign in, make an account, choose a password, sign out.
 
-With UNMASK_SIGN_IN=required it also stands in the place of every other page until somebody signed
+With UNMASK_SIGN_IN=required it also stands in the place of every other page until a person signed
 in.
 """
 
@@ -89,7 +89,8 @@ def outside() -> bool:
 
 
 def warn() -> None:
-    """Say it above a page, when somebody's account can't be asked and they are a guest for now."""
+    """Say it above a page, when a person's account can't be queried and they are a guest for
+    now."""
     if error := session.sign_in_error():
         meanwhile = _("Until then you work as a guest.")
         typography.warning(f"{advice(error)} {meanwhile}", announced=True)

@@ -1,1 +1,1 @@
-"""What whoever runs the server sees and sets: tasks, speed, disk, verdicts by day, keys."""
+"""What the operator sees and sets: tasks, speed, disk, verdicts by day, keys."""

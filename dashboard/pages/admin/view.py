@@ -1,4 +1,4 @@
-"""The page of whoever runs the server: what to act on. Figures are in /metrics and Grafana's board.
+"""The page of the operator: what to act on. Figures are in /metrics and Grafana's board.
 
 No name of a file is on it.
 """

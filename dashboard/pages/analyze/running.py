@@ -46,7 +46,7 @@ from service.tasks.jobs import Job, State
 POLL = 0.5
 """s between two looks at the job."""
 POLL_IN_LINE = 1.0
-"""the same while it waits: a line of ten looks ten times as often as whoever is served"""
+"""the same while it waits: a queue of ten polls ten times as often as a running job"""
 FIRST_LOOK = 0.4
 """s that the page waits for what the file is, which is read sooner than a page is drawn twice."""
 LAST_LOOK, NEARLY = 0.4, 0.7
@@ -63,9 +63,9 @@ SEARCHING = ("read", "faces", "sound")
 MAX_PEOPLE = 6
 MAX_LANES = 3
 MIN_ELAPSED_SECONDS = 3.0
-"""before a time left is told: earlier it would only jump."""
+"""before a time left is shown: earlier it would only jump."""
 MIN_FRACTION = 0.08
-"""of the work that must be done before a time left is told, for the same reason."""
+"""of the work that must be done before a time left is shown, for the same reason."""
 THUMBNAIL = CropRecipe(scale=1.45, size=112, resize="area", border="replicate")
 
 
@@ -236,7 +236,7 @@ def _sound_step(progress: Progress, at: int, took: str) -> ProgressStep:
 
 
 def _faces_step(progress: Progress, at: int, took: str) -> ProgressStep:
-    """Return the step that finds people: whom, in how much of the file."""
+    """Return the step that finds people: of which person, in how much of the file."""
     people = progress.partial.people if progress.partial else []
     who = labels.count(len(people), "person", "people") if people else _("no face so far")
     frames = labels.count(progress.sampled_total, "frame", "frames")
@@ -252,7 +252,7 @@ def _faces_step(progress: Progress, at: int, took: str) -> ProgressStep:
 
 
 def _score_step(job: Job, progress: Progress, at: int, took: str, name: str) -> ProgressStep:
-    """How far each model is."""
+    """Return how far each model is."""
     if at > 2:
         return ProgressStep(name, "done", right=took)
     if not any(known for scored, known in progress.models.values()):

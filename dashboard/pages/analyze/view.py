@@ -1,7 +1,7 @@
 """The Analyze page: which of its states is shown.
 
-What draws charts is imported by the states that have any: the first screen, which somebody waits
-for while the server starts, has none.
+What draws charts is imported by the states that have any: the first screen, which a user waits for
+while the server starts, has none.
 """
 
 from __future__ import annotations

@@ -136,7 +136,7 @@ def _latest() -> None:
 
 
 def _batch() -> Batch | None:
-    """Return the batch that the address names, if it is theirs."""
+    """Return the batch that the address names, if it belongs to the user."""
     id = st.query_params.get("b")
     scope = session.record_scope()
     return session.application().batches.get(scope.owner, id) if id else None

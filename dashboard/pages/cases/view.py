@@ -20,7 +20,7 @@ from service.records.cases import Case, CaseAction, CaseStatus
 from service.records.model import MAX_NOTE_LENGTH, MAX_PAGE_SIZE, Query, Record
 
 NOTICE, REFUSED = "case-said", "case-refused"
-"""The outcome of the last action, and why one was refused; each is said once."""
+"""The outcome of the last action, and why one was refused; each is shown once."""
 _ACTOR = "case-by"
 """Who acts, as they typed it."""
 CLEARED = "case-cleared"
@@ -242,7 +242,7 @@ def _open(title: str) -> None:
 
 
 def _act(act: Callable[..., Case], id: str, *values: object) -> None:
-    """Do something with a case. What is refused is said, and stands in its field."""
+    """Do something with a case. A refusal is shown, and the input stays in its field."""
     with refused_in(REFUSED):
         act(session.request_context(), id, *values, by=_actor())
         st.session_state[CLEARED] = st.session_state.get(CLEARED, 0) + 1

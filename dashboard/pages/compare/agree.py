@@ -361,7 +361,7 @@ def _differences(stretches: Sequence[Difference], compared: Sequence[Pair]) -> N
 
 
 def second(questions: Questions, ids: Iterable[str]) -> int:
-    """Return which model is held against the first at first: the next that answers the same."""
+    """Return which model is compared with the first by default: the next that answers the same."""
     first, *rest = (questions[id] for id in ids)
     return 1 + next((n for n, question in enumerate(rest) if question is first), 0)
 

@@ -50,7 +50,7 @@ def model_lanes(selection: Selection) -> dict[str, Lane]:
 
 
 def _gaps(analysis: Analysis, track: Subject, model: str) -> tuple[series.Gap, ...]:
-    """Where this model has no score of who is seen, and why."""
+    """Return where this model has no score of who is seen, and why."""
     faces = {face.index: face for face in track.frames}
     whys: list[series.Why | None] = []
     for index in range(len(analysis.timestamps)):

@@ -22,7 +22,7 @@ class Selection:
     models : list of ModelResult
         The compared ones, in the manifest's order.
     track : Subject or None
-        The person; None where nobody was scored.
+        The person; None where no person was scored.
     time : float
         The moment, s; that of a sampled frame.
     """
@@ -60,8 +60,8 @@ def able(analysis: Analysis, track: Subject | None = None) -> list[ModelResult]:
 
 
 def at_first(analysis: Analysis, scored: list[ModelResult]) -> list[ModelResult]:
-    """Return what is compared where nobody chose: the models that are heard. Those of another
-    question answer something else, and are no company for them."""
+    """Return what is compared by default: the models of voices. Those of another question answer
+    something else, and are no company for them."""
     known = [m for m in scored if m.heard] or scored
     lead = analysis.verdict.question
     if known and not any(m.question is lead for m in known):

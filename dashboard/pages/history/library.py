@@ -448,7 +448,7 @@ def _progress(task: LibraryTask) -> str:
 
 
 def _outcome(task: LibraryTask) -> None:
-    """Draw how it ended, until somebody has seen it."""
+    """Draw how it ended, until it was seen."""
     with controls.apart("library-outcome"):
         if task.state is State.CANCELED:
             typography.paragraph(say(task.error), width="content")

@@ -161,7 +161,7 @@ def _notes(record: Record, facets: Facets) -> None:
 
 
 def _change(id: str, field: str, key: str) -> None:
-    """Keep what was written; what can't be kept is said, and stands in its field."""
+    """Keep what was written; a refusal is shown, and the input stays in its field."""
     with refused_in(state.REFUSED):
         scope = session.record_scope()
         scope.store.change(scope.owner, id, **{field: st.session_state[key]})

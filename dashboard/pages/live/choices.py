@@ -216,7 +216,7 @@ def hears() -> bool:
 
 
 def microphone() -> bool:
-    """Return whether the browser's microphone is to be heard."""
+    """Return whether the browser's microphone is to be analyzed."""
     return bool(st.session_state.get(_MICROPHONE)) and hears() and not by_address()
 
 

@@ -284,7 +284,7 @@ def connection(servers: list[link.Server]) -> None:
 
 
 SILENT = 5.0
-"""s without sound of the microphone after which that is said."""
+"""s without sound of the microphone after which a message is shown."""
 
 
 def _voice(state: VoiceState, now: float, *, shared: bool) -> None:

@@ -24,7 +24,7 @@ from service.live.viewers import LOST_SECONDS, Viewer
 
 CONNECT = 12.0
 """s for a link to come up; it takes one to three, on a busy machine ten. About one in ten never
-does, so it is tried again before the person is told."""
+does, so it is tried again before a message is shown."""
 TRIES = 3
 PAUSE = 1.5
 """s between stopping a link and starting it anew: the browser's end takes half a second."""
@@ -139,17 +139,17 @@ class LivePageState:
 
     @property
     def wanted(self) -> bool:
-        """Whether the link should be up."""
+        """Return whether the link should be up."""
         return self.phase in (Phase.CONNECTING, Phase.LIVE, Phase.LOST)
 
     @property
     def busy(self) -> bool:
-        """Whether the camera is on, or about to be."""
+        """Return whether the camera is on, or about to be."""
         return self.phase not in (Phase.IDLE, Phase.ENDED)
 
     @property
     def shared(self) -> bool:
-        """Whether its picture is a window, tab or screen."""
+        """Return whether its picture is a window, tab or screen."""
         return self.camera == SHARED
 
     def start(self, camera: str = "") -> None:

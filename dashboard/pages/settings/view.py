@@ -247,7 +247,7 @@ def _progress(task: CalibrationTask) -> str:
 
 
 def _outcome(task: CalibrationTask) -> None:
-    """Draw how it ended, until somebody has seen it."""
+    """Draw how it ended, until it was seen."""
     if task.error:
         hint = say(task.hint)
         if task.code == "too_few_clips":

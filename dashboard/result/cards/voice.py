@@ -1,5 +1,5 @@
-"""The voice beside the picture: its answer, where it is strongest, and how good it is to
-judge. Of a sound and of a video in which somebody speaks."""
+"""The voice beside the picture: its answer, where it is strongest, and how good it is to judge. Of
+a sound and of a video with speech."""
 
 import streamlit as st
 from markupsafe import Markup
@@ -28,7 +28,7 @@ STRONGEST = 3
 
 
 def spoken(analysis: Analysis) -> SpeechMeasurement | None:
-    """Return what was heard where somebody speaks."""
+    """Return the facts on the sound where there is speech."""
     heard = voice.heard_of(analysis)
     return heard if heard and heard.spans else None
 
@@ -40,7 +40,7 @@ def voice_of(analysis: Analysis) -> Subject | None:
 
 def draw(analysis: Analysis, linked: ResultViewState) -> None:
     """Draw the card of the voice: beside a video's people, or of who speaks in a sound. Nothing
-    where nobody speaks."""
+    without speech."""
     if analysis.media.kind == "audio":
         _speaker(analysis, linked)
     else:

@@ -68,7 +68,7 @@ class ClassNSeg(nn.Module):
         return self.encoder(x).unflatten(1, (2, 64))
 
     def segment(self, x: Tensor) -> Tensor:
-        """Which class each pixel is of, drawn from the louder half: [N, 2, 256, 256]."""
+        """Return which class each pixel is of, drawn from the louder half: [N, 2, 256, 256]."""
         code = self.code(x)
         zero, one = code.abs().mean((2, 3, 4)).unbind(1)
         louder = torch.stack([zero > one, one >= zero], 1)

@@ -5,7 +5,8 @@ github.com/frederickszk/LRNet (MIT).
 
 The points are found in each frame, followed by optical flow from the frame before, and both are
 merged by a Kalman filter, as the repository's tools do it. In place of their landmark networks
-stands MediaPipe's mesh (`detector.models.mesh`), of which the points nearest to theirs are taken.
+stands MediaPipe's mesh (`detector.models.mesh`), of which the points nearest to the original ones
+are taken.
 """
 
 from collections.abc import Sequence

@@ -171,7 +171,7 @@ class TextureNet(nn.Module):
 
     @property
     def describes(self) -> str:
-        """What descriptions follow from: how many numbers they are, and the trunk."""
+        """Return what descriptions follow from: how many numbers they are, and the trunk."""
         made_by = hashlib.sha256(str(FEATURES).encode())
         for tensor in self.features.state_dict().values():
             made_by.update(tensor.contiguous().numpy().tobytes())
@@ -186,7 +186,7 @@ class TextureNet(nn.Module):
         self.bound.fill_(layer.bound)
 
     def judge(self, described: Tensor) -> Tensor:
-        """Logits of described pictures: [N]."""
+        """Return logits of described pictures: [N]."""
         apart = self.bound * torch.tanh((described - self.center) * self.scale / self.bound)
         return self.classifier(apart).squeeze(1)
 

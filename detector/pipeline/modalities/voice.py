@@ -76,7 +76,7 @@ class VoiceExtractor(Extractor):
             self._score(id, recording, audio.speech_of(id))
 
     def _hear(self, audio: Audio, notes: list[str]) -> dict[str, Recording]:
-        """Return what is heard of each voice, by its subject's id; fill in what `audio` holds."""
+        """Return the sound of each voice, by its subject's id; fill in what `audio` holds."""
         run = self._run
         span = part(run.media.duration or audio.duration or 0.0, run.settings)
         choice = channels.choose(run.path, span, cancel=run.cancel)
@@ -131,7 +131,7 @@ class VoiceExtractor(Extractor):
                 run.submit(window_item(recording, (start, end), recipe, ids, segment))
 
     def _segment(self, id: str, start: float, end: float) -> SpanSegment:
-        """Return the span of these times: recipes of one length share theirs."""
+        """Return the span of these times: recipes of one length share their windows."""
         segment = SpanSegment(start=round(start, 4), end=round(end, 4))
         with self._run.lock:
             spans = self._spans.setdefault(id, [])

@@ -7,7 +7,7 @@ from detector.signals.measure import Observer, SignalMeasure, SubjectContext
 
 
 class Blinking(Observer):
-    """Says what it would take: `blinks.watch` does it when somebody asks."""
+    """Says what it would take: `blinks.watch` does it on request."""
 
     def finish(self, subject: SubjectContext) -> Signal:
         return SPEC.absent(blinks.NOT_YET if blinks.ready() else blinks.ABSENT, subject.track.id)

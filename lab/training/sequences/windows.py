@@ -114,7 +114,7 @@ def faces(
     item: Item, count: int = FRAMES, step: float = STEP
 ) -> list[tuple[np.ndarray, Detection]]:
     """Return the frames of a window in the middle of a clip, and the widest person's face in each;
-    nothing where the clip is shorter or nobody is seen in all of them.
+    nothing where the clip is shorter or no person is seen in all of them.
 
     Faces are located as in an analysis: in every few frames, and interpolated between them."""
     span = (count - 1) * step

@@ -97,7 +97,7 @@ def read_by(
         str, Query(max_length=16, description="of the PDF: es, fr, de, pt or ar")
     ] = "en",
 ) -> tuple[tzinfo, Speech]:
-    """Return the zone and the nearest language that there is of whoever reads a report."""
+    """Return the zone and the nearest language that there is of a report's reader."""
     return time_zone(zone), languages.catalog(languages.nearest(language))
 
 
@@ -111,7 +111,7 @@ def download(content: bytes, name: str, kind: str = "application/pdf") -> Respon
 
 
 def find(id: str, context: Reader, application: App) -> Job:
-    """Return the analysis behind an id, for whoever has it. Raise NotFound if there is none."""
+    """Return the analysis behind an id. Raise NotFound if there is none."""
     job = application.find(context, id)
     if job is None:
         raise NotFound(_("There is no such analysis."))
@@ -243,7 +243,7 @@ def report(
     base_rate: Annotated[float, Query(gt=0, lt=1)] = 0.5,
 ) -> Response:
     """Make the sealed report. `place=false` leaves out where the file was recorded; `base_rate` is
-    the share of fakes among the reader's files, by which odds are told in words."""
+    the share of fakes among the reader's files, from which the odds in words follow."""
     details = ReportDetails(case, reviewer, *reading, base_rate=base_rate)
     content = exports.report("pdf", job.path, analysis, job.origin, place=place, details=details)
     return download(content, "report.pdf")

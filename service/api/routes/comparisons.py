@@ -49,8 +49,8 @@ async def create(
 ) -> ComparisonView:
     """Compare two files: `first` and `second` are files, which are analyzed as well, or ids of
     analyses whose files are still here. The answer says where the finding will be. Their order
-    means nothing: nobody is accused unless `original` names one of them, here or in a later request
-    with the same two. The latest statement counts."""
+    means nothing: no file is accused unless `original` names one of them, here or in a later
+    request with the same two. The latest statement counts."""
     names = (FIRST, SECOND)
     async with uploads.receive(request, context, names=names, most=2, least=0) as form:
         id = await run_in_threadpool(_start, application, context, form, idempotency_key)

@@ -44,7 +44,7 @@ class Readiness(BaseModel):
 @router.get("/health", include_in_schema=False)
 @router.get("/healthz", tags=["server"])
 async def healthz() -> Health:
-    """Answer while the process lives. For whoever restarts it when it doesn't."""
+    """Answer while the process lives. A liveness probe."""
     return Health()
 
 
@@ -105,7 +105,7 @@ class SealKey(BaseModel):
 
 @router.get(f"{V1}/seal-keys", tags=["server"])
 def seal_keys(application: App) -> list[SealKey]:
-    """List the public keys of seals, for whoever checks a result elsewhere."""
+    """List the public keys of seals, to verify a result elsewhere."""
     seals = application.jobs.store.seals
     return [
         SealKey(

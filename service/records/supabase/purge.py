@@ -4,7 +4,8 @@
 
 Deletes the records that are past their time, and the files of deleted records and accounts. SQL
 can't delete files, and no dashboard holds a key that may delete those of others: this needs the
-project's secret key (or its older service_role key), so run it where nobody else can read the key.
+project's secret key (or its older service_role key), so run it where no other person can read the
+key.
 """
 
 import os

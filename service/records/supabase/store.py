@@ -74,8 +74,8 @@ _TOKEN = re.compile(r"[A-Za-z0-9_-]{22}")
 
 class SupabaseStore(Store):
     """Records in a Supabase project. `connect` gives a client with this person's fresh token, or
-    with nobody's to open share links; it is called for every request, from any thread, and what it
-    raises passes through. Without `seals`, nobody's are believed."""
+    without one to open share links; it is called for every request, from any thread, and what it
+    raises passes through. Without `seals`, none are trusted."""
 
     def __init__(self, connect: Callable[[], Client], seals: Keyring | None = None) -> None:
         self._connect = connect
@@ -369,8 +369,8 @@ def _case(row: Row) -> Case:
 
 @lru_cache(maxsize=2)
 def with_key(url: str, key: str, seals: Keyring | None = None) -> SupabaseStore:
-    """Return the store as whoever has no account, but this key. With the one that browsers may know
-    it opens share links, and that is all."""
+    """Return the store as a caller with this key in place of an account. With the one that browsers
+    may know it opens share links, and that is all."""
     options = ClientOptions(
         auto_refresh_token=False,
         persist_session=False,
@@ -405,13 +405,14 @@ OFFSET_STREAM = "application/offset+octet-stream"
 
 
 def object_path(owner: str, id: str, file: Path) -> str:
-    """Where a record's file lies. Its name stays in the record: the bucket takes few letters."""
+    """Return where a record's file lies. Its name stays in the record: the bucket takes few
+    letters."""
     ending = file.suffix.lower()
     return f"{owner}/{id}/media{ending if re.fullmatch(r'[.][a-z0-9]{1,8}', ending) else ''}"
 
 
 class Bucket:
-    """The files of whoever `connect` gives a client of; see `SupabaseStore`."""
+    """The files of the person of `connect`'s client; see `SupabaseStore`."""
 
     def __init__(self, connect: Callable[[], Client]) -> None:
         self._connect = connect
@@ -428,7 +429,7 @@ class Bucket:
                 bucket.upload(path, source.read(), {"content-type": kind, "upsert": "true"})
 
     def url(self, path: str) -> str | None:
-        """Return a URL signed for `SIGNED_URL_TTL`; None if there is no such file of theirs."""
+        """Return a URL signed for `SIGNED_URL_TTL`; None if they have no such file."""
         try:
             with translated_errors():
                 bucket = self._connect().storage.from_(BUCKET)
@@ -508,7 +509,7 @@ def _send_in_pieces(
 
 
 def _arrived(connect: Callable[[], Client], url: str, offset: int) -> int:
-    """How many bytes the service has; what we think, where it doesn't say."""
+    """Return how many bytes the service has; what we think, where it doesn't say."""
     try:
         answer = _ask(connect, "HEAD", url, {})
         return int(answer.headers["upload-offset"]) if answer.is_success else offset

@@ -1,5 +1,6 @@
 """Plain English in the source and in commit subjects."""
 
+import ast
 import re
 import subprocess
 from pathlib import Path
@@ -39,9 +40,47 @@ ADVICE = {
 """Phrase to avoid -> what to write instead."""
 
 
+DOCSTRINGS = {
+    "whom": "name the person, the file or the principal",
+    "nobody": "no person, no caller; not measured, by default",
+    "somebody": "a person, a user, a caller",
+    "whoever": "the user, the viewer, the operator, the reader",
+    "held against": "compared with",
+    "heard": "the sound, analyzed",
+    "ours": "Unmask's, the shipped one, internal",
+    "theirs": "the person's, the original's",
+    "is said": "is shown, is reported; return the message",
+    "(is|are) told": "is reported; is distinguished",
+}
+"""Words of docstrings to avoid -> what to write instead. Names in backticks are free."""
+
+
+def docstrings(path):
+    """Yield the line and the text of each docstring, also those below a constant or a field."""
+    for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+        if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
+            for one in node.body:
+                if isinstance(one, ast.Expr) and isinstance(one.value, ast.Constant):
+                    yield one.lineno, str(one.value.value)
+
+
+def test_docstrings_name_who_and_what_acts():
+    found = []
+    for room in ("detector", "service", "dashboard", "cli", "pages", "lab", "tools"):
+        for path in sorted((ROOT / room).rglob("*.py")):
+            for line, text in docstrings(path):
+                plain = re.sub(r"`[^`]*`", "", " ".join(text.lower().split()))
+                found += [
+                    f"{path.relative_to(ROOT)}:{line}: {word!r}; write: {instead}"
+                    for word, instead in DOCSTRINGS.items()
+                    if re.search(rf"\b{word}\b", plain)
+                ]
+    assert not found, "\n".join(found)
+
+
 def test_no_phrase_of_the_word_list_is_used():
     found = []
-    for room in ("detector", "service", "dashboard", "cli", "pages", "bench", "tools", "docs"):
+    for room in ("detector", "service", "dashboard", "cli", "pages", "lab", "tools", "docs"):
         for path in sorted((ROOT / room).rglob("*")):
             if path.suffix not in {".py", ".md", ".js", ".css"}:
                 continue
