@@ -1,11 +1,11 @@
-"""A copy of the product with a fourth question, made of five files."""
+"""A copy of the product with a new question, made of five files."""
 
 from __future__ import annotations
 
 import shutil
 from pathlib import Path
 
-from tests.support.fourth_question import entry
+from tests.support.new_question import entry
 
 ROOT = Path(__file__).parents[3]
 HERE = Path(__file__).parent

@@ -1,4 +1,4 @@
-"""What `detector/questions.py` gains by a fourth question: was the background replaced?"""
+"""What `detector/questions.py` gains by a new question: was the background replaced?"""
 
 TASK = '"background replacement", '
 QUESTION_NAME = '    SCENERY = "scenery"\n'

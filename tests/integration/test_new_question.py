@@ -1,13 +1,13 @@
-"""A question is one entry: a fourth one needs five files, and everything renders with it."""
+"""A question is one entry: a new one needs five files, and everything renders with it."""
 
-from tests.support.fourth_question import tree
+from tests.support.new_question import tree
 from tests.support.processes import python
 
 
-def test_a_fourth_question_takes_five_files(tmp_path):
+def test_a_new_question_takes_five_files(tmp_path):
     made = tree.make(tmp_path)
     assert len(tree.ADDED) + 1 == 5
-    checks = "tests/support/fourth_question/checks.py"
+    checks = "tests/support/new_question/checks.py"
     variables = {"PYTHONPATH": str(made), "UNMASK_DATA": str(tmp_path / "data")}
     run = python("-m", "pytest", "-q", "-p", "no:cacheprovider", checks, cwd=made,
                  variables=variables, timeout=None)  # fmt: skip

@@ -1,5 +1,5 @@
-"""What holds with a fourth question; run in the copy that `tree.make` makes, by
-`tests/integration/test_fourth_question.py`."""
+"""What holds with a new question; run in the copy that `tree.make` makes, by
+`tests/integration/test_new_question.py`."""
 
 import io
 import json
