@@ -129,16 +129,16 @@ def test_the_first_screen_says_what_will_be_read(jobs, analyzer):
     assert "computed when you open" in text
 
 
-def test_the_first_screen_has_one_place_for_files_and_three_people_as_samples(
-    jobs, analyzer, monkeypatch
-):
+def test_the_first_screen_has_one_place_for_files_and_eight_samples(jobs, analyzer, monkeypatch):
     session.application().gallery.samples = samples()
     at = page()
     assert len(at.file_uploader) == 1 and not at.text_input, "no field for links where they are off"
-    assert buttons(at).count("Open") == 6
+    assert buttons(at).count("Open") == 8
     text = html(at)
-    assert "Three people and a voice" in text and "Synthetic voice" in text
-    assert text.count("No face or voice, too little of it, or too poor.") == 1
+    assert "Free of rights." in text
+    for title in ("Generated picture", "Genuine photo", "Synthetic voice"):
+        assert title in text
+    assert text.count("Too little to judge, or too poor.") == 1
     assert text.count("stronger, as published") == 1, "the better model is offered once"
     monkeypatch.setenv("UNMASK_LINKS", "1")
     (field,) = page().text_input
