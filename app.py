@@ -7,7 +7,7 @@ each person and interaction, to draw the page.
 import streamlit as st
 
 from dashboard import server, session, shell
-from dashboard.i18n import _
+from detector.sentences import _
 from service import auth
 
 

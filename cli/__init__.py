@@ -15,11 +15,12 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperCommand
 
-from cli.common import ProgressBar, failure, line, require_action, say, speech, tell
-from cli.parsing import Command, _, build, grouped, translate
+from cli.common import ProgressBar, failure, line, print_error, reading, require_action, tell
+from cli.parsing import Command, build, grouped, translate, usage
 from detector._version import __version__
 from detector.errors import InputError, UnmaskError, UsageError
 from detector.installation import install
+from detector.sentences import _
 
 COMMANDS = {
     "analyze": _("analyze videos and pictures"),
@@ -79,8 +80,10 @@ def _missing_extra(name: str, error: Exception) -> UsageError | None:
     if extra is None or missing in _OURS:
         return None
     return UsageError(
-        f"`unmask {name}` needs the extra `{extra}`: {missing} is not installed.",
-        hint=f"Type: {install(extra)}",
+        _("`unmask {name}` needs the extra `{extra}`: {missing} is not installed.").format(
+            name=name, extra=extra, missing=missing
+        ),
+        hint=_("Type: {extra}").format(extra=install(extra)),
     )
 
 
@@ -158,27 +161,27 @@ def main(argv: Sequence[str] | None = None) -> int:
         return end.exit_code
     except typer.TyperException as error:  # of the options
         path = getattr(getattr(error, "ctx", None), "command_path", "unmask")
-        translate(getattr(error, "param", None))
-        what = speech().gettext(line(error.format_message()))
-        see = speech().gettext("See: {command} --help").format(command=path)
-        tell(f"unmask: {what} {see}", error=True)
+        with reading():
+            translate(getattr(error, "param", None))
+            see = _("See: {command} --help").format(command=path)
+            tell(f"unmask: {usage(line(error.format_message()))} {see}", error=True)
         return error.exit_code
     except UnmaskError as error:
-        say(error)
+        print_error(error)
         return 2 if isinstance(error, InputError) else 1
     except BrokenPipeError:
         return 0
     except KeyboardInterrupt:
-        tell("unmask: stopped", error=True)
+        tell(_("unmask: stopped"), error=True)
         return 1
     except Exception as error:  # one line for a person; the traceback on request
         name = next((word for word in arguments if word in COMMANDS), "")
         if lacking := _missing_extra(name, error):
-            say(lacking)
+            print_error(lacking)
             return 2
         if verbose:
             raise
-        tell(f"unmask: {failure(error, speech())}", error=True)
+        tell(f"unmask: {failure(error)}", error=True)
         return 1
     finally:
         ProgressBar.close_shown()

@@ -7,7 +7,16 @@ from tempfile import TemporaryDirectory
 from typing import Annotated
 
 from cli import known, report
-from cli.common import JsonOutput, ProgressBar, is_web_address, line, refuse_link, say, speech, tell
+from cli.common import (
+    JsonOutput,
+    ProgressBar,
+    is_web_address,
+    line,
+    print_error,
+    reading,
+    refuse_link,
+    tell,
+)
 from cli.compare import Likelihood, likelihood_by, with_scores
 from cli.options import Json, MachineOptions, NoLibrary, Option, ReportOptions, SettingsOptions
 from detector import links, media, messages
@@ -15,7 +24,7 @@ from detector.batch import DOCUMENT_ENDINGS, Entry, failed, read_container
 from detector.comparison import compare
 from detector.decision import decide
 from detector.errors import InputError, MediaError, ModelError, UnmaskError, UsageError
-from detector.messages import ENGLISH, Speech, comparison, lead, odds, states
+from detector.messages import comparison, lead, odds, states
 from detector.messages.format import capital, percent, score, signed
 from detector.messages.measured import covered
 from detector.models import registry
@@ -30,7 +39,7 @@ from detector.schema.analysis import (
     Thresholds,
     Verdict,
 )
-from detector.sentences import _
+from detector.sentences import _, say
 
 _OURS = "internal"  # code of what is no file's fault
 
@@ -70,9 +79,9 @@ def analyze(
     if report_file:
         report.ending(report_file)
         if len(files) > 1:
-            raise UsageError("A report is about one file.", hint="--json takes several.")
+            raise UsageError(_("A report is about one file."), hint=_("--json takes several."))
     if original and len(files) > 1:
-        raise UsageError("An original is that of one file.", hint="Give one file.")
+        raise UsageError(_("An original is that of one file."), hint=_("Give one file."))
     if original:
         refuse_link(original)
     analyzer = Analyzer(device=machine.device)
@@ -101,7 +110,7 @@ def analyze(
             if report_file:
                 report.write_report(report_file, result, file, reporting)
             if json != "-":
-                said = summary(result, speech(), base_rate=reporting.base_rate)
+                said = summary(result, base_rate=reporting.base_rate)
                 tell(said, *filter(None, [told]))
     return status
 
@@ -114,7 +123,7 @@ def _pictures(path: str) -> list[Entry] | list[None]:
     try:
         found = read_container(Path(path), name)
         if found is not None and not found.entries:
-            raise MediaError("There is no picture in this document.", code="no_media")
+            raise MediaError(_("There is no picture in this document."), code="no_media")
     except InputError as error:
         return [failed(name, error)]
     return [None] if found is None else found.entries
@@ -149,7 +158,7 @@ def _one(
         bar.close()
         if error.code == "not_a_file" and Path(path).is_dir():
             error.hint = "`unmask batch FOLDER --out DIR` analyzes everything in it."
-        say(error, bar.text)
+        print_error(error, bar.text)
         detail = ErrorDetail(code=error.code, message=error.message, hint=error.hint)
         return file, Failure(name=bar.text, error=detail)
     finally:
@@ -164,14 +173,14 @@ def _failed(name: str, error: Exception) -> Failure:
         what = line(f"{type(error).__name__}: {error}")
         message = _("This is our failure, not yours: {what}").format(what=what)
         detail = ErrorDetail(code=_OURS, message=message)
-    say(detail, name)
+    print_error(detail, name)
     return Failure(name=name, error=detail)
 
 
 def _against(analysis: Analysis, path: Path, original: Path, judge: Likelihood | None) -> Analysis:
     """Return the result with what came of holding the file against its original; one that the
     command names is judged as well, for the detectors can contradict."""
-    bar = ProgressBar("comparing", "share")
+    bar = ProgressBar(_("comparing"), "share")
     found = compare(
         path,
         original,
@@ -188,74 +197,75 @@ def _against(analysis: Analysis, path: Path, original: Path, judge: Likelihood |
     return analysis.model_copy(update={"comparison": found})
 
 
-def summary(analysis: Analysis, speech: Speech = ENGLISH, *, base_rate: float = odds.EVEN) -> str:
-    """Return the verdict in a few lines for a terminal; odds in words follow a `base_rate` of
-    fakes, 0..1."""
-    _, verdict = speech.gettext, analysis.verdict
-    lines = [f"{analysis.media.name}: {analysis.headline_in(speech)}"]
+@reading()
+def summary(analysis: Analysis, *, base_rate: float = odds.EVEN) -> str:
+    """Return the verdict in a few lines for a terminal; odds in words are told for a `base_rate`
+    of fakes, 0..1."""
+    verdict = analysis.verdict
+    lines = [f"{analysis.media.name}: {analysis.headline_in()}"]
     if (found := analysis.comparison) is not None:
-        more = "" if found.finding.same_footage else f" {comparison.lead(found, speech)}"
-        lines.append(f"  {comparison.sentence(found, speech)}.{more}")
+        more = "" if found.finding.same_footage else f" {comparison.lead(found)}"
+        lines.append(f"  {comparison.sentence(found)}.{more}")
         if found.finding.related:
-            lines.append(f"  {comparison.against(found, speech)}")
-    if origin := lead.origin(analysis, speech):
+            lines.append(f"  {comparison.against(found)}")
+    if origin := lead.origin(analysis):
         lines.append(f"  {origin}")
-    known = filter(None, (lead.posted(analysis, speech), lead.document(analysis, speech)))
+    known = filter(None, (lead.posted(analysis), lead.document(analysis)))
     lines += [f"  {sentence}" for sentence in known]
     if found is not None or origin:
-        alone = states.headline(verdict.label, verdict.question, speech)
+        alone = states.headline(verdict.label, verdict.question)
         lines.append("  " + _("The detectors, alone: {verdict}").format(verdict=alone))
     front_answer = verdict.answers.get(verdict.question) if verdict.question else None
     if front_answer is not None and front_answer.label is verdict.label:
-        said = odds.in_ten(front_answer, verdict.question, base_rate, speech)
+        said = odds.in_ten(front_answer, verdict.question, base_rate)
         lines += [f"  {capital(said)}."] if said else []
-    lines += [f"  {line}" for line in _people(analysis, speech)]
+    lines += [f"  {line}" for line in _people(analysis)]
     front = sorted(verdict.answers.items(), key=lambda pair: pair[0] is not verdict.question)
-    lines += [line for question, answer in front if (line := _answered(verdict, question, speech))]
+    lines += [line for question, answer in front if (line := _answered(verdict, question))]
     if front_answer is not None and front_answer.odds is not None:
-        said = odds.of_tests(front_answer.odds, verdict.question, speech)
-        lines.append(f"  {said} {odds.support(front_answer, verdict.question, speech)}")
+        said = odds.of_tests(front_answer.odds, verdict.question)
+        lines.append(f"  {said} {odds.support(front_answer, verdict.question)}")
     for reason in verdict.reasons:
-        text, detail = messages.wording(reason, speech)
+        text, detail = messages.wording(reason)
         lines.append(f"  - {text}" + (f" ({detail})" if detail else ""))
     plain = {m.id: m.plain or m.title for m in analysis.models}
     for part in front_answer.contributions if front_answer else ():
-        name = states.contribution(part.kind, part.id, plain.get(part.id, ""), speech)
+        name = states.contribution(part.kind, part.id, plain.get(part.id, ""))
         lines.append(f"  {signed(part.logit):>5}  {name}")
     for model in analysis.models:
         if not model.counted:
-            why = _(model.not_counted_because or "not said")
+            why = states.not_counted(model.not_counted_because)
             uncounted = _("{model}: not counted: {why}").format(model=model.title, why=why)
             if model.probability is not None:
                 text = _("{model}: score {score}, not counted: {why}")
                 shown = score(model.probability)
                 uncounted = text.format(model=model.title, score=shown, why=why)
             lines.append(f"  {uncounted}")
-    if coverage := covered(analysis.coverage, speech):
+    if coverage := covered(analysis.coverage):
         lines.append("  " + _("Looked at: {coverage}").format(coverage=coverage))
     notes = list(analysis.media.notes)
     if analysis.provenance and analysis.provenance.credential.state == "unreadable":
-        why = " ".join(map(_, analysis.provenance.credential.problems))
+        why = " ".join(map(say, analysis.provenance.credential.problems))
         notes.append(_("Its signed origin (C2PA) could not be read. {why}").format(why=why))
-    lines += ["  " + _("Note: {note}").format(note=_(note)) for note in notes]
+    lines += ["  " + _("Note: {note}").format(note=say(note)) for note in notes]
     if turn := analysis.media.faces_turned:
         lines.append("  " + _("To analyze it turned: {option}").format(option=f"--rotate {turn}"))
-    limits = " ".join(messages.text(caveat, speech) for caveat in verdict.caveats)
+    limits = " ".join(messages.text(caveat) for caveat in verdict.caveats)
     lines.append("  " + _("Can't tell: {limits}").format(limits=limits))
     return "\n".join(lines)
 
 
-def _people(analysis: Analysis, speech: Speech) -> list[str]:
+def _people(analysis: Analysis) -> list[str]:
     """Return who of several people leads, and the texts about the others and the voices."""
-    _, verdict = speech.gettext, analysis.verdict
+    verdict = analysis.verdict
     people = analysis.people
     lines = []
     top = next((person for person in people if person.id == verdict.subject), None)
     # Of a picture that a machine made nobody in it leads.
     if len(people) > 1 and top and verdict.question and not verdict.question.spec.whole:
         said = [
-            lead.placed(top, speech),
-            "" if verdict.label.side is Side.REAL else lead.strongest(analysis, top, speech),
+            lead.placed(top),
+            "" if verdict.label.side is Side.REAL else lead.strongest(analysis, top),
         ]
         text = _("Most suspicious of {number} people: {details}")
         if out := lead.left_out(analysis):
@@ -264,15 +274,15 @@ def _people(analysis: Analysis, speech: Speech) -> list[str]:
         lines.append(text.format(some=some, number=len(people), details=details))
     # Without a sign, the sentence counts those that the others' leaves out.
     real = len(people) > 1 and verdict.label.side is Side.REAL
-    all_of_them = lead.sentence(analysis, speech) if real else ""
-    lines.append(" ".join(filter(None, [all_of_them, lead.others(analysis, speech)])))
-    lines.append(lead.sides(analysis, speech))
+    all_of_them = lead.sentence(analysis) if real else ""
+    lines.append(" ".join(filter(None, [all_of_them, lead.others(analysis)])))
+    lines.append(lead.sides(analysis))
     return [line.replace("\u00a0", " ") for line in lines if line]
 
 
-def _answered(verdict: Verdict, question: Question, speech: Speech) -> str:
-    """Return one question in a line; "" where it was not asked or not judged."""
-    _, answer = speech.gettext, verdict.answers[question]
+def _answered(verdict: Verdict, question: Question) -> str:
+    """One question in a line; "" where it was not asked or not judged."""
+    answer = verdict.answers[question]
     if answer.probability is None:
         return ""
     limits = answer.thresholds
@@ -289,11 +299,11 @@ def _answered(verdict: Verdict, question: Question, speech: Speech) -> str:
             fake = label.side is Side.FAKE
             text = _("{name} over {limit}") if fake else _("{name} under {limit}")
             edge = percent(start if fake else end, near=likelihood)
-            parts.append(text.format(name=states.zone(label, question, speech), limit=edge))
+            parts.append(text.format(name=states.zone(label, question), limit=edge))
     over = ", ".join(parts) or _("no score decides")
-    basis = states.basis(answer.basis, speech)
+    basis = states.basis(answer.basis)
     if limits.own:
-        basis = _("by {clips}").format(clips=_(limits.data))
+        basis = _("by {clips}").format(clips=say(limits.data))
     known = ", ".join(filter(None, [over, basis]))
-    asked = states.question(question, speech)
+    asked = states.question(question)
     return f"  {asked} {likely.format(percent=share)} ({known})"

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Annotated
 
 from cli import known
-from cli.common import ProgressBar, ids, say, tell
+from cli.common import ProgressBar, ids, print_error, tell
 from cli.options import MachineOptions, NoLibrary, Option, ReportOptions, SettingsOptions, between
 from cli.report import maker, require
 from detector import links, media
@@ -25,6 +25,7 @@ from detector.batch.journal import write_whole
 from detector.cluster import ClusterAnalyzer, ClusterOptions
 from detector.errors import UsageError
 from detector.schema.analysis import Analysis, ErrorDetail
+from detector.sentences import _
 
 FORMATS = ("jsonl", "csv")
 
@@ -72,9 +73,9 @@ def batch(
     opener = links.opener if links.allowed() else None
     found = read_source(source, leave_out=output.out, links=opener)
     if not found.entries:
-        raise UsageError(f"There is no video and no picture in {source}.")
+        raise UsageError(_("There is no video and no picture in {source}.").format(source=source))
     entries = list(islice(found.entries, limit))
-    bar = ProgressBar("files")
+    bar = ProgressBar(_("files"))
     with open_batch(output, settings, reporting, machine) as run:
         try:
             tally = run.run(
@@ -102,7 +103,10 @@ def open_batch(
         media.isolate()
     forms = ids(output.format) or []
     if unknown := sorted(set(forms) - set(FORMATS)):
-        raise UsageError(f"--format: there is no {unknown[0]!r}.", hint="jsonl, csv or both.")
+        raise UsageError(
+            _("--format: there is no {unknown}.").format(unknown=repr(unknown[0])),
+            hint=_("jsonl, csv or both."),
+        )
     options = BatchOptions(
         settings=settings.settings(),
         thresholds=settings.thresholds(),
@@ -141,7 +145,7 @@ def _reports(out: Path, options: ReportOptions) -> WriteReport:
 def listed(bar: ProgressBar, tally: BatchTally, entry: Entry, error: ErrorDetail | None) -> None:
     """Show how far a batch is, and an error as it happens."""
     if error is not None:
-        say(error, entry.name)
+        print_error(error, entry.name)
     bar(tally.done, tally.total)
 
 
@@ -172,10 +176,10 @@ def watch(
     until this is stopped (Ctrl-C). Results as of unmask batch."""
     stop = threading.Event()
     before = signal.signal(signal.SIGTERM, lambda *_: stop.set())
-    bar = ProgressBar("files")
+    bar = ProgressBar(_("files"))
     try:
         with open_batch(output, settings, reporting, machine) as batch:
-            tell(f"unmask: watching {folder}", error=True)
+            tell(_("unmask: watching {folder}").format(folder=folder), error=True)
             watch_folder(
                 batch,
                 folder,
@@ -184,7 +188,7 @@ def watch(
                 on_entry=lambda tally, entry, error: listed(bar, tally, entry, error),
             )
     except KeyboardInterrupt:
-        tell("unmask: stopped", error=True)
+        tell(_("unmask: stopped"), error=True)
     finally:
         bar.close()
         signal.signal(signal.SIGTERM, before)

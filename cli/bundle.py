@@ -14,6 +14,7 @@ from cli.options import Argument, Option
 from detector import paths
 from detector._version import __version__
 from detector.errors import UnmaskError, UsageError
+from detector.sentences import _
 from detector.weights import digest
 
 _TORCH = "https://download.pytorch.org/whl/cpu"
@@ -45,7 +46,7 @@ def bundle(
     with user_files():
         folder.mkdir(parents=True, exist_ok=True)
         if any(folder.iterdir()):
-            raise UsageError(f"{folder} is not empty.")
+            raise UsageError(_("{folder} is not empty.").format(folder=folder))
         _collect(wheels, extras)
         script = _SCRIPT.format(
             version=__version__,
@@ -57,7 +58,11 @@ def bundle(
         sums = [f"{digest(file)}  wheels/{file.name}\n" for file in files]
         (folder / "SHA256SUMS").write_text("".join(sums), encoding="utf-8")
     size = sum(file.stat().st_size for file in files)
-    tell(f"{folder}: {len(files)} wheels, {size / 1e6:,.0f} MB. There: sh install.sh")
+    tell(
+        _("{folder}: {files} wheels, {size} MB. There: sh install.sh").format(
+            folder=folder, files=len(files), size=f"{size / 1000000.0:,.0f}"
+        )
+    )
     return 0
 
 
@@ -79,4 +84,4 @@ def _collect(wheels: Path, extras: str) -> None:
         status = subprocess.run(command, stdout=sys.stderr).returncode
     if status:
         shutil.rmtree(wheels, ignore_errors=True)
-        raise UnmaskError("pip could not collect the wheels; its output says why.")
+        raise UnmaskError(_("pip could not collect the wheels; its output says why."))

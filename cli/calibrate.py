@@ -8,11 +8,11 @@ from typing import Annotated, Literal
 from cli import lab
 from cli.common import ProgressBar, ids, tell
 from cli.options import Argument, Device, Json, Option, Store, between
-from cli.parsing import _
 from detector.decision import conformal
 from detector.errors import UsageError
 from detector.evaluation.own_calibration import OwnClips, calibrate_own, holds
 from detector.pipeline import Analyzer
+from detector.sentences import _
 
 LABELLED = _("from labelled clips")
 OWN = _("from your own untouched clips")  # Headings of the help
@@ -111,9 +111,11 @@ def calibrate(
     untouched clips, for this computer's data folder."""
     table = labelled.scores
     if labels is not None and real is not None:
-        raise UsageError("Give either labelled clips or --real with a folder of untouched ones.")
+        raise UsageError(_("Give either labelled clips or --real with a folder of untouched ones."))
     if table is not None and (labels is not None or real is not None):
-        raise UsageError("Give a table of scores, labelled clips or --real, not several of them.")
+        raise UsageError(
+            _("Give a table of scores, labelled clips or --real, not several of them.")
+        )
     if labels is not None or table is not None:
         fit = lab.installed("calibrate")
         if fit is None:
@@ -124,8 +126,8 @@ def calibrate(
     if list_own or delete or switch:
         return _manage(delete, switch)
     raise UsageError(
-        "There is nothing to calibrate on.",
-        hint="Name a LABELS.csv, or --real with a folder of untouched videos or voices.",
+        _("There is nothing to calibrate on."),
+        hint=_("Name a LABELS.csv, or --real with a folder of untouched videos or voices."),
     )
 
 
@@ -142,15 +144,15 @@ def _own(
         models=models,
         rate=rate,
         analyzer=Analyzer(device=device),
-        progress=ProgressBar("scored"),
+        progress=ProgressBar(_("scored")),
     )
     conformal.keep(result.calibration)
     print(conformal.in_words(result.calibration))
     print(conformal.guarantee(len(result.calibration.clips), rate))
     if warning := conformal.alike(result.calibration):
-        tell(f"Warning: {warning}")
+        tell(_("Warning: {warning}").format(warning=warning))
     for name, why in result.left_out.items():
-        tell(f"  left out: {name} ({why})")
+        tell(_("  left out: {name} ({why})").format(name=name, why=why))
     return 0
 
 
@@ -166,5 +168,5 @@ def _manage(delete: str | None, switch: str | None) -> int:
             state = "not in use, its models have changed"
         print(f"{own.id}  {state}  {conformal.in_words(own)}")
     if not store.calibrations:
-        tell("There are no thresholds of your own.")
+        tell(_("There are no thresholds of your own."))
     return 0

@@ -10,10 +10,11 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from cli.common import group, speech, tell, user_files, write_bytes
+from cli.common import group, reading, tell, user_files, write_bytes
 from cli.options import Argument, AsJson, Option, Zone
 from detector import paths
 from detector.errors import InputError
+from detector.sentences import _
 from service.context import LOCAL, RequestContext
 
 if TYPE_CHECKING:
@@ -82,7 +83,10 @@ def show(id: Id, as_json: AsJson = False) -> int:
     if as_json:
         print(json.dumps(_tree(one), indent=2))
         return 0
-    tell(one.title, f"{one.status}, reviewer: {one.reviewer or 'none yet'}")
+    tell(
+        one.title,
+        _("{status}, reviewer: {yet}").format(status=one.status, yet=one.reviewer or "none yet"),
+    )
     for entry in one.log:
         details = ", ".join(f"{name}: {value}" for name, value in entry.details.items())
         tell(f"{entry.number:3}  {entry.time:%Y-%m-%d %H:%M}  {entry.actor}  {entry.action}")
@@ -148,12 +152,13 @@ def export(
     elif file.suffix.lower() == ".zip":
         form = "zip"
     else:
-        raise InputError("A case is written as .pdf, or as .zip, which may hold the media.")
+        raise InputError(_("A case is written as .pdf, or as .zip, which may hold the media."))
     from detector.report import time_zone
 
     here = time_zone(zone)
     with _cases() as cases:
-        made = cases.export(HERE, id, form, media=media, by=by, zone=here, speech=speech())
+        with reading():
+            made = cases.export(HERE, id, form, media=media, by=by, zone=here)
         write_bytes(str(file), made)
     return 0
 
@@ -174,7 +179,7 @@ def delete(id: Id) -> int:
     """Delete a case with its log. The analyses stay."""
     with _cases() as cases:
         if not cases.delete(HERE, id):
-            raise InputError("There is no such case.", hint="unmask case list")
+            raise InputError(_("There is no such case."), hint=_("unmask case list"))
     return 0
 
 
@@ -191,14 +196,14 @@ def _log(file: Path) -> list[dict[str, Any]]:
             return log
     except (ValueError, zipfile.BadZipFile):
         pass
-    raise InputError(f"{file.name} holds no log of a case.")
+    raise InputError(_("{name} holds no log of a case.").format(name=file.name))
 
 
 def _told(broken: int | None) -> int:
     if broken is None:
-        tell("The log is whole: no entry was changed, removed or moved.", error=True)
+        tell(_("The log is whole: no entry was changed, removed or moved."), error=True)
         return 0
-    tell(f"The log is BROKEN at entry {broken}.", error=True)
+    tell(_("The log is BROKEN at entry {broken}.").format(broken=broken), error=True)
     return BROKEN
 
 

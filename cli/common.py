@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import errno
-import gettext
 import json
 import os
 import re
@@ -20,26 +19,33 @@ import typer
 
 from detector import paths
 from detector.errors import InputError, UnmaskError, UsageError
+from detector.sentences import ENGLISH, Translations, _, say, use
 
 if TYPE_CHECKING:
     from rich.progress import Progress
 
-    from detector.messages import Speech
     from detector.schema.analysis import ErrorDetail
 
 WIDTH = 24  # letters of a progress bar
 
 
-def speech() -> Speech:
-    """Return the language in which a person at the terminal reads results; JSON is English."""
+def _terminal() -> Translations:
+    """Return the language in which a person at the terminal reads."""
     if find_spec("babel") is None:  # of the extra `report`
-        return gettext.NullTranslations()
+        return ENGLISH
     from service import languages  # Babel, which most commands do without
 
     try:
         return languages.catalog(languages.of_terminal())
     except UsageError:  # of a setting, which is said by what needs it
-        return gettext.NullTranslations()
+        return ENGLISH
+
+
+@contextmanager
+def reading() -> Iterator[None]:
+    """Speak the terminal's language, in what a person reads there; JSON is English."""
+    with use(_terminal()):
+        yield
 
 
 def require_action(context: typer.Context) -> int:
@@ -74,7 +80,9 @@ def make_folder(out: Path) -> None:
     try:
         out.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise UsageError(f"{out} can't be made: {error.strerror}.") from None
+        raise UsageError(
+            _("{out} can't be made: {strerror}.").format(out=out, strerror=error.strerror)
+        ) from None
 
 
 def ids(text: str | None) -> list[str] | None:
@@ -91,9 +99,11 @@ def refuse_link(path: str | Path) -> None:
     """Raise InputError where a path is meant as a link."""
     if is_web_address(path):
         raise InputError(
-            "Links are not read here.",
+            _("Links are not read here."),
             code="link",
-            hint="Download the file first, or give the link on the page, where links are allowed.",
+            hint=_(
+                "Download the file first, or give the link on the page, where links are allowed."
+            ),
         )
 
 
@@ -147,7 +157,11 @@ class JsonOutput:
             with open(self._target, "r+b", buffering=0) as file:
                 _replace_list_end(file, data)
         except OSError as error:
-            raise UsageError(f"{self._target} could not be written: {error.strerror}.") from None
+            raise UsageError(
+                _("{target} could not be written: {strerror}.").format(
+                    target=self._target, strerror=error.strerror
+                )
+            ) from None
 
     def __enter__(self) -> JsonOutput:
         return self
@@ -183,17 +197,21 @@ def write_bytes(target: str, data: bytes) -> None:
         else:
             paths.write(path, data)
     except OSError as error:
-        raise UsageError(f"{target} could not be written: {error.strerror}.") from None
+        raise UsageError(
+            _("{target} could not be written: {strerror}.").format(
+                target=target, strerror=error.strerror
+            )
+        ) from None
 
 
 def tell(*lines: object, error: bool = False) -> None:
     """Print lines that a person reads, on standard output or standard error, in the language of the
     terminal. Names of files, models and people are strangers' words: nothing in them steers the
     terminal or turns its direction."""
-    here = speech()
-    for text in map(str, lines):
-        said = here.gettext(text) if text else text  # "" is the head of a catalog
-        print(_harmless(said), file=sys.stderr if error else None, flush=True)
+    with reading():
+        for text in lines:
+            said = say(text if isinstance(text, str) else str(text))
+            print(_harmless(said), file=sys.stderr if error else None, flush=True)
 
 
 def _harmless(text: str) -> str:
@@ -209,19 +227,18 @@ def line(text: str) -> str:
     return " ".join(_harmless(" ".join(text.split())).split())
 
 
-def say(error: UnmaskError | ErrorDetail, name: str = "") -> None:
+def print_error(error: UnmaskError | ErrorDetail, name: str = "") -> None:
     """Print one line on standard error."""
-    from detector import sentences  # pydantic, which --help does without
-
-    here = speech()
-    said = (sentences.say(text, here) for text in (error.message, error.hint))
-    parts = [f"unmask: {line(name)}:" if name else "unmask:", *said]
-    tell(" ".join(p for p in parts if p), error=True)
+    with reading():
+        parts = [f"unmask: {line(name)}:" if name else "unmask:"]
+        parts += [say(error.message), say(error.hint)]
+        tell(" ".join(p for p in parts if p), error=True)
 
 
-def failure(error: Exception, speech: Speech) -> str:
-    """Return the text of an internal error, in one line."""
-    text = speech.gettext("this is our failure, not yours: {what} (-v shows where)")
+@reading()
+def failure(error: Exception) -> str:
+    """Return the text of an error of ours, in one line."""
+    text = _("this is our failure, not yours: {what} (-v shows where)")
     return text.format(what=line(f"{type(error).__name__}: {error}"))
 
 
@@ -233,7 +250,7 @@ class ProgressBar:
     _shown: ClassVar[ProgressBar | None] = None
 
     def __init__(self, text: str, unit: Literal["count", "bytes", "share"] = "count") -> None:
-        self.text, self.unit = speech().gettext(line(text)), unit
+        self.text, self.unit = text, unit
         self._bar: Progress | None = None
 
     def __call__(self, done: float, total: float) -> None:
@@ -244,9 +261,8 @@ class ProgressBar:
             if over:
                 self.close()
         elif over and self.unit == "count":
-            _ = speech().gettext
-            text = _("{done} of {total} {text}").format(done=done, total=total, text=self.text)
-            tell(text, error=True)
+            text = _("{done} of {total} {text}")
+            tell(text.format(done=done, total=total, text=self.text), error=True)
 
     def close(self) -> None:
         """Leave the bar as it stands, and the terminal as it was."""

@@ -4,16 +4,16 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated
 
-from cli.common import ProgressBar, refuse_link, speech, write_bytes, write_result
+from cli.common import ProgressBar, reading, refuse_link, write_bytes, write_result
 from cli.options import Json, Option, Sandbox, Sign, Zone
 from cli.report import ending
 from detector import comparison, media, paths
 from detector.errors import InputError, UsageError
-from detector.messages import ENGLISH, Speech
 from detector.messages import comparison as words
 from detector.pipeline import Analyzer
 from detector.schema.analysis import Settings
 from detector.schema.comparison import Comparison
+from detector.sentences import _, say
 
 FORMS = ("pdf", "json"), "The report of a comparison can be written as PDF or JSON."
 """Endings of a report's name, and the message about any other."""
@@ -55,7 +55,7 @@ def compare(
     copy, named = in_roles(a, b, original)
     form = ending(report_file, *FORMS) if report_file else ""
     here = report.time_zone(zone)
-    bar = ProgressBar("comparing", "share")
+    bar = ProgressBar(_("comparing"), "share")
     result = comparison.compare(
         copy,
         named,
@@ -63,13 +63,12 @@ def compare(
         on_progress=lambda share: bar(share, 1.0),
     )
     result = with_scores(result, copy, named, likelihood_by(Analyzer()))
-    language = speech()
-    write_result(json, result.model_dump(mode="json"), *lines(result, language))
+    write_result(json, result.model_dump(mode="json"), *lines(result))
     if report_file:
-        content = report.collect_pair(
-            result, *sides(result, copy, named), zone=here, speech=language
-        )
-        write_bytes(report_file, report.PAIR_FORMS[form](content, report.signing_key(sign)))
+        with reading():
+            content = report.collect_pair(result, *sides(result, copy, named), zone=here)
+            made = report.PAIR_FORMS[form](content, report.signing_key(sign))
+        write_bytes(report_file, made)
     return status(result)
 
 
@@ -82,7 +81,7 @@ def in_roles(a: Path, b: Path, original: str | None) -> tuple[Path, Path]:
     if named is None and (same := [path for path in (a, b) if path == Path(original)]):
         named = same[0]
     if named is None or a == b:
-        raise UsageError("--original names one of the two files: A, B or its path.")
+        raise UsageError(_("--original names one of the two files: A, B or its path."))
     return (b, a) if named == a else (a, b)
 
 
@@ -129,22 +128,22 @@ def status(result: Comparison) -> int:
     return MANIPULATED if changed else 0
 
 
-def lines(result: Comparison, speech: Speech = ENGLISH) -> list[str]:
+@reading()
+def lines(result: Comparison) -> list[str]:
     """Return what a terminal shows."""
-    _ = speech.gettext
-    out = [f"{words.sentence(result, speech)}.", f"  {words.lead(result, speech)}"]
-    out += [f"  {name + ':':20} {value}" for name, value in words.figures(result, speech)]
+    out = [f"{words.sentence(result)}.", f"  {words.lead(result)}"]
+    out += [f"  {name + ':':20} {value}" for name, value in words.figures(result)]
     for person in result.people:
         if len(result.people) > 1:
-            when = words.when(result, person.spans, speech)
+            when = words.when(result, person.spans)
             part = {
-                "none": words.unchanged(result, speech),
+                "none": words.unchanged(result),
                 "mouth": _("mouth differs {when}"),
                 "face": _("face differs {when}"),
             }[person.changed_region]
             name = _("Person {person}").format(person=person.id)
             out.append(f"  {name + ':':20} {part.format(when=when)}")
-    out += [f"  {_(note)}" for note in result.notes]
-    if limits := words.limits(result, speech):
+    out += [f"  {say(note)}" for note in result.notes]
+    if limits := words.limits(result):
         out.append("  " + _("What this can't tell: {limits}").format(limits=limits))
     return out

@@ -19,6 +19,7 @@ from detector.evaluation.evaluate import FileSelection
 from detector.evaluation.evaluate import evaluate as measure
 from detector.evaluation.scores import Scoring
 from detector.perturbation.conditions import parse
+from detector.sentences import _
 
 MAX_NAMED = 5  # files of a ZIP that were left out, by name; more are counted
 
@@ -76,7 +77,7 @@ def evaluate(
                 frames=frames,
                 device=device,
                 store=store or (out / "scores.jsonl" if out else None),
-                on_progress=ProgressBar("scored"),
+                on_progress=ProgressBar(_("scored")),
             ),
         )
     report.labels = str(labels)
@@ -101,11 +102,18 @@ def _labels_of(path: Path) -> Iterator[Path]:
         yield path
         return
     if not path.is_file():
-        raise UsageError(f"{path}: there is no such file.", hint="Check the path.")
+        raise UsageError(
+            _("{path}: there is no such file.").format(path=path), hint=_("Check the path.")
+        )
     with tempfile.TemporaryDirectory(prefix="unmask-") as folder:
         found = labelled_sets.unpack(path, Path(folder))
         for name, why in found.left_out[:MAX_NAMED]:
-            tell(f"unmask: left out {name}: {why.value.replace('_', ' ')}", error=True)
+            tell(
+                _("unmask: left out {name}: {value}").format(
+                    name=name, value=why.value.replace("_", " ")
+                ),
+                error=True,
+            )
         if (more := len(found.left_out) - MAX_NAMED) > 0:
-            tell(f"unmask: and {more} more", error=True)
+            tell(_("unmask: and {more} more").format(more=more), error=True)
         yield found.labels

@@ -7,6 +7,7 @@ from typing import Annotated
 from cli.common import tell, user_files
 from cli.options import Argument
 from detector import paths
+from detector.sentences import _
 
 
 def export_labels(
@@ -23,8 +24,15 @@ def export_labels(
         written = write_labels(store.confirmed(), open_uploads(paths.data()), folder)
     print(folder / "labels.csv")
     tell(
-        f"{written.real} untouched and {written.fake} manipulated files. Left out: {written.gone} "
-        f"whose media is not kept any more, {written.contradicted} that were confirmed as both.",
+        _(
+            "{real} untouched and {fake} manipulated files. Left out: {gone} "
+            "whose media is not kept any more, {contradicted} that were confirmed as both."
+        ).format(
+            real=written.real,
+            fake=written.fake,
+            gone=written.gone,
+            contradicted=written.contradicted,
+        ),
         error=True,
     )
     return 0

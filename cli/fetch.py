@@ -9,6 +9,7 @@ from detector import weights
 from detector.errors import UsageError
 from detector.models import inventory, registry
 from detector.models.base import ModelSpec
+from detector.sentences import _
 from detector.signals.auxiliary import AUXILIARY_MODELS
 from detector.vision.detection import DOWNLOADED
 
@@ -32,7 +33,7 @@ def fetch(
 ) -> int:
     """Download published models, verified, resumed where a download stopped."""
     if (fake or id) and not (len(names) == 1 and names[0].startswith("hf:")):
-        raise UsageError("--fake and --id go with one model of the hub, hf:owner/name.")
+        raise UsageError(_("--fake and --id go with one model of the hub, hf:owner/name."))
     for name in names:
         if name.startswith("hf:"):
             _fetch_hub(name, fake, id, accept_license)
@@ -75,15 +76,15 @@ def _fetch_hub(name: str, fake: str | None, id: str | None, accept_license: bool
     from detector.weights import hub
 
     if fake is None and (known := hub_import.known(hub.parse(name)[0])):
-        tell(f"Unmask knows this model as {known.id}.", error=True)
+        tell(_("Unmask knows this model as {id}.").format(id=known.id), error=True)
         _fetch_known(registry.get_spec(known.id), accept_license)
         return
     model = hub.inspect(name)
     labels = ", ".join(f"{number}: {label}" for number, label in sorted(model.labels.items()))
     tell(
         f"{model.repo} at {model.revision}",
-        f"  classes {line(labels)}",
-        f"  license {line(model.license or 'none stated')}",
+        _("  classes {labels}").format(labels=line(labels)),
+        _("  license {stated}").format(stated=line(model.license or "none stated")),
         f"  {model.size / 1e6:,.1f} MB",
         error=True,
     )
@@ -94,5 +95,10 @@ def _fetch_hub(name: str, fake: str | None, id: str | None, accept_license: bool
         accept_license=accept_license,
         progress=ProgressBar(model.repo, "bytes"),
     )
-    tell(f"  output {spec.fake_index} means fake: {line(spec.fake_output)}", error=True)
+    tell(
+        _("  output {fake_index} means fake: {fake_output}").format(
+            fake_index=spec.fake_index, fake_output=line(spec.fake_output)
+        ),
+        error=True,
+    )
     print(spec.id)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 from cli.common import group, tell
 from cli.options import Argument, AsJson, Option, between
 from detector.errors import InputError
+from detector.sentences import _
 from service.context import Scope
 
 if TYPE_CHECKING:
@@ -45,7 +46,7 @@ def add(
     try:
         allowed = tuple(Scope(word.strip()) for word in scopes.split(",") if word.strip())
     except ValueError:
-        raise InputError(f"The scopes are {', '.join(Scope)}.") from None
+        raise InputError(_("The scopes are {scope}.").format(scope=", ".join(Scope))) from None
     with _keys() as keys:
         key, text = keys.add(
             name,
@@ -80,7 +81,8 @@ def revoke(ids: list[str]) -> int:
         unknown = [id for id in ids if not keys.revoke(id)]
     if unknown:
         raise InputError(
-            f"No key in force is called {', '.join(unknown)}.", hint="unmask keys list"
+            _("No key in force is called {unknown}.").format(unknown=", ".join(unknown)),
+            hint=_("unmask keys list"),
         )
     return 0
 

@@ -8,6 +8,7 @@ import typer
 
 from detector.errors import UsageError
 from detector.installation import install_lab
+from detector.sentences import _
 
 
 def installed(name: str) -> Any | None:
@@ -18,7 +19,7 @@ def installed(name: str) -> Any | None:
 def missing(name: str) -> UsageError:
     """Return the error that says how to install the lab."""
     text = f"`unmask {name}` needs unmask-lab, which is not installed."
-    return UsageError(text, hint=f"Type: {install_lab()}")
+    return UsageError(text, hint=_("Type: {extra}").format(extra=install_lab()))
 
 
 def stand_in(name: str) -> Callable[[typer.Context], int]:

@@ -19,6 +19,7 @@ from cli.options import Argument, AsJson, Option, between
 from detector import media
 from detector.errors import InputError, MediaError, UnmaskError
 from detector.messages.format import clock
+from detector.sentences import _
 from service.context import LOCAL
 
 if TYPE_CHECKING:
@@ -74,7 +75,7 @@ def add(paths: list[Path]) -> int:
             else:
                 known.add_files(OWNER, files, source_of(folder), told)
         count, _version = known.store.version(OWNER)
-    tell(f"{count} files known", error=True)
+    tell(_("{count} files known").format(count=count), error=True)
     return status
 
 
@@ -90,7 +91,7 @@ def watch(
 
     stop = threading.Event()
     signal.signal(signal.SIGTERM, lambda *_: stop.set())
-    tell(f"unmask: watching {folder}", error=True)
+    tell(_("unmask: watching {folder}").format(folder=folder), error=True)
     with _library(reads_media=True) as known:
         watching.watch(known, OWNER, folder, stop, every=every, on_file=_told)
     return 0
@@ -117,7 +118,8 @@ def remove(ids: list[str]) -> int:
         removed = known.store.remove(OWNER, ids)
     if removed < len(set(ids)):
         raise InputError(
-            f"{removed} removed; the others are not known.", hint="unmask library list"
+            _("{removed} removed; the others are not known.").format(removed=removed),
+            hint=_("unmask library list"),
         )
     return 0
 
@@ -197,5 +199,5 @@ def import_prints(file: Path) -> int:
     """Take fingerprints that others exported."""
     with _library() as known, file.open("rb") as source:
         new, old = known.import_prints(OWNER, source)
-    tell(f"{new} files added, {old} known already", error=True)
+    tell(_("{new} files added, {old} known already").format(new=new, old=old), error=True)
     return 0

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 from cli import known
 from cli.analyze import summary
-from cli.common import ids, say, speech, tell, write_json
+from cli.common import ids, print_error, reading, tell, write_json
 from cli.options import Argument, Models, NoLibrary, Option, between
 from detector import media
 from detector.errors import MediaError, UsageError
@@ -25,6 +25,7 @@ from detector.live.state import ScoredFrameLines
 from detector.media import stream
 from detector.messages import states
 from detector.messages.format import clock
+from detector.sentences import _, say
 
 if TYPE_CHECKING:
     import numpy as np
@@ -75,7 +76,7 @@ def live(
     """Watch a camera, a stream or a file."""
     moving = stream.is_address(source) or stream.is_device(source)
     if moving and speed == "full":
-        raise UsageError("A camera or a stream has its own speed.", hint="Leave --speed out.")
+        raise UsageError(_("A camera or a stream has its own speed."), hint=_("Leave --speed out."))
     stop = threading.Event()
     full = not moving and speed != "real"
     console = _Console()
@@ -102,26 +103,28 @@ def live(
     failure: MediaError | None = None
     with closing(engine), _scored_frame_lines(json_file) as write:
         try:
-            console.say("Loading the models.")
+            console.say(_("Loading the models."))
             for state, last in _watched(engine, session, frames, full=full):
                 write(state)
                 console.write(state, last=last)
         except MediaError as error:
             failure = error
         except KeyboardInterrupt:
-            console.say("Stopped.")
+            console.say(_("Stopped."))
         finally:
             stop.set()
             console.close()
         if not session.state.rates.looked:
-            raise failure or MediaError(f"{name} gave no picture to look at.", code="no_picture")
+            raise failure or MediaError(
+                _("{name} gave no picture to look at.").format(name=name), code="no_picture"
+            )
         if failure is not None:
-            say(failure)
+            print_error(failure)
         analysis = session.finish()
     if out:
         write_json(out, analysis.model_dump(mode="json"))
     if json_file != "-" and out != "-":
-        tell(summary(analysis, speech()))
+        tell(summary(analysis))
         tell(*_known(ring, wanted=not no_library))
     return 2 if failure is not None else 0
 
@@ -147,8 +150,8 @@ def _file(path: str, *, real: bool) -> tuple[str, Frames]:
     info = media.probe(path)
     if info.kind == "image" or not info.duration:
         raise UsageError(
-            f"{info.name} is a picture, and there is nothing to watch in it.",
-            hint=f"Use: unmask analyze {path}",
+            _("{name} is a picture, and there is nothing to watch in it.").format(name=info.name),
+            hint=_("Use: unmask analyze {path}").format(path=path),
         )
     rate = min(info.fps or 25.0, MOST_RATE)
     times = [n / rate for n in range(max(1, int(info.duration * rate)))]
@@ -162,7 +165,8 @@ def _file(path: str, *, real: bool) -> tuple[str, Frames]:
                 time.sleep(max(0.0, frame.time - (time.monotonic() - begun)))
             yield frame.time, frame.rgb
         for note in notes:
-            tell(f"unmask: {info.name}: {speech().gettext(note)}", error=True)
+            with reading():
+                tell(f"unmask: {info.name}: {say(note)}", error=True)
 
     return info.name, frames()
 
@@ -196,7 +200,11 @@ def _scored_frame_lines(target: str | None) -> Iterator[Callable[[LiveState], No
             try:
                 file = opened.enter_context(Path(target).open("w", encoding="utf-8"))
             except OSError as error:
-                raise UsageError(f"{target} could not be written: {error.strerror}.") from None
+                raise UsageError(
+                    _("{target} could not be written: {strerror}.").format(
+                        target=target, strerror=error.strerror
+                    )
+                ) from None
 
         def write(state: LiveState) -> None:
             for line in scored.new(state) if target else ():
@@ -218,11 +226,14 @@ class _Console:
         """Print a line of its own."""
         if self._terminal:
             print("\r\x1b[K", end="", file=sys.stderr)
-        tell(f"unmask: {speech().gettext(text)}", error=True)
+        with reading():
+            tell(f"unmask: {say(text)}", error=True)
 
     def lost(self, sentence: str, wait: float) -> None:
         """Say that the stream was lost, and when the next retry is."""
-        self.say(f"{sentence} Trying again in {wait:.0f} s.")
+        self.say(
+            _("{sentence} Trying again in {wait} s.").format(sentence=sentence, wait=f"{wait:.0f}")
+        )
 
     def write(self, state: LiveState, *, last: bool = False) -> None:
         """Show the reading, if it is time to."""
@@ -232,9 +243,13 @@ class _Console:
                 continue
             if alarm.number not in self._alarms:
                 text = "no face in view" if alarm.kind == "no_face" else states.says("manipulation")
-                self.say(f"Alarm at {clock(alarm.start)}: {text}.")
+                self.say(_("Alarm at {start}: {text}.").format(start=clock(alarm.start), text=text))
             if alarm.end is not None:
-                self.say(f"The alarm of {clock(alarm.start)} ended at {clock(alarm.end)}.")
+                self.say(
+                    _("The alarm of {start} ended at {end}.").format(
+                        start=clock(alarm.start), end=clock(alarm.end)
+                    )
+                )
             self._alarms[alarm.number] = over
         reading, rates = state.reading, state.rates
         changed = (reading.word, tuple(hint.code for hint in state.hints))

@@ -25,6 +25,7 @@ from detector.pipeline import Analyzer
 from detector.pipeline.options import Progress
 from detector.schema.analysis import Analysis, Settings
 from detector.schema.comparison import Comparison
+from detector.sentences import _
 from service import exports
 
 INSTRUCTIONS = (
@@ -52,7 +53,9 @@ class Tools:
 
     def __init__(self, folders: list[Path]) -> None:
         if missing := [str(folder) for folder in folders if not folder.is_dir()]:
-            raise InputError(f"{missing[0]} is not a folder.", code="not_a_folder")
+            raise InputError(
+                _("{missing} is not a folder.").format(missing=missing[0]), code="not_a_folder"
+            )
         self._folders = [folder.resolve() for folder in folders]
         self._analyzer, self._turn = Analyzer(), anyio.Lock()
         self._last: dict[tuple[Path, int, str], Analysis] = {}  # `explain` comes after `analyze`
@@ -160,7 +163,9 @@ class Tools:
     def _inside(self, path: str) -> Path:
         file = (self._folders[0] / Path(path).expanduser()).resolve()
         if not any(file.is_relative_to(folder) for folder in self._folders):
-            raise ToolError("This file is outside of the folders that the server was started for.")
+            raise ToolError(
+                _("This file is outside of the folders that the server was started for.")
+            )
         return file
 
     async def _run(self, context: Context, work: Callable[[Report, Event], _Result]) -> _Result:

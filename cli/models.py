@@ -11,6 +11,7 @@ from detector import weights
 from detector.errors import InputError, LabelOrderError, WeightsError
 from detector.models import inventory, registry, user_models
 from detector.models.base import ModelSpec
+from detector.sentences import _
 
 actions = typer.Typer(add_completion=False, subcommand_metavar="[ACTION] …")
 
@@ -112,15 +113,23 @@ def add(
         raise InputError(error.message, code=error.code, hint=error.hint) from error
     print(spec.id)
     if not spec.own:
-        tell(f"This is the published {spec.title}; it is ready.", error=True)
-        tell(f"License: {spec.license_weights}.", error=True)
+        tell(_("This is the published {title}; it is ready.").format(title=spec.title), error=True)
+        tell(
+            _("License: {license_weights}.").format(license_weights=spec.license_weights),
+            error=True,
+        )
         return 0
-    tell(f"Added as {spec.id}. {spec.fake_output}", error=True)
+    tell(
+        _("Added as {id}. {fake_output}").format(id=spec.id, fake_output=spec.fake_output),
+        error=True,
+    )
     if spec.label_order == "unverified":
         tell(
-            "It is unverified that this holds for your file: the model says so beside its scores "
-            "and takes no part in the verdict. --fake-index states it, "
-            f"`unmask selfcheck {spec.id}` tries it.",
+            _(
+                "It is unverified that this holds for your file: the model says so beside its "
+                "scores and takes no part in the verdict. --fake-index states it, "
+                "`unmask selfcheck {id}` tries it."
+            ).format(id=spec.id),
             error=True,
         )
     return 0
@@ -130,7 +139,12 @@ def add(
 def remove(ids: list[str]) -> int:
     """Forget a model that you added."""
     for id in ids:
-        tell(f"{id}: removed, {user_models.remove(id) / 1e6:,.1f} MB freed", error=True)
+        tell(
+            _("{id}: removed, {id_} MB freed").format(
+                id=id, id_=f"{user_models.remove(id) / 1000000.0:,.1f}"
+            ),
+            error=True,
+        )
     return 0
 
 
@@ -138,7 +152,10 @@ def remove(ids: list[str]) -> int:
 def delete(ids: list[str]) -> int:
     """Delete downloaded weights."""
     for id in ids:
-        tell(f"{id}: {inventory.delete(id) / 1e6:,.1f} MB freed", error=True)
+        tell(
+            _("{id}: {id_} MB freed").format(id=id, id_=f"{inventory.delete(id) / 1000000.0:,.1f}"),
+            error=True,
+        )
     return 0
 
 
@@ -148,5 +165,10 @@ def accept(ids: list[str]) -> int:
     for id in ids:
         spec = registry.get_spec(id)
         date = weights.accepted_license(spec) or weights.accept_license(spec)
-        tell(f"{spec.id}: {spec.license_weights}, accepted {date:%Y-%m-%d}", error=True)
+        tell(
+            _("{id}: {license_weights}, accepted {date}").format(
+                id=spec.id, license_weights=spec.license_weights, date=f"{date:%Y-%m-%d}"
+            ),
+            error=True,
+        )
     return 0

@@ -10,10 +10,12 @@ import typer
 from pydantic import ValidationError
 
 from cli.common import ids
+from cli.parsing import usage
 from detector.errors import UsageError
 from detector.models import registry
 from detector.pipeline import CLOSER
 from detector.schema.analysis import CustomEnsemble, Settings, Thresholds
+from detector.sentences import _
 
 Option = typer.Option
 Argument = typer.Argument
@@ -162,7 +164,9 @@ class SettingsOptions:
         except ValidationError as error:
             first = error.errors()[0]
             option = str(first["loc"][0]).replace("_", "-")
-            raise UsageError(f"--{option}: {first['msg']}.") from None
+            raise UsageError(
+                _("--{option}: {msg}.").format(option=option, msg=usage(first["msg"]))
+            ) from None
 
     def thresholds(self) -> Thresholds | None:
         """Return "0.9" or "0.2,0.9" as thresholds for this one call."""
@@ -175,8 +179,10 @@ class SettingsOptions:
         low, high = (0.0, *values) if len(values) == 1 else (*values, 0.0, 0.0)[:2]
         if len(values) not in (1, 2) or not 0 <= low <= high <= 1:
             raise UsageError(
-                f"--threshold: {self.threshold!r} is not one or two likelihoods between 0 and 1.",
-                hint="For example --threshold 0.9, or --threshold 0.2,0.9.",
+                _("--threshold: {threshold} is not one or two likelihoods between 0 and 1.").format(
+                    threshold=repr(self.threshold)
+                ),
+                hint=_("For example --threshold 0.9, or --threshold 0.2,0.9."),
             )
         return Thresholds(low=low, high=high, custom=True)
 
@@ -186,16 +192,22 @@ class SettingsOptions:
             return None
         weights = _weights(self.weights) if self.weights else {}
         if self.min_models is not None and self.min_models < 1:
-            raise UsageError("--min-models is a number of models, 1 or more.")
+            raise UsageError(_("--min-models is a number of models, 1 or more."))
         chosen = [spec.id for spec in registry.choose(ids(self.models))]
         if unknown := sorted(set(weights) - set(chosen)):
             raise UsageError(
-                f"--weights names {', '.join(unknown)}, which is not among the models.",
-                hint=f"They are {', '.join(chosen)}; --models names others.",
+                _("--weights names {unknown}, which is not among the models.").format(
+                    unknown=", ".join(unknown)
+                ),
+                hint=_("They are {chosen}; --models names others.").format(
+                    chosen=", ".join(chosen)
+                ),
             )
         counted = [id for id in chosen if weights.get(id, 1.0) > 0]
         if not counted:
-            raise UsageError("--weights leaves no model.", hint="Give at least one more than 0.")
+            raise UsageError(
+                _("--weights leaves no model."), hint=_("Give at least one more than 0.")
+            )
         least = self.min_models
         if least is None:
             usual = registry.manifest().ensembles.values()
@@ -218,8 +230,10 @@ def _weights(text: str) -> dict[str, float]:
             weight = math.nan
         if not equals or not id.strip() or not 0 <= weight < 1e6:
             raise UsageError(
-                f"--weights: {part.strip()!r} is not a model and a number of 0 or more.",
-                hint="For example --weights clip=1,texture=0.5.",
+                _("--weights: {part} is not a model and a number of 0 or more.").format(
+                    part=repr(part.strip())
+                ),
+                hint=_("For example --weights clip=1,texture=0.5."),
             )
         weights[id.strip()] = weight
     return weights

@@ -3,6 +3,7 @@ and usage errors in the language of the terminal."""
 
 import functools
 import inspect
+import re
 from collections.abc import Callable
 from dataclasses import fields, is_dataclass
 from itertools import pairwise
@@ -11,7 +12,8 @@ from typing import Any
 import typer
 from typer.core import TyperCommand
 
-from cli.common import speech
+from cli.common import reading
+from detector.sentences import _, english, say
 
 
 def grouped(command: Callable[..., int]) -> Callable[..., int]:
@@ -62,16 +64,11 @@ class Command(TyperCommand):
         return super().parse_args(ctx, out)
 
 
-def _(text: str) -> str:
-    """Mark a text that is translated where it is shown, without the packages of a `Message`."""
-    return text
-
-
 def translate(shown: Any) -> None:
     """Give a command or a parameter the texts of the language of the terminal."""
     for name in ("help", "rich_help_panel", "metavar", "options_metavar", "subcommand_metavar"):
         if text := getattr(shown, name, None):
-            setattr(shown, name, speech().gettext(text))
+            setattr(shown, name, say(text))
 
 
 class _Context(typer.Context):
@@ -80,20 +77,22 @@ class _Context(typer.Context):
     def get_help(self) -> str:
         from typer import rich_utils  # rich, which only help needs
 
-        gettext, command = speech().gettext, self.command
-        rich_utils.ARGUMENTS_PANEL_TITLE = gettext("Arguments")
-        rich_utils.OPTIONS_PANEL_TITLE = gettext("Options")
-        rich_utils.COMMANDS_PANEL_TITLE = gettext("Commands")
-        rich_utils.DEFAULT_STRING = gettext("[default: {}]")
-        rich_utils.REQUIRED_LONG_STRING = gettext("[required]")
+        command = self.command
         inner: dict[str, Any] = getattr(command, "commands", {})
-        for shown in (command, *command.get_params(self), *inner.values()):
-            translate(shown)
-        return super().get_help()
+        with reading():
+            rich_utils.ARGUMENTS_PANEL_TITLE = _("Arguments")
+            rich_utils.OPTIONS_PANEL_TITLE = _("Options")
+            rich_utils.COMMANDS_PANEL_TITLE = _("Commands")
+            rich_utils.DEFAULT_STRING = str(_("[default: {}]"))
+            rich_utils.REQUIRED_LONG_STRING = _("[required]")
+            for shown in (command, *command.get_params(self), *inner.values()):
+                translate(shown)
+            return super().get_help()
 
     def make_formatter(self) -> Any:
         formatter = super().make_formatter()
-        write = functools.partial(formatter.write_usage, prefix=speech().gettext("Usage: "))
+        with reading():
+            write = functools.partial(formatter.write_usage, prefix=_("Usage: "))
         formatter.write_usage = write  # type: ignore[method-assign]
         return formatter
 
@@ -130,5 +129,18 @@ TYPER = (
     _("Show this message and exit."),
     _("[OPTIONS]"),
 )
-"""Sentences of Typer and of pydantic below it, and reasons that `options` gives them: they arrive
-filled in, and are compared with these templates."""
+"""Sentences of Typer and of pydantic below it, which arrive filled in."""
+
+
+def usage(text: str) -> str:
+    """Return a sentence of Typer in the reader's language: it is compared with the templates, since
+    neither Typer nor pydantic says which of them it is."""
+    for template in TYPER:
+        names = re.split(r"{(\w+)}", english(template))
+        parts = [
+            re.escape(part) if i % 2 == 0 else f"(?P<{part}>.+?)" for i, part in enumerate(names)
+        ]
+        if match := re.fullmatch("".join(parts), text, re.DOTALL):
+            values = {name: usage(value) for name, value in match.groupdict().items()}
+            return say(template).format(**values)
+    return say(text)

@@ -8,11 +8,12 @@ from typing import Annotated
 
 from pydantic import ValidationError
 
-from cli.common import speech, tell, write_bytes
+from cli.common import reading, tell, write_bytes
 from cli.options import Argument, Option, ReportOptions
 from detector.errors import MediaError, UsageError
 from detector.media.files import open_file
 from detector.schema.analysis import Analysis
+from detector.sentences import _
 from detector.verdict_metadata import write_copy
 
 ENDINGS = ("pdf", "json", "csv")
@@ -32,9 +33,9 @@ def report(
 ) -> int:
     """Write a report of a saved analysis (analyze --json, or a JSON report)."""
     if not out and not mark:
-        raise UsageError("Say what to write: --out report.pdf, or --mark copy.mp4.")
+        raise UsageError(_("Say what to write: --out report.pdf, or --mark copy.mp4."))
     if mark and media is None:
-        raise UsageError("--mark needs the file itself: --media FILE.")
+        raise UsageError(_("--mark needs the file itself: --media FILE."))
     read = read_analysis(analysis)
     if out:
         write_report(out, read, media, options)
@@ -52,7 +53,7 @@ def ending(
     it can't be written."""
     form = target.rpartition(".")[2].lower()
     if form not in known:
-        raise UsageError(otherwise, hint="--report result.pdf")
+        raise UsageError(otherwise, hint=_("--report result.pdf"))
     require("fpdf" if form == "pdf" else "cryptography")
     return form
 
@@ -76,9 +77,10 @@ def maker(form: str, options: ReportOptions) -> Callable[[Analysis, Path | None]
 
     key, zone = reports.signing_key(options.sign), reports.time_zone(options.zone)
     details = reports.ReportDetails(
-        options.case, options.reviewer, zone, speech(), base_rate=options.base_rate
+        options.case, options.reviewer, zone, base_rate=options.base_rate
     )
 
+    @reading()
     def make(analysis: Analysis, media: Path | None) -> bytes:
         content = reports.collect(
             analysis,
@@ -98,16 +100,21 @@ def read_analysis(path: Path) -> Analysis:
     try:
         open_file(path).close()
         if path.stat().st_size > LARGEST:
-            raise UsageError(f"{path.name} is too large for an analysis.")
+            raise UsageError(_("{name} is too large for an analysis.").format(name=path.name))
         tree = json.loads(path.read_text(encoding="utf-8"))
         if isinstance(tree, dict) and "unmask_report" in tree:
             tree = tree.get("analysis")
         return Analysis.model_validate(tree)
     except MediaError as error:
-        raise UsageError(f"{path.name}: {error.message}", hint=error.hint) from None
+        raise UsageError(
+            _("{name}: {message}").format(name=path.name, message=error.message), hint=error.hint
+        ) from None
     except OSError as error:
-        raise UsageError(f"{path.name} can't be read: {error.strerror}.") from None
+        raise UsageError(
+            _("{name} can't be read: {strerror}.").format(name=path.name, strerror=error.strerror)
+        ) from None
     except (ValidationError, ValueError, RecursionError):
         raise UsageError(
-            f"{path.name} is not an analysis of Unmask.", hint="Save one with: analyze --json FILE"
+            _("{name} is not an analysis of Unmask.").format(name=path.name),
+            hint=_("Save one with: analyze --json FILE"),
         ) from None

@@ -3,10 +3,9 @@
 from pathlib import Path
 from typing import Annotated
 
-from cli.common import ProgressBar, ids, refuse_link, speech, write_result
+from cli.common import ProgressBar, ids, reading, refuse_link, write_result
 from cli.options import Device, Json, Models, Option
 from detector.decision import decide
-from detector.messages import Speech
 from detector.messages import robustness as words
 from detector.messages.format import score
 from detector.messages.states import state
@@ -14,6 +13,7 @@ from detector.perturbation.conditions import NONE, parse
 from detector.perturbation.robustness import USUAL, try_out
 from detector.pipeline import Analyzer
 from detector.schema.analysis import Analysis, Robustness, Settings
+from detector.sentences import _, say
 
 
 def robustness(
@@ -35,7 +35,7 @@ def robustness(
     wanted = parse(conditions) if conditions else USUAL
     analyzer = Analyzer(device=device)
     analysis = analyzer.analyze(path, Settings(models=ids(models)))
-    bar = ProgressBar("changes tried")
+    bar = ProgressBar(_("changes tried"))
     tried = try_out(
         path,
         analysis,
@@ -44,30 +44,29 @@ def robustness(
         on_progress=lambda done, total, _: bar(done, total),
     )
     analysis = decide(analysis.model_copy(update={"robustness": tried}))
-    lines = _lines(analysis, analysis.robustness or tried, speech())
+    lines = _lines(analysis, analysis.robustness or tried)
     write_result(json, analysis.model_dump(mode="json"), *lines)
     return 0
 
 
-def _lines(analysis: Analysis, robustness: Robustness, speech: Speech) -> list[str]:
+@reading()
+def _lines(analysis: Analysis, robustness: Robustness) -> list[str]:
     """Return a line a trial, then what it means."""
     from detector.report.words import GLYPHS  # of the extra `report`, which --help does without
 
-    _, question = speech.gettext, analysis.verdict.question
-    lines = [f"{analysis.media.name}: {state(analysis.verdict.label, question, speech)}"]
+    question = analysis.verdict.question
+    lines = [f"{analysis.media.name}: {state(analysis.verdict.label, question)}"]
     for trial in (robustness.unchanged, *robustness.trials):
         number = "–" if trial.probability is None else score(trial.probability)
-        outcome = (
-            _(trial.error or "") or f"{GLYPHS[trial.label]} {state(trial.label, question, speech)}"
-        )
-        lines.append(f"  {_(trial.title):24} {number:>5}  {outcome}")
+        outcome = say(trial.error or "") or f"{GLYPHS[trial.label]} {state(trial.label, question)}"
+        lines.append(f"  {say(trial.title):24} {number:>5}  {outcome}")
     thresholds, furthest = (
         analysis.verdict.answers[robustness.question].thresholds,
         robustness.furthest,
     )
-    said = words.outcome(robustness, thresholds, speech).replace("\u00a0", " ")
+    said = words.outcome(robustness, thresholds).replace("\u00a0", " ")
     if thresholds.never_decide and furthest is not None:
         moved = abs(robustness.moved(furthest) or 0.0)
         text = _("Moves by up to {points} points: {change}.")
-        said = text.format(points=round(100 * moved), change=_(furthest.title))
+        said = text.format(points=round(100 * moved), change=say(furthest.title))
     return [*lines, f"  {said}"]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING, Annotated
 
-from cli.common import speech, write_result
+from cli.common import reading, write_result
 from cli.options import Argument, Device, Json
 
 if TYPE_CHECKING:
@@ -25,7 +25,8 @@ def selfcheck(
 
     outcomes = checks.selfcheck(ids or None, device=device, progress=_tell)
     rows = [outcome.model_dump(mode="json") for outcome in outcomes]
-    write_result(json, rows, checks.table(outcomes, speech()))
+    with reading():
+        write_result(json, rows, checks.table(outcomes))
     return 0 if all(outcome.passed for outcome in outcomes) else 1
 
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 from cli.common import line, tell
 from cli.options import Argument, Option
 from detector.media import files
+from detector.sentences import _
 
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
@@ -45,9 +46,9 @@ def _is_about(sha256: str, media: Path) -> bool:
         same = files.sha256(file) == sha256
     name = line(media.name)
     if same:
-        tell(f"{name} is the file that it is about.")
+        tell(_("{name} is the file that it is about.").format(name=name))
     else:
-        tell(f"{name} is NOT the file that it is about.")
+        tell(_("{name} is NOT the file that it is about.").format(name=name))
     return same
 
 
@@ -87,19 +88,23 @@ def _verify_result(tree: dict[str, Any], key: Ed25519PublicKey | None, media: Pa
     seal = seals.of_tree(tree)
     if seal is None or not seal.holds:
         raise NoSeal(
-            "No server's seal is under this result.",
-            hint="It was not made by a server of Unmask, or the seal was taken out.",
+            _("No server's seal is under this result."),
+            hint=_("It was not made by a server of Unmask, or the seal was taken out."),
         )
     by = f"key {seals.fingerprint(seal.key)}"
     good = seals.holds(seal, tree, {seal.key})
     expected = key is None or seals.name_of(key) == seal.key
     if not good:
-        tell("CHANGED since it was sealed, or the seal is WRONG.")
+        tell(_("CHANGED since it was sealed, or the seal is WRONG."))
     else:
-        tell(f"Intact: as the server with {by} made it, {line(seal.sealed)}.")
+        tell(
+            _("Intact: as the server with {by} made it, {sealed}.").format(
+                by=by, sealed=line(seal.sealed)
+            )
+        )
         if key is None:
-            tell("Compare the key with the one the server publishes at /v1/seal-keys.")
+            tell(_("Compare the key with the one the server publishes at /v1/seal-keys."))
         elif not expected:
-            tell("That is ANOTHER key than the given one.")
+            tell(_("That is ANOTHER key than the given one."))
     about = media is None or _is_about(seal.media, media)
     return 0 if good and expected and about else 2

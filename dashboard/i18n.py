@@ -1,17 +1,15 @@
-"""The language of the pages.
+"""Whose language a page speaks.
 
-The texts in the code are English. Each goes through `_` (or `labels.count`, where a number decides
-its form), and a language is one file, `languages/<code>.po` in gettext's format, made and brought
-up to date by `python -m dashboard.languages.update <code>`. A text that a file lacks stays English.
+The texts in the code are English. Each goes through `_` of `detector.sentences` (or `count`, where
+a number decides its form), and a language is one file, `languages/<code>.po` in gettext's format,
+made and brought up to date by `python -m dashboard.languages.update <code>`. A text that a file
+lacks stays English.
 
-Whose language: UNMASK_LANGUAGE, which sets one for everybody; else what the person chose in their
-Settings; else that of their browser, where there is a file for it. What the detector says of a file
-is kept as codes, and `detector.messages` puts it into words in this language (`speech`).
+UNMASK_LANGUAGE sets one for everybody; else it is what the person chose in their Settings; else
+that of their browser, where there is a file for it.
 """
 
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
-from contextvars import ContextVar
 from functools import cache
 from typing import TypeVar
 
@@ -20,7 +18,7 @@ import streamlit as st
 from dashboard import _compat
 from detector import sentences
 from detector.errors import UnmaskError
-from detector.messages import Speech
+from detector.sentences import ENGLISH, Translations, say
 from service import languages
 from service.config import get_config
 from service.languages import SOURCE
@@ -29,22 +27,6 @@ K = TypeVar("K")
 V = TypeVar("V")
 
 _CHOSEN = "language-chosen"
-_locale = ContextVar("locale", default=SOURCE)
-
-
-def _(message: str) -> str:
-    """Translate a literal English text, which `dashboard.languages.update` extracts."""
-    return speech().gettext(message)
-
-
-def ngettext(one: str, many: str, number: int) -> str:
-    """Return the form that goes with a number: each language has its own rule for it."""
-    return speech().ngettext(one, many, number)
-
-
-def say(text: str) -> str:
-    """Return a message of `detector.sentences` in the page's language; other texts stay."""
-    return sentences.say(text, speech())
 
 
 def advice(error: UnmaskError) -> str:
@@ -52,18 +34,22 @@ def advice(error: UnmaskError) -> str:
     return f"{say(error.message)} {say(error.hint)}".strip()
 
 
-def speech() -> Speech:
-    """Return the viewer's language, for the sentences of `detector.messages`."""
-    return languages.catalog(current())
-
-
 def current() -> str:
-    """Return the page's language code, "en" or "pt_BR"; caches of texts have it in their key."""
-    if chosen := get_config().language:
-        return languages.nearest(chosen)
+    """Return the reader's language code, "en" or "pt_BR"; caches of texts have it in their key."""
+    return sentences.language().info().get("language", SOURCE)
+
+
+def _of_page() -> Translations:
+    """Return the language of the page that this thread draws; English where it draws none."""
     if not _compat.in_script_run():
-        return _locale.get()
-    return languages.nearest(st.session_state.get(_CHOSEN) or st.context.locale or SOURCE)
+        return ENGLISH
+    if chosen := get_config().language:
+        return languages.catalog(languages.nearest(chosen))
+    wanted = st.session_state.get(_CHOSEN) or st.context.locale or SOURCE
+    return languages.catalog(languages.nearest(wanted))
+
+
+sentences.resolve_by(_of_page)
 
 
 def choose(code: str) -> None:
@@ -83,15 +69,11 @@ def html_tag() -> str:
     return "<html {}>".format(" ".join(f'{k}="{v}"' for k, v in html_attributes().items()))
 
 
-@contextmanager
-def use_locale(header: str) -> Iterator[None]:
-    """Set the language of a plain request by its Accept-Language, in the order of its names."""
+def of_request(header: str) -> Translations:
+    """Return the language of a plain request, by its Accept-Language in the order of its names."""
     wanted = (wish.partition(";")[0].strip() for wish in header.split(","))
-    before = _locale.set(languages.nearest(*wanted))
-    try:
-        yield
-    finally:
-        _locale.reset(before)
+    chosen = get_config().language
+    return languages.catalog(languages.nearest(*([chosen] if chosen else wanted)))
 
 
 class LazyDict(Mapping[K, V]):

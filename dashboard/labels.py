@@ -15,7 +15,7 @@ import markupsafe
 from babel.dates import format_skeleton
 from babel.lists import format_list
 
-from dashboard.i18n import LazyDict, _, current, ngettext, speech
+from dashboard.i18n import LazyDict, current
 from detector import messages
 from detector.decision.numbers import at_most
 from detector.messages import Coded, format, lead, measured, states
@@ -39,6 +39,8 @@ from detector.schema.analysis import (
     Verdict,
     headline_label,
 )
+from detector.sentences import _, ngettext, say
+from detector.sentences import count as count
 
 NBSP = "\u00a0"
 """Between a figure and its unit, so that a line never breaks there."""
@@ -76,7 +78,7 @@ _LOOKS: dict[Label, tuple[str, str, BadgeColor, Slug]] = {
 def _state(label: Label, question: Question | None) -> StateWords:
     icon, glyph, color, slug = _LOOKS[label]
     long, short = (
-        states.state(label.value, question and question.value, speech(), short=short)
+        states.state(label.value, question and question.value, short=short)
         for short in (False, True)
     )
     return StateWords(icon, long, short, glyph, color, slug)
@@ -94,7 +96,7 @@ ORDER = (
 
 def _translated(spec: QuestionSpec) -> QuestionSpec:
     words: dict[str, Any] = {
-        field.name: speech().gettext(text)
+        field.name: say(text)
         for field in fields(spec)
         if isinstance(text := getattr(spec, field.name), str) and text and field.name != "task"
     }
@@ -109,21 +111,21 @@ QUESTIONS: LazyDict[Question, QuestionSpec] = LazyDict(
 
 def says(question: Question | None) -> str:
     """Return what a score over the threshold says, within a sentence: "likely manipulated"."""
-    return states.says(question, speech())
+    return states.says(question)
 
 
 def state(label: Label, question: Question | None, proof: Proof | None = None) -> StateWords:
     """Return the state of an answer, in the words of its question: "Likely AI-generated"; under a
     finding that leads the headline, its words."""
     if proof is not None:
-        short = states.proven(proof.kind, proof.name, speech(), short=True)
+        short = states.proven(proof.kind, proof.name, short=True)
         return replace(STATES[headline_label(label, proof)], short=short)
     return _state(label, question)
 
 
 def zone(label: Label, question: Question | None = None) -> str:
     """Return what a part of the axis of likelihoods says: "likely manipulated"."""
-    return states.zone(label.value, question and question.value, speech())
+    return states.zone(label.value, question and question.value)
 
 
 def headline(verdict: Verdict, proof: Proof | None = None) -> str:
@@ -133,17 +135,17 @@ def headline(verdict: Verdict, proof: Proof | None = None) -> str:
 
 def answer_words(label: Label, question: Question | None, proof: Proof | None = None) -> str:
     """Return an answer in words, or the finding that leads before it."""
-    return states.headline(label.value, question and question.value, speech(), proof=proof)
+    return states.headline(label.value, question and question.value, proof=proof)
 
 
-def say(message: Coded) -> str:
-    """Return the sentence of a reason or a caveat, in the viewer's language; no markup."""
-    return unbroken(messages.text(message, speech()))
+def sentence(message: Coded) -> str:
+    """Return the sentence of a reason or a caveat, in the language of whoever looks; no markup."""
+    return unbroken(messages.text(message))
 
 
-def say_small(message: Coded) -> str:
+def small(message: Coded) -> str:
     """Return what stands under that sentence in small, or nothing."""
-    return unbroken(messages.detail(message, speech()))
+    return unbroken(messages.detail(message))
 
 
 def unbroken(text: str) -> str:
@@ -153,12 +155,12 @@ def unbroken(text: str) -> str:
 
 def of_catalog(text: str) -> str:
     """Return a bundled model's catalog text in the page's language, else in English."""
-    return speech().gettext(text) if text else ""
+    return say(text) if text else ""
 
 
 def plain(model: ModelResult) -> str:
     """Return what a model looks for, as a name for a person; its own name where there is none."""
-    return states.contribution("model", model.id, model.plain or model.title, speech())
+    return states.contribution("model", model.id, model.plain or model.title)
 
 
 def plain_names(specs: Iterable[ModelSpec]) -> dict[str, str]:
@@ -216,19 +218,19 @@ WHAT_IT_MEANS: LazyDict[Label, str] = LazyDict(
 )
 
 WHY_NOT: LazyDict[ReasonCode, str] = LazyDict(
-    lambda: {ReasonCode(code): word for code, word in lead.why_not(speech()).items()}
+    lambda: {ReasonCode(code): word for code, word in lead.why_not().items()}
 )
 """The reason that stands after "Could not be judged ·", and over a gap in a timeline."""
 
 SIDES: LazyDict[str | None, str] = LazyDict(
-    lambda: {side: lead.side(side, speech()) for side in ("left", "center", "right", None)}
+    lambda: {side: lead.side(side) for side in ("left", "center", "right", None)}
 )
 """Where in the picture a person is."""
 
 
 def who(track: Subject) -> str:
-    """Return the name of a subject: "Person A", or the whole picture where there is no person."""
-    return states.subject_name(track.modality.value, track.id, speech())
+    """Return whom or what a subject is: "Person A", or the whole picture where there is nobody."""
+    return states.subject_name(track.modality.value, track.id)
 
 
 def sound(media: Media) -> str:
@@ -246,7 +248,7 @@ def confidence(ends: tuple[float, float]) -> str:
 
 def interval(ends: tuple[float, float] | None) -> str:
     """Return the interval of a likelihood under a head that names it: "62 to 91 %"."""
-    return format.interval(ends, speech()).replace(" %", f"{NBSP}%") if ends else ""
+    return format.interval(ends).replace(" %", f"{NBSP}%") if ends else ""
 
 
 def alone(person: str | None, probability: float) -> str:
@@ -270,7 +272,7 @@ def alarms(limits: Thresholds) -> str:
     if limits.own:
         rate = _("At most {rate} of untouched {unit} like yours score above {limit}.")
     figures = limits.false_positives, limits.false_positive_rate, limits.high
-    return _false_rate(none, some, rate, measured.unit(limits, speech()), *figures)
+    return _false_rate(none, some, rate, measured.unit(limits), *figures)
 
 
 def right(band: BandRate) -> str:
@@ -291,7 +293,7 @@ def missed(limits: Thresholds) -> str:
              "{most}, with 95\u00a0% confidence).")  # fmt: skip
     rate = _("{rate} of manipulated {unit} score below {limit}.")
     figures = limits.false_negatives, limits.false_negative_rate, limits.low
-    return _false_rate(none, some, rate, measured.unit(limits, speech()), *figures)
+    return _false_rate(none, some, rate, measured.unit(limits), *figures)
 
 
 def _false_rate(
@@ -318,7 +320,7 @@ def clock(seconds: float, *, tenths: bool = True) -> str:
 
 def stretch(start: float, end: float, *, tenths: bool = True) -> str:
     """Return 3.3, 4.7 as "00:03.3 to 00:04.7"; one time where both read alike."""
-    return format.stretch(start, end, speech(), tenths=tenths)
+    return format.stretch(start, end, tenths=tenths)
 
 
 def size(count: int) -> str:
@@ -350,11 +352,6 @@ def took(seconds: float) -> str:
         return f"{seconds:.0f}{NBSP}s"
     minutes, rest = divmod(round(seconds), 60)
     return f"{minutes}{NBSP}min {rest}{NBSP}s" if rest else f"{minutes}{NBSP}min"
-
-
-def count(number: int, one: str, many: str) -> str:
-    """Return 1, "frame", "frames" as "1 frame"; both forms as literals, like a text in `_`."""
-    return f"{number:,}{NBSP}{ngettext(one, many, number)}"
 
 
 def looks(number: int, kind: str) -> str:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from enum import Enum, auto
 
 from dashboard import labels
-from dashboard.i18n import LazyDict, _
+from dashboard.i18n import LazyDict
 from detector.decision.numbers import label_of
 from detector.schema.analysis import (
     Analysis,
@@ -21,6 +21,7 @@ from detector.schema.analysis import (
     Subject,
     Thresholds,
 )
+from detector.sentences import _
 
 SILENT = 0.5
 """s between two windows of sound from which on the stretch has no score"""

@@ -27,9 +27,9 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from dashboard import _compat, hosting, i18n, images, session, theme, url_state
 from dashboard.cookies import GuestCookie
 from dashboard.hosting import base_path
-from dashboard.i18n import _
 from dashboard.session_routes import routes as session_routes
 from detector.errors import InputError
+from detector.sentences import _, use
 from service import auth
 from service.api import PATHS
 from service.api.app import CheckedBody
@@ -154,7 +154,7 @@ class KnownPages:
                 kind = Headers(raw=message["headers"]).get("content-type", "")
                 replaced = message["status"] == 200 and kind.startswith("text/html")
                 if replaced:
-                    with i18n.use_locale(Headers(scope=scope).get("accept-language", "")):
+                    with use(i18n.of_request(Headers(scope=scope).get("accept-language", ""))):
                         refusal = PlainTextResponse(_("There is no such page."), status_code=404)
                     await refusal(scope, receive, send)
             if not replaced:
@@ -273,7 +273,7 @@ def _media(request: Request, path: Path | None) -> Response:
 
 
 def _refuse(request: Request, status: int) -> Response:
-    with i18n.use_locale(request.headers.get("accept-language", "")):
+    with use(i18n.of_request(request.headers.get("accept-language", ""))):
         texts = {
             404: _("This file is not kept here."),
             429: _("Too many links that lead nowhere from this address."),
@@ -363,7 +363,7 @@ class FirstPaint:
             if message.get("more_body"):
                 return
             body = body.replace(_compat.PAGE_END, self.ours + _compat.PAGE_END, 1)
-            with i18n.use_locale(Headers(scope=scope).get("accept-language", "")):
+            with use(i18n.of_request(Headers(scope=scope).get("accept-language", ""))):
                 body = body.replace(_compat.PAGE_START, i18n.html_tag().encode(), 1)
             headers = MutableHeaders(scope=start)
             headers["content-length"] = str(len(body))

@@ -25,7 +25,7 @@ from starlette.routing import Route
 from dashboard import i18n, labels, session, theme
 from dashboard.cookies import cookie
 from dashboard.hosting import base_path
-from dashboard.i18n import _
+from detector.sentences import _, use
 from service import auth
 from service.auth.caller import GUEST, SESSION, AuthReturnContext, Caller, Purpose, SignedIn, digest
 from service.auth.problems import AccountError, account_error, code_of_supabase
@@ -105,7 +105,7 @@ async def _return(request: Request) -> Response:
         return _to_sign_in("elsewhere")
     # A mail program may show links in a browser of its own: who says yes there, may.
     fields = {name: query[name] for name in _FIELDS if query.get(name)}
-    with i18n.use_locale(caller.header("accept-language")):
+    with use(i18n.of_request(caller.header("accept-language"))):
         return _question(pending.email if pending else "", fields)
 
 

@@ -9,11 +9,11 @@ from streamlit.errors import FragmentHandledException
 
 from dashboard import session, theme, url_state
 from dashboard.components import color_scheme, status_cards, style
-from dashboard.i18n import _
 from dashboard.pages import live
 from dashboard.pages.account import view as account
 from dashboard.pages.analyze import view
 from detector.errors import InputError
+from detector.sentences import _
 from service.context import PrincipalKind
 from service.records.model import RecordsError, fault_of
 from service.storage.uploads import StorageUnreachable

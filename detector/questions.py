@@ -16,6 +16,8 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Literal
 
+from detector.sentences import _
+
 Task = Literal["face manipulation", "whole-image synthesis", "picture synthesis", "voice"]
 """What a model was made for: the question that it answers, as the catalog names it."""
 Medium = Literal["picture", "sound"]
@@ -71,10 +73,6 @@ class Modality(StrEnum):
     def of_sound(self) -> bool:
         """Return whether it is in the sound, not in the picture."""
         return self.spec.medium == "sound"
-
-
-def _(text: str) -> str:
-    return text
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -32,7 +32,7 @@ from detector.pipeline import Analyzer
 from detector.samples import MANIPULATED_FROM, make_samples
 from detector.schema.analysis import Settings
 from detector.schema.base import Probability, StrictModel
-from detector.sentences import ENGLISH, Speech, _
+from detector.sentences import _, say
 from detector.weights.entry import WeightFile
 
 log = logging.getLogger(__name__)
@@ -259,9 +259,12 @@ def _known(
             outcome.right += 1
         else:
             outcome.notes.append(
-                _(f"{Path(entry.picture).name}: P(fake) {score:.4f}, the original says "
-                  f"{entry.p_fake:.4f}")
-            )  # fmt: skip
+                _("{name}: P(fake) {score}, the original says {p_fake}").format(
+                    name=Path(entry.picture).name,
+                    score=f"{score:.4f}",
+                    p_fake=f"{entry.p_fake:.4f}",
+                )
+            )
 
 
 def _answer(
@@ -308,16 +311,15 @@ def _download(entry: ReferenceScore) -> Path | None:
     return path
 
 
-def table(outcomes: Sequence[Outcome], speech: Speech = ENGLISH) -> str:
+def table(outcomes: Sequence[Outcome]) -> str:
     """Return the outcomes for a terminal, a line a model."""
-    _ = speech.gettext
     rows = [(_("Model"), _("Files"), _("Names"), _("Known answers"), _("Label order"), "ms", "")]
     for o in outcomes:
         names = {None: "–", True: _("as the original’s"), False: _("others")}[o.names]
         known = _("{number} of {total}").format(number=o.right, total=o.known) if o.known else "–"
         ms = "–" if o.milliseconds is None else f"{o.milliseconds:,.0f}"
-        notes = "; ".join(map(_, o.notes))
-        rows.append((o.id, _(o.files), names, known, _(o.order), ms, notes))
+        notes = "; ".join(map(say, o.notes))
+        rows.append((o.id, say(o.files), names, known, say(o.order), ms, notes))
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     lines = ("  ".join(map(str.ljust, row, widths)) for row in rows)
     return "\n".join(line.rstrip() for line in lines)

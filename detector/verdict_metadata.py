@@ -22,6 +22,7 @@ from detector.messages.format import whole_percent
 from detector.provenance.boxes import XMP_BOX, boxes, xmp_box
 from detector.provenance.earlier import SIDECAR
 from detector.schema.analysis import Analysis
+from detector.sentences import _
 
 NAMESPACE = "urn:unmask:verdict:1#"
 MAX_PICTURE = 512 * 1024**2
@@ -50,11 +51,13 @@ def write_copy(source: str | os.PathLike[str], target: Path, analysis: Analysis)
     the analysis is of another file or the target exists; MediaError, OSError.
     """
     if target.exists():
-        raise UsageError(f"{target.name} is there already.", hint="Choose another name.")
+        raise UsageError(
+            _("{name} is there already.").format(name=target.name), hint=_("Choose another name.")
+        )
     with open_file(source) as file:
         if sha256(file) != analysis.media.sha256:
             raise UsageError(
-                "The file has changed since it was analyzed.", hint="Analyze it again."
+                _("The file has changed since it was analyzed."), hint=_("Analyze it again.")
             )
         file.seek(0)
         head = file.read(16)

@@ -21,7 +21,7 @@ from detector.provenance.hashes import keyframes
 from detector.report import ReportDetails, words
 from detector.schema.analysis import Analysis
 from detector.seals import digest
-from detector.sentences import ENGLISH, Speech, _, say
+from detector.sentences import _, say
 from service import exports
 from service.context import PrincipalKind, RequestContext, new_id
 from service.records import rules
@@ -153,7 +153,6 @@ class CaseService:
         media: bool = False,
         by: str = "",
         zone: tzinfo = UTC,
-        speech: Speech = ENGLISH,
     ) -> bytes:
         """Return a case as one PDF or as a bag (ZIP), its PDFs in a language and their times in a
         zone; its log and the export note it."""
@@ -168,8 +167,8 @@ class CaseService:
         details = {"form": form, "media": "yes" if media else ""}
         case = self._append(context, id, CaseAction.EXPORTED, details, by)
         if form == "pdf":
-            return as_pdf(case, files, zone, speech)
-        return as_bag(case, files, zone, speech, media=media)
+            return as_pdf(case, files, zone)
+        return as_bag(case, files, zone, media=media)
 
     def _file(self, context: RequestContext, noted: Mapping[str, str]) -> CaseFile:
         """Return a file of a case with its result and media, where these are still here."""
@@ -266,23 +265,16 @@ class CaseFile:
         return self.noted.get("name", "")
 
 
-def as_pdf(
-    case: Case, files: Sequence[CaseFile], zone: tzinfo = UTC, speech: Speech = ENGLISH
-) -> bytes:
+def as_pdf(case: Case, files: Sequence[CaseFile], zone: tzinfo = UTC) -> bytes:
     """Return a case and the reports of its analyses as one sealed PDF, in a language and its times
     in a zone."""
-    details = ReportDetails(case.title, case.reviewer, zone, speech)
+    details = ReportDetails(case.title, case.reviewer, zone)
     reports = [_report(file, "pdf", details) for file in files]
     return _merged(case, files, [report for report in reports if report], details)
 
 
 def as_bag(
-    case: Case,
-    files: Sequence[CaseFile],
-    zone: tzinfo = UTC,
-    speech: Speech = ENGLISH,
-    *,
-    media: bool = False,
+    case: Case, files: Sequence[CaseFile], zone: tzinfo = UTC, *, media: bool = False
 ) -> bytes:
     """Return a case as a bag: its report, those of its analyses with their data, its log,
     keyframes, and the media where they are asked for. Raise InputError if those are too large."""
@@ -290,7 +282,7 @@ def as_bag(
         "case.json": _json(case),
         "log.jsonl": case.as_lines().encode(),
     }
-    details = ReportDetails(case.title, case.reviewer, zone, speech)
+    details = ReportDetails(case.title, case.reviewer, zone)
     reports = []
     for number, file in enumerate(files, 1):
         stem = "".join(c if c.isalnum() or c in " ._-" else "_" for c in Path(file.name).stem)
@@ -360,26 +352,20 @@ def _merged(
 def _cover(case: Case, files: Sequence[CaseFile], details: ReportDetails) -> bytes:
     from detector.report.paper import MUTED, SMALL, TEXT, Paper
 
-    zone, speech = details.zone, details.speech
-    _ = speech.gettext
+    zone = details.zone
 
     def when(moment: datetime) -> str:
-        return words.when(moment, zone, speech)
+        return words.when(moment, zone)
 
     now = datetime.now(UTC).replace(microsecond=0)
     title, foot = _("Unmask case: {title}"), _("case {id}  log {hash}…")
-    pdf = Paper(
-        title.format(title=case.title),
-        foot.format(id=case.id, hash=case.head[:32]),
-        now,
-        speech=speech,
-    )
+    pdf = Paper(title.format(title=case.title), foot.format(id=case.id, hash=case.head[:32]), now)
     pdf.say(_("Unmask case · {when}").format(when=when(now)), SMALL, MUTED)
     pdf.headline(case.title, TEXT)
     pdf.ln(1)
     pdf.facts(
         [
-            (_("Status"), say(STATUS[case.status], speech)),
+            (_("Status"), say(STATUS[case.status])),
             (_("Reviewer"), case.reviewer or _("none yet")),
             (_("Opened"), when(case.created)),
             (_("Last change"), when(case.touched)),
@@ -389,7 +375,7 @@ def _cover(case: Case, files: Sequence[CaseFile], details: ReportDetails) -> byt
     )
     if files:
         pdf.head(_("Files"))
-        rows = [(file.name, _said(file, speech), file.noted.get("sha256", "")) for file in files]
+        rows = [(file.name, _said(file), file.noted.get("sha256", "")) for file in files]
         pdf.rows((_("File"), _("Result"), "SHA-256"), rows, (46, 60, 68))
     if links := case.entries(CaseAction.LINK_ADDED):
         pdf.head(_("Links"))
@@ -401,7 +387,7 @@ def _cover(case: Case, files: Sequence[CaseFile], details: ReportDetails) -> byt
             pdf.say(f"{when(entry.time)}, {entry.actor}", SMALL, MUTED)
             pdf.say(entry.details["text"])
     pdf.head(_("Who did what and when"))
-    pdf.say(say(CHAIN, speech), SMALL, MUTED)
+    pdf.say(say(CHAIN), SMALL, MUTED)
     if (broken := case.first_broken) is not None:
         pdf.say(_("The chain is BROKEN at entry {number}.").format(number=broken), style="B")
     pdf.rows(
@@ -411,11 +397,7 @@ def _cover(case: Case, files: Sequence[CaseFile], details: ReportDetails) -> byt
                 str(entry.number),
                 f"{entry.time.astimezone(zone):%Y-%m-%d %H:%M:%S}",
                 entry.actor,
-                ": ".join(
-                    filter(
-                        None, [say(_ACTIONS[entry.action], speech), summary(entry.details, speech)]
-                    )
-                ),
+                ": ".join(filter(None, [say(_ACTIONS[entry.action]), summary(entry.details)])),
                 entry.hash[:16],
             )
             for entry in case.log
@@ -425,18 +407,18 @@ def _cover(case: Case, files: Sequence[CaseFile], details: ReportDetails) -> byt
     return bytes(pdf.output())
 
 
-def _said(file: CaseFile, speech: Speech) -> str:
+def _said(file: CaseFile) -> str:
     if file.analysis is None:
-        gone = speech.gettext("{result} (as it was; the result was deleted since)")
+        gone = _("{result} (as it was; the result was deleted since)")
         return gone.format(result=file.noted.get("result", ""))
-    return file.analysis.headline_in(speech)
+    return file.analysis.headline_in()
 
 
-def summary(details: Mapping[str, str], speech: Speech = ENGLISH) -> str:
+def summary(details: Mapping[str, str]) -> str:
     """Return what an entry is about, short."""
     shown = [details.get(name, "") for name in ("title", "name", "url", "status", "form")]
     if reviewer := details.get("reviewer"):
-        shown.append(speech.gettext("by {reviewer}").format(reviewer=reviewer))
+        shown.append(_("by {reviewer}").format(reviewer=reviewer))
     return ", ".join(filter(None, shown))
 
 

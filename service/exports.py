@@ -16,7 +16,6 @@ from PIL import Image
 from detector import explain, media
 from detector import report as reports
 from detector.errors import UsageError
-from detector.messages import ENGLISH, Speech
 from detector.report import ReportDetails, certificate, signing_key
 from detector.report.seal import Seal, seal_pdf
 from detector.schema.analysis import Analysis
@@ -69,27 +68,19 @@ def report(
             details=details or reports.ReportDetails(),
         )
         ours = origin is not ResultOrigin.ELSEWHERE
-        about = say(ORIGINS[origin], content.details.speech)
+        about = say(ORIGINS[origin])
         content = replace(content, origin=about, signed=ours and _may_sign())
         key = _signing_key() if ours else None
         return reports.FORMS[form](content, key)
 
 
 def comparison_report(
-    form: str,
-    kept: KeptComparison,
-    copy: Path | None,
-    original: Path | None,
-    *,
-    zone: tzinfo = UTC,
-    speech: Speech = ENGLISH,
+    form: str, kept: KeptComparison, copy: Path | None, original: Path | None, *, zone: tzinfo = UTC
 ) -> bytes:
     """Return the sealed report of a comparison as "pdf" or "json", signed where this server has
     a key. A file that is gone is stated; the PDF is in a language, its times in `zone`."""
     with _making:
-        content = reports.collect_pair(
-            kept.comparison, copy, original, id=kept.id, zone=zone, speech=speech
-        )
+        content = reports.collect_pair(kept.comparison, copy, original, id=kept.id, zone=zone)
         content = replace(content, signed=_may_sign())
         return reports.PAIR_FORMS[form](content, _signing_key())
 

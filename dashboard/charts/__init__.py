@@ -16,11 +16,11 @@ from _plotly_utils import basevalidators, optional_imports, utils
 from plotly.io import _json
 
 from dashboard import labels, series
-from dashboard.i18n import _
 from dashboard.series import Lane
 from dashboard.theme import AXIS, CAPTION, SANS, Palette
 from detector.messages.format import time_ticks
 from detector.schema.analysis import Thresholds
+from detector.sentences import _
 
 _get_module = optional_imports.get_module
 

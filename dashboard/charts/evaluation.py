@@ -8,11 +8,11 @@ import numpy as np
 import plotly.graph_objects as go
 
 from dashboard.charts import BARE, DASHES, PLAIN, Part, area, rgba, rule, scatter
-from dashboard.i18n import _
 from dashboard.theme import AXIS, SANS, Palette
 from detector.evaluation.metrics import Roc
 from detector.evaluation.report import Bar
 from detector.schema.analysis import Thresholds
+from detector.sentences import _
 
 SECOND, FOURTH = "#8C5A87", "#56B4E9"
 HEIGHT = 340

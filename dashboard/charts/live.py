@@ -14,10 +14,10 @@ import plotly.graph_objects as go
 
 from dashboard import charts, labels, series
 from dashboard.charts import LaneSize, Part, scatter
-from dashboard.i18n import _
 from dashboard.labels import NBSP
 from dashboard.theme import AXIS, Palette
 from detector.schema.analysis import Thresholds
+from detector.sentences import _
 
 if TYPE_CHECKING:
     from detector.live import Alarm, Dot, LiveState

@@ -13,7 +13,7 @@ from streamlit.delta_generator import DeltaGenerator
 from dashboard.components import typography
 from dashboard.components.chips import bullets
 from dashboard.components.markup import show
-from dashboard.i18n import _
+from detector.sentences import _, spoken
 
 V = TypeVar("V")
 
@@ -48,6 +48,7 @@ def download(
 ) -> None:
     """Draw a button that hands out a file, made when it is pressed; the page is not drawn anew.
     `look` are options of `st.download_button`."""
+    make = spoken(make) if callable(make) else make
     mime, icon = guess_type(file_name)[0], f":material/{symbol}:"
     st.download_button(label, make, file_name, mime, key, on_click="ignore", icon=icon, **look)
 

@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 
 from dashboard import session
 from dashboard.components import controls, record_cells
-from dashboard.i18n import _
+from detector.sentences import _
 from service.records.model import Query
 from service.storage.uploads import retention
 

@@ -1,7 +1,7 @@
 """Who made a result, where that is not plainly this server."""
 
 from dashboard.components import typography
-from dashboard.i18n import _
+from detector.sentences import _
 from service.records.model import ResultOrigin
 
 

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from dashboard import labels
 from dashboard.components import controls, typography
-from dashboard.i18n import _
+from detector.sentences import _
 from service import feedback
 from service.records.model import Record
 

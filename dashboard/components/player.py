@@ -9,11 +9,11 @@ from PIL import Image
 
 from dashboard import url_state
 from dashboard.components import style, typography
-from dashboard.i18n import _
 from dashboard.images import jpeg
 from detector import media
 from detector.errors import UnmaskError
 from detector.schema.analysis import Media
+from detector.sentences import _
 from service.storage import previews
 from service.tasks.jobs import Job
 

@@ -7,10 +7,10 @@ from typing import Any
 import streamlit as st
 
 from dashboard import labels
-from dashboard.i18n import _
 from dashboard.images import data_url
 from dashboard.labels import NBSP
 from detector.schema.analysis import Label, Proof, ProofKind, Question
+from detector.sentences import _
 from service.records.model import Record
 
 

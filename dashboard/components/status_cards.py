@@ -15,11 +15,12 @@ from dashboard.components import controls
 from dashboard.components.chips import bullets
 from dashboard.components.markup import Text, icon, join, tag
 from dashboard.components.markup import show as show_markup
-from dashboard.i18n import LazyDict, _, advice, say, speech
+from dashboard.i18n import LazyDict, advice
 from detector.errors import InputError, MediaError, UnmaskError
 from detector.links.addresses import LinkRefused
 from detector.messages import states
 from detector.schema.analysis import Analysis, ReasonCode, Settings
+from detector.sentences import _, say
 from service.limits import NotAllowed, TooLarge
 from service.records.model import hint_of, message_of
 from service.storage.uploads import records_retention
@@ -177,7 +178,7 @@ _UNJUDGED: LazyDict[ReasonCode, str] = LazyDict(
         ReasonCode.TOO_BRIGHT: _("The face is overexposed"),
         ReasonCode.TURNED_AWAY: _("The face is turned away"),
         ReasonCode.CLIP_TOO_SHORT: _("This clip is too short"),
-        ReasonCode.TOO_SLOW: states.too_slow(speech()),
+        ReasonCode.TOO_SLOW: states.too_slow(),
         ReasonCode.NO_MODEL: _("No model gave a score"),
         ReasonCode.NO_SPEECH: _("Too little ordinary speech"),
         ReasonCode.MUSIC: _("Too little ordinary speech"),
@@ -197,8 +198,9 @@ def unjudged(key: str, analysis: Analysis) -> Card:
     """Return the card of a record that was analyzed, with nothing to judge."""
     reason = next((r for r in analysis.verdict.reasons if r.code in _UNJUDGED), None)
     code = reason.code if reason else ReasonCode.NO_MODEL
-    head, text = _UNJUDGED[code], reason.text if reason else _("There is no score for this file.")
-    points = [reason.detail] if reason else []
+    head = _UNJUDGED[code]
+    text = labels.sentence(reason) if reason else _("There is no score for this file.")
+    points = [labels.small(reason)] if reason else []
     actions = _ways_on(key, analysis, code)
     scored = any(track.models for track in analysis.judged)
     if code is ReasonCode.NO_MODEL:

@@ -9,7 +9,7 @@ import streamlit as st
 from markupsafe import Markup, escape
 
 from dashboard.components.markup import Text, join, tag
-from dashboard.i18n import _
+from detector.sentences import _
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -7,7 +7,7 @@ import streamlit as st
 
 from dashboard import labels, session
 from dashboard.components import controls, typography
-from dashboard.i18n import _
+from detector.sentences import _
 from service.tasks.task import Task
 
 

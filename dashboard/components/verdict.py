@@ -8,9 +8,9 @@ from markupsafe import Markup
 from dashboard import labels
 from dashboard.components.chips import inked
 from dashboard.components.markup import Text, icon, join, tag
-from dashboard.i18n import _
 from detector.messages import format
 from detector.schema.analysis import Label, Question, Side, Thresholds
+from detector.sentences import _
 
 
 def head(

@@ -10,8 +10,6 @@ and empty ones are shown in English. Any gettext editor opens the file.
 
 import argparse
 import ast
-import builtins
-import re
 from collections.abc import Iterator, Sequence
 from functools import cache
 from pathlib import Path
@@ -26,8 +24,8 @@ from detector.models import registry
 from detector.perturbation import conditions
 from detector.provenance import pictures
 from detector.selfcheck import Order
+from detector.sentences import spec_of
 from detector.signals import list_signals
-from service.languages import FILLED_IN
 
 FOLDER = Path(__file__).resolve().parent
 ROOT = FOLDER.parents[1]
@@ -35,39 +33,9 @@ DASHBOARD = ROOT / "dashboard"
 SERVICE = ROOT / "service"
 DETECTOR = ROOT / "detector"
 REPORT = DETECTOR / "report"
-MARKS = dict.fromkeys(("_", "gettext", "Template"), slice(0, 1))
+MARKS = dict.fromkeys(("_", "Template"), slice(0, 1))
 MARKS |= {"ngettext": slice(0, 2), "count": slice(1, 3)}
-"""What marks texts, and which of its arguments they are: dashboard/i18n.py, words.py, and the
-`Speech` and `Template` of detector/messages."""
-
-NOT_COUNTED = (
-    "switched off",
-    "uncalibrated",
-    "label order unverified",
-    "its weight is 0",
-    "it adds nothing beside the other models",
-    "not measured here",
-    "it judges no faces",
-    "it gave no score",
-    "not downloaded",
-    "not said",
-)
-"""Why a model is not counted, as a result says it (`ModelResult.not_counted_because`)."""
-
-MATERIAL = (
-    "{clips} clips, each judged by weights that never saw its source ({real} untouched of {first} "
-    "sources, {fake} fake of {second} sources)",
-    "{clips} recordings in {versions} versions, each judged by weights that never saw its source "
-    "({real} real of {first} sources, {fake} cloned of {second} sources)",
-    "{clips} clips in {versions} versions, each judged by weights that never saw its source "
-    "({real} untouched of {first} sources, {fake} fake of {second} sources)",
-    "{clips} pictures in {versions} versions, each judged by weights that never saw its source "
-    "({real} untouched of {first} sources, {fake} fake of {second} sources), all left out together",
-    "{clips} clips that training left out",
-    "your own {clips} clips of {recordings} recordings, {day}",
-    "your own {clips} clips of {recordings} recordings ({domain}), {day}",
-)
-"""What models and thresholds were measured on (`Calibration.data`, `Thresholds.data`)."""
+"""What marks texts, and which of its arguments they are (`detector.sentences`)."""
 
 
 def marked(call: ast.Call) -> list[ast.expr]:
@@ -76,42 +44,6 @@ def marked(call: ast.Call) -> list[ast.expr]:
     if name not in MARKS or (name == "count" and len(call.args) != 3):
         return []
     return call.args[MARKS[name]]
-
-
-def refused(call: ast.Call) -> list[ast.expr]:
-    """Return the texts of an error of Unmask's: its sentence and its hint."""
-    name = ast.unparse(call.func)
-    if not name.endswith(("Canceled", "Error", "NoSeal", "Refused")) or name in vars(builtins):
-        return []
-    texts = [*call.args[:1], *(key.value for key in call.keywords if key.arg == "hint")]
-    either = ((one.body, one.orelse) if isinstance(one, ast.IfExp) else (one,) for one in texts)
-    return [text for several in either for text in several]
-
-
-def told(call: ast.Call) -> list[ast.expr]:
-    """Return the lines that a command tells, but those without a word, and what it counts."""
-    name = ast.unparse(call.func).rpartition(".")[2]
-    texts = {"ProgressBar": call.args[:1], "say": call.args, "tell": call.args}.get(name, [])
-    bare = [re.sub(r"{\w+}|^unmask: ", "", template(text)) for text in texts]
-    return [text for text, rest in zip(texts, bare, strict=True) if re.search("[a-z]{3}", rest)]
-
-
-def template(text: ast.expr) -> str:
-    """Return a literal, or an f-string with names alone in its braces; "" for anything else."""
-    if not isinstance(text, ast.JoinedStr):
-        return text.value if isinstance(text, ast.Constant) and isinstance(text.value, str) else ""
-    names: list[str] = []
-    parts = []
-    for part in text.values:
-        if isinstance(part, ast.Constant):
-            parts.append(str(part.value).replace("{", "{{").replace("}", "}}"))
-            continue
-        value = ast.unparse(part.value if isinstance(part, ast.FormattedValue) else part)
-        words = re.findall(r"[A-Za-z]\w*\b(?!\()", value) or re.findall(r"[A-Za-z]\w*", value)
-        name = words[-1].strip("_").lower()
-        names.append(name + "_" * sum(taken.rstrip("_") == name for taken in names))
-        parts.append(f"{{{names[-1]}}}")
-    return "".join(parts)
 
 
 def helped(file: str, node: ast.AST) -> list[ast.expr]:
@@ -143,12 +75,13 @@ def facts() -> Iterator[str]:
     for spec in registry.list_models():
         if spec.bundled:
             yield from (spec.plain, spec.finding, spec.confused_by)
+        if spec.bundled and spec.calibration and (made_of := spec_of(spec.calibration.data)):
+            yield made_of.text
     yield from (condition.title for condition in conditions.ALL)
     yield from _of_samples()
     yield from questions.QUESTION_OF
     for measure in list_signals():
         yield from measure.spec.texts
-    yield from NOT_COUNTED
     for tags in (pictures.TAGS, pictures.STREAM_TAGS, pictures.EXIF, pictures.XMP, pictures.CHUNKS):
         yield from (name for _group, name in tags.values())
     yield from ("PNG text", "GIF text", "JPEG text", *get_args(Order), "verified")
@@ -161,10 +94,7 @@ def _of_samples() -> list[str]:
 
 
 def texts(code: str | None = None) -> Catalog:
-    """Return every text of the dashboard and of the detector's sentences, untranslated.
-
-    Read from the syntax tree: before Python 3.12 Babel's own reader sees nothing in an f-string.
-    """
+    """Return every text of the dashboard and of the detector's sentences, untranslated."""
     catalog = Catalog(locale=code, project="Unmask", fuzzy=False)
     rooms = (
         (".", [("app.py", ast.parse((ROOT / "app.py").read_text("utf-8")))]),
@@ -172,31 +102,26 @@ def texts(code: str | None = None) -> Catalog:
         ("service", sources(SERVICE)),
         ("cli", sources(ROOT / "cli")),
         ("detector", sources(DETECTOR)),
+        ("lab", sources(ROOT / "lab")),
     )
     for folder, files in rooms:
         for file, tree in files:
             for node in ast.walk(tree):
                 place = [((Path(folder) / file).as_posix(), getattr(node, "lineno", 1))]
-                found = marked(node) if isinstance(node, ast.Call) else []
+                marks = marked(node) if isinstance(node, ast.Call) else []
+                found = [
+                    *marks,
+                    *(helped(file, node) if folder == "cli" or file.startswith("cli/") else []),
+                ]
                 literals = [str(text.value) for text in found if isinstance(text, ast.Constant)]
-                if len(literals) == 2:
+                if len(literals) == len(marks) == 2:
                     catalog.add(tuple(literals), locations=place)
                     continue
-                if folder == "cli":
-                    found = found or helped(file, node)
-                    found = found or (told(node) if isinstance(node, ast.Call) else [])
-                if folder in ("cli", "detector") and isinstance(node, ast.Call):
-                    found = found or refused(node)
-                for part in found:
-                    text = template(part)
-                    later = isinstance(part, ast.JoinedStr) or file == "parsing.py"
-                    if text:
-                        comments = [FILLED_IN] * (later and "{" in text)
-                        catalog.add(text, locations=place, auto_comments=comments)
-    for text in (*facts(), *MATERIAL):
+                for text in filter(None, literals):
+                    catalog.add(text, locations=place)
+    for text in facts():
         if text and text not in catalog:
-            comments = [FILLED_IN] * (text in MATERIAL)
-            catalog.add(text, locations=[("weights/manifest.toml", 1)], auto_comments=comments)
+            catalog.add(text, locations=[("weights/manifest.toml", 1)])
     return catalog
 
 
@@ -209,8 +134,10 @@ def update(code: str) -> tuple[int, int]:
             catalog = read_po(before, locale=code)
     catalog.msgid_bugs_address = ""  # else the placeholder EMAIL@ADDRESS
     catalog.update(texts(code))
+    for message in catalog:
+        message.flags.discard("python-brace-format")  # a test compares the braces
     with file.open("wb") as output:
-        write_po(output, catalog, width=100, sort_output=True, include_lineno=False)
+        write_po(output, catalog, width=0, sort_output=True, no_location=True)
     ready = [m for m in catalog if m.id and _whole(m.string) and not m.fuzzy]
     return len(catalog), len(ready)
 

@@ -7,8 +7,8 @@ It moves the odds in words by Bayes' rule, and no likelihood and no label.
 import streamlit as st
 
 from dashboard import session
-from dashboard.i18n import _
 from detector.messages.odds import EVEN
+from detector.sentences import _
 from service.records.model import RecordsError
 
 _CHOSEN = "base-rate"

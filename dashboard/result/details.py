@@ -12,7 +12,7 @@ from dashboard.components.chips import inked
 from dashboard.components.markup import Text, join, rich, show
 from dashboard.components.tables import TableColumn, code, facts, lines, with_note
 from dashboard.components.typography import small_print
-from dashboard.i18n import LazyDict, _, ngettext, say, speech
+from dashboard.i18n import LazyDict
 from dashboard.labels import NBSP
 from dashboard.result import downloads, material, pulls, robustness_tab, signal_tab
 from dashboard.result.inspector import Moment
@@ -22,6 +22,7 @@ from detector.messages import measured
 from detector.report import words
 from detector.schema.analysis import Analysis, Label, ModelResult
 from detector.schema.origin import Document, Fact, GeoLocation
+from detector.sentences import _, ngettext, say
 from detector.vision.detection import MEASURED
 
 CODECS = {
@@ -140,7 +141,7 @@ def file_facts(analysis: Analysis) -> list[tuple[str, Text]]:
     rate = f" ({media.bit_rate / 1e6:.1f}{NBSP}Mbit/s)" if media.bit_rate else ""
     rows.append((_("Size"), f"{labels.size(media.size)}{rate}"))
     rows += [
-        (_("Compression"), messages.detail(evidence, speech()))
+        (_("Compression"), messages.detail(evidence))
         for evidence in analysis.evidence
         if evidence.code == "compression"
     ][:1]
@@ -172,7 +173,7 @@ def run_facts(analysis: Analysis) -> list[tuple[str, Text]]:
     """Return how the result was made, by name."""
     settings, software = analysis.settings, analysis.software
     moments = labels.count(len(analysis.timestamps), "moment", "moments")
-    sampled = f"{moments}, {measured.sampling(analysis, speech())}"
+    sampled = f"{moments}, {measured.sampling(analysis)}"
     rows: list[tuple[str, Text]] = [
         (_("Looked at"), _("the picture") if analysis.media.kind == "image" else sampled),
         (_("Smallest face"), _("{width}\u00a0px wide").format(width=settings.min_face)),
@@ -181,9 +182,7 @@ def run_facts(analysis: Analysis) -> list[tuple[str, Text]]:
     if heard := analysis.media.audio and analysis.media.audio.speech:
         if analysis.media.kind == "audio":
             rows.clear()
-        spoken = _("{heard}, of it {speech} of speech").format(
-            heard=labels.took(heard.seconds), speech=labels.took(heard.speech_seconds)
-        )
+        spoken = _("{heard}, of it {speech} of speech").format(heard=labels.took(heard.seconds))
         rows.append((_("Listened to"), spoken))
     if settings.end is not None:
         rows.append((_("Part"), labels.stretch(settings.start, settings.end)))
@@ -262,7 +261,7 @@ def _calibrated(model: ModelResult) -> Text:
     if model.calibration is None:
         return _("by its authors’ point") if model.operating_point else _("no")
     clips, data = model.calibration.clips, model.calibration.data
-    text = measured.fitted_on(model.calibration, speech())
+    text = measured.fitted_on(model.calibration)
     return with_note(text, _("that ask its question") if measured.part_of(clips, data) else "")
 
 
@@ -300,12 +299,12 @@ def draw_provenance(analysis: Analysis) -> None:
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
         typography.section(_("Signed origin (C2PA)"), width="content")
         st.badge(word, icon=f":material/{icon}:", color=color)
-    (_name, sentence), *rows = words.credential_rows(origin.credential, speech())
+    (_name, sentence), *rows = words.credential_rows(origin.credential)
     show(typography.text(sentence), facts(rows))
     for note in (*origin.findings, *origin.unread):
         show(typography.with_icon("info", say(note)))
     if origin.earlier is not None:
-        show(typography.with_icon("info", words.earlier(origin.earlier, analysis.media, speech())))
+        show(typography.with_icon("info", words.earlier(origin.earlier, analysis.media)))
     if origin.posted is not None:
         rows = [
             (name, value)
@@ -369,4 +368,4 @@ def _place(place: GeoLocation) -> None:
 def _fact_table(rows: Sequence[Fact]) -> Markup:
     """Return what a file says of itself. Every value is a stranger's."""
     columns = [TableColumn(_("Fact")), TableColumn(_("Says")), TableColumn(_("Where"))]
-    return tables.table(columns, words.fact_rows(rows, speech()))
+    return tables.table(columns, words.fact_rows(rows))

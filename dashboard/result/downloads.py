@@ -15,13 +15,14 @@ import streamlit as st
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from dashboard.components import controls, typography
-from dashboard.i18n import LazyDict, _, say, speech
+from dashboard.i18n import LazyDict
 from dashboard.result import base_rate
 from dashboard.result.linked import ExportOptions, ResultViewState
 from detector import report, verdict_metadata
 from detector.errors import UsageError
 from detector.report import ReportDetails, certificate
 from detector.schema.analysis import Analysis, Media
+from detector.sentences import _, say
 from service import exports
 from service.records.model import ResultOrigin
 
@@ -35,13 +36,11 @@ def maker(
     form: str, path: Path, analysis: Analysis, origin: ResultOrigin, options: ExportOptions
 ) -> Callable[[], bytes]:
     """Return what makes a sealed report when it is called, signed where this server has a key that
-    can be used, in the viewer's language of now."""
-    language, rate = speech(), base_rate.chosen()
+    can be used, in the language of whoever looks now."""
+    rate = base_rate.chosen()
 
     def made() -> bytes:
-        details = ReportDetails(
-            options.case, options.reviewer, options.zone, language, base_rate=rate
-        )
+        details = ReportDetails(options.case, options.reviewer, options.zone, base_rate=rate)
         return exports.report(
             form, path, analysis, origin,
             notes=options.notes, place=options.place, details=details,

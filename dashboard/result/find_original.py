@@ -7,12 +7,12 @@ import streamlit as st
 
 from dashboard import labels
 from dashboard.components import controls, typography
-from dashboard.i18n import _
 from dashboard.result import downloads
 from dashboard.result.linked import ResultViewState
 from detector.errors import UnmaskError
 from detector.provenance.hashes import Keyframe, archive, keyframes
 from detector.schema.analysis import Media
+from detector.sentences import _
 
 SEARCHES = {
     "Google Lens": "https://images.google.com/",

@@ -13,13 +13,14 @@ from dashboard import labels, series
 from dashboard.components import figures, typography
 from dashboard.components.controls import choose
 from dashboard.components.markup import Text, join, rich
-from dashboard.i18n import LazyDict, _, say
+from dashboard.i18n import LazyDict
 from dashboard.images import jpeg
 from dashboard.result import pictures
 from dashboard.result.linked import ResultViewState
 from detector import explain
 from detector.errors import UnmaskError
 from detector.schema.analysis import Analysis, FrameSegment, Modality, ModelResult, Subject
+from detector.sentences import _, say
 
 log = logging.getLogger(__name__)
 

@@ -16,7 +16,7 @@ from dashboard.components import controls, figures, tables, typography
 from dashboard.components.chips import inked
 from dashboard.components.markup import Text, join, rich, show
 from dashboard.components.tables import TableColumn
-from dashboard.i18n import LazyDict, _, say
+from dashboard.i18n import LazyDict
 from dashboard.images import jpeg
 from dashboard.labels import NBSP
 from dashboard.result import find_original, pictures, pulls
@@ -25,7 +25,6 @@ from dashboard.result.linked import ResultViewState
 from dashboard.series import Lane
 from dashboard.theme import AXIS, Palette
 from detector import explain
-from detector.decision.context import ADDS_NOTHING
 from detector.errors import UnmaskError
 from detector.schema.analysis import (
     Analysis,
@@ -38,6 +37,8 @@ from detector.schema.analysis import (
     Quality,
     Subject,
 )
+from detector.schema.ensemble import NotCounted
+from detector.sentences import _, say
 from detector.signals import frequency, reference
 from detector.signals.reference import CurveRange
 from detector.signals.views import Traces
@@ -69,7 +70,7 @@ class Moment:
             named = analysis.settings.models or ()
             able = [
                 m for m in analysis.models
-                if m.scored and (m.not_counted_because != ADDS_NOTHING or m.id in named)
+                if m.scored and (m.not_counted_because != NotCounted.ADDS_NOTHING or m.id in named)
             ]  # fmt: skip
             with controls.apart("inspector-head"):
                 _head(analysis, lane, face, self._time)

@@ -9,11 +9,12 @@ import streamlit as st
 from dashboard import labels, session, url_state
 from dashboard.components import controls, record_cells, typography
 from dashboard.components.markup import show
-from dashboard.i18n import _, advice, say, speech
+from dashboard.i18n import advice
 from dashboard.result.linked import ResultRecord
 from detector.errors import InputError
 from detector.messages import comparison as words
 from detector.schema.comparison import Comparison, ComparisonFinding
+from detector.sentences import _, say
 from service.records.footage import ANALYSES, FoundFootage, MissedLookup
 from service.records.model import RecordsError, State
 from service.tasks.jobs import Job, QueueFull
@@ -163,15 +164,14 @@ def headline(match: KnownMatch) -> str:
     if match.copy is not None:
         text = _("This file is named as the original of {name}: {answer}")
         return text.format(
-            name=match.copy.copy_media.name,
-            answer=labels.lower_first(words.short(match.copy, speech())),
+            name=match.copy.copy_media.name, answer=labels.lower_first(words.short(match.copy))
         )
     same = comparison is not None and comparison.finding is ComparisonFinding.NOTHING_DIFFERS
     if comparison is None or (match.assumed and same):  # "nothing differs" would sound like proof
         return _place(match)
     if comparison.finding is ComparisonFinding.NOT_SAME_FOOTAGE and match.found is not None:
         return _("{found}: {name}").format(found=_place(match), name=match.found.name)
-    answer = labels.lower_first(words.short(comparison, speech()))
+    answer = labels.lower_first(words.short(comparison))
     return _("{found}: {answer}").format(found=_place(match), answer=answer)
 
 
@@ -231,7 +231,7 @@ def _details(record: Job, match: KnownMatch) -> str:
         parts.append(text.format(**values))
         return " ".join(parts)
     if comparison.movement is not None:
-        return " ".join([*parts, words.against(comparison, speech())])
+        return " ".join([*parts, words.against(comparison)])
     if comparison.background_difference is None:
         parts.append(_("{matched} of {of} moments match.").format(**values))
         return " ".join(parts)

@@ -16,11 +16,12 @@ import streamlit as st
 
 from dashboard import series, session
 from dashboard.components import controls, record_cells, timeline
-from dashboard.i18n import _, advice
+from dashboard.i18n import advice
 from detector.decision import decide
 from detector.errors import InputError
 from detector.messages import lead
 from detector.schema.analysis import Analysis, Question, Settings, Thresholds
+from detector.sentences import _
 from service.records.model import ResultOrigin
 from service.tasks.jobs import Job, QueueFull
 

@@ -8,11 +8,11 @@ from dashboard import labels, series
 from dashboard.components import figures
 from dashboard.components.markup import show
 from dashboard.components.tables import facts
-from dashboard.i18n import _, speech
 from dashboard.labels import NBSP
 from detector import messages
 from detector.messages.measured import covered
 from detector.schema.analysis import Analysis, Evidence
+from detector.sentences import _
 
 
 def draw(analysis: Analysis) -> None:
@@ -44,7 +44,7 @@ def coverage(analysis: Analysis) -> str:
     """Return how much of it, and how far apart: "32 of 6,000 frames, every shot seen (4), one each
     7.5 s"."""
     sampled = len(analysis.timestamps)
-    many = covered(analysis.coverage, speech()) or labels.count(sampled, "frame", "frames")
+    many = covered(analysis.coverage) or labels.count(sampled, "frame", "frames")
     step = series.length(analysis) / sampled
     if sampled < 2 or step < 1 or analysis.settings.sampling == "closer":
         return many
@@ -53,6 +53,6 @@ def coverage(analysis: Analysis) -> str:
 
 def rated(items: Sequence[Evidence]) -> Markup:
     """Return ratings, a line each."""
-    worded = (messages.wording(item, speech()) for item in items)
+    worded = (messages.wording(item) for item in items)
     rows = [(name, labels.unbroken(value)) for name, value in worded]
     return facts(rows, cls="um-facts um-evidence")

@@ -8,7 +8,6 @@ from dashboard import labels, session, url_state
 from dashboard.components import cards, controls, status_cards, typography, upsell_banner
 from dashboard.components.chips import bullets
 from dashboard.components.markup import show
-from dashboard.i18n import _, speech
 from dashboard.result import find_original
 from dashboard.result.known import KnownMatch, leads, open_comparison
 from dashboard.result.linked import ResultViewState
@@ -23,6 +22,7 @@ from detector.decision.next_steps import (
 from detector.messages import actions
 from detector.pipeline import CLOSER, estimate
 from detector.schema.analysis import Analysis, Settings
+from detector.sentences import _
 from service.records.model import Confirmed, Query, RecordsError
 from service.tasks.jobs import Job
 
@@ -104,7 +104,7 @@ def _untouched() -> int:
 
 
 def _draw_step(step: NextStep, linked: ResultViewState, match: KnownMatch) -> None:
-    words = actions.step(step, speech())
+    words = actions.step(step)
     cards.step(ICONS[step.code], words.head, labels.unbroken(words.why))
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
         if step.code not in _GO:
@@ -122,11 +122,11 @@ def _advise(code: ActionCode, linked: ResultViewState) -> None:
     """Draw how an action is done that this program can't do."""
     sound = linked.original.media.kind == "audio"
     if code is ActionCode.ASK_ORIGINAL:
-        what, message = actions.how_to_ask(linked.record.name, speech(), sound=sound)
+        what, message = actions.how_to_ask(linked.record.name, sound=sound)
         typography.know(what)
         st.code(message, language=None, wrap_lines=True)
         return
-    show(bullets(actions.how_to(code, speech(), sound=sound), "um-know", ordered=True))
+    show(bullets(actions.how_to(code, sound=sound), "um-know", ordered=True))
     if code is ActionCode.CHECK_ORIGIN:
         find_original.button(linked, "next")
 

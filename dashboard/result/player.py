@@ -18,13 +18,13 @@ from dashboard.components.markup import show
 from dashboard.components.player import SHOWN_AS_IS, plays
 from dashboard.components.timeline import evidence
 from dashboard.components.timeline.evidence import NARROW, WIDE
-from dashboard.i18n import _
 from dashboard.images import jpeg
 from dashboard.result import pictures
 from dashboard.result.linked import ResultViewState, opening
 from dashboard.series import Lane
 from detector.errors import UnmaskError
 from detector.schema.analysis import Analysis, Box, Label
+from detector.sentences import _
 from service.storage.previews import previews
 from service.storage.uploads import retention
 

@@ -12,7 +12,6 @@ from markupsafe import Markup
 from dashboard import labels
 from dashboard.components import controls, verdict
 from dashboard.components.markup import show
-from dashboard.i18n import _, speech
 from dashboard.result.linked import ResultViewState
 from detector.decision.numbers import logit, printed
 from detector.messages import format, lead, states
@@ -24,6 +23,7 @@ from detector.schema.analysis import (
     Question,
     ReasonCode,
 )
+from detector.sentences import _
 
 ORDER = ("model", "start", "probit_shrink", "people")
 """Kinds of parts: those that are no model stand in a fixed order."""
@@ -70,7 +70,7 @@ def total(answer: Answer) -> int:
 
 def _row(part: Contribution, model: ModelResult | None, tenths: int) -> Row:
     title = (model.plain or model.title) if model else ""
-    name = states.contribution(part.kind, part.id, title, speech())
+    name = states.contribution(part.kind, part.id, title)
     slug = "na" if part.kind != "model" else "fake" if part.logit > 0 else "real"
     return Row(name, tenths, slug, part.time, part.id if model else "")
 
@@ -94,7 +94,7 @@ def silent(analysis: Analysis) -> list[tuple[str, str]]:
 
 def not_counted(model: ModelResult) -> str:
     """Return why a model's score is left out, in words."""
-    return labels.of_catalog(model.not_counted_because or "") or _("not counted")
+    return states.not_counted(model.not_counted_because)
 
 
 # --- drawn ----------------------------------------------------------------------------------------
@@ -161,9 +161,9 @@ def traces(analysis: Analysis) -> list[str]:
     else can cause it. Where the scores stay low, how high they get."""
     spoken = (ReasonCode.TOGETHER_ABOVE, ReasonCode.BELOW_THRESHOLD)
     reasons = [reason for reason in analysis.verdict.reasons if reason.code in spoken]
-    sentences = [f"{labels.say(reason).rstrip('.')}." for reason in reasons]
+    sentences = [f"{labels.sentence(reason).rstrip('.')}." for reason in reasons]
     answer = answer_of(analysis)
     if answer is None or any(r.code is ReasonCode.BELOW_THRESHOLD for r in reasons):
         return sentences
-    trace = lead.trace(analysis, speech())
+    trace = lead.trace(analysis)
     return [*sentences, trace] if trace else sentences

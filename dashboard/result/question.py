@@ -7,7 +7,6 @@ from dashboard import labels, session
 from dashboard.components import verdict
 from dashboard.components.chips import inked
 from dashboard.components.markup import join
-from dashboard.i18n import _, speech
 from detector.decision import voice
 from detector.messages import comparison, lead
 from detector.messages import comparison as words
@@ -21,6 +20,7 @@ from detector.schema.analysis import (
     Subject,
 )
 from detector.schema.comparison import Comparison, ComparisonFinding
+from detector.sentences import _
 from service.records.model import RecordsError
 
 WEAK = 0.75
@@ -180,20 +180,17 @@ def found_slug(comparison: Comparison) -> tuple[labels.Slug, str]:
 def proof_head(analysis: Analysis) -> Markup:
     """Return the head of the verdict's card where a finding is the stronger answer; what the
     detectors say by themselves stays beside it, unaltered."""
-    speaks, found = speech(), analysis.accusing_comparison
+    found = analysis.accusing_comparison
     if found is None:
-        by, leads = _("by its origin"), [lead.origin(analysis, speaks), beside(analysis)]
+        by, leads = _("by its origin"), [lead.origin(analysis), beside(analysis)]
     else:
-        by, leads = (
-            _("against its original"),
-            [words.lead(found, speaks), words.against(found, speaks)],
-        )
+        by, leads = (_("against its original"), [words.lead(found), words.against(found)])
     state = labels.STATES[analysis.label]
     return verdict.head(
         join([_("Verdict"), by], " · "),
         state.slug,
         state.icon,
-        analysis.headline_in(speaks),
+        analysis.headline_in(),
         *leads,
         detectors_alone(analysis),
         announced=True,
@@ -217,9 +214,9 @@ def beside(analysis: Analysis) -> str:
     if found is None or not found.finding.related:
         return ""
     if found.finding.undecided:
-        return words.lead(found, speech())
-    no_proof = words.no_proof(found, speech())  # without it the question's row says all
-    return f"{words.headline(found, speech())}. {no_proof}" if no_proof else ""
+        return words.lead(found)
+    no_proof = words.no_proof(found)  # without it the question's row says all
+    return f"{words.headline(found)}. {no_proof}" if no_proof else ""
 
 
 def outcome(analysis: Analysis) -> Markup | str:
@@ -230,18 +227,18 @@ def outcome(analysis: Analysis) -> Markup | str:
     found = analysis.comparison
     if found is None or not found.finding.related:
         return ""
-    return inked(words.headline(found, speech()), *found_slug(found))
+    return inked(words.headline(found), *found_slug(found))
 
 
 def comparison_row(found: Comparison) -> verdict.QuestionRow:
     """Return the row of the comparison's question among those of the detectors."""
     state, icon = found_slug(found)
-    answer, seen = words.short(found, speech()), words.unstated(found)
+    answer, seen = words.short(found), words.unstated(found)
     if seen and found.finding is ComparisonFinding.NOTHING_DIFFERS and (why := _answer_of(found)):
         text = _("Same footage as {name}, which you analyzed ({answer})")
         answer = text.format(name=found.original_media.name, answer=why)
     return verdict.QuestionRow(
-        words.question(speech(), seen=seen), state, icon, answer, "–",
+        words.question(seen=seen), state, icon, answer, "–",
         counts=False, leads=found.accuses,
     )  # fmt: skip
 

@@ -9,12 +9,12 @@ from dashboard.charts import scatter, score_layout
 from dashboard.components import figures, tables, typography
 from dashboard.components.markup import show
 from dashboard.components.tables import TableColumn
-from dashboard.i18n import _, ngettext, say, speech
 from dashboard.result.linked import ResultViewState
 from dashboard.theme import Palette
 from detector.errors import InputError
 from detector.messages import robustness as words
 from detector.schema.analysis import OF_SOUND, Analysis, PerturbationResult, Robustness, Thresholds
+from detector.sentences import _, ngettext, say
 from service.tasks.jobs import QueueFull
 
 POLL = 1.0
@@ -107,7 +107,7 @@ def _running(key: str) -> None:
 
 
 def _outcome(tried: Robustness, thresholds: Thresholds) -> None:
-    typography.say(words.outcome(tried, thresholds, speech()))
+    typography.say(words.outcome(tried, thresholds))
     figure = chart_figure(tried, thresholds, theme.palette())
     figures.chart(figure, f"robustness-{tried.seconds}", chart_finding(tried))
     show(table(tried, thresholds))
@@ -141,7 +141,7 @@ def table(tried: Robustness, thresholds: Thresholds) -> Markup:
         if trial.probability is not None:
             likelihood = labels.percent(trial.probability)
             if tried.unchanged.probability is not None and trial is not tried.unchanged:
-                moved = words.moved(words.points(tried, trial), speech())
+                moved = words.moved(words.points(tried, trial))
         state = labels.STATES[trial.label]
         says = say(trial.error or "") or f"{state.glyph} {state.short}"
         if trial in tried.flipped:

@@ -10,8 +10,8 @@ import streamlit as st
 from dashboard import labels, session, url_state
 from dashboard.components import controls, record_cells, typography
 from dashboard.components.markup import join, rich
-from dashboard.i18n import _, say
 from detector.errors import InputError
+from detector.sentences import _, say
 from service.records.model import ShareLink
 from service.storage.uploads import records_retention
 

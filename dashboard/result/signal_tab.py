@@ -11,12 +11,12 @@ import streamlit as st
 
 from dashboard import labels
 from dashboard.components import controls, typography
-from dashboard.i18n import _, say, speech
 from dashboard.labels import NBSP
 from dashboard.result.linked import ResultViewState
 from detector import weights
 from detector.errors import UnmaskError
 from detector.schema.analysis import Analysis, Signal, Subject
+from detector.sentences import _, say
 from detector.signals import auxiliary, blinks, identity, said
 from detector.signals.reference import blink_rate
 from detector.weights.entry import AuxiliaryModel
@@ -43,7 +43,7 @@ def draw(analysis: Analysis, linked: ResultViewState) -> None:
     if track is None:
         typography.caption(_("No person, so there is nothing to measure."))
         return
-    signals = [said(s, speech()) for s in analysis.signals if s.subject in (None, track.id)]
+    signals = [said(s) for s in analysis.signals if s.subject in (None, track.id)]
     if not signals:
         none = (
             _("A live session reads no signals.")
@@ -57,7 +57,7 @@ def draw(analysis: Analysis, linked: ResultViewState) -> None:
         return
     counted = _counted(analysis, track, linked)
     if counted:
-        here = said(counted, speech())
+        here = said(counted)
         signals = [here if s.id == counted.id else s for s in signals]
     if len(people) > 1:
         typography.caption(labels.who(track))

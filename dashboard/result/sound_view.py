@@ -16,7 +16,6 @@ from dashboard.components import controls, tables, timeline, typography
 from dashboard.components.controls import choose
 from dashboard.components.markup import show
 from dashboard.components.timeline import sound
-from dashboard.i18n import _
 from dashboard.result import cards, details, next_card, question, title, verdict_card
 from dashboard.result.cards import voice
 from dashboard.result.cards.voice import voice_of
@@ -27,6 +26,7 @@ from detector.decision import sigmoid
 from detector.errors import UnmaskError
 from detector.schema.analysis import Analysis, ModelResult, Question, SpanSegment, Subject
 from detector.schema.media import SoundSource
+from detector.sentences import _
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -20,11 +20,11 @@ from dashboard.components.lanes import zone_words
 from dashboard.components.markup import Text, rich, show
 from dashboard.components.timeline import evidence
 from dashboard.components.typography import heading
-from dashboard.i18n import _
 from dashboard.result.linked import ResultViewState
 from dashboard.series import Lane
 from dashboard.theme import Palette
 from detector.schema.analysis import Analysis, Question
+from detector.sentences import _
 
 if TYPE_CHECKING:
     import pandas as pd

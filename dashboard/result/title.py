@@ -6,11 +6,11 @@ from markupsafe import Markup
 from dashboard import labels, url_state
 from dashboard.components import controls, page_header, record_cells, typography
 from dashboard.components.markup import Text, rich, show
-from dashboard.i18n import _, say
 from dashboard.result import downloads, pulls, sharing
 from dashboard.result.linked import ResultViewState, whole
 from dashboard.result.question import answered
 from detector.schema.analysis import Analysis, Thresholds
+from detector.sentences import _, say
 
 
 def draw(analysis: Analysis, linked: ResultViewState, *, paired: bool = False) -> None:

@@ -8,7 +8,7 @@ from dashboard import labels
 from dashboard.components import controls, typography, verdict
 from dashboard.components.markup import Text, join, rich, show
 from dashboard.components.typography import strong
-from dashboard.i18n import LazyDict, _, say, speech
+from dashboard.i18n import LazyDict
 from dashboard.labels import NBSP
 from dashboard.result import base_rate, pulls, question
 from dashboard.result.linked import ResultViewState
@@ -16,6 +16,8 @@ from detector.messages import lead, states
 from detector.messages import odds as wording
 from detector.messages.measured import of_these
 from detector.schema.analysis import Analysis, Answer, Basis, CaveatCode, Question, ReasonCode
+from detector.schema.ensemble import NotCounted
+from detector.sentences import _, say
 
 KIND: LazyDict[str, str] = LazyDict(
     lambda: {
@@ -66,12 +68,12 @@ def head(analysis: Analysis, changed: bool = False) -> Markup:
         kicker,
         state.slug,
         state.icon,
-        analysis.headline_in(speech()),
+        analysis.headline_in(),
         sentence(analysis),
         odds(analysis),
         detail(analysis),
         question.beside(analysis),
-        lead.others(analysis, speech()),
+        lead.others(analysis),
         announced=True,
     )
 
@@ -102,7 +104,7 @@ def _kicker(analysis: Analysis) -> str:
 
 def _changed_settings(analysis: Analysis) -> str:
     limits = any(answer.thresholds.custom for answer in analysis.verdict.answers.values())
-    models = any(m.not_counted_because == "switched off" for m in analysis.models)
+    models = any(m.not_counted_because == NotCounted.SWITCHED_OFF for m in analysis.models)
     if limits and models:
         return _("with your thresholds and models")
     return _("with your thresholds") if limits else _("with your models")
@@ -131,7 +133,7 @@ def _judged_by(analysis: Analysis, answer: Answer, lead: Question) -> str:
     """Return the number's interval, by what it is judged, and one person's own number."""
     parts = list(filter(None, [interval(analysis)]))
     if answer.basis in (Basis.PUBLISHED, Basis.SUBSET, Basis.CUSTOM, Basis.OWN):
-        parts.append(states.basis(answer.basis.value, speech()))
+        parts.append(states.basis(answer.basis.value))
     else:
         counted = [m for m in analysis.models if m.counted and m.question is lead]
         fitted = all(m.calibration for m in counted)
@@ -163,15 +165,15 @@ def interval(analysis: Analysis) -> str:
 def limits(analysis: Analysis) -> Markup:
     """Return what this can't tell; inside the card, because it is part of the verdict."""
     shown = IN_ROWS if analysis.verdict.answers else ()
-    text = " ".join(labels.say(c) for c in analysis.verdict.caveats if c.code not in shown)
+    text = " ".join(labels.sentence(c) for c in analysis.verdict.caveats if c.code not in shown)
     return verdict.limits(_("What this can’t tell"), text)
 
 
 def sentence(analysis: Analysis) -> Text:
     """Return the sentence or two under the headline, the person in bold."""
-    said = labels.unbroken(lead.sentence(analysis, speech()))
+    said = labels.unbroken(lead.sentence(analysis))
     top = next((s for s in analysis.judged if s.id == analysis.verdict.subject), None)
-    before, name, after = said.partition(lead.person(top, speech()) if top else said)
+    before, name, after = said.partition(lead.person(top) if top else said)
     return join([before, strong(name), after]) if before and name else said
 
 
@@ -181,14 +183,14 @@ def odds(analysis: Analysis) -> str:
     answer = pulls.answer_of(analysis)
     if answer is None or analysis.verdict.label is not answer.label:
         return ""
-    said = wording.in_ten(answer, analysis.verdict.question, base_rate.chosen(), speech())
+    said = wording.in_ten(answer, analysis.verdict.question, base_rate.chosen())
     return f"{labels.capital(said)}." if said else ""
 
 
 def detail(analysis: Analysis) -> str:
     """Return what stands under the lead sentence in small: more of why there is no verdict."""
     why = lead.reason(analysis)
-    text = labels.say_small(why) if why else ""
+    text = labels.small(why) if why else ""
     return f"{labels.capital(text.rstrip('.'))}." if text else ""
 
 
@@ -217,7 +219,7 @@ def statistics(analysis: Analysis) -> list[str]:
         percents = {name: labels.whole_percent(value) for name, value in ensemble.auc}
         paragraphs.append(words.auc.format(**percents))
     if answer.odds is not None:
-        said = wording.of_tests(answer.odds, verdict.question, speech())
+        said = wording.of_tests(answer.odds, verdict.question)
         counted = _(
             "The interval is of the {clips} clips with a score near this one among the clips that "
             "the thresholds were made on. Each was scored by a fit that had seen nothing of its "
@@ -225,7 +227,7 @@ def statistics(analysis: Analysis) -> list[str]:
         )
         counted = counted.format(clips=f"{answer.odds.clips:,}")
         paragraphs += [said, counted, words.prior]
-        paragraphs.append(wording.support(answer, verdict.question, speech()))
+        paragraphs.append(wording.support(answer, verdict.question))
     added = _(
         "Each model’s evidence is its calibrated log odds times its weight; they are added, and "
         "what is doubtful about the material takes some of it back."
@@ -253,7 +255,7 @@ def _error_rates(answer: Answer) -> list[str]:
     if limits.data:
         by = _("Set by {data}.") if limits.own else _("Measured on {data}.")
         measured.append(by.format(data=say(limits.data)))
-        if these := of_these(limits, speech()):
+        if these := of_these(limits):
             measured.append(these)
     if limits.never_decide:
         measured.append(

@@ -69,15 +69,15 @@ def choose(path: str | os.PathLike[str], span: Span, *, cancel: Event | None = N
         if len(known) == 1 or best[1].speech >= FEWEST:
             break
     if best is None:
-        raise MediaError("There is no sound in this file.", code="no_sound")
+        raise MediaError(_("There is no sound in this file."), code="no_sound")
     number, track = best
     gain = track.gain
     notes = list(_about_tracks(known, number))
     notes += track.notes()
     if gain != 1:
         notes.append(
-            _(f"Its samples reach {1 / gain:,.0f} times full scale: the sound was turned down to "
-              "its peak.")
+            _("Its samples reach {gain} times full scale: the sound was turned down to "
+              "its peak.").format(gain=f'{1 / gain:,.0f}')
         )  # fmt: skip
     source = SoundSource(track=number, channel=track.channel, gain=gain)
     return HeardChoice(source, track.sides, tuple(notes))
@@ -90,11 +90,13 @@ def _about_tracks(known: Sequence[tuple[int, int]], number: int) -> Iterator[str
     heard, count = known[number][0], len(known)
     if number:
         yield _(
-            f"It has {count} sound tracks: track {heard} was heard, since no speech was found in "
+            "It has {count} sound tracks: track {heard} was heard, since no speech was found in "
             "the one that players choose."
-        )
+        ).format(count=count, heard=heard)
     else:
-        yield _(f"It has {count} sound tracks: track {heard} was heard, the others were not.")
+        yield _(
+            "It has {count} sound tracks: track {heard} was heard, the others were not."
+        ).format(count=count, heard=heard)
 
 
 class _Track:
@@ -182,16 +184,18 @@ class _Track:
         number, count = self.channel + 1, self.channels
         if len(self._unlike) > 1 and len(self._speaking) == 1:
             yield _(
-                f"Of {count} channels only number {number} holds speech: it was heard, the others "
+                "Of {count} channels only number {number} holds speech: it was heard, the others "
                 "were not."
-            )
+            ).format(count=count, number=number)
         elif len(self._unlike) > 1:
-            yield _(f"Of {count} channels number {number} was heard: mixed, they lose the voice.")
+            yield _(
+                "Of {count} channels number {number} was heard: mixed, they lose the voice."
+            ).format(count=count, number=number)
         else:
             yield _(
-                f"Of {count} channels number {number} was heard: in the mix of all the sound is "
+                "Of {count} channels number {number} was heard: in the mix of all the sound is "
                 "nearly lost."
-            )
+            ).format(count=count, number=number)
 
 
 def _gain(channels: np.ndarray) -> float:

@@ -197,7 +197,7 @@ def _decoded(
     with open_media(path) as container:
         streams = sound_streams(container)
         if not streams:
-            raise MediaError("There is no sound in this file.", code="no_sound")
+            raise MediaError(_("There is no sound in this file."), code="no_sound")
         stream = streams[min(track, len(streams) - 1)]
         decoder = _big_endian(path, stream) or stream.codec_context
         reader = _Reader(container, stream, decoder, heard, notes, cancel)
@@ -207,7 +207,7 @@ def _decoded(
                 empty = False
                 yield at, block
         if empty:
-            raise MediaError("The sound of this file can't be decoded.", code="undecodable")
+            raise MediaError(_("The sound of this file can't be decoded."), code="undecodable")
 
 
 def _big_endian(path: str | os.PathLike[str], stream: AudioStream) -> AudioCodecContext | None:

@@ -44,9 +44,9 @@ class _BoundedListing:
     def read(self, size: int = -1) -> bytes:
         if size > MAX_LISTING:
             raise MediaError(
-                "This archive has far too many files.",
+                _("This archive has far too many files."),
                 code="too_many_files",
-                hint="Unpack it, and choose the folder.",
+                hint=_("Unpack it, and choose the folder."),
             )
         return self._file.read(size)
 
@@ -67,7 +67,7 @@ def members(
                 number=len(found), most=most
             ),
             code="too_many_files",
-            hint="Unpack it, and bring its files in parts.",
+            hint=_("Unpack it, and bring its files in parts."),
         )
     total = sum(info.file_size for info in found)
     if total > unpacked:
@@ -77,7 +77,7 @@ def members(
                 size=size, limit=limit
             ),
             code="zip_bomb",
-            hint="Unpack it, and bring its files in parts.",
+            hint=_("Unpack it, and bring its files in parts."),
         )
     if total > max(RATIO_FROM, MAX_RATIO * path.stat().st_size):
         raise _bomb()
@@ -94,10 +94,10 @@ def problem(info: zipfile.ZipInfo) -> MediaError | None:
     # zipfile has made / of \\ and cut the name at a zero byte; what was written stands here.
     if _TRICK.search(info.orig_filename) or "\0" in info.orig_filename:
         return MediaError(
-            "Its name leads out of the archive, which only a trick needs.", code="path_trick"
+            _("Its name leads out of the archive, which only a trick needs."), code="path_trick"
         )
     if stat.S_ISLNK(info.external_attr >> 16):
-        return MediaError("This is a link to another file, not a file.", code="path_trick")
+        return MediaError(_("This is a link to another file, not a file."), code="path_trick")
     if info.flag_bits & 1:
         return _locked("Unpack it first.")
     return None
@@ -127,15 +127,15 @@ def chunks(path: Path, info: zipfile.ZipInfo) -> Iterator[bytes]:
             chunk = source.read(_CHUNK)
             if chunk.startswith((b"PK\x03\x04", b"Rar!", b"7z\xbc\xaf", b"\x1f\x8b")):
                 raise MediaError(
-                    "This is an archive in an archive, which is not opened.",
+                    _("This is an archive in an archive, which is not opened."),
                     code="nested_archive",
-                    hint="Unpack it first.",
+                    hint=_("Unpack it first."),
                 )
             if chunk.startswith(b"%PDF"):
                 raise MediaError(
-                    "This is a document in an archive, which is not opened.",
+                    _("This is a document in an archive, which is not opened."),
                     code="nested_archive",
-                    hint="Unpack it first.",
+                    hint=_("Unpack it first."),
                 )
             while chunk:
                 left -= len(chunk)
@@ -150,20 +150,20 @@ def chunks(path: Path, info: zipfile.ZipInfo) -> Iterator[bytes]:
 
 
 def _locked(hint: str = "") -> MediaError:
-    return MediaError("This file is locked with a password.", code="encrypted", hint=hint)
+    return MediaError(_("This file is locked with a password."), code="encrypted", hint=hint)
 
 
 def _damaged() -> MediaError:
     return MediaError(
-        "This archive is damaged, or packed in a way that is not known here.",
+        _("This archive is damaged, or packed in a way that is not known here."),
         code="bad_archive",
-        hint="Unpack it, and choose the folder.",
+        hint=_("Unpack it, and choose the folder."),
     )
 
 
 def _bomb() -> MediaError:
     return MediaError(
-        "This archive unpacks to far more than it should (a ZIP bomb).",
+        _("This archive unpacks to far more than it should (a ZIP bomb)."),
         code="zip_bomb",
-        hint="If you trust it, unpack it and choose the folder.",
+        hint=_("If you trust it, unpack it and choose the folder."),
     )

@@ -149,7 +149,7 @@ def list_pdf(path: Path) -> list[tuple[int, str]]:
                     pages=pages, max_pages=MAX_PAGES
                 ),
                 code="too_many_files",
-                hint="Cut it into parts.",
+                hint=_("Cut it into parts."),
             )
         for number, page in enumerate(reader.pages, 1):
             ids = page.images.keys()  # what iterating gives is the pictures, decoded
@@ -160,7 +160,7 @@ def list_pdf(path: Path) -> list[tuple[int, str]]:
                         max_files=archive.MAX_FILES
                     ),
                     code="too_many_files",
-                    hint="Cut it into parts.",
+                    hint=_("Cut it into parts."),
                 )
     except MediaError:
         raise
@@ -231,7 +231,7 @@ def unpack_pdf(path: Path, page: int, id: str, folder: str) -> str:
         if id in known:
             about = known[id].get_object()
             if int(about["/Width"]) * int(about["/Height"]) > MAX_PIXELS:
-                raise MediaError("This picture has too many pixels.", code="too_large")
+                raise MediaError(_("This picture has too many pixels."), code="too_large")
             if about.get("/Filter") in ("/DCTDecode", ["/DCTDecode"]):
                 # The JPEG file as it was put in: encoded anew, it would not be what is judged.
                 (Path(folder) / "file.jpg").write_bytes(about._data)
@@ -251,13 +251,13 @@ def _reader(path: Path) -> Any:
         from pypdf import PdfReader
     except ModuleNotFoundError:
         raise MediaError(
-            "PDFs are read by the extra `report`.",
+            _("PDFs are read by the extra `report`."),
             code="unsupported",
             hint=_("Type: {command}").format(command=install("report")),
         ) from None
     try:
         if path.stat().st_size > MAX_PDF_BYTES:
-            raise MediaError("This document is too large.", code="too_large")
+            raise MediaError(_("This document is too large."), code="too_large")
         reader = PdfReader(path)
         locked = reader.is_encrypted and not reader.decrypt("")
     except (MediaError, FileNotFoundError, PermissionError):
@@ -265,9 +265,9 @@ def _reader(path: Path) -> Any:
     except Exception:
         raise _damaged() from None
     if locked:
-        raise MediaError("This document is locked with a password.", code="encrypted")
+        raise MediaError(_("This document is locked with a password."), code="encrypted")
     return reader
 
 
 def _damaged() -> MediaError:
-    return MediaError("This document is damaged.", code="bad_archive")
+    return MediaError(_("This document is damaged."), code="bad_archive")

@@ -205,7 +205,7 @@ class BatchRun:
         if call.error is not None:
             raise call.error
         if cancel is not None and cancel.is_set():
-            raise Canceled("The batch was stopped.")
+            raise Canceled(_("The batch was stopped."))
         if self._table is not None:
             with _disk(self.out):
                 self._table.rewrite()
@@ -221,7 +221,7 @@ class BatchRun:
         elif path.read_text(encoding="utf-8").strip() != text:
             raise UsageError(
                 _("{out} holds a batch with other settings.").format(out=self.out),
-                hint="Choose another folder, or give the same options as before.",
+                hint=_("Choose another folder, or give the same options as before."),
             )
 
     # --- one file --------------------------------------------------------------------------------

@@ -113,7 +113,7 @@ class Journal:
                     if data.endswith(b"\n") or (not end and data[:1] not in (b"{", b"\0")):
                         raise UsageError(
                             _("{path} is not the journal of a batch.").format(path=self.path),
-                            hint="Choose another folder for the results.",
+                            hint=_("Choose another folder for the results."),
                         )
                     break
                 self._note(line, end, len(data))

@@ -133,9 +133,9 @@ def _listed(path: Path, names: Iterable[str], links: Links | None) -> Iterator[E
                 yield Entry(name, links(name))
                 continue
             why = MediaError(
-                "This is a link, and links are not opened here.",
+                _("This is a link, and links are not opened here."),
                 code="links_off",
-                hint="Download the file, or allow links.",
+                hint=_("Download the file, or allow links."),
             )
             yield failed(name, why)
             continue
@@ -152,13 +152,13 @@ def _text(path: Path) -> str:
     if len(data) > MAX_LIST_BYTES:
         raise UsageError(
             _("{name} is too long for a list of files.").format(name=path.name),
-            hint="Cut it into parts.",
+            hint=_("Cut it into parts."),
         )
     try:
         return data.decode("utf-8-sig")
     except UnicodeDecodeError:
         raise UsageError(
-            _("{name} is not text in UTF-8.").format(name=path.name), hint="Save it as UTF-8."
+            _("{name} is not text in UTF-8.").format(name=path.name), hint=_("Save it as UTF-8.")
         ) from None
 
 

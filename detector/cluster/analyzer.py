@@ -19,6 +19,7 @@ from detector.errors import Canceled, ClusterError, UnmaskError
 from detector.media.files import open_file, sha256
 from detector.pipeline import Observer, initial_results
 from detector.schema.analysis import Analysis, Settings
+from detector.sentences import _
 
 log = logging.getLogger(__name__)
 
@@ -89,9 +90,12 @@ class WorkerPool:
                 waited = time.monotonic() - self._none_since
                 if not self._any_ready() and waited > NO_WORKER_SECONDS:
                     raise ClusterError(
-                        "No worker of the cluster was ready for "
-                        f"{NO_WORKER_SECONDS / 60:.0f} minutes.",
-                        hint="Has a machine of it room for one (UNMASK_RAY_CPUS, UNMASK_RAY_GPUS)?",
+                        _(
+                            "No worker of the cluster was ready for {no_worker_seconds} minutes."
+                        ).format(no_worker_seconds=f"{NO_WORKER_SECONDS / 60:.0f}"),
+                        hint=_(
+                            "Has a machine of it room for one (UNMASK_RAY_CPUS, UNMASK_RAY_GPUS)?"
+                        ),
                     )
                 self._changed.wait(POLL_SECONDS)
 
@@ -113,7 +117,7 @@ class WorkerPool:
         """End the workers; calls that wait for one are refused."""
         with self._changed:
             self._closed = True
-            self._error = ClusterError("The cluster is no longer used here.")
+            self._error = ClusterError(_("The cluster is no longer used here."))
             self._changed.notify_all()
         self._watcher.join()
         with suppress(self._ray.exceptions.RayError):  # the cluster may be gone
@@ -140,7 +144,11 @@ class WorkerPool:
                     self._ready(ref)
         except Exception as error:  # Ray itself has ended
             log.exception("the cluster can't be asked any more")
-            self._fail(ClusterError(f"The connection to the cluster was lost: {error}."))
+            self._fail(
+                ClusterError(
+                    _("The connection to the cluster was lost: {error}.").format(error=error)
+                )
+            )
 
     def _ready(self, ref: Any) -> None:
         with self._changed:
@@ -151,7 +159,11 @@ class WorkerPool:
                 problem = unlike()
         except self._ray.exceptions.RayError as error:
             why = str(getattr(error, "cause", None) or error).strip().splitlines()
-            problem = ClusterError(f"A worker can't be started: {why[-1] if why else error!r}.")
+            problem = ClusterError(
+                _("A worker can't be started: {error}.").format(
+                    error=repr(why[-1] if why else error)
+                )
+            )
         with self._changed:
             if problem is None:
                 member.ready, member.free = True, self._each
@@ -232,7 +244,7 @@ class ClusterAnalyzer:
         call = Call(uuid.uuid4().hex, path, name or path.name, digest, id, settings)
         watch = _Watch(observe, cancel or threading.Event())
         pieces: list[Any] | None = None
-        for _ in range(MAX_TRIES):
+        for _attempt in range(MAX_TRIES):
             try:
                 if (analysis := self._tried(call, pieces, watch)) is not None:
                     return analysis
@@ -242,9 +254,11 @@ class ClusterAnalyzer:
             except _WorkerLost:
                 call = replace(call, key=uuid.uuid4().hex)
         raise UnmaskError(
-            f"{MAX_TRIES} workers of the cluster were lost while they had this file.",
+            _("{max_tries} workers of the cluster were lost while they had this file.").format(
+                max_tries=MAX_TRIES
+            ),
             code="worker_lost",
-            hint="Often one needs more memory than its machine has left.",
+            hint=_("Often one needs more memory than its machine has left."),
         )
 
     def _tried(self, call: Call, pieces: list[Any] | None, watch: _Watch) -> Analysis | None:
@@ -300,10 +314,13 @@ class ClusterAnalyzer:
         workers = options.workers or int(min(rooms))
         if not workers:
             raise ClusterError(
-                f"The cluster has no room for a worker of {options.cpus:g} cores: "
-                f"it has {there.get('CPU', 0):g}.",
-                hint="UNMASK_RAY_WORKERS asks a cluster that scales for machines; "
-                "UNMASK_RAY_CPUS asks for less.",
+                _("The cluster has no room for a worker of {cpus} cores: it has {cpu}.").format(
+                    cpus=f"{options.cpus:g}", cpu=f"{there.get('CPU', 0):g}"
+                ),
+                hint=_(
+                    "UNMASK_RAY_WORKERS asks a cluster that scales for machines; "
+                    "UNMASK_RAY_CPUS asks for less."
+                ),
             )
         return replace(options, workers=workers, gpus=gpus)
 

@@ -61,7 +61,11 @@ def join(address: str) -> bool:
         if ray.is_initialized():
             other = ray.get_runtime_context().gcs_address
             if address not in (LOCAL, AUTO, other):
-                raise UsageError(f"This program is part of another cluster already, at {other}.")
+                raise UsageError(
+                    _("This program is part of another cluster already, at {other}.").format(
+                        other=other
+                    )
+                )
             return False
         if address == LOCAL:
             _init(ray, address=LOCAL, include_dashboard=False, object_store_memory=STORE_BYTES)
@@ -80,7 +84,9 @@ def load() -> ModuleType:
         import ray
     except ImportError as error:
         hint = _("Install it: {command}").format(command=install("cluster"))
-        raise UsageError(f"Ray can't be loaded: {error}.", code="no_ray", hint=hint) from error
+        raise UsageError(
+            _("Ray can't be loaded: {error}.").format(error=error), code="no_ray", hint=hint
+        ) from error
     module: ModuleType = ray
     return module
 
@@ -148,13 +154,21 @@ def _parse(address: str) -> tuple[str, int]:
             hint = _(
                 "Join the cluster with this computer (ray start --address=HOST:PORT), then auto."
             )
-        raise UsageError(f"{address!r} is not the address of a Ray cluster.", hint=hint)
+        raise UsageError(
+            _("{address} is not the address of a Ray cluster.").format(address=repr(address)),
+            hint=hint,
+        )
     return host.strip("[]"), int(port)
 
 
 def _unreachable(address: str, why: str) -> ClusterError:
     named = "on this computer" if address == AUTO else f"at {address}"
     if address == LOCAL:
-        return ClusterError(f"A Ray cluster of this computer can't be started: {why}.")
+        return ClusterError(
+            _("A Ray cluster of this computer can't be started: {why}.").format(why=why)
+        )
     hint = _("Is it running, and is this computer part of it (ray start --address=HOST:PORT)?")
-    return ClusterError(f"No Ray cluster answers {named}: {why.rstrip('.')}.", hint=hint)
+    return ClusterError(
+        _("No Ray cluster answers {named}: {why}.").format(named=named, why=why.rstrip(".")),
+        hint=hint,
+    )

@@ -21,6 +21,7 @@ from detector.errors import ClusterError, MediaError
 from detector.media.files import open_file, sha256
 from detector.pipeline import Analyzer, Progress
 from detector.schema.analysis import Analysis, Settings
+from detector.sentences import _
 
 PIECE_BYTES = 16 * 1024**2
 _PREFIX = "unmask-ray-"
@@ -152,8 +153,10 @@ class ClusterWorker:
 def unlike() -> ClusterError:
     """Return the error raised when the worker's models or versions differ from the driver's."""
     return ClusterError(
-        "The workers of the cluster have another version of Unmask or other weights than this "
-        "computer.",
+        _(
+            "The workers of the cluster have another version of Unmask or other weights than this "
+            "computer."
+        ),
         code="cluster_differs",
-        hint="Install the same version and fetch the same models on all machines.",
+        hint=_("Install the same version and fetch the same models on all machines."),
     )

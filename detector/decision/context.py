@@ -19,7 +19,6 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
-from detector.decision import conformal
 from detector.decision.numbers import for_people, logit, mapped, sigmoid
 from detector.schema.analysis import (
     Analysis,
@@ -31,7 +30,8 @@ from detector.schema.analysis import (
     Question,
     Thresholds,
 )
-from detector.schema.ensemble import UNMEASURED
+from detector.schema.ensemble import NotCounted
+from detector.sentences import _
 
 PUBLISHED_MARGIN = 0.3
 """of probability, from an operating point that was not measured here"""
@@ -42,7 +42,6 @@ PUBLISHED_LIMITS = Thresholds(
     data="its authors’ operating point, not measured here",
 )
 """of a model's evidence, which is 0.5 at its operating point"""
-ADDS_NOTHING = "it adds nothing beside the other models"
 """Why a model whose fitted weight is 0 does not vote beside others. Alone it does."""
 CORRELATION = 0.5
 """of the evidence of two models whose own correlation was not measured: two that agree are surer
@@ -112,7 +111,7 @@ class Context:
         self.published = [id for id, m in self.counted.items() if not _calibrated(m) and _point(m)]
         self.witnesses = [
             id for id, m in self.models.items()
-            if m.not_counted_because == UNMEASURED and _point(m)
+            if m.not_counted_because == NotCounted.UNMEASURED and _point(m)
         ]  # fmt: skip
         self.asked_by_name = analysis.settings.models is not None
 
@@ -136,20 +135,20 @@ class Context:
         if model.error:
             return model.error
         if model.scored == 0:
-            return model.not_counted_because or "it gave no score"
+            return model.not_counted_because or NotCounted.NO_SCORE
         if self._lacks_motion(model):
-            return "it judges motion, and the video shows one unmoving picture"
+            return NotCounted.STILL
         if chosen is not None and model.id not in chosen:
-            return "switched off"
+            return NotCounted.SWITCHED_OFF
         if model.label_order == "unverified":  # not even when it is named: it may be upside down
-            return "label order unverified"
+            return NotCounted.UNVERIFIED
         if chosen is None and not self.own and not (_calibrated(model) or _point(model)):
-            return "uncalibrated"
+            return NotCounted.UNCALIBRATED
         if self.choice.factor(model.id) <= 0:
-            return "its weight is 0"
+            return NotCounted.NO_WEIGHT
         if model.id not in self.voters:
-            return ADDS_NOTHING
-        return None if model.id in self.deciding else UNMEASURED
+            return NotCounted.ADDS_NOTHING
+        return None if model.id in self.deciding else NotCounted.UNMEASURED
 
     def _lacks_motion(self, model: ModelResult) -> bool:
         return self.frozen and model.kind == "video"
@@ -243,7 +242,7 @@ class Context:
             high=high,
             probably_low=None if cleared is None else min(cleared, high),
             false_positive_rate=own.rate,
-            data=f"your own {conformal.material(own)}, {own.created:%Y-%m-%d}",
+            data=_own_clips(own),
             own=True,
         )
 
@@ -317,3 +316,13 @@ def _point(model: ModelResult) -> float | None:
     """Return its authors' operating point, as a probability strictly between 0 and 1."""
     point = model.operating_point
     return point if point is not None and 0 < point < 1 else None
+
+
+def _own_clips(own: OwnThreshold) -> str:
+    """Return what a person's own threshold was set by."""
+    text = _("your own {clips} clips of {recordings} recordings, {day}")
+    if own.domain:
+        text = _("your own {clips} clips of {recordings} recordings ({domain}), {day}")
+    return text.format(
+        clips=own.clips, recordings=own.sources, domain=own.domain, day=f"{own.created:%Y-%m-%d}"
+    )

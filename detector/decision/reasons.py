@@ -25,6 +25,7 @@ from detector.schema.analysis import (
     Side,
     Subject,
 )
+from detector.schema.ensemble import NotCounted
 
 MOST = 3
 """reasons"""
@@ -290,7 +291,7 @@ def _without_a_point(contexts: Mapping[Question, Context]) -> list[str]:
     return [
         m.title
         for m in models
-        if m.scored and not m.error and m.not_counted_because == "uncalibrated"
+        if m.scored and not m.error and m.not_counted_because == NotCounted.UNCALIBRATED
     ]
 
 

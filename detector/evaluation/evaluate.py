@@ -67,9 +67,11 @@ class FileSelection:
         def check(item: Item) -> None:
             if self._wants(item) and not item.file.is_file():
                 raise InputError(
-                    f"{labels} lists {item.name}, which is not there.",
+                    _("{labels} lists {name}, which is not there.").format(
+                        labels=labels, name=item.name
+                    ),
                     code="not_found",
-                    hint="Names are relative to the folder of the CSV.",
+                    hint=_("Names are relative to the folder of the CSV."),
                 )
 
         return [item for item in read_labels(labels, check) if self._wants(item)]
@@ -106,10 +108,16 @@ def evaluate(
         if len({item.label for item in files}) == 2:
             by_kind[name] = files
         elif files:
-            notes.append(_(f"The {len(files)} files of the kind {name} are all of one label."))
+            notes.append(
+                _("The {files} files of the kind {name} are all of one label.").format(
+                    files=len(files), name=name
+                )
+            )
     if not by_kind:
         raise InputError(
-            f"{labels} needs both originals and fakes of one kind, image, video or audio."
+            _("{labels} needs both originals and fakes of one kind, image, video or audio.").format(
+                labels=labels
+            )
         )
     passes = [(name, c) for name in by_kind for c in conditions if c.fits(name)]
     total, before = sum(len(by_kind[name]) for name, _ in passes), 0
@@ -132,7 +140,9 @@ def evaluate(
     for kind in kinds:
         if silent := set(here) - {baseline.id for baseline in kind.baselines}:
             models = ", ".join(sorted(silent))
-            notes.append(_(f"Gave no score on any {kind.kind}: {models}."))
+            notes.append(
+                _("Gave no score on any {kind}: {models}.").format(kind=kind.kind, models=models)
+            )
     return Report(
         labels=str(labels),
         created=datetime.now(UTC),
@@ -316,8 +326,12 @@ def published(text: str, besides: Sequence[str]) -> tuple[list[str], list[str]]:
     missing = [spec.id for spec in specs if not weights.available(spec)]
     if text != "all" and missing:
         raise UsageError(
-            f"The weights of {', '.join(missing)} are not on this computer.",
-            hint=f"To download them, type: unmask fetch {' '.join(missing)}",
+            _("The weights of {missing} are not on this computer.").format(
+                missing=", ".join(missing)
+            ),
+            hint=_("To download them, type: unmask fetch {missing}").format(
+                missing=" ".join(missing)
+            ),
         )
     return [spec.id for spec in specs if spec.id not in missing], missing
 

@@ -66,8 +66,8 @@ def make(files: Sequence[BinaryIO], folder: Path) -> LabelledSet:
         rows, left_out = _sheet(sheets[0].read(MAX_SHEET_BYTES + 1), media, folder)
     else:
         raise InputError(
-            "Upload one ZIP with the folders real and fake, or one CSV with its files.",
-            hint="The CSV has the columns file and label; group ties an original to its fakes.",
+            _("Upload one ZIP with the folders real and fake, or one CSV with its files."),
+            hint=_("The CSV has the columns file and label; group ties an original to its fakes."),
         )
     return _written(rows, left_out, folder)
 
@@ -84,8 +84,10 @@ def _written(
     real, fake = (sum(row["label"] == label for row in rows) for label in ("real", "fake"))
     if not real or not fake:
         raise InputError(
-            f"There are {real} originals and {fake} fakes in it; both are needed.",
-            hint="A ZIP needs a folder called real and one called fake.",
+            _("There are {real} originals and {fake} fakes in it; both are needed.").format(
+                real=real, fake=fake
+            ),
+            hint=_("A ZIP needs a folder called real and one called fake."),
         )
     path = folder / "labels.csv"
     with path.open("w", newline="", encoding="utf-8") as stream:
@@ -108,7 +110,7 @@ def _unzipped(path: Path, folder: Path) -> Taken:
     try:
         members = archive.members(path, most=MAX_FILES, unpacked=MAX_BYTES)
     except MediaError as error:
-        problem = _(f"The ZIP can't be read: {error.message}")
+        problem = _("The ZIP can't be read: {message}").format(message=error.message)
         raise InputError(problem, code=error.code, hint=error.hint) from error
     refused = [member for member in members if archive.problem(member) is not None]
     left_out = [(shown(member.filename), LeftOutReason.REFUSED) for member in refused]
@@ -165,26 +167,34 @@ def _by_folder(path: Path, members: Sequence[zipfile.ZipInfo], folder: Path) -> 
 
 def _sheet(text: bytes, files: Mapping[str, Chunks], folder: Path) -> Taken:
     if len(text) > MAX_SHEET_BYTES:
-        raise InputError(f"The CSV is larger than {MAX_SHEET_BYTES >> 20} MB.")
+        raise InputError(
+            _("The CSV is larger than {max_sheet_bytes} MB.").format(
+                max_sheet_bytes=MAX_SHEET_BYTES >> 20
+            )
+        )
     try:
         reader = csv.DictReader(io.StringIO(text.decode("utf-8-sig")))
         lines = list(islice(reader, MAX_FILES + 1))
     except (UnicodeDecodeError, csv.Error) as error:
-        raise InputError(f"The CSV can't be read: {error}.") from error
+        raise InputError(_("The CSV can't be read: {error}.").format(error=error)) from error
     if not lines or not {"file", "label"} <= set(lines[0]):
         raise InputError(
-            "The CSV has no rows with the columns file and label.",
-            hint="The first line names the columns, for example: file,label,group,source,method",
+            _("The CSV has no rows with the columns file and label."),
+            hint=_("The first line names the columns, for example: file,label,group,source,method"),
         )
     if len(lines) > MAX_FILES:
-        raise InputError(f"The CSV lists more than {MAX_FILES:,} files.")
+        raise InputError(
+            _("The CSV lists more than {max_files} files.").format(max_files=f"{MAX_FILES:,}")
+        )
     by_name = {PurePosixPath(name).name: file for name, file in files.items()}
     rows, left_out, left = [], [], MAX_BYTES
     for number, row in enumerate(lines):
         path, label = (row["file"] or "").strip(), (row["label"] or "").strip().lower()
         if label not in ("real", "fake"):
             raise InputError(
-                f"Line {number + 2} of the CSV: {shown(label)!r} is neither real nor fake."
+                _("Line {number} of the CSV: {label} is neither real nor fake.").format(
+                    number=number + 2, label=repr(shown(label))
+                )
             )
         file = files.get(path) or by_name.get(PurePosixPath(path.replace("\\", "/")).name)
         if file is None:
@@ -209,7 +219,9 @@ def _write(file: Chunks, path: Path, left: int) -> int:
         for chunk in file():
             left -= len(chunk)
             if left < 0:
-                raise InputError(f"The files are more than {MAX_BYTES >> 30} GB.")
+                raise InputError(
+                    _("The files are more than {max_bytes} GB.").format(max_bytes=MAX_BYTES >> 30)
+                )
             out.write(chunk)
     return left
 
@@ -218,7 +230,9 @@ def _unpacked(path: Path, member: zipfile.ZipInfo) -> Iterator[bytes]:
     try:
         yield from archive.chunks(path, member)
     except MediaError as error:
-        problem = _(f"{shown(member.filename)} in the ZIP can't be unpacked: {error.message}")
+        problem = _("{filename} in the ZIP can't be unpacked: {message}").format(
+            filename=shown(member.filename), message=error.message
+        )
         raise InputError(problem, code=error.code) from error
 
 

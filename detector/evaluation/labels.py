@@ -91,7 +91,11 @@ def filled(path: Path, column: str) -> set[str]:
     names = set()
     for row in _rows(path):
         if column not in row:
-            raise InputError(f"The labels {path} have no column {column!r}.")
+            raise InputError(
+                _("The labels {path} have no column {column}.").format(
+                    path=path, column=repr(column)
+                )
+            )
         if (row[column] or "").strip():
             names.add(row["file"])
     return names
@@ -104,9 +108,11 @@ def _rows(path: Path) -> Iterator[dict[str, str]]:
             size = os.fstat(file.fileno()).st_size
         if size > MAX_SHEET_BYTES:
             raise InputError(
-                f"The labels {path} are larger than {MAX_SHEET_BYTES >> 20} MB.",
+                _("The labels {path} are larger than {max_sheet_bytes} MB.").format(
+                    path=path, max_sheet_bytes=MAX_SHEET_BYTES >> 20
+                ),
                 code="too_large",
-                hint="Choose a CSV of labels, or part it.",
+                hint=_("Choose a CSV of labels, or part it."),
             )
         with path.open(newline="", encoding="utf-8-sig") as stream:
             reader = csv.DictReader(stream)
@@ -115,9 +121,11 @@ def _rows(path: Path) -> Iterator[dict[str, str]]:
                     break
                 if number == MAX_ROWS:
                     raise InputError(
-                        f"The labels {path} list more than {MAX_ROWS:,} files.",
+                        _("The labels {path} list more than {max_rows} files.").format(
+                            path=path, max_rows=f"{MAX_ROWS:,}"
+                        ),
                         code="too_many_files",
-                        hint="Part them.",
+                        hint=_("Part them."),
                     )
                 yield row
             else:
@@ -125,12 +133,18 @@ def _rows(path: Path) -> Iterator[dict[str, str]]:
                     return
     except MediaError as error:
         hint = _("Choose a CSV of labels.") if error.code == "not_a_file" else error.hint
-        raise InputError(f"{path}: {error.message}", code=error.code, hint=hint) from None
+        raise InputError(
+            _("{path}: {message}").format(path=path, message=error.message),
+            code=error.code,
+            hint=hint,
+        ) from None
     except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise InputError(f"The labels {path} can't be read: {error}") from error
+        raise InputError(
+            _("The labels {path} can't be read: {error}").format(path=path, error=error)
+        ) from error
     raise InputError(
-        f"The labels {path} have no rows with the columns file and label.",
-        hint="The first line names the columns, for example: file,label,group,source,method",
+        _("The labels {path} have no rows with the columns file and label.").format(path=path),
+        hint=_("The first line names the columns, for example: file,label,group,source,method"),
     )
 
 
@@ -141,7 +155,11 @@ def read_labels(path: Path, check: Callable[[Item], object] = lambda item: None)
     for number, row in enumerate(folder_rows(path) if path.is_dir() else _rows(path), start=2):
         label = (row["label"] or "").strip().lower()
         if label not in ("real", "fake"):
-            raise InputError(f"Line {number} of {path}: the label is {label!r}, not real or fake.")
+            raise InputError(
+                _("Line {number} of {path}: the label is {label}, not real or fake.").format(
+                    number=number, path=path, label=repr(label)
+                )
+            )
         name = row["file"] or ""
         suffix = Path(name).suffix.lower()
         sort = "image" if suffix in _PICTURES else "audio" if suffix in SOUNDS else "video"
@@ -244,8 +262,8 @@ def folder_rows(folder: Path) -> Iterator[Row]:
             yield {"file": str(name), **row}
     if not found:
         raise InputError(
-            f"Nothing in {folder} says which files are real.",
-            hint="Put them into the folders real/ and fake/, or write a CSV of labels.",
+            _("Nothing in {folder} says which files are real.").format(folder=folder),
+            hint=_("Put them into the folders real/ and fake/, or write a CSV of labels."),
         )
 
 

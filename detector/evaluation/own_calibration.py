@@ -15,6 +15,7 @@ from detector.models import registry
 from detector.pipeline import Analyzer, initial_results
 from detector.schema.analysis import Analysis, Question, Settings
 from detector.schema.base import StrictModel
+from detector.sentences import _
 
 VIDEOS = {".mp4", ".m4v", ".mov", ".webm", ".mkv", ".avi", ".mpg", ".mpeg", ".3gp", ".ts", ".wmv",
           ".mjpeg", ".mjpg"}  # fmt: skip
@@ -39,12 +40,12 @@ def holds(calibration: OwnCalibration) -> bool:
 def clips_in(folder: Path) -> list[Path]:
     """Return a folder's videos and sounds, sorted; raise InputError without any."""
     if not folder.is_dir():
-        raise InputError(f"{folder} is not a folder.", code="not_found")
+        raise InputError(_("{folder} is not a folder.").format(folder=folder), code="not_found")
     clips = sorted(p for p in folder.rglob("*") if p.suffix.lower() in ENDINGS and p.is_file())
     if not clips:
         raise InputError(
-            f"{folder} holds no videos and no sounds.",
-            hint="MP4, MOV, WebM, MKV and AVI are read; of voices WAV, MP3, M4A, FLAC and Ogg.",
+            _("{folder} holds no videos and no sounds.").format(folder=folder),
+            hint=_("MP4, MOV, WebM, MKV and AVI are read; of voices WAV, MP3, M4A, FLAC and Ogg."),
         )
     return clips
 
@@ -83,8 +84,8 @@ def calibrate_own(
         sounds = [file.suffix.lower() in SOUNDS for file in files]
         if any(sounds) != all(sounds):
             raise InputError(
-                "These are videos and sounds, and a threshold is for one of both.",
-                hint="Give them one after the other.",
+                _("These are videos and sounds, and a threshold is for one of both."),
+                hint=_("Give them one after the other."),
             )
         specs = [spec for spec in specs if spec.modality.of_sound == all(sounds)]
     settings = Settings(models=[spec.id for spec in specs])
@@ -137,7 +138,11 @@ def _unusable(analysis: Analysis) -> str:
     """Return why a clip is unusable; raise ModelError if a model does not work here."""
     failed = next((m for m in analysis.models if m.error), None)
     if failed:
-        raise ModelError(f"{failed.title} can't be calibrated: {failed.error}.")
+        raise ModelError(
+            _("{title} can't be calibrated: {error}.").format(
+                title=failed.title, error=failed.error
+            )
+        )
     if analysis.verdict.probability is None:
         reasons = analysis.verdict.reasons
         return reasons[0].text if reasons else "It could not be judged."

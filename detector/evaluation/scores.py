@@ -155,7 +155,8 @@ def _read(store: Path) -> dict[tuple[str, str], _Stored]:
     except (OSError, UnicodeDecodeError, ValueError) as error:
         what = "an older kind" if isinstance(error, ValidationError) else "no store of scores"
         raise InputError(
-            f"{store} is {what}, so no run can go on from it.", hint="Name another file."
+            _("{store} is {what}, so no run can go on from it.").format(store=store, what=what),
+            hint=_("Name another file."),
         ) from error
     return {(line.name, line.condition): line for line in lines}
 
@@ -227,7 +228,9 @@ def _failed(line: _Stored, deciding: Sequence[str]) -> str:
     """Return why a deciding model gave no score, if one failed: silence is no answer."""
     for model in line.analysis.models if line.analysis else ():
         if model.error and model.id in deciding:
-            return _(f"{model.title} failed on {line.name}: {model.error}")
+            return _("{title} failed on {name}: {error}").format(
+                title=model.title, name=line.name, error=model.error
+            )
     return ""
 
 

@@ -26,7 +26,7 @@ from detector.schema.analysis import (
     SpanSegment,
     Subject,
 )
-from detector.sentences import Message, _, known
+from detector.sentences import _, known
 from detector.vision import cut
 
 HIDDEN = 0.1  # Part of the crop, the hottest, that `without` hides
@@ -158,7 +158,7 @@ class Method:
 
     id: str
     title: str
-    what: Message  # What its map shows, with the model's name put in
+    what: str  # What its map shows, with the model's name put in
     source: str  # Paper
     forwards: int  # Runs of the network it takes, about; a backward pass counts as two
 

@@ -142,8 +142,10 @@ def _not_a_number(text: str) -> float:
 
 def _crashed() -> MediaError:
     return MediaError(
-        "This file made the program that reads it crash. Nothing else was harmed, but we can't "
-        "read it.",
+        _(
+            "This file made the program that reads it crash. Nothing else was harmed, but we can't "
+            "read it."
+        ),
         code="reader_crashed",
         hint=_HINT,
     )
@@ -161,13 +163,13 @@ def _large(memory: int) -> MediaError:
             number=memory / 1024**3
         ),
         code="reader_memory",
-        hint="Use a smaller copy, or cut out the part that matters.",
+        hint=_("Use a smaller copy, or cut out the part that matters."),
     )
 
 
 def _slow() -> MediaError:
     return MediaError(
-        "Reading this file took too long, so we stopped.", code="reader_timeout", hint=_HINT
+        _("Reading this file took too long, so we stopped."), code="reader_timeout", hint=_HINT
     )
 
 
@@ -188,9 +190,9 @@ class Sandbox(contextlib.AbstractContextManager["Sandbox"]):
     def __init__(self, limits: Limits, preload: Sequence[str] = ()) -> None:
         if not hasattr(os, "fork"):
             raise UnmaskError(
-                "Files can't be read in a process of their own on this system.",
+                _("Files can't be read in a process of their own on this system."),
                 code="no_sandbox",
-                hint="Run Unmask in a Linux container to have them kept apart.",
+                hint=_("Run Unmask in a Linux container to have them kept apart."),
             )
         self.limits, self.preload = limits, tuple(preload)
         self._lock = threading.Lock()
@@ -362,7 +364,9 @@ class Sandbox(contextlib.AbstractContextManager["Sandbox"]):
                 return
             except OSError as error:
                 if attempt == 2:
-                    raise UnmaskError("The process that reads files can't be started.") from error
+                    raise UnmaskError(
+                        _("The process that reads files can't be started.")
+                    ) from error
                 self._discard_server()
 
     def _server(self) -> socket.socket:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import httpx
 
 from detector.errors import InputError
+from detector.sentences import _
 
 MAX_URL = 2000  # characters
 WEB_PORTS = frozenset({80, 443})
@@ -60,23 +61,25 @@ def parse(url: str, rules: LinkRules) -> httpx.URL:
     except (httpx.InvalidURL, ValueError, UnicodeError):
         parsed = None
     if parsed is None or not parsed.host:
-        raise LinkRefused("This is not an address of a file on the web.", code="link_invalid")
+        raise LinkRefused(_("This is not an address of a file on the web."), code="link_invalid")
     return check_form(parsed, rules)
 
 
 def check_form(url: httpx.URL, rules: LinkRules) -> httpx.URL:
     """Return an address with allowed scheme, port and parts; raise LinkRefused."""
     if url.scheme not in ("http", "https") or not url.host:
-        raise LinkRefused("Only addresses with https:// or http:// are fetched.")
+        raise LinkRefused(_("Only addresses with https:// or http:// are fetched."))
     if url.userinfo:
         raise LinkRefused(
-            "An address with a name or a password in it is not fetched.",
-            hint="Download the file yourself and send it.",
+            _("An address with a name or a password in it is not fetched."),
+            hint=_("Download the file yourself and send it."),
         )
     if not 0 < port_of(url) < 65536:
-        raise LinkRefused(f"There is no port {port_of(url)}.")
+        raise LinkRefused(_("There is no port {url}.").format(url=port_of(url)))
     if rules.ports is not None and port_of(url) not in rules.ports:
-        raise LinkRefused(f"Port {port_of(url)} is not fetched from; files come by 80 or 443.")
+        raise LinkRefused(
+            _("Port {url} is not fetched from; files come by 80 or 443.").format(url=port_of(url))
+        )
     return url
 
 
@@ -92,10 +95,14 @@ def addresses(host: str, port: int, rules: LinkRules, resolve: Resolve | None = 
     except (OSError, UnicodeError):
         found = []
     if not found:
-        raise LinkRefused(f"There is no server called {host}.", code="link_unknown_host")
+        raise LinkRefused(
+            _("There is no server called {host}.").format(host=host), code="link_unknown_host"
+        )
     if not all(_may_lead(address, rules) for address in found):
         raise LinkRefused(
-            f"{host} is not on the public Internet, and nothing else is fetched from.",
+            _("{host} is not on the public Internet, and nothing else is fetched from.").format(
+                host=host
+            ),
             code="link_private",
         )
     return found

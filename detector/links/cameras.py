@@ -89,7 +89,7 @@ class Relay(LoopThread):
                     name=name, seconds=self._rules.seconds
                 ),
                 code="no_answer",
-                hint="Check the address, and that no firewall is in between.",
+                hint=_("Check the address, and that no firewall is in between."),
             )
         except ssl.SSLError:
             self._problem = _not_its_name(name)
@@ -182,7 +182,7 @@ class Relay(LoopThread):
                 return _checked(answer, target.host)
             await answer.aclose()
             request = answer.next_request
-        raise LinkRefused("This address leads on and on.", code="link_redirects")
+        raise LinkRefused(_("This address leads on and on."), code="link_redirects")
 
 
 def _origin(url: httpx.URL) -> tuple[str, bytes, int]:
@@ -196,7 +196,7 @@ def _checked(answer: httpx.Response, name: str) -> httpx.Response:
         raise MediaError(
             _("{name} does not let us in.").format(name=name),
             code="denied",
-            hint="Check the name and the password in the address.",
+            hint=_("Check the name and the password in the address."),
         )
     if status != 200:
         raise MediaError(
@@ -204,14 +204,16 @@ def _checked(answer: httpx.Response, name: str) -> httpx.Response:
                 name=name, status=status
             ),
             code="not_found",
-            hint="Check the path of the address.",
+            hint=_("Check the path of the address."),
         )
     return answer
 
 
 def _not_its_name(name: str) -> InputError:
     return LinkRefused(
-        f"No secure connection to {name}: its certificate is not one for that name.",
+        _("No secure connection to {name}: its certificate is not one for that name.").format(
+            name=name
+        ),
         code="link_unreachable",
     )
 
@@ -223,7 +225,7 @@ def _unreachable(name: str, error: Exception) -> InputError:
         return MediaError(
             _("{name} refused the connection.").format(name=name),
             code="refused",
-            hint="Check the port, and that the camera is on.",
+            hint=_("Check the port, and that the camera is on."),
         )
     return MediaError(_("The connection to {name} broke.").format(name=name), code="lost")
 
@@ -277,9 +279,9 @@ async def _without_redirects(pieces: AsyncIterator[bytes]) -> AsyncIterator[byte
         heard = tail + piece.replace(b"\r", b"")
         if _REDIRECT.search(heard):
             raise LinkRefused(
-                "This camera says that it is at another address, and nobody is led on.",
+                _("This camera says that it is at another address, and nobody is led on."),
                 code="link_redirects",
-                hint="Use that address itself.",
+                hint=_("Use that address itself."),
             )
         tail = heard[-_TAIL_BYTES:]
         yield piece
@@ -326,18 +328,22 @@ def parse(text: str, rules: LinkRules) -> CameraAddress:
         url = None
     if url is None or not url.host:
         raise LinkRefused(
-            "This is not the address of a camera.",
+            _("This is not the address of a camera."),
             code="link_invalid",
-            hint="One looks like rtsp://camera.example/stream or http://camera.example/video.",
+            hint=_("One looks like rtsp://camera.example/stream or http://camera.example/video."),
         )
     if url.scheme not in PORTS:
         known = ", ".join(f"{scheme}://" for scheme in PORTS)
-        raise LinkRefused(f"{url.scheme}:// is not watched here; {known} are.")
+        raise LinkRefused(
+            _("{scheme}:// is not watched here; {known} are.").format(
+                scheme=url.scheme, known=known
+            )
+        )
     port = url.port or PORTS[url.scheme]
     if rules.ports is not None and port not in rules.ports:
         raise LinkRefused(
-            f"Port {port} is not one that cameras are watched at here.",
-            hint="Who runs this server can name more: UNMASK_CAMERA_PORTS.",
+            _("Port {port} is not one that cameras are watched at here.").format(port=port),
+            hint=_("Who runs this server can name more: UNMASK_CAMERA_PORTS."),
         )
     username, _colon, password = url.userinfo.decode("ascii", "replace").partition(":")
     return CameraAddress(

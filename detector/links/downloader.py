@@ -21,6 +21,7 @@ from detector.isolation import Limits, Sandbox
 from detector.links import ytdlp
 from detector.links.addresses import LinkRefused, LinkRules, Resolve
 from detector.links.proxy import LinkProxy
+from detector.sentences import _
 
 MAX_MINUTES = 120  # of a video: longer ones are a film or a stream
 _LIMITS = Limits(memory=2 << 30, cpu=300, timeout=120.0, files=64, frame=1)
@@ -82,7 +83,9 @@ def download(
             raise LinkRefused(error.message, code=error.code, hint=error.hint) from error
         file = Path(folder) / Path(found.pop("name")).name
         if file.is_symlink() or not file.is_file():
-            raise LinkRefused("No video came of this page.", code="link_page", hint=ytdlp.BY_HAND)
+            raise LinkRefused(
+                _("No video came of this page."), code="link_page", hint=ytdlp.BY_HAND
+            )
         size = file.stat().st_size
         if size > rules.max_bytes:
             raise _too_large(rules.max_bytes)
@@ -116,12 +119,12 @@ def _explained(error: MediaError, proxy: LinkProxy, rules: LinkRules) -> LinkRef
         return proxy.refused
     if error.code == "reader_timeout":
         return LinkRefused(
-            f"The video was not here after {rules.seconds:.0f} s.",
+            _("The video was not here after {seconds} s.").format(seconds=f"{rules.seconds:.0f}"),
             code="link_slow",
             hint=ytdlp.BY_HAND,
         )
     return LinkRefused(
-        "The program that looks for the video on this page failed.",
+        _("The program that looks for the video on this page failed."),
         code="link_page",
         hint=ytdlp.BY_HAND,
     )
@@ -129,7 +132,9 @@ def _explained(error: MediaError, proxy: LinkProxy, rules: LinkRules) -> LinkRef
 
 def _too_large(most: int) -> LinkRefused:
     return LinkRefused(
-        f"The video of this page is larger than {most / (1 << 20):,.0f} MB, the limit here.",
+        _("The video of this page is larger than {most} MB, the limit here.").format(
+            most=f"{most / (1 << 20):,.0f}"
+        ),
         code="too_large",
-        hint="Cut out the part that matters.",
+        hint=_("Cut out the part that matters."),
     )

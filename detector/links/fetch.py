@@ -165,22 +165,28 @@ def fetch(
         raise Canceled from error
     except (TimeoutError, httpx.TimeoutException) as error:
         raise LinkRefused(
-            f"{host} is too slow: the file was not here after {rules.seconds:.0f} s, or nothing "
-            f"came for {rules.silence:.0f} s.",
+            _(
+                "{host} is too slow: the file was not here after {seconds} s, or nothing "
+                "came for {silence} s."
+            ).format(host=host, seconds=f"{rules.seconds:.0f}", silence=f"{rules.silence:.0f}"),
             code="link_slow",
             hint=_BY_HAND,
         ) from error
     except httpx.ConnectError as error:
         secure = "CERTIFICATE" in str(error).upper() or "SSL" in str(error).upper()
         raise LinkRefused(
-            f"No secure connection to {host}: its certificate is not one for that name."
+            _("No secure connection to {host}: its certificate is not one for that name.").format(
+                host=host
+            )
             if secure
-            else f"No connection to {host}.",
+            else _("No connection to {host}.").format(host=host),
             code="link_unreachable",
         ) from error
     except (httpx.HTTPError, httpx.InvalidURL, UnicodeError) as error:
         raise LinkRefused(
-            f"{host} broke off, or its answer makes no sense.", code="link_broken", hint=_BY_HAND
+            _("{host} broke off, or its answer makes no sense.").format(host=host),
+            code="link_broken",
+            hint=_BY_HAND,
         ) from error
 
 
@@ -188,7 +194,7 @@ def check(url: str, limits: LinkRules | None = None) -> httpx.URL:
     """Return an address of an allowed form, unresolved; raise LinkRefused."""
     if not allowed():
         raise LinkRefused(
-            "Links are not fetched here: this installation takes files only.",
+            _("Links are not fetched here: this installation takes files only."),
             code="links_off",
             hint=_BY_HAND,
         )
@@ -274,7 +280,9 @@ async def _within(url: str, target: BinaryIO, job: _Fetch) -> FetchedLink:
             finally:
                 await answer.aclose()
     raise LinkRefused(
-        f"This link leads on and on: more than {rules.max_redirects} redirects.",
+        _("This link leads on and on: more than {max_redirects} redirects.").format(
+            max_redirects=rules.max_redirects
+        ),
         code="link_redirects",
     )
 
@@ -284,15 +292,19 @@ async def _receive(answer: httpx.Response, target: BinaryIO, job: _Fetch) -> Fet
     most = job.rules.max_bytes
     status = answer.status_code
     if status != 200:
-        what = _STATUS.get(status, _(f"gave no file: its server answered {status}"))
-        raise LinkRefused(f"This link {what}.", code="link_status", hint=_BY_HAND)
+        what = _STATUS.get(
+            status, _("gave no file: its server answered {status}").format(status=status)
+        )
+        raise LinkRefused(
+            _("This link {what}.").format(what=what), code="link_status", hint=_BY_HAND
+        )
     stated = answer.headers.get("Content-Length", "")
     total = int(stated) if stated.isdigit() else 0
     if total > most:
         raise _too_large(most)
     if answer.headers.get("Content-Encoding", "identity").lower() not in ("identity", ""):
         raise LinkRefused(
-            "This link gives packed data that we did not ask for, and we don't unpack it.",
+            _("This link gives packed data that we did not ask for, and we don't unpack it."),
             code="link_packed",
             hint=_BY_HAND,
         )
@@ -308,7 +320,7 @@ async def _receive(answer: httpx.Response, target: BinaryIO, job: _Fetch) -> Fet
             sniffed = True
             target.seek(count)
     if not count:
-        raise LinkRefused("There is nothing behind this link: an empty file.", code="empty")
+        raise LinkRefused(_("There is nothing behind this link: an empty file."), code="empty")
     target.flush()
     _sniff(target)  # of an index at the end it was not known what it refers to
     target.seek(0)
@@ -324,16 +336,18 @@ def _sniff(file: BinaryIO) -> None:
         head = file.read(SNIFF_BYTES).lstrip().lower()
         if error.code == "unsupported" and (b"<html" in head or head.startswith(b"<!doctype")):
             raise LinkRefused(
-                "This link leads to a page, not to a video or a picture.",
+                _("This link leads to a page, not to a video or a picture."),
                 code="link_page",
-                hint="Open it, and copy the address of the video or picture itself.",
+                hint=_("Open it, and copy the address of the video or picture itself."),
             ) from None
         raise
 
 
 def _too_large(most: int) -> LinkRefused:
     return LinkRefused(
-        f"The file behind this link is larger than {most / (1 << 20):,.0f} MB, the limit here.",
+        _("The file behind this link is larger than {most} MB, the limit here.").format(
+            most=f"{most / (1 << 20):,.0f}"
+        ),
         code="too_large",
-        hint="Cut out the part that matters.",
+        hint=_("Cut out the part that matters."),
     )

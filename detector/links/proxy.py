@@ -16,6 +16,7 @@ from urllib.parse import urlsplit
 
 from detector.links.addresses import WEB_PORTS, LinkRefused, LinkRules, Resolve
 from detector.links.transport import MAX_ADDRESSES, LoopThread, resolving
+from detector.sentences import _
 
 CHUNK_BYTES = 1 << 16
 MAX_HEAD_BYTES = 64 << 10
@@ -111,7 +112,9 @@ class LinkProxy(LoopThread):
         """Connect to an address of a host that was looked at."""
         ports = self._rules.ports if self._rules.ports is not None else range(1, 65536)
         if port not in ports:
-            raise LinkRefused(f"Port {port} is not fetched from; files come by 80 or 443.")
+            raise LinkRefused(
+                _("Port {port} is not fetched from; files come by 80 or 443.").format(port=port)
+            )
         found = await resolving(host, port, self._rules, self._resolve)
         for address in found[:MAX_ADDRESSES][:-1]:
             with suppress(OSError, TimeoutError):

@@ -62,7 +62,7 @@ def video(url: str, folder: str, proxy: str, max_bytes: int, max_minutes: int) -
         files = [_join(files, Path(folder))]
     if len(files) != 1:
         raise UsageError(
-            "The video of this page is too large here, or did not come whole.",
+            _("The video of this page is too large here, or did not come whole."),
             code="link_broken",
             hint=BY_HAND,
         )
@@ -134,11 +134,11 @@ def _one(found: Any) -> dict[str, Any]:
         entries = [entry for entry in entries[0].get("entries") or () if entry]
     if len(entries) != 1 or not entries[0]:
         raise UsageError(
-            "There are several videos on this page, or none."
+            _("There are several videos on this page, or none.")
             if entries
-            else "No video that can be fetched was found on this page.",
+            else _("No video that can be fetched was found on this page."),
             code="link_unsupported",
-            hint="Use the address of one of them.",
+            hint=_("Use the address of one of them."),
         )
     return dict(entries[0])
 
@@ -146,7 +146,7 @@ def _one(found: Any) -> dict[str, Any]:
 def _check(found: dict[str, Any], max_bytes: int, max_minutes: int) -> None:
     if found.get("is_live") or found.get("live_status") in ("is_live", "is_upcoming"):
         raise UsageError(
-            "This is a live broadcast. Watch it on the Live page, or send a recording.",
+            _("This is a live broadcast. Watch it on the Live page, or send a recording."),
             code="link_live",
         )
     if (found.get("duration") or 0) > 60 * max_minutes:
@@ -155,7 +155,7 @@ def _check(found: dict[str, Any], max_bytes: int, max_minutes: int) -> None:
                 max_minutes=max_minutes
             ),
             code="link_too_long",
-            hint="Cut out the part that matters.",
+            hint=_("Cut out the part that matters."),
         )
     tracks = found.get("requested_formats") or [found]
     size = sum(track.get("filesize") or track.get("filesize_approx") or 0 for track in tracks)
@@ -165,7 +165,7 @@ def _check(found: dict[str, Any], max_bytes: int, max_minutes: int) -> None:
                 number=max_bytes >> 20
             ),
             code="too_large",
-            hint="Cut out the part that matters.",
+            hint=_("Cut out the part that matters."),
         )
 
 
@@ -175,4 +175,4 @@ def explained(said: str) -> UsageError:
     for pattern, code, sentence in _SENTENCES:
         if re.search(pattern, plain):
             return UsageError(sentence, code=code, hint=BY_HAND)
-    return UsageError("No video could be fetched of this page.", code="link_page", hint=BY_HAND)
+    return UsageError(_("No video could be fetched of this page."), code="link_page", hint=BY_HAND)

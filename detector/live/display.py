@@ -693,11 +693,11 @@ class SessionDisplay:
         end = self.time if alarm.end is None else alarm.end
         begin, finish = clock(alarm.start - origin), clock(end - origin)
         if alarm.kind == "no_face":
-            return _(f"No face from {begin} to {finish}.")
+            return _("No face from {begin} to {finish}.").format(begin=begin, finish=finish)
         peak = percent(alarm.peak or 0.0)
         return _(
-            f"Alarm from {begin} to {finish}: a likelihood of up to {peak} over {WINDOW:.0f} s."
-        )
+            "Alarm from {begin} to {finish}: a likelihood of up to {peak} over {window} s."
+        ).format(begin=begin, finish=finish, peak=peak, window=f"{WINDOW:.0f}")
 
 
 def _without_reading(face: LiveFace) -> LiveFace:
@@ -709,4 +709,6 @@ def _without_reading(face: LiveFace) -> LiveFace:
 
 def known_footage(name: str) -> str:
     """Return as a sentence of the session's Analysis that the camera showed a recording."""
-    return _(f"The camera showed footage that is in the library of whoever watched it: {name}.")
+    return _(
+        "The camera showed footage that is in the library of whoever watched it: {name}."
+    ).format(name=name)

@@ -151,7 +151,9 @@ class ScoreHistory:
         analysis.media.notes.extend(notes)
         if self._stretch > SHORTEST_STRETCH:
             analysis.media.notes.append(
-                _(f"Of a long session one scored moment in {self._stretch:.1f} s was kept.")
+                _("Of a long session one scored moment in {stretch} s was kept.").format(
+                    stretch=f"{self._stretch:.1f}"
+                )
             )
         return analysis
 

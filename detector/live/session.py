@@ -156,7 +156,7 @@ class LiveSession:
         with self._lock:
             if self._display.began is None or not self._display.rates.counts["looked"]:
                 raise UsageError(
-                    "No frame has been looked at yet, so there is nothing to keep.",
+                    _("No frame has been looked at yet, so there is nothing to keep."),
                     code="nothing_seen",
                 )
             length = self._display.time - self._display.began
@@ -411,7 +411,7 @@ class LiveEngine:
                         "serve at once."
                     ).format(number=len(self._open)),
                     code="too_many_viewers",
-                    hint="Try again when somebody has left.",
+                    hint=_("Try again when somebody has left."),
                 )
             self._open.append(session)
         self._pool.add(session)

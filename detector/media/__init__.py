@@ -44,6 +44,7 @@ from detector.media.video import decode_spaced as decode_spaced
 from detector.media.video import decode_video, probe_and_decode
 from detector.media.webm import playable as playable
 from detector.schema.analysis import Media
+from detector.sentences import _
 
 
 def isolate() -> isolation.Sandbox:
@@ -149,4 +150,4 @@ def frame_at(path: str | os.PathLike[str], media: Media, time: float) -> Frame:
     end = media.duration or 0.0
     for frame in decode(path, media, [min(max(time, 0.0), end)], notes=[]):
         return frame
-    raise MediaError("There is no picture at this moment.", code="undecodable")
+    raise MediaError(_("There is no picture at this moment."), code="undecodable")

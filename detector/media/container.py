@@ -79,13 +79,17 @@ def open_media(path: str | os.PathLike[str]) -> Iterator[InputContainer]:
     and only uses demuxers that hold their own samples."""
     with open_file(path) as file:
         if sniff(file) == "picture":
-            raise MediaError("This is a picture, not a video.", code="unsupported", hint=ACCEPTED)
+            raise MediaError(
+                _("This is a picture, not a video."), code="unsupported", hint=ACCEPTED
+            )
         if is_encrypted(file):
             raise MediaError(
-                "This file is encrypted (copy protection), so there is no picture or sound in it "
-                "that we can read.",
+                _(
+                    "This file is encrypted (copy protection), so there is no picture or sound in "
+                    "it that we can read."
+                ),
                 code="encrypted",
-                hint="Use a copy without protection, such as a recording of the screen.",
+                hint=_("Use a copy without protection, such as a recording of the screen."),
             )
         container = _opened(file)
         try:
@@ -172,13 +176,13 @@ def picture_stream(container: InputContainer) -> VideoStream:
 def chosen_picture(moving: Sequence[VideoStream]) -> VideoStream:
     """Return the stream of `moving_pictures` that is judged; raises as `picture_stream`."""
     if not moving:
-        raise MediaError("There is no video in this file.", code="no_picture", hint=ACCEPTED)
+        raise MediaError(_("There is no video in this file."), code="no_picture", hint=ACCEPTED)
     known = [stream for stream in moving if stream.codec_context is not None]
     if not known:
         raise MediaError(
-            "We can't decode this kind of video.",
+            _("We can't decode this kind of video."),
             code="unsupported_codec",
-            hint="Convert it to MP4 with H.264.",
+            hint=_("Convert it to MP4 with H.264."),
         )
     stream = max(known, key=_precedence)
     check_size(stream.codec_context.width, stream.codec_context.height)
@@ -499,26 +503,28 @@ def check_size(width: int, height: int) -> None:
                 width=width, height=height, number=MAX_VIDEO_PIXELS // 1_000_000
             ),
             code="too_many_pixels",
-            hint="Convert it to 4K or smaller.",
+            hint=_("Convert it to 4K or smaller."),
         )
 
 
 def undecodable() -> MediaError:
     """Return the error for a container that opens but holds nothing that can be shown."""
     return MediaError(
-        "We can't read this video: no picture in it can be decoded.",
-        hint="Download or copy it again, or convert it to MP4.",
+        _("We can't read this video: no picture in it can be decoded."),
+        hint=_("Download or copy it again, or convert it to MP4."),
     )
 
 
 def _unreadable(boxes: dict[bytes, tuple[int, int]]) -> MediaError:
     if b"mdat" in boxes and b"moov" not in boxes:
         return MediaError(
-            "We can't read this video: its index is missing, as when a recording or a download "
-            "is cut off.",
+            _(
+                "We can't read this video: its index is missing, as when a recording or a download "
+                "is cut off."
+            ),
             code="index_missing",
-            hint="Download or copy it again.",
+            hint=_("Download or copy it again."),
         )
     return MediaError(
-        "We can't read this file: it is damaged, or not a video or a picture.", hint=ACCEPTED
+        _("We can't read this file: it is damaged, or not a video or a picture."), hint=ACCEPTED
     )

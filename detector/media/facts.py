@@ -80,18 +80,20 @@ def probe_video(path: str | os.PathLike[str]) -> Media:
         estimated = demuxer(container) == "avi"  # by libav, where a file is cut
         if stated is not None and not estimated and reached < stated - max(0.5, 0.02 * stated):
             notes.append(
-                _(f"The file says it lasts {stated:.1f} s, but it stops after {duration:.1f} s: "
-                  "the rest is missing or damaged.")
-            )  # fmt: skip
+                _(
+                    "The file says it lasts {stated} s, but it stops after {duration} s: "
+                    "the rest is missing or damaged."
+                ).format(stated=f"{stated:.1f}", duration=f"{duration:.1f}")
+            )
         if joined:
             notes.append(
-                _(f"After {duration:.1f} s another recording was joined to this one that can't be "
-                  "read with it; it was not looked at.")
+                _("After {duration} s another recording was joined to this one that can't be "
+                  "read with it; it was not looked at.").format(duration=f'{duration:.1f}')
             )  # fmt: skip
         if demuxer(container) in (*BARE, "mjpeg"):
             notes.append(
-                _(f"It holds no times: {rate(stream) or USUAL_RATE:g} pictures a second are "
-                  "assumed.")
+                _("It holds no times: {usual_rate} pictures a second are "
+                  "assumed.").format(usual_rate=f'{rate(stream) or USUAL_RATE:g}')
             )  # fmt: skip
         notes += _about_pictures(moving, stream, frame)
         width, height = upright_size(frame, stream)
@@ -126,7 +128,9 @@ def _about_pictures(
     """Yield notes on other videos in the file, HDR and interlacing."""
     if others := [s for s in moving if s.index != stream.index]:
         sizes = ", ".join(f"{s.width} × {s.height}" for s in others)
-        yield _(f"There is more than one video in this file; not judged: {sizes} pixels.")
+        yield _("There is more than one video in this file; not judged: {sizes} pixels.").format(
+            sizes=sizes
+        )
     if note := HDR.get(frame.color_trc):
         yield note
     if frame.interlaced_frame:
@@ -271,8 +275,8 @@ def _of_sound(container: InputContainer, stream: AudioStream, size: int, head: b
         duration = max(duration, _sound_end(container, other)[0])
     if duration <= 0:
         raise MediaError(
-            "We can't read this sound: it holds nothing that can be decoded.",
-            hint="Download or copy it again, or convert it to MP3 or WAV.",
+            _("We can't read this sound: it holds nothing that can be decoded."),
+            hint=_("Download or copy it again, or convert it to MP3 or WAV."),
         )
     audio = _audio(container)
     return Media(
@@ -287,7 +291,12 @@ def _of_sound(container: InputContainer, stream: AudioStream, size: int, head: b
         codec=stream.codec_context.codec.canonical_name,
         bit_rate=float(stream.bit_rate) if stream.bit_rate else size * 8 / duration,
         audio=audio and audio.model_copy(update={"duration": duration}),
-        notes=[_(f"What comes after {duration:.1f} s can't be read; it was not heard.")] * unread,
+        notes=[
+            _("What comes after {duration} s can't be read; it was not heard.").format(
+                duration=f"{duration:.1f}"
+            )
+        ]
+        * unread,
     )
 
 

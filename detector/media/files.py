@@ -139,14 +139,16 @@ def open_file(path: str | os.PathLike[str]) -> BinaryIO:
         info = os.fstat(descriptor)
         _refuse_special(info.st_mode)
         if info.st_size == 0:
-            raise MediaError("This file is empty.", code="empty", hint="Download or copy it again.")
+            raise MediaError(
+                _("This file is empty."), code="empty", hint=_("Download or copy it again.")
+            )
         if info.st_size > MAX_BYTES:
             raise MediaError(
                 _("This file is {size}; the limit is {limit}.").format(
                     size=_size(info.st_size), limit=_size(MAX_BYTES)
                 ),
                 code="too_large",
-                hint="Cut out the part that matters.",
+                hint=_("Cut out the part that matters."),
             )
     except MediaError:
         file.close()
@@ -296,9 +298,9 @@ def is_encrypted(file: BinaryIO) -> bool:
 
 def _refuse_reference() -> NoReturn:
     raise MediaError(
-        "This file only points to other files or addresses, and we don't follow them.",
+        _("This file only points to other files or addresses, and we don't follow them."),
         code="reference",
-        hint="Choose the video itself.",
+        hint=_("Choose the video itself."),
     )
 
 
@@ -306,7 +308,7 @@ def _refuse_special(mode: int) -> None:
     """Raise MediaError for what is no regular file."""
     if not stat.S_ISREG(mode):
         what = _SPECIAL.get(stat.S_IFMT(mode), _("This is no file."))
-        raise MediaError(what, code="not_a_file", hint="Choose a video or a picture.")
+        raise MediaError(what, code="not_a_file", hint=_("Choose a video or a picture."))
 
 
 def _size(count: int) -> str:

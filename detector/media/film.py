@@ -41,9 +41,9 @@ def open_film(path: str | os.PathLike[str]) -> BinaryIO:
     found: Film | None = run_isolated(_located, path, returns=Film | None)
     if found is None:
         raise MediaError(
-            "There is no film behind this picture.",
+            _("There is no film behind this picture."),
             code="no_film",
-            hint="Analyze it without asking for one.",
+            hint=_("Analyze it without asking for one."),
         )
     begin, size, _seconds = found
     film = tempfile.TemporaryFile(prefix="unmask-")  # noqa: SIM115 - the caller closes it
@@ -100,5 +100,5 @@ def _length(index: bytes) -> float | None:
 def film_note(seconds: float) -> str:
     """Return the sentence on a film that is not judged with its picture."""
     return _(
-        f"A film of {seconds:.1f} s lies behind the picture (a motion photo); it was not judged."
-    )
+        "A film of {seconds} s lies behind the picture (a motion photo); it was not judged."
+    ).format(seconds=f"{seconds:.1f}")

@@ -104,7 +104,7 @@ def refusal(file: BinaryIO, head: bytes) -> MediaError | None:
                 kind=raw
             ),
             code="unsupported",
-            hint="Export it as JPEG or TIFF in full size, with a photo program, and use that.",
+            hint=_("Export it as JPEG or TIFF in full size, with a photo program, and use that."),
         )
     kind = "PNM" if _PNM.match(head) else None if is_text(head) else _among(_UNREAD, head)
     if kind is not None:
@@ -125,7 +125,7 @@ def behind_bytes(head: bytes) -> MediaError | None:
     return MediaError(
         _("A picture begins only after {count} other bytes in this file.").format(count=min(found)),
         code="unsupported",
-        hint="Download or copy it again, or save the picture anew with a program that opens it.",
+        hint=_("Download or copy it again, or save the picture anew with a program that opens it."),
     )
 
 

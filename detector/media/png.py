@@ -12,7 +12,7 @@ from typing import BinaryIO
 
 import numpy as np
 
-from detector.sentences import Message, _
+from detector.sentences import _
 
 _SIGNATURE = b"\x89PNG\r\n\x1a\n"
 _OVERRIDING = (b"iCCP", b"sRGB", b"cICP")
@@ -46,15 +46,13 @@ class Gamma:
     to_srgb: tuple[tuple[float, ...], ...] | None = None  # of linear light; None: sRGB's own
 
     @property
-    def note(self) -> Message | None:
-        """Return a sentence on a gamma with which programs show different pictures; None of a usual
+    def note(self) -> str | None:
+        """A sentence on a gamma with which programs show different pictures; None of a usual
         one."""
         if _USUAL[0] <= self.value <= _USUAL[1]:
             return None
-        return _(
-            f"The file states a gamma of {self.value:g}: it was judged as browsers show it, and "
-            "other programs may show another picture."
-        )  # fmt: skip
+        return _("The file states a gamma of {value}: it was judged as browsers show it, and "
+            "other programs may show another picture.").format(value=f'{self.value:g}')  # fmt: skip
 
     def apply(self, rgb: np.ndarray) -> np.ndarray:
         """Return colors, uint8 or uint16 [H, W, C] of C 1 or 3, as uint8 of sRGB."""

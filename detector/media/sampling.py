@@ -111,10 +111,10 @@ def part(duration: float, settings: Settings) -> tuple[float, float]:
             _("The clip lasts {duration:.1f} s, so it can't be read from {start:.1f} s on.").format(
                 duration=duration, start=settings.start
             ),
-            hint="Choose an earlier start.",
+            hint=_("Choose an earlier start."),
         )
     if end <= settings.start:
-        raise UsageError("The part ends before it starts.", hint="Choose a later end.")
+        raise UsageError(_("The part ends before it starts."), hint=_("Choose a later end."))
     return settings.start, end
 
 

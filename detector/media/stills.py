@@ -87,7 +87,9 @@ def probe_still(path: str | os.PathLike[str]) -> Media:
         with _parsing():
             stated = getattr(image, "n_frames", 1)
         if stated > 1 and image.format in ("TIFF", "HEIF"):
-            notes.append(_(f"There are {stated} pictures in this file; one was judged."))
+            notes.append(
+                _("There are {stated} pictures in this file; one was judged.").format(stated=stated)
+            )
         if stated > 1 and image.format in _ANIMATED:  # others hold previews or pages
             hidden = _hidden(image)
             ends = [end for _, end in _timeline(image, min(stated - hidden, MAX_ANIMATION_FRAMES))]
@@ -98,7 +100,11 @@ def probe_still(path: str | os.PathLike[str]) -> Media:
                 )  # fmt: skip
             if stated - hidden > len(ends):
                 total = stated - hidden
-                notes.append(_(f"We looked at the first {len(ends)} of its {total} pictures."))
+                notes.append(
+                    _("We looked at the first {ends} of its {total} pictures.").format(
+                        ends=len(ends), total=total
+                    )
+                )
         else:
             with _parsing():
                 image.load()
@@ -212,7 +218,7 @@ def open_still(path: str | os.PathLike[str]) -> Iterator[Image.Image]:
                 if _HEIF or file.read(4) != b"ftyp":
                     raise
                 raise MediaError(
-                    "HEIC pictures are read by the extra `full`.",
+                    _("HEIC pictures are read by the extra `full`."),
                     code="unsupported",
                     hint=_("Type: {command}").format(command=install("full")),
                 ) from None
@@ -331,8 +337,8 @@ def _parsing() -> Iterator[None]:
         raise _too_large() from error
     except _BROKEN as error:
         raise MediaError(
-            "We can't read this picture: it is damaged, incomplete or of a rare kind.",
-            hint="Download or copy it again.",
+            _("We can't read this picture: it is damaged, incomplete or of a rare kind."),
+            hint=_("Download or copy it again."),
         ) from error
 
 
@@ -396,5 +402,5 @@ def _too_large(size: tuple[int, int] | None = None) -> MediaError:
     return MediaError(
         text.format(width=width, height=height, limit=MAX_PIXELS // 1_000_000),
         code="too_many_pixels",
-        hint="Use a smaller copy.",
+        hint=_("Use a smaller copy."),
     )

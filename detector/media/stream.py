@@ -141,7 +141,7 @@ class Stream:
         except (av.error.FFmpegError, OSError, ValueError) as error:
             problem = self._failure(error)
             if delivered:
-                broke = _(f"The connection to {self.name} broke.")
+                broke = _("The connection to {name} broke.").format(name=self.name)
                 problem = MediaError(broke, code="lost", hint=problem.hint)
             raise problem from error
         if not self.finite:
@@ -151,7 +151,9 @@ class Stream:
         if not is_address(self._source):
             kind = _CAMERAS.get(sys.platform)
             if kind is None:
-                raise UsageError("Cameras can't be read on this system.", hint="Use the dashboard.")
+                raise UsageError(
+                    _("Cameras can't be read on this system."), hint=_("Use the dashboard.")
+                )
             return av.open(self._source, mode="r", format=kind, timeout=self._timeouts)
         options = {
             "protocol_whitelist": _NETWORK,

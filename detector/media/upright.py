@@ -18,8 +18,8 @@ from detector.sentences import _
 _UNSPECIFIED, _BT709, _BT601 = 2, 1, 5  # swscale's numbers
 
 HDR = {
-    number: _(f"This is HDR ({kind}): it was mapped to the usual range of brightness, so its "
-              "scores are less sure.")
+    number: _("This is HDR ({kind}): it was mapped to the usual range of brightness, so its "
+              "scores are less sure.").format(kind=kind)
     for number, kind in {16: "PQ", 18: "HLG"}.items()
 }  # fmt: skip
 """Notes on transfer functions of high dynamic range, by libav's numbers"""

@@ -163,7 +163,9 @@ class _Walk:
         if self.damaged_at is not None and not self.wanted:
             shown = max(0.0, self.damaged_at - self.start)
             self.notes.append(
-                _(f"The video is damaged near {shown:.1f} s; we used what could be decoded.")
+                _("The video is damaged near {shown} s; we used what could be decoded.").format(
+                    shown=f"{shown:.1f}"
+                )
             )
 
     def _answers(self) -> Iterator[tuple[int, float, VideoFrame]]:
@@ -265,9 +267,15 @@ class _Walk:
         size = (frame.height, frame.width) if turned else (frame.width, frame.height)
         if self.size not in (None, size) and self.resized is None:
             self.resized = _(
-                f"The size of the picture changes from {self.size[0]} × {self.size[1]} to "
-                f"{size[0]} × {size[1]} pixels near {time:.1f} s; each was judged in its own "
+                "The size of the picture changes from {size} × {size_} to "
+                "{size__} × {size___} pixels near {time} s; each was judged in its own "
                 "proportions."
+            ).format(
+                size=self.size[0],
+                size_=self.size[1],
+                size__=size[0],
+                size___=size[1],
+                time=f"{time:.1f}",
             )
         self.size = size
         if self.previous is not None and time <= self.previous[0]:
@@ -301,7 +309,9 @@ class _Walk:
                 yield from self._answer(*last)
         if self.wanted:
             self.notes.append(
-                _(f"The video stops after {reached:.1f} s: the rest is missing or damaged.")
+                _("The video stops after {reached} s: the rest is missing or damaged.").format(
+                    reached=f"{reached:.1f}"
+                )
             )
 
     def _check(self) -> None:

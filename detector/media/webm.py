@@ -27,6 +27,7 @@ from detector.media.limits import WORKER_PASS_SECONDS
 from detector.media.upright import Upright
 from detector.media.video import pictures
 from detector.schema.analysis import Media
+from detector.sentences import _
 
 NAME = "playable.webm"
 SIDE = 720  # px of the shorter side, at most
@@ -49,7 +50,7 @@ def playable(
     ("too_long") or too large a copy; Canceled."""
     long = (media.duration or 0.0) > MAX_SECONDS
     if media.kind != "video" or long or media.too_narrow:
-        raise MediaError("There is no playable copy of files like this.", code="too_long")
+        raise MediaError(_("There is no playable copy of files like this."), code="too_long")
     run_isolated(
         _write,
         path,
@@ -87,7 +88,7 @@ def _write(
             heard = next(sound, math.inf)
             convert = VideoReformatter()
             space = _BT709 if shown[1] >= _HD else _BT601
-            for _, time, frame in pictures(path, times, notes=[], cancel=cancel):
+            for _index, time, frame in pictures(path, times, notes=[], cancel=cancel):
                 if upright is None:
                     coded = frame.width, frame.height
                     upright = Upright(size[0], size[1], framed=True, usual=coded)
@@ -102,7 +103,7 @@ def _write(
                 while heard < time:
                     heard = next(sound, math.inf)
                 if written > MAX_BYTES:
-                    raise MediaError("The playable copy would be too large.", code="too_large")
+                    raise MediaError(_("The playable copy would be too large."), code="too_large")
                 if cancel is not None and cancel.is_set():
                     raise Canceled()
             deque(sound, maxlen=0)  # the rest of it

@@ -5,8 +5,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from detector.messages.format import clock, percent
-from detector.messages.template import Coded, Params, _
-from detector.sentences import ENGLISH, Speech
+from detector.messages.template import Coded, Params
+from detector.sentences import _, ngettext, say
 
 
 @dataclass(frozen=True)
@@ -19,17 +19,16 @@ class Step:
     cost: str = ""  # how long it takes, or what it brings
 
 
-def step(action: Coded, speech: Speech = ENGLISH) -> Step:
+def step(action: Coded) -> Step:
     """Return an action in words."""
     said = _STEPS[str(action.code)]
     if not isinstance(said, Step):
-        return said(action.params, speech)
+        return said(action.params)
     texts = (said.head, said.why, said.button, said.cost)
-    return Step(*(text and speech.gettext(text).format(**action.params) for text in texts))
+    return Step(*(text and say(text).format(**action.params) for text in texts))
 
 
-def _look_closer(p: Params, speech: Speech) -> Step:
-    _ = speech.gettext
+def _look_closer(p: Params) -> Step:
     sampled, frames, seconds = int(p["looked"]), int(p["frames"]), p.get("seconds")
     why = (
         _("{looked:,} of {frames:,} frames so far. A short change can hide between them.")
@@ -46,28 +45,26 @@ def _look_closer(p: Params, speech: Speech) -> Step:
         _("Look closer"),
         why,
         _("Look at {moments:,} moments").format(moments=int(p["moments"])),
-        cost and cost.format(time=_duration(float(seconds or 0), speech)),
+        cost and cost.format(time=_duration(float(seconds or 0))),
     )
 
 
-def _compare(p: Params, speech: Speech) -> Step:
-    _ = speech.gettext
+def _compare(p: Params) -> Step:
     if p.get("name"):
-        return _compare_same(p, speech)
+        return _compare_same(p)
     head = _("Compare with an original")
     why = _("Footage of the same scene in which only the face differs is near-proof.")
     if files := int(p.get("searched") or 0):
         head = _("Find the original")
-        none = speech.ngettext(
+        none = ngettext(
             "No match in {files:,} other file.", "No match in {files:,} other files.", files
         )
         why = f"{none.format(files=files)} {why}"
     return Step(head, why, _("Compare two clips"))
 
 
-def _compare_same(p: Params, speech: Speech) -> Step:
+def _compare_same(p: Params) -> Step:
     """Return the way to footage at hand; what was merely analyzed before is no original."""
-    _ = speech.gettext
     head = _("Compare with its original") if p["original"] else _("Compare with the same footage")
     why = _("{name} shows the same footage. If only the face differs, that is near-proof.")
     if not p["original"]:
@@ -75,8 +72,7 @@ def _compare_same(p: Params, speech: Speech) -> Step:
     return Step(head, why.format(name=p["name"]), _("Open"))
 
 
-def _ask(p: Params, speech: Speech) -> Step:
-    _ = speech.gettext
+def _ask(p: Params) -> Step:
     if p["why"] == "sound":
         why = _("Each copy loses traces.")
         return Step(_("Ask for the recording itself"), why, _("How to ask"))
@@ -91,8 +87,7 @@ def _ask(p: Params, speech: Speech) -> Step:
     return Step(_("Ask for the camera original"), why, _("How to ask"))
 
 
-def _add(p: Params, speech: Speech) -> Step:
-    _ = speech.gettext
+def _add(p: Params) -> Step:
     why = _("{model} reads the same faces. It can raise suspicion; it was not measured here.")
     cost = "" if p.get("bytes") is None else _("{size:.1f} GB to download")
     return Step(
@@ -103,10 +98,9 @@ def _add(p: Params, speech: Speech) -> Step:
     )
 
 
-def how_to_ask(name: str, speech: Speech = ENGLISH, *, sound: bool = False) -> tuple[str, str]:
+def how_to_ask(name: str, *, sound: bool = False) -> tuple[str, str]:
     """Return what to ask for, of a file of this name (a `sound` without a picture), and a message
     to send."""
-    _ = speech.gettext
     if sound:
         what = _(
             "Ask whoever recorded it for the file as the phone or recorder wrote it: by cable, as "
@@ -159,15 +153,14 @@ _CHECK_SOUND = (
 )
 
 
-def how_to(code: str, speech: Speech = ENGLISH, *, sound: bool = False) -> list[str]:
+def how_to(code: str, *, sound: bool = False) -> list[str]:
     """Return how an action is done that this program can't do, one sentence a step; the origin of
     a sound is checked otherwise than that of what is seen."""
     texts = _CHECK_SOUND if sound and code == "check_origin" else _HOW_TO[code]
-    return [speech.gettext(text) for text in texts]
+    return [say(text) for text in texts]
 
 
-def _duration(seconds: float, speech: Speech) -> str:
-    _ = speech.gettext
+def _duration(seconds: float) -> str:
     if seconds < 90:
         return _("{seconds} s").format(seconds=max(5, 5 * round(seconds / 5)))
     if seconds < 3600:
@@ -175,7 +168,7 @@ def _duration(seconds: float, speech: Speech) -> str:
     return clock(seconds)
 
 
-_STEPS: dict[str, Step | Callable[[Params, Speech], Step]] = {
+_STEPS: dict[str, Step | Callable[[Params], Step]] = {
     "turn": Step(
         _("Turn the picture"),
         _("Some faces were only found with the picture turned; they are not judged yet."),

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from detector.messages import states
 from detector.messages.format import capital, clock, listed, percent, score
-from detector.sentences import ENGLISH, Speech
+from detector.sentences import _, ngettext
 
 if TYPE_CHECKING:
     from detector.schema.compared import Compared, ComparedPerson, GenerationHint, Span
@@ -15,16 +15,15 @@ SHORT = 10.0
 """s of a clip under which its times are said in tenths."""
 
 
-def headline(comparison: Compared, speech: Speech = ENGLISH) -> str:
+def headline(comparison: Compared) -> str:
     """Return the finding as a head: "Same footage; the face differs"."""
-    _ = speech.gettext
     finding = comparison.finding
     if comparison.roles_doubtful:
-        return _roles_open(comparison, speech)
+        return _roles_open(comparison)
     if comparison.accuses:
-        return states.proven("copy", comparison.original_media.name, speech)
+        return states.proven("copy", comparison.original_media.name)
     if comparison.excerpt is not None and finding.same_footage:
-        return _in_part(comparison, speech)
+        return _in_part(comparison)
     if unstated(comparison) and finding == "nothing_differs":
         # "Nothing differs" would sound like proof, and the other file may be manipulated itself.
         return _("Both files show the same footage")
@@ -33,26 +32,25 @@ def headline(comparison: Compared, speech: Speech = ENGLISH) -> str:
             return _("Same footage, with something laid over it")
         return _("Same footage, changed in more than the face")
     if finding == "transformed":
-        return _("Same footage, {changes}").format(changes=listed(changes(comparison, speech)))
+        return _("Same footage, {changes}").format(changes=listed(changes(comparison)))
     if finding == "nothing_differs":
         return _("Same footage, nothing differs")
     if finding == "same_movement":
-        return _moving(comparison, speech)
+        return _moving(comparison)
     if finding == "not_same_footage":
         return _("Not the same footage")
     return _("The same scene, but whether a face was changed is open")
 
 
-def _roles_open(comparison: Compared, speech: Speech) -> str:
+def _roles_open(comparison: Compared) -> str:
     """Return the head of two files of which either may be the manipulated one."""
-    _ = speech.gettext
     if comparison.contradicted:
         text = _("Same footage, another face; {name} was named the original, but the detectors "
                  "suspect it")  # fmt: skip
         if comparison.finding == "mouth_differs":
             text = _("Same footage, another mouth; {name} was named the original, but the "
                      "detectors suspect it")  # fmt: skip
-        return text.format(name=called(comparison, speech)[1])
+        return text.format(name=called(comparison)[1])
     if not unstated(comparison):
         return _("Same footage, but the “original” is the younger file")
     if comparison.finding == "mouth_differs":
@@ -60,9 +58,8 @@ def _roles_open(comparison: Compared, speech: Speech) -> str:
     return _("Same footage, another face; we can’t tell which is the original")
 
 
-def _in_part(comparison: Compared, speech: Speech) -> str:
+def _in_part(comparison: Compared) -> str:
     """Return the head of a copy that shows other footage, too."""
-    _ = speech.gettext
     finding = comparison.finding
     if finding == "other_edits":
         if comparison.laid_over:
@@ -70,12 +67,11 @@ def _in_part(comparison: Compared, speech: Speech) -> str:
         return _("Part of it is the same footage, changed in more than the face")
     if finding == "transformed":
         text = _("Part of it is the same footage, {changes}")
-        return text.format(changes=listed(changes(comparison, speech)))
+        return text.format(changes=listed(changes(comparison)))
     return _("Part of it is the same footage, and nothing differs there")
 
 
-def _moving(comparison: Compared, speech: Speech) -> str:
-    _ = speech.gettext
+def _moving(comparison: Compared) -> str:
     if comparison.reason == "other_shapes":
         return _("The same scene and movement, but in other shapes")
     if unstated(comparison):
@@ -88,23 +84,20 @@ def unstated(comparison: Compared) -> bool:
     return comparison.role_source == "unknown"
 
 
-def _other(comparison: Compared, speech: Speech) -> str:
-    _ = speech.gettext
+def _other(comparison: Compared) -> str:
     return _("the other file") if unstated(comparison) else _("the original")
 
 
-def called(comparison: Compared, speech: Speech = ENGLISH) -> tuple[str, str]:
+def called(comparison: Compared) -> tuple[str, str]:
     """Return what the two files are called within a sentence: their roles where these are known,
     else their names."""
-    _ = speech.gettext
     if comparison.roles_known:
         return _("the copy"), _("the original")
-    return names(comparison, speech)
+    return names(comparison)
 
 
-def names(comparison: Compared, speech: Speech = ENGLISH) -> tuple[str, str]:
+def names(comparison: Compared) -> tuple[str, str]:
     """Return the names of the two files; of two with one name, with which of them it is."""
-    _ = speech.gettext
     first, second = comparison.copy_media.name, comparison.original_media.name
     if first != second:
         return first, second
@@ -112,17 +105,15 @@ def names(comparison: Compared, speech: Speech = ENGLISH) -> tuple[str, str]:
     return one.format(name=first), other.format(name=second)
 
 
-def titles(comparison: Compared, speech: Speech = ENGLISH) -> tuple[str, str]:
+def titles(comparison: Compared) -> tuple[str, str]:
     """Return what stands over the two files: their roles where these are known, else names."""
-    _ = speech.gettext
     if comparison.roles_known:
         return _("Suspected copy"), _("Original")
-    return names(comparison, speech)
+    return names(comparison)
 
 
-def changes(comparison: Compared, speech: Speech = ENGLISH) -> list[str]:
+def changes(comparison: Compared) -> list[str]:
     """Return what was done to the whole of it: "cropped", "mirrored", "slowed to 80 %" …"""
-    _ = speech.gettext
     space, time = comparison.space, comparison.time
     speed = abs(time.rate)
     text = _("slowed to {share:.0f} %") if speed < 1 else _("sped up to {share:.0f} %")
@@ -139,30 +130,28 @@ def changes(comparison: Compared, speech: Speech = ENGLISH) -> list[str]:
     return [word for happened, word in done if happened]
 
 
-def lead(comparison: Compared, speech: Speech = ENGLISH) -> str:
+def lead(comparison: Compared) -> str:
     """Return what was found, in a sentence or two."""
-    _ = speech.gettext
-    said = _lead(comparison, speech)
+    said = _lead(comparison)
     if comparison.excerpt is None:
         return said
     text = _("The copy shows this original {when}. Of what else it shows this says nothing.")
     if unstated(comparison):
         text = _("{name} shows the other file {when}. Of what else it shows this says nothing.")
-    shown = when(comparison, [comparison.excerpt], speech)
-    return " ".join([text.format(name=names(comparison, speech)[0], when=shown), said])
+    shown = when(comparison, [comparison.excerpt])
+    return " ".join([text.format(name=names(comparison)[0], when=shown), said])
 
 
-def _lead(comparison: Compared, speech: Speech) -> str:
-    _ = speech.gettext
+def _lead(comparison: Compared) -> str:
     finding = comparison.finding
     if finding.manipulated:
         said = _("The same footage: {who}, {when}; the rest does not differ.").format(
-            who=_only(comparison, speech), when=when(comparison, comparison.spans, speech)
+            who=_only(comparison), when=when(comparison, comparison.spans)
         )
         if not comparison.roles_doubtful:
             return said
         doubt = _("Which of the two was changed is open.")
-        hint = suspicion(comparison, speech)
+        hint = suspicion(comparison)
         return " ".join(filter(None, [said, doubt, hint and f"{capital(hint)}."]))
     if finding == "other_edits":
         text = _("The same footage, but more than faces differs, {when}.")
@@ -171,10 +160,10 @@ def _lead(comparison: Compared, speech: Speech) -> str:
                      "a watermark. No face differs by more than re-encoding "
                      "explains.")  # fmt: skip
         spans = sorted((s for e in comparison.edits for s in e.spans), key=lambda span: span.start)
-        said = text.format(when=when(comparison, spans, speech))
+        said = text.format(when=when(comparison, spans))
         if comparison.spans:
             faces = _("{who}, {when}.").format(
-                who=_whose(comparison, speech), when=when(comparison, comparison.spans, speech)
+                who=_whose(comparison), when=when(comparison, comparison.spans)
             )
             said += " " + capital(faces)
         return said
@@ -193,13 +182,13 @@ def _lead(comparison: Compared, speech: Speech) -> str:
                  "shapes differ all over the picture. Either a machine drew it anew, following "
                  "{other}, or an encoder left too little of it to compare. Look at the moments, "
                  "and ask for a better copy.")  # fmt: skip
-        return text.format(other=_other(comparison, speech))
+        return text.format(other=_other(comparison))
     if finding == "same_movement":
         text = _("The pictures are not one recording, yet a face moves as in {other}, at the same "
                  "moments. Either it was generated to follow {other}, or two cameras filmed one "
                  "moment, or the copy is too poor to be laid on {other}. Look at "
                  "both.")  # fmt: skip
-        return text.format(other=_other(comparison, speech))
+        return text.format(other=_other(comparison))
     if finding == "not_same_footage":
         if comparison.reason == "no_common_picture":
             return _("No picture of one was found in the other. The comparison can say nothing "
@@ -211,29 +200,27 @@ def _lead(comparison: Compared, speech: Speech) -> str:
              "copy.")  # fmt: skip
 
 
-def sentence(comparison: Compared, speech: Speech = ENGLISH) -> str:
+def sentence(comparison: Compared) -> str:
     """Return the finding in one sentence, as a verdict's words: "Manipulated copy of rally.mov:
     the face of Person A differs from 00:02 to 00:07, the rest is the same footage"."""
-    _ = speech.gettext
     if comparison.roles_doubtful:
-        parts = [headline(comparison, speech), suspicion(comparison, speech)]
+        parts = [headline(comparison), suspicion(comparison)]
         return "; ".join(filter(None, parts))
     if not comparison.accuses:
-        return headline(comparison, speech)
+        return headline(comparison)
     text = _("Manipulated copy of {name}: {who} {when}, the rest is the same footage")
     if comparison.excerpt is not None:
         text = _("Manipulated copy of {name}: {who} {when}; it shows other footage, too")
     return text.format(
         name=comparison.original_media.name,
-        who=_whose(comparison, speech),
-        when=when(comparison, comparison.spans, speech),
+        who=_whose(comparison),
+        when=when(comparison, comparison.spans),
     )
 
 
-def suspicion(comparison: Compared, speech: Speech = ENGLISH) -> str:
+def suspicion(comparison: Compared) -> str:
     """Return what the detectors say of both, alone: "the detectors suspect shared.mp4 (87 against
     19)"; empty where they did not judge both."""
-    _ = speech.gettext
     ours, theirs = comparison.copy_score, comparison.original_score
     if ours is None or theirs is None:
         return ""
@@ -243,29 +230,27 @@ def suspicion(comparison: Compared, speech: Speech = ENGLISH) -> str:
         if comparison.both_suspected:
             text = _("the detectors suspect both of the two ({first} against {second})")
         return text.format(first=score(ours), second=score(theirs))
-    which = names(comparison, speech)[comparison.suspected == "original"]
+    which = names(comparison)[comparison.suspected == "original"]
     text = _("the detectors suspect {name} ({high} against {low})")
     return text.format(name=which, high=high, low=low)
 
 
-def _only(comparison: Compared, speech: Speech) -> str:
+def _only(comparison: Compared) -> str:
     """Return what differs and nothing else does; of several people, whose."""
-    _ = speech.gettext
     if len(comparison.people) > 1:
-        return _whose(comparison, speech)
+        return _whose(comparison)
     mouth = comparison.finding == "mouth_differs"
     return _("only the mouth differs") if mouth else _("only the face differs")
 
 
-def _whose(comparison: Compared, speech: Speech) -> str:
+def _whose(comparison: Compared) -> str:
     people = [person for person in comparison.people if person.changed_region != "none"]
-    said = [_part(person, speech) for person in people]
-    verb = speech.ngettext("{what} differs", "{what} differ", len(people))
-    return verb.format(what=listed(said, speech))
+    said = [_part(person) for person in people]
+    verb = ngettext("{what} differs", "{what} differ", len(people))
+    return verb.format(what=listed(said))
 
 
-def _part(person: ComparedPerson, speech: Speech) -> str:
-    _ = speech.gettext
+def _part(person: ComparedPerson) -> str:
     text = (
         _("the mouth of Person {id}")
         if person.changed_region == "mouth"
@@ -274,15 +259,13 @@ def _part(person: ComparedPerson, speech: Speech) -> str:
     return text.format(id=person.id)
 
 
-def unchanged(comparison: Compared, speech: Speech = ENGLISH) -> str:
+def unchanged(comparison: Compared) -> str:
     """Return the text about a person who does not differ."""
-    _ = speech.gettext
     return _("does not differ") if comparison.finding.same_footage else _("open")
 
 
-def when(comparison: Compared, spans: list[Span], speech: Speech = ENGLISH) -> str:
+def when(comparison: Compared, spans: list[Span]) -> str:
     """Return stretches of the copy in words: "from 00:02 to 00:07"."""
-    _ = speech.gettext
     length = comparison.copy_media.duration or 0.0
     if not length:
         return _("in this picture")
@@ -297,36 +280,34 @@ def when(comparison: Compared, spans: list[Span], speech: Speech = ENGLISH) -> s
     said = [_("from {start} to {end}").format(start=say(s.start), end=say(s.end)) for s in spans]
     if len(said) > 4:
         more = len(said) - 3
-        said = [*said[:3], speech.ngettext("{n} more time", "{n} more times", more).format(n=more)]
-    return listed(said, speech)
+        said = [*said[:3], ngettext("{n} more time", "{n} more times", more).format(n=more)]
+    return listed(said)
 
 
-def question(speech: Speech = ENGLISH, *, seen: bool = False) -> str:
+def question(*, seen: bool = False) -> str:
     """Return what a comparison asks, as it stands beside the questions of the detectors; where the
     other file was merely `seen` before, nothing is asked of an original."""
-    _ = speech.gettext
     return _("Same footage as another file?") if seen else _("Differs from its original?")
 
 
-def short(comparison: Compared, speech: Speech = ENGLISH) -> str:
+def short(comparison: Compared) -> str:
     """Return the answer in a few words: "Only the face differs"."""
-    _ = speech.gettext
     finding = comparison.finding
     if comparison.roles_doubtful:
         return _("A face differs; which of the two was changed is open")
     if finding.manipulated:
-        return capital(_only(comparison, speech))
+        return capital(_only(comparison))
     if comparison.excerpt is not None and finding in ("transformed", "nothing_differs"):
         return _("Part of it is the same footage; nothing differs there")
     if finding == "transformed":
-        done = capital(listed(changes(comparison, speech)))
+        done = capital(listed(changes(comparison)))
         return _("{changes}; nothing else differs").format(changes=done)
     seen = unstated(comparison)
     more = _("Something is laid over it") if comparison.laid_over else _("More than faces differs")
     answers = {
         "other_edits": more,
-        "nothing_differs": headline(comparison, speech) if seen else _("Nothing differs"),
-        "same_movement": _moving(comparison, speech),
+        "nothing_differs": headline(comparison) if seen else _("Nothing differs"),
+        "same_movement": _moving(comparison),
         "not_same_footage": _("Not the same footage"),
     }
     return answers.get(
@@ -334,9 +315,8 @@ def short(comparison: Compared, speech: Speech = ENGLISH) -> str:
     )
 
 
-def against(comparison: Compared, speech: Speech = ENGLISH) -> str:
+def against(comparison: Compared) -> str:
     """Return what was measured in a sentence, and what it is no proof of."""
-    _ = speech.gettext
     name = comparison.original_media.name
     if comparison.movement is not None:
         text = _("Measured against {name}: heads go together by {head:.2f}, the features in them "
@@ -349,21 +329,19 @@ def against(comparison: Compared, speech: Speech = ENGLISH) -> str:
         text = _("Measured against {name}: face {inside:.1f}, elsewhere {rest:.1f} gray levels.")
     rest, inside = comparison.background_difference or 0.0, comparison.face_difference or 0.0
     said = text.format(name=name, inside=inside, rest=rest)
-    return " ".join(filter(None, [said, no_proof(comparison, speech)]))
+    return " ".join(filter(None, [said, no_proof(comparison)]))
 
 
-def no_proof(comparison: Compared, speech: Speech = ENGLISH) -> str:
+def no_proof(comparison: Compared) -> str:
     """Return why a copy that differs in nothing may still be manipulated; empty for another."""
-    _ = speech.gettext
     if comparison.finding not in ("nothing_differs", "transformed"):
         return ""
     text = _("That is no proof that it is genuine: {other} may be manipulated itself.")
-    return text.format(other=_other(comparison, speech))
+    return text.format(other=_other(comparison))
 
 
-def _moves(comparison: Compared, speech: Speech) -> list[tuple[str, str]]:
+def _moves(comparison: Compared) -> list[tuple[str, str]]:
     """Return how alike heads and features move, for how long, and how far that is from chance."""
-    _ = speech.gettext
     shared = comparison.movement
     if shared is None:
         return []
@@ -371,7 +349,7 @@ def _moves(comparison: Compared, speech: Speech) -> list[tuple[str, str]]:
     text = _("{n:.2f} (correlation; 1 is the same)")
     rows = [(names[trace.what], text.format(n=trace.correlation)) for trace in shared.traces]
     text = _("{n:.1f} s, from {start:.1f} s of {copy} and {there:.1f} s of {original} on")
-    there, (copy, original) = shared.start + shared.offset, called(comparison, speech)
+    there, (copy, original) = shared.start + shared.offset, called(comparison)
     told = text.format(
         n=shared.seconds, start=shared.start, there=there, copy=copy, original=original
     )
@@ -380,10 +358,9 @@ def _moves(comparison: Compared, speech: Speech) -> list[tuple[str, str]]:
     return [*rows, (_("Over"), told), (_("How far from chance"), far)]
 
 
-def figures(comparison: Compared, speech: Speech = ENGLISH) -> list[tuple[str, str]]:
+def figures(comparison: Compared) -> list[tuple[str, str]]:
     """Return names and values of what was measured, for a table."""
-    _ = speech.gettext
-    rows = _moves(comparison, speech)
+    rows = _moves(comparison)
     inside, elsewhere, limit = (
         comparison.face_difference,
         comparison.background_difference,
@@ -402,24 +379,20 @@ def figures(comparison: Compared, speech: Speech = ENGLISH) -> list[tuple[str, s
     if comparison.finding.same_footage and comparison.copy_media.duration:
         text = _("begins at {start:.1f} s of {other}")
         first = time.stretches[0].original_start if time.stretches else time.offset
-        other = _other(comparison, speech)
+        other = _other(comparison)
         rows.append((_("In time"), text.format(start=max(0.0, first), other=other)))
-    if done := changes(comparison, speech):
+    if done := changes(comparison):
         kept = _("{share:.0f} % of the picture kept").format(share=100 * space.kept)
-        rows.append((_("All of it"), listed([*done, kept] if space.cropped else done, speech)))
+        rows.append((_("All of it"), listed([*done, kept] if space.cropped else done)))
     if comparison.finding.same_footage:
-        rows.append((_("Which is the original"), roles(comparison, speech)))
+        rows.append((_("Which is the original"), roles(comparison)))
     if comparison.generation.hints:
-        said = [
-            hint(entry, speech, called(comparison, speech)) for entry in comparison.generation.hints
-        ]
+        said = [hint(entry, called(comparison)) for entry in comparison.generation.hints]
         rows.append((_("Looks like the younger file"), "; ".join(said)))
     scores = [
         f"{name}: {percent(likely)}"
         for name, likely in zip(
-            names(comparison, speech),
-            (comparison.copy_score, comparison.original_score),
-            strict=True,
+            names(comparison), (comparison.copy_score, comparison.original_score), strict=True
         )
         if likely is not None
     ]
@@ -428,10 +401,9 @@ def figures(comparison: Compared, speech: Speech = ENGLISH) -> list[tuple[str, s
     return rows
 
 
-def roles(comparison: Compared, speech: Speech = ENGLISH) -> str:
+def roles(comparison: Compared) -> str:
     """Return which of the two is the original, and who says so."""
-    _ = speech.gettext
-    first, second = names(comparison, speech)
+    first, second = names(comparison)
     if comparison.generation.proven:
         text = _("{name}: a camera signed it")
         return text.format(name=second if comparison.generation.younger == "copy" else first)
@@ -442,11 +414,8 @@ def roles(comparison: Compared, speech: Speech = ENGLISH) -> str:
     return _("not known: nobody has said so, and nothing proves it")
 
 
-def hint(
-    trace: GenerationHint, speech: Speech = ENGLISH, both: tuple[str, str] | None = None
-) -> str:
+def hint(trace: GenerationHint, both: tuple[str, str] | None = None) -> str:
     """Return what speaks for one of the two being the younger file; `both` are their names."""
-    _ = speech.gettext
     texts = {
         "smaller": _("{which} is the smaller picture, {width} × {height}"),
         "fewer_bits": _("{which} has {share:.0f} % of the bits for a picture"),
@@ -462,9 +431,8 @@ def hint(
     return texts[trace.code].format(which=which, **trace.params)
 
 
-def limits(comparison: Compared, speech: Speech = ENGLISH) -> str:
+def limits(comparison: Compared) -> str:
     """Return what a comparison can't tell; empty where it tells nothing."""
-    _ = speech.gettext
     if comparison.movement is not None and comparison.reason == "other_shapes":
         return _("Which of the two it is: an encoder with few bits can leave as little of a face "
                  "as a machine that drew it anew.")  # fmt: skip
@@ -483,4 +451,4 @@ def limits(comparison: Compared, speech: Speech = ENGLISH) -> str:
     text = _("Whether the footage is genuine: {other} may be manipulated itself, and a copy of it "
              "is then as alike. A change shorter than the distance between two moments can lie "
              "between them.")  # fmt: skip
-    return text.format(other=_other(comparison, speech))
+    return text.format(other=_other(comparison))

@@ -3,7 +3,7 @@
 import math
 from collections.abc import Iterable, Sequence
 
-from detector.sentences import ENGLISH, Speech
+from detector.sentences import _
 
 
 def whole_percent(probability: float) -> int:
@@ -39,11 +39,11 @@ def percent(probability: float, near: Iterable[float] = ()) -> str:
     return f"{likelihood(probability, near)} %"
 
 
-def interval(ends: tuple[float, float] | None, speech: Speech = ENGLISH) -> str:
+def interval(ends: tuple[float, float] | None) -> str:
     """Return the interval of a likelihood: "62 to 91 %"; empty for None."""
     if ends is None:
         return ""
-    text = speech.gettext("{low} to {high}")
+    text = _("{low} to {high}")
     return text.format(low=whole_percent(ends[0]), high=percent(ends[1]))
 
 
@@ -58,13 +58,13 @@ def clock(seconds: float, *, tenths: bool = False) -> str:
     return f"{text}.{tenth}" if tenths else text
 
 
-def stretch(start: float, end: float, speech: Speech = ENGLISH, *, tenths: bool = False) -> str:
+def stretch(start: float, end: float, *, tenths: bool = False) -> str:
     """Return "00:03 to 00:08"; with tenths where both would read alike, else one time."""
     first, last = clock(start, tenths=tenths), clock(end, tenths=tenths)
     if first == last and not tenths:
         exact = clock(start, tenths=True), clock(end, tenths=True)
         first, last = exact if exact[0] != exact[1] else (first, last)
-    text = speech.gettext("{start} to {end}")
+    text = _("{start} to {end}")
     return first if first == last else text.format(start=first, end=last)
 
 
@@ -80,11 +80,10 @@ def time_ticks(end: float, most: int = 6) -> tuple[list[float], list[str]]:
     return values, [clock(v, tenths=step < 1) for v in values]
 
 
-def listed(names: Sequence[str], speech: Speech = ENGLISH) -> str:
+def listed(names: Sequence[str]) -> str:
     """Return "a, b and c"."""
     if len(names) < 2:
         return "".join(names)
-    _ = speech.gettext
     return _("{some} and {last}").format(some=", ".join(names[:-1]), last=names[-1])
 
 

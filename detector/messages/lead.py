@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from detector.messages import text
 from detector.messages.format import capital, clock, listed, lower_first, percent, stretch
 from detector.messages.states import contribution, subject_name
-from detector.sentences import ENGLISH, Speech
+from detector.sentences import _, ngettext, say
 
 if TYPE_CHECKING:
     from detector.schema.analysis import Analysis, Answer, Question, Reason, Subject
@@ -24,16 +24,15 @@ IN_BARS = ("above_threshold", "together_above", "below_threshold", "between_thre
 """Reasons that say where a score lies, as bars and scales do."""
 
 
-def sentence(analysis: Analysis, speech: Speech = ENGLISH) -> str:
+def sentence(analysis: Analysis) -> str:
     """Return the lead sentence or two: "The face of Person B (right), 00:01 to 00:07."."""
-    _ = speech.gettext
     verdict, why = analysis.verdict, reason(analysis)
     top = next((s for s in analysis.judged if s.id == verdict.subject), None)
     if verdict.label == "NOT_APPLICABLE" or top is None:
-        return text(verdict.reasons[0], speech) if verdict.reasons else _("There is no score.")
+        return text(verdict.reasons[0]) if verdict.reasons else _("There is no score.")
     if verdict.label.side == "real" and not top.modality.of_sound:
-        return _without_sign(analysis, top, speech)
-    whom, where = _whom(analysis, top, speech), strongest(analysis, top, speech)
+        return _without_sign(analysis, top)
+    whom, where = _whom(analysis, top), strongest(analysis, top)
     if verdict.label.side is not None:
         return f"{capital(whom)}, {where}." if where else f"{capital(whom)}."
     if why is None:
@@ -47,17 +46,16 @@ def sentence(analysis: Analysis, speech: Speech = ENGLISH) -> str:
             said = _("{whom} scored highest ({when}), but too low to decide.")
         return said.format(whom=capital(whom), when=where)
     if why.code != "models_disagree":
-        return f"{text(why, speech).rstrip('.')}."
+        return f"{text(why).rstrip('.')}."
     said = _("The models pull opposite ways for {whom}.").format(whom=whom)
     if why.time is None or analysis.media.kind == "image":
         return said
     return f"{said} {_('Look at {time}.').format(time=clock(why.time))}"
 
 
-def origin(analysis: Analysis, speech: Speech = ENGLISH) -> str:
+def origin(analysis: Analysis) -> str:
     """Return the lead sentence of a headline that a generator's mark or Content Credentials lead;
     empty under any other."""
-    _ = speech.gettext
     proof, provenance = analysis.proof, analysis.provenance
     if proof is None or provenance is None:
         return ""
@@ -76,12 +74,11 @@ def origin(analysis: Analysis, speech: Speech = ENGLISH) -> str:
         ),
     }.get(proof.kind, "")
     place = provenance.certain_mark.place if provenance.certain_mark else ""
-    return text.format(name=proof.name, place=_(place) if place else "")
+    return text.format(name=proof.name, place=say(place) if place else "")
 
 
-def posted(analysis: Analysis, speech: Speech = ENGLISH) -> str:
+def posted(analysis: Analysis) -> str:
     """Return who put the file online and when, by its page; empty where that is not known."""
-    _ = speech.gettext
     said = analysis.provenance.posted if analysis.provenance else None
     if said is None:
         return ""
@@ -90,9 +87,8 @@ def posted(analysis: Analysis, speech: Speech = ENGLISH) -> str:
     return text.format(details=", ".join(filter(None, [*parts, said.site])))
 
 
-def document(analysis: Analysis, speech: Speech = ENGLISH) -> str:
+def document(analysis: Analysis) -> str:
     """Return what the document of a picture says of itself; empty where it stands in none."""
-    _ = speech.gettext
     said = analysis.provenance.document if analysis.provenance else None
     if said is None:
         return ""
@@ -119,15 +115,14 @@ def reason(analysis: Analysis) -> Reason | None:
     return next((r for r in verdict.reasons if r.code not in IN_BARS), None)
 
 
-def others(analysis: Analysis, speech: Speech = ENGLISH) -> str:
+def others(analysis: Analysis) -> str:
     """Return the text about what the verdict is not about: sound beside picture and a face beside
     the whole picture where only one of them looks fake, and other people. Empty without any."""
-    beside = _sound_and_picture(analysis, speech), _face_and_picture(analysis, speech)
-    return " ".join(filter(None, [*beside, _people(analysis, speech)]))
+    beside = _sound_and_picture(analysis), _face_and_picture(analysis)
+    return " ".join(filter(None, [*beside, _people(analysis)]))
 
 
-def _sound_and_picture(analysis: Analysis, speech: Speech) -> str:
-    _ = speech.gettext
+def _sound_and_picture(analysis: Analysis) -> str:
     sound = _most_suspicious(analysis, lambda question: question.of_sound)
     picture = _most_suspicious(analysis, lambda question: not question.of_sound)
     if sound is None or picture is None:
@@ -145,9 +140,8 @@ def _sound_and_picture(analysis: Analysis, speech: Speech) -> str:
     )
 
 
-def _face_and_picture(analysis: Analysis, speech: Speech) -> str:
-    """Return the text where one of them is fake and the other is cleared."""
-    _ = speech.gettext
+def _face_and_picture(analysis: Analysis) -> str:
+    """Return what is said where one of them is fake and the other is cleared."""
     face = _most_suspicious(analysis, lambda question: question.subject == "face")
     picture = _most_suspicious(analysis, lambda question: question.subject == "picture")
     if face is None or picture is None:
@@ -174,8 +168,8 @@ def _most_suspicious(analysis: Analysis, asked: Callable[[Question], bool]) -> A
     return max(judged, key=lambda a: (a.label.suspicion, a.probability), default=None)
 
 
-def _people(analysis: Analysis, speech: Speech) -> str:
-    _, verdict = speech.gettext, analysis.verdict
+def _people(analysis: Analysis) -> str:
+    verdict = analysis.verdict
     texts = {
         "FAKE": _("Likely manipulated too: {people}."),
         "PROBABLY_FAKE": _("Probably manipulated too: {people}."),
@@ -196,18 +190,18 @@ def _people(analysis: Analysis, speech: Speech) -> str:
     sentences = []
     for label, said in texts.items():
         alike = [s for s in rest if _label(s, verdict.question) == label]
-        people = listed([_named(s, speech) for s in alike], speech)
+        people = listed([_named(s) for s in alike])
         if len(alike) > MANY_PEOPLE:
-            many = speech.ngettext("{number} more person", "{number} more people", len(alike))
+            many = ngettext("{number} more person", "{number} more people", len(alike))
             people = many.format(number=len(alike))
         if alike:
             sentences.append(said.format(people=people))
     if out:
-        shown = [_scored(s, speech) for s in out[:MANY_PEOPLE]]
+        shown = [_scored(s) for s in out[:MANY_PEOPLE]]
         if (more := len(out) - MANY_PEOPLE) > 0:
-            many = speech.ngettext("{number} more person", "{number} more people", more)
+            many = ngettext("{number} more person", "{number} more people", more)
             shown.append(many.format(number=more))
-        sentences.append(_("Left out: {people}.").format(people=listed(shown, speech)))
+        sentences.append(_("Left out: {people}.").format(people=listed(shown)))
     return " ".join(sentences)
 
 
@@ -250,7 +244,7 @@ def moment(analysis: Analysis) -> tuple[float, str] | None:
     return None
 
 
-def strongest(analysis: Analysis, subject: Subject, speech: Speech = ENGLISH) -> str:
+def strongest(analysis: Analysis, subject: Subject) -> str:
     """Return when a person's score is over the threshold, else the stretch around its highest
     moment in which it stays near that: "00:03 to 00:08, 00:30 to 00:52". Empty for a picture."""
     counted = analysis.counted_looks(subject)
@@ -268,14 +262,14 @@ def strongest(analysis: Analysis, subject: Subject, speech: Speech = ENGLISH) ->
     # One moment alone under the threshold ends nothing, and one alone over it is none.
     shown = [run for run in _joined(near) if len(run) > 1 or peak in run]
     stretches = [
-        stretch(looks[run[0]][0], looks[run[-1]][1], speech)
+        stretch(looks[run[0]][0], looks[run[-1]][1])
         for run in (shown if level == high else [around])
     ]
     if len(stretches) > MANY_STRETCHES:
-        between = stretch(looks[shown[0][0]][0], looks[shown[-1][-1]][1], speech)
-        text = speech.gettext("{number} stretches within {between}")
+        between = stretch(looks[shown[0][0]][0], looks[shown[-1][-1]][1])
+        text = _("{number} stretches within {between}")
         return text.format(number=len(stretches), between=between)
-    return listed(stretches, speech)
+    return listed(stretches)
 
 
 def _joined(runs: Sequence[list[int]]) -> list[list[int]]:
@@ -289,65 +283,60 @@ def _joined(runs: Sequence[list[int]]) -> list[list[int]]:
     return out
 
 
-def trace(analysis: Analysis, speech: Speech = ENGLISH) -> str:
+def trace(analysis: Analysis) -> str:
     """Return what the strongest model points to, the result's moment, and what else can cause that,
     in a sentence; empty where no model pulls that way."""
-    _, verdict = speech.gettext, analysis.verdict
+    verdict = analysis.verdict
     answer = verdict.answers.get(verdict.question) if verdict.question else None
     part = answer.strongest if answer else None
     model = next((m for m in analysis.models if part and m.id == part.id), None)
     if part is None or model is None or not model.finding:
         return ""
-    finding = speech.gettext(model.finding)
-    name = contribution("model", model.id, model.plain or model.title, speech)
+    finding = say(model.finding)
+    name = contribution("model", model.id, model.plain or model.title)
     said = f"{name}: {lower_first(finding)}"
     shown = moment(analysis)
     if shown is not None and analysis.media.kind != "image":
         said = f"{said}, {_('look at {time}').format(time=clock(shown[0]))}"
     if model.confused_by:
-        said = _("{trace}; {cause} can look alike").format(
-            trace=said, cause=speech.gettext(model.confused_by)
-        )
+        said = _("{trace}; {cause} can look alike").format(trace=said, cause=say(model.confused_by))
     return f"{said}."
 
 
-def person(subject: Subject, speech: Speech = ENGLISH) -> str:
+def person(subject: Subject) -> str:
     """Return the name of a subject, on one line: "Person\u00a0A"."""
-    return subject_name(subject.modality, subject.id, speech).replace(" ", "\u00a0")
+    return subject_name(subject.modality, subject.id).replace(" ", "\u00a0")
 
 
-def placed(subject: Subject, speech: Speech = ENGLISH) -> str:
+def placed(subject: Subject) -> str:
     """Return a name with the side it is seen on, where there is one: "Person\u00a0A (left)"."""
-    name = person(subject, speech)
+    name = person(subject)
     named = not subject.side or subject.side == subject.id
-    return name if named else f"{name} ({side(subject.side, speech)})"
+    return name if named else f"{name} ({side(subject.side)})"
 
 
-def sides(analysis: Analysis, speech: Speech = ENGLISH) -> str:
+def sides(analysis: Analysis) -> str:
     """Return how likely each of two voices is cloned that were judged each by itself; "" where
     there is one."""
     voices = [s for s in analysis.judged if s.modality.of_sound and s.probability is not None]
     if len(voices) < 2:
         return ""
-    _ = speech.gettext
     voices.sort(key=lambda voice: voice.id)
     return "; ".join(
         _("{voice}: {likelihood}").format(
-            voice=person(voice, speech), likelihood=percent(voice.probability or 0.0)
+            voice=person(voice), likelihood=percent(voice.probability or 0.0)
         )
         for voice in voices
     )
 
 
-def side(name: str | None, speech: Speech = ENGLISH) -> str:
-    """Return where in the picture a person is."""
-    _ = speech.gettext
+def side(name: str | None) -> str:
+    """Return where in the picture somebody is."""
     return {"left": _("left"), "center": _("center"), "right": _("right")}.get(name or "", "")
 
 
-def why_not(speech: Speech = ENGLISH) -> dict[str, str]:
+def why_not() -> dict[str, str]:
     """Return why something has no score, by its code, in a word or three."""
-    _ = speech.gettext
     return {
         "no_face": _("no face"),
         "face_too_small": _("face too small"),
@@ -374,45 +363,43 @@ def why_not(speech: Speech = ENGLISH) -> dict[str, str]:
     }
 
 
-def _whom(analysis: Analysis, subject: Subject, speech: Speech) -> str:
+def _whom(analysis: Analysis, subject: Subject) -> str:
     """Return what the question in front is about, within a sentence. "Face" means faces only."""
-    _ = speech.gettext
     question = analysis.verdict.question
     if about := subject.modality.spec.about:
-        return _(about)
+        return say(about)
     if question is not None and question.spec.whole:
-        return _(question.spec.about)
+        return say(question.spec.about)
     several = len(analysis.people) > 1
-    who = placed(subject, speech) if several else person(subject, speech)
+    who = placed(subject) if several else person(subject)
     return _("the face of {person}").format(person=who)
 
 
-def _without_sign(analysis: Analysis, top: Subject, speech: Speech) -> str:
-    _ = speech.gettext
+def _without_sign(analysis: Analysis, top: Subject) -> str:
     scored = sum(s.probability is not None for s in analysis.people)
-    whom = f"{scored:,}\u00a0{speech.ngettext('person', 'people', scored)}"
+    whom = f"{scored:,}\u00a0{ngettext('person', 'people', scored)}"
     if top.modality.spec.about:
-        whom = _(top.modality.spec.about)
+        whom = say(top.modality.spec.about)
     if analysis.media.kind == "image":
         return _("For {whom}.").format(whom=whom)
     frames, looked = analysis.coverage.frames if analysis.coverage else 0, len(analysis.timestamps)
     if frames <= looked:
-        seen = f"{looked:,}\u00a0{speech.ngettext('frame', 'frames', looked)}"
+        seen = f"{looked:,}\u00a0{ngettext('frame', 'frames', looked)}"
         return _("For {whom}, in {frames}.").format(whom=whom, frames=seen)
     said = _("For {whom}, in {looked} of {frames} frames.")
     return said.format(whom=whom, looked=f"{looked:,}", frames=f"{frames:,}")
 
 
-def _scored(subject: Subject, speech: Speech) -> str:
-    """Return a person's name with their own score and why it does not count."""
+def _scored(subject: Subject) -> str:
+    """Return somebody's name with their own score and why it does not count."""
     more = [percent(subject.probability)] if subject.probability is not None else []
-    more += [word for code, word in why_not(speech).items() if code == subject.reason]
-    return f"{person(subject, speech)} ({', '.join(more)})"
+    more += [word for code, word in why_not().items() if code == subject.reason]
+    return f"{person(subject)} ({', '.join(more)})"
 
 
-def _named(subject: Subject, speech: Speech) -> str:
-    more = [side(subject.side, speech)] if subject.side not in (None, subject.id) else []
+def _named(subject: Subject) -> str:
+    more = [side(subject.side)] if subject.side not in (None, subject.id) else []
     if subject.reason is not None and subject.probability is None:
-        more += [word for code, word in why_not(speech).items() if code == subject.reason]
-    name = person(subject, speech)
+        more += [word for code, word in why_not().items() if code == subject.reason]
+    name = person(subject)
     return f"{name} ({', '.join(more)})" if more else name

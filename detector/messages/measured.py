@@ -2,26 +2,23 @@
 
 from __future__ import annotations
 
-import re
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
 
-from detector.sentences import ENGLISH, Speech
+from detector.sentences import _, ngettext, say, spec_of
 
 if TYPE_CHECKING:
     from detector.schema.analysis import Analysis, Calibration, Thresholds
     from detector.schema.media import Coverage
 
 
-def unit(limits: Thresholds, speech: Speech = ENGLISH) -> str:
-    """Return what the error rates count, by the words on the material: "978 pictures in …"."""
-    _ = speech.gettext
-    noun = re.match(r"[\d,]+ (pictures|recordings)", limits.data)
-    return {"pictures": _("pictures"), "recordings": _("recordings")}.get(
-        noun[1] if noun else "", _("clips")
-    )
+def unit(limits: Thresholds) -> str:
+    """Return what the error rates count, as the material does: "pictures"."""
+    nouns = {"pictures": _("pictures"), "recordings": _("recordings")}
+    return nouns.get(str(_params(limits.data).get("unit")), _("clips"))
 
 
-def of_these(limits: Thresholds, speech: Speech = ENGLISH) -> str:
+def of_these(limits: Thresholds) -> str:
     """Return the size of the subset that the error rates refer to; empty for all clips."""
     untouched, manipulated = limits.false_positives, limits.false_negatives
     if untouched is None or manipulated is None:
@@ -29,41 +26,42 @@ def of_these(limits: Thresholds, speech: Speech = ENGLISH) -> str:
     files = untouched.files + manipulated.files
     if not part_of(files, limits.data):
         return ""
-    return speech.gettext(
+    return _(
         "Of these, {clips} {unit} ask this question and could be judged: {untouched} untouched, "
         "{manipulated} manipulated."
     ).format(
-        clips=files,
-        unit=unit(limits, speech),
-        untouched=untouched.files,
-        manipulated=manipulated.files,
+        clips=files, unit=unit(limits), untouched=untouched.files, manipulated=manipulated.files
     )
 
 
 def part_of(clips: int, data: str) -> bool:
-    """Return whether so many clips are only some of those in words: "479 clips, each …"."""
-    return 0 < clips < _named(data)
+    """Return whether so many clips are only some of those that `data` is of."""
+    return 0 < clips < _files(data)
 
 
-def fitted_on(calibration: Calibration, speech: Speech = ENGLISH) -> str:
+def fitted_on(calibration: Calibration) -> str:
     """Return on how many clips a map was fitted; where it counts each in more forms than one, what
     they were: "on 705 clips, as recorded and as MP3"."""
-    if 0 < _named(calibration.data) < calibration.clips:
-        data = speech.gettext(calibration.data)
-        return speech.gettext("on {data}").format(data=data)
-    text = speech.ngettext("on {number} clip", "on {number} clips", calibration.clips)
+    if 0 < _files(calibration.data) < calibration.clips:
+        data = say(calibration.data)
+        return _("on {data}").format(data=data)
+    text = ngettext("on {number} clip", "on {number} clips", calibration.clips)
     return text.format(number=calibration.clips)
 
 
-def _named(data: str) -> int:
-    """Return the number that words begin with; 0 where they begin with none."""
-    number = re.match(r"\d[\d,]*", data)
-    return int(number[0].replace(",", "")) if number else 0
+def _params(data: str) -> Mapping[str, Any]:
+    spec = spec_of(data)
+    return spec.params if spec is not None else {}
 
 
-def sampling(analysis: Analysis, speech: Speech = ENGLISH) -> str:
+def _files(data: str) -> int:
+    """Return how many files figures were measured on; 0 where only words say it."""
+    return int(_params(data).get("clips", 0))
+
+
+def sampling(analysis: Analysis) -> str:
     """Return how the moments that were looked at were chosen: "spread evenly"."""
-    _, settings = speech.gettext, analysis.settings
+    settings = analysis.settings
     rate = f"{settings.fps:.1f}" if analysis.media.live else f"{settings.fps:g}"
     return {
         "uniform": _("spread evenly"),
@@ -73,13 +71,11 @@ def sampling(analysis: Analysis, speech: Speech = ENGLISH) -> str:
     }[settings.sampling]
 
 
-def covered(coverage: Coverage | None, speech: Speech = ENGLISH) -> str:
-    """Return "32 of 6,000 frames, every shot seen (4)"; "" for a picture and where it is
-    unknown."""
+def covered(coverage: Coverage | None) -> str:
+    """Return "32 of 6,000 frames, every shot seen (4)"; "" for a picture and where nobody knows."""
     if coverage is None or coverage.frames <= 1:
         return ""
-    _ = speech.gettext
-    text = speech.ngettext(
+    text = ngettext(
         "{moments} of {frames} frame", "{moments} of {frames} frames", coverage.frames
     ).format(moments=coverage.sampled, frames=f"{coverage.frames:,}")
     if coverage.shots is None or coverage.shots_seen is None:

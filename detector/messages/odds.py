@@ -7,21 +7,21 @@ from typing import TYPE_CHECKING
 
 from detector import questions
 from detector.messages.format import whole_percent
-from detector.sentences import ENGLISH, Speech
+from detector.sentences import _, say
 
 if TYPE_CHECKING:
     from detector.schema.verdict import Answer, EmpiricalOdds
 
 
-def of_tests(odds: EmpiricalOdds, question: str | None = None, speech: Speech = ENGLISH) -> str:
+def of_tests(odds: EmpiricalOdds, question: str | None = None) -> str:
     """Return in a sentence what a score meant in our tests: the share of clips with such a score
     that were manipulated, with its 95 % interval."""
-    text = speech.gettext(questions.of(question).odds)
+    text = say(questions.of(question).odds)
     shares = {name: whole_percent(getattr(odds, name)) for name in ("share", "low", "high")}
     return text.format(**shares)
 
 
-def in_ten(answer: Answer, question: str | None, base_rate: float, speech: Speech = ENGLISH) -> str:
+def in_ten(answer: Answer, question: str | None, base_rate: float) -> str:
     """Return the odds of an answer towards one side in a few words: "8 of 10 test clips with such a
     score were fakes". Empty for another answer, or one whose odds were not measured.
 
@@ -31,7 +31,7 @@ def in_ten(answer: Answer, question: str | None, base_rate: float, speech: Speec
     side, band = answer.label.side, answer.thresholds.rate(answer.label)
     if side is None:
         return ""
-    _, spec = speech.gettext, questions.of(question)
+    spec = questions.of(question)
     # An answer towards real takes every question: how often it is right was counted of the answer.
     if answer.odds is not None and side == "fake":
         share, text = answer.odds.share, _("{share} test clips with such a score were {word}")
@@ -43,8 +43,10 @@ def in_ten(answer: Answer, question: str | None, base_rate: float, speech: Speec
     if base_rate != EVEN:
         text = _("Where {rate} of 100 files are fakes, {share} with such a score are {word}")
     share = moved(share, base_rate)
-    word, share = (_(spec.fake_word), share) if side == "fake" else (_(spec.real_word), 1 - share)
-    return text.format(share=_of_ten(share, speech), word=word, rate=round(100 * base_rate))
+    word, share = (
+        (say(spec.fake_word), share) if side == "fake" else (say(spec.real_word), 1 - share)
+    )
+    return text.format(share=_of_ten(share), word=word, rate=round(100 * base_rate))
 
 
 def moved(share: float, base_rate: float) -> float:
@@ -58,18 +60,18 @@ EVEN = 0.5
 """Share of fakes that all figures assume unless the reader says otherwise."""
 
 
-def _of_ten(share: float, speech: Speech) -> str:
+def _of_ten(share: float) -> str:
     """Return a share as "8 of 10", near the ends as "98 of 100"."""
     all = 10 if 0.05 <= share < 0.95 else 100
-    return speech.gettext("{count} of {all}").format(count=round(all * share), all=all)
+    return _("{count} of {all}").format(count=round(all * share), all=all)
 
 
-def support(answer: Answer, question: str | None, speech: Speech = ENGLISH) -> str:
+def support(answer: Answer, question: str | None) -> str:
     """Return the likelihood ratio of an answer with its verbal scale; empty where there is none."""
     ratio = answer.likelihood_ratio
     if ratio is None or answer.support is None:
         return ""
-    _, spec = speech.gettext, questions.of(question)
+    spec = questions.of(question)
     scale = {
         "none": _("no support for either side"),
         "weak": _("weak support for “{word}”"),
@@ -78,7 +80,7 @@ def support(answer: Answer, question: str | None, speech: Speech = ENGLISH) -> s
         "strong": _("strong support for “{word}”"),
         "very_strong": _("very strong support for “{word}”"),
     }[answer.support]
-    one, other = _(spec.fake_word), _(spec.real_word)
+    one, other = say(spec.fake_word), say(spec.real_word)
     if ratio < 1:
         one, other = other, one
     text = _("Such a score is {ratio} times as likely of a file that is {one} as of one that is "

@@ -4,24 +4,24 @@ each `ReasonCode`, `CaveatCode` and kind of `Evidence`."""
 from detector import questions
 from detector.messages.format import capital, clock, stretch
 from detector.messages.states import subject
-from detector.messages.template import Params, Template, Wording, _, by, of_question
-from detector.sentences import Speech
+from detector.messages.template import Params, Template, Wording, by, of_question
+from detector.sentences import _, ngettext, say
 
 
-def _above(p: Params, speech: Speech) -> tuple[str, str]:
+def _above(p: Params) -> tuple[str, str]:
     title, finding = str(p["title"]), str(p.get("finding") or "")
-    text = speech.gettext(finding or _("{title} is over the threshold")).format(title=title)
+    text = say(finding or _("{title} is over the threshold")).format(title=title)
     detail = title
     if p.get("start") is not None and p.get("end") is not None:
-        when = stretch(float(p["start"]), float(p["end"]), speech)
-        detail = speech.gettext("{title}, strongest {when}").format(title=title, when=when)
+        when = stretch(float(p["start"]), float(p["end"]))
+        detail = _("{title}, strongest {when}").format(title=title, when=when)
     if cause := p.get("confused_by"):
-        alike = speech.gettext("{detail}; {cause} can look alike")
-        detail = alike.format(detail=detail, cause=speech.gettext(str(cause)))
+        alike = _("{detail}; {cause} can look alike")
+        detail = alike.format(detail=detail, cause=say(str(cause)))
     return capital(text), detail
 
 
-def _between(p: Params, speech: Speech) -> tuple[str, str]:
+def _between(p: Params) -> tuple[str, str]:
     still = p["kind"] == "image"
     if p.get("never"):
         text = _("No score of these models decides")
@@ -32,63 +32,63 @@ def _between(p: Params, speech: Speech) -> tuple[str, str]:
     else:
         text = _("The score lies between the thresholds")
         moment = _("The score lies between the thresholds; its highest moment is {highest}")
-    return Template(text if still else moment)(p, speech)
+    return Template(text if still else moment)(p)
 
 
-def _below(p: Params, speech: Speech) -> tuple[str, str]:
+def _below(p: Params) -> tuple[str, str]:
     if p["kind"] == "image":
         text = _("The score is below the lower threshold")
     elif float(p["highest"]) <= float(p["high"]):
         text = _("The highest moment stays at {highest}")
     else:
         text = _("One moment reaches {highest}, the clip as a whole stays low")
-    return Template(text)(p, speech)
+    return Template(text)(p)
 
 
-def _disagree(p: Params, speech: Speech) -> tuple[str, str]:
+def _disagree(p: Params) -> tuple[str, str]:
     detail = _("{most}’s score also rises with {confused_by}") if p.get("confused_by") else ""
     text = _("{most} says {question} ({most_score}), {least} says no sign ({least_score})")
-    return Template(text, detail)(p, speech)
+    return Template(text, detail)(p)
 
 
-def _too_few_frames(p: Params, speech: Speech) -> tuple[str, str]:
+def _too_few_frames(p: Params) -> tuple[str, str]:
     n = int(p["scored"])
-    text = speech.ngettext(
+    text = ngettext(
         "{what} is seen well in only {n} frame", "{what} is seen well in only {n} frames", n
     )
-    return capital(text.format(what=subject(None, speech, whole=bool(p.get("whole"))), n=n)), ""
+    return capital(text.format(what=subject(None, whole=bool(p.get("whole"))), n=n)), ""
 
 
-def _too_noisy(p: Params, speech: Speech) -> tuple[str, str]:
+def _too_noisy(p: Params) -> tuple[str, str]:
     text = _("The voice is no louder than what is around it: no verdict may rest on its score.")
     if p["snr"] > 0:
         text = _(
             "The voice is only {snr} dB louder than what is around it: no verdict may rest on its "
             "score."
         )
-    return Template(text)(p, speech)
+    return Template(text)(p)
 
 
-def _part_above(p: Params, speech: Speech) -> tuple[str, str]:
+def _part_above(p: Params) -> tuple[str, str]:
     text = _(
         "From {start} to {end} the score is over {high}, up to {highest}; in the rest it is not"
     )
     detail = _("A short change is averaged away in the score of the whole clip")
     times = {"start": clock(float(p["start"])), "end": clock(float(p["end"]))}
-    return Template(text, detail)({**p, **times}, speech)
+    return Template(text, detail)({**p, **times})
 
 
-def _no_face(p: Params, speech: Speech) -> tuple[str, str]:
+def _no_face(p: Params) -> tuple[str, str]:
     n = int(p["looked"])
     if p["kind"] == "image" or not n:
-        text = speech.gettext(
+        text = say(
             _("We found no face in the picture, so there is no verdict: scores are of the whole "
               "picture.")
             if p["scored"]
             else _("We found no face in the picture, so there is no score.")
         )  # fmt: skip
     elif p["scored"]:
-        text = speech.ngettext(
+        text = ngettext(
             "We found no face in {n} frame, so there is no verdict: scores are of the whole "
             "picture.",
             "We found no face in {n} frames, so there is no verdict: scores are of the whole "
@@ -96,12 +96,12 @@ def _no_face(p: Params, speech: Speech) -> tuple[str, str]:
             n,
         )
     else:
-        text = speech.ngettext(
+        text = ngettext(
             "We found no face in {n} frame, so there is no score.",
             "We found no face in {n} frames, so there is no score.",
             n,
         )
-    detail = speech.gettext(
+    detail = _(
         "Faces under {least} px are skipped. A face seen from behind or far from the side can’t be "
         "judged."
     ).format(least=p["min_face"])
@@ -109,16 +109,16 @@ def _no_face(p: Params, speech: Speech) -> tuple[str, str]:
 
 
 def _left_out(text: str) -> Wording:
-    def say(p: Params, speech: Speech) -> tuple[str, str]:
-        out = speech.ngettext(
+    def told(p: Params) -> tuple[str, str]:
+        out = ngettext(
             "{bad} of {faces} face was left out.",
             "{bad} of {faces} faces were left out.",
             int(p["faces"]),
         )
         out = out.format(bad=p["bad"], faces=int(p["faces"]))
-        return speech.gettext(text).format(out=out), ""
+        return say(text).format(out=out), ""
 
-    return say
+    return told
 
 
 _OWN_THRESHOLD = _(
@@ -126,9 +126,9 @@ _OWN_THRESHOLD = _(
 )
 
 
-def _no_point(p: Params, speech: Speech) -> tuple[str, str]:
+def _no_point(p: Params) -> tuple[str, str]:
     text = questions.of(p.get("question")).no_operating_point
-    return Template(text, _OWN_THRESHOLD)({"titles": p["titles"]}, speech)
+    return Template(text, _OWN_THRESHOLD)({"titles": p["titles"]})
 
 
 REASONS: dict[str, Wording] = {
@@ -260,33 +260,33 @@ EVIDENCE: dict[str, Wording] = {
 """How good the material is: (name, value) for each kind."""
 
 
-def _material(p: Params, speech: Speech) -> tuple[str, str]:
+def _material(p: Params) -> tuple[str, str]:
     if p["item"] == "surroundings":
         text = _(
             "The face nearly fills the frame, so mistakes in either direction are more likely."
         )
-        return Template(text)({}, speech)
-    name, value = EVIDENCE[str(p["item"])](p, speech)
-    text = speech.gettext("{name}: {value}, so mistakes in either direction are more likely.")
+        return Template(text)({})
+    name, value = EVIDENCE[str(p["item"])](p)
+    text = _("{name}: {value}, so mistakes in either direction are more likely.")
     return text.format(name=name, value=value), ""
 
 
-def _published_point(p: Params, speech: Speech) -> tuple[str, str]:
+def _published_point(p: Params) -> tuple[str, str]:
     text = Template(
         "How often it errs on footage like yours: {titles} is judged by its authors’ threshold, "
         "not measured here, so it can't clear a file."
     )
-    return text(p, speech)[0], " ".join(str(source) for source in p.get("sources", ()))
+    return text(p)[0], " ".join(str(source) for source in p.get("sources", ()))
 
 
-def _which_person(p: Params, speech: Speech) -> tuple[str, str]:
+def _which_person(p: Params) -> tuple[str, str]:
     text = _("Which of {people} people is fake, for sure.")
     if "high" in p:
         text = _(
             "Which of {people} people is fake, for sure. With {people} people the limit is {high}, "
             "not {alone}, so that a genuine file is accused as rarely as with one."
         )
-    return Template(text)(p, speech)
+    return Template(text)(p)
 
 
 CAVEATS: dict[str, Wording] = {

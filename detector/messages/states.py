@@ -6,45 +6,40 @@ from typing import TYPE_CHECKING
 
 from detector import questions
 from detector.messages.format import lower_first
-from detector.sentences import ENGLISH, Speech
+from detector.sentences import _, say
 
 if TYPE_CHECKING:
     from detector.schema.origin import Proof
 
 
-def state(
-    label: str, question: str | None = None, speech: Speech = ENGLISH, *, short: bool = False
-) -> str:
+def state(label: str, question: str | None = None, *, short: bool = False) -> str:
     """Return an answer (a `Label`) in words, in those of its question, by default those of a face:
     "Likely AI-generated"; `short` for chips and table cells."""
-    _, spec = speech.gettext, questions.of(question)
+    spec = questions.of(question)
     return {
-        "FAKE": _(spec.fake),
-        "PROBABLY_FAKE": _(spec.probably_fake),
+        "FAKE": say(spec.fake),
+        "PROBABLY_FAKE": say(spec.probably_fake),
         "INCONCLUSIVE": _("Can’t tell"),
-        "PROBABLY_REAL": _(spec.probably_real),
-        "REAL": _("No sign found") if short else _(spec.no_sign),
+        "PROBABLY_REAL": say(spec.probably_real),
+        "REAL": _("No sign found") if short else say(spec.no_sign),
     }.get(label) or (_("Not judged") if short else _("Could not be judged"))
 
 
-def headline(
-    label: str, question: str | None, speech: Speech = ENGLISH, *, proof: Proof | None = None
-) -> str:
+def headline(label: str, question: str | None, *, proof: Proof | None = None) -> str:
     """Return the headline of a result: the finding that leads it, as the stronger answer, else the
     answer."""
     if proof is not None:
-        return proven(proof.kind, proof.name, speech)
-    return state(label, question, speech)
+        return proven(proof.kind, proof.name)
+    return state(label, question)
 
 
-def too_slow(speech: Speech = ENGLISH) -> str:
+def too_slow() -> str:
     """Return the headline of a live session that scored too few frames for a verdict."""
-    return speech.gettext("Too slow here: don’t rely on this session")
+    return _("Too slow here: don’t rely on this session")
 
 
-def proven(kind: str, name: str, speech: Speech = ENGLISH, *, short: bool = False) -> str:
+def proven(kind: str, name: str, *, short: bool = False) -> str:
     """Return a finding that leads the headline in words, by its `ProofKind`."""
-    _ = speech.gettext
     if short:
         return {
             "copy": _("Manipulated copy"),
@@ -62,52 +57,48 @@ def proven(kind: str, name: str, speech: Speech = ENGLISH, *, short: bool = Fals
     }[kind].format(name=name)
 
 
-def question(name: str, speech: Speech = ENGLISH, *, short: bool = False) -> str:
+def question(name: str, *, short: bool = False) -> str:
     """Return a question as it is put, or its name where room is small."""
     spec = questions.of(name)
-    return speech.gettext(spec.short if short else spec.text)
+    return say(spec.short if short else spec.text)
 
 
-def says(name: str | None, speech: Speech = ENGLISH) -> str:
+def says(name: str | None) -> str:
     """Return what a score over the threshold says, within a sentence."""
-    return lower_first(state("FAKE", name, speech, short=True))
+    return lower_first(state("FAKE", name, short=True))
 
 
-def zone(label: str, question: str | None = None, speech: Speech = ENGLISH) -> str:
+def zone(label: str, question: str | None = None) -> str:
     """Return what a part of the axis of likelihoods (a `Label`) says, beside it: "no sign"."""
     if label == "REAL":
-        return speech.gettext("no sign")
-    return lower_first(state(label, question, speech, short=True))
+        return _("no sign")
+    return lower_first(state(label, question, short=True))
 
 
-def subject(name: str | None, speech: Speech = ENGLISH, *, whole: bool = False) -> str:
+def subject(name: str | None, *, whole: bool = False) -> str:
     """Return what a question is about, within a sentence: "face" is used for faces only."""
-    return speech.gettext("the whole picture" if whole else questions.of(name).about)
+    return _("the whole picture") if whole else say(questions.of(name).about)
 
 
-def subject_name(modality: str, id: str, speech: Speech = ENGLISH) -> str:
-    """Return the name of a subject: "Person A", "The whole picture"."""
+def subject_name(modality: str, id: str) -> str:
+    """Return whom or what a subject is, as a name: "Person A", "The whole picture"."""
     spec = questions.Modality(modality).spec
     only = spec.only if id == modality else spec.sides.get(id)
-    return speech.gettext(only or spec.name).format(person=id)
+    return say(only or spec.name).format(person=id)
 
 
-def contribution(kind: str, id: str, title: str = "", speech: Speech = ENGLISH) -> str:
+def contribution(kind: str, id: str, title: str = "") -> str:
     """Return the name of a row of "What pulled which way": of a `Contribution` by its kind and id,
     with a model's plain name as `title`."""
-    _ = speech.gettext
     if kind == "model":
-        return _(title) if title else id
+        return say(title) if title else id
     return (
-        _("Starting point")
-        if kind == "start"
-        else _("Held back: {cause}").format(cause=cause(id, speech))
+        _("Starting point") if kind == "start" else _("Held back: {cause}").format(cause=cause(id))
     )
 
 
-def cause(id: str, speech: Speech = ENGLISH) -> str:
+def cause(id: str) -> str:
     """Return what makes a score doubtful, in a word or two."""
-    _ = speech.gettext
     return {
         "size": _("small face"),
         "sharpness": _("soft picture"),
@@ -117,9 +108,25 @@ def cause(id: str, speech: Speech = ENGLISH) -> str:
     }.get(id, id)
 
 
-def basis(name: str, speech: Speech = ENGLISH) -> str:
+def not_counted(why: str | None) -> str:
+    """Return why a model is not counted (`NotCounted`, or a sentence of its own)."""
+    known = {
+        "it gave no score": _("it gave no score"),
+        "it judges motion, and the video shows one unmoving picture": _(
+            "it judges motion, and the video shows one unmoving picture"
+        ),
+        "switched off": _("switched off"),
+        "label order unverified": _("label order unverified"),
+        "uncalibrated": _("uncalibrated"),
+        "its weight is 0": _("its weight is 0"),
+        "it adds nothing beside the other models": _("it adds nothing beside the other models"),
+        "not measured here": _("not measured here"),
+    }
+    return known.get(why or "") or say(why or _("not counted"))
+
+
+def basis(name: str) -> str:
     """Return by what the thresholds of an answer stand, or "" where it is the usual."""
-    _ = speech.gettext
     return {
         "published": _("by its authors’ threshold, not measured here"),
         "own": _("by your own untouched clips"),

@@ -11,7 +11,7 @@ from typing import Any, Protocol
 from detector.messages.format import listed, percent
 from detector.messages.states import says
 from detector.questions import QuestionSpec, of
-from detector.sentences import Speech
+from detector.sentences import say
 
 Param = str | int | float | bool | list[str] | None
 Params = Mapping[str, Any]
@@ -27,23 +27,19 @@ class Coded(Protocol):
     def params(self) -> Params: ...
 
 
-Wording = Callable[[Params, Speech], tuple[str, str]]
+Wording = Callable[[Params], tuple[str, str]]
 """Gives the sentence of a code and what stands under it in small (or "")."""
 
 
-def _(text: str) -> str:
-    return text
-
-
-def _percent(share: float, speech: Speech) -> str:
+def _percent(share: float) -> str:
     return percent(float(share))
 
 
-def _names(names: list[str], speech: Speech) -> str:
-    return listed([str(name) for name in names], speech)
+def _names(names: list[str]) -> str:
+    return listed([str(name) for name in names])
 
 
-AS_WORDS: dict[str, Callable[[Any, Speech], str]] = {
+AS_WORDS: dict[str, Callable[[Any], str]] = {
     "high": _percent,
     "highest": _percent,
     "most_score": _percent,
@@ -52,8 +48,8 @@ AS_WORDS: dict[str, Callable[[Any, Speech], str]] = {
     "models": _names,
     "alone": _percent,
     "titles": _names,
-    "trials": lambda titles, speech: listed([speech.gettext(t) for t in titles], speech),
-    "confused_by": lambda cause, speech: speech.gettext(cause) if cause else "",
+    "trials": lambda titles: listed([say(t) for t in titles]),
+    "confused_by": lambda cause: say(cause) if cause else "",
     "question": says,
 }
 """Parameter -> its formatter, where it is not inserted as it is."""
@@ -66,19 +62,19 @@ class Template:
     text: str
     detail: str = ""
 
-    def __call__(self, p: Params, speech: Speech) -> tuple[str, str]:
-        values = {name: AS_WORDS[name](x, speech) if name in AS_WORDS else x
+    def __call__(self, p: Params) -> tuple[str, str]:
+        values = {name: AS_WORDS[name](x) if name in AS_WORDS else x
                   for name, x in p.items()}  # fmt: skip
-        detail = self.detail and speech.gettext(self.detail).format(**values)
-        return speech.gettext(self.text).format(**values), detail
+        detail = self.detail and say(self.detail).format(**values)
+        return say(self.text).format(**values), detail
 
 
 def by(param: str, **choices: Wording) -> Wording:
     """Return the wording that the value of a parameter chooses."""
-    return lambda p, speech: choices[str(p[param])](p, speech)
+    return lambda p: choices[str(p[param])](p)
 
 
 def of_question(choose: Callable[[QuestionSpec], str], param: str = "question") -> Wording:
     """Return the wording that a question has for it (`detector.questions`); of no question, that
     of a face."""
-    return lambda p, speech: Template(choose(of(p.get(param))))(p, speech)
+    return lambda p: Template(choose(of(p.get(param))))(p)

@@ -17,6 +17,7 @@ from pydantic import ConfigDict, Field, model_validator
 from detector.errors import ModelError
 from detector.schema.analysis import QUESTION_OF, Calibration, LabelOrder, Modality, Task
 from detector.schema.base import StrictModel
+from detector.sentences import _
 from detector.weights.entry import WRAPPERS, StoredEntry
 
 if TYPE_CHECKING:
@@ -336,7 +337,11 @@ def option(spec: ModelSpec, name: str, known: Mapping[str, T]) -> T:
     """Return what an option of an entry names. ModelError where it names nothing."""
     chosen = str(spec.options.get(name))
     if chosen not in known:
-        raise ModelError(f"{spec.title} has no {name} {chosen!r}, only {', '.join(known)}.")
+        raise ModelError(
+            _("{title} has no {name} {chosen}, only {known}.").format(
+                title=spec.title, name=name, chosen=repr(chosen), known=", ".join(known)
+            )
+        )
     return known[chosen]
 
 

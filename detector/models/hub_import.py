@@ -6,6 +6,7 @@ from detector.models import registry, user_models
 from detector.models.base import ModelSpec
 from detector.models.families.hub import recipe
 from detector.models.labels import fake_index, require_agreement
+from detector.sentences import _
 from detector.weights import hub
 from detector.weights.entry import WeightFile
 
@@ -39,9 +40,11 @@ def add(
     spec = entry(model, fake=fake, id=id)
     if spec.research_only and not accept_license:
         raise ModelError(
-            f"{model.repo} is not free for every use: its license is {model.license}.",
+            _("{repo} is not free for every use: its license is {license}.").format(
+                repo=model.repo, license=model.license
+            ),
             code="license",
-            hint="Add --accept-license if you accept it.",
+            hint=_("Add --accept-license if you accept it."),
         )
     paths = hub.download_files(model, progress)
     try:

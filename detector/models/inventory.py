@@ -12,6 +12,7 @@ from detector import paths, weights
 from detector.errors import UnmaskError, UsageError
 from detector.models import registry, user_models
 from detector.models.base import ModelSpec
+from detector.sentences import _
 from detector.weights import pins
 
 log = logging.getLogger(__name__)
@@ -202,7 +203,10 @@ def card_for_hub(spec: ModelSpec) -> str:
     from huggingface_hub import EvalResult, ModelCardData
 
     if not spec.bundled:
-        raise UsageError(f"{spec.id} is not one of ours.", hint="Its authors publish its card.")
+        raise UsageError(
+            _("{id} is not one of ours.").format(id=spec.id),
+            hint=_("Its authors publish its card."),
+        )
     task = _TASKS[spec.kind]
     results = [
         EvalResult(

@@ -72,7 +72,11 @@ def fake_index(
         if not matches and label.isdigit() and int(label) in classes:
             matches = [int(label)]
         if len(matches) != 1:
-            raise LabelOrderError(f"{name} has no class {fake!r}; its classes are {listed}.")
+            raise LabelOrderError(
+                _("{name} has no class {fake}; its classes are {listed}.").format(
+                    name=name, fake=repr(fake), listed=listed
+                )
+            )
         return matches[0] if len(classes) > 1 else 1
     means = {index: meaning(label) for index, label in classes.items()}
     fakes = [index for index, is_fake in means.items() if is_fake]
@@ -87,8 +91,8 @@ def fake_index(
         else _("does not say which of its classes means fake")
     )
     raise LabelOrderError(
-        f"{name} {why}: {listed}.",
-        hint="Say it: --fake LABEL, with the name or the number of the class that means fake.",
+        _("{name} {why}: {listed}.").format(name=name, why=why, listed=listed),
+        hint=_("Say it: --fake LABEL, with the name or the number of the class that means fake."),
     )
 
 
@@ -108,7 +112,9 @@ def require_agreement(
         numbered = {str(label): int(index) for label, index in there.items()}
     except (TypeError, ValueError) as error:
         raise LabelOrderError(
-            f"The configuration of {name} numbers its classes with something else than numbers."
+            _(
+                "The configuration of {name} numbers its classes with something else than numbers."
+            ).format(name=name)
         ) from error
     turned = {label.strip().lower(): index for index, label in named.items()}
     for label, index in numbered.items():
@@ -116,10 +122,18 @@ def require_agreement(
         moved = turned.get(label.strip().lower(), index) != index
         if moved or (one is not None and other is not None and one != other):
             raise LabelOrderError(
-                f"The configuration of {name} contradicts itself: id2label says {_listed(named)}, "
-                f"label2id says {_listed({i: n for n, i in numbered.items()})}.",
-                hint="Find out which one its training used, then say the number of the output "
-                f"that means fake: {option} NUMBER.",
+                _(
+                    "The configuration of {name} contradicts itself: id2label says {named}, "
+                    "label2id says {numbered}."
+                ).format(
+                    name=name,
+                    named=_listed(named),
+                    numbered=_listed({i: n for n, i in numbered.items()}),
+                ),
+                hint=_(
+                    "Find out which one its training used, then say the number of the output "
+                    "that means fake: {option} NUMBER."
+                ).format(option=option),
             )
 
 

@@ -83,14 +83,22 @@ class ModelCache:
         device = key[1]
         limit = budget(device)
         if need > limit:
-            raise _too_little(key, need, _(f"Unmask may use {_words(limit)} of {_where(device)}"))
+            raise _too_little(
+                key,
+                need,
+                _("Unmask may use {limit} of {device}").format(
+                    limit=_words(limit), device=_where(device)
+                ),
+            )
         with self._lock:
             candidates = iter([other for other in self._models if other[1] == device])
         while (used := self._used(device)) + need > limit:
             if (candidate := next(candidates, None)) is None:
                 left = f"{_words(max(0, limit - used))} of the {_words(limit)} of {_where(device)}"
                 raise _too_little(
-                    key, need, _(f"the models in use leave {left} that Unmask may use")
+                    key,
+                    need,
+                    _("the models in use leave {left} that Unmask may use").format(left=left),
                 )
             self._evict(candidate)
 
@@ -159,9 +167,11 @@ def footprint(model: Model) -> int:
 
 def _too_little(key: Key, need: int, why: str) -> ModelError:
     return ModelError(
-        f"{key[0]} needs {_words(need)} of memory, and {why}.",
+        _("{key} needs {need} of memory, and {why}.").format(
+            key=key[0], need=_words(need), why=why
+        ),
         code="memory",
-        hint="The environment variable UNMASK_MEMORY sets how much models may take.",
+        hint=_("The environment variable UNMASK_MEMORY sets how much models may take."),
     )
 
 

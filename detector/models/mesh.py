@@ -10,6 +10,7 @@ import numpy as np
 
 from detector import runtime
 from detector.errors import WeightsError
+from detector.sentences import _
 
 SIDE = 256  # px of what the network sees; a face with eyes level, and half as much again around it
 SURE = 0.0  # Log odds that a face is there, above which its points are taken
@@ -26,7 +27,9 @@ class Mesh:
                 inner = bundle.extract("face_landmarks_detector.tflite", folder)
                 self._run = runtime.read(Path(inner), (1, SIDE, SIDE, 3))
         except (zipfile.BadZipFile, KeyError, OSError, RuntimeError) as error:
-            raise WeightsError(f"The face landmarker can't be read: {error}") from error
+            raise WeightsError(
+                _("The face landmarker can't be read: {error}").format(error=error)
+            ) from error
 
     def find(
         self, rgb: np.ndarray, middle: np.ndarray, side: float, turn: float

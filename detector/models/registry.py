@@ -85,7 +85,7 @@ def get_spec(id: str) -> ModelSpec:
     if variants := [s for s in specs.values() if s.architecture == id and not s.own]:
         return next((spec for spec in variants if available(spec)), variants[0])
     raise UsageError(
-        f"There is no model {id!r}.",
+        _("There is no model {id}.").format(id=repr(id)),
         code="unknown_model",
         hint=did_you_mean(id, specs, cutoff=0.5, lists="`unmask models`"),
     )
@@ -95,11 +95,13 @@ def did_you_mean(name: str, known: Iterable[str], *, cutoff: float, lists: str =
     """Return the hint for an unknown name: the closest ones, or what lists all."""
     known = list(known)
     if close := difflib.get_close_matches(name, known, n=3, cutoff=cutoff):
-        return _(f"Did you mean {' or '.join(close)}?")
+        return _("Did you mean {close}?").format(close=" or ".join(close))
     if lists and len(known) > FEW_NAMES:
         nearest = difflib.get_close_matches(name, known, n=3, cutoff=0.0)
-        return _(f"The nearest are {listed(nearest)}; {lists} lists all.")
-    return _(f"Known: {', '.join(known)}.")
+        return _("The nearest are {nearest}; {lists} lists all.").format(
+            nearest=listed(nearest), lists=lists
+        )
+    return _("Known: {known}.").format(known=", ".join(known))
 
 
 def architectures() -> dict[str, ModelSpec]:
@@ -119,7 +121,7 @@ def choose(ids: Sequence[str] | None = None) -> list[ModelSpec]:
         strong = {*(entry.id for entry in manifest().recommended), *ids_of_host()}
         return [s for s in manifest().models if s.default or (s.id in strong and usable(s))]
     if not ids:
-        raise UsageError("No model was named.", hint="`unmask models` lists them.")
+        raise UsageError(_("No model was named."), hint=_("`unmask models` lists them."))
     return [get_spec(id) for id in dict.fromkeys(ids)]
 
 
@@ -195,7 +197,9 @@ def load_family(spec: ModelSpec, files: Files, device: str) -> Model:
     except (UnmaskError, ProbeMatched):
         raise
     except Exception as error:
-        raise ModelError(f"{spec.title} can't be loaded: {error}") from error
+        raise ModelError(
+            _("{title} can't be loaded: {error}").format(title=spec.title, error=error)
+        ) from error
     return model
 
 
@@ -203,7 +207,9 @@ def _family(spec: ModelSpec) -> ModuleType:
     name = _found(spec).name
     family = importlib.import_module(name)
     if not hasattr(family, "load"):
-        raise ModelError(f"{name} has no load(spec, files, device), so it is not a family.")
+        raise ModelError(
+            _("{name} has no load(spec, files, device), so it is not a family.").format(name=name)
+        )
     return family
 
 
@@ -216,7 +222,11 @@ def _found(spec: ModelSpec) -> ModuleSpec:
     for name in (f"{package}.{spec.family}" for package in (FAMILIES, *plugins.detectors())):
         if spec.family.isidentifier() and (found := importlib.util.find_spec(name)):
             return found
-    raise ModelError(f"{spec.id} is of the family {spec.family!r}, which does not exist.")
+    raise ModelError(
+        _("{id} is of the family {family}, which does not exist.").format(
+            id=spec.id, family=repr(spec.family)
+        )
+    )
 
 
 def _changed(path: Path) -> int | None:
@@ -237,7 +247,7 @@ def _catalog(bundled: Path) -> tuple[tuple[Path, int | None], ...]:
 
 @functools.lru_cache(maxsize=2)
 def _read(files: tuple[tuple[Path, int | None], ...]) -> Manifest:
-    (main, _), *catalog, (own, own_changed), _pins = files
+    (main, _changed), *catalog, (own, own_changed), _pins = files
     tables = _toml(main)
     read = _check(main, tables)
     models = list(read.models)
@@ -246,15 +256,23 @@ def _read(files: tuple[tuple[Path, int | None], ...]) -> Manifest:
             continue
         extra = _toml(path)
         if unknown := set(extra) - {"models"}:
-            raise ModelError(f"{path} may only hold [[models]], not {', '.join(sorted(unknown))}.")
+            raise ModelError(
+                _("{path} may only hold [[models]], not {unknown}.").format(
+                    path=path, unknown=", ".join(sorted(unknown))
+                )
+            )
         added = _check(path, {**tables, "models": extra.get("models", [])}).models
         taken = {spec.id for spec in models}
         for spec in added:
             if spec.id in taken:
-                raise ModelError(f"{path}: there already is a model {spec.id!r}.")
+                raise ModelError(
+                    _("{path}: there already is a model {id}.").format(path=path, id=repr(spec.id))
+                )
             if spec.bundled:
                 raise ModelError(
-                    f"{path}: {spec.id!r} can't be bundled; only Unmask's own models are."
+                    _("{path}: {id} can't be bundled; only Unmask's own models are.").format(
+                        path=path, id=repr(spec.id)
+                    )
                 )
             spec.own = spec.own or path == own
             if path.parent in plugins.detectors().values():
@@ -263,7 +281,9 @@ def _read(files: tuple[tuple[Path, int | None], ...]) -> Manifest:
     known = {spec.id for spec in models}
     for entry in read.recommended:
         if entry.id not in known:
-            raise ModelError(f"{main} recommends {entry.id!r}, which is no model.")
+            raise ModelError(
+                _("{main} recommends {id}, which is no model.").format(main=main, id=repr(entry.id))
+            )
     known_pins = pins.pinned()
     for spec in models:
         spec.files = [
@@ -277,7 +297,9 @@ def _toml(path: Path) -> dict[str, Any]:
     try:
         return tomllib.loads(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise ModelError(f"{path} can't be read: {error}.") from error
+        raise ModelError(
+            _("{path} can't be read: {error}.").format(path=path, error=error)
+        ) from error
 
 
 def _check(path: Path, tables: dict[str, Any]) -> Manifest:
@@ -289,10 +311,16 @@ def _check(path: Path, tables: dict[str, Any]) -> Manifest:
         if len(where) > 1 and where[0] == "models":
             entry = tables["models"][int(where[1])]
             where[:2] = [str(entry.get("id", f"model {int(where[1]) + 1}"))]
-        raise ModelError(f"{path}, {' → '.join(where)}: {first['msg']}.") from error
+        raise ModelError(
+            _("{path}, {where}: {msg}.").format(
+                path=path, where=" → ".join(where), msg=first["msg"]
+            )
+        ) from error
     ids = [spec.id for spec in read.models]
     if twice := sorted({id for id in ids if ids.count(id) > 1}):
-        raise ModelError(f"{path}: two models are called {twice[0]!r}.")
+        raise ModelError(
+            _("{path}: two models are called {twice}.").format(path=path, twice=repr(twice[0]))
+        )
     return read
 
 
@@ -355,7 +383,7 @@ def find_files(template: ModelSpec, given: str | Path | Sequence[str | Path]) ->
     paths = [Path(path).expanduser() for path in named]
     for path in paths:
         if not path.exists():
-            raise UsageError(f"There is no file {path}.", code="no_such_file")
+            raise UsageError(_("There is no file {path}.").format(path=path), code="no_such_file")
     if len(paths) == 1 and (paths[0].is_dir() or len(template.files) > 1):
         first = paths[0]
         folder = first if first.is_dir() else first.parent
@@ -367,17 +395,31 @@ def find_files(template: ModelSpec, given: str | Path | Sequence[str | Path]) ->
         paths = [folder / name for name in names]
         if missing := [path.name for path in paths if not path.is_file()]:
             raise UsageError(
-                f"{template.title} is read from {len(names)} files, and {', '.join(missing)} "
-                f"is not in {folder}."
+                _("{title} is read from {names} files, and {missing} is not in {folder}.").format(
+                    title=template.title,
+                    names=len(names),
+                    missing=", ".join(missing),
+                    folder=folder,
+                )
                 if len(missing) == 1
-                else f"{template.title} is read from {len(names)} files, and {', '.join(missing)} "
-                f"are not in {folder}.",
+                else _(
+                    "{title} is read from {names} files, and {missing} are not in {folder}."
+                ).format(
+                    title=template.title,
+                    names=len(names),
+                    missing=", ".join(missing),
+                    folder=folder,
+                ),
                 code="no_such_file",
             )
     if len(paths) != len(template.files):
         raise UsageError(
-            f"{template.title} is read from {len(template.files)} files, {len(paths)} were named."
+            _("{title} is read from {files} files, {paths} were named.").format(
+                title=template.title, files=len(template.files), paths=len(paths)
+            )
         )
     if folders := [path for path in paths if not path.is_file()]:
-        raise UsageError(f"{folders[0]} is not a file.", code="no_such_file")
+        raise UsageError(
+            _("{folders} is not a file.").format(folders=folders[0]), code="no_such_file"
+        )
     return [path.resolve() for path in paths]

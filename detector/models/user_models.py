@@ -72,7 +72,11 @@ def add(
     outputs = dry_run(model)
     if fake_index is not None:
         if not 0 <= fake_index < max(2, outputs):
-            raise UsageError(f"{template.title} has no output {fake_index}, only {outputs}.")
+            raise UsageError(
+                _("{title} has no output {fake_index}, only {outputs}.").format(
+                    title=template.title, fake_index=fake_index, outputs=outputs
+                )
+            )
         order = "the person who added it said which output means fake"
         spec = spec.model_copy(
             update={
@@ -101,7 +105,9 @@ def add(
 
 def remove(id: str) -> int:
     """Delete an own model and return the bytes freed; raise UsageError for another."""
-    spec = _own(id, hint=_(f"`unmask models delete {id}` deletes its downloaded files."))
+    spec = _own(
+        id, hint=_("`unmask models delete {id}` deletes its downloaded files.").format(id=id)
+    )
     _replace_entry(spec.id)
     registry.unload(spec.id)
     return weights.delete(spec, keep=registry.list_models())
@@ -117,7 +123,7 @@ def keep_calibration(id: str, calibration: Calibration) -> ModelSpec:
 def _own(id: str, hint: str = "") -> ModelSpec:
     spec = registry.get_spec(id)
     if not spec.own:
-        raise UsageError(f"{id} is not one of your own models.", hint=hint)
+        raise UsageError(_("{id} is not one of your own models.").format(id=id), hint=hint)
     return spec
 
 
@@ -178,10 +184,16 @@ def keep(spec: ModelSpec, paths: Sequence[Path], *, move: bool = False) -> Model
         entry = spec.model_copy(update={"files": files, "bundled": False, "own": True})
         _replace_entry(spec.id, entry)
     except FileExistsError:
-        raise UsageError(f"{folder} is in the way.", hint="Choose another id.") from None
+        raise UsageError(
+            _("{folder} is in the way.").format(folder=folder), hint=_("Choose another id.")
+        ) from None
     except OSError as error:
         shutil.rmtree(folder, ignore_errors=True)
-        raise WeightsError(f"{folder} can't be written: {error.strerror or error}.") from error
+        raise WeightsError(
+            _("{folder} can't be written: {error}.").format(
+                folder=folder, error=error.strerror or error
+            )
+        ) from error
     except BaseException:
         shutil.rmtree(folder, ignore_errors=True)
         raise
@@ -196,7 +208,10 @@ def new_id(wanted: str, *, taken_ok: bool = False) -> str:
         return id
     if not taken_ok:
         why = _("is taken") if id in taken else _("may only have a to z, 0 to 9, - and _")
-        raise UsageError(f"The id {wanted!r} {why}.", hint="Choose another with --id.")
+        raise UsageError(
+            _("The id {wanted} {why}.").format(wanted=repr(wanted), why=why),
+            hint=_("Choose another with --id."),
+        )
     return next(name for n in range(2, 10_000) if (name := f"{id}-{n}") not in taken)
 
 
@@ -206,7 +221,7 @@ def _template(architecture: str) -> ModelSpec:
     if architecture in known:
         return known[architecture]
     raise UsageError(
-        f"There is no architecture {architecture!r}.",
+        _("There is no architecture {architecture}.").format(architecture=repr(architecture)),
         code="unknown_architecture",
         hint=registry.did_you_mean(architecture, registry.architectures(), cutoff=0.4),
     )
@@ -249,7 +264,9 @@ def _misfit(error: WeightsError, template: ModelSpec, paths: Sequence[Path]) -> 
         return error  # no tensors to go by, or more than one set of them
     hint = _("It fits no architecture that Unmask knows.")
     if others:
-        hint = _(f"This looks like {' or '.join(others[:3])}: add it with --as {others[0]}.")
+        hint = _("This looks like {others}: add it with --as {others_}.").format(
+            others=" or ".join(others[:3]), others_=others[0]
+        )
     return WeightsError(error.message, code=error.code, hint=hint)
 
 
@@ -277,7 +294,9 @@ def _replace_entry(id: str, entry: ModelSpec | None = None) -> None:
         try:
             document = tomlkit.parse(before)
         except tomlkit.exceptions.TOMLKitError as error:
-            raise ModelError(f"{path} can't be read: {error}.") from error
+            raise ModelError(
+                _("{path} can't be read: {error}.").format(path=path, error=error)
+            ) from error
         entries = document.setdefault("models", tomlkit.aot())
         for number in reversed([n for n, old in enumerate(entries) if old.get("id") == id]):
             del entries[number]
@@ -323,19 +342,27 @@ def dry_run(model: Model) -> int:
             logits = model.forward(model.preprocess(item)[None])
             odds, score = model.log_odds(logits), model.p_fake(logits)
         except Exception as error:
-            raise ModelError(f"{spec.title} was read, but gives no score: {error}") from error
+            raise ModelError(
+                _("{title} was read, but gives no score: {error}").format(
+                    title=spec.title, error=error
+                )
+            ) from error
         if not torch.isfinite(logits).all() or not ((score >= 0) & (score <= 1)).all():
             raise ModelError(
-                f"{spec.title} was read, but its scores are not numbers: the file is damaged.",
+                _("{title} was read, but its scores are not numbers: the file is damaged.").format(
+                    title=spec.title
+                ),
                 code="weights_damaged",
             )
         answers.append(float(odds))
     if max(answers) - min(answers) < SAME:
         raise ModelError(
-            f"{spec.title} was read, but gives the same answer to everything: noise, a drawing and "
-            f"a plain surface all have {float(score):.1%} of fake. Its training failed, or what it "
-            "learned is not in this file.",
+            _(
+                "{title} was read, but gives the same answer to everything: noise, a drawing and "
+                "a plain surface all have {score} of fake. Its training failed, or what it "
+                "learned is not in this file."
+            ).format(title=spec.title, score=f"{float(score):.1%}"),
             code="weights_constant",
-            hint="Ask its author for another checkpoint.",
+            hint=_("Ask its author for another checkpoint."),
         )
     return int(logits.reshape(1, -1).shape[1])

@@ -6,6 +6,7 @@ Pictures and clips are changed by `corruptions`, sounds by `sounds`.
 from dataclasses import dataclass
 
 from detector.errors import UsageError
+from detector.sentences import _
 
 SEEN, CLIP, HEARD = ("image", "video"), ("video",), ("audio",)
 
@@ -100,7 +101,7 @@ def parse(text: str) -> tuple[Condition, ...]:
         return FEW if text == "few" else ALL
     conditions = [NONE]
     for part in filter(None, (part.strip() for part in text.split(","))):
-        kind, _, level = part.partition("-")
+        kind, _dash, level = part.partition("-")
         try:
             conditions.append(_known(kind, float(level) if level else None))
         except ValueError:
@@ -112,7 +113,8 @@ def parse(text: str) -> tuple[Condition, ...]:
                 if name != "none"
             )
             raise UsageError(
-                f"There is no condition {part!r}.", hint=f"Known: {known_ones}."
+                _("There is no condition {part}.").format(part=repr(part)),
+                hint=_("Known: {known_ones}.").format(known_ones=known_ones),
             ) from None
     return tuple(dict.fromkeys(conditions))
 

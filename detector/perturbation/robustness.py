@@ -17,7 +17,7 @@ from threading import Event
 
 import numpy as np
 
-from detector import media
+from detector import media, messages
 from detector.audio.recording import Recording
 from detector.audio.sound import SAMPLE_RATE
 from detector.audio.speech import PAD
@@ -35,6 +35,7 @@ from detector.schema.analysis import (
     Robustness,
     Settings,
 )
+from detector.sentences import _
 from detector.vision import Detection
 
 PART = 6.0  # s of a clip that are tried: enough for every video model
@@ -83,14 +84,14 @@ def try_out(
     path, cancel = Path(path), cancel or Event()
     question = analysis.verdict.question
     if question is None or analysis.verdict.answers[question].probability is None:
-        raise UsageError("This file has no score, so there is nothing that could move.")
+        raise UsageError(_("This file has no score, so there is nothing that could move."))
     begun = time.perf_counter()
     kind = "image" if analysis.media.kind == "image" else "video"
     kind = "audio" if question.of_sound else kind
     chosen = [c for c in conditions if c.fits(kind) and not (kind == "video" and c.kind == "jpeg")]
     if not chosen:
         what = {"image": "a picture", "video": "a clip", "audio": "a sound"}[kind]
-        raise UsageError(f"None of these changes can be made to {what}.")
+        raise UsageError(_("None of these changes can be made to {what}.").format(what=what))
     on_progress(0, len(chosen) + 1, "unchanged")
     make = _HeardTrials.begin if kind == "audio" else _SeenTrials.begin
     trials = make(path, analysis, analyzer, cancel)
@@ -181,7 +182,7 @@ class _Trials(ABC):
         question = self.analysis.verdict.question
         assert question is not None
         answer = outcome.verdict.answers[question]
-        why = next((r.text for r in answer.reasons or outcome.verdict.reasons), "no score")
+        why = next(map(messages.text, answer.reasons or outcome.verdict.reasons), _("no score"))
         return PerturbationResult(
             condition=condition.name,
             title=condition.title,
@@ -322,7 +323,7 @@ class _HeardTrials(_Trials):
         trials = cls(path, analysis, analyzer, settings, cancel, analysis, as_heard, speech)
         trials = replace(trials, unchanged=trials.again(NONE))
         if trials.result(NONE, trials.unchanged).probability is None:
-            raise UsageError("Too little is spoken around the most suspicious moment to try it.")
+            raise UsageError(_("Too little is spoken around the most suspicious moment to try it."))
         return trials
 
     @property

@@ -23,6 +23,7 @@ from detector.audio import sound
 from detector.audio.sound import SAMPLE_RATE
 from detector.errors import MediaError
 from detector.perturbation.conditions import Condition
+from detector.sentences import _
 
 Generator = np.random.Generator
 SoundChange = Callable[[np.ndarray, Generator], np.ndarray]
@@ -71,7 +72,7 @@ def apply(
     last = min(last, media.probe(path).duration or math.inf, start + sound.LONGEST)
     blocks = [b.samples for b in sound.read(path, [(start, last)], notes=[], cancel=cancel)]
     if not blocks:
-        raise MediaError("There is no sound in this part.", code="no_sound")
+        raise MediaError(_("There is no sound in this part."), code="no_sound")
     changed = change(condition)(np.concatenate(blocks).astype(np.float64), generator(path.name))
     return write(folder / f"{path.stem}-{condition.name}.wav", changed)
 

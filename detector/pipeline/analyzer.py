@@ -22,6 +22,7 @@ from detector.pipeline.planning import CLOSEST
 from detector.pipeline.run import RunRequest, run_analysis
 from detector.pipeline.scoring import DynamicBatcher
 from detector.schema.analysis import Analysis, Settings
+from detector.sentences import _
 
 BASE = 0.1  # What a gap without any score is worth beside one across which a score goes from 0 to 1
 
@@ -320,5 +321,5 @@ def pick_device(device: str) -> str:
     if device == "auto":
         return "cuda" if torch.cuda.is_available() else "cpu"
     if device == "cuda" and not torch.cuda.is_available():
-        raise UsageError("No GPU was found.", hint="Leave --device out to use the processor.")
+        raise UsageError(_("No GPU was found."), hint=_("Leave --device out to use the processor."))
     return device

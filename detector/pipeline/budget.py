@@ -19,6 +19,7 @@ from pathlib import Path
 from detector.errors import Canceled, MediaError
 from detector.models import registry
 from detector.pipeline.bounded_queue import CancellationToken, StageCancelled
+from detector.sentences import _
 
 MEMORY = 4 * 1024**3  # bytes that a run may take above what the models do, as a reader may
 BESIDE = 1024**3  # bytes more for each run that goes on at the same time: an 8K video takes as many
@@ -146,17 +147,17 @@ def give_back_freed() -> None:
 
 def _memory() -> MediaError:
     return MediaError(
-        "This file needs more memory than allowed.",
+        _("This file needs more memory than allowed."),
         code="analysis_memory",
-        hint="Use a smaller copy, or cut out the part that matters.",
+        hint=_("Use a smaller copy, or cut out the part that matters."),
     )
 
 
 def _time() -> MediaError:
     return MediaError(
-        "This file needs more time than allowed.",
+        _("This file needs more time than allowed."),
         code="analysis_timeout",
-        hint="Use a smaller copy, or cut out the part that matters.",
+        hint=_("Use a smaller copy, or cut out the part that matters."),
     )
 
 

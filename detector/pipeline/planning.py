@@ -120,7 +120,7 @@ def plan(
             times = (media.plan(info, spread).timestamps,)
         runs += [windows.FrameWindow(ids, shape.recipe, t, shape.modality) for t in times]
         if not times:
-            why = _(f"it needs {shape.frames * shape.step:.1f} s of video")
+            why = _("it needs {step} s of video").format(step=f"{shape.frames * shape.step:.1f}")
             if info.kind == "image":
                 why = _("it judges motion, and this is a picture")
             unfit |= dict.fromkeys(ids, why)

@@ -81,9 +81,11 @@ def run_analysis(
         except WrongOrientation as error:
             about = media.turned(run.media, error.degrees)
             about.notes.append(
-                _(f"A face was only found with the picture turned by {error.degrees}°, so it is"
-                   " shown and was judged turned. The file's own rotation is wrong or missing.")
-            )  # fmt: skip
+                _(
+                    "A face was only found with the picture turned by {degrees}°, so it is"
+                    " shown and was judged turned. The file's own rotation is wrong or missing."
+                ).format(degrees=error.degrees)
+            )
             options = replace(run.options, media=about, shots=run.shots)
         except _OtherMoments as error:
             known = run.known()
@@ -229,8 +231,8 @@ class AnalysisRun:
                 times = (about.duration or 0.0) / loop.period
                 about.loop = round(loop.period, 3)
                 about.notes.append(
-                    _(f"It shows the same {loop.period:.1f} s about {times:.0f} times; each moment "
-                      "counts once.")
+                    _("It shows the same {period} s about {times} times; each moment "
+                      "counts once.").format(period=f'{loop.period:.1f}', times=f'{times:.0f}')
                 )  # fmt: skip
                 raise _OtherMoments(loop.timestamps)
 
@@ -273,15 +275,24 @@ class AnalysisRun:
         about = media.probe(self.path, name=name)
         if about.too_narrow:
             about.notes.append(
-                _(f"The picture has {about.width} × {about.height} pixels. Pictures are judged from"
-                  f" {LEAST_SIDE} px on, and where one side is at most {MOST_ASPECT} times the"
-                  " other.")
-            )  # fmt: skip
+                _(
+                    "The picture has {width} × {height} pixels. Pictures are judged from"
+                    " {least_side} px on, and where one side is at most {most_aspect} times the"
+                    " other."
+                ).format(
+                    width=about.width,
+                    height=about.height,
+                    least_side=LEAST_SIDE,
+                    most_aspect=MOST_ASPECT,
+                )
+            )
         if not self.settings.rotate or about.kind == "audio":
             return about
         about = media.turned(about, self.settings.rotate)
         about.notes.append(
-            _(f"The picture was turned by {self.settings.rotate}° clockwise, as requested.")
+            _("The picture was turned by {rotate}° clockwise, as requested.").format(
+                rotate=self.settings.rotate
+            )
         )
         return about
 

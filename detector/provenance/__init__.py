@@ -55,7 +55,9 @@ def inspect(
             return None
         except Exception as error:
             log.info("%s could not be read: %s", what, type(error).__name__)
-            result.unread.append(_(f"{what} could not be read: damaged, or not as it should be."))
+            result.unread.append(
+                _("{what} could not be read: damaged, or not as it should be.").format(what=what)
+            )
             return None
 
     with open_file(path) as file:

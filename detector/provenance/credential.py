@@ -56,7 +56,9 @@ def read_credential(file: BinaryIO, *, cancel: Event | None = None) -> Credentia
         return unreadable.model_copy(update={"problems": [text]})
     file.seek(0)
     command = [sys.executable, "-I", str(_CHILD), *([str(anchors)] if anchors else [])]
-    problem = _(f"Reading it took longer than {TIMEOUT_SECONDS:g} s.")
+    problem = _("Reading it took longer than {timeout_seconds} s.").format(
+        timeout_seconds=f"{TIMEOUT_SECONDS:g}"
+    )
     try:
         if (answer := _run(command, file, cancel or Event())) is not None:
             return _credential(json.loads(answer), none)

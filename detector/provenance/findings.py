@@ -58,39 +58,43 @@ def _generated(provenance: Provenance) -> Iterator[str]:
         if credential.state == "trusted":
             yield _(
                 "Its signed origin states that it was generated, at least in part. "
-                f"{signer} is on the trust list of this installation."
-            )
+                "{signer} is on the trust list of this installation."
+            ).format(signer=signer)
         else:
             yield _(
                 "Its signed origin states that it was generated, at least in part. "
-                f"{signer} is on no trust list here: anybody can sign such words."
-            )
+                "{signer} is on no trust list here: anybody can sign such words."
+            ).format(signer=signer)
     for mark in provenance.marks:
         if mark.place == "voice":
             yield _(
-                f"The voice carries the inaudible mark of {mark.maker} ({mark.name}). Its tools "
+                "The voice carries the inaudible mark of {maker} ({name}). Its tools "
                 "put it on what they make; anybody can add one."
-            )
+            ).format(maker=mark.maker, name=mark.name)
             continue
         place = SIDES.get(mark.place, mark.place)
         if mark.certain:
             yield _(
-                f"A mark like that of {mark.name} stands at the {place}. Tools put it on what they "
+                "A mark like that of {name} stands at the {place}. Tools put it on what they "
                 "make; anybody can draw one."
-            )
+            ).format(name=mark.name, place=place)
         else:
             yield _(
-                f"Something like the mark of {mark.name} stands at the {place}: a hint, not "
+                "Something like the mark of {name} stands at the {place}: a hint, not "
                 "counted. A button, a lamp or a channel's logo can look like it."
-            )
+            ).format(name=mark.name, place=place)
     for fact in provenance.facts:
         last = re.split(r"[/:]", fact.value)[-1]
         if fact.group == "generator" and fact.source == "XMP" and last in GENERATED:
             yield _("Its XMP states that it was generated, at least in part.")
         elif fact.group == "generator" and fact.source != "XMP":
-            yield _(f"It holds settings of an image generator ({fact.source}: {fact.name}).")
+            yield _("It holds settings of an image generator ({source}: {name}).").format(
+                source=fact.source, name=fact.name
+            )
         elif _names_tools(fact) and (named := GENERATORS.search(fact.value)):
-            yield _(f"It names a program that makes pictures: {named[0]} ({fact.source}).")
+            yield _("It names a program that makes pictures: {named} ({source}).").format(
+                named=named[0], source=fact.source
+            )
 
 
 def _names_tools(fact: Fact) -> bool:
@@ -106,14 +110,14 @@ def _encoded_again(provenance: Provenance) -> Iterator[str]:
         program = "x265" if "x265" in encoder.value.lower() else "x264"
         if camera is not None:
             yield _(
-                f"It names a camera ({camera.value}), but its picture was encoded by the program "
-                f"{program}: it was encoded again after it was recorded."
-            )
+                "It names a camera ({value}), but its picture was encoded by the program "
+                "{program}: it was encoded again after it was recorded."
+            ).format(value=camera.value, program=program)
         else:
             yield _(
-                f"Its picture was encoded by the program {program}, as editors, sites and "
+                "Its picture was encoded by the program {program}, as editors, sites and "
                 "messengers do; cameras and phones mostly use a chip."
-            )
+            ).format(program=program)
     muxer = next((f for f in facts if f.name == "Written by" and "lavf" in f.value.lower()), None)
     if muxer is not None and encoder is None:
         yield _("The file was written by FFmpeg, as editors, sites and messengers do.")
@@ -123,12 +127,14 @@ def _edited(provenance: Provenance) -> Iterator[str]:
     for fact in provenance.facts:
         if fact.name == "Edit list" and fact.value.endswith("recording"):
             yield _(
-                f"Its edit list shows {fact.value}: something was left out, "
+                "Its edit list shows {value}: something was left out, "
                 "repeated or moved, without encoding again."
-            )
+            ).format(value=fact.value)
     times = {f.name: f.value for f in provenance.facts if f.source == "EXIF" and f.group == "time"}
     if "Recorded" in times and "Changed" in times and times["Recorded"] != times["Changed"]:
-        yield _(f"Recorded {times['Recorded']}, changed {times['Changed']}, by its own account.")
+        yield _("Recorded {recorded}, changed {changed}, by its own account.").format(
+            recorded=times["Recorded"], changed=times["Changed"]
+        )
 
 
 def _repeated(provenance: Provenance) -> Iterator[str]:
@@ -137,11 +143,11 @@ def _repeated(provenance: Provenance) -> Iterator[str]:
         return
     if repeats.frames and repeats.repeated / repeats.frames > FEW:
         yield _(
-            f"{repeats.repeated} of {repeats.frames} frames repeat the one before: a "
+            "{repeated} of {frames} frames repeat the one before: a "
             "raised frame rate, a frozen picture, a still or a slide."
-        )
+        ).format(repeated=repeats.repeated, frames=repeats.frames)
     if repeats.copied:
         yield _(
-            f"{repeats.copied} compressed pictures occur twice, in runs: a part of the clip was "
+            "{copied} compressed pictures occur twice, in runs: a part of the clip was "
             "copied within it."
-        )
+        ).format(copied=repeats.copied)

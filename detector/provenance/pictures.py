@@ -130,7 +130,11 @@ def _compression(image: Image.Image) -> Iterator[Fact]:
         return
     table = tuple(tables[0])
     quality = next((q for q in range(1, 101) if _scaled(q) == table), None)
-    value = _(f"standard tables, quality {quality}") if quality else _("tables of its own")
+    value = (
+        _("standard tables, quality {quality}").format(quality=quality)
+        if quality
+        else _("tables of its own")
+    )
     yield Fact(group="encoder", name="JPEG quantization", value=value, source="JPEG")
 
 
@@ -228,7 +232,9 @@ def read_film(
             if edited:
                 parts = max(edits.parts for edits in edited)
                 value = (
-                    _(f"{parts} parts of the recording") if parts > 1 else _("starts after a gap")
+                    _("{parts} parts of the recording").format(parts=parts)
+                    if parts > 1
+                    else _("starts after a gap")
                 )
                 facts.append(
                     Fact(group="container", name="Edit list", value=value, source=_("container"))

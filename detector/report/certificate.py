@@ -55,7 +55,9 @@ def signer() -> SimpleSigner | None:
         with path.open("rb") as file:
             data = file.read(LARGEST)
     except OSError as error:
-        raise UsageError(f"{path.name} can't be read: {error.strerror}.") from None
+        raise UsageError(
+            _("{name} can't be read: {strerror}.").format(name=path.name, strerror=error.strerror)
+        ) from None
     secret = config.pdf_password
     return _load(data, path.name, secret.get_secret_value() if secret else "")
 
@@ -67,8 +69,12 @@ def _load(data: bytes, name: str, password: str) -> SimpleSigner:
         key, certificates = _parse(data, password.encode() or None)
     except (ValueError, TypeError, UnsupportedAlgorithm) as error:
         raise UsageError(
-            f"{name} holds no private key with its certificate that we can read.",
-            hint=f"It has to be PKCS#12 or PEM. The password goes into {PASSWORD}.",
+            _("{name} holds no private key with its certificate that we can read.").format(
+                name=name
+            ),
+            hint=_("It has to be PKCS#12 or PEM. The password goes into {password}.").format(
+                password=PASSWORD
+            ),
         ) from error
     plain = key.private_bytes(Encoding.DER, PrivateFormat.PKCS8, NoEncryption())
     signer: SimpleSigner = pades.signer(

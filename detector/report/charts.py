@@ -17,6 +17,7 @@ from detector.schema.analysis import (
     Thresholds,
 )
 from detector.schema.comparison import Comparison, SharedMovement
+from detector.sentences import _, say
 
 LANE = 34.0  # mm; height of one person's chart
 DIFFERENCES = 44.0  # mm; height of the chart of a comparison
@@ -33,7 +34,7 @@ def scale(
     """Draw the likelihood on a line from 0 to 100 % with the question's three zones."""
     x, y, height = MARGIN, pdf.get_y() + 4, 3.2
     for label, start, end in thresholds.zones:
-        word = states.zone(label.value, question and question.value, pdf.speech)
+        word = states.zone(label.value, question and question.value)
         pdf.set_fill_color(*FILL[label])
         pdf.rect(x + start * WIDTH, y, max(0.0, end - start) * WIDTH - 0.4, height, style="F")
         pdf.ink(SMALL, MUTED)
@@ -45,7 +46,7 @@ def scale(
         else:
             pdf.cell(room, 3.5, word, align="C")
     pdf.ink(SMALL, style="B")
-    for value in (start for _, start, _ in thresholds.zones if start):
+    for value in (start for _label, start, _end in thresholds.zones if start):
         pdf.set_xy(x + value * WIDTH - 6, y + height + 4.2)
         pdf.cell(12, 3.5, percent(value), align="C")
     at = x + probability * WIDTH
@@ -156,7 +157,7 @@ def differences(pdf: Paper, comparison: Comparison) -> None:
 def movement(pdf: Paper, shared: SharedMovement) -> None:
     """Draw how head and features move in both: the original thick, the copy over it."""
     end = max(len(trace.of_copy) for trace in shared.traces) - 1
-    _, names = pdf.speech.gettext, _LEFT + 4.0
+    names = _LEFT + 4.0
     moving = {"head": _("Head"), "features": _("Features")}
     x, y = MARGIN + names, pdf.get_y() + 1
     width = WIDTH - names - 2
@@ -200,13 +201,13 @@ def robustness(pdf: Paper, tried: Robustness, thresholds: Thresholds) -> None:
         middle = y + (number + 0.5) * pitch
         pdf.ink(SMALL)
         pdf.set_xy(MARGIN, middle - 2)
-        pdf.cell(names, 4, pdf.speech.gettext(trial.title))
+        pdf.cell(names, 4, say(trial.title))
         pdf.set_draw_color(*LINE)
         pdf.set_line_width(0.15)
         pdf.line(x, middle, x + width, middle)
         if trial.probability is None:
             pdf.set_xy(x, middle - 2)
-            pdf.cell(width, 4, pdf.speech.gettext(trial.error or "no likelihood"))
+            pdf.cell(width, 4, say(trial.error) if trial.error else _("no likelihood"))
             continue
         at = x + trial.probability * width
         if base is not None and number:

@@ -18,7 +18,7 @@ from detector import explain, media, vision
 from detector.comparison import HEAT_LEVELS, aligned
 from detector.errors import MediaError, UnmaskError, UsageError
 from detector.media.files import open_file, sha256
-from detector.messages import ENGLISH, Speech, lead
+from detector.messages import lead
 from detector.messages.comparison import titles
 from detector.messages.format import capital, clock
 from detector.messages.lead import placed
@@ -28,7 +28,7 @@ from detector.models.base import CropRecipe
 from detector.report.seal import Seal
 from detector.schema.analysis import Analysis, FrameSegment, Label, Modality, ModelResult, Subject
 from detector.schema.comparison import Comparison
-from detector.sentences import say
+from detector.sentences import _, say
 
 log = logging.getLogger(__name__)
 
@@ -64,7 +64,6 @@ class ReportDetails:
     case: str = ""  # number or name; empty: a line to write on
     reviewer: str = ""  # who answers for the report
     zone: tzinfo = UTC  # in which the times of a PDF are printed
-    speech: Speech = ENGLISH  # the language of a PDF
     base_rate: float = EVEN  # share of fakes among the reader's files, by which odds are told
 
 
@@ -74,7 +73,8 @@ def time_zone(name: str) -> tzinfo:
         return ZoneInfo(name)
     except (KeyError, ValueError, OSError):
         raise UsageError(
-            f"There is no time zone {name!r}.", hint="Use an IANA name: Europe/Berlin."
+            _("There is no time zone {name}.").format(name=repr(name)),
+            hint=_("Use an IANA name: Europe/Berlin."),
         ) from None
 
 
@@ -123,7 +123,6 @@ def collect(
 
     The file at `path` is hashed again, and pictures are drawn of it only where it is unchanged;
     heatmaps run the models once, some seconds. Notes are cut after `LONGEST_NOTES` characters."""
-    _ = details.speech.gettext
     if not place:
         analysis = analysis.without_place()
     time = (exported or datetime.now(UTC)).astimezone(UTC).replace(microsecond=0)
@@ -142,22 +141,20 @@ def collect(
         return content
     missing: list[str] = []
     try:
-        figures = tuple(_figures(analysis, Path(path), missing, details.speech))
+        figures = tuple(_figures(analysis, Path(path), missing))
         return replace(content, figures=figures, missing=tuple(missing))
     except (UnmaskError, OSError, ValueError) as error:
         log.warning("a report has no pictures: %s", error)
         return replace(content, missing=(_("The pictures could not be drawn."),))
 
 
-def _figures(
-    analysis: Analysis, path: Path, missing: list[str], speech: Speech
-) -> Iterator[ReportPicture]:
+def _figures(analysis: Analysis, path: Path, missing: list[str]) -> Iterator[ReportPicture]:
     """Yield frame, face and heatmaps of the most suspicious moment; add failures to `missing`."""
-    _, track = speech.gettext, analysis.seen[0]
+    track = analysis.seen[0]
     face = shown_face(analysis, track)
     if face is None:
         return
-    whole, whose = _("The whole frame"), subject_name(track.modality.value, track.id, speech)
+    whole, whose = _("The whole frame"), subject_name(track.modality.value, track.id)
     if analysis.media.kind != "image":
         time = clock(face.time, tenths=True)
         text = _("The whole frame at {time}")
@@ -167,7 +164,7 @@ def _figures(
         whole = text.format(time=time)
         whose = _("{person} at {time}").format(person=whose, time=time)
     rgb = media.frame_at(path, analysis.media, face.time).rgb
-    yield picture("frame", whole, _boxed(rgb, analysis, face.index, speech))
+    yield picture("frame", whole, _boxed(rgb, analysis, face.index))
     if track.modality is Modality.FACE:
         yield picture("crop", whose, vision.cut(rgb, face.box, CROP))
     for model in explained(analysis, track)[:HEATMAPS]:
@@ -175,14 +172,14 @@ def _figures(
         try:
             heat = explain.heatmap(path, analysis, track.id, face.time, model.id)
         except UnmaskError as error:
-            why = say(error.message, speech)
+            why = say(error.message)
         if heat is None:
             text = _("No heatmap of {model}: {why}.")
             missing.append(text.format(model=model.title, why=why.rstrip(".")))
             continue
         text = _("{heatmap}, not counted")
         counted = not analysis.verdict.uncounted(model.question)
-        caption = capital(say(heat.caption, speech))
+        caption = capital(say(heat.caption))
         yield picture(
             "heatmap", caption if counted else text.format(heatmap=caption), explain.overlay(heat)
         )
@@ -211,10 +208,10 @@ def shown_face(analysis: Analysis, track: Subject) -> FrameSegment | None:
     return max(track.frames, key=lambda f: (f.quality.sharpness, -f.time), default=None)
 
 
-def _boxed(rgb: np.ndarray, analysis: Analysis, index: int, speech: Speech) -> np.ndarray:
+def _boxed(rgb: np.ndarray, analysis: Analysis, index: int) -> np.ndarray:
     """Return a frame with everybody's box and name."""
     named = [
-        NamedBox(placed(track, speech), face.box, STROKES[track.label])
+        NamedBox(placed(track), face.box, STROKES[track.label])
         for track in analysis.people
         for face in track.frames
         if face.index == index
@@ -310,7 +307,6 @@ class PairContent:
     """copy, original and where they differ, at the moment of the largest difference"""
     missing: str = ""  # why there are no figures, a sentence
     zone: tzinfo = UTC  # in which the times of a PDF are printed
-    speech: Speech = ENGLISH  # the language of a PDF
     signed: bool = True  # the operator's certificate signs the PDF, where one is configured
 
     def seal(self, sha256: str, parts: dict[str, str]) -> Seal:
@@ -333,13 +329,12 @@ def collect_pair(
     id: str = "",
     exported: datetime | None = None,
     zone: tzinfo = UTC,
-    speech: Speech = ENGLISH,
 ) -> PairContent:
     """Gather the report of a comparison, of this `id` where it is stored. Both files are hashed
     again, and pictures are drawn only where neither has changed."""
     time = (exported or datetime.now(UTC)).astimezone(UTC).replace(microsecond=0)
     hashes = _sha256(copy), _sha256(original)
-    content, _ = PairContent(comparison, time, id, hashes, zone=zone, speech=speech), speech.gettext
+    content = PairContent(comparison, time, id, hashes, zone=zone)
     held = comparison.copy_media.sha256, comparison.original_media.sha256
     if copy is None or original is None or None in hashes:
         gone = _("One of the two was not there when this report was made.")
@@ -350,7 +345,7 @@ def collect_pair(
     if not comparison.moments:
         return replace(content, missing=_("No moment of one was found in the other."))
     try:
-        return replace(content, figures=tuple(_pair_figures(comparison, copy, original, speech)))
+        return replace(content, figures=tuple(_pair_figures(comparison, copy, original)))
     except (UnmaskError, OSError, ValueError) as error:
         log.warning("the report of a comparison has no pictures: %s", error)
         return replace(content, missing=_("The pictures could not be drawn."))
@@ -367,16 +362,15 @@ def _sha256(path: PathLike | None) -> str | None:
 
 
 def _pair_figures(
-    comparison: Comparison, copy: PathLike, original: PathLike, speech: Speech
+    comparison: Comparison, copy: PathLike, original: PathLike
 ) -> Iterator[ReportPicture]:
     """Yield both at the moment at which most differs, and where they do."""
-    _ = speech.gettext
     moment = max(comparison.moments, key=lambda one: one.excess)
     paths = os.fspath(copy), os.fspath(original)
     (shown,) = aligned(*paths, comparison, [moment], side=FRAME_SIDE)
     if shown is None:
         raise MediaError(_("There is no picture at this moment."), code="undecodable")
-    first, second = titles(comparison, speech)
+    first, second = titles(comparison)
     if comparison.copy_media.duration:
         at = _("{file} at {seconds} s")
         first = at.format(file=first, seconds=f"{moment.time:.2f}")

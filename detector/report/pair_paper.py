@@ -14,13 +14,10 @@ from detector.report.pdf import Heading, finished, picture_row
 from detector.report.table import pair_json
 from detector.schema.analysis import Label
 from detector.schema.comparison import Comparison, ComparisonFinding
+from detector.sentences import _, say
 
 ATTACHMENT = "unmask-comparison.json"
 EDITS = 12  # places that are listed, the largest first; all are in the attached data
-
-
-def _(text: str) -> str:
-    return text
 
 
 BESIDE = _(
@@ -82,9 +79,9 @@ def as_pdf(content: PairContent, key: Ed25519PrivateKey | None = None) -> bytes:
     comparison = content.comparison
     copy, original = comparison.copy_media, comparison.original_media
     footer = f"sha256 {copy.sha256[:24]}…  against {original.sha256[:24]}…"
-    title = content.speech.gettext("Unmask comparison: {copy} against {original}")
+    title = _("Unmask comparison: {copy} against {original}")
     title = title.format(copy=copy.name, original=original.name)
-    heading = Heading(title, footer, ATTACHMENT, content.speech)
+    heading = Heading(title, footer, ATTACHMENT)
     return finished(heading, partial(_draw, content), pair_json(content, key), content, key)
 
 
@@ -112,42 +109,40 @@ def _state(comparison: Comparison) -> Label:
 
 def _opening(pdf: Paper, content: PairContent) -> None:
     """Draw the finding, both at the moment at which most differs, and what that can't tell."""
-    _, speech = pdf.speech.gettext, pdf.speech
     comparison, state = content.comparison, _state(content.comparison)
     pdf.banner(FILL[state])
-    made = words.when(content.exported, content.zone, speech)
+    made = words.when(content.exported, content.zone)
     pdf.say(_("Unmask comparison · {made}").format(made=made), SMALL, MUTED)
     names = comparison.copy_media.name, comparison.original_media.name
     both = _("{copy} against {original}").format(copy=names[0], original=names[1])
     pdf.say(both, 11, style="B")
-    pdf.headline(said.headline(comparison, speech), INK[state])
+    pdf.headline(said.headline(comparison), INK[state])
     pdf.ln(1)
-    pdf.say(said.lead(comparison, speech), 11)
+    pdf.say(said.lead(comparison), 11)
     if comparison.finding.related:
-        pdf.say(said.against(comparison, speech))
+        pdf.say(said.against(comparison))
     if content.figures:
         pdf.subhead(_("The moment at which most differs"))
         picture_row(pdf, list(content.figures), (WIDTH - 2 * 4) / 3)
     else:
         pdf.say(content.missing, SMALL, MUTED)
-    limits = f"{said.limits(comparison, speech)} {_(BESIDE)}".strip()
+    limits = f"{said.limits(comparison)} {say(BESIDE)}".strip()
     pdf.box(_("What this can't tell"), limits)
 
 
 def _measured(pdf: Paper, comparison: Comparison) -> None:
-    _, speech = pdf.speech.gettext, pdf.speech
     pdf.head(_("What was measured"))
-    pdf.facts(said.figures(comparison, speech), 46.0)
+    pdf.facts(said.figures(comparison), 46.0)
     if comparison.people:
         pdf.ln(1.5)
         rows = []
         for person in comparison.people:
             part = {
-                "none": said.unchanged(comparison, speech),
+                "none": said.unchanged(comparison),
                 "mouth": _("the mouth differs"),
                 "face": _("the face differs"),
             }[person.changed_region]
-            when = said.when(comparison, person.spans, speech) if person.spans else ""
+            when = said.when(comparison, person.spans) if person.spans else ""
             levels = (person.difference, person.rim, person.noise_threshold)
             rows.append((person.id, capital(part), when, *(f"{level:.1f}" for level in levels)))
         heads = (
@@ -157,13 +152,13 @@ def _measured(pdf: Paper, comparison: Comparison) -> None:
     if comparison.edits:
         pdf.ln(1.5)
         rows = []
-        copy = said.called(comparison, speech)[0]
+        copy = said.called(comparison)[0]
         for edit in comparison.edits[:EDITS]:
             x0, y0, x1, y1 = (round(side) for side in edit.box)
             kind = _("Laid over") if edit.kind == "overlay" else _("Changed")
             place = _("{start} to {end} px of {copy}")
             place = place.format(start=f"{x0}, {y0}", end=f"{x1}, {y1}", copy=copy)
-            when = said.when(comparison, edit.spans, speech)
+            when = said.when(comparison, edit.spans)
             rows.append((kind, place, when, f"{edit.difference:.1f}"))
         columns = _("Outside faces"), _("Where"), _("When"), _("Gray levels")
         pdf.rows(columns, rows, (32, 62, 56, 24))
@@ -172,7 +167,6 @@ def _measured(pdf: Paper, comparison: Comparison) -> None:
 def _time(pdf: Paper, comparison: Comparison) -> None:
     if len(comparison.moments) < 2:
         return
-    _ = pdf.speech.gettext
     pdf.head(_("Difference over time"), charts.DIFFERENCES + 16)
     charts.differences(pdf, comparison)
     pdf.say(
@@ -186,10 +180,9 @@ def _movement(pdf: Paper, comparison: Comparison) -> None:
     shared = comparison.movement
     if shared is None:
         return
-    _ = pdf.speech.gettext
     pdf.head(_("How the face moves"), charts.MOVEMENT + 16)
     charts.movement(pdf, shared)
-    copy, original = said.called(comparison, pdf.speech)
+    copy, original = said.called(comparison)
     text = _(
         "{seconds:.1f} s, from {start:.1f} s of {copy} on, along the way the face moves most, each "
         "by its own strength. Thick and gray: {original}; thin: {copy}."
@@ -201,7 +194,6 @@ def _movement(pdf: Paper, comparison: Comparison) -> None:
 def _moments(pdf: Paper, comparison: Comparison) -> None:
     if len(comparison.moments) < 2:
         return
-    _ = pdf.speech.gettext
     pdf.head(_("Moment by moment"), 40)
     rows = []
     for moment in comparison.moments:
@@ -221,10 +213,10 @@ def _moments(pdf: Paper, comparison: Comparison) -> None:
 
 
 def _files(pdf: Paper, content: PairContent) -> None:
-    _, comparison = pdf.speech.gettext, content.comparison
+    comparison = content.comparison
     pdf.head(_("The two files"), 60)
     both = comparison.copy_media, comparison.original_media
-    names = said.titles(comparison, pdf.speech)
+    names = said.titles(comparison)
     for name, media, now in zip(names, both, content.sha256s, strict=True):
         pdf.subhead(name)
         same = _("the same") if now == media.sha256 else now
@@ -232,17 +224,16 @@ def _files(pdf: Paper, content: PairContent) -> None:
             (_("SHA-256 when compared"), media.sha256),
             (_("SHA-256 at export"), same or _("not checked: the file was not there")),
         ]
-        rows = words.file_rows(media, pdf.speech)
+        rows = words.file_rows(media)
         pdf.facts([(_("Name"), media.name), *hashes, *rows], 46.0)
         pdf.ln(1.5)
     for note in comparison.notes:
-        pdf.say(pdf.speech.gettext(note), SMALL, MUTED)
+        pdf.say(say(note), SMALL, MUTED)
 
 
 def _method(pdf: Paper, comparison: Comparison) -> None:
-    _ = pdf.speech.gettext
     pdf.head(_("How it was measured"))
-    pdf.facts([(_(name), _(text)) for name, text in METHOD], 46.0)
+    pdf.facts([(say(name), say(text)) for name, text in METHOD], 46.0)
     length = comparison.copy_media.duration or 0.0
     if length and len(comparison.moments) > 1:
         apart = length / len(comparison.moments)

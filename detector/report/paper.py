@@ -17,8 +17,8 @@ from fpdf.fonts import TTFFont
 
 from detector.config import get_config
 from detector.errors import UsageError
-from detector.messages import ENGLISH, Speech
 from detector.schema.analysis import Label
+from detector.sentences import _, language
 
 FONT = "UNMASK_REPORT_FONT"
 """Environment variable: a TrueType font for scripts that DejaVu lacks (Chinese, Japanese, Korean,
@@ -72,20 +72,11 @@ T = TypeVar("T")
 class Paper(FPDF):
     """A4, every font embedded, PDF/A-3 (which may carry the data it shows)."""
 
-    def __init__(
-        self,
-        title: str,
-        footer: str,
-        created: datetime,
-        spacing: float = 1.0,
-        speech: Speech = ENGLISH,
-    ) -> None:
+    def __init__(self, title: str, footer: str, created: datetime, spacing: float = 1.0) -> None:
         super().__init__(format="A4", enforce_compliance="PDF/A-3B")
         self.foot = footer
-        self.speech = speech
-        """the language of the words"""
-        language = speech.info().get("language", "en-US").replace("_", "-")
-        self.rtl = Locale.parse(language, sep="-").text_direction == "rtl"
+        code = language().info().get("language", "en-US").replace("_", "-")
+        self.rtl = Locale.parse(code, sep="-").text_direction == "rtl"
         """Whether it is read from right to left; charts are not."""
         self.spacing = spacing
         """of the usual distance between lines"""
@@ -96,7 +87,7 @@ class Paper(FPDF):
         self.set_creation_date(created)
         self.set_title(title)
         self.set_creator("Unmask")
-        self.set_lang(language)
+        self.set_lang(code)
         self.set_xmp_metadata(
             _XMP.format(title=html.escape(printable(title)), created=created.isoformat())
         )
@@ -315,13 +306,11 @@ SPACINGS = (1.0, 0.95, 0.9, 0.85)
 LEAST = 90.0  # mm from the top that the content of a page reaches at least
 
 
-def laid_out(
-    draw: Callable[[Paper], None], title: str, footer: str, created: datetime, speech: Speech
-) -> Paper:
+def laid_out(draw: Callable[[Paper], None], title: str, footer: str, created: datetime) -> Paper:
     """Return a drawn report, with line spacing that leaves no page almost empty."""
     drawn = []
     for spacing in SPACINGS:
-        paper = Paper(title, footer, created, spacing, speech)
+        paper = Paper(title, footer, created, spacing)
         draw(paper)
         shortest = min([*paper.ends, paper.get_y()])
         drawn.append((shortest, spacing, paper))
@@ -329,7 +318,7 @@ def laid_out(
             break
     else:
         paper = max(drawn, key=lambda kept: kept[:2])[2]
-    for *_, other in drawn:
+    for *_rank, other in drawn:
         if other is not paper:
             other.close_fonts()
     return paper
@@ -344,7 +333,9 @@ def own_font() -> Path | None:
         with path.open("rb") as file:
             TTFont(file)
     except Exception as error:
-        raise UsageError(f"{FONT}: {path.name} is not a font that we can read.") from error
+        raise UsageError(
+            _("{font}: {name} is not a font that we can read.").format(font=FONT, name=path.name)
+        ) from error
     return path
 
 

@@ -12,7 +12,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from detector import messages, questions, signals
 from detector.decision.next_steps import Facts, next_steps
-from detector.messages import Speech, actions, comparison, lead, odds, states
+from detector.messages import actions, comparison, lead, odds, states
 from detector.messages import comparison as compared
 from detector.messages.format import capital, clock, interval, percent, score, stretch
 from detector.messages.robustness import outcome
@@ -22,6 +22,7 @@ from detector.report.paper import FILL, INK, MARGIN, MUTED, SMALL, WIDTH, Paper,
 from detector.report.seal import ATTACHMENT, seal_pdf
 from detector.report.table import as_json
 from detector.schema.analysis import Analysis, Answer, Label, Modality, Reason, ReasonCode, Subject
+from detector.sentences import _, say
 
 PEOPLE = 4  # people whose score over time is drawn, most suspicious first
 FACTS = 40  # facts of the metadata that are printed; all are in the attached data
@@ -30,12 +31,10 @@ FACTS = 40  # facts of the metadata that are printed; all are in the attached da
 def as_pdf(content: Content, key: Ed25519PrivateKey | None = None) -> bytes:
     """Return a sealed PDF/A-3 with the JSON report attached, always the same bytes."""
     analysis, media = content.analysis, content.analysis.media
-    speech = content.details.speech
-    _ = speech.gettext
     of = _("a live session, no file") if media.live else f"sha256 {media.sha256[:32]}…"
     footer = f"{of}  analysis {analysis.id[:16]}"
     title = _("Unmask report: {file}").format(file=media.name)
-    heading = Heading(title, footer, ATTACHMENT, speech)
+    heading = Heading(title, footer, ATTACHMENT)
     return finished(heading, partial(_draw, content), as_json(content, key), content, key)
 
 
@@ -58,13 +57,11 @@ def _draw(content: Content, pdf: Paper) -> None:
 
 
 class Heading(NamedTuple):
-    """What a report is called, what stands under each page, the name of its attached data, and its
-    language."""
+    """What a report is called, what stands under each page, and the name of its attached data."""
 
     title: str
     footer: str
     attachment: str
-    speech: Speech
 
 
 def finished(
@@ -82,7 +79,7 @@ def finished(
         draw(pdf)
         _checking(pdf, attachment, signed=key is not None, certified=by)
 
-    pdf = laid_out(whole, heading.title, heading.footer, content.exported, heading.speech)
+    pdf = laid_out(whole, heading.title, heading.footer, content.exported)
     pdf.embed_file(
         bytes=data, basename=attachment, mime_type="application/json",
         associated_file_relationship="Data", modification_date=pdf.creation_date,
@@ -98,7 +95,6 @@ def _moves(analysis: Analysis) -> bool:
 
 
 def _questions(pdf: Paper, analysis: Analysis) -> None:
-    _, speech = pdf.speech.gettext, pdf.speech
     head = _("What was asked, and how often that errs")
     pdf.head(head, 24 + 9 * len(analysis.verdict.answers))
     rows, lead = [], analysis.verdict.question
@@ -114,8 +110,8 @@ def _questions(pdf: Paper, analysis: Analysis) -> None:
         glyph = words.GLYPHS[Label.NOT_APPLICABLE if answer.undecided_secondary else answer.label]
         rows.append(
             (
-                states.question(question, speech),
-                f"{glyph} {words.answered(question, answer, speech)}",
+                states.question(question),
+                f"{glyph} {words.answered(question, answer)}",
                 likelihood,
                 limits if answer.evaluated else "",
                 f"{answer.counted}" if answer.evaluated else "",
@@ -127,12 +123,12 @@ def _questions(pdf: Paper, analysis: Analysis) -> None:
     if put:
         pdf.say(_("How we know"), style="B")
     for question, answer in put:
-        about = f"{states.question(question, speech)} " if len(put) > 1 else ""
+        about = f"{states.question(question)} " if len(put) > 1 else ""
         # Odds as the first page prints them.
-        said = words.statistics(question, answer, speech, odds=question is lead)
-        said.insert(0, words.operating_point(question, answer, speech))
+        said = words.statistics(question, answer, odds=question is lead)
+        said.insert(0, words.operating_point(question, answer))
         pdf.say(about + " ".join(said), SMALL)
-    if rates := [row for pair in put for row in words.error_rates(*pair, speech)]:
+    if rates := [row for pair in put for row in words.error_rates(*pair)]:
         if pdf.will_page_break(7.0 + 6.0 * len(rates)):
             pdf.add_page()
         columns = _("Error"), _("In our tests"), _("Rate"), _("95 % interval")
@@ -140,32 +136,32 @@ def _questions(pdf: Paper, analysis: Analysis) -> None:
 
 
 def _not_tested(pdf: Paper, analysis: Analysis) -> None:
-    pdf.head(pdf.speech.gettext("What was not tested"))
-    for line in words.not_tested(analysis, pdf.speech):
+    pdf.head(_("What was not tested"))
+    for line in words.not_tested(analysis):
         pdf.say(f"· {line}")
 
 
 def _original(pdf: Paper, analysis: Analysis) -> None:
     """Draw the comparison with the original, which counts nothing in the detectors' verdict."""
-    _, speech, found = pdf.speech.gettext, pdf.speech, analysis.comparison
+    found = analysis.comparison
     if found is None:
         return
-    pdf.head(compared.question(speech, seen=compared.unstated(found)))
-    pdf.say(f"{compared.sentence(found, speech)}.", style="B")
-    pdf.say(f"{compared.lead(found, speech)} {compared.against(found, speech)}")
+    pdf.head(compared.question(seen=compared.unstated(found)))
+    pdf.say(f"{compared.sentence(found)}.", style="B")
+    pdf.say(f"{compared.lead(found)} {compared.against(found)}")
     pdf.facts(
         [
             (_("Held against"), found.original_media.name),
             (_("SHA-256 of that"), found.original_media.sha256),
-            *compared.figures(found, speech),
+            *compared.figures(found),
         ]
     )
-    if limits := compared.limits(found, speech):
+    if limits := compared.limits(found):
         pdf.say(_("What this can't tell: {limits}").format(limits=limits), SMALL, MUTED)
 
 
 def _file(pdf: Paper, content: Content) -> None:
-    _, media = pdf.speech.gettext, content.analysis.media
+    media = content.analysis.media
     pdf.head(_("The session") if media.live else _("The file"))
     at_export = {
         None: _("not checked: the file was not there"),
@@ -173,23 +169,19 @@ def _file(pdf: Paper, content: Content) -> None:
         False: content.sha256 or "",
     }[content.unchanged]
     hashes = [(_("SHA-256 on receipt"), media.sha256), (_("SHA-256 at export"), at_export)]
-    rows = words.file_rows(media, pdf.speech)
+    rows = words.file_rows(media)
     pdf.facts([(_("Name"), media.name), *([] if media.live else hashes), *rows])
     if content.unchanged is False:
         pdf.say(_("The file has changed since it was analyzed."), style="B")
     for note in media.notes:
-        pdf.say(_(note), SMALL, MUTED)
+        pdf.say(say(note), SMALL, MUTED)
 
 
 def _material(pdf: Paper, analysis: Analysis) -> None:
-    _ = pdf.speech.gettext
     ratings = {"good": _("good"), "fair": _("fair"), "poor": _("poor")}
     if analysis.evidence:
         pdf.head(_("How good the material is"))
-        rows = [
-            (*messages.wording(item, pdf.speech), ratings[item.rating])
-            for item in analysis.evidence
-        ]
+        rows = [(*messages.wording(item), ratings[item.rating]) for item in analysis.evidence]
         pdf.rows(("", _("Measured"), _("For judging")), rows, (50, 80, 44))
 
 
@@ -198,7 +190,7 @@ def _people(pdf: Paper, analysis: Analysis) -> None:
         return
     if analysis.media.kind == "audio":
         return _voice(pdf, analysis)
-    _, speech, rows = pdf.speech.gettext, pdf.speech, []
+    rows = []
     pdf.head(_("The people") if analysis.people else _("The picture"), 40)
     for track in analysis.judged:
         scored = sum(1 for look in track.looks if look.score is not None)
@@ -208,11 +200,11 @@ def _people(pdf: Paper, analysis: Analysis) -> None:
         who = track.modality.spec.in_report or track.id
         rows.append(
             (
-                f"{who} {lead.side(track.side, speech)}".strip(),
-                stretch(track.start, track.end, speech) if _moves(analysis) else "",
+                f"{who} {lead.side(track.side)}".strip(),
+                stretch(track.start, track.end) if _moves(analysis) else "",
                 _("{count} of {number}").format(count=scored, number=len(track.looks)),
                 f"{widths[len(widths) // 2]:.0f} px" if widths else "",
-                f"{words.GLYPHS[track.label]} {states.state(track.label, track.question, speech)}",
+                f"{words.GLYPHS[track.label]} {states.state(track.label, track.question)}",
                 likelihood,
             )
         )
@@ -233,16 +225,16 @@ def _people(pdf: Paper, analysis: Analysis) -> None:
 
 def _voice(pdf: Paper, analysis: Analysis) -> None:
     """Say of a sound what `_people` says of a clip."""
-    _, speech, rows = pdf.speech.gettext, pdf.speech, []
+    rows = []
     pdf.head(_("The voice"), 40)
     for voice in analysis.judged:
-        name = f"{lead.person(voice, speech)}, " if voice.side else ""
+        name = f"{lead.person(voice)}, " if voice.side else ""
         scored = sum(1 for look in voice.looks if look.score is not None)
         rows.append(
             (
-                name + stretch(voice.start, voice.end, speech),
+                name + stretch(voice.start, voice.end),
                 _("{count} of {number}").format(count=scored, number=len(voice.looks)),
-                f"{words.GLYPHS[voice.label]} {states.state(voice.label, voice.question, speech)}",
+                f"{words.GLYPHS[voice.label]} {states.state(voice.label, voice.question)}",
                 "" if voice.probability is None else percent(voice.probability),
             )
         )
@@ -261,8 +253,8 @@ def _lane(pdf: Paper, analysis: Analysis, track: Subject) -> None:
         return
     if pdf.will_page_break(charts.LANE + 6):
         pdf.add_page()
-    question = f": {states.question(track.question, pdf.speech)}" if track.question else ""
-    name = states.subject_name(track.modality.value, track.id, pdf.speech)
+    question = f": {states.question(track.question)}" if track.question else ""
+    name = states.subject_name(track.modality.value, track.id)
     pdf.subhead(f"{name}{question}")
     limits = analysis.verdict.thresholds
     if track.question in analysis.verdict.answers:
@@ -271,17 +263,17 @@ def _lane(pdf: Paper, analysis: Analysis, track: Subject) -> None:
 
 
 def _models(pdf: Paper, analysis: Analysis) -> None:
-    _, speech, rows = pdf.speech.gettext, pdf.speech, []
+    rows = []
     pdf.head(_("The models"), 40)
     for model in analysis.models:
         counts = model.counted and not analysis.verdict.uncounted(model.question)
         rows.append(
             (
-                f"{_(model.plain)} ({model.title})" if model.plain else model.title,
-                _(model.task),
+                f"{say(model.plain)} ({model.title})" if model.plain else model.title,
+                say(model.task),
                 "" if model.probability is None else score(model.probability),
-                words.says(analysis, model, speech),
-                words.counted(analysis, model, speech),
+                words.says(analysis, model),
+                words.counted(analysis, model),
                 f"{model.scored}",
                 f"{model.weight:g}" if counts else "",
             )
@@ -290,20 +282,19 @@ def _models(pdf: Paper, analysis: Analysis) -> None:
         _("Model"), _("Made for"), _("Score"), _("Says"), _("Counted"), _("Scored"), _("Weight"),
     )  # fmt: skip
     pdf.rows(heads, rows, (34, 32, 20, 34, 26, 14, 14))
-    if fitted := words.calibrations(analysis, speech):
+    if fitted := words.calibrations(analysis):
         pdf.say(_("Calibrated on, and good for files like these:"), style="B")
         for line in fitted:
             pdf.say(line, SMALL)
     text = _("The weights are those of Unmask {version}, each named by the sha256 of its file.")
     pdf.say(text.format(version=analysis.software.version), SMALL, MUTED)
-    pdf.facts(words.weights(analysis, speech))
+    pdf.facts(words.weights(analysis))
 
 
 def _signals(pdf: Paper, analysis: Analysis) -> None:
     if not analysis.signals:
         return
-    _ = pdf.speech.gettext
-    here = [signals.said(signal, pdf.speech) for signal in analysis.signals]
+    here = [signals.said(signal) for signal in analysis.signals]
     analysis = analysis.model_copy(update={"signals": here})
     readings = {"usual": _("usual"), "unclear": _("unclear"), "unusual": _("unusual")}
     pdf.head(_("Signals"), 30)
@@ -331,12 +322,11 @@ def _robustness(pdf: Paper, analysis: Analysis) -> None:
     tried = analysis.robustness
     if tried is None:
         return
-    _, speech = pdf.speech.gettext, pdf.speech
     pdf.head(_("Robustness"), 36 + 5 * len(tried.trials))
     of_sound = tried.question.of_sound
     part = _("The picture")
     if tried.end is not None:
-        looks = (words.windows if of_sound else words.moments)(tried.sampled, speech)
+        looks = (words.windows if of_sound else words.moments)(tried.sampled)
         text = _("{looks} from {start} to {end}")
         part = text.format(looks=looks, start=clock(tried.start), end=clock(tried.end))
     thresholds = analysis.verdict.answers[tried.question].thresholds
@@ -347,7 +337,7 @@ def _robustness(pdf: Paper, analysis: Analysis) -> None:
     if (flips := len(tried.flipped)) and not thresholds.never_decide:
         text = _("The verdict changes under {flips} of {number} changes: it is fragile.")
         said.append(text.format(flips=flips, number=len(tried.trials)))
-    pdf.say(" ".join([*said, outcome(tried, thresholds, speech)]))
+    pdf.say(" ".join([*said, outcome(tried, thresholds)]))
     charts.robustness(pdf, tried, thresholds)
 
 
@@ -355,25 +345,24 @@ def _provenance(pdf: Paper, analysis: Analysis) -> None:
     origin = analysis.provenance
     if origin is None:
         return
-    _, speech = pdf.speech.gettext, pdf.speech
     pdf.head(_("What the file says of its origin"))
     pdf.say(
         _("All of this can be written by anybody, and is lost when a file is sent on. That "
           "something is missing says nothing either way."), SMALL, MUTED,
     )  # fmt: skip
-    pdf.facts(words.credential_rows(origin.credential, speech))
+    pdf.facts(words.credential_rows(origin.credential))
     for sentence in origin.findings:
-        pdf.say(f"· {_(sentence)}")
-    for sentence in filter(None, (lead.posted(analysis, speech), lead.document(analysis, speech))):
+        pdf.say(f"· {say(sentence)}")
+    for sentence in filter(None, (lead.posted(analysis), lead.document(analysis))):
         pdf.say(f"· {sentence}")
     for sentence in origin.unread:
-        pdf.say(f"· {_(sentence)}", color=MUTED)
+        pdf.say(f"· {say(sentence)}", color=MUTED)
     if origin.earlier is not None:
-        pdf.say(f"· {words.earlier(origin.earlier, analysis.media, speech)}")
-    rows = words.fact_rows(origin.facts[:FACTS], speech)
+        pdf.say(f"· {words.earlier(origin.earlier, analysis.media)}")
+    rows = words.fact_rows(origin.facts[:FACTS])
     if origin.place is not None:
         spot = f"{origin.place.latitude:.5f}, {origin.place.longitude:.5f}"
-        rows.append((_("Recorded at (private)"), spot, _(origin.place.source)))
+        rows.append((_("Recorded at (private)"), spot, say(origin.place.source)))
     for h in origin.hashes:
         when = f", {h.time:.1f} s" if h.time is not None else ""
         rows.append((_("Perceptual hash") + when, h.phash, _("computed here")))
@@ -382,7 +371,7 @@ def _provenance(pdf: Paper, analysis: Analysis) -> None:
 
 
 def _again(pdf: Paper, analysis: Analysis) -> None:
-    _, software = pdf.speech.gettext, analysis.software
+    software = analysis.software
     pdf.head(_("How it was made, and how to run it again"), 60)
     total = analysis.timings.get("total")
     commit = f", commit {software.commit}" if software.commit else ""
@@ -396,7 +385,7 @@ def _again(pdf: Paper, analysis: Analysis) -> None:
         [
             (_("Program"), f"Unmask {software.version}{commit}"),
             (_("Runs on"), ", ".join(runs)),
-            *words.looked(analysis, pdf.speech),
+            *words.looked(analysis),
             (_("Took"), f"{total:.1f} s" if total is not None else _("not measured")),
             (_("Result format"), analysis.schema_version),
             (_("Analysis"), analysis.id),
@@ -416,13 +405,12 @@ def _again(pdf: Paper, analysis: Analysis) -> None:
 
 def _notes(pdf: Paper, content: Content) -> None:
     if content.notes:
-        pdf.head(pdf.speech.gettext("The analyst's notes"))
+        pdf.head(_("The analyst's notes"))
         for paragraph in content.notes.split("\n"):
             pdf.say(paragraph or " ")
 
 
 def _checking(pdf: Paper, attachment: str, *, signed: bool, certified: str) -> None:
-    _ = pdf.speech.gettext
     pdf.head(_("How to check this report"))
     text = _(
         "This file carries the sha256 of its own content, and all that was found as data ({file}). "
@@ -462,28 +450,28 @@ TRACED = (ReasonCode.ABOVE_THRESHOLD, ReasonCode.BELOW_THRESHOLD)
 
 
 def _first_page(pdf: Paper, content: Content) -> None:
-    """Draw the verdict, its subject and time, what it rests on, its limits, what to do next, and
-    who answers for the report."""
-    _, speech, analysis = pdf.speech.gettext, pdf.speech, content.analysis
+    """Draw the verdict, whom and when it is about, what it rests on, its limits, what to do next,
+    and who answers for the report."""
+    analysis = content.analysis
     verdict = analysis.verdict
     answer = verdict.answers.get(verdict.question) if verdict.question else None
     _verdict(pdf, content)
     if answer is not None and answer.probability is not None:
-        by = states.basis(answer.basis, speech)
+        by = states.basis(answer.basis)
         what = _("combined likelihood")
         if answer.interval is not None:
-            what += f" ({interval(answer.interval, speech)})"
+            what += f" ({interval(answer.interval)})"
         shown = percent(answer.probability, answer.thresholds.edges)
         pdf.number(shown, ", ".join(filter(None, [what, by])))
         charts.scale(pdf, answer.probability, answer.thresholds, verdict.question)
         if answer.label is verdict.label:
-            said = odds.in_ten(answer, verdict.question, content.details.base_rate, speech)
+            said = odds.in_ten(answer, verdict.question, content.details.base_rate)
             pdf.say(f"{capital(said)}." if said else "", style="B")
         if answer.odds is not None:
-            pdf.say(odds.of_tests(answer.odds, verdict.question, speech), SMALL, MUTED)
-            pdf.say(odds.support(answer, verdict.question, speech), SMALL, MUTED)
+            pdf.say(odds.of_tests(answer.odds, verdict.question), SMALL, MUTED)
+            pdf.say(odds.support(answer, verdict.question), SMALL, MUTED)
     if analysis.robustness is not None and analysis.robustness.fragile:
-        flips = ", ".join(_(t.title) for t in analysis.robustness.flipped)
+        flips = ", ".join(say(t.title) for t in analysis.robustness.flipped)
         text = _("Fragile: the verdict changes under {changes}.")
         pdf.say(text.format(changes=flips), style="B")
     _moment(pdf, content)
@@ -491,7 +479,7 @@ def _first_page(pdf: Paper, content: Content) -> None:
         _bars(pdf, analysis, answer)
     _why(pdf, analysis)
     _next(pdf, analysis)
-    limits = [messages.text(caveat, speech) for caveat in verdict.caveats]
+    limits = [messages.text(caveat) for caveat in verdict.caveats]
     no_fact = _(
         "A likelihood is no fact about a person: it says how the scores of this file compare with "
         "those of labeled files, and it holds for files like those."
@@ -502,35 +490,34 @@ def _first_page(pdf: Paper, content: Content) -> None:
 
 def _verdict(pdf: Paper, content: Content) -> None:
     """Draw the verdict of the file, its person and times, as the page of the result does."""
-    _, speech, analysis = pdf.speech.gettext, pdf.speech, content.analysis
+    analysis = content.analysis
     manipulated, state = analysis.accusing_comparison, analysis.label
     verdict = analysis.verdict
     pdf.banner(FILL[state])
     made, analyzed = (
-        words.when(time, content.details.zone, speech)
-        for time in (content.exported, analysis.created)
+        words.when(time, content.details.zone) for time in (content.exported, analysis.created)
     )
     text = _("Unmask report · {made} · analyzed {analyzed}")
     pdf.say(text.format(made=made, analyzed=analyzed), SMALL, MUTED)
     pdf.say(analysis.media.name, 11, style="B")
-    about = " ".join(filter(None, [lead.sentence(analysis, speech), lead.others(analysis, speech)]))
+    about = " ".join(filter(None, [lead.sentence(analysis), lead.others(analysis)]))
     why = lead.reason(analysis)
-    pdf.headline(analysis.headline_in(speech), INK[state])
+    pdf.headline(analysis.headline_in(), INK[state])
     pdf.ln(1)
     if content.origin:
         pdf.say(content.origin, style="B")
     if analysis.proof is not None:
-        found = lead.origin(analysis, speech)
+        found = lead.origin(analysis)
         if manipulated:
-            found = comparison.lead(manipulated, speech)
-            found += f" {comparison.against(manipulated, speech)}"
+            found = comparison.lead(manipulated)
+            found += f" {comparison.against(manipulated)}"
         pdf.say(found, 11)
-        alone = states.headline(verdict.label, verdict.question, speech)
+        alone = states.headline(verdict.label, verdict.question)
         text = _("The detectors, alone: {verdict}").format(verdict=alone)
         pdf.say(f"{text}. {about}", color=MUTED)
     else:
         pdf.say(about, 11)
-        detail = messages.detail(why, speech) if why is not None else ""
+        detail = messages.detail(why) if why is not None else ""
         if detail:
             pdf.say(f"{capital(detail.rstrip('.'))}.", color=MUTED)
 
@@ -551,48 +538,46 @@ def _moment(pdf: Paper, content: Content) -> None:
 
 def _bars(pdf: Paper, analysis: Analysis, answer: Answer) -> None:
     """Draw what pulled which way, in log odds; as printed the rows add up."""
-    _ = pdf.speech.gettext
-    if rows := words.bars(analysis, answer, pdf.speech):
+    if rows := words.bars(analysis, answer):
         pdf.ln(1)
         pdf.subhead(_("What pulled which way"))
         of = questions.of(analysis.verdict.question)
         axis = _("Log odds: above 0 {above}, below 0 {below}.")
-        axis = axis.format(above=_(of.towards_fake), below=_(of.towards_real))
+        axis = axis.format(above=say(of.towards_fake), below=say(of.towards_real))
         pdf.say(axis, SMALL, MUTED)
         charts.bars(pdf, rows)
 
 
 def _why(pdf: Paper, analysis: Analysis) -> None:
     """Draw the reasons that the sentence at the top is not, and the strongest trace."""
-    said, reasons = lead.sentence(analysis, pdf.speech), analysis.verdict.reasons
-    written = [(reason, *messages.wording(reason, pdf.speech)) for reason in reasons]
+    said, reasons = lead.sentence(analysis), analysis.verdict.reasons
+    written = [(reason, *messages.wording(reason)) for reason in reasons]
     lines = [
         _line(analysis, reason, text, detail)
         for reason, text, detail in written
         if text.rstrip(".") not in said
     ]
     traced = any(reason.code in TRACED for reason in reasons)
-    if not traced and (trace := lead.trace(analysis, pdf.speech)):
+    if not traced and (trace := lead.trace(analysis)):
         lines.append(trace)
     if lines:
-        pdf.subhead(pdf.speech.gettext("Why"))
+        pdf.subhead(_("Why"))
     for number, line in enumerate(lines, 1):
         pdf.say(f"{number}. {line}")
 
 
 def _next(pdf: Paper, analysis: Analysis) -> None:
     """Draw what to do next, as far as it can be done without this program."""
-    steps = [actions.step(step, pdf.speech) for step in next_steps(analysis, Facts(may_run=False))]
+    steps = [actions.step(step) for step in next_steps(analysis, Facts(may_run=False))]
     if steps:
-        pdf.subhead(pdf.speech.gettext("What to do next"))
+        pdf.subhead(_("What to do next"))
     for step in steps:
         pdf.say(f"· {step.head}. {step.why}")
 
 
 def _answerable(pdf: Paper, content: Content) -> None:
-    """Draw the case and who answers for the report: to be filled in by hand where they are
-    empty."""
-    _, details = pdf.speech.gettext, content.details
+    """Draw the case and who answers for the report: to be filled in by hand where nobody did."""
+    details = content.details
     pdf.ln(2)
     pdf.form(
         (
@@ -618,7 +603,6 @@ def _line(analysis: Analysis, reason: Reason, text: str, detail: str) -> str:
 
 def _figures(pdf: Paper, content: Content) -> None:
     """Draw the face and where models looked, and say what can't be shown."""
-    _ = pdf.speech.gettext
     if content.figures:
         pdf.head(_("Pictures"), 60.0 + 24)
     small = [f for f in content.figures if f.kind != "frame"]

@@ -23,6 +23,7 @@ from detector.config import get_config
 from detector.errors import UsageError
 from detector.schema.base import StrictModel
 from detector.seals import canonical, digest, name_of
+from detector.sentences import _
 
 if TYPE_CHECKING:
     from pypdf import PageObject
@@ -94,14 +95,16 @@ def signing_key(path: str | os.PathLike[str] | None = None) -> Ed25519PrivateKey
         key = load_pem_private_key(data, password.get_secret_value().encode() if password else None)
     except (ValueError, TypeError, UnsupportedAlgorithm) as error:
         raise UsageError(
-            f"{Path(named).name} holds no private key that we can read.",
-            hint=f"Make one with: openssl genpkey -algorithm ed25519 -out key.pem. "
-            f"The password of an encrypted one goes into {PASSWORD}.",
+            _("{name} holds no private key that we can read.").format(name=Path(named).name),
+            hint=_(
+                "Make one with: openssl genpkey -algorithm ed25519 -out key.pem. "
+                "The password of an encrypted one goes into {password}."
+            ).format(password=PASSWORD),
         ) from error
     if not isinstance(key, Ed25519PrivateKey):
         raise UsageError(
-            f"{Path(named).name} is not an Ed25519 key.",
-            hint="Make one with: openssl genpkey -algorithm ed25519 -out key.pem",
+            _("{name} is not an Ed25519 key.").format(name=Path(named).name),
+            hint=_("Make one with: openssl genpkey -algorithm ed25519 -out key.pem"),
         )
     return key
 
@@ -111,9 +114,11 @@ def public_key(path: str | os.PathLike[str]) -> Ed25519PublicKey:
     try:
         key = load_pem_public_key(_read(Path(path)))
     except (ValueError, UnsupportedAlgorithm) as error:
-        raise UsageError(f"{Path(path).name} holds no public key that we can read.") from error
+        raise UsageError(
+            _("{name} holds no public key that we can read.").format(name=Path(path).name)
+        ) from error
     if not isinstance(key, Ed25519PublicKey):
-        raise UsageError(f"{Path(path).name} is not an Ed25519 key.")
+        raise UsageError(_("{name} is not an Ed25519 key.").format(name=Path(path).name))
     return key
 
 
@@ -122,7 +127,9 @@ def _read(path: Path) -> bytes:
         with path.open("rb") as file:
             return file.read(LARGEST_KEY)
     except OSError as error:
-        raise UsageError(f"{path.name} can't be read: {error.strerror}.") from None
+        raise UsageError(
+            _("{name} can't be read: {strerror}.").format(name=path.name, strerror=error.strerror)
+        ) from None
 
 
 # --- PDF ------------------------------------------------------------------------------------------
@@ -166,7 +173,7 @@ def _pictures(page: PageObject) -> Iterator[bytes]:
     pictures = resources.get_object().get("/XObject") if resources is not None else None
     if pictures is None:
         return
-    for _, item in list(pictures.get_object().items())[:MOST_PICTURES]:
+    for _name, item in list(pictures.get_object().items())[:MOST_PICTURES]:
         stream = item.get_object()
         if isinstance(stream, StreamObject):
             yield stream._data

@@ -53,9 +53,11 @@ class Verification:
         by = f"key {fingerprint(seal.key)}" if seal.key and self.signature != "wrong" else ""
         signature = {
             "none": _("Not signed: whoever changes a report on purpose can seal it again."),
-            "valid": _(f"Signed with {by}. Compare it with the one the operator publishes."),
-            "expected": _(f"Signed with the given key ({by})."),
-            "other": _(f"Signed with another key than the given one ({by})."),
+            "valid": _("Signed with {by}. Compare it with the one the operator publishes.").format(
+                by=by
+            ),
+            "expected": _("Signed with the given key ({by}).").format(by=by),
+            "other": _("Signed with another key than the given one ({by}).").format(by=by),
             "wrong": _("Its signature is WRONG: it was not made over this seal."),
         }[self.signature]
         changed = [
@@ -75,22 +77,34 @@ class Verification:
             return []
         by = f"{one_line(self.certificate.subject)}, issued by {one_line(self.certificate.issuer)}"
         if not self.certificate.intact:
-            return [_(f"The signature with the certificate of {by}, is WRONG.")]
-        return [_(f"Signed with the certificate of {by}.")]
+            return [_("The signature with the certificate of {by}, is WRONG.").format(by=by)]
+        return [_("Signed with the certificate of {by}.").format(by=by)]
 
 
 def _about(seal: Seal) -> tuple[str, str]:
     """Return of what a report is, and when it was made, as its seal says."""
     when, id, file = (one_line(text) for text in (seal.exported, seal.analysis, seal.media))
     if id.startswith("case "):
-        return _(f"Exported {when}, {id}."), _(f"Its log ends with the hash {file}.")
+        return _("Exported {when}, {id}.").format(when=when, id=id), _(
+            "Its log ends with the hash {file}."
+        ).format(file=file)
     if id == "benchmark":
-        return _(f"Exported {when}, a benchmark."), _(f"Its label file has the sha256 {file}.")
+        return _("Exported {when}, a benchmark.").format(when=when), _(
+            "Its label file has the sha256 {file}."
+        ).format(file=file)
     if seal.original is None:
-        return _(f"Exported {when}, analysis {id}."), _(f"Of the file with sha256 {file}.")
-    made = _(f"Exported {when}, comparison {id}.") if id else _(f"Exported {when}, a comparison.")
+        return _("Exported {when}, analysis {id}.").format(when=when, id=id), _(
+            "Of the file with sha256 {file}."
+        ).format(file=file)
+    made = (
+        _("Exported {when}, comparison {id}.").format(when=when, id=id)
+        if id
+        else _("Exported {when}, a comparison.").format(when=when)
+    )
     original = one_line(seal.original)
-    return made, _(f"Of the file with sha256 {file}, held against that with sha256 {original}.")
+    return made, _(
+        "Of the file with sha256 {file}, held against that with sha256 {original}."
+    ).format(file=file, original=original)
 
 
 class NoSeal(InputError):
@@ -174,7 +188,7 @@ def _split_json(data: bytes) -> tuple[Seal, str, Parts]:
     try:
         tree: Any = json.loads(data)
     except (ValueError, RecursionError) as error:
-        raise NoSeal("This JSON is damaged, so its seal can't be read.") from error
+        raise NoSeal(_("This JSON is damaged, so its seal can't be read.")) from error
     if not isinstance(tree, dict) or "seal" not in tree:
         raise _no_seal(0)
     seal = _seal(json.dumps(tree.pop("seal")).encode())
@@ -192,24 +206,28 @@ def _seal(text: bytes) -> Seal:
     try:
         return Seal.model_validate_json(text)
     except ValidationError as error:
-        raise NoSeal("The seal of this report is damaged.") from error
+        raise NoSeal(_("The seal of this report is damaged.")) from error
 
 
 def _no_seal(count: int) -> NoSeal:
     if count > 1:
-        return NoSeal("This report has more than one seal: it was changed.")
+        return NoSeal(_("This report has more than one seal: it was changed."))
     return NoSeal(
-        "There is no seal in this file.",
-        hint="It is no report of Unmask, or its seal was taken out.",
+        _("There is no seal in this file."),
+        hint=_("It is no report of Unmask, or its seal was taken out."),
     )
 
 
 def _read(path: Path) -> bytes:
     try:
         if not path.is_file():
-            raise InputError("There is no such file.", code="not_found", hint="Check the path.")
+            raise InputError(
+                _("There is no such file."), code="not_found", hint=_("Check the path.")
+            )
         if path.stat().st_size > LARGEST:
-            raise InputError("This file is too large for a report.", code="too_large")
+            raise InputError(_("This file is too large for a report."), code="too_large")
         return path.read_bytes()
     except OSError as error:
-        raise InputError(f"{path.name} can't be read: {error.strerror}.") from None
+        raise InputError(
+            _("{name} can't be read: {strerror}.").format(name=path.name, strerror=error.strerror)
+        ) from None

@@ -7,7 +7,7 @@ from datetime import datetime, tzinfo
 from babel.dates import format_datetime
 
 from detector.decision.numbers import at_most, logit, printed, wilson
-from detector.messages import ENGLISH, Speech, measured, states
+from detector.messages import measured, states
 from detector.messages.format import capital, percent, signed
 from detector.messages.measured import covered
 from detector.schema.analysis import (
@@ -24,12 +24,8 @@ from detector.schema.analysis import (
     Tally,
 )
 from detector.schema.origin import Credential, EarlierVerdict, Fact
+from detector.sentences import _, language, ngettext, say
 from detector.vision.detection import MEASURED
-
-
-def _(text: str) -> str:
-    return text
-
 
 GLYPHS: dict[Label, str] = {
     Label.FAKE: "▲",
@@ -71,18 +67,16 @@ SOURCES: dict[str, str] = {
 """IPTC digital source types (cv.iptc.org/newscodes/digitalsourcetype) in words."""
 
 
-def answered(question: Question, answer: Answer, speech: Speech = ENGLISH) -> str:
+def answered(question: Question, answer: Answer) -> str:
     """Return a question's answer in a table."""
     if not answer.evaluated:
-        return speech.gettext("Not asked: no model for it")
+        return _("Not asked: no model for it")
     if answer.undecided_secondary:
-        return speech.gettext("Not decided")
-    return states.headline(answer.label, question, speech)
+        return _("Not decided")
+    return states.headline(answer.label, question)
 
 
-def bars(
-    analysis: Analysis, answer: Answer, speech: Speech = ENGLISH
-) -> list[tuple[str, str, bool]]:
+def bars(analysis: Analysis, answer: Answer) -> list[tuple[str, str, bool]]:
     """Return name, log odds and whether a model's of each part and the sum, adding up in print."""
     if answer.probability is None or not answer.contributions:
         return []
@@ -91,33 +85,31 @@ def bars(
     tenths = printed([part.logit for part in answer.contributions], total)
     rows = [
         (
-            states.contribution(part.kind, part.id, titles.get(part.id, ""), speech),
+            states.contribution(part.kind, part.id, titles.get(part.id, "")),
             signed(value / 10),
             part.kind == "model",
         )
         for part, value in zip(answer.contributions, tenths, strict=True)
         if value or part.kind == "model"
     ]
-    combined = speech.gettext("Combined, {percent}").format(percent=percent(answer.probability))
+    combined = _("Combined, {percent}").format(percent=percent(answer.probability))
     return [*rows, (combined, signed(total / 10), False)]
 
 
-def statistics(
-    question: Question, answer: Answer, speech: Speech = ENGLISH, *, odds: bool = True
-) -> list[str]:
+def statistics(question: Question, answer: Answer, *, odds: bool = True) -> list[str]:
     """Return how often the thresholds erred, on what data, and how `odds` are made."""
-    _, limits, out = speech.gettext, answer.thresholds, []
-    untouched, manipulated = _(question.spec.real_word), _(question.spec.fake_word)
+    limits, out = answer.thresholds, []
+    untouched, manipulated = say(question.spec.real_word), say(question.spec.fake_word)
     if answer.basis in (Basis.PUBLISHED, Basis.SUBSET, Basis.CUSTOM):
-        out.append(_("Judged {basis}.").format(basis=states.basis(answer.basis, speech)))
+        out.append(_("Judged {basis}.").format(basis=states.basis(answer.basis)))
     elif limits.own and limits.false_positive_rate is not None:
         text = _(
             "At most {rate} of {kind} clips like yours score above the upper threshold, by {data}."
         )
         rate = percent(limits.false_positive_rate)
-        out.append(text.format(rate=rate, kind=untouched, data=_(limits.data)))
+        out.append(text.format(rate=rate, kind=untouched, data=say(limits.data)))
     else:
-        unit = measured.unit(limits, speech)
+        unit = measured.unit(limits)
         kind = _("{word} {unit}").format(word=untouched, unit=unit)
         figures = limits.false_positives, limits.false_positive_rate, kind
         out += _share(
@@ -140,8 +132,8 @@ def statistics(
                 _("{rate} of {kind} score below the lower threshold."),
             )  # fmt: skip
         if limits.data:
-            out.append(_("Measured on {data}.").format(data=_(limits.data)))
-        if some := measured.of_these(limits, speech):
+            out.append(_("Measured on {data}.").format(data=say(limits.data)))
+        if some := measured.of_these(limits):
             out.append(some)
     if limits.never_decide:
         out.append(
@@ -175,11 +167,10 @@ def _share(
     return [text.format(count=tally.count, files=tally.files, kind=kind, most=most)]
 
 
-def file_rows(media: Media, speech: Speech = ENGLISH) -> list[tuple[str, str]]:
+def file_rows(media: Media) -> list[tuple[str, str]]:
     """Return what the file is, as (name, value)."""
     if media.kind == "audio":
-        return _sound_rows(media, speech)
-    _ = speech.gettext
+        return _sound_rows(media)
     picture = f"{media.width} × {media.height} px, {media.codec}"
     if media.pixel_format:
         picture += f", {media.pixel_format}"
@@ -206,26 +197,24 @@ def file_rows(media: Media, speech: Speech = ENGLISH) -> list[tuple[str, str]]:
         text = _("{degrees}° clockwise, beyond the file's own rotation")
         rows.append((_("Turned"), text.format(degrees=media.turned)))
     if media.kind == "video" and not media.live:
-        sound = _sound(media.audio, speech) if media.audio else _("none")
+        sound = _sound(media.audio) if media.audio else _("none")
         rows.append((_("Sound"), sound))
     return rows
 
 
-def _sound(audio: Audio, speech: Speech) -> str:
+def _sound(audio: Audio) -> str:
     """Return "aac, stereo, 44,100 Hz"."""
-    _ = speech.gettext
     many = _("{number} channels").format(number=audio.channels)
     channels = {1: _("mono"), 2: _("stereo")}.get(audio.channels, many)
     return f"{audio.codec}, {channels}, {audio.sample_rate:,} Hz"
 
 
-def _sound_rows(media: Media, speech: Speech) -> list[tuple[str, str]]:
-    _ = speech.gettext
+def _sound_rows(media: Media) -> list[tuple[str, str]]:
     kind = _("sound")
     size = _("{number} bytes").format(number=f"{media.size:,}")
     rows = [(_("Kind"), f"{kind}, {media.container}"), (_("Size"), size)]
     if audio := media.audio:
-        rows.append((_("Sound"), _sound(audio, speech)))
+        rows.append((_("Sound"), _sound(audio)))
         if heard := audio.speech:
             text = _("{seconds} s, of it {spoken} s of speech")
             figures = {"seconds": heard.seconds, "spoken": heard.speech_seconds}
@@ -238,53 +227,52 @@ def _sound_rows(media: Media, speech: Speech) -> list[tuple[str, str]]:
     return rows
 
 
-def credential_rows(credential: Credential, speech: Speech = ENGLISH) -> list[tuple[str, str]]:
+def credential_rows(credential: Credential) -> list[tuple[str, str]]:
     """Return what the signed origin says, as (name, value)."""
-    _ = speech.gettext
-    rows = [(_("Signed origin (C2PA)"), _(CREDENTIALS[credential.state]))]
+    rows = [(_("Signed origin (C2PA)"), say(CREDENTIALS[credential.state]))]
     signer = ", ".join(p for p in (credential.signer, credential.organization) if p)
     rows += [
         (_("Signed by"), f"{signer} {credential.signed or ''}".strip() if signer else ""),
         (_("Claimed by"), credential.generator or ""),
-        (_("It says"), ", ".join(_(SOURCES.get(s, s)) for s in credential.sources)),
+        (_("It says"), ", ".join(say(SOURCES.get(s, s)) for s in credential.sources)),
         (_("Steps"), "; ".join(credential.actions)),
         (_("Made from"), ", ".join(credential.ingredients)),
         (_("Kept at"), credential.address or ""),
-        (_("Problems"), ", ".join(map(_, credential.problems))),
+        (_("Problems"), ", ".join(map(say, credential.problems))),
     ]
     if credential.state == "untrusted" and not credential.trust_list:
         rows.append((_("Trust list"), _("None is configured here, so no signer is trusted.")))
     return [(name, value) for name, value in rows if value]
 
 
-def fact_rows(facts: Iterable[Fact], speech: Speech = ENGLISH) -> list[tuple[str, str, str]]:
+def fact_rows(facts: Iterable[Fact]) -> list[tuple[str, str, str]]:
     """Return what a file says of itself, as (name, value, where); only our own values are
     translated, a stranger's stay."""
-    _ = speech.gettext
-    return [(_(f.name), _(f.value) if f.name in OURS else f.value, _(f.source)) for f in facts]
+    return [
+        (say(f.name), say(f.value) if f.name in OURS else f.value, say(f.source)) for f in facts
+    ]
 
 
-def says(analysis: Analysis, model: ModelResult, speech: Speech = ENGLISH) -> str:
+def says(analysis: Analysis, model: ModelResult) -> str:
     """Return a model's reading, neutral where its question stays open."""
     if model.label is None:
         return ""
     if analysis.verdict.undecided(model.question):
-        return f"{GLYPHS[Label.NOT_APPLICABLE]} {speech.gettext('Not decided')}"
-    return f"{GLYPHS[model.label]} {states.state(model.label, model.question, speech)}"
+        return f"{GLYPHS[Label.NOT_APPLICABLE]} {_('Not decided')}"
+    return f"{GLYPHS[model.label]} {states.state(model.label, model.question)}"
 
 
-def counted(analysis: Analysis, model: ModelResult, speech: Speech = ENGLISH) -> str:
+def counted(analysis: Analysis, model: ModelResult) -> str:
     """Return whether a model counts, and if not, why."""
-    _ = speech.gettext
     if model.counted and analysis.verdict.uncounted(model.question):
         return _("no: its question is not decided")
-    why = _(model.not_counted_because or "not said")
+    why = states.not_counted(model.not_counted_because)
     return _("yes") if model.counted else _("no: {why}").format(why=why)
 
 
-def weights(analysis: Analysis, speech: Speech = ENGLISH) -> list[tuple[str, str]]:
+def weights(analysis: Analysis) -> list[tuple[str, str]]:
     """Return the hash of each model's weights; of two models of one file, that it is one."""
-    _, rows, first = speech.gettext, [], dict[str, ModelResult]()
+    rows, first = [], dict[str, ModelResult]()
     for model in analysis.models:
         if not model.scored or not model.weights_sha256:
             continue
@@ -294,31 +282,31 @@ def weights(analysis: Analysis, speech: Speech = ENGLISH) -> list[tuple[str, str
             value = _("those of {model}: the same network").format(model=known.title)
             if model.question is not None and model.question is not known.question:
                 text = _("those of {model}: the same network, asked “{question}”")
-                asked = states.question(model.question, speech)
+                asked = states.question(model.question)
                 value = text.format(model=known.title, question=asked)
         rows.append((_("Weights, {model}").format(model=model.title), value))
     return rows
 
 
-def calibrations(analysis: Analysis, speech: Speech = ENGLISH) -> list[str]:
+def calibrations(analysis: Analysis) -> list[str]:
     """Return what the figures were fitted on: their domain, beyond which they promise nothing."""
     fitted: dict[str, list[str]] = {}
     for model in analysis.models:
         if model.counted and model.calibration is not None:
-            fitted.setdefault(_clips(model.calibration, speech), []).append(model.title)
+            fitted.setdefault(_clips(model.calibration), []).append(model.title)
     for question, ensemble in analysis.ensembles.items():
         if ensemble.calibration is not None and analysis.verdict.answers[question].evaluated:
-            everything = speech.gettext("all together")
-            fitted.setdefault(_clips(ensemble.calibration, speech), []).append(everything)
+            everything = _("all together")
+            fitted.setdefault(_clips(ensemble.calibration), []).append(everything)
     return [f"{', '.join(dict.fromkeys(names))}: {data}" for data, names in fitted.items()]
 
 
-def _clips(map: Calibration, speech: Speech) -> str:
+def _clips(map: Calibration) -> str:
     """Return what a map was fitted on, and how many of that ask its question."""
     if not measured.part_of(map.clips, map.data):
-        return speech.gettext(map.data)
-    text = speech.gettext("{number} that ask this question, of {data}")
-    return text.format(number=map.clips, data=speech.gettext(map.data))
+        return say(map.data)
+    text = _("{number} that ask this question, of {data}")
+    return text.format(number=map.clips, data=say(map.data))
 
 
 def absent(analysis: Analysis) -> list[str]:
@@ -336,10 +324,10 @@ def absent(analysis: Analysis) -> list[str]:
     return lines
 
 
-def when(moment: datetime, zone: tzinfo, speech: Speech = ENGLISH) -> str:
+def when(moment: datetime, zone: tzinfo) -> str:
     """Return a time of day in a time zone: "28 November 2026, 12:00 UTC+01:00"."""
     here = moment.astimezone(zone)
-    said = format_datetime(here, "dd MMMM y, HH:mm", locale=speech.info().get("language", "en"))
+    said = format_datetime(here, "dd MMMM y, HH:mm", locale=language().info().get("language", "en"))
     return f"{said} {_zone_name(here)}"
 
 
@@ -359,9 +347,9 @@ def _offset(moment: datetime) -> str:
     return f"UTC{moment.isoformat()[-6:]}"
 
 
-def operating_point(question: Question, answer: Answer, speech: Speech = ENGLISH) -> str:
-    """Return the likelihood from which an answer is given, in a sentence."""
-    _, limits = speech.gettext, answer.thresholds
+def operating_point(question: Question, answer: Answer) -> str:
+    """Return from which likelihood on something is said, in a sentence."""
+    limits = answer.thresholds
     if limits.never_decide:
         return _("Bands: none; no likelihood decides.")
     parts = []
@@ -370,19 +358,17 @@ def operating_point(question: Question, answer: Answer, speech: Speech = ENGLISH
             fake = label.side is Side.FAKE
             text = _("{name} above {limit}") if fake else _("{name} below {limit}")
             edge = percent(start if fake else end)
-            parts.append(text.format(name=states.zone(label, question, speech), limit=edge))
-    rest = states.zone(Label.INCONCLUSIVE, question, speech)
+            parts.append(text.format(name=states.zone(label, question), limit=edge))
+    rest = states.zone(Label.INCONCLUSIVE, question)
     return _("Bands: {parts}, else {rest}.").format(parts=", ".join(parts), rest=rest)
 
 
-def error_rates(
-    question: Question, answer: Answer, speech: Speech = ENGLISH
-) -> list[tuple[str, str, str, str]]:
+def error_rates(question: Question, answer: Answer) -> list[tuple[str, str, str, str]]:
     """Return how often the thresholds erred, as (error, count, rate, 95 % interval)."""
-    _, limits, rows = speech.gettext, answer.thresholds, []
+    limits, rows = answer.thresholds, []
     if answer.basis not in (Basis.MEASURED, Basis.OWN):
         return []
-    real, fake = _(question.spec.real_word), _(question.spec.fake_word)
+    real, fake = say(question.spec.real_word), say(question.spec.fake_word)
     sides = [(real, fake, limits.false_positives)]
     if limits.can_clear:
         sides.append((fake, real, limits.false_negatives))
@@ -396,18 +382,17 @@ def error_rates(
     return rows
 
 
-def not_tested(analysis: Analysis, speech: Speech = ENGLISH) -> list[str]:
+def not_tested(analysis: Analysis) -> list[str]:
     """Return what this analysis did not look at, a sentence each."""
-    _ = speech.gettext
     unasked = _("{question} No model that was asked here answers that.")
     out = [
-        unasked.format(question=states.question(question, speech))
+        unasked.format(question=states.question(question))
         for question, answer in analysis.verdict.answers.items()
         if not answer.evaluated
     ]
     uncounted = _("{model}: not counted, {why}.")
     out += [
-        uncounted.format(model=model.title, why=_(model.not_counted_because))
+        uncounted.format(model=model.title, why=states.not_counted(model.not_counted_because))
         for model in analysis.models
         if not model.counted and model.not_counted_because
     ]
@@ -452,20 +437,20 @@ def command(analysis: Analysis) -> str:
     return " ".join([*parts, "--json", "again.json"])
 
 
-def moments(number: int, speech: Speech = ENGLISH) -> str:
+def moments(number: int) -> str:
     """Return 1 as "1 moment"."""
-    return speech.ngettext("{number} moment", "{number} moments", number).format(number=number)
+    return ngettext("{number} moment", "{number} moments", number).format(number=number)
 
 
-def windows(number: int, speech: Speech = ENGLISH) -> str:
+def windows(number: int) -> str:
     """Return 1 as "1 window of speech"."""
-    text = speech.ngettext("{number} window of speech", "{number} windows of speech", number)
+    text = ngettext("{number} window of speech", "{number} windows of speech", number)
     return text.format(number=number)
 
 
-def looked(analysis: Analysis, speech: Speech = ENGLISH) -> list[tuple[str, str]]:
+def looked(analysis: Analysis) -> list[tuple[str, str]]:
     """Return what of the file was analyzed, as (name, value)."""
-    _, settings, kind = speech.gettext, analysis.settings, analysis.media.kind
+    settings, kind = analysis.settings, analysis.media.kind
     parts = []
     if settings.start:
         parts.append(_("from {seconds} s").format(seconds=f"{settings.start:g}"))
@@ -473,11 +458,11 @@ def looked(analysis: Analysis, speech: Speech = ENGLISH) -> list[tuple[str, str]
         parts.append(_("to {seconds} s").format(seconds=f"{settings.end:g}"))
     if kind == "audio":
         spans = sum(len(subject.spans) for subject in analysis.subjects)
-        return [(_("Listened to"), ", ".join([windows(spans, speech), *parts]))]
-    sampling = measured.sampling(analysis, speech)
-    if seen := covered(analysis.coverage, speech):
+        return [(_("Listened to"), ", ".join([windows(spans), *parts]))]
+    sampling = measured.sampling(analysis)
+    if seen := covered(analysis.coverage):
         sampling += f"; {seen}"
-    all_of_it = ", ".join([moments(len(analysis.timestamps), speech), sampling, *parts])
+    all_of_it = ", ".join([moments(len(analysis.timestamps)), sampling, *parts])
     return [
         (_("Looked at"), _("the picture") if kind == "image" else all_of_it),
         (_("Smallest face"), _("{width} px wide").format(width=settings.min_face)),
@@ -485,13 +470,12 @@ def looked(analysis: Analysis, speech: Speech = ENGLISH) -> list[tuple[str, str]
     ]
 
 
-def earlier(verdict: EarlierVerdict, media: Media, speech: Speech = ENGLISH) -> str:
+def earlier(verdict: EarlierVerdict, media: Media) -> str:
     """Return what stands in the file from an earlier analysis, and that it counts for nothing."""
-    _ = speech.gettext
     place = _("into its metadata") if verdict.where == "metadata" else _("beside it")
     label = verdict.label
     if label in set(Label):
-        label = states.state(label, None, speech)
+        label = states.state(label, None)
     said = [label]
     if verdict.likelihood is not None:
         said.append(_("{percent} likelihood").format(percent=f"{verdict.likelihood} %"))

@@ -15,9 +15,9 @@ from typing import Final, Literal
 
 from pydantic import Field, computed_field
 
-from detector.messages import ENGLISH, Speech, states
+from detector.messages import states
+from detector.schema.base import EnglishSentence, Sentence, StrictModel, in_english, written_only
 from detector.schema.base import Probability as Probability
-from detector.schema.base import StrictModel, written_only
 from detector.schema.codes import OF_PICTURE as OF_PICTURE
 from detector.schema.codes import OF_SOUND as OF_SOUND
 from detector.schema.codes import QUESTION_OF as QUESTION_OF
@@ -119,9 +119,9 @@ class Signal(StrictModel):
 
     id: str
     title: str
-    value: str
+    value: Sentence
     reading: SignalRating
-    how_to_read: str
+    how_to_read: Sentence
     subject: str | None = Field(default=None, description="whose face; None: the file's")
     number: float | None = Field(default=None, description="`value` in its unit, if measured")
     unit: str = ""
@@ -165,16 +165,17 @@ class Analysis(StrictModel):
 
     @computed_field  # type: ignore[prop-decorator]
     @property
+    @in_english
     def headline(self) -> str:
-        """Return the headline of the result, in English."""
-        return self.headline_in(ENGLISH)
+        """The headline of the result, in English."""
+        return self.headline_in()
 
-    def headline_in(self, speech: Speech) -> str:
+    def headline_in(self) -> str:
         """Return the headline of the result, the same on every page and in every report."""
         if self.media.too_slow is not None and self.proof is None:
-            return states.too_slow(speech)
+            return states.too_slow()
         names = self.verdict.label, self.verdict.question
-        return states.headline(*names, speech, proof=self.proof)
+        return states.headline(*names, proof=self.proof)
 
     @property
     def accusing_comparison(self) -> Comparison | None:
@@ -242,8 +243,8 @@ class ErrorDetail(StrictModel):
     """Why a file has no analysis."""
 
     code: str
-    message: str
-    hint: str = ""
+    message: EnglishSentence
+    hint: EnglishSentence = ""
 
 
 class Failure(StrictModel):

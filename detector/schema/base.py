@@ -1,16 +1,76 @@
 """What every node of a result is made of."""
 
+from collections.abc import Callable, Mapping
+from functools import wraps
 from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    PlainSerializer,
+    TypeAdapter,
+    ValidatorFunctionWrapHandler,
+    WithJsonSchema,
+    WrapValidator,
+    model_validator,
+)
+
+from detector.sentences import ENGLISH, Message, MessageSpec, english, spec_of, use
 
 Probability = Annotated[float, Field(ge=0.0, le=1.0)]
+
+_SPEC = TypeAdapter(MessageSpec)
+
+
+def _read(value: Any, plain: ValidatorFunctionWrapHandler) -> str:
+    if isinstance(value, Mapping):
+        return Message(_SPEC.validate_python(value))
+    return value if isinstance(value, Message) else plain(value)
+
+
+def _write(text: str) -> str | dict[str, Any]:
+    spec = spec_of(text)
+    if spec is None or not spec.params:
+        return english(text)
+    written: dict[str, Any] = _SPEC.dump_python(spec, exclude_defaults=True)
+    return written
+
+
+Sentence = Annotated[
+    str,
+    WrapValidator(_read),
+    PlainSerializer(_write, return_type=str | dict[str, Any]),
+    WithJsonSchema({"anyOf": [{"type": "string"}, {"type": "object"}]}),
+]
+"""A sentence in the reader's language (`detector.sentences`). In JSON it is English; one with
+figures is an object: `text` with braces, and the `params` that stand in them."""
+
+
+EnglishSentence = Annotated[
+    str,
+    WrapValidator(_read),
+    PlainSerializer(english, return_type=str),
+    WithJsonSchema({"type": "string"}),
+]
+"""The same where programs read the text: it is English in JSON, and can't be translated after."""
 
 
 class StrictModel(BaseModel):
     """Base of every node: unknown keys are refused, so that a typo never passes silently."""
 
     model_config = ConfigDict(extra="forbid")
+
+
+def in_english(make: Callable[[Any], str]) -> Callable[[Any], str]:
+    """Let a node's text be English whoever reads: it is written into JSON."""
+
+    @wraps(make)
+    def made(node: Any) -> str:
+        with use(ENGLISH):
+            return str(make(node))
+
+    return made
 
 
 def written_only(*keys: str) -> Any:

@@ -14,7 +14,7 @@ from typing import Final, Literal
 from pydantic import Field
 
 from detector.messages.template import Param
-from detector.schema.base import Probability, StrictModel
+from detector.schema.base import Probability, Sentence, StrictModel
 from detector.schema.media import Media
 from detector.schema.subject import Box
 
@@ -316,7 +316,7 @@ class Compared(StrictModel):
         default=None, description="where the finding is `same_movement`"
     )
     generation: Generation = Field(default_factory=Generation)
-    notes: list[str] = Field(default_factory=list, description="sentences about damaged files")
+    notes: list[Sentence] = Field(default_factory=list, description="sentences about damaged files")
     seconds: float = 0.0
 
     @property

@@ -3,7 +3,7 @@
 from pydantic import computed_field
 
 from detector.messages import comparison as words
-from detector.schema.base import written_only
+from detector.schema.base import in_english, written_only
 from detector.schema.compared import (
     Compared,
     ComparedMoment,
@@ -48,6 +48,7 @@ class Comparison(Compared):
 
     @computed_field  # type: ignore[prop-decorator]
     @property
+    @in_english
     def sentence(self) -> str:
         """Return the finding in one sentence, in English."""
         return words.sentence(self)

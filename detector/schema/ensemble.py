@@ -1,11 +1,12 @@
 """Models in a result, and how those of one question are put together. Pure data."""
 
 from datetime import datetime
+from enum import StrEnum
 from typing import Literal
 
 from pydantic import Field, NonNegativeFloat
 
-from detector.schema.base import Probability, StrictModel
+from detector.schema.base import Probability, Sentence, StrictModel
 from detector.schema.codes import QUESTION_OF, Label, Modality, Question, Task
 from detector.schema.verdict import ConfidenceInterval, OddsPoint, Thresholds
 
@@ -15,12 +16,24 @@ class Calibration(StrictModel):
 
     scale: float = Field(gt=0)
     offset: float
-    data: str = Field(description="what it was fitted on, in words")
+    data: Sentence = Field(description="what it was fitted on, in words")
     clips: int
 
 
-UNMEASURED = "not measured here"
-"""Why a model without a calibration is not counted beside calibrated ones."""
+class NotCounted(StrEnum):
+    """Why a model takes no part in the verdict, where no sentence of its own says it. Stable."""
+
+    NO_SCORE = "it gave no score"
+    STILL = "it judges motion, and the video shows one unmoving picture"
+    SWITCHED_OFF = "switched off"
+    UNVERIFIED = "label order unverified"
+    UNCALIBRATED = "uncalibrated"
+    NO_WEIGHT = "its weight is 0"
+    ADDS_NOTHING = "it adds nothing beside the other models"
+    UNMEASURED = "not measured here"
+    """No calibration, beside models that have one."""
+
+
 LabelOrder = Literal["proven", "documented", "unverified"]
 """How sure it is which output of a model means fake: measured on known faces, said by its authors,
 or neither. A model whose order is unverified says so beside its score and never votes."""
@@ -46,7 +59,7 @@ class ModelResult(StrictModel):
     finding: str = Field(default="", description="what a high score points to, in a few words")
     confused_by: str = Field(default="", description="what else can raise the score")
     counted: bool = Field(default=True, description="whether it takes part in the verdict")
-    not_counted_because: str | None = None
+    not_counted_because: Sentence | None = None
     logit: float | None = Field(default=None, description="on the most suspicious person")
     probability: Probability | None = None
     label: Label | None = None
@@ -58,12 +71,12 @@ class ModelResult(StrictModel):
         "threshold; 0: all",
     )
     seconds: float | None = None
-    error: str | None = None
+    error: Sentence | None = None
 
     @property
     def heard(self) -> bool:
-        """Return whether its score can move the answer: counted, or shown beside those that are."""
-        return self.counted or self.not_counted_because == UNMEASURED
+        """Whether its score can move the answer: counted, or heard beside those that are."""
+        return self.counted or self.not_counted_because == NotCounted.UNMEASURED
 
     @property
     def question(self) -> Question | None:
@@ -110,7 +123,7 @@ class UncertaintyRates(StrictModel):
     compression: float = Field(default=0.0, ge=0)
     frames: float = Field(default=0.0, ge=0)
     disagreement: float = Field(default=0.0, ge=0)
-    data: str = Field(default="", description="what it was fitted on, in words")
+    data: Sentence = Field(default="", description="what it was fitted on, in words")
 
 
 class OwnThreshold(StrictModel):

@@ -4,7 +4,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from detector.schema.base import StrictModel
+from detector.schema.base import Sentence, StrictModel
 from detector.schema.codes import OF_PICTURE, OF_SOUND, Question
 
 LEAST_SIDE, MOST_ASPECT = 16, 20
@@ -159,7 +159,7 @@ class Media(StrictModel):
         description="of a live session that was too slow for most of its time or at its end, so "
         "that it gets no verdict",
     )
-    notes: list[str] = Field(
+    notes: list[Sentence] = Field(
         default_factory=list,
         description="sentences for a person, such as where a truncated file stops",
     )

@@ -13,7 +13,7 @@ from pydantic import Field, computed_field
 
 from detector import messages
 from detector.messages import Param
-from detector.schema.base import Probability, StrictModel, written_only
+from detector.schema.base import Probability, Sentence, StrictModel, in_english, written_only
 from detector.schema.codes import Basis, CaveatCode, Label, Question, ReasonCode
 
 
@@ -59,7 +59,7 @@ class Thresholds(StrictModel):
     false_negatives: Tally | None = Field(
         default=None, description="the count behind `false_negative_rate`, where it is known"
     )
-    data: str = Field(default="", description="what they were chosen on, in words")
+    data: Sentence = Field(default="", description="what they were chosen on, in words")
     people: int = Field(
         default=1,
         description="judged in the file; of several `high` is raised so that false "
@@ -175,12 +175,14 @@ class CodedMessage(StrictModel):
 
     @computed_field  # type: ignore[prop-decorator]
     @property
+    @in_english
     def text(self) -> str:
         """Return the sentence, in English."""
         return messages.text(self)
 
     @computed_field  # type: ignore[prop-decorator]
     @property
+    @in_english
     def detail(self) -> str:
         """Return what stands under it in small, in English."""
         return messages.detail(self)
@@ -224,12 +226,14 @@ class Evidence(StrictModel):
 
     @computed_field  # type: ignore[prop-decorator]
     @property
+    @in_english
     def name(self) -> str:
         """Return what was rated, in English."""
         return messages.text(self)
 
     @computed_field  # type: ignore[prop-decorator]
     @property
+    @in_english
     def value(self) -> str:
         """Return the rating, in English."""
         return messages.detail(self)
@@ -375,7 +379,9 @@ class PerturbationResult(StrictModel):
     models: dict[str, Probability] = Field(
         default_factory=dict, description="each counted model on the most suspicious person"
     )
-    error: str | None = Field(default=None, description="why there is no score, if there is none")
+    error: Sentence | None = Field(
+        default=None, description="why there is no score, if there is none"
+    )
 
 
 class Robustness(StrictModel):

@@ -73,4 +73,6 @@ class LoadedOnce(Generic[T]):
 def absent(model: AuxiliaryModel, name: str) -> str:
     """Return why nothing was measured without a network, with the size of its download."""
     size = (model.files[0].size or 0) / 1e6
-    return _(f"Needs {name} ({size:.1f} MB), which is not on this computer.")
+    return _("Needs {name} ({size} MB), which is not on this computer.").format(
+        name=name, size=f"{size:.1f}"
+    )

@@ -133,7 +133,10 @@ def signal(lids: Lids, track: str) -> Signal:
     """Return the rate of blinking as a `Signal`."""
     if lids.seconds < SHORTEST:
         return BLINKS.absent(
-            _(f"The eyes were seen for {lids.seconds:.0f} s; a rate needs {SHORTEST:.0f} s."), track
+            _("The eyes were seen for {seconds} s; a rate needs {shortest} s.").format(
+                seconds=f"{lids.seconds:.0f}", shortest=f"{SHORTEST:.0f}"
+            ),
+            track,
         )
     known = expected(lids.seconds)
     return BLINKS.signal(lids.rate, track, times=lids.blinks, known=known)

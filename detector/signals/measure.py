@@ -11,7 +11,7 @@ import numpy as np
 
 from detector import plugins
 from detector.schema.analysis import Analysis, Signal, Subject
-from detector.sentences import Speech
+from detector.sentences import say
 from detector.signals.patch import FacePatch
 from detector.signals.reference import SOFT, SignalSpec
 
@@ -60,11 +60,10 @@ class SignalMeasure:
     observe: Callable[[int], Observer]  # makes an observer for one person
 
 
-def said(signal: Signal, speech: Speech) -> Signal:
-    """Return a measurement in a language."""
-    known = {measure.spec.id: measure.spec for measure in list_signals()}
-    spec = known.get(signal.id)
-    return spec.said(signal, speech) if spec else signal
+def said(signal: Signal) -> Signal:
+    """Return a measurement in the reader's language."""
+    words = {name: say(getattr(signal, name)) for name in ("title", "value", "how_to_read")}
+    return signal.model_copy(update=words)
 
 
 @lru_cache(maxsize=1)

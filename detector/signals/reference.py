@@ -14,7 +14,8 @@ from typing import Any, Literal
 import numpy as np
 
 from detector.schema.analysis import Signal, SignalRating
-from detector.sentences import ENGLISH, Speech, _
+from detector.sentences import _, join, say
+from detector.sentences import known as known_text
 
 FILE = Path(__file__).with_name("reference.json")
 FEWEST = 20
@@ -25,8 +26,6 @@ Side = Literal["low", "high", "both"]
 UNKNOWN = _("There is no range of untouched files to compare with yet.")
 SOFT = _("A small or soft face can look alike.")
 ABSENT = _("not measured")
-NOTES = (UNKNOWN, SOFT)
-"""What may stand in `Signal.how_to_read` beside the words of its `SignalSpec`."""
 
 
 @dataclass(frozen=True)
@@ -109,35 +108,21 @@ class SignalSpec:
     high: str = ""  # above; empty where that side is usual
     purpose: str = ""  # in a line, what a person finds by it
 
-    def span(self, usual: tuple[float, float], speech: Speech = ENGLISH) -> str:
+    def span(self, usual: tuple[float, float]) -> str:
         """Return the usual range in words."""
-        _ = speech.gettext
         low, high = (f"{bound:.2g}".replace("-", "−") for bound in usual)
         text = {
             "high": _("Usual: up to {high} {unit}."),
             "low": _("Usual: from {low} {unit}."),
             "both": _("Usual: {low} to {high} {unit}."),
         }[self.side]
-        return text.format(low=low, high=high, unit=_(self.unit))
+        return text.format(low=low, high=high, unit=say(self.unit))
 
     @property
     def texts(self) -> tuple[str, ...]:
         """Return its texts, to be translated."""
         every = self.title, self.unit, self.say, self.means, self.low, self.high, self.purpose
         return tuple(filter(None, every))
-
-    def said(self, signal: Signal, speech: Speech) -> Signal:
-        """Return a measurement of this kind in a language."""
-        how = signal.how_to_read
-        for text in (self.means, self.low, self.high, self.purpose, *NOTES, how):
-            how = how.replace(text, speech.gettext(text)) if text else how
-        if signal.usual:
-            how = how.replace(self.span(signal.usual), self.span(signal.usual, speech))
-        value = speech.gettext(self.say).format(value=signal.number or 0.0)
-        if signal.number is None:
-            value = speech.gettext(signal.value)
-        words = {"title": speech.gettext(self.title), "value": value, "how_to_read": how}
-        return signal.model_copy(update=words)
 
     def signal(
         self,
@@ -152,20 +137,19 @@ class SignalSpec:
         less, `times` are moments to look at, s; `known` replaces the range of the reference."""
         known = known or usual(self.id)
         reading = read(value, known, self.side, bool(weak))
-        how = self.means
-        if reading != "usual" and known is not None:
-            how = (self.low if value < known.p50 else self.high) or self.means
-            how += f" {weak}" if weak else ""
         if known is None:
-            how = f"{UNKNOWN} {self.means}"
+            how = [UNKNOWN, known_text(self.means)]
         else:
-            how += f" {self.span((known.p5, known.p95))}"
+            how = [known_text(self.means), self.span((known.p5, known.p95))]
+            if reading != "usual":
+                means = (self.low if value < known.p50 else self.high) or self.means
+                how[:1] = [known_text(means), weak]
         return Signal(
             id=self.id,
             title=self.title,
-            value=self.say.format(value=value),
+            value=known_text(self.say).format(value=float(value)),
             reading=reading,
-            how_to_read=f"{how} {self.purpose}".rstrip(),
+            how_to_read=join(*how, known_text(self.purpose)),
             subject=track,
             number=round(float(value), 4),
             unit=self.unit,

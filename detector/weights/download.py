@@ -59,9 +59,11 @@ def require_online(what: str) -> None:
     """Raise WeightsError (code "offline") when the network may not be used."""
     if offline():
         raise WeightsError(
-            f"{what} is not downloaded: this installation is offline (UNMASK_OFFLINE is set).",
+            _(
+                "{what} is not downloaded: this installation is offline (UNMASK_OFFLINE is set)."
+            ).format(what=what),
             code="offline",
-            hint="Add the file yourself: `unmask models add FILE --as MODEL`.",
+            hint=_("Add the file yourself: `unmask models add FILE --as MODEL`."),
         )
 
 
@@ -96,7 +98,9 @@ def _download_from(address: str, file: WeightFile, path: Path, on_progress: Prog
     try:
         redirects = _RedirectPolicy(httpx.URL(address))
     except httpx.InvalidURL as error:
-        raise WeightsError(f"{address!r} is not an address: {error}.") from error
+        raise WeightsError(
+            _("{address} is not an address: {error}.").format(address=repr(address), error=error)
+        ) from error
     check_space(path, file.size or 0, part)
     of_hub = urlsplit(address).netloc == urlsplit(endpoint()).netloc
     headers = {"Authorization": f"Bearer {token}"} if of_hub and (token := _token()) else {}
@@ -145,11 +149,15 @@ class _RedirectPolicy:
         url = request.url
         plain = url.host in _LOOPBACK and self._first.host in _LOOPBACK
         if url.scheme != "https" and not plain:
-            raise WeightsError(f"{url} is not an https address; nothing was downloaded.")
+            raise WeightsError(
+                _("{url} is not an https address; nothing was downloaded.").format(url=url)
+            )
         if url.host != self._first.host and _leads_inside(url.host) and not self._inside:
             raise WeightsError(
-                f"{self._first.host} leads on to {url.host}, which is not on the public Internet; "
-                "nothing was downloaded."
+                _(
+                    "{host} leads on to {host_}, which is not on the public Internet; "
+                    "nothing was downloaded."
+                ).format(host=self._first.host, host_=url.host)
             )
 
 
@@ -197,7 +205,10 @@ class _ResponseDeadline:
         self._timer.cancel()
         if self._over and error is not None and not isinstance(error, WeightsError):
             raise _unreachable(
-                self._address, _(f"the server gave no answer within {SLOW_SECONDS:.0f} s")
+                self._address,
+                _("the server gave no answer within {slow_seconds} s").format(
+                    slow_seconds=f"{SLOW_SECONDS:.0f}"
+                ),
             ) from error
 
 
@@ -214,7 +225,12 @@ def _pieces(response: httpx.Response, address: str) -> Iterator[bytes]:
             yield bytes(held)
             held.clear()
         if slow:
-            raise _unreachable(address, _(f"only {came:,} bytes came in {elapsed:.0f} s"))
+            raise _unreachable(
+                address,
+                _("only {came} bytes came in {elapsed} s").format(
+                    came=f"{came:,}", elapsed=f"{elapsed:.0f}"
+                ),
+            )
         if elapsed >= SLOW_SECONDS:
             since, came = time.monotonic(), 0
     if held:
@@ -228,7 +244,9 @@ def check_space(path: Path, size: int, part: Path | None = None) -> None:
     need = max(0, size - have) + SPARE
     if free < need:
         raise WeightsError(
-            f"The disk of {path.parent} has {free:,} bytes free, {path.name} needs {need:,}.",
+            _("The disk of {parent} has {free} bytes free, {name} needs {need}.").format(
+                parent=path.parent, free=f"{free:,}", name=path.name, need=f"{need:,}"
+            ),
             code="disk_full",
         )
 
@@ -240,22 +258,28 @@ def refused(address: str, status: int) -> WeightsError:
         if address.startswith(endpoint() + "/"):
             page = address.split("/resolve/")[0]
             why = _("its terms have to be accepted with your account, or it is private")
-            hint = _(f"Open {page}, accept the terms there, then set HF_TOKEN.")
+            hint = _("Open {page}, accept the terms there, then set HF_TOKEN.").format(page=page)
             if _token():
                 hint = _(
-                    f"Open {page}, accept the terms there, and check that HF_TOKEN is of that "
+                    "Open {page}, accept the terms there, and check that HF_TOKEN is of that "
                     "account."
-                )
+                ).format(page=page)
         return WeightsError(
-            f"{page} may not be downloaded ({status}): {why}.", code="refused", hint=hint
+            _("{page} may not be downloaded ({status}): {why}.").format(
+                page=page, status=status, why=why
+            ),
+            code="refused",
+            hint=hint,
         )
     if status == 404:
         return WeightsError(
-            f"{address} could not be downloaded: the server answered 404, there is no such file.",
+            _(
+                "{address} could not be downloaded: the server answered 404, there is no such file."
+            ).format(address=address),
             code="download_failed",
-            hint="Its owner may have moved or deleted it.",
+            hint=_("Its owner may have moved or deleted it."),
         )
-    return _unreachable(address, _(f"the server answered {status}"))
+    return _unreachable(address, _("the server answered {status}").format(status=status))
 
 
 def _token() -> str | None:
@@ -305,14 +329,20 @@ def _receive(
                 if have > most:
                     out.close()
                     part.unlink()
-                    raise _unreachable(address, _(f"it sends more than the {most:,} bytes stated"))
+                    raise _unreachable(
+                        address,
+                        _("it sends more than the {most} bytes stated").format(most=f"{most:,}"),
+                    )
                 out.write(piece)
                 on_progress(have, max(size, have))
             out.flush()
             os.fsync(out.fileno())
     if have < size:
         raise _unreachable(
-            address, _(f"it stopped after {have:,} of {size:,} bytes; ask again to go on")
+            address,
+            _("it stopped after {have} of {size} bytes; ask again to go on").format(
+                have=f"{have:,}", size=f"{size:,}"
+            ),
         )
 
 
@@ -323,29 +353,33 @@ def no_connection(address: str, error: Exception, *, broke: bool = False) -> Wei
     log.info("%s could not be reached: %r", address, error)
     if "CERTIFICATE" in str(error).upper():
         return WeightsError(
-            f"No secure connection to {host}: this computer does not trust its certificate.",
+            _(
+                "No secure connection to {host}: this computer does not trust its certificate."
+            ).format(host=host),
             code="download_failed",
-            hint="A proxy or virus scanner that reads along is the usual reason.",
+            hint=_("A proxy or virus scanner that reads along is the usual reason."),
         )
     if broke:
         return WeightsError(
-            f"The connection to {host} broke off.",
+            _("The connection to {host} broke off.").format(host=host),
             code="connection_lost",
-            hint="What was received is kept; the next try goes on from there.",
+            hint=_("What was received is kept; the next try goes on from there."),
         )
     return WeightsError(
-        f"No connection to {host}.",
+        _("No connection to {host}.").format(host=host),
         code="no_connection",
-        hint="Try again when there is one, or add the file yourself: `unmask models add FILE "
-        "--as MODEL`.",
+        hint=_(
+            "Try again when there is one, or add the file yourself: `unmask models add FILE "
+            "--as MODEL`."
+        ),
     )
 
 
 def _unreachable(address: str, why: str) -> WeightsError:
     return WeightsError(
-        f"{address} could not be downloaded: {why.rstrip('.')}.",
+        _("{address} could not be downloaded: {why}.").format(address=address, why=why.rstrip(".")),
         code="download_failed",
-        hint="What was received is kept; the next try goes on from there.",
+        hint=_("What was received is kept; the next try goes on from there."),
     )
 
 
@@ -357,11 +391,23 @@ def verify(path: Path, file: WeightFile, *, remedy: str = "") -> None:
     """Raise WeightsError unless `path` holds exactly the bytes that the model's entry states."""
     actual = digest(path)
     if actual != file.sha256:
-        expected = _(f"{file.size:,} bytes with sha256") if file.size is not None else "sha256"
+        expected = (
+            _("{size} bytes with sha256").format(size=f"{file.size:,}")
+            if file.size is not None
+            else "sha256"
+        )
         raise WeightsError(
-            f"The weight file {path} is not the one the manifest states: "
-            f"expected {expected} {file.sha256}, "
-            f"found {path.stat().st_size:,} bytes with sha256 {actual}.",
+            _(
+                "The weight file {path} is not the one the manifest states: "
+                "expected {expected} {sha256}, "
+                "found {st_size} bytes with sha256 {actual}."
+            ).format(
+                path=path,
+                expected=expected,
+                sha256=file.sha256,
+                st_size=f"{path.stat().st_size:,}",
+                actual=actual,
+            ),
             code="weights_corrupted",
             hint=remedy,
         )
@@ -377,7 +423,11 @@ def digest(path: Path) -> str:
                 return _hashes[key]
         value = paths.sha256(path)
     except OSError as error:
-        raise WeightsError(f"The weight file {path} can't be read: {error.strerror}.") from error
+        raise WeightsError(
+            _("The weight file {path} can't be read: {strerror}.").format(
+                path=path, strerror=error.strerror
+            )
+        ) from error
     with _hash_lock:
         _hashes[key] = value
     return value

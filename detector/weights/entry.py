@@ -61,4 +61,4 @@ class AuxiliaryModel(StoredEntry):
 def some_of(names: Sequence[str], say: Callable[[str], str] = str) -> str:
     """Return the first four names, and how many more there are."""
     first, more = ", ".join(map(say, names[:4])), len(names) - 4
-    return _(f"{first} and {more} more") if more > 0 else first
+    return _("{first} and {more} more").format(first=first, more=more) if more > 0 else first

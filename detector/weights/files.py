@@ -97,7 +97,9 @@ def bare(
         while prefix := next((p for p in prefixes if short.startswith(p)), None):
             short = short.removeprefix(prefix)
         if short in out:
-            raise WeightsError(f"{name} holds {short} twice, once with a prefix.")
+            raise WeightsError(
+                _("{name} holds {short} twice, once with a prefix.").format(name=name, short=short)
+            )
         out[short] = tensor
     return out
 
@@ -122,19 +124,31 @@ def load_strict(module: torch.nn.Module, state: Mapping[str, torch.Tensor], name
     say: Callable[[str], str] = getattr(state, "original", str)
     complaints = []
     if missing := [key for key in own if key not in state]:
-        complaints.append(_(f"{len(missing)} missing ({some_of(missing, say)})"))
+        complaints.append(
+            _("{missing} missing ({say})").format(missing=len(missing), say=some_of(missing, say))
+        )
     if unexpected := [key for key in state if key not in own]:
-        complaints.append(_(f"{len(unexpected)} unexpected ({some_of(unexpected, say)})"))
+        complaints.append(
+            _("{unexpected} unexpected ({say})").format(
+                unexpected=len(unexpected), say=some_of(unexpected, say)
+            )
+        )
     misshapen = [
         f"{say(key)} {list(state[key].shape)} instead of {list(own[key].shape)}"
         for key in own
         if key in state and state[key].shape != own[key].shape
     ]
     if misshapen:
-        complaints.append(_(f"{len(misshapen)} of another shape ({some_of(misshapen)})"))
+        complaints.append(
+            _("{misshapen} of another shape ({misshapen_})").format(
+                misshapen=len(misshapen), misshapen_=some_of(misshapen)
+            )
+        )
     if complaints:
         raise WeightsError(
-            f"The weights of {name} do not fit the network: {'; '.join(complaints)}.",
+            _("The weights of {name} do not fit the network: {complaints}.").format(
+                name=name, complaints="; ".join(complaints)
+            ),
             code="weights_misfit",
         )
     require_fractions({say(k): state[k] for k in own if own[k].is_floating_point()}, name)
@@ -158,10 +172,14 @@ def require_fractions(state: Mapping[str, torch.Tensor], name: str) -> None:
     ]
     if whole:
         raise WeightsError(
-            f"{len(whole)} tensors of {name} are whole numbers where the network has fractions "
-            f"({some_of(whole)}): the file was quantized, or written by mistake.",
+            _(
+                "{whole} tensors of {name} are whole numbers where the network has fractions "
+                "({whole_}): the file was quantized, or written by mistake."
+            ).format(whole=len(whole), name=name, whole_=some_of(whole)),
             code="weights_whole",
-            hint="Use the file as it was before it was quantized (float32, float16 or bfloat16).",
+            hint=_(
+                "Use the file as it was before it was quantized (float32, float16 or bfloat16)."
+            ),
         )
 
 

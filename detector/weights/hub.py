@@ -18,6 +18,7 @@ from huggingface_hub import HfApi, errors, hf_hub_download, hf_hub_url
 
 from detector import paths
 from detector.errors import UsageError, WeightsError
+from detector.sentences import _
 from detector.weights.download import (
     Progress,
     digest,
@@ -82,19 +83,27 @@ def inspect(name: str) -> HubModel:
     weights = next((name for name in WEIGHTS if name in model.files), None)
     if CONFIG not in model.files:
         raise WeightsError(
-            f"{repo} has no {CONFIG}, so nothing says how its network is built.",
+            _("{repo} has no {config}, so nothing says how its network is built.").format(
+                repo=repo, config=CONFIG
+            ),
             code="not_supported",
         )
     if weights is None:
         raise WeightsError(
-            f"{repo} has neither {' nor '.join(WEIGHTS)}. Unmask reads weights in one such file.",
+            _("{repo} has neither {weights}. Unmask reads weights in one such file.").format(
+                repo=repo, weights=" nor ".join(WEIGHTS)
+            ),
             code="not_supported",
         )
     settings: dict[str, Any] = {}
     for key, name in (("config", CONFIG), ("preprocessor", PREPROCESSOR)):
         if file := model.files.get(name):
             if (file.size or 0) > MAX_SETTINGS:
-                raise WeightsError(f"{name} of {repo} has {file.size:,} bytes; settings have few.")
+                raise WeightsError(
+                    _("{name} of {repo} has {size} bytes; settings have few.").format(
+                        name=name, repo=repo, size=f"{file.size:,}"
+                    )
+                )
             settings[key] = _settings(model, file)
     needed = [name for name in (CONFIG, PREPROCESSOR, weights) if name in model.files]
     return replace(model, files={name: model.files[name] for name in needed}, **settings)
@@ -123,7 +132,10 @@ def parse(name: str) -> tuple[str, str | None]:
     """Split "hf:owner/name@revision". UsageError when it is none."""
     match = _NAME.fullmatch(name.strip().removeprefix("https://huggingface.co/"))
     if not match or ".." in name:
-        raise UsageError(f"{name!r} is no model of the hub.", hint="Say hf:owner/name.")
+        raise UsageError(
+            _("{name} is no model of the hub.").format(name=repr(name)),
+            hint=_("Say hf:owner/name."),
+        )
     return match[1], match[2]
 
 
@@ -178,9 +190,15 @@ def _settings(model: HubModel, file: WeightFile) -> dict[str, Any]:
     try:
         tree = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
-        raise WeightsError(f"{file.path} of {model.repo} can't be read: {error}") from error
+        raise WeightsError(
+            _("{path} of {repo} can't be read: {error}").format(
+                path=file.path, repo=model.repo, error=error
+            )
+        ) from error
     if not isinstance(tree, dict):
-        raise WeightsError(f"{file.path} of {model.repo} holds no settings.")
+        raise WeightsError(
+            _("{path} of {repo} holds no settings.").format(path=file.path, repo=model.repo)
+        )
     return tree
 
 
@@ -193,23 +211,36 @@ def _raise_in_words(repo: str) -> Iterator[None]:
     except errors.GatedRepoError as error:
         raise refused(page, 403) from error
     except errors.RevisionNotFoundError as error:
-        raise WeightsError(f"{repo} has no such revision.", code="not_found") from error
+        raise WeightsError(
+            _("{repo} has no such revision.").format(repo=repo), code="not_found"
+        ) from error
     except errors.RepositoryNotFoundError as error:
         # The hub says 401 of what it will not name: a private repository looks like none.
         raise WeightsError(
-            f"There is no model {repo} on {endpoint()}, or it is private.",
+            _("There is no model {repo} on {endpoint}, or it is private.").format(
+                repo=repo, endpoint=endpoint()
+            ),
             code="not_found",
-            hint="Check its name; for a private one set HF_TOKEN.",
+            hint=_("Check its name; for a private one set HF_TOKEN."),
         ) from error
     except errors.EntryNotFoundError as error:
-        raise WeightsError(f"{repo} lacks a file: {first_line(error)}", code="not_found") from error
+        raise WeightsError(
+            _("{repo} lacks a file: {error}").format(repo=repo, error=first_line(error)),
+            code="not_found",
+        ) from error
     except errors.OfflineModeIsEnabled as error:
         raise WeightsError(
-            f"{repo} is not downloaded: the hub's client is offline (HF_HUB_OFFLINE is set).",
+            _(
+                "{repo} is not downloaded: the hub's client is offline (HF_HUB_OFFLINE is set)."
+            ).format(repo=repo),
             code="offline",
         ) from error
     except errors.HFValidationError as error:
-        raise UsageError(f"{repo!r} is no model of the hub: {first_line(error)}") from error
+        raise UsageError(
+            _("{repo} is no model of the hub: {error}").format(
+                repo=repr(repo), error=first_line(error)
+            )
+        ) from error
     except errors.HfHubHTTPError as error:
         status = error.response.status_code if error.response is not None else 0
         raise refused(page, status) from error
@@ -220,6 +251,8 @@ def _raise_in_words(repo: str) -> Iterator[None]:
             raise no_connection(page, error) from error
         if isinstance(error, OSError):
             raise WeightsError(
-                f"A file of {repo} can't be written: {error.strerror or first_line(error)}."
+                _("A file of {repo} can't be written: {error}.").format(
+                    repo=repo, error=error.strerror or first_line(error)
+                )
             ) from error
         raise

@@ -12,6 +12,7 @@ from typing import Any
 
 from detector import paths
 from detector.errors import WeightsError
+from detector.sentences import _
 from detector.weights.download import HUB, digest
 from detector.weights.entry import StoredEntry, WeightFile
 from detector.weights.store import cache
@@ -46,7 +47,9 @@ def pin(entry: StoredEntry) -> None:
         repo, revision, name = address.groups()
         listing = hub.listing(repo, revision)
         if name not in listing.files:
-            raise WeightsError(f"{repo} has no {name} any more.", code="not_found")
+            raise WeightsError(
+                _("{repo} has no {name} any more.").format(repo=repo, name=name), code="not_found"
+            )
         sha256, size = listing.files[name].sha256, listing.files[name].size
         if sha256 is None:  # a small one, of which the hub only knows git's own hash
             small = hub.small(repo, listing.revision, name, cache() / "hub" / "small")

@@ -54,28 +54,38 @@ def unwrapped(
             if resolved and (rivals or (key is None and len(sets) > 1)):
                 names = sets if key is None else [key, *rivals]
                 raise WeightsError(
-                    f"The weight file {path} holds several sets of weights: {', '.join(names)}.",
+                    _("The weight file {path} holds several sets of weights: {names}.").format(
+                        path=path, names=", ".join(names)
+                    ),
                     code="weights_several",
-                    hint=f"Say which one: `unmask models add` takes --state {names[0]}.",
+                    hint=_("Say which one: `unmask models add` takes --state {names}.").format(
+                        names=names[0]
+                    ),
                 )
         if key is None:
             break
         state = dict(state[key])
     if not resolved and seen:  # a bare file is the chosen set itself, as it was kept
         raise WeightsError(
-            f"The weight file {path} holds no set of weights called {chosen!r}.",
-            hint=f"It has {', '.join(seen)}.",
+            _("The weight file {path} holds no set of weights called {chosen}.").format(
+                path=path, chosen=repr(chosen)
+            ),
+            hint=_("It has {seen}.").format(seen=", ".join(seen)),
         )
     strange = [str(k) for k, v in state.items() if not isinstance(v, torch.Tensor)]
     if strange:
         raise WeightsError(
-            f"The weight file {path} holds more than tensors: {some_of(strange)}.",
-            hint=f"If its weights are under {sets[0]}: `unmask models add` takes --state {sets[0]}."
+            _("The weight file {path} holds more than tensors: {strange}.").format(
+                path=path, strange=some_of(strange)
+            ),
+            hint=_(
+                "If its weights are under {sets}: `unmask models add` takes --state {sets_}."
+            ).format(sets=sets[0], sets_=sets[0])
             if sets
             else "",
         )
     if not state:
-        raise WeightsError(f"The weight file {path} holds no tensors.")
+        raise WeightsError(_("The weight file {path} holds no tensors.").format(path=path))
     return {str(k): v for k, v in state.items()}
 
 
@@ -118,10 +128,17 @@ def _read(path: Path, cache: dict[Path, dict[str, Any]] | None) -> dict[str, Any
         raise
     except Exception as error:  # safetensors, pickle and zip have no common error
         raise WeightsError(
-            f"The weight file {path} can't be read: {_why(path, error)}", code="weights_unreadable"
+            _("The weight file {path} can't be read: {error}").format(
+                path=path, error=_why(path, error)
+            ),
+            code="weights_unreadable",
         ) from error
     if not isinstance(state, Mapping):
-        raise WeightsError(f"The weight file {path} holds a {type(state).__name__}, not weights.")
+        raise WeightsError(
+            _("The weight file {path} holds a {name}, not weights.").format(
+                path=path, name=type(state).__name__
+            )
+        )
     if cache is not None:
         cache[path] = dict(state)
     return dict(state)
@@ -164,7 +181,9 @@ def _why(path: Path, error: Exception) -> str:
     if start.startswith(b"\x89HDF"):
         return _("it is an HDF5 file, as Keras writes them.")
     if match := _CALLED.search(text):
-        return _(f"opening it would call {match[1]}, which weights never need. It was not opened.")
+        return _(
+            "opening it would call {match}, which weights never need. It was not opened."
+        ).format(match=match[1])
     if start.startswith(TORCH_STARTS) or path.suffix == ".safetensors":
         return _("it is truncated or damaged.")
     return _("it is damaged, or no weight file.")
@@ -225,7 +244,9 @@ def read_archive(path: Path) -> dict[str, Tensor]:
         raise
     except Exception as error:  # zip, pickle and torch have no common error
         raise WeightsError(
-            f"The weight file {path} can't be read: it is damaged, or no TorchScript archive.",
+            _(
+                "The weight file {path} can't be read: it is damaged, or no TorchScript archive."
+            ).format(path=path),
             code="weights_unreadable",
         ) from error
 
@@ -251,24 +272,30 @@ class _ArchiveReader(pickle.Unpickler):
             return _first  # lists of plain values
         if name == "_rebuild_qtensor" or name.startswith(("QInt", "QUInt")):
             raise WeightsError(
-                "The TorchScript file was quantized: its weights are whole numbers.",
+                _("The TorchScript file was quantized: its weights are whole numbers."),
                 code="weights_whole",
-                hint="Use the file as it was before it was quantized.",
+                hint=_("Use the file as it was before it was quantized."),
             )
         raise WeightsError(
-            f"Opening this file would call {module}.{name}, which weights never need. It was not "
-            "opened."
+            _(
+                "Opening this file would call {module}.{name}, which weights never need. It was "
+                "not opened."
+            ).format(module=module, name=name)
         )
 
     def persistent_load(self, pid: Any) -> Tensor:
         _kind, dtype, key, _place, count = pid
         entry = self._archive.getinfo(f"{self._root}data/{key}")
         if entry.compress_type != zipfile.ZIP_STORED:  # torch packs nothing; what grows is a trap
-            raise WeightsError(f"Tensor {key} of the file is compressed, which torch never does.")
+            raise WeightsError(
+                _("Tensor {key} of the file is compressed, which torch never does.").format(key=key)
+            )
         raw = self._archive.read(entry)
         flat = torch.frombuffer(bytearray(raw), dtype=dtype)
         if len(flat) != count:
-            raise WeightsError(f"Tensor {key} of the file has another size than it says.")
+            raise WeightsError(
+                _("Tensor {key} of the file has another size than it says.").format(key=key)
+            )
         return flat
 
 

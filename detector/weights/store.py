@@ -25,7 +25,11 @@ def locate(spec: StoredEntry, file: WeightFile) -> Path:
     """Return where this file of a model is, or would be after a download. It need not exist."""
     relative = PurePosixPath(file.path)
     if relative.is_absolute() or ".." in relative.parts or "\\" in file.path:
-        raise WeightsError(f"The weight path {file.path!r} of {spec.id} leaves the weights folder.")
+        raise WeightsError(
+            _("The weight path {path} of {id} leaves the weights folder.").format(
+                path=repr(file.path), id=spec.id
+            )
+        )
     if spec.folder and not file.url:
         return Path(spec.folder) / relative
     return paths.bundled_file(file.path) if spec.bundled else cache() / relative
@@ -91,7 +95,9 @@ def fetch(spec: StoredEntry, progress: Progress | None = None) -> list[Path]:
                         _convert(spec, path, file)
             except OSError as error:
                 raise WeightsError(
-                    f"The weight file {path} can't be written: {error.strerror or error}."
+                    _("The weight file {path} can't be written: {error}.").format(
+                        path=path, error=error.strerror or error
+                    )
                 ) from error
         done += file.size or received
     if progress:
@@ -123,7 +129,11 @@ def take_in(specs: Iterable[StoredEntry], keep: Iterable[StoredEntry] = ()) -> l
                     target.parent.mkdir(parents=True, exist_ok=True)
                     path.replace(target)
                 except OSError as error:
-                    raise WeightsError(f"{path} can't be moved: {error.strerror}.") from error
+                    raise WeightsError(
+                        _("{path} can't be moved: {strerror}.").format(
+                            path=path, strerror=error.strerror
+                        )
+                    ) from error
                 moved.append(target)
                 break
     return moved
@@ -139,8 +149,14 @@ def delete(spec: StoredEntry, keep: Iterable[StoredEntry] = ()) -> int:
     """Delete a model's files, but for those that models of `keep` need, and return the bytes freed.
     Raise WeightsError for a bundled model, or a file that can't be deleted."""
     if spec.bundled or spec.folder:
-        brought = _(f"the package in {spec.folder}") if spec.folder else "Unmask"
-        raise WeightsError(f"{spec.title} comes with {brought} and can't be deleted.")
+        brought = (
+            _("the package in {folder}").format(folder=spec.folder) if spec.folder else "Unmask"
+        )
+        raise WeightsError(
+            _("{title} comes with {brought} and can't be deleted.").format(
+                title=spec.title, brought=brought
+            )
+        )
     needed = {file.path for other in keep if other.id != spec.id for file in other.files}
     freed = 0
     for path in [locate(spec, file) for file in spec.files if file.path not in needed]:
@@ -151,7 +167,11 @@ def delete(spec: StoredEntry, keep: Iterable[StoredEntry] = ()) -> int:
                     freed += one.stat().st_size
                     one.unlink()
             except OSError as error:
-                raise WeightsError(f"{one} can't be deleted: {error.strerror}.") from error
+                raise WeightsError(
+                    _("{one} can't be deleted: {strerror}.").format(
+                        one=one, strerror=error.strerror
+                    )
+                ) from error
         for folder in path.parents:
             if folder == cache() or not folder.is_relative_to(cache()):
                 break
@@ -185,7 +205,7 @@ def _verify(spec: StoredEntry, file: WeightFile, path: Path) -> None:
         verify(path, file, remedy=_remedy(spec))
     elif digest(path) != paths.read_json(_converted(published)[1]).get("sha256"):
         raise WeightsError(
-            f"The weight file {path} has changed since it was converted.",
+            _("The weight file {path} has changed since it was converted.").format(path=path),
             code="weights_corrupted",
             hint=_remedy(spec),
         )
@@ -228,18 +248,22 @@ def missing_error(spec: StoredEntry) -> WeightsError:
     """Return the error of a model that lacks a file; it names the command that installs it."""
     if spec.bundled and not paths.checkout():
         return WeightsError(
-            f"The weights of {spec.title} are not installed; type: {install_weights()}",
+            _("The weights of {title} are not installed; type: {install_weights}").format(
+                title=spec.title, install_weights=install_weights()
+            ),
             code="weights_missing",
         )
     hint = _remedy(spec)
     if fetchable(spec):
         size = missing_bytes(spec)
         amount = f" ({size / 1e6:,.1f} MB)" if size else ""
-        hint = _(f"`unmask fetch {spec.id}` downloads them{amount}.")
+        hint = _("`unmask fetch {id}` downloads them{amount}.").format(id=spec.id, amount=amount)
     absent = [file for file in spec.files if _local(spec, file) is None]
     path = locate(spec, (absent or spec.files)[0])  # none where it came meanwhile
     return WeightsError(
-        f"The weights of {spec.title} are not on this computer ({path} is missing).",
+        _("The weights of {title} are not on this computer ({path} is missing).").format(
+            title=spec.title, path=path
+        ),
         code="weights_missing",
         hint=hint,
     )
@@ -249,18 +273,18 @@ def _remedy(spec: StoredEntry) -> str:
     if spec.bundled:
         return _("It comes with Unmask: install it again, or restore it with `git checkout`.")
     if fetchable(spec):
-        return _(f"`unmask fetch {spec.id}` downloads it again.")
+        return _("`unmask fetch {id}` downloads it again.").format(id=spec.id)
     if spec.own:
-        return _(f"`unmask models remove {spec.id}`, then add the file again.")
+        return _("`unmask models remove {id}`, then add the file again.").format(id=spec.id)
     if len(spec.files) == 1 and (address := spec.files[0].url):
         return _(
             "Its authors publish no checksum. If you trust the address: "
-            f"`unmask models add {address} --as {spec.architecture}`."
-        )
+            "`unmask models add {address} --as {architecture}`."
+        ).format(address=address, architecture=spec.architecture)
     return _(
         "Its authors publish no address or checksum that Unmask could go by. Get the file yourself "
-        f"({spec.source}), then: `unmask models add FILE --as {spec.architecture}`."
-    )
+        "({source}), then: `unmask models add FILE --as {architecture}`."
+    ).format(source=spec.source, architecture=spec.architecture)
 
 
 _lock = threading.Lock()
@@ -289,9 +313,11 @@ def require_license(spec: StoredEntry) -> None:
     file."""
     if spec.research_only and not spec.own and accepted_license(spec) is None:
         raise ModelError(
-            f"{spec.title} is not free for every use: its license is {spec.license_weights}.",
+            _("{title} is not free for every use: its license is {license_weights}.").format(
+                title=spec.title, license_weights=spec.license_weights
+            ),
             code="license",
-            hint=f"`unmask fetch {spec.id} --accept-license` accepts it.",
+            hint=_("`unmask fetch {id} --accept-license` accepts it.").format(id=spec.id),
         )
 
 

@@ -9,6 +9,7 @@ from cli.verify import public_key
 from detector import paths
 from detector.errors import UsageError
 from detector.evaluation.scores import Scoring
+from detector.sentences import _
 
 
 def benchmark(
@@ -41,10 +42,10 @@ def benchmark(
         tell(line(_sentence(found)))
         return 0 if all(found.values()) else 2
     if labels is None or out is None:
-        raise UsageError("Name LABELS.csv and --out DIR, or --check SUBMISSION.json.")
+        raise UsageError(_("Name LABELS.csv and --out DIR, or --check SUBMISSION.json."))
     key = signing_key(sign)
     make_folder(out)
-    scoring = Scoring(frames=frames, device=device, on_progress=ProgressBar("scored"))
+    scoring = Scoring(frames=frames, device=device, on_progress=ProgressBar(_("scored")))
     submission = benchmarks.run(labels, out, models=ids(models), scoring=scoring)
     files = {
         "leaderboard.md": benchmarks.to_markdown(submission).encode(),
@@ -55,7 +56,7 @@ def benchmark(
         paths.write(out / name, data)
         print(out / name)
     if key is None:
-        tell("unmask: not signed; --sign KEY.pem lets others see who measured it", error=True)
+        tell(_("unmask: not signed; --sign KEY.pem lets others see who measured it"), error=True)
     return 0
 
 

@@ -9,6 +9,7 @@ from cli.common import ProgressBar, ids, tell, write_text
 from detector.evaluation.scores import Scoring
 from detector.models import user_models
 from detector.perturbation import conditions
+from detector.sentences import _
 from lab.evaluation import calibration, left_out_scores, manifest
 from lab.evaluation.calibration import Calibrated, to_markdown
 from lab.training.recipe import read_recipe
@@ -22,7 +23,7 @@ def calibrate(
         fitted = left_out_scores.calibrate(options.scores, leave_out=ids(options.leave_out) or ())
     else:
         assert labels is not None
-        scored = ProgressBar("scored")
+        scored = ProgressBar(_("scored"))
         fitted = calibration.calibrate(
             labels,
             models=models,

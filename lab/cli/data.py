@@ -11,6 +11,7 @@ from cli.common import ProgressBar, group, tell, user_files
 from cli.options import Argument, Option
 from detector.evaluation.labels import Item, read_labels
 from detector.evaluation.scores import stored_scores
+from detector.sentences import _
 from lab.evaluation import groups, left_out_scores, selection
 from lab.evaluation.ensemble_fit import clip_of
 from lab.training.clip.feed import ALTERED, class_of
@@ -39,7 +40,7 @@ def unseen(
         trained=trained,
         recipe=read_recipe(recipe) if recipe else None,
         cache=out.with_suffix(".faces.npz"),
-        on_compared=ProgressBar("faces compared"),
+        on_compared=ProgressBar(_("faces compared")),
     )
     with user_files(), out.open("w", newline="", encoding="utf-8") as stream:
         writer = csv.writer(stream, lineterminator="\n")
@@ -65,9 +66,8 @@ def table(
         ),
     ],
 ) -> int:
-    """Put left-out scores of several runs into one table, as datasets/left_out.csv.
-
-    LABELS.csv has the columns file, label, source, kind, method, note and set."""
+    """Put left-out scores of several runs into one table, as datasets/left_out.csv. LABELS.csv has
+    the columns file, label, source, kind, method, note and set."""
     items = {item.name: item for item in read_labels(labels)}
     with user_files(), labels.open(newline="", encoding="utf-8") as stream:
         sets = {row["file"]: row["set"] for row in csv.DictReader(stream)}

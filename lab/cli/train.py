@@ -15,6 +15,7 @@ from cli.common import ProgressBar, tell
 from cli.options import Argument, Device, Option
 from detector.errors import UsageError
 from detector.pipeline.analyzer import pick_device
+from detector.sentences import _
 from lab.evaluation import groups
 from lab.training.recipe import ClipRecipe, read_recipe
 
@@ -118,7 +119,7 @@ def train(
         return 0
     given = _given(context, _TAKES.get(recipe, _PUBLISHED))
     if folds == "kinds" and recipe != "clip":
-        raise UsageError("--folds kinds is for the recipe clip.")
+        raise UsageError(_("--folds kinds is for the recipe clip."))
     changes: dict[str, Any] = {n: given[n] for n in ("images", "rate", "leave_out") if n in given}
     if recipe == "own":
         figures = _own({name: given[name] for name in set(given) - {"cache"}}, data, run, cache)
@@ -172,7 +173,11 @@ def _given(context: typer.Context, takes: set[str]) -> dict[str, Any]:
     named = {name for name, source in sources.items() if source and source.name == "COMMANDLINE"}
     if named - takes - _ALWAYS:
         options = ", ".join(f"--{name.replace('_', '-')}" for name in sorted(takes))
-        raise UsageError(f"The recipe {context.params['recipe']} takes {options} alone.")
+        raise UsageError(
+            _("The recipe {recipe} takes {options} alone.").format(
+                recipe=context.params["recipe"], options=options
+            )
+        )
     return {name: context.params[name] for name in named - _ALWAYS}
 
 
@@ -184,8 +189,16 @@ def _own(
 
     spec, figures = own.train(own.OwnRecipe(**settings), data, run, cache=cache)
     told = "  ".join(f"{name} {value:.3f}" for name, value in figures.items())
-    tell(f"{spec.title}: {told}, of files whose people training left out", error=True)
-    tell(f"Added: `unmask analyze FILE --models {spec.id}`, or Options on the page.", error=True)
+    tell(
+        _("{title}: {told}, of files whose people training left out").format(
+            title=spec.title, told=told
+        ),
+        error=True,
+    )
+    tell(
+        _("Added: `unmask analyze FILE --models {id}`, or Options on the page.").format(id=spec.id),
+        error=True,
+    )
     print(spec.id)
     return figures
 
@@ -201,11 +214,11 @@ def _fuse(
 
     others = {name for name, value in context.params.items() if value} - _FUSE
     if context.params["recipe"] != "fuse" or len(parents) != 2 or others:
-        raise UsageError("Fusing is `unmask train fuse A B --at 0.3 --data FOLDER --out DIR`.")
+        raise UsageError(_("Fusing is `unmask train fuse A B --at 0.3 --data FOLDER --out DIR`."))
     spec, figures = fuse.fuse((parents[0], parents[1]), at, data, run)
     for ratio, f in figures.items():
         print(f"{ratio:4g}  AUC {f.value:.3f} [{f.low:.3f}, {f.high:.3f}]", file=sys.stderr)
-    tell(f"Added {spec.id}, at {at:g}.", error=True)
+    tell(_("Added {id}, at {at}.").format(id=spec.id, at=f"{at:g}"), error=True)
     print(spec.id)
     return {f"auc.at_{ratio:g}": [(0, figure.value)] for ratio, figure in figures.items()}
 

@@ -51,6 +51,8 @@ from detector.report.table import sealed
 from detector.schema.analysis import QUESTION_OF, Media, Modality, Question, Software
 from detector.schema.base import StrictModel
 from detector.seals import fingerprint
+from detector.sentences import _
+from lab.evaluation.fitting import balanced
 
 MAX_NAMED = 3  # rows of a check that differ; more are counted
 UNSIGNED = " (not signed: anyone can change and seal it again)"
@@ -113,7 +115,9 @@ def run(
     plans = [(spec, [item for item in items if item.kind in _kinds(spec)]) for spec in specs]
     total, done = sum(len(chosen) for _, chosen in plans), 0
     if not total:
-        raise UsageError("No model scores files of these kinds.", hint="`unmask models` lists all.")
+        raise UsageError(
+            _("No model scores files of these kinds."), hint=_("`unmask models` lists all.")
+        )
     scoring = replace(scoring, device=pick_device(scoring.device), tolerant=True)
     files: dict[str, Scored] = {}
     measured = []
@@ -128,7 +132,11 @@ def run(
                 try:
                     scored += task.result()
                 except BrokenProcessPool:
-                    raise ModelError(f"{spec.title} ended the process on {item.name}.") from None
+                    raise ModelError(
+                        _("{title} ended the process on {name}.").format(
+                            title=spec.title, name=item.name
+                        )
+                    ) from None
                 _add(files, digests[item.name], scored[-1])
                 done += 1
                 if scoring.on_progress:
@@ -136,7 +144,9 @@ def run(
         measured.append(_measured(spec, scored))
     if not (rows := figures(list(files.values()), measured)):
         raise InputError(
-            f"{labels} needs both originals and fakes of one kind, image, video or audio."
+            _("{labels} needs both originals and fakes of one kind, image, video or audio.").format(
+                labels=labels
+            )
         )
     return Submission(
         created=datetime.now(UTC),
@@ -277,7 +287,9 @@ def check(path: Path, labels: Path | None, key: Ed25519PublicKey | None) -> dict
         submission = Submission.model_validate({k: v for k, v in tree.items() if k != "seal"})
         now = _rounded(figures(submission.files, submission.models))
     except (ValueError, AttributeError) as error:
-        raise NoSeal(f"{path.name} is not a submission of `unmask benchmark`.") from error
+        raise NoSeal(
+            _("{name} is not a submission of `unmask benchmark`.").format(name=path.name)
+        ) from error
     stated = _rounded(submission.rows)
     pairs = [pair for pair in stated + now if (pair in stated) != (pair in now)]
     wrong = list(dict.fromkeys(name for name, _ in pairs))
@@ -450,3 +462,19 @@ def pixel_free_scores(
             for index, value in zip(np.flatnonzero(held), odds.round(6).tolist(), strict=True):
                 out[index] = value
     return out
+
+
+def _fit(x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, float]:
+    """Return weights and constant of a ridge logistic regression, by Newton's method: another
+    computer that checks a submission has to find the same to six digits."""
+    x = np.column_stack([x, np.ones(len(x))])
+    share, weights = balanced(y), np.zeros(x.shape[1])
+    penalty = np.append(np.full(x.shape[1] - 1, PENALTY), 1e-6)
+    for _step in range(100):
+        p = expit(x @ weights)
+        gradient = x.T @ (share * (p - y)) + penalty * weights
+        step = np.linalg.solve((x.T * (share * p * (1 - p))) @ x + np.diag(penalty), gradient)
+        weights = weights - step
+        if np.abs(step).max() < 1e-9:
+            break
+    return weights[:-1], float(weights[-1])

@@ -34,6 +34,7 @@ from detector.schema.analysis import (
 )
 from detector.schema.base import StrictModel
 from detector.schema.verdict import BandRate
+from detector.sentences import _
 from lab.evaluation import bands, fitting, groups
 from lab.evaluation.ensemble_fit import Clip, EnsembleFit, clip_of
 from lab.evaluation.groups import HoldOut, held_out_people
@@ -233,9 +234,11 @@ def _known(clips: Sequence[Clip], question: Question, models: Sequence[str]) -> 
         len({clips[i].label for i in known if id in clips[i].people[0].logits}) < 2 for id in models
     ):
         raise InputError(
-            f"Calibrating {', '.join(models)} needs originals and fakes of its question "
-            f"({question.value}) that each of them has scored.",
-            hint="Leave these models out, or add such clips to the labels.",
+            _(
+                "Calibrating {models} needs originals and fakes of its question "
+                "({value}) that each of them has scored."
+            ).format(models=", ".join(models), value=question.value),
+            hint=_("Leave these models out, or add such clips to the labels."),
         )
     return known
 

@@ -13,6 +13,7 @@ from scipy.special import expit
 from detector.errors import InputError
 from detector.evaluation.metrics import draw
 from detector.schema.analysis import OddsPoint
+from detector.sentences import _
 
 Array = np.ndarray
 
@@ -40,14 +41,14 @@ def platt(logits: Array, labels: Array) -> tuple[float, float]:
     weighted alike, and a weak prior on the scale. Raise InputError for a single label."""
     x, y = np.asarray(logits, float), np.asarray(labels, float)
     if not y.sum() or not (1 - y).sum():
-        raise InputError("Calibration needs both originals and fakes.")
+        raise InputError(_("Calibration needs both originals and fakes."))
     target, weight = softened(y), balanced(y)
     spread = max(float(x.std()), 1e-6)
     center = float(x.mean())
     z = (x - center) / spread
     log_scale, offset = 0.0, 0.0
     # Newton on (log scale, offset): the log keeps the scale positive whatever the data.
-    for _ in range(100):
+    for _step in range(100):
         scale = np.exp(log_scale)
         p = expit(scale * z + offset)
         error = weight * (p - target)

@@ -21,6 +21,7 @@ from pydantic import Field
 from detector.errors import UsageError
 from detector.evaluation.labels import HasSource, Labelled, hash_of
 from detector.schema.base import StrictModel
+from detector.sentences import _
 
 KINDS = Path(__file__).parent / "folds.toml"
 SOURCES = Path(__file__).parent / "source_folds.toml"
@@ -62,7 +63,8 @@ def leave_out(items: Iterable[S], folds: str) -> tuple[list[S], list[S]]:
     if unknown := sorted(out - set(_table(file).values())):
         known = ", ".join((*names(), *names(SOURCES)))
         raise UsageError(
-            f"There is no fold {unknown[0]!r} beside the others.", hint=f"Known: {known}."
+            _("There is no fold {unknown} beside the others.").format(unknown=repr(unknown[0])),
+            hint=_("Known: {known}.").format(known=known),
         )
     every = list(items)
     held = [item for item in every if fold_of(item, file) in out]

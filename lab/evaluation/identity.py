@@ -38,8 +38,10 @@ def embed(
     network = recognition.embedder()
     if network is None:
         raise UsageError(
-            f"{auxiliary.IDENTITY.title} is needed to tell people apart, and not on this computer.",
-            hint=f"To download it, type: unmask fetch {auxiliary.IDENTITY.id}",
+            _("{title} is needed to tell people apart, and not on this computer.").format(
+                title=auxiliary.IDENTITY.title
+            ),
+            hint=_("To download it, type: unmask fetch {id}").format(id=auxiliary.IDENTITY.id),
         )
     known: dict[str, np.ndarray] = {}
     if cache is not None and cache.is_file():
@@ -96,7 +98,7 @@ def apart(
     trained_groups = {(i.source, i.group) for i, new in pairs if i.label == 0 and not new}
     others = [i for i, new in pairs if new and (i.source, i.group) not in trained_groups]
     note = _(
-        f"{len(items) - len(others)} of {len(items)} files left out: their faces are like one of "
-        f"{len(known)} trained on (cosine over {SAME:g}), or can't be compared."
-    )
+        "{others} of {items} files left out: their faces are like one of "
+        "{known} trained on (cosine over {same}), or can't be compared."
+    ).format(others=len(items) - len(others), items=len(items), known=len(known), same=f"{SAME:g}")
     return others, note

@@ -24,6 +24,7 @@ from detector.decision.numbers import mapped
 from detector.errors import InputError
 from detector.models import registry
 from detector.schema.analysis import QUESTION_OF, BandRate, Ensemble, Question
+from detector.sentences import _
 from lab.evaluation import bands
 from lab.evaluation.calibration import Calibrated, fit_clips
 from lab.evaluation.ensemble_fit import Clip, ScoredPerson
@@ -53,9 +54,15 @@ def read(path: Path, *, leave_out: Iterable[str] = ()) -> list[LeftOutFile]:
         with path.open(encoding="utf-8", newline="") as stream:
             rows = list(csv.DictReader(stream))
     except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise InputError(f"The table of scores {path} can't be read: {error}.") from error
+        raise InputError(
+            _("The table of scores {path} can't be read: {error}.").format(path=path, error=error)
+        ) from error
     if not rows or set(COLUMNS) - set(rows[0]):
-        raise InputError(f"The table of scores {path} needs the columns {', '.join(COLUMNS)}.")
+        raise InputError(
+            _("The table of scores {path} needs the columns {columns}.").format(
+                path=path, columns=", ".join(COLUMNS)
+            )
+        )
     without = set(leave_out)
     found: dict[tuple[str, str], LeftOutFile] = {}
     for row in rows:
@@ -106,11 +113,11 @@ def _fit(
     """Fit questions to files, and their limits for `stills`; None without a question."""
     if not by_question:
         return None
-    result = fit_clips([one.clip for one in files], by_question, _in_words(files, noun))
+    result = fit_clips([one.clip for one in files], by_question, _sample(files, noun))
     for question, ids in by_question.items():
         _of_pictures(result, question, ids, stills)
         ensemble = result.ensembles[question]
-        words = _in_words([one for one in files if _is_of(one, question, ids)], noun)
+        words = _sample([one for one in files if _is_of(one, question, ids)], noun)
         ensemble.thresholds = ensemble.thresholds.model_copy(update={"data": words})
         if ensemble.calibration:
             ensemble.calibration = ensemble.calibration.model_copy(update={"data": words})
@@ -180,21 +187,43 @@ def _of_pictures(
     sources = np.array([clip.origin for clip in known])
     held = bands.HeldOutLogits({question: logits}, labels, {question: labels == 1}, sources)
     fitted = bands.fit(held)
-    words = f"{_in_words(pictures, 'pictures')}, all left out together"
+    sample = _sample(pictures, "pictures", together=True)
     ensemble.pictures = bands.thresholds(
-        fitted.limits[question], fitted.rates, logits, labels, words
+        fitted.limits[question], fitted.rates, logits, labels, sample
     )
 
 
-def _in_words(files: Sequence[LeftOutFile], noun: str = "clips") -> str:
+def _sample(files: Sequence[LeftOutFile], noun: str = "clips", *, together: bool = False) -> str:
+    """Return what figures were measured on: files of which each fold left some out, or all."""
     names = {one.name: one.clip for one in files}.values()
     real, fake = ([clip for clip in names if clip.label == label] for label in (0, 1))
-    of_sound = any(clip.question is Question.VOICE for clip in fake)
-    noun, one, other = ("recordings", "real", "cloned") if of_sound else (noun, "untouched", "fake")
-    versions = f" in {len(files):,} versions" if len(files) > len(names) else ""
-    sources = [len({clip.origin for clip in some}) for some in (real, fake)]
-    return (
-        f"{len(names):,} {noun}{versions}, each judged by weights that never saw its source "
-        f"({len(real):,} {one} of {sources[0]} sources, {len(fake):,} {other} of {sources[1]} "
-        "sources)"
-    )
+    if any(clip.question is Question.VOICE for clip in fake):
+        noun = "recordings"
+        text = _(
+            "{clips:,} recordings in {versions:,} versions, each judged by weights that never saw "
+            "its source ({real:,} real of {first} sources, {fake:,} cloned of {second} sources)"
+        )
+    elif noun == "pictures" and not together:
+        text = _(
+            "{clips:,} pictures in {versions:,} versions, each judged by weights that never saw "
+            "its source ({real:,} untouched of {first} sources, {fake:,} fake of {second} sources)"
+        )
+    elif noun == "pictures":
+        text = _(
+            "{clips:,} pictures in {versions:,} versions, each judged by weights that never saw "
+            "its source ({real:,} untouched of {first} sources, {fake:,} fake of {second} "
+            "sources), all left out together"
+        )
+    elif len(files) > len(names):
+        text = _(
+            "{clips:,} clips in {versions:,} versions, each judged by weights that never saw its "
+            "source ({real:,} untouched of {first} sources, {fake:,} fake of {second} sources)"
+        )
+    else:
+        text = _(
+            "{clips:,} clips, each judged by weights that never saw its source ({real:,} untouched "
+            "of {first} sources, {fake:,} fake of {second} sources)"
+        )
+    first, second = (len({clip.origin for clip in some}) for some in (real, fake))
+    counts = {"clips": len(names), "versions": len(files), "real": len(real), "fake": len(fake)}
+    return text.format(**counts, first=first, second=second, unit=noun)

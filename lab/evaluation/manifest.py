@@ -13,6 +13,7 @@ from tomlkit.items import InlineTable, Table
 from detector import paths
 from detector.errors import ModelError
 from detector.models.registry import Manifest
+from detector.sentences import _
 from lab.evaluation.calibration import Calibrated
 
 _ENSEMBLES = re.compile(r"^\[ensembles\.(?s:.*?)(?=(?:^#.*\n|^\n)*^\[\[models\]\])", re.MULTILINE)
@@ -34,7 +35,9 @@ def write(result: Calibrated, path: Path | None = None) -> Path:
         Manifest.model_validate(tomllib.loads(text))
         paths.write(path, text)
     except (OSError, ValueError) as error:
-        raise ModelError(f"{path} can't be written: {error}.") from error
+        raise ModelError(
+            _("{path} can't be written: {error}.").format(path=path, error=error)
+        ) from error
     return path
 
 

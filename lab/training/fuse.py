@@ -73,7 +73,9 @@ def interpolate(
     if shapes[0] != shapes[1]:
         other = next(n for n in {**first, **second} if shapes[0].get(n) != shapes[1].get(n))
         raise UsageError(
-            f"The two networks differ in {other}: their weights can't be interpolated."
+            _("The two networks differ in {other}: their weights can't be interpolated.").format(
+                other=other
+            )
         )
     nearer = second if at > 0.5 else first
     return {
@@ -96,9 +98,10 @@ def fuse(
     for field, told in _SAME.items():
         if getattr(first, field) != getattr(second, field):
             raise UsageError(
-                f"{first.id} and {second.id} {told}: only weights of one architecture can be "
-                "interpolated.",
-                hint="Different networks vote together: `unmask calibrate` fits their weights.",
+                _(
+                    "{id} and {id_} {told}: only weights of one architecture can be interpolated."
+                ).format(id=first.id, id_=second.id, told=told),
+                hint=_("Different networks vote together: `unmask calibrate` fits their weights."),
             )
     paths = []
     for spec in specs:
@@ -108,7 +111,11 @@ def fuse(
         item for item in read_labels(data) if (item.kind == "audio") == (first.kind == "audio")
     ]
     if min(sum(item.label == label for item in items) for label in (0, 1)) < FEWEST:
-        raise InputError(f"{data} needs {FEWEST} originals and {FEWEST} fakes to judge ratios on.")
+        raise InputError(
+            _("{data} needs {fewest} originals and {fewest_} fakes to judge ratios on.").format(
+                data=data, fewest=FEWEST, fewest_=FEWEST
+            )
+        )
     run.out.mkdir(parents=True, exist_ok=True)
     entry = _entry(specs, paths, at, run.out.name)
     pairs = _pairs(specs, paths)

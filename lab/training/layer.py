@@ -29,6 +29,7 @@ from detector.evaluation.labels import Labelled, hash_of, pairs
 from detector.models.base import CropRecipe
 from detector.models.families.texture_cnn import Layer, TextureNet
 from detector.models.pictures import fit
+from detector.sentences import _
 from detector.vision import cut
 from detector.weights import load_state
 from lab.training import pasted
@@ -74,7 +75,9 @@ def train(
     _begin(network, trunk)
     entries = [entry for _, entry in clips]
     if len({entry.label for entry in entries}) < 2:
-        raise InputError(f"The recipe {plan.name!r} needs originals and fakes.")
+        raise InputError(
+            _("The recipe {name} needs originals and fakes.").format(name=repr(plan.name))
+        )
     described = _kept(
         run, clips, description_file(network, plan.crop),
         lambda cache, entry: describe(network, cache, entry, plan.crop),
@@ -94,11 +97,15 @@ def train(
 
 def _begin(network: TextureNet, path: Path | None) -> None:
     if path is None:
-        raise WeightsError("The recipe needs a trunk: name one with --begin.")
+        raise WeightsError(_("The recipe needs a trunk: name one with --begin."))
     state = load_state(path)
     own = network.features.state_dict(prefix="features.")
     if lacking := sorted(set(own) - set(state)):
-        raise WeightsError(f"The trunk {path.name} does not fit: it has no {lacking[0]}.")
+        raise WeightsError(
+            _("The trunk {name} does not fit: it has no {lacking}.").format(
+                name=path.name, lacking=lacking[0]
+            )
+        )
     network.load_state_dict({name: state[name] for name in own}, strict=False)
 
 

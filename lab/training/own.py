@@ -28,6 +28,7 @@ from detector.models.families import clip_vit
 from detector.models.registry import with_files
 from detector.schema.analysis import Calibration
 from detector.schema.base import StrictModel
+from detector.sentences import _
 from detector.weights import resolve
 from lab.evaluation import fitting
 from lab.training.cache import CacheSpec, Faces, open_cache
@@ -204,11 +205,14 @@ def _folds(entries: Sequence[Faces]) -> np.ndarray:
         people = {entry.person for entry in entries if entry.label == label}
         if len(people) < FOLDS:
             raise InputError(
-                f"Only {len(people)} people are in the fake files with a face; {FOLDS} are needed."
+                _(
+                    "Only {people} people are in the fake files with a face; {folds} are needed."
+                ).format(people=len(people), folds=FOLDS)
                 if label
-                else f"Only {len(people)} people are in the real files with a face; {FOLDS} are "
-                "needed.",
-                hint="Files without a group or a person count as one each.",
+                else _(
+                    "Only {people} people are in the real files with a face; {folds} are needed."
+                ).format(people=len(people), folds=FOLDS),
+                hint=_("Files without a group or a person count as one each."),
             )
         for number, person in enumerate(sorted(people - fold.keys(), key=hash_of)):
             fold[person] = number % FOLDS

@@ -23,6 +23,7 @@ from detector.models.families import picture
 from detector.models.pictures import normalized
 from detector.schema.analysis import Question
 from detector.schema.base import StrictModel
+from detector.sentences import _
 from lab.training import left_out
 from lab.training.augment import jpeg
 from lab.training.features import Arrays, cached
@@ -62,7 +63,7 @@ def train(plan: PictureRecipe, data: Path, run: TrainingOptions, *, folds: bool 
     begin_run(plan, run)
     items = read_labels(data)
     if len({item.label for item in items}) < 2:
-        raise UsageError("The recipe picture needs genuine and generated files.")
+        raise UsageError(_("The recipe picture needs genuine and generated files."))
     copies = features(items, COPY, plan, run)
     rows: list[LeftOutLogit] = []
     if folds:
@@ -153,7 +154,9 @@ def _frames(item: Item, plan: PictureRecipe) -> Iterator[np.ndarray]:
         for frame in media.decode(item.file, info, times, notes=[]):
             yield frame.rgb
     except MediaError as error:
-        raise UsageError(f"{item.name}: {error.message}") from error
+        raise UsageError(
+            _("{name}: {message}").format(name=item.name, message=error.message)
+        ) from error
 
 
 def copy(

@@ -34,6 +34,7 @@ from detector.models.base import CropRecipe, Model, ModelSpec
 from detector.models.network import TorchFrameModel
 from detector.models.registry import with_files
 from detector.schema.analysis import Box
+from detector.sentences import _
 from detector.vision import box_for, cut
 from detector.weights.files import Origin, Trace, tracing
 from lab.training import augment
@@ -193,12 +194,16 @@ def open_start(begin: str, weights: Sequence[Path] = ()) -> PretrainedDetector:
         paths = store.resolve(spec)
     if spec.kind != "frame":
         raise UsageError(
-            f"{spec.title} does not judge single faces, and only such can be trained on from."
+            _("{title} does not judge single faces, and only such can be trained on from.").format(
+                title=spec.title
+            )
         )
     with tracing() as trace:
         model = registry.load_family(spec, paths, "cpu")
     if not isinstance(model, TorchFrameModel):
-        raise UsageError(f"{spec.title} can't be trained: its file is a finished program.")
+        raise UsageError(
+            _("{title} can't be trained: its file is a finished program.").format(title=spec.title)
+        )
     return PretrainedDetector(spec, model, paths, _origins(model.network, spec, paths, trace))
 
 
@@ -302,17 +307,20 @@ def train(
     ]
     if lost:
         raise UsageError(
-            f"{start.spec.title} can't be trained so: {len(lost)} of its tensors ({lost[0]}, …) "
-            "are made of those in its file, and there is no way back.",
-            hint="Train its last layer alone: --tune head.",
+            _(
+                "{title} can't be trained so: {lost} of its tensors ({lost_}, …) "
+                "are made of those in its file, and there is no way back."
+            ).format(title=start.spec.title, lost=len(lost), lost_=lost[0]),
+            hint=_("Train its last layer alone: --tune head."),
         )
     trial = run.out / "trial"
     try:
         write(start, start.model.network, trial)
     except UnmaskError as error:
         raise UsageError(
-            f"{start.spec.title} can't be trained on: its file could not be written again. "
-            f"{error.message}"
+            _("{title} can't be trained on: its file could not be written again. {message}").format(
+                title=start.spec.title, message=error.message
+            )
         ) from error
     finally:
         shutil.rmtree(trial, ignore_errors=True)
@@ -384,20 +392,25 @@ def _same(model: Model, network: nn.Module, again: Model) -> None:
     before = model.log_odds(network(x.to(device)).cpu())
     after = again.log_odds(again.forward(x).cpu())
     if not torch.allclose(before, after, atol=SAME, rtol=SAME):
-        raise WeightsError("Read again, the written file gives other scores.")
+        raise WeightsError(_("Read again, the written file gives other scores."))
 
 
 def _tuned(model: TorchFrameModel, tune: str) -> list[nn.Module]:
     """Modules whose weights may change."""
     if tune not in TUNES:
-        raise UsageError(f"There is no way {tune!r} to tune.", hint=f"Known: {', '.join(TUNES)}.")
+        raise UsageError(
+            _("There is no way {tune} to tune.").format(tune=repr(tune)),
+            hint=_("Known: {tunes}.").format(tunes=", ".join(TUNES)),
+        )
     if tune == "whole":
         return [model.network]
     head = _head(model)
     if head is None:
         raise UsageError(
-            f"{model.spec.title} has no last layer that could be trained by itself.",
-            hint="Train all of it: --tune whole.",
+            _("{title} has no last layer that could be trained by itself.").format(
+                title=model.spec.title
+            ),
+            hint=_("Train all of it: --tune whole."),
         )
     norms = [m for m in model.network.modules() if isinstance(m, NORMS)] if tune == "norms" else []
     return [*norms, head]

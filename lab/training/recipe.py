@@ -103,10 +103,14 @@ def read_recipe(name: str | Path) -> Recipe:
         ours = {file.stem: file for file in FOLDER.glob("*.toml")}
         path = ours.get(str(name), path)
         names = ", ".join(sorted(ours))
-        hint = _(f"Known: clip, {names}, generated, own, sequences, videomae, voice.")
+        hint = _("Known: clip, {names}, generated, own, sequences, videomae, voice.").format(
+            names=names
+        )
     if not path.is_file():
-        raise UsageError(f"There is no recipe {str(name)!r}.", hint=hint)
+        raise UsageError(_("There is no recipe {name}.").format(name=repr(str(name))), hint=hint)
     try:
         return Recipe.model_validate(tomllib.loads(path.read_text()))
     except (tomllib.TOMLDecodeError, ValidationError) as error:
-        raise UsageError(f"The recipe {path} can't be used: {error}") from error
+        raise UsageError(
+            _("The recipe {path} can't be used: {error}").format(path=path, error=error)
+        ) from error

@@ -8,6 +8,7 @@ import torch
 from detector.errors import InputError, UsageError
 from detector.evaluation.labels import Item, read_labels
 from detector.models.network import TokenModel
+from detector.sentences import _
 from lab.evaluation.groups import held_out_people
 from lab.training import layer, published
 from lab.training.cache import CacheSpec, FaceCache, open_cache
@@ -41,7 +42,7 @@ def train(
     if plan.family == "published":
         return _finetune(plan, data, run, cache, str(begin or ""), weights, tune)
     if tune or weights:
-        raise UsageError("--tune and --weights are for fine-tuning: use the recipe finetune.")
+        raise UsageError(_("--tune and --weights are for fine-tuning: use the recipe finetune."))
     return _fit_layer(plan, data, run, cache, Path(begin) if begin else None)
 
 
@@ -50,7 +51,7 @@ def _finetune(
     weights: Sequence[Path], tune: str | None,
 ) -> Path | None:  # fmt: skip
     if not begin:
-        raise UsageError("Name the detector to fine-tune with --begin.")
+        raise UsageError(_("Name the detector to fine-tune with --begin."))
     start = published.open_start(begin, weights)
     tune = tune or ("norms" if isinstance(start.model, TokenModel) else "whole")
     options = {"begun": start.spec.architecture, "tune": tune}
@@ -69,8 +70,10 @@ def _finetune(
     )
     if not sources:
         raise InputError(
-            f"{data} has no pairs for the recipe {plan.name!r}.",
-            hint="Pairs are an original and a fake of it with the same word in the column group.",
+            _("{data} has no pairs for the recipe {name}.").format(data=data, name=repr(plan.name)),
+            hint=_(
+                "Pairs are an original and a fake of it with the same word in the column group."
+            ),
         )
     torch.manual_seed(plan.seed)
     network = published.train(start, plan, sources, held, run)
@@ -105,7 +108,9 @@ def _faces(
     """Return the faces of each kind of file that a recipe learns from and the labels hold."""
     kinds = {part.kind for part in plan.parts} & {item.kind for item in items}
     if not kinds:
-        raise InputError(f"The labels hold no files for the recipe {plan.name!r}.")
+        raise InputError(
+            _("The labels hold no files for the recipe {name}.").format(name=repr(plan.name))
+        )
     return {
         kind: open_cache(folder, wanted(kind), [i for i in items if i.kind == kind], run)
         for kind in sorted(kinds)

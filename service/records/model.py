@@ -299,10 +299,10 @@ def fault_of(error: BaseException) -> ErrorReport:
     ours = not isinstance(error, InputError)
     if isinstance(error, UnmaskError):
         message, hint = error.message, error.hint
-        problem = ErrorDetail(code=error.code, message=str(message), hint=str(hint))
+        problem = ErrorDetail(code=error.code, message=message, hint=hint)
     else:
         message, hint = _STOPPED, ""
-        problem = ErrorDetail(code=_INTERNAL, message=str(message))
+        problem = ErrorDetail(code=_INTERNAL, message=message)
     digits = secrets.token_hex(4).upper()
     reference, when = f"{digits[:4]}-{digits[4:]}", datetime.now(UTC)
     return ErrorReport(

@@ -15,11 +15,11 @@ from dashboard.components import timeline
 from dashboard.components.cards import Mark
 from dashboard.components.markup import tag
 from dashboard.components.timeline import layers, versioned
-from dashboard.i18n import _, speech
 from dashboard.images import data_url, encode
 from detector.comparison import HEAT_LEVELS, AlignedPictures
 from detector.messages import comparison as words
 from detector.schema.comparison import ComparedMoment, Comparison, FaceDifference
+from detector.sentences import _
 
 Part = Literal["viewer", "map", "plot"]
 AROUND = 1.5
@@ -269,7 +269,7 @@ def key(comparison: Comparison, person: str | None) -> Iterator[Mark]:
 
 def titles(comparison: Comparison) -> tuple[str, str]:
     """Return what stands over each of the two files: their roles where these are known."""
-    return words.titles(comparison, speech())
+    return words.titles(comparison)
 
 
 def _short(comparison: Comparison) -> tuple[str, str]:

@@ -9,10 +9,10 @@ from dashboard import charts, labels, series
 from dashboard.charts import LaneSize
 from dashboard.components.markup import icon, tag
 from dashboard.components.timeline import PLAYER, layers, versioned
-from dashboard.i18n import _
 from dashboard.series import Lane
 from dashboard.theme import ON_VIDEO
 from detector.schema.analysis import Analysis, Label, Subject, Thresholds, Verdict
+from detector.sentences import _
 
 WIDE, NARROW = 11, 7
 """Tiles of a strip on a desktop and under 480 px, where eleven would be too small to press."""

@@ -10,9 +10,9 @@ from dashboard import labels
 from dashboard.components.markup import tag
 from dashboard.components.timeline import PLAYER, layers, versioned
 from dashboard.components.timeline.layers import Point
-from dashboard.i18n import _
 from dashboard.images import data_url, encode
 from detector.schema.analysis import Analysis, Modality, Question, SpanSegment, Thresholds
+from detector.sentences import _
 
 RAMP = ((255, 255, 255), (201, 222, 240), (86, 152, 206), (0, 92, 158), (3, 30, 56))
 """from quiet to loud: one hue, darker as it grows, so that it is read in gray too"""

@@ -20,7 +20,8 @@ from dashboard.components import controls, signin, typography
 from dashboard.components.markup import rich, show
 from dashboard.components.tables import facts
 from dashboard.hosting import base_path
-from dashboard.i18n import LazyDict, _, advice, say
+from dashboard.i18n import LazyDict, advice
+from detector.sentences import _, say
 from service import auth, limits
 from service.auth.caller import Accounts, AuthReturnContext
 from service.auth.problems import SENTENCES, AccountError, account_error

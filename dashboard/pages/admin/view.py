@@ -18,8 +18,9 @@ import detector
 from dashboard import labels, session, url_state
 from dashboard.components import cards, controls, outcomes, page_header, progress, typography
 from dashboard.components.markup import show
-from dashboard.i18n import LazyDict, _
+from dashboard.i18n import LazyDict
 from dashboard.pages import alerted
+from detector.sentences import _
 from service import auth
 from service.context import PrincipalKind, Role, Scope
 from service.records.api_keys import MAX_NAME, PREFIX, ApiKey

@@ -21,7 +21,7 @@ from dashboard.components import (
 )
 from dashboard.components.chips import bullets, chip
 from dashboard.components.markup import join, show
-from dashboard.i18n import LazyDict, _, advice, say
+from dashboard.i18n import LazyDict, advice
 from detector import links, vision, weights
 from detector.errors import InputError, UnmaskError
 from detector.links.addresses import MAX_URL
@@ -29,6 +29,7 @@ from detector.media.files import one_line
 from detector.models.base import ModelSpec
 from detector.models.registry import choose, list_models, manifest, usable
 from detector.schema.analysis import Label, Settings
+from detector.sentences import _, say
 from service import limits
 from service.links import refusal
 from service.records.model import message_of

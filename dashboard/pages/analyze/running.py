@@ -31,7 +31,6 @@ from dashboard.components.chips import chip
 from dashboard.components.markup import join, show
 from dashboard.components.progress import ProgressStep
 from dashboard.components.timeline import evidence
-from dashboard.i18n import _
 from dashboard.images import data_url, jpeg
 from dashboard.result import question, timeline
 from dashboard.series import Lane
@@ -41,6 +40,7 @@ from detector.models.base import CropRecipe
 from detector.models.registry import choose
 from detector.pipeline import Progress
 from detector.schema.analysis import Analysis, Box, Media, Subject
+from detector.sentences import _
 from service.tasks.jobs import Job, State
 
 POLL = 0.5

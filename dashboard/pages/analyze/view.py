@@ -23,9 +23,9 @@ from dashboard.components import (
     typography,
 )
 from dashboard.components.status_cards import Card
-from dashboard.i18n import _
 from dashboard.pages.analyze import first_screen
 from detector.schema.analysis import Analysis, Label
+from detector.sentences import _
 from service.limits import RateLimitExceeded
 from service.records.model import RecordsError
 from service.tasks.jobs import Job, State

@@ -12,10 +12,11 @@ from markupsafe import Markup
 from dashboard import labels, url_state
 from dashboard.components import chips, controls, markup, record_cells, row_selection, typography
 from dashboard.components.cards import tile
-from dashboard.i18n import LazyDict, _, ngettext, say
+from dashboard.i18n import LazyDict
 from dashboard.labels import BadgeColor, StateWords
 from detector.links import is_link
 from detector.schema.analysis import Proof, Verdict
+from detector.sentences import _, ngettext, say
 from service.batches import BatchRow, BatchState, BatchTask
 from service.records.model import State
 
@@ -108,7 +109,7 @@ def _more(verdict: Verdict, proof: Proof | None) -> str:
     if proof is not None:
         return labels.headline(verdict, proof)
     if verdict.label.side is None and verdict.reasons:
-        return labels.say(verdict.reasons[0])
+        return labels.sentence(verdict.reasons[0])
     return ""
 
 

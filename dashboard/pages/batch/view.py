@@ -16,7 +16,6 @@ from dashboard import labels, session, url_state
 from dashboard._compat import UploadedFile
 from dashboard.components import cards, controls, page_header, record_cells, style, typography
 from dashboard.components.markup import Text, show
-from dashboard.i18n import _, speech
 from dashboard.pages import put_into_address, refused_in
 from dashboard.pages.batch import listing
 from dashboard.result import verdict_card
@@ -25,9 +24,9 @@ from detector import links
 from detector.batch import is_container
 from detector.batch.source import no_media
 from detector.links.addresses import MAX_URL
-from detector.messages import ENGLISH, Speech
 from detector.report import ReportDetails
 from detector.schema.analysis import Settings
+from detector.sentences import _
 from service import exports, limits
 from service.batch_files import HEAD, IncomingFile
 from service.batches import MAX_FILES, BatchRow, BatchState
@@ -530,7 +529,7 @@ def _reports(rows: Sequence[BatchRow], key: str, *, small: bool = False) -> None
 
 def _export_of(rows: Sequence[BatchRow]) -> BatchExport:
     uploads = session.application().jobs.uploads
-    return BatchExport(session.record_scope(), uploads, list(rows), speech())
+    return BatchExport(session.record_scope(), uploads, list(rows))
 
 
 # --- files of it, made in a thread: no Streamlit call ---------------------------------------------
@@ -547,8 +546,6 @@ class BatchExport:
     scope: RecordScope
     uploads: Uploads
     rows: Sequence[BatchRow]
-    speech: Speech = ENGLISH
-    """the language of the reports"""
 
     def as_csv(self) -> bytes:
         """Return a row a file; one without a verdict says why."""
@@ -585,7 +582,7 @@ class BatchExport:
                     analysis,
                     origin(analysis.seal, record.owner),
                     notes=record.note,
-                    details=ReportDetails(speech=self.speech),
+                    details=ReportDetails(),
                 )
                 archive.writestr(f"reports/{number:03} {file_name(row.item.name, 'pdf')}", pdf)
         return buffer.getvalue()

@@ -10,10 +10,11 @@ from dashboard import labels, session, url_state
 from dashboard.components import cards, controls, page_header, record_cells, typography
 from dashboard.components.markup import show
 from dashboard.components.tables import code, facts
-from dashboard.i18n import LazyDict, _, advice, say, speech
+from dashboard.i18n import LazyDict, advice
 from dashboard.pages import put_into_address, refused_in
 from detector.errors import InputError
 from detector.schema.analysis import Label
+from detector.sentences import _, say
 from service.cases import CHAIN, MAX_TITLE, MAX_URL, STATUS, CaseService, summary
 from service.context import PrincipalKind
 from service.records.cases import Case, CaseAction, CaseStatus
@@ -193,7 +194,7 @@ def _review(case: Case) -> None:
 def _log(case: Case) -> None:
     with st.expander(_("Who did what and when"), icon=":material/history:"):
         for entry in reversed(case.log):
-            about = summary(entry.details, speech())
+            about = summary(entry.details)
             text = f"{entry.actor} {_ACTIONS[entry.action]}{f': {about}' if about else ''}"
             typography.paragraph(text)
             typography.caption(f"{record_cells.local(entry.time)} · {entry.hash[:16]}…")
@@ -209,7 +210,7 @@ def _exports(case: Case) -> None:
     )
     export = partial(
         _service().export, session.request_context(), case.id, by=_actor(),
-        zone=record_cells.zone(), speech=speech(),
+        zone=record_cells.zone(),
     )  # fmt: skip
     for form, label, with_media in forms:
         make = partial(export, form, media=with_media)

@@ -12,13 +12,13 @@ import streamlit as st
 from dashboard import charts, labels, series
 from dashboard.components import cards, controls, figures, typography
 from dashboard.components.cards import Mark
-from dashboard.i18n import _, ngettext
 from dashboard.pages.compare import state
 from dashboard.pages.compare.state import Selection
 from dashboard.series import Lane
 from dashboard.theme import AXIS, Palette
 from detector.schema.analysis import Label, Question, Thresholds
 from detector.schema.codes import Side
+from detector.sentences import _, ngettext
 
 ROW = 26
 """px of a model in the strip."""

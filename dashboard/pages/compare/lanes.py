@@ -14,7 +14,6 @@ from dashboard.components import cards, controls, figures, typography
 from dashboard.components import lanes as lane_parts
 from dashboard.components.chips import chip, inked
 from dashboard.components.markup import join, show
-from dashboard.i18n import _, ngettext, say
 from dashboard.images import jpeg
 from dashboard.pages.compare import state
 from dashboard.pages.compare.state import Selection, limits
@@ -26,6 +25,7 @@ from detector import explain, media, vision
 from detector.errors import UnmaskError
 from detector.models import registry
 from detector.schema.analysis import Analysis, Label, ModelResult, Subject, Thresholds
+from detector.sentences import _, ngettext, say
 
 PLOT = 74
 """px of a lane."""

@@ -25,7 +25,7 @@ from dashboard.components.player import plays
 from dashboard.components.status_cards import Action, Card
 from dashboard.components.tables import facts
 from dashboard.components.timeline import comparison as view
-from dashboard.i18n import _, advice, ngettext, say, speech
+from dashboard.i18n import advice
 from dashboard.pages import alerted
 from dashboard.pages.compare import state
 from dashboard.result import question
@@ -37,6 +37,7 @@ from detector.messages import comparison as words
 from detector.messages.format import time_ticks
 from detector.schema.analysis import Analysis, Media, Subject, Thresholds
 from detector.schema.comparison import Comparison, SharedMovement
+from detector.sentences import _, ngettext, say
 from service import exports
 from service.records.comparisons import KeptComparison
 from service.records.model import State
@@ -236,16 +237,15 @@ def _pictures(
 def _finding(kept: KeptComparison, copy: Job, original: Job) -> None:
     comparison = kept.comparison
     state, icon = question.found_slug(comparison)
-    speaks = speech()
     with st.container(border=True, key=f"verdict-{state}-near"):
         head = verdict.head(
-            _("Finding of the comparison"), state, icon, words.headline(comparison, speaks),
-            words.lead(comparison, speaks), announced=True,
+            _("Finding of the comparison"), state, icon, words.headline(comparison),
+            words.lead(comparison), announced=True,
         )  # fmt: skip
-        rows = [*words.figures(comparison, speaks), *_people(comparison)]
+        rows = [*words.figures(comparison), *_people(comparison)]
         show(head, facts(rows, cls="um-facts um-measured"))
         _roles(kept, copy, original)
-        if limits := words.limits(comparison, speaks):
+        if limits := words.limits(comparison):
             show(verdict.limits(_("What this can’t tell"), limits))
         for note in comparison.notes:
             show(verdict.trace(say(note)))
@@ -257,7 +257,7 @@ def _roles(kept: KeptComparison, copy: Job, original: Job) -> None:
     comparison = kept.comparison
     if not comparison.finding.manipulated or comparison.generation.proven:
         return
-    of_copy, of_original = words.names(comparison, speech())
+    of_copy, of_original = words.names(comparison)
     originals, context = session.application().originals, session.request_context()
     states = comparison.states_roles
     if comparison.role_source == "stated":
@@ -290,14 +290,12 @@ def _people(comparison: Comparison) -> list[tuple[str, str]]:
     """Return of several people what differs of each."""
     if len(comparison.people) < 2:
         return []
-    parts = {"none": words.unchanged(comparison, speech()), "mouth": _("the mouth differs, {when}"),
+    parts = {"none": words.unchanged(comparison), "mouth": _("the mouth differs, {when}"),
              "face": _("the face differs, {when}")}  # fmt: skip
     return [
         (
             _("Person {id}").format(id=person.id),
-            parts[person.changed_region].format(
-                when=words.when(comparison, person.spans, speech())
-            ),
+            parts[person.changed_region].format(when=words.when(comparison, person.spans)),
         )
         for person in comparison.people
     ]
@@ -307,7 +305,7 @@ def export(kept: KeptComparison, copy: Job, original: Job) -> None:
     """Draw the buttons that hand out the report, and all figures."""
     make = partial(
         exports.comparison_report, "pdf", kept, copy.path, original.path,
-        zone=record_cells.zone(), speech=speech(),
+        zone=record_cells.zone(),
     )  # fmt: skip
     controls.download(
         _("Report"),
@@ -336,7 +334,7 @@ def _movement(comparison: Comparison, palette: Palette) -> None:
     shared = comparison.movement
     if shared is None:
         return
-    copy, original = words.called(comparison, speech())
+    copy, original = words.called(comparison)
     with st.container(border=True, key="card-near-moves"):
         cards.introduced(
             _("How the face moves"),
@@ -503,7 +501,7 @@ def _clip(job: Job, name: str) -> None:
         return
     answer, likely = labels.STATES[analysis.label], analysis.verdict.probability
     percent = f" · {labels.percent(likely)}" if likely is not None else ""
-    show(chip(analysis.headline_in(speech()) + percent, answer.slug, answer.icon))
+    show(chip(analysis.headline_in() + percent, answer.slug, answer.icon))
 
 
 def _player(job: Job, info: Media, name: str) -> None:

@@ -5,9 +5,9 @@ from dataclasses import dataclass, replace
 import streamlit as st
 
 from dashboard import labels, series
-from dashboard.i18n import _
 from dashboard.labels import StateWords
 from detector.schema.analysis import Analysis, Label, ModelResult, Question, Subject, Thresholds
+from detector.sentences import _
 from service.tasks.jobs import Job
 
 MAX_MODELS = 6

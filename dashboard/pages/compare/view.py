@@ -19,7 +19,7 @@ from dashboard.components import (
 )
 from dashboard.components.chips import chip
 from dashboard.components.markup import show
-from dashboard.i18n import LazyDict, _
+from dashboard.i18n import LazyDict
 from dashboard.pages import alerted, put_into_address
 from dashboard.pages.compare import agree, lanes, near, state
 from dashboard.pages.compare.state import MAX_MODELS, Selection
@@ -27,6 +27,7 @@ from detector.decision import decide
 from detector.evaluation.labels import SOUNDS
 from detector.models import registry
 from detector.schema.analysis import Analysis, CustomEnsemble, Settings
+from detector.sentences import _
 from service.records.model import ResultOrigin
 from service.tasks.jobs import Job
 
@@ -398,7 +399,7 @@ def _verdict(title: str, analysis: Analysis) -> None:
         title,
         chip(labels.headline(verdict), answer.slug, answer.icon),
         labels.percent(likely) if likely is not None else _("no score"),
-        [labels.say(reason) for reason in verdict.reasons[:2]],
+        [labels.sentence(reason) for reason in verdict.reasons[:2]],
     )
 
 

@@ -17,7 +17,7 @@ from dashboard import labels, session, theme, url_state
 from dashboard.charts import evaluation as charts
 from dashboard.components import cards, controls, figures, page_header, task_progress, typography
 from dashboard.components.markup import rich, show
-from dashboard.i18n import LazyDict, _, ngettext, say
+from dashboard.i18n import LazyDict
 from dashboard.pages import alerted
 from detector.errors import InputError
 from detector.evaluation import metrics, runs, tables
@@ -26,6 +26,7 @@ from detector.evaluation.report import ENSEMBLE, KindReport, Report, Share
 from detector.evaluation.scores import Scored
 from detector.models.registry import list_models, usable
 from detector.schema.analysis import Label, Question, Settings, Thresholds
+from detector.sentences import _, ngettext, say
 from service import limits
 from service.config import get_config
 from service.records.model import State

@@ -10,8 +10,9 @@ from streamlit.delta_generator import DeltaGenerator
 
 from dashboard import labels
 from dashboard.components import controls, record_cells
-from dashboard.i18n import LazyDict, _
+from dashboard.i18n import LazyDict
 from detector.schema.analysis import Label
+from detector.sentences import _
 from service.records.model import MAX_PAGE_SIZE, Confirmed, Facets, Order, Page, Query, Record
 from service.records.store import Store
 

@@ -20,9 +20,10 @@ from dashboard.components import (
 from dashboard.components.chips import bullets, chip
 from dashboard.components.markup import show
 from dashboard.components.status_cards import Card
-from dashboard.i18n import LazyDict, _, advice, say
+from dashboard.i18n import LazyDict, advice
 from dashboard.pages import alerted, refused_in
 from dashboard.pages.history import state
+from detector.sentences import _, say
 from service import known_footage, limits
 from service.batch_files import IncomingFile
 from service.context import PrincipalKind

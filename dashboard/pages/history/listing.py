@@ -12,7 +12,7 @@ from dashboard.components import cards, controls, origin, record_cells, row_sele
 from dashboard.components.chips import bullets, chip
 from dashboard.components.markup import Text, show
 from dashboard.components.tables import code, facts
-from dashboard.i18n import LazyDict, _, say
+from dashboard.i18n import LazyDict
 from dashboard.labels import BadgeColor, StateWords
 from dashboard.pages import put_into_address, refused_in
 from dashboard.pages.cases import view as cases
@@ -21,6 +21,7 @@ from dashboard.pages.history.filters import CONFIRMED
 from dashboard.result import downloads, sharing, verdict_card
 from dashboard.result.linked import ExportOptions
 from detector.schema.analysis import Analysis
+from detector.sentences import _, say
 from service.records import seals
 from service.records.model import (
     MAX_NOTE_LENGTH,

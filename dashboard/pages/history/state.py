@@ -3,7 +3,8 @@ the session."""
 
 import streamlit as st
 
-from dashboard.i18n import LazyDict, _
+from dashboard.i18n import LazyDict
+from detector.sentences import _
 
 NOTICE = "history-said"
 """The outcome of the last action, said once."""

@@ -12,7 +12,6 @@ import streamlit as st
 from dashboard import labels, session, url_state
 from dashboard.components import controls, outcomes, page_header, status_cards, typography
 from dashboard.components.status_cards import Action, Card
-from dashboard.i18n import _
 from dashboard.pages import refused_in
 from dashboard.pages.history import filters, library, listing, state
 from dashboard.pages.history.filters import PAGE, HistoryFilter
@@ -21,6 +20,7 @@ from detector import paths
 from detector.messages import states
 from detector.models.registry import list_models
 from detector.schema.analysis import Analysis
+from detector.sentences import _
 from service import feedback
 from service.records import sql
 from service.records.export import Remark, as_entry, as_table

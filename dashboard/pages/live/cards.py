@@ -10,7 +10,6 @@ from dashboard.components import camera, tables, typography, verdict
 from dashboard.components.chips import chip
 from dashboard.components.markup import Text, rich
 from dashboard.components.tables import with_note
-from dashboard.i18n import _, ngettext, say, speech
 from dashboard.labels import NBSP
 from dashboard.pages.live.link import NAMES, Finding, Grade
 from detector.live import Alarm, LiveState
@@ -18,6 +17,7 @@ from detector.live.state import LiveReading
 from detector.messages import states
 from detector.models.registry import list_models
 from detector.schema.analysis import Label, ReasonCode, Thresholds
+from detector.sentences import _, ngettext, say
 from service.records.footage import FoundFootage
 
 SHOWN_ALARMS = 4
@@ -73,7 +73,7 @@ def now(state: LiveState | None, thresholds: Thresholds, *, running: bool) -> Ma
         kicker += " · " + _("for {time}").format(time=labels.clock(held, tenths=False))
     word = _("No reading") if reading.label is Label.NOT_APPLICABLE else known.words
     if reading.too_slow is not None:
-        word = states.too_slow(speech())
+        word = states.too_slow()
     head = verdict.head(kicker, known.slug, known.icon, word, say(reading.text))
     if reading.probability is None:
         return head
@@ -91,7 +91,7 @@ def ended(state: LiveState, seconds: float) -> Markup:
         )
     head = _("{time} watched").format(time=labels.clock(seconds, tenths=False))
     if state.mostly_slow:
-        head, said = states.too_slow(speech()), f"{head}. {said}"
+        head, said = states.too_slow(), f"{head}. {said}"
     return verdict.head(_("This session"), "na", "stop_circle", head, said)
 
 
@@ -166,7 +166,7 @@ def kind(alarm: Alarm) -> tuple[str, str, labels.Slug]:
 def spoken(state: LiveState | None, clock: Clock) -> str:
     """Return what a screen reader says of the newest alarm, when it begins and when it ends."""
     if state is not None and state.reading.too_slow is not None:
-        return states.too_slow(speech())
+        return states.too_slow()
     if state is None or not state.alarms:
         return ""
     alarm = state.alarms[0]

@@ -8,7 +8,7 @@ import streamlit as st
 
 from dashboard import labels, session
 from dashboard.components import controls
-from dashboard.i18n import LazyDict, _
+from dashboard.i18n import LazyDict
 from dashboard.pages.live import CHOICES
 from dashboard.pages.live.link import Camera
 from dashboard.pages.live.state import SHARED
@@ -18,6 +18,7 @@ from detector.live import LiveSettings
 from detector.models.base import ModelSpec
 from detector.models.registry import list_models, manifest, usable
 from detector.schema.analysis import QUESTION_OF, Question, Thresholds
+from detector.sentences import _
 from service.live import cameras
 from service.live.viewers import SHARED_FACES, SHARED_SIZE, LiveOptions, SessionRetention
 from service.records.model import RecordsError

@@ -19,7 +19,6 @@ from dashboard.components.cards import card_head
 from dashboard.components.chips import chip
 from dashboard.components.lanes import zone_words
 from dashboard.components.markup import rich, show
-from dashboard.i18n import _, say
 from dashboard.pages import refused_in
 from dashboard.pages.live import cards, choices, link
 from dashboard.pages.live.state import (
@@ -37,6 +36,7 @@ from dashboard.theme import ON_VIDEO
 from detector.errors import InputError
 from detector.live import LiveState, Style, VoiceState
 from detector.schema.analysis import Analysis, Answer, CaveatCode, Label, Question, Settings
+from detector.sentences import _, say
 from service.live import cameras, viewers
 from service.live.viewers import SessionRetention, Viewer
 
@@ -335,8 +335,8 @@ def _why(analysis: Analysis, answer: Answer | None) -> str:
     """Return what keeps it from a verdict, or what a likelihood of a microphone is worth."""
     reasons = analysis.verdict.reasons
     if reasons and (answer is None or answer.probability is None or answer.vetoed_by):
-        return labels.say(reasons[0])
+        return labels.sentence(reasons[0])
     never = (c for c in analysis.verdict.caveats if c.code is CaveatCode.NEVER_DECIDES)
     if (caveat := next(never, None)) is not None:
-        return labels.say(caveat)
+        return labels.sentence(caveat)
     return _("Measured on recordings, not on microphones through a video link.")

@@ -22,10 +22,11 @@ from streamlit_webrtc import AudioSinkTrack, WebRtcMode, webrtc_streamer
 from dashboard import labels, session, theme, url_state
 from dashboard.components import camera, controls, page_header, typography
 from dashboard.components.markup import show
-from dashboard.i18n import LazyDict, _, advice, say
+from dashboard.i18n import LazyDict, advice
 from dashboard.pages.live import cards, choices, link, side, state
 from dashboard.pages.live.state import ConnectionProblem, LivePageState, Phase
 from detector.errors import UnmaskError
+from detector.sentences import _, say
 from service.live import viewers
 from service.live.viewers import LiveOptions, SessionRetention, Viewer
 

@@ -10,13 +10,14 @@ from dashboard.components import cards, controls, figures, task_progress, typogr
 from dashboard.components.chips import chip
 from dashboard.components.markup import Text, join, rich, show
 from dashboard.components.tables import facts
-from dashboard.i18n import LazyDict, _, ngettext, say, speech
+from dashboard.i18n import LazyDict
 from detector import weights
 from detector.messages import measured
 from detector.models import inventory
 from detector.models.base import Measured, ModelSpec
 from detector.models.inventory import Status
 from detector.schema.analysis import QUESTION_OF
+from detector.sentences import _, ngettext, say
 from service.tasks.kinds import Download
 
 _STATES: LazyDict[str, tuple[str, str]] = LazyDict(
@@ -142,7 +143,7 @@ def _calibrated(spec: ModelSpec) -> Text:
             point = f"{spec.operating_point:g}"
             text = _("not here; its own score decides, at {point}").format(point=point)
         return typography.caution(text)
-    return measured.fitted_on(spec.calibration, speech())
+    return measured.fitted_on(spec.calibration)
 
 
 def published_size(spec: ModelSpec) -> int:

@@ -11,12 +11,13 @@ import streamlit as st
 from dashboard import labels, session, url_state
 from dashboard.components import controls, page_header, task_progress, typography, upsell_banner
 from dashboard.components.markup import rich, show
-from dashboard.i18n import LazyDict, _, advice, ngettext, say
+from dashboard.i18n import LazyDict, advice
 from dashboard.pages.models import card
 from detector.errors import LabelOrderError, UnmaskError
 from detector.models import hub_import, inventory, memory, registry, user_models
 from detector.models.inventory import Status
 from detector.selfcheck import Outcome
+from detector.sentences import _, ngettext, say
 from detector.weights import hub
 from service.tasks.kinds import SELF_CHECK
 

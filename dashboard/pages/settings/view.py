@@ -13,7 +13,7 @@ from dashboard.components import cards, controls, task_progress, typography
 from dashboard.components.chips import chip
 from dashboard.components.markup import Text, join, rich, show
 from dashboard.components.tables import code, facts
-from dashboard.i18n import _, advice, ngettext, say
+from dashboard.i18n import advice
 from dashboard.labels import NBSP
 from dashboard.pages import alerted
 from dashboard.result import base_rate
@@ -26,6 +26,7 @@ from detector.evaluation import own_calibration
 from detector.media import isolated
 from detector.models.memory import budget as memory_budget
 from detector.models.registry import list_models, usable
+from detector.sentences import _, ngettext, say
 from service import languages
 from service.config import get_config
 from service.languages import SOURCE, available, own_name

@@ -8,7 +8,6 @@ from dashboard import labels
 from dashboard.components import controls, figures, typography
 from dashboard.components.chips import chip
 from dashboard.components.markup import show
-from dashboard.i18n import _, speech
 from dashboard.result import material, question
 from dashboard.result.linked import ResultViewState
 from detector.decision import voice
@@ -22,6 +21,7 @@ from detector.schema.analysis import (
     SpeechMeasurement,
     Subject,
 )
+from detector.sentences import _
 
 STRONGEST = 3
 """windows that are named"""
@@ -80,7 +80,7 @@ def _speaker(analysis: Analysis, linked: ResultViewState) -> None:
 
 def _voices(analysis: Analysis) -> str:
     """Return how many voices were judged: of two, what came of each."""
-    if two := lead.sides(analysis, speech()):
+    if two := lead.sides(analysis):
         return _("Each side is judged by itself. {voices}").format(voices=two)
     return _("All speech is judged as one voice: speakers are not told apart.")
 

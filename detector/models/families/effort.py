@@ -59,17 +59,22 @@ def merge(state: dict[str, Tensor]) -> dict[str, Tensor]:
             merged[name] = tensor
     lacking = [f"{stem}.{p}" for stem, parts in split.items() for p in PARTS if p not in parts]
     if lacking or len(split) != PROJECTIONS:
-        missing = _(f" ({lacking[0]} is missing)") if lacking else ""
+        missing = _(" ({lacking} is missing)").format(lacking=lacking[0]) if lacking else ""
         raise WeightsError(
-            f"These are no weights of Effort: it has {PROJECTIONS} split projections, the file "
-            f"{len(split)}{missing}.",
+            _(
+                "These are no weights of Effort: it has {projections} split projections, the file "
+                "{split}{missing}."
+            ).format(projections=PROJECTIONS, split=len(split), missing=missing),
             code="weights_misfit",
         )
     for stem, parts in split.items():
         require_fractions({f"{stem}.{part}": parts[part] for part in PARTS}, "Effort")
         main, left, values, right = (parts[part].float() for part in PARTS)
         if left.shape[-1:] != values.shape or right.shape[:1] != values.shape:
-            raise WeightsError(f"The parts of {stem} do not fit together.", code="weights_misfit")
+            raise WeightsError(
+                _("The parts of {stem} do not fit together.").format(stem=stem),
+                code="weights_misfit",
+            )
         merged[f"{stem}.weight"] = torch.addmm(main, left * values, right)
     return merged
 

@@ -26,6 +26,7 @@ from detector.errors import LabelOrderError, ModelError, WeightsError
 from detector.models.base import CropRecipe, Files, ModelSpec, Normalization, SoundRecipe
 from detector.models.labels import FAKE, fake_index, require_agreement
 from detector.models.network import TokenModel, TokenVideoModel, TorchSoundModel
+from detector.sentences import _
 from detector.weights import load_state, load_strict, require_fractions
 
 CONFIG = "config.json"
@@ -81,8 +82,10 @@ def load(
     frames = _frames(config)
     if spec.kind == "video" and frames != spec.clip_frames:
         raise ModelError(
-            f"The configuration of {spec.id} is for clips of {frames} frames, its entry says "
-            f"{spec.clip_frames}."
+            _(
+                "The configuration of {id} is for clips of {frames} frames, its entry says "
+                "{clip_frames}."
+            ).format(id=spec.id, frames=frames, clip_frames=spec.clip_frames)
         )
     model = build(config, load_state(weights, spec), spec.id)
     network = Classifier(model)
@@ -125,7 +128,9 @@ def build(config: Mapping[str, Any], state: Mapping[str, Tensor], name: str) -> 
     ]
     if wrong:
         raise WeightsError(
-            f"The weights of {name} do not fit the network: {'; '.join(wrong)}.",
+            _("The weights of {name} do not fit the network: {wrong}.").format(
+                name=name, wrong="; ".join(wrong)
+            ),
             code="weights_misfit",
         )
     # transformers would make fractions of them; counters and indices are whole in the network too.
@@ -200,14 +205,20 @@ def _config_of(spec: ModelSpec, files: Files, weights: Path) -> dict[str, Any]:
     if not path.is_file():
         own = {k: v for k, v in spec.options.items() if k != OVERRIDE}
         if "model_type" not in own:
-            raise ModelError(f"{spec.id} needs the {CONFIG} that was published with its weights.")
+            raise ModelError(
+                _("{id} needs the {config} that was published with its weights.").format(
+                    id=spec.id, config=CONFIG
+                )
+            )
         return own
     try:
         config = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
-        raise ModelError(f"{path} can't be read: {error}") from error
+        raise ModelError(
+            _("{path} can't be read: {error}").format(path=path, error=error)
+        ) from error
     if not isinstance(config, dict):
-        raise ModelError(f"{path} holds no settings.")
+        raise ModelError(_("{path} holds no settings.").format(path=path))
     if not (names := config.get("id2label")) or spec.options.get(OVERRIDE):
         return config
     require_agreement(config, spec.title, option="--fake-index")
@@ -217,9 +228,11 @@ def _config_of(spec: ModelSpec, files: Files, weights: Path) -> dict[str, Any]:
         return config  # LABEL_0, LABEL_1: the entry knows more
     if index != spec.fake_index:
         raise LabelOrderError(
-            f"The configuration beside the weights of {spec.id} says that output {index} means "
-            f"fake, its entry says {spec.fake_index}.",
-            hint="Find out which of the two is right before a score of it is believed.",
+            _(
+                "The configuration beside the weights of {id} says that output {index} means "
+                "fake, its entry says {fake_index}."
+            ).format(id=spec.id, index=index, fake_index=spec.fake_index),
+            hint=_("Find out which of the two is right before a score of it is believed."),
         )
     return config
 
@@ -229,17 +242,25 @@ def _checked(config: Mapping[str, Any]) -> dict[str, Any]:
 
     kind = config.get("model_type")
     if not isinstance(kind, str) or kind not in CONFIG_MAPPING:
-        raise ModelError(f"transformers has no architecture {kind!r}.", code="not_supported")
+        raise ModelError(
+            _("transformers has no architecture {kind}.").format(kind=repr(kind)),
+            code="not_supported",
+        )
     if kind not in {name for what in _JUDGED for name in _names(what)}:
         raise ModelError(
-            f"{kind} is no classifier of pictures, videos or sounds.", code="not_supported"
+            _("{kind} is no classifier of pictures, videos or sounds.").format(kind=kind),
+            code="not_supported",
         )
     settings = {key: value for key, value in config.items() if key not in _IGNORED}
     for key, most in MOST.items():
         value = settings.get(key)
         value = max(value, default=0) if isinstance(value, list | tuple) else value
         if isinstance(value, int) and value > most:
-            raise ModelError(f"Its configuration asks for {key} = {value:,}; {most:,} is the most.")
+            raise ModelError(
+                _("Its configuration asks for {key} = {value}; {most} is the most.").format(
+                    key=key, value=f"{value:,}", most=f"{most:,}"
+                )
+            )
     return settings
 
 
@@ -279,7 +300,9 @@ def picture_recipe(
     if steps.get("do_resize", True):
         way = int(steps.get("resample", 2))
         if way not in _RESAMPLE:
-            raise ModelError(f"Its processor resizes in a way that Unmask has not ({way}).")
+            raise ModelError(
+                _("Its processor resizes in a way that Unmask has not ({way}).").format(way=way)
+            )
         recipe["resize"] = _RESAMPLE[way]
         if "shortest_edge" in size:
             short = size["shortest_edge"]
@@ -297,16 +320,18 @@ def picture_recipe(
             recipe |= {"fit": "stretch", "size": size["height"]}
             if steps.get("do_center_crop") and crop.get("height") not in (None, size["height"]):
                 raise ModelError(
-                    "Its processor cuts the middle out of a square, which Unmask can't."
+                    _("Its processor cuts the middle out of a square, which Unmask can't.")
                 )
         else:
-            raise ModelError(f"Its processor resizes to {size}, and Unmask only to squares.")
+            raise ModelError(
+                _("Its processor resizes to {size}, and Unmask only to squares.").format(size=size)
+            )
     elif steps.get("do_center_crop"):
         recipe |= {"fit": "middle", "size": crop.get("height")}
     else:
         recipe |= {"fit": "stretch", "size": side, "resize": "antialias"}
     if not recipe["size"] or recipe["size"] > LARGEST:
-        raise ModelError("Its configuration does not say how large its pictures are.")
+        raise ModelError(_("Its configuration does not say how large its pictures are."))
     return CropRecipe(**recipe), _normalization(steps)
 
 
@@ -341,7 +366,7 @@ def _processor(config: Mapping[str, Any], preprocessor: Mapping[str, Any] | None
     except TypeError:  # one that needs the settings of another library
         defaults = {}
     if not defaults and not given:
-        raise ModelError("Nothing says how its pictures are prepared.", code="not_supported")
+        raise ModelError(_("Nothing says how its pictures are prepared."), code="not_supported")
     steps = {k: v for k, v in {**defaults, **given}.items() if k in _KEYS and v is not None}
     square = getattr(processor, "default_to_square", True)
     if "size" not in given and (side := _image_size(config)):
@@ -386,8 +411,14 @@ def sound_recipe(preprocessor: Mapping[str, Any] | None) -> SoundRecipe:
     kind = steps.get("feature_extractor_type", SAMPLES)
     if kind != SAMPLES or steps.get("sampling_rate", SAMPLE_RATE) != SAMPLE_RATE:
         raise ModelError(
-            f"Its processor is {kind} at {steps.get('sampling_rate', SAMPLE_RATE)} Hz, and Unmask "
-            f"feeds {SAMPLE_RATE} samples a second as they are.",
+            _(
+                "Its processor is {kind} at {sample_rate} Hz, and Unmask "
+                "feeds {sample_rate_} samples a second as they are."
+            ).format(
+                kind=kind,
+                sample_rate=steps.get("sampling_rate", SAMPLE_RATE),
+                sample_rate_=SAMPLE_RATE,
+            ),
             code="not_supported",
         )
     normalize = bool(steps.get("do_normalize", True))

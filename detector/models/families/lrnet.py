@@ -22,6 +22,7 @@ from torch import Tensor, nn
 from detector.errors import ModelError
 from detector.models.base import Files, Image, Model, ModelSpec
 from detector.models.mesh import LEFT_EYE, RIGHT_EYE, Mesh
+from detector.sentences import _
 from detector.weights import load_state, load_strict
 
 FRAMES = 30  # In a block
@@ -196,7 +197,7 @@ class LrNetModel(Model):
         if sequence.dtype == np.uint8 and sequence.ndim == 4:
             points = landmarks(self.mesh, sequence)
             if points is None:
-                raise ModelError("No points of a face were found in a stretch of the clip.")
+                raise ModelError(_("No points of a face were found in a stretch of the clip."))
             sequence = track_landmarks(sequence, points)
         return torch.from_numpy(sequence.reshape(FRAMES, NUMBERS).astype(np.float32))
 

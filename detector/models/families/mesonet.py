@@ -68,7 +68,11 @@ class MesoNet(nn.Module):
                 _conv(12, 16, 5),
             ]
         else:
-            raise ModelError(f"MesoNet has no variant {variant!r}, only meso4 and mesoinception4.")
+            raise ModelError(
+                _("MesoNet has no variant {variant}, only meso4 and mesoinception4.").format(
+                    variant=repr(variant)
+                )
+            )
         self.features = nn.Sequential(*start, _end(16, 2), _conv(16, 16, 5), _end(16, 4))
         # Dropout of the original rests while scoring.
         self.classifier = nn.Sequential(
@@ -99,8 +103,10 @@ def read_keras(path: Path) -> tuple[MesoNet, dict[str, Tensor]]:
                 theirs = [key for other, _number, key in layers if other == kind]
                 if len(own) != len(theirs):
                     raise WeightsError(
-                        f"The weight file {path} holds {len(theirs)} {kind} layers, "
-                        f"the network has {len(own)}.",
+                        _(
+                            "The weight file {path} holds {theirs} {kind} layers, "
+                            "the network has {own}."
+                        ).format(path=path, theirs=len(theirs), kind=kind, own=len(own)),
                         code="weights_misfit",
                     )
                 for name, key in zip(own, theirs, strict=True):
@@ -108,7 +114,9 @@ def read_keras(path: Path) -> tuple[MesoNet, dict[str, Tensor]]:
                     tensors = _from_keras({k: torch.from_numpy(v) for k, v in arrays.items()})
                     state |= {f"{name}.{k}": v.contiguous() for k, v in tensors.items()}
     except (OSError, KeyError, TypeError, RuntimeError) as error:
-        raise WeightsError(f"The weight file {path} can't be read: {error}") from error
+        raise WeightsError(
+            _("The weight file {path} can't be read: {error}").format(path=path, error=error)
+        ) from error
     return network, state
 
 

@@ -152,11 +152,16 @@ class FaceExtractor(Extractor):
         media = self._run.media
         media.faces_turned = degrees
         media.notes.append(
-            _(f"In 1 moment a face was only found with the picture turned by {degrees}°. Analyze "
-              "it turned to have that face judged.") if frames == 1 else
-            _(f"In {frames} moments a face was only found with the picture turned by {degrees}°. "
-              "Analyze it turned to have those faces judged.")
-        )  # fmt: skip
+            _(
+                "In 1 moment a face was only found with the picture turned by {degrees}°. Analyze "
+                "it turned to have that face judged."
+            ).format(degrees=degrees)
+            if frames == 1
+            else _(
+                "In {frames} moments a face was only found with the picture turned by {degrees}°. "
+                "Analyze it turned to have those faces judged."
+            ).format(frames=frames, degrees=degrees)
+        )
 
     def expected(self) -> int:
         """Return how many faces there are to score."""

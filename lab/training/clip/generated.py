@@ -25,6 +25,7 @@ from detector.models.pictures import fit as fit_picture
 from detector.models.pictures import normalized
 from detector.schema.analysis import Question
 from detector.schema.base import StrictModel
+from detector.sentences import _
 from lab.evaluation import groups
 from lab.training import left_out
 from lab.training.augment import jpeg
@@ -82,7 +83,7 @@ def train(
     plain, copies = plain.astype(np.float64), copies.astype(np.float64)
     of_rows = [items[i] for i in owner]
     if len({item.label for item in of_rows}) < 2:
-        raise UsageError("The recipe generated needs real and generated files with a face.")
+        raise UsageError(_("The recipe generated needs real and generated files with a face."))
     fold_of = np.array([groups.fold_of(item, groups.SOURCES) for item in of_rows])
     still = np.array([item.kind == "image" for item in of_rows])
     held = {fold: fold_of == fold for fold in folds}

@@ -23,6 +23,7 @@ from detector.errors import InputError, WeightsError
 from detector.evaluation import metrics
 from detector.evaluation.labels import read_labels
 from detector.models.families.clip_vit import CLASSES, ClipBlocks, read_trunk
+from detector.sentences import _
 from detector.weights import load_strict
 from lab.evaluation import groups
 from lab.training.cache import Faces, open_cache
@@ -98,7 +99,9 @@ def begin_with(network: ClipBlocks, tuned: dict[str, Tensor]) -> None:
     """Give a network the tuned weights of a file; raise WeightsError for those of another."""
     own, given = ({n: t.shape for n, t in w.items()} for w in (trained(network), tuned))
     if wrong := sorted(name for name in own | given if own.get(name) != given.get(name)):
-        raise WeightsError(f"The weights to begin with do not fit: {wrong[0]}.")
+        raise WeightsError(
+            _("The weights to begin with do not fit: {wrong}.").format(wrong=wrong[0])
+        )
     load_trained(network, tuned)
 
 
@@ -137,7 +140,7 @@ def train(
     if begin:
         path = paths.bundled() / "clip.safetensors" if begin == "shipped" else Path(begin)
         if not path.is_file():
-            raise WeightsError(f"There are no weights {path} to begin with.")
+            raise WeightsError(_("There are no weights {path} to begin with.").format(path=path))
         tuned = load_file(path)
         into, rank = adapters_of(tuned)
         plan = plan.model_copy(update={"into": into, "rank": rank})
@@ -147,7 +150,7 @@ def train(
 
     def fitted(entries: Sequence[Faces], where: TrainingOptions) -> ClipBlocks:
         if len({entry.label for entry in entries}) < 2:
-            raise InputError("The recipe clip needs faces of both labels to train on.")
+            raise InputError(_("The recipe clip needs faces of both labels to train on."))
         torch.manual_seed(plan.seed)
         feed, network = Feed(entries, plan), tunable(trunk(), plan.into, plan.rank)
         if tuned:

@@ -26,6 +26,7 @@ from detector.models.families.sequence_heads import (
     SequenceHead,
 )
 from detector.schema.analysis import Question
+from detector.sentences import _
 from lab.evaluation import groups
 from lab.training import left_out
 from lab.training.clip.feed import GENERATED, class_of
@@ -74,7 +75,7 @@ def train(
     folder = cache or run.out / "windows"
     items, shown = windows.read(windows.read_clips(data), folder, run)
     if len({item.label for item in items}) < 2:
-        raise UsageError("The recipe sequences needs real and fake clips with a face.")
+        raise UsageError(_("The recipe sequences needs real and fake clips with a face."))
     projection = windows.projection(folder)
     place = {item.name: number for number, item in enumerate(items)}
     rows: list[LeftOutLogit] = []

@@ -25,6 +25,7 @@ from detector.models.families.videomae import build
 from detector.models.network import normalize
 from detector.schema.analysis import Question
 from detector.schema.base import StrictModel
+from detector.sentences import _
 from lab.evaluation import groups
 from lab.training import left_out
 from lab.training.features import Arrays, cached
@@ -64,7 +65,7 @@ def train(
     seen = [number for number, token in enumerate(tokens) if token.size]
     items = [items[i] for i in seen]
     if len({item.label for item in items}) < 2:
-        raise UsageError("The recipe videomae needs real and fake clips with a face.")
+        raise UsageError(_("The recipe videomae needs real and fake clips with a face."))
     features = np.stack([shown[i].face.astype(np.float64).mean(0) for i in seen])
     read = np.stack([tokens[i] for i in seen]).astype(np.float64)
     place = {item.name: number for number, item in enumerate(items)}

@@ -20,7 +20,7 @@ from detector.errors import InputError, MediaError
 from detector.report import ReportDetails, time_zone
 from detector.schema.analysis import Analysis
 from detector.schema.media import Media
-from detector.sentences import Speech, _
+from detector.sentences import Translations, _, use
 from service import exports, languages, webhooks
 from service.api import uploads
 from service.api.access import Analyst, App, Reader
@@ -96,12 +96,12 @@ def read_by(
     language: Annotated[
         str, Query(max_length=16, description="of the PDF: es, fr, de, pt or ar")
     ] = "en",
-) -> tuple[tzinfo, Speech]:
-    """Return the zone and the nearest language that there is of a report's reader."""
+) -> tuple[tzinfo, Translations]:
+    """Return the zone and the nearest language that there is of whoever reads a report."""
     return time_zone(zone), languages.catalog(languages.nearest(language))
 
 
-ReportLocale = Annotated[tuple[tzinfo, Speech], Depends(read_by)]
+ReportLocale = Annotated[tuple[tzinfo, Translations], Depends(read_by)]
 
 
 def download(content: bytes, name: str, kind: str = "application/pdf") -> Response:
@@ -243,9 +243,13 @@ def report(
     base_rate: Annotated[float, Query(gt=0, lt=1)] = 0.5,
 ) -> Response:
     """Make the sealed report. `place=false` leaves out where the file was recorded; `base_rate` is
-    the share of fakes among the reader's files, from which the odds in words follow."""
-    details = ReportDetails(case, reviewer, *reading, base_rate=base_rate)
-    content = exports.report("pdf", job.path, analysis, job.origin, place=place, details=details)
+    the share of fakes among the reader's files, by which odds are told in words."""
+    zone, language = reading
+    details = ReportDetails(case, reviewer, zone, base_rate=base_rate)
+    with use(language):
+        content = exports.report(
+            "pdf", job.path, analysis, job.origin, place=place, details=details
+        )
     return download(content, "report.pdf")
 
 

@@ -8,6 +8,7 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Response
 from pydantic import BaseModel, ConfigDict, Field
 
+from detector.sentences import use
 from service.api.access import Analyst, App, Reader
 from service.api.routes.analyses import PDF, ReportLocale, download
 from service.api.schemas import V1
@@ -131,8 +132,9 @@ def report(
     case: RequestedCase, context: Analyst, application: App, reading: ReportLocale, by: str = ""
 ) -> Response:
     """Make one sealed PDF of a case and all its reports. The log says that it was made."""
-    zone, speech = reading
-    made = application.cases.export(context, case.id, "pdf", by=by, zone=zone, speech=speech)
+    zone, language = reading
+    with use(language):
+        made = application.cases.export(context, case.id, "pdf", by=by, zone=zone)
     return download(made, f"unmask-case-{case.id}.pdf")
 
 
@@ -146,8 +148,7 @@ def bag(
     by: str = "",
 ) -> Response:
     """Make a BagIt bag of a case: its report, data, log and keyframes; the media with `media`."""
-    zone, speech = reading
-    content = application.cases.export(
-        context, case.id, "zip", media=media, by=by, zone=zone, speech=speech
-    )
+    zone, language = reading
+    with use(language):
+        content = application.cases.export(context, case.id, "zip", media=media, by=by, zone=zone)
     return download(content, f"unmask-case-{case.id}.zip", ZIP)

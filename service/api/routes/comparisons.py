@@ -6,7 +6,7 @@ from starlette.concurrency import run_in_threadpool
 
 from detector.errors import InputError
 from detector.schema.analysis import Settings
-from detector.sentences import _
+from detector.sentences import _, use
 from service import exports
 from service.api import uploads
 from service.api.access import Analyst, App, Reader
@@ -76,8 +76,9 @@ def report(id: str, context: Reader, application: App, reading: ReportLocale) ->
     originals, scope, held = application.originals, application.scope(context), kept.comparison
     copy = originals.media_of(scope, held.copy_media.sha256)
     original = originals.media_of(scope, held.original_media.sha256)
-    zone, speech = reading
-    made = exports.comparison_report("pdf", kept, copy, original, zone=zone, speech=speech)
+    zone, language = reading
+    with use(language):
+        made = exports.comparison_report("pdf", kept, copy, original, zone=zone)
     return download(made, "comparison.pdf")
 
 

@@ -14,12 +14,12 @@ from streamlit.testing.v1 import AppTest
 
 from cli import COMMANDS, command, main
 from cli.analyze import summary
-from cli.common import speech
 from dashboard import charts, i18n, labels, series, server
 from dashboard.components.timeline import evidence
-from dashboard.i18n import LazyDict, _
+from dashboard.i18n import LazyDict
 from dashboard.languages import update as tool
 from dashboard.result import material, player, pulls, question, verdict_card
+from detector import sentences as texts
 from detector.audio.sound import DAMAGED
 from detector.decision.next_steps import ActionCode, NextStep
 from detector.errors import InputError
@@ -30,6 +30,7 @@ from detector.models.registry import manifest
 from detector.provenance.findings import findings
 from detector.report.words import fact_rows
 from detector.schema.origin import Credential, Fact, GeneratorMark, Provenance, Repeats
+from detector.sentences import ENGLISH, _, say, use
 from detector.signals import blinks
 from service import languages, limits
 from service.context import Principal, PrincipalKind, RequestContext
@@ -68,7 +69,8 @@ def esperanto(folder, monkeypatch):
     monkeypatch.setattr(languages, "FOLDER", folder)
     monkeypatch.setenv("UNMASK_LANGUAGE", "eo")
     forget()
-    yield
+    with use(languages.catalog("eo")):
+        yield
     forget()
 
 
@@ -78,40 +80,11 @@ def test_a_text_is_said_in_the_language(esperanto):
     assert labels.count(3, "frame", "frames") == f"3{labels.NBSP}⟦frames⟧"
 
 
-def test_an_f_string_is_translated_by_its_template():
-    call = 'UsageError(f"{path.name} holds {len(rows):,} rows, {most} are read.", hint=f"{most}!")'
-    (sentence, hint) = tool.refused(ast.parse(call).body[0].value)
-    assert tool.template(sentence) == "{name} holds {rows} rows, {most} are read."
-    assert tool.template(hint) == "{most}!"
-    german = languages.catalog("de")
-    missing = "a b.csv: there is no such file."
-    assert german.gettext(missing) == "a b.csv: Diese Datei gibt es nicht."
-    nested = "a.json: --weights leaves no model."  # a value may be a sentence
-    assert german.gettext(nested) == "a.json: --weights lässt kein Modell übrig."
-    names = german.gettext("Did you mean a, b or c?"), german.gettext("Did you mean a or b or c?")
-    assert set(names) == {"Meinten Sie a, b oder c?"}
-    assert german.gettext("nothing like it") == "nothing like it"
-    assert german.gettext(missing * 100) == missing * 100
-    assert german.gettext("a: " * 190) == "a: " * 190  # a template in itself, over and over
-
-
-@pytest.mark.parametrize("code", languages.available())
-def test_a_filled_in_sentence_takes_its_own_template(code):
-    speech = languages.catalog(code)
-    with (languages.FOLDER / f"{code}.po").open("rb") as source:
-        found = {m.id: m.string for m in read_po(source) if languages.FILLED_IN in m.auto_comments}
-    templates = {id: said for id, said in found.items() if "{}" not in id}
-    assert len(templates) > 200
-    for id, said in templates.items():
-        values = {name: f"V{index}" for index, name in enumerate(sorted(blanks(id)))}
-        assert speech.gettext(id.format(**values)) == said.format(**values)
-
-
 def test_a_table_follows_the_language(esperanto, monkeypatch):
     table = LazyDict(lambda: {1: _("Settings")})
     assert dict(table) == {1: "⟦Settings⟧"}
-    monkeypatch.setenv("UNMASK_LANGUAGE", "en")
-    assert table[1] == "Settings"
+    with use(ENGLISH):
+        assert table[1] == "Settings"
 
 
 @pytest.mark.parametrize(
@@ -119,7 +92,11 @@ def test_a_table_follows_the_language(esperanto, monkeypatch):
 )
 def test_the_nearest_language(esperanto, monkeypatch, asked, code):
     monkeypatch.setenv("UNMASK_LANGUAGE", asked)
-    assert i18n.current() == code
+    assert code_of(i18n.of_request("")) == code
+
+
+def code_of(translations):
+    return translations.info().get("language", "en")
 
 
 @pytest.mark.parametrize(
@@ -128,9 +105,7 @@ def test_the_nearest_language(esperanto, monkeypatch, asked, code):
 )
 def test_a_plain_answer_is_in_the_language_of_its_request(esperanto, monkeypatch, header, code):
     monkeypatch.delenv("UNMASK_LANGUAGE")
-    with i18n.use_locale(header):
-        assert i18n.current() == code
-    assert i18n.current() == "en"
+    assert code_of(i18n.of_request(header)) == code
 
 
 def test_a_route_answers_in_the_language_of_its_request(esperanto, monkeypatch):
@@ -198,18 +173,23 @@ REPORT = {"charts.py", "content.py", "pair_paper.py", "pdf.py", "words.py"}
 """What draws a report; the other files there seal and check it."""
 
 
+PRODUCT = [tool.ROOT / package for package in ("cli", "dashboard", "detector", "pages", "service")]
+
+
 def test_what_is_marked_can_be_found():
     """A text is a literal: what is put together while the program runs is in no file."""
-    wrong = [
-        f"{file}:{call.lineno}"
-        for file, tree in [*tool.sources(), *tool.sources(tool.SERVICE)]
-        if file not in ("i18n.py", "labels.py")
-        for call in ast.walk(tree)
-        if isinstance(call, ast.Call)
-        for text in tool.marked(call)
-        if not isinstance(text, ast.Constant)
-    ]
+    wrong, definitions = [], []
+    for folder in PRODUCT:
+        for file, tree in tool.sources(folder):
+            for node in ast.walk(tree):
+                if isinstance(node, ast.FunctionDef) and node.name == "_":
+                    definitions.append(f"{folder.name}/{file}")
+                marks = isinstance(node, ast.Call) and ast.unparse(node.func) == "_"
+                texts = node.args if marks else []
+                if not all(isinstance(text, ast.Constant) for text in texts):
+                    wrong.append(f"{folder.name}/{file}:{node.lineno}")
     assert not wrong
+    assert definitions == ["detector/sentences.py"]
 
 
 def silent(node):
@@ -230,11 +210,6 @@ def silent(node):
         # A mistake of ours, not of whoever looks at the page.
         return [node.exc] if ast.unparse(node.exc.func) in vars(builtins) else []
     return []
-
-
-def silent_or_refused(node):
-    """The same, and what an error of ours says, which is found without a mark."""
-    return [*silent(node), *(tool.refused(node) if isinstance(node, ast.Call) else [])]
 
 
 def unmarked(tree, silent=silent):
@@ -322,7 +297,7 @@ def test_every_sentence_on_a_file_is_marked():
         for package, files in OF_A_FILE.items()
         for file, tree in tool.sources(tool.DETECTOR / package)
         if not files or file in files
-        for line, text in unmarked(tree, silent_or_refused)
+        for line, text in unmarked(tree)
         if text not in NOT_OF_A_FILE and "|" not in text  # nor patterns
     ]
     assert not missed, "\n".join(missed)
@@ -331,26 +306,26 @@ def test_every_sentence_on_a_file_is_marked():
 
 
 def test_notes_and_findings_are_said_in_spanish():
-    """As a record keeps them: plain English sentences, filled in."""
+    """Also of a result that was stored."""
     facts = [Fact(group="camera", name="Camera", value="Pixel 8", source="EXIF")]
     facts += [Fact(group="encoder", name="Video encoder", value="x264 164", source="video stream")]
-    facts += [
-        Fact(group="container", name="Edit list", value="2 parts of the recording", source="")
-    ]
+    parts = _("{parts} parts of the recording").format(parts=2)
+    facts += [Fact(group="container", name="Edit list", value=parts, source="")]
     mark = GeneratorMark(name="Sora", maker="OpenAI", place="left", score=0.7, certain=True)
     repeats = Repeats(frames=90, repeated=45, packets=90, copied=6)
     signed = Credential(state="untrusted", generated=True, signer="A. B.")
     origin = Provenance(credential=signed, facts=facts, marks=[mark], repeats=repeats)
-    notes = [*findings(origin), *HDR.values(), blinks.ABSENT, DAMAGED]
-    assert len(notes) == 10
-    speech = languages.catalog("es")
-    for note in map(str, notes):
-        said = speech.gettext(note)
-        assert said != note and not re.search(r"\b(the|is|its|was|of|on)\b", said), said
-    assert "2 partes de la grabación" in "".join(map(speech.gettext, notes))
-    for data in (e.thresholds.data for e in manifest().ensembles.values()):
-        assert re.search("fuentes|habla", speech.gettext(data)), data
-    assert fact_rows(facts, speech)[0] == ("Cámara", "Pixel 8", "EXIF")
+    origin.findings = [*findings(origin), *HDR.values(), blinks.ABSENT, DAMAGED]
+    stored = Provenance.model_validate_json(origin.model_dump_json())
+    assert len(stored.findings) == 10
+    with use(languages.catalog("es")):
+        notes = [say(note) for note in stored.findings]
+        for note, english in zip(notes, origin.findings, strict=True):
+            assert note != english and not re.search(r"\b(the|is|its|was|of|on)\b", note), note
+        assert "2 partes de la grabación" in "".join(notes)
+        for data in (e.thresholds.data for e in manifest().ensembles.values()):
+            assert re.search("fuentes|habla", say(data)), data
+        assert fact_rows(stored.facts)[0] == ("Cámara", "Pixel 8", "EXIF")
 
 
 def test_a_message_is_never_put_together_by_hand():
@@ -371,10 +346,11 @@ def test_a_refusal_of_the_service_is_said_in_the_language(esperanto):
         for _turn in range(100):
             with limits.taking(guest):
                 pass
-    assert refused.value.message.startswith("This server allows 20\u00a0files an hour. Next one in")
+    english = texts.english(refused.value.message)
+    assert english.startswith("This server allows 20\u00a0files an hour. Next one in")
     assert re.fullmatch(
         r"⟦This server allows 20\u00a0⟦files⟧ an hour\.⟧ ⟦Next one in \d+\u00a0⟦minutes⟧\.⟧",
-        i18n.say(refused.value.message),
+        say(refused.value.message),
     )
 
 
@@ -383,12 +359,12 @@ def test_a_fault_that_a_worker_wrote_is_read_in_the_readers_language(monkeypatch
         rules.check_share_ttl(timedelta(days=1000))
     kept = ErrorReport.model_validate_json(fault_of(refused.value).model_dump_json())
     assert kept.problem.message == "A link can last up to 90 days."
-    assert i18n.say(message_of(kept)) == "⟦A link can last up to 90 days.⟧"
+    assert say(message_of(kept)) == "⟦A link can last up to 90 days.⟧"
     ours = fault_of(ZeroDivisionError())
     for fault in (ours, ours.model_copy(update={"message": None})):
-        assert i18n.say(message_of(fault)) == "⟦The analysis stopped. Your file is not at fault.⟧"
-    monkeypatch.setenv("UNMASK_LANGUAGE", "en")
-    assert i18n.say(message_of(kept)) == kept.problem.message
+        assert say(message_of(fault)) == "⟦The analysis stopped. Your file is not at fault.⟧"
+    with use(ENGLISH):
+        assert say(message_of(kept)) == kept.problem.message
 
 
 @pytest.mark.parametrize(
@@ -432,10 +408,10 @@ def test_reasons_and_limits_are_said_in_the_language(esperanto):
     for given in ({}, {"fake": False}, {"whole": 0.0}, {"whole": 0.0, "fake": False}):
         made = make_analysis(people="A", **given)
         for reason in made.verdict.reasons:
-            assert labels.say(reason).startswith("⟦"), reason
-            assert not re.search(r"[a-z]{3,} [a-z]{3,}", outside(labels.say(reason)))
+            assert labels.sentence(reason).startswith("⟦"), reason
+            assert not re.search(r"[a-z]{3,} [a-z]{3,}", outside(labels.sentence(reason)))
         for caveat in made.verdict.caveats:
-            assert labels.say(caveat).startswith("⟦"), caveat
+            assert labels.sentence(caveat).startswith("⟦"), caveat
         card = [verdict_card.head(made), question.rows(made), verdict_card.number(made)]
         card += [
             verdict_card.limits(made),
@@ -448,7 +424,7 @@ def test_reasons_and_limits_are_said_in_the_language(esperanto):
             assert not re.search(r"[a-z]{3,} [a-z]{3,}", left), left
     asked = NextStep(ActionCode.ASK_ORIGINAL, {"why": "copies"})
     for step in (asked, NextStep(ActionCode.CHECK_ORIGIN)):
-        assert actions.step(step, i18n.speech()).why.startswith("⟦")
+        assert actions.step(step).why.startswith("⟦")
 
 
 FINDINGS = (
@@ -469,7 +445,7 @@ def test_a_command_speaks_the_language_of_its_terminal(esperanto, monkeypatch):
     monkeypatch.setenv("UNMASK_LANGUAGE", "eo")
     for given in ({}, {"fake": False}, {"people": "AB", "whole": 3.0}):
         made = make_analysis(**given)
-        text = summary(made, speech())
+        text = summary(made)
         for foreign in (made.media.name, "240 held-out clips", *FINDINGS):
             text = text.replace(foreign, "")
         assert not re.findall(r".*[a-z]{3,} [a-z]{3,}.*", outside(text))
@@ -559,7 +535,7 @@ def test_every_language_fills_in_what_the_english_does(folder):
     for file in [*languages.FOLDER.glob("*.po"), *folder.glob("*.po")]:
         with file.open("rb") as source:
             catalog = read_po(source, locale=file.stem)
-        for message in catalog:
+        for message in (one for one in catalog if not one.fuzzy):
             many = message.id[-1] if isinstance(message.id, tuple) else message.id
             said = message.string if isinstance(message.string, tuple) else (message.string,)
             wrong += [

@@ -13,7 +13,7 @@ from detector.audio.recording import Recording, sustained_ratio
 from detector.decision import decide, voice
 from detector.decision.next_steps import ActionCode, Facts, next_steps
 from detector.decision.voice import MIN_SPEECH, PHONE_BAND
-from detector.messages import ENGLISH, actions, lead
+from detector.messages import actions, lead
 from detector.messages.reasons import REASONS
 from detector.models import registry
 from detector.models.base import ModelSpec
@@ -153,7 +153,7 @@ def test_a_voice_in_noise_gets_no_verdict(say):
 
 
 def test_noise_as_loud_as_the_voice_is_said_without_a_figure():
-    said = REASONS["too_noisy"]({"snr": 0}, ENGLISH)[0]
+    said = REASONS["too_noisy"]({"snr": 0})[0]
     assert said.startswith("The voice is no louder") and "dB" not in said
 
 

@@ -6,7 +6,7 @@ import pytest
 
 from detector import messages
 from detector.decision import decide, label_of, logit, sigmoid
-from detector.messages import ENGLISH, lead, reasons
+from detector.messages import lead, reasons
 from detector.models import registry
 from detector.pipeline import initial_results
 from detector.schema.analysis import (
@@ -28,6 +28,7 @@ from detector.schema.analysis import (
     Subject,
     Thresholds,
 )
+from detector.sentences import use
 from tests.unit.detector.test_verdict import (
     analysis,
     both,
@@ -526,7 +527,7 @@ def test_every_code_has_a_sentence():
 )  # fmt: skip
 def test_a_threshold_that_does_not_exist_is_not_named(kind, how, expected):
     params = {"kind": kind, "highest": 0.951, "high": 0.912, **how}
-    said = reasons.REASONS["between_thresholds"](params, ENGLISH)[0]
+    said = reasons.REASONS["between_thresholds"](params)[0]
     assert said.replace("\u00a0", " ") == expected
 
 
@@ -539,9 +540,11 @@ def test_a_reason_is_said_in_the_language_of_whoever_looks():
             return f"⟦{msgid2}⟧"
 
     out = decide(beside(3.0))
-    for message in (*out.verdict.reasons, *out.verdict.caveats, *out.evidence):
-        text = messages.text(message, Brackets())
-        assert text.startswith("⟦") and text != messages.text(message)
+    for message in (*out.verdict.reasons, *out.verdict.caveats):
+        with use(Brackets()):
+            assert messages.text(message).startswith("⟦")
+            assert not message.text.startswith("⟦"), "JSON is English"
+        assert not messages.text(message).startswith("⟦")
 
 
 def test_the_json_says_codes_and_reads_back_without_the_words():

@@ -46,6 +46,7 @@ from detector.schema.analysis import (
 )
 from detector.schema.comparison import ComparisonFinding
 from detector.schema.origin import Fact, FrameHash, GeoLocation, Provenance
+from detector.sentences import _, use
 from tests.support.pdf import text_of
 from tests.support.result_sample import make_analysis, make_clip, make_picture, trial
 from tests.unit.detector.test_comparison_words import made as compared
@@ -66,9 +67,9 @@ class Arabic(gettext.NullTranslations):
 
 
 def test_a_report_is_in_a_language_and_from_right_to_left():
-    details = report.ReportDetails(speech=Arabic())
-    content = report.collect(make_analysis(), exported=WHEN, details=details)
-    pdf = report.as_pdf(content)
+    with use(Arabic()):
+        content = report.collect(make_analysis(), exported=WHEN)
+        pdf = report.as_pdf(content)
     with pypdfium2.PdfDocument(pdf) as document:
         page = document[0].get_textpage()
         rects = [page.get_rect(i) for i in range(page.count_rects())]
@@ -208,7 +209,7 @@ def test_the_statistics_of_a_voice_are_of_cloned_and_real_ones():
 def test_no_rate_is_said_of_a_threshold_that_there_is_none_of():
     limits = Thresholds(
         low=0.0, high=0.9,
-        data="479 clips, each judged by weights that saw it not",
+        data=_("{clips} clips that training left out").format(clips=479),
         false_positives=Tally(count=3, files=227), false_negatives=Tally(count=0, files=137),
     )  # fmt: skip
     answer = Answer(label=Label.FAKE, thresholds=limits)
@@ -220,7 +221,7 @@ def test_no_rate_is_said_of_a_threshold_that_there_is_none_of():
 
 def test_what_maps_were_fitted_on_is_said_once_for_each_question():
     analysis = make_analysis(whole=3.0)
-    data = "479 clips, each judged by weights that never saw it"
+    data = _("{clips} clips that training left out").format(clips=479)
     for question, ensemble in analysis.ensembles.items():
         ensemble.calibration = Calibration(scale=1, offset=0, data=data, clips=335)
         assert analysis.verdict.answers[question].evaluated

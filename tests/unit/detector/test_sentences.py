@@ -1,12 +1,14 @@
-"""Messages: English until an edge says them, with what was filled in, also after they were kept."""
+"""Messages: in the reader's language, with what was filled in, also after they were kept."""
 
 import copy
 import pickle
 
 import pytest
+from pydantic import TypeAdapter
 
 from detector import sentences as texts
-from detector.sentences import ENGLISH, Message, MessageSpec, _, count, join, ngettext, say, spec_of
+from detector.schema.base import EnglishSentence, Sentence, StrictModel
+from detector.sentences import Message, MessageSpec, _, count, join, ngettext, say, spec_of
 
 
 class Loud:
@@ -33,16 +35,19 @@ def sentences():
 
 @pytest.mark.parametrize(("message", "english", "loud"), list(sentences()))
 def test_a_message_is_english_and_can_be_said_otherwise(message, english, loud):
-    assert message == english == say(message, ENGLISH) and isinstance(message, str)
-    assert say(message, Loud()) == loud
-    kept = Message(MessageSpec.model_validate_json(message.spec.model_dump_json()))
-    for other in (kept, copy.deepcopy(message), pickle.loads(pickle.dumps(message))):
-        assert other == english and say(other, Loud()) == loud
+    assert message == english and isinstance(message, str)
+    spec = TypeAdapter(MessageSpec)
+    kept = Message(spec.validate_json(spec.dump_json(message.spec)))
+    for other in (message, kept, copy.deepcopy(message), pickle.loads(pickle.dumps(message))):
+        assert other == english
+        with texts.use(Loud()):
+            assert say(other) == loud and texts.english(say(other)) == english
 
 
 def test_a_text_that_is_no_message_is_looked_up():
-    assert say("No file.", Loud()) == "NO FILE." and spec_of("No file.") is None
-    assert say("", Loud()) == ""
+    with texts.use(Loud()):
+        assert say("No file.") == "NO FILE." and spec_of("No file.") is None
+        assert say("") == ""
 
 
 def test_what_is_filled_in_is_taken_by_what_it_says():
@@ -55,3 +60,30 @@ def test_what_is_filled_in_is_taken_by_what_it_says():
 
 def test_the_space_of_a_count_does_not_break():
     assert count(3, "file", "files") == f"3{texts.NBSP}files"
+
+
+def test_a_download_speaks_the_language_it_was_asked_for_in():
+    with texts.use(Loud()):
+        make = texts.spoken(lambda: str(_("No file.")))
+    assert (make(), str(_("No file."))) == ("NO FILE.", "No file.")
+
+
+def test_a_result_keeps_what_a_sentence_is_made_of_and_json_is_english():
+    with texts.use(Loud()):
+        media = Note(text=_("{name} is full.").format(name="a"), error=_("No file."))
+    assert media.text == "a IS FULL."
+    tree = media.model_dump(mode="json")
+    assert tree == {
+        "text": {"text": "{name} is full.", "params": {"name": "a"}},
+        "error": "No file.",
+    }
+    again = Note.model_validate(tree)
+    assert (again.text, again.error) == ("a is full.", "No file.")
+    with texts.use(Loud()):
+        assert (say(again.text), say(again.error)) == ("a IS FULL.", "NO FILE.")
+    assert Note(text="A plain one.", error="").text == "A plain one."
+
+
+class Note(StrictModel):
+    text: Sentence
+    error: EnglishSentence

@@ -15,8 +15,9 @@ from pydantic import SecretStr
 from streamlit_webrtc import get_cloudflare_ice_servers, get_hf_ice_servers, get_twilio_ice_servers
 
 from dashboard._compat import component_key, reported
-from dashboard.i18n import LazyDict, _
+from dashboard.i18n import LazyDict
 from dashboard.pages.live.state import ERRORS, ConnectionProblem
+from detector.sentences import _
 from detector.weights import offline
 from service.config import Config, get_config
 
