@@ -299,7 +299,7 @@ def without(modules: str, *arguments: str) -> subprocess.CompletedProcess[str]:
         ("serve", "fastapi", "dashboard"),
         ("app", "streamlit", "dashboard"),
         ("selfcheck texture", "skimage", "samples"),
-        ("calibrate --list", "tomlkit", "full"),
+        ("selfcheck texture", "matplotlib", "full"),
         ("analyze missing.mp4 --report report.pdf", "fpdf", "report"),
         ("batch {place} --out {place}/batch --report", "fpdf", "report"),
         ("compare copy.mp4 original.mp4 --report report.pdf", "fpdf", "report"),
