@@ -185,9 +185,11 @@ def _toolbar(statuses: Sequence[Status]) -> tuple[list[Timed], bool]:
             text = controls.search(_("Find a model"), "models-find", 240)
             view = controls.choose(_("View"), VIEWS, "cards", "models-view", hidden=True)
 
-    def order(status: Status) -> tuple[bool, bool, bool]:
-        """Usable, then recommended, then downloadable by a click; within, as in the manifest."""
-        return (not status.ready, not status.recommended, status.state == "manual")
+    def order(status: Status) -> tuple[bool, ...]:
+        """Sort by usable, the person's own, recommended and downloadable by a click; within, as in
+        the manifest."""
+        ready, manual = status.ready, status.state == "manual"
+        return (not ready, not status.spec.own, not status.recommended, manual)
 
     speed, measured = session.application().jobs.speed, session.application().self_checks
     passed = [
