@@ -15,7 +15,8 @@ from detector.sentences import _
 from service.context import Scope
 
 if TYPE_CHECKING:
-    from service.records.api_keys import ApiKey, ApiKeys
+    from service.records.api_keys import ApiKeys
+    from service.records.tables import ApiKey
 
 USUAL = ",".join((Scope.READ, Scope.ANALYZE))  # What a key is for unless somebody says otherwise
 actions = group("Keys of the REST API.")
@@ -67,7 +68,7 @@ def list_keys(as_json: AsJson = False) -> int:
     with _keys() as keys:
         known = keys.all()
     if as_json:
-        print(json.dumps([key.model_dump(mode="json") for key in known], indent=2))
+        print(json.dumps([key.tree for key in known], indent=2))
     else:
         for key in known:
             print(_line(key))

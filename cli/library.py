@@ -8,7 +8,6 @@ import sys
 import threading
 from collections.abc import Iterator
 from contextlib import ExitStack, closing, contextmanager
-from dataclasses import asdict
 from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -25,7 +24,7 @@ from service.context import LOCAL
 if TYPE_CHECKING:
     from service.library.catalog import Library, LocalOriginals
     from service.library.index import LibraryMatch
-    from service.records.footage import Footage
+    from service.records.tables import Footage
 
 OWNER = LOCAL.id
 NOTHING = 11  # Exit status of a search that found nothing, as of `unmask compare`
@@ -103,7 +102,7 @@ def list_footage(as_json: AsJson = False) -> int:
     with _library() as opened:
         known = opened.store.list(OWNER)
     if as_json:
-        print(json.dumps([footage.model_dump(mode="json") for footage in known], indent=2))
+        print(json.dumps([footage.tree for footage in known], indent=2))
         return 0
     for footage in known:
         length = f"{footage.duration:.0f} s" if footage.duration else "picture"
@@ -133,7 +132,7 @@ def search(file: Path, as_json: AsJson = False) -> int:
         about = media.probe(file)
         found = known.search(OWNER, fingerprint(file, about))
     if as_json:
-        rows = [asdict(m) | {"footage": m.footage.model_dump(mode="json")} for m in found]
+        rows = [vars(match) | {"footage": match.footage.tree} for match in found]
         print(json.dumps(rows, indent=2))
     else:
         for match in found:

@@ -22,10 +22,11 @@ from service import limits, links
 from service.batch_files import IncomingFile, RefusedFile, opened
 from service.context import Principal, RequestContext
 from service.limits import MEGABYTE
-from service.records.batches import Batch, Batches, BatchItem
-from service.records.model import Record, State
+from service.records.batches import Batches
+from service.records.model import BatchItem, Record, State
 from service.records.rules import has_account
 from service.records.store import RecordScope
+from service.records.tables import Batch
 from service.storage.uploads import max_upload_mb
 from service.tasks.jobs import Job, Jobs
 from service.tasks.manager import TaskManager

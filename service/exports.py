@@ -21,8 +21,8 @@ from detector.report.seal import Seal, seal_pdf
 from detector.schema.analysis import Analysis
 from detector.seals import document_hash
 from detector.sentences import _, say
-from service.records.comparisons import KeptComparison
 from service.records.model import ResultOrigin
+from service.records.tables import KeptComparison
 
 log = logging.getLogger(__name__)
 

@@ -18,8 +18,9 @@ from service import limits
 from service.batch_files import IncomingFile
 from service.context import LOCAL, Principal, PrincipalKind, RequestContext
 from service.library.catalog import UPLOADED, Library, full_of_frames, media_in, source_of
-from service.records.footage import MAX_FOOTAGE, Footage, FootageStore
+from service.records.footage import MAX_FOOTAGE, FootageStore
 from service.records.model import ErrorReport, State
+from service.records.tables import Footage
 from service.storage.uploads import Uploads, copied, delete_copies, full_disk_refused, no_room
 from service.tasks.manager import TaskManager, TaskQueue, Work
 from service.tasks.task import Priority, QueueFull, Task, TaskKind, bounded_line

@@ -11,7 +11,8 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 
-from sqlalchemy import ColumnElement, Connection, delete, func, insert, select, update
+from sqlalchemy import ColumnElement, delete, func, insert, select, update
+from sqlalchemy.orm import Session
 
 from detector import sentences
 from detector.errors import InputError
@@ -20,8 +21,8 @@ from service import auth
 from service.config import get_config
 from service.context import Principal, PrincipalKind, RequestContext
 from service.rate_limit import Refusal, SlidingWindowRateLimiter
-from service.records.database import Database
-from service.records.tables import rate_counts
+from service.records.database import Database, affected
+from service.records.tables import RateCount
 from service.tasks.task import QueueFull
 
 MINUTE, HOUR = 60, 3600
@@ -65,10 +66,10 @@ class SharedRateLimiter:
     def take(self, allowed: Mapping[str, int], count: int = 1) -> Refusal | None:
         """Count all keys if all have so many left; else none, and return the longest wait."""
         hashes = {key: self._hash(key) for key in allowed}
-        with self._database.writing() as connection:
-            self._lock(connection, hashes.values())
-            now = self._now(connection)
-            slots = self._slots(connection, hashes.values(), now)
+        with self._database.writing() as session:
+            self._lock(session, hashes.values())
+            now = self._now(session)
+            slots = self._slots(session, hashes.values(), now)
             full = [
                 Refusal(key, most, wait)
                 for key, most in allowed.items()
@@ -77,31 +78,30 @@ class SharedRateLimiter:
             if full:
                 return max(full, key=lambda refusal: refusal.wait)
             for hash in hashes.values():
-                self._add(connection, hash, count, now)
+                self._add(session, hash, count, now)
         return None
 
     def give_back(self, keys: Iterable[str], count: int = 1) -> None:
         """Uncount the last ones: nothing came of them."""
         hashes = [self._hash(key) for key in keys]
-        table = rate_counts.c
-        with self._database.writing() as connection:
-            self._lock(connection, hashes)
-            slots = self._slots(connection, hashes, self._now(connection))
+        with self._database.writing() as session:
+            self._lock(session, hashes)
+            slots = self._slots(session, hashes, self._now(session))
             for hash in hashes:
                 left = count
                 for slot, number in reversed(slots.get(hash, [])):
                     taken = min(left, number)
-                    this = (table.key == hash) & (table.slot == slot)
-                    connection.execute(update(rate_counts).where(this).values(count=number - taken))
+                    this = (RateCount.key == hash) & (RateCount.slot == slot)
+                    session.execute(update(RateCount).where(this).values(count=number - taken))
                     left -= taken
 
     def clear(self) -> None:
         """Forget everything, of all limiters."""
-        self._database.run(delete(rate_counts))
+        self._database.run(delete(RateCount))
 
     def sweep(self) -> None:
         """Delete what no window holds any more, of all limiters."""
-        self._database.run(delete(rate_counts).where(rate_counts.c.expires < self._database.now))
+        self._database.run(delete(RateCount).where(RateCount.expires < self._database.now))
 
     def _wait(
         self, slots: list[tuple[int, int]], most: int, count: int, now: float
@@ -119,42 +119,41 @@ class SharedRateLimiter:
         return wait
 
     def _slots(
-        self, connection: Connection, hashes: Collection[str], now: float
+        self, session: Session, hashes: Collection[str], now: float
     ) -> dict[str, list[tuple[int, int]]]:
         """Return what is in the window, oldest first; nothing empty."""
-        table = rate_counts.c
         first = math.floor((now - self.span) / self._width)
         query = (
-            select(table.key, table.slot, table.count)
-            .where(table.key.in_(list(hashes)), table.slot >= first, table.count > 0)
-            .order_by(table.slot)
+            select(RateCount.key, RateCount.slot, RateCount.count)
+            .where(RateCount.key.in_(list(hashes)), RateCount.slot >= first, RateCount.count > 0)
+            .order_by(RateCount.slot)
         )
         slots: dict[str, list[tuple[int, int]]] = {}
-        for key, slot, number in connection.execute(query):
+        for key, slot, number in session.execute(query):
             slots.setdefault(key, []).append((slot, number))
         return slots
 
-    def _add(self, connection: Connection, hash: str, count: int, now: float) -> None:
-        table, slot = rate_counts.c, math.floor(now / self._width)
-        this: ColumnElement[bool] = (table.key == hash) & (table.slot == slot)
-        more = update(rate_counts).where(this).values(count=table.count + count)
-        if connection.execute(more).rowcount:
+    def _add(self, session: Session, hash: str, count: int, now: float) -> None:
+        slot = math.floor(now / self._width)
+        this: ColumnElement[bool] = (RateCount.key == hash) & (RateCount.slot == slot)
+        more = update(RateCount).where(this).values(count=RateCount.count + count)
+        if affected(session, more):
             return
         end = datetime.fromtimestamp((slot + 1) * self._width + self.span, UTC)
         row = {"key": hash, "slot": slot, "count": count, "expires": end}
-        connection.execute(insert(rate_counts).values(row))
+        session.execute(insert(RateCount).values(row))
 
-    def _lock(self, connection: Connection, hashes: Collection[str]) -> None:
+    def _lock(self, session: Session, hashes: Collection[str]) -> None:
         """Lock the keys in sorted order to avoid deadlocks; SQLite serializes writes anyway."""
         if self._database.dialect == "sqlite":
             return
         # A crash of the database may lose counts: nobody need wait for the disk.
-        connection.execute(select(func.set_config("synchronous_commit", "off", True)))
+        session.execute(select(func.set_config("synchronous_commit", "off", True)))
         for hash in sorted(hashes):
-            connection.execute(select(func.pg_advisory_xact_lock(int(hash[:15], 16))))
+            session.execute(select(func.pg_advisory_xact_lock(int(hash[:15], 16))))
 
-    def _now(self, connection: Connection) -> float:
-        moment: datetime = connection.execute(select(self._database.now)).scalar_one()
+    def _now(self, session: Session) -> float:
+        moment: datetime = session.execute(select(self._database.now)).scalar_one()
         return moment.timestamp()
 
     def _hash(self, key: str) -> str:

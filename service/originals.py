@@ -24,11 +24,12 @@ from service.library.catalog import Library, best_match, original_in
 from service.library.index import SURE, LibraryMatch
 from service.library.watch import FolderWatcher, WatchState
 from service.live.viewers import Viewer
-from service.records.comparisons import ComparisonStore, KeptComparison
+from service.records.comparisons import ComparisonStore
 from service.records.database import Database
 from service.records.footage import ANALYSES, FootageStore, FoundFootage, LookupStore, MissedLookup
 from service.records.model import LOCAL, MAX_PAGE_SIZE, Query, State
 from service.records.store import RecordScope
+from service.records.tables import KeptComparison
 from service.tasks.comparisons import (
     ComparedFile,
     ComparedPair,
@@ -261,9 +262,7 @@ class Originals:
         found = _with_scores(kept.comparison, *jobs)
         if found == kept.comparison:
             return kept
-        kept = kept.model_copy(update={"comparison": found})
-        self.comparisons.store.update(owner, kept)
-        return kept
+        return self.comparisons.store.update(owner, kept, found)
 
     def _rejudge(self, scope: RecordScope, kept: KeptComparison, job: Job) -> None:
         """Add what the detectors say of a file to its comparison, also where that is shown."""
@@ -306,8 +305,7 @@ class Originals:
         if known != kept.comparison.states_roles:
             roles = "stated" if known else "unknown"
             said = kept.comparison.model_copy(update={"role_source": roles})
-            kept = kept.model_copy(update={"comparison": said})
-            self.comparisons.store.update(context.principal.id, kept)
+            kept = self.comparisons.store.update(context.principal.id, kept, said)
             if context.owns(owner):
                 scope, source = RecordScope(owner, copy.store), said.original_media.sha256
                 for job in (copy, *self._showing(scope, copy.record.sha256, source)):

@@ -31,7 +31,8 @@ from service.context import LOCAL
 from service.library.catalog import AT_ONCE, Library
 from service.library.index import PrintIndex
 from service.records.database import Database
-from service.records.footage import Footage, FootageStore, Prints
+from service.records.footage import FootageStore, Prints
+from service.records.tables import Footage
 from tests.support.clips import face_clip
 from tests.support.copies import CopyOptions, clips_of, fakes_of, write_copy
 
@@ -55,7 +56,10 @@ CROPPED = CopyOptions(crop=(0.1, 0.1, 0.1, 0.1))
 
 
 def _footage(name: str) -> Footage:
-    return Footage(id=name, name=name, sha256=name, source="", added=datetime.now(UTC), frames=0)
+    return Footage(
+        id=name, owner="", name=name, sha256=name, source="", added=datetime.now(UTC), size=0,
+        duration=None, frames=0, prints=b"",
+    )  # fmt: skip
 
 
 def speed(hours: float) -> None:

@@ -13,8 +13,8 @@ from detector.models.inventory import Status
 from detector.schema.analysis import Analysis, Box, Label, Question, ReasonCode
 from detector.schema.comparison import Comparison, ComparisonFinding
 from service.api.errors import RefusalDetail, detail_of
-from service.records.comparisons import KeptComparison
 from service.records.model import ResultOrigin, State
+from service.records.tables import KeptComparison
 from service.tasks.jobs import Job
 from service.tasks.task import ACTIVE, Task
 

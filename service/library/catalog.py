@@ -37,7 +37,6 @@ from service.records.database import Database
 from service.records.footage import (
     ANALYSES,
     MAX_FOOTAGE,
-    Footage,
     FootageStore,
     FoundFootage,
     LookupStore,
@@ -45,6 +44,7 @@ from service.records.footage import (
     kept_name,
 )
 from service.records.model import MAX_NAME_LENGTH
+from service.records.tables import Footage
 
 UPLOADED, IMPORTED = "upload", "import"  # Where footage comes from that is in no folder
 AT_ONCE = min(8, (os.cpu_count() or 1) + 1)

@@ -13,7 +13,8 @@ from typing import Any
 import numpy as np
 
 from detector.comparison.fingerprint import Fingerprints, Hashes
-from service.records.footage import Footage, Prints
+from service.records.footage import Prints
+from service.records.tables import Footage
 
 BITS = 256
 NEAR = 72  # bits by which hashes of one picture differ at most; others by 128 ± 8

@@ -12,7 +12,7 @@ from detector.batch.engine import SettledFiles
 from detector.errors import InputError, MediaError, UnmaskError
 from detector.sentences import _
 from service.library.catalog import Library, OnFile, source_of
-from service.records.footage import Footage
+from service.records.tables import Footage
 
 log = logging.getLogger(__name__)
 

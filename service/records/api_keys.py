@@ -12,54 +12,20 @@ import hmac
 import re
 import secrets
 from datetime import UTC, datetime, timedelta
-from typing import Any
 
-from pydantic import Field
-from sqlalchemy import ColumnElement, Row, delete, insert, select, update
+from sqlalchemy import ColumnElement, delete, select, update
 
 from detector.errors import InputError
 from detector.sentences import _
-from service.context import Principal, PrincipalKind, Role, Scope
+from service.context import Scope
 from service.records.database import StoredRows, insert_new
-from service.records.model import KEY, FrozenModel
 from service.records.rules import hash_token
-from service.records.tables import api_keys, api_requests
+from service.records.tables import ApiKey, ApiRequest
 
 PREFIX = "um"  # What a key begins with: `um_<id>_<secret>`. The log hides what looks like one.
 _SHAPE = re.compile(rf"{PREFIX}_[0-9a-f]{{12}}_[\w-]{{32}}", re.ASCII)
 MAX_NAME = 80
 USED_EVERY = timedelta(minutes=1)  # How exactly the last use is kept: not each request writes
-
-
-class ApiKey(FrozenModel):
-    """What is known of a key, without its secret."""
-
-    id: str
-    name: str = Field(description="whose or what for, as its maker said")
-    scopes: tuple[Scope, ...]
-    created: datetime
-    expires: datetime | None = None
-    revoked: datetime | None = None
-    used: datetime | None = Field(default=None, description="last, to the minute")
-    files_per_hour: int | None = Field(default=None, description="None: as an account's")
-    files_per_day: int | None = Field(default=None, description="None: any number")
-
-    def state(self, now: datetime) -> str:
-        """Return "in force", "expired" or "revoked"."""
-        if self.revoked is not None:
-            return "revoked"
-        return "expired" if self.expires is not None and self.expires <= now else "in force"
-
-    @property
-    def principal(self) -> Principal:
-        """Return the caller with it."""
-        return Principal(
-            f"{KEY}{self.id}",
-            PrincipalKind.KEY,
-            Role.ANALYST if Scope.ANALYZE in self.scopes else Role.VIEWER,
-            files_per_hour=self.files_per_hour,
-            files_per_day=self.files_per_day,
-        )
 
 
 class ApiKeys(StoredRows):
@@ -83,8 +49,11 @@ class ApiKeys(StoredRows):
                 )
             )
         now = datetime.now(UTC)
+        id = secrets.token_hex(6)
+        text = f"{PREFIX}_{id}_{secrets.token_urlsafe(24)}"
         key = ApiKey(
-            id=secrets.token_hex(6),
+            id=id,
+            hash=hash_token(text),
             name=name.strip(),
             scopes=tuple(dict.fromkeys(scopes)),
             created=now,
@@ -92,19 +61,19 @@ class ApiKeys(StoredRows):
             files_per_hour=files_per_hour,
             files_per_day=files_per_day,
         )
-        text = f"{PREFIX}_{key.id}_{secrets.token_urlsafe(24)}"
-        self._database.run(insert(api_keys).values(**key.model_dump(), hash=hash_token(text)))
+        with self._database.writing() as session:
+            session.add(key)
         return key, text
 
     def find(self, text: str) -> ApiKey | None:
         """Return the key that a text is, if it is in force now."""
         if not _SHAPE.fullmatch(text):
             return None
-        this = select(api_keys).where(api_keys.c.id == text.split("_")[1])
-        row = self._database.first(this)
-        if row is None or not hmac.compare_digest(row.hash, hash_token(text)):
+        this = select(ApiKey).where(ApiKey.id == text.split("_")[1])
+        key: ApiKey | None = self._database.scalar(this)
+        if key is None or not hmac.compare_digest(key.hash, hash_token(text)):
             return None
-        key, now = _key(row), datetime.now(UTC)
+        now = datetime.now(UTC)
         if key.state(now) != "in force":
             return None
         if key.used is None or now - key.used > USED_EVERY:
@@ -113,8 +82,7 @@ class ApiKeys(StoredRows):
 
     def all(self) -> list[ApiKey]:
         """Return all keys, the oldest first."""
-        query = select(api_keys).order_by(api_keys.c.created)
-        return [_key(row) for row in self._database.rows(query)]
+        return self._database.all(select(ApiKey).order_by(ApiKey.created))
 
     def in_force(self) -> list[ApiKey]:
         """Return the valid ones."""
@@ -135,12 +103,8 @@ class ApiKeys(StoredRows):
         return self._change(id, revoked=datetime.now(UTC))
 
     def _change(self, id: str, **values: datetime) -> bool:
-        change = update(api_keys).where(api_keys.c.id == id, api_keys.c.revoked.is_(None))
+        change = update(ApiKey).where(ApiKey.id == id, ApiKey.revoked.is_(None))
         return bool(self._database.run(change.values(**values)))
-
-
-def _key(row: Row[Any]) -> ApiKey:
-    return ApiKey.model_validate({name: row._mapping[name] for name in ApiKey.model_fields})
 
 
 TTL = timedelta(hours=24)  # How long a key is remembered
@@ -166,15 +130,18 @@ class IdempotencyKeys(StoredRows):
         """Return what an earlier request under this key made; None if this one is to be done.
         `fingerprint` covers all that decides what is made. Raise KeyReused if the key was sent with
         another request, InProgress if that is not done yet."""
-        table, this = api_requests, _this(owner, key)
-        with self._database.writing() as connection:
-            now = connection.execute(select(self._database.now)).scalar_one()
-            left = table.c.subject.is_(None) & (table.c.created <= now - STALE)
-            connection.execute(delete(table).where((table.c.created <= now - TTL) | (this & left)))
-            new = {"owner": owner, "key": key, "fingerprint": fingerprint, "created": now}
-            if insert_new(connection, table, new):  # two servers may be asked at once
+        this = _this(owner, key)
+        with self._database.writing() as session:
+            now = session.execute(select(self._database.now)).scalar_one()
+            left = ApiRequest.subject.is_(None) & (ApiRequest.created <= now - STALE)
+            over = (ApiRequest.created <= now - TTL) | (this & left)
+            session.execute(delete(ApiRequest).where(over))
+            new = ApiRequest(
+                owner=owner, key=key, fingerprint=fingerprint, subject=None, created=now
+            )
+            if insert_new(session, new):  # two servers may be asked at once
                 return None
-            row = connection.execute(select(table).where(this)).one()
+            row = session.scalars(select(ApiRequest).where(this)).one()
         if row.fingerprint != fingerprint:
             raise KeyReused(
                 _("This Idempotency-Key was sent with another request before."),
@@ -186,12 +153,12 @@ class IdempotencyKeys(StoredRows):
 
     def complete(self, owner: str, key: str, subject: str) -> None:
         """Note what a claimed request made."""
-        self._database.run(update(api_requests).where(_this(owner, key)).values(subject=subject))
+        self._database.run(update(ApiRequest).where(_this(owner, key)).values(subject=subject))
 
     def release(self, owner: str, key: str) -> None:
         """Forget a claim: nothing came of it."""
-        self._database.run(delete(api_requests).where(_this(owner, key)))
+        self._database.run(delete(ApiRequest).where(_this(owner, key)))
 
 
 def _this(owner: str, key: str) -> ColumnElement[bool]:
-    return (api_requests.c.owner == owner) & (api_requests.c.key == key)
+    return (ApiRequest.owner == owner) & (ApiRequest.key == key)

@@ -10,17 +10,15 @@ import json
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from enum import StrEnum
-from typing import Any, Protocol
+from typing import Any
 
 from pydantic import Field, ValidationError, field_serializer
-from sqlalchemy import ColumnElement, Row, and_, delete, func, insert, or_, select
-from sqlalchemy import update as updating
 
 from detector.seals import canonical, digest
 from detector.sentences import _
-from service.records.database import StoredRows
-from service.records.model import GUEST, FrozenModel, RecordsError
-from service.records.tables import cases as table
+from service.records.model import FrozenModel, RecordsError
+from service.records.rows import Limit, RowGateway
+from service.records.tables import CaseRow
 
 MAX_CASES = 500  # of an owner; deploy/supabase/migrations say the same, as of the log's length
 MAX_LOG_BYTES = 2_000_000
@@ -185,80 +183,50 @@ class Case(FrozenModel):
         return next((e.details[name] for e in reversed(self.log) if name in e.details), "")
 
 
-def row_of(case: Case) -> dict[str, Any]:
-    """Return the columns of a case that change with its log. Raise RecordsError if it is full."""
-    log = case.as_lines()
-    if len(log.encode()) > MAX_LOG_BYTES:
-        raise RecordsError(_("This case is full. Begin another one."), code="quota")
-    return {
-        "touched": case.touched,
-        "entries": len(case.log),
-        "closed": case.closed,
-        "analyses": tuple(case.files),
-        "log": log,
-    }
-
-
 def too_many_cases() -> RecordsError:
     """Return the refusal of a case too many."""
     text = _("There can be {most} cases.").format(most=MAX_CASES)
     return RecordsError(text, code="quota", hint=_("Delete some."))
 
 
-class CaseStore(Protocol):
-    """Where the cases of people are kept; each is its owner's alone."""
+_CASE = ("id", "owner", "touched", "log")
+
+
+class Cases:
+    """The cases of people in some store; each is its owner's alone."""
+
+    def __init__(self, rows: RowGateway) -> None:
+        self.rows = rows
 
     def all(self, owner: str) -> list[Case]:
         """Return the owner's, the newest change first."""
+        rows = self.rows.select(CaseRow, _CASE, {"owner": owner}, ("-touched", "id"))
+        return [Case.read(row["id"], row["owner"], row["log"]) for row in rows]
 
-    def get(self, owner: str, id: str) -> Case | None: ...
+    def get(self, owner: str, id: str) -> Case | None:
+        rows = self.rows.select(CaseRow, _CASE, {"owner": owner, "id": id}, limit=1)
+        return next((Case.read(row["id"], row["owner"], row["log"]) for row in rows), None)
 
     def save(self, case: Case, known: int) -> bool:
         """Store a case that had `known` entries when it was read; 0: a new one. Return False if
-        another request appended to it meanwhile, or it is gone."""
-
-    def delete(self, owner: str, id: str) -> bool: ...
-
-
-class SQLCases(StoredRows):
-    """A `CaseStore` in SQLite or PostgreSQL."""
-
-    def all(self, owner: str) -> list[Case]:
-        theirs = select(table).where(table.c.owner == owner)
-        newest = theirs.order_by(table.c.touched.desc(), table.c.id)
-        return [_case(row) for row in self._database.rows(newest)]
-
-    def get(self, owner: str, id: str) -> Case | None:
-        row = self._database.first(select(table).where(_this(owner, id)))
-        return _case(row) if row else None
-
-    def save(self, case: Case, known: int) -> bool:
-        row = row_of(case)
-        with self._database.writing() as connection:
-            if known:
-                unchanged = and_(_this(case.owner, case.id), table.c.entries == known)
-                return bool(
-                    connection.execute(updating(table).where(unchanged).values(row)).rowcount
-                )
-            number = select(func.count()).where(table.c.owner == case.owner)
-            if connection.execute(number).scalar_one() >= MAX_CASES:
-                raise too_many_cases()
-            whose = {"id": case.id, "owner": case.owner, "created": case.created}
-            connection.execute(insert(table).values(whose | row))
+        another request appended to it meanwhile, or it is gone. Raise RecordsError if it is full,
+        or one too many."""
+        log = case.as_lines()
+        if len(log.encode()) > MAX_LOG_BYTES:
+            raise RecordsError(_("This case is full. Begin another one."), code="quota")
+        row = {
+            "touched": case.touched,
+            "entries": len(case.log),
+            "closed": case.closed,
+            "analyses": tuple(case.files),
+            "log": log,
+        }
+        this = {"owner": case.owner, "id": case.id}
+        if known:
+            return bool(self.rows.update(CaseRow, row, this | {"entries": known}, ["id"]))
+        limit = Limit({"owner": case.owner}, MAX_CASES, too_many_cases())
+        self.rows.insert(CaseRow, row | this | {"created": case.created}, limit)
         return True
 
     def delete(self, owner: str, id: str) -> bool:
-        return bool(self._database.run(delete(table).where(_this(owner, id))))
-
-    def sweep(self, before: datetime) -> None:
-        """Delete closed cases, and those of guests, unchanged since a moment."""
-        over = or_(table.c.closed, table.c.owner.startswith(GUEST))
-        self._database.run(delete(table).where(table.c.touched < before, over))
-
-
-def _case(row: Row[Any]) -> Case:
-    return Case.read(row.id, row.owner, row.log)
-
-
-def _this(owner: str, id: str) -> ColumnElement[bool]:
-    return and_(table.c.owner == owner, table.c.id == id)
+        return bool(self.rows.delete(CaseRow, {"owner": owner, "id": id}, ["id"]))

@@ -12,19 +12,21 @@ import logging
 import threading
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
+from dataclasses import fields
 from datetime import datetime
 from itertools import islice
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar, cast
 
 from sqlalchemy import (
     URL,
     ColumnElement,
     Connection,
+    CursorResult,
     Engine,
     Executable,
     Row,
-    Table,
+    Select,
     Text,
     column,
     create_engine,
@@ -38,16 +40,18 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import ArgumentError, DBAPIError, SQLAlchemyError
+from sqlalchemy.orm import Session
 
 from detector import paths
 from detector.sentences import _
 from service.config import get_config
 from service.records.model import RecordsError
-from service.records.tables import HEAD, UtcDateTime, metadata
+from service.records.tables import HEAD, Base, UtcDateTime, metadata
 
 log = logging.getLogger(__name__)
 
 FILE = paths.RECORDS
+AnyRow = TypeVar("AnyRow")
 TIMEOUT_SECONDS = 15.0  # to wait for another process that writes, or for a server that answers
 
 
@@ -82,10 +86,10 @@ class Database:
             )
             self._write, self._turn = engine, nullcontext()
         try:
-            with self.writing() as connection:
+            with self.writing() as session:
                 if self.dialect == "postgresql":
-                    _refuse_if_served(connection)
-                upgrade(connection)
+                    _refuse_if_served(session.connection())
+                upgrade(session.connection())
         except BaseException:
             self.close()
             raise
@@ -108,36 +112,42 @@ class Database:
         self._write.dispose()
 
     @contextmanager
-    def reading(self) -> Iterator[Connection]:
-        """Begin a transaction that sees the database as it is at one moment."""
-        with self._refusing(), self._read.connect() as connection, connection.begin():
-            yield connection
+    def reading(self) -> Iterator[Session]:
+        """Begin a transaction that sees the database as it is at one moment. What it reads stays
+        readable when it is over."""
+        with self._refusing(), _session(self._read) as session, session.begin():
+            yield session
 
     @contextmanager
-    def writing(self) -> Iterator[Connection]:
+    def writing(self) -> Iterator[Session]:
         """Begin a transaction: all of it or nothing, whatever stops it."""
-        with self._turn, self._refusing(), self._write.begin() as connection:
-            yield connection
+        with self._turn, self._refusing(), _session(self._write) as session, session.begin():
+            yield session
 
     def rows(self, query: Executable) -> Sequence[Row[Any]]:
         """Read all rows of a query."""
-        with self.reading() as connection:
-            return connection.execute(query).all()
+        with self.reading() as session:
+            return session.execute(query).all()
 
     def first(self, query: Executable) -> Row[Any] | None:
         """Read the first row of a query."""
-        with self.reading() as connection:
-            return connection.execute(query).first()
+        with self.reading() as session:
+            return session.execute(query).first()
+
+    def all(self, query: Select[AnyRow]) -> list[AnyRow]:
+        """Read the objects of a query of one class."""
+        with self.reading() as session:
+            return list(session.scalars(query))
 
     def scalar(self, query: Executable) -> Any:
-        """Read the first column of the first row of a query."""
-        with self.reading() as connection:
-            return connection.scalar(query)
+        """Read the first column of the first row of a query, or the first object; None without."""
+        with self.reading() as session:
+            return session.scalar(query)
 
     def run(self, statement: Executable) -> int:
         """Write one statement and return the number of changed rows."""
-        with self.writing() as connection:
-            return connection.execute(statement).rowcount
+        with self.writing() as session:
+            return affected(session, statement)
 
     def empty_log(self) -> None:
         """Empty SQLite's write-ahead log, where old pages stand. A reader elsewhere or a full disk
@@ -175,6 +185,10 @@ class Database:
         except (SQLAlchemyError, OSError) as error:
             cause = error.orig if isinstance(error, DBAPIError) and error.orig else error
             raise self._refusal(cause) from error
+
+
+def _session(engine: Engine) -> Session:
+    return Session(engine, expire_on_commit=False)
 
 
 class StoredRows:
@@ -350,22 +364,32 @@ def _in_use() -> RecordsError:
 BATCH_SIZE = 500  # ids named in one statement; databases bound the number of its parameters
 
 
-def upsert(connection: Connection, table: Table, row: dict[str, Any]) -> None:
+def affected(session: Session, statement: Executable) -> int:
+    """Run a statement and return the number of changed rows."""
+    return cast(CursorResult[Any], session.execute(statement)).rowcount
+
+
+def upsert(session: Session, new: Base) -> None:
     """Insert a row, or write it over the one with the same primary key."""
-    dialect = postgresql if connection.dialect.name == "postgresql" else sqlite
-    inserted = dialect.insert(table).values(row)
-    key = [column.name for column in table.primary_key]
-    new = {name: inserted.excluded[name] for name in row if name not in key}
-    connection.execute(inserted.on_conflict_do_update(index_elements=key, set_=new))
+    inserted, key = _insert(session, new)
+    others = {c.name: c for c in inserted.excluded if c.name not in key}
+    session.execute(inserted.on_conflict_do_update(index_elements=key, set_=others))
 
 
-def insert_new(connection: Connection, table: Table, row: dict[str, Any]) -> bool:
+def insert_new(session: Session, new: Base) -> bool:
     """Insert a row unless its key exists or comes with a concurrent insert; return whether."""
-    dialect = postgresql if connection.dialect.name == "postgresql" else sqlite
-    inserted = dialect.insert(table).values(row).on_conflict_do_nothing()
+    inserted, key = _insert(session, new)
     # Not its row count, which a driver need not know.
-    made = inserted.returning(*table.primary_key)
-    return connection.execute(made).first() is not None
+    made = inserted.on_conflict_do_nothing().returning(*(getattr(type(new), name) for name in key))
+    return session.execute(made).first() is not None
+
+
+def _insert(session: Session, new: Base) -> tuple[Any, list[str]]:
+    """Return the statement that inserts an object, and the names of its primary key."""
+    dialect = postgresql if session.get_bind().dialect.name == "postgresql" else sqlite
+    row = {field.name: getattr(new, field.name) for field in fields(new)}
+    key = [column.name for column in inspect(type(new)).primary_key]
+    return dialect.insert(type(new)).values(row), key
 
 
 def batches(ids: Collection[str], size: int = 0) -> Iterator[Sequence[str]]:

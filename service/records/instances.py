@@ -19,7 +19,7 @@ from sqlalchemy import delete, select
 from detector import paths
 from detector.errors import InputError
 from service.records.database import Database, upsert
-from service.records.tables import servers
+from service.records.tables import ServerRow
 
 log = logging.getLogger(__name__)
 
@@ -56,10 +56,10 @@ class Server:
 
     def beat(self) -> None:
         """Say that this server lives."""
-        with self._database.writing() as connection:
-            upsert(connection, servers, {"id": self.id, "seen": self._database.now})
-            now = connection.execute(
-                select(servers.c.seen).where(servers.c.id == self.id)
+        with self._database.writing() as session:
+            upsert(session, ServerRow(id=self.id, seen=self._database.now))
+            now = session.execute(
+                select(ServerRow.seen).where(ServerRow.id == self.id)
             ).scalar_one()
         gap = None if self._last is None else now - self._last
         if gap is None or not timedelta(0) <= gap <= timedelta(seconds=LEASE_SECONDS):
@@ -70,8 +70,8 @@ class Server:
         """Say that this server is gone."""
         self._closed.set()
         self._thread.join()
-        with suppress(InputError), self._database.writing() as connection:
-            connection.execute(delete(servers).where(servers.c.id == self.id))
+        with suppress(InputError), self._database.writing() as session:
+            session.execute(delete(ServerRow).where(ServerRow.id == self.id))
         self._lock.close()
         self._path(self.id).unlink(missing_ok=True)
 
@@ -83,10 +83,10 @@ class Server:
                 log.warning("the heartbeat of this server was not taken: %s", error.message)
 
     def _beats(self, id: str) -> bool:
-        query = select(servers.c.id, servers.c.seen).where(servers.c.id.in_([id, self.id]))
-        with self._database.reading() as connection:
-            seen = {row.id: row.seen for row in connection.execute(query)}
-            now = connection.execute(select(self._database.now)).scalar_one()
+        query = select(ServerRow.id, ServerRow.seen).where(ServerRow.id.in_([id, self.id]))
+        with self._database.reading() as session:
+            seen = {row.id: row.seen for row in session.execute(query)}
+            now = session.execute(select(self._database.now)).scalar_one()
         if id not in seen:
             return False  # closed, or cleared away
         lease = timedelta(seconds=LEASE_SECONDS)
@@ -119,7 +119,7 @@ class Server:
                 old = time.time() - path.stat().st_mtime > STALE_SECONDS
                 if old and self._holds_its_lock(path.stem) is False:
                     path.unlink(missing_ok=True)
-        with self._database.writing() as connection:
-            now = connection.execute(select(self._database.now)).scalar_one()
-            old_rows = servers.c.seen < now - timedelta(seconds=STALE_SECONDS)
-            connection.execute(delete(servers).where(old_rows))
+        with self._database.writing() as session:
+            now = session.execute(select(self._database.now)).scalar_one()
+            old_rows = ServerRow.seen < now - timedelta(seconds=STALE_SECONDS)
+            session.execute(delete(ServerRow).where(old_rows))

@@ -283,6 +283,16 @@ class Preferences(BaseModel):
     mirror: bool = Field(default=False, description="whether Live shows a camera as a mirror does")
 
 
+class BatchItem(FrozenModel):
+    """One file of a batch: the analysis that it became, or why it became none."""
+
+    name: FileName
+    analysis: str | None = None
+    refused: dict[str, str] | None = None
+    known: bool = False  # Its content was here before: it shares that analysis
+    turn: int = 0  # A higher one is analyzed first; grows each time somebody asks for it
+
+
 class Usage(FrozenModel):
     """What an owner's records take up in the store (the media's bytes are `Uploads.size`)."""
 

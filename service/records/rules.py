@@ -6,9 +6,9 @@ import re
 import unicodedata
 from collections.abc import Callable, Collection, Iterable, Mapping
 from datetime import timedelta
-from typing import Any, TypeVar
+from typing import Any
 
-from pydantic import BaseModel, ValidationError
+from pydantic import ValidationError
 
 from detector.errors import InputError
 from detector.schema.analysis import CustomEnsemble
@@ -30,13 +30,16 @@ from service.records.model import (
     RecordsError,
 )
 
-AnyModel = TypeVar("AnyModel", bound=BaseModel)
-
 log = logging.getLogger(__name__)
 
 _STEERS = re.compile("[\x01-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
 """What would steer a terminal, or turn the direction of what stands after it. Joiners stay: scripts
 are written with them."""
+
+
+def storable(text: str) -> str:
+    """Return a text without NUL, which PostgreSQL has in none: file names are a stranger's."""
+    return text.replace("\x00", "\ufffd")
 
 
 def hash_token(token: str) -> str:
@@ -61,7 +64,7 @@ def owner_kind(owner: str) -> tuple[PrincipalKind, str]:
 
 
 def _clean_note(note: str) -> str:
-    note = _STEERS.sub("", note).strip()
+    note = storable(_STEERS.sub("", note).strip())
     if len(note) > MAX_NOTE_LENGTH:
         text = _("A note can have {most} characters; this one has {number}.")
         text = text.format(most=f"{MAX_NOTE_LENGTH:,}", number=f"{len(note):,}")
@@ -73,7 +76,7 @@ def _clean_tags(tags: Iterable[str]) -> tuple[str, ...]:
     """Return tags without needless spaces and repetitions, in the order given."""
     unique: dict[str, str] = {}
     for tag in tags:
-        tag = " ".join(_STEERS.sub("", tag).split())
+        tag = storable(" ".join(_STEERS.sub("", tag).split()))
         if len(tag) > MAX_TAG_LENGTH:
             text = _("A tag can have {most} characters; “{start}…” has {number}.")
             start = tag[:MAX_TAG_LENGTH]
@@ -126,7 +129,7 @@ def read_presets(stored: Mapping[str, Any]) -> dict[str, CustomEnsemble]:
     presets = {}
     for name, value in sorted(stored.items()):
         try:
-            presets[name] = _parsed(CustomEnsemble, value)
+            presets[name] = CustomEnsemble.model_validate(value)
         except ValidationError:
             log.warning("a preset that another version wrote was left out")
     return presets
@@ -135,14 +138,9 @@ def read_presets(stored: Mapping[str, Any]) -> dict[str, CustomEnsemble]:
 def read_preferences(chosen: Any) -> Preferences:
     """Return what a person chose; the defaults where that is missing or unreadable."""
     try:
-        return _parsed(Preferences, chosen or {})
+        return Preferences.model_validate(chosen or {})
     except ValidationError:
         return Preferences()
-
-
-def _parsed(model: type[AnyModel], stored: Any) -> AnyModel:
-    text = isinstance(stored, str)
-    return model.model_validate_json(stored) if text else model.model_validate(stored)
 
 
 def normalize_text(text: str) -> str:

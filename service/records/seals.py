@@ -35,7 +35,7 @@ from service.config import get_config
 from service.records import rules
 from service.records.database import Database, configured, insert_new
 from service.records.model import Record, RecordsError, ResultOrigin, ResultSummary
-from service.records.tables import seal_keys
+from service.records.tables import SealKeyRow
 
 FILE = "seal.key"
 _INFO = b"unmask result seal 1"
@@ -89,11 +89,10 @@ class Keyring:
         """Return the keys of a server, made and written down where they are missing. Raise
         RecordsError if the key can't be read or made, or was revoked."""
         keyring = cls(_private_key(data / FILE), database)
-        with database.writing() as connection:
-            known = select(seal_keys.c.revoked).where(seal_keys.c.key == keyring.own)
-            new = {"key": keyring.own, "added": datetime.now(UTC), "revoked": None}
-            insert_new(connection, seal_keys, new)
-            if connection.execute(known).scalar_one() is not None:
+        with database.writing() as session:
+            known = select(SealKeyRow.revoked).where(SealKeyRow.key == keyring.own)
+            insert_new(session, SealKeyRow(key=keyring.own, added=datetime.now(UTC), revoked=None))
+            if session.execute(known).scalar_one() is not None:
                 raise RecordsError(
                     "The key that this server seals results with was revoked.",
                     code="seal_key_revoked",
@@ -153,14 +152,14 @@ class Keyring:
         """Return each public key of the database, when it came and when it was revoked."""
         if self._database is None:
             return []
-        query = select(seal_keys).order_by(seal_keys.c.added)
-        return [(row.key, row.added, row.revoked) for row in self._database.rows(query)]
+        query = select(SealKeyRow).order_by(SealKeyRow.added)
+        return [(row.key, row.added, row.revoked) for row in self._database.all(query)]
 
     def revoke(self, key: str) -> bool:
         """Believe a key no more: who has it could seal what this server never made."""
         if self._database is None:
             return False
-        change = update(seal_keys).where(seal_keys.c.key == key, seal_keys.c.revoked.is_(None))
+        change = update(SealKeyRow).where(SealKeyRow.key == key, SealKeyRow.revoked.is_(None))
         return bool(self._database.run(change.values(revoked=datetime.now(UTC))))
 
     def _holds(self, record: Record, result: ResultSummary, seal: ResultSeal) -> bool:

@@ -1,18 +1,29 @@
-"""What any place that keeps analyses must be able to do.
+"""What any place that keeps analyses does: every rule of records, above whichever database.
 
-`Store` is the one seam: pages, tasks and the live page speak it and know neither SQL nor Supabase.
+Pages, tasks and the live page speak `Store` and know neither SQL nor Supabase. A store reads and
+writes by `RowGateway`; what a database does in a way of its own are the methods without a body.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
+import logging
+from abc import ABC, abstractmethod
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any, NamedTuple, Protocol, TypedDict, Unpack
+from typing import Any, NamedTuple, TypedDict, Unpack
 
-from detector.schema.analysis import Analysis, CustomEnsemble, Settings
-from service.records.cases import CaseStore
+from pydantic import ValidationError
+
+from detector.schema.analysis import Analysis, CustomEnsemble, Label, Settings
+from detector.sentences import _
+from service.context import new_id
+from service.records import rules
+from service.records.cases import Cases
 from service.records.model import (
+    MAX_LINKS,
+    MAX_NAME_LENGTH,
+    MAX_PRESETS,
     Confirmed,
     ErrorReport,
     Facets,
@@ -20,12 +31,23 @@ from service.records.model import (
     Preferences,
     Query,
     Record,
+    RecordsError,
+    ResultOrigin,
+    ResultSummary,
     SharedResult,
     ShareLink,
     State,
     Usage,
 )
+from service.records.rows import Limit, Row, RowGateway, Where
 from service.records.seals import Keyring
+from service.records.tables import RecordRow, SettingRow, ShareRow
+
+log = logging.getLogger(__name__)
+
+RECORD = tuple(Record.model_fields)
+LINK = ("id", "record", "created", "expires")
+_PREFERENCES, _PRESET = "preferences", "preset"  # Kinds of settings
 
 
 class RecordChanges(TypedDict, total=False):
@@ -43,8 +65,20 @@ class RunOutcome(NamedTuple):
     thumbnail: bytes | None = None
     keeps_thumbnail: bool = False
 
+    @property
+    def columns(self) -> Row:
+        """What lists, filters and counts need of it."""
+        done = ResultSummary.of(self.analysis) if self.analysis is not None else None
+        return {
+            "result": done,
+            "analyzed": done and done.analyzed,
+            "headline": done and done.label,
+            "probability": done and done.probability,
+            "models": done.models if done else (),
+        }
 
-class Store(Protocol):
+
+class Store(ABC):
     """Where the records of people are kept. Safe to call from several threads. A result that it
     reads, whole or in short, has its seal checked by `seals`.
 
@@ -52,15 +86,25 @@ class Store(Protocol):
     when the owner has no such row. All raise `RecordsError` when the store can't be used.
     """
 
-    seals: Keyring
-    cases: CaseStore
+    in_force: Where = {}  # What a link has that was not revoked
 
-    # Records, their results and pictures.
+    def __init__(self, rows: RowGateway, seals: Keyring | None = None) -> None:
+        self.rows = rows
+        self.seals = seals or Keyring()
+        self.cases = Cases(rows)
+
+    # --- records, their results and pictures ------------------------------------------------------
 
     def add(
         self, record: Record, analysis: Analysis | None = None, thumbnail: bytes | None = None
     ) -> None:
         """Store a new record, finished with `analysis`; raise RecordsError if the id is taken."""
+        outcome = RunOutcome(analysis, thumbnail)
+        row = record.model_dump(exclude={"result"}) | outcome.columns
+        row |= {"name": record.name[:MAX_NAME_LENGTH], "search_text": rules.search_text(record)}
+        if analysis is not None:
+            row["state"] = State.DONE
+        self._insert(row, outcome)
 
     def restart(
         self, owner: str, id: str, *, run: str, settings: Settings, cache_key: str, now: datetime
@@ -108,77 +152,204 @@ class Store(Protocol):
         """Note that the file came again and got this result (`last_cache_hit`, `touched`)."""
         return self._update(owner, id, {"last_cache_hit": now, "touched": now})
 
-    def _update(
-        self,
-        owner: str,
-        id: str,
-        new: Mapping[str, Any],
-        outcome: RunOutcome | None = None,
-        **only: str,
-    ) -> Record | None:
-        """Write fields of a record, and its result where there is an outcome, all or nothing, if
-        other fields are as in `only`; return the record as it is now."""
+    def change(self, owner: str, id: str, **changes: Unpack[RecordChanges]) -> Record | None:
+        """Change what is given; raise InputError and change nothing beyond the limits."""
+        new: Row = rules.cleaned_changes(changes)
+        record = self.get(owner, id)
+        while record is not None and new:
+            text = rules.search_text(record.model_copy(update=new))
+            record = self._update(owner, id, new | {"search_text": text})
+            if record is not None and rules.search_text(record) == text:
+                break  # else somebody changed another part of it meanwhile
+        return record
 
     def get(self, owner: str, id: str) -> Record | None:
         """Return one of the owner's own records."""
+        return self._one({"owner": owner, "id": id})
 
     def records(self, owner: str, ids: Collection[str]) -> dict[str, Record]:
         """Return some of the owner's own records by id."""
+        rows = self.rows.select(RecordRow, RECORD, {"owner": owner, "id": list(ids)})
+        return {record.id: record for record in self._readable(rows)}
 
     def open(self, viewer: str, id: str) -> Record | None:
         """Return the record behind an address, for any caller: an account's for that account
         alone."""
+        record = self._one({"id": id})
+        if record and (record.owner == viewer or not rules.has_account(record.owner)):
+            return record
+        return None
 
-    def analysis(self, owner: str, id: str) -> Analysis | None:
-        """Return the whole result; None also if this version can't read it."""
-
-    def thumbnails(self, owner: str, ids: Collection[str]) -> dict[str, bytes]:
-        """Return the existing WebP pictures by id, of at most `MAX_THUMBNAIL_BYTES` each."""
-
-    def search(self, owner: str, query: Query) -> Page: ...
-
-    def facets(self, owner: str) -> Facets: ...
+    def search(self, owner: str, query: Query) -> Page:
+        rows, counts, total = self._search(owner, query)
+        known = {"": None} | {label.value: label for label in Label}
+        # An account may write an invalid verdict into a row of its own.
+        by_label = {known[label]: n for label, n in counts.items() if label in known}
+        return Page(records=tuple(self._readable(rows)), total=total, counts=by_label)
 
     def find_cached(self, owner: str, cache_key: str) -> Record | None:
         """Return the owner's newest finished record with this key."""
-
-    def change(self, owner: str, id: str, **changes: Unpack[RecordChanges]) -> Record | None:
-        """Change what is given; raise InputError and change nothing beyond the limits."""
-
-    def delete(self, owner: str, ids: Collection[str]) -> list[str]:
-        """Delete records, but not their media (`Jobs.delete`); return the ids that existed."""
+        if not cache_key:
+            return None
+        where = {"owner": owner, "cache_key": cache_key, "state": State.DONE}
+        rows = self.rows.select(RecordRow, RECORD, where, ("-analyzed", "id"), 1)
+        return next(self._readable(rows), None)
 
     def ids(self, owner: str) -> list[str]:
         """Return those of all the owner's records."""
+        rows = self.rows.select(RecordRow, ["id"], {"owner": owner}, ["id"])
+        return [row["id"] for row in rows]
 
+    @abstractmethod
+    def analysis(self, owner: str, id: str) -> Analysis | None:
+        """Return the whole result; None also if this version can't read it."""
+
+    @abstractmethod
+    def thumbnails(self, owner: str, ids: Collection[str]) -> dict[str, bytes]:
+        """Return the existing WebP pictures by id, of at most `MAX_THUMBNAIL_BYTES` each."""
+
+    @abstractmethod
+    def facets(self, owner: str) -> Facets: ...
+
+    @abstractmethod
+    def delete(self, owner: str, ids: Collection[str]) -> list[str]:
+        """Delete records, but not their media (`Jobs.delete`); return the ids that existed."""
+
+    @abstractmethod
     def usage(self, owner: str) -> Usage: ...
 
-    # Read-only links to records.
+    # --- read-only links to records ---------------------------------------------------------------
 
     def share(self, owner: str, id: str, ttl: timedelta, now: datetime) -> ShareLink | None:
         """Make a link to a finished record, with its token; InputError over `MAX_SHARE_TTL`."""
+        rules.check_share_ttl(ttl)
+        where = {"owner": owner, "id": id, "state": State.DONE}
+        if not self.rows.select(RecordRow, ["id"], where, limit=1):
+            return None
+        link = ShareLink(id=new_id(), record=id, created=now, expires=now + ttl, token=new_id())
+        row = link.model_dump(exclude={"token"})
+        row |= {"owner": owner, "token_hash": rules.hash_token(link.token)}
+        limit = Limit({"record": id}, MAX_LINKS, rules.too_many_links())
+        self.rows.insert(ShareRow, row, limit)
+        return link
 
     def shares(self, owner: str, now: datetime, id: str | None = None) -> list[ShareLink]:
         """Return links that are in force, to one record or to any, newest first; without tokens."""
+        where = {"owner": owner, **self.in_force} | ({"record": id} if id is not None else {})
+        rows = self.rows.select(ShareRow, LINK, where, ("-created", "id"))
+        links = map(ShareLink.model_validate, rows)
+        return [link for link in links if link.expires > now]
 
+    @abstractmethod
     def revoke(self, owner: str, share_id: str) -> bool: ...
 
+    @abstractmethod
     def shared(self, token: str, now: datetime) -> SharedResult | None:
         """Return what a link leads to; None if unknown, revoked, expired, or its record is gone."""
 
-    # What people set for themselves, and ensembles that they put together and named.
+    # --- what people set for themselves, and ensembles that they put together and named -----------
 
-    def preferences(self, owner: str) -> Preferences: ...
+    def preferences(self, owner: str) -> Preferences:
+        return rules.read_preferences(self._settings(owner, _PREFERENCES).get(""))
 
-    def save_preferences(self, owner: str, preferences: Preferences) -> None: ...
+    def save_preferences(self, owner: str, preferences: Preferences) -> None:
+        self._set(owner, _PREFERENCES, "", preferences)
 
     def presets(self, owner: str) -> dict[str, CustomEnsemble]:
         """Return ensembles by name, in the order of their names."""
+        return rules.read_presets(self._settings(owner, _PRESET))
 
     def save_preset(self, owner: str, preset: CustomEnsemble) -> None:
         """Store a preset by its name; raise InputError without a name or over `MAX_PRESETS`."""
+        rules.check_preset(preset, self._settings(owner, _PRESET))
+        self._set(owner, _PRESET, preset.name, preset)
 
-    def delete_preset(self, owner: str, name: str) -> bool: ...
+    def delete_preset(self, owner: str, name: str) -> bool:
+        where = {"owner": owner, "kind": _PRESET, "name": name}
+        return bool(self.rows.delete(SettingRow, where, ["name"]))
+
+    # --- inside -----------------------------------------------------------------------------------
+
+    @abstractmethod
+    def _insert(self, row: Row, outcome: RunOutcome) -> None:
+        """Write a new record, with its result where there is one, all or nothing."""
+
+    @abstractmethod
+    def _write(self, new: Row, outcome: RunOutcome | None, where: Where) -> list[Row]:
+        """Write columns of a record, and its result where there is an outcome, all or nothing;
+        return what it is now."""
+
+    @abstractmethod
+    def _search(self, owner: str, query: Query) -> tuple[Iterable[Row], Mapping[str, int], int]:
+        """Return a page of records, how many each headline would show, by its label or nothing, and
+        how many there are in all."""
+
+    def _update(
+        self, owner: str, id: str, new: Row, outcome: RunOutcome | None = None, **only: str
+    ) -> Record | None:
+        """Write as `_write` does, if other fields are as in `only`; return the record as it is
+        now."""
+        if outcome is not None:
+            new = new | outcome.columns
+        rows = self._write(new, outcome, {"owner": owner, "id": id, **only})
+        return self._read(rows[0]) if rows else None
+
+    def _one(self, where: Where) -> Record | None:
+        rows = self.rows.select(RecordRow, RECORD, where, limit=1)
+        return self._read(rows[0]) if rows else None
+
+    def _read(self, row: Row) -> Record:
+        """Return a row's record, its seal checked; raise RecordsError where this version can't read
+        it, or an account wrote it by itself."""
+        try:
+            settings = Settings.model_validate(row["settings"])
+            record = Record.model_validate({name: row[name] for name in RECORD}
+                                           | {"settings": settings})  # fmt: skip
+        except ValidationError as error:
+            raise RecordsError(
+                _("This record holds what Unmask can't read."),
+                code="records_unreadable",
+                hint=_("Your other records are not affected."),
+            ) from error
+        return self.seals.checked(record)
+
+    def _readable(self, rows: Iterable[Row]) -> Iterator[Record]:
+        """Yield the records of rows, without those that this version can't read."""
+        for row in rows:
+            try:
+                yield self._read(row)
+            except RecordsError:
+                log.warning("a record that this version can't read was left out")
+
+    def _settings(self, owner: str, kind: str) -> dict[str, Any]:
+        where = {"owner": owner, "kind": kind}
+        rows = self.rows.select(SettingRow, ("name", "value"), where, limit=MAX_PRESETS + 1)
+        return {row["name"]: row["value"] for row in rows}
+
+    def _set(self, owner: str, kind: str, name: str, value: Any) -> None:
+        """Replace a setting; an upsert would need the right to change its owner."""
+        this = {"owner": owner, "kind": kind, "name": name}
+        for first in (True, False):
+            if self.rows.update(SettingRow, {"value": value}, this, ["name"]):
+                return
+            try:
+                self.rows.insert(SettingRow, this | {"value": value})
+                return
+            except RecordsError as error:
+                # Another tab was quicker: then there is one to update.
+                if error.code != "records_taken" or not first:
+                    raise
+
+
+def shared_result(
+    row: Row, analysis: Analysis | None, origin: ResultOrigin, now: datetime
+) -> SharedResult | None:
+    """Return what a link shows; None where it can't be read or is over."""
+    if analysis is None:
+        return None
+    fields = {name: row[name] for name in ("share", "record", "name", "expires")}
+    shared = SharedResult(**fields, analysis=analysis.without_place(), origin=origin)
+    return shared if shared.expires > now else None
 
 
 @dataclass(frozen=True)

@@ -1,18 +1,21 @@
-"""The tables of records and tasks, for SQLite and PostgreSQL alike.
+"""What the databases hold, as classes mapped to tables: the same in SQLite and PostgreSQL, and, by
+`service.records.supabase`, in a Supabase project.
 
 A change of a table here needs a step in `migrations/versions`, which older databases get.
 """
 
 import json
+import zlib
 from collections.abc import Iterable
+from contextlib import suppress
+from dataclasses import fields
 from datetime import UTC, datetime
 from typing import Any
 
+from pydantic import TypeAdapter, ValidationError
 from sqlalchemy import (
     REAL,
     BigInteger,
-    Boolean,
-    Column,
     DateTime,
     Dialect,
     Double,
@@ -20,26 +23,25 @@ from sqlalchemy import (
     Index,
     Integer,
     LargeBinary,
-    MetaData,
-    Table,
     Text,
     TypeDecorator,
     false,
 )
 from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.orm import DeclarativeBase, Mapped, MappedAsDataclass, mapped_column
 from sqlalchemy.types import TypeEngine
 
-HEAD = "0016"  # The newest migration
+from detector.schema.comparison import Comparison
+from service.context import Principal, PrincipalKind, Role, Scope
+from service.records.model import KEY, BatchItem, ErrorReport
+from service.records.rules import storable
+
+HEAD = "0017"  # The newest migration
 
 
 def stamp(moment: datetime) -> str:
     """Return a time as a text of one length, in UTC, so that texts compare as times do."""
     return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
-
-
-def storable(text: str) -> str:
-    """Return a text without NUL, which PostgreSQL has in none: file names are a stranger's."""
-    return text.replace("\x00", "\ufffd")
 
 
 class TextType(TypeDecorator[str]):
@@ -73,10 +75,14 @@ class UtcDateTime(TypeDecorator[datetime]):
 
 
 class StringList(TypeDecorator[tuple[str, ...]]):
-    """Several texts in their order, as JSON that both databases can look into."""
+    """Several texts of a `type` in their order, as JSON that both databases can look into."""
 
     impl = Text
     cache_ok = True
+
+    def __init__(self, type: type[str] = str) -> None:
+        super().__init__()
+        self.type = type
 
     def load_dialect_impl(self, dialect: Dialect) -> Any:
         return dialect.type_descriptor(JSONB() if dialect.name == "postgresql" else Text())
@@ -90,194 +96,346 @@ class StringList(TypeDecorator[tuple[str, ...]]):
     def process_result_value(self, value: Any, dialect: Dialect) -> tuple[str, ...] | None:
         if value is None:
             return None
-        return tuple(json.loads(value) if isinstance(value, str) else value)
+        return tuple(map(self.type, json.loads(value) if isinstance(value, str) else value))
+
+
+class Json(TypeDecorator[Any]):
+    """A value, models of pydantic in it, as JSON; read as a `type`, else as what JSON has."""
+
+    impl = Text
+    cache_ok = True
+
+    def __init__(self, type: Any = Any) -> None:
+        super().__init__()
+        self.type = type
+        self._adapter = TypeAdapter(type)
+
+    def process_bind_param(self, value: Any, dialect: Dialect) -> str | None:
+        return None if value is None else self._adapter.dump_json(value).decode()
+
+    def process_result_value(self, value: str | None, dialect: Dialect) -> Any:
+        return None if value is None else self._adapter.validate_json(value)
+
+
+class Packed(TypeDecorator[Any]):
+    """JSON, compressed to about a tenth; read as a model, None where this version can't, or without
+    a `type` as the JSON itself."""
+
+    impl = LargeBinary
+    cache_ok = True
+
+    def __init__(self, type: Any = None) -> None:
+        super().__init__()
+        self.type = type
+
+    def process_bind_param(self, value: Any, dialect: Dialect) -> bytes | None:
+        return None if value is None else pack(value.model_dump_json())
+
+    def process_result_value(self, value: bytes | None, dialect: Dialect) -> Any:
+        if value is None:
+            return None
+        with suppress(zlib.error, ValidationError):
+            data = zlib.decompress(value)
+            return self.type.model_validate_json(data) if self.type else data
+        return None
+
+
+def pack(document: str) -> bytes:
+    """Return JSON as `Packed` stores it."""
+    return zlib.compress(document.encode(), 6)
 
 
 # SQLite's are as wide under their short names.
 BYTES = Integer().with_variant(BigInteger(), "postgresql")
 NUMBER: TypeEngine[float] = REAL().with_variant(Double(), "postgresql")
 
-metadata = MetaData()
+
+class Base(MappedAsDataclass, DeclarativeBase, kw_only=True):
+    """Base of all mapped classes. An object outlives the transaction that read it."""
+
+    type_annotation_map = {
+        str: TextType,
+        datetime: UtcDateTime,
+        float: NUMBER,
+        tuple[str, ...]: StringList,
+        tuple[Scope, ...]: StringList(Scope),
+    }
+    __table_args__ = {"sqlite_with_rowid": False}
+
+    @property
+    def tree(self) -> dict[str, Any]:
+        """Return what its owner may be shown, as JSON."""
+        names = (field.name for field in fields(self) if field.name not in _PRIVATE)
+        values = {name: getattr(self, name) for name in names}
+        tree: dict[str, Any] = TypeAdapter(dict[str, Any]).dump_python(values, mode="json")
+        return tree
 
 
-def _table(name: str, *columns: Column[Any], rowid: bool = False) -> Table:
-    return Table(name, metadata, *columns, sqlite_with_rowid=rowid)
+_PRIVATE = ("owner", "hash", "prints")
+metadata = Base.metadata
 
 
-def _keys(*names: str) -> list[Column[Any]]:
-    return [Column(name, TextType, primary_key=True) for name in names]
+class RecordRow(Base):
+    """A `service.records.model.Record`, and what its result is searched by."""
+
+    __tablename__ = "records"
+    id: Mapped[str] = mapped_column(primary_key=True)
+    owner: Mapped[str]
+    name: Mapped[str]
+    sha256: Mapped[str]
+    source: Mapped[str]
+    state: Mapped[str]
+    run: Mapped[str]
+    cache_key: Mapped[str]
+    note: Mapped[str]
+    confirmed: Mapped[str]
+    search_text: Mapped[str]
+    created: Mapped[datetime]
+    touched: Mapped[datetime]
+    last_cache_hit: Mapped[datetime | None]
+    size: Mapped[int] = mapped_column(BYTES)
+    tags: Mapped[tuple[str, ...]]
+    settings: Mapped[Any] = mapped_column(Json(), nullable=False)
+    fault: Mapped[Any] = mapped_column(Json(), nullable=True)
+    result: Mapped[Any] = mapped_column(Json(), nullable=True)  # A `ResultSummary`
+    analyzed: Mapped[datetime | None]
+    headline: Mapped[str | None]
+    probability: Mapped[float | None]
+    models: Mapped[tuple[str, ...]] = mapped_column(server_default="[]")
 
 
-def _optional(type: Any, *names: str) -> list[Column[Any]]:
-    return [Column(name, type) for name in names]
+Index("records_by_time", RecordRow.owner, RecordRow.touched.desc(), RecordRow.id)
+Index("records_by_key", RecordRow.owner, RecordRow.cache_key)
 
 
-def _required(type: Any, *names: str) -> list[Column[Any]]:
-    return [Column(name, type, nullable=False) for name in names]
+class ResultRow(Base):
+    """The whole result of a record, and its picture."""
+
+    __tablename__ = "results"
+    __table_args__ = {"sqlite_with_rowid": True}
+    id: Mapped[str] = mapped_column(ForeignKey(RecordRow.id, ondelete="CASCADE"), primary_key=True)
+    analysis: Mapped[Any] = mapped_column(Packed(), nullable=False)
+    thumbnail: Mapped[bytes | None]
 
 
-records = _table(
-    "records",
-    *_keys("id"),
-    *_required(TextType, "owner", "name", "sha256", "source", "state", "run", "cache_key"),
-    *_required(TextType, "note", "confirmed", "search_text"),
-    *_required(UtcDateTime, "created", "touched"),
-    *_required(BYTES, "size"),
-    *_required(StringList, "tags"),
-    *_required(Text, "settings"),  # JSON
-    *_optional(Text, "fault"),  # JSON
-    *_optional(UtcDateTime, "last_cache_hit"),
-    # The summary of the result, all of it or nothing.
-    *_optional(UtcDateTime, "analyzed"),
-    *_optional(TextType, "verdict", "question", "kind", "version"),
-    *_optional(NUMBER, "probability", "duration"),
-    *_optional(Integer, "subject_count"),
-    Column("models", StringList, nullable=False, server_default="[]"),
-    *_optional(Text, "seal", "interval", "proof"),  # JSON
-)
-Index("records_by_time", records.c.owner, records.c.touched.desc(), records.c.id)
-_keyed = records.c.cache_key != ""
-Index(
-    "records_by_key",
-    records.c.owner,
-    records.c.cache_key,
-    sqlite_where=_keyed,
-    postgresql_where=_keyed,
-)
+class ShareRow(Base):
+    """A `service.records.model.ShareLink`: a hash of its token."""
 
-results = _table(
-    "results",
-    Column("id", ForeignKey(records.c.id, ondelete="CASCADE"), primary_key=True),
-    Column("analysis", LargeBinary, nullable=False),  # compressed JSON
-    Column("thumbnail", LargeBinary),
-    rowid=True,
-)
+    __tablename__ = "shares"
+    id: Mapped[str] = mapped_column(primary_key=True)
+    record: Mapped[str] = mapped_column(ForeignKey(RecordRow.id, ondelete="CASCADE"), index=False)
+    owner: Mapped[str] = mapped_column(server_default="")
+    token_hash: Mapped[str] = mapped_column(unique=True)
+    created: Mapped[datetime]
+    expires: Mapped[datetime]
 
-shares = _table(
-    "shares",
-    *_keys("id"),
-    Column("record", ForeignKey(records.c.id, ondelete="CASCADE"), nullable=False),
-    Column("token_hash", TextType, nullable=False, unique=True),
-    *_required(UtcDateTime, "created", "expires"),
-)
-Index("shares_of_record", shares.c.record)
 
-preferences = _table("preferences", *_keys("owner"), *_required(Text, "chosen"))  # JSON
+Index("shares_of_record", ShareRow.record)
 
-presets = _table("presets", *_keys("owner", "name"), *_required(Text, "ensemble"))  # JSON
 
-tasks = _table(
-    "tasks",
-    *_keys("id"),
-    *_required(TextType, "kind", "owner", "subject", "server", "state"),
-    *_required(Text, "params"),  # JSON, as `fault` and `progress` are
-    *_required(UtcDateTime, "created"),
-    *_optional(UtcDateTime, "started", "ended"),
-    *_optional(Text, "fault", "progress"),
-    Column("cancel", Boolean, nullable=False, server_default=false()),
-)
-Index("tasks_by_state", tasks.c.state)
-Index("tasks_by_subject", tasks.c.kind, tasks.c.subject)
+class SettingRow(Base):
+    """What people set for themselves: preferences, without a name, and presets by name."""
 
-servers = _table("servers", *_keys("id"), *_required(UtcDateTime, "seen"))  # the database's clock
+    __tablename__ = "settings"
+    owner: Mapped[str] = mapped_column(primary_key=True)
+    kind: Mapped[str] = mapped_column(primary_key=True)
+    name: Mapped[str] = mapped_column(primary_key=True)
+    value: Mapped[Any] = mapped_column(Json(), nullable=False)
 
-seal_keys = _table(
-    "seal_keys",
-    *_keys("key"),  # public
-    *_required(UtcDateTime, "added"),
-    *_optional(UtcDateTime, "revoked"),
-)
 
-rate_counts = _table(
-    "rate_counts",
-    *_keys("key"),  # hashed
-    Column("slot", BYTES, primary_key=True, autoincrement=False),
-    *_required(Integer, "count"),
-    *_required(UtcDateTime, "expires"),
-)
-Index("rate_counts_by_end", rate_counts.c.expires)
+class CaseRow(Base):
+    """A `service.records.cases.Case`: its log, and what that is found by."""
 
-api_keys = _table(
-    "api_keys",
-    *_keys("id"),
-    *_required(TextType, "name", "hash"),
-    *_required(StringList, "scopes"),
-    *_required(UtcDateTime, "created"),
-    *_optional(UtcDateTime, "expires", "revoked", "used"),
-    *_optional(Integer, "files_per_hour", "files_per_day"),
-)
+    __tablename__ = "cases"
+    id: Mapped[str] = mapped_column(primary_key=True)
+    owner: Mapped[str]
+    created: Mapped[datetime]
+    touched: Mapped[datetime]
+    entries: Mapped[int]
+    closed: Mapped[bool]
+    analyses: Mapped[tuple[str, ...]]
+    log: Mapped[str] = mapped_column(Text)  # JSON Lines
 
-api_requests = _table(
-    "api_requests",
-    *_keys("owner", "key"),
-    *_required(TextType, "fingerprint"),
-    *_optional(TextType, "subject"),  # None: being worked on
-    *_required(UtcDateTime, "created"),
-)
 
-api_batches = _table(
-    "api_batches",
-    *_keys("id"),
-    *_required(TextType, "owner"),
-    *_required(UtcDateTime, "created"),
-    *_required(Text, "items"),  # JSON
-    Column("name", TextType, nullable=False, server_default=""),
-)
+Index("cases_of_owner", CaseRow.owner, CaseRow.touched)
 
-cases = _table(
-    "cases",
-    *_keys("id"),
-    *_required(TextType, "owner"),
-    *_required(UtcDateTime, "created", "touched"),
-    *_required(Integer, "entries"),
-    *_required(Boolean, "closed"),
-    *_required(StringList, "analyses"),
-    *_required(Text, "log"),  # JSON Lines
-)
-Index("cases_of_owner", cases.c.owner, cases.c.touched)
 
-footage = _table(
-    "footage",
-    *_keys("id"),
-    *_required(TextType, "owner", "sha256", "name"),
-    *_required(TextType, "source"),  # the folder, or where else it comes from
-    *_required(UtcDateTime, "added"),
-    *_required(BYTES, "size"),
-    *_optional(NUMBER, "duration"),
-    *_required(Integer, "frames"),
-    *_required(LargeBinary, "prints"),  # times and hashes, see records.footage
-    rowid=True,
-)
-Index("footage_by_content", footage.c.owner, footage.c.sha256, unique=True)
+class TaskRow(Base):
+    """A `service.tasks.task.Task`, as its server last wrote it."""
 
-comparisons = _table(
-    "comparisons",
-    *_keys("id"),
-    *_required(TextType, "owner", "copy_sha256", "original_sha256", "version"),
-    *_required(UtcDateTime, "created"),
-    *_required(LargeBinary, "comparison"),  # compressed JSON
-    rowid=True,
-)
+    __tablename__ = "tasks"
+    id: Mapped[str] = mapped_column(primary_key=True)
+    kind: Mapped[str]
+    owner: Mapped[str]
+    subject: Mapped[str]
+    server: Mapped[str]
+    state: Mapped[str]
+    params: Mapped[Any] = mapped_column(Json(), nullable=False)
+    created: Mapped[datetime]
+    started: Mapped[datetime | None]
+    ended: Mapped[datetime | None]
+    fault: Mapped[ErrorReport | None] = mapped_column(Json(ErrorReport))
+    progress: Mapped[Any] = mapped_column(Json(), nullable=True)  # A `StepProgress`
+    cancel: Mapped[bool] = mapped_column(server_default=false(), default=False)
+
+
+Index("tasks_by_state", TaskRow.state)
+Index("tasks_by_subject", TaskRow.kind, TaskRow.subject)
+
+
+class ServerRow(Base):
+    """A server on this database."""
+
+    __tablename__ = "servers"
+    id: Mapped[str] = mapped_column(primary_key=True)
+    seen: Mapped[datetime]  # By the database's clock
+
+
+class SealKeyRow(Base):
+    """A public key that results were sealed with here."""
+
+    __tablename__ = "seal_keys"
+    key: Mapped[str] = mapped_column(primary_key=True)
+    added: Mapped[datetime]
+    revoked: Mapped[datetime | None]
+
+
+class RateCount(Base):
+    """How often something was done in a slot of time."""
+
+    __tablename__ = "rate_counts"
+    key: Mapped[str] = mapped_column(primary_key=True)  # hashed
+    slot: Mapped[int] = mapped_column(BYTES, primary_key=True, autoincrement=False)
+    count: Mapped[int]
+    expires: Mapped[datetime]
+
+
+Index("rate_counts_by_end", RateCount.expires)
+
+
+class ApiKey(Base):
+    """What is known of a key, without its secret."""
+
+    __tablename__ = "api_keys"
+    id: Mapped[str] = mapped_column(primary_key=True)
+    name: Mapped[str]  # whose or what for, as its maker said
+    hash: Mapped[str]
+    scopes: Mapped[tuple[Scope, ...]]
+    created: Mapped[datetime]
+    expires: Mapped[datetime | None]
+    files_per_hour: Mapped[int | None]  # None: as an account's
+    files_per_day: Mapped[int | None]  # None: any number
+    revoked: Mapped[datetime | None] = mapped_column(default=None)
+    used: Mapped[datetime | None] = mapped_column(default=None)  # last, to the minute
+
+    def state(self, now: datetime) -> str:
+        """Return "in force", "expired" or "revoked"."""
+        if self.revoked is not None:
+            return "revoked"
+        return "expired" if self.expires is not None and self.expires <= now else "in force"
+
+    @property
+    def principal(self) -> Principal:
+        """Return the caller with it."""
+        return Principal(
+            f"{KEY}{self.id}",
+            PrincipalKind.KEY,
+            Role.ANALYST if Scope.ANALYZE in self.scopes else Role.VIEWER,
+            files_per_hour=self.files_per_hour,
+            files_per_day=self.files_per_day,
+        )
+
+
+class ApiRequest(Base):
+    """A request of a program, by the key that it was sent under."""
+
+    __tablename__ = "api_requests"
+    owner: Mapped[str] = mapped_column(primary_key=True)
+    key: Mapped[str] = mapped_column(primary_key=True)
+    fingerprint: Mapped[str]
+    subject: Mapped[str | None]  # None: being worked on
+    created: Mapped[datetime]
+
+
+class Batch(Base):
+    """A group of analyses that were asked for together, in the order in which their files came."""
+
+    __tablename__ = "api_batches"
+    id: Mapped[str] = mapped_column(primary_key=True)
+    owner: Mapped[str]
+    created: Mapped[datetime]
+    items: Mapped[tuple[BatchItem, ...]] = mapped_column(Json(tuple[BatchItem, ...]))
+    name: Mapped[str] = mapped_column(server_default="")
+
+
+class Footage(Base):
+    """A file that its owner knows; its fingerprints are read where they are asked for."""
+
+    __tablename__ = "footage"
+    __table_args__ = {"sqlite_with_rowid": True}
+    id: Mapped[str] = mapped_column(primary_key=True)
+    owner: Mapped[str]
+    name: Mapped[str]  # as its owner named it; hostile, escape it
+    sha256: Mapped[str]
+    source: Mapped[str]  # the folder it is from, or analysis, upload, import
+    added: Mapped[datetime]
+    size: Mapped[int] = mapped_column(BYTES)
+    duration: Mapped[float | None]  # s
+    frames: Mapped[int]  # that fingerprints are kept of
+    prints: Mapped[bytes] = mapped_column(deferred=True, repr=False, compare=False)
+    """See `records.footage.Prints`"""
+
+
+Index("footage_by_content", Footage.owner, Footage.sha256, unique=True)
+
+
+class KeptComparison(Base):
+    """A comparison among an owner's records. `comparison` is None in a row that another version
+    wrote and this one can't read: `ComparisonStore` gives out none of these."""
+
+    __tablename__ = "comparisons"
+    __table_args__ = {"sqlite_with_rowid": True}
+    id: Mapped[str] = mapped_column(primary_key=True)  # 22 URL-safe characters
+    owner: Mapped[str]
+    copy_sha256: Mapped[str]
+    original_sha256: Mapped[str]
+    version: Mapped[str]
+    created: Mapped[datetime]
+    comparison: Mapped[Comparison] = mapped_column(Packed(Comparison))
+
+
 Index(
     "comparisons_by_content",
-    comparisons.c.owner,
-    comparisons.c.copy_sha256,
-    comparisons.c.original_sha256,
+    KeptComparison.owner,
+    KeptComparison.copy_sha256,
+    KeptComparison.original_sha256,
     unique=True,
 )
 
-lookups = _table(
-    "lookups",
-    *_keys("owner", "sha256"),
-    *_required(TextType, "match_sha256", "name", "source"),
-    *_required(NUMBER, "start"),
-    *_required(Boolean, "mirrored"),
-    *_required(Integer, "matched", "asked"),
-    *_required(UtcDateTime, "created"),
-    Column("searched", Integer, nullable=False, server_default="0"),
-    Column("by_faces", Boolean, nullable=False, server_default=false()),
-)
 
-refusals = _table(
-    "refusals", *_keys("owner", "sha256", "match_sha256"), *_required(UtcDateTime, "created")
-)
+class LookupRow(Base):
+    """The known footage that a file shows best; none, where `match_sha256` is empty."""
+
+    __tablename__ = "lookups"
+    owner: Mapped[str] = mapped_column(primary_key=True)
+    sha256: Mapped[str] = mapped_column(primary_key=True)
+    match_sha256: Mapped[str]
+    name: Mapped[str]
+    source: Mapped[str]
+    start: Mapped[float]
+    mirrored: Mapped[bool]
+    matched: Mapped[int]
+    asked: Mapped[int]
+    created: Mapped[datetime]
+    searched: Mapped[int] = mapped_column(server_default="0")
+    by_faces: Mapped[bool] = mapped_column(server_default=false())
+
+
+class RefusedMatch(Base):
+    """Known footage that its owner said is not the original of a file."""
+
+    __tablename__ = "refusals"
+    owner: Mapped[str] = mapped_column(primary_key=True)
+    sha256: Mapped[str] = mapped_column(primary_key=True)
+    match_sha256: Mapped[str] = mapped_column(primary_key=True)
+    created: Mapped[datetime]

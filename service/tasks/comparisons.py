@@ -27,10 +27,11 @@ from detector.schema.comparison import Comparison
 from detector.sentences import _
 from service.context import Principal
 from service.library.catalog import Library, best_match, most_alike
-from service.records.comparisons import ComparisonStore, KeptComparison
+from service.records.comparisons import ComparisonStore
 from service.records.footage import ANALYSES, FoundFootage, LookupStore, MissedLookup
 from service.records.model import State
 from service.records.store import RecordScope
+from service.records.tables import KeptComparison
 from service.tasks.jobs import Job
 from service.tasks.manager import TaskManager, TaskQueue
 from service.tasks.task import Priority, Task, TaskKind, bounded_line

@@ -11,27 +11,24 @@ each kind keeps its own where it belongs.
 
 from __future__ import annotations
 
-import json
 import logging
 import os
 import threading
 import time
 from collections import OrderedDict
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
 from typing import Any, Generic, cast
 
-from sqlalchemy import delete, insert, select, update
-from sqlalchemy.engine import Row
+from sqlalchemy import delete, select, update
 
 from detector.errors import Canceled, InputError, UnmaskError
 from service.context import Principal
 from service.records.database import Database
 from service.records.instances import BEAT_SECONDS, Server
 from service.records.model import ErrorReport, State, fault_of
-from service.records.tables import tasks
+from service.records.tables import TaskRow
 from service.tasks.scheduler import Scheduler, ThreadExecutor
 from service.tasks.task import ACTIVE, RESUMED, SYSTEM, AnyTask, StepProgress, Task, TaskKind
 
@@ -411,75 +408,76 @@ class TaskStore:
 
     def add(self, task: Task, server: str) -> None:
         """Write a new task."""
-        values = {
-            "id": task.id,
-            "kind": task.kind.name,
-            "owner": task.owner,
-            "subject": task.subject,
-            "params": json.dumps(task.params),
-            "server": server,
-            "created": task.created,
+        row = TaskRow(
+            id=task.id,
+            kind=task.kind.name,
+            owner=task.owner,
+            subject=task.subject,
+            params=task.params,
+            server=server,
+            created=task.created,
             **_state_columns(task, task.state),
-        }
-        self.database.run(insert(tasks).values(values))
+        )
+        with self.database.writing() as session:
+            session.add(row)
 
     def update(self, task: Task, state: State) -> bool:
         """Write its new state, its times, its fault and how far it is; return whether it is still
         wanted: neither deleted meanwhile, nor asked to stop (`request_cancel`), nor given up for
         lost by another server (`interrupt`). What was given up does not begin to run again."""
-        which = [tasks.c.id == task.id]
+        which = [TaskRow.id == task.id]
         if state in ACTIVE:
-            which.append(tasks.c.state.in_(ACTIVE))
-        changed = update(tasks).where(*which).values(_state_columns(task, state))
-        with self.database.writing() as connection:
-            return connection.execute(changed.returning(tasks.c.cancel)).scalar() is False
+            which.append(TaskRow.state.in_(ACTIVE))
+        changed = update(TaskRow).where(*which).values(_state_columns(task, state))
+        with self.database.writing() as session:
+            return session.execute(changed.returning(TaskRow.cancel)).scalar() is False
 
     def request_cancel(self, id: str) -> None:
         """Ask the process that runs a task to stop it."""
-        self.database.run(update(tasks).where(tasks.c.id == id).values(cancel=True))
+        self.database.run(update(TaskRow).where(TaskRow.id == id).values(cancel=True))
 
-    def get(self, id: str) -> Row[Any] | None:
+    def get(self, id: str) -> TaskRow | None:
         """Return the row of a task."""
-        return self.database.first(select(tasks).where(tasks.c.id == id))
+        row: TaskRow | None = self.database.scalar(select(TaskRow).where(TaskRow.id == id))
+        return row
 
-    def active(self) -> Sequence[Row[Any]]:
+    def active(self) -> list[TaskRow]:
         """Return all that waited or ran by the last report, oldest first."""
-        waiting = select(tasks).where(tasks.c.state.in_(ACTIVE))
-        return self.database.rows(waiting.order_by(tasks.c.created))
+        waiting = select(TaskRow).where(TaskRow.state.in_(ACTIVE))
+        return self.database.all(waiting.order_by(TaskRow.created))
 
     def wanted(self, server: str) -> set[str]:
         """Return the ids of what waits or runs on a server and was not asked to stop."""
-        mine = tasks.c.server == server, tasks.c.state.in_(ACTIVE), tasks.c.cancel.is_(False)
-        return {row.id for row in self.database.rows(select(tasks.c.id).where(*mine))}
+        mine = TaskRow.server == server, TaskRow.state.in_(ACTIVE), TaskRow.cancel.is_(False)
+        return {row.id for row in self.database.rows(select(TaskRow.id).where(*mine))}
 
     def interrupt(self, id: str, server: str, now: datetime) -> bool:
         """Note that a task was lost with its server; False when another server did."""
-        which = tasks.c.id == id, tasks.c.server == server, tasks.c.state.in_(ACTIVE)
-        changed = update(tasks).where(*which).values(state=State.INTERRUPTED, ended=now)
+        which = TaskRow.id == id, TaskRow.server == server, TaskRow.state.in_(ACTIVE)
+        changed = update(TaskRow).where(*which).values(state=State.INTERRUPTED, ended=now)
         return bool(self.database.run(changed))
 
     def delete(self, id: str) -> None:
         """Delete a task."""
-        self.database.run(delete(tasks).where(tasks.c.id == id))
+        self.database.run(delete(TaskRow).where(TaskRow.id == id))
 
     def delete_subject(self, kind: str, subject: str) -> None:
         """Delete all tasks of a kind about something."""
-        self.database.run(delete(tasks).where(tasks.c.kind == kind, tasks.c.subject == subject))
+        self.database.run(delete(TaskRow).where(TaskRow.kind == kind, TaskRow.subject == subject))
 
     def sweep(self, before: datetime) -> set[str]:
         """Delete what ended before a moment; return the ids."""
-        old = delete(tasks).where(tasks.c.ended < before).returning(tasks.c.id)
-        with self.database.writing() as connection:
-            return set(connection.execute(old).scalars())
+        old = delete(TaskRow).where(TaskRow.ended < before).returning(TaskRow.id)
+        with self.database.writing() as session:
+            return set(session.execute(old).scalars())
 
 
-def restore(row: Row[Any], kind: TaskKind[Any]) -> Task:
+def restore(row: TaskRow, kind: TaskKind[Any]) -> Task:
     """Make a task from its row, as it was last written."""
-    params = json.loads(row.params)
-    task: Task = kind.restore(kind, row.owner, subject=row.subject, params=params, id=row.id)
+    task: Task = kind.restore(kind, row.owner, subject=row.subject, params=row.params, id=row.id)
     task.created, task.started, task.ended = row.created, row.started, row.ended
-    task.fault = ErrorReport.model_validate_json(row.fault) if row.fault else None
-    task.progress = StepProgress(**json.loads(row.progress)) if row.progress else None
+    task.fault = row.fault
+    task.progress = StepProgress(**row.progress) if row.progress else None
     task.state = State(row.state)
     return task
 
@@ -492,6 +490,6 @@ def _state_columns(task: Task, state: State) -> dict[str, Any]:
         "state": state,
         "started": task.started,
         "ended": task.ended,
-        "fault": task.fault.model_dump_json() if task.fault else None,
-        "progress": json.dumps(asdict(progress)) if progress else None,
+        "fault": task.fault,
+        "progress": progress,
     }

@@ -99,8 +99,8 @@ class ComparisonsContract:
         assert store.stated("ann", A, B) == "unknown"
         assert store.save("ann", made(B, A)) == unknown, "the order of two files states nothing"
         said = unknown.comparison.model_copy(update={"role_source": "stated"})
-        store.update("ann", unknown.model_copy(update={"comparison": said}))
-        store.update("ben", unknown)
+        assert store.update("ann", unknown, said).comparison == said
+        assert store.update("ben", unknown, said) == unknown
         assert store.stated("ann", A, B) == "stated" and store.stated("ben", A, B) == "unknown"
         assert store.get("ann", unknown.id).created == unknown.created
         assert [one.id for one in store.of_file("ann", B)] == [unknown.id]

@@ -4,7 +4,7 @@ import av
 
 from detector.errors import MediaError
 from service.library.catalog import UPLOADED
-from service.records.footage import Footage
+from service.records.tables import Footage
 
 
 def add_file(library, owner, path, source=UPLOADED):

@@ -2,13 +2,15 @@
 
 import json
 import sqlite3
+import zlib
 from datetime import UTC, datetime
 
 from service.records import result_cache
 from service.records.database import FILE
 from service.records.model import LOCAL, Record
 from service.records.seals import Keyring
-from service.records.sql import open_store, pack, raw
+from service.records.sql import open_store
+from service.records.tables import pack
 from service.storage.uploads import Uploads
 
 
@@ -40,7 +42,7 @@ def rewrite(data, id, change):
     """Change a result behind the program's back."""
     with sqlite3.connect(data / FILE) as db:
         (old,) = db.execute("SELECT analysis FROM results WHERE id = ?", [id]).fetchone()
-        change(tree := json.loads(raw(old)))
+        change(tree := json.loads(zlib.decompress(old)))
         db.execute("UPDATE results SET analysis = ? WHERE id = ?", [pack(json.dumps(tree)), id])
 
 
@@ -48,4 +50,5 @@ def forge(data, id):
     """Change the score of a result, and in its record."""
     rewrite(data, id, lambda tree: tree["verdict"].update(probability=0.02))
     with sqlite3.connect(data / FILE) as db:
-        db.execute("UPDATE records SET probability = 0.02 WHERE id = ?", [id])
+        forged = "json_set(result, '$.probability', 0.02)"
+        db.execute(f"UPDATE records SET result = {forged}, probability = 0.02 WHERE id = ?", [id])

@@ -9,7 +9,7 @@ from sqlalchemy import select
 
 from service.limits import SLOTS, SharedRateLimiter
 from service.records.database import Database
-from service.records.tables import rate_counts
+from service.records.tables import RateCount
 from tests.support.waiting import at_once
 
 SPAN = 3600
@@ -114,4 +114,4 @@ class SharedRatesContract(RatesContract):
     @staticmethod
     def _rows(limiter):
         with limiter._database.reading() as connection:
-            return list(connection.execute(select(rate_counts)))
+            return list(connection.scalars(select(RateCount)))

@@ -15,7 +15,7 @@ from service.records import instances
 from service.records.database import Database
 from service.records.instances import BEAT_SECONDS, LEASE_SECONDS, STALE_SECONDS, Server
 from service.records.model import RecordsError, State
-from service.records.tables import UtcDateTime, servers
+from service.records.tables import ServerRow, UtcDateTime
 from service.tasks.manager import TaskManager, TaskStore
 from service.tasks.scheduler import Scheduler, ThreadExecutor
 from service.tasks.task import Priority, Task, TaskKind
@@ -165,7 +165,7 @@ class ServersContract:
         with one._database.reading() as connection:
             now = connection.execute(select(one._database.now)).scalar_one()
             assert now.tzinfo is not None and abs(now - datetime.now(UTC)) < timedelta(minutes=5)
-            own = connection.execute(select(func.count()).where(servers.c.seen <= now)).scalar_one()
+            own = connection.execute(select(func.count()).where(ServerRow.seen <= now)).scalar_one()
         assert own == 1
 
     def test_a_server_takes_nothing_of_its_own_for_lost_whoever_looks(self, manage):
@@ -267,10 +267,10 @@ class ServersContract:
     @staticmethod
     def _rows(server):
         with server._database.reading() as connection:
-            return set(connection.execute(select(servers.c.id)).scalars())
+            return set(connection.execute(select(ServerRow.id)).scalars())
 
     @staticmethod
     def _seen(server):
-        query = select(servers.c.seen).where(servers.c.id == server.id)
+        query = select(ServerRow.seen).where(ServerRow.id == server.id)
         with server._database.reading() as connection:
             return connection.execute(query).scalar_one()

@@ -7,12 +7,11 @@ import subprocess
 import sys
 from datetime import timedelta
 
-from sqlalchemy import func, insert, select, update
+from sqlalchemy import func, select, text
 
 from service.records.model import GUEST, LOCAL, Preferences, Query, State
 from service.records.rules import has_account
-from service.records.sql import row_of
-from service.records.tables import records, results, shares
+from service.records.tables import ShareRow
 from tests.support.processes import ROOT
 from tests.support.records_contract import NOON, PICTURE, SAMPLE, StoreContract, make, minutes
 from tests.support.waiting import PATIENT
@@ -80,8 +79,8 @@ class SQLContract(StoreContract):
     def test_a_result_of_another_version_is_not_shown(self, store):
         record = make(LOCAL)
         store.add(record, SAMPLE)
-        with store.database.writing() as connection:
-            connection.execute(update(results).values(analysis=b"\x00\xff"))
+        with store.database.writing() as session:
+            session.execute(text("UPDATE results SET analysis = :bytes"), {"bytes": b"\x00\xff"})
         assert store.analysis(LOCAL, record.id) is None
         assert store.get(LOCAL, record.id) is not None
 
@@ -109,8 +108,7 @@ class SQLContract(StoreContract):
         store.share(LOCAL, record.id, minutes(60), NOON)
         store.share(LOCAL, record.id, minutes(180), NOON)
         store.sweep(NOON + minutes(61), 30 * DAY)
-        with store.database.reading() as connection:
-            assert connection.execute(select(func.count()).select_from(shares)).scalar() == 1
+        assert store.database.scalar(select(func.count()).select_from(ShareRow)) == 1
 
     def test_lists_longer_than_a_statement_may_name(self, store, monkeypatch):
         monkeypatch.setattr("service.records.database.BATCH_SIZE", 2)
@@ -134,8 +132,8 @@ class SQLContract(StoreContract):
         """No index of words: a person's records are scanned. Ten times what anybody has had."""
         names = [f"clip-{number % 97}-from {number}.mp4" for number in range(2000)]
         made = [make(LOCAL, n, name=name, tags=("t",)) for n, name in enumerate(names)]
-        with store.database.writing() as connection:
-            connection.execute(insert(records), [row_of(record) for record in made])
+        for record in made:
+            store.add(record)
         page = store.search(LOCAL, Query(text="CLIP-42-from", tags=frozenset({"t"})))
         assert page.total == 21 and len(page.records) == 21
 

@@ -23,9 +23,10 @@ from dashboard.pages import alerted
 from detector.sentences import _
 from service import auth
 from service.context import PrincipalKind, Role, Scope
-from service.records.api_keys import MAX_NAME, PREFIX, ApiKey
+from service.records.api_keys import MAX_NAME, PREFIX
 from service.records.model import State
 from service.records.rules import owner_kind
+from service.records.tables import ApiKey
 from service.tasks.task import Task
 
 if TYPE_CHECKING:

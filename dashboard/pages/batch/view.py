@@ -31,11 +31,12 @@ from service import exports, limits
 from service.batch_files import HEAD, IncomingFile
 from service.batches import MAX_FILES, BatchRow, BatchState
 from service.context import Principal
-from service.records.batches import MAX_NAME, Batch
+from service.records.batches import MAX_NAME
 from service.records.export import Remark, as_entry, as_table
 from service.records.model import Record
 from service.records.seals import origin
 from service.records.store import RecordScope
+from service.records.tables import Batch
 from service.storage.uploads import Uploads
 
 FRAGMENT_SECONDS = 1.0

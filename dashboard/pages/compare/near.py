@@ -39,8 +39,8 @@ from detector.schema.analysis import Analysis, Media, Subject, Thresholds
 from detector.schema.comparison import Comparison, SharedMovement
 from detector.sentences import _, ngettext, say
 from service import exports
-from service.records.comparisons import KeptComparison
 from service.records.model import State
+from service.records.tables import KeptComparison
 from service.storage.previews import previews
 from service.tasks.jobs import Job, QueueFull
 from service.tasks.task import Task

@@ -28,8 +28,9 @@ from service import known_footage, limits
 from service.batch_files import IncomingFile
 from service.context import PrincipalKind
 from service.known_footage import MAX_FILES, LibraryTask
-from service.records.footage import ANALYSES, Footage, FootageSource
+from service.records.footage import ANALYSES, FootageSource
 from service.records.model import State
+from service.records.tables import Footage
 from service.storage.uploads import records_retention
 
 PAGE = 10

@@ -18,8 +18,8 @@ from service.api.schemas import V1, example, form_body
 from service.api.uploads import Form, IdempotencyKey, once
 from service.application import Application
 from service.context import RequestContext
-from service.records.batches import Batch, BatchItem
-from service.records.model import State
+from service.records.model import BatchItem, State
+from service.records.tables import Batch
 
 router = APIRouter(prefix=f"{V1}/batches", tags=["batches"])
 

@@ -16,7 +16,7 @@ from service.api.schemas import BINARY, V1, ComparisonView, form_body
 from service.api.uploads import Form, FormFile, IdempotencyKey, once
 from service.application import Application
 from service.context import RequestContext
-from service.records.comparisons import KeptComparison
+from service.records.tables import KeptComparison
 from service.tasks.jobs import Job
 from service.tasks.task import Task
 

@@ -1,127 +1,147 @@
-"""Convert records to rows of deploy/supabase/migrations, and that service's refusals to errors."""
+"""Convert rows to those of deploy/supabase/migrations, and PostgREST's refusals to errors."""
 
-import base64
-import io
-import json
-import logging
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from operator import itemgetter
 from typing import Any
 
 import httpx
-from PIL import Image
-from pydantic import ValidationError
-from supabase import PostgrestAPIError, StorageException
+from pydantic import TypeAdapter
+from supabase import Client, PostgrestAPIError, StorageException
 
-from detector.schema.analysis import Analysis, Settings
 from detector.sentences import _
-from service.records import model, rules, thumbnails
+from service.records import rules
 from service.records.cases import too_many_cases
-from service.records.model import Query, Record, RecordsError, ResultSummary
-from service.records.seals import Keyring
+from service.records.model import RecordsError
+from service.records.rows import Limit, Row, Where, parts
+from service.records.tables import Base
 
-log = logging.getLogger(__name__)
-
-Row = dict[str, Any]
-
-COLUMNS = ",".join(field for field in Record.model_fields)  # What a record is made of
-
-
-def row_of(record: Record) -> Row:
-    """Return a row of `analyses`, without the result itself (`result_row`)."""
-    row: Row = record.model_dump(mode="json", exclude={"result"})
-    row |= {"haystack": rules.search_text(record), "name": record.name[: model.MAX_NAME_LENGTH]}
-    stored: Row = storable(row)
-    return stored
+PAGE_SIZE = 1000  # rows asked for at once; a project may be set to give fewer
+BATCH_SIZE = 100  # ids named in one request: they stand in its address, which servers cut at 8 kB
+_NAMES = {
+    "records": "analyses", "record": "analysis", "search_text": "haystack", "token_hash": "hash",
+}  # fmt: skip
+"""Names of our tables and columns that a project has under others."""
+_OURS = {theirs: ours for ours, theirs in _NAMES.items()}
+_DERIVED = {"headline", "probability"}  # Columns that a project makes of others
+_FIELDS = TypeAdapter(dict[str, Any])
 
 
-def result_row(analysis: Analysis | None, thumbnail: bytes | None = None) -> Row:
-    """Return the columns of a result and its picture, or of none. The place of the recording stands
-    apart from the document, so that what a share link gives can't contain it."""
-    if analysis is None:
-        empty = ("result", "analyzed", "document", "place", "thumbnail")
-        return dict.fromkeys(empty) | {"models": []}
-    summary = ResultSummary.of(analysis)
-    place = analysis.provenance.place if analysis.provenance else None
-    return {
-        "result": storable(summary.model_dump(mode="json")),
-        "analyzed": summary.analyzed.isoformat(),
-        "models": list(summary.models),
-        "document": analysis.without_place().model_dump_json(),
-        "place": place.model_dump_json() if place else None,
-        "thumbnail": base64.b64encode(thumbnail).decode() if thumbnail else None,
-    }
+class SupabaseRows:
+    """A `RowGateway` of a Supabase project. `connect` gives a client with a token: policies decide
+    what that may see and do."""
+
+    def __init__(self, connect: Callable[[], Client]) -> None:
+        self._connect = connect
+
+    def select(
+        self,
+        table: type[Base],
+        columns: Sequence[str],
+        where: Where,
+        order: Sequence[str] = (),
+        limit: int | None = None,
+    ) -> list[Row]:
+        found: list[Row] = []
+        for some in parts(where, BATCH_SIZE):
+            most = limit or max((len(v) for v in some.values() if isinstance(v, list)), default=0)
+            if most:
+                found += self._page(table, columns, some, order, most)
+                continue
+            while page := self._page(
+                table, columns, some, ["id"], PAGE_SIZE, after=found[-1]["id"] if found else ""
+            ):
+                found += page
+        if not limit:
+            for name in reversed(order):
+                found.sort(key=itemgetter(name.removeprefix("-")), reverse=name[0] == "-")
+        return found
+
+    def _page(
+        self,
+        table: type[Base],
+        columns: Sequence[str],
+        where: Where,
+        order: Sequence[str],
+        limit: int,
+        after: str | None = None,
+    ) -> list[Row]:
+        query = _matching(self._table(table).select(_listed(columns)), where)
+        query = query if after is None else query.gt("id", after)
+        for name in order:
+            query = query.order(_name(name.removeprefix("-")), desc=name[0] == "-")
+        return _ours(answer(query.limit(limit)))
+
+    def insert(self, table: type[Base], row: Row, limit: Limit | None = None) -> None:
+        answer(self._table(table).insert(as_json(row), returning="minimal"))
+
+    def update(
+        self, table: type[Base], new: Row, where: Where, columns: Sequence[str]
+    ) -> list[Row]:
+        query = _matching(self._table(table).update(as_json(new)), where)
+        return _ours(answer(query.select(_listed(columns))))
+
+    def delete(self, table: type[Base], where: Where, columns: Sequence[str]) -> list[Row]:
+        deleted: list[Row] = []
+        for some in parts(where, BATCH_SIZE):
+            query = _matching(self._table(table).delete(), some)
+            deleted += _ours(answer(query.select(_listed(columns))))
+        return deleted
+
+    def call(self, function: str, arguments: Row) -> list[Row]:
+        """Call a function of the project; return its rows."""
+        return answer(self._connect().rpc(function, arguments))
+
+    def _table(self, table: type[Base]) -> Any:
+        return self._connect().table(_name(table.__tablename__))
 
 
-def record_of(row: Mapping[str, Any]) -> Record:
-    """Return a row's record; raise RecordsError for one that an account wrote by itself."""
-    plain = {name: row[name] for name in Record.model_fields}
-    try:
-        plain["settings"] = Settings.model_validate(row["settings"])
-        return Record.model_validate(plain)
-    except ValidationError as error:
-        raise RecordsError(
-            _("This record holds what Unmask can't read."),
-            code="records_unreadable",
-            hint=_("Your other records are not affected."),
-        ) from error
-
-
-def readable(rows: Iterable[Mapping[str, Any]]) -> Iterator[Record]:
-    """Yield the records of rows, without those that this version can't read."""
-    for row in rows:
-        try:
-            yield record_of(row)
-        except RecordsError:
-            log.warning("a record that this version can't read was left out")
-
-
-def thumbnail_of(text: str) -> bytes | None:
-    """Return the picture of a record; None where an account wrote something else in its place."""
-    try:
-        data = base64.b64decode(text, validate=True)
-        with Image.open(io.BytesIO(data), formats=["WEBP"]) as image:
-            if max(image.size) > thumbnails.SIDE:
-                return None
-            image.load()
-    except (OSError, ValueError):
-        return None
-    return data
-
-
-def analysis_of(row: Mapping[str, Any], record: str, seals: Keyring) -> Analysis | None:
-    """Return a record's result, its seal checked; None if this version can't read it."""
-    if not row.get("document"):
-        return None
-    if not row.get("place"):
-        return seals.read(row["document"], record)
-    # The signature over the place stands beside it, never in what strangers are shown.
-    result = row["result"] if isinstance(row["result"], dict) else {}
-    seal = result.get("seal")
-    try:
-        place = json.loads(row["place"])
-    except ValueError:
-        return None
-    sign = seal.get("place") if isinstance(seal, dict) else None
-    return seals.read(row["document"], record, place=place, sign=sign)
-
-
-def search_arguments(owner: str, query: Query) -> Row:
-    """Return the arguments of `search_analyses`."""
-    parts = storable(rules.normalize_text(query.text).split())
-    arguments = query.model_dump(mode="json", exclude={"text"}) | {"owner": owner, "parts": parts}
-    return {f"p_{name}": value for name, value in arguments.items()}
+def as_json(row: Row) -> Row:
+    """Return columns by their names in a project, as JSON that PostgreSQL takes."""
+    values = {_name(name): value for name, value in row.items() if name not in _DERIVED}
+    plain: Row = storable(_FIELDS.dump_python(values, mode="json"))
+    return plain
 
 
 def storable(value: Any) -> Any:
-    """Return a value without NUL, which PostgreSQL has in no text: file names are a stranger's."""
+    """Return a value without NUL, which PostgreSQL has in no text."""
     if isinstance(value, str):
-        return value.replace("\x00", "\ufffd")
+        return rules.storable(value)
     if isinstance(value, dict):
         return {key: storable(item) for key, item in value.items()}
     if isinstance(value, list):
         return [storable(item) for item in value]
     return value
+
+
+def _name(name: str) -> str:
+    return _NAMES.get(name, name)
+
+
+def _listed(columns: Sequence[str]) -> str:
+    return ",".join(map(_name, columns))
+
+
+def _ours(rows: list[Row]) -> list[Row]:
+    """Return rows by our names of their columns."""
+    return [{_OURS.get(name, name): value for name, value in row.items()} for row in rows]
+
+
+def _matching(query: Any, where: Where) -> Any:
+    for name, value in as_json(dict(where)).items():
+        if value is None:
+            query = query.is_(name, "null")
+        elif isinstance(value, list):
+            query = query.in_(name, value)
+        else:
+            query = query.eq(name, value)
+    return query
+
+
+def answer(query: Any) -> list[Row]:
+    """Return the rows of the service's answer; raise RecordsError if it refuses or is away."""
+    with translated_errors():
+        return list(query.execute().data or [])
 
 
 @contextmanager
@@ -185,9 +205,3 @@ def refusal(code: str, details: str = "") -> RecordsError:
         code=code or _("no reason given")
     )
     return RecordsError(text, hint=_("Try again in a moment."))
-
-
-def rows_of(query: Any) -> list[Row]:
-    """Return the rows of the service's answer; raise RecordsError if it refuses or is away."""
-    with translated_errors():
-        return list(query.execute().data or [])

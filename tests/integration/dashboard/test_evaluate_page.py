@@ -22,8 +22,8 @@ from detector.evaluation import labelled_sets, runs
 from detector.evaluation.labels import pairs, read_labels
 from detector.evaluation.report import Share
 from detector.schema.analysis import Question
-from service.records import tables
 from service.records.model import State
+from service.records.tables import TaskRow
 from service.tasks.evaluations import Evaluations
 from tests.support.pages import come_as, html, page, quiet
 from tests.support.tasks import ADMIN, ANN, BEN, ended, make_tasks
@@ -244,7 +244,7 @@ def test_one_that_was_lost_with_its_server_goes_on_where_it_was(finished, tmp_pa
     ended(first)
     (first.folder / "report.json").unlink()  # as if it had been killed just before
     with tasks._store.database.writing() as connection:
-        was = update(tables.tasks).where(tables.tasks.c.id == first.id)
+        was = update(TaskRow).where(TaskRow.id == first.id)
         connection.execute(was.values(state=State.RUNNING))
     tasks.close()
     reservation.release()

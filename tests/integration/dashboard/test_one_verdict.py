@@ -22,8 +22,7 @@ from detector.schema.comparison import ComparisonFinding
 from detector.schema.origin import Credential, Fact, GeneratorMark, Provenance
 from service.api.schemas import AnalysisView
 from service.batches import BatchRow
-from service.records.batches import BatchItem
-from service.records.model import LOCAL, MAX_PAGE_SIZE, Query
+from service.records.model import LOCAL, MAX_PAGE_SIZE, BatchItem, Query
 from tests.integration.dashboard.test_history_page import changed, judged, keep, page
 from tests.support.pages import OWNER, html, result
 from tests.support.pages import page as whole_page

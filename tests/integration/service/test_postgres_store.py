@@ -11,15 +11,21 @@ from detector.errors import UnmaskError
 from service.application import Application
 from service.records import database
 from service.records.api_keys import IdempotencyKeys, InProgress, KeyReused
-from service.records.batches import Batches, BatchItem
+from service.records.batches import Batches
 from service.records.database import FILE, Database
-from service.records.model import LOCAL, RecordsError
+from service.records.model import LOCAL, BatchItem, RecordsError
 from service.records.sql import open_store
 from service.records.store import RecordScope
 from service.records.tables import metadata
 from tests.support.comparisons_contract import ComparisonsContract
 from tests.support.footage_contract import FootageContract
-from tests.support.migrations import COLUMN, add_step, assert_like_the_tables
+from tests.support.migrations import (
+    COLUMN,
+    add_step,
+    assert_carried_over,
+    assert_like_the_tables,
+    oldest,
+)
 from tests.support.postgres import SUPERUSER
 from tests.support.rates_contract import SharedRatesContract
 from tests.support.records_contract import SAMPLE, make
@@ -126,6 +132,14 @@ def where(postgres):
 
 def test_the_steps_end_where_the_tables_are(where):
     assert_like_the_tables(open_store(where))
+
+
+def test_what_the_first_version_wrote_is_carried_over(postgres):
+    with postgres.connect(name := postgres.fresh()) as connection:
+        connection.execute(oldest("postgresql"))
+    store = open_store(postgres.url(name))
+    assert_carried_over(store)
+    assert_like_the_tables(store)
 
 
 def test_servers_that_start_at_once_make_the_tables_once(where):

@@ -13,10 +13,10 @@ from supabase import ClientOptions, create_client
 from detector.schema.origin import Fact, Provenance
 from service.context import new_id
 from service.records.model import Query, RecordsError
+from service.records.supabase import bucket as module
 from service.records.supabase import purge, rows
-from service.records.supabase import store as module
-from service.records.supabase import store as supabase_store
-from service.records.supabase.store import SupabaseStore, object_path
+from service.records.supabase.bucket import object_path
+from service.records.supabase.store import SupabaseStore
 from tests.support.records_contract import (
     NOON,
     PICTURE,
@@ -256,8 +256,8 @@ def test_long_lists_are_asked_for_in_parts(ada, monkeypatch, store):
     records = [make(ada.id, number) for number in range(7)]
     for record in records:
         store.add(record, SAMPLE, PICTURE)
-    monkeypatch.setattr(supabase_store, "PAGE_SIZE", 3)
-    monkeypatch.setattr(supabase_store, "BATCH_SIZE", 2)
+    monkeypatch.setattr(rows, "PAGE_SIZE", 3)
+    monkeypatch.setattr(rows, "BATCH_SIZE", 2)
     ids = sorted(record.id for record in records)
     assert store.ids(ada.id) == ids
     assert sorted(store.thumbnails(ada.id, ids)) == ids

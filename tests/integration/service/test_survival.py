@@ -14,17 +14,17 @@ from functools import partial
 from pathlib import Path
 
 import pytest
-from sqlalchemy import update
+from sqlalchemy import text, update
 from streamlit.testing.v1 import AppTest
 
 from service.application import TOLERANCE_SECONDS, JumpGuard
 from service.context import Principal, PrincipalKind, RequestContext
 from service.rate_limit import SlidingWindowRateLimiter
-from service.records import tables
 from service.records.database import FILE
 from service.records.model import LOCAL, RecordsError, ResultOrigin, State
 from service.records.seals import Keyring, origin
 from service.records.sql import open_store
+from service.records.tables import RecordRow
 from tests.support.applications import analyze, application
 from tests.support.pages import APP, html, quiet, turn_to
 from tests.support.processes import python
@@ -119,8 +119,8 @@ def test_killed_at_twenty_points_of_an_analysis_and_a_save(tmp_path):
         jobs.store.seals = Keyring.open(data, jobs.store.database)
         try:
             with jobs.store.database.reading() as connection:
-                assert connection.exec_driver_sql("PRAGMA integrity_check").scalar() == "ok"
-                assert connection.exec_driver_sql("PRAGMA foreign_key_check").all() == []
+                assert connection.scalar(text("PRAGMA integrity_check")) == "ok"
+                assert connection.execute(text("PRAGMA foreign_key_check")).all() == []
             ids = jobs.store.ids(LOCAL)
             assert len(ids) <= 1
             for id in ids:
@@ -176,7 +176,7 @@ def test_a_disk_that_fills_up_costs_what_did_not_fit_and_no_more(small_disk):
     late = make(LOCAL, 999)
     store.add(late, store.seals.seal(late, SAMPLE))
     with store.database.reading() as connection:
-        assert connection.exec_driver_sql("PRAGMA integrity_check").scalar() == "ok"
+        assert connection.scalar(text("PRAGMA integrity_check")) == "ok"
     store.close()
 
 
@@ -208,12 +208,14 @@ from pathlib import Path
 from service.records.database import FILE
 from service.records.model import LOCAL, RecordsError
 from service.records.sql import open_store
+from service.records.tables import RecordRow
+from sqlalchemy import select
 from tests.support.records_contract import SAMPLE, make
 data = Path(sys.argv[1])
 store, kept = open_store(data / FILE), make(LOCAL)
 store.add(kept, SAMPLE)
 with store.database.reading() as page:  # one that is being drawn: SQLite's log stays there
-    page.exec_driver_sql("SELECT 1 FROM records").all()
+    page.scalar(select(RecordRow.id))
     for path in data.iterdir():
         path.chmod(0o444)
     data.chmod(0o555)
@@ -373,7 +375,7 @@ def test_a_sweep_after_the_clock_was_set_deletes_nothing(tmp_path, monkeypatch):
         with app.jobs.store.database.writing() as connection:
             moved = {"created": datetime.now(UTC) - timedelta(days=365)}
             moved["touched"] = moved["created"]
-            connection.execute(update(tables.records).values(**moved))
+            connection.execute(update(RecordRow).values(**moved))
         old = time.time() - year
         upload = job.path.parent
         for path in (*upload.iterdir(), upload, *evaluation.iterdir(), evaluation):

@@ -13,8 +13,7 @@ from dashboard.labels import NBSP
 from dashboard.pages.batch import listing, view
 from detector.schema.analysis import Label, Reason, ReasonCode
 from service.batches import BatchRow
-from service.records.batches import BatchItem
-from service.records.model import LOCAL, Record, ResultSummary, State
+from service.records.model import LOCAL, BatchItem, Record, ResultSummary, State
 from tests.support.result_sample import make_analysis
 
 

@@ -15,10 +15,10 @@ from service import metrics
 from service.batch_files import IncomingFile, RefusedFile, opened
 from service.batches import BatchRow, BatchService, BatchState
 from service.context import LOCAL, Principal, PrincipalKind, RequestContext, Role
-from service.records import tables
 from service.records.batches import Batches
 from service.records.model import State
 from service.records.store import RecordScope
+from service.records.tables import TaskRow
 from service.storage import uploads as storage
 from service.storage.uploads import Uploads
 from service.tasks.jobs import Jobs
@@ -63,7 +63,7 @@ class Bench:
         task.cancel.set()
         until(lambda: not task.active)
         with self.jobs.store.database.writing() as connection:
-            connection.execute(update(tables.tasks).values(server="killed"))
+            connection.execute(update(TaskRow).values(server="killed"))
 
     def state(self, batch):
         return self.service.state(LOCAL, batch, self.rows(batch))

@@ -19,13 +19,14 @@ from detector.models import registry
 from detector.pipeline import Progress
 from detector.schema.analysis import CustomEnsemble, Question, Settings
 from detector.schema.origin import FileSource, Posted
-from service.records import result_cache, tables
+from service.records import result_cache
 from service.records.database import FILE
 from service.records.instances import Server
 from service.records.model import GUEST, LOCAL, RecordsError
 from service.records.seals import Keyring
 from service.records.sql import open_store
 from service.records.store import RecordScope
+from service.records.tables import TaskRow
 from service.storage import open_uploads
 from service.tasks.jobs import Job, Jobs, QueueFull, QueueLimits, State, default_workers
 from service.tasks.manager import TaskManager, TaskStore
@@ -343,7 +344,7 @@ def test_who_looks_while_a_file_is_put_in_line_does_not_undo_it(jobs, analyzer, 
 def lose(jobs):
     """Leave the tasks as a server leaves them that is killed."""
     with jobs.store.database.writing() as connection:
-        connection.execute(update(tables.tasks).values(server="killed"))
+        connection.execute(update(TaskRow).values(server="killed"))
 
 
 def test_a_resumed_analysis_ends_like_any_other(make, analyzer):

@@ -23,10 +23,10 @@ from service.context import LOCAL, Principal, PrincipalKind, RequestContext
 from service.library.catalog import best_match
 from service.live import viewers
 from service.live.viewers import LiveOptions, SessionRetention, Viewer
-from service.records import tables
 from service.records.comparisons import ComparisonStore
 from service.records.footage import ANALYSES, FootageStore
 from service.records.model import Preferences, State
+from service.records.tables import TaskRow
 from service.tasks import comparisons as engine
 from service.tasks.comparisons import ComparedFile, ComparedPair, Comparisons, pair_subject
 from tests.support.applications import analyze, application, close, compared
@@ -94,7 +94,7 @@ def test_a_comparison_whose_server_was_killed_is_resumed_once(app, tmp_path, mon
         for number in (1, 2):
             until(lambda number=number: len(begun) == number)
             with app.jobs.store.database.writing() as connection:
-                connection.execute(update(tables.tasks).values(server="killed"))
+                connection.execute(update(TaskRow).values(server="killed"))
             servers.append(Application(tmp_path, Analyzer()))
         lost = servers[-1].tasks.find(task.id, OWNER.principal)
         assert lost.state is State.INTERRUPTED

@@ -13,16 +13,22 @@ import pytest
 from alembic.config import Config
 from alembic.script import ScriptDirectory
 from PIL import Image
+from sqlalchemy import update
 
 from service.context import new_id
-from service.records import database, tables, thumbnails
-from service.records.batches import BatchItem
+from service.records import database, thumbnails
 from service.records.database import FILE
-from service.records.model import LOCAL, MAX_THUMBNAIL_BYTES, RecordsError
+from service.records.model import LOCAL, MAX_THUMBNAIL_BYTES, BatchItem, RecordsError
 from service.records.sql import open_store
-from service.records.tables import HEAD
+from service.records.tables import HEAD, RecordRow
 from service.storage.uploads import Uploads
-from tests.support.migrations import COLUMN, add_step, assert_like_the_tables
+from tests.support.migrations import (
+    COLUMN,
+    add_step,
+    assert_carried_over,
+    assert_like_the_tables,
+    oldest,
+)
 from tests.support.records_contract import NOON, PICTURE, SAMPLE, make, minutes
 from tests.support.result_sample import make_analysis, make_clip
 from tests.support.sql_contract import SQLContract, start_writer
@@ -52,9 +58,8 @@ def test_a_name_is_shown_as_it_is_written(store, named, shown):
     record = make(LOCAL, name=named)
     assert record.name == shown
     store.add(record, SAMPLE, PICTURE)
-    with store.database.writing() as connection:
-        row = tables.records.c.id == record.id
-        connection.execute(tables.records.update().where(row).values(name=named))
+    with store.database.writing() as session:
+        session.execute(update(RecordRow).values(name=named))
     assert store.get(LOCAL, record.id).name == shown
     assert BatchItem(name=f"folder/{named}").name.startswith("folder/")
     assert not set(BatchItem(name=named).name) & set("\u202e\u2066\u2069\n")
@@ -207,6 +212,15 @@ def stored(folder):
 
 def test_the_steps_end_where_the_tables_are(tmp_path):
     assert_like_the_tables(open_store(tmp_path / FILE))
+
+
+def test_what_the_first_version_wrote_is_carried_over(tmp_path):
+    with sqlite3.connect(tmp_path / FILE) as db:
+        db.executescript(oldest("sqlite"))
+    db.close()
+    store = open_store(tmp_path / FILE)
+    assert_carried_over(store)
+    assert_like_the_tables(store)
 
 
 def test_steps_are_numbered_without_a_gap():

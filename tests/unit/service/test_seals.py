@@ -88,11 +88,17 @@ def test_a_changed_score_breaks_the_seal(record, store, tmp_path, change):
 @pytest.mark.parametrize(
     ("column", "value"),
     [("probability", 0.01), ("verdict", "REAL"), ("analyzed", "2020-01-01T00:00:00.000000Z"),
-     ("models", '["other"]'), ("sha256", "1" * 64)],
+     ("models", ["other"]), ("sha256", "1" * 64)],
 )  # fmt: skip
 def test_what_a_list_shows_is_sealed_too(record, store, tmp_path, column, value):
+    new = (
+        "sha256 = ?1"
+        if column == "sha256"
+        else f"result = json_set(result, '$.{column}', json(?1))"
+    )
+    value = value if column == "sha256" else json.dumps(value)
     with sqlite3.connect(tmp_path / FILE) as db:
-        db.execute(f"UPDATE records SET {column} = ? WHERE id = ?", [value, record.id])
+        db.execute(f"UPDATE records SET {new} WHERE id = ?2", [value, record.id])
     assert who(store, record)[1] is ResultOrigin.ELSEWHERE
 
 

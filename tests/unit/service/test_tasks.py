@@ -378,7 +378,7 @@ def test_whatever_a_worker_dies_of_the_task_fails_and_the_next_one_runs(
     tasks.submit(after, lambda task: "runs")
     assert ended(after).state is State.DONE
     row = tasks._store.get(task.id)
-    assert row.state == "failed" and code in row.fault
+    assert row.state == "failed" and row.fault.problem.code == code
 
 
 def test_a_worker_that_cannot_be_started_fails_its_task_and_keeps_no_core(tmp_path):
