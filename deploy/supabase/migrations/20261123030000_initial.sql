@@ -15,6 +15,17 @@ create schema if not exists private;
 revoke all on schema private from public, anon, authenticated;
 grant usage on schema private to authenticated;
 
+-- Closes a table that was just made; the policies at the end open it again.
+create or replace function private.close(made regclass) returns void
+language plpgsql set search_path = pg_catalog, pg_temp as $$
+begin
+  execute format('alter table %s enable row level security', made);
+  execute format('alter table %s force row level security', made);
+  execute format('revoke all on %s from public, anon, authenticated', made);
+end
+$$;
+revoke all on function private.close(regclass) from public, anon, authenticated;
+
 -- This instance -------------------------------------------------------------------------------------
 
 create table if not exists public.instance (
@@ -158,17 +169,10 @@ create or replace trigger count_settings after insert or update on public.settin
 
 -- Rights --------------------------------------------------------------------------------------------
 
-alter table public.instance enable row level security;
-alter table public.instance force row level security;
-alter table public.quotas enable row level security;
-alter table public.quotas force row level security;
-alter table public.usage enable row level security;
-alter table public.usage force row level security;
-alter table public.settings enable row level security;
-alter table public.settings force row level security;
-
-revoke all on public.instance, public.quotas, public.usage, public.settings
-  from public, anon, authenticated;
+select private.close('public.instance');
+select private.close('public.quotas');
+select private.close('public.usage');
+select private.close('public.settings');
 grant select, update on public.instance to authenticated;
 grant select, insert, update, delete on public.quotas to authenticated;
 grant select on public.usage to authenticated;
@@ -178,41 +182,6 @@ grant update (value) on public.settings to authenticated;
 revoke all on all functions in schema private from public, anon, authenticated;
 grant execute on function private.app_role(), private.may_write(), private.is_admin()
   to authenticated;
-
--- `(select …)` is evaluated once a statement, not once a row.
-drop policy if exists "everybody with an account reads it" on public.instance;
-create policy "everybody with an account reads it" on public.instance
-  for select to authenticated using (true);
-drop policy if exists "admins change it" on public.instance;
-create policy "admins change it" on public.instance
-  for update to authenticated
-  using ((select private.is_admin())) with check ((select private.is_admin()));
-
-drop policy if exists "one's own, and admins all" on public.quotas;
-create policy "one's own, and admins all" on public.quotas
-  for select to authenticated
-  using (owner = (select auth.uid()) or (select private.is_admin()));
-drop policy if exists "admins make them" on public.quotas;
-create policy "admins make them" on public.quotas
-  for insert to authenticated with check ((select private.is_admin()));
-drop policy if exists "admins change them" on public.quotas;
-create policy "admins change them" on public.quotas
-  for update to authenticated
-  using ((select private.is_admin())) with check ((select private.is_admin()));
-drop policy if exists "admins remove them" on public.quotas;
-create policy "admins remove them" on public.quotas
-  for delete to authenticated using ((select private.is_admin()));
-
-drop policy if exists "one's own, and admins all" on public.usage;
-create policy "one's own, and admins all" on public.usage
-  for select to authenticated
-  using (owner = (select auth.uid()) or (select private.is_admin()));
-
--- Anybody's own preferences are theirs, a viewer's too.
-drop policy if exists "one's own" on public.settings;
-create policy "one's own" on public.settings
-  for all to authenticated
-  using (owner = (select auth.uid())) with check (owner = (select auth.uid()));
 
 -- Records ------------------------------------------------------------------------------------------
 
@@ -414,33 +383,12 @@ create or replace trigger take_times before insert or update on public.analyses
 
 -- Rights --------------------------------------------------------------------------------------------
 
-alter table public.analyses enable row level security;
-alter table public.analyses force row level security;
-revoke all on public.analyses from public, anon, authenticated;
+select private.close('public.analyses');
 grant select, insert, delete on public.analyses to authenticated;
 -- Whose it is, what file it is of and when it came can't be changed by anybody.
 grant update (touched, settings, state, run, cache_key, fault, result, analyzed, models,
               last_cache_hit, note, tags, confirmed, haystack, document, place, thumbnail, media)
   on public.analyses to authenticated;
-
-drop policy if exists "one's own, and admins all" on public.analyses;
-create policy "one's own, and admins all" on public.analyses
-  for select to authenticated
-  using (owner = (select auth.uid()) or (select private.is_admin()));
-drop policy if exists "in one's own name" on public.analyses;
-create policy "in one's own name" on public.analyses
-  for insert to authenticated
-  with check (owner = (select auth.uid()) and (select private.may_write()));
-drop policy if exists "one's own, not an admin's to change" on public.analyses;
-create policy "one's own, not an admin's to change" on public.analyses
-  for update to authenticated
-  using (owner = (select auth.uid()) and (select private.may_write()))
-  with check (owner = (select auth.uid()) and (select private.may_write()));
--- What is theirs a viewer may delete as well.
-drop policy if exists "one's own, and admins any" on public.analyses;
-create policy "one's own, and admins any" on public.analyses
-  for delete to authenticated
-  using (owner = (select auth.uid()) or (select private.is_admin()));
 
 -- Questions of one round trip -----------------------------------------------------------------------
 -- All of these run with the rights of who asks: row-level security holds inside them.
@@ -555,32 +503,12 @@ create index if not exists shares_of_owner on public.shares (owner, created desc
 create index if not exists shares_of_analysis on public.shares (analysis, owner);
 create index if not exists shares_by_hash on public.shares (left(hash, 8));
 
-alter table public.shares enable row level security;
-alter table public.shares force row level security;
-revoke all on public.shares from public, anon, authenticated;
+select private.close('public.shares');
 -- Not even the owner reads the hash.
 grant select (id, analysis, owner, created, expires, revoked) on public.shares to authenticated;
 grant insert (id, analysis, owner, created, expires, hash) on public.shares to authenticated;
 grant update (revoked) on public.shares to authenticated;
 grant delete on public.shares to authenticated;
-
-drop policy if exists "one's own, and admins all" on public.shares;
-create policy "one's own, and admins all" on public.shares
-  for select to authenticated
-  using (owner = (select auth.uid()) or (select private.is_admin()));
-drop policy if exists "of one's own records" on public.shares;
-create policy "of one's own records" on public.shares
-  for insert to authenticated
-  with check (owner = (select auth.uid()) and (select private.may_write()));
-drop policy if exists "one's own" on public.shares;
-create policy "one's own" on public.shares
-  for update to authenticated
-  using (owner = (select auth.uid()) or (select private.is_admin()))
-  with check (owner = (select auth.uid()) or (select private.is_admin()));
-drop policy if exists "one's own, and admins any" on public.shares;
-create policy "one's own, and admins any" on public.shares
-  for delete to authenticated
-  using (owner = (select auth.uid()) or (select private.is_admin()));
 
 -- A link that was revoked stays revoked.
 create or replace function private.keep_revoked() returns trigger
@@ -710,28 +638,9 @@ create table if not exists public.cases (
 );
 create index if not exists cases_of_owner on public.cases (owner, touched desc);
 
-alter table public.cases enable row level security;
-alter table public.cases force row level security;
-revoke all on public.cases from public, anon, authenticated;
+select private.close('public.cases');
 grant select, insert, delete on public.cases to authenticated;
 grant update (touched, entries, closed, analyses, log) on public.cases to authenticated;
-
--- Notes of a case are nobody else's, not an administrator's either.
-drop policy if exists "one's own" on public.cases;
-create policy "one's own" on public.cases
-  for select to authenticated using (owner = (select auth.uid()));
-drop policy if exists "in one's own name" on public.cases;
-create policy "in one's own name" on public.cases
-  for insert to authenticated
-  with check (owner = (select auth.uid()) and (select private.may_write()));
-drop policy if exists "one's own, to go on with" on public.cases;
-create policy "one's own, to go on with" on public.cases
-  for update to authenticated
-  using (owner = (select auth.uid()) and (select private.may_write()))
-  with check (owner = (select auth.uid()) and (select private.may_write()));
-drop policy if exists "one's own, to delete" on public.cases;
-create policy "one's own, to delete" on public.cases
-  for delete to authenticated using (owner = (select auth.uid()));
 
 -- What was written into a log stays there.
 create or replace function private.only_append() returns trigger
@@ -814,9 +723,7 @@ create table if not exists private.media_kept (
   size numeric not null
 );
 create index if not exists media_kept_of_owner on private.media_kept (owner);
-alter table private.media_kept enable row level security;
-alter table private.media_kept force row level security;
-revoke all on private.media_kept from public, anon, authenticated;
+select private.close('private.media_kept');
 
 create or replace function private.media_of(account uuid)
 returns table (file uuid, path text, size numeric)
@@ -927,28 +834,15 @@ create table if not exists public.removals (
   asked timestamptz not null default now()
 );
 create index if not exists removals_of_owner on public.removals (owner);
-alter table public.removals enable row level security;
-alter table public.removals force row level security;
-revoke all on public.removals from public, anon, authenticated;
+select private.close('public.removals');
 grant select, delete on public.removals to authenticated;
 
-drop policy if exists "one's own, and admins all" on public.removals;
-create policy "one's own, and admins all" on public.removals
-  for select to authenticated
-  using (owner = (select auth.uid()) or (select private.is_admin()));
 -- Done only when the file is gone: a row that is taken away too early would lose it.
 create or replace function private.is_stored(path text) returns boolean
 language sql stable security definer set search_path = pg_catalog, pg_temp as
 $$ select exists (select from storage.objects o where o.bucket_id = 'media' and o.name = path) $$;
 revoke all on function private.is_stored(text) from public, anon, authenticated;
 grant execute on function private.is_stored(text) to authenticated;
-drop policy if exists "one's own, and admins any, once the file is gone" on public.removals;
-create policy "one's own, and admins any, once the file is gone" on public.removals
-  for delete to authenticated
-  using (
-    (owner = (select auth.uid()) or (select private.is_admin())) and not private.is_stored(path)
-  );
-
 -- With a record all files in its folder are asked to be removed, named by it or not.
 create or replace function private.ask_removal() returns trigger
 language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
@@ -966,6 +860,61 @@ $$;
 revoke all on function private.ask_removal() from public, anon, authenticated;
 create or replace trigger ask_removal after delete on public.analyses
   for each row execute function private.ask_removal();
+
+-- Policies -----------------------------------------------------------------------------------------
+
+-- Who may do what with a row of ours: the policy holds for the rows that are there and for what they
+-- become. `(select …)` is evaluated once a statement, not once a row.
+do $$
+declare
+  own constant text := 'owner = (select auth.uid())';
+  admin constant text := '(select private.is_admin())';
+  own_or_admin constant text := format('(%s or %s)', own, admin);
+  own_to_write constant text := own || ' and (select private.may_write())';
+  policy record;
+begin
+  for policy in
+    select * from (values
+      ('instance', 'everybody with an account reads it', 'select', 'true'),
+      ('instance', 'admins change it', 'update', admin),
+      ('quotas', 'one''s own, and admins all', 'select', own_or_admin),
+      ('quotas', 'admins make them', 'insert', admin),
+      ('quotas', 'admins change them', 'update', admin),
+      ('quotas', 'admins remove them', 'delete', admin),
+      ('usage', 'one''s own, and admins all', 'select', own_or_admin),
+      -- Anybody's own preferences are theirs, a viewer's too.
+      ('settings', 'one''s own', 'all', own),
+      ('analyses', 'one''s own, and admins all', 'select', own_or_admin),
+      ('analyses', 'in one''s own name', 'insert', own_to_write),
+      ('analyses', 'one''s own, not an admin''s to change', 'update', own_to_write),
+      -- What is theirs a viewer may delete as well.
+      ('analyses', 'one''s own, and admins any', 'delete', own_or_admin),
+      ('shares', 'one''s own, and admins all', 'select', own_or_admin),
+      ('shares', 'of one''s own records', 'insert', own_to_write),
+      ('shares', 'one''s own', 'update', own_or_admin),
+      ('shares', 'one''s own, and admins any', 'delete', own_or_admin),
+      -- Notes of a case are nobody else's, not an administrator's either.
+      ('cases', 'one''s own', 'select', own),
+      ('cases', 'in one''s own name', 'insert', own_to_write),
+      ('cases', 'one''s own, to go on with', 'update', own_to_write),
+      ('cases', 'one''s own, to delete', 'delete', own),
+      ('removals', 'one''s own, and admins all', 'select', own_or_admin),
+      -- A row that is taken away too early would lose its file.
+      ('removals', 'one''s own, and admins any, once the file is gone', 'delete',
+       own_or_admin || ' and not private.is_stored(path)')
+    ) as ours (made, name, command, rule)
+  loop
+    execute format('drop policy if exists %I on public.%I', policy.name, policy.made);
+    execute format(
+      'create policy %I on public.%I for %s to authenticated %s%s',
+      policy.name, policy.made, policy.command,
+      case when policy.command <> 'insert' then format('using (%s) ', policy.rule) end,
+      case when policy.command in ('insert', 'update', 'all')
+        then format('with check (%s)', policy.rule) end
+    );
+  end loop;
+end
+$$;
 
 -- Retention ----------------------------------------------------------------------------------------
 
@@ -1061,3 +1010,5 @@ exception when others then
   raise notice 'Retention is not scheduled here: %', sqlerrm;
 end
 $$;
+
+drop function private.close(regclass);
