@@ -199,8 +199,8 @@ def _against(analysis: Analysis, path: Path, original: Path, judge: Likelihood |
 
 @reading()
 def summary(analysis: Analysis, *, base_rate: float = odds.EVEN) -> str:
-    """Return the verdict in a few lines for a terminal; odds in words are told for a `base_rate`
-    of fakes, 0..1."""
+    """Return the verdict in a few lines for a terminal; odds in words follow a `base_rate` of
+    fakes, 0..1."""
     verdict = analysis.verdict
     lines = [f"{analysis.media.name}: {analysis.headline_in()}"]
     if (found := analysis.comparison) is not None:
@@ -281,7 +281,7 @@ def _people(analysis: Analysis) -> list[str]:
 
 
 def _answered(verdict: Verdict, question: Question) -> str:
-    """One question in a line; "" where it was not asked or not judged."""
+    """Return one question in a line; "" where it was not asked or not judged."""
     answer = verdict.answers[question]
     if answer.probability is None:
         return ""

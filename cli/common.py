@@ -237,7 +237,7 @@ def print_error(error: UnmaskError | ErrorDetail, name: str = "") -> None:
 
 @reading()
 def failure(error: Exception) -> str:
-    """Return the text of an error of ours, in one line."""
+    """Return the text of an internal error, in one line."""
     text = _("this is our failure, not yours: {what} (-v shows where)")
     return text.format(what=line(f"{type(error).__name__}: {error}"))
 

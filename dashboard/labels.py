@@ -139,7 +139,7 @@ def answer_words(label: Label, question: Question | None, proof: Proof | None = 
 
 
 def sentence(message: Coded) -> str:
-    """Return the sentence of a reason or a caveat, in the language of whoever looks; no markup."""
+    """Return the sentence of a reason or a caveat, in the viewer's language; no markup."""
     return unbroken(messages.text(message))
 
 
@@ -229,7 +229,7 @@ SIDES: LazyDict[str | None, str] = LazyDict(
 
 
 def who(track: Subject) -> str:
-    """Return whom or what a subject is: "Person A", or the whole picture where there is nobody."""
+    """Return the name of a subject: "Person A", or the whole picture where there is no person."""
     return states.subject_name(track.modality.value, track.id)
 
 

@@ -1,4 +1,4 @@
-"""Sentences for people, in the language of whoever reads.
+"""Sentences for people, in the reader's language.
 
 `_` marks a text and gives a `Message`: a string in the reader's language that remembers the text it
 was made of and what was filled in. The reader's language is set at an edge (`use`: a request, what
@@ -40,7 +40,7 @@ _resolvers: list[Callable[[], Translations]] = []
 
 
 def language() -> Translations:
-    """Return the language of whoever reads."""
+    """Return the reader's language."""
     chosen = _language.get()
     if chosen is not None:
         return chosen

@@ -36,7 +36,7 @@ def maker(
     form: str, path: Path, analysis: Analysis, origin: ResultOrigin, options: ExportOptions
 ) -> Callable[[], bytes]:
     """Return what makes a sealed report when it is called, signed where this server has a key that
-    can be used, in the language of whoever looks now."""
+    can be used, in the viewer's language of now."""
     rate = base_rate.chosen()
 
     def made() -> bytes:

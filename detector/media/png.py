@@ -47,7 +47,7 @@ class Gamma:
 
     @property
     def note(self) -> str | None:
-        """A sentence on a gamma with which programs show different pictures; None of a usual
+        """Return a sentence on a gamma with which programs show different pictures; None of a usual
         one."""
         if _USUAL[0] <= self.value <= _USUAL[1]:
             return None

@@ -141,7 +141,7 @@ def _sound_and_picture(analysis: Analysis) -> str:
 
 
 def _face_and_picture(analysis: Analysis) -> str:
-    """Return what is said where one of them is fake and the other is cleared."""
+    """Return the text where one of them is fake and the other is cleared."""
     face = _most_suspicious(analysis, lambda question: question.subject == "face")
     picture = _most_suspicious(analysis, lambda question: question.subject == "picture")
     if face is None or picture is None:
@@ -331,7 +331,7 @@ def sides(analysis: Analysis) -> str:
 
 
 def side(name: str | None) -> str:
-    """Return where in the picture somebody is."""
+    """Return where in the picture a person is."""
     return {"left": _("left"), "center": _("center"), "right": _("right")}.get(name or "", "")
 
 
@@ -391,7 +391,7 @@ def _without_sign(analysis: Analysis, top: Subject) -> str:
 
 
 def _scored(subject: Subject) -> str:
-    """Return somebody's name with their own score and why it does not count."""
+    """Return a person's name with their own score and why it does not count."""
     more = [percent(subject.probability)] if subject.probability is not None else []
     more += [word for code, word in why_not().items() if code == subject.reason]
     return f"{person(subject)} ({', '.join(more)})"

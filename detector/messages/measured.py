@@ -72,7 +72,8 @@ def sampling(analysis: Analysis) -> str:
 
 
 def covered(coverage: Coverage | None) -> str:
-    """Return "32 of 6,000 frames, every shot seen (4)"; "" for a picture and where nobody knows."""
+    """Return "32 of 6,000 frames, every shot seen (4)"; "" for a picture and where it is
+    unknown."""
     if coverage is None or coverage.frames <= 1:
         return ""
     text = ngettext(

@@ -81,7 +81,7 @@ def subject(name: str | None, *, whole: bool = False) -> str:
 
 
 def subject_name(modality: str, id: str) -> str:
-    """Return whom or what a subject is, as a name: "Person A", "The whole picture"."""
+    """Return the name of a subject: "Person A", "The whole picture"."""
     spec = questions.Modality(modality).spec
     only = spec.only if id == modality else spec.sides.get(id)
     return say(only or spec.name).format(person=id)

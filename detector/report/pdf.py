@@ -450,8 +450,8 @@ TRACED = (ReasonCode.ABOVE_THRESHOLD, ReasonCode.BELOW_THRESHOLD)
 
 
 def _first_page(pdf: Paper, content: Content) -> None:
-    """Draw the verdict, whom and when it is about, what it rests on, its limits, what to do next,
-    and who answers for the report."""
+    """Draw the verdict, its subject and time, what it rests on, its limits, what to do next, and
+    who answers for the report."""
     analysis = content.analysis
     verdict = analysis.verdict
     answer = verdict.answers.get(verdict.question) if verdict.question else None
@@ -576,7 +576,8 @@ def _next(pdf: Paper, analysis: Analysis) -> None:
 
 
 def _answerable(pdf: Paper, content: Content) -> None:
-    """Draw the case and who answers for the report: to be filled in by hand where nobody did."""
+    """Draw the case and who answers for the report: to be filled in by hand where they are
+    empty."""
     details = content.details
     pdf.ln(2)
     pdf.form(

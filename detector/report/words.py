@@ -348,7 +348,7 @@ def _offset(moment: datetime) -> str:
 
 
 def operating_point(question: Question, answer: Answer) -> str:
-    """Return from which likelihood on something is said, in a sentence."""
+    """Return the likelihood from which an answer is given, in a sentence."""
     limits = answer.thresholds
     if limits.never_decide:
         return _("Bands: none; no likelihood decides.")

@@ -167,7 +167,7 @@ class Analysis(StrictModel):
     @property
     @in_english
     def headline(self) -> str:
-        """The headline of the result, in English."""
+        """Return the headline of the result, in English."""
         return self.headline_in()
 
     def headline_in(self) -> str:

@@ -63,7 +63,7 @@ class StrictModel(BaseModel):
 
 
 def in_english(make: Callable[[Any], str]) -> Callable[[Any], str]:
-    """Let a node's text be English whoever reads: it is written into JSON."""
+    """Let a node's text be English in every language: it is written into JSON."""
 
     @wraps(make)
     def made(node: Any) -> str:

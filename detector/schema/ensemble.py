@@ -75,7 +75,7 @@ class ModelResult(StrictModel):
 
     @property
     def heard(self) -> bool:
-        """Whether its score can move the answer: counted, or heard beside those that are."""
+        """Return whether its score can move the answer: counted, or shown beside those that are."""
         return self.counted or self.not_counted_because == NotCounted.UNMEASURED
 
     @property

@@ -97,7 +97,7 @@ def read_by(
         str, Query(max_length=16, description="of the PDF: es, fr, de, pt or ar")
     ] = "en",
 ) -> tuple[tzinfo, Translations]:
-    """Return the zone and the nearest language that there is of whoever reads a report."""
+    """Return the zone and the nearest language that there is of a report's reader."""
     return time_zone(zone), languages.catalog(languages.nearest(language))
 
 
@@ -243,7 +243,7 @@ def report(
     base_rate: Annotated[float, Query(gt=0, lt=1)] = 0.5,
 ) -> Response:
     """Make the sealed report. `place=false` leaves out where the file was recorded; `base_rate` is
-    the share of fakes among the reader's files, by which odds are told in words."""
+    the share of fakes among the reader's files, from which the odds in words follow."""
     zone, language = reading
     details = ReportDetails(case, reviewer, zone, base_rate=base_rate)
     with use(language):
