@@ -7,18 +7,10 @@ from dashboard import labels, session
 from dashboard.components import verdict
 from dashboard.components.chips import inked
 from dashboard.components.markup import join
-from detector.decision import voice
+from detector.decision.reasons import why_unanswered
 from detector.messages import comparison, lead
 from detector.messages import comparison as words
-from detector.schema.analysis import (
-    Analysis,
-    Answer,
-    Label,
-    Modality,
-    Question,
-    ReasonCode,
-    Subject,
-)
+from detector.schema.analysis import Analysis, Answer, Label, Question, Subject
 from detector.schema.comparison import Comparison, ComparisonFinding
 from detector.sentences import _
 from service.records.model import RecordsError
@@ -124,15 +116,10 @@ def _row(analysis: Analysis, question: Question, answer: Answer) -> verdict.Ques
 
 def _not_asked_because(analysis: Analysis, question: Question) -> str:
     """Return why no model of a question was counted, in a few words."""
-    heard = voice.heard_of(analysis) if question.of_sound else None
-    if heard and (code := voice.unscorable(heard)):
+    if code := why_unanswered(analysis, question):
         return _("Not judged: {why}").format(why=labels.WHY_NOT[code])
-    asked = [m for m in analysis.models if m.question is question]
-    if question.subject is Modality.FACE and asked and not any(m.scored for m in asked):
-        people = analysis.people
-        code = people[0].reason if people else ReasonCode.NO_FACE
-        return _("Not judged: {why}").format(why=labels.WHY_NOT[code or ReasonCode.NO_MODEL])
-    if question.of_sound and any(m.scored for m in asked):
+    scored = any(m.scored and m.question is question for m in analysis.models)
+    if question.of_sound and scored:
         return _("Not judged: no calibrated model")
     return _("Not asked: no model for it")
 

@@ -353,6 +353,19 @@ def caveats(
     return out
 
 
+def why_unanswered(analysis: Analysis, question: Question) -> ReasonCode | None:
+    """Return why the models of a question had nothing to score; None where that is not the cause,
+    as where none was asked."""
+    if question.of_sound:
+        heard = voice.heard_of(analysis)
+        return voice.unscorable(heard) if heard else None
+    asked = [model for model in analysis.models if model.question is question]
+    if question.subject is not Modality.FACE or not asked or any(m.scored for m in asked):
+        return None
+    people = analysis.people
+    return people[0].reason if people else ReasonCode.NO_FACE
+
+
 def _unasked(analysis: Analysis, questions: Sequence[Question]) -> list[Caveat]:
     """Name the questions without an answer; one sentence for those of faces where there is none."""
     looks = [look for person in analysis.people for look in person.looks]

@@ -13,6 +13,7 @@ from detector.schema.analysis import (
     Label,
     Question,
     Robustness,
+    Side,
     Subject,
     Thresholds,
 )
@@ -33,18 +34,22 @@ def scale(
 ) -> None:
     """Draw the likelihood on a line from 0 to 100 % with the question's three zones."""
     x, y, height = MARGIN, pdf.get_y() + 4, 3.2
+    narrow: dict[str, list[str]] = {"L": [], "R": []}
+    """words without room at their zone, by the end of the line under which they stand"""
     for label, start, end in thresholds.zones:
         word = states.zone(label.value, question and question.value)
         pdf.set_fill_color(*FILL[label])
         pdf.rect(x + start * WIDTH, y, max(0.0, end - start) * WIDTH - 0.4, height, style="F")
         pdf.ink(SMALL, MUTED)
-        pdf.set_xy(x + start * WIDTH, y + height + 0.8)
         room = (end - start) * WIDTH
-        if room < pdf.get_string_width(word) + 2:  # beside the zone, in the row below
-            pdf.set_xy(MARGIN if start == 0 else MARGIN + WIDTH - 40, y + height + 7.6)
-            pdf.cell(40, 3.5, word, align="L" if start == 0 else "R")
+        if room < pdf.get_string_width(word) + 2:
+            narrow["L" if label.side is Side.REAL else "R"].append(word)
         else:
+            pdf.set_xy(x + start * WIDTH, y + height + 0.8)
             pdf.cell(room, 3.5, word, align="C")
+    for align, words in narrow.items():
+        pdf.set_xy(MARGIN, y + height + 7.6)
+        pdf.cell(WIDTH, 3.5, " · ".join(words), align=align)
     pdf.ink(SMALL, style="B")
     for value in (start for _label, start, _end in thresholds.zones if start):
         pdf.set_xy(x + value * WIDTH - 6, y + height + 4.2)

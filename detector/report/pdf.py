@@ -111,7 +111,7 @@ def _questions(pdf: Paper, analysis: Analysis) -> None:
         rows.append(
             (
                 states.question(question),
-                f"{glyph} {words.answered(question, answer)}",
+                f"{glyph} {words.answered(analysis, question, answer)}",
                 likelihood,
                 limits if answer.evaluated else "",
                 f"{answer.counted}" if answer.evaluated else "",

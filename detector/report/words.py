@@ -7,8 +7,10 @@ from datetime import datetime, tzinfo
 from babel.dates import format_datetime
 
 from detector.decision.numbers import at_most, logit, printed, wilson
+from detector.decision.reasons import why_unanswered
 from detector.messages import measured, states
 from detector.messages.format import capital, percent, signed
+from detector.messages.lead import why_not
 from detector.messages.measured import covered
 from detector.schema.analysis import (
     Analysis,
@@ -67,9 +69,11 @@ SOURCES: dict[str, str] = {
 """IPTC digital source types (cv.iptc.org/newscodes/digitalsourcetype) in words."""
 
 
-def answered(question: Question, answer: Answer) -> str:
+def answered(analysis: Analysis, question: Question, answer: Answer) -> str:
     """Return a question's answer in a table."""
     if not answer.evaluated:
+        if code := why_unanswered(analysis, question):
+            return _("Not judged: {why}").format(why=why_not()[code])
         return _("Not asked: no model for it")
     if answer.undecided_secondary:
         return _("Not decided")
@@ -384,12 +388,13 @@ def error_rates(question: Question, answer: Answer) -> list[tuple[str, str, str,
 
 def not_tested(analysis: Analysis) -> list[str]:
     """Return what this analysis did not look at, a sentence each."""
-    unasked = _("{question} No model that was asked here answers that.")
-    out = [
-        unasked.format(question=states.question(question))
-        for question, answer in analysis.verdict.answers.items()
-        if not answer.evaluated
-    ]
+    out = []
+    for question, answer in analysis.verdict.answers.items():
+        text = _("{question} No model that was asked here answers that.")
+        if why_unanswered(analysis, question):
+            text = f"{{question}} {answered(analysis, question, answer)}."
+        if not answer.evaluated:
+            out.append(text.format(question=states.question(question)))
     uncounted = _("{model}: not counted, {why}.")
     out += [
         uncounted.format(model=model.title, why=states.not_counted(model.not_counted_because))
