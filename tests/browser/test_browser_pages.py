@@ -212,8 +212,8 @@ def test_from_a_sample_to_its_report_and_to_compare(visit, tmp_path):
     expect(built).not_to_have_text(before, timeout=PATIENT)
 
     models = page.locator('[class*="st-key-compare-models"] button')
-    added = models.filter(has_text="AI-generated head")  # two models of one question are shown
-    until(added.click, lambda: page.wait_for_url(re.compile("[?&]m=")))
+    one = models.filter(has_text="AI-generated head")  # all are shown, until one is taken away
+    until(one.click, lambda: page.wait_for_url(re.compile("[?&]m=")))
     look_at_compare(page)
     later = page.locator('[class*="st-key-looked-go"]').last
     moment = later.inner_text()
@@ -236,7 +236,7 @@ def test_from_a_sample_to_its_report_and_to_compare(visit, tmp_path):
 def look_at_compare(page):
     """All its cards, down to the pictures that come last."""
     page.locator(".st-key-card-builder .um-built").first.wait_for(timeout=PATIENT)
-    page.locator(".st-key-card-lanes .js-plotly-plot").nth(1).wait_for(timeout=PATIENT)
+    page.locator(".st-key-card-lanes .js-plotly-plot").first.wait_for(timeout=PATIENT)
     page.wait_for_function(
         "!document.querySelector('.st-key-looked-grid [data-testid=stSkeleton]')", timeout=PATIENT
     )

@@ -171,6 +171,25 @@ def summary(selection: Selection) -> str:
     )  # fmt: skip
 
 
+def stated(selection: Selection, lanes: Mapping[str, Lane]) -> str:
+    """Return the agreement in words: the summary, and the longest difference or that there is
+    none."""
+    titles = {m.id: labels.plain(m) for m in selection.models}
+    questions = {m.id: m.question for m in selection.models}
+    labelled = {
+        id: readings(lane, state.limits(selection.analysis, id)) for id, lane in lanes.items()
+    }
+    parts = [summary(selection)]
+    stretches = differences(labelled, lanes, titles, questions)
+    if stretches:
+        text = _("They differ most from {time} on: {difference}.")
+        time = labels.clock(stretches[0].start)
+        parts.append(text.format(time=time, difference=stretches[0].text))
+    elif any(pair.sure for pair in pairs(labelled, lanes, questions)):
+        parts.append(_("Where one model is sure, the others of its question are too."))
+    return " ".join(parts)
+
+
 def strip(
     labelled: Mapping[str, Sequence[Label]],
     times: Sequence[float],
@@ -381,7 +400,11 @@ def _scatter(lines: Mapping[str, Line], up: int, palette: Palette) -> None:
 
 def _finding(compared: Sequence[Pair], titles: Mapping[str, str]) -> str:
     return "; ".join(
-        _("{models}: {apart} points apart on average; {same} of {sure} sure moments alike").format(
+        (
+            _("{models}: {apart} points apart on average; {same} of {sure} sure moments alike")
+            if p.sure
+            else _("{models}: {apart} points apart on average; neither is sure of any moment")
+        ).format(
             models=labels.listed([titles[p.first], titles[p.second]]),
             apart=round(100 * p.apart),
             same=p.same,

@@ -1,4 +1,4 @@
-"""Models side by side: a lane each on one time axis, where each looked, and what each cost."""
+"""Models side by side: their curves on one axis, where each looked, and what each cost."""
 
 from contextlib import suppress
 from dataclasses import replace
@@ -10,12 +10,14 @@ from markupsafe import Markup
 from streamlit.delta_generator import DeltaGenerator
 
 from dashboard import charts, labels, series
+from dashboard.charts import models
 from dashboard.components import cards, controls, figures, typography
 from dashboard.components import lanes as lane_parts
 from dashboard.components.chips import chip, inked
 from dashboard.components.markup import join, show
 from dashboard.images import jpeg
 from dashboard.pages.compare import state
+from dashboard.pages.compare.agree import SHORT
 from dashboard.pages.compare.state import Selection, limits
 from dashboard.result import pictures
 from dashboard.result.timeline import hatched
@@ -27,8 +29,10 @@ from detector.models import registry
 from detector.schema.analysis import Analysis, Label, ModelResult, Subject, Thresholds
 from detector.sentences import _, ngettext, say
 
-PLOT = 74
-"""px of a lane."""
+PLOT = 220
+"""px of the curves."""
+COLUMN = 140
+"""px that a model has at least: two a row on a phone."""
 
 
 def model_lanes(selection: Selection) -> dict[str, Lane]:
@@ -61,50 +65,57 @@ def _gaps(analysis: Analysis, track: Subject, model: str) -> tuple[series.Gap, .
 
 
 def draw(selection: Selection, lanes: dict[str, Lane], palette: Palette) -> None:
-    """Draw the card."""
+    """Draw what each model says of the clip, and their curves on one axis."""
     end = series.length(selection.analysis)
-    sizes = charts.lane_sizes(len(lanes), PLOT, PLOT)
+    by_id = {m.id: m for m in selection.models}
+    titles = {id: labels.plain(by_id[id]) for id in lanes}
+    thresholds = {id: limits(selection.analysis, id) for id in lanes}
+    first = thresholds[next(iter(lanes))]
     with st.container(border=True, key="card-lanes"):
-        how = _("same time axis · shaded: inconclusive · hatched: no score")
+        how = _("one time axis · shaded: inconclusive · thin: not counted")
         cards.head(_("Scores side by side"), typography.small(how))
-        for (id, lane), size in zip(lanes.items(), sizes, strict=True):
-            model = next(m for m in selection.models if m.id == id)
-            thresholds = limits(selection.analysis, id)
-            name, zones, plot, whole = st.columns([17, 9, 58, 16], gap=None)
-            show(_name(model), at=name)
-            with zones, st.container(key=f"lane-words-{id}"):
-                show(lane_parts.zone_words(thresholds, size, model.question))
-            with plot:
-                figure = charts.lane_figure(
-                    lane, thresholds=thresholds, end=end, size=size, palette=palette, titles={}
-                )  # fmt: skip
-                figure.add_vline(x=selection.time, line={"color": palette.accent, "width": 1.4})
-                event = st.plotly_chart(
-                    figure,
-                    theme=None,
-                    config=charts.CONFIG,
-                    on_select="rerun",
-                    selection_mode="points",
-                    key=f"compare-lane-{id}-{selection.job.key}",
-                    alt=f"{labels.plain(model)}: {series.finding(lane, thresholds)}",
-                )
-                _follow(id, event)
-            show(_whole(lane, model, selection, thresholds), at=whole)
+        grid = st.grid(len(lanes), min_column_width=COLUMN, gap="small")
+        for (id, lane), (_symbol, mark) in zip(lanes.items(), models.MARKS, strict=False):
+            with grid, st.container(gap="small", key=f"lane-{id}"):
+                show(_name(by_id[id], mark))
+                show(_whole(lane, by_id[id], selection, thresholds[id]))
+        if selection.analysis.media.kind == "image":
+            return
+        figure = models.figure(
+            lanes, titles, counted=[id for id in lanes if by_id[id].counted], thresholds=first,
+            span=(selection.time, end), size=charts.LaneSize(PLOT, bottom=charts.FOOT),
+            palette=palette,
+        )  # fmt: skip
+        event = st.plotly_chart(
+            figure,
+            theme=None,
+            config=charts.CONFIG,
+            on_select="rerun",
+            selection_mode="points",
+            key=f"compare-lanes-{selection.job.key}",
+            alt=" ".join(
+                f"{titles[id]}: {series.finding(lane, thresholds[id])}"
+                for id, lane in lanes.items()
+            ),
+        )
+        _follow(event)
+        if any(limit != first for limit in thresholds.values()):
+            words = _("Shaded by the limits of {model}; another question has limits of its own.")
+            typography.caption(words.format(model=next(iter(titles.values()))))
         hatched(list(lanes.values())[:1])
 
 
-def _follow(id: str, event: object) -> None:
+def _follow(event: object) -> None:
     """Go to the moment of a point that was clicked, once."""
     points = event["selection"]["points"] if event else []  # type: ignore[index]
     time = float(points[-1]["x"]) if points and "x" in points[-1] else None
-    key = f"compare-clicked-{id}"
-    if time is not None and st.session_state.get(key) != time:
-        st.session_state[key] = time
+    if time is not None and st.session_state.get("compare-clicked") != time:
+        st.session_state["compare-clicked"] = time
         state.go(time)
         st.rerun()
 
 
-def _name(model: ModelResult) -> Markup:
+def _name(model: ModelResult, mark: str) -> Markup:
     spec = next((s for s in registry.list_models() if s.id == model.id), None)
     crop = f" · {spec.crop.size} px" if spec and model.kind != "audio" else ""
     clips = model.calibration.clips if model.calibration else 0
@@ -118,7 +129,7 @@ def _name(model: ModelResult) -> Markup:
     lines = [f"{labels.MODEL_KINDS[model.kind]}{crop}", calibrated]
     if not model.counted:
         lines.append(_("not counted"))
-    return lane_parts.model(labels.plain(model), *lines)
+    return lane_parts.model(f"{mark} {labels.plain(model)}", *lines)
 
 
 def _whole(lane: Lane, model: ModelResult, selection: Selection, thresholds: Thresholds) -> Markup:
@@ -143,19 +154,19 @@ def _whole(lane: Lane, model: ModelResult, selection: Selection, thresholds: Thr
 # --- where each model looked ----------------------------------------------------------------------
 
 
-COLUMNS = 8
-"""Moments that stand for a clip."""
+MOMENTS = 8
+"""that stand for a clip."""
 CACHE_ENTRIES = 600
-"""heatmaps, about 10 kB each."""
-Slot = tuple[DeltaGenerator, ModelResult, float]
-"""Where a heatmap comes, of which model and time."""
-SIDE = 160
-"""px of a heatmap in the grid."""
+"""heatmaps, about 30 kB each."""
+Slot = tuple[DeltaGenerator, DeltaGenerator, ModelResult]
+"""Where the heatmap of a model comes, its caption, and the model."""
+SIDE = 320
+"""px of a heatmap."""
 
 
 def column_times(lanes: dict[str, Lane], end: float) -> list[float]:
-    """Return the times of the columns: stretches of equal length, each stood for by the time that
-    the most suspicious model finds worst."""
+    """Return the moments of a clip: stretches of equal length, each stood for by the time that the
+    most suspicious model finds worst."""
     if not lanes:
         return []
     lines = list(lanes.values())
@@ -166,21 +177,19 @@ def column_times(lanes: dict[str, Lane], end: float) -> list[float]:
     whole = Lane(lines[0].track, lines[0].times, tuple(highest), {}, ())
     return [
         whole.times[tile.index]
-        for tile in series.tiles(whole, COLUMNS, end)
+        for tile in series.tiles(whole, MOMENTS, end)
         if whole.score[tile.index] is not None
     ]
 
 
 def draw_heatmaps(selection: Selection, lanes: dict[str, Lane]) -> list[Slot]:
-    """Draw the card with slots for the heatmaps; return what `fill_heatmaps` fills, so that
-    nothing else of the page waits for a network."""
+    """Draw the card with slots for the heatmaps of one frame; return what `fill_heatmaps` fills, so
+    that nothing else of the page waits for a network."""
     times = column_times(lanes, series.length(selection.analysis))
     slots: list[Slot] = []
     with st.container(border=True, key="card-looked"):
-        scaled = _("scaled per model: compare places, not strength")
-        cards.head(_("Where each model looked"), scaled)
-        with st.container(width=240):
-            figures.caption(figures.ramp(_("little"), _("most")))
+        scaled = _("the same frame · scaled per model: compare places, not strength")
+        cards.head(_("Where each model looked"), typography.small(scaled))
         if not times:
             typography.caption(_("No model scored this person."))
             return []
@@ -190,40 +199,43 @@ def draw_heatmaps(selection: Selection, lanes: dict[str, Lane]) -> list[Slot]:
             )
             typography.caption(lost)
             return []
-        nearest = min(times, key=lambda t: abs(t - selection.time))
+        if selection.analysis.media.kind != "image":
+            _moments(selection, sorted({*times, selection.time}))
         with st.container(key="looked-grid"):
+            grid = st.grid(len(lanes), min_column_width=COLUMN, gap="small")
             for id, lane in lanes.items():
                 model = next(m for m in selection.models if m.id == id)
-                show(typography.small(typography.strong(labels.plain(model))))
-                grid = st.grid(len(times), min_column_width=96, wrap=False, gap="small")
-                for time in times:
-                    with grid:
-                        on = "-on" if time == nearest else ""
-                        with st.container(key=f"looked{on}-{id}-{time:.2f}", gap="small"):
-                            place = st.empty()
-                            place.skeleton(height=96)
-                            slots.append((place, model, time))
-                            show(_score(lane, model, selection, time))
-            grid = st.grid(len(times), min_column_width=96, wrap=False, gap="small")
-            for time in times:
-                with grid:
-                    controls.button(
-                        labels.clock(time),
-                        "",
-                        f"looked-go-{time:.2f}",
-                        partial(state.go, time),
-                        kind="primary" if time == nearest else "tertiary",
-                        help=_("Go to this moment"),
-                    )
+                with grid, st.container(key=f"looked-{id}", gap="small"):
+                    name = typography.strong(labels.plain(model))
+                    show(join([name, " ", _score(lane, model, selection, selection.time)]))
+                    place = st.empty()
+                    place.skeleton(height=COLUMN)
+                    slots.append((place, st.empty(), model))
+        with st.container(width=240):
+            figures.caption(figures.ramp(_("little"), _("most")))
     return slots
+
+
+def _moments(selection: Selection, times: list[float]) -> None:
+    """Draw a button a moment."""
+    with st.container(horizontal=True, gap="small", key="looked-moments"):
+        for time in times:
+            controls.button(
+                labels.clock(time, tenths=series.length(selection.analysis) < SHORT),
+                "",
+                f"looked-go-{time:.2f}",
+                partial(state.go, time),
+                kind="primary" if time == selection.time else "tertiary",
+                help=_("Go to this moment"),
+            )
 
 
 def fill_heatmaps(selection: Selection, slots: list[Slot]) -> None:
     """Draw the heatmaps, one after another."""
-    analysis, track = selection.analysis, selection.track
+    analysis, track, time = selection.analysis, selection.track, selection.time
     if track is None:
         return
-    for place, model, time in slots:
+    for place, words, model in slots:
         try:
             heat = heatmap(selection.job.path, analysis.id, track.id, time, model.id, analysis)
         except (UnmaskError, OSError):
@@ -237,6 +249,7 @@ def fill_heatmaps(selection: Selection, slots: list[Slot]) -> None:
             model=labels.plain(model), time=labels.clock(time), caption=caption
         )
         place.image(picture, width="stretch", alt=alt)
+        typography.caption(caption, at=words)
 
 
 @st.cache_data(max_entries=CACHE_ENTRIES, show_spinner=False)

@@ -44,7 +44,7 @@ def read(job: Job) -> Selection:
     scored = able(analysis, track)
     chosen = asked(), analysis.settings.models or []
     shown = ([m for m in scored if m.id in ids] for ids in chosen)
-    models = next(filter(None, shown), None) or at_first(analysis, scored)
+    models = next(filter(None, shown), None) or at_first(scored)
     return Selection(job, analysis, models[:MAX_MODELS], track, _time(analysis, track))
 
 
@@ -59,16 +59,11 @@ def able(analysis: Analysis, track: Subject | None = None) -> list[ModelResult]:
     return [m for m in analysis.models if m.scored and (track is None or m.id in track.models)]
 
 
-def at_first(analysis: Analysis, scored: list[ModelResult]) -> list[ModelResult]:
-    """Return what is compared by default: the models of voices. Those of another question answer
-    something else, and are no company for them."""
-    known = [m for m in scored if m.heard] or scored
-    lead = analysis.verdict.question
-    if known and not any(m.question is lead for m in known):
-        lead = known[0].question
-    alike = [m for m in scored if m.question is lead]
-    heard = [m for m in alike if m.heard]
-    return heard if len(heard) > 1 else alike
+def at_first(scored: list[ModelResult]) -> list[ModelResult]:
+    """Return what is compared by default: all models that scored, as many as have room; those that
+    count go first."""
+    most = sorted(scored, key=lambda model: not model.heard)[:MAX_MODELS]
+    return [model for model in scored if model in most]
 
 
 def go(time: float) -> None:

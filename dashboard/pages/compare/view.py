@@ -1,8 +1,10 @@
 """The Compare page: bring a clip, choose models, look at them side by side."""
 
+from __future__ import annotations
+
 from functools import partial
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import streamlit as st
 
@@ -18,7 +20,6 @@ from dashboard.components import (
     typography,
 )
 from dashboard.components.chips import chip
-from dashboard.components.markup import show
 from dashboard.i18n import LazyDict
 from dashboard.pages import alerted, put_into_address
 from dashboard.pages.compare import agree, lanes, near, state
@@ -31,6 +32,11 @@ from detector.sentences import _
 from service.records.model import ResultOrigin
 from service.tasks.jobs import Job
 
+if TYPE_CHECKING:
+    from detector.samples import Sample
+
+PAIR = ("manipulated", "untouched")
+"""Samples that show the same footage with another face."""
 WHAT: LazyDict[str, str] = LazyDict(lambda: {"models": _("Models"), "clips": _("Two files")})
 
 
@@ -68,6 +74,14 @@ def _first() -> None:
     if controls.choose(_("Compare"), WHAT, default, "compare-first", hidden=True) == "models":
         _upload("a", _("A clip, picture or sound"))
         return
+    pair = {sample.id: sample for sample in session.application().gallery.samples or ()}
+    if {*PAIR} <= pair.keys() and controls.button(
+        _("A sample: a manipulated clip and its original"), "play_arrow", "compare-pair"
+    ):
+        with alerted():
+            for name, id in zip("ab", PAIR, strict=True):
+                put_into_address(name, _submit_sample(pair[id], Settings()))
+            st.rerun()
     with st.container(border=True, key="card-bring-both"):
         left, right = st.columns(2, gap="medium")
         with left:
@@ -147,12 +161,35 @@ def _upload(name: str, label: str, *, like: Settings | None = None) -> None:
         voices = [spec for spec in usable if spec.modality.of_sound]
         alone = all(spec.default for spec in voices)
         settings = Settings(models=None if alone else [spec.id for spec in voices][:MAX_MODELS])
+    if settings is not None and like is None:
+        _samples(settings, chosen)
     if file is None or settings is None:
         return
     with alerted():
         put_into_address("m", chosen or None)
         put_into_address(name, _submit(file, settings))
         st.rerun()
+
+
+def _samples(settings: Settings, chosen: str | None) -> None:
+    """Draw what compares the chosen models on a sample."""
+    samples = session.application().gallery.samples or ()
+    offered = [sample for sample in samples if sample.offered and sample.kind == "video"]
+    if offered:
+        typography.caption(_("Or see them on a sample:"))
+    with st.container(horizontal=True, vertical_alignment="center", key="compare-samples"):
+        for sample in offered:
+            title, key = labels.of_catalog(sample.title), f"compare-sample-{sample.id}"
+            if controls.button(title, "play_arrow", key):
+                with alerted():
+                    put_into_address("m", chosen)
+                    put_into_address("a", _submit_sample(sample, settings))
+                    st.rerun()
+
+
+def _submit_sample(sample: Sample, settings: Settings) -> str:
+    with sample.path.open("rb") as file:
+        return session.submit(file, sample.path.name, settings).key
 
 
 def _waiting(job: Job) -> None:
@@ -243,9 +280,8 @@ def _models(selection: Selection) -> None:
         typography.notice(_("No model scored anything in this file."), announced=False)
         return
     if len(lanes_by_model) > 1:
-        show(typography.strong(agree.summary(selection)))
-    if selection.analysis.media.kind != "image":
-        lanes.draw(selection, lanes_by_model, palette)
+        typography.say(agree.stated(selection, lanes_by_model))
+    lanes.draw(selection, lanes_by_model, palette)
     heard = selection.track is not None and selection.track.modality.of_sound
     if len(lanes_by_model) < 2:
         text = _("Choose a second model to compare.")
