@@ -57,7 +57,7 @@ def test_a_changed_face_is_found_and_every_view_shows_it(visit, ids, clips):
     page.keyboard.press("ArrowRight")
     expect(edge).to_have_value("52")
     page.keyboard.press("Home")
-    expect(edge).to_have_attribute("aria-valuetext", "0 % press.mp4")
+    expect(edge).to_have_attribute("aria-valuetext", "0 % shared.mp4")
     # A press moves it to where it is, also where the page reads from right to left.
     stage = viewer.locator(".stage")
     box = stage.bounding_box()

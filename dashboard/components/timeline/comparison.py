@@ -89,7 +89,8 @@ def addresses(pictures: AlignedPictures) -> dict[str, str]:
 
 
 def _sides(shown: Mapping[str, Any], mirrored: bool) -> dict[str, Any]:
-    """Return what belongs to the two files, each in the other's place if mirrored."""
+    """Return what belongs to the two files, each in the other's place if mirrored: the one that
+    was named first stands on the left, where the style sheet has `copy`."""
     if not mirrored:
         return dict(shown)
     return {**shown, "copy": shown["original"], "original": shown["copy"]}
@@ -164,7 +165,7 @@ def _strip(
         crop = _crop(comparison, face)
         return layers.tile(
             *(tag("span", cls="picture", style=crop, data_name=side, data_moment=str(i))
-              for side in ("original", "copy")),
+              for side in ("copy", "original")),
             state="differs" if face.changed_region != "none" else "",
             name=_said(moment, face), text=f"{level:.0f}" if level >= 10 else f"{level:.1f}",
             person=person, time=moment.time, start=moment.time, stop=ends[i],
@@ -177,7 +178,7 @@ def _strip(
         _("Moment by moment"),
         _("inside the face, gray levels"),
         *(wide, wide[::2]),
-        names=(sides["original"], sides["copy"], _("Apart by")),
+        names=(sides["copy"], sides["original"], _("Apart by")),
     )
 
 
@@ -281,9 +282,9 @@ def _short(comparison: Comparison) -> tuple[str, str]:
 def _viewer(comparison: Comparison, mirrored: bool, moments: int) -> Markup:
     """Return the two files laid on each other, with what moves the edge and the moment."""
     copy, original = titles(comparison)
-    wiped = _("{share} % copy") if mirrored else _("{share} % original")
+    wiped = _("{share} % original") if mirrored else _("{share} % copy")
     if not comparison.roles_known:
-        wiped = "{share} % " + (copy if mirrored else original)
+        wiped = "{share} % " + (original if mirrored else copy)
     modes = (
         ("wipe", _("Wipe"), _("Wipe")),
         ("blink", _("Blink"), _("Blink")),
