@@ -159,10 +159,12 @@ def _finished(
             answers[question] = SubjectAnswer(reason=_why_unjudged(subject.frames))
             continue
         label, why = opinion.label, opinion.abstains
-        if opinion.abstains:
-            label = Label.INCONCLUSIVE
-        elif opinion.uncertain:
+        if opinion.uncertain and not opinion.abstains:
             why = ReasonCode.UNCERTAIN
+        # Nobody is read more surely than the file that rests on them.
+        first = decision.top is not None and decision.top.subject.id == subject.id
+        if opinion.abstains or (first and decision.label is Label.INCONCLUSIVE):
+            label = Label.INCONCLUSIVE
         p, terms = sigmoid(opinion.logit), opinion.variance_terms
         answers[question] = SubjectAnswer(probability=p, label=label, reason=why, uncertainty=terms)
     judged_for = [q for q, answer in answers.items() if answer.probability is not None]
