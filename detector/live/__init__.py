@@ -4,6 +4,9 @@ Knows nothing of browsers and of where frames come from: `LiveSession.push` take
 `LiveSession.state` gives what is known, `overlay.draw` burns it into a frame.
 """
 
+from detector.live.challenge import Challenge as Challenge
+from detector.live.challenge import Move as Move
+from detector.live.challenge import Observation as Observation
 from detector.live.overlay import Style as Style
 from detector.live.overlay import draw as draw
 from detector.live.session import LiveEngine as LiveEngine

@@ -20,7 +20,7 @@ from dashboard.components.chips import chip
 from dashboard.components.lanes import zone_words
 from dashboard.components.markup import rich, show
 from dashboard.pages import refused_in
-from dashboard.pages.live import cards, choices, link
+from dashboard.pages.live import cards, challenge, choices, link
 from dashboard.pages.live.state import (
     DRAWN,
     KEPT_FRAMES,
@@ -203,6 +203,14 @@ def _clock(viewer: Viewer | None) -> cards.Clock:
     """Return what makes seconds of the session the time on the person's wall."""
     zone, began = record_cells.zone(), viewer.began if viewer is not None else datetime.now(UTC)
     return lambda t: f"{(began + timedelta(seconds=t)).astimezone(zone):%H:%M:%S}"
+
+
+# --- under the camera: three moves ---------------------------------------------------------------
+
+
+def asked(visit: LivePageState) -> None:
+    """Draw the challenge."""
+    challenge.draw(visit, _state(visit, fresh=False))
 
 
 # --- below: the last minute, the picture ----------------------------------------------------------

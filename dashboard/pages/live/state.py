@@ -20,6 +20,7 @@ from typing import Any
 import streamlit as st
 
 from detector.errors import UnmaskError
+from detector.live import Challenge
 from service.live.viewers import LOST_SECONDS, Viewer
 
 CONNECT = 12.0
@@ -117,6 +118,8 @@ class LivePageState:
         Why the last Start led nowhere.
     refusal : UnmaskError or None
         In the words of what refused.
+    challenge : Challenge or None
+        The last one of this session.
     """
 
     clock: Callable[[], float] = time.monotonic
@@ -125,6 +128,7 @@ class LivePageState:
     viewer: Viewer | None = None
     trouble: ConnectionProblem | None = None
     refusal: UnmaskError | None = None
+    challenge: Challenge | None = None
     camera: str = ""
     """Which camera the session began with. The list of them may change while it runs; the link may
     not, or it would begin anew."""
@@ -169,6 +173,7 @@ class LivePageState:
 
     def _begin(self, camera: str, *, remote: bool) -> None:
         self.viewer, self.trouble, self.refusal, self.tries = None, None, None, 0
+        self.challenge = None
         self.camera, self.remote, self.sharing_ended = camera, remote, False
 
     def answered(self, report: Mapping[str, Any], open: Callable[[], Viewer]) -> None:
@@ -197,6 +202,11 @@ class LivePageState:
         self.tries = 1
         self._frames = 0
         self._go(Phase.CONNECTING)
+
+    def challenged(self) -> None:
+        """Begin to ask for moves."""
+        if self.viewer is not None:
+            self.challenge = Challenge(self.viewer.state)
 
     def stop(self) -> None:
         """End the session, and keep what was asked for."""

@@ -32,7 +32,7 @@ from service.live import viewers
 from service.live.viewers import SessionRetention, Viewers, padded
 from service.records.footage import FoundFootage
 from tests.support.live_stand_in import LIMITS, StandInEngine, made_state, reading
-from tests.support.pages import APP, OWNER, come_as, html, quiet, turn_to
+from tests.support.pages import APP, OWNER, buttons, come_as, html, quiet, turn_to
 from tests.support.result_sample import make_analysis
 from tests.support.waiting import PATIENT, until
 
@@ -813,3 +813,19 @@ def test_the_pictures_of_a_camera_go_to_who_has_its_pass():
         assert f"--{server.BOUNDARY}".encode() in head and b"image/jpeg" in head
         pixels = np.asarray(Image.open(io.BytesIO(body)))
         assert pixels.shape == (480, 640, 3) and abs(int(np.median(pixels)) - level) < 4
+
+
+def test_three_moves_are_asked_and_what_was_seen_is_said(at, browser, engine):
+    viewer = started(at, browser)
+    engine.opened[0].shown = made_state(10.0)
+    at.run()
+    at.button(key="live-challenge").click().run()
+    assert "Turn the head slowly" in text(at) and "Challenge 1 of 3" in text(at)
+    for passed in (7.0, 13.0, 19.0):
+        engine.opened[0].shown = made_state(10.0 + passed)
+        at.run()
+    at.run()  # what the page beside it has drawn is looked at in the next run
+    assert viewer.state.time == 29.0
+    said = text(at)
+    assert "Hand" in said and "this move was not seen" in said and "no proof" in said
+    assert "Ask again" in buttons(at)

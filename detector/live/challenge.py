@@ -1,0 +1,133 @@
+"""Three moves asked of a person in front of a camera, and what was seen during each.
+
+A face swap in real time has to follow a face that turns, is partly covered or fills the picture.
+Some break for a moment: frames score above the upper threshold, the face is lost, or another one is
+followed afterwards. That is a reason to ask on, and no proof: a camera may lose a genuine face too,
+and a good swap holds.
+"""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from detector.live.state import LiveFace, LiveState
+from detector.vision.quality import TURNED, pose
+
+SECONDS = 6.0
+"""s that each move takes, and that are looked at before the first"""
+TURN = TURNED / 2
+"""Yaw from which a head counts as turned: half of what is still judged"""
+LEAN = 1.25
+"""Times as wide as before that a face has to become to count as nearer"""
+
+
+class Move(StrEnum):
+    """What is asked, in this order."""
+
+    TURN = "turn"
+    COVER = "cover"
+    LEAN = "lean"
+
+
+@dataclass(frozen=True)
+class Observation:
+    """What was seen during one move."""
+
+    move: Move
+    made: bool | None  # whether the move was seen; None where that can't be told
+    scored: int  # frames with a score
+    highest: float | None  # of their scores
+    rose: bool  # a frame was above the upper threshold, and none before the challenge
+    lost: float  # s without a face, of those between two looks
+    replaced: bool  # who is followed afterwards is not who was before
+
+    @property
+    def held(self) -> bool:
+        """Return whether nothing broke. Behind a hand a face may be lost."""
+        lost = self.lost > 0 and self.move is not Move.COVER
+        return not (self.rose or self.replaced or lost)
+
+
+@dataclass(frozen=True)
+class _Glance:
+    time: float
+    face: LiveFace | None  # the largest in view
+
+
+class Challenge:
+    """One run, from a state in which a face is in view; `observe` it with each later state."""
+
+    def __init__(self, state: LiveState) -> None:
+        self.began = self._time = state.time
+        self._before = [
+            dot.score
+            for dot in state.series
+            if dot.score is not None and dot.time > state.time - SECONDS
+        ]
+        self._dots: dict[float, float] = {}
+        self._looks = [_Glance(state.time, _largest(state))]
+        self._limit = state.reading.thresholds.suspect
+
+    def observe(self, state: LiveState) -> None:
+        """Take what a newer state adds."""
+        if self.over or state.time <= self._time:
+            return
+        self._time = state.time
+        self._looks.append(_Glance(state.time, _largest(state)))
+        for dot in state.series:
+            if dot.score is not None and dot.time > self.began:
+                self._dots[dot.time] = dot.score
+
+    @property
+    def over(self) -> bool:
+        return self._time - self.began >= SECONDS * len(Move)
+
+    @property
+    def now(self) -> tuple[Move, float] | None:
+        """The move that is asked and the s left for it; None when all are over."""
+        number, passed = divmod(self._time - self.began, SECONDS)
+        return None if self.over else (list(Move)[int(number)], SECONDS - passed)
+
+    def observations(self) -> list[Observation]:
+        """Return what was seen during each move that is over."""
+        return [
+            self._of(move, self.began + n * SECONDS)
+            for n, move in enumerate(Move)
+            if self._time >= self.began + (n + 1) * SECONDS
+        ]
+
+    def _of(self, move: Move, start: float) -> Observation:
+        end = start + SECONDS
+        scores = [score for time, score in self._dots.items() if start < time <= end]
+        looks = [look for look in self._looks if start < look.time <= end]
+        earlier = [
+            look.face for look in self._looks if look.time <= start and look.face is not None
+        ]
+        before = earlier[-1] if earlier else None
+        seen = [look.face for look in looks if look.face is not None]
+        step = SECONDS / len(looks) if looks else SECONDS
+        calm = max(self._before, default=0.0) <= self._limit
+        return Observation(
+            move=move,
+            made=_made(move, before, seen),
+            scored=len(scores),
+            highest=max(scores, default=None),
+            rose=calm and max(scores, default=0.0) > self._limit,
+            lost=step * (len(looks) - len(seen)) if looks else SECONDS,
+            replaced=before is not None and bool(seen) and seen[-1].id != before.id,
+        )
+
+
+def _largest(state: LiveState) -> LiveFace | None:
+    return max(state.faces, key=_width, default=None)
+
+
+def _width(face: LiveFace) -> float:
+    return face.box[2] - face.box[0]
+
+
+def _made(move: Move, before: LiveFace | None, seen: list[LiveFace]) -> bool | None:
+    if move is Move.TURN and any(face.landmarks for face in seen):
+        return any(abs(pose(face.landmarks)[0]) > TURN for face in seen if face.landmarks)
+    if move is Move.LEAN and before is not None and seen:
+        return max(map(_width, seen)) > LEAN * _width(before)
+    return None

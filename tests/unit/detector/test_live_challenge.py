@@ -1,0 +1,76 @@
+"""Three moves before a camera, and what is seen of each."""
+
+from dataclasses import replace
+
+import pytest
+
+from detector.live import Challenge, Dot, LiveFace, Move
+from detector.live.challenge import SECONDS
+from detector.schema.analysis import Label
+from tests.support.live_stand_in import made_state
+
+FRONT = ((250, 180), (350, 180), (300, 230), (265, 290), (335, 290))
+TURNED = ((250, 180), (350, 180), (345, 230), (265, 290), (335, 290))
+
+
+def face(id="A", *, width=180, landmarks=FRONT):
+    return LiveFace(id, (230, 120, 230 + width, 360), (0, 0), 0.0, 0.1, Label.REAL, None, landmarks)
+
+
+def state(time, faces, score=lambda passed: 0.1):
+    times = [n / 2 for n in range(int(2 * time) + 1)]
+    dots = tuple(Dot(t, score(t - 10.0), None, Label.REAL) for t in times)
+    return replace(made_state(time), time=time, faces=tuple(faces), series=dots)
+
+
+def seen(faces, score=lambda passed: 0.1):
+    """Run a challenge whose faces at s since its begin are these."""
+    challenge = Challenge(state(10.0, faces(0.0), score))
+    passed = 0.0
+    while not challenge.over:
+        passed += 0.5
+        challenge.observe(state(10.0 + passed, faces(passed), score))
+    return challenge.observations()
+
+
+def test_moves_are_asked_one_after_the_other():
+    challenge = Challenge(state(10.0, [face()]))
+    assert challenge.now == (Move.TURN, SECONDS) and challenge.observations() == []
+    for passed in (1.0, SECONDS + 1.0):
+        challenge.observe(state(10.0 + passed, [face()]))
+    assert challenge.now == (Move.COVER, pytest.approx(SECONDS - 1))
+    assert [one.move for one in challenge.observations()] == [Move.TURN]
+    challenge.observe(state(10.0 + 3 * SECONDS, [face()]))
+    assert challenge.over and challenge.now is None
+
+
+def test_a_person_who_does_as_asked_and_holds():
+    def faces(t):
+        landmarks = TURNED if 2 < t < 4 else FRONT
+        hidden = SECONDS + 2 < t < SECONDS + 4
+        return [] if hidden else [face(width=180 + (100 if t > 2 * SECONDS else 0),
+                                       landmarks=landmarks)]  # fmt: skip
+
+    turn, cover, lean = seen(faces)
+    assert (turn.made, cover.made, lean.made) == (True, None, True)
+    assert turn.held and lean.held
+    assert cover.lost > 1 and cover.held, "behind a hand a face may be lost"
+
+
+def test_a_move_that_was_not_made_is_said():
+    turn, _cover, lean = seen(lambda t: [face()])
+    assert turn.made is False and lean.made is False and turn.held
+
+
+def test_what_breaks_is_seen_at_its_move():
+    def faces(t):
+        return [] if 2 < t < 4 else [face("B" if t > 2 * SECONDS else "A")]
+
+    turn, cover, lean = seen(faces, lambda t: 0.99 if SECONDS < t < 2 * SECONDS else 0.1)
+    assert turn.lost == pytest.approx(1.5) and not turn.held and not turn.rose
+    assert cover.rose and cover.highest == 0.99 and not cover.held
+    assert lean.replaced and not lean.held
+
+
+def test_a_score_that_was_high_before_does_not_rise():
+    assert not any(one.rose for one in seen(lambda t: [face()], lambda passed: 0.99))
