@@ -26,6 +26,7 @@ def main() -> None:
         st.Page("pages/cases.py", title=_("Cases"), icon=":material/folder_open:"),
         st.Page("pages/models.py", title=_("Models"), icon=":material/neurology:"),
         st.Page("pages/settings.py", title=_("Settings"), icon=":material/settings:"),
+        st.Page("pages/look.py", title=_("Look twice"), visibility="hidden"),
     ]
     if session.current_user().may_administer:
         pages.append(

@@ -377,6 +377,10 @@ def _samples(settings: Settings) -> None:
     if gallery.samples is None:
         _wait_for_samples()
         return
+    st.page_link(
+        url_state.page("look"), label=_("Look twice: guess before the models do"),
+        icon=":material/visibility:",
+    )  # fmt: skip
     grid = st.grid(SAMPLES_A_ROW, min_column_width=SAMPLE_WIDTH, gap="small")
     for sample in filter(lambda sample: sample.offered, gallery.samples):
         with grid, st.container(border=True, key=f"card-sample-{sample.id}", height="stretch"):

@@ -1,0 +1,1 @@
+"""Look twice: a person guesses over eight samples before the verdict is shown."""
