@@ -119,6 +119,18 @@ def _blend(rgb: np.ndarray, values: np.ndarray, alpha: float) -> np.ndarray:
     return np.clip(dark * (1 - weight) + colors * weight, 0, 255).astype(np.uint8)
 
 
+def share_in(values: np.ndarray, place: np.ndarray | None, box: Box) -> float | None:
+    """Return how much of a map [S, S] lies in a box of the frame, 0..1; None for a map of zeros and
+    where the `place` of the crop is unknown."""
+    total = float(values.sum())
+    if place is None or total <= 0:
+        return None
+    rows, columns = np.mgrid[: values.shape[0], : values.shape[1]] + 0.5
+    x, y = np.tensordot(place[:, :2], np.stack([columns, rows]), 1) + place[:, 2, None, None]
+    inside = (box[0] <= x) & (x <= box[2]) & (box[1] <= y) & (y <= box[3])
+    return float(values[inside].sum()) / total
+
+
 def place_of(
     shape: tuple[int, ...], box: Box, recipe: CropRecipe, landmarks: Sequence[Point]
 ) -> np.ndarray | None:
@@ -242,7 +254,11 @@ def heatmap(
             what = _("which windows raised the score of {model}")
             what = what.format(model=known(spec.plain or spec.title))
             return _reduced(crop, maps[0], what, method.id)
-        return Heatmap(crop, fit(maps[0], crop), what, method.id, place(), border=spec.crop.border)
+        values, where = fit(maps[0], crop), place()
+        return Heatmap(
+            crop, values, _located(what, values, where, face.box), method.id, where,
+            border=spec.crop.border,
+        )  # fmt: skip
     window = _window(analysis, track, face.time, spec)
     if window is None:
         return None
@@ -262,8 +278,17 @@ def heatmap(
     caption = _("{what}, {start:.1f} to {end:.1f} s").format(
         what=what, start=window.start, end=window.end
     )
-    shown = fit(run_map[position], crop)
-    return Heatmap(crop, shown, caption, method.id, place(), batch, run_map, tuple(times))
+    shown, where = fit(run_map[position], crop), place()
+    caption = _located(caption, shown, where, face.box)
+    return Heatmap(crop, shown, caption, method.id, where, batch, run_map, tuple(times))
+
+
+def _located(what: str, values: np.ndarray, place: np.ndarray | None, box: Box) -> str:
+    """Return a caption that says where most of the heat lies outside the face."""
+    share = share_in(values, place, box)
+    if share is None or share >= 0.5:
+        return what
+    return _("{what}; most of it lies outside the face").format(what=what)
 
 
 def _reduced(frame: np.ndarray, values: np.ndarray, caption: str, method: str) -> Heatmap:

@@ -579,3 +579,19 @@ def test_a_window_of_a_file_is_looked_into(tmp_path):
     drawn = explained.window_map(message, (1.0, 5.0), "timbre", done.append)
     assert drawn.falls.shape == (5, 8) and np.isfinite(drawn.falls).all()
     assert done[-1] == 1 and done == sorted(done)
+
+
+def test_a_caption_says_that_most_of_the_heat_lies_outside_the_face():
+    """A crop of 8 px at twice its size in the frame, and a face in its left half."""
+    place, face = np.array([[2.0, 0.0, 10.0], [0.0, 2.0, 20.0]]), (10.0, 20.0, 18.0, 36.0)
+    left, right = np.zeros((2, 8, 8), np.float32)
+    left[:, :4] = right[:, 4:] = 1
+    assert explain.share_in(left, place, face) == 1.0
+    assert explain.share_in(right, place, face) == 0.0
+    assert explain.share_in(left + 3 * right, place, face) == pytest.approx(0.25)
+    assert explain.share_in(0 * left, place, face) is None
+    assert explain.share_in(left, None, face) is None
+    what = explain.METHODS["gradcam"].what.format(model="M")
+    assert explain._located(what, left, place, face) == what
+    said = explain._located(what, right, place, face)
+    assert said == "what raised the score of M; most of it lies outside the face"

@@ -1,0 +1,98 @@
+"""How much of a heatmap lies in the face: of fakes, beside maps of random numbers.
+
+    python -m lab.bench.heatmaps labels.csv [--clips 50] [--models clip texture]
+
+Of each fake video of the list the largest face in its middle frame; at most two clips a method of
+forgery. A figure is the mean share of the heat inside the face's box, over clips, with that of
+random maps of the same crop, and how many clips have more than these.
+"""
+
+import argparse
+import csv
+from collections import Counter, defaultdict
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from detector import explain, media, vision
+from detector.errors import UnmaskError
+from detector.explain import ways
+from detector.models import registry
+
+MODELS = ("clip", "clip-generated", "texture")
+RANDOM = 20
+"""maps of random numbers that a heatmap is compared with"""
+EACH = 2
+"""clips of one method of forgery at most"""
+
+
+def fakes(lists: Sequence[Path], count: int) -> Iterator[Path]:
+    """Yield the first fake videos of the lists, in an order that the seed decides."""
+    rows = [
+        (file.parent / row["file"], row["method"])
+        for file in lists
+        for row in csv.DictReader(file.open(encoding="utf-8"))
+        if row["label"] == "fake" and row["kind"] == "video"
+    ]
+    taken: Counter[str] = Counter()
+    for place in np.random.default_rng(0).permutation(len(rows)):
+        path, method = rows[place]
+        if taken[method] < EACH and taken.total() < count:
+            taken[method] += 1
+            yield path
+
+
+def shares(path: Path, models: Sequence[str]) -> Iterator[tuple[str, str, float, float]]:
+    """Yield (model, method, share of the heat in the face, mean of random maps) of a clip."""
+    facts = media.probe(path)
+    frame = media.frame_at(path, facts, (facts.duration or 0.0) / 2)
+    found = vision.load_detector("mtcnn", "cpu").detect(frame.rgb, 40)
+    if not found:
+        return
+    face = max(found, key=lambda one: one.box[2] - one.box[0])
+    for id in models:
+        model = registry.load_model(id)
+        recipe = model.spec.crop
+        box = vision.box_for(recipe, face.box)
+        crop = vision.cut(frame.rgb, box, recipe, face.landmarks)
+        place = explain.place_of(frame.rgb.shape, box, recipe, face.landmarks)
+        rng = np.random.default_rng(0)
+        random = [
+            explain.share_in(explain.fit(rng.random((8, 8)), crop), place, face.box)
+            for _ in range(RANDOM)
+        ]
+        for method in ways.methods(model):
+            if method == "occlusion":  # fifty runs of the network
+                continue
+            maps = ways.draw(method, model, crop[None])
+            if maps is None:
+                continue
+            share = explain.share_in(explain.fit(maps[0], crop), place, face.box)
+            if share is not None:
+                yield id, method, share, float(np.mean([one for one in random if one is not None]))
+
+
+def main() -> None:
+    """Print a row a model and method."""
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("labels", nargs="+", type=Path)
+    parser.add_argument("--clips", type=int, default=50)
+    parser.add_argument("--models", nargs="+", default=MODELS)
+    args = parser.parse_args()
+    figures: dict[tuple[str, str], list[tuple[float, float]]] = defaultdict(list)
+    for path in fakes(args.labels, args.clips):
+        try:
+            for id, method, share, random in shares(path, args.models):
+                figures[id, method].append((share, random))
+                print(path.name, id, method, f"{share:.3f} {random:.3f}", flush=True)
+        except UnmaskError as error:
+            print(path.name, error.message)
+    for (id, method), pairs in figures.items():
+        face, random = np.mean(pairs, axis=0)
+        more = sum(a > b for a, b in pairs)
+        print(f"{id} {method}: {face:.2f} in the face, random {random:.2f}; {more} of {len(pairs)}")
+
+
+if __name__ == "__main__":
+    main()
