@@ -35,3 +35,10 @@ def at_this_computer(monkeypatch):
     yield
     for each in composed.values():
         each.stop()
+
+
+@pytest.fixture
+def data(tmp_path, monkeypatch):
+    """Set a data folder of the test's own, which is not there yet."""
+    monkeypatch.setenv("UNMASK_DATA", str(tmp_path / "data"))
+    return tmp_path / "data"

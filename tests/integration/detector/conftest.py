@@ -35,10 +35,3 @@ def gallery():
 def original(tmp_path_factory):
     """Footage of a portrait, which copies are compared with."""
     return write(tmp_path_factory.mktemp("original") / "original.mp4", footage())
-
-
-@pytest.fixture
-def data(tmp_path, monkeypatch):
-    """Set a data folder of the test's own, which is not there yet."""
-    monkeypatch.setenv("UNMASK_DATA", str(tmp_path / "data"))
-    return tmp_path / "data"
