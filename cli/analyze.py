@@ -29,6 +29,7 @@ from detector.messages.format import capital, percent, score, signed
 from detector.messages.measured import covered
 from detector.models import registry
 from detector.pipeline import Analyzer
+from detector.presentation.origin import accounts
 from detector.schema.analysis import (
     Analysis,
     ErrorDetail,
@@ -210,8 +211,7 @@ def summary(analysis: Analysis, *, base_rate: float = odds.EVEN) -> str:
             lines.append(f"  {comparison.against(found)}")
     if origin := lead.origin(analysis):
         lines.append(f"  {origin}")
-    known = filter(None, (lead.posted(analysis), lead.document(analysis)))
-    lines += [f"  {sentence}" for sentence in known]
+    lines += [f"  {section.line}" for section in accounts(analysis.provenance)]
     if found is not None or origin:
         alone = states.headline(verdict.label, verdict.question)
         lines.append("  " + _("The detectors, alone: {verdict}").format(verdict=alone))

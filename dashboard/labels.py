@@ -22,6 +22,8 @@ from detector.messages import Coded, format, lead, measured, states
 from detector.messages.format import capital as capital
 from detector.messages.format import lower_first as lower_first
 from detector.messages.format import score as score
+from detector.messages.format import size as size
+from detector.messages.format import took as took
 from detector.messages.format import whole_percent as whole_percent
 from detector.models.base import ModelSpec
 from detector.questions import QuestionSpec
@@ -323,35 +325,12 @@ def stretch(start: float, end: float, *, tenths: bool = True) -> str:
     return format.stretch(start, end, tenths=tenths)
 
 
-def size(count: int) -> str:
-    """Return 1_300_000 as "1.3 MB". Decimal units, as shops and file managers print them."""
-    if count < 1000:
-        return _("{number}\u00a0bytes").format(number=count)
-    value, units = count / 1000, ["kB", "MB", "GB", "TB"]
-    while value >= 999.5 and len(units) > 1:
-        value, units = value / 1000, units[1:]
-    unit = units[0]
-    return f"{value:.1f}{NBSP}{unit}" if value < 10 else f"{value:.0f}{NBSP}{unit}"
-
-
 def about(seconds: float) -> str:
     """Return 12.3 as "about 15 s", rounded up to 5 s; from 90 s on "about 2 minutes"."""
     if seconds >= 90:
         return _("about {minutes} minutes").format(minutes=round(seconds / 60))
     rounded = max(5, -(-int(-(-seconds // 1)) // 5) * 5)
     return _("about {seconds}\u00a0s").format(seconds=rounded)
-
-
-def took(seconds: float) -> str:
-    """Return 0.42 as "0.4 s", 18.2 -> "18 s", 75 -> "1 min 15 s", 0.01 -> "under 0.1 s"."""
-    if seconds < 0.05:
-        return _("under 0.1\u00a0s")
-    if seconds < 10:
-        return f"{seconds:.1f}{NBSP}s"
-    if seconds < 60:
-        return f"{seconds:.0f}{NBSP}s"
-    minutes, rest = divmod(round(seconds), 60)
-    return f"{minutes}{NBSP}min {rest}{NBSP}s" if rest else f"{minutes}{NBSP}min"
 
 
 def looks(number: int, kind: str) -> str:

@@ -2,6 +2,7 @@
 scores of the chosen moment, all scores as a table, signals, the file's facts, downloads."""
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 import streamlit as st
 from markupsafe import Markup
@@ -9,38 +10,19 @@ from markupsafe import Markup
 from dashboard import labels
 from dashboard.components import record_cells, tables, typography
 from dashboard.components.chips import inked
-from dashboard.components.markup import Text, join, rich, show
+from dashboard.components.markup import Text, join, rich, show, tag
 from dashboard.components.tables import TableColumn, code, facts, lines, with_note
 from dashboard.components.typography import small_print
 from dashboard.i18n import LazyDict
-from dashboard.labels import NBSP
 from dashboard.result import downloads, material, pulls, robustness_tab, signal_tab
 from dashboard.result.inspector import Moment
 from dashboard.result.linked import ResultViewState
-from detector import messages
 from detector.messages import measured
-from detector.report import words
+from detector.presentation import Section, file, run
+from detector.presentation import origin as section_of
 from detector.schema.analysis import Analysis, Label, ModelResult
-from detector.schema.origin import Document, Fact, GeoLocation
-from detector.sentences import _, ngettext, say
-from detector.vision.detection import MEASURED
-
-CODECS = {
-    "h264": "H.264", "hevc": "HEVC", "vp8": "VP8", "vp9": "VP9", "av1": "AV1", "mjpeg": "MJPEG",
-    "mpeg4": "MPEG-4", "aac": "AAC", "mp3": "MP3", "opus": "Opus", "vorbis": "Vorbis",
-    "png": "PNG", "jpeg": "JPEG", "gif": "GIF", "webp": "WebP",
-}  # fmt: skip
-STAGES: LazyDict[str, str] = LazyDict(
-    lambda: {
-        "read": _("Reading the file"),
-        "decode": _("Decoding"),
-        "faces": _("Finding faces"),
-        "sound": _("Listening"),
-        "signals": _("Reading signals"),
-        "verdict": _("Verdict"),
-    }
-)
-"""Stages overlap: together they take longer than the whole run."""
+from detector.schema.origin import Fact, GeoLocation
+from detector.sentences import _, say
 
 
 def draw(
@@ -76,7 +58,7 @@ def _tabs(
 ) -> None:
     """Draw signals, robustness, provenance, the models, the run and the scores as tables."""
     titles = [_("Signals"), _("Robustness"), _("Provenance"), _("Models"), _("Run details")]
-    signals, robust, origin, models, run, *scores = st.tabs(titles + [_("Scores")] * bool(tables))
+    signals, robust, origin, models, made, *scores = st.tabs(titles + [_("Scores")] * bool(tables))
     with signals:
         signal_tab.draw(analysis, linked)
     with robust:
@@ -85,8 +67,13 @@ def _tabs(
         draw_provenance(analysis)
     with models:
         draw_models(analysis)
-    with run:
-        show(facts(run_facts(analysis)))
+    with made:
+        weights = lines(
+            join([m.title, code(m.weights_sha256[:8], m.weights_sha256)], " ")
+            for m in analysis.models
+            if m.weights_sha256
+        )
+        show(facts([*shown(run.section(analysis)), (_("Weights"), weights or _("none"))]))
         if analysis.media.kind != "audio":
             st.toggle(
                 _("Simple player: no moving boxes, faces as buttons"),
@@ -103,111 +90,23 @@ def _tabs(
 def _file(analysis: Analysis, linked: ResultViewState) -> None:
     """Draw the file and the downloads."""
     with st.container(key="card-file", gap=None):
-        show(typography.heading(_("File")), facts(file_facts(analysis)))
+        what = file.section(analysis)
+        when = record_cells.local(analysis.created)
+        if (seconds := analysis.timings.get("total")) is not None:
+            when = _("{when}, in {time}").format(when=when, time=labels.took(seconds))
+        show(typography.heading(what.title), facts([*shown(what), (_("Analyzed"), when)]))
         for sentence in analysis.media.notes:
             show(typography.with_icon("info", say(sentence)))
         downloads.draw_card(analysis, linked)
 
 
-def file_facts(analysis: Analysis) -> list[tuple[str, Text]]:
-    """Return what the file is, by name."""
-    media = analysis.media
-    picture = [] if media.kind == "audio" else [f"{media.width}×{media.height}"]
-    if media.fps and media.kind != "image":
-        rate = _("{rate} on average") if media.variable_frame_rate else "{rate}"
-        picture.append(rate.format(rate=f"{media.fps:.4g}{NBSP}fps"))
-    picture.append(CODECS.get(media.codec, media.codec))
-    kinds = {
-        "video": _("Video"),
-        "image": _("Picture"),
-        "animation": _("Animation"),
-        "audio": _("Sound"),
-    }
-    rows: list[tuple[str, Text]] = [
-        (_("Name"), media.name),
-        (kinds[media.kind], ", ".join(picture)),
-    ]
-    if media.duration:
-        frames = media.frame_count and labels.count(media.frame_count, "frame", "frames")
-        length = labels.clock(media.duration)
-        rows.append((_("Length"), f"{length}, {frames}" if frames else length))
-    if media.live:
-        none = _("none: frames of a live session were scored as they came")
-        return [*rows, (_("File"), none), (_("Analyzed"), record_cells.local(analysis.created))]
-    if media.kind == "audio":
-        rows[1] = (_("Sound"), _sound(analysis))
-    if media.kind == "video":
-        rows.append((_("Sound"), _sound(analysis)))
-    rate = f" ({media.bit_rate / 1e6:.1f}{NBSP}Mbit/s)" if media.bit_rate else ""
-    rows.append((_("Size"), f"{labels.size(media.size)}{rate}"))
-    rows += [
-        (_("Compression"), messages.detail(evidence))
-        for evidence in analysis.evidence
-        if evidence.code == "compression"
-    ][:1]
-    if media.rotation:
-        turned = _("turned {degrees}° to stand upright").format(degrees=media.rotation)
-        rows.append((_("Rotation"), turned))
-    if media.turned:
-        why = _("{degrees}° clockwise, beyond the file’s own rotation")
-        rows.append((_("Turned"), why.format(degrees=media.turned)))
-    sha, when = media.sha256, record_cells.local(analysis.created)
-    if (seconds := analysis.timings.get("total")) is not None:
-        when = _("{when}, in {time}").format(when=when, time=labels.took(seconds))
-    hash = code(f"{sha[:4]} {sha[4:8]} … {sha[-4:]}", sha)
-    return [*rows, ("SHA-256", hash), (_("Analyzed"), when)]
-
-
-def _sound(analysis: Analysis) -> str:
-    audio = analysis.media.audio
-    if audio is None:
-        return _("none")
-    codec = CODECS.get(audio.codec, audio.codec)
-    many = ngettext("{number} channel", "{number} channels", audio.channels)
-    named = {1: _("mono"), 2: _("stereo")}
-    channels = named.get(audio.channels, many.format(number=audio.channels))
-    return f"{codec}, {channels}, {audio.sample_rate / 1000:g}{NBSP}kHz"
-
-
-def run_facts(analysis: Analysis) -> list[tuple[str, Text]]:
-    """Return how the result was made, by name."""
-    settings, software = analysis.settings, analysis.software
-    moments = labels.count(len(analysis.timestamps), "moment", "moments")
-    sampled = f"{moments}, {measured.sampling(analysis)}"
-    rows: list[tuple[str, Text]] = [
-        (_("Looked at"), _("the picture") if analysis.media.kind == "image" else sampled),
-        (_("Smallest face"), _("{width}\u00a0px wide").format(width=settings.min_face)),
-        (_("Face detector"), MEASURED[settings.faces].title),
-    ]
-    if heard := analysis.media.audio and analysis.media.audio.speech:
-        if analysis.media.kind == "audio":
-            rows.clear()
-        spoken = _("{heard}, of it {speech} of speech").format(heard=labels.took(heard.seconds))
-        rows.append((_("Listened to"), spoken))
-    if settings.end is not None:
-        rows.append((_("Part"), labels.stretch(settings.start, settings.end)))
-    elif settings.start:
-        part = _("{start} to the end").format(start=labels.clock(settings.start))
-        rows.append((_("Part"), part))
-    scoring = _("Scoring, {model}")
-    timed = [(name, analysis.timings.get(stage)) for stage, name in STAGES.items()]
-    timed += [(scoring.format(model=m.title), m.seconds) for m in analysis.models if m.scored]
-    timed.append((_("All, side by side"), analysis.timings.get("total")))
-    rows += [(name, labels.took(seconds)) for name, seconds in timed if seconds is not None]
-    weights = lines(
-        join([m.title, code(m.weights_sha256[:8], m.weights_sha256)], " ")
-        for m in analysis.models
-        if m.weights_sha256
-    )
-    versions = f"Python {software.python}, PyTorch {software.torch}"
-    commit = f", {software.commit[:8]}" if software.commit else ""
-    return [
-        *rows,
-        (_("Weights"), weights or _("none")),
-        ("Unmask", software.version + commit),
-        (_("Runs on"), f"{software.backend}, {software.device}, {versions}"),
-        (_("Analysis"), code(analysis.id[:16])),
-    ]
+def shown(section: Section) -> list[tuple[str, Text]]:
+    """Return the rows of a section as the page shows them: with what is longer on hovering."""
+    rows: list[tuple[str, Text]] = []
+    for row in section.rows:
+        value: Text = code(row.value, row.exact) if row.exact else row.value
+        rows.append((row.label, tag("span", value, title=row.note) if row.note else value))
+    return rows
 
 
 # --- models ---------------------------------------------------------------------------------------
@@ -299,27 +198,15 @@ def draw_provenance(analysis: Analysis) -> None:
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
         typography.section(_("Signed origin (C2PA)"), width="content")
         st.badge(word, icon=f":material/{icon}:", color=color)
-    (_name, sentence), *rows = words.credential_rows(origin.credential)
-    show(typography.text(sentence), facts(rows))
+    signed = section_of.credential(origin.credential)
+    rest = replace(signed, rows=signed.rows[1:])
+    show(typography.text(signed.rows[0].value), facts(shown(rest)))
     for note in (*origin.findings, *origin.unread):
         show(typography.with_icon("info", say(note)))
     if origin.earlier is not None:
-        show(typography.with_icon("info", words.earlier(origin.earlier, analysis.media)))
-    if origin.posted is not None:
-        rows = [
-            (name, value)
-            for name, value in (
-                (_("Title"), origin.posted.title),
-                (_("Posted by"), origin.posted.by),
-                (_("Date"), origin.posted.date),
-                (_("Site"), origin.posted.site),
-            )
-            if value
-        ]
-        show(typography.subheading(_("Where it was posted, by its page’s account")), facts(rows))
-    if origin.document is not None:
-        head = typography.subheading(_("The document it stands in, by its own account"))
-        show(head, facts(_document_rows(origin.document)))
+        show(typography.with_icon("info", section_of.earlier(origin.earlier, analysis.media)))
+    for account in section_of.accounts(origin):
+        show(typography.subheading(account.title), facts(shown(account)))
     if origin.facts:
         show(typography.subheading(_("What it says of itself")), _fact_table(origin.facts[:SHOWN]))
         if (more := len(origin.facts) - SHOWN) > 0:
@@ -332,24 +219,6 @@ def draw_provenance(analysis: Analysis) -> None:
         few = _("Copies of a picture differ in few of the 64 bits.")
         head = typography.subheading(_("Perceptual hash"))
         show(head, facts(hashes), typography.small_print(few))
-
-
-def _document_rows(document: Document) -> list[tuple[str, str]]:
-    """Return what a document says of itself, as (name, value)."""
-    edits = "" if document.edits is None else str(document.edits)
-    signed = "" if document.signatures is None else str(document.signatures)
-    rows = [
-        (_("Document"), document.name),
-        (_("Written by"), document.producer),
-        (_("Made in"), document.creator),
-        (_("Author"), document.author),
-        (_("Last saved by"), document.changed_by),
-        (_("Created"), document.created),
-        (_("Changed"), document.changed),
-        (_("Saved again"), edits),
-        (_("Signatures"), signed),
-    ]
-    return [(name, value) for name, value in rows if value]
 
 
 def _place(place: GeoLocation) -> None:
@@ -368,4 +237,4 @@ def _place(place: GeoLocation) -> None:
 def _fact_table(rows: Sequence[Fact]) -> Markup:
     """Return what a file says of itself. Every value is a stranger's."""
     columns = [TableColumn(_("Fact")), TableColumn(_("Says")), TableColumn(_("Where"))]
-    return tables.table(columns, words.fact_rows(rows))
+    return tables.table(columns, section_of.facts(rows))

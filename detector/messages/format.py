@@ -3,7 +3,7 @@
 import math
 from collections.abc import Iterable, Sequence
 
-from detector.sentences import _
+from detector.sentences import NBSP, _
 
 
 def whole_percent(probability: float) -> int:
@@ -56,6 +56,29 @@ def clock(seconds: float, *, tenths: bool = False) -> str:
     hours, minute = divmod(minutes, 60)
     text = f"{hours}:{minute:02}:{second:02}" if hours else f"{minute:02}:{second:02}"
     return f"{text}.{tenth}" if tenths else text
+
+
+def size(count: int) -> str:
+    """Return 1_300_000 as "1.3 MB". Decimal units, as shops and file managers print them."""
+    if count < 1000:
+        return _("{number}\u00a0bytes").format(number=count)
+    value, units = count / 1000, ["kB", "MB", "GB", "TB"]
+    while value >= 999.5 and len(units) > 1:
+        value, units = value / 1000, units[1:]
+    unit = units[0]
+    return f"{value:.1f}{NBSP}{unit}" if value < 10 else f"{value:.0f}{NBSP}{unit}"
+
+
+def took(seconds: float) -> str:
+    """Return 0.42 as "0.4 s", 18.2 -> "18 s", 75 -> "1 min 15 s", 0.01 -> "under 0.1 s"."""
+    if seconds < 0.05:
+        return _("under 0.1\u00a0s")
+    if seconds < 10:
+        return f"{seconds:.1f}{NBSP}s"
+    if seconds < 60:
+        return f"{seconds:.0f}{NBSP}s"
+    minutes, rest = divmod(round(seconds), 60)
+    return f"{minutes}{NBSP}min {rest}{NBSP}s" if rest else f"{minutes}{NBSP}min"
 
 
 def stretch(start: float, end: float, *, tenths: bool = False) -> str:

@@ -77,36 +77,6 @@ def origin(analysis: Analysis) -> str:
     return text.format(name=proof.name, place=say(place) if place else "")
 
 
-def posted(analysis: Analysis) -> str:
-    """Return who put the file online and when, by its page; empty where that is not known."""
-    said = analysis.provenance.posted if analysis.provenance else None
-    if said is None:
-        return ""
-    parts = [_("“{title}”").format(title=said.title) if said.title else "", said.by, said.date]
-    text = _("Posted online, by its page’s account: {details}")
-    return text.format(details=", ".join(filter(None, [*parts, said.site])))
-
-
-def document(analysis: Analysis) -> str:
-    """Return what the document of a picture says of itself; empty where it stands in none."""
-    said = analysis.provenance.document if analysis.provenance else None
-    if said is None:
-        return ""
-    parts = {
-        "{value}": said.name,
-        _("written by {value}"): said.producer,
-        _("made in {value}"): said.creator,
-        _("author {value}"): said.author,
-        _("last saved by {value}"): said.changed_by,
-        _("created {value}"): said.created,
-        _("changed {value}"): said.changed,
-        _("saved again: {value}"): said.edits,
-        _("signed fields: {value}"): said.signatures,
-    }
-    told = [text.format(value=value) for text, value in parts.items() if value not in ("", None)]
-    return _("The document, by its own account: {details}").format(details="; ".join(told))
-
-
 def reason(analysis: Analysis) -> Reason | None:
     """Return the reason that the lead sentence says: why there is no verdict, or none but this."""
     verdict = analysis.verdict

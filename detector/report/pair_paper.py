@@ -7,6 +7,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 import detector
 from detector.messages import comparison as said
 from detector.messages.format import capital, clock
+from detector.presentation import file
 from detector.report import charts, words
 from detector.report.content import PairContent
 from detector.report.paper import FILL, INK, MUTED, SMALL, WIDTH, Paper
@@ -217,15 +218,15 @@ def _files(pdf: Paper, content: PairContent) -> None:
     pdf.head(_("The two files"), 60)
     both = comparison.copy_media, comparison.original_media
     names = said.titles(comparison)
-    for name, media, now in zip(names, both, content.sha256s, strict=True):
-        pdf.subhead(name)
+    for title, media, now in zip(names, both, content.sha256s, strict=True):
+        pdf.subhead(title)
         same = _("the same") if now == media.sha256 else now
         hashes = [
             (_("SHA-256 when compared"), media.sha256),
             (_("SHA-256 at export"), same or _("not checked: the file was not there")),
         ]
-        rows = words.file_rows(media)
-        pdf.facts([(_("Name"), media.name), *hashes, *rows], 46.0)
+        name, *rows = (row.as_pair for row in file.rows_of_media(media))
+        pdf.facts([name, *hashes, *rows], 46.0)
         pdf.ln(1.5)
     for note in comparison.notes:
         pdf.say(say(note), SMALL, MUTED)

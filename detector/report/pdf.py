@@ -16,6 +16,8 @@ from detector.messages import actions, comparison, lead, odds, states
 from detector.messages import comparison as compared
 from detector.messages.format import capital, clock, interval, percent, score, stretch
 from detector.messages.robustness import outcome
+from detector.presentation import file, run
+from detector.presentation import origin as section_of
 from detector.report import certificate, charts, words
 from detector.report.content import Content, PairContent, ReportPicture, height_of
 from detector.report.paper import FILL, INK, MARGIN, MUTED, SMALL, WIDTH, Paper, laid_out
@@ -169,8 +171,8 @@ def _file(pdf: Paper, content: Content) -> None:
         False: content.sha256 or "",
     }[content.unchanged]
     hashes = [(_("SHA-256 on receipt"), media.sha256), (_("SHA-256 at export"), at_export)]
-    rows = words.file_rows(media)
-    pdf.facts([(_("Name"), media.name), *([] if media.live else hashes), *rows])
+    name, *rows = (row.as_pair for row in file.rows_of_media(media))
+    pdf.facts([name, *([] if media.live else hashes), *rows])
     if content.unchanged is False:
         pdf.say(_("The file has changed since it was analyzed."), style="B")
     for note in media.notes:
@@ -350,16 +352,17 @@ def _provenance(pdf: Paper, analysis: Analysis) -> None:
         _("All of this can be written by anybody, and is lost when a file is sent on. That "
           "something is missing says nothing either way."), SMALL, MUTED,
     )  # fmt: skip
-    pdf.facts(words.credential_rows(origin.credential))
+    pdf.facts(section_of.credential(origin.credential).printed)
     for sentence in origin.findings:
         pdf.say(f"· {say(sentence)}")
-    for sentence in filter(None, (lead.posted(analysis), lead.document(analysis))):
-        pdf.say(f"· {sentence}")
     for sentence in origin.unread:
         pdf.say(f"· {say(sentence)}", color=MUTED)
     if origin.earlier is not None:
-        pdf.say(f"· {words.earlier(origin.earlier, analysis.media)}")
-    rows = words.fact_rows(origin.facts[:FACTS])
+        pdf.say(f"· {section_of.earlier(origin.earlier, analysis.media)}")
+    for section in section_of.accounts(origin):
+        pdf.subhead(section.title)
+        pdf.facts(section.printed)
+    rows = section_of.facts(origin.facts[:FACTS])
     if origin.place is not None:
         spot = f"{origin.place.latitude:.5f}, {origin.place.longitude:.5f}"
         rows.append((_("Recorded at (private)"), spot, say(origin.place.source)))
@@ -373,24 +376,8 @@ def _provenance(pdf: Paper, analysis: Analysis) -> None:
 def _again(pdf: Paper, analysis: Analysis) -> None:
     software = analysis.software
     pdf.head(_("How it was made, and how to run it again"), 60)
-    total = analysis.timings.get("total")
     commit = f", commit {software.commit}" if software.commit else ""
-    runs = (
-        f"Python {software.python}",
-        f"PyTorch {software.torch}",
-        software.backend,
-        software.device,
-    )
-    pdf.facts(
-        [
-            (_("Program"), f"Unmask {software.version}{commit}"),
-            (_("Runs on"), ", ".join(runs)),
-            *words.looked(analysis),
-            (_("Took"), f"{total:.1f} s" if total is not None else _("not measured")),
-            (_("Result format"), analysis.schema_version),
-            (_("Analysis"), analysis.id),
-        ]
-    )  # fmt: skip
+    pdf.facts(run.section(analysis).printed)
     if analysis.media.live:
         return
     text = _(

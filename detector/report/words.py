@@ -1,7 +1,6 @@
 """The words of a report: likelihood, never fact."""
 
 import shlex
-from collections.abc import Iterable
 from datetime import datetime, tzinfo
 
 from babel.dates import format_datetime
@@ -11,23 +10,18 @@ from detector.decision.reasons import why_unanswered
 from detector.messages import measured, states
 from detector.messages.format import capital, percent, signed
 from detector.messages.lead import why_not
-from detector.messages.measured import covered
 from detector.schema.analysis import (
     Analysis,
     Answer,
-    Audio,
     Basis,
     Calibration,
     Label,
-    Media,
     ModelResult,
     Question,
     Side,
     Tally,
 )
-from detector.schema.origin import Credential, EarlierVerdict, Fact
 from detector.sentences import _, language, ngettext, say
-from detector.vision.detection import MEASURED
 
 GLYPHS: dict[Label, str] = {
     Label.FAKE: "▲",
@@ -37,36 +31,6 @@ GLYPHS: dict[Label, str] = {
     Label.REAL: "○",
     Label.NOT_APPLICABLE: "–",
 }
-CREDENTIALS: dict[str, str] = {
-    "none": _("None. Most files have none, so this says nothing either way."),
-    "trusted": _("Valid, signed by somebody on the trust list of this installation."),
-    "untrusted": _("Valid, but signed by somebody who is not on a trust list here."),
-    "invalid": _(
-        "Invalid: the file and its manifest don't belong together, or a signature is wrong."
-    ),
-    "elsewhere": _("The file names an address where a manifest is kept. Nothing was fetched."),
-    "unreadable": _("There is one, but it could not be read."),
-}
-OURS = (_("Edit list"), _("JPEG quantization"))
-"""Facts whose values are our words"""
-SOURCES: dict[str, str] = {
-    "trainedAlgorithmicMedia": _("made by a trained model"),
-    "compositeWithTrainedAlgorithmicMedia": _("composed, with parts made by a trained model"),
-    "algorithmicMedia": _("made by an algorithm"),
-    "digitalCapture": _("recorded by a digital camera"),
-    "computationalCapture": _("recorded by a camera that computes its pictures"),
-    "composite": _("composed of several pictures"),
-    "compositeCapture": _("composed of several recordings"),
-    "humanEdits": _("edited by a person"),
-    "minorHumanEdits": _("edited by a person, a little"),
-    "algorithmicallyEnhanced": _("enhanced by an algorithm"),
-    "screenCapture": _("captured from a screen"),
-    "digitalArt": _("drawn by a person with software"),
-    "digitalCreation": _("made by a person with software"),
-    "negativeFilm": _("scanned from negative film"),
-    "print": _("scanned from a print"),
-}
-"""IPTC digital source types (cv.iptc.org/newscodes/digitalsourcetype) in words."""
 
 
 def answered(analysis: Analysis, question: Question, answer: Answer) -> str:
@@ -169,92 +133,6 @@ def _share(
     most = percent(at_most(tally))
     text = some if tally.count else none
     return [text.format(count=tally.count, files=tally.files, kind=kind, most=most)]
-
-
-def file_rows(media: Media) -> list[tuple[str, str]]:
-    """Return what the file is, as (name, value)."""
-    if media.kind == "audio":
-        return _sound_rows(media)
-    picture = f"{media.width} × {media.height} px, {media.codec}"
-    if media.pixel_format:
-        picture += f", {media.pixel_format}"
-    if media.fps and media.kind != "image":
-        even, uneven = _("{number} frames a second"), _("{number} frames a second on average")
-        rate = uneven if media.variable_frame_rate else even
-        picture += ", " + rate.format(number=f"{media.fps:.4g}")
-    size = _("{number} bytes").format(number=f"{media.size:,}")
-    kind = {"image": _("image"), "animation": _("animation")}.get(media.kind, _("video"))
-    rows = [(_("Kind"), f"{kind}, {media.container}"), (_("Size"), size), (_("Picture"), picture)]
-    if media.live:
-        live = _("a live session: frames were scored as they came, none was kept")
-        rows[:2] = [(_("Kind"), live)]
-    if media.duration:
-        text = _("{seconds} s, about {frames} frames")
-        seconds, frames = f"{media.duration:.2f}", f"{media.frame_count or 0:,}"
-        rows.append((_("Length"), text.format(seconds=seconds, frames=frames)))
-    if media.bit_rate:
-        rows.append((_("Bit rate"), f"{media.bit_rate / 1e6:.2f} Mbit/s"))
-    if media.rotation:
-        text = _("{degrees}° clockwise, to stand upright")
-        rows.append((_("Rotation"), text.format(degrees=media.rotation)))
-    if media.turned:
-        text = _("{degrees}° clockwise, beyond the file's own rotation")
-        rows.append((_("Turned"), text.format(degrees=media.turned)))
-    if media.kind == "video" and not media.live:
-        sound = _sound(media.audio) if media.audio else _("none")
-        rows.append((_("Sound"), sound))
-    return rows
-
-
-def _sound(audio: Audio) -> str:
-    """Return "aac, stereo, 44,100 Hz"."""
-    many = _("{number} channels").format(number=audio.channels)
-    channels = {1: _("mono"), 2: _("stereo")}.get(audio.channels, many)
-    return f"{audio.codec}, {channels}, {audio.sample_rate:,} Hz"
-
-
-def _sound_rows(media: Media) -> list[tuple[str, str]]:
-    kind = _("sound")
-    size = _("{number} bytes").format(number=f"{media.size:,}")
-    rows = [(_("Kind"), f"{kind}, {media.container}"), (_("Size"), size)]
-    if audio := media.audio:
-        rows.append((_("Sound"), _sound(audio)))
-        if heard := audio.speech:
-            text = _("{seconds} s, of it {spoken} s of speech")
-            figures = {"seconds": heard.seconds, "spoken": heard.speech_seconds}
-            spoken = text.format(**{name: f"{value:.1f}" for name, value in figures.items()})
-            rows.append((_("Listened to"), spoken))
-    if media.duration:
-        rows.append((_("Length"), f"{media.duration:.2f} s"))
-    if media.bit_rate:
-        rows.append((_("Bit rate"), f"{media.bit_rate / 1e3:.0f} kbit/s"))
-    return rows
-
-
-def credential_rows(credential: Credential) -> list[tuple[str, str]]:
-    """Return what the signed origin says, as (name, value)."""
-    rows = [(_("Signed origin (C2PA)"), say(CREDENTIALS[credential.state]))]
-    signer = ", ".join(p for p in (credential.signer, credential.organization) if p)
-    rows += [
-        (_("Signed by"), f"{signer} {credential.signed or ''}".strip() if signer else ""),
-        (_("Claimed by"), credential.generator or ""),
-        (_("It says"), ", ".join(say(SOURCES.get(s, s)) for s in credential.sources)),
-        (_("Steps"), "; ".join(credential.actions)),
-        (_("Made from"), ", ".join(credential.ingredients)),
-        (_("Kept at"), credential.address or ""),
-        (_("Problems"), ", ".join(map(say, credential.problems))),
-    ]
-    if credential.state == "untrusted" and not credential.trust_list:
-        rows.append((_("Trust list"), _("None is configured here, so no signer is trusted.")))
-    return [(name, value) for name, value in rows if value]
-
-
-def fact_rows(facts: Iterable[Fact]) -> list[tuple[str, str, str]]:
-    """Return what a file says of itself, as (name, value, where); only our own values are
-    translated, a stranger's stay."""
-    return [
-        (say(f.name), say(f.value) if f.name in OURS else f.value, say(f.source)) for f in facts
-    ]
 
 
 def says(analysis: Analysis, model: ModelResult) -> str:
@@ -451,47 +329,3 @@ def windows(number: int) -> str:
     """Return 1 as "1 window of speech"."""
     text = ngettext("{number} window of speech", "{number} windows of speech", number)
     return text.format(number=number)
-
-
-def looked(analysis: Analysis) -> list[tuple[str, str]]:
-    """Return what of the file was analyzed, as (name, value)."""
-    settings, kind = analysis.settings, analysis.media.kind
-    parts = []
-    if settings.start:
-        parts.append(_("from {seconds} s").format(seconds=f"{settings.start:g}"))
-    if settings.end is not None:
-        parts.append(_("to {seconds} s").format(seconds=f"{settings.end:g}"))
-    if kind == "audio":
-        spans = sum(len(subject.spans) for subject in analysis.subjects)
-        return [(_("Listened to"), ", ".join([windows(spans), *parts]))]
-    sampling = measured.sampling(analysis)
-    if seen := covered(analysis.coverage):
-        sampling += f"; {seen}"
-    all_of_it = ", ".join([moments(len(analysis.timestamps)), sampling, *parts])
-    return [
-        (_("Looked at"), _("the picture") if kind == "image" else all_of_it),
-        (_("Smallest face"), _("{width} px wide").format(width=settings.min_face)),
-        (_("Face detector"), MEASURED[settings.faces].title),
-    ]
-
-
-def earlier(verdict: EarlierVerdict, media: Media) -> str:
-    """Return what stands in the file from an earlier analysis, and that it counts for nothing."""
-    place = _("into its metadata") if verdict.where == "metadata" else _("beside it")
-    label = verdict.label
-    if label in set(Label):
-        label = states.state(label, None)
-    said = [label]
-    if verdict.likelihood is not None:
-        said.append(_("{percent} likelihood").format(percent=f"{verdict.likelihood} %"))
-    text = _(
-        "An earlier verdict was written {place}: “{verdict}”{when}. Anybody can write that; it had "
-        "no influence here."
-    )
-    if verdict.sha256 == media.sha256:
-        text = _(
-            "An earlier verdict of this very file was written {place}: “{verdict}”{when}. Anybody "
-            "can write that; it had no influence here."
-        )
-    when = _(", on {day}").format(day=verdict.analyzed) if verdict.analyzed else ""
-    return text.format(place=place, verdict=", ".join(said), when=when)

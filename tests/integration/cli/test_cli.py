@@ -58,7 +58,10 @@ def test_the_pictures_of_a_document_are_analyzed_with_what_it_says_of_itself(tmp
     for one in results:
         said = one.provenance.document
         assert said.name == "paper.pdf" and said.created.startswith("20") and said.edits == 0
-    assert "The document, by its own account: paper.pdf; created 20" in summary(results[0])
+    assert (
+        "The document it stands in, by its own account: Document: paper.pdf; Created: 20"
+        in summary(results[0])
+    )
     (tmp_path / "cut.pdf").write_bytes(paper.read_bytes()[:300])
     assert main(["analyze", str(tmp_path / "cut.pdf")]) == 2
     assert "This document is damaged." in capsys.readouterr().err

@@ -27,8 +27,8 @@ from detector.media.upright import HDR
 from detector.messages import actions
 from detector.models import inventory
 from detector.models.registry import manifest
+from detector.presentation import origin as origin_words
 from detector.provenance.findings import findings
-from detector.report.words import fact_rows
 from detector.schema.origin import Credential, Fact, GeneratorMark, Provenance, Repeats
 from detector.sentences import ENGLISH, _, say, use
 from detector.signals import blinks
@@ -325,7 +325,7 @@ def test_notes_and_findings_are_said_in_spanish():
         assert "2 partes de la grabación" in "".join(notes)
         for data in (e.thresholds.data for e in manifest().ensembles.values()):
             assert re.search("fuentes|habla", say(data)), data
-        assert fact_rows(stored.facts)[0] == ("Cámara", "Pixel 8", "EXIF")
+        assert origin_words.facts(stored.facts)[0] == ("Cámara", "Pixel 8", "EXIF")
 
 
 def test_a_message_is_never_put_together_by_hand():

@@ -26,6 +26,7 @@ from detector.decision.numbers import logit
 from detector.messages import lead
 from detector.messages.format import percent, whole_percent
 from detector.models import registry
+from detector.presentation import file, run
 from detector.schema.analysis import (
     Analysis,
     Calibration,
@@ -447,7 +448,7 @@ def test_no_rate_is_said_of_a_lower_threshold_that_there_is_none_of():
 def test_file_facts_say_what_was_done_to_the_picture():
     analysis = make_analysis()
     analysis.media.rotation, analysis.media.variable_frame_rate = 90, True
-    facts = dict(details.file_facts(analysis))
+    facts = dict(details.shown(file.section(analysis)))
     assert facts["Rotation"] == "turned 90° to stand upright"
     assert "on average" in facts["Video"]
     assert analysis.media.sha256 in facts["SHA-256"]
@@ -457,9 +458,9 @@ def test_the_rate_of_a_live_session_has_one_decimal():
     analysis = make_analysis()
     analysis.settings.sampling, analysis.settings.fps = "fps", 7.11231
     analysis.media.live = True
-    assert str(dict(details.run_facts(analysis))["Looked at"]).endswith(", 7.1 a second")
+    assert str(dict(details.shown(run.section(analysis)))["Looked at"]).count(", 7.1 a second")
     analysis.media.live, analysis.settings.fps = False, 0.25
-    assert str(dict(details.run_facts(analysis))["Looked at"]).endswith(", 0.25 a second")
+    assert str(dict(details.shown(run.section(analysis)))["Looked at"]).count(", 0.25 a second")
 
 
 def test_names_at_line_ends_stand_apart():

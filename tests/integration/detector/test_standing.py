@@ -10,7 +10,7 @@ from detector import explain, media
 from detector.perturbation.conditions import Condition
 from detector.perturbation.robustness import try_out
 from detector.pipeline.orientation import OrientationCheck
-from detector.report.words import file_rows
+from detector.presentation.file import rows_of_media
 from detector.schema.analysis import Analysis, Settings
 from detector.vision import Detection
 from tests.conftest import camera
@@ -51,8 +51,8 @@ def test_a_clip_that_stands_wrong_is_turned(analyzer, make_clip, degrees):
     frame = media.frame_at(path, out.media, 1.0)
     assert frame.rgb.shape == (SIZE[1], SIZE[0], 3)
     assert np.abs(frame.rgb.astype(int) - camera(SIZE)(25)).mean() < 8
-    turn = f"{out.media.turned}° clockwise, beyond the file's own rotation"
-    assert ("Turned", turn) in file_rows(out.media)
+    turn = f"{out.media.turned}° clockwise, beyond the file’s own rotation"
+    assert ("Turned", turn) in [row.as_pair for row in rows_of_media(out.media)]
     assert Analysis.model_validate_json(out.model_dump_json()) == out
 
 

@@ -22,6 +22,7 @@ from detector.errors import InputError, UsageError
 from detector.explain import Heatmap
 from detector.messages import lead
 from detector.messages.format import clock, percent
+from detector.presentation import run
 from detector.report import charts, content, words
 from detector.report.content import explained
 from detector.report.paper import FONT, Paper, printable
@@ -474,13 +475,13 @@ def test_a_picture_and_a_file_without_faces_have_a_report():
 
 def test_what_was_looked_at_is_said_in_words_that_suit_the_file():
     clip, sound = make_analysis(frames=1), make_analysis()
-    assert words.looked(clip)[0] == ("Looked at", "1 moment, spread evenly")
-    assert words.looked(make_picture())[0] == ("Looked at", "the picture")
+    assert run.looked(clip)[0].value == "1\u00a0moment, spread evenly"
+    assert run.looked(make_picture())[0].as_pair == ("Looked at", "the picture")
     sound.media.kind = "audio"
     for number, said in ((1, "1 window of speech"), (3, "3 windows of speech")):
         spans = [SpanSegment(start=2.0 * i, end=2.0 * i + 2) for i in range(number)]
         sound.subjects = [speaker(spans)]
-        assert words.looked(sound) == [("Listened to", said)]
+        assert [row.as_pair for row in run.looked(sound)] == [("Listened to", said)]
 
 
 def test_the_scale_is_in_the_words_of_the_question_that_is_answered():

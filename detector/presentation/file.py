@@ -1,0 +1,73 @@
+"""What a file is."""
+
+from detector import messages
+from detector.messages.format import clock, size
+from detector.presentation import Row, Section
+from detector.schema.analysis import Analysis, Audio, Media
+from detector.sentences import NBSP, _, count, ngettext
+
+CODECS = {
+    "h264": "H.264", "hevc": "HEVC", "vp8": "VP8", "vp9": "VP9", "av1": "AV1", "mjpeg": "MJPEG",
+    "mpeg4": "MPEG-4", "aac": "AAC", "mp3": "MP3", "opus": "Opus", "vorbis": "Vorbis",
+    "png": "PNG", "jpeg": "JPEG", "gif": "GIF", "webp": "WebP",
+}  # fmt: skip
+
+
+def section(analysis: Analysis) -> Section:
+    """Return what the file is, with how much it is compressed and its hash."""
+    rows = list(rows_of_media(analysis.media))
+    rated = [item for item in analysis.evidence if item.code == "compression"]
+    rows += [Row(_("Compression"), messages.detail(item)) for item in rated[:1]]
+    sha = analysis.media.sha256
+    if not analysis.media.live:
+        rows.append(Row("SHA-256", f"{sha[:4]} {sha[4:8]} … {sha[-4:]}", exact=sha))
+    return Section(_("File"), tuple(rows))
+
+
+def rows_of_media(media: Media) -> tuple[Row, ...]:
+    """Return what a file is by itself."""
+    rows = [Row(_("Name"), media.name)]
+    if media.kind != "audio":
+        rows.append(_picture(media))
+    if media.duration:
+        length = clock(media.duration)
+        if media.frame_count:
+            length = f"{length}, {count(media.frame_count, 'frame', 'frames')}"
+        rows.append(Row(_("Length"), length, f"{media.duration:.2f}{NBSP}s"))
+    if media.live:
+        none = _("none: frames of a live session were scored as they came")
+        return (*rows, Row(_("File"), none))
+    if media.kind in ("audio", "video"):
+        rows.append(Row(_("Sound"), sound(media.audio)))
+    rate = f" ({media.bit_rate / 1e6:.2g}{NBSP}Mbit/s)" if media.bit_rate else ""
+    exact = _("{number}\u00a0bytes").format(number=f"{media.size:,}")
+    rows.append(Row(_("Size"), f"{size(media.size)}{rate}", f"{exact}, {media.container}"))
+    if media.rotation:
+        turned = _("turned {degrees}° to stand upright").format(degrees=media.rotation)
+        rows.append(Row(_("Rotation"), turned))
+    if media.turned:
+        why = _("{degrees}° clockwise, beyond the file’s own rotation")
+        rows.append(Row(_("Turned"), why.format(degrees=media.turned)))
+    return tuple(rows)
+
+
+def sound(audio: Audio | None) -> str:
+    """Return "AAC, stereo, 44.1 kHz"."""
+    if audio is None:
+        return _("none")
+    codec = CODECS.get(audio.codec, audio.codec)
+    many = ngettext("{number} channel", "{number} channels", audio.channels)
+    named = {1: _("mono"), 2: _("stereo")}
+    channels = named.get(audio.channels, many.format(number=audio.channels))
+    return f"{codec}, {channels}, {audio.sample_rate / 1000:g}{NBSP}kHz"
+
+
+def _picture(media: Media) -> Row:
+    kinds = {"video": _("Video"), "image": _("Picture"), "animation": _("Animation")}
+    parts = [f"{media.width}×{media.height}"]
+    if media.fps and media.kind != "image":
+        rate = f"{media.fps:.4g}{NBSP}fps"
+        average = _("{rate} on average").format(rate=rate)
+        parts.append(average if media.variable_frame_rate else rate)
+    parts.append(CODECS.get(media.codec, media.codec))
+    return Row(kinds[media.kind], ", ".join(parts), media.pixel_format or "")

@@ -1,0 +1,126 @@
+"""What a file says of its origin. Everything in it can be written by anybody."""
+
+from collections.abc import Iterable
+
+from detector.messages import states
+from detector.presentation import Row, Section, rows_of
+from detector.schema.analysis import Label, Media
+from detector.schema.origin import Credential, Document, EarlierVerdict, Fact, Posted, Provenance
+from detector.sentences import _, say
+
+CREDENTIALS: dict[str, str] = {
+    "none": _("None. Most files have none, so this says nothing either way."),
+    "trusted": _("Valid, signed by somebody on the trust list of this installation."),
+    "untrusted": _("Valid, but signed by somebody who is not on a trust list here."),
+    "invalid": _(
+        "Invalid: the file and its manifest don't belong together, or a signature is wrong."
+    ),
+    "elsewhere": _("The file names an address where a manifest is kept. Nothing was fetched."),
+    "unreadable": _("There is one, but it could not be read."),
+}
+OURS = (_("Edit list"), _("JPEG quantization"))
+"""Facts whose values are our words"""
+SOURCES: dict[str, str] = {
+    "trainedAlgorithmicMedia": _("made by a trained model"),
+    "compositeWithTrainedAlgorithmicMedia": _("composed, with parts made by a trained model"),
+    "algorithmicMedia": _("made by an algorithm"),
+    "digitalCapture": _("recorded by a digital camera"),
+    "computationalCapture": _("recorded by a camera that computes its pictures"),
+    "composite": _("composed of several pictures"),
+    "compositeCapture": _("composed of several recordings"),
+    "humanEdits": _("edited by a person"),
+    "minorHumanEdits": _("edited by a person, a little"),
+    "algorithmicallyEnhanced": _("enhanced by an algorithm"),
+    "screenCapture": _("captured from a screen"),
+    "digitalArt": _("drawn by a person with software"),
+    "digitalCreation": _("made by a person with software"),
+    "negativeFilm": _("scanned from negative film"),
+    "print": _("scanned from a print"),
+}
+"""IPTC digital source types (cv.iptc.org/newscodes/digitalsourcetype) in words."""
+
+
+def credential(signed: Credential) -> Section:
+    """Return what the signed origin says; the first row is whether there is one and it holds."""
+    rows = [Row(_("Signed origin (C2PA)"), say(CREDENTIALS[signed.state]))]
+    signer = ", ".join(p for p in (signed.signer, signed.organization) if p)
+    rows += rows_of(
+        [
+            (_("Signed by"), f"{signer} {signed.signed or ''}".strip() if signer else ""),
+            (_("Claimed by"), signed.generator or ""),
+            (_("It says"), ", ".join(say(SOURCES.get(s, s)) for s in signed.sources)),
+            (_("Steps"), "; ".join(signed.actions)),
+            (_("Made from"), ", ".join(signed.ingredients)),
+            (_("Kept at"), signed.address or ""),
+            (_("Problems"), ", ".join(map(say, signed.problems))),
+        ]
+    )
+    if signed.state == "untrusted" and not signed.trust_list:
+        none = _("None is configured here, so no signer is trusted.")
+        rows.append(Row(_("Trust list"), none))
+    return Section(_("Signed origin (C2PA)"), tuple(rows))
+
+
+def posted(page: Posted) -> Section:
+    """Return who put the file online, where and when."""
+    rows = [
+        (_("Title"), page.title),
+        (_("Posted by"), page.by),
+        (_("Date"), page.date),
+        (_("Site"), page.site),
+    ]
+    return Section(_("Where it was posted, by its page’s account"), rows_of(rows))
+
+
+def document(found: Document) -> Section:
+    """Return what the document says of itself that a picture stands in."""
+    rows = [
+        (_("Document"), found.name),
+        (_("Written by"), found.producer),
+        (_("Made in"), found.creator),
+        (_("Author"), found.author),
+        (_("Last saved by"), found.changed_by),
+        (_("Created"), found.created),
+        (_("Changed"), found.changed),
+        (_("Saved again"), "" if found.edits is None else str(found.edits)),
+        (_("Signatures"), "" if found.signatures is None else str(found.signatures)),
+    ]
+    return Section(_("The document it stands in, by its own account"), rows_of(rows))
+
+
+def accounts(origin: Provenance | None) -> list[Section]:
+    """Return what is known of where it was posted and of the document it stands in."""
+    if origin is None:
+        return []
+    page = [posted(origin.posted)] if origin.posted is not None else []
+    return page + ([document(origin.document)] if origin.document is not None else [])
+
+
+def facts(found: Iterable[Fact]) -> list[tuple[str, str, str]]:
+    """Return what a file says of itself, as (name, value, where); only our own values are
+    translated, a stranger's stay."""
+    return [
+        (say(f.name), say(f.value) if f.name in OURS else f.value, say(f.source)) for f in found
+    ]
+
+
+def earlier(verdict: EarlierVerdict, media: Media) -> str:
+    """Return what stands in the file from an earlier analysis, and that it counts for nothing."""
+    place = _("into its metadata") if verdict.where == "metadata" else _("beside it")
+    label = verdict.label
+    if label in set(Label):
+        label = states.state(label, None)
+    said = [label]
+    if verdict.likelihood is not None:
+        said.append(_("{percent} likelihood").format(percent=f"{verdict.likelihood} %"))
+    text = _(
+        "An earlier verdict was written {place}: “{verdict}”{when}. Anybody can write that; it had "
+        "no influence here."
+    )
+    if verdict.sha256 == media.sha256:
+        text = _(
+            "An earlier verdict of this very file was written {place}: “{verdict}”{when}. Anybody "
+            "can write that; it had no influence here."
+        )
+    when = _(", on {day}").format(day=verdict.analyzed) if verdict.analyzed else ""
+    return text.format(place=place, verdict=", ".join(said), when=when)

@@ -1,0 +1,76 @@
+"""How a result was made."""
+
+from detector.messages import measured
+from detector.messages.format import clock, stretch, took
+from detector.presentation import Row, Section
+from detector.schema.analysis import Analysis
+from detector.sentences import _, count, ngettext
+from detector.vision.detection import MEASURED
+
+
+def section(analysis: Analysis) -> Section:
+    """Return what was looked at, how long each stage took, and what the result was made with."""
+    software = analysis.software
+    commit = f", {software.commit[:8]}" if software.commit else ""
+    versions = f"Python {software.python}, PyTorch {software.torch}"
+    made_with = (
+        Row("Unmask", software.version + commit, exact=software.version + _commit(analysis)),
+        Row(_("Runs on"), f"{software.backend}, {software.device}, {versions}"),
+        Row(_("Result format"), analysis.schema_version),
+        Row(_("Analysis"), analysis.id[:16], exact=analysis.id),
+    )
+    return Section(_("Run details"), (*looked(analysis), *_times(analysis), *made_with))
+
+
+def looked(analysis: Analysis) -> tuple[Row, ...]:
+    """Return what of the file was looked at or listened to."""
+    settings, rows = analysis.settings, list[Row]()
+    if analysis.media.kind != "audio":
+        sampled = count(len(analysis.timestamps), "moment", "moments")
+        sampled = f"{sampled}, {measured.sampling(analysis)}"
+        still = analysis.media.kind == "image"
+        rows = [
+            Row(
+                _("Looked at"),
+                _("the picture") if still else sampled,
+                "" if still else measured.covered(analysis.coverage),
+            ),
+            Row(_("Smallest face"), _("{width}\u00a0px wide").format(width=settings.min_face)),
+            Row(_("Face detector"), MEASURED[settings.faces].title),
+        ]
+    count_of = sum(len(subject.spans) for subject in analysis.subjects)
+    windows = ngettext("{number} window of speech", "{number} windows of speech", count_of)
+    windows = windows.format(number=count_of)
+    if heard := analysis.media.audio and analysis.media.audio.speech:
+        text = _("{heard}, of it {speech} of speech")
+        spoken = text.format(heard=took(heard.seconds), speech=took(heard.speech_seconds))
+        rows.append(Row(_("Listened to"), spoken, windows))
+    elif analysis.media.kind == "audio":
+        rows.append(Row(_("Listened to"), windows))
+    if settings.end is not None:
+        rows.append(Row(_("Part"), stretch(settings.start, settings.end)))
+    elif settings.start:
+        part = _("{start} to the end").format(start=clock(settings.start))
+        rows.append(Row(_("Part"), part))
+    return tuple(rows)
+
+
+def _times(analysis: Analysis) -> list[Row]:
+    """Return how long each stage took; they overlap, and take longer together than the run."""
+    stages = {
+        "read": _("Reading the file"),
+        "decode": _("Decoding"),
+        "faces": _("Finding faces"),
+        "sound": _("Listening"),
+        "signals": _("Reading signals"),
+        "verdict": _("Verdict"),
+    }
+    timed = [(name, analysis.timings.get(stage)) for stage, name in stages.items()]
+    scoring = _("Scoring, {model}")
+    timed += [(scoring.format(model=m.title), m.seconds) for m in analysis.models if m.scored]
+    timed.append((_("All, side by side"), analysis.timings.get("total")))
+    return [Row(name, took(seconds)) for name, seconds in timed if seconds is not None]
+
+
+def _commit(analysis: Analysis) -> str:
+    return f", commit {analysis.software.commit}" if analysis.software.commit else ""
