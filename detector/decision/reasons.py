@@ -37,7 +37,7 @@ POORLY_HEARD = (
 )
 RIGHT = 0.95
 """of decided clips that must be decided rightly, originals and fakes weighted alike: the promise
-that "no sign" must keep (`training.operating`)"""
+that "no sign" must keep (`lab.evaluation.bands`)"""
 
 
 def _reason(

@@ -149,8 +149,8 @@ def _rows(path: Path) -> Iterator[dict[str, str]]:
 
 
 def read_labels(path: Path, check: Callable[[Item], object] = lambda item: None) -> list[Item]:
-    """Read a labelled CSV, or a folder that says which files are real (`layouts`), calling `check`
-    with each file; raise InputError if it is not valid."""
+    """Read a labelled CSV, or a folder that says which files are real (`folder_rows`), calling
+    `check` with each file; raise InputError if it is not valid."""
     items, folder = [], path if path.is_dir() else path.parent
     for number, row in enumerate(folder_rows(path) if path.is_dir() else _rows(path), start=2):
         label = (row["label"] or "").strip().lower()

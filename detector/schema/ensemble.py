@@ -115,7 +115,7 @@ class UncertaintyRates(StrictModel):
     """How uncertain a logit is when the material is poor or the models disagree.
 
     Each figure is variance of the logit (squared natural-log odds): per halving below what is good
-    (`detector.fusion` says what that is), and per unit of the models' own variance.
+    (`detector.decision.material` says what that is), and per unit of the models' own variance.
     """
 
     size: float = Field(default=0.0, ge=0)

@@ -35,7 +35,7 @@ class Clip:
     """What calibration needs of one labelled clip."""
 
     label: int
-    source: str  # Left out as a whole: a source, or a fold of many (`training.groups`)
+    source: str  # Left out as a whole: a source, or a fold of many (`lab.evaluation.groups`)
     question: Question | None  # Which question its fake is about; None for an original
     people: tuple[ScoredPerson, ...]
     """The first was seen most; empty when no person was seen well enough."""
