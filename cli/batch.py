@@ -122,7 +122,6 @@ def open_batch(
         cluster = None
         if wanted is not None:
             cluster = opened.enter_context(ClusterAnalyzer(wanted, device=machine.device))
-            options = replace(options, parallel=output.parallel or cluster.slots)
         yield opened.enter_context(BatchRun(output.out, options, cluster))
 
 

@@ -42,10 +42,9 @@ from service.records.store import RecordScope
 from service.storage import open_uploads, uploads
 from service.tasks.calibrations import Calibrations
 from service.tasks.evaluations import Evaluations
-from service.tasks.jobs import Job, Jobs, QueueLimits, SharedAnalyzer
+from service.tasks.jobs import Job, Jobs, SharedAnalyzer, open_analyzer
 from service.tasks.kinds import Downloads, RobustnessQueue, SelfChecks
 from service.tasks.manager import TaskManager, TaskStore
-from service.tasks.scheduler import open_executor
 from service.tasks.task import Priority, Task
 from service.tasks.throughput import ThroughputEstimator
 from service.webhooks import Webhooks
@@ -93,13 +92,11 @@ class Application:
         self.keys = ApiKeys(store.database)
         self.idempotency = IdempotencyKeys(store.database)
         self.batches = Batches(store.database)
-        files, executor = open_uploads(data), open_executor()
+        files, self.remote = open_uploads(data), open_analyzer(self.analyzer)
         server = Server(data, store.database)  # after what may fail: its heart beats from here on
-        self.tasks = TaskManager(TaskStore(store.database), server, executor=executor)
+        self.tasks = TaskManager(TaskStore(store.database), server)
         speed = ThroughputEstimator(data / "speed.json")
-        self.cluster = executor.cluster
-        work, most = self.cluster or self.analyzer, QueueLimits.on(self.cluster)
-        self.jobs = Jobs(work, files, store, self.tasks, speed, check=media.probe, limits=most)
+        self.jobs = Jobs(self.remote, files, store, self.tasks, speed, check=media.probe)
         self.robustness = RobustnessQueue(self.tasks, self.jobs, self.analyzer)
         self.evaluations = Evaluations(self.tasks, data)
         self.calibrations = Calibrations(self.tasks, lambda: self.analyzer.get(), data)
@@ -316,16 +313,17 @@ class Application:
         self._stopped.set()
         self.originals.close()
         self.tasks.close()
+        self.remote.close()
 
     def _prepare(self, then: _Step, at_rest: _Step) -> None:
         self.gallery.make()
         try:
             if get_config().warm_up:
-                (self.cluster or self.analyzer).warm_up()
+                self.remote.warm_up()
                 then()
             self.prepared.set()
             if get_config().warm_up and self.tasks.wait_until_idle(self._stopped):
-                if not self.cluster:
+                if self.remote is self.analyzer:
                     self.analyzer.warm_up_voices()
                 at_rest()
         except Exception:  # a job will meet the same error and show it to a person

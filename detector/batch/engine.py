@@ -17,7 +17,6 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Protocol
 
 from detector import paths
 from detector.batch.entry import Entry, detail
@@ -27,7 +26,7 @@ from detector.comparison import compare
 from detector.decision import decide
 from detector.errors import Canceled, ClusterError, InputError, MediaError, UnmaskError, UsageError
 from detector.media.files import open_file, sha256
-from detector.pipeline import Analyzer
+from detector.pipeline import Analyzer, RemoteAnalyzer
 from detector.pipeline.bounded_queue import CancellationToken
 from detector.schema.analysis import Analysis, ErrorDetail, Media, Settings, Thresholds
 from detector.schema.base import StrictModel
@@ -38,23 +37,6 @@ WriteReport = Callable[[str, Analysis, Path], Path]
 already."""
 FindOriginal = Callable[[Path, Media], Path | None]
 """A file and what it is -> the file of which it may be a manipulated copy, where one is known."""
-
-
-class BatchAnalyzer(Protocol):
-    """What does the work: an `Analyzer` of this process, or one of a cluster."""
-
-    def id_of(self, sha256: str, settings: Settings) -> str:
-        """Return the id of the analysis of a file with this content."""
-
-    def analyze(
-        self,
-        path: Path,
-        settings: Settings | None = None,
-        *,
-        name: str | None = None,
-        cancel: threading.Event | None = None,
-    ) -> Analysis:
-        """Analyze one file."""
 
 
 class DiskFull(UnmaskError):
@@ -132,14 +114,15 @@ class BatchRun:
     DiskFull."""
 
     def __init__(
-        self, out: Path, options: BatchOptions | None = None, analyzer: BatchAnalyzer | None = None
+        self, out: Path, options: BatchOptions | None = None, analyzer: RemoteAnalyzer | None = None
     ) -> None:
         self.out, self.options = out, options or BatchOptions()
         cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-        self._parallel = self.options.parallel or min(MAX_PARALLEL, max(2, cores or 2))
-        self.analyzer: BatchAnalyzer = analyzer or Analyzer(
+        self.analyzer: RemoteAnalyzer = analyzer or Analyzer(
             device=self.options.device, max_concurrent_batches=max(1, (cores or 2) // 4)
         )
+        beside = self.analyzer.slots or min(MAX_PARALLEL, max(2, cores or 2))
+        self._parallel = self.options.parallel or beside
         self._counting = threading.Lock()
         self._claims: dict[str, threading.Event] = {}
         self.analyzer.id_of("", self.options.settings)  # an unknown model is one error, not many

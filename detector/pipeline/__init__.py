@@ -11,6 +11,7 @@ from detector.pipeline.analyzer import FacesByTime as FacesByTime
 from detector.pipeline.analyzer import analyze as analyze
 from detector.pipeline.options import Observer as Observer
 from detector.pipeline.options import Progress as Progress
+from detector.pipeline.options import RemoteAnalyzer as RemoteAnalyzer
 from detector.pipeline.options import RunOptions as RunOptions
 from detector.pipeline.planning import CLOSER as CLOSER
 from detector.pipeline.planning import estimate as estimate

@@ -176,6 +176,8 @@ class Analyzer:
         There is no such device.
     """
 
+    slots = 0  # as many at a time as the cores of this computer allow
+
     def __init__(self, *, device: str = "auto", max_concurrent_batches: int = 0) -> None:
         self.device = pick_device(device)
         self._detectors: dict[str, vision.FaceDetector] = {}
@@ -193,6 +195,9 @@ class Analyzer:
     def id_of(self, sha256: str, settings: Settings) -> str:
         """Return the `id` of this content's analysis; raise UsageError for an unknown model."""
         return initial_results.id_of(sha256, settings)
+
+    def close(self) -> None:
+        """Do nothing: models stay cached in the process."""
 
     def warm_up(self, models: Sequence[str] | None = None, *, voices: bool | None = None) -> None:
         """Load the face detector and the models, so that the first analysis doesn't wait; those

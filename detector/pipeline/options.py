@@ -1,15 +1,17 @@
 """How a run differs from a usual one, where a file is gone through more than once, and what it
 tells while it goes on."""
 
+import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Literal
+from pathlib import Path
+from typing import Literal, Protocol
 
 import numpy as np
 
 from detector.media import Shot
-from detector.schema.analysis import Analysis, FrameSegment, Media, Modality
+from detector.schema.analysis import Analysis, FrameSegment, Media, Modality, Settings
 from detector.vision import Detection
 
 Seen = tuple[Detection | None, FrameSegment]
@@ -56,6 +58,34 @@ class Progress:
 
 
 Observer = Callable[[Progress], None]
+
+
+class RemoteAnalyzer(Protocol):
+    """What analyzes files for a batch or a server: in this process or on other machines. Another
+    executor is another class of these."""
+
+    slots: int
+    """Analyses that it takes at a time; 0: as many as the cores of this computer allow."""
+
+    def id_of(self, sha256: str, settings: Settings) -> str:
+        """Return the id of the analysis of a file with this content."""
+
+    def analyze(
+        self,
+        path: Path,
+        settings: Settings | None = None,
+        *,
+        name: str | None = None,
+        observe: Observer | None = None,
+        cancel: threading.Event | None = None,
+    ) -> Analysis:
+        """Analyze one file; `observe` is called from this thread."""
+
+    def warm_up(self) -> None:
+        """Make what the first analysis would wait for."""
+
+    def close(self) -> None:
+        """End what runs elsewhere."""
 
 
 class ProgressReporter:

@@ -20,9 +20,10 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, BinaryIO, cast
 
-from detector.cluster import ClusterAnalyzer
+from detector.cluster import ClusterAnalyzer, ClusterOptions
 from detector.errors import InputError, MediaError, UnmaskError
-from detector.pipeline import Analyzer, Progress
+from detector.media import isolated
+from detector.pipeline import Analyzer, Observer, Progress, RemoteAnalyzer
 from detector.schema.analysis import Analysis, Media, Settings
 from detector.schema.origin import FileSource
 from detector.sentences import _, ngettext
@@ -48,6 +49,8 @@ log = logging.getLogger(__name__)
 class SharedAnalyzer:
     """The one `Analyzer`, made when first needed: importing torch takes seconds."""
 
+    slots = Analyzer.slots
+
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._analyzer: Analyzer | None = None
@@ -67,9 +70,36 @@ class SharedAnalyzer:
         """Load what hears, and with it torch."""
         self.get().warm_up(voices=True)
 
-    def analyze(self, path: Path, settings: Settings | None = None, /, **options: Any) -> Analysis:
-        """Return the analysis of a file; options are those of `Analyzer.analyze`."""
-        return self.get().analyze(path, settings, **options)
+    def id_of(self, sha256: str, settings: Settings) -> str:
+        """Return the id of the analysis of a file with this content."""
+        return self.get().id_of(sha256, settings)
+
+    def analyze(
+        self,
+        path: Path,
+        settings: Settings | None = None,
+        *,
+        name: str | None = None,
+        observe: Observer | None = None,
+        cancel: threading.Event | None = None,
+    ) -> Analysis:
+        """Return the analysis of a file, as `Analyzer.analyze` does."""
+        return self.get().analyze(path, settings, name=name, observe=observe, cancel=cancel)
+
+    def close(self) -> None:
+        """Do nothing: models stay cached in the process."""
+
+
+def open_analyzer(here: SharedAnalyzer) -> RemoteAnalyzer:
+    """Return what analyzes the files of a server: the cluster of UNMASK_RAY_ADDRESS, else `here`.
+
+    Only the analysis travels: tasks, their progress and what is kept stay with the server that
+    answers for them in the records. Raise UsageError or ClusterError."""
+    if not get_config().ray_address:
+        return here
+    options = ClusterOptions.configured(isolate=isolated())
+    assert options is not None
+    return ClusterAnalyzer(options)
 
 
 class Job(Task):
@@ -137,7 +167,6 @@ class Job(Task):
 MAX_WAITING = 20  # Jobs that may wait; beyond it a person is told to come back
 MAX_IN_MEMORY = 32  # Jobs of 0.2 to 10 MB each; older results are read from the records
 CORES = 2.0  # That one analysis keeps busy: decoding and scoring run side by side
-AnyAnalyzer = SharedAnalyzer | ClusterAnalyzer
 
 
 @dataclass(frozen=True)
@@ -150,12 +179,9 @@ class QueueLimits:
     cores: float = CORES  # Of this computer, that one keeps busy
 
     @classmethod
-    def on(cls, cluster: ClusterAnalyzer | None) -> QueueLimits:
-        """Return those of a server whose analyses run on a cluster, or here."""
-        return cls(workers=cluster.slots, cores=0.0) if cluster is not None else cls()
-
-
-DEFAULT_LIMITS = QueueLimits()
+    def on(cls, analyzer: RemoteAnalyzer) -> QueueLimits:
+        """Return those of a server whose files this analyzes."""
+        return cls(workers=analyzer.slots, cores=0.0) if analyzer.slots else cls()
 
 
 def analysis_kind(
@@ -207,15 +233,16 @@ class Jobs:
 
     def __init__(
         self,
-        analyzer: AnyAnalyzer,
+        analyzer: RemoteAnalyzer,
         uploads: Uploads,
         store: SQLStore,
         tasks: TaskManager,
         speed: ThroughputEstimator,
         *,
         check: Callable[[Path], Media | None] = lambda path: None,
-        limits: QueueLimits = DEFAULT_LIMITS,
+        limits: QueueLimits | None = None,
     ) -> None:
+        limits = limits or QueueLimits.on(analyzer)
         self.uploads = uploads
         self.store = store
         self.speed = speed

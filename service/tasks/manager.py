@@ -43,19 +43,14 @@ OnEnd = Callable[[AnyTask, State, ErrorReport | None], None]  # Called once
 
 
 class TaskManager:
-    """The tasks of a server; its scheduler is by default one of an `executor` (threads), with a
-    budget of all cores of this computer."""
+    """The tasks of a server; its scheduler has by default a budget of all cores of this computer,
+    and threads."""
 
     def __init__(
-        self,
-        store: TaskStore,
-        server: Server,
-        scheduler: Scheduler | None = None,
-        *,
-        executor: ThreadExecutor | None = None,
+        self, store: TaskStore, server: Server, scheduler: Scheduler | None = None
     ) -> None:
         self.server = server
-        self.scheduler = scheduler or Scheduler(os.cpu_count() or 2, executor or ThreadExecutor())
+        self.scheduler = scheduler or Scheduler(os.cpu_count() or 2, ThreadExecutor())
         self._store = store
         self._kinds: dict[str, TaskKind[Any]] = {}
         self._closing = threading.Event()

@@ -26,9 +26,6 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-from detector.cluster import ClusterAnalyzer, ClusterOptions
-from detector.media import isolated
-from service.config import get_config
 from service.tasks.task import Priority, Task, TaskKind
 
 log = logging.getLogger(__name__)
@@ -277,8 +274,6 @@ class ThreadExecutor:
     """A daemon thread for each task, so that a stopping server need not wait for them. Runs at once
     what it is given, however much that is."""
 
-    cluster: ClusterAnalyzer | None = None  # Where analyses run, unless in this process
-
     def __init__(self) -> None:
         self._threads: set[threading.Thread] = set()
         self._lock = threading.Lock()
@@ -306,28 +301,3 @@ class ThreadExecutor:
             threads = list(self._threads)
         for thread in threads:
             thread.join(max(0.0, deadline - time.monotonic()))
-
-
-class ClusterExecutor(ThreadExecutor):
-    """A thread for each task, which waits while a worker of a Ray cluster analyzes.
-
-    Only the analysis travels: who may see a task, how far it is and what is kept of it stay with
-    the server that answers for it in the records."""
-
-    def __init__(self, cluster: ClusterAnalyzer) -> None:
-        super().__init__()
-        self.cluster: ClusterAnalyzer = cluster
-
-    def close(self, timeout: float) -> None:
-        """Wait for all threads, s at most in all, and end this server's workers."""
-        super().close(timeout)
-        self.cluster.close()
-
-
-def open_executor() -> ThreadExecutor:
-    """Return UNMASK_RAY_ADDRESS's executor, or threads; raise UsageError or ClusterError."""
-    if not get_config().ray_address:
-        return ThreadExecutor()
-    options = ClusterOptions.configured(isolate=isolated())
-    assert options is not None
-    return ClusterExecutor(ClusterAnalyzer(options))

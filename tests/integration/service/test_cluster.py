@@ -5,6 +5,7 @@ import signal
 
 import pytest
 
+from detector.cluster import ClusterAnalyzer
 from detector.media import isolated
 from detector.schema.analysis import Settings
 from service import startup
@@ -12,7 +13,7 @@ from service.application import Application
 from service.context import LOCAL, RequestContext
 from service.records.model import State
 from service.tasks.calibrations import Calibrations
-from service.tasks.scheduler import ClusterExecutor, ThreadExecutor, open_executor
+from service.tasks.jobs import open_analyzer
 from tests.integration.detector.test_cluster import analyzed, comparable, pid
 from tests.support.processes import python
 from tests.support.tasks import ANN, BEN, make_tasks
@@ -58,7 +59,7 @@ def ended(app, job):
 
 
 def test_a_file_is_analyzed_on_the_cluster(app, clips, alone):
-    assert app.jobs.workers == app.cluster.slots == 4
+    assert app.jobs.workers == app.remote.slots == 4
     job = ended(app, submit(app, clips[0], frames=4))
     assert job.state is State.DONE, job.error
     assert job.analysis.seal.holds  # this server's own
@@ -72,11 +73,11 @@ def test_progress_is_seen_and_a_cancel_is_heard(app, clips):
     until(lambda: job.progress is not None and 0 < job.progress.fraction < 1)
     app.jobs.cancel(job.key)
     assert ended(app, job).state is State.CANCELED
-    until(lambda: sum(m.free for m in app.cluster._pool._members) == 4)
+    until(lambda: sum(m.free for m in app.remote._pool._members) == 4)
 
 
 def test_a_killed_worker_costs_a_person_nothing(app, clips):
-    members = app.cluster._pool._members
+    members = app.remote._pool._members
     pids = [pid(member) for member in members]
     job = submit(app, clips[1], frames=60)
     until(lambda: job.progress is not None and any(member.free < 2 for member in members))
@@ -93,9 +94,8 @@ def test_a_server_whose_cluster_does_not_answer_does_not_start(monkeypatch, app)
         startup.prepare()
     monkeypatch.delenv("UNMASK_RAY_ADDRESS")
     startup.prepare()
-    executor = open_executor()
-    assert type(executor) is ThreadExecutor and executor.cluster is None
-    assert isinstance(app.tasks.scheduler._executor, ClusterExecutor) and not isolated()
+    assert open_analyzer(app.analyzer) is app.analyzer
+    assert isinstance(app.remote, ClusterAnalyzer) and not isolated()
 
 
 VICTIM = """

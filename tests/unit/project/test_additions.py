@@ -1,5 +1,6 @@
 """What the house makes easy (docs/architecture.md); a detector: `test_docs`."""
 
+import io
 import json
 import re
 import sys
@@ -16,15 +17,24 @@ from streamlit.testing.v1 import AppTest
 from dashboard import pages as folders
 from dashboard import url_state
 from detector import signals
+from detector.batch.engine import BatchRun
+from detector.batch.entry import of_path
 from detector.models import families
+from detector.schema.analysis import Settings
 from detector.signals import measures, reference
 from detector.signals.measure import list_signals
 from service.api import routes
 from service.api.app import create_app
 from service.records.model import State
+from service.records.sql import SQLStore
+from service.storage.uploads import Uploads
+from service.tasks.jobs import Jobs
 from service.tasks.scheduler import Scheduler
 from service.tasks.task import Priority, Task, TaskKind
+from service.tasks.throughput import ThroughputEstimator
 from tests.support.pages import APP, quiet, turn_to
+from tests.support.records_contract import SAMPLE
+from tests.support.scopes import local
 from tests.support.tasks import make_tasks
 from tests.support.waiting import PATIENT
 
@@ -85,8 +95,44 @@ def test_a_route_is_a_file(tmp_path, monkeypatch):
     assert "/v1/novelty" in client.get("/openapi.json").json()["paths"]
 
 
+class Elsewhere:
+    """An analyzer on another machine, which takes three files at a time."""
+
+    slots = 3
+
+    def __init__(self):
+        self.seen: set[str] = set()
+
+    def id_of(self, sha256, settings):
+        return f"elsewhere-{sha256}"
+
+    def analyze(self, path, settings=None, *, name=None, observe=None, cancel=None):
+        self.seen.add(path.read_text())
+        return SAMPLE
+
+    def warm_up(self): ...
+
+    def close(self): ...
+
+
+def test_another_executor_is_a_class(tmp_path):
+    """A server and a batch give it their files."""
+    remote = Elsewhere()
+    tasks = make_tasks(tmp_path, Scheduler(2, AtOnce()))
+    uploads, speed = Uploads(tmp_path), ThroughputEstimator()
+    jobs = Jobs(remote, uploads, SQLStore(tasks._store.database), tasks, speed)
+    job = jobs.submit(io.BytesIO(b"server"), "a.mp4", Settings(), local(jobs))
+    assert job.state is State.DONE and jobs.workers == 3
+    jobs.close()
+    (tmp_path / "b.mp4").write_text("batch")
+    with BatchRun(tmp_path / "out", analyzer=remote) as run:
+        tally = run.run([of_path("b.mp4", tmp_path / "b.mp4")])
+    assert (tally.analyzed, tally.failed) == (1, 0)
+    assert remote.seen == {"server", "batch"}
+
+
 class AtOnce:
-    """An executor that runs what it is given where it is called."""
+    """A starter of tasks that runs what it is given where it is called."""
 
     def start(self, name, call):
         call()
@@ -94,7 +140,7 @@ class AtOnce:
     def close(self, timeout): ...
 
 
-def test_an_executor_is_a_class(tmp_path):
+def test_a_starter_of_tasks_is_a_class(tmp_path):
     kind = TaskKind("novelty", Priority.INTERACTIVE, 1.0, Task)
     tasks = make_tasks(tmp_path, Scheduler(2, AtOnce()))
     tasks.register(kind)

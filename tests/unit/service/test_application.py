@@ -91,7 +91,8 @@ def test_what_else_is_brought_ahead_comes_after_the_models(app, monkeypatch):
         warm_up=loaded.set, warm_up_voices=lambda: heard.set() if app.prepared.is_set() else None
     )
     monkeypatch.setattr("service.tasks.manager.IDLE_POLL_SECONDS", 0.01)
-    monkeypatch.setattr(app, "analyzer", models)
+    for name in ("analyzer", "remote"):
+        monkeypatch.setattr(app, name, models)
     monkeypatch.setattr("service.startup.fetch_models", lambda: None)
     order: list[bool] = []
     done = threading.Event()
@@ -105,7 +106,8 @@ def test_a_host_may_want_nothing_loaded_ahead(app, monkeypatch):
     loaded = threading.Event()
     monkeypatch.setenv("UNMASK_WARM_UP", "off")
     monkeypatch.setattr(app.gallery, "make", lambda: None)
-    monkeypatch.setattr(app, "analyzer", SimpleNamespace(get=lambda: loaded.set()))
+    for name in ("analyzer", "remote"):
+        monkeypatch.setattr(app, name, SimpleNamespace(warm_up=loaded.set))
     monkeypatch.setattr("service.startup.fetch_models", lambda: None)
     app.start()
     until(app.prepared.is_set)

@@ -44,11 +44,15 @@ class Analyzer:
     """Stands in for the networks: the queue is what is tested here. Its result names the bytes it
     was given, and it works until `go` is set."""
 
+    slots = 0
+
     def __init__(self):
         self.go = threading.Event()
         self.go.set()
         self.error: BaseException | None = None
         self.begun: list[str] = []
+
+    def close(self): ...
 
     def analyze(self, path, settings=None, *, name=None, observe=None, cancel=None):
         assert cancel is not None and observe is not None and name is not None
