@@ -47,7 +47,7 @@ def test_nothing_is_said_of_one_person_and_nobody_leads_in_a_made_picture():
     for made in (make_analysis(people="A"), make_analysis(people="A", fake=False)):
         assert summary(made).splitlines()[1].startswith("  Is a face fake?")
     generated = summary(make_analysis(whole=3.0)).splitlines()
-    assert generated[1].startswith("  Head or picture generated")
+    assert generated[1].startswith("  AI-generated head?")
 
 
 LINK = "https://www.example.com/watch?v=abc"
