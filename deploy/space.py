@@ -34,7 +34,8 @@ short_description: Was a face in this video or picture made by a machine?
 """
 AT_ROOT = {"deploy/Dockerfile": "Dockerfile", "deploy/Dockerfile.dockerignore": ".dockerignore"}
 """Where the Space expects them."""
-ALSO = (*AT_ROOT, "README.md", "docs/analyze.webp", "docs/hosting.md")
+PICTURES = tuple(f"docs/{name}.webp" for name in ("analyze", "result", "compare", "live", "report"))
+ALSO = (*AT_ROOT, "README.md", *PICTURES, "docs/hosting.md")
 """Sent in addition to the image's files."""
 SECRET_FILES = re.compile(r"(^|/)(\.env(\..+)?|secrets\.toml|id_(rsa|ed25519)|.*\.(pem|key|p12))$")
 SECRETS = re.compile(
