@@ -1,9 +1,9 @@
 """The recipe of *CLIP, whole picture*: one linear layer on the trunk as published.
 
-Sources of genuine pictures and of generated ones differ in file type, size and compression, which
-would be learned in place of what generators leave. So the layer learns from copies alone whose
-size, encoder and quality are drawn alike for both labels. A generated picture is left out together
-with everything of its generator and of its source.
+Sources of genuine pictures and of generated ones differ in file type, shape, size and compression,
+which would be learned in place of what generators leave. So the layer learns from copies alone,
+drawn alike for both labels. A generated picture is left out together with everything of its
+generator and of its source.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -32,25 +32,38 @@ from lab.training.layer import fit_rows
 from lab.training.left_out import LeftOutLogit
 
 ID = "picture"
-AS_IS, COPY = "as it is", "copy"
+AS_IS = "as it is"
 FOLDS = 5
 SHORTEST = 230  # px of a copy
 SMALL = 0.6  # Of the size of the picture: below this, other ways than averaging alias
 RESIZES = (cv2.INTER_AREA, cv2.INTER_AREA, cv2.INTER_CUBIC, cv2.INTER_LANCZOS4)
 
 
-class PictureRecipe(StrictModel):
-    """How the layer is learned."""
+class CopyRecipe(StrictModel):
+    """How a copy is drawn."""
 
-    frames: int = 2  # of a video
-    side: tuple[int, int] = (400, 1536)
-    """px of a copy's longer side: drawn evenly on a log scale, never enlarged"""
-    unchanged: float = 0.3  # Share of copies whose size is that of the picture, unless larger
+    side: tuple[int, int]
+    """px of its longer side: drawn evenly on a log scale, never enlarged"""
+    unchanged: float = 0.0  # Share of copies as large as the picture, unless it is larger
+    longest: float = 1.0
+    """The longer side over the shorter one of a crop, at most; 1: nothing is cropped"""
+    shown: tuple[float, float] = (0.8, 1.0)  # Of the sides of the largest crop of that shape
     quality: tuple[int, int] = (60, 97)
     encoders: tuple[float, float] = (0.7, 0.2)  # Shares of JPEG and WebP; the others: none
     compressed: float = 0.8  # Share of lossless files that are JPEGs first, as most on the web are
     compressed_quality: tuple[int, int] = (80, 96)
+
+
+class PictureRecipe(StrictModel):
+    """How the layer is learned."""
+
+    frames: int = 2  # of a video
     windows: int = 1  # of a copy
+    copies: dict[str, CopyRecipe] = {
+        "copy": CopyRecipe(side=(320, 1024), longest=1.8),
+        "larger copy": CopyRecipe(side=(400, 1536), unchanged=0.3),
+    }
+    """Versions that the layer learns from."""
     decay: float = 0.1
 
 
@@ -64,14 +77,16 @@ def train(plan: PictureRecipe, data: Path, run: TrainingOptions, *, folds: bool 
     items = read_labels(data)
     if len({item.label for item in items}) < 2:
         raise UsageError(_("The recipe picture needs genuine and generated files."))
-    copies = features(items, COPY, plan, run)
+    copies = [features(items, version, plan, run) for version in plan.copies]
     rows: list[LeftOutLogit] = []
     if folds:
-        plain = features(items, AS_IS, plan, run)
+        versions = dict(zip(plan.copies, copies, strict=True))
+        versions[AS_IS] = features(items, AS_IS, plan, run)
         for fold in range(FOLDS):
             taught, out = split(items, fold)
-            weights, bias = fit_rows([items[i] for i in taught], [copies[taught]], plan.decay)
-            for version, values in ((COPY, copies), (AS_IS, plain)):
+            some = [items[i] for i in taught]
+            weights, bias = fit_rows(some, [values[taught] for values in copies], plan.decay)
+            for version, values in versions.items():
                 logits = values[out] @ weights + bias
                 rows += [
                     LeftOutLogit(f"pictures-{fold}", version, items[i], float(logit))
@@ -79,7 +94,7 @@ def train(plan: PictureRecipe, data: Path, run: TrainingOptions, *, folds: bool 
                 ]
         left_out.write(rows, run.out, ID, Question.PICTURE)
     target = run.out / "model.safetensors"
-    save_file(layer(*fit_rows(items, [copies], plan.decay)), target)
+    save_file(layer(*fit_rows(items, copies, plan.decay)), target)
     return target
 
 
@@ -134,10 +149,10 @@ def _described(
 ) -> np.ndarray:
     """Return float16 [2 * tokens], the mean of the frames of a video."""
     shown, windows = list(_frames(item, plan)), picture.WINDOWS
-    if version == COPY:
-        chance = np.random.default_rng(int(hash_of(item.name), 16) % 2**32)
+    if version != AS_IS:
+        chance = np.random.default_rng(int(hash_of(f"{item.name} {version}"), 16) % 2**32)
         lossless, windows = item.file.suffix.lower() == ".png", plan.windows
-        shown = [copy(rgb, plan, chance, lossless=lossless) for rgb in shown]
+        shown = [copy(rgb, plan.copies[version], chance, lossless=lossless) for rgb in shown]
     found = []
     for rgb in shown:
         batch = torch.from_numpy(normalized(picture.views(rgb, windows), model.spec))[None]
@@ -160,22 +175,40 @@ def _frames(item: Item, plan: PictureRecipe) -> Iterator[np.ndarray]:
 
 
 def copy(
-    rgb: np.ndarray, plan: PictureRecipe, chance: np.random.Generator, *, lossless: bool
+    rgb: np.ndarray, plan: CopyRecipe, chance: np.random.Generator, *, lossless: bool
 ) -> np.ndarray:
     """Return a smaller, recompressed copy of a picture, uint8 [H, W, 3]. `lossless`: it was not
     compressed before."""
     rgb = picture.at_most(rgb)
     if lossless and chance.random() < plan.compressed:
         rgb = jpeg(rgb, int(chance.integers(*plan.compressed_quality)))
-    longer, shorter = max(rgb.shape[:2]), min(rgb.shape[:2])
-    low, high = plan.side
-    scale = float(np.exp(chance.uniform(np.log(low), np.log(high)))) / longer
-    if scale < 1 and (longer > high or chance.random() > plan.unchanged):
-        scale = min(1.0, max(scale, SHORTEST / shorter))
-        size = round(rgb.shape[1] * scale), round(rgb.shape[0] * scale)
-        how = RESIZES[chance.integers(len(RESIZES))] if scale > SMALL else cv2.INTER_AREA
-        rgb = cv2.resize(rgb, size, interpolation=how)
+    if plan.longest > 1:
+        rgb = _cropped(rgb, plan, chance)
+    height, width = rgb.shape[:2]
+    wanted = float(np.exp(chance.uniform(*np.log(plan.side)))) / max(height, width)
+    scale, how = max(wanted, SHORTEST / min(height, width)), RESIZES[chance.integers(len(RESIZES))]
+    kept = max(height, width) <= plan.side[1] and chance.random() < plan.unchanged
+    if scale < 1 and not kept:
+        size = round(width * scale), round(height * scale)
+        rgb = cv2.resize(rgb, size, interpolation=how if scale > SMALL else cv2.INTER_AREA)
     drawn, quality = chance.random(), int(chance.integers(*plan.quality))
     if drawn < sum(plan.encoders):
         return jpeg(rgb, quality, webp=drawn >= plan.encoders[0])
     return rgb
+
+
+def _cropped(rgb: np.ndarray, plan: CopyRecipe, chance: np.random.Generator) -> np.ndarray:
+    """Return most of a picture in a drawn shape: squares are what many generators make."""
+    height, width = rgb.shape[:2]
+    shape = float(np.exp(chance.uniform(0, np.log(plan.longest))))
+    shape = shape if chance.random() < 0.5 else 1 / shape
+    share = chance.uniform(*plan.shown)
+    wide, high = (
+        int(max(picture.SIDE, min(side, most * share)))
+        for side, most in (
+            (width, min(width, height * shape)),
+            (height, min(height, width / shape)),
+        )
+    )
+    left, top = (int(chance.integers(0, spare + 1)) for spare in (width - wide, height - high))
+    return np.ascontiguousarray(rgb[top : top + high, left : left + wide])

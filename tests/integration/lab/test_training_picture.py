@@ -37,13 +37,14 @@ def test_nothing_of_a_source_or_generator_is_on_both_sides() -> None:
 
 
 @pytest.mark.parametrize("size", [(3000, 4000), (300, 260), (900, 1200)])
-def test_copies_are_of_both_labels_sizes(size: tuple[int, int]) -> None:
-    plan = picture.PictureRecipe()
+def test_copies_have_the_drawn_size_and_shape(size: tuple[int, int]) -> None:
+    plan = picture.PictureRecipe().copies["copy"]
     rgb = np.random.default_rng(0).integers(0, 255, (*size, 3)).astype(np.uint8)
     for seed in range(4):
         chance = np.random.default_rng(seed)
         made = picture.copy(rgb, plan, chance, lossless=True)
         assert min(made.shape[:2]) >= 224 and max(made.shape[:2]) <= plan.side[1]
+        assert max(made.shape[:2]) <= 1.02 * plan.longest * min(made.shape[:2])
 
 
 def test_the_layer_that_is_saved_gives_the_logits_of_the_fit(
