@@ -169,13 +169,14 @@ def test_two_people_are_two_tracks(analyzer, tmp_path):
 
 def test_no_face_and_a_small_face_are_told_apart(analyzer, tmp_path):
     coffee = cv2.resize(data.coffee(), (600, 400))
-    none = analyzer.analyze(write(tmp_path / "cup.mp4", [coffee] * 20, fps=25), FEW)
+    of_faces = FEW.model_copy(update={"models": ["texture"]})
+    none = analyzer.analyze(write(tmp_path / "cup.mp4", [coffee] * 20, fps=25), of_faces)
     assert none.verdict.label == Label.NOT_APPLICABLE
     assert none.verdict.reasons[0].code == ReasonCode.NO_FACE
     canvas = np.full((360, 640, 3), 90, np.uint8)
     small = cv2.resize(data.astronaut()[:360, 60:420], (110, 110), interpolation=cv2.INTER_AREA)
     canvas[100:210, 200:310] = small
-    out = analyzer.analyze(write(tmp_path / "small.mp4", [canvas] * 20, fps=25), FEW)
+    out = analyzer.analyze(write(tmp_path / "small.mp4", [canvas] * 20, fps=25), of_faces)
     assert out.verdict.label == Label.NOT_APPLICABLE
     assert out.verdict.reasons[0].code == ReasonCode.FACE_TOO_SMALL
     assert not any(f.logits for t in out.judged for f in t.frames)
