@@ -38,7 +38,7 @@ def analyzed(path, people):
 
 def test_moments_are_spread_and_interpolated_between(tmp_path, crops):
     out = analyzed(tmp_path / "one.mp4", 1)
-    (person,) = out.judged
+    (person,) = out.people
     at = [n for n, frame in enumerate(person.frames) if "clip" in frame.logits]
     assert len(person.frames) == FRAMES
     assert len(at) == CLIP.moments == sum(crops)
@@ -53,7 +53,7 @@ def test_moments_are_spread_and_interpolated_between(tmp_path, crops):
 
 def test_each_of_many_people_is_scored_at_eight_moments(tmp_path, crops):
     out = analyzed(tmp_path / "two.mp4", 3)
-    assert len(out.judged) == 3
-    counts = [sum("clip" in f.logits for f in person.frames) for person in out.judged]
+    assert len(out.people) == 3
+    counts = [sum("clip" in f.logits for f in person.frames) for person in out.people]
     assert min(counts) >= 8
     assert sum(counts) == sum(crops) <= 3 * FRAMES

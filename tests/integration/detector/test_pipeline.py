@@ -48,9 +48,9 @@ FEW = Settings(frames=6)
 def test_a_clip_gets_scores_from_every_default_model(analyzer, clip):
     out = analyzer.analyze(clip, Settings(frames=12))
     assert out.verdict.probability is not None
-    assert [t.id for t in out.judged] == ["A"]
-    track = out.judged[0]
-    assert len(out.timestamps) == len(track.frames) == 12
+    (track,) = out.people
+    (picture,) = [s for s in out.judged if s.modality is Modality.PICTURE]
+    assert track.id == "A" and len(out.timestamps) == len(track.frames) == 12
     assert track.side is None
     for spec in (s for s in registry.choose() if s.modality is not Modality.VOICE):
         model = next(m for m in out.models if m.id == spec.id)
@@ -61,7 +61,8 @@ def test_a_clip_gets_scores_from_every_default_model(analyzer, clip):
         scored = track.spans if spec.kind == "video" else track.frames
         assert scored
     face = track.frames[0]
-    assert {id for one in track.frames for id in one.scores} == {m.id for m in out.models}
+    shown = {id for one in track.frames for id in one.scores} | set(picture.models)
+    assert shown == {m.id for m in out.models} and set(picture.models) == {"picture"}
     assert 0 <= face.box[0] < face.box[2] <= out.media.width
     assert Analysis.model_validate_json(out.model_dump_json()) == out
     assert len(out.provenance.hashes) == 3
@@ -161,10 +162,10 @@ def test_two_people_are_two_tracks(analyzer, tmp_path):
     both = np.concatenate([portrait, portrait[:, ::-1]], axis=1)
     path = write(tmp_path / "two.mp4", [np.roll(both, i // 4, axis=0) for i in range(30)], fps=25)
     out = analyzer.analyze(path, FEW)
-    assert {t.id: t.side for t in out.judged} == {"A": "left", "B": "right"}
+    assert {t.id: t.side for t in out.people} == {"A": "left", "B": "right"}
     assert all(t.probability is not None for t in out.judged)
     assert out.verdict.subject == out.judged[0].id
-    assert out.judged[0].probability >= out.judged[1].probability
+    assert out.people[0].probability >= out.people[1].probability
 
 
 def test_no_face_and_a_small_face_are_told_apart(analyzer, tmp_path):

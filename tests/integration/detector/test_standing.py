@@ -41,9 +41,9 @@ def test_a_clip_that_stands_wrong_is_turned(analyzer, make_clip, degrees):
     assert out.media.turned == (360 - degrees) % 360
     assert (out.media.width, out.media.height) == SIZE
     assert sum("turned by" in note for note in out.media.notes) == 1
-    assert len(out.judged) == 1
-    assert len(out.judged[0].frames) == len(out.timestamps) == 6
-    for face, same in zip(out.judged[0].frames, upright.judged[0].frames, strict=True):
+    assert len(out.people) == 1
+    assert len(out.people[0].frames) == len(out.timestamps) == 6
+    for face, same in zip(out.people[0].frames, upright.people[0].frames, strict=True):
         assert face.box == pytest.approx(same.box, abs=6)
         assert np.array(face.landmarks) == pytest.approx(np.array(same.landmarks), abs=6)
         assert face.quality.problem is None
@@ -77,7 +77,7 @@ def test_a_clip_without_a_face_stays_as_it_is(analyzer, make_clip):
     path = make_clip("none.mp4", seconds=2, size=SIZE, picture=lambda n: np.roll(coffee, n, 1))
     out, searched = counted(analyzer, path, FEW.model_copy(update={"frames": 24}))
     assert out.media.turned == 0
-    assert out.judged == []
+    assert out.people == []
     assert searched <= 24 + 4 + 3 * 8  # the smallest faces in four frames, turned ones in eight
 
 
@@ -97,7 +97,7 @@ def test_a_closer_look_and_trials_stand_the_same_way(analyzer, make_clip):
     out = analyzer.analyze(path, Settings(frames=16, models=["texture"], sampling="closer"))
     assert out.media.turned == 180
     assert sum("turned by" in note for note in out.media.notes) == 1
-    assert len(out.judged[0].frames) == len(out.timestamps) == 16
+    assert len(out.people[0].frames) == len(out.timestamps) == 16
     assert explain.heatmap(path, out, "A", 1.0, "texture") is not None
     found = try_out(path, out, analyzer, conditions=[Condition("crf", 30), Condition("crop", 0.05)])
     assert [t.error for t in found.trials] == [None, None]
@@ -126,7 +126,7 @@ def test_a_turn_is_offered_where_some_faces_are_upright(analyzer, make_clip):
     assert (turned.media.turned, turned.media.faces_turned) == (270, 0)
     assert turned.id != out.id
     assert [note for note in turned.media.notes if "as requested" in note]
-    seen = {frame.time for subject in turned.judged for frame in subject.frames}
+    seen = {frame.time for subject in turned.people for frame in subject.frames}
     assert {time for time in turned.timestamps if time > 0.5} <= seen
 
 
