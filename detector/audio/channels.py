@@ -18,6 +18,7 @@ import numpy as np
 from detector.audio.recording import hann, spectrogram
 from detector.audio.sound import MOST_CHANNELS, SAMPLE_RATE, SoundBlock, Span, read_channels, tracks
 from detector.audio.speech import SpeechDetector
+from detector.correlation import correlation
 from detector.errors import MediaError
 from detector.schema.media import SoundSource
 from detector.sentences import _
@@ -129,7 +130,7 @@ class _Track:
         joined = {n: np.concatenate([piece[n] for piece in self._pieces]) for n in rows}
         kept: list[int] = []
         for n in rows:
-            if all(abs(_correlation(joined[n], joined[m])) < ALIKE for m in kept):
+            if all(abs(correlation(joined[n], joined[m])) < ALIKE for m in kept):
                 kept.append(n)
             if len(kept) == VOICES:
                 break
@@ -209,16 +210,11 @@ def _gain(channels: np.ndarray) -> float:
     return 1.0 if peak <= FULL_SCALE else 1 / peak
 
 
-def _correlation(a: np.ndarray, b: np.ndarray) -> float:
-    a, b = a - a.mean(), b - b.mean()
-    return float(a @ b / max(np.sqrt(float(a @ a) * float(b @ b)), 1e-12))
-
-
 def _loudness_alike(pieces: Sequence[np.ndarray]) -> float:
     """Return the correlation of the loudness of left's and right's bands over time, -1..1: that of
     one voice in both is high whatever delay or sign, that of two voices is not."""
     left, right = (_loudness(np.concatenate([p[n] for p in pieces])) for n in (1, 2))
-    return _correlation(left.ravel(), right.ravel())
+    return correlation(left, right)
 
 
 def _loudness(samples: np.ndarray) -> np.ndarray:

@@ -15,6 +15,7 @@ from threading import Event
 import cv2
 import numpy as np
 
+from detector.correlation import correlation
 from detector.errors import Canceled
 from detector.isolation import Frame, stream_isolated
 from detector.media import decode_scaled
@@ -239,12 +240,6 @@ def refined(
 def _likeness(one: np.ndarray, other: np.ndarray, mask: np.ndarray) -> float:
     kept = mask > 0
     return correlation(one[kept], other[kept]) if kept.sum() >= 64 else -1.0
-
-
-def correlation(a: np.ndarray, b: np.ndarray) -> float:
-    """Return the correlation of two series of numbers, -1..1."""
-    a, b = a - a.mean(), b - b.mean()
-    return float((a * b).sum() / max(1e-6, np.sqrt((a * a).sum() * (b * b).sum())))
 
 
 def described(

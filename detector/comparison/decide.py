@@ -18,6 +18,7 @@ import numpy as np
 from detector.comparison import align, place
 from detector.comparison.measure import HEAD, RIM, FaceMeasure, Layers, MeasuredMoment, tile_sums
 from detector.comparison.place import gray
+from detector.correlation import correlation
 from detector.schema.comparison import ComparedPerson, Edit, Span
 from detector.schema.subject import letter
 
@@ -403,8 +404,7 @@ def find_overlays(layers: Sequence[Layers]) -> list[Area]:
             continue
         seen = wide & shown
         alike = [
-            align.correlation(gray(layers[k].original)[seen], gray(layers[k].copy)[seen])
-            for k in moments
+            correlation(gray(layers[k].original)[seen], gray(layers[k].copy)[seen]) for k in moments
         ]
         if np.median(alike) > UNLIKE:
             continue

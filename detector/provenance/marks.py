@@ -18,6 +18,7 @@ import cv2
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
+from detector.correlation import correlation
 from detector.isolation import Frame
 from detector.provenance import certainty
 from detector.schema.origin import GeneratorMark
@@ -454,17 +455,10 @@ def _best(image: np.ndarray, template: _Template, give: int) -> _Fit | None:
     at = image[fit.y : fit.y + high, fit.x : fit.x + wide]
     strip = wide // STRIPS
     worst = min(
-        _strip_correlation(at[:, x : x + strip], star[:, x : x + strip])
+        correlation(at[:, x : x + strip], star[:, x : x + strip])
         for x in range(0, STRIPS * strip, strip)
     )
     return replace(fit, score=min(fit.score, worst + SLACK))
-
-
-def _strip_correlation(one: np.ndarray, other: np.ndarray) -> float:
-    """Return the correlation of two strips, -1..1, with no floor of noise; 0 where one is even."""
-    if one.std() == 0 or other.std() == 0:
-        return 0.0
-    return float(np.corrcoef(one.ravel(), other.ravel())[0, 1])
 
 
 def _alike(image: np.ndarray, template: _Template, give: int) -> np.ndarray | None:
