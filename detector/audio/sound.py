@@ -357,7 +357,7 @@ def planes(frame: AudioFrame) -> np.ndarray:
     if kind == "u8":
         samples = samples - 128
     samples = np.nan_to_num(samples / CLIPPED_AT[kind], nan=0.0, posinf=1.0, neginf=-1.0)
-    return np.clip(samples, -1e9, 1e9).astype(np.float32)
+    return np.clip(samples, -1e12, 1e12).astype(np.float32)
 
 
 def weights(layout: AudioLayout) -> np.ndarray:

@@ -146,7 +146,7 @@ def test_the_track_with_speech_is_heard_and_the_other_one_named(first, where, tm
 
 
 @pytest.mark.parametrize("kind", ["<f4", "<f8"])
-@pytest.mark.parametrize("factor", [8.0, 32_768.0])
+@pytest.mark.parametrize("factor", [8.0, 32_768.0, 2.0**31])
 def test_samples_out_of_range_are_turned_down_to_their_peak(kind, factor, tmp_path):
     choice, samples = heard(wav(tmp_path / "a.wav", factor * VOICE[None], kind=kind))
     assert np.abs(samples).max() == pytest.approx(1, abs=0.01) and alike(samples, VOICE) > 0.999
