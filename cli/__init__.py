@@ -20,6 +20,7 @@ from cli.parsing import Command, build, grouped, translate, usage
 from detector._version import __version__
 from detector.errors import InputError, UnmaskError, UsageError
 from detector.installation import install
+from detector.memory import give_back_freed
 from detector.sentences import _
 
 COMMANDS = {
@@ -150,6 +151,7 @@ def _unmask(
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; return the exit status."""
+    give_back_freed()
     root, verbose = build(_root), False
     arguments = list(sys.argv[1:] if argv is None else argv)
     try:

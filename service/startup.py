@@ -18,6 +18,7 @@ from detector import media, paths
 from detector.cluster import connection
 from detector.config import move_data
 from detector.errors import UnmaskError
+from detector.memory import give_back_freed
 from detector.models import inventory
 from service.config import get_config
 
@@ -25,7 +26,9 @@ log = logging.getLogger(__name__)
 
 
 def prepare() -> None:
-    """Prepare log, data folder, sandbox and cluster; raise SystemExit where one can't be used."""
+    """Prepare memory, log, data folder, sandbox and cluster; raise SystemExit where one can't be
+    used."""
+    give_back_freed()
     install_log_filter()
     _check_data_folder()
     config = get_config()

@@ -19,6 +19,7 @@ from detector import media
 from detector.config import share_memory
 from detector.errors import ClusterError, MediaError
 from detector.media.files import open_file, sha256
+from detector.memory import give_back_freed
 from detector.pipeline import Analyzer, Progress
 from detector.schema.analysis import Analysis, Settings
 from detector.sentences import _
@@ -107,6 +108,7 @@ class ClusterWorker:
     """Lives in a process of a cluster; `cpus` and `gpus` are what Ray gave it."""
 
     def __init__(self, device: str, cpus: float, gpus: float, isolate: bool) -> None:
+        give_back_freed()
         sweep()
         if not gpus:  # of the half of a machine's memory, what its share of the cores is
             share_memory(min(1.0, cpus / (os.cpu_count() or 1)))

@@ -230,7 +230,8 @@ def _stream(link: socket.socket, memory: int, request: Request, frames: Iterator
             raise ValueError("a frame is larger than the file answer")
         at = number % request.slots * request.slot
         np.copyto(room[at : at + frame.rgb.nbytes].reshape(height, width, 3), frame.rgb)
-        send(link, json.dumps({"frame": [frame.index, frame.time, height, width]}).encode())
+        about = [frame.index, frame.time, height, width, frame.last]
+        send(link, json.dumps({"frame": about}).encode())
 
 
 def main() -> None:

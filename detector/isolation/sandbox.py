@@ -123,14 +123,16 @@ class WorkerChannel:
 
 def checked_frame(
     answer: Any, indices: tuple[int, int], after: float, slot: int
-) -> tuple[int, float, int, int]:
-    """Return a plausible frame's index, time and size; `indices` only shrink, so it ends."""
+) -> tuple[int, float, int, int, int | None]:
+    """Return a plausible frame's index, time, size and last index; `indices` only shrink, so it
+    ends."""
     try:
-        index, at, height, width = answer
+        index, at, height, width, until = answer
         whole = all(type(n) is int for n in (index, height, width))
         right = whole and indices[0] <= index < indices[1] and height > 0 and width > 0
+        right = right and (until is None or (type(until) is int and index <= until < indices[1]))
         if right and height * width * 3 <= slot and math.isfinite(at) and at >= after:
-            return index, float(at), height, width
+            return index, float(at), height, width, until
     except (TypeError, ValueError):
         pass
     raise implausible()
@@ -297,14 +299,14 @@ class Sandbox(contextlib.AbstractContextManager["Sandbox"]):
                     yield self._validated(worker.answer(timeout), "head", head)
                 number, index, last = 0, -1, -math.inf
                 while (answer := worker.answer(timeout)).get("frame") is not None:
-                    index, last, height, width = checked_frame(
+                    index, last, height, width, until = checked_frame(
                         answer["frame"], (index + 1, count), last, slot
                     )
                     at = number % slots * slot
                     taken = np.frombuffer(shared, np.uint8, height * width * 3, at).copy()
                     worker.release()
                     number += 1
-                    yield Frame(index, last, taken.reshape(height, width, 3))
+                    yield Frame(index, last, taken.reshape(height, width, 3), until)
                 notes += [str(note)[:300] for note in answer.get("notes") or []][:20]
 
     @staticmethod

@@ -25,3 +25,5 @@ class Frame:
     time: float  # Real presentation time in seconds from the first frame of the file
     rgb: np.ndarray
     """uint8 [H, W, 3]. Upright: rotation, mirroring and pixel aspect ratio are applied."""
+    last: int | None = None
+    """Position of the last time that falls on this picture; None where only the next one tells"""

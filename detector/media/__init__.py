@@ -12,6 +12,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from threading import Event
 
+import cv2
 import numpy as np
 
 from detector import isolation
@@ -128,7 +129,8 @@ def turned(media: Media, degrees: int) -> Media:
 
 def turn(rgb: np.ndarray, degrees: int) -> np.ndarray:
     """Return a picture [H, W, 3] turned clockwise by a multiple of 90 degrees, contiguous."""
-    return np.ascontiguousarray(np.rot90(rgb, -degrees // 90))
+    code = {90: cv2.ROTATE_90_CLOCKWISE, 180: cv2.ROTATE_180, 270: cv2.ROTATE_90_COUNTERCLOCKWISE}
+    return np.ascontiguousarray(rgb) if degrees % 360 == 0 else cv2.rotate(rgb, code[degrees % 360])
 
 
 def _decode(

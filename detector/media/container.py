@@ -26,6 +26,7 @@ from detector.media.files import ISO_BOXES, is_encrypted, is_jpeg, open_file, sn
 from detector.media.kinds import ACCEPTED, behind_bytes
 from detector.media.limits import MAX_SIDE, MAX_VIDEO_PIXELS, SNIFF_BYTES
 from detector.media.sei import Orientation, display_orientation
+from detector.memory import LARGE_FRAME
 from detector.sentences import _
 
 # Containers that hold their own samples. Everything that reads a list of other files, an address,
@@ -63,8 +64,8 @@ _BEYOND_COVER = 1.0  # s by which what a cover stands beside is longer, at least
 USUAL_RATE = 25.0  # pictures a second, where a file states none
 
 _MAX_READ_ERRORS = 16
-_MAX_THREADS, _FEW_THREADS, _LARGE = 4, 2, 16_000_000
-"""threads of a decoder, and of one whose frames have more px than of 4K: each holds a frame more"""
+_MAX_THREADS, _FEW_THREADS = 4, 2
+"""threads of a decoder, and of one of large frames: each holds a frame more"""
 
 
 def _refuse_more(url: str, flags: int, options: dict[str, str]) -> None:
@@ -415,7 +416,7 @@ class Decoder:
         else:
             self.context.thread_type = ThreadType.AUTO
             cores = os.cpu_count() or 1
-            large = self.context.width * self.context.height > _LARGE
+            large = self.context.width * self.context.height > LARGE_FRAME
             most = _FEW_THREADS if large else _MAX_THREADS
             self.context.thread_count = min(most, max(1, cores // 2) if beside else cores)
             self.context.options = {**self.context.options, "err_detect": "explode"}

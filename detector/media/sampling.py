@@ -378,6 +378,8 @@ def _at_key_frames(
     cancel: Event | None = None,
 ) -> list[Shot] | None:
     start, end = part
+    if not _affordable(1, 1, media, samples):  # if all were one group of pictures
+        return None
     with open_media(path) as container:
         if demuxer(container) not in INDEXED:
             return None

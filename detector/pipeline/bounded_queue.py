@@ -86,6 +86,11 @@ def with_timestamps(
     stays on screen: a damaged file may stop early, and later times fall on no picture."""
     frame = frames.take()
     while frame is not None:
+        if frame.last is not None:
+            yield frame, tuple(times[frame.index : frame.last + 1])
+            del frame  # before the next one is there
+            frame = frames.take()
+            continue
         following = frames.take()
         if following is not None:
             end = following.index

@@ -7,13 +7,12 @@ its budget is stopped by its own cancellation token. A token is seen between two
 a call of a library: what one call may allocate is bounded where it is made.
 """
 
-import ctypes
 import math
 import os
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 
 from detector.errors import Canceled, MediaError
@@ -27,9 +26,6 @@ TIMES, BUSY = 10.0, 10.0
 """estimates of s of a core that a run may take; how many times that on the clock of a computer that
 is busy with other work, which is not the file's fault (a run of 6 s of a core was seen to take 415)
 """
-_MMAP_THRESHOLD, _TRIM_THRESHOLD = (-3, 8 * 1024**2), (-1, 16 * 1024**2)
-"""bytes from which glibc gives freed memory back at once, by their numbers for `mallopt`: by itself
-it keeps up to 64 MB for each thread, which would count as a run's"""
 LOOK_SECONDS = 0.1
 _STATM = Path("/proc/self/statm")
 
@@ -137,14 +133,6 @@ def taken() -> int:
     return pages * os.sysconf("SC_PAGE_SIZE") - models
 
 
-def give_back_freed() -> None:
-    """Have glibc return large freed blocks to the system; does nothing without glibc."""
-    with suppress(OSError, AttributeError, TypeError):
-        libc = ctypes.CDLL(None)
-        for option in (_MMAP_THRESHOLD, _TRIM_THRESHOLD):
-            libc.mallopt(*option)
-
-
 def _memory() -> MediaError:
     return MediaError(
         _("This file needs more memory than allowed."),
@@ -161,6 +149,5 @@ def _time() -> MediaError:
     )
 
 
-give_back_freed()
 budgets = Budgets()
 """Those of this process."""

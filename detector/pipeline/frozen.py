@@ -25,6 +25,12 @@ PEAK = 12.0
 WINDOW = 9  # px, in which movement is one displacement
 
 
+def averaged(rgb: np.ndarray) -> np.ndarray:
+    """Return the gray levels of a frame, uint8 [H, W, 3], averaged to uint8 [SIDE, SIDE]."""
+    gray = cv2.cvtColor(rgb, cv2.COLOR_RGB2GRAY)
+    return cv2.resize(gray, (SIDE, SIDE), interpolation=cv2.INTER_AREA)
+
+
 class FrozenCheck:
     """Holds the sampled frames of a video against each other."""
 
@@ -32,12 +38,10 @@ class FrozenCheck:
         self._pictures: list[np.ndarray] = []
         self._moves = False
 
-    def add(self, rgb: np.ndarray) -> None:
-        """Take notice of a sampled frame, uint8 [H, W, 3]."""
+    def add(self, small: np.ndarray) -> None:
+        """Take notice of a sampled frame, as `averaged` gives it."""
         if self._moves:
             return
-        gray = cv2.cvtColor(rgb, cv2.COLOR_RGB2GRAY)
-        small = cv2.resize(gray, (SIDE, SIDE), interpolation=cv2.INTER_AREA)
         self._pictures.append(small)
         self._moves = float(cv2.absdiff(small, self._pictures[0]).max()) > NOISE
 

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-SIDE = 32  # px that frames are averaged to
+from detector.pipeline.frozen import averaged
+
 LONGEST = 12.0  # s of a stretch; two are decoded frame by frame to find it
 SHORTEST = 0.15  # s
 LEAST = 3  # times that it is shown
@@ -33,10 +34,10 @@ class LoopCheck:
         self._times: list[float] = []
         self._pictures: list[np.ndarray] = []
 
-    def add(self, time: float, rgb: np.ndarray) -> None:
-        """Take notice of a sampled frame, uint8 [H, W, 3], at this s."""
+    def add(self, time: float, small: np.ndarray) -> None:
+        """Take notice of a sampled frame at this s, as `averaged` gives it."""
         self._times.append(time)
-        self._pictures.append(_small(rgb))
+        self._pictures.append(_halved(small))
 
     @property
     def suspected(self) -> bool:
@@ -58,7 +59,7 @@ class LoopCheck:
         times, small = [], []
         for time, rgb in opening:
             times.append(time)
-            small.append(_small(rgb))
+            small.append(_halved(averaged(rgb)))
         if len(small) < 2 * LEAST:
             return None
         pictures = np.stack(small)
@@ -104,6 +105,6 @@ def _distance(picture: np.ndarray, others: np.ndarray) -> np.ndarray:
     return np.abs(others - picture).mean(axis=(1, 2))
 
 
-def _small(rgb: np.ndarray) -> np.ndarray:
-    gray = cv2.cvtColor(rgb, cv2.COLOR_RGB2GRAY)
-    return cv2.resize(gray, (SIDE, SIDE), interpolation=cv2.INTER_AREA).astype(np.float32)
+def _halved(small: np.ndarray) -> np.ndarray:
+    """Return the picture of `averaged` at half of its size: float32 [n, n]."""
+    return cv2.resize(small, None, fx=0.5, fy=0.5, interpolation=cv2.INTER_AREA).astype(np.float32)

@@ -13,6 +13,7 @@ import cv2
 import numpy as np
 
 from detector import media, vision
+from detector.memory import LARGE_FRAME
 
 Turn = Literal[90, 180, 270]
 TURNS: tuple[Turn, ...] = (180, 90, 270)  # Degrees clockwise that are tried
@@ -88,7 +89,7 @@ class OrientationCheck:
 
 def _halved(rgb: np.ndarray) -> np.ndarray:
     """Return a frame whose sides are halved while it is large."""
-    while rgb.shape[0] * rgb.shape[1] > vision.LARGE:
+    while rgb.shape[0] * rgb.shape[1] > LARGE_FRAME:
         rgb = cv2.resize(rgb, None, fx=0.5, fy=0.5, interpolation=cv2.INTER_AREA)
     return rgb
 

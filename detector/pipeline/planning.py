@@ -110,6 +110,7 @@ def plan(
         media.plan(info, settings, run, path, timestamps=timestamps, cancel=cancel)
         for run in counts
     ]
+    anchor_every = max(1, min(windows.ANCHOR_EVERY, windows.held_frames(info.width, info.height)))
     runs: list[windows.FrameWindow] = []
     unfit: dict[str, str] = {}
     for (shape, ids), planned in zip(shapes.items(), plans, strict=False):
@@ -118,7 +119,8 @@ def plan(
             # One window, spread over a short part; models of faces know one step.
             spread = settings.model_copy(update={"sampling": "uniform", "frames": shape.frames})
             times = (media.plan(info, spread).timestamps,)
-        runs += [windows.FrameWindow(ids, shape.recipe, t, shape.modality) for t in times]
+        of = (shape.modality, anchor_every)
+        runs += [windows.FrameWindow(ids, shape.recipe, t, *of) for t in times]
         if not times:
             why = _("it needs {step} s of video").format(step=f"{shape.frames * shape.step:.1f}")
             if info.kind == "image":

@@ -18,6 +18,7 @@ from detector.decision import conformal, decide
 from detector.errors import Canceled
 from detector.installation import install
 from detector.media import Frame, Shot
+from detector.memory import LARGE_FRAME
 from detector.models import registry
 from detector.models.base import ModelSpec
 from detector.pipeline import initial_results, planning
@@ -30,23 +31,23 @@ from detector.pipeline.bounded_queue import (
     with_timestamps,
 )
 from detector.pipeline.budget import Crowded, RunBudget, budgets
-from detector.pipeline.frozen import FrozenCheck
+from detector.pipeline.frozen import FrozenCheck, averaged
 from detector.pipeline.loops import LONGEST, MOST, LoopCheck
 from detector.pipeline.modalities import EXTRACTORS, Extraction, Extractor
 from detector.pipeline.modalities.face import FaceExtractor
 from detector.pipeline.options import Observer, Progress, ProgressReporter, RunOptions, Stage
 from detector.pipeline.orientation import WrongOrientation
 from detector.pipeline.scoring import DynamicBatcher, ScoreStage, SignalStage
-from detector.pipeline.windows import FrameWindow
+from detector.pipeline.windows import FrameWindow, held_frames
 from detector.schema.analysis import QUESTION_OF, Analysis, Media, Modality, Settings
 from detector.schema.media import LEAST_SIDE, MOST_ASPECT
 from detector.schema.origin import GeneratorMark, Provenance
 from detector.sentences import _
 
-HELD_FRAMES, LEAST_HELD, HELD_BYTES = 7, 2, 192 * 1024**2
-"""decoded frames of a run at a time: at most, at least (the one that is looked at, and the next,
-which tells how long it is shown), and bytes of them in between: a 4K frame is 25 MB, one of 8K 100
-"""
+HELD_FRAMES = 7
+"""decoded frames of a run at a time, at most. Two at least of a video: the one that is looked at,
+and the next, which tells how long it is shown. A large animation has one: Pillow takes four copies
+of the next."""
 DECODERS = 3  # of a run, side by side: each holds several frames; of larger ones than 4K only one
 
 
@@ -144,12 +145,12 @@ class AnalysisRun:
         with timed(self.timings, "read"):
             self.media = options.media or self._probe(name)
         self.frames: BoundedQueue[Frame | None] = BoundedQueue(HELD_FRAMES, self.stop)
-        fitting = HELD_BYTES // max(1, 3 * self.media.width * self.media.height)
-        self.held: BoundedQueue[None] = BoundedQueue(
-            min(HELD_FRAMES, max(LEAST_HELD, fitting)), self.stop
-        )
+        large = self.media.width * self.media.height > LARGE_FRAME
+        most = min(HELD_FRAMES, max(2, held_frames(self.media.width, self.media.height)))
+        if large and self.media.kind != "video":
+            most = 1
+        self.held: BoundedQueue[None] = BoundedQueue(most, self.stop)
         """a place of each frame from before it is decoded until it was looked at"""
-        large = self.media.width * self.media.height > vision.LARGE
         self.decoders = threading.Semaphore(1 if large else DECODERS)
 
     def _take(self, specs: Sequence[ModelSpec]) -> None:
@@ -219,7 +220,7 @@ class AnalysisRun:
             stored = media.stored(self.path, about, part, cancel=self.cancel)
             busiest = media.busiest(stored, most)
             for frame in self._decoded(busiest):
-                self.stillness.add(frame.rgb)
+                self.stillness.add(averaged(frame.rgb))
             about.frozen = self.stillness.holds(sampled)
             if not about.frozen:
                 raise _OtherMoments(busiest)
@@ -404,8 +405,9 @@ class AnalysisRun:
                 with self.lock:
                     index = len(self.timestamps)
                     self.timestamps.append(frame.time)
-                self.stillness.add(frame.rgb)
-                self.loops.add(frame.time, frame.rgb)
+                small = averaged(frame.rgb)
+                self.stillness.add(small)
+                self.loops.add(frame.time, small)
             self.hashes.add(frame, times)
             self.marks.add(frame, times)
             for extractor in self.extractors.values():

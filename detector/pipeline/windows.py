@@ -1,6 +1,6 @@
 """Runs of consecutive frames for video models.
 
-Faces are searched in the sampled frames and in every `ANCHOR_EVERY`-th frame of a window; in
+Faces are searched in the sampled frames and in every `anchor_every`-th frame of a window; in
 between, the box is interpolated. A frame is held only until the next search has been made. Models
 of whole frames need no search.
 """
@@ -26,6 +26,9 @@ FRAMES_PER_WINDOW = 8  # sampled frames for each window
 MAX_ADAPTIVE_WINDOWS = 24
 """windows of a closer look, which has hundreds of frames: each takes four face searches."""
 ANCHOR_EVERY = 5  # frames between two face searches (0.4 s at the usual step of 0.08 s)
+HELD_BYTES = 192 * 1024**2
+"""of frames that wait for a search, and of those decoded ahead: a 4K frame is 25 MB, one of 8K 100
+"""
 USUAL_RATE = 25.0  # frames a second, where a file does not say, or a camera
 
 
@@ -47,6 +50,11 @@ class ClipShape:
         """Return the shape for a source: counted frames last as long as its rate says, if any."""
         step = spec.clip_stride / (fps or USUAL_RATE) if spec.clip_stride else spec.clip_step
         return cls(spec.clip_frames, step, spec.crop, spec.modality)
+
+
+def held_frames(width: int, height: int) -> int:
+    """Return how many frames of this size, px, fit into `HELD_BYTES`."""
+    return HELD_BYTES // max(1, 3 * width * height)
 
 
 def count(settings: Settings) -> int:
@@ -100,6 +108,7 @@ class FrameWindow:
     recipe: CropRecipe
     times: tuple[float, ...]  # s, ascending
     modality: Modality = Modality.FACE
+    anchor_every: int = ANCHOR_EVERY  # frames between two face searches
     frames: dict[int, Frame] = field(default_factory=dict)  # position -> frame that waits to be cut
     crops: dict[tuple[int, int], np.ndarray] = field(default_factory=dict)
     """(subject, position) -> crop"""
@@ -110,7 +119,7 @@ class FrameWindow:
         if self.modality is not Modality.FACE:
             return ()
         last = len(self.times) - 1
-        return tuple(self.times[p] for p in [*range(0, last, ANCHOR_EVERY), last])
+        return tuple(self.times[p] for p in [*range(0, last, self.anchor_every), last])
 
     def add(self, frame: Frame, times: Sequence[float]) -> None:
         """Hold a frame for each of its times that is in this window."""

@@ -15,9 +15,6 @@ from detector.schema.analysis import Box, Point
 from detector.sentences import _
 from detector.weights.entry import AuxiliaryModel, WeightFile
 
-LARGE = 16_000_000
-"""px of a frame, beyond which memory counts: a 4K frame takes 25 MB, one of 8K 100"""
-
 
 @dataclass(frozen=True)
 class Detection:

@@ -15,9 +15,10 @@ import cv2
 import numpy as np
 
 from detector import runtime
+from detector.memory import LARGE_FRAME
 from detector.vision import mtcnn_networks
 from detector.vision.crops import window
-from detector.vision.detection import LARGE, Detection, from_left_to_right
+from detector.vision.detection import Detection, from_left_to_right
 from detector.vision.mtcnn_networks import TILE
 
 FIELD = 12  # px. What one output of P-Net sees, and so the width of the smallest face there is.
@@ -165,7 +166,7 @@ class _Shrunk:
     def __init__(self, rgb: np.ndarray, min_face: int) -> None:
         height, width = rgb.shape[:2]
         scale = min(1.0, SMALLEST_SEEN / min_face)
-        if scale > 0.5 and height * width > LARGE:  # as many of 20 px are found, with less memory
+        if scale > 0.5 and height * width > LARGE_FRAME:  # as many of 20 px are found
             scale = 0.5
         size = (max(1, round(width * scale)), max(1, round(height * scale)))
         self.rgb = _smaller([rgb], size) if scale < 1 else rgb

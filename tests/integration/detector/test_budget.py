@@ -11,8 +11,8 @@ from cli import main
 from detector.batch import BatchOptions, BatchRun, read_source
 from detector.errors import MediaError
 from detector.pipeline import Analyzer, budget, planning
-from detector.pipeline.frozen import FrozenCheck
 from detector.schema.analysis import Analysis, Settings
+from detector.vision import FaceSearch
 from tests.conftest import write_clip
 
 MB = 1024**2
@@ -38,16 +38,16 @@ def hoarding(monkeypatch):
     """The clip of `HUNGRY` takes 200 MB a frame, slowly enough to be watched, and 1 GB is allowed
     above the models. How many frames it came to have, each time it was looked at."""
     Analyzer().warm_up(["texture"])
-    hoard, add = [], FrozenCheck.add
+    hoard, find = [], FaceSearch.find
 
-    def added(self, rgb):
+    def found(self, time, rgb):
         if rgb.shape[:2] == HUNGRY[::-1]:
             self.hoard = [*getattr(self, "hoard", ()), np.ones(200 * MB, np.uint8)]
             threading.Event().wait(3 * budget.LOOK_SECONDS)
             hoard.append(len(self.hoard))
-        add(self, rgb)
+        return find(self, time, rgb)
 
-    monkeypatch.setattr(FrozenCheck, "add", added)
+    monkeypatch.setattr(FaceSearch, "find", found)
     monkeypatch.setattr(budget, "MEMORY", 1024 * MB)
     monkeypatch.setattr(budget, "BESIDE", 256 * MB)
     return hoard

@@ -30,8 +30,10 @@ FAST = {"preset": "ultrafast"}  # of x264
 MEASURE = """
 import json, sys, time
 from pathlib import Path
+from detector.memory import give_back_freed
 from detector.pipeline import Analyzer
 
+give_back_freed()  # as every process that analyzes does first
 analyzer = Analyzer(device="cpu")
 for path in map(str.strip, sys.stdin):
     Path("/proc/self/clear_refs").write_text("5")  # the peak begins at what there is now

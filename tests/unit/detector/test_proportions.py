@@ -12,7 +12,7 @@ from detector.errors import MediaError
 from detector.media import Frame
 from detector.models.base import CropRecipe
 from detector.models.pictures import fit
-from detector.pipeline.frozen import FrozenCheck
+from detector.pipeline.frozen import averaged
 from detector.pipeline.modalities.full_frame import full_frame_segment
 from detector.provenance import MarkSearch
 from detector.provenance.hashes import phash
@@ -52,7 +52,7 @@ STEPS = {
     "colors": colors.small,
     "perceptual hash": phash,
     "sharpness": partial(full_frame_segment, time=0.0, index=0),
-    "frozen": lambda rgb: FrozenCheck().add(rgb),
+    "frozen": averaged,
     "pyramid": levels,
     "tiles": lambda rgb: [rgb[y:, x:].copy() for x, y in tiles(*rgb.shape[:2])[0]],
     "patch": lambda rgb: cut_patch(rgb, (0.0, 0.0, 60.0, 60.0)),
