@@ -14,6 +14,7 @@ from contextlib import contextmanager, suppress
 from threading import Event
 from typing import BinaryIO, cast
 
+import cv2
 import numpy as np
 from PIL import ExifTags, Image, ImageCms, ImageOps, UnidentifiedImageError
 from PIL.PngImagePlugin import Disposal, PngImageFile
@@ -187,7 +188,7 @@ def decode_still(
         if media.kind == "image":
             with _parsing():
                 _show(image, 0)
-            yield Frame(0, 0.0, flatten(image))
+            yield Frame(0, 0.0, flatten(image), len(times) - 1)
             return
         wanted = list(enumerate(times))
         count = media.frame_count or 1
@@ -197,7 +198,7 @@ def decode_still(
             last = number == count - 1
             here = [index for index, time in wanted if last or time < end - _EPSILON]
             if here:
-                yield Frame(here[0], start, flatten(image))
+                yield Frame(here[0], start, flatten(image), here[-1])
                 wanted = wanted[len(here) :]
             if not wanted:
                 return
@@ -212,7 +213,7 @@ def open_still(path: str | os.PathLike[str]) -> Iterator[Image.Image]:
         file.seek(0)
         with _parsing():
             try:
-                image = Image.open(file, formats=_FORMATS)
+                image: Image.Image = Image.open(file, formats=_FORMATS)
             except UnidentifiedImageError:
                 file.seek(4)
                 if _HEIF or file.read(4) != b"ftyp":
@@ -230,6 +231,8 @@ def open_still(path: str | os.PathLike[str]) -> Iterator[Image.Image]:
                 index = top_box(file, b"meta")
                 if b"irot" not in index and b"imir" not in index:  # else EXIF's orientation is void
                     stated = image.info.get("original_orientation") or 1
+            if image.format == "WEBP" and not getattr(image, "is_animated", False):
+                image = _decoded_webp(file, image)
             if image.format != "TIFF":
                 with _parsing():
                     image.getexif()[ExifTags.Base.Orientation] = stated
@@ -241,6 +244,21 @@ def open_still(path: str | os.PathLike[str]) -> Iterator[Image.Image]:
                 with _parsing():
                     image.load()  # which turns it, and forgets how
             yield image
+
+
+def _decoded_webp(file: BinaryIO, image: Image.Image) -> Image.Image:
+    """Return a still WebP decoded by OpenCV, with the same library and to the same bit: Pillow
+    decodes each as an animation, which takes 16 bytes a px. One that OpenCV refuses stays as it
+    is."""
+    file.seek(0)
+    pixels = cv2.imdecode(np.frombuffer(file.read(), np.uint8), cv2.IMREAD_UNCHANGED)
+    if pixels is None or pixels.shape[1::-1] != image.size:
+        return image
+    alpha = pixels.shape[2] == 4
+    cv2.cvtColor(pixels, cv2.COLOR_BGRA2RGBA if alpha else cv2.COLOR_BGR2RGB, dst=pixels)
+    decoded = Image.fromarray(pixels)
+    decoded.format, decoded.info = image.format, image.info
+    return decoded
 
 
 def _coded_colors(file: BinaryIO) -> tuple[int, int] | None:
