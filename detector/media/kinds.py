@@ -90,7 +90,11 @@ _CODED_BY_CAMERAS = (32767, 32769, 32770, 32772, 34713, 65000, 65535)
 _TIFF = {b"II*\x00": "little", b"MM\x00*": "big"}
 _SIZES = {1: 1, 2: 1, 3: 2, 4: 4, 13: 4}  # bytes of the values that are looked at
 _MAX_DIRECTORIES, _MAX_ENTRIES, _MAX_VALUES = 16, 512, 64
-_PICTURES = (b"\xff\xd8\xff\xe0", b"\xff\xd8\xff\xe1", b"\xff\xd8\xff\xdb", b"\x89PNG\r\n\x1a\n")
+_PICTURES = re.compile(
+    rb"\xff\xd8\xff[\xe0\xe1\xdb]|\x89PNG\r\n\x1a\n|GIF8[79]a|RIFF.{4}WEBPVP8|II\*\0|MM\0\*"
+    rb"|.{4}ftyp(?:avif|heic|mif1)",
+    re.DOTALL,
+)
 
 
 def refusal(file: BinaryIO, head: bytes) -> MediaError | None:
@@ -119,11 +123,12 @@ def refusal(file: BinaryIO, head: bytes) -> MediaError | None:
 def behind_bytes(head: bytes) -> MediaError | None:
     """Return the refusal of a picture that begins behind other bytes, as a byte order mark: what
     shows it and what does not is anybody's guess."""
-    found = [at for start in _PICTURES if (at := head.find(start)) > 0]
-    if not found:
+    found = _PICTURES.search(head, 1)
+    if found is None:
         return None
+    text = _("A picture begins only after {count} other bytes in this file.")
     return MediaError(
-        _("A picture begins only after {count} other bytes in this file.").format(count=min(found)),
+        text.format(count=found.start()),
         code="unsupported",
         hint=_("Download or copy it again, or save the picture anew with a program that opens it."),
     )

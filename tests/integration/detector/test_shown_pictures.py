@@ -238,7 +238,7 @@ def test_a_kind_that_is_not_read_is_called_a_kind_and_not_damage(tmp_path, kind,
 
 
 @pytest.mark.parametrize("before", [b"\xef\xbb\xbf", b"\r\n", b"HTTP/1.1 200 OK\r\n\r\n", bytes(7)])
-@pytest.mark.parametrize("kind", ["JPEG", "PNG"])
+@pytest.mark.parametrize("kind", ["JPEG", "PNG", "GIF", "WEBP", "TIFF", "AVIF"])
 def test_a_picture_behind_other_bytes_is_no_video_of_no_length(tmp_path, before, kind):
     data = io.BytesIO()
     Image.fromarray(quarters()).save(data, kind)
