@@ -216,7 +216,7 @@ def compare(
     MediaError
         A file can't be read.
     UsageError
-        One of them has no picture.
+        One of them has no picture, or one that is too narrow.
     Canceled
     """
     clock = time.perf_counter()
@@ -227,6 +227,8 @@ def compare(
             raise UsageError(
                 _("{name} has no picture, so there is nothing to compare.").format(name=about.name)
             )
+        if about.too_narrow:
+            raise UsageError(media.narrow_note(about))
     notes: list[str] = []
     stop = cancel or Event()
     ours, theirs = (

@@ -29,6 +29,7 @@ from detector.media.files import safe_name as safe_name
 from detector.media.film import film_name as film_name
 from detector.media.film import open_film as open_film
 from detector.media.limits import WORKER, WORKER_PRELOAD
+from detector.media.limits import narrow_note as narrow_note
 from detector.media.sampling import Shot as Shot
 from detector.media.sampling import busiest as busiest
 from detector.media.sampling import every_frame as every_frame

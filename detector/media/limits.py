@@ -1,6 +1,8 @@
 """What is refused before it can hurt, and why. Each limit is a plain number with its reason."""
 
 from detector.isolation import Limits
+from detector.schema.media import LEAST_SIDE, MOST_ASPECT, Media
+from detector.sentences import _
 
 MAX_BYTES = 4 * 1024**3
 """Largest file read. An hour of 1080p at 8 Mbit/s is 3.6 GB; beyond that the wait, not the
@@ -46,3 +48,14 @@ WORKER = Limits(
 
 WORKER_PRELOAD = ("detector.media", "detector.audio.sound", "detector.provenance")
 """What is imported once, for all such processes."""
+
+
+def narrow_note(media: Media) -> str:
+    """Return the sentence on a picture that is refused for its shape (`Media.too_narrow`)."""
+    text = _(
+        "The picture has {width} × {height} pixels. Pictures are judged from {least_side} px on,"
+        " and where one side is at most {most_aspect} times the other."
+    )
+    return text.format(
+        width=media.width, height=media.height, least_side=LEAST_SIDE, most_aspect=MOST_ASPECT
+    )

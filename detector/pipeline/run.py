@@ -40,7 +40,6 @@ from detector.pipeline.orientation import WrongOrientation
 from detector.pipeline.scoring import DynamicBatcher, ScoreStage, SignalStage
 from detector.pipeline.windows import FrameWindow, held_frames
 from detector.schema.analysis import QUESTION_OF, Analysis, Media, Modality, Settings
-from detector.schema.media import LEAST_SIDE, MOST_ASPECT
 from detector.schema.origin import GeneratorMark, Provenance
 from detector.sentences import _
 
@@ -275,18 +274,7 @@ class AnalysisRun:
         """Return what the file is, turned as the settings ask."""
         about = media.probe(self.path, name=name)
         if about.too_narrow:
-            about.notes.append(
-                _(
-                    "The picture has {width} × {height} pixels. Pictures are judged from"
-                    " {least_side} px on, and where one side is at most {most_aspect} times the"
-                    " other."
-                ).format(
-                    width=about.width,
-                    height=about.height,
-                    least_side=LEAST_SIDE,
-                    most_aspect=MOST_ASPECT,
-                )
-            )
+            about.notes.append(media.narrow_note(about))
         if not self.settings.rotate or about.kind == "audio":
             return about
         about = media.turned(about, self.settings.rotate)

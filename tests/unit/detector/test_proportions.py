@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from detector import colors, media
-from detector.errors import MediaError
+from detector.comparison import compare
+from detector.errors import MediaError, UsageError
 from detector.media import Frame
 from detector.models.base import CropRecipe
 from detector.models.pictures import fit
@@ -90,6 +91,11 @@ def test_the_one_limit(width, height, narrow):
 def test_a_narrow_video_gets_no_playable_copy(tmp_path):
     with pytest.raises(MediaError, match="no playable copy"):
         media.playable(tmp_path / "a.mov", about(1, 2000), tmp_path, cancel=threading.Event())
+
+
+def test_a_narrow_picture_is_not_compared():
+    with pytest.raises(UsageError, match="1 × 2000 pixels"):
+        compare("a", "b", copy_media=about(640, 480), original_media=about(1, 2000))
 
 
 def about(width, height, kind="video"):
