@@ -60,6 +60,11 @@ def code(text: str, whole: str | None = None) -> Markup:
     return tag("code", text, title=whole)
 
 
+def titled(text: str, more: str) -> Markup:
+    """Return a cell's text that shows `more` on hovering."""
+    return tag("span", text, title=more)
+
+
 def lines(parts: Iterable[Text]) -> Markup:
     """Return a cell's lines; empty without any."""
     return Markup("<br>").join(escape(part) for part in parts)

@@ -10,8 +10,8 @@ from markupsafe import Markup
 from dashboard import labels
 from dashboard.components import record_cells, tables, typography
 from dashboard.components.chips import inked
-from dashboard.components.markup import Text, join, rich, show, tag
-from dashboard.components.tables import TableColumn, code, facts, lines, with_note
+from dashboard.components.markup import Text, join, rich, show
+from dashboard.components.tables import TableColumn, code, facts, lines, titled, with_note
 from dashboard.components.typography import small_print
 from dashboard.i18n import LazyDict
 from dashboard.result import downloads, material, pulls, robustness_tab, signal_tab
@@ -104,8 +104,12 @@ def shown(section: Section) -> list[tuple[str, Text]]:
     """Return the rows of a section as the page shows them: with what is longer on hovering."""
     rows: list[tuple[str, Text]] = []
     for row in section.rows:
-        value: Text = code(row.value, row.exact) if row.exact else row.value
-        rows.append((row.label, tag("span", value, title=row.note) if row.note else value))
+        value: Text = row.value
+        if row.exact:
+            value = code(row.value, row.exact)
+        elif row.note:
+            value = titled(row.value, row.note)
+        rows.append((row.label, value))
     return rows
 
 

@@ -32,7 +32,7 @@ AXIS = 1.25
 
 
 @dataclass(frozen=True)
-class Row:
+class Pull:
     """One part."""
 
     name: str
@@ -49,7 +49,7 @@ def answer_of(analysis: Analysis) -> Answer | None:
     return answer if answer and answer.probability is not None else None
 
 
-def rows(analysis: Analysis) -> list[Row]:
+def rows(analysis: Analysis) -> list[Pull]:
     """Return the parts: models by size, then what is no model. Printed they sum to `total`."""
     answer = answer_of(analysis)
     if answer is None or not answer.contributions:
@@ -68,11 +68,11 @@ def total(answer: Answer) -> int:
     return round(10 * logit(answer.probability))
 
 
-def _row(part: Contribution, model: ModelResult | None, tenths: int) -> Row:
+def _row(part: Contribution, model: ModelResult | None, tenths: int) -> Pull:
     title = (model.plain or model.title) if model else ""
     name = states.contribution(part.kind, part.id, title)
     slug = "na" if part.kind != "model" else "fake" if part.logit > 0 else "real"
-    return Row(name, tenths, slug, part.time, part.id if model else "")
+    return Pull(name, tenths, slug, part.time, part.id if model else "")
 
 
 def silent(analysis: Analysis) -> list[tuple[str, str]]:
@@ -138,13 +138,13 @@ def draw(analysis: Analysis, linked: ResultViewState) -> None:
     )
 
 
-def _combined(answer: Answer) -> Row:
+def _combined(answer: Answer) -> Pull:
     assert answer.probability is not None
     name = _("Combined, {percent}").format(percent=labels.percent(answer.probability))
-    return Row(name, total(answer), "all")
+    return Pull(name, total(answer), "all")
 
 
-def bar(row: Row, end: float, *, bare: bool = False, total: bool = False) -> Markup:
+def bar(row: Pull, end: float, *, bare: bool = False, total: bool = False) -> Markup:
     """Return a row: name, bar from the middle, value."""
     value = format.signed(row.tenths / 10)
     return verdict.pull(row.name, value, row.tenths / end, row.slug, bare=bare, total=total)
