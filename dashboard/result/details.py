@@ -147,7 +147,7 @@ def model_row(analysis: Analysis, model: ModelResult) -> list[Text]:
         with_note(reading, left_out),
         looks if model.scored else "–",
         labels.took(model.seconds) if model.seconds is not None else "–",
-        f"{model.weight:g}" if not left_out else "–",
+        f"{model.weight:g}" if model.weight and not left_out else "–",
         _calibrated(model),
     ]
 

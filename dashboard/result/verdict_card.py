@@ -139,6 +139,9 @@ def _judged_by(analysis: Analysis, answer: Answer, lead: Question) -> str:
         fitted = all(m.calibration for m in counted)
         if not fitted:
             parts.append(_("uncalibrated"))
+        elif len(counted) == 1 and answer.auc is not None:
+            auc = _("AUC {value} on sources left out")
+            parts.append(auc.format(value=f"{answer.auc.value:.2f}"))
     return " · ".join(parts)
 
 
@@ -212,11 +215,10 @@ def statistics(analysis: Analysis) -> list[str]:
     answer = verdict.answers.get(verdict.question) if verdict.question else None
     if answer is None or verdict.question is None:
         return []
-    ensemble = analysis.ensembles.get(verdict.question)
     words = labels.QUESTIONS[verdict.question]
     paragraphs = _error_rates(answer)
-    if ensemble is not None and ensemble.auc is not None and answer.basis is Basis.MEASURED:
-        percents = {name: labels.whole_percent(value) for name, value in ensemble.auc}
+    if answer.auc is not None:
+        percents = {name: labels.whole_percent(value) for name, value in answer.auc}
         paragraphs.append(words.auc.format(**percents))
     if answer.odds is not None:
         said = wording.of_tests(answer.odds, verdict.question)

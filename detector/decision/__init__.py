@@ -24,6 +24,7 @@ from detector.schema.analysis import (
     OF_SOUND,
     Analysis,
     Answer,
+    Basis,
     CustomEnsemble,
     FrameSegment,
     Label,
@@ -225,6 +226,7 @@ def _answer(analysis: Analysis, decision: Decision, open: bool) -> Answer:
         reasons=reasons.reasons(analysis, decision),
         contributions=list(decision.contributions),
         odds=decision.odds,
+        auc=context.ensemble.auc if context.basis is Basis.MEASURED else None,
         agreeing_models=reasons.pulling(decision),
         counted=len(context.counted),
     )

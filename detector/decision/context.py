@@ -3,6 +3,7 @@
 Thresholds belong to the set of models they were made for:
 
 measured   just the models of the manifest's ensemble, as many times as it says: its thresholds.
+           So does a single calibrated model with bands of its own (`ModelSpec.alone`).
 own        just the models for which a person set a threshold by their own untouched clips.
 subset     calibrated models put together otherwise: never narrower than measured or published.
 published  no calibrated model is counted: the operating point of a published model's authors with a
@@ -103,6 +104,7 @@ class Context:
         self.voters = voters(chosen)
         able = [m for m in chosen if m.id in self.voters and m.scored and not m.error]
         able = [m for m in able if choice.factor(m.id) > 0 and not self._lacks_motion(m)]
+        self.alone = self._alone(able)
         self.own = self._own(able)
         voting = able if choice.unmeasured else deciding(able)
         self.deciding = set(self.own.models) if self.own else {m.id for m in voting}
@@ -116,6 +118,18 @@ class Context:
         self.asked_by_name = analysis.settings.models is not None
 
     # --- who is counted
+
+    def _alone(self, able: Collection[ModelResult]) -> bool:
+        """Take the fit of the only able model, where it is none of the manifest's ensemble alone,
+        and return whether it has one. What a verdict needs, and a person's own, stays."""
+        measured = [m for m in able if _calibrated(m)]
+        if len(measured) != 1 or (fit := measured[0].alone) is None:
+            return False
+        if self.ensemble.models == fit.models:
+            return False
+        kept = {"own": self.ensemble.own, "min_models": self.ensemble.min_models}
+        self.ensemble = fit.model_copy(update=kept)
+        return True
 
     def _own(self, able: Collection[ModelResult]) -> OwnThreshold | None:
         """Return the person's own threshold if it was made for exactly these models and maps."""
@@ -181,7 +195,8 @@ class Context:
         for ids, fitted in ((rest, self.as_fitted), (self.published, False)):
             share = 1.0 / (1.0 + CORRELATION * (len(ids) - 1)) if ids else 0.0
             for id in ids:
-                usual = self.counted[id].weight * scale if fitted else share
+                weight = 1.0 if self.alone else self.counted[id].weight
+                usual = weight * scale if fitted else share
                 out[id] = usual * self.choice.factor(id)
         return {id: out[id] for id in self.counted}
 
@@ -299,8 +314,11 @@ class Context:
 
 
 def voters(models: Collection[ModelResult]) -> set[str]:
-    """Return the models that vote: of a fitted weight above 0, or the only one."""
-    return {m.id for m in models if m.weight > 0 or len(models) == 1}
+    """Return the models that vote: all but calibrated ones whose fitted weight is 0 beside others
+    of a weight."""
+    measured = deciding(models)
+    heavy = [m for m in measured if m.weight > 0] or measured
+    return {m.id for m in models if m in heavy or m not in measured}
 
 
 def deciding(models: Collection[ModelResult]) -> Collection[ModelResult]:

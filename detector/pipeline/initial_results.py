@@ -53,7 +53,7 @@ def _commit(git: Path) -> str | None:
 
 
 STATED = (
-    "id", "title", "plain", "kind", "modality", "task", "calibration", "label_order",
+    "id", "title", "plain", "kind", "modality", "task", "calibration", "alone", "label_order",
     "operating_point", "operating_point_source", "weight", "finding", "confused_by", "moments",
 )  # fmt: skip
 """What a result says of a model as the catalog does."""

@@ -8,7 +8,7 @@ from babel.dates import format_datetime
 from detector.decision.numbers import at_most, logit, printed, wilson
 from detector.decision.reasons import why_unanswered
 from detector.messages import measured, states
-from detector.messages.format import capital, percent, signed
+from detector.messages.format import capital, percent, signed, whole_percent
 from detector.messages.lead import why_not
 from detector.schema.analysis import (
     Analysis,
@@ -103,6 +103,9 @@ def statistics(question: Question, answer: Answer, *, odds: bool = True) -> list
             out.append(_("Measured on {data}.").format(data=say(limits.data)))
         if some := measured.of_these(limits):
             out.append(some)
+    if answer.auc is not None:
+        percents = {name: whole_percent(value) for name, value in answer.auc}
+        out.append(_(question.spec.auc).format(**percents))
     if limits.never_decide:
         out.append(
             _("No threshold made 95 % of the answers right on sources left out, so there is a "

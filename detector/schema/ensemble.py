@@ -1,5 +1,7 @@
 """Models in a result, and how those of one question are put together. Pure data."""
 
+from __future__ import annotations
+
 from datetime import datetime
 from enum import StrEnum
 from typing import Literal
@@ -50,6 +52,9 @@ class ModelResult(StrictModel):
     task: Task
     weights_sha256: str | None = None
     calibration: Calibration | None = None
+    alone: Ensemble | None = Field(
+        default=None, description="by what it answers where it alone is counted (`ModelSpec`)"
+    )
     label_order: LabelOrder = "proven"
     operating_point: Probability | None = Field(
         default=None, description="of its own P(fake), where its authors say fake (`ModelSpec`)"

@@ -285,6 +285,9 @@ class Answer(StrictModel):
         description="None: not measured for these models, too few such clips, or the material is "
         "poorer than theirs",
     )
+    auc: ConfidenceInterval | None = Field(
+        default=None, description="per clip, of just these models on sources left out"
+    )
     agreeing_models: int = Field(
         default=0, description="counted models that pull to the answer's side; use contributions"
     )

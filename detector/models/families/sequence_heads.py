@@ -117,6 +117,24 @@ class Lrcn(SequenceHead):
         return states.mean(1)
 
 
+class VitLstm(SequenceHead):
+    """An LSTM over class tokens of a ViT's last block, read at its last state."""
+
+    def __init__(self, width: int = 128) -> None:
+        super().__init__(PATCH)
+        self.drop = nn.Dropout(0.5)
+        self.lstm = nn.LSTM(PATCH, width, batch_first=True)
+        self.classify = nn.Linear(width, 1)
+
+    def scaled_by(self, sequence: FrameSequence) -> Tensor:
+        """See `SequenceHead.scaled_by`: of the four blocks the last one's."""
+        return sequence.face[..., -PATCH:]
+
+    def forward(self, sequence: FrameSequence) -> Tensor:
+        _, (last, _) = self.lstm(self.drop(self.scaled(self.scaled_by(sequence))))
+        return self.classify(self.drop(last[-1]))[:, 0]
+
+
 class FusedLrcn(SequenceHead):
     """Two LRCNs, of the face and of the face in its surroundings, joined before the last layer."""
 
@@ -221,6 +239,7 @@ class RealAutoencoder(SequenceHead):
 
 
 HEADS: dict[str, Callable[[], SequenceHead]] = {
+    "vit-lstm": VitLstm,
     "lrcn": Lrcn,
     "lrcn-fused": FusedLrcn,
     "convlstm": ConvLstm,

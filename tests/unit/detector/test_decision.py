@@ -16,8 +16,10 @@ from detector.schema.analysis import (
     Calibration,
     Caveat,
     CaveatCode,
+    ConfidenceInterval,
     Contribution,
     CustomEnsemble,
+    Ensemble,
     Label,
     Modality,
     OddsPoint,
@@ -683,3 +685,47 @@ def test_a_still_is_judged_by_one_rule_in_whatever_file(kind):
     out = decide(made)
     assert out.verdict.label is Label.PROBABLY_FAKE and out.verdict.thresholds.high == 0.97
     assert out.verdict.answers[FACE].odds is None
+
+
+ALONE = Ensemble(
+    models=["lstm"],
+    calibration=Calibration(scale=0.5, offset=0.1, data="made", clips=10),
+    thresholds=Thresholds(low=0.2, high=0.9, probably_low=0.35, probably_high=0.7),
+    auc=ConfidenceInterval(value=0.77, low=0.73, high=0.8),
+)
+
+
+@pytest.mark.parametrize(
+    ("raw", "label"),
+    [
+        (5.0, Label.FAKE), (2.0, Label.PROBABLY_FAKE), (0.0, Label.INCONCLUSIVE),
+        (-2.0, Label.PROBABLY_REAL), (-4.0, Label.REAL),
+    ],
+)  # fmt: skip
+def test_a_model_alone_answers_in_bands_of_its_own_with_its_auc(raw, label):
+    lstm = model("lstm", weight=0, alone=ALONE)
+    faces = [face(i, one=0.0, lstm=raw) for i in range(5)]
+    made = analysis([track("A", faces)], [model("one"), lstm])
+    made.ensembles[FACE].models = ["one"]
+    answer = decide(made, models=["lstm"]).verdict.answers[FACE]
+    assert (answer.label, answer.basis, answer.auc) == (label, Basis.MEASURED, ALONE.auc)
+    assert answer.probability == pytest.approx(sigmoid(0.5 * raw + 0.1))
+    both = decide(made).verdict.answers[FACE]
+    assert both.auc is None and [part.id for part in both.contributions] == ["one"]
+
+
+def test_models_without_a_weight_answer_where_no_other_measured_one_is_chosen():
+    """Together, and beside one that nobody measured."""
+
+    def answers(*chosen):
+        made = analysis([track("A", [face(i, lstm=4.0, gru=4.0, gend=9.0) for i in range(5)])],
+                        list(chosen))  # fmt: skip
+        made.ensembles[FACE].models = ["one"]
+        return decide(made)
+
+    lstm, gru = (model(id, weight=0, alone=ALONE) for id in ("lstm", "gru"))
+    both = answers(lstm, gru).verdict.answers[FACE]
+    assert (both.basis, both.counted, both.label) == (Basis.SUBSET, 2, Label.FAKE)
+    out = answers(lstm, published())
+    assert [m.counted for m in out.models] == [True, False]
+    assert out.verdict.answers[FACE].basis is Basis.MEASURED
