@@ -162,7 +162,7 @@ def _left_out(analysis: Analysis, model: ModelResult) -> str:
 def _calibrated(model: ModelResult) -> Text:
     """On how many clips; on what stands behind "How we know"."""
     if model.calibration is None:
-        return _("by its authors’ point") if model.operating_point else _("no")
+        return _("no, not measured here") if model.operating_point else _("no")
     clips, data = model.calibration.clips, model.calibration.data
     text = measured.fitted_on(model.calibration)
     return with_note(text, _("that ask its question") if measured.part_of(clips, data) else "")

@@ -243,9 +243,9 @@ def _error_rates(answer: Answer) -> list[str]:
     if answer.basis is Basis.PUBLISHED:
         return [
             _(
-                "A published model alone is counted, and judged by its authors’ operating point "
-                "with a margin. How often that errs on footage like yours was not measured here, "
-                "so it can’t clear a file."
+                "Only models that were not measured here are counted, each by the operating point "
+                "stated for it, with a margin. How often that errs on footage like yours is not "
+                "known, so they can’t clear a file."
             )
         ]
     if answer.basis is Basis.CUSTOM:

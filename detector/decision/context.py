@@ -40,7 +40,7 @@ PUBLISHED_LIMITS = Thresholds(
     low=0.0,
     high=1.0,
     probably_high=0.5 + PUBLISHED_MARGIN,
-    data="its authors’ operating point, not measured here",
+    data="an operating point that was not measured here",
 )
 """of a model's evidence, which is 0.5 at its operating point"""
 """Why a model whose fitted weight is 0 does not vote beside others. Alone it does."""

@@ -273,7 +273,7 @@ def _material(p: Params) -> tuple[str, str]:
 
 def _published_point(p: Params) -> tuple[str, str]:
     text = Template(
-        "How often it errs on footage like yours: {titles} is judged by its authors’ threshold, "
+        "How often it errs on footage like yours: {titles} is judged by a threshold that was "
         "not measured here, so it can't clear a file."
     )
     return text(p)[0], " ".join(str(source) for source in p.get("sources", ()))

@@ -128,7 +128,7 @@ def not_counted(why: str | None) -> str:
 def basis(name: str) -> str:
     """Return by what the thresholds of an answer stand, or "" where it is the usual."""
     return {
-        "published": _("by its authors’ threshold, not measured here"),
+        "published": _("by a threshold that was not measured here"),
         "own": _("by your own untouched clips"),
         "custom": _("with your thresholds"),
         "subset": _("by thresholds that were not made for just these models"),

@@ -16,9 +16,10 @@ from detector import media, runtime, vision
 from detector.errors import ModelError, UsageError
 from detector.models import registry
 from detector.models.base import ModelSpec
-from detector.pipeline import initial_results
+from detector.pipeline import initial_results, result_cache
 from detector.pipeline.options import Observer, Progress, RunOptions
 from detector.pipeline.planning import CLOSEST
+from detector.pipeline.result_cache import ResultCache
 from detector.pipeline.run import RunRequest, run_analysis
 from detector.pipeline.scoring import DynamicBatcher
 from detector.schema.analysis import Analysis, Settings
@@ -169,6 +170,9 @@ class Analyzer:
     max_concurrent_batches : int
         Let analyses that go on at the same time share their models' batches, with so many passes of
         one model side by side; 0: each feeds the models by itself.
+    cache : path, optional
+        A folder of results: the same content with the same settings, models and thresholds is
+        answered from it, unless something failed. Default: every call is computed.
 
     Raises
     ------
@@ -178,8 +182,15 @@ class Analyzer:
 
     slots = 0  # as many at a time as the cores of this computer allow
 
-    def __init__(self, *, device: str = "auto", max_concurrent_batches: int = 0) -> None:
+    def __init__(
+        self,
+        *,
+        device: str = "auto",
+        max_concurrent_batches: int = 0,
+        cache: str | Path | None = None,
+    ) -> None:
         self.device = pick_device(device)
+        self._cache = None if cache is None else ResultCache(Path(cache))
         self._detectors: dict[str, vision.FaceDetector] = {}
         self._batcher = DynamicBatcher(max_concurrent_batches) if max_concurrent_batches else None
         self._lock = threading.Lock()
@@ -260,9 +271,41 @@ class Analyzer:
         Canceled
             `cancel` was set.
         """
+        settings = settings or Settings()
+        if self._cache is not None and not scores_only:
+            return self._cached(self._cache, Path(path), settings, name, observe, cancel)
+        return self._analyze(Path(path), settings, name, observe, cancel, scores_only)
+
+    def _cached(
+        self,
+        cache: ResultCache,
+        path: Path,
+        settings: Settings,
+        name: str | None,
+        observe: Observer | None,
+        cancel: threading.Event | None,
+    ) -> Analysis:
+        """Answer from the cache, or analyze and store."""
+        file = media.identify(path, name=name)
+        key = result_cache.key(file.sha256, settings)
+        if key and (known := cache.get(key)):
+            return known.model_copy(update={"media": file.of(known.media)})
+        analysis = self._analyze(path, settings, name, observe, cancel, False)
+        if key and analysis.media.sha256 == file.sha256 and result_cache.reusable(analysis):
+            cache.put(key, analysis)
+        return analysis
+
+    def _analyze(
+        self,
+        path: Path,
+        settings: Settings,
+        name: str | None,
+        observe: Observer | None,
+        cancel: threading.Event | None,
+        scores_only: bool,
+    ) -> Analysis:
         if self._batcher is not None:
             runtime.without_helpers()  # busy-waiting OpenMP threads starve concurrent runs
-        settings = settings or Settings()
         request = RunRequest(
             detector=self.detector(settings.faces),
             device=self.device,
@@ -273,8 +316,8 @@ class Analyzer:
             batcher=self._batcher,
         )
         if request.settings.sampling == "closer":
-            return look_closer(request, Path(path), name)
-        return run_analysis(request, Path(path), name)[0]
+            return look_closer(request, path, name)
+        return run_analysis(request, path, name)[0]
 
     def rerun(
         self,

@@ -13,6 +13,8 @@ from detector.sentences import _
 from lab.evaluation.groups import HoldOut
 
 FOLDER = Path(__file__).parent / "recipes"
+OF_CODE = ("clip", "fuse", "generated", "own", "sequences", "videomae", "voice")
+"""Recipes whose settings stand in code, beside the TOML files of `FOLDER`."""
 
 
 class TrainingSchedule(StrictModel):
@@ -102,10 +104,8 @@ def read_recipe(name: str | Path) -> Recipe:
     if path.suffix != ".toml":
         ours = {file.stem: file for file in FOLDER.glob("*.toml")}
         path = ours.get(str(name), path)
-        names = ", ".join(sorted(ours))
-        hint = _("Known: clip, {names}, generated, own, sequences, videomae, voice.").format(
-            names=names
-        )
+        names = ", ".join(sorted([*ours, *OF_CODE]))
+        hint = _("Known: {names}.").format(names=names)
     if not path.is_file():
         raise UsageError(_("There is no recipe {name}.").format(name=repr(str(name))), hint=hint)
     try:

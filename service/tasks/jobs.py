@@ -23,14 +23,14 @@ from typing import Any, BinaryIO, cast
 from detector.cluster import ClusterAnalyzer, ClusterOptions
 from detector.errors import InputError, MediaError, UnmaskError
 from detector.media import isolated
-from detector.pipeline import Analyzer, Observer, Progress, RemoteAnalyzer
+from detector.pipeline import Analyzer, Observer, Progress, RemoteAnalyzer, result_cache
 from detector.schema.analysis import Analysis, Media, Settings
 from detector.schema.origin import FileSource
 from detector.sentences import _, ngettext
 from service import metrics
 from service.config import get_config
 from service.context import new_id
-from service.records import result_cache, thumbnails
+from service.records import thumbnails
 from service.records.media_replicator import MediaReplicator
 from service.records.model import ErrorReport, Record, RecordsError, ResultOrigin, State, fault_of
 from service.records.seals import believed, origin

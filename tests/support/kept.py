@@ -5,7 +5,7 @@ import sqlite3
 import zlib
 from datetime import UTC, datetime
 
-from service.records import result_cache
+from detector.pipeline import result_cache
 from service.records.database import FILE
 from service.records.model import LOCAL, Record
 from service.records.seals import Keyring

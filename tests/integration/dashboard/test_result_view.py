@@ -604,7 +604,7 @@ def test_the_chart_marks_a_model_without_a_vote(clip):
 
 
 def with_published(clip):
-    """A result with a model that its authors' threshold judges."""
+    """A result with a model that no threshold measured here judges."""
     made = make_analysis(clip, people="A", fake=False)
     gend = made.models[0].model_copy(update={"calibration": None, "operating_point": 0.5})
     made.models[0] = gend
@@ -614,7 +614,7 @@ def with_published(clip):
 def test_a_published_model_is_said_to_be_judged_by_its_authors_point(clip):
     made, gend = with_published(clip)
     page = texts(show(clip, decide(made, models=[gend.id])))
-    assert "by its authors’ threshold, not measured here" in page
+    assert "by a threshold that was not measured here" in page
     assert "so it can’t clear a file" in page
     assert "of untouched clips score above" not in page  # those are other models'
     assert "interval" not in page
@@ -625,7 +625,7 @@ def test_beside_measured_models_it_is_shown_and_said_not_to_count(clip):
     made = decide(made)
     assert (gend.plain or gend.title, "not counted: not measured here") in pulls.silent(made)
     at = show(clip, made)
-    assert "by its authors’ threshold" not in texts(at)
+    assert "by a threshold that was not" not in texts(at)
     # It stays among the models that were asked, so that one that is switched off does not take it
     # along.
     pills = next(group for group in at.button_group if group.key.endswith("models"))

@@ -176,7 +176,7 @@ def test_a_rate_is_said_by_its_count_and_what_such_a_count_leaves_likely():
     odds = EmpiricalOdds(share=0.62, low=0.45, high=0.77, clips=40)
     theirs = {"basis": Basis.PUBLISHED, "odds": odds}
     said = words.statistics(Question.MANIPULATION, answer.model_copy(update=theirs))
-    assert said[0] == "Judged by its authors’ threshold, not measured here."
+    assert said[0] == "Judged by a threshold that was not measured here."
     assert "as many manipulated as untouched" in said[1]
 
 

@@ -11,7 +11,9 @@ import torch
 import yaml
 
 from detector import __version__, paths
+from detector.errors import UsageError
 from detector.models import families, registry
+from detector.training.recipe import read_recipe
 from detector.weights import accept_license, digest
 
 DOCS = Path(__file__).resolve().parents[3] / "docs"
@@ -105,3 +107,21 @@ def test_an_issue_template_has_what_github_asks_for(file):
 
 def test_the_readme_is_short():
     assert len((DOCS.parent / "README.md").read_text("utf-8").split()) <= 750
+
+
+def test_cards_that_the_lists_of_models_name_are_there():
+    weights = DOCS.parent / "weights"
+    lists = [weights / "manifest.toml", *(weights / "catalog").glob("*.toml")]
+    named = {card for file in lists for card in re.findall(r"[\w-]+\.md", file.read_text("utf-8"))}
+    there = {
+        page.name for folder in (weights, weights / "catalog", DOCS) for page in folder.glob("*.md")
+    }
+    assert named and named <= there
+
+
+def test_the_hint_about_recipes_names_all_of_them():
+    page = (DOCS / "training.md").read_text(encoding="utf-8")
+    listed = set(re.findall(r"^\| `(\w+)` \|", page, re.M))
+    with pytest.raises(UsageError) as refused:
+        read_recipe("nonsense")
+    assert set(re.findall(r"\w+", refused.value.hint)) - {"Known"} == listed

@@ -16,10 +16,9 @@ from detector.decision import conformal
 from detector.decision.conformal import OwnCalibration
 from detector.errors import Canceled, MediaError, WeightsError
 from detector.models import registry
-from detector.pipeline import Progress
+from detector.pipeline import Progress, result_cache
 from detector.schema.analysis import CustomEnsemble, Question, Settings
 from detector.schema.origin import FileSource, Posted
-from service.records import result_cache
 from service.records.database import FILE
 from service.records.instances import Server
 from service.records.model import GUEST, LOCAL, RecordsError

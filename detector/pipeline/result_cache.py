@@ -1,14 +1,18 @@
-"""The cache key of a result: a hash of all that decides it.
+"""Results that are answered again, and their cache key: a hash of all that decides a result.
 
 That is the file, the settings, the models with their weights and calibration, the person's own
 thresholds, the precision of transformers, and the code; not names, times or the caller.
 """
 
 import hashlib
+from contextlib import suppress
 from functools import lru_cache
 from pathlib import Path
 
-import detector
+from pydantic import ValidationError
+
+from detector import paths
+from detector._version import __version__
 from detector.config import get_config
 from detector.decision import conformal
 from detector.errors import UnmaskError
@@ -43,8 +47,29 @@ def reusable(analysis: Analysis) -> bool:
 @lru_cache(maxsize=1)
 def _code() -> str:
     """Return a hash of the program: versions are raised by hand, seldom while it is worked on."""
-    digest = hashlib.sha256(detector.__version__.encode())
-    root = Path(detector.__file__).parent
+    digest = hashlib.sha256(__version__.encode())
+    root = Path(__file__).parents[1]
     for path in sorted(root.rglob("*.py")):
         digest.update(f"{path.relative_to(root)}\0".encode() + path.read_bytes())
     return digest.hexdigest()
+
+
+class ResultCache:
+    """Results in a folder, a JSON file for each key. Threads and processes may share it."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    def get(self, key: str) -> Analysis | None:
+        """Return the result of a key; None without one that this version can read."""
+        try:
+            text = (self._folder / f"{key}.json").read_text(encoding="utf-8")
+            return Analysis.model_validate_json(text)
+        except (OSError, ValidationError):
+            return None
+
+    def put(self, key: str, analysis: Analysis) -> None:
+        """Store a result; a disk that refuses it costs the next call a run, and no more."""
+        with suppress(OSError):
+            self._folder.mkdir(parents=True, exist_ok=True)
+            paths.write(self._folder / f"{key}.json", analysis.model_dump_json())
