@@ -7,8 +7,9 @@ of `assets/schnell_grid.jpg` of github.com/black-forest-labs/flux. In the manipu
 is blended with an altered copy of itself, as a face swap leaves it. The voice is synthesized by a
 formula. Every sample says what it is."""
 
+import io
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import cached_property, lru_cache
@@ -319,6 +320,59 @@ def _blend(portrait: np.ndarray, t: float) -> np.ndarray:
     altered = portrait.copy()
     altered[top:bottom, left:right] = np.clip(mask * color + (1 - mask) * face + 0.5, 0, 255)
     return altered
+
+
+def portrait_of(person: Literal["collins", "hopper"], t: float, zoom: float) -> np.ndarray:
+    """Return a public-domain portrait as a moving camera sees it after `t` s: uint8 [360, 640, 3]
+    RGB."""
+    centers = {"collins": ((236.0, 132.0), 1.62), "hopper": ((262.0, 210.0), 0.98)}
+    center, usual = centers[person]
+    return _shoot(getattr(_scene(), person), _CLIP, t, center=center, zoom=usual * zoom)
+
+
+def altered(
+    rgb: np.ndarray,
+    box: tuple[float, float, float, float],
+    points: Sequence[tuple[float, float]],
+    how: Literal["swap", "small", "blend"],
+    donor: np.ndarray,
+    donor_points: np.ndarray,
+) -> np.ndarray:
+    """Return a picture, uint8 [H, W, 3] RGB, with an altered face at `box` (x0, y0, x1, y1, px).
+
+    swap: the donor's face, turned onto the five `points`, in the colors of the face that it
+    covers. small: the face itself, drawn with 64 px. blend: a softer, larger copy of itself."""
+    width, height = box[2] - box[0], box[3] - box[1]
+    center = (box[0] + width / 2, box[1] + height / 2)
+    size, rows, columns = rgb.shape[1::-1], *np.mgrid[: rgb.shape[0], : rgb.shape[1]]
+    reach = np.hypot((columns - center[0]) / (0.45 * width), (rows - center[1]) / (0.48 * height))
+    mask = cv2.GaussianBlur((reach < 1).astype(np.float32), (0, 0), 3.0)[:, :, None]
+    if how == "swap":
+        view, _ = cv2.estimateAffinePartial2D(donor_points, np.array(points, np.float32))
+        drawn = cv2.warpAffine(donor, view, size, flags=cv2.INTER_CUBIC).astype(np.float32)
+        inside, covered = drawn[reach < 1], rgb[reach < 1]
+        drawn = (drawn - inside.mean(0)) / (inside.std(0) + 1e-3) * covered.std(0) + covered.mean(0)
+    elif how == "small":
+        few = cv2.resize(rgb, None, fx=64 / width, fy=64 / width, interpolation=cv2.INTER_AREA)
+        drawn = cv2.resize(few, size, interpolation=cv2.INTER_CUBIC).astype(np.float32)
+    else:
+        view = np.array([[1.045, 0.02, 0.0], [-0.02, 1.045, 0.0]])
+        view[:, 2] = (center[0] + 1.5, center[1] - 1.0) - view[:, :2] @ center
+        soft = cv2.warpAffine(cv2.GaussianBlur(rgb, (0, 0), 1.0), view, size)
+        drawn = 128 + _CONTRAST * (soft.astype(np.float32) * np.float32(_GAIN) - 128)
+    return np.clip(mask * drawn + (1 - mask) * rgb + 0.5, 0, 255).astype(np.uint8)
+
+
+def recompressed(rgb: np.ndarray, quality: int) -> np.ndarray:
+    """Return a picture as a JPEG of this quality shows it: uint8 [H, W, 3] RGB."""
+    stored = io.BytesIO()
+    Image.fromarray(rgb).save(stored, "JPEG", quality=quality)
+    return np.asarray(Image.open(stored).convert("RGB"))
+
+
+@lru_cache(maxsize=1)
+def _scene() -> _Scene:
+    return _Scene()
 
 
 @lru_cache(maxsize=1)

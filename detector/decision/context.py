@@ -103,6 +103,7 @@ class Context:
         chosen = [m for m in models if choice.models is None or m.id in choice.models]
         self.voters = voters(chosen)
         able = [m for m in chosen if m.id in self.voters and m.scored and not m.error]
+        able = [m for m in able if not _lacks_skill(m)]
         able = [m for m in able if choice.factor(m.id) > 0 and not self._lacks_motion(m)]
         self.alone = self._alone(able)
         self.own = self._own(able)
@@ -156,6 +157,8 @@ class Context:
             return NotCounted.SWITCHED_OFF
         if model.label_order == "unverified":  # not even when it is named: it may be upside down
             return NotCounted.UNVERIFIED
+        if _lacks_skill(model):
+            return NotCounted.NO_SKILL
         if chosen is None and not self.own and not (_calibrated(model) or _point(model)):
             return NotCounted.UNCALIBRATED
         if self.choice.factor(model.id) <= 0:
@@ -324,6 +327,11 @@ def voters(models: Collection[ModelResult]) -> set[str]:
 def deciding(models: Collection[ModelResult]) -> Collection[ModelResult]:
     """Return the calibrated ones, beside which no other votes; all where there are none."""
     return [m for m in models if _calibrated(m) and m.label_order != "unverified"] or models
+
+
+def _lacks_skill(model: ModelResult) -> bool:
+    """Return whether it was not measured here and accuses bundled faces by chance."""
+    return not _calibrated(model) and model.skill is not None and not model.skill.passed
 
 
 def _calibrated(model: ModelResult) -> bool:

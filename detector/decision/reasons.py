@@ -260,8 +260,10 @@ def unjudged(
         return None
     code = top.reason or ReasonCode.NO_MODEL
     if code is ReasonCode.NO_MODEL:
-        if silent := _without_a_point(contexts):
+        if silent := _silent(contexts, NotCounted.UNCALIBRATED):
             return _reason(ReasonCode.NO_OPERATING_POINT, top, titles=silent)
+        if silent := _silent(contexts, NotCounted.NO_SKILL):
+            return _reason(ReasonCode.NO_SKILL, top, titles=silent)
         return _reason(code, top)
     faces = [f for subject in analysis.judged for f in subject.frames]
     return _reason(
@@ -280,19 +282,15 @@ def _unheard(analysis: Analysis, contexts: Mapping[Question, Context]) -> Reason
     heard = voice.heard_of(analysis)
     if heard and (code := voice.unscorable(heard)):
         return Reason(code=code, params=voice.params(heard))
-    if silent := _without_a_point(contexts):
+    if silent := _silent(contexts, NotCounted.UNCALIBRATED):
         return _reason(ReasonCode.NO_OPERATING_POINT, titles=silent, question=OF_SOUND[0].value)
     return _reason(ReasonCode.NO_MODEL, question=OF_SOUND[0].value)
 
 
-def _without_a_point(contexts: Mapping[Question, Context]) -> list[str]:
-    """Return the titles of the models that scored but have no known operating point."""
+def _silent(contexts: Mapping[Question, Context], why: NotCounted) -> list[str]:
+    """Return the titles of the models that scored and are not counted for this reason."""
     models = [m for context in contexts.values() for m in context.models.values()]
-    return [
-        m.title
-        for m in models
-        if m.scored and not m.error and m.not_counted_because == NotCounted.UNCALIBRATED
-    ]
+    return [m.title for m in models if m.scored and not m.error and m.not_counted_because == why]
 
 
 def caveats(

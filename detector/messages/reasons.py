@@ -195,6 +195,11 @@ REASONS: dict[str, Wording] = {
         _("Close other programs or choose fewer models, or record it and analyze the file."),
     ),
     "no_operating_point": _no_point,
+    "no_skill": Template(
+        "{titles}: not measured here, and no skill shown on our test faces. So there is no answer.",
+        "An unmeasured model has to accuse altered faces more often than untouched ones in a small "
+        "check on bundled pictures before it may accuse anybody.",
+    ),
     "no_model": of_question(lambda spec: spec.no_model),
     "no_speech": Template("No speech in this sound, or none that we could make out."),
     "music": Template(

@@ -120,6 +120,7 @@ def not_counted(why: str | None) -> str:
         "uncalibrated": _("uncalibrated"),
         "its weight is 0": _("its weight is 0"),
         "it adds nothing beside the other models": _("it adds nothing beside the other models"),
+        "it showed no skill on bundled faces": _("it showed no skill on bundled faces"),
         "not measured here": _("not measured here"),
     }
     return known.get(why or "") or say(why or _("not counted"))

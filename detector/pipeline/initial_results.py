@@ -14,6 +14,7 @@ from detector.decision.conformal import ThresholdStore
 from detector.decision.context import deciding, voters
 from detector.models import registry
 from detector.models.base import ModelSpec
+from detector.pipeline import skill
 from detector.schema.analysis import (
     Analysis,
     Ensemble,
@@ -63,7 +64,8 @@ def result(spec: ModelSpec) -> ModelResult:
     """Return an empty result. Several weight files are named by the hash of their hashes."""
     together = hashlib.sha256("".join(f.sha256 or "" for f in spec.files).encode()).hexdigest()
     weights = spec.files[0].sha256 if len(spec.files) == 1 else together
-    return ModelResult(weights_sha256=weights, **{name: getattr(spec, name) for name in STATED})
+    stated = {name: getattr(spec, name) for name in STATED}
+    return ModelResult(weights_sha256=weights, skill=skill.stored(spec), **stated)
 
 
 def ensembles(

@@ -21,7 +21,7 @@ from detector.media import Frame, Shot
 from detector.memory import LARGE_FRAME
 from detector.models import registry
 from detector.models.base import ModelSpec
-from detector.pipeline import initial_results, planning
+from detector.pipeline import initial_results, planning, skill
 from detector.pipeline.bounded_queue import (
     BoundedQueue,
     CancellationToken,
@@ -428,6 +428,7 @@ class AnalysisRun:
                 )
             provenance.conclude(self.provenance)
         with timed(self.timings, "verdict"):
+            self._check_skills()
             analysis = decide(self._analysis())
         if self.signals and not analysis.media.frozen:  # all of them tell of movement
             with timed(analysis.timings, "signals"):
@@ -435,6 +436,14 @@ class AnalysisRun:
         analysis.timings["total"] = round(time.perf_counter() - self.reporter.begun, 3)
         self._report("verdict", done=True)
         return analysis
+
+    def _check_skills(self) -> None:
+        """Check models that nobody measured, once for their weights, before they may accuse."""
+        for spec in self.asked_for:
+            result = self.results[spec.id]
+            if result.scored and result.skill is None and skill.due(spec):
+                model = registry.load_model(spec.id, device=self.request.device)
+                result.skill = skill.check(model)
 
     @property
     def faces(self) -> FaceExtractor:

@@ -116,6 +116,7 @@ class ReasonCode(StrEnum):
     TOO_SLOW = "too_slow"
     NO_MODEL = "no_model"
     NO_OPERATING_POINT = "no_operating_point"
+    NO_SKILL = "no_skill"
     NO_SPEECH = "no_speech"
     MUSIC = "music"
     SPEECH_TOO_SHORT = "speech_too_short"

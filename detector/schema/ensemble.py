@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from datetime import datetime
 from enum import StrEnum
 from typing import Literal
@@ -34,11 +35,29 @@ class NotCounted(StrEnum):
     ADDS_NOTHING = "it adds nothing beside the other models"
     UNMEASURED = "not measured here"
     """No calibration, beside models that have one."""
+    NO_SKILL = "it showed no skill on bundled faces"
+    """No calibration, and it accuses bundled faces by chance (`SkillCheck`)."""
 
 
 LabelOrder = Literal["proven", "documented", "unverified"]
 """How sure it is which output of a model means fake: measured on known faces, said by its authors,
 or neither. A model whose order is unverified says so beside its score and never votes."""
+
+
+class SkillCheck(StrictModel):
+    """What an unmeasured model accused of bundled pictures (`pipeline.skill`)."""
+
+    untouched: int = Field(ge=0, description="accused of the untouched pictures")
+    altered: int = Field(ge=0, description="accused of their twins with an altered face")
+    pictures: int = Field(gt=0, description="of each kind")
+
+    @property
+    def passed(self) -> bool:
+        """Whether more twins are accused than chance explains: Fisher's exact test at 5 %."""
+        accused, n = self.untouched + self.altered, self.pictures
+        above = range(self.altered, min(accused, n) + 1)
+        ways = sum(math.comb(n, k) * math.comb(n, accused - k) for k in above if accused - k <= n)
+        return ways / math.comb(2 * n, accused) < 0.05
 
 
 class ModelResult(StrictModel):
@@ -60,6 +79,9 @@ class ModelResult(StrictModel):
         default=None, description="of its own P(fake), where its authors say fake (`ModelSpec`)"
     )
     operating_point_source: str = Field(default="", description="where they say so, a sentence")
+    skill: SkillCheck | None = Field(
+        default=None, description="of a model that answers by its operating point alone"
+    )
     weight: float = Field(default=1.0, ge=0, description="how often its calibrated log odds count")
     finding: str = Field(default="", description="what a high score points to, in a few words")
     confused_by: str = Field(default="", description="what else can raise the score")

@@ -31,7 +31,7 @@ def train(
         Argument(
             metavar="RECIPE",
             help="own, clip, finetune, fuse, generated, picture, sequences, texture, videomae, "
-            "voice, or a TOML",
+            "vit-lstm, voice, or a TOML",
         ),
     ],
     data: Annotated[
@@ -109,7 +109,7 @@ def train(
     from lab.training.clip.run import train as train_clip
     from lab.training.run import train as train_recipe
     from lab.training.sequences import recipe as sequences
-    from lab.training.sequences import videomae
+    from lab.training.sequences import videomae, vit_lstm
 
     began, progress = datetime.now(UTC), TrainingProgressBar()
     run = fit.TrainingOptions(out, resume=resume, device=pick_device(device), on_progress=progress)
@@ -144,6 +144,8 @@ def train(
         saved = sequences.train(order, data, run, cache=cache, folds=held_out)
     elif recipe == "videomae":
         saved = videomae.train(videomae.VideoMaeRecipe(), data, run, cache=cache, folds=held_out)
+    elif recipe == vit_lstm.ID:
+        saved = vit_lstm.train(vit_lstm.VitLstmRecipe(**changes), data, run, folds=held_out)
     else:
         settings = read_recipe(recipe).model_copy(update=changes)
         saved = train_recipe(
@@ -162,6 +164,7 @@ _TAKES = {
     "own": {"loss", "patience", "sbi", "rate", "cache"},
     "sequences": {"cache", "folds", "images", "rate"},
     "videomae": {"cache", "folds"},
+    "vit-lstm": {"folds", "images", "rate"},
     "voice": {"begin", "folds", "resume"},
 }  # Options of each recipe
 _PUBLISHED = {"begin", "weights", "tune", "cache", "images", "rate", "leave_out", "resume"}

@@ -78,8 +78,8 @@ def train(
     `folds` of sources are left out in turn, and then all pictures together: the logits of what was
     left out go to `run.out`/left_out.csv, the calibration that they give to calibration.toml."""
     begin_run(plan, run)
-    items = _chosen(read_labels(data), plan)
-    plain, copies, owner = _read(items, plan, run)
+    items = chosen(read_labels(data), plan)
+    plain, copies, owner = read_features(items, plan, run)
     plain, copies = plain.astype(np.float64), copies.astype(np.float64)
     of_rows = [items[i] for i in owner]
     if len({item.label for item in of_rows}) < 2:
@@ -117,19 +117,20 @@ def layer(weights: np.ndarray, bias: float) -> dict[str, torch.Tensor]:
     }
 
 
-def _chosen(items: Sequence[Item], plan: GeneratedRecipe) -> list[Item]:
+def chosen(items: Sequence[Item], plan: GeneratedRecipe) -> list[Item]:
+    """Return the files that the question is about."""
     stills: Counter[tuple[str, int]] = Counter()
-    chosen = []
+    found = []
     for item in items:
         if class_of(item) == ALTERED:
             continue
         stills[item.source, item.label] += item.kind == "image"
         if item.kind != "image" or stills[item.source, item.label] <= plan.stills:
-            chosen.append(item)
-    return chosen
+            found.append(item)
+    return found
 
 
-def _read(
+def read_features(
     items: Sequence[Item], plan: GeneratedRecipe, run: TrainingOptions
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Return features of faces and of their copies, float16 [rows, 3072], and which item each is

@@ -54,7 +54,8 @@ class SequenceRecipe(TrainingSchedule):
     decay: float = Field(0.05, ge=0, description="AdamW weight decay")
     smoothing: float = Field(0.05, ge=0, lt=0.5, description="of the labels")
     ridge: float = Field(0.1, ge=0, description="of the layers that stand beside the heads")
-    heads: tuple[str, ...] = tuple(HEADS)
+    heads: tuple[str, ...] = tuple(name for name in HEADS if name != "vit-lstm")
+    """*ViT + LSTM* has a recipe of its own (`vit_lstm`)."""
 
 
 def train(

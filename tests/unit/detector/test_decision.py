@@ -238,7 +238,7 @@ def test_alone_it_finds_over_its_point_and_the_margin_and_never_clears(score, la
         answer = out.verdict.answers[FACE]
         assert out.verdict.label is label and answer.basis is Basis.PUBLISHED
         assert (answer.thresholds.probably_high, answer.thresholds.high) == (0.8, 1.0)
-        assert not answer.thresholds.can_clear and "authors" in answer.thresholds.data
+        assert not answer.thresholds.can_clear and "not measured" in answer.thresholds.data
         assert answer.odds is None  # nobody measured what such a score means
         codes = [c.code for c in out.verdict.caveats]
         assert CaveatCode.PUBLISHED_POINT in codes

@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 import torch
 import yaml
+from detector.training.recipe import read_recipe
 
 from detector import __version__, paths
 from detector.errors import UsageError
 from detector.models import families, registry
-from detector.training.recipe import read_recipe
 from detector.weights import accept_license, digest
 
 DOCS = Path(__file__).resolve().parents[3] / "docs"
@@ -121,7 +121,7 @@ def test_cards_that_the_lists_of_models_name_are_there():
 
 def test_the_hint_about_recipes_names_all_of_them():
     page = (DOCS / "training.md").read_text(encoding="utf-8")
-    listed = set(re.findall(r"^\| `(\w+)` \|", page, re.M))
+    listed = set(re.findall(r"^\| `([\w-]+)` \|", page, re.M))
     with pytest.raises(UsageError) as refused:
         read_recipe("nonsense")
-    assert set(re.findall(r"\w+", refused.value.hint)) - {"Known"} == listed
+    assert set(re.findall(r"[\w-]+", refused.value.hint)) - {"Known"} == listed
