@@ -48,6 +48,14 @@ class LabelledOptions:
             rich_help_panel=LABELLED, metavar="SET,SET", help="sets of that table that are not used"
         ),
     ] = ""
+    alone: Annotated[
+        bool,
+        Option(
+            "--alone",
+            rich_help_panel=LABELLED,
+            help="with --scores: the bands of each model where it alone is counted",
+        ),
+    ] = False
     conditions: Annotated[
         str,
         Option(

@@ -19,6 +19,14 @@ def calibrate(
     labels: Path | None, options: LabelledOptions, models: Sequence[str], device: str
 ) -> int:
     """Fit the ensembles of all questions to `options.scores`, or to the clips of `labels`."""
+    if options.scores is not None and options.alone:
+        by_model = left_out_scores.alone(options.scores, models)
+        for id, (_map, ensemble) in by_model.items():
+            answers = ", ".join(band.label.value for band in ensemble.thresholds.bands)
+            tell(f"{id}  AUC {ensemble.auc.value if ensemble.auc else 0:.3f}  {answers}")
+        if options.write:
+            print(f"written to {manifest.write_alone(by_model)}", file=sys.stderr)
+        return 0
     if options.scores is not None:
         fitted = left_out_scores.calibrate(options.scores, leave_out=ids(options.leave_out) or ())
     else:

@@ -23,7 +23,7 @@ from detector.decision.material import Material
 from detector.decision.numbers import mapped
 from detector.errors import InputError
 from detector.models import registry
-from detector.schema.analysis import QUESTION_OF, BandRate, Ensemble, Question
+from detector.schema.analysis import QUESTION_OF, BandRate, Calibration, Ensemble, Question
 from detector.sentences import _
 from lab.evaluation import bands
 from lab.evaluation.calibration import Calibrated, fit_clips
@@ -48,8 +48,9 @@ class LeftOutFile(NamedTuple):
     set: str
 
 
-def read(path: Path, *, leave_out: Iterable[str] = ()) -> list[LeftOutFile]:
-    """Return the files of a table, without those of the sets in `leave_out`; raise InputError."""
+def read(path: Path, *, leave_out: Iterable[str] = (), model: str = "") -> list[LeftOutFile]:
+    """Return the files of a table, without those of the sets in `leave_out`; of one `model`, those
+    that it judged, with its logits alone. Raise InputError."""
     try:
         with path.open(encoding="utf-8", newline="") as stream:
             rows = list(csv.DictReader(stream))
@@ -66,7 +67,7 @@ def read(path: Path, *, leave_out: Iterable[str] = ()) -> list[LeftOutFile]:
     without = set(leave_out)
     found: dict[tuple[str, str], LeftOutFile] = {}
     for row in rows:
-        if row["set"] in without:
+        if row["set"] in without or (model and row["model"] != model):
             continue
         key = row["file"], row["version"]
         if key not in found:
@@ -80,14 +81,18 @@ def read(path: Path, *, leave_out: Iterable[str] = ()) -> list[LeftOutFile]:
 
 
 def calibrate(
-    path: Path, *, leave_out: Iterable[str] = (), questions: Mapping[str, Question] | None = None
+    path: Path,
+    *,
+    leave_out: Iterable[str] = (),
+    model: str = "",
+    questions: Mapping[str, Question] | None = None,
 ) -> Calibrated:
     """Fit all questions of a table, each to the files that its models judged: to videos and
     recordings, with limits of their own for pictures, or to pictures where there is nothing else.
     Raise InputError where a question lacks originals or fakes.
 
     `questions` by model id replace what the catalog says of a model: a recipe's own is new."""
-    files = read(path, leave_out=leave_out)
+    files = read(path, leave_out=leave_out, model=model)
     by_question: dict[Question, list[str]] = {}
     for id in dict.fromkeys(id for one in files for id in one.clip.people[0].logits):
         question = (questions or {}).get(id) or QUESTION_OF.get(registry.get_spec(id).task)
@@ -124,6 +129,20 @@ def _fit(
         for id in ids:
             result.models[id] = result.models[id].model_copy(update={"data": words})
     return result
+
+
+def alone(path: Path, models: Iterable[str] = ()) -> dict[str, tuple[Calibration, Ensemble]]:
+    """Return each model's map, and the bands by which it answers where it alone is counted
+    (`ModelSpec.alone`); `models`: of these. Raise InputError as `calibrate`."""
+    out = {}
+    for id in models or sorted({id for one in read(path) for id in one.clip.people[0].logits}):
+        fitted = calibrate(path, model=id)
+        (ensemble,) = fitted.ensembles.values()
+        assert ensemble.calibration is not None
+        scale = ensemble.calibration.model_copy(update={"scale": fitted.weights[id]})
+        own = ensemble.model_copy(update={"models": [id], "calibration": scale, "odds": []})
+        out[id] = fitted.models[id], own
+    return out
 
 
 def held_out(path: Path, held: str) -> list[BandRate]:

@@ -13,6 +13,7 @@ from tomlkit.items import InlineTable, Table
 from detector import paths
 from detector.errors import ModelError
 from detector.models.registry import Manifest
+from detector.schema.analysis import Calibration, Ensemble
 from detector.sentences import _
 from lab.evaluation.calibration import Calibrated
 
@@ -55,6 +56,32 @@ def updated(text: str, result: Calibrated) -> str:
             calibration = _table(result.models[id].model_dump(exclude_none=True))
             entry.setdefault("calibration", tomlkit.table()).update(calibration)
     return tomlkit.dumps(document)
+
+
+def write_alone(
+    fitted: Mapping[str, tuple[Calibration, Ensemble]], path: Path | None = None
+) -> Path:
+    """Replace the calibration of models, and the bands by which each answers alone, in a manifest
+    (default: the one that ships). Raise ModelError where it can't be read or written."""
+    path = path or paths.bundled() / "manifest.toml"
+    try:
+        document: Any = tomlkit.parse(path.read_text(encoding="utf-8"))
+        for entry in document["models"]:
+            if entry["id"] in fitted:
+                calibration, ensemble = fitted[entry["id"]]
+                values = ensemble.model_dump(exclude_none=True, exclude_defaults=True)
+                values = dict(sorted(values.items(), key=lambda pair: pair[0] in _TABLES))
+                if not entry.get("weight"):  # an ensemble's weights hold for its models' maps
+                    entry["calibration"] = _table(calibration.model_dump(exclude_none=True))
+                entry["alone"] = _table(values)
+        text = re.sub(r"(?m)^([^#\n].*\n)(?=\[\[models)", r"\1\n", tomlkit.dumps(document))
+        Manifest.model_validate(tomllib.loads(text))
+        paths.write(path, text)
+    except (OSError, ValueError) as error:
+        raise ModelError(
+            _("{path} can't be written: {error}.").format(path=path, error=error)
+        ) from error
+    return path
 
 
 def _by_question(block: str) -> dict[str, str]:

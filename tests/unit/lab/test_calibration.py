@@ -281,6 +281,28 @@ def test_a_question_that_is_asked_of_pictures_alone_is_fitted_to_them(table, tmp
     assert {q: e for q, e in both.ensembles.items() if q in alone.ensembles} == alone.ensembles
 
 
+def test_each_model_of_a_table_gets_bands_of_its_own(table, tmp_path):
+    fitted = left_out_scores.alone(table, ["clip"])
+    assert list(fitted) == ["clip"]
+    manifest_file = tmp_path / "manifest.toml"
+    text = (paths.bundled() / "manifest.toml").read_text(encoding="utf-8")
+    manifest_file.write_text(text, encoding="utf-8")
+    manifest.write_alone(fitted, manifest_file)
+    written = manifest_file.read_text(encoding="utf-8")
+    before, after = (
+        {spec.id: spec for spec in Manifest.model_validate(tomllib.loads(one)).models}
+        for one in (text, written)
+    )
+    alone = after["clip"].alone
+    assert alone.models == ["clip"] and alone.odds == [] and alone.auc.value > 0.9
+    assert alone.thresholds.data.startswith("480 clips")
+    assert {band.label for band in alone.thresholds.bands} >= {Label.FAKE, Label.REAL}
+    assert after["clip"].calibration == before["clip"].calibration  # an ensemble counts on it
+    assert {**after, "clip": None} == {**before, "clip": None}
+    manifest.write_alone(fitted, manifest_file)
+    assert manifest_file.read_text(encoding="utf-8") == written
+
+
 def test_a_table_that_is_none_is_refused(tmp_path):
     (tmp_path / "a.csv").write_text("file,label\na,real\n")
     for name in ("a.csv", "gone.csv"):
