@@ -1,6 +1,7 @@
 """`unmask fetch`: published weights from their authors' addresses, and models of the hub."""
 
 import sys
+from pathlib import Path
 from typing import Annotated
 
 from cli.common import ProgressBar, line, tell
@@ -30,10 +31,21 @@ def fetch(
         str | None, Option(metavar="LABEL", help="hf: the class that means fake")
     ] = None,
     id: Annotated[str | None, Option(metavar="NAME", help="hf: what to call it")] = None,
+    brought: Annotated[
+        list[Path] | None,
+        Option("--from", metavar="FILE", help="take a file that you brought; known by its sha256"),
+    ] = None,
 ) -> int:
     """Download published models, verified, resumed where a download stopped."""
     if (fake or id) and not (len(names) == 1 and names[0].startswith("hf:")):
         raise UsageError(_("--fake and --id go with one model of the hub, hf:owner/name."))
+    if brought:
+        if len(names) != 1:
+            raise UsageError(_("--from goes with one id."))
+        entry = {**AUXILIARY_MODELS, **DOWNLOADED}.get(names[0]) or registry.get_spec(names[0])
+        for path in weights.bring(entry, brought):
+            print(path)
+        return 0
     for name in names:
         if name.startswith("hf:"):
             _fetch_hub(name, fake, id, accept_license)

@@ -29,6 +29,8 @@ from detector.formants import RATE as VOICE_RATE
 from detector.formants import speech
 
 Kind = Literal["video", "image", "audio"]
+Person = Literal["collins", "hopper"]
+Alteration = Literal["swap", "small", "blend"]
 
 VERSION = 5
 """Raise it when a sample changes: the old set stays as it is for those who are looking at it."""
@@ -322,7 +324,7 @@ def _blend(portrait: np.ndarray, t: float) -> np.ndarray:
     return altered
 
 
-def portrait_of(person: Literal["collins", "hopper"], t: float, zoom: float) -> np.ndarray:
+def portrait_of(person: Person, t: float, zoom: float) -> np.ndarray:
     """Return a public-domain portrait as a moving camera sees it after `t` s: uint8 [360, 640, 3]
     RGB."""
     centers = {"collins": ((236.0, 132.0), 1.62), "hopper": ((262.0, 210.0), 0.98)}
@@ -334,7 +336,7 @@ def altered(
     rgb: np.ndarray,
     box: tuple[float, float, float, float],
     points: Sequence[tuple[float, float]],
-    how: Literal["swap", "small", "blend"],
+    how: Alteration,
     donor: np.ndarray,
     donor_points: np.ndarray,
 ) -> np.ndarray:
@@ -359,7 +361,7 @@ def altered(
         view = np.array([[1.045, 0.02, 0.0], [-0.02, 1.045, 0.0]])
         view[:, 2] = (center[0] + 1.5, center[1] - 1.0) - view[:, :2] @ center
         soft = cv2.warpAffine(cv2.GaussianBlur(rgb, (0, 0), 1.0), view, size)
-        drawn = 128 + _CONTRAST * (soft.astype(np.float32) * np.float32(_GAIN) - 128)
+        drawn = 128 + _CONTRAST * (soft.astype(np.float32) * np.array(_GAIN, np.float32) - 128)
     return np.clip(mask * drawn + (1 - mask) * rgb + 0.5, 0, 255).astype(np.uint8)
 
 

@@ -12,7 +12,7 @@ from detector import paths, weights
 from detector.errors import UnmaskError, UsageError
 from detector.models import registry, user_models
 from detector.models.base import ModelSpec
-from detector.sentences import _
+from detector.sentences import _, join
 from detector.weights import pins
 
 log = logging.getLogger(__name__)
@@ -84,7 +84,7 @@ def download(id: str, progress: weights.Progress | None = None) -> Status:
         weights.fetch(spec, progress)
     except UnmaskError as error:
         if error.code != "canceled":
-            remember_failure(spec.id, error.message, error.code)
+            remember_failure(spec.id, join(error.message, error.hint), error.code)
         raise
     remember_failure(spec.id, "")
     return status(spec.id)

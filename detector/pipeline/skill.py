@@ -17,6 +17,7 @@ from detector import paths, samples, vision
 from detector.decision.context import PUBLISHED_LIMITS
 from detector.decision.numbers import logit
 from detector.models.base import Model, ModelSpec
+from detector.samples import Alteration, Person
 from detector.schema.analysis import Modality
 from detector.schema.ensemble import SkillCheck
 from detector.vision import Detection
@@ -45,13 +46,13 @@ def check(model: Model) -> SkillCheck:
     spec = model.spec
     point = spec.operating_point or 0.5
     limit = logit(point) + logit(PUBLISHED_LIMITS.suspect)
-    count = spec.clip_frames if spec.kind == "clip" else 1
+    count = spec.clip_frames if spec.kind == "video" else 1
     accused = np.zeros(2, int)
     windows = list(_windows(count, spec.clip_step or 1 / samples.FPS))
     for frames, face in windows:
         crops = [vision.cut(rgb, face.box, spec.crop, face.landmarks) for rgb in frames]
         for altered, own in enumerate((crops[:count], crops[count:])):
-            item = np.stack(own) if spec.kind == "clip" else own[0]
+            item = np.stack(own) if spec.kind == "video" else own[0]
             accused[altered] += int(model.score(item[None])[0] > limit)
     found = SkillCheck(untouched=int(accused[0]), altered=int(accused[1]), pictures=len(windows))
     with paths.locked(_file().with_suffix(".lock")):
@@ -70,12 +71,14 @@ def _key(spec: ModelSpec) -> str:
 
 def _windows(count: int, step: float) -> Iterator[tuple[list[np.ndarray], Detection]]:
     """Yield the untouched frames of a window and as many of its twin, and where the face is."""
-    for person, other in (("collins", "hopper"), ("hopper", "collins")):
+    people: tuple[Person, Person] = ("collins", "hopper")
+    hows: tuple[Alteration, ...] = ("swap", "small", "blend")
+    for person, other in (people, people[::-1]):
         for number in range(9):
             times = [STEP * number + step * n for n in range(count)]
             untouched = [samples.portrait_of(person, t, 1.3 if number % 2 else 1.0) for t in times]
             face = _face(untouched[0])
-            how = ("swap", "small", "blend")[number % 3]
+            how = hows[number % 3]
             twin = [samples.altered(rgb, face.box, face.landmarks, how, *_donor(other))
                     for rgb in untouched]  # fmt: skip
             quality = (60, 75, 90)[number // 3]
@@ -83,7 +86,7 @@ def _windows(count: int, step: float) -> Iterator[tuple[list[np.ndarray], Detect
 
 
 @lru_cache(maxsize=2)
-def _donor(person: str) -> tuple[np.ndarray, np.ndarray]:
+def _donor(person: Person) -> tuple[np.ndarray, np.ndarray]:
     """Return a portrait, and the points of its face."""
     rgb = samples.portrait_of(person, 0.0, 1.0)
     return rgb, np.array(_face(rgb).landmarks, np.float32)

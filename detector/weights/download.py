@@ -63,7 +63,6 @@ def require_online(what: str) -> None:
                 "{what} is not downloaded: this installation is offline (UNMASK_OFFLINE is set)."
             ).format(what=what),
             code="offline",
-            hint=_("Add the file yourself: `unmask models add FILE --as MODEL`."),
         )
 
 
@@ -368,10 +367,7 @@ def no_connection(address: str, error: Exception, *, broke: bool = False) -> Wei
     return WeightsError(
         _("No connection to {host}.").format(host=host),
         code="no_connection",
-        hint=_(
-            "Try again when there is one, or add the file yourself: `unmask models add FILE "
-            "--as MODEL`."
-        ),
+        hint=_("Try again when there is one."),
     )
 
 

@@ -10,7 +10,7 @@ from pathlib import Path, PurePosixPath
 from detector import paths
 from detector.errors import ModelError, WeightsError
 from detector.installation import install_weights
-from detector.sentences import _
+from detector.sentences import _, join
 from detector.weights.download import Progress, digest, download, verify
 from detector.weights.entry import StoredEntry, WeightFile
 from detector.weights.files import as_safetensors
@@ -93,6 +93,9 @@ def fetch(spec: StoredEntry, progress: Progress | None = None) -> list[Path]:
                     if not _is_sound(spec, file):
                         download(file, path, on_progress)
                         _convert(spec, path, file)
+            except WeightsError as error:
+                error.hint = join(error.hint, _by_hand(spec, file))
+                raise
             except OSError as error:
                 raise WeightsError(
                     _("The weight file {path} can't be written: {error}.").format(
@@ -103,6 +106,40 @@ def fetch(spec: StoredEntry, progress: Progress | None = None) -> list[Path]:
     if progress:
         progress(done, done)
     return resolve(spec)
+
+
+def bring(spec: StoredEntry, given: Iterable[Path]) -> list[Path]:
+    """Copy files that a person brought to where a model looks for them, each known by its sha256,
+    and return where they are. Raise WeightsError for another file."""
+    brought = []
+    for path in given:
+        if not path.is_file():
+            raise WeightsError(_("There is no file {path}.").format(path=path), code="no_such_file")
+        actual = digest(path)
+        file = next((file for file in spec.files if file.sha256 == actual), None)
+        if file is None:
+            raise WeightsError(
+                _("{path} is no file of {model}: its sha256 is {actual}.").format(
+                    path=path, model=spec.title, actual=actual
+                ),
+                code="weights_corrupted",
+                hint=_by_hand(spec, spec.files[0]),
+            )
+        target = locate(spec, file)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        part = target.with_name(f"{target.name}.part")
+        shutil.copyfile(path, part)
+        part.replace(target)
+        _convert(spec, target, file)
+        brought.append(_local(spec, file) or target)
+    return brought
+
+
+def _by_hand(spec: StoredEntry, file: WeightFile) -> str:
+    return _(
+        "By hand: save {url} and type `unmask fetch {id} --from FILE`, which checks it by its "
+        "sha256."
+    ).format(url=file.url, id=spec.id)
 
 
 def take_in(specs: Iterable[StoredEntry], keep: Iterable[StoredEntry] = ()) -> list[Path]:

@@ -11,7 +11,9 @@ from pydantic import Field
 
 from detector.errors import UsageError
 from detector.evaluation.labels import Item
+from detector.models.families.sequence_heads import SequenceHead
 from detector.schema.analysis import Question
+from detector.sentences import _
 from lab.evaluation import groups
 from lab.training import left_out
 from lab.training.clip import generated
@@ -46,7 +48,7 @@ def train(
     whole = [i for i, own in enumerate(rows) if len(own) == len(of_clips.places)]
     items = 2 * [clips[i] for i in whole]
     if len({item.label for item in items}) < 2:
-        raise UsageError("The recipe vit-lstm needs real and generated clips with a face.")
+        raise UsageError(_("The recipe vit-lstm needs real and generated clips with a face."))
     shown = [Window(f[rows[i]], NO_CROP, NO_CROP) for f in (plain, copies) for i in whole]
     versions = [name for name in ("as it is", "copy") for _ in whole]
     judged: list[LeftOutLogit] = []
@@ -73,5 +75,5 @@ def _fitted(
     shown: Sequence[Window],
     rows: np.ndarray,
     run: TrainingOptions,
-) -> recipe.SequenceHead:
+) -> SequenceHead:
     return recipe.fitted(ID, plan, items, shown, rows.tolist(), run, (NO_CROP, NO_CROP))

@@ -276,9 +276,19 @@ def test_without_a_connection_it_is_said_in_one_calm_sentence(url, host, caplog,
     with caplog.at_level("INFO"), pytest.raises(WeightsError) as caught:
         weights.fetch(make_spec(url))
     assert caught.value.message == f"No connection to {host}."
-    assert caught.value.code == "no_connection" and "models add FILE" in caught.value.hint
-    assert "rrno" not in caught.value.advice and url not in caught.value.advice
+    assert caught.value.code == "no_connection" and "rrno" not in caught.value.advice
+    assert f"save {url} and type `unmask fetch toy --from FILE`" in caught.value.hint
     assert url in caplog.text and "ConnectError" in caplog.text  # for whoever looks after it
+
+
+def test_a_file_that_was_brought_by_hand_is_known_by_its_hash(spec, tmp_path):
+    (tmp_path / "renamed.bin").write_bytes(BODY)
+    (path,) = weights.bring(spec, [tmp_path / "renamed.bin"])
+    assert weights.resolve(spec) == [path]
+    (tmp_path / "other.bin").write_bytes(BODY[1:])
+    for name in ("other.bin", "gone.bin"):
+        with pytest.raises(WeightsError, match=name):
+            weights.bring(spec, [tmp_path / name])
 
 
 def test_what_was_laid_into_the_folder_is_taken_in(spec, server, data):
@@ -383,7 +393,7 @@ def test_a_refusal_says_what_to_do(server, monkeypatch, status):
     address = server.url.replace("/net.bin", "/owner/name/resolve/main/net.bin")
     with pytest.raises(WeightsError, match=f"may not be downloaded \\({status}\\)") as caught:
         weights.fetch(make_spec(address))
-    assert caught.value.code == "refused" and caught.value.hint == ""
+    assert caught.value.code == "refused" and caught.value.hint.startswith("By hand: save")
     monkeypatch.setenv("HF_ENDPOINT", server.url.removesuffix("/net.bin"))
     monkeypatch.delenv("HF_TOKEN", raising=False)
     with pytest.raises(WeightsError, match="terms have to be accepted") as caught:

@@ -9,12 +9,12 @@ import numpy as np
 import pytest
 import torch
 import yaml
-from detector.training.recipe import read_recipe
 
 from detector import __version__, paths
 from detector.errors import UsageError
 from detector.models import families, registry
 from detector.weights import accept_license, digest
+from lab.training.recipe import read_recipe
 
 DOCS = Path(__file__).resolve().parents[3] / "docs"
 
