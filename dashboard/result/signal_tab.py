@@ -7,10 +7,11 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import plotly.graph_objects as go
 import streamlit as st
 
-from dashboard import labels
-from dashboard.components import controls, typography
+from dashboard import charts, labels, theme
+from dashboard.components import controls, figures, typography
 from dashboard.labels import NBSP
 from dashboard.result.linked import ResultViewState
 from detector import weights
@@ -64,10 +65,11 @@ def draw(analysis: Analysis, linked: ResultViewState) -> None:
     if ready := [s for s in signals if not _needs_download(s)]:
         with st.container(key="signals"):
             st.table(table(ready), border="horizontal", hide_index=True)
+    _series(signals, linked)
     _moments(signals, track, linked)
     _more(signals, counted is not None, linked)
     note = _(
-        "Signals inform and do not vote. “Usual” is where 90 % of untouched files lie; one in ten "
+        "Signals inform and never vote. “Usual” is where 90 % of untouched files lie; one in ten "
         "of those lies outside, for each signal."
     )
     typography.caption(note)
@@ -93,6 +95,36 @@ def table(signals: list[Signal]) -> pd.DataFrame:
             _("How to read it"): [labels.plain_markdown(s.how_to_read) for s in signals],
         }
     )
+
+
+def _series(signals: list[Signal], linked: ResultViewState) -> None:
+    """Draw one signal over time, chosen by name, over the range of genuine clips of a like size and
+    compression."""
+    shown = {signal.title: signal for signal in signals if len(signal.series) > 1}
+    if not shown:
+        return
+    title = st.selectbox(_("Over time"), list(shown), key=linked.widget("signal-series"))
+    signal = shown[title]
+    figures.chart(series_figure(signal, theme.palette()), f"signal-{signal.id}", signal.value)
+    figures.caption(figures.titled(_("Informs, never votes"), signal.how_to_read))
+
+
+def series_figure(signal: Signal, palette: theme.Palette) -> go.Figure:
+    """Return a signal over time, s, with its usual range as a band."""
+    times, values = zip(*signal.series, strict=True)
+    stroke = {"color": palette.text, "width": 2}
+    traces = [charts.scatter(times, values, hover="%{x:.2f} s: %{y:.3g}", line=stroke)]
+    if signal.usual is not None:
+        (first, *_between, last), (low, high) = times, signal.usual
+        corners = [first, last, last, first], [low, low, high, high]
+        traces.insert(0, charts.area(*corners, palette.sunken))
+    unit = {"text": say(signal.unit), "standoff": 2}
+    axis = {**charts.PLAIN, "automargin": True}
+    size = charts.layout(
+        palette, 180, xaxis={**axis, "ticksuffix": " s"}, yaxis={**axis, "title": unit},
+        margin={"l": 60, "r": 10, "t": 8, "b": 28},
+    )  # fmt: skip
+    return go.Figure(traces, size)
 
 
 def _moments(signals: list[Signal], track: Subject, linked: ResultViewState) -> None:

@@ -438,7 +438,7 @@ class AnalysisRun:
         return analysis
 
     def _check_skills(self) -> None:
-        """Check models that nobody measured, once for their weights, before they may accuse."""
+        """Check models without a measurement, once for their weights, before they may accuse."""
         for spec in self.asked_for:
             result = self.results[spec.id]
             if result.scored and result.skill is None and skill.due(spec):

@@ -1,4 +1,4 @@
-"""Whether a model that nobody measured here tells altered faces from untouched ones at all.
+"""Whether a model that was not measured here tells altered faces from untouched ones at all.
 
 It sees two public-domain portraits from a moving camera, 18 times, and a twin of each picture with
 an altered face: another person's, one of 64 px, or a blended copy of itself. A clip model sees so

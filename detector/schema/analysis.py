@@ -129,6 +129,9 @@ class Signal(StrictModel):
         default=None, description="where the middle 90 % of untouched files lie"
     )
     times: list[float] = Field(default_factory=list, description="moments to look at, s")
+    series: list[tuple[float, float]] = Field(
+        default_factory=list, description="time, s, and what was measured then, in `unit`"
+    )
 
 
 class Analysis(StrictModel):

@@ -2,13 +2,14 @@
 
 Upsampling layers of generators leave spectra that camera pictures don't have: too little or too
 much at the fine end (Durall et al., CVPR 2020, arXiv:2003.01826), or regular peaks (Frank et al.,
-ICML 2020, arXiv:2003.08685). So do sharpening, resizing and compression: this is a view for an
-analyst and no signal.
+ICML 2020, arXiv:2003.08685). So do sharpening, resizing and compression: this informs an analyst
+and never votes.
 """
 
 import cv2
 import numpy as np
 
+from detector.sentences import _
 from detector.signals.patch import FacePatch
 
 SIDE = 96  # px. A face is brought to it, so that faces of any size share an axis: cycles per face.
@@ -20,6 +21,8 @@ COARSE = slice(2, 9)
 """Bins that set the level: they hold light and shade, which differ from face to face."""
 FINE = slice(24, 48)  # Bins of the fine end: the top octave
 BLOCK = 8  # px of the blocks of JPEG, and of most of those of video codecs
+
+TOO_SMALL = _("The face is too small: this needs 107 px.")
 
 _WINDOW = np.outer(np.hanning(SIDE), np.hanning(SIDE)).astype(np.float32)
 _FREQUENCY = np.hypot(*np.meshgrid(np.fft.fftfreq(SIDE), np.fft.fftfreq(SIDE))) * SIDE

@@ -1,6 +1,8 @@
 """What a signal is: a measurement of one person, read while a run goes on from frames that are
 decoded anyway; and which there are."""
 
+from __future__ import annotations
+
 import importlib
 import pkgutil
 from collections.abc import Callable, Mapping, Sequence
@@ -11,9 +13,9 @@ import numpy as np
 
 from detector import plugins
 from detector.schema.analysis import Analysis, Signal, Subject
-from detector.sentences import say
+from detector.sentences import _, say
 from detector.signals.patch import FacePatch
-from detector.signals.reference import SOFT, SignalSpec
+from detector.signals.reference import SOFT, SignalSpec, material_of, usual
 
 
 @dataclass(frozen=True)
@@ -22,12 +24,14 @@ class SubjectContext:
 
     track: Subject
     soft: str
+    material: str = ""  # see `reference.material_of`
 
     def signal(
         self, spec: SignalSpec, value: float, *, weak: str = "", times: Sequence[float] = ()
     ) -> Signal:
         """Return a measurement of this person; see `SignalSpec.signal`."""
-        return spec.signal(value, self.track.id, weak=weak, times=times)
+        known = usual(spec.id, self.material)
+        return spec.signal(value, self.track.id, weak=weak, times=times, known=known)
 
     def absent(self, spec: SignalSpec, why: str) -> Signal:
         """Return a signal as absent, and why."""
@@ -51,6 +55,64 @@ class Observer:
         raise NotImplementedError
 
 
+Series = list[tuple[float, float]]
+"""Time, s, and what was measured then; ascending."""
+NEAR = 0.45
+"""s. What lies further apart differs by what happened between."""
+TOO_FAR = _("The sampled frames lie too far apart in time.")
+
+
+class SeriesObserver(Observer):
+    """A figure at each moment; the signal is their median."""
+
+    def __init__(self, spec: SignalSpec, absent: str) -> None:
+        self._spec, self._absent = spec, absent
+        self._series: Series = []
+
+    def add(self, time: float, value: float | None) -> None:
+        """Note what was measured at a moment, if anything."""
+        if value is not None:
+            self._series.append((time, value))
+
+    def finish(self, subject: SubjectContext) -> Signal:
+        """See `Observer.finish`."""
+        if not self._series:
+            return subject.absent(self._spec, self._absent)
+        middle = float(np.median([value for _, value in self._series]))
+        farthest = max(self._series, key=lambda at: abs(at[1] - middle))
+        made = subject.signal(self._spec, middle, weak=subject.soft, times=[farthest[0]])
+        series = [(round(time, 3), round(value, 4)) for time, value in self._series]
+        return made.model_copy(update={"series": series})
+
+
+class FaceObserver(SeriesObserver):
+    """A figure of each face."""
+
+    def __init__(self, spec: SignalSpec, absent: str, measure: Measure) -> None:
+        super().__init__(spec, absent)
+        self._measure = measure
+
+    def on_face(self, face: FacePatch, index: int) -> None:
+        self.add(face.time, self._measure(face))
+
+
+class PairObserver(SeriesObserver):
+    """A figure of each face and the one before it, where they are `NEAR`."""
+
+    def __init__(self, spec: SignalSpec, absent: str, compare: Compare) -> None:
+        super().__init__(spec, absent)
+        self._compare = compare
+        self._before: FacePatch | None = None
+
+    def on_face(self, face: FacePatch, index: int) -> None:
+        before, self._before = self._before, face
+        if before is not None and 0 < face.time - before.time <= NEAR:
+            self.add(face.time, self._compare(before, face))
+
+    def close(self) -> None:
+        self._before = None
+
+
 @dataclass(frozen=True)
 class SignalMeasure:
     """An entry of the registry."""
@@ -58,6 +120,20 @@ class SignalMeasure:
     spec: SignalSpec  # its name, unit and words
     rank: int  # where it stands among the others
     observe: Callable[[int], Observer]  # makes an observer for one person
+
+
+Measure = Callable[[FacePatch], float | None]
+Compare = Callable[[FacePatch, FacePatch], float | None]
+
+
+def of_each(spec: SignalSpec, measure: Measure, absent: str, *, rank: int) -> SignalMeasure:
+    """Return a signal of single faces; `absent`: why it is, where no face shows it."""
+    return SignalMeasure(spec, rank, lambda frames: FaceObserver(spec, absent, measure))
+
+
+def of_pairs(spec: SignalSpec, compare: Compare, absent: str, *, rank: int) -> SignalMeasure:
+    """Return a signal of faces one after the other."""
+    return SignalMeasure(spec, rank, lambda frames: PairObserver(spec, absent, compare))
 
 
 def said(signal: Signal) -> Signal:
@@ -105,9 +181,12 @@ class SignalReader:
         """Return the signals of a decided analysis, most suspicious first; `people` by subject
         id."""
         signals: list[Signal] = []
+        media = analysis.media
+        shown = (media.width or 0) * (media.height or 0) * (media.fps or 0.0)
+        bits = media.bit_rate / shown if media.bit_rate and shown else None
         for track in analysis.people[:PEOPLE]:
             width = float(np.median([face.quality.width for face in track.frames]))
-            subject = SubjectContext(track, SOFT if width < SMALL else "")
+            subject = SubjectContext(track, SOFT if width < SMALL else "", material_of(width, bits))
             observers = self._observers(people[track.id])
             signals += [observer.finish(subject) for observer in observers.values()]
         return signals

@@ -57,10 +57,33 @@ def _table() -> dict[str, Any]:
     return json.loads(FILE.read_text(encoding="utf-8"))
 
 
-def usual(id: str) -> Range | None:
-    """Return what untouched clips measure; None if unknown."""
-    row = _table()["ranges"].get(id)
+def usual(id: str, material: str = "") -> Range | None:
+    """Return what untouched clips of a `material` measure, or all where that is not known; None if
+    unknown."""
+    row = _table()["materials"].get(material, {}).get(id) or _table()["ranges"].get(id)
     return Range(**row) if row else None
+
+
+def material_of(width: float, bits: float | None) -> str:
+    """Return the key of clips of a like size and compression: `width` of the face, px, and `bits`
+    for each pixel of a frame."""
+    limits = _table()["limits"]
+    size = "small" if width < limits["width"] else "large"
+    return f"{size}, {'heavy' if bits is None or bits < limits['bits'] else 'light'}"
+
+
+def worth(id: str) -> str:
+    """Return how well a signal tells fakes from genuine clips of sources left out; "" where it was
+    not measured."""
+    row = _table()["auc"].get(id)
+    if row is None:
+        return ""
+    text = _("AUC {value} [{low}, {high}]: does not tell fakes from genuine clips.")
+    if row["low"] > 0.5 or row["high"] < 0.5:
+        text = _("AUC {value} [{low}, {high}]: tells fakes from genuine clips poorly.")
+        if row["high"] < 0.5:
+            text = _("AUC {value} [{low}, {high}]: fakes measure lower, a little more often.")
+    return text.format(**{name: f"{row[name]:.2f}" for name in ("value", "low", "high")})
 
 
 def curve(id: str, kind: str) -> CurveRange | None:
@@ -149,7 +172,7 @@ class SignalSpec:
             title=self.title,
             value=known_text(self.say).format(value=float(value)),
             reading=reading,
-            how_to_read=join(*how, known_text(self.purpose)),
+            how_to_read=join(*how, known_text(self.purpose), worth(self.id)),
             subject=track,
             number=round(float(value), 4),
             unit=self.unit,

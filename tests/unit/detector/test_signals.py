@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from types import SimpleNamespace
 
 import cv2
 import numpy as np
@@ -10,6 +11,7 @@ import pytest
 from detector import media, signals, weights
 from detector.errors import WeightsError
 from detector.signals import auxiliary, blinks, frequency, identity, reference, views
+from detector.signals.measure import SubjectContext
 from detector.signals.reference import blink_rate
 from detector.vision import load_detector
 
@@ -147,8 +149,10 @@ def test_a_signal_says_what_else_could_cause_it():
 
 def test_the_reference_is_aggregates_of_enough_files():
     table = json.loads(reference.FILE.read_text(encoding="utf-8"))
-    assert set(table) == {"ranges", "curves", "blinking"}
-    for row in table["ranges"].values():
+    assert set(table) == {"ranges", "materials", "limits", "auc", "curves", "blinking"}
+    assert all(0 < row["low"] < row["value"] < row["high"] < 1 for row in table["auc"].values())
+    of_materials = [row for some in table["materials"].values() for row in some.values()]
+    for row in [*table["ranges"].values(), *of_materials]:
         assert row["files"] >= reference.FEWEST and row["sources"] > 1
         levels = [row[p] for p in ("p1", "p5", "p50", "p95", "p99")]
         assert levels == sorted(levels)
@@ -281,3 +285,29 @@ def test_a_swap_of_identity_in_the_middle_of_a_track_is_seen(shared):
     assert swapped[0] < 0.5 and swapped[1] == 4
     assert identity.DRIFT.signal(swapped[0]).reading == "unusual"
     assert identity.DRIFT.signal(same[0]).reading == "usual"
+
+
+PERSON = SimpleNamespace(id="A")
+
+
+def test_a_signal_over_time_has_its_range_its_auc_and_no_vote():
+    """Of clips of a like size and compression, where there are enough of them."""
+    measure = next(m for m in signals.list_signals() if m.spec.id == "flow")
+    observer = measure.observe(8)
+    rng = np.random.default_rng(0)
+    picture = cv2.GaussianBlur(rng.integers(0, 256, (240, 240, 3), np.uint8), (0, 0), 3)
+    for n in range(6):
+        moved = np.roll(picture, 2 * n, 1) if n != 4 else np.roll(picture, 2 * n + 3, 1)
+        observer.on_face(signals.cut_patch(moved, (70, 70, 170, 170), time=n / 10), n)
+    observer.close()
+    material = reference.material_of(100, 0.2)
+    found = observer.finish(SubjectContext(PERSON, "", material))
+    assert [time for time, _ in found.series] == [0.1, 0.2, 0.3, 0.4, 0.5]
+    assert found.number == pytest.approx(np.median([value for _, value in found.series]), abs=1e-3)
+    known = reference.usual("flow", material)
+    assert found.usual == (known.p5, known.p95) and known.files >= reference.FEWEST
+    assert "does not tell fakes from genuine clips" in found.how_to_read
+    far = measure.observe(2)
+    for n in range(2):
+        far.on_face(signals.cut_patch(picture, (70, 70, 170, 170), time=float(n)), n)
+    assert far.finish(SubjectContext(PERSON, "")).reading == "absent"

@@ -537,15 +537,15 @@ def missing(made):
     return any(r.code is ReasonCode.TOO_FEW_MODELS for r in decide(made).verdict.reasons)
 
 
-@pytest.mark.parametrize(("raw", "label"), [(20, Label.FAKE), (-20, Label.REAL)])
-def test_a_calibrated_model_that_somebody_chose_alone_decides(raw, label):
+@pytest.mark.parametrize("raw", [20, -20])
+def test_a_calibrated_model_that_somebody_chose_alone_decides_by_bands_of_its_own(raw):
     for id in SHIPPED.models:
-        alone = decide(shipped(raw, of_ours(id), asked=[id]))
-        assert alone.verdict.label is label and alone.verdict.counted == 1
-        # What the manifest states of its own set is not said of this one.
-        assert alone.verdict.thresholds.false_positives is None
-    together = shipped(raw, *map(of_ours, SHIPPED.models))
-    assert decide(together, models=SHIPPED.models[:1]).verdict.label is label
+        alone = decide(shipped(raw, of_ours(id), asked=[id])).verdict
+        bands = registry.get_spec(id).alone.thresholds
+        assert alone.thresholds == bands and alone.counted == 1
+        assert alone.label is label_of(float(raw > 0), bands)
+    together = decide(shipped(raw, *map(of_ours, SHIPPED.models)), models=SHIPPED.models[:1])
+    assert together.verdict.thresholds == registry.get_spec(SHIPPED.models[0]).alone.thresholds
 
 
 @pytest.mark.parametrize(("raw", "label"), [(2.5, Label.FAKE), (1.5, Label.INCONCLUSIVE)])
