@@ -284,6 +284,8 @@ class Context:
 
     def limits(self, id: str) -> Thresholds:
         """Return the thresholds by which one model's own score is labelled."""
+        if _lacks_skill(self.models[id]):
+            return Thresholds(low=0, high=1)
         return PUBLISHED_LIMITS if id in self.witnesses else self.thresholds
 
     @cached_property

@@ -144,7 +144,7 @@ def test_the_signals_are_a_table_with_icon_and_word(clip):
     readings = dict(zip(table["Signal"], table["Reading"], strict=True))
     assert readings["**Identity over time**"] == ":red-badge[:material/warning: Unusual]"
     assert "**Blinking**" not in readings, "its network is not here: a button offers it"
-    assert "Signals inform and do not vote." in texts(at)
+    assert "Signals inform and never vote." in texts(at)
 
 
 def test_a_signal_whose_network_is_here_has_a_row_though_absent(clip, monkeypatch):

@@ -30,6 +30,7 @@ from detector.schema.analysis import (
     Subject,
     Thresholds,
 )
+from detector.schema.ensemble import SkillCheck
 from detector.sentences import use
 from tests.unit.detector.test_verdict import (
     analysis,
@@ -729,3 +730,16 @@ def test_models_without_a_weight_answer_where_no_other_measured_one_is_chosen():
     out = answers(lstm, published())
     assert [m.counted for m in out.models] == [True, False]
     assert out.verdict.answers[FACE].basis is Basis.MEASURED
+
+
+@pytest.mark.parametrize("score", [0.999, 1e-6])
+def test_an_unmeasured_model_without_skill_on_bundled_faces_gives_no_answer(score):
+    blind = published(skill=SkillCheck(untouched=1, altered=2, pictures=18))
+    made = analysis([track("A", [face(i, gend=logit(score)) for i in range(5)])], [blind])
+    out = decide(made)
+    assert out.verdict.label is Label.NOT_APPLICABLE
+    assert out.verdict.reasons[0].code is ReasonCode.NO_SKILL
+    assert out.models[0].label is Label.INCONCLUSIVE and not out.models[0].counted
+    assert decide(measured(-4.0, 3.0)).verdict.label is Label.INCONCLUSIVE
+    assert SkillCheck(untouched=0, altered=5, pictures=18).passed
+    assert not SkillCheck(untouched=5, altered=9, pictures=18).passed
