@@ -6,25 +6,31 @@ many windows. It has to accuse more twins than untouched pictures by its own ope
 count is stored in the data folder; a model without skill gives no answer (`decision.context`).
 """
 
+from __future__ import annotations
+
 import hashlib
 from collections.abc import Iterator
 from functools import lru_cache
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from detector import paths, samples, vision
+from detector import paths, vision
 from detector.decision.context import PUBLISHED_LIMITS
 from detector.decision.numbers import logit
 from detector.models.base import Model, ModelSpec
-from detector.samples import Alteration, Person
 from detector.schema.analysis import Modality
 from detector.schema.ensemble import SkillCheck
 from detector.vision import Detection
 
+if TYPE_CHECKING:
+    from detector.samples import Alteration, Person
+
 VERSION = 1
 """Raise it when the pictures change."""
 STEP = 0.41  # s between two pictures of a person
+FRAME = 0.04  # s between two frames of a window, where the model states none
 
 
 def due(spec: ModelSpec) -> bool:
@@ -48,7 +54,7 @@ def check(model: Model) -> SkillCheck:
     limit = logit(point) + logit(PUBLISHED_LIMITS.suspect)
     count = spec.clip_frames if spec.kind == "video" else 1
     accused = np.zeros(2, int)
-    windows = list(_windows(count, spec.clip_step or 1 / samples.FPS))
+    windows = list(_windows(count, spec.clip_step or FRAME))
     for frames, face in windows:
         crops = [vision.cut(rgb, face.box, spec.crop, face.landmarks) for rgb in frames]
         for altered, own in enumerate((crops[:count], crops[count:])):
@@ -71,6 +77,8 @@ def _key(spec: ModelSpec) -> str:
 
 def _windows(count: int, step: float) -> Iterator[tuple[list[np.ndarray], Detection]]:
     """Yield the untouched frames of a window and as many of its twin, and where the face is."""
+    from detector import samples  # which needs an extra
+
     people: tuple[Person, Person] = ("collins", "hopper")
     hows: tuple[Alteration, ...] = ("swap", "small", "blend")
     for person, other in (people, people[::-1]):
@@ -88,6 +96,8 @@ def _windows(count: int, step: float) -> Iterator[tuple[list[np.ndarray], Detect
 @lru_cache(maxsize=2)
 def _donor(person: Person) -> tuple[np.ndarray, np.ndarray]:
     """Return a portrait, and the points of its face."""
+    from detector import samples
+
     rgb = samples.portrait_of(person, 0.0, 1.0)
     return rgb, np.array(_face(rgb).landmarks, np.float32)
 

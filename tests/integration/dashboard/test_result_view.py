@@ -615,7 +615,7 @@ def test_a_published_model_is_said_to_be_judged_by_its_authors_point(clip):
     made, gend = with_published(clip)
     page = texts(show(clip, decide(made, models=[gend.id])))
     assert "by a threshold that was not measured here" in page
-    assert "so it can’t clear a file" in page
+    assert "so they can’t clear a file" in page
     assert "of untouched clips score above" not in page  # those are other models'
     assert "interval" not in page
 
