@@ -155,7 +155,7 @@ def _described(
         shown = [copy(rgb, plan.copies[version], chance, lossless=lossless) for rgb in shown]
     found = []
     for rgb in shown:
-        batch = torch.from_numpy(normalized(picture.views(rgb, windows), model.spec))[None]
+        batch = normalized(picture.views(rgb, windows), model.spec)[None]
         tokens = model.tokens(batch)[0].numpy()
         found.append(np.concatenate([tokens[:-1].mean(0), tokens[-1]]))
     return np.mean(found, 0).astype(np.float16)

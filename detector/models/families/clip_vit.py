@@ -18,9 +18,11 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from detector import runtime
-from detector.models.base import Files, ModelSpec
+from detector import converted, runtime
+from detector.models.base import Files, Model, ModelSpec
 from detector.models.network import TorchFrameModel, skip_init
+from detector.models.ready import ReadyModel
+from detector.runtime import Runner
 from detector.weights import load_state, load_strict
 
 CLIP_B16 = {
@@ -40,7 +42,20 @@ CLASSES = ("real", "altered", "generated")
 """Outputs. Entries read them by `real_index` (fake is altered or generated) or `fake_index`."""
 
 
-class ClipBlocks(nn.Module):
+class TokenLayer(nn.Module):
+    """Class tokens, each picture's of length 1, float [N, features] -> logits of `CLASSES`."""
+
+    def __init__(self, features: int = len(BLOCKS) * 768) -> None:
+        super().__init__()
+        self.head = nn.Linear(features, len(CLASSES))
+        self.scale = nn.Parameter(torch.zeros(()))
+
+    def classify(self, features: Tensor) -> Tensor:
+        """Return logits of `CLASSES` of `features`."""
+        return self.scale.exp() * F.linear(features, self.head.weight) + self.head.bias
+
+
+class ClipBlocks(TokenLayer):
     """float [N, 3, 224, 224], normalized -> logits of `CLASSES`, [N, 3]. `config` is that of
     transformers' `CLIPVisionConfig`, `blocks` are the blocks to read, counted from 1."""
 
@@ -51,22 +66,16 @@ class ClipBlocks(nn.Module):
         vision: nn.ModuleDict | None = None,
     ) -> None:
         """`vision`: the trunk of another network, to be shared with it."""
-        super().__init__()
         from transformers import CLIPVisionConfig, CLIPVisionModel
 
         settings = CLIPVisionConfig(**config, attn_implementation="sdpa")
+        super().__init__(len(blocks) * settings.hidden_size)
         # Its parts alone: to trace the model as a whole warns of properties that it does not have.
         self.vision = vision or nn.ModuleDict(dict(CLIPVisionModel(settings).named_children()))
         self.blocks = blocks
-        self.head = nn.Linear(len(blocks) * settings.hidden_size, len(CLASSES))
-        self.scale = nn.Parameter(torch.zeros(()))
 
     def forward(self, x: Tensor) -> Tensor:
         return self.classify(self.features(x))
-
-    def classify(self, features: Tensor) -> Tensor:
-        """Return logits of `CLASSES` of `features`."""
-        return self.scale.exp() * F.linear(features, self.head.weight) + self.head.bias
 
     @property
     def layers(self) -> nn.ModuleList:
@@ -134,49 +143,84 @@ class _ClassTokens(nn.Module):
 
 
 @lru_cache(maxsize=1)
-def shared_trunk(trunk: Path, device: str) -> tuple[ClipBlocks, runtime.Runner]:
-    """Return the trunk as published, read after `EVERY_BLOCK`, and what gives its class tokens,
-    compiled: float [N, 3, 224, 224] -> [N, blocks, hidden]."""
+def shared_trunk(trunk: Path, device: str) -> ClipBlocks:
+    """Return the trunk as published, read after `EVERY_BLOCK`."""
     with skip_init():
         network = ClipBlocks(blocks=EVERY_BLOCK)
     unused = {f"head.{name}": tensor for name, tensor in network.head.state_dict().items()}
     load_strict(network, read_trunk(trunk) | unused | {"scale": torch.zeros(())}, trunk.name)
-    network = network.eval().requires_grad_(False).to(device)
+    return network.eval().requires_grad_(False).to(device)
+
+
+@lru_cache(maxsize=1)
+def shared_tokens(trunk: Path, device: str, facts: str) -> Runner:
+    """Return what gives the class tokens of the shared trunk, compiled: float [N, 3, 224, 224] ->
+    [N, blocks, hidden]. `facts` tell the trunk's file from others; where it was compiled before,
+    the network is not built."""
+    key = converted.key_of(f"class tokens {facts}", [Path(__file__), Path(runtime.__file__)])
+    if device == "cpu" and (known := runtime.known(key)):
+        return known[0]
     example = torch.zeros(2, 3, 224, 224, device=device)
-    return network, runtime.compile(_ClassTokens(network), example, device, bf16=True)
+    tokens = runtime.compile(_ClassTokens(shared_trunk(trunk, device)), example, device, bf16=True)
+    runtime.remember(key, tokens)
+    return tokens
 
 
-def _layer(
-    trunk: Path, layer: Mapping[str, Tensor], device: str
-) -> tuple[ClipBlocks, runtime.Runner]:
-    """Return a network whose layer alone is its own, and its compiled form."""
-    shared, tokens = shared_trunk(trunk, device)
-    network = ClipBlocks(vision=shared.vision)
-    network.load_state_dict(layer, strict=False)
-    network.eval().requires_grad_(False).to(device)
+def tokens_of(spec: ModelSpec, files: Files, device: str) -> Runner:
+    """Return `shared_tokens` for an entry whose first file is the trunk."""
+    return shared_tokens(files[0], device, f"{spec.files[0].sha256} {device}")
+
+
+def _layer(changes: Mapping[str, Tensor], name: str) -> TokenLayer:
+    with skip_init():
+        layer = TokenLayer()
+    load_strict(layer, dict(changes), name)
+    return layer.eval().requires_grad_(False)
+
+
+def _over(tokens: Runner, layer: TokenLayer) -> Runner:
+    """Return what `ClipBlocks` computes with a layer over the shared trunk, from its tokens."""
     read = [EVERY_BLOCK.index(block) for block in BLOCKS]
 
     def run(batch: np.ndarray) -> tuple[np.ndarray, ...]:
-        features = torch.from_numpy(tokens(batch)[0][:, read]).flatten(1).to(device)
-        return (network.classify(F.normalize(features, dim=1)).cpu().numpy(),)
+        features = torch.from_numpy(tokens(batch)[0][:, read]).flatten(1)
+        return (layer.classify(F.normalize(features, dim=1)).numpy(),)
 
-    return network, run
+    return run
 
 
 @lru_cache(maxsize=2)
-def _network(trunk: Path, head: Path, device: str) -> tuple[ClipBlocks, runtime.Runner]:
-    """Return the network and its compiled form; entries of the same files share them."""
+def _network(trunk: Path, head: Path, device: str) -> tuple[ClipBlocks, Runner | None]:
+    """Return the network, and its compiled form if more than the layer is its own; entries of the
+    same files share them."""
     changes = load_state(head)
-    if not any(name.startswith("vision.") for name in changes):
-        return _layer(trunk, changes, device)
+    if _is_layer(changes):
+        network, layer = (
+            ClipBlocks(vision=shared_trunk(trunk, device).vision),
+            _layer(changes, head.name),
+        )
+        network.head, network.scale = layer.head, layer.scale
+        return network.eval().requires_grad_(False).to(device), None
     network = build(tuned(read_trunk(trunk), changes)).to(device)
     example = torch.zeros(2, 3, 224, 224, device=device)
     return network, runtime.compile(network, example, device, bf16=True)
 
 
-def load(spec: ModelSpec, files: Files, device: str) -> TorchFrameModel:
-    """Load the trunk and what was tuned, in this order."""
+def _is_layer(changes: Mapping[str, Tensor]) -> bool:
+    return not any(name.startswith("vision.") for name in changes)
+
+
+def _whole(spec: ModelSpec, files: Files, device: str, run: Runner | None) -> TorchFrameModel:
     trunk, head = files
-    network, run = _network(trunk, head, device)
+    network, compiled = _network(trunk, head, device)
     # Gradients end at the class tokens, so maps are taken before the last block that is read.
-    return TorchFrameModel(spec, network, device, network.layers[BLOCKS[-2]], run)
+    return TorchFrameModel(spec, network, device, network.layers[BLOCKS[-2]], run or compiled)
+
+
+def load(spec: ModelSpec, files: Files, device: str) -> Model:
+    """Load the trunk and what was tuned, in this order."""
+    changes = load_state(files[1])
+    if not _is_layer(changes):
+        return _whole(spec, files, device, None)
+    run = _over(tokens_of(spec, files, device), _layer(changes, spec.id))
+    return ReadyModel(spec, run, Model.BATCH, lambda: _whole(spec, files, device, run))

@@ -7,17 +7,18 @@ of a generator are fine: shrinking the picture alone would remove them.
 Two files: the trunk (`clip_vit`), which *CLIP, generated head* shares in memory, and the layer.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import cv2
 import numpy as np
 import torch
 from torch import Tensor, nn
 
-from detector.models.base import Files, Image, ModelSpec, check_batch
-from detector.models.families.clip_vit import EVERY_BLOCK, ClipBlocks, shared_trunk
+from detector.models.base import Files, Image, Model, ModelSpec, check_batch
+from detector.models.families.clip_vit import EVERY_BLOCK, ClipBlocks, shared_trunk, tokens_of
 from detector.models.network import TorchFrameModel, normalize
-from detector.models.pictures import resize
+from detector.models.pictures import normalized, resize
+from detector.models.ready import ReadyModel
 from detector.runtime import Runner
 from detector.weights import load_state, load_strict
 
@@ -77,10 +78,10 @@ def views(picture: Image, count: int = WINDOWS) -> np.ndarray:
 class PictureNetwork(nn.Module):
     """Views of pictures, float [N, V, 3, SIDE, SIDE], the last one shrunk -> logits [N]."""
 
-    def __init__(self, trunk: ClipBlocks) -> None:
+    def __init__(self, trunk: ClipBlocks, layer: "PictureLayer") -> None:
         super().__init__()
         self.trunk = trunk
-        self.layer = PictureLayer()
+        self.layer = layer
 
     def forward(self, x: Tensor) -> Tensor:
         tokens = self.trunk.class_tokens(x.flatten(0, 1))
@@ -103,27 +104,27 @@ class PictureLayer(nn.Module):
         return self.window(x[:, :-1])[..., 0]
 
 
-class PictureModel(TorchFrameModel):
-    """The layer over the shared trunk."""
+class PictureModel(ReadyModel):
+    """The layer over the shared trunk's tokens."""
 
-    BATCH = 1  # pictures differ in size, and one has several views
-    network: PictureNetwork
+    def __init__(
+        self, spec: ModelSpec, tokens: Runner, layer: PictureLayer, load: Callable[[], Model]
+    ) -> None:
+        # Pictures differ in size, and one has several views.
+        super().__init__(spec, self._scored, 1, load)
+        self._tokens, self.layer = tokens, layer
 
-    def __init__(self, spec: ModelSpec, network: PictureNetwork, device: str, run: Runner) -> None:
-        super().__init__(spec, network, device, run=run)
+    def _prepared(self, picture: Image | Sequence[Image]) -> np.ndarray:
+        return normalized(views(np.ascontiguousarray(picture)), self.spec)
 
-    def preprocess(self, picture: Image | Sequence[Image]) -> Tensor:
-        """See `Model.preprocess`: float32 [V, 3, SIDE, SIDE]."""
-        return normalize(views(np.ascontiguousarray(picture)), self.spec)
+    def _scored(self, batch: np.ndarray) -> tuple[np.ndarray, ...]:
+        return (self.layer(self.tokens(batch)).numpy(),)
 
-    def _infer(self, batch: Tensor) -> Tensor:
-        return self.network.layer(self.tokens(batch))
-
-    def tokens(self, batch: Tensor) -> Tensor:
-        """Return class tokens of views, as `preprocess` gives them: [N, V, blocks * hidden]."""
-        assert self.run
-        tokens = torch.from_numpy(self.run(batch.flatten(0, 1).numpy())[0])
-        return tokens.flatten(1).unflatten(0, batch.shape[:2])
+    def tokens(self, batch: np.ndarray) -> Tensor:
+        """Return class tokens of normalized views, float32 [N, V, 3, SIDE, SIDE]: [N, V, blocks *
+        hidden]."""
+        found = self._tokens(batch.reshape(-1, *batch.shape[2:]))[0]
+        return torch.from_numpy(found).flatten(1).unflatten(0, batch.shape[:2])
 
     def explain(self, batch: np.ndarray) -> np.ndarray:
         """Return what the windows added, where they are: float32 [N, MAP, MAP], 0..1 of the most
@@ -133,8 +134,8 @@ class PictureModel(TorchFrameModel):
         for map, picture in zip(maps, batch, strict=True):
             shown = at_most(np.ascontiguousarray(picture))
             with torch.inference_mode():
-                tokens = self.tokens(self.preprocess(picture)[None])
-                added = self.network.layer.of_windows(tokens)[0].clamp(min=0)
+                tokens = self.tokens(self._prepared(picture)[None])
+                added = self.layer.of_windows(tokens)[0].clamp(min=0)
             scale = MAP / shown.shape[1], MAP / shown.shape[0]
             for (left, top), value in zip(textured(shown), added.tolist(), strict=True):
                 x0, y0, x1, y1 = (
@@ -146,9 +147,24 @@ class PictureModel(TorchFrameModel):
         return maps
 
 
+class _WholeModel(TorchFrameModel):
+    """The network with its trunk, for what needs its gradients or steps."""
+
+    BATCH = 1
+
+    def preprocess(self, picture: Image | Sequence[Image]) -> Tensor:
+        """See `Model.preprocess`: float32 [V, 3, SIDE, SIDE]."""
+        return normalize(views(np.ascontiguousarray(picture)), self.spec)
+
+
 def load(spec: ModelSpec, files: Files, device: str) -> PictureModel:
     """Load the trunk and the layer, in this order."""
-    trunk, run = shared_trunk(files[0], device)
-    network = PictureNetwork(trunk)
-    load_strict(network.layer, load_state(files[1], spec), spec.id)
-    return PictureModel(spec, network, device, run)
+    layer = PictureLayer()
+    load_strict(layer, load_state(files[1], spec), spec.id)
+    layer.eval().requires_grad_(False)
+
+    def whole() -> Model:
+        network = PictureNetwork(shared_trunk(files[0], device), layer)
+        return _WholeModel(spec, network, device)
+
+    return PictureModel(spec, tokens_of(spec, files, device), layer, whole)

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+import torch
 
 from detector.models import registry
 from detector.models.families import clip_vit, picture
@@ -39,6 +40,12 @@ def test_one_trunk_serves_both_models() -> None:
     assert isinstance(model, picture.PictureModel)
     assert isinstance(other.network, clip_vit.ClipBlocks)
     assert other.network.vision is model.network.trunk.vision
+    generator = np.random.default_rng(1)
+    for one, size in ((model, 500), (other, 224)):
+        crops = generator.integers(0, 255, (2, size, size, 3)).astype(np.uint8)
+        batch = torch.stack([one.preprocess(crop) for crop in crops])
+        whole = one.whole().network(batch).numpy().reshape(2, -1)
+        assert one.run(batch.numpy())[0].reshape(2, -1) == pytest.approx(whole, abs=0.15)
 
 
 def test_the_map_marks_windows_alone() -> None:
