@@ -440,8 +440,8 @@ class AnalysisRun:
     def _check_skills(self) -> None:
         """Check models without a measurement, once for their weights, before they may accuse."""
         for spec in self.asked_for:
-            result = self.results[spec.id]
-            if result.scored and result.skill is None and skill.due(spec):
+            result = self.results.get(spec.id)  # None of a question that this file does not pose
+            if result and result.scored and result.skill is None and skill.due(spec):
                 model = registry.load_model(spec.id, device=self.request.device)
                 result.skill = skill.check(model)
 
