@@ -104,5 +104,5 @@ def _donor(person: Person) -> tuple[np.ndarray, np.ndarray]:
 
 def _face(rgb: np.ndarray) -> Detection:
     found = vision.widest(vision.load_detector().detect(rgb, 24))
-    assert found is not None, "the portraits show a face"
+    assert found is not None  # the bundled portraits show a face
     return found

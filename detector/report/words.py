@@ -105,7 +105,7 @@ def statistics(question: Question, answer: Answer, *, odds: bool = True) -> list
             out.append(some)
     if answer.auc is not None:
         percents = {name: whole_percent(value) for name, value in answer.auc}
-        out.append(_(question.spec.auc).format(**percents))
+        out.append(question.spec.auc.format(**percents))
     if limits.never_decide:
         out.append(
             _("No threshold made 95 % of the answers right on sources left out, so there is a "
