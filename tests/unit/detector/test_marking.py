@@ -11,9 +11,9 @@ from PIL import Image, PngImagePlugin
 
 from detector import media
 from detector.errors import UsageError
+from detector.presentation.origin import earlier
 from detector.provenance import inspect
 from detector.provenance.earlier import SIDECAR
-from detector.report.words import earlier
 from detector.verdict_metadata import NAMESPACE, properties, write_copy, write_sidecar
 from tests.conftest import portrait, write_clip
 from tests.support.certificates import make_authority
