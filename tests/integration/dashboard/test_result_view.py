@@ -43,11 +43,13 @@ from detector.schema.analysis import (
     Thresholds,
     UncertaintyRates,
 )
+from detector.sentences import known
 from service.records.model import ResultOrigin
 from tests.support import pages
 from tests.support.pages import button, texts
 from tests.support.result_sample import HEIGHT, WIDTH, make_analysis, make_clip, make_picture
 
+MEASURED_ON = known("{clips} clips of many sources").format(clips=479)  # As the manifest says it
 HOSTILE = '<img src=x onerror="alert(1)"> [a](javascript:b).webm'
 
 
@@ -433,7 +435,7 @@ def test_a_rate_is_said_by_its_count_and_by_what_such_a_count_leaves_likely():
 def test_no_rate_is_said_of_a_lower_threshold_that_there_is_none_of():
     made = make_analysis()
     limits = Thresholds(
-        low=0.0, high=0.7, data="479 clips of many sources",
+        low=0.0, high=0.7, data=MEASURED_ON,
         false_positives=Tally(count=3, files=227), false_negatives=Tally(count=0, files=137),
     )  # fmt: skip
     change(made, Question.MANIPULATION, thresholds=limits)
@@ -507,7 +509,7 @@ def test_models_of_an_open_question_say_nothing_by_themselves():
     made = make_analysis(whole=0.9)
     assert made.verdict.answers[Question.SYNTHESIS].undecided_secondary
     (synth,) = [m for m in made.models if m.id == "synth"]
-    data = {"data": "479 clips of many sources"}
+    data = {"data": MEASURED_ON}
     synth.label, synth.calibration = Label.FAKE, synth.calibration.model_copy(update=data)
     row = [str(cell) for cell in details.model_row(made, synth)]
     assert row[1] == labels.score(synth.probability)
