@@ -7,7 +7,6 @@ of `assets/schnell_grid.jpg` of github.com/black-forest-labs/flux. In the manipu
 is blended with an altered copy of itself, as a face swap leaves it. The voice is synthesized by a
 formula. Every sample says what it is."""
 
-import io
 import shutil
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -48,6 +47,11 @@ _NOISE = 2.0  # Standard deviation of the sensor noise, in levels of 255
 _KINDS: dict[str, Kind] = {"mp4": "video", "jpg": "image", "wav": "audio"}
 
 _CENTER, _RADII = (224.0, 119.0), (41.0, 53.0)  # Of the face in the astronaut's portrait, px
+_VIEWS: dict[Person, tuple[tuple[float, float], float]] = {
+    "collins": ((236.0, 132.0), 1.62),
+    "hopper": ((262.0, 210.0), 0.98),
+}
+"""Where a camera looks in a portrait, px, and its zoom."""
 
 # How the altered copy differs: red, green and blue, and contrast.
 _GAIN = (0.97, 0.985, 1.07)
@@ -216,14 +220,20 @@ class _Scene:
     def cup(self) -> np.ndarray:
         return np.asarray(data.coffee())
 
+    def seen(self, person: Person, t: float, zoom: float = 1.0) -> np.ndarray:
+        """Return a portrait as a moving camera sees it."""
+        center, usual = _VIEWS[person]
+        return _shoot(getattr(self, person), _CLIP, t, center=center, zoom=usual * zoom)
+
     def portrait(self, t: float) -> np.ndarray:
-        return _shoot(self.hopper, _CLIP, t, center=(262, 210), zoom=0.98)
+        return self.seen("hopper", t)
 
     def untouched(self, t: float) -> np.ndarray:
-        return _shoot(self.collins, _CLIP, t, center=(236, 132), zoom=1.62)
+        return self.seen("collins", t)
 
     def manipulated(self, t: float) -> np.ndarray:
-        return _shoot(self._altered(t), _CLIP, t, center=(236, 132), zoom=1.62)
+        center, zoom = _VIEWS["collins"]
+        return _shoot(self._altered(t), _CLIP, t, center=center, zoom=zoom)
 
     def picture(self, t: float) -> np.ndarray:
         return _shoot(self._altered(t), _PICTURE, t, center=(224, 232), zoom=1.75, sway=0)
@@ -314,22 +324,37 @@ def _blend(portrait: np.ndarray, t: float) -> np.ndarray:
         flags=cv2.INTER_LINEAR,
         borderMode=cv2.BORDER_REFLECT_101,
     )
-    color = copy.astype(np.float32) * np.array(_GAIN, dtype=np.float32)
-    color = 128 + _CONTRAST * (color - 128)
-    rows, columns = np.mgrid[: face.shape[0], : face.shape[1]]
-    inside = np.hypot((columns - x) / radii[0], (rows - y) / radii[1]) < 1
-    mask = cv2.GaussianBlur(inside.astype(np.float32), (0, 0), 3.0)[:, :, None]
     altered = portrait.copy()
-    altered[top:bottom, left:right] = np.clip(mask * color + (1 - mask) * face + 0.5, 0, 255)
+    inside = _ellipse(face, (x, y), radii)
+    altered[top:bottom, left:right] = _laid_over(face, _tinted(copy), inside)
     return altered
+
+
+def _ellipse(
+    rgb: np.ndarray, center: tuple[float, float], radii: tuple[float, float]
+) -> np.ndarray:
+    """Return which pixels of a picture are in an ellipse, px: bool [H, W]."""
+    rows, columns = np.mgrid[: rgb.shape[0], : rgb.shape[1]]
+    reach = np.hypot((columns - center[0]) / radii[0], (rows - center[1]) / radii[1])
+    return np.asarray(reach < 1)
+
+
+def _tinted(rgb: np.ndarray) -> np.ndarray:
+    """Return a picture in the colors of an altered copy, float32."""
+    color = rgb.astype(np.float32) * np.array(_GAIN, dtype=np.float32)
+    return np.asarray(128 + _CONTRAST * (color - 128))
+
+
+def _laid_over(rgb: np.ndarray, drawn: np.ndarray, inside: np.ndarray) -> np.ndarray:
+    """Return a picture, uint8 [H, W, 3], with another drawn over it in a place with soft edges."""
+    mask = cv2.GaussianBlur(inside.astype(np.float32), (0, 0), 3.0)[:, :, None]
+    return np.clip(mask * drawn + (1 - mask) * rgb + 0.5, 0, 255).astype(np.uint8)
 
 
 def portrait_of(person: Person, t: float, zoom: float) -> np.ndarray:
     """Return a public-domain portrait as a moving camera sees it after `t` s: uint8 [360, 640, 3]
     RGB."""
-    centers = {"collins": ((236.0, 132.0), 1.62), "hopper": ((262.0, 210.0), 0.98)}
-    center, usual = centers[person]
-    return _shoot(getattr(_scene(), person), _CLIP, t, center=center, zoom=usual * zoom)
+    return _scene().seen(person, t, zoom)
 
 
 def altered(
@@ -346,30 +371,20 @@ def altered(
     covers. small: the face itself, drawn with 64 px. blend: a softer, larger copy of itself."""
     width, height = box[2] - box[0], box[3] - box[1]
     center = (box[0] + width / 2, box[1] + height / 2)
-    size, rows, columns = rgb.shape[1::-1], *np.mgrid[: rgb.shape[0], : rgb.shape[1]]
-    reach = np.hypot((columns - center[0]) / (0.45 * width), (rows - center[1]) / (0.48 * height))
-    mask = cv2.GaussianBlur((reach < 1).astype(np.float32), (0, 0), 3.0)[:, :, None]
+    size, inside = rgb.shape[1::-1], _ellipse(rgb, center, (0.45 * width, 0.48 * height))
     if how == "swap":
         view, _ = cv2.estimateAffinePartial2D(donor_points, np.array(points, np.float32))
         drawn = cv2.warpAffine(donor, view, size, flags=cv2.INTER_CUBIC).astype(np.float32)
-        inside, covered = drawn[reach < 1], rgb[reach < 1]
-        drawn = (drawn - inside.mean(0)) / (inside.std(0) + 1e-3) * covered.std(0) + covered.mean(0)
+        own, covered = drawn[inside], rgb[inside]
+        drawn = (drawn - own.mean(0)) / (own.std(0) + 1e-3) * covered.std(0) + covered.mean(0)
     elif how == "small":
         few = cv2.resize(rgb, None, fx=64 / width, fy=64 / width, interpolation=cv2.INTER_AREA)
         drawn = cv2.resize(few, size, interpolation=cv2.INTER_CUBIC).astype(np.float32)
     else:
         view = np.array([[1.045, 0.02, 0.0], [-0.02, 1.045, 0.0]])
         view[:, 2] = (center[0] + 1.5, center[1] - 1.0) - view[:, :2] @ center
-        soft = cv2.warpAffine(cv2.GaussianBlur(rgb, (0, 0), 1.0), view, size)
-        drawn = 128 + _CONTRAST * (soft.astype(np.float32) * np.array(_GAIN, np.float32) - 128)
-    return np.clip(mask * drawn + (1 - mask) * rgb + 0.5, 0, 255).astype(np.uint8)
-
-
-def recompressed(rgb: np.ndarray, quality: int) -> np.ndarray:
-    """Return a picture as a JPEG of this quality shows it: uint8 [H, W, 3] RGB."""
-    stored = io.BytesIO()
-    Image.fromarray(rgb).save(stored, "JPEG", quality=quality)
-    return np.asarray(Image.open(stored).convert("RGB"))
+        drawn = _tinted(cv2.warpAffine(cv2.GaussianBlur(rgb, (0, 0), 1.0), view, size))
+    return _laid_over(rgb, drawn, inside)
 
 
 @lru_cache(maxsize=1)

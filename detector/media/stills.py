@@ -293,6 +293,13 @@ def flatten(image: Image.Image) -> np.ndarray:
         return in_srgb(rgb, *nclx) if nclx else rgb
 
 
+def recompressed(rgb: np.ndarray, quality: int) -> np.ndarray:
+    """Return a picture, uint8 [H, W, 3] RGB, as a JPEG of this quality shows it."""
+    stored = io.BytesIO()
+    Image.fromarray(rgb).save(stored, "JPEG", quality=quality)
+    return np.asarray(Image.open(stored))
+
+
 def _in_srgb(image: Image.Image) -> Image.Image:
     """Return a picture in the colors of sRGB, by its ICC profile; as it is without a valid one."""
     data = image.info.get("icc_profile")

@@ -7,7 +7,6 @@ github.com/EndlessSora/DeeperForensics-1.0); its "JPEG" shrinks and enlarges, th
 
 from __future__ import annotations
 
-import io
 import math
 import zlib
 from collections.abc import Callable, Iterator, Sequence
@@ -28,6 +27,7 @@ from PIL import Image
 from detector import media
 from detector.media.container import clock_origin
 from detector.media.limits import WORKER_PASS_SECONDS
+from detector.media.stills import recompressed
 from detector.perturbation import sounds
 from detector.perturbation.conditions import Condition
 from detector.vision import Detection
@@ -157,7 +157,7 @@ def change(condition: Condition, name: str) -> Callable[[np.ndarray], np.ndarray
     none."""
     kind, level = condition.kind, condition.level
     if kind == "jpeg":
-        return lambda rgb: _jpeg(rgb, int(level))
+        return lambda rgb: recompressed(rgb, int(level))
     if kind == "resize":
         return lambda rgb: cv2.resize(rgb, None, fx=level, fy=level, interpolation=cv2.INTER_AREA)
     if kind == "crop":
@@ -208,12 +208,6 @@ def moved(
 def _cropped(rgb: np.ndarray, share: float) -> np.ndarray:
     y, x = round(share * rgb.shape[0]), round(share * rgb.shape[1])
     return rgb[y : rgb.shape[0] - y, x : rgb.shape[1] - x]
-
-
-def _jpeg(rgb: np.ndarray, quality: int) -> np.ndarray:
-    buffer = io.BytesIO()
-    Image.fromarray(rgb).save(buffer, "JPEG", quality=quality)
-    return np.asarray(Image.open(buffer))
 
 
 class _GrainNoise:

@@ -19,6 +19,7 @@ import numpy as np
 from detector import paths, vision
 from detector.decision.context import PUBLISHED_LIMITS
 from detector.decision.numbers import logit
+from detector.media.stills import recompressed
 from detector.models.base import Model, ModelSpec
 from detector.schema.analysis import Modality
 from detector.schema.ensemble import SkillCheck
@@ -90,7 +91,7 @@ def _windows(count: int, step: float) -> Iterator[tuple[list[np.ndarray], Detect
             twin = [samples.altered(rgb, face.box, face.landmarks, how, *_donor(other))
                     for rgb in untouched]  # fmt: skip
             quality = (60, 75, 90)[number // 3]
-            yield [samples.recompressed(rgb, quality) for rgb in (*untouched, *twin)], face
+            yield [recompressed(rgb, quality) for rgb in (*untouched, *twin)], face
 
 
 @lru_cache(maxsize=2)
