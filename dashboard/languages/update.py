@@ -23,6 +23,7 @@ from detector import questions, samples
 from detector.models import registry
 from detector.perturbation import conditions
 from detector.provenance import pictures
+from detector.schema.ensemble import NotCounted
 from detector.selfcheck import Order
 from detector.sentences import spec_of
 from detector.signals import list_signals
@@ -71,7 +72,8 @@ def sources(folder: Path = DASHBOARD) -> Iterator[tuple[str, ast.Module]]:
 
 def facts() -> Iterator[str]:
     """Yield the data that sentences quote: of the bundled models, samples and signals, of
-    Robustness's changes, what models are made for, tags of files, and the self-check's answers."""
+    Robustness's changes, what models are made for and why they are not counted, tags of files, and
+    the self-check's answers."""
     for spec in registry.list_models():
         if spec.bundled:
             yield from (spec.plain, spec.finding, spec.confused_by)
@@ -85,6 +87,7 @@ def facts() -> Iterator[str]:
     for tags in (pictures.TAGS, pictures.STREAM_TAGS, pictures.EXIF, pictures.XMP, pictures.CHUNKS):
         yield from (name for _group, name in tags.values())
     yield from ("PNG text", "GIF text", "JPEG text", *get_args(Order), "verified")
+    yield from (why.value for why in NotCounted)
 
 
 @cache

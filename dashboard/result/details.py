@@ -17,7 +17,7 @@ from dashboard.i18n import LazyDict
 from dashboard.result import downloads, material, pulls, robustness_tab, signal_tab
 from dashboard.result.inspector import Moment
 from dashboard.result.linked import ResultViewState
-from detector.messages import measured
+from detector.messages import measured, states
 from detector.presentation import Section, file, run
 from detector.presentation import origin as section_of
 from detector.schema.analysis import Analysis, Label, ModelResult
@@ -155,7 +155,7 @@ def model_row(analysis: Analysis, model: ModelResult) -> list[Text]:
 def _left_out(analysis: Analysis, model: ModelResult) -> str:
     """Return that a model's score is no part of the verdict, and why; empty where it is."""
     if not model.counted:
-        return _("not counted: {why}").format(why=pulls.not_counted(model))
+        return _("not counted: {why}").format(why=states.not_counted(model.not_counted_because))
     return _("not counted") if analysis.verdict.uncounted(model.question) else ""
 
 

@@ -87,14 +87,9 @@ def silent(analysis: Analysis) -> list[tuple[str, str]]:
             continue
         why = _("gave no score, not counted")
         if model.scored and not model.error:
-            why = _("not counted: {why}").format(why=not_counted(model))
+            why = _("not counted: {why}").format(why=states.not_counted(model.not_counted_because))
         out.append((labels.plain(model), why))
     return out
-
-
-def not_counted(model: ModelResult) -> str:
-    """Return why a model's score is left out, in words."""
-    return states.not_counted(model.not_counted_because)
 
 
 # --- drawn ----------------------------------------------------------------------------------------

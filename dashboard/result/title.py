@@ -6,11 +6,13 @@ from markupsafe import Markup
 from dashboard import labels, url_state
 from dashboard.components import controls, page_header, record_cells, typography
 from dashboard.components.markup import Text, rich, show
-from dashboard.result import downloads, pulls, sharing
+from dashboard.result import downloads, sharing
 from dashboard.result.linked import ResultViewState, whole
 from dashboard.result.question import answered
+from detector.messages import states
 from detector.schema.analysis import Analysis, Thresholds
-from detector.sentences import _, say
+from detector.schema.ensemble import NotCounted
+from detector.sentences import _
 
 
 def draw(analysis: Analysis, linked: ResultViewState, *, paired: bool = False) -> None:
@@ -104,8 +106,7 @@ def _settings(analysis: Analysis, linked: ResultViewState) -> None:
     )
     silent = [m for m in analysis.models if m.heard and not m.counted]
     for model in [*silent, *(m for m in linked.original.models if m not in able)]:
-        why = pulls.not_counted(model) if model.not_counted_because else say(model.error or "")
-        why = why or _("it gave no score")
+        why = states.not_counted(model.not_counted_because or model.error or NotCounted.NO_SCORE)
         st.caption(f"{labels.plain_markdown(labels.plain(model))}: {labels.plain_markdown(why)}")
     unchanged = not linked.changed and not linked.ours
     reset = linked.widget("reset")

@@ -110,20 +110,7 @@ def cause(id: str) -> str:
 
 def not_counted(why: str | None) -> str:
     """Return why a model is not counted (`NotCounted`, or a sentence of its own)."""
-    known = {
-        "it gave no score": _("it gave no score"),
-        "it judges motion, and the video shows one unmoving picture": _(
-            "it judges motion, and the video shows one unmoving picture"
-        ),
-        "switched off": _("switched off"),
-        "label order unverified": _("label order unverified"),
-        "uncalibrated": _("uncalibrated"),
-        "its weight is 0": _("its weight is 0"),
-        "it adds nothing beside the other models": _("it adds nothing beside the other models"),
-        "it showed no skill on bundled faces": _("it showed no skill on bundled faces"),
-        "not measured here": _("not measured here"),
-    }
-    return known.get(why or "") or say(why or _("not counted"))
+    return say(why or _("not counted"))
 
 
 def basis(name: str) -> str:
