@@ -8,7 +8,6 @@ random maps of the same crop, and how many clips have more than these.
 """
 
 import argparse
-import csv
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -17,6 +16,7 @@ import numpy as np
 
 from detector import explain, media, vision
 from detector.errors import UnmaskError
+from detector.evaluation.labels import read_labels
 from detector.explain import ways
 from detector.models import registry
 
@@ -29,28 +29,24 @@ EACH = 2
 
 def fakes(lists: Sequence[Path], count: int) -> Iterator[Path]:
     """Yield the first fake videos of the lists, in an order that the seed decides."""
-    rows = [
-        (file.parent / row["file"], row["method"])
-        for file in lists
-        for row in csv.DictReader(file.open(encoding="utf-8"))
-        if row["label"] == "fake" and row["kind"] == "video"
+    items = [
+        item for file in lists for item in read_labels(file) if item.label and item.kind == "video"
     ]
     taken: Counter[str] = Counter()
-    for place in np.random.default_rng(0).permutation(len(rows)):
-        path, method = rows[place]
-        if taken[method] < EACH and taken.total() < count:
-            taken[method] += 1
-            yield path
+    for place in np.random.default_rng(0).permutation(len(items)):
+        item = items[place]
+        if taken[item.method] < EACH and taken.total() < count:
+            taken[item.method] += 1
+            yield item.file
 
 
 def shares(path: Path, models: Sequence[str]) -> Iterator[tuple[str, str, float, float]]:
     """Yield (model, method, share of the heat in the face, mean of random maps) of a clip."""
     facts = media.probe(path)
     frame = media.frame_at(path, facts, (facts.duration or 0.0) / 2)
-    found = vision.load_detector("mtcnn", "cpu").detect(frame.rgb, 40)
-    if not found:
+    face = vision.widest(vision.load_detector("mtcnn", "cpu").detect(frame.rgb, 40))
+    if face is None:
         return
-    face = max(found, key=lambda one: one.box[2] - one.box[0])
     for id in models:
         model = registry.load_model(id)
         recipe = model.spec.crop
