@@ -153,11 +153,11 @@ def shared_trunk(trunk: Path, device: str) -> ClipBlocks:
 
 
 @lru_cache(maxsize=1)
-def shared_tokens(trunk: Path, device: str, facts: str) -> Runner:
+def shared_tokens(trunk: Path, name: str, device: str) -> Runner:
     """Return what gives the class tokens of the shared trunk, compiled: float [N, 3, 224, 224] ->
-    [N, blocks, hidden]. `facts` tell the trunk's file from others; where it was compiled before,
+    [N, blocks, hidden]. `name` tells the trunk's file from others; where it was compiled before,
     the network is not built."""
-    key = converted.key_of(f"class tokens {facts}", [Path(__file__), Path(runtime.__file__)])
+    key = converted.key_of(f"class tokens {name}", [Path(__file__), Path(runtime.__file__)])
     if device == "cpu" and (known := runtime.known(key)):
         return known[0]
     example = torch.zeros(2, 3, 224, 224, device=device)
@@ -168,7 +168,7 @@ def shared_tokens(trunk: Path, device: str, facts: str) -> Runner:
 
 def tokens_of(spec: ModelSpec, files: Files, device: str) -> Runner:
     """Return `shared_tokens` for an entry whose first file is the trunk."""
-    return shared_tokens(files[0], device, f"{spec.files[0].sha256} {device}")
+    return shared_tokens(files[0], spec.files[0].sha256 or str(files[0]), device)
 
 
 def _layer(changes: Mapping[str, Tensor], name: str) -> TokenLayer:
