@@ -369,7 +369,8 @@ def _unasked(analysis: Analysis, questions: Sequence[Question]) -> list[Caveat]:
     looks = [look for person in analysis.people for look in person.looks]
     faceless = analysis.media.kind != "audio" and not any(look.usable for look in looks)
     of_faces = [q for q in questions if q.subject is Modality.FACE] if faceless else []
-    return [Caveat(code=CaveatCode.FACES_UNJUDGED) for _ in of_faces[:1]] + [
+    together = [Caveat(code=CaveatCode.FACES_UNJUDGED)] if of_faces else []
+    return together + [
         Caveat(code=CaveatCode.NOT_ASKED, params={"question": q.value})
         for q in questions
         if q not in of_faces
