@@ -199,19 +199,22 @@ def test_published_weights_give_the_published_scores(shared, tmp_path, monkeypat
 
 
 @pytest.mark.shared
-def test_brought_as_a_person_brings_it_it_is_asked_and_counted(
+def test_brought_as_a_person_brings_it_it_is_scored_and_answers_nothing_without_skill(
     shared, face_clip, tmp_path, monkeypatch
 ):
-    """`unmask models add`, then `--models meso4-df`: it used to say that no model gave a score."""
+    """`unmask models add`, then `--models meso4-df`: scores stand, the skill check decides."""
     monkeypatch.setenv("UNMASK_DATA", str(tmp_path))
     user_models.add(shared / "weights" / "mesonet" / "Meso4_DF.h5", "mesonet_keras")
     found = analyze(face_clip, Settings(models=["meso4-df"], frames=4))
     (model,) = found.models
-    assert model.scored and model.counted and model.probability is not None
+    assert model.scored and model.error is None
     assert (model.operating_point, model.label_order) == (0.5, "proven")
     assert "compute_accuracy" in model.operating_point_source
-    assert found.verdict.probability is not None
-    assert ReasonCode.NO_MODEL not in {r.code for r in found.verdict.reasons}
+    # The published network shows no skill on the bundled pictures (`pipeline.skill`).
+    assert model.skill is not None and not model.skill.passed
+    assert not model.counted and found.verdict.probability is None
+    codes = {r.code for r in found.verdict.reasons}
+    assert ReasonCode.NO_SKILL in codes and ReasonCode.NO_MODEL not in codes
 
 
 PARTS = {"full": 46, "finetune": 26}
