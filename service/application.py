@@ -44,8 +44,9 @@ from service.tasks.calibrations import Calibrations
 from service.tasks.evaluations import Evaluations
 from service.tasks.jobs import Job, Jobs, SharedAnalyzer, open_analyzer
 from service.tasks.kinds import Downloads, RobustnessQueue, SelfChecks
-from service.tasks.manager import TaskManager, TaskStore
-from service.tasks.task import Priority, Task
+from service.tasks.queue import TaskQueue
+from service.tasks.store import TaskStore
+from service.tasks.task import Task
 from service.tasks.throughput import ThroughputEstimator
 from service.webhooks import Webhooks
 
@@ -94,7 +95,7 @@ class Application:
         self.batches = Batches(store.database)
         files, self.remote = open_uploads(data), open_analyzer(self.analyzer)
         server = Server(data, store.database)  # after what may fail: its heart beats from here on
-        self.tasks = TaskManager(TaskStore(store.database), server)
+        self.tasks = TaskQueue(TaskStore(store.database), server)
         speed = ThroughputEstimator(data / "speed.json")
         self.jobs = Jobs(self.remote, files, store, self.tasks, speed, check=media.probe)
         self.robustness = RobustnessQueue(self.tasks, self.jobs, self.analyzer)
@@ -124,7 +125,7 @@ class Application:
             max_viewers(),
             lambda viewer: viewers.ended(viewer, self.keep_live),
             on_open=self.originals.attach_to_live,
-            reserve=lambda: self.tasks.scheduler.reserve(CORES, Priority.LIVE).release,
+            reserve=lambda: self.tasks.reserve(CORES),
         )
 
     def scope(self, context: RequestContext) -> RecordScope:

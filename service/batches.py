@@ -29,7 +29,7 @@ from service.records.store import RecordScope
 from service.records.tables import Batch
 from service.storage.uploads import max_upload_mb
 from service.tasks.jobs import Job, Jobs
-from service.tasks.manager import TaskManager
+from service.tasks.queue import TaskQueue
 from service.tasks.task import ACTIVE, Priority, QueueFull, Task, TaskKind
 
 POLL_SECONDS = 0.3  # Between two looks at what runs
@@ -120,7 +120,7 @@ class BatchRow:
 class BatchService:
     """The batches of a server; each is visible to its owner alone."""
 
-    def __init__(self, tasks: TaskManager, jobs: Jobs, batches: Batches) -> None:
+    def __init__(self, tasks: TaskQueue, jobs: Jobs, batches: Batches) -> None:
         self._tasks, self._jobs, self._batches = tasks, jobs, batches
         self._kind = replace(KIND, on_interrupted=self._resume)
         tasks.register(self._kind)
@@ -155,7 +155,7 @@ class BatchService:
         if not any(item.analysis for item in batch.items):
             return
         task = BatchTask(self._kind, principal.id, subject=batch.id)
-        self._tasks.submit_once(task, partial(self._run, scope), principal)
+        self._tasks.submit(task, partial(self._run, scope), once_for=principal)
 
     def pause(self, principal: Principal, batch: Batch) -> None:
         """Begin no more files; those that run are finished."""

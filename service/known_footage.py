@@ -19,10 +19,10 @@ from service.batch_files import IncomingFile
 from service.context import LOCAL, Principal, PrincipalKind, RequestContext
 from service.library.catalog import UPLOADED, Library, full_of_frames, media_in, source_of
 from service.records.footage import MAX_FOOTAGE, FootageStore
-from service.records.model import ErrorReport, State
+from service.records.model import State
 from service.records.tables import Footage
 from service.storage.uploads import Uploads, copied, delete_copies, full_disk_refused, no_room
-from service.tasks.manager import TaskManager, TaskQueue, Work
+from service.tasks.queue import SubjectTasks, TaskQueue, Work
 from service.tasks.task import Priority, QueueFull, Task, TaskKind, bounded_line
 
 MAX_FILES = 100  # brought at a time
@@ -67,12 +67,12 @@ _ReadFiles = Callable[[Sequence[tuple[Path, str]], LibraryTask], None]
 """Given the copies of what was brought, each with its name."""
 
 
-class KnownFootage(TaskQueue[LibraryTask]):
+class KnownFootage(SubjectTasks[LibraryTask]):
     """What is added to people's libraries; `library` is a callable, as its import takes time."""
 
     def __init__(
         self,
-        tasks: TaskManager,
+        tasks: TaskQueue,
         store: FootageStore,
         library: Callable[[], Library],
         uploads: Uploads,
@@ -85,6 +85,7 @@ class KnownFootage(TaskQueue[LibraryTask]):
             LibraryTask,
             max_running=2,
             refuse=bounded_line(MAX_WAITING),
+            on_end=lambda task, state, fault: self._delete_files(task),
             on_interrupted=self._delete_files,
             sentences={
                 State.CANCELED: _("You stopped it. What was added stays."),
@@ -214,7 +215,7 @@ class KnownFootage(TaskQueue[LibraryTask]):
         self, principal: Principal, task: LibraryTask, work: Work[LibraryTask]
     ) -> LibraryTask:
         self._refuse_second(principal)
-        if self._tasks.submit_once(task, work, principal, self._end) is not task:
+        if self._tasks.submit(task, work, once_for=principal) is not task:
             raise _busy()
         return task
 
@@ -222,9 +223,6 @@ class KnownFootage(TaskQueue[LibraryTask]):
         known = self.find(principal.id, principal)
         if known is not None and known.active:
             raise _busy()
-
-    def _end(self, task: Task, state: State, fault: ErrorReport | None) -> None:
-        self._delete_files(task)
 
     def _delete_files(self, task: Task) -> None:
         delete_copies(self._uploads.root, _PREFIX, str(task.params.get("uploads", "")))

@@ -17,7 +17,7 @@ from service.context import Principal, RequestContext
 from service.limits import MEGABYTE
 from service.records.model import State
 from service.storage.uploads import StorageError, full_disk_refused, max_upload_mb
-from service.tasks.manager import TaskManager
+from service.tasks.queue import TaskQueue
 from service.tasks.task import Priority, QueueFull, Task, TaskKind, bounded_line
 
 MAX_AT_ONCE = 4  # links that a server fetches at a time
@@ -64,7 +64,7 @@ class LinkFetches:
     A task names neither its address nor its file.
     """
 
-    def __init__(self, tasks: TaskManager) -> None:
+    def __init__(self, tasks: TaskQueue) -> None:
         self._tasks = tasks
         tasks.register(KIND)
 

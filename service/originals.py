@@ -39,8 +39,7 @@ from service.tasks.comparisons import (
     pair_subject,
 )
 from service.tasks.jobs import Job, Jobs
-from service.tasks.manager import TaskManager
-from service.tasks.scheduler import ThreadExecutor
+from service.tasks.queue import TaskQueue, start_thread
 from service.tasks.task import Task
 
 log = logging.getLogger(__name__)
@@ -53,7 +52,7 @@ MIN_SECONDS = 4.0  # of picture, for a look: at less a single moment would decid
 class Originals:
     """The comparisons of a server's people."""
 
-    def __init__(self, tasks: TaskManager, jobs: Jobs, database: Database) -> None:
+    def __init__(self, tasks: TaskQueue, jobs: Jobs, database: Database) -> None:
         self._tasks, self._jobs = tasks, jobs
         self._footage = FootageStore(database)
         self.known = KnownFootage(tasks, self._footage, lambda: self.library, jobs.uploads)
@@ -103,7 +102,7 @@ class Originals:
         with self._starting:
             if self._watcher is None:
                 self._watcher = FolderWatcher(lambda: self.library, LOCAL, self.watched)
-                ThreadExecutor().start("watch", self._watcher.run)
+                start_thread("watch", self._watcher.run)
         self._watcher.wake()
 
     def close(self) -> None:

@@ -30,7 +30,7 @@ from service.auth.session_store import load_key
 from service.config import get_config
 from service.context import Principal
 from service.tasks.jobs import Job
-from service.tasks.manager import TaskManager
+from service.tasks.queue import TaskQueue
 from service.tasks.task import Priority, Task, TaskKind
 
 log = logging.getLogger(__name__)
@@ -64,7 +64,7 @@ class DeliveryFailed(ModelError):
 class Webhooks:
     """A server's deliveries; `data` holds the key, `find` returns an owner's analysis."""
 
-    def __init__(self, tasks: TaskManager, data: Path, find: FindJob) -> None:
+    def __init__(self, tasks: TaskQueue, data: Path, find: FindJob) -> None:
         self._tasks, self._find, self._data = tasks, find, data
         self.kind = TaskKind(
             "webhook",

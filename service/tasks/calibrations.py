@@ -17,9 +17,9 @@ from detector.evaluation.own_calibration import OwnClips, calibrate_own
 from detector.pipeline import Analyzer
 from detector.sentences import _
 from service.context import Principal
-from service.records.model import ErrorReport, State
+from service.records.model import State
 from service.storage.uploads import copied, delete_copies
-from service.tasks.manager import TaskManager
+from service.tasks.queue import TaskQueue
 from service.tasks.task import Priority, StepProgress, Task, TaskKind
 
 _PREFIX = "own-clips-"
@@ -57,22 +57,24 @@ def _refuse(waiting: int, running: int) -> UnmaskError | None:
 class Calibrations:
     """The calibrations of a server; uploaded clips are put in its data folder meanwhile."""
 
-    def __init__(self, tasks: TaskManager, analyzer: Callable[[], Analyzer], data: Path) -> None:
+    def __init__(self, tasks: TaskQueue, analyzer: Callable[[], Analyzer], data: Path) -> None:
         self._tasks, self._analyzer, self._data = tasks, analyzer, data
-        self.kind = TaskKind(
-            "calibration",
-            Priority.BATCH,
-            2.0,
-            CalibrationTask,
-            max_running=1,
-            refuse=_refuse,
-            on_interrupted=self._delete_clips,
-            sentences={
-                State.CANCELED: Canceled().message,
-                State.INTERRUPTED: _("The server stopped before it was done. Start it again."),
-            },
+        self.kind = tasks.register(
+            TaskKind(
+                "calibration",
+                Priority.BATCH,
+                2.0,
+                CalibrationTask,
+                max_running=1,
+                refuse=_refuse,
+                on_end=lambda task, state, fault: self._delete_clips(task),
+                on_interrupted=self._delete_clips,
+                sentences={
+                    State.CANCELED: Canceled().message,
+                    State.INTERRUPTED: _("The server stopped before it was done. Start it again."),
+                },
+            )
         )
-        tasks.register(self.kind)
 
     def keep_clips(self, files: Sequence[tuple[str, BinaryIO]]) -> list[Path]:
         """Copy uploaded clips to a folder of their own; raise OSError on a full disk."""
@@ -85,7 +87,7 @@ class Calibrations:
         task = CalibrationTask(self.kind, principal.id, params=params)
         task.progress = StepProgress("", 0, len(request.clips))
         try:
-            self._tasks.submit(task, partial(self._work, request), self._end)
+            self._tasks.submit(task, partial(self._work, request))
         except BaseException:
             self._delete_clips(task)
             raise
@@ -107,9 +109,6 @@ class Calibrations:
         conformal.keep(outcome.calibration)
         task.left_out = outcome.left_out
         return outcome.calibration
-
-    def _end(self, task: Task, state: State, fault: ErrorReport | None) -> None:
-        self._delete_clips(task)
 
     def _delete_clips(self, task: Task) -> None:
         delete_copies(self._data, _PREFIX, task.params.get("uploads", ""))

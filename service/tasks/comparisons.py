@@ -33,7 +33,7 @@ from service.records.model import State
 from service.records.store import RecordScope
 from service.records.tables import KeptComparison
 from service.tasks.jobs import Job
-from service.tasks.manager import TaskManager, TaskQueue
+from service.tasks.queue import SubjectTasks, TaskQueue
 from service.tasks.task import Priority, Task, TaskKind, bounded_line
 
 MAX_WAITING = 20  # Pairs that may wait
@@ -70,14 +70,14 @@ class ComparedPair:
     roles: RoleSource = "unknown"
 
 
-class Comparisons(TaskQueue[Task]):
+class Comparisons(SubjectTasks[Task]):
     """The comparisons of a server. A task's subject is a `pair_subject`; what was kept has its id.
     `pair_of` gives the pair of a lost task by its parameters; None where it can't be compared any
     more."""
 
     def __init__(
         self,
-        tasks: TaskManager,
+        tasks: TaskQueue,
         store: ComparisonStore,
         pair_of: Callable[[Task], ComparedPair | None] = lambda task: None,
     ) -> None:
@@ -101,7 +101,7 @@ class Comparisons(TaskQueue[Task]):
         QueueFull."""
         subject = pair_subject(principal, pair.copy.sha256, pair.original.sha256)
         task = Task(self.kind, principal.id, subject=subject, params=params)
-        return self._tasks.submit_once(task, partial(self._work, pair), principal)
+        return self._tasks.submit(task, partial(self._work, pair), once_for=principal)
 
     def _resume(self, task: Task) -> None:
         if (pair := self._pair_of(task)) is not None:
@@ -152,14 +152,14 @@ class LookedFor:
     file: ComparedFile
 
 
-class Lookups(TaskQueue[Task]):
+class Lookups(SubjectTasks[Task]):
     """The lookups of a server. A task's subject is the id of the analysis. `library` is a callable,
     as its import takes time; `media_of` gives the known footage itself, where that is still there;
     `on_compared` gets what came of holding the two against each other."""
 
     def __init__(
         self,
-        tasks: TaskManager,
+        tasks: TaskQueue,
         store: LookupStore,
         library: Callable[[], Library],
         media_of: Callable[[LookedFor, FoundFootage], ComparedFile | None],

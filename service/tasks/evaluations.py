@@ -28,7 +28,7 @@ from detector.perturbation import conditions
 from detector.sentences import _
 from service.context import Principal
 from service.records.model import State
-from service.tasks.manager import TaskManager
+from service.tasks.queue import TaskQueue
 from service.tasks.task import SYSTEM, Priority, Task, TaskKind
 
 _ID = re.compile(r"[A-Za-z0-9_-]{22}")
@@ -63,7 +63,7 @@ KIND = TaskKind(
 class Evaluations:
     """The evaluations of a server."""
 
-    def __init__(self, tasks: TaskManager, data: Path) -> None:
+    def __init__(self, tasks: TaskQueue, data: Path) -> None:
         self.root = data / "evaluations"
         self.root.mkdir(parents=True, exist_ok=True, mode=0o700)
         self._tasks = tasks

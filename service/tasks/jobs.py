@@ -37,7 +37,7 @@ from service.records.seals import believed, origin
 from service.records.sql import SQLStore
 from service.records.store import RecordScope, Store
 from service.storage.uploads import Upload, Uploads
-from service.tasks.manager import TaskManager
+from service.tasks.queue import TaskQueue
 from service.tasks.task import RESUMED, SYSTEM, Priority, QueueFull, Task, TaskKind
 from service.tasks.throughput import ThroughputEstimator
 
@@ -184,9 +184,7 @@ class QueueLimits:
         return cls(workers=analyzer.slots, cores=0.0) if analyzer.slots else cls()
 
 
-def analysis_kind(
-    limits: QueueLimits, cores: float, on_interrupted: Callable[[Task], None] = lambda task: None
-) -> TaskKind[Task]:
+def analysis_kind(limits: QueueLimits, cores: float) -> TaskKind[Task]:
     """Return the kind of work that analyses are on a server with a budget of `cores`."""
     workers = limits.workers or default_workers()
 
@@ -207,7 +205,6 @@ def analysis_kind(
         Task,
         max_running=workers,
         refuse=refuse,
-        on_interrupted=on_interrupted,
         max_in_memory=0,  # they are remembered with their records (`jobs`)
     )
 
@@ -236,7 +233,7 @@ class Jobs:
         analyzer: RemoteAnalyzer,
         uploads: Uploads,
         store: SQLStore,
-        tasks: TaskManager,
+        tasks: TaskQueue,
         speed: ThroughputEstimator,
         *,
         check: Callable[[Path], Media | None] = lambda path: None,
@@ -246,9 +243,10 @@ class Jobs:
         self.uploads = uploads
         self.store = store
         self.speed = speed
-        self.kind = analysis_kind(limits, tasks.scheduler.cores, self._resume)
-        self.workers = self.kind.max_running or 1
-        tasks.register(self.kind)
+        kind = analysis_kind(limits, tasks.cores)
+        kind = replace(kind, on_end=self._end, on_interrupted=self._resume)
+        self.kind = tasks.register(kind)
+        self.workers = kind.max_running or 1
         self._tasks = tasks
         self._copies = MediaReplicator()
         self._analyzer = analyzer
@@ -275,7 +273,7 @@ class Jobs:
         person's records hold to the same question. Without `start` it waits as if
         interrupted. Raise QueueFull, StorageError or RecordsError; then nothing is stored."""
         if start:
-            self._tasks.scheduler.refuse_when_full(self.kind)
+            self._tasks.refuse_when_full(self.kind)
         upload = self.uploads.add(source, name, size=size)
         with self.uploads.deleted_on_error(upload.token):
             if taken_from is not None:
@@ -315,7 +313,7 @@ class Jobs:
         if job is None or not job.has_media:
             return None
         if start:
-            self._tasks.scheduler.refuse_when_full(self.kind)
+            self._tasks.refuse_when_full(self.kind)
         self.cancel(key)
         record = job.store.restart(
             job.record.owner, key, run=self._new_run(), settings=settings,
@@ -351,7 +349,7 @@ class Jobs:
 
     def ahead(self, job: Job) -> int:
         """Return how many waiting files come before this one."""
-        return self._tasks.scheduler.ahead(job)
+        return self._tasks.ahead(job)
 
     def busy(self) -> list[Job]:
         """Return the jobs that wait or run."""
@@ -470,7 +468,7 @@ class Jobs:
             self._jobs[job.key] = job
             self._trim()
         try:
-            self._tasks.submit(job, self._run, self._end)
+            self._tasks.submit(job, self._run)
         except UnmaskError as error:
             job.fault = fault_of(error)
             self._end(job, State.FAILED, job.fault)
@@ -528,7 +526,7 @@ class Jobs:
             return
         if record.run.rpartition(":")[2] != task.id:
             return  # somebody began it anew
-        self._tasks.scheduler.refuse_when_full(self.kind)
+        self._tasks.refuse_when_full(self.kind)
         begun = self.store.restart(
             record.owner, record.id, run=self._new_run(), settings=record.settings,
             cache_key=record.cache_key, now=record.touched,

@@ -19,7 +19,7 @@ from detector.sentences import _
 from service.context import Principal
 from service.records.model import State
 from service.tasks.jobs import Job, Jobs, SharedAnalyzer
-from service.tasks.manager import TaskManager, TaskQueue
+from service.tasks.queue import SubjectTasks, TaskQueue
 from service.tasks.task import Priority, Task, TaskKind, bounded_line
 
 if TYPE_CHECKING:
@@ -45,11 +45,11 @@ class Download(Task):
         return _("Try again when there is one.") if self.code == "no_connection" else super().hint
 
 
-class Downloads(TaskQueue[Download]):
+class Downloads(SubjectTasks[Download]):
     """The downloads of a server, by the id of what comes. What waits for a network takes no core,
     so all may run at once."""
 
-    def __init__(self, tasks: TaskManager) -> None:
+    def __init__(self, tasks: TaskQueue) -> None:
         kind = TaskKind(
             "download",
             Priority.BATCH,
@@ -74,14 +74,14 @@ class Downloads(TaskQueue[Download]):
     ) -> Download:
         """Begin `work(on_progress)` in the background, unless it is under way."""
         download = Download(self.kind, principal.id, subject=model)
-        return self._tasks.submit_once(download, lambda task: work(task.on_progress), principal)
+        return self._tasks.submit(download, lambda task: work(task.on_progress), once_for=principal)
 
 
-class SelfChecks(TaskQueue[Task]):
+class SelfChecks(SubjectTasks[Task]):
     """The self-checks of the models that are here, one at a time; steps are models. What they say
     of speed holds for everybody, until the next one."""
 
-    def __init__(self, tasks: TaskManager) -> None:
+    def __init__(self, tasks: TaskQueue) -> None:
         kind = TaskKind(
             SELF_CHECK,
             Priority.BATCH,
@@ -100,7 +100,7 @@ class SelfChecks(TaskQueue[Task]):
     def start(self, principal: Principal) -> Task:
         """Begin, unless it is under way. Its result is a list of `Outcome`."""
         check = Task(self.kind, principal.id, subject=SELF_CHECK)
-        return self._tasks.submit_once(check, self._work, principal)
+        return self._tasks.submit(check, self._work, once_for=principal)
 
     def seconds(self, model: str) -> float | None:
         """Return a model's seconds per item from the last self-check here; None before one."""
@@ -117,12 +117,12 @@ class SelfChecks(TaskQueue[Task]):
         return outcomes
 
 
-class RobustnessQueue(TaskQueue[Task]):
+class RobustnessQueue(SubjectTasks[Task]):
     """The robustness runs of a server: a part of a file is changed and analyzed again, one file at
     a time. A task's subject is the record, its steps are trials, `stage` the one that runs, its
     result a `Robustness`. The tab that shows an interrupted one offers it again."""
 
-    def __init__(self, tasks: TaskManager, jobs: Jobs, analyzer: SharedAnalyzer) -> None:
+    def __init__(self, tasks: TaskQueue, jobs: Jobs, analyzer: SharedAnalyzer) -> None:
         kind = TaskKind(
             "robustness",
             Priority.INTERACTIVE,
@@ -154,4 +154,4 @@ class RobustnessQueue(TaskQueue[Task]):
             return outcome
 
         task = Task(self.kind, principal.id, subject=job.key)
-        return self._tasks.submit_once(task, work, principal)
+        return self._tasks.submit(task, work, once_for=principal)

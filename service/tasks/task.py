@@ -91,7 +91,7 @@ class Task:
         self.created = datetime.now(UTC)
         self.started: datetime | None = None
         self.ended: datetime | None = None
-        self.cancel = threading.Event()  # Set when somebody asked to stop it (`TaskManager.cancel`)
+        self.cancel = threading.Event()  # Set when somebody asked to stop it (`TaskQueue.cancel`)
         self.progress: Any = None  # A `StepProgress` or `detector.pipeline.Progress`
         self.result: Any = None  # What the work returned, in this process only
         self.fault: ErrorReport | None = None  # Why it failed
@@ -194,6 +194,9 @@ class TaskKind(Generic[AnyTask]):
     max_running: int | None = None  # Run at a time, however many cores there are
     refuse: Callable[[int, int], UnmaskError | None] = lambda waiting, running: None
     """Given how many wait and run, returns the error to raise instead of taking one more."""
+    on_end: Callable[[Any, State, ErrorReport | None], None] = lambda task, state, fault: None
+    """Called once with one that ended here, before its end is to be seen; not when its server
+    stops."""
     on_interrupted: Callable[[Task], None] = lambda task: None
     """Called once with a task that was lost with its server, not with one that followed a lost one
     (`RESUMED`): what brings down its server must not bring down the next."""

@@ -16,8 +16,8 @@ from service.records.database import Database
 from service.records.instances import BEAT_SECONDS, LEASE_SECONDS, STALE_SECONDS, Server
 from service.records.model import RecordsError, State
 from service.records.tables import ServerRow, UtcDateTime
-from service.tasks.manager import TaskManager, TaskStore
-from service.tasks.scheduler import Scheduler, ThreadExecutor
+from service.tasks.queue import TaskQueue
+from service.tasks.store import TaskStore
 from service.tasks.task import Priority, Task, TaskKind
 from tests.support.tasks import ANN, ended
 from tests.support.waiting import PATIENT, until
@@ -72,7 +72,7 @@ class ServersContract:
         def manage(name, *kinds):
             database = Database(where)
             server = Server(tmp_path / name, database)
-            tasks = TaskManager(TaskStore(database), server, Scheduler(2.0, ThreadExecutor()))
+            tasks = TaskQueue(TaskStore(database), server, 2.0)
             for kind in kinds:
                 tasks.register(kind)
             opened.append(tasks)
@@ -208,11 +208,13 @@ class ServersContract:
     def test_a_server_that_was_taken_for_dead_stops_what_others_took_over(
         self, clock, manage, monkeypatch
     ):
-        monkeypatch.setattr("service.tasks.manager.REPORT_SECONDS", 0.0)
-        kind = TaskKind("night", Priority.BATCH, 1.0, Task)
+        monkeypatch.setattr("service.tasks.queue.REPORT_SECONDS", 0.0)
+        ends: list[State] = []
+        kind = TaskKind(
+            "night", Priority.BATCH, 1.0, Task, on_end=lambda task, state, fault: ends.append(state)
+        )
         slept, one = manage("slept", kind), manage("one", kind)
         go = threading.Event()
-        ends: list[State] = []
 
         def work(task):
             task.on_progress(0, 2)
@@ -221,7 +223,7 @@ class ServersContract:
             raise AssertionError("it went on")
 
         task = Task(kind, ANN.id)
-        slept.submit(task, work, lambda task, state, fault: ends.append(state))
+        slept.submit(task, work)
         until(lambda: task.state is State.RUNNING and task.progress is not None)
         clock.forward(LEASE_SECONDS, one.server)
         clock.forward(1, one.server)

@@ -3,8 +3,8 @@
 from service.context import Principal, PrincipalKind, Role
 from service.records.database import FILE, Database
 from service.records.instances import Server
-from service.tasks.manager import TaskManager, TaskStore
-from service.tasks.scheduler import Scheduler, ThreadExecutor
+from service.tasks.queue import TaskQueue
+from service.tasks.store import TaskStore
 from tests.support.waiting import until
 
 ANN = Principal("guest:ann", PrincipalKind.GUEST)
@@ -12,11 +12,10 @@ BEN = Principal("guest:ben", PrincipalKind.GUEST)
 ADMIN = Principal("root", PrincipalKind.USER, Role.ADMIN)
 
 
-def make_tasks(data, scheduler=None):
+def make_tasks(data, cores=2.0, **options):
     """Make a server's tasks on a data folder, on two cores."""
-    scheduler = scheduler or Scheduler(2.0, ThreadExecutor())
     database = Database(data / FILE)
-    return TaskManager(TaskStore(database), Server(data, database), scheduler)
+    return TaskQueue(TaskStore(database), Server(data, database), cores, **options)
 
 
 def ended(task):

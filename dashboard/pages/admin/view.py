@@ -82,14 +82,14 @@ def _title() -> None:
         if site := url_state.site():
             st.link_button("/metrics", f"{site}/metrics", icon=":material/monitoring:")
             st.link_button("OpenAPI", f"{site}/openapi.json", icon=":material/api:")
-        if app.tasks.scheduler.held:
-            run = partial(_as_administrator, app.tasks.scheduler.resume)
+        if app.tasks.held:
+            run = partial(_as_administrator, partial(app.tasks.hold, False))
             text = _("Start jobs again")
             controls.button(text, "play_arrow", "admin-resume", run, kind="primary")
         else:
-            run = partial(_as_administrator, app.tasks.scheduler.hold)
+            run = partial(_as_administrator, app.tasks.hold)
             controls.button(_("Pause new jobs"), "pause", "admin-hold", run)
-    if app.tasks.scheduler.held:
+    if app.tasks.held:
         typography.notice(
             _(
                 "New jobs are paused: what runs is finished, what comes waits in line. It "
@@ -131,7 +131,7 @@ def _task(task: Task) -> None:
         show(typography.text(text), progress.bar(task.fraction))
         with st.container(horizontal=True, width="content"):
             if task.state is State.QUEUED:
-                first = partial(session.application().tasks.scheduler.advance, task)
+                first = partial(session.application().tasks.advance, task)
                 controls.button(_("First"), "", f"admin-first-{task.id}", first, kind="tertiary")
             stop = partial(session.application().tasks.cancel, task)
             controls.button(_("Cancel"), "", f"admin-stop-{task.id}", stop, kind="tertiary")

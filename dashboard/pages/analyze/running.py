@@ -171,7 +171,7 @@ def _waiting(job: Job) -> tuple[str, Markup]:
         head = _("Getting ready")
     else:
         head = _("Waiting")
-        if session.application().tasks.scheduler.held:
+        if session.application().tasks.held:
             head = _("Paused by who runs this server")
         seconds = session.application().jobs.speed.estimate(job.settings.frames, models)
         if seconds:

@@ -57,9 +57,7 @@ def readyz(application: App, response: Response) -> Readiness:
         "records": _works(lambda: application.jobs.store.ids("nobody")),
         "models": application.prepared.is_set(),
         "disk": application.jobs.uploads.has_room(),
-        "queue": _works(
-            lambda: application.tasks.scheduler.refuse_when_full(application.jobs.kind)
-        ),
+        "queue": _works(lambda: application.tasks.refuse_when_full(application.jobs.kind)),
     }
     ready = all(checks.values())
     response.status_code = 200 if ready else 503

@@ -239,7 +239,7 @@ def test_an_evaluation_survives_a_restart_and_is_its_owners(finished):
 def test_one_that_was_lost_with_its_server_goes_on_where_it_was(finished, tmp_path):
     tasks = make_tasks(tmp_path)
     runs = Evaluations(tasks, tmp_path)
-    reservation = tasks.scheduler.reserve(2.0)
+    release = tasks.reserve(2.0)
     first = runs.start([small_set()], ANN, models=["texture"])
     ended(first)
     (first.folder / "report.json").unlink()  # as if it had been killed just before
@@ -247,7 +247,7 @@ def test_one_that_was_lost_with_its_server_goes_on_where_it_was(finished, tmp_pa
         was = update(TaskRow).where(TaskRow.id == first.id)
         connection.execute(was.values(state=State.RUNNING))
     tasks.close()
-    reservation.release()
+    release()
 
     tasks = make_tasks(tmp_path)
     runs = Evaluations(tasks, tmp_path)

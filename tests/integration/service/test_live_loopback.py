@@ -40,10 +40,10 @@ from service.live.viewers import (
     Viewer,
     Viewers,
 )
-from service.tasks.scheduler import Scheduler, ThreadExecutor
 from tests.conftest import camera
 from tests.support import speech as made
 from tests.support.live_stand_in import StandInEngine, colored, gray
+from tests.support.tasks import make_tasks
 from tests.support.waiting import PATIENT, Clock, at_once, until
 
 GRAY = np.full((240, 320, 3), 128, np.uint8)
@@ -328,23 +328,24 @@ def test_ending_twice_keeps_once_and_a_failure_is_said(engine, clock):
     assert viewer.problem == "", "and nothing of what only the log may say"
 
 
-def test_a_camera_takes_cores_from_the_budget_and_gives_them_back_whatever_ends_it(engine, clock):
-    scheduler = Scheduler(2.0, ThreadExecutor())
+def test_a_camera_takes_cores_from_the_budget_and_gives_them_back_whatever_ends_it(
+    engine, clock, tmp_path
+):
+    tasks = make_tasks(tmp_path)
     fails = Mock(side_effect=OSError("disk"))
-    crowd = Viewers(
-        lambda: engine, 2, fails, reserve=lambda: scheduler.reserve(CORES).release, clock=clock
-    )
+    crowd = Viewers(lambda: engine, 2, fails, reserve=lambda: tasks.reserve(CORES), clock=clock)
     viewers = [crowd.open(LiveSettings(), LiveOptions()) for _ in range(2)]
     with pytest.raises(UnmaskError):
         crowd.open(LiveSettings(), LiveOptions())  # no place, and nothing reserved for it
-    assert [one.cores for one in scheduler._reserved] == [CORES] * 2
+    assert tasks._line.reserved == [CORES] * 2
     viewers[0].end()
     viewers[0].end()
-    assert [one.cores for one in scheduler._reserved] == [CORES]
+    assert tasks._line.reserved == [CORES]
     clock.now += 1000  # nobody is there any more
     crowd.sweep()
-    assert scheduler._reserved == []
+    assert tasks._line.reserved == []
     crowd.close()
+    tasks.close()
 
 
 def test_how_many_places_there_are(monkeypatch):

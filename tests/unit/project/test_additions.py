@@ -29,7 +29,6 @@ from service.records.model import State
 from service.records.sql import SQLStore
 from service.storage.uploads import Uploads
 from service.tasks.jobs import Jobs
-from service.tasks.scheduler import Scheduler
 from service.tasks.task import Priority, Task, TaskKind
 from service.tasks.throughput import ThroughputEstimator
 from tests.support.pages import APP, quiet, turn_to
@@ -118,7 +117,7 @@ class Elsewhere:
 def test_another_executor_is_a_class(tmp_path):
     """A server and a batch give it their files."""
     remote = Elsewhere()
-    tasks = make_tasks(tmp_path, Scheduler(2, AtOnce()))
+    tasks = make_tasks(tmp_path, start=at_once)
     uploads, speed = Uploads(tmp_path), ThroughputEstimator()
     jobs = Jobs(remote, uploads, SQLStore(tasks._store.database), tasks, speed)
     job = jobs.submit(io.BytesIO(b"server"), "a.mp4", Settings(), local(jobs))
@@ -131,18 +130,14 @@ def test_another_executor_is_a_class(tmp_path):
     assert remote.seen == {"server", "batch"}
 
 
-class AtOnce:
+def at_once(name, call):
     """A starter of tasks that runs what it is given where it is called."""
-
-    def start(self, name, call):
-        call()
-
-    def close(self, timeout): ...
+    call()
 
 
-def test_a_starter_of_tasks_is_a_class(tmp_path):
+def test_a_starter_of_tasks_is_a_function(tmp_path):
     kind = TaskKind("novelty", Priority.INTERACTIVE, 1.0, Task)
-    tasks = make_tasks(tmp_path, Scheduler(2, AtOnce()))
+    tasks = make_tasks(tmp_path, start=at_once)
     tasks.register(kind)
     task = Task(kind, "ann", subject="one")
     where = []

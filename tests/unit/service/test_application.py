@@ -90,7 +90,7 @@ def test_what_else_is_brought_ahead_comes_after_the_models(app, monkeypatch):
     models = SimpleNamespace(
         warm_up=loaded.set, warm_up_voices=lambda: heard.set() if app.prepared.is_set() else None
     )
-    monkeypatch.setattr("service.tasks.manager.IDLE_POLL_SECONDS", 0.01)
+    monkeypatch.setattr("service.tasks.queue.IDLE_POLL_SECONDS", 0.01)
     for name in ("analyzer", "remote"):
         monkeypatch.setattr(app, name, models)
     monkeypatch.setattr("service.startup.fetch_models", lambda: None)

@@ -28,7 +28,8 @@ from service.records.store import RecordScope
 from service.records.tables import TaskRow
 from service.storage import open_uploads
 from service.tasks.jobs import Job, Jobs, QueueFull, QueueLimits, State, default_workers
-from service.tasks.manager import TaskManager, TaskStore
+from service.tasks.queue import TaskQueue
+from service.tasks.store import TaskStore
 from service.tasks.throughput import ThroughputEstimator
 from tests.support.kept import forge
 from tests.support.result_sample import make_analysis
@@ -69,7 +70,7 @@ class Analyzer:
 def open_jobs(data, analyzer, *, home=None, **options):
     """A server's queue on a data folder, its media and its lock in a `home` of its own if given."""
     store, home = open_store(data / FILE), home or data
-    tasks = TaskManager(TaskStore(store.database), Server(home, store.database))
+    tasks = TaskQueue(TaskStore(store.database), Server(home, store.database))
     check = options.pop("check", lambda path: None)
     limits = QueueLimits(**options)
     speed = ThroughputEstimator(data / "speed.json")

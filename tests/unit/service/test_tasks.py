@@ -8,7 +8,6 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from types import SimpleNamespace
@@ -25,8 +24,9 @@ from service.records.rules import owner_kind
 from service.tasks import kinds
 from service.tasks.calibrations import CalibrationRequest, Calibrations
 from service.tasks.kinds import MAX_WAITING, SELF_CHECK, Downloads, RobustnessQueue, SelfChecks
-from service.tasks.manager import TaskStore
-from service.tasks.scheduler import NICENESS, Scheduler, ThreadExecutor
+from service.tasks.line import Line
+from service.tasks.queue import NICENESS, start_thread
+from service.tasks.store import TaskStore
 from service.tasks.task import Priority, QueueFull, StepProgress, Task, TaskKind
 from tests.support.result_sample import make_analysis
 from tests.support.servers_contract import ServersContract
@@ -43,44 +43,28 @@ NIGHT = kind("night", Priority.BATCH)
 FETCH = kind("fetch", Priority.BATCH, 0.0)
 
 
-class Line(ThreadExecutor):
-    """Starts nothing by itself: a test says when a task ends, and reads what was started."""
-
-    def __init__(self):
-        self.calls: list[Callable[[], None]] = []
-
-    def start(self, name, call):
-        self.calls.append(call)
-
-    def close(self, timeout): ...
-
-
 class Desk:
-    """A scheduler whose tasks run until the test ends them."""
+    """A line whose tasks run until the test ends them."""
 
     def __init__(self, cores=2.0):
-        self.line = Line()
-        self.scheduler = Scheduler(cores, self.line, max_pause=PATIENT, pause_ratio=1e9)
+        self.line = Line(cores)
         self.started: list[str] = []
-        self._calls: dict[str, Callable[[], None]] = {}
 
     def add(self, of, name, owner="ann"):
         task = Task(of, owner, subject=name)
-        self.scheduler.add(task, lambda task: None, lambda task, error: None)
+        self.line.add(task)
         self.look()
         return task
 
     def look(self):
         """All that has started so far, in that order."""
-        running = [task.subject for task in self.scheduler._running]
-        for name in running:
-            if name not in self.started:
-                self.started.append(name)
-                self._calls[name] = self.line.calls.pop(0)
+        while task := self.line.next():
+            self.started.append(task.subject)
         return self.started
 
     def end(self, name):
-        self._calls.pop(name)()
+        (task,) = (task for task in self.line.running if task.subject == name)
+        self.line.end(task)
         return self.look()
 
 
@@ -128,35 +112,32 @@ def test_what_waits_for_a_network_takes_no_core_and_waits_for_none(desk):
 
 def test_cameras_take_from_the_budget_and_stop_nobody_for_good():
     desk = Desk(cores=4)
-    seat = desk.scheduler.reserve(1.0)
+    desk.line.reserved.append(1.0)
     desk.add(PAGE, "one")
     desk.add(PAGE, "two")
     desk.add(NIGHT, "batch")
     assert desk.started == ["one", "batch"]  # each priority has one, the camera the rest
-    seat.release()
-    seat.release()  # twice is once
+    desk.line.reserved.clear()
     assert desk.look() == ["one", "batch", "two"]
-    seats = [desk.scheduler.reserve(1.0) for _ in range(8)]  # never refused
+    desk.line.reserved = [1.0] * 8  # never refused
     for name in ("one", "two", "batch"):
         desk.end(name)
     desk.add(PAGE, "three")
     desk.add(NIGHT, "batch 2")
     assert desk.started[3:] == ["three", "batch 2"]
-    for one in seats:
-        one.release()
 
 
 def test_owners_take_turns(desk):
     anns = [desk.add(PAGE, f"ann {number}", "ann") for number in range(5)]
     bens = [desk.add(PAGE, f"ben {number}", "ben") for number in range(2)]
-    assert desk.scheduler.ahead(bens[0]) == 0  # ann had her turn
-    assert [desk.scheduler.ahead(task) for task in (anns[1], bens[1])] == [1, 2]
-    desk.scheduler.remove(anns[1])  # her next ones move up
+    assert desk.line.ahead(bens[0]) == 0  # ann had her turn
+    assert [desk.line.ahead(task) for task in (anns[1], bens[1])] == [1, 2]
+    desk.line.remove(anns[1])  # her next ones move up
     for number in range(5):
         desk.end(desk.started[number])
     assert desk.started == ["ann 0", "ben 0", "ann 2", "ben 1", "ann 3", "ann 4"]
     desk.end("ann 4")
-    assert len(desk.scheduler._last) <= 1  # whoever is served is forgotten
+    assert not desk.line._served  # whoever is served is forgotten
     desk.add(PAGE, "cat", "cat")
     desk.add(PAGE, "dan", "dan")
     assert desk.end("cat")[-1] == "dan"
@@ -165,10 +146,10 @@ def test_owners_take_turns(desk):
 def test_a_place_in_line_counts_what_comes_before_it(desk):
     desk.add(PAGE, "runs")
     waiting = [desk.add(PAGE, f"{number}") for number in range(3)]
-    assert [desk.scheduler.ahead(task) for task in waiting] == [0, 1, 2]
-    assert desk.scheduler.remove(waiting[0]) and not desk.scheduler.remove(waiting[0])
-    assert [desk.scheduler.ahead(task) for task in waiting[1:]] == [0, 1]
-    assert desk.scheduler.count("page") == (2, 1)
+    assert [desk.line.ahead(task) for task in waiting] == [0, 1, 2]
+    assert desk.line.remove(waiting[0]) and not desk.line.remove(waiting[0])
+    assert [desk.line.ahead(task) for task in waiting[1:]] == [0, 1]
+    assert desk.line.count("page") == (2, 1)
 
 
 def test_nobody_overtakes_what_waits_for_cores():
@@ -193,77 +174,86 @@ def test_a_kind_may_run_one_at_a_time_and_blocks_no_other():
 
 def test_nothing_more_starts_while_it_is_held_but_what_waits_for_a_network(desk):
     desk.add(PAGE, "runs")
-    desk.scheduler.hold()
-    assert desk.scheduler.held
+    desk.line.held = True
     desk.add(PAGE, "waits")
     desk.add(NIGHT, "batch")
     desk.add(kind("download", Priority.BATCH, 0.0), "download")
     assert desk.started == ["runs", "download"]
     assert desk.end("runs") == ["runs", "download"]
-    desk.scheduler.resume()
+    desk.line.held = False
     assert desk.look() == ["runs", "download", "waits", "batch"]
-    assert not desk.scheduler.held
 
 
 def test_a_task_is_put_before_all_others_of_its_priority(desk):
     running = desk.add(PAGE, "0")
     waiting = [desk.add(PAGE, name, owner) for name, owner in (("1", "ann"), ("2", "ben"))]
     last = desk.add(PAGE, "3")
-    assert desk.scheduler.advance(last) and desk.scheduler.ahead(last) == 0
-    assert sorted(desk.scheduler.ahead(task) for task in waiting) == [1, 2]
-    assert not desk.scheduler.advance(running)
+    assert desk.line.advance(last) and desk.line.ahead(last) == 0
+    assert sorted(desk.line.ahead(task) for task in waiting) == [1, 2]
+    assert not desk.line.advance(running)
     assert desk.end("0") == ["0", "3"]
 
 
-def test_a_full_line_takes_no_more(desk):
+def test_a_full_line_takes_no_more(tasks):
     def refuse(waiting, running):
         return InputError(f"{waiting} wait, {running} run") if waiting >= 2 else None
 
-    bound = kind("bound", Priority.INTERACTIVE, refuse=refuse)
-    for number in range(3):
-        desk.add(bound, f"{number}")
+    bound, gate = kind("bound", Priority.INTERACTIVE, refuse=refuse), Gate()
+    for _number in range(3):
+        tasks.submit(Task(bound, ANN.id), gate)
     with pytest.raises(InputError, match="2 wait, 1 run"):
-        desk.add(bound, "too many")
-    desk.add(PAGE, "another kind")
+        tasks.submit(Task(bound, ANN.id), gate)
+    tasks.submit(Task(PAGE, ANN.id), gate)  # another kind
+    gate.go.set()
 
 
-def test_a_batch_pauses_between_steps_while_others_need_its_cores():
-    scheduler = Scheduler(2.0, ThreadExecutor(), pause_ratio=1e9, max_pause=PATIENT)
+def test_a_batch_pauses_between_steps_while_others_need_its_cores(tmp_path):
+    tasks = open_tasks(tmp_path, NIGHT, pause_ratio=1e9, max_pause=PATIENT)
     steps, step, ended = [], threading.Event(), threading.Event()
 
     def work(task):
         for number in range(2):
             steps.append(number)
             step.set()
-            scheduler.checkpoint(task)
+            task.checkpoint()
         ended.set()
 
-    seat = scheduler.reserve(1.0)
-    scheduler.add(Task(NIGHT, "ann"), work, lambda task, error: None)
+    release = tasks.reserve(1.0)
+    tasks.submit(Task(NIGHT, "ann"), work)
     assert step.wait(PATIENT)
-    assert scheduler.count("night") == (0, 1) and not ended.wait(0.2) and steps == [0]
-    seat.release()
+    assert tasks.counts() == [("night", 0, 1)] and not ended.wait(0.2) and steps == [0]
+    release()
+    release()  # twice is once
     assert ended.wait(PATIENT) and steps == [0, 1]
+    tasks.close()
 
 
-def test_a_pause_ends_by_itself_and_nobody_at_a_page_pauses():
-    scheduler = Scheduler(2.0, ThreadExecutor(), pause_ratio=1e9, max_pause=0.01)
-    seats = [scheduler.reserve(1.0) for _ in range(4)]
+def test_a_pause_ends_by_itself_and_nobody_at_a_page_pauses(tmp_path):
+    tasks = open_tasks(tmp_path, pause_ratio=1e9, max_pause=0.01)
+    for _seat in range(4):
+        tasks.reserve(1.0)
     ended = [threading.Event(), threading.Event()]
     for of, event in zip((NIGHT, PAGE), ended, strict=True):
 
         def work(task, event=event):
-            scheduler.checkpoint(task)
+            task.checkpoint()
             event.set()
 
-        scheduler.add(Task(of, "ann"), work, lambda task, error: None)
+        tasks.submit(Task(of, "ann"), work)
     assert all(event.wait(PATIENT) for event in ended)
-    for seat in seats:
-        seat.release()
+    tasks.close()
 
 
-def open_tasks(data, *kinds, scheduler=None):
-    made = make_tasks(data, scheduler)
+def test_what_is_held_waits_and_is_started_again(tasks):
+    tasks.hold()
+    task = tasks.submit(Task(PAGE, ANN.id), lambda task: None)
+    assert tasks.held and task.state is State.QUEUED
+    tasks.hold(False)
+    assert not tasks.held and ended(task).state is State.DONE
+
+
+def open_tasks(data, *kinds, **options):
+    made = make_tasks(data, **options)
     for one in kinds or (PAGE, NIGHT):
         made.register(one)
     made.recover()
@@ -275,6 +265,13 @@ def tasks(tmp_path):
     made = open_tasks(tmp_path)
     yield made
     made.close()
+
+
+def noted():
+    """A kind, and how its tasks ended."""
+    ends: list[State] = []
+    page = kind("page", Priority.INTERACTIVE, on_end=lambda task, state, fault: ends.append(state))
+    return page, ends
 
 
 class Gate:
@@ -296,9 +293,9 @@ def test_a_task_runs_tells_how_far_it_is_and_ends_with_its_result(tasks):
         task.on_progress(2, 4, "halfway")
         return 42
 
-    ends: list[State] = []
-    task = Task(PAGE, ANN.id, subject="file", params={"frames": 3})
-    tasks.submit(task, work, lambda task, state, fault: ends.append(state))
+    of, ends = noted()
+    task = Task(of, ANN.id, subject="file", params={"frames": 3})
+    tasks.submit(task, work)
     assert ended(task).state is State.DONE and task.result == 42 and ends == [State.DONE]
     assert task.progress == StepProgress("halfway", 2, 4) and task.fraction == 0.5
     assert task.started and task.ended and task.created <= task.started <= task.ended
@@ -325,11 +322,11 @@ def test_only_the_owner_and_an_administrator_find_a_task(tasks):
 
 
 def test_canceled_before_it_ran(tasks):
-    gate, ends = Gate(), []
-    first, waits = Task(PAGE, ANN.id), Task(PAGE, ANN.id)
+    gate, (of, ends) = Gate(), noted()
+    first, waits = Task(PAGE, ANN.id), Task(of, ANN.id)
     tasks.submit(first, gate)
     ran = threading.Event()
-    tasks.submit(waits, lambda task: ran.set(), lambda task, state, fault: ends.append(state))
+    tasks.submit(waits, lambda task: ran.set())
     tasks.cancel(waits)
     assert waits.state is State.CANCELED and ends == [State.CANCELED] and waits.started is None
     gate.go.set()
@@ -339,9 +336,8 @@ def test_canceled_before_it_ran(tasks):
 
 
 def test_canceled_while_it_pauses(tmp_path):
-    scheduler = Scheduler(2.0, ThreadExecutor(), pause_ratio=1e9, max_pause=PATIENT)
-    tasks = open_tasks(tmp_path, scheduler=scheduler)
-    scheduler.reserve(2.0)
+    tasks = open_tasks(tmp_path, pause_ratio=1e9, max_pause=PATIENT)
+    tasks.reserve(2.0)
     pausing, task = threading.Event(), Task(NIGHT, ANN.id)
 
     def work(task):
@@ -382,21 +378,13 @@ def test_whatever_a_worker_dies_of_the_task_fails_and_the_next_one_runs(
 
 
 def test_a_worker_that_cannot_be_started_fails_its_task_and_keeps_no_core(tmp_path):
-    class Broken(ThreadExecutor):
-        broken = True
-
-        def start(self, name, call):
-            if self.broken:
-                raise RuntimeError("can't start new thread")
-            super().start(name, call)
-
-    executor = Broken()
-    tasks = open_tasks(tmp_path, scheduler=Scheduler(2.0, executor))
+    start = Mock(side_effect=RuntimeError("can't start new thread"))
+    tasks = open_tasks(tmp_path, start=start)
     failed = [Task(PAGE, ANN.id) for _ in range(3)]
     for task in failed:
         tasks.submit(task, lambda task: "done")
     assert all(task.state is State.FAILED for task in failed)
-    executor.broken = False
+    start.side_effect = start_thread
     task = Task(PAGE, ANN.id)
     tasks.submit(task, lambda task: "done")
     assert ended(task).state is State.DONE
@@ -405,10 +393,10 @@ def test_a_worker_that_cannot_be_started_fails_its_task_and_keeps_no_core(tmp_pa
 
 def test_an_end_that_cannot_be_noted_is_an_end(tasks, monkeypatch):
     full = Mock(side_effect=RecordsError("The disk is full."))
-    task = Task(PAGE, ANN.id)
+    task = Task(kind("page", PAGE.priority, on_end=Mock(side_effect=ZeroDivisionError)), ANN.id)
     with monkeypatch.context() as patch:
         patch.setattr(tasks._store, "update", full)
-        tasks.submit(task, lambda task: "done", Mock(side_effect=ZeroDivisionError))
+        tasks.submit(task, lambda task: "done")
         assert ended(task).state is State.DONE
         patch.setattr(tasks._store, "add", full)
         with pytest.raises(RecordsError):
@@ -468,10 +456,10 @@ def test_time_left_is_told_by_what_came_in_this_run(monkeypatch):
 
 def test_a_server_that_stops_offers_again_what_it_was_at(tmp_path):
     gate, tasks = Gate(), open_tasks(tmp_path)
-    running, waiting = Task(PAGE, ANN.id), Task(PAGE, ANN.id)
-    ends: list[State] = []
+    of, ends = noted()
+    running, waiting = Task(of, ANN.id), Task(of, ANN.id)
     for task in (running, waiting):
-        tasks.submit(task, gate, lambda task, state, fault: ends.append(state))
+        tasks.submit(task, gate)
     assert gate.begun.wait(PATIENT)
     tasks.close()
     assert running.state is waiting.state is State.INTERRUPTED and ends == []
@@ -528,7 +516,9 @@ def test_another_server_sees_how_far_a_task_is_and_can_stop_it(tmp_path):
         assert tasks.recover() == [], "what runs in another process is not taken for lost"
         assert tasks.latest(NIGHT, "long", BEN) is None
         again = Task(NIGHT, ANN.id, subject="long")
-        assert tasks.submit_once(again, lambda task: None, ANN).id == "waits"  # it goes on there
+        assert (
+            tasks.submit(again, lambda task: None, once_for=ANN).id == "waits"
+        )  # it goes on there
         tasks.cancel(seen())
         assert other.stdout.readline() == "canceled\n"
         assert tasks.find("waits", ANN).state is State.CANCELED
@@ -623,9 +613,8 @@ def test_a_task_and_what_it_starts_give_way_to_pages():
         below.start()
         below.join()
 
-    before, executor = niceness(), ThreadExecutor()
-    executor.start("task", work)
-    executor.close(10)
+    before = niceness()
+    start_thread("task", work).join(10)
     assert seen == [min(before + NICENESS, 19)] * 2 and niceness() == before
 
 
@@ -760,7 +749,7 @@ def test_one_calibration_a_server_and_its_clips_go_with_it(tasks, tmp_path):
     assert ended(run).error == "It can't be loaded." and run.reference == ""
     assert not folder.exists() and (run.done, run.total) == (0, 1)
     # One that is stopped before it began.
-    tasks.scheduler.reserve(2.0)
+    tasks.reserve(2.0)
     clips = calibrations.keep_clips([("c.mp4", io.BytesIO(b"x"))])
     go.clear()
     first = calibrations.start(

@@ -13,111 +13,178 @@ from __future__ import annotations
 
 import logging
 import os
+import sys
 import threading
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Any, Generic, cast
-
-from sqlalchemy import delete, select, update
 
 from detector.errors import Canceled, InputError, UnmaskError
 from service.context import Principal
-from service.records.database import Database
 from service.records.instances import BEAT_SECONDS, Server
 from service.records.model import ErrorReport, State, fault_of
-from service.records.tables import TaskRow
-from service.tasks.scheduler import Scheduler, ThreadExecutor
-from service.tasks.task import ACTIVE, RESUMED, SYSTEM, AnyTask, StepProgress, Task, TaskKind
+from service.tasks.line import Line
+from service.tasks.store import TaskStore, restore
+from service.tasks.task import RESUMED, SYSTEM, AnyTask, Task, TaskKind
 
 log = logging.getLogger(__name__)
 
 CLOSE_SECONDS = 10.0  # Longest wait for workers when a server stops
 IDLE_POLL_SECONDS = 10.0  # Between two looks: a first visitor has opened a file by then
 REPORT_SECONDS = 0.5  # Between two writes of progress, and two looks at other servers' tasks
+PAUSE_RATIO = 4.0  # A batch that others need the cores of works a fifth of the time
+MAX_PAUSE_SECONDS = 30.0  # Longest wait between two steps
+NICENESS = 5  # of a task's thread: three times the processor time to one that draws a page
 
 Work = Callable[[AnyTask], object]  # Returns the result; raises `Canceled`
-OnEnd = Callable[[AnyTask, State, ErrorReport | None], None]  # Called once
 
 
-class TaskManager:
-    """The tasks of a server; its scheduler has by default a budget of all cores of this computer,
-    and threads."""
+def start_thread(name: str, call: Callable[[], None]) -> threading.Thread:
+    """Run a call in a daemon thread, which gives way to those that draw pages and does not keep a
+    stopping server; raise RuntimeError if it can't be started."""
+
+    def work() -> None:
+        if sys.platform == "linux":  # elsewhere a thread has no priority of its own
+            own = os.PRIO_PROCESS, threading.get_native_id()
+            with suppress(OSError):
+                os.setpriority(*own, min(os.getpriority(*own) + NICENESS, 19))
+        call()
+
+    thread = threading.Thread(target=work, name=name, daemon=True)
+    thread.start()
+    return thread
+
+
+@dataclass(eq=False)
+class _Run:
+    """What this process knows of a task beside it, while that waits or runs here."""
+
+    work: Work[Any]
+    thread: threading.Thread | None = None
+    resumed: float = 0.0  # When its present step began
+    reported: float = 0.0
+    lost: bool = False  # Another server took this one for dead, and the task over
+    ended: bool = False
+
+
+class TaskQueue:
+    """The tasks of a server, on a budget of `cores`, by default all of this computer. A batch whose
+    cores others need pauses `pause_ratio` times as long as its last step took, `max_pause` s at
+    most. `start` runs a call beside the caller."""
 
     def __init__(
-        self, store: TaskStore, server: Server, scheduler: Scheduler | None = None
+        self,
+        store: TaskStore,
+        server: Server,
+        cores: float | None = None,
+        *,
+        start: Callable[[str, Callable[[], None]], threading.Thread | None] = start_thread,
+        pause_ratio: float = PAUSE_RATIO,
+        max_pause: float = MAX_PAUSE_SECONDS,
     ) -> None:
         self.server = server
-        self.scheduler = scheduler or Scheduler(os.cpu_count() or 2, ThreadExecutor())
-        self._store = store
+        self._store, self._start = store, start
+        self._pause_ratio, self._max_pause = pause_ratio, max_pause
         self._kinds: dict[str, TaskKind[Any]] = {}
         self._closing = threading.Event()
-        self._lock = threading.Lock()
         self._starting = threading.Lock()
+        self._changed = threading.Condition(threading.RLock())  # Guards the three that follow
+        self._line = Line(cores or os.cpu_count() or 2)
+        self._runs: dict[Task, _Run] = {}  # What waits or runs in this process
         self._tasks: dict[str, OrderedDict[str, Task]] = {}
-        self._here: set[Task] = set()  # What waits or runs in this process
-        self._on_end: dict[Task, OnEnd[Any]] = {}
-        self._reported: dict[Task, float] = {}
-        self._lost: set[Task] = set()
         self._foreign: list[Task] = []
         self._foreign_read = float("-inf")
 
-    def register(self, kind: TaskKind[Any]) -> None:
+    def register(self, kind: TaskKind[AnyTask]) -> TaskKind[AnyTask]:
         """Make a kind known, before `recover` and whatever may find a task of it."""
         self._kinds[kind.name] = kind
+        return kind
 
     def submit(
-        self,
-        task: AnyTask,
-        work: Work[AnyTask],
-        on_end: OnEnd[AnyTask] = lambda task, state, fault: None,
-    ) -> None:
-        """Queue a task; raise UnmaskError if refused (`TaskKind.refuse`), or RecordsError."""
-        self.scheduler.refuse_when_full(task.kind)
-        self._store.add(task, self.server.id)
-        task.checkpoint = lambda: self._checkpoint(task)
-        with self._lock:
-            self._here.add(task)
-            self._on_end[task] = on_end
-            self._remember(task)
-        try:
-            self.scheduler.add(task, lambda _: self._run(task, work), self._fail)
-        except BaseException:
-            with self._lock:
-                del self._on_end[task]  # it never began
-                self._here.discard(task)
-            self.dismiss(task)
-            raise
-
-    def submit_once(
-        self,
-        task: AnyTask,
-        work: Work[AnyTask],
-        principal: Principal,
-        on_end: OnEnd[AnyTask] = lambda task, state, fault: None,
+        self, task: AnyTask, work: Work[AnyTask], *, once_for: Principal | None = None
     ) -> AnyTask:
-        """Queue a task, or return its kind's active one about the same thing; raise as `submit`."""
+        """Queue a task and return it; or the active one of its kind about the same thing that a
+        caller may see (`once_for`), which is forgotten if it has ended. Raise UnmaskError if it is
+        refused (`TaskKind.refuse`), or RecordsError."""
         with self._starting:
-            known = self.latest(task.kind, task.subject, principal)
+            known = self.latest(task.kind, task.subject, once_for) if once_for else None
             if known is not None and known.active:
-                return cast(AnyTask, known)
-            self.submit(task, work, on_end)
+                return known
+            self.refuse_when_full(task.kind)
+            self._store.add(task, self.server.id)
+            task.checkpoint = lambda: self._checkpoint(task)
+            with self._changed:
+                self._runs[task] = _Run(work)
+                self._remember(task)
+                self._line.add(task)
+        self._dispatch()
         if known is not None:
             self.dismiss(known)
         return task
 
+    def refuse_when_full(self, kind: TaskKind[Any]) -> None:
+        """Raise UnmaskError where `submit` would."""
+        with self._changed:
+            waiting, running = self._line.count(kind.name)
+        if refusal := kind.refuse(waiting, running):
+            raise refusal
+
     def counts(self) -> list[tuple[str, int, int]]:
         """Return each kind's name with how many tasks of it wait and run."""
-        return [(name, *self.scheduler.count(name)) for name in self._kinds]
+        with self._changed:
+            return [(name, *self._line.count(name)) for name in self._kinds]
+
+    def ahead(self, task: Task) -> int:
+        """Return how many waiting tasks of its kind come before this one; 0 when it runs."""
+        with self._changed:
+            return self._line.ahead(task)
+
+    def advance(self, task: Task) -> bool:
+        """Put a waiting task before all others of its priority; whether it still waits."""
+        with self._changed:
+            return self._line.advance(task)
+
+    @property
+    def cores(self) -> float:
+        """Return the budget."""
+        return self._line.cores
+
+    @property
+    def held(self) -> bool:
+        """Return whether nothing more starts that keeps cores busy."""
+        return self._line.held
+
+    def hold(self, on: bool = True) -> None:
+        """Start nothing more that keeps cores busy, or start it again: what runs goes on, what
+        comes waits in line."""
+        self._line.held = on
+        self._dispatch()
+
+    def reserve(self, cores: float) -> Callable[[], None]:
+        """Hold cores for a camera at once, whatever runs; return what gives them back."""
+        with self._changed:
+            self._line.reserved.append(cores)
+        left = [cores]
+
+        def release() -> None:
+            with self._changed:
+                while left:
+                    self._line.reserved.remove(left.pop())
+                self._changed.notify_all()
+            self._dispatch()
+
+        return release
 
     def wait_until_idle(self, stopped: threading.Event) -> bool:
         """Wait until no task waits or runs in this process; return False if stopped first."""
         while not stopped.wait(IDLE_POLL_SECONDS):
-            with self._lock:
-                if not self._here:
-                    return True
+            if not self._runs:
+                return True
         return False
 
     def active(self) -> list[Task]:
@@ -128,7 +195,7 @@ class TaskManager:
 
     def find(self, id: str, principal: Principal) -> Task | None:
         """Return a task by its id; None when there is none, or the caller may not see it."""
-        with self._lock:
+        with self._changed:
             known = next((tasks[id] for tasks in self._tasks.values() if id in tasks), None)
         task = known or self._restore(id)
         return task if task is not None and task.visible_to(principal) else None
@@ -140,7 +207,7 @@ class TaskManager:
 
     def visible(self, kind: TaskKind[AnyTask], principal: Principal) -> list[AnyTask]:
         """Return the tasks of a kind that a caller may see, of all servers, oldest first."""
-        with self._lock:
+        with self._changed:
             own = list(self._tasks.get(kind.name, {}).values())
         known = {task.id for task in own}
         foreign = [t for t in self._remote_tasks() if t.kind is kind and t.id not in known]
@@ -158,13 +225,13 @@ class TaskManager:
 
     def runs_here(self, task: Task) -> bool:
         """Return whether it waits or runs in this process."""
-        return task in self._here
+        return task in self._runs
 
     def cancel(self, task: Task) -> None:
         """Ask a task to stop: one that waits ends at once, one that runs at its next step, that of
         another server when it next says how far it is, or looks (`apply_remote_cancellations`)."""
         task.cancel.set()
-        if self.scheduler.remove(task):
+        if self._withdraw(task):
             self._end(task, State.CANCELED)
         elif task.active and not self.runs_here(task):
             with _suppress_store_errors():
@@ -172,22 +239,22 @@ class TaskManager:
 
     def fail_waiting(self, task: Task, error: BaseException) -> bool:
         """End a task that still waits, for a reason that its work would meet; whether it did."""
-        if not self.scheduler.remove(task):
-            return False
-        self._fail(task, error)
-        return True
+        waited = self._withdraw(task)
+        if waited:
+            self._fail(task, error)
+        return waited
 
     def dismiss(self, task: Task) -> None:
         """Stop a task and forget it."""
         self.cancel(task)
-        with self._lock:
+        with self._changed:
             self._tasks.get(task.kind.name, OrderedDict()).pop(task.id, None)
         with _suppress_store_errors():
             self._store.delete(task.id)
 
     def dismiss_subject(self, kind: TaskKind[Any], subject: str) -> None:
         """Stop and forget all tasks about something, of any owner: it is deleted."""
-        with self._lock:
+        with self._changed:
             known = self._tasks.get(kind.name, OrderedDict())
             about = [task for task in known.values() if task.subject == subject]
             for task in about:
@@ -199,8 +266,8 @@ class TaskManager:
 
     def apply_remote_cancellations(self) -> None:
         """Cancel tasks that another server canceled or deleted; raise RecordsError."""
-        with self._lock:
-            own = [task for task in self._here if not task.cancel.is_set()]
+        with self._changed:
+            own = [task for task in self._runs if not task.cancel.is_set()]
         wanted = self._store.wanted(self.server.id) if own else set()
         for task in own:
             if task.id not in wanted:
@@ -217,7 +284,7 @@ class TaskManager:
                 continue  # another server noticed it first
             task = restore(row, kind)
             task.state = State.INTERRUPTED
-            with self._lock:
+            with self._changed:
                 self._remember(task)
             lost.append(task)
         # A batch after the analyses of its files: it begins what waits by then.
@@ -247,7 +314,7 @@ class TaskManager:
     def sweep(self, older_than: timedelta, *, now: datetime | None = None) -> None:
         """Forget what ended long enough ago."""
         expired = self._store.sweep((now or datetime.now(UTC)) - older_than)
-        with self._lock:
+        with self._changed:
             for known in self._tasks.values():
                 for id in expired & set(known):
                     del known[id]
@@ -255,44 +322,88 @@ class TaskManager:
     def close(self) -> None:
         """Stop and wait for the workers; running tasks are offered again as interrupted."""
         self._closing.set()
-        with self._lock:
-            active = [t for known in self._tasks.values() for t in known.values() if t.active]
-        for task in active:
+        with self._changed:
+            runs = dict(self._runs)
+        for task in runs:
             self.cancel(task)
-        self.scheduler.close(CLOSE_SECONDS)
+        deadline = time.monotonic() + CLOSE_SECONDS
+        for run in runs.values():
+            if run.thread is not None:
+                run.thread.join(max(0.0, deadline - time.monotonic()))
         self.server.close()
         self._store.database.close()
 
     # --- inside -----------------------------------------------------------------------------------
 
-    def _run(self, task: AnyTask, work: Work[AnyTask]) -> None:
-        """In a worker: always leaves a final state."""
-        task.begin()
-        self._report(task)
+    def _withdraw(self, task: Task) -> bool:
+        """Take a task out of the line; whether it was still in it."""
+        with self._changed:
+            waited = self._line.remove(task)
+            self._changed.notify_all()  # one that runs and pauses looks whether it was canceled
+        if waited:
+            self._dispatch()  # it may have held the place of others
+        return waited
+
+    def _dispatch(self) -> None:
+        """Start what may run now."""
+        while not self._closing.is_set():
+            with self._changed:
+                task = self._line.next()
+                if task is None:
+                    return
+                run = self._runs[task]
+            try:
+                run.thread = self._start(task.kind.name, partial(self._run, task, run))
+            except Exception as error:
+                log.exception("a worker could not be started")
+                self._fail(task, error)
+                with self._changed:
+                    self._line.end(task)
+
+    def _run(self, task: Task, run: _Run) -> None:
+        """In a worker: always leaves a final state, and gives the cores back."""
         try:
+            task.begin()
+            self._report(task, run)
             if task.cancel.is_set():
                 raise Canceled
-            task.result = work(task)
+            run.resumed = time.monotonic()
+            task.result = run.work(task)
         except Canceled:
             self._end(task, State.CANCELED)
-        except BaseException as error:
+        except BaseException as error:  # also a thread that is told to exit
             self._fail(task, error)
         else:
             self._end(task, State.DONE)
+        finally:
+            with self._changed:
+                self._line.end(task)
+                self._changed.notify_all()
+            self._dispatch()
 
     def _checkpoint(self, task: Task) -> None:
-        if time.monotonic() - self._reported.get(task, 0.0) >= REPORT_SECONDS:
-            self._report(task)
-        self.scheduler.checkpoint(task)
+        """Report a running task between two steps, and pause it while more important ones need its
+        cores."""
+        run = self._runs[task]
+        if time.monotonic() - run.reported >= REPORT_SECONDS:
+            self._report(task, run)
+        with self._changed:
+            now = time.monotonic()
+            deadline = now + min(self._max_pause, self._pause_ratio * (now - run.resumed))
+            while self._line.pressed(task) and not task.cancel.is_set():
+                left = deadline - time.monotonic()
+                if left <= 0:
+                    break
+                self._changed.wait(left)
+            run.resumed = time.monotonic()
 
-    def _report(self, task: Task) -> None:
+    def _report(self, task: Task, run: _Run) -> None:
         """Store progress; stop a task that was canceled, deleted or marked lost elsewhere."""
-        self._reported[task] = time.monotonic()
+        run.reported = time.monotonic()
         with _suppress_store_errors():
             if not self._store.update(task, State.RUNNING):
                 row = self._store.get(task.id)
-                if row is not None and row.state == State.INTERRUPTED:
-                    self._lost.add(task)
+                run.lost |= row is not None and row.state == State.INTERRUPTED
                 task.cancel.set()
 
     def _fail(self, task: Task, error: BaseException) -> None:
@@ -305,28 +416,26 @@ class TaskManager:
 
     def _end(self, task: Task, state: State, fault: ErrorReport | None = None) -> None:
         """Give a task its final state; once is enough."""
-        with self._lock:
-            on_end = self._on_end.pop(task, None)
-            self._reported.pop(task, None)
-            lost = task in self._lost
-            self._lost.discard(task)
-        if on_end is None:
-            return
-        if (self._closing.is_set() or lost) and state is State.CANCELED:
-            task.state = State.INTERRUPTED
-            self._here.discard(task)
-            return
+        with self._changed:
+            run = self._runs.get(task)
+            if run is None or run.ended:
+                return
+            run.ended = True
         try:
-            on_end(task, state, fault)
-        except Exception:
-            log.exception("the end of a task could not be noted")
-        finally:
+            if (self._closing.is_set() or run.lost) and state is State.CANCELED:
+                state = State.INTERRUPTED
+                return
+            try:
+                task.kind.on_end(task, state, fault)
+            except Exception:
+                log.exception("the end of a task could not be noted")
             task.fault, task.ended = fault, datetime.now(UTC)
             with _suppress_store_errors():
                 self._store.update(task, state)
+        finally:
             task.checkpoint = _nothing  # breaks a reference cycle: memory is freed at once
             task.state = state
-            self._here.discard(task)
+            self._runs.pop(task)
 
     def _restore(self, id: str) -> Task | None:
         row = self._store.get(id)
@@ -336,7 +445,7 @@ class TaskManager:
         if task.active and not self.server.alive(row.server):
             task.state = State.INTERRUPTED
         if not task.active:
-            with self._lock:
+            with self._changed:
                 self._remember(task)
         return task
 
@@ -364,12 +473,11 @@ class TaskManager:
             del known[id]
 
 
-class TaskQueue(Generic[AnyTask]):
+class SubjectTasks(Generic[AnyTask]):
     """The tasks of one kind, by what they are about."""
 
-    def __init__(self, tasks: TaskManager, kind: TaskKind[AnyTask]) -> None:
-        self._tasks, self.kind = tasks, kind
-        tasks.register(kind)
+    def __init__(self, tasks: TaskQueue, kind: TaskKind[AnyTask]) -> None:
+        self._tasks, self.kind = tasks, tasks.register(kind)
 
     def find(self, subject: str, principal: Principal) -> AnyTask | None:
         """Return the newest about something, running or ended lately."""
@@ -392,99 +500,3 @@ def _suppress_store_errors() -> Iterator[None]:
         yield
     except InputError as error:
         log.warning("the state of a task could not be kept or read: %s", error.message)
-
-
-class TaskStore:
-    """The tasks of all servers of a database. Every method raises RecordsError if that can't be
-    used."""
-
-    def __init__(self, database: Database) -> None:
-        self.database = database
-
-    def add(self, task: Task, server: str) -> None:
-        """Write a new task."""
-        row = TaskRow(
-            id=task.id,
-            kind=task.kind.name,
-            owner=task.owner,
-            subject=task.subject,
-            params=task.params,
-            server=server,
-            created=task.created,
-            **_state_columns(task, task.state),
-        )
-        with self.database.writing() as session:
-            session.add(row)
-
-    def update(self, task: Task, state: State) -> bool:
-        """Write its new state, its times, its fault and how far it is; return whether it is still
-        wanted: neither deleted meanwhile, nor asked to stop (`request_cancel`), nor given up for
-        lost by another server (`interrupt`). What was given up does not begin to run again."""
-        which = [TaskRow.id == task.id]
-        if state in ACTIVE:
-            which.append(TaskRow.state.in_(ACTIVE))
-        changed = update(TaskRow).where(*which).values(_state_columns(task, state))
-        with self.database.writing() as session:
-            return session.execute(changed.returning(TaskRow.cancel)).scalar() is False
-
-    def request_cancel(self, id: str) -> None:
-        """Ask the process that runs a task to stop it."""
-        self.database.run(update(TaskRow).where(TaskRow.id == id).values(cancel=True))
-
-    def get(self, id: str) -> TaskRow | None:
-        """Return the row of a task."""
-        row: TaskRow | None = self.database.scalar(select(TaskRow).where(TaskRow.id == id))
-        return row
-
-    def active(self) -> list[TaskRow]:
-        """Return all that waited or ran by the last report, oldest first."""
-        waiting = select(TaskRow).where(TaskRow.state.in_(ACTIVE))
-        return self.database.all(waiting.order_by(TaskRow.created))
-
-    def wanted(self, server: str) -> set[str]:
-        """Return the ids of what waits or runs on a server and was not asked to stop."""
-        mine = TaskRow.server == server, TaskRow.state.in_(ACTIVE), TaskRow.cancel.is_(False)
-        return {row.id for row in self.database.rows(select(TaskRow.id).where(*mine))}
-
-    def interrupt(self, id: str, server: str, now: datetime) -> bool:
-        """Note that a task was lost with its server; False when another server did."""
-        which = TaskRow.id == id, TaskRow.server == server, TaskRow.state.in_(ACTIVE)
-        changed = update(TaskRow).where(*which).values(state=State.INTERRUPTED, ended=now)
-        return bool(self.database.run(changed))
-
-    def delete(self, id: str) -> None:
-        """Delete a task."""
-        self.database.run(delete(TaskRow).where(TaskRow.id == id))
-
-    def delete_subject(self, kind: str, subject: str) -> None:
-        """Delete all tasks of a kind about something."""
-        self.database.run(delete(TaskRow).where(TaskRow.kind == kind, TaskRow.subject == subject))
-
-    def sweep(self, before: datetime) -> set[str]:
-        """Delete what ended before a moment; return the ids."""
-        old = delete(TaskRow).where(TaskRow.ended < before).returning(TaskRow.id)
-        with self.database.writing() as session:
-            return set(session.execute(old).scalars())
-
-
-def restore(row: TaskRow, kind: TaskKind[Any]) -> Task:
-    """Make a task from its row, as it was last written."""
-    task: Task = kind.restore(kind, row.owner, subject=row.subject, params=row.params, id=row.id)
-    task.created, task.started, task.ended = row.created, row.started, row.ended
-    task.fault = row.fault
-    task.progress = StepProgress(**row.progress) if row.progress else None
-    task.state = State(row.state)
-    return task
-
-
-def _state_columns(task: Task, state: State) -> dict[str, Any]:
-    progress = task.progress
-    if progress is not None and not isinstance(progress, StepProgress):
-        progress = StepProgress(progress.stage, round(1000 * progress.fraction), 1000)
-    return {
-        "state": state,
-        "started": task.started,
-        "ended": task.ended,
-        "fault": task.fault,
-        "progress": progress,
-    }

@@ -1,0 +1,111 @@
+"""Which task runs next: by priority, then round robin between owners, within a budget of cores.
+
+The rules, all of them:
+
+1. A task starts when its cores are free. Cores that less important ones hold count as free: those
+   pause at their next step (`pressed`).
+2. Of each priority one may always run, whatever the others hold: a camera that is watched all day
+   slows a batch down, it does not stop it.
+3. Within a priority, owners take turns: one file does not wait for another owner's twenty. No task
+   overtakes one that waits for cores.
+4. Cameras are reserved, never queued (`reserved`): a live picture can't wait.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from itertools import count
+
+from service.tasks.task import Priority, Task
+
+_SLACK = 1e-9  # cores: five tasks of 0.4 cores are two cores
+
+
+class Line:
+    """The tasks of a process that wait and run, on a budget of `cores`. Not thread-safe."""
+
+    def __init__(self, cores: float) -> None:
+        self.cores = cores
+        self.held = False  # Nothing more starts that keeps cores busy
+        self.running: list[Task] = []
+        self.reserved: list[float] = []  # Cores of each camera
+        self._waiting: dict[Task, int] = {}  # In the order they came; 0, or below: put first
+        self._served: dict[tuple[str, Priority], int] = {}  # When each owner had a turn last
+        self._clock = count(1)
+
+    def add(self, task: Task) -> None:
+        """Put a task in line."""
+        self._waiting[task] = 0
+
+    def remove(self, task: Task) -> bool:
+        """Take a task out of the line; whether it was still in it."""
+        return self._waiting.pop(task, None) is not None
+
+    def advance(self, task: Task) -> bool:
+        """Put a waiting task before all others of its priority; whether it still waits."""
+        if task in self._waiting:
+            self._waiting[task] = -next(self._clock)
+        return task in self._waiting
+
+    def next(self) -> Task | None:
+        """Return what may start now, moved from the line to what runs."""
+        blocked: set[Priority] = set()
+        for task in self.waiting():
+            kind = task.kind
+            if self.held and kind.cores:
+                continue
+            if kind.max_running is not None and self.count(kind.name)[1] >= kind.max_running:
+                continue
+            if kind.cores and (kind.priority in blocked or not self._fits(task)):
+                blocked.add(kind.priority)
+                continue
+            del self._waiting[task]
+            self.running.append(task)
+            self._served[task.owner, kind.priority] = next(self._clock)
+            return task
+        return None
+
+    def end(self, task: Task) -> None:
+        """Give back the cores of a task that ran."""
+        self.running.remove(task)
+        there = {(one.owner, one.kind.priority) for one in (*self._waiting, *self.running)}
+        self._served = {who: turn for who, turn in self._served.items() if who in there}
+
+    def count(self, kind: str) -> tuple[int, int]:
+        """Return how many of a kind wait, and how many run."""
+        waiting, running = (
+            sum(task.kind.name == kind for task in tasks) for tasks in (self._waiting, self.running)
+        )
+        return waiting, running
+
+    def waiting(self) -> list[Task]:
+        """Return all that wait, in the order they would start."""
+        rounds: Counter[tuple[str, Priority]] = Counter()
+        places = {}
+        for task, first in sorted(self._waiting.items(), key=lambda item: item[1]):
+            owner = task.owner, task.kind.priority
+            places[task] = task.kind.priority, first, rounds[owner], self._served.get(owner, 0)
+            rounds[owner] += 1
+        return sorted(places, key=places.__getitem__)
+
+    def ahead(self, task: Task) -> int:
+        """Return how many waiting tasks of its kind come before this one; 0 when it runs."""
+        line = [one for one in self.waiting() if one.kind.name == task.kind.name]
+        return line.index(task) if task in line else 0
+
+    def pressed(self, task: Task) -> bool:
+        """Return whether more important ones need the cores of a running task."""
+        kind = task.kind
+        if not kind.cores or kind.priority is not Priority.BATCH:
+            return False
+        return self._used(Priority.INTERACTIVE) + kind.cores > self.cores + _SLACK
+
+    def _used(self, priority: Priority) -> float:
+        """Return the cores held by what is as important or more."""
+        running = (task.kind for task in self.running)
+        return sum(self.reserved) + sum(k.cores for k in running if k.priority <= priority)
+
+    def _fits(self, task: Task) -> bool:
+        kind = task.kind
+        peers = any(t.kind.priority == kind.priority and t.kind.cores for t in self.running)
+        return not peers or self._used(kind.priority) + kind.cores <= self.cores + _SLACK
