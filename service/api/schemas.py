@@ -115,7 +115,8 @@ class ComparisonView(BaseModel):
     def of(cls, id: str, kept: KeptComparison | None, task: Task | None) -> ComparisonView:
         """Return a comparison as it is now: kept, or at work."""
         found = kept.comparison if kept is not None else None
-        state = State.DONE if task is None or found is not None else task.state
+        # A finding is kept a moment before its task has ended; until then no other may begin.
+        state = task.state if task and (task.active or found is None) else State.DONE
         return cls(
             id=id,
             state=state,
