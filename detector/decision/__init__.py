@@ -39,6 +39,7 @@ from detector.schema.analysis import (
     Thresholds,
     Verdict,
 )
+from detector.schema.ensemble import NotCounted
 
 AnySegment = TypeVar("AnySegment", bound=Segment)
 
@@ -200,11 +201,11 @@ def _model(
 ) -> ModelResult:
     """Return a model with its word on the first of the subjects that it judges."""
     if model.question is None or model.question not in contexts:
-        why = "there is no sound" if model.question in OF_SOUND else "there is no picture"
+        why = NotCounted.NO_SOUND if model.question in OF_SOUND else NotCounted.NO_PICTURE
         update: dict[str, object] = {"counted": False, "not_counted_because": why}
     else:
         decided = contexts[model.question].models[model.id]
-        update = decided.model_dump(include={"counted", "not_counted_because"})
+        update = {"counted": decided.counted, "not_counted_because": decided.not_counted_because}
     top = next((s for s in subjects if model.question in s.questions), None)
     score = top.models.get(model.id) if top else None
     update |= {name: getattr(score, name, None) for name in ("logit", "probability", "label")}

@@ -27,6 +27,8 @@ class NotCounted(StrEnum):
     """Why a model takes no part in the verdict, where no sentence of its own says it. Stable."""
 
     NO_SCORE = "it gave no score"
+    NO_SOUND = "there is no sound"
+    NO_PICTURE = "there is no picture"
     STILL = "it judges motion, and the video shows one unmoving picture"
     SWITCHED_OFF = "switched off"
     UNVERIFIED = "label order unverified"
