@@ -27,19 +27,22 @@ if TYPE_CHECKING:
 
 MAX_BYTES = 400_000_000
 """of a network's weights; larger ones would fill disks, and take as long to read as to convert"""
-MAX_KEPT_BYTES = 3_500_000_000  # the default models take 1.9, the trunk of the sequence models 0.7
+MAX_KEPT_BYTES = 2_000_000_000  # the default models take 0.6, the trunk of the sequence models 0.2
 FILE, WEIGHTS, DIGEST = "network.xml", "network.bin", "sha256"
 KEYS = "keys"  # Folder with a file for each key of `remember`
 _KEPT = 64  # hexadecimal digits of a kept network's name
 
 
-def place(network: torch.nn.Module, example: torch.Tensor, free: tuple[int, ...]) -> Path | None:
-    """Return the folder of a network in OpenVINO's form, which may not exist; None if not kept."""
+def place(
+    network: torch.nn.Module, example: torch.Tensor, free: tuple[int, ...], *, half: bool = False
+) -> Path | None:
+    """Return the folder of a network in OpenVINO's form, which may not exist; None if not kept.
+    With `half` its weights are stored in float16."""
     size = sum(tensor.nbytes for tensor in network.state_dict().values())
     if size > MAX_BYTES:
         return None
     digest = _versions()
-    digest.update(f"{tuple(example.shape)} {example.dtype} {free};".encode())
+    digest.update(f"{tuple(example.shape)} {example.dtype} {free} {half};".encode())
     for part in _parts(network):
         digest.update(len(part).to_bytes(8, "little"))
         digest.update(part)
@@ -87,7 +90,8 @@ def _versions() -> hashlib._Hash:
 
 
 def read(core: Any, folder: Path) -> Any | None:
-    """Return the network of a folder; None where there is none. One that is damaged is deleted."""
+    """Return the network of a folder, whose weights stay mapped from disk; None where there is
+    none. One that is damaged is deleted."""
     if not folder.is_dir():
         return None
     with suppress(OSError, RuntimeError):
@@ -100,39 +104,16 @@ def read(core: Any, folder: Path) -> Any | None:
     return None
 
 
-def keep(openvino: Any, model: Any, folder: Path) -> None:
+def keep(openvino: Any, model: Any, folder: Path, *, half: bool = False) -> None:
     """Write a network into its folder, all or nothing; ignore failures and faster writers."""
     unfinished = folder.with_name(f"{folder.name}.{secrets.token_hex(4)}")
     with suppress(OSError, RuntimeError):
         unfinished.mkdir(parents=True)
-        openvino.save_model(model, unfinished / FILE, compress_to_fp16=False)
+        openvino.save_model(model, unfinished / FILE, compress_to_fp16=half)
         (unfinished / DIGEST).write_text(_digest(unfinished), "ascii")
         unfinished.rename(folder)
     shutil.rmtree(unfinished, ignore_errors=True)
     _make_room(folder.parent)
-
-
-def read_compiled(folder: Path, processor: str) -> bytes | None:
-    """Return a network compiled for this processor; None if missing or damaged."""
-    with suppress(OSError):
-        data = (folder / _compiled_name(processor)).read_bytes()
-        digest, blob = data[:32], data[32:]
-        if hashlib.sha256(blob).digest() == digest:
-            with suppress(OSError):
-                os.utime(folder)
-            return blob
-    return None
-
-
-def keep_compiled(folder: Path, processor: str, blob: bytes) -> None:
-    """Store a network compiled for this processor beside it; ignore a failure."""
-    with suppress(OSError):
-        paths.write(folder / _compiled_name(processor), hashlib.sha256(blob).digest() + blob)
-    _make_room(folder.parent)
-
-
-def _compiled_name(processor: str) -> str:
-    return f"compiled-{hashlib.sha256(processor.encode()).hexdigest()[:12]}"
 
 
 def _make_room(folder: Path) -> None:

@@ -51,8 +51,8 @@ def compile(
     `free` are the axes of the input whose size may change. `shared` lets calls of several threads
     run side by side, on a core each. `bf16` computes in bf16 where processor or GPU can."""
     if package(device) == "openvino":
-        folder, model = _converted(network, example, free)
-        return _OpenVino(_Network(folder, model, bf16=bf16), copies=_copies(shared))
+        folder, model = _converted(network, example, free, half=bf16)
+        return _OpenVino(model, folder, bf16=bf16, copies=_copies(shared))
     import torch
 
     kind = torch.device(device).type
@@ -78,18 +78,16 @@ def known(key: str, *, shared: bool = False) -> tuple[Runner, dict[str, int]] | 
     if package("cpu") != "openvino" or (kept := converted.recall(key)) is None:
         return None
     folder, about = kept
-    network = _Network(folder, bf16=bool(about.get("bf16")))
-    try:
-        return _OpenVino(network, copies=_copies(shared)), about
-    except FileNotFoundError:
+    if (model := converted.read(_openvino()[1], folder)) is None:
         return None
+    bf16 = bool(about.get("bf16"))
+    return _OpenVino(model, folder, bf16=bf16, copies=_copies(shared)), about
 
 
 def remember(key: str, runner: Runner, **about: int) -> None:
     """Let `known` find what `compile` gave, where it is kept on disk at all."""
-    if isinstance(runner, _OpenVino) and runner.network.folder is not None:
-        about["bf16"] = runner.network.bf16
-        converted.remember(key, runner.network.folder, about)
+    if isinstance(runner, _OpenVino) and runner.folder is not None:
+        converted.remember(key, runner.folder, about | {"bf16": runner.bf16})
 
 
 @contextmanager
@@ -129,7 +127,7 @@ def read(path: Path, shape: tuple[int, ...] | None = None) -> Runner:
     model = core.read_model(path)
     if shape is not None:
         model.reshape(openvino.PartialShape(list(shape)))
-    return _OpenVino(_Network(None, model))
+    return _OpenVino(model)
 
 
 def computes_in_bf16(device: str) -> bool:
@@ -190,13 +188,15 @@ _converting = threading.Lock()
 
 
 def _converted(
-    network: torch.nn.Module, example: torch.Tensor, free: tuple[int, ...]
+    network: torch.nn.Module, example: torch.Tensor, free: tuple[int, ...], *, half: bool
 ) -> tuple[Path | None, Any]:
-    """Return a network in OpenVINO's form, and where it is kept on disk."""
+    """Return a network in OpenVINO's form, and where it is kept on disk: with `half` and unless
+    all is computed in float32, by weights in float16, which bf16 rounds further."""
     import torch
 
     openvino, core = _openvino()
-    folder = converted.place(network, example, free)
+    half = half and get_config().precision == "bf16"
+    folder = converted.place(network, example, free, half=half)
     if folder is not None and (known := converted.read(core, folder)) is not None:
         return folder, known
     with _converting, torch.no_grad(), warnings.catch_warnings():
@@ -218,7 +218,9 @@ def _converted(
     shape = [-1 if axis in free else size for axis, size in enumerate(example.shape)]
     model.reshape(openvino.PartialShape(shape))
     if folder is not None:
-        converted.keep(openvino, model, folder)
+        converted.keep(openvino, model, folder, half=half)
+        # What later processes read, mapped from disk.
+        model = converted.read(core, folder) or model
     return folder, model
 
 
@@ -232,60 +234,21 @@ _SETTINGS: dict[str, object] = {
 }
 
 
-class _Network:
-    """A network in OpenVINO's form, in memory or where it is kept on disk."""
+class _OpenVino:
+    """A network with up to `copies` infer requests, each compiled on demand; `folder` is where it
+    is kept on disk."""
 
-    def __init__(self, folder: Path | None, model: Any = None, *, bf16: bool = False) -> None:
+    def __init__(
+        self, model: Any, folder: Path | None = None, *, bf16: bool = False, copies: int = 1
+    ) -> None:
         self.folder, self.bf16 = folder, bf16
         self._model = model
-
-    def request(self) -> Any:
-        """Return a compiled request, from disk if stored; raise FileNotFoundError if it is gone."""
-        return (self._read() or self._compiled()).create_infer_request()
-
-    def _read(self) -> Any | None:
-        blob = self.folder and converted.read_compiled(self.folder, self._processor())
-        if blob:
-            with suppress(RuntimeError):
-                return _openvino()[1].import_model(blob, "CPU", self._settings)
-        return None
-
-    def _compiled(self) -> Any:
-        core = _openvino()[1]
-        if self._model is None and self.folder is not None:
-            self._model = converted.read(core, self.folder)
-        if self._model is None:
-            raise FileNotFoundError
-        made = core.compile_model(self._model, "CPU", self._settings)
-        if self.folder is not None:
-            blob = made.export_model().getvalue()
-            converted.keep_compiled(self.folder, self._processor(), blob)
-        return made
-
-    def release(self) -> None:
-        """Let go of what only compiling needs: no caller will ask again."""
-        self._model = None
-
-    @property
-    def _settings(self) -> dict[str, object]:
-        bf16 = self.bf16 and computes_in_bf16("cpu")
-        return _SETTINGS | {"INFERENCE_PRECISION_HINT": "bf16" if bf16 else "f32"}
-
-    def _processor(self) -> str:
-        return f"{_openvino()[1].get_property('CPU', 'FULL_DEVICE_NAME')} {self._settings}"
-
-
-class _OpenVino:
-    """A network with up to `copies` infer requests, made on demand."""
-
-    def __init__(self, network: _Network, *, copies: int = 1) -> None:
-        self.network = network
         self._left, self._lock = copies - 1, threading.Lock()
         self._tensor = _openvino()[0].Tensor
         self._free: queue.LifoQueue[Any] = queue.LifoQueue()
-        self._free.put(network.request())
+        self._free.put(self._request())
         if copies == 1:
-            network.release()
+            self._model = None
 
     def __call__(self, *inputs: np.ndarray) -> tuple[np.ndarray, ...]:
         request = self._take()
@@ -306,7 +269,14 @@ class _OpenVino:
         with self._lock:
             more = self._left > 0
             self._left -= more
-        if more:
-            with suppress(FileNotFoundError):  # another process has made room on the disk
-                return self.network.request()
-        return self._free.get()
+        return self._request() if more else self._free.get()
+
+    @property
+    def precision(self) -> str:
+        """What it computes in on this processor: bf16 or f32."""
+        return "bf16" if self.bf16 and computes_in_bf16("cpu") else "f32"
+
+    def _request(self) -> Any:
+        settings = _SETTINGS | {"INFERENCE_PRECISION_HINT": self.precision}
+        compiled = _openvino()[1].compile_model(self._model, "CPU", settings)
+        return compiled.create_infer_request()

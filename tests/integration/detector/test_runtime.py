@@ -147,11 +147,29 @@ def test_what_is_kept_gives_the_same_to_the_bit_and_is_not_converted_again(
     monkeypatch.setattr("openvino.tools.ovc.convert_model", never)
     np.testing.assert_array_equal(compiled(network), first)
     np.testing.assert_array_equal(compiled(network, shared=True), first)
-    alone = runtime._OpenVino(runtime._Network(*kept.iterdir()), copies=2)
+    alone = runtime._OpenVino(converted.read(runtime._openvino()[1], *kept.iterdir()), copies=2)
     shutil.rmtree(kept)  # another process has made room
     with ThreadPoolExecutor(4) as pool:
         for answer in pool.map(lambda _: alone(batch(3))[0], range(100)):
             np.testing.assert_array_equal(answer, first)
+
+
+def test_what_computes_in_bf16_is_stored_in_half_and_scores_alike(network, run, kept, monkeypatch):
+    def size():
+        (folder,) = kept.iterdir()
+        bytes = (folder / converted.WEIGHTS).stat().st_size
+        shutil.rmtree(kept)
+        return bytes
+
+    monkeypatch.setenv("UNMASK_PRECISION", "f32")
+    np.testing.assert_array_equal(compiled(network, bf16=True), run(batch(3))[0])
+    whole = size()
+    monkeypatch.setenv("UNMASK_PRECISION", "bf16")
+    monkeypatch.setattr(runtime, "computes_in_bf16", lambda device: False)
+    half = compiled(network, bf16=True)
+    np.testing.assert_array_equal(compiled(network, bf16=True), half)  # as read from disk
+    np.testing.assert_allclose(half, run(batch(3))[0], atol=2e-3)
+    assert size() < 0.6 * whole
 
 
 def test_another_network_is_never_taken_for_one_that_is_kept(network, kept):
@@ -200,25 +218,6 @@ def test_a_kept_network_of_other_weights_is_not_believed(network, kept):
     (folder / converted.DIGEST).unlink()
     np.testing.assert_array_equal(compiled(network), first)
     assert (folder / converted.DIGEST).is_file()
-
-
-def test_what_was_compiled_for_a_processor_is_not_compiled_again(network, kept, monkeypatch):
-    first = compiled(network)
-    (folder,) = kept.iterdir()
-    (file,) = folder.glob("compiled-*")
-    core = runtime._openvino()[1]
-    with monkeypatch.context() as patch:
-        patch.setattr(type(core), "compile_model", never)
-        np.testing.assert_array_equal(compiled(network), first)
-        patch.setattr(runtime._Network, "_processor", lambda self: "another")
-        with pytest.raises(AssertionError, match="converted"):
-            compiled(network)
-    whole = file.read_bytes()
-    for damaged in (whole[:-1], whole[:40], b"", whole + b"x"):
-        file.write_bytes(damaged)
-        np.testing.assert_array_equal(compiled(network), first)
-        processor = runtime._Network(folder)._processor()
-        assert converted.read_compiled(folder, processor), "it is kept again"
 
 
 def test_they_are_kept_in_the_data_folder_and_make_room(network, tmp_path, monkeypatch):
@@ -319,8 +318,6 @@ def test_a_model_is_ready_only_for_the_code_that_made_it(kept, tmp_path, monkeyp
     assert len(loads) == 3
     for folder in kept.glob("?" * 64):
         (folder / converted.WEIGHTS).write_bytes(b"damaged")
-        for file in folder.glob("compiled-*"):
-            file.write_bytes(b"damaged, and longer than a sha256")
     load(spec), load(spec)
     assert len(loads) == 4
 
@@ -360,7 +357,7 @@ def test_bf16_needs_a_request_and_a_processor(network, monkeypatch, asked, able)
     monkeypatch.setattr(runtime, "computes_in_bf16", lambda device: able)
     runner = runtime.compile(network, torch.zeros(2, 3, 32, 32), "cpu", bf16=asked)
     expected = "bf16" if asked and able else "f32"
-    assert runner.network._settings["INFERENCE_PRECISION_HINT"] == expected
+    assert runner.precision == expected
 
 
 @pytest.mark.parametrize(("asked", "precision"), [(True, "bf16"), (True, "f32"), (False, "bf16")])
