@@ -352,11 +352,6 @@ def family(method: str) -> str:
     return next((name for name, words in _FAMILIES if any(w in text for w in words)), "other")
 
 
-def question(method: str) -> Question:
-    """Return the first question that a fake of this method is about."""
-    return questions(method)[0]
-
-
 def questions(method: str) -> tuple[Question, ...]:
     """Return the questions that a fake of this method is about: of a generated portrait two."""
     kind = family(method)

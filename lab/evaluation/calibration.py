@@ -226,7 +226,7 @@ def _known(clips: Sequence[Clip], question: Question, models: Sequence[str]) -> 
     known = [
         i
         for i, clip in enumerate(clips)
-        if (clip.question is None or clip.is_fake_of(question))
+        if (not clip.label or clip.is_fake_of(question))
         and clip.people
         and any(id in clip.people[0].logits for id in models)
     ]

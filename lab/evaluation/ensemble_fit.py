@@ -14,7 +14,7 @@ from detector.decision.numbers import CAUSES
 from detector.decision.people import background, with_background
 from detector.evaluation import labels
 from detector.evaluation.scores import Scored
-from detector.schema.analysis import Analysis, Question, Subject
+from detector.schema.analysis import Analysis, Modality, Question, Subject
 from lab.evaluation import fitting
 from lab.evaluation.fitting import Final
 
@@ -36,7 +36,7 @@ class Clip:
 
     label: int
     source: str  # Left out as a whole: a source, or a fold of many (`lab.evaluation.groups`)
-    question: Question | None  # Which question its fake is about; None for an original
+    questions: tuple[Question, ...]  # Which its fake is about; none for an original
     people: tuple[ScoredPerson, ...]
     """The first was seen most; empty when no person was seen well enough."""
     worse: tuple[ScoredPerson, ...] = ()
@@ -46,13 +46,13 @@ class Clip:
 
     def is_fake_of(self, question: Question) -> bool:
         """Return whether a question asks for this fake; that of faces covers generated heads."""
-        return self.question is question or self.question in question.spec.covers
+        return any(one in (question, *question.spec.covers) for one in self.questions)
 
 
 def clip_of(scored: Scored, worse: Sequence[Scored] = ()) -> Clip:
     """Return a scored file as calibration sees it; `worse` is the same file under worse
     conditions."""
-    about = labels.question(scored.method) if scored.label else None
+    about = labels.questions(scored.method) if scored.label else ()
     analysis = scored.analysis
     if analysis is None:
         return Clip(scored.label, scored.source, about, (), origin=scored.source)
@@ -64,7 +64,7 @@ def clip_of(scored: Scored, worse: Sequence[Scored] = ()) -> Clip:
         and (person.material.width or 0.0) >= material_of.POOR_WIDTH
         and (not video or person.material.frames >= material_of.MIN_FRAMES)
     ]
-    people.sort(key=lambda pair: -pair[0].material.frames)
+    people.sort(key=lambda pair: (pair[1].modality is Modality.PICTURE, -pair[0].material.frames))
     short: list[ScoredPerson | None] = []
     if people and video:
         main, track = people[0]
@@ -73,8 +73,14 @@ def clip_of(scored: Scored, worse: Sequence[Scored] = ()) -> Clip:
     versions = [person for person in short if person]
     for version in worse:
         versions += clip_of(version).people[:1]
-    everybody = tuple(person for person, _ in people)
-    return Clip(scored.label, scored.source, about, everybody, tuple(versions), scored.source)
+    everybody = [person for person, _ in people]
+    if len(people) > 1 and people[-1][1].modality is Modality.PICTURE:
+        # The whole picture is judged beside its people: of a file the first has all logits.
+        picture = everybody.pop()
+        everybody[0] = replace(everybody[0], logits=everybody[0].logits | picture.logits)
+    return Clip(
+        scored.label, scored.source, about, tuple(everybody), tuple(versions), scored.source
+    )
 
 
 def person_of(

@@ -72,7 +72,7 @@ def read(path: Path, *, leave_out: Iterable[str] = (), model: str = "") -> list[
         key = row["file"], row["version"]
         if key not in found:
             label = int(row["label"] == "fake")
-            about = ABOUT[row["type"]] if label else None
+            about = (ABOUT[row["type"]],) if label else ()
             person = ScoredPerson({}, NOTHING_KNOWN)
             clip = Clip(label, row["fold"], about, (person,), origin=row["source"])
             found[key] = LeftOutFile(row["file"], clip, row["kind"], row["set"])
@@ -216,7 +216,7 @@ def _sample(files: Sequence[LeftOutFile], noun: str = "clips", *, together: bool
     """Return what figures were measured on: files of which each fold left some out, or all."""
     names = {one.name: one.clip for one in files}.values()
     real, fake = ([clip for clip in names if clip.label == label] for label in (0, 1))
-    if any(clip.question is Question.VOICE for clip in fake):
+    if any(Question.VOICE in clip.questions for clip in fake):
         noun = "recordings"
         text = _(
             "{clips:,} recordings in {versions:,} versions, each judged by weights that never saw "

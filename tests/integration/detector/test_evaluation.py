@@ -19,7 +19,7 @@ from cli import main
 from detector.errors import InputError, ModelError, UsageError
 from detector.evaluation import evaluate, metrics, runs, scores, tables
 from detector.evaluation.evaluate import FileSelection, limited, report
-from detector.evaluation.labels import Item, family, question, questions, read_labels
+from detector.evaluation.labels import Item, family, questions, read_labels
 from detector.evaluation.report import (
     ENSEMBLE,
     Column,
@@ -55,7 +55,7 @@ def scored(
 ):
     p = None if logit is None else float(expit(np.array(logit)))
     verdict = "NOT_APPLICABLE" if p is None else "FAKE" if p > 0.7 else "REAL" if p < 0.3 else "X"
-    asked = question(method) if label else Question.MANIPULATION
+    asked = questions(method)[0] if label else Question.MANIPULATION
     return Scored(
         name=name,
         label=label,
@@ -403,7 +403,7 @@ def test_a_limit_keeps_groups_whole():
 def test_families_of_methods(method, kind):
     assert family(method) == kind
     whole = kind in ("talking head", "avatar", "whole image")
-    assert question(method) is (Question.SYNTHESIS if whole else Question.MANIPULATION)
+    assert questions(method)[0] is (Question.SYNTHESIS if whole else Question.MANIPULATION)
     assert (Question.PICTURE in questions(method)) is (kind == "whole image")
 
 

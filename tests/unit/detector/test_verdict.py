@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 import pytest
 
 from detector.decision import decide, label_of, people, sigmoid
+from detector.evaluation.scores import Scored
 from detector.messages import lead
 from detector.models import registry
 from detector.pipeline import initial_results
@@ -33,7 +34,7 @@ from detector.schema.analysis import (
     UncertaintyRates,
     Verdict,
 )
-from lab.evaluation.ensemble_fit import person_of
+from lab.evaluation.ensemble_fit import clip_of, person_of
 from tests.support.result_sample import make_analysis
 
 LIMITS = Thresholds(low=0.3, high=0.7)
@@ -274,6 +275,25 @@ def test_whom_only_a_clip_model_judged_is_read_from_few_frames_too():
     whole, few = person_of(made, subject), person_of(made, subject, frames=2)
     assert whole and few
     assert whole.logits == {"clip": 1.5} and few.logits == {"clip": 0.0}
+
+
+def test_of_a_file_the_first_person_has_the_logits_of_the_whole_picture():
+    people = [track(id, [face(i, clip=1.0) for i in range(9)]) for id in "AB"]
+    frames = [face(i, picture=2.0) for i in range(9)]
+    whole = track("picture", frames).model_copy(update={"modality": Modality.PICTURE})
+    made = analysis([whole, *people], [model("clip"), model("picture")])
+
+    def people_of(analysis):
+        scored = Scored(
+            name="a.mp4", label=0, kind="video", method="none", group="a", source="s", person="a",
+            analysis=analysis,
+        )  # fmt: skip
+        return clip_of(scored).people
+
+    first, second = people_of(made)
+    assert first.logits == {"clip": 1.0, "picture": 2.0} and second.logits == {"clip": 1.0}
+    alone = analysis([whole], [model("picture")])
+    assert [person.logits for person in people_of(alone)] == [{"picture": 2.0}]
 
 
 def test_reasons_name_the_models_finding_moment_and_what_else_could_cause_it():

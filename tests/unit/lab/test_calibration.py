@@ -14,7 +14,7 @@ from detector.decision import numbers
 from detector.decision.material import Material
 from detector.decision.numbers import CAUSES
 from detector.errors import InputError
-from detector.evaluation import metrics
+from detector.evaluation import labels, metrics
 from detector.models.registry import Manifest
 from detector.schema.analysis import Label, Question, Thresholds, UncertaintyRates
 from lab.evaluation import bands, fitting, left_out_scores, manifest
@@ -319,7 +319,8 @@ def clips(rng, count=160):
         whole = rng.normal(5.0 if question is WHOLE else -5.0, 2.2)
         logits = {"clip": 0.3 * face + 1, "texture": rng.normal(), "clip-generated": 2.0 * whole}
         person = ScoredPerson(logits, GOOD)
-        out.append(Clip(int(question is not None), f"s{i // 4 % 8}", question, (person,)))
+        about = (question,) if question else ()
+        out.append(Clip(len(about), f"s{i // 4 % 8}", about, (person,)))
     return out
 
 
@@ -365,7 +366,9 @@ def test_one_question_alone_can_be_calibrated_and_needs_its_fakes():
     assert set(alone.ensembles) == {FACE}
     assert alone.reports[0].fakes == 80, "generated heads are fake faces too"
     with pytest.raises(InputError, match="synthesis"):
-        fit_clips([c for c in made if c.question is not WHOLE], {WHOLE: ["clip-generated"]}, "made")
+        fit_clips(
+            [c for c in made if WHOLE not in c.questions], {WHOLE: ["clip-generated"]}, "made"
+        )
 
 
 def test_a_model_that_could_not_look_at_every_clip_adds_where_it_could():
@@ -405,3 +408,11 @@ def test_odds_of_too_few_clips_are_not_given():
     x = np.linspace(-1, 1, 40)
     assert fitting.odds_table(x, (x > 0).astype(int), np.full(40, "s")) == []
     assert fitting.odds_table(np.zeros(100), np.ones(100, int), np.full(100, "s")) == []
+
+
+def test_a_generated_picture_is_a_fake_of_both_questions_that_ask_for_it():
+    about = labels.questions("text-to-image")
+    clip = Clip(1, "a", about, ())
+    assert about == (WHOLE, Question.PICTURE)
+    assert all(clip.is_fake_of(question) for question in (FACE, WHOLE, Question.PICTURE))
+    assert not clip.is_fake_of(Question.VOICE)
