@@ -4,14 +4,15 @@ The pictures ship with scikit-image and matplotlib: NASA's Eileen Collins, the U
 Hopper (public domain), a man at his camera by Lav Varshney and Rachel Michetti's coffee cup (CC0).
 The generated picture is a sample that the makers of FLUX.1 [schnell] published (Apache-2.0): a part
 of `assets/schnell_grid.jpg` of github.com/black-forest-labs/flux. In the manipulated samples a face
-is blended with an altered copy of itself, as a face swap leaves it. The voice is synthesized by a
-formula. Every sample says what it is."""
+is blended with an altered copy of itself, as a face swap leaves it. One man's voice is heard twice:
+as he recorded it for github.com/NabuCasa/voice-datasets (CC0, `en_US/joe`), and cloned by Piper
+(piper-tts 1.8.0 with the voice en_US-joe-medium, CC0). Every sample says what it is."""
 
 import shutil
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
-from functools import cached_property, lru_cache
+from functools import cached_property, lru_cache, partial
 from pathlib import Path
 from typing import Literal
 
@@ -20,18 +21,15 @@ import cv2
 import matplotlib
 import numpy as np
 from PIL import Image, ImageOps
-from scipy.io import wavfile
 from skimage import data
 
 from detector import paths
-from detector.formants import RATE as VOICE_RATE
-from detector.formants import speech
 
 Kind = Literal["video", "image", "audio"]
 Person = Literal["collins", "hopper"]
 Alteration = Literal["swap", "small", "blend"]
 
-VERSION = 5
+VERSION = 6
 """Raise it when a sample changes: the old set stays as it is for those who are looking at it."""
 
 FPS = 25
@@ -44,7 +42,7 @@ _PICTURE = (640, 700)
 _THUMBNAIL = (480, 270)
 _PAPER, _BARS = (242, 241, 236), (0, 99, 156)  # RGB of the drawing of a voice
 _NOISE = 2.0  # Standard deviation of the sensor noise, in levels of 255
-_KINDS: dict[str, Kind] = {"mp4": "video", "jpg": "image", "wav": "audio"}
+_KINDS: dict[str, Kind] = {"mp4": "video", "jpg": "image", "mp3": "audio"}
 
 _CENTER, _RADII = (224.0, 119.0), (41.0, 53.0)  # Of the face in the astronaut's portrait, px
 _VIEWS: dict[Person, tuple[tuple[float, float], float]] = {
@@ -68,7 +66,7 @@ class Sample:
     path: Path
     thumbnail: Path  # A 16:9 JPEG
     kind: Kind
-    duration: float | None  # Seconds; None for a picture
+    duration: float | None  # Seconds, of a voice rounded; None for a picture
     manipulated: bool  # Whether a face in it was altered, or all of it made by a machine
     credit: str  # Whose picture it is made of
     offered: bool = True  # Whether the first screen shows it
@@ -80,7 +78,8 @@ _NAVY = "Grace Hopper, portrait by the US Navy, public domain"
 _CAMERA = "Man at a camera by Lav Varshney, CC0"
 _COFFEE = "Coffee cup by Rachel Michetti, CC0"
 _FLUX = "FLUX.1 [schnell] by Black Forest Labs, Apache-2.0"
-_NOBODY = "Synthetic voice by Unmask, CC0"
+_JOE = "Joe, recorded for the voice datasets of Nabu Casa, CC0"
+_PIPER = "Piper with the voice Joe, CC0"
 
 
 def make_samples(folder: Path) -> list[Sample]:
@@ -148,16 +147,19 @@ def gallery(folder: Path) -> list[tuple[Sample, Draw, float]]:
              altered=True),
         made("side.jpg", "Untouched picture",
              "Made here from a photograph that is free of rights (CC0): a face from the side, "
-             "in gray.", _CAMERA, (scene.side, 0.0)),
+             "in gray.", _CAMERA, (scene.side, 0.0), offered=False),
         made("generated.jpg", "Generated picture",
              "A published sample of the generator FLUX.1 [schnell]. It shows no person.", _FLUX,
              (scene.generated, 0.0), altered=True),
         made("photo.jpg", "Genuine photo",
              "A photograph that is free of rights (CC0), as it was taken. It shows no person.",
              _COFFEE, (scene.photo, 0.0)),
-        made("voice.wav", "Synthetic voice",
-             "Made here: sounds of speech from a formula. No person spoke them.", _NOBODY,
-             (_waveform, 0.0), altered=True),
+        made("cloned.mp3", "Cloned voice",
+             "The voice of a man, imitated by the free program Piper. He never said this.", _PIPER,
+             (partial(_waveform, "cloned"), 0.0), altered=True),
+        made("spoken.mp3", "Genuine voice",
+             "The man of the cloned voice, as he recorded himself (CC0).", _JOE,
+             (partial(_waveform, "spoken"), 0.0)),
         made("untouched.mp4", "Untouched clip", f"{camera} The face is as it was photographed.",
              _NASA, (scene.untouched, 3.0), offered=False),
         made("no-face.mp4", "No face",
@@ -175,7 +177,7 @@ def _write(sample: Sample, draw: Draw, poster: float) -> None:
     if sample.kind == "video":
         _write_clip(sample.path, draw)
     elif sample.kind == "audio":
-        wavfile.write(sample.path, VOICE_RATE, (32767 * _voice()).astype(np.int16))
+        shutil.copyfile(_shipped(sample.path.name), sample.path)
     else:
         picture.save(sample.path, quality=92)
     # Of a tall picture its upper part: that is where a portrait has its face.
@@ -256,7 +258,7 @@ class _Scene:
         return self.cup
 
     def generated(self, t: float) -> np.ndarray:
-        return np.asarray(Image.open(Path(__file__).with_name("generated.jpg")))
+        return np.asarray(Image.open(_shipped("generated.jpg")))
 
     def coffee(self, t: float) -> np.ndarray:
         return _shoot(self.cup, _CLIP, t, center=(300, 190), zoom=1.28)
@@ -392,16 +394,19 @@ def _scene() -> _Scene:
     return _Scene()
 
 
-@lru_cache(maxsize=1)
-def _voice() -> np.ndarray:
-    return speech(SECONDS, pitch=150.0, seed=3)
+def _shipped(name: str) -> Path:
+    """Return a sample that ships as a file."""
+    return Path(__file__).with_name(name)
 
 
-def _waveform(t: float) -> np.ndarray:
-    """Return a drawing of the voice, the bars of its loudness."""
+def _waveform(id: str, t: float) -> np.ndarray:
+    """Return a drawing of a voice, the bars of its loudness."""
+    with av.open(str(_shipped(f"{id}.mp3"))) as container:
+        mono = av.AudioResampler("flt", "mono")
+        heard = [part for frame in container.decode(audio=0) for part in mono.resample(frame)]
+    bars = np.array_split(np.abs(np.concatenate([part.to_ndarray()[0] for part in heard])), 60)
     width, height = _THUMBNAIL
     drawn = np.full((height, width, 3), _PAPER, np.uint8)
-    bars = np.array_split(np.abs(_voice()), 60)
     for place, bar in enumerate(bars):
         half = int(4 + 0.8 * height / 2 * bar.max())
         x = int((place + 0.5) * width / len(bars))

@@ -3,8 +3,8 @@
 import av
 import numpy as np
 
-from detector.formants import RATE
-from detector.formants import speech as speech
+from tests.support.formants import RATE
+from tests.support.formants import speech as speech
 
 
 def write(path, sound, *, rate=RATE, codec="", layout="mono", format=None):

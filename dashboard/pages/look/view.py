@@ -63,9 +63,9 @@ def order(samples: Sequence[Sample]) -> list[str]:
     asked = [sample for sample in samples if sample.id not in UNJUDGED]
     random.shuffle(asked)
     kinds = {side: [s.id for s in asked if truth(s) is side] for side in Side}
-    half = COUNT // 2
-    few = min(kinds.values(), key=len)[:half]
-    many = max(kinds.values(), key=len)[: COUNT - len(few)]
+    few, many = sorted(kinds.values(), key=len)
+    few = few[: COUNT // 2]
+    many = many[: COUNT - len(few)]
     return random.sample([*few, *many], len(few) + len(many))
 
 

@@ -136,7 +136,7 @@ def test_the_first_screen_has_one_place_for_files_and_eight_samples(jobs, analyz
     assert buttons(at).count("Open") == 8
     text = html(at)
     assert "Free of rights." in text
-    for title in ("Generated picture", "Genuine photo", "Synthetic voice"):
+    for title in ("Generated picture", "Genuine photo", "Cloned voice", "Genuine voice"):
         assert title in text
     assert text.count("Too little to judge, or too poor.") == 1
     assert text.count("stronger, as published") == 1, "the better model is offered once"
