@@ -18,3 +18,10 @@ def give_back_freed() -> None:
         libc = ctypes.CDLL(None)
         for option in (_MMAP_THRESHOLD, _TRIM_THRESHOLD):
             libc.mallopt(*option)
+
+
+def return_freed() -> None:
+    """Return blocks that were freed in between others, as after a network was converted. Do nothing
+    without glibc."""
+    with suppress(OSError, AttributeError, TypeError):
+        ctypes.CDLL(None).malloc_trim(0)

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from detector import converted, runtime
+from detector.memory import return_freed
 from detector.models.base import Image, Model, ModelSpec, check_batch
 from detector.models.pictures import fit, normalized
 from detector.runtime import Runner
@@ -97,9 +98,14 @@ def load(spec: ModelSpec, family: Path, device: str, whole: Callable[[], Model])
         run, about = known
         return ReadyModel(spec, run, about.get("batch", Model.BATCH), whole)
     model = whole()
-    if (compiled := _compiled(model)) is not None:
-        runtime.remember(key, compiled, batch=model.BATCH)
-    return model
+    if (compiled := _compiled(model)) is None:
+        return model
+    runtime.remember(key, compiled, batch=model.BATCH)
+    # As the next process has it: what converting needed, three times a network's size, is freed.
+    batch = model.BATCH
+    del model
+    return_freed()
+    return ReadyModel(spec, compiled, batch, whole)
 
 
 def _compiled(model: Model) -> Runner | None:

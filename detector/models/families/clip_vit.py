@@ -19,6 +19,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from detector import converted, runtime
+from detector.memory import return_freed
 from detector.models.base import Files, Model, ModelSpec
 from detector.models.network import TorchFrameModel, skip_init
 from detector.models.ready import ReadyModel
@@ -142,7 +143,6 @@ class _ClassTokens(nn.Module):
         return torch.stack(self.trunk.class_tokens(x), 1)
 
 
-@lru_cache(maxsize=1)
 def shared_trunk(trunk: Path, device: str) -> ClipBlocks:
     """Return the trunk as published, read after `EVERY_BLOCK`."""
     with skip_init():
@@ -163,6 +163,7 @@ def shared_tokens(trunk: Path, name: str, device: str) -> Runner:
     example = torch.zeros(2, 3, 224, 224, device=device)
     tokens = runtime.compile(_ClassTokens(shared_trunk(trunk, device)), example, device, bf16=True)
     runtime.remember(key, tokens)
+    return_freed()
     return tokens
 
 
@@ -189,10 +190,8 @@ def _over(tokens: Runner, layer: TokenLayer) -> Runner:
     return run
 
 
-@lru_cache(maxsize=2)
 def _network(trunk: Path, head: Path, device: str) -> tuple[ClipBlocks, Runner | None]:
-    """Return the network, and its compiled form if more than the layer is its own; entries of the
-    same files share them."""
+    """Return the network, and its compiled form if more than the layer is its own."""
     changes = load_state(head)
     if _is_layer(changes):
         network, layer = (
