@@ -22,7 +22,7 @@ def of_tests(odds: EmpiricalOdds, question: str | None = None) -> str:
 
 
 def in_ten(answer: Answer, question: str | None, base_rate: float) -> str:
-    """Return the odds of an answer towards one side in a few words: "8 of 10 test clips with such a
+    """Return the odds of an answer towards one side in a few words: "8 of 10 test files with such a
     score were fakes". Empty for another answer, or one whose odds were not measured.
 
     base_rate : float
@@ -34,10 +34,10 @@ def in_ten(answer: Answer, question: str | None, base_rate: float) -> str:
     spec = questions.of(question)
     # An answer towards real takes every question: how often it is right was counted of the answer.
     if answer.odds is not None and side == "fake":
-        share, text = answer.odds.share, _("{share} test clips with such a score were {word}")
+        share, text = answer.odds.share, _("{share} test files with such a score were {word}")
     elif band is not None:
         share = band.right if side == "fake" else 1 - band.right
-        text = _("{share} test clips with such an answer were {word}")
+        text = _("{share} test files with such an answer were {word}")
     else:
         return ""
     if base_rate != EVEN:

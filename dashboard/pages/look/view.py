@@ -218,8 +218,8 @@ def _end(current: Round, samples: dict[str, Sample]) -> None:
         show(table([TableColumn(name) for name in columns], rows))
     typography.caption(
         ngettext(
-            "{number} sample that we made measures nobody, neither you nor the models.",
-            "{number} samples that we made measure nobody, neither you nor the models.",
+            "{number} sample that we made measures neither you nor the models.",
+            "{number} samples that we made measure neither you nor the models.",
             len(asked),
         ).format(number=len(asked))
     )

@@ -22,13 +22,13 @@ def answer(label, share=None):
 @pytest.mark.parametrize(
     ("label", "share", "base_rate", "said"),
     [
-        (Label.PROBABLY_FAKE, 0.8, 0.5, "8 of 10 test clips with such a score were manipulated"),
-        (Label.FAKE, 0.98, 0.5, "98 of 100 test clips with such a score were manipulated"),
-        (Label.FAKE, None, 0.5, "96 of 100 test clips with such an answer were manipulated"),
+        (Label.PROBABLY_FAKE, 0.8, 0.5, "8 of 10 test files with such a score were manipulated"),
+        (Label.FAKE, 0.98, 0.5, "98 of 100 test files with such a score were manipulated"),
+        (Label.FAKE, None, 0.5, "96 of 100 test files with such an answer were manipulated"),
         (Label.PROBABLY_FAKE, 0.8, 0.01,
          "Where 1 of 100 files are fakes, 4 of 100 with such a score are manipulated"),
         # Towards real all questions answer: not the odds of one of them.
-        (Label.PROBABLY_REAL, 0.3, 0.5, "9 of 10 test clips with such an answer were untouched"),
+        (Label.PROBABLY_REAL, 0.3, 0.5, "9 of 10 test files with such an answer were untouched"),
         (Label.PROBABLY_REAL, 0.3, 0.01,
          "Where 1 of 100 files are fakes, 100 of 100 with such a score are untouched"),
         (Label.PROBABLY_FAKE, None, 0.5, ""),
