@@ -16,6 +16,7 @@ from dashboard.pages.compare import state
 from dashboard.pages.compare.state import Selection
 from dashboard.series import Lane
 from dashboard.theme import AXIS, Palette
+from detector.correlation import correlation
 from detector.schema.analysis import Label, Question, Thresholds
 from detector.schema.codes import Side
 from detector.sentences import _, ngettext
@@ -90,9 +91,9 @@ def pairs(
         opposite = sum(set(read[i]) == {Label.FAKE, Label.REAL} for i in both)
         x, y = (np.array([lanes[id].score[i] for i in both], float) for id in (a, b))
         steady = len(both) < 3 or min(x.std(), y.std()) < 1e-6
-        correlation = None if steady else float(np.corrcoef(x, y)[0, 1])
+        linear = None if steady else correlation(x, y)
         apart = float(np.abs(x - y).mean()) if both else 0.0
-        out.append(Pair(a, b, len(both), len(sure), same, opposite, apart, correlation))
+        out.append(Pair(a, b, len(both), len(sure), same, opposite, apart, linear))
     return out
 
 
