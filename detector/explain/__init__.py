@@ -253,7 +253,7 @@ def heatmap(
         if not spec.crop.size:
             what = _("which windows raised the score of {model}")
             what = what.format(model=known(spec.plain or spec.title))
-            return _reduced(crop, maps[0], what, method.id)
+            return _reduced(frame.rgb, maps[0], what, method.id)
         values, where = fit(maps[0], crop), place()
         return Heatmap(
             crop, values, _located(what, values, where, face.box), method.id, where,

@@ -20,7 +20,7 @@ from detector.errors import MediaError, UsageError
 from detector.evaluation.labels import Item, hash_of, read_labels
 from detector.models import registry
 from detector.models.families import picture
-from detector.models.pictures import normalized
+from detector.models.pictures import normalized, roughly
 from detector.schema.analysis import Question
 from detector.schema.base import StrictModel
 from detector.sentences import _
@@ -148,14 +148,15 @@ def _described(
     item: Item, version: str, plan: PictureRecipe, model: picture.PictureModel
 ) -> np.ndarray:
     """Return float16 [2 * tokens], the mean of the frames of a video."""
-    shown, windows = list(_frames(item, plan)), picture.WINDOWS
+    recipe, windows = model.spec.crop, picture.WINDOWS
+    shown = [roughly(rgb, recipe) for rgb in _frames(item, plan)]
     if version != AS_IS:
         chance = np.random.default_rng(int(hash_of(f"{item.name} {version}"), 16) % 2**32)
         lossless, windows = item.file.suffix.lower() == ".png", plan.windows
         shown = [copy(rgb, plan.copies[version], chance, lossless=lossless) for rgb in shown]
     found = []
     for rgb in shown:
-        batch = normalized(picture.views(rgb, windows), model.spec)[None]
+        batch = normalized(picture.views(rgb, recipe, windows), model.spec)[None]
         tokens = model.tokens(batch)[0].numpy()
         found.append(np.concatenate([tokens[:-1].mean(0), tokens[-1]]))
     return np.mean(found, 0).astype(np.float16)
@@ -179,7 +180,6 @@ def copy(
 ) -> np.ndarray:
     """Return a smaller, recompressed copy of a picture, uint8 [H, W, 3]. `lossless`: it was not
     compressed before."""
-    rgb = picture.at_most(rgb)
     if lossless and chance.random() < plan.compressed:
         rgb = jpeg(rgb, int(chance.integers(*plan.compressed_quality)))
     if plan.longest > 1:

@@ -14,31 +14,20 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from detector.models.base import Files, Image, Model, ModelSpec, check_batch
+from detector.models.base import CropRecipe, Files, Image, Model, ModelSpec, check_batch
 from detector.models.families.clip_vit import EVERY_BLOCK, ClipBlocks, shared_trunk, tokens_of
 from detector.models.network import TorchFrameModel, normalize
-from detector.models.pictures import normalized, resize
+from detector.models.pictures import normalized, resize, roughly
 from detector.models.ready import ReadyModel
 from detector.runtime import Runner
 from detector.weights import load_state, load_strict
 
 SIDE = 224
 WINDOWS = 2
-MAX_SIDE = 2048
-"""px; larger pictures are reduced to it: cameras are finer than any generator."""
 STEP = 16  # px between places where a window may be
 MAP = 64  # places a side of the map that `explain` draws
 
 Place = tuple[int, int]  # left and top of a window, px
-
-
-def at_most(picture: Image) -> Image:
-    """Return a picture whose longer side is at most `MAX_SIDE` and whose shorter one at least
-    `SIDE` px, uint8 [H, W, 3]."""
-    height, width = picture.shape[:2]
-    scale = max(min(1.0, MAX_SIDE / max(height, width)), SIDE / min(height, width))
-    size = max(SIDE, round(width * scale)), max(SIDE, round(height * scale))
-    return resize(picture, size, "area-cubic")
 
 
 def textured(picture: Image, count: int = WINDOWS) -> list[Place]:
@@ -64,9 +53,9 @@ def textured(picture: Image, count: int = WINDOWS) -> list[Place]:
     return places
 
 
-def views(picture: Image, count: int = WINDOWS) -> np.ndarray:
+def views(picture: Image, recipe: CropRecipe, count: int = WINDOWS) -> np.ndarray:
     """Return the windows of a picture, and its middle shrunk: uint8 [count + 1, SIDE, SIDE, 3]."""
-    picture = at_most(picture)
+    picture = roughly(picture, recipe)
     windows = [picture[y : y + SIDE, x : x + SIDE] for x, y in textured(picture, count)]
     height, width = picture.shape[:2]
     side = min(height, width)
@@ -115,7 +104,8 @@ class PictureModel(ReadyModel):
         self._tokens, self.layer = tokens, layer
 
     def _prepared(self, picture: Image | Sequence[Image]) -> np.ndarray:
-        return normalized(views(np.ascontiguousarray(picture)), self.spec)
+        shown = views(np.ascontiguousarray(picture), self.spec.crop)
+        return normalized(shown, self.spec)
 
     def _scored(self, batch: np.ndarray) -> tuple[np.ndarray, ...]:
         return (self.layer(self.tokens(batch)).numpy(),)
@@ -132,7 +122,7 @@ class PictureModel(ReadyModel):
         check_batch(batch, self.spec)
         maps = np.zeros((len(batch), MAP, MAP), np.float32)
         for map, picture in zip(maps, batch, strict=True):
-            shown = at_most(np.ascontiguousarray(picture))
+            shown = roughly(np.ascontiguousarray(picture), self.spec.crop)
             with torch.inference_mode():
                 tokens = self.tokens(self._prepared(picture)[None])
                 added = self.layer.of_windows(tokens)[0].clamp(min=0)
@@ -154,7 +144,8 @@ class _WholeModel(TorchFrameModel):
 
     def preprocess(self, picture: Image | Sequence[Image]) -> Tensor:
         """See `Model.preprocess`: float32 [V, 3, SIDE, SIDE]."""
-        return normalize(views(np.ascontiguousarray(picture)), self.spec)
+        shown = views(np.ascontiguousarray(picture), self.spec.crop)
+        return normalize(shown, self.spec)
 
 
 def load(spec: ModelSpec, files: Files, device: str) -> PictureModel:

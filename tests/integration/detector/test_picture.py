@@ -4,8 +4,12 @@ import numpy as np
 import pytest
 import torch
 
+from detector import vision
 from detector.models import registry
 from detector.models.families import clip_vit, picture
+from detector.models.pictures import roughly
+
+RECIPE = registry.get_spec("picture").crop
 
 
 def photo(height: int, width: int) -> np.ndarray:
@@ -26,12 +30,24 @@ def test_windows_are_where_the_texture_is() -> None:
 @pytest.mark.parametrize("size", [(60, 900), (224, 224), (3000, 4000)])
 def test_any_size_gives_the_same_views(size: tuple[int, int]) -> None:
     shape = np.zeros((*size, 3), np.uint8)
-    assert picture.views(shape).shape == (picture.WINDOWS + 1, 224, 224, 3)
+    assert picture.views(shape, RECIPE).shape == (picture.WINDOWS + 1, 224, 224, 3)
+
+
+@pytest.mark.parametrize(
+    ("size", "bounded"),
+    [((4320, 7680), (1152, 2048)), ((60, 900), (224, 3360)), ((480, 640), (480, 640))],
+)
+def test_what_waits_for_it_is_no_larger_than_what_it_reads(
+    size: tuple[int, int], bounded: tuple[int, int]
+) -> None:
+    crop = vision.cut(np.zeros((*size, 3), np.uint8), (0.0, 0.0, 1.0, 1.0), RECIPE)
+    assert crop.shape[:2] == bounded
+    assert roughly(crop, RECIPE) is crop
 
 
 def test_windows_are_not_resized() -> None:
     shown = photo(480, 640)
-    assert (picture.views(shown)[0] == shown[480 - 224 :, 640 - 224 :]).all()
+    assert (picture.views(shown, RECIPE)[0] == shown[480 - 224 :, 640 - 224 :]).all()
 
 
 def test_one_trunk_serves_both_models() -> None:
