@@ -31,7 +31,7 @@ from detector.schema.analysis import (
     Thresholds,
 )
 from detector.schema.ensemble import SkillCheck
-from detector.sentences import use
+from detector.sentences import _, use
 from tests.unit.detector.test_verdict import (
     analysis,
     both,
@@ -743,3 +743,10 @@ def test_an_unmeasured_model_without_skill_on_bundled_faces_gives_no_answer(scor
     assert decide(measured(-4.0, 3.0)).verdict.label is Label.INCONCLUSIVE
     assert SkillCheck(untouched=0, altered=5, pictures=18).passed
     assert not SkillCheck(untouched=5, altered=9, pictures=18).passed
+
+
+def test_why_a_model_gave_no_score_stays_a_sentence():
+    made = beside(4.0)
+    why = _("it needs {step} s of video").format(step="0.6")
+    made.models[1] = made.models[1].model_copy(update={"scored": 0, "not_counted_because": why})
+    assert decide(made).models[1].not_counted_because == "it needs 0.6 s of video"
