@@ -6,7 +6,7 @@ from typing import BinaryIO
 
 from detector.errors import MediaError
 from detector.media.limits import SNIFF_BYTES
-from detector.sentences import _
+from detector.sentences import _, ngettext
 
 ACCEPTED = _("Try MP4, MOV, WebM, MKV, AVI, JPEG, PNG, WebP, GIF, MP3, M4A, WAV, FLAC or Ogg.")
 
@@ -126,9 +126,14 @@ def behind_bytes(head: bytes) -> MediaError | None:
     found = _PICTURES.search(head, 1)
     if found is None:
         return None
-    text = _("A picture begins only after {count} other bytes in this file.")
+    count = found.start()
+    text = ngettext(
+        "A picture begins only after {count} other byte in this file.",
+        "A picture begins only after {count} other bytes in this file.",
+        count,
+    )
     return MediaError(
-        text.format(count=found.start()),
+        text.format(count=count),
         code="unsupported",
         hint=_("Download or copy it again, or save the picture anew with a program that opens it."),
     )
