@@ -255,7 +255,7 @@ def small_pictures(
             yield picture.time, picture.rgb[::step, ::step]
         return
     upright = Upright(*SCAN_SIZE)
-    for _index, time, frame in pictures(path, times, notes=[], cancel=cancel):
+    for _index, time, frame, _last in pictures(path, times, notes=[], cancel=cancel):
         yield time, upright(frame)
 
 

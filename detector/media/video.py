@@ -54,6 +54,10 @@ _JUMPABLE = ("mov", "matroska")
 """Demuxers that always land on a key frame; others land in the middle of things."""
 
 
+Answer = tuple[int, float, VideoFrame, int | None]
+"""position of the wanted time, when the frame is shown, s, the frame, and `Frame.last` of it"""
+
+
 def decode_video(
     path: str | os.PathLike[str],
     media: Media,
@@ -67,8 +71,8 @@ def decode_video(
     """Yield the frames on screen at `times`; see `detector.media.decode`."""
     upright = Upright(media.width, media.height, framed=True)
     found = pictures(path, times, notes=notes, cancel=cancel, skip=skip, beside=beside)
-    for index, time, frame in found:
-        yield Frame(index, time, upright(frame))
+    for index, time, frame, last in found:
+        yield Frame(index, time, upright(frame), last)
 
 
 def pictures(
@@ -79,10 +83,10 @@ def pictures(
     cancel: Event | None = None,
     skip: bool = True,
     beside: bool = False,
-) -> Iterator[tuple[int, float, VideoFrame]]:
-    """Yield (index, real time, decoded frame) for ascending times, converting nothing. Groups of
-    pictures without a wanted time are not decoded, and far ones not read; `skip=False` decodes
-    every frame, with the same result."""
+) -> Iterator[Answer]:
+    """Yield decoded frames for ascending times, converting nothing. Groups of pictures without a
+    wanted time are not decoded, and far ones not read; `skip=False` decodes every frame, with the
+    same result."""
     wanted = deque(enumerate(times))
     given: float | None = None
     tolerant = False
@@ -155,7 +159,7 @@ class _Walk:
         """Return the next wanted time on the stream's own clock, seconds."""
         return self.wanted[0][1] + _EPSILON + self.start
 
-    def run(self) -> Iterator[tuple[int, float, VideoFrame]]:
+    def run(self) -> Iterator[Answer]:
         """Answer the wanted times in order, then say what was damaged on the way."""
         yield from self._answers()
         if self.resized is not None and self.resized not in self.notes:
@@ -168,7 +172,7 @@ class _Walk:
                 )
             )
 
-    def _answers(self) -> Iterator[tuple[int, float, VideoFrame]]:
+    def _answers(self) -> Iterator[Answer]:
         held: deque[Packet[Any]] = deque()
         reach = -math.inf  # latest time among the held packets
         left: float | None = None  # where a jump was made from, until it lands on a key frame
@@ -215,7 +219,7 @@ class _Walk:
                 source = self._seek(self.target - _JUMP_MARGIN)
         yield from self._drain(held)
 
-    def _drain(self, held: deque[Packet[Any]]) -> Iterator[tuple[int, float, VideoFrame]]:
+    def _drain(self, held: deque[Packet[Any]]) -> Iterator[Answer]:
         """Go on when the file is read: what was held back, what the decoder keeps, and the end."""
         for packet in (*held, None):
             yield from self._feed(packet)
@@ -231,7 +235,7 @@ class _Walk:
         self.previous, self.floor = None, time
         return True
 
-    def _feed(self, packet: Packet[Any] | None) -> Iterator[tuple[int, float, VideoFrame]]:
+    def _feed(self, packet: Packet[Any] | None) -> Iterator[Answer]:
         self._check()
         spare = False  # its picture answers no wanted time
         if packet is not None and self.skip and not self.tolerant and self.origin is not None:
@@ -249,7 +253,7 @@ class _Walk:
         for clock, frame in frames:
             yield from self._take(clock, frame)
 
-    def _take(self, clock: float, frame: VideoFrame) -> Iterator[tuple[int, float, VideoFrame]]:
+    def _take(self, clock: float, frame: VideoFrame) -> Iterator[Answer]:
         if frame.is_corrupt:
             if not self.tolerant:
                 raise _Damaged()
@@ -284,7 +288,7 @@ class _Walk:
             yield from self._answer(*(self.previous or (time, frame)))
         self.previous = (time, frame)
 
-    def _answer(self, time: float, frame: VideoFrame) -> Iterator[tuple[int, float, VideoFrame]]:
+    def _answer(self, time: float, frame: VideoFrame, last: int | None = None) -> Iterator[Answer]:
         """Answer the next wanted time; a frame that was given before is not given again."""
         target, shown = self.target, time + self.start + _EPSILON
         if self.spared and any(shown < other <= target for other in self.ahead):
@@ -294,9 +298,9 @@ class _Walk:
         index, _ = self.wanted.popleft()
         if time != self.given:
             self.given = time
-            yield index, time, frame
+            yield index, time, frame, last
 
-    def _finish(self) -> Iterator[tuple[int, float, VideoFrame]]:
+    def _finish(self) -> Iterator[Answer]:
         """End the stream: the last frame answers what it was on screen for."""
         if self.previous is None and math.isfinite(self.floor):
             raise _NoEntry()
@@ -305,8 +309,9 @@ class _Walk:
         last = self.previous
         reached = max(self.end - self.start, 0.0 if last is None else last[0])
         if last is not None:
-            while self.wanted and self.wanted[0][1] <= reached + _SLACK:
-                yield from self._answer(*last)
+            shown = [index for index, time in self.wanted if time <= reached + _SLACK]
+            for _index in shown:
+                yield from self._answer(*last, shown[-1])
         if self.wanted:
             self.notes.append(
                 _("The video stops after {reached} s: the rest is missing or damaged.").format(
@@ -371,7 +376,7 @@ def decode_scaled(
     MediaError, Canceled."""
     if media.kind == "video":
         upright = Upright(media.width, media.height, framed=True)
-        for index, time, picture in pictures(path, times, notes=notes, cancel=cancel):
+        for index, time, picture, _last in pictures(path, times, notes=notes, cancel=cancel):
             yield Frame(index, time, resized(upright(picture), size))
         return
     for frame in decode_still(path, media, times, cancel=cancel):

@@ -88,7 +88,7 @@ def _write(
             heard = next(sound, math.inf)
             convert = VideoReformatter()
             space = _BT709 if shown[1] >= _HD else _BT601
-            for _index, time, frame in pictures(path, times, notes=[], cancel=cancel):
+            for _index, time, frame, _last in pictures(path, times, notes=[], cancel=cancel):
                 if upright is None:
                     coded = frame.width, frame.height
                     upright = Upright(size[0], size[1], framed=True, usual=coded)

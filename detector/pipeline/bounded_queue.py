@@ -79,11 +79,10 @@ def timed(table: dict[str, float], key: str) -> Iterator[None]:
 
 
 def with_timestamps(
-    frames: BoundedQueue[Frame | None], times: Sequence[float], shown: float
+    frames: BoundedQueue[Frame | None], times: Sequence[float]
 ) -> Iterator[tuple[Frame, tuple[float, ...]]]:
     """Yield each frame, up to None, with all the planned times that fall on it (several, at a low
-    frame rate). `times`: ascending, s; `Frame.index` counts in them. `shown`: s that the last frame
-    stays on screen: a damaged file may stop early, and later times fall on no picture."""
+    frame rate). `times`: ascending, s; `Frame.index` counts in them."""
     frame = frames.take()
     while frame is not None:
         if frame.last is not None:
@@ -92,10 +91,6 @@ def with_timestamps(
             frame = frames.take()
             continue
         following = frames.take()
-        if following is not None:
-            end = following.index
-        else:
-            on_it = [t for t in times[frame.index :] if t - frame.time < shown]
-            end = frame.index + max(1, len(on_it))
+        end = len(times) if following is None else following.index
         yield frame, tuple(times[frame.index : end])
         frame = following

@@ -385,9 +385,8 @@ class AnalysisRun:
 
     def _extract(self, sampled: Sequence[float], decoded: Sequence[float]) -> None:
         """Hand each frame to every modality, in the caller's thread."""
-        shown = 1.5 / self.media.fps if self.media.fps else 1.0
         planned = frozenset(sampled)
-        for frame, times in with_timestamps(self.frames, decoded, shown):
+        for frame, times in with_timestamps(self.frames, decoded):
             index = None
             if not planned.isdisjoint(times):
                 with self.lock:

@@ -237,13 +237,17 @@ def test_a_kind_that_is_not_read_is_called_a_kind_and_not_damage(tmp_path, kind,
     assert f"({kind})" in caught.value.message and caught.value.code == "unsupported"
 
 
-@pytest.mark.parametrize("before", [b"\xef\xbb\xbf", b"\r\n", b"HTTP/1.1 200 OK\r\n\r\n", bytes(7)])
+BEFORE = [b"\n", b"\xef\xbb\xbf", b"\r\n", b"HTTP/1.1 200 OK\r\n\r\n", bytes(7)]
+
+
+@pytest.mark.parametrize("before", BEFORE)
 @pytest.mark.parametrize("kind", ["JPEG", "PNG", "GIF", "WEBP", "TIFF", "AVIF"])
 def test_a_picture_behind_other_bytes_is_no_video_of_no_length(tmp_path, before, kind):
     data = io.BytesIO()
     Image.fromarray(quarters()).save(data, kind)
     (tmp_path / "behind").write_bytes(before + data.getvalue())
-    with pytest.raises(MediaError, match=f"only after {len(before)} other bytes"):
+    other = "1 other byte" if len(before) == 1 else f"{len(before)} other bytes"
+    with pytest.raises(MediaError, match=f"only after {other} in this file"):
         media.probe(tmp_path / "behind")
 
 
@@ -417,6 +421,23 @@ def test_all_that_a_recorder_stored_is_sampled(tmp_path, count):
     for frame in frames:
         check.add(averaged(frame.rgb))
     assert not check.holds(planned)
+
+
+def test_the_last_picture_is_looked_at_however_long_it_is_shown(tmp_path):
+    from detector.pipeline import Analyzer
+
+    plain = encode(tmp_path / "plain.mp4", [moving(n) for n in range(10)], bf="0")
+    path = tmp_path / "held.mp4"
+    with av.open(str(plain)) as source, av.open(str(path), "w") as out:
+        stream = source.streams.video[0]
+        target = out.add_stream_from_template(stream)
+        for number, packet in enumerate(p for p in source.demux(stream) if p.size):
+            packet.duration = round(60 / packet.time_base) if number == 9 else packet.duration
+            packet.stream = target
+            out.mux(packet)
+    assert media.probe(path).duration == pytest.approx(60.4, abs=0.1)
+    analysis = Analyzer(device="cpu").analyze(path, Settings(models=["texture"]), scores_only=True)
+    assert len(analysis.timestamps) == 10 and analysis.timestamps[-1] == pytest.approx(0.36)
 
 
 def test_even_moments_stay_where_each_shows_another_picture():
