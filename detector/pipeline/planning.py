@@ -25,21 +25,28 @@ def coverage(
     info: Media, settings: Settings, timestamps: Sequence[float], shots: Sequence[media.Shot] | None
 ) -> Coverage:
     """Return how much was sampled at `timestamps`, ascending, s; no `shots`: not searched."""
+    frames = max(shown_frames(info, settings), len(timestamps))
     if not info.duration or info.kind == "image":
-        return Coverage(sampled=len(timestamps), frames=info.frame_count or 1, longest_gap=0.0)
+        return Coverage(sampled=len(timestamps), frames=frames, longest_gap=0.0)
     start, end = media.part(info.duration, settings)
-    whole = (start, end) == (0.0, info.duration)
-    frames = info.frame_count if whole else None
-    if frames is None:
-        frames = round((end - start) * (info.fps or 0.0))
     edges = [start, *timestamps, end]
     return Coverage(
         sampled=len(timestamps),
-        frames=max(frames, len(timestamps)),
+        frames=frames,
         longest_gap=round(max(b - a for a, b in pairwise(edges)), 3),
         shots=None if shots is None else len(shots),
         shots_seen=None if shots is None else sum(media.seen(shots, timestamps)),
     )
+
+
+def shown_frames(info: Media, settings: Settings) -> int:
+    """Return how many frames the requested part shows, about; 0 where nothing tells."""
+    if not info.duration or info.kind == "image":
+        return info.frame_count or 1
+    start, end = media.part(info.duration, settings)
+    if (start, end) == (0.0, info.duration) and info.frame_count is not None:
+        return info.frame_count
+    return round((end - start) * (info.fps or 0.0))
 
 
 def estimate(analysis: Analysis, frames: int = CLOSER) -> float | None:

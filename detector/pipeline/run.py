@@ -177,7 +177,7 @@ class AnalysisRun:
         )
         notes: list[str] = []
         workers = self._workers(len(sampled), decoded, notes)
-        self._extractors(windows, len(sampled))
+        self._extractors(windows, sampled)
         readers = [Worker(e.read, self.stop) for e in self.extractors.values() if e.reads]
         workers |= dict.fromkeys(readers, "sound")
         for worker in workers:
@@ -264,7 +264,8 @@ class AnalysisRun:
             )
         for id, why in unfit.items():
             self.results[id].not_counted_because = why
-        self.reporter.planned = len(sampled)
+        frames = planning.shown_frames(self.media, self.settings)
+        self.reporter.planned = min(len(sampled), frames or len(sampled))
         shown = () if self.request.scores_only else sampled
         self.hashes.begin(self.media, shown)
         self.marks.begin(shown)
@@ -311,7 +312,7 @@ class AnalysisRun:
             workers[Worker(self.signals.work, self.stop)] = "signals"
         return workers
 
-    def _extractors(self, windows: Sequence[FrameWindow], sampled: int) -> None:
+    def _extractors(self, windows: Sequence[FrameWindow], sampled: Sequence[float]) -> None:
         """Make the extractors of faces or voice, and of each other requested modality."""
         always = Modality.VOICE if self.media.kind == "audio" else Modality.FACE
         for modality, make in EXTRACTORS.items():
@@ -326,7 +327,7 @@ class AnalysisRun:
                         detector=self.request.detector,
                         specs=specs,
                         windows=[w for w in windows if w.modality is modality],
-                        sampled=sampled,
+                        planned=sampled,
                         submit=self.scoring.submit,
                         results=self.results,
                         lock=self.lock,

@@ -27,7 +27,7 @@ class Extraction:
     detector: vision.FaceDetector
     specs: Sequence[ModelSpec]  # of its modality
     windows: Sequence[FrameWindow]  # that its models of clips need
-    sampled: int  # frames that will be sampled
+    planned: Sequence[float]  # times of the frames that will be sampled, s
     submit: Callable[[ScoreItem], None]  # to the scoring stage; waits while there are enough
     results: Mapping[str, ModelResult]  # by model id
     lock: threading.Lock = field(default_factory=threading.Lock)
@@ -41,13 +41,14 @@ class Extraction:
         """Ids of the models of single frames, by what they are fed with."""
         return fed((s for s in self.specs if s.kind != "video"), lambda spec: spec.crop)
 
-    def scored_at(self, models: Sequence[str]) -> range | set[int]:
-        """Return the sampled frames that models score: all, or as many as stated."""
+    def scored_at(self, models: Sequence[str]) -> frozenset[float]:
+        """Return the planned times whose frames models score: all, or as many as stated."""
         specs = [spec for spec in self.specs if spec.id in models]
         most = max(spec.moments for spec in specs)
-        if not most or most >= self.sampled or self.settings.sampling == "closer":
-            return range(self.sampled)
-        return {(2 * n + 1) * self.sampled // (2 * most) for n in range(most)}
+        if not most or most >= len(self.planned) or self.settings.sampling == "closer":
+            return frozenset(self.planned)
+        step = len(self.planned) / most
+        return frozenset(self.planned[int((n + 0.5) * step)] for n in range(most))
 
 
 class Extractor:

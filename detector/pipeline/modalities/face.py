@@ -41,7 +41,9 @@ class FaceExtractor(Extractor):
         self._finder = vision.FaceSearch(run.detector, run.settings.min_face)
         checked = run.options.media is None and run.settings.rotate is None
         self._orientation = (
-            OrientationCheck(run.detector, run.settings.min_face, run.sampled) if checked else None
+            OrientationCheck(run.detector, run.settings.min_face, len(run.planned))
+            if checked
+            else None
         )
         self._closer_searches = CLOSER_SEARCHES
         self._last_search = -1.0
@@ -59,13 +61,13 @@ class FaceExtractor(Extractor):
         for window in self._run.windows:
             window.add(frame, times)
         if index is not None or not self._anchors.isdisjoint(times):
-            self._search(frame, index)
+            self._search(frame, times, index)
             self._last_search = max(times)
         for window in self._run.windows:
             if window.frames:
                 self._cut(window)
 
-    def _search(self, frame: Frame, index: int | None) -> None:
+    def _search(self, frame: Frame, times: tuple[float, ...], index: int | None) -> None:
         known = self._known.get(frame.time)
         with timed(self._run.timings, "faces"):
             faces = self._faces(frame, known)
@@ -84,7 +86,7 @@ class FaceExtractor(Extractor):
                 self._orientation.check(frame.rgb, faces)
         before = [segment for _, segment in known] if known else [None] * len(faces)
         for number, face, segment in zip(numbers, faces, before, strict=True):
-            self._record(frame, index, number, face, segment)
+            self._record(frame, times, index, number, face, segment)
 
     def _faces(self, frame: Frame, known: Sequence[object] | None) -> list[vision.Detection]:
         """Return a frame's faces: those found before, or by a search."""
@@ -105,6 +107,7 @@ class FaceExtractor(Extractor):
     def _record(
         self,
         frame: Frame,
+        times: tuple[float, ...],
         index: int,
         number: int,
         face: vision.Detection,
@@ -125,7 +128,7 @@ class FaceExtractor(Extractor):
                 self.modality, frame.rgb, segment, recipe, models, run.detector.name
             )
             left_out = self._left_out[number, recipe]
-            if index in self._scored_at[recipe]:
+            if not self._scored_at[recipe].isdisjoint(times):
                 self._submitted[number, recipe] += 1
                 run.submit(item)
             elif len(left_out) < LEAST_SCORED:

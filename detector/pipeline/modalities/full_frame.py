@@ -27,7 +27,7 @@ class FullFrameExtractor(Extractor):
     def frame(self, frame: Frame, times: tuple[float, ...], index: int | None) -> None:
         """Record a sampled frame, and cut the windows that it completes."""
         if index is not None:
-            self._record(frame, index)
+            self._record(frame, times, index)
         for window in self._run.windows:
             window.add(frame, times)
             for _, span, item in window.cut({}, self._run.detector.name):
@@ -35,7 +35,7 @@ class FullFrameExtractor(Extractor):
                     self._subject.spans.append(span)
                 self._run.submit(item)
 
-    def _record(self, frame: Frame, index: int) -> None:
+    def _record(self, frame: Frame, times: tuple[float, ...], index: int) -> None:
         before = next((segment for _, segment in self._known.get(frame.time, ())), None)
         segment = (
             self._scored_before(before, index)
@@ -46,7 +46,7 @@ class FullFrameExtractor(Extractor):
         with self._run.lock:
             self._subject.frames[index] = segment
         for recipe, models in {} if before else self._fed.items():
-            if index in self._scored_at[recipe]:
+            if not self._scored_at[recipe].isdisjoint(times):
                 detector = self._run.detector.name
                 item = ScoreItem.cut(self.modality, frame.rgb, segment, recipe, models, detector)
                 self._run.submit(item)

@@ -156,8 +156,9 @@ def test_moments_are_spread_evenly(sampled, expected):
     from detector.pipeline.modalities.base import Extraction
 
     settings = SimpleNamespace(sampling="uniform")
-    run = SimpleNamespace(specs=[SPEC, GENERATED], sampled=sampled, settings=settings)
-    scored_at: Callable[..., range | set[int]] = Extraction.scored_at
+    planned = range(sampled)
+    run = SimpleNamespace(specs=[SPEC, GENERATED], planned=planned, settings=settings)
+    scored_at: Callable[..., frozenset[float]] = Extraction.scored_at
     at = sorted(scored_at(run, ("clip", "clip-generated")))
     assert len(at) == expected and at[0] >= 0 and at[-1] < sampled
     steps = np.diff(at)

@@ -11,6 +11,7 @@ import cv2
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 from skimage import data
 
 from detector import media
@@ -97,6 +98,22 @@ def test_progress_grows_and_ends_at_one(analyzer, clip):
     partial = [p.partial for p in seen if p.partial]
     assert partial
     assert all(p.partial and p.verdict.label == Label.NOT_APPLICABLE for p in partial)
+
+
+def test_progress_counts_the_frames_that_there_are(analyzer, tmp_path, astronaut):
+    path = write(tmp_path / "short.mp4", [np.roll(astronaut, 2 * i, axis=1) for i in range(14)])
+    seen: list[Progress] = []
+    found = analyzer.analyze(path, Settings(models=["texture"]), observe=seen.append)
+    assert {p.sampled_total for p in seen} <= {0, 14} and seen[-1].sampled_total == 14
+    assert len(found.timestamps) == 14
+
+
+def test_a_model_of_few_frames_scores_a_clip_of_fewer(analyzer, tmp_path, astronaut):
+    first, second = (Image.fromarray(np.roll(astronaut, shift, axis=1)) for shift in (0, 8))
+    path = tmp_path / "two.gif"
+    first.save(path, save_all=True, append_images=[second], duration=400)
+    found = analyzer.analyze(path, Settings(models=["picture"]), scores_only=True)
+    assert found.models[0].scored == len(found.timestamps) == 2
 
 
 def test_cancel_stops_soon_and_leaves_no_thread(analyzer):
