@@ -5,6 +5,8 @@ from collections.abc import Sequence
 import cv2
 import numpy as np
 
+from detector.vision import halved
+
 SIDE = 64  # px that frames are averaged to
 SPAN = 0.5  # s between the first and the last frame, at least
 ALIKE = 6.0
@@ -27,7 +29,7 @@ WINDOW = 9  # px, in which movement is one displacement
 
 def averaged(rgb: np.ndarray) -> np.ndarray:
     """Return the gray levels of a frame, uint8 [H, W, 3], averaged to uint8 [SIDE, SIDE]."""
-    gray = cv2.cvtColor(rgb, cv2.COLOR_RGB2GRAY)
+    gray = cv2.cvtColor(halved(rgb), cv2.COLOR_RGB2GRAY)
     return cv2.resize(gray, (SIDE, SIDE), interpolation=cv2.INTER_AREA)
 
 

@@ -9,11 +9,9 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import Literal
 
-import cv2
 import numpy as np
 
 from detector import media, vision
-from detector.memory import LARGE_FRAME
 
 Turn = Literal[90, 180, 270]
 TURNS: tuple[Turn, ...] = (180, 90, 270)  # Degrees clockwise that are tried
@@ -62,7 +60,7 @@ class OrientationCheck:
         if self._looks >= LOOKS or not (eager or number % self._step == 0):
             return
         self._looks += 1
-        small = _halved(rgb)
+        small = vision.halved(rgb)
         least = max(self._least * len(small) // len(rgb), min(small.shape[:2]) // COARSE)
         for degrees in TURNS:
             found = self._detector.detect(media.turn(small, degrees), least)
@@ -85,13 +83,6 @@ class OrientationCheck:
             if not self._faces and count >= enough and 2 * count > self._likely.total():
                 return degrees, count
         return None
-
-
-def _halved(rgb: np.ndarray) -> np.ndarray:
-    """Return a frame whose sides are halved while it is large."""
-    while rgb.shape[0] * rgb.shape[1] > LARGE_FRAME:
-        rgb = cv2.resize(rgb, None, fx=0.5, fy=0.5, interpolation=cv2.INTER_AREA)
-    return rgb
 
 
 def sure(faces: Sequence[vision.Detection], least: float = SURE) -> bool:

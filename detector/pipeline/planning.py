@@ -153,4 +153,5 @@ def shots(
         return None
     part = media.part(info.duration, settings)
     closer = settings.sampling == "closer"
-    return media.shots(path, info, part, settings.frames, thorough=closer, cancel=cancel)
+    samples = min(settings.frames, shown_frames(info, settings) or settings.frames)
+    return media.shots(path, info, part, samples, thorough=closer, cancel=cancel)

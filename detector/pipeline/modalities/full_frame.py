@@ -9,6 +9,7 @@ from detector.pipeline.options import SeenAt
 from detector.pipeline.scoring import ScoreItem
 from detector.pipeline.subjects import SubjectBuilder, full_frame
 from detector.schema.analysis import FrameSegment, Modality, Quality, Subject
+from detector.vision import halved
 
 SHARPNESS_SIDE = 512
 """px; pictures are brought to this size at most, so that sharpness compares between them."""
@@ -68,7 +69,7 @@ def full_frame_segment(rgb: np.ndarray, time: float, index: int) -> FrameSegment
     """Return the segment of a full frame, uint8 [H, W, 3], without a score."""
     height, width = rgb.shape[:2]
     side = min(SHARPNESS_SIDE, max(height, width))
-    small = cv2.resize(rgb, (side, side), interpolation=cv2.INTER_AREA)
+    small = cv2.resize(halved(rgb), (side, side), interpolation=cv2.INTER_AREA)
     gray = cv2.cvtColor(small, cv2.COLOR_RGB2GRAY)
     return FrameSegment(
         index=index,

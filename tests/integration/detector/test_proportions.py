@@ -2,6 +2,7 @@
 
 import functools
 import json
+import math
 import os
 import subprocess
 import sys
@@ -12,7 +13,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from detector.schema.analysis import Analysis, Label, Question, ReasonCode
+from detector.schema.analysis import Analysis, Label, ReasonCode
 from tests.conftest import RUN, write_clip
 from tests.support.processes import ROOT
 
@@ -23,7 +24,10 @@ SIZES = [
 KINDS = ["png", "jpg", "gif", "webp", "mov", "mp4", "webm"]
 """Every size can be written as each of these: odd ones as H.264 without halved colors."""
 MORE, SECONDS = 1.5, 10.0
-"""of the memory of a usual file; s of a core, which a busy computer does not change"""
+"""of the memory of a usual file; s of a core"""
+ATTEMPTS = 3
+"""of which the quickest counts: where others fill the cores and their caches, the same loop was
+seen to take 0.39 to 0.61 s of a core"""
 
 FAST = {"preset": "ultrafast"}  # of x264
 
@@ -89,11 +93,16 @@ def measuring():
         @functools.cache
         def measure(kind, size):
             path = written(kind, size)
-            child.stdin.write(f"{path}\n")
-            child.stdin.flush()
-            peak, seconds, analysis = json.loads(child.stdout.readline())
+            peak, quickest = 0, math.inf
+            for _ in range(ATTEMPTS):
+                child.stdin.write(f"{path}\n")
+                child.stdin.flush()
+                kb, seconds, analysis = json.loads(child.stdout.readline())
+                peak, quickest = max(peak, kb), min(quickest, seconds)
+                if quickest <= SECONDS:
+                    break
             path.unlink()
-            return peak * 1024 / 1e9, seconds, Analysis.model_validate(analysis)
+            return peak * 1024 / 1e9, quickest, Analysis.model_validate(analysis)
 
         for kind in ("png", "mp4"):
             measure(kind, (320, 240))
@@ -125,7 +134,7 @@ def test_a_strange_size_takes_no_more_than_a_usual_one(size, measured):
             assert analysis.verdict.label is Label.NOT_APPLICABLE
             assert analysis.verdict.reasons[0].code is ReasonCode.NO_FACE
         else:
-            assert analysis.verdict.question is Question.PICTURE
+            assert next(model for model in analysis.models if model.id == "picture").scored
         assert bool(analysis.timestamps) != analysis.media.too_narrow  # nothing of it was decoded
         if peak > MORE * usual or seconds > SECONDS:
             over.append((kind, round(peak, 2), round(usual, 2), round(seconds, 1)))
