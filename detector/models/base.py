@@ -134,6 +134,10 @@ class Normalization(StrictModel):
     std: tuple[float, float, float] = (1.0, 1.0, 1.0)
 
 
+GUESSING = 0.55
+"""AUC under which a model guesses"""
+
+
 class Measured(StrictModel):
     """A figure measured by us, with the command that measured it."""
 
@@ -227,6 +231,12 @@ class ModelSpec(StoredEntry):
     weak_on: list[str] = Field(default_factory=list)
     license_code: str
     card: str | None = Field(default=None, description="Markdown file in weights/")
+
+    @property
+    def guesses(self) -> bool:
+        """Return whether it is hardly better than chance on any sources left out."""
+        aucs = [m.value for m in self.measured if m.left_out and m.metric.endswith("AUC")]
+        return min(aucs, default=1.0) < GUESSING
 
     @property
     def modality(self) -> Modality:

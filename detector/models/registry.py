@@ -143,6 +143,12 @@ def usable(spec: ModelSpec) -> bool:
     return available(spec)
 
 
+def selectable() -> list[ModelSpec]:
+    """Return what a person can choose from: the models that can score now and do not guess. Those
+    that guess stand on the Models page alone."""
+    return [spec for spec in list_models() if usable(spec) and not spec.guesses]
+
+
 def load_model(
     id: str, weights: str | Path | Sequence[str | Path] | None = None, device: str = "cpu"
 ) -> Model:

@@ -27,7 +27,7 @@ from detector.errors import InputError, UnmaskError
 from detector.links.addresses import MAX_URL
 from detector.media.files import one_line
 from detector.models.base import ModelSpec
-from detector.models.registry import choose, list_models, manifest, usable
+from detector.models.registry import choose, manifest, selectable
 from detector.schema.analysis import Label, Settings
 from detector.sentences import _, say
 from service import limits
@@ -63,7 +63,7 @@ SAMPLES, SAMPLES_A_ROW, SAMPLE_WIDTH = 8, 4, 150
 
 def draw() -> None:
     """Draw the page without a file."""
-    specs = [spec for spec in list_models() if usable(spec)]
+    specs = selectable()
     left, right = st.columns([800, 480], gap="large")
     with left:
         st.title(_("Check a picture, a video or a voice"), anchor=False)

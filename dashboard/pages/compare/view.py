@@ -129,8 +129,8 @@ def _submit(file: UploadedFile, settings: Settings) -> str:
 
 def _upload(name: str, label: str, *, like: Settings | None = None) -> None:
     """Drop a file; it is analyzed as `like`, or with models that are chosen here, then compared."""
-    usable = [spec for spec in registry.list_models() if registry.usable(spec)]
-    specs = [spec for spec in usable if not spec.modality.of_sound]
+    able = registry.selectable()
+    specs = [spec for spec in able if not spec.modality.of_sound]
     names = labels.plain_names(specs)
     default = [spec.id for spec in specs if spec.default]
     ids: list[str] = []
@@ -158,7 +158,7 @@ def _upload(name: str, label: str, *, like: Settings | None = None) -> None:
         put_into_address(name, before)
         st.rerun()
     if sound and like is None:
-        voices = [spec for spec in usable if spec.modality.of_sound]
+        voices = [spec for spec in able if spec.modality.of_sound]
         alone = all(spec.default for spec in voices)
         settings = Settings(models=None if alone else [spec.id for spec in voices][:MAX_MODELS])
     if settings is not None and like is None:

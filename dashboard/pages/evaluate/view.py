@@ -24,7 +24,8 @@ from detector.evaluation import metrics, runs, tables
 from detector.evaluation.labelled_sets import LeftOutReason
 from detector.evaluation.report import ENSEMBLE, KindReport, Report, Share
 from detector.evaluation.scores import Scored
-from detector.models.registry import list_models, usable
+from detector.messages import states
+from detector.models.registry import list_models, selectable
 from detector.schema.analysis import Label, Question, Settings, Thresholds
 from detector.sentences import _, ngettext, say
 from service import limits
@@ -77,7 +78,7 @@ def _empty() -> None:
     )
     if url_state.current():
         typography.notice(_("This evaluation is not kept here any more. Upload the files again."))
-    specs = [spec for spec in list_models() if usable(spec)]
+    specs = selectable()
     default = [spec.id for spec in specs if spec.default]
     with st.form("evaluate", border=True):
         files = st.file_uploader(

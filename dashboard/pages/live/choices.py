@@ -16,7 +16,7 @@ from detector.links.addresses import MAX_URL
 from detector.links.cameras import CameraAddress
 from detector.live import LiveSettings
 from detector.models.base import ModelSpec
-from detector.models.registry import list_models, manifest, usable
+from detector.models.registry import manifest, selectable
 from detector.schema.analysis import QUESTION_OF, Question, Thresholds
 from detector.sentences import _
 from service.live import cameras
@@ -201,8 +201,8 @@ def models() -> list[ModelSpec]:
     """Return those that can judge frames of a camera now."""
     return [
         spec
-        for spec in list_models()
-        if usable(spec) and spec.kind in ("frame", "video") and spec.task in QUESTION_OF
+        for spec in selectable()
+        if spec.kind in ("frame", "video") and spec.task in QUESTION_OF
     ]
 
 
@@ -213,7 +213,7 @@ def usual() -> list[str]:
 
 def hears() -> bool:
     """Return whether a model of voices is here that is asked by default."""
-    return any(spec.modality.of_sound and spec.default and usable(spec) for spec in list_models())
+    return any(spec.modality.of_sound and spec.default for spec in selectable())
 
 
 def microphone() -> bool:

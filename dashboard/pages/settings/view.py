@@ -25,7 +25,7 @@ from detector.errors import InputError
 from detector.evaluation import own_calibration
 from detector.media import isolated
 from detector.models.memory import budget as memory_budget
-from detector.models.registry import list_models, usable
+from detector.models.registry import list_models, selectable
 from detector.sentences import _, ngettext, say
 from service import languages
 from service.config import get_config
@@ -145,7 +145,7 @@ def _new(*, first: bool) -> None:
     rates = {rate: conformal.rate_words(rate) for rate in RATES}
     rate = controls.choose(_("False alarms, at most"), rates, DEFAULT_RATE, "own-rate")
     need = conformal.least(rate)
-    specs = [spec for spec in list_models() if usable(spec)]
+    specs = selectable()
     titles, default = labels.plain_names(specs), [s.id for s in specs if s.default]
     label = _("For which models, counted together")
     ids = controls.choose_any(label, titles, default, "own-models")
