@@ -264,3 +264,21 @@ def test_a_comparison_that_comes_later_reaches_the_rows_of_a_batch(jobs):
     jobs.update(jobs.find(record.id, scope), lambda analysis: compared(analysis, FACE))
     assert [row.label for row in service.rows(scope, batch, known, fresh=True)] == [Label.FAKE]
     assert known[record.id].proof == Proof(kind=ProofKind.COPY, name="press.mp4")
+
+
+def test_history_and_a_batch_sort_by_the_answer_and_then_by_its_likelihood(jobs):
+    """A voice at 92 without a verdict does not stand above a clip with one."""
+    made = {
+        "open": judged(UNSURE, 0.92), "none": judged(NONE, None), "fake": judged(FAKE, 0.86),
+        "real": judged(REAL, 0.1), "surer": judged(FAKE, 0.97), "maybe": judged(MAYBE, 0.95),
+    }  # fmt: skip
+    records = [keep(jobs, name, one, n) for n, (name, one) in enumerate(made.items(), 1)]
+    found = [session.application().find(OWNER, record.id) for record in records]
+    rows = [
+        BatchRow.of(BatchItem(name=record.name, analysis=record.id), job)
+        for record, job in zip(records, found, strict=True)
+    ]
+    expected = ["surer", "fake", "maybe", "open", "real", "none"]
+    assert [rows[i].item.name for i in listing.ordered(rows, "likelihood")] == expected
+    history = jobs.store.search(LOCAL, Query(order="likelihood")).records
+    assert [record.name for record in history] == expected
