@@ -19,27 +19,19 @@ from cli.common import (
 )
 from cli.compare import Likelihood, likelihood_by, with_scores
 from cli.options import Json, MachineOptions, NoLibrary, Option, ReportOptions, SettingsOptions
-from detector import links, media, messages
+from detector import links, media
 from detector.batch import DOCUMENT_ENDINGS, Entry, failed, read_container
 from detector.comparison import compare
 from detector.decision import decide
 from detector.errors import InputError, MediaError, ModelError, UnmaskError, UsageError
-from detector.messages import comparison, lead, odds, states
-from detector.messages.format import capital, percent, score, signed
+from detector.messages import lead, odds
 from detector.messages.measured import covered
 from detector.models import registry
 from detector.pipeline import Analyzer
+from detector.presentation import answers, models, pulls
+from detector.presentation import verdict as presented
 from detector.presentation.origin import accounts
-from detector.schema.analysis import (
-    Analysis,
-    ErrorDetail,
-    Failure,
-    Question,
-    Settings,
-    Side,
-    Thresholds,
-    Verdict,
-)
+from detector.schema.analysis import Analysis, ErrorDetail, Failure, Settings, Thresholds
 from detector.sentences import _, say
 
 _OURS = "internal"  # code of what is no file's fault
@@ -200,110 +192,46 @@ def _against(analysis: Analysis, path: Path, original: Path, judge: Likelihood |
 
 @reading()
 def summary(analysis: Analysis, *, base_rate: float = odds.EVEN) -> str:
-    """Return the verdict in a few lines for a terminal; odds in words follow a `base_rate` of
+    """Return the result in a few lines for a terminal; odds in words follow a `base_rate` of
     fakes, 0..1."""
-    verdict = analysis.verdict
-    lines = [f"{analysis.media.name}: {analysis.headline_in()}"]
-    if (found := analysis.comparison) is not None:
-        more = "" if found.finding.same_footage else f" {comparison.lead(found)}"
-        lines.append(f"  {comparison.sentence(found)}.{more}")
-        if found.finding.related:
-            lines.append(f"  {comparison.against(found)}")
-    if origin := lead.origin(analysis):
-        lines.append(f"  {origin}")
-    lines += [f"  {section.line}" for section in accounts(analysis.provenance)]
-    if found is not None or origin:
-        alone = states.headline(verdict.label, verdict.question)
-        lines.append("  " + _("The detectors, alone: {verdict}").format(verdict=alone))
-    front_answer = verdict.answers.get(verdict.question) if verdict.question else None
-    if front_answer is not None and front_answer.label is verdict.label:
-        said = odds.in_ten(front_answer, verdict.question, base_rate)
-        lines += [f"  {capital(said)}."] if said else []
-    lines += [f"  {line}" for line in _people(analysis)]
-    front = sorted(verdict.answers.items(), key=lambda pair: pair[0] is not verdict.question)
-    lines += [line for question, answer in front if (line := _answered(verdict, question))]
-    if front_answer is not None and front_answer.odds is not None:
-        said = odds.of_tests(front_answer.odds, verdict.question)
-        lines.append(f"  {said} {odds.support(front_answer, verdict.question)}")
-    for reason in verdict.reasons:
-        text, detail = messages.wording(reason)
-        lines.append(f"  - {text}" + (f" ({detail})" if detail else ""))
-    plain = {m.id: m.plain or m.title for m in analysis.models}
-    for part in front_answer.contributions if front_answer else ():
-        name = states.contribution(part.kind, part.id, plain.get(part.id, ""))
-        lines.append(f"  {signed(part.logit):>5}  {name}")
-    for model in analysis.models:
-        if not model.counted:
-            why = states.not_counted(model.not_counted_because)
-            uncounted = _("{model}: not counted: {why}").format(model=model.title, why=why)
-            if model.probability is not None:
-                text = _("{model}: score {score}, not counted: {why}")
-                shown = score(model.probability)
-                uncounted = text.format(model=model.title, score=shown, why=why)
-            lines.append(f"  {uncounted}")
+    verdict, answer = analysis.verdict, pulls.answer_of(analysis)
+    lines = [
+        *presented.paragraphs(analysis, base_rate),
+        lead.sides(analysis),
+        *(section.line for section in accounts(analysis.provenance)),
+        *(_answered(row) for row in answers.rows(analysis) if row.likelihood),
+    ]
+    if answer is not None and answer.odds is not None:
+        said = odds.of_tests(answer.odds, verdict.question)
+        lines.append(f"{said} {odds.support(answer, verdict.question)}")
+    lines += [f"- {line}" for line in presented.why(analysis)]
+    lines += [f"{part.value:>5}  {part.name}" for part in pulls.rows(analysis)]
+    lines += [_left_out(row) for row in models.rows(analysis) if row.left_out]
     if coverage := covered(analysis.coverage):
-        lines.append("  " + _("Looked at: {coverage}").format(coverage=coverage))
+        lines.append(_("Looked at: {coverage}").format(coverage=coverage))
     notes = list(analysis.media.notes)
     if analysis.provenance and analysis.provenance.credential.state == "unreadable":
         why = " ".join(map(say, analysis.provenance.credential.problems))
         notes.append(_("Its signed origin (C2PA) could not be read. {why}").format(why=why))
-    lines += ["  " + _("Note: {note}").format(note=say(note)) for note in notes]
+    lines += [_("Note: {note}").format(note=say(note)) for note in notes]
     if turn := analysis.media.faces_turned:
-        lines.append("  " + _("To analyze it turned: {option}").format(option=f"--rotate {turn}"))
-    limits = " ".join(messages.text(caveat) for caveat in verdict.caveats)
-    lines.append("  " + _("Can't tell: {limits}").format(limits=limits))
-    return "\n".join(lines)
+        lines.append(_("To analyze it turned: {option}").format(option=f"--rotate {turn}"))
+    lines.append(_("Can't tell: {limits}").format(limits=presented.limits(analysis)))
+    said = "\n  ".join(filter(None, lines)).replace("\u00a0", " ")
+    return f"{analysis.media.name}: {analysis.headline_in()}\n  {said}"
 
 
-def _people(analysis: Analysis) -> list[str]:
-    """Return who of several people leads, and the texts about the others and the voices."""
-    verdict = analysis.verdict
-    people = analysis.people
-    lines = []
-    top = next((person for person in people if person.id == verdict.subject), None)
-    # Of a picture that a machine made nobody in it leads.
-    if len(people) > 1 and top and verdict.question and not verdict.question.spec.whole:
-        said = [
-            lead.placed(top),
-            "" if verdict.label.side is Side.REAL else lead.strongest(analysis, top),
-        ]
-        text = _("Most suspicious of {number} people: {details}")
-        if out := lead.left_out(analysis):
-            text = _("Most suspicious of {some} of {number} people whose score counts: {details}")
-        details, some = ", ".join(filter(None, said)), len(people) - len(out)
-        lines.append(text.format(some=some, number=len(people), details=details))
-    # Without a sign, the sentence counts those that the others' leaves out.
-    real = len(people) > 1 and verdict.label.side is Side.REAL
-    all_of_them = lead.sentence(analysis) if real else ""
-    lines.append(" ".join(filter(None, [all_of_them, lead.others(analysis)])))
-    lines.append(lead.sides(analysis))
-    return [line.replace("\u00a0", " ") for line in lines if line]
+def _answered(row: answers.AnswerRow) -> str:
+    """Return a question and its answer in a line."""
+    likely = row.likelihood
+    if row.counts:
+        likely = _("{percent} combined likelihood").format(percent=likely)
+    known = "; ".join(filter(None, [row.bands, row.basis]))
+    return f"{row.question} {row.answer}, {likely} ({known})"
 
 
-def _answered(verdict: Verdict, question: Question) -> str:
-    """Return one question in a line; "" where it was not asked or not judged."""
-    answer = verdict.answers[question]
-    if answer.probability is None:
-        return ""
-    limits = answer.thresholds
-    share = percent(answer.probability, near=limits.edges)
-    likely = _("{percent} combined likelihood")
-    if answer.undecided_secondary:
-        likely = _("stays open, {percent} combined likelihood")
-        if verdict.uncounted(question):
-            likely = _("stays open, {percent} not counted")
-    likelihood = [answer.probability]
-    parts = []
-    for label, start, end in limits.zones:
-        if label.side is not None:
-            fake = label.side is Side.FAKE
-            text = _("{name} over {limit}") if fake else _("{name} under {limit}")
-            edge = percent(start if fake else end, near=likelihood)
-            parts.append(text.format(name=states.zone(label, question), limit=edge))
-    over = ", ".join(parts) or _("no score decides")
-    basis = states.basis(answer.basis)
-    if limits.own:
-        basis = _("by {clips}").format(clips=say(limits.data))
-    known = ", ".join(filter(None, [over, basis]))
-    asked = states.question(question)
-    return f"  {asked} {likely.format(percent=share)} ({known})"
+def _left_out(row: models.ModelRow) -> str:
+    """Return a model that is no part of the verdict in a line."""
+    number = _("score {score}").format(score=row.score) if row.score else ""
+    said = ", ".join(filter(None, [number, row.left_out]))
+    return f"{row.name}: {said}"

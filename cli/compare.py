@@ -132,17 +132,8 @@ def status(result: Comparison) -> int:
 def lines(result: Comparison) -> list[str]:
     """Return what a terminal shows."""
     out = [f"{words.sentence(result)}.", f"  {words.lead(result)}"]
-    out += [f"  {name + ':':20} {value}" for name, value in words.figures(result)]
-    for person in result.people:
-        if len(result.people) > 1:
-            when = words.when(result, person.spans)
-            part = {
-                "none": words.unchanged(result),
-                "mouth": _("mouth differs {when}"),
-                "face": _("face differs {when}"),
-            }[person.changed_region]
-            name = _("Person {person}").format(person=person.id)
-            out.append(f"  {name + ':':20} {part.format(when=when)}")
+    rows = [*words.figures(result), *words.people(result)]
+    out += [f"  {name + ':':20} {value}" for name, value in rows]
     out += [f"  {say(note)}" for note in result.notes]
     if limits := words.limits(result):
         out.append("  " + _("What this can't tell: {limits}").format(limits=limits))

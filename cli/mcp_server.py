@@ -23,6 +23,7 @@ from detector.messages.actions import step
 from detector.models import inventory
 from detector.pipeline import Analyzer
 from detector.pipeline.options import Progress
+from detector.presentation import moments
 from detector.schema.analysis import Analysis, Settings
 from detector.schema.comparison import Comparison
 from detector.sentences import _
@@ -137,12 +138,11 @@ class Tools:
 
         def work(report: Report, stop: Event) -> tuple[Analysis, bytes | None]:
             result = self._analyzed(file, Settings(), report, stop)
-            top = next((s for s in result.judged if s.id == result.verdict.subject), None)
-            scored = [frame for frame in top.frames if frame.score is not None] if top else []
-            if not scored or top is None:
+            shown = moments.shown(result)
+            if shown is None or shown[1].score is None:
                 return result, None
-            moment = max(scored, key=lambda frame: frame.score or 0.0)
-            return result, exports.heatmap(file, result, moment.index, top.id, model)
+            top, frame = shown
+            return result, exports.heatmap(file, result, frame.index, top.id, model)
 
         result, picture = await self._run(context, work)
         steps = map(step, next_steps(result, Facts(may_run=False)))

@@ -6,14 +6,13 @@ from typing import Annotated
 from cli.common import ProgressBar, ids, reading, refuse_link, write_result
 from cli.options import Device, Json, Models, Option
 from detector.decision import decide
-from detector.messages import robustness as words
-from detector.messages.format import score
-from detector.messages.states import state
+from detector.messages import states
 from detector.perturbation.conditions import NONE, parse
 from detector.perturbation.robustness import USUAL, try_out
 from detector.pipeline import Analyzer
+from detector.presentation import robustness as presented
 from detector.schema.analysis import Analysis, Robustness, Settings
-from detector.sentences import _, say
+from detector.sentences import _
 
 
 def robustness(
@@ -50,23 +49,11 @@ def robustness(
 
 
 @reading()
-def _lines(analysis: Analysis, robustness: Robustness) -> list[str]:
+def _lines(analysis: Analysis, tried: Robustness) -> list[str]:
     """Return a line a trial, then what it means."""
-    from detector.report.words import GLYPHS  # of the extra `report`, which --help does without
-
-    question = analysis.verdict.question
-    lines = [f"{analysis.media.name}: {state(analysis.verdict.label, question)}"]
-    for trial in (robustness.unchanged, *robustness.trials):
-        number = "–" if trial.probability is None else score(trial.probability)
-        outcome = say(trial.error or "") or f"{GLYPHS[trial.label]} {state(trial.label, question)}"
-        lines.append(f"  {say(trial.title):24} {number:>5}  {outcome}")
-    thresholds, furthest = (
-        analysis.verdict.answers[robustness.question].thresholds,
-        robustness.furthest,
-    )
-    said = words.outcome(robustness, thresholds).replace("\u00a0", " ")
-    if thresholds.never_decide and furthest is not None:
-        moved = abs(robustness.moved(furthest) or 0.0)
-        text = _("Moves by up to {points} points: {change}.")
-        said = text.format(points=round(100 * moved), change=say(furthest.title))
-    return [*lines, f"  {said}"]
+    lines = [f"{analysis.media.name}: {analysis.headline_in()}"]
+    for row in presented.rows(tried):
+        number = row.likelihood or "–"
+        lines.append(f"  {row.name:24} {number:>5}  {states.GLYPHS[row.label]} {row.says}")
+    said = presented.outcome(tried, analysis.verdict.answers[tried.question].thresholds)
+    return [*lines, f"  {said}".replace("\u00a0", " ")]

@@ -7,9 +7,9 @@ icon + word + color, so that it can be read in grey and by a screen reader.
 
 import re
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 from datetime import date
-from typing import Any, Literal
+from typing import Literal
 
 import markupsafe
 from babel.dates import format_skeleton
@@ -17,8 +17,7 @@ from babel.lists import format_list
 
 from dashboard.i18n import LazyDict, current
 from detector import messages
-from detector.decision.numbers import at_most
-from detector.messages import Coded, format, lead, measured, states
+from detector.messages import Coded, format, states
 from detector.messages.format import capital as capital
 from detector.messages.format import lower_first as lower_first
 from detector.messages.format import score as score
@@ -26,21 +25,9 @@ from detector.messages.format import size as size
 from detector.messages.format import took as took
 from detector.messages.format import whole_percent as whole_percent
 from detector.models.base import ModelSpec
-from detector.questions import QuestionSpec
-from detector.schema.analysis import (
-    BandRate,
-    Label,
-    Media,
-    ModelResult,
-    Proof,
-    Question,
-    ReasonCode,
-    Subject,
-    Tally,
-    Thresholds,
-    Verdict,
-    headline_label,
-)
+from detector.presentation.models import looks as looks
+from detector.presentation.models import plain as plain
+from detector.schema.analysis import Label, Proof, Question, headline_label
 from detector.sentences import _, ngettext, say
 from detector.sentences import count as count
 
@@ -66,24 +53,24 @@ class StateWords:
 FEW = 20
 """of which a share in percents would say more than is known"""
 
-_LOOKS: dict[Label, tuple[str, str, BadgeColor, Slug]] = {
-    Label.FAKE: ("warning", "▲", "red", "fake"),
-    Label.PROBABLY_FAKE: ("error", "△", "orange", "pfake"),
-    Label.PROBABLY_REAL: ("check", "◌", "green", "preal"),
-    Label.REAL: ("check_circle", "○", "green", "real"),
-    Label.INCONCLUSIVE: ("help", "?", "gray", "inc"),
-    Label.NOT_APPLICABLE: ("do_not_disturb_on", "–", "gray", "na"),
+_LOOKS: dict[Label, tuple[str, BadgeColor, Slug]] = {
+    Label.FAKE: ("warning", "red", "fake"),
+    Label.PROBABLY_FAKE: ("error", "orange", "pfake"),
+    Label.PROBABLY_REAL: ("check", "green", "preal"),
+    Label.REAL: ("check_circle", "green", "real"),
+    Label.INCONCLUSIVE: ("help", "gray", "inc"),
+    Label.NOT_APPLICABLE: ("do_not_disturb_on", "gray", "na"),
 }
-"""Icon, glyph, color and slug. The words are those of `detector.messages`, for all places."""
+"""Icon, color and slug. Words and glyphs are those of `detector.messages`, for all places."""
 
 
 def _state(label: Label, question: Question | None) -> StateWords:
-    icon, glyph, color, slug = _LOOKS[label]
+    icon, color, slug = _LOOKS[label]
     long, short = (
         states.state(label.value, question and question.value, short=short)
         for short in (False, True)
     )
-    return StateWords(icon, long, short, glyph, color, slug)
+    return StateWords(icon, long, short, states.GLYPHS[label], color, slug)
 
 
 STATES: LazyDict[Label, StateWords] = LazyDict(
@@ -96,26 +83,6 @@ ORDER = (
 """In which pages list the states."""
 
 
-def _translated(spec: QuestionSpec) -> QuestionSpec:
-    words: dict[str, Any] = {
-        field.name: say(text)
-        for field in fields(spec)
-        if isinstance(text := getattr(spec, field.name), str) and text and field.name != "task"
-    }
-    return replace(spec, **words)
-
-
-QUESTIONS: LazyDict[Question, QuestionSpec] = LazyDict(
-    lambda: {q: _translated(q.spec) for q in Question}
-)
-"""Their entries, with their words in the viewer's language."""
-
-
-def says(question: Question | None) -> str:
-    """Return what a score over the threshold says, within a sentence: "likely manipulated"."""
-    return states.says(question)
-
-
 def state(label: Label, question: Question | None, proof: Proof | None = None) -> StateWords:
     """Return the state of an answer, in the words of its question: "Likely AI-generated"; under a
     finding that leads the headline, its words."""
@@ -125,29 +92,9 @@ def state(label: Label, question: Question | None, proof: Proof | None = None) -
     return _state(label, question)
 
 
-def zone(label: Label, question: Question | None = None) -> str:
-    """Return what a part of the axis of likelihoods says: "likely manipulated"."""
-    return states.zone(label.value, question and question.value)
-
-
-def headline(verdict: Verdict, proof: Proof | None = None) -> str:
-    """Return the wording of a file's verdict: "Probably manipulated"."""
-    return answer_words(verdict.label, verdict.question, proof)
-
-
-def answer_words(label: Label, question: Question | None, proof: Proof | None = None) -> str:
-    """Return an answer in words, or the finding that leads before it."""
-    return states.headline(label.value, question and question.value, proof=proof)
-
-
 def sentence(message: Coded) -> str:
     """Return the sentence of a reason or a caveat, in the viewer's language; no markup."""
     return unbroken(messages.text(message))
-
-
-def small(message: Coded) -> str:
-    """Return what stands under that sentence in small, or nothing."""
-    return unbroken(messages.detail(message))
 
 
 def unbroken(text: str) -> str:
@@ -155,19 +102,9 @@ def unbroken(text: str) -> str:
     return re.sub(r"(?<=\d) (?=%|(?:s|px|min|GB|MB)\b)", NBSP, text)
 
 
-def of_catalog(text: str) -> str:
-    """Return a bundled model's catalog text in the page's language, else in English."""
-    return say(text) if text else ""
-
-
-def plain(model: ModelResult) -> str:
-    """Return what a model looks for, as a name for a person; its own name where there is none."""
-    return states.contribution("model", model.id, model.plain or model.title)
-
-
 def plain_names(specs: Iterable[ModelSpec]) -> dict[str, str]:
     """Return the same of models that are asked for, by id."""
-    return {spec.id: of_catalog(spec.plain) or spec.title for spec in specs}
+    return {spec.id: say(spec.plain) or spec.title for spec in specs}
 
 
 READINGS: LazyDict[str, StateWords] = LazyDict(
@@ -219,33 +156,10 @@ WHAT_IT_MEANS: LazyDict[Label, str] = LazyDict(
     }
 )
 
-WHY_NOT: LazyDict[ReasonCode, str] = LazyDict(
-    lambda: {ReasonCode(code): word for code, word in lead.why_not().items()}
-)
-"""The reason that stands after "Could not be judged ·", and over a gap in a timeline."""
-
-SIDES: LazyDict[str | None, str] = LazyDict(
-    lambda: {side: lead.side(side) for side in ("left", "center", "right", None)}
-)
-"""Where in the picture a person is."""
-
-
-def who(track: Subject) -> str:
-    """Return the name of a subject: "Person A", or the whole picture where there is no person."""
-    return states.subject_name(track.modality.value, track.id)
-
-
-def sound(media: Media) -> str:
-    """Return what a sound is: "AAC 96 kbit/s, 44.1 kHz"."""
-    rate = f" {media.bit_rate / 1000:.0f}{NBSP}kbit/s" if media.bit_rate else ""
-    codec = media.codec.split("_")[0].upper()
-    sampled = f", {media.audio.sample_rate / 1000:g}{NBSP}kHz" if media.audio else ""
-    return f"{codec}{rate}{sampled}"
-
 
 def confidence(ends: tuple[float, float]) -> str:
     """Return the interval of a likelihood: "95 % interval 62 to 91 %"."""
-    return _("95\u00a0% interval {interval}").format(interval=interval(ends))
+    return unbroken(format.confidence(ends))
 
 
 def interval(ends: tuple[float, float] | None) -> str:
@@ -253,66 +167,9 @@ def interval(ends: tuple[float, float] | None) -> str:
     return format.interval(ends).replace(" %", f"{NBSP}%") if ends else ""
 
 
-def alone(person: str | None, probability: float) -> str:
-    """Return the own number of one of several people."""
-    text = _("Person\u00a0{person} alone {percent}")
-    return text.format(person=person, percent=percent(probability))
-
-
 def percent(probability: float, near: Iterable[float] = ()) -> str:
     """Return 0.789 as "79 %"; with one decimal within a percent of one of the limits `near` it."""
     return f"{format.likelihood(probability, near)}{NBSP}%"
-
-
-def alarms(limits: Thresholds) -> str:
-    """Return how many untouched clips scored above `high`; empty if it was not measured."""
-    none = _("In our tests none of {clips} untouched {unit} scored above {limit} (at most {most}, "
-             "with 95\u00a0% confidence).")  # fmt: skip
-    some = _("In our tests {count} of {clips} untouched {unit} scored above {limit} (at most "
-             "{most}, with 95\u00a0% confidence).")  # fmt: skip
-    rate = _("{rate} of untouched {unit} score above {limit}.")
-    if limits.own:
-        rate = _("At most {rate} of untouched {unit} like yours score above {limit}.")
-    figures = limits.false_positives, limits.false_positive_rate, limits.high
-    return _false_rate(none, some, rate, measured.unit(limits), *figures)
-
-
-def right(band: BandRate) -> str:
-    """Return how often one answer is right on sources left out."""
-    text = _("“{answer}” was right {percent} of the time on new sources, with as many fakes as "
-             "genuine files (at least {low}, with 90\u00a0% confidence).")  # fmt: skip
-    answer = STATES[band.label].words
-    return text.format(answer=answer, percent=percent(band.right), low=percent(band.low))
-
-
-def missed(limits: Thresholds) -> str:
-    """Return how many fakes scored below `low`; empty if unmeasured or none is below."""
-    if not limits.can_clear:
-        return ""
-    none = _("In our tests none of {clips} manipulated {unit} scored below {limit} (at most "
-             "{most}, with 95\u00a0% confidence).")  # fmt: skip
-    some = _("In our tests {count} of {clips} manipulated {unit} scored below {limit} (at most "
-             "{most}, with 95\u00a0% confidence).")  # fmt: skip
-    rate = _("{rate} of manipulated {unit} score below {limit}.")
-    figures = limits.false_negatives, limits.false_negative_rate, limits.low
-    return _false_rate(none, some, rate, measured.unit(limits), *figures)
-
-
-def _false_rate(
-    none: str,
-    some: str,
-    rated: str,
-    unit: str,
-    tally: Tally | None,
-    rate: float | None,
-    limit: float,
-) -> str:
-    words = {"unit": unit, "limit": percent(limit)}
-    if tally is None:
-        return "" if rate is None else rated.format(rate=percent(rate), **words)
-    return (some if tally.count else none).format(
-        count=tally.count, clips=tally.files, most=percent(at_most(tally)), **words
-    )
 
 
 def clock(seconds: float, *, tenths: bool = True) -> str:
@@ -331,15 +188,6 @@ def about(seconds: float) -> str:
         return _("about {minutes} minutes").format(minutes=round(seconds / 60))
     rounded = max(5, -(-int(-(-seconds // 1)) // 5) * 5)
     return _("about {seconds}\u00a0s").format(seconds=rounded)
-
-
-def looks(number: int, kind: str) -> str:
-    """Return how often a model of a kind ("frame", "video", "audio", …) looked: "12 frames"."""
-    if kind in ("video", "audio"):
-        return count(number, "window", "windows")
-    if kind == "image":
-        return count(number, "picture", "pictures")
-    return count(number, "frame", "frames")
 
 
 def listed(names: Sequence[str]) -> str:

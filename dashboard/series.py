@@ -12,6 +12,7 @@ from enum import Enum, auto
 from dashboard import labels
 from dashboard.i18n import LazyDict
 from detector.decision.numbers import label_of
+from detector.messages import lead
 from detector.schema.analysis import (
     Analysis,
     FrameSegment,
@@ -184,7 +185,7 @@ def words(why: Why) -> str:
     """Return a reason in a word or three."""
     if isinstance(why, Missing):
         return MISSING[why]
-    return labels.WHY_NOT.get(why, MISSING[Missing.NO_SCORE])
+    return lead.why_not(why) or MISSING[Missing.NO_SCORE]
 
 
 def gaps(times: Sequence[float], missing: Sequence[Why | None], end: float) -> tuple[Gap, ...]:
@@ -298,7 +299,7 @@ def finding(lane: Lane, thresholds: Thresholds) -> str:
 
 
 def _course(lane: Lane, thresholds: Thresholds) -> str:
-    who, highest = labels.who(lane.track), max(score for time, score in lane.scored)
+    who, highest = lead.name(lane.track), max(score for time, score in lane.scored)
     low, high = (labels.whole_percent(t) for t in (thresholds.unsuspicious, thresholds.suspect))
     over = [part for run in lane.runs for part in above(run, thresholds.suspect)]
     if over:
@@ -322,7 +323,7 @@ def _without_score(lane: Lane) -> str:
         gaps = _("{gaps} and {number} more").format(gaps=gaps, number=more)
     if not lane.scored:
         text = _("{who} has no score: {gaps}.")
-        return text.format(who=labels.who(lane.track), gaps=gaps or MISSING[Missing.NO_SCORE])
+        return text.format(who=lead.name(lane.track), gaps=gaps or MISSING[Missing.NO_SCORE])
     return _("No score: {gaps}.").format(gaps=gaps) if gaps else ""
 
 
@@ -342,4 +343,4 @@ def place(track: Subject, end: float) -> str:
     """Return where and, if not throughout, when a person is: "right, 00:01 to 00:14", "left"."""
     whole = track.start <= 0.05 * end and track.end >= 0.95 * end
     when = "" if whole else labels.stretch(track.start, track.end, tenths=False)
-    return ", ".join(part for part in (labels.SIDES[track.side], when) if part)
+    return ", ".join(part for part in (lead.side(track.side), when) if part)

@@ -84,24 +84,18 @@ class ModalitySpec:
     only: str = ""  # name of a subject whose id is the modality's: there is one of it in the file
     sides: Mapping[str, str] = field(default_factory=dict)  # names of subjects of these ids
     about: str = ""  # what a score is about, within a sentence; empty: the face of the subject
-    in_report: str = ""  # in the report's table of people instead of an id and a side
 
 
 MODALITIES: dict[Modality, ModalitySpec] = {
     Modality.FACE: ModalitySpec(),
-    Modality.PICTURE: ModalitySpec(
-        name=_("The whole picture"), about=_("the whole picture"), in_report="Picture"
-    ),
-    Modality.FULL_FRAME: ModalitySpec(
-        name=_("The whole picture"), about=_("the whole picture"), in_report="Picture"
-    ),
+    Modality.PICTURE: ModalitySpec(name=_("The whole picture"), about=_("the whole picture")),
+    Modality.FULL_FRAME: ModalitySpec(name=_("The whole picture"), about=_("the whole picture")),
     Modality.VOICE: ModalitySpec(
         medium="sound",
         name=_("Speaker {person}"),
         only=_("The voice"),
         sides={"left": _("The left voice"), "right": _("The right voice")},
         about=_("the voice"),
-        in_report="Voice",
     ),
 }
 

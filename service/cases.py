@@ -18,7 +18,7 @@ from detector import __version__, paths
 from detector.errors import InputError, MediaError
 from detector.media.files import one_line
 from detector.provenance.hashes import keyframes
-from detector.report import ReportDetails, words
+from detector.report import ReportDetails, times
 from detector.schema.analysis import Analysis
 from detector.seals import digest
 from detector.sentences import _, say
@@ -355,7 +355,7 @@ def _cover(case: Case, files: Sequence[CaseFile], details: ReportDetails) -> byt
     zone = details.zone
 
     def when(moment: datetime) -> str:
-        return words.when(moment, zone)
+        return times.when(moment, zone)
 
     now = datetime.now(UTC).replace(microsecond=0)
     title, foot = _("Unmask case: {title}"), _("case {id}  log {hash}…")
@@ -369,7 +369,7 @@ def _cover(case: Case, files: Sequence[CaseFile], details: ReportDetails) -> byt
             (_("Reviewer"), case.reviewer or _("none yet")),
             (_("Opened"), when(case.created)),
             (_("Last change"), when(case.touched)),
-            (_("Times of day in"), words.zone(now, zone)),
+            (_("Times of day in"), times.zone(now, zone)),
             (_("Last hash of the log"), case.head),
         ]
     )

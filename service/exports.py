@@ -32,11 +32,11 @@ ORIGINS = {
     ResultOrigin.HERE: "",
     ResultOrigin.BEFORE: _("Made before this server put its seal under results."),
     ResultOrigin.ELSEWHERE: _(
-        "Not made by this server: the result has no seal of it, or one that does not hold. Whoever "
-        "could write the record may have written any of this."
+        "Not made by this server. The result has no seal of it, or one that does not hold: "
+        "whoever could write the record may have written any of this."
     ),
 }
-"""What a report says of who made its result."""
+"""What pages and reports say of who made a result."""
 
 _making = threading.Lock()
 

@@ -5,9 +5,9 @@ from collections.abc import Sequence
 import numpy as np
 from markupsafe import Markup
 
-from dashboard import labels
 from dashboard.charts import LaneSize
 from dashboard.components.markup import Text, join, tag
+from detector.messages import states
 from detector.schema.analysis import Question, Thresholds
 
 WORD_ROOM = 0.12
@@ -19,7 +19,7 @@ NAME_GAP = 14
 def zone_words(limits: Thresholds, size: LaneSize, question: Question | None = None) -> Markup:
     """Return the words of the zones at their middles, by default those of a face."""
     words = join(
-        tag("span", labels.zone(label, question), style=f"top:{size.y((a + b) / 2):.0f}px")
+        tag("span", states.zone(label, question), style=f"top:{size.y((a + b) / 2):.0f}px")
         for label, a, b in reversed(limits.zones)
         if b - a >= WORD_ROOM
     )

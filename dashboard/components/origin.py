@@ -1,21 +1,17 @@
 """Who made a result, where that is not plainly this server."""
 
 from dashboard.components import typography
-from detector.sentences import _
+from detector.sentences import _, say
+from service.exports import ORIGINS
 from service.records.model import ResultOrigin
 
 
 def draw(origin: ResultOrigin) -> None:
     """Show that this server did not make a result without a valid seal."""
     if origin is ResultOrigin.ELSEWHERE:
-        typography.alert(
-            _(
-                "Not made by this server. The result has no seal of it, or one that does not hold: "
-                "whoever could write the record may have written any of this."
-            )
-        )
+        typography.alert(say(ORIGINS[origin]))
     elif origin is ResultOrigin.BEFORE:
-        typography.notice(_("Made before this server put its seal under results."), announced=False)
+        typography.notice(say(ORIGINS[origin]), announced=False)
 
 
 def short(origin: ResultOrigin | None) -> str:

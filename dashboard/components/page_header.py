@@ -9,6 +9,7 @@ from streamlit.delta_generator import DeltaGenerator
 from dashboard import labels
 from dashboard.components.controls import apart
 from dashboard.components.markup import Width, show, tag
+from detector.presentation import file
 from detector.schema.analysis import Media
 
 
@@ -28,8 +29,8 @@ def row(name: str, facts: Sequence[str]) -> DeltaGenerator:
 
 
 def facts(media: Media) -> list[str]:
-    """["00:14.2", "1280×720"]; of a sound ["00:31.0", "AAC 96 kbit/s, 44.1 kHz"]"""
+    """["00:14.2", "1280×720"]; of a sound ["00:31.0", "AAC, mono, 44.1 kHz"]"""
     out = [labels.clock(media.duration)] if media.duration else []
     if media.kind == "audio":
-        return [*out, labels.sound(media)]
+        return [*out, file.sound(media.audio)]
     return [*out, f"{media.width}×{media.height}"]

@@ -16,9 +16,10 @@ from dashboard.components.chips import bullets
 from dashboard.components.markup import Text, icon, join, tag
 from dashboard.components.markup import show as show_markup
 from dashboard.i18n import LazyDict, advice
+from detector import messages
 from detector.errors import InputError, MediaError, UnmaskError
 from detector.links.addresses import LinkRefused
-from detector.messages import states
+from detector.messages import lead, states
 from detector.schema.analysis import Analysis, ReasonCode, Settings
 from detector.sentences import _, say
 from service.limits import NotAllowed, TooLarge
@@ -200,11 +201,11 @@ def unjudged(key: str, analysis: Analysis) -> Card:
     code = reason.code if reason else ReasonCode.NO_MODEL
     head = _UNJUDGED[code]
     text = labels.sentence(reason) if reason else _("There is no score for this file.")
-    points = [labels.small(reason)] if reason else []
+    points = [labels.unbroken(messages.detail(reason))] if reason else []
     actions = _ways_on(key, analysis, code)
     scored = any(track.models for track in analysis.judged)
     if code is ReasonCode.NO_MODEL:
-        left_out = ((m.title, m.error or m.not_counted_because) for m in analysis.models)
+        left_out = ((labels.plain(m), m.error or m.not_counted_because) for m in analysis.models)
         points += [f"{title}: {say(why)}" for title, why in left_out if why]
         if scored:
             head, text = _("No verdict"), _("There are scores, but of no model that counts.")
@@ -212,7 +213,7 @@ def unjudged(key: str, analysis: Analysis) -> Card:
         actions.append(show_scores(key))
     return Card(
         slug=code.value.replace("_", "-"),
-        kicker=_("Could not be judged · {why}").format(why=labels.WHY_NOT.get(code, _("no score"))),
+        kicker=_("Could not be judged · {why}").format(why=(lead.why_not(code) or _("no score"))),
         icon="do_not_disturb_on",
         head=head,
         text=text,

@@ -9,8 +9,8 @@ from dashboard import labels
 from dashboard.components.chips import inked
 from dashboard.components.markup import Text, icon, join, tag
 from detector.messages import format
-from detector.schema.analysis import Label, Question, Side, Thresholds
-from detector.sentences import _
+from detector.presentation import answers
+from detector.schema.analysis import Question, Thresholds
 
 
 def head(
@@ -118,7 +118,7 @@ def scale(probability: float, thresholds: Thresholds, question: Question | None)
     likely manipulated"). Where no likelihood gives an answer there is no such zone.
     """
     zones, at = thresholds.zones, probability * 100
-    names = [_zone_name(*zone, question, probability) for zone in zones]
+    names = answers.bands(thresholds, question, probability)
     spoken = ", ".join([labels.percent(probability, thresholds.edges), *names])
     bars = join(
         tag(
@@ -154,16 +154,3 @@ def _ticks(limits: list[float], probability: float) -> Markup:
     if not limits or 100 * limits[-1] <= 100 - CLOSE:
         shown += tag("span", "100", cls="tick before", style="left:100%")
     return shown
-
-
-def _zone_name(
-    label: Label, start: float, end: float, question: Question | None, probability: float
-) -> str:
-    name = labels.zone(label, question)
-    if label.side is Side.FAKE:
-        limit = format.likelihood(start, [probability])
-        return _("over {limit}: {name}").format(limit=limit, name=name)
-    if label.side is Side.REAL:
-        limit = format.likelihood(end, [probability])
-        return _("under {limit}: {name}").format(limit=limit, name=name)
-    return _("between: {name}").format(name=name) if start > 0 or end < 1 else name

@@ -17,10 +17,10 @@ from dashboard.i18n import LazyDict
 from dashboard.result import downloads, material, pulls, robustness_tab, signal_tab
 from dashboard.result.inspector import Moment
 from dashboard.result.linked import ResultViewState
-from detector.messages import measured, states
-from detector.presentation import Section, file, run
+from detector.presentation import Section, file, models, run
 from detector.presentation import origin as section_of
-from detector.schema.analysis import Analysis, Label, ModelResult
+from detector.presentation.models import ModelRow
+from detector.schema.analysis import Analysis
 from detector.schema.origin import Fact, GeoLocation
 from detector.sentences import _, say
 
@@ -58,18 +58,18 @@ def _tabs(
 ) -> None:
     """Draw signals, robustness, provenance, the models, the run and the scores as tables."""
     titles = [_("Signals"), _("Robustness"), _("Provenance"), _("Models"), _("Run details")]
-    signals, robust, origin, models, made, *scores = st.tabs(titles + [_("Scores")] * bool(tables))
+    signals, robust, origin, judges, made, *scores = st.tabs(titles + [_("Scores")] * bool(tables))
     with signals:
         signal_tab.draw(analysis, linked)
     with robust:
         robustness_tab.draw(analysis, linked)
     with origin:
         draw_provenance(analysis)
-    with models:
+    with judges:
         draw_models(analysis)
     with made:
         weights = lines(
-            join([m.title, code(m.weights_sha256[:8], m.weights_sha256)], " ")
+            join([labels.plain(m), code(m.weights_sha256[:8], m.weights_sha256)], " ")
             for m in analysis.models
             if m.weights_sha256
         )
@@ -125,47 +125,25 @@ def draw_models(analysis: Analysis) -> None:
     if len(people := analysis.people) > 1:
         text = _("Scores are those of Person {person}, the most suspicious.")
         who = small_print(text.format(person=people[0].id))
-    rows = [model_row(analysis, model) for model in analysis.models]
+    rows = [model_cells(row) for row in models.rows(analysis)]
     show(tables.table(columns, rows), who)
 
 
-def model_row(analysis: Analysis, model: ModelResult) -> list[Text]:
-    """Return the cells of a model; neutral where its question is not decided."""
-    reading: Text = _("no score")
-    score, still = "–", analysis.media.kind == "image"
-    if model.label is not None and model.probability is not None:
-        open = analysis.verdict.undecided(model.question)
-        state = labels.state(Label.NOT_APPLICABLE if open else model.label, model.question)
-        reading = inked(_("Not decided") if open else state.short, state.slug, state.icon)
-        score = labels.score(model.probability)
-    left_out = _left_out(analysis, model)
-    looks = labels.looks(model.scored, "image" if still else model.kind)
-    plain = labels.plain(model)
+def model_cells(row: ModelRow) -> list[Text]:
+    """Return the cells of a model."""
+    reading: Text = row.reading
+    if row.score:
+        state = labels.STATES[row.label]
+        reading = inked(row.reading, state.slug, state.icon)
     return [
-        with_note(plain, "" if plain == model.title else model.title),
-        score,
-        with_note(reading, left_out),
-        looks if model.scored else "–",
-        labels.took(model.seconds) if model.seconds is not None else "–",
-        f"{model.weight:g}" if model.weight and not left_out else "–",
-        _calibrated(model),
+        with_note(row.name, row.title),
+        row.score or "–",
+        with_note(reading, row.left_out),
+        row.looks or "–",
+        row.time or "–",
+        row.weight or "–",
+        with_note(row.calibrated, row.of_them),
     ]
-
-
-def _left_out(analysis: Analysis, model: ModelResult) -> str:
-    """Return that a model's score is no part of the verdict, and why; empty where it is."""
-    if not model.counted:
-        return _("not counted: {why}").format(why=states.not_counted(model.not_counted_because))
-    return _("not counted") if analysis.verdict.uncounted(model.question) else ""
-
-
-def _calibrated(model: ModelResult) -> Text:
-    """On how many clips; on what stands behind "How we know"."""
-    if model.calibration is None:
-        return _("no, not measured here") if model.operating_point else _("no")
-    clips, data = model.calibration.clips, model.calibration.data
-    text = measured.fitted_on(model.calibration)
-    return with_note(text, _("that ask its question") if measured.part_of(clips, data) else "")
 
 
 # --- provenance -----------------------------------------------------------------------------------

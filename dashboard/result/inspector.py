@@ -19,13 +19,15 @@ from dashboard.components.tables import TableColumn
 from dashboard.i18n import LazyDict
 from dashboard.images import jpeg
 from dashboard.labels import NBSP
-from dashboard.result import find_original, pictures, pulls
+from dashboard.result import find_original, pictures
 from dashboard.result.heat_view import HeatmapView, Later, OnFrame
 from dashboard.result.linked import ResultViewState
 from dashboard.series import Lane
 from dashboard.theme import AXIS, Palette
 from detector import explain
 from detector.errors import UnmaskError
+from detector.messages import lead
+from detector.presentation import pulls
 from detector.schema.analysis import (
     Analysis,
     Box,
@@ -77,7 +79,9 @@ class Moment:
                 if lane and not self._still:
                     _peaks(lane, linked, self._time)
                 if able:
-                    self._model = _model(able, linked, pulls.strongest(analysis))
+                    answer = pulls.answer_of(analysis)
+                    strongest = answer.strongest if answer else None
+                    self._model = _model(able, linked, strongest)
             if lane is None:
                 return
             if face is None:
@@ -144,7 +148,7 @@ def _head(analysis: Analysis, lane: Lane | None, face: FrameSegment | None, show
     if lane is None:
         typography.title(title, width="content")
         return
-    parts: list[Text] = [labels.who(lane.track)]
+    parts: list[Text] = [lead.name(lane.track)]
     if face is None or face.score is None:
         parts.append(series.why(face))
     else:
@@ -200,7 +204,7 @@ def _absent(analysis: Analysis, lane: Lane, linked: ResultViewState) -> None:
     with left:
         _whole(analysis, linked, linked.time, {})
     with right:
-        typography.say(_("{who} is not in frame here.").format(who=labels.who(lane.track)))
+        typography.say(_("{who} is not in frame here.").format(who=lead.name(lane.track)))
         if nearest is not None:
             label = _("Nearest moment, {time}").format(time=labels.clock(nearest.time))
             go = linked.going_to(nearest.time, lane.track.id)
@@ -222,7 +226,7 @@ def _unscored(quality: Quality) -> str:
     if quality.problem is None:
         return ""
     text = _("{width}\u00a0px wide, {why}: not scored")
-    why = labels.WHY_NOT.get(quality.problem, _("not scored"))
+    why = lead.why_not(quality.problem) or _("not scored")
     return text.format(width=f"{quality.width:.0f}", why=why)
 
 
@@ -232,7 +236,7 @@ def _whole(
     """Draw the whole frame; return what lays a heatmap over it."""
     with st.container(key="whole-frame", gap=None):
         picture, caption = st.empty(), st.empty()
-    who = labels.listed([labels.who(track) for track in analysis.judged if track.id in boxes])
+    who = labels.listed([lead.name(track) for track in analysis.judged if track.id in boxes])
     alt = _("The whole frame at {time}, {who} boxed") if who else _("The whole frame at {time}")
     alt = alt.format(time=labels.clock(time), who=who)
 

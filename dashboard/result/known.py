@@ -223,27 +223,15 @@ def _details(record: Job, match: KnownMatch) -> str:
         text = _("Begins at {start} of it.")
         parts.append(text.format(start=labels.clock(start, tenths=False)))
     matched, of = _matched(match)
-    values = {"matched": matched, "of": of}
-    if comparison is None:
-        text = _("{matched} of {of} frames match.")
-        if match.found is not None and match.found.by_faces:
-            text = _("The face matches in {matched} of {of} frames.")
-        parts.append(text.format(**values))
-        return " ".join(parts)
-    if comparison.movement is not None:
-        return " ".join([*parts, words.against(comparison)])
-    if comparison.background_difference is None:
-        parts.append(_("{matched} of {of} moments match.").format(**values))
-        return " ".join(parts)
-    text = _("{matched} of {of} moments match; {rest:.1f} gray levels apart outside faces.")
-    if comparison.face_difference is not None:
-        text = _("{matched} of {of} moments match; inside the face {inside:.1f} gray levels apart, "
-                 "elsewhere {rest:.1f}.")  # fmt: skip
-    measured = {
-        "inside": comparison.face_difference or 0.0,
-        "rest": comparison.background_difference,
-    }
-    parts.append(text.format(**values, **measured))
+    text = _("{matched} of {of} frames match.")
+    if comparison is not None:
+        text = _("{matched} of {of} moments match.")
+    elif match.found is not None and match.found.by_faces:
+        text = _("The face matches in {matched} of {of} frames.")
+    if comparison is None or comparison.movement is None:
+        parts.append(text.format(matched=matched, of=of))
+    if comparison is not None and comparison.finding.related:
+        parts.append(words.against(comparison))
     return " ".join(parts)
 
 

@@ -23,6 +23,7 @@ from dashboard.result import pictures
 from dashboard.result.linked import ResultViewState, opening
 from dashboard.series import Lane
 from detector.errors import UnmaskError
+from detector.messages import lead
 from detector.schema.analysis import Analysis, Box, Label
 from detector.sentences import _
 from service.storage.previews import previews
@@ -160,7 +161,7 @@ def alt(analysis: Analysis) -> str:
         "animation": _("The analyzed animation."),
     }[analysis.media.kind]
     states = ((t, labels.state(t.label, t.question).words) for t in analysis.judged)
-    people = [f"{labels.who(track)}: {labels.lower_first(words)}" for track, words in states]
+    people = [f"{lead.name(track)}: {labels.lower_first(words)}" for track, words in states]
     return f"{what} {'; '.join(people)}."
 
 
@@ -178,7 +179,7 @@ def _still(
 def _simple_strip(
     analysis: Analysis, lane: Lane, linked: ResultViewState, cut: Mapping[pictures.Key, str]
 ) -> None:
-    person, who = lane.track.id, labels.who(lane.track)
+    person, who = lane.track.id, lead.name(lane.track)
     chip = evidence.chip(lane.track, analysis.verdict)
     st.markdown(f"**{labels.plain_markdown(who)}** · {chip}")
     limits = analysis.verdict.thresholds

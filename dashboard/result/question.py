@@ -6,17 +6,14 @@ from markupsafe import Markup
 from dashboard import labels, session
 from dashboard.components import verdict
 from dashboard.components.chips import inked
-from dashboard.components.markup import join
-from detector.decision.reasons import why_unanswered
-from detector.messages import comparison, lead
+from detector.messages import comparison
 from detector.messages import comparison as words
-from detector.schema.analysis import Analysis, Answer, Label, Question, Subject
+from detector.presentation import answers
+from detector.presentation import verdict as presented
+from detector.schema.analysis import Analysis, Label, Question, Subject
 from detector.schema.comparison import Comparison, ComparisonFinding
 from detector.sentences import _
 from service.records.model import RecordsError
-
-WEAK = 0.75
-"""AUC on sources left out under which models are called weak where they did not decide."""
 
 
 def answered(analysis: Analysis) -> list[Question]:
@@ -80,12 +77,7 @@ def _viewed_subject(track: Subject, question: Question, ids: set[str]) -> Subjec
 
 def rows(analysis: Analysis) -> Markup:
     """Return the answers, a row each: the deciding one first, bold."""
-    answers = analysis.verdict.answers
-    ordered = sorted(
-        answers.items(),
-        key=lambda item: (item[0] is not analysis.verdict.question, not item[1].evaluated),
-    )
-    rows = [_row(analysis, question, answer) for question, answer in ordered]
+    rows = [_row(row) for row in answers.rows(analysis)]
     if (found := analysis.comparison) is not None:
         # What was merely seen before, and accuses nobody, is a remark on what was asked.
         last = comparison.unstated(found) and not found.accuses
@@ -93,56 +85,17 @@ def rows(analysis: Analysis) -> Markup:
     return verdict.questions(rows)
 
 
-def _row(analysis: Analysis, question: Question, answer: Answer) -> verdict.QuestionRow:
-    open = answer.undecided_secondary or not answer.evaluated
-    state = labels.state(Label.NOT_APPLICABLE if open else answer.label, question)
-    words = state.short
-    if not answer.evaluated:
-        words = _not_asked_because(analysis, question)
-    elif answer.undecided_secondary:
-        words = _("Not decided: {why}").format(why=why_open(analysis, question))
-    elif answer.label is Label.INCONCLUSIVE:
-        words = labels.answer_words(answer.label, question)
+def _row(row: answers.AnswerRow) -> verdict.QuestionRow:
+    state = labels.STATES[row.label]
     return verdict.QuestionRow(
-        question=labels.QUESTIONS[question].text,
+        question=row.question,
         slug=state.slug,
         symbol=state.icon,
-        answer=words,
-        number=_number(analysis, question, answer),
-        counts=answer.probability is not None and not answer.undecided_secondary,
-        leads=question is analysis.verdict.question,
+        answer=row.answer,
+        number=labels.unbroken(row.likelihood) or "–",
+        counts=row.counts,
+        leads=row.leads,
     )
-
-
-def _not_asked_because(analysis: Analysis, question: Question) -> str:
-    """Return why no model of a question was counted, in a few words."""
-    if code := why_unanswered(analysis, question):
-        return _("Not judged: {why}").format(why=labels.WHY_NOT[code])
-    scored = any(m.scored and m.question is question for m in analysis.models)
-    if question.of_sound and scored:
-        return _("Not judged: no calibrated model")
-    return _("Not asked: no model for it")
-
-
-def _number(analysis: Analysis, question: Question, answer: Answer) -> str:
-    """Return a row's likelihood; that of a question that stays open is no part of the verdict."""
-    if answer.probability is None:
-        return "–"
-    if analysis.verdict.uncounted(question):
-        return _("{percent}, not counted").format(percent=labels.percent(answer.probability))
-    return labels.percent(answer.probability)
-
-
-def why_open(analysis: Analysis, question: Question) -> str:
-    """Return why a question is not decided, in a few words."""
-    answer, ensemble = analysis.verdict.answers[question], analysis.ensembles.get(question)
-    if answer.vetoed_by is not None and answer.vetoed_by in labels.WHY_NOT:
-        return labels.WHY_NOT[answer.vetoed_by]
-    if answer.label is Label.NOT_APPLICABLE:
-        return _("no score")
-    if ensemble is not None and ensemble.auc is not None and ensemble.auc.value < WEAK:
-        return _("one weak model") if answer.counted == 1 else _("weak models")
-    return _("score below the threshold")
 
 
 # --- beside its original --------------------------------------------------------------------------
@@ -164,53 +117,11 @@ def found_slug(comparison: Comparison) -> tuple[labels.Slug, str]:
     return "na", "do_not_disturb_on"
 
 
-def proof_head(analysis: Analysis) -> Markup:
-    """Return the head of the verdict's card where a finding is the stronger answer; what the
-    detectors say by themselves stays beside it, unaltered."""
-    found = analysis.accusing_comparison
-    if found is None:
-        by, leads = _("by its origin"), [lead.origin(analysis), beside(analysis)]
-    else:
-        by, leads = (_("against its original"), [words.lead(found), words.against(found)])
-    state = labels.STATES[analysis.label]
-    return verdict.head(
-        join([_("Verdict"), by], " · "),
-        state.slug,
-        state.icon,
-        analysis.headline_in(),
-        *leads,
-        detectors_alone(analysis),
-        announced=True,
-    )
-
-
-def detectors_alone(analysis: Analysis) -> str:
-    """Return what the detectors say by themselves."""
-    answer = analysis.verdict
-    said = labels.headline(answer)
-    if answer.probability is None:
-        return _("Detectors alone: {said}.").format(said=labels.lower_first(said))
-    text = _("Detectors alone: {number}, {said}.")
-    number = labels.percent(answer.probability)
-    return text.format(number=number, said=labels.lower_first(said))
-
-
-def beside(analysis: Analysis) -> str:
-    """Return what a comparison that does not head a result adds to it; empty without one."""
-    found = analysis.comparison
-    if found is None or not found.finding.related:
-        return ""
-    if found.finding.undecided:
-        return words.lead(found)
-    no_proof = words.no_proof(found)  # without it the question's row says all
-    return f"{words.headline(found)}. {no_proof}" if no_proof else ""
-
-
 def outcome(analysis: Analysis) -> Markup | str:
     """Return what a preview adds below the headline: what the detectors say where another finding
     leads, else that of a comparison; empty without one."""
     if analysis.proof is not None:
-        return detectors_alone(analysis)
+        return labels.unbroken(presented.detectors_alone(analysis))
     found = analysis.comparison
     if found is None or not found.finding.related:
         return ""

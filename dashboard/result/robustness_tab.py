@@ -12,9 +12,10 @@ from dashboard.components.tables import TableColumn
 from dashboard.result.linked import ResultViewState
 from dashboard.theme import Palette
 from detector.errors import InputError
-from detector.messages import robustness as words
-from detector.schema.analysis import OF_SOUND, Analysis, PerturbationResult, Robustness, Thresholds
-from detector.sentences import _, ngettext, say
+from detector.messages import states
+from detector.presentation import robustness
+from detector.schema.analysis import OF_SOUND, Analysis, Robustness, Thresholds
+from detector.sentences import _, say
 from service.tasks.jobs import QueueFull
 
 POLL = 1.0
@@ -23,7 +24,7 @@ POLL = 1.0
 
 def draw(analysis: Analysis, linked: ResultViewState) -> None:
     """Draw the tab."""
-    typography.caption(_what(analysis))
+    typography.caption(robustness.about(analysis.verdict.question))
     key = linked.key
     trials = session.application().robustness.find(key, session.current_user())
     if trials is not None and trials.active:
@@ -55,20 +56,6 @@ def draw(analysis: Analysis, linked: ResultViewState) -> None:
             typography.alert(say(error.message))
         else:
             st.rerun(scope="fragment")
-
-
-def _what(analysis: Analysis) -> str:
-    """Say what the trials are."""
-    if analysis.verdict.question in OF_SOUND:
-        return _(
-            "A part of the sound goes through MP3, Opus and a telephone, is put into noise and "
-            "into a room and made quieter, one at a time, and is analyzed again. Don't rely on "
-            "a likelihood that moves far."
-        )
-    return _(
-        "A part of the file is compressed, scaled, blurred, made noisy, cropped and mirrored, one "
-        "at a time, and analyzed again. Don't rely on a verdict that changes."
-    )
 
 
 def _how(analysis: Analysis) -> str:
@@ -107,52 +94,30 @@ def _running(key: str) -> None:
 
 
 def _outcome(tried: Robustness, thresholds: Thresholds) -> None:
-    typography.say(words.outcome(tried, thresholds))
+    typography.say(labels.unbroken(robustness.outcome(tried, thresholds)))
     figure = chart_figure(tried, thresholds, theme.palette())
     figures.chart(figure, f"robustness-{tried.seconds}", chart_finding(tried))
     show(table(tried, thresholds))
-    if tried.end is not None:
-        of_clip = _(
-            "{number} moments from {start} to {end}, the same in each, in {time}. Scores of a part "
-            "differ from the whole clip's."
-        )
-        of_sound = ngettext(
-            "{number} window of speech from {start} to {end}, the same in each, in {time}. Scores "
-            "of a part differ from the whole sound's.",
-            "{number} windows of speech from {start} to {end}, the same in each, in {time}. Scores "
-            "of a part differ from the whole sound's.",
-            tried.sampled,
-        )
-        text = (of_sound if tried.question.of_sound else of_clip).format(
-            number=tried.sampled,
-            start=labels.clock(tried.start),
-            end=labels.clock(tried.end),
-            time=labels.took(tried.seconds),
-        )
-        typography.caption(text)
+    if part := robustness.part(tried):
+        typography.caption(labels.unbroken(part))
 
 
 def table(tried: Robustness, thresholds: Thresholds) -> Markup:
     """Return the trials as a table: the accessible form of the chart. What each says is left out
     where nothing is ever decided."""
-    rows: list[tuple[str, ...]] = []
-    for trial in trials_of(tried):
-        likelihood, moved = "–", ""
-        if trial.probability is not None:
-            likelihood = labels.percent(trial.probability)
-            if tried.unchanged.probability is not None and trial is not tried.unchanged:
-                moved = words.moved(words.points(tried, trial))
-        state = labels.STATES[trial.label]
-        says = say(trial.error or "") or f"{state.glyph} {state.short}"
-        if trial in tried.flipped:
-            says = _("{said} · changed").format(said=says)
-        hint = moved or (say(trial.error or "") if thresholds.never_decide else "") or ""
-        rows.append((trial_name(trial), likelihood, hint, says))
+    rows = [
+        (
+            row.name,
+            labels.unbroken(row.likelihood) or "–",
+            row.moved or (row.says if row.probability is None else ""),
+            f"{states.GLYPHS[row.label]} {row.says}",
+        )
+        for row in robustness.rows(tried)
+    ]
     numbers = {_("Change"): False, _("Likelihood"): True, _("Moved"): True, _("Says"): False}
     columns = [TableColumn(*column) for column in numbers.items()]
-    if thresholds.never_decide:
-        columns, rows = columns[:3], [row[:3] for row in rows]
-    return tables.table(columns, rows)
+    shown = 3 if thresholds.never_decide else 4
+    return tables.table(columns[:shown], [row[:shown] for row in rows])
 
 
 # --- the chart ------------------------------------------------------------------------------------
@@ -162,24 +127,19 @@ ROW = 30
 """Height of a row, px."""
 
 
-def trials_of(tried: Robustness) -> list[PerturbationResult]:
-    """Return the unchanged part, then every change."""
-    return [tried.unchanged, *tried.trials]
-
-
 def chart_figure(tried: Robustness, thresholds: Thresholds, palette: Palette) -> go.Figure:
     """Return a dot a trial over the thresholds, under the name of each."""
-    shown = trials_of(tried)
+    shown = robustness.rows(tried)
     base = tried.unchanged.probability
-    scored = [(i, t.title, t.probability) for i, t in enumerate(shown) if t.probability is not None]
-    states = [palette.state(series.label_at(p, thresholds)) for _place, _title, p in scored]
+    scored = [(i, t.name, t.probability) for i, t in enumerate(shown) if t.probability is not None]
+    colors = [palette.state(series.label_at(p, thresholds)) for _place, _title, p in scored]
     stroke = {"color": palette.edge, "width": 1.5}
     moved = [
         scatter([base, score], [place, place], line=stroke)
         for place, _title, score in scored
         if place and base is not None
     ]
-    outline = [s.ink if s == palette.inconclusive else s.fill for s in states]
+    outline = [s.ink if s == palette.inconclusive else s.fill for s in colors]
     dots = scatter(
         [score for _place, _title, score in scored],
         [place for place, _title, _score in scored],
@@ -188,7 +148,7 @@ def chart_figure(tried: Robustness, thresholds: Thresholds, palette: Palette) ->
         marker={
             "size": 12,
             "opacity": 1,
-            "color": [s.fill for s in states],
+            "color": [s.fill for s in colors],
             "line": {"width": 2, "color": outline},
         },
         customdata=[f"{labels.escape(title)} · {labels.percent(p)}" for _place, title, p in scored],
@@ -197,23 +157,15 @@ def chart_figure(tried: Robustness, thresholds: Thresholds, palette: Palette) ->
     layout = score_layout(len(shown), ROW, thresholds, palette)
     layout["yaxis"] |= {
         "tickvals": list(range(len(shown))),
-        "ticktext": [labels.escape(trial_name(trial)) for trial in shown],
+        "ticktext": [labels.escape(row.name) for row in shown],
         "showticklabels": True,
         "automargin": True,
     }
     return go.Figure([*moved, dots], layout)
 
 
-def trial_name(trial: PerturbationResult) -> str:
-    """ "blur, level 2" -> "Blur, level 2"; "h264 CRF 32" stays."""
-    return trial.title if trial.title[1:2].isdigit() else labels.capital(trial.title)
-
-
 def chart_finding(tried: Robustness) -> str:
     """Return the chart in one sentence, for its text alternative."""
     none = _("no likelihood")
-    parts = [
-        f"{t.title}: {none if t.probability is None else labels.percent(t.probability)}"
-        for t in trials_of(tried)
-    ]
-    return f"{'; '.join(parts)}."
+    parts = [f"{row.name}: {row.likelihood or none}" for row in robustness.rows(tried)]
+    return labels.unbroken(f"{'; '.join(parts)}.")

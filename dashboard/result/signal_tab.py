@@ -16,6 +16,7 @@ from dashboard.labels import NBSP
 from dashboard.result.linked import ResultViewState
 from detector import weights
 from detector.errors import UnmaskError
+from detector.messages import lead
 from detector.schema.analysis import Analysis, Signal, Subject
 from detector.sentences import _, say
 from detector.signals import auxiliary, blinks, identity, said
@@ -61,7 +62,7 @@ def draw(analysis: Analysis, linked: ResultViewState) -> None:
         here = said(counted)
         signals = [here if s.id == counted.id else s for s in signals]
     if len(people) > 1:
-        typography.caption(labels.who(track))
+        typography.caption(lead.name(track))
     if ready := [s for s in signals if not _needs_download(s)]:
         with st.container(key="signals"):
             st.table(table(ready), border="horizontal", hide_index=True)

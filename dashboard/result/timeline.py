@@ -23,6 +23,7 @@ from dashboard.components.typography import heading
 from dashboard.result.linked import ResultViewState
 from dashboard.series import Lane
 from dashboard.theme import Palette
+from detector.messages import lead, states
 from detector.schema.analysis import Analysis, Question
 from detector.sentences import _
 
@@ -62,7 +63,7 @@ def draw(
         with st.container(horizontal=True, vertical_alignment="center", key="timeline-head"):
             show(heading(_("Score over time")), keys(analysis, named), width="stretch")
             if len(questions) > 1:
-                shorts = {q: labels.QUESTIONS[q].short for q in questions}
+                shorts = {q: states.question(q, short=True) for q in questions}
                 choose(_("Question"), shorts, questions[0], linked.widget("question"), hidden=True)
         with st.container(key=evidence.LANES, gap=None):
             for lane, size in zip(lanes, sizes, strict=True):
@@ -127,10 +128,7 @@ def _who(lane: Lane, end: float) -> Markup:
         percent = typography.strong(labels.percent(track.probability))
         score = rich(_("{percent} combined"), percent=percent)
     return beside.owner(
-        labels.who(track),
-        series.place(track, end),
-        chip(state.short, state.slug, state.icon),
-        score,
+        lead.name(track), series.place(track, end), chip(state.short, state.slug, state.icon), score
     )
 
 
@@ -150,7 +148,7 @@ def _ends(lane: Lane, named: Mapping[str, str], size: LaneSize) -> list[tuple[fl
 def hatched(lanes: Sequence[Lane]) -> None:
     """Draw the names of the first gaps: not all of them have room for their word in the lane."""
     gaps = [
-        " ".join([labels.who(lane.track)] * (len(lanes) > 1) + [series.gap_words(gap)])
+        " ".join([lead.name(lane.track)] * (len(lanes) > 1) + [series.gap_words(gap)])
         for lane in lanes
         for gap in lane.gaps
     ]

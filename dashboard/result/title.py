@@ -12,7 +12,7 @@ from dashboard.result.question import answered
 from detector.messages import states
 from detector.schema.analysis import Analysis, Thresholds
 from detector.schema.ensemble import NotCounted
-from detector.sentences import _
+from detector.sentences import _, say
 
 
 def draw(analysis: Analysis, linked: ResultViewState, *, paired: bool = False) -> None:
@@ -76,7 +76,7 @@ def _settings(analysis: Analysis, linked: ResultViewState) -> None:
     for question in questions:
         limits = analysis.verdict.answers[question].thresholds
         st.slider(
-            labels.QUESTIONS[question].thresholds if len(questions) > 1 else _("Thresholds, %"),
+            say(question.spec.thresholds) if len(questions) > 1 else _("Thresholds, %"),
             min_value=0,
             max_value=100,
             value=whole(limits),
@@ -85,7 +85,7 @@ def _settings(analysis: Analysis, linked: ResultViewState) -> None:
             args=(question,),
             help=_("The verdict is drawn again at once; no model runs."),
         )
-        show(meaning(limits, labels.says(question)))
+        show(meaning(limits, states.says(question)))
     if any(linked.usual(q).own for q in questions) or linked.ours:
         st.toggle(
             _("Use the threshold from my own clips"),

@@ -152,7 +152,7 @@ def _above(analysis: Analysis, top: Subject, model: ModelResult, high: float) ->
     """Return one model's evidence, with its strongest stretch."""
     time = _peak(top, model.id)
     params: dict[str, Param] = {
-        "title": model.title, "finding": model.finding, "confused_by": model.confused_by,
+        "title": _name(model), "finding": model.finding, "confused_by": model.confused_by,
     }  # fmt: skip
     if analysis.media.kind != "image" and time is not None:
         start, end = _stretch(top, model.id, time, high)
@@ -288,9 +288,9 @@ def _unheard(analysis: Analysis, contexts: Mapping[Question, Context]) -> Reason
 
 
 def _silent(contexts: Mapping[Question, Context], why: NotCounted) -> list[str]:
-    """Return the titles of the models that scored and are not counted for this reason."""
+    """Return the names of the models that scored and are not counted for this reason."""
     models = [m for context in contexts.values() for m in context.models.values()]
-    return [m.title for m in models if m.scored and not m.error and m.not_counted_because == why]
+    return [_name(m) for m in models if m.scored and not m.error and m.not_counted_because == why]
 
 
 def caveats(
@@ -327,7 +327,7 @@ def caveats(
         add(CaveatCode.WHICH_PERSON, people=people, **limits)
     if lead.context.basis is Basis.PUBLISHED:
         voters = [lead.context.counted[id] for id in lead.context.published]
-        titles: Param = [model.title for model in voters]
+        titles: Param = [_name(model) for model in voters]
         sources: Param = [m.operating_point_source for m in voters if m.operating_point_source]
         add(CaveatCode.PUBLISHED_POINT, titles=titles, sources=sources)
     elif lead.context.basis is Basis.SUBSET:

@@ -259,9 +259,24 @@ def _part(person: ComparedPerson) -> str:
     return text.format(id=person.id)
 
 
-def unchanged(comparison: Compared) -> str:
-    """Return the text about a person who does not differ."""
-    return _("does not differ") if comparison.finding.same_footage else _("open")
+def people(comparison: Compared) -> list[tuple[str, str]]:
+    """Return names and values of what differs of each of several people; nothing of one."""
+    if len(comparison.people) < 2:
+        return []
+    name = _("Person {id}")
+    return [
+        (name.format(id=person.id), " ".join([differs(comparison, person), span]).strip())
+        for person in comparison.people
+        for span in [when(comparison, person.spans) if person.spans else ""]
+    ]
+
+
+def differs(comparison: Compared, person: ComparedPerson) -> str:
+    """Return what differs of a person: "the mouth differs"."""
+    if person.changed_region == "none":
+        return _("does not differ") if comparison.finding.same_footage else _("open")
+    mouth = person.changed_region == "mouth"
+    return _("the mouth differs") if mouth else _("the face differs")
 
 
 def when(comparison: Compared, spans: list[Span]) -> str:

@@ -47,10 +47,15 @@ def interval(ends: tuple[float, float] | None) -> str:
     return text.format(low=whole_percent(ends[0]), high=percent(ends[1]))
 
 
+def confidence(ends: tuple[float, float]) -> str:
+    """Return the same with its name: "95 % interval 62 to 91 %"."""
+    return _("95\u00a0% interval {interval}").format(interval=interval(ends))
+
+
 def clock(seconds: float, *, tenths: bool = False) -> str:
     """Return 7.23 as "00:07", with tenths "00:07.2"; from an hour on "1:02:03"."""
     # Half up, as browsers do: Python rounds 0.25 to 0.2.
-    units = math.floor(max(seconds, 0.0) * 10 + 0.5) if tenths else int(max(seconds, 0.0)) * 10
+    units = math.floor(max(seconds, 0.0) * 10 + 0.5)
     whole, tenth = divmod(units, 10)
     minutes, second = divmod(whole, 60)
     hours, minute = divmod(minutes, 60)

@@ -263,8 +263,8 @@ def trace(analysis: Analysis) -> str:
     if part is None or model is None or not model.finding:
         return ""
     finding = say(model.finding)
-    name = contribution("model", model.id, model.plain or model.title)
-    said = f"{name}: {lower_first(finding)}"
+    looks_for = contribution("model", model.id, model.plain or model.title)
+    said = f"{looks_for}: {lower_first(finding)}"
     shown = moment(analysis)
     if shown is not None and analysis.media.kind != "image":
         said = f"{said}, {_('look at {time}').format(time=clock(shown[0]))}"
@@ -273,16 +273,21 @@ def trace(analysis: Analysis) -> str:
     return f"{said}."
 
 
+def name(subject: Subject) -> str:
+    """Return the name of a subject: "Person A", "The whole picture"."""
+    return subject_name(subject.modality, subject.id)
+
+
 def person(subject: Subject) -> str:
-    """Return the name of a subject, on one line: "Person\u00a0A"."""
-    return subject_name(subject.modality, subject.id).replace(" ", "\u00a0")
+    """Return the same, on one line: "Person\u00a0A"."""
+    return name(subject).replace(" ", "\u00a0")
 
 
 def placed(subject: Subject) -> str:
     """Return a name with the side it is seen on, where there is one: "Person\u00a0A (left)"."""
-    name = person(subject)
+    who = person(subject)
     named = not subject.side or subject.side == subject.id
-    return name if named else f"{name} ({side(subject.side)})"
+    return who if named else f"{who} ({side(subject.side)})"
 
 
 def sides(analysis: Analysis) -> str:
@@ -305,32 +310,36 @@ def side(name: str | None) -> str:
     return {"left": _("left"), "center": _("center"), "right": _("right")}.get(name or "", "")
 
 
-def why_not() -> dict[str, str]:
-    """Return why something has no score, by its code, in a word or three."""
-    return {
-        "no_face": _("no face"),
-        "face_too_small": _("face too small"),
-        "too_blurred": _("too blurred"),
-        "too_dark": _("too dark"),
-        "too_bright": _("too bright"),
-        "turned_away": _("turned away"),
-        "clip_too_short": _("clip too short"),
-        "too_slow": _("too slow"),
-        "too_few_frames": _("too few frames"),
-        "too_few_models": _("too few models"),
-        "low_quality": _("low quality"),
-        "too_poor_to_clear": _("poor copy"),
-        "no_model": _("no model"),
-        "no_speech": _("no speech"),
-        "music": _("too little ordinary speech"),
-        "speech_too_short": _("too short"),
-        "singing": _("too little ordinary speech"),
-        "too_noisy": _("too noisy"),
-        "phone_quality": _("phone quality"),
-        "clipped": _("overloaded"),
-        "canceled": _("canceled"),
-        "undecodable": _("can't be read"),
-    }
+def why_not(code: str | None) -> str:
+    """Return why something has no score, in a word or three; empty where the code says nothing of
+    that."""
+    return say(_WHY_NOT[code]) if code in _WHY_NOT else ""
+
+
+_WHY_NOT: dict[str | None, str] = {
+    "no_face": _("no face"),
+    "face_too_small": _("face too small"),
+    "too_blurred": _("too blurred"),
+    "too_dark": _("too dark"),
+    "too_bright": _("too bright"),
+    "turned_away": _("turned away"),
+    "clip_too_short": _("clip too short"),
+    "too_slow": _("too slow"),
+    "too_few_frames": _("too few frames"),
+    "too_few_models": _("too few models"),
+    "low_quality": _("low quality"),
+    "too_poor_to_clear": _("poor copy"),
+    "no_model": _("no model"),
+    "no_speech": _("no speech"),
+    "music": _("too little ordinary speech"),
+    "speech_too_short": _("too short"),
+    "singing": _("too little ordinary speech"),
+    "too_noisy": _("too noisy"),
+    "phone_quality": _("phone quality"),
+    "clipped": _("overloaded"),
+    "canceled": _("canceled"),
+    "undecodable": _("can't be read"),
+}
 
 
 def _whom(analysis: Analysis, subject: Subject) -> str:
@@ -363,13 +372,13 @@ def _without_sign(analysis: Analysis, top: Subject) -> str:
 def _scored(subject: Subject) -> str:
     """Return a person's name with their own score and why it does not count."""
     more = [percent(subject.probability)] if subject.probability is not None else []
-    more += [word for code, word in why_not().items() if code == subject.reason]
+    more += filter(None, [why_not(subject.reason)])
     return f"{person(subject)} ({', '.join(more)})"
 
 
 def _named(subject: Subject) -> str:
     more = [side(subject.side)] if subject.side not in (None, subject.id) else []
     if subject.reason is not None and subject.probability is None:
-        more += [word for code, word in why_not().items() if code == subject.reason]
-    name = person(subject)
-    return f"{name} ({', '.join(more)})" if more else name
+        more += filter(None, [why_not(subject.reason)])
+    who = person(subject)
+    return f"{who} ({', '.join(more)})" if more else who

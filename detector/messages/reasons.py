@@ -9,7 +9,7 @@ from detector.sentences import _, ngettext, say
 
 
 def _above(p: Params) -> tuple[str, str]:
-    title, finding = str(p["title"]), str(p.get("finding") or "")
+    title, finding = say(str(p["title"])), str(p.get("finding") or "")
     text = say(finding or _("{title} is over the threshold")).format(title=title)
     detail = title
     if p.get("start") is not None and p.get("end") is not None:

@@ -11,6 +11,16 @@ from detector.sentences import _, say
 if TYPE_CHECKING:
     from detector.schema.origin import Proof
 
+GLYPHS = {
+    "FAKE": "▲",
+    "PROBABLY_FAKE": "△",
+    "INCONCLUSIVE": "?",
+    "PROBABLY_REAL": "◌",
+    "REAL": "○",
+    "NOT_APPLICABLE": "–",
+}
+"""Signs of the answers (`Label`), where icons and colors can't go."""
+
 
 def state(label: str, question: str | None = None, *, short: bool = False) -> str:
     """Return an answer (a `Label`) in words, in those of its question, by default those of a face:

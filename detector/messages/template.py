@@ -36,7 +36,7 @@ def _percent(share: float) -> str:
 
 
 def _names(names: list[str]) -> str:
-    return listed([str(name) for name in names])
+    return listed([say(str(name)) for name in names])
 
 
 AS_WORDS: dict[str, Callable[[Any], str]] = {
@@ -46,6 +46,9 @@ AS_WORDS: dict[str, Callable[[Any], str]] = {
     "least_score": _percent,
     "right": _percent,
     "models": _names,
+    "most": say,
+    "least": say,
+    "title": say,
     "alone": _percent,
     "titles": _names,
     "trials": lambda titles: listed([say(t) for t in titles]),

@@ -1,8 +1,10 @@
-"""How a result was made."""
+"""How a result was made, and how to make it again."""
+
+import shlex
 
 from detector.messages import measured
 from detector.messages.format import clock, stretch, took
-from detector.presentation import Row, Section
+from detector.presentation import Row, Section, models
 from detector.schema.analysis import Analysis
 from detector.sentences import _, count, ngettext
 from detector.vision.detection import MEASURED
@@ -67,10 +69,33 @@ def _times(analysis: Analysis) -> list[Row]:
     }
     timed = [(name, analysis.timings.get(stage)) for stage, name in stages.items()]
     scoring = _("Scoring, {model}")
-    timed += [(scoring.format(model=m.title), m.seconds) for m in analysis.models if m.scored]
+    scored = [model for model in analysis.models if model.scored]
+    timed += [(scoring.format(model=models.plain(model)), model.seconds) for model in scored]
     timed.append((_("All, side by side"), analysis.timings.get("total")))
     return [Row(name, took(seconds)) for name, seconds in timed if seconds is not None]
 
 
 def _commit(analysis: Analysis) -> str:
     return f", commit {analysis.software.commit}" if analysis.software.commit else ""
+
+
+def command(analysis: Analysis) -> str:
+    """Return the command that repeats the analysis."""
+    asked, mix = analysis.settings, analysis.settings.ensemble
+    ids = mix.models if mix else asked.models or [m.id for m in analysis.models if m.scored]
+    parts = ["unmask", "analyze", shlex.quote(analysis.media.name), "--models", ",".join(ids)]
+    if analysis.media.kind != "audio":
+        parts += ["--sampling", asked.sampling, "--min-face", f"{asked.min_face}"]
+        parts += ["--faces", asked.faces] if asked.faces != "mtcnn" else []
+        parts += ["--fps", f"{asked.fps:g}"] if asked.sampling == "fps" else []
+        parts += ["--frames", f"{asked.frames}"]
+    parts += ["--start", f"{asked.start:g}"] if asked.start else []
+    parts += ["--end", f"{asked.end:g}"] if asked.end is not None else []
+    parts += ["--rotate", f"{asked.rotate}"] if asked.rotate is not None else []
+    parts += ["--assume-speech"] if asked.assume_speech else []
+    if mix and mix.weights:
+        weights = ",".join(f"{id}={weight:g}" for id, weight in mix.weights.items())
+        parts += ["--weights", weights]
+    if mix:
+        parts += ["--min-models", f"{mix.min_models}"]
+    return " ".join([*parts, "--json", "again.json"])

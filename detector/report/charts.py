@@ -6,6 +6,8 @@ from itertools import groupby
 
 from detector.messages import states
 from detector.messages.format import percent, score, time_ticks
+from detector.presentation.pulls import Pull
+from detector.presentation.robustness import rows as trials
 from detector.report.paper import BAND, EDGE, FILL, LINE, MARGIN, MUTED, SMALL, TEXT, WIDTH, Paper
 from detector.schema.analysis import (
     Analysis,
@@ -18,7 +20,7 @@ from detector.schema.analysis import (
     Thresholds,
 )
 from detector.schema.comparison import Comparison, SharedMovement
-from detector.sentences import _, say
+from detector.sentences import _
 
 LANE = 34.0  # mm; height of one person's chart
 DIFFERENCES = 44.0  # mm; height of the chart of a comparison
@@ -60,26 +62,24 @@ def scale(
     pdf.set_xy(MARGIN, y + height + 11)
 
 
-def bars(pdf: Paper, rows: Sequence[tuple[str, str, bool]]) -> None:
-    """Draw (name, signed number, whether a model's) as bars from the middle, the total last."""
+def bars(pdf: Paper, rows: Sequence[Pull]) -> None:
+    """Draw what pulled which way as bars from the middle, the total last."""
     names, numbers, pitch = 52.0, 14.0, 4.8
     x, y = MARGIN + names, pdf.get_y() + 1
     width = WIDTH - names - numbers
-    values = [float(number.replace("−", "-")) for _, number, _ in rows]
-    end = 1.25 * max(max(map(abs, values)), 0.1)
-    for place, ((name, number, model), value) in enumerate(zip(rows, values, strict=True)):
+    end = 1.25 * max(max(abs(row.tenths) for row in rows), 1)
+    for place, row in enumerate(rows):
         last = place == len(rows) - 1
         top = y + place * pitch
         pdf.ink(SMALL, style="B" if last else "")
         pdf.set_xy(MARGIN, top)
-        pdf.cell(names, pitch, name)
-        length = width / 2 * abs(value) / end
-        side = Label.FAKE if value > 0 else Label.REAL
-        pdf.set_fill_color(*(TEXT if last else FILL[side if model else Label.NOT_APPLICABLE]))
-        left = x + width / 2 - (length if value < 0 else 0.0)
+        pdf.cell(names, pitch, row.name)
+        length = width / 2 * abs(row.tenths) / end
+        pdf.set_fill_color(*(TEXT if last else FILL[row.label]))
+        left = x + width / 2 - (length if row.tenths < 0 else 0.0)
         pdf.rect(left, top + 1, max(length, 0.2), pitch - 2, style="F")
         pdf.set_xy(x + width, top)
-        pdf.cell(numbers, pitch, number, align="R")
+        pdf.cell(numbers, pitch, row.value, align="R")
     pdf.set_draw_color(*EDGE)
     pdf.set_line_width(0.2)
     pdf.line(x + width / 2, y, x + width / 2, y + pitch * len(rows))
@@ -189,7 +189,7 @@ def movement(pdf: Paper, shared: SharedMovement) -> None:
 
 def robustness(pdf: Paper, tried: Robustness, thresholds: Thresholds) -> None:
     """Draw a dot for each condition on the likelihood scale, from the unchanged part's."""
-    rows = [tried.unchanged, *tried.trials]
+    rows = trials(tried)
     names, pitch = 46.0, 5.0
     x, y, width = MARGIN + names, pdf.get_y() + 1, WIDTH - names - 14
     height = pitch * len(rows)
@@ -206,13 +206,13 @@ def robustness(pdf: Paper, tried: Robustness, thresholds: Thresholds) -> None:
         middle = y + (number + 0.5) * pitch
         pdf.ink(SMALL)
         pdf.set_xy(MARGIN, middle - 2)
-        pdf.cell(names, 4, say(trial.title))
+        pdf.cell(names, 4, trial.name)
         pdf.set_draw_color(*LINE)
         pdf.set_line_width(0.15)
         pdf.line(x, middle, x + width, middle)
         if trial.probability is None:
             pdf.set_xy(x, middle - 2)
-            pdf.cell(width, 4, say(trial.error) if trial.error else _("no likelihood"))
+            pdf.cell(width, 4, trial.says)
             continue
         at = x + trial.probability * width
         if base is not None and number:
@@ -222,7 +222,7 @@ def robustness(pdf: Paper, tried: Robustness, thresholds: Thresholds) -> None:
         pdf.set_fill_color(*FILL[trial.label])
         pdf.circle(at, middle, 1.2, style="F")
         pdf.set_xy(x + width + 1, middle - 2)
-        pdf.cell(13, 4, percent(trial.probability), align="R")
+        pdf.cell(13, 4, trial.likelihood, align="R")
     pdf.set_line_width(0.2)
     pdf.set_xy(MARGIN, y + height + 2)
 

@@ -23,10 +23,11 @@ from detector.messages.comparison import titles
 from detector.messages.format import capital, clock
 from detector.messages.lead import placed
 from detector.messages.odds import EVEN
-from detector.messages.states import subject_name
 from detector.models.base import CropRecipe
+from detector.presentation import moments
+from detector.presentation.models import plain
 from detector.report.seal import Seal
-from detector.schema.analysis import Analysis, FrameSegment, Label, Modality, ModelResult, Subject
+from detector.schema.analysis import Analysis, Label, Modality, ModelResult, Subject
 from detector.schema.comparison import Comparison
 from detector.sentences import _, say
 
@@ -150,11 +151,11 @@ def collect(
 
 def _figures(analysis: Analysis, path: Path, missing: list[str]) -> Iterator[ReportPicture]:
     """Yield frame, face and heatmaps of the most suspicious moment; add failures to `missing`."""
-    track = analysis.seen[0]
-    face = shown_face(analysis, track)
-    if face is None:
+    shown = moments.shown(analysis)
+    if shown is None:
         return
-    whole, whose = _("The whole frame"), subject_name(track.modality.value, track.id)
+    track, face = shown
+    whole, whose = _("The whole frame"), lead.name(track)
     if analysis.media.kind != "image":
         time = clock(face.time, tenths=True)
         text = _("The whole frame at {time}")
@@ -175,7 +176,7 @@ def _figures(analysis: Analysis, path: Path, missing: list[str]) -> Iterator[Rep
             why = say(error.message)
         if heat is None:
             text = _("No heatmap of {model}: {why}.")
-            missing.append(text.format(model=model.title, why=why.rstrip(".")))
+            missing.append(text.format(model=plain(model), why=why.rstrip(".")))
             continue
         text = _("{heatmap}, not counted")
         counted = not analysis.verdict.uncounted(model.question)
@@ -194,18 +195,6 @@ def explained(analysis: Analysis, track: Subject) -> list[ModelResult]:
         (model for model in analysis.models if model.counted and model.id in track.models),
         key=lambda m: (verdict.uncounted(m.question), -pulls.get(m.id, -math.inf)),
     )
-
-
-def shown_face(analysis: Analysis, track: Subject) -> FrameSegment | None:
-    """Return the face of a person at the result's moment, else at their highest score; without a
-    score, the sharpest."""
-    shown = lead.moment(analysis)
-    if shown is not None and shown[1] == track.id:
-        return min(track.frames, key=lambda f: abs(f.time - shown[0]), default=None)
-    scored = [f for f in track.frames if f.score is not None]
-    if scored:
-        return max(scored, key=lambda f: (f.score or 0.0, -f.time))
-    return max(track.frames, key=lambda f: (f.quality.sharpness, -f.time), default=None)
 
 
 def _boxed(rgb: np.ndarray, analysis: Analysis, index: int) -> np.ndarray:

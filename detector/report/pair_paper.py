@@ -8,7 +8,7 @@ import detector
 from detector.messages import comparison as said
 from detector.messages.format import capital, clock
 from detector.presentation import file
-from detector.report import charts, words
+from detector.report import charts, times
 from detector.report.content import PairContent
 from detector.report.paper import FILL, INK, MUTED, SMALL, WIDTH, Paper
 from detector.report.pdf import Heading, finished, picture_row
@@ -112,7 +112,7 @@ def _opening(pdf: Paper, content: PairContent) -> None:
     """Draw the finding, both at the moment at which most differs, and what that can't tell."""
     comparison, state = content.comparison, _state(content.comparison)
     pdf.banner(FILL[state])
-    made = words.when(content.exported, content.zone)
+    made = times.when(content.exported, content.zone)
     pdf.say(_("Unmask comparison · {made}").format(made=made), SMALL, MUTED)
     names = comparison.copy_media.name, comparison.original_media.name
     both = _("{copy} against {original}").format(copy=names[0], original=names[1])
@@ -138,11 +138,7 @@ def _measured(pdf: Paper, comparison: Comparison) -> None:
         pdf.ln(1.5)
         rows = []
         for person in comparison.people:
-            part = {
-                "none": said.unchanged(comparison),
-                "mouth": _("the mouth differs"),
-                "face": _("the face differs"),
-            }[person.changed_region]
+            part = said.differs(comparison, person)
             when = said.when(comparison, person.spans) if person.spans else ""
             levels = (person.difference, person.rim, person.noise_threshold)
             rows.append((person.id, capital(part), when, *(f"{level:.1f}" for level in levels)))

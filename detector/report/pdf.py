@@ -10,20 +10,20 @@ from typing import NamedTuple
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from detector import messages, questions, signals
+from detector import messages, questions
 from detector.decision.next_steps import Facts, next_steps
-from detector.messages import actions, comparison, lead, odds, states
+from detector.messages import actions, odds, states
 from detector.messages import comparison as compared
-from detector.messages.format import capital, clock, interval, percent, score, stretch
-from detector.messages.robustness import outcome
-from detector.presentation import file, run
+from detector.messages.format import capital
+from detector.presentation import answers, file, models, people, pulls, robustness, run, signals
 from detector.presentation import origin as section_of
-from detector.report import certificate, charts, words
+from detector.presentation import verdict as presented
+from detector.report import certificate, charts, times
 from detector.report.content import Content, PairContent, ReportPicture, height_of
 from detector.report.paper import FILL, INK, MARGIN, MUTED, SMALL, WIDTH, Paper, laid_out
 from detector.report.seal import ATTACHMENT, seal_pdf
 from detector.report.table import as_json
-from detector.schema.analysis import Analysis, Answer, Label, Modality, Reason, ReasonCode, Subject
+from detector.schema.analysis import Analysis, Answer, Subject
 from detector.sentences import _, say
 
 PEOPLE = 4  # people whose score over time is drawn, most suspicious first
@@ -99,38 +99,32 @@ def _moves(analysis: Analysis) -> bool:
 def _questions(pdf: Paper, analysis: Analysis) -> None:
     head = _("What was asked, and how often that errs")
     pdf.head(head, 24 + 9 * len(analysis.verdict.answers))
-    rows, lead = [], analysis.verdict.question
-    ordered = sorted(analysis.verdict.answers.items(), key=lambda pair: pair[0] is not lead)
-    for question, answer in ordered:
-        likelihood, edges = "", answer.thresholds.edges
-        if answer.probability is not None:
-            likelihood = percent(answer.probability, edges)
-        if likelihood and analysis.verdict.uncounted(question):
-            likelihood = _("{percent}, not counted").format(percent=likelihood)
-        near = [] if answer.probability is None else [answer.probability]
-        limits = ", ".join(percent(edge, near) for edge in edges) or _("none")
-        glyph = words.GLYPHS[Label.NOT_APPLICABLE if answer.undecided_secondary else answer.label]
-        rows.append(
-            (
-                states.question(question),
-                f"{glyph} {words.answered(analysis, question, answer)}",
-                likelihood,
-                limits if answer.evaluated else "",
-                f"{answer.counted}" if answer.evaluated else "",
-            )
-        )
+    rows = answers.rows(analysis)
     heads = _("Question"), _("Answer"), _("Likelihood"), _("Thresholds"), _("Models")
-    pdf.rows(heads, rows, (48, 58, 28, 26, 14))
-    put = [(question, answer) for question, answer in ordered if answer.evaluated]
+    table = [
+        (
+            row.question,
+            f"{states.GLYPHS[row.label]} {row.answer}",
+            row.likelihood,
+            row.limits if row.evaluated else "",
+            f"{row.models}" if row.evaluated else "",
+        )
+        for row in rows
+    ]
+    pdf.rows(heads, table, (48, 58, 28, 26, 14))
+    put = [row for row in rows if row.evaluated]
     if put:
         pdf.say(_("How we know"), style="B")
-    for question, answer in put:
-        about = f"{states.question(question)} " if len(put) > 1 else ""
-        # Odds as the first page prints them.
-        said = words.statistics(question, answer, odds=question is lead)
-        said.insert(0, words.operating_point(question, answer))
-        pdf.say(about + " ".join(said), SMALL)
-    if rates := [row for pair in put for row in words.error_rates(*pair)]:
+    rates = list[tuple[str, str, str, str]]()
+    for row in put:
+        asked, answer = row.asked, analysis.verdict.answers[row.asked]
+        said = [f"{capital(row.bands)}.", *answers.statistics(asked, answer)]
+        if row.leads:  # odds as the first page prints them
+            said += answers.interval_explained(asked, answer)
+        about = [row.question] * (len(put) > 1)
+        pdf.say(" ".join([*about, *said]), SMALL)
+        rates += answers.error_rates(asked, answer)
+    if rates:
         if pdf.will_page_break(7.0 + 6.0 * len(rates)):
             pdf.add_page()
         columns = _("Error"), _("In our tests"), _("Rate"), _("95 % interval")
@@ -139,7 +133,7 @@ def _questions(pdf: Paper, analysis: Analysis) -> None:
 
 def _not_tested(pdf: Paper, analysis: Analysis) -> None:
     pdf.head(_("What was not tested"))
-    for line in words.not_tested(analysis):
+    for line in answers.not_tested(analysis):
         pdf.say(f"· {line}")
 
 
@@ -188,66 +182,27 @@ def _material(pdf: Paper, analysis: Analysis) -> None:
 
 
 def _people(pdf: Paper, analysis: Analysis) -> None:
-    if not analysis.judged:
+    subjects, of_sound = people.rows(analysis), analysis.media.kind == "audio"
+    if not subjects:
         return
-    if analysis.media.kind == "audio":
-        return _voice(pdf, analysis)
-    rows = []
-    pdf.head(_("The people") if analysis.people else _("The picture"), 40)
-    for track in analysis.judged:
-        scored = sum(1 for look in track.looks if look.score is not None)
-        faces = track.frames if track.modality is Modality.FACE else ()
-        widths = sorted(face.quality.width for face in faces)
-        likelihood = "" if track.probability is None else percent(track.probability)
-        who = track.modality.spec.in_report or track.id
-        rows.append(
-            (
-                f"{who} {lead.side(track.side)}".strip(),
-                stretch(track.start, track.end) if _moves(analysis) else "",
-                _("{count} of {number}").format(count=scored, number=len(track.looks)),
-                f"{widths[len(widths) // 2]:.0f} px" if widths else "",
-                f"{words.GLYPHS[track.label]} {states.state(track.label, track.question)}",
-                likelihood,
-            )
-        )
-    who = _("Person") if analysis.people else _("Subject")
-    pdf.rows(
-        (who, _("Seen"), _("Frames scored"), _("Face width"), _("Said"), _("Likelihood")),
-        rows, (22, 32, 26, 22, 52, 20),
-    )  # fmt: skip
+    pdf.head(_("The voice") if of_sound else _("The people") if analysis.people
+             else _("The picture"), 40)  # fmt: skip
+    table = [
+        (row.name, row.seen, row.scored, row.width, f"{states.GLYPHS[row.label]} {row.says}",
+         row.likelihood)
+        for row in subjects
+    ]  # fmt: skip
+    pdf.rows(people.heads(analysis), table, (24, 32, 26, 20, 52, 20))
     if not _moves(analysis):
         return
     for track in analysis.judged[:PEOPLE]:
         _lane(pdf, analysis, track)
-    pdf.say(
-        _("Bold: all counted models together. Thin: each model of the question. The band is "
-          "inconclusive; a gap in a line is a gap in the clip."), SMALL, MUTED,
-    )  # fmt: skip
-
-
-def _voice(pdf: Paper, analysis: Analysis) -> None:
-    """Say of a sound what `_people` says of a clip."""
-    rows = []
-    pdf.head(_("The voice"), 40)
-    for voice in analysis.judged:
-        name = f"{lead.person(voice)}, " if voice.side else ""
-        scored = sum(1 for look in voice.looks if look.score is not None)
-        rows.append(
-            (
-                name + stretch(voice.start, voice.end),
-                _("{count} of {number}").format(count=scored, number=len(voice.looks)),
-                f"{words.GLYPHS[voice.label]} {states.state(voice.label, voice.question)}",
-                "" if voice.probability is None else percent(voice.probability),
-            )
-        )
-    heads = _("Voice"), _("Windows scored"), _("Said"), _("Likelihood")
-    pdf.rows(heads, rows, (48, 42, 60, 24))
-    for voice in analysis.judged:
-        _lane(pdf, analysis, voice)
-    pdf.say(
-        _("A line is one window: all counted models together. The band is inconclusive; where "
-          "there is no line, nothing was scored."), SMALL, MUTED,
-    )  # fmt: skip
+    text = _("Bold: all counted models together. Thin: each model of the question. The band is "
+             "inconclusive; a gap in a line is a gap in the clip.")  # fmt: skip
+    if of_sound:
+        text = _("A line is one window: all counted models together. The band is inconclusive; "
+                 "where there is no line, nothing was scored.")  # fmt: skip
+    pdf.say(text, SMALL, MUTED)
 
 
 def _lane(pdf: Paper, analysis: Analysis, track: Subject) -> None:
@@ -267,54 +222,40 @@ def _lane(pdf: Paper, analysis: Analysis, track: Subject) -> None:
 def _models(pdf: Paper, analysis: Analysis) -> None:
     rows = []
     pdf.head(_("The models"), 40)
-    for model in analysis.models:
-        counts = model.counted and not analysis.verdict.uncounted(model.question)
+    for row in models.rows(analysis):
         rows.append(
             (
-                f"{say(model.plain)} ({model.title})" if model.plain else model.title,
-                say(model.task),
-                "" if model.probability is None else score(model.probability),
-                words.says(analysis, model),
-                words.counted(analysis, model),
-                f"{model.scored}",
-                f"{model.weight:g}" if counts else "",
+                f"{row.name} ({row.title})" if row.title else row.name,
+                row.task,
+                row.score,
+                f"{states.GLYPHS[row.label]} {row.reading}",
+                row.left_out or _("yes"),
+                row.looks,
+                row.weight,
             )
         )
     heads = (
         _("Model"), _("Made for"), _("Score"), _("Says"), _("Counted"), _("Scored"), _("Weight"),
     )  # fmt: skip
-    pdf.rows(heads, rows, (34, 32, 20, 34, 26, 14, 14))
-    if fitted := words.calibrations(analysis):
+    pdf.rows(heads, rows, (34, 30, 14, 34, 28, 20, 14))
+    if fitted := models.calibrations(analysis):
         pdf.say(_("Calibrated on, and good for files like these:"), style="B")
         for line in fitted:
             pdf.say(line, SMALL)
     text = _("The weights are those of Unmask {version}, each named by the sha256 of its file.")
     pdf.say(text.format(version=analysis.software.version), SMALL, MUTED)
-    pdf.facts(words.weights(analysis))
+    pdf.facts(models.weights(analysis))
 
 
 def _signals(pdf: Paper, analysis: Analysis) -> None:
     if not analysis.signals:
         return
-    here = [signals.said(signal) for signal in analysis.signals]
-    analysis = analysis.model_copy(update={"signals": here})
-    readings = {"usual": _("usual"), "unclear": _("unclear"), "unusual": _("unusual")}
     pdf.head(_("Signals"), 30)
     pdf.say(_("Measurements that inform and do not vote."), SMALL, MUTED)
-    measured = [s for s in analysis.signals if s.reading != "absent"]
-    rows = [
-        (
-            ", ".join(filter(None, [s.title, s.subject])),
-            s.value,
-            readings.get(s.reading, s.reading),
-            s.how_to_read,
-        )
-        for s in measured
-    ]
-    if rows:
+    if rows := signals.rows(analysis):
         heads = _("Signal"), _("Measured"), _("Reading"), _("How to read it")
         pdf.rows(heads, rows, (38, 38, 18, 80))
-    if absent := words.absent(analysis):
+    if absent := signals.absent(analysis):
         pdf.say(_("Absent or not measured:"), SMALL, MUTED)
     for line in absent:
         pdf.say(f"· {line}", SMALL, MUTED)
@@ -325,21 +266,9 @@ def _robustness(pdf: Paper, analysis: Analysis) -> None:
     if tried is None:
         return
     pdf.head(_("Robustness"), 36 + 5 * len(tried.trials))
-    of_sound = tried.question.of_sound
-    part = _("The picture")
-    if tried.end is not None:
-        looks = (words.windows if of_sound else words.moments)(tried.sampled)
-        text = _("{looks} from {start} to {end}")
-        part = text.format(looks=looks, start=clock(tried.start), end=clock(tried.end))
     thresholds = analysis.verdict.answers[tried.question].thresholds
-    text = _("{part}, looked at again after a change to the whole part.")
-    if of_sound:
-        text = _("{part}, listened to again after a change to the whole part.")
-    said = [text.format(part=part)]
-    if (flips := len(tried.flipped)) and not thresholds.never_decide:
-        text = _("The verdict changes under {flips} of {number} changes: it is fragile.")
-        said.append(text.format(flips=flips, number=len(tried.trials)))
-    pdf.say(" ".join([*said, outcome(tried, thresholds)]))
+    pdf.say(robustness.about(tried.question), SMALL, MUTED)
+    pdf.say(" ".join([robustness.outcome(tried, thresholds), robustness.part(tried)]).strip())
     charts.robustness(pdf, tried, thresholds)
 
 
@@ -385,7 +314,7 @@ def _again(pdf: Paper, analysis: Analysis) -> None:
         "hashes above), and run:"
     )
     pdf.say(text.format(version=f"{software.version}{commit}"))
-    pdf.facts([(_("Command"), words.command(analysis))])
+    pdf.facts([(_("Command"), run.command(analysis))])
     same = _("The same file, settings and weights give the same analysis number.")
     pdf.say(same, SMALL, MUTED)
 
@@ -432,81 +361,54 @@ def _checking(pdf: Paper, attachment: str, *, signed: bool, certified: str) -> N
 # --- the first page -------------------------------------------------------------------------------
 
 
-TRACED = (ReasonCode.ABOVE_THRESHOLD, ReasonCode.BELOW_THRESHOLD)
-"""Reasons that name the strongest trace themselves, or say that there is none."""
-
-
 def _first_page(pdf: Paper, content: Content) -> None:
     """Draw the verdict, its subject and time, what it rests on, its limits, what to do next, and
     who answers for the report."""
     analysis = content.analysis
     verdict = analysis.verdict
-    answer = verdict.answers.get(verdict.question) if verdict.question else None
+    answer = pulls.answer_of(analysis)
     _verdict(pdf, content)
     if answer is not None and answer.probability is not None:
-        by = states.basis(answer.basis)
-        what = _("combined likelihood")
-        if answer.interval is not None:
-            what += f" ({interval(answer.interval)})"
-        shown = percent(answer.probability, answer.thresholds.edges)
-        pdf.number(shown, ", ".join(filter(None, [what, by])))
+        beside = ", ".join(filter(None, [_("combined likelihood"), presented.judged_by(analysis)]))
+        pdf.number(presented.likelihood(analysis), beside)
         charts.scale(pdf, answer.probability, answer.thresholds, verdict.question)
-        if answer.label is verdict.label:
-            said = odds.in_ten(answer, verdict.question, content.details.base_rate)
-            pdf.say(f"{capital(said)}." if said else "", style="B")
         if answer.odds is not None:
             pdf.say(odds.of_tests(answer.odds, verdict.question), SMALL, MUTED)
             pdf.say(odds.support(answer, verdict.question), SMALL, MUTED)
-    if analysis.robustness is not None and analysis.robustness.fragile:
-        flips = ", ".join(say(t.title) for t in analysis.robustness.flipped)
-        text = _("Fragile: the verdict changes under {changes}.")
-        pdf.say(text.format(changes=flips), style="B")
     _moment(pdf, content)
     if answer is not None:
         _bars(pdf, analysis, answer)
-    _why(pdf, analysis)
+    if lines := presented.why(analysis):
+        pdf.subhead(_("Why"))
+    for number, line in enumerate(lines, 1):
+        pdf.say(f"{number}. {line}")
     _next(pdf, analysis)
-    limits = [messages.text(caveat) for caveat in verdict.caveats]
     no_fact = _(
         "A likelihood is no fact about a person: it says how the scores of this file compare with "
         "those of labeled files, and it holds for files like those."
     )
-    pdf.box(_("What this can't tell"), " ".join([*limits, no_fact]))
+    pdf.box(_("What this can't tell"), f"{presented.limits(analysis)} {no_fact}")
     _answerable(pdf, content)
 
 
 def _verdict(pdf: Paper, content: Content) -> None:
     """Draw the verdict of the file, its person and times, as the page of the result does."""
     analysis = content.analysis
-    manipulated, state = analysis.accusing_comparison, analysis.label
-    verdict = analysis.verdict
-    pdf.banner(FILL[state])
+    pdf.banner(FILL[analysis.label])
     made, analyzed = (
-        words.when(time, content.details.zone) for time in (content.exported, analysis.created)
+        times.when(time, content.details.zone) for time in (content.exported, analysis.created)
     )
     text = _("Unmask report · {made} · analyzed {analyzed}")
     pdf.say(text.format(made=made, analyzed=analyzed), SMALL, MUTED)
     pdf.say(analysis.media.name, 11, style="B")
-    about = " ".join(filter(None, [lead.sentence(analysis), lead.others(analysis)]))
-    why = lead.reason(analysis)
-    pdf.headline(analysis.headline_in(), INK[state])
+    pdf.headline(analysis.headline_in(), INK[analysis.label])
     pdf.ln(1)
     if content.origin:
         pdf.say(content.origin, style="B")
-    if analysis.proof is not None:
-        found = lead.origin(analysis)
-        if manipulated:
-            found = comparison.lead(manipulated)
-            found += f" {comparison.against(manipulated)}"
-        pdf.say(found, 11)
-        alone = states.headline(verdict.label, verdict.question)
-        text = _("The detectors, alone: {verdict}").format(verdict=alone)
-        pdf.say(f"{text}. {about}", color=MUTED)
-    else:
-        pdf.say(about, 11)
-        detail = messages.detail(why) if why is not None else ""
-        if detail:
-            pdf.say(f"{capital(detail.rstrip('.'))}.", color=MUTED)
+    first, *rest = presented.paragraphs(analysis, content.details.base_rate)
+    pdf.say(first, 11)
+    for paragraph in rest:
+        pdf.say(paragraph)
 
 
 def _moment(pdf: Paper, content: Content) -> None:
@@ -525,32 +427,14 @@ def _moment(pdf: Paper, content: Content) -> None:
 
 def _bars(pdf: Paper, analysis: Analysis, answer: Answer) -> None:
     """Draw what pulled which way, in log odds; as printed the rows add up."""
-    if rows := words.bars(analysis, answer):
+    if rows := pulls.rows(analysis):
         pdf.ln(1)
         pdf.subhead(_("What pulled which way"))
         of = questions.of(analysis.verdict.question)
         axis = _("Log odds: above 0 {above}, below 0 {below}.")
         axis = axis.format(above=say(of.towards_fake), below=say(of.towards_real))
         pdf.say(axis, SMALL, MUTED)
-        charts.bars(pdf, rows)
-
-
-def _why(pdf: Paper, analysis: Analysis) -> None:
-    """Draw the reasons that the sentence at the top is not, and the strongest trace."""
-    said, reasons = lead.sentence(analysis), analysis.verdict.reasons
-    written = [(reason, *messages.wording(reason)) for reason in reasons]
-    lines = [
-        _line(analysis, reason, text, detail)
-        for reason, text, detail in written
-        if text.rstrip(".") not in said
-    ]
-    traced = any(reason.code in TRACED for reason in reasons)
-    if not traced and (trace := lead.trace(analysis)):
-        lines.append(trace)
-    if lines:
-        pdf.subhead(_("Why"))
-    for number, line in enumerate(lines, 1):
-        pdf.say(f"{number}. {line}")
+        charts.bars(pdf, [*rows, pulls.combined(answer)])
 
 
 def _next(pdf: Paper, analysis: Analysis) -> None:
@@ -571,19 +455,10 @@ def _answerable(pdf: Paper, content: Content) -> None:
         (
             (_("Case"), details.case),
             (_("Reviewer"), details.reviewer),
-            (_("Times of day in"), words.zone(content.exported, details.zone)),
+            (_("Times of day in"), times.zone(content.exported, details.zone)),
             (_("Date and signature"), ""),
         )
     )
-
-
-def _line(analysis: Analysis, reason: Reason, text: str, detail: str) -> str:
-    """Return a reason with its moment; for several models, that of the strongest."""
-    timed = reason.time is not None and analysis.media.kind != "image"
-    timed = timed and reason.code is not ReasonCode.TOGETHER_ABOVE
-    where = f" ({clock(reason.time or 0.0)})" if timed else ""
-    more = f" {detail}." if detail else ""
-    return f"{text}{where}.{more}".replace("..", ".")
 
 
 # --- pictures -------------------------------------------------------------------------------------

@@ -12,7 +12,6 @@ from typing import Literal
 
 from pydantic import Field
 
-from detector.messages.states import subject_name
 from detector.schema.base import Probability, StrictModel
 from detector.schema.codes import Label, Modality, Question, ReasonCode
 
@@ -166,11 +165,6 @@ class Subject(StrictModel):
         """Return where it is answered over time: at its frames; at its spans where it is not
         seen."""
         return self.frames or self.spans
-
-    @property
-    def name(self) -> str:
-        """Return its name: "Person A", "The whole picture"."""
-        return subject_name(self.modality, self.id)
 
 
 def letter(number: int) -> str:

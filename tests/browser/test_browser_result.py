@@ -11,8 +11,8 @@ from playwright.sync_api import expect
 from skimage.data import astronaut
 
 from dashboard import theme
-from dashboard.result import pulls
 from detector import media
+from detector.presentation import pulls
 from detector.provenance import conclude
 from detector.schema.origin import GeneratorMark, Provenance
 from tests.conftest import write_clip

@@ -11,6 +11,7 @@ from dashboard.components.markup import icon, tag
 from dashboard.components.timeline import PLAYER, layers, versioned
 from dashboard.series import Lane
 from dashboard.theme import ON_VIDEO
+from detector.messages import lead, states
 from detector.schema.analysis import Analysis, Label, Subject, Thresholds, Verdict
 from detector.sentences import _
 
@@ -71,7 +72,7 @@ def _row(
     unit = _("score, 0 to 100") if whole else _("highest score, 0 to 100")
     words = tag("span", chip(track, verdict))
     head = tag("span", icon(state.icon), words, cls=f"chip {state.slug}")
-    return layers.strip(labels.who(track), unit, *groups, chip=head)
+    return layers.strip(lead.name(track), unit, *groups, chip=head)
 
 
 def _faces(track: Subject) -> dict[str, Any]:
@@ -99,8 +100,8 @@ def chip(track: Subject, verdict: Verdict) -> str:
     """Return a person's state with the score, or why there is none; the first leans as the file."""
     short = labels.state(track.label, track.question).short
     if track.label is verdict.label is Label.INCONCLUSIVE and track.id == verdict.subject:
-        short = labels.headline(verdict)
-    detail = labels.WHY_NOT.get(track.reason) if track.reason else None
+        short = states.headline(verdict.label, verdict.question)
+    detail = lead.why_not(track.reason)
     if track.probability is not None:
         detail = labels.percent(track.probability)
     return f"{short} · {detail}" if detail else short
@@ -110,7 +111,7 @@ def _tile(
     lane: Lane, tile: series.Tile, limits: Thresholds, pictures: Mapping[tuple[str, int], str]
 ) -> Markup:
     time, score = lane.times[tile.index], lane.score[tile.index]
-    who, when = labels.who(lane.track), labels.clock(time)
+    who, when = lead.name(lane.track), labels.clock(time)
     state = labels.state(series.label_at(score, limits), lane.track.question)
     if score is None:
         face = next((f for f in lane.track.frames if f.index == tile.index), None)

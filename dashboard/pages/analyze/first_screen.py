@@ -384,7 +384,7 @@ def _samples(settings: Settings) -> None:
     grid = st.grid(SAMPLES_A_ROW, min_column_width=SAMPLE_WIDTH, gap="small")
     for sample in filter(lambda sample: sample.offered, gallery.samples):
         with grid, st.container(border=True, key=f"card-sample-{sample.id}", height="stretch"):
-            title, subtitle = map(labels.of_catalog, (sample.title, sample.subtitle))
+            title, subtitle = map(say, (sample.title, sample.subtitle))
             st.image(str(sample.thumbnail), alt=title, width="stretch")
             cards.named(title, subtitle)
             with controls.apart(f"actions-sample-{sample.id}", wrap=False):

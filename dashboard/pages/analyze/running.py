@@ -36,9 +36,11 @@ from dashboard.result import question, timeline
 from dashboard.series import Lane
 from detector import media, vision
 from detector.errors import UnmaskError
+from detector.messages import lead
 from detector.models.base import CropRecipe
 from detector.models.registry import choose
 from detector.pipeline import Progress
+from detector.presentation import file
 from detector.schema.analysis import Analysis, Box, Media, Subject
 from detector.sentences import _
 from service.tasks.jobs import Job, State
@@ -278,7 +280,7 @@ def _contents(info: Media) -> str:
     if info.kind == "image":
         return _("one picture")
     if info.kind == "audio":
-        return labels.sound(info)
+        return file.sound(info.audio)
     frames = labels.count(info.frame_count, "frame", "frames") if info.frame_count else _("video")
     return _("{frames}, sound").format(frames=frames) if info.audio else frames
 
@@ -319,13 +321,13 @@ def _person(job: Job, partial: Analysis, track: Subject, *, searched: bool) -> t
         total = labels.count(len(partial.timestamps), "frame", "frames")
         frames = _("{number} of {frames}").format(number=len(track.frames), frames=total)
     width = f"{max(face.quality.width for face in track.frames):.0f}{labels.NBSP}px"
-    detail = " · ".join(filter(None, (labels.SIDES[track.side], frames, width)))
+    detail = " · ".join(filter(None, (lead.side(track.side), frames, width)))
     problems = {face.quality.problem for face in track.frames}
     if None not in problems:  # nothing of this person can be judged so far
-        detail += f" · {labels.listed(sorted(labels.WHY_NOT[p] for p in problems if p))}"
+        detail += f" · {labels.listed(sorted(lead.why_not(p) for p in problems if p))}"
     face = track.frames[0]  # decoding a better one costs too much
     picture = thumbnail(job.path, partial.media.model_dump_json(), face.time, face.box)
-    return picture, labels.who(track), detail
+    return picture, lead.name(track), detail
 
 
 @lru_cache(maxsize=64)
@@ -369,7 +371,7 @@ def _timeline(job: Job) -> None:
             with st.container(key=f"lane-{track.id}", gap=None):
                 who, zones, plot, _right = st.columns([15, 9, 68, 8], gap=None)
                 scoring = chip(_("Scoring"), "na", "hourglass_top")
-                show(lane_parts.owner(labels.who(track), labels.SIDES[track.side], scoring), at=who)
+                show(lane_parts.owner(lead.name(track), lead.side(track.side), scoring), at=who)
                 with zones, st.container(key=f"lane-words-{track.id}"):
                     show(lane_parts.zone_words(limits, size))
                 figure = charts.lane_figure(
@@ -377,7 +379,7 @@ def _timeline(job: Job) -> None:
                     palette=palette, titles=named,
                 )  # fmt: skip
                 scores = _("{person}: scores so far; they can still change.")
-                alt = scores.format(person=labels.who(track))
+                alt = scores.format(person=lead.name(track))
                 figures.chart(figure, f"so-far-{track.id}", alt, at=plot)
 
 

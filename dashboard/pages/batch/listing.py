@@ -15,6 +15,7 @@ from dashboard.components.cards import tile
 from dashboard.i18n import LazyDict
 from dashboard.labels import BadgeColor, StateWords
 from detector.links import is_link
+from detector.messages import states
 from detector.schema.analysis import Proof, Verdict
 from detector.sentences import _, ngettext, say
 from service.batches import BatchRow, BatchState, BatchTask
@@ -107,7 +108,7 @@ def note(row: BatchRow) -> str:
 def _more(verdict: Verdict, proof: Proof | None) -> str:
     """Return the finding that leads, or why there is no answer; empty where its word says all."""
     if proof is not None:
-        return labels.headline(verdict, proof)
+        return states.headline(verdict.label, verdict.question, proof=proof)
     if verdict.label.side is None and verdict.reasons:
         return labels.sentence(verdict.reasons[0])
     return ""
@@ -130,12 +131,12 @@ def ordered(rows: Sequence[BatchRow], order: str) -> list[int]:
     return list(places)
 
 
-def matching(rows: Sequence[BatchRow], text: str, shown: str) -> list[BatchRow]:
 def _suspicion(row: BatchRow) -> tuple[int, float]:
     number = likelihood(row)
     return (row.label.suspicion if row.label is not None else 0, -1.0 if number is None else number)
 
 
+def matching(rows: Sequence[BatchRow], text: str, shown: str) -> list[BatchRow]:
     """Return the rows whose names have all words, and that are of a group."""
     parts = text.casefold().split()
     return [

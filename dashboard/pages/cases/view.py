@@ -13,6 +13,7 @@ from dashboard.components.tables import code, facts
 from dashboard.i18n import LazyDict, advice
 from dashboard.pages import put_into_address, refused_in
 from detector.errors import InputError
+from detector.messages import states
 from detector.schema.analysis import Label
 from detector.sentences import _, say
 from service.cases import CHAIN, MAX_TITLE, MAX_URL, STATUS, CaseService, summary
@@ -144,8 +145,8 @@ def _result(record: Record | None, noted: str) -> str:
     if result is not None:
         number = [] if result.probability is None else [labels.percent(result.probability)]
         between = [labels.confidence(result.interval)] if result.interval else []
-        names = result.verdict, result.question, result.proof
-        return " · ".join([labels.answer_words(*names), *number, *between])
+        said = states.headline(result.verdict, result.question, proof=result.proof)
+        return " · ".join([said, *number, *between])
     said = labels.state(Label(noted), None, None).words if noted else ""
     return _("{result} (the result was deleted since)").format(result=said)
 

@@ -17,6 +17,7 @@ from dashboard.pages.compare.state import Selection
 from dashboard.series import Lane
 from dashboard.theme import AXIS, Palette
 from detector.correlation import correlation
+from detector.messages import states
 from detector.schema.analysis import Label, Question, Thresholds
 from detector.schema.codes import Side
 from detector.sentences import _, ngettext
@@ -115,7 +116,7 @@ def differences(
         if questions[a] is not questions[b]:
             continue
         times, names = lanes[a].times, {"model": titles[a], "other": titles[b]}
-        reading = labels.zone(Label.FAKE, questions[a])
+        reading = states.zone(Label.FAKE, questions[a])
         for rank, (other, text) in enumerate(texts.items()):
             pairs = zip(labelled[a], labelled[b], strict=True)
             sentence = text.format(reading=reading, **names)

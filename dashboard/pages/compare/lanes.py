@@ -298,7 +298,7 @@ def draw_cost(selection: Selection) -> None:
             if model.id in crops:
                 with grid, st.container(gap="small", key=f"crop-{model.id}"):
                     spec = specs[model.id]
-                    alt = _("The crop that {model} saw").format(model=spec.title)
+                    alt = _("The crop that {model} saw").format(model=labels.plain(model))
                     st.image(crops[model.id], width=150, alt=alt)
                     crop = f"{labels.plain(model)}: {spec.crop.size} px, {spec.crop.kind}"
                     show(typography.small(crop))

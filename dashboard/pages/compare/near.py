@@ -242,7 +242,7 @@ def _finding(kept: KeptComparison, copy: Job, original: Job) -> None:
             _("Finding of the comparison"), state, icon, words.headline(comparison),
             words.lead(comparison), announced=True,
         )  # fmt: skip
-        rows = [*words.figures(comparison), *_people(comparison)]
+        rows = [*words.figures(comparison), *words.people(comparison)]
         show(head, facts(rows, cls="um-facts um-measured"))
         _roles(kept, copy, original)
         if limits := words.limits(comparison):
@@ -284,21 +284,6 @@ def _roles(kept: KeptComparison, copy: Job, original: Job) -> None:
         if states and controls.button(_("I don’t know"), "help", unknown):
             originals.state_roles(context, copy, kept, known=False)
             st.rerun()
-
-
-def _people(comparison: Comparison) -> list[tuple[str, str]]:
-    """Return of several people what differs of each."""
-    if len(comparison.people) < 2:
-        return []
-    parts = {"none": words.unchanged(comparison), "mouth": _("the mouth differs, {when}"),
-             "face": _("the face differs, {when}")}  # fmt: skip
-    return [
-        (
-            _("Person {id}").format(id=person.id),
-            parts[person.changed_region].format(when=words.when(comparison, person.spans)),
-        )
-        for person in comparison.people
-    ]
 
 
 def export(kept: KeptComparison, copy: Job, original: Job) -> None:

@@ -26,9 +26,10 @@ from dashboard.pages.compare import agree, lanes, near, state
 from dashboard.pages.compare.state import MAX_MODELS, Selection
 from detector.decision import decide
 from detector.evaluation.labels import SOUNDS
+from detector.messages import lead, states
 from detector.models import registry
 from detector.schema.analysis import Analysis, CustomEnsemble, Settings
-from detector.sentences import _
+from detector.sentences import _, say
 from service.records.model import ResultOrigin
 from service.tasks.jobs import Job
 
@@ -179,7 +180,7 @@ def _samples(settings: Settings, chosen: str | None) -> None:
         typography.caption(_("Or see them on a sample:"))
     with st.container(horizontal=True, vertical_alignment="center", key="compare-samples"):
         for sample in offered:
-            title, key = labels.of_catalog(sample.title), f"compare-sample-{sample.id}"
+            title, key = say(sample.title), f"compare-sample-{sample.id}"
             if controls.button(title, "play_arrow", key):
                 with alerted():
                     put_into_address("m", chosen)
@@ -305,7 +306,7 @@ def _toolbar(selection: Selection) -> None:
         if ids and ids != current:
             put_into_address("m", ",".join(ids))
             st.rerun()
-        people = {t.id: labels.who(t) for t in selection.analysis.judged if t.models}
+        people = {t.id: lead.name(t) for t in selection.analysis.judged if t.models}
         if len(people) > 1 and selection.track:
             shown = selection.track.id
             person = controls.choose(_("Person"), people, shown, f"compare-person-{job}")
@@ -433,7 +434,7 @@ def _verdict(title: str, analysis: Analysis) -> None:
     answer, likely = labels.STATES[verdict.label], verdict.probability
     cards.built(
         title,
-        chip(labels.headline(verdict), answer.slug, answer.icon),
+        chip(states.headline(verdict.label, verdict.question), answer.slug, answer.icon),
         labels.percent(likely) if likely is not None else _("no score"),
         [labels.sentence(reason) for reason in verdict.reasons[:2]],
     )

@@ -414,7 +414,7 @@ def verdicts(kind: KindReport, asked: Mapping[Question, Thresholds]) -> str:
     )
     points = [
         _("{question} {percent}").format(
-            question=labels.QUESTIONS[q].short,
+            question=states.question(q, short=True),
             percent=_("none") if limits.never_decide else labels.percent(limits.high),
         )
         for q, limits in asked.items()

@@ -20,6 +20,7 @@ from dashboard.pages.history import state
 from dashboard.pages.history.filters import CONFIRMED
 from dashboard.result import downloads, sharing, verdict_card
 from dashboard.result.linked import ExportOptions
+from detector.messages import states
 from detector.schema.analysis import Analysis
 from detector.sentences import _, say
 from service.records import seals
@@ -296,7 +297,7 @@ def finding(record: Record) -> str:
     result = record.result
     if result is None or result.proof is None:
         return state_words(record).short
-    return labels.answer_words(result.verdict, result.question, result.proof)
+    return states.headline(result.verdict, result.question, proof=result.proof)
 
 
 def _elsewhere(record: Record) -> str:

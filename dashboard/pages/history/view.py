@@ -48,7 +48,7 @@ def _analyses() -> None:
         _damaged()
     _offer_guest_analyses()
     facets = store.facets(owner)
-    titles = {spec.id: spec.title for spec in list_models()}
+    titles = labels.plain_names(list_models())
     filter, place = filters.draw(facets, titles)
     page, number = _search(filter)
     filters.verdicts(place, page.counts)

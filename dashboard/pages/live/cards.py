@@ -14,7 +14,7 @@ from dashboard.labels import NBSP
 from dashboard.pages.live.link import NAMES, Finding, Grade
 from detector.live import Alarm, LiveState
 from detector.live.state import LiveReading
-from detector.messages import states
+from detector.messages import lead, states
 from detector.models.registry import list_models
 from detector.schema.analysis import Label, ReasonCode, Thresholds
 from detector.sentences import _, ngettext, say
@@ -108,7 +108,8 @@ def _number(reading: LiveReading, probability: float) -> Markup:
     if reading.interval is not None:
         beside.append(labels.confidence(reading.interval))
     if reading.alone is not None:
-        beside.append(labels.alone(reading.person, reading.alone))
+        alone = _("Person\u00a0{person} alone {percent}")
+        beside.append(alone.format(person=reading.person, percent=labels.percent(reading.alone)))
     text = rich(_("<b>{percent}</b> combined likelihood"), percent=labels.percent(probability))
     return verdict.number(text, " · ".join(beside)) + verdict.scale(
         probability, reading.thresholds, reading.question
@@ -170,7 +171,7 @@ def spoken(state: LiveState | None, clock: Clock) -> str:
     if state is None or not state.alarms:
         return ""
     alarm = state.alarms[0]
-    what = labels.says(None) if alarm.kind == "manipulated" else labels.WHY_NOT[ReasonCode.NO_FACE]
+    what = states.says(None) if alarm.kind == "manipulated" else lead.why_not(ReasonCode.NO_FACE)
     if alarm.end is None:
         begun = _("Alarm {number}: {what} since {time}.")
         return begun.format(number=alarm.number, what=what, time=clock(alarm.start))

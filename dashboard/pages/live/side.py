@@ -35,6 +35,7 @@ from dashboard.result import material
 from dashboard.theme import ON_VIDEO
 from detector.errors import InputError
 from detector.live import LiveState, Style, VoiceState
+from detector.messages import states
 from detector.schema.analysis import Analysis, Answer, CaveatCode, Label, Question, Settings
 from detector.sentences import _, say
 from service.live import cameras, viewers
@@ -298,7 +299,7 @@ SILENT = 5.0
 def _voice(state: VoiceState, now: float, *, shared: bool) -> None:
     """Draw the voice's reading and the sound's quality; `now` is s of the session."""
     with st.container(border=True, key="card-live-voice", gap="small"):
-        show(card_head(labels.QUESTIONS[Question.VOICE].text, _("Now · last 12\u00a0s")))
+        show(card_head(states.question(Question.VOICE), _("Now · last 12\u00a0s")))
         if waiting := _waiting(state, now, shared):
             typography.paragraph(waiting)
         elif state.analysis is not None:
@@ -330,7 +331,7 @@ def _reading(analysis: Analysis) -> None:
             show(chip(_("Not judged"), state.slug, state.icon))
         else:
             state = labels.state(answer.label, Question.VOICE)
-            words = labels.answer_words(answer.label, Question.VOICE)
+            words = states.headline(answer.label, Question.VOICE)
             number = rich(_("<b>{percent}</b> likelihood"), percent=labels.percent(probability))
             scale = verdict.scale(probability, answer.thresholds, Question.VOICE)
             show(verdict.number(number, chip(words, state.slug, state.icon)), scale)

@@ -21,9 +21,10 @@ from dashboard.components.chips import chip
 from dashboard.components.markup import Text, show
 from dashboard.components.tables import TableColumn, table
 from detector.errors import InputError
+from detector.messages import states
 from detector.schema.analysis import Settings
 from detector.schema.codes import Side
-from detector.sentences import _, ngettext
+from detector.sentences import _, ngettext, say
 from service.tasks.jobs import Job, QueueFull
 
 if TYPE_CHECKING:
@@ -140,7 +141,7 @@ def _turn(current: Round, samples: dict[str, Sample]) -> None:
         right_guess = guess is truth(sample)
         known = _("Right: it is {what}.") if right_guess else _("No: it is {what}.")
         typography.title(known.format(what=_names()[truth(sample)]))
-        typography.paragraph(labels.of_catalog(sample.subtitle))
+        typography.paragraph(say(sample.subtitle))
         typography.caption(sample.credit)
         _answer(current, sample.id)
 
@@ -183,7 +184,7 @@ def _said(job: Job) -> Text:
         return typography.small_print(_("The models gave no answer."))
     verdict = job.analysis.verdict
     state = labels.state(verdict.label, verdict.question)
-    return chip(labels.headline(verdict), state.slug, state.icon)
+    return chip(states.headline(verdict.label, verdict.question), state.slug, state.icon)
 
 
 def _names() -> dict[Side, str]:
@@ -206,7 +207,7 @@ def _end(current: Round, samples: dict[str, Sample]) -> None:
     names = _names()
     rows: list[list[Text]] = [
         [
-            labels.of_catalog(sample.title),
+            say(sample.title),
             names[truth(sample)],
             names[current.guesses[sample.id]],
             _said(job) if job is not None else "–",

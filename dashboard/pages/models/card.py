@@ -63,7 +63,7 @@ def overall(spec: ModelSpec) -> list[Measured]:
 
 def looks_for(spec: ModelSpec) -> str:
     """Return what a model looks for, within a sentence: "fake faces"."""
-    return labels.QUESTIONS[QUESTION_OF[spec.task]].looks_for
+    return say(QUESTION_OF[spec.task].spec.looks_for)
 
 
 def state(status: Status, running: Download | None = None) -> tuple[str, str]:

@@ -16,6 +16,7 @@ from dashboard.pages.models import card
 from detector.errors import LabelOrderError, UnmaskError
 from detector.models import hub_import, inventory, memory, registry, user_models
 from detector.models.inventory import Status
+from detector.schema.analysis import Question
 from detector.selfcheck import Outcome
 from detector.sentences import _, ngettext, say
 from detector.weights import hub
@@ -35,7 +36,7 @@ HUB_MODEL = "bring-found"
 CARDS = "models-most"
 """How many cards are shown."""
 QUESTIONS: LazyDict[str, str] = LazyDict(
-    lambda: {ALL: _("All"), **{words.task: words.group for words in labels.QUESTIONS.values()}}
+    lambda: {ALL: _("All"), **{q.spec.task: say(q.spec.group) for q in Question}}
 )
 STATES: LazyDict[str, str] = LazyDict(
     lambda: {

@@ -24,6 +24,7 @@ from detector.decision.numbers import sigmoid
 from detector.errors import InputError
 from detector.evaluation import own_calibration
 from detector.media import isolated
+from detector.messages import states
 from detector.models.memory import budget as memory_budget
 from detector.models.registry import list_models, selectable
 from detector.sentences import _, ngettext, say
@@ -117,7 +118,7 @@ def described(own: OwnCalibration, titles: dict[str, str], *, in_use: bool, hold
     names = [titles.get(id, id) for ids in own.models.values() for id in ids]
     limits = [
         _("{question}: above {percent}").format(
-            question=labels.QUESTIONS[question].short,
+            question=states.question(question, short=True),
             percent=labels.percent(sigmoid(own.threshold(question).high)),
         )
         for question in own.models

@@ -8,10 +8,11 @@ from dashboard import labels
 from dashboard.components import controls, figures, typography
 from dashboard.components.chips import chip
 from dashboard.components.markup import show
-from dashboard.result import material, question
+from dashboard.result import material
 from dashboard.result.linked import ResultViewState
 from detector.decision import voice
 from detector.messages import lead
+from detector.presentation import answers
 from detector.schema.analysis import (
     Analysis,
     Label,
@@ -52,7 +53,7 @@ def _beside(analysis: Analysis, linked: ResultViewState) -> None:
     if heard is None and subject is None:
         return
     answer = analysis.verdict.answers.get(Question.VOICE)
-    name = labels.who(subject) if subject else _("The voice")
+    name = lead.name(subject) if subject else _("The voice")
     with st.container(border=True, key="card-voice", gap="small"):
         with st.container(horizontal=True, vertical_alignment="center", key="voice-head"):
             show(typography.heading(name), _chip(analysis), width="stretch")
@@ -87,13 +88,11 @@ def _voices(analysis: Analysis) -> str:
 
 def _chip(analysis: Analysis) -> Markup:
     answer = analysis.verdict.answers.get(Question.VOICE)
-    open = answer is None or answer.undecided_secondary or not answer.evaluated
-    label = Label.NOT_APPLICABLE if answer is None or open else answer.label
-    state = labels.state(label, Question.VOICE)
-    words = state.short
-    if answer is not None and answer.evaluated and answer.undecided_secondary:
-        words = _("Not decided: {why}").format(why=question.why_open(analysis, Question.VOICE))
-    return chip(words, state.slug, state.icon)
+    if answer is None:
+        return chip(labels.STATES[Label.NOT_APPLICABLE].short, "na", "do_not_disturb_on")
+    row = answers.row(analysis, Question.VOICE, answer)
+    state = labels.STATES[row.label]
+    return chip(row.answer, state.slug, state.icon)
 
 
 def strongest(analysis: Analysis) -> list[SpanSegment]:

@@ -224,10 +224,10 @@ def test_nothing_stays_among_the_temporary_files(tmp_path, face_clip):
 def test_both_answers_stand_in_the_summary():
     text = summary(make_analysis(whole=3.0, fake=False))
     assert text.startswith("council statement.webm: Likely AI-generated\n")
-    face = "Is a face fake? 9 % combined likelihood (no sign under 30 %, likely manipulated"
+    face = "Is a face fake? No sign found, 9 % combined likelihood (under 30: no sign; between"
     assert face in text
-    assert "AI-generated head? 9" in text
-    assert "likely AI-generated over 80 %" in text
+    assert "AI-generated head? Likely AI-generated, 9" in text
+    assert "over 80: likely AI-generated" in text
     # The answer in front comes first, and what pulled which way is under it.
     assert text.index("AI-generated head") < text.index(face)
     assert "+3.2  Synthesis" in text

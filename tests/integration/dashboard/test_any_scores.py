@@ -10,11 +10,13 @@ from hypothesis import strategies as st
 from cli.analyze import summary
 from dashboard import charts, series, theme
 from dashboard.charts import lane_figure
-from dashboard.result import pulls, question, timeline, verdict_card
+from dashboard.result import question, timeline, verdict_card
 from detector import report
 from detector.decision import decide
 from detector.decision.next_steps import Facts, next_steps
 from detector.messages import lead
+from detector.presentation import pulls
+from detector.presentation import verdict as presented
 from detector.schema.analysis import FrameSegment, Quality
 from tests.support import pages
 from tests.support.pages import texts
@@ -85,7 +87,7 @@ def render(analysis):
     question.rows(analysis)
     if pulls.answer_of(analysis) is not None:
         assert verdict_card.number(analysis) and verdict_card.scale(analysis)
-        verdict_card.interval(analysis)
+        presented.confidence(analysis)
         pulls.rows(analysis)
         pulls.traces(analysis)
     exported = datetime(2026, 11, 27, tzinfo=UTC)

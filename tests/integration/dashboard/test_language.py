@@ -18,7 +18,7 @@ from dashboard import charts, i18n, labels, series, server
 from dashboard.components.timeline import evidence
 from dashboard.i18n import LazyDict
 from dashboard.languages import update as tool
-from dashboard.result import material, player, pulls, question, verdict_card
+from dashboard.result import material, player, question, verdict_card
 from detector import sentences as texts
 from detector.audio.sound import DAMAGED
 from detector.decision.next_steps import ActionCode, NextStep
@@ -27,6 +27,7 @@ from detector.media.upright import HDR
 from detector.messages import actions
 from detector.models import inventory
 from detector.models.registry import manifest
+from detector.presentation import answers, pulls
 from detector.presentation import origin as origin_words
 from detector.provenance.findings import findings
 from detector.schema.origin import Credential, Fact, GeneratorMark, Provenance, Repeats
@@ -415,7 +416,7 @@ def test_reasons_and_limits_are_said_in_the_language(esperanto):
         card = [verdict_card.head(made), question.rows(made), verdict_card.number(made)]
         card += [
             verdict_card.limits(made),
-            *verdict_card.statistics(made),
+            *answers.how_we_know(made),
             material.rated(made.evidence),
         ]
         card += [row.name for row in pulls.rows(made) if not row.id]
@@ -497,8 +498,8 @@ def test_what_the_catalog_says_of_a_bundled_model_can_be_translated(esperanto):
     bundled = [s.spec for s in inventory.inventory() if s.spec.bundled and s.spec.finding]
     assert bundled
     for spec in bundled:
-        assert labels.of_catalog(spec.plain) == f"⟦{spec.plain}⟧"
-        assert labels.of_catalog(spec.finding) == f"⟦{spec.finding}⟧"
+        assert say(spec.plain) == f"⟦{spec.plain}⟧"
+        assert say(spec.finding) == f"⟦{spec.finding}⟧"
 
 
 def test_people_are_called_in_the_language(esperanto):

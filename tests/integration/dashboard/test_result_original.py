@@ -133,8 +133,8 @@ def test_the_banner_names_the_original_and_opens_the_comparison(jobs, clips, fin
     folder = clips["press"].parent.resolve()
     assert banner(at) == (
         f"{IN_LIBRARY}: only the face differs | press &lt;i&gt;1.webm, added {today()} from "
-        f"{folder}. Begins at 00:02 of it. 24 of 24 moments match; inside the face 13.0 gray "
-        "levels apart, elsewhere 1.1."
+        f"{folder}. Begins at 00:02 of it. 24 of 24 moments match. Measured against press "
+        "&lt;i&gt;1.webm: face 13.0, elsewhere 1.1 gray levels."
     )
     assert step(at) == ""  # the banner leads there
     # One thing stands out of all that can be pressed.

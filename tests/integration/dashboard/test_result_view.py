@@ -18,7 +18,7 @@ from dashboard import labels, series
 from dashboard.components import lanes, verdict
 from dashboard.components.player import plays
 from dashboard.components.timeline import evidence
-from dashboard.result import details, downloads, pictures, pulls, question, title, verdict_card
+from dashboard.result import details, downloads, pictures, question, title, verdict_card
 from dashboard.result.linked import ExportOptions
 from detector import explain, pipeline
 from detector.decision import decide
@@ -26,7 +26,7 @@ from detector.decision.numbers import logit
 from detector.messages import lead
 from detector.messages.format import percent, whole_percent
 from detector.models import registry
-from detector.presentation import file, run
+from detector.presentation import answers, file, models, pulls, run
 from detector.schema.analysis import (
     Analysis,
     Calibration,
@@ -412,7 +412,7 @@ def test_moved_thresholds_do_not_claim_our_error_rates():
     theirs = Thresholds(low=0.2, high=0.6, custom=True)
     assert "not measured" in title.meaning(theirs, "likely manipulated")
     decided = decide(make_analysis(), thresholds={Question.MANIPULATION: theirs})
-    said = " ".join(verdict_card.statistics(decided))
+    said = " ".join(answers.how_we_know(decided))
     assert "not measured" in said and "untouched clips" not in said
 
 
@@ -424,7 +424,7 @@ def test_a_rate_is_said_by_its_count_and_by_what_such_a_count_leaves_likely():
         data="78 clips",
     )  # fmt: skip
     change(made, Question.MANIPULATION, thresholds=limits)
-    said = " ".join(verdict_card.statistics(decide(made))).replace("\u00a0", " ")
+    said = " ".join(answers.how_we_know(decide(made))).replace("\u00a0", " ")
     none = "In our tests none of 45 untouched clips scored above 70 %"
     assert f"{none} (at most 8 %, with 95 % confidence)." in said
     six = "6 of 33 manipulated clips scored below 30 %"
@@ -439,7 +439,7 @@ def test_no_rate_is_said_of_a_lower_threshold_that_there_is_none_of():
         false_positives=Tally(count=3, files=227), false_negatives=Tally(count=0, files=137),
     )  # fmt: skip
     change(made, Question.MANIPULATION, thresholds=limits)
-    said = " ".join(verdict_card.statistics(decide(made))).replace("\u00a0", " ")
+    said = " ".join(answers.how_we_know(decide(made))).replace("\u00a0", " ")
     assert "3 of 227 untouched clips scored above 70 %" in said and "scored below" not in said
     assert (
         "Measured on 479 clips of many sources. Of these, 364 clips ask this question and could be "
@@ -511,17 +511,17 @@ def test_models_of_an_open_question_say_nothing_by_themselves():
     (synth,) = [m for m in made.models if m.id == "synth"]
     data = {"data": MEASURED_ON}
     synth.label, synth.calibration = Label.FAKE, synth.calibration.model_copy(update=data)
-    row = [str(cell) for cell in details.model_row(made, synth)]
+    row = [str(cell) for cell in details.model_cells(models.row(made, synth))]
     assert row[1] == labels.score(synth.probability)
     assert "Not decided" in row[2] and "not counted" in row[2] and "Likely" not in row[2]
     assert "um-ink na" in row[2] and row[5] == "–"
     assert "on 240 clips" in row[6] and "that ask its question" in row[6]
-    face = [str(cell) for cell in details.model_row(made, made.models[0])]
+    face = [str(cell) for cell in details.model_cells(models.row(made, made.models[0]))]
     assert "Likely manipulated" in face[2] and "not counted" not in face[2]
     assert "that ask" not in face[6]
     open_only = withheld()
     (synth,) = [m for m in open_only.models if m.id == "synth"]
-    said = str(details.model_row(open_only, synth)[2])
+    said = str(details.model_cells(models.row(open_only, synth))[2])
     assert "Not decided" in said and "not counted" not in said
 
 
@@ -530,7 +530,7 @@ def test_a_question_that_withholds_no_sign_is_not_called_uncounted(clip):
     assert made.verdict.label is Label.INCONCLUSIVE
     rows = question.rows(made)
     assert "Not decided" in rows and "not counted" not in rows
-    assert "whether the head was generated stays open" in verdict_card.sentence(made)
+    assert "whether the head was generated stays open" in lead.sentence(made)
 
 
 def test_the_chart_alone_follows_the_chosen_question(clip):
@@ -579,9 +579,9 @@ def test_the_bars_sum_to_the_combined_number_as_printed(whole, fake, people):
         change(made, asked, uncertainty=rates, calibration=calibration)
     made = decide(made)
     rows, answer = pulls.rows(made), pulls.answer_of(made)
-    assert sum(row.tenths for row in rows) == pulls.total(answer)
-    assert pulls.total(answer) == round(10 * logit(answer.probability))
-    assert [r.slug for r in rows if not r.id] == ["na"] * sum(not r.id for r in rows)
+    assert sum(row.tenths for row in rows) == pulls.combined(answer).tenths
+    assert pulls.combined(answer).tenths == round(10 * logit(answer.probability))
+    assert {r.label for r in rows if not r.id} <= {Label.NOT_APPLICABLE}
     # Nothing is printed a tenth away from what it is, but for the largest row.
     exact = {c.id: c.logit for c in answer.contributions if c.kind == "model"}
     largest = max(exact, key=lambda id: abs(exact[id]))

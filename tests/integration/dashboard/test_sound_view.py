@@ -9,9 +9,10 @@ import pytest
 
 from dashboard import series
 from dashboard.components.timeline import sound
-from dashboard.result import sound_view, verdict_card
+from dashboard.result import sound_view
 from detector.decision import decide
 from detector.explain.sound import SoundMap
+from detector.presentation import answers
 from detector.report import as_pdf, collect
 from detector.report.table import scores
 from detector.schema.analysis import (
@@ -108,7 +109,7 @@ def test_the_view_holds_what_was_heard_and_scored(clip):
     assert all(len(alts) == 1 for alts in shown) and shown[0] != shown[1]
     assert all(re.search(r'<svg [^>]*aria-label="[^"]+"', lane) for lane in (wave, score))
     assert all(picture.startswith("data:image/png;base64,") for picture in pictures.values())
-    assert sound_view._pictures("/nowhere.wav", "hash", 13.0, False) is None
+    assert sound_view._pictures("/nowhere.wav", "hash", 13.0, False, SoundSource()) is None
 
 
 def test_the_tabs_of_a_sound_speak_of_no_face(clip):
@@ -125,7 +126,7 @@ def test_odds_of_a_voice_assume_clones_and_real_voices(clip):
     analysis = make_analysis(clip)
     odds = EmpiricalOdds(share=0.8, low=0.7, high=0.9, clips=60)
     analysis.verdict.answers[Question.VOICE].odds = odds
-    said = " ".join(verdict_card.statistics(analysis))
+    said = " ".join(answers.how_we_know(analysis))
     assert "as many cloned as real voices" in said and "as many manipulated" not in said
 
 
@@ -149,8 +150,8 @@ def test_what_came_of_its_trials_is_said_in_words_of_a_sound(clip):
     assert "3 windows of speech from 00:00.0 to 00:12.0, the same in each, in 4.2 s." in said
     assert "−75 points" in said and "MP3 at 32 kbit/s" in said and "whole clip" not in said
     pdf = text_of(as_pdf(collect(analysis)))
-    assert "3 windows of speech from 00:00 to 00:12, listened to again" in pdf
-    assert "under 1 of 2 changes" in pdf
+    assert "3 windows of speech from 00:00.0 to 00:12.0, the same in each" in pdf
+    assert "under noise 10 dB below the voice (1 of 2)" in pdf
 
 
 def test_the_highest_windows_lead_there(clip):
@@ -225,8 +226,11 @@ def test_the_table_has_a_row_a_window(clip):
 def test_the_report_is_of_a_sound(clip):
     text = text_of(as_pdf(collect(make_analysis(clip), clip)))
     assert "Likely cloned" in text and "Voice cloned?" in text
-    assert "13.0 s, of it 10.0 s of speech" in text and "0 × 0" not in text
+    assert "0 × 0" not in text and "towards cloned" in text
     assert "The voice" in text and "5 of 5" in text and "pcm_s16le, mono" in text
-    assert "Listened to 5 windows of speech" in text and "towards cloned" in text
+    assert (
+        "Listened to 13 s, of it 10 s of speech (5 windows of speech)" in text
+        and "towards cloned" in text
+    )
     for word in ("The people", "Person", "Face width", "Smallest face", "moments"):
         assert word not in text, word

@@ -16,6 +16,7 @@ from skimage import data
 
 from detector import media
 from detector.errors import Canceled, ModelError
+from detector.messages import lead
 from detector.models import registry
 from detector.models.base import CropRecipe, Model
 from detector.pipeline import Progress, initial_results
@@ -354,7 +355,7 @@ def test_a_file_without_a_face_has_the_whole_picture(analyzer, make_clip, models
     out = analyzer.analyze(path, Settings(frames=4, models=["whole", "clips"]))
     (track,) = out.judged
     assert track.modality is Modality.FULL_FRAME and track.id == "full_frame"
-    assert track.side is None and track.name == "The whole picture"
+    assert track.side is None and lead.name(track) == "The whole picture"
     assert {frame.quality.yaw for frame in track.frames} == {None}  # it is no face
     assert [face.box for face in track.frames] == [(0, 0, 160, 120)] * 4
     logits = [face.logits["whole"] for face in track.frames]

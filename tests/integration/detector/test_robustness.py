@@ -22,11 +22,11 @@ from dashboard.result import robustness_tab
 from detector import explain, media
 from detector.decision import decide
 from detector.errors import Canceled, MediaError, UsageError
-from detector.messages.robustness import outcome
 from detector.perturbation import corruptions, sounds
 from detector.perturbation.conditions import ALL, FEW, NONE, Condition, parse
 from detector.perturbation.robustness import FRAMES, HEARD, PART, part, try_out
 from detector.pipeline import RunOptions
+from detector.presentation.robustness import outcome
 from detector.schema.analysis import (
     Analysis,
     Label,
@@ -281,7 +281,7 @@ def test_the_chart_has_a_dot_for_each_score_and_says_it_in_words():
     assert list(drawn.data[-1].x) == [0.8, 0.5]
     assert len(drawn.data) == 2  # one line, from the unchanged score to the one that moved
     said = robustness_tab.chart_finding(found).replace("\u00a0", " ")
-    assert said == "as it is: 80 %; blur-2: 50 %; mirror: no likelihood."
+    assert said == "As it is: 80 %; Blur-2: 50 %; Mirror: no likelihood."
     said = outcome(tried(trial("blur-2", 0.75)), limits)
     assert said == (
         "The verdict of this part is the same under this change. The likelihood moves by up to "

@@ -94,7 +94,7 @@ def test_a_calibrated_model_answers_the_third_question(say, logit, label, headli
     assert out.verdict.label is label and out.verdict.question is Question.VOICE
     assert list(out.verdict.answers) == [Question.VOICE]
     (subject,) = out.subjects
-    assert subject.modality is Modality.VOICE and subject.name == "The voice"
+    assert subject.modality is Modality.VOICE and lead.name(subject) == "The voice"
     assert len(subject.spans) >= 3 and not subject.frames and out.timestamps == []
     assert subject.probability == out.verdict.probability
     assert all(span.score is not None for span in subject.spans)
@@ -118,7 +118,7 @@ def test_two_speakers_are_judged_as_one_voice(say):
     low, high = made.speech(5, pitch=110, seed=1), made.speech(5, pitch=230, seed=2)
     out = say(np.concatenate([low, np.zeros(8_000, np.float32), high]), 3.0)
     (subject,) = out.subjects
-    assert subject.name == "The voice" and out.verdict.label is Label.FAKE
+    assert lead.name(subject) == "The voice" and out.verdict.label is Label.FAKE
     scored = [span for span in subject.spans if span.score is not None]
     assert min(s.start for s in scored) < 1 and max(s.end for s in scored) > 9.5
 

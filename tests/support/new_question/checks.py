@@ -12,6 +12,7 @@ import pytest
 from cli import main
 from dashboard import session
 from detector import Analyzer
+from detector.messages import lead
 from detector.report import as_pdf, collect
 from detector.schema.analysis import Analysis, Label, Modality, Question, Settings
 from service.batch_files import IncomingFile
@@ -65,7 +66,7 @@ def test_the_question_is_answered_and_leads(analyses):
     assert alone.verdict.question is SCENERY and alone.verdict.label is Label.PROBABLY_FAKE
     assert alone.verdict.subject == "background"
     background = next(s for s in alone.subjects if s.modality is Modality("background"))
-    assert background.name == "The background" and background.probability
+    assert lead.name(background) == "The background" and background.probability
     beside = analyses["beside"]
     answers = {q: answer.evaluated for q, answer in beside.verdict.answers.items()}
     assert answers[SCENERY] and answers[Question.MANIPULATION]

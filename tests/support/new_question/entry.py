@@ -5,7 +5,7 @@ QUESTION_NAME = '    SCENERY = "scenery"\n'
 MODALITY_NAME = '    BACKGROUND = "background"\n'
 MODALITY = """\
     Modality.BACKGROUND: ModalitySpec(
-        name=_("The background"), about=_("the background"), in_report="–"
+        name=_("The background"), about=_("the background")
     ),
 """
 QUESTION = """\

@@ -9,7 +9,7 @@ from detector.live.score_history import ScoreHistory
 from detector.messages import lead
 from detector.messages.format import clock, stretch
 from detector.models import registry
-from detector.report.content import shown_face
+from detector.presentation import moments
 from detector.schema.analysis import FrameSegment, Quality
 from tests.support.result_sample import make_analysis
 
@@ -38,7 +38,8 @@ def test_all_times_of_a_live_record_are_one_moment(suspicious):
     (moment, person) = lead.moment(analysis)
     assert person == "A" and 52 < moment <= 60
     assert opening(analysis) == (moment, person)
-    assert shown_face(analysis, analysis.judged[0]).time == moment
+    (whose, frame) = moments.shown(analysis)
+    assert (whose.id, frame.time) == (person, moment)
     (top,) = analysis.judged
     start, *rest = lead.strongest(analysis, top).split(" to ")
     assert start <= clock(moment) <= (rest or [start])[0]
@@ -54,9 +55,9 @@ def test_all_times_of_a_clip_are_one_moment():
     analysis = make_analysis()
     moment, person = lead.moment(analysis)
     assert opening(analysis) == (moment, person) and person == analysis.verdict.subject
-    (top,) = [subject for subject in analysis.judged if subject.id == person]
-    assert shown_face(analysis, top).time == moment
-    assert max(face.score for face in top.frames if face.score) == shown_face(analysis, top).score
+    top, frame = moments.shown(analysis)
+    assert (top.id, frame.time) == (person, moment)
+    assert max(face.score for face in top.frames if face.score) == frame.score
     trace = lead.trace(analysis)
     assert f"look at {clock(moment)}" in trace
 
@@ -76,3 +77,9 @@ def test_a_stretch_of_a_short_clip_has_an_end(start, end, said):
 
 def test_tenths_are_rounded_as_a_browser_rounds_them():
     assert [clock(t, tenths=True) for t in (0.25, 0.35, 59.96)] == ["00:00.3", "00:00.4", "01:00.0"]
+
+
+@pytest.mark.parametrize(("seconds", "said"), [(7.94, "00:07"), (7.96, "00:08"), (59.96, "01:00")])
+def test_a_time_without_tenths_is_never_before_that_with_tenths(seconds, said):
+    """A lead that says 00:07 over a frame at 00:08.0 would name another moment."""
+    assert clock(seconds) == said == clock(seconds, tenths=True)[:5]

@@ -22,8 +22,8 @@ from detector.errors import InputError, UsageError
 from detector.explain import Heatmap
 from detector.messages import lead
 from detector.messages.format import clock, percent
-from detector.presentation import run
-from detector.report import charts, content, words
+from detector.presentation import answers, models, pulls, run, signals
+from detector.report import charts, content
 from detector.report.content import explained
 from detector.report.paper import FONT, Paper, printable
 from detector.report.seal import ATTACHMENT
@@ -134,13 +134,13 @@ def test_the_pdf_says_what_a_court_needs(analysis, made):
         "240 held-out clips",
         "a" * 64,  # the weights' hash
         "MesoNet-4",
-        "no: not downloaded",
+        "not counted: not downloaded",
         "PyTorch 2.13.0",
         "Second <b>note</b>.",
         "Recorded at (private)",
         SECRET,
         "says nothing either way",
-        "Fragile: the verdict changes under mirror",
+        "Fragile: the verdict of this part changes under mirror",
         "It is not signed",
         "20 November 2026, 12:00 UTC",
     ):
@@ -161,23 +161,22 @@ def test_a_rate_is_said_by_its_count_and_what_such_a_count_leaves_likely():
         data="78 clips",
     )  # fmt: skip
     answer = Answer(label=Label.INCONCLUSIVE, thresholds=limits)
-    assert words.statistics(Question.MANIPULATION, answer) == [
-        "In our tests none of 45 untouched clips scored above the upper threshold (at most 8 %, "
-        "with 95 % confidence).",
-        "In our tests 6 of 33 manipulated clips scored below the lower threshold (at most 35 %, "
-        "with 95 % confidence).",
+    assert answers.statistics(Question.MANIPULATION, answer) == [
+        "In our tests none of 45 untouched clips scored above 70 % (at most 8 %, with 95 % "
+        "confidence).",
+        "In our tests 6 of 33 manipulated clips scored below 30 % (at most 35 %, with 95 % "
+        "confidence).",
         "Measured on 78 clips.",
     ]
     mine = Thresholds(low=0.3, high=0.7, false_positive_rate=0.05, data="your own 40", own=True)
-    said = words.statistics(Question.MANIPULATION, answer.model_copy(update={"thresholds": mine}))
+    said = answers.statistics(Question.MANIPULATION, answer.model_copy(update={"thresholds": mine}))
     assert said == [
-        "At most 5 % of untouched clips like yours score above the upper threshold, by your own 40."
+        "At most 5 % of untouched clips like yours score above 70 %.",
+        "Set by your own 40.",
     ]
-    odds = EmpiricalOdds(share=0.62, low=0.45, high=0.77, clips=40)
-    theirs = {"basis": Basis.PUBLISHED, "odds": odds}
-    said = words.statistics(Question.MANIPULATION, answer.model_copy(update=theirs))
-    assert said[0] == "Judged by a threshold that was not measured here."
-    assert "as many manipulated as untouched" in said[1]
+    theirs = answer.model_copy(update={"basis": Basis.PUBLISHED})
+    (said,) = answers.statistics(Question.MANIPULATION, theirs)
+    assert said.startswith("Only models that were not measured here are counted")
 
 
 def test_odds_are_explained_where_they_are_printed():
@@ -198,13 +197,14 @@ def test_the_statistics_of_a_voice_are_of_cloned_and_real_ones():
     )  # fmt: skip
     odds = EmpiricalOdds(share=0.62, low=0.45, high=0.77, clips=40)
     answer = Answer(label=Label.FAKE, thresholds=limits, odds=odds)
-    said = " ".join(words.statistics(Question.VOICE, answer))
-    assert "It assumes as many cloned as real clips." in said
+    counted = answers.interval_explained(Question.VOICE, answer)
+    said = " ".join([*answers.statistics(Question.VOICE, answer), *counted])
+    assert "It assumes as many cloned as real voices." in said
     assert "3 of 309 real clips scored" in said and "none of 396 cloned clips scored" in said
     assert "manipulated" not in said and "untouched" not in said
     mine = answer.model_copy(update={"thresholds": limits.model_copy(
-        update={"own": True, "false_positive_rate": 0.05})})  # fmt: skip
-    assert "5 % of real clips like yours" in words.statistics(Question.VOICE, mine)[0]
+        update={"own": True, "false_positive_rate": 0.05, "false_positives": None})})  # fmt: skip
+    assert "5 % of real clips like yours" in answers.statistics(Question.VOICE, mine)[0]
 
 
 def test_no_rate_is_said_of_a_threshold_that_there_is_none_of():
@@ -214,7 +214,7 @@ def test_no_rate_is_said_of_a_threshold_that_there_is_none_of():
         false_positives=Tally(count=3, files=227), false_negatives=Tally(count=0, files=137),
     )  # fmt: skip
     answer = Answer(label=Label.FAKE, thresholds=limits)
-    said = " ".join(words.statistics(Question.MANIPULATION, answer))
+    said = " ".join(answers.statistics(Question.MANIPULATION, answer))
     assert "137 manipulated clips scored" not in said and "3 of 227 untouched" in said
     assert "Of these, 364 clips ask this question" in said
     assert "227 untouched, 137 manipulated." in said
@@ -228,7 +228,7 @@ def test_what_maps_were_fitted_on_is_said_once_for_each_question():
         assert analysis.verdict.answers[question].evaluated
     for model in analysis.models:
         model.calibration = ensemble.calibration
-    assert words.calibrations(analysis) == [
+    assert models.calibrations(analysis) == [
         f"SBI, Xception, VideoMAE, Synthesis, all together: 335 that ask this question, of {data}"
     ]
 
@@ -264,10 +264,12 @@ def test_models_of_an_open_question_say_nothing_by_themselves():
     (synth,) = [m for m in analysis.models if m.id == "synth"]
     synth.label = Label.FAKE
     assert analysis.verdict.answers[Question.SYNTHESIS].undecided_secondary
-    assert words.says(analysis, synth) == "– Not decided"
-    assert words.counted(analysis, synth) == "no: its question is not decided"
-    assert words.says(analysis, analysis.models[0]) == "▲ Likely manipulated"
-    assert words.counted(analysis, analysis.models[0]) == "yes"
+    row = models.row(analysis, synth)
+    assert (row.label, row.reading) == (Label.NOT_APPLICABLE, "Not decided")
+    assert row.left_out == "not counted: its question is not decided"
+    first = models.row(analysis, analysis.models[0])
+    assert (first.label, first.reading) == (Label.FAKE, "Likely manipulated")
+    assert first.left_out == ""
 
 
 def test_what_was_not_measured_is_said_of_whom_and_why():
@@ -285,7 +287,7 @@ def test_what_was_not_measured_is_said_of_whom_and_why():
         for who, detail in (("A", ""), ("C", few), ("B", few), ("D", "There is no texture."))
         for title, why in (("Fine detail", detail), ("Lips and voice", none))
     ]
-    assert words.absent(analysis) == [
+    assert signals.absent(analysis) == [
         "Fine detail (B, C): No face was sharp enough.",
         "Fine detail (D): There is no texture.",
         "Lips and voice: There is no sound.",
@@ -325,7 +327,7 @@ def test_one_file_of_two_models_is_printed_once():
     analysis = make_analysis(whole=0.9)
     (first, second, *_, synth) = [m for m in analysis.models if m.scored]
     second.weights_sha256 = synth.weights_sha256 = first.weights_sha256
-    assert words.weights(analysis) == [
+    assert models.weights(analysis) == [
         ("Weights, SBI", "a" * 64),
         ("Weights, Xception", "those of SBI: the same network"),
         ("Weights, VideoMAE", "c" * 64),
@@ -352,14 +354,10 @@ def test_names_over_faces_can_be_read_in_a_frame_of_any_size(shape):
 
 def test_the_number_stands_once_and_its_parts_add_up(analysis):
     lead = analysis.verdict.answers[Question.MANIPULATION]
-    *parts, (name, total, _) = words.bars(analysis, lead)
+    whole = pulls.combined(lead)
     assert lead.probability is not None
-    assert name == f"Combined, {percent(lead.probability)}"
-    assert sum(round(10 * number(text)) for _, text, _ in parts) == round(10 * number(total))
-
-
-def number(text):
-    return float(text.replace("−", "-"))
+    assert whole.name == f"Combined, {percent(lead.probability)}"
+    assert sum(row.tenths for row in pulls.rows(analysis)) == whole.tenths
 
 
 def test_names_in_other_scripts_are_printed_or_numbered(made):
@@ -456,7 +454,7 @@ def test_a_manipulated_copy_heads_the_report_and_the_detectors_stay_beside_it(an
 
     text = pages(found)
     likely = f"{percent(analysis.verdict.probability or 0)} combined likelihood"
-    assert "Manipulated copy of press.mp4" in text and "The detectors, alone: Likely" in text
+    assert "Manipulated copy of press.mp4" in text and "Detectors alone: " in text
     assert likely in text, "the number of the detectors is theirs, and unaltered"
     assert "the face of Person A differs from 00:02 to 00:07, the rest is the same footage" in text
     assert "ab" * 32 in text and "Who changed it, or why." in text
@@ -787,10 +785,10 @@ def test_it_says_where_it_decides_how_often_that_errs_and_how_to_repeat_it():
     limits.false_positives = Tally(count=3, files=227)
     limits.false_negatives = Tally(count=0, files=137)
     text = text_of(report.as_pdf(report.collect(analysis, exported=WHEN)))
-    assert "likely manipulated above 70 %, no sign below 30 %, else can’t tell" in text
+    assert "Under 30: no sign; between: can’t tell; over 70: likely manipulated." in text
     assert "Untouched called manipulated 3 of 227 1.3 % 0.5 to 3.8 %" in text
     assert "Manipulated called untouched 0 of 137 0.0 % 0.0 to 2.7 %" in text
-    assert "What was not tested" in text and "MesoNet-4: not counted, not downloaded" in text
+    assert "What was not tested" in text and "MesoNet-4: not counted: not downloaded" in text
     assert "The file was not compared with an original." in text
     assert "unmask analyze 'council statement.webm' --models sbi,xcep,clip --sampling" in text
     assert "--frames 32 --json again.json" in text
@@ -808,7 +806,7 @@ def test_the_command_repeats_the_settings():
         "ensemble": mix,
     }
     analysis.settings = analysis.settings.model_copy(update=settings)
-    assert words.command(analysis) == (
+    assert run.command(analysis) == (
         "unmask analyze 'council statement.webm' --models sbi --sampling fps --min-face 40 "
         "--fps 2.5 --frames 32 --start 1 --end 4.5 --rotate 90 --weights sbi=2 --min-models 1 "
         "--json again.json"

@@ -1,0 +1,99 @@
+"""What pulled which way: the parts of the leading answer's log odds, which sum to its number.
+
+Evidence is added (`detector.decision`), so what is printed adds up as well: one decimal each, and
+what rounding leaves over goes to the largest row, where it is the smallest share.
+"""
+
+from dataclasses import dataclass
+
+from detector import messages
+from detector.decision.numbers import logit, printed
+from detector.messages import lead, states
+from detector.messages.format import percent, signed
+from detector.presentation import models
+from detector.schema.analysis import Analysis, Answer, Contribution, Label, ModelResult, ReasonCode
+from detector.sentences import _
+
+ORDER = ("model", "start", "probit_shrink", "people")
+"""Kinds of parts: those that are no model stand in a fixed order."""
+
+
+@dataclass(frozen=True)
+class Pull:
+    """One part, or the sum."""
+
+    name: str
+    tenths: int  # of log odds, as printed
+    label: Label = Label.NOT_APPLICABLE  # towards which answer a model pulls
+    time: float | None = None  # that model's strongest moment, s
+    id: str = ""  # the model's
+
+    @property
+    def value(self) -> str:
+        """Return "+1.2"."""
+        return signed(self.tenths / 10)
+
+
+def answer_of(analysis: Analysis) -> Answer | None:
+    """Return the answer in front, where it has a score."""
+    verdict = analysis.verdict
+    answer = verdict.answers.get(verdict.question) if verdict.question else None
+    return answer if answer and answer.probability is not None else None
+
+
+def rows(analysis: Analysis) -> list[Pull]:
+    """Return the parts: models by size, then what is no model. Printed they sum to `combined`."""
+    answer = answer_of(analysis)
+    if answer is None or not answer.contributions:
+        return []
+    models = {m.id: m for m in analysis.models}
+    parts = sorted(answer.contributions, key=lambda p: (ORDER.index(p.kind), -abs(p.logit)))
+    tenths = printed([part.logit for part in parts], combined(answer).tenths)
+    every = [_row(part, models.get(part.id), n) for part, n in zip(parts, tenths, strict=True)]
+    shown = [row for row in every if row.id or row.tenths]
+    return sorted(shown, key=lambda row: -abs(row.tenths) if row.id else 1)
+
+
+def combined(answer: Answer) -> Pull:
+    """Return the sum."""
+    assert answer.probability is not None
+    name = _("Combined, {percent}").format(percent=percent(answer.probability))
+    return Pull(name, round(10 * logit(answer.probability)))
+
+
+def _row(part: Contribution, model: ModelResult | None, tenths: int) -> Pull:
+    title = (model.plain or model.title) if model else ""
+    name, side = states.contribution(part.kind, part.id, title), Label.NOT_APPLICABLE
+    if part.kind == "model":
+        side = Label.FAKE if part.logit > 0 else Label.REAL
+    return Pull(name, tenths, side, part.time, part.id if model else "")
+
+
+def silent(analysis: Analysis) -> list[tuple[str, str]]:
+    """Return the models of this question that add nothing: name, and why."""
+    answer, question = answer_of(analysis), analysis.verdict.question
+    if answer is None:
+        return []
+    adding = {part.id for part in answer.contributions if part.kind == "model"}
+    out = []
+    for model in analysis.models:
+        if model.question is not question or model.id in adding:
+            continue
+        why = _("gave no score, not counted")
+        if model.scored and not model.error:
+            why = _("not counted: {why}").format(why=states.not_counted(model.not_counted_because))
+        out.append((models.plain(model), why))
+    return out
+
+
+def traces(analysis: Analysis) -> list[str]:
+    """Return sentences: why the models together decide, what the strongest trace is, when, and what
+    else can cause it. Where the scores stay low, how high they get."""
+    spoken = (ReasonCode.TOGETHER_ABOVE, ReasonCode.BELOW_THRESHOLD)
+    reasons = [reason for reason in analysis.verdict.reasons if reason.code in spoken]
+    sentences = [f"{messages.text(reason).rstrip('.')}." for reason in reasons]
+    answer = answer_of(analysis)
+    if answer is None or any(r.code is ReasonCode.BELOW_THRESHOLD for r in reasons):
+        return sentences
+    trace = lead.trace(analysis)
+    return [*sentences, trace] if trace else sentences

@@ -1,0 +1,138 @@
+"""What came of changing a part of the file and judging it again."""
+
+from dataclasses import dataclass
+
+from detector.messages import states
+from detector.messages.format import capital, clock, listed, percent, took, whole_percent
+from detector.schema.analysis import (
+    OF_SOUND,
+    Label,
+    PerturbationResult,
+    Question,
+    Robustness,
+    Thresholds,
+)
+from detector.sentences import _, ngettext, say
+
+FAR = 20
+"""points by which a likelihood moves that is fragile, although its verdict stays"""
+
+
+@dataclass(frozen=True)
+class TrialRow:
+    """One change, or none at all, and what came of it."""
+
+    name: str
+    probability: float | None
+    likelihood: str  # "88 %"; empty without one
+    moved: str  # "−71 points"; empty for the unchanged part
+    label: Label
+    says: str  # its answer, or why there is none
+
+
+def rows(tried: Robustness) -> list[TrialRow]:
+    """Return the unchanged part, then every change."""
+    return [_row(tried, trial) for trial in (tried.unchanged, *tried.trials)]
+
+
+def _row(tried: Robustness, trial: PerturbationResult) -> TrialRow:
+    says = say(trial.error or "") or states.state(trial.label, tried.question, short=True)
+    if trial in tried.flipped:
+        says = _("{said} · changed").format(said=says)
+    moved = tried.moved(trial) is not None and trial is not tried.unchanged
+    return TrialRow(
+        name=_name(say(trial.title)),
+        probability=trial.probability,
+        likelihood="" if trial.probability is None else percent(trial.probability),
+        moved=points_moved(points(tried, trial)) if moved else "",
+        label=trial.label,
+        says=says,
+    )
+
+
+def _name(title: str) -> str:
+    """Return "Blur, level 2" of "blur, level 2"; "h264 CRF 32" stays."""
+    return title if title[1:2].isdigit() else capital(title)
+
+
+def about(question: Question | None) -> str:
+    """Return what is done to a part of the file."""
+    if question in OF_SOUND:
+        return _(
+            "A part of the sound goes through MP3, Opus and a telephone, is put into noise and "
+            "into a room and made quieter, one at a time, and is analyzed again. Don't rely on "
+            "a likelihood that moves far."
+        )
+    return _(
+        "A part of the file is compressed, scaled, blurred, made noisy, cropped and mirrored, one "
+        "at a time, and analyzed again. Don't rely on a verdict that changes."
+    )
+
+
+def part(tried: Robustness) -> str:
+    """Return what was changed and judged again: "12 moments from 00:01 to 00:07, the same in each,
+    in 18 s"; empty for a picture."""
+    if tried.end is None:
+        return ""
+    text = _(
+        "{number} moments from {start} to {end}, the same in each, in {time}. Scores of a part "
+        "differ from the whole clip's."
+    )
+    if tried.question.of_sound:
+        text = ngettext(
+            "{number} window of speech from {start} to {end}, the same in each, in {time}. Scores "
+            "of a part differ from the whole sound's.",
+            "{number} windows of speech from {start} to {end}, the same in each, in {time}. Scores "
+            "of a part differ from the whole sound's.",
+            tried.sampled,
+        )
+    start, end = (clock(second, tenths=True) for second in (tried.start, tried.end))
+    return text.format(number=tried.sampled, start=start, end=end, time=took(tried.seconds))
+
+
+def outcome(tried: Robustness, thresholds: Thresholds) -> str:
+    """Return whether the verdict holds, and by how much the likelihood moves at most."""
+    furthest = tried.furthest
+    change = points(tried, furthest) if furthest else 0
+    most = points_moved(change)
+    if thresholds.never_decide and furthest is not None:
+        if not change:
+            return _("The likelihood of this part stays the same under all changes.")
+        text = _("What moves the likelihood of this part most: {change} ({moved}).")
+        return text.format(change=say(furthest.title), moved=most)
+    flips = [say(trial.title) for trial in tried.flipped]
+    scored, total = sum(trial.error is None for trial in tried.trials), len(tried.trials)
+    if flips:
+        text = _("Fragile: the verdict of this part changes under {changes} ({number} of {total}).")
+    elif scored < total:
+        text = _("The verdict of this part is the same under {number} of {total} changes; the "
+                 "others gave no result.")  # fmt: skip
+    elif total == 1:
+        text = _("The verdict of this part is the same under this change.")
+    else:
+        text = _("The verdict of this part is the same under all {number} changes.")
+    said = text.format(changes=listed(flips), number=len(flips) or scored, total=total)
+    if furthest is None:
+        return said
+    if not change:
+        return said + " " + _("The likelihood does not move.")
+    if abs(change) >= FAR and not flips:
+        text = _("The likelihood moves by up to {moved} under {change}: fragile.")
+        return text.format(moved=points_moved(abs(change), sign=False), change=say(furthest.title))
+    text = _("The likelihood moves by up to {moved} under {change}.")
+    by = points_moved(change, sign=False)
+    return said + " " + text.format(moved=by, change=say(furthest.title))
+
+
+def points(tried: Robustness, trial: PerturbationResult) -> int:
+    """Return by how many points of percent a trial moved, as the shown numbers do."""
+    assert trial.probability is not None and tried.unchanged.probability is not None
+    return whole_percent(trial.probability) - whole_percent(tried.unchanged.probability)
+
+
+def points_moved(points: int, *, sign: bool = True) -> str:
+    """Return a move in words: "−71 points"; without the sign "71 points"."""
+    if not points:
+        return _("not at all")
+    by = ngettext("{points}\u00a0point", "{points}\u00a0points", abs(points))
+    return by.format(points=f"{('+' if points > 0 else '−') if sign else ''}{abs(points)}")

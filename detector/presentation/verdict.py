@@ -1,0 +1,154 @@
+"""The verdict of a file: what stands under its headline, its number, why, and what it can't
+tell."""
+
+from collections.abc import Collection
+
+from detector import messages
+from detector.messages import comparison, format, lead, odds, states
+from detector.messages.format import capital, clock, lower_first, percent
+from detector.presentation.pulls import answer_of
+from detector.schema.analysis import Analysis, Basis, CaveatCode, Reason, ReasonCode
+from detector.sentences import _
+
+TRACED = (ReasonCode.ABOVE_THRESHOLD, ReasonCode.BELOW_THRESHOLD)
+"""Reasons that name the strongest trace themselves, or say that there is none."""
+
+
+def paragraphs(analysis: Analysis, base_rate: float = odds.EVEN) -> list[str]:
+    """Return what stands under the headline, the person and the times first, or why there is no
+    verdict.
+
+    Where another finding leads, it is what was found, and then what the detectors say by
+    themselves. `base_rate` is the share of fakes among the reader's files, 0..1.
+    """
+    found = analysis.accusing_comparison
+    about = [lead.sentence(analysis), in_ten(analysis, base_rate), detail(analysis)]
+    if analysis.proof is None:
+        return [*filter(None, [*about, beside(analysis), lead.others(analysis)])]
+    leads = [lead.origin(analysis), beside(analysis)]
+    if found is not None:
+        leads = [comparison.lead(found), comparison.against(found)]
+    alone = [detectors_alone(analysis), lead.sentence(analysis), lead.others(analysis)]
+    return [*filter(None, leads), " ".join(filter(None, alone))]
+
+
+def in_ten(analysis: Analysis, base_rate: float = odds.EVEN) -> str:
+    """Return the odds of the verdict in words; empty where another answer leads, or they were not
+    measured."""
+    answer = answer_of(analysis)
+    if answer is None or analysis.verdict.label is not answer.label:
+        return ""
+    said = odds.in_ten(answer, analysis.verdict.question, base_rate)
+    return f"{capital(said)}." if said else ""
+
+
+def detail(analysis: Analysis) -> str:
+    """Return more of why there is no verdict."""
+    why = lead.reason(analysis)
+    text = messages.detail(why) if why else ""
+    return f"{capital(text.rstrip('.'))}." if text else ""
+
+
+def detectors_alone(analysis: Analysis) -> str:
+    """Return what the detectors say by themselves, where another finding leads."""
+    verdict = analysis.verdict
+    said = lower_first(states.headline(verdict.label, verdict.question))
+    if verdict.probability is None:
+        return _("Detectors alone: {said}.").format(said=said)
+    text = _("Detectors alone: {number}, {said}.")
+    return text.format(number=percent(verdict.probability), said=said)
+
+
+def beside(analysis: Analysis) -> str:
+    """Return what a comparison that does not head a result adds to it; empty without one."""
+    found = analysis.comparison
+    if found is None or not found.finding.related:
+        return ""
+    if found.finding.undecided:
+        return comparison.lead(found)
+    no_proof = comparison.no_proof(found)  # without it the question's row says all
+    return f"{comparison.headline(found)}. {no_proof}" if no_proof else ""
+
+
+# --- the number -----------------------------------------------------------------------------------
+
+
+def likelihood(analysis: Analysis) -> str:
+    """Return the one number of the file, "88 %"; empty without a score."""
+    answer = answer_of(analysis)
+    if answer is None or answer.probability is None:
+        return ""
+    return percent(answer.probability, answer.thresholds.edges)
+
+
+def judged_by(analysis: Analysis) -> str:
+    """Return the number's interval and by what it is judged: "95 % interval 62 to 91 %, with your
+    thresholds"; empty without a score."""
+    answer, question = answer_of(analysis), analysis.verdict.question
+    if answer is None:
+        return ""
+    parts = [confidence(analysis)]
+    if answer.basis in (Basis.PUBLISHED, Basis.SUBSET, Basis.CUSTOM, Basis.OWN):
+        parts.append(states.basis(answer.basis))
+    else:
+        counted = [m for m in analysis.models if m.counted and m.question is question]
+        if not all(m.calibration for m in counted):
+            parts.append(_("uncalibrated"))
+        elif len(counted) == 1 and answer.auc is not None:
+            auc = _("AUC {value} on sources left out")
+            parts.append(auc.format(value=f"{answer.auc.value:.2f}"))
+    return " · ".join(filter(None, parts))
+
+
+def confidence(analysis: Analysis) -> str:
+    """Return the interval of the number, or that there are too few clips for one; empty where that
+    was not measured."""
+    answer, question = answer_of(analysis), analysis.verdict.question
+    if answer is None or question is None:
+        return ""
+    if answer.interval is not None:
+        return format.confidence(answer.interval)
+    if answer.vetoed_by is not None:  # it says why such a score means less than in our tests
+        return ""
+    ensemble = analysis.ensembles.get(question)
+    measured = answer.basis in (Basis.MEASURED, Basis.OWN) and analysis.media.kind != "image"
+    if ensemble is not None and ensemble.odds and measured:
+        return _("too few such clips in our tests for an interval")
+    return ""
+
+
+# --- why, and what it can't tell ------------------------------------------------------------------
+
+
+def why(analysis: Analysis) -> list[str]:
+    """Return the reasons that the sentence under the headline is not, and the strongest trace."""
+    said, reasons = lead.sentence(analysis), analysis.verdict.reasons
+    written = [(reason, *messages.wording(reason)) for reason in reasons]
+    lines = [
+        _reason(analysis, reason, text, more)
+        for reason, text, more in written
+        if text.rstrip(".") not in said
+    ]
+    traced = any(reason.code in TRACED for reason in reasons)
+    trace = "" if traced else lead.trace(analysis)
+    return [*lines, *filter(None, [trace])]
+
+
+def _reason(analysis: Analysis, reason: Reason, text: str, more: str) -> str:
+    """Return a reason with its moment; for several models, that of the strongest."""
+    timed = reason.time is not None and analysis.media.kind != "image"
+    timed = timed and reason.code is not ReasonCode.TOGETHER_ABOVE
+    where = f" ({clock(reason.time or 0.0)})" if timed else ""
+    detail = f" {more}." if more else ""
+    return f"{text}{where}.{detail}".replace("..", ".")
+
+
+def limits(analysis: Analysis, without: Collection[CaveatCode] = ()) -> str:
+    """Return what the verdict can't tell."""
+    caveats = [c for c in analysis.verdict.caveats if c.code not in without]
+    return " ".join(messages.text(caveat) for caveat in caveats)
+
+
+def guessing(analysis: Analysis) -> bool:
+    """Return whether the file is too poor for its number to be shown unasked."""
+    return any(r.code is ReasonCode.LOW_QUALITY for r in analysis.verdict.reasons)
