@@ -23,7 +23,7 @@ from detector.live import LiveEngine, LiveSession, LiveSettings, LiveState
 from detector.live.recorder import Ring
 from detector.live.state import ScoredFrameLines
 from detector.media import stream
-from detector.messages import states
+from detector.messages import lead, states
 from detector.messages.format import clock
 from detector.sentences import _, say
 
@@ -242,7 +242,8 @@ class _Console:
             if self._alarms.get(alarm.number) is over:
                 continue
             if alarm.number not in self._alarms:
-                text = "no face in view" if alarm.kind == "no_face" else states.says("manipulation")
+                face = alarm.kind != "no_face"
+                text = states.says("manipulation") if face else lead.why_not("no_face")
                 self.say(_("Alarm at {start}: {text}.").format(start=clock(alarm.start), text=text))
             if alarm.end is not None:
                 self.say(

@@ -6,19 +6,19 @@ icon + word + color, so that it can be read in grey and by a screen reader.
 """
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import date
 from typing import Literal
 
 import markupsafe
 from babel.dates import format_skeleton
-from babel.lists import format_list
 
 from dashboard.i18n import LazyDict, current
 from detector import messages
 from detector.messages import Coded, format, states
 from detector.messages.format import capital as capital
+from detector.messages.format import listed as listed
 from detector.messages.format import lower_first as lower_first
 from detector.messages.format import score as score
 from detector.messages.format import size as size
@@ -164,7 +164,7 @@ def confidence(ends: tuple[float, float]) -> str:
 
 def interval(ends: tuple[float, float] | None) -> str:
     """Return the interval of a likelihood under a head that names it: "62 to 91 %"."""
-    return format.interval(ends).replace(" %", f"{NBSP}%") if ends else ""
+    return unbroken(format.interval(ends))
 
 
 def percent(probability: float, near: Iterable[float] = ()) -> str:
@@ -188,11 +188,6 @@ def about(seconds: float) -> str:
         return _("about {minutes} minutes").format(minutes=round(seconds / 60))
     rounded = max(5, -(-int(-(-seconds // 1)) // 5) * 5)
     return _("about {seconds}\u00a0s").format(seconds=rounded)
-
-
-def listed(names: Sequence[str]) -> str:
-    """Return ["A", "B", "C"] as "A, B and C"."""
-    return format_list(names, locale=_formats()) if names else ""
 
 
 def day(moment: date, *, year: bool = True) -> str:

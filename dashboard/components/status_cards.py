@@ -15,12 +15,12 @@ from dashboard.components import controls
 from dashboard.components.chips import bullets
 from dashboard.components.markup import Text, icon, join, tag
 from dashboard.components.markup import show as show_markup
-from dashboard.i18n import LazyDict, advice
+from dashboard.i18n import advice
 from detector import messages
 from detector.errors import InputError, MediaError, UnmaskError
 from detector.links.addresses import LinkRefused
 from detector.messages import lead, states
-from detector.schema.analysis import Analysis, ReasonCode, Settings
+from detector.schema.analysis import Analysis, Label, ReasonCode, Settings
 from detector.sentences import _, say
 from service.limits import NotAllowed, TooLarge
 from service.records.model import hint_of, message_of
@@ -170,22 +170,6 @@ def delete(job: Job) -> Action:
 
 # --- the cards -----------------------------------------------------------------------------------
 
-_UNJUDGED: LazyDict[ReasonCode, str] = LazyDict(
-    lambda: {
-        ReasonCode.NO_FACE: _("No face found"),
-        ReasonCode.FACE_TOO_SMALL: _("The face is too small"),
-        ReasonCode.TOO_BLURRED: _("The face is too blurred"),
-        ReasonCode.TOO_DARK: _("The face is too dark"),
-        ReasonCode.TOO_BRIGHT: _("The face is overexposed"),
-        ReasonCode.TURNED_AWAY: _("The face is turned away"),
-        ReasonCode.CLIP_TOO_SHORT: _("This clip is too short"),
-        ReasonCode.TOO_SLOW: states.too_slow(),
-        ReasonCode.NO_MODEL: _("No model gave a score"),
-        ReasonCode.NO_SPEECH: _("Too little ordinary speech"),
-        ReasonCode.MUSIC: _("Too little ordinary speech"),
-        ReasonCode.SPEECH_TOO_SHORT: _("Too little ordinary speech"),
-    }
-)
 _OF_SPEECH = (ReasonCode.NO_SPEECH, ReasonCode.MUSIC, ReasonCode.SPEECH_TOO_SHORT)
 _MORE_FRAMES_HELP = (
     ReasonCode.TOO_BLURRED,
@@ -197,9 +181,10 @@ _MORE_FRAMES_HELP = (
 
 def unjudged(key: str, analysis: Analysis) -> Card:
     """Return the card of a record that was analyzed, with nothing to judge."""
-    reason = next((r for r in analysis.verdict.reasons if r.code in _UNJUDGED), None)
+    reason = next((r for r in analysis.verdict.reasons if lead.why_not(r.code)), None)
     code = reason.code if reason else ReasonCode.NO_MODEL
-    head = _UNJUDGED[code]
+    slow = code is ReasonCode.TOO_SLOW
+    head = states.too_slow() if slow else labels.capital(lead.why_not(code))
     text = labels.sentence(reason) if reason else _("There is no score for this file.")
     points = [labels.unbroken(messages.detail(reason))] if reason else []
     actions = _ways_on(key, analysis, code)
@@ -207,13 +192,14 @@ def unjudged(key: str, analysis: Analysis) -> Card:
     if code is ReasonCode.NO_MODEL:
         left_out = ((labels.plain(m), m.error or m.not_counted_because) for m in analysis.models)
         points += [f"{title}: {say(why)}" for title, why in left_out if why]
+        head = _("No verdict")
         if scored:
-            head, text = _("No verdict"), _("There are scores, but of no model that counts.")
+            text = _("There are scores, but of no model that counts.")
     if scored and code in (ReasonCode.NO_MODEL, ReasonCode.NO_FACE, ReasonCode.TOO_SLOW):
         actions.append(show_scores(key))
     return Card(
         slug=code.value.replace("_", "-"),
-        kicker=_("Could not be judged · {why}").format(why=(lead.why_not(code) or _("no score"))),
+        kicker=states.state(Label.NOT_APPLICABLE),
         icon="do_not_disturb_on",
         head=head,
         text=text,

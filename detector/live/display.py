@@ -35,7 +35,8 @@ from detector.live.state import (
     ModelState,
     TooSlow,
 )
-from detector.messages.format import clock, percent
+from detector.messages import lead
+from detector.messages.format import capital, clock, percent
 from detector.models.base import ModelSpec
 from detector.schema.analysis import (
     Analysis,
@@ -124,35 +125,28 @@ SCREEN = _(
     "Stripes run over the whole picture, as when a camera films a screen. A face on a screen can't "
     "be judged this way: open the video itself."
 )
-_PROBLEMS: dict[ReasonCode, tuple[HintCode, str, str]] = {
+_PROBLEMS: dict[ReasonCode, tuple[HintCode, str]] = {
     ReasonCode.FACE_TOO_SMALL: (
         HintCode.TOO_SMALL,
-        _("Face too small"),
         _("The face is {width} px wide, too small to judge. Show it larger."),
     ),
     ReasonCode.TOO_DARK: (
         HintCode.TOO_DARK,
-        _("Too dark"),
         _("The face is too dark to judge. Ask for more light on it."),
     ),
     ReasonCode.TOO_BRIGHT: (
         HintCode.TOO_BRIGHT,
-        _("Too bright"),
         _("The face is overexposed, so it can't be judged. Ask for less light on it."),
     ),
     ReasonCode.TOO_BLURRED: (
         HintCode.TOO_BLURRED,
-        _("Too blurred"),
         _("The face is too blurred to judge. Keep the camera still, or wipe its lens."),
     ),
     ReasonCode.TURNED_AWAY: (
         HintCode.TURNED_AWAY,
-        _("Turned away"),
         _("The face is turned away. Ask for a look into the camera."),
     ),
 }
-SHORT = {code: title.removeprefix("Face ").lower() for code, (_c, title, _t) in _PROBLEMS.items()}
-"""Why a face has no score, for the label on its box."""
 
 
 class QualityMonitor:
@@ -231,8 +225,9 @@ class QualityMonitor:
         width = sorted(q.width for q in qualities)[len(qualities) // 2]
         problem, times = Counter(q.problem for q in qualities).most_common(1)[0]
         if problem in _PROBLEMS and 2 * times > len(qualities):
-            code, title, text = _PROBLEMS[problem]
+            code, text = _PROBLEMS[problem]
             text = text.format(width=f"{width:.0f}")
+            title = capital(lead.why_not(problem))
             return [Hint(code, title, text, blocking=True, person=person)]
         half = len(qualities) / 2
         small = sum(q.width < material.FAIR_WIDTH for q in qualities) > half
@@ -630,7 +625,7 @@ class SessionDisplay:
         it; `now` is s, by the engine's clock."""
         faces = frame.faces
         self._problems = {
-            n: SHORT.get(face.quality.problem, "not judged")
+            n: lead.why_not(face.quality.problem)
             for n, face in faces.items()
             if face.quality.problem
         }

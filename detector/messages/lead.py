@@ -332,7 +332,7 @@ _WHY_NOT: dict[str | None, str] = {
     "no_model": _("no model"),
     "no_speech": _("no speech"),
     "music": _("too little ordinary speech"),
-    "speech_too_short": _("too short"),
+    "speech_too_short": _("too little ordinary speech"),
     "singing": _("too little ordinary speech"),
     "too_noisy": _("too noisy"),
     "phone_quality": _("phone quality"),

@@ -51,6 +51,16 @@ def rows_of_media(media: Media) -> tuple[Row, ...]:
     return tuple(rows)
 
 
+def hashed(media: Media, now: str | None, before: str) -> list[tuple[str, str]]:
+    """Return what a file is for paper, with its hash `before`, as that is called, and `now`; None
+    where it was not there."""
+    same = _("the same") if now == media.sha256 else now
+    same = same or _("not checked: the file was not there")
+    hashes = [(before, media.sha256), (_("SHA-256 at export"), same)]
+    name, *rows = (row.as_pair for row in rows_of_media(media))
+    return [name, *([] if media.live else hashes), *rows]
+
+
 def sound(audio: Audio | None) -> str:
     """Return "AAC, stereo, 44.1 kHz"."""
     if audio is None:

@@ -216,13 +216,7 @@ def _files(pdf: Paper, content: PairContent) -> None:
     names = said.titles(comparison)
     for title, media, now in zip(names, both, content.sha256s, strict=True):
         pdf.subhead(title)
-        same = _("the same") if now == media.sha256 else now
-        hashes = [
-            (_("SHA-256 when compared"), media.sha256),
-            (_("SHA-256 at export"), same or _("not checked: the file was not there")),
-        ]
-        name, *rows = (row.as_pair for row in file.rows_of_media(media))
-        pdf.facts([name, *hashes, *rows], 46.0)
+        pdf.facts(file.hashed(media, now, _("SHA-256 when compared")), 46.0)
         pdf.ln(1.5)
     for note in comparison.notes:
         pdf.say(say(note), SMALL, MUTED)

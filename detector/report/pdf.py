@@ -159,14 +159,7 @@ def _original(pdf: Paper, analysis: Analysis) -> None:
 def _file(pdf: Paper, content: Content) -> None:
     media = content.analysis.media
     pdf.head(_("The session") if media.live else _("The file"))
-    at_export = {
-        None: _("not checked: the file was not there"),
-        True: _("the same"),
-        False: content.sha256 or "",
-    }[content.unchanged]
-    hashes = [(_("SHA-256 on receipt"), media.sha256), (_("SHA-256 at export"), at_export)]
-    name, *rows = (row.as_pair for row in file.rows_of_media(media))
-    pdf.facts([name, *([] if media.live else hashes), *rows])
+    pdf.facts(file.hashed(media, content.sha256, _("SHA-256 on receipt")))
     if content.unchanged is False:
         pdf.say(_("The file has changed since it was analyzed."), style="B")
     for note in media.notes:

@@ -423,12 +423,12 @@ def unjudged(code):
 @pytest.mark.parametrize(
     ("code", "head", "action", "change"),
     [
-        (ReasonCode.NO_FACE, "No face found", "Look for smaller faces", {"min_face": 20}),
-        (ReasonCode.FACE_TOO_SMALL, "The face is too small", "Look for smaller", {"min_face": 20}),
-        (ReasonCode.TOO_BLURRED, "The face is too blurred", "Look at 128", {"frames": 128}),
-        (ReasonCode.TOO_DARK, "The face is too dark", "Look at 128 moments", {"frames": 128}),
-        (ReasonCode.TURNED_AWAY, "The face is turned away", "Look at 128", {"frames": 128}),
-        (ReasonCode.CLIP_TOO_SHORT, "This clip is too short", None, {}),
+        (ReasonCode.NO_FACE, "No face", "Look for smaller faces", {"min_face": 20}),
+        (ReasonCode.FACE_TOO_SMALL, "Face too small", "Look for smaller", {"min_face": 20}),
+        (ReasonCode.TOO_BLURRED, "Too blurred", "Look at 128", {"frames": 128}),
+        (ReasonCode.TOO_DARK, "Too dark", "Look at 128 moments", {"frames": 128}),
+        (ReasonCode.TURNED_AWAY, "Turned away", "Look at 128", {"frames": 128}),
+        (ReasonCode.CLIP_TOO_SHORT, "Clip too short", None, {}),
     ],
 )
 def test_what_could_not_be_judged_offers_a_real_way_on(jobs, analyzer, code, head, action, change):
