@@ -39,7 +39,6 @@ from detector.schema.analysis import (
     ReasonCode,
     SpanSegment,
     Subject,
-    Tally,
     Thresholds,
     UncertaintyRates,
 )
@@ -414,37 +413,6 @@ def test_moved_thresholds_do_not_claim_our_error_rates():
     decided = decide(make_analysis(), thresholds={Question.MANIPULATION: theirs})
     said = " ".join(answers.how_we_know(decided))
     assert "not measured" in said and "untouched clips" not in said
-
-
-def test_a_rate_is_said_by_its_count_and_by_what_such_a_count_leaves_likely():
-    made = make_analysis()
-    limits = Thresholds(
-        low=0.3, high=0.7, false_positive_rate=0.0, false_negative_rate=0.1818,
-        false_positives=Tally(count=0, files=45), false_negatives=Tally(count=6, files=33),
-        data="78 clips",
-    )  # fmt: skip
-    change(made, Question.MANIPULATION, thresholds=limits)
-    said = " ".join(answers.how_we_know(decide(made))).replace("\u00a0", " ")
-    none = "In our tests none of 45 untouched clips scored above 70 %"
-    assert f"{none} (at most 8 %, with 95 % confidence)." in said
-    six = "6 of 33 manipulated clips scored below 30 %"
-    assert f"{six} (at most 35 %, with 95 % confidence)" in said
-    assert "Measured on 78 clips." in said and " 0 %" not in said
-
-
-def test_no_rate_is_said_of_a_lower_threshold_that_there_is_none_of():
-    made = make_analysis()
-    limits = Thresholds(
-        low=0.0, high=0.7, data=MEASURED_ON,
-        false_positives=Tally(count=3, files=227), false_negatives=Tally(count=0, files=137),
-    )  # fmt: skip
-    change(made, Question.MANIPULATION, thresholds=limits)
-    said = " ".join(answers.how_we_know(decide(made))).replace("\u00a0", " ")
-    assert "3 of 227 untouched clips scored above 70 %" in said and "scored below" not in said
-    assert (
-        "Measured on 479 clips of many sources. Of these, 364 clips ask this question and could be "
-        "judged: 227 untouched, 137 manipulated."
-    ) in said
 
 
 def test_file_facts_say_what_was_done_to_the_picture():

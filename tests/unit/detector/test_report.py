@@ -22,18 +22,14 @@ from detector.errors import InputError, UsageError
 from detector.explain import Heatmap
 from detector.messages import lead
 from detector.messages.format import clock, percent
-from detector.presentation import answers, models, pulls, run, signals
+from detector.presentation import run, signals
 from detector.report import charts, content
 from detector.report.content import explained
 from detector.report.paper import FONT, Paper, printable
 from detector.report.seal import ATTACHMENT
 from detector.schema.analysis import (
-    Answer,
-    Basis,
-    Calibration,
     CustomEnsemble,
     EmpiricalOdds,
-    Label,
     Modality,
     Question,
     Reason,
@@ -47,7 +43,7 @@ from detector.schema.analysis import (
 )
 from detector.schema.comparison import ComparisonFinding
 from detector.schema.origin import Fact, FrameHash, GeoLocation, Provenance
-from detector.sentences import _, use
+from detector.sentences import use
 from tests.support.pdf import text_of
 from tests.support.result_sample import make_analysis, make_clip, make_picture, trial
 from tests.unit.detector.test_comparison_words import made as compared
@@ -154,31 +150,6 @@ def test_scores_stand_over_round_times(analysis, made):
     assert "00:00 00:03 00:06 00:09 00:12" in text_of(made["pdf"])
 
 
-def test_a_rate_is_said_by_its_count_and_what_such_a_count_leaves_likely():
-    limits = Thresholds(
-        low=0.3, high=0.7, false_positive_rate=0.0, false_negative_rate=0.18,
-        false_positives=Tally(count=0, files=45), false_negatives=Tally(count=6, files=33),
-        data="78 clips",
-    )  # fmt: skip
-    answer = Answer(label=Label.INCONCLUSIVE, thresholds=limits)
-    assert answers.statistics(Question.MANIPULATION, answer) == [
-        "In our tests none of 45 untouched clips scored above 70 % (at most 8 %, with 95 % "
-        "confidence).",
-        "In our tests 6 of 33 manipulated clips scored below 30 % (at most 35 %, with 95 % "
-        "confidence).",
-        "Measured on 78 clips.",
-    ]
-    mine = Thresholds(low=0.3, high=0.7, false_positive_rate=0.05, data="your own 40", own=True)
-    said = answers.statistics(Question.MANIPULATION, answer.model_copy(update={"thresholds": mine}))
-    assert said == [
-        "At most 5 % of untouched clips like yours score above 70 %.",
-        "Set by your own 40.",
-    ]
-    theirs = answer.model_copy(update={"basis": Basis.PUBLISHED})
-    (said,) = answers.statistics(Question.MANIPULATION, theirs)
-    assert said.startswith("Only models that were not measured here are counted")
-
-
 def test_odds_are_explained_where_they_are_printed():
     analysis = make_analysis(whole=0.9)
     odds = EmpiricalOdds(share=0.62, low=0.45, high=0.77, clips=40)
@@ -188,49 +159,6 @@ def test_odds_are_explained_where_they_are_printed():
     text = text_of(report.as_pdf(report.collect(analysis, exported=WHEN)))
     assert text.count("were manipulated in our tests, with 95") == 1
     assert text.count("the 40 clips with a score near this one") == 1
-
-
-def test_the_statistics_of_a_voice_are_of_cloned_and_real_ones():
-    limits = Thresholds(
-        low=0.3, high=0.7, data="705 clips of speech",
-        false_positives=Tally(count=3, files=309), false_negatives=Tally(count=0, files=396),
-    )  # fmt: skip
-    odds = EmpiricalOdds(share=0.62, low=0.45, high=0.77, clips=40)
-    answer = Answer(label=Label.FAKE, thresholds=limits, odds=odds)
-    counted = answers.interval_explained(Question.VOICE, answer)
-    said = " ".join([*answers.statistics(Question.VOICE, answer), *counted])
-    assert "It assumes as many cloned as real voices." in said
-    assert "3 of 309 real clips scored" in said and "none of 396 cloned clips scored" in said
-    assert "manipulated" not in said and "untouched" not in said
-    mine = answer.model_copy(update={"thresholds": limits.model_copy(
-        update={"own": True, "false_positive_rate": 0.05, "false_positives": None})})  # fmt: skip
-    assert "5 % of real clips like yours" in answers.statistics(Question.VOICE, mine)[0]
-
-
-def test_no_rate_is_said_of_a_threshold_that_there_is_none_of():
-    limits = Thresholds(
-        low=0.0, high=0.9,
-        data=_("{clips} clips that training left out").format(clips=479),
-        false_positives=Tally(count=3, files=227), false_negatives=Tally(count=0, files=137),
-    )  # fmt: skip
-    answer = Answer(label=Label.FAKE, thresholds=limits)
-    said = " ".join(answers.statistics(Question.MANIPULATION, answer))
-    assert "137 manipulated clips scored" not in said and "3 of 227 untouched" in said
-    assert "Of these, 364 clips ask this question" in said
-    assert "227 untouched, 137 manipulated." in said
-
-
-def test_what_maps_were_fitted_on_is_said_once_for_each_question():
-    analysis = make_analysis(whole=3.0)
-    data = _("{clips} clips that training left out").format(clips=479)
-    for question, ensemble in analysis.ensembles.items():
-        ensemble.calibration = Calibration(scale=1, offset=0, data=data, clips=335)
-        assert analysis.verdict.answers[question].evaluated
-    for model in analysis.models:
-        model.calibration = ensemble.calibration
-    assert models.calibrations(analysis) == [
-        f"SBI, Xception, VideoMAE, Synthesis, all together: 335 that ask this question, of {data}"
-    ]
 
 
 def test_the_first_page_says_of_whom_and_when_as_the_page_of_the_result_does():
@@ -257,19 +185,6 @@ def test_what_the_sentence_at_the_top_says_is_not_said_again():
     empty = decide(make_analysis().model_copy(update={"subjects": []}))
     text = text_of(report.as_pdf(report.collect(empty, exported=WHEN)), 1)
     assert text.count("We found no face") == 1 and "Faces under 40 px are skipped." in text
-
-
-def test_models_of_an_open_question_say_nothing_by_themselves():
-    analysis = make_analysis(whole=0.9)
-    (synth,) = [m for m in analysis.models if m.id == "synth"]
-    synth.label = Label.FAKE
-    assert analysis.verdict.answers[Question.SYNTHESIS].undecided_secondary
-    row = models.row(analysis, synth)
-    assert (row.label, row.reading) == (Label.NOT_APPLICABLE, "Not decided")
-    assert row.left_out == "not counted: its question is not decided"
-    first = models.row(analysis, analysis.models[0])
-    assert (first.label, first.reading) == (Label.FAKE, "Likely manipulated")
-    assert first.left_out == ""
 
 
 def test_what_was_not_measured_is_said_of_whom_and_why():
@@ -323,18 +238,6 @@ def test_a_heatmap_of_a_model_that_did_not_count_says_so(tmp_path, monkeypatch):
     assert captions == ["What raised sbi", "What raised synth, not counted"]
 
 
-def test_one_file_of_two_models_is_printed_once():
-    analysis = make_analysis(whole=0.9)
-    (first, second, *_, synth) = [m for m in analysis.models if m.scored]
-    second.weights_sha256 = synth.weights_sha256 = first.weights_sha256
-    assert models.weights(analysis) == [
-        ("Weights, SBI", "a" * 64),
-        ("Weights, Xception", "those of SBI: the same network"),
-        ("Weights, VideoMAE", "c" * 64),
-        ("Weights, Synthesis", "those of SBI: the same network, asked “AI-generated head?”"),
-    ]
-
-
 @pytest.mark.parametrize("shape", [(180, 320), (1080, 1920), (1920, 1080)])
 def test_names_over_faces_can_be_read_in_a_frame_of_any_size(shape):
     height, width = shape
@@ -350,14 +253,6 @@ def test_names_over_faces_can_be_read_in_a_frame_of_any_size(shape):
     mm = frame.shape[0] / content.height_of((frame.shape[1], frame.shape[0]))
     assert (filled > 0.1).sum() > 3 * mm, "letters of 3 mm on paper"
     assert not (frame[:, -1] == 128).all(), "the name at the edge stays in the picture"
-
-
-def test_the_number_stands_once_and_its_parts_add_up(analysis):
-    lead = analysis.verdict.answers[Question.MANIPULATION]
-    whole = pulls.combined(lead)
-    assert lead.probability is not None
-    assert whole.name == f"Combined, {percent(lead.probability)}"
-    assert sum(row.tenths for row in pulls.rows(analysis)) == whole.tenths
 
 
 def test_names_in_other_scripts_are_printed_or_numbered(made):

@@ -1,0 +1,198 @@
+"""A result in words, once for all surfaces: questions, how we know, models, moments, robustness."""
+
+import pytest
+
+from cli.analyze import summary
+from dashboard.result import question as page_of
+from detector.decision import decide
+from detector.presentation import answers, models, people, pulls, robustness, verdict
+from detector.schema.analysis import (
+    Answer,
+    BandRate,
+    Basis,
+    Calibration,
+    EmpiricalOdds,
+    Label,
+    Question,
+    Robustness,
+    Tally,
+    Thresholds,
+)
+from detector.sentences import _
+from tests.support.result_sample import make_analysis, make_picture, trial
+
+
+def test_a_rate_is_said_by_its_count_and_what_such_a_count_leaves_likely():
+    limits = Thresholds(
+        low=0.3, high=0.7, false_positive_rate=0.0, false_negative_rate=0.18,
+        false_positives=Tally(count=0, files=45), false_negatives=Tally(count=6, files=33),
+        data="78 clips",
+    )  # fmt: skip
+    answer = Answer(label=Label.INCONCLUSIVE, thresholds=limits)
+    assert answers.statistics(Question.MANIPULATION, answer) == [
+        "In our tests none of 45 untouched clips scored above 70 % (at most 8 %, with 95 % "
+        "confidence).",
+        "In our tests 6 of 33 manipulated clips scored below 30 % (at most 35 %, with 95 % "
+        "confidence).",
+        "Measured on 78 clips.",
+    ]
+    mine = Thresholds(low=0.3, high=0.7, false_positive_rate=0.05, data="your own 40", own=True)
+    said = answers.statistics(Question.MANIPULATION, answer.model_copy(update={"thresholds": mine}))
+    assert said == [
+        "At most 5 % of untouched clips like yours score above 70 %.",
+        "Set by your own 40.",
+    ]
+    theirs = answer.model_copy(update={"basis": Basis.PUBLISHED})
+    (said,) = answers.statistics(Question.MANIPULATION, theirs)
+    assert said.startswith("Only models that were not measured here are counted")
+
+
+def test_the_statistics_of_a_voice_are_of_cloned_and_real_ones():
+    limits = Thresholds(
+        low=0.3, high=0.7, data="705 clips of speech",
+        false_positives=Tally(count=3, files=309), false_negatives=Tally(count=0, files=396),
+    )  # fmt: skip
+    odds = EmpiricalOdds(share=0.62, low=0.45, high=0.77, clips=40)
+    answer = Answer(label=Label.FAKE, thresholds=limits, odds=odds)
+    counted = answers.interval_explained(Question.VOICE, answer)
+    said = " ".join([*answers.statistics(Question.VOICE, answer), *counted])
+    assert "It assumes as many cloned as real voices." in said
+    assert "3 of 309 real clips scored" in said and "none of 396 cloned clips scored" in said
+    assert "manipulated" not in said and "untouched" not in said
+    mine = answer.model_copy(update={"thresholds": limits.model_copy(
+        update={"own": True, "false_positive_rate": 0.05, "false_positives": None})})  # fmt: skip
+    assert "5 % of real clips like yours" in answers.statistics(Question.VOICE, mine)[0]
+
+
+def test_no_rate_is_said_of_a_threshold_that_there_is_none_of():
+    limits = Thresholds(
+        low=0.0, high=0.9,
+        data=_("{clips} clips that training left out").format(clips=479),
+        false_positives=Tally(count=3, files=227), false_negatives=Tally(count=0, files=137),
+    )  # fmt: skip
+    answer = Answer(label=Label.FAKE, thresholds=limits)
+    said = " ".join(answers.statistics(Question.MANIPULATION, answer))
+    assert "137 manipulated clips scored" not in said and "3 of 227 untouched" in said
+    assert "Of these, 364 clips ask this question" in said
+    assert "227 untouched, 137 manipulated." in said
+
+
+def test_what_maps_were_fitted_on_is_said_once_for_each_question():
+    analysis = make_analysis(whole=3.0)
+    data = _("{clips} clips that training left out").format(clips=479)
+    for question, ensemble in analysis.ensembles.items():
+        ensemble.calibration = Calibration(scale=1, offset=0, data=data, clips=335)
+        assert analysis.verdict.answers[question].evaluated
+    for model in analysis.models:
+        model.calibration = ensemble.calibration
+    assert models.calibrations(analysis) == [
+        f"SBI, Xception, VideoMAE, Synthesis, all together: 335 that ask this question, of {data}"
+    ]
+
+
+def test_models_of_an_open_question_say_nothing_by_themselves():
+    analysis = make_analysis(whole=0.9)
+    (synth,) = [m for m in analysis.models if m.id == "synth"]
+    synth.label = Label.FAKE
+    assert analysis.verdict.answers[Question.SYNTHESIS].undecided_secondary
+    row = models.row(analysis, synth)
+    assert (row.label, row.reading) == (Label.NOT_APPLICABLE, "Not decided")
+    assert row.left_out == "not counted: its question is not decided"
+    first = models.row(analysis, analysis.models[0])
+    assert (first.label, first.reading) == (Label.FAKE, "Likely manipulated")
+    assert first.left_out == ""
+
+
+def test_one_file_of_two_models_is_printed_once():
+    analysis = make_analysis(whole=0.9)
+    (first, second, *_, synth) = [m for m in analysis.models if m.scored]
+    second.weights_sha256 = synth.weights_sha256 = first.weights_sha256
+    assert models.weights(analysis) == [
+        ("Weights, SBI", "a" * 64),
+        ("Weights, Xception", "those of SBI: the same network"),
+        ("Weights, VideoMAE", "c" * 64),
+        ("Weights, Synthesis", "those of SBI: the same network, asked “AI-generated head?”"),
+    ]
+
+
+def test_page_and_terminal_say_the_same_of_each_question():
+    analysis = make_analysis(whole=0.9)
+    rows = answers.rows(analysis)
+    assert [row.leads for row in rows] == [True, False, False, False]
+    page, terminal = page_of.rows(analysis).replace("\u00a0", " "), summary(analysis)
+    for row in rows:
+        assert row.question in page and row.answer in page
+        assert not row.likelihood or f"{row.question} {row.answer}, {row.likelihood}" in terminal
+    open_one = rows[1]
+    assert open_one.answer == "Not decided: score below the threshold" and not open_one.counts
+    assert open_one.label is Label.NOT_APPLICABLE and open_one.likelihood.endswith("not counted")
+    assert [row.answer for row in rows if not row.evaluated] == ["Not asked: no model for it"] * 2
+
+
+def test_bands_name_their_limits_and_what_never_decides_says_so():
+    limits = Thresholds(low=0.05, probably_low=0.2, probably_high=0.75, high=0.93)
+    assert answers.bands(limits, Question.VOICE, 0.934) == [
+        "under 5: no sign", "under 20: probably a real voice", "between: can’t tell",
+        "over 75: probably cloned", "over 93.0: likely cloned",
+    ]  # fmt: skip
+    never = Thresholds(low=0.0, high=1.0)
+    assert answers.bands(never, None) == ["no likelihood decides"]
+
+
+def test_how_often_an_answer_was_right_is_said_in_the_words_of_its_question():
+    rate = BandRate(label=Label.FAKE, right=0.95, low=0.9, share=0.5, wrong=Tally(count=1, files=9))
+    answer = Answer(label=Label.FAKE, thresholds=Thresholds(low=0.3, high=0.7, bands=[rate]))
+    (said,) = answers.statistics(Question.VOICE, answer)
+    assert said.startswith("“Likely cloned” was right 95 % of the time on new sources")
+
+
+def test_of_moved_thresholds_and_of_other_sets_no_rate_is_claimed():
+    limits = Thresholds(low=0.3, high=0.7, false_positive_rate=0.05, data="240 clips")
+    for basis in (Basis.CUSTOM, Basis.SUBSET):
+        answer = Answer(label=Label.FAKE, thresholds=limits, basis=basis)
+        (said,) = answers.statistics(Question.MANIPULATION, answer)
+        assert said.endswith("was not measured.")
+
+
+@pytest.mark.parametrize("analysis", [make_analysis(), make_picture()], ids=["clip", "picture"])
+def test_the_parts_sum_to_the_number_that_stands_under_the_headline(analysis):
+    answer = pulls.answer_of(analysis)
+    assert answer is not None
+    whole = pulls.combined(answer)
+    assert sum(row.tenths for row in pulls.rows(analysis)) == whole.tenths
+    assert whole.name == f"Combined, {verdict.likelihood(analysis)}"
+
+
+def test_what_stands_under_the_headline_is_not_among_the_reasons_again():
+    empty = decide(make_analysis().model_copy(update={"subjects": []}))
+    first, *rest = verdict.paragraphs(empty)
+    assert first.startswith("We found no face") and rest == [
+        "Faces under 40 px are skipped. A face seen from behind or far from the side can’t be "
+        "judged."
+    ]
+    assert verdict.why(empty) == [] and verdict.likelihood(empty) == ""
+
+
+def test_a_person_of_a_picture_is_seen_at_no_time():
+    (row,) = people.rows(make_picture())
+    assert row.seen == "" and row.scored == "1 of 1" and row.width.endswith(" px")
+    assert {row.label for row in people.rows(make_analysis())} == {Label.FAKE, Label.REAL}
+
+
+def test_a_change_is_told_with_how_far_it_moved_and_what_it_says():
+    tried = Robustness(
+        question=Question.VOICE, start=0, end=12, sampled=3, seconds=4.2,
+        unchanged=trial("none", 0.95),
+        trials=[trial("blur, level 2", 0.2), trial("h264", None, "no face")],
+    )  # fmt: skip
+    first, moved, failed = robustness.rows(tried)
+    assert (first.moved, first.likelihood) == ("", "95 %")
+    assert moved.name == "Blur, level 2" and moved.moved == "−75\u00a0points"
+    assert moved.says.endswith("· changed")
+    assert (failed.name, failed.likelihood, failed.moved, failed.says) == (
+        "h264",
+        "",
+        "",
+        "no face",
+    )
+    assert robustness.part(tried).startswith("3 windows of speech from 00:00.0 to 00:12.0")
