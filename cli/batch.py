@@ -22,7 +22,7 @@ from detector.batch import BatchOptions, BatchRun, BatchTally, Entry, read_sourc
 from detector.batch import watch as watch_folder
 from detector.batch.engine import WriteReport
 from detector.batch.journal import write_whole
-from detector.cluster import ClusterAnalyzer, ClusterOptions
+from detector.cluster import open_remote
 from detector.errors import UsageError
 from detector.schema.analysis import Analysis, ErrorDetail
 from detector.sentences import _
@@ -115,14 +115,13 @@ def open_batch(
         parallel=output.parallel,
         device=machine.device,
     )
-    wanted = ClusterOptions.configured(output.ray, isolate=machine.sandbox)
     with ExitStack() as opened:
         library = opened.enter_context(known.OriginalFinder(wanted=not output.no_library))
         options = replace(options, original=lambda *file: library.original_of(*file)[0])
-        cluster = None
-        if wanted is not None:
-            cluster = opened.enter_context(ClusterAnalyzer(wanted, device=machine.device))
-        yield opened.enter_context(BatchRun(output.out, options, cluster))
+        remote = open_remote(output.ray, isolate=machine.sandbox, device=machine.device)
+        if remote is not None:
+            opened.callback(remote.close)
+        yield opened.enter_context(BatchRun(output.out, options, remote))
 
 
 def _reports(out: Path, options: ReportOptions) -> WriteReport:

@@ -19,8 +19,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
 from detector import media, paths
+from detector.cluster import open_remote
 from detector.errors import InputError, UnmaskError
 from detector.links import FetchedLink
+from detector.pipeline import Analyzer, RemoteAnalyzer
 from detector.schema.analysis import Analysis, Settings
 from detector.sentences import _
 from service import auth, limits, links, startup
@@ -42,7 +44,7 @@ from service.records.store import RecordScope
 from service.storage import open_uploads, uploads
 from service.tasks.calibrations import Calibrations
 from service.tasks.evaluations import Evaluations
-from service.tasks.jobs import Job, Jobs, SharedAnalyzer, open_analyzer
+from service.tasks.jobs import Job, Jobs
 from service.tasks.kinds import Downloads, RobustnessQueue, SelfChecks
 from service.tasks.queue import TaskQueue
 from service.tasks.store import TaskStore
@@ -83,9 +85,9 @@ class Application:
     """The operations of one server process. Raise RecordsError or StorageError if the
     records or the bucket for the media can't be used."""
 
-    def __init__(self, data: Path, analyzer: SharedAnalyzer | None = None) -> None:
+    def __init__(self, data: Path, analyzer: Analyzer | None = None) -> None:
         self.started = datetime.now(UTC)
-        self.analyzer = analyzer or SharedAnalyzer()
+        self.analyzer = analyzer or Analyzer()
         self.gallery = Gallery()
         store = open_records(get_config().database.get_secret_value() or data / FILE)
         store.seals = Keyring.open(data, store.database)
@@ -93,14 +95,16 @@ class Application:
         self.keys = ApiKeys(store.database)
         self.idempotency = IdempotencyKeys(store.database)
         self.batches = Batches(store.database)
-        files, self.remote = open_uploads(data), open_analyzer(self.analyzer)
+        files = open_uploads(data)
+        # Only analyses go elsewhere: tasks, their progress and what is kept stay with this server.
+        self.remote: RemoteAnalyzer = open_remote(isolate=media.isolated()) or self.analyzer
         server = Server(data, store.database)  # after what may fail: its heart beats from here on
         self.tasks = TaskQueue(TaskStore(store.database), server)
         speed = ThroughputEstimator(data / "speed.json")
         self.jobs = Jobs(self.remote, files, store, self.tasks, speed, check=media.probe)
         self.robustness = RobustnessQueue(self.tasks, self.jobs, self.analyzer)
         self.evaluations = Evaluations(self.tasks, data)
-        self.calibrations = Calibrations(self.tasks, lambda: self.analyzer.get(), data)
+        self.calibrations = Calibrations(self.tasks, lambda: self.analyzer, data)
         self.downloads = Downloads(self.tasks)
         self.links = links.LinkFetches(self.tasks)
         self.self_checks = SelfChecks(self.tasks)
@@ -320,12 +324,11 @@ class Application:
         self.gallery.make()
         try:
             if get_config().warm_up:
-                self.remote.warm_up()
+                self.remote.warm_up(voices=False)  # most files of a first visit are pictures
                 then()
             self.prepared.set()
             if get_config().warm_up and self.tasks.wait_until_idle(self._stopped):
-                if self.remote is self.analyzer:
-                    self.analyzer.warm_up_voices()
+                self.remote.warm_up(voices=True)
                 at_rest()
         except Exception:  # a job will meet the same error and show it to a person
             log.exception("the models could not be loaded ahead")

@@ -12,3 +12,13 @@ with ClusterAnalyzer(ClusterOptions("auto")) as cluster:
 
 from detector.cluster.analyzer import ClusterAnalyzer as ClusterAnalyzer
 from detector.cluster.connection import ClusterOptions as ClusterOptions
+from detector.pipeline import RemoteAnalyzer
+
+
+def open_remote(
+    address: str = "", *, isolate: bool = False, device: str = "auto"
+) -> RemoteAnalyzer | None:
+    """Return what analyzes files in the place of this process: the cluster of UNMASK_RAY_ADDRESS,
+    or of another address; None without one. Raise UsageError or ClusterError."""
+    options = ClusterOptions.configured(address, isolate=isolate)
+    return None if options is None else ClusterAnalyzer(options, device=device)

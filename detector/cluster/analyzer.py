@@ -216,7 +216,7 @@ class ClusterAnalyzer:
         self._pool.close()
         self._leave()
 
-    def warm_up(self) -> None:
+    def warm_up(self, *, voices: bool | None = None) -> None:
         """Wait until a worker is ready. Raise ClusterError if none can be expected."""
         member, life = self._pool.take(threading.Event())
         self._pool.give_back(member, life, lost=False)

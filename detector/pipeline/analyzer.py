@@ -6,6 +6,7 @@ import sys
 import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from functools import cached_property
 from importlib import metadata
 from itertools import pairwise
 from pathlib import Path
@@ -189,11 +190,16 @@ class Analyzer:
         max_concurrent_batches: int = 0,
         cache: str | Path | None = None,
     ) -> None:
-        self.device = pick_device(device)
+        self._wanted = device if device == "auto" else pick_device(device)
         self._cache = None if cache is None else ResultCache(Path(cache))
         self._detectors: dict[str, vision.FaceDetector] = {}
         self._batcher = DynamicBatcher(max_concurrent_batches) if max_concurrent_batches else None
         self._lock = threading.Lock()
+
+    @cached_property
+    def device(self) -> str:
+        """Return where networks run: "cpu" or "cuda"; the first look may import torch."""
+        return pick_device(self._wanted)
 
     def detector(self, name: str = "mtcnn") -> vision.FaceDetector:
         """Return a face detector by its name, loaded once."""

@@ -81,8 +81,8 @@ class RemoteAnalyzer(Protocol):
     ) -> Analysis:
         """Analyze one file; `observe` is called from this thread."""
 
-    def warm_up(self) -> None:
-        """Make what the first analysis would wait for."""
+    def warm_up(self, *, voices: bool | None = None) -> None:
+        """Make what the first analysis would wait for: of a voice alone, of all else, or all."""
 
     def close(self) -> None:
         """End what runs elsewhere."""

@@ -20,10 +20,8 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, BinaryIO, cast
 
-from detector.cluster import ClusterAnalyzer, ClusterOptions
 from detector.errors import InputError, MediaError, UnmaskError
-from detector.media import isolated
-from detector.pipeline import Analyzer, Observer, Progress, RemoteAnalyzer, result_cache
+from detector.pipeline import Progress, RemoteAnalyzer, result_cache
 from detector.schema.analysis import Analysis, Media, Settings
 from detector.schema.origin import FileSource
 from detector.sentences import _, ngettext
@@ -44,62 +42,6 @@ from service.tasks.throughput import ThroughputEstimator
 __all__ = ["ErrorReport", "Job", "Jobs", "QueueFull", "State"]
 
 log = logging.getLogger(__name__)
-
-
-class SharedAnalyzer:
-    """The one `Analyzer`, made when first needed: importing torch takes seconds."""
-
-    slots = Analyzer.slots
-
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._analyzer: Analyzer | None = None
-
-    def get(self) -> Analyzer:
-        """Return the analyzer; the first call loads torch."""
-        with self._lock:
-            if self._analyzer is None:
-                self._analyzer = Analyzer()
-            return self._analyzer
-
-    def warm_up(self) -> None:
-        """Load what looks at pictures: most files of a first visit are such."""
-        self.get().warm_up(voices=False)
-
-    def warm_up_voices(self) -> None:
-        """Load what hears, and with it torch."""
-        self.get().warm_up(voices=True)
-
-    def id_of(self, sha256: str, settings: Settings) -> str:
-        """Return the id of the analysis of a file with this content."""
-        return self.get().id_of(sha256, settings)
-
-    def analyze(
-        self,
-        path: Path,
-        settings: Settings | None = None,
-        *,
-        name: str | None = None,
-        observe: Observer | None = None,
-        cancel: threading.Event | None = None,
-    ) -> Analysis:
-        """Return the analysis of a file, as `Analyzer.analyze` does."""
-        return self.get().analyze(path, settings, name=name, observe=observe, cancel=cancel)
-
-    def close(self) -> None:
-        """Do nothing: models stay cached in the process."""
-
-
-def open_analyzer(here: SharedAnalyzer) -> RemoteAnalyzer:
-    """Return what analyzes the files of a server: the cluster of UNMASK_RAY_ADDRESS, else `here`.
-
-    Only the analysis travels: tasks, their progress and what is kept stay with the server that
-    answers for them in the records. Raise UsageError or ClusterError."""
-    if not get_config().ray_address:
-        return here
-    options = ClusterOptions.configured(isolate=isolated())
-    assert options is not None
-    return ClusterAnalyzer(options)
 
 
 class Job(Task):

@@ -14,11 +14,12 @@ from typing import TYPE_CHECKING
 
 from detector.decision import decide
 from detector.perturbation.robustness import try_out
+from detector.pipeline import Analyzer
 from detector.schema.analysis import Analysis, Robustness
 from detector.sentences import _
 from service.context import Principal
 from service.records.model import State
-from service.tasks.jobs import Job, Jobs, SharedAnalyzer
+from service.tasks.jobs import Job, Jobs
 from service.tasks.queue import SubjectTasks, TaskQueue
 from service.tasks.task import Priority, Task, TaskKind, bounded_line
 
@@ -122,7 +123,7 @@ class RobustnessQueue(SubjectTasks[Task]):
     a time. A task's subject is the record, its steps are trials, `stage` the one that runs, its
     result a `Robustness`. The tab that shows an interrupted one offers it again."""
 
-    def __init__(self, tasks: TaskQueue, jobs: Jobs, analyzer: SharedAnalyzer) -> None:
+    def __init__(self, tasks: TaskQueue, jobs: Jobs, analyzer: Analyzer) -> None:
         kind = TaskKind(
             "robustness",
             Priority.INTERACTIVE,
@@ -144,11 +145,7 @@ class RobustnessQueue(SubjectTasks[Task]):
 
         def work(task: Task) -> Robustness:
             outcome = try_out(
-                job.path,
-                analysis,
-                self._analyzer.get(),
-                on_progress=task.on_progress,
-                cancel=task.cancel,
+                job.path, analysis, self._analyzer, on_progress=task.on_progress, cancel=task.cancel
             )
             self._jobs.update(job, lambda a: decide(a.model_copy(update={"robustness": outcome})))
             return outcome

@@ -13,14 +13,15 @@ from streamlit.testing.v1 import AppTest
 from streamlit.util import calc_hash
 
 from dashboard import session
-from service.application import Application, SharedAnalyzer
+from detector.pipeline import Analyzer
+from service.application import Application
 from service.context import LOCAL, RequestContext
 from service.records.model import ResultOrigin
 from tests.support.waiting import PATIENT
 
 OWNER = RequestContext(LOCAL, loopback=True)
 """Who sits at this computer."""
-ANALYZER = SharedAnalyzer()
+ANALYZER = Analyzer()
 """Of all tests in this process: models are loaded once."""
 APP = str(Path(__file__).parents[2] / "app.py")
 

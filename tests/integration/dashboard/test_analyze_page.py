@@ -74,7 +74,7 @@ class StandIn:
 @pytest.fixture
 def analyzer(monkeypatch):
     stand_in = StandIn()
-    monkeypatch.setattr(ANALYZER, "_analyzer", stand_in)
+    monkeypatch.setattr(ANALYZER, "analyze", stand_in.analyze)
     return stand_in
 
 

@@ -15,9 +15,9 @@ from dashboard import session
 from detector.decision import conformal
 from detector.decision.conformal import OwnCalibration
 from detector.models.registry import get_spec
+from detector.pipeline import Analyzer
 from detector.pipeline.initial_results import result
 from detector.schema.analysis import Question, Settings
-from service.application import SharedAnalyzer
 from service.context import LOCAL, Principal, PrincipalKind, Role, new_id
 from service.records.model import Preferences, State
 from service.storage.uploads import Upload
@@ -142,7 +142,9 @@ class Scorer:
 @pytest.fixture
 def scorer(monkeypatch):
     made = Scorer()
-    monkeypatch.setattr(SharedAnalyzer, "get", lambda self: made)
+    monkeypatch.setattr(
+        Analyzer, "analyze", lambda self, *file, **more: made.analyze(*file, **more)
+    )
     return made
 
 

@@ -5,7 +5,7 @@ import signal
 
 import pytest
 
-from detector.cluster import ClusterAnalyzer
+from detector.cluster import ClusterAnalyzer, open_remote
 from detector.media import isolated
 from detector.schema.analysis import Settings
 from service import startup
@@ -13,7 +13,6 @@ from service.application import Application
 from service.context import LOCAL, RequestContext
 from service.records.model import State
 from service.tasks.calibrations import Calibrations
-from service.tasks.jobs import open_analyzer
 from tests.integration.detector.test_cluster import analyzed, comparable, pid
 from tests.support.processes import python
 from tests.support.tasks import ANN, BEN, make_tasks
@@ -64,7 +63,7 @@ def test_a_file_is_analyzed_on_the_cluster(app, clips, alone):
     assert job.state is State.DONE, job.error
     assert job.analysis.seal.holds  # this server's own
     assert comparable(job.analysis.model_copy(update={"seal": None})) == comparable(alone)
-    assert app.analyzer._analyzer is None, "nothing was loaded here"
+    assert not app.analyzer._detectors, "nothing was loaded here"
     assert app.find(OWNER, job.key).picture
 
 
@@ -94,7 +93,7 @@ def test_a_server_whose_cluster_does_not_answer_does_not_start(monkeypatch, app)
         startup.prepare()
     monkeypatch.delenv("UNMASK_RAY_ADDRESS")
     startup.prepare()
-    assert open_analyzer(app.analyzer) is app.analyzer
+    assert open_remote() is None
     assert isinstance(app.remote, ClusterAnalyzer) and not isolated()
 
 

@@ -5,6 +5,7 @@ import json
 import re
 import sys
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from unittest.mock import Mock
 
@@ -95,23 +96,29 @@ def test_a_route_is_a_file(tmp_path, monkeypatch):
 
 
 class Elsewhere:
-    """An analyzer on another machine, which takes three files at a time."""
+    """An executor that takes three files at a time."""
 
     slots = 3
 
     def __init__(self):
         self.seen: set[str] = set()
+        self._pool = ThreadPoolExecutor(self.slots, "elsewhere")
 
     def id_of(self, sha256, settings):
         return f"elsewhere-{sha256}"
 
     def analyze(self, path, settings=None, *, name=None, observe=None, cancel=None):
+        return self._pool.submit(self._analyze, path).result()
+
+    def _analyze(self, path):
+        assert threading.current_thread().name.startswith("elsewhere")
         self.seen.add(path.read_text())
         return SAMPLE
 
-    def warm_up(self): ...
+    def warm_up(self, *, voices=None): ...
 
-    def close(self): ...
+    def close(self):
+        self._pool.shutdown()
 
 
 def test_another_executor_is_a_class(tmp_path):
@@ -128,6 +135,7 @@ def test_another_executor_is_a_class(tmp_path):
         tally = run.run([of_path("b.mp4", tmp_path / "b.mp4")])
     assert (tally.analyzed, tally.failed) == (1, 0)
     assert remote.seen == {"server", "batch"}
+    remote.close()
 
 
 def at_once(name, call):

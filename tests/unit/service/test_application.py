@@ -87,9 +87,14 @@ def test_what_else_is_brought_ahead_comes_after_the_models(app, monkeypatch):
     loaded = threading.Event()
     monkeypatch.setattr(app.gallery, "make", lambda: None)
     heard = threading.Event()
-    models = SimpleNamespace(
-        warm_up=loaded.set, warm_up_voices=lambda: heard.set() if app.prepared.is_set() else None
-    )
+
+    def warm_up(*, voices):
+        if not voices:
+            loaded.set()
+        elif app.prepared.is_set():
+            heard.set()
+
+    models = SimpleNamespace(warm_up=warm_up)
     monkeypatch.setattr("service.tasks.queue.IDLE_POLL_SECONDS", 0.01)
     for name in ("analyzer", "remote"):
         monkeypatch.setattr(app, name, models)
@@ -107,7 +112,8 @@ def test_a_host_may_want_nothing_loaded_ahead(app, monkeypatch):
     monkeypatch.setenv("UNMASK_WARM_UP", "off")
     monkeypatch.setattr(app.gallery, "make", lambda: None)
     for name in ("analyzer", "remote"):
-        monkeypatch.setattr(app, name, SimpleNamespace(warm_up=loaded.set))
+        warm_up = lambda *, voices: loaded.set()  # noqa: E731
+        monkeypatch.setattr(app, name, SimpleNamespace(warm_up=warm_up))
     monkeypatch.setattr("service.startup.fetch_models", lambda: None)
     app.start()
     until(app.prepared.is_set)
