@@ -1,6 +1,6 @@
-"""What a table or a card says of a record, and the table, on each page that lists some."""
+"""What a table or a card says of a record, on each page that lists some."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta, timezone
 from typing import Any
 
@@ -75,19 +75,9 @@ def measured(record: Record | None) -> dict[str, object]:
     }
 
 
-def table(
-    rows: Sequence[Mapping[str, object]],
-    columns: Mapping[str, Any],
-    states: Mapping[str, labels.BadgeColor],
-    *,
-    row_height: int,
-    verdict_width: int,
-    key: str,
-    alt: str,
-) -> None:
-    """Draw a table of records with `columns` beside those that every such table has; rows can be
-    marked and cells pressed (`row_selection`). `states` are colors of what stands under "verdict",
-    beside those of verdicts."""
+def columns(states: Mapping[str, labels.BadgeColor], verdict_width: int) -> dict[str, Any]:
+    """Return the columns that every table of records has. `states` are colors of what stands under
+    "verdict", beside those of verdicts."""
     proofs = (None, *(Proof(kind=kind, name="") for kind in ProofKind))
     colors = {
         f"{one.glyph} {one.short}": one.color
@@ -97,7 +87,7 @@ def table(
         for one in [labels.state(label, question, proof)]
     } | dict(states)
     column = st.column_config
-    shared = {
+    return {
         "picture": column.ImageColumn("", width=60),
         "file": column.TextColumn(_("File"), width=148),
         "verdict": column.MultiselectColumn(
@@ -110,15 +100,3 @@ def table(
         "people": column.NumberColumn(_("People"), width=56),
         "length": column.TextColumn(_("Length"), width=62, alignment="right"),
     }
-    st.dataframe(
-        rows,
-        hide_index=True,
-        row_height=row_height,
-        height=row_height * len(rows) + 40,
-        column_config={**shared, **columns},
-        on_select="rerun",
-        selection_mode=["multi-row", "single-cell"],
-        placeholder="–",
-        key=key,
-        alt=alt,
-    )

@@ -10,7 +10,7 @@ import streamlit as st
 from markupsafe import Markup
 
 from dashboard import labels, url_state
-from dashboard.components import chips, controls, markup, record_cells, row_selection, typography
+from dashboard.components import chips, collection, controls, markup, record_cells, typography
 from dashboard.components.cards import tile
 from dashboard.i18n import LazyDict
 from dashboard.labels import BadgeColor, StateWords
@@ -174,76 +174,62 @@ _FILE = '<path d="M26 10h8l5 5v15H26z"/><path d="M34 10v5h5"/>'
 _LINK = '<path d="M30 15h-4a5 5 0 0 0 0 10h4M34 15h4a5 5 0 0 1 0 10h-4M28 20h8"/>'
 
 
-def table(
-    rows: Sequence[BatchRow],
-    pictures: Mapping[str, bytes],
-    key: str,
-    on_first: Callable[[list[BatchRow]], None],
-) -> None:
-    """Draw the table for `selected`; `on_first` gets a waiting row to run next."""
-    cells = [_cells(row, pictures.get(row.item.analysis or "")) for row in rows]
-    pressed = f"{key}-first"
-
-    def advance() -> None:
-        click = st.session_state.get(pressed)
-        if click is not None and click["row"] < len(rows) and rows[click["row"]].waits:
-            on_first([rows[click["row"]]])
-
-    if waits := any(row.waits for row in rows):
-        for row, cell in zip(rows, cells, strict=True):
-            cell["first"] = _("do it first") if row.waits else None
-    states: dict[str, BadgeColor] = {f"– {text}": "gray" for _icon, text in _RUNS.values()}
-    others = (*labels.STAGES.values(), _("Gone"), _("Not fetched"))
-    states |= {f"– {text}": "gray" for text in others}
-    record_cells.table(
-        cells,
-        {
-            "took": st.column_config.TextColumn(_("Took"), width=56, alignment="right"),
-            "note": st.column_config.TextColumn(_("Note"), width=88 if waits else 180),
-            "first": st.column_config.ButtonColumn(
-                "", type="tertiary", width=90, on_click=advance, key=pressed
-            ),
-        },
-        states,
-        row_height=ROW,
-        verdict_width=135,
-        key=key,
-        alt=_("Files of the batch; press a row to see it, mark rows to work with them."),
-    )
-
-
-def selected(key: str, rows: Sequence[BatchRow]) -> tuple[list[BatchRow], BatchRow | None]:
-    """Return the rows marked in the table, and the one that was marked or pressed last."""
-    chosen = row_selection.read(key, len(rows))
-    last = None if chosen.last is None else rows[chosen.last]
-    return [rows[row] for row in chosen.marked], last
-
-
 def chip(row: BatchRow) -> Markup:
     """Return the state of a row, as a chip."""
     shown = words(row)
     return chips.chip(shown.short, shown.slug, shown.icon)
 
 
-def cards(
-    rows: Sequence[BatchRow], pictures: Mapping[str, bytes], *, selecting: bool
+def draw(
+    rows: Sequence[BatchRow],
+    pictures: Mapping[str, bytes],
+    key: str,
+    on_first: Callable[[list[BatchRow]], None],
+    *,
+    selecting: bool,
 ) -> list[BatchRow]:
-    """Draw the rows as cards that lead to their evidence or can be ticked; return the ticked."""
-    ticked = []
-    for number, row in enumerate(rows):
-        with st.container(
-            border=True, horizontal=True, vertical_alignment="center", wrap=False,
-            key=f"card-batch-{number}",
-        ):  # fmt: skip
-            if selecting and row.record is not None:
-                name = _("Select {file}").format(file=title(row))
-                if st.checkbox(name, key=f"batch-tick-{row.record.id}-{number}", width="content",
-                               label_visibility="collapsed"):  # fmt: skip
-                    ticked.append(row)
-            markup.show(_card(row, pictures.get(row.item.analysis or "")))
-            if row.record is not None and not selecting:
-                show = partial(_ask, row.record.id)
-                controls.button(_("Open"), "", f"batch-show-{number}", show, kind="tertiary")
+    """Draw the rows; `on_first` gets a waiting row to run next. A card leads to its evidence, or
+    can be ticked; return the ticked."""
+    cells = [_cells(row, pictures.get(row.item.analysis or "")) for row in rows]
+    pressed, ticked = f"{key}-first", list[BatchRow]()
+
+    def advance() -> None:
+        click = st.session_state.get(pressed)
+        if click is not None and click["row"] < len(rows) and rows[click["row"]].waits:
+            on_first([rows[click["row"]]])
+
+    def card(number: int, row: BatchRow) -> None:
+        if selecting and row.record is not None:
+            name = _("Select {file}").format(file=title(row))
+            if st.checkbox(name, key=f"batch-tick-{row.record.id}-{number}", width="content",
+                           label_visibility="collapsed"):  # fmt: skip
+                ticked.append(row)
+        markup.show(_card(row, pictures.get(row.item.analysis or "")))
+        if row.record is not None and not selecting:
+            show = partial(_ask, row.record.id)
+            controls.button(_("Open"), "", f"batch-show-{number}", show, kind="tertiary")
+
+    if waits := any(row.waits for row in rows):
+        for row, cell in zip(rows, cells, strict=True):
+            cell["first"] = _("do it first") if row.waits else None
+    usual = [text for _icon, text in _RUNS.values()]
+    others = (*labels.STAGES.values(), _("Gone"), _("Not fetched"))
+    states: dict[str, BadgeColor] = {f"– {text}": "gray" for text in (*usual, *others)}
+    column = st.column_config
+    table = collection.TableSpec(
+        rows=cells,
+        columns={
+            **record_cells.columns(states, 135),
+            "took": column.TextColumn(_("Took"), width=56, alignment="right"),
+            "note": column.TextColumn(_("Note"), width=88 if waits else 180),
+            "first": column.ButtonColumn(
+                "", type="tertiary", width=90, on_click=advance, key=pressed
+            ),
+        },
+        row_height=ROW,
+        alt=_("Files of the batch; press a row to see it, mark rows to work with them."),
+    )
+    collection.draw("batch", key, rows, table, card)
     if leave := st.session_state.pop(_LEAVE, None):
         url_state.go_to("analyze", a=leave)
     return ticked

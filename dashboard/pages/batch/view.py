@@ -14,7 +14,15 @@ import streamlit as st
 
 from dashboard import labels, session, url_state
 from dashboard._compat import UploadedFile
-from dashboard.components import cards, controls, page_header, record_cells, style, typography
+from dashboard.components import (
+    cards,
+    collection,
+    controls,
+    page_header,
+    record_cells,
+    style,
+    typography,
+)
 from dashboard.components.markup import Text, show
 from dashboard.pages import put_into_address, refused_in
 from dashboard.pages.batch import listing
@@ -241,7 +249,7 @@ def _table(batch: Batch, rows: Sequence[BatchRow]) -> None:
         typography.notice(_("Nothing matches."))
         return
     page = found[: listing.PAGE * st.session_state.get(_PAGES, 1)]
-    chosen, pressed = listing.selected(key, page)
+    chosen, pressed, _by_mark = collection.selected(key, page)
     scope = session.record_scope()
     pictures = scope.store.thumbnails(
         scope.owner, {row.record.id for row in page if row.record is not None and row.over}
@@ -250,10 +258,8 @@ def _table(batch: Batch, rows: Sequence[BatchRow]) -> None:
     left, right = st.columns([915, 325], gap=20)
     with left, st.container(border=True, key="card-batch", height="content"):
         head = st.container()
-        with st.container(key="batch-table"):
-            listing.table(page, pictures, key, partial(_first, batch))
-        with st.container(key="batch-cards"):
-            chosen += listing.cards(page, pictures, selecting=selecting)
+        first = partial(_first, batch)
+        chosen += listing.draw(page, pictures, key, first, selecting=selecting)
         with head:
             _marked(batch, chosen)
         _foot(found, page, chosen)

@@ -7,7 +7,7 @@ from typing import Literal
 import streamlit as st
 
 from dashboard import labels, session, url_state
-from dashboard.components import cards, controls, page_header, record_cells, typography
+from dashboard.components import cards, collection, controls, page_header, record_cells, typography
 from dashboard.components.markup import show
 from dashboard.components.tables import code, facts
 from dashboard.i18n import LazyDict, advice
@@ -76,16 +76,18 @@ def _list(cases: list[Case]) -> None:
             "here, or mark analyses in History and choose “Add to a case”."
         )
         typography.paragraph(text)
-    for case in cases:
-        with st.container(border=True, key=f"card-case-{case.id}"), controls.apart():
-            about = [
-                _STATUS[case.status],
-                labels.count(len(case.files), "file", "files"),
-                record_cells.local(case.touched),
-            ]
-            cards.named(case.title, " · ".join(about))
-            go = partial(put_into_address, "c", case.id)
-            controls.button(_("Open"), "folder_open", f"open-{case.id}", go)
+    collection.cards("case", cases, _listed)
+
+
+def _listed(number: int, case: Case) -> None:
+    about = [
+        _STATUS[case.status],
+        labels.count(len(case.files), "file", "files"),
+        record_cells.local(case.touched),
+    ]
+    cards.named(case.title, " · ".join(about))
+    go = partial(put_into_address, "c", case.id)
+    controls.button(_("Open"), "folder_open", f"open-{case.id}", go)
 
 
 def _case(case: Case) -> None:

@@ -10,6 +10,7 @@ import streamlit as st
 from dashboard import labels, session, url_state
 from dashboard.components import (
     cards,
+    collection,
     controls,
     page_header,
     record_cells,
@@ -237,28 +238,26 @@ def _files(owner: str) -> None:
             typography.notice(_("Nothing matches."))
             return
         key = f"library-table-{place}-{number}-{total}"
-        marked = _marked(key, files)
-        if marked:
+        if marked := collection.selected(key, files).marked:
             with head:
                 words = _("Remove {number}").format(number=len(marked))
                 if controls.button(words, "delete", "library-remove"):
                     _forget_files(marked)
-        with st.container(key="history-table"):
-            _table(files, key)
-        with st.container(key="history-cards"):
-            _cards(files)
+        _draw_files(files, key)
         with controls.apart("library-foot"):
             controls.pages(place, len(files), total, number=number, size=PAGE)
 
 
-def _marked(key: str, files: Sequence[Footage]) -> list[Footage]:
-    event = st.session_state.get(key)
-    return [files[row] for row in event["selection"]["rows"] if row < len(files)] if event else []
+def _draw_files(files: Sequence[Footage], key: str) -> None:
+    def card(number: int, footage: Footage) -> None:
+        facts = length(footage.duration), record_cells.when(footage.added)
+        cards.named(footage.name, " · ".join((*facts, _name(footage.source))))
+        if controls.button(_("Remove"), "", f"library-remove-{footage.id}", kind="tertiary"):
+            _forget_files([footage])
 
-
-def _table(files: Sequence[Footage], key: str) -> None:
-    st.dataframe(
-        [
+    column = st.column_config.TextColumn
+    table = collection.TableSpec(
+        rows=[
             {
                 "file": footage.name,
                 "length": length(footage.duration),
@@ -267,33 +266,17 @@ def _table(files: Sequence[Footage], key: str) -> None:
             }
             for footage in files
         ],
-        hide_index=True,
-        row_height=ROW,
-        height=ROW * len(files) + 36,
-        column_config={
-            "file": st.column_config.TextColumn(_("File"), width="large"),
-            "length": st.column_config.TextColumn(_("Length"), width=100, alignment="right"),
-            "added": st.column_config.TextColumn(_("Added"), width=130),
-            "source": st.column_config.TextColumn(_("From"), width="medium"),
+        columns={
+            "file": column(_("File"), width="large"),
+            "length": column(_("Length"), width=100, alignment="right"),
+            "added": column(_("Added"), width=130),
+            "source": column(_("From"), width="medium"),
         },
-        on_select="rerun",
-        selection_mode="multi-row",
-        placeholder="–",
-        key=key,
+        row_height=ROW,
         alt=_("Known footage; mark rows to remove them."),
+        pressable=False,
     )
-
-
-def _cards(files: Sequence[Footage]) -> None:
-    for footage in files:
-        with st.container(
-            border=True, horizontal=True, vertical_alignment="center", wrap=False,
-            key=f"card-library-{footage.id}",
-        ):  # fmt: skip
-            facts = length(footage.duration), record_cells.when(footage.added)
-            cards.named(footage.name, " · ".join((*facts, _name(footage.source))))
-            if controls.button(_("Remove"), "", f"library-remove-{footage.id}", kind="tertiary"):
-                _forget_files([footage])
+    collection.draw("library", key, files, table, card)
 
 
 def _forget_files(files: Sequence[Footage]) -> None:

@@ -8,7 +8,7 @@ from markupsafe import Markup
 
 import detector
 from dashboard import labels, session, url_state
-from dashboard.components import cards, controls, origin, record_cells, row_selection, typography
+from dashboard.components import cards, collection, controls, origin, record_cells, typography
 from dashboard.components.chips import bullets, chip
 from dashboard.components.markup import Text, show
 from dashboard.components.tables import code, facts
@@ -282,16 +282,6 @@ def state_chip(record: Record, *, short: bool = False) -> Markup:
     return chip(text, shown.slug, shown.icon)
 
 
-def selected(key: str, records: Sequence[Record]) -> tuple[list[Record], Record | None]:
-    """Return the records that are marked in the table, and the one to show: that which was marked
-    or pressed last. None where that is one of several marked: they are shown together."""
-    chosen = row_selection.read(key, len(records))
-    marked = [records[row] for row in chosen.marked]
-    if chosen.last is None or (len(marked) > 1 and chosen.by_mark):
-        return marked, None
-    return marked, records[chosen.last]
-
-
 def finding(record: Record) -> str:
     """Return its state in words, or the finding that leads."""
     result = record.result
@@ -326,35 +316,28 @@ def _rows(records: Sequence[Record], pictures: Mapping[str, bytes]) -> list[dict
     return rows
 
 
-def draw_table(records: Sequence[Record], pictures: Mapping[str, bytes], key: str) -> None:
-    """Draw the table. What is chosen in it is read by `selected` at the next run."""
+def draw_list(records: Sequence[Record], pictures: Mapping[str, bytes], key: str) -> None:
+    """Draw the records; a card leads to its record's preview."""
     colors: dict[str, BadgeColor] = {f"– {text}": "gray" for _icon, text in _RUNS.values()}
     colors |= {_verdict(record): state_words(record).color for record in records}
     colors |= {_elsewhere(record): "red" for record in records if _elsewhere(record)}
-    record_cells.table(
-        _rows(records, pictures),
-        {
+
+    def card(number: int, record: Record) -> None:
+        show(_card(record, pictures.get(record.id)))
+        go = partial(put_into_address, "r", record.id)
+        controls.button(_("Show"), "", f"show-{record.id}", go, kind="tertiary")
+
+    table = collection.TableSpec(
+        rows=_rows(records, pictures),
+        columns={
+            **record_cells.columns(colors, 226),
             "analyzed": st.column_config.TextColumn(_("Analyzed"), width=96),
             "found": st.column_config.TextColumn(_("Found out")),
         },
-        colors,
         row_height=ROW,
-        verdict_width=226,
-        key=key,
         alt=_("Analyses; press a row to see it, mark rows to compare, export or delete them."),
     )
-
-
-def draw_cards(records: Sequence[Record], pictures: Mapping[str, bytes]) -> None:
-    """Draw the records as cards that lead to their preview."""
-    for record in records:
-        with st.container(
-            border=True, horizontal=True, vertical_alignment="center", wrap=False,
-            key=f"card-history-{record.id}",
-        ):  # fmt: skip
-            show(_card(record, pictures.get(record.id)))
-            go = partial(put_into_address, "r", record.id)
-            controls.button(_("Show"), "", f"show-{record.id}", go, kind="tertiary")
+    collection.draw("history", key, records, table, card)
 
 
 def _card(record: Record, picture: bytes | None) -> Markup:

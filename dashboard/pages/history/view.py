@@ -10,7 +10,14 @@ from datetime import UTC, datetime
 import streamlit as st
 
 from dashboard import labels, session, url_state
-from dashboard.components import controls, outcomes, page_header, status_cards, typography
+from dashboard.components import (
+    collection,
+    controls,
+    outcomes,
+    page_header,
+    status_cards,
+    typography,
+)
 from dashboard.components.status_cards import Action, Card
 from dashboard.pages import refused_in
 from dashboard.pages.history import filters, library, listing, state
@@ -53,7 +60,8 @@ def _analyses() -> None:
     page, number = _search(filter)
     filters.verdicts(place, page.counts)
     key = f"history-table-{filter.key}-{number}"
-    marked, pressed = listing.selected(key, page.records)
+    marked, last, by_mark = collection.selected(key, page.records)
+    several = len(marked) > 1 and by_mark
     with top:
         _title(filter, page, marked)
         state.draw_tabs()
@@ -65,20 +73,19 @@ def _analyses() -> None:
         controls.button(_("Clear the filters"), "filter_alt_off", on_click=filters.clear)
         return
     linked = st.query_params.get("r")
-    shown = pressed or (store.get(owner, linked) if linked else None) or page.records[0]
+    shown = (store.get(owner, linked) if linked else None) or page.records[0]
+    if last is not None and not several:
+        shown = last
     pictures = store.thumbnails(owner, {record.id for record in [*page.records, shown]})
     with st.container(key=f"history-{'one' if linked else 'all'}"):
         left, right = st.columns([915, 405], gap=20)
         with left, st.container(border=True, key="card-history", height="content"):
-            with st.container(key="history-table"):
-                listing.draw_table(page.records, pictures, key)
-            with st.container(key="history-cards"):
-                listing.draw_cards(page.records, pictures)
+            listing.draw_list(page.records, pictures, key)
             page_key = f"history-page-{filter.key}"
             with controls.apart("history-foot"):
                 controls.pages(page_key, len(page.records), page.total, number=number, size=PAGE)
         with right, st.container(key="history-preview"):
-            if len(marked) > 1 and pressed is None:
+            if several:
                 listing.draw_several(marked)
             else:
                 listing.draw_preview(shown, pictures.get(shown.id), titles, facets)
