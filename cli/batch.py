@@ -9,6 +9,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
+from functools import partial
 from itertools import islice
 from pathlib import Path
 from typing import Annotated
@@ -19,7 +20,6 @@ from cli.options import MachineOptions, NoLibrary, Option, ReportOptions, Settin
 from cli.report import maker, require
 from detector import links, media
 from detector.batch import BatchOptions, BatchRun, BatchTally, Entry, read_source
-from detector.batch import watch as watch_folder
 from detector.batch.engine import WriteReport
 from detector.batch.journal import write_whole
 from detector.cluster import open_remote
@@ -78,11 +78,7 @@ def batch(
     bar = ProgressBar(_("files"))
     with open_batch(output, settings, reporting, machine) as run:
         try:
-            tally = run.run(
-                entries,
-                lambda tally, entry, error: listed(bar, tally, entry, error),
-                total=len(entries),
-            )
+            tally = run.run(entries, partial(listed, bar), total=len(entries))
         finally:
             bar.close()
     print(summary(tally, found.passed_over, output.out), file=sys.stderr)
@@ -178,13 +174,7 @@ def watch(
     try:
         with open_batch(output, settings, reporting, machine) as batch:
             tell(_("unmask: watching {folder}").format(folder=folder), error=True)
-            watch_folder(
-                batch,
-                folder,
-                stop,
-                every=every,
-                on_entry=lambda tally, entry, error: listed(bar, tally, entry, error),
-            )
+            batch.watch(folder, stop, every, partial(listed, bar))
     except KeyboardInterrupt:
         tell(_("unmask: stopped"), error=True)
     finally:

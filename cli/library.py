@@ -86,13 +86,13 @@ def watch(
     ] = 10.0,
 ) -> int:
     """Add what is in a folder and what comes into it."""
-    from service.library import watch as watching
+    from service.library.watch import adding
 
     stop = threading.Event()
     signal.signal(signal.SIGTERM, lambda *_: stop.set())
     tell(_("unmask: watching {folder}").format(folder=folder), error=True)
     with _library(reads_media=True) as known:
-        watching.watch(known, OWNER, folder, stop, every=every, on_file=_told)
+        adding(known, OWNER, folder, _told).run(stop, every)
     return 0
 
 

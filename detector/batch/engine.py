@@ -21,10 +21,11 @@ from pathlib import Path
 from detector import paths
 from detector.batch.entry import Entry, detail
 from detector.batch.journal import Journal, Line, Table
-from detector.batch.source import files, no_media, of_files
+from detector.batch.source import of_files
+from detector.batch.watch import FolderWatch
 from detector.comparison import compare
 from detector.decision import decide
-from detector.errors import Canceled, ClusterError, InputError, MediaError, UnmaskError, UsageError
+from detector.errors import Canceled, ClusterError, InputError, UnmaskError, UsageError
 from detector.media.files import open_file, sha256
 from detector.pipeline import Analyzer, RemoteAnalyzer
 from detector.pipeline.bounded_queue import CancellationToken
@@ -193,6 +194,19 @@ class BatchRun:
             with _disk(self.out):
                 self._table.rewrite()
         return call.tally
+
+    def watch(
+        self, folder: Path, stop: threading.Event, every: float, on_entry: OnEntry | None = None
+    ) -> None:
+        """Finish what is in a folder and what comes into it, with a look every so many s, until
+        `stop` is set; a file that changes is analyzed again. Raise MediaError if there is no such
+        folder, or DiskFull."""
+
+        def take(ready: list[Path]) -> None:
+            self.run(of_files(folder, ready).entries, on_entry, cancel=stop)
+
+        with suppress(Canceled):
+            FolderWatch(folder, self.out, take).run(stop, every)
 
     def _same_settings(self) -> None:
         """Refuse a folder with results under other settings: they would stand side by side."""
@@ -365,57 +379,3 @@ class _Call:
                 self.tally.ours += ours
             if self._on_entry is not None:
                 self._on_entry(self.tally, entry, error)
-
-
-EVERY = 2.0  # s between two looks at the folder
-
-
-class SettledFiles:
-    """The files of a folder that have stopped growing: the same size and time in two looks."""
-
-    def __init__(self, folder: Path, leave_out: Path) -> None:
-        self._folder, self._leave_out = folder, leave_out
-        self._now: dict[Path, tuple[int, int]] = {}
-        self._finished: dict[Path, tuple[int, int]] = {}
-
-    def look(self) -> list[Path]:
-        """Return the settled media files that are new or changed; raise MediaError."""
-        if not self._folder.is_dir():
-            raise MediaError(
-                _("There is no folder {folder}.").format(folder=self._folder), code="not_found"
-            )
-        before, self._now = self._now, dict(self._states())
-        settled = [path for path, state in self._now.items() if before.get(path) == state]
-        return [path for path in settled if self._finished.get(path) != self._now[path]]
-
-    def finish(self, paths: Iterable[Path]) -> None:
-        """Leave files out of later looks until they change."""
-        self._finished.update({path: self._now[path] for path in paths})
-
-    def _states(self) -> Iterator[tuple[Path, tuple[int, int]]]:
-        for path in files(self._folder, self._leave_out):
-            with suppress(OSError):  # gone again
-                info = path.stat()
-                if info.st_size and not no_media(path.name):
-                    yield path, (info.st_size, info.st_mtime_ns)
-
-
-def watch(
-    batch: BatchRun,
-    folder: Path,
-    stop: threading.Event,
-    *,
-    every: float = EVERY,
-    on_entry: OnEntry | None = None,
-) -> None:
-    """Analyze what is in a folder and what comes into it, until `stop` is set; a file that changes
-    is analyzed again. Raise MediaError if there is no such folder, or DiskFull."""
-    settled = SettledFiles(folder, batch.out)
-    while not stop.is_set():
-        if ready := settled.look():
-            try:
-                batch.run(of_files(folder, ready).entries, on_entry, cancel=stop)
-            except Canceled:
-                return
-            settled.finish(ready)
-        stop.wait(every)

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from detector import paths
-from detector.batch.engine import SettledFiles
+from detector.batch import FolderWatch
 from detector.errors import InputError, MediaError, UnmaskError
 from detector.sentences import _
 from service.library.catalog import Library, OnFile, source_of
@@ -19,46 +19,22 @@ log = logging.getLogger(__name__)
 EVERY = 60.0  # s between two looks of a server at its folders
 
 
-class FolderWatch:
-    """One folder."""
-
-    def __init__(self, library: Library, owner: str, folder: Path) -> None:
-        self._library, self._owner, self._folder = library, owner, folder
-        self._settled = SettledFiles(folder, paths.data())
-
-    def look(
-        self,
-        on_file: OnFile = lambda path, footage, error: None,
-        cancel: threading.Event | None = None,
-    ) -> None:
-        """Add what has come into it and was the same at the last look. What is known from it, and
-        was not touched since, is not opened. Raise InputError if there is no such folder or the
-        library is full, or Canceled."""
-        if not self._folder.is_dir():
-            raise InputError(_("There is no folder {folder}.").format(folder=self._folder))
-        ready = self._settled.look()
-        if new := self._library.unseen(self._owner, source_of(self._folder), ready):
-            self._library.add_folder(
-                self._owner, self._folder, on_file, only=set(new), cancel=cancel
-            )
-        self._settled.finish(ready)
-
-
-def watch(
+def adding(
     library: Library,
     owner: str,
     folder: Path,
-    stop: threading.Event,
-    *,
-    every: float,
     on_file: OnFile = lambda path, footage, error: None,
-) -> None:
-    """Add what is in a folder and what comes into it, until `stop` is set. Raise as
-    `FolderWatch.look`."""
-    watched = FolderWatch(library, owner, folder)
-    while not stop.is_set():
-        watched.look(on_file)
-        stop.wait(every)
+    cancel: threading.Event | None = None,
+) -> FolderWatch:
+    """Return what adds the files of a folder to a library. What is known from it, and was not
+    touched since, is not opened. A look raises InputError if there is no such folder or the library
+    is full, or Canceled."""
+
+    def take(ready: list[Path]) -> None:
+        if new := library.unseen(owner, source_of(folder), ready):
+            library.add_folder(owner, folder, on_file, only=set(new), cancel=cancel)
+
+    return FolderWatch(folder, paths.data(), take)
 
 
 @dataclass
@@ -118,15 +94,15 @@ class FolderWatcher:
             self._changed.wait(self._every)
 
     def _watch(self, folder: str) -> FolderWatch:
-        return FolderWatch(self._library(), self._owner, Path(folder))
+        def on_file(path: Path, footage: Footage | None, error: MediaError | None) -> None:
+            self._states[folder].added += footage is not None
+            self._states[folder].unread += error is not None
+
+        return adding(self._library(), self._owner, Path(folder), on_file, self._stop)
 
     def _look(self, watch: FolderWatch, state: WatchState) -> None:
-        def on_file(path: Path, footage: Footage | None, error: MediaError | None) -> None:
-            state.added += footage is not None
-            state.unread += error is not None
-
         try:
-            watch.look(on_file, self._stop)
+            watch.look()
             state.error = None
         except UnmaskError as error:
             state.error = error

@@ -19,7 +19,7 @@ from PIL import Image
 from skimage import data
 
 from cli import main
-from detector.batch import BatchOptions, BatchRun, read_source, watch
+from detector.batch import BatchOptions, BatchRun, read_source
 from detector.batch.journal import Journal
 from detector.errors import UsageError
 from detector.pipeline import Analyzer
@@ -213,11 +213,8 @@ def test_a_watched_file_is_taken_once_it_has_stopped_growing(clips, tmp_path):
     target = folder / "late.mp4"
     seen: list[str] = []
     with BatchRun(out, BatchOptions(Settings(models=["texture"], frames=3))) as batch:
-        watching = threading.Thread(
-            target=watch,
-            args=(batch, folder, stop),
-            kwargs={"every": 0.5, "on_entry": lambda tally, entry, error: seen.append(entry.name)},
-        )
+        noted = lambda tally, entry, error: seen.append(entry.name)  # noqa: E731
+        watching = threading.Thread(target=batch.watch, args=(folder, stop, 0.5, noted))
         watching.start()
         try:
             with target.open("wb", buffering=0) as file:

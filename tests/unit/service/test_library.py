@@ -20,7 +20,7 @@ from detector.errors import InputError
 from service.library import catalog
 from service.library.catalog import best_match
 from service.library.index import MAX_FACE_QUERY, NEAR, SURE, PrintIndex
-from service.library.watch import FolderWatch, FolderWatcher, watch
+from service.library.watch import FolderWatcher, adding
 from service.records.footage import ANALYSES, Prints
 from tests.conftest import camera
 from tests.support.copies import CopyOptions, write_copy
@@ -225,7 +225,7 @@ def test_a_watched_folder_is_added_once_it_is_still(library, clips, tmp_path):
         if len(told) == 2:
             stop.set()
 
-    watch(library, ALICE, folder, stop, every=0.01, on_file=on_file)
+    adding(library, ALICE, folder, on_file).run(stop, 0.01)
     assert sorted(told) == [("broken.mp4", False, True), ("one.mp4", True, False)]
     [footage] = library.store.list(ALICE)
     assert footage.source == str(folder)
@@ -246,7 +246,7 @@ def test_what_is_known_from_a_watched_folder_is_not_opened_again(
         return identify(path, **more)
 
     monkeypatch.setattr(media, "identify", noted)
-    started = FolderWatch(library, ALICE, folder)  # as by a server that was started again
+    started = adding(library, ALICE, folder)  # as by a server that was started again
     for _ in range(3):
         started.look()
     assert opened == []

@@ -1,0 +1,46 @@
+"""A folder that files arrive in: each is taken once it has stopped growing."""
+
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from pathlib import Path
+
+from detector.batch.source import files, no_media
+from detector.errors import MediaError
+from detector.sentences import _
+
+
+class FolderWatch:
+    """Hands media files of a folder that are new or changed to `take`, those that had the same size
+    and time at the last look. `leave_out` is a folder in it that holds results."""
+
+    def __init__(self, folder: Path, leave_out: Path, take: Callable[[list[Path]], object]) -> None:
+        self._folder, self._leave_out, self._take = folder, leave_out, take
+        self._now: dict[Path, tuple[int, int]] = {}
+        self._finished: dict[Path, tuple[int, int]] = {}
+
+    def look(self) -> None:
+        """Look once; raise MediaError if there is no such folder, and as `take`, which is then
+        given the same files again."""
+        if not self._folder.is_dir():
+            raise MediaError(
+                _("There is no folder {folder}.").format(folder=self._folder), code="not_found"
+            )
+        before, self._now = self._now, dict(self._states())
+        settled = [path for path, state in self._now.items() if before.get(path) == state]
+        if ready := [path for path in settled if self._finished.get(path) != self._now[path]]:
+            self._take(ready)
+            self._finished.update({path: self._now[path] for path in ready})
+
+    def run(self, stop: threading.Event, every: float) -> None:
+        """Look every so many s until `stop` is set; raise as `look`."""
+        while not stop.is_set():
+            self.look()
+            stop.wait(every)
+
+    def _states(self) -> Iterator[tuple[Path, tuple[int, int]]]:
+        for path in files(self._folder, self._leave_out):
+            with suppress(OSError):  # gone again
+                info = path.stat()
+                if info.st_size and not no_media(path.name):
+                    yield path, (info.st_size, info.st_mtime_ns)
