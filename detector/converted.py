@@ -12,7 +12,7 @@ import json
 import os
 import secrets
 import shutil
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from functools import lru_cache
 from importlib import metadata
@@ -60,20 +60,26 @@ def key_of(facts: str, sources: Iterable[Path]) -> str:
     return digest.hexdigest()
 
 
-def remember(key: str, folder: Path, about: dict[str, int]) -> None:
-    """Store a network's folder and facts under a key; ignore a failure."""
+Stored = tuple[Path, bool]
+"""Folder of a network, and whether it computes in bf16 where the processor can"""
+
+
+def remember(key: str, networks: Sequence[Stored], about: dict[str, int]) -> None:
+    """Store where networks are that run in turn, and facts, under a key; ignore a failure."""
     with suppress(OSError):
-        folder.parent.joinpath(KEYS).mkdir(exist_ok=True)
-        paths.write(folder.parent / KEYS / key, json.dumps({"folder": folder.name} | about))
+        kept = networks[0][0].parent
+        kept.joinpath(KEYS).mkdir(exist_ok=True)
+        named = [(folder.name, bf16) for folder, bf16 in networks]
+        paths.write(kept / KEYS / key, json.dumps({"networks": named} | about))
 
 
-def recall(key: str) -> tuple[Path, dict[str, int]] | None:
+def recall(key: str) -> tuple[list[Stored], dict[str, int]] | None:
     """Return what `remember` kept under a key; None where there is nothing, or it is damaged."""
-    with suppress(OSError, ValueError, AttributeError):
+    with suppress(OSError, ValueError, AttributeError, TypeError):
         about = json.loads((_root() / KEYS / key).read_text("utf-8"))
-        name = about.pop("folder", "")
-        if len(name) == _KEPT and name.isalnum():
-            return _root() / name, about
+        named = about.pop("networks", ())
+        if named and all(len(name) == _KEPT and name.isalnum() for name, _ in named):
+            return [(_root() / name, bool(bf16)) for name, bf16 in named], about
     return None
 
 

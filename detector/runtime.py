@@ -18,6 +18,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
+from weakref import WeakValueDictionary
 
 import numpy as np
 
@@ -52,7 +53,7 @@ def compile(
     run side by side, on a core each. `bf16` computes in bf16 where processor or GPU can."""
     if package(device) == "openvino":
         folder, model = _converted(network, example, free, half=bf16)
-        return _OpenVino(model, folder, bf16=bf16, copies=_copies(shared))
+        return _opened(folder, bf16, _copies(shared), model)
     import torch
 
     kind = torch.device(device).type
@@ -72,22 +73,37 @@ def _copies(shared: bool) -> int:
     return min(MAX_COPIES, os.cpu_count() or 1) if shared else 1
 
 
+class Chain:
+    """Networks in turn, the next on what the one before gives: a layer over a shared trunk."""
+
+    def __init__(self, *runners: Runner) -> None:
+        self.runners = runners
+
+    def __call__(self, *inputs: np.ndarray) -> tuple[np.ndarray, ...]:
+        for runner in self.runners:
+            inputs = runner(*inputs)
+        return inputs
+
+
 def known(key: str, *, shared: bool = False) -> tuple[Runner, dict[str, int]] | None:
     """Return a network that `remember` stored under a key, and its facts, without building it and
     without importing PyTorch, which takes two to three seconds; None where there is none."""
     if package("cpu") != "openvino" or (kept := converted.recall(key)) is None:
         return None
-    folder, about = kept
-    if (model := converted.read(_openvino()[1], folder)) is None:
+    networks, about = kept
+    try:
+        found = [_opened(folder, bf16, _copies(shared)) for folder, bf16 in networks]
+    except FileNotFoundError:
         return None
-    bf16 = bool(about.get("bf16"))
-    return _OpenVino(model, folder, bf16=bf16, copies=_copies(shared)), about
+    return found[0] if len(found) == 1 else Chain(*found), about
 
 
 def remember(key: str, runner: Runner, **about: int) -> None:
-    """Let `known` find what `compile` gave, where it is kept on disk at all."""
-    if isinstance(runner, _OpenVino) and runner.folder is not None:
-        converted.remember(key, runner.folder, about | {"bf16": runner.bf16})
+    """Let `known` find what `compile` gave, or a chain of it, where it is kept on disk at all."""
+    networks = runner.runners if isinstance(runner, Chain) else (runner,)
+    kept = [(one.folder, one.bf16) for one in networks if isinstance(one, _OpenVino) and one.folder]
+    if len(kept) == len(networks):
+        converted.remember(key, kept, about)
 
 
 @contextmanager
@@ -232,6 +248,27 @@ _SETTINGS: dict[str, object] = {
     # for whatever else runs there, with the second core free.
     "ENABLE_CPU_PINNING": False,
 }
+
+
+_open: WeakValueDictionary[tuple[Path, bool, int], _OpenVino] = WeakValueDictionary()
+_opening = threading.RLock()
+
+
+def _opened(folder: Path | None, bf16: bool, copies: int, model: Any = None) -> _OpenVino:
+    """Return the network of a folder, one in memory for all that use it, or `model` as it is; raise
+    FileNotFoundError where there is none."""
+    key = folder and (folder, bf16, copies)
+    with _opening:
+        found = _open.get(key) if key else None
+        if found is None:
+            if model is None and folder is not None:
+                model = converted.read(_openvino()[1], folder)
+            if model is None:
+                raise FileNotFoundError
+            found = _OpenVino(model, folder, bf16=bf16, copies=copies)
+            if key:
+                _open[key] = found
+        return found
 
 
 class _OpenVino:

@@ -40,7 +40,7 @@ class ReadyModel(Model):
         """See `Model.whole`: loaded once."""
         with self._lock:
             if self._whole is None:
-                self._whole = self._load()
+                self._whole = self._load().whole()
             return self._whole
 
     def __getattr__(self, name: str) -> Any:
@@ -112,6 +112,8 @@ def _compiled(model: Model) -> Runner | None:
     """Return what a model's scores come from, if they do by the usual steps alone."""
     from detector.models.network import TorchModel
 
+    if type(model) is ReadyModel:
+        return model.run
     own = ("preprocess", "_prepare", "log_odds", "score")
     usual = isinstance(model, TorchModel) and all(
         getattr(type(model), name) is getattr(TorchModel, name) for name in own

@@ -13,7 +13,6 @@ from collections.abc import Iterator, Mapping
 from functools import lru_cache
 from pathlib import Path
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -23,7 +22,7 @@ from detector.memory import return_freed
 from detector.models.base import Files, Model, ModelSpec
 from detector.models.network import TorchFrameModel, skip_init
 from detector.models.ready import ReadyModel
-from detector.runtime import Runner
+from detector.runtime import Chain, Runner
 from detector.weights import load_state, load_strict
 
 CLIP_B16 = {
@@ -179,15 +178,16 @@ def _layer(changes: Mapping[str, Tensor], name: str) -> TokenLayer:
     return layer.eval().requires_grad_(False)
 
 
-def _over(tokens: Runner, layer: TokenLayer) -> Runner:
-    """Return what `ClipBlocks` computes with a layer over the shared trunk, from its tokens."""
-    read = [EVERY_BLOCK.index(block) for block in BLOCKS]
+class _OverTokens(nn.Module):
+    """Class tokens of the shared trunk, [N, blocks, hidden] -> logits of a layer over some."""
 
-    def run(batch: np.ndarray) -> tuple[np.ndarray, ...]:
-        features = torch.from_numpy(tokens(batch)[0][:, read]).flatten(1)
-        return (layer.classify(F.normalize(features, dim=1)).numpy(),)
+    def __init__(self, layer: TokenLayer, blocks: tuple[int, ...]) -> None:
+        super().__init__()
+        self.layer = layer
+        self.read = [EVERY_BLOCK.index(block) for block in blocks]
 
-    return run
+    def forward(self, tokens: Tensor) -> Tensor:
+        return self.layer.classify(F.normalize(tokens[:, self.read].flatten(1), dim=1))
 
 
 def _network(trunk: Path, head: Path, device: str) -> tuple[ClipBlocks, Runner | None]:
@@ -221,5 +221,7 @@ def load(spec: ModelSpec, files: Files, device: str) -> Model:
     changes = load_state(files[1])
     if not _is_layer(changes):
         return _whole(spec, files, device, None)
-    run = _over(tokens_of(spec, files, device), _layer(changes, spec.id))
+    layer = _OverTokens(_layer(changes, spec.id), BLOCKS)
+    example = torch.zeros(2, len(EVERY_BLOCK), CLIP_B16["hidden_size"], device=device)
+    run = Chain(tokens_of(spec, files, device), runtime.compile(layer.to(device), example, device))
     return ReadyModel(spec, run, Model.BATCH, lambda: _whole(spec, files, device, run))

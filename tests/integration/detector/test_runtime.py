@@ -314,7 +314,7 @@ def test_a_model_is_ready_only_for_the_code_that_made_it(kept, tmp_path, monkeyp
         load(spec), load(spec)
         assert len(loads) == number
     for key in (kept / converted.KEYS).iterdir():
-        key.write_text('{"folder": "../../elsewhere"}')
+        key.write_text('{"networks": [["../../elsewhere", false]]}')
     load(spec), load(spec)
     assert len(loads) == 3
     for folder in kept.glob("?" * 64):
