@@ -102,9 +102,14 @@ def unbroken(text: str) -> str:
     return re.sub(r"(?<=\d) (?=%|(?:s|px|min|GB|MB)\b)", NBSP, text)
 
 
+def name_of(spec: ModelSpec) -> str:
+    """Return the one name of a model: what it looks for, else its own."""
+    return say(spec.plain) or spec.title
+
+
 def plain_names(specs: Iterable[ModelSpec]) -> dict[str, str]:
-    """Return the same of models that are asked for, by id."""
-    return {spec.id: say(spec.plain) or spec.title for spec in specs}
+    """Return the names of models by id."""
+    return {spec.id: name_of(spec) for spec in specs}
 
 
 READINGS: LazyDict[str, StateWords] = LazyDict(

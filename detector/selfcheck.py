@@ -154,7 +154,7 @@ def polarity(groups: Sequence[Sequence[tuple[float, float]]]) -> tuple[Order, fl
 
 
 def _check(spec: ModelSpec, checks: Checks, analyzer: Analyzer) -> Outcome:
-    outcome = Outcome(id=spec.id, title=spec.title, files="verified")
+    outcome = Outcome(id=spec.id, title=spec.plain or spec.title, files="verified")
     try:
         files = weights.resolve(spec)
         model = registry.load_model(spec.id, device=analyzer.device)

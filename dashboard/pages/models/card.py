@@ -79,10 +79,12 @@ def state(status: Status, running: Download | None = None) -> tuple[str, str]:
 def _head(status: Status, running: Download | None) -> Markup:
     spec = status.spec
     symbol, text = state(status, running)
-    kind = " · ".join([spec.architecture, labels.MODEL_KINDS[spec.kind], looks_for(spec)])
+    name = labels.name_of(spec)
+    own = [spec.title] if spec.title != name else []
+    kind = " · ".join([*own, spec.architecture, labels.MODEL_KINDS[spec.kind], looks_for(spec)])
     unverified = _("Label order unverified: shown, not counted.")
     return cards.model_head(
-        spec.title,
+        name,
         chip(text, symbol=symbol),
         kind,
         spec.summary,
@@ -262,7 +264,7 @@ def _license_dialog(spec: ModelSpec, *, then_fetch: bool) -> None:
             "The weights of <b>{model}</b> are given under <b>{license}</b>. That is not free for "
             "every use: most often it means research, and nothing that earns money."
         ),
-        model=spec.title,
+        model=labels.name_of(spec),
         license=spec.license_weights,
     )
     show(typography.text(text), typography.small_print(spec.source))
@@ -281,7 +283,7 @@ def _delete(spec: ModelSpec) -> None:
     again = (
         _("You would have to add its file again.") if spec.own else _("It can be fetched again.")
     )
-    text = rich(_("The files of <b>{model}</b> are deleted."), model=spec.title)
+    text = rich(_("The files of <b>{model}</b> are deleted."), model=labels.name_of(spec))
     typography.paragraph(join([text, again], " "))
     with st.container(horizontal=True):
         delete = partial(inventory.delete, spec.id)

@@ -73,7 +73,7 @@ def draw() -> None:
 def _title(statuses: Sequence[Status]) -> None:
     ready = [s for s in statuses if s.ready]
     size = sum(file.size or 0 for s in ready for file in s.spec.files)
-    default = "; ".join(s.spec.title for s in statuses if s.spec.default)
+    default = "; ".join(labels.name_of(s.spec) for s in statuses if s.spec.default)
     used = labels.size(sum(s.memory for s in statuses))
     room = labels.size(memory.budget("cpu"))
     facts = [
@@ -110,7 +110,7 @@ def _check_files() -> None:
         len(problems),
     ).format(number=len(problems))
     if arrived:
-        names = labels.listed([spec.title for spec in arrived])
+        names = labels.listed([labels.name_of(spec) for spec in arrived])
         text = _("Found in the weights folder: {models}.").format(models=names) + " " + text
     st.session_state[NOTICE] = text
     st.rerun()
@@ -210,7 +210,8 @@ def _passes(status: Status, filter: str | None, text: str) -> bool:
         "absent": not status.ready,
         "own": spec.own,
     }
-    searched = f"{spec.id} {spec.title} {spec.summary} {spec.source} {spec.license_weights}".lower()
+    names = f"{spec.id} {spec.title} {labels.name_of(spec)}"
+    searched = f"{names} {spec.summary} {spec.source} {spec.license_weights}".lower()
     return passes[filter] and all(word in searched for word in text.lower().split())
 
 
@@ -236,7 +237,7 @@ def _table(shown: Sequence[Timed]) -> None:
         size = card.published_size(spec)
         rows.append(
             {
-                _("Model"): spec.title,
+                _("Model"): labels.name_of(spec),
                 _("Id"): spec.id,
                 _("State"): card.state(status, downloads.find(spec.id, user))[1],
                 _("Looks for"): card.looks_for(spec),
@@ -283,7 +284,7 @@ def _check_row(outcome: Outcome) -> dict[str, str]:
     if outcome.known:
         answers = _("{number} of {total}").format(number=outcome.right, total=outcome.known)
     return {
-        _("Model"): outcome.title,
+        _("Model"): say(outcome.title),
         _("Files"): say(outcome.files),
         _("Names"): names[outcome.names],
         _("Known answers"): answers,

@@ -4,7 +4,7 @@ from unittest.mock import Mock
 
 import pytest
 
-from dashboard import session
+from dashboard import labels, session
 from dashboard.pages.models import card
 from detector import selfcheck, weights
 from detector.errors import WeightsError
@@ -30,7 +30,7 @@ def test_every_ready_model_has_its_label():
         if spec.bundled:
             ours = card.overall(spec)
             assert ours[0].left_out, "what does not flatter comes first"
-            assert f"<h3>{spec.title}</h3>" in text
+            assert f"<h3>{labels.name_of(spec)}</h3>" in text
             assert all(f"<b>{m.value:.2f}</b>" in text for m in ours)
             assert str(card._calibrated(spec)) in text if spec.calibration else True
             flatter = len(ours) > 1 and ours[1].value > ours[0].value
@@ -225,7 +225,9 @@ def test_a_self_check_runs_beside_the_page_and_is_shown(monkeypatch):
     assert not running.error
     at.run()
     table = at.table[0].value
-    assert table["Model"].tolist() == ["Texture"] and table["Files"].tolist() == ["verified"]
+    assert table["Model"].tolist() == ["Texture of the face"] and table["Files"].tolist() == [
+        "verified"
+    ]
     assert "ms a frame here" in html(at)
     with monkeypatch.context() as patch:
         come_as(patch, Principal("guest:a", PrincipalKind.GUEST))
