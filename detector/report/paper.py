@@ -171,8 +171,8 @@ class Paper(FPDF):
         self.cell(width, 7.5, percent, align=self.start)
         self.ink(11)
         self.set_x(sides[1])
-        room = WIDTH - width
-        self.cell(room, 8.3, self._fit(what), align=self.start, new_x="LMARGIN", new_y="NEXT")
+        shown, room = self._fit(what), WIDTH - width
+        self.multi_cell(room, 8.3, shown, align=self.start, new_x="LMARGIN", new_y="NEXT")
 
     def box(self, title: str, text: str) -> None:
         """Draw a paragraph with its title on a darker ground, as the page of a result does."""
