@@ -24,7 +24,7 @@ from service.tasks.kinds import SELF_CHECK
 
 Timed = tuple[Status, float | None]
 """A model, and the seconds that a sampled frame takes here."""
-PAGE = 12
+PAGE = 18
 """Cards before "Show more"."""
 ALL = "all"
 NOTICE = "models-said"

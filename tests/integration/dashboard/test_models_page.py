@@ -5,7 +5,7 @@ from unittest.mock import Mock
 import pytest
 
 from dashboard import labels, session
-from dashboard.pages.models import card
+from dashboard.pages.models import card, view
 from detector import selfcheck, weights
 from detector.errors import WeightsError
 from detector.models import inventory, registry
@@ -90,7 +90,7 @@ def test_only_who_runs_the_server_changes_what_is_on_it(monkeypatch):
     come_as(monkeypatch, Principal("guest:a", PrincipalKind.GUEST))
     at = page("models")
     text = html(at)
-    assert "<h3>Texture</h3>" in text and "its administrator can add it" in text
+    assert "<h3>Texture of the face</h3>" in text and "its administrator can add it" in text
     assert "The bundled models are small." not in text
     keys = {str(button.key) for button in at.button}
     assert {key for key in keys if key.startswith("more-")}
@@ -106,7 +106,7 @@ def test_offline_offers_nothing(monkeypatch):
 def test_filters_search_and_table():
     at = found("mesoinception")
     text = html(at)
-    assert "MesoInception4" in text and "<h3>Texture</h3>" not in text
+    assert "MesoInception4" in text and "<h3>Texture of the face</h3>" not in text
     at.text_input(key="models-find").set_value("no such thing").run()
     assert "Nothing matches" in html(at)
     at.text_input(key="models-find").set_value("").run()
@@ -121,14 +121,14 @@ def test_filters_search_and_table():
 def test_an_address_may_ask_for_the_models_of_one_question(asked, shown):
     at = page("models", q=asked)
     assert at.segmented_control(key="models-question").value == shown
-    assert ("<h3>Texture</h3>" in html(at)) is (shown == "all")
+    assert ("<h3>Texture of the face</h3>" in html(at)) is (shown == "all")
 
 
 def test_more_cards_come_when_asked():
     at = page("models")
     before = html(at).count('class="um-model"')
     at.button(key="models-more").click().run()
-    assert html(at).count('class="um-model"') == before + 12
+    assert html(at).count('class="um-model"') == before + view.PAGE
 
 
 def test_all_files_are_read_and_the_outcome_said():
