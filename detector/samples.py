@@ -4,7 +4,7 @@ The pictures ship with scikit-image and matplotlib: NASA's Eileen Collins, the U
 Hopper (public domain), a man at his camera by Lav Varshney and Rachel Michetti's coffee cup (CC0).
 The generated picture is a sample that the makers of FLUX.1 [schnell] published (Apache-2.0): a part
 of `assets/schnell_grid.jpg` of github.com/black-forest-labs/flux. In the manipulated samples a face
-is blended with an altered copy of itself, as a face swap leaves it. One man's voice is heard twice:
+is blended with an altered copy of itself, as a face swap leaves it. One man's voice is there twice:
 as he recorded it for github.com/NabuCasa/voice-datasets (CC0, `en_US/joe`), and cloned by Piper
 (piper-tts 1.8.0 with the voice en_US-joe-medium, CC0). Every sample says what it is."""
 
