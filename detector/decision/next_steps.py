@@ -9,8 +9,8 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from detector.decision.material import WIDE_GAP, widest_gap
-from detector.messages import Param
 from detector.schema.analysis import Analysis, Answer, Basis, Label, Question, ReasonCode, Side
+from detector.schema.base import Param
 
 MOST = 3
 """actions at once"""

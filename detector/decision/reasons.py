@@ -7,7 +7,6 @@ from detector.decision.context import Context
 from detector.decision.material import MIN_DURATION, POOR_WIDTH, WIDE_GAP, widest_gap
 from detector.decision.numbers import label_of, sigmoid
 from detector.decision.policy import Decision, FileVerdict, keeps_open
-from detector.messages import Param
 from detector.schema.analysis import (
     OF_SOUND,
     Analysis,
@@ -25,6 +24,7 @@ from detector.schema.analysis import (
     Side,
     Subject,
 )
+from detector.schema.base import Param
 from detector.schema.ensemble import NotCounted
 
 MOST = 3

@@ -2,8 +2,8 @@
 out."""
 
 from detector.decision.numbers import Rating, rate
-from detector.messages import Param
 from detector.schema.analysis import Analysis, Evidence, ReasonCode, SpeechMeasurement
+from detector.schema.base import Param
 
 MIN_SPEECH, MIN_ASSUMED = 2.0, 1.0
 """s; of less no model gives a score. The second: of what is taken for speech because the request

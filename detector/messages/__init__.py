@@ -6,9 +6,9 @@ language (`detector.sentences`). Likelihood, never fact; US English, short, exac
 """
 
 from detector.messages import reasons
-from detector.messages.template import Coded, Param, Params, Wording
+from detector.messages.template import Coded, Params, Wording
 
-__all__ = ["Coded", "Param", "Params", "Wording", "detail", "text", "wording"]
+__all__ = ["Coded", "Params", "Wording", "detail", "text", "wording"]
 
 
 def wording(message: Coded) -> tuple[str, str]:

@@ -13,7 +13,6 @@ from detector.messages.states import says
 from detector.questions import QuestionSpec, of
 from detector.sentences import say
 
-Param = str | int | float | bool | list[str] | None
 Params = Mapping[str, Any]
 
 

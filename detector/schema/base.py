@@ -19,6 +19,8 @@ from pydantic import (
 from detector.sentences import ENGLISH, Message, MessageSpec, english, spec_of, use
 
 Probability = Annotated[float, Field(ge=0.0, le=1.0)]
+Param = str | int | float | bool | list[str] | None
+"""A parameter of a code"""
 
 _SPEC = TypeAdapter(MessageSpec)
 

@@ -13,8 +13,7 @@ from typing import Final, Literal
 
 from pydantic import Field
 
-from detector.messages.template import Param
-from detector.schema.base import Probability, Sentence, StrictModel
+from detector.schema.base import Param, Probability, Sentence, StrictModel
 from detector.schema.media import Media
 from detector.schema.subject import Box
 

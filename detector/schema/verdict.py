@@ -12,8 +12,7 @@ from typing import Literal
 from pydantic import Field, computed_field
 
 from detector import messages
-from detector.messages import Param
-from detector.schema.base import Probability, Sentence, StrictModel, in_english, written_only
+from detector.schema.base import Param, Probability, Sentence, StrictModel, in_english, written_only
 from detector.schema.codes import Basis, CaveatCode, Label, Question, ReasonCode
 
 
