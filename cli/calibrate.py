@@ -12,7 +12,8 @@ from detector.decision import conformal
 from detector.errors import UsageError
 from detector.evaluation.own_calibration import OwnClips, calibrate_own, holds
 from detector.pipeline import Analyzer
-from detector.sentences import _
+from detector.presentation import own_threshold
+from detector.sentences import _, join
 
 LABELLED = _("from labelled clips")
 OWN = _("from your own untouched clips")  # Headings of the help
@@ -155,9 +156,9 @@ def _own(
         progress=ProgressBar(_("scored")),
     )
     conformal.keep(result.calibration)
-    print(conformal.in_words(result.calibration))
-    print(conformal.guarantee(len(result.calibration.clips), rate))
-    if warning := conformal.alike(result.calibration):
+    tell(own_threshold.in_words(result.calibration))
+    tell(own_threshold.guarantee(len(result.calibration.clips), rate))
+    if warning := own_threshold.alike(result.calibration):
         tell(_("Warning: {warning}").format(warning=warning))
     for name, why in result.left_out.items():
         tell(_("  left out: {name} ({why})").format(name=name, why=why))
@@ -171,10 +172,10 @@ def _manage(delete: str | None, switch: str | None) -> int:
         conformal.switch(switch == "on")
     store = conformal.load()
     for own in store.calibrations:
-        state = "in use" if store.on else "switched off"
+        state = _("in use") if store.on else _("switched off")
         if not holds(own):
-            state = "not in use, its models have changed"
-        print(f"{own.id}  {state}  {conformal.in_words(own)}")
+            state = _("not in use, its models have changed")
+        tell(join(own.id, state, own_threshold.in_words(own), by="  "))
     if not store.calibrations:
         tell(_("There are no thresholds of your own."))
     return 0

@@ -15,7 +15,6 @@ from pydantic import Field, ValidationError
 
 from detector import paths
 from detector.errors import InputError, UsageError
-from detector.messages.format import percent
 from detector.schema.analysis import OwnThreshold, Question
 from detector.schema.base import StrictModel
 from detector.sentences import _, join
@@ -104,59 +103,16 @@ def too_few(count: int, rate: float) -> InputError:
     )
 
 
-def guarantee(count: int, rate: float) -> str:
-    """Return the promise in words, with its condition and how exact so few clips can be.
+def worst(count: int, rate: float) -> float:
+    """Return the rate of false alarms that so few clips leave possible, in 19 of 20 cases.
 
-    Over the choice of the calibration clips the long-run rate of false alarms follows a beta
-    distribution (Vovk 2012); its 95 % point is named.
+    Over the choice of the calibration clips the long-run rate follows a beta distribution
+    (Vovk 2012); this is its 95 % point.
     """
     from scipy.stats import beta
 
     over = count + 1 - math.ceil((count + 1) * (1 - rate) - 1e-9)
-    worst = float(beta.ppf(0.95, over, count + 1 - over))
-    return (
-        f"Of untouched clips of the same kind at most {rate_words(rate)} land above it, on average "
-        f"over all choices of {count} such clips; with just these it can be up to {percent(worst)} "
-        "(in 19 of 20 cases). That holds only for clips like these: other cameras, apps or rooms "
-        "can give more."
-    )
-
-
-def alike(own: OwnCalibration) -> str:
-    """Return a warning, where most clips share their recording with another; else empty.
-
-    The promise takes the clips as drawn one by one (exchangeable with the next one). Cuts of one
-    recording are not: they tell little more than one clip does of a recording that is new.
-    """
-    clips, need = len(own.clips), least(own.rate)
-    if 2 * own.sources >= clips:
-        return ""
-    return (
-        f"These {clips} clips are of only {_recordings(own.sources)}. Cuts of one recording are "
-        "alike and tell little more than one of them, but the promise counts each: new recordings "
-        "can give more false alarms than it says. "
-    ) + (
-        f"Add clips of others: this rate takes {need} different recordings."
-        if own.sources < need
-        else "Add clips of others, or take fewer of each."
-    )
-
-
-def in_words(own: OwnCalibration) -> str:
-    """Return one calibration in a line."""
-    models = ", ".join(id for ids in own.models.values() for id in ids)
-    of = material(own.threshold(next(iter(own.models))))
-    return f"{of}, {own.created:%Y-%m-%d}, {rate_words(own.rate)} false alarms, for {models}"
-
-
-def material(own: OwnThreshold) -> str:
-    """Return what a threshold was set by: "40 clips of 3 recordings (interviews, phone)"."""
-    kind = f" ({own.domain})" if own.domain else ""
-    return f"{own.clips} clips of {_recordings(own.sources)}{kind}"
-
-
-def _recordings(count: int) -> str:
-    return f"{count} recording" + ("" if count == 1 else "s")
+    return float(beta.ppf(0.95, over, count + 1 - over))
 
 
 # --- on disk --------------------------------------------------------------------------------------

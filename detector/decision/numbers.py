@@ -80,7 +80,7 @@ def wilson(count: int, total: int) -> tuple[float, float]:
     """Return the 95 % interval of a share (Wilson 1927), which holds for few clips and for none.
 
     The share over a threshold that was set by these very clips, with so many of them over it, is
-    within about a percent of the same (it follows a beta distribution: `conformal.guarantee`).
+    within about a percent of the same (it follows a beta distribution: `conformal.worst`).
     """
     z, share = 1.959964, count / total
     middle = (share + z * z / (2 * total)) / (1 + z * z / total)

@@ -27,6 +27,7 @@ from detector.media import isolated
 from detector.messages import states
 from detector.models.memory import budget as memory_budget
 from detector.models.registry import list_models, selectable
+from detector.presentation import own_threshold
 from detector.sentences import _, ngettext, say
 from service import languages
 from service.config import get_config
@@ -88,8 +89,8 @@ def _own() -> None:
     for own in store.calibrations:
         with st.container(border=True, key=f"own-{own.id}", gap="small"):
             show(described(own, titles, in_use=store.on, holds=own_calibration.holds(own)))
-            promise = conformal.guarantee(len(own.clips), own.rate)
-            warning = typography.caution(conformal.alike(own))
+            promise = own_threshold.guarantee(len(own.clips), own.rate)
+            warning = typography.caution(own_threshold.alike(own))
             typography.caption(join([promise, warning], " "))
             if may:
                 delete = partial(conformal.delete, own.id)
@@ -266,7 +267,7 @@ def _outcome(task: CalibrationTask) -> None:
     elif task.result is not None:
         done = _("Set by {number} clips. New analyses use it.")
         st.success(done.format(number=len(task.result.clips)), icon=":material/check:")
-        if warning := conformal.alike(task.result):
+        if warning := own_threshold.alike(task.result):
             st.warning(labels.plain_markdown(warning), icon=":material/warning:")
     if task.left_out:
         clips = labels.count(len(task.left_out), "clip", "clips")

@@ -11,6 +11,7 @@ from detector.decision.conformal import OwnCalibration, ThresholdStore
 from detector.errors import InputError, UsageError
 from detector.evaluation import own_calibration
 from detector.pipeline import initial_results
+from detector.presentation import own_threshold
 from detector.schema.analysis import (
     Analysis,
     CustomEnsemble,
@@ -77,7 +78,7 @@ def test_two_questions_keep_one_rate():
 
 
 def test_the_promise_is_said_with_its_condition():
-    said = conformal.guarantee(40, 0.05)
+    said = own_threshold.guarantee(40, 0.05)
     assert "at most 5 %" in said and "40 such clips" in said and "only for clips like these" in said
     # With 40 clips the rate itself follows Beta(2, 39).
     assert "up to 11 %" in said
@@ -87,10 +88,10 @@ def test_the_promise_is_said_with_its_condition():
 
 def test_cuts_of_a_few_recordings_are_warned_of():
     clips = [{FACE: float(i)} for i in range(40)]
-    assert conformal.alike(made(clips, sources=20)) == ""
-    few = conformal.alike(made(clips, sources=3))
+    assert own_threshold.alike(made(clips, sources=20)) == ""
+    few = own_threshold.alike(made(clips, sources=3))
     assert "40 clips are of only 3 recordings" in few and "takes 19 different recordings" in few
-    many = conformal.alike(made([*clips, *clips], sources=30))
+    many = own_threshold.alike(made([*clips, *clips], sources=30))
     assert "only 30 recordings" in many and "takes" not in many
 
 
