@@ -25,7 +25,7 @@ PACKAGES = tuple(f"{ROOT / name}{os.sep}" for name in ("service", "detector"))
 ANALYSIS = "analysis"  # The name of a task's thread is that of its kind
 
 
-class Trace:
+class ModuleTrace:
     """Notes the modules that are called, until frames are decoded."""
 
     def __init__(self) -> None:
@@ -52,7 +52,7 @@ def main() -> None:
     clip = parser.parse_args().clip
     with tempfile.TemporaryDirectory() as folder:
         os.environ |= {"UNMASK_DATA": folder, "UNMASK_WARM_UP": "off"}
-        application, trace = Application(Path(folder)), Trace()
+        application, trace = Application(Path(folder)), ModuleTrace()
         application.remote.warm_up()
         with clip.open("rb") as file:
             threading.setprofile(trace)
