@@ -293,12 +293,6 @@ class Jobs:
         """Return how many waiting files come before this one."""
         return self._tasks.ahead(job)
 
-    def busy(self) -> list[Job]:
-        """Return the jobs that wait or run."""
-        with self._lock:
-            jobs = list(self._jobs.values())
-        return [job for job in jobs if job.active and not self._elsewhere(job.record)]
-
     def cancel(self, key: str) -> None:
         """Ask a job to stop. A waiting one stops at once, a running one within about a second."""
         with self._lock:

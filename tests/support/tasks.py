@@ -22,3 +22,8 @@ def ended(task):
     """Wait for the end of a task."""
     until(lambda: not task.active)
     return task
+
+
+def busy(jobs):
+    """Return the analyses of a server that wait or run."""
+    return [task for task in jobs._tasks.visible(jobs.kind, ADMIN) if task.active]

@@ -41,6 +41,7 @@ from tests.support.pages import ANALYZER, button, buttons, come_as, html, page, 
 from tests.support.result_sample import make_analysis, make_clip
 from tests.support.samples import samples
 from tests.support.scopes import local
+from tests.support.tasks import busy
 from tests.support.waiting import PATIENT, until
 
 HOSTILE = '<img src=x onerror="alert(1)"> [a](javascript:b).mp4'
@@ -220,8 +221,8 @@ def test_several_files_get_a_row_each_with_what_becomes_of_them(jobs, analyzer, 
     brought = [(n, d, "video/webm") for n, d in zip(names, data, strict=True)]
     at.file_uploader[0].set_value(brought).run()
     assert not at.exception and "a" not in at.query_params
-    found = {job.name: job for job in jobs.busy()}
-    until(lambda: len(jobs.busy()) == 2)  # the document is out though the first one still runs
+    found = {job.name: job for job in busy(jobs)}
+    until(lambda: len(busy(jobs)) == 2)  # the document is out though the first one still runs
     at.run()
     text = texts(at)
     assert all(words.escape(name) in text for name in names) and "<img src=x" not in text
@@ -241,7 +242,7 @@ def test_of_several_files_those_that_are_not_taken_say_why(jobs, analyzer, monke
     monkeypatch.setattr(jobs, "kind", analysis_kind(QueueLimits(jobs.workers, 1), 2.0))
     at = page()
     at.file_uploader[0].set_value([(f"{n}.mp4", b"x", "video/mp4") for n in range(4)]).run()
-    assert texts(at).count("Not taken") == 4 - len(jobs.busy()) > 0
+    assert texts(at).count("Not taken") == 4 - len(busy(jobs)) > 0
     assert "waiting already" in texts(at)
     analyzer.go.set()
 

@@ -23,6 +23,7 @@ from tests.support.ports import free_port
 from tests.support.processes import ROOT
 from tests.support.scopes import local
 from tests.support.storage_contract import CONTENT, DAY, StorageContract, keep
+from tests.support.tasks import busy
 from tests.support.waiting import until
 from tests.unit.service.test_jobs import Analyzer, open_jobs
 
@@ -299,4 +300,4 @@ def test_a_row_that_can_not_be_written_leaves_no_object(head, client, environmen
     with pytest.raises(RecordsError):
         submit(jobs)
     assert keys(client, environment) == [] and not list(jobs.uploads.root.iterdir())
-    assert jobs.busy() == []
+    assert busy(jobs) == []

@@ -20,6 +20,7 @@ from tests.support.api import unmask_serve
 from tests.support.browser import serve
 from tests.support.processes import ROOT, python
 from tests.support.strangers import WATCH, Bait, called_home, hostile
+from tests.support.tasks import busy
 from tests.support.waiting import PATIENT, until
 
 ABORTS = 1000
@@ -75,7 +76,7 @@ def test_a_thousand_uploads_that_end_in_the_middle_leave_nothing(
     assert threading.active_count() <= threads + 40
     assert resident() - memory < 40
     assert list(temporary.iterdir()) == []
-    assert application.jobs.store.ids("local") == [] and application.jobs.busy() == []
+    assert application.jobs.store.ids("local") == [] and busy(application.jobs) == []
     small = {"file": ("clip.mp4", b"content", "video/mp4")}
     assert httpx.post(f"{url}/v1/analyses", files=small, timeout=PATIENT).status_code == 202
 

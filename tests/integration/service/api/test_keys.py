@@ -11,6 +11,7 @@ from service import limits
 from service.context import Scope
 from service.tasks.task import QueueFull
 from tests.support.processes import python
+from tests.support.tasks import busy
 from tests.support.waiting import until
 
 FILE = {"file": ("clip.mp4", b"bytes of a clip", "video/mp4")}
@@ -96,7 +97,7 @@ def test_a_key_revoked_in_mid_run_sees_no_more_and_the_work_is_not_lost(url, app
             assert json.loads(socket.recv())["state"] in ("queued", "running")
             application.keys.revoke(key.id)
             list(socket)  # it ends by itself, though the task goes on
-        assert application.jobs.busy()
+        assert busy(application.jobs)
         assert code(client.get(view["href"])) == (401, "unauthorized")
     analyzer.go.set()
     until(lambda: httpx.get(f"{url}{view['href']}").json()["state"] == "done")
