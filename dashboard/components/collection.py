@@ -50,15 +50,9 @@ class TableSpec(NamedTuple):
 def draw(
     name: str, key: str, items: Sequence[Item], table: TableSpec, card: Callable[[int, Item], None]
 ) -> None:
-    """Draw items as a table, which `selected` reads at the next run, and as cards (`cards`).
-
-    Parameters
-    ----------
-    name : str
-        Of the list, in the keys of its parts: style sheets show one of them by the page's width.
-    key : str
-        Of the table: one for each order and choice of its items.
-    """
+    """Draw items as a table and as cards, of which style sheets show one by the page's width.
+    `name` begins the keys of both; `key` is the table's own, one for each order and choice of its
+    items, by which `selected` reads it at the next run."""
     with st.container(key=f"{name}-table"):
         st.dataframe(
             table.rows,

@@ -14,15 +14,8 @@ import streamlit as st
 
 from dashboard import labels, session, url_state
 from dashboard._compat import UploadedFile
-from dashboard.components import (
-    cards,
-    collection,
-    controls,
-    page_header,
-    record_cells,
-    style,
-    typography,
-)
+from dashboard.components import cards, controls, page_header, record_cells, style, typography
+from dashboard.components.collection import selected
 from dashboard.components.markup import Text, show
 from dashboard.pages import put_into_address, refused_in
 from dashboard.pages.batch import listing
@@ -249,7 +242,7 @@ def _table(batch: Batch, rows: Sequence[BatchRow]) -> None:
         typography.notice(_("Nothing matches."))
         return
     page = found[: listing.PAGE * st.session_state.get(_PAGES, 1)]
-    chosen, pressed, _by_mark = collection.selected(key, page)
+    chosen, pressed, _by_mark = selected(key, page)
     scope = session.record_scope()
     pictures = scope.store.thumbnails(
         scope.owner, {row.record.id for row in page if row.record is not None and row.over}

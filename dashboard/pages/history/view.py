@@ -10,14 +10,8 @@ from datetime import UTC, datetime
 import streamlit as st
 
 from dashboard import labels, session, url_state
-from dashboard.components import (
-    collection,
-    controls,
-    outcomes,
-    page_header,
-    status_cards,
-    typography,
-)
+from dashboard.components import controls, outcomes, page_header, status_cards, typography
+from dashboard.components.collection import selected
 from dashboard.components.status_cards import Action, Card
 from dashboard.pages import refused_in
 from dashboard.pages.history import filters, library, listing, state
@@ -60,7 +54,7 @@ def _analyses() -> None:
     page, number = _search(filter)
     filters.verdicts(place, page.counts)
     key = f"history-table-{filter.key}-{number}"
-    marked, last, by_mark = collection.selected(key, page.records)
+    marked, last, by_mark = selected(key, page.records)
     several = len(marked) > 1 and by_mark
     with top:
         _title(filter, page, marked)
