@@ -47,6 +47,9 @@ DOWNMIX |= dict.fromkeys(("BL", "BR", "SL", "SR"), 0.5)
 """How loud a channel of a layout is in the mix of all: ITU-R BS.775, as FFmpeg and players do."""
 CLIPPED_AT = {"u8": 128.0, "s16": 32_768.0, "s32": 2.0**31, "s64": 2.0**63, "flt": 1.0, "dbl": 1.0}
 """Full scale of a sample format."""
+LOUDEST = 1e12
+"""of full scale: beyond are damage, infinity and what float32 can't hold once it is squared. Cut
+off there, a cloned voice became a square wave, and "probably real"."""
 
 Span = tuple[float, float]  # Start and end, s
 
@@ -339,8 +342,8 @@ class Mono(Channels):
 
 
 def planes(frame: AudioFrame) -> np.ndarray:
-    """Return the samples of a frame, silence where they are no numbers: float32 [channels, n] of
-    full scale 1. The frame's own `to_ndarray` reads past the end of eight planes."""
+    """Return the samples of a frame, silence where they are none of a sound: float32 [channels, n]
+    of full scale 1. The frame's own `to_ndarray` reads past the end of eight planes."""
     kind = frame.format.name.removesuffix("p")
     count = frame.layout.nb_channels
     type = {"u8": "u1", "s16": "i2", "s32": "i4", "s64": "i8", "flt": "f4", "dbl": "f8"}[kind]
@@ -356,8 +359,8 @@ def planes(frame: AudioFrame) -> np.ndarray:
     samples: np.ndarray = stored.astype(np.float64 if kind in ("s32", "s64", "dbl") else np.float32)
     if kind == "u8":
         samples = samples - 128
-    samples = np.nan_to_num(samples / CLIPPED_AT[kind], nan=0.0, posinf=1.0, neginf=-1.0)
-    return np.clip(samples, -1e12, 1e12).astype(np.float32)
+    samples = samples / CLIPPED_AT[kind]
+    return np.where(np.abs(samples) <= LOUDEST, samples, 0.0).astype(np.float32)
 
 
 def weights(layout: AudioLayout) -> np.ndarray:

@@ -162,6 +162,13 @@ def test_what_is_in_range_or_merely_damaged_keeps_its_loudness(tmp_path):
         assert choice == HeardChoice(SoundSource())
 
 
+@pytest.mark.parametrize("factor", [1e40, 1e300])
+def test_what_no_sound_reaches_is_silence_and_no_square_wave(factor, tmp_path):
+    planes = factor * VOICE[None].astype(np.float64)
+    choice, samples = heard(wav(tmp_path / "a.wav", planes, kind="<f8"))
+    assert choice == HeardChoice(SoundSource()) and not samples.any()
+
+
 @pytest.mark.parametrize(
     ("family", "layout", "count", "which"),
     [(2, "quad", 4, 0), (255, "2.1", 3, 2), (255, "hexadecagonal", 16, 15)],
