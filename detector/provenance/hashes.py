@@ -32,10 +32,10 @@ _DCT = np.cos(np.pi / (2 * _SIDE) * np.arange(_LOW)[:, None] * (2 * np.arange(_S
 def phash(rgb: np.ndarray) -> str:
     """Return the hash of uint8 [H, W, 3], 16 hexadecimal digits."""
     # Pillow takes four bytes for a pixel of a color.
-    rows = range(0, len(rgb), _ROWS)
-    levels = [np.asarray(Image.fromarray(rgb[top : top + _ROWS]).convert("L")) for top in rows]
-    shades = Image.fromarray(np.concatenate(levels))
-    gray = shades.resize((_SIDE, _SIDE), Image.Resampling.LANCZOS)
+    levels = np.empty(rgb.shape[:2], np.uint8)
+    for top in range(0, len(rgb), _ROWS):
+        levels[top : top + _ROWS] = Image.fromarray(rgb[top : top + _ROWS]).convert("L")
+    gray = Image.fromarray(levels).resize((_SIDE, _SIDE), Image.Resampling.LANCZOS)
     # What is nothing in a flat picture is exactly that, as there.
     low = (_DCT @ np.asarray(gray, np.float64) @ _DCT.T).round(6)
     return np.packbits(low > np.median(low)).tobytes().hex()
