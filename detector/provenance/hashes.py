@@ -34,7 +34,8 @@ def phash(rgb: np.ndarray) -> str:
     # Pillow takes four bytes for a pixel of a color.
     levels = np.empty(rgb.shape[:2], np.uint8)
     for top in range(0, len(rgb), _ROWS):
-        levels[top : top + _ROWS] = Image.fromarray(rgb[top : top + _ROWS]).convert("L")
+        shades = Image.fromarray(rgb[top : top + _ROWS]).convert("L")
+        levels[top : top + _ROWS] = np.asarray(shades)
     gray = Image.fromarray(levels).resize((_SIDE, _SIDE), Image.Resampling.LANCZOS)
     # What is nothing in a flat picture is exactly that, as there.
     low = (_DCT @ np.asarray(gray, np.float64) @ _DCT.T).round(6)
