@@ -30,8 +30,6 @@ from detector.sentences import _, known
 from detector.vision import cut
 
 HIDDEN = 0.1  # Part of the crop, the hottest, that `without` hides
-MAX_SIDE = 1280
-"""px; of the crop in a heatmap of a model that sees frames as large as they are"""
 
 
 @dataclass(frozen=True)
@@ -250,10 +248,6 @@ def heatmap(
         maps = ways.draw(method.id, model, crop[None], on_progress)
         if maps is None:
             return None
-        if not spec.crop.size:
-            what = _("which windows raised the score of {model}")
-            what = what.format(model=known(spec.plain or spec.title))
-            return _reduced(frame.rgb, maps[0], what, method.id)
         values, where = fit(maps[0], crop), place()
         return Heatmap(
             crop, values, _located(what, values, where, face.box), method.id, where,
@@ -289,16 +283,6 @@ def _located(what: str, values: np.ndarray, place: np.ndarray | None, box: Box) 
     if share is None or share >= 0.5:
         return what
     return _("{what}; most of it lies outside the face").format(what=what)
-
-
-def _reduced(frame: np.ndarray, values: np.ndarray, caption: str, method: str) -> Heatmap:
-    """Return the heatmap of a full frame, uint8 [H, W, 3], which may have 33 megapixels."""
-    height, width = frame.shape[:2]
-    scale = max(1.0, max(height, width) / MAX_SIDE)
-    size = round(width / scale), round(height / scale)
-    crop = cv2.resize(frame, size, interpolation=cv2.INTER_AREA)
-    place = np.array([[width / size[0], 0.0, 0.0], [0.0, height / size[1], 0.0]])
-    return Heatmap(crop, fit(values, crop), caption, method, place)
 
 
 def _window(analysis: Analysis, track: Subject, time: float, spec: ModelSpec) -> SpanSegment | None:

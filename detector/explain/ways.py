@@ -46,10 +46,8 @@ def kind_of(model: Model) -> str:
 
 
 def methods(model: Model) -> tuple[str, ...]:
-    """Return the ids of the ways that suit a model, the usual one first; none that blurs and
-    scores a frame of any size fifty times."""
-    ways = KINDS[kind_of(model)]
-    return ways if model.spec.crop.size else tuple(way for way in ways if way != "occlusion")
+    """Return the ids of the ways that suit a model, the usual one first."""
+    return KINDS[kind_of(model)]
 
 
 def draw(

@@ -68,17 +68,14 @@ class CropRecipe(StrictModel):
     native: bool = False
     """points: cut as large as the face is in the frame and then fitted, else aligned at `size`."""
     size: int = Field(default=224, ge=0, description="side of the picture, px; 0: as it was cut")
-    fit: Literal["stretch", "pad", "pad-small", "cover", "middle", "even", "bounded"] = "stretch"
+    fit: Literal["stretch", "pad", "pad-small", "cover", "middle", "even"] = "stretch"
     """stretch: to the square, aspect not kept. pad: the longer side to `size`, zeros around.
     pad-small: zeros around what is smaller than `size`, then stretch.
     cover: the shorter side to `short`, then the middle square.
     middle: the middle square as it is, zeros around what is smaller.
-    even: as it is, whatever its size; stretched only where a side is odd.
-    bounded: the longer side to at most `longest`, the shorter to at least `short`; `size` is 0."""
+    even: as it is, whatever its size; stretched only where a side is odd."""
     short: int = Field(default=0, ge=0)
-    """cover: the shorter side before the middle is taken, px; 0: `size`. bounded: at least."""
-    longest: int = Field(default=0, ge=0)
-    """bounded: of the longer side, px, but where the shorter would fall below `short`."""
+    """cover: the shorter side before the middle is taken, px; 0: `size`."""
     tile: int = Field(default=0, ge=0)
     """middle: what has a side below this is first repeated until it has none, px; 0: never."""
     odd: Literal["down", "even"] = "down"

@@ -58,11 +58,6 @@ def roughly(picture: Image, recipe: CropRecipe) -> Image:
         short, side = recipe.short or recipe.size, min(height, width)
         inner = (max(short, int(short * width / side)), max(short, int(short * height / side)))
         return resize(picture, inner, recipe.resize)
-    if recipe.fit == "bounded":
-        reduced = min(1.0, recipe.longest / max(height, width))
-        scale = max(reduced, recipe.short / min(height, width))
-        inner = (max(recipe.short, round(width * scale)), max(recipe.short, round(height * scale)))
-        return resize(picture, inner, recipe.resize)
     if recipe.tile and min(height, width) < recipe.tile:
         return np.tile(picture, (-(-recipe.tile // height), -(-recipe.tile // width), 1))
     return np.ascontiguousarray(picture)

@@ -6,7 +6,9 @@ drawn alike for both labels. A generated picture is left out together with every
 generator and of its source.
 """
 
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -16,14 +18,17 @@ import torch
 from safetensors.torch import save_file
 
 from detector import media, paths
+from detector.decision import sigmoid
+from detector.decision.numbers import mapped
 from detector.errors import MediaError, UsageError
 from detector.evaluation.labels import Item, hash_of, read_labels
 from detector.models import registry
-from detector.models.families import picture
-from detector.models.pictures import normalized, roughly
+from detector.models.families import clip_vit
+from detector.models.pictures import fit, normalized, resize
 from detector.schema.analysis import Question
 from detector.schema.base import StrictModel
 from detector.sentences import _
+from lab.evaluation.calibration import Calibrated
 from lab.training import left_out
 from lab.training.augment import jpeg
 from lab.training.features import Arrays, cached
@@ -32,9 +37,14 @@ from lab.training.layer import fit_rows
 from lab.training.left_out import LeftOutLogit
 
 ID = "picture"
-AS_IS = "as it is"
+COPY, AS_IS = "copy", "as it is"
+FACE = "face"
+"""The note of a clip or picture that shows twice a face's box and no more."""
 FOLDS = 5
+SIDE = 224  # px of what the trunk sees
 SHORTEST = 230  # px of a copy
+LONGEST = 2048
+"""px; larger pictures are reduced to it first: cameras are finer than any generator."""
 SMALL = 0.6  # Of the size of the picture: below this, other ways than averaging alias
 RESIZES = (cv2.INTER_AREA, cv2.INTER_AREA, cv2.INTER_CUBIC, cv2.INTER_LANCZOS4)
 
@@ -58,13 +68,13 @@ class PictureRecipe(StrictModel):
     """How the layer is learned."""
 
     frames: int = 2  # of a video
-    windows: int = 1  # of a copy
     copies: dict[str, CopyRecipe] = {
         "copy": CopyRecipe(side=(320, 1024), longest=1.8),
         "larger copy": CopyRecipe(side=(400, 1536), unchanged=0.3),
     }
-    """Versions that the layer learns from."""
-    decay: float = 0.1
+    """A file is copied in one of these ways; its name decides."""
+    measured: int = 1  # Files of a source and label that are measured as they are, too
+    decay: float = 0.3
 
 
 def train(plan: PictureRecipe, data: Path, run: TrainingOptions, *, folds: bool = False) -> Path:
@@ -72,39 +82,43 @@ def train(plan: PictureRecipe, data: Path, run: TrainingOptions, *, folds: bool 
     all files. Raise InputError, UsageError.
 
     With `folds` sources and generators are left out in turn: the logits of what was left out go to
-    `run.out`/left_out.csv, the calibration that they give to calibration.toml."""
+    `run.out`/left_out.csv, the calibration that they give to calibration.toml, figures by generator
+    and kind of material to pictures.md."""
     begin_run(plan, run)
     items = read_labels(data)
     if len({item.label for item in items}) < 2:
         raise UsageError(_("The recipe picture needs genuine and generated files."))
-    copies = [features(items, version, plan, run) for version in plan.copies]
-    rows: list[LeftOutLogit] = []
+    copies = features(items, COPY, plan, run)
     if folds:
-        versions = dict(zip(plan.copies, copies, strict=True))
-        versions[AS_IS] = features(items, AS_IS, plan, run)
+        measured = _first(items, plan.measured)
+        versions = {COPY: (items, copies), AS_IS: (measured, features(measured, AS_IS, plan, run))}
+        rows: list[LeftOutLogit] = []
         for fold in range(FOLDS):
-            taught, out = split(items, fold)
-            some = [items[i] for i in taught]
-            weights, bias = fit_rows(some, [values[taught] for values in copies], plan.decay)
-            for version, values in versions.items():
-                logits = values[out] @ weights + bias
+            taught, _out = split(items, fold)
+            weights, bias = fit_rows([items[i] for i in taught], [copies[taught]], plan.decay)
+            for version, (some, values) in versions.items():
                 rows += [
-                    LeftOutLogit(f"pictures-{fold}", version, items[i], float(logit))
-                    for i, logit in zip(out, logits, strict=True)
+                    LeftOutLogit(
+                        f"pictures-{fold}", version, some[i], float(values[i] @ weights + bias)
+                    )
+                    for i in range(len(some))
+                    if _fold(some[i]) == fold
                 ]
-        left_out.write(rows, run.out, ID, Question.PICTURE)
+        found = left_out.write(list(map(_still, rows)), run.out, ID, Question.PICTURE)
+        (run.out / "pictures.md").write_text(report(rows, found))
     target = run.out / "model.safetensors"
-    save_file(layer(*fit_rows(items, copies, plan.decay)), target)
+    save_file(layer(*fit_rows(items, [copies], plan.decay)), target)
     return target
 
 
 def layer(weights: np.ndarray, bias: float) -> dict[str, torch.Tensor]:
-    """Return the tensors that ship, of weights of the windows and of the shrunk view."""
-    window, shrunk = torch.from_numpy(weights.astype(np.float32)).view(2, 1, -1)
+    """Return the tensors that ship. `clip_vit` takes all tokens as one vector of length 1; the
+    length of layer-normalized ones is the root of how many numbers they hold."""
+    scaled = weights * np.sqrt(len(weights))
     return {
-        "window.weight": window.clone(),
-        "window.bias": torch.tensor([bias]).float(),
-        "shrunk.weight": shrunk.clone(),
+        "head.weight": torch.from_numpy(scaled.astype(np.float32))[None],
+        "head.bias": torch.tensor([bias], dtype=torch.float32),
+        "scale": torch.zeros(()),
     }
 
 
@@ -112,8 +126,7 @@ def split(items: Sequence[Item], fold: int) -> tuple[list[int], list[int]]:
     """Return which files are learned from, and which are left out: genuine ones by their source,
     generated ones by their generator. Nothing is learned from the sources and generators of what is
     left out."""
-    names = [item.method if item.label else item.source for item in items]
-    out = [i for i, name in enumerate(names) if int(hash_of(name), 16) % FOLDS == fold]
+    out = [i for i, item in enumerate(items) if _fold(item) == fold]
     sources = {items[i].source for i in out}
     methods = {items[i].method for i in out if items[i].label}
     taught = [
@@ -124,42 +137,93 @@ def split(items: Sequence[Item], fold: int) -> tuple[list[int], list[int]]:
     return taught, out
 
 
+def _fold(item: Item) -> int:
+    return int(hash_of(item.method if item.label else item.source), 16) % FOLDS
+
+
+def _first(items: Sequence[Item], count: int) -> list[Item]:
+    """Return so many files of each source and label."""
+    seen: Counter[tuple[str, int]] = Counter()
+    found = []
+    for item in items:
+        seen[item.source, item.label] += 1
+        if seen[item.source, item.label] <= count:
+            found.append(item)
+    return found
+
+
+def report(rows: Sequence[LeftOutLogit], found: Calibrated) -> str:
+    """Return figures in Markdown: AUC by version and kind of file; how often generators are found
+    and genuine material is accused, at the limits of the calibration."""
+    parts = [row._replace(version=f"{row.version}, {_part(row.item)}") for row in rows]
+    ensemble = found.ensembles[Question.PICTURE]
+    offset = ensemble.calibration.offset if ensemble.calibration else 0.0
+    answers: dict[tuple[str, int], list[tuple[float, Item]]] = defaultdict(list)
+    for row in rows:
+        known = row.item.method if row.item.label else row.item.note
+        name = _part(row.item) if row.item.note == FACE or not known else known
+        logit = offset + found.weights[ID] * mapped(found.models[ID], row.logit)
+        answers[name, row.item.label].append((sigmoid(logit), row.item))
+    lines = [left_out.ranking(sorted(parts, key=lambda row: row.version)), ""]
+    for label, title in ((1, "generator"), (0, "genuine")):
+        lines += [f"| {title} | files of sources | FAKE | PROBABLY_FAKE |", "|---|---|---|---|"]
+        for (name, of), some in sorted(answers.items()):
+            if of == label:
+                files = len({item.name for _p, item in some})
+                sources = len({item.source for _p, item in some})
+                likely = np.array([p for p, _item in some])
+                sure = likely > ensemble.thresholds.high
+                probable = (likely > ensemble.thresholds.suspect) & ~sure
+                shares = f"{sure.sum()} of {len(some)} | {probable.sum()} of {len(some)}"
+                lines.append(f"| {name} | {files} of {sources} | {shares} |")
+        lines.append("")
+    return "\n".join(lines)
+
+
+def _still(row: LeftOutLogit) -> LeftOutLogit:
+    """Return the row of a video as that of a picture: its frames are judged one by one."""
+    if row.item.kind != "video":
+        return row
+    return row._replace(item=replace(row.item, name=f"{row.item.name}#frames", kind="image"))
+
+
+def _part(item: Item) -> str:
+    if item.note == FACE:
+        return "frames of faces"
+    return "videos" if item.kind == "video" else "pictures"
+
+
 def features(
     items: Sequence[Item], version: str, plan: PictureRecipe, run: TrainingOptions
 ) -> np.ndarray:
-    """Return class tokens of the windows, on average, and of the shrunk view: float32 [files,
-    2 * tokens]; cached for each file in the run's folder."""
+    """Return class tokens, float32 [files, tokens]; cached for each file in the run's folder."""
 
     def reader() -> Callable[[Item], Arrays]:
-        model = registry.load_family(registry.get_spec(ID), _files(), run.device)
-        assert isinstance(model, picture.PictureModel)
-        return lambda item: {"tokens": _described(item, version, plan, model)}
+        spec = registry.get_spec(ID)
+        tokens = clip_vit.tokens_of(spec, [paths.bundled_file("clip_b16.safetensors")], run.device)
+
+        def read(item: Item) -> Arrays:
+            shown = [fit(rgb, spec.crop) for rgb in _shown(item, version, plan)]
+            found = tokens(normalized(np.stack(shown), spec))[0]
+            return {"tokens": found.reshape(len(shown), -1).mean(0).astype(np.float16)}
+
+        return read
 
     folder = run.out / "features"
     found = cached(items, folder, version, reader, partial(run.report, version))
     return np.stack([arrays["tokens"] for arrays in found]).astype(np.float32)
 
 
-def _files() -> list[Path]:
-    return [paths.bundled_file(f"{name}.safetensors") for name in ("clip_b16", "picture")]
-
-
-def _described(
-    item: Item, version: str, plan: PictureRecipe, model: picture.PictureModel
-) -> np.ndarray:
-    """Return float16 [2 * tokens], the mean of the frames of a video."""
-    recipe, windows = model.spec.crop, picture.WINDOWS
-    shown = [roughly(rgb, recipe) for rgb in _frames(item, plan)]
-    if version != AS_IS:
-        chance = np.random.default_rng(int(hash_of(f"{item.name} {version}"), 16) % 2**32)
-        lossless, windows = item.file.suffix.lower() == ".png", plan.windows
-        shown = [copy(rgb, plan.copies[version], chance, lossless=lossless) for rgb in shown]
-    found = []
-    for rgb in shown:
-        batch = normalized(picture.views(rgb, recipe, windows), model.spec)[None]
-        tokens = model.tokens(batch)[0].numpy()
-        found.append(np.concatenate([tokens[:-1].mean(0), tokens[-1]]))
-    return np.mean(found, 0).astype(np.float16)
+def _shown(item: Item, version: str, plan: PictureRecipe) -> list[np.ndarray]:
+    """Return the frames of a file, or copies of them: uint8 [H, W, 3] each."""
+    frames = list(_frames(item, plan))
+    if version == AS_IS:
+        return frames
+    ways = list(plan.copies)
+    way = ways[int(hash_of(item.name), 16) % len(ways)]
+    chance = np.random.default_rng(int(hash_of(f"{item.name} {way}"), 16) % 2**32)
+    lossless = item.file.suffix.lower() == ".png"
+    return [copy(rgb, plan.copies[way], chance, lossless=lossless) for rgb in frames]
 
 
 def _frames(item: Item, plan: PictureRecipe) -> Iterator[np.ndarray]:
@@ -180,6 +244,7 @@ def copy(
 ) -> np.ndarray:
     """Return a smaller, recompressed copy of a picture, uint8 [H, W, 3]. `lossless`: it was not
     compressed before."""
+    rgb = _bounded(rgb)
     if lossless and chance.random() < plan.compressed:
         rgb = jpeg(rgb, int(chance.integers(*plan.compressed_quality)))
     if plan.longest > 1:
@@ -197,6 +262,14 @@ def copy(
     return rgb
 
 
+def _bounded(rgb: np.ndarray) -> np.ndarray:
+    """Return a picture whose longer side is at most `LONGEST`, the shorter one at least `SIDE`."""
+    height, width = rgb.shape[:2]
+    scale = max(min(1.0, LONGEST / max(height, width)), SIDE / min(height, width))
+    size = max(SIDE, round(width * scale)), max(SIDE, round(height * scale))
+    return resize(rgb, size, "area-cubic")
+
+
 def _cropped(rgb: np.ndarray, plan: CopyRecipe, chance: np.random.Generator) -> np.ndarray:
     """Return most of a picture in a drawn shape: squares are what many generators make."""
     height, width = rgb.shape[:2]
@@ -204,7 +277,7 @@ def _cropped(rgb: np.ndarray, plan: CopyRecipe, chance: np.random.Generator) -> 
     shape = shape if chance.random() < 0.5 else 1 / shape
     share = chance.uniform(*plan.shown)
     wide, high = (
-        int(max(picture.SIDE, min(side, most * share)))
+        int(max(SIDE, min(side, most * share)))
         for side, most in (
             (width, min(width, height * shape)),
             (height, min(height, width / shape)),

@@ -1,4 +1,4 @@
-"""CLIP ViT-B/16 read at several depths: class tokens of four blocks, one linear layer.
+"""CLIP ViT-B/16 read at several depths: class tokens of four or nine blocks, one linear layer.
 
 Trunk: the image tower of OpenAI's CLIP ViT-B/16 (Radford et al., ICML 2021, MIT), stored as int8
 rows with a scale for each output channel. Tuned: low-rank updates (LoRA, Hu et al., ICLR 2022),
@@ -39,24 +39,25 @@ CLIP_B16 = {
 BLOCKS = (6, 8, 10, 12)  # Blocks, counted from 1, whose class tokens are read
 EVERY_BLOCK = tuple(range(4, 13))  # Blocks that layers over the shared trunk may read
 CLASSES = ("real", "altered", "generated")
-"""Outputs. Entries read them by `real_index` (fake is altered or generated) or `fake_index`."""
+"""Outputs about a face, read by `real_index` (fake is altered or generated) or `fake_index`. Of a
+layer over whole pictures there is one, the logit of "generated"."""
 
 
 class TokenLayer(nn.Module):
-    """Class tokens, each picture's of length 1, float [N, features] -> logits of `CLASSES`."""
+    """Class tokens, each picture's of length 1, float [N, features] -> logits."""
 
-    def __init__(self, features: int = len(BLOCKS) * 768) -> None:
+    def __init__(self, features: int = len(BLOCKS) * 768, outputs: int = len(CLASSES)) -> None:
         super().__init__()
-        self.head = nn.Linear(features, len(CLASSES))
+        self.head = nn.Linear(features, outputs)
         self.scale = nn.Parameter(torch.zeros(()))
 
     def classify(self, features: Tensor) -> Tensor:
-        """Return logits of `CLASSES` of `features`."""
+        """Return logits of `features`."""
         return self.scale.exp() * F.linear(features, self.head.weight) + self.head.bias
 
 
 class ClipBlocks(TokenLayer):
-    """float [N, 3, 224, 224], normalized -> logits of `CLASSES`, [N, 3]. `config` is that of
+    """float [N, 3, 224, 224], normalized -> logits, [N, outputs]. `config` is that of
     transformers' `CLIPVisionConfig`, `blocks` are the blocks to read, counted from 1."""
 
     def __init__(
@@ -172,19 +173,25 @@ def tokens_of(spec: ModelSpec, files: Files, device: str) -> Runner:
 
 
 def _layer(changes: Mapping[str, Tensor], name: str) -> TokenLayer:
+    shape = changes["head.weight"].shape if "head.weight" in changes else ()
     with skip_init():
-        layer = TokenLayer()
+        layer = TokenLayer(*reversed(shape))
     load_strict(layer, dict(changes), name)
     return layer.eval().requires_grad_(False)
+
+
+def _read(layer: TokenLayer) -> tuple[int, ...]:
+    """Return the blocks that a layer reads: its width tells."""
+    return BLOCKS if layer.head.in_features == len(BLOCKS) * 768 else EVERY_BLOCK
 
 
 class _OverTokens(nn.Module):
     """Class tokens of the shared trunk, [N, blocks, hidden] -> logits of a layer over some."""
 
-    def __init__(self, layer: TokenLayer, blocks: tuple[int, ...]) -> None:
+    def __init__(self, layer: TokenLayer) -> None:
         super().__init__()
         self.layer = layer
-        self.read = [EVERY_BLOCK.index(block) for block in blocks]
+        self.read = [EVERY_BLOCK.index(block) for block in _read(layer)]
 
     def forward(self, tokens: Tensor) -> Tensor:
         return self.layer.classify(F.normalize(tokens[:, self.read].flatten(1), dim=1))
@@ -194,10 +201,8 @@ def _network(trunk: Path, head: Path, device: str) -> tuple[ClipBlocks, Runner |
     """Return the network, and its compiled form if more than the layer is its own."""
     changes = load_state(head)
     if _is_layer(changes):
-        network, layer = (
-            ClipBlocks(vision=shared_trunk(trunk, device).vision),
-            _layer(changes, head.name),
-        )
+        layer = _layer(changes, head.name)
+        network = ClipBlocks(blocks=_read(layer), vision=shared_trunk(trunk, device).vision)
         network.head, network.scale = layer.head, layer.scale
         return network.eval().requires_grad_(False).to(device), None
     network = build(tuned(read_trunk(trunk), changes)).to(device)
@@ -221,7 +226,7 @@ def load(spec: ModelSpec, files: Files, device: str) -> Model:
     changes = load_state(files[1])
     if not _is_layer(changes):
         return _whole(spec, files, device, None)
-    layer = _OverTokens(_layer(changes, spec.id), BLOCKS)
+    layer = _OverTokens(_layer(changes, spec.id))
     example = torch.zeros(2, len(EVERY_BLOCK), CLIP_B16["hidden_size"], device=device)
     run = Chain(tokens_of(spec, files, device), runtime.compile(layer.to(device), example, device))
     return ReadyModel(spec, run, Model.BATCH, lambda: _whole(spec, files, device, run))

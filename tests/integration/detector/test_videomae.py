@@ -79,7 +79,7 @@ def test_its_heatmap_is_in_space_and_time(model, clips):
 
 def test_the_bundled_weights_tell_a_face_from_noise():
     ours = [s for s in registry.list_models() if s.bundled and s.kind != "audio"]
-    families = {"clip_vit", "videomae", "sequence_heads", "texture_cnn", "picture"}
+    families = {"clip_vit", "videomae", "sequence_heads", "texture_cnn"}
     assert {shipped.family for shipped in ours} == families
     noise = np.random.default_rng(0).integers(0, 255, (512, 512, 3), np.uint8)
     for shipped in ours:

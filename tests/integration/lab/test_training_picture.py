@@ -5,10 +5,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from safetensors.torch import load_file
 
 from detector.evaluation.labels import Item
-from detector.models.families.picture import PictureLayer
+from detector.models.families.clip_vit import TokenLayer
 from lab.training import picture
 from lab.training.fit import TrainingOptions
 
@@ -52,14 +53,34 @@ def test_the_layer_that_is_saved_gives_the_logits_of_the_fit(
 ) -> None:
     every = items()
     labels = np.array([item.label for item in every], np.float32)
-    noise = np.random.default_rng(0).normal(0, 1, (len(every), 2 * 12)).astype(np.float32)
+    noise = np.random.default_rng(0).normal(0, 1, (len(every), 18)).astype(np.float32)
     values = noise + labels[:, None]
     monkeypatch.setattr(picture, "read_labels", lambda data: every)
     monkeypatch.setattr(picture, "features", lambda *_args: values)
     saved = picture.train(picture.PictureRecipe(), tmp_path, TrainingOptions(tmp_path / "run"))
-    layer = PictureLayer(12)
+    layer = TokenLayer(18, 1)
     layer.load_state_dict(load_file(saved))
-    import torch
-
-    logits = layer(torch.from_numpy(values).view(len(every), 2, 12)).detach().numpy()
+    # What `clip_vit` takes: all tokens of a picture as one vector of length 1.
+    logits = layer.classify(torch.from_numpy(values) / np.sqrt(18)).detach().numpy()
     assert logits[labels == 1].min() > logits[labels == 0].max()
+    assert np.sign(logits).mean() == 0
+
+
+def test_figures_name_generators_and_material(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    every = [replace(one, note="" if one.label else "photo") for one in items()]
+    labels = np.array([item.label for item in every], np.float32)
+    noise = np.random.default_rng(0).normal(0, 1, (len(every), 18)).astype(np.float32)
+    known = {item.name: row for item, row in zip(every, noise + labels[:, None], strict=True)}
+    monkeypatch.setattr(picture, "read_labels", lambda data: every)
+    monkeypatch.setattr(
+        picture, "features", lambda some, *_args: np.stack([known[item.name] for item in some])
+    )
+    run = TrainingOptions(tmp_path / "run")
+    picture.train(picture.PictureRecipe(), tmp_path, run, folds=True)
+    told = (run.out / "pictures.md").read_text()
+    assert "| as it is, pictures | 8 / 4 |" in told
+    assert "| generator2 | 10 of" in told and "| photo | 40 of 4 |" in told
+    rows = (run.out / "left_out.csv").read_text().splitlines()
+    assert len(rows) == 1 + 80 + 12

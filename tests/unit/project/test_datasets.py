@@ -6,12 +6,14 @@ from pathlib import Path
 
 import pytest
 
-SHEET = Path(__file__).parents[3] / "datasets" / "faces.csv"
+from detector.evaluation.labels import read_labels
+
+SHEETS = Path(__file__).parents[3] / "datasets"
 
 
 @pytest.fixture(scope="module")
 def rows() -> list[dict[str, str]]:
-    with SHEET.open(newline="", encoding="utf-8") as stream:
+    with (SHEETS / "faces.csv").open(newline="", encoding="utf-8") as stream:
         return list(csv.DictReader(stream))
 
 
@@ -33,3 +35,12 @@ def test_a_clip_with_a_path_can_be_cut_again(rows):
         x, y, width, height = map(int, row["crop"].split())
         assert x >= 0 and y >= 0 and width == height >= 64, row
         assert row["type"] and row["says"], row
+
+
+def test_pictures_are_labels_that_the_recipe_reads():
+    items = read_labels(SHEETS / "pictures.csv")
+    assert len({item.name for item in items}) == len(items) > 1000
+    for item in items:
+        assert re.fullmatch(r"[\w.-]+/[\w.-]+", item.source), item
+        assert item.note == "face" or item.name.startswith(f"{item.source}/"), item
+        assert (item.method != "none") == bool(item.label), item
