@@ -7,28 +7,19 @@ from pathlib import Path
 
 import pytest
 
-<<<<<<< HEAD
 from detector.evaluation.labels import read_labels
 
 SHEETS = Path(__file__).parents[3] / "datasets"
-=======
-DATASETS = Path(__file__).parents[3] / "datasets"
 
 
 def read(name: str) -> list[dict[str, str]]:
-    with (DATASETS / name).open(newline="", encoding="utf-8") as stream:
+    with (SHEETS / name).open(newline="", encoding="utf-8") as stream:
         return list(csv.DictReader(stream))
->>>>>>> 6e90cc1d (Show Timbre three spectrograms, and teach it 550 new clips)
 
 
 @pytest.fixture(scope="module")
 def rows() -> list[dict[str, str]]:
-<<<<<<< HEAD
-    with (SHEETS / "faces.csv").open(newline="", encoding="utf-8") as stream:
-        return list(csv.DictReader(stream))
-=======
     return read("faces.csv")
->>>>>>> 6e90cc1d (Show Timbre three spectrograms, and teach it 550 new clips)
 
 
 def test_every_clip_is_listed_once_with_a_label_and_a_repository(rows):
@@ -51,7 +42,6 @@ def test_a_clip_with_a_path_can_be_cut_again(rows):
         assert row["type"] and row["says"], row
 
 
-<<<<<<< HEAD
 def test_pictures_are_labels_that_the_recipe_reads():
     items = read_labels(SHEETS / "pictures.csv")
     assert len({item.name for item in items}) == len(items) > 1000
@@ -59,7 +49,8 @@ def test_pictures_are_labels_that_the_recipe_reads():
         assert re.fullmatch(r"[\w.-]+/[\w.-]+", item.source), item
         assert item.note == "face" or item.name.startswith(f"{item.source}/"), item
         assert (item.method != "none") == bool(item.label), item
-=======
+
+
 def test_a_voice_has_a_source_a_window_and_who_says_what_it_is():
     voices = read("voices.csv")
     assert all(row["repository"] and row["says"] for row in voices)
@@ -70,4 +61,3 @@ def test_a_voice_has_a_source_a_window_and_who_says_what_it_is():
         assert row["path"] and re.fullmatch(r"[0-9a-f]{40}", row["commit"]), row
         assert float(row["start"]) >= 0 and 1.4 <= float(row["seconds"]) <= 3.6, row
     assert max(Counter((row["repository"], row["label"]) for row in located).values()) <= 12
->>>>>>> 6e90cc1d (Show Timbre three spectrograms, and teach it 550 new clips)
