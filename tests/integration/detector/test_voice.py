@@ -186,7 +186,7 @@ def test_the_first_reason_that_holds_is_said(heard, code):
 def test_two_sides_with_a_voice_each_are_two_subjects(say, tmp_path):
     planes = np.stack([made.speech(5, seed=3), made.speech(5, pitch=210, seed=8)])
     out = say(made.write(tmp_path / "call.wav", planes, layout="stereo"), 3.0)
-    assert {(s.id, s.side, s.name) for s in out.subjects} == {
+    assert {(s.id, s.side, lead.name(s)) for s in out.subjects} == {
         ("left", "left", "The left voice"),
         ("right", "right", "The right voice"),
     }
