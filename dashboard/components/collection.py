@@ -5,22 +5,22 @@ from typing import Any, Generic, NamedTuple, TypeVar
 
 import streamlit as st
 
-Item = TypeVar("Item")
+T = TypeVar("T")
 
 _CHOSEN = "rows-chosen"
 _MARKED = ""
 """In the place of a column: the row is marked."""
 
 
-class RowSelection(NamedTuple, Generic[Item]):
+class RowSelection(NamedTuple, Generic[T]):
     """Which items are marked; which was marked or pressed last, and whether it was marked."""
 
-    marked: list[Item]
-    last: Item | None
+    marked: list[T]
+    last: T | None
     by_mark: bool
 
 
-def selected(key: str, items: Sequence[Item]) -> RowSelection[Item]:
+def selected(key: str, items: Sequence[T]) -> RowSelection[T]:
     """Return what is chosen in the table of that key; Streamlit tells what is chosen, not when."""
     event = st.session_state.get(key)
     selection = event["selection"] if event else {}
@@ -48,7 +48,7 @@ class TableSpec(NamedTuple):
 
 
 def draw(
-    name: str, key: str, items: Sequence[Item], table: TableSpec, card: Callable[[int, Item], None]
+    name: str, key: str, items: Sequence[T], table: TableSpec, card: Callable[[int, T], None]
 ) -> None:
     """Draw items as a table and as cards, of which style sheets show one by the page's width.
     `name` begins the keys of both; `key` is the table's own, one for each order and choice of its
@@ -70,7 +70,7 @@ def draw(
         cards(name, items, card)
 
 
-def cards(name: str, items: Sequence[Item], card: Callable[[int, Item], None]) -> None:
+def cards(name: str, items: Sequence[T], card: Callable[[int, T], None]) -> None:
     """Draw each item in a line of its own: `card` gets its number and the item."""
     for number, item in enumerate(items):
         with st.container(
