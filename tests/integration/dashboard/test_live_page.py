@@ -335,13 +335,13 @@ def test_a_slip_of_the_finger_keeps_nothing(at, browser, engine):
 
 
 def test_choices_reach_the_engine(at, browser, engine):
-    at.session_state["live-above"] = 95
+    at.session_state["live-above"] = 80
     at.session_state["live-seconds"] = 5.0
     at.run()
-    assert "after 5 s above 95" in text(at)
+    assert "after 5 s above 80" in text(at)
     started(at, browser)
     settings = engine.opened[0].settings
-    assert (settings.alarm_above, settings.alarm_seconds) == (0.95, 5.0)
+    assert (settings.alarm_above, settings.alarm_seconds) == (0.8, 5.0)
 
 
 def test_the_picture_is_mirrored_by_choice_alone_and_the_choice_is_kept(at, browser):

@@ -492,7 +492,7 @@ def test_a_new_modality_is_an_extractor_and_a_line(analyzer, face_clip, monkeypa
     monkeypatch.setattr(registry, "load_model", lambda id, **settings: model)
     out = analyzer.analyze(face_clip, Settings(frames=3, models=["loud"]))
     speaker = next(s for s in out.subjects if s.modality is Modality.VOICE)
-    assert speaker in out.judged and speaker.name == "Speaker voice-A"
+    assert speaker in out.judged and lead.name(speaker) == "Speaker voice-A"
     assert [span.logits["loud"] for span in speaker.spans] == [0, 1, 2, 3]
     assert model.seen == [(1, 100)] * 4
     # It is answered at its spans, and the file by it: no face was scored.
