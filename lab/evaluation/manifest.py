@@ -2,7 +2,7 @@
 
 import re
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from enum import StrEnum
 from pathlib import Path
 from typing import Any
@@ -30,16 +30,7 @@ def write(result: Calibrated, path: Path | None = None) -> Path:
 
     A model of weight 0 runs where it is `default`, and does not vote. Raise ModelError where it
     can't be read or written."""
-    path = path or paths.bundled() / "manifest.toml"
-    try:
-        text = updated(path.read_text(encoding="utf-8"), result)
-        Manifest.model_validate(tomllib.loads(text))
-        paths.write(path, text)
-    except (OSError, ValueError) as error:
-        raise ModelError(
-            _("{path} can't be written: {error}.").format(path=path, error=error)
-        ) from error
-    return path
+    return _rewrite(path, lambda text: updated(text, result))
 
 
 def updated(text: str, result: Calibrated) -> str:
@@ -63,18 +54,27 @@ def write_alone(
 ) -> Path:
     """Replace the calibration of models, and the bands by which each answers alone, in a manifest
     (default: the one that ships). Raise ModelError where it can't be read or written."""
+    return _rewrite(path, lambda text: _updated_alone(text, fitted))
+
+
+def _updated_alone(text: str, fitted: Mapping[str, tuple[Calibration, Ensemble]]) -> str:
+    document: Any = tomlkit.parse(text)
+    for entry in document["models"]:
+        if entry["id"] in fitted:
+            calibration, ensemble = fitted[entry["id"]]
+            values = ensemble.model_dump(exclude_none=True, exclude_defaults=True)
+            values = dict(sorted(values.items(), key=lambda pair: pair[0] in _TABLES))
+            if not entry.get("weight"):  # an ensemble's weights hold for its models' maps
+                entry["calibration"] = _table(calibration.model_dump(exclude_none=True))
+            entry["alone"] = _table(values)
+    return re.sub(r"(?m)^([^#\n].*\n)(?=\[\[models)", r"\1\n", tomlkit.dumps(document))
+
+
+def _rewrite(path: Path | None, change: Callable[[str], str]) -> Path:
+    """Replace a manifest by what `change` makes of its text, if that is one."""
     path = path or paths.bundled() / "manifest.toml"
     try:
-        document: Any = tomlkit.parse(path.read_text(encoding="utf-8"))
-        for entry in document["models"]:
-            if entry["id"] in fitted:
-                calibration, ensemble = fitted[entry["id"]]
-                values = ensemble.model_dump(exclude_none=True, exclude_defaults=True)
-                values = dict(sorted(values.items(), key=lambda pair: pair[0] in _TABLES))
-                if not entry.get("weight"):  # an ensemble's weights hold for its models' maps
-                    entry["calibration"] = _table(calibration.model_dump(exclude_none=True))
-                entry["alone"] = _table(values)
-        text = re.sub(r"(?m)^([^#\n].*\n)(?=\[\[models)", r"\1\n", tomlkit.dumps(document))
+        text = change(path.read_text(encoding="utf-8"))
         Manifest.model_validate(tomllib.loads(text))
         paths.write(path, text)
     except (OSError, ValueError) as error:
