@@ -18,7 +18,6 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from detector import converted, runtime
-from detector.memory import return_freed
 from detector.models.base import Files, Model, ModelSpec
 from detector.models.network import TorchFrameModel, skip_init
 from detector.models.ready import ReadyModel
@@ -163,7 +162,6 @@ def shared_tokens(trunk: Path, name: str, device: str) -> Runner:
     example = torch.zeros(2, 3, 224, 224, device=device)
     tokens = runtime.compile(_ClassTokens(shared_trunk(trunk, device)), example, device, bf16=True)
     runtime.remember(key, tokens)
-    return_freed()
     return tokens
 
 
@@ -197,36 +195,28 @@ class _OverTokens(nn.Module):
         return self.layer.classify(F.normalize(tokens[:, self.read].flatten(1), dim=1))
 
 
-def _network(trunk: Path, head: Path, device: str) -> tuple[ClipBlocks, Runner | None]:
-    """Return the network, and its compiled form if more than the layer is its own."""
-    changes = load_state(head)
-    if _is_layer(changes):
-        layer = _layer(changes, head.name)
-        network = ClipBlocks(blocks=_read(layer), vision=shared_trunk(trunk, device).vision)
-        network.head, network.scale = layer.head, layer.scale
-        return network.eval().requires_grad_(False).to(device), None
-    network = build(tuned(read_trunk(trunk), changes)).to(device)
-    example = torch.zeros(2, 3, 224, 224, device=device)
-    return network, runtime.compile(network, example, device, bf16=True)
-
-
-def _is_layer(changes: Mapping[str, Tensor]) -> bool:
-    return not any(name.startswith("vision.") for name in changes)
-
-
-def _whole(spec: ModelSpec, files: Files, device: str, run: Runner | None) -> TorchFrameModel:
-    trunk, head = files
-    network, compiled = _network(trunk, head, device)
+def _whole(spec: ModelSpec, network: ClipBlocks, device: str, run: Runner) -> TorchFrameModel:
     # Gradients end at the class tokens, so maps are taken before the last block that is read.
-    return TorchFrameModel(spec, network, device, network.layers[BLOCKS[-2]], run or compiled)
+    return TorchFrameModel(spec, network, device, network.layers[BLOCKS[-2]], run)
 
 
 def load(spec: ModelSpec, files: Files, device: str) -> Model:
     """Load the trunk and what was tuned, in this order."""
-    changes = load_state(files[1])
-    if not _is_layer(changes):
-        return _whole(spec, files, device, None)
-    layer = _OverTokens(_layer(changes, spec.id))
+    trunk, head = files
+    changes = load_state(head)
+    if any(name.startswith("vision.") for name in changes):
+        network = build(tuned(read_trunk(trunk), changes)).to(device)
+        example = torch.zeros(2, 3, 224, 224, device=device)
+        run = runtime.compile(network, example, device, bf16=True)
+        return _whole(spec, network, device, run)
+    layer = _layer(changes, spec.id).to(device)
     example = torch.zeros(2, len(EVERY_BLOCK), CLIP_B16["hidden_size"], device=device)
-    run = Chain(tokens_of(spec, files, device), runtime.compile(layer.to(device), example, device))
-    return ReadyModel(spec, run, Model.BATCH, lambda: _whole(spec, files, device, run))
+    over = runtime.compile(_OverTokens(layer), example, device)
+    chain = Chain(tokens_of(spec, files, device), over)
+
+    def whole() -> TorchFrameModel:
+        network = ClipBlocks(blocks=_read(layer), vision=shared_trunk(trunk, device).vision)
+        network.head, network.scale = layer.head, layer.scale
+        return _whole(spec, network.eval().requires_grad_(False), device, chain)
+
+    return ReadyModel(spec, chain, Model.BATCH, whole)
