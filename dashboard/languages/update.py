@@ -140,7 +140,7 @@ def update(code: str) -> tuple[int, int]:
     for message in catalog:
         message.flags.discard("python-brace-format")  # a test compares the braces
     with file.open("wb") as output:
-        write_po(output, catalog, width=0, sort_output=True, no_location=True)
+        write_po(output, catalog, width=0, sort_output=True, no_location=True, ignore_obsolete=True)
     ready = [m for m in catalog if m.id and _whole(m.string) and not m.fuzzy]
     return len(catalog), len(ready)
 
