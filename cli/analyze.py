@@ -218,7 +218,7 @@ def summary(analysis: Analysis, *, base_rate: float = odds.EVEN) -> str:
         lines.append(_("To analyze it turned: {option}").format(option=f"--rotate {turn}"))
     lines.append(_("Can't tell: {limits}").format(limits=presented.limits(analysis)))
     said = "\n  ".join(filter(None, lines)).replace("\u00a0", " ")
-    return f"{analysis.media.name}: {analysis.headline_in()}\n  {said}"
+    return f"{analysis.media.name}: {presented.headline(analysis)}\n  {said}"
 
 
 def _answered(row: answers.AnswerRow) -> str:

@@ -11,6 +11,7 @@ from detector.perturbation.conditions import NONE, parse
 from detector.perturbation.robustness import USUAL, try_out
 from detector.pipeline import Analyzer
 from detector.presentation import robustness as presented
+from detector.presentation.verdict import headline
 from detector.schema.analysis import Analysis, Robustness, Settings
 from detector.sentences import _
 
@@ -51,7 +52,7 @@ def robustness(
 @reading()
 def _lines(analysis: Analysis, tried: Robustness) -> list[str]:
     """Return a line a trial, then what it means."""
-    lines = [f"{analysis.media.name}: {analysis.headline_in()}"]
+    lines = [f"{analysis.media.name}: {headline(analysis)}"]
     for row in presented.rows(tried):
         number = row.likelihood or "–"
         lines.append(f"  {row.name:24} {number:>5}  {states.GLYPHS[row.label]} {row.says}")

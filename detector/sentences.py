@@ -171,6 +171,12 @@ def english(text: str) -> str:
     return text.spec.render(ENGLISH) if isinstance(text, Message) else text
 
 
+def in_english(make: Callable[[T], str], of: T) -> str:
+    """Return what `make` says of something, in English whatever the reader's language."""
+    with use(ENGLISH):
+        return str(make(of))
+
+
 def _literal(text: str) -> Message:
     return Message(MessageSpec(text, literal=True))
 

@@ -17,6 +17,7 @@ from typing import Literal
 from detector import __version__, paths
 from detector.errors import InputError, MediaError
 from detector.media.files import one_line
+from detector.presentation.verdict import headline
 from detector.provenance.hashes import keyframes
 from detector.report import ReportDetails, times
 from detector.schema.analysis import Analysis
@@ -411,7 +412,7 @@ def _said(file: CaseFile) -> str:
     if file.analysis is None:
         gone = _("{result} (as it was; the result was deleted since)")
         return gone.format(result=file.noted.get("result", ""))
-    return file.analysis.headline_in()
+    return headline(file.analysis)
 
 
 def summary(details: Mapping[str, str]) -> str:

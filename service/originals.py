@@ -14,8 +14,7 @@ from pathlib import Path
 from detector.comparison.fingerprint import SPACING, Fingerprints, of_frames
 from detector.errors import InputError, UnmaskError
 from detector.schema.analysis import Media, Settings
-from detector.schema.compared import RoleSource
-from detector.schema.comparison import Comparison
+from detector.schema.comparison import Comparison, RoleSource
 from detector.sentences import _
 from service import limits
 from service.context import Principal, RequestContext

@@ -25,7 +25,8 @@ from detector import __version__
 from detector.errors import Canceled, InputError, ModelError
 from detector.links.addresses import LinkRefused, LinkRules, addresses, parse, port_of
 from detector.links.transport import PinnedTransport
-from detector.sentences import _
+from detector.presentation.verdict import headline
+from detector.sentences import _, in_english
 from service.auth.session_store import load_key
 from service.config import get_config
 from service.context import Principal
@@ -146,7 +147,7 @@ def event(id: str, job: Job | None) -> dict[str, Any]:
         "analysis": {
             "id": id,
             "state": state,
-            "headline": analysis.headline if analysis is not None else None,
+            "headline": in_english(headline, analysis) if analysis is not None else None,
             "verdict": verdict.label.value if verdict else None,
             "probability": verdict.probability if verdict else None,
             "error": job.fault.problem.code if job is not None and job.fault else None,

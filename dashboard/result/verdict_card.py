@@ -60,7 +60,7 @@ def head(analysis: Analysis, changed: bool = False) -> Markup:
         join([_("Verdict"), *_by(analysis, changed)], " · "),
         state.slug,
         state.icon,
-        analysis.headline_in(),
+        presented.headline(analysis),
         _person_strong(analysis, said[0]),
         *map(labels.unbroken, said[1:]),
         announced=True,

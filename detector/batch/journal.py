@@ -16,8 +16,9 @@ from pathlib import Path
 from typing import Any
 
 from detector.errors import UsageError
-from detector.schema.codes import Label
-from detector.sentences import _
+from detector.presentation.verdict import headline, unjudged
+from detector.schema.analysis import Analysis
+from detector.sentences import _, in_english
 from detector.spreadsheets import inert
 
 Line = dict[str, Any]
@@ -217,21 +218,16 @@ def _text(rows: Iterable[Iterable[object]]) -> str:
 
 
 def _row(line: Line) -> list[object]:
-    error, analysis = line.get("error") or {}, line.get("analysis") or {}
-    verdict, about = analysis.get("verdict", {}), analysis.get("media", {})
-    comparison = analysis.get("comparison") or {"original_media": {}}
+    name, id, error = (line["file"], line.get("page")), line.get("id"), line.get("error") or {}
+    if not line.get("analysis"):
+        row = [*name, *[None] * 7, id, error.get("code"), error.get("message"), *[None] * 3]
+        return [inert(value) for value in row]
+    analysis = Analysis.model_validate(line["analysis"])
+    verdict, about, found = analysis.verdict, analysis.media, analysis.comparison
     row = [
-        line["file"], line.get("page"), verdict.get("label"), verdict.get("question"),
-        verdict.get("probability"), about.get("kind"), about.get("duration"),
-        len(analysis["subjects"]) if analysis else None, about.get("sha256"), line.get("id"),
-        error.get("code"), error.get("message") or _unjudged(verdict),
-        comparison["original_media"].get("name"), comparison.get("finding"),
-        analysis.get("headline"),
+        *name, verdict.label, verdict.question, verdict.probability, about.kind, about.duration,
+        len(analysis.subjects), about.sha256, id, None, in_english(unjudged, verdict) or None,
+        found and found.original_media.name, found and found.finding,
+        in_english(headline, analysis),
     ]  # fmt: skip
     return [inert(value) for value in row]
-
-
-def _unjudged(verdict: dict[str, Any]) -> str | None:
-    """Return why a file that was read got no verdict."""
-    reasons = verdict.get("reasons") or [{}]
-    return reasons[0].get("text") if verdict.get("label") == Label.NOT_APPLICABLE else None

@@ -23,7 +23,6 @@ from detector.comparison.place import MomentPair
 from detector.errors import UsageError
 from detector.provenance.file_traces import FACTOR, QUALITY, FileTraces, read_traces
 from detector.schema.analysis import Media
-from detector.schema.compared import RoleSource
 from detector.schema.comparison import (
     ComparedMoment,
     Comparison,
@@ -32,6 +31,7 @@ from detector.schema.comparison import (
     Generation,
     GenerationHint,
     Grading,
+    RoleSource,
     SpaceAlignment,
     Span,
     TimeAlignment,

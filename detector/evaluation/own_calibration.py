@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
+from detector import messages
 from detector.decision import conformal, decide
 from detector.decision.conformal import OwnCalibration
 from detector.decision.numbers import logit
@@ -145,6 +146,6 @@ def _unusable(analysis: Analysis) -> str:
         )
     if analysis.verdict.probability is None:
         reasons = analysis.verdict.reasons
-        return reasons[0].text if reasons else "It could not be judged."
+        return messages.text(reasons[0]) if reasons else "It could not be judged."
     missing = next((m for m in analysis.models if not m.counted and m.weight > 0), None)
     return f"{missing.title}: {missing.not_counted_because}." if missing else ""

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from detector import questions
+from detector import messages, questions
 from detector.decision import material
 from detector.decision.material import MIN_FRAMES
 from detector.decision.session import WINDOW
@@ -437,7 +437,7 @@ def _text(decided: Analysis, answer: Answer, reason: ReasonCode | None) -> str:
         return text.format(high=percent(limits.suspect))
     if answer.label is Label.INCONCLUSIVE and not answer.vetoed_by:
         return _("The score is between the thresholds.")
-    return decided.verdict.reasons[0].text
+    return messages.text(decided.verdict.reasons[0])
 
 
 def _missing(

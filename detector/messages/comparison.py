@@ -1,21 +1,15 @@
 """What came of holding a copy against its original, in words: headline, lead, figures, limits."""
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING
-
 from detector.messages import states
 from detector.messages.format import capital, clock, listed, percent, score
+from detector.schema.comparison import ComparedPerson, Comparison, GenerationHint, Span
 from detector.sentences import _, ngettext
-
-if TYPE_CHECKING:
-    from detector.schema.compared import Compared, ComparedPerson, GenerationHint, Span
 
 SHORT = 10.0
 """s of a clip under which its times are said in tenths."""
 
 
-def headline(comparison: Compared) -> str:
+def headline(comparison: Comparison) -> str:
     """Return the finding as a head: "Same footage; the face differs"."""
     finding = comparison.finding
     if comparison.roles_doubtful:
@@ -42,7 +36,7 @@ def headline(comparison: Compared) -> str:
     return _("The same scene, but whether a face was changed is open")
 
 
-def _roles_open(comparison: Compared) -> str:
+def _roles_open(comparison: Comparison) -> str:
     """Return the head of two files of which either may be the manipulated one."""
     if comparison.contradicted:
         text = _("Same footage, another face; {name} was named the original, but the detectors "
@@ -58,7 +52,7 @@ def _roles_open(comparison: Compared) -> str:
     return _("Same footage, another face; we can’t tell which is the original")
 
 
-def _in_part(comparison: Compared) -> str:
+def _in_part(comparison: Comparison) -> str:
     """Return the head of a copy that shows other footage, too."""
     finding = comparison.finding
     if finding == "other_edits":
@@ -71,7 +65,7 @@ def _in_part(comparison: Compared) -> str:
     return _("Part of it is the same footage, and nothing differs there")
 
 
-def _moving(comparison: Compared) -> str:
+def _moving(comparison: Comparison) -> str:
     if comparison.reason == "other_shapes":
         return _("The same scene and movement, but in other shapes")
     if unstated(comparison):
@@ -79,16 +73,16 @@ def _moving(comparison: Compared) -> str:
     return _("Another picture, but its face moves as the original’s")
 
 
-def unstated(comparison: Compared) -> bool:
+def unstated(comparison: Comparison) -> bool:
     """Return whether nothing names the other file as the original: it may be manipulated itself."""
     return comparison.role_source == "unknown"
 
 
-def _other(comparison: Compared) -> str:
+def _other(comparison: Comparison) -> str:
     return _("the other file") if unstated(comparison) else _("the original")
 
 
-def called(comparison: Compared) -> tuple[str, str]:
+def called(comparison: Comparison) -> tuple[str, str]:
     """Return what the two files are called within a sentence: their roles where these are known,
     else their names."""
     if comparison.roles_known:
@@ -96,7 +90,7 @@ def called(comparison: Compared) -> tuple[str, str]:
     return names(comparison)
 
 
-def names(comparison: Compared) -> tuple[str, str]:
+def names(comparison: Comparison) -> tuple[str, str]:
     """Return the names of the two files; of two with one name, with which of them it is."""
     first, second = comparison.copy_media.name, comparison.original_media.name
     if first != second:
@@ -105,14 +99,14 @@ def names(comparison: Compared) -> tuple[str, str]:
     return one.format(name=first), other.format(name=second)
 
 
-def titles(comparison: Compared) -> tuple[str, str]:
+def titles(comparison: Comparison) -> tuple[str, str]:
     """Return what stands over the two files: their roles where these are known, else names."""
     if comparison.roles_known:
         return _("Suspected copy"), _("Original")
     return names(comparison)
 
 
-def changes(comparison: Compared) -> list[str]:
+def changes(comparison: Comparison) -> list[str]:
     """Return what was done to the whole of it: "cropped", "mirrored", "slowed to 80 %" …"""
     space, time = comparison.space, comparison.time
     speed = abs(time.rate)
@@ -130,7 +124,7 @@ def changes(comparison: Compared) -> list[str]:
     return [word for happened, word in done if happened]
 
 
-def lead(comparison: Compared) -> str:
+def lead(comparison: Comparison) -> str:
     """Return what was found, in a sentence or two."""
     said = _lead(comparison)
     if comparison.excerpt is None:
@@ -142,7 +136,7 @@ def lead(comparison: Compared) -> str:
     return " ".join([text.format(name=names(comparison)[0], when=shown), said])
 
 
-def _lead(comparison: Compared) -> str:
+def _lead(comparison: Comparison) -> str:
     finding = comparison.finding
     if finding.manipulated:
         said = _("The same footage: {who}, {when}; the rest does not differ.").format(
@@ -200,7 +194,7 @@ def _lead(comparison: Compared) -> str:
              "copy.")  # fmt: skip
 
 
-def sentence(comparison: Compared) -> str:
+def sentence(comparison: Comparison) -> str:
     """Return the finding in one sentence, as a verdict's words: "Manipulated copy of rally.mov:
     the face of Person A differs from 00:02 to 00:07, the rest is the same footage"."""
     if comparison.roles_doubtful:
@@ -218,7 +212,7 @@ def sentence(comparison: Compared) -> str:
     )
 
 
-def suspicion(comparison: Compared) -> str:
+def suspicion(comparison: Comparison) -> str:
     """Return what the detectors say of both, alone: "the detectors suspect shared.mp4 (87 against
     19)"; empty where they did not judge both."""
     ours, theirs = comparison.copy_score, comparison.original_score
@@ -235,7 +229,7 @@ def suspicion(comparison: Compared) -> str:
     return text.format(name=which, high=high, low=low)
 
 
-def _only(comparison: Compared) -> str:
+def _only(comparison: Comparison) -> str:
     """Return what differs and nothing else does; of several people, whose."""
     if len(comparison.people) > 1:
         return _whose(comparison)
@@ -243,7 +237,7 @@ def _only(comparison: Compared) -> str:
     return _("only the mouth differs") if mouth else _("only the face differs")
 
 
-def _whose(comparison: Compared) -> str:
+def _whose(comparison: Comparison) -> str:
     people = [person for person in comparison.people if person.changed_region != "none"]
     said = [_part(person) for person in people]
     verb = ngettext("{what} differs", "{what} differ", len(people))
@@ -259,7 +253,7 @@ def _part(person: ComparedPerson) -> str:
     return text.format(id=person.id)
 
 
-def people(comparison: Compared) -> list[tuple[str, str]]:
+def people(comparison: Comparison) -> list[tuple[str, str]]:
     """Return names and values of what differs of each of several people; nothing of one."""
     if len(comparison.people) < 2:
         return []
@@ -271,7 +265,7 @@ def people(comparison: Compared) -> list[tuple[str, str]]:
     ]
 
 
-def differs(comparison: Compared, person: ComparedPerson) -> str:
+def differs(comparison: Comparison, person: ComparedPerson) -> str:
     """Return what differs of a person: "the mouth differs"."""
     if person.changed_region == "none":
         return _("does not differ") if comparison.finding.same_footage else _("open")
@@ -279,7 +273,7 @@ def differs(comparison: Compared, person: ComparedPerson) -> str:
     return _("the mouth differs") if mouth else _("the face differs")
 
 
-def when(comparison: Compared, spans: list[Span]) -> str:
+def when(comparison: Comparison, spans: list[Span]) -> str:
     """Return stretches of the copy in words: "from 00:02 to 00:07"."""
     length = comparison.copy_media.duration or 0.0
     if not length:
@@ -305,7 +299,7 @@ def question(*, seen: bool = False) -> str:
     return _("Same footage as another file?") if seen else _("Differs from its original?")
 
 
-def short(comparison: Compared) -> str:
+def short(comparison: Comparison) -> str:
     """Return the answer in a few words: "Only the face differs"."""
     finding = comparison.finding
     if comparison.roles_doubtful:
@@ -330,7 +324,7 @@ def short(comparison: Compared) -> str:
     )
 
 
-def against(comparison: Compared) -> str:
+def against(comparison: Comparison) -> str:
     """Return what was measured in a sentence, and what it is no proof of."""
     name = comparison.original_media.name
     if comparison.movement is not None:
@@ -347,7 +341,7 @@ def against(comparison: Compared) -> str:
     return " ".join(filter(None, [said, no_proof(comparison)]))
 
 
-def no_proof(comparison: Compared) -> str:
+def no_proof(comparison: Comparison) -> str:
     """Return why a copy that differs in nothing may still be manipulated; empty for another."""
     if comparison.finding not in ("nothing_differs", "transformed"):
         return ""
@@ -355,7 +349,7 @@ def no_proof(comparison: Compared) -> str:
     return text.format(other=_other(comparison))
 
 
-def _moves(comparison: Compared) -> list[tuple[str, str]]:
+def _moves(comparison: Comparison) -> list[tuple[str, str]]:
     """Return how alike heads and features move, for how long, and how far that is from chance."""
     shared = comparison.movement
     if shared is None:
@@ -373,7 +367,7 @@ def _moves(comparison: Compared) -> list[tuple[str, str]]:
     return [*rows, (_("Over"), told), (_("How far from chance"), far)]
 
 
-def figures(comparison: Compared) -> list[tuple[str, str]]:
+def figures(comparison: Comparison) -> list[tuple[str, str]]:
     """Return names and values of what was measured, for a table."""
     rows = _moves(comparison)
     inside, elsewhere, limit = (
@@ -416,7 +410,7 @@ def figures(comparison: Compared) -> list[tuple[str, str]]:
     return rows
 
 
-def roles(comparison: Compared) -> str:
+def roles(comparison: Comparison) -> str:
     """Return which of the two is the original, and who says so."""
     first, second = names(comparison)
     if comparison.generation.proven:
@@ -446,7 +440,7 @@ def hint(trace: GenerationHint, both: tuple[str, str] | None = None) -> str:
     return texts[trace.code].format(which=which, **trace.params)
 
 
-def limits(comparison: Compared) -> str:
+def limits(comparison: Comparison) -> str:
     """Return what a comparison can't tell; empty where it tells nothing."""
     if comparison.movement is not None and comparison.reason == "other_shapes":
         return _("Which of the two it is: an encoder with few bits can leave as little of a face "

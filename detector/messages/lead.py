@@ -1,18 +1,13 @@
 """What stands under a headline: its subject, its time, and the text about the others."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Sequence
 from itertools import groupby
-from typing import TYPE_CHECKING
 
 from detector.messages import text
 from detector.messages.format import capital, clock, listed, lower_first, percent, stretch
 from detector.messages.states import contribution, subject_name
+from detector.schema.analysis import Analysis, Answer, Question, Reason, Subject
 from detector.sentences import _, ngettext, say
-
-if TYPE_CHECKING:
-    from detector.schema.analysis import Analysis, Answer, Question, Reason, Subject
 
 MANY_PEOPLE = 4
 """named in the sentence about the others; more are counted."""

@@ -1,15 +1,11 @@
 """What figures were measured on, and how much of a clip was looked at."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from detector.schema.analysis import Analysis, Calibration, Thresholds
+from detector.schema.media import Coverage
 from detector.sentences import _, ngettext, say, spec_of
-
-if TYPE_CHECKING:
-    from detector.schema.analysis import Analysis, Calibration, Thresholds
-    from detector.schema.media import Coverage
 
 
 def unit(limits: Thresholds) -> str:

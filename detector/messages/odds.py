@@ -1,16 +1,10 @@
 """What a likelihood means, in words: the odds of our tests, for the share of fakes that a reader
 gets, and the verbal scale of forensic institutes."""
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING
-
 from detector import questions
 from detector.messages.format import whole_percent
+from detector.schema.verdict import Answer, EmpiricalOdds
 from detector.sentences import _, say
-
-if TYPE_CHECKING:
-    from detector.schema.verdict import Answer, EmpiricalOdds
 
 
 def of_tests(odds: EmpiricalOdds, question: str | None = None) -> str:

@@ -1,15 +1,9 @@
 """What a label, a question and a model's part are called: one wording for all places."""
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING
-
 from detector import questions
 from detector.messages.format import lower_first
+from detector.schema.origin import Proof
 from detector.sentences import _, say
-
-if TYPE_CHECKING:
-    from detector.schema.origin import Proof
 
 GLYPHS = {
     "FAKE": "▲",

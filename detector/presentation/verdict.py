@@ -7,11 +7,25 @@ from detector import messages
 from detector.messages import comparison, format, lead, odds, states
 from detector.messages.format import capital, clock, lower_first, percent
 from detector.presentation.pulls import answer_of
-from detector.schema.analysis import Analysis, Basis, CaveatCode, Reason, ReasonCode
+from detector.schema.analysis import Analysis, Basis, CaveatCode, Label, Reason, ReasonCode, Verdict
 from detector.sentences import _
 
 TRACED = (ReasonCode.ABOVE_THRESHOLD, ReasonCode.BELOW_THRESHOLD)
 """Reasons that name the strongest trace themselves, or say that there is none."""
+
+
+def headline(analysis: Analysis) -> str:
+    """Return the headline of the result, the same on every page and in every report."""
+    if analysis.media.too_slow is not None and analysis.proof is None:
+        return states.too_slow()
+    names = analysis.verdict.label, analysis.verdict.question
+    return states.headline(*names, proof=analysis.proof)
+
+
+def unjudged(verdict: Verdict) -> str:
+    """Return why a file that was read got no verdict; empty where it got one."""
+    judged = verdict.label is not Label.NOT_APPLICABLE or not verdict.reasons
+    return "" if judged else messages.text(verdict.reasons[0])
 
 
 def paragraphs(analysis: Analysis, base_rate: float = odds.EVEN) -> list[str]:

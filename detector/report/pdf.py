@@ -394,7 +394,7 @@ def _verdict(pdf: Paper, content: Content) -> None:
     text = _("Unmask report · {made} · analyzed {analyzed}")
     pdf.say(text.format(made=made, analyzed=analyzed), SMALL, MUTED)
     pdf.say(analysis.media.name, 11, style="B")
-    pdf.headline(analysis.headline_in(), INK[analysis.label])
+    pdf.headline(presented.headline(analysis), INK[analysis.label])
     pdf.ln(1)
     if content.origin:
         pdf.say(content.origin, style="B")

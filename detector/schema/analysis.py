@@ -13,10 +13,9 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Final, Literal
 
-from pydantic import Field, computed_field
+from pydantic import Field
 
-from detector.messages import states
-from detector.schema.base import EnglishSentence, Sentence, StrictModel, in_english, written_only
+from detector.schema.base import EnglishSentence, Sentence, StrictModel
 from detector.schema.base import Probability as Probability
 from detector.schema.codes import OF_PICTURE as OF_PICTURE
 from detector.schema.codes import OF_SOUND as OF_SOUND
@@ -72,7 +71,7 @@ from detector.schema.verdict import Tally as Tally
 from detector.schema.verdict import Thresholds as Thresholds
 from detector.schema.verdict import Verdict as Verdict
 
-SCHEMA_VERSION: Final = "5.0"
+SCHEMA_VERSION: Final = "6.0"
 LONGEST = 1e9
 """s; a number of this size is no time in a file"""
 LIVE_WINDOW: Final = 8.0
@@ -137,7 +136,7 @@ class Signal(StrictModel):
 class Analysis(StrictModel):
     """Everything known of one file."""
 
-    schema_version: Literal["5.0"] = SCHEMA_VERSION
+    schema_version: Literal["6.0"] = SCHEMA_VERSION
     id: str = Field(description="hash of media, settings and weights: same input, same id")
     created: datetime
     media: Media
@@ -163,22 +162,6 @@ class Analysis(StrictModel):
     seal: ResultSeal | None = Field(
         default=None, description="of the server that made it; None for what no server keeps"
     )
-
-    _drop_written = written_only("headline")
-
-    @computed_field  # type: ignore[prop-decorator]
-    @property
-    @in_english
-    def headline(self) -> str:
-        """Return the headline of the result, in English."""
-        return self.headline_in()
-
-    def headline_in(self) -> str:
-        """Return the headline of the result, the same on every page and in every report."""
-        if self.media.too_slow is not None and self.proof is None:
-            return states.too_slow()
-        names = self.verdict.label, self.verdict.question
-        return states.headline(*names, proof=self.proof)
 
     @property
     def accusing_comparison(self) -> Comparison | None:
@@ -253,6 +236,6 @@ class ErrorDetail(StrictModel):
 class Failure(StrictModel):
     """Stands in the place of an `Analysis` in a list when a file could not be analyzed."""
 
-    schema_version: Literal["5.0"] = SCHEMA_VERSION
+    schema_version: Literal["6.0"] = SCHEMA_VERSION
     name: str
     error: ErrorDetail

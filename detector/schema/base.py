@@ -1,7 +1,6 @@
 """What every node of a result is made of."""
 
-from collections.abc import Callable, Mapping
-from functools import wraps
+from collections.abc import Mapping
 from typing import Annotated, Any
 
 from pydantic import (
@@ -16,7 +15,7 @@ from pydantic import (
     model_validator,
 )
 
-from detector.sentences import ENGLISH, Message, MessageSpec, english, spec_of, use
+from detector.sentences import Message, MessageSpec, english, spec_of
 
 Probability = Annotated[float, Field(ge=0.0, le=1.0)]
 Param = str | int | float | bool | list[str] | None
@@ -62,17 +61,6 @@ class StrictModel(BaseModel):
     """Base of every node: unknown keys are refused, so that a typo never passes silently."""
 
     model_config = ConfigDict(extra="forbid")
-
-
-def in_english(make: Callable[[Any], str]) -> Callable[[Any], str]:
-    """Let a node's text be English in every language: it is written into JSON."""
-
-    @wraps(make)
-    def made(node: Any) -> str:
-        with use(ENGLISH):
-            return str(make(node))
-
-    return made
 
 
 def written_only(*keys: str) -> Any:

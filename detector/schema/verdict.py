@@ -1,8 +1,8 @@
 """A file's verdict, the answers it was made of, how sure they are, and how it moves when the file
 is changed a little.
 
-Pure data, part of the tree of `detector.schema.analysis`. Codes with parameters; the sentences
-that are written along are made of them by `detector.messages`.
+Pure data, part of the tree of `detector.schema.analysis`. Codes with parameters;
+`detector.messages` makes sentences of them.
 """
 
 from __future__ import annotations
@@ -11,8 +11,7 @@ from typing import Literal
 
 from pydantic import Field, computed_field
 
-from detector import messages
-from detector.schema.base import Param, Probability, Sentence, StrictModel, in_english, written_only
+from detector.schema.base import Param, Probability, Sentence, StrictModel, written_only
 from detector.schema.codes import Basis, CaveatCode, Label, Question, ReasonCode
 
 
@@ -164,27 +163,10 @@ def support_of(ratio: float) -> Support:
 
 
 class CodedMessage(StrictModel):
-    """A code with its parameters; `text` and `detail` are what `detector.messages` says of them in
-    English, written along for readers of the JSON and never read back."""
+    """A code with its parameters; `detector.messages` has its sentence."""
 
     code: str
     params: dict[str, Param] = Field(default_factory=dict)
-
-    _drop_written = written_only("text", "detail")
-
-    @computed_field  # type: ignore[prop-decorator]
-    @property
-    @in_english
-    def text(self) -> str:
-        """Return the sentence, in English."""
-        return messages.text(self)
-
-    @computed_field  # type: ignore[prop-decorator]
-    @property
-    @in_english
-    def detail(self) -> str:
-        """Return what stands under it in small, in English."""
-        return messages.detail(self)
 
 
 class Reason(CodedMessage):
@@ -220,22 +202,6 @@ class Evidence(StrictModel):
     ]
     rating: Literal["good", "fair", "poor"]
     params: dict[str, Param] = Field(default_factory=dict)
-
-    _drop_written = written_only("name", "value")
-
-    @computed_field  # type: ignore[prop-decorator]
-    @property
-    @in_english
-    def name(self) -> str:
-        """Return what was rated, in English."""
-        return messages.text(self)
-
-    @computed_field  # type: ignore[prop-decorator]
-    @property
-    @in_english
-    def value(self) -> str:
-        """Return the rating, in English."""
-        return messages.detail(self)
 
 
 class Contribution(StrictModel):
@@ -344,7 +310,7 @@ class Verdict(StrictModel):
     agreeing_models: int = Field(default=0, description="as the leading answer's")
     counted: int = Field(default=0, description="models that were counted")
 
-    _drop_written = written_only("limits", "interval")
+    _drop_written = written_only("interval")
 
     @computed_field  # type: ignore[prop-decorator]
     @property
@@ -352,12 +318,6 @@ class Verdict(StrictModel):
         """95 % interval of `probability`: the leading answer's."""
         answer = self.answers.get(self.question) if self.question else None
         return answer.interval if answer else None
-
-    @computed_field  # type: ignore[prop-decorator]
-    @property
-    def limits(self) -> list[str]:
-        """Return what this can't tell, in English."""
-        return [caveat.text for caveat in self.caveats]
 
     def undecided(self, question: Question | None) -> bool:
         """Return whether a question stays open, so that one model's reading must not show."""

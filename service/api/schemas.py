@@ -9,9 +9,12 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, Field
 from pydantic.config import JsonDict, JsonValue
 
+from detector.messages import comparison
 from detector.models.inventory import Status
+from detector.presentation.verdict import headline
 from detector.schema.analysis import Analysis, Box, Label, Question, ReasonCode
 from detector.schema.comparison import Comparison, ComparisonFinding
+from detector.sentences import in_english
 from service.api.errors import RefusalDetail, detail_of
 from service.records.model import ResultOrigin, State
 from service.records.tables import KeptComparison
@@ -123,7 +126,7 @@ class ComparisonView(BaseModel):
             task=TaskView.of(task) if task is not None else None,
             error=detail_of(task.fault) if task is not None and task.fault else None,
             finding=found.finding if found is not None else None,
-            sentence=found.sentence if found is not None else "",
+            sentence=in_english(comparison.sentence, found) if found is not None else "",
             accuses=found is not None and found.accuses,
             result=found,
             href=f"{V1}/comparisons/{id}",
@@ -174,7 +177,7 @@ class AnalysisView(BaseModel):
             task=TaskView.of(job),
             error=detail_of(job.fault) if job.fault else None,
             verdict=analysis.verdict.label if analysis is not None else None,
-            headline=analysis.headline if analysis is not None else None,
+            headline=in_english(headline, analysis) if analysis is not None else None,
             result=analysis.model_dump(mode="json") if analysis is not None and whole else None,
             origin=job.origin if analysis is not None else None,
             href=f"{V1}/analyses/{job.key}",

@@ -8,8 +8,7 @@ from typing import Any
 from sqlalchemy import delete, or_, select
 
 import detector
-from detector.schema.compared import RoleSource
-from detector.schema.comparison import Comparison
+from detector.schema.comparison import Comparison, RoleSource
 from service.context import new_id
 from service.records.database import StoredRows
 from service.records.tables import KeptComparison

@@ -8,7 +8,9 @@ from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 from detector.messages import states
-from detector.schema.analysis import Analysis, Label, Proof, Verdict
+from detector.presentation.verdict import unjudged
+from detector.schema.analysis import Analysis, Proof, Verdict
+from detector.sentences import in_english
 from detector.spreadsheets import inert
 from service.records.model import Record
 from service.records.seals import origin
@@ -35,9 +37,7 @@ class Remark(NamedTuple):
         if verdict is None:
             return cls(reason=str(error))
         headline = states.headline(verdict.label, verdict.question, proof=proof)
-        judged = verdict.label is not Label.NOT_APPLICABLE or not verdict.reasons
-        ends = verdict.interval or ("", "")
-        return cls("" if judged else verdict.reasons[0].text, headline, *ends)
+        return cls(in_english(unjudged, verdict), headline, *(verdict.interval or ("", "")))
 
 
 def as_table(

@@ -22,8 +22,7 @@ from detector import media
 from detector.comparison import compare
 from detector.comparison.fingerprint import fingerprint
 from detector.schema.analysis import Media
-from detector.schema.compared import RoleSource
-from detector.schema.comparison import Comparison
+from detector.schema.comparison import Comparison, RoleSource
 from detector.sentences import _
 from service.context import Principal
 from service.library.catalog import Library, best_match, most_alike

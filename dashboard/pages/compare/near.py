@@ -35,6 +35,7 @@ from detector.comparison import HEAT_LEVELS, aligned
 from detector.errors import InputError, UnmaskError
 from detector.messages import comparison as words
 from detector.messages.format import time_ticks
+from detector.presentation.verdict import headline
 from detector.schema.analysis import Analysis, Media, Subject, Thresholds
 from detector.schema.comparison import Comparison, SharedMovement
 from detector.sentences import _, ngettext, say
@@ -486,7 +487,7 @@ def _clip(job: Job, name: str) -> None:
         return
     answer, likely = labels.STATES[analysis.label], analysis.verdict.probability
     percent = f" · {labels.percent(likely)}" if likely is not None else ""
-    show(chip(analysis.headline_in() + percent, answer.slug, answer.icon))
+    show(chip(headline(analysis) + percent, answer.slug, answer.icon))
 
 
 def _player(job: Job, info: Media, name: str) -> None:

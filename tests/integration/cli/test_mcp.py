@@ -9,6 +9,7 @@ import pytest
 from mcp import Client, StdioServerParameters, stdio_client
 
 from cli.mcp_server import Tools, server_of
+from detector.presentation.verdict import headline as headline_of
 from detector.schema.analysis import Analysis
 from detector.schema.comparison import Comparison
 from tests.conftest import write_clip
@@ -51,7 +52,7 @@ def test_a_file_is_analyzed_explained_and_compared(folder):
         progress_callback=progress,
     )
     result = Analysis.model_validate(analyzed.structured_content)
-    assert analyzed.content[0].text.startswith(f"clip.mp4: {result.headline}")
+    assert analyzed.content[0].text.startswith(f"clip.mp4: {headline_of(result)}")
     assert result.judged[0].frames == []
     assert shares[0] < 1 and shares[-1] == 1
     assert [part.type for part in explained.content] == ["text", "image"]

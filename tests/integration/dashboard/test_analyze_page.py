@@ -13,7 +13,7 @@ from dashboard import labels as words
 from dashboard import session
 from dashboard.components import status_cards
 from dashboard.pages.analyze import first_screen, running
-from detector import media, weights
+from detector import media, messages, weights
 from detector.decision import decide
 from detector.errors import Canceled, MediaError
 from detector.models import registry
@@ -436,7 +436,7 @@ def test_what_could_not_be_judged_offers_a_real_way_on(jobs, analyzer, code, hea
     analyzer.outcome = unjudged(code)
     key, at = analyzed(jobs)
     text = html(at).replace("\u00a0", " ")
-    assert head in text and analyzer.outcome.verdict.reasons[0].text in text
+    assert head in text and messages.text(analyzer.outcome.verdict.reasons[0]) in text
     labels = [b.label for b in at.button]
     assert "Choose another file" in labels
     if action is None:

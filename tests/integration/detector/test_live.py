@@ -14,7 +14,7 @@ import torch
 
 from cli import main
 from cli.live import _Console
-from detector import live, media
+from detector import live, media, messages
 from detector.decision import decide
 from detector.decision.session import LEAST, WINDOW
 from detector.errors import MediaError, ModelError, UsageError
@@ -25,6 +25,7 @@ from detector.live.state import ScoredFrameLines
 from detector.media.stream import Stream
 from detector.models import registry
 from detector.models.base import Model
+from detector.presentation.verdict import headline as headline_of
 from detector.schema.analysis import Analysis, Label, Modality, Side, Thresholds
 from tests.conftest import write_clip
 from tests.support.links import PRIVATE, serving
@@ -163,7 +164,7 @@ def test_a_session_that_is_too_slow_has_no_label(engine):
     assert slow[-1].reading.text in ("2 frames in 8 s were scored.", "3 frames in 8 s were scored.")
     assert not slow[-1].alarms
     kept = session.finish()
-    assert kept.headline == slow[-1].reading.word and kept.verdict.label is Label.NOT_APPLICABLE
+    assert headline_of(kept) == slow[-1].reading.word and kept.verdict.label is Label.NOT_APPLICABLE
     assert kept.verdict.probability is None and kept.judged[0].label is Label.NOT_APPLICABLE
     assert kept.verdict.reasons[0].code == "too_slow"
     again = Analysis.model_validate_json(kept.model_dump_json())
@@ -643,7 +644,7 @@ def test_a_session_without_a_face_is_one_too(engine):
     feed(engine, session, 4, picture())
     analysis = session.finish()
     assert analysis.verdict.label is Label.NOT_APPLICABLE and not analysis.judged
-    assert "no face" in analysis.verdict.reasons[0].text
+    assert "no face" in messages.text(analysis.verdict.reasons[0])
 
 
 def frames_of(path, start, seconds):

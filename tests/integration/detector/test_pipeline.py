@@ -14,7 +14,7 @@ import torch
 from PIL import Image
 from skimage import data
 
-from detector import media
+from detector import media, messages
 from detector.errors import Canceled, ModelError
 from detector.messages import lead
 from detector.models import registry
@@ -25,6 +25,7 @@ from detector.pipeline.modalities import EXTRACTORS, Extractor
 from detector.pipeline.options import RunOptions
 from detector.pipeline.planning import plan
 from detector.pipeline.scoring import DynamicBatcher, ScoreItem, ScoreStage
+from detector.presentation.verdict import limits
 from detector.schema.analysis import (
     Analysis,
     CaveatCode,
@@ -257,8 +258,8 @@ def test_an_unmoving_picture_is_named(analyzer, make_clip, name, how):
     out = analyzer.analyze(path, Settings(frames=6, models=["texture", "videomae"]))
     assert out.media.frozen
     assert CaveatCode.FROZEN in [caveat.code for caveat in out.verdict.caveats]
-    assert any("one unmoving picture" in text for text in out.verdict.limits)
-    assert not any("compressed" in text.lower() for text in out.verdict.limits)
+    assert "one unmoving picture" in limits(out)
+    assert not any("compressed" in text.lower() for text in map(messages.text, out.verdict.caveats))
     videomae = next(model for model in out.models if model.id == "videomae")
     assert not videomae.counted
     assert not out.signals
@@ -361,7 +362,7 @@ def test_a_file_without_a_face_has_the_whole_picture(analyzer, make_clip, models
     logits = [face.logits["whole"] for face in track.frames]
     assert logits == sorted(logits) and logits[0] < logits[-1]  # brighter and brighter
     (reason,) = out.verdict.reasons  # these models are not calibrated
-    assert reason.code is ReasonCode.NO_FACE and "of the whole picture" in reason.text
+    assert reason.code is ReasonCode.NO_FACE and "of the whole picture" in messages.text(reason)
     assert "Face size" not in {line.name for line in out.evidence}
     assert Analysis.model_validate_json(out.model_dump_json()) == out
 

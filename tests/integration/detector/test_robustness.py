@@ -19,7 +19,7 @@ from skimage import data
 from cli import main
 from dashboard import session, theme
 from dashboard.result import robustness_tab
-from detector import explain, media
+from detector import explain, media, messages
 from detector.decision import decide
 from detector.errors import Canceled, MediaError, UsageError
 from detector.perturbation import corruptions, sounds
@@ -27,6 +27,7 @@ from detector.perturbation.conditions import ALL, FEW, NONE, Condition, parse
 from detector.perturbation.robustness import FRAMES, HEARD, PART, part, try_out
 from detector.pipeline import RunOptions
 from detector.presentation.robustness import outcome
+from detector.presentation.verdict import limits
 from detector.schema.analysis import (
     Analysis,
     Label,
@@ -227,7 +228,7 @@ def test_a_verdict_that_turns_around_is_none(fake):
     assert after.verdict.label is Label.INCONCLUSIVE
     assert after.verdict.answers[MANIPULATION].vetoed_by is ReasonCode.FRAGILE
     assert after.verdict.reasons[0].code is ReasonCode.FRAGILE
-    assert "crf-32" in after.verdict.reasons[0].detail
+    assert "crf-32" in messages.detail(after.verdict.reasons[0])
     assert after.robustness.fragile
 
 
@@ -235,8 +236,8 @@ def test_a_verdict_that_turns_around_is_none(fake):
 def test_a_verdict_that_weakens_says_so(fake):
     after = decided(trial("blur-2", 0.5), trial("mirror", 0.8 if fake else 0.1), fake=fake)
     assert after.verdict.label is (Label.FAKE if fake else Label.REAL)
-    assert any("blur-2" in sentence for sentence in after.verdict.limits)
-    assert not any("mirror" in sentence for sentence in after.verdict.limits)
+    assert "blur-2" in limits(after)
+    assert "mirror" not in limits(after)
 
 
 def test_a_verdict_that_holds_is_as_before():

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from detector import vision
+from detector import messages, vision
 from detector.decision import decide
 from detector.schema.analysis import (
     CaveatCode,
@@ -56,7 +56,9 @@ def test_unlike_material_has_a_caveat_and_no_odds(kind, score):
     out = decide(made(kind, score)).verdict
     assert out.answers[Question.MANIPULATION].odds is None
     named = [c.params["kind"] for c in out.caveats if c.code is CaveatCode.UNMEASURED_MATERIAL]
-    assert named == [kind] and any("How often it errs" in text for text in out.limits)
+    assert named == [kind] and any(
+        "How often it errs" in text for text in map(messages.text, out.caveats)
+    )
     assert out.label.side is not Side.REAL
 
 
@@ -66,7 +68,7 @@ def test_no_face_is_called_fake_whose_texture_nobody_measured(kind):
     assert out.verdict.label is Label.INCONCLUSIVE
     reason = out.verdict.reasons[0]
     assert (reason.code, reason.params["kind"]) == (ReasonCode.UNLIKE_MEASURED, kind)
-    assert "measured on" in reason.text
+    assert "measured on" in messages.text(reason)
 
 
 @pytest.mark.parametrize("kind", LOSES)

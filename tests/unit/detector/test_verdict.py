@@ -5,11 +5,14 @@ from datetime import UTC, datetime
 
 import pytest
 
+from detector import messages
 from detector.decision import decide, label_of, people, sigmoid
 from detector.evaluation.scores import Scored
 from detector.messages import lead
 from detector.models import registry
 from detector.pipeline import initial_results
+from detector.presentation.verdict import headline as headline_of
+from detector.presentation.verdict import limits
 from detector.schema.analysis import (
     Analysis,
     Basis,
@@ -158,7 +161,7 @@ def test_the_most_suspicious_person_decides_and_comes_first():
     assert [t.id for t in out.judged] == ["B", "A"]
     assert out.verdict.subject == "B"
     assert out.judged[1].label == Label.REAL
-    assert any("2 people" in limit for limit in out.verdict.limits)
+    assert "2 people" in limits(out)
 
 
 def test_switching_a_model_off_changes_the_verdict_without_touching_the_original():
@@ -217,7 +220,7 @@ def test_no_face():
     out = decide(analysis([]))
     assert out.verdict.label == Label.NOT_APPLICABLE
     assert out.verdict.reasons[0].code == ReasonCode.NO_FACE
-    assert "10 frames" in out.verdict.reasons[0].text
+    assert "10 frames" in messages.text(out.verdict.reasons[0])
 
 
 @pytest.mark.parametrize(
@@ -249,7 +252,7 @@ def test_a_picture_needs_one_frame_and_a_glimpse_of_video_is_too_short():
     verdict = decide(analysis([track("A", with_scores(*[0.95] * 5))], duration=0.2)).verdict
     assert verdict.label == Label.NOT_APPLICABLE
     assert verdict.reasons[0].code == ReasonCode.CLIP_TOO_SHORT
-    assert "0.20 s" in verdict.reasons[0].text
+    assert "0.20 s" in messages.text(verdict.reasons[0])
 
 
 def test_a_clip_model_votes_by_its_windows_and_has_a_line_over_time():
@@ -299,10 +302,10 @@ def test_of_a_file_the_first_person_has_the_logits_of_the_whole_picture():
 def test_reasons_name_the_models_finding_moment_and_what_else_could_cause_it():
     faces = with_scores(0.6, 0.8, 0.97, 0.9, 0.5, 0.8)
     reason = decide(analysis([track("A", faces)])).verdict.reasons[0]
-    assert reason.text == "Traces that one knows"
+    assert messages.text(reason) == "Traces that one knows"
     assert reason.time == 1.0
-    assert "00:00 to 00:01" in reason.detail
-    assert "heavy compression can look alike" in reason.detail
+    assert "00:00 to 00:01" in messages.detail(reason)
+    assert "heavy compression can look alike" in messages.detail(reason)
 
 
 def test_custom_thresholds_and_too_few_models():
@@ -329,8 +332,8 @@ def test_the_poorest_evidence_stands_among_the_limits():
     made = analysis([track("A", with_scores(*[0.1] * 5))])
     made.media.size = 50_000
     out = decide(made)
-    assert next(e for e in out.evidence if e.name == "Compression").rating == "poor"
-    assert any("very heavy" in limit for limit in out.verdict.limits)
+    assert next(e for e in out.evidence if e.code == "compression").rating == "poor"
+    assert "very heavy" in limits(out)
     assert out.verdict.label is Label.INCONCLUSIVE  # too poor to be cleared
 
 
@@ -346,8 +349,8 @@ def test_frames_are_rated_by_how_many_were_meant_to_be_scored(moments, scored, r
         model.kind, model.scored, model.moments = "frame", scored, moments
     out = decide(made)
     (frames,) = [e for e in out.evidence if e.code == "frames"]
-    assert (frames.rating, frames.value) == (rating, value)
-    said = any(text.startswith("Frames:") for text in out.verdict.limits)
+    assert (frames.rating, messages.detail(frames)) == (rating, value)
+    said = any(text.startswith("Frames:") for text in map(messages.text, out.verdict.caveats))
     assert said is (rating != "good")
 
 
@@ -360,9 +363,9 @@ def test_a_face_at_the_edge_has_less_to_be_compared_with(left, rating, seen):
         frame.box = (left, 300, left + 200, 500)
     made.media.width, made.media.height = 1000, 900
     out = decide(made)
-    found = [(e.rating, e.value) for e in out.evidence if e.code == "surroundings"]
+    found = [(e.rating, messages.detail(e)) for e in out.evidence if e.code == "surroundings"]
     assert found == ([(rating, f"{seen} % in the picture")] if rating else [])
-    assert ("fills the frame" in " ".join(out.verdict.limits)) is bool(rating)
+    assert ("fills the frame" in limits(out)) is bool(rating)
 
 
 def test_odds_beyond_what_a_float_holds_are_certain():
@@ -465,11 +468,11 @@ def test_the_whole_picture_beside_faces_and_alone(face_score, picture_score, lab
 def test_a_real_face_in_a_generated_picture_is_said_and_the_other_way_round():
     picture, pic = of_picture(0.9)
     out = decide(analysis([track("A", with_scores(*[0.1] * 5)), picture], [model("one"), pic]))
-    assert out.headline == "Likely AI-generated"
+    assert headline_of(out) == "Likely AI-generated"
     assert "a real face may have been put into a generated picture" in lead.others(out)
     picture, pic = of_picture(0.1)
     out = decide(analysis([track("A", with_scores(*[0.9] * 5)), picture], [model("one"), pic]))
-    assert out.headline == "Likely manipulated"
+    assert headline_of(out) == "Likely manipulated"
     assert "a fake face may have been put into a real picture" in lead.others(out)
 
 
@@ -478,12 +481,17 @@ def test_a_question_without_a_model_is_said_not_to_be_asked():
     answer = out.verdict.answers[Question.SYNTHESIS]
     assert not answer.evaluated and answer.label is Label.NOT_APPLICABLE and not answer.reasons
     assert out.verdict.label is Label.REAL  # of what was asked
-    assert "Whether a head was generated: no model here was asked that." in out.verdict.limits
+    assert "Whether a head was generated: no model here was asked that." in map(
+        messages.text, out.verdict.caveats
+    )
     made = analysis([track("A", both(0.1, 0.1))], [model("one"), whole()])
-    assert not any("a head was generated" in limit for limit in decide(made).verdict.limits)
+    assert not any(
+        "a head was generated" in limit
+        for limit in map(messages.text, decide(made).verdict.caveats)
+    )
     alone = decide(made, models=["synth"])
     assert not alone.verdict.answers[Question.MANIPULATION].evaluated
-    assert any("Whether a face is fake" in limit for limit in alone.verdict.limits)
+    assert "Whether a face is fake" in limits(alone)
 
 
 def test_each_question_has_its_own_thresholds_models_and_reasons():
@@ -528,7 +536,7 @@ def test_poor_material_holds_the_score_back_and_says_why():
     person = out.judged[0].answers[Question.MANIPULATION]
     assert out.verdict.label is Label.INCONCLUSIVE
     assert person.reason is ReasonCode.UNCERTAIN and set(person.uncertainty) == {"size"}
-    assert "a small face" in out.verdict.reasons[0].text
+    assert "a small face" in messages.text(out.verdict.reasons[0])
     assert 0.5 < out.verdict.probability < 0.7
     assert out.judged[0].frames[0].score == pytest.approx(out.verdict.probability)
 
