@@ -11,7 +11,7 @@ flatters them.
 """
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -22,24 +22,18 @@ from detector import weights
 from detector.errors import InputError, UsageError
 from detector.evaluation import metrics, scores
 from detector.evaluation.labels import Item, family, hash_of, questions, read_labels
+from detector.evaluation.metrics import Interval
 from detector.evaluation.report import (
     ENSEMBLE,
-    AnswerReport,
-    Baseline,
-    CalibrationQuality,
     Column,
-    ConditionReport,
-    Decisions,
+    Curves,
+    Figures,
     KindReport,
-    ModelReport,
-    Ranking,
     Report,
-    ReportRow,
-    Risk,
-    Share,
+    Row,
+    Table,
     couples_of,
-    figure_of,
-    paired_ranking,
+    ranking,
     reliability,
 )
 from detector.evaluation.scores import Scored, Scoring
@@ -47,10 +41,11 @@ from detector.messages.format import capital
 from detector.models import registry
 from detector.perturbation.conditions import NONE, Condition
 from detector.pipeline.initial_results import result, software
-from detector.schema.analysis import Label, Question
+from detector.schema.analysis import Label, Question, Side
 from detector.sentences import _
 
 KINDS = ("video", "image", "audio")
+BANDS = tuple(label for label in Label if label is not Label.NOT_APPLICABLE)
 
 
 @dataclass(frozen=True)
@@ -138,7 +133,7 @@ def evaluate(
         before += len(by_kind[name])
     kinds = [report(files, ours, here) for files in scored.values()]
     for kind in kinds:
-        if silent := set(here) - {baseline.id for baseline in kind.baselines}:
+        if silent := set(here) - {row.name for row in kind.table("published")}:
             models = ", ".join(sorted(silent))
             notes.append(
                 _("Gave no score on any {kind}: {models}.").format(kind=kind.kind, models=models)
@@ -172,28 +167,9 @@ def report(
     condition, `NONE` among them. `others` are published models to compare with."""
     plain = list(scored[NONE])
     ours = [id for id in ours if any(id in s.highest for s in plain)]  # a video model: no stills
-    couples = couples_of(plain)
     whole = Column.of([s.probability for s in plain], plain)
-    titles = {spec.id: spec.title for spec in registry.list_models()} | {ENSEMBLE: "All together"}
+    answers = list(_answers(plain))
     families = [family(s.method) if s.label else "" for s in plain]
-    columns = {ENSEMBLE: whole}
-    columns |= {id: Column.of([s.highest.get(id) for s in plain], plain) for id in ours}
-    tried = []
-    for condition, under in scored.items():
-        if condition == NONE:
-            continue
-        column = Column.of([s.probability for s in under], under)
-        alone = {id: Column.of([s.highest.get(id) for s in under], under) for id in ours}
-        tried.append(
-            ConditionReport(
-                name=condition.name,
-                title=condition.title,
-                ranking=ranking(column, couples_of(under)),
-                fall=whole.auc_less(column),
-                decisions=_decisions([s.verdict for s in under], column.labels),
-                models={id: figure_of(c) for id, c in alone.items()},
-            )
-        )
     return KindReport(
         kind=plain[0].kind,
         files=len(plain),
@@ -201,115 +177,117 @@ def report(
         fake=sum(1 for s in plain if s.label == 1),
         groups=len({(s.source, s.group) for s in plain}),
         people=len(set(whole.groups)),
-        answers=_answers(plain),
-        models=[
-            ModelReport(
-                id=id,
-                title=titles.get(id, id),
-                ranking=ranking(column, couples),
-                families={
-                    row.name: row.auc for row in _rows(column, plain, families, True) if row.auc
-                },
-            )
-            for id, column in columns.items()
+        rows=[
+            *(row for row, _ in answers),
+            *_models(plain, whole, ours, families),
+            *compare(plain, others, whole, couples_of(plain)),
+            *_conditions(scored, whole, ours),
+            *_rows("method", whole, plain, [s.method if s.label else "" for s in plain], True),
+            *_rows("source", whole, plain, [s.source for s in plain], False),
         ],
-        baselines=compare(plain, others, whole, couples),
-        methods=_rows(whole, plain, [s.method if s.label else "" for s in plain], True),
-        sources=_rows(whole, plain, [s.source for s in plain], False),
-        conditions=tried,
+        curves={row.name: curves for row, curves in answers},
         not_judged={s.name: s.problem for s in plain if s.probability is None},
     )
 
 
-def _answers(scored: Sequence[Scored]) -> list[AnswerReport]:
-    """Return the combined answer first, then each question's that was asked."""
-    answers = [_answer(scored, "combined", "Combined", None)]
+def _answers(scored: Sequence[Scored]) -> Iterator[tuple[Row, Curves]]:
+    """Yield the combined answer first, then each question's that was asked."""
+    yield _answer(scored, "combined", "Combined", None)
     for asked in Question:
         own = [s for s in scored if s.label == 0 or asked in questions(s.method)]
         if any(asked in s.answers for s in own) and any(s.label for s in own):
-            answers.append(_answer(own, str(asked), capital(asked.spec.task), asked))
-    return answers
+            yield _answer(own, str(asked), capital(asked.spec.task), asked)
 
 
 def _answer(
     scored: Sequence[Scored], name: str, title: str, asked: Question | None
-) -> AnswerReport:
+) -> tuple[Row, Curves]:
     values = [s.answers.get(asked) if asked else s.probability for s in scored]
-    labels = [s.answer_labels.get(asked, "") if asked else s.verdict for s in scored]
+    given = [s.answer_labels.get(asked, "") if asked else s.verdict for s in scored]
     column = Column.of(values, scored)
     p, truth = column.values[column.judged], column.labels[column.judged]
-    chance = metrics.calibration_error_by_chance(p)
     # Rank abstentions below every answered file.
     sure = np.where(column.judged, np.abs(column.values - 0.5), -1.0)
     wrong = ~column.judged | ((column.values > 0.5) != (column.labels == 1))
     coverage, risk = metrics.risk_coverage(sure, wrong)
-    return AnswerReport(
-        name=name,
-        title=title,
-        ranking=ranking(column, couples_of(scored)),
-        combined=figure_of(Column.of([s.probability for s in scored], scored)),
-        decisions=_decisions(labels, column.labels),
-        calibration=CalibrationQuality(
-            error=metrics.calibration_error(p, truth),
-            error_by_chance=chance.value,
-            error_by_chance_high=chance.high,
-            brier=metrics.brier(p, truth) if len(p) else float("nan"),
-            bars=reliability(p, truth),
-        ),
-        risk=Risk(area=float(risk.mean()), coverage=coverage.tolist(), risk=risk.tolist()),
-    )
+    figures = ranking(column, couples_of(scored)) | _decisions(given, column.labels)
+    figures |= {
+        "AUC of the combined answer": Column.of([s.probability for s in scored], scored).auc(),
+        "ECE": Interval(metrics.calibration_error(p, truth)),
+        "ECE by chance": metrics.calibration_error_by_chance(p),
+        "Brier": Interval(metrics.brier(p, truth) if len(p) else float("nan")),
+        "area of risk": Interval(float(risk.mean())),
+    }
+    bars = reliability(p, truth)
+    curves = Curves(bars=bars, coverage=coverage.tolist(), risk=risk.tolist())
+    return Row(table="answer", name=name, title=title, figures=figures), curves
 
 
-def ranking(column: Column, couples: Sequence[tuple[int, int]]) -> Ranking:
-    """Return how well one column ranks files."""
-    auc, won = figure_of(column), paired_ranking(column, couples)
-    return Ranking(
-        auc=auc,
-        auc_judged=auc if column.judged.all() else figure_of(column.only(column.judged)),
-        judged=int(column.judged.sum()),
-        pairs=len(couples),
-        pairs_won=won,
-        tpr_at_1=metrics.tpr_at(column.values, column.labels, 0.01),
-        tpr_at_5=metrics.tpr_at(column.values, column.labels, 0.05),
-        equal_error=metrics.equal_error(column.values, column.labels),
-    )
+def _models(
+    scored: Sequence[Scored], whole: Column, ours: Sequence[str], families: Sequence[str]
+) -> Iterator[Row]:
+    """Yield all models together and each alone, also on one family of fakes at a time."""
+    couples = couples_of(scored)
+    titles = {spec.id: spec.title for spec in registry.list_models()}
+    columns = {id: Column.of([s.highest.get(id) for s in scored], scored) for id in ours}
+    for id, column in ({ENSEMBLE: whole} | columns).items():
+        figures = ranking(column, couples)
+        for row in _rows("method", column, scored, families, True):
+            if "AUC" in row.figures:
+                figures[f"AUC, {row.name}"] = replace(row["AUC"], of=row.count("fakes"))
+        title = titles.get(id, "All together" if id == ENSEMBLE else id)
+        yield Row(table="model", name=id, title=title, figures=figures)
 
 
-def _decisions(answers: Sequence[str], labels: np.ndarray) -> Decisions:
-    verdicts = np.array(answers)
-    decided = np.isin(verdicts, [Label.FAKE, Label.REAL])
-    right = np.where(labels == 1, verdicts == Label.FAKE, verdicts == Label.REAL)
-    return Decisions(
-        false_positives=Share.of_all(verdicts[labels == 0] == Label.FAKE),
-        true_positives=Share.of_all(verdicts[labels == 1] == Label.FAKE),
-        decided=Share.of_all(decided),
-        right=Share.of_all(right[decided]),
-    )
+def _conditions(
+    scored: Mapping[Condition, Sequence[Scored]], whole: Column, ours: Sequence[str]
+) -> Iterator[Row]:
+    """Yield the same files under each condition, as they are first; nothing of these alone."""
+    for condition, files in scored.items() if len(scored) > 1 else ():
+        column = Column.of([s.probability for s in files], files)
+        figures = ranking(column, couples_of(files))
+        figures |= _decisions([s.verdict for s in files], column.labels)
+        if condition != NONE:
+            figures["AUC lost"] = whole.auc(less=column)
+        for id in ours:
+            alone = Column.of([s.highest.get(id) for s in files], files)
+            figures[f"AUC, {id}"] = alone.auc()
+        title = "as they are" if condition == NONE else condition.title
+        yield Row(table="condition", name=condition.name, title=title, figures=figures)
+
+
+def _decisions(answers: Sequence[str], labels: np.ndarray) -> Figures:
+    """Return how often each of the five answers was given and how often one was right."""
+    given = [Label(answer or Label.NOT_APPLICABLE) for answer in answers]
+    truth = [Side.FAKE if label else Side.REAL for label in labels]
+    decided = np.array([label.side is not None for label in given])
+    right = np.array([label.side is side for label, side in zip(given, truth, strict=True)])
+    figures: Figures = {"decided": metrics.share(decided)}
+    figures["right of the decided"] = metrics.share(right[decided])
+    for label in BANDS:
+        called = np.array([answer is label for answer in given])
+        figures[f"originals called {label}"] = metrics.share(called[labels == 0])
+        figures[f"fakes called {label}"] = metrics.share(called[labels == 1])
+    return figures
 
 
 def _rows(
-    column: Column, scored: Sequence[Scored], names: Sequence[str], all_originals: bool
-) -> list[ReportRow]:
-    """Files by a name of each, "" in no row; with `all_originals` each against all of these."""
+    table: Table, column: Column, scored: Sequence[Scored], names: Sequence[str], every_real: bool
+) -> Iterator[Row]:
+    """Files by a name of each, "" in no row; with `every_real` each against all of these."""
     by_name, real = np.array(names), column.labels == 0
     called_fake = np.array([s.verdict == Label.FAKE for s in scored])
-    rows = []
     for name in sorted(set(names) - {""}):
-        chosen = (by_name == name) | (real & all_originals)
+        chosen = (by_name == name) | (real & every_real)
         originals, fakes = chosen & real, chosen & ~real
-        both = originals.any() and fakes.any()
-        alarms = Share.of_all(called_fake[originals]) if originals.any() else None
-        rows.append(
-            ReportRow(
-                name=name,
-                real=int(originals.sum()),
-                fake=int(fakes.sum()),
-                auc=figure_of(column.only(chosen)) if both else None,
-                false_positives=None if all_originals else alarms,
-                true_positives=Share.of_all(called_fake[fakes]) if fakes.any() else None,
-            )
-        )
-    return rows
+        figures: Figures = {"originals": int(originals.sum()), "fakes": int(fakes.sum())}
+        if originals.any() and fakes.any():
+            figures["AUC"] = column.only(chosen).auc()
+        if originals.any() and not every_real:
+            figures["originals called FAKE"] = metrics.share(called_fake[originals])
+        if fakes.any():
+            figures["fakes called FAKE"] = metrics.share(called_fake[fakes])
+        yield Row(table=table, name=name, title=name, figures=figures)
 
 
 def published(text: str, besides: Sequence[str]) -> tuple[list[str], list[str]]:
@@ -338,30 +316,28 @@ def published(text: str, besides: Sequence[str]) -> tuple[list[str], list[str]]:
 
 def compare(
     scored: Sequence[Scored], ids: Sequence[str], ours: Column, couples: Sequence[tuple[int, int]]
-) -> list[Baseline]:
-    """Return every baseline that judged any of these files, published first, against `ours`."""
+) -> Iterator[Row]:
+    """Yield every baseline that judged any of these files, published first, against `ours`."""
     titles = {spec.id: spec.title for spec in registry.list_models()}
     columns = [(id, titles[id], [s.highest.get(id) for s in scored]) for id in ids]
     columns += [(name, name, [s.features.get(name) for s in scored]) for name in scores.FEATURES]
-    compared = []
     for place, (id, title, values) in enumerate(columns):
         if all(value is None for value in values):
             continue
         column, feature = Column.of(values, scored), place >= len(ids)
         judged = column.judged
-        turned = feature and metrics.auc(column.values[judged], column.labels[judged]) < 0.5
-        if turned:
+        if feature and metrics.auc(column.values[judged], column.labels[judged]) < 0.5:
+            title = f"low {title}"
             column = Column.of([None if v is None else -v for v in values], scored)
-        compared.append(
-            Baseline(
-                id=id,
-                title=title,
-                kind="feature" if feature else "published",
-                reversed=turned,
-                auc=figure_of(column),
-                judged=int(judged.sum()),
-                pairs_won=metrics.paired_ranking_accuracy(column.values, couples),
-                difference=ours.auc_less(column),
-            )
+        won = metrics.paired_ranking_accuracy(column.values, couples)
+        yield Row(
+            table="feature" if feature else "published",
+            name=id,
+            title=title,
+            figures={
+                "judged": int(judged.sum()),
+                "AUC": column.auc(),
+                "pairs won": Interval(won, of=len(couples)),
+                "AUC of ours less this": ours.auc(less=column),
+            },
         )
-    return compared

@@ -24,11 +24,14 @@ Number = Annotated[float, BeforeValidator(lambda v: np.nan if v is None else v)]
 
 @dataclass(frozen=True)
 class Interval:
-    """A figure with its 95 % interval."""
+    """A figure with its 95 % interval, NaN where it has none; `count` of `of` for a share, `of`
+    alone for a figure of fewer files than the others in its row."""
 
     value: Number
-    low: Number
-    high: Number
+    low: Number = float("nan")
+    high: Number = float("nan")
+    count: int | None = None
+    of: int | None = None
 
     def __str__(self) -> str:
         return f"{self.value:.3f} [{self.low:.3f}, {self.high:.3f}]"
@@ -96,8 +99,13 @@ def _interval(value: float, values: Array) -> Interval:
 def wilson(count: int, total: int) -> Interval:
     """Return a share with its 95 % interval (`decision.numbers.wilson`). NaN for a total of 0."""
     if not total:
-        return Interval(float("nan"), float("nan"), float("nan"))
-    return Interval(count / total, *numbers.wilson(count, total))
+        return Interval(float("nan"), count=0, of=0)
+    return Interval(count / total, *numbers.wilson(count, total), count, total)
+
+
+def share(hits: Sequence[bool] | Array) -> Interval:
+    """Return the share of the true ones (`wilson`)."""
+    return wilson(int(np.sum(hits)), len(hits))
 
 
 def paired_ranking_accuracy(scores: Array, couples: Sequence[tuple[int, int]]) -> float:

@@ -1,5 +1,6 @@
-"""What an evaluation says, as data (the JSON of `unmask evaluate`), and the columns of scores that
-its figures are taken from.
+"""The result of an evaluation as data (the JSON of `unmask evaluate`): one table, a row for
+everything that was measured, with its figures by name. Markdown, CSV, the Evaluate page, MLflow and
+the model cards choose rows and columns of it.
 
 Figures are of whole files. Intervals hold 95 %; they come from resampling groups (all takes
 of a person together), those of shares from Wilson's formula.
@@ -9,7 +10,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Literal
 
@@ -23,29 +24,28 @@ from detector.schema.analysis import Question, Software, Thresholds
 from detector.schema.base import StrictModel
 
 _WORST = 1e6  # Further out than any logit
+Figures = dict[str, Interval | int]
+ENSEMBLE = "ensemble"  # Name of our models together, among the others
+Table = Literal["answer", "model", "published", "feature", "condition", "method", "source"]
 
 
-@dataclass(frozen=True)
-class Estimate(Interval):
-    """A figure of so many files."""
+class Row(StrictModel):
+    """What was measured of one answer, model, baseline, condition, method or source."""
 
-    real: int
-    fake: int
+    table: Table
+    name: str
+    title: str
+    figures: Figures
 
+    def __getitem__(self, figure: str) -> Interval:
+        """Return a figure; an empty share where this row has none."""
+        found = self.figures.get(figure)
+        return found if isinstance(found, Interval) else metrics.wilson(0, 0)
 
-@dataclass(frozen=True)
-class Share(Interval):
-    """So many of so many, by Wilson's interval."""
-
-    count: int
-    of: int
-
-    @classmethod
-    def of_all(cls, hits: Sequence[bool] | np.ndarray) -> Share:
-        """Return the share of the true ones; NaN of none."""
-        count, total = int(np.sum(hits)), len(hits)
-        share = metrics.wilson(count, total)
-        return cls(share.value, share.low, share.high, count, total)
+    def count(self, figure: str) -> int:
+        """Return a number of files: "originals", "fakes" or "judged"."""
+        found = self.figures[figure]
+        return found if isinstance(found, int) else found.of or 0
 
 
 class Bar(StrictModel):
@@ -54,21 +54,59 @@ class Bar(StrictModel):
     low: Number
     high: Number
     said: Number
-    seen: Share  # Fakes among them
+    seen: Interval  # Share of fakes among them
 
 
-def reliability(probabilities: np.ndarray, labels: np.ndarray) -> list[Bar]:
-    """Return the bars that hold any file, of equal width."""
-    which = metrics.bins_of(probabilities)
-    return [
-        Bar(
-            low=b / metrics.BINS,
-            high=(b + 1) / metrics.BINS,
-            said=float(probabilities[which == b].mean()),
-            seen=Share.of_all(labels[which == b] == 1),
-        )
-        for b in np.unique(which).tolist()
-    ]
+class Curves(StrictModel):
+    """Of one answer: calibration, and the share of wrong answers (`risk`) among the surest files
+    (`coverage`, 0..1); unjudged files come last and are wrong."""
+
+    bars: list[Bar]
+    coverage: list[Number]
+    risk: list[Number]
+
+
+class KindReport(StrictModel):
+    """All clips, all pictures or all sounds."""
+
+    kind: str
+    files: int
+    real: int
+    fake: int
+    groups: int
+    people: int  # As far as groups and the column `person` tell; what a bootstrap draws from
+    rows: list[Row]
+    curves: dict[str, Curves]  # By name of an answer
+    not_judged: dict[str, str]
+
+    def table(self, *tables: Table) -> list[Row]:
+        """Return the rows of these tables, in order."""
+        return [row for row in self.rows if row.table in tables]
+
+    @property
+    def combined(self) -> Row:
+        """Return the figures of the combined answer."""
+        return self.table("answer")[0]
+
+    @property
+    def alone(self) -> list[Row]:
+        """Return the figures of each model of the ensemble by itself."""
+        return [row for row in self.table("model") if row.name != ENSEMBLE]
+
+
+class Report(StrictModel):
+    """An evaluation."""
+
+    labels: str
+    created: datetime
+    software: Software
+    frames: int
+    thresholds: dict[Question, Thresholds]
+    weights: dict[str, str]  # sha256 of each model's first file, by id
+    kinds: list[KindReport]
+    missing_baselines: list[str] = []
+    """Published models that were not compared: their weights are not on this computer."""
+    notes: list[str] = []
 
 
 @dataclass(frozen=True)
@@ -95,17 +133,29 @@ class Column:
         groups = [group for group, c in zip(self.groups, chosen, strict=True) if c]
         return Column(self.values[chosen], self.labels[chosen], self.judged[chosen], groups)
 
-    def auc_less(self, other: Column) -> Interval:
-        """Return the AUC less that of another column of the same files, paired, over groups."""
-        return metrics.auc_interval(self.values, self.labels, self.groups, less=other.values)
+    def auc(self, less: Column | None = None) -> Interval:
+        """Return the AUC over groups; less that of another column of the same files, paired."""
+        other = None if less is None else less.values
+        return metrics.auc_interval(self.values, self.labels, self.groups, less=other)
 
 
-def figure_of(column: Column) -> Estimate:
-    """Return the AUC with its interval over groups."""
-    auc = metrics.auc_interval(column.values, column.labels, column.groups)
-    fake = int(column.labels.sum())
-    real = len(column.labels) - fake
-    return Estimate(auc.value, auc.low, auc.high, real, fake)
+def ranking(column: Column, couples: Sequence[tuple[int, int]]) -> Figures:
+    """Return how well one column ranks files: AUC, pairs, and what it finds at few false alarms
+    among these originals."""
+    scores, labels, judged = column.values, column.labels, int(column.judged.sum())
+    auc, fakes = column.auc(), int(labels.sum())
+    known = auc if column.judged.all() else column.only(column.judged).auc()
+    return {
+        "originals": len(labels) - fakes,
+        "fakes": fakes,
+        "judged": judged,
+        "AUC": auc,
+        "AUC of the judged": replace(known, of=judged),
+        "pairs won": paired_ranking(column, couples),
+        "TPR at 1 % FPR": Interval(metrics.tpr_at(scores, labels, 0.01)),
+        "TPR at 5 % FPR": Interval(metrics.tpr_at(scores, labels, 0.05)),
+        "EER": Interval(metrics.equal_error(scores, labels)),
+    }
 
 
 def couples_of(scored: Sequence[Scored]) -> list[tuple[int, int]]:
@@ -120,148 +170,24 @@ def paired_ranking(column: Column, couples: Sequence[tuple[int, int]]) -> Interv
     wins = np.array([metrics.paired_ranking_accuracy(column.values, [pair]) for pair in couples])
     groups = [column.groups[original] for original, _ in couples]
     if not couples:
-        return Interval(float("nan"), float("nan"), float("nan"))
+        return Interval(float("nan"), of=0)
     if (wins == 1).all() or (wins == 0).all():
         count = len(set(groups))
-        return metrics.wilson(round(wins[0] * count), count)
-    return metrics.mean_interval(wins, groups)
+        found = metrics.wilson(round(wins[0] * count), count)
+    else:
+        found = metrics.mean_interval(wins, groups)
+    return replace(found, count=None, of=len(couples))
 
 
-class Baseline(StrictModel):
-    """One baseline beside the ensemble."""
-
-    id: str
-    title: str
-    kind: Literal["published", "feature"]
-    reversed: bool = False  # A feature that is lower in fakes, such as sharpness
-    auc: Estimate
-    judged: int
-    pairs_won: Number
-    difference: Interval  # AUC of ours less this one's, paired, over groups
-
-    @property
-    def beaten(self) -> str:
-        """Return whether the ensemble is better, outside the interval."""
-        if self.difference.low > 0:
-            return "yes"
-        return "no" if self.difference.high < 0 else "not outside the interval"
-
-
-ENSEMBLE = "ensemble"  # Id of our models together, among the others
-
-
-class Ranking(StrictModel):
-    """How well one score ranks files: `auc`, pairs, and what it finds at few false alarms."""
-
-    auc: Estimate
-    auc_judged: Estimate  # Of the files that could be judged
-    judged: int
-    pairs: int
-    pairs_won: Interval  # originals that score below the fake made of them; ties count half
-    tpr_at_1: Number  # Share of fakes found where at most 1 % of these originals are called fake
-    tpr_at_5: Number
-    equal_error: Number
-
-
-class Decisions(StrictModel):
-    """Decisions at the shipped thresholds."""
-
-    false_positives: Share  # Originals called FAKE
-    true_positives: Share  # Fakes called FAKE
-    decided: Share  # Files that got FAKE or REAL
-    right: Share  # Of these
-
-
-class CalibrationQuality(StrictModel):
-    """How far the probabilities can be taken at their word. Of the files that could be judged."""
-
-    error: Number  # Expected calibration error, ten bins
-    error_by_chance: Number
-    """What probabilities that are exactly right show on so many files, on average."""
-    error_by_chance_high: Number  # and what 97.5 % of such stay under
-    brier: Number
-    bars: list[Bar]
-
-
-class Risk(StrictModel):
-    """Share of wrong answers among the surest; unjudged files come last and are wrong."""
-
-    area: Number  # Under the curve: 0 is best
-    coverage: list[Number]
-    risk: list[Number]
-
-
-class AnswerReport(StrictModel):
-    """An answer of the ensemble: the combined one, or a question's on originals and its fakes."""
-
-    name: str
-    title: str
-    ranking: Ranking
-    combined: Estimate  # AUC of the combined probability on the same files
-    decisions: Decisions
-    calibration: CalibrationQuality
-    risk: Risk
-
-
-class ModelReport(StrictModel):
-    """One model alone, or the ensemble, each on the person most suspicious to it."""
-
-    id: str
-    title: str
-    ranking: Ranking
-    families: dict[str, Estimate]  # AUC of one family of fakes against all originals
-
-
-class ReportRow(StrictModel):
-    """One method against all originals, or one source by itself."""
-
-    name: str
-    real: int
-    fake: int
-    auc: Estimate | None
-    false_positives: Share | None
-    true_positives: Share | None
-
-
-class ConditionReport(StrictModel):
-    """All files again under a condition."""
-
-    name: str
-    title: str
-    ranking: Ranking
-    fall: Interval  # AUC lost against the files as they are: paired, on the same files
-    decisions: Decisions
-    models: dict[str, Estimate]  # AUC of each model alone
-
-
-class KindReport(StrictModel):
-    """All clips, or all pictures."""
-
-    kind: str
-    files: int
-    real: int
-    fake: int
-    groups: int
-    people: int  # As far as groups and the column `person` tell; what a bootstrap draws from
-    answers: list[AnswerReport]
-    models: list[ModelReport]
-    baselines: list[Baseline]
-    methods: list[ReportRow]
-    sources: list[ReportRow]
-    conditions: list[ConditionReport]
-    not_judged: dict[str, str]
-
-
-class Report(StrictModel):
-    """An evaluation."""
-
-    labels: str
-    created: datetime
-    software: Software
-    frames: int
-    thresholds: dict[Question, Thresholds]
-    weights: dict[str, str]  # sha256 of each model's first file, by id
-    kinds: list[KindReport]
-    missing_baselines: list[str] = []
-    """Published models that were not compared: their weights are not on this computer."""
-    notes: list[str] = []
+def reliability(probabilities: np.ndarray, labels: np.ndarray) -> list[Bar]:
+    """Return the bars that hold any file, of equal width."""
+    which = metrics.bins_of(probabilities)
+    return [
+        Bar(
+            low=b / metrics.BINS,
+            high=(b + 1) / metrics.BINS,
+            said=float(probabilities[which == b].mean()),
+            seen=metrics.share(labels[which == b] == 1),
+        )
+        for b in np.unique(which).tolist()
+    ]

@@ -72,16 +72,18 @@ def figures(report: Report) -> dict[str, Steps]:
     Whatever is not called FAKE counts as called an original."""
     out: dict[str, float] = {}
     for kind in report.kinds:
-        answer = kind.answers[0]
-        auc, decisions = answer.ranking.auc, answer.decisions
-        found, alarms = decisions.true_positives, decisions.false_positives
-        right, called = found.count + alarms.of - alarms.count, found.count + alarms.count
+        answer = kind.combined
+        auc, found, alarms = (
+            answer[name] for name in ("AUC", "fakes called FAKE", "originals called FAKE")
+        )
+        real, fake = answer.count("originals"), answer.count("fakes")
+        hits, false = found.count or 0, alarms.count or 0
         values = {"auc": auc.value, "auc_low": auc.low, "auc_high": auc.high}
-        values["accuracy"] = right / (found.of + alarms.of)
-        values["f1"] = 2 * found.count / (called + found.of)
+        values["accuracy"] = (hits + real - false) / (fake + real)
+        values["f1"] = 2 * hits / (hits + false + fake)
         values["specificity"] = 1 - alarms.value
-        values["ece"] = answer.calibration.error
-        values |= {f"{model.id}.auc": model.ranking.auc.value for model in kind.models}
+        values["ece"] = answer["ECE"].value
+        values |= {f"{row.name}.auc": row["AUC"].value for row in kind.table("model")}
         out |= {f"{kind.kind}.{name}": value for name, value in values.items()}
     return {name: [(0, value)] for name, value in out.items()}
 

@@ -2,28 +2,73 @@
 read, diffed and put into any page."""
 
 import csv
+import fnmatch
 import io
 import math
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from html import escape
 from pathlib import Path
 from typing import Any
 
 from detector import paths
 from detector.evaluation.metrics import Interval
-from detector.evaluation.report import (
-    AnswerReport,
-    Decisions,
-    KindReport,
-    Ranking,
-    Report,
-    ReportRow,
-    Share,
-)
+from detector.evaluation.report import KindReport, Report, Row, Table
 from detector.evaluation.scores import FEATURES, Scored
 from detector.spreadsheets import inert
 
 HEADINGS = {"video": "Clips", "image": "Pictures", "audio": "Sounds"}
+
+
+@dataclass(frozen=True)
+class Layout:
+    """One table of Markdown: which rows, and which of their figures; "AUC, *" stands for all that
+    begin so."""
+
+    heading: str
+    tables: tuple[Table, ...]
+    figures: tuple[str, ...]
+    note: str = ""
+
+
+_CALLED = ("originals called FAKE", "fakes called FAKE")
+_FILES = ("originals", "fakes", "AUC", *_CALLED)
+LAYOUTS = (
+    Layout(
+        "What we answer",
+        ("answer",),
+        (
+            "fakes", "AUC", "AUC of the judged", "pairs won", "TPR at 1 % FPR", "TPR at 5 % FPR",
+            "EER", "ECE", "ECE by chance", "Brier", "area of risk",
+        ),
+        "ECE by chance is what exactly honest probabilities would show on so few files. "
+        "The area is under the risk–coverage curve.",
+    ),
+    Layout(
+        "At the shipped thresholds",
+        ("answer",),
+        ("decided", "right of the decided", *_CALLED,
+         "originals called PROBABLY_FAKE", "fakes called PROBABLY_FAKE",
+         "originals called PROBABLY_REAL", "fakes called PROBABLY_REAL",
+         "originals called REAL", "fakes called REAL"),
+    ),
+    Layout(
+        "Model by model, and what they have to beat",
+        ("model", "published", "feature"),
+        ("AUC", "judged", "pairs won", "TPR at 5 % FPR", "EER", "AUC of ours less this"),
+        "Published detectors in their own direction, features in the better of the two. The "
+        "difference is paired: on the same files, in each round on the same groups. Ours are "
+        "better where its interval lies above 0.",
+    ),
+    Layout("By family of fakes, against all originals", ("model",), ("AUC, *",)),
+    Layout(
+        "Under worse conditions",
+        ("condition",),
+        ("AUC", "AUC lost", "pairs won", *_CALLED, "decided", "right of the decided", "AUC, *"),
+    ),
+    Layout("By method, against all originals", ("method",), _FILES),
+    Layout("By source", ("source",), _FILES),
+)  # fmt: skip
 
 
 def to_markdown(report: Report) -> str:
@@ -32,176 +77,52 @@ def to_markdown(report: Report) -> str:
         f"{report.labels}, {report.created:%Y-%m-%d}, version {report.software.version}"
         + (f" ({report.software.commit[:7]})" if report.software.commit else "")
         + ". AUC and pairs won with 95 % intervals (bootstrap over groups), shares with Wilson's; "
-        "files that could not be judged are counted against us."
+        "files that could not be judged are counted against us.",
+        *report.notes,
     ]
-    lines += report.notes
+    if report.missing_baselines:
+        lines.append(f"Not on this computer: {', '.join(report.missing_baselines)}.")
     for kind in report.kinds:
-        lines += ["", *_kind(kind, report)]
+        lines += [
+            "",
+            f"## {HEADINGS[kind.kind]}",
+            f"{kind.files} files of {kind.groups} groups ({kind.people} with all takes of a person "
+            f"together): {kind.real} originals, {kind.fake} fakes.",
+        ]
+        for layout in LAYOUTS:
+            lines += _table(layout, kind.table(*layout.tables))
+        if kind.not_judged:
+            missing = ", ".join(f"{name} ({why})" for name, why in kind.not_judged.items())
+            lines.append(f"\nNot judged: {missing}.")
     return "\n".join(lines) + "\n"
 
 
-def _kind(kind: KindReport, report: Report) -> Iterator[str]:
-    yield f"## {HEADINGS[kind.kind]}"
-    yield (
-        f"{kind.files} files of {kind.groups} groups ({kind.people} with all takes of a person "
-        f"together): {kind.real} originals, {kind.fake} fakes."
-    )
-    yield from answers(kind.answers)
-    yield from models(kind, report)
-    yield from families(kind)
-    yield from conditions(kind)
-    yield from _rows("By method, against all originals", kind.methods)
-    yield from _rows("By source", kind.sources)
-    if kind.not_judged:
-        missing = ", ".join(f"{name} ({why})" for name, why in kind.not_judged.items())
-        yield f"\nNot judged: {missing}."
-
-
-def answers(answers: Sequence[AnswerReport]) -> Iterator[str]:
-    """Yield the figures of each answer, and its decisions at the shipped thresholds."""
-    yield "\n### What we answer"
-    yield from head(
-        "answer", "fakes", "AUC", "of the judged", "pairs won", "TPR at 1 % FPR", "at 5 %", "EER",
-        "ECE (by chance)", "Brier", "area of risk",
-    )  # fmt: skip
-    for a in answers:
-        yield line(
-            a.title, a.ranking.auc.fake, a.ranking.auc,
-            f"{text_of(a.ranking.auc_judged)} ({a.ranking.judged})", pairs_text(a.ranking),
-            a.ranking.tpr_at_1, a.ranking.tpr_at_5, a.ranking.equal_error,
-            f"{number(a.calibration.error, 3)} ({number(a.calibration.error_by_chance, 3)})",
-            number(a.calibration.brier, 3), number(a.risk.area, 3),
-        )  # fmt: skip
-    yield (
-        "\nECE by chance is what exactly honest probabilities would show on so few files. "
-        "The area is under the risk–coverage curve."
-    )
-    yield "\n### At the shipped thresholds"
-    yield from head("answer", "originals called FAKE", "fakes called FAKE", "decided", "right")
-    for a in answers:
-        yield line(a.title, *(share for _, share in a.decisions))
-
-
-def models(kind: KindReport, report: Report) -> Iterator[str]:
-    """Yield the figures of each model, and of what it has to beat."""
-    ours = kind.models[0].ranking
-    yield "\n### Model by model, and what they have to beat"
-    yield from head(
-        "", "AUC", "judged", "pairs won", "TPR at 5 % FPR", "EER", "AUC of ours less this", "beaten"
-    )
-    for m in kind.models:
-        r = m.ranking
-        yield line(m.title, r.auc, r.judged, pairs_text(r), r.tpr_at_5, r.equal_error, "", "")
-    for b in kind.baselines:
-        title = b.title if b.kind == "published" else f"*{b.title} alone*"
-        won = f"{number(b.pairs_won)} of {ours.pairs}" if ours.pairs else ""
-        yield line(title, b.auc, b.judged, won, "", "", b.difference, b.beaten)
-    yield (
-        "\nPublished detectors in their own direction, features in the better of the two. The "
-        "difference is paired: on the same files, in each round on the same groups."
-    )
-    if report.missing_baselines:
-        yield f"\nNot on this computer: {', '.join(report.missing_baselines)}."
-
-
-def families(kind: KindReport) -> Iterator[str]:
-    """Yield the AUC of each model by family of fakes."""
-    names = list(kind.models[0].families)
-    yield "\n### By family of fakes, against all originals"
-    yield from head("", *(f"{n} ({kind.models[0].families[n].fake})" for n in names))
-    for m in kind.models:
-        yield line(m.title, *(m.families[n] for n in names))
-
-
-def conditions(kind: KindReport) -> Iterator[str]:
-    """Yield how much is lost under each condition; nothing where none was tried."""
-    if not kind.conditions:
-        return
-    alone = list(kind.conditions[0].models)
-    own = {m.id: m for m in kind.models if m.id in alone}
-    yield "\n### Under worse conditions"
-    yield from head(
-        "condition", "AUC", "AUC lost", "pairs won", "originals called FAKE", "decided", "right",
-        *(own[id].title for id in alone),
-    )  # fmt: skip
-    plain = {id: m.ranking.auc for id, m in own.items()}
-    asis = ("as it is", None, kind.models[0].ranking, kind.answers[0].decisions, plain)
-    worse = ((c.title, c.fall, c.ranking, c.decisions, c.models) for c in kind.conditions)
-    for title, fall, r, d, models in (asis, *worse):
-        yield line(
-            title, r.auc, fall, pairs_text(r), d.false_positives, d.decided, d.right,
-            *(models[id] for id in alone),
-        )  # fmt: skip
-
-
-def _rows(title: str, rows: Sequence[ReportRow]) -> Iterator[str]:
-    yield f"\n### {title}"
-    yield from head("", "originals", "fakes", "AUC", "originals called FAKE", "fakes called FAKE")
-    for row in rows:
-        yield line(
-            row.name, row.real, row.fake, row.auc, row.false_positives, row.true_positives
-        )  # fmt: skip
+def _table(layout: Layout, rows: Sequence[Row]) -> Iterator[str]:
+    """Yield a table without the columns that none of its rows has; nothing without rows."""
+    there = dict.fromkeys(name for row in rows for name in row.figures)
+    columns = [name for pattern in layout.figures for name in fnmatch.filter(there, pattern)]
+    if columns:
+        yield f"\n### {layout.heading}"
+        yield from head("", *columns)
+        for row in rows:
+            title = f"*{row.title} alone*" if row.table == "feature" else row.title
+            yield line(title, *map(row.figures.get, columns))
+        if layout.note:
+            yield f"\n{layout.note}"
 
 
 def to_csv(report: Report) -> str:
-    """Return every figure on a line of its own: kind, table, name, figure, value, low, high."""
-    rows: list[list[str]] = []
+    """Return every figure on a line of its own: the tidy table that spreadsheets and pandas
+    pivot."""
+    rows = []
     for kind in report.kinds:
-        for table, name, figures in _figures(kind):
-            for figure, value in figures.items():
-                if value is None:
-                    continue
-                if isinstance(value, float):
-                    value = Interval(value, math.nan, math.nan)
+        for row in kind.rows:
+            for figure, found in row.figures.items():
+                value = found if isinstance(found, Interval) else Interval(found)
                 numbers = (value.value, value.low, value.high)
                 cells = [f"{v:.6g}" if math.isfinite(v) else "" for v in numbers]
-                rows.append([kind.kind, table, str(inert(name)), figure, *cells])
+                rows.append([kind.kind, row.table, inert(row.name), figure, *cells])
     return _csv(["kind", "table", "name", "figure", "value", "low", "high"], rows)
-
-
-_Figures = dict[str, float | Interval | None]
-
-
-def _figures(kind: KindReport) -> Iterator[tuple[str, str, _Figures]]:
-    """Each table of a report, each name in it and its figures."""
-    for a in kind.answers:
-        calibration: _Figures = {
-            "ECE": a.calibration.error, "ECE by chance": a.calibration.error_by_chance,
-            "Brier": a.calibration.brier, "area of risk": a.risk.area,
-        }  # fmt: skip
-        yield "answer", a.name, _ranking(a.ranking) | _decisions(a.decisions) | calibration
-    for m in kind.models:
-        families: _Figures = {f"AUC, {name}": auc for name, auc in m.families.items()}
-        yield "model", m.id, _ranking(m.ranking) | families
-    for b in kind.baselines:
-        yield "baseline", b.id, {
-            "AUC": b.auc, "AUC of ours less this": b.difference, "pairs won": b.pairs_won,
-        }  # fmt: skip
-    for c in kind.conditions:
-        fall: _Figures = {"AUC lost": c.fall}
-        models: _Figures = {f"AUC, {id}": auc for id, auc in c.models.items()}
-        yield "condition", c.name, _ranking(c.ranking) | _decisions(c.decisions) | fall | models
-    for table, rows in (("method", kind.methods), ("source", kind.sources)):
-        for row in rows:
-            yield table, row.name, {
-                "AUC": row.auc, "originals called FAKE": row.false_positives,
-                "fakes called FAKE": row.true_positives,
-            }  # fmt: skip
-
-
-def _ranking(r: Ranking) -> _Figures:
-    return {
-        "AUC": r.auc, "AUC of the judged": r.auc_judged,
-        "pairs won": r.pairs_won,
-        "TPR at 1 % FPR": r.tpr_at_1, "TPR at 5 % FPR": r.tpr_at_5, "EER": r.equal_error,
-    }  # fmt: skip
-
-
-def _decisions(d: Decisions) -> _Figures:
-    return {
-        "originals called FAKE": d.false_positives, "fakes called FAKE": d.true_positives,
-        "decided": d.decided, "right of the decided": d.right,
-    }  # fmt: skip
 
 
 def scores_csv(scored: Sequence[Scored]) -> str:
@@ -256,26 +177,20 @@ def line(*cells: object) -> str:
     return "| " + " | ".join(text_of(cell).replace("|", "\\|") for cell in cells) + " |"
 
 
-def pairs_text(r: Ranking) -> str:
-    """Return the share of pairs won as in 0.71 [0.61, 0.81] of 39; nothing without pairs."""
-    if not r.pairs:
-        return ""
-    return f"{text_of(r.pairs_won)} of {r.pairs}"
-
-
 def text_of(value: object) -> str:
-    """Return a figure as in 0.71 [0.61, 0.81], a share as in 5 % [1, 17] (2 of 39), a number with
-    two digits; nothing for None and for a share of none."""
-    if value is None or (isinstance(value, Share) and not value.of):
+    """Return a figure as in 0.71 [0.61, 0.81] (of 38), a share as in 5 % [1, 17] (2 of 39), a
+    number alone with three digits; nothing for None and for a share of none."""
+    if not isinstance(value, Interval):
+        return "" if value is None else str(value)
+    if value.of == 0:
         return ""
-    if isinstance(value, Share):
+    if value.count is not None:
         low, high = round(100 * value.low), round(100 * value.high)
         return f"{100 * value.value:.0f} % [{low}, {high}] ({value.count} of {value.of})"
-    if isinstance(value, Interval):
-        return f"{number(value.value)} [{number(value.low)}, {number(value.high)}]"
-    if isinstance(value, float):
-        return number(value)
-    return str(value)
+    if not math.isfinite(value.low):
+        return number(value.value, 3)
+    text = f"{number(value.value)} [{number(value.low)}, {number(value.high)}]"
+    return text if value.of is None else f"{text} (of {value.of})"
 
 
 def number(value: float, digits: int = 2) -> str:
@@ -295,14 +210,14 @@ def reliability_svg(kind: KindReport) -> str:
 
     def draw(axes: Any) -> None:
         axes.plot([0, 1], [0, 1], color="#8a8a8a", linestyle="--", linewidth=1.5)
-        for answer, color in zip(kind.answers, _COLORS, strict=False):
-            bars = answer.calibration.bars
-            most = max((bar.seen.of for bar in bars), default=1)
-            name = f"{answer.title}, ECE {answer.calibration.error:.3f}"
+        for answer, color in zip(kind.table("answer"), _COLORS, strict=False):
+            bars = kind.curves[answer.name].bars
+            most = max((bar.seen.of or 0 for bar in bars), default=1)
+            name = f"{answer.title}, ECE {answer['ECE'].value:.3f}"
             axes.plot([], [], "o", color=color, label=name)
             for bar in bars:
                 axes.plot([bar.said, bar.said], [bar.seen.low, bar.seen.high], color=color)
-                size = 6 + 10 * (bar.seen.of / most) ** 0.5
+                size = 6 + 10 * ((bar.seen.of or 0) / most) ** 0.5
                 (dot,) = axes.plot(
                     bar.said, bar.seen.value, "o", color=color, markersize=size, alpha=0.75
                 )
@@ -316,9 +231,10 @@ def risk_svg(kind: KindReport) -> str:
     """Return the share of wrong answers among the surest so many."""
 
     def draw(axes: Any) -> None:
-        for answer, color in zip(kind.answers, _COLORS, strict=False):
-            name = f"{answer.title}, area {answer.risk.area:.3f}"
-            axes.plot(answer.risk.coverage, answer.risk.risk, color=color, label=name)
+        for answer, color in zip(kind.table("answer"), _COLORS, strict=False):
+            name = f"{answer.title}, area {answer['area of risk'].value:.3f}"
+            curves = kind.curves[answer.name]
+            axes.plot(curves.coverage, curves.risk, color=color, label=name)
 
     title = f"Risk against coverage on {kind.files} {_WORDS[kind.kind]}"
     return _page(title, "share answered, the surest first", "share of these that is wrong", draw)

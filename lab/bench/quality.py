@@ -20,9 +20,10 @@ from pathlib import Path
 from cli.common import ProgressBar
 from detector.evaluation import tables
 from detector.evaluation.evaluate import FileSelection, evaluate
-from detector.evaluation.report import KindReport, ModelReport
+from detector.evaluation.metrics import Interval
+from detector.evaluation.report import KindReport, Row
 from detector.evaluation.scores import Scoring
-from detector.evaluation.tables import head, line, pairs_text, text_of
+from detector.evaluation.tables import head, line, text_of
 from detector.models import registry
 from detector.perturbation import conditions
 from lab.evaluation import bands, left_out_scores
@@ -31,6 +32,8 @@ from lab.evaluation.calibration import to_markdown
 ROOT = Path(__file__).resolve().parents[2]
 COMMAND = "python -m lab.bench.quality"
 """In the manifest, beside each figure that came of it."""
+FAMILY = "AUC, "
+"""How the AUC on one family of fakes, or of one model under a condition, begins."""
 
 
 def main() -> None:
@@ -73,8 +76,8 @@ def main() -> None:
     if clips is None:
         sys.exit("Cards and manifest hold figures of clips, and there were none.")
     manifest = args.into / "weights" / "manifest.toml"
-    for model in clips.models[1:]:
-        card = registry.get_spec(model.id).card
+    for model in clips.alone:
+        card = registry.get_spec(model.name).card
         if card:
             fill(args.into / "weights" / card, "measured", measured(model, clips, args.data))
         manifest.write_text(
@@ -94,40 +97,39 @@ def fill(path: Path, name: str, text: str) -> None:
     path.write_text(f"{before}{first}\n{text.strip()}\n{last}{after}", encoding="utf-8")
 
 
-def measured(model: ModelReport, kind: KindReport, data: str) -> str:
+def measured(model: Row, kind: KindReport, data: str) -> str:
     """Return the figures of a card."""
-    whole = kind.models[0]
+    whole = kind.table("model")[0]
+    shown = {"AUC": "all"}
+    for figure in model.figures:
+        if figure.startswith(FAMILY):
+            shown[figure] = f"{figure.removeprefix(FAMILY)} ({model[figure].of} fakes)"
+    shown["pairs won"] = "originals below the fakes made of them"
     lines = [
         f"{kind.files} {data} clips ({kind.real} originals, {kind.fake} fakes) that nothing was "
         "trained on; AUC per clip with a 95 % interval from resampling groups. A clip that could "
         "not be judged counts against the model.",
         "",
         *head("", "this model", "all together"),
-        line("all", model.ranking.auc, whole.ranking.auc),
+        *(line(title, model[figure], whole[figure]) for figure, title in shown.items()),
     ]
-    for name, figure in model.families.items():
-        title = f"{name} ({figure.fake} fakes)"
-        lines.append(line(title, figure, whole.families[name]))
-    pairs = f"originals below the fakes made of them ({whole.ranking.pairs})"
-    lines.append(line(pairs, *(pairs_text(m.ranking) for m in (model, whole))))
-    for c in kind.conditions:
-        lines.append(line(c.title, c.models[model.id], c.ranking.auc))
-    features = [b for b in kind.baselines if b.kind == "feature"]
+    for row in kind.table("condition")[1:]:
+        lines.append(line(row.title, row[f"{FAMILY}{model.name}"], row["AUC"]))
     lines += [
         "",
         "What needs no detector reaches, on the same clips and in its better direction: "
-        + "; ".join(f"{b.title} {text_of(b.auc)}" for b in features)
+        + "; ".join(f"{row.title} {text_of(row['AUC'])}" for row in kind.table("feature"))
         + ".",
     ]
     return "\n".join(lines)
 
 
-def with_measured(manifest: str, model: ModelReport, kind: KindReport, data: str) -> str:
+def with_measured(manifest: str, model: Row, kind: KindReport, data: str) -> str:
     """Return the manifest with a model's `[[models.measured]]` of this command replaced; ends the
     run without the model."""
     blocks = re.split(r"(?m)^(?=\[\[models\]\]$)", manifest)
     for index, block in enumerate(blocks):
-        if re.search(rf'(?m)^id = "{re.escape(model.id)}"$', block):
+        if re.search(rf'(?m)^id = "{re.escape(model.name)}"$', block):
             # A block ends where the comments above the next part begin.
             body, rule, rest = block.partition("\n# ---")
             parts = re.split(r"(?m)^(?=\[)", body)
@@ -135,18 +137,21 @@ def with_measured(manifest: str, model: ModelReport, kind: KindReport, data: str
             text = "".join(kept).rstrip() + "\n\n" + "\n".join(_entries(model, kind, data))
             blocks[index] = text + ("\n" + rule.lstrip("\n") + rest if rule else "\n")
             return "".join(blocks)
-    sys.exit(f"The manifest has no model {model.id}.")
+    sys.exit(f"The manifest has no model {model.name}.")
 
 
-def _entries(model: ModelReport, kind: KindReport, data: str) -> Iterator[str]:
-    figures = {f"{data} clips, all": model.ranking.auc}
-    for name, figure in model.families.items():
-        figures[f"{data} clips, {name} against all originals"] = figure
-    for name, figure in figures.items():
+def _entries(model: Row, kind: KindReport, data: str) -> Iterator[str]:
+    for name, figure in model.figures.items():
+        if not isinstance(figure, Interval) or not (name == "AUC" or name.startswith(FAMILY)):
+            continue
+        family, clips = "all", kind.files
+        if name != "AUC":
+            family = f"{name.removeprefix(FAMILY)} against all originals"
+            clips = kind.real + (figure.of or 0)
         yield (
-            f'[[models.measured]]\ndata = "{name}"\nmetric = "video AUC"\n'
+            f'[[models.measured]]\ndata = "{data} clips, {family}"\nmetric = "video AUC"\n'
             f"value = {figure.value:.3f}\nlow = {figure.low:.3f}\nhigh = {figure.high:.3f}\n"
-            f'clips = {figure.real + figure.fake}\ncommand = "{COMMAND}"\n'
+            f'clips = {clips}\ncommand = "{COMMAND}"\n'
         )
 
 

@@ -34,12 +34,12 @@ from sklearn.preprocessing import StandardScaler
 from detector import paths
 from detector.errors import InputError, ModelError, UsageError
 from detector.evaluation import metrics
-from detector.evaluation.evaluate import KINDS, FileSelection, ranking
+from detector.evaluation.evaluate import KINDS, FileSelection
 from detector.evaluation.labels import hash_of, questions, read_labels
-from detector.evaluation.metrics import Number
-from detector.evaluation.report import Column, Ranking, couples_of
+from detector.evaluation.metrics import Interval, Number
+from detector.evaluation.report import Column, Row, couples_of, ranking
 from detector.evaluation.scores import FEATURES, Scored, Scoring, score_files
-from detector.evaluation.tables import HEADINGS, head, line, number, pairs_text, text_of
+from detector.evaluation.tables import HEADINGS, head, line, number, text_of
 from detector.media.files import disk_name
 from detector.messages.format import capital
 from detector.models import registry
@@ -52,7 +52,6 @@ from detector.schema.analysis import QUESTION_OF, Media, Modality, Question, Sof
 from detector.schema.base import StrictModel
 from detector.seals import fingerprint
 from detector.sentences import _
-from lab.evaluation.fitting import balanced
 
 MAX_NAMED = 3  # rows of a check that differ; more are counted
 UNSIGNED = " (not signed: anyone can change and seal it again)"
@@ -75,16 +74,13 @@ class BenchmarkModel(StrictModel):
     peak_memory: int | None  # bytes
 
 
-class BenchmarkRow(StrictModel):
+class BenchmarkRow(Row):
     """One model or baseline on one question and kind of file; files without a score count against
     it."""
 
     kind: str
     question: Question
     sources: int
-    id: str
-    ranking: Ranking
-    calibration_error: Number
 
 
 class Submission(StrictModel):
@@ -228,7 +224,7 @@ def figures(files: Sequence[Scored], models: Sequence[BenchmarkModel]) -> list[B
             ]
             if ids and len({file.label for file in chosen}) == 2:
                 ranked = _table(kind, asked, chosen, ids)
-                rows += sorted(ranked, key=lambda row: (-row.ranking.auc.value, row.id))
+                rows += sorted(ranked, key=lambda row: (-row["AUC"].value, row.name))
     return rows
 
 
@@ -258,11 +254,11 @@ def _table(kind: str, asked: Question, files: list[Scored], ids: list[str]) -> l
         p = np.array(probabilities.get(id, []), float)
         given = np.flatnonzero(np.isfinite(p))
         error = metrics.calibration_error(p[given], labels[given])
-        figure = ranking(Column.of(values, files), couples)
+        figures = ranking(Column.of(values, files), couples) | {"ECE": Interval(error)}
         rows.append(
             BenchmarkRow(
-                kind=kind, question=asked, sources=len(sources), id=id, ranking=figure,
-                calibration_error=error,
+                table="model" if id in ids else "feature", name=id, title=BASELINES.get(id, id),
+                figures=figures, kind=kind, question=asked, sources=len(sources),
             )
         )  # fmt: skip
     return rows
@@ -317,7 +313,7 @@ def _rounded(rows: Sequence[BenchmarkRow]) -> list[tuple[str, Any]]:
     """Return every row, its figures rounded, with a name for a person."""
     return [
         (
-            f"figures of {row.id} ({row.kind}, {row.question})",
+            f"figures of {row.name} ({row.kind}, {row.question})",
             json.loads(row.model_dump_json(), parse_float=lambda text: round(float(text), 6)),
         )
         for row in rows
@@ -393,10 +389,9 @@ def _about(s: Submission) -> str:
 def _sections(s: Submission) -> Iterator[Section]:
     for (kind, asked), group in groupby(s.rows, lambda row: (row.kind, row.question)):
         rows = list(group)
-        counts, sources = rows[0].ranking.auc, rows[0].sources
-        sentence = (
-            f"{counts.real} originals and {counts.fake} fakes of {sources} sources. Intervals"
-        )
+        originals, fakes = map(rows[0].count, ("originals", "fakes"))
+        sources = rows[0].sources
+        sentence = f"{originals} originals and {fakes} fakes of {sources} sources. Intervals"
         unit = "sources" if sources > 1 else "groups, since there is one source"
         heading = f"{HEADINGS[kind]}: {capital(asked.spec.task)}"
         yield heading, f"{sentence} resample {unit}.", COLUMNS, [_cells(row, s) for row in rows]
@@ -405,15 +400,17 @@ def _sections(s: Submission) -> Iterator[Section]:
 
 
 def _cells(row: BenchmarkRow, submission: Submission) -> Sequence[str]:
-    title, seconds, memory, r = BASELINES.get(row.id, row.id), "", "", row.ranking
+    title, seconds, memory = row.title, "", ""
     for model in submission.models:
-        if model.id == row.id:
+        if model.id == row.name:
             other = "" if model.question is row.question else " (made for another question)"
             title, seconds = f"{model.title}{other}", number(model.seconds[row.kind], 1)
             memory = f"{(model.peak_memory or 0) / 2**30:.1f} GiB"
     return (
-        title, text_of(r.auc), number(1 - r.tpr_at_1), number(1 - r.tpr_at_5), pairs_text(r),
-        number(row.calibration_error), seconds, memory, f"{r.judged} of {r.auc.real + r.auc.fake}",
+        title, text_of(row["AUC"]), number(1 - row["TPR at 1 % FPR"].value),
+        number(1 - row["TPR at 5 % FPR"].value), text_of(row["pairs won"]),
+        number(row["ECE"].value), seconds, memory,
+        f"{row.count('judged')} of {row.count('originals') + row.count('fakes')}",
     )  # fmt: skip
 
 
@@ -462,19 +459,3 @@ def pixel_free_scores(
             for index, value in zip(np.flatnonzero(held), odds.round(6).tolist(), strict=True):
                 out[index] = value
     return out
-
-
-def _fit(x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, float]:
-    """Return weights and constant of a ridge logistic regression, by Newton's method: another
-    computer that checks a submission has to find the same to six digits."""
-    x = np.column_stack([x, np.ones(len(x))])
-    share, weights = balanced(y), np.zeros(x.shape[1])
-    penalty = np.append(np.full(x.shape[1] - 1, PENALTY), 1e-6)
-    for _step in range(100):
-        p = expit(x @ weights)
-        gradient = x.T @ (share * (p - y)) + penalty * weights
-        step = np.linalg.solve((x.T * (share * p * (1 - p))) @ x + np.diag(penalty), gradient)
-        weights = weights - step
-        if np.abs(step).max() < 1e-9:
-            break
-    return weights[:-1], float(weights[-1])

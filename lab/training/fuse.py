@@ -18,7 +18,8 @@ from torch import Tensor
 from detector import weights
 from detector.errors import InputError, UsageError
 from detector.evaluation.labels import read_labels
-from detector.evaluation.report import Column, Estimate, figure_of
+from detector.evaluation.metrics import Interval
+from detector.evaluation.report import Column
 from detector.evaluation.scores import Scoring, score_files
 from detector.models import registry, user_models
 from detector.models.base import Measured, ModelSpec
@@ -88,7 +89,7 @@ def interpolate(
 
 def fuse(
     parents: tuple[str, str], at: float, data: Path, run: TrainingOptions
-) -> tuple[ModelSpec, dict[float, Estimate]]:
+) -> tuple[ModelSpec, dict[float, Interval]]:
     """Add the network at a share `at` of the way from the first parent to the second to the
     person's own models; return it with the AUC of each ratio that was judged.
 
@@ -140,7 +141,7 @@ def fuse(
         for id in trials.values():
             user_models.remove(id)
     figures = {
-        ratio: figure_of(Column.of([file.highest.get(id) for file in scored], scored))
+        ratio: Column.of([file.highest.get(id) for file in scored], scored).auc()
         for ratio, id in trials.items()
     }
     areas = {f"{ratio:g}": [f.value, f.low, f.high] for ratio, f in figures.items()}
@@ -152,9 +153,9 @@ def fuse(
     calibration = Calibration(scale=scale, offset=offset, data=data_text, clips=len(judged))
     entry = entry.model_copy(
         update={
-            "measured": [_measured(at, figures[at], parents, "AUC")]
+            "measured": [_measured(at, figures[at], len(items), parents, "AUC")]
             + [
-                _measured(ratio, figure, parents, f"AUC at {ratio:g}")
+                _measured(ratio, figure, len(items), parents, f"AUC at {ratio:g}")
                 for ratio, figure in figures.items()
                 if ratio != at
             ],
@@ -219,8 +220,9 @@ def _write(
     return written
 
 
-def _measured(at: float, figure: Estimate, parents: tuple[str, str], metric: str) -> Measured:
-    clips = figure.real + figure.fake
+def _measured(
+    at: float, figure: Interval, clips: int, parents: tuple[str, str], metric: str
+) -> Measured:
     return Measured(
         data=f"{clips} of your own files that, by your word, neither network was trained on",
         left_out=True,

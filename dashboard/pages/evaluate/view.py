@@ -21,10 +21,11 @@ from dashboard.i18n import LazyDict
 from dashboard.pages import alerted
 from detector.errors import InputError
 from detector.evaluation import metrics, runs, tables
+from detector.evaluation.evaluate import BANDS
 from detector.evaluation.labelled_sets import LeftOutReason
-from detector.evaluation.report import ENSEMBLE, KindReport, Report, Share
+from detector.evaluation.metrics import Interval
+from detector.evaluation.report import KindReport, Report, Table
 from detector.evaluation.scores import Scored
-from detector.messages import states
 from detector.models.registry import list_models, selectable
 from detector.schema.analysis import Label, Question, Settings, Thresholds
 from detector.sentences import _, ngettext, say
@@ -212,12 +213,11 @@ def _runs(found: list[tuple[Report, KindReport]]) -> None:
     lines: dict[str, charts.Line] = {_("All together"): []}
     best: Counter[str] = Counter()
     for report, kind in found:
-        lines[_("All together")].append((report.created, kind.answers[0].ranking.auc.value))
-        for model in kind.models:
-            if model.id != ENSEMBLE:
-                name = plain.get(model.id, model.title)
-                lines.setdefault(name, []).append((report.created, model.ranking.auc.value))
-                best[name] += 1
+        lines[_("All together")].append((report.created, kind.combined["AUC"].value))
+        for model in kind.alone:
+            name = plain.get(model.name, model.title)
+            lines.setdefault(name, []).append((report.created, model["AUC"].value))
+            best[name] += 1
     shown = [_("All together"), *(name for name, _number in best.most_common(charts.LINES - 1))]
     drawn = {name: lines[name] for name in shown}
     colors = theme.palette()
@@ -229,7 +229,7 @@ def _runs(found: list[tuple[Report, KindReport]]) -> None:
         {
             _("When"): f"{report.created:%Y-%m-%d %H:%M}",
             _("Files"): f"{Path(report.labels).name} ({kind.files})",
-            _("All together"): f"{kind.answers[0].ranking.auc.value:.2f}",
+            _("All together"): f"{kind.combined['AUC'].value:.2f}",
             _("Version"): report.software.version,
         }
         for report, kind in found[: -MOST_RUNS - 1 : -1]
@@ -254,22 +254,23 @@ def _figures(run: Evaluation, kind: KindReport, thresholds: Mapping[Question, Th
     _headline(kind)
     _ranking(kind, scored)
     _probabilities(kind, scored, first)
-    _confusion(scored, first, verdicts(kind, asked))
+    _answers(kind)
+    _confusion(scored, first)
     _mistakes(run, scored)
     _tables(kind)
 
 
 def _headline(kind: KindReport) -> None:
-    first = kind.answers[0]
-    auc, decisions = first.ranking.auc, first.decisions
+    first = kind.combined
+    auc, pairs = first["AUC"], first["pairs won"]
     interval = _("{low} to {high}").format(low=f"{auc.low:.2f}", high=f"{auc.high:.2f}")
     cells = [
         (_("AUC"), f"{auc.value:.2f}", interval),
-        (_("Pairs ranked rightly"), *_pairs(first.ranking.pairs, first.ranking.pairs_won.value)),
-        (_("Originals called fake"), *_share(decisions.false_positives)),
-        (_("Got a verdict"), *_share(decisions.decided)),
-        (_("Of these, right"), *_share(decisions.right)),
-        (_("Calibration error"), f"{first.calibration.error:.2f}", _("0 is best")),
+        (_("Pairs ranked rightly"), *_pairs(pairs.of or 0, pairs.value)),
+        (_("Originals called fake"), *_share(first["originals called FAKE"])),
+        (_("Got an answer"), *_share(first["decided"])),
+        (_("Of these, right"), *_share(first["right of the decided"])),
+        (_("Calibration error"), f"{first['ECE'].value:.2f}", _("0 is best")),
     ]
     with st.container(horizontal=True):
         for name, value, note in cells:
@@ -288,7 +289,7 @@ def _pairs(count: int, won: float) -> tuple[str, str]:
     return labels.percent(won), pairs
 
 
-def _share(share: Share) -> tuple[str, str]:
+def _share(share: Interval) -> tuple[str, str]:
     """Return a share in percent with its count and interval; of few files the count alone."""
     if not share.of:
         return "–", _("none")
@@ -298,7 +299,7 @@ def _share(share: Share) -> tuple[str, str]:
     )
     if share.of < labels.FEW:
         return part, interval
-    return labels.percent(share.count / share.of), f"{part}, {interval}"
+    return labels.percent(share.value), f"{part}, {interval}"
 
 
 # --- curves ---------------------------------------------------------------------------------------
@@ -317,17 +318,16 @@ def columns(kind: KindReport, scored: Sequence[Scored]) -> dict[str, np.ndarray]
     together = [1.0 - s.label if s.probability is None else s.probability for s in scored]
     out = {_("All together"): np.array(together)}
     names = labels.plain_names(list_models())
-    alone = [m for m in kind.models if m.id != ENSEMBLE]
-    for model in sorted(alone, key=lambda m: -m.ranking.auc.value)[: charts.LINES - 1]:
-        out[names.get(model.id, model.title)] = np.array(
-            [s.highest.get(model.id, -1e6 if s.label else 1e6) for s in scored]
+    for model in sorted(kind.alone, key=lambda m: -m["AUC"].value)[: charts.LINES - 1]:
+        out[names.get(model.name, model.title)] = np.array(
+            [s.highest.get(model.name, -1e6 if s.label else 1e6) for s in scored]
         )
     return out
 
 
 def curves_left_out(kind: KindReport) -> str:
     """Return which models are drawn, where there are more than can be told apart."""
-    models = sum(model.id != ENSEMBLE for model in kind.models)
+    models = len(kind.alone)
     if models < charts.LINES:
         return ""
     text = _(
@@ -341,7 +341,7 @@ def _ranking(kind: KindReport, scored: Sequence[Scored]) -> None:
     colors, lines = theme.palette(), columns(kind, scored)
     truth = np.array([s.label for s in scored])
     groups = [f"{s.source}/{s.group}" for s in scored]
-    auc, fakes = kind.answers[0].ranking.auc, float(truth.mean())
+    auc, fakes = kind.combined["AUC"], float(truth.mean())
     key = cards.legend(
         cards.Mark(cls=f"line {dash}", words=name, color=color)
         for dash, color, name in charts.key(list(lines), colors)
@@ -374,19 +374,19 @@ def _ranking(kind: KindReport, scored: Sequence[Scored]) -> None:
 
 
 def _probabilities(kind: KindReport, scored: Sequence[Scored], thresholds: Thresholds) -> None:
-    colors, calibration = theme.palette(), kind.answers[0].calibration
+    colors, first = theme.palette(), kind.combined
     judged = [(s.label, s.probability) for s in scored if s.probability is not None]
-    error = f"{calibration.error:.2f}"
+    error = f"{first['ECE'].value:.2f}"
     left, right = st.columns(2, gap="medium")
     with left:
         by_chance = _(
             "Expected calibration error {error}; exactly right percentages would show "
             "{chance} on so few files."
-        ).format(error=error, chance=f"{calibration.error_by_chance:.2f}")
+        ).format(error=error, chance=f"{first['ECE by chance'].value:.2f}")
         _curve_card(
             "reliability",
             _("Can the percentages be taken at their word?"),
-            charts.reliability(calibration.bars, colors),
+            charts.reliability(kind.curves[first.name].bars, colors),
             _("Expected calibration error {error}").format(error=error),
             typography.small_print(by_chance),
         )
@@ -405,27 +405,29 @@ def _probabilities(kind: KindReport, scored: Sequence[Scored], thresholds: Thres
 # --- files ----------------------------------------------------------------------------------------
 
 
-def verdicts(kind: KindReport, asked: Mapping[Question, Thresholds]) -> str:
-    """Return why a table at one threshold and the verdicts above it count differently."""
-    given = kind.answers[0].decisions.decided
-    text = _(
-        "One threshold for all files. A verdict holds a file to the threshold of its question "
-        "({thresholds}) and also asks how good the material is: {number} of {total} got one."
-    )
-    points = [
-        _("{question} {percent}").format(
-            question=states.question(q, short=True),
-            percent=_("none") if limits.never_decide else labels.percent(limits.high),
+def _answers(kind: KindReport) -> None:
+    """Draw how many originals and fakes got each of the five answers."""
+    first = kind.combined
+    with st.container(border=True, key="card-answers"):
+        typography.title(_("What was answered"))
+        controls.table(
+            {"": name}
+            | {
+                labels.state(label, None).short: _part(first[f"{side} called {label}"])
+                for label in BANDS
+            }
+            for side, name in (("originals", _("Originals")), ("fakes", _("Fakes")))
         )
-        for q, limits in asked.items()
-    ]
-    return text.format(
-        thresholds=", ".join(points) or _("none"), number=given.count, total=given.of
-    )
+        typography.caption(
+            _(
+                "By the thresholds of each question and the quality of the material. Files that "
+                "could not be judged are in no column, and in every total."
+            )
+        )
 
 
 @st.fragment
-def _confusion(scored: Sequence[Scored], thresholds: Thresholds, note: str) -> None:
+def _confusion(scored: Sequence[Scored], thresholds: Thresholds) -> None:
     """Draw what is called what at a threshold that can be moved; recomputed from the scores."""
     with st.container(border=True, key="card-confusion"):
         typography.title(_("At a threshold of your choice"))
@@ -452,7 +454,6 @@ def _confusion(scored: Sequence[Scored], thresholds: Thresholds, note: str) -> N
                 }
             )
         controls.table(rows)
-        typography.caption(note)
 
 
 def _mistakes(run: Evaluation, scored: Sequence[Scored]) -> None:
@@ -519,40 +520,41 @@ def _analyze(run: Evaluation, scored: Scored) -> None:
 
 def _tables(kind: KindReport) -> None:
     """Draw the figures by condition, method and source."""
-    if kind.conditions:
+    if conditions := kind.table("condition"):
         with st.container(border=True, key="card-conditions"):
             typography.title(_("When the files were passed on"))
             controls.table(
                 {
-                    _("Condition"): c.title,
-                    _("AUC"): tables.text_of(c.ranking.auc),
-                    _("AUC lost"): f"{c.fall.value:.2f}",
-                    _("Originals called fake"): _part(c.decisions.false_positives),
-                    _("Fakes found"): _part(c.decisions.true_positives),
+                    _("Condition"): row.title,
+                    _("AUC"): tables.text_of(row["AUC"]),
+                    _("AUC lost"): tables.text_of(row.figures.get("AUC lost")),
+                    _("Originals called fake"): _part(row["originals called FAKE"]),
+                    _("Fakes found"): _part(row["fakes called FAKE"]),
                 }
-                for c in kind.conditions
+                for row in conditions
             )
+    by: dict[Table, str] = {"method": _("Method"), "source": _("Source")}
     with st.expander(_("By method and source")):
-        for name, rows in ((_("Method"), kind.methods), (_("Source"), kind.sources)):
+        for table, name in by.items():
             st.dataframe(
                 [
                     {
                         name: row.name,
-                        _("Originals"): row.real,
-                        _("Fakes"): row.fake,
-                        _("AUC"): tables.text_of(row.auc) if row.auc else "–",
-                        _("Originals called fake"): _part(row.false_positives),
-                        _("Fakes found"): _part(row.true_positives),
+                        _("Originals"): row.count("originals"),
+                        _("Fakes"): row.count("fakes"),
+                        _("AUC"): tables.text_of(row["AUC"]) or "–",
+                        _("Originals called fake"): _part(row["originals called FAKE"]),
+                        _("Fakes found"): _part(row["fakes called FAKE"]),
                     }
-                    for row in rows
+                    for row in kind.table(table)
                 ],
                 hide_index=True,
             )
 
 
-def _part(share: Share | None) -> str:
+def _part(share: Interval) -> str:
     """Return "5 % [1, 17] (2 of 39)"; nothing for a share of none."""
-    if share is None or not share.of:
+    if not share.of:
         return ""
     return _("{percent} % [{low}, {high}] ({number} of {total})").format(
         percent=f"{100 * share.value:.0f}",

@@ -18,9 +18,8 @@ from dashboard import labels
 from dashboard.pages.evaluate import view
 from dashboard.pages.evaluate.view import export
 from detector.errors import InputError
-from detector.evaluation import labelled_sets, runs
+from detector.evaluation import labelled_sets, metrics, runs
 from detector.evaluation.labels import pairs, read_labels
-from detector.evaluation.report import Share
 from detector.schema.analysis import Question
 from service.records.model import State
 from service.records.tables import TaskRow
@@ -209,7 +208,7 @@ def test_figures_come_from_the_pipeline(finished):
     (kind,) = finished.report.kinds
     assert (kind.kind, kind.real, kind.fake) == ("image", 3, 3)
     assert len(finished.scored) == 6 and finished.done == 6
-    assert kind.answers[0].ranking.pairs == 3
+    assert kind.combined["pairs won"].of == 3
     assert str(finished.folder) not in finished.report.model_dump_json()
 
 
@@ -287,10 +286,10 @@ def test_runs_over_time_are_drawn_for_whom_they_belong_to(finished, tmp_path, mo
             {runs.REPORT: made.model_dump_json()},
         )  # fmt: skip
         path = runs.write(tmp_path, run)
-    first = finished.report.kinds[0].answers[0]
+    first = finished.report.kinds[0].combined
     kept = (path / "metrics" / "image.auc").read_text().split()[1]
-    assert float(kept) == first.ranking.auc.value
-    assert float((path / "metrics" / "image.ece").read_text().split()[1]) == first.calibration.error
+    assert float(kept) == first["AUC"].value
+    assert float((path / "metrics" / "image.ece").read_text().split()[1]) == first["ECE"].value
     assert not shown(), "the server's runs are for its administrators"
     come_as(monkeypatch, ADMIN)
     (chart,) = shown()
@@ -304,24 +303,23 @@ def test_runs_over_time_are_drawn_for_whom_they_belong_to(finished, tmp_path, mo
 @pytest.mark.usefixtures("workspace")
 def test_the_page_says_what_its_figures_are_of(finished):
     (kind,) = finished.report.kinds
-    given = kind.answers[0].decisions.decided
-    text = html(page("evaluate", a=finished.id)).replace("\u00a0", " ")
+    at = page("evaluate", a=finished.id)
+    text = html(at)
     assert "3 originals and 3 fakes" in text and "no video or picture" in text
-    assert f"how good the material is: {given.count} of 6 got one." in text
-    high = finished.report.thresholds[Question.MANIPULATION].high
-    threshold = labels.percent(high).replace("\u00a0", " ")
-    assert f"the threshold of its question (Face {threshold})" in text
+    answers = next(table.value for table in at.table if "Can’t tell" in table.value)
+    given = kind.combined["originals called INCONCLUSIVE"]
+    assert f"({given.count} of 3)" in answers["Can’t tell"].iloc[0]
     assert "rank these files best alone" not in text, "the one model that judges stills is drawn"
     assert not re.search(r"\d{4}-\d\.jpg", text)
 
 
 def test_a_share_has_its_interval_of_few_files_too():
-    assert view._share(Share.of_all([True, True])) == ("2 of 2", "34 to 100 %")
-    assert view._share(Share.of_all([False] * 6)) == ("0 of 6", "0 to 39 %")
-    assert view._share(Share.of_all([True] * 25 + [False] * 5)) == (
+    assert view._share(metrics.share([True, True])) == ("2 of 2", "34 to 100 %")
+    assert view._share(metrics.share([False] * 6)) == ("0 of 6", "0 to 39 %")
+    assert view._share(metrics.share([True] * 25 + [False] * 5)) == (
         labels.percent(25 / 30), "25 of 30, 66 to 93 %",
     )  # fmt: skip
-    assert view._share(Share.of_all([]))[0] == "–"
+    assert view._share(metrics.share([]))[0] == "–"
 
 
 def test_what_is_furthest_from_the_truth_says_its_verdict(finished):
@@ -341,19 +339,17 @@ def test_files_are_called_what_the_person_called_them(finished):
 
 def test_more_models_than_can_be_told_apart_are_chosen_by_their_rank(finished):
     (kind,) = finished.report.kinds
-    alone = kind.models[-1]
+    together, alone = kind.table("model")
     ranked = [
         alone.model_copy(
             update={
-                "id": f"m{n}", "title": f"M{n}",
-                "ranking": alone.ranking.model_copy(
-                    update={"auc": replace(alone.ranking.auc, value=value)}
-                ),
+                "name": f"m{n}", "title": f"M{n}",
+                "figures": alone.figures | {"AUC": replace(alone["AUC"], value=value)},
             }
         )
         for n, value in enumerate((0.5, 0.9, 0.6, 0.8))
     ]  # fmt: skip
-    many = kind.model_copy(update={"models": [kind.models[0], *ranked]})
+    many = kind.model_copy(update={"rows": [together, *ranked]})
     assert list(view.columns(many, finished.scored)) == ["All together", "M1", "M3", "M2"]
     assert "the 3 of 4 models that rank these files best alone" in view.curves_left_out(many)
     assert view.curves_left_out(kind) == ""

@@ -6,6 +6,7 @@ import json
 import tomllib
 import zipfile
 from pathlib import Path
+from typing import get_args
 from xml.etree import ElementTree
 
 import cv2
@@ -24,6 +25,7 @@ from detector.evaluation.report import (
     ENSEMBLE,
     Column,
     Report,
+    Table,
     couples_of,
     paired_ranking,
     reliability,
@@ -54,7 +56,9 @@ def scored(
     name, label, logit, *, group="", source="s", method="face swap", model=None, sharpness=1.0
 ):
     p = None if logit is None else float(expit(np.array(logit)))
-    verdict = "NOT_APPLICABLE" if p is None else "FAKE" if p > 0.7 else "REAL" if p < 0.3 else "X"
+    verdict = "NOT_APPLICABLE"
+    if p is not None:
+        verdict = "FAKE" if p > 0.7 else "REAL" if p < 0.3 else "INCONCLUSIVE"
     asked = questions(method)[0] if label else Question.MANIPULATION
     return Scored(
         name=name,
@@ -211,60 +215,73 @@ def test_what_could_not_be_judged_counts_against_us():
     files += [scored(f"f{i}", 1, 1.0 + i, group=f"g{i}") for i in range(3)]
     files.append(scored("lost", 1, None, group="g3"))
     out = report({NONE: files}, ["texture"])
-    whole = out.models[0].ranking
-    assert whole.auc.value == pytest.approx(0.75)
-    assert (whole.auc_judged.value, whole.auc_judged.fake) == (1.0, 3)
-    assert (whole.pairs, whole.pairs_won.value) == (4, 0.75)
+    whole = out.table("model")[0]
+    assert whole["AUC"].value == pytest.approx(0.75)
+    assert (whole["AUC of the judged"].value, whole["AUC of the judged"].of) == (1.0, 7)
+    assert (whole["pairs won"].of, whole["pairs won"].value) == (4, 0.75)
     assert out.not_judged == {"lost": "no_face"}
-    answer = out.answers[0]
-    assert answer.decisions.decided.count == 7
-    assert answer.decisions.right.value == 1.0
-    assert answer.risk.risk[-1] == pytest.approx(1 / 8)
+    assert out.combined["decided"].count == 7
+    assert out.combined["right of the decided"].value == 1.0
+    assert out.curves["combined"].risk[-1] == pytest.approx(1 / 8)
+
+
+def test_each_of_the_five_answers_is_counted():
+    given = ("FAKE", "PROBABLY_FAKE", "INCONCLUSIVE", "PROBABLY_REAL", "REAL")
+    files = [
+        scored(f"{verdict} {label}", label, 0.0).model_copy(update={"verdict": verdict})
+        for verdict in given
+        for label in (0, 1)
+    ]
+    row = report({NONE: files}, ["texture"]).combined
+    for label in given:
+        assert (row[f"originals called {label}"].count, row[f"fakes called {label}"].of) == (1, 5)
+    assert (row["decided"].count, row["right of the decided"].count) == (8, 4)
 
 
 def test_each_question_is_judged_on_its_own_fakes(full):
-    combined, manipulation, synthesis = full.answers
-    assert [a.name for a in full.answers] == ["combined", "manipulation", "synthesis"]
-    assert combined.ranking.auc.fake == 31
-    assert (manipulation.ranking.auc.fake, synthesis.ranking.auc.fake) == (21, 10)
-    assert manipulation.ranking.auc.real == synthesis.ranking.auc.real == 21
+    _, manipulation, synthesis = answers = full.table("answer")
+    assert [row.name for row in answers] == ["combined", "manipulation", "synthesis"]
+    assert [row.count("fakes") for row in answers] == [31, 21, 10]
+    assert manipulation.count("originals") == synthesis.count("originals") == 21
     # The originals of this made set have no answer to the second question: all count against it.
-    assert synthesis.ranking.auc.value == 0.0
-    assert synthesis.combined.value > 0.8
-    assert {row.name for row in full.methods} == {"face swap", "SadTalker"}
-    by_source = {row.name: row for row in full.sources}
-    assert by_source["t"].auc is None and by_source["t"].false_positives is None
-    assert by_source["s"].false_positives.of == 21
+    assert synthesis["AUC"].value == 0.0
+    assert synthesis["AUC of the combined answer"].value > 0.8
+    assert {row.name for row in full.table("method")} == {"face swap", "SadTalker"}
+    by_source = {row.name: row for row in full.table("source")}
+    assert by_source["t"].figures.keys() == {"originals", "fakes", "fakes called FAKE"}
+    assert by_source["s"]["originals called FAKE"].of == 21
 
 
 def test_baselines_are_compared_in_pairs(full):
     files = made()
-    found = {b.id: b for b in full.baselines}
-    meso, sharpness = found["meso4-df"], found["sharpness"]
-    assert (meso.kind, meso.beaten, meso.reversed) == ("published", "yes", False)
-    assert meso.difference.value == pytest.approx(full.models[0].ranking.auc.value - meso.auc.value)
-    assert sharpness.kind == "feature" and sharpness.auc.value >= 0.5
+    found = {row.name: row for row in full.table("published", "feature")}
     assert set(found) == {"meso4-df", "sharpness"}, "what judged nothing is no baseline"
+    meso, sharpness = found["meso4-df"], found["sharpness"]
+    less = meso["AUC of ours less this"]
+    assert (meso.table, sharpness.table) == ("published", "feature")
+    assert less.value == pytest.approx(full.combined["AUC"].value - meso["AUC"].value)
+    assert less.low > 0 and sharpness["AUC"].value >= 0.5
     same = [s.model_copy(update={"highest": {"meso4-df": s.probability or 0}}) for s in files]
     column = Column.of([s.probability for s in files], files)
     (equal, *_) = evaluate.compare(same, ["meso4-df"], column, couples_of(files))
-    assert equal.beaten == "not outside the interval"
+    assert equal["AUC of ours less this"].low <= 0 <= equal["AUC of ours less this"].high
 
 
 def test_a_feature_is_turned_to_its_better_side():
     files = [scored(str(i), i % 2, 0.0, sharpness=float(-(i % 2))) for i in range(20)]
     column = Column.of([s.probability for s in files], files)
     (sharpness,) = evaluate.compare(files, [], column, [])
-    assert sharpness.reversed and sharpness.auc.value == 1.0
-    assert sharpness.beaten == "no"
+    assert (sharpness.title, sharpness["AUC"].value) == ("low sharpness", 1.0)
+    assert sharpness["AUC of ours less this"].high < 0
 
 
 def test_a_condition_is_held_against_the_same_files(full):
-    (crf,) = full.conditions
-    assert crf.ranking.auc.value == 0.5
-    assert crf.fall.value == pytest.approx(full.models[0].ranking.auc.value - 0.5)
-    assert crf.fall.low > 0.2
-    assert crf.decisions.decided.count == 0
+    plain, crf = full.table("condition")
+    assert plain["AUC"] == full.combined["AUC"] and "AUC lost" not in plain.figures
+    assert crf["AUC"].value == 0.5
+    assert crf["AUC lost"].value == pytest.approx(full.combined["AUC"].value - 0.5)
+    assert crf["AUC lost"].low > 0.2
+    assert crf["decided"].count == 0
 
 
 @pytest.mark.parametrize("won", [0, 1])
@@ -307,14 +324,12 @@ def test_a_report_can_be_read_by_people_and_programs(full, tmp_path):
     auc = next(
         r for r in rows if (r["table"], r["name"], r["figure"]) == ("model", ENSEMBLE, "AUC")
     )
-    assert float(auc["value"]) == pytest.approx(full.models[0].ranking.auc.value, abs=1e-5)
-    assert {"answer", "model", "baseline", "condition", "method", "source"} == {
-        row["table"] for row in rows
-    }
+    assert float(auc["value"]) == pytest.approx(full.combined["AUC"].value, abs=1e-5)
+    assert {row["table"] for row in rows} == set(get_args(Table))
     for name in ("reliability-video.svg", "risk-video.svg"):
         assert ElementTree.fromstring(written[name].read_text()).attrib["role"] == "img"
     dots = written["reliability-video.svg"].read_text().count(' fake">')
-    assert dots == sum(len(a.calibration.bars) for a in full.answers)
+    assert dots == sum(len(curves.bars) for curves in full.curves.values())
 
 
 def test_a_strangers_words_are_no_formulas(full):
@@ -325,8 +340,8 @@ def test_a_strangers_words_are_no_formulas(full):
         "'=cmd|x.mp4", "'+g", "'@s", "'=cmd|x"
     ]  # fmt: skip
     assert row["logit of texture"] == "-2.5", "a number stays one"
-    named = full.methods[0].model_copy(update={"name": "=cmd|x"})
-    said = tables.to_csv(written_up(full.model_copy(update={"methods": [named]})))
+    named = full.table("method")[0].model_copy(update={"name": "=cmd|x"})
+    said = tables.to_csv(written_up(full.model_copy(update={"rows": [named]})))
     assert "method,'=cmd|x," in said and ",=cmd" not in said
 
 
@@ -341,16 +356,16 @@ def test_figures_are_written_where_they_belong(full, tmp_path):
     with pytest.raises(SystemExit, match="measured"):
         quality.fill(page, "measured", "x")
     manifest = (ROOT / "weights" / "manifest.toml").read_text()
-    model = full.models[1]
+    (model,) = full.alone
     once = quality.with_measured(manifest, model, full, "made")
     assert quality.with_measured(once, model, full, "made") == once
     before, after = (tomllib.loads(text) for text in (manifest, once))
     changed = {m["id"]: m.pop("measured") for m in after["models"] if "measured" in m}
     stays, first, *rest = changed["texture"]
     assert "sources left out" in stays["data"], "what another command measured"
-    assert first["value"] == pytest.approx(model.ranking.auc.value, abs=1e-3)
+    assert first["value"] == pytest.approx(model["AUC"].value, abs=1e-3)
     assert (first["data"], first["clips"]) == ("made clips, all", 52)
-    assert len(rest) == len(model.families)
+    assert len(rest) == sum(name.startswith(quality.FAMILY) for name in model.figures) == 2
     kept = {m["id"]: m.pop("measured", None) for m in before["models"]}
     assert before == after, "everything but the figures is as it was"
     assert {id: kept[id] for id in changed if id != "texture"} == {
@@ -358,7 +373,7 @@ def test_figures_are_written_where_they_belong(full, tmp_path):
     }
     assert once.count("\n# ---") == manifest.count("\n# ---")
     told = quality.measured(model, full, "made")
-    assert f"| face swap (21 fakes) | {tables.text_of(model.families['face swap'])} |" in told
+    assert f"| face swap (21 fakes) | {tables.text_of(model['AUC, face swap'])} |" in told
 
 
 def test_there_is_a_place_for_every_figure():
@@ -445,9 +460,9 @@ def test_evaluate_from_the_shell(labeled, tmp_path, capsys):
     clips, pictures = made.kinds
     assert (clips.kind, clips.files, pictures.kind, pictures.files) == ("video", 2, "image", 4)
     assert set(pictures.not_judged) == {"text.png", "page.png"}
-    assert pictures.models[0].ranking.judged == 2
-    assert [c.name for c in clips.conditions] == ["jpeg-30", "crf-40"]
-    assert [c.name for c in pictures.conditions] == ["jpeg-30"]
+    assert pictures.combined.count("judged") == 2
+    tried = [[row.name for row in kind.table("condition")] for kind in made.kinds]
+    assert tried == [["none", "jpeg-30", "crf-40"], ["none", "jpeg-30"]]
     lines = [json.loads(line) for line in (out / "scores.jsonl").read_text().splitlines()]
     assert len(lines) == 14
 
@@ -464,10 +479,10 @@ def test_an_evaluation_is_a_run_for_mlflow_where_one_is_asked_for(labeled, tmp_p
     (made,) = runs.reports(tmp_path / "runs")
     assert (run / "params" / "sha256.texture").read_text() == made.weights["texture"]
     figures = {p.name: float(p.read_text().split()[1]) for p in (run / "metrics").iterdir()}
-    decisions = made.kinds[0].answers[0].decisions
-    right = decisions.true_positives.count + 2 - decisions.false_positives.count
-    assert figures["image.accuracy"] == right / 4
-    assert figures["image.specificity"] == 1 - decisions.false_positives.count / 2
+    answer = made.kinds[0].combined
+    alarms = answer["originals called FAKE"].count
+    assert figures["image.accuracy"] == (answer["fakes called FAKE"].count + 2 - alarms) / 4
+    assert figures["image.specificity"] == 1 - alarms / 2
     assert figures["image.auc_low"] <= figures["image.auc"] <= figures["image.auc_high"]
     assert {"image.f1", "image.ece", "image.texture.auc"} <= set(figures)
 
@@ -664,10 +679,10 @@ def test_recordings_are_sounds_and_not_clips(tmp_path):
     made = evaluate.evaluate(labels, selection=FileSelection(kind="audio"), conditions=tried)
     (sounds,) = made.kinds
     assert (sounds.kind, sounds.files) == ("audio", 4)
-    (worse,) = sounds.conditions  # JPEG is for pictures
+    (_, worse) = sounds.table("condition")  # JPEG is for pictures
     assert (worse.name, worse.title) == ("mp3-32", "MP3 at 32 kbit/s")
-    assert [model.id for model in sounds.models] == ["ensemble", "timbre"]
-    assert all(model.ranking.judged == 4 for model in sounds.models)
+    assert [model.name for model in sounds.table("model")] == ["ensemble", "timbre"]
+    assert all(model.count("judged") == 4 for model in sounds.table("model"))
     written = tables.to_markdown(made)
     assert "## Sounds" in written and "Clips" not in written
     assert "4 sounds" in tables.reliability_svg(sounds)

@@ -66,15 +66,15 @@ def test_models_are_ranked_resumed_and_checked(labels, tmp_path, capsys):
 
     made = json.loads((out / "submission.json").read_text())
     assert len(made["files"]) == 7 and len({file["name"] for file in made["files"]}) == 7
-    rows = {(row["kind"], row["id"]): row for row in made["rows"]}
+    rows = {(row["kind"], row["name"]): row["figures"] for row in made["rows"]}
     assert set(rows) == {
         ("video", "texture"), ("video", "lrcn"), ("video", "pixel-free"), ("video", "sharpness"),
         ("image", "texture"), ("image", "sharpness"),
     }  # fmt: skip
-    pictures = rows["image", "texture"]["ranking"]
-    assert (pictures["judged"], pictures["auc"]["fake"], pictures["pairs"]) == (2, 2, 1)
-    assert rows["video", "texture"]["ranking"]["pairs"] == 2
-    assert rows["video", "texture"]["calibration_error"] is not None
+    pictures = rows["image", "texture"]
+    assert (pictures["judged"], pictures["fakes"], pictures["pairs won"]["of"]) == (2, 2, 1)
+    assert rows["video", "texture"]["pairs won"]["of"] == 2
+    assert rows["video", "texture"]["ECE"]["value"] is not None
     for model in made["models"]:
         assert model["seconds"]["video"] > 0 and len(model["weights_sha256"]) == 64
         assert model["peak_memory"] is None or model["peak_memory"] > 100e6

@@ -148,5 +148,5 @@ def test_evaluate(server):
     run = ended(runs.start([packed], OWNER.principal, models=["backdrop"]))
     assert not run.error and run.report is not None
     (kind,) = run.report.kinds
-    assert kind.answers
+    assert kind.table("answer")
     page("evaluate", a=run.id)

@@ -72,20 +72,18 @@ def resealed(submission, path, change, key=None):
 
 
 def test_a_file_without_a_score_counts_against_the_model(submission):
-    rows = {row.id: row for row in submission.rows}
-    texture = rows["texture"].ranking
-    assert (texture.auc.real, texture.auc.fake, rows["texture"].sources) == (6, 6, 6)
-    assert (texture.judged, texture.auc_judged.value) == (11, 1.0)
-    assert texture.auc.value == pytest.approx(5 / 6)
-    assert texture.auc.low < texture.auc.value <= texture.auc.high
-    assert (texture.pairs, texture.pairs_won.value) == (6, pytest.approx(5 / 6))
-    assert 0 < rows["texture"].calibration_error < 0.2
-    assert (rows["absent"].ranking.judged, rows["absent"].ranking.auc.value) == (0, 0.0)
-    assert rows["sharpness"].ranking.auc.value == 1.0, "in the better of its directions"
-    assert rows["pixel-free"].ranking.auc.value == 1.0
-    assert [row.ranking.auc.value for row in submission.rows] == sorted(
-        (row.ranking.auc.value for row in submission.rows), reverse=True
-    )
+    rows = {row.name: row for row in submission.rows}
+    texture, auc = rows["texture"], rows["texture"]["AUC"]
+    assert (texture.count("originals"), texture.count("fakes"), texture.sources) == (6, 6, 6)
+    assert (texture.count("judged"), texture["AUC of the judged"].value) == (11, 1.0)
+    assert auc.value == pytest.approx(5 / 6) and auc.low < auc.value <= auc.high
+    assert (texture["pairs won"].of, texture["pairs won"].value) == (6, pytest.approx(5 / 6))
+    assert 0 < texture["ECE"].value < 0.2
+    assert (rows["absent"].count("judged"), rows["absent"]["AUC"].value) == (0, 0.0)
+    assert rows["sharpness"]["AUC"].value == 1.0, "in the better of its directions"
+    assert rows["pixel-free"]["AUC"].value == 1.0
+    areas = [row["AUC"].value for row in submission.rows]
+    assert areas == sorted(areas, reverse=True)
 
 
 @pytest.mark.parametrize(
@@ -103,14 +101,14 @@ def test_a_model_scores_files_of_its_kind(id, kinds):
 
 def test_without_a_picture_there_is_no_sharpness():
     heard = [f.model_copy(update={"features": {}}) for f in files()]
-    assert [row.id for row in benchmark.figures(heard, [model()])] == ["texture"]
+    assert [row.name for row in benchmark.figures(heard, [model()])] == ["texture"]
 
 
 def test_one_source_is_resampled_by_its_groups():
     one = [f.model_copy(update={"source": "s", "person": "s"}) for f in files()]
-    texture = next(row for row in benchmark.figures(one, [model()]) if row.id == "texture")
+    texture = next(row for row in benchmark.figures(one, [model()]) if row.name == "texture")
     assert texture.sources == 1
-    assert texture.ranking.auc.low < texture.ranking.auc.value, "or it looks certain"
+    assert texture["AUC"].low < texture["AUC"].value, "or it looks certain"
 
 
 def test_the_baseline_without_pixels_learns_from_other_sources_alone():
@@ -179,7 +177,7 @@ def test_a_changed_score_is_noticed_with_and_without_a_new_seal(submission, tmp_
 
 def flattered(row):
     """Return a second row of the same model, with a better figure."""
-    return row | {"ranking": row["ranking"] | {"equal_error": 0.4}}
+    return row | {"figures": row["figures"] | {"EER": {"value": 0.4}}}
 
 
 def test_a_file_counts_once(submission, tmp_path):
@@ -190,7 +188,7 @@ def test_a_file_counts_once(submission, tmp_path):
 def test_changed_figures_labels_and_facts_are_noticed(submission, tmp_path):
     path, found = tmp_path / "submission.json", []
     for change in (
-        lambda tree: tree["rows"][0]["ranking"]["auc"].update(value=0.99),
+        lambda tree: tree["rows"][0]["figures"]["AUC"].update(value=0.99),
         lambda tree: [row.update(sources=60) for row in tree["rows"]],
         lambda tree: tree["rows"].pop(0),
         lambda tree: tree["files"][3]["features"].update(size=-5.0),
