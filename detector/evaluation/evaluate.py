@@ -27,10 +27,10 @@ from detector.evaluation.report import (
     ENSEMBLE,
     Column,
     Curves,
+    FigureRow,
     Figures,
     KindReport,
     Report,
-    Row,
     Table,
     couples_of,
     ranking,
@@ -190,7 +190,7 @@ def report(
     )
 
 
-def _answers(scored: Sequence[Scored]) -> Iterator[tuple[Row, Curves]]:
+def _answers(scored: Sequence[Scored]) -> Iterator[tuple[FigureRow, Curves]]:
     """Yield the combined answer first, then each question's that was asked."""
     yield _answer(scored, "combined", "Combined", None)
     for asked in Question:
@@ -201,7 +201,7 @@ def _answers(scored: Sequence[Scored]) -> Iterator[tuple[Row, Curves]]:
 
 def _answer(
     scored: Sequence[Scored], name: str, title: str, asked: Question | None
-) -> tuple[Row, Curves]:
+) -> tuple[FigureRow, Curves]:
     values = [s.answers.get(asked) if asked else s.probability for s in scored]
     given = [s.answer_labels.get(asked, "") if asked else s.verdict for s in scored]
     column = Column.of(values, scored)
@@ -220,12 +220,12 @@ def _answer(
     }
     bars = reliability(p, truth)
     curves = Curves(bars=bars, coverage=coverage.tolist(), risk=risk.tolist())
-    return Row(table="answer", name=name, title=title, figures=figures), curves
+    return FigureRow(table="answer", name=name, title=title, figures=figures), curves
 
 
 def _models(
     scored: Sequence[Scored], whole: Column, ours: Sequence[str], families: Sequence[str]
-) -> Iterator[Row]:
+) -> Iterator[FigureRow]:
     """Yield all models together and each alone, also on one family of fakes at a time."""
     couples = couples_of(scored)
     titles = {spec.id: spec.title for spec in registry.list_models()}
@@ -236,12 +236,12 @@ def _models(
             if "AUC" in row.figures:
                 figures[f"AUC, {row.name}"] = replace(row["AUC"], of=row.count("fakes"))
         title = titles.get(id, "All together" if id == ENSEMBLE else id)
-        yield Row(table="model", name=id, title=title, figures=figures)
+        yield FigureRow(table="model", name=id, title=title, figures=figures)
 
 
 def _conditions(
     scored: Mapping[Condition, Sequence[Scored]], whole: Column, ours: Sequence[str]
-) -> Iterator[Row]:
+) -> Iterator[FigureRow]:
     """Yield the same files under each condition, as they are first; nothing of these alone."""
     for condition, files in scored.items() if len(scored) > 1 else ():
         column = Column.of([s.probability for s in files], files)
@@ -253,7 +253,7 @@ def _conditions(
             alone = Column.of([s.highest.get(id) for s in files], files)
             figures[f"AUC, {id}"] = alone.auc()
         title = "as they are" if condition == NONE else condition.title
-        yield Row(table="condition", name=condition.name, title=title, figures=figures)
+        yield FigureRow(table="condition", name=condition.name, title=title, figures=figures)
 
 
 def _decisions(answers: Sequence[str], labels: np.ndarray) -> Figures:
@@ -273,7 +273,7 @@ def _decisions(answers: Sequence[str], labels: np.ndarray) -> Figures:
 
 def _rows(
     table: Table, column: Column, scored: Sequence[Scored], names: Sequence[str], every_real: bool
-) -> Iterator[Row]:
+) -> Iterator[FigureRow]:
     """Files by a name of each, "" in no row; with `every_real` each against all of these."""
     by_name, real = np.array(names), column.labels == 0
     called_fake = np.array([s.verdict == Label.FAKE for s in scored])
@@ -287,7 +287,7 @@ def _rows(
             figures["originals called FAKE"] = metrics.share(called_fake[originals])
         if fakes.any():
             figures["fakes called FAKE"] = metrics.share(called_fake[fakes])
-        yield Row(table=table, name=name, title=name, figures=figures)
+        yield FigureRow(table=table, name=name, title=name, figures=figures)
 
 
 def published(text: str, besides: Sequence[str]) -> tuple[list[str], list[str]]:
@@ -316,7 +316,7 @@ def published(text: str, besides: Sequence[str]) -> tuple[list[str], list[str]]:
 
 def compare(
     scored: Sequence[Scored], ids: Sequence[str], ours: Column, couples: Sequence[tuple[int, int]]
-) -> Iterator[Row]:
+) -> Iterator[FigureRow]:
     """Yield every baseline that judged any of these files, published first, against `ours`."""
     titles = {spec.id: spec.title for spec in registry.list_models()}
     columns = [(id, titles[id], [s.highest.get(id) for s in scored]) for id in ids]
@@ -330,7 +330,7 @@ def compare(
             title = f"low {title}"
             column = Column.of([None if v is None else -v for v in values], scored)
         won = metrics.paired_ranking_accuracy(column.values, couples)
-        yield Row(
+        yield FigureRow(
             table="feature" if feature else "published",
             name=id,
             title=title,

@@ -29,7 +29,7 @@ ENSEMBLE = "ensemble"  # Name of our models together, among the others
 Table = Literal["answer", "model", "published", "feature", "condition", "method", "source"]
 
 
-class Row(StrictModel):
+class FigureRow(StrictModel):
     """What was measured of one answer, model, baseline, condition, method or source."""
 
     table: Table
@@ -75,21 +75,21 @@ class KindReport(StrictModel):
     fake: int
     groups: int
     people: int  # As far as groups and the column `person` tell; what a bootstrap draws from
-    rows: list[Row]
+    rows: list[FigureRow]
     curves: dict[str, Curves]  # By name of an answer
     not_judged: dict[str, str]
 
-    def table(self, *tables: Table) -> list[Row]:
+    def table(self, *tables: Table) -> list[FigureRow]:
         """Return the rows of these tables, in order."""
         return [row for row in self.rows if row.table in tables]
 
     @property
-    def combined(self) -> Row:
+    def combined(self) -> FigureRow:
         """Return the figures of the combined answer."""
         return self.table("answer")[0]
 
     @property
-    def alone(self) -> list[Row]:
+    def alone(self) -> list[FigureRow]:
         """Return the figures of each model of the ensemble by itself."""
         return [row for row in self.table("model") if row.name != ENSEMBLE]
 

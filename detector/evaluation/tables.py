@@ -13,7 +13,7 @@ from typing import Any
 
 from detector import paths
 from detector.evaluation.metrics import Interval
-from detector.evaluation.report import KindReport, Report, Row, Table
+from detector.evaluation.report import FigureRow, KindReport, Report, Table
 from detector.evaluation.scores import FEATURES, Scored
 from detector.spreadsheets import inert
 
@@ -21,7 +21,7 @@ HEADINGS = {"video": "Clips", "image": "Pictures", "audio": "Sounds"}
 
 
 @dataclass(frozen=True)
-class Layout:
+class TableLayout:
     """One table of Markdown: which rows, and which of their figures; "AUC, *" stands for all that
     begin so."""
 
@@ -34,7 +34,7 @@ class Layout:
 _CALLED = ("originals called FAKE", "fakes called FAKE")
 _FILES = ("originals", "fakes", "AUC", *_CALLED)
 LAYOUTS = (
-    Layout(
+    TableLayout(
         "What we answer",
         ("answer",),
         (
@@ -44,7 +44,7 @@ LAYOUTS = (
         "ECE by chance is what exactly honest probabilities would show on so few files. "
         "The area is under the risk–coverage curve.",
     ),
-    Layout(
+    TableLayout(
         "At the shipped thresholds",
         ("answer",),
         ("decided", "right of the decided", *_CALLED,
@@ -52,7 +52,7 @@ LAYOUTS = (
          "originals called PROBABLY_REAL", "fakes called PROBABLY_REAL",
          "originals called REAL", "fakes called REAL"),
     ),
-    Layout(
+    TableLayout(
         "Model by model, and what they have to beat",
         ("model", "published", "feature"),
         ("AUC", "judged", "pairs won", "TPR at 5 % FPR", "EER", "AUC of ours less this"),
@@ -60,14 +60,14 @@ LAYOUTS = (
         "difference is paired: on the same files, in each round on the same groups. Ours are "
         "better where its interval lies above 0.",
     ),
-    Layout("By family of fakes, against all originals", ("model",), ("AUC, *",)),
-    Layout(
+    TableLayout("By family of fakes, against all originals", ("model",), ("AUC, *",)),
+    TableLayout(
         "Under worse conditions",
         ("condition",),
         ("AUC", "AUC lost", "pairs won", *_CALLED, "decided", "right of the decided", "AUC, *"),
     ),
-    Layout("By method, against all originals", ("method",), _FILES),
-    Layout("By source", ("source",), _FILES),
+    TableLayout("By method, against all originals", ("method",), _FILES),
+    TableLayout("By source", ("source",), _FILES),
 )  # fmt: skip
 
 
@@ -97,7 +97,7 @@ def to_markdown(report: Report) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _table(layout: Layout, rows: Sequence[Row]) -> Iterator[str]:
+def _table(layout: TableLayout, rows: Sequence[FigureRow]) -> Iterator[str]:
     """Yield a table without the columns that none of its rows has; nothing without rows."""
     there = dict.fromkeys(name for row in rows for name in row.figures)
     columns = [name for pattern in layout.figures for name in fnmatch.filter(there, pattern)]

@@ -21,7 +21,7 @@ from cli.common import ProgressBar
 from detector.evaluation import tables
 from detector.evaluation.evaluate import FileSelection, evaluate
 from detector.evaluation.metrics import Interval
-from detector.evaluation.report import KindReport, Row
+from detector.evaluation.report import FigureRow, KindReport
 from detector.evaluation.scores import Scoring
 from detector.evaluation.tables import head, line, text_of
 from detector.models import registry
@@ -97,7 +97,7 @@ def fill(path: Path, name: str, text: str) -> None:
     path.write_text(f"{before}{first}\n{text.strip()}\n{last}{after}", encoding="utf-8")
 
 
-def measured(model: Row, kind: KindReport, data: str) -> str:
+def measured(model: FigureRow, kind: KindReport, data: str) -> str:
     """Return the figures of a card."""
     whole = kind.table("model")[0]
     shown = {"AUC": "all"}
@@ -124,7 +124,7 @@ def measured(model: Row, kind: KindReport, data: str) -> str:
     return "\n".join(lines)
 
 
-def with_measured(manifest: str, model: Row, kind: KindReport, data: str) -> str:
+def with_measured(manifest: str, model: FigureRow, kind: KindReport, data: str) -> str:
     """Return the manifest with a model's `[[models.measured]]` of this command replaced; ends the
     run without the model."""
     blocks = re.split(r"(?m)^(?=\[\[models\]\]$)", manifest)
@@ -140,7 +140,7 @@ def with_measured(manifest: str, model: Row, kind: KindReport, data: str) -> str
     sys.exit(f"The manifest has no model {model.name}.")
 
 
-def _entries(model: Row, kind: KindReport, data: str) -> Iterator[str]:
+def _entries(model: FigureRow, kind: KindReport, data: str) -> Iterator[str]:
     for name, figure in model.figures.items():
         if not isinstance(figure, Interval) or not (name == "AUC" or name.startswith(FAMILY)):
             continue

@@ -37,7 +37,7 @@ from detector.evaluation import metrics
 from detector.evaluation.evaluate import KINDS, FileSelection
 from detector.evaluation.labels import hash_of, questions, read_labels
 from detector.evaluation.metrics import Interval, Number
-from detector.evaluation.report import Column, Row, couples_of, ranking
+from detector.evaluation.report import Column, FigureRow, couples_of, ranking
 from detector.evaluation.scores import FEATURES, Scored, Scoring, score_files
 from detector.evaluation.tables import HEADINGS, head, line, number, text_of
 from detector.media.files import disk_name
@@ -74,7 +74,7 @@ class BenchmarkModel(StrictModel):
     peak_memory: int | None  # bytes
 
 
-class BenchmarkRow(Row):
+class BenchmarkRow(FigureRow):
     """One model or baseline on one question and kind of file; files without a score count against
     it."""
 
