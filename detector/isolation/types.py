@@ -26,5 +26,4 @@ class Frame:
     rgb: np.ndarray
     """uint8 [H, W, 3]. Upright: rotation, mirroring and pixel aspect ratio are applied."""
     last: int | None = None
-    """Position of the last time that falls on this picture; None where only the next one tells:
-    all up to it, or all that are left"""
+    """Position of the last of the times that fall on this picture; None: `index` is the only one"""

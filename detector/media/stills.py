@@ -12,7 +12,7 @@ import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from threading import Event
-from typing import BinaryIO, cast
+from typing import Any, BinaryIO, cast
 
 import cv2
 import numpy as np
@@ -184,12 +184,10 @@ def decode_still(
     """Yield the one picture, or those of an animation that are on screen at `times`."""
     if not times:
         return
+    if media.kind == "image":
+        yield Frame(0, 0.0, _still(path), len(times) - 1)
+        return
     with open_still(path) as image:
-        if media.kind == "image":
-            with _parsing():
-                _show(image, 0)
-            yield Frame(0, 0.0, flatten(image), len(times) - 1)
-            return
         wanted = list(enumerate(times))
         count = media.frame_count or 1
         for number, (start, end) in enumerate(_timeline(image, count)):
@@ -202,6 +200,13 @@ def decode_still(
                 wanted = wanted[len(here) :]
             if not wanted:
                 return
+
+
+def _still(path: str | os.PathLike[str]) -> np.ndarray:
+    with open_still(path) as image:
+        with _parsing():
+            _show(image, 0)
+        return flatten(image)
 
 
 @contextmanager
@@ -374,7 +379,7 @@ def _timeline(image: Image.Image, count: int) -> Iterator[tuple[float, float]]:
         try:
             with _parsing():
                 _show(image, number)
-                image.load()
+                _load(image)
                 delay = float(image.info.get("duration") or 0.0) / 1000.0
         except MediaError:
             if number == 0:
@@ -383,6 +388,20 @@ def _timeline(image: Image.Image, count: int) -> Iterator[tuple[float, float]]:
         end = start + (delay if delay >= _SHORTEST_DELAY else _USUAL_DELAY)
         yield start, end
         start = end
+
+
+def _load(image: Image.Image) -> None:
+    """Load a picture of an animation. Pillow pastes a crop of it, which of a whole one of 8K is a
+    copy of 130 MB."""
+
+    def cropped(whole: Any, box: tuple[float, ...]) -> Any:
+        return whole if box == (0, 0, *whole.size) else whole.crop(box)
+
+    image._crop = cropped  # type: ignore[assignment,method-assign]
+    try:
+        image.load()
+    finally:
+        del image._crop
 
 
 def _hidden(image: Image.Image) -> int:

@@ -8,6 +8,7 @@ import os
 from collections import deque
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from itertools import takewhile
 from threading import Event
 from typing import Any, Literal
 
@@ -54,7 +55,7 @@ _JUMPABLE = ("mov", "matroska")
 """Demuxers that always land on a key frame; others land in the middle of things."""
 
 
-Answer = tuple[int, float, VideoFrame, int | None]
+Answer = tuple[int, float, VideoFrame, int]
 """position of the wanted time, when the frame is shown, s, the frame, and `Frame.last` of it"""
 
 
@@ -72,7 +73,10 @@ def decode_video(
     upright = Upright(media.width, media.height, framed=True)
     found = pictures(path, times, notes=notes, cancel=cancel, skip=skip, beside=beside)
     for index, time, frame, last in found:
-        yield Frame(index, time, upright(frame), last)
+        shown = Frame(index, time, upright(frame), last)
+        del frame  # before the next one is decoded: they are the most memory that a run takes
+        yield shown
+        del shown
 
 
 def pictures(
@@ -284,11 +288,16 @@ class _Walk:
         self.size = size
         if self.previous is not None and time <= self.previous[0]:
             return
-        while self.wanted and time > self.wanted[0][1] + _EPSILON:
-            yield from self._answer(*(self.previous or (time, frame)))
-        self.previous = (time, frame)
+        before, self.previous = self.previous or (time, frame), (time, frame)
+        yield from self._answers_until(time - _EPSILON, *before)
 
-    def _answer(self, time: float, frame: VideoFrame, last: int | None = None) -> Iterator[Answer]:
+    def _answers_until(self, end: float, time: float, frame: VideoFrame) -> Iterator[Answer]:
+        """Answer the wanted times before `end` by one frame."""
+        shown = [index for index, _time in takewhile(lambda one: one[1] < end, self.wanted)]
+        for _index in shown:
+            yield from self._answer(time, frame, shown[-1])
+
+    def _answer(self, time: float, frame: VideoFrame, last: int) -> Iterator[Answer]:
         """Answer the next wanted time; a frame that was given before is not given again."""
         target, shown = self.target, time + self.start + _EPSILON
         if self.spared and any(shown < other <= target for other in self.ahead):
@@ -309,9 +318,7 @@ class _Walk:
         last = self.previous
         reached = max(self.end - self.start, 0.0 if last is None else last[0])
         if last is not None:
-            shown = [index for index, time in self.wanted if time <= reached + _SLACK]
-            for _index in shown:
-                yield from self._answer(*last, shown[-1])
+            yield from self._answers_until(reached + _SLACK, *last)
         if self.wanted:
             self.notes.append(
                 _("The video stops after {reached} s: the rest is missing or damaged.").format(

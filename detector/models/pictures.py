@@ -6,6 +6,7 @@ import cv2
 import numpy as np
 from PIL import Image as Pillow
 
+from detector.memory import LARGE_FRAME
 from detector.models.base import CropRecipe, Image, ModelSpec
 from detector.schema.media import MOST_ASPECT
 
@@ -71,6 +72,14 @@ def _without_ends(picture: Image) -> Image:
     return picture[top : top + most, left : left + most]
 
 
+def halved(rgb: Image) -> Image:
+    """Return a frame whose sides are halved while it is large, which takes a tenth of the time of
+    averaging it to any other size."""
+    while rgb.shape[0] * rgb.shape[1] > LARGE_FRAME:
+        rgb = cv2.resize(rgb, None, fx=0.5, fy=0.5, interpolation=cv2.INTER_AREA)
+    return rgb
+
+
 def resize(picture: Image, size: tuple[int, int], how: str) -> Image:
     """Resize to (width, height) by one of the recipe's ways."""
     width, height = size
@@ -81,6 +90,8 @@ def resize(picture: Image, size: tuple[int, int], how: str) -> Image:
         return np.array(Pillow.fromarray(picture).resize(size, way))
     if how in ("area", "area-cubic"):
         # OpenCV's INTER_AREA averages only if no axis grows: shrink first, grow what is left.
+        if 4 * width * height <= LARGE_FRAME:
+            picture = halved(picture)
         smaller = (min(picture.shape[1], width), min(picture.shape[0], height))
         if smaller != (picture.shape[1], picture.shape[0]):
             picture = cv2.resize(picture, smaller, interpolation=cv2.INTER_AREA)

@@ -83,14 +83,7 @@ def with_timestamps(
 ) -> Iterator[tuple[Frame, tuple[float, ...]]]:
     """Yield each frame, up to None, with all the planned times that fall on it (several, at a low
     frame rate). `times`: ascending, s; `Frame.index` counts in them."""
-    frame = frames.take()
-    while frame is not None:
-        if frame.last is not None:
-            yield frame, tuple(times[frame.index : frame.last + 1])
-            del frame  # before the next one is there
-            frame = frames.take()
-            continue
-        following = frames.take()
-        end = len(times) if following is None else following.index
-        yield frame, tuple(times[frame.index : end])
-        frame = following
+    while (frame := frames.take()) is not None:
+        last = frame.index if frame.last is None else frame.last
+        yield frame, tuple(times[frame.index : last + 1])
+        del frame  # before the next one is there

@@ -12,6 +12,7 @@ from typing import Literal
 import numpy as np
 
 from detector import media, vision
+from detector.models.pictures import halved
 
 Turn = Literal[90, 180, 270]
 TURNS: tuple[Turn, ...] = (180, 90, 270)  # Degrees clockwise that are tried
@@ -60,7 +61,7 @@ class OrientationCheck:
         if self._looks >= LOOKS or not (eager or number % self._step == 0):
             return
         self._looks += 1
-        small = vision.halved(rgb)
+        small = halved(rgb)
         least = max(self._least * len(small) // len(rgb), min(small.shape[:2]) // COARSE)
         for degrees in TURNS:
             found = self._detector.detect(media.turn(small, degrees), least)

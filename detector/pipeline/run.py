@@ -9,6 +9,7 @@ import threading
 import time
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -43,10 +44,7 @@ from detector.schema.analysis import QUESTION_OF, Analysis, Media, Modality, Set
 from detector.schema.origin import GeneratorMark, Provenance
 from detector.sentences import _
 
-HELD_FRAMES = 7
-"""decoded frames of a run at a time, at most. Two at least of a video: the one that is looked at,
-and the next, which tells how long it is shown. A large animation has one: Pillow takes four copies
-of the next."""
+HELD_FRAMES = 7  # decoded frames of a run at a time, at most; of large ones as many as fit
 DECODERS = 3  # of a run, side by side: each holds several frames; of larger ones than 4K only one
 
 
@@ -144,13 +142,11 @@ class AnalysisRun:
         with timed(self.timings, "read"):
             self.media = options.media or self._probe(name)
         self.frames: BoundedQueue[Frame | None] = BoundedQueue(HELD_FRAMES, self.stop)
-        large = self.media.width * self.media.height > LARGE_FRAME
-        most = min(HELD_FRAMES, max(2, held_frames(self.media.width, self.media.height)))
-        if large and self.media.kind != "video":
-            most = 1
+        self.large = self.media.width * self.media.height > LARGE_FRAME
+        most = min(HELD_FRAMES, max(1, held_frames(self.media.width, self.media.height)))
         self.held: BoundedQueue[None] = BoundedQueue(most, self.stop)
         """a place of each frame from before it is decoded until it was looked at"""
-        self.decoders = threading.Semaphore(1 if large else DECODERS)
+        self.decoders = threading.Semaphore(1 if self.large else DECODERS)
 
     def _take(self, specs: Sequence[ModelSpec]) -> None:
         """Begin with these models."""
@@ -365,23 +361,34 @@ class AnalysisRun:
                     frame = next(decoded, None)
                     if frame is not None and self.options.change is not None:
                         frame = replace(frame, rgb=self.options.change(frame.rgb))
-                self.frames.put(frame)
                 if frame is None:
-                    return
+                    self.held.take()
+                    return self.frames.put(None)
+                self.frames.put(frame)
                 del frame
         except Canceled:
             raise StageCancelled from None
 
+    @contextmanager
+    def _decoder(self) -> Iterator[None]:
+        """Decode beside `_decode`; large frames in place of one that is looked at."""
+        with self.decoders:
+            if self.large:
+                self.held.put(None)
+            yield
+            if self.large:
+                self.held.take()
+
     def _search_shots(self) -> None:
         try:
-            with self.decoders:
+            with self._decoder():
                 self.shots = planning.shots(self.path, self.media, self.settings, self.stop)
         except Canceled:
             raise StageCancelled from None
 
     def _inspect(self) -> None:
         """Read where the file says it comes from."""
-        with self.decoders, timed(self.timings, "provenance"):
+        with self._decoder(), timed(self.timings, "provenance"):
             self.provenance = provenance.inspect(self.path, self.media, cancel=self.stop)
 
     def _extract(self, sampled: Sequence[float], decoded: Sequence[float]) -> None:

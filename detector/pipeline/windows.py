@@ -26,7 +26,7 @@ FRAMES_PER_WINDOW = 8  # sampled frames for each window
 MAX_ADAPTIVE_WINDOWS = 24
 """windows of a closer look, which has hundreds of frames: each takes four face searches."""
 ANCHOR_EVERY = 5  # frames between two face searches (0.4 s at the usual step of 0.08 s)
-HELD_BYTES = 192 * 1024**2
+HELD_BYTES = 128 * 1024**2
 """of frames that wait for a search, and of those decoded ahead: a 4K frame is 25 MB, one of 8K 100
 """
 USUAL_RATE = 25.0  # frames a second, where a file does not say, or a camera

@@ -24,6 +24,9 @@ PACKETS = 20_000  # compressed pictures compared with all earlier ones: 13 minut
 SECONDS, BUSY = 1.5, 4
 """s of this thread's work that each of the two may take; how many times that on the clock of a
 computer that is busy, so that the same file gives the same answer there"""
+LEAST = 8
+"""frames that have to fit into these s by what those before took: of 8K as PNG four do, which would
+say nothing"""
 SMALL = 400
 """bytes; a smaller picture says "nothing has changed", equals others by chance, begins no run"""
 RUN = 3  # pictures in a row that have to be the same as an earlier run before they count as copied
@@ -49,7 +52,7 @@ def find_repeats(path: str | os.PathLike[str], *, cancel: Event | None = None) -
             spent = max(worked, waited / BUSY)
             if copies.count >= PACKETS or spent > 2 * SECONDS or (cancel and cancel.is_set()):
                 break
-            if spent < SECONDS:
+            if spent < SECONDS and LEAST * worked <= SECONDS * max(1, changes.fed):
                 passed = (decoder.time_of(packet) or 0.0) / length if length > 0 else 1.0
                 changes.add(decoder, packet, passed)
             copies.add(packet)
@@ -72,6 +75,7 @@ class _Changes:
 
     def __init__(self, stretch: int) -> None:
         self.differences: list[float] = []
+        self.fed = 0  # packets
         self._stretch, self._left = stretch, 0
         self._last: np.ndarray | None = None
         self._scaler = VideoReformatter()  # a frame's own would compute its filters for each frame
@@ -84,6 +88,7 @@ class _Changes:
                 return
             decoder.flush()
             self._last, self._left = None, self._stretch
+        self.fed += 1
         try:
             shown = decoder.decode(packet)
         except av.error.FFmpegError:

@@ -7,10 +7,8 @@ training.
 import math
 from collections.abc import Sequence
 
-import cv2
 import numpy as np
 
-from detector.memory import LARGE_FRAME
 from detector.models.base import Border, CropRecipe
 from detector.models.pictures import fit, roughly
 from detector.schema.analysis import Box, Point
@@ -27,14 +25,6 @@ CONVERSIONS = {
     ("yunet", "blazeface"): (0.79, 0.10),
 }
 """From whose box to whose: side of the square and how much lower it is, in heights of the box."""
-
-
-def halved(rgb: np.ndarray) -> np.ndarray:
-    """Return a frame whose sides are halved while it is large, which takes a tenth of the time of
-    averaging it to any other size."""
-    while rgb.shape[0] * rgb.shape[1] > LARGE_FRAME:
-        rgb = cv2.resize(rgb, None, fx=0.5, fy=0.5, interpolation=cv2.INTER_AREA)
-    return rgb
 
 
 def cut(

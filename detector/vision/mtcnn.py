@@ -199,6 +199,8 @@ def _smaller(halves: list[np.ndarray], size: tuple[int, int]) -> np.ndarray:
         halves.append(cv2.resize(halves[-1], half, interpolation=cv2.INTER_AREA))
     # Without a little blur fine detail would alias, and faces of 60 px be lost now and then.
     nearest = cv2.GaussianBlur(halves[last], (3, 3), ALIAS)
+    if nearest.shape[1::-1] == size:
+        return nearest
     smaller: np.ndarray = cv2.resize(nearest, size, interpolation=cv2.INTER_LINEAR)
     return smaller
 

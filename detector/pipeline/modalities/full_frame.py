@@ -4,12 +4,12 @@ import cv2
 import numpy as np
 
 from detector.media import Frame
+from detector.models.pictures import halved
 from detector.pipeline.modalities.base import Extraction, Extractor
 from detector.pipeline.options import SeenAt
 from detector.pipeline.scoring import ScoreItem
 from detector.pipeline.subjects import SubjectBuilder, full_frame
 from detector.schema.analysis import FrameSegment, Modality, Quality, Subject
-from detector.vision import halved
 
 SHARPNESS_SIDE = 512
 """px; pictures are brought to this size at most, so that sharpness compares between them."""

@@ -254,9 +254,12 @@ def test_skipping_changes_nothing(make_clip, name, codec, options):
     found = probe(path)
     chance = random.Random(name)
     times = sorted(chance.uniform(0, 4) for _ in range(9))
+    times = [*times, times[-1] + 0.001, 3.999]
     quick = list(decode_video(path, found, times, notes=[]))
     slow = list(decode_video(path, found, times, notes=[], skip=False))
     assert [(frame.index, frame.time) for frame in quick] == [(f.index, f.time) for f in slow]
+    firsts = [frame.index for frame in quick]
+    assert [frame.last for frame in quick] == [*(n - 1 for n in firsts[1:]), len(times) - 1]
     assert all(np.array_equal(a.rgb, b.rgb) for a, b in zip(quick, slow, strict=True))
     for frame in quick:
         alone = frame_at(path, found, times[frame.index])
@@ -499,6 +502,25 @@ def test_a_single_frame_of_any_size_is_a_picture(tmp_path, name, size):
     assert only_frame(tmp_path / name).shape == (*size[::-1], 3)
 
 
+@pytest.mark.parametrize("disposal", [1, 2, 3])
+@pytest.mark.parametrize("kind", ["GIF", "PNG"])
+def test_animations_are_put_together_as_pillow_does(tmp_path, kind, disposal):
+    chance = np.random.default_rng(disposal)
+    pictures = [Image.fromarray(chance.integers(0, 255, (32, 48, 3), np.uint8)) for _ in range(4)]
+    pictures[2].paste(pictures[1].crop((0, 0, 48, 20)), (0, 0))  # so that only a part is stored
+    path = tmp_path / "a"
+    pictures[0].save(
+        path, format=kind, save_all=True, append_images=pictures[1:], duration=100,
+        disposal=disposal - (kind == "PNG"),
+    )  # fmt: skip
+    frames, _ = frames_of(path, [0.05, 0.15, 0.25, 0.35])
+    assert len(frames) == 4
+    with Image.open(path) as plain:
+        for number, frame in enumerate(frames):
+            plain.seek(number)
+            assert np.array_equal(frame.rgb, np.asarray(plain.convert("RGB")))
+
+
 @pytest.mark.parametrize("kind", ["GIF", "WEBP", "PNG"])
 def test_animations(tmp_path, kind):
     size = (200, 32)
@@ -516,7 +538,7 @@ def test_animations(tmp_path, kind):
     frames, _ = frames_of(path, [0.05, 0.1, 0.35, 0.99])
     assert [number_in(frame) for frame in frames] == [0, 1, 3]
     assert [frame.time for frame in frames] == pytest.approx([0.0, 0.1, 0.6])
-    assert [frame.index for frame in frames] == [0, 1, 3]
+    assert [(frame.index, frame.last) for frame in frames] == [(0, 0), (1, 2), (3, 3)]
     assert number_in(frame_at(path, found, 0.5)) == 2
     assert len(plan(found, Settings(sampling="keyframes", frames=3), path=path).timestamps) == 3
 

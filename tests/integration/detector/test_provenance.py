@@ -407,6 +407,12 @@ def test_a_clip_is_hashed_at_sampled_moments(make_clip):
     assert hashed_of() == []
 
 
+def test_frames_of_which_too_few_can_be_compared_are_not(make_clip, monkeypatch):
+    monkeypatch.setattr("detector.provenance.repeats.LEAST", 1e9)
+    found = look(make_clip("slow.mp4", seconds=1.0)).repeats
+    assert (found.frames, found.packets) == (0, 25)
+
+
 def test_repeats_are_looked_for_all_over_a_clip(make_clip):
     """Frozen in its second half; key frames come once a second."""
     clip = make_clip(seconds=6, gop=25, picture=lambda n: moving(min(n, 75)))
