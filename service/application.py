@@ -175,16 +175,10 @@ class Application:
             size = os.fstat(film.fileno()).st_size
             return self.submit(context, film, media.film_name(name), settings, size=size)
 
-    def submit_link(
-        self, context: RequestContext, url: str, settings: Settings, *, seconds: float | None = None
-    ) -> Job:
-        """Fetch a file by its address, within `seconds` where these are less than usual, and go on
-        as `submit` does. Raise QueueFull, InputError or RecordsError if it is not fetched or not
-        accepted."""
-        with (
-            limits.taking(context),
-            links.fetched(url, context.principal, seconds=seconds) as (link, file),
-        ):
+    def submit_link(self, context: RequestContext, url: str, settings: Settings) -> Job:
+        """Fetch a file by its address, and go on as `submit` does. Raise QueueFull, InputError or
+        RecordsError if it is not fetched or not accepted."""
+        with limits.taking(context), links.fetched(url, context.principal) as (link, file):
             return self._submit_fetched(link, file, settings, self.scope(context))
 
     def start_link(self, context: RequestContext, url: str, settings: Settings) -> Task:

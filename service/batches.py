@@ -1,21 +1,22 @@
 """Batches of a person: many files, run a few at a time, paused, stopped, resumed after a restart.
 
-A file is stored as an interrupted analysis (`Jobs.submit` without `start`). One task a batch queues
-them, no more at a time than the server runs, so that others wait for one file and not for all. A
-pause ends that task; the next server resumes a lost one once, then it is interrupted."""
+A file is stored as an interrupted analysis (`Jobs.submit` without `start`). One task a batch is a
+run of `detector.batch.engine` that queues them, no more at a time than the server runs, so that
+others wait for one file and not for all. A pause ends that task; the next server resumes a lost one
+once, then it is interrupted."""
 
 from __future__ import annotations
 
 import time
-from collections import deque
-from collections.abc import Iterable, MutableMapping, Sequence
-from contextlib import suppress
+from collections.abc import Iterable, Iterator, MutableMapping, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from functools import partial
 from pathlib import PurePath
 
+from detector.batch.engine import run_side_by_side
 from detector.errors import UnmaskError
+from detector.pipeline.bounded_queue import CancellationToken
 from detector.schema.analysis import Label, Proof, Settings, Verdict, headline_label
 from detector.sentences import _
 from service import limits, links
@@ -35,6 +36,7 @@ from service.tasks.task import ACTIVE, Priority, QueueFull, Task, TaskKind
 POLL_SECONDS = 0.3  # Between two looks at what runs
 STOP_SECONDS = 3.0  # Longest wait for the task of a batch that is stopped
 MAX_FILES = 500  # Of one batch
+MAX_LINK_SECONDS = 300.0  # For all links that come at a time
 
 
 class BatchTask(Task):
@@ -244,34 +246,64 @@ class BatchService:
             self._tasks.resume(task, partial(self._run, RecordScope(task.owner, self._jobs.store)))
 
     def _run(self, scope: RecordScope, task: Task) -> None:
-        """In a worker: put files in line until none is left; more may come meanwhile."""
-        begun: set[tuple[str, int]] = set()
-        running: set[str] = set()
-        while (batch := self._batches.get(scope.owner, task.subject)) is not None:
+        """In a worker: queue files until none is left; more may come meanwhile."""
+        stop = CancellationToken(task.cancel)
+        feed = _Feed(self._jobs, self._batches, scope, task, stop)
+        run_side_by_side(feed.waiting(), feed.finish, self._jobs.workers, stop)
+
+
+class _Feed:
+    """The files of a batch for one run of it. `waiting` is read by one thread at a time."""
+
+    def __init__(
+        self, jobs: Jobs, batches: Batches, scope: RecordScope, task: Task, stop: CancellationToken
+    ) -> None:
+        self._jobs, self._batches, self._scope = jobs, batches, scope
+        self._task, self._stop = task, stop
+        self._taken: dict[str, int] = {}  # The turn of each file that was begun
+        self._running: set[str] = set()
+        self._total = 0
+
+    def waiting(self) -> Iterator[str]:
+        """Yield the analysis whose turn it is; end when none waits or runs any more."""
+        while (batch := self._batches.get(self._scope.owner, self._task.subject)) is not None:
             turns = {item.analysis: item.turn for item in batch.items if item.analysis}
-            by_turn = sorted(turns, key=lambda id: -turns[id])
-            waiting = deque(id for id in by_turn if (id, turns[id]) not in begun)
-            running = {id for id in running if self._active(id, scope)}
-            with suppress(QueueFull):  # others wait: the next look may find room
-                while waiting and len(running) < self._jobs.workers and not task.cancel.is_set():
-                    if self._feed(waiting[0], scope):
-                        running.add(waiting[0])
-                    begun.add((waiting[0], turns[waiting.popleft()]))
-            task.on_progress(len(turns) - len(waiting) - len(running), len(turns))
-            if not waiting and not running:
+            self._total = len(turns)
+            waiting = [id for id, turn in turns.items() if self._taken.get(id) != turn]
+            if waiting:
+                id = max(waiting, key=turns.__getitem__)  # the first of those with the same
+                self._taken[id] = turns[id]
+                self._running.add(id)
+                yield id
+            elif self._running:
+                self._stop.wait(POLL_SECONDS)
+            else:
                 return
-            task.cancel.wait(POLL_SECONDS)
 
-    def _active(self, id: str, scope: RecordScope) -> bool:
-        job = self._jobs.find(id, scope)
-        return job is not None and job.active
+    def finish(self, id: str) -> None:
+        """Queue a file that waits, and return once it is over; raise Canceled."""
+        try:
+            if self._begun(id):
+                while (job := self._jobs.find(id, self._scope)) is not None and job.active:
+                    self._report()
+                    self._stop.wait(POLL_SECONDS)
+                self._running.discard(id)
+                self._report()
+        except QueueFull:  # others wait: the next look may find room
+            self._taken.pop(id, None)
+            self._stop.wait(POLL_SECONDS)
+        finally:
+            self._running.discard(id)
 
-    def _feed(self, id: str, scope: RecordScope) -> bool:
-        """Put a file in line, where it waits to be; whether it is at work now."""
-        job = self._jobs.find(id, scope)
+    def _begun(self, id: str) -> bool:
+        """Queue a file, where it waits to be; return whether it is at work now."""
+        job = self._jobs.find(id, self._scope)
         if job is None or job.active or job.state is not State.INTERRUPTED or not job.has_media:
             return job is not None and job.active
-        return self._jobs.rerun(id, job.settings, scope) is not None
+        return self._jobs.rerun(id, job.settings, self._scope) is not None
+
+    def _report(self) -> None:
+        self._task.on_progress(len(self._taken) - len(self._running), self._total)
 
 
 class _Intake:
@@ -287,6 +319,7 @@ class _Intake:
     ) -> None:
         self._jobs, self._context, self._scope, self._settings = jobs, context, scope, settings
         self.items: list[BatchItem] = []
+        self._deadline = time.monotonic() + MAX_LINK_SECONDS
         self._known = len(known)
         self._alike: dict[str, str] = {}  # The active analysis of each question, by its key
         for id in filter(None, (item.analysis for item in known)):
@@ -307,9 +340,13 @@ class _Intake:
                 hint = _("Upload this one in another batch.")
                 raise QueueFull(text, code="too_many_files", hint=hint)
             if isinstance(file, str):
+                seconds = self._deadline - time.monotonic()
+                if seconds <= 0:
+                    text = _("There was no time left in this request to fetch the link.")
+                    raise QueueFull(text, hint=_("Send it again, in another request."))
                 with (
                     limits.taking(self._context),
-                    links.fetched(file, self._context.principal) as (link, got),
+                    links.fetched(file, self._context.principal, seconds=seconds) as (link, got),
                 ):
                     self._set_aside(IncomingFile(got, link.name, link.size, link.source))
                 return

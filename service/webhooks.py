@@ -30,6 +30,7 @@ from detector.sentences import _, in_english
 from service.auth.session_store import load_key
 from service.config import get_config
 from service.context import Principal
+from service.records.model import State
 from service.tasks.jobs import Job
 from service.tasks.queue import TaskQueue
 from service.tasks.task import Priority, Task, TaskKind
@@ -83,10 +84,11 @@ class Webhooks:
         key = load_key(self._data / "webhooks.key")
         return "whsec_" + hmac.digest(key, f"webhook:{owner}".encode(), "sha256").hex()
 
-    def start(self, url: str, analysis: str, principal: Principal) -> Task:
-        """Call a URL when an analysis has ended; raise WebhookRefused if it may not be called."""
+    def start(self, url: str, analysis: str, principal: Principal, batch: str = "") -> Task:
+        """Call a URL when an analysis has ended, which may wait in a batch; raise WebhookRefused if
+        it may not be called."""
         check(url)
-        params = {"url": url, "analysis": analysis}
+        params = {"url": url, "analysis": analysis, "batch": batch}
         task = Task(self.kind, principal.id, subject=analysis, params=params)
         self._tasks.submit(task, self._work)
         return task
@@ -99,7 +101,7 @@ class Webhooks:
     def _work(self, task: Task) -> int:
         """Wait for the analysis, then call; the number of attempts."""
         job = self._find(task.owner, task.subject)
-        while job is not None and job.active:
+        while job is not None and (job.active or self._waits(job, task.params.get("batch"))):
             _pause(task, LOOK_EVERY)
             job = self._find(task.owner, task.subject)
         body = json.dumps(event(task.subject, job)).encode()
@@ -114,6 +116,11 @@ class Webhooks:
             if status == 410:  # gone, for good
                 break
         raise DeliveryFailed(_("The address of the webhook took no event."))
+
+    def _waits(self, job: Job, batch: str | None) -> bool:
+        """Return whether a batch that runs will come to an analysis."""
+        waits = bool(batch) and job.state is State.INTERRUPTED and job.has_media
+        return waits and any(task.subject == batch for task in self._tasks.active())
 
     def _call(self, task: Task, body: bytes) -> int | None:
         """Return the status of one attempt; None where there was no answer."""

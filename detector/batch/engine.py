@@ -1,5 +1,7 @@
 """Many files through one analyzer: runs side by side, each result on disk before it counts.
 
+`run_side_by_side` is the engine of every batch: of a folder of results (`BatchRun`: the command,
+a watched folder, a cluster) and of a server's records (page and REST API).
 Runs overlap: while one decodes, another finds faces and a third scores, and what they have for one
 model at the same time goes through it together (`detector.pipeline.scoring`). A result does not
 depend on which runs it had beside it.
@@ -11,12 +13,16 @@ import errno
 import logging
 import os
 import shutil
+import tempfile
 import threading
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
+from typing import TypeVar
 
 from detector import paths
 from detector.batch.entry import Entry, detail
@@ -32,6 +38,8 @@ from detector.pipeline.bounded_queue import CancellationToken
 from detector.schema.analysis import Analysis, ErrorDetail, Media, Settings, Thresholds
 from detector.schema.base import StrictModel
 from detector.sentences import _
+
+Item = TypeVar("Item")
 
 WriteReport = Callable[[str, Analysis, Path], Path]
 """A file's name in the batch, its analysis and where it lies -> the report, which may be there
@@ -94,6 +102,41 @@ MAX_PARALLEL = 16
 _FULL = (errno.ENOSPC, errno.EDQUOT)
 
 
+def run_side_by_side(
+    items: Iterable[Item], finish: Callable[[Item], object], parallel: int, stop: CancellationToken
+) -> None:
+    """Finish every item, `parallel` at a time. The first error sets `stop`, and is raised when all
+    threads have ended; raise Canceled if `stop` was set before."""
+    left, taking, errors = iter(items), threading.Lock(), list[BaseException]()
+
+    def work() -> None:
+        try:
+            while not stop.is_set():
+                with taking:
+                    item = next(left, None)
+                if item is None:
+                    return
+                finish(item)
+        except Canceled:
+            return
+        except BaseException as error:
+            errors.append(error)
+            stop.set()
+
+    with ThreadPoolExecutor(parallel, "batch") as threads:
+        running = [threads.submit(work) for _thread in range(parallel)]
+        try:
+            while wait(running, 0.2).not_done:  # in pieces, so that Ctrl-C is heard
+                pass
+        except BaseException:
+            stop.set()
+            raise
+    if errors:
+        raise errors[0]
+    if stop.is_set():
+        raise Canceled(_("The batch was stopped."))
+
+
 @contextmanager
 def _disk(out: Path) -> Iterator[None]:
     """Say in a sentence that the disk is full."""
@@ -147,6 +190,7 @@ class BatchRun:
             try:
                 self._scratch = out / ".unpacked"
                 shutil.rmtree(self._scratch, ignore_errors=True)  # a kill may have left it
+                self._scratch.mkdir()
                 self._same_settings()
                 self.journal = Journal(out / "results.jsonl")
                 path = out / "results.csv"
@@ -173,23 +217,9 @@ class BatchRun:
     ) -> BatchTally:
         """Finish every entry that isn't, and return once all are. Set `cancel` to stop. Raise
         DiskFull, ClusterError or Canceled: what is finished stays, and the same call resumes."""
-        call = _Call(iter(entries), BatchTally(total), on_entry, cancel or threading.Event())
-        work = range(self._parallel)
-        threads = [threading.Thread(target=self._work, args=(call, n), daemon=True) for n in work]
-        for thread in threads:
-            thread.start()
-        try:
-            for thread in threads:
-                while thread.is_alive():
-                    thread.join(0.2)  # in pieces, so that Ctrl-C is heard
-        finally:
-            call.stop.set()
-            for thread in threads:
-                thread.join()
-        if call.error is not None:
-            raise call.error
-        if cancel is not None and cancel.is_set():
-            raise Canceled(_("The batch was stopped."))
+        stop = CancellationToken(cancel or threading.Event())
+        call = _Call(BatchTally(total), on_entry, stop)
+        run_side_by_side(entries, partial(self._finish, call), self._parallel, stop)
         if self._table is not None:
             with _disk(self.out):
                 self._table.rewrite()
@@ -223,45 +253,27 @@ class BatchRun:
 
     # --- one file --------------------------------------------------------------------------------
 
-    def _work(self, call: _Call, number: int) -> None:
-        """Take entry after entry, in a thread of its own."""
-        scratch = self._scratch / str(number)
-        while not call.stop.is_set():
-            entry = call.next()
-            if entry is None:
-                return
-            try:
-                with _disk(self.out):
-                    self._finish(call, entry, scratch)
-            except Canceled:
-                return
-            except BaseException as error:
-                call.fail(error)
-                return
-            finally:
-                shutil.rmtree(scratch, ignore_errors=True)
-
-    def _finish(self, call: _Call, entry: Entry, scratch: Path) -> None:
+    def _finish(self, call: _Call, entry: Entry) -> None:
         line: Line = {"file": entry.name, "page": entry.page, "id": ""}
-        try:
-            scratch.mkdir(parents=True, exist_ok=True)
-            path = entry.open(scratch)
-            with open_file(path) as file:
-                line["id"] = self.analyzer.id_of(sha256(file), self.options.settings)
-            with self._claimed(line["id"], call):
-                self._analyze(call, entry, path, line)
-        except InputError as error:
-            self._failed(call, entry, line, detail(error))
-        except (Canceled, ClusterError):
-            raise
-        except Exception as error:  # one file must not end the batch, a full disk does
-            if isinstance(error, OSError) and error.errno in _FULL:
+        with _disk(self.out), tempfile.TemporaryDirectory(dir=self._scratch) as scratch:
+            try:
+                path = entry.open(Path(scratch))
+                with open_file(path) as file:
+                    line["id"] = self.analyzer.id_of(sha256(file), self.options.settings)
+                with self._claimed(line["id"], call):
+                    self._analyze(call, entry, path, line)
+            except InputError as error:
+                self._failed(call, entry, line, detail(error))
+            except (Canceled, ClusterError):
                 raise
-            log.exception("%s failed", entry.name)
-            message = f"This is our failure, not the file's: {type(error).__name__}: {error}"
-            told = error.message if isinstance(error, UnmaskError) else message
-            line["retry"] = True
-            self._failed(call, entry, line, ErrorDetail(code="internal", message=told))
+            except Exception as error:  # one file must not end the batch, a full disk does
+                if isinstance(error, OSError) and error.errno in _FULL:
+                    raise
+                log.exception("%s failed", entry.name)
+                message = f"This is our failure, not the file's: {type(error).__name__}: {error}"
+                told = error.message if isinstance(error, UnmaskError) else message
+                line["retry"] = True
+                self._failed(call, entry, line, ErrorDetail(code="internal", message=told))
 
     def _analyze(self, call: _Call, entry: Entry, path: Path, line: Line) -> None:
         """Analyze a file whose content no other worker holds, or find what it is known by."""
@@ -348,26 +360,10 @@ class _Call:
     """What the threads of one call of `run` share."""
 
     def __init__(
-        self,
-        entries: Iterator[Entry],
-        tally: BatchTally,
-        on_entry: OnEntry | None,
-        cancel: threading.Event,
+        self, tally: BatchTally, on_entry: OnEntry | None, stop: CancellationToken
     ) -> None:
-        self._entries, self.tally, self._on_entry = entries, tally, on_entry
-        self._lock = threading.Lock()
-        self.stop = CancellationToken(cancel)
-        self.error: BaseException | None = None
-
-    def next(self) -> Entry | None:
-        with self._lock:
-            return next(self._entries, None)
-
-    def fail(self, error: BaseException) -> None:
-        """Stop all."""
-        with self._lock:
-            self.error = self.error or error
-        self.stop.set()
+        self.tally, self.stop = tally, stop
+        self._on_entry, self._lock = on_entry, threading.Lock()
 
     def count(
         self, kind: str, entry: Entry, error: ErrorDetail | None = None, *, ours: bool = False

@@ -6,7 +6,6 @@ Who sends it is known before the first byte of it is read, and a body is never h
 import hashlib
 import shutil
 import tempfile
-import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -29,15 +28,14 @@ from service import limits
 from service.api.errors import UnsupportedBody, invalid
 from service.api.forms import parsed
 from service.application import Application
+from service.batch_files import IncomingFile
 from service.context import RequestContext
 from service.limits import MEGABYTE, TooLarge
 from service.storage.uploads import full_disk_refused, max_upload_mb
 from service.tasks.jobs import Job
-from service.tasks.task import QueueFull
 
 OVERHEAD = 64 * 1024  # bytes of a form beside its file: boundaries, names, settings
 LINK = "url"  # The field of a file's address; there may be several where there may be several files
-MAX_LINK_SECONDS = 300.0  # s that all links of a request may take
 MAX_FIELDS, MAX_FIELD_BYTES = 20, 8 * 1024
 SETTINGS = (
     "models", "sampling", "frames", "fps", "min_face", "faces", "start", "end", "rotate",
@@ -70,6 +68,11 @@ class FormFile:
             return application.submit_film(context, Path(copy.name), self.name, settings)
 
     @property
+    def incoming(self) -> IncomingFile:
+        """Return it as a batch takes it."""
+        return IncomingFile(self.file, self.name, self.size)
+
+    @property
     def fingerprint(self) -> str:
         """Return what another request has to bring to be the same; reads the file, and stands at
         its beginning again."""
@@ -83,17 +86,15 @@ class FormLink:
     """A file that is to be fetched by its address."""
 
     name: str  # The address
-    deadline: float  # When all links of the request have to be here, by `time.monotonic`
 
     def submit(self, application: Application, context: RequestContext, settings: Settings) -> Job:
         """Fetch it and put its analysis in line; raise as `Application.submit_link`."""
-        left = self.deadline - time.monotonic()
-        if left <= 0:
-            raise QueueFull(
-                _("There was no time left in this request to fetch the link."),
-                hint=_("Send it again, in another request."),
-            )
-        return application.submit_link(context, self.name, settings, seconds=left)
+        return application.submit_link(context, self.name, settings)
+
+    @property
+    def incoming(self) -> str:
+        """Return it as a batch takes it."""
+        return self.name
 
     @property
     def fingerprint(self) -> str:
@@ -198,7 +199,6 @@ def _limited(request: Request, megabytes: int) -> Receive:
 def _checked(form: FormData, names: tuple[str, ...], most: int, least: int) -> Form:
     sources: list[FormFile | FormLink] = []
     fields: dict[str, str] = {}
-    deadline = time.monotonic() + MAX_LINK_SECONDS
     for name, value in form.multi_items():
         if isinstance(value, UploadFile):
             if name in names:
@@ -206,7 +206,7 @@ def _checked(form: FormData, names: tuple[str, ...], most: int, least: int) -> F
                 sources.append(FormFile(value.file, given, size, name))
         elif name == LINK:
             if value.strip():
-                sources.append(FormLink(value.strip(), deadline))
+                sources.append(FormLink(value.strip()))
         else:
             fields[name] = value
     if len(sources) < least:

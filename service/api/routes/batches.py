@@ -6,7 +6,6 @@ from fastapi import APIRouter, Depends, Request, Response
 from pydantic import BaseModel, Field
 from starlette.concurrency import run_in_threadpool
 
-from detector.errors import UnmaskError
 from detector.schema.analysis import Label
 from detector.sentences import _
 from service import webhooks
@@ -89,11 +88,10 @@ async def create(
 
 @router.post("/{id}", status_code=202, responses=REFUSALS, openapi_extra=FORM)
 async def add(id: str, request: Request, context: Analyst, application: App) -> BatchView:
-    """Add files to a batch, such as those that the queue had no room for."""
+    """Add files to a batch, and go on with what waits in it."""
     await run_in_threadpool(find, id, context, application)
     async with uploads.receive(request, context, names=NAMES, most=MAX_FILES) as form:
-        items = await run_in_threadpool(_submit, application, context, form)
-    await run_in_threadpool(application.batches.add, context.principal.id, id, items)
+        await run_in_threadpool(_bring, application, context, form, id)
     return await run_in_threadpool(_view_of, application, context, id)
 
 
@@ -104,28 +102,23 @@ def get(batch: Annotated[Batch, Depends(find)], context: Reader, application: Ap
 
 
 def _create(application: Application, context: RequestContext, form: Form, key: str | None) -> str:
-    def make() -> str:
-        items = _submit(application, context, form)
-        return application.batches.create(context.principal.id, items).id
-
-    return once(application, context, form, key, make)
+    return once(application, context, form, key, lambda: _bring(application, context, form))
 
 
-def _submit(application: Application, context: RequestContext, form: Form) -> list[BatchItem]:
-    settings, items = form.settings, []
+def _bring(
+    application: Application, context: RequestContext, form: Form, id: str | None = None
+) -> str:
+    """Take the files of a request into a batch; return its id."""
     if form.webhook:
         webhooks.check(form.webhook)
-    for source in form.sources:
-        try:
-            job = source.submit(application, context, settings)
-        except UnmaskError as error:
-            refused = RefusalDetail.of(error).model_dump()
-            items.append(BatchItem(name=source.name, refused=refused))
-        else:
-            items.append(BatchItem(name=source.name, analysis=job.key))
-            if form.webhook:
-                application.webhooks.start(form.webhook, job.key, context.principal)
-    return items
+    known = application.batches.get(context.principal.id, id) if id else None
+    files, scope = [source.incoming for source in form.sources], application.scope(context)
+    batch = application.batch_runs.bring(context, scope, files, form.settings, id=id)
+    before = known.items if known is not None else ()
+    for item in batch.items:
+        if form.webhook and item.analysis and item not in before:
+            application.webhooks.start(form.webhook, item.analysis, context.principal, batch.id)
+    return batch.id
 
 
 def _view_of(application: Application, context: RequestContext, id: str) -> BatchView:
@@ -133,7 +126,9 @@ def _view_of(application: Application, context: RequestContext, id: str) -> Batc
 
 
 def _view(application: Application, context: RequestContext, batch: Batch) -> BatchView:
-    items = [_item(application, context, item) for item in batch.items]
+    task = application.batch_runs.task(context.principal, batch)
+    runs = task is not None and task.active
+    items = [_item(application, context, item, runs=runs) for item in batch.items]
     counts: dict[str, int] = {}
     for item in items:
         name = item.state.value if item.state else "refused" if item.analysis is None else "deleted"
@@ -147,15 +142,20 @@ def _view(application: Application, context: RequestContext, batch: Batch) -> Ba
     )
 
 
-def _item(application: Application, context: RequestContext, item: BatchItem) -> BatchItemView:
+def _item(
+    application: Application, context: RequestContext, item: BatchItem, *, runs: bool
+) -> BatchItemView:
     job = application.find(context, item.analysis) if item.analysis else None
     error = RefusalDetail.model_validate(item.refused) if item.refused else None
     if job is not None and job.fault:
         error = detail_of(job.fault)
+    state = job.state if job else None
+    if job is not None and runs and state is State.INTERRUPTED and job.has_media:
+        state = State.QUEUED  # its turn comes
     return BatchItemView(
         name=item.name,
         analysis=item.analysis,
-        state=job.state if job else None,
+        state=state,
         verdict=job.analysis.verdict.label if job and job.analysis else None,
         error=error,
         href=f"{V1}/analyses/{job.key}" if job else None,

@@ -26,6 +26,10 @@ from detector.signals import measures, reference
 from detector.signals.measure import list_signals
 from service.api import routes
 from service.api.app import create_app
+from service.batch_files import IncomingFile
+from service.batches import BatchService
+from service.context import LOCAL, RequestContext
+from service.records.batches import Batches
 from service.records.model import State
 from service.records.sql import SQLStore
 from service.storage.uploads import Uploads
@@ -129,12 +133,17 @@ def test_another_executor_is_a_class(tmp_path):
     jobs = Jobs(remote, uploads, SQLStore(tasks._store.database), tasks, speed)
     job = jobs.submit(io.BytesIO(b"server"), "a.mp4", Settings(), local(jobs))
     assert job.state is State.DONE and jobs.workers == 3
+    batches = Batches(jobs.store.database)
+    service, context = BatchService(tasks, jobs, batches), RequestContext(LOCAL)
+    page = [IncomingFile(io.BytesIO(name), "c.mp4", 4) for name in (b"page", b"rest")]
+    batch = service.bring(context, local(jobs), page, Settings())
+    assert [row.state for row in service.rows(local(jobs), batch)] == [State.DONE] * 2
     jobs.close()
     (tmp_path / "b.mp4").write_text("batch")
     with BatchRun(tmp_path / "out", analyzer=remote) as run:
         tally = run.run([of_path("b.mp4", tmp_path / "b.mp4")])
     assert (tally.analyzed, tally.failed) == (1, 0)
-    assert remote.seen == {"server", "batch"}
+    assert remote.seen == {"server", "page", "rest", "batch"}
     remote.close()
 
 

@@ -3,6 +3,7 @@
 import pytest
 
 from service.api.routes.batches import MAX_FILES
+from service.context import LOCAL
 from tests.integration.service.api.test_keys import away, code
 from tests.support.waiting import until
 
@@ -31,19 +32,29 @@ def test_a_batch_is_followed_to_its_end(client, analyzer):
     assert client.get(href).json()["counts"] == {"done": 2, "deleted": 1}
 
 
-def test_what_the_queue_has_no_room_for_is_said_and_comes_again(client, analyzer, application):
+def test_a_batch_may_be_longer_than_the_queue_and_takes_more(client, analyzer, application):
     analyzer.go.clear()
     room = application.jobs.workers + 20
     batch = client.post("/v1/batches", files=files(*range(room + 3))).json()
-    refused = [item["name"] for item in batch["items"] if item["error"]]
-    assert batch["counts"]["refused"] == len(refused) >= 3
-    assert all(item["error"]["hint"] for item in batch["items"] if item["error"])
+    assert not batch["done"] and batch["counts"]["queued"] >= 22
+    assert client.post("/v1/analyses", files=[("file", ("one.mp4", b"mine"))]).status_code == 202
+    assert client.post(batch["href"], files=files(98, 99)).status_code == 202
     analyzer.go.set()
     until(lambda: client.get(batch["href"]).json()["done"])
-    numbers = [int(name[5:-4]) for name in refused]
-    assert client.post(batch["href"], files=files(*numbers)).status_code == 202
-    until(lambda: client.get(batch["href"]).json()["done"])
-    assert client.get(batch["href"]).json()["counts"] == {"done": room + 3}
+    assert client.get(batch["href"]).json()["counts"] == {"done": room + 5}
+
+
+def test_a_paused_batch_is_gone_on_with_when_a_file_is_added(client, analyzer, application):
+    analyzer.go.clear()
+    view = client.post("/v1/batches", files=files(1, 2, 3)).json()
+    batch = application.batches.get(LOCAL.id, view["id"])
+    until(lambda: analyzer.begun)
+    application.batch_runs.pause(LOCAL, batch)
+    analyzer.go.set()
+    until(lambda: client.get(view["href"]).json()["done"])
+    assert client.get(view["href"]).json()["counts"]["interrupted"] >= 1
+    assert client.post(view["href"], files=files(4)).status_code == 202
+    until(lambda: client.get(view["href"]).json()["counts"] == {"done": 4})
 
 
 def test_a_batch_is_its_owners(url, ann, ben):
