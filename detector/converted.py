@@ -46,7 +46,7 @@ def place(
     for part in _parts(network):
         digest.update(len(part).to_bytes(8, "little"))
         digest.update(part)
-    return _root() / digest.hexdigest()
+    return root() / digest.hexdigest()
 
 
 def key_of(facts: str, sources: Iterable[Path]) -> str:
@@ -67,23 +67,31 @@ Stored = tuple[Path, bool]
 def remember(key: str, networks: Sequence[Stored], about: dict[str, int]) -> None:
     """Store where networks are that run in turn, and facts, under a key; ignore a failure."""
     with suppress(OSError):
-        kept = networks[0][0].parent
-        kept.joinpath(KEYS).mkdir(exist_ok=True)
+        keys = root() / KEYS
+        keys.mkdir(parents=True, exist_ok=True)
         named = [(folder.name, bf16) for folder, bf16 in networks]
-        paths.write(kept / KEYS / key, json.dumps({"networks": named} | about))
+        paths.write(keys / key, json.dumps({"networks": named} | about))
+
+
+def tried(key: str) -> bool:
+    """Return whether `remember` stored no network under a key: there is none that runs alone."""
+    with suppress(OSError, ValueError, AttributeError):
+        return json.loads((root() / KEYS / key).read_text("utf-8")).get("networks") == []
+    return False
 
 
 def recall(key: str) -> tuple[list[Stored], dict[str, int]] | None:
     """Return what `remember` kept under a key; None where there is nothing, or it is damaged."""
     with suppress(OSError, ValueError, AttributeError, TypeError):
-        about = json.loads((_root() / KEYS / key).read_text("utf-8"))
+        about = json.loads((root() / KEYS / key).read_text("utf-8"))
         named = about.pop("networks", ())
         if named and all(len(name) == _KEPT and name.isalnum() for name, _ in named):
-            return [(_root() / name, bool(bf16)) for name, bf16 in named], about
+            return [(root() / name, bool(bf16)) for name, bf16 in named], about
     return None
 
 
-def _root() -> Path:
+def root() -> Path:
+    """Return the folder of all networks."""
     return (get_config().converted or paths.data() / "converted").expanduser()
 
 

@@ -98,12 +98,12 @@ def known(key: str, *, shared: bool = False) -> tuple[Runner, dict[str, int]] | 
     return found[0] if len(found) == 1 else Chain(*found), about
 
 
-def remember(key: str, runner: Runner, **about: int) -> None:
-    """Let `known` find what `compile` gave, or a chain of it, where it is kept on disk at all."""
+def remember(key: str, runner: Runner | None, **about: int) -> None:
+    """Let `known` find what `compile` gave, or a chain of it, where it is kept on disk at all; and
+    else that it was tried."""
     networks = runner.runners if isinstance(runner, Chain) else (runner,)
     kept = [(one.folder, one.bf16) for one in networks if isinstance(one, _OpenVino) and one.folder]
-    if len(kept) == len(networks):
-        converted.remember(key, kept, about)
+    converted.remember(key, kept if len(kept) == len(networks) else (), about)
 
 
 @contextmanager

@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from detector import converted, runtime
-from detector.memory import return_freed
 from detector.models.base import Image, Model, ModelSpec, check_batch
 from detector.models.pictures import fit, normalized
 from detector.runtime import Runner
@@ -89,23 +88,30 @@ def _log_odds(logits: np.ndarray, spec: ModelSpec) -> np.ndarray:
     return odds if spec.real_index is None else -odds
 
 
-def load(spec: ModelSpec, family: Path, device: str, whole: Callable[[], Model]) -> Model:
-    """Return a model that is ready, or load it (`whole`) and make it ready for the next process."""
-    if device != "cpu" or spec.kind == "audio" or spec.crop.resize == "float":
+def load(
+    spec: ModelSpec,
+    family: Path,
+    device: str,
+    whole: Callable[[], Model],
+    convert: Callable[[str], bool],
+) -> Model:
+    """Return a model that is ready, made so in another process (`convert`, which calls `remember`
+    with the key) where it can be; else load it here (`whole`), where it is converted if need be."""
+    if device != "cpu" or runtime.package(device) != "openvino":
         return whole()
     key = converted.key_of(spec.network, dict.fromkeys((family.parent, *_SOURCES)))
-    if (known := runtime.known(key)) is not None:
-        run, about = known
-        return ReadyModel(spec, run, about.get("batch", Model.BATCH), whole)
-    model = whole()
-    if (compiled := _compiled(model)) is None:
-        return model
-    runtime.remember(key, compiled, batch=model.BATCH)
-    # As the next process has it: what converting needed, three times a network's size, is freed.
-    batch = model.BATCH
-    del model
-    return_freed()
-    return ReadyModel(spec, compiled, batch, whole)
+    known = runtime.known(key)
+    if known is None and not converted.tried(key) and convert(key):
+        known = runtime.known(key)
+    if known is None:
+        return whole()
+    run, about = known
+    return ReadyModel(spec, run, about.get("batch", Model.BATCH), whole)
+
+
+def remember(model: Model, key: str) -> None:
+    """Store where the network of a model is; or that it does not score alone."""
+    runtime.remember(key, _compiled(model), batch=model.BATCH)
 
 
 def _compiled(model: Model) -> Runner | None:
@@ -114,6 +120,8 @@ def _compiled(model: Model) -> Runner | None:
 
     if type(model) is ReadyModel:
         return model.run
+    if model.spec.kind == "audio" or model.spec.crop.resize == "float":
+        return None
     own = ("preprocess", "_prepare", "log_odds", "score")
     usual = isinstance(model, TorchModel) and all(
         getattr(type(model), name) is getattr(TorchModel, name) for name in own

@@ -21,6 +21,7 @@ from pydantic import Field, ValidationError
 
 from detector import paths, plugins, runtime
 from detector.config import get_config
+from detector.conversion import converter
 from detector.errors import ModelError, UnmaskError, UsageError
 from detector.messages.format import listed
 from detector.models import ready
@@ -172,7 +173,8 @@ def load_model(
             require_license(spec)
             files = resolve(spec)
         whole = partial(load_family, spec, files, device)
-        return ready.load(spec, _family_file(spec), device, whole)
+        known = partial(converter.run, CONVERT, spec.model_dump_json(), [*map(str, files)])
+        return ready.load(spec, _family_file(spec), device, whole, known)
 
     return _cache.get(key, sum(file.size or 0 for file in spec.files), load)
 
@@ -207,6 +209,15 @@ def load_family(spec: ModelSpec, files: Files, device: str) -> Model:
             _("{title} can't be loaded: {error}").format(title=spec.title, error=error)
         ) from error
     return model
+
+
+CONVERT = f"{__name__}:convert"
+
+
+def convert(spec: str, files: Sequence[str], key: str) -> None:
+    """Convert the network of a model, in the converter; raise as `load_family`."""
+    known = ModelSpec.model_validate_json(spec)
+    ready.remember(load_family(known, [*map(Path, files)], "cpu"), key)
 
 
 def _family(spec: ModelSpec) -> ModuleType:

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from detector import converted, runtime
+from detector.conversion import converter
 from detector.runtime import Runner
 
 TILE = 48  # px. Side of what P-Net is shown of a level about a face that is followed.
@@ -20,17 +21,29 @@ class Networks(NamedTuple):
 
 
 def load(device: str) -> Networks:
-    """Return the networks, compiled ones without importing PyTorch."""
-    version = metadata.version("facenet-pytorch")
-    keys = [converted.key_of(f"{name} {version}", [Path(__file__)]) for name in Networks._fields]
-    known = [runtime.known(key, shared=True) for key in keys] if device == "cpu" else []
-    ready = [found[0] for found in known if found is not None]
-    if len(ready) == len(keys):
-        return Networks(*ready)
-    built = _built(device)
-    for key, runner in zip(keys, built, strict=True):
+    """Return the networks, converted in another process where they can be."""
+    if device != "cpu" or runtime.package(device) != "openvino":
+        return _built(device)
+    return _known() or (converter.run(CONVERT) and _known()) or _built(device)
+
+
+CONVERT = "detector.vision.mtcnn_networks:convert"
+
+
+def convert() -> None:
+    """Convert the networks, in the converter."""
+    for key, runner in zip(_keys(), _built("cpu"), strict=True):
         runtime.remember(key, runner)
-    return built
+
+
+def _keys() -> list[str]:
+    version = metadata.version("facenet-pytorch")
+    return [converted.key_of(f"{name} {version}", [Path(__file__)]) for name in Networks._fields]
+
+
+def _known() -> Networks | None:
+    found = [known[0] for key in _keys() if (known := runtime.known(key, shared=True))]
+    return Networks(*found) if len(found) == len(Networks._fields) else None
 
 
 def _built(device: str) -> Networks:

@@ -17,13 +17,12 @@ import pytest
 import torch
 from PIL import Image
 
-from detector import converted, runtime
+from detector import conversion, converted, runtime
 from detector.explain.ways import draw, kind_of, methods
 from detector.models import ready, registry
 from detector.models.network import TorchFrameModel
 from detector.pipeline import Analyzer
-from detector.weights import resolve
-from tests.support.waiting import at_once
+from tests.support.waiting import PATIENT, at_once, until
 
 
 @pytest.fixture(scope="module")
@@ -253,7 +252,7 @@ print(json.dumps([apart, scored, len(converted)]))
 """
 
 
-def test_a_second_process_finds_what_ships_and_scores_the_same_without_torch(
+def test_what_ships_is_converted_elsewhere_and_a_second_process_scores_the_same(
     kept, tmp_path, astronaut
 ):
     Image.fromarray(astronaut).save(tmp_path / "face.png")
@@ -265,16 +264,19 @@ def test_a_second_process_finds_what_ships_and_scores_the_same_without_torch(
         return apart, logits, converted
 
     (first, logits, some), (second, again, none) = scored(), scored()
-    assert all(first) and not any(second)
-    assert some > 0 and none == 0
+    assert not any(first) and not any(second), "another process converts"
+    assert some == none == 0
     face, picture = logits
     assert set(face) > {"texture", "clip"} and set(picture) == {"picture"}
     assert again == logits
 
 
 def load(spec):
-    family, files = registry._family_file(spec), resolve(spec)
-    return ready.load(spec, family, "cpu", lambda: registry.load_family(spec, files, "cpu"))
+    """A new one each time."""
+    registry.unload(spec.id)
+    model = registry.load_model(spec.id)
+    registry.unload(spec.id)
+    return model
 
 
 def test_a_ready_model_says_and_shows_what_the_model_itself_does(kept, astronaut):
@@ -307,9 +309,10 @@ def test_a_ready_model_of_clips_scores_as_the_model_itself(kept, astronaut):
 
 def test_a_model_is_ready_only_for_the_code_that_made_it(kept, tmp_path, monkeypatch):
     spec = registry.get_spec("texture")
-    real = registry.load_family
+    real = conversion.Converter.run
     loads: list[int] = []
-    monkeypatch.setattr(registry, "load_family", lambda *given: (loads.append(1), real(*given))[1])
+    run = lambda *given: (loads.append(1), real(*given))[1]  # noqa: E731
+    monkeypatch.setattr(conversion.Converter, "run", run)
     for number in (1, 2):
         (tmp_path / f"{number}.py").write_text(f"x = {number}")
         monkeypatch.setattr(ready, "_SOURCES", (tmp_path / f"{number}.py",))
@@ -323,6 +326,28 @@ def test_a_model_is_ready_only_for_the_code_that_made_it(kept, tmp_path, monkeyp
         (folder / converted.WEIGHTS).write_bytes(b"damaged")
     load(spec), load(spec)
     assert len(loads) == 4
+
+
+def test_without_a_converter_a_model_is_loaded_and_converted_here(kept, monkeypatch):
+    def refuse(*_given, **_named):
+        raise OSError("no process more")
+
+    monkeypatch.setattr(conversion.subprocess, "Popen", refuse)
+    monkeypatch.setattr(registry, "converter", conversion.Converter())
+    model = load(registry.get_spec("texture"))
+    assert isinstance(model, TorchFrameModel) and len(list(kept.glob("?" * 64))) == 1
+
+
+def test_the_converter_survives_an_error_and_ends_when_idle(monkeypatch):
+    monkeypatch.setattr(conversion, "IDLE_SECONDS", 0.2)
+    converter = conversion.Converter()
+    assert not converter.run("os:getpid", "one argument too many")
+    assert converter.run("os:getpid")
+    process = converter._process
+    until(lambda: not converter.running)
+    process.wait(PATIENT)
+    assert not converter.run("os:abort")
+    converter.close()
 
 
 @pytest.mark.parametrize(("fake", "classes"), [(0, 1), (1, 1), (0, 2), (1, 2), (2, 4)])
