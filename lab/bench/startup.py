@@ -1,11 +1,11 @@
-"""From the start of the server to the first verdict on a sample, in a real browser.
+"""Seconds from the start of the server to the first verdict on a sample, in a real browser.
 
     python -m lab.bench.startup [--runs 3]
 
 A warm install: the virtual environment is there, and an earlier start has made the samples and the
 database, compiled what it imports and converted the networks. Each run has a data folder of its
 own, in which nothing was analyzed: that would be answered from History. The first line of figures
-is of a start that finds nothing converted.
+is of a start that finds nothing converted; memory is the server's peak, without its children.
 """
 
 import argparse
@@ -26,11 +26,17 @@ from service.records.database import FILE, Database
 from tools import programs
 
 ROOT = Path(__file__).parents[2]
-PATIENCE = 120_000  # ms
+PATIENCE = 600_000  # ms
+
+
+def peak(pid: int) -> float:
+    """Return the most memory that a process had at a time, in GB."""
+    status = Path(f"/proc/{pid}/status").read_text()
+    return int(status.partition("VmHWM:")[2].split()[0]) / 1e6
 
 
 def once(settings: dict[str, str]) -> dict[str, float]:
-    """Return seconds from the start to each step."""
+    """Return seconds from the start to each step, and the peak of memory."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
@@ -65,6 +71,7 @@ def once(settings: dict[str, str]) -> dict[str, float]:
             )
             steps["verdict"] = time.perf_counter() - begun
             browser.close()
+        steps["peak GB"] = peak(server.pid)
     finally:
         server.terminate()
         server.wait(20)
@@ -84,12 +91,10 @@ def main() -> None:
             data = str(shutil.copytree(made, f"{folder}/{n}"))
             runs.append(once({"UNMASK_DATA": data, "UNMASK_CONVERTED": converted}))
     first, *others = runs
-    print("first start:    ", ", ".join(f"{step} {value:.1f} s" for step, value in first.items()))
+    print("first start:    ", ", ".join(f"{step} {value:.1f}" for step, value in first.items()))
     for step in first:
         values = [run[step] for run in others]
-        print(
-            f"{step:16} {statistics.median(values):5.1f} s  ({min(values):.1f}–{max(values):.1f})"
-        )
+        print(f"{step:16} {statistics.median(values):5.1f}  ({min(values):.1f}–{max(values):.1f})")
 
 
 if __name__ == "__main__":
