@@ -20,8 +20,10 @@ from typing import TYPE_CHECKING, BinaryIO
 
 from detector import media, paths
 from detector.cluster import open_remote
+from detector.conversion import converter
 from detector.errors import InputError, UnmaskError
 from detector.links import FetchedLink
+from detector.models import registry
 from detector.pipeline import Analyzer, RemoteAnalyzer
 from detector.schema.analysis import Analysis, Settings
 from detector.sentences import _
@@ -313,6 +315,15 @@ class Application:
         self.originals.close()
         self.tasks.close()
         self.remote.close()
+
+    @property
+    def preparing(self) -> tuple[int, int] | None:
+        """Return how many of the models for pictures and videos are ready, and of how many, while
+        the first start on this computer converts them."""
+        if self.prepared.is_set() or not converter.running:
+            return None
+        wanted = {spec.id for spec in registry.choose(None) if not spec.modality.of_sound}
+        return len(wanted.intersection(id for id, *_ in registry.loaded())), len(wanted)
 
     def _prepare(self, then: _Step, at_rest: _Step) -> None:
         self.gallery.make()

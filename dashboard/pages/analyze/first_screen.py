@@ -78,6 +78,8 @@ def draw() -> None:
         uploader = st.container(key="drop")
         link = st.container()
         listed = st.container()
+        if not session.application().prepared.is_set():
+            _preparing()
         settings = _settings(specs)
         _take(uploader, settings)
         if links.allowed():
@@ -90,6 +92,15 @@ def draw() -> None:
     with right:
         _answers()
     _samples(settings)
+
+
+@st.fragment(run_every=1.0)
+def _preparing() -> None:
+    """Draw how far the first start on this computer is with the models."""
+    if (models := session.application().preparing) is not None:
+        text = _("Preparing the models, once on this computer: {done} of {total}. Files may come.")
+        done, total = models
+        st.progress(done / total, text=text.format(done=done, total=total))
 
 
 def _stronger() -> None:

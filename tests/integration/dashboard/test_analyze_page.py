@@ -14,6 +14,7 @@ from dashboard import session
 from dashboard.components import status_cards
 from dashboard.pages.analyze import first_screen, running
 from detector import media, messages, weights
+from detector.conversion import converter
 from detector.decision import decide
 from detector.errors import Canceled, MediaError
 from detector.models import registry
@@ -145,6 +146,19 @@ def test_the_first_screen_has_one_place_for_files_and_eight_samples(jobs, analyz
     monkeypatch.setenv("UNMASK_LINKS", "1")
     (field,) = page().text_input
     assert field.label == "Or the address of a video or picture"
+
+
+def test_the_first_start_shows_how_far_the_models_are(jobs, analyzer, monkeypatch):
+    app = session.application()
+    app.prepared.clear()
+    bars = lambda: page().get("progress")  # noqa: E731
+    assert not bars(), "nothing is converted"
+    monkeypatch.setattr(type(converter), "running", True)
+    monkeypatch.setattr(registry, "loaded", lambda: [("texture", "cpu", 1)])
+    (bar,) = bars()
+    assert bar.proto.text.startswith("Preparing the models, once on this computer: 1 of ")
+    app.prepared.set()
+    assert not bars()
 
 
 def test_no_sign_is_an_answer_where_it_was_measured_that_it_may_be_given(
