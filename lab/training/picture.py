@@ -7,7 +7,7 @@ generator and of its source.
 """
 
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -21,6 +21,7 @@ from detector import media, paths
 from detector.decision import sigmoid
 from detector.decision.numbers import mapped
 from detector.errors import MediaError, UsageError
+from detector.evaluation import metrics
 from detector.evaluation.labels import Item, hash_of, read_labels
 from detector.models import registry
 from detector.models.families import clip_vit
@@ -38,8 +39,11 @@ from lab.training.left_out import LeftOutLogit
 
 ID = "picture"
 COPY, AS_IS = "copy", "as it is"
+PAGE = 800, 1280
+"""px, height and width of the page that a screenshot shows a picture on"""
 FACE = "face"
 """The note of a clip or picture that shows twice a face's box and no more."""
+ALL = "all without a face"
 FOLDS = 5
 SIDE = 224  # px of what the trunk sees
 SHORTEST = 230  # px of a copy
@@ -73,7 +77,9 @@ class PictureRecipe(StrictModel):
         "larger copy": CopyRecipe(side=(400, 1536), unchanged=0.3),
     }
     """A file is copied in one of these ways; its name decides."""
-    measured: int = 1  # Files of a source and label that are measured as they are, too
+    measured: int = 1
+    """Files of a source and label that are measured as they are and, without a face, under each of
+    `CONDITIONS`, too"""
     decay: float = 0.3
 
 
@@ -82,8 +88,8 @@ def train(plan: PictureRecipe, data: Path, run: TrainingOptions, *, folds: bool 
     all files. Raise InputError, UsageError.
 
     With `folds` sources and generators are left out in turn: the logits of what was left out go to
-    `run.out`/left_out.csv, the calibration that they give to calibration.toml, figures by generator
-    and kind of material to pictures.md."""
+    `run.out`/left_out.csv, the calibration that they give to calibration.toml, figures by kind of
+    file, condition, generator and genuine material to pictures.md."""
     begin_run(plan, run)
     items = read_labels(data)
     if len({item.label for item in items}) < 2:
@@ -91,7 +97,12 @@ def train(plan: PictureRecipe, data: Path, run: TrainingOptions, *, folds: bool 
     copies = features(items, COPY, plan, run)
     if folds:
         measured = _first(items, plan.measured)
-        versions = {COPY: (items, copies), AS_IS: (measured, features(measured, AS_IS, plan, run))}
+        faceless = [item for item in measured if item.note != FACE]
+        versions = {
+            COPY: (items, copies),
+            AS_IS: (measured, features(measured, AS_IS, plan, run)),
+            **{name: (faceless, features(faceless, name, plan, run)) for name in CONDITIONS},
+        }
         rows: list[LeftOutLogit] = []
         for fold in range(FOLDS):
             taught, _out = split(items, fold)
@@ -104,7 +115,8 @@ def train(plan: PictureRecipe, data: Path, run: TrainingOptions, *, folds: bool 
                     for i in range(len(some))
                     if _fold(some[i]) == fold
                 ]
-        found = left_out.write(list(map(_still, rows)), run.out, ID, Question.PICTURE)
+        limits = [_still(row) for row in rows if row.version not in CONDITIONS]
+        found = left_out.write(limits, run.out, ID, Question.PICTURE)
         (run.out / "pictures.md").write_text(report(rows, found))
     target = run.out / "model.safetensors"
     save_file(layer(*fit_rows(items, [copies], plan.decay)), target)
@@ -153,8 +165,13 @@ def _first(items: Sequence[Item], count: int) -> list[Item]:
 
 
 def report(rows: Sequence[LeftOutLogit], found: Calibrated) -> str:
-    """Return figures in Markdown: AUC by version and kind of file; how often generators are found
-    and genuine material is accused, at the limits of the calibration."""
+    """Return figures in Markdown: AUC by version and kind of file, and by condition of the same
+    files; how often generators are found and genuine material is accused, at the limits of the
+    calibration."""
+    changed = [row for row in rows if row.version in CONDITIONS]
+    faceless = {row.item.name for row in changed}
+    changed += [row for row in rows if row.version == AS_IS and row.item.name in faceless]
+    rows = [row for row in rows if row.version not in CONDITIONS]
     parts = [row._replace(version=f"{row.version}, {_part(row.item)}") for row in rows]
     ensemble = found.ensembles[Question.PICTURE]
     offset = ensemble.calibration.offset if ensemble.calibration else 0.0
@@ -163,8 +180,10 @@ def report(rows: Sequence[LeftOutLogit], found: Calibrated) -> str:
         known = row.item.method if row.item.label else row.item.note
         name = _part(row.item) if row.item.note == FACE or not known else known
         logit = offset + found.weights[ID] * mapped(found.models[ID], row.logit)
-        answers[name, row.item.label].append((sigmoid(logit), row.item))
-    lines = [left_out.ranking(sorted(parts, key=lambda row: row.version)), ""]
+        for group in {name, name if row.item.note == FACE else ALL}:
+            answers[group, row.item.label].append((sigmoid(logit), row.item))
+    tables = (sorted(parts, key=lambda row: row.version), changed)
+    lines = [line for some in tables for line in (left_out.ranking(some), "")]
     for label, title in ((1, "generator"), (0, "genuine")):
         lines += [f"| {title} | files of sources | FAKE | PROBABLY_FAKE |", "|---|---|---|---|"]
         for (name, of), some in sorted(answers.items()):
@@ -174,10 +193,16 @@ def report(rows: Sequence[LeftOutLogit], found: Calibrated) -> str:
                 likely = np.array([p for p, _item in some])
                 sure = likely > ensemble.thresholds.high
                 probable = (likely > ensemble.thresholds.suspect) & ~sure
-                shares = f"{sure.sum()} of {len(some)} | {probable.sum()} of {len(some)}"
+                shares = " | ".join(map(_share, (sure, probable)))
                 lines.append(f"| {name} | {files} of {sources} | {shares} |")
         lines.append("")
     return "\n".join(lines)
+
+
+def _share(chosen: np.ndarray) -> str:
+    """Return how many of how many, with Wilson's interval."""
+    share = metrics.wilson(int(chosen.sum()), len(chosen))
+    return f"{chosen.sum()} of {len(chosen)} [{share.low:.0%}, {share.high:.0%}]"
 
 
 def _still(row: LeftOutLogit) -> LeftOutLogit:
@@ -219,6 +244,8 @@ def _shown(item: Item, version: str, plan: PictureRecipe) -> list[np.ndarray]:
     frames = list(_frames(item, plan))
     if version == AS_IS:
         return frames
+    if version in CONDITIONS:
+        return [CONDITIONS[version](rgb) for rgb in frames]
     ways = list(plan.copies)
     way = ways[int(hash_of(item.name), 16) % len(ways)]
     chance = np.random.default_rng(int(hash_of(f"{item.name} {way}"), 16) % 2**32)
@@ -260,6 +287,37 @@ def copy(
     if drawn < sum(plan.encoders):
         return jpeg(rgb, quality, webp=drawn >= plan.encoders[0])
     return rgb
+
+
+def _halved(rgb: np.ndarray) -> np.ndarray:
+    return np.asarray(cv2.resize(rgb, None, fx=0.5, fy=0.5, interpolation=cv2.INTER_AREA))
+
+
+def _screenshot(rgb: np.ndarray) -> np.ndarray:
+    """Return a white page with a picture in its middle, nine tenths of its height at most."""
+    page = np.full((*PAGE, 3), 255, np.uint8)
+    height, width = rgb.shape[:2]
+    scale = min(1.0, 0.9 * PAGE[0] / height, PAGE[1] / width)
+    shown = cv2.resize(rgb, (round(width * scale), round(height * scale)))
+    top, left = ((whole - side) // 2 for whole, side in zip(PAGE, shown.shape[:2], strict=True))
+    page[top : top + shown.shape[0], left : left + shown.shape[1]] = shown
+    return page
+
+
+def _cornered(rgb: np.ndarray) -> np.ndarray:
+    return rgb[: rgb.shape[0] * 3 // 4, : rgb.shape[1] * 3 // 4]
+
+
+CONDITIONS: Mapping[str, Callable[[np.ndarray], np.ndarray]] = {
+    "JPEG 95": partial(jpeg, quality=95),
+    "JPEG 75": partial(jpeg, quality=75),
+    "JPEG 60": partial(jpeg, quality=60),
+    "WebP 75": partial(jpeg, quality=75, webp=True),
+    "half size": _halved,
+    "screenshot": _screenshot,
+    "crop": _cornered,
+}
+"""What happens to pictures on their way, one at a time."""
 
 
 def _bounded(rgb: np.ndarray) -> np.ndarray:

@@ -48,6 +48,16 @@ def test_copies_have_the_drawn_size_and_shape(size: tuple[int, int]) -> None:
         assert max(made.shape[:2]) <= 1.02 * plan.longest * min(made.shape[:2])
 
 
+@pytest.mark.parametrize("condition", picture.CONDITIONS)
+def test_conditions_show_what_pictures_showed(condition: str) -> None:
+    rgb = np.full((600, 800, 3), 90, np.uint8)
+    rgb[:, 400:] = 200
+    changed = picture.CONDITIONS[condition](rgb)
+    assert changed.dtype == np.uint8 and changed.shape[2] == 3
+    middle = changed[changed.shape[0] // 2]
+    assert all(np.abs(middle.astype(int) - gray).min() <= 3 for gray in (90, 200))
+
+
 def test_the_layer_that_is_saved_gives_the_logits_of_the_fit(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -81,6 +91,8 @@ def test_figures_name_generators_and_material(
     picture.train(picture.PictureRecipe(), tmp_path, run, folds=True)
     told = (run.out / "pictures.md").read_text()
     assert "| as it is, pictures | 8 / 4 |" in told
+    assert all(f"| {name} | 8 / 4 |" in told for name in ("as it is", *picture.CONDITIONS))
+    assert "| all without a face | 40 of 8 |" in told and "| all without a face | 40 of 4 |" in told
     assert "| generator2 | 10 of" in told and "| photo | 40 of 4 |" in told
     rows = (run.out / "left_out.csv").read_text().splitlines()
     assert len(rows) == 1 + 80 + 12
