@@ -183,7 +183,7 @@ QUESTIONS: dict[Question, QuestionSpec] = {
     Question.SYNTHESIS: QuestionSpec(
         modalities=(Modality.FACE,),
         task="whole-image synthesis",
-        methods=("talking head", "avatar", "whole image"),
+        methods=("talking head", "avatar", "text to video", "gan", "text to image"),
         whole=True,
         text=_("AI-generated head?"),
         short=_("Head"),
@@ -205,7 +205,7 @@ QUESTIONS: dict[Question, QuestionSpec] = {
     Question.PICTURE: QuestionSpec(
         modalities=(Modality.PICTURE,),
         task="picture synthesis",
-        methods=("whole image",),
+        methods=("text to video", "gan", "text to image"),
         whole=True,
         text=_("AI-generated picture?"),
         short=_("Picture"),

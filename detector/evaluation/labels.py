@@ -314,31 +314,51 @@ def _dfdc(path: Path) -> Row | None:
 
 # Words in a method's name -> family; the first that fits. Everything else is "other".
 _FAMILIES = (
+    ("face edit", (
+        "face edit", "face reconstruction", "expression edit", "video edit", "video inversion",
+        "video-to-video edit", "stylegan latent", "gaze", "beautify", "inpainting",
+    )),
+    ("lip-sync", (
+        "keysync", "wav2lip", "talklip", "dinet", "hyperlips", "lip-sync", "or lips", "ip-lap",
+        "diffdub", "videoretalking", "dubbing", "latentsync",
+    )),
+    ("face swap", (
+        "swap", "deepfake", "faceshifter", "deepfacelive", "dfdc", "ff++ (", "uadfv", "inswapper",
+        "fsgan", "reface", "vividface", "ghost", "face-adapter",
+    )),
+    ("reenactment", ("face2face", "neuraltextures", "fakeapp puppetry")),
+    ("avatar", (
+        "avatar", "cap4d", "mvp4d", "portrait4d", "voodoo", "cyberhost", "d-id", "gaussian",
+        "gphm", "nerfblendshape", "animated ai portrait", "heygen",
+    )),
     ("talking head", (
         "keyface", "sadtalker", "makeittalk", "pc-avs", "styleheat", "echomimic", "hallo", "loopy",
         "v-express", "omnihuman", "eat", "eamm", "edtalk", "avct", "nerf", "geneface", "sonic",
-        "jimeng", "styletalk", "real3d", "emoportraits", "dfrf", "anitalker", "aniportrait",
-        "dreamtalk", "speechportraits", "neural voice", "talking", "kdtalker", "musev",
+        "jimeng", "styletalk", "real3d", "portraits", "dfrf", "anitalker", "aniportrait", "talk",
+        "musev", "face2voice", "neural voice", "wan-s2v", "diffused heads", "magicinfinite",
+        "chatanyone", "alignhuman", "memface", "teller", "emo", "rlhg", "learning2listen",
+        "syncanimation", "stableface", "speech-driven", "evp",
         # Driven by a video in place of a voice: the whole head is made all the same.
-        "fomm", "fsrt", "tpsmm", "hyperreenact", "animateanyone", "talk-act",
+        "fomm", "first order", "first-order", "fsrt", "tpsmm", "hyperreenact", "animateanyone",
+        "animate anyone", "talk-act", "face-vid2vid", "factorportrait", "skyreels-a1", "fantasy",
+        "hunyuanportrait", "follow", "portrait animation", "portrait animated", "svportrait",
+        "export3d", "lia-x", "dpe", "bi-layer", "liveportrait", "pirender", "pd-fgc", "dagan",
+        "flashportrait", "articulated animation", "photo animation", "dreamactor", "act-one",
+        "viseme warping",
     )),
-    ("avatar", (
-        "cap4d", "mvp4d", "gagavatar", "gaussianavatars", "portrait4d", "voodoo3d", "cyberhost",
-        "d-id", "animated ai portrait",
+    ("text to video", (
+        "video", "veo", "sora", "kling", "runway", "pika", "luma", "hailuo", "wan2", "wan 2",
+        "(wan", "ltx", "mochi", "animatediff", "ovi", "goku", "skyreels", "phantom", "concat-id",
+        "dreamoving", "magref", "framepack", "mmvid", "posecrafter", "lavie", "lumiere",
+        "boximator", "moonvalley", "morph studio", "causvid", "magi-1", "allegro", "stylefacev",
     )),
-    ("face edit", ("face editing", "face reconstruction", "expression editing")),
-    ("lip-sync", ("keysync", "wav2lip", "talklip", "dinet", "hyperlips", "lip")),
-    ("reenactment", ("face2face", "neuraltextures")),
-    ("face swap", (
-        "swap", "deepfake", "faceshifter", "deepfacelive", "dfdc", "ff++", "uadfv", "inswapper",
-        "fsgan", "reface", "vividface", "ghost",
-    )),
-    ("whole image", (
-        "gan", "diffusion", "flux", "dall", "midjourney", "imagen", "firefly", "gpt-4o",
-        "gpt-image", "nano banana", "gemini", "qwen-image", "seedream", "hunyuan", "ideogram",
-        "recraft", "kandinsky", "pixart", "sdxl", "playground", "sora", "veo", "kling", "runway",
-        "pika", "luma", "hailuo", "wan2", "wan 2", "cogvideo", "ltx", "mochi", "animatediff",
-        "text to image", "text-to-image", "text to video", "text-to-video",
+    ("gan", ("gan",)),
+    ("text to image", (
+        "diffusion", "flux", "dall", "midjourney", "imagen", "firefly", "gpt-4o", "gpt-image",
+        "nano banana", "gemini", "qwen-image", "seedream", "hunyuan", "ideogram", "recraft",
+        "kandinsky", "pixart", "sdxl", "playground", "text to image", "text-to-image", "muse",
+        "hidream", "cascade", "auraflow", "z-image", "kolors", "ernie-image", "cogview",
+        "chroma", "cosmos", "step1x", "glid-", "sana", "omnigen", "deepfloyd", "lumina",
     )),
 )  # fmt: skip
 

@@ -400,10 +400,10 @@ def test_a_limit_keeps_groups_whole():
         ("Sonic (audio-driven diffusion)", "talking head"),
         ("Wav2Lip", "lip-sync"),
         ("wav2lip (PersonaTalk comparison; history)", "lip-sync"),
-        ("StyleGAN2", "whole image"),
-        ("GRAM-HD (3D GAN)", "whole image"),
-        ("Sora 2 (text to video)", "whole image"),
-        ("FLUX.1 [schnell]", "whole image"),
+        ("StyleGAN2", "gan"),
+        ("GRAM-HD (3D GAN)", "gan"),
+        ("Sora 2 (text to video)", "text to video"),
+        ("FLUX.1 [schnell]", "text to image"),
         # Pasted back into untouched footage, whatever network made them.
         ("STIT (StyleGAN face editing)", "face edit"),
         ("LivePortrait (video expression editing)", "face edit"),
@@ -417,9 +417,10 @@ def test_a_limit_keeps_groups_whole():
 )
 def test_families_of_methods(method, kind):
     assert family(method) == kind
-    whole = kind in ("talking head", "avatar", "whole image")
+    picture = kind in ("text to video", "gan", "text to image")
+    whole = picture or kind in ("talking head", "avatar")
     assert questions(method)[0] is (Question.SYNTHESIS if whole else Question.MANIPULATION)
-    assert (Question.PICTURE in questions(method)) is (kind == "whole image")
+    assert (Question.PICTURE in questions(method)) is picture
 
 
 @pytest.fixture(scope="module")
