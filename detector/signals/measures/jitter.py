@@ -1,0 +1,33 @@
+"""How eyes, nose and mouth shift against each other, over time."""
+
+import numpy as np
+
+from detector.signals.measure import TOO_FAR, of_pairs
+from detector.signals.patch import FacePatch
+from detector.signals.reference import SignalSpec
+
+
+def apart(before: FacePatch, face: FacePatch) -> float | None:
+    """Return how far the shapes of the five landmarks are apart, position, size and tilt taken out
+    (Procrustes): root mean square, percent of the distance of the eyes."""
+    if min(len(before.points), len(face.points)) < 5:
+        return None
+    # In the complex plane the best turn and scale is one factor.
+    p, q = ((one.points - one.points.mean(0)) @ (1, 1j) for one in (before, face))
+    factor = (np.conj(q) @ p) / max(float((np.conj(q) @ q).real), 1e-9)
+    eyes = max(float(abs(p[0] - p[1])), 1e-9)
+    return float(np.sqrt((np.abs(p - factor * q) ** 2).mean()) / eyes * 100)
+
+
+SPEC = SignalSpec(
+    id="jitter",
+    title="Landmark jitter",
+    unit="% of the eye distance",
+    side="high",
+    say="{value:.1f} % of the eye distance",
+    means="How much eyes, nose and mouth shift against each other between two frames.",
+    high="Eyes, nose and mouth shift more than usual, as unsteady swaps do; turning the head, "
+    "talking and small or blurred faces look alike.",
+    purpose="Points to the moment at which a face is unsteady.",
+)
+SIGNAL = of_pairs(SPEC, apart, TOO_FAR, rank=65)
