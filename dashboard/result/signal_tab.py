@@ -17,6 +17,7 @@ from dashboard.result.linked import ResultViewState
 from detector import weights
 from detector.errors import UnmaskError
 from detector.messages import lead
+from detector.presentation import signals as presented
 from detector.schema.analysis import Analysis, Signal, Subject
 from detector.sentences import _, say
 from detector.signals import auxiliary, blinks, identity, said
@@ -45,7 +46,7 @@ def draw(analysis: Analysis, linked: ResultViewState) -> None:
     if track is None:
         typography.caption(_("No person, so there is nothing to measure."))
         return
-    signals = [said(s) for s in analysis.signals if s.subject in (None, track.id)]
+    signals = [s for s in presented.shown(analysis) if s.subject in (None, track.id)]
     if not signals:
         none = (
             _("A live session reads no signals.")

@@ -1,8 +1,9 @@
 """Signals: measurements that inform and do not vote."""
 
 from detector import signals
-from detector.schema.analysis import Analysis, Signal
+from detector.schema.analysis import Analysis, Side, Signal
 from detector.sentences import _, say
+from detector.signals.reference import FAMILY
 
 READINGS = {
     "unusual": _("Unusual"),
@@ -15,7 +16,7 @@ READINGS = {
 
 def rows(analysis: Analysis) -> list[tuple[str, str, str, str]]:
     """Return what was measured, as (signal and whose, value, reading, how to read it)."""
-    here = [signals.said(signal) for signal in analysis.signals if signal.reading != "absent"]
+    here = [signal for signal in shown(analysis) if signal.reading != "absent"]
     return [
         (
             ", ".join(filter(None, [s.title, s.subject])),
@@ -31,7 +32,7 @@ def absent(analysis: Analysis) -> list[str]:
     """Return what was not measured and why; of which people, where that is not so of all."""
     everybody = {signal.subject for signal in analysis.signals}
     missing: dict[tuple[str, str], dict[str | None, None]] = {}
-    for signal in _said(analysis):
+    for signal in shown(analysis):
         if signal.reading == "absent":
             missing.setdefault((signal.title, signal.how_to_read), {})[signal.subject] = None
     lines, titles = [], list(dict.fromkeys(signal.title for signal in analysis.signals))
@@ -42,5 +43,8 @@ def absent(analysis: Analysis) -> list[str]:
     return lines
 
 
-def _said(analysis: Analysis) -> list[Signal]:
-    return [signals.said(signal) for signal in analysis.signals]
+def shown(analysis: Analysis) -> list[Signal]:
+    """Return the signals in the reader's language. The family of methods is one of a file that is
+    called fake: with other models or limits than at first it may not be."""
+    fake = analysis.verdict.label.side is Side.FAKE
+    return [signals.said(s) for s in analysis.signals if fake or s.id != FAMILY]

@@ -50,8 +50,8 @@ class Observer:
     def close(self) -> None:
         """Nothing follows: do what needs all faces, and let go of them."""
 
-    def finish(self, subject: SubjectContext) -> Signal:
-        """Return the signal, or why it is absent."""
+    def finish(self, subject: SubjectContext) -> Signal | None:
+        """Return the signal, or why it is absent; None where it is not about such a person."""
         raise NotImplementedError
 
 
@@ -188,7 +188,8 @@ class SignalReader:
             width = float(np.median([face.quality.width for face in track.frames]))
             subject = SubjectContext(track, SOFT if width < SMALL else "", material_of(width, bits))
             observers = self._observers(people[track.id])
-            signals += [observer.finish(subject) for observer in observers.values()]
+            found = (observer.finish(subject) for observer in observers.values())
+            signals += [signal for signal in found if signal is not None]
         return signals
 
     def _observers(self, person: int) -> dict[str, Observer]:

@@ -18,6 +18,7 @@ from detector.sentences import _, join, say
 from detector.sentences import known as known_text
 
 FILE = Path(__file__).with_name("reference.json")
+FAMILY = "family"  # Id of the signal of fakes alone
 FEWEST = 20
 """files; a range of fewer says little, and nothing is called usual or unusual by it."""
 

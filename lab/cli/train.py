@@ -30,8 +30,8 @@ def train(
         str,
         Argument(
             metavar="RECIPE",
-            help="own, clip, finetune, fuse, generated, picture, sequences, texture, videomae, "
-            "vit-lstm, voice, or a TOML",
+            help="own, clip, families, finetune, fuse, generated, picture, sequences, texture, "
+            "videomae, vit-lstm, voice, or a TOML",
         ),
     ],
     data: Annotated[
@@ -83,8 +83,8 @@ def train(
     folds: Annotated[
         Literal["sources", "kinds"] | None,
         Option(
-            help="clip, generated, picture, sequences, videomae, voice: leave out each fold of "
-            "sources in turn, save its logits"
+            help="clip, families, generated, picture, sequences, videomae, voice: leave out each "
+            "fold of sources in turn, save its logits"
         ),
     ] = None,
     loss: Annotated[
@@ -105,7 +105,7 @@ def train(
     """Train a model by a recipe."""
     # These import torch.
     from lab.training import fit, picture, voice
-    from lab.training.clip import generated
+    from lab.training.clip import families, generated
     from lab.training.clip.run import train as train_clip
     from lab.training.run import train as train_recipe
     from lab.training.sequences import recipe as sequences
@@ -137,6 +137,8 @@ def train(
         saved = voice.train(voice.VoiceRecipe(), data, run, begin=trunk, folds=held_out)
     elif recipe == "generated":
         saved = generated.train(generated.GeneratedRecipe(), data, run, folds=held_out)
+    elif recipe == "families":
+        saved = families.train(families.FamilyRecipe(), data, run, folds=held_out)
     elif recipe == "picture":
         saved = picture.train(picture.PictureRecipe(), data, run, folds=bool(folds))
     elif recipe == "sequences":
@@ -159,6 +161,7 @@ def train(
 _ALWAYS = {"recipe", "data", "out", "runs", "device"}
 _TAKES = {
     "clip": {"begin", "cache", "folds", "images", "rate", "resume"},
+    "families": {"folds", "resume"},
     "generated": {"folds", "resume"},
     "picture": {"folds", "resume"},
     "own": {"loss", "patience", "sbi", "rate", "cache"},

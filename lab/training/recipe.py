@@ -13,7 +13,10 @@ from detector.sentences import _
 from lab.evaluation.groups import HoldOut
 
 FOLDER = Path(__file__).parent / "recipes"
-OF_CODE = ("clip", "fuse", "generated", "own", "sequences", "videomae", "vit-lstm", "voice")
+OF_CODE = (
+    "clip", "families", "fuse", "generated", "own", "picture", "sequences", "videomae", "vit-lstm",
+    "voice",
+)  # fmt: skip
 """Recipes whose settings stand in code, beside the TOML files of `FOLDER`."""
 
 

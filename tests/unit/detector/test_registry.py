@@ -28,6 +28,7 @@ from detector.models.base import CropRecipe, Model
 from detector.models.memory import ModelCache
 from detector.pipeline import initial_results
 from detector.schema.analysis import QUESTION_OF, Ensemble, Question
+from detector.signals.measures import family
 from tests.support import specs
 from tests.support.waiting import at_once
 
@@ -126,7 +127,7 @@ def test_every_known_label_order_has_a_point_with_its_source():
 
 def test_bundled_weights_are_the_ones_stated_and_nothing_else_is_bundled():
     stated = set()
-    for spec in (*registry.list_models(), speech.WEIGHTS, watermark.WEIGHTS):
+    for spec in (*registry.list_models(), speech.WEIGHTS, watermark.WEIGHTS, family.LAYER):
         if spec.bundled:
             for file, path in zip(spec.files, weights.resolve(spec), strict=True):
                 assert path.stat().st_size == file.size

@@ -10,8 +10,10 @@ import pytest
 
 from detector import media, signals, weights
 from detector.errors import WeightsError
+from detector.schema.analysis import Label
 from detector.signals import auxiliary, blinks, frequency, identity, reference, views
 from detector.signals.measure import SubjectContext
+from detector.signals.measures import family, jitter, pose
 from detector.signals.reference import blink_rate
 from detector.vision import load_detector
 
@@ -311,3 +313,60 @@ def test_a_signal_over_time_has_its_range_its_auc_and_no_vote():
     for n in range(2):
         far.on_face(signals.cut_patch(picture, (70, 70, 170, 170), time=float(n)), n)
     assert far.finish(SubjectContext(PERSON, "")).reading == "absent"
+
+
+@pytest.mark.parametrize(
+    ("label", "models", "share", "named"),
+    [
+        (Label.PROBABLY_FAKE, {family.HEAD}, 0.84, True),
+        (Label.FAKE, {family.HEAD}, 0.69, False),
+        (Label.INCONCLUSIVE, {family.HEAD}, 0.84, False),  # it was fitted to fakes alone
+        (Label.FAKE, {"texture"}, 0.84, False),
+    ],
+)
+def test_a_family_is_named_of_what_is_called_fake_alone(monkeypatch, label, models, share, named):
+    seen = []
+
+    def shares(heads):
+        seen.append(heads.shape)
+        return np.eye(len(family.FAMILIES))[family.NAMED] * share
+
+    monkeypatch.setattr(family, "shares", shares)
+    observer = family.MethodFamily(8)
+    for n in range(8):
+        observer.on_face(at(textured()), n)
+    edge = signals.cut_patch(textured(), (-40.0, -40.0, 60.0, 80.0))
+    observer.on_face(edge, 0)  # most of it lies outside the frame
+    person = SimpleNamespace(id="A", label=label, models=dict.fromkeys(models))
+    found = observer.finish(SubjectContext(person, ""))
+    assert seen in ([], [(4, 224, 224, 3)])
+    assert (found is not None) is named
+    if found:
+        assert (found.title, found.value) == ("Looks most like lip-sync", "84 %")
+        assert found.reading == "unusual" and found.usual is not None
+
+
+def test_shares_of_families_are_those_of_the_layer_over_the_trunk():
+    head = cv2.resize(textured(), (224, 224), interpolation=cv2.INTER_AREA)
+    one, twice = family.shares(head[None]), family.shares(np.stack([head, head]))
+    assert one.sum() == pytest.approx(1) and one.min() >= 0
+    assert np.allclose(one, twice, atol=1e-3)
+    noise = np.random.default_rng(0).integers(0, 256, head.shape, np.uint8)
+    assert not np.allclose(one, family.shares(noise[None]), atol=0.01)
+
+
+def test_jitter_is_of_the_shape_and_pose_of_the_nose():
+    points = np.array([[70, 90], [110, 90], [90, 110], [75, 130], [105, 130]], float)
+
+    def shown(moved):
+        return signals.FacePatch(np.zeros((200, 200, 3), np.uint8), (50, 50, 150, 150), moved, 0.0)
+
+    before, angle = shown(points), 0.3
+    turn = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
+    leaning = shown(1.2 * points @ turn + 7)  # turned in the picture, nearer and elsewhere
+    for compare in (jitter.apart, pose.turned):
+        assert compare(before, leaning) == pytest.approx(0, abs=1e-6)
+    nodded = shown(points + np.array([[0, 0], [0, 0], [4, 0], [0, 0], [0, 0]]))
+    assert pose.turned(before, nodded) == pytest.approx(10)  # 4 px of an eye distance of 40
+    assert 1 < jitter.apart(before, nodded) < 10
+    assert jitter.apart(before, shown(points[:0])) is pose.turned(before, shown(points[:0])) is None
