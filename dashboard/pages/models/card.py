@@ -216,7 +216,7 @@ def _download_label(status: Status, ended: Download | None) -> str:
 
 
 def download_problem(spec: ModelSpec, ended: Download | None) -> Text:
-    """Return why the last download failed, in one calm sentence."""
+    """Return why the last download failed, calmly, and how to bring the file by hand."""
     if ended is None or ended.active or not ended.error:
         return ""
     listed = all(file.sha256 for file in spec.files)
@@ -239,7 +239,12 @@ def download_problem(spec: ModelSpec, ended: Download | None) -> Text:
         "weights_corrupted": _("The file does not match its checksum, so it was not kept."),
     }
     calm = not ended.code or (ended.code in texts and ended.code != "weights_corrupted")
-    return cards.model_problem(texts.get(ended.code, say(ended.error)), calm=calm)
+    text = texts.get(ended.code, say(ended.error))
+    if listed:
+        command = f"unmask fetch {spec.id} --from FILE"
+        by_hand = _("Brought by hand, it is installed by: {command}").format(command=command)
+        text = f"{text} {by_hand}"
+    return cards.model_problem(text, calm=calm)
 
 
 def fetch(id: str) -> None:

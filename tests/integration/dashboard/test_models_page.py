@@ -178,6 +178,7 @@ def test_what_did_not_come_says_why_and_nothing_against_the_model(
     tone = "um-caption" if calm else "um-warn"
     said = next(part for part in text.split("<p ") if says in part)
     assert said.startswith(f'class="{tone}" role="status"')
+    assert "unmask fetch meso4-df --from FILE" in said  # see `test_registry`
     # It merely isn't here: no chip that speaks against it, and nothing of the system's own words.
     assert inventory.status(forgotten.id).state == "available"
     assert "Not downloaded" in text and "Can’t be used" not in text

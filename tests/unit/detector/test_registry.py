@@ -5,6 +5,7 @@ Loaded models are shared, and go by turns when the budget is used up, never whil
 
 import gc
 import hashlib
+import shutil
 import threading
 import tomllib
 import weakref
@@ -340,6 +341,17 @@ def test_the_manifest_says_what_an_entry_is_made_of():
     tables = [tomllib.loads(path.read_text(encoding="utf-8")) for path in paths]
     ids = [entry["id"] for table in tables for entry in table["models"]]
     assert ids == [spec.id for spec in registry.list_models()] and len(set(ids)) == len(ids)
+
+
+@pytest.mark.shared
+def test_the_command_that_a_failed_download_names_installs_a_file(shared, data, tmp_path, capsys):
+    spec, file = registry.get_spec("meso4-df"), tmp_path / "Meso4_DF (1).h5"
+    shutil.copy(shared / "weights" / "mesonet" / "Meso4_DF.h5", file)
+    assert not weights.available(spec)
+    assert main(["fetch", spec.id, "--from", str(file)]) == 0 and weights.available(spec)
+    other = shared / "weights" / "mesonet" / "Meso4_F2F.h5"
+    assert main(["fetch", spec.id, "--from", str(other)]) == 1
+    assert "sha256" in capsys.readouterr().err
 
 
 def test_fetching_on_the_command_line(capsys, monkeypatch):
