@@ -6,6 +6,7 @@ import pytest
 
 from detector import messages
 from detector.decision import decide, label_of, logit, sigmoid
+from detector.decision.conformal import ThresholdStore
 from detector.messages import lead, reasons
 from detector.models import registry
 from detector.pipeline import initial_results
@@ -754,3 +755,21 @@ def test_why_a_model_gave_no_score_stays_a_sentence():
     why = _("it needs {step} s of video").format(step="0.6")
     made.models[1] = made.models[1].model_copy(update={"scored": 0, "not_counted_because": why})
     assert decide(made).models[1].not_counted_because == "it needs 0.6 s of video"
+
+
+def test_only_bands_that_were_measured_call_a_file_fake():
+    """Each entry alone, as sure as can be; the others stay below, whatever they score."""
+    able = set()
+    for spec in registry.list_models():
+        if spec.modality is not Modality.FACE:
+            continue
+        result = initial_results.result(spec).model_copy(update={"scored": 10, "skill": None})
+        made = analysis([track("A", [face(i, **{spec.id: 60.0}) for i in range(10)])], [result])
+        asked = initial_results.ensembles([result], ThresholdStore(), list(Question))
+        verdict = decide(made.model_copy(update={"ensembles": asked}), models=[spec.id]).verdict
+        labels = {Label.PROBABLY_FAKE, Label.INCONCLUSIVE, Label.NOT_APPLICABLE}
+        if verdict.label is Label.FAKE:
+            able.add(spec.id)
+        else:
+            assert verdict.label in labels, spec.id
+    assert able == {"clip", "clip-generated", "vit-lstm"}
