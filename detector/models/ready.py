@@ -9,6 +9,7 @@ import threading
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from weakref import ref
 
 import numpy as np
 
@@ -24,6 +25,11 @@ _HERE = Path(__file__).parent
 _SOURCES = (_HERE, _HERE.parent / "weights", _HERE.parent / "runtime.py")
 """What builds networks, beside the families of other packages."""
 
+_latest: list[Model] = []
+"""The one model that stays loaded as a whole: heatmaps of CLIP's three models held 1 GB of float32
+weights in a server that was idle."""
+_loading = threading.RLock()  # what is loaded may be ready as well
+
 
 class ReadyModel(Model):
     """A model of single crops, or of clips, whose compiled network (`run`) is on disk. `load` loads
@@ -32,15 +38,20 @@ class ReadyModel(Model):
     def __init__(self, spec: ModelSpec, run: Runner, batch: int, load: Callable[[], Model]) -> None:
         super().__init__(spec)
         self.run, self.BATCH = run, batch
-        self._load, self._lock = load, threading.Lock()
-        self._whole: Model | None = None
+        self._load = load
+        self._whole: ref[Model] | None = None
 
     def whole(self) -> Model:
-        """See `Model.whole`: loaded once."""
-        with self._lock:
-            if self._whole is None:
-                self._whole = self._load().whole()
-            return self._whole
+        """See `Model.whole`: in memory while it is in use, and until another's is loaded."""
+        with _loading:
+            whole = self._whole() if self._whole else None
+            if whole is None:
+                _latest.clear()
+                whole = self._load().whole()
+                self._whole = ref(whole)
+                return_freed()  # the one before, and what loading took
+            _latest[:] = [whole]
+            return whole
 
     def __getattr__(self, name: str) -> Any:
         if name.startswith("__"):

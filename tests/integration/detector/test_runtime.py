@@ -1,12 +1,14 @@
 """Networks run elsewhere than in torch give torch's numbers, and tell nobody."""
 
 import copy
+import gc
 import json
 import os
 import shutil
 import subprocess
 import sys
 import threading
+import weakref
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from types import SimpleNamespace
@@ -294,6 +296,20 @@ def test_a_ready_model_says_and_shows_what_the_model_itself_does(kept, astronaut
     np.testing.assert_array_equal(*(draw(way, m, faces[:1], None) for m in (model, whole)))
     assert torch.equal(model.preprocess(faces[0]), whole.preprocess(faces[0]))
     assert isinstance(model.network, type(whole.network)), "asked for, it is loaded"
+
+
+def test_one_model_alone_stays_loaded_as_a_whole(kept):
+    first, second = (load(registry.get_spec(id)) for id in ("texture", "videomae"))
+    whole = first.whole()
+    assert first.whole() is whole
+    used, idle = weakref.ref(whole), weakref.ref(second.whole())
+    assert used() is whole, "in use elsewhere, it stays"
+    del whole
+    gc.collect()
+    assert used() is None and idle() is second.whole()
+    first.whole()
+    gc.collect()
+    assert idle() is None
 
 
 def test_a_ready_model_of_clips_scores_as_the_model_itself(kept, astronaut):
