@@ -30,7 +30,7 @@ from detector.schema.analysis import Analysis
 from detector.vision.alignment import placement
 from lab.evaluation import groups
 from lab.training import augment, own
-from lab.training.clip import feed, generated
+from lab.training.clip import families, feed, generated
 from lab.training.clip import run as network
 from lab.training.clip.feed import ClipRecipe, Feed
 from lab.training.clip.run import train
@@ -300,6 +300,33 @@ def test_a_source_is_judged_by_a_layer_that_never_saw_it(tmp_path):
     with pytest.raises(UsageError, match="real and generated"):
         (tmp_path / "one.csv").write_text("\n".join(rows[:2]))
         generated.train(generated.GeneratedRecipe(), tmp_path / "one.csv", run)
+
+
+def test_a_family_is_judged_by_sources_and_families_left_out(tmp_path, monkeypatch):
+    methods = {"Wav2Lip": 0, "SimSwap": 1, "SadTalker": 2, "Veo 3": 3, "STIT (face editing)": 4}
+    clips = [(method, number) for method in methods for number in range(12)]
+    rows = [f"{m}{n}.mp4,fake,{list(SOURCES)[n % 3]},{m}" for m, n in clips]
+    rows += [f"real{n}.mp4,real,{list(SOURCES)[n % 3]},none" for n in range(12)]
+    (tmp_path / "labels.csv").write_text("\n".join(["file,label,source,method", *rows]))
+    rng = np.random.default_rng(0)
+    features = rng.normal(0, 0.02, (2, len(rows), 40))
+    for row, (method, _number) in enumerate(clips):
+        features[:, row, methods[method]] += 0.3
+    monkeypatch.setattr(
+        generated, "read_features", lambda items, plan, run: (*features, np.arange(len(items)))
+    )
+    plan, run = families.FamilyRecipe(inverse_decay=1.0), TrainingOptions(tmp_path / "run")
+    file = families.train(plan, tmp_path / "labels.csv", run, folds=list(SOURCES.values()))
+    layer = load_file(file)
+    assert layer["weight"].shape == (5, 40) and layer["bias"].shape == (5,)
+    with (tmp_path / "run" / "families.csv").open() as stream:
+        told = [row for row in csv.DictReader(stream) if row["named"] == "lip-sync"]
+    known = [row for row in told if not row["without"]]
+    assert [(row["version"], row["clips"], row["right"]) for row in known] == [
+        ("as it is", "12", "1.000"), ("copy", "12", "1.000"),
+    ]  # fmt: skip
+    assert {row["without"] for row in told} == {"", *families.FAMILIES} - {"lip-sync"}
+    assert all(row["of lip-sync"] == "12/12" and row["of face swap"] == "0/12" for row in known)
 
 
 def made(files=200, seed=0):
