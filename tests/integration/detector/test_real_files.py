@@ -1,11 +1,17 @@
 """Files on which the product failed, with what is right for each (`../shared/bugs/README.md`)."""
 
+import csv
+from collections import defaultdict
+from heapq import nlargest
+from pathlib import Path
+
 import av
 import numpy as np
 import pytest
 
 from detector import media
 from detector.audio import sound
+from detector.decision import decide
 from detector.decision.numbers import logit
 from detector.errors import MediaError
 from detector.messages import lead
@@ -13,6 +19,7 @@ from detector.schema.analysis import CaveatCode, Label, Question, Settings
 from tests.support.speech import write
 
 pytestmark = pytest.mark.shared
+ROOT = Path(__file__).resolve().parents[3]
 
 
 def judged(analyzer, shared, name):
@@ -241,3 +248,24 @@ def test_the_two_sides_of_a_call_are_judged_each_by_itself(analyzer, shared, tmp
     by_itself = voice_likelihood(analyzer.analyze(alone, Settings(), scores_only=True))
     assert sides["left"] == pytest.approx(by_itself, abs=0.02) and sides["right"] < 0.4
     assert lead.sides(found).startswith("The\u00a0left\u00a0voice: ")
+
+
+@pytest.mark.timeout(900)
+def test_no_model_chosen_alone_calls_the_likeliest_untouched_clips_fake(analyzer, shared):
+    """Of 72 clips those that score highest with weights that never saw them. The models are those
+    with a band of `FAKE` (`test_only_bands_that_were_measured_call_a_file_fake`)."""
+    ids = ["clip", "clip-generated", "picture", "vit-lstm"]
+    scores: dict[str, dict[str, float]] = defaultdict(dict)
+    for table in ("left_out.csv", "left_out_vit_lstm.csv"):
+        with (ROOT / "datasets" / table).open(newline="") as rows:
+            for row in csv.DictReader(rows):
+                if (row["set"], row["label"], row["version"]) == ("calib", "real", "as it is"):
+                    scores[row["model"]][row["file"]] = float(row["logit"])
+    nearest = {
+        name for id in {*ids} & {*scores} for name in nlargest(3, scores[id], scores[id].get)
+    }
+    assert len(nearest) >= 4
+    for name in nearest:
+        found = analyzer.analyze(shared / name, Settings(models=ids, frames=8), scores_only=True)
+        labels = [decide(found, models=[id]).verdict.label for id in ids]
+        assert Label.FAKE not in labels, (name, labels)
