@@ -14,6 +14,7 @@ from weakref import ref
 import numpy as np
 
 from detector import converted, runtime
+from detector.memory import return_freed
 from detector.models.base import Image, Model, ModelSpec, check_batch
 from detector.models.pictures import fit, normalized
 from detector.runtime import Runner
