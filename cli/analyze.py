@@ -24,12 +24,11 @@ from detector.batch import DOCUMENT_ENDINGS, Entry, failed, read_container
 from detector.comparison import compare
 from detector.decision import decide
 from detector.errors import InputError, MediaError, ModelError, UnmaskError, UsageError
-from detector.messages import lead, odds
-from detector.messages.measured import covered
 from detector.models import registry
 from detector.pipeline import Analyzer
-from detector.presentation import answers, models, pulls
+from detector.presentation import answers, lead, models, odds, pulls
 from detector.presentation import verdict as presented
+from detector.presentation.measured import covered
 from detector.presentation.origin import accounts
 from detector.schema.analysis import Analysis, ErrorDetail, Failure, Settings, Thresholds
 from detector.sentences import _, say

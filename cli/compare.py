@@ -9,8 +9,8 @@ from cli.options import Json, Option, Sandbox, Sign, Zone
 from cli.report import ending
 from detector import comparison, media, paths
 from detector.errors import InputError, UsageError
-from detector.messages import comparison as words
 from detector.pipeline import Analyzer
+from detector.presentation import comparison as words
 from detector.schema.analysis import Settings
 from detector.schema.comparison import Comparison
 from detector.sentences import _, say

@@ -23,8 +23,9 @@ from detector.live import LiveEngine, LiveSession, LiveSettings, LiveState
 from detector.live.recorder import Ring
 from detector.live.state import ScoredFrameLines
 from detector.media import stream
-from detector.messages import lead, states
+from detector.messages import states
 from detector.messages.format import clock
+from detector.presentation import lead
 from detector.sentences import _, say
 
 if TYPE_CHECKING:

@@ -19,11 +19,11 @@ from detector import comparison, media
 from detector._version import __version__
 from detector.decision.next_steps import Facts, next_steps
 from detector.errors import InputError, UnmaskError
-from detector.messages.actions import step
 from detector.models import inventory
 from detector.pipeline import Analyzer
 from detector.pipeline.options import Progress
 from detector.presentation import moments
+from detector.presentation.actions import step
 from detector.schema.analysis import Analysis, Settings
 from detector.schema.comparison import Comparison
 from detector.sentences import _

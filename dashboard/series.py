@@ -12,7 +12,7 @@ from enum import Enum, auto
 from dashboard import labels
 from dashboard.i18n import LazyDict
 from detector.decision.numbers import label_of
-from detector.messages import lead
+from detector.presentation import lead
 from detector.schema.analysis import (
     Analysis,
     FrameSegment,

@@ -19,7 +19,8 @@ from dashboard.i18n import advice
 from detector import messages
 from detector.errors import InputError, MediaError, UnmaskError
 from detector.links.addresses import LinkRefused
-from detector.messages import lead, states
+from detector.messages import states
+from detector.presentation import lead
 from detector.schema.analysis import Analysis, Label, ReasonCode, Settings
 from detector.sentences import _, say
 from service.limits import NotAllowed, TooLarge

@@ -7,7 +7,7 @@ It moves the odds in words by Bayes' rule, and no likelihood and no label.
 import streamlit as st
 
 from dashboard import session
-from detector.messages.odds import EVEN
+from detector.presentation.odds import EVEN
 from detector.sentences import _
 from service.records.model import RecordsError
 

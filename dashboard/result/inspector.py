@@ -26,8 +26,7 @@ from dashboard.series import Lane
 from dashboard.theme import AXIS, Palette
 from detector import explain
 from detector.errors import UnmaskError
-from detector.messages import lead
-from detector.presentation import pulls
+from detector.presentation import lead, pulls
 from detector.schema.analysis import (
     Analysis,
     Box,

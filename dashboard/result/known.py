@@ -12,7 +12,7 @@ from dashboard.components.markup import show
 from dashboard.i18n import advice
 from dashboard.result.linked import ResultRecord
 from detector.errors import InputError
-from detector.messages import comparison as words
+from detector.presentation import comparison as words
 from detector.schema.comparison import Comparison, ComparisonFinding
 from detector.sentences import _, say
 from service.records.footage import ANALYSES, FoundFootage, MissedLookup

@@ -19,7 +19,7 @@ from dashboard.components import controls, record_cells, timeline
 from dashboard.i18n import advice
 from detector.decision import decide
 from detector.errors import InputError
-from detector.messages import lead
+from detector.presentation import lead
 from detector.schema.analysis import Analysis, Question, Settings, Thresholds
 from detector.sentences import _
 from service.records.model import ResultOrigin

@@ -10,7 +10,7 @@ from dashboard.components.markup import show
 from dashboard.components.tables import facts
 from dashboard.labels import NBSP
 from detector import messages
-from detector.messages.measured import covered
+from detector.presentation.measured import covered
 from detector.schema.analysis import Analysis, Evidence
 from detector.sentences import _
 

@@ -19,8 +19,8 @@ from detector.decision.next_steps import (
     SameFootage,
     next_steps,
 )
-from detector.messages import actions
 from detector.pipeline import CLOSER, estimate
+from detector.presentation import actions
 from detector.schema.analysis import Analysis, Settings
 from detector.sentences import _
 from service.records.model import Confirmed, Query, RecordsError

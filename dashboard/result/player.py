@@ -23,7 +23,7 @@ from dashboard.result import pictures
 from dashboard.result.linked import ResultViewState, opening
 from dashboard.series import Lane
 from detector.errors import UnmaskError
-from detector.messages import lead
+from detector.presentation import lead
 from detector.schema.analysis import Analysis, Box, Label
 from detector.sentences import _
 from service.storage.previews import previews

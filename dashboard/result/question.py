@@ -6,9 +6,8 @@ from markupsafe import Markup
 from dashboard import labels, session
 from dashboard.components import verdict
 from dashboard.components.chips import inked
-from detector.messages import comparison
-from detector.messages import comparison as words
-from detector.presentation import answers
+from detector.presentation import answers, comparison
+from detector.presentation import comparison as words
 from detector.presentation import verdict as presented
 from detector.schema.analysis import Analysis, Label, Question, Subject
 from detector.schema.comparison import Comparison, ComparisonFinding

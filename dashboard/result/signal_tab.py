@@ -16,7 +16,7 @@ from dashboard.labels import NBSP
 from dashboard.result.linked import ResultViewState
 from detector import weights
 from detector.errors import UnmaskError
-from detector.messages import lead
+from detector.presentation import lead
 from detector.presentation import signals as presented
 from detector.schema.analysis import Analysis, Signal, Subject
 from detector.sentences import _, say

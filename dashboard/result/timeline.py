@@ -23,7 +23,8 @@ from dashboard.components.typography import heading
 from dashboard.result.linked import ResultViewState
 from dashboard.series import Lane
 from dashboard.theme import Palette
-from detector.messages import lead, states
+from detector.messages import states
+from detector.presentation import lead
 from detector.schema.analysis import Analysis, Question
 from detector.sentences import _
 

@@ -12,8 +12,7 @@ from dashboard.i18n import LazyDict
 from dashboard.labels import NBSP
 from dashboard.result import base_rate, question
 from dashboard.result.linked import ResultViewState
-from detector.messages import lead
-from detector.presentation import answers, pulls
+from detector.presentation import answers, lead, pulls
 from detector.presentation import verdict as presented
 from detector.schema.analysis import Analysis, CaveatCode
 from detector.schema.ensemble import NotCounted

@@ -1,7 +1,7 @@
 """What to do next with a result: at most three actions, the most useful first.
 
 A pure function of an analysis and of what is known around it. Codes with parameters; the sentences
-stand in `detector.messages.actions`.
+stand in `detector.presentation.actions`.
 """
 
 from collections.abc import Iterator

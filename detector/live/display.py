@@ -35,9 +35,9 @@ from detector.live.state import (
     ModelState,
     TooSlow,
 )
-from detector.messages import lead
 from detector.messages.format import capital, clock, percent
 from detector.models.base import ModelSpec
+from detector.presentation import lead
 from detector.schema.analysis import (
     Analysis,
     Answer,

@@ -4,10 +4,10 @@ from dataclasses import dataclass
 
 from detector.decision.numbers import at_most, wilson
 from detector.decision.reasons import why_unanswered
-from detector.messages import measured, odds, states
+from detector.messages import states
 from detector.messages.format import capital, likelihood, percent, whole_percent
-from detector.messages.lead import why_not
-from detector.presentation import models
+from detector.presentation import measured, models, odds
+from detector.presentation.lead import why_not
 from detector.schema.analysis import (
     Analysis,
     Answer,

@@ -2,8 +2,9 @@
 
 from dataclasses import dataclass
 
-from detector.messages import measured, states
+from detector.messages import states
 from detector.messages.format import score, took
+from detector.presentation import measured
 from detector.schema.analysis import Analysis, Calibration, Label, ModelResult
 from detector.sentences import _, count, say
 

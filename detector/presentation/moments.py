@@ -1,7 +1,7 @@
 """The moment that stands for a result, as a frame: the one that the words name, a page opens at,
 and a report shows."""
 
-from detector.messages import lead
+from detector.presentation import lead
 from detector.schema.analysis import Analysis, FrameSegment, Subject
 
 

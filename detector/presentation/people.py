@@ -2,8 +2,9 @@
 
 from dataclasses import dataclass
 
-from detector.messages import lead, states
+from detector.messages import states
 from detector.messages.format import percent, stretch
+from detector.presentation import lead
 from detector.schema.analysis import Analysis, Label, Modality, Subject
 from detector.sentences import _
 

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 
 from detector import messages
 from detector.decision.numbers import logit, printed
-from detector.messages import lead, states
+from detector.messages import states
 from detector.messages.format import percent, signed
-from detector.presentation import models
+from detector.presentation import lead, models
 from detector.schema.analysis import Analysis, Answer, Contribution, Label, ModelResult, ReasonCode
 from detector.sentences import _
 

@@ -2,9 +2,8 @@
 
 import shlex
 
-from detector.messages import measured
 from detector.messages.format import clock, stretch, took
-from detector.presentation import Row, Section, models
+from detector.presentation import Row, Section, measured, models
 from detector.schema.analysis import Analysis
 from detector.sentences import _, count, ngettext
 from detector.vision.detection import MEASURED

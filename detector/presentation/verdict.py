@@ -4,8 +4,9 @@ tell."""
 from collections.abc import Collection
 
 from detector import messages
-from detector.messages import comparison, format, lead, odds, states
+from detector.messages import format, states
 from detector.messages.format import capital, clock, lower_first, percent
+from detector.presentation import comparison, lead, odds
 from detector.presentation.pulls import answer_of
 from detector.schema.analysis import Analysis, Basis, CaveatCode, Label, Reason, ReasonCode, Verdict
 from detector.sentences import _

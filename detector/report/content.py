@@ -18,14 +18,13 @@ from detector import explain, media, vision
 from detector.comparison import HEAT_LEVELS, aligned
 from detector.errors import MediaError, UnmaskError, UsageError
 from detector.media.files import open_file, sha256
-from detector.messages import lead
-from detector.messages.comparison import titles
 from detector.messages.format import capital, clock
-from detector.messages.lead import placed
-from detector.messages.odds import EVEN
 from detector.models.base import CropRecipe
-from detector.presentation import moments
+from detector.presentation import lead, moments
+from detector.presentation.comparison import titles
+from detector.presentation.lead import placed
 from detector.presentation.models import plain
+from detector.presentation.odds import EVEN
 from detector.report.seal import Seal
 from detector.schema.analysis import Analysis, Label, Modality, ModelResult, Subject
 from detector.schema.comparison import Comparison

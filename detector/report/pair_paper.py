@@ -5,8 +5,8 @@ from functools import partial
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 import detector
-from detector.messages import comparison as said
 from detector.messages.format import capital, clock
+from detector.presentation import comparison as said
 from detector.presentation import file
 from detector.report import charts, times
 from detector.report.content import PairContent

@@ -12,10 +12,21 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from detector import messages, questions
 from detector.decision.next_steps import Facts, next_steps
-from detector.messages import actions, odds, states
-from detector.messages import comparison as compared
+from detector.messages import states
 from detector.messages.format import capital
-from detector.presentation import answers, file, models, people, pulls, robustness, run, signals
+from detector.presentation import (
+    actions,
+    answers,
+    file,
+    models,
+    odds,
+    people,
+    pulls,
+    robustness,
+    run,
+    signals,
+)
+from detector.presentation import comparison as compared
 from detector.presentation import origin as section_of
 from detector.presentation import verdict as presented
 from detector.report import certificate, charts, times

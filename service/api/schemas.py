@@ -9,8 +9,8 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, Field
 from pydantic.config import JsonDict, JsonValue
 
-from detector.messages import comparison
 from detector.models.inventory import Status
+from detector.presentation import comparison
 from detector.presentation.verdict import headline
 from detector.schema.analysis import Analysis, Box, Label, Question, ReasonCode
 from detector.schema.comparison import Comparison, ComparisonFinding

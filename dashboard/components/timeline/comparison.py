@@ -17,7 +17,7 @@ from dashboard.components.markup import tag
 from dashboard.components.timeline import layers, versioned
 from dashboard.images import data_url, encode
 from detector.comparison import HEAT_LEVELS, AlignedPictures
-from detector.messages import comparison as words
+from detector.presentation import comparison as words
 from detector.schema.comparison import ComparedMoment, Comparison, FaceDifference
 from detector.sentences import _
 

@@ -11,7 +11,8 @@ from dashboard.components.markup import icon, tag
 from dashboard.components.timeline import PLAYER, layers, versioned
 from dashboard.series import Lane
 from dashboard.theme import ON_VIDEO
-from detector.messages import lead, states
+from detector.messages import states
+from detector.presentation import lead
 from detector.schema.analysis import Analysis, Label, Subject, Thresholds, Verdict
 from detector.sentences import _
 

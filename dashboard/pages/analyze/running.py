@@ -36,11 +36,10 @@ from dashboard.result import question, timeline
 from dashboard.series import Lane
 from detector import media, vision
 from detector.errors import UnmaskError
-from detector.messages import lead
 from detector.models.base import CropRecipe
 from detector.models.registry import choose
 from detector.pipeline import Progress
-from detector.presentation import file
+from detector.presentation import file, lead
 from detector.schema.analysis import Analysis, Box, Media, Subject
 from detector.sentences import _
 from service.tasks.jobs import Job, State

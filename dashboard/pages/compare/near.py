@@ -33,8 +33,8 @@ from dashboard.series import Lane
 from dashboard.theme import Palette
 from detector.comparison import HEAT_LEVELS, aligned
 from detector.errors import InputError, UnmaskError
-from detector.messages import comparison as words
 from detector.messages.format import time_ticks
+from detector.presentation import comparison as words
 from detector.presentation.verdict import headline
 from detector.schema.analysis import Analysis, Media, Subject, Thresholds
 from detector.schema.comparison import Comparison, SharedMovement

@@ -26,8 +26,9 @@ from dashboard.pages.compare import agree, lanes, near, state
 from dashboard.pages.compare.state import MAX_MODELS, Selection
 from detector.decision import decide
 from detector.evaluation.labels import SOUNDS
-from detector.messages import lead, states
+from detector.messages import states
 from detector.models import registry
+from detector.presentation import lead
 from detector.schema.analysis import Analysis, CustomEnsemble, Settings
 from detector.sentences import _, say
 from service.records.model import ResultOrigin

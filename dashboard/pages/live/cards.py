@@ -14,8 +14,9 @@ from dashboard.labels import NBSP
 from dashboard.pages.live.link import NAMES, Finding, Grade
 from detector.live import Alarm, LiveState
 from detector.live.state import LiveReading
-from detector.messages import lead, states
+from detector.messages import states
 from detector.models.registry import list_models
+from detector.presentation import lead
 from detector.schema.analysis import Label, ReasonCode, Thresholds
 from detector.sentences import _, ngettext, say
 from service.records.footage import FoundFootage

@@ -12,10 +12,10 @@ from dashboard.components.markup import Text, join, rich, show
 from dashboard.components.tables import facts
 from dashboard.i18n import LazyDict
 from detector import weights
-from detector.messages import measured
 from detector.models import inventory
 from detector.models.base import Measured, ModelSpec
 from detector.models.inventory import Status
+from detector.presentation import measured
 from detector.schema.analysis import QUESTION_OF
 from detector.sentences import _, ngettext, say
 from service.tasks.kinds import Download

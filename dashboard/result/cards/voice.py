@@ -11,8 +11,7 @@ from dashboard.components.markup import show
 from dashboard.result import material
 from dashboard.result.linked import ResultViewState
 from detector.decision import voice
-from detector.messages import lead
-from detector.presentation import answers
+from detector.presentation import answers, lead
 from detector.schema.analysis import (
     Analysis,
     Label,

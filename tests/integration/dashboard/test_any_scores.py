@@ -14,8 +14,7 @@ from dashboard.result import question, timeline, verdict_card
 from detector import report
 from detector.decision import decide
 from detector.decision.next_steps import Facts, next_steps
-from detector.messages import lead
-from detector.presentation import pulls
+from detector.presentation import lead, pulls
 from detector.presentation import verdict as presented
 from detector.schema.analysis import FrameSegment, Quality
 from tests.support import pages

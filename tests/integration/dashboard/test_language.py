@@ -24,10 +24,9 @@ from detector.audio.sound import DAMAGED
 from detector.decision.next_steps import ActionCode, NextStep
 from detector.errors import InputError
 from detector.media.upright import HDR
-from detector.messages import actions
 from detector.models import inventory
 from detector.models.registry import manifest
-from detector.presentation import answers, pulls
+from detector.presentation import actions, answers, pulls
 from detector.presentation import origin as origin_words
 from detector.provenance.findings import findings
 from detector.schema.origin import Credential, Fact, GeneratorMark, Provenance, Repeats

@@ -23,10 +23,9 @@ from dashboard.result.linked import ExportOptions
 from detector import explain, pipeline
 from detector.decision import decide
 from detector.decision.numbers import logit
-from detector.messages import lead
 from detector.messages.format import percent, whole_percent
 from detector.models import registry
-from detector.presentation import answers, file, models, pulls, run
+from detector.presentation import answers, file, lead, models, pulls, run
 from detector.schema.analysis import (
     Analysis,
     Calibration,

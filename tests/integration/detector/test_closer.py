@@ -13,9 +13,9 @@ from detector import media
 from detector.decision import people
 from detector.errors import Canceled
 from detector.media import sampling
-from detector.messages.measured import covered
 from detector.pipeline import CLOSER, Progress, estimate, planning
 from detector.pipeline.analyzer import refine
+from detector.presentation.measured import covered
 from detector.schema.analysis import Analysis, Coverage, Settings
 from tests.conftest import camera, write_clip
 from tests.support.searches import searches

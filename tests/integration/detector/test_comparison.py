@@ -14,7 +14,7 @@ from cli import main
 from detector.comparison import aligned, compare
 from detector.comparison.align import stretches, time_path
 from detector.errors import Canceled
-from detector.messages import comparison as words
+from detector.presentation import comparison as words
 from detector.schema.comparison import Comparison, ComparisonFinding
 from tests.support.copies import CopyOptions, write_copy
 from tests.support.portrait import (

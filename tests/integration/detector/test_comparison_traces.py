@@ -11,7 +11,7 @@ from PIL import Image
 from detector import media
 from detector.comparison import compare
 from detector.comparison.engine import generation
-from detector.messages import comparison as words
+from detector.presentation import comparison as words
 from detector.provenance import file_traces
 from detector.schema.comparison import Comparison, Generation, SpaceAlignment
 from detector.schema.origin import Credential

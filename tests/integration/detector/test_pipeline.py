@@ -16,7 +16,6 @@ from skimage import data
 
 from detector import media, messages
 from detector.errors import Canceled, ModelError
-from detector.messages import lead
 from detector.models import registry
 from detector.models.base import CropRecipe, Model
 from detector.pipeline import Progress, initial_results
@@ -25,6 +24,7 @@ from detector.pipeline.modalities import EXTRACTORS, Extractor
 from detector.pipeline.options import RunOptions
 from detector.pipeline.planning import plan
 from detector.pipeline.scoring import DynamicBatcher, ScoreItem, ScoreStage
+from detector.presentation import lead
 from detector.presentation.verdict import limits
 from detector.schema.analysis import (
     Analysis,

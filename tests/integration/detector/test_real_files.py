@@ -14,7 +14,7 @@ from detector.audio import sound
 from detector.decision import decide
 from detector.decision.numbers import logit
 from detector.errors import MediaError
-from detector.messages import lead
+from detector.presentation import lead
 from detector.schema.analysis import CaveatCode, Label, Question, Settings
 from tests.support.speech import write
 

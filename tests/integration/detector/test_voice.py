@@ -13,10 +13,10 @@ from detector.audio.recording import Recording, sustained_ratio
 from detector.decision import decide, voice
 from detector.decision.next_steps import ActionCode, Facts, next_steps
 from detector.decision.voice import MIN_SPEECH, PHONE_BAND
-from detector.messages import actions, lead
 from detector.messages.reasons import REASONS
 from detector.models import registry
 from detector.models.base import ModelSpec
+from detector.presentation import actions, lead
 from detector.presentation.verdict import headline as headline_of
 from detector.schema.analysis import (
     Analysis,

@@ -12,7 +12,7 @@ import pytest
 from cli import main
 from dashboard import session
 from detector import Analyzer
-from detector.messages import lead
+from detector.presentation import lead
 from detector.report import as_pdf, collect
 from detector.schema.analysis import Analysis, Label, Modality, Question, Settings
 from service.batch_files import IncomingFile

@@ -6,10 +6,9 @@ from dashboard.result.linked import opening
 from detector import live
 from detector.decision import decide
 from detector.live.score_history import ScoreHistory
-from detector.messages import lead
 from detector.messages.format import clock, stretch
 from detector.models import registry
-from detector.presentation import moments
+from detector.presentation import lead, moments
 from detector.schema.analysis import FrameSegment, Quality
 from tests.support.result_sample import make_analysis
 

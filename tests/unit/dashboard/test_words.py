@@ -11,7 +11,7 @@ import pytest
 from dashboard import labels
 from dashboard.labels import NBSP
 from dashboard.pages.batch import listing, view
-from detector.messages import lead
+from detector.presentation import lead
 from detector.schema.analysis import Label, Reason, ReasonCode
 from service.batches import BatchRow
 from service.records.model import LOCAL, BatchItem, Record, ResultSummary, State

@@ -7,8 +7,8 @@ import pytest
 from cli.analyze import summary
 from detector.decision import decide
 from detector.decision.next_steps import MOST, ActionCode, Facts, NextStep, SameFootage, next_steps
-from detector.messages import actions, lead
 from detector.messages.format import clock, percent
+from detector.presentation import actions, lead
 from detector.schema.analysis import Basis, Coverage, Label, Question, Thresholds
 from detector.schema.comparison import ComparisonFinding
 from detector.schema.origin import Provenance

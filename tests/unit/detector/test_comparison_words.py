@@ -3,7 +3,7 @@
 import pytest
 
 from cli.compare import MANIPULATED, OTHER_FOOTAGE, ROLES_OPEN, lines, status
-from detector.messages import comparison as words
+from detector.presentation import comparison as words
 from detector.schema.analysis import Media
 from detector.schema.comparison import (
     ComparedPerson,

@@ -7,9 +7,10 @@ import pytest
 from detector import messages
 from detector.decision import decide, label_of, logit, sigmoid
 from detector.decision.conformal import ThresholdStore
-from detector.messages import lead, reasons
+from detector.messages import reasons
 from detector.models import registry
 from detector.pipeline import initial_results
+from detector.presentation import lead
 from detector.presentation.verdict import headline as headline_of
 from detector.presentation.verdict import limits
 from detector.schema.analysis import (

@@ -3,7 +3,7 @@ institutes."""
 
 import pytest
 
-from detector.messages import odds
+from detector.presentation import odds
 from detector.schema.analysis import Answer, BandRate, EmpiricalOdds, Label, Tally, Thresholds
 from detector.schema.verdict import support_of
 

@@ -20,9 +20,8 @@ from detector import report
 from detector.decision import decide
 from detector.errors import InputError, UsageError
 from detector.explain import Heatmap
-from detector.messages import lead
 from detector.messages.format import clock, percent
-from detector.presentation import run, signals
+from detector.presentation import lead, run, signals
 from detector.report import charts, content
 from detector.report.content import explained
 from detector.report.paper import FONT, Paper, printable

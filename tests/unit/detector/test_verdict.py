@@ -8,9 +8,9 @@ import pytest
 from detector import messages
 from detector.decision import decide, label_of, people, sigmoid
 from detector.evaluation.scores import Scored
-from detector.messages import lead
 from detector.models import registry
 from detector.pipeline import initial_results
+from detector.presentation import lead
 from detector.presentation.verdict import headline as headline_of
 from detector.presentation.verdict import limits
 from detector.schema.analysis import (
