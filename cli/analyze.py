@@ -43,7 +43,7 @@ def analyze(
     machine: MachineOptions,
     json: Json = None,
     report_file: Annotated[
-        str | None, Option("--report", metavar="FILE.pdf", help="sealed; or .json or .csv")
+        str | None, Option("--report", metavar="FILE.pdf", help="sealed; or .md, .json or .csv")
     ] = None,
     original: Annotated[
         Path | None,

@@ -15,7 +15,10 @@ from detector.schema.analysis import Settings
 from detector.schema.comparison import Comparison
 from detector.sentences import _, say
 
-FORMS = ("pdf", "json"), "The report of a comparison can be written as PDF or JSON."
+FORMS = (
+    ("pdf", "md", "json"),
+    ("The report of a comparison can be written as PDF, Markdown or JSON."),
+)
 """Endings of a report's name, and the message about any other."""
 MANIPULATED, OTHER_FOOTAGE, ROLES_OPEN = 10, 11, 12  # Exit statuses, which the help tells too
 Likelihood = Callable[[Path], float | None]
@@ -35,7 +38,8 @@ def compare(
     ] = None,
     json: Json = None,
     report_file: Annotated[
-        str | None, Option("--report", metavar="FILE.pdf", help="or .json; sealed, with pictures")
+        str | None,
+        Option("--report", metavar="FILE.pdf", help="or .md, .json; sealed, with pictures"),
     ] = None,
     zone: Zone = "UTC",
     sign: Sign = None,

@@ -16,7 +16,7 @@ from detector.schema.analysis import Analysis
 from detector.sentences import _
 from detector.verdict_metadata import write_copy
 
-ENDINGS = ("pdf", "json", "csv")
+ENDINGS = ("pdf", "md", "json", "csv")
 LARGEST = 256 * 1024**2  # bytes of a saved analysis; one of 2,000 moments with 20 people has 60 MB
 
 
@@ -25,7 +25,7 @@ def report(
     options: ReportOptions,
     media: Annotated[Path | None, Option(metavar="FILE", help="the file, for its pictures")] = None,
     out: Annotated[
-        str | None, Option("-o", "--out", metavar="FILE.pdf", help="or .json or .csv; sealed")
+        str | None, Option("-o", "--out", metavar="FILE.pdf", help="or .md, .json or .csv; sealed")
     ] = None,
     mark: Annotated[
         Path | None, Option(metavar="COPY", help="write the verdict into a copy of the media")
@@ -47,7 +47,7 @@ def report(
 def ending(
     target: str,
     known: Sequence[str] = ENDINGS,
-    otherwise: str = "A report can be written as PDF, JSON or CSV.",
+    otherwise: str = "A report can be written as PDF, Markdown, JSON or CSV.",
 ) -> str:
     """Return the form of a report by its name. UsageError for any other, ModuleNotFoundError where
     it can't be written."""

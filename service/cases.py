@@ -17,10 +17,11 @@ from typing import Literal
 from detector import __version__, paths
 from detector.errors import InputError, MediaError
 from detector.media.files import one_line
+from detector.presentation import Block, Document, Section, Table, Text, facts, items
 from detector.presentation.verdict import headline
 from detector.provenance.hashes import keyframes
 from detector.report import ReportDetails, times
-from detector.schema.analysis import Analysis
+from detector.schema.analysis import Analysis, Label
 from detector.seals import digest
 from detector.sentences import _, say
 from service import exports
@@ -351,61 +352,71 @@ def _merged(
 
 
 def _cover(case: Case, files: Sequence[CaseFile], details: ReportDetails) -> bytes:
-    from detector.report.paper import MUTED, SMALL, TEXT, Paper
+    from detector.report.paper import Paper
 
-    zone = details.zone
+    zone, now = details.zone, datetime.now(UTC).replace(microsecond=0)
 
     def when(moment: datetime) -> str:
         return times.when(moment, zone)
 
-    now = datetime.now(UTC).replace(microsecond=0)
-    title, foot = _("Unmask case: {title}"), _("case {id}  log {hash}…")
-    pdf = Paper(title.format(title=case.title), foot.format(id=case.id, hash=case.head[:32]), now)
-    pdf.say(_("Unmask case · {when}").format(when=when(now)), SMALL, MUTED)
-    pdf.headline(case.title, TEXT)
-    pdf.ln(1)
-    pdf.facts(
-        [
-            (_("Status"), say(STATUS[case.status])),
-            (_("Reviewer"), case.reviewer or _("none yet")),
-            (_("Opened"), when(case.created)),
-            (_("Last change"), when(case.touched)),
-            (_("Times of day in"), times.zone(now, zone)),
-            (_("Last hash of the log"), case.head),
-        ]
-    )
+    about = [
+        (_("Status"), say(STATUS[case.status])),
+        (_("Reviewer"), case.reviewer or _("none yet")),
+        (_("Opened"), when(case.created)),
+        (_("Last change"), when(case.touched)),
+        (_("Times of day in"), times.zone(now, zone)),
+        (_("Last hash of the log"), case.head),
+    ]
+    sections = [Section("", (facts(about),))]
     if files:
-        pdf.head(_("Files"))
         rows = [(file.name, _said(file), file.noted.get("sha256", "")) for file in files]
-        pdf.rows((_("File"), _("Result"), "SHA-256"), rows, (46, 60, 68))
+        table = Table((_("File"), _("Result"), "SHA-256"), rows)
+        sections.append(Section(_("Files"), (table,)))
     if links := case.entries(CaseAction.LINK_ADDED):
-        pdf.head(_("Links"))
-        for entry in links:
-            pdf.say(f"· {entry.details['url']}")
+        addresses = items(entry.details["url"] for entry in links)
+        sections.append(Section(_("Links"), tuple(addresses)))
     if notes := case.entries(CaseAction.NOTE_ADDED):
-        pdf.head(_("Notes"))
-        for entry in notes:
-            pdf.say(f"{when(entry.time)}, {entry.actor}", SMALL, MUTED)
-            pdf.say(entry.details["text"])
-    pdf.head(_("Who did what and when"))
-    pdf.say(say(CHAIN), SMALL, MUTED)
-    if (broken := case.first_broken) is not None:
-        pdf.say(_("The chain is BROKEN at entry {number}.").format(number=broken), style="B")
-    pdf.rows(
-        ("", _("Time"), _("Who"), _("What"), _("Hash")),
-        [
-            (
-                str(entry.number),
-                f"{entry.time.astimezone(zone):%Y-%m-%d %H:%M:%S}",
-                entry.actor,
-                ": ".join(filter(None, [say(_ACTIONS[entry.action]), summary(entry.details)])),
-                entry.hash[:16],
+        written = [
+            text
+            for entry in notes
+            for text in (
+                Text(f"{when(entry.time)}, {entry.actor}", "note"),
+                Text(entry.details["text"]),
             )
-            for entry in case.log
-        ],
-        (8, 32, 36, 66, 32),
+        ]
+        sections.append(Section(_("Notes"), tuple(written)))
+    title = _("Unmask case: {title}").format(title=case.title)
+    pdf = Paper(title, _("case {id}  log {hash}…").format(id=case.id, hash=case.head[:32]), now)
+    pdf.document(
+        Document(
+            title=title,
+            kicker=_("Unmask case · {when}").format(when=when(now)),
+            about="",
+            headline=case.title,
+            label=Label.NOT_APPLICABLE,
+            sections=[*sections, _log(case, zone)],
+        )
     )
     return bytes(pdf.output())
+
+
+def _log(case: Case, zone: tzinfo) -> Section:
+    blocks: list[Block] = [Text(say(CHAIN), "note")]
+    if (broken := case.first_broken) is not None:
+        text = _("The chain is BROKEN at entry {number}.").format(number=broken)
+        blocks.append(Text(text, "strong"))
+    rows = [
+        (
+            str(entry.number),
+            f"{entry.time.astimezone(zone):%Y-%m-%d %H:%M:%S}",
+            entry.actor,
+            ": ".join(filter(None, [say(_ACTIONS[entry.action]), summary(entry.details)])),
+            entry.hash[:16],
+        )
+        for entry in case.log
+    ]
+    table = Table(("", _("Time"), _("Who"), _("What"), _("Hash")), rows)
+    return Section(_("Who did what and when"), (*blocks, table))
 
 
 def _said(file: CaseFile) -> str:

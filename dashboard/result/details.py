@@ -219,4 +219,4 @@ def _place(place: GeoLocation) -> None:
 def _fact_table(rows: Sequence[Fact]) -> Markup:
     """Return what a file says of itself. Every value is a stranger's."""
     columns = [TableColumn(_("Fact")), TableColumn(_("Says")), TableColumn(_("Where"))]
-    return tables.table(columns, section_of.facts(rows))
+    return tables.table(columns, section_of.fact_rows(rows))

@@ -98,6 +98,7 @@ def file_name(name: str, kind: str) -> str:
 FORMS: LazyDict[str, tuple[str, str, str]] = LazyDict(
     lambda: {
         "pdf": (_("Report"), "picture_as_pdf", _("The whole result as a PDF, its data attached")),
+        "md": (_("Markdown"), "notes", _("The whole result as text")),
         "json": ("JSON", "data_object", _("The whole result as data")),
         "csv": (_("Scores"), "table", _("A row for each person and moment")),
     }

@@ -1,13 +1,17 @@
-"""A result in words: from an analysis to titled rows, which every surface shows.
+"""A result in words: from an analysis or a comparison to sections, which every surface renders.
 
-The page, the PDF and the command line draw a `Section` each in its own way, and have no words of
-their own for what stands in it. Sentences are those of `detector.messages`.
+A `Section` is a title and blocks: paragraphs, facts, tables and charts as data. The PDF, Markdown
+and the command line each have one loop over blocks, the page draws their rows, and none of them has
+words of its own about a result. Sentences of codes are those of `detector.messages`.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import Literal
 
-__all__ = ["Row", "Section", "rows_of"]
+from detector.schema.codes import Label
+
+Style = Literal["lead", "body", "strong", "note", "item", "subhead", "aside"]
 
 
 @dataclass(frozen=True)
@@ -29,23 +33,151 @@ class Row:
 
 
 @dataclass(frozen=True)
-class Section:
-    """Facts under a title."""
+class Text:
+    """A paragraph."""
 
-    title: str
+    text: str
+    style: Style = "body"
+
+
+@dataclass(frozen=True)
+class Facts:
+    """Names and values."""
+
     rows: tuple[Row, ...]
 
+
+@dataclass(frozen=True)
+class Table:
+    """Rows under heads."""
+
+    heads: tuple[str, ...]
+    rows: Sequence[Sequence[str]]
+
+
+@dataclass(frozen=True)
+class Number:
+    """The one number of a result on the scale of its question."""
+
+    value: str  # "88 %"
+    what: str  # "combined likelihood, 95 % interval 62 to 91 %"
+    share: float  # 0..1
+    zones: tuple[tuple[Label, str, float, float], ...]  # label, its word, from, to
+
+
+@dataclass(frozen=True)
+class Bar:
+    """A row of a bar chart; without an end, its text alone."""
+
+    name: str
+    value: str
+    start: float = 0.0
+    end: float | None = None
+    label: Label = Label.NOT_APPLICABLE
+    total: bool = False
+
+
+@dataclass(frozen=True)
+class Bars:
+    """Bars over one axis from `low` to `high`; as `dots` the end of each is what counts."""
+
+    rows: tuple[Bar, ...]
+    low: float
+    high: float
+    band: tuple[float, float] | None = None  # shaded: inconclusive
+    dots: bool = False
+
+
+Points = Sequence[tuple[float, float] | None]
+"""(time in s, value); None where there is none: a gap is never drawn through."""
+
+
+@dataclass(frozen=True)
+class Line:
+    """One curve."""
+
+    points: Points
+    width: float = 0.55  # mm
+    label: Label | None = None  # its color; None: that of text
+    muted: bool = False
+    dashed: bool = False
+
+
+@dataclass(frozen=True)
+class Lines:
+    """Curves over time."""
+
+    lines: tuple[Line, ...]
+    end: float  # s
+    low: float
+    high: float
+    ticks: tuple[tuple[float, str], ...]  # values with their texts, the most important first
+    band: Points = ()  # the upper edge of what is shaded, which begins at `floor`
+    floor: float = 0.0
+    title: str = ""
+
+
+@dataclass(frozen=True)
+class Picture:
+    """One picture of a report."""
+
+    kind: str  # "frame", "crop" or "heatmap"; of a comparison "copy", "original" or "heat"
+    caption: str
+    jpeg: bytes
+    size: tuple[int, int]  # width, height, px
+
+
+@dataclass(frozen=True)
+class Pictures:
+    """Pictures beside each other, so many in a row; one alone is as wide as it may be."""
+
+    pictures: tuple[Picture, ...]
+    row: int = 1
+
+
+Block = Text | Facts | Table | Number | Bars | Lines | Pictures
+
+
+@dataclass(frozen=True)
+class Section:
+    """Blocks under a title; without one, what a document begins with."""
+
+    title: str
+    blocks: tuple[Block, ...]
+
     @property
-    def printed(self) -> list[tuple[str, str]]:
-        """Its rows as paper shows them, as (name, value)."""
-        return [row.as_pair for row in self.rows]
+    def rows(self) -> tuple[Row, ...]:
+        """Its facts."""
+        return tuple(row for block in self.blocks if isinstance(block, Facts) for row in block.rows)
 
     @property
     def line(self) -> str:
-        """All of it in a line, for a terminal."""
-        return f"{self.title}: {'; '.join(': '.join(pair) for pair in self.printed)}"
+        """Its facts in a line, for a terminal."""
+        return f"{self.title}: {'; '.join(': '.join(row.as_pair) for row in self.rows)}"
+
+
+@dataclass(frozen=True)
+class Document:
+    """A result from its headline to its last section."""
+
+    title: str  # of the file
+    kicker: str  # what it is, and when it was made
+    about: str  # names of the files
+    headline: str
+    label: Label  # the color of the headline
+    sections: Sequence[Section]
 
 
 def rows_of(pairs: Iterable[tuple[str, str]]) -> tuple[Row, ...]:
     """Return a row for each name that has a value."""
     return tuple(Row(name, value) for name, value in pairs if value)
+
+
+def facts(pairs: Iterable[tuple[str, str]]) -> Facts:
+    """Return facts of names and values, those that have one."""
+    return Facts(rows_of(pairs))
+
+
+def items(lines: Iterable[str]) -> list[Text]:
+    """Return a paragraph for each line of a list."""
+    return [Text(line, "item") for line in lines]

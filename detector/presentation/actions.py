@@ -4,8 +4,11 @@ it takes; and the texts that the two pieces of advice hold."""
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from detector.decision.next_steps import Facts, next_steps
 from detector.messages.format import clock, percent
 from detector.messages.template import Coded, Params
+from detector.presentation import Block, Text, items
+from detector.schema.analysis import Analysis
 from detector.sentences import _, ngettext, say
 
 
@@ -26,6 +29,13 @@ def step(action: Coded) -> Step:
         return said(action.params)
     texts = (said.head, said.why, said.button, said.cost)
     return Step(*(text and say(text).format(**action.params) for text in texts))
+
+
+def blocks(analysis: Analysis) -> list[Block]:
+    """Return what to do next, as far as it can be done without this program."""
+    steps = [step(action) for action in next_steps(analysis, Facts(may_run=False))]
+    title = [Text(_("What to do next"), "subhead")] if steps else []
+    return [*title, *items(f"{step.head}. {step.why}" for step in steps)]
 
 
 def _look_closer(p: Params) -> Step:

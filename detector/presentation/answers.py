@@ -6,7 +6,16 @@ from detector.decision.numbers import at_most, wilson
 from detector.decision.reasons import why_unanswered
 from detector.messages import states
 from detector.messages.format import capital, likelihood, percent, whole_percent
-from detector.presentation import measured, models, odds
+from detector.presentation import (
+    Block,
+    Section,
+    Table,
+    Text,
+    items,
+    measured,
+    models,
+    odds,
+)  # fmt: skip
 from detector.presentation.lead import why_not
 from detector.schema.analysis import (
     Analysis,
@@ -41,6 +50,37 @@ class AnswerRow:
     evaluated: bool  # any was
     counts: bool  # the likelihood is part of the verdict
     leads: bool  # it is the question that decided
+
+
+def section(analysis: Analysis) -> Section:
+    """Return each question with its answer and thresholds, and how often these err."""
+    asked = rows(analysis)
+    heads = _("Question"), _("Answer"), _("Likelihood"), _("Thresholds"), _("Models")
+    table = [
+        (
+            row.question,
+            f"{states.GLYPHS[row.label]} {row.answer}",
+            row.likelihood,
+            row.limits if row.evaluated else "",
+            f"{row.models}" if row.evaluated else "",
+        )
+        for row in asked
+    ]
+    blocks: list[Block] = [Table(heads, table)]
+    put, rates = [row for row in asked if row.evaluated], list[tuple[str, str, str, str]]()
+    if put:
+        blocks.append(Text(_("How we know"), "subhead"))
+    for row in put:
+        answer = analysis.verdict.answers[row.asked]
+        said = [f"{capital(row.bands)}.", *statistics(row.asked, answer)]
+        if row.leads:  # odds as they stand under the number
+            said += interval_explained(row.asked, answer)
+        blocks.append(Text(" ".join([*[row.question] * (len(put) > 1), *said])))
+        rates += error_rates(row.asked, answer)
+    if rates:
+        columns = _("Error"), _("In our tests"), _("Rate"), _("95 % interval")
+        blocks.append(Table(columns, rates))
+    return Section(_("What was asked, and how often that errs"), tuple(blocks))
 
 
 def rows(analysis: Analysis) -> list[AnswerRow]:
@@ -266,8 +306,8 @@ def error_rates(question: Question, answer: Answer) -> list[tuple[str, str, str,
     return rows
 
 
-def not_tested(analysis: Analysis) -> list[str]:
-    """Return what this analysis did not look at, a sentence each."""
+def not_tested(analysis: Analysis) -> Section:
+    """Return what this analysis did not look at."""
     out = []
     for question, answer in analysis.verdict.answers.items():
         text = _("{question} No model that was asked here answers that.")
@@ -296,4 +336,4 @@ def not_tested(analysis: Analysis) -> list[str]:
         _("The error rates hold for material like that which they were measured on; other cameras, "
           "generators, people and kinds of processing were not tested.")
     )  # fmt: skip
-    return out
+    return Section(_("What was not tested"), tuple(items(out)))

@@ -1,4 +1,4 @@
-"""What came of holding a copy against its original, in words: headline, lead, figures, limits."""
+"""What came of holding a copy against its original: headline, lead, figures, limits."""
 
 from detector.messages import states
 from detector.messages.format import capital, clock, listed, percent, score

@@ -2,9 +2,9 @@
 
 from detector import messages
 from detector.messages.format import clock, size
-from detector.presentation import Row, Section
+from detector.presentation import Block, Facts, Row, Section, Text, facts
 from detector.schema.analysis import Analysis, Audio, Media
-from detector.sentences import NBSP, _, count, ngettext
+from detector.sentences import NBSP, _, count, ngettext, say
 
 CODECS = {
     "h264": "H.264", "hevc": "HEVC", "vp8": "VP8", "vp9": "VP9", "av1": "AV1", "mjpeg": "MJPEG",
@@ -21,7 +21,7 @@ def section(analysis: Analysis) -> Section:
     sha = analysis.media.sha256
     if not analysis.media.live:
         rows.append(Row("SHA-256", f"{sha[:4]} {sha[4:8]} … {sha[-4:]}", exact=sha))
-    return Section(_("File"), tuple(rows))
+    return Section(_("File"), (Facts(tuple(rows)),))
 
 
 def rows_of_media(media: Media) -> tuple[Row, ...]:
@@ -51,14 +51,23 @@ def rows_of_media(media: Media) -> tuple[Row, ...]:
     return tuple(rows)
 
 
-def hashed(media: Media, now: str | None, before: str) -> list[tuple[str, str]]:
-    """Return what a file is for paper, with its hash `before`, as that is called, and `now`; None
-    where it was not there."""
+def received(media: Media, now: str | None) -> Section:
+    """Return what a file is, with its hash on receipt and `now`; None where it was not there."""
+    blocks: list[Block] = [hashed(media, now, _("SHA-256 on receipt"))]
+    if now not in (None, media.sha256):
+        blocks.append(Text(_("The file has changed since it was analyzed."), "strong"))
+    blocks += [Text(say(note), "note") for note in media.notes]
+    return Section(_("The session") if media.live else _("The file"), tuple(blocks))
+
+
+def hashed(media: Media, now: str | None, before: str) -> Facts:
+    """Return what a file is, with its hash `before`, as that is called, and `now`; None where it
+    was not there."""
     same = _("the same") if now == media.sha256 else now
     same = same or _("not checked: the file was not there")
-    hashes = [(before, media.sha256), (_("SHA-256 at export"), same)]
-    name, *rows = (row.as_pair for row in rows_of_media(media))
-    return [name, *([] if media.live else hashes), *rows]
+    name, *rows = rows_of_media(media)
+    hashes = facts([(before, media.sha256), (_("SHA-256 at export"), same)]).rows
+    return Facts((name, *(() if media.live else hashes), *rows))
 
 
 def sound(audio: Audio | None) -> str:

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from detector.messages import states
 from detector.messages.format import score, took
-from detector.presentation import measured
+from detector.presentation import Block, Section, Table, Text, facts, measured
 from detector.schema.analysis import Analysis, Calibration, Label, ModelResult
 from detector.sentences import _, count, say
 
@@ -25,6 +25,32 @@ class ModelRow:
     weight: str
     calibrated: str
     of_them: str  # what of the calibration's clips that number is
+
+
+def section(analysis: Analysis) -> Section:
+    """Return what each model says, what it was fitted on, and the hash of its weights."""
+    heads = (
+        _("Model"), _("Made for"), _("Score"), _("Says"), _("Counted"), _("Scored"), _("Weight"),
+    )  # fmt: skip
+    cells = [
+        (
+            f"{row.name} ({row.title})" if row.title else row.name,
+            row.task,
+            row.score,
+            f"{states.GLYPHS[row.label]} {row.reading}",
+            row.left_out or _("yes"),
+            row.looks,
+            row.weight,
+        )
+        for row in rows(analysis)
+    ]
+    blocks: list[Block] = [Table(heads, cells)]
+    if fitted := calibrations(analysis):
+        blocks.append(Text(_("Calibrated on, and good for files like these:"), "strong"))
+        blocks += [Text(line) for line in fitted]
+    text = _("The weights are those of Unmask {version}, each named by the sha256 of its file.")
+    blocks.append(Text(text.format(version=analysis.software.version), "note"))
+    return Section(_("The models"), (*blocks, facts(weights(analysis))))
 
 
 def rows(analysis: Analysis) -> list[ModelRow]:

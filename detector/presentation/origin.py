@@ -3,7 +3,17 @@
 from collections.abc import Iterable
 
 from detector.messages import states
-from detector.presentation import Row, Section, rows_of
+from detector.presentation import (
+    Block,
+    Facts,
+    Row,
+    Section,
+    Table,
+    Text,
+    facts,
+    items,
+    rows_of,
+)  # fmt: skip
 from detector.schema.analysis import Label, Media
 from detector.schema.origin import Credential, Document, EarlierVerdict, Fact, Posted, Provenance
 from detector.sentences import _, say
@@ -58,7 +68,7 @@ def credential(signed: Credential) -> Section:
     if signed.state == "untrusted" and not signed.trust_list:
         none = _("None is configured here, so no signer is trusted.")
         rows.append(Row(_("Trust list"), none))
-    return Section(_("Signed origin (C2PA)"), tuple(rows))
+    return Section(_("Signed origin (C2PA)"), (Facts(tuple(rows)),))
 
 
 def posted(page: Posted) -> Section:
@@ -69,7 +79,7 @@ def posted(page: Posted) -> Section:
         (_("Date"), page.date),
         (_("Site"), page.site),
     ]
-    return Section(_("Where it was posted, by its page’s account"), rows_of(rows))
+    return Section(_("Where it was posted, by its page’s account"), (facts(rows),))
 
 
 def document(found: Document) -> Section:
@@ -85,7 +95,7 @@ def document(found: Document) -> Section:
         (_("Saved again"), "" if found.edits is None else str(found.edits)),
         (_("Signatures"), "" if found.signatures is None else str(found.signatures)),
     ]
-    return Section(_("The document it stands in, by its own account"), rows_of(rows))
+    return Section(_("The document it stands in, by its own account"), (facts(rows),))
 
 
 def accounts(origin: Provenance | None) -> list[Section]:
@@ -96,12 +106,39 @@ def accounts(origin: Provenance | None) -> list[Section]:
     return page + ([document(origin.document)] if origin.document is not None else [])
 
 
-def facts(found: Iterable[Fact]) -> list[tuple[str, str, str]]:
+def fact_rows(found: Iterable[Fact]) -> list[tuple[str, str, str]]:
     """Return what a file says of itself, as (name, value, where); only our own values are
     translated, a stranger's stay."""
     return [
         (say(f.name), say(f.value) if f.name in OURS else f.value, say(f.source)) for f in found
     ]
+
+
+PRINTED = 40  # facts of the metadata; all are in the attached data
+
+
+def section(origin: Provenance, media: Media) -> Section:
+    """Return all that a file says of its origin."""
+    worth = _(
+        "All of this can be written by anybody, and is lost when a file is sent on. That something "
+        "is missing says nothing either way."
+    )
+    blocks: list[Block] = [Text(worth, "note"), Facts(credential(origin.credential).rows)]
+    blocks += items(say(sentence) for sentence in (*origin.findings, *origin.unread))
+    if origin.earlier is not None:
+        blocks += items([earlier(origin.earlier, media)])
+    for account in accounts(origin):
+        blocks += [Text(account.title, "subhead"), Facts(account.rows)]
+    rows = fact_rows(origin.facts[:PRINTED])
+    if origin.place is not None:
+        spot = f"{origin.place.latitude:.5f}, {origin.place.longitude:.5f}"
+        rows.append((_("Recorded at (private)"), spot, say(origin.place.source)))
+    for h in origin.hashes:
+        when = f", {h.time:.1f} s" if h.time is not None else ""
+        rows.append((_("Perceptual hash") + when, h.phash, _("computed here")))
+    if rows:
+        blocks.append(Table((_("Says"), _("Value"), _("Where")), rows))
+    return Section(_("What the file says of its origin"), tuple(blocks))
 
 
 def earlier(verdict: EarlierVerdict, media: Media) -> str:

@@ -6,13 +6,13 @@ what rounding leaves over goes to the largest row, where it is the smallest shar
 
 from dataclasses import dataclass
 
-from detector import messages
+from detector import messages, questions
 from detector.decision.numbers import logit, printed
 from detector.messages import states
 from detector.messages.format import percent, signed
-from detector.presentation import lead, models
+from detector.presentation import Bar, Bars, Block, Text, lead, models
 from detector.schema.analysis import Analysis, Answer, Contribution, Label, ModelResult, ReasonCode
-from detector.sentences import _
+from detector.sentences import _, say
 
 ORDER = ("model", "start", "probit_shrink", "people")
 """Kinds of parts: those that are no model stand in a fixed order."""
@@ -52,6 +52,21 @@ def rows(analysis: Analysis) -> list[Pull]:
     every = [_row(part, models.get(part.id), n) for part, n in zip(parts, tenths, strict=True)]
     shown = [row for row in every if row.id or row.tenths]
     return sorted(shown, key=lambda row: -abs(row.tenths) if row.id else 1)
+
+
+def blocks(analysis: Analysis) -> list[Block]:
+    """Return the parts as bars that add up to the last; nothing without parts."""
+    answer, parts = answer_of(analysis), rows(analysis)
+    if answer is None or not parts:
+        return []
+    whole, spec = combined(answer), questions.of(analysis.verdict.question)
+    axis = _("Log odds: above 0 {above}, below 0 {below}.")
+    axis = axis.format(above=say(spec.towards_fake), below=say(spec.towards_real))
+    bars = [Bar(row.name, row.value, 0.0, row.tenths, row.label) for row in parts]
+    bars.append(Bar(whole.name, whole.value, 0.0, whole.tenths, total=True))
+    most = 1.25 * max(1, *(abs(row.tenths) for row in (*parts, whole)))
+    title = Text(_("What pulled which way"), "subhead")
+    return [title, Text(axis, "note"), Bars(tuple(bars), -most, most)]
 
 
 def combined(answer: Answer) -> Pull:

@@ -4,8 +4,10 @@ from dataclasses import dataclass
 
 from detector.messages import states
 from detector.messages.format import capital, clock, listed, percent, took, whole_percent
+from detector.presentation import Bar, Bars, Section, Text
 from detector.schema.analysis import (
     OF_SOUND,
+    Analysis,
     Label,
     PerturbationResult,
     Question,
@@ -28,6 +30,19 @@ class TrialRow:
     moved: str  # "−71 points"; empty for the unchanged part
     label: Label
     says: str  # its answer, or why there is none
+
+
+def section(analysis: Analysis, tried: Robustness) -> Section:
+    """Return what was done to a part, what came of it, and each change's likelihood."""
+    limits = analysis.verdict.answers[tried.question].thresholds
+    said = f"{outcome(tried, limits)} {part(tried)}".strip()
+    base = tried.unchanged.probability or 0.0
+    bars = tuple(
+        Bar(row.name, row.likelihood or row.says, base, row.probability, row.label)
+        for row in rows(tried)
+    )
+    shown = Bars(bars, 0.0, 1.0, (limits.unsuspicious, limits.suspect), dots=True)
+    return Section(_("Robustness"), (Text(about(tried.question), "note"), Text(said), shown))
 
 
 def rows(tried: Robustness) -> list[TrialRow]:

@@ -3,7 +3,7 @@
 import shlex
 
 from detector.messages.format import clock, stretch, took
-from detector.presentation import Row, Section, measured, models
+from detector.presentation import Facts, Row, Section, Text, measured, models
 from detector.schema.analysis import Analysis
 from detector.sentences import _, count, ngettext
 from detector.vision.detection import MEASURED
@@ -20,7 +20,22 @@ def section(analysis: Analysis) -> Section:
         Row(_("Result format"), analysis.schema_version),
         Row(_("Analysis"), analysis.id[:16], exact=analysis.id),
     )
-    return Section(_("Run details"), (*looked(analysis), *_times(analysis), *made_with))
+    rows = (*looked(analysis), *_times(analysis), *made_with)
+    return Section(_("Run details"), (Facts(rows),))
+
+
+def again(analysis: Analysis) -> Section:
+    """Return the same, with how to repeat it."""
+    title, made = _("How it was made, and how to run it again"), section(analysis).blocks
+    if analysis.media.live:
+        return Section(title, made)
+    install = _(
+        "Install Unmask {version}, fetch what is not bundled (unmask fetch; the weights have the "
+        "hashes above), and run:"
+    ).format(version=analysis.software.version + _commit(analysis))
+    same = _("The same file, settings and weights give the same analysis number.")
+    repeat = Facts((Row(_("Command"), command(analysis)),))
+    return Section(title, (*made, Text(install), repeat, Text(same, "note")))
 
 
 def looked(analysis: Analysis) -> tuple[Row, ...]:

@@ -1,31 +1,42 @@
 """Signals: measurements that inform and do not vote."""
 
+from collections.abc import Iterable
+
 from detector import signals
-from detector.schema.analysis import Analysis, Side, Signal
+from detector.presentation import Block, Section, Table, Text, items
+from detector.schema.analysis import Analysis, Label, Side, Signal
 from detector.sentences import _, say
 from detector.signals.reference import FAMILY
 
 READINGS = {
-    "unusual": _("Unusual"),
-    "unclear": _("Unclear"),
-    "usual": _("Usual"),
-    "absent": _("Absent"),
+    "unusual": (Label.FAKE, _("Unusual")),
+    "unclear": (Label.INCONCLUSIVE, _("Unclear")),
+    "usual": (Label.REAL, _("Usual")),
+    "absent": (Label.NOT_APPLICABLE, _("Absent")),
 }
-"""What a measurement is beside those of untouched files."""
+"""What a measurement is beside those of untouched files: whose color it has, and its word."""
 
 
-def rows(analysis: Analysis) -> list[tuple[str, str, str, str]]:
-    """Return what was measured, as (signal and whose, value, reading, how to read it)."""
-    here = [signal for signal in shown(analysis) if signal.reading != "absent"]
-    return [
-        (
-            ", ".join(filter(None, [s.title, s.subject])),
-            s.value,
-            say(READINGS[s.reading]),
-            s.how_to_read,
-        )
-        for s in here
-    ]
+def section(analysis: Analysis) -> Section:
+    """Return what was measured and what was not."""
+    blocks: list[Block] = [Text(_("Measurements that inform and do not vote."), "note")]
+    if measured := [signal for signal in shown(analysis) if signal.reading != "absent"]:
+        blocks.append(table(measured))
+    if missing := absent(analysis):
+        blocks += [Text(_("Absent or not measured:"), "note"), *items(missing)]
+    return Section(_("Signals"), tuple(blocks))
+
+
+def table(measured: Iterable[Signal]) -> Table:
+    """Return what was measured, of which person, beside untouched files."""
+    heads = _("Signal"), _("Measured"), _("Reading"), _("How to read it")
+    return Table(heads, [_row(signal) for signal in measured])
+
+
+def _row(signal: Signal) -> tuple[str, ...]:
+    label, word = READINGS[signal.reading]
+    whose = ", ".join(filter(None, [signal.title, signal.subject]))
+    return whose, signal.value, say(word), signal.how_to_read
 
 
 def absent(analysis: Analysis) -> list[str]:

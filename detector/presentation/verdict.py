@@ -6,7 +6,19 @@ from collections.abc import Collection
 from detector import messages
 from detector.messages import format, states
 from detector.messages.format import capital, clock, lower_first, percent
-from detector.presentation import comparison, lead, odds
+from detector.presentation import (
+    Block,
+    Number,
+    Picture,
+    Pictures,
+    Section,
+    Text,
+    actions,
+    comparison,
+    lead,
+    odds,
+    pulls,
+)  # fmt: skip
 from detector.presentation.pulls import answer_of
 from detector.schema.analysis import Analysis, Basis, CaveatCode, Label, Reason, ReasonCode, Verdict
 from detector.sentences import _
@@ -85,7 +97,48 @@ def beside(analysis: Analysis) -> str:
     return f"{comparison.headline(found)}. {no_proof}" if no_proof else ""
 
 
+def opening(
+    analysis: Analysis, base_rate: float = odds.EVEN, *, said: str = "", picture: Picture | None
+) -> Section:
+    """Return what a report begins with: the verdict, its number, what it rests on, its limits, and
+    what to do next. `said` stands before it, `picture` is the frame of its moment."""
+    answer, question = answer_of(analysis), analysis.verdict.question
+    first, *rest = paragraphs(analysis, base_rate)
+    blocks: list[Block] = [Text(said, "strong")] if said else []
+    blocks += [Text(first, "lead"), *map(Text, rest)]
+    if answer is not None and answer.probability is not None:
+        blocks.append(number(analysis))
+        if answer.odds is not None:
+            tests = odds.of_tests(answer.odds, question), odds.support(answer, question)
+            blocks += [Text(line, "note") for line in tests]
+    if picture is not None:
+        blocks.append(Pictures((picture,)))
+    blocks += pulls.blocks(analysis)
+    if reasons := why(analysis):
+        blocks.append(Text(_("Why"), "subhead"))
+    blocks += [Text(f"{number}. {line}") for number, line in enumerate(reasons, 1)]
+    blocks += actions.blocks(analysis)
+    no_fact = _(
+        "A likelihood is no fact about a person: it says how the scores of this file compare with "
+        "those of labeled files, and it holds for files like those."
+    )
+    blocks.append(Text(_("What this can't tell"), "subhead"))
+    return Section("", (*blocks, Text(f"{limits(analysis)} {no_fact}", "aside")))
+
+
 # --- the number -----------------------------------------------------------------------------------
+
+
+def number(analysis: Analysis) -> Number:
+    """Return the one number of a file that has one, on its scale."""
+    answer, question = answer_of(analysis), analysis.verdict.question
+    assert answer is not None and answer.probability is not None
+    what = ", ".join(filter(None, [_("combined likelihood"), judged_by(analysis)]))
+    zones = [
+        (label, states.zone(label, question), start, end)
+        for label, start, end in answer.thresholds.zones
+    ]
+    return Number(likelihood(analysis), what, answer.probability, tuple(zones))
 
 
 def likelihood(analysis: Analysis) -> str:

@@ -1,4 +1,4 @@
-"""Reports: an analysis as PDF, JSON and CSV, sealed, and checked again.
+"""Reports: an analysis as PDF, Markdown, JSON and CSV, sealed, and checked again.
 
     content = collect(analysis, "clip.mp4", notes="Received by mail on Monday.")
     Path("report.pdf").write_bytes(as_pdf(content, signing_key()))
@@ -20,7 +20,7 @@ from detector.report.content import time_zone as time_zone
 from detector.report.seal import Seal as Seal
 from detector.report.seal import public_key as public_key
 from detector.report.seal import signing_key as signing_key
-from detector.report.table import as_csv, pair_json
+from detector.report.table import as_csv, as_markdown
 from detector.report.table import as_json as as_json
 from detector.report.table import scores as scores
 from detector.report.verify import NoSeal as NoSeal
@@ -28,30 +28,23 @@ from detector.report.verify import Verification as Verification
 from detector.report.verify import verify as verify
 
 
-def as_pdf(content: Content, key: Ed25519PrivateKey | None = None) -> bytes:
+def as_pdf(content: Content | PairContent, key: Ed25519PrivateKey | None = None) -> bytes:
     """Return a sealed report as PDF/A-3; see `detector.report.pdf.as_pdf`."""
     from detector.report import pdf  # fonts and matplotlib take half a second
 
     return pdf.as_pdf(content, key)
 
 
+PAIR_FORMS: Mapping[str, Callable[[PairContent, Ed25519PrivateKey | None], bytes]] = {
+    "pdf": as_pdf,
+    "md": as_markdown,
+    "json": as_json,
+}
+"""What writes the report of a comparison, by the ending of its name."""
 FORMS: Mapping[str, Callable[[Content, Ed25519PrivateKey | None], bytes]] = {
     "pdf": as_pdf,
+    "md": as_markdown,
     "json": as_json,
     "csv": as_csv,
 }
-"""What writes a report, by the ending of its name."""
-
-
-def pair_pdf(content: PairContent, key: Ed25519PrivateKey | None = None) -> bytes:
-    """Return the sealed report of a comparison as PDF/A-3; see `pair_paper.as_pdf`."""
-    from detector.report import pair_paper
-
-    return pair_paper.as_pdf(content, key)
-
-
-PAIR_FORMS: Mapping[str, Callable[[PairContent, Ed25519PrivateKey | None], bytes]] = {
-    "pdf": pair_pdf,
-    "json": pair_json,
-}
-"""What writes the report of a comparison, by the ending of its name."""
+"""What writes the report of an analysis."""

@@ -20,7 +20,7 @@ from detector.errors import MediaError, UnmaskError, UsageError
 from detector.media.files import open_file, sha256
 from detector.messages.format import capital, clock
 from detector.models.base import CropRecipe
-from detector.presentation import lead, moments
+from detector.presentation import Picture, lead, moments
 from detector.presentation.comparison import titles
 from detector.presentation.lead import placed
 from detector.presentation.models import plain
@@ -45,16 +45,6 @@ STROKES = {
     Label.NOT_APPLICABLE: (215, 219, 223),
 }
 """RGB of a face's box by the person's label."""
-
-
-@dataclass(frozen=True)
-class ReportPicture:
-    """One picture of a report."""
-
-    kind: str  # "frame", "crop" or "heatmap"; of a comparison "copy", "original" or "heat"
-    caption: str
-    jpeg: bytes
-    size: tuple[int, int]  # width, height, px
 
 
 @dataclass(frozen=True)
@@ -87,7 +77,7 @@ class Content:
     sha256: str | None = None
     """of the file when the report was exported; None when it was not there"""
     notes: str = ""  # the analyst's own words
-    figures: tuple[ReportPicture, ...] = ()
+    figures: tuple[Picture, ...] = ()
     missing: tuple[str, ...] = ()  # why there are no figures, or fewer, in sentences
     origin: str = ""  # what a server says of who made the result
     details: ReportDetails = ReportDetails()
@@ -148,7 +138,7 @@ def collect(
         return replace(content, missing=(_("The pictures could not be drawn."),))
 
 
-def _figures(analysis: Analysis, path: Path, missing: list[str]) -> Iterator[ReportPicture]:
+def _figures(analysis: Analysis, path: Path, missing: list[str]) -> Iterator[Picture]:
     """Yield frame, face and heatmaps of the most suspicious moment; add failures to `missing`."""
     shown = moments.shown(analysis)
     if shown is None:
@@ -207,17 +197,17 @@ def _boxed(rgb: np.ndarray, analysis: Analysis, index: int) -> np.ndarray:
     return draw_boxes(rgb, named)
 
 
-def picture(kind: str, caption: str, rgb: np.ndarray) -> ReportPicture:
+def picture(kind: str, caption: str, rgb: np.ndarray) -> Picture:
     """Return a picture [H, W, 3] as a report holds it."""
     out = io.BytesIO()
     Image.fromarray(np.ascontiguousarray(rgb)).save(out, "JPEG", quality=88)
-    return ReportPicture(kind, caption, out.getvalue(), (rgb.shape[1], rgb.shape[0]))
+    return Picture(kind, caption, out.getvalue(), (rgb.shape[1], rgb.shape[0]))
 
 
 # --- boxes ----------------------------------------------------------------------------------------
 
 
-FRAME_HEIGHT, FRAME_WIDTH = 62.0, 174.0  # mm of a frame on the first page, at most
+FRAME_HEIGHT, FRAME_WIDTH = 52.0, 174.0  # mm of a frame on the first page, at most
 LETTERS, ROOM = 3.2, 5  # mm; of the letters there. px around them.
 INK = (15, 18, 21)
 Corners = tuple[float, float, float, float]  # (x0, y0, x1, y1) in px
@@ -291,7 +281,7 @@ class PairContent:
     id: str = ""  # among its owner's records; empty where it is in none
     sha256s: tuple[str | None, str | None] = (None, None)
     """of copy and original at export; None for one that was not there"""
-    figures: tuple[ReportPicture, ...] = ()
+    figures: tuple[Picture, ...] = ()
     """copy, original and where they differ, at the moment of the largest difference"""
     missing: str = ""  # why there are no figures, a sentence
     zone: tzinfo = UTC  # in which the times of a PDF are printed
@@ -349,9 +339,7 @@ def _sha256(path: PathLike | None) -> str | None:
     return None
 
 
-def _pair_figures(
-    comparison: Comparison, copy: PathLike, original: PathLike
-) -> Iterator[ReportPicture]:
+def _pair_figures(comparison: Comparison, copy: PathLike, original: PathLike) -> Iterator[Picture]:
     """Yield both at the moment at which most differs, and where they do."""
     moment = max(comparison.moments, key=lambda one: one.excess)
     paths = os.fspath(copy), os.fspath(original)

@@ -1,23 +1,45 @@
-"""The paper a report is printed on: its fonts, colors, heads and simple tables."""
+"""The paper a report is printed on: one method draws each kind of block (`detector.presentation`).
+
+fpdf2, not HTML with print CSS: it is pure Python, where WeasyPrint needs Pango on every computer.
+It embeds fonts, shapes Arabic, breaks tables over pages and writes PDF/A-3 with attached data.
+"""
 
 import html
+import io
 import unicodedata
 from collections.abc import Callable, Sequence
 from datetime import datetime
 from functools import lru_cache
+from itertools import groupby
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import matplotlib
 from babel import Locale
 from fontTools.ttLib import TTFont
 from fpdf import FPDF, FontFace
-from fpdf.enums import Align, TableBordersLayout, WrapMode
+from fpdf.enums import Align, TableBordersLayout, VAlign
 from fpdf.fonts import TTFFont
 
 from detector.config import get_config
 from detector.errors import UsageError
-from detector.schema.analysis import Label
+from detector.messages.format import percent, time_ticks
+from detector.presentation import (
+    Bars,
+    Block,
+    Document,
+    Facts,
+    Line,
+    Lines,
+    Number,
+    Pictures,
+    Section,
+    Style,
+    Table,
+    Text,
+)
+from detector.report.content import FRAME_HEIGHT, height_of
+from detector.schema.codes import Label, Side
 from detector.sentences import _, language
 
 FONT = "UNMASK_REPORT_FONT"
@@ -25,6 +47,7 @@ FONT = "UNMASK_REPORT_FONT"
 Devanagari …). Without it such letters are printed as their numbers, such as U+4E2D."""
 
 MARGIN, WIDTH = 18.0, 210.0 - 2 * 18.0  # mm, of A4
+GAP = 4.0  # mm between pictures
 TEXT, MUTED, LINE, EDGE = (27, 29, 33), (91, 95, 102), (222, 220, 212), (138, 140, 139)
 SUNKEN, BAND = (242, 241, 236), (252, 242, 217)
 FILL: dict[Label, tuple[int, int, int]] = {
@@ -45,6 +68,21 @@ INK: dict[Label, tuple[int, int, int]] = {
 }
 """The dashboard's colors in its light theme: marks, and words."""
 BODY, SMALL = 9.0, 7.5  # pt
+STYLES: dict[Style, tuple[float, Sequence[int], str]] = {
+    "lead": (11.0, TEXT, ""),
+    "body": (BODY, TEXT, ""),
+    "item": (BODY, TEXT, ""),
+    "aside": (BODY, TEXT, ""),
+    "strong": (BODY, TEXT, "B"),
+    "subhead": (BODY, TEXT, "B"),
+    "note": (SMALL, MUTED, ""),
+}
+"""Size in pt, color and weight of a paragraph."""
+NAMES = 46.0  # mm of the names of facts and bars
+CELL = (0.8, 1.2)  # mm over and beside the text of a table's cell
+AXIS = 14.0  # mm beside a chart, for the texts of its axis
+LANE, LABEL = 24.0, 3.6  # mm: height of a chart over time, and of a text at its axis
+PITCH = 4.8  # mm from one bar to the next
 
 _XMP = """<x:xmpmeta xmlns:x="adobe:ns:meta/">
 <rdf:RDF xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#"
@@ -64,9 +102,7 @@ _FACES = {
     ("serif", "B"): "DejaVuSerif-Bold.ttf",
 }
 SANS = _FONTS / _FACES["sans", ""]
-
-
-T = TypeVar("T")
+Place = tuple[float, float, float, float]  # x, y, width, height in mm
 
 
 class Paper(FPDF):
@@ -78,6 +114,8 @@ class Paper(FPDF):
         code = language().info().get("language", "en-US").replace("_", "-")
         self.rtl = Locale.parse(code, sep="-").text_direction == "rtl"
         """Whether it is read from right to left; charts are not."""
+        self.start = Align.R if self.rtl else Align.L
+        """The side at which lines begin."""
         self.spacing = spacing
         """of the usual distance between lines"""
         self.ends: list[float] = []
@@ -116,15 +154,6 @@ class Paper(FPDF):
         self.ink(SMALL, MUTED)
         self.cell(WIDTH * 0.15, 4, f"{self.page_no()}", align="R")
 
-    @property
-    def start(self) -> Align:
-        """Return the side at which lines begin."""
-        return Align.R if self.rtl else Align.L
-
-    def in_order(self, cells: Sequence[T]) -> list[T]:
-        """Return what stands beside each other, from left to right."""
-        return list(reversed(cells)) if self.rtl else list(cells)
-
     def ink(
         self,
         size: float = BODY,
@@ -137,160 +166,308 @@ class Paper(FPDF):
         self.set_font("sans" if self.rtl and family == "serif" else family, style, size)
         self.set_text_color(*color)
 
-    def head(self, text: str, room: float = 24.0) -> None:
-        """Draw a section's title, together with at least `room` mm of what follows."""
-        if self.will_page_break(room):
-            self.add_page()
-        self.ln(4 * self.spacing)
-        self.ink(12, style="B", family="serif")
-        self.start_section(text)
-        self.cell(WIDTH, 6, text, align=self.start, new_x="LMARGIN", new_y="NEXT")
-        self.set_draw_color(*LINE)
-        self.line(MARGIN, self.get_y() + 0.5, MARGIN + WIDTH, self.get_y() + 0.5)
-        self.ln(2.5 * self.spacing)
+    # --- a document -------------------------------------------------------------------------------
 
-    def banner(self, color: Sequence[int]) -> None:
-        """Draw the strip at the top of the first page."""
-        self.set_fill_color(*color)
+    def document(self, document: Document) -> None:
+        """Draw a report: a strip and a headline in the color of its label, then its sections."""
+        self.set_fill_color(*FILL[document.label])
         self.rect(MARGIN, MARGIN, WIDTH, 1.4, style="F")
         self.set_y(MARGIN + 4)
+        self.text_of(Text(document.kicker, "note"))
+        if document.about:
+            self.paragraph(document.about, 11, style="B")
+        self.headline(document.headline, INK[document.label])
+        for section in document.sections:
+            self.section(section)
 
-    def headline(self, text: str, color: Sequence[int]) -> None:
+    def headline(self, text: str, color: Sequence[int] = TEXT) -> None:
         """Draw what a report says, as its headline."""
-        self.ink(19, color, style="B", family="serif")
-        self.multi_cell(WIDTH, 9, self._fit(text), align=self.start, new_x="LMARGIN", new_y="NEXT")
+        self.paragraph(text, 19, color, style="B", family="serif")
 
-    def number(self, percent: str, what: str) -> None:
-        """Draw the one number of a report, large, and what it is."""
-        self.ink(16, style="B")
-        width = self.get_string_width(percent) + 2.5
-        sides = (MARGIN, MARGIN + width)
-        if self.rtl:
-            sides = (MARGIN + WIDTH - width, MARGIN)
-        self.set_x(sides[0])
-        self.cell(width, 7.5, percent, align=self.start)
-        self.ink(11)
-        self.set_x(sides[1])
-        shown, room = self._fit(what), WIDTH - width
-        self.multi_cell(room, 8.3, shown, align=self.start, new_x="LMARGIN", new_y="NEXT")
+    def section(self, section: Section) -> None:
+        """Draw a section; its title stands together with what follows it."""
+        if section.title:
+            room = sum(map(self._room, section.blocks[:2]))
+            if self.will_page_break(14 + room):
+                self.add_page()
+            self.ln(4 * self.spacing)
+            self.ink(12, style="B", family="serif")
+            self.start_section(section.title)
+            self.cell(WIDTH, 6, section.title, align=self.start, new_x="LMARGIN", new_y="NEXT")
+            self.set_draw_color(*LINE)
+            self.line(MARGIN, self.get_y() + 0.5, MARGIN + WIDTH, self.get_y() + 0.5)
+            self.ln(2.5 * self.spacing)
+        for block in section.blocks:
+            self.block(block)
 
-    def box(self, title: str, text: str) -> None:
-        """Draw a paragraph with its title on a darker ground, as the page of a result does."""
-        height = 4.6 * self.spacing
-        self.ink()
-        needed: Any = self.multi_cell(
-            WIDTH,
-            height,
-            self._fit(text),
-            align=self.start,
-            padding=3,
-            dry_run=True,
-            output="HEIGHT",
-        )
-        if self.will_page_break(needed + 6):
+    def block(self, block: Block) -> None:
+        """Draw a block; a chart, or a table of a few rows, stands on one page."""
+        if not isinstance(block, Text | Facts) and self.will_page_break(self._room(block)):
             self.add_page()
-        self.ln(1)
-        self.subhead(title)
-        self.set_fill_color(*SUNKEN)
-        self.ink()
-        self.multi_cell(
-            WIDTH, height, self._fit(text), align=self.start, fill=True, padding=3,
-            new_x="LMARGIN", new_y="NEXT",
-        )  # fmt: skip
+        draw: dict[type, Callable[[Any], None]] = {
+            Text: self.text_of, Facts: self.facts, Table: self.rows, Number: self.number,
+            Bars: self.bars, Lines: self.lines, Pictures: self.pictures,
+        }  # fmt: skip
+        draw[type(block)](block)
 
-    def form(self, fields: Sequence[tuple[str, str]]) -> None:
-        """Draw fields beside each other: a name over a value, or over a line to write on."""
-        gap = 4.0
-        width = (WIDTH - gap * (len(fields) - 1)) / len(fields)
-        if self.will_page_break(14):
-            self.add_page()
-        top, lowest = self.get_y(), self.get_y() + 11
-        for place, (name, value) in enumerate(self.in_order(fields)):
-            x = MARGIN + place * (width + gap)
-            self.set_xy(x, top)
-            self.ink(SMALL, MUTED)
-            self.cell(width, 4, name, align=self.start, new_x="LEFT", new_y="NEXT")
-            self.ink()
-            self.set_x(x)
-            self.multi_cell(
-                width, 4.5, self._fit(value), align=self.start, new_x="LEFT", new_y="NEXT",
-                wrapmode=_wrapping(value),
-            )  # fmt: skip
-            lowest = max(lowest, self.get_y())
-        self.set_draw_color(*EDGE)
-        for place in range(len(fields)):
-            x = MARGIN + place * (width + gap)
-            self.line(x, lowest, x + width, lowest)
-        self.set_xy(MARGIN, lowest + 2)
+    def _room(self, block: Block) -> float:
+        """Return how much of a page, mm, a block needs at least to begin on it."""
+        match block:
+            case Pictures(row=row):
+                return self._width(row) + 14 if row > 1 else FRAME_HEIGHT
+            case Lines():
+                return LANE + 14
+            case Bars(rows=rows):
+                return PITCH * len(rows) + 4
+            case Table(rows=rows):
+                return 7 + 6.5 * min(len(rows), 6)
+            case Number():
+                return 30.0
+        return 10.0
 
-    def subhead(self, text: str) -> None:
-        """Draw the title of a part of a section."""
-        self.ink(BODY, style="B")
-        self.cell(WIDTH, 5, text, align=self.start, new_x="LMARGIN", new_y="NEXT")
+    # --- words ------------------------------------------------------------------------------------
 
-    def say(
-        self,
-        text: str,
-        size: float = BODY,
-        color: Sequence[int] = TEXT,
-        *,
-        style: str = "",
-        width: float = WIDTH,
-    ) -> None:
+    def text_of(self, text: Text) -> None:
+        """Draw a paragraph; an aside stands on a darker ground, as on the page of a result."""
+        size, color, style = STYLES[text.style]
+        if text.style == "subhead":
+            if self.will_page_break(12):
+                self.add_page()
+            self.ln(0.8)
+        said = f"· {text.text}" if text.style == "item" else text.text
+        self.paragraph(said, size, color, style=style, aside=text.style == "aside")
+
+    def paragraph(
+        self, text: str, size: float = BODY, color: Sequence[int] = TEXT, *, style: str = "",
+        family: str = "sans", aside: bool = False,
+    ) -> None:  # fmt: skip
         """Draw a paragraph, which may hold foreign text."""
-        self.ink(size, color, style=style)
+        self.ink(size, color, style=style, family=family)
+        self.set_fill_color(*SUNKEN)
         self.multi_cell(
-            width, size * 0.5 * self.spacing, self._fit(text), align=self.start, new_x="LMARGIN",
-            new_y="NEXT", wrapmode=_wrapping(text),
+            WIDTH, size * 0.5 * self.spacing, self.fit(text or " "), align=self.start, fill=aside,
+            padding=3 if aside else 0, new_x="LMARGIN", new_y="NEXT",
         )  # fmt: skip
         self.ln(0.8)
 
-    def facts(self, rows: Sequence[tuple[str, str]], names: float = 40.0) -> None:
+    def facts(self, facts: Facts) -> None:
         """Draw names at the start, values beside them; hashes in a font of equal widths."""
-        value_x, name_x = (MARGIN, MARGIN + WIDTH - names) if self.rtl else (MARGIN + names, MARGIN)
-        for name, value in rows:
-            hexadecimal = len(value) >= 32 and all(c in "0123456789abcdef" for c in value)
-            if self.will_page_break(10):
-                self.add_page()
-            self.ink(BODY, MUTED)
-            self.set_x(name_x)
-            self.multi_cell(
-                names, 4.5 * self.spacing, name, align=self.start, new_x="RIGHT", new_y="TOP"
-            )
-            self.ink(8 if hexadecimal else BODY, family="mono" if hexadecimal else "sans")
-            self.set_x(value_x)
-            self.multi_cell(
-                WIDTH - names, 4.5 * self.spacing, self._fit(value), align=self.start,
-                new_x="LMARGIN", new_y="NEXT", wrapmode=_wrapping(value),
-            )  # fmt: skip
+        self.ink()
+        self._grid([row.as_pair for row in facts.rows], (NAMES, WIDTH - NAMES), heads=False)
+        self.ln(1)
 
-    def rows(
-        self, head: Sequence[str], rows: Sequence[Sequence[str]], widths: Sequence[float]
-    ) -> None:
+    def rows(self, table: Table) -> None:
         """Draw a table; its head is repeated on each page."""
-        self.ink(SMALL + 0.5)
-        self.set_draw_color(*LINE)
-        self.set_fill_color(255)
-        with self.table(
-            col_widths=tuple(self.in_order(widths)), width=WIDTH, line_height=4.0 * self.spacing,
-            padding=(0.8, 1.2), borders_layout=TableBordersLayout.HORIZONTAL_LINES,
-            text_align="RIGHT" if self.rtl else "LEFT",
-            headings_style=FontFace(emphasis="BOLD", color=MUTED, fill_color=SUNKEN),
-        ) as table:  # fmt: skip
-            table.row(self.in_order(head))
-            for row in rows:
-                table.row([self._fit(cell) for cell in self.in_order(row)])
+        cells = [table.heads, *table.rows]
+        self.ink(SMALL + 0.5, style="B")
+        self._grid(cells, self._widths(cells), heads=True)
         self.ln(1.5)
 
-    def _fit(self, text: str) -> str:
+    def _widths(self, rows: Sequence[Sequence[str]]) -> list[float]:
+        """Return the widths of columns, mm: of their longest cells where all fit, else of their
+        longest words and a share of what is left."""
+        columns = list(zip(*rows, strict=True))
+        whole = [max(map(self._wide, column)) for column in columns]
+        if sum(whole) <= WIDTH:
+            return [width + (WIDTH - sum(whole)) / len(whole) for width in whole]
+        words = [max(self._wide(word) for cell in column for word in cell.split(" "))
+                 for column in columns]  # fmt: skip
+        share = (WIDTH - sum(words)) / (sum(whole) - sum(words) or 1.0)
+        return [a + max(0.0, share) * (b - a) for a, b in zip(words, whole, strict=True)]
+
+    def _wide(self, text: str) -> float:
+        return self.get_string_width(text) + 2 * CELL[1] + 0.6
+
+    def _grid(self, rows: Sequence[Sequence[str]], widths: Sequence[float], *, heads: bool) -> None:
+        """Draw cells, under heads or with names in front."""
+        self.set_font(style="")
+        self.set_draw_color(*LINE)
+        self.set_fill_color(255)
+        order = slice(None, None, -1) if self.rtl else slice(None)
+        name, code = FontFace(color=MUTED), FontFace(family="mono", size_pt=8)
+        lines = TableBordersLayout.HORIZONTAL_LINES if heads else TableBordersLayout.NONE
+        with self.table(
+            col_widths=tuple(widths)[order], width=WIDTH, line_height=4.0 * self.spacing,
+            padding=CELL if heads else (0.2, 0), borders_layout=lines, first_row_as_headings=heads,
+            text_align="RIGHT" if self.rtl else "LEFT",
+            v_align=VAlign.M if heads else VAlign.T,
+            headings_style=FontFace(emphasis="BOLD", color=MUTED, fill_color=SUNKEN),
+        ) as grid:  # fmt: skip
+            for cells in rows:
+                row = grid.row()
+                for place, cell in list(enumerate(cells))[order]:
+                    is_hash = len(cell) == 64 and set(cell) <= set("0123456789abcdef")
+                    style = None if heads else code if is_hash else name if place == 0 else None
+                    row.cell(self.fit(cell), style=style)
+
+    def fit(self, text: str) -> str:
+        """Return a text as this paper can print it."""
         shown = printable(text)
         self.numbered |= shown != text
+        if any(len(word) > LONGEST_WORD for word in shown.split()):
+            shown = _BREAK.join(
+                shown[i : i + LONGEST_WORD] for i in range(0, len(shown), LONGEST_WORD)
+            )
         if self.rtl and any(unicodedata.bidirectional(c) == "AL" for c in shown):
             return f"{_FROM_THE_RIGHT}{shown}"  # although it may begin with a Latin name
         return shown
 
+    def label(self, x: float, y: float, width: float, text: str, align: str = "C") -> None:
+        """Write a text of a chart, its middle at `y`."""
+        self.set_xy(x, y - LABEL / 2)
+        self.cell(width, LABEL, text, align=align)
 
-_FROM_THE_RIGHT = "\u200f"
+    # --- pictures and charts ----------------------------------------------------------------------
+
+    def _width(self, row: int) -> float:
+        return (WIDTH - (row - 1) * GAP) / row
+
+    def pictures(self, shown: Pictures) -> None:
+        """Draw pictures beside each other, each with its caption."""
+        top, lowest, width = self.get_y() + 1, 0.0, self._width(shown.row)
+        sides = [picture.size[1] / picture.size[0] for picture in shown.pictures]
+        high = [height_of(picture.size) for picture in shown.pictures]
+        if shown.row > 1:
+            high = [width * min(1.0, side) for side in sides]
+        for number, picture in enumerate(shown.pictures):
+            x, wide = MARGIN + number * (width + GAP), high[number] / sides[number]
+            jpeg = io.BytesIO(picture.jpeg)
+            self.image(jpeg, x=x, y=top, w=wide, h=high[number], alt_text=picture.caption)
+            self.set_xy(x, top + max(high) + 1)
+            self.ink(SMALL, MUTED)
+            caption = self.fit(picture.caption)
+            self.multi_cell(width, LABEL, caption, align=self.start, new_x="LMARGIN", new_y="NEXT")
+            lowest = max(lowest, self.get_y())
+        self.set_xy(MARGIN, lowest + 1)
+
+    def number(self, number: Number) -> None:
+        """Draw the one number, large, and under it the zones of its question from 0 to 100 %."""
+        self.ink(16, style="B")
+        width = self.get_string_width(number.value) + 2.5
+        sides = (MARGIN + WIDTH - width, MARGIN) if self.rtl else (MARGIN, MARGIN + width)
+        self.set_x(sides[0])
+        self.cell(width, 7.5, number.value, align=self.start)
+        self.ink(11)
+        self.set_x(sides[1])
+        self.multi_cell(
+            WIDTH - width, 8.3, self.fit(number.what), align=self.start, new_x="LMARGIN",
+            new_y="NEXT",
+        )  # fmt: skip
+        y, height = self.get_y() + 4, 3.2
+        narrow: dict[str, list[str]] = {"L": [], "R": []}
+        """words without room at their zone, by the end of the line under which they stand"""
+        for label, word, start, end in number.zones:
+            x, room = MARGIN + start * WIDTH, (end - start) * WIDTH
+            self.set_fill_color(*FILL[label])
+            self.rect(x, y, max(0.0, room - 0.4), height, style="F")
+            self.ink(SMALL, MUTED)
+            if room < self.get_string_width(word) + 2:
+                narrow["L" if label.side is Side.REAL else "R"].append(word)
+            else:
+                self.label(x, y + height + 2.5, room, word)
+            if start:
+                self.ink(SMALL, style="B")
+                self.label(x - 6, y + height + 6, 12, percent(start))
+        self.ink(SMALL, MUTED)
+        for align, words in narrow.items():
+            self.label(MARGIN, y + height + 9.4, WIDTH, " · ".join(words), align)
+        at = MARGIN + number.share * WIDTH
+        self.set_fill_color(*TEXT)
+        self.polygon([(at - 1.8, y - 3.2), (at + 1.8, y - 3.2), (at, y - 0.4)], style="F")
+        self.set_xy(MARGIN, y + height + 11)
+
+    def bars(self, chart: Bars) -> None:
+        """Draw a bar, or a dot, for each row over one axis."""
+        x, y, width = MARGIN + NAMES, self.get_y() + 1, WIDTH - NAMES - AXIS
+        height = PITCH * len(chart.rows)
+
+        def at(value: float) -> float:
+            return x + (value - chart.low) / (chart.high - chart.low) * width
+
+        if chart.band is not None:
+            self.set_fill_color(*BAND)
+            low, high = map(at, chart.band)
+            self.rect(low, y, high - low, height, style="F")
+        for place, row in enumerate(chart.rows):
+            middle = y + (place + 0.5) * PITCH
+            self.ink(SMALL, style="B" if row.total else "")
+            self.label(MARGIN, middle, NAMES, row.name, "L")
+            self.label(x + width, middle, AXIS, row.value, "R")
+            if chart.dots:
+                self.stroke(LINE, 0.15)
+                self.line(x, middle, x + width, middle)
+            if row.end is None:
+                continue
+            self.set_fill_color(*(TEXT if row.total else FILL[row.label]))
+            left, right = sorted((at(row.start), at(row.end)))
+            if chart.dots:
+                self.stroke(EDGE, 0.4)
+                self.line(left, middle, right, middle)
+                self.circle(at(row.end), middle, 1.2, style="F")
+            else:
+                self.rect(left, middle - 1.4, max(right - left, 0.2), 2.8, style="F")
+        if not chart.dots:
+            self.stroke(EDGE, 0.2)
+            self.line(at(0), y, at(0), y + height)
+        self.set_xy(MARGIN, y + height + 2)
+
+    def lines(self, chart: Lines) -> None:
+        """Draw curves over the times of a clip; a gap is never drawn through."""
+        if chart.title:
+            self.text_of(Text(chart.title, "subhead"))
+        x, y, width = MARGIN + AXIS, self.get_y() + 2, WIDTH - AXIS - 2
+
+        def at(point: tuple[float, float]) -> tuple[float, float]:
+            up = (point[1] - chart.low) / (chart.high - chart.low)
+            return x + point[0] / chart.end * width, y + (1 - up) * LANE
+
+        self.set_fill_color(*BAND)
+        for run in _runs(chart.band):
+            floor = [(run[-1][0], chart.floor), (run[0][0], chart.floor)]
+            self.polygon([at(point) for point in (*run, *floor)], style="F")
+        taken: list[float] = []
+        self.ink(SMALL, MUTED)
+        for value, text in chart.ticks:
+            up = at((0.0, value))[1]
+            self.stroke(LINE, 0.2)
+            self.line(x, up, x + width, up)
+            if all(abs(up - other) >= LABEL for other in taken):
+                self.label(MARGIN, up, AXIS - 1.5, text, "R")
+                taken.append(up)
+        for line in chart.lines:
+            self._curve(line, at)
+        self.ink(SMALL, MUTED)
+        for time, text in zip(*time_ticks(chart.end), strict=True):
+            self.label(at((time, 0.0))[0] - 8, y + LANE + 2.6, 16, text)
+        self.set_xy(MARGIN, y + LANE + 6)
+
+    def _curve(self, line: Line, at: Callable[[tuple[float, float]], tuple[float, float]]) -> None:
+        color = FILL[line.label] if line.label else EDGE if line.muted else TEXT
+        self.stroke(color, line.width)
+        self.set_fill_color(*color)
+        self.set_dash_pattern(*((0.6, 0.6) if line.dashed else ()))
+        for run in _runs(line.points):
+            points = [at(point) for point in run]
+            if len(points) == 1:
+                self.circle(*points[0], 0.4 + line.width, style="F")
+            else:
+                self.polyline(points)
+        self.set_dash_pattern()
+
+    def stroke(self, color: Sequence[int], width: float) -> None:
+        """Choose how the next line looks."""
+        self.set_draw_color(*color)
+        self.set_line_width(width)
+
+
+def _runs(points: Sequence[tuple[float, float] | None]) -> list[list[tuple[float, float]]]:
+    """Return the stretches without a gap."""
+    groups = groupby(points, key=lambda point: point is None)
+    return [[point for point in run if point] for gap, run in groups if not gap]
+
+
+_FROM_THE_RIGHT, _BREAK = "\u200f", "\u200b"
+LONGEST_WORD = 64  # letters; a longer one is broken anywhere
 _TURNING = frozenset([*range(0x202A, 0x202F), *range(0x2066, 0x206A)])
 """Embeddings, overrides and isolates of bidirectional text, and what ends them."""
 
@@ -345,8 +522,3 @@ def _covered(font: Path | None) -> frozenset[int]:
         return frozenset()
     with TTFont(font, lazy=True) as opened:
         return frozenset(opened.getBestCmap())
-
-
-def _wrapping(text: str) -> WrapMode:
-    """Return lines break between words, unless one is so long that it has to be broken anywhere."""
-    return WrapMode.CHAR if any(len(word) > 60 for word in text.split()) else WrapMode.WORD

@@ -135,7 +135,7 @@ def _read(path: Path) -> bytes:
 # --- PDF ------------------------------------------------------------------------------------------
 
 
-ATTACHMENT = "unmask-report.json"
+ATTACHMENT, PAIR_ATTACHMENT = "unmask-report.json", "unmask-comparison.json"
 PDF_MARK = b"%unmask-seal "
 PDF_SEAL = re.compile(rb"%unmask-seal ([^\r\n]{1,100000})\r?\n")
 MOST_PAGES, MOST_PICTURES = 400, 60  # of a report, and of one of its pages

@@ -1,4 +1,4 @@
-"""The scores as a table, and the whole analysis as JSON, both sealed."""
+"""The scores as a table, the whole analysis as JSON, and a report as Markdown, all sealed."""
 
 import csv
 import io
@@ -7,13 +7,16 @@ from typing import Any
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
+from detector.presentation import markdown
 from detector.report.content import Content, PairContent
+from detector.report.document import document
 from detector.report.seal import NewSeal
 from detector.schema.analysis import Analysis
 from detector.seals import canonical, digest
 
-CSV_MARK = "# unmask-seal "
-"""Begins the last line of a sealed table; most programs can be told that # is a comment."""
+MARK = "unmask-seal "
+COMMENTS = {"csv": ("# ", ""), "md": ("<!-- ", " -->")}
+"""What stands around the mark and the seal in the last line of a text: a comment."""
 SPLIT = (
     "media", "verdict", "models", "subjects", "provenance", "robustness", "software",
     "settings",
@@ -21,8 +24,11 @@ SPLIT = (
 """parts of an analysis that are named when one of them was changed"""
 
 
-def as_json(content: Content, key: Ed25519PrivateKey | None = None) -> bytes:
-    """Return a sealed report as JSON: the Analysis under "analysis", the seal under "seal"."""
+def as_json(content: Content | PairContent, key: Ed25519PrivateKey | None = None) -> bytes:
+    """Return a sealed report as JSON: the Analysis under "analysis" or the Comparison under
+    "comparison", the seal under "seal"."""
+    if isinstance(content, PairContent):
+        return sealed(_pair_tree(content), content.seal, key)
     tree = {
         "unmask_report": 1,
         "exported": content.exported.isoformat(),
@@ -36,16 +42,14 @@ def as_json(content: Content, key: Ed25519PrivateKey | None = None) -> bytes:
     return sealed(tree, content.seal, key)
 
 
-def pair_json(content: PairContent, key: Ed25519PrivateKey | None = None) -> bytes:
-    """Return a sealed report as JSON: the Comparison under "comparison", the seal under "seal"."""
+def _pair_tree(content: PairContent) -> dict[str, Any]:
     copy, original = content.sha256s
-    tree = {
+    return {
         "unmask_comparison_report": 1,
         "exported": content.exported.isoformat(),
         "sha256_at_export": {"copy": copy, "original": original},
         "comparison": content.comparison.model_dump(mode="json"),
     }
-    return sealed(tree, content.seal, key)
 
 
 def sealed(tree: dict[str, Any], new_seal: NewSeal, key: Ed25519PrivateKey | None) -> bytes:
@@ -57,9 +61,18 @@ def sealed(tree: dict[str, Any], new_seal: NewSeal, key: Ed25519PrivateKey | Non
 
 def as_csv(content: Content, key: Ed25519PrivateKey | None = None) -> bytes:
     """Return a sealed table of scores; its last line is a comment with the seal."""
-    table = scores(content.analysis).encode("utf-8", "replace")
-    seal = content.seal(digest(table), {}).signed_by(key)
-    return table + f"{CSV_MARK}{seal.model_dump_json(exclude_none=True)}\n".encode()
+    return _sealed_text(scores(content.analysis), "csv", content.seal, key)
+
+
+def as_markdown(content: Content | PairContent, key: Ed25519PrivateKey | None = None) -> bytes:
+    """Return a sealed report as Markdown; its last line is a comment with the seal."""
+    return _sealed_text(markdown.of_document(document(content)), "md", content.seal, key)
+
+
+def _sealed_text(text: str, form: str, new_seal: NewSeal, key: Ed25519PrivateKey | None) -> bytes:
+    data, (before, after) = text.encode("utf-8", "replace"), COMMENTS[form]
+    seal = new_seal(digest(data), {}).signed_by(key).model_dump_json(exclude_none=True)
+    return data + f"{before}{MARK}{seal}{after}\n".encode()
 
 
 def tree_parts(tree: dict[str, Any]) -> dict[str, str]:

@@ -16,13 +16,13 @@ from detector.media.files import one_line
 from detector.report import certificate
 from detector.report.certificate import CertificateSignature
 from detector.report.seal import PDF_MARK, PDF_SEAL, Seal, pdf_parts
-from detector.report.table import CSV_MARK, tree_parts
+from detector.report.table import COMMENTS, MARK, tree_parts
 from detector.seals import canonical, digest, fingerprint, name_of
 from detector.sentences import _
 
 log = logging.getLogger(__name__)
 
-Form = Literal["pdf", "json", "csv"]
+Form = Literal["pdf", "json", "csv", "md"]
 SignatureState = Literal["none", "valid", "expected", "other", "wrong"]
 Parts = Callable[[], dict[str, str]]
 
@@ -122,7 +122,8 @@ def verify(path: str | os.PathLike[str], key: Ed25519PublicKey | None = None) ->
         return _checked_pdf(data, key)
     if data.lstrip()[:1] == b"{":
         return _checked("json", *_split_json(data), key)
-    return _checked("csv", *_split_csv(data), key)
+    form: Form = "md" if data.lstrip()[:1] == b"#" else "csv"
+    return _checked(form, *_split_text(data, form), key)
 
 
 def _checked(
@@ -144,7 +145,7 @@ def _checked(
 def _differences(seal: Seal, parts: Parts) -> list[str]:
     """Return which parts are not as they were sealed."""
     if not seal.parts:
-        return ["the table"]
+        return ["the text"]
     try:
         now = parts()
     except ModuleNotFoundError:  # the extra `report`
@@ -195,11 +196,12 @@ def _split_json(data: bytes) -> tuple[Seal, str, Parts]:
     return seal, digest(canonical(tree)), lambda: tree_parts(tree)
 
 
-def _split_csv(data: bytes) -> tuple[Seal, str, Parts]:
-    table, mark, line = data.rpartition(CSV_MARK.encode())
-    if not mark or CSV_MARK.encode() in table:
+def _split_text(data: bytes, form: Form) -> tuple[Seal, str, Parts]:
+    before, after = COMMENTS[form]
+    text, mark, line = data.rpartition(f"{before}{MARK}".encode())
+    if not mark or MARK.encode() in text:
         raise _no_seal(0 if not mark else 2)
-    return _seal(line.strip()), digest(table), dict
+    return _seal(line.strip().removesuffix(after.encode())), digest(text), dict
 
 
 def _seal(text: bytes) -> Seal:

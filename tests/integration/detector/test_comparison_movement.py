@@ -10,7 +10,7 @@ import skimage.data
 from detector import media
 from detector.comparison import compare, movement
 from detector.comparison.align import FootageReader
-from detector.report import collect_pair, pair_pdf
+from detector.report import as_pdf, collect_pair
 from detector.schema.comparison import ComparisonFinding
 from tests.support.portrait import anew, write
 
@@ -83,7 +83,7 @@ def test_a_face_that_was_driven_by_the_original_is_told(films):
     assert head.correlation > 0.8 and features.correlation > 0.25
     assert len(head.of_copy) == len(features.of_original) == round(shared.seconds / shared.step)
     assert found.moments == [] and found.people == [] and not found.accuses
-    pages = pair_pdf(collect_pair(found, films["driven"], films["original"]))
+    pages = as_pdf(collect_pair(found, films["driven"], films["original"]))
     assert pages.startswith(b"%PDF")
 
 
@@ -101,7 +101,7 @@ def test_of_a_scene_that_was_drawn_anew_the_movement_is_told_beside_its_moments(
     assert (found.finding, found.reason) == (ComparisonFinding.SAME_MOVEMENT, "other_shapes")
     assert found.movement is not None and found.moments, "its moments can be looked at as well"
     assert not found.accuses
-    assert pair_pdf(collect_pair(found, copy, films["original"])).startswith(b"%PDF")
+    assert as_pdf(collect_pair(found, copy, films["original"])).startswith(b"%PDF")
 
 
 def test_another_face_that_moves_otherwise_is_not(films):

@@ -14,7 +14,7 @@ from cli import compare as command
 from cli import main
 from detector import report
 from detector.comparison import compare
-from detector.report.pair_paper import ATTACHMENT
+from detector.report.seal import PAIR_ATTACHMENT as ATTACHMENT
 from detector.schema.comparison import Comparison, ComparisonFinding
 from tests.support.compared import write_pair
 from tests.support.pdf import text_of
@@ -39,7 +39,7 @@ def content(pair, found):
 
 @pytest.fixture(scope="module")
 def pdf(content):
-    return report.pair_pdf(content)
+    return report.as_pdf(content)
 
 
 def test_it_names_both_files_the_answer_the_figures_and_the_limits(found, pdf):
@@ -75,7 +75,7 @@ def test_it_shows_both_where_most_differs(content, pdf):
 
 
 def test_equal_content_gives_equal_bytes_and_carries_its_data(content, found, pdf):
-    assert report.pair_pdf(content) == pdf
+    assert report.as_pdf(content) == pdf
     attached = json.loads(PdfReader(io.BytesIO(pdf)).attachments[ATTACHMENT][0])
     assert Comparison.model_validate(attached["comparison"]) == found
 
@@ -99,10 +99,10 @@ def test_a_change_is_noticed_and_a_signature_is_checked(form, content, tmp_path)
 def test_of_a_file_that_is_gone_or_another_nothing_is_shown(pair, found, tmp_path):
     gone = report.collect_pair(found, pair["copy"], tmp_path / "gone.mp4")
     assert not gone.figures and "not checked: the file was not there" in text_of(
-        report.pair_pdf(gone)
+        report.as_pdf(gone)
     )
     other = report.collect_pair(found, pair["copy"], pair["again"])
-    assert not other.figures and "has changed since" in text_of(report.pair_pdf(other))
+    assert not other.figures and "has changed since" in text_of(report.as_pdf(other))
 
 
 @pytest.mark.parametrize("finding", list(ComparisonFinding))
@@ -111,7 +111,7 @@ def test_every_finding_has_a_report(finding, content, found):
     comparison = found.model_copy(
         update={"finding": finding} | ({} if same else {"moments": [], "people": []})
     )
-    text = text_of(report.pair_pdf(report.PairContent(comparison, WHEN)))
+    text = text_of(report.as_pdf(report.PairContent(comparison, WHEN)))
     assert ("Manipulated copy" in text) == finding.manipulated
     assert "it counts in none" in text
 
@@ -125,5 +125,5 @@ def test_the_command_writes_one(pair, tmp_path, capsys, monkeypatch):
     text = text_of(target.read_bytes())
     assert "Manipulated copy of press.mp4" in text and "UTC+05:45" in text
     assert main(["compare", *files, "--report", str(tmp_path / "report.csv")]) == 2
-    assert "PDF or JSON" in capsys.readouterr().err
+    assert "PDF, Markdown or JSON" in capsys.readouterr().err
     assert not (tmp_path / "report.csv").exists()

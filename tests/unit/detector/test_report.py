@@ -21,8 +21,8 @@ from detector.decision import decide
 from detector.errors import InputError, UsageError
 from detector.explain import Heatmap
 from detector.messages.format import clock, percent
-from detector.presentation import lead, run, signals
-from detector.report import charts, content
+from detector.presentation import Number, lead, run, signals, verdict
+from detector.report import content
 from detector.report.content import explained
 from detector.report.paper import FONT, Paper, printable
 from detector.report.seal import ATTACHMENT
@@ -381,15 +381,16 @@ def test_the_scale_is_in_the_words_of_the_question_that_is_answered():
     for analysis, says in ((face, "likely manipulated"), (whole, "likely AI-generated")):
         assert analysis.verdict.question is not None
         paper = Paper("scale", "", WHEN)
-        charts.scale(paper, 0.5, analysis.verdict.thresholds, analysis.verdict.question)
+        paper.number(verdict.number(analysis))
         assert says in text_of(bytes(paper.output()))
 
 
 def test_a_zone_that_there_is_none_of_is_not_drawn_on_the_scale():
     paper = Paper("scale", "", WHEN)
-    charts.scale(paper, 0.5, Thresholds(low=0.0, high=0.9))
+    zones = [(label, label, *ends) for label, *ends in Thresholds(low=0.0, high=0.9).zones]
+    paper.number(Number("50 %", "", 0.5, tuple(zones)))
     pdf = bytes(paper.output())
-    assert "no sign" not in text_of(pdf)
+    assert "REAL" not in text_of(pdf)
     with pypdfium2.PdfDocument(pdf) as document:
         page = np.asarray(document[0].render(scale=2.0).to_pil().convert("RGB")).astype(int)
     green = (page[..., 1] - page[..., 0] > 60) & (page[..., 1] - page[..., 2] > 20)
@@ -475,7 +476,7 @@ def test_what_was_changed_is_named(made, save):
     assert set(found.changed) == {"subjects", "added was added"}
 
     found = report.verify(save(made["csv"].replace(b"B,", b"C,", 1), "csv"))
-    assert found.changed == ("the table",)
+    assert found.changed == ("the text",)
 
 
 def test_reformatted_json_is_still_intact(made, save):
@@ -614,7 +615,7 @@ def test_report_and_verify_on_the_command_line(analysis, key, tmp_path, capsys):
     ("arguments", "said"),
     [
         (["report", "{0}"], "--out"),
-        (["report", "{0}", "--out", "x.docx"], "PDF, JSON or CSV"),
+        (["report", "{0}", "--out", "x.docx"], "PDF, Markdown, JSON or CSV"),
         (["report", "missing.json", "--out", "x.pdf"], "no such file"),
         (["report", "{0}", "--out", "x.pdf", "--zone", "Mars/Olympus"], "time zone"),
         (["report", "{0}", "--mark", "x.mp4"], "--media"),

@@ -1,0 +1,271 @@
+"""The comparison of a copy with its original as sections."""
+
+import math
+
+from detector._version import __version__
+from detector.messages.format import capital, clock
+from detector.presentation import (
+    Block,
+    Line,
+    Lines,
+    Picture,
+    Pictures,
+    Points,
+    Section,
+    Table,
+    Text,
+    facts,
+    file,
+)  # fmt: skip
+from detector.presentation.comparison import (
+    against,
+    called,
+    differs,
+    figures,
+    lead,
+    limits,
+    question,
+    sentence,
+    titles,
+    unstated,
+    when,
+)  # fmt: skip
+from detector.schema.codes import Label
+from detector.schema.comparison import Comparison, ComparisonFinding, SharedMovement
+from detector.sentences import _, say
+
+EDITS = 12  # places that are listed, the largest first; all are in the attached data
+BESIDE = _(
+    "A comparison is a measurement of its own: no detector counts in it, and it counts in none. It "
+    "says what differs between these two files, not what is true."
+)
+METHOD = (
+    (
+        _("In time"),
+        _(
+            "Each sampled moment of the copy is matched with the moment of the original that "
+            "shows the same, along one path through both in which cuts, other rates and dropped "
+            "frames are allowed."
+        ),
+    ),
+    (
+        _("In place"),
+        _(
+            "Features and brightness outside faces say how the original lies in the copy: "
+            "cropped, scaled, mirrored, turned, framed or at an angle. That is undone before "
+            "measuring."
+        ),
+    ),
+    (
+        _("In color"),
+        _(
+            "Where colors fit better after a curve for each channel, the original gets the "
+            "copy's; the sharper of the two is softened."
+        ),
+    ),
+    (
+        _("What re-encoding leaves"),
+        _(
+            "Everything outside faces says by how many gray levels these two files differ where "
+            "nothing was done. A face differs where it does so by a multiple of that and by more "
+            "than what is about it."
+        ),
+    ),
+    (
+        _("The same footage"),
+        _(
+            "What does not belong to faces has to agree in place and to move alike; else the only"
+            " statement about faces is whether one moves as the original's."
+        ),
+    ),
+    (
+        _("The same movement"),
+        _(
+            "Optical flow of a face that is turned upright and brought to one size, held against "
+            "the original's at every offset; told where heads and features go together by more "
+            "than chance brings unrelated faces, given how much each goes with itself."
+        ),
+    ),
+)
+
+
+def state(comparison: Comparison) -> Label:
+    """Return the color in which a finding is shown."""
+    if comparison.accuses:
+        return Label.FAKE
+    if comparison.finding.manipulated or comparison.finding.undecided:
+        return Label.INCONCLUSIVE
+    whole = comparison.excerpt is None
+    same = whole and comparison.finding is ComparisonFinding.NOTHING_DIFFERS
+    return Label.REAL if same else Label.NOT_APPLICABLE
+
+
+def beside_verdict(found: Comparison) -> Section:
+    """Return a comparison within the report of an analysis, in whose verdict it counts nothing."""
+    what = limits(found)
+    named = [
+        (_("Held against"), found.original_media.name),
+        (_("SHA-256 of that"), found.original_media.sha256),
+        *figures(found),
+    ]
+    blocks: list[Block] = [
+        Text(f"{sentence(found)}.", "strong"),
+        Text(f"{lead(found)} {against(found)}"),
+        facts(named),
+    ]
+    if what:
+        blocks.append(Text(_("What this can't tell: {limits}").format(limits=what), "note"))
+    return Section(question(seen=unstated(found)), tuple(blocks))
+
+
+def sections(
+    comparison: Comparison,
+    hashes: tuple[str | None, str | None],
+    pictures: tuple[Picture, ...] = (),
+    missing: str = "",
+) -> list[Section]:
+    """Return all of a comparison: `hashes` are those of the two files now, `pictures` show the
+    moment at which most differs, `missing` says why there are none."""
+    several = len(comparison.moments) > 1
+    found = [
+        _opening(comparison, pictures, missing),
+        _measured(comparison),
+        *([_over_time(comparison)] if several else []),
+        *([_movement(comparison.movement, comparison)] if comparison.movement else []),
+        _files(comparison, hashes),
+        _method(comparison),
+    ]
+    return [*found, _moments(comparison)] if several else found
+
+
+def _opening(comparison: Comparison, pictures: tuple[Picture, ...], missing: str) -> Section:
+    blocks: list[Block] = [Text(lead(comparison), "lead")]
+    if comparison.finding.related:
+        blocks.append(Text(against(comparison)))
+    if pictures:
+        title = Text(_("The moment at which most differs"), "subhead")
+        blocks += [title, Pictures(pictures, 3)]
+    elif missing:
+        blocks.append(Text(missing, "note"))
+    blocks.append(Text(_("What this can't tell"), "subhead"))
+    said = f"{limits(comparison)} {say(BESIDE)}".strip()
+    return Section("", (*blocks, Text(said, "aside")))
+
+
+def _measured(comparison: Comparison) -> Section:
+    blocks: list[Block] = [facts(figures(comparison))]
+    if comparison.people:
+        rows = []
+        for person in comparison.people:
+            part = differs(comparison, person)
+            levels = (person.difference, person.rim, person.noise_threshold)
+            seen = when(comparison, person.spans) if person.spans else ""
+            rows.append((person.id, capital(part), seen, *(f"{level:.1f}" for level in levels)))
+        heads = (
+            _("Person"), _("Finding"), _("When"), _("Inside"), _("Rim"), _("Re-encoding leaves"),
+        )  # fmt: skip
+        blocks.append(Table(heads, rows))
+    if comparison.edits:
+        edits, copy = [], called(comparison)[0]
+        for edit in comparison.edits[:EDITS]:
+            x0, y0, x1, y1 = (round(side) for side in edit.box)
+            kind = _("Laid over") if edit.kind == "overlay" else _("Changed")
+            place = _("{start} to {end} px of {copy}")
+            place = place.format(start=f"{x0}, {y0}", end=f"{x1}, {y1}", copy=copy)
+            edits.append((kind, place, when(comparison, edit.spans), f"{edit.difference:.1f}"))
+        columns = _("Outside faces"), _("Where"), _("When"), _("Gray levels")
+        blocks.append(Table(columns, edits))
+    return Section(_("What was measured"), tuple(blocks))
+
+
+def _over_time(comparison: Comparison) -> Section:
+    """Return each moment's face difference over re-encoding, and everything else's."""
+    moments = comparison.moments
+    person = min(
+        comparison.people, key=lambda p: (p.changed_region == "none", -p.difference), default=None
+    )
+    faces = [
+        next((f for f in moment.faces if person and f.person == person.id), None)
+        for moment in moments
+    ]
+    timed = list(zip(moments, faces, strict=True))
+    inside: Points = [(m.time, face.difference) if face else None for m, face in timed]
+    leaves: Points = [(m.time, face.noise_threshold) if face else None for m, face in timed]
+    rest: Points = [(moment.time, moment.background_difference) for moment in moments]
+    highest = max(point[1] for points in (inside, leaves, rest) for point in points if point)
+    top = 5.0 * max(1, math.ceil(highest / 5))
+    end = max(comparison.copy_media.duration or 0.0, moments[-1].time, 0.1)
+    ticks = tuple((level, f"{level:g}") for level in (0.0, top / 2, top))
+    lines = Line(rest, 0.25, muted=True), Line(inside, label=Label.FAKE)
+    note = _(
+        "Mean gray levels, 0 to 255. Bold: inside the face of the person who differs most. Thin: "
+        "everywhere outside faces. The band is what re-encoding alone leaves in that face."
+    )
+    shown = Lines(lines, end, 0.0, top, ticks, leaves)
+    return Section(_("Difference over time"), (shown, Text(note, "note")))
+
+
+REACH = 3.4  # standard deviations of a movement that are drawn, either way
+
+
+def _movement(shared: SharedMovement, comparison: Comparison) -> Section:
+    """Return how head and features move in both: the original thick, the copy over it."""
+    moving, charts = {"head": _("Head"), "features": _("Features")}, list[Block]()
+    for trace in shared.traces:
+        curves = [
+            [(i * shared.step, max(-REACH, min(REACH, value))) for i, value in enumerate(values)]
+            for values in (trace.of_original, trace.of_copy)
+        ]
+        lines = Line(curves[0], 0.8, muted=True), Line(curves[1], 0.3)
+        end, name = (len(trace.of_copy) - 1) * shared.step, moving[trace.what]
+        charts.append(Lines(lines, end, -REACH, REACH, (), title=name))
+    copy, original = called(comparison)
+    text = _(
+        "{seconds:.1f} s, from {start:.1f} s of {copy} on, along the way the face moves most, each "
+        "by its own strength. Thick and gray: {original}; thin: {copy}."
+    )
+    values = {"seconds": shared.seconds, "start": shared.start, "copy": copy, "original": original}
+    return Section(_("How the face moves"), (*charts, Text(text.format(**values), "note")))
+
+
+def _files(comparison: Comparison, hashes: tuple[str | None, str | None]) -> Section:
+    both, blocks = (comparison.copy_media, comparison.original_media), list[Block]()
+    for title, media, now in zip(titles(comparison), both, hashes, strict=True):
+        blocks += [Text(title, "subhead"), file.hashed(media, now, _("SHA-256 when compared"))]
+    blocks += [Text(say(note), "note") for note in comparison.notes]
+    return Section(_("The two files"), tuple(blocks))
+
+
+def _method(comparison: Comparison) -> Section:
+    blocks: list[Block] = [facts((say(name), say(text)) for name, text in METHOD)]
+    length = comparison.copy_media.duration or 0.0
+    if length and len(comparison.moments) > 1:
+        text = _(
+            "{number} moments of {length} were measured: a change shorter than {seconds} s can lie "
+            "between two of them."
+        )
+        values = {"number": len(comparison.moments), "length": clock(length, tenths=True)}
+        apart = length / len(comparison.moments)
+        blocks.append(Text(text.format(**values, seconds=f"{apart:.2g}"), "note"))
+    took = f"{comparison.seconds:.1f} s" if comparison.seconds else _("not measured")
+    made = facts([(_("Program"), f"Unmask {__version__}"), (_("Took"), took)])
+    return Section(_("How it was measured"), (*blocks, made))
+
+
+def _moments(comparison: Comparison) -> Section:
+    rows = []
+    for moment in comparison.moments:
+        face = max(moment.faces, key=lambda face: face.difference, default=None)
+        inside = (
+            (f"{face.difference:.1f}", f"{face.noise_threshold:.1f}", face.person)
+            if face
+            else ("",) * 3
+        )
+        times = (f"{t:.2f} s" for t in (moment.time, moment.original_time))
+        rows.append((*times, *inside, f"{moment.background_difference:.1f}"))
+    first = _("First file"), _("Second file")
+    if comparison.roles_known:
+        first = _("Copy"), _("Original")
+    levels = _("Inside the face"), _("Re-encoding leaves"), _("Person"), _("Elsewhere")
+    table = Table((*first, *levels), rows)
+    return Section(_("Moment by moment"), (table,))

@@ -1,0 +1,152 @@
+"""A report as a document: the sections of a result, what was added to it, and how to check it."""
+
+from collections.abc import Iterator
+
+from detector import messages
+from detector.presentation import (
+    Block,
+    Document,
+    Pictures,
+    Section,
+    Table,
+    Text,
+    answers,
+    file,
+    models,
+    origin,
+    pair,
+    people,
+    robustness,
+    run,
+    signals,
+    verdict,
+)  # fmt: skip
+from detector.presentation import comparison as words
+from detector.report import times
+from detector.report.content import Content, PairContent
+from detector.schema.analysis import Analysis
+from detector.sentences import _
+
+
+def document(content: Content | PairContent) -> Document:
+    """Return a report in the reader's language."""
+    return _of_pair(content) if isinstance(content, PairContent) else _of_analysis(content)
+
+
+def _of_analysis(content: Content) -> Document:
+    analysis, zone = content.analysis, content.details.zone
+    made, analyzed = (times.when(time, zone) for time in (content.exported, analysis.created))
+    kicker = _("Unmask report · {made} · analyzed {analyzed}")
+    return Document(
+        title=_("Unmask report: {file}").format(file=analysis.media.name),
+        kicker=kicker.format(made=made, analyzed=analyzed),
+        about=analysis.media.name,
+        headline=verdict.headline(analysis),
+        label=analysis.label,
+        sections=list(_sections(content)),
+    )
+
+
+def _sections(content: Content) -> Iterator[Section]:
+    analysis = content.analysis
+    frame = next((f for f in content.figures if f.kind == "frame"), None)
+    first = verdict.opening(analysis, content.details.base_rate, said=content.origin, picture=frame)
+    yield Section("", (*first.blocks, _answerable(content)))
+    if content.notes:
+        yield Section(_("The analyst's notes"), tuple(map(Text, content.notes.split("\n"))))
+    yield answers.section(analysis)
+    yield answers.not_tested(analysis)
+    if analysis.comparison is not None:
+        yield pair.beside_verdict(analysis.comparison)
+    yield file.received(analysis.media, content.sha256)
+    if analysis.evidence:
+        yield _material(analysis)
+    if analysis.judged:
+        yield people.section(analysis)
+    yield models.section(analysis)
+    if content.figures or content.missing:
+        yield _pictures(content)
+    if analysis.signals:
+        yield signals.section(analysis)
+    if analysis.robustness is not None:
+        yield robustness.section(analysis, analysis.robustness)
+    if analysis.provenance is not None:
+        yield origin.section(analysis.provenance, analysis.media)
+    yield run.again(analysis)
+
+
+def _answerable(content: Content) -> Table:
+    """Return the case and who answers for the report, with room to write by hand."""
+    details = content.details
+    zone = times.zone(content.exported, details.zone)
+    heads = _("Case"), _("Reviewer"), _("Times of day in"), _("Date and signature")
+    return Table(heads, [(details.case, details.reviewer, zone, "\n")])
+
+
+def _material(analysis: Analysis) -> Section:
+    ratings = {"good": _("good"), "fair": _("fair"), "poor": _("poor")}
+    rows = [(*messages.wording(item), ratings[item.rating]) for item in analysis.evidence]
+    table = Table(("", _("Measured"), _("For judging")), rows)
+    return Section(_("How good the material is"), (table,))
+
+
+def _pictures(content: Content) -> Section:
+    """Return the face and where models looked, and what can't be shown."""
+    small = tuple(f for f in content.figures if f.kind != "frame")[:4]
+    blocks: list[Block] = [Pictures(small, 4)] if small else []
+    if any(f.kind == "heatmap" for f in small):
+        text = _(
+            "A heatmap shows which places raised a model's score, scaled for each picture by "
+            "itself. It is no proof: a high score for a wrong reason has a heatmap too."
+        )
+        blocks.append(Text(text, "note"))
+    blocks += [Text(why, "note") for why in content.missing]
+    return Section(_("Pictures"), tuple(blocks))
+
+
+def _of_pair(content: PairContent) -> Document:
+    found = content.comparison
+    names = {"copy": found.copy_media.name, "original": found.original_media.name}
+    made = times.when(content.exported, content.zone)
+    return Document(
+        title=_("Unmask comparison: {copy} against {original}").format(**names),
+        kicker=_("Unmask comparison · {made}").format(made=made),
+        about=_("{copy} against {original}").format(**names),
+        headline=words.headline(found),
+        label=pair.state(found),
+        sections=pair.sections(found, content.sha256s, content.figures, content.missing),
+    )
+
+
+def checking(attachment: str, *, signed: bool, by: str, numbered: bool) -> Section:
+    """Return how to check a PDF: by its seal, the operator's key where it is `signed`, and the
+    certificate of who is named. `numbered` letters stand as their numbers."""
+    text = _(
+        "This file carries the sha256 of its own content, and all that was found as data ({file}). "
+        "Check it with: unmask verify REPORT.pdf"
+    )
+    lines = [text.format(file=attachment)]
+    if by:
+        text = _(
+            "It is signed with the certificate of {name}. A PDF reader such as Acrobat shows "
+            "whether any byte was changed since, and whether it trusts the certificate."
+        )
+        lines.append(text.format(name=by))
+    if signed:
+        lines.append(
+            _("It is signed with the operator's Ed25519 key. Compare the key's fingerprint with "
+              "the one that the operator publishes, or check with: unmask verify REPORT.pdf --key "
+              "KEY.pem")
+        )  # fmt: skip
+    elif not by:
+        lines.append(
+            _("It is not signed. Its seal shows changes by accident; somebody who changes a report "
+              "on purpose can seal it again.")
+        )  # fmt: skip
+    if numbered:
+        lines.append(
+            _("Letters that this report has no font for stand as their numbers, such as [U+4E2D]; "
+              "the attached data has them. The operator can name a font that has them in "
+              "UNMASK_REPORT_FONT.")
+        )  # fmt: skip
+    return Section(_("How to check this report"), tuple(map(Text, lines)))
