@@ -24,13 +24,21 @@ from detector.batch import DOCUMENT_ENDINGS, Entry, failed, read_container
 from detector.comparison import compare
 from detector.decision import decide
 from detector.errors import InputError, MediaError, ModelError, UnmaskError, UsageError
+from detector.messages.format import score
 from detector.models import registry
 from detector.pipeline import Analyzer
 from detector.presentation import answers, lead, models, odds, pulls
 from detector.presentation import verdict as presented
 from detector.presentation.measured import covered
 from detector.presentation.origin import accounts
-from detector.schema.analysis import Analysis, ErrorDetail, Failure, Settings, Thresholds
+from detector.schema.analysis import (
+    Analysis,
+    ErrorDetail,
+    Failure,
+    ModelResult,
+    Settings,
+    Thresholds,
+)  # fmt: skip
 from detector.sentences import _, say
 
 _OURS = "internal"  # code of what is no file's fault
@@ -205,7 +213,8 @@ def summary(analysis: Analysis, *, base_rate: float = odds.EVEN) -> str:
         lines.append(f"{said} {odds.support(answer, verdict.question)}")
     lines += [f"- {line}" for line in presented.why(analysis)]
     lines += [f"{part.value:>5}  {part.name}" for part in pulls.rows(analysis)]
-    lines += [_left_out(row) for row in models.rows(analysis) if row.left_out]
+    lines += [_left_out(model, why) for model in analysis.models
+              if (why := models.left_out(analysis, model))]  # fmt: skip
     if coverage := covered(analysis.coverage):
         lines.append(_("Looked at: {coverage}").format(coverage=coverage))
     notes = list(analysis.media.notes)
@@ -229,8 +238,8 @@ def _answered(row: answers.AnswerRow) -> str:
     return f"{row.question} {row.answer}, {likely} ({known})"
 
 
-def _left_out(row: models.ModelRow) -> str:
+def _left_out(model: ModelResult, why: str) -> str:
     """Return a model that is no part of the verdict in a line."""
-    number = _("score {score}").format(score=row.score) if row.score else ""
-    said = ", ".join(filter(None, [number, row.left_out]))
-    return f"{row.name}: {said}"
+    if model.probability is not None:
+        why = f"{_('score {score}').format(score=score(model.probability))}, {why}"
+    return f"{models.plain(model)}: {why}"

@@ -17,7 +17,7 @@ from typing import Literal
 from detector import __version__, paths
 from detector.errors import InputError, MediaError
 from detector.media.files import one_line
-from detector.presentation import Block, Document, Section, Table, Text, facts, items
+from detector.presentation import Block, Grid, Presentation, Section, Text, facts, items
 from detector.presentation.verdict import headline
 from detector.provenance.hashes import keyframes
 from detector.report import ReportDetails, times
@@ -352,7 +352,7 @@ def _merged(
 
 
 def _cover(case: Case, files: Sequence[CaseFile], details: ReportDetails) -> bytes:
-    from detector.report.paper import Paper
+    from detector.report import pdf  # its imports take half a second
 
     zone, now = details.zone, datetime.now(UTC).replace(microsecond=0)
 
@@ -370,7 +370,7 @@ def _cover(case: Case, files: Sequence[CaseFile], details: ReportDetails) -> byt
     sections = [Section("", (facts(about),))]
     if files:
         rows = [(file.name, _said(file), file.noted.get("sha256", "")) for file in files]
-        table = Table((_("File"), _("Result"), "SHA-256"), rows)
+        table = Grid((_("File"), _("Result"), "SHA-256"), rows)
         sections.append(Section(_("Files"), (table,)))
     if links := case.entries(CaseAction.LINK_ADDED):
         addresses = items(entry.details["url"] for entry in links)
@@ -385,19 +385,16 @@ def _cover(case: Case, files: Sequence[CaseFile], details: ReportDetails) -> byt
             )
         ]
         sections.append(Section(_("Notes"), tuple(written)))
-    title = _("Unmask case: {title}").format(title=case.title)
-    pdf = Paper(title, _("case {id}  log {hash}…").format(id=case.id, hash=case.head[:32]), now)
-    pdf.document(
-        Document(
-            title=title,
-            kicker=_("Unmask case · {when}").format(when=when(now)),
-            about="",
-            headline=case.title,
-            label=Label.NOT_APPLICABLE,
-            sections=[*sections, _log(case, zone)],
-        )
+    shown = Presentation(
+        title=_("Unmask case: {title}").format(title=case.title),
+        kicker=_("Unmask case · {when}").format(when=when(now)),
+        about="",
+        headline=case.title,
+        label=Label.NOT_APPLICABLE,
+        sections=[*sections, _log(case, zone)],
     )
-    return bytes(pdf.output())
+    foot = _("case {id}  log {hash}…").format(id=case.id, hash=case.head[:32])
+    return pdf.of_document(shown, foot, now)
 
 
 def _log(case: Case, zone: tzinfo) -> Section:
@@ -415,7 +412,7 @@ def _log(case: Case, zone: tzinfo) -> Section:
         )
         for entry in case.log
     ]
-    table = Table(("", _("Time"), _("Who"), _("What"), _("Hash")), rows)
+    table = Grid(("", _("Time"), _("Who"), _("What"), _("Hash")), rows)
     return Section(_("Who did what and when"), (*blocks, table))
 
 

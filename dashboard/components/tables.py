@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import streamlit as st
-from markupsafe import Markup, escape
+from markupsafe import Markup
 
 from dashboard.components.markup import Text, join, tag
 from detector.sentences import _
@@ -63,11 +63,6 @@ def code(text: str, whole: str | None = None) -> Markup:
 def titled(text: str, more: str) -> Markup:
     """Return a cell's text that shows `more` on hovering."""
     return tag("span", text, title=more)
-
-
-def lines(parts: Iterable[Text]) -> Markup:
-    """Return a cell's lines; empty without any."""
-    return Markup("<br>").join(escape(part) for part in parts)
 
 
 def with_note(text: Text, note: Text) -> Markup:

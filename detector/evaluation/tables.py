@@ -8,6 +8,7 @@ import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from html import escape
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,8 @@ from detector import paths
 from detector.evaluation.metrics import Interval
 from detector.evaluation.report import FigureRow, KindReport, Report, Table
 from detector.evaluation.scores import FEATURES, Scored
+from detector.presentation import Block, Grid, Presentation, Section, Text, markdown
+from detector.schema.codes import Label
 from detector.spreadsheets import inert
 
 HEADINGS = {"video": "Clips", "image": "Pictures", "audio": "Sounds"}
@@ -72,8 +75,22 @@ LAYOUTS = (
 
 
 def to_markdown(report: Report) -> str:
-    """Return a report as Markdown tables."""
-    lines = [
+    """Return a report as Markdown."""
+    return "\n\n".join(markdown.of_sections(sections(report))) + "\n"
+
+
+def to_pdf(report: Report) -> bytes:
+    """Return a report as PDF."""
+    from detector.report import pdf  # of the extra `report`
+
+    title, made = f"Evaluation on {report.labels}", f"{report.created:%Y-%m-%d}"
+    shown = Presentation(title, made, "", title, Label.NOT_APPLICABLE, sections(report))
+    return pdf.of_document(shown, f"evaluation {report.labels}", report.created)
+
+
+def sections(report: Report) -> list[Section]:
+    """Return all figures, of each kind of files in a section."""
+    about = [
         f"{report.labels}, {report.created:%Y-%m-%d}, version {report.software.version}"
         + (f" ({report.software.commit[:7]})" if report.software.commit else "")
         + ". AUC and pairs won with 95 % intervals (bootstrap over groups), shares with Wilson's; "
@@ -81,34 +98,35 @@ def to_markdown(report: Report) -> str:
         *report.notes,
     ]
     if report.missing_baselines:
-        lines.append(f"Not on this computer: {', '.join(report.missing_baselines)}.")
-    for kind in report.kinds:
-        lines += [
-            "",
-            f"## {HEADINGS[kind.kind]}",
-            f"{kind.files} files of {kind.groups} groups ({kind.people} with all takes of a person "
-            f"together): {kind.real} originals, {kind.fake} fakes.",
-        ]
-        for layout in LAYOUTS:
-            lines += _table(layout, kind.table(*layout.tables))
-        if kind.not_judged:
-            missing = ", ".join(f"{name} ({why})" for name, why in kind.not_judged.items())
-            lines.append(f"\nNot judged: {missing}.")
-    return "\n".join(lines) + "\n"
+        about.append(f"Not on this computer: {', '.join(report.missing_baselines)}.")
+    first = Section("", tuple(map(Text, about)))
+    return [first, *(Section(HEADINGS[k.kind], tuple(_kind(k))) for k in report.kinds)]
 
 
-def _table(layout: TableLayout, rows: Sequence[FigureRow]) -> Iterator[str]:
+def _kind(kind: KindReport) -> Iterator[Block]:
+    yield Text(
+        f"{kind.files} files of {kind.groups} groups ({kind.people} with all takes of a person "
+        f"together): {kind.real} originals, {kind.fake} fakes."
+    )
+    for layout in LAYOUTS:
+        yield from _table(layout, kind.table(*layout.tables))
+    if kind.not_judged:
+        missing = ", ".join(f"{name} ({why})" for name, why in kind.not_judged.items())
+        yield Text(f"Not judged: {missing}.")
+
+
+def _table(layout: TableLayout, rows: Sequence[FigureRow]) -> Iterator[Block]:
     """Yield a table without the columns that none of its rows has; nothing without rows."""
     there = dict.fromkeys(name for row in rows for name in row.figures)
     columns = [name for pattern in layout.figures for name in fnmatch.filter(there, pattern)]
     if columns:
-        yield f"\n### {layout.heading}"
-        yield from head("", *columns)
-        for row in rows:
-            title = f"*{row.title} alone*" if row.table == "feature" else row.title
-            yield line(title, *map(row.figures.get, columns))
+        yield Text(layout.heading, "subhead")
+        titles = [f"{row.title} alone" if row.table == "feature" else row.title for row in rows]
+        figures = ([text_of(row.figures.get(name)) for name in columns] for row in rows)
+        cells = [[title, *found] for title, found in zip(titles, figures, strict=True)]
+        yield Grid(("", *columns), cells)
         if layout.note:
-            yield f"\n{layout.note}"
+            yield Text(layout.note)
 
 
 def to_csv(report: Report) -> str:
@@ -152,7 +170,8 @@ def _csv(head: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
 
 
 def write(report: Report, folder: Path) -> list[Path]:
-    """Write report.json, report.md, figures.csv and each kind's two curves; return the files."""
+    """Write report.json, report.md, figures.csv, each kind's two curves and report.pdf, which needs
+    the extra `report`; return the files."""
     files = {
         "report.json": report.model_dump_json(indent=2) + "\n",
         "report.md": to_markdown(report),
@@ -161,9 +180,12 @@ def write(report: Report, folder: Path) -> list[Path]:
     for kind in report.kinds:
         files[f"reliability-{kind.kind}.svg"] = reliability_svg(kind)
         files[f"risk-{kind.kind}.svg"] = risk_svg(kind)
-    for name, text in files.items():
-        paths.write(folder / name, text)
-    return [folder / name for name in files]
+    data = {name: text.encode() for name, text in files.items()}
+    if find_spec("fpdf") is not None:
+        data["report.pdf"] = to_pdf(report)
+    for name, content in data.items():
+        paths.write(folder / name, content)
+    return [folder / name for name in data]
 
 
 def head(*cells: str) -> Iterator[str]:

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+from detector.messages import states
 from detector.schema.codes import Label
 
 Style = Literal["lead", "body", "strong", "note", "item", "subhead", "aside"]
@@ -41,18 +42,37 @@ class Text:
 
 
 @dataclass(frozen=True)
-class Facts:
+class FactRows:
     """Names and values."""
 
     rows: tuple[Row, ...]
 
 
 @dataclass(frozen=True)
-class Table:
+class Cell:
+    """A cell that is more than a text."""
+
+    text: str
+    note: str = ""  # in small under it
+    label: Label | None = None  # whose color and sign it has
+
+    def __str__(self) -> str:
+        """As print shows it: with its sign, and the note in brackets."""
+        text = f"{states.GLYPHS[self.label]} {self.text}" if self.label else self.text
+        return f"{text} ({self.note})" if self.note else text
+
+
+@dataclass(frozen=True)
+class Grid:
     """Rows under heads."""
 
     heads: tuple[str, ...]
-    rows: Sequence[Sequence[str]]
+    rows: Sequence[Sequence[str | Cell]]
+
+    @property
+    def printed(self) -> list[list[str]]:
+        """Its rows as texts."""
+        return [list(map(str, row)) for row in self.rows]
 
 
 @dataclass(frozen=True)
@@ -66,7 +86,7 @@ class Number:
 
 
 @dataclass(frozen=True)
-class Bar:
+class BarRow:
     """A row of a bar chart; without an end, its text alone."""
 
     name: str
@@ -81,7 +101,7 @@ class Bar:
 class Bars:
     """Bars over one axis from `low` to `high`; as `dots` the end of each is what counts."""
 
-    rows: tuple[Bar, ...]
+    rows: tuple[BarRow, ...]
     low: float
     high: float
     band: tuple[float, float] | None = None  # shaded: inconclusive
@@ -93,7 +113,7 @@ Points = Sequence[tuple[float, float] | None]
 
 
 @dataclass(frozen=True)
-class Line:
+class Curve:
     """One curve."""
 
     points: Points
@@ -104,10 +124,10 @@ class Line:
 
 
 @dataclass(frozen=True)
-class Lines:
+class Curves:
     """Curves over time."""
 
-    lines: tuple[Line, ...]
+    lines: tuple[Curve, ...]
     end: float  # s
     low: float
     high: float
@@ -135,7 +155,7 @@ class Pictures:
     row: int = 1
 
 
-Block = Text | Facts | Table | Number | Bars | Lines | Pictures
+Block = Text | FactRows | Grid | Number | Bars | Curves | Pictures
 
 
 @dataclass(frozen=True)
@@ -148,7 +168,9 @@ class Section:
     @property
     def rows(self) -> tuple[Row, ...]:
         """Its facts."""
-        return tuple(row for block in self.blocks if isinstance(block, Facts) for row in block.rows)
+        return tuple(
+            row for block in self.blocks if isinstance(block, FactRows) for row in block.rows
+        )
 
     @property
     def line(self) -> str:
@@ -157,7 +179,7 @@ class Section:
 
 
 @dataclass(frozen=True)
-class Document:
+class Presentation:
     """A result from its headline to its last section."""
 
     title: str  # of the file
@@ -173,9 +195,9 @@ def rows_of(pairs: Iterable[tuple[str, str]]) -> tuple[Row, ...]:
     return tuple(Row(name, value) for name, value in pairs if value)
 
 
-def facts(pairs: Iterable[tuple[str, str]]) -> Facts:
+def facts(pairs: Iterable[tuple[str, str]]) -> FactRows:
     """Return facts of names and values, those that have one."""
-    return Facts(rows_of(pairs))
+    return FactRows(rows_of(pairs))
 
 
 def items(lines: Iterable[str]) -> list[Text]:

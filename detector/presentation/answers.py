@@ -8,8 +8,9 @@ from detector.messages import states
 from detector.messages.format import capital, likelihood, percent, whole_percent
 from detector.presentation import (
     Block,
+    Cell,
+    Grid,
     Section,
-    Table,
     Text,
     items,
     measured,
@@ -59,14 +60,14 @@ def section(analysis: Analysis) -> Section:
     table = [
         (
             row.question,
-            f"{states.GLYPHS[row.label]} {row.answer}",
+            Cell(row.answer, label=row.label),
             row.likelihood,
             row.limits if row.evaluated else "",
             f"{row.models}" if row.evaluated else "",
         )
         for row in asked
     ]
-    blocks: list[Block] = [Table(heads, table)]
+    blocks: list[Block] = [Grid(heads, table)]
     put, rates = [row for row in asked if row.evaluated], list[tuple[str, str, str, str]]()
     if put:
         blocks.append(Text(_("How we know"), "subhead"))
@@ -79,7 +80,7 @@ def section(analysis: Analysis) -> Section:
         rates += error_rates(row.asked, answer)
     if rates:
         columns = _("Error"), _("In our tests"), _("Rate"), _("95 % interval")
-        blocks.append(Table(columns, rates))
+        blocks.append(Grid(columns, rates))
     return Section(_("What was asked, and how often that errs"), tuple(blocks))
 
 

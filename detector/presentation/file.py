@@ -2,7 +2,7 @@
 
 from detector import messages
 from detector.messages.format import clock, size
-from detector.presentation import Block, Facts, Row, Section, Text, facts
+from detector.presentation import Block, FactRows, Row, Section, Text, facts
 from detector.schema.analysis import Analysis, Audio, Media
 from detector.sentences import NBSP, _, count, ngettext, say
 
@@ -21,7 +21,7 @@ def section(analysis: Analysis) -> Section:
     sha = analysis.media.sha256
     if not analysis.media.live:
         rows.append(Row("SHA-256", f"{sha[:4]} {sha[4:8]} … {sha[-4:]}", exact=sha))
-    return Section(_("File"), (Facts(tuple(rows)),))
+    return Section(_("File"), (FactRows(tuple(rows)),))
 
 
 def rows_of_media(media: Media) -> tuple[Row, ...]:
@@ -60,14 +60,14 @@ def received(media: Media, now: str | None) -> Section:
     return Section(_("The session") if media.live else _("The file"), tuple(blocks))
 
 
-def hashed(media: Media, now: str | None, before: str) -> Facts:
+def hashed(media: Media, now: str | None, before: str) -> FactRows:
     """Return what a file is, with its hash `before`, as that is called, and `now`; None where it
     was not there."""
     same = _("the same") if now == media.sha256 else now
     same = same or _("not checked: the file was not there")
     name, *rows = rows_of_media(media)
     hashes = facts([(before, media.sha256), (_("SHA-256 at export"), same)]).rows
-    return Facts((name, *(() if media.live else hashes), *rows))
+    return FactRows((name, *(() if media.live else hashes), *rows))
 
 
 def sound(audio: Audio | None) -> str:

@@ -3,14 +3,14 @@
 import re
 from collections.abc import Sequence
 
-from detector.presentation import Bars, Block, Document, Facts, Number, Section, Table, Text
+from detector.presentation import Bars, Block, FactRows, Grid, Number, Presentation, Section, Text
 
 _STYLES = {
     "strong": "**{}**", "subhead": "### {}", "item": "- {}", "aside": "> {}",
 }  # fmt: skip
 
 
-def of_document(document: Document) -> str:
+def of_document(document: Presentation) -> str:
     """Return a report, without its charts of curves and its pictures."""
     head = [f"# {escaped(document.headline)}", f"**{escaped(document.about)}**"]
     return "\n\n".join([*head, escaped(document.kicker), *of_sections(document.sections)]) + "\n"
@@ -21,19 +21,21 @@ def of_sections(sections: Sequence[Section]) -> list[str]:
     out: list[str] = []
     for section in sections:
         out += [f"## {escaped(section.title)}"] * bool(section.title)
-        out += filter(None, map(_block, section.blocks))
+        out += filter(None, map(of_block, section.blocks))
     return out
 
 
-def _block(block: Block) -> str:
+def of_block(block: Block) -> str:
+    """Return a block; of curves and pictures nothing."""
     match block:
         case Text(text, style):
             return _STYLES.get(style, "{}").format(escaped(text)) if text else ""
-        case Facts(rows):
+        case FactRows(rows):
             named = (tuple(map(escaped, row.as_pair)) for row in rows)
             return "\n".join(f"- **{name}**: {value}" for name, value in named)
-        case Table(heads, rows):
-            return table(heads, [tuple(map(escaped, row)) for row in rows])
+        case Grid(heads):
+            cells = [heads, ["---"] * len(heads), *(map(escaped, row) for row in block.printed)]
+            return "\n".join(f"| {' | '.join(row)} |" for row in cells)
         case Number(value, what):
             return f"**{escaped(value)}** {escaped(what)}"
         case Bars(rows):
@@ -41,13 +43,7 @@ def _block(block: Block) -> str:
     return ""
 
 
-def table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """Return rows of Markdown under heads."""
-    lines = [heads, ["---"] * len(heads), *rows]
-    return "\n".join(f"| {' | '.join(cells)} |" for cells in lines)
-
-
 def escaped(text: str) -> str:
     """Return a text that says nothing but itself: what it may hold is a stranger's."""
     plain = " ".join(text.split("\n")).replace("&", "&amp;").replace("<", "&lt;")
-    return re.sub(r"([\\`*_\[\]|#>~])", r"\\\1", plain)
+    return re.sub(r"([\\`*_|~]|\](?=\()|^[#>+-])", r"\\\1", plain)

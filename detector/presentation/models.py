@@ -1,84 +1,52 @@
 """The models of a result: what each says, and how much it counts."""
 
-from dataclasses import dataclass
-
 from detector.messages import states
 from detector.messages.format import score, took
-from detector.presentation import Block, Section, Table, Text, facts, measured
+from detector.presentation import Block, Cell, FactRows, Grid, Row, Section, Text, measured
 from detector.schema.analysis import Analysis, Calibration, Label, ModelResult
 from detector.sentences import _, count, say
 
 
-@dataclass(frozen=True)
-class ModelRow:
-    """One model in words; a text is empty where there is nothing to say."""
-
-    name: str  # what it looks for, else its own name
-    title: str  # its own name, where that is another
-    task: str
-    score: str
-    label: Label  # of its reading, NOT_APPLICABLE where its question stays open
-    reading: str
-    left_out: str  # that it is no part of the verdict, and why
-    looks: str  # "12 frames"
-    time: str
-    weight: str
-    calibrated: str
-    of_them: str  # what of the calibration's clips that number is
-
-
 def section(analysis: Analysis) -> Section:
     """Return what each model says, what it was fitted on, and the hash of its weights."""
-    heads = (
-        _("Model"), _("Made for"), _("Score"), _("Says"), _("Counted"), _("Scored"), _("Weight"),
-    )  # fmt: skip
-    cells = [
-        (
-            f"{row.name} ({row.title})" if row.title else row.name,
-            row.task,
-            row.score,
-            f"{states.GLYPHS[row.label]} {row.reading}",
-            row.left_out or _("yes"),
-            row.looks,
-            row.weight,
-        )
-        for row in rows(analysis)
-    ]
-    blocks: list[Block] = [Table(heads, cells)]
-    if fitted := calibrations(analysis):
-        blocks.append(Text(_("Calibrated on, and good for files like these:"), "strong"))
-        blocks += [Text(line) for line in fitted]
     text = _("The weights are those of Unmask {version}, each named by the sha256 of its file.")
+    blocks: list[Block] = [table(analysis)]
+    if fitted := calibrations(analysis):
+        blocks.append(Text(_("Calibrated on, and good for files like these:"), "subhead"))
+        blocks += [Text(line) for line in fitted]
     blocks.append(Text(text.format(version=analysis.software.version), "note"))
-    return Section(_("The models"), (*blocks, facts(weights(analysis))))
+    return Section(_("The models"), (*blocks, weights(analysis)))
 
 
-def rows(analysis: Analysis) -> list[ModelRow]:
-    """Return a row for each model."""
-    return [row(analysis, model) for model in analysis.models]
+def table(analysis: Analysis) -> Grid:
+    """Return what each model says and how much it counts."""
+    heads = (
+        _("Model"), _("Made for"), _("Score"), _("Says"), _("Scored"), _("Time"), _("Weight"),
+        _("Calibrated"),
+    )  # fmt: skip
+    return Grid(heads, [cells(analysis, model) for model in analysis.models])
 
 
-def row(analysis: Analysis, model: ModelResult) -> ModelRow:
-    """Return one model's."""
-    name, label, reading = plain(model), Label.NOT_APPLICABLE, _("no score")
+def cells(analysis: Analysis, model: ModelResult) -> tuple[str | Cell, ...]:
+    """Return one model's row."""
+    name, out = plain(model), left_out(analysis, model)
+    says = Cell(_("no score"), out)
     if model.label is not None:
         open = analysis.verdict.undecided(model.question)
-        label = label if open else model.label
-        reading = _("Not decided") if open else states.state(label, model.question, short=True)
-    still, out = analysis.media.kind == "image", left_out(analysis, model)
-    return ModelRow(
-        name=name,
-        title="" if name == model.title else model.title,
-        task=say(model.task),
-        score="" if model.probability is None else score(model.probability),
-        label=label,
-        reading=reading,
-        left_out=out,
-        looks=looks(model.scored, "image" if still else model.kind) if model.scored else "",
-        time="" if model.seconds is None else took(model.seconds),
-        weight=f"{model.weight:g}" if model.weight and not out else "",
-        calibrated=_calibrated(model),
-        of_them=_("that ask its question") if _partly(model.calibration) else "",
+        label = Label.NOT_APPLICABLE if open else model.label
+        word = _("Not decided") if open else states.state(model.label, model.question, short=True)
+        says = Cell(word, out, label)
+    kind = "image" if analysis.media.kind == "image" else model.kind
+    of_them = _("that ask its question") if _partly(model.calibration) else ""
+    return (
+        Cell(name, "" if name == model.title else model.title),
+        say(model.task),
+        "–" if model.probability is None else score(model.probability),
+        says,
+        looks(model.scored, kind) if model.scored else "–",
+        "–" if model.seconds is None else took(model.seconds),
+        f"{model.weight:g}" if model.weight and not out else "–",
+        Cell(_calibrated(model), of_them),
     )
 
 
@@ -116,22 +84,22 @@ def _partly(calibration: Calibration | None) -> bool:
     return calibration is not None and measured.part_of(calibration.clips, calibration.data)
 
 
-def weights(analysis: Analysis) -> list[tuple[str, str]]:
+def weights(analysis: Analysis) -> FactRows:
     """Return the hash of each model's weights; of two models of one file, that it is one."""
-    rows, first = [], dict[str, ModelResult]()
+    rows, first = list[Row](), dict[str, ModelResult]()
     for model in analysis.models:
         if not model.scored or not model.weights_sha256:
             continue
         known = first.setdefault(model.weights_sha256, model)
-        value = model.weights_sha256
+        value, exact = model.weights_sha256[:8], model.weights_sha256
         if known is not model:
-            value = _("those of {model}: the same network").format(model=plain(known))
+            exact, value = "", _("those of {model}: the same network").format(model=plain(known))
             if model.question is not None and model.question is not known.question:
                 text = _("those of {model}: the same network, asked “{question}”")
                 asked = states.question(model.question)
                 value = text.format(model=plain(known), question=asked)
-        rows.append((_("Weights, {model}").format(model=plain(model)), value))
-    return rows
+        rows.append(Row(_("Weights, {model}").format(model=plain(model)), value, exact=exact))
+    return FactRows(tuple(rows))
 
 
 def calibrations(analysis: Analysis) -> list[str]:

@@ -5,10 +5,10 @@ from collections.abc import Iterable
 from detector.messages import states
 from detector.presentation import (
     Block,
-    Facts,
+    FactRows,
+    Grid,
     Row,
     Section,
-    Table,
     Text,
     facts,
     items,
@@ -29,7 +29,7 @@ CREDENTIALS: dict[str, str] = {
     "unreadable": _("There is one, but it could not be read."),
 }
 OURS = (_("Edit list"), _("JPEG quantization"))
-"""Facts whose values are our words"""
+"""FactRows whose values are our words"""
 SOURCES: dict[str, str] = {
     "trainedAlgorithmicMedia": _("made by a trained model"),
     "compositeWithTrainedAlgorithmicMedia": _("composed, with parts made by a trained model"),
@@ -68,7 +68,7 @@ def credential(signed: Credential) -> Section:
     if signed.state == "untrusted" and not signed.trust_list:
         none = _("None is configured here, so no signer is trusted.")
         rows.append(Row(_("Trust list"), none))
-    return Section(_("Signed origin (C2PA)"), (Facts(tuple(rows)),))
+    return Section(_("Signed origin (C2PA)"), (FactRows(tuple(rows)),))
 
 
 def posted(page: Posted) -> Section:
@@ -123,12 +123,12 @@ def section(origin: Provenance, media: Media) -> Section:
         "All of this can be written by anybody, and is lost when a file is sent on. That something "
         "is missing says nothing either way."
     )
-    blocks: list[Block] = [Text(worth, "note"), Facts(credential(origin.credential).rows)]
+    blocks: list[Block] = [Text(worth, "note"), FactRows(credential(origin.credential).rows)]
     blocks += items(say(sentence) for sentence in (*origin.findings, *origin.unread))
     if origin.earlier is not None:
         blocks += items([earlier(origin.earlier, media)])
     for account in accounts(origin):
-        blocks += [Text(account.title, "subhead"), Facts(account.rows)]
+        blocks += [Text(account.title, "subhead"), FactRows(account.rows)]
     rows = fact_rows(origin.facts[:PRINTED])
     if origin.place is not None:
         spot = f"{origin.place.latitude:.5f}, {origin.place.longitude:.5f}"
@@ -137,7 +137,7 @@ def section(origin: Provenance, media: Media) -> Section:
         when = f", {h.time:.1f} s" if h.time is not None else ""
         rows.append((_("Perceptual hash") + when, h.phash, _("computed here")))
     if rows:
-        blocks.append(Table((_("Says"), _("Value"), _("Where")), rows))
+        blocks.append(Grid((_("Says"), _("Value"), _("Where")), rows))
     return Section(_("What the file says of its origin"), tuple(blocks))
 
 

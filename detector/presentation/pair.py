@@ -6,13 +6,13 @@ from detector._version import __version__
 from detector.messages.format import capital, clock
 from detector.presentation import (
     Block,
-    Line,
-    Lines,
+    Curve,
+    Curves,
+    Grid,
     Picture,
     Pictures,
     Points,
     Section,
-    Table,
     Text,
     facts,
     file,
@@ -164,7 +164,7 @@ def _measured(comparison: Comparison) -> Section:
         heads = (
             _("Person"), _("Finding"), _("When"), _("Inside"), _("Rim"), _("Re-encoding leaves"),
         )  # fmt: skip
-        blocks.append(Table(heads, rows))
+        blocks.append(Grid(heads, rows))
     if comparison.edits:
         edits, copy = [], called(comparison)[0]
         for edit in comparison.edits[:EDITS]:
@@ -174,7 +174,7 @@ def _measured(comparison: Comparison) -> Section:
             place = place.format(start=f"{x0}, {y0}", end=f"{x1}, {y1}", copy=copy)
             edits.append((kind, place, when(comparison, edit.spans), f"{edit.difference:.1f}"))
         columns = _("Outside faces"), _("Where"), _("When"), _("Gray levels")
-        blocks.append(Table(columns, edits))
+        blocks.append(Grid(columns, edits))
     return Section(_("What was measured"), tuple(blocks))
 
 
@@ -196,12 +196,12 @@ def _over_time(comparison: Comparison) -> Section:
     top = 5.0 * max(1, math.ceil(highest / 5))
     end = max(comparison.copy_media.duration or 0.0, moments[-1].time, 0.1)
     ticks = tuple((level, f"{level:g}") for level in (0.0, top / 2, top))
-    lines = Line(rest, 0.25, muted=True), Line(inside, label=Label.FAKE)
+    lines = Curve(rest, 0.25, muted=True), Curve(inside, label=Label.FAKE)
     note = _(
         "Mean gray levels, 0 to 255. Bold: inside the face of the person who differs most. Thin: "
         "everywhere outside faces. The band is what re-encoding alone leaves in that face."
     )
-    shown = Lines(lines, end, 0.0, top, ticks, leaves)
+    shown = Curves(lines, end, 0.0, top, ticks, leaves)
     return Section(_("Difference over time"), (shown, Text(note, "note")))
 
 
@@ -216,9 +216,9 @@ def _movement(shared: SharedMovement, comparison: Comparison) -> Section:
             [(i * shared.step, max(-REACH, min(REACH, value))) for i, value in enumerate(values)]
             for values in (trace.of_original, trace.of_copy)
         ]
-        lines = Line(curves[0], 0.8, muted=True), Line(curves[1], 0.3)
+        lines = Curve(curves[0], 0.8, muted=True), Curve(curves[1], 0.3)
         end, name = (len(trace.of_copy) - 1) * shared.step, moving[trace.what]
-        charts.append(Lines(lines, end, -REACH, REACH, (), title=name))
+        charts.append(Curves(lines, end, -REACH, REACH, (), title=name))
     copy, original = called(comparison)
     text = _(
         "{seconds:.1f} s, from {start:.1f} s of {copy} on, along the way the face moves most, each "
@@ -267,5 +267,5 @@ def _moments(comparison: Comparison) -> Section:
     if comparison.roles_known:
         first = _("Copy"), _("Original")
     levels = _("Inside the face"), _("Re-encoding leaves"), _("Person"), _("Elsewhere")
-    table = Table((*first, *levels), rows)
+    table = Grid((*first, *levels), rows)
     return Section(_("Moment by moment"), (table,))

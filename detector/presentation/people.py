@@ -1,26 +1,12 @@
 """Who and what was judged."""
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from detector.messages import states
 from detector.messages.format import percent, score, stretch
-from detector.presentation import Block, Line, Lines, Points, Section, Table, Text, lead
-from detector.schema.analysis import Analysis, Label, Modality, Subject, Thresholds
+from detector.presentation import Block, Cell, Curve, Curves, Grid, Points, Section, Text, lead
+from detector.schema.analysis import Analysis, Modality, Subject, Thresholds
 from detector.sentences import _
-
-
-@dataclass(frozen=True)
-class SubjectRow:
-    """A person, the whole picture or a voice; a text is empty where there is nothing to say."""
-
-    name: str
-    seen: str  # "00:01 to 00:14"
-    scored: str  # "12 of 32" looks
-    width: str  # of the face, the median
-    label: Label
-    says: str
-    likelihood: str
-
 
 DRAWN = 4  # whose score over time is drawn, the most suspicious first
 
@@ -29,12 +15,7 @@ def section(analysis: Analysis) -> Section:
     """Return who was judged, and each one's score over time."""
     of_sound = analysis.media.kind == "audio"
     title = _("The voice") if of_sound else _("The people") if analysis.people else _("The picture")
-    table = [
-        (row.name, row.seen, row.scored, row.width, f"{states.GLYPHS[row.label]} {row.says}",
-         row.likelihood)
-        for row in rows(analysis)
-    ]  # fmt: skip
-    blocks: list[Block] = [Table(heads(analysis), table)]
+    blocks: list[Block] = [table(analysis)]
     if analysis.media.kind == "image":
         return Section(title, tuple(blocks))
     for subject in analysis.judged[:DRAWN]:
@@ -54,7 +35,7 @@ def section(analysis: Analysis) -> Section:
     return Section(title, (*blocks, Text(text, "note")))
 
 
-def over_time(analysis: Analysis, subject: Subject) -> Lines:
+def over_time(analysis: Analysis, subject: Subject) -> Curves:
     """Return a subject's score over time: of all models bold, of each thin, of a voice by
     windows."""
     answer = subject.question and analysis.verdict.answers.get(subject.question)
@@ -71,48 +52,43 @@ def over_time(analysis: Analysis, subject: Subject) -> Lines:
         ]
 
     lines = [
-        Line(curve(model.id), 0.15, muted=True)
+        Curve(curve(model.id), 0.15, muted=True)
         for model in analysis.models
         if faces and model.question is subject.question
     ]
-    lines += [Line(curve(None))] if faces else [
-        Line([(span.start, span.score), (span.end, span.score)])
+    lines += [Curve(curve(None))] if faces else [
+        Curve([(span.start, span.score), (span.end, span.score)])
         for span in subject.spans if span.score is not None
     ]  # fmt: skip
     edges = [value for value in (limits.unsuspicious, limits.suspect) if 0 < value < 1]
     lines += [
-        Line([(0.0, edge), (end, edge)], 0.2, muted=True, dashed=True)
+        Curve([(0.0, edge), (end, edge)], 0.2, muted=True, dashed=True)
         for edge in (limits.unsuspicious, limits.suspect)
     ]
     ticks = tuple((value, score(value)) for value in (*edges, 0.0, 1.0))
     band = [(0.0, limits.suspect), (end, limits.suspect)]
-    return Lines(tuple(lines), end, 0.0, 1.0, ticks, band, limits.unsuspicious)
+    return Curves(tuple(lines), end, 0.0, 1.0, ticks, band, limits.unsuspicious)
 
 
-def rows(analysis: Analysis) -> list[SubjectRow]:
+def table(analysis: Analysis) -> Grid:
     """Return a row for each, the most suspicious first."""
-    return [_row(analysis, subject) for subject in analysis.judged]
+    who = _("Person") if analysis.people else _("Subject")
+    heads = who, _("Seen"), _("Frames scored"), _("Face width"), _("Said"), _("Likelihood")
+    if analysis.media.kind == "audio":
+        heads = _("Voice"), _("Heard"), _("Windows scored"), "", _("Said"), _("Likelihood")
+    return Grid(heads, [_cells(analysis, subject) for subject in analysis.judged])
 
 
-def _row(analysis: Analysis, subject: Subject) -> SubjectRow:
+def _cells(analysis: Analysis, subject: Subject) -> tuple[str | Cell, ...]:
     scored = sum(look.score is not None for look in subject.looks)
     faces = subject.frames if subject.modality is Modality.FACE else ()
     widths = sorted(face.quality.width for face in faces)
     still, share = analysis.media.kind == "image", subject.probability
-    return SubjectRow(
-        name=lead.placed(subject),
-        seen="" if still else stretch(subject.start, subject.end),
-        scored=_("{count} of {number}").format(count=scored, number=len(subject.looks)),
-        width=f"{widths[len(widths) // 2]:.0f} px" if widths else "",
-        label=subject.label,
-        says=states.state(subject.label, subject.question),
-        likelihood="" if share is None else percent(share),
+    return (
+        lead.placed(subject),
+        "" if still else stretch(subject.start, subject.end),
+        _("{count} of {number}").format(count=scored, number=len(subject.looks)),
+        f"{widths[len(widths) // 2]:.0f} px" if widths else "",
+        Cell(states.state(subject.label, subject.question), label=subject.label),
+        "" if share is None else percent(share),
     )
-
-
-def heads(analysis: Analysis) -> tuple[str, str, str, str, str, str]:
-    """Return what stands over the columns of the rows."""
-    if analysis.media.kind == "audio":
-        return _("Voice"), _("Heard"), _("Windows scored"), "", _("Said"), _("Likelihood")
-    who = _("Person") if analysis.people else _("Subject")
-    return who, _("Seen"), _("Frames scored"), _("Face width"), _("Said"), _("Likelihood")

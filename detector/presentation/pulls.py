@@ -10,7 +10,7 @@ from detector import messages, questions
 from detector.decision.numbers import logit, printed
 from detector.messages import states
 from detector.messages.format import percent, signed
-from detector.presentation import Bar, Bars, Block, Text, lead, models
+from detector.presentation import BarRow, Bars, Block, Text, lead, models
 from detector.schema.analysis import Analysis, Answer, Contribution, Label, ModelResult, ReasonCode
 from detector.sentences import _, say
 
@@ -62,8 +62,8 @@ def blocks(analysis: Analysis) -> list[Block]:
     whole, spec = combined(answer), questions.of(analysis.verdict.question)
     axis = _("Log odds: above 0 {above}, below 0 {below}.")
     axis = axis.format(above=say(spec.towards_fake), below=say(spec.towards_real))
-    bars = [Bar(row.name, row.value, 0.0, row.tenths, row.label) for row in parts]
-    bars.append(Bar(whole.name, whole.value, 0.0, whole.tenths, total=True))
+    bars = [BarRow(row.name, row.value, 0.0, row.tenths, row.label) for row in parts]
+    bars.append(BarRow(whole.name, whole.value, 0.0, whole.tenths, total=True))
     most = 1.25 * max(1, *(abs(row.tenths) for row in (*parts, whole)))
     title = Text(_("What pulled which way"), "subhead")
     return [title, Text(axis, "note"), Bars(tuple(bars), -most, most)]

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from detector.messages import states
 from detector.messages.format import capital, clock, listed, percent, took, whole_percent
-from detector.presentation import Bar, Bars, Section, Text
+from detector.presentation import BarRow, Bars, Section, Text
 from detector.schema.analysis import (
     OF_SOUND,
     Analysis,
@@ -38,7 +38,7 @@ def section(analysis: Analysis, tried: Robustness) -> Section:
     said = f"{outcome(tried, limits)} {part(tried)}".strip()
     base = tried.unchanged.probability or 0.0
     bars = tuple(
-        Bar(row.name, row.likelihood or row.says, base, row.probability, row.label)
+        BarRow(row.name, row.likelihood or row.says, base, row.probability, row.label)
         for row in rows(tried)
     )
     shown = Bars(bars, 0.0, 1.0, (limits.unsuspicious, limits.suspect), dots=True)

@@ -3,7 +3,7 @@
 import shlex
 
 from detector.messages.format import clock, stretch, took
-from detector.presentation import Facts, Row, Section, Text, measured, models
+from detector.presentation import FactRows, Row, Section, Text, measured, models
 from detector.schema.analysis import Analysis
 from detector.sentences import _, count, ngettext
 from detector.vision.detection import MEASURED
@@ -21,7 +21,7 @@ def section(analysis: Analysis) -> Section:
         Row(_("Analysis"), analysis.id[:16], exact=analysis.id),
     )
     rows = (*looked(analysis), *_times(analysis), *made_with)
-    return Section(_("Run details"), (Facts(rows),))
+    return Section(_("Run details"), (FactRows(rows),))
 
 
 def again(analysis: Analysis) -> Section:
@@ -34,7 +34,7 @@ def again(analysis: Analysis) -> Section:
         "hashes above), and run:"
     ).format(version=analysis.software.version + _commit(analysis))
     same = _("The same file, settings and weights give the same analysis number.")
-    repeat = Facts((Row(_("Command"), command(analysis)),))
+    repeat = FactRows((Row(_("Command"), command(analysis)),))
     return Section(title, (*made, Text(install), repeat, Text(same, "note")))
 
 

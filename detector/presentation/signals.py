@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 
 from detector import signals
-from detector.presentation import Block, Section, Table, Text, items
+from detector.presentation import Block, Cell, Grid, Section, Text, items
 from detector.schema.analysis import Analysis, Label, Side, Signal
 from detector.sentences import _, say
 from detector.signals.reference import FAMILY
@@ -27,16 +27,16 @@ def section(analysis: Analysis) -> Section:
     return Section(_("Signals"), tuple(blocks))
 
 
-def table(measured: Iterable[Signal]) -> Table:
+def table(measured: Iterable[Signal]) -> Grid:
     """Return what was measured, of which person, beside untouched files."""
     heads = _("Signal"), _("Measured"), _("Reading"), _("How to read it")
-    return Table(heads, [_row(signal) for signal in measured])
+    return Grid(heads, [_row(signal) for signal in measured])
 
 
-def _row(signal: Signal) -> tuple[str, ...]:
+def _row(signal: Signal) -> tuple[str | Cell, ...]:
     label, word = READINGS[signal.reading]
     whose = ", ".join(filter(None, [signal.title, signal.subject]))
-    return whose, signal.value, say(word), signal.how_to_read
+    return whose, signal.value, Cell(say(word), label=label), signal.how_to_read
 
 
 def absent(analysis: Analysis) -> list[str]:

@@ -207,7 +207,6 @@ def picture(kind: str, caption: str, rgb: np.ndarray) -> Picture:
 # --- boxes ----------------------------------------------------------------------------------------
 
 
-FRAME_HEIGHT, FRAME_WIDTH = 52.0, 174.0  # mm of a frame on the first page, at most
 LETTERS, ROOM = 3.2, 5  # mm; of the letters there. px around them.
 INK = (15, 18, 21)
 Corners = tuple[float, float, float, float]  # (x0, y0, x1, y1) in px
@@ -228,7 +227,7 @@ def draw_boxes(rgb: np.ndarray, boxes: list[NamedBox]) -> np.ndarray:
     way = cv2.INTER_AREA if scale < 1 else cv2.INTER_CUBIC
     frame = Image.fromarray(cv2.resize(rgb, None, fx=scale, fy=scale, interpolation=way))
     pen = ImageDraw.Draw(frame)
-    from detector.report.paper import SANS  # its imports take half a second
+    from detector.report.paper import SANS, height_of  # its imports take half a second
 
     font = ImageFont.truetype(SANS, LETTERS * frame.height / height_of(frame.size))
     taken: list[Corners] = []
@@ -241,11 +240,6 @@ def draw_boxes(rgb: np.ndarray, boxes: list[NamedBox]) -> np.ndarray:
         pen.rectangle(at, fill=box.color)
         pen.text((at[0] + ROOM, at[1] + ROOM), box.name, INK, font)
     return np.asarray(frame)
-
-
-def height_of(size: tuple[int, int]) -> float:
-    """Return how high, mm, a frame of this (width, height) is on the first page."""
-    return min(FRAME_HEIGHT, FRAME_WIDTH * size[1] / size[0])
 
 
 def _free_place(

@@ -5,10 +5,10 @@ from collections.abc import Iterator
 from detector import messages
 from detector.presentation import (
     Block,
-    Document,
+    Grid,
     Pictures,
+    Presentation,
     Section,
-    Table,
     Text,
     answers,
     file,
@@ -28,16 +28,16 @@ from detector.schema.analysis import Analysis
 from detector.sentences import _
 
 
-def document(content: Content | PairContent) -> Document:
+def document(content: Content | PairContent) -> Presentation:
     """Return a report in the reader's language."""
     return _of_pair(content) if isinstance(content, PairContent) else _of_analysis(content)
 
 
-def _of_analysis(content: Content) -> Document:
+def _of_analysis(content: Content) -> Presentation:
     analysis, zone = content.analysis, content.details.zone
     made, analyzed = (times.when(time, zone) for time in (content.exported, analysis.created))
     kicker = _("Unmask report · {made} · analyzed {analyzed}")
-    return Document(
+    return Presentation(
         title=_("Unmask report: {file}").format(file=analysis.media.name),
         kicker=kicker.format(made=made, analyzed=analyzed),
         about=analysis.media.name,
@@ -75,18 +75,18 @@ def _sections(content: Content) -> Iterator[Section]:
     yield run.again(analysis)
 
 
-def _answerable(content: Content) -> Table:
+def _answerable(content: Content) -> Grid:
     """Return the case and who answers for the report, with room to write by hand."""
     details = content.details
     zone = times.zone(content.exported, details.zone)
     heads = _("Case"), _("Reviewer"), _("Times of day in"), _("Date and signature")
-    return Table(heads, [(details.case, details.reviewer, zone, "\n")])
+    return Grid(heads, [(details.case, details.reviewer, zone, "\n")])
 
 
 def _material(analysis: Analysis) -> Section:
     ratings = {"good": _("good"), "fair": _("fair"), "poor": _("poor")}
     rows = [(*messages.wording(item), ratings[item.rating]) for item in analysis.evidence]
-    table = Table(("", _("Measured"), _("For judging")), rows)
+    table = Grid(("", _("Measured"), _("For judging")), rows)
     return Section(_("How good the material is"), (table,))
 
 
@@ -104,11 +104,11 @@ def _pictures(content: Content) -> Section:
     return Section(_("Pictures"), tuple(blocks))
 
 
-def _of_pair(content: PairContent) -> Document:
+def _of_pair(content: PairContent) -> Presentation:
     found = content.comparison
     names = {"copy": found.copy_media.name, "original": found.original_media.name}
     made = times.when(content.exported, content.zone)
-    return Document(
+    return Presentation(
         title=_("Unmask comparison: {copy} against {original}").format(**names),
         kicker=_("Unmask comparison · {made}").format(made=made),
         about=_("{copy} against {original}").format(**names),

@@ -27,18 +27,17 @@ from detector.messages.format import percent, time_ticks
 from detector.presentation import (
     Bars,
     Block,
-    Document,
-    Facts,
-    Line,
-    Lines,
+    Curve,
+    Curves,
+    FactRows,
+    Grid,
     Number,
     Pictures,
+    Presentation,
     Section,
     Style,
-    Table,
     Text,
 )
-from detector.report.content import FRAME_HEIGHT, height_of
 from detector.schema.codes import Label, Side
 from detector.sentences import _, language
 
@@ -48,6 +47,7 @@ Devanagari …). Without it such letters are printed as their numbers, such as U
 
 MARGIN, WIDTH = 18.0, 210.0 - 2 * 18.0  # mm, of A4
 GAP = 4.0  # mm between pictures
+FRAME_HEIGHT, FRAME_WIDTH = 52.0, WIDTH  # mm of a picture alone, at most
 TEXT, MUTED, LINE, EDGE = (27, 29, 33), (91, 95, 102), (222, 220, 212), (138, 140, 139)
 SUNKEN, BAND = (242, 241, 236), (252, 242, 217)
 FILL: dict[Label, tuple[int, int, int]] = {
@@ -168,7 +168,7 @@ class Paper(FPDF):
 
     # --- a document -------------------------------------------------------------------------------
 
-    def document(self, document: Document) -> None:
+    def document(self, document: Presentation) -> None:
         """Draw a report: a strip and a headline in the color of its label, then its sections."""
         self.set_fill_color(*FILL[document.label])
         self.rect(MARGIN, MARGIN, WIDTH, 1.4, style="F")
@@ -202,11 +202,11 @@ class Paper(FPDF):
 
     def block(self, block: Block) -> None:
         """Draw a block; a chart, or a table of a few rows, stands on one page."""
-        if not isinstance(block, Text | Facts) and self.will_page_break(self._room(block)):
+        if not isinstance(block, Text | FactRows) and self.will_page_break(self._room(block)):
             self.add_page()
         draw: dict[type, Callable[[Any], None]] = {
-            Text: self.text_of, Facts: self.facts, Table: self.rows, Number: self.number,
-            Bars: self.bars, Lines: self.lines, Pictures: self.pictures,
+            Text: self.text_of, FactRows: self.facts, Grid: self.rows, Number: self.number,
+            Bars: self.bars, Curves: self.lines, Pictures: self.pictures,
         }  # fmt: skip
         draw[type(block)](block)
 
@@ -215,11 +215,11 @@ class Paper(FPDF):
         match block:
             case Pictures(row=row):
                 return self._width(row) + 14 if row > 1 else FRAME_HEIGHT
-            case Lines():
+            case Curves():
                 return LANE + 14
             case Bars(rows=rows):
                 return PITCH * len(rows) + 4
-            case Table(rows=rows):
+            case Grid(rows=rows):
                 return 7 + 6.5 * min(len(rows), 6)
             case Number():
                 return 30.0
@@ -250,15 +250,15 @@ class Paper(FPDF):
         )  # fmt: skip
         self.ln(0.8)
 
-    def facts(self, facts: Facts) -> None:
+    def facts(self, facts: FactRows) -> None:
         """Draw names at the start, values beside them; hashes in a font of equal widths."""
         self.ink()
         self._grid([row.as_pair for row in facts.rows], (NAMES, WIDTH - NAMES), heads=False)
         self.ln(1)
 
-    def rows(self, table: Table) -> None:
+    def rows(self, table: Grid) -> None:
         """Draw a table; its head is repeated on each page."""
-        cells = [table.heads, *table.rows]
+        cells = [table.heads, *table.printed]
         self.ink(SMALL + 0.5, style="B")
         self._grid(cells, self._widths(cells), heads=True)
         self.ln(1.5)
@@ -411,7 +411,7 @@ class Paper(FPDF):
             self.line(at(0), y, at(0), y + height)
         self.set_xy(MARGIN, y + height + 2)
 
-    def lines(self, chart: Lines) -> None:
+    def lines(self, chart: Curves) -> None:
         """Draw curves over the times of a clip; a gap is never drawn through."""
         if chart.title:
             self.text_of(Text(chart.title, "subhead"))
@@ -441,7 +441,7 @@ class Paper(FPDF):
             self.label(at((time, 0.0))[0] - 8, y + LANE + 2.6, 16, text)
         self.set_xy(MARGIN, y + LANE + 6)
 
-    def _curve(self, line: Line, at: Callable[[tuple[float, float]], tuple[float, float]]) -> None:
+    def _curve(self, line: Curve, at: Callable[[tuple[float, float]], tuple[float, float]]) -> None:
         color = FILL[line.label] if line.label else EDGE if line.muted else TEXT
         self.stroke(color, line.width)
         self.set_fill_color(*color)
@@ -464,6 +464,11 @@ def _runs(points: Sequence[tuple[float, float] | None]) -> list[list[tuple[float
     """Return the stretches without a gap."""
     groups = groupby(points, key=lambda point: point is None)
     return [[point for point in run if point] for gap, run in groups if not gap]
+
+
+def height_of(size: tuple[int, int]) -> float:
+    """Return how high, mm, a picture of this (width, height) is alone."""
+    return min(FRAME_HEIGHT, FRAME_WIDTH * size[1] / size[0])
 
 
 _FROM_THE_RIGHT, _BREAK = "\u200f", "\u200b"

@@ -1,9 +1,11 @@
 """The report as a PDF: what a court or a newsroom needs on paper, with its data attached."""
 
 import io
+from datetime import datetime
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
+from detector.presentation import Presentation
 from detector.report import certificate
 from detector.report.content import Content, PairContent
 from detector.report.document import checking, document
@@ -32,6 +34,12 @@ def as_pdf(content: Content | PairContent, key: Ed25519PrivateKey | None = None)
     pdf.output(out)
     sealed = seal_pdf(out.getvalue(), content.seal, key)
     return sealed if signer is None else certificate.sign(sealed, signer, content.exported)
+
+
+def of_document(document: Presentation, footer: str, created: datetime) -> bytes:
+    """Return a document as PDF, unsealed."""
+    drawn = laid_out(lambda pdf: pdf.document(document), document.title, footer, created)
+    return bytes(drawn.output())
 
 
 def _footer(content: Content | PairContent) -> str:

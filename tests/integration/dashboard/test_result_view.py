@@ -15,10 +15,10 @@ import streamlit as st
 from PIL import Image
 
 from dashboard import labels, series
-from dashboard.components import lanes, verdict
+from dashboard.components import blocks, lanes, verdict
 from dashboard.components.player import plays
 from dashboard.components.timeline import evidence
-from dashboard.result import details, downloads, pictures, question, title, verdict_card
+from dashboard.result import downloads, pictures, question, title, verdict_card
 from dashboard.result.linked import ExportOptions
 from detector import explain, pipeline
 from detector.decision import decide
@@ -417,7 +417,7 @@ def test_moved_thresholds_do_not_claim_our_error_rates():
 def test_file_facts_say_what_was_done_to_the_picture():
     analysis = make_analysis()
     analysis.media.rotation, analysis.media.variable_frame_rate = 90, True
-    facts = dict(details.shown(file.section(analysis)))
+    facts = dict(map(blocks.pair, file.section(analysis).rows))
     assert facts["Rotation"] == "turned 90° to stand upright"
     assert "on average" in facts["Video"]
     assert analysis.media.sha256 in facts["SHA-256"]
@@ -427,9 +427,13 @@ def test_the_rate_of_a_live_session_has_one_decimal():
     analysis = make_analysis()
     analysis.settings.sampling, analysis.settings.fps = "fps", 7.11231
     analysis.media.live = True
-    assert str(dict(details.shown(run.section(analysis)))["Looked at"]).count(", 7.1 a second")
+    assert str(dict(map(blocks.pair, run.section(analysis).rows))["Looked at"]).count(
+        ", 7.1 a second"
+    )
     analysis.media.live, analysis.settings.fps = False, 0.25
-    assert str(dict(details.shown(run.section(analysis)))["Looked at"]).count(", 0.25 a second")
+    assert str(dict(map(blocks.pair, run.section(analysis).rows))["Looked at"]).count(
+        ", 0.25 a second"
+    )
 
 
 def test_names_at_line_ends_stand_apart():
@@ -478,18 +482,17 @@ def test_models_of_an_open_question_say_nothing_by_themselves():
     (synth,) = [m for m in made.models if m.id == "synth"]
     data = {"data": MEASURED_ON}
     synth.label, synth.calibration = Label.FAKE, synth.calibration.model_copy(update=data)
-    row = [str(cell) for cell in details.model_cells(models.row(made, synth))]
-    assert row[1] == labels.score(synth.probability)
-    assert "Not decided" in row[2] and "not counted" in row[2] and "Likely" not in row[2]
-    assert "um-ink na" in row[2] and row[5] == "–"
-    assert "on 240 clips" in row[6] and "that ask its question" in row[6]
-    face = [str(cell) for cell in details.model_cells(models.row(made, made.models[0]))]
-    assert "Likely manipulated" in face[2] and "not counted" not in face[2]
-    assert "that ask" not in face[6]
+    said = models.cells(made, synth)
+    assert said[2] == labels.score(synth.probability) and said[6] == "–"
+    assert str(said[3]).startswith("– Not decided (not counted")
+    assert str(said[7]) == "on 240 clips (that ask its question)"
+    shown = blocks.block(models.table(made)).replace("\u00a0", " ")
+    assert '<span class="um-ink na">' in shown and "<small>that ask its question</small>" in shown
+    face = models.cells(made, made.models[0])
+    assert str(face[3]) == "▲ Likely manipulated" and "that ask" not in str(face[7])
     open_only = withheld()
     (synth,) = [m for m in open_only.models if m.id == "synth"]
-    said = str(details.model_cells(models.row(open_only, synth))[2])
-    assert "Not decided" in said and "not counted" not in said
+    assert str(models.cells(open_only, synth)[3]) == "– Not decided"
 
 
 def test_a_question_that_withholds_no_sign_is_not_called_uncounted(clip):

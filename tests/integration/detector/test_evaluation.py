@@ -452,7 +452,7 @@ def test_evaluate_from_the_shell(labeled, tmp_path, capsys):
         str(out / name)
         for name in (
             "report.json", "report.md", "figures.csv", "reliability-video.svg", "risk-video.svg",
-            "reliability-image.svg", "risk-image.svg",
+            "reliability-image.svg", "risk-image.svg", "report.pdf",
         )
     ]  # fmt: skip
     # 2 clips as they are, as JPEG and as h264; 4 pictures as they are and as JPEG.

@@ -57,7 +57,6 @@ GIVEN: dict[Callable[..., object], tuple[tuple[object, ...], dict[str, object]]]
     tables.table: (([TableColumn(BAD), TableColumn(BAD, number=True)], [(BAD, BAD)]), {}),
     tables.plain: (([(BAD, BAD)],), {"heads": True}),
     tables.code: ((BAD, BAD), {}),
-    tables.lines: (([BAD, BAD],), {}),
     cards.head: ((BAD, BAD), {}),
     cards.card_head: ((BAD, BAD), {}),
     cards.part_head: ((BAD, BAD), {}),

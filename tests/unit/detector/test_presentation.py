@@ -5,7 +5,7 @@ import pytest
 from cli.analyze import summary
 from dashboard.result import question as page_of
 from detector.decision import decide
-from detector.presentation import answers, models, people, pulls, robustness, verdict
+from detector.presentation import Cell, answers, models, people, pulls, robustness, verdict
 from detector.schema.analysis import (
     Answer,
     BandRate,
@@ -95,19 +95,20 @@ def test_models_of_an_open_question_say_nothing_by_themselves():
     (synth,) = [m for m in analysis.models if m.id == "synth"]
     synth.label = Label.FAKE
     assert analysis.verdict.answers[Question.SYNTHESIS].undecided_secondary
-    row = models.row(analysis, synth)
-    assert (row.label, row.reading) == (Label.NOT_APPLICABLE, "Not decided")
-    assert row.left_out == "not counted: its question is not decided"
-    first = models.row(analysis, analysis.models[0])
-    assert (first.label, first.reading) == (Label.FAKE, "Likely manipulated")
-    assert first.left_out == ""
+    says = models.cells(analysis, synth)[3]
+    out = "not counted: its question is not decided"
+    assert says == Cell("Not decided", out, Label.NOT_APPLICABLE)
+    assert str(says) == f"– Not decided ({out})"
+    assert models.cells(analysis, analysis.models[0])[3] == Cell(
+        "Likely manipulated", label=Label.FAKE
+    )
 
 
 def test_one_file_of_two_models_is_printed_once():
     analysis = make_analysis(whole=0.9)
     (first, second, *_, synth) = [m for m in analysis.models if m.scored]
     second.weights_sha256 = synth.weights_sha256 = first.weights_sha256
-    assert models.weights(analysis) == [
+    assert [row.as_pair for row in models.weights(analysis).rows] == [
         ("Weights, SBI", "a" * 64),
         ("Weights, Xception", "those of SBI: the same network"),
         ("Weights, VideoMAE", "c" * 64),
@@ -174,9 +175,10 @@ def test_what_stands_under_the_headline_is_not_among_the_reasons_again():
 
 
 def test_a_person_of_a_picture_is_seen_at_no_time():
-    (row,) = people.rows(make_picture())
-    assert row.seen == "" and row.scored == "1 of 1" and row.width.endswith(" px")
-    assert {row.label for row in people.rows(make_analysis())} == {Label.FAKE, Label.REAL}
+    ((_who, seen, scored, width, *_rest),) = people.table(make_picture()).rows
+    assert seen == "" and scored == "1 of 1" and width.endswith(" px")
+    labels = {row[4].label for row in people.table(make_analysis()).rows}
+    assert labels == {Label.FAKE, Label.REAL}
 
 
 def test_a_change_is_told_with_how_far_it_moved_and_what_it_says():

@@ -24,7 +24,7 @@ from detector.messages.format import clock, percent
 from detector.presentation import Number, lead, run, signals, verdict
 from detector.report import content
 from detector.report.content import explained
-from detector.report.paper import FONT, Paper, printable
+from detector.report.paper import FONT, Paper, height_of, printable
 from detector.report.seal import ATTACHMENT
 from detector.schema.analysis import (
     CustomEnsemble,
@@ -249,7 +249,7 @@ def test_names_over_faces_can_be_read_in_a_frame_of_any_size(shape):
     frame = content.draw_boxes(gray, people)
     assert max(frame.shape) == content.FRAME_SIDE
     filled = (np.abs(frame.astype(int) - color).sum(axis=2) < 12).mean(axis=1)
-    mm = frame.shape[0] / content.height_of((frame.shape[1], frame.shape[0]))
+    mm = frame.shape[0] / height_of((frame.shape[1], frame.shape[0]))
     assert (filled > 0.1).sum() > 3 * mm, "letters of 3 mm on paper"
     assert not (frame[:, -1] == 128).all(), "the name at the edge stays in the picture"
 
@@ -651,7 +651,7 @@ def sheets(pdf):
 
 @pytest.mark.parametrize("lines", range(0, 46, 3))
 def test_no_page_has_a_few_lines_alone(lines):
-    notes = "\n".join(f"Line {number} of the notes." for number in range(lines))
+    notes = "\n".join(f"Curve {number} of the notes." for number in range(lines))
     pdf = report.as_pdf(report.collect(make_analysis(), notes=notes, exported=WHEN))
     assert min(sheets(pdf)) > 8, sheets(pdf)
 

@@ -1,0 +1,61 @@
+"""Sections of a result as the page draws them: paragraphs, facts and tables."""
+
+import re
+
+from markupsafe import Markup
+
+from dashboard import labels
+from dashboard.components import tables, typography
+from dashboard.components.chips import inked
+from dashboard.components.markup import Text, show
+from dashboard.components.tables import TableColumn, code, with_note
+from detector import presentation
+from detector.presentation import Block, Cell, FactRows, Grid, Row, Section
+
+
+def draw(section: Section) -> None:
+    """Draw the blocks of a section, as far as they are words."""
+    show(*map(block, section.blocks))
+
+
+def block(block: Block) -> Markup | str:
+    """Return a block; of a chart nothing, which the page draws as one of its own."""
+    match block:
+        case presentation.Text(text, "note"):
+            return typography.small_print(labels.unbroken(text))
+        case presentation.Text(text, "item"):
+            return typography.with_icon("info", text)
+        case presentation.Text(text, "subhead"):
+            return typography.subheading(text)
+        case presentation.Text(text):
+            return typography.text(labels.unbroken(text))
+        case FactRows(rows):
+            return tables.facts(pair(row) for row in rows)
+        case Grid(heads, rows):
+            columns = zip(*block.printed, strict=True)
+            named = [
+                TableColumn(name, all(map(_NUMBER, column)))
+                for name, column in zip(heads, columns, strict=True)
+            ]
+            return tables.table(named, [list(map(_cell, row)) for row in rows])
+    return ""
+
+
+_NUMBER = re.compile(r"(\d.*|–?)$").match
+
+
+def pair(row: Row) -> tuple[str, Text]:
+    """Return a fact: with what is longer on hovering."""
+    if row.exact:
+        return row.label, code(row.value, row.exact)
+    return row.label, tables.titled(row.value, row.note) if row.note else row.value
+
+
+def _cell(cell: str | Cell) -> Text:
+    if isinstance(cell, str):
+        return labels.unbroken(cell)
+    text: Text = cell.text
+    if cell.label:
+        state = labels.STATES[cell.label]
+        text = inked(cell.text, state.slug, state.icon)
+    return with_note(text, cell.note)
