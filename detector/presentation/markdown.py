@@ -46,4 +46,4 @@ def of_block(block: Block) -> str:
 def escaped(text: str) -> str:
     """Return a text that says nothing but itself: what it may hold is a stranger's."""
     plain = " ".join(text.split("\n")).replace("&", "&amp;").replace("<", "&lt;")
-    return re.sub(r"([\\`*_|~]|\](?=\()|^[#>+-])", r"\\\1", plain)
+    return re.sub(r"([\\`*|~]|\b_\B|\B_\b|\](?=\()|^[#>+-])", r"\\\1", plain)
