@@ -61,7 +61,7 @@ def _tabs(
         if len(people := analysis.people) > 1:
             text = _("Scores are those of Person {person}, the most suspicious.")
             typography.caption(text.format(person=people[0].id))
-        blocks.draw(models.section(analysis))
+        show(blocks.block(models.table(analysis)), blocks.block(models.weights(analysis)))
     with made:
         blocks.draw(run.section(analysis))
         if analysis.media.kind != "audio":
