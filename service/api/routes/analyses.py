@@ -8,7 +8,7 @@ import tempfile
 from contextlib import suppress
 from datetime import tzinfo
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Depends, Query, Request, Response
 from pydantic import BaseModel, Field
@@ -85,7 +85,14 @@ REFUSALS = described(
     }
 )
 
-PDF: dict[int | str, dict[str, Any]] = {200: {"content": {"application/pdf": {}}}}
+FORMS = {
+    "pdf": "application/pdf",
+    "md": "text/markdown; charset=utf-8",
+    "json": "application/json",
+    "csv": "text/csv; charset=utf-8",
+}
+PDF: dict[int | str, dict[str, Any]] = {200: {"content": {FORMS["pdf"]: {}}}}
+REPORTS: dict[int | str, dict[str, Any]] = {200: {"content": {kind: {} for kind in FORMS.values()}}}
 """What a route answers that hands out a report."""
 
 
@@ -232,25 +239,29 @@ def heatmap(
     return Response(picture, media_type="image/jpeg")
 
 
-@router.get("/analyses/{id}/report.pdf", response_class=Response, responses=PDF)
-def report(
-    job: RequestedJob,
-    analysis: Result,
+def _details(
     reading: ReportLocale,
-    place: bool = True,
     case: Annotated[str, Query(max_length=200)] = "",
     reviewer: Annotated[str, Query(max_length=200)] = "",
     base_rate: Annotated[float, Query(gt=0, lt=1)] = 0.5,
+) -> ReportDetails:
+    return ReportDetails(case, reviewer, reading[0], base_rate=base_rate)
+
+
+@router.get("/analyses/{id}/report.{form}", response_class=Response, responses=REPORTS)
+def report(
+    form: Literal["pdf", "md", "json", "csv"],
+    job: RequestedJob,
+    analysis: Result,
+    reading: ReportLocale,
+    details: Annotated[ReportDetails, Depends(_details)],
+    place: bool = True,
 ) -> Response:
     """Make the sealed report. `place=false` leaves out where the file was recorded; `base_rate` is
     the share of fakes among the reader's files, from which the odds in words follow."""
-    zone, language = reading
-    details = ReportDetails(case, reviewer, zone, base_rate=base_rate)
-    with use(language):
-        content = exports.report(
-            "pdf", job.path, analysis, job.origin, place=place, details=details
-        )
-    return download(content, "report.pdf")
+    with use(reading[1]):
+        content = exports.report(form, job.path, analysis, job.origin, place=place, details=details)
+    return download(content, f"report.{form}", FORMS[form])
 
 
 @router.post("/links", status_code=202, responses=REFUSALS, openapi_extra=LINK_FORM)

@@ -1,5 +1,7 @@
 """Comparisons: two files, of which one may be a manipulated copy of the other."""
 
+from typing import Literal
+
 from fastapi import APIRouter, Request, Response
 from pydantic.config import JsonDict
 from starlette.concurrency import run_in_threadpool
@@ -11,7 +13,7 @@ from service import exports
 from service.api import uploads
 from service.api.access import Analyst, App, Reader
 from service.api.errors import Conflict, NotFound
-from service.api.routes.analyses import PDF, REFUSALS, ReportLocale, download
+from service.api.routes.analyses import FORMS, REFUSALS, REPORTS, ReportLocale, download
 from service.api.schemas import BINARY, V1, ComparisonView, form_body
 from service.api.uploads import Form, FormFile, IdempotencyKey, once
 from service.application import Application
@@ -65,8 +67,14 @@ def get(id: str, context: Reader, application: App) -> ComparisonView:
     return _view(id, context, application)
 
 
-@router.get("/{id}/report.pdf", response_class=Response, responses=PDF)
-def report(id: str, context: Reader, application: App, reading: ReportLocale) -> Response:
+@router.get("/{id}/report.{form}", response_class=Response, responses=REPORTS)
+def report(
+    id: str,
+    form: Literal["pdf", "md", "json"],
+    context: Reader,
+    application: App,
+    reading: ReportLocale,
+) -> Response:
     """Make the sealed report of a finding. Where one of the files is gone, it says so."""
     kept, task = _known(id, context, application)
     if kept is None:
@@ -78,8 +86,8 @@ def report(id: str, context: Reader, application: App, reading: ReportLocale) ->
     original = originals.media_of(scope, held.original_media.sha256)
     zone, language = reading
     with use(language):
-        made = exports.comparison_report("pdf", kept, copy, original, zone=zone)
-    return download(made, "comparison.pdf")
+        made = exports.comparison_report(form, kept, copy, original, zone=zone)
+    return download(made, f"comparison.{form}", FORMS[form])
 
 
 def _view(id: str, context: RequestContext, application: Application) -> ComparisonView:

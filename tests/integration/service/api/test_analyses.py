@@ -94,6 +94,9 @@ def test_a_file_becomes_a_task_and_then_a_result(client, analyzer, application):
         answer = client.get(place, params={"zone": other})
         assert answer.status_code == 422 and "time zone" in refusal(answer)["message"]
     assert report.content.startswith(b"%PDF") and report.headers["content-type"].endswith("pdf")
+    said = client.get(f"{view['href']}/report.md", params=about)
+    assert said.headers["content-type"].startswith("text/markdown") and "Ana Ruiz" in said.text
+    assert client.get(f"{view['href']}/report.docx").status_code == 422
     assert client.delete(view["href"]).status_code == 204
     assert client.get(view["href"]).status_code == 404 and nothing_left(application)
 
