@@ -112,16 +112,6 @@ def plain_names(specs: Iterable[ModelSpec]) -> dict[str, str]:
     return {spec.id: name_of(spec) for spec in specs}
 
 
-READINGS: LazyDict[str, StateWords] = LazyDict(
-    lambda: {
-        "unusual": StateWords("warning", _("Unusual"), _("Unusual"), "▲", "red", "fake"),
-        "unclear": StateWords("help", _("Unclear"), _("Unclear"), "?", "orange", "inc"),
-        "usual": StateWords("check_circle", _("Usual"), _("Usual"), "○", "green", "real"),
-        "absent": StateWords("do_not_disturb_on", _("Absent"), _("Absent"), "–", "gray", "na"),
-    }
-)
-"""Signals: same icons and colors, words that don't vote."""
-
 STAGES: LazyDict[str, str] = LazyDict(
     lambda: {
         "read": _("Reading the file"),

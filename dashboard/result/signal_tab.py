@@ -1,17 +1,15 @@
 """The Signals tab: measurements beside untouched files, with what each may mean."""
 
-from __future__ import annotations
-
 import logging
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import plotly.graph_objects as go
 import streamlit as st
 
 from dashboard import charts, labels, theme
-from dashboard.components import controls, figures, typography
+from dashboard.components import blocks, controls, figures, typography
+from dashboard.components.markup import show
 from dashboard.labels import NBSP
 from dashboard.result.linked import ResultViewState
 from detector import weights
@@ -23,9 +21,6 @@ from detector.sentences import _, say
 from detector.signals import auxiliary, blinks, identity, said
 from detector.signals.reference import blink_rate
 from detector.weights.entry import AuxiliaryModel
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 log = logging.getLogger(__name__)
 
@@ -65,8 +60,7 @@ def draw(analysis: Analysis, linked: ResultViewState) -> None:
     if len(people) > 1:
         typography.caption(lead.name(track))
     if ready := [s for s in signals if not _needs_download(s)]:
-        with st.container(key="signals"):
-            st.table(table(ready), border="horizontal", hide_index=True)
+        show(blocks.block(presented.table(ready)))
     _series(signals, linked)
     _moments(signals, track, linked)
     _more(signals, counted is not None, linked)
@@ -82,21 +76,6 @@ def _needs_download(signal: Signal) -> bool:
     needed = {blinks.BLINKS.id: auxiliary.MESH, identity.DRIFT.id: auxiliary.IDENTITY}
     network = needed.get(signal.id)
     return network is not None and signal.reading == "absent" and not weights.available(network)
-
-
-def table(signals: list[Signal]) -> pd.DataFrame:
-    """Return the signals as a table of Markdown: every reading has its icon, word and color."""
-    import pandas as pd  # a third of a second that the first page has no use for
-
-    states = [labels.READINGS[signal.reading] for signal in signals]
-    return pd.DataFrame(
-        {
-            _("Signal"): [f"**{labels.plain_markdown(s.title)}**" for s in signals],
-            _("Measured"): [labels.plain_markdown(s.value) for s in signals],
-            _("Reading"): [f":{s.color}-badge[:material/{s.icon}: {s.short}]" for s in states],
-            _("How to read it"): [labels.plain_markdown(s.how_to_read) for s in signals],
-        }
-    )
 
 
 def _series(signals: list[Signal], linked: ResultViewState) -> None:

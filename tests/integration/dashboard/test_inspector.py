@@ -1,17 +1,20 @@
 """The inspector's heatmap and traces and the Signals tab, as Streamlit draws them."""
 
+import re
 import time
 
 import numpy as np
 import pytest
 
+from dashboard.components import blocks
 from dashboard.result import heat_view, pictures, signal_tab
 from detector import explain
 from detector.decision import decide
+from detector.presentation import signals
 from detector.schema.analysis import Signal
 from detector.signals import blinks, identity
 from tests.support import pages
-from tests.support.pages import texts
+from tests.support.pages import html, texts
 from tests.support.result_sample import make_analysis, make_clip
 
 SHORT = 0.3
@@ -140,19 +143,15 @@ def test_a_choice_is_answered_at_once(clip, drawn):
 
 def test_the_signals_are_a_table_with_icon_and_word(clip):
     at = show(clip)
-    table = at.table[0].value
-    readings = dict(zip(table["Signal"], table["Reading"], strict=True))
-    assert readings["**Identity over time**"] == ":red-badge[:material/warning: Unusual]"
-    assert "**Blinking**" not in readings, "its network is not here: a button offers it"
+    assert re.search("Identity over time, A</th>.*?um-ink fake.*?Unusual<", html(at))
+    assert "Blinking, A</th>" not in html(at), "its network is not here: a button offers it"
     assert "Signals inform and never vote." in texts(at)
 
 
 def test_a_signal_whose_network_is_here_has_a_row_though_absent(clip, monkeypatch):
     monkeypatch.setattr(signal_tab.weights, "available", lambda model: True)
     monkeypatch.setattr(blinks, "ready", lambda: True)
-    table = show(clip).table[0].value
-    readings = dict(zip(table["Signal"], table["Reading"], strict=True))
-    assert readings["**Blinking**"] == ":gray-badge[:material/do_not_disturb_on: Absent]"
+    assert re.search("<th[^>]*>Blinking, A</th>.*?um-ink na.*?Absent", html(show(clip)))
 
 
 def test_an_unusual_signal_leads_to_its_moment(clip):
@@ -173,5 +172,5 @@ def test_an_older_result_says_why_it_has_none(clip):
 
 def test_hostile_words_stay_words():
     words = {"title": "<b>x</b> [a](javascript:b)", "value": "**1**", "how_to_read": "`x`"}
-    row = signal_tab.table([Signal(id="x", reading="usual", **words)]).iloc[0]
-    assert "[a](" not in row["Signal"] and "**1**" not in row["Measured"]
+    table = signals.table([Signal(id="x", reading="usual", **words)])
+    assert "<b>" not in blocks.block(table) and "&lt;b&gt;x" in blocks.block(table)
