@@ -41,7 +41,8 @@ def block(block: Block) -> Markup | str:
     return ""
 
 
-_NUMBER = re.compile(r"(\d.*|–?)$").match
+_NUMBER = re.compile(r"((\d[\d.,]*\s?[\w%]*\s?){1,2}|–?)$").match
+"""A figure with its unit, or none."""
 
 
 def pair(row: Row) -> tuple[str, Text]:

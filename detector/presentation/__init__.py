@@ -98,7 +98,7 @@ class BarRow:
 
 
 @dataclass(frozen=True)
-class Bars:
+class BarChart:
     """Bars over one axis from `low` to `high`; as `dots` the end of each is what counts."""
 
     rows: tuple[BarRow, ...]
@@ -124,8 +124,8 @@ class Curve:
 
 
 @dataclass(frozen=True)
-class Curves:
-    """Curves over time."""
+class CurveChart:
+    """Curves over the times of a clip."""
 
     lines: tuple[Curve, ...]
     end: float  # s
@@ -155,7 +155,7 @@ class Pictures:
     row: int = 1
 
 
-Block = Text | FactRows | Grid | Number | Bars | Curves | Pictures
+Block = Text | FactRows | Grid | Number | BarChart | CurveChart | Pictures
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,16 @@
 import re
 from collections.abc import Sequence
 
-from detector.presentation import Bars, Block, FactRows, Grid, Number, Presentation, Section, Text
+from detector.presentation import (
+    BarChart,
+    Block,
+    FactRows,
+    Grid,
+    Number,
+    Presentation,
+    Section,
+    Text,
+)
 
 _STYLES = {
     "strong": "**{}**", "subhead": "### {}", "item": "- {}", "aside": "> {}",
@@ -38,7 +47,7 @@ def of_block(block: Block) -> str:
             return "\n".join(f"| {' | '.join(row)} |" for row in cells)
         case Number(value, what):
             return f"**{escaped(value)}** {escaped(what)}"
-        case Bars(rows):
+        case BarChart(rows):
             return "\n".join(f"- {escaped(row.name)}: {escaped(row.value)}" for row in rows)
     return ""
 

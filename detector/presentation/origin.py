@@ -29,7 +29,7 @@ CREDENTIALS: dict[str, str] = {
     "unreadable": _("There is one, but it could not be read."),
 }
 OURS = (_("Edit list"), _("JPEG quantization"))
-"""FactRows whose values are our words"""
+"""Facts whose values are our words"""
 SOURCES: dict[str, str] = {
     "trainedAlgorithmicMedia": _("made by a trained model"),
     "compositeWithTrainedAlgorithmicMedia": _("composed, with parts made by a trained model"),

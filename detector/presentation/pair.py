@@ -7,7 +7,7 @@ from detector.messages.format import capital, clock
 from detector.presentation import (
     Block,
     Curve,
-    Curves,
+    CurveChart,
     Grid,
     Picture,
     Pictures,
@@ -201,7 +201,7 @@ def _over_time(comparison: Comparison) -> Section:
         "Mean gray levels, 0 to 255. Bold: inside the face of the person who differs most. Thin: "
         "everywhere outside faces. The band is what re-encoding alone leaves in that face."
     )
-    shown = Curves(lines, end, 0.0, top, ticks, leaves)
+    shown = CurveChart(lines, end, 0.0, top, ticks, leaves)
     return Section(_("Difference over time"), (shown, Text(note, "note")))
 
 
@@ -218,7 +218,7 @@ def _movement(shared: SharedMovement, comparison: Comparison) -> Section:
         ]
         lines = Curve(curves[0], 0.8, muted=True), Curve(curves[1], 0.3)
         end, name = (len(trace.of_copy) - 1) * shared.step, moving[trace.what]
-        charts.append(Curves(lines, end, -REACH, REACH, (), title=name))
+        charts.append(CurveChart(lines, end, -REACH, REACH, (), title=name))
     copy, original = called(comparison)
     text = _(
         "{seconds:.1f} s, from {start:.1f} s of {copy} on, along the way the face moves most, each "

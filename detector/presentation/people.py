@@ -4,7 +4,7 @@ from dataclasses import replace
 
 from detector.messages import states
 from detector.messages.format import percent, score, stretch
-from detector.presentation import Block, Cell, Curve, Curves, Grid, Points, Section, Text, lead
+from detector.presentation import Block, Cell, Curve, CurveChart, Grid, Points, Section, Text, lead
 from detector.schema.analysis import Analysis, Modality, Subject, Thresholds
 from detector.sentences import _
 
@@ -35,7 +35,7 @@ def section(analysis: Analysis) -> Section:
     return Section(title, (*blocks, Text(text, "note")))
 
 
-def over_time(analysis: Analysis, subject: Subject) -> Curves:
+def over_time(analysis: Analysis, subject: Subject) -> CurveChart:
     """Return a subject's score over time: of all models bold, of each thin, of a voice by
     windows."""
     answer = subject.question and analysis.verdict.answers.get(subject.question)
@@ -67,7 +67,7 @@ def over_time(analysis: Analysis, subject: Subject) -> Curves:
     ]
     ticks = tuple((value, score(value)) for value in (*edges, 0.0, 1.0))
     band = [(0.0, limits.suspect), (end, limits.suspect)]
-    return Curves(tuple(lines), end, 0.0, 1.0, ticks, band, limits.unsuspicious)
+    return CurveChart(tuple(lines), end, 0.0, 1.0, ticks, band, limits.unsuspicious)
 
 
 def table(analysis: Analysis) -> Grid:

@@ -10,7 +10,7 @@ from detector import messages, questions
 from detector.decision.numbers import logit, printed
 from detector.messages import states
 from detector.messages.format import percent, signed
-from detector.presentation import BarRow, Bars, Block, Text, lead, models
+from detector.presentation import BarChart, BarRow, Block, Text, lead, models
 from detector.schema.analysis import Analysis, Answer, Contribution, Label, ModelResult, ReasonCode
 from detector.sentences import _, say
 
@@ -66,7 +66,7 @@ def blocks(analysis: Analysis) -> list[Block]:
     bars.append(BarRow(whole.name, whole.value, 0.0, whole.tenths, total=True))
     most = 1.25 * max(1, *(abs(row.tenths) for row in (*parts, whole)))
     title = Text(_("What pulled which way"), "subhead")
-    return [title, Text(axis, "note"), Bars(tuple(bars), -most, most)]
+    return [title, Text(axis, "note"), BarChart(tuple(bars), -most, most)]
 
 
 def combined(answer: Answer) -> Pull:

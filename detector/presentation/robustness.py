@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from detector.messages import states
 from detector.messages.format import capital, clock, listed, percent, took, whole_percent
-from detector.presentation import BarRow, Bars, Section, Text
+from detector.presentation import BarChart, BarRow, Section, Text
 from detector.schema.analysis import (
     OF_SOUND,
     Analysis,
@@ -41,7 +41,7 @@ def section(analysis: Analysis, tried: Robustness) -> Section:
         BarRow(row.name, row.likelihood or row.says, base, row.probability, row.label)
         for row in rows(tried)
     )
-    shown = Bars(bars, 0.0, 1.0, (limits.unsuspicious, limits.suspect), dots=True)
+    shown = BarChart(bars, 0.0, 1.0, (limits.unsuspicious, limits.suspect), dots=True)
     return Section(_("Robustness"), (Text(about(tried.question), "note"), Text(said), shown))
 
 

@@ -25,10 +25,10 @@ from detector.config import get_config
 from detector.errors import UsageError
 from detector.messages.format import percent, time_ticks
 from detector.presentation import (
-    Bars,
+    BarChart,
     Block,
     Curve,
-    Curves,
+    CurveChart,
     FactRows,
     Grid,
     Number,
@@ -206,7 +206,7 @@ class Paper(FPDF):
             self.add_page()
         draw: dict[type, Callable[[Any], None]] = {
             Text: self.text_of, FactRows: self.facts, Grid: self.rows, Number: self.number,
-            Bars: self.bars, Curves: self.lines, Pictures: self.pictures,
+            BarChart: self.bars, CurveChart: self.lines, Pictures: self.pictures,
         }  # fmt: skip
         draw[type(block)](block)
 
@@ -215,9 +215,9 @@ class Paper(FPDF):
         match block:
             case Pictures(row=row):
                 return self._width(row) + 14 if row > 1 else FRAME_HEIGHT
-            case Curves():
+            case CurveChart():
                 return LANE + 14
-            case Bars(rows=rows):
+            case BarChart(rows=rows):
                 return PITCH * len(rows) + 4
             case Grid(rows=rows):
                 return 7 + 6.5 * min(len(rows), 6)
@@ -376,7 +376,7 @@ class Paper(FPDF):
         self.polygon([(at - 1.8, y - 3.2), (at + 1.8, y - 3.2), (at, y - 0.4)], style="F")
         self.set_xy(MARGIN, y + height + 11)
 
-    def bars(self, chart: Bars) -> None:
+    def bars(self, chart: BarChart) -> None:
         """Draw a bar, or a dot, for each row over one axis."""
         x, y, width = MARGIN + NAMES, self.get_y() + 1, WIDTH - NAMES - AXIS
         height = PITCH * len(chart.rows)
@@ -411,7 +411,7 @@ class Paper(FPDF):
             self.line(at(0), y, at(0), y + height)
         self.set_xy(MARGIN, y + height + 2)
 
-    def lines(self, chart: Curves) -> None:
+    def lines(self, chart: CurveChart) -> None:
         """Draw curves over the times of a clip; a gap is never drawn through."""
         if chart.title:
             self.text_of(Text(chart.title, "subhead"))

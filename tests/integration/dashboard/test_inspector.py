@@ -143,15 +143,15 @@ def test_a_choice_is_answered_at_once(clip, drawn):
 
 def test_the_signals_are_a_table_with_icon_and_word(clip):
     at = show(clip)
-    assert re.search("Identity over time, A</th>.*?um-ink fake.*?Unusual<", html(at))
-    assert "Blinking, A</th>" not in html(at), "its network is not here: a button offers it"
+    assert re.search("Identity over time, B</th>.*?um-ink fake.*?Unusual<", html(at))
+    assert "Blinking, B</th>" not in html(at), "its network is not here: a button offers it"
     assert "Signals inform and never vote." in texts(at)
 
 
 def test_a_signal_whose_network_is_here_has_a_row_though_absent(clip, monkeypatch):
     monkeypatch.setattr(signal_tab.weights, "available", lambda model: True)
     monkeypatch.setattr(blinks, "ready", lambda: True)
-    assert re.search("<th[^>]*>Blinking, A</th>.*?um-ink na.*?Absent", html(show(clip)))
+    assert re.search("Blinking, B</th>.*?um-ink na.*?Absent", html(show(clip)))
 
 
 def test_an_unusual_signal_leads_to_its_moment(clip):
