@@ -24,22 +24,12 @@ from detector.batch import DOCUMENT_ENDINGS, Entry, failed, read_container
 from detector.comparison import compare
 from detector.decision import decide
 from detector.errors import InputError, MediaError, ModelError, UnmaskError, UsageError
-from detector.messages.format import score
 from detector.models import registry
 from detector.pipeline import Analyzer
-from detector.presentation import answers, lead, models, odds, pulls
-from detector.presentation import verdict as presented
-from detector.presentation.measured import covered
-from detector.presentation.origin import accounts
-from detector.schema.analysis import (
-    Analysis,
-    ErrorDetail,
-    Failure,
-    ModelResult,
-    Settings,
-    Thresholds,
-)  # fmt: skip
-from detector.sentences import _, say
+from detector.presentation import brief
+from detector.presentation.odds import EVEN
+from detector.schema.analysis import Analysis, ErrorDetail, Failure, Settings, Thresholds
+from detector.sentences import _
 
 _OURS = "internal"  # code of what is no file's fault
 
@@ -198,48 +188,7 @@ def _against(analysis: Analysis, path: Path, original: Path, judge: Likelihood |
 
 
 @reading()
-def summary(analysis: Analysis, *, base_rate: float = odds.EVEN) -> str:
+def summary(analysis: Analysis, *, base_rate: float = EVEN) -> str:
     """Return the result in a few lines for a terminal; odds in words follow a `base_rate` of
     fakes, 0..1."""
-    verdict, answer = analysis.verdict, pulls.answer_of(analysis)
-    lines = [
-        *presented.paragraphs(analysis, base_rate),
-        lead.sides(analysis),
-        *(section.line for section in accounts(analysis.provenance)),
-        *(_answered(row) for row in answers.rows(analysis) if row.likelihood),
-    ]
-    if answer is not None and answer.odds is not None:
-        said = odds.of_tests(answer.odds, verdict.question)
-        lines.append(f"{said} {odds.support(answer, verdict.question)}")
-    lines += [f"- {line}" for line in presented.why(analysis)]
-    lines += [f"{part.value:>5}  {part.name}" for part in pulls.rows(analysis)]
-    lines += [_left_out(model, why) for model in analysis.models
-              if (why := models.left_out(analysis, model))]  # fmt: skip
-    if coverage := covered(analysis.coverage):
-        lines.append(_("Looked at: {coverage}").format(coverage=coverage))
-    notes = list(analysis.media.notes)
-    if analysis.provenance and analysis.provenance.credential.state == "unreadable":
-        why = " ".join(map(say, analysis.provenance.credential.problems))
-        notes.append(_("Its signed origin (C2PA) could not be read. {why}").format(why=why))
-    lines += [_("Note: {note}").format(note=say(note)) for note in notes]
-    if turn := analysis.media.faces_turned:
-        lines.append(_("To analyze it turned: {option}").format(option=f"--rotate {turn}"))
-    lines.append(_("Can't tell: {limits}").format(limits=presented.limits(analysis)))
-    said = "\n  ".join(filter(None, lines)).replace("\u00a0", " ")
-    return f"{analysis.media.name}: {presented.headline(analysis)}\n  {said}"
-
-
-def _answered(row: answers.AnswerRow) -> str:
-    """Return a question and its answer in a line."""
-    likely = row.likelihood
-    if row.counts:
-        likely = _("{percent} combined likelihood").format(percent=likely)
-    known = "; ".join(filter(None, [row.bands, row.basis]))
-    return f"{row.question} {row.answer}, {likely} ({known})"
-
-
-def _left_out(model: ModelResult, why: str) -> str:
-    """Return a model that is no part of the verdict in a line."""
-    if model.probability is not None:
-        why = f"{_('score {score}').format(score=score(model.probability))}, {why}"
-    return f"{models.plain(model)}: {why}"
+    return "\n  ".join(brief.lines(analysis, base_rate)).replace("\u00a0", " ")

@@ -10,10 +10,10 @@ from cli.report import ending
 from detector import comparison, media, paths
 from detector.errors import InputError, UsageError
 from detector.pipeline import Analyzer
-from detector.presentation import comparison as words
+from detector.presentation import brief
 from detector.schema.analysis import Settings
 from detector.schema.comparison import Comparison
-from detector.sentences import _, say
+from detector.sentences import _
 
 FORMS = (
     ("pdf", "md", "json"),
@@ -135,10 +135,4 @@ def status(result: Comparison) -> int:
 @reading()
 def lines(result: Comparison) -> list[str]:
     """Return what a terminal shows."""
-    out = [f"{words.sentence(result)}.", f"  {words.lead(result)}"]
-    rows = [*words.figures(result), *words.people(result)]
-    out += [f"  {name + ':':20} {value}" for name, value in rows]
-    out += [f"  {say(note)}" for note in result.notes]
-    if limits := words.limits(result):
-        out.append("  " + _("What this can't tell: {limits}").format(limits=limits))
-    return out
+    return brief.of_comparison(result)

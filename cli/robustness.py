@@ -6,12 +6,10 @@ from typing import Annotated
 from cli.common import ProgressBar, ids, reading, refuse_link, write_result
 from cli.options import Device, Json, Models, Option
 from detector.decision import decide
-from detector.messages import states
 from detector.perturbation.conditions import NONE, parse
 from detector.perturbation.robustness import USUAL, try_out
 from detector.pipeline import Analyzer
-from detector.presentation import robustness as presented
-from detector.presentation.verdict import headline
+from detector.presentation import brief
 from detector.schema.analysis import Analysis, Robustness, Settings
 from detector.sentences import _
 
@@ -51,10 +49,4 @@ def robustness(
 
 @reading()
 def _lines(analysis: Analysis, tried: Robustness) -> list[str]:
-    """Return a line a trial, then what it means."""
-    lines = [f"{analysis.media.name}: {headline(analysis)}"]
-    for row in presented.rows(tried):
-        number = row.likelihood or "–"
-        lines.append(f"  {row.name:24} {number:>5}  {states.GLYPHS[row.label]} {row.says}")
-    said = presented.outcome(tried, analysis.verdict.answers[tried.question].thresholds)
-    return [*lines, f"  {said}".replace("\u00a0", " ")]
+    return [line.replace("\u00a0", " ") for line in brief.of_robustness(analysis, tried)]

@@ -1,0 +1,87 @@
+"""A result in a few lines, for terminals and agents."""
+
+from detector.messages import states
+from detector.messages.format import score
+from detector.presentation import (
+    answers,
+    comparison,
+    lead,
+    models,
+    odds,
+    pulls,
+    robustness,
+    verdict,
+)  # fmt: skip
+from detector.presentation.measured import covered
+from detector.presentation.origin import accounts
+from detector.schema.analysis import Analysis, ModelResult, Robustness
+from detector.schema.comparison import Comparison
+from detector.sentences import _, say
+
+
+def lines(analysis: Analysis, base_rate: float = odds.EVEN) -> list[str]:
+    """Return the result in a few lines, the file and its headline first; odds in words follow a
+    `base_rate` of fakes, 0..1."""
+    answer = pulls.answer_of(analysis)
+    out = [
+        f"{analysis.media.name}: {verdict.headline(analysis)}",
+        *verdict.paragraphs(analysis, base_rate),
+        lead.sides(analysis),
+        *(section.line for section in accounts(analysis.provenance)),
+        *(_answered(row) for row in answers.rows(analysis) if row.likelihood),
+    ]
+    if answer is not None and answer.odds is not None:
+        said = odds.of_tests(answer.odds, analysis.verdict.question)
+        out.append(f"{said} {odds.support(answer, analysis.verdict.question)}")
+    out += [f"- {line}" for line in verdict.why(analysis)]
+    out += [f"{part.value:>5}  {part.name}" for part in pulls.rows(analysis)]
+    out += [_left_out(model, why) for model in analysis.models
+              if (why := models.left_out(analysis, model))]  # fmt: skip
+    if coverage := covered(analysis.coverage):
+        out.append(_("Looked at: {coverage}").format(coverage=coverage))
+    notes = list(analysis.media.notes)
+    if analysis.provenance and analysis.provenance.credential.state == "unreadable":
+        why = " ".join(map(say, analysis.provenance.credential.problems))
+        notes.append(_("Its signed origin (C2PA) could not be read. {why}").format(why=why))
+    out += [_("Note: {note}").format(note=say(note)) for note in notes]
+    if turn := analysis.media.faces_turned:
+        out.append(_("To analyze it turned: {option}").format(option=f"--rotate {turn}"))
+    out.append(_("Can't tell: {limits}").format(limits=verdict.limits(analysis)))
+    return list(filter(None, out))
+
+
+def of_robustness(analysis: Analysis, tried: Robustness) -> list[str]:
+    """Return a line for each change that was tried, then what it means."""
+    out = [f"{analysis.media.name}: {verdict.headline(analysis)}"]
+    for row in robustness.rows(tried):
+        number, sign = row.likelihood or "–", states.GLYPHS[row.label]
+        out.append(f"  {row.name:24} {number:>5}  {sign} {row.says}")
+    limits = analysis.verdict.answers[tried.question].thresholds
+    return [*out, f"  {robustness.outcome(tried, limits)}"]
+
+
+def of_comparison(found: Comparison) -> list[str]:
+    """Return what came of holding a copy against its original."""
+    out = [f"{comparison.sentence(found)}.", f"  {comparison.lead(found)}"]
+    rows = [*comparison.figures(found), *comparison.people(found)]
+    out += [f"  {name + ':':20} {value}" for name, value in rows]
+    out += [f"  {say(note)}" for note in found.notes]
+    if limits := comparison.limits(found):
+        out.append("  " + _("What this can't tell: {limits}").format(limits=limits))
+    return out
+
+
+def _answered(row: answers.AnswerRow) -> str:
+    """Return a question and its answer in a line."""
+    likely = row.likelihood
+    if row.counts:
+        likely = _("{percent} combined likelihood").format(percent=likely)
+    known = "; ".join(filter(None, [row.bands, row.basis]))
+    return f"{row.question} {row.answer}, {likely} ({known})"
+
+
+def _left_out(model: ModelResult, why: str) -> str:
+    """Return a model that is no part of the verdict in a line."""
+    if model.probability is not None:
+        why = f"{_('score {score}').format(score=score(model.probability))}, {why}"
+    return f"{models.plain(model)}: {why}"
