@@ -393,11 +393,11 @@ class Paper(FPDF):
             self.ink(SMALL, style="B" if row.total else "")
             self.label(MARGIN, middle, NAMES, row.name, "L")
             self.label(x + width, middle, AXIS, row.value, "R")
+            if row.end is None:
+                continue
             if chart.dots:
                 self.stroke(LINE, 0.15)
                 self.line(x, middle, x + width, middle)
-            if row.end is None:
-                continue
             self.set_fill_color(*(TEXT if row.total else FILL[row.label]))
             left, right = sorted((at(row.start), at(row.end)))
             if chart.dots:
