@@ -22,7 +22,7 @@ from detector.memory import give_back_freed, return_freed
 
 log = logging.getLogger(__name__)
 
-IDLE_SECONDS = 5.0  # between the end of one conversion and that of the converter
+IDLE_SECONDS = 30.0  # between two conversions: on a busy computer a network takes long to compile
 
 
 class Converter:

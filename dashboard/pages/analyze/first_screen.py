@@ -98,7 +98,10 @@ def draw() -> None:
 def _preparing() -> None:
     """Draw how far the first start on this computer is with the models."""
     if (models := session.application().preparing) is not None:
-        text = _("Preparing the models, once on this computer: {done} of {total}. Files may come.")
+        text = _(
+            "Preparing the models, once on this computer: {done} of {total}. You can drop files "
+            "already."
+        )
         done, total = models
         st.progress(done / total, text=text.format(done=done, total=total))
 
