@@ -18,6 +18,7 @@ import cv2
 import numpy as np
 from PIL import ExifTags, Image, ImageCms, ImageOps, UnidentifiedImageError
 from PIL.PngImagePlugin import Disposal, PngImageFile
+from PIL.TiffImagePlugin import TiffImageFile
 
 from detector.errors import Canceled, MediaError
 from detector.installation import install
@@ -238,9 +239,8 @@ def open_still(path: str | os.PathLike[str]) -> Iterator[Image.Image]:
                     stated = image.info.get("original_orientation") or 1
             if image.format == "WEBP" and not getattr(image, "is_animated", False):
                 image = _decoded_webp(file, image)
-            if image.format != "TIFF":
-                with _parsing():
-                    image.getexif()[ExifTags.Base.Orientation] = stated
+            with _parsing():
+                image.getexif()[ExifTags.Base.Orientation] = stated
             if gamma is not None:
                 image.info[_GAMMA] = gamma
             if coded is not None and "icc_profile" not in image.info:
@@ -428,10 +428,12 @@ def _orientation(image: Image.Image) -> int:
 
 
 def _by_exif(image: Image.Image) -> int:
-    """Return the orientation that EXIF before the pixels states, as browsers read it: Pillow would
-    take that of XMP, and of text, where there is no other."""
+    """Return the orientation that EXIF before the pixels states, or a TIFF's tag, as browsers read
+    it: Pillow would take that of XMP, and of text, where there is no other."""
     exif = Image.Exif()
     try:
+        if isinstance(image, TiffImageFile):
+            return int(image.tag_v2.get(ExifTags.Base.Orientation, 1))
         exif.load(image.info.get("exif") or b"")
         return int(exif.get(ExifTags.Base.Orientation, 1))
     except _BROKEN:

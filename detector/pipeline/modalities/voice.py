@@ -37,6 +37,9 @@ BESIDE = 8
 voice what more would, and beside a picture it costs seconds."""
 
 
+BEYOND = 1.0  # s by which a sound is longer than its picture before that is named
+
+
 class VoiceExtractor(Extractor):
     """The voice of one run, read beside its frames."""
 
@@ -78,7 +81,13 @@ class VoiceExtractor(Extractor):
     def _hear(self, audio: Audio, notes: list[str]) -> dict[str, Recording]:
         """Return the sound of each voice, by its subject's id; fill in what `audio` holds."""
         run = self._run
-        span = part(run.media.duration or audio.duration or 0.0, run.settings)
+        shown, sounds = run.media.duration, audio.duration or 0.0
+        if shown and run.settings.end is None and sounds - shown > BEYOND:
+            notes.append(
+                _("The sound goes on for {seconds} s after the picture; that part was not "
+                  "heard.").format(seconds=f"{sounds - shown:.1f}")
+            )  # fmt: skip
+        span = part(shown or sounds, run.settings)
         choice = channels.choose(run.path, span, cancel=run.cancel)
         notes += choice.notes
         sources = {ID: choice.source}

@@ -234,6 +234,13 @@ def test_an_error_of_the_sound_never_ends_the_analysis_of_a_picture(say, talking
     assert "The sound of this file can't be heard: we failed to read it." in out.media.notes
 
 
+def test_what_sounds_after_the_picture_is_named(say, tmp_path):
+    for seconds, named in ((3, True), (7, False)):
+        clip = write_clip(tmp_path / "a.mp4", seconds=seconds, size=(8, 400), audio=made.speech(7))
+        notes = say(clip, 3.0).media.notes
+        assert any("goes on for 4.0 s after the picture" in note for note in notes) is named
+
+
 def test_the_limit_of_speech_is_its_sum():
     assert voice.unscorable(SpeechMeasurement(seconds=60, spans=[(0, 1), (5, 6.5)])) is None
     short = SpeechMeasurement(seconds=60, spans=[(0, MIN_SPEECH - 0.1)])
