@@ -11,7 +11,7 @@ from starlette.exceptions import HTTPException
 from starlette.formparsers import MultiPartException, MultiPartParser
 from starlette.requests import Request
 
-_EXTENDED = re.compile(rb"""\bfilename\*\s*=\s*"?(utf-8|iso-8859-1)'[^']*'([^;"\s]+)"?""", re.I)
+_EXTENDED = re.compile(rb"""\bfilename\*\s*=\s*"?([\w.:-]+)'[^']*'([^;"\s]+)"?""", re.I)
 _PLAIN = re.compile(rb';\s*filename\s*=\s*(?:"(?:[^"\\]|\\.)*"|[^;]*)', re.I)
 _ESCAPED = {b"%22": b'\\"', b"%0D": b" ", b"%0A": b" "}
 """As the HTML standard has browsers write quotes and line ends in a name"""
@@ -60,9 +60,12 @@ def _plainly(disposition: bytes) -> bytes:
     """Return a header with its file's name as UTF-8 between quotes."""
     extended, plain = _EXTENDED.search(disposition), _PLAIN.search(disposition)
     if extended is not None:
-        name = unquote_to_bytes(extended[2])
-        if extended[1].lower() != b"utf-8":
-            name = name.decode("latin-1").encode()
+        coded = unquote_to_bytes(extended[2])
+        try:
+            text = coded.decode(extended[1].decode(), "replace")
+        except (LookupError, UnicodeError):  # no such character set
+            text = coded.decode("utf-8", "replace")
+        name = text.encode("utf-8", "replace")
         name = name.replace(b"\\", b"\\\\").replace(b'"', b'\\"')
         return _PLAIN.sub(b"", disposition) + b'; filename="' + name + b'"'
     if plain is None:

@@ -48,6 +48,13 @@ def refusal(answer):
     [
         ("filename*=UTF-8''na%C3%AFve%20clip.mp4", "naïve clip.mp4"),
         ("filename=\"x.mp4\"; filename*=utf-8''%e2%82%ac.mp4", "€.mp4"),
+        ("filename*=iso-8859-1'en'caf%E9.mp4", "café.mp4"),
+        ("filename*=Windows-1252''%80%20%22a%22.mp4", '€ "a".mp4'),
+        ("filename*=no-such''caf%C3%A9.mp4", "café.mp4"),
+        ("filename*=UTF-8''caf%E9.mp4", "caf\ufffd.mp4"),
+        ("filename*=zlib''a.mp4", "a.mp4"),
+        ("filename*=unicode_escape''a%5Cud800.mp4", "a?.mp4"),
+        ("filename*=idna''%E9.mp4", "\ufffd.mp4"),
         ('filename="a%22b.mp4"', 'a"b.mp4'),
         ('filename="100%25.mp4"', "100%25.mp4"),
     ],
