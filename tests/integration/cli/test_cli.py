@@ -221,6 +221,19 @@ def test_nothing_stays_among_the_temporary_files(tmp_path, face_clip):
     assert list(scratch.iterdir()) == []
 
 
+def test_no_library_speaks_before_an_answer(tmp_path):
+    exif, clip = tmp_path / "exif.tif", tmp_path / "damaged.ts"
+    Image.new("RGB", (64, 64)).save(exif, tiffinfo={34665: 7, 33434: "1/0"})
+    write_clip(clip, seconds=1)
+    data = bytearray(clip.read_bytes())
+    data[4_000:4_400] = bytes(400)
+    clip.write_bytes(data)
+    call = ("analyze", exif, clip, "--frames", "2", "--models", "texture")
+    done = python("-m", "cli", *call, variables={"UNMASK_DATA": str(tmp_path / "data")})
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "damaged.ts: " in done.stdout
+
+
 def test_both_answers_stand_in_the_summary():
     text = summary(make_analysis(whole=3.0, fake=False))
     assert text.startswith("council statement.webm: Likely AI-generated\n")
