@@ -15,7 +15,7 @@ import streamlit as st
 from PIL import Image
 
 from dashboard import labels, series
-from dashboard.components import blocks, lanes, verdict
+from dashboard.components import blocks, lanes, status_cards, verdict
 from dashboard.components.player import plays
 from dashboard.components.timeline import evidence
 from dashboard.result import downloads, pictures, question, title, verdict_card
@@ -215,6 +215,16 @@ def test_a_picture_has_no_timeline(tmp_path, astronaut):
     assert "No sign of manipulation found</span></h2>" in page
     assert "Score over time" not in page and "Frame at" not in page
     assert not [b for b in at.button if b.label.endswith("peak")]
+
+
+def test_the_film_behind_a_picture_is_analyzed_with_one_press(tmp_path, astronaut, monkeypatch):
+    path, submitted = tmp_path / "photo.jpg", Mock(return_value=None)
+    Image.fromarray(astronaut).save(path)
+    monkeypatch.setattr(status_cards, "analyze_film", submitted)
+    analysis = make_picture()
+    analysis.media.film = 1.7
+    button(show(path, analysis, "photo.jpg"), "Analyze the film").click().run()
+    assert submitted.call_args.args == (path, "photo.jpg", analysis.settings)
 
 
 def test_scores_without_a_face_are_of_the_whole_picture(clip):

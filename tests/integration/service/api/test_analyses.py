@@ -70,6 +70,19 @@ def test_every_way_to_name_a_file_is_read(client, header, name):
     assert answer.json()["name"] == name
 
 
+def test_the_film_behind_a_picture_is_analyzed_where_asked_for(client, tmp_path):
+    Image.new("RGB", (64, 64)).save(tmp_path / "photo.jpg")
+    film = write_clip(tmp_path / "film.mp4", seconds=0.4, size=(64, 48)).read_bytes()
+    photo = (tmp_path / "photo.jpg").read_bytes()
+    call = {"data": {"film": "true"}}
+    kind = ("photo.jpg", photo + film, "image/jpeg")
+    answer = client.post("/v1/analyses", files={"file": kind}, **call)
+    assert answer.status_code == 202 and answer.json()["name"] == "photo.jpg (film).mp4"
+    plain = client.post("/v1/analyses", files={"file": ("photo.jpg", photo, "image/jpeg")}, **call)
+    assert plain.status_code == 422
+    assert "no film behind this picture" in refusal(plain)["message"]
+
+
 def test_a_file_becomes_a_task_and_then_a_result(client, analyzer, application):
     analyzer.go.clear()
     asked = {"frames": "8", "models": "texture, videomae"}
