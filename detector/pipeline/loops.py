@@ -12,7 +12,7 @@ LONGEST = 12.0  # s of a stretch; two are decoded frame by frame to find it
 SHORTEST = 0.15  # s
 LEAST = 3  # times that it is shown
 ALIKE = 0.35
-"""as a part of the difference half a stretch away, that of the same frame encoded anew: at CRF 35
+"""as a part of the difference within a stretch, that of the same frame encoded anew: at CRF 35
 0.1 to 0.3. Frames that only move slowly differ more a stretch away than half of one."""
 MOVES = 16.0  # gray levels at any px by which a stretch changes, at least
 SHARE = 0.95  # of the frames that have to repeat
@@ -67,7 +67,7 @@ class LoopCheck:
         period, stretch = times[frames] - times[0], pictures[:frames]
         if not frames or duration < LEAST * period:
             return None
-        usual = np.median(_apart(pictures, frames // 2))
+        usual = _usual(pictures, frames)
         found = [_distance(picture, stretch) for picture in self._pictures]
         if np.mean([near.min() <= ALIKE * usual for near in found]) < SHARE:
             return None
@@ -84,11 +84,16 @@ def _period(pictures: np.ndarray, times: Sequence[float]) -> int:
     for frames in range(2, len(pictures) // 2 + 1):
         if times[frames] - times[0] < SHORTEST:
             continue
-        usual = np.median(_apart(pictures, frames // 2))
-        again = _apart(pictures, frames) <= ALIKE * usual
+        again = _apart(pictures, frames) <= ALIKE * _usual(pictures, frames)
         if again.mean() >= SHARE and _moves(pictures[:frames]):
             return frames
     return 0
+
+
+def _usual(pictures: np.ndarray, frames: int) -> float:
+    """Return by how much frames of a stretch usually differ: those half of it apart, or a third or
+    quarter, since a loop of 32.5 frames only comes again after two of it."""
+    return max(float(np.median(_apart(pictures, max(1, frames // n)))) for n in (2, 3, 4))
 
 
 def _apart(pictures: np.ndarray, frames: int) -> np.ndarray:

@@ -229,6 +229,9 @@ def test_a_plain_tiff_is_read(tmp_path):
         ("JPEG XR", b"II\xbc\x01" + bytes(500)),
         ("OpenEXR", b"v/1\x01" + bytes(500)),
         ("ICO", b"\0\0\1\0\1\0" + bytes(500)),
+        ("TGA", b"\0\0\2" + bytes(9) + b"\x40\0\x40\0\x18\0" + bytes(500)),
+        ("PCX", b"\x0a\5\1\x08" + bytes(500)),
+        ("H.266", b"\0\0\0\1\0\x79\0" + bytes(500)),
         ("PNM", b"P6\n2 2\n255\n" + bytes(12)),
         ("DICOM", bytes(128) + b"DICM" + bytes(300)),
     ],
@@ -485,6 +488,14 @@ def test_a_loop_is_named_and_each_of_its_moments_counts_once(tmp_path, options):
     assert len(loop.timestamps) == 20
     phases = sorted(round(25 * time) % 20 for time in loop.timestamps)
     assert sum(b > a for a, b in pairwise(phases)) >= 17, "each once, a frame more or less"
+
+
+def test_a_loop_of_no_whole_number_of_frames_is_named(tmp_path):
+    """20 pictures at 16 a second, shown at 25: 31.25 frames."""
+    pictures = [moving(round(n * 16 / 25) % 20) for n in range(25 * 20)]
+    loop = loop_of(encode(tmp_path / "loop.mp4", pictures, preset="veryfast"))
+    assert loop is not None
+    assert round(loop.period / 1.25, 2) in (1, 2, 3, 4)
 
 
 @pytest.mark.parametrize("kind", ["one", "slow", "twice"])
