@@ -1,10 +1,7 @@
-"""What is done about the memory of a process that analyzes, and from which frames on."""
+"""What is done about the memory of a process that analyzes."""
 
 import ctypes
 from contextlib import suppress
-
-LARGE_FRAME = 16_000_000
-"""px of a frame, beyond which memory counts: a 4K frame takes 25 MB, one of 8K 100"""
 
 _MMAP_THRESHOLD, _TRIM_THRESHOLD = (-3, 8 * 1024**2), (-1, 16 * 1024**2)
 """bytes from which glibc gives freed memory back at once, by their numbers for `mallopt`: by itself

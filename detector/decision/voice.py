@@ -18,8 +18,8 @@ SINGING = 0.5
 """Share of what is voiced that stays on notes. Of 710 acted and emotional sentences the highest
 has 0.33, of 206 sung ones 0.46."""
 MUSIC = 0.75
-"""Share of a sound without speech that holds tones. None of those sentences reaches it; of 395
-pieces of music without speech 171 do."""
+"""Share of a sound without speech that holds tones (5 s of it, at least). None of 2,766 acted and
+emotional sentences reaches it; of 220 pieces of music 47 do, and 89 more hold no speech."""
 CLIPPED = 0.01
 """Share of the samples of speech at full scale from which on traces are cut off: what is left is
 alike in real and in made voices."""

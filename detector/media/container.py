@@ -22,11 +22,11 @@ from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
 from detector.errors import MediaError
+from detector.large_frames import LARGE_FRAME
 from detector.media.files import ISO_BOXES, is_encrypted, is_jpeg, open_file, sniff, top_boxes
 from detector.media.kinds import ACCEPTED, behind_bytes
 from detector.media.limits import MAX_SIDE, MAX_VIDEO_PIXELS, SNIFF_BYTES
 from detector.media.sei import Orientation, display_orientation
-from detector.memory import LARGE_FRAME
 from detector.sentences import _
 
 # Containers that hold their own samples. Everything that reads a list of other files, an address,

@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 from PIL import Image as Pillow
 
-from detector.memory import LARGE_FRAME
+from detector.large_frames import LARGE_FRAME, halved
 from detector.models.base import CropRecipe, Image, ModelSpec
 from detector.schema.media import MOST_ASPECT
 
@@ -70,14 +70,6 @@ def _without_ends(picture: Image) -> Image:
     most = MOST_ASPECT * min(picture.shape[:2])
     top, left = (max(0, (side - most) // 2) for side in picture.shape[:2])
     return picture[top : top + most, left : left + most]
-
-
-def halved(rgb: Image) -> Image:
-    """Return a frame whose sides are halved while it is large, which takes a tenth of the time of
-    averaging it to any other size."""
-    while rgb.shape[0] * rgb.shape[1] > LARGE_FRAME:
-        rgb = cv2.resize(rgb, None, fx=0.5, fy=0.5, interpolation=cv2.INTER_AREA)
-    return rgb
 
 
 def resize(picture: Image, size: tuple[int, int], how: str) -> Image:

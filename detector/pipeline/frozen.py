@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import cv2
 import numpy as np
 
-from detector.models.pictures import halved
+from detector.large_frames import halved
 
 SIDE = 64  # px that frames are averaged to
 SPAN = 0.5  # s between the first and the last frame, at least

@@ -12,7 +12,7 @@ from typing import Literal
 import numpy as np
 
 from detector import media, vision
-from detector.models.pictures import halved
+from detector.large_frames import halved
 
 Turn = Literal[90, 180, 270]
 TURNS: tuple[Turn, ...] = (180, 90, 270)  # Degrees clockwise that are tried

@@ -18,8 +18,8 @@ from detector import media, provenance, runtime, vision
 from detector.decision import conformal, decide
 from detector.errors import Canceled
 from detector.installation import install
+from detector.large_frames import LARGE_FRAME
 from detector.media import Frame, Shot
-from detector.memory import LARGE_FRAME
 from detector.models import registry
 from detector.models.base import ModelSpec
 from detector.pipeline import initial_results, planning, skill

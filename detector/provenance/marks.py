@@ -20,6 +20,7 @@ from PIL import Image, ImageDraw, ImageFont
 
 from detector.correlation import correlation
 from detector.isolation import Frame
+from detector.large_frames import halved
 from detector.provenance import certainty
 from detector.schema.origin import GeneratorMark
 from detector.sentences import _
@@ -125,10 +126,12 @@ class MarkSearch:
     def add(self, frame: Frame, times: Sequence[float]) -> None:
         """Keep a decoded frame small, if it is one of them; `times` are those that it answers."""
         if not self._times.isdisjoint(times):
-            height, width = frame.rgb.shape[:2]
-            self._scale = scale = min(SIDE / min(height, width), (PIXELS / (height * width)) ** 0.5)
+            rgb = halved(frame.rgb)
+            height, width = rgb.shape[:2]
+            scale = min(SIDE / min(height, width), (PIXELS / (height * width)) ** 0.5)
+            self._scale = scale * width / frame.rgb.shape[1]
             kind = cv2.INTER_AREA if scale < 1 else cv2.INTER_CUBIC
-            small = cv2.resize(frame.rgb, None, fx=scale, fy=scale, interpolation=kind)
+            small = cv2.resize(rgb, None, fx=scale, fy=scale, interpolation=kind)
             if not self._frames or small.shape == self._frames[0].shape:
                 self._frames.append(small)
 

@@ -25,8 +25,8 @@ SECONDS, BUSY = 1.5, 4
 """s of this thread's work that each of the two may take; how many times that on the clock of a
 computer that is busy, so that the same file gives the same answer there"""
 LEAST = 8
-"""frames that have to fit into these s by what those before took: of 8K as PNG four do, which would
-say nothing"""
+"""frames: fewer say nothing. No more are decoded where as many are not there, or do not
+fit into these s by what those before took: of 8K as PNG four do."""
 SMALL = 400
 """bytes; a smaller picture says "nothing has changed", equals others by chance, begins no run"""
 RUN = 3  # pictures in a row that have to be the same as an earlier run before they count as copied
@@ -45,6 +45,7 @@ def find_repeats(path: str | os.PathLike[str], *, cancel: Event | None = None) -
         decoder = Decoder(container, stream, tolerant=True)
         unsmoothed(decoder.context)
         changes, copies = _Changes(_stretch(stream)), _Copies()
+        enough = not 0 < stream.frames < LEAST
         length = (container.duration or 0) / av.time_base
         begun = time.perf_counter(), time.thread_time()
         for packet in packets(container, stream):
@@ -52,7 +53,8 @@ def find_repeats(path: str | os.PathLike[str], *, cancel: Event | None = None) -
             spent = max(worked, waited / BUSY)
             if copies.count >= PACKETS or spent > 2 * SECONDS or (cancel and cancel.is_set()):
                 break
-            if spent < SECONDS and LEAST * worked <= SECONDS * max(1, changes.fed):
+            quick = LEAST * worked <= SECONDS * max(1, changes.fed)
+            if enough and quick and spent < SECONDS:
                 passed = (decoder.time_of(packet) or 0.0) / length if length > 0 else 1.0
                 changes.add(decoder, packet, passed)
             copies.add(packet)

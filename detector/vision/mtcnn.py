@@ -15,7 +15,7 @@ import cv2
 import numpy as np
 
 from detector import runtime
-from detector.memory import LARGE_FRAME
+from detector.large_frames import LARGE_FRAME
 from detector.vision import mtcnn_networks
 from detector.vision.crops import window
 from detector.vision.detection import Detection, from_left_to_right

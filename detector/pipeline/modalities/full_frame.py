@@ -3,8 +3,8 @@
 import cv2
 import numpy as np
 
+from detector.large_frames import halved
 from detector.media import Frame
-from detector.models.pictures import halved
 from detector.pipeline.modalities.base import Extraction, Extractor
 from detector.pipeline.options import SeenAt
 from detector.pipeline.scoring import ScoreItem
