@@ -9,7 +9,7 @@ import pytest
 from av.stream import Disposition
 from scipy import signal
 
-from detector import isolation, media
+from detector import isolation, media, messages
 from detector.audio import channels, sound
 from detector.audio.channels import HeardChoice, choose
 from detector.audio.recording import Recording
@@ -230,7 +230,8 @@ def test_overloaded_speech_withholds_only_answers_towards_real():
     assert voice.withholds_real(overloaded) is ReasonCode.CLIPPED
     assert voice.abstains(overloaded) is None
     (item,) = [item for item in voice.evidence(overloaded) if item.code == "clipping"]
-    assert item.rating == "poor" and item.value == "2 % of the speech cut off at full scale"
+    assert item.rating == "poor"
+    assert messages.wording(item)[1] == "2 % of the speech cut off at full scale"
     fine = overloaded.model_copy(update={"clipped": 0.009})
     assert voice.withholds_real(fine) is None and voice.withholds_real(None) is None
     assert "clipping" not in [item.code for item in voice.evidence(fine)]
