@@ -46,7 +46,8 @@ class Converter:
                 error = json.loads(process.stdout.readline())
             except (OSError, ValueError) as problem:
                 self._close()
-                error = f"the converter ended: {problem}"
+                error = f"{type(problem).__name__}: {problem}"
+                log.warning("the process that converts networks ended: %s", problem)
             except BaseException:  # an answer that nobody read would be taken for the next
                 self._close()
                 raise
@@ -54,8 +55,8 @@ class Converter:
                 self._end = threading.Timer(IDLE_SECONDS, self.close)
                 self._end.daemon = True
                 self._end.start()
-        if error:
-            log.warning("a network was not converted: %s", error)
+        if error:  # the caller reports it, once it has met it itself
+            log.info("a network was not converted: %s", error)
         return not error
 
     @property
