@@ -270,8 +270,8 @@ class Paper(FPDF):
         whole = [max(map(self._wide, column)) for column in columns]
         if sum(whole) <= WIDTH:
             return [width + (WIDTH - sum(whole)) / len(whole) for width in whole]
-        words = [max(self._wide(word) for cell in column for word in cell.split(" "))
-                 for column in columns]  # fmt: skip
+        longest = (max((w for cell in c for w in cell.split(" ")), key=self._wide) for c in columns)
+        words = [min(self._wide(word), WIDTH / 3) for word in longest]
         share = (WIDTH - sum(words)) / (sum(whole) - sum(words) or 1.0)
         return [a + max(0.0, share) * (b - a) for a, b in zip(words, whole, strict=True)]
 
@@ -304,10 +304,6 @@ class Paper(FPDF):
         """Return a text as this paper can print it."""
         shown = printable(text)
         self.numbered |= shown != text
-        if any(len(word) > LONGEST_WORD for word in shown.split()):
-            shown = _BREAK.join(
-                shown[i : i + LONGEST_WORD] for i in range(0, len(shown), LONGEST_WORD)
-            )
         if self.rtl and any(unicodedata.bidirectional(c) == "AL" for c in shown):
             return f"{_FROM_THE_RIGHT}{shown}"  # although it may begin with a Latin name
         return shown
@@ -471,8 +467,7 @@ def height_of(size: tuple[int, int]) -> float:
     return min(FRAME_HEIGHT, FRAME_WIDTH * size[1] / size[0])
 
 
-_FROM_THE_RIGHT, _BREAK = "\u200f", "\u200b"
-LONGEST_WORD = 64  # letters; a longer one is broken anywhere
+_FROM_THE_RIGHT = "\u200f"
 _TURNING = frozenset([*range(0x202A, 0x202F), *range(0x2066, 0x206A)])
 """Embeddings, overrides and isolates of bidirectional text, and what ends them."""
 
