@@ -257,10 +257,14 @@ class Paper(FPDF):
         self.ln(1)
 
     def rows(self, table: Grid) -> None:
-        """Draw a table; its head is repeated on each page."""
+        """Draw a table, in smaller letters where words do not fit; its head is repeated on each
+        page."""
         cells = [table.heads, *table.printed]
-        self.ink(SMALL + 0.5, style="B")
-        self._grid(cells, self._widths(cells), heads=True)
+        for size in (SMALL + 0.5, SMALL - 1.0, SMALL - 2.0):
+            self.ink(size, style="B")
+            if sum(widths := self._widths(cells)) <= WIDTH + 0.1:
+                break
+        self._grid(cells, widths, heads=True)
         self.ln(1.5)
 
     def _widths(self, rows: Sequence[Sequence[str]]) -> list[float]:
