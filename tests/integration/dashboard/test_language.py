@@ -169,7 +169,7 @@ NAMES |= {"unmask export-labels", "in force", "Metadata", "Contents"}
 NAMES |= {"Bing", "Yandex", "Left", "Right", "Data", "dd MMMM y, HH:mm"}
 """Of products; a command; a state as the service calls it; fields of S3's and of PDF; keys of a
 keyboard; a pattern of dates."""
-REPORT = {"charts.py", "content.py", "pair_paper.py", "pdf.py", "words.py"}
+REPORT = {"content.py", "document.py", "paper.py", "pdf.py"}
 """What draws a report; the other files there seal and check it."""
 
 
@@ -325,7 +325,7 @@ def test_notes_and_findings_are_said_in_spanish():
         assert "2 partes de la grabación" in "".join(notes)
         for data in (e.thresholds.data for e in manifest().ensembles.values()):
             assert re.search("fuentes|habla", say(data)), data
-        assert origin_words.facts(stored.facts)[0] == ("Cámara", "Pixel 8", "EXIF")
+        assert origin_words.fact_rows(stored.facts)[0] == ("Cámara", "Pixel 8", "EXIF")
 
 
 def test_a_message_is_never_put_together_by_hand():
