@@ -7,7 +7,8 @@ out: they are the other question's.
 """
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from pathlib import Path
 
 import cv2
@@ -18,7 +19,7 @@ from torch import nn
 
 from detector import media, runtime, vision
 from detector.errors import MediaError, UsageError
-from detector.evaluation.labels import Item, read_labels
+from detector.evaluation.labels import Item, hash_of, read_labels
 from detector.models import registry
 from detector.models.families import clip_vit
 from detector.models.pictures import fit as fit_picture
@@ -31,6 +32,7 @@ from lab.training import left_out
 from lab.training.augment import jpeg
 from lab.training.clip.feed import ALTERED, class_of
 from lab.training.clip.run import load_trunk
+from lab.training.features import Arrays, cached
 from lab.training.fit import TrainingOptions, begin_run
 from lab.training.layer import fit_rows
 from lab.training.left_out import LeftOutLogit
@@ -80,7 +82,7 @@ def train(
     begin_run(plan, run)
     items = chosen(read_labels(data), plan)
     plain, copies, owner = read_features(items, plan, run)
-    plain, copies = plain.astype(np.float64), copies.astype(np.float64)
+    plain, copies = plain.astype(np.float32), copies.astype(np.float32)
     of_rows = [items[i] for i in owner]
     if len({item.label for item in of_rows}) < 2:
         raise UsageError(_("The recipe generated needs real and generated files with a face."))
@@ -134,29 +136,27 @@ def read_features(
     items: Sequence[Item], plan: GeneratedRecipe, run: TrainingOptions
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Return features of faces and of their copies, float16 [rows, 3072], and which item each is
-    of, int [rows]; kept in the run's folder."""
-    kept = run.out / "features.npz"
-    if kept.is_file():
-        known = np.load(kept)
-        if known["names"].tolist() == [item.name for item in items]:
-            return known["plain"], known["copies"], known["owner"]
-    read = compiled_features(load_trunk(), run.device)
-    spec, chance = registry.get_spec(ID), np.random.default_rng(0)
-    rows: list[np.ndarray] = []
-    owner: list[int] = []
-    for i, item in enumerate(items):
-        crops = list(_crops(item, plan))
-        if crops:
+    of, int [rows]; cached for each file in the run's folder."""
+
+    def reader() -> Callable[[Item], Arrays]:
+        features, spec = compiled_features(load_trunk(), run.device), registry.get_spec(ID)
+
+        def read(item: Item) -> Arrays:
+            crops = list(_crops(item, plan))
+            if not crops:
+                return {"faces": np.zeros((2, 0, 0), np.float16)}
+            chance = np.random.default_rng(int(hash_of(item.name), 16) % 2**32)
             crops += [_copy(crop, plan, chance) for crop in crops]
             pictures = np.stack([fit_picture(crop, spec.crop) for crop in crops])
-            features = read(normalized(pictures, spec))[0].astype(np.float16)
-            rows.append(features.reshape(2, -1, features.shape[1]))
-            owner += [i] * (len(crops) // 2)
-        run.on_progress("faces", i + 1, len(items), {})
-    plain, copies = np.concatenate(rows, 1)
-    names = [item.name for item in items]
-    np.savez(kept, plain=plain, copies=copies, owner=np.array(owner), names=np.array(names))
-    return plain, copies, np.array(owner)
+            rows = features(normalized(pictures, spec))[0].astype(np.float16)
+            return {"faces": rows.reshape(2, -1, rows.shape[1])}
+
+        return read
+
+    found = cached(items, run.out / "features", "faces", reader, partial(run.report, "faces"))
+    faces = [arrays["faces"] for arrays in found]
+    plain, copies = np.concatenate([rows for rows in faces if rows.size], 1)
+    return plain, copies, np.repeat(np.arange(len(items)), [rows.shape[1] for rows in faces])
 
 
 def _copy(crop: np.ndarray, plan: GeneratedRecipe, chance: np.random.Generator) -> np.ndarray:
