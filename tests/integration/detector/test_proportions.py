@@ -125,7 +125,8 @@ def measured():
 def test_a_strange_size_takes_no_more_than_a_usual_one(size, measured):
     over = []
     for kind in KINDS:
-        usual, _, _ = measured(kind, USUAL)
+        # Anew beside 8K, whose limit is close: what the process holds by then counts for both.
+        usual, _, _ = (measured.__wrapped__ if size == LARGE else measured)(kind, USUAL)
         peak, seconds, analysis = measured(kind, size)
         print(f"{size} {kind}: {peak:.2f} GB of {usual:.2f}, {seconds:.1f} s")
         assert (analysis.media.width, analysis.media.height) == size
