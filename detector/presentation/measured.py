@@ -42,7 +42,7 @@ def fitted_on(calibration: Calibration) -> str:
         data = say(calibration.data)
         return _("on {data}").format(data=data)
     text = ngettext("on {number} clip", "on {number} clips", calibration.clips)
-    return text.format(number=calibration.clips)
+    return text.format(number=f"{calibration.clips:,}")
 
 
 def _params(data: str) -> Mapping[str, Any]:

@@ -45,8 +45,8 @@ def test_clips_that_a_calibration_took_in_two_forms_are_counted_once():
     assert "on 1,848 recordings in 3,696 versions, each judged by weights" in text
     assert "5516 clips" not in text
     spec = registry.get_spec("texture")
-    assert spec.calibration.clips == 924 and "on 924 clips, each" not in text
-    assert card._calibrated(spec) == "on 924 clips"
+    assert spec.calibration.clips == 1105 and "on 1,105 clips, each" not in text
+    assert card._calibrated(spec) == "on 1,105 clips"
 
 
 def test_a_card_says_where_an_operating_point_is_from():
