@@ -105,17 +105,13 @@ def texts(code: str | None = None) -> Catalog:
         ("service", sources(SERVICE)),
         ("cli", sources(ROOT / "cli")),
         ("detector", sources(DETECTOR)),
-        ("lab", sources(ROOT / "lab")),
     )
     for folder, files in rooms:
         for file, tree in files:
             for node in ast.walk(tree):
                 place = [((Path(folder) / file).as_posix(), getattr(node, "lineno", 1))]
                 marks = marked(node) if isinstance(node, ast.Call) else []
-                found = [
-                    *marks,
-                    *(helped(file, node) if folder == "cli" or file.startswith("cli/") else []),
-                ]
+                found = [*marks, *(helped(file, node) if folder == "cli" else [])]
                 literals = [str(text.value) for text in found if isinstance(text, ast.Constant)]
                 if len(literals) == len(marks) == 2:
                     catalog.add(tuple(literals), locations=place)
