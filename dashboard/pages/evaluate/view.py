@@ -527,7 +527,7 @@ def _tables(kind: KindReport) -> None:
                 {
                     _("Condition"): row.title,
                     _("AUC"): tables.text_of(row["AUC"]),
-                    _("AUC lost"): tables.text_of(row.figures.get("AUC lost")),
+                    _("AUC lost"): tables.text_of(row["AUC lost"]),
                     _("Originals called fake"): _part(row["originals called FAKE"]),
                     _("Fakes found"): _part(row["fakes called FAKE"]),
                 }

@@ -241,9 +241,8 @@ def download_problem(spec: ModelSpec, ended: Download | None) -> Text:
     calm = not ended.code or (ended.code in texts and ended.code != "weights_corrupted")
     text = texts.get(ended.code, say(ended.error))
     if listed:
-        command = f"unmask fetch {spec.id} --from FILE"
-        by_hand = _("Brought by hand, it is installed by: {command}").format(command=command)
-        text = f"{text} {by_hand}"
+        by_hand = _("Brought by hand, it is installed by: unmask fetch {id} --from FILE")
+        text = f"{text} {by_hand.format(id=spec.id)}"
     return cards.model_problem(text, calm=calm)
 
 
