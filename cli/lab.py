@@ -18,8 +18,8 @@ def installed(name: str) -> Any | None:
 
 def missing(name: str) -> UsageError:
     """Return the error that says how to install the lab."""
-    text = f"`unmask {name}` needs unmask-lab, which is not installed."
-    return UsageError(text, hint=_("Type: {extra}").format(extra=install_lab()))
+    text = _("`unmask {name}` needs unmask-lab, which is not installed.")
+    return UsageError(text.format(name=name), hint=_("Type: {extra}").format(extra=install_lab()))
 
 
 def stand_in(name: str) -> Callable[[typer.Context], int]:

@@ -454,6 +454,7 @@ def test_a_command_speaks_the_language_of_its_terminal(esperanto, monkeypatch):
 
 def test_help_of_every_command_is_in_the_language(esperanto, monkeypatch, capsys):
     monkeypatch.setattr("typer.rich_utils.MAX_WIDTH", 400)  # no text is broken
+    monkeypatch.setattr("cli.lab.entry_points", lambda **_: [])  # the lab's own help is English
     typed = [[name, *more] for name in COMMANDS for more in actions_of(name)]
     for words in [[], *typed]:
         assert main([*words, "--help"]) == 0
@@ -482,7 +483,6 @@ def test_help_and_usage_errors_follow_the_terminal(monkeypatch, capsys, code):
     for words, error in (
         (["analyze"], said["Missing argument {name}."].format(name="'paths'")),
         (["analyze", "x", "--nosuch"], said["No such option: {name}"].format(name="--nosuch")),
-        (["train"], said["Missing argument {name}."].format(name=f"'{said['RECIPE']}'")),
         (
             ["analyze", "x", "--fps", "99"],
             said["Input should be less than or equal to {high}"].format(high=60),
