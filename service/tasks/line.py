@@ -29,20 +29,23 @@ class Line:
         self.held = False  # Nothing more starts that keeps cores busy
         self.running: list[Task] = []
         self.reserved: list[float] = []  # Cores of each camera
-        self._waiting: list[Task] = []  # In the order they came
+        self._waiting: dict[Task, int] = {}  # In the order they came; 0, or below: put first
         self._served: dict[tuple[str, Priority], int] = {}  # When each owner had a turn last
         self._clock = count(1)
 
     def add(self, task: Task) -> None:
         """Put a task in line."""
-        self._waiting.append(task)
+        self._waiting[task] = 0
 
     def remove(self, task: Task) -> bool:
         """Take a task out of the line; whether it was still in it."""
-        waited = task in self._waiting
-        if waited:
-            self._waiting.remove(task)
-        return waited
+        return self._waiting.pop(task, None) is not None
+
+    def advance(self, task: Task) -> bool:
+        """Put a waiting task before all others of its priority; whether it still waits."""
+        if task in self._waiting:
+            self._waiting[task] = -next(self._clock)
+        return task in self._waiting
 
     def next(self) -> Task | None:
         """Return what may start now, moved from the line to what runs."""
@@ -56,7 +59,7 @@ class Line:
             if kind.cores and (kind.priority in blocked or not self._fits(task)):
                 blocked.add(kind.priority)
                 continue
-            self._waiting.remove(task)
+            del self._waiting[task]
             self.running.append(task)
             self._served[task.owner, kind.priority] = next(self._clock)
             return task
@@ -79,9 +82,9 @@ class Line:
         """Return all that wait, in the order they would start."""
         rounds: Counter[tuple[str, Priority]] = Counter()
         places = {}
-        for task in self._waiting:
+        for task, first in sorted(self._waiting.items(), key=lambda item: item[1]):
             owner = task.owner, task.kind.priority
-            places[task] = task.kind.priority, rounds[owner], self._served.get(owner, 0)
+            places[task] = task.kind.priority, first, rounds[owner], self._served.get(owner, 0)
             rounds[owner] += 1
         return sorted(places, key=places.__getitem__)
 

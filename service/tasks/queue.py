@@ -144,6 +144,11 @@ class TaskQueue:
         with self._changed:
             return self._line.ahead(task)
 
+    def advance(self, task: Task) -> bool:
+        """Put a waiting task before all others of its priority; whether it still waits."""
+        with self._changed:
+            return self._line.advance(task)
+
     @property
     def cores(self) -> float:
         """Return the budget."""

@@ -184,6 +184,16 @@ def test_nothing_more_starts_while_it_is_held_but_what_waits_for_a_network(desk)
     assert desk.look() == ["runs", "download", "waits", "batch"]
 
 
+def test_a_task_is_put_before_all_others_of_its_priority(desk):
+    running = desk.add(PAGE, "0")
+    waiting = [desk.add(PAGE, name, owner) for name, owner in (("1", "ann"), ("2", "ben"))]
+    last = desk.add(PAGE, "3")
+    assert desk.line.advance(last) and desk.line.ahead(last) == 0
+    assert sorted(desk.line.ahead(task) for task in waiting) == [1, 2]
+    assert not desk.line.advance(running)
+    assert desk.end("0") == ["0", "3"]
+
+
 def test_a_full_line_takes_no_more(tasks):
     def refuse(waiting, running):
         return InputError(f"{waiting} wait, {running} run") if waiting >= 2 else None
