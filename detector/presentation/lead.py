@@ -36,9 +36,9 @@ def sentence(analysis: Analysis) -> str:
             if not where:
                 said = _("{whom}: no score of these models decides.")
         elif not where:
-            said = _("{whom} scored too low to decide.")
+            said = _("{whom} did not score clearly enough to decide.")
         else:
-            said = _("{whom} scored highest ({when}), but too low to decide.")
+            said = _("{whom} scored highest ({when}), but not clearly enough to decide.")
         return said.format(whom=capital(whom), when=where)
     if why.code != "models_disagree":
         return f"{text(why).rstrip('.')}."

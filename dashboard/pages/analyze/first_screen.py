@@ -1,4 +1,4 @@
-"""The first screen: drop a file, or open a sample; and already read the four answers there are."""
+"""The first screen: drop a file or open a sample, and read what answers there are."""
 
 from __future__ import annotations
 
