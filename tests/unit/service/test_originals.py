@@ -15,6 +15,7 @@ from detector.comparison.fingerprint import fingerprint, of_frames
 from detector.errors import Canceled, InputError, MediaError
 from detector.live import LiveSettings
 from detector.live.recorder import Ring
+from detector.presentation.comparison import sentence
 from detector.schema.analysis import Analysis, Settings
 from detector.schema.comparison import ComparisonFinding
 from service import originals
@@ -134,7 +135,7 @@ def test_nobody_is_accused_until_a_person_names_the_original(app, finds, swapped
     ended(app.originals.compare(OWNER, first, second))
     kept = app.originals.of_pair(OWNER.principal, other, one)
     assert not kept.comparison.accuses
-    assert kept.comparison.sentence.startswith(
+    assert sentence(kept.comparison).startswith(
         "Same footage, another face; we can’t tell which is the original"
     )
     assert stored(app, OWNER, first).role_source == "unknown"

@@ -109,7 +109,7 @@ def test_a_seal_is_of_one_record(record, store):
     assert set(who(store, other)) == {ResultOrigin.ELSEWHERE}
 
 
-def test_the_sentence_of_a_comparison_is_sealed(store, tmp_path):
+def test_the_finding_of_a_comparison_is_sealed(store, tmp_path):
     found = Comparison(
         copy_media=SAMPLE.media,
         original_media=SAMPLE.media.model_copy(update={"name": "press.mp4"}),
@@ -121,8 +121,7 @@ def test_the_sentence_of_a_comparison_is_sealed(store, tmp_path):
     analysis = store.analysis(LOCAL, record.id)
     sent = analysis.model_dump(mode="json")
     assert seals.holds(analysis.seal, sent, [store.seals.own])
-    assert sent["comparison"]["sentence"] == "Both files show the same footage"
-    changed = {"sentence": "Manipulated copy of press.mp4"}
+    changed = {"finding": ComparisonFinding.FACE_DIFFERS}
     rewrite(tmp_path, record.id, lambda tree: tree["comparison"].update(changed))
     assert who(store, record)[0] is ResultOrigin.ELSEWHERE
 
