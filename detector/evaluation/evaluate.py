@@ -167,7 +167,8 @@ def report(
     condition, `NONE` among them. `others` are published models to compare with."""
     plain = list(scored[NONE])
     ours = [id for id in ours if any(id in s.highest for s in plain)]  # a video model: no stills
-    whole = Column.of([s.probability for s in plain], plain)
+    columns = _columns(plain, ours)
+    whole, couples = columns[ENSEMBLE], couples_of(plain)
     answers = list(_answers(plain))
     families = [family(s.method) if s.label else "" for s in plain]
     return KindReport(
@@ -179,9 +180,9 @@ def report(
         people=len(set(whole.groups)),
         rows=[
             *(row for row, _ in answers),
-            *_models(plain, whole, ours, families),
-            *compare(plain, others, whole, couples_of(plain)),
-            *_conditions(scored, whole, ours),
+            *_models(plain, columns, couples, families),
+            *compare(plain, others, whole, couples),
+            *_conditions(scored, columns),
             *_rows("method", whole, plain, [s.method if s.label else "" for s in plain], True),
             *_rows("source", whole, plain, [s.source for s in plain], False),
         ],
@@ -223,14 +224,22 @@ def _answer(
     return FigureRow(table="answer", name=name, title=title, figures=figures), curves
 
 
+def _columns(scored: Sequence[Scored], ours: Sequence[str]) -> dict[str, Column]:
+    """Return what all models say together, and each alone."""
+    values = {ENSEMBLE: [s.probability for s in scored]}
+    values |= {id: [s.highest.get(id) for s in scored] for id in ours}
+    return {id: Column.of(column, scored) for id, column in values.items()}
+
+
 def _models(
-    scored: Sequence[Scored], whole: Column, ours: Sequence[str], families: Sequence[str]
+    scored: Sequence[Scored],
+    columns: Mapping[str, Column],
+    couples: Sequence[tuple[int, int]],
+    families: Sequence[str],
 ) -> Iterator[FigureRow]:
     """Yield all models together and each alone, also on one family of fakes at a time."""
-    couples = couples_of(scored)
     titles = {spec.id: spec.title for spec in registry.list_models()}
-    columns = {id: Column.of([s.highest.get(id) for s in scored], scored) for id in ours}
-    for id, column in ({ENSEMBLE: whole} | columns).items():
+    for id, column in columns.items():
         figures = ranking(column, couples)
         for row in _rows("method", column, scored, families, True):
             if "AUC" in row.figures:
@@ -240,18 +249,18 @@ def _models(
 
 
 def _conditions(
-    scored: Mapping[Condition, Sequence[Scored]], whole: Column, ours: Sequence[str]
+    scored: Mapping[Condition, Sequence[Scored]], plain: Mapping[str, Column]
 ) -> Iterator[FigureRow]:
     """Yield the same files under each condition, as they are first; nothing of these alone."""
     for condition, files in scored.items() if len(scored) > 1 else ():
-        column = Column.of([s.probability for s in files], files)
-        figures = ranking(column, couples_of(files))
-        figures |= _decisions([s.verdict for s in files], column.labels)
+        ours = [id for id in plain if id != ENSEMBLE]
+        columns = plain if condition == NONE else _columns(files, ours)
+        together = columns[ENSEMBLE]
+        figures = ranking(together, couples_of(files))
+        figures |= _decisions([s.verdict for s in files], together.labels)
         if condition != NONE:
-            figures["AUC lost"] = whole.auc(less=column)
-        for id in ours:
-            alone = Column.of([s.highest.get(id) for s in files], files)
-            figures[f"AUC, {id}"] = alone.auc()
+            figures["AUC lost"] = plain[ENSEMBLE].auc(less=together)
+        figures |= {f"AUC, {id}": columns[id].auc() for id in ours}
         title = "as they are" if condition == NONE else condition.title
         yield FigureRow(table="condition", name=condition.name, title=title, figures=figures)
 

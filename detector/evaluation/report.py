@@ -12,6 +12,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
+from functools import cached_property
 from typing import Literal
 
 import numpy as np
@@ -135,8 +136,14 @@ class Column:
 
     def auc(self, less: Column | None = None) -> Interval:
         """Return the AUC over groups; less that of another column of the same files, paired."""
-        other = None if less is None else less.values
-        return metrics.auc_interval(self.values, self.labels, self.groups, less=other)
+        if less is None:
+            return self._auc
+        return metrics.auc_interval(self.values, self.labels, self.groups, less=less.values)
+
+    @cached_property
+    def _auc(self) -> Interval:
+        # Of several tables each: a bootstrap of a thousand draws.
+        return metrics.auc_interval(self.values, self.labels, self.groups)
 
 
 def ranking(column: Column, couples: Sequence[tuple[int, int]]) -> Figures:

@@ -79,12 +79,12 @@ class MethodFamily(Observer):
 def shares(heads: np.ndarray) -> np.ndarray:
     """Return the probability of each of `FAMILIES` for heads of one person, uint8
     [N, 224, 224, 3]."""
+    from scipy.special import softmax  # most clips are not called fake
+
     trunk = cast(Chain, cast(ReadyModel, registry.load_model(HEAD)).run).runners[0]
     tokens = trunk(normalized(heads, registry.get_spec(HEAD)))[0][:, READ].reshape(len(heads), -1)
     features = (tokens / np.linalg.norm(tokens, axis=1, keepdims=True)).mean(0)
-    logits = _layer()["weight"].astype(np.float32) @ features + _layer()["bias"]
-    powers = np.exp(logits - logits.max())
-    return np.asarray(powers / powers.sum())
+    return np.asarray(softmax(_layer()["weight"].astype(np.float32) @ features + _layer()["bias"]))
 
 
 @lru_cache(maxsize=1)

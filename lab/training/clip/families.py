@@ -16,6 +16,7 @@ from pathlib import Path
 import numpy as np
 import torch
 from safetensors.torch import save_file
+from scipy.special import softmax
 from sklearn.linear_model import LogisticRegression
 
 from detector.evaluation import metrics
@@ -114,9 +115,7 @@ def _write(
                 out = fold_of == fold
                 weights, bias = _fit(plan, items, kinds, versions, families, ~out)
                 logits[:, out] = [version[out] @ weights.T + bias for version in versions]
-            chances = np.exp(logits - logits.max(2, keepdims=True))
-            chances /= chances.sum(2, keepdims=True)
-            for version, of in zip(("as it is", "copy"), chances, strict=True):
+            for version, of in zip(("as it is", "copy"), softmax(logits, 2), strict=True):
                 for number, name in enumerate(families):
                     named = of[:, number] >= LIMIT
                     fakes = named & (kinds != GENUINE)
