@@ -46,9 +46,9 @@ class Promise(NamedTuple):
         """Return a promise that allows this share of the wrong answers."""
         return Promise(1 - (1 - self.right) * share, self.bound, self.wrong * share)
 
-    def kept(self, band: BandRate) -> bool:
-        """Return whether answers keep it."""
-        wrong = (band.wrong.count + 1) / (band.wrong.files + 1)
+    def kept(self, band: BandRate, more: int = 0) -> bool:
+        """Return whether answers keep it, with so many more files that are answered wrongly."""
+        wrong = (band.wrong.count + more) / (band.wrong.files + more)
         return band.right >= self.right and band.low >= self.bound and wrong <= self.wrong
 
 
@@ -179,7 +179,7 @@ PROMISES = {
     Label.REAL: SURE,
 }
 Promises = Mapping[Label, Promise | None]
-TIGHTER = (1.0, 0.9, 0.8, 0.7, 0.6, 0.5, 0.4, 0.3, 0.2, 0.1)
+TIGHTER = tuple(n / 20 for n in range(20, 0, -1))
 """Shares of the wrong answers that a promise allows, tried in turn."""
 
 
@@ -195,9 +195,10 @@ class FittedBands(NamedTuple):
 def fit(left_out: HeldOutLogits) -> FittedBands:
     """Return the limits of one medium's questions.
 
-    Two questions accuse more often than one. So the promise to each is tightened until the file's
-    answers keep it, and given up where none does, or where it holds by chance: answers by limits
-    that were fitted without a file's source are right less often than the promise's lower bound."""
+    A promise is about the file's answers, and about sources that no limit was fitted to: two
+    questions accuse more often than one, and a limit is chosen on the files that it is judged by.
+    So it is tightened until both keep it, the answers by these limits with one more wrong file and
+    the answers by limits that were fitted without a file's source, and given up where none does."""
     seen = left_out.complete()
     tries = dict.fromkeys(PROMISES, 0)
     while True:
@@ -206,20 +207,18 @@ def fit(left_out: HeldOutLogits) -> FittedBands:
             for label, promise in PROMISES.items()
         }
         limits = _fit(left_out, promises)
-        given = answers(left_out.logits, limits)[seen]
-        found = rates(given, left_out.labels[seen], left_out.sources[seen])
-        broken = [band.label for band in found if not PROMISES[band.label].kept(band)]
+        here, elsewhere = (
+            rates(given[seen], left_out.labels[seen], left_out.sources[seen])
+            for given in (answers(left_out.logits, limits), _elsewhere(left_out, promises))
+        )
+        broken = {
+            *(band.label for band in here if not PROMISES[band.label].kept(band, more=1)),
+            *(band.label for band in elsewhere if not PROMISES[band.label].kept(band)),
+        }
+        if not broken:
+            return FittedBands(limits, elsewhere)
         for label in broken:
             tries[label] += 1
-        if broken:
-            continue
-        given = _elsewhere(left_out, promises)[seen]
-        found = rates(given, left_out.labels[seen], left_out.sources[seen])
-        chance = [band.label for band in found if band.right < PROMISES[band.label].bound]
-        for label in chance:
-            tries[label] = len(TIGHTER)
-        if not chance:
-            return FittedBands(limits, found)
 
 
 def _fit(left_out: HeldOutLogits, promises: Promises) -> dict[Question, BandLimits]:

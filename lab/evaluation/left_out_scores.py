@@ -133,9 +133,12 @@ def _fit(
 
 def alone(path: Path, models: Iterable[str] = ()) -> dict[str, tuple[Calibration, Ensemble]]:
     """Return each model's map, and the bands by which it answers where it alone is counted
-    (`ModelSpec.alone`); `models`: of these. Raise InputError as `calibrate`."""
+    (`ModelSpec.alone`); `models`: of these, else of all that answer no question by themselves
+    anyway. Raise InputError as `calibrate`."""
     out = {}
-    for id in models or sorted({id for one in read(path) for id in one.clip.people[0].logits}):
+    single = [fit.models for fit in registry.manifest().ensembles.values()]
+    scored = {id for one in read(path) for id in one.clip.people[0].logits}
+    for id in models or sorted(id for id in scored if [id] not in single):
         fitted = calibrate(path, model=id)
         (ensemble,) = fitted.ensembles.values()
         assert ensemble.calibration is not None

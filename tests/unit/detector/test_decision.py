@@ -773,4 +773,4 @@ def test_only_bands_that_were_measured_call_a_file_fake():
             able.add(spec.id)
         else:
             assert verdict.label in labels, spec.id
-    assert able == {"clip", "clip-generated", "vit-lstm"}
+    assert able == {"clip", "clip-generated"}
