@@ -29,12 +29,12 @@ from sqlalchemy import (
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
-from detector.schema.analysis import Analysis, Label
+from detector.schema.analysis import Label
 from detector.seals import record_hash
 from detector.sentences import _
 from service.records import rules
 from service.records.cases import Cases
-from service.records.database import FILE, Database, batches, upsert
+from service.records.database import FILE, Database
 from service.records.model import (
     GUEST,
     Confirmed,
@@ -48,16 +48,8 @@ from service.records.model import (
 )
 from service.records.rows import Limit, Row, Where, parts
 from service.records.seals import origin
-from service.records.store import RECORD, RunOutcome, Store, shared_result
-from service.records.tables import (
-    Base,
-    CaseRow,
-    RecordRow,
-    ResultRow,
-    SettingRow,
-    ShareRow,
-    TextType,
-)
+from service.records.store import RECORD, Store, shared_result
+from service.records.tables import Base, CaseRow, RecordRow, SettingRow, ShareRow, TextType
 
 log = logging.getLogger(__name__)
 
@@ -103,8 +95,10 @@ class SQLRows:
     def update(
         self, table: type[Base], new: Row, where: Where, columns: Sequence[str]
     ) -> list[Row]:
+        change = update(table).where(*_conditions(table, where)).values(new)
         with self._database.writing() as session:
-            return changed(session, table, new, where, columns)
+            rows = session.execute(change.returning(*_columns(table, columns)))
+            return [dict(row._mapping) for row in rows]
 
     def delete(self, table: type[Base], where: Where, columns: Sequence[str]) -> list[Row]:
         removed = delete(table).returning(*_columns(table, columns))
@@ -126,15 +120,6 @@ class SQLRows:
                 text = _("There is a record with this id already.")
                 raise RecordsError(text, code="records_taken") from error
             raise
-
-
-def changed(
-    session: Session, table: type[Base], new: Row, where: Where, columns: Sequence[str]
-) -> list[Row]:
-    """Change rows in a transaction, as `RowGateway.update` does."""
-    change = update(table).where(*_conditions(table, where)).values(new)
-    rows = session.execute(change.returning(*_columns(table, columns)))
-    return [dict(row._mapping) for row in rows]
 
 
 def _refuse_beyond(session: Session, table: type[Base], limit: Limit) -> None:
@@ -192,56 +177,23 @@ class SQLStore(Store):
         """Close the database."""
         self.database.close()
 
-    def analysis(self, owner: str, id: str) -> Analysis | None:
-        owned = RecordRow.owner == owner, RecordRow.id == id
-        data = self.database.scalar(select(ResultRow.analysis).join(RecordRow).where(*owned))
-        return self.seals.read(data, record_hash(id)) if data else None
-
-    def thumbnails(self, owner: str, ids: Collection[str]) -> dict[str, bytes]:
-        query = select(ResultRow.id, ResultRow.thumbnail).join(RecordRow).where(
-            RecordRow.owner == owner, ResultRow.thumbnail.is_not(None)
-        )  # fmt: skip
-        with self.database.reading() as session:
-            return {
-                row.id: row.thumbnail
-                for some in batches(ids)
-                for row in session.execute(query.where(ResultRow.id.in_(some)))
-            }
-
     def change(self, owner: str, id: str, **changes: Any) -> Record | None:
         record = super().change(owner, id, **changes)
         self.database.empty_log()
         return record
 
     def delete(self, owner: str, ids: Collection[str]) -> list[str]:
-        # By the foreign keys, their results and shares go with them.
+        # By the foreign key, their links go with them.
         rows = self.rows.delete(RecordRow, {"owner": owner, "id": list(ids)}, ["id"])
         self.database.empty_log()
         return [row["id"] for row in rows]
 
     def usage(self, owner: str) -> Usage:
-        size, picture = func.length(ResultRow.analysis), func.length(ResultRow.thumbnail)
-        total = func.sum(size + func.coalesce(picture, 0))
-        query = (
-            select(func.count(), func.coalesce(total, 0))
-            .select_from(RecordRow)
-            .outerjoin(ResultRow)
-            .where(RecordRow.owner == owner)
-        )
+        parts = RecordRow.document, RecordRow.thumbnail
+        sizes = [func.coalesce(func.sum(func.length(part)), 0) for part in parts]
+        query = select(func.count(), sum(sizes[1:], sizes[0])).where(RecordRow.owner == owner)
         [(records, taken)] = map(tuple, self.database.rows(query))
         return Usage(records=records, bytes=taken)
-
-    def _insert(self, row: Row, outcome: RunOutcome) -> None:
-        with self.rows.inserting() as session:
-            session.execute(insert(RecordRow).values(row))
-            _put_result(session, row["id"], outcome)
-
-    def _write(self, new: Row, outcome: RunOutcome | None, where: Where) -> list[Row]:
-        with self.database.writing() as session:
-            rows = changed(session, RecordRow, new, where, RECORD)
-            if rows and outcome is not None:
-                _put_result(session, rows[0]["id"], outcome)
-            return rows
 
     # --- search -----------------------------------------------------------------------------------
 
@@ -327,16 +279,15 @@ class SQLStore(Store):
                 ShareRow.expires,
                 RecordRow.name,
                 RecordRow.owner,
-                ResultRow.analysis,
+                RecordRow.document,
             )
             .join(RecordRow, RecordRow.id == ShareRow.record)
-            .join(ResultRow, ResultRow.id == ShareRow.record)
             .where(ShareRow.token_hash == rules.hash_token(token))
         )
         row = self.database.first(query)
-        if row is None or row.analysis is None:
+        if row is None or row.document is None:
             return None
-        analysis = self.seals.read(row.analysis, record_hash(row.record))
+        analysis = self.seals.read(row.document, record_hash(row.record))
         made = origin(analysis.seal if analysis else None, row.owner)
         return shared_result(dict(row._mapping), analysis, made, now)
 
@@ -377,19 +328,8 @@ def open_store(where: Path | str) -> SQLStore:
 
 
 def _remove(session: Session, *which: ColumnElement[bool]) -> list[str]:
-    """Delete records, and by the foreign keys their results and shares; return their ids."""
+    """Delete records, and by the foreign key their links; return their ids."""
     return list(session.execute(delete(RecordRow).where(*which).returning(RecordRow.id)).scalars())
-
-
-def _put_result(session: Session, id: str, outcome: RunOutcome) -> None:
-    this = ResultRow.id == id
-    if outcome.analysis is None:
-        session.execute(delete(ResultRow).where(this))
-    elif outcome.keeps_thumbnail:
-        session.execute(update(ResultRow).where(this).values(analysis=outcome.analysis))
-    else:
-        row = ResultRow(id=id, analysis=outcome.analysis, thumbnail=outcome.thumbnail)
-        upsert(session, row)
 
 
 MAX_CHECKED_BYTES = 200_000_000  # of a file that is checked at each start; a second on a slow disk

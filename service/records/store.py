@@ -11,11 +11,12 @@ from abc import ABC, abstractmethod
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any, NamedTuple, TypedDict, Unpack
+from typing import Any, TypedDict, Unpack
 
 from pydantic import ValidationError
 
 from detector.schema.analysis import Analysis, CustomEnsemble, Label, Settings
+from detector.seals import record_hash
 from detector.sentences import _
 from service.context import new_id
 from service.records import rules
@@ -58,24 +59,18 @@ class RecordChanges(TypedDict, total=False):
     confirmed: Confirmed | None
 
 
-class RunOutcome(NamedTuple):
-    """What a run ended with; without an analysis, what an earlier one left is deleted."""
-
-    analysis: Analysis | None = None
-    thumbnail: bytes | None = None
-    keeps_thumbnail: bool = False
-
-    @property
-    def columns(self) -> Row:
-        """What lists, filters and counts need of it."""
-        done = ResultSummary.of(self.analysis) if self.analysis is not None else None
-        return {
-            "result": done,
-            "analyzed": done and done.analyzed,
-            "headline": done and done.label,
-            "probability": done and done.probability,
-            "models": done.models if done else (),
-        }
+def outcome(analysis: Analysis | None = None) -> Row:
+    """Return the columns of what a run ended with, but for its picture; without an analysis, what
+    an earlier one left is deleted."""
+    done = ResultSummary.of(analysis) if analysis is not None else None
+    return {
+        "result": done,
+        "analyzed": done and done.analyzed,
+        "headline": done and done.label,
+        "probability": done and done.probability,
+        "models": done.models if done else (),
+        "document": analysis,
+    }
 
 
 class Store(ABC):
@@ -99,12 +94,15 @@ class Store(ABC):
         self, record: Record, analysis: Analysis | None = None, thumbnail: bytes | None = None
     ) -> None:
         """Store a new record, finished with `analysis`; raise RecordsError if the id is taken."""
-        outcome = RunOutcome(analysis, thumbnail)
-        row = record.model_dump(exclude={"result"}) | outcome.columns
-        row |= {"name": record.name[:MAX_NAME_LENGTH], "search_text": rules.search_text(record)}
+        row = record.model_dump(exclude={"result"}) | outcome(analysis)
+        row |= {
+            "name": record.name[:MAX_NAME_LENGTH],
+            "search_text": rules.search_text(record),
+            "thumbnail": thumbnail,
+        }
         if analysis is not None:
             row["state"] = State.DONE
-        self._insert(row, outcome)
+        self.rows.insert(RecordRow, row)
 
     def restart(
         self, owner: str, id: str, *, run: str, settings: Settings, cache_key: str, now: datetime
@@ -118,8 +116,9 @@ class Store(ABC):
             "state": State.QUEUED,
             "fault": None,
             "last_cache_hit": None,
+            "thumbnail": None,
         }
-        return self._update(owner, id, new, RunOutcome())
+        return self._update(owner, id, new | outcome())
 
     def finish(
         self,
@@ -132,8 +131,8 @@ class Store(ABC):
         cache_key: str = "",
     ) -> bool:
         """Write the end of a run, all or nothing; False if the record is gone or of a later run."""
-        new = {"state": State.DONE, "cache_key": cache_key, "fault": None}
-        return self._update(owner, id, new, RunOutcome(analysis, thumbnail), run=run) is not None
+        new = {"state": State.DONE, "cache_key": cache_key, "fault": None, "thumbnail": thumbnail}
+        return self._update(owner, id, new | outcome(analysis), run=run) is not None
 
     def stop(
         self, owner: str, id: str, run: str, state: State, fault: ErrorReport | None = None
@@ -145,8 +144,7 @@ class Store(ABC):
 
     def update_result(self, owner: str, id: str, analysis: Analysis) -> bool:
         """Put a result that says more in the place of a finished one; its thumbnail stays."""
-        more = RunOutcome(analysis, keeps_thumbnail=True)
-        return self._update(owner, id, {}, more, state=State.DONE) is not None
+        return self._update(owner, id, outcome(analysis), state=State.DONE) is not None
 
     def record_cache_hit(self, owner: str, id: str, now: datetime) -> Record | None:
         """Note that the file came again and got this result (`last_cache_hit`, `touched`)."""
@@ -200,13 +198,16 @@ class Store(ABC):
         rows = self.rows.select(RecordRow, ["id"], {"owner": owner}, ["id"])
         return [row["id"] for row in rows]
 
-    @abstractmethod
     def analysis(self, owner: str, id: str) -> Analysis | None:
         """Return the whole result; None also if this version can't read it."""
+        rows = self.rows.select(RecordRow, ["document"], {"owner": owner, "id": id}, limit=1)
+        return self.seals.read(rows[0]["document"], record_hash(id)) if rows else None
 
-    @abstractmethod
     def thumbnails(self, owner: str, ids: Collection[str]) -> dict[str, bytes]:
         """Return the existing WebP pictures by id, of at most `MAX_THUMBNAIL_BYTES` each."""
+        where = {"owner": owner, "id": list(ids)}
+        rows = self.rows.select(RecordRow, ("id", "thumbnail"), where)
+        return {row["id"]: row["thumbnail"] for row in rows if row["thumbnail"]}
 
     @abstractmethod
     def facets(self, owner: str) -> Facets: ...
@@ -271,27 +272,13 @@ class Store(ABC):
     # --- inside -----------------------------------------------------------------------------------
 
     @abstractmethod
-    def _insert(self, row: Row, outcome: RunOutcome) -> None:
-        """Write a new record, with its result where there is one, all or nothing."""
-
-    @abstractmethod
-    def _write(self, new: Row, outcome: RunOutcome | None, where: Where) -> list[Row]:
-        """Write columns of a record, and its result where there is an outcome, all or nothing;
-        return what it is now."""
-
-    @abstractmethod
     def _search(self, owner: str, query: Query) -> tuple[Iterable[Row], Mapping[str, int], int]:
         """Return a page of records, how many each headline would show, by its label or nothing, and
         how many there are in all."""
 
-    def _update(
-        self, owner: str, id: str, new: Row, outcome: RunOutcome | None = None, **only: str
-    ) -> Record | None:
-        """Write as `_write` does, if other fields are as in `only`; return the record as it is
-        now."""
-        if outcome is not None:
-            new = new | outcome.columns
-        rows = self._write(new, outcome, {"owner": owner, "id": id, **only})
+    def _update(self, owner: str, id: str, new: Row, **only: str) -> Record | None:
+        """Write columns of a record, if other fields are as in `only`; return what it is now."""
+        rows = self.rows.update(RecordRow, new, {"owner": owner, "id": id, **only}, RECORD)
         return self._read(rows[0]) if rows else None
 
     def _one(self, where: Where) -> Record | None:

@@ -36,7 +36,7 @@ from service.context import Principal, PrincipalKind, Role, Scope
 from service.records.model import KEY, BatchItem, ErrorReport
 from service.records.rules import storable
 
-HEAD = "0017"  # The newest migration
+HEAD = "0018"  # The newest migration
 
 
 def stamp(moment: datetime) -> str:
@@ -176,9 +176,10 @@ metadata = Base.metadata
 
 
 class RecordRow(Base):
-    """A `service.records.model.Record`, and what its result is searched by."""
+    """A `service.records.model.Record`, what it is searched by, its whole result and picture."""
 
     __tablename__ = "records"
+    __table_args__ = {"sqlite_with_rowid": True}
     id: Mapped[str] = mapped_column(primary_key=True)
     owner: Mapped[str]
     name: Mapped[str]
@@ -187,35 +188,28 @@ class RecordRow(Base):
     state: Mapped[str]
     run: Mapped[str]
     cache_key: Mapped[str]
-    note: Mapped[str]
     confirmed: Mapped[str]
-    search_text: Mapped[str]
     created: Mapped[datetime]
     touched: Mapped[datetime]
     last_cache_hit: Mapped[datetime | None]
     size: Mapped[int] = mapped_column(BYTES)
     tags: Mapped[tuple[str, ...]]
-    settings: Mapped[Any] = mapped_column(Json(), nullable=False)
-    fault: Mapped[Any] = mapped_column(Json(), nullable=True)
-    result: Mapped[Any] = mapped_column(Json(), nullable=True)  # A `ResultSummary`
     analyzed: Mapped[datetime | None]
     headline: Mapped[str | None]
     probability: Mapped[float | None]
-    models: Mapped[tuple[str, ...]] = mapped_column(server_default="[]")
+    models: Mapped[tuple[str, ...]]
+    # From the short to the long: SQLite reads a row up to the last column that it needs.
+    search_text: Mapped[str]
+    note: Mapped[str]
+    settings: Mapped[Any] = mapped_column(Json(), nullable=False)
+    fault: Mapped[Any] = mapped_column(Json(), nullable=True)
+    result: Mapped[Any] = mapped_column(Json(), nullable=True)  # A `ResultSummary`
+    thumbnail: Mapped[bytes | None]
+    document: Mapped[Any] = mapped_column(Packed(), nullable=True)  # The whole result
 
 
 Index("records_by_time", RecordRow.owner, RecordRow.touched.desc(), RecordRow.id)
 Index("records_by_key", RecordRow.owner, RecordRow.cache_key)
-
-
-class ResultRow(Base):
-    """The whole result of a record, and its picture."""
-
-    __tablename__ = "results"
-    __table_args__ = {"sqlite_with_rowid": True}
-    id: Mapped[str] = mapped_column(ForeignKey(RecordRow.id, ondelete="CASCADE"), primary_key=True)
-    analysis: Mapped[Any] = mapped_column(Packed(), nullable=False)
-    thumbnail: Mapped[bytes | None]
 
 
 class ShareRow(Base):
@@ -224,7 +218,7 @@ class ShareRow(Base):
     __tablename__ = "shares"
     id: Mapped[str] = mapped_column(primary_key=True)
     record: Mapped[str] = mapped_column(ForeignKey(RecordRow.id, ondelete="CASCADE"), index=False)
-    owner: Mapped[str] = mapped_column(server_default="")
+    owner: Mapped[str]
     token_hash: Mapped[str] = mapped_column(unique=True)
     created: Mapped[datetime]
     expires: Mapped[datetime]

@@ -41,9 +41,9 @@ def put(data, file, analysis, *, name=None, owner=LOCAL, key_for=None):
 def rewrite(data, id, change):
     """Change a result behind the program's back."""
     with sqlite3.connect(data / FILE) as db:
-        (old,) = db.execute("SELECT analysis FROM results WHERE id = ?", [id]).fetchone()
+        (old,) = db.execute("SELECT document FROM records WHERE id = ?", [id]).fetchone()
         change(tree := json.loads(zlib.decompress(old)))
-        db.execute("UPDATE results SET analysis = ? WHERE id = ?", [pack(json.dumps(tree)), id])
+        db.execute("UPDATE records SET document = ? WHERE id = ?", [pack(json.dumps(tree)), id])
 
 
 def forge(data, id):

@@ -80,7 +80,7 @@ class SQLContract(StoreContract):
         record = make(LOCAL)
         store.add(record, SAMPLE)
         with store.database.writing() as session:
-            session.execute(text("UPDATE results SET analysis = :bytes"), {"bytes": b"\x00\xff"})
+            session.execute(text("UPDATE records SET document = :bytes"), {"bytes": b"\x00\xff"})
         assert store.analysis(LOCAL, record.id) is None
         assert store.get(LOCAL, record.id) is not None
 

@@ -1,5 +1,6 @@
 """Convert rows to those of deploy/supabase/migrations, and PostgREST's refusals to errors."""
 
+import base64
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from operator import itemgetter
@@ -9,6 +10,7 @@ import httpx
 from pydantic import TypeAdapter
 from supabase import Client, PostgrestAPIError, StorageException
 
+from detector.schema.analysis import Analysis
 from detector.sentences import _
 from service.records import rules
 from service.records.cases import too_many_cases
@@ -99,8 +101,24 @@ class SupabaseRows:
 def as_json(row: Row) -> Row:
     """Return columns by their names in a project, as JSON that PostgreSQL takes."""
     values = {_name(name): value for name, value in row.items() if name not in _DERIVED}
+    if "document" in row:
+        values |= _document(row["document"])
+    if picture := row.get("thumbnail"):
+        values["thumbnail"] = base64.b64encode(picture).decode()
     plain: Row = storable(_FIELDS.dump_python(values, mode="json"))
     return plain
+
+
+def _document(analysis: Analysis | None) -> Row:
+    """Return the columns of a whole result. The place of the recording stands apart from the
+    document, so that what a share link gives can't contain it."""
+    if analysis is None:
+        return {"document": None, "place": None}
+    place = analysis.provenance.place if analysis.provenance else None
+    return {
+        "document": analysis.without_place().model_dump_json(),
+        "place": place.model_dump_json() if place else None,
+    }
 
 
 def storable(value: Any) -> Any:

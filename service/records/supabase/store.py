@@ -24,9 +24,9 @@ from detector.schema.analysis import Analysis
 from detector.seals import record_hash
 from service.records import rules, thumbnails
 from service.records.model import Facets, Query, RecordsError, SharedResult, Usage
-from service.records.rows import Row, Where
+from service.records.rows import Row
 from service.records.seals import Keyring, origin_of_account
-from service.records.store import RECORD, RunOutcome, Store, shared_result
+from service.records.store import Store, shared_result
 from service.records.supabase import rows
 from service.records.supabase.bucket import Bucket, object_path
 from service.records.supabase.rows import SupabaseRows, answer, storable
@@ -58,10 +58,8 @@ class SupabaseStore(Store):
         return _analysis(row, record_hash(id), self.seals) if row else None
 
     def thumbnails(self, owner: str, ids: Collection[str]) -> dict[str, bytes]:
-        where = {"owner": owner, "id": list(ids)}
-        found = self.rows.select(RecordRow, ("id", "thumbnail"), where)
-        pictures = {row["id"]: _thumbnail(row["thumbnail"]) for row in found if row["thumbnail"]}
-        return {id: picture for id, picture in pictures.items() if picture}
+        found = super().thumbnails(owner, ids)
+        return {id: picture for id, text in found.items() if (picture := _thumbnail(text))}
 
     def facets(self, owner: str) -> Facets:
         found = self.rows.call("facets", {"p_owner": owner})
@@ -96,13 +94,6 @@ class SupabaseStore(Store):
         analysis = _analysis(row, row["record"], self.seals)
         made = origin_of_account(analysis.seal if analysis else None)
         return shared_result(row, analysis, made, now)
-
-    def _insert(self, row: Row, outcome: RunOutcome) -> None:
-        self.rows.insert(RecordRow, row | _document(outcome))
-
-    def _write(self, new: Row, outcome: RunOutcome | None, where: Where) -> list[Row]:
-        new = new | (_document(outcome) if outcome is not None else {})
-        return self.rows.update(RecordRow, new, where, RECORD)
 
     def _search(self, owner: str, query: Query) -> tuple[Iterable[Row], Mapping[str, int], int]:
         parts = storable(rules.normalize_text(query.text).split())
@@ -170,24 +161,7 @@ class SupabaseStore(Store):
             log.warning("files of deleted records wait to be removed: %s", error.code)
 
 
-def _document(outcome: RunOutcome) -> Row:
-    """Return the columns of a whole result and its picture, or of none. The place of the recording
-    stands apart from the document, so that what a share link gives can't contain it."""
-    analysis, picture = outcome.analysis, outcome.thumbnail
-    if analysis is None:
-        return dict.fromkeys(("document", "place", "thumbnail"))
-    place = analysis.provenance.place if analysis.provenance else None
-    columns = {
-        "document": analysis.without_place().model_dump_json(),
-        "place": place.model_dump_json() if place else None,
-        "thumbnail": base64.b64encode(picture).decode() if picture else None,
-    }
-    if outcome.keeps_thumbnail:
-        del columns["thumbnail"]
-    return columns
-
-
-def _thumbnail(text: str) -> bytes | None:
+def _thumbnail(text: bytes | str) -> bytes | None:
     """Return the picture of a record; None where an account wrote something else in its place."""
     try:
         data = base64.b64decode(text, validate=True)

@@ -19,13 +19,7 @@ from service.records.store import RecordScope
 from service.records.tables import metadata
 from tests.support.comparisons_contract import ComparisonsContract
 from tests.support.footage_contract import FootageContract
-from tests.support.migrations import (
-    COLUMN,
-    add_step,
-    assert_carried_over,
-    assert_like_the_tables,
-    oldest,
-)
+from tests.support.migrations import COLUMN, add_step, assert_like_the_tables
 from tests.support.postgres import SUPERUSER
 from tests.support.rates_contract import SharedRatesContract
 from tests.support.records_contract import SAMPLE, make
@@ -134,14 +128,6 @@ def test_the_steps_end_where_the_tables_are(where):
     assert_like_the_tables(open_store(where))
 
 
-def test_what_the_first_version_wrote_is_carried_over(postgres):
-    with postgres.connect(name := postgres.fresh()) as connection:
-        connection.execute(oldest("postgresql"))
-    store = open_store(postgres.url(name))
-    assert_carried_over(store)
-    assert_like_the_tables(store)
-
-
 def test_servers_that_start_at_once_make_the_tables_once(where):
     writers = [start_writer(where, name, count=2) for name in ("one", "two")]
     assert [writer.wait(timeout=PATIENT) for writer in writers] == [0, 0]
@@ -216,7 +202,7 @@ def test_grants_that_would_open_new_tables_are_refused(postgres, where, grant):
         "grant select on all tables in schema public to anon",
         "grant truncate on records to authenticated",
         "grant select (name) on records to anon",
-        "grant update on results to public",
+        "grant update on shares to public",
     ],
 )
 def test_grants_that_opened_tables_are_refused_at_the_next_start(postgres, where, grant):

@@ -1,6 +1,6 @@
-"""The first published tables: `service.records.database` makes them from `tables`."""
+"""The first tables: `service.records.database` makes them from `tables`."""
 
-revision = "0016"
+revision = "0018"
 down_revision = None
 branch_labels = None
 depends_on = None
