@@ -11,11 +11,13 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
+from typing import NamedTuple
 
 import cv2
 import numpy as np
 import torch
 from safetensors.torch import save_file
+from sklearn.ensemble import GradientBoostingRegressor
 
 from detector import media, paths
 from detector.decision import sigmoid
@@ -89,23 +91,34 @@ def train(plan: PictureRecipe, data: Path, run: TrainingOptions, *, folds: bool 
 
     With `folds` sources and generators are left out in turn: the logits of what was left out go to
     `run.out`/left_out.csv, the calibration that they give to calibration.toml, figures by kind of
-    file, condition, generator and genuine material to pictures.md."""
+    file, condition, generator and genuine material to pictures.md, and what files tell without
+    their pixels."""
     begin_run(plan, run)
     items = read_labels(data)
     if len({item.label for item in items}) < 2:
         raise UsageError(_("The recipe picture needs genuine and generated files."))
-    copies = features(items, COPY, plan, run)
+    copies = features(items, (COPY,), plan, run)[COPY]
     if folds:
         measured = _first(items, plan.measured)
         faceless = [item for item in measured if item.note != FACE]
-        versions = {
-            COPY: (items, copies),
-            AS_IS: (measured, features(measured, AS_IS, plan, run)),
-            **{name: (faceless, features(faceless, name, plan, run)) for name in CONDITIONS},
-        }
+        versions = {COPY: (items, copies)}
+        for some, names in ((measured, (AS_IS,)), (faceless, tuple(CONDITIONS))):
+            found = features(some, names, plan, run)
+            versions |= {name: (some, values) for name, values in found.items()}
+        labels, alone = np.array([item.label for item in items]), without_pixels(items, plan, run)
         rows: list[LeftOutLogit] = []
+        trivial: list[LeftOutLogit] = []
         for fold in range(FOLDS):
-            taught, _out = split(items, fold)
+            taught, out = split(items, fold)
+            if not out:
+                continue
+            for name, known in alone.items():
+                trees = GradientBoostingRegressor(random_state=0)
+                scores = trees.fit(known[taught], labels[taught]).predict(known[out])
+                trivial += [
+                    LeftOutLogit(f"pictures-{fold}", name, items[i], float(score))
+                    for i, score in zip(out, scores, strict=True)
+                ]
             weights, bias = fit_rows([items[i] for i in taught], [copies[taught]], plan.decay)
             for version, (some, values) in versions.items():
                 rows += [
@@ -116,8 +129,8 @@ def train(plan: PictureRecipe, data: Path, run: TrainingOptions, *, folds: bool 
                     if _fold(some[i]) == fold
                 ]
         limits = [_still(row) for row in rows if row.version not in CONDITIONS]
-        found = left_out.write(limits, run.out, ID, Question.PICTURE)
-        (run.out / "pictures.md").write_text(report(rows, found))
+        calibrated = left_out.write(limits, run.out, ID, Question.PICTURE)
+        (run.out / "pictures.md").write_text(report(rows, trivial, calibrated))
     target = run.out / "model.safetensors"
     save_file(layer(*fit_rows(items, [copies], plan.decay)), target)
     return target
@@ -164,10 +177,10 @@ def _first(items: Sequence[Item], count: int) -> list[Item]:
     return found
 
 
-def report(rows: Sequence[LeftOutLogit], found: Calibrated) -> str:
-    """Return figures in Markdown: AUC by version and kind of file, and by condition of the same
-    files; how often generators are found and genuine material is accused, at the limits of the
-    calibration."""
+def report(rows: Sequence[LeftOutLogit], trivial: Sequence[LeftOutLogit], found: Calibrated) -> str:
+    """Return figures in Markdown: AUC by version and kind of file, by condition of the same files,
+    and `trivial`, without pixels; how often generators are found and genuine material is accused,
+    at the limits of the calibration."""
     changed = [row for row in rows if row.version in CONDITIONS]
     faceless = {row.item.name for row in changed}
     changed += [row for row in rows if row.version == AS_IS and row.item.name in faceless]
@@ -182,7 +195,7 @@ def report(rows: Sequence[LeftOutLogit], found: Calibrated) -> str:
         logit = offset + found.weights[ID] * mapped(found.models[ID], row.logit)
         for group in {name, name if row.item.note == FACE else ALL}:
             answers[group, row.item.label].append((sigmoid(logit), row.item))
-    tables = (sorted(parts, key=lambda row: row.version), changed)
+    tables = (sorted(parts, key=lambda row: row.version), changed, trivial)
     lines = [line for some in tables for line in (left_out.ranking(some), "")]
     for label, title in ((1, "generator"), (0, "genuine")):
         lines += [f"| {title} | files of sources | FAKE | PROBABLY_FAKE |", "|---|---|---|---|"]
@@ -219,38 +232,76 @@ def _part(item: Item) -> str:
 
 
 def features(
-    items: Sequence[Item], version: str, plan: PictureRecipe, run: TrainingOptions
-) -> np.ndarray:
-    """Return class tokens, float32 [files, tokens]; cached for each file in the run's folder."""
+    items: Sequence[Item], versions: Sequence[str], plan: PictureRecipe, run: TrainingOptions
+) -> dict[str, np.ndarray]:
+    """Return class tokens by version, float32 [files, tokens]; cached for each file in the run's
+    folder. A file is decoded once for all versions."""
 
     def reader() -> Callable[[Item], Arrays]:
         spec = registry.get_spec(ID)
         tokens = clip_vit.tokens_of(spec, [paths.bundled_file("clip_b16.safetensors")], run.device)
 
         def read(item: Item) -> Arrays:
-            shown = [fit(rgb, spec.crop) for rgb in _shown(item, version, plan)]
+            frames = list(_frames(item, plan))
+            shown = [
+                fit(rgb, spec.crop)
+                for version in versions
+                for rgb in _shown(item, frames, version, plan)
+            ]
             found = tokens(normalized(np.stack(shown), spec))[0]
-            return {"tokens": found.reshape(len(shown), -1).mean(0).astype(np.float16)}
+            means = found.reshape(len(versions), len(frames), -1).mean(1).astype(np.float16)
+            return dict(zip(versions, means, strict=True))
 
         return read
 
-    folder = run.out / "features"
-    found = cached(items, folder, version, reader, partial(run.report, version))
-    return np.stack([arrays["tokens"] for arrays in found]).astype(np.float32)
+    name = "+".join(versions)
+    found = cached(items, run.out / "features", name, reader, partial(run.report, name))
+    return {
+        version: np.stack([arrays[version] for arrays in found]).astype(np.float32)
+        for version in versions
+    }
 
 
-def _shown(item: Item, version: str, plan: PictureRecipe) -> list[np.ndarray]:
+def _shown(
+    item: Item, frames: Sequence[np.ndarray], version: str, plan: PictureRecipe
+) -> list[np.ndarray]:
     """Return the frames of a file, or copies of them: uint8 [H, W, 3] each."""
-    frames = list(_frames(item, plan))
     if version == AS_IS:
-        return frames
+        return list(frames)
     if version in CONDITIONS:
         return [CONDITIONS[version](rgb) for rgb in frames]
+    return [made.rgb for made in _copies(item, frames, plan)]
+
+
+def _copies(item: Item, frames: Sequence[np.ndarray], plan: PictureRecipe) -> list["Copy"]:
     ways = list(plan.copies)
     way = ways[int(hash_of(item.name), 16) % len(ways)]
     chance = np.random.default_rng(int(hash_of(f"{item.name} {way}"), 16) % 2**32)
     lossless = item.file.suffix.lower() == ".png"
     return [copy(rgb, plan.copies[way], chance, lossless=lossless) for rgb in frames]
+
+
+def without_pixels(
+    items: Sequence[Item], plan: PictureRecipe, run: TrainingOptions
+) -> dict[str, np.ndarray]:
+    """Return what tells files apart without their pixels, float [files, facts]; cached for each
+    file in the run's folder."""
+
+    def read(item: Item) -> Arrays:
+        frames = list(_frames(item, plan))
+        height, width = frames[0].shape[:2]
+        size, types = np.log([height, width, item.file.stat().st_size]), (".jpg", ".png", ".webp")
+        suffix = item.file.suffix.lower().replace("jpeg", "jpg")
+        found = _copies(item, frames, plan)
+        copies = [(np.log(min(one.rgb.shape[:2])), one.quality, one.webp) for one in found]
+        return {
+            "type, size, shape and bytes of files": np.array([*size, *map(suffix.__eq__, types)]),
+            "side, encoder and quality of copies": np.mean(copies, 0),
+        }
+
+    name = "without pixels"
+    found = cached(items, run.out / "features", name, lambda: read, partial(run.report, name))
+    return {fact: np.stack([arrays[fact] for arrays in found]) for fact in found[0]}
 
 
 def _frames(item: Item, plan: PictureRecipe) -> Iterator[np.ndarray]:
@@ -266,9 +317,16 @@ def _frames(item: Item, plan: PictureRecipe) -> Iterator[np.ndarray]:
         ) from error
 
 
-def copy(
-    rgb: np.ndarray, plan: CopyRecipe, chance: np.random.Generator, *, lossless: bool
-) -> np.ndarray:
+class Copy(NamedTuple):
+    """A picture as it was shrunk and compressed again."""
+
+    rgb: np.ndarray  # uint8 [H, W, 3]
+    quality: int = 0
+    """of its JPEG or WebP; 0: not compressed"""
+    webp: bool = False
+
+
+def copy(rgb: np.ndarray, plan: CopyRecipe, chance: np.random.Generator, *, lossless: bool) -> Copy:
     """Return a smaller, recompressed copy of a picture, uint8 [H, W, 3]. `lossless`: it was not
     compressed before."""
     rgb = _bounded(rgb)
@@ -285,8 +343,9 @@ def copy(
         rgb = cv2.resize(rgb, size, interpolation=how if scale > SMALL else cv2.INTER_AREA)
     drawn, quality = chance.random(), int(chance.integers(*plan.quality))
     if drawn < sum(plan.encoders):
-        return jpeg(rgb, quality, webp=drawn >= plan.encoders[0])
-    return rgb
+        webp = drawn >= plan.encoders[0]
+        return Copy(jpeg(rgb, quality, webp=webp), quality, webp)
+    return Copy(rgb)
 
 
 def _halved(rgb: np.ndarray) -> np.ndarray:

@@ -43,7 +43,7 @@ def test_copies_have_the_drawn_size_and_shape(size: tuple[int, int]) -> None:
     rgb = np.random.default_rng(0).integers(0, 255, (*size, 3)).astype(np.uint8)
     for seed in range(4):
         chance = np.random.default_rng(seed)
-        made = picture.copy(rgb, plan, chance, lossless=True)
+        made = picture.copy(rgb, plan, chance, lossless=True).rgb
         assert min(made.shape[:2]) >= 224 and max(made.shape[:2]) <= plan.side[1]
         assert max(made.shape[:2]) <= 1.02 * plan.longest * min(made.shape[:2])
 
@@ -66,7 +66,7 @@ def test_the_layer_that_is_saved_gives_the_logits_of_the_fit(
     noise = np.random.default_rng(0).normal(0, 1, (len(every), 18)).astype(np.float32)
     values = noise + labels[:, None]
     monkeypatch.setattr(picture, "read_labels", lambda data: every)
-    monkeypatch.setattr(picture, "features", lambda *_args: values)
+    monkeypatch.setattr(picture, "features", lambda *_args: {picture.COPY: values})
     saved = picture.train(picture.PictureRecipe(), tmp_path, TrainingOptions(tmp_path / "run"))
     layer = TokenLayer(18, 1)
     layer.load_state_dict(load_file(saved))
@@ -85,12 +85,19 @@ def test_figures_name_generators_and_material(
     known = {item.name: row for item, row in zip(every, noise + labels[:, None], strict=True)}
     monkeypatch.setattr(picture, "read_labels", lambda data: every)
     monkeypatch.setattr(
-        picture, "features", lambda some, *_args: np.stack([known[item.name] for item in some])
+        picture,
+        "features",
+        lambda some, versions, *_args: dict.fromkeys(
+            versions, np.stack([known[item.name] for item in some])
+        ),
+    )
+    monkeypatch.setattr(
+        picture, "without_pixels", lambda some, *_args: {"side alone": np.zeros((len(some), 1))}
     )
     run = TrainingOptions(tmp_path / "run")
     picture.train(picture.PictureRecipe(), tmp_path, run, folds=True)
     told = (run.out / "pictures.md").read_text()
-    assert "| as it is, pictures | 8 / 4 |" in told
+    assert "| as it is, pictures | 8 / 4 |" in told and "| side alone | 40 / 40 | 0.5" in told
     assert all(f"| {name} | 8 / 4 |" in told for name in ("as it is", *picture.CONDITIONS))
     assert "| all without a face | 40 of 8 |" in told and "| all without a face | 40 of 4 |" in told
     assert "| generator2 | 10 of" in told and "| photo | 40 of 4 |" in told
