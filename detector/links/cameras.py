@@ -84,13 +84,7 @@ class Relay(LoopThread):
         except InputError as error:
             self._problem = error
         except (TimeoutError, httpx.TimeoutException):
-            self._problem = MediaError(
-                _("{name} did not answer within {seconds:.0f} s.").format(
-                    name=name, seconds=self._rules.seconds
-                ),
-                code="no_answer",
-                hint=_("Check the address, and that no firewall is in between."),
-            )
+            self._problem = stream.problem("no_answer", name, self._rules.seconds)
         except ssl.SSLError:
             self._problem = _not_its_name(name)
         except (OSError, httpx.HTTPError) as error:
@@ -193,11 +187,7 @@ def _checked(answer: httpx.Response, name: str) -> httpx.Response:
     """Return the answer of a camera that gives its stream."""
     status = answer.status_code
     if status in (401, 403):
-        raise MediaError(
-            _("{name} does not let us in.").format(name=name),
-            code="denied",
-            hint=_("Check the name and the password in the address."),
-        )
+        raise stream.problem("denied", name)
     if status != 200:
         raise MediaError(
             _("{name} gives no stream at this address: it answered {status}.").format(
@@ -222,12 +212,8 @@ def _unreachable(name: str, error: Exception) -> InputError:
     if "CERTIFICATE" in str(error).upper():
         return _not_its_name(name)
     if isinstance(error, ConnectionRefusedError | httpx.ConnectError):
-        return MediaError(
-            _("{name} refused the connection.").format(name=name),
-            code="refused",
-            hint=_("Check the port, and that the camera is on."),
-        )
-    return MediaError(_("The connection to {name} broke.").format(name=name), code="lost")
+        return stream.problem("refused", name)
+    return stream.problem("lost", name)
 
 
 async def _play(
@@ -427,6 +413,5 @@ class CameraStream(stream.Stream):
             if (problem := relay.ended()) is not None:
                 raise problem from error
             if error.code in ("not_found", "refused"):  # it was reached: libav met its end
-                what = _("{name} sends no video that we can read.").format(name=self.name)
-                raise MediaError(what) from error
+                raise stream.problem("undecodable", self.name) from error
             raise

@@ -44,6 +44,42 @@ FORMATS = (
 )
 SCHEMES = ("rtsp", "rtsps", "http", "https", "rtmp", "rtmps", "tcp", "udp")
 _CAMERAS = {"linux": "v4l2", "darwin": "avfoundation", "win32": "dshow"}
+_NO_ENTRY = _("{name} does not let us in.")
+_PROBLEMS = {
+    "refused": (
+        _("{name} refused the connection."),
+        _("Check the port, and that the camera or server is running."),
+    ),
+    "denied": (_NO_ENTRY, _("Check the name and the password in the address.")),
+    "no_answer": (
+        _("{name} did not answer within {seconds:.0f} s."),
+        _("Check the address, and that no firewall is in between."),
+    ),
+    "not_found": (_("There is nothing at {name}."), _("Check the path of the address.")),
+    "unreachable": (
+        _("{name} can't be reached."),
+        _("Check the name in the address, and your connection."),
+    ),
+    "busy": (_("{name} is in use by another program."), _("Close the program that has it.")),
+    "lost": (_("The connection to {name} broke."), ""),
+    "undecodable": (_("{name} sends no video that we can read."), ""),
+}
+_OF_DEVICE = _PROBLEMS | {
+    "denied": (
+        _NO_ENTRY,
+        _("Your account may need to be in the group that may use cameras (video)."),
+    ),
+    "not_found": (_("There is no camera {name}."), _("Is it plugged in?")),
+    "undecodable": (_("{name} is no camera."), ""),
+}
+"""By code: what went wrong, and what to do; of a camera of this computer otherwise."""
+
+
+def problem(code: str, name: str, seconds: float = 0.0, *, device: bool = False) -> MediaError:
+    """Return why a stream of this `name` can't be watched, by its code; `seconds` were waited."""
+    message, hint = (_OF_DEVICE if device else _PROBLEMS)[code]
+    code = "not_found" if code == "unreachable" else code
+    return MediaError(message.format(name=name, seconds=seconds), code=code, hint=hint)
 
 
 def is_address(source: str) -> bool:
@@ -115,18 +151,18 @@ class Stream:
                         return
                 return
             except MediaError as error:
-                problem = error
-            if begun is None or problem.code in ("denied", "no_picture"):
-                raise problem
+                failure = error
+            if begun is None or failure.code in ("denied", "no_picture"):
+                raise failure
             if retries >= MAX_RETRIES:
                 raise MediaError(
                     _("{name} was lost and did not come back.").format(name=self.name),
                     code="lost",
-                    hint=problem.message,
+                    hint=failure.message,
                 )
             pause = self._pauses[min(retries, len(self._pauses) - 1)]
             retries += 1
-            self._lost(problem.message, pause)
+            self._lost(failure.message, pause)
             self._stop.wait(pause)
 
     def connection(self) -> Iterator[np.ndarray]:
@@ -139,11 +175,7 @@ class Stream:
                     delivered = True
                     yield picture
         except (av.error.FFmpegError, OSError, ValueError) as error:
-            problem = self._failure(error)
-            if delivered:
-                broke = _("The connection to {name} broke.").format(name=self.name)
-                problem = MediaError(broke, code="lost", hint=problem.hint)
-            raise problem from error
+            raise (problem("lost", self.name) if delivered else self._failure(error)) from error
         if not self.finite:
             raise MediaError(_("{name} has ended.").format(name=self.name), code="lost")
 
@@ -189,41 +221,26 @@ class Stream:
 
     def _failure(self, error: Exception) -> MediaError:
         """Return what went wrong, in words."""
-        name, camera = self.name, not is_address(self._source)
-        hint: str = ""
-        code, message = "undecodable", _("{name} can't be read: {error}.")
+        device = not is_address(self._source)
         match error:
             case ConnectionRefusedError():
-                code, message = "refused", _("{name} refused the connection.")
-                hint = _("Check the port, and that the camera or server is running.")
+                code = "refused"
             case HTTPUnauthorizedError() | HTTPForbiddenError() | PermissionError():
-                code, message = "denied", _("{name} does not let us in.")
-                hint = _("Check the name and the password in the address.")
-                if camera:
-                    hint = _(
-                        "Your account may need to be in the group that may use cameras (video)."
-                    )
+                code = "denied"
             case FileNotFoundError() | HTTPNotFoundError():
-                code, message = "not_found", _("There is nothing at {name}.")
-                hint = _("Check the path of the address.")
-                if camera:
-                    message, hint = _("There is no camera {name}."), _("Is it plugged in?")
+                code = "not_found"
             case ExitError() | TimeoutError():
                 code = "no_answer"
-                message = _("{name} did not answer within {seconds:.0f} s.")
-                hint = _("Check the address, and that no firewall is in between.")
             case OSError(errno=errno.EBUSY):
-                code, message = "busy", _("{name} is in use by another program.")
-                hint = _("Close the program that has it.")
+                code = "busy"
             case InvalidDataError() | ValueError():
-                message = _("{name} sends no video that we can read.")
-                if camera:
-                    message = _("{name} is no camera.")
-            case OSError(errno=errno.EIO) if not camera:
-                code, message = "not_found", _("{name} can't be reached.")
-                hint = _("Check the name in the address, and your connection.")
-        message = message.format(name=name, error=error, seconds=self._timeouts[0])
-        return MediaError(message, code=code, hint=hint)
+                code = "undecodable"
+            case OSError(errno=errno.EIO) if not device:
+                code = "unreachable"
+            case _:
+                text = _("{name} can't be read: {error}.")
+                return MediaError(text.format(name=self.name, error=error))
+        return problem(code, self.name, self._timeouts[0], device=device)
 
 
 def connect(
