@@ -188,17 +188,6 @@ def write(report: Report, folder: Path) -> list[Path]:
     return [folder / name for name in data]
 
 
-def head(*cells: str) -> Iterator[str]:
-    """Yield the two lines that a Markdown table begins with."""
-    yield line(*cells)
-    yield "|" + "---|" * len(cells)
-
-
-def line(*cells: object) -> str:
-    """Return a row of a Markdown table, of cells as `text_of` writes them."""
-    return "| " + " | ".join(text_of(cell).replace("|", "\\|") for cell in cells) + " |"
-
-
 def text_of(value: object) -> str:
     """Return a figure as in 0.71 [0.61, 0.81] (of 38), a share as in 5 % [1, 17] (2 of 39), a
     number alone with three digits; nothing for None and for a share of none."""

@@ -23,9 +23,10 @@ from detector.evaluation.evaluate import FileSelection, evaluate
 from detector.evaluation.metrics import Interval
 from detector.evaluation.report import FigureRow, KindReport
 from detector.evaluation.scores import Scoring
-from detector.evaluation.tables import head, line, text_of
+from detector.evaluation.tables import text_of
 from detector.models import registry
 from detector.perturbation import conditions
+from detector.presentation import Grid, markdown
 from lab.evaluation import bands, left_out_scores
 from lab.evaluation.calibration import to_markdown
 
@@ -105,23 +106,22 @@ def measured(model: FigureRow, kind: KindReport, data: str) -> str:
         if figure.startswith(FAMILY):
             shown[figure] = f"{figure.removeprefix(FAMILY)} ({model[figure].of} fakes)"
     shown["pairs won"] = "originals below the fakes made of them"
-    lines = [
-        f"{kind.files} {data} clips ({kind.real} originals, {kind.fake} fakes) that nothing was "
-        "trained on; AUC per clip with a 95 % interval from resampling groups. A clip that could "
-        "not be judged counts against the model.",
-        "",
-        *head("", "this model", "all together"),
-        *(line(title, model[figure], whole[figure]) for figure, title in shown.items()),
+    rows = [(title, model[figure], whole[figure]) for figure, title in shown.items()]
+    rows += [
+        (row.title, row[f"{FAMILY}{model.name}"], row["AUC"]) for row in kind.table("condition")[1:]
     ]
-    for row in kind.table("condition")[1:]:
-        lines.append(line(row.title, row[f"{FAMILY}{model.name}"], row["AUC"]))
-    lines += [
-        "",
-        "What needs no detector reaches, on the same clips and in its better direction: "
-        + "; ".join(f"{row.title} {text_of(row['AUC'])}" for row in kind.table("feature"))
-        + ".",
-    ]
-    return "\n".join(lines)
+    cells = [tuple(map(text_of, row)) for row in rows]
+    return "\n\n".join(
+        [
+            f"{kind.files} {data} clips ({kind.real} originals, {kind.fake} fakes) that nothing "
+            "was trained on; AUC per clip with a 95 % interval from resampling groups. A clip that "
+            "could not be judged counts against the model.",
+            markdown.of_block(Grid(("", "this model", "all together"), cells)),
+            "What needs no detector reaches, on the same clips and in its better direction: "
+            + "; ".join(f"{row.title} {text_of(row['AUC'])}" for row in kind.table("feature"))
+            + ".",
+        ]
+    )
 
 
 def with_measured(manifest: str, model: FigureRow, kind: KindReport, data: str) -> str:

@@ -39,13 +39,14 @@ from detector.evaluation.labels import hash_of, questions, read_labels
 from detector.evaluation.metrics import Interval, Number
 from detector.evaluation.report import Column, FigureRow, couples_of, ranking
 from detector.evaluation.scores import FEATURES, Scored, Scoring, score_files
-from detector.evaluation.tables import HEADINGS, head, line, number, text_of
+from detector.evaluation.tables import HEADINGS, number, text_of
 from detector.media.files import disk_name
 from detector.messages.format import capital
 from detector.models import registry
 from detector.models.base import ModelSpec
 from detector.pipeline.analyzer import pick_device
 from detector.pipeline.initial_results import result, software
+from detector.presentation import Grid, Section, Text, markdown
 from detector.report import NoSeal, Seal, Verification, verify
 from detector.report.table import sealed
 from detector.schema.analysis import QUESTION_OF, Media, Modality, Question, Software
@@ -345,34 +346,38 @@ COLUMNS = (
     "Seconds per file", "Peak memory", "Files scored",
 )  # fmt: skip
 WEIGHTS = ("Model", "Id", "SHA-256")
-Section = tuple[str, str, Sequence[str], Sequence[Sequence[str]]]
-"""Heading, sentence, names of the columns, rows."""
 
 
 def to_markdown(submission: Submission) -> str:
     """Return all tables, and what they were measured with, as Markdown."""
-    lines = [f"# Benchmark on {submission.labels}", "", _about(submission)]
-    for heading, sentence, columns, rows in _sections(submission):
-        lines += ["", f"## {heading}", "", sentence, "", *head(*columns)]
-        lines += [line(*cells) for cells in rows]
-    return "\n".join(lines) + "\n"
+    title = f"# Benchmark on {submission.labels}"
+    sections = markdown.of_sections(list(_sections(submission)))
+    return "\n\n".join([title, _about(submission), *sections]) + "\n"
 
 
 def to_html(submission: Submission) -> str:
     """Return the same as a page that needs no other file."""
     parts = []
-    for heading, sentence, columns, rows in _sections(submission):
-        heads = "".join(f"<th scope=col>{escape(name)}</th>" for name in columns)
-        body = ""
-        for cells in rows:  # each names its column, for narrow screens
-            named = zip(map(escape, columns), map(escape, cells), strict=True)
-            fields = "".join(f'<td data-label="{name}">{cell}</td>' for name, cell in named)
-            body += f"<tr>{fields}</tr>\n"
-        parts.append(f"<h2>{escape(heading)}</h2><p>{escape(sentence)}</p>")
-        parts.append(f"<table><thead><tr>{heads}</tr></thead><tbody>{body}</tbody></table>")
+    for section in _sections(submission):
+        parts.append(f"<h2>{escape(section.title)}</h2>")
+        for block in section.blocks:
+            if isinstance(block, Grid):
+                parts.append(_html_table(block))
+            elif isinstance(block, Text):
+                parts.append(f"<p>{escape(block.text)}</p>")
     page = Template(Path(__file__).with_name("leaderboard.html").read_text("utf-8"))
     title, about = escape(submission.labels), escape(_about(submission))
     return page.substitute(title=title, about=about, tables="\n".join(parts))
+
+
+def _html_table(table: Grid) -> str:
+    heads = "".join(f"<th scope=col>{escape(name)}</th>" for name in table.heads)
+    body = ""
+    for cells in table.printed:  # each names its column, for narrow screens
+        named = zip(map(escape, table.heads), map(escape, cells), strict=True)
+        fields = "".join(f'<td data-label="{name}">{cell}</td>' for name, cell in named)
+        body += f"<tr>{fields}</tr>\n"
+    return f"<table><thead><tr>{heads}</tr></thead><tbody>{body}</tbody></table>"
 
 
 def _about(s: Submission) -> str:
@@ -394,9 +399,11 @@ def _sections(s: Submission) -> Iterator[Section]:
         sentence = f"{originals} originals and {fakes} fakes of {sources} sources. Intervals"
         unit = "sources" if sources > 1 else "groups, since there is one source"
         heading = f"{HEADINGS[kind]}: {capital(asked.spec.task)}"
-        yield heading, f"{sentence} resample {unit}.", COLUMNS, [_cells(row, s) for row in rows]
+        table = Grid(COLUMNS, [_cells(row, s) for row in rows])
+        yield Section(heading, (Text(f"{sentence} resample {unit}."), table))
     weights = [(model.title, model.id, model.weights_sha256) for model in s.models]
-    yield "Weights", "Of several files: the SHA-256 of their hashes.", WEIGHTS, weights
+    sentence = "Of several files: the SHA-256 of their hashes."
+    yield Section("Weights", (Text(sentence), Grid(WEIGHTS, weights)))
 
 
 def _cells(row: BenchmarkRow, submission: Submission) -> Sequence[str]:
