@@ -82,7 +82,7 @@ coverage:
 
 languages:
 	$(call setup,dashboard test)
-	@$(BIN)/python -m dashboard.languages.update
+	@$(BIN)/python -m tools.languages
 
 docs:
 	$(call setup,dashboard docs)

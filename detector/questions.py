@@ -5,7 +5,7 @@ its `ModalitySpec` where something new is judged); a module of the modality's na
 `detector.pipeline.modalities`; a family and a catalog entry of a model; and, where the result page
 shows more than the answer, a module of the question's name in `dashboard.result.cards`.
 
-Sentences are English and marked by `_` for `dashboard.languages.update`; who renders them
+Sentences are English and marked by `_` for `tools.languages`; who renders them
 translates them.
 """
 

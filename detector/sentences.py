@@ -128,7 +128,7 @@ class Message(str):
 
 
 def _(text: str) -> str:
-    """Return a message of a literal text, which `dashboard.languages.update` finds by this name."""
+    """Return a message of a literal text, which `tools.languages` finds by this name."""
     return Message(MessageSpec(text))
 
 

@@ -1,7 +1,7 @@
 """What a message is made of: a code, its parameters, and a sentence as data: a text with named
 braces, and what stands in them for a parameter.
 
-`_` only marks a text for `dashboard.languages.update`; it is translated when it is rendered.
+`_` only marks a text for `tools.languages`; it is translated when it is rendered.
 """
 
 from collections.abc import Callable, Mapping

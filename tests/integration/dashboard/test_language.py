@@ -17,7 +17,6 @@ from cli.analyze import summary
 from dashboard import charts, i18n, labels, series, server
 from dashboard.components.timeline import evidence
 from dashboard.i18n import LazyDict
-from dashboard.languages import update as tool
 from dashboard.result import material, player, question, verdict_card
 from detector import sentences as texts
 from detector.audio.sound import DAMAGED
@@ -39,6 +38,7 @@ from service.records.model import ErrorReport, fault_of, message_of
 from tests.support import pages
 from tests.support.result_sample import make_analysis
 from tests.support.waiting import PATIENT
+from tools import languages as tool
 
 
 def made(folder, code="eo"):

@@ -1,4 +1,4 @@
-"""The catalogs of the languages: one gettext file each, `dashboard/languages/<code>.po`."""
+"""The catalogs of the languages: one gettext file each beside this one, `<code>.po`."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from babel.messages.pofile import read_po
 from detector.config import get_config
 
 SOURCE = "en"
-FOLDER = Path(__file__).parents[1] / "dashboard" / "languages"
+FOLDER = Path(__file__).parent
 
 
 @lru_cache(maxsize=256)

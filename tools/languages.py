@@ -1,8 +1,8 @@
-"""Make the file of a language, or update it: python -m dashboard.languages.update de
+"""Make the file of a language, or update it: python -m tools.languages de
 
 Without a code it reports what each language lacks (`make languages`).
 
-It writes dashboard/languages/de.po: every text of the dashboard, the service, commands, reports and
+It writes service/languages/de.po: every text of the dashboard, the service, commands, reports and
 the detector's sentences, and what the catalog says of the bundled models, with the translations
 that exist. A text that changed a little keeps its translation, marked "fuzzy"; fuzzy
 and empty ones are shown in English. Any gettext editor opens the file.
@@ -28,8 +28,8 @@ from detector.selfcheck import Order
 from detector.sentences import spec_of
 from detector.signals import list_signals
 
-FOLDER = Path(__file__).resolve().parent
-ROOT = FOLDER.parents[1]
+ROOT = Path(__file__).resolve().parents[1]
+FOLDER = ROOT / "service" / "languages"
 DASHBOARD = ROOT / "dashboard"
 SERVICE = ROOT / "service"
 DETECTOR = ROOT / "detector"
@@ -66,8 +66,7 @@ def helped(file: str, node: ast.AST) -> list[ast.expr]:
 def sources(folder: Path = DASHBOARD) -> Iterator[tuple[str, ast.Module]]:
     """Yield every file of the dashboard, or of another package, by its path there."""
     for file in sorted(folder.rglob("*.py")):
-        if file.parent != FOLDER:
-            yield file.relative_to(folder).as_posix(), ast.parse(file.read_text("utf-8"))
+        yield file.relative_to(folder).as_posix(), ast.parse(file.read_text("utf-8"))
 
 
 def facts() -> Iterator[str]:
