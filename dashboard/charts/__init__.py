@@ -48,8 +48,6 @@ LEFT, RIGHT = 38, 10
 """Margins of a lane in px."""
 TAG = 26
 """Room above the first lane for the cursor's time tag, px."""
-HEAD = 26
-"""Room above rows of dots for the score axis, px."""
 FOOT = 28
 """Room below the last lane for the time axis, px."""
 PAD = 9
@@ -273,12 +271,16 @@ def lane_layout(
     """Return axes, band and thresholds of a lane over `span`, s; `ticks` are times and texts."""
     start, end = span
     times, texts = ticks
+    values, marks = score_ticks(thresholds)
     ends = (rule(palette.line, x0=start, x1=end, y0=level, y1=level) for level in (0, 1))
     return layout(
         palette,
         size.height,
-        shapes=[*_threshold_shapes("y", thresholds, span, palette), *ends],
-        yaxis=_score_axis(thresholds, range=[0, 1], ticklabelstandoff=4),
+        shapes=[*_threshold_shapes(thresholds, span, palette), *ends],
+        yaxis={
+            **PLAIN, "range": [0, 1], "tickvals": values, "ticktext": marks,
+            "tickfont": {"size": AXIS}, "ticklabelstandoff": 4,
+        },
         xaxis={
             **PLAIN, "range": [start, end], "tickvals": times, "ticktext": texts,
             "tickangle": 0, "tickfont": {"size": AXIS}, "ticklabelstandoff": 5,
@@ -287,36 +289,14 @@ def lane_layout(
     )  # fmt: skip
 
 
-def score_layout(rows: int, height: int, thresholds: Thresholds, palette: Palette) -> Part:
-    """Return a layout of dots in rows of `height` px: band, thresholds, score ticks above."""
-    bottom = rows - 0.5
-    return layout(
-        palette,
-        HEAD + height * rows,
-        shapes=_threshold_shapes("x", thresholds, (-0.5, bottom), palette),
-        xaxis=_score_axis(thresholds, range=[-0.03, 1.03], side="top", tickangle=0),
-        yaxis={**PLAIN, "range": [bottom, -0.5], "showticklabels": False},
-        margin={"l": 8, "r": 18, "t": HEAD, "b": 0, "pad": 0},
-        hovermode="closest",
-    )
-
-
-def _score_axis(thresholds: Thresholds, **more: Any) -> Part:
-    values, texts = score_ticks(thresholds)
-    return {**PLAIN, "tickvals": values, "ticktext": texts, "tickfont": {"size": AXIS}, **more}
-
-
 def _threshold_shapes(
-    axis: str, thresholds: Thresholds, span: tuple[float, float], palette: Palette
+    thresholds: Thresholds, span: tuple[float, float], palette: Palette
 ) -> list[Part]:
-    low, high = thresholds.unsuspicious, thresholds.suspect
-    edges = thresholds.edges
-    across = "y" if axis == "x" else "x"
-    ends = {f"{across}0": span[0], f"{across}1": span[1]}
+    ends = {"x0": span[0], "x1": span[1]}
     band = {"type": "rect", "fillcolor": palette.band, "line": {"width": 0}, "layer": "below"}
     return [
-        {**band, f"{axis}0": low, f"{axis}1": high, **ends},
-        *(rule(palette.edge, "dot", **{f"{axis}0": v, f"{axis}1": v}, **ends) for v in edges),
+        {**band, "y0": thresholds.unsuspicious, "y1": thresholds.suspect, **ends},
+        *(rule(palette.edge, "dot", y0=edge, y1=edge, **ends) for edge in thresholds.edges),
     ]
 
 

@@ -4,18 +4,36 @@ import re
 
 from markupsafe import Markup
 
-from dashboard import labels
-from dashboard.components import tables, typography
+from dashboard import labels, theme
+from dashboard.charts import sections
+from dashboard.components import figures, tables, typography
 from dashboard.components.chips import inked
 from dashboard.components.markup import Text, show
 from dashboard.components.tables import TableColumn, code, with_note
 from detector import presentation
-from detector.presentation import Block, Cell, FactRows, Grid, Row, Section
+from detector.presentation import BarChart, Block, Cell, CurveChart, FactRows, Grid, Row, Section
 
 
 def draw(section: Section) -> None:
-    """Draw the blocks of a section, as far as they are words."""
-    show(*map(block, section.blocks))
+    """Draw the blocks of a section, but for pictures and bars that add up."""
+    words: list[Markup | str] = []
+    for number, one in enumerate(section.blocks):
+        if isinstance(one, CurveChart) or (isinstance(one, BarChart) and one.dots):
+            if isinstance(one, CurveChart) and one.title:
+                words.append(typography.subheading(one.title))
+            words = _shown(words)
+            drawn = sections.figure(one, theme.palette())
+            figures.chart(drawn, f"{section.id}-{number}", labels.unbroken(one.said))
+        else:
+            words.append(block(one))
+    _shown(words)
+
+
+def _shown(words: list[Markup | str]) -> list[Markup | str]:
+    """Draw words as one element, if there are any; return none."""
+    if any(words):
+        show(*words)
+    return []
 
 
 def block(block: Block) -> Markup | str:

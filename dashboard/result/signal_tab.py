@@ -4,17 +4,16 @@ import logging
 from functools import partial
 from pathlib import Path
 
-import plotly.graph_objects as go
 import streamlit as st
 
-from dashboard import charts, labels, theme
+from dashboard import labels
 from dashboard.components import blocks, controls, figures, typography
 from dashboard.components.markup import show
 from dashboard.labels import NBSP
 from dashboard.result.linked import ResultViewState
 from detector import weights
 from detector.errors import UnmaskError
-from detector.presentation import lead
+from detector.presentation import Section, lead
 from detector.presentation import signals as presented
 from detector.schema.analysis import Analysis, Signal, Subject
 from detector.sentences import _, say
@@ -86,26 +85,8 @@ def _series(signals: list[Signal], linked: ResultViewState) -> None:
         return
     title = st.selectbox(_("Over time"), list(shown), key=linked.widget("signal-series"))
     signal = shown[title]
-    figures.chart(series_figure(signal, theme.palette()), f"signal-{signal.id}", signal.value)
+    blocks.draw(Section(f"signal-{signal.id}", "", (presented.over_time(signal),)))
     figures.caption(figures.titled(_("Informs, never votes"), signal.how_to_read))
-
-
-def series_figure(signal: Signal, palette: theme.Palette) -> go.Figure:
-    """Return a signal over time, s, with its usual range as a band."""
-    times, values = zip(*signal.series, strict=True)
-    stroke = {"color": palette.text, "width": 2}
-    traces = [charts.scatter(times, values, hover="%{x:.2f} s: %{y:.3g}", line=stroke)]
-    if signal.usual is not None:
-        (first, *_between, last), (low, high) = times, signal.usual
-        corners = [first, last, last, first], [low, low, high, high]
-        traces.insert(0, charts.area(*corners, palette.sunken))
-    unit = {"text": say(signal.unit), "standoff": 2}
-    axis = {**charts.PLAIN, "automargin": True}
-    size = charts.layout(
-        palette, 180, xaxis={**axis, "ticksuffix": " s"}, yaxis={**axis, "title": unit},
-        margin={"l": 60, "r": 10, "t": 8, "b": 28},
-    )  # fmt: skip
-    return go.Figure(traces, size)
 
 
 def _moments(signals: list[Signal], track: Subject, linked: ResultViewState) -> None:

@@ -107,6 +107,11 @@ class BarChart:
     band: tuple[float, float] | None = None  # shaded: inconclusive
     dots: bool = False
 
+    @property
+    def said(self) -> str:
+        """Return it in words, for who can't see it."""
+        return "; ".join(f"{row.name}: {row.value}" for row in self.rows)
+
 
 Points = Sequence[tuple[float, float] | None]
 """(time in s, value); None where there is none: a gap is never drawn through."""
@@ -135,6 +140,7 @@ class CurveChart:
     band: Points = ()  # the upper edge of what is shaded, which begins at `floor`
     floor: float = 0.0
     title: str = ""
+    said: str = ""  # in words, for who can't see it
 
 
 @dataclass(frozen=True)
@@ -162,6 +168,7 @@ Block = Text | FactRows | Grid | Number | BarChart | CurveChart | Pictures
 class Section:
     """Blocks under a title; without one, what a document begins with."""
 
+    id: str  # the same in every language
     title: str
     blocks: tuple[Block, ...]
 

@@ -81,7 +81,7 @@ def section(analysis: Analysis) -> Section:
     if rates:
         columns = _("Error"), _("In our tests"), _("Rate"), _("95 % interval")
         blocks.append(Grid(columns, rates))
-    return Section(_("What was asked, and how often that errs"), tuple(blocks))
+    return Section("questions", _("What was asked, and how often that errs"), tuple(blocks))
 
 
 def rows(analysis: Analysis) -> list[AnswerRow]:
@@ -337,4 +337,4 @@ def not_tested(analysis: Analysis) -> Section:
         _("The error rates hold for material like that which they were measured on; other cameras, "
           "generators, people and kinds of processing were not tested.")
     )  # fmt: skip
-    return Section(_("What was not tested"), tuple(items(out)))
+    return Section("not_tested", _("What was not tested"), tuple(items(out)))

@@ -21,7 +21,7 @@ def section(analysis: Analysis) -> Section:
     sha = analysis.media.sha256
     if not analysis.media.live:
         rows.append(Row("SHA-256", f"{sha[:4]} {sha[4:8]} … {sha[-4:]}", exact=sha))
-    return Section(_("File"), (FactRows(tuple(rows)),))
+    return Section("file", _("File"), (FactRows(tuple(rows)),))
 
 
 def rows_of_media(media: Media) -> tuple[Row, ...]:
@@ -57,7 +57,7 @@ def received(media: Media, now: str | None) -> Section:
     if now not in (None, media.sha256):
         blocks.append(Text(_("The file has changed since it was analyzed."), "strong"))
     blocks += [Text(say(note), "note") for note in media.notes]
-    return Section(_("The session") if media.live else _("The file"), tuple(blocks))
+    return Section("file", _("The session") if media.live else _("The file"), tuple(blocks))
 
 
 def hashed(media: Media, now: str | None, before: str) -> FactRows:

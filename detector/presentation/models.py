@@ -15,7 +15,7 @@ def section(analysis: Analysis) -> Section:
         blocks.append(Text(_("Calibrated on, and good for files like these:"), "subhead"))
         blocks += [Text(line) for line in fitted]
     blocks.append(Text(text.format(version=analysis.software.version), "note"))
-    return Section(_("The models"), (*blocks, weights(analysis)))
+    return Section("models", _("The models"), (*blocks, weights(analysis)))
 
 
 def table(analysis: Analysis) -> Grid:

@@ -68,7 +68,7 @@ def credential(signed: Credential) -> Section:
     if signed.state == "untrusted" and not signed.trust_list:
         none = _("None is configured here, so no signer is trusted.")
         rows.append(Row(_("Trust list"), none))
-    return Section(_("Signed origin (C2PA)"), (FactRows(tuple(rows)),))
+    return Section("credential", _("Signed origin (C2PA)"), (FactRows(tuple(rows)),))
 
 
 def posted(page: Posted) -> Section:
@@ -79,7 +79,7 @@ def posted(page: Posted) -> Section:
         (_("Date"), page.date),
         (_("Site"), page.site),
     ]
-    return Section(_("Where it was posted, by its page’s account"), (facts(rows),))
+    return Section("posted", _("Where it was posted, by its page’s account"), (facts(rows),))
 
 
 def document(found: Document) -> Section:
@@ -95,7 +95,7 @@ def document(found: Document) -> Section:
         (_("Saved again"), "" if found.edits is None else str(found.edits)),
         (_("Signatures"), "" if found.signatures is None else str(found.signatures)),
     ]
-    return Section(_("The document it stands in, by its own account"), (facts(rows),))
+    return Section("document", _("The document it stands in, by its own account"), (facts(rows),))
 
 
 def accounts(origin: Provenance | None) -> list[Section]:
@@ -138,7 +138,7 @@ def section(origin: Provenance, media: Media) -> Section:
         rows.append((_("Perceptual hash") + when, h.phash, _("computed here")))
     if rows:
         blocks.append(Grid((_("Says"), _("Value"), _("Where")), rows))
-    return Section(_("What the file says of its origin"), tuple(blocks))
+    return Section("origin", _("What the file says of its origin"), tuple(blocks))
 
 
 def earlier(verdict: EarlierVerdict, media: Media) -> str:

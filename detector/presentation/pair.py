@@ -115,7 +115,7 @@ def beside_verdict(found: Comparison) -> Section:
     ]
     if what:
         blocks.append(Text(_("What this can't tell: {limits}").format(limits=what), "note"))
-    return Section(question(seen=unstated(found)), tuple(blocks))
+    return Section("comparison", question(seen=unstated(found)), tuple(blocks))
 
 
 def sections(
@@ -131,7 +131,7 @@ def sections(
         _opening(comparison, pictures, missing),
         _measured(comparison),
         *([_over_time(comparison)] if several else []),
-        *([_movement(comparison.movement, comparison)] if comparison.movement else []),
+        *([movement(comparison.movement, comparison)] if comparison.movement else []),
         _files(comparison, hashes),
         _method(comparison),
     ]
@@ -149,7 +149,7 @@ def _opening(comparison: Comparison, pictures: tuple[Picture, ...], missing: str
         blocks.append(Text(missing, "note"))
     blocks.append(Text(_("What this can't tell"), "subhead"))
     said = f"{limits(comparison)} {say(BESIDE)}".strip()
-    return Section("", (*blocks, Text(said, "aside")))
+    return Section("finding", "", (*blocks, Text(said, "aside")))
 
 
 def _measured(comparison: Comparison) -> Section:
@@ -175,7 +175,7 @@ def _measured(comparison: Comparison) -> Section:
             edits.append((kind, place, when(comparison, edit.spans), f"{edit.difference:.1f}"))
         columns = _("Outside faces"), _("Where"), _("When"), _("Gray levels")
         blocks.append(Grid(columns, edits))
-    return Section(_("What was measured"), tuple(blocks))
+    return Section("measured", _("What was measured"), tuple(blocks))
 
 
 def _over_time(comparison: Comparison) -> Section:
@@ -202,15 +202,16 @@ def _over_time(comparison: Comparison) -> Section:
         "everywhere outside faces. The band is what re-encoding alone leaves in that face."
     )
     shown = CurveChart(lines, end, 0.0, top, ticks, leaves)
-    return Section(_("Difference over time"), (shown, Text(note, "note")))
+    return Section("differences", _("Difference over time"), (shown, Text(note, "note")))
 
 
 REACH = 3.4  # standard deviations of a movement that are drawn, either way
 
 
-def _movement(shared: SharedMovement, comparison: Comparison) -> Section:
+def movement(shared: SharedMovement, comparison: Comparison) -> Section:
     """Return how head and features move in both: the original thick, the copy over it."""
     moving, charts = {"head": _("Head"), "features": _("Features")}, list[Block]()
+    alike = _("{what}: correlation {n:.2f} between the two files")
     for trace in shared.traces:
         curves = [
             [(i * shared.step, max(-REACH, min(REACH, value))) for i, value in enumerate(values)]
@@ -218,14 +219,17 @@ def _movement(shared: SharedMovement, comparison: Comparison) -> Section:
         ]
         lines = Curve(curves[0], 0.8, muted=True), Curve(curves[1], 0.3)
         end, name = (len(trace.of_copy) - 1) * shared.step, moving[trace.what]
-        charts.append(CurveChart(lines, end, -REACH, REACH, (), title=name))
+        said = alike.format(what=name, n=trace.correlation)
+        charts.append(CurveChart(lines, end, -REACH, REACH, (), title=name, said=said))
     copy, original = called(comparison)
     text = _(
         "{seconds:.1f} s, from {start:.1f} s of {copy} on, along the way the face moves most, each "
         "by its own strength. Thick and gray: {original}; thin: {copy}."
     )
     values = {"seconds": shared.seconds, "start": shared.start, "copy": copy, "original": original}
-    return Section(_("How the face moves"), (*charts, Text(text.format(**values), "note")))
+    return Section(
+        "movement", _("How the face moves"), (*charts, Text(text.format(**values), "note"))
+    )
 
 
 def _files(comparison: Comparison, hashes: tuple[str | None, str | None]) -> Section:
@@ -233,7 +237,7 @@ def _files(comparison: Comparison, hashes: tuple[str | None, str | None]) -> Sec
     for title, media, now in zip(titles(comparison), both, hashes, strict=True):
         blocks += [Text(title, "subhead"), file.hashed(media, now, _("SHA-256 when compared"))]
     blocks += [Text(say(note), "note") for note in comparison.notes]
-    return Section(_("The two files"), tuple(blocks))
+    return Section("files", _("The two files"), tuple(blocks))
 
 
 def _method(comparison: Comparison) -> Section:
@@ -249,7 +253,7 @@ def _method(comparison: Comparison) -> Section:
         blocks.append(Text(text.format(**values, seconds=f"{apart:.2g}"), "note"))
     took = f"{comparison.seconds:.1f} s" if comparison.seconds else _("not measured")
     made = facts([(_("Program"), f"Unmask {__version__}"), (_("Took"), took)])
-    return Section(_("How it was measured"), (*blocks, made))
+    return Section("method", _("How it was measured"), (*blocks, made))
 
 
 def _moments(comparison: Comparison) -> Section:
@@ -268,4 +272,4 @@ def _moments(comparison: Comparison) -> Section:
         first = _("Copy"), _("Original")
     levels = _("Inside the face"), _("Re-encoding leaves"), _("Person"), _("Elsewhere")
     table = Grid((*first, *levels), rows)
-    return Section(_("Moment by moment"), (table,))
+    return Section("moments", _("Moment by moment"), (table,))

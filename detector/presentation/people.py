@@ -17,7 +17,7 @@ def section(analysis: Analysis) -> Section:
     title = _("The voice") if of_sound else _("The people") if analysis.people else _("The picture")
     blocks: list[Block] = [table(analysis)]
     if analysis.media.kind == "image":
-        return Section(title, tuple(blocks))
+        return Section("people", title, tuple(blocks))
     for subject in analysis.judged[:DRAWN]:
         if any(look.score is not None for look in subject.looks):
             asked = f": {states.question(subject.question)}" if subject.question else ""
@@ -32,7 +32,7 @@ def section(analysis: Analysis) -> Section:
             "A line is one window: all counted models together. The band is inconclusive; where "
             "there is no line, nothing was scored."
         )
-    return Section(title, (*blocks, Text(text, "note")))
+    return Section("people", title, (*blocks, Text(text, "note")))
 
 
 def over_time(analysis: Analysis, subject: Subject) -> CurveChart:

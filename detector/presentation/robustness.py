@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from detector.messages import states
 from detector.messages.format import capital, clock, listed, percent, took, whole_percent
-from detector.presentation import BarChart, BarRow, Section, Text
+from detector.presentation import BarChart, BarRow, Cell, Grid, Section, Text
 from detector.schema.analysis import (
     OF_SOUND,
     Analysis,
@@ -42,7 +42,25 @@ def section(analysis: Analysis, tried: Robustness) -> Section:
         for row in rows(tried)
     )
     shown = BarChart(bars, 0.0, 1.0, (limits.unsuspicious, limits.suspect), dots=True)
-    return Section(_("Robustness"), (Text(about(tried.question), "note"), Text(said), shown))
+    return Section(
+        "robustness", _("Robustness"), (Text(about(tried.question), "note"), Text(said), shown)
+    )
+
+
+def table(tried: Robustness, limits: Thresholds) -> Grid:
+    """Return the same as rows: what each change says is left out where nothing is ever decided."""
+    heads = _("Change"), _("Likelihood"), _("Moved"), _("Says")
+    cells: list[tuple[str | Cell, ...]] = [
+        (
+            row.name,
+            row.likelihood or "–",
+            row.moved or (row.says if row.probability is None else ""),
+            Cell(row.says, label=row.label),
+        )
+        for row in rows(tried)
+    ]
+    shown = 3 if limits.never_decide else 4
+    return Grid(heads[:shown], [row[:shown] for row in cells])
 
 
 def rows(tried: Robustness) -> list[TrialRow]:

@@ -21,21 +21,21 @@ def section(analysis: Analysis) -> Section:
         Row(_("Analysis"), analysis.id[:16], exact=analysis.id),
     )
     rows = (*looked(analysis), *_times(analysis), *made_with)
-    return Section(_("Run details"), (FactRows(rows),))
+    return Section("run", _("Run details"), (FactRows(rows),))
 
 
 def again(analysis: Analysis) -> Section:
     """Return the same, with how to repeat it."""
     title, made = _("How it was made, and how to run it again"), section(analysis).blocks
     if analysis.media.live:
-        return Section(title, made)
+        return Section("again", title, made)
     install = _(
         "Install Unmask {version}, fetch what is not bundled (unmask fetch; the weights have the "
         "hashes above), and run:"
     ).format(version=analysis.software.version + _commit(analysis))
     same = _("The same file, settings and weights give the same analysis number.")
     repeat = FactRows((Row(_("Command"), command(analysis)),))
-    return Section(title, (*made, Text(install), repeat, Text(same, "note")))
+    return Section("again", title, (*made, Text(install), repeat, Text(same, "note")))
 
 
 def looked(analysis: Analysis) -> tuple[Row, ...]:

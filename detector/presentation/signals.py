@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 
 from detector import signals
-from detector.presentation import Block, Cell, Grid, Section, Text, items
+from detector.presentation import Block, Cell, Curve, CurveChart, Grid, Section, Text, items
 from detector.schema.analysis import Analysis, Label, Side, Signal
 from detector.sentences import _, say
 from detector.signals.reference import FAMILY
@@ -24,7 +24,7 @@ def section(analysis: Analysis) -> Section:
         blocks.append(table(measured))
     if missing := absent(analysis):
         blocks += [Text(_("Absent or not measured:"), "note"), *items(missing)]
-    return Section(_("Signals"), tuple(blocks))
+    return Section("signals", _("Signals"), tuple(blocks))
 
 
 def table(measured: Iterable[Signal]) -> Grid:
@@ -37,6 +37,21 @@ def _row(signal: Signal) -> tuple[str | Cell, ...]:
     label, word = READINGS[signal.reading]
     whose = ", ".join(filter(None, [signal.title, signal.subject]))
     return whose, signal.value, Cell(say(word), label=label), signal.how_to_read
+
+
+def over_time(signal: Signal) -> CurveChart:
+    """Return a signal over the times of the clip, with the range of untouched files."""
+    usual, end = signal.usual, signal.series[-1][0]
+    reached = [value for _time, value in signal.series] + list(usual or ())
+    least, most = min(reached), max(reached)
+    room = 0.05 * (most - least) or 1.0
+    low, high = least - room, most + room
+    band = [(0.0, usual[1]), (end, usual[1])] if usual else []
+    ticks = tuple((value, f"{value:.3g}") for value in (*(usual or ()), least, most))
+    floor, unit = usual[0] if usual else low, say(signal.unit)
+    return CurveChart(
+        (Curve(signal.series),), end, low, high, ticks, band, floor, unit, said=signal.value
+    )
 
 
 def absent(analysis: Analysis) -> list[str]:

@@ -123,7 +123,7 @@ def opening(
         "those of labeled files, and it holds for files like those."
     )
     blocks.append(Text(_("What this can't tell"), "subhead"))
-    return Section("", (*blocks, Text(f"{limits(analysis)} {no_fact}", "aside")))
+    return Section("verdict", "", (*blocks, Text(f"{limits(analysis)} {no_fact}", "aside")))
 
 
 # --- the number -----------------------------------------------------------------------------------

@@ -51,9 +51,11 @@ def _sections(content: Content) -> Iterator[Section]:
     analysis = content.analysis
     frame = next((f for f in content.figures if f.kind == "frame"), None)
     first = verdict.opening(analysis, content.details.base_rate, said=content.origin, picture=frame)
-    yield Section("", (*first.blocks, _answerable(content)))
+    yield Section("verdict", "", (*first.blocks, _answerable(content)))
     if content.notes:
-        yield Section(_("The analyst's notes"), tuple(map(Text, content.notes.split("\n"))))
+        yield Section(
+            "notes", _("The analyst's notes"), tuple(map(Text, content.notes.split("\n")))
+        )
     yield answers.section(analysis)
     yield answers.not_tested(analysis)
     if analysis.comparison is not None:
@@ -87,7 +89,7 @@ def _material(analysis: Analysis) -> Section:
     ratings = {"good": _("good"), "fair": _("fair"), "poor": _("poor")}
     rows = [(*messages.wording(item), ratings[item.rating]) for item in analysis.evidence]
     table = Grid(("", _("Measured"), _("For judging")), rows)
-    return Section(_("How good the material is"), (table,))
+    return Section("material", _("How good the material is"), (table,))
 
 
 def _pictures(content: Content) -> Section:
@@ -101,7 +103,7 @@ def _pictures(content: Content) -> Section:
         )
         blocks.append(Text(text, "note"))
     blocks += [Text(why, "note") for why in content.missing]
-    return Section(_("Pictures"), tuple(blocks))
+    return Section("pictures", _("Pictures"), tuple(blocks))
 
 
 def _of_pair(content: PairContent) -> Presentation:
@@ -149,4 +151,4 @@ def checking(attachment: str, *, signed: bool, by: str, numbered: bool) -> Secti
               "the attached data has them. The operator can name a font that has them in "
               "UNMASK_REPORT_FONT.")
         )  # fmt: skip
-    return Section(_("How to check this report"), tuple(map(Text, lines)))
+    return Section("checking", _("How to check this report"), tuple(map(Text, lines)))

@@ -400,10 +400,10 @@ def _sections(s: Submission) -> Iterator[Section]:
         unit = "sources" if sources > 1 else "groups, since there is one source"
         heading = f"{HEADINGS[kind]}: {capital(asked.spec.task)}"
         table = Grid(COLUMNS, [_cells(row, s) for row in rows])
-        yield Section(heading, (Text(f"{sentence} resample {unit}."), table))
+        yield Section(f"{kind}-{asked}", heading, (Text(f"{sentence} resample {unit}."), table))
     weights = [(model.title, model.id, model.weights_sha256) for model in s.models]
     sentence = "Of several files: the SHA-256 of their hashes."
-    yield Section("Weights", (Text(sentence), Grid(WEIGHTS, weights)))
+    yield Section("weights", "Weights", (Text(sentence), Grid(WEIGHTS, weights)))
 
 
 def _cells(row: BenchmarkRow, submission: Submission) -> Sequence[str]:

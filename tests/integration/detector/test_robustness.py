@@ -18,7 +18,7 @@ from skimage import data
 
 from cli import main
 from dashboard import session, theme
-from dashboard.result import robustness_tab
+from dashboard.charts import sections
 from detector import explain, media, messages
 from detector.decision import decide
 from detector.errors import Canceled, MediaError, UsageError
@@ -26,7 +26,7 @@ from detector.perturbation import corruptions, sounds
 from detector.perturbation.conditions import ALL, FEW, NONE, Condition, parse
 from detector.perturbation.robustness import FRAMES, HEARD, PART, part, try_out
 from detector.pipeline import RunOptions
-from detector.presentation.robustness import outcome
+from detector.presentation.robustness import outcome, section
 from detector.presentation.verdict import limits
 from detector.schema.analysis import (
     Analysis,
@@ -278,11 +278,11 @@ def test_the_tab_starts_trials_and_shows_their_outcome(tmp_path, monkeypatch):
 def test_the_chart_has_a_dot_for_each_score_and_says_it_in_words():
     found = tried(trial("blur-2", 0.5), trial("mirror", None, "no face"))
     limits = make_analysis().verdict.thresholds
-    drawn = robustness_tab.chart_figure(found, limits, theme.LIGHT)
-    assert list(drawn.data[-1].x) == [0.8, 0.5]
-    assert len(drawn.data) == 2  # one line, from the unchanged score to the one that moved
-    said = robustness_tab.chart_finding(found).replace("\u00a0", " ")
-    assert said == "As it is: 80 %; Blur-2: 50 %; Mirror: no likelihood."
+    chart = section(make_analysis(), found).blocks[-1]
+    drawn = sections.figure(chart, theme.LIGHT)
+    assert [list(dots.x) for dots in drawn.data if dots.mode == "markers"] == [[0.8], [0.5]]
+    assert list(drawn.data[2].x) == [0.8, 0.5]  # from the unchanged score to the one that moved
+    assert chart.said == "As it is: 80 %; Blur-2: 50 %; Mirror: no face"
     said = outcome(tried(trial("blur-2", 0.75)), limits)
     assert said == (
         "The verdict of this part is the same under this change. The likelihood moves by up to "

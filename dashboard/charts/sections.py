@@ -1,0 +1,104 @@
+"""The charts of a section (`detector.presentation`), as plotly figures."""
+
+from itertools import groupby
+
+import plotly.graph_objects as go
+
+from dashboard import labels
+from dashboard.charts import LEFT, PLAIN, RIGHT, Part, area, layout, rule, scatter
+from dashboard.theme import Palette
+from detector.messages.format import score, time_ticks
+from detector.presentation import BarChart, Curve, CurveChart
+
+HEIGHT, ROW, TOP = 180, 30, 26
+"""px of a chart over time, of a row of dots, and above the rows."""
+PX_PER_MM = 3.6
+"""of the width of a line"""
+
+
+def figure(chart: BarChart | CurveChart, palette: Palette) -> go.Figure:
+    """Return a chart; bars as dots, each with a line from where it began."""
+    return _dots(chart, palette) if isinstance(chart, BarChart) else _curves(chart, palette)
+
+
+def _curves(chart: CurveChart, palette: Palette) -> go.Figure:
+    traces = [_curve(line, palette) for line in chart.lines]
+    for gap, run in groupby(chart.band, lambda point: point is None):
+        if not gap:
+            points = [point for point in run if point]
+            corners = [*points, (points[-1][0], chart.floor), (points[0][0], chart.floor)]
+            x, y = zip(*corners, strict=True)
+            traces.insert(0, area(x, y, palette.band))
+    times, texts = time_ticks(chart.end)
+    values = dict(reversed(chart.ticks))
+    return go.Figure(
+        traces,
+        layout(
+            palette,
+            HEIGHT,
+            xaxis={**PLAIN, "range": [0, chart.end], "tickvals": times, "ticktext": texts},
+            yaxis={
+                **PLAIN, "range": [chart.low, chart.high], "automargin": True,
+                "tickvals": list(values), "ticktext": list(values.values()),
+            },
+            hovermode="closest",
+            margin={"l": LEFT, "r": RIGHT, "t": 8, "b": 28},
+        ),
+    )  # fmt: skip
+
+
+def _curve(line: Curve, palette: Palette) -> Part:
+    color = palette.edge if line.muted else palette.text
+    if line.label is not None:
+        color = palette.state(line.label).fill
+    stroke = {
+        "color": color, "width": max(1.0, PX_PER_MM * line.width),
+        "dash": "dash" if line.dashed else "solid",
+    }  # fmt: skip
+    points = [point or (None, None) for point in line.points]
+    x, y = zip(*points, strict=True) if points else ((), ())
+    return scatter(x, y, hover="%{x:.1f} s: %{y:.3g}", line=stroke, connectgaps=False)
+
+
+def _dots(chart: BarChart, palette: Palette) -> go.Figure:
+    traces, bottom = list[Part](), len(chart.rows) - 0.5
+    for place, row in enumerate(chart.rows):
+        if row.end is not None:
+            state = palette.state(row.label)
+            stroke = {"color": palette.edge, "width": 1.5}
+            dot = {"size": 12, "color": state.fill, "line": {"width": 2, "color": state.ink}}
+            traces += [
+                scatter([row.start, row.end], [place, place], line=stroke),
+                scatter(
+                    [row.end], [place], hover=f"{labels.escape(row.name)} · {row.value}",
+                    mode="markers", marker=dot, cliponaxis=False,
+                ),
+            ]  # fmt: skip
+    low, high = chart.band or (chart.low, chart.low)
+    edges = [edge for edge in (low, high) if chart.low < edge < chart.high]
+    ticks = [chart.low, *edges, chart.high]
+    across = {"y0": -0.5, "y1": bottom}
+    band = {"type": "rect", "x0": low, "x1": high, "fillcolor": palette.band, "layer": "below"}
+    room = 0.03 * (chart.high - chart.low)
+    return go.Figure(
+        traces,
+        layout(
+            palette,
+            TOP + ROW * len(chart.rows),
+            shapes=[
+                {**band, "line": {"width": 0}, **across},
+                *(rule(palette.edge, "dot", x0=edge, x1=edge, **across) for edge in edges),
+            ],
+            xaxis={
+                **PLAIN, "range": [chart.low - room, chart.high + room], "side": "top",
+                "tickvals": ticks, "ticktext": [score(tick) for tick in ticks], "tickangle": 0,
+            },
+            yaxis={
+                **PLAIN, "range": [bottom, -0.5], "automargin": True,
+                "tickvals": list(range(len(chart.rows))),
+                "ticktext": [labels.escape(row.name) for row in chart.rows],
+            },
+            hovermode="closest",
+            margin={"l": 8, "r": 18, "t": TOP, "b": 0},
+        ),
+    )  # fmt: skip
