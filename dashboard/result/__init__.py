@@ -74,7 +74,7 @@ def _draw(record: ResultRecord, original: Analysis) -> list[heat_view.Later]:
     drawn = timeline.drawn_from(charted, palette)
     for lane in lanes:
         linked.read_lane(lane.track.id, drawn)
-    linked.read_table(timeline.rows(lanes))
+    linked.read_table(timeline.rows(lanes), timeline.TABLE)
 
     match = known.look_up(record)
     paired = match.ours and match.may_open and known.leads(record, match)
@@ -92,7 +92,7 @@ def _draw(record: ResultRecord, original: Analysis) -> list[heat_view.Later]:
     sound = None
     if voice.spoken(decided):
         sound = sound_view.later(decided, linked)
-        tables.append(partial(sound_view.draw_table, decided, linked))
+        tables.append(sound_view.table(decided, linked))
     everyone = {lane.track.id: lane for lane in lanes}
     person = linked.person if linked.person in everyone else charted.verdict.subject
     moment = inspector.Moment(charted, everyone.get(person or ""), linked)

@@ -68,7 +68,7 @@ class ResultViewState:
     show_all = Remembered(False)  # people beyond the first few are shown as well
     scores_anyway = Remembered(False)  # asked for, of a file that is too poor for a reading
     simple = Remembered(False)  # the player without moving parts
-    _row: Remembered[list[int]] = Remembered([])
+    _rows: Remembered[Mapping[str, list[int]]] = Remembered({})  # chosen ones, by table
 
     def __init__(self, record: ResultRecord, analysis: Analysis) -> None:
         self.record = record
@@ -144,12 +144,12 @@ class ResultViewState:
         if time != before and clicked is not None:
             self.go(clicked, person)
 
-    def read_table(self, rows: Sequence[tuple[float, str]]) -> None:
-        """Follow a selected row of the table; `rows` are (time, person) as they were drawn."""
-        event = st.session_state.get(self.widget("table"))
+    def read_table(self, rows: Sequence[tuple[float, str]], name: str) -> None:
+        """Follow a selected row of a table; `rows` are (time, person) as they were drawn."""
+        event = st.session_state.get(self.widget(name))
         chosen = list(event["selection"]["rows"]) if event else []
-        if chosen != self._row:
-            self._row = chosen
+        if chosen != self._rows.get(name, []):
+            self._rows = {**self._rows, name: chosen}
             if chosen and chosen[0] < len(rows):
                 self.go(*rows[chosen[0]])
 

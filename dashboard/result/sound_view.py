@@ -12,11 +12,12 @@ import numpy as np
 import streamlit as st
 
 from dashboard import labels, series, url_state
-from dashboard.components import controls, tables, timeline, typography
+from dashboard.components import controls, timeline, typography
 from dashboard.components.controls import choose
 from dashboard.components.markup import show
 from dashboard.components.timeline import sound
 from dashboard.result import cards, details, next_card, question, title, verdict_card
+from dashboard.result import timeline as scores
 from dashboard.result.cards import voice
 from dashboard.result.cards.voice import voice_of
 from dashboard.result.linked import ResultViewState
@@ -24,13 +25,11 @@ from detector.audio.pictures import DEPTH
 from detector.audio.pictures import draw as draw_sound
 from detector.decision import sigmoid
 from detector.errors import UnmaskError
-from detector.schema.analysis import Analysis, ModelResult, Question, SpanSegment, Subject
+from detector.schema.analysis import Analysis, ModelResult, Question, SpanSegment
 from detector.schema.media import SoundSource
 from detector.sentences import _
 
 if TYPE_CHECKING:
-    import pandas as pd
-
     from detector.explain.sound import SoundMap
 
 COLUMNS = 900
@@ -47,8 +46,16 @@ def draw(analysis: Analysis, linked: ResultViewState) -> Callable[[], None]:
             cards.draw(analysis, linked)
             next_card.draw(analysis, linked)
     pictures = later(analysis, linked)
-    details.draw(analysis, linked, analysis, [partial(draw_table, analysis, linked)])
+    details.draw(analysis, linked, analysis, [table(analysis, linked)])
     return pictures
+
+
+def table(analysis: Analysis, linked: ResultViewState) -> Callable[[], None]:
+    """Follow a row that was chosen in the table of the voice; return what draws that."""
+    seen = question.viewed(analysis, Question.VOICE)
+    lanes = [series.lane(seen, subject)] if (subject := voice_of(seen)) else []
+    linked.read_table(scores.rows(lanes), scores.VOICE_TABLE)
+    return partial(scores.draw_table, seen, lanes, linked, scores.VOICE_TABLE)
 
 
 def _player(analysis: Analysis, linked: ResultViewState) -> None:
@@ -143,64 +150,6 @@ def _pictures(
         "mel": sound.as_picture(picture.mel, -DEPTH, 0.0, dark=dark),
         "mfcc": sound.as_picture(mfcc, -spread, spread, dark=dark),
     }
-
-
-# --- the table ------------------------------------------------------------------------------------
-
-
-def draw_table(analysis: Analysis, linked: ResultViewState) -> None:
-    """Draw the table; a chosen row moves the player to its window."""
-    analysis = question.viewed(analysis, Question.VOICE)
-    subject = voice_of(analysis)
-    if subject is None:
-        typography.caption(_("No model scored this sound."))
-        return
-    key = linked.widget("heard-table")
-    starts = [span.start for span in subject.spans]
-
-    def follow() -> None:
-        chosen = list(st.session_state[key]["selection"]["rows"])
-        if chosen and chosen[0] < len(starts):
-            linked.go(starts[chosen[0]])
-
-    table = frame(analysis, subject)
-    numbers = [name for name in table.columns if name not in _words()]
-    tables.scored(
-        table,
-        numbers,
-        on_select=follow,
-        key=key,
-        alt=_("Scores of the voice as a table; choose a row to go to its window."),
-    )
-    text = _("Choose a row to go there. Download › Scores has them with four decimals, sealed.")
-    typography.caption(text)
-
-
-def _words() -> tuple[str, str, str]:
-    return _("From"), _("To"), _("Reading")
-
-
-def frame(analysis: Analysis, subject: Subject) -> pd.DataFrame:
-    """Return the windows: when, whole percents of all together and of each model, the reading."""
-    import pandas as pd  # a third of a second that the first page has no use for
-
-    start, end, reading = _words()
-    limits = analysis.verdict.thresholds
-    scored = {id for span in subject.spans for id in span.scores}
-    titles = {m.id: labels.plain(m) for m in analysis.models if m.id in scored}
-    rows = []
-    for span in subject.spans:
-        state = labels.state(series.label_at(span.score, limits), subject.question)
-        scores = {_("Combined"): span.score}
-        scores |= {title: span.scores.get(id) for id, title in titles.items()}
-        percents = {
-            name: None if value is None else labels.whole_percent(value)
-            for name, value in scores.items()
-        }
-        says = f"{state.glyph} {state.short}"
-        times = {start: labels.clock(span.start), end: labels.clock(span.end)}
-        rows.append({**times, **percents, reading: says})
-    return pd.DataFrame.from_records(rows)
 
 
 # --- what a score rests on ------------------------------------------------------------------------

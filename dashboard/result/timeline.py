@@ -45,7 +45,7 @@ def drawn_from(analysis: Analysis, palette: Palette) -> str:
 
 def titles(analysis: Analysis) -> dict[str, str]:
     """Return the models that have lines, in the manifest's order."""
-    scored = {id for track in analysis.judged for face in track.frames for id in face.scores}
+    scored = {id for track in analysis.judged for look in track.looks for id in look.scores}
     return {m.id: labels.plain(m) for m in analysis.models if m.id in scored}
 
 
@@ -164,9 +164,20 @@ def hatched(lanes: Sequence[Lane]) -> None:
 # --- table ---------------------------------------------------------------------------------------
 
 
+TABLE, VOICE_TABLE = "table", "heard-table"
+"""Names of the table of what is seen, and of the voice's."""
+
+
 def rows(lanes: Sequence[Lane]) -> list[tuple[float, str]]:
     """Return (time, person) of each row of the table, in its order."""
-    return [(time, lane.track.id) for lane in lanes for time in lane.times]
+    return [(start, lane.track.id) for lane in lanes for start, _when in _moments(lane)]
+
+
+def _moments(lane: Lane) -> list[tuple[float, str]]:
+    """Return where each moment or window of a lane begins, s, and when it is in words."""
+    if lane.track.modality.of_sound:
+        return [(span.start, labels.stretch(span.start, span.end)) for span in lane.track.spans]
+    return [(time, labels.clock(time)) for time in lane.times]
 
 
 def frame(analysis: Analysis, lanes: Sequence[Lane], named: Mapping[str, str]) -> pd.DataFrame:
@@ -180,9 +191,8 @@ def frame(analysis: Analysis, lanes: Sequence[Lane], named: Mapping[str, str]) -
         lines |= {
             title: lane.models.get(id, (None,) * len(lane.times)) for id, title in named.items()
         }
-        for i, (time, score, gap) in enumerate(
-            zip(lane.times, lane.score, lane.gap_at, strict=True)
-        ):
+        moments = zip(_moments(lane), lane.score, lane.gap_at, strict=True)
+        for i, ((_start, when), score, gap) in enumerate(moments):
             state = labels.state(series.label_at(score, limits), lane.track.question)
             percents = {
                 name: None if (value := line[i]) is None else labels.whole_percent(value)
@@ -190,8 +200,8 @@ def frame(analysis: Analysis, lanes: Sequence[Lane], named: Mapping[str, str]) -
             }
             records.append(
                 {
-                    _("Person"): lane.track.id,
-                    _("Time"): labels.clock(time),
+                    _("Subject"): lead.name(lane.track),
+                    _("Time"): when,
                     **percents,
                     _("Reading"): f"{state.glyph} {gap if score is None else state.short}",
                 }
@@ -199,14 +209,21 @@ def frame(analysis: Analysis, lanes: Sequence[Lane], named: Mapping[str, str]) -
     return pd.DataFrame.from_records(records)
 
 
-def draw_table(analysis: Analysis, lanes: Sequence[Lane], linked: ResultViewState) -> None:
+def draw_table(
+    analysis: Analysis, lanes: Sequence[Lane], linked: ResultViewState, name: str = TABLE
+) -> None:
     """Draw the table; a chosen row leads to its moment, read by `linked.read_table`."""
+    if not rows(lanes):
+        typography.caption(_("No model gave a score here."))
+        return
     named = titles(analysis)
     numbers = [_("Combined"), *named.values()]
     tables.scored(
         frame(analysis, lanes, named),
         numbers,
         on_select="rerun",
-        key=linked.widget("table"),
+        key=linked.widget(name),
         alt=_("Scores over time as a table; choose a row to go to its moment."),
     )
+    text = _("Choose a row to go there. Download › Scores has them with four decimals, sealed.")
+    typography.caption(text)

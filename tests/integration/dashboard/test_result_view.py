@@ -163,7 +163,7 @@ def test_a_model_without_a_heatmap_says_so(clip):
 def test_the_table_says_what_the_lanes_say(clip):
     at = show(clip)
     table = at.dataframe[0].value
-    assert " ".join(table.columns) == "Person Time Combined SBI Xception VideoMAE Reading"
+    assert " ".join(table.columns) == "Subject Time Combined SBI Xception VideoMAE Reading"
     assert len(table) == 64
     assert (table["Reading"] == "– not in frame").sum() == 3
     assert table["Combined"].isna().sum() == 3 + 3

@@ -9,7 +9,7 @@ import pytest
 
 from dashboard import series
 from dashboard.components.timeline import sound
-from dashboard.result import sound_view
+from dashboard.result import sound_view, timeline
 from detector.decision import decide
 from detector.explain.sound import SoundMap
 from detector.presentation import answers
@@ -175,8 +175,9 @@ def test_a_voice_is_a_lane_of_its_windows(clip):
 
 def test_the_scores_are_a_table_as_well(clip):
     analysis = make_analysis(clip)
-    table = sound_view.frame(analysis, analysis.subjects[0])
-    assert list(table["From"]) == ["00:01.0", "00:03.0", "00:05.0", "00:08.0", "00:10.0"]
+    lane = series.lane(analysis, analysis.subjects[0])
+    table = timeline.frame(analysis, [lane], timeline.titles(analysis))
+    assert list(table["Time"])[:2] == ["00:01.0 to 00:03.0", "00:03.0 to 00:05.0"]
     assert list(table["Combined"])[:2] == [95, 97] and table["Reading"][0] == "▲ Likely cloned"
     page = pages.result(clip, analysis, "message.wav")
     assert not page.exception and len(page.dataframe) == 1
