@@ -253,8 +253,8 @@ class _Console:
                     )
                 )
             self._alarms[alarm.number] = over
-        reading, rates = state.reading, state.rates
-        changed = (reading.word, tuple(hint.code for hint in state.hints))
+        now_read = state.reading
+        changed = (now_read.word, tuple(hint.code for hint in state.hints))
         now = time.monotonic()
         due = now >= self._next or (not self._terminal and changed != self._shown)
         if not (due or last):
@@ -262,14 +262,12 @@ class _Console:
         self._next = now + (EVERY if self._terminal else PLAIN_EVERY)
         self._shown = changed
         hints = "".join(f" | {hint.title}" for hint in state.hints)
-        said = f"{reading.word} {reading.percent}"
-        if reading.too_slow is not None:
-            said = f"{reading.word}. {reading.too_slow.text.rstrip('.')}"
-        text = (
-            f"{clock(state.time)} {said} | "
-            f"{rates.fps:.0f} frames a second, scored {rates.scored_fps:.0f} a second, "
-            f"delay {1000 * (rates.score_delay or 0):.0f} ms{hints}"
-        )
+        said = f"{now_read.word} {now_read.percent}"
+        if now_read.too_slow is not None:
+            said = f"{now_read.word}. {now_read.too_slow.text.rstrip('.')}"
+        with reading():
+            speed = ", ".join(state.rates.words).replace("\u00a0", " ")
+        text = f"{clock(state.time)} {said} | {speed}{hints}"
         if self._terminal:
             print(f"\r\x1b[K{text[:160]}", end="", file=sys.stderr, flush=True)
         else:

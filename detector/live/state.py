@@ -12,7 +12,7 @@ from typing import Any, Literal
 from detector.messages import states
 from detector.messages.format import percent
 from detector.schema.analysis import Box, Label, Point, Question, Thresholds
-from detector.sentences import known, ngettext
+from detector.sentences import NBSP, _, known, ngettext
 
 HISTORY = 60.0  # s of `LiveState.series`
 
@@ -200,6 +200,18 @@ class LiveRates:
     """s from push to the state with that frame's box, median of the last few seconds."""
     delay_p95: float | None = None  # Its 95th percentile
     score_delay: float | None = None  # s from push to the state with that frame's score, median
+
+    @property
+    def words(self) -> list[str]:
+        """Return how fast it is, and how late."""
+        fps, delay = round(self.fps), self.delay
+        text = ngettext("{number} frame a second", "{number} frames a second", fps)
+        said = [
+            text.format(number=fps),
+            _("scored {number} a second").format(number=round(self.scored_fps)),
+        ]
+        late = _("delay {time}")
+        return said if delay is None else [*said, late.format(time=f"{delay * 1000:.0f}{NBSP}ms")]
 
 
 @dataclass(frozen=True)

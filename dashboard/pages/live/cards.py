@@ -18,7 +18,7 @@ from detector.messages import states
 from detector.models.registry import list_models
 from detector.presentation import lead
 from detector.schema.analysis import Label, ReasonCode, Thresholds
-from detector.sentences import _, ngettext, say
+from detector.sentences import _, say
 from service.records.footage import FoundFootage
 
 SHOWN_ALARMS = 4
@@ -39,13 +39,7 @@ def foot(state: LiveState | None, seconds: float, *, lost: bool = False) -> Mark
     """Return the line under the picture: how long, how fast, how late."""
     if state is None:
         return camera.foot(_("Off"))
-    rates, fps = state.rates, round(state.rates.fps)
-    parts = [
-        ngettext("{number} frame a second", "{number} frames a second", fps).format(number=fps),
-        _("scored {number} a second").format(number=round(rates.scored_fps)),
-    ]
-    if rates.delay is not None:
-        parts.append(_("delay {time}").format(time=f"{rates.delay * 1000:.0f}{NBSP}ms"))
+    parts = state.rates.words
     names = labels.plain_names(list_models())
     for every in sorted({model.every for model in state.models} - {1}):
         titles = ", ".join(

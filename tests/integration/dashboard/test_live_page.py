@@ -649,7 +649,7 @@ def test_offline_asks_nobody(monkeypatch):
         ({"kinds": ["host", "srflx"]}, STUN, False, "UDP gets out", "is there"),
         ({"kinds": ["host"]}, STUN, False, "seems to block UDP", "probably won’t"),
         ({"kinds": []}, STUN, False, "WebRTC is switched off", "can’t make a video link"),
-        ({"camera": "NotAllowedError", "kinds": ["host"]}, [], True, "blocked it", "the camera is"),
+        ({"camera": "NotAllowedError", "kinds": ["host"]}, [], True, "blocked", "the camera is"),
         ({"camera": "insecure", "kinds": []}, STUN, False, "only to pages over HTTPS", "camera is"),
         ({"kinds": ["host", "relay"]}, [*STUN, {"urls": "turn:t"}], False,
          "The TURN server passes video on.", "is there"),

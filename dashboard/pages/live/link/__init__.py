@@ -16,6 +16,7 @@ from streamlit_webrtc import get_cloudflare_ice_servers, get_hf_ice_servers, get
 
 from dashboard._compat import component_key, reported
 from dashboard.i18n import LazyDict
+from dashboard.pages.live.problems import PROBLEMS
 from dashboard.pages.live.state import ERRORS, ConnectionProblem
 from detector.sentences import _
 from detector.weights import offline
@@ -134,27 +135,6 @@ class Finding:
     text: str
 
 
-_CAMERA: LazyDict[ConnectionProblem, str] = LazyDict(
-    lambda: {
-        ConnectionProblem.DENIED: _("The browser blocked it. Allow the camera in the address bar."),
-        ConnectionProblem.NO_CAMERA: _("This device has none, or the chosen one was unplugged."),
-        ConnectionProblem.BUSY: _(
-            "Another program uses it, or it doesn’t answer. Close the other program."
-        ),
-        ConnectionProblem.MICROPHONE: _(
-            "The camera came, and no microphone. Allow both, or switch it off."
-        ),
-        ConnectionProblem.INSECURE: _(
-            "Browsers give cameras and windows only to pages over HTTPS or on this computer."
-        ),
-        ConnectionProblem.NO_API: _(
-            "This browser can’t send video. A current Chrome, Edge, Firefox or Safari can."
-        ),
-        ConnectionProblem.NO_DISPLAY: _("This browser can’t share one; those of computers can."),
-    }
-)
-
-
 def findings(
     tested: dict[str, Any], servers: Sequence[Server], local: bool, *, shared: bool = False
 ) -> list[Finding]:
@@ -165,7 +145,7 @@ def findings(
     fault = ERRORS.get(error, ConnectionProblem.BUSY) if error else None
     given = _("The browser can share one.") if shared else _("The browser gave it.")
     source: Way = "window" if shared else "camera"
-    out = [Finding(source, "bad" if fault else "good", _CAMERA[fault] if fault else given)]
+    out = [Finding(source, "bad" if fault else "good", PROBLEMS[fault].text if fault else given)]
     if fault in (ConnectionProblem.INSECURE, ConnectionProblem.NO_API):
         return out
     if kinds & {"host", "prflx"}:
