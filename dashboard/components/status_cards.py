@@ -17,10 +17,11 @@ from dashboard.components.markup import Text, icon, join, tag
 from dashboard.components.markup import show as show_markup
 from dashboard.i18n import advice
 from detector import messages
+from detector.decision.next_steps import ActionCode, NextStep, ways_on
 from detector.errors import InputError, MediaError, UnmaskError
 from detector.links.addresses import LinkRefused
 from detector.messages import states
-from detector.presentation import lead
+from detector.presentation import actions, lead
 from detector.schema.analysis import Analysis, Label, ReasonCode, Settings
 from detector.sentences import _, say
 from service.limits import NotAllowed, TooLarge
@@ -28,9 +29,24 @@ from service.records.model import hint_of, message_of
 from service.storage.uploads import records_retention
 from service.tasks.jobs import ErrorReport, Job, QueueFull
 
-SMALLEST = 16
-"""px; "Look for smaller faces" goes no further: below it nothing can be seen."""
-MOST_MOMENTS = 200
+ICONS = {
+    ActionCode.TURN: "rotate_right",
+    ActionCode.FILM: "motion_photos_on",
+    ActionCode.LOOK_CLOSER: "zoom_in",
+    ActionCode.COMPARE_ORIGINAL: "compare",
+    ActionCode.ASK_ORIGINAL: "photo_camera",
+    ActionCode.ADD_MODEL: "download",
+    ActionCode.OWN_THRESHOLD: "tune",
+    ActionCode.CHECK_ORIGIN: "travel_explore",
+    ActionCode.TEST_LIVE: "front_hand",
+    ActionCode.REACH: "call",
+    ActionCode.CHECK_SYNTHID: "verified",
+    ActionCode.ASSUME_SPEECH: "record_voice_over",
+    ActionCode.SMALLER_FACES: "zoom_in",
+    ActionCode.WHOLE_PICTURE: "select_all",
+    ActionCode.MORE_MOMENTS: "more_time",
+}
+"""Of what can be done next."""
 
 
 @dataclass(frozen=True)
@@ -130,15 +146,18 @@ def analyze_film(path: Path, name: str, settings: Settings) -> str | None:
         return None
 
 
-def _film(key: str) -> Action:
-    """Return the button that analyzes the film behind a record's picture."""
+def way_on(key: str, analysis: Analysis, step: NextStep) -> Action:
+    """Return the button of what can be done with a file that was not judged."""
+    label, icon = actions.step(step).button, ICONS[step.code]
+    if step.settings:
+        return again(key, label, icon, analysis.settings.model_copy(update=step.settings))
 
-    def run() -> None:
+    def film() -> None:
         job = session.find_job(key)
         if job is not None and (film := analyze_film(job.path, job.name, job.settings)):
             url_state.enter(film)
 
-    return Action(_("Analyze the film"), "motion_photos_on", run)
+    return Action(label, icon, film)
 
 
 def show_scores(key: str) -> Action:
@@ -171,14 +190,6 @@ def delete(job: Job) -> Action:
 
 # --- the cards -----------------------------------------------------------------------------------
 
-_OF_SPEECH = (ReasonCode.NO_SPEECH, ReasonCode.MUSIC, ReasonCode.SPEECH_TOO_SHORT)
-_MORE_FRAMES_HELP = (
-    ReasonCode.TOO_BLURRED,
-    ReasonCode.TOO_DARK,
-    ReasonCode.TOO_BRIGHT,
-    ReasonCode.TURNED_AWAY,
-)
-
 
 def unjudged(key: str, analysis: Analysis) -> Card:
     """Return the card of a record that was analyzed, with nothing to judge."""
@@ -188,7 +199,7 @@ def unjudged(key: str, analysis: Analysis) -> Card:
     head = states.too_slow() if slow else labels.capital(lead.why_not(code))
     text = labels.sentence(reason) if reason else _("There is no score for this file.")
     points = [labels.unbroken(messages.detail(reason))] if reason else []
-    actions = _ways_on(key, analysis, code)
+    offered = [way_on(key, analysis, step) for step in ways_on(analysis, code)]
     scored = any(track.models for track in analysis.judged)
     if code is ReasonCode.NO_MODEL:
         left_out = ((labels.plain(m), m.error or m.not_counted_because) for m in analysis.models)
@@ -197,7 +208,7 @@ def unjudged(key: str, analysis: Analysis) -> Card:
         if scored:
             text = _("There are scores, but of no model that counts.")
     if scored and code in (ReasonCode.NO_MODEL, ReasonCode.NO_FACE, ReasonCode.TOO_SLOW):
-        actions.append(show_scores(key))
+        offered.append(show_scores(key))
     return Card(
         slug=code.value.replace("_", "-"),
         kicker=states.state(Label.NOT_APPLICABLE),
@@ -205,33 +216,8 @@ def unjudged(key: str, analysis: Analysis) -> Card:
         head=head,
         text=text,
         points=(*points, *map(say, analysis.media.notes)),
-        actions=(*actions, choose_another(primary=not actions)),
+        actions=(*offered, choose_another(primary=not offered)),
     )
-
-
-def _ways_on(key: str, analysis: Analysis, code: ReasonCode) -> list[Action]:
-    settings = analysis.settings
-    ways: list[tuple[str, str, dict[str, object]]] = []
-    if turn := analysis.media.faces_turned:
-        text = _("Analyze it turned by {degrees}°").format(degrees=turn)
-        ways.append((text, "rotate_right", {"rotate": turn}))
-    smaller = max(SMALLEST, settings.min_face // 2)
-    if code in (ReasonCode.NO_FACE, ReasonCode.FACE_TOO_SMALL) and smaller < settings.min_face:
-        ways.append((_("Look for smaller faces"), "zoom_in", {"min_face": smaller}))
-    if code in (ReasonCode.NO_FACE, ReasonCode.FACE_TOO_SMALL) and settings.models is not None:
-        text = _("Judge the whole picture")
-        ways.append((text, "select_all", {"models": None, "ensemble": None}))
-    if code in _OF_SPEECH and not settings.assume_speech:
-        ways.append((_("Judge it as speech"), "record_voice_over", {"assume_speech": True}))
-    more = min(MOST_MOMENTS, settings.frames * 4)
-    if code in _MORE_FRAMES_HELP and analysis.media.kind == "video" and more > settings.frames:
-        text = _("Look at {number} moments").format(number=more)
-        ways.append((text, "more_time", {"frames": more}))
-    found = [
-        again(key, label, icon, settings.model_copy(update=changed))
-        for label, icon, changed in ways
-    ]
-    return [_film(key), *found] if analysis.media.film is not None else found
 
 
 def failed(job: Job, fault: ErrorReport) -> Card:

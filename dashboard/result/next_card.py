@@ -21,25 +21,10 @@ from detector.decision.next_steps import (
 )
 from detector.pipeline import CLOSER, estimate
 from detector.presentation import actions
-from detector.schema.analysis import Analysis, Settings
+from detector.schema.analysis import Analysis
 from detector.sentences import _
 from service.records.model import Confirmed, Query, RecordsError
 from service.tasks.jobs import Job
-
-ICONS = {
-    ActionCode.TURN: "rotate_right",
-    ActionCode.FILM: "motion_photos_on",
-    ActionCode.LOOK_CLOSER: "zoom_in",
-    ActionCode.COMPARE_ORIGINAL: "compare",
-    ActionCode.ASK_ORIGINAL: "photo_camera",
-    ActionCode.ADD_MODEL: "download",
-    ActionCode.OWN_THRESHOLD: "tune",
-    ActionCode.CHECK_ORIGIN: "travel_explore",
-    ActionCode.TEST_LIVE: "front_hand",
-    ActionCode.REACH: "call",
-    ActionCode.CHECK_SYNTHID: "verified",
-    ActionCode.ASSUME_SPEECH: "record_voice_over",
-}
 
 
 def draw(analysis: Analysis, linked: ResultViewState, match: KnownMatch | None = None) -> None:
@@ -61,10 +46,9 @@ def facts(linked: ResultViewState, match: KnownMatch) -> Facts:
         return Facts(may_run=False)
     offered = upsell_banner.standing()
     there = linked.path.is_file()
-    look = _closer_look(linked.original) if there else None
-    settings, seconds = look or (None, None)
+    closer, seconds = (_closer_look(linked.original) if there else None) or (0, None)
     return Facts(
-        closer=settings.frames if settings else 0,
+        closer=closer,
         closer_seconds=seconds,
         strong=offered.spec.title if offered else "",
         strong_bytes=offered.download if offered else None,
@@ -82,14 +66,13 @@ def _same(linked: ResultViewState, match: KnownMatch) -> SameFootage | None:
     return SameFootage(match.name, is_original=match.is_original, compared=told)
 
 
-def _closer_look(analysis: Analysis) -> tuple[Settings, float] | None:
-    """Return its settings, and how many seconds it would take here; None where the file was looked
-    at that closely, or nothing closer can be looked at."""
-    before, seconds = analysis.settings, estimate(analysis)
-    if before.sampling == "closer" or seconds is None:
+def _closer_look(analysis: Analysis) -> tuple[int, float] | None:
+    """Return at how many moments a closer look looks, and how many seconds it would take here; None
+    where the file was looked at that closely, or nothing closer can be looked at."""
+    seconds = estimate(analysis)
+    if analysis.settings.sampling == "closer" or seconds is None:
         return None
-    frames = min(CLOSER, analysis.media.frame_count or CLOSER)
-    return before.model_copy(update={"sampling": "closer", "frames": frames}), seconds
+    return min(CLOSER, analysis.media.frame_count or CLOSER), seconds
 
 
 def _untouched() -> int:
@@ -105,15 +88,18 @@ def _untouched() -> int:
 
 def _draw_step(step: NextStep, linked: ResultViewState, match: KnownMatch) -> None:
     words = actions.step(step)
-    cards.step(ICONS[step.code], words.head, labels.unbroken(words.why))
+    cards.step(status_cards.ICONS[step.code], words.head, labels.unbroken(words.why))
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
-        if step.code not in _GO:
+        if step.code not in _GO and not step.settings:
             with st.popover(words.button, type="tertiary", icon=":material/arrow_forward:"):
                 _advise(step.code, linked)
         elif controls.button(
             words.button, "arrow_forward", linked.widget(f"next.{step.code.value}"), kind="tertiary"
         ):
-            _GO[step.code](linked, match)
+            if step.settings:
+                linked.rerun(linked.original.settings.model_copy(update=step.settings))
+            else:
+                _GO[step.code](linked, match)
         if words.cost:
             typography.caption(labels.unbroken(words.cost), width="content")
 
@@ -134,21 +120,6 @@ def _advise(code: ActionCode, linked: ResultViewState) -> None:
 # --- where a button leads -------------------------------------------------------------------------
 
 
-def _turn(linked: ResultViewState, _match: KnownMatch) -> None:
-    analysis = linked.original
-    turn = {"rotate": analysis.media.faces_turned}
-    linked.rerun(analysis.settings.model_copy(update=turn))
-
-
-def _assume_speech(linked: ResultViewState, _match: KnownMatch) -> None:
-    linked.rerun(linked.original.settings.model_copy(update={"assume_speech": True}))
-
-
-def _look(linked: ResultViewState, _match: KnownMatch) -> None:
-    if (look := _closer_look(linked.original)) is not None:
-        linked.rerun(look[0])
-
-
 def _film(linked: ResultViewState, _match: KnownMatch) -> None:
     settings = linked.original.settings
     if key := status_cards.analyze_film(linked.path, linked.record.name, settings):
@@ -163,10 +134,7 @@ def _compare(linked: ResultViewState, match: KnownMatch) -> None:
 
 
 _GO: dict[ActionCode, Callable[[ResultViewState, KnownMatch], None]] = {
-    ActionCode.TURN: _turn,
     ActionCode.FILM: _film,
-    ActionCode.LOOK_CLOSER: _look,
-    ActionCode.ASSUME_SPEECH: _assume_speech,
     ActionCode.COMPARE_ORIGINAL: _compare,
     ActionCode.ADD_MODEL: lambda linked, match: url_state.go_to("models"),
     ActionCode.OWN_THRESHOLD: lambda linked, match: url_state.go_to("settings"),

@@ -35,6 +35,9 @@ class ActionCode(StrEnum):
     REACH = "reach"
     CHECK_SYNTHID = "check_synthid"
     ASSUME_SPEECH = "assume_speech"
+    SMALLER_FACES = "smaller_faces"
+    WHOLE_PICTURE = "whole_picture"
+    MORE_MOMENTS = "more_moments"
 
 
 @dataclass(frozen=True)
@@ -70,6 +73,37 @@ class NextStep:
 
     code: ActionCode
     params: dict[str, Param] = field(default_factory=dict)
+    settings: dict[str, object] = field(default_factory=dict)
+    """Settings with other values, with which the file is analyzed again: that is all of the step"""
+
+
+_AS_SPEECH = NextStep(ActionCode.ASSUME_SPEECH, settings={"assume_speech": True})
+SMALLEST = 16
+"""px; faces are looked for no smaller: below it nothing can be seen"""
+MAX_MOMENTS = 200
+"""that are looked at where a face could not be seen well enough"""
+_NO_FACE = (ReasonCode.NO_FACE, ReasonCode.FACE_TOO_SMALL)
+_OF_SPEECH = (ReasonCode.NO_SPEECH, ReasonCode.MUSIC, ReasonCode.SPEECH_TOO_SHORT)
+_SEEN_POORLY = (
+    ReasonCode.TOO_BLURRED, ReasonCode.TOO_DARK, ReasonCode.TOO_BRIGHT, ReasonCode.TURNED_AWAY,
+)  # fmt: skip
+
+
+def ways_on(analysis: Analysis, why: ReasonCode) -> Iterator[NextStep]:
+    """Yield how a file that could not be judged, and `why` not, may be judged after all."""
+    settings = analysis.settings
+    yield from _unjudged(analysis)
+    smaller = max(SMALLEST, settings.min_face // 2)
+    if why in _NO_FACE and smaller < settings.min_face:
+        yield NextStep(ActionCode.SMALLER_FACES, {"px": smaller}, {"min_face": smaller})
+    if why in _NO_FACE and settings.models is not None:
+        every: dict[str, object] = {"models": None, "ensemble": None}
+        yield NextStep(ActionCode.WHOLE_PICTURE, settings=every)
+    if why in _OF_SPEECH and not settings.assume_speech:
+        yield _AS_SPEECH
+    more = min(MAX_MOMENTS, settings.frames * 4)
+    if why in _SEEN_POORLY and analysis.media.kind == "video" and more > settings.frames:
+        yield NextStep(ActionCode.MORE_MOMENTS, {"moments": more}, {"frames": more})
 
 
 def next_steps(analysis: Analysis, facts: Facts) -> list[NextStep]:
@@ -85,7 +119,7 @@ def next_steps(analysis: Analysis, facts: Facts) -> list[NextStep]:
             ActionCode.CHECK_SYNTHID, {"maker": origin.maker}
         )
     if answer.vetoed_by is ReasonCode.SINGING and facts.may_run and facts.file_there:
-        steps[ActionCode.ASSUME_SPEECH] = NextStep(ActionCode.ASSUME_SPEECH)
+        steps[ActionCode.ASSUME_SPEECH] = _AS_SPEECH
     for step in _steps(analysis, answer, facts):
         steps.setdefault(step.code, step)
     return list(steps.values())[:MOST]
@@ -119,7 +153,8 @@ def _steps(analysis: Analysis, answer: Answer, facts: Facts) -> Iterator[NextSte
             "seconds": facts.closer_seconds,
         }
         params |= _lone_peak(analysis, answer)
-        yield NextStep(ActionCode.LOOK_CLOSER, params)
+        closer: dict[str, object] = {"sampling": "closer", "frames": facts.closer}
+        yield NextStep(ActionCode.LOOK_CLOSER, params, closer)
     # Of the same scene: a match in which only the face differs is near-proof. What was generated as
     # a whole has no original.
     compare = list(_original(analysis, facts)) if facts.may_run else []
@@ -143,8 +178,8 @@ def _steps(analysis: Analysis, answer: Answer, facts: Facts) -> Iterator[NextSte
 
 def _unjudged(analysis: Analysis) -> Iterator[NextStep]:
     """Yield how to judge what was found and is not judged: turned faces, a film."""
-    if analysis.media.faces_turned:
-        yield NextStep(ActionCode.TURN, {"degrees": analysis.media.faces_turned})
+    if turn := analysis.media.faces_turned:
+        yield NextStep(ActionCode.TURN, {"degrees": turn}, {"rotate": turn})
     if analysis.media.film is not None:
         yield NextStep(ActionCode.FILM, {"seconds": analysis.media.film})
 

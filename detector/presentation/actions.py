@@ -219,6 +219,21 @@ _STEPS: dict[str, Step | Callable[[Params], Step]] = {
         _("Much of the voice stays on notes; if it speaks and does not sing, its score counts."),
         _("Judge it as speech"),
     ),
+    "smaller_faces": Step(
+        _("Look for smaller faces"),
+        _("Faces from {px} px on are looked for then."),
+        _("Look for smaller faces"),
+    ),
+    "whole_picture": Step(
+        _("Judge the whole picture"),
+        _("Other models judge pictures without a face."),
+        _("Judge the whole picture"),
+    ),
+    "more_moments": Step(
+        _("Look at more moments"),
+        _("The face may be seen better at another moment."),
+        _("Look at {moments} moments"),
+    ),
     "check_synthid": Step(
         _("Check SynthID in the verifier of {maker}"),
         _("A hit settles it; no hit proves nothing."),

@@ -315,7 +315,7 @@ def test_every_action_has_its_words():
     params = {
         "moments": 480, "looked": 32, "frames": 6000, "seconds": 60.0, "why": "copies",
         "title": "GenD", "bytes": 10**9, "clips": 20, "needed": 19,
-        "degrees": 90, "maker": "Google",
+        "degrees": 90, "maker": "Google", "px": 20,
     }  # fmt: skip
     for code in ActionCode:
         step = actions.step(NextStep(code, params))
