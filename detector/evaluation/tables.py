@@ -9,6 +9,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from html import escape
 from importlib.util import find_spec
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from detector.evaluation.report import FigureRow, KindReport, Report, Table
 from detector.evaluation.scores import FEATURES, Scored
 from detector.presentation import Block, Grid, Presentation, Section, Text, markdown
 from detector.schema.codes import Label
+from detector.sentences import _, say
 from detector.spreadsheets import inert
 
 HEADINGS = {"video": "Clips", "image": "Pictures", "audio": "Sounds"}
@@ -34,8 +36,8 @@ class TableLayout:
     note: str = ""
 
 
-_CALLED = ("originals called FAKE", "fakes called FAKE")
-_FILES = ("originals", "fakes", "AUC", *_CALLED)
+_CALLED = (_("originals called FAKE"), _("fakes called FAKE"))
+_FILES = (_("originals"), _("fakes"), _("AUC"), *_CALLED)
 LAYOUTS = (
     TableLayout(
         "What we answer",
@@ -65,12 +67,15 @@ LAYOUTS = (
     ),
     TableLayout("By family of fakes, against all originals", ("model",), ("AUC, *",)),
     TableLayout(
-        "Under worse conditions",
+        _("Under worse conditions"),
         ("condition",),
-        ("AUC", "AUC lost", "pairs won", *_CALLED, "decided", "right of the decided", "AUC, *"),
+        (
+            "AUC", _("AUC lost"), _("pairs won"), *_CALLED, _("decided"),
+            _("right of the decided"), "AUC, *",
+        ),
     ),
-    TableLayout("By method, against all originals", ("method",), _FILES),
-    TableLayout("By source", ("source",), _FILES),
+    TableLayout(_("By method, against all originals"), ("method",), _FILES),
+    TableLayout(_("By source"), ("source",), _FILES),
 )  # fmt: skip
 
 
@@ -99,8 +104,15 @@ def sections(report: Report) -> list[Section]:
     ]
     if report.missing_baselines:
         about.append(f"Not on this computer: {', '.join(report.missing_baselines)}.")
-    first = Section("", tuple(map(Text, about)))
-    return [first, *(Section(HEADINGS[k.kind], tuple(_kind(k))) for k in report.kinds)]
+    first = Section("about", "", tuple(map(Text, about)))
+    return [first, *(Section(k.kind, HEADINGS[k.kind], tuple(_kind(k))) for k in report.kinds)]
+
+
+def parts(kind: KindReport) -> Section:
+    """Return the figures by condition, method and source."""
+    shown = [layout for layout in LAYOUTS if {*layout.tables} <= {"condition", "method", "source"}]
+    drawn = (_table(layout, kind.table(*layout.tables)) for layout in shown)
+    return Section(f"{kind.kind}-parts", "", tuple(chain.from_iterable(drawn)))
 
 
 def _kind(kind: KindReport) -> Iterator[Block]:
@@ -120,11 +132,11 @@ def _table(layout: TableLayout, rows: Sequence[FigureRow]) -> Iterator[Block]:
     there = dict.fromkeys(name for row in rows for name in row.figures)
     columns = [name for pattern in layout.figures for name in fnmatch.filter(there, pattern)]
     if columns:
-        yield Text(layout.heading, "subhead")
+        yield Text(say(layout.heading), "subhead")
         titles = [f"{row.title} alone" if row.table == "feature" else row.title for row in rows]
         figures = ([text_of(row.figures.get(name)) for name in columns] for row in rows)
         cells = [[title, *found] for title, found in zip(titles, figures, strict=True)]
-        yield Grid(("", *columns), cells)
+        yield Grid(("", *map(say, columns)), cells)
         if layout.note:
             yield Text(layout.note)
 

@@ -15,7 +15,15 @@ from markupsafe import Markup
 
 from dashboard import labels, session, theme, url_state
 from dashboard.charts import evaluation as charts
-from dashboard.components import cards, controls, figures, page_header, task_progress, typography
+from dashboard.components import (
+    blocks,
+    cards,
+    controls,
+    figures,
+    page_header,
+    task_progress,
+    typography,
+)
 from dashboard.components.markup import rich, show
 from dashboard.i18n import LazyDict
 from dashboard.pages import alerted
@@ -24,7 +32,7 @@ from detector.evaluation import metrics, runs, tables
 from detector.evaluation.evaluate import BANDS
 from detector.evaluation.labelled_sets import LeftOutReason
 from detector.evaluation.metrics import Interval
-from detector.evaluation.report import KindReport, Report, Table
+from detector.evaluation.report import KindReport, Report
 from detector.evaluation.scores import Scored
 from detector.models.registry import list_models, selectable
 from detector.schema.analysis import Label, Question, Settings, Thresholds
@@ -413,7 +421,7 @@ def _answers(kind: KindReport) -> None:
         controls.table(
             {"": name}
             | {
-                labels.state(label, None).short: _part(first[f"{side} called {label}"])
+                labels.state(label, None).short: tables.text_of(first[f"{side} called {label}"])
                 for label in BANDS
             }
             for side, name in (("originals", _("Originals")), ("fakes", _("Fakes")))
@@ -520,46 +528,5 @@ def _analyze(run: Evaluation, scored: Scored) -> None:
 
 def _tables(kind: KindReport) -> None:
     """Draw the figures by condition, method and source."""
-    if conditions := kind.table("condition"):
-        with st.container(border=True, key="card-conditions"):
-            typography.title(_("When the files were passed on"))
-            controls.table(
-                {
-                    _("Condition"): row.title,
-                    _("AUC"): tables.text_of(row["AUC"]),
-                    _("AUC lost"): tables.text_of(row["AUC lost"]),
-                    _("Originals called fake"): _part(row["originals called FAKE"]),
-                    _("Fakes found"): _part(row["fakes called FAKE"]),
-                }
-                for row in conditions
-            )
-    by: dict[Table, str] = {"method": _("Method"), "source": _("Source")}
-    with st.expander(_("By method and source")):
-        for table, name in by.items():
-            st.dataframe(
-                [
-                    {
-                        name: row.name,
-                        _("Originals"): row.count("originals"),
-                        _("Fakes"): row.count("fakes"),
-                        _("AUC"): tables.text_of(row["AUC"]) or "–",
-                        _("Originals called fake"): _part(row["originals called FAKE"]),
-                        _("Fakes found"): _part(row["fakes called FAKE"]),
-                    }
-                    for row in kind.table(table)
-                ],
-                hide_index=True,
-            )
-
-
-def _part(share: Interval) -> str:
-    """Return "5 % [1, 17] (2 of 39)"; nothing for a share of none."""
-    if not share.of:
-        return ""
-    return _("{percent} % [{low}, {high}] ({number} of {total})").format(
-        percent=f"{100 * share.value:.0f}",
-        low=round(100 * share.low),
-        high=round(100 * share.high),
-        number=share.count,
-        total=share.of,
-    )
+    with st.expander(_("By condition, method and source")):
+        blocks.draw(tables.parts(kind))
