@@ -91,15 +91,15 @@ def make(
     )
     payload = _payload(seal)
     place = _place(tree)
-    signed = {"signature": _sign(key, payload)}
+    signed = {"signature": sign(key, payload)}
     if place is not None:
-        signed["place"] = _sign(key, payload + canonical(place))
+        signed["place"] = sign(key, payload + canonical(place))
     return seal.model_copy(update=signed)
 
 
 def signed(seal: ResultSeal, keys: Collection[str]) -> bool:
     """Return whether a seal's signature is that of the key it names, and that is one of these."""
-    return seal.key in keys and _verify(seal.key, seal.signature, _payload(seal))
+    return seal.key in keys and verify(seal.key, seal.signature, _payload(seal))
 
 
 def holds(seal: ResultSeal, tree: dict[str, Any], keys: Collection[str]) -> bool:
@@ -107,7 +107,7 @@ def holds(seal: ResultSeal, tree: dict[str, Any], keys: Collection[str]) -> bool
     if not signed(seal, keys) or document_hash(tree) != seal.document:
         return False
     place = _place(tree)
-    return place is None or _verify(seal.key, seal.place or "", _payload(seal) + canonical(place))
+    return place is None or verify(seal.key, seal.place or "", _payload(seal) + canonical(place))
 
 
 def of_tree(tree: dict[str, Any]) -> ResultSeal | None:
@@ -127,11 +127,13 @@ def _place(tree: dict[str, Any]) -> Any:
     return provenance.get("place") if isinstance(provenance, dict) else None
 
 
-def _sign(key: Ed25519PrivateKey, payload: bytes) -> str:
+def sign(key: Ed25519PrivateKey, payload: bytes) -> str:
+    """Return an Ed25519 signature, in base64."""
     return base64.b64encode(key.sign(payload)).decode()
 
 
-def _verify(name: str, signature: str, payload: bytes) -> bool:
+def verify(name: str, signature: str, payload: bytes) -> bool:
+    """Return whether a signature is that of the key of this name."""
     try:
         key_of(name).verify(base64.b64decode(signature, validate=True), payload)
     except (ValueError, InvalidSignature):

@@ -3,10 +3,11 @@ certificate. Needs pyHanko (the extra `signing`)."""
 
 from __future__ import annotations
 
+import io
 from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
-from types import ModuleType
+from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
 from cryptography import x509
@@ -64,7 +65,7 @@ def signer() -> SimpleSigner | None:
 
 @lru_cache(maxsize=4)
 def _load(data: bytes, name: str, password: str) -> SimpleSigner:
-    pades = _pades()
+    _require_pyhanko()
     try:
         key, certificates = _parse(data, password.encode() or None)
     except (ValueError, TypeError, UnsupportedAlgorithm) as error:
@@ -76,11 +77,16 @@ def _load(data: bytes, name: str, password: str) -> SimpleSigner:
                 password=PASSWORD
             ),
         ) from error
+    from asn1crypto.keys import PrivateKeyInfo
+    from asn1crypto.x509 import Certificate
+    from pyhanko.sign import signers
+    from pyhanko_certvalidator.registry import SimpleCertificateStore
+
     plain = key.private_bytes(Encoding.DER, PrivateFormat.PKCS8, NoEncryption())
-    signer: SimpleSigner = pades.signer(
-        plain, [certificate.public_bytes(Encoding.DER) for certificate in certificates]
-    )
-    return signer
+    own, *chain = (Certificate.load(one.public_bytes(Encoding.DER)) for one in certificates)
+    store = SimpleCertificateStore()  # type: ignore[no-untyped-call]
+    store.register_multiple([own, *chain])
+    return signers.SimpleSigner(own, PrivateKeyInfo.load(plain), store)
 
 
 def _parse(data: bytes, password: bytes | None) -> tuple[PrivateKeyTypes, list[x509.Certificate]]:
@@ -101,24 +107,56 @@ def _parse(data: bytes, password: bytes | None) -> tuple[PrivateKeyTypes, list[x
     return key, certificates
 
 
-def _pades() -> ModuleType:
-    """Import what uses pyHanko, which takes most of a second; raise UsageError without it."""
-    try:
-        from detector.report import pades
-    except ModuleNotFoundError:
-        raise UsageError(
-            NO_PYHANKO, hint=_("Install it with: {command}").format(command=install("signing"))
-        ) from None
-    return pades
+def _require_pyhanko() -> None:
+    """Raise UsageError without pyHanko, whose import takes most of a second."""
+    if find_spec("pyhanko") is None:
+        hint = _("Install it with: {command}").format(command=install("signing"))
+        raise UsageError(NO_PYHANKO, hint=hint)
 
 
 def sign(pdf: bytes, by: SimpleSigner, exported: datetime) -> bytes:
     """Return a finished PDF with the signature appended; no later change is allowed."""
-    signed: bytes = _pades().sign(pdf, by, exported)
-    return signed
+    from pyhanko.pdf_utils.incremental_writer import IncrementalPdfFileWriter
+    from pyhanko.sign import signers
+    from pyhanko.sign.fields import MDPPerm, SigSeedSubFilter
+
+    out = io.BytesIO()
+    signers.sign_pdf(
+        IncrementalPdfFileWriter(io.BytesIO(pdf)),
+        signers.PdfSignatureMetadata(
+            field_name="Signature",
+            md_algorithm="sha256",
+            subfilter=SigSeedSubFilter.PADES,
+            certify=True,
+            docmdp_permissions=MDPPerm.NO_CHANGES,
+            reason=f"Report of Unmask, exported {exported:%Y-%m-%d %H:%M:%S} UTC",
+        ),
+        signer=by,
+        output=out,
+    )
+    return out.getvalue()
 
 
 def check(pdf: bytes) -> CertificateSignature | None:
     """Return a PDF's certificate signature, or None; raise UsageError without pyHanko."""
-    found = _pades().check(pdf)
-    return CertificateSignature(*found) if found else None
+    _require_pyhanko()
+    from pyhanko.pdf_utils.misc import PdfError
+    from pyhanko.pdf_utils.reader import PdfFileReader
+    from pyhanko.sign.validation import SignatureCoverageLevel, validate_pdf_signature
+    from pyhanko.sign.validation.errors import SignatureValidationError
+    from pyhanko_certvalidator import ValidationContext
+
+    try:
+        signatures = PdfFileReader(io.BytesIO(pdf)).embedded_signatures
+        if len(signatures) != 1:
+            return None
+        (signature,) = signatures
+        own = signature.signer_cert
+        # Whom to trust is not asked here: its own certificate passes.
+        trusted = ValidationContext(trust_roots=[own], allow_fetching=False)
+        status = validate_pdf_signature(signature, trusted)
+    except (PdfError, SignatureValidationError, ValueError, LookupError, TypeError):
+        return None
+    whole = status.coverage is SignatureCoverageLevel.ENTIRE_FILE
+    names = own.subject.human_friendly, own.issuer.human_friendly
+    return CertificateSignature(*names, intact=status.intact and status.valid and whole)

@@ -6,7 +6,6 @@ changes a report on purpose can seal it again. A signature can only be made with
 
 from __future__ import annotations
 
-import base64
 import io
 import os
 import re
@@ -14,7 +13,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
+from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 from cryptography.hazmat.primitives.serialization import load_pem_private_key, load_pem_public_key
 from pydantic import Field
@@ -22,7 +21,7 @@ from pydantic import Field
 from detector.config import get_config
 from detector.errors import UsageError
 from detector.schema.base import StrictModel
-from detector.seals import canonical, digest, name_of
+from detector.seals import canonical, digest, name_of, sign, verify
 from detector.sentences import _
 
 if TYPE_CHECKING:
@@ -62,21 +61,13 @@ class Seal(StrictModel):
         if key is None:
             return self
         named = self.model_copy(update={"key": name_of(key.public_key())})
-        signature = base64.b64encode(key.sign(named.payload())).decode()
-        return named.model_copy(update={"signature": signature})
+        return named.model_copy(update={"signature": sign(key, named.payload())})
 
     def signature_holds(self) -> bool | None:
         """Return whether the signature is that of the key in the seal; None when there is none."""
         if self.signature is None and self.key is None:
             return None
-        try:
-            key = Ed25519PublicKey.from_public_bytes(
-                base64.b64decode(self.key or "", validate=True)
-            )
-            key.verify(base64.b64decode(self.signature or "", validate=True), self.payload())
-        except (ValueError, InvalidSignature):
-            return False
-        return True
+        return verify(self.key or "", self.signature or "", self.payload())
 
 
 NewSeal = Callable[[str, dict[str, str]], Seal]
