@@ -27,7 +27,7 @@ from detector.sentences import _, say
 from service import exports
 from service.context import PrincipalKind, RequestContext, new_id
 from service.records import rules
-from service.records.cases import Case, CaseAction, CaseStatus
+from service.records.cases import Case, CaseAction, CaseEntry, CaseStatus
 from service.records.model import MAX_NAME_LENGTH, RecordsError, ResultOrigin
 from service.records.seals import origin
 from service.records.store import RecordScope
@@ -367,14 +367,14 @@ def _cover(case: Case, files: Sequence[CaseFile], details: ReportDetails) -> byt
         (_("Times of day in"), times.zone(now, zone)),
         (_("Last hash of the log"), case.head),
     ]
-    sections = [Section("", (facts(about),))]
+    sections = [Section("about", "", (facts(about),))]
     if files:
         rows = [(file.name, _said(file), file.noted.get("sha256", "")) for file in files]
         table = Grid((_("File"), _("Result"), "SHA-256"), rows)
-        sections.append(Section(_("Files"), (table,)))
+        sections.append(Section("files", _("Files"), (table,)))
     if links := case.entries(CaseAction.LINK_ADDED):
         addresses = items(entry.details["url"] for entry in links)
-        sections.append(Section(_("Links"), tuple(addresses)))
+        sections.append(Section("links", _("Links"), tuple(addresses)))
     if notes := case.entries(CaseAction.NOTE_ADDED):
         written = [
             text
@@ -384,20 +384,21 @@ def _cover(case: Case, files: Sequence[CaseFile], details: ReportDetails) -> byt
                 Text(entry.details["text"]),
             )
         ]
-        sections.append(Section(_("Notes"), tuple(written)))
+        sections.append(Section("notes", _("Notes"), tuple(written)))
     shown = Presentation(
         title=_("Unmask case: {title}").format(title=case.title),
         kicker=_("Unmask case · {when}").format(when=when(now)),
         about="",
         headline=case.title,
         label=Label.NOT_APPLICABLE,
-        sections=[*sections, _log(case, zone)],
+        sections=[*sections, log(case, zone)],
     )
     foot = _("case {id}  log {hash}…").format(id=case.id, hash=case.head[:32])
     return pdf.of_document(shown, foot, now)
 
 
-def _log(case: Case, zone: tzinfo) -> Section:
+def log(case: Case, zone: tzinfo) -> Section:
+    """Return who did what and when, its times in a zone."""
     blocks: list[Block] = [Text(say(CHAIN), "note")]
     if (broken := case.first_broken) is not None:
         text = _("The chain is BROKEN at entry {number}.").format(number=broken)
@@ -407,13 +408,13 @@ def _log(case: Case, zone: tzinfo) -> Section:
             str(entry.number),
             f"{entry.time.astimezone(zone):%Y-%m-%d %H:%M:%S}",
             entry.actor,
-            ": ".join(filter(None, [say(_ACTIONS[entry.action]), summary(entry.details)])),
+            _worded(entry),
             entry.hash[:16],
         )
         for entry in case.log
     ]
     table = Grid(("", _("Time"), _("Who"), _("What"), _("Hash")), rows)
-    return Section(_("Who did what and when"), (*blocks, table))
+    return Section("log", _("Who did what and when"), (*blocks, table))
 
 
 def _said(file: CaseFile) -> str:
@@ -423,12 +424,14 @@ def _said(file: CaseFile) -> str:
     return headline(file.analysis)
 
 
-def summary(details: Mapping[str, str]) -> str:
-    """Return what an entry is about, short."""
+def _worded(entry: CaseEntry) -> str:
+    """Return what an entry is about, short: "File added: clip.mp4"."""
+    details = entry.details
     shown = [details.get(name, "") for name in ("title", "name", "url", "status", "form")]
     if reviewer := details.get("reviewer"):
         shown.append(_("by {reviewer}").format(reviewer=reviewer))
-    return ", ".join(filter(None, shown))
+    about = ", ".join(filter(None, shown))
+    return ": ".join(filter(None, [say(_ACTIONS[entry.action]), about]))
 
 
 # --- the bag --------------------------------------------------------------------------------------

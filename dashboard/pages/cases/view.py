@@ -7,7 +7,15 @@ from typing import Literal
 import streamlit as st
 
 from dashboard import labels, session, url_state
-from dashboard.components import cards, collection, controls, page_header, record_cells, typography
+from dashboard.components import (
+    blocks,
+    cards,
+    collection,
+    controls,
+    page_header,
+    record_cells,
+    typography,
+)
 from dashboard.components.markup import show
 from dashboard.components.tables import code, facts
 from dashboard.i18n import LazyDict, advice
@@ -16,7 +24,7 @@ from detector.errors import InputError
 from detector.messages import states
 from detector.schema.analysis import Label
 from detector.sentences import _, say
-from service.cases import CHAIN, MAX_TITLE, MAX_URL, STATUS, CaseService, summary
+from service.cases import MAX_TITLE, MAX_URL, STATUS, CaseService, log
 from service.context import PrincipalKind
 from service.records.cases import Case, CaseAction, CaseStatus
 from service.records.model import MAX_NOTE_LENGTH, MAX_PAGE_SIZE, Query, Record
@@ -29,18 +37,6 @@ CLEARED = "case-cleared"
 """How often something was written: each time its fields are replaced."""
 _STATUS: LazyDict[CaseStatus, str] = LazyDict(
     lambda: {status: say(words) for status, words in STATUS.items()}
-)
-_ACTIONS: LazyDict[CaseAction, str] = LazyDict(
-    lambda: {
-        CaseAction.CREATED: _("opened the case"),
-        CaseAction.RENAMED: _("renamed it"),
-        CaseAction.FILE_ADDED: _("added a file"),
-        CaseAction.FILE_REMOVED: _("removed a file"),
-        CaseAction.LINK_ADDED: _("added a link"),
-        CaseAction.NOTE_ADDED: _("wrote a note"),
-        CaseAction.STATUS_SET: _("set the status"),
-        CaseAction.EXPORTED: _("exported it"),
-    }
 )
 
 
@@ -195,14 +191,10 @@ def _review(case: Case) -> None:
 
 
 def _log(case: Case) -> None:
-    with st.expander(_("Who did what and when"), icon=":material/history:"):
-        for entry in reversed(case.log):
-            about = summary(entry.details)
-            text = f"{entry.actor} {_ACTIONS[entry.action]}{f': {about}' if about else ''}"
-            typography.paragraph(text)
-            typography.caption(f"{record_cells.local(entry.time)} · {entry.hash[:16]}…")
+    shown = log(case, record_cells.zone())
+    with st.expander(shown.title, icon=":material/history:"):
+        blocks.draw(shown)
         show(facts([(_("Last hash"), code(f"{case.head[:16]}…", case.head))]))
-        typography.caption(say(CHAIN))
 
 
 def _exports(case: Case) -> None:
