@@ -38,30 +38,33 @@ def plays(media: Media) -> bool:
 
 def draw(job: Job, info: Media) -> None:
     """Draw the media of a job, in the container `player`."""
-    alt = _("The file {name}, {width} by {height} px").format(
-        name=job.name, width=info.width, height=info.height
-    )
+    text = _("The file {name}")
+    if info.kind != "audio":
+        text = _("The file {name}, {width} by {height} px")
+        style.player_shape(info.width, info.height)
+    with st.container(key="player", gap="small"):
+        media_of(job, info, text.format(name=job.name, width=info.width, height=info.height))
+
+
+def media_of(job: Job, info: Media, alt: str, start: float = 0.0) -> None:
+    """Draw the media of a job from `start` s on, or the first frame of what no browser plays."""
     source = url_state.file_url(job.address) or job.path
     if info.kind == "audio":
-        with st.container(key="player", gap="small"):
-            st.audio(source, alt=_("The file {name}").format(name=job.name))
-        return
-    style.player_shape(info.width, info.height)
-    with st.container(key="player", gap="small"):
-        if plays(info):
-            st.video(source, alt=alt)
-        elif info.kind == "video" and (copy := job.path.parent / previews.NAME).is_file():
-            st.video(url_state.file_url(job.address, copy=True) or copy, alt=alt)
-        elif info.kind != "video" and job.path.suffix in SHOWN_AS_IS:
-            st.image(source, alt=alt, width="stretch")
-        elif picture := _first_frame(job.path, info.model_dump_json()):
-            st.image(picture, alt=alt, width="stretch")
-            if info.kind == "video":
-                why = _(
-                    "Browsers can’t play this format, so its first frame is shown: {codec} in "
-                    "{container}."
-                ).format(codec=info.codec, container=info.container)
-                typography.caption(why)
+        st.audio(source, start_time=start, alt=alt)
+    elif plays(info):
+        st.video(source, start_time=start, alt=alt)
+    elif info.kind == "video" and (copy := job.path.parent / previews.NAME).is_file():
+        st.video(url_state.file_url(job.address, copy=True) or copy, start_time=start, alt=alt)
+    elif info.kind != "video" and job.path.suffix in SHOWN_AS_IS:
+        st.image(source, alt=alt, width="stretch")
+    elif picture := _first_frame(job.path, info.model_dump_json()):
+        st.image(picture, alt=alt, width="stretch")
+        if info.kind == "video":
+            why = _(
+                "Browsers can’t play this format, so its first frame is shown: {codec} in "
+                "{container}."
+            ).format(codec=info.codec, container=info.container)
+            typography.caption(why)
 
 
 @lru_cache(maxsize=16)

@@ -5,14 +5,15 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import plotly.graph_objects as go
 import streamlit as st
 
-from dashboard import charts, labels, series, session, theme, url_state
+from dashboard import labels, series, session
 from dashboard.components import (
+    blocks,
     cards,
     controls,
     figures,
+    player,
     record_cells,
     status_cards,
     task_progress,
@@ -21,7 +22,6 @@ from dashboard.components import (
 )
 from dashboard.components.chips import chip
 from dashboard.components.markup import show
-from dashboard.components.player import plays
 from dashboard.components.status_cards import Action, Card
 from dashboard.components.tables import facts
 from dashboard.components.timeline import comparison as view
@@ -30,14 +30,13 @@ from dashboard.pages import alerted
 from dashboard.pages.compare import state
 from dashboard.result import question
 from dashboard.series import Lane
-from dashboard.theme import Palette
 from detector.comparison import HEAT_LEVELS, aligned
 from detector.errors import InputError, UnmaskError
-from detector.messages.format import time_ticks
+from detector.presentation import Curve, CurveChart, Section, pair
 from detector.presentation import comparison as words
 from detector.presentation.verdict import headline
-from detector.schema.analysis import Analysis, Media, Subject, Thresholds
-from detector.schema.comparison import Comparison, SharedMovement
+from detector.schema.analysis import Analysis, Subject, Thresholds
+from detector.schema.comparison import Comparison
 from detector.sentences import _, ngettext, say
 from service import exports
 from service.records.model import State
@@ -160,7 +159,7 @@ def _found(kept: KeptComparison, first: Job, second: Job) -> None:
     shown = bool(comparison.moments) and copy.has_media and original.has_media
     if not shown:
         _finding(kept, copy, original)
-        _movement(comparison, theme.palette())
+        _movement(comparison)
         draw_clips(first, second, titles)
         _chart(comparison, view.view_data(kept.id, comparison, []), None)
         return
@@ -181,7 +180,7 @@ def _found(kept: KeptComparison, first: Job, second: Job) -> None:
                 )
                 view.mount("viewer", data, key="near-viewer")
         with left:
-            _movement(comparison, theme.palette())
+            _movement(comparison)
         if data is not None:
             with right, st.container(border=True, key="card-near-map"):
                 _map(data)
@@ -308,70 +307,13 @@ def export(kept: KeptComparison, copy: Job, original: Job) -> None:
     )
 
 
-# --- how the face moves ---------------------------------------------------------------------------
-
-
-HEIGHT = 130
-"""px of each of the two lanes"""
-
-
-def _movement(comparison: Comparison, palette: Palette) -> None:
-    """Draw the card; nothing where the finding is another."""
-    shared = comparison.movement
-    if shared is None:
-        return
-    copy, original = words.called(comparison)
-    with st.container(border=True, key="card-near-moves"):
-        cards.introduced(
-            _("How the face moves"),
-            _("Along the way it moves most, each by its own strength. Solid: {copy}, dashed: "
-              "{original} at the same moment.").format(copy=copy, original=original),
-        )  # fmt: skip
-        alt = _("How the head and its features move in both: correlation {head:.2f} and "
-                "{features:.2f}")  # fmt: skip
-        head, features = (trace.correlation for trace in shared.traces)
-        figures.chart(
-            _movement_figure(shared, palette, copy, original),
-            "near-moves-chart",
-            alt.format(head=head, features=features),
-        )
-
-
-def _movement_figure(
-    shared: SharedMovement, palette: Palette, copy: str, original: str
-) -> go.Figure:
-    """Return a lane of the head and one of the features, both files in each."""
-    names = {"head": _("Head"), "features": _("Features")}
-    count = len(shared.traces)
-    end = shared.start + shared.step * max(len(t.of_copy) for t in shared.traces)
-    axes: dict[str, charts.Part] = {}
-    lines: list[charts.Part] = []
-    for number, trace in enumerate(shared.traces, 1):  # the first one on top
-        axes[f"yaxis{number}"] = {
-            **charts.PLAIN, "domain": [1 - number / count + 0.03, 1 - (number - 1) / count],
-            "range": [-3.2, 3.2], "tickvals": [0], "ticktext": [names[trace.what]],
-            "zeroline": False, "fixedrange": True,
-        }  # fmt: skip
-        times = [round(shared.start + shared.step * i, 3) for i in range(len(trace.of_copy))]
-        for values, color, dash, width, which in (
-            (trace.of_original, palette.accent, "dash", 2.0, original),
-            (trace.of_copy, palette.text, "solid", 1.6, copy),
-        ):
-            hover = f"{names[trace.what]}, {labels.escape(which)}: %{{x:.2f}} s"
-            line = {"color": color, "width": width, "dash": dash}
-            lines.append(charts.scatter(times, values, hover=hover, yaxis=f"y{number}", line=line))
-    ticks, texts = time_ticks(end)
-    layout = charts.layout(
-        palette,
-        HEIGHT * count + 40,
-        margin={"l": 74, "r": 10, "t": 8, "b": 28},
-        xaxis={
-            **charts.PLAIN, "range": [shared.start, end], "anchor": f"y{count}",
-            "tickvals": ticks, "ticktext": texts,
-        },
-        **axes,
-    )  # fmt: skip
-    return go.Figure(lines, layout)
+def _movement(comparison: Comparison) -> None:
+    """Draw how the face moves; nothing where the finding is another."""
+    if comparison.movement is not None:
+        with st.container(border=True, key="card-near-moves"):
+            moves = pair.movement(comparison.movement, comparison)
+            typography.title(moves.title)
+            blocks.draw(moves)
 
 
 # --- both under one model -------------------------------------------------------------------------
@@ -407,46 +349,21 @@ def difference(a: Lane, b: Lane, model: str) -> tuple[list[float], list[float], 
     return times, first, np.interp(times, known, values).tolist()
 
 
-def score_figure(
-    times: list[float],
-    first: list[float],
-    second: list[float],
-    thresholds: Thresholds,
-    palette: Palette,
-) -> go.Figure:
-    """Return both scores over time with the area between them."""
-    edge = [*times, *times[::-1]], [*first, *second[::-1]]
-    between = charts.area(*edge, charts.rgba(palette.accent, 0.14))
-    lines = (
-        charts.scatter(
-            times,
-            values,
-            hover=text.format(time="%{x:.1f} s", score="%{y:.0%}"),
-            line={"color": palette.text, "width": 2.2, "dash": dash},
-        )
-        for text, values, dash in (
-            (_("first clip at {time}: {score}"), first, "solid"),
-            (_("second clip at {time}: {score}"), second, "dash"),
-        )
-    )
+def score_chart(
+    times: list[float], first: list[float], second: list[float], limits: Thresholds, said: str
+) -> CurveChart:
+    """Return both scores over time, the second dashed, with the band that is inconclusive."""
     end = max(times[-1], 0.1)
-    values, texts = charts.score_ticks(thresholds)
-    ticks, tick_texts = time_ticks(end)
-    layout = charts.layout(
-        palette,
-        240,
-        shapes=[
-            charts.rule(palette.edge, "dot", x0=0, x1=end, y0=level, y1=level)
-            for level in (thresholds.low, thresholds.high)
-        ],
-        yaxis={**charts.PLAIN, "range": [0, 1], "tickvals": values, "ticktext": texts},
-        xaxis={**charts.PLAIN, "range": [0, end], "tickvals": ticks, "ticktext": tick_texts},
-        margin={"l": 42, "r": 10, "t": 8, "b": 28},
+    lines = (
+        Curve(list(zip(times, first, strict=True))),
+        Curve(list(zip(times, second, strict=True)), dashed=True),
     )
-    return go.Figure([between, *lines], layout)
+    ticks = tuple((value, labels.score(value)) for value in (*limits.edges, 0.0, 1.0))
+    band = [(0.0, limits.suspect), (end, limits.suspect)]
+    return CurveChart(lines, end, 0.0, 1.0, ticks, band, limits.unsuspicious, said=said)
 
 
-def draw_scores(first: Job, second: Job, palette: Palette) -> None:
+def draw_scores(first: Job, second: Job) -> None:
     """Draw what one model says of both, over time, where both were analyzed."""
     a, b = first.analysis, second.analysis
     if a is None or b is None:
@@ -462,7 +379,7 @@ def draw_scores(first: Job, second: Job, palette: Palette) -> None:
             _("They know nothing of the other file, and count nothing in the finding above."),
         )
         model = controls.choose(_("Model"), titles, next(iter(titles)), "pair-model")
-        _scores(a, b, model, titles[model], palette)
+        _scores(a, b, model, titles[model])
 
 
 def draw_clips(first: Job, second: Job, titles: tuple[str, str] | None = None) -> None:
@@ -481,7 +398,10 @@ def _clip(job: Job, name: str) -> None:
     if not job.has_media:
         typography.caption(_("The file is not kept here any more."))
     elif analysis is not None:
-        _player(job, analysis.media, name)
+        start, info = st.session_state.get(_TIME, 0.0), analysis.media
+        if info.kind == "video" and not player.plays(info):
+            previews().of(job.path, info)  # a copy that plays, at the next look
+        player.media_of(job, analysis.media, f"{name}: {job.name}", start)
     if analysis is None:
         typography.caption(_("The detectors have not judged it."))
         return
@@ -490,21 +410,7 @@ def _clip(job: Job, name: str) -> None:
     show(chip(headline(analysis) + percent, answer.slug, answer.icon))
 
 
-def _player(job: Job, info: Media, name: str) -> None:
-    copied = info.kind == "video" and not plays(info) and previews().of(job.path, info) is not None
-    if info.kind == "image":
-        st.image(str(job.path), width="stretch", alt=job.name)
-    elif info.kind == "audio":
-        st.audio(
-            url_state.file_url(job.address) or job.path,
-            start_time=st.session_state.get(_TIME, 0.0),
-            alt=f"{name}: {job.name}",
-        )
-    elif url := url_state.file_url(job.address, copy=copied):
-        st.video(url, start_time=st.session_state.get(_TIME, 0.0), alt=f"{name}: {job.name}")
-
-
-def _scores(a: Analysis, b: Analysis, model: str, title: str, palette: Palette) -> None:
+def _scores(a: Analysis, b: Analysis, model: str, title: str) -> None:
     ours, theirs = line(a, model), line(b, model)
     if ours is None or theirs is None:
         typography.caption(_("It gave no score for one of them."))
@@ -529,11 +435,9 @@ def _scores(a: Analysis, b: Analysis, model: str, title: str, palette: Palette) 
     most = int(np.argmax(np.abs(np.subtract(first, second))))
     at = labels.clock(times[most])
     alt = _("{model}: score {first} on the first, {second} on the second; furthest apart at {time}")
-    figures.chart(
-        score_figure(times, first, second, state.limits(a, model), palette),
-        "pair-chart",
-        alt.format(time=at, **texts),
-    )
+    said = alt.format(time=at, **texts)
+    chart = score_chart(times, first, second, state.limits(a, model), said)
+    blocks.draw(Section("pair-chart", "", (chart,)))
     if controls.button(_("Furthest apart at {time}").format(time=at), "play_arrow", "pair-go"):
         st.session_state[_TIME] = times[most]
         st.rerun()

@@ -266,7 +266,7 @@ def _clips(first: Job) -> None:
         with st.container(border=True, key=f"card-judged-{job.key}"):
             _waiting(job)
     if not waiting:
-        near.draw_scores(first, second, theme.palette())
+        near.draw_scores(first, second)
 
 
 def _heard(job: Job) -> bool:
