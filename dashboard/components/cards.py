@@ -7,7 +7,7 @@ from markupsafe import Markup
 
 from dashboard.components.chips import bullets
 from dashboard.components.markup import Text, Width, icon, join, show, tag
-from dashboard.components.typography import heading, small_print, strong
+from dashboard.components.typography import heading, strong
 
 
 def head(title: Text, note: Text = "", *, width: Width = "stretch") -> None:
@@ -127,10 +127,3 @@ def legend(marks: Iterable[Mark]) -> Markup:
 def preview(*parts: Text) -> Markup:
     """Return what stands beside a list about the row that is marked."""
     return tag("div", *parts, cls="um-preview")
-
-
-def arrival(chip: Markup, name: Text, text: Text) -> Markup:
-    """Return the line of a file that came with others: its state, its name, what to say of it."""
-    more = small_print(text) if text else ""
-    named = tag("div", strong(name), more)
-    return tag("div", chip, named, cls="um-arrival", role="status")

@@ -10,7 +10,6 @@ Where = Literal[
     "empty",
     "state",
     "running",
-    "arrivals",
     "result",
     "models",
     "compare",

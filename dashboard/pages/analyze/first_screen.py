@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
 from functools import partial
 from typing import TYPE_CHECKING, BinaryIO
 
 import streamlit as st
-from markupsafe import Markup
 
 from dashboard import labels, session, url_state
+from dashboard._compat import UploadedFile
 from dashboard.components import (
     cards,
     controls,
@@ -25,16 +25,15 @@ from dashboard.i18n import LazyDict, advice
 from detector import links, vision, weights
 from detector.errors import InputError, UnmaskError
 from detector.links.addresses import MAX_URL
-from detector.media.files import one_line
 from detector.models.base import ModelSpec
 from detector.models.registry import choose, manifest, selectable
 from detector.schema.analysis import Label, Settings
 from detector.sentences import _, say
 from service import limits
+from service.batch_files import IncomingFile
 from service.links import refusal
-from service.records.model import message_of
 from service.storage.uploads import records_retention, retention
-from service.tasks.jobs import Job, QueueFull, State
+from service.tasks.jobs import QueueFull, State
 from service.tasks.task import Task
 
 if TYPE_CHECKING:
@@ -53,7 +52,6 @@ FETCH = "fetch"
 """The task that fetches a link."""
 UPLOADS = "uploads"
 """How often something was uploaded: each time the uploader is replaced."""
-_ARRIVALS = "brought"
 SAMPLING: LazyDict[str, str] = LazyDict(
     lambda: {"uniform": _("Evenly spread"), "keyframes": _("At changes"), "fps": _("By rate")}
 )
@@ -77,7 +75,6 @@ def draw() -> None:
             status_cards.show(status_cards.refused(error))
         uploader = st.container(key="drop")
         link = st.container()
-        listed = st.container()
         if not session.application().prepared.is_set():
             _preparing()
         settings = _settings(specs)
@@ -85,9 +82,6 @@ def draw() -> None:
         if links.allowed():
             with link:
                 _take_link(settings)
-        if arrivals():
-            with listed, st.container(border=True, key="card-arrivals"):
-                _rows()
         _stronger()
     with right:
         _answers()
@@ -146,16 +140,21 @@ def _take(place: st.delta_generator.DeltaGenerator, settings: Settings) -> None:
     st.session_state[UPLOADS] = turn + 1
     if len(files) == 1:
         _analyze(files[0], files[0].name, settings, size=files[0].size)
-    else:
-        for file in files:
-            try:
-                job = session.submit(file, file.name, settings, size=file.size)
-            except (QueueFull, InputError) as error:
-                arrival = Arrival(one_line(file.name), refused=advice(error))
-            else:
-                arrival = Arrival(job.name, job.key)
-            st.session_state[_ARRIVALS] = [*arrivals(), arrival]
+    elif (batch := _together(files, settings)) is not None:
+        url_state.go_to("batch", b=batch)
     st.rerun()
+
+
+def _together(files: Sequence[UploadedFile], settings: Settings) -> str | None:
+    """Begin a batch of several files; return its id, or None and have it said why not."""
+    app, context = session.application(), session.request_context()
+    incoming = [IncomingFile(file, file.name, file.size) for file in files]
+    try:
+        with st.spinner(_("Taking the files in …")):
+            return app.batch_runs.bring(context, app.scope(context), incoming, settings).id
+    except UnmaskError as error:
+        st.session_state[REFUSED] = error
+        return None
 
 
 def _take_link(settings: Settings) -> None:
@@ -429,74 +428,3 @@ def _wait_for_samples() -> None:
     grid = st.grid(SAMPLES_A_ROW, min_column_width=SAMPLE_WIDTH, gap="small")
     for _card in range(SAMPLES):
         grid.skeleton(height=300)
-
-
-# --- several files --------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True)
-class Arrival:
-    """One file: `key` of its job, or in `refused` why it was not taken."""
-
-    name: str
-    key: str = ""
-    refused: str = ""
-
-
-def arrivals() -> list[Arrival]:
-    """Return the files that were brought together."""
-    listed: list[Arrival] = st.session_state.get(_ARRIVALS, [])
-    return listed
-
-
-EVERY = 1.0
-"""s between two looks at the jobs."""
-
-
-@st.fragment(run_every=EVERY)
-def _rows() -> None:
-    listed = arrivals()
-    with controls.apart():
-        typography.title(_("Your files"), width="content")
-        typography.caption(labels.count(len(listed), "file", "files"), width="content")
-        if controls.button(_("Clear the list"), "", "clear-arrivals", kind="tertiary"):
-            st.session_state.pop(_ARRIVALS, None)  # the analyses stay
-            st.rerun()
-    for number, arrival in enumerate(listed):
-        job = session.find_job(arrival.key)
-        with st.container(
-            horizontal=True, vertical_alignment="center", wrap=False, key=f"arrival-{number}"
-        ):
-            state_chip, text = _state(arrival, job)
-            show(cards.arrival(state_chip, arrival.name, text))
-            if job is not None and controls.button(
-                _("Open"), "arrow_forward", f"open-arrival-{number}"
-            ):
-                url_state.enter(arrival.key)
-                st.rerun()
-
-
-def _state(arrival: Arrival, job: Job | None) -> tuple[Markup, str]:
-    """Return the state of a file as a chip, and what there is to say of it."""
-    if arrival.refused:
-        return chip(_("Not taken"), "plain", "block"), arrival.refused
-    if job is None:
-        return chip(_("Gone"), "plain", "delete"), _("It was deleted.")
-    if job.state is State.FAILED and job.fault is not None:
-        head = _("Not analyzed") if job.fault.ours else _("Can’t be read")
-        return chip(head, "plain", "error"), say(message_of(job.fault))
-    if job.state is State.CANCELED:
-        return chip(_("Canceled"), "plain", "close"), ""
-    if job.analysis is not None:
-        verdict = job.analysis.verdict
-        answer = labels.state(verdict.label, verdict.question)
-        return chip(answer.short, answer.slug, answer.icon), ""
-    if job.state is State.QUEUED:
-        ahead = session.application().jobs.ahead(job)
-        before = _("{files} before it").format(files=labels.count(ahead, "file", "files"))
-        return chip(_("Waiting"), "plain", "hourglass_top"), before if ahead else ""
-    progress = job.progress
-    if progress is None:
-        return chip(_("Getting ready"), "plain", "progress_activity"), ""
-    percent = labels.percent(min(0.99, progress.fraction))
-    return chip(labels.STAGES[progress.stage], "plain", "progress_activity"), percent

@@ -10,7 +10,7 @@ from PIL import Image
 from streamlit.testing.v1.element_tree import Block
 
 from dashboard import labels as words
-from dashboard import session
+from dashboard import session, url_state
 from dashboard.components import status_cards
 from dashboard.pages.analyze import first_screen, running
 from detector import media, messages, weights
@@ -42,7 +42,6 @@ from tests.support.pages import ANALYZER, button, buttons, come_as, html, page, 
 from tests.support.result_sample import make_analysis, make_clip
 from tests.support.samples import samples
 from tests.support.scopes import local
-from tests.support.tasks import busy
 from tests.support.waiting import PATIENT, until
 
 HOSTILE = '<img src=x onerror="alert(1)"> [a](javascript:b).mp4'
@@ -225,40 +224,23 @@ def test_options_reach_the_analysis(jobs, analyzer):
     assert analyzer.settings[0].models is None
 
 
-def test_several_files_get_a_row_each_with_what_becomes_of_them(jobs, analyzer, monkeypatch):
-    monkeypatch.setattr(jobs, "_check", media.probe)
+def test_several_files_are_a_batch_with_the_chosen_settings(jobs, analyzer, monkeypatch):
+    went = []
+    monkeypatch.setattr(url_state, "go_to", lambda name, **query: went.append((name, query)))
     clip = make_clip(jobs.uploads.root.parent / "c.webm", duration=1.0).read_bytes()
-    analyzer.go.clear()
     at = page()
-    names = ("first.webm", HOSTILE, "notes.docx")
+    next(g for g in at.button_group if g.key == "moments").set_value(64).run()
     data = (clip, clip + b"1", b"PK\x03\x04 a document")
+    names = ("first.webm", HOSTILE, "notes.docx")
     brought = [(n, d, "video/webm") for n, d in zip(names, data, strict=True)]
     at.file_uploader[0].set_value(brought).run()
-    assert not at.exception and "a" not in at.query_params
-    found = {job.name: job for job in busy(jobs)}
-    until(lambda: len(busy(jobs)) == 2)  # the document is out though the first one still runs
-    at.run()
-    text = texts(at)
-    assert all(words.escape(name) in text for name in names) and "<img src=x" not in text
-    assert "Finding faces" in text and "Waiting" in text
-    assert "Can’t be read" in text and "an office document" in text
-    analyzer.go.set()
-    for name in names[:2]:
-        finished(jobs, found[name].key)
-    at.run()
-    assert texts(at).count("Likely manipulated") >= 2
-    button(at, "Clear the list").click().run()
-    assert "Your files" not in texts(at)
-
-
-def test_of_several_files_those_that_are_not_taken_say_why(jobs, analyzer, monkeypatch):
-    analyzer.go.clear()
-    monkeypatch.setattr(jobs, "kind", analysis_kind(QueueLimits(jobs.workers, 1), 2.0))
-    at = page()
-    at.file_uploader[0].set_value([(f"{n}.mp4", b"x", "video/mp4") for n in range(4)]).run()
-    assert texts(at).count("Not taken") == 4 - len(busy(jobs)) > 0
-    assert "waiting already" in texts(at)
-    analyzer.go.set()
+    assert not at.exception
+    ((name, query),) = went
+    scope = session.record_scope()
+    items = session.application().batches.get(scope.owner, query["b"]).items
+    assert name == "batch" and [item.name for item in items] == list(names)
+    until(lambda: len(analyzer.settings) == 2)
+    assert {settings.frames for settings in analyzer.settings} == {64}
 
 
 def test_a_full_line_and_a_full_disk_refuse_in_words(jobs, analyzer, monkeypatch):

@@ -48,7 +48,6 @@ GIVEN: dict[Callable[..., object], tuple[tuple[object, ...], dict[str, object]]]
     typography.with_icon: (("lock", BAD), {}),
     typography.warning: ((BAD,), {"announced": True}),
     cards.preview: ((BAD, BAD), {}),
-    cards.arrival: ((Markup("<i></i>"), BAD, BAD), {}),
     chips.chip: ((BAD,), {"symbol": "help"}),
     chips.inked: ((BAD, "na", "help"), {}),
     typography.strong: ((BAD, "na"), {}),
