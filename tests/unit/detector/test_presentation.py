@@ -5,7 +5,7 @@ import pytest
 from cli.analyze import summary
 from dashboard.result import question as page_of
 from detector.decision import decide
-from detector.presentation import Cell, answers, models, people, pulls, robustness, verdict
+from detector.presentation import Cell, answers, models, people, pulls, robustness, signals, verdict
 from detector.schema.analysis import (
     Answer,
     BandRate,
@@ -15,6 +15,7 @@ from detector.schema.analysis import (
     Label,
     Question,
     Robustness,
+    Signal,
     Tally,
     Thresholds,
 )
@@ -198,3 +199,14 @@ def test_a_change_is_told_with_how_far_it_moved_and_what_it_says():
         "no face",
     )
     assert robustness.part(tried).startswith("3 windows of speech from 00:00.0 to 00:12.0")
+
+
+def test_a_signal_over_time_stands_over_its_usual_range():
+    signal = Signal(
+        id="flow", title="Flow", series=[(0.0, 1.0), (2.0, 5.0)], usual=(2.0, 3.0), unit="px",
+        value="3 px", reading="usual", how_to_read="",
+    )  # fmt: skip
+    chart = signals.over_time(signal)
+    assert chart.band == [(0.0, 3.0), (2.0, 3.0)] and chart.floor == 2.0
+    assert [text for _value, text in chart.ticks] == ["2", "3", "1", "5"]
+    assert chart.low < 1.0 and chart.high > 5.0 and chart.said == "3 px"
