@@ -2,12 +2,14 @@
 
 import csv
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 
+from detector.decision import sigmoid
+from detector.decision.numbers import mapped
 from detector.evaluation import metrics
 from detector.evaluation.labels import Item
 from detector.schema.analysis import Question
@@ -33,11 +35,11 @@ def write(
     folder: Path,
     id: str,
     question: Question,
-    trivial: Sequence[LeftOutLogit] = (),
+    beside: Sequence[LeftOutLogit] = (),
 ) -> Calibrated:
     """Write `left_out.csv`, the table of scores that calibration reads; `left_out.md` with figures;
-    and `calibration.toml` with the ensemble of one model. `trivial` needs no detector: it stands in
-    the table of figures alone."""
+    and `calibration.toml` with the ensemble of one model. What is `beside` stands in the table of
+    figures alone."""
     table = folder / "left_out.csv"
     stills = any(row.item.kind != "image" for row in rows)
     with table.open("w", newline="") as stream:
@@ -56,7 +58,7 @@ def write(
     text = "\n".join([*lines, *(f"{key} = {value!r}" for key, value in own)])
     (folder / "calibration.toml").write_text(f"{text}\n")
     report = calibration.to_markdown(found)
-    (folder / "left_out.md").write_text(f"{ranking([*rows, *trivial])}\n\n{report}")
+    (folder / "left_out.md").write_text(f"{ranking([*rows, *beside])}\n\n{report}")
     return found
 
 
@@ -77,3 +79,39 @@ def ranking(rows: Sequence[LeftOutLogit]) -> str:
         fakes = int(labels.sum())
         lines.append(f"| {version} | {fakes} / {len(some) - fakes} | {auc} | {error:.0%} |")
     return "\n".join(lines)
+
+
+def by_group(
+    named: Iterable[tuple[str, LeftOutLogit]], found: Calibrated, id: str, titles: tuple[str, str]
+) -> list[str]:
+    """Return how often each group of fakes is found and each group of genuine files is accused, at
+    the limits of a calibration: Markdown tables; `titles` of the genuine and of the fake groups."""
+    (ensemble,) = found.ensembles.values()
+    offset = ensemble.calibration.offset if ensemble.calibration else 0.0
+    answers: dict[tuple[str, int], list[tuple[float, Item]]] = defaultdict(list)
+    for name, row in named:
+        logit = offset + found.weights[id] * mapped(found.models[id], row.logit)
+        answers[name, row.item.label].append((sigmoid(logit), row.item))
+    lines = []
+    for label in (1, 0):
+        lines += [
+            f"| {titles[label]} | files of sources | FAKE | PROBABLY_FAKE |",
+            "|---|---|---|---|",
+        ]
+        for (name, of), some in sorted(answers.items()):
+            if of == label:
+                files = len({item.name for _p, item in some})
+                sources = len({item.source for _p, item in some})
+                likely = np.array([p for p, _item in some])
+                sure = likely > ensemble.thresholds.high
+                probable = (likely > ensemble.thresholds.suspect) & ~sure
+                shares = " | ".join(map(_share, (sure, probable)))
+                lines.append(f"| {name} | {files} of {sources} | {shares} |")
+        lines.append("")
+    return lines
+
+
+def _share(chosen: np.ndarray) -> str:
+    """Return how many of how many, with Wilson's interval."""
+    share = metrics.wilson(int(chosen.sum()), len(chosen))
+    return f"{chosen.sum()} of {len(chosen)} [{share.low:.0%}, {share.high:.0%}]"

@@ -6,7 +6,7 @@ drawn alike for both labels. A generated picture is left out together with every
 generator and of its source.
 """
 
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
@@ -20,10 +20,7 @@ from safetensors.torch import save_file
 from sklearn.ensemble import GradientBoostingRegressor
 
 from detector import media, paths
-from detector.decision import sigmoid
-from detector.decision.numbers import mapped
 from detector.errors import MediaError, UsageError
-from detector.evaluation import metrics
 from detector.evaluation.labels import Item, hash_of, read_labels
 from detector.models import registry
 from detector.models.families import clip_vit
@@ -186,36 +183,14 @@ def report(rows: Sequence[LeftOutLogit], trivial: Sequence[LeftOutLogit], found:
     changed += [row for row in rows if row.version == AS_IS and row.item.name in faceless]
     rows = [row for row in rows if row.version not in CONDITIONS]
     parts = [row._replace(version=f"{row.version}, {_part(row.item)}") for row in rows]
-    ensemble = found.ensembles[Question.PICTURE]
-    offset = ensemble.calibration.offset if ensemble.calibration else 0.0
-    answers: dict[tuple[str, int], list[tuple[float, Item]]] = defaultdict(list)
+    named: list[tuple[str, LeftOutLogit]] = []
     for row in rows:
         known = row.item.method if row.item.label else row.item.note
         name = _part(row.item) if row.item.note == FACE or not known else known
-        logit = offset + found.weights[ID] * mapped(found.models[ID], row.logit)
-        for group in {name, name if row.item.note == FACE else ALL}:
-            answers[group, row.item.label].append((sigmoid(logit), row.item))
+        named += [(group, row) for group in {name, name if row.item.note == FACE else ALL}]
     tables = (sorted(parts, key=lambda row: row.version), changed, trivial)
     lines = [line for some in tables for line in (left_out.ranking(some), "")]
-    for label, title in ((1, "generator"), (0, "genuine")):
-        lines += [f"| {title} | files of sources | FAKE | PROBABLY_FAKE |", "|---|---|---|---|"]
-        for (name, of), some in sorted(answers.items()):
-            if of == label:
-                files = len({item.name for _p, item in some})
-                sources = len({item.source for _p, item in some})
-                likely = np.array([p for p, _item in some])
-                sure = likely > ensemble.thresholds.high
-                probable = (likely > ensemble.thresholds.suspect) & ~sure
-                shares = " | ".join(map(_share, (sure, probable)))
-                lines.append(f"| {name} | {files} of {sources} | {shares} |")
-        lines.append("")
-    return "\n".join(lines)
-
-
-def _share(chosen: np.ndarray) -> str:
-    """Return how many of how many, with Wilson's interval."""
-    share = metrics.wilson(int(chosen.sum()), len(chosen))
-    return f"{chosen.sum()} of {len(chosen)} [{share.low:.0%}, {share.high:.0%}]"
+    return "\n".join([*lines, *left_out.by_group(named, found, ID, ("genuine", "generator"))])
 
 
 def _still(row: LeftOutLogit) -> LeftOutLogit:

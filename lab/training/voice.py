@@ -10,7 +10,7 @@ part speaks for all.
 import json
 import re
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -21,7 +21,9 @@ from safetensors.torch import load_file, save_file
 
 from detector import paths
 from detector.audio.sound import SAMPLE_RATE
+from detector.evaluation import metrics
 from detector.evaluation.labels import Item, hash_of, read_labels
+from detector.evaluation.metrics import Interval
 from detector.models import registry
 from detector.models.base import repeated
 from detector.models.families import timbre
@@ -30,6 +32,7 @@ from detector.perturbation.conditions import Condition
 from detector.schema.analysis import Question
 from detector.schema.base import StrictModel
 from lab.evaluation import groups
+from lab.evaluation.calibration import Calibrated
 from lab.training import left_out
 from lab.training.features import Arrays, cached
 from lab.training.fit import TrainingOptions, configuration
@@ -44,19 +47,21 @@ CONDITIONS = {
     "8 kHz telephone": Condition("phone"),
     "MP3 32 kbit/s": Condition("mp3", 32),
 }
-AS_IS, DEGRADED = "0", "degraded"
-"""Versions of a clip: the second is under the one of `CONDITIONS` that a hash of its name draws."""
+AS_IS = "as it is"
 RECENT = 2023
 """Year of the oldest systems by whose fakes a layer is judged. Older ones are easier."""
 PAIRS = 6
 """of a group, an original and a fake of it, drawn at random"""
+SHARES = (0.25, 0.5, 0.75)
+"""of the repositories that layers of the learning curve learn from"""
 
 
 class VoiceRecipe(StrictModel):
     """How the layer is learned."""
 
-    versions: tuple[str, ...] = (AS_IS, DEGRADED)
-    """Of each clip that the layer learns from."""
+    conditions: tuple[str, ...] = tuple(CONDITIONS)
+    """The layer learns from each clip as it is and under the one of them that a hash of its name
+    draws."""
     decay: float = 0.03
     ranking: float = 1.0
 
@@ -91,7 +96,8 @@ def train(
         A file with the networks. Default: the bundled one.
     folds : sequence of str
         Folds of repositories to leave out in turn: the logits of the real clips and the `RECENT`
-        fakes that were left out go to `run.out` (`left_out.write`).
+        fakes that were left out go to `run.out` (`left_out.write`), with the learning curve and the
+        answers by system and repository in voices.md.
 
     Returns
     -------
@@ -107,25 +113,39 @@ def train(
     items, model = read_speech(data), trunk(begin)
     run.out.mkdir(parents=True, exist_ok=True)
     (run.out / "config.json").write_text(json.dumps(configuration(plan), indent=1))
-    versions = {name: statistics(items, name, model, run) for name in plan.versions}
-    rows, trivial = [], []
+    versions = {name: statistics(items, name, model, run) for name in (AS_IS, *plan.conditions)}
+    drawn = [drawn_condition(item, plan.conditions) for item in items]
+    taught = [versions[AS_IS]]
+    if plan.conditions:
+        taught.append(np.stack([versions[name][i] for i, name in enumerate(drawn)]))
+    rows: list[LeftOutLogit] = []
+    beside: list[LeftOutLogit] = []
+    shares: dict[float, list[LeftOutLogit]] = {share: [] for share in SHARES}
     for fold in folds:
         learned, out = split(items, fold)
         out = [i for i in out if not items[i].label or items[i].year >= RECENT]
-        taught = [values[learned] for values in versions.values()]
-        head = fit([items[i] for i in learned], taught, plan)
-        for version, values in versions.items():
-            named = zip(out, head(values[out]), strict=True)
-            rows += [
-                LeftOutLogit(fold, condition(items[i], version) or version, items[i], float(z))
-                for i, z in named
-            ]
+
+        def judged(
+            own: Sequence[int], fold: str = fold, out: Sequence[int] = out
+        ) -> Iterator[tuple[int, LeftOutLogit]]:
+            head = fit([items[i] for i in own], [values[own] for values in taught], plan)
+            for version, values in versions.items():
+                for i, logit in zip(out, head(values[out]), strict=True):
+                    yield i, LeftOutLogit(fold, version, items[i], float(logit))
+
+        for i, row in judged(learned):
+            (rows if row.version in (AS_IS, drawn[i]) else beside).append(row)
+        for share, found in shares.items():
+            some = [i for i in learned if int(hash_of(items[i].source), 16) % 100 < 100 * share]
+            if len({items[i].label for i in some}) == 2:
+                found += [row for _, row in judged(some)]
         for i in out:
             each = without_detector(items[i]).items()
-            trivial += [LeftOutLogit(fold, name, items[i], value) for name, value in each]
+            beside += [LeftOutLogit(fold, name, items[i], value) for name, value in each]
     if rows:
-        left_out.write(rows, run.out, ID, Question.VOICE, trivial)
-    head = fit(items, list(versions.values()), plan)
+        calibrated = left_out.write(rows, run.out, ID, Question.VOICE, beside)
+        (run.out / "voices.md").write_text(report(rows, shares, calibrated))
+    head = fit(items, taught, plan)
     state = load_file(begin)
     state["head.weight"] = torch.tensor(head.weights, dtype=torch.float32)[None]
     state["head.bias"] = torch.tensor([head.bias], dtype=torch.float32)
@@ -178,18 +198,46 @@ def trunk(path: Path) -> timbre.TimbreModel:
     return timbre.load(registry.get_spec(ID), [path], "cpu")
 
 
-def condition(item: Item, version: str) -> str | None:
-    """Return which of `CONDITIONS` a version of a clip is under; None for the clip as it is."""
-    if version == AS_IS:
-        return None
-    return tuple(CONDITIONS)[int(hash_of(item.file.name), 16) % len(CONDITIONS)]
+def report(
+    rows: Sequence[LeftOutLogit], shares: Mapping[float, Sequence[LeftOutLogit]], found: Calibrated
+) -> str:
+    """Return figures in Markdown: by share of the repositories that layers learned from, and how
+    often each system is found and the real clips of each repository are accused."""
+    lines = []
+    for share, some in shares.items():
+        if some:
+            lines += [f"{share:.0%} of the repositories:", "", left_out.ranking(some), ""]
+    higher, repositories = ordered([row for row in rows if row.version == AS_IS])
+    lines += [f"A fake scores above a real clip of its repository: {higher} ({repositories}).", ""]
+    named = [(row.item.method if row.item.label else row.item.source, row) for row in rows]
+    return "\n".join([*lines, *left_out.by_group(named, found, ID, ("real clips", "system"))])
+
+
+def ordered(rows: Sequence[LeftOutLogit]) -> tuple[Interval, int]:
+    """Return how often a fake has a higher logit than a real clip of its repository, each
+    repository alike, and how many repositories hold both."""
+    logits: dict[str, tuple[list[float], list[float]]] = defaultdict(lambda: ([], []))
+    for row in rows:
+        logits[row.item.source][row.item.label].append(row.logit)
+    shares = {
+        source: float(np.greater.outer(fake, real).mean())
+        for source, (real, fake) in logits.items()
+        if real and fake
+    }
+    return metrics.mean_interval(np.array(list(shares.values())), list(shares)), len(shares)
+
+
+def drawn_condition(item: Item, conditions: Sequence[str]) -> str:
+    """Return which of the conditions a clip is learned from under; the empty text without any."""
+    return conditions[int(hash_of(item.file.name), 16) % len(conditions)] if conditions else ""
 
 
 def _window(item: Item, version: str) -> torch.Tensor:
-    """Return a version of a clip at one loudness, as the pipeline feeds it: float32 [64000]."""
+    """Return a clip as it is or under one of `CONDITIONS`, at one loudness, as the pipeline feeds
+    it: float32 [64000]."""
     x = sounds.decoded(str(item.file))[:SAMPLES]
-    if name := condition(item, version):
-        x = sounds.change(CONDITIONS[name])(x, np.random.default_rng(3))[:SAMPLES]
+    if version != AS_IS:
+        x = sounds.change(CONDITIONS[version])(x, np.random.default_rng(3))[:SAMPLES]
     x = x / max(float(np.abs(x).max(initial=0)), 1e-4) * 0.9
     samples = (np.clip(x, -1, 1) * 32_767).astype(np.int16)
     return torch.from_numpy(repeated(samples / 32_768, SAMPLES).copy())

@@ -90,7 +90,7 @@ def _write(path, samples):
 
 
 def test_the_recipe_runs_from_labels_to_figures(tmp_path, monkeypatch):
-    plan = voice.VoiceRecipe(versions=("0",))
+    plan = voice.VoiceRecipe(conditions=())
     monkeypatch.setattr(voice, "VoiceRecipe", lambda: plan)
     monkeypatch.setattr(groups, "names", lambda file: ("voice-1", "voice-2"))
     labels, out = write_labels(tmp_path), tmp_path / "run"
@@ -107,7 +107,8 @@ def test_the_recipe_runs_from_labels_to_figures(tmp_path, monkeypatch):
     assert metrics.auc(np.array([float(row["logit"]) for row in kept]), fakes) > 0.9
     assert "[ensembles.voice" in (out / "calibration.toml").read_text()
     table = (out / "left_out.md").read_text()
-    assert "| 0 | 10 / 12 | " in table and "| loudness | 10 / 12 | " in table
+    assert "| as it is | 10 / 12 | " in table and "| loudness | 10 / 12 | " in table
+    assert "| m0 | 5 of 1 | " in (out / "voices.md").read_text()
 
 
 @pytest.mark.shared
@@ -115,7 +116,7 @@ def test_a_small_part_of_the_clips_teaches_something(shared, tmp_path):
     """Of the repositories' clips one in twenty."""
     clips = voice.read_speech(shared / "data/voice/voice.csv")[::20]
     model = voice.trunk(paths.bundled() / "timbre.safetensors")
-    values = voice.statistics(clips, "0", model, TrainingOptions(tmp_path))
+    values = voice.statistics(clips, voice.AS_IS, model, TrainingOptions(tmp_path))
     said, fakes = [], []
     for fold in groups.names(groups.VOICES):
         learned, out = voice.split(clips, fold)
