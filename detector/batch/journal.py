@@ -13,11 +13,16 @@ from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
+
+from pydantic import BaseModel
+from pydantic_core import from_json
 
 from detector.errors import UsageError
 from detector.presentation.verdict import headline, unjudged
-from detector.schema.analysis import Analysis
+from detector.schema.analysis import Analysis, Media, Verdict
+from detector.schema.comparison import Comparison
+from detector.schema.origin import Provenance
 from detector.sentences import _, in_english
 from detector.spreadsheets import inert
 
@@ -77,8 +82,7 @@ class Journal:
         with self._lock:
             self._file.seek(finished.start)
             data = self._file.read(finished.length)
-        line: Line = json.loads(data)
-        return line
+        return _loaded(data)
 
     def lines(self) -> Iterator[Line]:
         """Yield the newest line of each file, in the order in which they ended."""
@@ -154,12 +158,23 @@ class Journal:
 
 
 def _parsed(data: bytes) -> Line | None:
-    """Return a whole line of a journal; None for anything else."""
+    """Return a whole line of a journal but for its analysis; None for anything else."""
+    head, analysis, _rest = data.partition(b', "analysis": ')  # in no name: there, " is escaped
     try:
-        line = json.loads(data) if data.endswith(b"\n") else None
+        line = _loaded(head + b"}" if analysis else data) if data.endswith(b"\n") else None
     except ValueError:
         return None
     return line if isinstance(line, dict) and isinstance(line.get("file"), str) else None
+
+
+def _loaded(data: bytes) -> Line:
+    """Parse JSON, in a third of the time of `json` unless a name is no text in UTF-8."""
+    line: Line
+    try:
+        line = from_json(data)
+    except ValueError:
+        line = json.loads(data)
+    return line
 
 
 def sync_folder(folder: Path) -> None:
@@ -193,6 +208,21 @@ COLUMNS = (
 )  # fmt: skip
 
 
+class _Uncounted(BaseModel):
+    """A part of a result of which the table tells nothing but that it is there."""
+
+
+class _Tabled(BaseModel):
+    """What the table tells of an analysis: a tenth of the time to read all of it."""
+
+    media: Media
+    verdict: Verdict
+    subjects: list[_Uncounted]
+    provenance: Provenance | None = None
+    comparison: Comparison | None = None
+    accusing_comparison, proof = Analysis.accusing_comparison, Analysis.proof
+
+
 class Table:
     """`results.csv`, kept up with the journal."""
 
@@ -222,12 +252,12 @@ def _row(line: Line) -> list[object]:
     if not line.get("analysis"):
         row = [*name, *[None] * 7, id, error.get("code"), error.get("message"), *[None] * 3]
         return [inert(value) for value in row]
-    analysis = Analysis.model_validate(line["analysis"])
+    analysis = _Tabled.model_validate(line["analysis"])
     verdict, about, found = analysis.verdict, analysis.media, analysis.comparison
     row = [
         *name, verdict.label, verdict.question, verdict.probability, about.kind, about.duration,
         len(analysis.subjects), about.sha256, id, None, in_english(unjudged, verdict) or None,
         found and found.original_media.name, found and found.finding,
-        in_english(headline, analysis),
+        in_english(headline, cast(Analysis, analysis)),
     ]  # fmt: skip
     return [inert(value) for value in row]

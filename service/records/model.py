@@ -328,10 +328,7 @@ def fault_of(error: BaseException) -> ErrorReport:
 
 def message_of(fault: ErrorReport) -> str:
     """Return what a fault says, to be said in the reader's language."""
-    if fault.message is not None:
-        return Message(fault.message)
-    # Of before messages were kept as what they are made of.
-    return _STOPPED if fault.problem.code == _INTERNAL else fault.problem.message
+    return Message(fault.message) if fault.message is not None else fault.problem.message
 
 
 def hint_of(fault: ErrorReport) -> str:
