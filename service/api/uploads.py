@@ -37,10 +37,7 @@ from service.tasks.jobs import Job
 OVERHEAD = 64 * 1024  # bytes of a form beside its file: boundaries, names, settings
 LINK = "url"  # The field of a file's address; there may be several where there may be several files
 MAX_FIELDS, MAX_FIELD_BYTES = 20, 8 * 1024
-SETTINGS = (
-    "models", "sampling", "frames", "fps", "min_face", "faces", "start", "end", "rotate",
-    "assume_speech",
-)  # fmt: skip
+SETTINGS = tuple(name for name in Settings.model_fields if name != "ensemble")
 """Fields of a form that are those of `Settings`."""
 
 

@@ -267,9 +267,6 @@ class SQLStore(Store):
 
     # --- share links ------------------------------------------------------------------------------
 
-    def revoke(self, owner: str, share_id: str) -> bool:
-        return bool(self.rows.delete(ShareRow, {"id": share_id, "owner": owner}, ["id"]))
-
     def shared(self, token: str, now: datetime) -> SharedResult | None:
         # Looked up by a hash: how long that takes says nothing of how much of a guess was right.
         query = (

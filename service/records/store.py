@@ -81,8 +81,6 @@ class Store(ABC):
     when the owner has no such row. All raise `RecordsError` when the store can't be used.
     """
 
-    in_force: Where = {}  # What a link has that was not revoked
-
     def __init__(self, rows: RowGateway, seals: Keyring | None = None) -> None:
         self.rows = rows
         self.seals = seals or Keyring()
@@ -236,13 +234,13 @@ class Store(ABC):
 
     def shares(self, owner: str, now: datetime, id: str | None = None) -> list[ShareLink]:
         """Return links that are in force, to one record or to any, newest first; without tokens."""
-        where = {"owner": owner, **self.in_force} | ({"record": id} if id is not None else {})
+        where = {"owner": owner} | ({"record": id} if id is not None else {})
         rows = self.rows.select(ShareRow, LINK, where, ("-created", "id"))
         links = map(ShareLink.model_validate, rows)
         return [link for link in links if link.expires > now]
 
-    @abstractmethod
-    def revoke(self, owner: str, share_id: str) -> bool: ...
+    def revoke(self, owner: str, share_id: str) -> bool:
+        return bool(self.rows.delete(ShareRow, {"id": share_id, "owner": owner}, ["id"]))
 
     @abstractmethod
     def shared(self, token: str, now: datetime) -> SharedResult | None:

@@ -493,7 +493,6 @@ create table if not exists public.shares (
   owner uuid not null default auth.uid(),
   created timestamptz not null default now(),
   expires timestamptz not null,
-  revoked timestamptz,
   hash text not null check (hash ~ '^[0-9a-f]{64}$'),
   -- A link can only be to a record of one's own, and goes with it.
   foreign key (analysis, owner) references public.analyses (id, owner) on delete cascade,
@@ -505,22 +504,9 @@ create index if not exists shares_by_hash on public.shares (left(hash, 8));
 
 select private.close('public.shares');
 -- Not even the owner reads the hash.
-grant select (id, analysis, owner, created, expires, revoked) on public.shares to authenticated;
+grant select (id, analysis, owner, created, expires) on public.shares to authenticated;
 grant insert (id, analysis, owner, created, expires, hash) on public.shares to authenticated;
-grant update (revoked) on public.shares to authenticated;
 grant delete on public.shares to authenticated;
-
--- A link that was revoked stays revoked.
-create or replace function private.keep_revoked() returns trigger
-language plpgsql set search_path = pg_catalog, pg_temp as $$
-begin
-  new.revoked := coalesce(old.revoked, now());
-  return new;
-end
-$$;
-revoke all on function private.keep_revoked() from public, anon, authenticated;
-create or replace trigger keep_revoked before update on public.shares
-  for each row execute function private.keep_revoked();
 
 create or replace function private.take_link_times() returns trigger
 language plpgsql set search_path = pg_catalog, pg_temp as $$
@@ -594,7 +580,7 @@ language sql stable security definer set search_path = pg_catalog, pg_temp as $$
 $$;
 revoke all on function private.may_share(uuid) from public, anon, authenticated;
 
--- What a link leads to: one row, or none, whether it is unknown, expired, revoked, its record is gone
+-- What a link leads to: one row, or none, whether it is unknown, expired, deleted, its record is gone
 -- or its account may share no more. The record is named by a hash alone, the one in the result's seal
 -- (detector.seals.record_hash): its id is an address that gives more than reading. The one thing here
 -- that a request without an account may call. The index finds candidates by the beginning of the
@@ -614,7 +600,6 @@ language sql stable security definer set search_path = pg_catalog, pg_temp as $$
   join public.analyses a on a.id = s.analysis and a.owner = s.owner
   where left(s.hash, 8) = left(encode(sha256(convert_to(token, 'UTF8')), 'hex'), 8)
     and private.same(decode(s.hash, 'hex'), sha256(convert_to(token, 'UTF8')))
-    and s.revoked is null
     and s.expires > now()
     and a.document is not null
     and private.may_share(s.owner)
@@ -891,7 +876,6 @@ begin
       ('analyses', 'one''s own, and admins any', 'delete', own_or_admin),
       ('shares', 'one''s own, and admins all', 'select', own_or_admin),
       ('shares', 'of one''s own records', 'insert', own_to_write),
-      ('shares', 'one''s own', 'update', own_or_admin),
       ('shares', 'one''s own, and admins any', 'delete', own_or_admin),
       -- Notes of a case are nobody else's, not an administrator's either.
       ('cases', 'one''s own', 'select', own),
@@ -977,7 +961,7 @@ begin
   end loop;
   delete from public.shares s
     where (account is null or s.owner = account)
-      and least(s.expires, coalesce(s.revoked, s.expires)) < now() - interval '7 days';
+      and s.expires < now() - interval '7 days';
   delete from public.usage u
     where (account is null or u.owner = account) and u.hour < now() - interval '60 days';
   return deleted;

@@ -18,7 +18,7 @@ from starlette.concurrency import run_in_threadpool
 from detector import media
 from detector.errors import InputError, MediaError
 from detector.report import ReportDetails, time_zone
-from detector.schema.analysis import Analysis
+from detector.schema.analysis import Analysis, Settings
 from detector.schema.media import Media
 from detector.sentences import Translations, _, use
 from service import exports, languages, webhooks
@@ -38,32 +38,20 @@ from service.tasks.task import Task
 router = APIRouter(prefix=V1, tags=["analyses"])
 
 MAX_WAIT = 600.0  # s that a client may wait for a result
+
+
+def _field(setting: dict[str, Any]) -> dict[str, Any]:
+    """Return the JSON Schema of a setting as a form has it: one that is left out is None."""
+    known = setting.get("anyOf", [{}])[0] | setting
+    names = ("type", "enum", "minimum", "maximum", "multipleOf", "description")
+    return {name: known[name] for name in names if name in known}
+
+
 FIELDS: JsonDict = {
     "file": BINARY,
     "url": {"type": "string", "description": "in place of a file, where links are allowed"},
+    **{name: _field(Settings.model_json_schema()["properties"][name]) for name in uploads.SETTINGS},
     "models": {"type": "string", "description": "ids with commas between; default: the ensemble"},
-    "frames": {"type": "integer", "minimum": 1, "maximum": 2000},
-    "sampling": {"type": "string", "enum": ["uniform", "keyframes", "fps", "closer"]},
-    "fps": {"type": "number", "minimum": 0.1, "maximum": 60},
-    "min_face": {"type": "integer", "minimum": 12, "maximum": 1000},
-    "faces": {
-        "type": "string",
-        "enum": ["mtcnn", "blazeface", "yunet"],
-        "description": "face detector; default mtcnn",
-    },
-    "start": {"type": "number", "minimum": 0, "description": "s"},
-    "end": {"type": "number", "description": "s"},
-    "rotate": {
-        "type": "integer",
-        "enum": [0, 90, 180, 270],
-        "description": "degrees clockwise to turn the picture by; default: where faces are only "
-        "found so",
-    },
-    "assume_speech": {
-        "type": "boolean",
-        "description": "judge what is loud in a sound as speech where too little ordinary speech "
-        "is in it",
-    },
     "film": {
         "type": "boolean",
         "description": "analyze the film behind a picture (a motion photo) in place of it",

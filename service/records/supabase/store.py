@@ -30,7 +30,7 @@ from service.records.store import Store, shared_result
 from service.records.supabase import rows
 from service.records.supabase.bucket import Bucket, object_path
 from service.records.supabase.rows import SupabaseRows, answer, storable
-from service.records.tables import RecordRow, ShareRow
+from service.records.tables import RecordRow
 
 log = logging.getLogger(__name__)
 
@@ -44,7 +44,6 @@ class SupabaseStore(Store):
     raises passes through. Without `seals`, none are trusted."""
 
     rows: SupabaseRows
-    in_force = {"revoked": None}
 
     def __init__(self, connect: Callable[[], Client], seals: Keyring | None = None) -> None:
         super().__init__(SupabaseRows(connect), seals)
@@ -80,10 +79,6 @@ class SupabaseStore(Store):
     def usage(self, owner: str) -> Usage:
         (usage,) = self.rows.call("usage_of", {"p_owner": owner})
         return Usage(records=usage["records"], bytes=usage["bytes"])
-
-    def revoke(self, owner: str, share_id: str) -> bool:
-        this = {"id": share_id, "owner": owner, **self.in_force}
-        return bool(self.rows.update(ShareRow, {"revoked": "now"}, this, ["id"]))
 
     def shared(self, token: str, now: datetime) -> SharedResult | None:
         if not _TOKEN.fullmatch(token):
