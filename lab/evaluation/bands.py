@@ -200,16 +200,20 @@ def fit(left_out: HeldOutLogits) -> FittedBands:
     So it is tightened until both keep it, the answers by these limits with one more wrong file and
     the answers by limits that were fitted without a file's source, and given up where none does."""
     seen = left_out.complete()
+    every, parts = _AllShares.of(left_out), _parts(left_out)
     tries = dict.fromkeys(PROMISES, 0)
     while True:
         promises = {
             label: promise.tightened(TIGHTER[tries[label]]) if tries[label] < len(TIGHTER) else None
             for label, promise in PROMISES.items()
         }
-        limits = _fit(left_out, promises)
+        limits = every.limits(promises)
+        given = np.full(len(seen), Label.INCONCLUSIVE, dtype=object)
+        for own, others in parts:
+            given[own] = answers(left_out.of(own).logits, others.limits(promises))
         here, elsewhere = (
-            rates(given[seen], left_out.labels[seen], left_out.sources[seen])
-            for given in (answers(left_out.logits, limits), _elsewhere(left_out, promises))
+            rates(one[seen], left_out.labels[seen], left_out.sources[seen])
+            for one in (answers(left_out.logits, limits), given)
         )
         broken = {
             *(band.label for band in here if not PROMISES[band.label].kept(band, more=1)),
@@ -221,32 +225,36 @@ def fit(left_out: HeldOutLogits) -> FittedBands:
             tries[label] += 1
 
 
-def _fit(left_out: HeldOutLogits, promises: Promises) -> dict[Question, BandLimits]:
-    questions = list(left_out.logits)
-    together = _Shares(left_out.highest(questions), left_out.labels, left_out.sources)
-    low, probably_low = together.limits(False, promises)
-    out = {}
-    for question in questions:
-        own = (left_out.labels == 0) | left_out.about[question]
-        shares = _Shares(
-            left_out.logits[question][own], left_out.labels[own], left_out.sources[own]
-        )
-        high, probably_high = shares.limits(True, promises)
-        edges = min(low, probably_high), min(probably_low, probably_high)
-        out[question] = BandLimits(*edges, probably_high, high)
-    return out
+class _AllShares(NamedTuple):
+    """Shares of the highest logits of all questions, and of each question's own files."""
+
+    together: _Shares
+    each: dict[Question, _Shares]
+
+    @classmethod
+    def of(cls, left_out: HeldOutLogits) -> _AllShares:
+        labels, sources = left_out.labels, left_out.sources
+        each = {}
+        for question, logits in left_out.logits.items():
+            own = (labels == 0) | left_out.about[question]
+            each[question] = _Shares(logits[own], labels[own], sources[own])
+        return cls(_Shares(left_out.highest(list(each)), labels, sources), each)
+
+    def limits(self, promises: Promises) -> dict[Question, BandLimits]:
+        low, probably_low = self.together.limits(False, promises)
+        out = {}
+        for question, shares in self.each.items():
+            high, probably_high = shares.limits(True, promises)
+            edges = min(low, probably_high), min(probably_low, probably_high)
+            out[question] = BandLimits(*edges, probably_high, high)
+        return out
 
 
-def _elsewhere(left_out: HeldOutLogits, promises: Promises) -> Array:
-    """Return the label of each file by limits that were fitted without its source."""
+def _parts(left_out: HeldOutLogits) -> list[tuple[Array, _AllShares]]:
+    """Return each part of the sources, bool [files], with the shares of all others."""
     fold = np.array([int(hash_of(str(name)), 16) % FOLDS for name in left_out.sources])
-    out = np.full(len(fold), Label.INCONCLUSIVE, dtype=object)
-    for n in range(FOLDS):
-        own = fold == n
-        if own.any() and not own.all():
-            limits = _fit(left_out.of(~own), promises)
-            out[own] = answers({q: x[own] for q, x in left_out.logits.items()}, limits)
-    return out
+    parts = [fold == n for n in range(FOLDS)]
+    return [(own, _AllShares.of(left_out.of(~own))) for own in parts if own.any() and not own.all()]
 
 
 def answers(logits: Mapping[Question, Array], limits: Mapping[Question, BandLimits]) -> Array:
