@@ -119,8 +119,8 @@ def _fit(
     if not by_question:
         return None
     result = fit_clips([one.clip for one in files], by_question, _sample(files, noun))
+    _of_pictures(result, by_question, stills)
     for question, ids in by_question.items():
-        _of_pictures(result, question, ids, stills)
         ensemble = result.ensembles[question]
         words = _sample([one for one in files if _is_of(one, question, ids)], noun)
         ensemble.thresholds = ensemble.thresholds.model_copy(update={"data": words})
@@ -154,22 +154,17 @@ def held_out(path: Path, held: str) -> list[BandRate]:
     result = calibrate(path, leave_out=[held])
     kept = (one for one in read(path) if one.set == held and one.kind != "image")
     clips = [one.clip for one in kept]
-    logits: dict[Question, np.ndarray] = {}
-    limits: dict[Question, bands.BandLimits] = {}
+    files = _held(clips, result, result.ensembles)
+    limits = {}
     for question, ensemble in result.ensembles.items():
-        logits[question] = np.array([_logit(result, ensemble, clip) for clip in clips])
         edges = ensemble.thresholds
         probable = edges.unsuspicious, edges.suspect
         limits[question] = bands.BandLimits(
             *(float(logit(edge)) for edge in (edges.low, *probable, edges.high))
         )
-    labels = np.array([clip.label for clip in clips])
-    sources = np.array([clip.origin for clip in clips])
-    about = dict.fromkeys(logits, labels == 1)
-    media = bands.HeldOutLogits(logits, labels, about, sources).media()
-    seen = np.any([medium.complete() for medium in media], axis=0)
-    given = bands.answers(logits, limits)
-    return bands.rates(given[seen], labels[seen], sources[seen])
+    seen = np.any([medium.complete() for medium in files.media()], axis=0)
+    given = bands.answers(files.logits, limits)
+    return bands.rates(given[seen], files.labels[seen], files.sources[seen])
 
 
 def _logit(result: Calibrated, ensemble: Ensemble, clip: Clip) -> float:
@@ -195,24 +190,36 @@ def _is_of(one: LeftOutFile, question: Question, ids: Iterable[str]) -> bool:
 
 
 def _of_pictures(
-    result: Calibrated, question: Question, ids: Sequence[str], stills: Sequence[LeftOutFile]
+    result: Calibrated, by_question: Mapping[Question, Sequence[str]], stills: Sequence[LeftOutFile]
 ) -> None:
-    """Give a question limits for pictures, by the maps that were fitted to clips: a kind of
+    """Give questions limits for pictures, by the maps that were fitted to clips: a kind of
     photograph that no fit has seen moves scores, so all pictures were left out together."""
-    ensemble = result.ensembles[question]
-    pictures = [one for one in stills if _is_of(one, question, ids)]
-    known = [one.clip for one in pictures]
-    labels = np.array([clip.label for clip in known], int)
-    if len(set(labels.tolist())) < 2:
-        return
-    logits = np.array([_logit(result, ensemble, clip) for clip in known])
-    sources = np.array([clip.origin for clip in known])
-    held = bands.HeldOutLogits({question: logits}, labels, {question: labels == 1}, sources)
-    fitted = bands.fit(held)
-    sample = _sample(pictures, "pictures", together=True)
-    ensemble.pictures = bands.thresholds(
-        fitted.limits[question], fitted.rates, logits, labels, sample
-    )
+    of = {q: [one for one in stills if _is_of(one, q, ids)] for q, ids in by_question.items()}
+    asked = [q for q, own in of.items() if len({one.clip.label for one in own}) == 2]
+    pictures = [one for one in stills if any(_judged(one, by_question[q]) for q in asked)]
+    held = _held([one.clip for one in pictures], result, asked)
+    for medium in held.media() if asked else ():
+        fitted = bands.fit(medium)
+        for question, limits in fitted.limits.items():
+            own = (held.labels == 0) | held.about[question]
+            sample = _sample(of[question], "pictures", together=True)
+            x = held.logits[question][own]
+            result.ensembles[question].pictures = bands.thresholds(
+                limits, fitted.rates, x, held.labels[own], sample
+            )
+
+
+def _held(
+    clips: Sequence[Clip], result: Calibrated, questions: Iterable[Question]
+) -> bands.HeldOutLogits:
+    """Return the logits of clips by the fitted maps and weights."""
+    return bands.HeldOutLogits(
+        {q: np.array([_logit(result, result.ensembles[q], clip) for clip in clips])
+         for q in questions},
+        np.array([clip.label for clip in clips], int),
+        {q: np.array([clip.is_fake_of(q) for clip in clips], bool) for q in questions},
+        np.array([clip.origin for clip in clips]),
+    )  # fmt: skip
 
 
 def _sample(files: Sequence[LeftOutFile], noun: str = "clips", *, together: bool = False) -> str:

@@ -47,7 +47,7 @@ def test_a_voice_message_is_heard_and_a_click_goes_there(visit, address):
 
 def look_at_the_sound(person, name):
     page = person.page
-    expect(page.locator("h2", has_text="Probably cloned")).to_be_visible(timeout=PATIENT)
+    expect(page.locator("h2", has_text="Likely cloned")).to_be_visible(timeout=PATIENT)
     expect(page.get_by_text("Voice cloned?")).to_be_visible()
     expect(page.get_by_text("with such a score were cloned")).to_be_visible()
     scale = page.locator(".um-scale")
