@@ -348,6 +348,7 @@ CONDITIONS: Mapping[str, Callable[[np.ndarray], np.ndarray]] = {
     "JPEG 60": partial(jpeg, quality=60),
     "WebP 75": partial(jpeg, quality=75, webp=True),
     "half size": _halved,
+    "half size, JPEG 75": lambda rgb: jpeg(_halved(rgb), quality=75),
     "screenshot": _screenshot,
     "crop": _cornered,
 }
