@@ -242,7 +242,8 @@ def strata(analysis: Analysis, subject: Subject) -> tuple[Stratum, ...]:
     enough = HEAVY * (EFFICIENT if media.codec in NEWER else 1.0)
     found = {
         Stratum.SMOOTH: median(q.sharpness for q in good) < SMOOTH,
-        Stratum.GRAINY: bool(grain) and median(grain) > GRAINY,
+        # Of the pictures that limits of stills are from, one in five has more.
+        Stratum.GRAINY: bool(grain) and median(grain) > GRAINY and not media.still,
         Stratum.FEW_COLORS: media.colors is not None and media.colors <= PALETTE,
         Stratum.HEAVY_COMPRESSION: bits is not None and bits < enough,
         Stratum.INTERLACED: media.interlaced,

@@ -71,6 +71,16 @@ def test_no_face_is_called_fake_whose_texture_nobody_measured(kind):
     assert "measured on" in messages.text(reason)
 
 
+@pytest.mark.parametrize(("kind", "label"), [("grainy", Label.REAL), ("smooth", Label.INCONCLUSIVE)])
+def test_a_grainy_picture_is_usual_and_a_smooth_one_is_not(kind, label):
+    picture = made(kind, 0.02)
+    picture.media = picture.media.model_copy(update={"kind": "image", "duration": None})
+    found = decide(picture).verdict
+    assert found.label is label
+    named = [c.params["kind"] for c in found.caveats if c.code is CaveatCode.UNMEASURED_MATERIAL]
+    assert named == ([kind] if label is Label.INCONCLUSIVE else [])
+
+
 @pytest.mark.parametrize("kind", LOSES)
 def test_what_hides_traces_takes_no_fake_back(kind):
     assert decide(made(kind, 0.95)).verdict.label is Label.FAKE
