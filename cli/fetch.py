@@ -4,6 +4,7 @@ import sys
 from pathlib import Path
 from typing import Annotated
 
+from cli import lab
 from cli.common import ProgressBar, line, tell
 from cli.options import Argument, Option
 from detector import weights
@@ -11,7 +12,6 @@ from detector.errors import UsageError
 from detector.models import inventory, registry
 from detector.models.base import ModelSpec
 from detector.sentences import _
-from detector.signals.auxiliary import AUXILIARY_MODELS
 from detector.vision.detection import DOWNLOADED
 
 
@@ -39,10 +39,11 @@ def fetch(
     """Download published models, verified, resumed where a download stopped."""
     if (fake or id) and not (len(names) == 1 and names[0].startswith("hf:")):
         raise UsageError(_("--fake and --id go with one model of the hub, hf:owner/name."))
+    auxiliary = {**DOWNLOADED, **(lab.installed("fetch") or {})}
     if brought:
         if len(names) != 1:
             raise UsageError(_("--from goes with one id."))
-        entry = {**AUXILIARY_MODELS, **DOWNLOADED}.get(names[0]) or registry.get_spec(names[0])
+        entry = auxiliary.get(names[0]) or registry.get_spec(names[0])
         for path in weights.bring(entry, brought):
             print(path)
         return 0
@@ -52,8 +53,8 @@ def fetch(
         elif name == "recommended":
             _fetch_recommended(accept_license)
         else:
-            # No detectors, but networks that some measurements and models need.
-            if (model := {**AUXILIARY_MODELS, **DOWNLOADED}.get(name)) is None:
+            # No detectors, but networks that some models and the lab need.
+            if (model := auxiliary.get(name)) is None:
                 _fetch_known(registry.get_spec(name), accept_license)
                 continue
             print(f"{model.title}: {model.license_weights}", file=sys.stderr)

@@ -92,7 +92,9 @@ class ReportOptions:
     sign: Sign = None
 
 
-_SAME = ("sampling", "fps", "min_face", "faces", "start", "end", "rotate", "assume_speech")
+_SAME = (
+    "sampling", "fps", "min_face", "faces", "start", "end", "rotate", "assume_speech", "watch_face",
+)  # fmt: skip
 """As in `Settings`."""
 
 
@@ -147,6 +149,14 @@ class SettingsOptions:
         Option(
             "--assume-speech",
             help="judge what is loud in a sound as speech where little of it sounds like that",
+        ),
+    ] = False
+    watch_face: Annotated[
+        bool,
+        Option(
+            "--watch-face",
+            help="follow the person in front through every frame: blinks, whether the lips follow "
+            "the voice, whether the face stays the same",
         ),
     ] = False
 

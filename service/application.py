@@ -10,7 +10,7 @@ import math
 import os
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -18,14 +18,14 @@ from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
-from detector import media, paths
+from detector import media, paths, signals
 from detector.cluster import open_remote
 from detector.conversion import converter
 from detector.errors import InputError, UnmaskError
 from detector.links import FetchedLink
 from detector.models import registry
 from detector.pipeline import Analyzer, RemoteAnalyzer
-from detector.schema.analysis import Analysis, Settings
+from detector.schema.analysis import Analysis, Settings, Signal
 from detector.sentences import _
 from service import auth, limits, links, startup
 from service.batches import BatchService
@@ -222,6 +222,11 @@ class Application:
         context.must_own(job.record.owner)
         with limits.taking(context):
             return self.robustness.start(job, analysis, context.principal)
+
+    def keep_signals(self, context: RequestContext, job: Job, found: Sequence[Signal]) -> None:
+        """Put signals that were measured on request into a finished result."""
+        context.must_own(job.record.owner)
+        self.jobs.update(job, lambda analysis: signals.merged(analysis, found))
 
     def delete(self, context: RequestContext, *keys: str) -> list[str]:
         """Delete the person's own analyses with their files; the ids of those that belonged to the

@@ -20,7 +20,7 @@ from dashboard.i18n import advice
 from detector.decision import decide
 from detector.errors import InputError
 from detector.presentation import lead
-from detector.schema.analysis import Analysis, Question, Settings, Thresholds
+from detector.schema.analysis import Analysis, Question, Settings, Signal, Thresholds
 from detector.sentences import _
 from service.records.model import ResultOrigin
 from service.tasks.jobs import Job, QueueFull
@@ -230,8 +230,9 @@ class ResultViewState:
     @property
     def _analyzed(self) -> tuple[object, ...]:
         """Return what the analysis is, for all that is decided from it: a comparison comes, and is
-        taken back, later."""
-        return self.original.id, self.original.comparison
+        taken back, later, and so do signals on request."""
+        readings = tuple(signal.reading for signal in self.original.signals)
+        return self.original.id, self.original.comparison, readings
 
     def _cached(self, name: str, key: object, make: Callable[[], Analysis]) -> Analysis:
         name = f"{self.prefix}.{name}"
@@ -264,6 +265,11 @@ class ResultViewState:
             st.toast(advice(error), icon=":material/schedule:")
         else:
             st.rerun()
+
+    def keep_signals(self, signals: Sequence[Signal]) -> None:
+        """Put signals that were measured on request into the stored result."""
+        if isinstance(self.record, Job):
+            session.application().keep_signals(session.request_context(), self.record, signals)
 
     # --- how much is shown
 

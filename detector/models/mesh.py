@@ -1,16 +1,28 @@
 """478 points on a face: MediaPipe's face landmarker (Grishchenko et al. 2020, "Attention Mesh",
-arXiv:2006.10962), read from the bundle that its makers publish."""
+arXiv:2006.10962)."""
 
-import tempfile
-import zipfile
-from pathlib import Path
+from functools import lru_cache
 
 import cv2
 import numpy as np
 
-from detector import runtime
-from detector.errors import WeightsError
-from detector.sentences import _
+from detector import runtime, weights
+from detector.weights.entry import AuxiliaryModel, WeightFile
+
+WEIGHTS = AuxiliaryModel(
+    id="face-landmarks",
+    title="Face landmarks",
+    files=[
+        WeightFile(
+            path="face_landmarks.tflite",
+            sha256="c7d54204ce0448474c7f3fa9af494787c0965cbdd6f20fc72867e43046bd43d5",
+            size=2553590,
+        )
+    ],
+    bundled=True,
+    license_weights="Apache-2.0",
+    source="Google MediaPipe, face_landmarker_v2_with_blendshapes.task",
+)
 
 SIDE = 256  # px of what the network sees; a face with eyes level, and half as much again around it
 SURE = 0.0  # Log odds that a face is there, above which its points are taken
@@ -18,18 +30,11 @@ RIGHT_EYE, LEFT_EYE = (33, 133), (362, 263)  # The corners of the eyes, left to 
 
 
 class Mesh:
-    """The landmarker of a verified bundle (.task). Thread-safe. Raise WeightsError for a damaged
-    one."""
+    """The landmarker. Thread-safe. Raise WeightsError for a damaged file."""
 
-    def __init__(self, path: Path) -> None:
-        try:
-            with zipfile.ZipFile(path) as bundle, tempfile.TemporaryDirectory() as folder:
-                inner = bundle.extract("face_landmarks_detector.tflite", folder)
-                self._run = runtime.read(Path(inner), (1, SIDE, SIDE, 3))
-        except (zipfile.BadZipFile, KeyError, OSError, RuntimeError) as error:
-            raise WeightsError(
-                _("The face landmarker can't be read: {error}").format(error=error)
-            ) from error
+    def __init__(self) -> None:
+        (path,) = weights.resolve(WEIGHTS)
+        self._run = runtime.read(path, (1, SIDE, SIDE, 3))
 
     def find(
         self, rgb: np.ndarray, middle: np.ndarray, side: float, turn: float
@@ -53,3 +58,9 @@ class Mesh:
         if float(sure.ravel()[0]) < SURE:
             return None
         return points.reshape(-1, 3)[:, :2]
+
+
+@lru_cache(maxsize=1)
+def load_mesh() -> Mesh:
+    """Return the landmarker, loaded once. Raise WeightsError for a damaged file."""
+    return Mesh()

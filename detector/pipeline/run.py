@@ -16,7 +16,7 @@ from pathlib import Path
 
 from detector import media, provenance, runtime, vision
 from detector.decision import conformal, decide
-from detector.errors import Canceled
+from detector.errors import Canceled, ModelError
 from detector.installation import install
 from detector.large_frames import LARGE_FRAME
 from detector.media import Frame, Shot
@@ -43,6 +43,7 @@ from detector.pipeline.windows import FrameWindow, held_frames
 from detector.schema.analysis import QUESTION_OF, Analysis, Media, Modality, Settings
 from detector.schema.origin import GeneratorMark, Provenance
 from detector.sentences import _
+from detector.signals import watching
 
 HELD_FRAMES = 7  # decoded frames of a run at a time, at most; of large ones as many as fit
 DECODERS = 3  # of a run, side by side: each holds several frames; of larger ones than 4K only one
@@ -440,9 +441,19 @@ class AnalysisRun:
         if self.signals and not analysis.media.frozen:  # all of them tell of movement
             with timed(analysis.timings, "signals"):
                 analysis.signals = self.signals.signals(analysis, self.faces.people())
+                if self.settings.watch_face and analysis.people:
+                    analysis = self._watched(analysis)
         analysis.timings["total"] = round(time.perf_counter() - self.reporter.begun, 3)
         self._report("verdict", done=True)
         return analysis
+
+    def _watched(self, analysis: Analysis) -> Analysis:
+        try:
+            first = analysis.people[0]
+            return watching.added(self.path, analysis, first, cancel=self.cancel)
+        except ModelError as error:  # without OpenVINO
+            analysis.media.notes.append(error.message)
+            return analysis
 
     def _check_skills(self) -> None:
         """Check models without a measurement, once for their weights, before they may accuse."""

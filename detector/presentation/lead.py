@@ -1,12 +1,13 @@
 """What stands under a headline: its subject, its time, and the text about the others."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from itertools import groupby
 
 from detector.messages import text
 from detector.messages.format import capital, clock, listed, lower_first, percent, stretch
 from detector.messages.states import contribution, subject_name
-from detector.schema.analysis import Analysis, Answer, Question, Reason, Subject
+from detector.presentation import joint
+from detector.schema.analysis import Analysis, Modality, Question, Reason, Subject
 from detector.sentences import _, ngettext, say
 
 MANY_PEOPLE = 4
@@ -81,34 +82,17 @@ def reason(analysis: Analysis) -> Reason | None:
 
 
 def others(analysis: Analysis) -> str:
-    """Return the text about what the verdict is not about: sound beside picture and a face beside
-    the whole picture where only one of them looks fake, and other people. Empty without any."""
-    beside = _sound_and_picture(analysis), _face_and_picture(analysis)
+    """Return the text about what the verdict is not about: what face, picture, voice and lips say
+    together, a face beside the whole picture where only one of them looks fake, and other people.
+    Empty without any."""
+    beside = joint.sentence(analysis), _face_and_picture(analysis)
     return " ".join(filter(None, [*beside, _people(analysis)]))
-
-
-def _sound_and_picture(analysis: Analysis) -> str:
-    sound = _most_suspicious(analysis, lambda question: question.of_sound)
-    picture = _most_suspicious(analysis, lambda question: not question.of_sound)
-    if sound is None or picture is None:
-        return ""
-    if (sound.label.side == "fake") is (picture.label.side == "fake"):
-        return ""
-    said = {
-        "FAKE": _("The voice is likely cloned ({sound}); the picture is not ({picture})."),
-        "PROBABLY_FAKE": _(
-            "The voice is probably cloned ({sound}); the picture is not ({picture})."
-        ),
-    }.get(sound.label, _("The voice is not suspicious ({sound})."))
-    return said.format(
-        sound=percent(sound.probability or 0.0), picture=percent(picture.probability or 0.0)
-    )
 
 
 def _face_and_picture(analysis: Analysis) -> str:
     """Return the text where one of them is fake and the other is cleared."""
-    face = _most_suspicious(analysis, lambda question: question.subject == "face")
-    picture = _most_suspicious(analysis, lambda question: question.subject == "picture")
+    face = analysis.verdict.most_suspicious(Modality.FACE)
+    picture = analysis.verdict.most_suspicious(Modality.PICTURE)
     if face is None or picture is None:
         return ""
     said = {
@@ -124,13 +108,6 @@ def _face_and_picture(analysis: Analysis) -> str:
     return said.format(
         face=percent(face.probability or 0.0), picture=percent(picture.probability or 0.0)
     )
-
-
-def _most_suspicious(analysis: Analysis, asked: Callable[[Question], bool]) -> Answer | None:
-    """Return the answer nearest to fake, by label and then likelihood, among such questions."""
-    answers = analysis.verdict.answers.items()
-    judged = [a for q, a in answers if asked(q) and a.probability is not None]
-    return max(judged, key=lambda a: (a.label.suspicion, a.probability), default=None)
 
 
 def _people(analysis: Analysis) -> str:

@@ -107,6 +107,7 @@ def command(analysis: Analysis) -> str:
     parts += ["--end", f"{asked.end:g}"] if asked.end is not None else []
     parts += ["--rotate", f"{asked.rotate}"] if asked.rotate is not None else []
     parts += ["--assume-speech"] if asked.assume_speech else []
+    parts += ["--watch-face"] if asked.watch_face else []
     if mix and mix.weights:
         weights = ",".join(f"{id}={weight:g}" for id, weight in mix.weights.items())
         parts += ["--weights", weights]

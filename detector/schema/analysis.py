@@ -13,9 +13,9 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Final, Literal
 
-from pydantic import Field
+from pydantic import Field, computed_field
 
-from detector.schema.base import EnglishSentence, Sentence, StrictModel
+from detector.schema.base import EnglishSentence, Sentence, StrictModel, written_only
 from detector.schema.base import Probability as Probability
 from detector.schema.codes import OF_PICTURE as OF_PICTURE
 from detector.schema.codes import OF_SOUND as OF_SOUND
@@ -78,6 +78,10 @@ LIVE_WINDOW: Final = 8.0
 """s that the verdict on a live session rests on: the last ones with a score"""
 
 
+LIPS: Final = "lips"
+"""id of the signal of lips beside a voice"""
+
+
 class Settings(StrictModel):
     """What was asked for; part of the identity of a result."""
 
@@ -106,6 +110,10 @@ class Settings(StrictModel):
         default=False,
         description="judge what is loud in a sound as speech where too little of it was recognized",
     )
+    watch_face: bool = Field(
+        default=False,
+        description="measure blinks, lips beside the voice and identity of the person in front",
+    )
     ensemble: CustomEnsemble | None = Field(default=None, description="an ensemble of one's own")
 
 
@@ -131,6 +139,31 @@ class Signal(StrictModel):
     series: list[tuple[float, float]] = Field(
         default_factory=list, description="time, s, and what was measured then, in `unit`"
     )
+
+
+JointCode = Literal[
+    "both_fake",
+    "picture_fake",
+    "picture_fake_voice_open",
+    "voice_fake",
+    "voice_fake_picture_open",
+    "neither",
+    "voice_open",
+    "picture_open",
+    "open",
+]
+
+
+class JointAnswer(StrictModel):
+    """What face, picture, voice and lips of a video with a voice say together."""
+
+    face: Label | None = Field(description="the more suspicious of its questions; None: not judged")
+    picture: Label | None
+    voice: Label
+    lips: SignalRating | None = Field(
+        description="how they follow the voice, which informs; None: not compared"
+    )
+    says: JointCode = Field(description="of what is seen, face or picture, and of the voice")
 
 
 class Analysis(StrictModel):
@@ -162,6 +195,25 @@ class Analysis(StrictModel):
     seal: ResultSeal | None = Field(
         default=None, description="of the server that made it; None for what no server keeps"
     )
+
+    _drop_written = written_only("joint")
+
+    @computed_field  # type: ignore[prop-decorator]
+    @property
+    def joint(self) -> JointAnswer | None:
+        """Return the answer of all that was judged; None but for a video with a judged voice."""
+        face, picture, voice = (self.verdict.most_suspicious(m) for m in _JOINED)
+        if self.media.kind != "video" or voice is None or not (face or picture):
+            return None
+        seen = max((a.label for a in (face, picture) if a), key=lambda label: label.suspicion)
+        followed = (s.reading for s in self.signals if s.id == LIPS and s.reading != "absent")
+        return JointAnswer(
+            face=face.label if face else None,
+            picture=picture.label if picture else None,
+            voice=voice.label,
+            lips=next(followed, None),
+            says=_SAYS[seen.side, voice.label.side],
+        )
 
     @property
     def accusing_comparison(self) -> Comparison | None:
@@ -223,6 +275,20 @@ class Analysis(StrictModel):
         # A signature over the place lets whoever guesses it know.
         seal = self.seal.model_copy(update={"place": None}) if self.seal else None
         return self.model_copy(update={"provenance": self.provenance.without_place(), "seal": seal})
+
+
+_JOINED = Modality.FACE, Modality.PICTURE, Modality.VOICE
+_SAYS: dict[tuple[Side | None, Side | None], JointCode] = {
+    (Side.FAKE, Side.FAKE): "both_fake",
+    (Side.FAKE, Side.REAL): "picture_fake",
+    (Side.FAKE, None): "picture_fake_voice_open",
+    (Side.REAL, Side.FAKE): "voice_fake",
+    (None, Side.FAKE): "voice_fake_picture_open",
+    (Side.REAL, Side.REAL): "neither",
+    (Side.REAL, None): "voice_open",
+    (None, Side.REAL): "picture_open",
+    (None, None): "open",
+}
 
 
 class ErrorDetail(StrictModel):

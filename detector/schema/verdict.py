@@ -12,7 +12,7 @@ from typing import Literal
 from pydantic import Field, computed_field
 
 from detector.schema.base import Param, Probability, Sentence, StrictModel, written_only
-from detector.schema.codes import Basis, CaveatCode, Label, Question, ReasonCode
+from detector.schema.codes import Basis, CaveatCode, Label, Modality, Question, ReasonCode
 
 
 class Tally(StrictModel):
@@ -318,6 +318,15 @@ class Verdict(StrictModel):
         """95 % interval of `probability`: the leading answer's."""
         answer = self.answers.get(self.question) if self.question else None
         return answer.interval if answer else None
+
+    def most_suspicious(self, subject: Modality) -> Answer | None:
+        """Return the answer nearest to fake, by label and then likelihood, of the questions about
+        such a subject; None where none was judged."""
+        judged = [
+            answer for question, answer in self.answers.items()
+            if question.subject is subject and answer.probability is not None
+        ]  # fmt: skip
+        return max(judged, key=lambda a: (a.label.suspicion, a.probability), default=None)
 
     def undecided(self, question: Question | None) -> bool:
         """Return whether a question stays open, so that one model's reading must not show."""

@@ -5,12 +5,12 @@ a reading (usual, unclear, unusual, absent) and how to read it. It informs and n
 signal was validated as a detector, and each has innocent causes, which it names.
 
 One file a signal in `measures/`, found by `list_signals`: another takes that file and its ranges in
-`reference.json`. `SignalReader` feeds them in the pipeline, from frames
-that are decoded anyway; `blinks.watch` takes a closer look on demand; `views` draws one frame's
-spectrum, noise and error level.
+`reference.json`. `SignalReader` feeds them in the pipeline, from frames that are decoded anyway;
+`watching` measures on request what takes more; `views` draws one frame's spectrum, noise and error
+level.
 """
 
-from detector.signals.measure import SignalReader, list_signals, said
+from detector.signals.measure import SignalReader, list_signals, merged, said
 from detector.signals.patch import FacePatch, cut_patch
 
-__all__ = ["FacePatch", "SignalReader", "cut_patch", "list_signals", "said"]
+__all__ = ["FacePatch", "SignalReader", "cut_patch", "list_signals", "merged", "said"]

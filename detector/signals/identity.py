@@ -1,68 +1,85 @@
 """Is it the same face from the start of a clip to its end?
 
-A few aligned faces of a person are embedded by a small recognition network (`auxiliary.IDENTITY`)
-and the clip is cut in two wherever the two sides differ most. Nothing is looked up and nothing is
-kept: faces are only compared with each other.
+A few aligned faces of a person are compared by the last block of CLIP's trunk, and the clip is cut
+in two wherever the two sides differ most. Nothing is looked up and nothing is kept: faces are only
+compared with each other.
 """
 
 from __future__ import annotations
 
-from functools import partial
-from typing import TYPE_CHECKING
+from pathlib import Path
+from threading import Event
 
 import cv2
 import numpy as np
 
-from detector import weights
-from detector.signals import auxiliary
-from detector.signals.auxiliary import IDENTITY_SIDE
-from detector.signals.patch import FacePatch
-from detector.signals.reference import SignalSpec
+from detector import media
+from detector.errors import ModelError
+from detector.schema.analysis import Media, Signal, Subject
+from detector.sentences import _
+from detector.signals import trunk
+from detector.signals.measure import material
+from detector.signals.patch import FacePatch, cut_patch
+from detector.signals.reference import SignalSpec, usual
 from detector.vision.alignment import TEMPLATES, similarity
 
-if TYPE_CHECKING:
-    from detector.signals.mobilefacenet import Embedder
-
-PLACES = np.array(TEMPLATES["arcface"]) * IDENTITY_SIDE
-"""Where its five landmarks stand (Deng et al., ArcFace, CVPR 2019)."""
+SIDE = 224  # px of an aligned face
+PLACES = np.array(TEMPLATES["arcface"])
+"""Where its five landmarks stand, shares of the side (Deng et al., ArcFace, CVPR 2019)."""
+FACES = 8  # of a person that are compared with each other, spread over the frames
 FEWEST = 4  # faces: two on each side of a cut
 
 
-def _load() -> Embedder:
-    from detector.signals.mobilefacenet import Embedder
-
-    return Embedder()
-
-
-embedder = auxiliary.LoadedOnce(auxiliary.IDENTITY, _load)
-
-
-ready = partial(weights.available, auxiliary.IDENTITY)  # Whether the network is on this computer
-
-
-def align(face: FacePatch) -> np.ndarray | None:
-    """Return the face upright, uint8 [112, 112, 3]; None without landmarks."""
+def align(face: FacePatch, side: int = SIDE) -> np.ndarray | None:
+    """Return the face upright, uint8 [side, side, 3]; None without landmarks."""
     if len(face.points) != len(PLACES):
         return None
     return cv2.warpAffine(
-        face.patch, similarity(face.points, PLACES), (IDENTITY_SIDE, IDENTITY_SIDE),
+        face.patch, similarity(face.points, PLACES * side), (side, side),
         flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE,
     )  # fmt: skip
 
 
-def drift(vectors: np.ndarray) -> tuple[float, int] | None:
-    """Return how alike a face, float [N, 128] of length 1 in order of time, is before and after the
-    cut that parts it most: the cosine of the two sides' means, -1..1, and the first face after the
-    cut. None with fewer than four faces."""
-    if len(vectors) < FEWEST:
-        return None
+def embed(faces: np.ndarray) -> np.ndarray:
+    """Return who faces are, uint8 [N, 224, 224, 3], as float [N, 768] of length 1. Raise ModelError
+    without the trunk's weights."""
+    vectors = trunk.tokens(faces)[:, -1]
+    return np.asarray(vectors / np.linalg.norm(vectors, axis=1, keepdims=True))
+
+
+def alike(vectors: np.ndarray) -> list[float]:
+    """Return how alike a face, float [N, D] of length 1 in order of time, is before and after each
+    cut of two faces and more on either side: the cosine of the sides' means, -1..1; empty of fewer
+    than four faces."""
     cuts = range(2, len(vectors) - 1)
     sides = [(vectors[:cut].mean(0), vectors[cut:].mean(0)) for cut in cuts]
-    alike = [
+    return [
         float(a @ b / max(float(np.linalg.norm(a) * np.linalg.norm(b)), 1e-9)) for a, b in sides
     ]
-    least = int(np.argmin(alike))
-    return alike[least], cuts[least]
+
+
+def signal(path: str | Path, about: Media, person: Subject, cancel: Event | None = None) -> Signal:
+    """Return how much a person's face changes over the clip; raise MediaError or Canceled."""
+    chosen = np.linspace(0, len(person.frames) - 1, min(FACES, len(person.frames))).round()
+    seen = {person.frames[int(i)].time: person.frames[int(i)] for i in chosen}
+    faces: list[tuple[float, np.ndarray]] = []
+    for frame in media.decode(path, about, sorted(seen), notes=[], cancel=cancel):
+        face = seen[min(seen, key=lambda time: abs(time - frame.time))]
+        aligned = align(cut_patch(frame.rgb, face.box, face.landmarks))
+        if aligned is not None:
+            faces.append((frame.time, aligned))
+    if len(faces) < FEWEST:
+        return DRIFT.absent(_("Fewer than four faces could be compared."), person.id)
+    try:
+        values = alike(embed(np.stack([aligned for _time, aligned in faces])))
+    except ModelError as error:  # a damaged trunk: the other signals stand
+        return DRIFT.absent(error.message, person.id)
+    times = [time for time, _face in faces[2:-1]]
+    least = int(np.argmin(values))
+    known = usual(DRIFT.id, material(about, person))
+    made = DRIFT.signal(values[least], person.id, times=[times[least]], known=known)
+    series = [(round(time, 3), round(x, 4)) for time, x in zip(times, values, strict=True)]
+    return made.model_copy(update={"series": series})
 
 
 DRIFT = SignalSpec(
@@ -71,10 +88,9 @@ DRIFT = SignalSpec(
     unit="cosine",
     side="low",
     say="{value:.2f} alike at least",
-    means="How alike a face-recognition network finds the face before and after the moment at "
-    "which it differs most; 1 is the same.",
+    means="How alike the face is before and after the moment at which it differs most; 1 is the "
+    "same.",
     low="The face changes within the clip, as where a swap begins, ends or slips; another person "
     "taken for the same, a turned head or other light can look alike.",
     purpose="Points to the moment at which the face becomes another one.",
 )
-ABSENT = auxiliary.absent(auxiliary.IDENTITY, auxiliary.IDENTITY.title)

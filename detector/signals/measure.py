@@ -12,7 +12,7 @@ from functools import lru_cache
 import numpy as np
 
 from detector import plugins
-from detector.schema.analysis import Analysis, Signal, Subject
+from detector.schema.analysis import Analysis, Media, Signal, Subject
 from detector.sentences import _, say
 from detector.signals.patch import FacePatch
 from detector.signals.reference import SOFT, SignalSpec, material_of, usual
@@ -60,6 +60,7 @@ Series = list[tuple[float, float]]
 NEAR = 0.45
 """s. What lies further apart differs by what happened between."""
 TOO_FAR = _("The sampled frames lie too far apart in time.")
+ON_REQUEST = _("Measured on request: it takes every frame.")
 
 
 class SeriesObserver(Observer):
@@ -136,6 +137,41 @@ def of_pairs(spec: SignalSpec, compare: Compare, absent: str, *, rank: int) -> S
     return SignalMeasure(spec, rank, lambda frames: PairObserver(spec, absent, compare))
 
 
+def of_landmarks(
+    spec: SignalSpec, compare: Callable[[np.ndarray, np.ndarray], float], *, rank: int
+) -> SignalMeasure:
+    """Return a signal of the five landmarks of faces one after the other: complex [5], px."""
+
+    def faces(before: FacePatch, face: FacePatch) -> float | None:
+        if min(len(before.points), len(face.points)) < 5:
+            return None
+        return compare(before.points @ (1, 1j), face.points @ (1, 1j))
+
+    return of_pairs(spec, faces, TOO_FAR, rank=rank)
+
+
+class _Unwatched(Observer):
+    """Says that it takes more frames than an analysis: `watching` reads them."""
+
+    def __init__(self, spec: SignalSpec) -> None:
+        self._spec = spec
+
+    def finish(self, subject: SubjectContext) -> Signal:
+        return subject.absent(self._spec, ON_REQUEST)
+
+
+def on_request(spec: SignalSpec, *, rank: int) -> SignalMeasure:
+    """Return a signal that `watching` measures."""
+    return SignalMeasure(spec, rank, lambda frames: _Unwatched(spec))
+
+
+def merged(analysis: Analysis, found: Sequence[Signal]) -> Analysis:
+    """Return a result with these signals in the place of those that it has of the same."""
+    fresh = {(signal.id, signal.subject): signal for signal in found}
+    kept = [fresh.pop((s.id, s.subject), s) for s in analysis.signals]
+    return analysis.model_copy(update={"signals": [*kept, *fresh.values()]})
+
+
 def said(signal: Signal) -> Signal:
     """Return a measurement in the reader's language."""
     words = {name: say(getattr(signal, name)) for name in ("title", "value", "how_to_read")}
@@ -157,6 +193,18 @@ PEOPLE = 6
 """most suspicious people whose signals are given"""
 SMALL = 96.0
 """px of the width of a face, under which shapes say less."""
+
+
+def width_of(person: Subject) -> float:
+    """Return the median width of a person's face, px."""
+    return float(np.median([face.quality.width for face in person.frames]))
+
+
+def material(media: Media, person: Subject) -> str:
+    """Return the key of clips of a like size and compression (`reference.material_of`)."""
+    shown = media.width * media.height * (media.fps or 0.0)
+    bits = media.bit_rate / shown if media.bit_rate and shown else None
+    return material_of(width_of(person), bits)
 
 
 class SignalReader:
@@ -181,12 +229,9 @@ class SignalReader:
         """Return the signals of a decided analysis, most suspicious first; `people` by subject
         id."""
         signals: list[Signal] = []
-        media = analysis.media
-        shown = (media.width or 0) * (media.height or 0) * (media.fps or 0.0)
-        bits = media.bit_rate / shown if media.bit_rate and shown else None
         for track in analysis.people[:PEOPLE]:
-            width = float(np.median([face.quality.width for face in track.frames]))
-            subject = SubjectContext(track, SOFT if width < SMALL else "", material_of(width, bits))
+            soft = SOFT if width_of(track) < SMALL else ""
+            subject = SubjectContext(track, soft, material(analysis.media, track))
             observers = self._observers(people[track.id])
             found = (observer.finish(subject) for observer in observers.values())
             signals += [signal for signal in found if signal is not None]

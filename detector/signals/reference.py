@@ -101,6 +101,11 @@ def blink_rate() -> dict[str, float] | None:
     return _table().get("blinking")
 
 
+def lips_fit() -> dict[str, Any]:
+    """Return the layer over the features of lips and voice (`python -m lab.bench.signals`)."""
+    return _table()["lips"]
+
+
 def read(value: float, known: Range | None, side: Side, weak: bool = False) -> SignalRating:
     """Return how a measurement reads.
 

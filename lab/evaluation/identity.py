@@ -1,8 +1,8 @@
 """Who is in labelled files, as far as a face recognition network tells.
 
 DFDC and its like show a few hundred actors in thousands of clips: a split by clip has the same
-people on both sides, and a figure on it flatters. Each file's face is embedded (MobileFaceNet,
-`detector.signals.identity`); the cosine of two embeddings says how alike they are.
+people on both sides, and a figure on it flatters. Each file's face is embedded
+(`lab.evaluation.mobilefacenet`); the cosine of two embeddings says how alike they are.
 """
 
 from collections.abc import Callable, Sequence
@@ -10,14 +10,14 @@ from pathlib import Path
 
 import numpy as np
 
-from detector import media
+from detector import media, weights
 from detector.errors import MediaError, UsageError
 from detector.evaluation.labels import Item
 from detector.sentences import _
-from detector.signals import auxiliary
-from detector.signals import identity as recognition
+from detector.signals.identity import align
 from detector.signals.patch import cut_patch
 from detector.vision import FaceDetector, load_detector, widest
+from lab.evaluation import mobilefacenet
 
 SAME = 0.6
 """Cosine from which two faces are held to be one person when people are kept apart. Of 2.4 million
@@ -35,14 +35,14 @@ def embed(
     """Return the embedding of the largest face of each readable file, float32 [128] of length 1, by
     path. `cache` (.npz) stores them between runs and identifies people: delete it when done. Raise
     UsageError where the network is not on this computer."""
-    network = recognition.embedder()
-    if network is None:
+    if not weights.available(mobilefacenet.WEIGHTS):
         raise UsageError(
             _("{title} is needed to tell people apart, and not on this computer.").format(
-                title=auxiliary.IDENTITY.title
+                title=mobilefacenet.WEIGHTS.title
             ),
-            hint=_("To download it, type: unmask fetch {id}").format(id=auxiliary.IDENTITY.id),
+            hint=_("To download it, type: unmask fetch {id}").format(id=mobilefacenet.WEIGHTS.id),
         )
+    network = mobilefacenet.Embedder()
     known: dict[str, np.ndarray] = {}
     if cache is not None and cache.is_file():
         with np.load(cache) as stored:
@@ -74,7 +74,8 @@ def _faces(item: Item, detector: FaceDetector) -> list[np.ndarray]:
         aligned = []
         for frame in media.decode(item.file, info, times, notes=[]):
             if (face := widest(detector.detect(frame.rgb, 40))) is not None:
-                aligned.append(recognition.align(cut_patch(frame.rgb, face.box, face.landmarks)))
+                patch = cut_patch(frame.rgb, face.box, face.landmarks)
+                aligned.append(align(patch, mobilefacenet.SIDE))
         return [face for face in aligned if face is not None]
     except MediaError:
         return []

@@ -10,8 +10,6 @@ are taken.
 """
 
 from collections.abc import Sequence
-from functools import cached_property
-from pathlib import Path
 from typing import Any
 
 import cv2
@@ -21,7 +19,7 @@ from torch import Tensor, nn
 
 from detector.errors import ModelError
 from detector.models.base import Files, Image, Model, ModelSpec
-from detector.models.mesh import LEFT_EYE, RIGHT_EYE, Mesh
+from detector.models.mesh import LEFT_EYE, RIGHT_EYE, Mesh, load_mesh
 from detector.sentences import _
 from detector.weights import load_state, load_strict
 
@@ -168,16 +166,10 @@ class LrNet(nn.Module):
 class LrNetModel(Model):
     """One that judges how landmarks move."""
 
-    def __init__(self, spec: ModelSpec, network: LrNet, landmarker: Path, device: str) -> None:
+    def __init__(self, spec: ModelSpec, network: LrNet, device: str) -> None:
         super().__init__(spec)
-        self.landmarker = landmarker
         self.network = network.eval().requires_grad_(False).to(device)
         self.device = device
-
-    @cached_property
-    def mesh(self) -> Mesh:
-        """Opened for the first picture: landmarks alone need none."""
-        return Mesh(self.landmarker)
 
     def trials(self) -> list[Image | Sequence[Image]]:
         """See `Model.trials`: points that tremble, drift or stand still; pictures have no face."""
@@ -195,7 +187,7 @@ class LrNetModel(Model):
         if sequence.shape[:1] != (FRAMES,):
             raise ValueError(f"{self.spec.id} takes {FRAMES} frames, got {len(sequence)}")
         if sequence.dtype == np.uint8 and sequence.ndim == 4:
-            points = landmarks(self.mesh, sequence)
+            points = landmarks(load_mesh(), sequence)
             if points is None:
                 raise ModelError(_("No points of a face were found in a stretch of the clip."))
             sequence = track_landmarks(sequence, points)
@@ -212,13 +204,12 @@ class LrNetModel(Model):
 
 
 def load(spec: ModelSpec, files: Files, device: str) -> LrNetModel:
-    """Load `g1.pth` (points), `g2.pth` (steps) and the landmarker."""
+    """Load `g1.pth` (points) and `g2.pth` (steps)."""
     network = LrNet()
-    *readers, landmarker = files
     state = {
         f"{name}.{key}": tensor
-        for name, path in zip(("points", "steps"), readers, strict=True)
+        for name, path in zip(("points", "steps"), files, strict=True)
         for key, tensor in load_state(path, spec).items()
     }
     load_strict(network, state, spec.id)
-    return LrNetModel(spec, network, landmarker, device)
+    return LrNetModel(spec, network, device)

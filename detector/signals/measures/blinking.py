@@ -1,16 +1,6 @@
-"""How often the person blinks: counted on demand, since it takes more frames than an analysis."""
+"""How often the person blinks."""
 
-from detector.schema.analysis import Signal
-from detector.signals import blinks
-from detector.signals.blinks import BLINKS as SPEC
-from detector.signals.measure import Observer, SignalMeasure, SubjectContext
+from detector.signals.blinks import BLINKS
+from detector.signals.measure import on_request
 
-
-class Blinking(Observer):
-    """Says what it would take: `blinks.watch` does it on request."""
-
-    def finish(self, subject: SubjectContext) -> Signal:
-        return SPEC.absent(blinks.NOT_YET if blinks.ready() else blinks.ABSENT, subject.track.id)
-
-
-SIGNAL = SignalMeasure(SPEC, rank=90, observe=Blinking)
+SIGNAL = on_request(BLINKS, rank=90)

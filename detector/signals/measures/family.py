@@ -6,7 +6,6 @@ families it names the one that was right in 70 % of the clips of sources left ou
 """
 
 from functools import lru_cache
-from typing import cast
 
 import numpy as np
 from safetensors.numpy import load_file
@@ -14,13 +13,12 @@ from safetensors.numpy import load_file
 from detector import weights
 from detector.errors import ModelError
 from detector.models import registry
-from detector.models.pictures import fit, normalized
-from detector.models.ready import ReadyModel
-from detector.runtime import Chain
+from detector.models.pictures import fit
 from detector.schema.analysis import Side, Signal
 from detector.signals.measure import Observer, SignalMeasure, SubjectContext
 from detector.signals.patch import ROOM, FacePatch
 from detector.signals.reference import FAMILY, SignalSpec
+from detector.signals.trunk import HEAD, tokens
 from detector.weights.entry import AuxiliaryModel, WeightFile
 
 LAYER = AuxiliaryModel(
@@ -41,7 +39,6 @@ FAMILIES = ("face edit", "face swap", "lip-sync", "talking head", "text to video
 """Outputs of the layer; a talking head may be driven by a voice or by another video."""
 NAMED = FAMILIES.index("lip-sync")
 LIMIT = 0.7  # Probability from which on it is named
-HEAD = "clip-generated"  # Whose trunk and crop are used
 READ = slice(2, None, 2)  # Of the blocks that the trunk gives, those that HEAD reads
 MOMENTS = 4  # Of a person, about, spread over the frames
 TIGHTEST = 0.85  # Of the patch's side: a face of which less is in the frame is passed over
@@ -81,9 +78,8 @@ def shares(heads: np.ndarray) -> np.ndarray:
     [N, 224, 224, 3]."""
     from scipy.special import softmax  # most clips are not called fake
 
-    trunk = cast(Chain, cast(ReadyModel, registry.load_model(HEAD)).run).runners[0]
-    tokens = trunk(normalized(heads, registry.get_spec(HEAD)))[0][:, READ].reshape(len(heads), -1)
-    features = (tokens / np.linalg.norm(tokens, axis=1, keepdims=True)).mean(0)
+    read = tokens(heads)[:, READ].reshape(len(heads), -1)
+    features = (read / np.linalg.norm(read, axis=1, keepdims=True)).mean(0)
     return np.asarray(softmax(_layer()["weight"].astype(np.float32) @ features + _layer()["bias"]))
 
 

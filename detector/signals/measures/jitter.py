@@ -2,18 +2,15 @@
 
 import numpy as np
 
-from detector.signals.measure import TOO_FAR, of_pairs
-from detector.signals.patch import FacePatch
+from detector.signals.measure import of_landmarks
 from detector.signals.reference import SignalSpec
 
 
-def apart(before: FacePatch, face: FacePatch) -> float | None:
-    """Return how far the shapes of the five landmarks are apart, position, size and tilt taken out
+def apart(before: np.ndarray, after: np.ndarray) -> float:
+    """Return how far the shapes of landmarks are apart, position, size and tilt taken out
     (Procrustes): root mean square, percent of the distance of the eyes."""
-    if min(len(before.points), len(face.points)) < 5:
-        return None
     # In the complex plane the best turn and scale is one factor.
-    p, q = ((one.points - one.points.mean(0)) @ (1, 1j) for one in (before, face))
+    p, q = before - before.mean(), after - after.mean()
     factor = (np.conj(q) @ p) / max(float((np.conj(q) @ q).real), 1e-9)
     eyes = max(float(abs(p[0] - p[1])), 1e-9)
     return float(np.sqrt((np.abs(p - factor * q) ** 2).mean()) / eyes * 100)
@@ -30,4 +27,4 @@ SPEC = SignalSpec(
     "talking and small or blurred faces look alike.",
     purpose="Points to the moment at which a face is unsteady.",
 )
-SIGNAL = of_pairs(SPEC, apart, TOO_FAR, rank=65)
+SIGNAL = of_landmarks(SPEC, apart, rank=65)

@@ -2,20 +2,16 @@
 
 import numpy as np
 
-from detector.signals.measure import TOO_FAR, of_pairs
-from detector.signals.patch import FacePatch
+from detector.signals.measure import of_landmarks
 from detector.signals.reference import SignalSpec
 
 
-def turned(before: FacePatch, face: FacePatch) -> float | None:
+def turned(before: np.ndarray, after: np.ndarray) -> float:
     """Return how far the nose moved between the eyes, with the head's tilt taken out, percent of
     the distance of the eyes: a head that turns or nods moves it."""
-    if min(len(before.points), len(face.points)) < 5:
-        return None
-    places = []
-    for one in (before, face):
-        left, right, nose = (one.points @ (1, 1j))[:3]
-        places.append((nose - (left + right) / 2) / (right - left))
+    places = [
+        (nose - (left + right) / 2) / (right - left) for left, right, nose, *_ in (before, after)
+    ]
     return float(np.abs(places[1] - places[0]) * 100)
 
 
@@ -30,4 +26,4 @@ SPEC = SignalSpec(
     high="The head turns by jumps, as unsteady reenactments do, and lively people.",
     purpose="Points to a head that is unusually still or unsteady.",
 )
-SIGNAL = of_pairs(SPEC, turned, TOO_FAR, rank=70)
+SIGNAL = of_landmarks(SPEC, turned, rank=70)

@@ -8,11 +8,13 @@ import pytest
 
 from dashboard.components import blocks
 from dashboard.result import heat_view, pictures, signal_tab
+from dashboard.result.linked import ResultViewState
 from detector import explain
 from detector.decision import decide
 from detector.presentation import signals
 from detector.schema.analysis import Signal
-from detector.signals import blinks, identity
+from detector.signals import blinks, identity, merged
+from detector.signals.measure import ON_REQUEST
 from tests.support import pages
 from tests.support.pages import html, texts
 from tests.support.result_sample import make_analysis, make_clip
@@ -60,7 +62,7 @@ def with_signals(path):
     person = analysis.judged[0].id
     analysis.signals = [
         identity.DRIFT.signal(0.2, person, times=[6.0]),
-        blinks.BLINKS.absent(blinks.ABSENT, person),
+        blinks.BLINKS.absent(ON_REQUEST, person),
     ]
     return analysis
 
@@ -144,14 +146,8 @@ def test_a_choice_is_answered_at_once(clip, drawn):
 def test_the_signals_are_a_table_with_icon_and_word(clip):
     at = show(clip)
     assert re.search("Identity over time, B</th>.*?um-ink fake.*?Unusual<", html(at))
-    assert "Blinking, B</th>" not in html(at), "its network is not here: a button offers it"
+    assert re.search("Blinking, B</th>.*?um-ink na.*?Absent", html(at))
     assert "Signals inform and never vote." in texts(at)
-
-
-def test_a_signal_whose_network_is_here_has_a_row_though_absent(clip, monkeypatch):
-    monkeypatch.setattr(signal_tab.weights, "available", lambda model: True)
-    monkeypatch.setattr(blinks, "ready", lambda: True)
-    assert re.search("Blinking, B</th>.*?um-ink na.*?Absent", html(show(clip)))
 
 
 def test_an_unusual_signal_leads_to_its_moment(clip):
@@ -160,10 +156,23 @@ def test_an_unusual_signal_leads_to_its_moment(clip):
     assert at.session_state["result.k.time"] == 6.0
 
 
-def test_what_is_missing_is_offered_with_its_license(clip):
-    button = show(clip).button(key="result.k.widget.fetch.face-landmarker")
-    assert button.label == "Count blinks: fetch 3.8 MB".replace(" MB", "\u00a0MB")
-    assert "Apache-2.0" in button.help
+def test_what_takes_every_frame_is_measured_when_asked_for(clip, monkeypatch):
+    """And stays in the result: what the file's parts say together may hold it."""
+    kept = []
+
+    def added(path, analysis, person, on_progress):
+        on_progress(1.0)
+        found = blinks.BLINKS.signal(12, person.id, times=[6.0])
+        return merged(analysis, [found])
+
+    monkeypatch.setattr(signal_tab.watching, "added", added)
+    monkeypatch.setattr(ResultViewState, "keep_signals", lambda self, found: kept.append(found))
+    at = show(clip)
+    button = at.button(key="result.k.widget.watch")
+    assert button.label == "Measure blinking" and "every frame" in button.help
+    button.click().run()
+    assert not at.exception
+    assert [s.number for s in kept[0] if s.id == "blinking"] == [12.0]
 
 
 def test_an_older_result_says_why_it_has_none(clip):

@@ -30,7 +30,7 @@ from detector.presentation import origin as origin_words
 from detector.provenance.findings import findings
 from detector.schema.origin import Credential, Fact, GeneratorMark, Provenance, Repeats
 from detector.sentences import ENGLISH, _, say, use
-from detector.signals import blinks
+from detector.signals.measure import TOO_FAR
 from service import languages, limits
 from service.context import Principal, PrincipalKind, RequestContext
 from service.records import rules
@@ -315,7 +315,7 @@ def test_notes_and_findings_are_said_in_spanish():
     repeats = Repeats(frames=90, repeated=45, packets=90, copied=6)
     signed = Credential(state="untrusted", generated=True, signer="A. B.")
     origin = Provenance(credential=signed, facts=facts, marks=[mark], repeats=repeats)
-    origin.findings = [*findings(origin), *HDR.values(), blinks.ABSENT, DAMAGED]
+    origin.findings = [*findings(origin), *HDR.values(), TOO_FAR, DAMAGED]
     stored = Provenance.model_validate_json(origin.model_dump_json())
     assert len(stored.findings) == 10
     with use(languages.catalog("es")):

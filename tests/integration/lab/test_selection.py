@@ -9,8 +9,7 @@ import pytest
 from cli import main
 from detector.errors import UsageError
 from detector.evaluation.labels import Item, read_labels
-from detector.signals import auxiliary
-from lab.evaluation import identity, selection
+from lab.evaluation import identity, mobilefacenet, selection
 from lab.training.recipe import read_recipe
 
 
@@ -87,7 +86,7 @@ def test_people_of_training_are_left_out(monkeypatch):
 
 def test_without_the_network_it_says_how_to_get_it(monkeypatch, tmp_path):
     monkeypatch.setenv("UNMASK_DATA", str(tmp_path))
-    with pytest.raises(UsageError, match=auxiliary.IDENTITY.title) as caught:
+    with pytest.raises(UsageError, match=mobilefacenet.WEIGHTS.title) as caught:
         identity.embed([labelled("x")])
     assert "unmask fetch mobilefacenet" in caught.value.hint
 
@@ -96,7 +95,7 @@ def test_without_the_network_it_says_how_to_get_it(monkeypatch, tmp_path):
 def test_a_person_is_known_again_and_a_stranger_is_not(shared, astronaut, monkeypatch, tmp_path):
     """A portrait darker, smaller and compressed, against an actor's face of the labelled set."""
     monkeypatch.setenv("UNMASK_DATA", str(tmp_path))
-    target = tmp_path / "weights" / auxiliary.IDENTITY.files[0].path
+    target = tmp_path / "weights" / mobilefacenet.WEIGHTS.files[0].path
     target.parent.mkdir(parents=True)
     target.symlink_to(shared / "weights/mobilefacenet/mobilefacenet.pt")
     paths = [tmp_path / "one.png", tmp_path / "two.jpg"]

@@ -8,8 +8,8 @@ from cli.analyze import summary
 from detector.decision import decide
 from detector.decision.next_steps import MOST, ActionCode, Facts, NextStep, SameFootage, next_steps
 from detector.messages.format import clock, percent
-from detector.presentation import actions, lead
-from detector.schema.analysis import Basis, Coverage, Label, Question, Thresholds
+from detector.presentation import actions, joint, lead, markdown, verdict
+from detector.schema.analysis import Analysis, Basis, Coverage, Label, Question, Signal, Thresholds
 from detector.schema.comparison import ComparisonFinding
 from detector.schema.origin import Provenance
 from tests.support.result_sample import make_analysis, make_picture
@@ -89,30 +89,49 @@ def test_a_picture_made_by_a_machine_accuses_nobody_in_it():
     assert lead.others(made) == ""
 
 
-FAKE, PROBABLY, OPEN = Label.FAKE, Label.PROBABLY_FAKE, Label.INCONCLUSIVE
+FAKE, PROBABLY, OPEN, CLEAR = (
+    Label.FAKE, Label.PROBABLY_FAKE, Label.INCONCLUSIVE, Label.REAL
+)  # fmt: skip
 
 
 @pytest.mark.parametrize(
-    ("picture", "sound", "said"),
+    ("picture", "sound", "lips", "code", "said"),
     [
-        (OPEN, PROBABLY, "The voice is probably cloned (84 %); the picture is not (91 %)."),
-        (OPEN, FAKE, "The voice is likely cloned (84 %); the picture is not (91 %)."),
-        (FAKE, OPEN, "The voice is not suspicious (84 %)."),
-        (PROBABLY, OPEN, "The voice is not suspicious (84 %)."),
-        (OPEN, OPEN, ""),
-        (FAKE, PROBABLY, ""),
+        (FAKE, FAKE, None, "both_fake", "both look fake, as in generated clips"),
+        (FAKE, CLEAR, None, "picture_fake", "and the voice real, as in face swaps"),
+        (PROBABLY, OPEN, "usual", "picture_fake_voice_open", "cloned stays open"),
+        (CLEAR, PROBABLY, "unusual", "voice_fake", "was given another voice"),
+        (OPEN, FAKE, None, "voice_fake_picture_open", "The voice looks cloned; whether"),
+        (CLEAR, CLEAR, None, "neither", "Neither what is seen nor the voice"),
+        (CLEAR, OPEN, None, "voice_open", "no sign of manipulation; whether the voice"),
+        (OPEN, CLEAR, None, "picture_open", "no sign of cloning; whether"),
+        (OPEN, OPEN, None, "open", "both stay open"),
     ],
 )
-def test_sound_and_picture_that_differ_are_said_together(picture, sound, said):
+def test_a_video_with_a_voice_has_one_joint_answer(picture, sound, lips, code, said):
     made = make_analysis(people="B")
     one = made.verdict.answers[Question.MANIPULATION]
     made.verdict.answers = {
         Question.MANIPULATION: _answered(one, picture, 0.91),
         Question.VOICE: _answered(one, sound, 0.84),
     }
-    assert lead.others(made).replace("\u00a0", " ").startswith(said)
-    assert bool(lead.others(made)) == bool(said)
-    assert said in " ".join(summary(made).split()).replace("\u00a0", " ")
+    if lips:
+        made.signals = [Signal(id="lips", title="", value="", reading=lips, how_to_read="")]
+    text = joint.sentence(made).replace("\u00a0", " ")
+    parts = "face 91 %, voice 84 %" + (f", lips {lips}" if lips else "")
+    assert text.startswith(f"Together: {parts}. ") and said in text
+    # The page draws the paragraphs, the PDF and Markdown the opening, a terminal the summary.
+    carried = [*verdict.paragraphs(made), summary(made)]
+    carried += markdown.of_sections([verdict.opening(made, picture=None)])
+    assert sum(text in " ".join(one.split()).replace("\u00a0", " ") for one in carried) == 3
+    written = made.model_dump(mode="json")["joint"]
+    assert (written["says"], written["lips"], written["picture"]) == (code, lips, None)
+    assert Analysis.model_validate(made.model_dump()) == made
+
+
+def test_only_a_video_with_a_judged_voice_has_a_joint_answer():
+    assert make_analysis().joint is None and joint.sentence(make_analysis()) == ""
+    assert make_picture().joint is None
 
 
 def _answered(one, says, probability):

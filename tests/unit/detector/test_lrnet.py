@@ -11,7 +11,7 @@ import torch
 from detector.errors import ModelError, WeightsError
 from detector.models import registry, user_models
 from detector.models.families import lrnet
-from detector.models.mesh import Mesh
+from detector.models.mesh import load_mesh
 from detector.weights import load_state
 
 FILES = {"deeperforensics": ("g1", "g2"), "ffpp": ("ffpp_g1", "ffpp_g2")}
@@ -32,9 +32,6 @@ def test_published_weights_give_the_published_scores(shared, tmp_path, monkeypat
     for here, there in zip(FILES[variant], ("g1", "g2"), strict=True):
         target = tmp_path / "weights" / "lrnet" / f"{variant}_{there}.pth"
         shutil.copy(shared / "weights" / "lrnet" / f"{here}.pth", target)
-    task = "face_landmarker_v2_with_blendshapes.task"
-    (tmp_path / "weights" / "face-landmarker").mkdir()
-    shutil.copy(shared / "weights" / "mediapipe_face" / task, tmp_path / "weights/face-landmarker")
     golden = json.loads((shared / "goldens" / "lrnet.json").read_text())
     wanted = golden["variants"]["+".join(FILES[variant])]
     model = registry.load_model(f"lrnet:{variant}")
@@ -56,7 +53,7 @@ def made(folder):
     paths = [folder / "g1.pth", folder / "g2.pth"]
     for path in paths:
         torch.save(lrnet.LandmarkGru().state_dict(), path)
-    return [*paths, folder / "landmarker.task"]
+    return paths
 
 
 def moving(portrait, frames=30):
@@ -92,15 +89,9 @@ def test_points_that_tremble_are_led_by_what_moves_in_the_picture(astronaut):
     assert tremble(led) < 0.6 * tremble(np.stack(places))
 
 
-@pytest.fixture
-def landmarker(shared):
-    return shared / "weights" / "mediapipe_face" / "face_landmarker_v2_with_blendshapes.task"
-
-
-@pytest.mark.shared
-def test_the_points_lie_where_those_of_dlib_do(landmarker, astronaut):
+def test_the_points_lie_where_those_of_dlib_do(astronaut):
     """And a face that lies on its side keeps them, since it's turned before it's looked at."""
-    mesh = Mesh(landmarker)
+    mesh = load_mesh()
     crops = moving(astronaut, 3)
     points = lrnet.landmarks(mesh, crops)
     assert points.shape == (3, 68, 2)
@@ -117,21 +108,18 @@ def test_the_points_lie_where_those_of_dlib_do(landmarker, astronaut):
     assert float(np.abs(again[0] - moved).mean()) < 6
 
 
-@pytest.mark.shared
-def test_crops_get_a_score_and_walls_none(landmarker, tmp_path, astronaut):
-    *readers, _ = made(tmp_path)
-    model = registry.load_model("lrnet", weights=[*readers, landmarker])
+def test_crops_get_a_score_and_walls_none(tmp_path, astronaut):
+    model = registry.load_model("lrnet", weights=made(tmp_path))
     assert np.isfinite(model.score(moving(astronaut)[None])).all()
     with pytest.raises(ModelError, match="No points of a face"):
         model.score(np.full((1, 30, 480, 480, 3), 90, np.uint8))
 
 
 def test_a_file_of_another_network_is_refused(tmp_path):
-    first, second, landmarker = made(tmp_path)
-    landmarker.write_bytes(b"read only when a picture comes")
+    first, second = made(tmp_path)
     torch.save({"dense.3.weight": torch.zeros(2, 64)}, second)
     with pytest.raises(WeightsError, match="missing"):
-        registry.load_model("lrnet", weights=[first, second, landmarker])
+        registry.load_model("lrnet", weights=[first, second])
 
 
 @pytest.mark.shared
@@ -143,11 +131,10 @@ def test_a_persons_own_training_can_be_added(shared, tmp_path, monkeypatch):
         state = load_state(shared / "weights" / "lrnet" / f"{name}.pth")
         files.append(tmp_path / f"{name}.pth")
         torch.save({key: 1.01 * tensor for key, tensor in state.items()}, files[-1])
-    task = shared / "weights" / "mediapipe_face" / "face_landmarker_v2_with_blendshapes.task"
-    spec = user_models.add([*files, task], "lrnet", id="mine", fake_index=1)
+    spec = user_models.add(files, "lrnet", id="mine", fake_index=1)
     assert spec.own and registry.load_model("mine")
     dead = {key: torch.zeros_like(tensor) for key, tensor in load_state(files[0]).items()}
     torch.save(dead, files[0])
     torch.save({k: torch.zeros_like(t) for k, t in load_state(files[1]).items()}, files[1])
     with pytest.raises(ModelError, match="same answer to everything"):
-        user_models.add([*files, task], "lrnet", id="dead")
+        user_models.add(files, "lrnet", id="dead")

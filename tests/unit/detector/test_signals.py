@@ -1,7 +1,6 @@
 """Signals and views on data with a known answer: detail of a face, blinks, a change of identity."""
 
 import json
-import shutil
 from types import SimpleNamespace
 
 import cv2
@@ -10,13 +9,16 @@ import pytest
 
 from detector import media, signals, weights
 from detector.errors import WeightsError
+from detector.models import mesh
 from detector.schema.analysis import Label
-from detector.signals import auxiliary, blinks, frequency, identity, reference, views
-from detector.signals.measure import SubjectContext
+from detector.signals import blinks, frequency, identity, lips, reference, views, watching
+from detector.signals.measure import ON_REQUEST, SubjectContext
 from detector.signals.measures import family, jitter, pose
 from detector.signals.reference import blink_rate
 from detector.vision import load_detector
+from tests.support.result_sample import make_analysis
 
+PERSON = SimpleNamespace(id="A")
 BOX = (140.0, 100.0, 260.0, 260.0)  # A face 160 px long in a picture of 400 x 400
 
 
@@ -92,23 +94,21 @@ def test_the_cut_between_two_faces_is_found():
     one, other = rng.normal(0, 1, (2, 128))
     faces = np.array([one] * 3 + [other] * 5) + rng.normal(0, 0.3, (8, 128))
     faces /= np.linalg.norm(faces, axis=1, keepdims=True)
-    alike, place = identity.drift(faces)
-    assert place == 3
-    assert alike < 0.4
-    same, _ = identity.drift(faces[3:])
-    assert same > 0.85
-    assert identity.drift(faces[:3]) is None
+    alike = identity.alike(faces)
+    assert np.argmin(alike) == 1 and min(alike) < 0.4  # the second cut, before the fourth face
+    assert min(identity.alike(faces[3:])) > 0.85
+    assert identity.alike(faces[:3]) == []
 
 
 def test_a_face_is_aligned_on_its_landmarks():
     picture = np.zeros((300, 300, 3), np.uint8)
     turn = 1.7 * np.array([[np.cos(0.4), -np.sin(0.4)], [np.sin(0.4), np.cos(0.4)]])
-    points = identity.PLACES @ turn.T + (150, 20)
+    points = 112 * identity.PLACES @ turn.T + (150, 20)
     for x, y in points:
         cv2.circle(picture, (round(x), round(y)), 4, (255, 255, 255), -1)
     box = (*points.min(0), *points.max(0))
-    portrait = identity.align(signals.cut_patch(picture, box, [tuple(p) for p in points]))
-    for x, y in identity.PLACES:
+    portrait = identity.align(signals.cut_patch(picture, box, [tuple(p) for p in points]), 112)
+    for x, y in 112 * identity.PLACES:
         assert portrait[round(y), round(x)].min() > 200
     assert identity.align(signals.cut_patch(picture, box)) is None
 
@@ -151,7 +151,7 @@ def test_a_signal_says_what_else_could_cause_it():
 
 def test_the_reference_is_aggregates_of_enough_files():
     table = json.loads(reference.FILE.read_text(encoding="utf-8"))
-    assert set(table) == {"ranges", "materials", "limits", "auc", "curves", "blinking"}
+    assert set(table) == {"ranges", "materials", "limits", "auc", "curves", "blinking", "lips"}
     assert all(0 < row["low"] < row["value"] < row["high"] < 1 for row in table["auc"].values())
     of_materials = [row for some in table["materials"].values() for row in some.values()]
     for row in [*table["ranges"].values(), *of_materials]:
@@ -167,7 +167,7 @@ def test_the_reference_is_aggregates_of_enough_files():
 
 def train(at, seconds=20.0, lasts=0.2):
     """Times and the openness of eyes that close at given moments."""
-    times = np.arange(0, seconds, 1 / blinks.RATE)
+    times = np.arange(0, seconds, 1 / watching.RATE)
     line = 0.3 + np.random.default_rng(0).normal(0, 0.01, len(times))
     for moment in at:
         line[np.abs(times - moment) <= lasts / 2] = 0.06
@@ -205,46 +205,33 @@ def test_what_is_usual_depends_on_how_long_one_looked():
 
 def test_a_minute_without_a_blink_is_unusual_and_five_seconds_are_not():
     def reading(seconds):
-        return blinks.signal(blinks.Lids(np.zeros(0), np.zeros(0), (), seconds), "A").reading
+        return blinks.signal(*train([], seconds), "A").reading
 
     assert reading(60) == "unusual"
     assert reading(8) == "usual"
     assert reading(2) == "absent"
 
 
-def test_without_its_network_the_signal_says_what_is_missing(monkeypatch, tmp_path):
-    monkeypatch.setenv("UNMASK_DATA", str(tmp_path))
-    assert not blinks.ready()
-    assert blinks.mesh() is None and identity.embedder() is None
-    with pytest.raises(WeightsError, match="not on this computer"):
-        blinks.watch(tmp_path, None, None)  # nothing is opened
+def test_blinks_are_a_rate_over_time():
+    planted = [2.0, 4.5, 7.1, 10.0, 10.8, 13.3]
+    found = blinks.signal(*train(planted), "A")
+    assert found.number == pytest.approx(60 * len(planted) / 20, rel=0.02)
+    rates = dict(found.series)
+    assert rates[8.0] == pytest.approx(6 * len([t for t in planted if 3 <= t <= 13]))
+    assert rates[19.0] == 0
 
 
 def test_a_damaged_landmarker_is_refused(monkeypatch, tmp_path):
-    monkeypatch.setenv("UNMASK_DATA", str(tmp_path))
-    path = weights.locate(auxiliary.MESH, auxiliary.MESH.files[0])
-    path.parent.mkdir(parents=True)
-    path.write_bytes(b"not a landmarker")
+    (tmp_path / "damaged").write_bytes(b"not a landmarker")
+    monkeypatch.setattr(weights.store.paths, "bundled_file", lambda name: tmp_path / "damaged")
     with pytest.raises(WeightsError, match="sha256"):
-        blinks.mesh()
+        mesh.Mesh()
 
 
-@pytest.fixture
-def networks(shared, monkeypatch, tmp_path):
-    monkeypatch.setenv("UNMASK_DATA", str(tmp_path))
-    folders = {auxiliary.MESH.id: "mediapipe_face", auxiliary.IDENTITY.id: "mobilefacenet"}
-    for aid in (auxiliary.MESH, auxiliary.IDENTITY):
-        path = weights.locate(aid, aid.files[0])
-        path.parent.mkdir(parents=True)
-        shutil.copy(shared / "weights" / folders[aid.id] / path.name, path)
-
-
-@pytest.mark.shared
-@pytest.mark.usefixtures("networks")
 def test_lids_painted_over_real_eyes_close_them(astronaut):
     face = cv2.resize(astronaut[30:230, 122:322], (256, 256), interpolation=cv2.INTER_CUBIC)
-    mesh = blinks.mesh()
-    open_ = mesh.points(face)
+    network = mesh.load_mesh()
+    open_ = network.points(face)
     closed = face.copy()
     for corner, other, *lids in (blinks.RIGHT, blinks.LEFT):
         eye = open_[[corner, lids[0], lids[2], other, lids[3], lids[1]]].astype(np.float32)
@@ -255,14 +242,13 @@ def test_lids_painted_over_real_eyes_close_them(astronaut):
         ends = [(int(x), int(y) + 2) for x, y in (eye[0], eye[3])]
         cv2.line(closed, *ends, (60, 40, 30), 2)
     closed = cv2.GaussianBlur(closed, (3, 3), 0)
-    before, after = (blinks.openness(p) for p in (open_, mesh.points(closed)))
+    before, after = (blinks.openness(p) for p in (open_, network.points(closed)))
     assert 0.2 < before < 0.5
     assert after < blinks.SHUT * before
-    assert mesh.points(np.full((256, 256, 3), 90, np.uint8)) is None
+    assert network.points(np.full((256, 256, 3), 90, np.uint8)) is None
 
 
 @pytest.mark.shared
-@pytest.mark.usefixtures("networks")
 def test_a_swap_of_identity_in_the_middle_of_a_track_is_seen(shared):
     people = sorted((shared / "weights" / "testimgs").rglob("*.jpg"))[:2]
     detector = load_detector()
@@ -277,19 +263,73 @@ def test_a_swap_of_identity_in_the_middle_of_a_track_is_seen(shared):
         for _ in range(count):  # the face as a tracker would bring it: never quite in place
             points = np.array(face.landmarks) + rng.normal(0, 1.5, (5, 2))
             out.append(identity.align(signals.cut_patch(rgb, face.box, points.tolist())))
-        return out
+        return identity.embed(np.stack(out))
 
-    embed = identity.embedder()
     one, other = portraits(people[0], 8), portraits(people[1], 4)
-    same = identity.drift(embed(one))
-    swapped = identity.drift(embed(one[:4] + other))
-    assert same[0] > 0.85
-    assert swapped[0] < 0.5 and swapped[1] == 4
-    assert identity.DRIFT.signal(swapped[0]).reading == "unusual"
-    assert identity.DRIFT.signal(same[0]).reading == "usual"
+    same, swapped = (identity.alike(v) for v in (one, np.concatenate([one[:4], other])))
+    assert len(same) == len(swapped) == 5 and np.argmin(swapped) == 2  # the cut before the fifth
+    assert identity.DRIFT.signal(min(swapped)).reading == "unusual"
+    assert identity.DRIFT.signal(min(same)).reading == "usual"
+    assert identity.alike(one[:3]) == []
 
 
-PERSON = SimpleNamespace(id="A")
+def talk(lag=0.0, seconds=8.0, follows=1.0, seed=0):
+    """Times and opening of a mouth, and a sound whose loudness it follows after `lag` s."""
+    rng = np.random.default_rng(seed)
+    fine = np.arange(0, seconds + 2, 0.01)
+    loud = np.convolve(rng.random(len(fine)), np.hanning(15) / 7, "same") ** 3
+    sound = rng.normal(0, 0.1, int(seconds * 16_000)) * np.interp(
+        np.arange(int(seconds * 16_000)) / 16_000, fine - 1, loud
+    )
+    times = np.arange(0, seconds, 0.04)
+    noise = np.convolve(rng.random(len(fine)), np.hanning(15) / 7, "same")
+    follow = (loud - loud.mean()) / loud.std() * follows
+    mixed = follow + (noise - noise.mean()) / noise.std() * (1 - follows)
+    mouth = 0.2 + 0.05 * np.interp(times - lag, fine - 1, mixed)
+    return times, mouth, (0.0, sound.astype(np.float32))
+
+
+def test_lips_that_follow_a_voice_correlate_at_their_lag():
+    found = lips.compare(*talk(lag=0.2), speech=[(0.0, 8.0)])
+    assert found.lag == pytest.approx(0.2, abs=0.041)
+    assert found.peak > 0.8 and found.near < found.peak
+    in_time = lips.compare(*talk(), speech=[(0.0, 8.0)])
+    assert in_time.near > 0.8 and abs(in_time.lag) < 0.05
+    others = lips.compare(*talk(follows=0.0), speech=[(0.0, 8.0)])
+    assert others.near < 0.4
+    assert np.allclose(np.diff([time for time, _ in in_time.series]), lips.HOP)
+
+
+@pytest.mark.parametrize("what", ["silent", "still", "short", "lost"])
+def test_who_is_not_seen_talking_gets_no_correlation(what):
+    times, mouth, sound = talk()
+    speech = [] if what == "silent" else [(0.0, 8.0)]
+    if what == "still":
+        mouth = 0.2 + 0.1 * (mouth - 0.2)
+    kept = times < 2.0 if what == "short" else times % 1 < 0.5 if what == "lost" else times >= 0
+    assert lips.compare(times[kept], mouth[kept], sound, speech) is None
+
+
+def test_a_score_of_lips_is_two_sided(monkeypatch):
+    layer = {"mean": [0.2] * 4, "scale": [0.1] * 4, "weights": [0] * 4 + [1, 0, 0, 0], "bias": -1}
+    monkeypatch.setattr(lips, "lips_fit", lambda: layer)
+    low, usual, high = (lips.likelihood([x, 0.2, 0.2, 0.2]) for x in (0.0, 0.2, 0.4))
+    assert low == pytest.approx(high) and low > 0.9 > 0.3 > usual
+
+
+def test_signals_on_request_say_so_and_take_the_place_of_what_they_measured():
+    waiting = [
+        measure.observe(8).finish(SubjectContext(PERSON, ""))
+        for measure in signals.list_signals()
+        if measure.spec.id in ("identity", "blinking", "lips")
+    ]
+    assert [(s.reading, s.how_to_read) for s in waiting] == [("absent", ON_REQUEST)] * 3
+    made = make_analysis()
+    made.signals = [*waiting, blinks.BLINKS.absent("", "B")]
+    found = blinks.signal(*train([2.0]), "A")
+    merged = signals.merged(made, [found]).signals
+    assert [s.id for s in merged] == ["identity", "blinking", "lips", "blinking"]
+    assert merged[1] == found and merged[3].subject == "B"
 
 
 def test_a_signal_over_time_has_its_range_its_auc_and_no_vote():
@@ -358,15 +398,15 @@ def test_shares_of_families_are_those_of_the_layer_over_the_trunk():
 def test_jitter_is_of_the_shape_and_pose_of_the_nose():
     points = np.array([[70, 90], [110, 90], [90, 110], [75, 130], [105, 130]], float)
 
-    def shown(moved):
-        return signals.FacePatch(np.zeros((200, 200, 3), np.uint8), (50, 50, 150, 150), moved, 0.0)
-
-    before, angle = shown(points), 0.3
+    before, angle = points @ (1, 1j), 0.3
     turn = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
-    leaning = shown(1.2 * points @ turn + 7)  # turned in the picture, nearer and elsewhere
+    leaning = (1.2 * points @ turn + 7) @ (1, 1j)  # turned in the picture, nearer and elsewhere
     for compare in (jitter.apart, pose.turned):
         assert compare(before, leaning) == pytest.approx(0, abs=1e-6)
-    nodded = shown(points + np.array([[0, 0], [0, 0], [4, 0], [0, 0], [0, 0]]))
+    nodded = before + np.array([0, 0, 4, 0, 0])
     assert pose.turned(before, nodded) == pytest.approx(10)  # 4 px of an eye distance of 40
     assert 1 < jitter.apart(before, nodded) < 10
-    assert jitter.apart(before, shown(points[:0])) is pose.turned(before, shown(points[:0])) is None
+    observer = pose.SIGNAL.observe(2)
+    for n in range(2):  # of a detector without landmarks
+        observer.on_face(signals.cut_patch(textured(), BOX, time=n / 10), n)
+    assert observer.finish(SubjectContext(PERSON, "")).reading == "absent"

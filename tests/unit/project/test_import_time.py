@@ -40,7 +40,7 @@ def imported(code):
         (COMMANDS, NETWORKS | REPORTS | OTHERS),
         ("import detector.pipeline", NETWORKS | REPORTS | OTHERS | NUMBERS | COMPILER),
         (
-            "import detector.models.network, detector.vision.mtcnn, detector.signals.mobilefacenet",
+            "import detector.models.network, detector.vision.mtcnn, detector.signals.watching",
             REPORTS | OTHERS | {"scipy.signal", "scipy.stats"} | COMPILER,
         ),
         (

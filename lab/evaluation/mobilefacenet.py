@@ -12,8 +12,26 @@ import torch
 from torch import Tensor, nn
 
 from detector import runtime, weights
-from detector.signals import auxiliary
-from detector.signals.auxiliary import IDENTITY_SIDE
+from detector.weights.entry import AuxiliaryModel, WeightFile
+
+SIDE = 112  # px of an aligned face, as it takes it
+WEIGHTS = AuxiliaryModel(
+    id="mobilefacenet",
+    title="MobileFaceNet",
+    files=[
+        WeightFile(
+            path="mobilefacenet/mobilefacenet.pt",
+            sha256="90a00ba1d8b0b688af3deb731ed53dca582e6106805d1bc3cfdef55f570493f4",
+            size=4135271,
+            url="https://raw.githubusercontent.com/foamliu/MobileFaceNet/"
+            "a6cc9032a659b615f477833e1a70b5e7931bcccc/weights/mobilefacenet.pt",
+        )
+    ],
+    license_weights="Apache-2.0; trained on MS-Celeb-1M, which its makers have withdrawn",
+    source="Chen et al. 2018, MobileFaceNets, arXiv:1804.07573; github.com/foamliu/MobileFaceNet",
+)
+DOWNLOADED = {WEIGHTS.id: WEIGHTS}
+"""What `unmask fetch` knows with the lab installed."""
 
 MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 
@@ -84,11 +102,11 @@ class Embedder:
     """The network, ready to run. Thread-safe. Raise WeightsError."""
 
     def __init__(self) -> None:
-        (path,) = weights.resolve(auxiliary.IDENTITY)
+        (path,) = weights.resolve(WEIGHTS)
         network = MobileFaceNet()
-        weights.load_strict(network, weights.load_state(path), auxiliary.IDENTITY.id)
+        weights.load_strict(network, weights.load_state(path), WEIGHTS.id)
         network = network.eval().requires_grad_(False)
-        self._run = runtime.compile(network, torch.zeros(2, 3, IDENTITY_SIDE, IDENTITY_SIDE), "cpu")
+        self._run = runtime.compile(network, torch.zeros(2, 3, SIDE, SIDE), "cpu")
 
     def __call__(self, faces: Sequence[np.ndarray]) -> np.ndarray:
         """uint8 [112, 112, 3] RGB each -> float32 [N, 128] of length 1."""

@@ -1,0 +1,59 @@
+"""What face, picture, voice and lips of a video with a voice say together."""
+
+from detector.messages.format import percent
+from detector.presentation.signals import READINGS
+from detector.schema.analysis import Analysis, JointCode, Modality
+from detector.sentences import _, say
+
+_SAYS: dict[JointCode, str] = {
+    "both_fake": _(
+        "What is seen and what is heard both look fake, as in generated clips and in portraits "
+        "that speak with a cloned voice."
+    ),
+    "picture_fake": _(
+        "What is seen looks fake and the voice real, as in face swaps and in lips synced to a "
+        "genuine recording."
+    ),
+    "picture_fake_voice_open": _(
+        "What is seen looks fake; whether the voice is cloned stays open."
+    ),
+    "voice_fake": _(
+        "The voice looks cloned and what is seen genuine, as where genuine footage was given "
+        "another voice."
+    ),
+    "voice_fake_picture_open": _(
+        "The voice looks cloned; whether what is seen is fake stays open."
+    ),
+    "neither": _("Neither what is seen nor the voice shows a sign of manipulation."),
+    "voice_open": _(
+        "What is seen shows no sign of manipulation; whether the voice is cloned stays open."
+    ),
+    "picture_open": _(
+        "The voice shows no sign of cloning; whether what is seen is fake stays open."
+    ),
+    "open": _("Whether what is seen is fake and whether the voice is cloned both stay open."),
+}
+
+
+def sentence(analysis: Analysis) -> str:
+    """Return the joint answer with the likelihood of each part; empty but for a video with a judged
+    voice."""
+    joint = analysis.joint
+    if joint is None:
+        return ""
+    names = {
+        Modality.FACE: _("face {likelihood}"),
+        Modality.PICTURE: _("picture {likelihood}"),
+        Modality.VOICE: _("voice {likelihood}"),
+    }
+    parts = [
+        name.format(likelihood=percent(answer.probability or 0.0, answer.thresholds.edges))
+        for subject, name in names.items()
+        if (answer := analysis.verdict.most_suspicious(subject)) is not None
+    ]
+    if joint.lips is not None:  # the reading is no likelihood, and counts nothing
+        reading = say(READINGS[joint.lips][1]).lower()
+        parts.append(_("lips {reading}").format(reading=reading))
+    return _("Together: {parts}. {says}").format(
+        parts=", ".join(parts), says=say(_SAYS[joint.says])
+    )

@@ -1,0 +1,6 @@
+"""How closely the lips follow the voice."""
+
+from detector.signals.lips import LIPS
+from detector.signals.measure import on_request
+
+SIGNAL = on_request(LIPS, rank=95)

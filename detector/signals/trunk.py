@@ -1,0 +1,19 @@
+"""What the bundled trunk of CLIP sees in pictures: features that signals compare."""
+
+from typing import cast
+
+import numpy as np
+
+from detector.models import registry
+from detector.models.pictures import normalized
+from detector.models.ready import ReadyModel
+from detector.runtime import Chain
+
+HEAD = "clip-generated"  # Whose trunk and crop are used
+
+
+def tokens(pictures: np.ndarray) -> np.ndarray:
+    """Return what each block of the trunk that *CLIP, generated head* reads says of pictures, uint8
+    [N, 224, 224, 3]: float [N, blocks, 768]. Raise ModelError without its weights."""
+    trunk = cast(Chain, cast(ReadyModel, registry.load_model(HEAD)).run).runners[0]
+    return np.asarray(trunk(normalized(pictures, registry.get_spec(HEAD)))[0])

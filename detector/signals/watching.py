@@ -1,0 +1,119 @@
+"""Signals on request, of one person: blinks, lips beside the voice, identity. They take more
+frames, or a larger network, than an analysis has time for."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from threading import Event
+
+import numpy as np
+
+from detector import media
+from detector.models.mesh import LEFT_EYE, RIGHT_EYE, load_mesh
+from detector.schema.analysis import Analysis, FrameSegment, Media, Signal, Subject
+from detector.signals import blinks, identity, lips
+from detector.signals.measure import merged
+
+RATE = 25.0
+"""frames a second: a blink lasts 0.1 to 0.4 s (Schiffman 2001), a phone of speech about 0.08 s"""
+LONGEST = 60.0  # s of a clip that are read
+ROOM = 1.5  # Side of what the network sees, in longer sides of the face box
+
+OnProgress = Callable[[float], object]  # Told what share of the work is done, 0..1
+
+
+@dataclass(frozen=True)
+class Watched:
+    """How open a person's eyes and mouth are over time."""
+
+    times: np.ndarray  # float [N], s; only moments at which the face was found
+    eyes: np.ndarray  # float [N], height over width, mean of both
+    mouth: np.ndarray  # float [N], gap between the lips over the height of the face
+
+
+def watch(
+    path: str | Path,
+    about: Media,
+    person: Subject,
+    on_progress: OnProgress | None = None,
+    cancel: Event | None = None,
+) -> Watched:
+    """Watch a face `RATE` times a second for at most `LONGEST` s; raise MediaError, WeightsError
+    or Canceled."""
+    mesh = load_mesh()
+    end = min(person.end, person.start + LONGEST)
+    times = np.arange(person.start, end, 1 / RATE).tolist() or [person.start]
+    found: list[tuple[float, float, float]] = []
+    points: np.ndarray | None = None
+    for frame in media.decode(path, about, times, notes=[], cancel=cancel):
+        expected = _square(person.frames, frame.time)
+        places = [expected]
+        if points is not None and _near(around := _around(points), expected):
+            places.insert(0, around)
+        seen = (mesh.find(frame.rgb, *place) for place in places)
+        points = next((one for one in seen if one is not None), None)
+        if points is not None:
+            found.append((frame.time, blinks.openness(points), lips.openness(points)))
+        if on_progress:
+            on_progress((frame.index + 1) / len(times))
+    return Watched(*np.array(found).reshape(-1, 3).T)
+
+
+def signals(
+    path: str | Path, about: Media, person: Subject, seen: Watched, cancel: Event | None = None
+) -> list[Signal]:
+    """Return whether a person's face stays the same, and of what was seen how they blink and how
+    the lips follow the voice; raise MediaError or Canceled."""
+    return [
+        identity.signal(path, about, person, cancel),
+        blinks.signal(seen.times, seen.eyes, person.id),
+        lips.signal(path, about, seen.times, seen.mouth, person, cancel),
+    ]
+
+
+def added(
+    path: str | Path,
+    analysis: Analysis,
+    person: Subject,
+    on_progress: OnProgress | None = None,
+    cancel: Event | None = None,
+) -> Analysis:
+    """Return a result with the signals on request of a person, in the place of those that it has of
+    the same; raises as `watch`."""
+    seen = watch(path, analysis.media, person, on_progress, cancel)
+    return merged(analysis, signals(path, analysis.media, person, seen, cancel))
+
+
+Square = tuple[np.ndarray, float, float]
+"""Middle and side of a square, px, and the eyes' turn, radians."""
+
+
+def _around(points: np.ndarray) -> Square:
+    """Return where the face of 478 points is in the next frame, about."""
+    low, high = points.min(0), points.max(0)
+    across, down = points[list(LEFT_EYE)].mean(0) - points[list(RIGHT_EYE)].mean(0)
+    return (low + high) / 2, ROOM * float((high - low).max()), float(np.arctan2(down, across))
+
+
+def _near(square: Square, expected: Square) -> bool:
+    """Return whether it is still the person's: the sampled frames say about where they are."""
+    return float(np.linalg.norm(square[0] - expected[0])) < expected[1] / 2
+
+
+def _square(faces: Sequence[FrameSegment], time: float) -> Square:
+    """Interpolate where the face is."""
+    times = [face.time for face in faces]
+
+    def at(values: Sequence[Sequence[float]]) -> list[float]:
+        return [float(np.interp(time, times, column)) for column in zip(*values, strict=True)]
+
+    x0, y0, x1, y1 = at([face.box for face in faces])
+    eyes = [face.landmarks[:2] for face in faces]
+    tilt = 0.0
+    if all(len(pair) == 2 for pair in eyes):
+        (lx, ly), (rx, ry) = at([pair[0] for pair in eyes]), at([pair[1] for pair in eyes])
+        tilt = float(np.arctan2(ry - ly, rx - lx))
+    middle = np.array([(x0 + x1) / 2, (y0 + y1) / 2])
+    return middle, ROOM * max(x1 - x0, y1 - y0), tilt
