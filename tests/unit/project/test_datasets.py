@@ -42,6 +42,20 @@ def test_a_clip_with_a_path_can_be_cut_again(rows):
         assert row["type"] and row["says"], row
 
 
+def test_talks_have_sources_enough_and_a_window_of_three_seconds():
+    """What lips beside a voice were measured on, at most twelve clips of a source and label."""
+    talks = read("talks.csv")
+    count = Counter((row["repository"], row["label"]) for row in talks)
+    assert max(count.values()) <= 12
+    assert min(Counter(label for _source, label in count).values()) >= 40
+    for row in talks:
+        assert re.fullmatch(r"[0-9a-f]{40}", row["commit"]) and row["path"], row
+        assert float(row["start"]) >= 0 and 2.3 <= float(row["seconds"]) <= 6.1, row
+        width, height = map(int, row["crop"].split()[2:])
+        assert width == height >= 64 and row["type"] and row["says"], row
+        assert bool(row["method"]) <= (row["label"] == "fake"), row
+
+
 def test_pictures_are_labels_that_the_recipe_reads():
     items = read_labels(SHEETS / "pictures.csv")
     assert len({item.name for item in items}) == len(items) > 1000

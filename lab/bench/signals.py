@@ -1,0 +1,327 @@
+"""What each signal measures of genuine clips, and how well it tells fakes from them.
+
+    python -m lab.bench.signals LABELS.csv --store FILE.jsonl [--lips] [--seconds N]
+    python -m lab.bench.signals LABELS.csv --store FILE.jsonl --report [--write]
+
+The first measures the files that FILE does not hold yet, for at most N seconds, with the signals on
+request (with --lips blinks and lips alone, in a fifth of the time); the second prints a table: AUC
+of a higher value for "fake", with an interval from drawing
+sources. Lips beside a voice have a row more for the two-sided score, fitted without a sixth of the
+sources in turn, and with --scores (a table of left-out logits, files known by their names) for what
+it adds to the models. With --write, ranges, AUC and the score go into
+`detector/signals/reference.json`.
+"""
+
+import argparse
+import csv
+import json
+import time
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from sklearn.linear_model import LogisticRegression
+
+from detector import media, vision
+from detector.errors import UnmaskError
+from detector.evaluation import metrics
+from detector.evaluation.labels import Item, hash_of, read_labels
+from detector.models import registry
+from detector.pipeline import Analyzer
+from detector.schema.analysis import FrameSegment, Media, Quality, Settings, Signal, Subject
+from detector.signals import blinks, lips, reference, watching
+from detector.signals.measure import material
+
+Row = dict[str, Any]
+"""A measured clip: its numbers by signal, its material, its features of lips."""
+
+FOLDS = 6
+LEVELS = 1, 5, 50, 95, 99  # Percentiles of genuine clips
+MODELS = "clip", "clip-generated"  # Beside whose scores lips are tried
+FEW = 4  # Frames in which faces are searched for blinks and lips alone
+DECAY = 0.03  # Inverse, of the layer over the features of lips
+MATERIALS = [f"{size}, {bits}" for size in ("small", "large") for bits in ("heavy", "light")]
+
+
+def measure(path: Path, analyzer: Analyzer | None) -> Row:
+    """Return what the signals say of the first person of a clip; without an `Analyzer`, of blinks
+    and lips alone."""
+    if analyzer is None:
+        about, signals = media.probe(path), list[Signal]()
+        person = _person(path, about)
+    else:
+        analysis = analyzer.analyze(path, Settings(models=["texture"]))
+        about, signals = analysis.media, analysis.signals
+        person = next(iter(analysis.people), None)
+    if person is None:
+        return {}
+    seen = watching.watch(path, about, person)
+    if analyzer is None:
+        signals = [
+            blinks.signal(seen.times, seen.eyes, person.id),
+            lips.signal(path, about, seen.times, seen.mouth, person),
+        ]
+    else:
+        signals = [*signals, *watching.signals(path, about, person, seen)]
+    talk = lips.measure(path, about, seen.times, seen.mouth)
+    mine = [s for s in signals if s.subject == person.id and s.number is not None]
+    return {
+        "signals": {signal.id: signal.number for signal in mine},
+        "material": material(about, person),
+        "lips": talk.features if talk else None,
+        "eyes": [len(blinks.find(seen.times, seen.eyes)), blinks.seconds(seen.times)],
+    }
+
+
+def _person(path: Path, about: Media) -> Subject | None:
+    """Return the widest face of a clip as it stands in a few frames; None without one."""
+    end = about.duration or 0.0
+    detector, frames = vision.load_detector(), list[FrameSegment]()
+    for frame in media.decode(path, about, np.linspace(0, end, FEW).tolist(), notes=[]):
+        if (face := vision.widest(detector.detect(frame.rgb, 40))) is not None:
+            width = face.box[2] - face.box[0]
+            frames.append(
+                FrameSegment(
+                    index=frame.index,
+                    time=frame.time,
+                    box=face.box,
+                    landmarks=list(face.landmarks),
+                    quality=Quality(width=width, sharpness=0.0, brightness=0.0),
+                )
+            )
+    return (
+        Subject(id="A", start=0.0, end=end, thumbnail_time=0.0, frames=frames) if frames else None
+    )
+
+
+def run(items: Sequence[Item], store: Path, analyzer: Analyzer | None, limit: float) -> None:
+    """Measure what the store lacks."""
+    known, begun = set(read(store)), time.monotonic()
+    with store.open("a", encoding="utf-8") as out:
+        for item in items:
+            if item.name in known:
+                continue
+            if time.monotonic() - begun > limit:
+                print(f"{len(read(store))} of {len(items)}")
+                return
+            try:
+                row = measure(item.file, analyzer)
+            except UnmaskError as error:
+                row = {"error": error.message}
+            out.write(json.dumps({"file": item.name, **row}) + "\n")
+            out.flush()
+    print(f"ALL {len(items)}")
+
+
+def read(store: Path) -> dict[str, Row]:
+    """Return what was measured, by file."""
+    if not store.exists():
+        return {}
+    rows = map(json.loads, store.read_text(encoding="utf-8").splitlines())
+    return {row["file"]: row for row in rows}
+
+
+def interval(scores: np.ndarray, items: Sequence[Item]) -> metrics.Interval:
+    """Return the AUC, with an interval from drawing sources."""
+    labels = np.array([item.label for item in items])
+    return metrics.auc_interval(scores, labels, [item.source for item in items])
+
+
+def spread(values: Sequence[float], items: Sequence[Item]) -> dict[str, float]:
+    """Return percentiles of genuine clips, as `reference.Range` has them."""
+    levels = np.percentile(values, LEVELS)
+    named = {f"p{level}": round(float(x), 4) for level, x in zip(LEVELS, levels, strict=True)}
+    return {**named, "files": len(values), "sources": len({item.source for item in items})}
+
+
+# --- lips: a two-sided score ----------------------------------------------------------------------
+
+
+def squared(features: np.ndarray) -> np.ndarray:
+    """Return features and their squares: a figure may be too low and too high."""
+    return np.hstack([features, features**2])
+
+
+def fit(features: np.ndarray, items: Sequence[Item]) -> dict[str, Any]:
+    """Fit the layer of `lips.likelihood`; clips of one source and label weigh the less the more
+    there are, both labels weigh alike."""
+    labels = np.array([item.label for item in items])
+    count = Counter((item.source, item.label) for item in items)
+    weights = np.array([count[item.source, item.label] ** -0.5 for item in items])
+    for label in (0, 1):
+        weights[labels == label] /= weights[labels == label].sum()
+    mean, scale = features.mean(0), features.std(0) + 1e-9
+    model = LogisticRegression(C=DECAY, max_iter=1000)
+    model.fit(squared((features - mean) / scale), labels, len(items) * weights)
+    rounded = {"mean": mean, "scale": scale, "weights": model.coef_[0]}
+    return {
+        **{name: [round(float(x), 4) for x in values] for name, values in rounded.items()},
+        "bias": round(float(model.intercept_[0]), 4),
+    }
+
+
+def logits(layer: Mapping[str, Any], features: np.ndarray) -> np.ndarray:
+    """Return what a layer says of features, in log odds."""
+    x = squared((features - layer["mean"]) / layer["scale"])
+    return np.asarray(x @ layer["weights"] + layer["bias"])
+
+
+def left_out(
+    features: np.ndarray,
+    items: Sequence[Item],
+    fitted: Callable[[np.ndarray, Sequence[Item]], dict[str, Any]] = fit,
+) -> np.ndarray:
+    """Return log odds by layers that saw nothing of a clip's source."""
+    fold = np.array([int(hash_of(item.source), 16) % FOLDS for item in items])
+    out = np.zeros(len(items))
+    for number in range(FOLDS):
+        there = fold == number
+        taught = [item for item, away in zip(items, there, strict=True) if not away]
+        out[there] = logits(fitted(features[~there], taught), features[there])
+    return out
+
+
+def beside_models(
+    scores: Path, items: Sequence[Item], features: np.ndarray
+) -> Iterable[tuple[str, int, metrics.Interval]]:
+    """Yield the AUC of the models alone, with lips, and the paired difference."""
+    maps = {id: registry.get_spec(id).calibration for id in MODELS}
+    found: dict[str, dict[str, float]] = defaultdict(dict)
+    with scores.open(encoding="utf-8") as stream:
+        for row in csv.DictReader(stream):
+            if row["version"] == "as it is" and (known := maps.get(row["model"])) is not None:
+                name = row["file"].removeprefix("data/").partition("/")[2]
+                found[str(Path(name).with_suffix(""))][row["model"]] = (
+                    known.scale * float(row["logit"]) + known.offset
+                )
+    names = [str(Path(item.name).with_suffix("")) for item in items]
+    rows = [i for i, name in enumerate(names) if name in found]
+    some = [items[i] for i in rows]
+    base = np.array([max(found[names[i]].values()) for i in rows])
+    both = left_out(np.column_stack([base, features[rows]]), some)
+    labels, sources = np.array([i.label for i in some]), [i.source for i in some]
+    yield "models alone", len(some), interval(base, some)
+    yield "models and lips", len(some), interval(both, some)
+    gain = metrics.auc_interval(both, labels, sources, less=base)
+    yield "gain", len(some), gain
+
+
+# --- the report -----------------------------------------------------------------------------------
+
+
+def report(items: Sequence[Item], rows: Mapping[str, Row], scores: Path | None) -> dict[str, Any]:
+    """Print the table; return what `reference.json` takes."""
+    ranges: dict[str, Any] = {}
+    materials: dict[str, dict[str, Any]] = defaultdict(dict)
+    aucs: dict[str, Any] = {}
+    print("| signal | fakes | genuine | sources | AUC | median of fakes, of genuine clips |")
+    print("|---|---|---|---|---|---|")
+    ids = sorted({id for row in rows.values() for id in row.get("signals", {})})
+    for id in ids:
+        some = [item for item in items if id in rows.get(item.name, {}).get("signals", {})]
+        values = np.array([rows[item.name]["signals"][id] for item in some])
+        if len({item.label for item in some}) < 2:
+            continue
+        _line(id, some, values, aucs)
+        genuine = [item for item in some if not item.label]
+        ranges[id] = spread(_of(rows, id, genuine), genuine)
+        for kind in MATERIALS:
+            alike = [item for item in genuine if rows[item.name]["material"] == kind]
+            if len(alike) >= reference.FEWEST:
+                materials[kind][id] = spread(_of(rows, id, alike), alike)
+    talking = [item for item in items if rows.get(item.name, {}).get("lips")]
+    features = np.array([rows[item.name]["lips"] for item in talking])
+    for number, name in enumerate(("near", "peak", "distance of the lag from 0", "spread")):
+        _line(f"lips: {name}", talking, features[:, number])
+    said = left_out(features, talking)
+    _line("lips: two-sided score", talking, said)
+    labels = np.array([item.label for item in talking])
+    shares = 1 / (1 + np.exp(-said))
+    error, chance = (
+        metrics.calibration_error(shares, labels),
+        metrics.calibration_error_by_chance(shares),
+    )
+    print(f"\ncalibration error of the score {error:.3f}; by chance {_written(chance)}")
+    if scores is not None:
+        for name, count, value in beside_models(scores, talking, features):
+            print(f"{name}, {count} clips: {_written(value)}")
+    seen = [item for item in items if not item.label and rows.get(item.name, {}).get("eyes")]
+    eyes = np.array([rows[item.name]["eyes"] for item in seen])
+    return {
+        "ranges": ranges,
+        "materials": materials,
+        "auc": aucs,
+        "lips": fit(features, talking),
+        "blinking": _rates(eyes, seen),
+    }
+
+
+def _of(rows: Mapping[str, Row], id: str, items: Iterable[Item]) -> list[float]:
+    return [rows[item.name]["signals"][id] for item in items]
+
+
+def _rates(eyes: np.ndarray, items: Sequence[Item]) -> dict[str, float]:
+    """Return blinks a minute over all, and how people differ beyond chance (method of moments)."""
+    minutes = eyes[:, 1] / 60
+    rate = eyes[:, 0].sum() / minutes.sum()
+    beyond = ((eyes[:, 0] - rate * minutes) ** 2 - eyes[:, 0]).sum() / (minutes**2).sum()
+    return {
+        "rate": round(float(rate), 2),
+        "spread": round(float(np.sqrt(max(beyond, 1.0))), 2),
+        "files": len(items),
+        "sources": len({item.source for item in items}),
+        "seconds": round(float(eyes[:, 1].sum())),
+        "blinks": int(eyes[:, 0].sum()),
+    }
+
+
+def _line(
+    name: str, items: Sequence[Item], values: np.ndarray, aucs: dict[str, Any] | None = None
+) -> None:
+    found, labels = interval(values, items), np.array([item.label for item in items])
+    fakes, sources = int(labels.sum()), len({item.source for item in items})
+    middles = [f"{np.median(values[labels == label]):.3g}" for label in (1, 0)]
+    print(f"| {name} | {fakes} | {len(items) - fakes} | {sources} | {_written(found)} | "
+          f"{', '.join(middles)} |")  # fmt: skip
+    if aucs is not None:
+        ends = {key: round(float(getattr(found, key)), 3) for key in ("value", "low", "high")}
+        aucs[name] = {**ends, "fakes": fakes, "genuine": len(items) - fakes}
+
+
+def _written(found: metrics.Interval) -> str:
+    return f"{found.value:.3f} [{found.low:.3f}, {found.high:.3f}]"
+
+
+def main() -> None:
+    """Measure, or report."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("labels", type=Path)
+    parser.add_argument("--store", type=Path, required=True)
+    parser.add_argument("--seconds", type=float, default=float("inf"))
+    parser.add_argument("--lips", action="store_true", help="measure blinks and lips alone")
+    parser.add_argument("--report", action="store_true")
+    parser.add_argument("--scores", type=Path)
+    parser.add_argument("--write", action="store_true")
+    options = parser.parse_args()
+    items = read_labels(options.labels)
+    if not options.report:
+        analyzer = None if options.lips else Analyzer(device="cpu")
+        run(items, options.store, analyzer, options.seconds)
+        return
+    made = report(items, read(options.store), options.scores)
+    if options.write:
+        table = json.loads(reference.FILE.read_text(encoding="utf-8"))
+        for key in ("ranges", "auc"):
+            table[key] |= made[key]
+        for kind, rows in made["materials"].items():
+            table["materials"].setdefault(kind, {}).update(rows)
+        table |= {key: made[key] for key in ("lips", "blinking")}
+        reference.FILE.write_text(json.dumps(table, indent=1) + "\n", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
