@@ -25,8 +25,8 @@ from service.library.watch import FolderWatcher, WatchState
 from service.live.viewers import Viewer
 from service.records.comparisons import ComparisonStore
 from service.records.database import Database
-from service.records.footage import ANALYSES, FootageStore, FoundFootage, LookupStore, MissedLookup
-from service.records.model import LOCAL, MAX_PAGE_SIZE, Query, State
+from service.records.footage import ANALYSES, FootageStore, LookupStore
+from service.records.model import LOCAL, MAX_PAGE_SIZE, FoundFootage, MissedLookup, Query, State
 from service.records.store import RecordScope
 from service.records.tables import KeptComparison
 from service.tasks.comparisons import (

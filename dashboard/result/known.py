@@ -15,8 +15,8 @@ from detector.errors import InputError
 from detector.presentation import comparison as words
 from detector.schema.comparison import Comparison, ComparisonFinding
 from detector.sentences import _, say
-from service.records.footage import ANALYSES, FoundFootage, MissedLookup
-from service.records.model import RecordsError, State
+from service.records.footage import ANALYSES
+from service.records.model import FoundFootage, MissedLookup, RecordsError, State
 from service.tasks.jobs import Job, QueueFull
 
 POLL_SECONDS = 2.0

@@ -38,12 +38,11 @@ from service.records.footage import (
     ANALYSES,
     MAX_FOOTAGE,
     FootageStore,
-    FoundFootage,
     LookupStore,
     Prints,
     kept_name,
 )
-from service.records.model import MAX_NAME_LENGTH
+from service.records.model import MAX_NAME_LENGTH, FoundFootage
 from service.records.tables import Footage
 
 UPLOADED, IMPORTED = "upload", "import"  # Where footage comes from that is in no folder

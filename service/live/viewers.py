@@ -43,7 +43,7 @@ from detector.live.state import as_shown
 from detector.sentences import _, ngettext
 from service.config import get_config
 from service.context import new_id
-from service.records.footage import FoundFootage
+from service.records.model import FoundFootage
 from service.records.store import RecordScope
 
 if TYPE_CHECKING:

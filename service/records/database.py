@@ -405,7 +405,7 @@ def batches(ids: Collection[str], size: int = 0) -> Iterator[Sequence[str]]:
 # stop in between leaves what was there. Steps are numbered without a gap. -------------------------
 
 SCRIPTS = Path(__file__).parent / "migrations"
-INITIAL = "0018"  # The first step; there were others before anything was published
+INITIAL = "0019"  # The first step; there were others before anything was published
 LOCK = 0x756E6D61736B  # Key of PostgreSQL's advisory lock: "unmask"
 MIGRATION_SECONDS = 600  # to wait for another server that migrates
 

@@ -6,10 +6,8 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import NamedTuple
 
 import numpy as np
-from pydantic import Field
 from sqlalchemy import ColumnElement, and_, delete, func, or_, select, update
 
 from detector.comparison.fingerprint import HASH_BYTES
@@ -18,7 +16,7 @@ from detector.media.files import one_line
 from detector.sentences import _
 from service.context import new_id
 from service.records.database import StoredRows, affected, batches, insert_new, upsert
-from service.records.model import GUEST, KEY, LOCAL, MAX_NAME_LENGTH, FrozenModel
+from service.records.model import GUEST, KEY, LOCAL, MAX_NAME_LENGTH, FoundFootage, MissedLookup
 from service.records.tables import Footage, LookupRow, RecordRow, RefusedMatch
 
 _ROW_BYTES = 4 + HASH_BYTES
@@ -219,40 +217,6 @@ class FootageStore(StoredRows):
         return row[0], repr(tuple(row))
 
 
-class FoundFootage(FrozenModel):
-    """The known footage that a file shows best."""
-
-    match_sha256: str = Field(description="sha256 of the known footage")
-    name: str = Field(description="as its owner named it; hostile, escape it")
-    source: str = Field(description="the folder it is from, or analysis, upload, import")
-    start: float = Field(description="s, in the known footage: where the file begins in it")
-    mirrored: bool
-    matched: int
-    asked: int = Field(description="frames of the file that are in it, of those looked for")
-    by_faces: bool = Field(
-        default=False,
-        description="the faces in these frames match, not all of the picture: one of the two is "
-        "cropped or framed anew",
-    )
-    added: datetime | None = Field(
-        default=None, description="since when the footage is known; None where that is not known"
-    )
-
-
-class MissedLookup(NamedTuple):
-    """A lookup that found nothing to tell of."""
-
-    searched: int = 0  # files of the library
-    matched: int = 0
-    asked: int = 0  # frames of the file that the most alike one shows, of those looked for: too few
-    refused: int = 0  # files that were left out, since a person said that they are not its original
-
-
-_NOTHING = FoundFootage(
-    match_sha256="", name="", source="", start=0.0, mirrored=False, matched=0, asked=0
-)
-"""How it is kept that nothing was found."""
-_KEPT = [getattr(LookupRow, name) for name in FoundFootage.model_fields if name != "added"]
 _LOOKED_UP: tuple[type[LookupRow | RefusedMatch], ...] = (LookupRow, RefusedMatch)
 
 
@@ -261,15 +225,10 @@ class LookupStore(StoredRows):
 
     def save(self, owner: str, sha256: str, outcome: FoundFootage | MissedLookup) -> None:
         """Keep what a file shows, in place of what was found before."""
-        if isinstance(outcome, MissedLookup):
-            searched = outcome.searched
-            counts = {"matched": outcome.matched, "asked": outcome.asked}
-            found = _NOTHING.model_copy(update=counts)
-        else:
-            searched, found = 0, outcome
+        match = outcome.match_sha256 if isinstance(outcome, FoundFootage) else ""
         row = LookupRow(
-            owner=owner, sha256=sha256, created=datetime.now(UTC), searched=searched,
-            **found.model_dump(exclude={"added"}),
+            owner=owner, sha256=sha256, match_sha256=match, created=datetime.now(UTC),
+            outcome=outcome,
         )  # fmt: skip
         with self._database.writing() as session:
             upsert(session, row)
@@ -278,23 +237,20 @@ class LookupStore(StoredRows):
         """Return what one of the owner's own files shows; None where that was taken out of their
         library since."""
         same = Footage.owner == LookupRow.owner, Footage.sha256 == LookupRow.match_sha256
-        both = select(*_KEPT, Footage.added).select_from(LookupRow).outerjoin(Footage, and_(*same))
-        this = both.where(
-            LookupRow.owner == owner,
-            LookupRow.sha256 == sha256,
-            LookupRow.match_sha256 != "",
-            or_(LookupRow.source == ANALYSES, Footage.id.is_not(None)),
-        )  # fmt: skip
-        row = self._database.first(this)
-        return FoundFootage.model_validate(row._asdict()) if row else None
+        this = LookupRow.owner == owner, LookupRow.sha256 == sha256, LookupRow.match_sha256 != ""
+        both = select(LookupRow.outcome, Footage.added).outerjoin(Footage, and_(*same))
+        row = self._database.first(both.where(*this))
+        if row is None or (row.added is None and row.outcome.source != ANALYSES):
+            return None
+        found: FoundFootage = row.outcome.model_copy(update={"added": row.added})
+        return found
 
     def missed(self, owner: str, sha256: str) -> MissedLookup:
         """Return how one of the owner's own was looked for and not found; all 0 where it was found
         or not looked for."""
-        this = LookupRow.owner == owner, LookupRow.sha256 == sha256, LookupRow.match_sha256 == ""
-        columns = LookupRow.searched, LookupRow.matched, LookupRow.asked
-        row = self._database.first(select(*columns).where(*this))
-        missed = MissedLookup(row.searched, row.matched, row.asked) if row else MissedLookup()
+        this = LookupRow.owner == owner, LookupRow.sha256 == sha256
+        outcome = self._database.scalar(select(LookupRow.outcome).where(*this))
+        missed = outcome if isinstance(outcome, MissedLookup) else MissedLookup()
         return missed._replace(refused=len(self.refused(owner, sha256)))
 
     def refuse(self, owner: str, sha256: str, match: str) -> None:

@@ -13,7 +13,7 @@ import traceback
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, NamedTuple
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
@@ -291,6 +291,35 @@ class BatchItem(FrozenModel):
     refused: dict[str, str] | None = None
     known: bool = False  # Its content was here before: it shares that analysis
     turn: int = 0  # A higher one is analyzed first; grows each time somebody asks for it
+
+
+class FoundFootage(FrozenModel):
+    """The known footage that a file shows best."""
+
+    match_sha256: str = Field(description="sha256 of the known footage")
+    name: str = Field(description="as its owner named it; hostile, escape it")
+    source: str = Field(description="the folder it is from, or analysis, upload, import")
+    start: float = Field(description="s, in the known footage: where the file begins in it")
+    mirrored: bool
+    matched: int
+    asked: int = Field(description="frames of the file that are in it, of those looked for")
+    by_faces: bool = Field(
+        default=False,
+        description="the faces in these frames match, not all of the picture: one of the two is "
+        "cropped or framed anew",
+    )
+    added: datetime | None = Field(
+        default=None, description="since when the footage is known; None where that is not known"
+    )
+
+
+class MissedLookup(NamedTuple):
+    """A lookup that found nothing to tell of."""
+
+    searched: int = 0  # files of the library
+    matched: int = 0
+    asked: int = 0  # frames of the file that the most alike one shows, of those looked for: too few
+    refused: int = 0  # files that were left out, since a person said that they are not its original
 
 
 class Usage(FrozenModel):

@@ -33,10 +33,10 @@ from sqlalchemy.types import TypeEngine
 
 from detector.schema.comparison import Comparison
 from service.context import Principal, PrincipalKind, Role, Scope
-from service.records.model import KEY, BatchItem, ErrorReport
+from service.records.model import KEY, BatchItem, ErrorReport, FoundFootage, MissedLookup
 from service.records.rules import storable
 
-HEAD = "0018"  # The newest migration
+HEAD = "0019"  # The newest migration
 
 
 def stamp(moment: datetime) -> str:
@@ -408,21 +408,14 @@ Index(
 
 
 class LookupRow(Base):
-    """The known footage that a file shows best; none, where `match_sha256` is empty."""
+    """What came of looking for a file among known footage."""
 
     __tablename__ = "lookups"
     owner: Mapped[str] = mapped_column(primary_key=True)
     sha256: Mapped[str] = mapped_column(primary_key=True)
-    match_sha256: Mapped[str]
-    name: Mapped[str]
-    source: Mapped[str]
-    start: Mapped[float]
-    mirrored: Mapped[bool]
-    matched: Mapped[int]
-    asked: Mapped[int]
+    match_sha256: Mapped[str]  # Empty: nothing was found
     created: Mapped[datetime]
-    searched: Mapped[int] = mapped_column(server_default="0")
-    by_faces: Mapped[bool] = mapped_column(server_default=false())
+    outcome: Mapped[FoundFootage | MissedLookup] = mapped_column(Json(FoundFootage | MissedLookup))
 
 
 class RefusedMatch(Base):

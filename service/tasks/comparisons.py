@@ -27,8 +27,8 @@ from detector.sentences import _
 from service.context import Principal
 from service.library.catalog import Library, best_match, most_alike
 from service.records.comparisons import ComparisonStore
-from service.records.footage import ANALYSES, FoundFootage, LookupStore, MissedLookup
-from service.records.model import State
+from service.records.footage import ANALYSES, LookupStore
+from service.records.model import FoundFootage, MissedLookup, State
 from service.records.store import RecordScope
 from service.records.tables import KeptComparison
 from service.tasks.jobs import Job

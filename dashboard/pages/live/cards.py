@@ -19,7 +19,7 @@ from detector.models.registry import list_models
 from detector.presentation import lead
 from detector.schema.analysis import Label, ReasonCode, Thresholds
 from detector.sentences import _, say
-from service.records.footage import FoundFootage
+from service.records.model import FoundFootage
 
 SHOWN_ALARMS = 4
 """Listed in the card; all are in the log."""

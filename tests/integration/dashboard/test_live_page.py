@@ -30,7 +30,7 @@ from service.config import Config
 from service.context import Principal, PrincipalKind, Role
 from service.live import viewers
 from service.live.viewers import SessionRetention, Viewers, padded
-from service.records.footage import FoundFootage
+from service.records.model import FoundFootage
 from tests.support.live_stand_in import LIMITS, StandInEngine, made_state, reading
 from tests.support.pages import APP, OWNER, buttons, come_as, html, quiet, turn_to
 from tests.support.result_sample import make_analysis

@@ -19,8 +19,8 @@ from detector.schema.analysis import Label
 from detector.schema.comparison import ComparisonFinding, Generation, SpaceAlignment, TimeAlignment
 from service.context import Principal, PrincipalKind
 from service.originals import Originals
-from service.records.footage import ANALYSES, MissedLookup
-from service.records.model import LOCAL, Preferences, State
+from service.records.footage import ANALYSES
+from service.records.model import LOCAL, MissedLookup, Preferences, State
 from service.tasks import comparisons as engine
 from service.tasks.jobs import Jobs
 from tests.conftest import write_clip

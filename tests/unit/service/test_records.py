@@ -221,7 +221,7 @@ def test_steps_are_numbered_without_a_gap():
     [
         ("0999", "newer Unmask", "records_newer", "UNMASK_DATA"),
         ("ae1027a6acf", "something else", "records_damaged", "UNMASK_DATABASE"),
-        ("0017", "unpublished older Unmask", "records_damaged", "UNMASK_DATABASE"),
+        ("0018", "unpublished older Unmask", "records_damaged", "UNMASK_DATABASE"),
     ],
 )
 def test_what_is_not_ours_or_newer_is_refused_and_left_alone(tmp_path, revision, said, code, hint):

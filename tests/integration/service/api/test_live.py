@@ -12,7 +12,7 @@ from websockets.sync.client import connect
 
 from service.context import Scope
 from service.live.viewers import Viewers
-from service.records.footage import FoundFootage
+from service.records.model import FoundFootage
 from tests.conftest import camera
 from tests.support.live_stand_in import StandInEngine
 from tests.support.waiting import until

@@ -1,6 +1,6 @@
 """The first tables: `service.records.database` makes them from `tables`."""
 
-revision = "0018"
+revision = "0019"
 down_revision = None
 branch_labels = None
 depends_on = None
