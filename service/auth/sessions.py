@@ -33,7 +33,7 @@ from service.auth.problems import AccountError, Unreachable, account_error, code
 from service.auth.session_store import EncryptedSessionStore
 from service.context import Principal, PrincipalKind, Role, new_id
 
-KIND = "seat"  # Of their rows: what they were called when the first were written
+KIND = "session"  # Of their rows
 TIMEOUT_SECONDS = 8.0  # s to wait for the account server: somebody looks at an empty page meanwhile
 CHECK_SECONDS = 300.0  # s between two looks at the account's role and sign-outs elsewhere
 GRACE_SECONDS = 3600.0  # s that a checked person is believed while the server is unreachable
