@@ -71,7 +71,9 @@ def test_no_face_is_called_fake_whose_texture_nobody_measured(kind):
     assert "measured on" in messages.text(reason)
 
 
-@pytest.mark.parametrize(("kind", "label"), [("grainy", Label.REAL), ("smooth", Label.INCONCLUSIVE)])
+@pytest.mark.parametrize(
+    ("kind", "label"), [("grainy", Label.REAL), ("smooth", Label.INCONCLUSIVE)]
+)
 def test_a_grainy_picture_is_usual_and_a_smooth_one_is_not(kind, label):
     picture = made(kind, 0.02)
     picture.media = picture.media.model_copy(update={"kind": "image", "duration": None})
