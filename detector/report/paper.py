@@ -102,7 +102,6 @@ _FACES = {
     ("serif", "B"): "DejaVuSerif-Bold.ttf",
 }
 SANS = _FONTS / _FACES["sans", ""]
-Place = tuple[float, float, float, float]  # x, y, width, height in mm
 
 
 class Paper(FPDF):

@@ -197,7 +197,7 @@ def test_several_files_at_once_get_a_row_each(visit, tmp_path):
     page.wait_for_url(re.compile(r"batch\?b="))
     rows = page.locator(".st-key-batch-cards .um-kept")
     expect(rows).to_have_count(2)
-    expect(rows.filter(has_text="notes.docx")).to_contain_text("an office document")
+    expect(rows.filter(has_text="notes.docx")).to_contain_text("Not taken")
 
 
 def test_a_file_without_a_face_is_judged_by_its_picture(visit):
