@@ -22,7 +22,7 @@ MEASURED = Ensemble(
 )
 
 NOISE = np.random.default_rng(0).standard_normal(13 * RATE).astype(np.float32)
-TIME = np.arange(5 * RATE) / RATE
+TIME = np.arange(8 * RATE) / RATE
 MUSIC = (1 + 0.3 * np.sin(4 * np.pi * TIME)) * sum(
     0.1 * np.sin(2 * np.pi * f * TIME) for f in (262, 330, 392, 523)
 )
