@@ -1,11 +1,15 @@
 """Seconds from the start of the server to the first verdict on a sample, in a real browser.
 
-    python -m lab.bench.startup [--runs 3]
+    python -m lab.bench.startup [--runs 3] [--analyses 200]
 
 A warm install: the virtual environment is there, and an earlier start has made the samples and the
 database, compiled what it imports and converted the networks. Each run has a data folder of its
 own, in which nothing was analyzed: that would be answered from History. The first line of figures
-is of a start that finds nothing converted; memory is the server's peak, without its children.
+is of a start that finds nothing converted; memory is the server's, without its children: its peak,
+and what it alone holds half a minute after the verdict.
+
+With --analyses: what a process with the library alone holds after the first analysis of a sample,
+after so many, and after four at a time.
 """
 
 import argparse
@@ -17,22 +21,49 @@ import subprocess
 import sys
 import tempfile
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from playwright.sync_api import sync_playwright
 
-from detector import samples
+from detector import Analyzer, samples
 from service.records.database import FILE, Database
 from tools import programs
 
 ROOT = Path(__file__).parents[2]
 PATIENCE = 600_000  # ms
+IDLE = 30.0  # s after the verdict
 
 
 def peak(pid: int) -> float:
     """Return the most memory that a process had at a time, in GB."""
     status = Path(f"/proc/{pid}/status").read_text()
     return int(status.partition("VmHWM:")[2].split()[0]) / 1e6
+
+
+def own(pid: int | str = "self") -> float:
+    """Return the memory that a process shares with no other, in GB."""
+    rollup = Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()
+    return sum(int(line.split()[1]) for line in rollup if line.startswith("Private_")) / 1e6
+
+
+def library(count: int) -> None:
+    """Print what this process holds after one, `count` and four analyses at a time."""
+    with tempfile.TemporaryDirectory() as folder:
+        videos = [
+            str(one.path) for one in samples.make_samples(Path(folder)) if one.kind == "video"
+        ]
+        analyzer = Analyzer()
+        begun = time.perf_counter()
+        analyzer.analyze(videos[0])
+        print(f"after 1: {own():.2f} GB, {time.perf_counter() - begun:.1f} s", flush=True)
+        for n in range(1, count):
+            analyzer.analyze(videos[n % len(videos)])
+            if n % 50 == 49:
+                print(f"after {n + 1}: {own():.2f} GB", flush=True)
+        with ThreadPoolExecutor(4) as four:
+            list(four.map(analyzer.analyze, (videos * 8)[:8]))
+        print(f"after 8, four at a time: {own():.2f} GB, peak {peak(os.getpid()):.2f} GB")
 
 
 def once(settings: dict[str, str]) -> dict[str, float]:
@@ -70,6 +101,8 @@ def once(settings: dict[str, str]) -> dict[str, float]:
                 ".st-key-verdict-fake, .st-key-verdict-real, .st-key-verdict-inc", timeout=PATIENCE
             )
             steps["verdict"] = time.perf_counter() - begun
+            time.sleep(IDLE)
+            steps["own GB"] = own(server.pid)
             browser.close()
         steps["peak GB"] = peak(server.pid)
     finally:
@@ -81,7 +114,10 @@ def once(settings: dict[str, str]) -> dict[str, float]:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--runs", type=int, default=3)
+    parser.add_argument("--analyses", type=int, help="of the library alone, in place of starts")
     args = parser.parse_args()
+    if args.analyses:
+        return library(args.analyses)
     with tempfile.TemporaryDirectory() as folder:
         made, converted = Path(folder, "made"), f"{folder}/converted"
         samples.make_samples(made)
