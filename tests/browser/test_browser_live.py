@@ -13,7 +13,17 @@ from scipy.signal import resample_poly
 
 from tests.conftest import camera
 from tests.support import speech
-from tests.support.browser import PATIENT, PHONE, chrome, eventually, serve, take, until, wait_drawn
+from tests.support.browser import (
+    PATIENT,
+    PHONE,
+    QUICK,
+    chrome,
+    eventually,
+    serve,
+    take,
+    until,
+    wait_drawn,
+)
 from tests.support.live_stand_in import colored, gray
 from tests.support.visits import visitors
 
@@ -322,7 +332,10 @@ def test_a_person_who_says_no(server):
         blocked = page.get_by_text(
             "The browser blocked the camera. Allow it in the address bar, then press Start."
         )
-        until(page.locator(".st-key-live-start button").click, blocked.wait_for)
+        wait_drawn(page)
+        until(
+            page.locator(".st-key-live-start button").click, lambda: blocked.wait_for(timeout=QUICK)
+        )
         until(
             page.get_by_role("button", name="Test it").click,
             page.get_by_text("the camera is the reason").wait_for,
