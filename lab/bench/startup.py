@@ -42,9 +42,10 @@ def peak(pid: int) -> float:
 
 
 def own(pid: int | str = "self") -> float:
-    """Return the memory that a process shares with no other, in GB."""
-    rollup = Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()
-    return sum(int(line.split()[1]) for line in rollup if line.startswith("Private_")) / 1e6
+    """Return the memory that a process alone holds and that no file backs, in GB: pages of mapped
+    networks go when others need the room."""
+    rollup = Path(f"/proc/{pid}/smaps_rollup").read_text()
+    return int(rollup.partition("Private_Dirty:")[2].split()[0]) / 1e6
 
 
 def library(count: int) -> None:
