@@ -7,15 +7,17 @@ both sides are out of the ordinary. It does not tell fakes from genuine clips we
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from threading import Event
+from typing import Any
 
 import numpy as np
 
 from detector.audio.recording import Recording
 from detector.audio.sound import SAMPLE_RATE, Span
+from detector.decision.numbers import sigmoid
 from detector.schema.analysis import LIPS as ID
 from detector.schema.analysis import Media, Signal, Subject
 from detector.sentences import _, join
@@ -134,10 +136,19 @@ def _share(found: LipsMeasurement) -> str:
 
 def likelihood(features: Sequence[float]) -> float:
     """Return the share of fakes among clips with such `LipsMeasurement.features`, 0..1, with as
-    many fakes as genuine talks. Two-sided: of each feature and its square."""
-    fit = lips_fit()
-    x = (np.array(features) - fit["mean"]) / fit["scale"]
-    return float(1 / (1 + np.exp(-(np.array([*x, *x**2]) @ fit["weights"] + fit["bias"]))))
+    many fakes as genuine talks."""
+    return sigmoid(float(log_odds(np.array(features), lips_fit())))
+
+
+def log_odds(features: np.ndarray, layer: Mapping[str, Any]) -> np.ndarray:
+    """Return what a layer (`lips_fit`) says of features, float [..., features], in log odds."""
+    x = squared((features - layer["mean"]) / layer["scale"])
+    return np.asarray(x @ layer["weights"] + layer["bias"])
+
+
+def squared(features: np.ndarray) -> np.ndarray:
+    """Return features and their squares: a figure may be too low and too high."""
+    return np.concatenate([features, features**2], axis=-1)
 
 
 def openness(points: np.ndarray) -> float:

@@ -16,12 +16,13 @@ import argparse
 import csv
 import json
 import time
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from scipy.special import expit
 from sklearn.linear_model import LogisticRegression
 
 from detector import media, vision
@@ -33,6 +34,7 @@ from detector.pipeline import Analyzer
 from detector.schema.analysis import FrameSegment, Media, Quality, Settings, Signal, Subject
 from detector.signals import blinks, lips, reference, watching
 from detector.signals.measure import material
+from lab.training.layer import source_weights
 
 Row = dict[str, Any]
 """A measured clip: its numbers by signal, its material, its features of lips."""
@@ -139,33 +141,19 @@ def spread(values: Sequence[float], items: Sequence[Item]) -> dict[str, float]:
 # --- lips: a two-sided score ----------------------------------------------------------------------
 
 
-def squared(features: np.ndarray) -> np.ndarray:
-    """Return features and their squares: a figure may be too low and too high."""
-    return np.hstack([features, features**2])
-
-
 def fit(features: np.ndarray, items: Sequence[Item]) -> dict[str, Any]:
     """Fit the layer of `lips.likelihood`; clips of one source and label weigh the less the more
     there are, both labels weigh alike."""
     labels = np.array([item.label for item in items])
-    count = Counter((item.source, item.label) for item in items)
-    weights = np.array([count[item.source, item.label] ** -0.5 for item in items])
-    for label in (0, 1):
-        weights[labels == label] /= weights[labels == label].sum()
     mean, scale = features.mean(0), features.std(0) + 1e-9
     model = LogisticRegression(C=DECAY, max_iter=1000)
-    model.fit(squared((features - mean) / scale), labels, len(items) * weights)
+    weights = 2 * len(items) * source_weights(items)
+    model.fit(lips.squared((features - mean) / scale), labels, weights)
     rounded = {"mean": mean, "scale": scale, "weights": model.coef_[0]}
     return {
         **{name: [round(float(x), 4) for x in values] for name, values in rounded.items()},
         "bias": round(float(model.intercept_[0]), 4),
     }
-
-
-def logits(layer: Mapping[str, Any], features: np.ndarray) -> np.ndarray:
-    """Return what a layer says of features, in log odds."""
-    x = squared((features - layer["mean"]) / layer["scale"])
-    return np.asarray(x @ layer["weights"] + layer["bias"])
 
 
 def left_out(
@@ -179,7 +167,7 @@ def left_out(
     for number in range(FOLDS):
         there = fold == number
         taught = [item for item, away in zip(items, there, strict=True) if not away]
-        out[there] = logits(fitted(features[~there], taught), features[there])
+        out[there] = lips.log_odds(features[there], fitted(features[~there], taught))
     return out
 
 
@@ -238,7 +226,7 @@ def report(items: Sequence[Item], rows: Mapping[str, Row], scores: Path | None) 
     said = left_out(features, talking)
     _line("lips: two-sided score", talking, said)
     labels = np.array([item.label for item in talking])
-    shares = 1 / (1 + np.exp(-said))
+    shares = expit(said)
     error, chance = (
         metrics.calibration_error(shares, labels),
         metrics.calibration_error_by_chance(shares),
