@@ -1,9 +1,9 @@
 """Whose language a page speaks.
 
 The texts in the code are English. Each goes through `_` of `detector.sentences` (or `count`, where
-a number decides its form), and a language is one file, `service/languages/<code>.po` in gettext's
-format, made and brought up to date by `python -m tools.languages <code>`. A text that a file lacks
-stays English.
+a number decides its form), and a language is one file, `locale/<code>/LC_MESSAGES/unmask.po` in
+gettext's format, made and brought up to date by `python -m tools.languages <code>`. A text that a
+file lacks stays English.
 
 UNMASK_LANGUAGE sets one for everybody; else it is what the person chose in their Settings; else
 that of their browser, where there is a file for it.

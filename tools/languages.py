@@ -2,9 +2,9 @@
 
 Without a code it reports what each language lacks (`make languages`).
 
-It writes service/languages/de.po: every text of the dashboard, the service, commands, reports and
-the detector's sentences, and what the catalog says of the bundled models, with the translations
-that exist. A text that changed a little keeps its translation, marked "fuzzy"; fuzzy
+It writes locale/de/LC_MESSAGES/unmask.po: every text of the dashboard, the service, commands,
+reports and the detector's sentences, and what the catalog says of the bundled models, with the
+translations that exist. A text that changed a little keeps its translation, marked "fuzzy"; fuzzy
 and empty ones are shown in English. Any gettext editor opens the file.
 """
 
@@ -27,9 +27,10 @@ from detector.schema.ensemble import NotCounted
 from detector.selfcheck import Order
 from detector.sentences import spec_of
 from detector.signals import list_signals
+from service.languages import available
 
 ROOT = Path(__file__).resolve().parents[1]
-FOLDER = ROOT / "service" / "languages"
+FOLDER = ROOT / "locale"
 DASHBOARD = ROOT / "dashboard"
 SERVICE = ROOT / "service"
 DETECTOR = ROOT / "detector"
@@ -123,9 +124,14 @@ def texts(code: str | None = None) -> Catalog:
     return catalog
 
 
+def file_of(code: str) -> Path:
+    """Return the path of a language's file."""
+    return FOLDER / code / "LC_MESSAGES" / "unmask.po"
+
+
 def update(code: str) -> tuple[int, int]:
     """Write a language's file; how many texts it has, and how many of them are translated."""
-    file = FOLDER / f"{code}.po"
+    file = file_of(code)
     catalog = Catalog(locale=code, project="Unmask", fuzzy=False)
     if file.exists():
         with file.open("rb") as before:
@@ -134,6 +140,7 @@ def update(code: str) -> tuple[int, int]:
     catalog.update(texts(code))
     for message in catalog:
         message.flags.discard("python-brace-format")  # a test compares the braces
+    file.parent.mkdir(parents=True, exist_ok=True)
     with file.open("wb") as output:
         write_po(output, catalog, width=0, sort_output=True, no_location=True, ignore_obsolete=True)
     ready = [m for m in catalog if m.id and _whole(m.string) and not m.fuzzy]
@@ -146,13 +153,13 @@ def _whole(string: str | Sequence[str] | None) -> bool:
 
 def report() -> None:
     """Print how much of each language is translated, and the texts that it shows in English."""
-    for file in sorted(FOLDER.glob("*.po")):
-        with file.open("rb") as source:
-            catalog = read_po(source, locale=file.stem)
-        wanted = [message.id for message in texts(file.stem) if message.id]
+    for code in available():
+        with file_of(code).open("rb") as source:
+            catalog = read_po(source, locale=code)
+        wanted = [message.id for message in texts(code) if message.id]
         known = {m.id for m in catalog if m.id and _whole(m.string) and not m.fuzzy}
         missing = [id for id in wanted if id not in known]
-        print(f"{file.stem}: {len(wanted) - len(missing)} of {len(wanted)} texts translated")
+        print(f"{code}: {len(wanted) - len(missing)} of {len(wanted)} texts translated")
         for id in missing:
             text = id if isinstance(id, str) else id[0]
             print(f"  English: {' '.join(text.split())}")
@@ -171,7 +178,8 @@ def main() -> None:
     except (ValueError, UnknownLocaleError):
         raise SystemExit(f"unmask: {code!r} is not the code of a language") from None
     total, ready = update(code)
-    print(f"unmask: {name}: {ready} of {total} texts translated, in {FOLDER.name}/{code}.po")
+    place = file_of(code).relative_to(ROOT)
+    print(f"unmask: {name}: {ready} of {total} texts translated, in {place}")
 
 
 if __name__ == "__main__":

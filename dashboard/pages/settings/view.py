@@ -396,7 +396,7 @@ def _language() -> None:
             "This translation was made by machine. To correct it, edit <code>{file}</code> in the "
             "source of Unmask; <code>docs/languages.md</code> says how."
         )
-        typography.caption(rich(text, file=f"service/languages/{shown}.po"))
+        typography.caption(rich(text, file=f"locale/{shown}/LC_MESSAGES/unmask.po"))
 
 
 def _save_language() -> None:

@@ -48,8 +48,9 @@ def made(folder, code="eo"):
             message.string = tuple(f"⟦{message.id[1]}⟧" for _ in range(catalog.num_plurals))
         elif message.id:
             message.string = f"⟦{message.id}⟧"
-    folder.mkdir(exist_ok=True)
-    with (folder / f"{code}.po").open("wb") as file:
+    path = folder / code / "LC_MESSAGES" / "unmask.po"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("wb") as file:
         write_po(file, catalog)
     return folder
 
@@ -141,7 +142,7 @@ def test_a_file_that_is_brought_up_to_date_keeps_its_translations(tmp_path, monk
     monkeypatch.setattr(tool, "FOLDER", tmp_path)
     total, ready = tool.update("de")
     assert total > 100 and ready == 0
-    file = tmp_path / "de.po"
+    file = tool.file_of("de")
     text = file.read_text("utf-8")
     file.write_text(text.replace('msgid "Settings"\nmsgstr ""', 'msgid "Settings"\nmsgstr "X"'))
     assert tool.update("de") == (total, 1)
@@ -471,7 +472,7 @@ def actions_of(name):
 def test_help_and_usage_errors_follow_the_terminal(monkeypatch, capsys, code):
     monkeypatch.setenv("UNMASK_LANGUAGE", code)
     monkeypatch.setattr("typer.rich_utils.MAX_WIDTH", 400)
-    with (languages.FOLDER / f"{code}.po").open("rb") as file:
+    with tool.file_of(code).open("rb") as file:
         said = {text.id: text.string for text in read_po(file)}
     for words, english in (
         (["--help"], ("analyze videos and pictures", "show the version", "Commands")),
@@ -532,14 +533,15 @@ def outside(text):
 
 def test_every_language_fills_in_what_the_english_does(folder):
     wrong = []
-    for file in [*languages.FOLDER.glob("*.po"), *folder.glob("*.po")]:
+    for file in [place for root in (tool.FOLDER, folder) for place in root.rglob("*.po")]:
+        code = file.parts[-3]
         with file.open("rb") as source:
-            catalog = read_po(source, locale=file.stem)
+            catalog = read_po(source, locale=code)
         for message in (one for one in catalog if not one.fuzzy):
             many = message.id[-1] if isinstance(message.id, tuple) else message.id
             said = message.string if isinstance(message.string, tuple) else (message.string,)
             wrong += [
-                (file.stem, many, text)
+                (code, many, text)
                 for text in said
                 if many and text and (blanks(text), tags(text)) != (blanks(many), tags(many))
             ]

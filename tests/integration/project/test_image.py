@@ -62,7 +62,7 @@ def test_the_image_is_small_and_holds_no_tools(built):
     assert not packages & {"uv", "hatchling", "pytest", "ruff", "ray", "nvidia"}
     assert {p.name for p in (built.root / "app").iterdir()} == {
         ".streamlit", "__pycache__", "app.py", "cli", "dashboard", "detector", "LICENSE", "NOTICE",
-        "pages", "service", "weights",
+        "locale", "pages", "service", "weights",
     }  # fmt: skip
     own = [
         p for p in (built.root / "app").rglob("*") if p.lstat().st_uid or p.stat().st_mode & 0o22

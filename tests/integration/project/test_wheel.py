@@ -88,6 +88,9 @@ def test_the_wheel_has_the_library_the_command_and_the_weights(built, wheel):
     carried |= {Path(p.name) for p in (wheel / "unmask_weights").glob("*.safetensors")}
     ours = {p.relative_to(ROOT / "weights") for p in (ROOT / "weights").rglob("*")}
     assert carried == ours
+    compiled = {p.relative_to(wheel / "service" / "_locale") for p in wheel.rglob("*.[mp]o")}
+    catalogs = (p.relative_to(ROOT / "locale") for p in (ROOT / "locale").rglob("*.po"))
+    assert compiled == {name.with_suffix(".mo") for name in catalogs}
     large = {p.name for p in (wheel / "detector" / "_weights").iterdir() if p.stat().st_size > 60e6}
     assert not large, "a wheel of its own carries these: deploy/weights"
     assert all(file.stat().st_size < 100e6 for file in built.iterdir() if file.is_file())

@@ -1,4 +1,7 @@
-"""The catalogs of the languages: one gettext file each beside this one, `<code>.po`."""
+"""The catalogs of the languages: `locale/<code>/LC_MESSAGES/unmask.po` in a checkout, which is
+compiled when it is first read; in an installed package the compiled ones that its wheel carries.
+
+A checkout needs no step of building, and an edited catalog speaks after a restart."""
 
 from __future__ import annotations
 
@@ -15,7 +18,9 @@ from babel.messages.pofile import read_po
 from detector.config import get_config
 
 SOURCE = "en"
-FOLDER = Path(__file__).parent
+_PACKAGE = Path(__file__).resolve().parent
+_CARRIED = _PACKAGE / "_locale"
+FOLDER = _CARRIED if _CARRIED.is_dir() else _PACKAGE.parent / "locale"
 
 
 @lru_cache(maxsize=256)
@@ -31,7 +36,7 @@ def nearest(*wanted: str) -> str:
 @lru_cache(maxsize=1)
 def available() -> tuple[str, ...]:
     """Return the codes of the languages there is a file for, besides English."""
-    return tuple(sorted(file.stem for file in FOLDER.glob("*.po")))
+    return tuple(sorted(file.parts[-3] for file in FOLDER.glob("*/LC_MESSAGES/unmask.[mp]o")))
 
 
 @lru_cache(maxsize=32)
@@ -39,9 +44,11 @@ def catalog(code: str) -> gettext.NullTranslations:
     """Return the texts of a language that `nearest` gave."""
     if code == SOURCE:
         return gettext.NullTranslations()
-    with (FOLDER / f"{code}.po").open("rb") as file:
+    folder, compiled = FOLDER / code / "LC_MESSAGES", io.BytesIO()
+    if (built := folder / "unmask.mo").is_file():
+        return gettext.GNUTranslations(io.BytesIO(built.read_bytes()))
+    with (folder / "unmask.po").open("rb") as file:
         read = read_po(file, locale=code)
-    compiled = io.BytesIO()
     write_mo(compiled, read)
     compiled.seek(0)
     return gettext.GNUTranslations(compiled)
