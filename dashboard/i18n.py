@@ -9,10 +9,6 @@ UNMASK_LANGUAGE sets one for everybody; else it is what the person chose in thei
 that of their browser, where there is a file for it.
 """
 
-from collections.abc import Callable, Iterator, Mapping
-from functools import cache
-from typing import TypeVar
-
 import streamlit as st
 
 from dashboard import _compat
@@ -22,9 +18,6 @@ from detector.sentences import ENGLISH, Translations, say
 from service import languages
 from service.config import get_config
 from service.languages import SOURCE
-
-K = TypeVar("K")
-V = TypeVar("V")
 
 _CHOSEN = "language-chosen"
 
@@ -74,19 +67,3 @@ def of_request(header: str) -> Translations:
     wanted = (wish.partition(";")[0].strip() for wish in header.split(","))
     chosen = get_config().language
     return languages.catalog(languages.nearest(*([chosen] if chosen else wanted)))
-
-
-class LazyDict(Mapping[K, V]):
-    """A constant table with texts, made by `make` once for each language."""
-
-    def __init__(self, make: Callable[[], Mapping[K, V]]) -> None:
-        self._table = cache(lambda code: make())
-
-    def __getitem__(self, key: K) -> V:
-        return self._table(current())[key]
-
-    def __iter__(self) -> Iterator[K]:
-        return iter(self._table(current()))
-
-    def __len__(self) -> int:
-        return len(self._table(current()))

@@ -14,7 +14,7 @@ from typing import Literal
 import markupsafe
 from babel.dates import format_skeleton
 
-from dashboard.i18n import LazyDict, current
+from dashboard.i18n import current
 from detector import messages
 from detector.messages import Coded, format, states
 from detector.messages.format import capital as capital
@@ -73,9 +73,6 @@ def _state(label: Label, question: Question | None) -> StateWords:
     return StateWords(icon, long, short, states.GLYPHS[label], color, slug)
 
 
-STATES: LazyDict[Label, StateWords] = LazyDict(
-    lambda: {label: _state(label, None) for label in Label}
-)
 ORDER = (
     Label.FAKE, Label.PROBABLY_FAKE, Label.INCONCLUSIVE, Label.PROBABLY_REAL, Label.REAL,
     Label.NOT_APPLICABLE,
@@ -83,12 +80,12 @@ ORDER = (
 """In which pages list the states."""
 
 
-def state(label: Label, question: Question | None, proof: Proof | None = None) -> StateWords:
+def state(label: Label, question: Question | None = None, proof: Proof | None = None) -> StateWords:
     """Return the state of an answer, in the words of its question: "Likely AI-generated"; under a
     finding that leads the headline, its words."""
     if proof is not None:
         short = states.proven(proof.kind, proof.name, short=True)
-        return replace(STATES[headline_label(label, proof)], short=short)
+        return replace(_state(headline_label(label, proof), None), short=short)
     return _state(label, question)
 
 
@@ -112,44 +109,35 @@ def plain_names(specs: Iterable[ModelSpec]) -> dict[str, str]:
     return {spec.id: name_of(spec) for spec in specs}
 
 
-STAGES: LazyDict[str, str] = LazyDict(
-    lambda: {
-        "read": _("Reading the file"),
-        "faces": _("Finding faces"),
-        "sound": _("Listening"),
-        "score": _("Scoring faces"),
-        "signals": _("Reading signals"),
-        "verdict": _("Writing the result"),
-    }
-)
+STAGES = {
+    "read": _("Reading the file"),
+    "faces": _("Finding faces"),
+    "sound": _("Listening"),
+    "score": _("Scoring faces"),
+    "signals": _("Reading signals"),
+    "verdict": _("Writing the result"),
+}
 """What an analysis is at, in the order of its stages."""
 
-MODEL_KINDS: LazyDict[str, str] = LazyDict(
-    lambda: {
-        "frame": _("frame model"),
-        "video": _("video model"),
-        "image": _("picture model"),
-        "audio": _("voice model"),
-    }
-)
+MODEL_KINDS = {
+    "frame": _("frame model"),
+    "video": _("video model"),
+    "image": _("picture model"),
+    "audio": _("voice model"),
+}
 
-WHAT_IT_MEANS: LazyDict[Label, str] = LazyDict(
-    lambda: {
-        Label.FAKE: _(
-            "The models found traces that are common in fakes and rare in genuine files."
-        ),
-        Label.PROBABLY_FAKE: _(
-            "Most test files with such a score were fakes; some were not. The odds stand beside it."
-        ),
-        Label.INCONCLUSIVE: _("Not enough to say either. The likelihood is still shown."),
-        Label.PROBABLY_REAL: _(
-            "Most test files with such a score were genuine; some were not. The odds stand beside "
-            "it."
-        ),
-        Label.REAL: _("No trace that these models know. That isn't proof that a file is genuine."),
-        Label.NOT_APPLICABLE: _("Too little to judge, or too poor. You will read which."),
-    }
-)
+WHAT_IT_MEANS = {
+    Label.FAKE: _("The models found traces that are common in fakes and rare in genuine files."),
+    Label.PROBABLY_FAKE: _(
+        "Most test files with such a score were fakes; some were not. The odds stand beside it."
+    ),
+    Label.INCONCLUSIVE: _("Not enough to say either. The likelihood is still shown."),
+    Label.PROBABLY_REAL: _(
+        "Most test files with such a score were genuine; some were not. The odds stand beside it."
+    ),
+    Label.REAL: _("No trace that these models know. That isn't proof that a file is genuine."),
+    Label.NOT_APPLICABLE: _("Too little to judge, or too poor. You will read which."),
+}
 
 
 def confidence(ends: tuple[float, float]) -> str:

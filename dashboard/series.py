@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from enum import Enum, auto
 
 from dashboard import labels
-from dashboard.i18n import LazyDict
 from detector.decision.numbers import label_of
 from detector.presentation import lead
 from detector.schema.analysis import (
@@ -22,7 +21,7 @@ from detector.schema.analysis import (
     Subject,
     Thresholds,
 )
-from detector.sentences import _
+from detector.sentences import _, say
 
 SILENT = 0.5
 """s between two windows of sound from which on the stretch has no score"""
@@ -41,15 +40,13 @@ class Missing(Enum):
 
 Why = Missing | ReasonCode
 
-MISSING: LazyDict[Missing, str] = LazyDict(
-    lambda: {
-        Missing.NOT_IN_FRAME: _("not in frame"),
-        Missing.NO_SCORE: _("no score"),
-        Missing.BETWEEN: _("between scored moments"),
-        Missing.NOT_YET: _("not scored yet"),
-        Missing.NOT_HEARD: _("not scored"),
-    }
-)
+MISSING = {
+    Missing.NOT_IN_FRAME: _("not in frame"),
+    Missing.NO_SCORE: _("no score"),
+    Missing.BETWEEN: _("between scored moments"),
+    Missing.NOT_YET: _("not scored yet"),
+    Missing.NOT_HEARD: _("not scored"),
+}
 
 
 @dataclass(frozen=True)
@@ -89,7 +86,7 @@ class Lane:
     @property
     def gap_at(self) -> list[str]:
         """Return the word of the gap at each of `times`; empty where there is a score."""
-        between = MISSING[Missing.BETWEEN]
+        between = words(Missing.BETWEEN)
         return [
             next((g.word for g in self.gaps if g.start <= t <= g.end), between) if s is None else ""
             for t, s in zip(self.times, self.score, strict=True)
@@ -184,8 +181,8 @@ def why(face: FrameSegment | None) -> str:
 def words(why: Why) -> str:
     """Return a reason in a word or three."""
     if isinstance(why, Missing):
-        return MISSING[why]
-    return lead.why_not(why) or MISSING[Missing.NO_SCORE]
+        return say(MISSING[why])
+    return lead.why_not(why) or words(Missing.NO_SCORE)
 
 
 def gaps(times: Sequence[float], missing: Sequence[Why | None], end: float) -> tuple[Gap, ...]:
@@ -323,7 +320,7 @@ def _without_score(lane: Lane) -> str:
         gaps = _("{gaps} and {number} more").format(gaps=gaps, number=more)
     if not lane.scored:
         text = _("{who} has no score: {gaps}.")
-        return text.format(who=lead.name(lane.track), gaps=gaps or MISSING[Missing.NO_SCORE])
+        return text.format(who=lead.name(lane.track), gaps=gaps or words(Missing.NO_SCORE))
     return _("No score: {gaps}.").format(gaps=gaps) if gaps else ""
 
 

@@ -75,6 +75,6 @@ def _cell(cell: str | Cell) -> Text:
         return labels.unbroken(cell)
     text: Text = cell.text
     if cell.label:
-        state = labels.STATES[cell.label]
+        state = labels.state(cell.label)
         text = inked(cell.text, state.slug, state.icon)
     return with_note(text, cell.note)

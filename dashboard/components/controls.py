@@ -1,6 +1,7 @@
 """What a person presses and chooses from, drawn alike on every page.
 
-A table of options is a mapping from values to words; what is chosen comes back as a value.
+A table of options is a mapping from values to words, said in the reader's language; what is chosen
+comes back as a value.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -13,7 +14,7 @@ from streamlit.delta_generator import DeltaGenerator
 from dashboard.components import typography
 from dashboard.components.chips import bullets
 from dashboard.components.markup import show
-from detector.sentences import _, spoken
+from detector.sentences import _, say, spoken
 
 V = TypeVar("V")
 
@@ -69,7 +70,7 @@ def choose(
         list(options),
         default=default,
         required=True,
-        format_func=options.__getitem__,
+        format_func=_words(options),
         label_visibility="collapsed" if hidden else "visible",
         key=key,
         disabled=disabled,
@@ -94,7 +95,7 @@ def choose_any(
         list(options),
         selection_mode="multi",
         default=list(default),
-        format_func=options.__getitem__,
+        format_func=_words(options),
         label_visibility="collapsed" if hidden else "visible",
         key=key,
         disabled=disabled,
@@ -106,8 +107,13 @@ def choose_any(
 def select(label: str, options: Mapping[V, str], key: str, **look: Any) -> V:
     """Draw options in a list that opens, return the chosen one; `look` are options of
     `st.selectbox`."""
-    chosen: V = st.selectbox(label, list(options), format_func=options.__getitem__, key=key, **look)
+    chosen: V = st.selectbox(label, list(options), format_func=_words(options), key=key, **look)
     return chosen
+
+
+def _words(options: Mapping[V, str]) -> Callable[[V], str]:
+    """Return the function from values to their words in the language of now."""
+    return {value: say(text) for value, text in options.items()}.__getitem__
 
 
 def search(placeholder: str, key: str, width: int, **look: Any) -> str:

@@ -122,9 +122,7 @@ def scale(probability: float, thresholds: Thresholds, question: Question | None)
     spoken = ", ".join([labels.percent(probability, thresholds.edges), *names])
     bars = join(
         tag(
-            "div",
-            cls=f"zone {labels.STATES[label].slug}",
-            style=f"width:{100 * (end - start):.1f}%",
+            "div", cls=f"zone {labels.state(label).slug}", style=f"width:{100 * (end - start):.1f}%"
         )
         for label, start, end in zones
     )

@@ -15,7 +15,6 @@ import streamlit as st
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from dashboard.components import controls, typography
-from dashboard.i18n import LazyDict
 from dashboard.result import base_rate
 from dashboard.result.linked import ExportOptions, ResultViewState
 from detector import report, verdict_metadata
@@ -95,14 +94,12 @@ def file_name(name: str, kind: str) -> str:
 # --- the card -------------------------------------------------------------------------------------
 
 
-FORMS: LazyDict[str, tuple[str, str, str]] = LazyDict(
-    lambda: {
-        "pdf": (_("Report"), "picture_as_pdf", _("The whole result as a PDF, its data attached")),
-        "md": (_("Markdown"), "notes", _("The whole result as text")),
-        "json": ("JSON", "data_object", _("The whole result as data")),
-        "csv": (_("Scores"), "table", _("A row for each person and moment")),
-    }
-)
+FORMS = {
+    "pdf": (_("Report"), "picture_as_pdf", _("The whole result as a PDF, its data attached")),
+    "md": (_("Markdown"), "notes", _("The whole result as text")),
+    "json": ("JSON", "data_object", _("The whole result as data")),
+    "csv": (_("Scores"), "table", _("A row for each person and moment")),
+}
 """Name, icon and what it is."""
 
 
@@ -114,7 +111,7 @@ def draw_card(analysis: Analysis, linked: ResultViewState) -> None:
         for form, (label, icon, help) in FORMS.items():
             make = maker(form, linked.path, analysis, linked.record.origin, options)
             file, key = file_name(name, form), linked.widget(f"file.{form}")
-            controls.download(label, make, file, key, symbol=icon, help=help)
+            controls.download(say(label), make, file, key, symbol=icon, help=say(help))
         if not linked.read_only:
             _mark(analysis, linked)
     with st.container(gap="small"):

@@ -13,7 +13,6 @@ from dashboard import labels, series
 from dashboard.components import figures, typography
 from dashboard.components.controls import choose
 from dashboard.components.markup import Text, join, rich
-from dashboard.i18n import LazyDict
 from dashboard.images import jpeg
 from dashboard.result import pictures
 from dashboard.result.linked import ResultViewState
@@ -26,9 +25,7 @@ log = logging.getLogger(__name__)
 
 SLOW = 2.0
 """s; a heatmap that is expected to take longer says so while it is drawn."""
-VIEWS: LazyDict[str, str] = LazyDict(
-    lambda: {"original": _("Original"), "heatmap": _("Heatmap"), "difference": _("Difference")}
-)
+VIEWS = {"original": _("Original"), "heatmap": _("Heatmap"), "difference": _("Difference")}
 
 Later = Callable[[], None]
 OnFrame = Callable[[explain.Heatmap | None, float], None]
@@ -147,7 +144,7 @@ class HeatmapView:
         else:
             rgb = explain.overlay(heat, alpha)
         ramp = figures.ramp(_("little"), _("most")) if view == "heatmap" else ""
-        alt = f"{VIEWS[view]}: {say(heat.caption)}"
+        alt = f"{say(VIEWS[view])}: {say(heat.caption)}"
         picture.image(jpeg(rgb, 88), width="stretch", alt=alt)
         note = (
             _("A heatmap shows places, not proof.")

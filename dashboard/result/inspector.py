@@ -16,7 +16,6 @@ from dashboard.components import controls, figures, tables, typography
 from dashboard.components.chips import inked
 from dashboard.components.markup import Text, join, rich, show
 from dashboard.components.tables import TableColumn
-from dashboard.i18n import LazyDict
 from dashboard.images import jpeg
 from dashboard.labels import NBSP
 from dashboard.result import find_original, pictures
@@ -151,7 +150,7 @@ def _head(analysis: Analysis, lane: Lane | None, face: FrameSegment | None, show
     if face is None or face.score is None:
         parts.append(series.why(face))
     else:
-        state = labels.STATES[series.label_at(face.score, analysis.verdict.thresholds)]
+        state = labels.state(series.label_at(face.score, analysis.verdict.thresholds))
         score = typography.strong(labels.score(face.score), state.slug)
         parts.append(rich(_("score {score}, all models"), score=score))
     show(typography.heading(title), typography.small_print(join(parts, " · ")), width="content")
@@ -367,15 +366,13 @@ def _magnify_key(linked: ResultViewState, part: str) -> str:
 # --- traces ---------------------------------------------------------------------------------------
 
 
-TRACES: LazyDict[str, str] = LazyDict(
-    lambda: {
-        "spectrum": _("Spectrum"),
-        "bands": _("DCT bands"),
-        "picture": _("Spectrum, picture"),
-        "noise": _("Noise"),
-        "error": _("Error level"),
-    }
-)
+TRACES = {
+    "spectrum": _("Spectrum"),
+    "bands": _("DCT bands"),
+    "picture": _("Spectrum, picture"),
+    "noise": _("Noise"),
+    "error": _("Error level"),
+}
 FINE_BANDS = slice(9, 14)
 """The finer third of the DCT's diagonals."""
 
@@ -412,7 +409,7 @@ def _trace_chart(view: str, seen: Traces, kind: str) -> None:
     untouched = reference.curve("profile" if spectrum else "bands", kind)
     finding = _fine_detail(values, untouched, frequency.FINE if spectrum else FINE_BANDS)
     figure = _frequency_figure(values, untouched, theme.palette())
-    figures.chart(figure, f"traces-{view}", f"{TRACES[view]}: {finding}")
+    figures.chart(figure, f"traces-{view}", f"{say(TRACES[view])}: {finding}")
     if untouched:
         text = (
             _("{finding}, beside {number} untouched clips")
@@ -420,7 +417,7 @@ def _trace_chart(view: str, seen: Traces, kind: str) -> None:
             else _("{finding}, beside {number} untouched pictures")
         )
         finding = text.format(finding=finding, number=untouched.files)
-    figures.caption(figures.titled(TRACES[view], finding))
+    figures.caption(figures.titled(say(TRACES[view]), finding))
 
 
 def _trace_picture(view: str, seen: Traces) -> None:
@@ -439,9 +436,9 @@ def _trace_picture(view: str, seen: Traces) -> None:
         ),
     }[view]
     assert rgb is not None
-    alt = _("{view} of the face").format(view=TRACES[view])
+    alt = _("{view} of the face").format(view=say(TRACES[view]))
     st.image(jpeg(rgb, 92), width="stretch", alt=alt)
-    figures.caption(figures.titled(TRACES["spectrum" if view == "picture" else view], text))
+    figures.caption(figures.titled(say(TRACES["spectrum" if view == "picture" else view]), text))
 
 
 CHART_HEIGHT = 200

@@ -56,6 +56,6 @@ def draw(analysis: Analysis, linked: ResultViewState) -> None:
 
 def bar(row: Pull, end: float, *, bare: bool = False, total: bool = False) -> Markup:
     """Return a row: name, bar from the middle, value."""
-    slug = "all" if total else labels.STATES[row.label].slug
+    slug = "all" if total else labels.state(row.label).slug
     name = labels.unbroken(row.name)
     return verdict.pull(name, row.value, row.tenths / end, slug, bare=bare, total=total)

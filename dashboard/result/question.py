@@ -85,7 +85,7 @@ def rows(analysis: Analysis) -> Markup:
 
 
 def _row(row: answers.AnswerRow) -> verdict.QuestionRow:
-    state = labels.STATES[row.label]
+    state = labels.state(row.label)
     return verdict.QuestionRow(
         question=row.question,
         slug=state.slug,

@@ -8,7 +8,6 @@ from dashboard import labels
 from dashboard.components import controls, typography, verdict
 from dashboard.components.markup import Text, join, rich, show
 from dashboard.components.typography import strong
-from dashboard.i18n import LazyDict
 from dashboard.labels import NBSP
 from dashboard.result import base_rate, question
 from dashboard.result.linked import ResultViewState
@@ -18,21 +17,19 @@ from detector.schema.analysis import Analysis, CaveatCode
 from detector.schema.ensemble import NotCounted
 from detector.sentences import _, say
 
-KIND: LazyDict[str, str] = LazyDict(
-    lambda: {
-        "video": _("video"),
-        "image": _("picture"),
-        "animation": _("animation"),
-        "audio": _("sound"),
-    }
-)
+KIND = {
+    "video": _("video"),
+    "image": _("picture"),
+    "animation": _("animation"),
+    "audio": _("sound"),
+}
 IN_ROWS = (CaveatCode.NOT_ASKED, CaveatCode.FACES_UNJUDGED, CaveatCode.STAYS_OPEN)
 """Caveats that the questions' rows say."""
 
 
 def draw(analysis: Analysis, linked: ResultViewState) -> None:
     """Draw the card into the container at hand."""
-    slug = labels.STATES[analysis.label].slug
+    slug = labels.state(analysis.label).slug
     with st.container(border=True, key=f"verdict-{slug}", height="stretch", gap=None):
         show(head(analysis, linked.changed), question.rows(analysis))
         if pulls.answer_of(analysis) is not None:
@@ -53,7 +50,7 @@ def draw(analysis: Analysis, linked: ResultViewState) -> None:
 
 def head(analysis: Analysis, changed: bool = False) -> Markup:
     """Return the verdict as heading and sentences. Announced once."""
-    state = labels.STATES[analysis.label]
+    state = labels.state(analysis.label)
     said = presented.paragraphs(analysis, base_rate.chosen())
     return verdict.head(
         join([_("Verdict"), *_by(analysis, changed)], " · "),
@@ -90,7 +87,7 @@ def preview(analysis: Analysis, *, with_scale: bool = False) -> list[Markup]:
 
 def _kicker(analysis: Analysis) -> str:
     media = analysis.media
-    kind, seconds = KIND[media.kind], media.duration or 0.0
+    kind, seconds = say(KIND[media.kind]), media.duration or 0.0
     if seconds >= 1:
         length = labels.took(seconds) if seconds >= 100 else f"{seconds:.0f}{NBSP}s"
         kind = _("{length} {kind}").format(length=length, kind=kind)

@@ -86,7 +86,7 @@ def _faces(track: Subject) -> dict[str, Any]:
         faces.append({"time": f.time, "box": [round(v, 1) for v in f.box], "why": why})
         if why not in looks:
             unjudged = Label.NOT_APPLICABLE
-            looks[why] = _look(track, unjudged, labels.STATES[unjudged].icon, why)
+            looks[why] = _look(track, unjudged, labels.state(unjudged).icon, why)
     return {"faces": faces, "looks": looks}
 
 

@@ -20,7 +20,7 @@ from dashboard.components import controls, signin, typography
 from dashboard.components.markup import rich, show
 from dashboard.components.tables import facts
 from dashboard.hosting import base_path
-from dashboard.i18n import LazyDict, advice
+from dashboard.i18n import advice
 from detector.sentences import _, say
 from service import auth, limits
 from service.auth.caller import Accounts, AuthReturnContext
@@ -49,35 +49,29 @@ _SENT = "account-sent"
 """What that e-mail is for: a key of `SENT_TEXTS`."""
 _NOTICE = "account-say"
 """Code of what is to be said."""
-NOTICES: LazyDict[str, tuple[str, str]] = LazyDict(
-    lambda: {
-        "confirmed": (_("Your address is confirmed."), _("Sign in with your password.")),
-        "signed_out": (_("You are signed out."), ""),
-        "changed": (_("Your password is changed."), _("All other browsers were signed out.")),
-        "cookies": (
-            _("This browser keeps no cookie of this page."),
-            _("Sign in with your password, or open the page in a window of its own."),
-        ),
-    }
-)
+NOTICES = {
+    "confirmed": (_("Your address is confirmed."), _("Sign in with your password.")),
+    "signed_out": (_("You are signed out."), ""),
+    "changed": (_("Your password is changed."), _("All other browsers were signed out.")),
+    "cookies": (
+        _("This browser keeps no cookie of this page."),
+        _("Sign in with your password, or open the page in a window of its own."),
+    ),
+}
 """What another page or a link may have us say; all else is a problem of `SENTENCES`."""
-ROLES: LazyDict[Role, str] = LazyDict(
-    lambda: {
-        Role.VIEWER: _("Viewer: reads results"),
-        Role.ANALYST: _("Analyst: analyzes files"),
-        Role.ADMIN: _("Admin: also changes what holds for everybody here"),
-    }
-)
-SENT_TEXTS: LazyDict[str, str] = LazyDict(
-    lambda: {
-        "confirm": _(
-            "Open the link in it to confirm your address. If you have an account already, sign in "
-            "instead."
-        ),
-        "link": _("If this address has an account here, the link in it signs you in."),
-        "reset": _("If this address has an account here, the link in it leads to a new password."),
-    }
-)
+ROLES = {
+    Role.VIEWER: _("Viewer: reads results"),
+    Role.ANALYST: _("Analyst: analyzes files"),
+    Role.ADMIN: _("Admin: also changes what holds for everybody here"),
+}
+SENT_TEXTS = {
+    "confirm": _(
+        "Open the link in it to confirm your address. If you have an account already, sign in "
+        "instead."
+    ),
+    "link": _("If this address has an account here, the link in it signs you in."),
+    "reset": _("If this address has an account here, the link in it leads to a new password."),
+}
 
 _MAIL = re.compile(r"[^@\s]+@[^@\s]+\.[^@\s]+")
 
@@ -200,7 +194,7 @@ def _sent() -> None:
     """Say that an e-mail is on its way."""
     email = st.session_state.get(_EMAIL, "")
     purpose = st.session_state.get(_SENT, "link")
-    _head(_("Look in your inbox"), SENT_TEXTS[purpose])
+    _head(_("Look in your inbox"), say(SENT_TEXTS[purpose]))
     text = _(
         "We wrote to {email}. The link works once, for an hour. If nothing comes, look in the spam "
         "folder."
@@ -231,7 +225,7 @@ def _account(person: Principal) -> None:
         facts(
             [
                 (_("E-mail"), person.email),
-                (_("Role"), ROLES[person.role]),
+                (_("Role"), say(ROLES[person.role])),
                 (_("Limit"), rate if most else _("none")),
             ]
         )

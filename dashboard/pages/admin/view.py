@@ -18,9 +18,8 @@ import detector
 from dashboard import labels, session, url_state
 from dashboard.components import cards, controls, outcomes, page_header, progress, typography
 from dashboard.components.markup import show
-from dashboard.i18n import LazyDict
 from dashboard.pages import alerted
-from detector.sentences import _
+from detector.sentences import _, say
 from service import auth
 from service.context import PrincipalKind, Role, Scope
 from service.records.api_keys import MAX_NAME, PREFIX
@@ -35,25 +34,21 @@ if TYPE_CHECKING:
 
 MOST = 20
 """tasks that are listed"""
-_KINDS: LazyDict[str, str] = LazyDict(
-    lambda: {
-        "analysis": _("Analysis"),
-        "batch": _("Batch"),
-        "evaluation": _("Evaluation"),
-        "calibration": _("Calibration"),
-        "download": _("Download"),
-        "robustness": _("Robustness"),
-        "library": _("Library"),
-    }
-)
-_OWNERS: LazyDict[PrincipalKind, str] = LazyDict(
-    lambda: {
-        PrincipalKind.LOCAL: _("this computer"),
-        PrincipalKind.GUEST: _("guest"),
-        PrincipalKind.KEY: _("key"),
-        PrincipalKind.USER: _("account"),
-    }
-)
+_KINDS = {
+    "analysis": _("Analysis"),
+    "batch": _("Batch"),
+    "evaluation": _("Evaluation"),
+    "calibration": _("Calibration"),
+    "download": _("Download"),
+    "robustness": _("Robustness"),
+    "library": _("Library"),
+}
+_OWNERS = {
+    PrincipalKind.LOCAL: _("this computer"),
+    PrincipalKind.GUEST: _("guest"),
+    PrincipalKind.KEY: _("key"),
+    PrincipalKind.USER: _("account"),
+}
 
 
 def draw() -> None:
@@ -124,9 +119,9 @@ def _task(task: Task) -> None:
     if task.state is State.QUEUED:
         step = _("Waiting")
     else:
-        step = labels.STAGES.get(task.stage, task.stage) or _("Running")
-    name = _KINDS.get(task.kind.name, task.kind.name)
-    text = f"{name} · {_OWNERS[kind]} {letters}".strip() + f" · {step} · {took}"
+        step = say(labels.STAGES.get(task.stage, task.stage)) or _("Running")
+    name = say(_KINDS.get(task.kind.name, task.kind.name))
+    text = f"{name} · {say(_OWNERS[kind])} {letters}".strip() + f" · {step} · {took}"
     with controls.apart(f"admin-task-{task.id}"):
         show(typography.text(text), progress.bar(task.fraction))
         with st.container(horizontal=True, width="content"):
@@ -152,17 +147,13 @@ def _feedback() -> None:
 
 _NEW_KEY = "admin-key"
 """The key that was just made, shown while its dialog is open and kept nowhere."""
-_SCOPES: LazyDict[Scope, str] = LazyDict(
-    lambda: {
-        Scope.READ: _("Read results"),
-        Scope.ANALYZE: _("Analyze and delete"),
-        Scope.MODELS: _("Download models"),
-        Scope.METRICS: _("Figures of the server"),
-    }
-)
-_STATES: LazyDict[str, str] = LazyDict(
-    lambda: {"in force": _("Active"), "expired": _("Expired"), "revoked": _("Withdrawn")}
-)
+_SCOPES = {
+    Scope.READ: _("Read results"),
+    Scope.ANALYZE: _("Analyze and delete"),
+    Scope.MODELS: _("Download models"),
+    Scope.METRICS: _("Figures of the server"),
+}
+_STATES = {"in force": _("Active"), "expired": _("Expired"), "revoked": _("Withdrawn")}
 KEY_DAYS = (7, 30, 90, 365, 0)
 """that a key may be in force; 0: for good"""
 
@@ -190,7 +181,7 @@ def _key(key: ApiKey) -> None:
     now = datetime.now(UTC)
     ends = _("until {date}").format(date=labels.day(key.expires)) if key.expires else _("for good")
     used = _("last used {date}").format(date=labels.day(key.used)) if key.used else _("never used")
-    may = ", ".join(_SCOPES[scope] for scope in key.scopes)
+    may = ", ".join(say(_SCOPES[scope]) for scope in key.scopes)
     quota = [
         labels.count(key.files_per_hour, "file an hour", "files an hour")
         if key.files_per_hour
@@ -200,7 +191,7 @@ def _key(key: ApiKey) -> None:
     begins = f"{PREFIX}_{key.id[:4]}…"
     line = " · ".join(part for part in (begins, may, *quota, ends, used) if part)
     with controls.apart(f"admin-key-{key.id}"):
-        cards.named(f"{key.name} · {_STATES[key.state(now)]}", line)
+        cards.named(f"{key.name} · {say(_STATES[key.state(now)])}", line)
         if key.state(now) == "in force" and controls.button(
             _("Withdraw"), "block", f"admin-withdraw-{key.id}", kind="tertiary"
         ):
@@ -260,9 +251,7 @@ def _make_key() -> None:
 
 MOST_PEOPLE = 20
 """accounts that are listed; others are found by their address"""
-_ROLES: LazyDict[Role, str] = LazyDict(
-    lambda: {Role.VIEWER: _("Viewer"), Role.ANALYST: _("Analyst"), Role.ADMIN: _("Administrator")}
-)
+_ROLES = {Role.VIEWER: _("Viewer"), Role.ANALYST: _("Analyst"), Role.ADMIN: _("Administrator")}
 
 
 def _people() -> None:
@@ -294,7 +283,7 @@ def _people() -> None:
 def _person(people: People, person: Person) -> None:
     seen = person.last_sign_in
     line = [
-        _ROLES[person.role],
+        say(_ROLES[person.role]),
         _("since {date}").format(date=labels.day(person.created)),
         _("last sign-in {date}").format(date=labels.day(seen)) if seen else _("never signed in"),
     ]

@@ -21,7 +21,7 @@ from dashboard.components import (
 )
 from dashboard.components.chips import bullets, chip
 from dashboard.components.markup import join, show
-from dashboard.i18n import LazyDict, advice
+from dashboard.i18n import advice
 from detector import links, vision, weights
 from detector.errors import InputError, UnmaskError
 from detector.links.addresses import MAX_URL
@@ -52,9 +52,7 @@ FETCH = "fetch"
 """The task that fetches a link."""
 UPLOADS = "uploads"
 """How often something was uploaded: each time the uploader is replaced."""
-SAMPLING: LazyDict[str, str] = LazyDict(
-    lambda: {"uniform": _("Evenly spread"), "keyframes": _("At changes"), "fps": _("By rate")}
-)
+SAMPLING = {"uniform": _("Evenly spread"), "keyframes": _("At changes"), "fps": _("By rate")}
 SAMPLES, SAMPLES_A_ROW, SAMPLE_WIDTH = 8, 4, 150
 """Cards, on a desktop so many a row, and px of one: two a row on a phone."""
 
@@ -369,7 +367,7 @@ def _answers() -> None:
         if session.is_loopback_client()
         else _("Your file stays on this server.")
     )
-    answers = [(labels.STATES[label], labels.WHAT_IT_MEANS[label]) for label in possible]
+    answers = [(labels.state(label), say(labels.WHAT_IT_MEANS[label])) for label in possible]
     rows = [(chip(answer.words, answer.slug, answer.icon), means) for answer, means in answers]
     show(
         cards.explained(_("What you will read"), rows),

@@ -41,7 +41,7 @@ from detector.models.registry import choose
 from detector.pipeline import Progress
 from detector.presentation import file, lead
 from detector.schema.analysis import Analysis, Box, Media, Subject
-from detector.sentences import _
+from detector.sentences import _, say
 from service.tasks.jobs import Job, State
 
 POLL = 0.5
@@ -146,7 +146,7 @@ def _progress(job: Job, known: int) -> None:
     if job.state is State.QUEUED or progress is None:
         head, drawn = _waiting(job)
     else:
-        head = _("Stopping") if job.cancel.is_set() else labels.STAGES[progress.stage]
+        head = _("Stopping") if job.cancel.is_set() else say(labels.STAGES[progress.stage])
         left = st.session_state.setdefault(f"left-{job.key}", TimeLeft())
         drawn = _steps(job, progress, head, left.text(job.elapsed(), progress.fraction))
     # In one place for both, so that the card keeps its height as one follows the other.

@@ -12,7 +12,6 @@ from markupsafe import Markup
 from dashboard import labels, url_state
 from dashboard.components import chips, collection, controls, markup, record_cells, typography
 from dashboard.components.cards import tile
-from dashboard.i18n import LazyDict
 from dashboard.labels import BadgeColor, StateWords
 from detector.links import is_link
 from detector.messages import states
@@ -29,25 +28,17 @@ NAME_LENGTH = 48
 """letters of a link that are shown"""
 UNREAD = "unread"
 ALL = "all"
-_RUNS: LazyDict[State | None, tuple[str, str]] = LazyDict(
-    lambda: {
-        None: ("block", _("Not taken")),
-        State.QUEUED: ("schedule", _("Next")),
-        State.RUNNING: ("progress_activity", _("Running")),
-        State.INTERRUPTED: ("schedule", _("Waiting")),
-        State.FAILED: ("error", _("Not read")),
-        State.CANCELED: ("close", _("Canceled")),
-        State.DONE: ("help", _("Not readable")),
-    }
-)
+_RUNS = {
+    None: ("block", _("Not taken")),
+    State.QUEUED: ("schedule", _("Next")),
+    State.RUNNING: ("progress_activity", _("Running")),
+    State.INTERRUPTED: ("schedule", _("Waiting")),
+    State.FAILED: ("error", _("Not read")),
+    State.CANCELED: ("close", _("Canceled")),
+    State.DONE: ("help", _("Not readable")),
+}
 """Icon and word of a row without a verdict."""
-ORDERS: LazyDict[str, str] = LazyDict(
-    lambda: {
-        "likelihood": _("Most suspicious first"),
-        "came": _("As they came"),
-        "name": _("By name"),
-    }
-)
+ORDERS = {"likelihood": _("Most suspicious first"), "came": _("As they came"), "name": _("By name")}
 
 
 def words(row: BatchRow) -> StateWords:
@@ -55,12 +46,13 @@ def words(row: BatchRow) -> StateWords:
     if row.verdict is not None:
         return labels.state(row.verdict.label, row.verdict.question, row.proof)
     icon, text = _RUNS[row.state]
+    text = say(text)
     if row.state is None and is_link(row.item.name):
         text = _("Not fetched")
     if row.state is State.INTERRUPTED and not row.kept:
         icon, text = "block", _("Gone")
     elif row.state is State.RUNNING and row.stage in labels.STAGES:
-        text = labels.STAGES[row.stage]
+        text = say(labels.STAGES[row.stage])
     return StateWords(icon, text, text, "–", "gray", "na")
 
 
@@ -213,8 +205,8 @@ def draw(
         for row, cell in zip(rows, cells, strict=True):
             cell["first"] = _("do it first") if row.waits else None
     usual = [text for _icon, text in _RUNS.values()]
-    others = (*labels.STAGES.values(), _("Gone"), _("Not fetched"))
-    states: dict[str, BadgeColor] = {f"– {text}": "gray" for text in (*usual, *others)}
+    others = map(say, (*labels.STAGES.values(), _("Gone"), _("Not fetched"), *usual))
+    states: dict[str, BadgeColor] = {f"– {text}": "gray" for text in others}
     column = st.column_config
     table = collection.TableSpec(
         rows=cells,
@@ -320,7 +312,7 @@ def finished(
             took = labels.took(whole)
             head = _("Done: {files} in {time}.").format(files=files, time=took)
     groups = [group(row) for row in rows]
-    parts = [(labels.STATES[label].short, groups.count(label.value)) for label in labels.ORDER]
+    parts = [(labels.state(label).short, groups.count(label.value)) for label in labels.ORDER]
     parts += [(_("Not read"), groups.count(UNREAD)), (_("Running"), _running(rows))]
     parts.append((_("Waiting"), _waiting(rows)))
     said = [f"{number:,} {labels.lower_first(words)}" for words, number in parts if number]

@@ -273,7 +273,7 @@ def _filters(rows: Sequence[BatchRow]) -> tuple[str, str, str]:
         **{
             label.value: f":{one.color}[:material/{one.icon}:] {groups.count(label)}"
             for label in labels.ORDER
-            for one in [labels.STATES[label]]
+            for one in [labels.state(label)]
         },
         listing.UNREAD: f":material/error: {groups.count(listing.UNREAD)}",
     }

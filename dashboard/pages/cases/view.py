@@ -18,7 +18,7 @@ from dashboard.components import (
 )
 from dashboard.components.markup import show
 from dashboard.components.tables import code, facts
-from dashboard.i18n import LazyDict, advice
+from dashboard.i18n import advice
 from dashboard.pages import put_into_address, refused_in
 from detector.errors import InputError
 from detector.messages import states
@@ -26,7 +26,7 @@ from detector.schema.analysis import Label
 from detector.sentences import _, say
 from service.cases import MAX_TITLE, MAX_URL, STATUS, CaseService, log
 from service.context import PrincipalKind
-from service.records.cases import Case, CaseAction, CaseStatus
+from service.records.cases import Case, CaseAction
 from service.records.model import MAX_NOTE_LENGTH, MAX_PAGE_SIZE, Query, Record
 
 NOTICE, REFUSED = "case-said", "case-refused"
@@ -35,9 +35,6 @@ _ACTOR = "case-by"
 """Who acts, as they typed it."""
 CLEARED = "case-cleared"
 """How often something was written: each time its fields are replaced."""
-_STATUS: LazyDict[CaseStatus, str] = LazyDict(
-    lambda: {status: say(words) for status, words in STATUS.items()}
-)
 
 
 def draw() -> None:
@@ -77,7 +74,7 @@ def _list(cases: list[Case]) -> None:
 
 def _listed(number: int, case: Case) -> None:
     about = [
-        _STATUS[case.status],
+        say(STATUS[case.status]),
         labels.count(len(case.files), "file", "files"),
         record_cells.local(case.touched),
     ]
@@ -88,7 +85,7 @@ def _listed(number: int, case: Case) -> None:
 
 def _case(case: Case) -> None:
     about = [
-        _STATUS[case.status],
+        say(STATUS[case.status]),
         _("reviewed by {name}").format(name=case.reviewer) if case.reviewer else "",
         _("opened {time}").format(time=record_cells.local(case.created)),
     ]
@@ -177,7 +174,7 @@ def _review(case: Case) -> None:
             st.text_input(
                 _("Your name"), key=_ACTOR, max_chars=MAX_TITLE, placeholder=_("Shown in the log")
             )
-        status = controls.choose(_("Status"), _STATUS, case.status, f"case-status-{len(case.log)}")
+        status = controls.choose(_("Status"), STATUS, case.status, f"case-status-{len(case.log)}")
         reviewer = st.text_input(
             _("Reviewer"), case.reviewer, max_chars=MAX_TITLE, key=f"case-reviewer-{len(case.log)}"
         )

@@ -339,7 +339,7 @@ def _keys(questions: Collection[Question | None]) -> list[Mark]:
 
 def _glyph(label: Label) -> str:
     """Return the sign of a reading; empty for one that is unsure, of which most cells may be."""
-    return labels.STATES[label].glyph if label in _OUTER.values() else ""
+    return labels.state(label).glyph if label in _OUTER.values() else ""
 
 
 def _pairs(compared: Sequence[Pair], titles: Mapping[str, str]) -> None:

@@ -126,7 +126,7 @@ def _name(model: ModelResult, mark: str) -> Markup:
         calibrated = ngettext(
             "calibrated on {number} clip", "calibrated on {number} clips", clips
         ).format(number=clips)
-    lines = [f"{labels.MODEL_KINDS[model.kind]}{crop}", calibrated]
+    lines = [f"{say(labels.MODEL_KINDS[model.kind])}{crop}", calibrated]
     if not model.counted:
         lines.append(_("not counted"))
     return lane_parts.model(f"{mark} {labels.plain(model)}", *lines)

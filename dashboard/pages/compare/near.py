@@ -405,7 +405,7 @@ def _clip(job: Job, name: str) -> None:
     if analysis is None:
         typography.caption(_("The detectors have not judged it."))
         return
-    answer, likely = labels.STATES[analysis.label], analysis.verdict.probability
+    answer, likely = labels.state(analysis.label), analysis.verdict.probability
     percent = f" · {labels.percent(likely)}" if likely is not None else ""
     show(chip(headline(analysis) + percent, answer.slug, answer.icon))
 

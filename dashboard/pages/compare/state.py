@@ -82,7 +82,7 @@ def reading(selection: Selection, model: ModelResult, label: Label) -> StateWord
     """Return how a reading of a whole subject is shown, in the words of the model's question; where
     that stays open, no model of it says more than all of them."""
     if selection.analysis.verdict.undecided(model.question):
-        return replace(labels.STATES[Label.NOT_APPLICABLE], short=_("Not decided"))
+        return replace(labels.state(Label.NOT_APPLICABLE), short=_("Not decided"))
     return labels.state(label, model.question)
 
 

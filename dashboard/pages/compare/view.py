@@ -20,7 +20,6 @@ from dashboard.components import (
     typography,
 )
 from dashboard.components.chips import chip
-from dashboard.i18n import LazyDict
 from dashboard.pages import alerted, put_into_address
 from dashboard.pages.compare import agree, lanes, near, state
 from dashboard.pages.compare.state import MAX_MODELS, Selection
@@ -39,7 +38,7 @@ if TYPE_CHECKING:
 
 PAIR = ("manipulated", "untouched")
 """Samples that show the same footage with another face."""
-WHAT: LazyDict[str, str] = LazyDict(lambda: {"models": _("Models"), "clips": _("Two files")})
+WHAT = {"models": _("Models"), "clips": _("Two files")}
 
 
 def draw() -> None:
@@ -331,13 +330,11 @@ def _unscored(selection: Selection) -> None:
 # --- an ensemble put together ---------------------------------------------------------------------
 
 
-AGGREGATIONS: LazyDict[Literal["mean", "top", "motion"], str] = LazyDict(
-    lambda: {
-        "mean": _("Mean over the clip"),
-        "top": _("Highest quarter"),
-        "motion": _("Weighted by movement"),
-    }
-)
+AGGREGATIONS: dict[Literal["mean", "top", "motion"], str] = {
+    "mean": _("Mean over the clip"),
+    "top": _("Highest quarter"),
+    "motion": _("Weighted by movement"),
+}
 
 
 @st.fragment
@@ -432,7 +429,7 @@ def untouched(ensemble: CustomEnsemble, analysis: Analysis) -> bool:
 
 def _verdict(title: str, analysis: Analysis) -> None:
     verdict = analysis.verdict
-    answer, likely = labels.STATES[verdict.label], verdict.probability
+    answer, likely = labels.state(verdict.label), verdict.probability
     cards.built(
         title,
         chip(states.headline(verdict.label, verdict.question), answer.slug, answer.icon),

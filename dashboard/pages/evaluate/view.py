@@ -25,7 +25,6 @@ from dashboard.components import (
     typography,
 )
 from dashboard.components.markup import rich, show
-from dashboard.i18n import LazyDict
 from dashboard.pages import alerted
 from detector.errors import InputError
 from detector.evaluation import metrics, runs, tables
@@ -43,20 +42,14 @@ from service.records.model import State
 from service.tasks.evaluations import Evaluation
 from service.tasks.task import QueueFull
 
-CONDITIONS: LazyDict[str, str] = LazyDict(
-    lambda: {"none": _("As they are"), "few": _("Also re-encoded, shrunk, blurred and noisy")}
-)
-KINDS: LazyDict[str, str] = LazyDict(
-    lambda: {"video": _("Clips"), "image": _("Pictures"), "audio": _("Sounds")}
-)
-LEFT_OUT: LazyDict[LeftOutReason, str] = LazyDict(
-    lambda: {
-        LeftOutReason.NO_FOLDER: _("{name}: in no folder real or fake"),
-        LeftOutReason.NO_MEDIA: _("{name}: no video or picture"),
-        LeftOutReason.NOT_BROUGHT: _("{name}: listed, but not uploaded"),
-        LeftOutReason.REFUSED: _("{name}: its name leads elsewhere, or it is a link or locked"),
-    }
-)
+CONDITIONS = {"none": _("As they are"), "few": _("Also re-encoded, shrunk, blurred and noisy")}
+KINDS = {"video": _("Clips"), "image": _("Pictures"), "audio": _("Sounds")}
+LEFT_OUT = {
+    LeftOutReason.NO_FOLDER: _("{name}: in no folder real or fake"),
+    LeftOutReason.NO_MEDIA: _("{name}: no video or picture"),
+    LeftOutReason.NOT_BROUGHT: _("{name}: listed, but not uploaded"),
+    LeftOutReason.REFUSED: _("{name}: its name leads elsewhere, or it is a link or locked"),
+}
 
 
 def draw() -> None:
@@ -65,7 +58,7 @@ def draw() -> None:
     run = service.find(id, session.current_user()) if id else None
     if run is None:
         _empty()
-        _over_time(KINDS)
+        _over_time()
     elif run.active:
         page_header.head(_("Evaluating"), _size(run))
         with st.container(border=True, key="card-evaluating"):
@@ -161,7 +154,7 @@ def _result(run: Evaluation, found: Report) -> None:
     left_out = run.labelled_set.left_out
     notes = [
         *map(say, found.notes),
-        *(LEFT_OUT[why].format(name=name) for name, why in left_out[:5]),
+        *(say(LEFT_OUT[why]).format(name=name) for name, why in left_out[:5]),
     ]
     if (more := len(left_out) - 5) > 0:
         text = ngettext("and {number} more was left out", "and {number} more were left out", more)
@@ -194,7 +187,7 @@ MOST_RUNS = 20
 """evaluations in the table, the newest"""
 
 
-def _over_time(kinds: LazyDict[str, str]) -> None:
+def _over_time() -> None:
     """Draw the AUC of the person's evaluations, and for an administrator of UNMASK_RUNS, by date;
     nothing of fewer than two."""
     app, user = session.application(), session.current_user()
@@ -203,7 +196,7 @@ def _over_time(kinds: LazyDict[str, str]) -> None:
     if folder is not None and user.may_administer:
         reports += runs.reports(folder)
     count = Counter(kind.kind for report in reports for kind in report.kinds)
-    several = {kind: kinds[kind] for kind, number in count.most_common() if number > 1}
+    several = {kind: KINDS[kind] for kind, number in count.most_common() if number > 1}
     if not several:
         return
     with st.container(border=True, key="card-evaluations"):

@@ -10,7 +10,6 @@ from streamlit.delta_generator import DeltaGenerator
 
 from dashboard import labels
 from dashboard.components import controls, record_cells
-from dashboard.i18n import LazyDict
 from detector.schema.analysis import Label
 from detector.sentences import _
 from service.records.model import MAX_PAGE_SIZE, Confirmed, Facets, Order, Page, Query, Record
@@ -20,31 +19,25 @@ ALL, UNJUDGED = "all", "unjudged"
 PAGE = 10
 """records of a page"""
 ANY, DATES = 0, -1
-SPANS: LazyDict[int, str] = LazyDict(
-    lambda: {
-        ANY: _("Any time"),
-        1: _("Today"),
-        7: _("Last 7 days"),
-        30: _("Last 30 days"),
-        DATES: _("Choose dates"),
-    }
-)
+SPANS = {
+    ANY: _("Any time"),
+    1: _("Today"),
+    7: _("Last 7 days"),
+    30: _("Last 30 days"),
+    DATES: _("Choose dates"),
+}
 """Days up to and with today, or how else they are chosen."""
-CONFIRMED: LazyDict[Confirmed, str] = LazyDict(
-    lambda: {
-        Confirmed.OPEN: _("Not confirmed"),
-        Confirmed.FAKE: _("Confirmed fake"),
-        Confirmed.REAL: _("Confirmed real"),
-    }
-)
-ORDERS: LazyDict[Order, str] = LazyDict(
-    lambda: {
-        "newest": _("Newest first"),
-        "oldest": _("Oldest first"),
-        "name": _("By name"),
-        "likelihood": _("Highest likelihood first"),
-    }
-)
+CONFIRMED = {
+    Confirmed.OPEN: _("Not confirmed"),
+    Confirmed.FAKE: _("Confirmed fake"),
+    Confirmed.REAL: _("Confirmed real"),
+}
+ORDERS: dict[Order, str] = {
+    "newest": _("Newest first"),
+    "oldest": _("Oldest first"),
+    "name": _("By name"),
+    "likelihood": _("Highest likelihood first"),
+}
 _SEARCH = "q"
 """The key of the search field is its name in the address, so that a filter can be passed on."""
 _VERDICT, _WHEN, _DATES = "history-verdict", "history-when", "history-dates"
@@ -165,7 +158,7 @@ def verdicts(place: DeltaGenerator, counts: Mapping[Label | None, int]) -> None:
         **{
             label.value: f":{one.color}[:material/{one.icon}:] {one.short} {counts.get(label, 0)}"
             for label in labels.ORDER
-            for one in [labels.STATES[label]]
+            for one in [labels.state(label)]
         },
         UNJUDGED: ":gray[:material/error:] "
         + _("No verdict {number}").format(number=counts.get(None, 0)),

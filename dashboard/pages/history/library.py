@@ -21,7 +21,7 @@ from dashboard.components import (
 from dashboard.components.chips import bullets, chip
 from dashboard.components.markup import show
 from dashboard.components.status_cards import Card
-from dashboard.i18n import LazyDict, advice
+from dashboard.i18n import advice
 from dashboard.pages import alerted, refused_in
 from dashboard.pages.history import state
 from detector.sentences import _, say
@@ -44,13 +44,11 @@ FRAME_BYTES = 36
 ROW = 35
 """px of a row"""
 _SEARCH = "library-search"
-_ELSEWHERE: LazyDict[str, str] = LazyDict(
-    lambda: {
-        ANALYSES: _("Your analyses"),
-        "upload": _("Uploaded here"),
-        "import": _("Fingerprints of others"),
-    }
-)
+_ELSEWHERE = {
+    ANALYSES: _("Your analyses"),
+    "upload": _("Uploaded here"),
+    "import": _("Fingerprints of others"),
+}
 """Labels of footage that is in no folder."""
 
 
@@ -205,7 +203,7 @@ def _source(source: FootageSource, *, looks: bool, busy: bool) -> None:
 
 
 def _name(source: str) -> str:
-    return _ELSEWHERE.get(source, source)
+    return say(_ELSEWHERE.get(source, source))
 
 
 def _forget_source(source: FootageSource) -> None:

@@ -12,7 +12,6 @@ from dashboard.components import cards, collection, controls, origin, record_cel
 from dashboard.components.chips import bullets, chip
 from dashboard.components.markup import Text, show
 from dashboard.components.tables import code, facts
-from dashboard.i18n import LazyDict
 from dashboard.labels import BadgeColor, StateWords
 from dashboard.pages import put_into_address, refused_in
 from dashboard.pages.cases import view as cases
@@ -36,9 +35,7 @@ from service.records.model import (
 )
 from service.tasks.jobs import Job
 
-_SHORT: LazyDict[Confirmed, str] = LazyDict(
-    lambda: {Confirmed.OPEN: _("Not yet"), Confirmed.FAKE: _("Fake"), Confirmed.REAL: _("Real")}
-)
+_SHORT = {Confirmed.OPEN: _("Not yet"), Confirmed.FAKE: _("Fake"), Confirmed.REAL: _("Real")}
 
 
 def draw_preview(
@@ -68,7 +65,7 @@ def draw_preview(
 def _head(record: Record, analysis: Analysis | None) -> Markup:
     parts: list[Text] = [typography.name(record.name), state_chip(record)]
     if record.confirmed is not Confirmed.OPEN:
-        parts += [" ", chip(CONFIRMED[record.confirmed], symbol="gavel")]
+        parts += [" ", chip(say(CONFIRMED[record.confirmed]), symbol="gavel")]
     if analysis is not None:
         parts += verdict_card.preview(analysis, with_scale=True)
     elif record.fault is not None:
@@ -130,7 +127,7 @@ def _notes(record: Record, facets: Facets) -> None:
         list(_SHORT),
         default=record.confirmed,
         required=True,
-        format_func=_SHORT.__getitem__,
+        format_func=lambda found: say(_SHORT[found]),
         help=_("What you found out, whatever the models say."),
         key=f"found-{record.id}",
         on_change=_change,
@@ -249,16 +246,14 @@ def _delete(records: Sequence[Record]) -> None:
 
 ROW = 56
 """px of a row"""
-_RUNS: LazyDict[State, tuple[str, str]] = LazyDict(
-    lambda: {
-        State.QUEUED: ("schedule", _("Waiting")),
-        State.RUNNING: ("progress_activity", _("Running")),
-        State.FAILED: ("error", _("Failed")),
-        State.CANCELED: ("close", _("Canceled")),
-        State.INTERRUPTED: ("power_settings_new", _("Interrupted")),
-        State.DONE: ("help", _("Not readable")),
-    }
-)
+_RUNS = {
+    State.QUEUED: ("schedule", _("Waiting")),
+    State.RUNNING: ("progress_activity", _("Running")),
+    State.FAILED: ("error", _("Failed")),
+    State.CANCELED: ("close", _("Canceled")),
+    State.INTERRUPTED: ("power_settings_new", _("Interrupted")),
+    State.DONE: ("help", _("Not readable")),
+}
 """Icon and word of a record without a result."""
 
 
@@ -271,6 +266,7 @@ def state_words(record: Record) -> StateWords:
         job = session.find_job(record.id)
         progress = job.state if job else State.INTERRUPTED
     icon, text = _RUNS[progress]
+    text = say(text)
     return StateWords(icon, text, text, "–", "gray", "na")
 
 
@@ -312,13 +308,13 @@ def _rows(records: Sequence[Record], pictures: Mapping[str, bytes]) -> list[dict
     if any(record.confirmed is not Confirmed.OPEN for record in records):
         for row, record in zip(rows, records, strict=True):
             found = record.confirmed is not Confirmed.OPEN
-            row["found"] = CONFIRMED[record.confirmed] if found else ""
+            row["found"] = say(CONFIRMED[record.confirmed]) if found else ""
     return rows
 
 
 def draw_list(records: Sequence[Record], pictures: Mapping[str, bytes], key: str) -> None:
     """Draw the records; a card leads to its record's preview."""
-    colors: dict[str, BadgeColor] = {f"– {text}": "gray" for _icon, text in _RUNS.values()}
+    colors: dict[str, BadgeColor] = {f"– {say(text)}": "gray" for _icon, text in _RUNS.values()}
     colors |= {_verdict(record): state_words(record).color for record in records}
     colors |= {_elsewhere(record): "red" for record in records if _elsewhere(record)}
 

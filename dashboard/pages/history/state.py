@@ -3,8 +3,7 @@ the session."""
 
 import streamlit as st
 
-from dashboard.i18n import LazyDict
-from detector.sentences import _
+from detector.sentences import _, say
 
 NOTICE = "history-said"
 """The outcome of the last action, said once."""
@@ -18,7 +17,7 @@ ANALYSES, LIBRARY = "analyses", "library"
 """The halves of the page, as they stand in the address."""
 UPLOADS = "library-uploads"
 """How often something was added to the library: each time its fields are replaced."""
-_TABS: LazyDict[str, str] = LazyDict(lambda: {ANALYSES: _("Analyses"), LIBRARY: _("Library")})
+_TABS = {ANALYSES: _("Analyses"), LIBRARY: _("Library")}
 _KEY = "history-tab"
 
 
@@ -31,7 +30,7 @@ def draw_tabs() -> None:
     """Draw the choice. The address says which it is, so that it can be linked and gone back to."""
     st.session_state[_KEY] = tab()
     st.segmented_control(
-        _("Show"), list(_TABS), required=True, format_func=_TABS.__getitem__,
+        _("Show"), list(_TABS), required=True, format_func=lambda tab: say(_TABS[tab]),
         label_visibility="collapsed", key=_KEY, on_change=_turn,
     )  # fmt: skip
 

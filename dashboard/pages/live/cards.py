@@ -94,7 +94,7 @@ def slug(state: LiveState | None) -> str:
     """Return which color stands on top of the card."""
     if state is None or not state.ready:
         return "na"
-    return labels.STATES[state.reading.label].slug
+    return labels.state(state.reading.label).slug
 
 
 def _number(reading: LiveReading, probability: float) -> Markup:
@@ -154,7 +154,7 @@ def _alarm(alarm: Alarm, now: float, clock: Clock) -> list[Text]:
 
 def kind(alarm: Alarm) -> tuple[str, str, labels.Slug]:
     """Return words, icon and tone of an alarm."""
-    state = labels.STATES[Label.FAKE if alarm.kind == "manipulated" else Label.NOT_APPLICABLE]
+    state = labels.state(Label.FAKE if alarm.kind == "manipulated" else Label.NOT_APPLICABLE)
     name = state.short if alarm.kind == "manipulated" else _("No face")
     return name, state.icon, state.slug
 
@@ -221,6 +221,6 @@ def quality(state: LiveState | None) -> tuple[list[tuple[Markup, str]], str]:
 
 def connection(findings: Sequence[Finding], sentence: str) -> Markup:
     """Return the connection test's outcome and lines."""
-    rows = [(chip(NAMES[one.way], *GRADES[one.grade]), one.text) for one in findings]
+    rows = [(chip(say(NAMES[one.way]), *GRADES[one.grade]), one.text) for one in findings]
     outcome = typography.conclusion(sentence)
     return outcome + tables.plain(rows, "um-connection", heads=True)

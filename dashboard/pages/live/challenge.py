@@ -8,22 +8,17 @@ from dashboard.components import controls, tables, typography
 from dashboard.components.chips import chip
 from dashboard.components.markup import Text, show
 from dashboard.components.tables import with_note
-from dashboard.i18n import LazyDict
 from dashboard.pages.live.state import LivePageState
 from detector.live import LiveState, Move, Observation
 from detector.live.challenge import SECONDS
-from detector.sentences import _
+from detector.sentences import _, say
 
-ASKED: LazyDict[Move, str] = LazyDict(
-    lambda: {
-        Move.TURN: _("Turn the head slowly to one side, then to the other."),
-        Move.COVER: _("Move a hand slowly across the face."),
-        Move.LEAN: _("Lean in until the face is close to the camera."),
-    }
-)
-NAMES: LazyDict[Move, str] = LazyDict(
-    lambda: {Move.TURN: _("Turn"), Move.COVER: _("Hand"), Move.LEAN: _("Lean in")}
-)
+ASKED = {
+    Move.TURN: _("Turn the head slowly to one side, then to the other."),
+    Move.COVER: _("Move a hand slowly across the face."),
+    Move.LEAN: _("Lean in until the face is close to the camera."),
+}
+NAMES = {Move.TURN: _("Turn"), Move.COVER: _("Hand"), Move.LEAN: _("Lean in")}
 
 
 def draw(visit: LivePageState, state: LiveState | None) -> None:
@@ -41,7 +36,7 @@ def draw(visit: LivePageState, state: LiveState | None) -> None:
             number = list(Move).index(move) + 1
             title = _("Challenge {number} of {all}").format(number=number, all=len(Move))
             heads.head(title)
-            typography.say(ASKED[move])
+            typography.say(say(ASKED[move]))
             st.progress(1 - left / SECONDS)
         else:
             heads.head(_("Challenge"), _("what was seen"))
@@ -85,13 +80,17 @@ def row(seen: Observation) -> list[Text]:
     elif seen.made is False:
         state = chip(_("Not seen"), "plain", "remove")
     frames = labels.count(seen.scored, "scored frame", "scored frames")
-    return [with_note(typography.strong(NAMES[seen.move]), frames), with_note(state, text), score]
+    return [
+        with_note(typography.strong(say(NAMES[seen.move])), frames),
+        with_note(state, text),
+        score,
+    ]
 
 
 def conclusion(seen: list[Observation]) -> str:
     """Return what all moves come to, in a sentence."""
-    broke = [labels.lower_first(NAMES[one.move]) for one in seen if not one.held]
-    missing = [labels.lower_first(NAMES[one.move]) for one in seen if one.made is False]
+    broke = [labels.lower_first(say(NAMES[one.move])) for one in seen if not one.held]
+    missing = [labels.lower_first(say(NAMES[one.move])) for one in seen if one.made is False]
     if broke:
         text = _("Something broke at: {moves}. Ask for the same move again, more slowly.")
         return text.format(moves=labels.listed(broke))

@@ -8,7 +8,6 @@ import streamlit as st
 
 from dashboard import labels, session
 from dashboard.components import controls
-from dashboard.i18n import LazyDict
 from dashboard.pages.live import CHOICES
 from dashboard.pages.live.link import Camera
 from dashboard.pages.live.state import SHARED
@@ -23,13 +22,11 @@ from service.live import cameras
 from service.live.viewers import SHARED_FACES, SHARED_SIZE, LiveOptions, SessionRetention
 from service.records.model import RecordsError
 
-KEEPS: LazyDict[SessionRetention, str] = LazyDict(
-    lambda: {
-        SessionRetention.NOTHING: _("Nothing"),
-        SessionRetention.SCORES: _("Scores"),
-        SessionRetention.VIDEO: _("Scores and video"),
-    }
-)
+KEEPS = {
+    SessionRetention.NOTHING: _("Nothing"),
+    SessionRetention.SCORES: _("Scores"),
+    SessionRetention.VIDEO: _("Scores and video"),
+}
 WAITS = (1.0, 3.0, 5.0, 10.0)
 """s above the threshold before an alarm."""
 _CAMERA, _MODELS, _KEEP, _MIRROR, _SOURCE, _MICROPHONE, _ABOVE, _SECONDS = CHOICES

@@ -327,7 +327,7 @@ def _reading(analysis: Analysis) -> None:
     left, right = st.columns(2, gap="medium")
     with left:
         if answer is None or probability is None:
-            state = labels.STATES[Label.NOT_APPLICABLE]
+            state = labels.state(Label.NOT_APPLICABLE)
             show(chip(_("Not judged"), state.slug, state.icon))
         else:
             state = labels.state(answer.label, Question.VOICE)

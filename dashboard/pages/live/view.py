@@ -21,7 +21,6 @@ from streamlit_webrtc import AudioSinkTrack, WebRtcMode, webrtc_streamer
 from dashboard import labels, session, theme, url_state
 from dashboard.components import camera, controls, page_header, typography
 from dashboard.components.markup import show
-from dashboard.i18n import LazyDict
 from dashboard.pages.live import cards, choices, link, side, state
 from dashboard.pages.live.problems import HOPELESS, Problem, problem
 from dashboard.pages.live.state import LivePageState, Phase
@@ -192,7 +191,7 @@ def _sent(visit: LivePageState, servers: list[link.Server]) -> None:
 
 
 def _cover(cover: Problem) -> None:
-    camera.cover(cover.icon, cover.head, cover.text, over_frame=cover.over_frame)
+    camera.cover(cover.icon, say(cover.head), say(cover.text), over_frame=cover.over_frame)
 
 
 def _problem(visit: LivePageState) -> Problem | None:
@@ -272,64 +271,55 @@ def _snapshot(viewer: Viewer) -> bytes:
 # --- before a picture comes -----------------------------------------------------------------------
 
 
-WAITING: LazyDict[Phase, Problem] = LazyDict(
-    lambda: {
-        Phase.ASKING: Problem(
-            "videocam",
-            _("Waiting for the camera"),
-            _("The browser asks for your permission: choose Allow."),
-        ),
-        Phase.CONNECTING: Problem(
-            "sync", _("Connecting"), _("The video link comes up in about 3 s.")
-        ),
-        Phase.RESTARTING: Problem(
-            "sync", _("Connecting again"), _("The last try led nowhere, so here is another.")
-        ),
-        Phase.LOST: Problem(
-            "sync_problem",
-            _("The picture is lost"),
-            _("Connecting again. The same session goes on when it comes back."),
-            over_frame=True,
-        ),
-    }
-)
+WAITING = {
+    Phase.ASKING: Problem(
+        "videocam",
+        _("Waiting for the camera"),
+        _("The browser asks for your permission: choose Allow."),
+    ),
+    Phase.CONNECTING: Problem("sync", _("Connecting"), _("The video link comes up in about 3 s.")),
+    Phase.RESTARTING: Problem(
+        "sync", _("Connecting again"), _("The last try led nowhere, so here is another.")
+    ),
+    Phase.LOST: Problem(
+        "sync_problem",
+        _("The picture is lost"),
+        _("Connecting again. The same session goes on when it comes back."),
+        over_frame=True,
+    ),
+}
 """While a picture is on its way."""
 
 
-NOTICES: LazyDict[str, Problem] = LazyDict(
-    lambda: {
-        "choosing": Problem(
-            "screen_share",
-            _("Choose what to share"),
-            _("The browser asks for a window, a tab or the screen: choose the meeting."),
-        ),
-        "calling": Problem(
-            "sync", _("Connecting"), _("This server calls the camera, which has 10 s to answer.")
-        ),
-        "not_shared": Problem(
-            "screen_share",
-            _("Nothing is shared yet"),
-            _("Press Start and choose the window or tab of the meeting. Keep its faces in view."),
-        ),
-        "not_watched": Problem(
-            "videocam",
-            _("The camera is not watched"),
-            _("Give its address, such as rtsp://camera.example/stream, and press Start."),
-        ),
-        "off": Problem(
-            "videocam",
-            _("The camera is off"),
-            _("Press Start and allow the camera. Point it at the face, with light on it."),
-        ),
-        "switched_off": Problem(
-            "videocam_off",
-            _("Live is switched off here"),
-            _(
-                "Who runs this server allows no cameras. Clips and pictures can be analyzed as "
-                "usual."
-            ),
-        ),
-    }
-)
+NOTICES = {
+    "choosing": Problem(
+        "screen_share",
+        _("Choose what to share"),
+        _("The browser asks for a window, a tab or the screen: choose the meeting."),
+    ),
+    "calling": Problem(
+        "sync", _("Connecting"), _("This server calls the camera, which has 10 s to answer.")
+    ),
+    "not_shared": Problem(
+        "screen_share",
+        _("Nothing is shared yet"),
+        _("Press Start and choose the window or tab of the meeting. Keep its faces in view."),
+    ),
+    "not_watched": Problem(
+        "videocam",
+        _("The camera is not watched"),
+        _("Give its address, such as rtsp://camera.example/stream, and press Start."),
+    ),
+    "off": Problem(
+        "videocam",
+        _("The camera is off"),
+        _("Press Start and allow the camera. Point it at the face, with light on it."),
+    ),
+    "switched_off": Problem(
+        "videocam_off",
+        _("Live is switched off here"),
+        _("Who runs this server allows no cameras. Clips and pictures can be analyzed as usual."),
+    ),
+}
 """While the browser asks for a window, or this server calls a camera; before anything was started;
 and where no cameras are allowed."""

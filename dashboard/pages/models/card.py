@@ -10,7 +10,6 @@ from dashboard.components import cards, controls, figures, task_progress, typogr
 from dashboard.components.chips import chip
 from dashboard.components.markup import Text, join, rich, show
 from dashboard.components.tables import facts
-from dashboard.i18n import LazyDict
 from detector import weights
 from detector.models import inventory
 from detector.models.base import Measured, ModelSpec
@@ -20,16 +19,14 @@ from detector.schema.analysis import QUESTION_OF
 from detector.sentences import _, ngettext, say
 from service.tasks.kinds import Download
 
-_STATES: LazyDict[str, tuple[str, str]] = LazyDict(
-    lambda: {
-        "bundled": ("check_circle", _("Ready")),
-        "ready": ("check_circle", _("Ready")),
-        "license": ("gavel", _("License not accepted")),
-        "available": ("download", _("Not downloaded")),
-        "manual": ("upload_file", _("Add its file")),
-        "failed": ("error", _("Can’t be used")),
-    }
-)
+_STATES = {
+    "bundled": ("check_circle", _("Ready")),
+    "ready": ("check_circle", _("Ready")),
+    "license": ("gavel", _("License not accepted")),
+    "available": ("download", _("Not downloaded")),
+    "manual": ("upload_file", _("Add its file")),
+    "failed": ("error", _("Can’t be used")),
+}
 
 
 def draw(status: Status, seconds: float | None) -> None:
@@ -73,7 +70,8 @@ def state(status: Status, running: Download | None = None) -> tuple[str, str]:
         return "progress_activity", _("Downloading {percent}").format(percent=done)
     if status.state == "failed" and status.problem == "weights_corrupted":
         return "error", _("File does not match")
-    return _STATES[status.state]
+    icon, text = _STATES[status.state]
+    return icon, say(text)
 
 
 def _head(status: Status, running: Download | None) -> Markup:
@@ -81,7 +79,9 @@ def _head(status: Status, running: Download | None) -> Markup:
     symbol, text = state(status, running)
     name = labels.name_of(spec)
     own = [spec.title] if spec.title != name else []
-    kind = " · ".join([*own, spec.architecture, labels.MODEL_KINDS[spec.kind], looks_for(spec)])
+    kind = " · ".join(
+        [*own, spec.architecture, say(labels.MODEL_KINDS[spec.kind]), looks_for(spec)]
+    )
     unverified = _("Label order unverified: shown, not counted.")
     return cards.model_head(
         name,

@@ -11,7 +11,7 @@ import streamlit as st
 from dashboard import labels, session, url_state
 from dashboard.components import controls, page_header, task_progress, typography, upsell_banner
 from dashboard.components.markup import rich, show
-from dashboard.i18n import LazyDict, advice
+from dashboard.i18n import advice
 from dashboard.pages.models import card
 from detector.errors import LabelOrderError, UnmaskError
 from detector.models import hub_import, inventory, memory, registry, user_models
@@ -35,18 +35,14 @@ HUB_MODEL = "bring-found"
 """What the hub says of the model that was asked for."""
 CARDS = "models-most"
 """How many cards are shown."""
-QUESTIONS: LazyDict[str, str] = LazyDict(
-    lambda: {ALL: _("All"), **{q.spec.task: say(q.spec.group) for q in Question}}
-)
-STATES: LazyDict[str, str] = LazyDict(
-    lambda: {
-        "ready": _("Ready"),
-        "recommended": _("Recommended"),
-        "absent": _("Not downloaded"),
-        "own": _("Yours"),
-    }
-)
-VIEWS: LazyDict[str, str] = LazyDict(lambda: {"cards": _("Cards"), "table": _("Table")})
+QUESTIONS: dict[str, str] = {ALL: _("All"), **{q.spec.task: say(q.spec.group) for q in Question}}
+STATES = {
+    "ready": _("Ready"),
+    "recommended": _("Recommended"),
+    "absent": _("Not downloaded"),
+    "own": _("Yours"),
+}
+VIEWS = {"cards": _("Cards"), "table": _("Table")}
 
 
 def draw() -> None:
@@ -169,7 +165,7 @@ def _offer() -> None:
 def _toolbar(statuses: Sequence[Status]) -> tuple[list[Timed], bool]:
     """Draw the filters; return what passes them, and whether a table is wanted."""
     counts = {task: sum(1 for s in statuses if task in (ALL, s.spec.task)) for task in QUESTIONS}
-    tasks = {task: f"{QUESTIONS[task]} {count}" for task, count in counts.items() if count}
+    tasks = {task: f"{say(QUESTIONS[task])} {count}" for task, count in counts.items() if count}
     with controls.apart("models-toolbar"):
         with st.container(horizontal=True, width="content", vertical_alignment="center"):
             asked = st.query_params.get(url_state.QUESTION, ALL)
@@ -178,7 +174,7 @@ def _toolbar(statuses: Sequence[Status]) -> tuple[list[Timed], bool]:
             filter = st.segmented_control(
                 _("State"),
                 list(STATES),
-                format_func=STATES.__getitem__,
+                format_func=lambda state: say(STATES[state]),
                 label_visibility="collapsed",
                 key="models-state",
             )
@@ -299,7 +295,7 @@ def _check_row(outcome: Outcome) -> dict[str, str]:
 # --- a model of one’s own -------------------------------------------------------------------------
 
 
-WAYS: LazyDict[str, str] = LazyDict(lambda: {"file": _("A file"), "hub": _("Hugging Face")})
+WAYS = {"file": _("A file"), "hub": _("Hugging Face")}
 
 
 def _file() -> None:

@@ -88,9 +88,9 @@ def _voices(analysis: Analysis) -> str:
 def _chip(analysis: Analysis) -> Markup:
     answer = analysis.verdict.answers.get(Question.VOICE)
     if answer is None:
-        return chip(labels.STATES[Label.NOT_APPLICABLE].short, "na", "do_not_disturb_on")
+        return chip(labels.state(Label.NOT_APPLICABLE).short, "na", "do_not_disturb_on")
     row = answers.row(analysis, Question.VOICE, answer)
-    state = labels.STATES[row.label]
+    state = labels.state(row.label)
     return chip(row.answer, state.slug, state.icon)
 
 

@@ -121,11 +121,11 @@ def test_the_first_screen_says_what_will_be_read(jobs, analyzer):
     text = html(at)
     assert "Could not be judged" in text
     for label, _, _ in manifest().ensembles[Question.MANIPULATION].thresholds.zones:
-        assert words.STATES[label].words in text
+        assert words.state(label).words in text
     limits = [one.thresholds for one in manifest().ensembles.values()]
     given = {label for one in limits for label, _, _ in one.zones}
     for label in set(Label) - given - {Label.NOT_APPLICABLE}:
-        assert words.STATES[label].words not in text, "only what may be said is announced"
+        assert words.state(label).words not in text, "only what may be said is announced"
     assert "deleted after 24" in text
     assert "A sample" in text
     assert "computed when you open" in text

@@ -16,7 +16,6 @@ from cli import COMMANDS, command, main
 from cli.analyze import summary
 from dashboard import charts, i18n, labels, series, server
 from dashboard.components.timeline import evidence
-from dashboard.i18n import LazyDict
 from dashboard.result import material, player, question, verdict_card
 from detector import sentences as texts
 from detector.audio.sound import DAMAGED
@@ -79,13 +78,6 @@ def test_a_text_is_said_in_the_language(esperanto):
     assert _("Settings") == "⟦Settings⟧"
     assert _("not in any file") == "not in any file"
     assert labels.count(3, "frame", "frames") == f"3{labels.NBSP}⟦frames⟧"
-
-
-def test_a_table_follows_the_language(esperanto, monkeypatch):
-    table = LazyDict(lambda: {1: _("Settings")})
-    assert dict(table) == {1: "⟦Settings⟧"}
-    with use(ENGLISH):
-        assert table[1] == "Settings"
 
 
 @pytest.mark.parametrize(

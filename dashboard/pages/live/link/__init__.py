@@ -15,10 +15,9 @@ from pydantic import SecretStr
 from streamlit_webrtc import get_cloudflare_ice_servers, get_hf_ice_servers, get_twilio_ice_servers
 
 from dashboard._compat import component_key, reported
-from dashboard.i18n import LazyDict
 from dashboard.pages.live.problems import PROBLEMS
 from dashboard.pages.live.state import ERRORS, ConnectionProblem
-from detector.sentences import _
+from detector.sentences import _, say
 from detector.weights import offline
 from service.config import Config, get_config
 
@@ -115,15 +114,13 @@ def trouble(seen: Seen | None, *, shared: bool = False) -> ConnectionProblem | N
 Grade = Literal["good", "fair", "bad", "none"]
 Way = Literal["camera", "window", "direct", "internet", "relay"]
 
-NAMES: LazyDict[Way, str] = LazyDict(
-    lambda: {
-        "camera": _("Camera"),
-        "window": _("Window or tab"),
-        "direct": _("Direct link"),
-        "internet": _("Through the internet"),
-        "relay": _("Through a relay"),
-    }
-)
+NAMES = {
+    "camera": _("Camera"),
+    "window": _("Window or tab"),
+    "direct": _("Direct link"),
+    "internet": _("Through the internet"),
+    "relay": _("Through a relay"),
+}
 
 
 @dataclass(frozen=True)
@@ -145,7 +142,9 @@ def findings(
     fault = ERRORS.get(error, ConnectionProblem.BUSY) if error else None
     given = _("The browser can share one.") if shared else _("The browser gave it.")
     source: Way = "window" if shared else "camera"
-    out = [Finding(source, "bad" if fault else "good", PROBLEMS[fault].text if fault else given)]
+    out = [
+        Finding(source, "bad" if fault else "good", say(PROBLEMS[fault].text) if fault else given)
+    ]
     if fault in (ConnectionProblem.INSECURE, ConnectionProblem.NO_API):
         return out
     if kinds & {"host", "prflx"}:
