@@ -7,11 +7,12 @@ together too, since a guest without their cookie is a new one.
 
 import hashlib
 import math
+from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 
-from sqlalchemy import ColumnElement, delete, func, insert, select, update
+from sqlalchemy import delete, func, select
 from sqlalchemy.orm import Session
 
 from detector import sentences
@@ -20,13 +21,12 @@ from detector.sentences import _, join
 from service import auth
 from service.config import get_config
 from service.context import Principal, PrincipalKind, RequestContext
-from service.rate_limit import Refusal, SlidingWindowRateLimiter
-from service.records.database import Database, affected
+from service.rate_limit import RateLimiter, Refusal
+from service.records.database import Database, upsert
 from service.records.tables import RateCount
 from service.tasks.task import QueueFull
 
 MINUTE, HOUR = 60, 3600
-SLOTS = 60  # of a window that servers share
 MAX_REJECTED = 30  # wrong keys a minute from one address
 MEGABYTE = 1 << 20  # bytes, as Streamlit counts them for the server's own limit
 
@@ -51,49 +51,14 @@ class TooLarge(InputError):
     default_code = "too_large"
 
 
-class SharedRateLimiter:
+class SharedRateLimiter(RateLimiter):
     """A named rate limiter of all servers of a database, by the database's clock; raises
-    RecordsError, never uncounted. The library `limits` has no SQL storage. A window is cut into
-    `SLOTS`, with a row for each key and slot that was used. A count expires with its slot: up to a
-    sixtieth of the window late, never early. Keys are stored as hashes, so that no address of a
-    person is in the database."""
+    RecordsError, never uncounted. Keys are stored as hashes, so that no address of a person is in
+    the database."""
 
     def __init__(self, database: Database, name: str, span: int) -> None:
-        self.span = span
+        super().__init__(span)
         self._database, self._name = database, name
-        self._width = span / SLOTS
-
-    def take(self, allowed: Mapping[str, int], count: int = 1) -> Refusal | None:
-        """Count all keys if all have so many left; else none, and return the longest wait."""
-        hashes = {key: self._hash(key) for key in allowed}
-        with self._database.writing() as session:
-            self._lock(session, hashes.values())
-            now = self._now(session)
-            slots = self._slots(session, hashes.values(), now)
-            full = [
-                Refusal(key, most, wait)
-                for key, most in allowed.items()
-                if (wait := self._wait(slots.get(hashes[key], []), most, count, now)) is not None
-            ]
-            if full:
-                return max(full, key=lambda refusal: refusal.wait)
-            for hash in hashes.values():
-                self._add(session, hash, count, now)
-        return None
-
-    def give_back(self, keys: Iterable[str], count: int = 1) -> None:
-        """Uncount the last ones: nothing came of them."""
-        hashes = [self._hash(key) for key in keys]
-        with self._database.writing() as session:
-            self._lock(session, hashes)
-            slots = self._slots(session, hashes, self._now(session))
-            for hash in hashes:
-                left = count
-                for slot, number in reversed(slots.get(hash, [])):
-                    taken = min(left, number)
-                    this = (RateCount.key == hash) & (RateCount.slot == slot)
-                    session.execute(update(RateCount).where(this).values(count=number - taken))
-                    left -= taken
 
     def clear(self) -> None:
         """Forget everything, of all limiters."""
@@ -103,47 +68,26 @@ class SharedRateLimiter:
         """Delete what no window holds any more, of all limiters."""
         self._database.run(delete(RateCount).where(RateCount.expires < self._database.now))
 
-    def _wait(
-        self, slots: list[tuple[int, int]], most: int, count: int, now: float
-    ) -> float | None:
-        """Return the s until `count` more fit; None: they do now, infinite: never. Oldest first."""
-        if count > most:
-            return math.inf
-        over = sum(number for _, number in slots) + count - most
-        wait = None
-        for slot, number in slots:
-            if over <= 0:
-                break
-            over -= number
-            wait = (slot + 1) * self._width + self.span - now
-        return wait
+    @contextmanager
+    def _opened(self, keys: Collection[str]) -> Iterator[tuple[float, Mapping[str, Counter[int]]]]:
+        hashes = {self._hash(key): key for key in keys}
+        with self._database.writing() as session:
+            self._lock_keys(session, hashes)
+            now = session.execute(select(self._database.now)).scalar_one().timestamp()
+            found: dict[str, dict[int, int]] = {key: {} for key in keys}
+            lasting = RateCount.key.in_(hashes), RateCount.expires > self._database.now
+            for row in session.scalars(select(RateCount).where(*lasting)):
+                found[hashes[row.key]][row.slot] = row.count
+            counts = {key: self._within(slots, now) for key, slots in found.items()}
+            yield now, counts
+            for hash, key in hashes.items():
+                for slot, count in counts[key].items():
+                    if found[key].get(slot) != count:
+                        end = datetime.fromtimestamp(self._end(slot), UTC)
+                        row = RateCount(key=hash, slot=slot, count=count, expires=end)
+                        upsert(session, row)
 
-    def _slots(
-        self, session: Session, hashes: Collection[str], now: float
-    ) -> dict[str, list[tuple[int, int]]]:
-        """Return what is in the window, oldest first; nothing empty."""
-        first = math.floor((now - self.span) / self._width)
-        query = (
-            select(RateCount.key, RateCount.slot, RateCount.count)
-            .where(RateCount.key.in_(list(hashes)), RateCount.slot >= first, RateCount.count > 0)
-            .order_by(RateCount.slot)
-        )
-        slots: dict[str, list[tuple[int, int]]] = {}
-        for key, slot, number in session.execute(query):
-            slots.setdefault(key, []).append((slot, number))
-        return slots
-
-    def _add(self, session: Session, hash: str, count: int, now: float) -> None:
-        slot = math.floor(now / self._width)
-        this: ColumnElement[bool] = (RateCount.key == hash) & (RateCount.slot == slot)
-        more = update(RateCount).where(this).values(count=RateCount.count + count)
-        if affected(session, more):
-            return
-        end = datetime.fromtimestamp((slot + 1) * self._width + self.span, UTC)
-        row = {"key": hash, "slot": slot, "count": count, "expires": end}
-        session.execute(insert(RateCount).values(row))
-
-    def _lock(self, session: Session, hashes: Collection[str]) -> None:
+    def _lock_keys(self, session: Session, hashes: Iterable[str]) -> None:
         """Lock the keys in sorted order to avoid deadlocks; SQLite serializes writes anyway."""
         if self._database.dialect == "sqlite":
             return
@@ -152,10 +96,6 @@ class SharedRateLimiter:
         for hash in sorted(hashes):
             session.execute(select(func.pg_advisory_xact_lock(int(hash[:15], 16))))
 
-    def _now(self, session: Session) -> float:
-        moment: datetime = session.execute(select(self._database.now)).scalar_one()
-        return moment.timestamp()
-
     def _hash(self, key: str) -> str:
         return hashlib.sha256(f"{self._name}:{key}".encode()).hexdigest()[:32]
 
@@ -163,27 +103,21 @@ class SharedRateLimiter:
 _ADDRESS = "address:"
 _LINK = "link:"
 
-RateLimiter = SlidingWindowRateLimiter | SharedRateLimiter
-
-files: RateLimiter = SlidingWindowRateLimiter(HOUR)  # The files of this server
-daily_files: RateLimiter = SlidingWindowRateLimiter(24 * HOUR)  # Of keys with a quota a day
-requests: RateLimiter = SlidingWindowRateLimiter(MINUTE)  # Requests of programs
-rejected: RateLimiter = SlidingWindowRateLimiter(MINUTE)  # Wrong keys and links, by address
+files = RateLimiter(HOUR)  # The files of this server
+daily_files = RateLimiter(24 * HOUR)  # Of keys with a quota a day
+requests = RateLimiter(MINUTE)  # Requests of programs
+rejected = RateLimiter(MINUTE)  # Wrong keys and links, by address
 
 
 def share(database: Database) -> None:
     """Count in a database from now on, with all servers that do, where that is a server's: a file
     of SQLite's is one machine's, for which memory does, and faster."""
-    global files, daily_files, requests, rejected
-    if database.dialect == "sqlite":
-        if isinstance(files, SharedRateLimiter):  # of an earlier application of this process
-            files, daily_files = (SlidingWindowRateLimiter(span) for span in (HOUR, 24 * HOUR))
-            requests, rejected = SlidingWindowRateLimiter(MINUTE), SlidingWindowRateLimiter(MINUTE)
-        return
-    files = SharedRateLimiter(database, "files", HOUR)
-    daily_files = SharedRateLimiter(database, "daily_files", 24 * HOUR)
-    requests = SharedRateLimiter(database, "requests", MINUTE)
-    rejected = SharedRateLimiter(database, "rejected", MINUTE)
+    for name in ("files", "daily_files", "requests", "rejected"):
+        limiter: RateLimiter = globals()[name]
+        if database.dialect != "sqlite":
+            globals()[name] = SharedRateLimiter(database, name, limiter.span)
+        elif isinstance(limiter, SharedRateLimiter):  # of an earlier application of this process
+            globals()[name] = RateLimiter(limiter.span)
 
 
 def sweep() -> None:

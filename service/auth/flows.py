@@ -23,7 +23,7 @@ from service.auth.problems import AccountError, account_error
 from service.auth.session_store import EncryptedSessionStore
 from service.auth.sessions import Session, SessionManager, Transport, connect, explained, http
 from service.context import new_id
-from service.rate_limit import SlidingWindowRateLimiter
+from service.rate_limit import RateLimiter
 
 # It prints the address of each request, and with it the nonce of a flow.
 logging.getLogger("httpx").setLevel(logging.WARNING)
@@ -52,8 +52,8 @@ class AuthService:
         self.accounts = accounts
         self.sessions = SessionManager(store, accounts, pool)
         self._store, self._pool = store, pool
-        self._tries = SlidingWindowRateLimiter(TRIES_WINDOW)
-        self._mails = SlidingWindowRateLimiter(MAILS_WINDOW)
+        self._tries = RateLimiter(TRIES_WINDOW)
+        self._mails = RateLimiter(MAILS_WINDOW)
 
     def people(self, key: str) -> People:
         """Return the accounts to look after, by the project's secret key."""
@@ -244,7 +244,7 @@ class AuthService:
         self._store.put("flow", digest(nonce), json.dumps(asdict(pending)), ttl)
 
     def _count(
-        self, window: SlidingWindowRateLimiter, most: int, who: str, return_to: AuthReturnContext
+        self, window: RateLimiter, most: int, who: str, return_to: AuthReturnContext
     ) -> None:
         keys = {
             f"who:{digest(who.lower())}": most,

@@ -7,7 +7,8 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import select
 
-from service.limits import SLOTS, SharedRateLimiter
+from service.limits import SharedRateLimiter
+from service.rate_limit import SLOTS
 from service.records.database import Database
 from service.records.tables import RateCount
 from tests.support.waiting import at_once

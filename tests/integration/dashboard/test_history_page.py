@@ -25,7 +25,7 @@ from detector.schema.comparison import ComparisonFinding
 from service import limits
 from service.application import Application
 from service.context import Principal, PrincipalKind, new_id
-from service.rate_limit import SlidingWindowRateLimiter
+from service.rate_limit import RateLimiter
 from service.records import thumbnails
 from service.records.model import (
     LOCAL,
@@ -418,7 +418,7 @@ def test_a_link_whose_place_does_not_answer_is_said(jobs, kept, monkeypatch):
 
 
 def test_guesses_of_links_are_limited(kept, monkeypatch):
-    monkeypatch.setattr(limits, "rejected", SlidingWindowRateLimiter(60))
+    monkeypatch.setattr(limits, "rejected", RateLimiter(60))
     monkeypatch.setattr(limits, "MAX_REJECTED", 2)
     scope = {"type": "http", "path_params": {"token": "x" * 22}, "headers": []}
     request = Request({**scope, "client": ("203.0.113.9", 1)})

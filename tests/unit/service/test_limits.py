@@ -5,7 +5,6 @@ import time
 from types import SimpleNamespace
 
 import pytest
-from limits.storage import memory
 
 from dashboard.labels import NBSP
 from service import limits, rate_limit
@@ -13,7 +12,7 @@ from service.api import app
 from service.api.app import CheckedBody, TimedProtocol
 from service.context import LOCAL, Principal, PrincipalKind, RequestContext
 from service.limits import MEGABYTE, RateLimitExceeded, TooLarge, allowance, taking
-from service.rate_limit import SlidingWindowRateLimiter
+from service.rate_limit import RateLimiter
 from tests.support.api import on_a_port
 from tests.support.waiting import Clock
 
@@ -24,10 +23,9 @@ USER = Principal("4f1c", PrincipalKind.USER)
 @pytest.fixture
 def clock(monkeypatch):
     """The time of the limiter, which stands still; nothing was counted before."""
-    clock = Clock(1000.0)
-    for module in (rate_limit, memory):
-        monkeypatch.setattr(module, "time", SimpleNamespace(time=clock))
-    monkeypatch.setattr(limits, "files", SlidingWindowRateLimiter(limits.HOUR))
+    clock = Clock(1020.0)
+    monkeypatch.setattr(rate_limit, "time", SimpleNamespace(monotonic=clock))
+    monkeypatch.setattr(limits, "files", RateLimiter(limits.HOUR))
     return clock
 
 
@@ -52,7 +50,7 @@ def come():
 
 def test_memory_is_bounded(monkeypatch):
     monkeypatch.setattr(rate_limit, "MAX_KEYS", 3)
-    lately = SlidingWindowRateLimiter(60)
+    lately = RateLimiter(60)
     for key in "abcd":
         assert lately.take({key: 1}) is None
     assert lately.take({"d": 1})

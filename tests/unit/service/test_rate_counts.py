@@ -3,10 +3,9 @@
 from types import SimpleNamespace
 
 import pytest
-from limits.storage import memory
 
 from service import limits, rate_limit
-from service.rate_limit import SlidingWindowRateLimiter
+from service.rate_limit import RateLimiter
 from tests.support.rates_contract import SPAN, RatesContract, SharedRatesContract
 from tests.support.waiting import Clock
 
@@ -17,14 +16,13 @@ class TestSQLite(SharedRatesContract): ...
 class TestMemory(RatesContract):
     @pytest.fixture
     def limiter(self):
-        one = SlidingWindowRateLimiter(SPAN)
+        one = RateLimiter(SPAN)
         return lambda: one
 
     @pytest.fixture
     def forward(self, monkeypatch):
         now = Clock(1000.0)
-        for module in (rate_limit, memory):
-            monkeypatch.setattr(module, "time", SimpleNamespace(time=now))
+        monkeypatch.setattr(rate_limit, "time", SimpleNamespace(monotonic=now))
 
         def forward(seconds):
             now.now += seconds
@@ -34,7 +32,7 @@ class TestMemory(RatesContract):
 
 def test_one_machine_counts_in_memory_and_keeps_what_it_counted(database):
     before = limits.files
-    assert isinstance(before, SlidingWindowRateLimiter)
+    assert type(before) is RateLimiter
     limits.share(database)
     limits.sweep()
     assert limits.files is before
