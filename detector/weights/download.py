@@ -3,6 +3,7 @@ when the first address fails; and whether a file is the one it should be."""
 
 from __future__ import annotations
 
+import asyncio
 import ipaddress
 import logging
 import os
@@ -10,13 +11,14 @@ import shutil
 import socket
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import ExitStack, suppress
+from collections.abc import AsyncIterator, Callable
+from contextlib import AsyncExitStack
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
+from detector import paths
 from detector.config import get_config
 from detector.errors import WeightsError
 from detector.sentences import _
@@ -24,12 +26,6 @@ from detector.sentences import _
 if TYPE_CHECKING:
     import httpx
 
-    from detector.weights.entry import WeightFile
-from typing import TYPE_CHECKING
-
-from detector import paths
-
-if TYPE_CHECKING:
     from detector.weights.entry import WeightFile
 
 log = logging.getLogger(__name__)
@@ -81,14 +77,14 @@ def download(file: WeightFile, path: Path, on_progress: Progress) -> None:
     addresses = [file.url, *file.mirrors]
     for number, address in enumerate(addresses, start=1):
         try:
-            _download_from(address, file, path, on_progress)
+            asyncio.run(_download_from(address, file, path, on_progress))
             return
         except WeightsError as error:
             if number == len(addresses) or error.code in {"disk_full", "offline"}:
                 raise
 
 
-def _download_from(address: str, file: WeightFile, path: Path, on_progress: Progress) -> None:
+async def _download_from(address: str, file: WeightFile, path: Path, on_progress: Progress) -> None:
     import httpx
 
     if address.startswith(HUB + "/"):
@@ -103,7 +99,7 @@ def _download_from(address: str, file: WeightFile, path: Path, on_progress: Prog
     check_space(path, file.size or 0, part)
     of_hub = urlsplit(address).netloc == urlsplit(endpoint()).netloc
     headers = {"Authorization": f"Bearer {token}"} if of_hub and (token := _token()) else {}
-    with httpx.Client(
+    async with httpx.AsyncClient(
         follow_redirects=True,
         max_redirects=5,
         timeout=TIMEOUT,
@@ -113,7 +109,7 @@ def _download_from(address: str, file: WeightFile, path: Path, on_progress: Prog
         for attempt in range(TRIES):
             before = part.stat().st_size if part.is_file() else 0
             try:
-                _receive(client, address, file, part, on_progress)
+                await _receive(client, address, file, part, on_progress)
                 break
             except httpx.TransportError as error:
                 grew = part.is_file() and part.stat().st_size > before
@@ -142,7 +138,7 @@ class _RedirectPolicy:
     def _inside(self) -> bool:
         return _leads_inside(self._first.host)
 
-    def check(self, request: httpx.Request) -> None:
+    async def check(self, request: httpx.Request) -> None:
         """Raise WeightsError for a request without TLS, or by a public server to an internal
         address."""
         url = request.url
@@ -173,49 +169,11 @@ def _leads_inside(host: str) -> bool:
     return False
 
 
-class _ResponseDeadline:
-    """Close a connection whose response headers are late; httpx reports connects to `note`."""
-
-    def __init__(self, address: str) -> None:
-        self._address, self._over = address, False
-        self._socket: socket.socket | None = None
-        self._timer = threading.Timer(SLOW_SECONDS, self._end)
-        self._timer.daemon = True
-
-    def note(self, _event: str, info: Mapping[str, Any]) -> None:
-        """Remember the connection."""
-        get = getattr(info.get("return_value"), "get_extra_info", None)
-        if get is not None:
-            self._socket = get("socket")
-            if self._over:
-                self._end()
-
-    def _end(self) -> None:
-        self._over = True
-        if self._socket is not None:
-            with suppress(OSError):
-                self._socket.shutdown(socket.SHUT_RDWR)
-
-    def __enter__(self) -> _ResponseDeadline:
-        self._timer.start()
-        return self
-
-    def __exit__(self, _kind: object, error: BaseException | None, _trace: object) -> None:
-        self._timer.cancel()
-        if self._over and error is not None and not isinstance(error, WeightsError):
-            raise _unreachable(
-                self._address,
-                _("the server gave no answer within {slow_seconds} s").format(
-                    slow_seconds=f"{SLOW_SECONDS:.0f}"
-                ),
-            ) from error
-
-
-def _pieces(response: httpx.Response, address: str) -> Iterator[bytes]:
+async def _pieces(response: httpx.Response, address: str) -> AsyncIterator[bytes]:
     """Yield pieces of at least CHUNK bytes; raise WeightsError below LEAST_RATE."""
     held = bytearray()
     since, came = time.monotonic(), 0
-    for piece in response.iter_raw():  # as it is read: a piece of a size would be waited for
+    async for piece in response.aiter_raw():  # as it is read: a piece of a size would be waited for
         held += piece
         came += len(piece)
         elapsed = time.monotonic() - since
@@ -287,8 +245,8 @@ def _token() -> str | None:
     return get_token()
 
 
-def _receive(
-    client: httpx.Client, address: str, file: WeightFile, part: Path, on_progress: Progress
+async def _receive(
+    client: httpx.AsyncClient, address: str, file: WeightFile, part: Path, on_progress: Progress
 ) -> None:
     """One request: append to `part` what it still lacks, or start it again."""
     have = part.stat().st_size if part.is_file() else 0
@@ -298,12 +256,14 @@ def _receive(
     headers = {"Accept-Encoding": "identity"}
     if have:
         headers["Range"] = f"bytes={have}-"
-    with ExitStack() as stack:
-        with _ResponseDeadline(address) as deadline:
-            trace = {"trace": deadline.note}
-            response = stack.enter_context(
-                client.stream("GET", address, headers=headers, extensions=trace)
-            )
+    async with AsyncExitStack() as stack:
+        try:
+            async with asyncio.timeout(SLOW_SECONDS):
+                answer = client.stream("GET", address, headers=headers)
+                response = await stack.enter_async_context(answer)
+        except TimeoutError as error:
+            why = _("the server gave no answer within {slow_seconds} s")
+            raise _unreachable(address, why.format(slow_seconds=f"{SLOW_SECONDS:.0f}")) from error
         if response.status_code == 416:
             if file.size is None:  # nothing is left to send: whole, or the hash will tell
                 return
@@ -323,7 +283,7 @@ def _receive(
             check_space(part, size - have)
         with part.open("ab" if have else "wb") as out:
             on_progress(have, max(size, have))
-            for piece in _pieces(response, address):
+            async for piece in _pieces(response, address):
                 have += len(piece)
                 if have > most:
                     out.close()

@@ -242,10 +242,10 @@ def test_a_public_server_leads_to_nothing_private(monkeypatch, target, goes):
             return httpx.Response(302, headers={"Location": target})
         return httpx.Response(200, stream=httpx.ByteStream(BODY))
 
-    client = httpx.Client
+    client = httpx.AsyncClient
     monkeypatch.setattr(socket, "getaddrinfo", resolve)
     monkeypatch.setattr(
-        httpx, "Client", lambda **named: client(transport=httpx.MockTransport(answer), **named)
+        httpx, "AsyncClient", lambda **named: client(transport=httpx.MockTransport(answer), **named)
     )
     first = "https://files.example/net.bin"
     if goes:
