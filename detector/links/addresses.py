@@ -74,13 +74,17 @@ def check_form(url: httpx.URL, rules: LinkRules) -> httpx.URL:
             _("An address with a name or a password in it is not fetched."),
             hint=_("Download the file yourself and send it."),
         )
-    if not 0 < port_of(url) < 65536:
-        raise LinkRefused(_("There is no port {url}.").format(url=port_of(url)))
-    if rules.ports is not None and port_of(url) not in rules.ports:
-        raise LinkRefused(
-            _("Port {url} is not fetched from; files come by 80 or 443.").format(url=port_of(url))
-        )
+    check_port(port_of(url), rules)
     return url
+
+
+def check_port(port: int, rules: LinkRules) -> None:
+    """Raise LinkRefused for a port that nothing is fetched from."""
+    if not 0 < port < 65536:
+        raise LinkRefused(_("There is no port {url}.").format(url=port))
+    if rules.ports is not None and port not in rules.ports:
+        text = _("Port {port} is not fetched from; files come by 80 or 443.")
+        raise LinkRefused(text.format(port=port))
 
 
 def port_of(url: httpx.URL) -> int:

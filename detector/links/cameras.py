@@ -22,16 +22,18 @@ from detector.errors import Canceled, InputError, MediaError
 from detector.isolation import connect_isolated
 from detector.links.addresses import MAX_URL, LinkRefused, LinkRules, Resolve, port_of
 from detector.links.transport import (
-    MAX_ADDRESSES,
+    CHUNK_BYTES,
     LoopThread,
     PinnedTransport,
+    Streams,
     first_to_end,
-    resolving,
+    followed,
+    pieces,
+    reach,
 )
 from detector.media import stream
 from detector.sentences import _
 
-CHUNK_BYTES = 1 << 16
 _REDIRECT = re.compile(rb"RTSP/\S*\s+[+0]*3")
 """What libav reads as a redirect: it skips blanks, and reads a number as C does."""
 _TAIL_BYTES = 2048  # Longer than any line that libav reads
@@ -101,8 +103,7 @@ class Relay(LoopThread):
                     camera = await self._connect(stack)
                 else:
                     answer = await self._request(stack)
-            came: asyncio.Future[tuple[asyncio.StreamReader, asyncio.StreamWriter]]
-            came = asyncio.get_running_loop().create_future()
+            came: asyncio.Future[Streams] = asyncio.get_running_loop().create_future()
 
             def accept(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
                 if came.done():
@@ -122,30 +123,19 @@ class Relay(LoopThread):
             else:
                 await _play(answer, reader, writer)
 
-    async def _connect(
-        self, stack: AsyncExitStack
-    ) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+    async def _connect(self, stack: AsyncExitStack) -> Streams:
         """Connect to an RTSP camera, at an address that was looked at."""
         target, secure = self._target, self._target.scheme == "rtsps"
-        found = await resolving(target.host, target.port, self._rules, target.resolve)
         context = (target.verify or ssl.create_default_context()) if secure else None
-        refused = OSError(f"{target.host} has no address")
-        for address in found[:MAX_ADDRESSES]:
-            try:
-                reader, writer = await asyncio.open_connection(
-                    address,
-                    target.port,
-                    ssl=context,
-                    server_hostname=target.host if secure else None,
-                )
-            except ssl.SSLError:
-                raise
-            except OSError as error:
-                refused = error
-                continue
-            stack.callback(writer.transport.abort)
-            return reader, writer
-        raise refused
+        name = target.host if secure else None
+
+        async def connect(address: str) -> Streams:
+            port = target.port
+            return await asyncio.open_connection(address, port, ssl=context, server_hostname=name)
+
+        camera = await reach(target.host, target.port, self._rules, target.resolve, connect)
+        stack.callback(camera[1].transport.abort)
+        return camera
 
     async def _request(self, stack: AsyncExitStack) -> httpx.Response:
         """Request an HTTP camera's stream by the rules of links; its password is its host's."""
@@ -164,19 +154,18 @@ class Relay(LoopThread):
             "GET", f"{target.scheme}://{host}:{target.port}{target.path}"
         )
         home = _origin(request.url)
-        for _hop in range(rules.max_redirects + 1):
+
+        async def send(request: httpx.Request) -> httpx.Response:
             answer = await client.send(request, stream=True)
             if answer.status_code == 401 and target.login and _origin(request.url) == home:
                 await answer.aclose()
                 wanted = answer.headers.get("www-authenticate", "").lower()
                 make = httpx.DigestAuth if wanted.startswith("digest") else httpx.BasicAuth
                 answer = await client.send(request, stream=True, auth=make(*target.login))
-            if answer.next_request is None:
-                stack.push_async_callback(answer.aclose)
-                return _checked(answer, target.host)
-            await answer.aclose()
-            request = answer.next_request
-        raise LinkRefused(_("This address leads on and on."), code="link_redirects")
+            return answer
+
+        answer = await stack.enter_async_context(followed(client, request, rules, send))
+        return _checked(answer, target.host)
 
 
 def _origin(url: httpx.URL) -> tuple[str, bytes, int]:
@@ -233,34 +222,25 @@ async def _play(
             await writer.drain()
 
 
-async def _pass_on(
-    libav: tuple[asyncio.StreamReader, asyncio.StreamWriter],
-    camera: tuple[asyncio.StreamReader, asyncio.StreamWriter],
-    silence: float,
-) -> None:
+async def _pass_on(libav: Streams, camera: Streams, silence: float) -> None:
     """Relay libav and an RTSP camera until one ends or the camera is silent for `silence` s."""
 
-    async def pump(pieces: AsyncIterator[bytes], out: asyncio.StreamWriter) -> None:
-        async for piece in pieces:
+    async def pump(said: AsyncIterator[bytes], out: asyncio.StreamWriter) -> None:
+        async for piece in said:
             out.write(piece)
             with suppress(ConnectionError):
                 await out.drain()
 
     await first_to_end(
-        pump(_pieces(libav[0], None), camera[1]),
-        pump(_without_redirects(_pieces(camera[0], silence)), libav[1]),
+        pump(pieces(libav[0], None), camera[1]),
+        pump(_without_redirects(pieces(camera[0], silence)), libav[1]),
     )
 
 
-async def _pieces(reader: asyncio.StreamReader, silence: float | None) -> AsyncIterator[bytes]:
-    while piece := await asyncio.wait_for(reader.read(CHUNK_BYTES), silence):
-        yield piece
-
-
-async def _without_redirects(pieces: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+async def _without_redirects(said: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
     """Yield the camera's bytes; raise LinkRefused before a piece that holds a redirect."""
     tail = b""
-    async for piece in pieces:
+    async for piece in said:
         # libav leaves out carriage returns, wherever they stand.
         heard = tail + piece.replace(b"\r", b"")
         if _REDIRECT.search(heard):

@@ -18,7 +18,7 @@ from detector.errors import Canceled, MediaError
 from detector.links import downloader
 from detector.links.addresses import WEB_PORTS, LinkRefused, LinkRules, Resolve, parse
 from detector.links.names import name_of
-from detector.links.transport import PinnedTransport
+from detector.links.transport import CHUNK_BYTES, POLL_SECONDS, PinnedTransport, followed
 from detector.media.files import safe_name, sniff
 from detector.media.limits import MAX_BYTES, SNIFF_BYTES
 from detector.provenance.text import clean
@@ -71,8 +71,6 @@ T = TypeVar("T")
 OnProgress = Callable[[int, int], object]
 """Called with the bytes that came and those of all; 0 where that is not known."""
 
-CHUNK_BYTES = 1 << 16
-POLL_SECONDS = 0.1  # Between two looks at whether it is still wanted
 HEADERS = {
     "User-Agent": f"Unmask/{__version__}",
     "Accept": "video/*, image/*, audio/*, */*;q=0.5",
@@ -266,25 +264,12 @@ async def _within(url: str, target: BinaryIO, job: _Fetch) -> FetchedLink:
             headers=HEADERS,
             timeout=rules.silence,
             trust_env=False,
-            # By hand: the client would read the body of a redirect, however long.
             follow_redirects=False,
         ) as client,
     ):
         request = client.build_request("GET", parse(url, rules))
-        for _hop in range(rules.max_redirects + 1):
-            answer = await client.send(request, stream=True)
-            try:
-                if answer.next_request is None:
-                    return await _receive(answer, target, job)
-                request = answer.next_request
-            finally:
-                await answer.aclose()
-    raise LinkRefused(
-        _("This link leads on and on: more than {max_redirects} redirects.").format(
-            max_redirects=rules.max_redirects
-        ),
-        code="link_redirects",
-    )
+        async with followed(client, request, rules) as answer:
+            return await _receive(answer, target, job)
 
 
 async def _receive(answer: httpx.Response, target: BinaryIO, job: _Fetch) -> FetchedLink:

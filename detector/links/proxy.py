@@ -14,11 +14,9 @@ from collections.abc import Callable
 from contextlib import suppress
 from urllib.parse import urlsplit
 
-from detector.links.addresses import WEB_PORTS, LinkRefused, LinkRules, Resolve
-from detector.links.transport import MAX_ADDRESSES, LoopThread, resolving
-from detector.sentences import _
+from detector.links.addresses import WEB_PORTS, LinkRefused, LinkRules, Resolve, check_port
+from detector.links.transport import LoopThread, Streams, pieces, reach
 
-CHUNK_BYTES = 1 << 16
 MAX_HEAD_BYTES = 64 << 10
 MAX_CONNECTIONS = 16  # at a time
 _BAD, _UNKNOWN, _FORBIDDEN, _UNREACHABLE = (
@@ -28,8 +26,6 @@ _BAD, _UNKNOWN, _FORBIDDEN, _UNREACHABLE = (
 _LINE = re.compile(rb"([A-Z]+) (\S+) HTTP/1\.[01]\r\n")
 _OURS = re.compile(rb"(?im)^(?:proxy-[\w-]+|connection|keep-alive):[^\n]*\n")
 """Headers that are for this proxy, not for who is asked."""
-
-Streams = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 
 
 class LinkProxy(LoopThread):
@@ -110,21 +106,13 @@ class LinkProxy(LoopThread):
 
     async def _connect(self, host: str, port: int) -> Streams:
         """Connect to an address of a host that was looked at."""
-        ports = self._rules.ports if self._rules.ports is not None else range(1, 65536)
-        if port not in ports:
-            raise LinkRefused(
-                _("Port {port} is not fetched from; files come by 80 or 443.").format(port=port)
-            )
-        found = await resolving(host, port, self._rules, self._resolve)
-        for address in found[:MAX_ADDRESSES][:-1]:
-            with suppress(OSError, TimeoutError):
-                return await self._reach(address, port)
-        return await self._reach(found[:MAX_ADDRESSES][-1], port)
+        check_port(port, self._rules)
 
-    async def _reach(self, address: str, port: int) -> Streams:
-        return await asyncio.wait_for(
-            asyncio.open_connection(address, port), self._rules.silence / 2
-        )
+        async def connect(address: str) -> Streams:
+            opened = asyncio.open_connection(address, port)
+            return await asyncio.wait_for(opened, self._rules.silence / 2)
+
+        return await reach(host, port, self._rules, self._resolve, connect)
 
     async def _both(self, ours: Streams, theirs: Streams) -> None:
         """Pass on both ways until one has ended."""
@@ -145,8 +133,7 @@ class LinkProxy(LoopThread):
     async def _pump(
         self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, *, counted: bool
     ) -> None:
-        silence = self._rules.silence if counted else None
-        while piece := await asyncio.wait_for(reader.read(CHUNK_BYTES), silence):
+        async for piece in pieces(reader, self._rules.silence if counted else None):
             if counted:
                 self._counted(len(piece))
             writer.write(piece)

@@ -5,26 +5,49 @@ import asyncio
 import ssl
 import threading
 from abc import ABC, abstractmethod
-from collections.abc import Coroutine
+from collections.abc import AsyncIterator, Callable, Coroutine
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import suppress
-from typing import Any, Self
+from contextlib import asynccontextmanager, suppress
+from typing import Any, Self, TypeVar
 
 import httpx
 
 from detector.errors import Canceled
-from detector.links.addresses import LinkRules, Resolve, addresses, check_form, port_of
+from detector.links.addresses import LinkRefused, LinkRules, Resolve, addresses, check_form, port_of
+from detector.sentences import _
 
 MAX_ADDRESSES = 4  # of a host that are tried in turn
+Streams = tuple[asyncio.StreamReader, asyncio.StreamWriter]
+T = TypeVar("T")
 
 # Not those of asyncio: a resolver that hangs would be waited for when its loop ends.
 _resolvers = ThreadPoolExecutor(8, thread_name_prefix="resolve")
 
 
-async def resolving(host: str, port: int, rules: LinkRules, resolve: Resolve | None) -> list[str]:
-    """Return what `addresses` does, without holding up the loop of events."""
+async def reach(
+    host: str,
+    port: int,
+    rules: LinkRules,
+    resolve: Resolve | None,
+    connect: Callable[[str], Coroutine[Any, Any, T]],
+    unreached: tuple[type[Exception], ...] = (OSError,),
+) -> T:
+    """Return what `connect` makes of the first address of a host that is reached: all are looked
+    at before, and `unreached` is what it raises for one that is not. Raise LinkRefused, or what it
+    raised for the last."""
     loop = asyncio.get_running_loop()
-    return await loop.run_in_executor(_resolvers, addresses, host, port, rules, resolve)
+    found = await loop.run_in_executor(_resolvers, addresses, host, port, rules, resolve)
+    *others, last = found[:MAX_ADDRESSES]
+    for address in others:
+        with suppress(*unreached):
+            return await connect(address)
+    return await connect(last)
+
+
+async def pieces(reader: asyncio.StreamReader, silence: float | None) -> AsyncIterator[bytes]:
+    """Yield what comes; raise TimeoutError after so many s without anything."""
+    while piece := await asyncio.wait_for(reader.read(CHUNK_BYTES), silence):
+        yield piece
 
 
 class PinnedTransport(httpx.AsyncBaseTransport):
@@ -53,31 +76,53 @@ class PinnedTransport(httpx.AsyncBaseTransport):
         url = check_form(request.url, self._rules)
         # As it goes to the resolver: ASCII, IDNA applied.
         host = url.raw_host.decode("ascii").strip("[]")
-        found = await resolving(host, port_of(url), self._rules, self._resolve)
-        for address in found[:MAX_ADDRESSES][:-1]:
-            with suppress(httpx.ConnectError, httpx.ConnectTimeout):  # nothing was sent
-                return await self._send(request, url, host, address)
-        return await self._send(request, url, host, found[:MAX_ADDRESSES][-1])
 
-    async def _send(
-        self, request: httpx.Request, url: httpx.URL, host: str, address: str
-    ) -> httpx.Response:
-        """Send a request for a host to one of its addresses."""
-        pinned = httpx.Request(
-            request.method,
-            url.copy_with(host=address),
-            headers=request.headers,
-            stream=request.stream,
-            extensions={**request.extensions, "sni_hostname": host},
-        )
-        return await self._inner.handle_async_request(pinned)
+        async def send(address: str) -> httpx.Response:
+            pinned = httpx.Request(
+                request.method,
+                url.copy_with(host=address),
+                headers=request.headers,
+                stream=request.stream,
+                extensions={**request.extensions, "sni_hostname": host},
+            )
+            return await self._inner.handle_async_request(pinned)
+
+        unsent = httpx.ConnectError, httpx.ConnectTimeout
+        return await reach(host, port_of(url), self._rules, self._resolve, send, unsent)
 
     async def aclose(self) -> None:
         """Close the connections."""
         await self._inner.aclose()
 
 
+@asynccontextmanager
+async def followed(
+    client: httpx.AsyncClient,
+    request: httpx.Request,
+    rules: LinkRules,
+    send: Callable[[httpx.Request], Coroutine[Any, Any, httpx.Response]] | None = None,
+) -> AsyncIterator[httpx.Response]:
+    """Open the answer that a request leads to, by at most so many redirects; raise LinkRefused for
+    more. By hand: the client would read the body of a redirect, however long."""
+    for _hop in range(rules.max_redirects + 1):
+        answer = await (send(request) if send else client.send(request, stream=True))
+        try:
+            if answer.next_request is None:
+                yield answer
+                return
+            request = answer.next_request
+        finally:
+            await answer.aclose()
+    raise LinkRefused(
+        _("This link leads on and on: more than {max_redirects} redirects.").format(
+            max_redirects=rules.max_redirects
+        ),
+        code="link_redirects",
+    )
+
+
 POLL_SECONDS = 0.1  # Between two looks at whether it is still wanted
+CHUNK_BYTES = 1 << 16
 
 
 async def first_to_end(*works: Coroutine[Any, Any, None]) -> None:
