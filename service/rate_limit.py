@@ -1,7 +1,7 @@
 """Rate limits: counting what happened lately, by who did it.
 
 A window is cut into slots, each with a count for a key. A count expires with the beginning of its
-slot: up to a minute early, so that nobody is told to wait for longer than the window.
+slot, up to a minute early: no wait is longer than the window.
 """
 
 import math
