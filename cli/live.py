@@ -91,7 +91,7 @@ def live(
     if seconds is not None:
         frames = itertools.takewhile(lambda frame: frame[0] <= seconds, frames)
     chosen = ids(models)
-    engine = LiveEngine(workers=0 if full else None)
+    engine = LiveEngine(threaded=not full)
     session = engine.open(
         LiveSettings(
             models=tuple(chosen) if chosen is not None else None,

@@ -15,9 +15,9 @@ from detector.decision import material
 from detector.decision.material import MIN_FRAMES
 from detector.decision.session import WINDOW
 from detector.live import recapture
-from detector.live.face_tracker import TrackedFace
+from detector.live.faces import TrackedFace
 from detector.live.pace import Pace
-from detector.live.schedule import Schedule
+from detector.live.rates import Schedule
 from detector.live.score_history import ScoreHistory
 from detector.live.scoring import LiveScorer
 from detector.live.state import (
@@ -502,7 +502,7 @@ class SessionDisplay:
 
     def state(self, now: float, ready: bool, schedule: Schedule) -> LiveState:
         """Return a snapshot at `now`, s by the engine's clock; `ready`: the models are loaded."""
-        every = self.scorer.every(schedule) if self.scorer else {}
+        every = schedule.model_every
         reading, faces = self.readout.now, self._faces
         if (slow := self.pace.slow) is not None:
             reading = replace(
@@ -549,7 +549,7 @@ class SessionDisplay:
         counted, results = self.readout.counted, self.history.results
         models = {
             id: results[id].plain or results[id].title
-            for id in self.scorer.usual
+            for id in self.scorer.of_frames
             if not results[id].error and (id in counted or not counted)
         }
         self.pace.add_frame(self.time, in_view=in_view and not self.quality.screen, titles=models)

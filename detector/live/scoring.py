@@ -1,14 +1,13 @@
-"""Networks over crops of a live session: which run on this frame, and what it costs."""
+"""Networks over crops of a live session: which run on this frame, and what they take."""
 
-import math
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from time import perf_counter
 
 import numpy as np
 
-from detector.live.face_tracker import TrackedFace
-from detector.live.schedule import SELDOM, Costs, Schedule
+from detector.live.faces import TrackedFace
+from detector.live.rates import Rates, Schedule
 from detector.models.base import Model, ModelSpec
 from detector.pipeline.scoring import ScoreItem, Scorer, fed
 from detector.pipeline.windows import ANCHOR_EVERY, ClipShape, CompleteRun, complete_runs, cut_faces
@@ -58,7 +57,7 @@ class _MovingWindow:
                 self._frames |= dict.fromkeys(missed, self._last)
             self._frames[position] = self._last = time, rgb
             self._newest = position
-        here = {p.number: (time, p.face) for p in people if p.searched}
+        here = {p.number: (time, p.face) for p in people}
         if not here or position - self._anchor < ANCHOR_EVERY:
             return
         tracks = {n: [*filter(None, [self._found.get(n)]), face] for n, face in here.items()}
@@ -75,13 +74,11 @@ class ClipCollector:
     """Windows of one viewer. Used by one thread at a time. `shapes`: of the windows, and the ids of
     the models that are fed with them.
 
-    As in a file's, faces are searched at some frames and interpolated in between; boxes of optical
-    flow are not used, since their jumps at each search are motion that the face did not make."""
+    As in a file's, faces are taken from every few frames and interpolated in between: a detector's
+    jumps from frame to frame are motion that the face did not make."""
 
     def __init__(self, shapes: Mapping[ClipShape, tuple[str, ...]], detector: str) -> None:
         self._windows = [_MovingWindow(shape, ids, detector) for shape, ids in shapes.items()]
-        self.anchor_every = min((shape.step for shape in shapes), default=math.inf) * ANCHOR_EVERY
-        """s within which a search is needed; inf without video models"""
 
     def add(self, rgb: np.ndarray, time: float, people: Sequence[TrackedFace]) -> list[CompleteRun]:
         """Take notice of a frame and of who is in it; gives the windows it completed."""
@@ -89,10 +86,8 @@ class ClipCollector:
 
 
 class LiveScorer(Scorer):
-    """The models of one viewer. Frames and windows may be scored at once.
-
-    `detector`: whose boxes are given; `costs`: gets what each model takes.
-    """
+    """The models of one viewer. Frames and windows may be scored at once. `detector`: whose boxes
+    are given."""
 
     def __init__(
         self,
@@ -100,10 +95,9 @@ class LiveScorer(Scorer):
         lock: threading.Lock,
         load: Callable[[str], Model],
         detector: str,
-        costs: Costs,
     ) -> None:
         super().__init__(results, lock, load)
-        self._detector, self._costs = detector, costs
+        self._detector = detector
         self._count = 0
 
     @property
@@ -112,14 +106,10 @@ class LiveScorer(Scorer):
         return [self.results[id] for id in self.models if self.results[id].error]
 
     @property
-    def usual(self) -> dict[str, int]:
-        """Return n of each frame model that scores every n-th scored frame, if there is time."""
+    def of_frames(self) -> dict[str, ModelSpec]:
+        """Return the models of single frames, by id."""
         specs = {id: model.spec for id, model in self.models.items()}
-        return {id: SELDOM if s.moments else 1 for id, s in specs.items() if s.kind != "video"}
-
-    def every(self, schedule: Schedule) -> dict[str, int]:
-        """Return n by id, where a model scores every n-th of the scored frames."""
-        return {id: schedule.model_every.get(id, 1) for id in self.usual}
+        return {id: spec for id, spec in specs.items() if spec.kind != "video"}
 
     @property
     def shapes(self) -> dict[ClipShape, tuple[str, ...]]:
@@ -127,13 +117,15 @@ class LiveScorer(Scorer):
         clips = [model.spec for model in self.models.values() if model.spec.kind == "video"]
         return fed(clips, lambda spec: ClipShape.of(spec, None))
 
-    def frame(self, rgb: np.ndarray, faces: Sequence[FrameSegment], schedule: Schedule) -> None:
-        """Score the usable faces of a frame by the models that are due."""
+    def frame(
+        self, rgb: np.ndarray, faces: Sequence[FrameSegment], schedule: Schedule, rates: Rates
+    ) -> None:
+        """Score the usable faces of a frame by the models that are due; time what each takes."""
         good = [face for face in faces if face.usable]
         if not good:
             return
-        every = self.every(schedule)
-        due = [self.models[id].spec for id, n in every.items() if not self._count % n]
+        every = schedule.model_every
+        due = [s for id, s in self.of_frames.items() if not self._count % every.get(id, 1)]
         self._count += 1
         for recipe, ids in fed(due, lambda spec: spec.crop).items():
             begun = perf_counter()
@@ -144,12 +136,10 @@ class LiveScorer(Scorer):
             for id in ids:
                 for batch in [items] if recipe.final else [[item] for item in items]:
                     self.score(id, batch)
-                self._costs.add(f"model:{id}", perf_counter() - begun)
+                rates.add(id, (perf_counter() - begun) / len(good))
                 begun = perf_counter()
 
     def clip(self, item: ScoreItem) -> None:
         """Score one window by every model of its shape."""
-        begun = perf_counter()
         for id in item.models:
             self.score(id, [item])
-        self._costs.add("clip", perf_counter() - begun)

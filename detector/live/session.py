@@ -1,5 +1,6 @@
 """One viewer of the engine: frames in, states out."""
 
+import math
 import os
 import threading
 import time
@@ -13,12 +14,12 @@ from detector.decision import decide
 from detector.errors import UsageError
 from detector.live import recapture
 from detector.live.display import ScoredFrame, SessionDisplay
-from detector.live.face_tracker import FaceTracker
-from detector.live.pool import Pool
-from detector.live.schedule import COARSER, LEAVE, Costs, Schedule, plan
+from detector.live.faces import FaceTracker
+from detector.live.rates import Rates, Schedule
 from detector.live.scoring import ClipCollector, LiveScorer, unfit
 from detector.live.state import LiveSettings, LiveState
-from detector.live.voice import WEIGHT, LiveVoice
+from detector.live.voice import LiveVoice
+from detector.live.worker import Worker
 from detector.models import registry
 from detector.models.base import Model, ModelSpec
 from detector.pipeline.modalities.face import face_segment
@@ -28,9 +29,7 @@ from detector.sentences import _
 from detector.vision import Detection
 
 SEARCH_AGAIN = 0.25  # s between searches while nobody is in view
-LONGEST_FOLLOWED = 0.5  # s, upper bound on the delay before a new face is detected
 STRIPES_EVERY = 1.0  # s between two segments for a filmed screen
-PLAN_EVERY = 0.5  # s
 MAX_SIDE = 4096  # px. A larger frame is refused: it would be held several times over.
 SLACK = 1e-3  # s. Times of frames are rounded.
 
@@ -49,30 +48,32 @@ class _Candidate:
     frame: _TimedFrame
     people: dict[int, Detection]
     count: int
+    schedule: Schedule
 
 
 class LiveSession:
     """One viewer: frames in, states out. Every method may be called from any thread.
 
-    Made by `LiveEngine.open`. Three kinds of work take turns in the engine's threads: "look" (find
-    and follow faces), "score" (frame models, then the reading), "clip" (video models). Each has one
-    place for what waits, and the newest takes it.
+    Made by `LiveEngine.open`. Three workers: one finds faces, one scores frames and takes the
+    reading, one scores windows of video models. What waits for each has one place, and the newest
+    takes it. `share`: s of work a second that this viewer may have; infinite where no frame is left
+    out.
     """
 
     def __init__(
         self,
         settings: LiveSettings,
         specs: Sequence[ModelSpec],
-        pool: Pool,
         load: Callable[[str], Model],
         detector: Callable[[], vision.FaceDetector],
         clock: Callable[[], float],
+        share: Callable[[], float],
+        *,
+        threaded: bool,
     ) -> None:
         self.settings = settings
-        self._specs, self._pool, self._clock = list(specs), pool, clock
+        self._specs, self._clock, self._share = list(specs), clock, share
         self._load, self._detector = load, detector
-        # Without workers every frame is handled in its turn: then nothing is left out to keep up.
-        self._drop_frames = pool.workers > 0
         self._lock = threading.Lock()
         self.closed = self._loaded = False
         self.kept: int | None = None
@@ -84,16 +85,20 @@ class LiveSession:
         self._complete: dict[tuple[int, tuple[str, ...]], CompleteRun] = {}
         """By person and models, who has waited longest first"""
 
-        # Made when the models are loaded; each is used by one kind of work.
+        # Made when the models are loaded; each is used by one worker.
         self._tracker: FaceTracker | None = None
         self._collector: ClipCollector | None = None
         self._last_look = self._last_search = self._last_candidate = float("-inf")
-        self._last_clip = self._last_stripes = float("-inf")
-        self._candidates = 0
+        self._last_stripes = float("-inf")
 
         # Under the lock.
-        self._display = SessionDisplay(settings, specs, self._drop_frames)
-        self._costs, self._schedule, self._planned = Costs(), Schedule(), float("-inf")
+        self._display = SessionDisplay(settings, specs, drop_frames=threaded)
+        self._rates, self._schedule = Rates({}), Schedule()
+
+        self._workers = [
+            Worker(work, threaded=threaded) for work in (self._look, self._score, self._score_clip)
+        ]
+        self._wake()  # to load the models
 
     # --- what a viewer calls ---------------------------------------------------------------------
 
@@ -133,7 +138,7 @@ class LiveSession:
             self._frame = _TimedFrame(frame, t, now)
             self._display.update_pace()
             self._display.version += 1
-        self._pool.nudge()
+        self._wake()
 
     @property
     def state(self) -> LiveState:
@@ -175,7 +180,7 @@ class LiveSession:
             return self._display.history.thumbnails()
 
     def close(self) -> None:
-        """Let go of frames and places in queues. Twice is as good as once; scores are kept."""
+        """Let go of frames and threads. Idempotent; scores are kept."""
         with self._lock:
             if self.closed:
                 return
@@ -185,37 +190,32 @@ class LiveSession:
             self._complete.clear()
             self._display.alarms.end(self._display.time)
             self._display.version += 1
-        self._pool.remove(self)
+        for worker in self._workers:
+            worker.close()
 
     @property
     def busy(self) -> bool:
         """Return whether frames wait to be looked at or scored."""
-        return bool(self.waiting())
+        return bool(self._frame or self._candidate or self._complete)
 
-    # --- what the pool calls ---------------------------------------------------------------------
+    # --- what the engine calls -------------------------------------------------------------------
 
-    def waiting(self) -> Sequence[str]:
-        """See `Client.waiting`. Lock-free: the pool holds its lock, and a later fill nudges it."""
-        if self.closed:
-            return ()
-        if not self._loaded:
-            return ("load",)
-        frame, schedule, now = self._frame, self._schedule, self._display.time
-        ready = {
-            "look": frame and frame.time - self._last_look >= schedule.follow_every - SLACK,
-            "score": self._candidate,
-            "clip": self._complete and now - self._last_clip >= schedule.clip_every - SLACK,
-        }
-        return [kind for kind, waits in ready.items() if waits]
+    def drain(self) -> bool:
+        """Do what waits, in the caller's thread; return whether there was anything."""
+        return sum(worker.run() for worker in self._workers) > 0
 
-    def work(self, kind: str) -> None:
-        """See `Client.work`."""
-        load, look, score, clip = self._load_models, self._look, self._score, self._score_clip
-        {"load": load, "look": look, "score": score, "clip": clip}[kind]()
+    def join(self) -> None:
+        """Wait for the threads to end, after `close`."""
+        for worker in self._workers:
+            worker.join()
+
+    def _wake(self) -> None:
+        for worker in self._workers:
+            worker.wake()
 
     def _load_models(self) -> None:
         detector, results = self._detector(), self._display.history.results
-        scorer = LiveScorer(results, self._lock, self._load, detector.name, self._costs)
+        scorer = LiveScorer(results, self._lock, self._load, detector.name)
         for spec in self._specs:
             if why := unfit(spec):
                 results[spec.id].error = why
@@ -229,51 +229,53 @@ class LiveSession:
             if self.closed:
                 return
             self._display.scorer = scorer
-            self._schedule = Schedule(model_every=scorer.usual)
+            self._rates = Rates({id: bool(s.moments) for id, s in scorer.of_frames.items()})
+            self._schedule = self._rates.plan(1, math.inf)
             self._tracker = FaceTracker(detector, self.settings.min_face)
             self._collector = ClipCollector(scorer.shapes, detector.name)
             self._display.wait_for_faces()
 
     # --- look: who is where ----------------------------------------------------------------------
 
-    def _look(self) -> None:
+    def _look(self) -> bool:
+        """Find the faces of the newest frame; load the models first."""
+        if self.closed:
+            return False
+        if not self._loaded:
+            self._load_models()
+            return True
         with self._lock:
-            frame, self._frame = self._frame, None
-            tracker, collector, schedule = self._tracker, self._collector, self._schedule
-            free, origin = self._candidate is None, self._display.began
-            scorer = self._display.scorer
-        if frame is None or tracker is None or collector is None or origin is None:
-            return
-        begun = self._clock()
-        due = free and frame.time - self._last_candidate >= schedule.score_every - SLACK
-        since = frame.time - self._last_search
-        search = (
-            (due and bool(tracker.in_view()) and self._candidates % schedule.detect_every == 0)
-            or since >= min(LONGEST_FOLLOWED, collector.anchor_every) - SLACK
-            or (since >= SEARCH_AGAIN and (tracker.lost or not tracker.in_view()))
-        )
+            frame, tracker, collector = self._frame, self._tracker, self._collector
+            free, origin, schedule = self._candidate is None, self._display.began, self._schedule
+            if frame is None or tracker is None or collector is None or origin is None:
+                return False
+            if frame.time - self._last_look < schedule.search_every - SLACK:
+                return False
+            self._frame = None
+        here = []
+        search = bool(tracker.in_view()) or frame.time - self._last_search >= SEARCH_AGAIN
         if search:
+            begun = self._clock()
             self._last_search = frame.time
-            here = tracker.search(frame.rgb, frame.time, schedule.coarser)
-        else:
-            here = tracker.follow(frame.rgb, frame.time)
-        self._costs.add("detect" if search else "follow", self._clock() - begun)
+            here = tracker.search(frame.rgb, frame.time)
+            self._rates.add("search", self._clock() - begun)
         sure = [person for person in here if person.confirmed]
         judged = sorted(sure, key=lambda p: -p.width)[: self.settings.most_faces]
         complete = collector.add(frame.rgb, frame.time - origin, judged)
-        candidate = None
+        candidate, every = None, schedule.score_every
+        due = free and frame.time - self._last_candidate >= every - SLACK
         if due and (judged or search):
             # What it is late is made up for: else every 0.06 s of a camera that gives a frame each
             # 0.04 s is every 0.08 s.
-            late = frame.time - self._last_candidate - schedule.score_every
-            self._last_candidate = frame.time - (late if 0 < late < schedule.score_every else 0)
-            self._candidates += 1
+            late = frame.time - self._last_candidate - every
+            self._last_candidate = frame.time - (late if 0 < late < every else 0)
+            schedule = self._rates.plan(max(1, len(judged)), self._share())
             faces_now = {p.number: p.face for p in judged}
-            candidate = _Candidate(frame, faces_now, len(sure))
+            candidate = _Candidate(frame, faces_now, len(sure), schedule)
         with self._lock:
             if self.closed:
-                return
-            self._last_look = frame.time
+                return False
+            self._last_look, self._schedule = frame.time, schedule
             self._candidate = candidate or self._candidate
             here_now = {p.number for p in judged}
             self._complete = {k: run for k, run in self._complete.items() if k[0] in here_now}
@@ -283,30 +285,25 @@ class LiveSession:
             self._display.rates.count("looked", now)
             self._display.rates.delay("looked", now, now - frame.arrived)
             self._display.version += 1
-            if self._drop_frames and now - self._planned >= PLAN_EVERY and scorer is not None:
-                self._planned = now
-                share = self._pool.workers * (1 - LEAVE) / max(1, self._pool.clients)
-                fps = self._display.rates.rate("pushed", now)
-                coarsest = 1.0 if self.settings.screen else COARSER[-1]
-                coarser = schedule.coarser
-                self._schedule = plan(self._costs, scorer.usual, share, fps, coarser, coarsest)
+        self._wake()
+        return True
 
     # --- score: frame models, then the reading ---------------------------------------------------
 
-    def _score(self) -> None:
+    def _score(self) -> bool:
         with self._lock:
             candidate, self._candidate = self._candidate, None
-            scorer, schedule, origin = self._display.scorer, self._schedule, self._display.began
+            scorer, origin = self._display.scorer, self._display.began
         if candidate is None or scorer is None or origin is None:
-            return
+            return False
         frame, begun = candidate.frame, self._clock()
         segments = {
             number: face_segment(frame.rgb, face, frame.time - origin, 0, self.settings.min_face)
             for number, face in candidate.people.items()
         }
-        self._costs.add("cut", self._clock() - begun)
+        cut = self._clock() - begun
         seen = list(segments.values())
-        scorer.frame(frame.rgb, seen, schedule)
+        scorer.frame(frame.rgb, seen, candidate.schedule, self._rates)
         striped = None
         if not self.settings.screen and frame.time - self._last_stripes >= STRIPES_EVERY:
             self._last_stripes = frame.time
@@ -314,7 +311,7 @@ class LiveSession:
         begun = self._clock()
         with self._lock:
             if self.closed:
-                return
+                return False
             if striped is not None:
                 self._display.quality.stripes.append(striped)
             scored = frozenset(id for look in seen for id in look.logits)
@@ -332,38 +329,40 @@ class LiveSession:
             if not self.closed:
                 done = ScoredFrame(frame.time, frame.arrived, segments, candidate.count, scored)
                 self._display.update_scores(done, decided, self._clock())
-        self._costs.add("judge", self._clock() - begun)
+        self._rates.add("judge", cut + self._clock() - begun)
+        return True
 
     # --- clip: video models -----------------------------------------------------------------------
 
-    def _score_clip(self) -> None:
+    def _score_clip(self) -> bool:
         with self._lock:
-            scorer, self._last_clip = self._display.scorer, self._display.time
+            scorer = self._display.scorer
             if scorer is None or not self._complete:
-                return
+                return False
             person, span, item = self._complete.pop(next(iter(self._complete)))
         scorer.clip(item)
         with self._lock:
             if span.logits:
                 self._display.history.add_span(person, span)
             self._display.version += 1
+        return True
 
 
-MAX_WORKERS = 4
-"""More threads serve no more viewers: each has one frame to look at and one to score."""
+MAX_CORES = 4  # that all viewers share
+LEAVE = 0.3  # share of each core that is left to the video itself, the page and other programs
 MAX_VIEWERS = 8
 
 
 class LiveEngine:
-    """Shares models and worker threads between viewers. Made once a process.
+    """Shares models and the face detector between viewers. Made once a process.
 
     Parameters
     ----------
     models : sequence of str, optional
         Ids for sessions that name none; default: the default ensemble.
-    workers : int, optional
-        Threads that find and score faces; default: one a core, at most `MAX_WORKERS`. With 0
-        nothing runs by itself: `drain` does what waits, in the caller's thread.
+    threaded : bool
+        Find and score faces in threads, and leave frames out to keep up. Otherwise nothing runs by
+        itself: `drain` does what waits, in the caller's thread.
     detector : str or FaceDetector
         The face detector, or its name (`detector.vision.load_detector`).
     load : callable
@@ -378,19 +377,19 @@ class LiveEngine:
         self,
         models: Sequence[str] | None = None,
         *,
-        workers: int | None = None,
+        threaded: bool = True,
         detector: str | vision.FaceDetector = "mtcnn",
         load: Callable[[str], Model] = registry.load_model,
         viewers: int = MAX_VIEWERS,
         clock: Callable[[], float] = time.perf_counter,
     ) -> None:
         self._models = tuple(models) if models is not None else None
-        count = min(os.cpu_count() or 1, MAX_WORKERS) if workers is None else workers
-        self._pool = Pool(count)
+        self._threaded = threaded
         self._detector, self._load = detector, load
         self._viewers, self._clock = viewers, clock
         self._lock = threading.Lock()
         self._open: list[LiveSession] = []
+        self._voices: list[LiveVoice] = []
 
     def open(self, settings: LiveSettings | None = None) -> LiveSession:
         """Begin a session at once, models load later (`LiveState.ready`); raise UsageError."""
@@ -399,9 +398,6 @@ class LiveEngine:
         specs = registry.choose(asked)
         if asked is None:  # it films a room and is not heard, and its frames are far apart
             specs = [s for s in specs if s.modality is Modality.FACE and s.kind != "video"]
-        session = LiveSession(
-            settings, specs, self._pool, self._load, self._find_detector, self._clock
-        )
         with self._lock:
             self._open = [one for one in self._open if not one.closed]
             if len(self._open) >= self._viewers:
@@ -413,15 +409,24 @@ class LiveEngine:
                     code="too_many_viewers",
                     hint=_("Try again when somebody has left."),
                 )
+            session = LiveSession(
+                settings,
+                specs,
+                self._load,
+                self._find_detector,
+                self._clock,
+                self._share,
+                threaded=self._threaded,
+            )
             self._open.append(session)
-        self._pool.add(session)
         return session
 
     def listen(self) -> LiveVoice:
         """Begin to hear a microphone with the default voice models. Returns at once."""
         specs = [spec for spec in registry.choose(None) if spec.modality.of_sound]
-        voice = LiveVoice(specs, self._pool, self._load)
-        self._pool.add(voice, WEIGHT)
+        voice = LiveVoice(specs, self._load, threaded=self._threaded)
+        with self._lock:
+            self._voices = [one for one in self._voices if not one.closed] + [voice]
         return voice
 
     @property
@@ -431,17 +436,26 @@ class LiveEngine:
             return sum(not session.closed for session in self._open)
 
     def drain(self) -> None:
-        """Do all that waits in the caller's thread (an engine without workers)."""
-        while self._pool.step():
+        """Do all that waits in the caller's thread (an engine without threads)."""
+        while sum(one.drain() for one in self._all()):
             pass
 
     def close(self) -> None:
         """Close all sessions and wait for the threads to end."""
+        ended = self._all()
+        for one in ended:
+            one.close()
+        for one in ended:
+            one.join()
+
+    def _all(self) -> list[LiveSession | LiveVoice]:
         with self._lock:
-            sessions, self._open = self._open, []
-        for session in sessions:
-            session.close()
-        self._pool.join()
+            return [*self._open, *self._voices]
+
+    def _share(self) -> float:
+        """Return s of work a second that each viewer may have."""
+        cores = min(os.cpu_count() or 1, MAX_CORES)
+        return cores * (1 - LEAVE) / max(1, self.sessions) if self._threaded else math.inf
 
     def _find_detector(self) -> vision.FaceDetector:
         with self._lock:

@@ -20,9 +20,9 @@ from detector.audio.speech import SpeechDetector
 from detector.decision import conformal, decide, voice
 from detector.decision.session import recounted
 from detector.live.display import Series
-from detector.live.pool import Pool
 from detector.live.score_history import live_media
 from detector.live.state import Dot
+from detector.live.worker import Worker
 from detector.models.base import Model, ModelSpec
 from detector.pipeline import initial_results
 from detector.pipeline.modalities.voice import measured, sound_recipe, voice_subject, window_item
@@ -43,7 +43,6 @@ from detector.sentences import _, known
 KEPT = 12.0  # s of sound that a reading is of: three windows of the models' and what is between
 EVERY = 2.0  # s of new sound between two readings
 LATE = 1.0  # s by which sound may come late before silence is put in its place
-WEIGHT = 0.25  # of what a camera takes: 0.12 s every 2 s on one core, with the bundled model
 
 
 @dataclass(frozen=True)
@@ -66,9 +65,9 @@ class LiveVoice:
     """
 
     def __init__(
-        self, specs: Sequence[ModelSpec], pool: Pool, load: Callable[[str], Model]
+        self, specs: Sequence[ModelSpec], load: Callable[[str], Model], *, threaded: bool
     ) -> None:
-        self._specs, self._pool = list(specs), pool
+        self._specs = list(specs)
         self._results = {spec.id: initial_results.result(spec) for spec in specs}
         self._ensembles = initial_results.ensembles(
             self._results.values(), conformal.load(), OF_SOUND
@@ -80,23 +79,25 @@ class LiveVoice:
         # Under the lock.
         self._lock = threading.Lock()
         self._scorer = Scorer(self._results, self._lock, load)
-        self._closed = self._loaded = False
+        self.closed = self._loaded = False
         self._pieces: deque[np.ndarray] = deque()
         self._held = self._new = 0
         self._end: float | None = None
         self._analysis: Analysis | None = None
         self._series = Series()
+        self._worker = Worker(self._hear, threaded=threaded)
+        self._worker.wake()  # to load the models
 
     # --- what a viewer calls ---------------------------------------------------------------------
 
     def push(self, frame: AudioFrame, t: float) -> None:
         """Hand in sound of any format, all of one stream, that ended at `t` s, ascending, by the
         clock of the picture's frames. Never waits for a model. One caller at a time."""
-        if self._closed:
+        if self.closed:
             return
         samples = self._mono.samples(frame)
         with self._lock:
-            if self._closed or not len(samples):
+            if self.closed or not len(samples):
                 return
             length = len(samples) / SAMPLE_RATE
             end = (t - length if self._end is None else self._end) + length
@@ -109,7 +110,7 @@ class LiveVoice:
             self._new += len(samples)
             while self._held - len(self._pieces[0]) >= KEPT * SAMPLE_RATE:
                 self._held -= len(self._pieces.popleft())
-        self._pool.nudge()
+        self._worker.wake()
 
     @property
     def state(self) -> VoiceState:
@@ -131,41 +132,40 @@ class LiveVoice:
             )
 
     def close(self) -> None:
-        """Let go of all sound and of the place in the queue. Twice is as good as once."""
+        """Let go of all sound and of the thread. Idempotent."""
         with self._lock:
-            if self._closed:
+            if self.closed:
                 return
-            self._closed = True
+            self.closed = True
             self._pieces.clear()
             self._held = self._new = 0
             self._analysis = None
             self._series.clear()
-        self._pool.remove(self)
+        self._worker.close()
 
-    # --- what the pool calls ---------------------------------------------------------------------
+    # --- what the engine calls -------------------------------------------------------------------
 
-    def waiting(self) -> Sequence[str]:
-        """See `Client.waiting`."""
-        if self._closed:
-            return ()
+    def drain(self) -> bool:
+        """Do what waits, in the caller's thread; return whether there was anything."""
+        return self._worker.run()
+
+    def join(self) -> None:
+        """Wait for the thread to end, after `close`."""
+        self._worker.join()
+
+    def _hear(self) -> bool:
+        """Judge the sound of the last seconds, where enough is new; load the models first."""
+        if self.closed:
+            return False
         if not self._loaded:
-            return ("load",)
-        return ("hear",) if self._new >= EVERY * SAMPLE_RATE else ()
-
-    def work(self, kind: str) -> None:
-        """See `Client.work`."""
-        {"load": self._load_models, "hear": self._hear}[kind]()
-
-    def _load_models(self) -> None:
-        for spec in self._specs:
-            self._scorer.load(spec.id)
-        self._loaded = True
-
-    def _hear(self) -> None:
+            for spec in self._specs:
+                self._scorer.load(spec.id)
+            self._loaded = True
+            return True
         with self._lock:
+            if self._end is None or self._new < EVERY * SAMPLE_RATE:
+                return False
             self._new = 0
-            if self._closed or self._end is None:
-                return
             samples, end = np.concatenate(self._pieces), self._end
         start = end - len(samples) / SAMPLE_RATE
         detector = SpeechDetector()
@@ -182,10 +182,10 @@ class LiveVoice:
         analysis = decide(self._undecided(heard))
         dot = _dot(analysis, end)
         with self._lock:
-            if self._closed:
-                return
-            self._analysis = analysis
-            self._series.add(dot)
+            if not self.closed:
+                self._analysis = analysis
+                self._series.add(dot)
+        return True
 
     def _score(self, recording: Recording, start: float, length: float) -> None:
         """Score the newest window of speech, if it holds what was not scored before."""

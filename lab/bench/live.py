@@ -33,15 +33,14 @@ import cv2
 import numpy as np
 
 from detector import live, media, samples
-from detector.live.schedule import Schedule
 from detector.schema.analysis import Label
 
 SIZE = (640, 480)
 FPS = 25.0
 BIT_RATES = (500_000, 1_000_000, 1_500_000)
 """bit/s of the video link, clip by clip"""
-FOUR_A_SECOND = Schedule(score_every=0.25, model_every={"clip": 4})
-"""What is scored of labelled clips: CLIP once a second as on the page, the others more seldom"""
+SCORED = 4.0
+"""Frames a second that are scored of labelled clips; CLIP once a second as on the page"""
 
 
 def recording(path: Path | None, seconds: float = 8.0) -> list[np.ndarray]:
@@ -194,7 +193,7 @@ def linked(frames: Sequence[np.ndarray], bit_rate: int) -> Iterator[tuple[float,
 
 def alarms(lists: Sequence[Path], kinds: Sequence[str], seconds: float, limit: int | None) -> None:
     """Alarms of labelled clips, each watched for so long, there and back again."""
-    engine = live.LiveEngine(workers=0)
+    engine = live.LiveEngine(threaded=False)
     for label in kinds:
         clips = [path for rows in lists for path, known in labelled(rows) if known == label]
         clips = clips[:: max(1, len(clips) // limit)][:limit] if limit else clips
@@ -204,7 +203,7 @@ def alarms(lists: Sequence[Path], kinds: Sequence[str], seconds: float, limit: i
             frames = list(islice(cycle(once + once[::-1]), round(seconds * FPS)))
             session = engine.open(live.LiveSettings(name=path.name))
             engine.drain()
-            session._schedule = FOUR_A_SECOND
+            session._rates.best = SCORED
             labelled_fake = False
             for at, rgb in linked(frames, BIT_RATES[number % len(BIT_RATES)]):
                 session.push(rgb, at)

@@ -48,6 +48,9 @@ class MadeDetector:
         corners = np.argwhere(marked & ~np.roll(marked, 1, 0) & ~np.roll(marked, 1, 1))
         return [self._face(float(x), float(y)) for y, x in corners if min_face <= SIDE]
 
+    def follow(self, rgb, min_face, faces):
+        return self.detect(rgb, min_face)
+
     def _face(self, x, y):
         points = ((0.3, 0.4), (0.7, 0.4), (0.5, 0.6), (0.35, 0.8), (0.65, 0.8))
         landmarks = tuple((x + SIDE * u, y + SIDE * v) for u, v in points)

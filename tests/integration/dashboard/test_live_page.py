@@ -21,7 +21,6 @@ from dashboard.pages.live.state import ConnectionProblem
 from dashboard.theme import DARK, LIGHT
 from detector.decision import decide
 from detector.live import Alarm, Dot, LiveVoice
-from detector.live.pool import Pool
 from detector.live.state import ModelState, TooSlow
 from detector.models import registry
 from detector.schema.analysis import Label, Question, SpanSegment, SpeechMeasurement
@@ -462,7 +461,7 @@ MIDDLE = Label.INCONCLUSIVE
 def spoken(logit, seconds=9.0, band=7_400.0):
     """What is said of the bundled model's logit on so much speech; None: it was not asked."""
     timbre = next(spec for spec in registry.list_models() if spec.id == "timbre")
-    voice = LiveVoice([timbre], Pool(0), lambda id: pytest.fail("no model is loaded"))
+    voice = LiveVoice([timbre], lambda id: pytest.fail("no model is loaded"), threaded=False)
     if logit is not None:
         voice._spans.append(SpanSegment(start=8, end=12, logits={"timbre": logit}))
     speech = [(0.0, seconds)] if seconds else []

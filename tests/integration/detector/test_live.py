@@ -18,10 +18,11 @@ from detector import live, media, messages
 from detector.decision import decide
 from detector.decision.session import LEAST, WINDOW
 from detector.errors import MediaError, ModelError, UsageError
-from detector.live import recapture, schedule
+from detector.live import rates, recapture
 from detector.live.display import MAX_TIMES
 from detector.live.score_history import MAX_SAMPLES
 from detector.live.state import ScoredFrameLines
+from detector.live.worker import Worker
 from detector.media.stream import Stream
 from detector.models import registry
 from detector.models.base import Model
@@ -50,7 +51,7 @@ def says_no_sign(monkeypatch):
 
 def made_engine(*models, load=None, **options):
     """Made faces and models, and no threads where none are asked for."""
-    given = {"workers": 0, "detector": MadeDetector(), "load": load or made()} | options
+    given = {"threaded": False, "detector": MadeDetector(), "load": load or made()} | options
     return live.LiveEngine(list(models), **given)
 
 
@@ -334,32 +335,38 @@ def workers():
     return [t for t in threading.enumerate() if t.name.startswith("unmask-live")]
 
 
+class Waiting(MadeDetector):
+    """Searches when it may."""
+
+    def __init__(self):
+        super().__init__()
+        self.go = threading.Event()
+
+    def detect(self, rgb, min_face):
+        found = super().detect(rgb, min_face)
+        self.go.wait(PATIENT)
+        return found
+
+
 def test_push_never_waits_and_the_newest_frame_wins():
-    go = threading.Event()
-    engine = made_engine("texture", "clip", workers=2, load=made(lambda: go.wait(PATIENT)))
+    detector = Waiting()
+    engine = made_engine("texture", "clip", threaded=True, detector=detector)
     try:
         session = engine.open()
         until(lambda: session.state.ready)
         session.push(REAL, 0.0)
-        until(lambda: session._candidate is None and session.state.rates.looked == 1)
-        # One worker now waits inside a model; stop the other one from looking as well.
-        with session._lock:
-            session._schedule = replace(session._schedule, follow_every=1e9)
+        until(lambda: detector.looks == 1)
         for n in range(1, 201):
             session.push(REAL, n / FPS)
         rates = session.state.rates
-        assert rates.scored == 0  # the model goes on waiting: nobody waited for it
-        assert rates.pushed == 201 and rates.looked == 1
-        assert rates.dropped == 199  # all but the one that was looked at and the one that waits
-        assert session._frame.time == 200 / FPS
-        go.set()
-        with session._lock:
-            session._schedule = replace(session._schedule, follow_every=0.0)
-        session.push(REAL, 9.0)
+        assert rates.scored == rates.looked == 0  # the search goes on: nobody waited for it
+        assert rates.pushed == 201
+        assert rates.dropped == 199  # all but the one that is searched and the one that waits
+        detector.go.set()
         until(lambda: session.state.rates.looked == 2)
-        assert session.state.faces[0].time == 9.0
+        assert session.state.faces[0].time == 200 / FPS
     finally:
-        go.set()
+        detector.go.set()
         engine.close()
     assert not workers()
 
@@ -390,49 +397,19 @@ def test_viewers_are_isolated_and_share_the_models():
     engine.close()
 
 
-def test_turns_are_fair_whatever_one_viewer_costs():
-    from detector.live.pool import Pool
-
-    class Viewer:
-        def __init__(self, cost):
-            self.cost, self.turns = cost, 0
-
-        def waiting(self):
-            return ["work"]
-
-        def work(self, kind):
-            self.turns += 1
-            clock.now += self.cost
-
-    clock = Clock()
-    pool = Pool(0, clock)
-    slow, quick = Viewer(1.0), Viewer(0.1)
-    pool.add(slow)
-    pool.add(quick)
-    while clock.now < 40:
-        assert pool.step()
-    assert slow.turns * 1.0 == pytest.approx(quick.turns * 0.1, rel=0.1)
-
-
 def test_a_turn_has_no_helpers_once_one_before_it_has_loaded_torch():
-    from detector.live.pool import Pool
-
     threads: list[int] = []
 
-    class Viewer:
-        def waiting(self):
-            return ["load", "score"][len(threads) : len(threads) + 1]
+    def work():
+        threads.append(torch.get_num_threads())
+        torch.set_num_threads(4)  # as who imports it finds it
+        return len(threads) < 2
 
-        def work(self, kind):
-            threads.append(torch.get_num_threads())
-            torch.set_num_threads(4)  # as who imports it finds it
-
-    pool, viewer = Pool(1), Viewer()
-    before = torch.get_num_threads()
-    pool.add(viewer)
+    before, worker = torch.get_num_threads(), Worker(work, threaded=True)
+    worker.wake()
     until(lambda: len(threads) == 2)
-    pool.remove(viewer)
-    pool.join()
+    worker.close()
+    worker.join()
     torch.set_num_threads(before)
     assert threads == [1, 1]
 
@@ -449,19 +426,19 @@ def test_too_many_viewers_is_said():
 
 
 def test_closing_frees_threads_frames_and_places():
-    engine = made_engine("texture", workers=2)
+    engine = made_engine("texture", threaded=True)
     session = engine.open()
     until(lambda: session.state.ready)
     for n in range(50):
         session.push(REAL, n / FPS)
         time.sleep(0.002)
     until(lambda: session.state.rates.scored > 0)
-    assert len(workers()) == 2
+    assert len(workers()) == 3
     session.close()
     session.close()
     until(lambda: not workers())
     session.push(FAKE, 99.0)
-    assert session.state.time < 99.0 and not session.waiting()
+    assert session.state.time < 99.0 and not session.busy
     assert session.finish().judged  # what was scored is kept
     engine.close()
 
@@ -521,7 +498,7 @@ def test_memory_is_flat(engine):
         feed(engine, session, 10, small, start=100.0 * minute)
     ledger, state = session._display.history, session.state
     # What is older than a minute is gone.
-    assert state.series[0].time >= 100.0 and len(state.series) <= 10.1 * schedule.BEST_SCORED
+    assert state.series[0].time >= 100.0 and len(state.series) <= 10.1 * rates.BEST_SCORED
     assert sum(map(len, session._display.rates._at.values())) <= 4 * MAX_TIMES
     assert len(ledger._samples) <= MAX_SAMPLES
 
@@ -545,7 +522,7 @@ def test_boxes_move_between_searches(engine):
     moving = [picture((100 + 4 * n, 160, 0.0)) for n in range(75)]
     states = feed(engine, session, 3, lambda t: moving[round(t * FPS)])
     looked, searched = states[-1].rates.looked, engine._detector.looks
-    assert looked == 75 and searched == 50  # those that are scored
+    assert looked == searched == 75
     for state in states[10:]:
         (face,) = state.faces
         assert face.box[0] == pytest.approx(100 + 4 * round(state.time * FPS), abs=3)
@@ -667,7 +644,7 @@ def watched(engine, frames):
 def test_a_clip_that_becomes_manipulated_is_named(gallery):
     untouched = frames_of(gallery["untouched"].path, 0.0, 2.0)
     changed = frames_of(gallery["manipulated"].path, 3.0, 5.0)
-    engine = live.LiveEngine(["texture", "clip", "clip-generated", "videomae"], workers=0)
+    engine = live.LiveEngine(["texture", "clip", "clip-generated", "videomae"], threaded=False)
     states = watched(engine, untouched + changed)
     said = words(states)
     assert said[-1] is Label.FAKE and said.count(Label.FAKE) == 1
@@ -683,7 +660,7 @@ def test_a_clip_that_becomes_manipulated_is_named(gallery):
 
 
 def test_by_default_no_model_of_windows_or_sound_runs():
-    engine = live.LiveEngine(workers=0, detector=MadeDetector(), load=made())
+    engine = live.LiveEngine(threaded=False, detector=MadeDetector(), load=made())
     session = engine.open()
     engine.drain()
     shown = {model.id for model in session.state.models}
@@ -699,7 +676,7 @@ def test_the_same_scores_as_an_analysis_of_the_file(gallery):
     path = gallery["untouched"].path
     settings = Settings(models=["texture", "clip"], sampling="fps", fps=2.0, end=3.0)
     whole = Analyzer(device="cpu").analyze(path, settings, scores_only=True)
-    engine = live.LiveEngine(["texture", "clip"], workers=0)
+    engine = live.LiveEngine(["texture", "clip"], threaded=False)
     session = engine.open()
     engine.drain()
     for face in whole.judged[0].frames:

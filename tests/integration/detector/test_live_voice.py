@@ -8,7 +8,6 @@ import pytest
 from scipy import signal
 
 from detector.live import LiveEngine, LiveVoice
-from detector.live.pool import Pool
 from detector.live.voice import EVERY, KEPT
 from detector.models import registry
 from detector.models.base import ModelSpec
@@ -35,18 +34,15 @@ class Mic:
     """A microphone and the engine that hears it, in one thread."""
 
     def __init__(self, model):
-        self.pool = Pool(0)
-        self.voice = LiveVoice([model.spec], self.pool, lambda id: model)
+        self.voice = LiveVoice([model.spec], lambda id: model, threaded=False)
         self.voice._ensembles = {Question.VOICE: MEASURED}
-        self.pool.add(self.voice)
         self.time = 0.0
 
     def say(self, sound):
         for frame in frames(sound):
             self.time += 0.02
             self.voice.push(frame, self.time)
-            while self.pool.step():
-                pass
+            self.voice.drain()
 
 
 def mic(logit=0.0):
@@ -76,7 +72,7 @@ def test_a_voice_is_judged_by_the_last_seconds(logit, label):
 def test_the_score_is_that_of_the_file(tmp_path):
     """One window by the bundled model, from a microphone and from a file of the same samples. Takes
     what loading that model takes."""
-    engine = LiveEngine(workers=0)
+    engine = LiveEngine(threaded=False)
     voice = engine.listen()
     for number, frame in enumerate(frames(SPEAKING[: 16_000 * 4 + 640])):
         voice.push(frame, 0.02 * (number + 1))
@@ -135,7 +131,7 @@ def test_sound_is_let_go_of():
     voice.close()
     assert not voice._pieces and voice.state.analysis is None and not voice.state.series
     here.say(made.speech(3))
-    assert not voice._pieces and not here.pool.step()
+    assert not voice._pieces and not here.voice.drain()
 
 
 def test_what_the_link_lost_is_silence():
@@ -161,7 +157,7 @@ def test_a_model_that_breaks_is_named_and_the_rest_goes_on():
 
 
 def test_models_of_voices_are_the_default_ones():
-    engine = LiveEngine(["texture"], workers=0)
+    engine = LiveEngine(["texture"], threaded=False)
     voice = engine.listen()
     usual = [spec.id for spec in registry.choose(None) if spec.modality is Modality.VOICE]
     assert [spec.id for spec in voice._specs] == usual and engine.sessions == 0

@@ -29,7 +29,6 @@ from dashboard.pages.live.state import (
 from detector import media
 from detector.errors import UnmaskError, UsageError
 from detector.live import LiveEngine, LiveSettings, LiveVoice
-from detector.live.pool import Pool
 from detector.live.recorder import Recorder, Ring
 from service.live import viewers as room
 from service.live.viewers import (
@@ -178,9 +177,8 @@ def watch(viewer, loop, picture, wanted):
 
 
 def test_the_microphone_of_the_same_link_is_heard(loop, unwatched):
-    pool, engine = Pool(0), StandInEngine()
-    heard = LiveVoice([], pool, lambda id: pytest.fail("no model is asked for"))
-    pool.add(heard)
+    engine = StandInEngine()
+    heard = LiveVoice([], lambda id: pytest.fail("no model is asked for"), threaded=False)
     engine.listen = lambda: heard
     crowd = Viewers(lambda: engine, 1)
     viewer = crowd.open(LiveSettings(), LiveOptions(microphone=True))
@@ -189,8 +187,7 @@ def test_the_microphone_of_the_same_link_is_heard(loop, unwatched):
 
     def said():
         """How many seconds of speech were heard, and how loud they are, dB."""
-        while pool.step():
-            pass
+        heard.drain()
         sound = heard.state.analysis and heard.state.analysis.media.audio
         found = sound and sound.speech
         return (found.speech_seconds, found.level_dbfs or -99) if found else (0.0, -99)
@@ -217,7 +214,7 @@ def test_the_microphone_of_the_same_link_is_heard(loop, unwatched):
     finally:
         worker.stop()
         viewer.end()
-    assert heard.state.analysis is None and not heard.waiting()
+    assert heard.state.analysis is None and not heard.drain()
 
 
 def test_frames_go_in_and_come_back_drawn_upon(engine, loop, unwatched):
@@ -236,7 +233,7 @@ def test_frames_go_in_and_come_back_drawn_upon(engine, loop, unwatched):
 
 
 def test_a_face_is_boxed_and_scored_and_every_frame_counted(loop, unwatched):
-    real = LiveEngine(workers=1)
+    real = LiveEngine()
     crowd = Viewers(lambda: real, 1)
     viewer = crowd.open(LiveSettings(), LiveOptions(mirror=False))
     picture = gray(camera((640, 480)))

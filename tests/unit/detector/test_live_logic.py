@@ -11,9 +11,9 @@ import pytest
 
 from detector import colors, live
 from detector.decision import decide
-from detector.live import face_tracker, recapture, schedule
+from detector.live import rates, recapture
 from detector.live.display import Alarms, LiveReadout, QualityMonitor
-from detector.live.face_tracker import FaceTracker
+from detector.live.faces import FaceTracker
 from detector.live.pace import Pace
 from detector.live.score_history import MAX_PEOPLE, MAX_SAMPLES, ScoreHistory
 from detector.live.scoring import ClipCollector
@@ -23,7 +23,7 @@ from detector.pipeline.modalities.face import FaceExtractor
 from detector.pipeline.options import RunOptions
 from detector.pipeline.windows import ClipShape, FrameWindow
 from detector.schema.analysis import FrameSegment, Label, Quality, Question, ReasonCode, Settings
-from tests.support.live_world import REAL, SIDE, MadeDetector, picture
+from tests.support.live_world import REAL, MadeDetector, picture
 
 
 def sampled(history, time, logits, number=0):
@@ -282,65 +282,47 @@ def test_people_who_pass_by_are_forgotten():
     assert len(history.thumbnails()) <= MAX_PEOPLE + 1
 
 
-def costs(**seconds):
-    made = schedule.Costs()
-    for kind, value in seconds.items():
-        made.add(kind.replace("_", ":"), value)
-    return made
+def planned(share, faces=1, **costs):
+    """A plan from what kinds of work took at the start; "clip" is asked once a second at most."""
+    usual = {id: id == "clip" for id in costs if id not in ("search", "judge")}
+    measured = rates.Rates(usual)
+    for kind, seconds in costs.items():
+        for n in range(9):
+            measured.add(kind, seconds * (1 + n % 2) if n < rates.MEASURED else 0.0)
+    return measured.plan(faces, share)
 
 
-def test_the_pace_follows_what_work_costs():
-    models = {"a": 1, "b": 1}
-    easy = costs(detect=0.01, follow=0.001, judge=0.004, model_a=0.003, model_b=0.003, clip=0.06)
-    best = schedule.plan(easy, models, share=1.4, fps=25)
-    assert 1 / best.score_every == schedule.BEST_SCORED and best.detect_every == 1
-    assert best.coarser == 1.0 and best.follow_every == 0.0
-    half = schedule.plan(easy, models, share=0.2, fps=25)
-    assert 4 < 1 / half.score_every < schedule.BEST_SCORED
-    # Ten times as slow: fewer frames, faces searched more coarsely, flow in fewer frames.
-    hard = costs(detect=0.1, follow=0.01, judge=0.04, model_a=0.03, model_b=0.03, clip=0.6)
-    slow = schedule.plan(hard, models, share=0.7, fps=25)
-    assert slow.coarser > 1 and slow.score_every > best.score_every
-    assert slow.follow_every >= 0.0 and slow.clip_every > best.clip_every
-    # What is planned fits.
-    per_frame = 0.1 / slow.coarser**2 / slow.detect_every + 0.04 + 0.06
-    assert per_frame / slow.score_every + 0.6 / slow.clip_every <= 0.71
+def test_the_first_frames_fix_what_is_scored():
+    easy = {"search": 0.01, "judge": 0.004, "a": 0.003, "b": 0.003, "clip": 0.04}
+    best = planned(1.4, **easy)
+    assert 1 / best.score_every == pytest.approx(rates.BEST_SCORED) and best.search_every < 0.04
+    assert best.model_every == {"a": 1, "b": 1, "clip": 16}
+    # Ten times as slow: fewer frames are searched and scored, and what is planned fits.
+    hard = {kind: 10 * seconds for kind, seconds in easy.items()}
+    slow = planned(0.7, **hard)
+    assert slow.score_every > best.score_every and slow.search_every > 0.04
+    scores = (0.04 + sum(hard[id] / n for id, n in slow.model_every.items())) / slow.score_every
+    assert 0.1 / slow.search_every + scores <= 0.71
     # One slow model among quick ones scores fewer frames instead of holding up all.
-    mixed = costs(detect=0.01, judge=0.004, model_a=0.003, model_b=0.003, model_c=0.6)
-    pace = schedule.plan(mixed, {"a": 1, "b": 1, "c": 1}, share=1.0, fps=25)
-    assert pace.model_every["c"] > 10 and pace.model_every["a"] == 1
-    assert 1 / pace.score_every >= schedule.LIVELY
-    # What it costs decides how often: light ones keep the best rate as long as that is enough.
-    models = dict.fromkeys(["clip", "clip-generated", "texture", "meso4-df"], 1)
-    heavy = costs(detect=0.005, judge=0.004, model_texture=0.006)
-    for id, cost in {"clip": 0.04, "meso4-df": 0.006, "clip-generated": 1e-6}.items():
-        heavy.add(f"model:{id}", cost)
-    assert schedule.plan(heavy, models, 1.4, 25).model_every["clip"] == 1
-    tight = schedule.plan(heavy, models, 0.7, 25)
-    assert tight.model_every["clip"] == 2 and tight.model_every["texture"] == 1
-    assert 1 / tight.score_every >= 0.99 * schedule.BEST_SCORED
-    assert schedule.plan(heavy, models, 0.2, 25).model_every["clip"] == schedule.SELDOM
+    mixed = planned(1.0, search=0.01, judge=0.004, a=0.003, b=0.003, c=0.6)
+    assert mixed.model_every["c"] > 10 and mixed.model_every["a"] == 1
+    assert 1 / mixed.score_every == pytest.approx(rates.BEST_SCORED)
+    # With more faces each frame takes more.
+    assert planned(0.3, 8, **easy).score_every > planned(0.3, **easy).score_every
     # A model of few moments scores once a second, also where few frames are scored.
-    usual = {"clip": schedule.SELDOM, "texture": 1}
-    for share in (1.4, 0.7, 0.2, 0.1):
-        pace = schedule.plan(heavy, usual, share, 25)
-        seconds = pace.model_every["clip"] * pace.score_every
-        assert 0.5 < seconds < 2, share
-    # And when the machine is free again, faces are searched finely again.
-    free = schedule.plan(costs(detect=0.002, judge=0.004), models, 1.4, 25, coarser=3.0)
-    assert free.coarser == 2.0
-
-
-class Following(MadeDetector):
-    def follow(self, rgb, min_face, faces):
-        return self.detect(rgb, min_face)
+    for share in (1.4, 0.7, 0.2):
+        plan = planned(share, **easy)
+        assert 0.5 < plan.model_every["clip"] * plan.score_every < 2, share
+    # Where no frame is left out, nothing is.
+    whole = planned(float("inf"), **hard)
+    assert whole.search_every == 0 and whole.model_every == {"a": 1, "b": 1, "clip": 16}
 
 
 def window_of_a_file(frames, shape, times):
     """What the extractor of faces hands over of one window."""
     items, windows = [], [FrameWindow(("clip",), shape.recipe, times)]
     run = Mock(options=RunOptions(), settings=Settings(rotate=90), timings={}, windows=windows)
-    run.detector, run.submit, run.lock = Following(), items.append, Lock()
+    run.detector, run.submit, run.lock = MadeDetector(), items.append, Lock()
     run.frame_models.return_value = {}
     extractor = FaceExtractor(run)
     for rgb, shown_at in frames:
@@ -357,23 +339,10 @@ def test_windows_of_a_camera_are_those_of_a_file():
     tracker, collector = FaceTracker(MadeDetector(), 40), ClipCollector({shape: ("clip",)}, "mtcnn")
     runs = []
     for rgb, (time, *_) in frames:
-        search = at.index(time) % 5 == 0
-        people = tracker.search(rgb, time) if search else tracker.follow(rgb, time)
-        runs += collector.add(rgb, time, people)
+        runs += collector.add(rgb, time, tracker.search(rgb, time))
     ends = [round(span.end / 0.04) for _, span, _ in runs]
     assert ends == [15, 20, 25, 30, 35, 40]
     for (_, span, item), end in zip(runs, ends, strict=True):
         assert span.start == pytest.approx(at[end - 15])
         window = window_of_a_file(frames, shape, tuple(at[end - 15 : end + 1]))
         np.testing.assert_array_equal(item.data, window)
-
-
-def test_flow_follows_a_face_and_says_when_it_is_lost():
-    before = face_tracker.FlowFrame.of(picture((240, 160, 0.0)))
-    face = MadeDetector().detect(picture((240, 160, 0.0)), 40)
-    (moved,) = face_tracker.track_faces(
-        before, face_tracker.FlowFrame.of(picture((252, 154, 0.0))), face
-    )
-    assert np.allclose(moved.box, (252, 154, 252 + SIDE, 154 + SIDE), atol=1.5)
-    assert np.allclose(np.subtract(moved.landmarks, face[0].landmarks), (12, -6), atol=1.5)
-    assert face_tracker.track_faces(before, face_tracker.FlowFrame.of(picture()), face) == [None]
