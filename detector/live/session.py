@@ -19,7 +19,7 @@ from detector.live.rates import Rates, Schedule
 from detector.live.scoring import ClipCollector, LiveScorer, unfit
 from detector.live.state import LiveSettings, LiveState
 from detector.live.voice import LiveVoice
-from detector.live.worker import Worker
+from detector.live.worker import LiveWorker
 from detector.models import registry
 from detector.models.base import Model, ModelSpec
 from detector.pipeline.modalities.face import face_segment
@@ -96,7 +96,8 @@ class LiveSession:
         self._rates, self._schedule = Rates({}), Schedule()
 
         self._workers = [
-            Worker(work, threaded=threaded) for work in (self._look, self._score, self._score_clip)
+            LiveWorker(work, threaded=threaded)
+            for work in (self._look, self._score, self._score_clip)
         ]
         self._wake()  # to load the models
 

@@ -22,7 +22,7 @@ from detector.decision.session import recounted
 from detector.live.display import Series
 from detector.live.score_history import live_media
 from detector.live.state import Dot
-from detector.live.worker import Worker
+from detector.live.worker import LiveWorker
 from detector.models.base import Model, ModelSpec
 from detector.pipeline import initial_results
 from detector.pipeline.modalities.voice import measured, sound_recipe, voice_subject, window_item
@@ -85,7 +85,7 @@ class LiveVoice:
         self._end: float | None = None
         self._analysis: Analysis | None = None
         self._series = Series()
-        self._worker = Worker(self._hear, threaded=threaded)
+        self._worker = LiveWorker(self._hear, threaded=threaded)
         self._worker.wake()  # to load the models
 
     # --- what a viewer calls ---------------------------------------------------------------------

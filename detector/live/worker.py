@@ -9,7 +9,7 @@ from detector import runtime
 log = logging.getLogger(__name__)
 
 
-class Worker:
+class LiveWorker:
     """Does work whenever it is woken, until nothing waits: in a thread of its own, or in `run`.
 
     `work` does one piece and returns whether there was one; it is never called twice at once.
