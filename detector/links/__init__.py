@@ -10,31 +10,23 @@ Off unless UNMASK_LINKS says otherwise: who fetches tells a server that the file
 
 from typing import Any
 
-from detector.links.names import is_link, name_of
+from detector.links.names import is_link as is_link
+from detector.links.names import name_of as name_of
 
 try:
-    from detector.links.addresses import LinkRefused, LinkRules
-    from detector.links.downloader import available as pages_allowed
-    from detector.links.fetch import FetchedLink, allowed, check, fetch, fetch_to, opener, rules
+    from detector.links.addresses import LinkRefused as LinkRefused
+    from detector.links.addresses import LinkRules as LinkRules
+    from detector.links.downloader import pages_allowed as pages_allowed
+    from detector.links.fetch import FetchedLink as FetchedLink
+    from detector.links.fetch import allowed as allowed
+    from detector.links.fetch import check as check
+    from detector.links.fetch import fetch as fetch
+    from detector.links.fetch import fetch_to as fetch_to
+    from detector.links.fetch import opener as opener
+    from detector.links.fetch import rules as rules
 except ModuleNotFoundError as error:
     if error.name != "httpx":  # of the extra `full`
         raise
 
     def __getattr__(name: str) -> Any:
         raise ModuleNotFoundError("There is no httpx.", name="httpx")
-
-
-__all__ = [
-    "FetchedLink",
-    "LinkRefused",
-    "LinkRules",
-    "allowed",
-    "check",
-    "fetch",
-    "fetch_to",
-    "is_link",
-    "name_of",
-    "opener",
-    "pages_allowed",
-    "rules",
-]

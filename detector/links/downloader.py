@@ -29,7 +29,7 @@ _LIMITS = Limits(memory=2 << 30, cpu=300, timeout=120.0, files=64, frame=1)
 OVERHEAD = 1.2  # bytes that may come for one of the file: pages, and pieces that come twice
 
 
-def available() -> bool:
+def pages_allowed() -> bool:
     """Return whether pages with a player are fetched here: switched on and yt-dlp installed."""
     config = get_config()
     return config.ytdlp and config.links and not config.offline and find_spec("yt_dlp") is not None

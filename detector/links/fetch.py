@@ -220,7 +220,7 @@ def _fetch(url: str, target: BinaryIO, job: _Fetch) -> FetchedLink:
     try:
         return asyncio.run(_cancelable(_within(url, target, job), job.cancel))
     except LinkRefused as error:
-        if error.code != "link_page" or not downloader.available():
+        if error.code != "link_page" or not downloader.pages_allowed():
             raise
     target.seek(0)
     said = of_page(target.read(MAX_PAGE))

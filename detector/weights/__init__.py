@@ -8,54 +8,27 @@ This room knows what a weight file is (`WeightFile`), not what any network looks
 and converts them, `hub` reads a model's page on Hugging Face.
 """
 
-from detector.weights.download import Progress, check_space, digest, download, offline
-from detector.weights.files import (
-    as_safetensors,
-    load_state,
-    load_strict,
-    require_fractions,
-    whole_numbers,
-)
-from detector.weights.store import (
-    accept_license,
-    accepted_license,
-    available,
-    bring,
-    cache,
-    delete,
-    fetch,
-    fetchable,
-    locate,
-    missing_bytes,
-    missing_error,
-    require_license,
-    resolve,
-    take_in,
-)
-
-__all__ = [
-    "Progress",
-    "accept_license",
-    "accepted_license",
-    "as_safetensors",
-    "available",
-    "bring",
-    "cache",
-    "check_space",
-    "delete",
-    "digest",
-    "download",
-    "fetch",
-    "fetchable",
-    "load_state",
-    "load_strict",
-    "locate",
-    "missing_bytes",
-    "missing_error",
-    "offline",
-    "require_fractions",
-    "require_license",
-    "resolve",
-    "take_in",
-    "whole_numbers",
-]
+from detector.weights.download import Progress as Progress
+from detector.weights.download import check_space as check_space
+from detector.weights.download import digest as digest
+from detector.weights.download import download as download
+from detector.weights.download import offline as offline
+from detector.weights.files import as_safetensors as as_safetensors
+from detector.weights.files import load_state as load_state
+from detector.weights.files import load_strict as load_strict
+from detector.weights.files import require_fractions as require_fractions
+from detector.weights.files import whole_numbers as whole_numbers
+from detector.weights.store import accept_license as accept_license
+from detector.weights.store import accepted_license as accepted_license
+from detector.weights.store import available as available
+from detector.weights.store import bring as bring
+from detector.weights.store import cache as cache
+from detector.weights.store import delete as delete
+from detector.weights.store import fetch as fetch
+from detector.weights.store import fetchable as fetchable
+from detector.weights.store import locate as locate
+from detector.weights.store import missing_bytes as missing_bytes
+from detector.weights.store import missing_error as missing_error
+from detector.weights.store import require_license as require_license
+from detector.weights.store import resolve as resolve
+from detector.weights.store import take_in as take_in

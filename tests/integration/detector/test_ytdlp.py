@@ -94,10 +94,10 @@ def test_the_video_of_a_page_is_fetched(web, clip, tmp_path):
     [{"UNMASK_YTDLP": ""}, {"UNMASK_YTDLP": "0"}, {"UNMASK_LINKS": ""}, {"UNMASK_OFFLINE": "1"}],
 )
 def test_it_is_off_unless_links_and_it_are_on(environment, monkeypatch):
-    assert downloader.available()
+    assert downloader.pages_allowed()
     for name, value in environment.items():
         monkeypatch.setenv(name, value)
-    assert not downloader.available()
+    assert not downloader.pages_allowed()
 
 
 def test_without_it_a_page_is_a_page(web, tmp_path, monkeypatch):
