@@ -85,16 +85,9 @@ def stream_isolated(
 
 
 def connect_isolated(
-    function: Callable[..., Iterator[Frame]],
-    *arguments: Any,
-    port: int,
-    size: tuple[int, int],
-    timeout: float,
-    cancel: Event,
+    function: Callable[..., Iterator[Frame]], *arguments: Any, cancel: Event, **options: Any
 ) -> Iterator[Frame]:
-    """Stream from a worker that reads no file and connects to one TCP port."""
+    """Stream from a worker that reads no file and connects to one TCP port (`Sandbox.frames`)."""
     if _active is None:
         return function(*arguments, notes=[], cancel=cancel)
-    return _active.connection(
-        function, *arguments, port=port, size=size, timeout=timeout, cancel=cancel
-    )
+    return _active.frames(function, *arguments, notes=[], cancel=cancel, **options)

@@ -249,43 +249,18 @@ class Sandbox(contextlib.AbstractContextManager["Sandbox"]):
         function: Callable[..., Iterator[Any]],
         *arguments: Any,
         size: tuple[int, int],
-        count: int,
         notes: list[str],
-        reads: Paths,
-        head: Any = None,
-        cancel: Event | None = None,
-    ) -> Iterator[Any]:
-        """Stream a function of frames from a worker, a few frames ahead: at most `count` of `size`
-        (width, height). It takes `notes` as a keyword, which are appended at the end; with `head`
-        it first yields one value of that type. Raise as `call`."""
-        request = self._request(function, arguments, reads)
-        return self._stream(request, size, count, notes, head=head, cancel=cancel)
-
-    def connection(
-        self,
-        function: Callable[..., Iterator[Frame]],
-        *arguments: Any,
-        port: int,
-        size: tuple[int, int],
-        timeout: float,
-        cancel: Event | None = None,
-    ) -> Iterator[Frame]:
-        """Do the same for a function that may read no file and connect to one port of TCP, for as
-        long as a frame comes every `timeout` s."""
-        request = self._request(function, arguments, (), port)
-        return self._stream(request, size, sys.maxsize, [], timeout=timeout, cancel=cancel)
-
-    def _stream(
-        self,
-        request: Request,
-        size: tuple[int, int],
-        count: int,
-        notes: list[str],
-        *,
+        count: int = sys.maxsize,
         head: Any = None,
         timeout: float | None = None,
         cancel: Event | None = None,
+        **access: Any,
     ) -> Iterator[Any]:
+        """Stream a function of frames from a worker, a few frames ahead: at most `count` of `size`
+        (width, height), each within `timeout` s of the one before. It takes `notes` as a keyword,
+        which are appended at the end; with `head` it first yields one value of that type. It may
+        reach what `call` says (`reads`, `port`), and raises as that."""
+        request = self._request(function, arguments, **access)
         slot = size[0] * size[1] * 3
         if not 0 < slot <= self.limits.frame:
             raise implausible()
@@ -320,7 +295,7 @@ class Sandbox(contextlib.AbstractContextManager["Sandbox"]):
         self,
         function: Callable[..., Any],
         arguments: tuple[Any, ...],
-        reads: Paths,
+        reads: Paths = (),
         port: int | None = None,
     ) -> Request:
         return Request(
