@@ -133,10 +133,8 @@ def taking(context: RequestContext, size: int | None = None, count: int = 1) -> 
     TooLarge for a guest's large file, RateLimitExceeded with the time to wait."""
     person = context.principal
     if not person.may_analyze:
-        raise NotAllowed(
-            _("Your account can read results, not start an analysis."),
-            hint=_("Who runs this server can change that."),
-        )
+        text = _("Your account can read results, not start an analysis.")
+        raise NotAllowed(text, hint=_("Who runs this server can change that."))
     largest = get_config().guest_max_mb if person.kind is PrincipalKind.GUEST else 0
     if largest and size is not None and size > largest * MEGABYTE:
         most = _("Without an account a file may have {number} MB here.")

@@ -213,11 +213,8 @@ class Originals:
         running = self.task(person, one, other)
         if running is not None and running.active:
             if original is not None and running.params != params:
-                raise InputError(
-                    _("The two are being compared."),
-                    code="comparing",
-                    hint=_("Name the original when that is done."),
-                )
+                hint = _("Name the original when that is done.")
+                raise InputError(_("The two are being compared."), code="comparing", hint=hint)
             return running
         ours = context.owns(copy.record.owner)
         pair = self._pair(person.id, copy, source, ours=ours, roles=roles)

@@ -43,11 +43,9 @@ class _BoundedListing:
 
     def read(self, size: int = -1) -> bytes:
         if size > MAX_LISTING:
-            raise MediaError(
-                _("This archive has far too many files."),
-                code="too_many_files",
-                hint=_("Unpack it, and choose the folder."),
-            )
+            text = _("This archive has far too many files.")
+            hint = _("Unpack it, and choose the folder.")
+            raise MediaError(text, code="too_many_files", hint=hint)
         return self._file.read(size)
 
 
@@ -62,23 +60,17 @@ def members(
     except (zipfile.BadZipFile, ValueError, OSError, NotImplementedError, EOFError):
         raise _damaged() from None
     if len(found) > most:
+        text = _("This archive has {number:,} files; the limit is {most:,}.")
+        hint = _("Unpack it, and bring its files in parts.")
         raise MediaError(
-            _("This archive has {number:,} files; the limit is {most:,}.").format(
-                number=len(found), most=most
-            ),
-            code="too_many_files",
-            hint=_("Unpack it, and bring its files in parts."),
+            text.format(number=len(found), most=most), code="too_many_files", hint=hint
         )
     total = sum(info.file_size for info in found)
     if total > unpacked:
         size, limit = (f"{number / 1e9:,.1f} GB" for number in (total, unpacked))
-        raise MediaError(
-            _("This archive unpacks to {size}; the limit is {limit}.").format(
-                size=size, limit=limit
-            ),
-            code="zip_bomb",
-            hint=_("Unpack it, and bring its files in parts."),
-        )
+        text = _("This archive unpacks to {size}; the limit is {limit}.")
+        hint = _("Unpack it, and bring its files in parts.")
+        raise MediaError(text.format(size=size, limit=limit), code="zip_bomb", hint=hint)
     if total > max(RATIO_FROM, MAX_RATIO * path.stat().st_size):
         raise _bomb()
     return found
@@ -126,17 +118,11 @@ def chunks(path: Path, info: zipfile.ZipInfo) -> Iterator[bytes]:
         with zipfile.ZipFile(path) as opened, opened.open(info) as source:
             chunk = source.read(_CHUNK)
             if chunk.startswith((b"PK\x03\x04", b"Rar!", b"7z\xbc\xaf", b"\x1f\x8b")):
-                raise MediaError(
-                    _("This is an archive in an archive, which is not opened."),
-                    code="nested_archive",
-                    hint=_("Unpack it first."),
-                )
+                text = _("This is an archive in an archive, which is not opened.")
+                raise MediaError(text, code="nested_archive", hint=_("Unpack it first."))
             if chunk.startswith(b"%PDF"):
-                raise MediaError(
-                    _("This is a document in an archive, which is not opened."),
-                    code="nested_archive",
-                    hint=_("Unpack it first."),
-                )
+                text = _("This is a document in an archive, which is not opened.")
+                raise MediaError(text, code="nested_archive", hint=_("Unpack it first."))
             while chunk:
                 left -= len(chunk)
                 if left < 0:
@@ -154,16 +140,11 @@ def _locked(hint: str = "") -> MediaError:
 
 
 def _damaged() -> MediaError:
-    return MediaError(
-        _("This archive is damaged, or packed in a way that is not known here."),
-        code="bad_archive",
-        hint=_("Unpack it, and choose the folder."),
-    )
+    text = _("This archive is damaged, or packed in a way that is not known here.")
+    return MediaError(text, code="bad_archive", hint=_("Unpack it, and choose the folder."))
 
 
 def _bomb() -> MediaError:
-    return MediaError(
-        _("This archive unpacks to far more than it should (a ZIP bomb)."),
-        code="zip_bomb",
-        hint=_("If you trust it, unpack it and choose the folder."),
-    )
+    text = _("This archive unpacks to far more than it should (a ZIP bomb).")
+    hint = _("If you trust it, unpack it and choose the folder.")
+    return MediaError(text, code="zip_bomb", hint=hint)

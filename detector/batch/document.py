@@ -144,23 +144,19 @@ def list_pdf(path: Path) -> list[tuple[int, str]]:
     try:
         pages = len(reader.pages)
         if pages > MAX_PAGES:
+            text = _("This document has {pages:,} pages; the limit is {max_pages:,}.")
+            hint = _("Cut it into parts.")
             raise MediaError(
-                _("This document has {pages:,} pages; the limit is {max_pages:,}.").format(
-                    pages=pages, max_pages=MAX_PAGES
-                ),
-                code="too_many_files",
-                hint=_("Cut it into parts."),
+                text.format(pages=pages, max_pages=MAX_PAGES), code="too_many_files", hint=hint
             )
         for number, page in enumerate(reader.pages, 1):
             ids = page.images.keys()  # what iterating gives is the pictures, decoded
             found += [(number, id) for id in ids if isinstance(id, str)]
             if len(found) > archive.MAX_FILES:
+                text = _("This document has more than {max_files:,} pictures.")
+                hint = _("Cut it into parts.")
                 raise MediaError(
-                    _("This document has more than {max_files:,} pictures.").format(
-                        max_files=archive.MAX_FILES
-                    ),
-                    code="too_many_files",
-                    hint=_("Cut it into parts."),
+                    text.format(max_files=archive.MAX_FILES), code="too_many_files", hint=hint
                 )
     except MediaError:
         raise

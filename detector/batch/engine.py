@@ -174,11 +174,8 @@ class BatchRun:
             try:
                 out.mkdir(parents=True, exist_ok=True)
             except (FileExistsError, NotADirectoryError, PermissionError) as error:
-                raise UsageError(
-                    _("{out} can't be a folder: {strerror}.").format(
-                        out=out, strerror=error.strerror
-                    )
-                ) from None
+                text = _("{out} can't be a folder: {strerror}.")
+                raise UsageError(text.format(out=out, strerror=error.strerror)) from None
             self._only = ExitStack()
             try:
                 self._only.enter_context(paths.locked(out / ".lock", wait=False))

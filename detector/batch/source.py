@@ -150,10 +150,8 @@ def _text(path: Path) -> str:
     with open_file(path) as file:
         data = file.read(MAX_LIST_BYTES + 1)
     if len(data) > MAX_LIST_BYTES:
-        raise UsageError(
-            _("{name} is too long for a list of files.").format(name=path.name),
-            hint=_("Cut it into parts."),
-        )
+        text = _("{name} is too long for a list of files.")
+        raise UsageError(text.format(name=path.name), hint=_("Cut it into parts."))
     try:
         return data.decode("utf-8-sig")
     except UnicodeDecodeError:

@@ -89,13 +89,10 @@ class WorkerPool:
                     return best, best.life
                 waited = time.monotonic() - self._none_since
                 if not self._any_ready() and waited > NO_WORKER_SECONDS:
+                    text = _("No worker of the cluster was ready for {no_worker_seconds} minutes.")
+                    hint = _("Has a machine of it room for one (UNMASK_RAY_CPUS, UNMASK_RAY_GPUS)?")
                     raise ClusterError(
-                        _(
-                            "No worker of the cluster was ready for {no_worker_seconds} minutes."
-                        ).format(no_worker_seconds=f"{NO_WORKER_SECONDS / 60:.0f}"),
-                        hint=_(
-                            "Has a machine of it room for one (UNMASK_RAY_CPUS, UNMASK_RAY_GPUS)?"
-                        ),
+                        text.format(no_worker_seconds=f"{NO_WORKER_SECONDS / 60:.0f}"), hint=hint
                     )
                 self._changed.wait(POLL_SECONDS)
 
@@ -253,13 +250,9 @@ class ClusterAnalyzer:
                     return analysis
             except _WorkerLost:
                 call = replace(call, key=uuid.uuid4().hex)
-        raise UnmaskError(
-            _("{max_tries} workers of the cluster were lost while they had this file.").format(
-                max_tries=MAX_TRIES
-            ),
-            code="worker_lost",
-            hint=_("Often one needs more memory than its machine has left."),
-        )
+        text = _("{max_tries} workers of the cluster were lost while they had this file.")
+        hint = _("Often one needs more memory than its machine has left.")
+        raise UnmaskError(text.format(max_tries=MAX_TRIES), code="worker_lost", hint=hint)
 
     def _tried(self, call: Call, pieces: list[Any] | None, watch: _Watch) -> Analysis | None:
         """Let a worker try; None where it can't see the file."""

@@ -61,11 +61,8 @@ def join(address: str) -> bool:
         if ray.is_initialized():
             other = ray.get_runtime_context().gcs_address
             if address not in (LOCAL, AUTO, other):
-                raise UsageError(
-                    _("This program is part of another cluster already, at {other}.").format(
-                        other=other
-                    )
-                )
+                text = _("This program is part of another cluster already, at {other}.")
+                raise UsageError(text.format(other=other))
             return False
         if address == LOCAL:
             _init(ray, address=LOCAL, include_dashboard=False, object_store_memory=STORE_BYTES)
@@ -154,10 +151,8 @@ def _parse(address: str) -> tuple[str, int]:
             hint = _(
                 "Join the cluster with this computer (ray start --address=HOST:PORT), then auto."
             )
-        raise UsageError(
-            _("{address} is not the address of a Ray cluster.").format(address=repr(address)),
-            hint=hint,
-        )
+        text = _("{address} is not the address of a Ray cluster.")
+        raise UsageError(text.format(address=repr(address)), hint=hint)
     return host.strip("[]"), int(port)
 
 
@@ -168,7 +163,5 @@ def _unreachable(address: str, why: str) -> ClusterError:
             _("A Ray cluster of this computer can't be started: {why}.").format(why=why)
         )
     hint = _("Is it running, and is this computer part of it (ray start --address=HOST:PORT)?")
-    return ClusterError(
-        _("No Ray cluster answers {named}: {why}.").format(named=named, why=why.rstrip(".")),
-        hint=hint,
-    )
+    text = _("No Ray cluster answers {named}: {why}.")
+    return ClusterError(text.format(named=named, why=why.rstrip(".")), hint=hint)

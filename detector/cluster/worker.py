@@ -154,11 +154,9 @@ class ClusterWorker:
 
 def unlike() -> ClusterError:
     """Return the error raised when the worker's models or versions differ from the driver's."""
-    return ClusterError(
-        _(
-            "The workers of the cluster have another version of Unmask or other weights than this "
-            "computer."
-        ),
-        code="cluster_differs",
-        hint=_("Install the same version and fetch the same models on all machines."),
+    text = _(
+        "The workers of the cluster have another version of Unmask or other weights than this "
+        "computer."
     )
+    hint = _("Install the same version and fetch the same models on all machines.")
+    return ClusterError(text, code="cluster_differs", hint=hint)

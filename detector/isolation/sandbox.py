@@ -143,14 +143,11 @@ def _not_a_number(text: str) -> float:
 
 
 def _crashed() -> MediaError:
-    return MediaError(
-        _(
-            "This file made the program that reads it crash. Nothing else was harmed, but we can't "
-            "read it."
-        ),
-        code="reader_crashed",
-        hint=_HINT,
+    text = _(
+        "This file made the program that reads it crash. Nothing else was harmed, but we can't "
+        "read it."
     )
+    return MediaError(text, code="reader_crashed", hint=_HINT)
 
 
 def implausible() -> MediaError:
@@ -160,13 +157,9 @@ def implausible() -> MediaError:
 
 
 def _large(memory: int) -> MediaError:
-    return MediaError(
-        _("Reading this file takes more than the {number:.3g} GB of memory we allow.").format(
-            number=memory / 1024**3
-        ),
-        code="reader_memory",
-        hint=_("Use a smaller copy, or cut out the part that matters."),
-    )
+    text = _("Reading this file takes more than the {number:.3g} GB of memory we allow.")
+    hint = _("Use a smaller copy, or cut out the part that matters.")
+    return MediaError(text.format(number=memory / 1024**3), code="reader_memory", hint=hint)
 
 
 def _slow() -> MediaError:
@@ -191,11 +184,9 @@ class Sandbox(contextlib.AbstractContextManager["Sandbox"]):
 
     def __init__(self, limits: Limits, preload: Sequence[str] = ()) -> None:
         if not hasattr(os, "fork"):
-            raise UnmaskError(
-                _("Files can't be read in a process of their own on this system."),
-                code="no_sandbox",
-                hint=_("Run Unmask in a Linux container to have them kept apart."),
-            )
+            text = _("Files can't be read in a process of their own on this system.")
+            hint = _("Run Unmask in a Linux container to have them kept apart.")
+            raise UnmaskError(text, code="no_sandbox", hint=hint)
         self.limits, self.preload = limits, tuple(preload)
         self._lock = threading.Lock()
         self._free = threading.BoundedSemaphore(AT_ONCE)

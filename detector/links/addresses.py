@@ -70,10 +70,8 @@ def check_form(url: httpx.URL, rules: LinkRules) -> httpx.URL:
     if url.scheme not in ("http", "https") or not url.host:
         raise LinkRefused(_("Only addresses with https:// or http:// are fetched."))
     if url.userinfo:
-        raise LinkRefused(
-            _("An address with a name or a password in it is not fetched."),
-            hint=_("Download the file yourself and send it."),
-        )
+        text = _("An address with a name or a password in it is not fetched.")
+        raise LinkRefused(text, hint=_("Download the file yourself and send it."))
     check_port(port_of(url), rules)
     return url
 
@@ -103,12 +101,8 @@ def addresses(host: str, port: int, rules: LinkRules, resolve: Resolve | None = 
             _("There is no server called {host}.").format(host=host), code="link_unknown_host"
         )
     if not all(_may_lead(address, rules) for address in found):
-        raise LinkRefused(
-            _("{host} is not on the public Internet, and nothing else is fetched from.").format(
-                host=host
-            ),
-            code="link_private",
-        )
+        text = _("{host} is not on the public Internet, and nothing else is fetched from.")
+        raise LinkRefused(text.format(host=host), code="link_private")
     return found
 
 

@@ -178,23 +178,15 @@ def _checked(answer: httpx.Response, name: str) -> httpx.Response:
     if status in (401, 403):
         raise stream.problem("denied", name)
     if status != 200:
-        raise MediaError(
-            _("{name} gives no stream at this address: it answered {status}.").format(
-                name=name, status=status
-            ),
-            code="not_found",
-            hint=_("Check the path of the address."),
-        )
+        text = _("{name} gives no stream at this address: it answered {status}.")
+        hint = _("Check the path of the address.")
+        raise MediaError(text.format(name=name, status=status), code="not_found", hint=hint)
     return answer
 
 
 def _not_its_name(name: str) -> InputError:
-    return LinkRefused(
-        _("No secure connection to {name}: its certificate is not one for that name.").format(
-            name=name
-        ),
-        code="link_unreachable",
-    )
+    text = _("No secure connection to {name}: its certificate is not one for that name.")
+    return LinkRefused(text.format(name=name), code="link_unreachable")
 
 
 def _unreachable(name: str, error: Exception) -> InputError:
@@ -244,11 +236,8 @@ async def _without_redirects(said: AsyncIterator[bytes]) -> AsyncIterator[bytes]
         # libav leaves out carriage returns, wherever they stand.
         heard = tail + piece.replace(b"\r", b"")
         if _REDIRECT.search(heard):
-            raise LinkRefused(
-                _("This camera says that it is at another address, and nobody is led on."),
-                code="link_redirects",
-                hint=_("Use that address itself."),
-            )
+            text = _("This camera says that it is at another address, and nobody is led on.")
+            raise LinkRefused(text, code="link_redirects", hint=_("Use that address itself."))
         tail = heard[-_TAIL_BYTES:]
         yield piece
 
@@ -293,11 +282,8 @@ def parse(text: str, rules: LinkRules) -> CameraAddress:
     except (httpx.InvalidURL, ValueError, UnicodeError):
         url = None
     if url is None or not url.host:
-        raise LinkRefused(
-            _("This is not the address of a camera."),
-            code="link_invalid",
-            hint=_("One looks like rtsp://camera.example/stream or http://camera.example/video."),
-        )
+        hint = _("One looks like rtsp://camera.example/stream or http://camera.example/video.")
+        raise LinkRefused(_("This is not the address of a camera."), code="link_invalid", hint=hint)
     if url.scheme not in PORTS:
         known = ", ".join(f"{scheme}://" for scheme in PORTS)
         raise LinkRefused(

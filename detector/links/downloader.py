@@ -123,18 +123,11 @@ def _explained(error: MediaError, proxy: LinkProxy, rules: LinkRules) -> LinkRef
             code="link_slow",
             hint=ytdlp.BY_HAND,
         )
-    return LinkRefused(
-        _("The program that looks for the video on this page failed."),
-        code="link_page",
-        hint=ytdlp.BY_HAND,
-    )
+    text = _("The program that looks for the video on this page failed.")
+    return LinkRefused(text, code="link_page", hint=ytdlp.BY_HAND)
 
 
 def _too_large(most: int) -> LinkRefused:
-    return LinkRefused(
-        _("The video of this page is larger than {most} MB, the limit here.").format(
-            most=f"{most / (1 << 20):,.0f}"
-        ),
-        code="too_large",
-        hint=_("Cut out the part that matters."),
-    )
+    text = _("The video of this page is larger than {most} MB, the limit here.")
+    hint = _("Cut out the part that matters.")
+    return LinkRefused(text.format(most=f"{most / (1 << 20):,.0f}"), code="too_large", hint=hint)

@@ -181,21 +181,15 @@ def fetch(
             code="link_unreachable",
         ) from error
     except (httpx.HTTPError, httpx.InvalidURL, UnicodeError) as error:
-        raise LinkRefused(
-            _("{host} broke off, or its answer makes no sense.").format(host=host),
-            code="link_broken",
-            hint=_BY_HAND,
-        ) from error
+        text = _("{host} broke off, or its answer makes no sense.")
+        raise LinkRefused(text.format(host=host), code="link_broken", hint=_BY_HAND) from error
 
 
 def check(url: str, limits: LinkRules | None = None) -> httpx.URL:
     """Return an address of an allowed form, unresolved; raise LinkRefused."""
     if not allowed():
-        raise LinkRefused(
-            _("Links are not fetched here: this installation takes files only."),
-            code="links_off",
-            hint=_BY_HAND,
-        )
+        text = _("Links are not fetched here: this installation takes files only.")
+        raise LinkRefused(text, code="links_off", hint=_BY_HAND)
     return parse(url, limits or rules(MAX_BYTES))
 
 
@@ -288,11 +282,8 @@ async def _receive(answer: httpx.Response, target: BinaryIO, job: _Fetch) -> Fet
     if total > most:
         raise _too_large(most)
     if answer.headers.get("Content-Encoding", "identity").lower() not in ("identity", ""):
-        raise LinkRefused(
-            _("This link gives packed data that we did not ask for, and we don't unpack it."),
-            code="link_packed",
-            hint=_BY_HAND,
-        )
+        text = _("This link gives packed data that we did not ask for, and we don't unpack it.")
+        raise LinkRefused(text, code="link_packed", hint=_BY_HAND)
     count, sniffed = 0, False
     async for piece in answer.aiter_raw(CHUNK_BYTES):
         count += len(piece)
@@ -320,19 +311,13 @@ def _sniff(file: BinaryIO) -> None:
         file.seek(0)
         head = file.read(SNIFF_BYTES).lstrip().lower()
         if error.code == "unsupported" and (b"<html" in head or head.startswith(b"<!doctype")):
-            raise LinkRefused(
-                _("This link leads to a page, not to a video or a picture."),
-                code="link_page",
-                hint=_("Open it, and copy the address of the video or picture itself."),
-            ) from None
+            text = _("This link leads to a page, not to a video or a picture.")
+            hint = _("Open it, and copy the address of the video or picture itself.")
+            raise LinkRefused(text, code="link_page", hint=hint) from None
         raise
 
 
 def _too_large(most: int) -> LinkRefused:
-    return LinkRefused(
-        _("The file behind this link is larger than {most} MB, the limit here.").format(
-            most=f"{most / (1 << 20):,.0f}"
-        ),
-        code="too_large",
-        hint=_("Cut out the part that matters."),
-    )
+    text = _("The file behind this link is larger than {most} MB, the limit here.")
+    hint = _("Cut out the part that matters.")
+    return LinkRefused(text.format(most=f"{most / (1 << 20):,.0f}"), code="too_large", hint=hint)

@@ -113,12 +113,8 @@ async def followed(
             request = answer.next_request
         finally:
             await answer.aclose()
-    raise LinkRefused(
-        _("This link leads on and on: more than {max_redirects} redirects.").format(
-            max_redirects=rules.max_redirects
-        ),
-        code="link_redirects",
-    )
+    text = _("This link leads on and on: more than {max_redirects} redirects.")
+    raise LinkRefused(text.format(max_redirects=rules.max_redirects), code="link_redirects")
 
 
 POLL_SECONDS = 0.1  # Between two looks at whether it is still wanted

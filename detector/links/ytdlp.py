@@ -61,11 +61,8 @@ def video(url: str, folder: str, proxy: str, max_bytes: int, max_minutes: int) -
     if tracks and len(files) == len(tracks):
         files = [_join(files, Path(folder))]
     if len(files) != 1:
-        raise UsageError(
-            _("The video of this page is too large here, or did not come whole."),
-            code="link_broken",
-            hint=BY_HAND,
-        )
+        text = _("The video of this page is too large here, or did not come whole.")
+        raise UsageError(text, code="link_broken", hint=BY_HAND)
     return {"name": files[0].name, **_posted(found)}
 
 
@@ -145,28 +142,18 @@ def _one(found: Any) -> dict[str, Any]:
 
 def _check(found: dict[str, Any], max_bytes: int, max_minutes: int) -> None:
     if found.get("is_live") or found.get("live_status") in ("is_live", "is_upcoming"):
-        raise UsageError(
-            _("This is a live broadcast. Watch it on the Live page, or send a recording."),
-            code="link_live",
-        )
+        text = _("This is a live broadcast. Watch it on the Live page, or send a recording.")
+        raise UsageError(text, code="link_live")
     if (found.get("duration") or 0) > 60 * max_minutes:
-        raise UsageError(
-            _("This video is longer than {max_minutes} minutes, the limit for pages.").format(
-                max_minutes=max_minutes
-            ),
-            code="link_too_long",
-            hint=_("Cut out the part that matters."),
-        )
+        text = _("This video is longer than {max_minutes} minutes, the limit for pages.")
+        hint = _("Cut out the part that matters.")
+        raise UsageError(text.format(max_minutes=max_minutes), code="link_too_long", hint=hint)
     tracks = found.get("requested_formats") or [found]
     size = sum(track.get("filesize") or track.get("filesize_approx") or 0 for track in tracks)
     if size > max_bytes:
-        raise UsageError(
-            _("The video of this page is larger than {number:,} MB, the limit here.").format(
-                number=max_bytes >> 20
-            ),
-            code="too_large",
-            hint=_("Cut out the part that matters."),
-        )
+        text = _("The video of this page is larger than {number:,} MB, the limit here.")
+        hint = _("Cut out the part that matters.")
+        raise UsageError(text.format(number=max_bytes >> 20), code="too_large", hint=hint)
 
 
 def explained(said: str) -> UsageError:

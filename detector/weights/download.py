@@ -54,12 +54,8 @@ def offline() -> bool:
 def require_online(what: str) -> None:
     """Raise WeightsError (code "offline") when the network may not be used."""
     if offline():
-        raise WeightsError(
-            _(
-                "{what} is not downloaded: this installation is offline (UNMASK_OFFLINE is set)."
-            ).format(what=what),
-            code="offline",
-        )
+        text = _("{what} is not downloaded: this installation is offline (UNMASK_OFFLINE is set).")
+        raise WeightsError(text.format(what=what), code="offline")
 
 
 def endpoint() -> str:
@@ -221,12 +217,9 @@ def refused(address: str, status: int) -> WeightsError:
                     "Open {page}, accept the terms there, and check that HF_TOKEN is of that "
                     "account."
                 ).format(page=page)
+        text = _("{page} may not be downloaded ({status}): {why}.")
         return WeightsError(
-            _("{page} may not be downloaded ({status}): {why}.").format(
-                page=page, status=status, why=why
-            ),
-            code="refused",
-            hint=hint,
+            text.format(page=page, status=status, why=why), code="refused", hint=hint
         )
     if status == 404:
         return WeightsError(
@@ -311,24 +304,16 @@ def no_connection(address: str, error: Exception, *, broke: bool = False) -> Wei
     host = urlsplit(address).hostname or address
     log.info("%s could not be reached: %r", address, error)
     if "CERTIFICATE" in str(error).upper():
-        return WeightsError(
-            _(
-                "No secure connection to {host}: this computer does not trust its certificate."
-            ).format(host=host),
-            code="download_failed",
-            hint=_("A proxy or virus scanner that reads along is the usual reason."),
-        )
+        text = _("No secure connection to {host}: this computer does not trust its certificate.")
+        hint = _("A proxy or virus scanner that reads along is the usual reason.")
+        return WeightsError(text.format(host=host), code="download_failed", hint=hint)
     if broke:
-        return WeightsError(
-            _("The connection to {host} broke off.").format(host=host),
-            code="connection_lost",
-            hint=_("What was received is kept; the next try goes on from there."),
-        )
-    return WeightsError(
-        _("No connection to {host}.").format(host=host),
-        code="no_connection",
-        hint=_("Try again when there is one."),
-    )
+        text = _("The connection to {host} broke off.")
+        hint = _("What was received is kept; the next try goes on from there.")
+        return WeightsError(text.format(host=host), code="connection_lost", hint=hint)
+    text = _("No connection to {host}.")
+    hint = _("Try again when there is one.")
+    return WeightsError(text.format(host=host), code="no_connection", hint=hint)
 
 
 def _unreachable(address: str, why: str) -> WeightsError:
@@ -379,11 +364,8 @@ def digest(path: Path) -> str:
                 return _hashes[key]
         value = paths.sha256(path)
     except OSError as error:
-        raise WeightsError(
-            _("The weight file {path} can't be read: {strerror}.").format(
-                path=path, strerror=error.strerror
-            )
-        ) from error
+        text = _("The weight file {path} can't be read: {strerror}.")
+        raise WeightsError(text.format(path=path, strerror=error.strerror)) from error
     with _hash_lock:
         _hashes[key] = value
     return value

@@ -145,11 +145,9 @@ def load_strict(module: torch.nn.Module, state: Mapping[str, torch.Tensor], name
             )
         )
     if complaints:
+        text = _("The weights of {name} do not fit the network: {complaints}.")
         raise WeightsError(
-            _("The weights of {name} do not fit the network: {complaints}.").format(
-                name=name, complaints="; ".join(complaints)
-            ),
-            code="weights_misfit",
+            text.format(name=name, complaints="; ".join(complaints)), code="weights_misfit"
         )
     require_fractions({say(k): state[k] for k in own if own[k].is_floating_point()}, name)
     if _probe.get() is not None:

@@ -82,28 +82,19 @@ def inspect(name: str) -> HubModel:
     model = listing(repo, revision)
     weights = next((name for name in WEIGHTS if name in model.files), None)
     if CONFIG not in model.files:
-        raise WeightsError(
-            _("{repo} has no {config}, so nothing says how its network is built.").format(
-                repo=repo, config=CONFIG
-            ),
-            code="not_supported",
-        )
+        text = _("{repo} has no {config}, so nothing says how its network is built.")
+        raise WeightsError(text.format(repo=repo, config=CONFIG), code="not_supported")
     if weights is None:
+        text = _("{repo} has neither {weights}. Unmask reads weights in one such file.")
         raise WeightsError(
-            _("{repo} has neither {weights}. Unmask reads weights in one such file.").format(
-                repo=repo, weights=" nor ".join(WEIGHTS)
-            ),
-            code="not_supported",
+            text.format(repo=repo, weights=" nor ".join(WEIGHTS)), code="not_supported"
         )
     settings: dict[str, Any] = {}
     for key, name in (("config", CONFIG), ("preprocessor", PREPROCESSOR)):
         if file := model.files.get(name):
             if (file.size or 0) > MAX_SETTINGS:
-                raise WeightsError(
-                    _("{name} of {repo} has {size} bytes; settings have few.").format(
-                        name=name, repo=repo, size=f"{file.size:,}"
-                    )
-                )
+                text = _("{name} of {repo} has {size} bytes; settings have few.")
+                raise WeightsError(text.format(name=name, repo=repo, size=f"{file.size:,}"))
             settings[key] = _settings(model, file)
     needed = [name for name in (CONFIG, PREPROCESSOR, weights) if name in model.files]
     return replace(model, files={name: model.files[name] for name in needed}, **settings)
@@ -132,10 +123,8 @@ def parse(name: str) -> tuple[str, str | None]:
     """Split "hf:owner/name@revision". UsageError when it is none."""
     match = _NAME.fullmatch(name.strip().removeprefix("https://huggingface.co/"))
     if not match or ".." in name:
-        raise UsageError(
-            _("{name} is no model of the hub.").format(name=repr(name)),
-            hint=_("Say hf:owner/name."),
-        )
+        hint = _("Say hf:owner/name.")
+        raise UsageError(_("{name} is no model of the hub.").format(name=repr(name)), hint=hint)
     return match[1], match[2]
 
 
@@ -190,11 +179,8 @@ def _settings(model: HubModel, file: WeightFile) -> dict[str, Any]:
     try:
         tree = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
-        raise WeightsError(
-            _("{path} of {repo} can't be read: {error}").format(
-                path=file.path, repo=model.repo, error=error
-            )
-        ) from error
+        text = _("{path} of {repo} can't be read: {error}")
+        raise WeightsError(text.format(path=file.path, repo=model.repo, error=error)) from error
     if not isinstance(tree, dict):
         raise WeightsError(
             _("{path} of {repo} holds no settings.").format(path=file.path, repo=model.repo)
@@ -216,12 +202,10 @@ def _raise_in_words(repo: str) -> Iterator[None]:
         ) from error
     except errors.RepositoryNotFoundError as error:
         # The hub says 401 of what it will not name: a private repository looks like none.
+        text = _("There is no model {repo} on {endpoint}, or it is private.")
+        hint = _("Check its name; for a private one set HF_TOKEN.")
         raise WeightsError(
-            _("There is no model {repo} on {endpoint}, or it is private.").format(
-                repo=repo, endpoint=endpoint()
-            ),
-            code="not_found",
-            hint=_("Check its name; for a private one set HF_TOKEN."),
+            text.format(repo=repo, endpoint=endpoint()), code="not_found", hint=hint
         ) from error
     except errors.EntryNotFoundError as error:
         raise WeightsError(
@@ -229,18 +213,11 @@ def _raise_in_words(repo: str) -> Iterator[None]:
             code="not_found",
         ) from error
     except errors.OfflineModeIsEnabled as error:
-        raise WeightsError(
-            _(
-                "{repo} is not downloaded: the hub's client is offline (HF_HUB_OFFLINE is set)."
-            ).format(repo=repo),
-            code="offline",
-        ) from error
+        text = _("{repo} is not downloaded: the hub's client is offline (HF_HUB_OFFLINE is set).")
+        raise WeightsError(text.format(repo=repo), code="offline") from error
     except errors.HFValidationError as error:
-        raise UsageError(
-            _("{repo} is no model of the hub: {error}").format(
-                repo=repr(repo), error=first_line(error)
-            )
-        ) from error
+        text = _("{repo} is no model of the hub: {error}")
+        raise UsageError(text.format(repo=repr(repo), error=first_line(error))) from error
     except errors.HfHubHTTPError as error:
         status = error.response.status_code if error.response is not None else 0
         raise refused(page, status) from error

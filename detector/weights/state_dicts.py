@@ -53,14 +53,12 @@ def unwrapped(
             rivals = [k for k in sets if key and k != key and _rival(state, key, k, wrappers)]
             if resolved and (rivals or (key is None and len(sets) > 1)):
                 names = sets if key is None else [key, *rivals]
+                text = _("The weight file {path} holds several sets of weights: {names}.")
+                hint = _("Say which one: `unmask models add` takes --state {names}.")
                 raise WeightsError(
-                    _("The weight file {path} holds several sets of weights: {names}.").format(
-                        path=path, names=", ".join(names)
-                    ),
+                    text.format(path=path, names=", ".join(names)),
                     code="weights_several",
-                    hint=_("Say which one: `unmask models add` takes --state {names}.").format(
-                        names=names[0]
-                    ),
+                    hint=hint.format(names=names[0]),
                 )
         if key is None:
             break
@@ -127,18 +125,13 @@ def _read(path: Path, cache: dict[Path, dict[str, Any]] | None) -> dict[str, Any
     except WeightsError:
         raise
     except Exception as error:  # safetensors, pickle and zip have no common error
+        text = _("The weight file {path} can't be read: {error}")
         raise WeightsError(
-            _("The weight file {path} can't be read: {error}").format(
-                path=path, error=_why(path, error)
-            ),
-            code="weights_unreadable",
+            text.format(path=path, error=_why(path, error)), code="weights_unreadable"
         ) from error
     if not isinstance(state, Mapping):
-        raise WeightsError(
-            _("The weight file {path} holds a {name}, not weights.").format(
-                path=path, name=type(state).__name__
-            )
-        )
+        text = _("The weight file {path} holds a {name}, not weights.")
+        raise WeightsError(text.format(path=path, name=type(state).__name__))
     if cache is not None:
         cache[path] = dict(state)
     return dict(state)
@@ -243,12 +236,8 @@ def read_archive(path: Path) -> dict[str, Tensor]:
     except WeightsError:
         raise
     except Exception as error:  # zip, pickle and torch have no common error
-        raise WeightsError(
-            _(
-                "The weight file {path} can't be read: it is damaged, or no TorchScript archive."
-            ).format(path=path),
-            code="weights_unreadable",
-        ) from error
+        text = _("The weight file {path} can't be read: it is damaged, or no TorchScript archive.")
+        raise WeightsError(text.format(path=path), code="weights_unreadable") from error
 
 
 class _Holder:
@@ -271,11 +260,9 @@ class _ArchiveReader(pickle.Unpickler):
         if module == "torch.jit._pickle" and name.startswith("build_"):
             return _first  # lists of plain values
         if name == "_rebuild_qtensor" or name.startswith(("QInt", "QUInt")):
-            raise WeightsError(
-                _("The TorchScript file was quantized: its weights are whole numbers."),
-                code="weights_whole",
-                hint=_("Use the file as it was before it was quantized."),
-            )
+            text = _("The TorchScript file was quantized: its weights are whole numbers.")
+            hint = _("Use the file as it was before it was quantized.")
+            raise WeightsError(text, code="weights_whole", hint=hint)
         raise WeightsError(
             _(
                 "Opening this file would call {module}.{name}, which weights never need. It was "

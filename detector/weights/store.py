@@ -25,11 +25,8 @@ def locate(spec: StoredEntry, file: WeightFile) -> Path:
     """Return where this file of a model is, or would be after a download. It need not exist."""
     relative = PurePosixPath(file.path)
     if relative.is_absolute() or ".." in relative.parts or "\\" in file.path:
-        raise WeightsError(
-            _("The weight path {path} of {id} leaves the weights folder.").format(
-                path=repr(file.path), id=spec.id
-            )
-        )
+        text = _("The weight path {path} of {id} leaves the weights folder.")
+        raise WeightsError(text.format(path=repr(file.path), id=spec.id))
     if spec.folder and not file.url:
         return Path(spec.folder) / relative
     return paths.bundled_file(file.path) if spec.bundled else cache() / relative
@@ -97,11 +94,8 @@ def fetch(spec: StoredEntry, progress: Progress | None = None) -> list[Path]:
                 error.hint = join(error.hint, _by_hand(spec, file))
                 raise
             except OSError as error:
-                raise WeightsError(
-                    _("The weight file {path} can't be written: {error}.").format(
-                        path=path, error=error.strerror or error
-                    )
-                ) from error
+                text = _("The weight file {path} can't be written: {error}.")
+                raise WeightsError(text.format(path=path, error=error.strerror or error)) from error
         done += file.size or received
     if progress:
         progress(done, done)
@@ -166,11 +160,8 @@ def take_in(specs: Iterable[StoredEntry], keep: Iterable[StoredEntry] = ()) -> l
                     target.parent.mkdir(parents=True, exist_ok=True)
                     path.replace(target)
                 except OSError as error:
-                    raise WeightsError(
-                        _("{path} can't be moved: {strerror}.").format(
-                            path=path, strerror=error.strerror
-                        )
-                    ) from error
+                    text = _("{path} can't be moved: {strerror}.")
+                    raise WeightsError(text.format(path=path, strerror=error.strerror)) from error
                 moved.append(target)
                 break
     return moved
@@ -189,11 +180,8 @@ def delete(spec: StoredEntry, keep: Iterable[StoredEntry] = ()) -> int:
         brought = (
             _("the package in {folder}").format(folder=spec.folder) if spec.folder else "Unmask"
         )
-        raise WeightsError(
-            _("{title} comes with {brought} and can't be deleted.").format(
-                title=spec.title, brought=brought
-            )
-        )
+        text = _("{title} comes with {brought} and can't be deleted.")
+        raise WeightsError(text.format(title=spec.title, brought=brought))
     needed = {file.path for other in keep if other.id != spec.id for file in other.files}
     freed = 0
     for path in [locate(spec, file) for file in spec.files if file.path not in needed]:
@@ -204,11 +192,8 @@ def delete(spec: StoredEntry, keep: Iterable[StoredEntry] = ()) -> int:
                     freed += one.stat().st_size
                     one.unlink()
             except OSError as error:
-                raise WeightsError(
-                    _("{one} can't be deleted: {strerror}.").format(
-                        one=one, strerror=error.strerror
-                    )
-                ) from error
+                text = _("{one} can't be deleted: {strerror}.")
+                raise WeightsError(text.format(one=one, strerror=error.strerror)) from error
         for folder in path.parents:
             if folder == cache() or not folder.is_relative_to(cache()):
                 break
@@ -241,11 +226,8 @@ def _verify(spec: StoredEntry, file: WeightFile, path: Path) -> None:
     if path == published:
         verify(path, file, remedy=_remedy(spec))
     elif digest(path) != paths.read_json(_converted(published)[1]).get("sha256"):
-        raise WeightsError(
-            _("The weight file {path} has changed since it was converted.").format(path=path),
-            code="weights_corrupted",
-            hint=_remedy(spec),
-        )
+        text = _("The weight file {path} has changed since it was converted.")
+        raise WeightsError(text.format(path=path), code="weights_corrupted", hint=_remedy(spec))
 
 
 def _is_sound(spec: StoredEntry, file: WeightFile) -> bool:
@@ -284,11 +266,9 @@ def _convert(spec: StoredEntry, path: Path, file: WeightFile) -> None:
 def missing_error(spec: StoredEntry) -> WeightsError:
     """Return the error of a model that lacks a file; it names the command that installs it."""
     if spec.bundled and not paths.checkout():
+        text = _("The weights of {title} are not installed; type: {install_weights}")
         return WeightsError(
-            _("The weights of {title} are not installed; type: {install_weights}").format(
-                title=spec.title, install_weights=install_weights()
-            ),
-            code="weights_missing",
+            text.format(title=spec.title, install_weights=install_weights()), code="weights_missing"
         )
     hint = _remedy(spec)
     if fetchable(spec):
@@ -297,13 +277,8 @@ def missing_error(spec: StoredEntry) -> WeightsError:
         hint = _("`unmask fetch {id}` downloads them{amount}.").format(id=spec.id, amount=amount)
     absent = [file for file in spec.files if _local(spec, file) is None]
     path = locate(spec, (absent or spec.files)[0])  # none where it came meanwhile
-    return WeightsError(
-        _("The weights of {title} are not on this computer ({path} is missing).").format(
-            title=spec.title, path=path
-        ),
-        code="weights_missing",
-        hint=hint,
-    )
+    text = _("The weights of {title} are not on this computer ({path} is missing).")
+    return WeightsError(text.format(title=spec.title, path=path), code="weights_missing", hint=hint)
 
 
 def _remedy(spec: StoredEntry) -> str:

@@ -74,10 +74,8 @@ def _with_key(
     key = application.keys.find(shown)
     if key is None:
         limits.count_rejected(caller.address)
-        raise Unauthorized(
-            _("This key is none, or no longer in force."),
-            hint=_("Who runs this server can make another: unmask keys add NAME"),
-        )
+        hint = _("Who runs this server can make another: unmask keys add NAME")
+        raise Unauthorized(_("This key is none, or no longer in force."), hint=hint)
     missing = [scope for scope in needed if scope not in key.scopes]
     if missing:
         raise Forbidden(
@@ -89,10 +87,8 @@ def _with_key(
 def _here(caller: Caller) -> RequestContext:
     principal = auth.identify(caller, None)
     if principal is None or principal.kind is not PrincipalKind.LOCAL:
-        raise Unauthorized(
-            _("This server answers programs on its own computer, and those with a key."),
-            hint=_("Send one: Authorization: Bearer um_…"),
-        )
+        text = _("This server answers programs on its own computer, and those with a key.")
+        raise Unauthorized(text, hint=_("Send one: Authorization: Bearer um_…"))
     return RequestContext(principal, address=caller.address, loopback=caller.loopback)
 
 

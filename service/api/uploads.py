@@ -153,10 +153,8 @@ async def receive(
     is not accepted."""
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if kind not in ("multipart/form-data", "application/x-www-form-urlencoded"):
-        raise UnsupportedBody(
-            _("A file comes as a form: Content-Type multipart/form-data."),
-            hint=_("For example: curl -F file=@clip.mp4 …"),
-        )
+        text = _("A file comes as a form: Content-Type multipart/form-data.")
+        raise UnsupportedBody(text, hint=_("For example: curl -F file=@clip.mp4 …"))
     megabytes = limits.megabytes(context.principal, max_upload_mb())
     limited = _limited(request, megabytes)
     fields = parsed(
@@ -207,16 +205,12 @@ def _checked(form: FormData, names: tuple[str, ...], most: int, least: int) -> F
         else:
             fields[name] = value
     if len(sources) < least:
-        raise InputError(
-            _("There is no file in this request, or it broke off."),
-            code="no_file",
-            hint=_("Send it in the field “{name}”.").format(name=(*names, LINK)[0]),
-        )
+        text = _("There is no file in this request, or it broke off.")
+        hint = _("Send it in the field “{name}”.")
+        raise InputError(text, code="no_file", hint=hint.format(name=(*names, LINK)[0]))
     if len(sources) > most:
-        raise InputError(
-            _("Too many files and links in one request; it may have {number}.").format(number=most),
-            code="too_many_files",
-        )
+        text = _("Too many files and links in one request; it may have {number}.")
+        raise InputError(text.format(number=most), code="too_many_files")
     return Form(tuple(sources), fields)
 
 

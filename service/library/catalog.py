@@ -380,10 +380,8 @@ def read(file: BinaryIO) -> Iterator[tuple[SharedFootage, Prints]]:
             shared = SharedFootage.model_validate_json(line)
             yield shared, shared.prints()
         except (ValidationError, ValueError, binascii.Error):
-            raise InputError(
-                _("Line {number} of the fingerprints is damaged.").format(number=number + 1),
-                hint=_("Nothing was added."),
-            ) from None
+            text = _("Line {number} of the fingerprints is damaged.")
+            raise InputError(text.format(number=number + 1), hint=_("Nothing was added.")) from None
 
 
 MIN_SHARE, MIN_FACE_SHARE = 0.5, 1 / 3

@@ -143,10 +143,8 @@ class IdempotencyKeys(StoredRows):
                 return None
             row = session.scalars(select(ApiRequest).where(this)).one()
         if row.fingerprint != fingerprint:
-            raise KeyReused(
-                _("This Idempotency-Key was sent with another request before."),
-                hint=_("Take a new key for a new request."),
-            )
+            text = _("This Idempotency-Key was sent with another request before.")
+            raise KeyReused(text, hint=_("Take a new key for a new request."))
         if row.subject is None:
             raise InProgress(_("The same request is being worked on."), hint=_("Ask again later."))
         return str(row.subject)

@@ -208,11 +208,9 @@ def _address(where: Path | str) -> URL:
     except ArgumentError:
         pass
     # Never the text itself: a password stands in it.
-    raise RecordsError(
-        _("UNMASK_DATABASE is not a valid PostgreSQL URL."),
-        code="records_address",
-        hint=_("It looks like postgresql://user:password@host/name."),
-    )
+    text = _("UNMASK_DATABASE is not a valid PostgreSQL URL.")
+    hint = _("It looks like postgresql://user:password@host/name.")
+    raise RecordsError(text, code="records_address", hint=hint)
 
 
 # --- SQLite ---------------------------------------------------------------------------------------
@@ -320,18 +318,16 @@ Supabase API. Usage of `public` belongs to everybody in any database, and opens 
 def _refuse_if_served(connection: Connection) -> None:
     """Raise RecordsError at start if a publishable key or other login could access the records."""
     if connection.scalar(_SERVED, {"tables": [*metadata.tables, "alembic_version"]}):
-        raise RecordsError(
-            _(
-                "UNMASK_DATABASE names a database whose tables are open to others, as in a "
-                "Supabase project: everybody with its publishable key could read and erase the "
-                "records."
-            ),
-            code="records_setup",
-            hint=_(
-                "Name a PostgreSQL database of its own in UNMASK_DATABASE, or set SUPABASE_URL "
-                "alone, to keep accounts' records in the project. Nothing was changed."
-            ),
+        text = _(
+            "UNMASK_DATABASE names a database whose tables are open to others, as in a "
+            "Supabase project: everybody with its publishable key could read and erase the "
+            "records."
         )
+        hint = _(
+            "Name a PostgreSQL database of its own in UNMASK_DATABASE, or set SUPABASE_URL "
+            "alone, to keep accounts' records in the project. Nothing was changed."
+        )
+        raise RecordsError(text, code="records_setup", hint=hint)
 
 
 def _refused_server(error: BaseException) -> RecordsError:
@@ -444,11 +440,9 @@ def _revision(connection: Connection) -> int:
     query = select(table("alembic_version", column("version_num", Text)))
     revision: str | None = connection.execute(query).scalar_one_or_none()
     if revision is not None and not revision.isdigit():
-        raise RecordsError(
-            _("The database holds something else than the records of Unmask."),
-            code="records_damaged",
-            hint=_("Name a database of its own in UNMASK_DATABASE. Nothing was changed."),
-        )
+        text = _("The database holds something else than the records of Unmask.")
+        hint = _("Name a database of its own in UNMASK_DATABASE. Nothing was changed.")
+        raise RecordsError(text, code="records_damaged", hint=hint)
     if revision is not None and int(revision) < int(INITIAL):
         raise RecordsError(
             _(

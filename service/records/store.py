@@ -291,11 +291,9 @@ class Store(ABC):
             record = Record.model_validate({name: row[name] for name in RECORD}
                                            | {"settings": settings})  # fmt: skip
         except ValidationError as error:
-            raise RecordsError(
-                _("This record holds what Unmask can't read."),
-                code="records_unreadable",
-                hint=_("Your other records are not affected."),
-            ) from error
+            text = _("This record holds what Unmask can't read.")
+            hint = _("Your other records are not affected.")
+            raise RecordsError(text, code="records_unreadable", hint=hint) from error
         return self.seals.checked(record)
 
     def _readable(self, rows: Iterable[Row]) -> Iterator[Record]:

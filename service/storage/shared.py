@@ -111,11 +111,9 @@ class S3Bucket:
             with coming.open("rb") as file:
                 came = sha256(file)
             if stored.sha256 and stored.sha256 != came:
-                raise StorageUnreachable(
-                    _("The storage of files gave back another file than it was given."),
-                    code="storage_damaged",
-                    hint=_("Send the file again, and tell who runs this server."),
-                )
+                text = _("The storage of files gave back another file than it was given.")
+                hint = _("Send the file again, and tell who runs this server.")
+                raise StorageUnreachable(text, code="storage_damaged", hint=hint)
             coming.replace(target)
         except _NoSuchObject:
             return False

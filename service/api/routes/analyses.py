@@ -119,10 +119,8 @@ RequestedJob = Annotated[Job, Depends(find)]
 def finished(job: RequestedJob) -> Analysis:
     """Return the result of an analysis. Raise Conflict if it has none."""
     if job.analysis is None:
-        raise Conflict(
-            _("There is no result: the analysis is {state}.").format(state=job.state.value),
-            code="no_result",
-        )
+        text = _("There is no result: the analysis is {state}.")
+        raise Conflict(text.format(state=job.state.value), code="no_result")
     return job.analysis
 
 

@@ -122,11 +122,8 @@ def _start(application: Application, context: RequestContext, form: Form, key: s
         if kept is not None:
             return kept.id
         if not (first.has_media and second.has_media):
-            raise InputError(
-                _("The file of one of the two is not kept here any more."),
-                code="file_gone",
-                hint=_("Send it again."),
-            )
+            text = _("The file of one of the two is not kept here any more.")
+            raise InputError(text, code="file_gone", hint=_("Send it again."))
         return application.originals.compare(context, first, second, original=original).id
 
     return once(application, context, form, key, make)

@@ -143,12 +143,10 @@ def fetch(model: str, context: ModelKeeper, application: App, response: Response
     except UsageError as error:
         raise NotFound(error.message, hint=error.hint) from None
     if spec.research_only and weights.accepted_license(spec) is None:
+        text = _("The license of this model must be accepted first: {license}.")
+        hint = _("On the server: unmask models accept {id}")
         raise Conflict(
-            _("The license of this model must be accepted first: {license}.").format(
-                license=spec.license_weights
-            ),
-            code="license",
-            hint=_("On the server: unmask models accept {id}").format(id=spec.id),
+            text.format(license=spec.license_weights), code="license", hint=hint.format(id=spec.id)
         )
     task = application.downloads.start(
         spec.id, lambda tell: inventory.download(spec.id, tell), context.principal

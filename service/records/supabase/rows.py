@@ -172,11 +172,9 @@ def translated_errors() -> Iterator[None]:
     except StorageException as error:
         raise refusal(str(getattr(error, "status", "")), str(getattr(error, "code", ""))) from error
     except httpx.HTTPError as error:
-        raise RecordsError(
-            _("Your records can't be reached just now."),
-            code="records_unreachable",
-            hint=_("Check the connection and try again in a moment."),
-        ) from error
+        text = _("Your records can't be reached just now.")
+        hint = _("Check the connection and try again in a moment.")
+        raise RecordsError(text, code="records_unreachable", hint=hint) from error
 
 
 _FULL: dict[str, str] = {
