@@ -4,24 +4,31 @@
 
 The limits are measured in the same run, in turn with the analysis: every frame decoded by PyAV with
 its own threads and thrown away; the face detector and the models on the very frames and crops of
-the analysis, ready in memory, one thread. Beside it an analysis without signals and provenance.
+the analysis, ready in memory, one thread. Beside it an analysis without signals and provenance, one
+of a picture with a face, and of a photo without one, as it is and of 12 megapixels; of these also
+the seconds of a core. `UNMASK_PRECISION=f32` shows what processors without bf16 take.
 """
 
 import argparse
 import os
+import shutil
 import statistics
+import tempfile
 import time
 from collections import defaultdict
 from collections.abc import Callable, Sequence
 from functools import partial
+from pathlib import Path
 
 import av
 import numpy as np
+from PIL import Image
 
 from detector import media, vision
 from detector.models import registry
 from detector.models.base import Model
 from detector.pipeline import Analyzer, Progress
+from detector.samples import make_samples
 from detector.schema.analysis import Settings
 from tests.support.clips import face_clip, face_picture
 
@@ -87,18 +94,33 @@ class NetworkRuns:
         return faces, seconds(lambda: [model.score(batch) for model, batch in self.batches])
 
 
+def photos(folder: Path) -> dict[str, Path]:
+    """Return a sample's photo, which shows nobody, in two sizes."""
+    photo = Image.open(next(one.path for one in make_samples(folder) if one.id == "photo"))
+    found = {}
+    for width in (1600, 4000):
+        size = (width, round(photo.height * width / photo.width))
+        file = folder / f"photo-{width}.jpg"
+        photo.resize(size, Image.Resampling.LANCZOS).save(file, quality=90)
+        found[f"a photo, {size[0]}x{size[1]}"] = file
+    return found
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--runs", type=int, default=5)
     args = parser.parse_args()
+    folder = Path(tempfile.mkdtemp())
     path = str(face_clip(20, 1280, 720))
     analyzer = Analyzer(device="cpu")
     analyzer.warm_up()
     seen: list[Progress] = []
     analyzer.analyze(path, observe=seen.append)
     networks = NetworkRuns(analyzer, path)
-    picture = str(face_picture(1280, 720))
-    analyzer.analyze(picture)
+    pictures = {"a face, 1280x720": face_picture(1280, 720), **photos(folder)}
+    for picture in pictures.values():
+        analyzer.analyze(str(picture))
+    cores: dict[str, list[float]] = defaultdict(list)
     rows: dict[str, list[float]] = defaultdict(list)
     for _ in range(args.runs):
         rows["decode alone"].append(seconds(lambda: decode_alone(path)))
@@ -108,7 +130,11 @@ def main() -> None:
         rows["networks alone"].append(detect + model)
         rows["analysis"].append(seconds(lambda: analyzer.analyze(path)))
         rows["scores only"].append(seconds(lambda: analyzer.analyze(path, scores_only=True)))
-        rows["one picture"].append(seconds(lambda: analyzer.analyze(picture)))
+        for name, picture in pictures.items():
+            begun = time.process_time()
+            rows[name].append(seconds(lambda picture=picture: analyzer.analyze(str(picture))))
+            cores[name].append(time.process_time() - begun)
+    shutil.rmtree(folder)
     info = media.probe(path)
     print(
         f"{info.duration:.0f} s of {info.width}x{info.height} {info.codec} at {info.fps:g} fps, "
@@ -117,7 +143,8 @@ def main() -> None:
         f"{sum(len(b) for _, b in networks.batches)} crops or windows scored, median of {args.runs}"
     )
     for name, values in rows.items():
-        print(f"{name:16} {statistics.median(values):6.2f} s  (min {min(values):.2f})")
+        core = f"; a core {statistics.median(cores[name]):.2f}" if name in cores else ""
+        print(f"{name:18} {statistics.median(values):6.2f} s  (min {min(values):.2f}{core})")
     wall, decode, network, plain = (
         np.array(rows[name])
         for name in ("analysis", "decode alone", "networks alone", "scores only")
