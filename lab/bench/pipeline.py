@@ -132,7 +132,7 @@ def main() -> None:
         rows["scores only"].append(seconds(lambda: analyzer.analyze(path, scores_only=True)))
         for name, picture in pictures.items():
             begun = time.process_time()
-            rows[name].append(seconds(lambda picture=picture: analyzer.analyze(str(picture))))
+            rows[name].append(seconds(partial(analyzer.analyze, str(picture))))
             cores[name].append(time.process_time() - begun)
     shutil.rmtree(folder)
     info = media.probe(path)
