@@ -15,10 +15,11 @@ import plotly.graph_objects as go
 from _plotly_utils import basevalidators, optional_imports, utils
 from plotly.io import _json
 
-from dashboard import labels, series
-from dashboard.series import Lane
+from dashboard import labels
 from dashboard.theme import AXIS, CAPTION, SANS, Palette
 from detector.messages.format import time_ticks
+from detector.presentation import series
+from detector.presentation.series import Lane
 from detector.schema.analysis import Thresholds
 from detector.sentences import _
 

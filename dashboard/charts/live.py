@@ -12,10 +12,11 @@ from typing import TYPE_CHECKING
 
 import plotly.graph_objects as go
 
-from dashboard import charts, labels, series
+from dashboard import charts, labels
 from dashboard.charts import LaneSize, Part, scatter
 from dashboard.labels import NBSP
 from dashboard.theme import AXIS, Palette
+from detector.presentation import series
 from detector.schema.analysis import Thresholds
 from detector.sentences import _
 

@@ -1,14 +1,13 @@
 """Several models on one clip: a curve each, on one time axis."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Sequence
 
 import plotly.graph_objects as go
 
 from dashboard import charts, labels
-from dashboard.series import Lane
 from dashboard.theme import Palette
 from detector.messages.format import time_ticks
-from detector.schema.analysis import Thresholds
+from detector.presentation.agreement import ModelLine
 from detector.sentences import _
 
 MARKS = (("circle", "●"), ("square", "■"), ("diamond", "◆"), ("triangle-up", "▲"), ("x", "✕"),
@@ -18,42 +17,36 @@ DASHES = (*charts.DASHES, "longdash", "longdashdot")
 
 
 def figure(
-    lanes: Mapping[str, Lane],
-    titles: Mapping[str, str],
-    *,
-    counted: Collection[str],
-    thresholds: Thresholds,
-    span: tuple[float, float],
-    size: charts.LaneSize,
+    lines: Sequence[ModelLine], *, span: tuple[float, float], size: charts.LaneSize,
     palette: Palette,
-) -> go.Figure:
-    """Return the curves of models by id with the cursor at the first time of `span` and the clip's
-    end at the second, s; those that are `counted` in the verdict are bolder."""
+) -> go.Figure:  # fmt: skip
+    """Return the curves of models with the cursor at the first time of `span` and the clip's end at
+    the second, s, over the limits of the first; those that count in the verdict are bolder."""
     time, end = span
     hover = _("{time} · {model}: score {score}")
     traces = []
-    for (id, lane), (symbol, _mark), dash in zip(lanes.items(), MARKS, DASHES, strict=False):
-        points = lane.joined(lane.score)
-        color = palette.text if id in counted else palette.muted
+    for shown, (symbol, _mark), dash in zip(lines, MARKS, DASHES, strict=False):
+        points = shown.lane.joined(shown.lane.score)
+        color = palette.text if shown.model.counted else palette.muted
         trace = charts.scatter(
             [t for t, _v in points],
             [v for _t, v in points],
             hover="%{text}",
             mode="lines+markers",
-            line={"color": color, "width": 2 if id in counted else 1.2, "dash": dash},
+            line={"color": color, "width": 2 if shown.model.counted else 1.2, "dash": dash},
             marker={"color": color, "size": 8, "symbol": symbol},
             connectgaps=False,
             text=[
                 ""
                 if v is None
                 else hover.format(
-                    time=labels.clock(t), model=labels.escape(titles[id]), score=labels.score(v)
+                    time=labels.clock(t), model=labels.escape(shown.name), score=labels.score(v)
                 )
                 for t, v in points
             ],
         )
         traces.append(trace)
-    layout = charts.lane_layout(thresholds, (0, end), time_ticks(end), size, palette)
+    layout = charts.lane_layout(lines[0].limits, (0, end), time_ticks(end), size, palette)
     cursor = {"type": "line", "x0": time, "x1": time, "y0": 0, "y1": 1,
               "line": {"color": palette.accent, "width": 1.4}}  # fmt: skip
     layout["shapes"] = [*layout["shapes"], cursor]

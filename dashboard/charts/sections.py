@@ -1,14 +1,12 @@
 """The charts of a section (`detector.presentation`), as plotly figures."""
 
-from itertools import groupby
-
 import plotly.graph_objects as go
 
 from dashboard import labels
 from dashboard.charts import LEFT, PLAIN, RIGHT, Part, area, layout, rule, scatter
 from dashboard.theme import Palette
 from detector.messages.format import score, time_ticks
-from detector.presentation import BarChart, Curve, CurveChart
+from detector.presentation import BarChart, Curve, CurveChart, series
 
 HEIGHT, ROW, TOP = 180, 30, 26
 """px of a chart over time, of a row of dots, and above the rows."""
@@ -23,12 +21,10 @@ def figure(chart: BarChart | CurveChart, palette: Palette) -> go.Figure:
 
 def _curves(chart: CurveChart, palette: Palette) -> go.Figure:
     traces = [_curve(line, palette) for line in chart.lines]
-    for gap, run in groupby(chart.band, lambda point: point is None):
-        if not gap:
-            points = [point for point in run if point]
-            corners = [*points, (points[-1][0], chart.floor), (points[0][0], chart.floor)]
-            x, y = zip(*corners, strict=True)
-            traces.insert(0, area(x, y, palette.band))
+    for run in series.runs(chart.band):
+        corners = [*run, (run[-1][0], chart.floor), (run[0][0], chart.floor)]
+        x, y = zip(*corners, strict=True)
+        traces.insert(0, area(x, y, palette.band))
     times, texts = time_ticks(chart.end)
     values = dict(reversed(chart.ticks))
     return go.Figure(
@@ -55,8 +51,7 @@ def _curve(line: Curve, palette: Palette) -> Part:
         "color": color, "width": max(1.0, PX_PER_MM * line.width),
         "dash": "dash" if line.dashed else "solid",
     }  # fmt: skip
-    points = [point or (None, None) for point in line.points]
-    x, y = zip(*points, strict=True) if points else ((), ())
+    x, y = zip(*line.points, strict=True) if line.points else ((), ())
     return scatter(x, y, hover="%{x:.1f} s: %{y:.3g}", line=stroke, connectgaps=False)
 
 

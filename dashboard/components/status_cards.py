@@ -16,12 +16,11 @@ from dashboard.components.chips import bullets
 from dashboard.components.markup import Text, icon, join, tag
 from dashboard.components.markup import show as show_markup
 from dashboard.i18n import advice
-from detector import messages
 from detector.decision.next_steps import ActionCode, NextStep, ways_on
 from detector.errors import InputError, MediaError, UnmaskError
 from detector.links.addresses import LinkRefused
 from detector.messages import states
-from detector.presentation import actions, lead
+from detector.presentation import actions, verdict
 from detector.schema.analysis import Analysis, Label, ReasonCode, Settings
 from detector.sentences import _, say
 from service.limits import NotAllowed, TooLarge
@@ -193,20 +192,10 @@ def delete(job: Job) -> Action:
 
 def unjudged(key: str, analysis: Analysis) -> Card:
     """Return the card of a record that was analyzed, with nothing to judge."""
-    reason = next((r for r in analysis.verdict.reasons if lead.why_not(r.code)), None)
-    code = reason.code if reason else ReasonCode.NO_MODEL
-    slow = code is ReasonCode.TOO_SLOW
-    head = states.too_slow() if slow else labels.capital(lead.why_not(code))
-    text = labels.sentence(reason) if reason else _("There is no score for this file.")
-    points = [labels.unbroken(messages.detail(reason))] if reason else []
+    code, head, said = verdict.nothing_judged(analysis)
+    text, *points = map(labels.unbroken, said)
     offered = [way_on(key, analysis, step) for step in ways_on(analysis, code)]
     scored = any(track.models for track in analysis.judged)
-    if code is ReasonCode.NO_MODEL:
-        left_out = ((labels.plain(m), m.error or m.not_counted_because) for m in analysis.models)
-        points += [f"{title}: {say(why)}" for title, why in left_out if why]
-        head = _("No verdict")
-        if scored:
-            text = _("There are scores, but of no model that counts.")
     if scored and code in (ReasonCode.NO_MODEL, ReasonCode.NO_FACE, ReasonCode.TOO_SLOW):
         offered.append(show_scores(key))
     return Card(
@@ -215,7 +204,7 @@ def unjudged(key: str, analysis: Analysis) -> Card:
         icon="do_not_disturb_on",
         head=head,
         text=text,
-        points=(*points, *map(say, analysis.media.notes)),
+        points=tuple(points),
         actions=(*offered, choose_another(primary=not offered)),
     )
 

@@ -1,7 +1,6 @@
 """The parts of a verdict: its head, its number, the questions' rows, what pulled which way."""
 
 from collections.abc import Iterable
-from typing import NamedTuple
 
 from markupsafe import Markup
 
@@ -10,6 +9,7 @@ from dashboard.components.chips import inked
 from dashboard.components.markup import Text, icon, join, tag
 from detector.messages import format
 from detector.presentation import answers
+from detector.presentation.answers import AnswerRow
 from detector.schema.analysis import Question, Thresholds
 
 
@@ -41,29 +41,17 @@ def own(text: Text) -> Markup:
     return tag("span", text, cls="um-own")
 
 
-class QuestionRow(NamedTuple):
-    """A question and its answer."""
-
-    question: str
-    slug: str
-    symbol: str
-    answer: str
-    number: str  # its likelihood, or what stands for it
-    counts: bool  # the number is part of the verdict
-    leads: bool  # it is the question that decided
-
-
-def questions(rows: Iterable[QuestionRow]) -> Markup:
-    """Return the answers, a row each; empty without any."""
+def questions(rows: Iterable[tuple[AnswerRow, str]]) -> Markup:
+    """Return answers, each with its icon, a row each; empty without any."""
     lines = [
         tag(
             "div",
             tag("span", row.question),
-            inked(row.answer, row.slug, row.symbol),
-            tag("b" if row.counts else "span", row.number, cls="n"),
+            inked(row.answer, labels.state(row.label).slug, symbol),
+            tag("b" if row.counts else "span", labels.unbroken(row.likelihood) or "–", cls="n"),
             cls="first" if row.leads else "",
         )
-        for row in rows
+        for row, symbol in rows
     ]
     return tag("div", *lines, cls="um-questions") if lines else Markup()
 

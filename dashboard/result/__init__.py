@@ -10,7 +10,7 @@ from functools import partial
 
 import streamlit as st
 
-from dashboard import charts, series, theme
+from dashboard import charts, theme
 from dashboard.components import origin
 from dashboard.result import (
     cards,
@@ -28,6 +28,7 @@ from dashboard.result import (
 )
 from dashboard.result.cards import voice
 from dashboard.result.linked import ResultRecord, ResultViewState
+from detector.presentation import series
 from detector.schema.analysis import Analysis
 
 FIRST = 4

@@ -9,7 +9,7 @@ import numpy as np
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
-from dashboard import labels, series
+from dashboard import labels
 from dashboard.components import figures, typography
 from dashboard.components.controls import choose
 from dashboard.components.markup import Text, join, rich
@@ -18,6 +18,7 @@ from dashboard.result import pictures
 from dashboard.result.linked import ResultViewState
 from detector import explain
 from detector.errors import UnmaskError
+from detector.presentation import series
 from detector.schema.analysis import Analysis, FrameSegment, Modality, ModelResult, Subject
 from detector.sentences import _, say
 

@@ -10,7 +10,7 @@ from markupsafe import Markup
 from PIL import Image
 from streamlit.delta_generator import DeltaGenerator
 
-from dashboard import labels, series, theme
+from dashboard import labels, theme
 from dashboard.charts import PLAIN, layout, scatter
 from dashboard.components import controls, figures, tables, typography
 from dashboard.components.chips import inked
@@ -21,11 +21,11 @@ from dashboard.labels import NBSP
 from dashboard.result import find_original, pictures
 from dashboard.result.heat_view import HeatmapView, Later, OnFrame
 from dashboard.result.linked import ResultViewState
-from dashboard.series import Lane
 from dashboard.theme import AXIS, Palette
 from detector import explain
 from detector.errors import UnmaskError
-from detector.presentation import lead, pulls
+from detector.presentation import lead, pulls, series
+from detector.presentation.series import Lane
 from detector.schema.analysis import (
     Analysis,
     Box,

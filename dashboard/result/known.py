@@ -2,7 +2,6 @@
 where the two were compared, and the way to both side by side."""
 
 from dataclasses import dataclass, field
-from pathlib import Path
 
 import streamlit as st
 
@@ -13,9 +12,9 @@ from dashboard.i18n import advice
 from dashboard.result.linked import ResultRecord
 from detector.errors import InputError
 from detector.presentation import comparison as words
-from detector.schema.comparison import Comparison, ComparisonFinding
+from detector.presentation import footage
+from detector.schema.comparison import Comparison
 from detector.sentences import _, say
-from service.records.footage import ANALYSES
 from service.records.model import FoundFootage, MissedLookup, RecordsError, State
 from service.tasks.jobs import Job, QueueFull
 
@@ -66,7 +65,7 @@ class KnownMatch:
         """Return whether the footage is not named an original: it was merely analyzed before."""
         if self.comparison is not None:
             return words.unstated(self.comparison)
-        return self.found is not None and self.found.source == ANALYSES
+        return self.found is not None and self.found.seen
 
     @property
     def may_open(self) -> bool:
@@ -78,7 +77,7 @@ class KnownMatch:
     def in_folder(self) -> bool:
         """Return whether the footage is in a folder of the computer that the person sits at."""
         found = self.found
-        return found is not None and _is_folder(found) and session.is_loopback_client()
+        return found is not None and found.in_folder and session.is_loopback_client()
 
 
 def look_up(record: ResultRecord) -> KnownMatch:
@@ -144,7 +143,9 @@ def _finding(record: Job, match: KnownMatch) -> None:
         told = (
             analysis is not None and analysis.proof is not None and not analysis.accusing_comparison
         )
-        text = _place(match) if told else headline(match)
+        text = footage.headline(match.found, match.comparison, match.copy)
+        if told:
+            text = footage.place(match.found, match.comparison)
         show(typography.outcome(typography.strong(text)))
         with st.container(
             key="original-actions", horizontal=True, vertical_alignment="center", width="content",
@@ -158,101 +159,11 @@ def _finding(record: Job, match: KnownMatch) -> None:
                     _refusal(record, match)
 
 
-def headline(match: KnownMatch) -> str:
-    """Return what is known of the footage. What was merely analyzed is not called an original."""
-    comparison = match.comparison
-    if match.copy is not None:
-        text = _("This file is named as the original of {name}: {answer}")
-        return text.format(
-            name=match.copy.copy_media.name, answer=labels.lower_first(words.short(match.copy))
-        )
-    same = comparison is not None and comparison.finding is ComparisonFinding.NOTHING_DIFFERS
-    if comparison is None or (match.assumed and same):  # "nothing differs" would sound like proof
-        return _place(match)
-    if comparison.finding is ComparisonFinding.NOT_SAME_FOOTAGE and match.found is not None:
-        return _("{found}: {name}").format(found=_place(match), name=match.found.name)
-    answer = labels.lower_first(words.short(comparison))
-    return _("{found}: {answer}").format(found=_place(match), answer=answer)
-
-
-def _place(match: KnownMatch) -> str:
-    """Return where the footage is, or what it was compared with, without what came of it."""
-    found, comparison = match.found, match.comparison
-    if found is None:
-        name = comparison.original_media.name if comparison is not None else ""
-        return _("Compared with {name}").format(name=name)
-    seen = found.source == ANALYSES
-    matched, of = _matched(match)
-    if comparison is not None and not comparison.finding.same_footage:
-        if found.by_faces:
-            alike = _("Another clip with such a face is in your library")
-            return _("Another clip with such a face is among your analyses") if seen else alike
-        alike = _("Another clip of the same scene is in your library")
-        return _("Another clip of the same scene is among your analyses") if seen else alike
-    if comparison is None and found.by_faces:
-        alike = _("Footage of this face, framed otherwise, is in your library")
-        return (
-            _("Footage of this face, framed otherwise, is among your analyses") if seen else alike
-        )
-    if matched < of:
-        part = _("Part of this footage is in your library")
-        return _("Part of this footage is among your analyses") if seen else part
-    whole = _("The same footage is in your library")
-    return _("Already among your analyses") if seen else whole
-
-
-def _matched(match: KnownMatch) -> tuple[int, int]:
-    """Return how many moments agree, and of how many: those that were compared, else those that
-    were looked for."""
-    if match.comparison is not None:
-        return match.comparison.time.matched, match.comparison.time.compared
-    return (match.found.matched, match.found.asked) if match.found is not None else (0, 0)
-
-
 def _details(record: Job, match: KnownMatch) -> str:
-    """Return the footage's name, where it is from and since when, where the file begins in it, and
-    what was measured."""
-    analysis, comparison = record.analysis, match.comparison
-    parts = [_origin(match.found)] if match.found is not None else []
-    start = match.found.start if match.found is not None else 0.0
-    if comparison is not None and comparison.finding.same_footage:
-        time = comparison.time
-        start = max(0.0, time.stretches[0].original_start if time.stretches else time.offset)
-    other = comparison is not None and not comparison.finding.same_footage
-    if analysis is not None and analysis.media.kind != "image" and not other:
-        text = _("Begins at {start} of it.")
-        parts.append(text.format(start=labels.clock(start, tenths=False)))
-    matched, of = _matched(match)
-    text = _("{matched} of {of} frames match.")
-    if comparison is not None:
-        text = _("{matched} of {of} moments match.")
-    elif match.found is not None and match.found.by_faces:
-        text = _("The face matches in {matched} of {of} frames.")
-    if comparison is None or comparison.movement is None:
-        parts.append(text.format(matched=matched, of=of))
-    if comparison is not None and comparison.finding.related:
-        parts.append(words.against(comparison))
-    return " ".join(parts)
-
-
-def _origin(found: FoundFootage) -> str:
-    values = {"name": found.name, "folder": found.source, "day": ""}
-    if found.added is None:
-        text = _("{name}, from {folder}.") if _is_folder(found) else _("{name}.")
-        return text.format(**values)
-    values["day"] = labels.day(found.added.astimezone(record_cells.zone()))
-    text = _("{name}, uploaded here {day}.")
-    if _is_folder(found):
-        text = _("{name}, added {day} from {folder}.")
-    elif found.source == ANALYSES:
-        text = _("{name}, analyzed {day}.")
-    elif found.source == "import":
-        text = _("{name}, from fingerprints imported {day}.")
-    return text.format(**values)
-
-
-def _is_folder(found: FoundFootage) -> bool:
-    return Path(found.source).is_absolute()
+    added = match.found.added if match.found is not None else None
+    day = labels.day(added.astimezone(record_cells.zone())) if added is not None else ""
+    still = record.analysis is None or record.analysis.media.kind == "image"
+    return footage.details(match.found, match.comparison, day=day, still=still)
 
 
 def _way(record: Job, match: KnownMatch) -> None:
@@ -338,7 +249,8 @@ def _looking(record: Job, *, begun: bool) -> None:
         if match.comparison is not None and match.comparison.accuses:
             _reveal(record)  # near-proof heads the verdict, whatever has to move for it
         if match.known:
-            typography.caption(_place(match), width="content", announced=True)
+            said = footage.place(match.found, match.comparison)
+            typography.caption(said, width="content", announced=True)
             show = f"original-show-{record.key}"
             if controls.button(_("Show"), "expand_more", show, kind="tertiary"):
                 _reveal(record)
@@ -347,20 +259,8 @@ def _looking(record: Job, *, begun: bool) -> None:
             st.rerun()
         done = task is not None and task.state is State.DONE
         unknown = match.problem or _("Your library was not searched to its end")
-        said = _not_found(match.missed) if done and not match.problem else unknown
+        said = footage.missed(*match.missed[1:]) if done and not match.problem else unknown
         typography.caption(said, width="content", announced=True)
-
-
-def _not_found(missed: MissedLookup) -> str:
-    """Return what a lookup says that found nothing to tell of."""
-    if missed.matched:
-        text = _("Another file in your library shows a part of this footage: {matched} of {of} "
-                 "frames match, too few to name it")  # fmt: skip
-        return text.format(matched=missed.matched, of=missed.asked)
-    if missed.refused:
-        return _("No other file in your library shows this footage, but for those that you said "
-                 "are not its original")  # fmt: skip
-    return _("No other file in your library matches")
 
 
 def _reveal(record: Job) -> None:

@@ -14,12 +14,12 @@ from typing import Generic, Protocol, TypeVar
 
 import streamlit as st
 
-from dashboard import series, session
+from dashboard import session
 from dashboard.components import controls, record_cells, timeline
 from dashboard.i18n import advice
 from detector.decision import decide
 from detector.errors import InputError
-from detector.presentation import lead
+from detector.presentation import lead, series
 from detector.schema.analysis import Analysis, Question, Settings, Signal, Thresholds
 from detector.sentences import _
 from service.records.model import ResultOrigin

@@ -4,13 +4,13 @@ from collections.abc import Sequence
 
 from markupsafe import Markup
 
-from dashboard import labels, series
+from dashboard import labels
 from dashboard.components import figures
 from dashboard.components.markup import show
 from dashboard.components.tables import facts
 from dashboard.labels import NBSP
 from detector import messages
-from detector.presentation.measured import covered
+from detector.presentation import measured, series
 from detector.schema.analysis import Analysis, Evidence
 from detector.sentences import _
 
@@ -36,19 +36,8 @@ def ticks(analysis: Analysis) -> Markup:
         _("of {length}").format(length=length),
         [time / end for time in scored],
         spoken,
-        (coverage(analysis), rest),
+        (measured.looked_at(analysis), rest),
     )
-
-
-def coverage(analysis: Analysis) -> str:
-    """Return how much of it, and how far apart: "32 of 6,000 frames, every shot seen (4), one each
-    7.5 s"."""
-    sampled = len(analysis.timestamps)
-    many = covered(analysis.coverage) or labels.count(sampled, "frame", "frames")
-    step = series.length(analysis) / sampled
-    if sampled < 2 or step < 1 or analysis.settings.sampling == "closer":
-        return many
-    return _("{many}, one each {step}").format(many=many, step=f"{step:.2g}{NBSP}s")
 
 
 def rated(items: Sequence[Evidence]) -> Markup:

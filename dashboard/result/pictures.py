@@ -17,12 +17,12 @@ import numpy as np
 import streamlit as st
 from PIL import Image, ImageDraw
 
-from dashboard import series
 from dashboard.images import data_url, jpeg
 from dashboard.theme import ON_VIDEO
 from detector import explain, media, vision
 from detector.errors import UnmaskError
 from detector.models.base import CropRecipe
+from detector.presentation import series
 from detector.schema.analysis import Analysis, Box, FrameSegment, Label, ModelResult
 from detector.signals import views
 

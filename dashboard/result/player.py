@@ -11,7 +11,7 @@ from pathlib import Path
 
 import streamlit as st
 
-from dashboard import labels, series, session, url_state
+from dashboard import labels, session, url_state
 from dashboard.charts import LaneSize
 from dashboard.components import controls, figures, style, timeline, typography
 from dashboard.components.markup import show
@@ -21,9 +21,9 @@ from dashboard.components.timeline.evidence import NARROW, WIDE
 from dashboard.images import jpeg
 from dashboard.result import pictures
 from dashboard.result.linked import ResultViewState, opening
-from dashboard.series import Lane
 from detector.errors import UnmaskError
-from detector.presentation import lead
+from detector.presentation import lead, series
+from detector.presentation.series import Lane
 from detector.schema.analysis import Analysis, Box, Label
 from detector.sentences import _
 from service.storage.previews import previews

@@ -7,11 +7,9 @@ from dashboard import labels, session
 from dashboard.components import verdict
 from dashboard.components.chips import inked
 from detector.presentation import answers, comparison
-from detector.presentation import comparison as words
 from detector.presentation import verdict as presented
 from detector.schema.analysis import Analysis, Label, Question, Subject
 from detector.schema.comparison import Comparison, ComparisonFinding
-from detector.sentences import _
 from service.records.model import RecordsError
 
 
@@ -76,44 +74,24 @@ def _viewed_subject(track: Subject, question: Question, ids: set[str]) -> Subjec
 
 def rows(analysis: Analysis) -> Markup:
     """Return the answers, a row each: the deciding one first, bold."""
-    rows = [_row(row) for row in answers.rows(analysis)]
+    rows = [(row, labels.state(row.label).icon) for row in answers.rows(analysis)]
     if (found := analysis.comparison) is not None:
         # What was merely seen before, and accuses nobody, is a remark on what was asked.
         last = comparison.unstated(found) and not found.accuses
-        rows.insert(len(rows) if last else 0, comparison_row(found))
+        row = comparison.row(found, _answer_of(found))
+        rows.insert(len(rows) if last else 0, (row, icon_of(found)))
     return verdict.questions(rows)
 
 
-def _row(row: answers.AnswerRow) -> verdict.QuestionRow:
-    state = labels.state(row.label)
-    return verdict.QuestionRow(
-        question=row.question,
-        slug=state.slug,
-        symbol=state.icon,
-        answer=row.answer,
-        number=labels.unbroken(row.likelihood) or "–",
-        counts=row.counts,
-        leads=row.leads,
-    )
-
-
-# --- beside its original --------------------------------------------------------------------------
-
-
-def found_slug(comparison: Comparison) -> tuple[labels.Slug, str]:
-    """Return how a finding is shown: a state's slug, and an icon."""
-    if comparison.roles_doubtful or comparison.finding.undecided:
-        return "inc", "help"
-    if comparison.finding.manipulated:
-        return "fake", "warning"
-    if comparison.excerpt is not None:
-        return "na", "content_cut"
-    if comparison.finding is ComparisonFinding.NOTHING_DIFFERS:
-        # A tick would read as "genuine", and what was merely seen before may be a fake itself.
-        return ("na", "content_copy") if words.unstated(comparison) else ("real", "check_circle")
-    if comparison.finding is ComparisonFinding.TRANSFORMED:
-        return "na", "crop"
-    return "na", "do_not_disturb_on"
+def icon_of(found: Comparison) -> str:
+    """Return the icon of a comparison's finding: its own where it is no answer to the question."""
+    state = comparison.state(found)
+    if state is not Label.NOT_APPLICABLE:
+        return labels.state(state).icon
+    if found.excerpt is not None:
+        return "content_cut"
+    own = {ComparisonFinding.NOTHING_DIFFERS: "content_copy", ComparisonFinding.TRANSFORMED: "crop"}
+    return own.get(found.finding, labels.state(state).icon)
 
 
 def outcome(analysis: Analysis) -> Markup | str:
@@ -124,25 +102,15 @@ def outcome(analysis: Analysis) -> Markup | str:
     found = analysis.comparison
     if found is None or not found.finding.related:
         return ""
-    return inked(words.headline(found), *found_slug(found))
-
-
-def comparison_row(found: Comparison) -> verdict.QuestionRow:
-    """Return the row of the comparison's question among those of the detectors."""
-    state, icon = found_slug(found)
-    answer, seen = words.short(found), words.unstated(found)
-    if seen and found.finding is ComparisonFinding.NOTHING_DIFFERS and (why := _answer_of(found)):
-        text = _("Same footage as {name}, which you analyzed ({answer})")
-        answer = text.format(name=found.original_media.name, answer=why)
-    return verdict.QuestionRow(
-        words.question(seen=seen), state, icon, answer, "–",
-        counts=False, leads=found.accuses,
-    )  # fmt: skip
+    slug = labels.state(comparison.state(found)).slug
+    return inked(comparison.headline(found), slug, icon_of(found))
 
 
 def _answer_of(found: Comparison) -> str:
-    """Return the outcome of the user's analysis of the other file, in a word or two; empty for
-    anybody else, and where it is not here any more."""
+    """Return the outcome of the user's analysis of the other file, in a word or two, where that was
+    merely seen before; empty for anybody else, and where it is not here any more."""
+    if not comparison.unstated(found):
+        return ""
     originals = session.application().originals
     try:
         scope = session.record_scope()

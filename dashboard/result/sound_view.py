@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import streamlit as st
 
-from dashboard import labels, series, url_state
+from dashboard import labels, url_state
 from dashboard.components import controls, timeline, typography
 from dashboard.components.controls import choose
 from dashboard.components.markup import show
@@ -25,6 +25,7 @@ from detector.audio.pictures import DEPTH
 from detector.audio.pictures import draw as draw_sound
 from detector.decision import sigmoid
 from detector.errors import UnmaskError
+from detector.presentation import series
 from detector.schema.analysis import Analysis, ModelResult, Question, SpanSegment
 from detector.schema.media import SoundSource
 from detector.sentences import _

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import streamlit as st
 from markupsafe import Markup
 
-from dashboard import charts, labels, series
+from dashboard import charts, labels
 from dashboard.charts import LaneSize
 from dashboard.components import cards, tables, typography
 from dashboard.components import lanes as beside
@@ -21,10 +21,10 @@ from dashboard.components.markup import Text, rich, show
 from dashboard.components.timeline import evidence
 from dashboard.components.typography import heading
 from dashboard.result.linked import ResultViewState
-from dashboard.series import Lane
 from dashboard.theme import Palette
 from detector.messages import states
-from detector.presentation import lead
+from detector.presentation import lead, series
+from detector.presentation.series import Lane
 from detector.schema.analysis import Analysis, Question
 from detector.sentences import _
 

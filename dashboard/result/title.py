@@ -1,16 +1,16 @@
 """The title row: the file's name, the facts in a line, and what can be done with the result."""
 
 import streamlit as st
-from markupsafe import Markup
 
 from dashboard import labels, url_state
 from dashboard.components import controls, page_header, record_cells, typography
-from dashboard.components.markup import Text, rich, show
+from dashboard.components.markup import show
 from dashboard.result import downloads, sharing
 from dashboard.result.linked import ResultViewState, whole
 from dashboard.result.question import answered
 from detector.messages import states
-from detector.schema.analysis import Analysis, Thresholds
+from detector.presentation import answers
+from detector.schema.analysis import Analysis
 from detector.schema.ensemble import NotCounted
 from detector.sentences import _, say
 
@@ -85,7 +85,7 @@ def _settings(analysis: Analysis, linked: ResultViewState) -> None:
             args=(question,),
             help=_("The verdict is drawn again at once; no model runs."),
         )
-        show(meaning(limits, states.says(question)))
+        show(typography.small_paragraphs(*answers.meaning(limits, question)))
     if any(linked.usual(q).own for q in questions) or linked.ours:
         st.toggle(
             _("Use the threshold from my own clips"),
@@ -111,17 +111,3 @@ def _settings(analysis: Analysis, linked: ResultViewState) -> None:
     unchanged = not linked.changed and not linked.ours
     reset = linked.widget("reset")
     controls.button(_("Reset"), "restart_alt", reset, linked.reset, disabled=unchanged)
-
-
-def meaning(limits: Thresholds, says: str) -> Markup:
-    """Return what the two values do; how often they err stands behind "How we know"."""
-    low, high = labels.percent(limits.low), labels.percent(limits.high)
-    above: Text = rich(_("<b>Above {high}</b>: {says}."), high=high, says=says)
-    below: Text = _("Below: can’t tell; these models can’t clear a file.")
-    if limits.can_clear:
-        below = rich(_("<b>Below {low}</b>: no sign found. Between: can’t tell."), low=low)
-    if limits.never_decide:
-        above = _("No likelihood decides.")
-        below = ""
-    errs = [_("How often your values err was not measured.")] if limits.custom else []
-    return typography.small_paragraphs(above, below, *errs)

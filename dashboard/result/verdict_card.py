@@ -8,21 +8,13 @@ from dashboard import labels
 from dashboard.components import controls, typography, verdict
 from dashboard.components.markup import Text, join, rich, show
 from dashboard.components.typography import strong
-from dashboard.labels import NBSP
 from dashboard.result import base_rate, question
 from dashboard.result.linked import ResultViewState
 from detector.presentation import answers, lead, pulls
 from detector.presentation import verdict as presented
 from detector.schema.analysis import Analysis, CaveatCode
-from detector.schema.ensemble import NotCounted
-from detector.sentences import _, say
+from detector.sentences import _
 
-KIND = {
-    "video": _("video"),
-    "image": _("picture"),
-    "animation": _("animation"),
-    "audio": _("sound"),
-}
 IN_ROWS = (CaveatCode.NOT_ASKED, CaveatCode.FACES_UNJUDGED, CaveatCode.STAYS_OPEN)
 """Caveats that the questions' rows say."""
 
@@ -65,15 +57,9 @@ def head(analysis: Analysis, changed: bool = False) -> Markup:
 
 def _by(analysis: Analysis, changed: bool) -> list[Text]:
     """Return what the verdict is of, or what finding leads it."""
-    if analysis.proof is not None:
-        found = analysis.accusing_comparison
-        return [_("against its original") if found else _("by its origin")]
-    limits, whose = analysis.verdict.thresholds, ""
-    if changed:
-        whose = _changed_settings(analysis)
-    elif limits.own:
-        whose = _("with thresholds from {data}").format(data=say(limits.data))
-    return [_kicker(analysis), *([verdict.own(whose)] if whose else [])]
+    whose = presented.settings(analysis) if changed else presented.own_thresholds(analysis)
+    marked = [verdict.own(whose)] if whose and analysis.proof is None else []
+    return [presented.of_what(analysis), *marked]
 
 
 def preview(analysis: Analysis, *, with_scale: bool = False) -> list[Markup]:
@@ -83,24 +69,6 @@ def preview(analysis: Analysis, *, with_scale: bool = False) -> list[Markup]:
     if pulls.answer_of(analysis) is not None and not presented.guessing(analysis):
         shown += [number(analysis)] + [scale(analysis)] * with_scale
     return shown
-
-
-def _kicker(analysis: Analysis) -> str:
-    media = analysis.media
-    kind, seconds = say(KIND[media.kind]), media.duration or 0.0
-    if seconds >= 1:
-        length = labels.took(seconds) if seconds >= 100 else f"{seconds:.0f}{NBSP}s"
-        kind = _("{length} {kind}").format(length=length, kind=kind)
-    people = len(analysis.people)
-    return f"{kind} · {labels.count(people, 'person', 'people')}" if people else kind
-
-
-def _changed_settings(analysis: Analysis) -> str:
-    limits = any(answer.thresholds.custom for answer in analysis.verdict.answers.values())
-    models = any(m.not_counted_because == NotCounted.SWITCHED_OFF for m in analysis.models)
-    if limits and models:
-        return _("with your thresholds and models")
-    return _("with your thresholds") if limits else _("with your models")
 
 
 def number(analysis: Analysis) -> Markup:

@@ -113,7 +113,7 @@ class BarChart:
         return "; ".join(f"{row.name}: {row.value}" for row in self.rows)
 
 
-Points = Sequence[tuple[float, float] | None]
+Points = Sequence[tuple[float, float | None]]
 """(time in s, value); None where there is none: a gap is never drawn through."""
 
 

@@ -36,21 +36,21 @@ WEAK = 0.75
 
 @dataclass(frozen=True)
 class AnswerRow:
-    """A question and its answer."""
+    """A question and its answer: of the detectors, or of a comparison."""
 
-    asked: Question
     question: str
     answer: str
     label: Label
     """how it is shown: NOT_APPLICABLE where the question stays open"""
-    likelihood: str  # "88 %", "88 %, not counted"; empty without a score
-    limits: str  # "30 %, 70 %"
-    bands: str  # "under 30: no sign; between: can’t tell; over 70: likely manipulated"
-    basis: str  # by what the limits stand, where it is not the usual
-    models: int  # that were counted
-    evaluated: bool  # any was
-    counts: bool  # the likelihood is part of the verdict
-    leads: bool  # it is the question that decided
+    likelihood: str = ""  # "88 %", "88 %, not counted"; empty without a score
+    counts: bool = False  # the likelihood is part of the verdict
+    leads: bool = False  # it is the question that decided
+    asked: Question | None = None  # of the detectors
+    limits: str = ""  # "30 %, 70 %"
+    bands: str = ""  # "under 30: no sign; between: can’t tell; over 70: likely manipulated"
+    basis: str = ""  # by what the limits stand, where it is not the usual
+    models: int = 0  # that were counted
+    evaluated: bool = False  # any was
 
 
 def section(analysis: Analysis) -> Section:
@@ -72,6 +72,7 @@ def section(analysis: Analysis) -> Section:
     if put:
         blocks.append(Text(_("How we know"), "subhead"))
     for row in put:
+        assert row.asked is not None
         answer = analysis.verdict.answers[row.asked]
         said = [f"{capital(row.bands)}.", *statistics(row.asked, answer)]
         if row.leads:  # odds as they stand under the number
@@ -165,6 +166,12 @@ def bands(limits: Thresholds, question: Question | None, near: float | None = No
         text = texts[label.side] if label.side else _("between: {name}")
         out.append(text.format(limit=limit, name=states.zone(label, question)))
     return out
+
+
+def meaning(limits: Thresholds, question: Question | None) -> list[str]:
+    """Return what each band says, a line each, and whether its errors were measured."""
+    said = [f"{capital(band)}." for band in bands(limits, question)]
+    return [*said, *[_("How often your values err was not measured.")] * limits.custom]
 
 
 # --- how we know ----------------------------------------------------------------------------------

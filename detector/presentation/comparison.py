@@ -2,6 +2,8 @@
 
 from detector.messages import states
 from detector.messages.format import capital, clock, listed, percent, score
+from detector.presentation.answers import AnswerRow
+from detector.schema.codes import Label
 from detector.schema.comparison import ComparedPerson, Comparison, GenerationHint, Span
 from detector.sentences import _, ngettext
 
@@ -80,6 +82,27 @@ def unstated(comparison: Comparison) -> bool:
 
 def _other(comparison: Comparison) -> str:
     return _("the other file") if unstated(comparison) else _("the original")
+
+
+def state(comparison: Comparison) -> Label:
+    """Return how a finding is shown. Only that nothing differs from a known original has the look
+    of a clearing answer: what was merely seen before may be manipulated itself."""
+    if comparison.accuses:
+        return Label.FAKE
+    if comparison.finding.manipulated or comparison.finding.undecided:
+        return Label.INCONCLUSIVE
+    same = comparison.finding == "nothing_differs" and comparison.excerpt is None
+    return Label.REAL if same and not unstated(comparison) else Label.NOT_APPLICABLE
+
+
+def row(comparison: Comparison, before: str = "") -> AnswerRow:
+    """Return the answer beside those of the detectors; `before` is the outcome of an analysis of
+    the other file, in a word or two, where that was merely seen."""
+    answer, seen = short(comparison), unstated(comparison)
+    if before and seen and comparison.finding == "nothing_differs":
+        text = _("Same footage as {name}, which you analyzed ({answer})")
+        answer = text.format(name=comparison.original_media.name, answer=before)
+    return AnswerRow(question(seen=seen), answer, state(comparison), leads=comparison.accuses)
 
 
 def called(comparison: Comparison) -> tuple[str, str]:

@@ -3,9 +3,10 @@
 from collections.abc import Mapping
 from typing import Any
 
+from detector.presentation import series
 from detector.schema.analysis import Analysis, Calibration, Thresholds
 from detector.schema.media import Coverage
-from detector.sentences import _, ngettext, say, spec_of
+from detector.sentences import NBSP, _, count, ngettext, say, spec_of
 
 
 def unit(limits: Thresholds) -> str:
@@ -82,3 +83,14 @@ def covered(coverage: Coverage | None) -> str:
     every = coverage.shots_seen >= coverage.shots
     shots = _("every shot seen ({shots})") if every else _("{seen} of {shots} shots seen")
     return f"{text}, {shots.format(seen=coverage.shots_seen, shots=coverage.shots)}"
+
+
+def looked_at(analysis: Analysis) -> str:
+    """Return the same, and how far apart: "32 of 6,000 frames, every shot seen (4), one each
+    7.5 s"."""
+    sampled = len(analysis.timestamps)
+    many = covered(analysis.coverage) or count(sampled, "frame", "frames")
+    step = series.length(analysis) / sampled
+    if sampled < 2 or step < 1 or analysis.settings.sampling == "closer":
+        return many
+    return _("{many}, one each {step}").format(many=many, step=f"{step:.2g}{NBSP}s")

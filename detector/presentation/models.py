@@ -1,10 +1,12 @@
 """The models of a result: what each says, and how much it counts."""
 
+from collections.abc import Iterable, Mapping
+
 from detector.messages import states
-from detector.messages.format import score, took
+from detector.messages.format import score, size, took
 from detector.presentation import Block, Cell, FactRows, Grid, Row, Section, Text, measured
 from detector.schema.analysis import Analysis, Calibration, Label, ModelResult
-from detector.sentences import _, count, say
+from detector.sentences import NBSP, _, count, say
 
 
 def section(analysis: Analysis) -> Section:
@@ -48,6 +50,23 @@ def cells(analysis: Analysis, model: ModelResult) -> tuple[str | Cell, ...]:
         f"{model.weight:g}" if model.weight and not out else "–",
         Cell(_calibrated(model), of_them),
     )
+
+
+def costs(shown: Iterable[ModelResult], memory: Mapping[str, int]) -> Grid:
+    """Return what each model took; `memory` is what those that are loaded hold, bytes by id."""
+    heads = _("Model"), _("Scored"), _("Time"), _("Each"), _("Memory")
+    rows = []
+    for model in shown:
+        each = model.seconds / model.scored if model.seconds and model.scored else None
+        room = memory.get(model.id)
+        rows.append((
+            plain(model),
+            looks(model.scored, model.kind),
+            took(model.seconds) if model.seconds else "–",
+            f"{each * 1000:.0f}{NBSP}ms" if each else "–",
+            _("not loaded") if room is None else size(room),
+        ))  # fmt: skip
+    return Grid(heads, rows)
 
 
 def plain(model: ModelResult) -> str:

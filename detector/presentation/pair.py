@@ -11,7 +11,6 @@ from detector.presentation import (
     Grid,
     Picture,
     Pictures,
-    Points,
     Section,
     Text,
     facts,
@@ -31,7 +30,7 @@ from detector.presentation.comparison import (
     when,
 )  # fmt: skip
 from detector.schema.codes import Label
-from detector.schema.comparison import Comparison, ComparisonFinding, SharedMovement
+from detector.schema.comparison import Comparison, SharedMovement
 from detector.sentences import _, say
 
 EDITS = 12  # places that are listed, the largest first; all are in the attached data
@@ -87,17 +86,6 @@ METHOD = (
         ),
     ),
 )
-
-
-def state(comparison: Comparison) -> Label:
-    """Return the color in which a finding is shown."""
-    if comparison.accuses:
-        return Label.FAKE
-    if comparison.finding.manipulated or comparison.finding.undecided:
-        return Label.INCONCLUSIVE
-    whole = comparison.excerpt is None
-    same = whole and comparison.finding is ComparisonFinding.NOTHING_DIFFERS
-    return Label.REAL if same else Label.NOT_APPLICABLE
 
 
 def beside_verdict(found: Comparison) -> Section:
@@ -189,10 +177,10 @@ def _over_time(comparison: Comparison) -> Section:
         for moment in moments
     ]
     timed = list(zip(moments, faces, strict=True))
-    inside: Points = [(m.time, face.difference) if face else None for m, face in timed]
-    leaves: Points = [(m.time, face.noise_threshold) if face else None for m, face in timed]
-    rest: Points = [(moment.time, moment.background_difference) for moment in moments]
-    highest = max(point[1] for points in (inside, leaves, rest) for point in points if point)
+    inside = [(m.time, face.difference if face else None) for m, face in timed]
+    leaves = [(m.time, face.noise_threshold if face else None) for m, face in timed]
+    rest = [(moment.time, moment.background_difference) for moment in moments]
+    highest = max(level or 0.0 for points in (inside, leaves, rest) for _time, level in points)
     top = 5.0 * max(1, math.ceil(highest / 5))
     end = max(comparison.copy_media.duration or 0.0, moments[-1].time, 0.1)
     ticks = tuple((level, f"{level:g}") for level in (0.0, top / 2, top))

@@ -3,9 +3,9 @@
 from dataclasses import replace
 
 from detector.messages import states
-from detector.messages.format import percent, score, stretch
-from detector.presentation import Block, Cell, Curve, CurveChart, Grid, Points, Section, Text, lead
-from detector.schema.analysis import Analysis, Modality, Subject, Thresholds
+from detector.messages.format import percent, stretch
+from detector.presentation import Block, Cell, Curve, CurveChart, Grid, Section, Text, lead, series
+from detector.schema.analysis import Analysis, Modality, Subject
 from detector.sentences import _
 
 DRAWN = 4  # whose score over time is drawn, the most suspicious first
@@ -38,36 +38,24 @@ def section(analysis: Analysis) -> Section:
 def over_time(analysis: Analysis, subject: Subject) -> CurveChart:
     """Return a subject's score over time: of all models bold, of each thin, of a voice by
     windows."""
-    answer = subject.question and analysis.verdict.answers.get(subject.question)
-    limits: Thresholds = answer.thresholds if answer else analysis.verdict.thresholds
-    end = max(analysis.media.duration or 0.0, subject.end, 0.1)
-    faces = {face.index: face for face in subject.frames}
-    looks = [faces.get(index) for index in range(len(analysis.timestamps))]
-
-    def curve(model: str | None) -> Points:
-        scored = (look and (look.scores.get(model) if model else look.score) for look in looks)
-        return [
-            (look.time, value) if look is not None and isinstance(value, float) else None
-            for look, value in zip(looks, scored, strict=True)
-        ]
-
+    limits = series.limits(analysis, subject.question)
+    lane, end = series.lane(analysis, subject), series.length(analysis)
     lines = [
-        Curve(curve(model.id), 0.15, muted=True)
-        for model in analysis.models
-        if faces and model.question is subject.question
-    ]
-    lines += [Curve(curve(None))] if faces else [
         Curve([(span.start, span.score), (span.end, span.score)])
         for span in subject.spans if span.score is not None
     ]  # fmt: skip
-    edges = [value for value in (limits.unsuspicious, limits.suspect) if 0 < value < 1]
+    if subject.frames:
+        lines = [
+            Curve(lane.joined(lane.models[model.id]), 0.15, muted=True)
+            for model in analysis.models
+            if model.id in lane.models and model.question is subject.question
+        ]
+        lines.append(Curve(lane.joined(lane.score)))
     lines += [
         Curve([(0.0, edge), (end, edge)], 0.2, muted=True, dashed=True)
         for edge in (limits.unsuspicious, limits.suspect)
     ]
-    ticks = tuple((value, score(value)) for value in (*edges, 0.0, 1.0))
-    band = [(0.0, limits.suspect), (end, limits.suspect)]
-    return CurveChart(tuple(lines), end, 0.0, 1.0, ticks, band, limits.unsuspicious)
+    return series.chart(lines, end, limits)
 
 
 def table(analysis: Analysis) -> Grid:

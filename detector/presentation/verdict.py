@@ -5,7 +5,7 @@ from collections.abc import Collection
 
 from detector import messages
 from detector.messages import format, states
-from detector.messages.format import capital, clock, lower_first, percent
+from detector.messages.format import capital, clock, lower_first, percent, took
 from detector.presentation import (
     Block,
     Number,
@@ -16,12 +16,14 @@ from detector.presentation import (
     actions,
     comparison,
     lead,
+    models,
     odds,
     pulls,
 )  # fmt: skip
 from detector.presentation.pulls import answer_of
 from detector.schema.analysis import Analysis, Basis, CaveatCode, Label, Reason, ReasonCode, Verdict
-from detector.sentences import _
+from detector.schema.ensemble import NotCounted
+from detector.sentences import NBSP, _, count, join, say
 
 TRACED = (ReasonCode.ABOVE_THRESHOLD, ReasonCode.BELOW_THRESHOLD)
 """Reasons that name the strongest trace themselves, or say that there is none."""
@@ -35,10 +37,60 @@ def headline(analysis: Analysis) -> str:
     return states.headline(*names, proof=analysis.proof)
 
 
+def of_what(analysis: Analysis) -> str:
+    """Return what the verdict is of, "14 s video · 2 people", or what finding leads it."""
+    if analysis.proof is not None:
+        found = analysis.accusing_comparison
+        return _("against its original") if found else _("by its origin")
+    media, people = analysis.media, len(analysis.people)
+    kinds = {"video": _("video"), "image": _("picture"), "animation": _("animation")}
+    kind, seconds = kinds.get(media.kind) or _("sound"), media.duration or 0.0
+    if seconds >= 1:
+        length = took(seconds) if seconds >= 100 else f"{seconds:.0f}{NBSP}s"
+        kind = _("{length} {kind}").format(length=length, kind=kind)
+    return join(kind, count(people, "person", "people") if people else "", by=" · ")
+
+
+def settings(analysis: Analysis) -> str:
+    """Return what of a verdict a person changed."""
+    limits = any(answer.thresholds.custom for answer in analysis.verdict.answers.values())
+    models = any(m.not_counted_because == NotCounted.SWITCHED_OFF for m in analysis.models)
+    if limits and models:
+        return _("with your thresholds and models")
+    return _("with your thresholds") if limits else _("with your models")
+
+
+def own_thresholds(analysis: Analysis) -> str:
+    """Return what clips of a person the thresholds are of; empty for those that ship."""
+    limits = analysis.verdict.thresholds
+    text = _("with thresholds from {data}")
+    return text.format(data=say(limits.data)) if limits.own else ""
+
+
 def unjudged(verdict: Verdict) -> str:
     """Return why a file that was read got no verdict; empty where it got one."""
     judged = verdict.label is not Label.NOT_APPLICABLE or not verdict.reasons
     return "" if judged else messages.text(verdict.reasons[0])
+
+
+def nothing_judged(analysis: Analysis) -> tuple[ReasonCode, str, list[str]]:
+    """Return why a file that was read was not judged: the code, a head, and what is to say, its
+    sentence first."""
+    reason = next((r for r in analysis.verdict.reasons if lead.why_not(r.code)), None)
+    code = reason.code if reason else ReasonCode.NO_MODEL
+    head = states.too_slow() if code is ReasonCode.TOO_SLOW else capital(lead.why_not(code))
+    text, points = _("There is no score for this file."), list[str]()
+    if reason is not None:
+        text, more = messages.wording(reason)
+        points.append(more)
+    if code is ReasonCode.NO_MODEL:
+        head = _("No verdict")
+        if any(track.models for track in analysis.judged):
+            text = _("There are scores, but of no model that counts.")
+        left_out = ((models.plain(m), m.error or m.not_counted_because) for m in analysis.models)
+        points += [f"{title}: {say(why)}" for title, why in left_out if why]
+    points += map(say, analysis.media.notes)
+    return code, head, [text, *filter(None, points)]
 
 
 def paragraphs(analysis: Analysis, base_rate: float = odds.EVEN) -> list[str]:

@@ -115,7 +115,7 @@ def _of_pair(content: PairContent) -> Presentation:
         kicker=_("Unmask comparison · {made}").format(made=made),
         about=_("{copy} against {original}").format(**names),
         headline=words.headline(found),
-        label=pair.state(found),
+        label=words.state(found),
         sections=pair.sections(found, content.sha256s, content.figures, content.missing),
     )
 

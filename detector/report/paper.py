@@ -10,7 +10,6 @@ import unicodedata
 from collections.abc import Callable, Sequence
 from datetime import datetime
 from functools import lru_cache
-from itertools import groupby
 from pathlib import Path
 from typing import Any
 
@@ -37,6 +36,7 @@ from detector.presentation import (
     Section,
     Style,
     Text,
+    series,
 )
 from detector.schema.codes import Label, Side
 from detector.sentences import _, language
@@ -421,7 +421,7 @@ class Paper(FPDF):
             return x + point[0] / chart.end * width, y + (1 - up) * LANE
 
         self.set_fill_color(*BAND)
-        for run in _runs(chart.band):
+        for run in series.runs(chart.band):
             floor = [(run[-1][0], chart.floor), (run[0][0], chart.floor)]
             self.polygon([at(point) for point in (*run, *floor)], style="F")
         taken: list[float] = []
@@ -445,7 +445,7 @@ class Paper(FPDF):
         self.stroke(color, line.width)
         self.set_fill_color(*color)
         self.set_dash_pattern(*((0.6, 0.6) if line.dashed else ()))
-        for run in _runs(line.points):
+        for run in series.runs(line.points):
             points = [at(point) for point in run]
             if len(points) == 1:
                 self.circle(*points[0], 0.4 + line.width, style="F")
@@ -457,12 +457,6 @@ class Paper(FPDF):
         """Choose how the next line looks."""
         self.set_draw_color(*color)
         self.set_line_width(width)
-
-
-def _runs(points: Sequence[tuple[float, float] | None]) -> list[list[tuple[float, float]]]:
-    """Return the stretches without a gap."""
-    groups = groupby(points, key=lambda point: point is None)
-    return [[point for point in run if point] for gap, run in groups if not gap]
 
 
 def height_of(size: tuple[int, int]) -> float:

@@ -293,6 +293,10 @@ class BatchItem(FrozenModel):
     turn: int = 0  # A higher one is analyzed first; grows each time somebody asks for it
 
 
+ANALYSES = "analysis"
+"""Where footage comes from that is known because its owner analyzed it."""
+
+
 class FoundFootage(FrozenModel):
     """The known footage that a file shows best."""
 
@@ -311,6 +315,16 @@ class FoundFootage(FrozenModel):
     added: datetime | None = Field(
         default=None, description="since when the footage is known; None where that is not known"
     )
+
+    @property
+    def seen(self) -> bool:
+        """Return whether it was merely analyzed before: nothing names it an original."""
+        return self.source == ANALYSES
+
+    @property
+    def in_folder(self) -> bool:
+        """Return whether it is in a folder of the computer that it was added on."""
+        return Path(self.source).is_absolute()
 
 
 class MissedLookup(NamedTuple):

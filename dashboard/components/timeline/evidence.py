@@ -5,14 +5,14 @@ from typing import Any
 
 from markupsafe import Markup
 
-from dashboard import charts, labels, series
+from dashboard import charts, labels
 from dashboard.charts import LaneSize
 from dashboard.components.markup import icon, tag
 from dashboard.components.timeline import PLAYER, layers, versioned
-from dashboard.series import Lane
 from dashboard.theme import ON_VIDEO
 from detector.messages import states
-from detector.presentation import lead
+from detector.presentation import lead, series
+from detector.presentation.series import Lane
 from detector.schema.analysis import Analysis, Label, Subject, Thresholds, Verdict
 from detector.sentences import _
 

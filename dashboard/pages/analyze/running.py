@@ -15,7 +15,7 @@ from pathlib import Path
 import streamlit as st
 from markupsafe import Markup
 
-from dashboard import charts, labels, series, session, theme
+from dashboard import charts, labels, session, theme
 from dashboard.components import (
     cards,
     controls,
@@ -33,13 +33,13 @@ from dashboard.components.progress import ProgressStep
 from dashboard.components.timeline import evidence
 from dashboard.images import data_url, jpeg
 from dashboard.result import question, timeline
-from dashboard.series import Lane
 from detector import media, vision
 from detector.errors import UnmaskError
 from detector.models.base import CropRecipe
 from detector.models.registry import choose
 from detector.pipeline import Progress
-from detector.presentation import file, lead
+from detector.presentation import file, lead, series
+from detector.presentation.series import Lane
 from detector.schema.analysis import Analysis, Box, Media, Subject
 from detector.sentences import _, say
 from service.tasks.jobs import Job, State

@@ -1,7 +1,7 @@
 """Models side by side: their curves on one axis, where each looked, and what each cost."""
 
+from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -9,24 +9,27 @@ import streamlit as st
 from markupsafe import Markup
 from streamlit.delta_generator import DeltaGenerator
 
-from dashboard import charts, labels, series
+from dashboard import charts, labels
 from dashboard.charts import models
-from dashboard.components import cards, controls, figures, typography
+from dashboard.components import blocks, cards, controls, figures, typography
 from dashboard.components import lanes as lane_parts
 from dashboard.components.chips import chip, inked
 from dashboard.components.markup import join, show
 from dashboard.images import jpeg
 from dashboard.pages.compare import state
 from dashboard.pages.compare.agree import SHORT
-from dashboard.pages.compare.state import Selection, limits
+from dashboard.pages.compare.state import Selection
 from dashboard.result import pictures
 from dashboard.result.timeline import hatched
-from dashboard.series import Lane
 from dashboard.theme import Palette
 from detector import explain, media, vision
 from detector.errors import UnmaskError
 from detector.models import registry
-from detector.schema.analysis import Analysis, Label, ModelResult, Subject, Thresholds
+from detector.presentation import agreement, series
+from detector.presentation import models as presented
+from detector.presentation.agreement import ModelLine
+from detector.presentation.series import Lane
+from detector.schema.analysis import Analysis, Label, ModelResult
 from detector.sentences import _, ngettext, say
 
 PLOT = 220
@@ -35,57 +38,22 @@ COLUMN = 140
 """px that a model has at least: two a row on a phone."""
 
 
-def model_lanes(selection: Selection) -> dict[str, Lane]:
-    """Return a lane a model, of the chosen person."""
-    track = selection.track
-    if track is None:
-        return {}
-    every = series.lane(selection.analysis, track)
-    return {
-        m.id: replace(
-            every,
-            score=every.models[m.id],
-            models={},
-            gaps=_gaps(selection.analysis, track, m.id) if track.frames else every.gaps,
-        )
-        for m in selection.models
-        if m.id in every.models
-    }
-
-
-def _gaps(analysis: Analysis, track: Subject, model: str) -> tuple[series.Gap, ...]:
-    """Return where this model has no score of who is seen, and why."""
-    faces = {face.index: face for face in track.frames}
-    whys: list[series.Why | None] = []
-    for index in range(len(analysis.timestamps)):
-        face = faces.get(index)
-        missing = face is None or model not in face.scores
-        whys.append(series.reason(face) if missing else None)
-    return series.gaps(analysis.timestamps, whys, series.length(analysis))
-
-
-def draw(selection: Selection, lanes: dict[str, Lane], palette: Palette) -> None:
+def draw(selection: Selection, lines: Sequence[ModelLine], palette: Palette) -> None:
     """Draw what each model says of the clip, and their curves on one axis."""
-    end = series.length(selection.analysis)
-    by_id = {m.id: m for m in selection.models}
-    titles = {id: labels.plain(by_id[id]) for id in lanes}
-    thresholds = {id: limits(selection.analysis, id) for id in lanes}
-    first = thresholds[next(iter(lanes))]
+    first = lines[0]
     with st.container(border=True, key="card-lanes"):
         how = _("one time axis · shaded: inconclusive · thin: not counted")
         cards.head(_("Scores side by side"), typography.small(how))
-        grid = st.grid(len(lanes), min_column_width=COLUMN, gap="small")
-        for (id, lane), (_symbol, mark) in zip(lanes.items(), models.MARKS, strict=False):
-            with grid, st.container(gap="small", key=f"lane-{id}"):
-                show(_name(by_id[id], mark))
-                show(_whole(lane, by_id[id], selection, thresholds[id]))
+        grid = st.grid(len(lines), min_column_width=COLUMN, gap="small")
+        for line, (_symbol, mark) in zip(lines, models.MARKS, strict=False):
+            with grid, st.container(gap="small", key=f"lane-{line.model.id}"):
+                show(_name(line.model, mark))
+                show(_whole(line, selection))
         if selection.analysis.media.kind == "image":
             return
-        figure = models.figure(
-            lanes, titles, counted=[id for id in lanes if by_id[id].counted], thresholds=first,
-            span=(selection.time, end), size=charts.LaneSize(PLOT, bottom=charts.FOOT),
-            palette=palette,
-        )  # fmt: skip
+        span = selection.time, series.length(selection.analysis)
+        size = charts.LaneSize(PLOT, bottom=charts.FOOT)
+        figure = models.figure(lines, span=span, size=size, palette=palette)
         event = st.plotly_chart(
             figure,
             theme=None,
@@ -93,16 +61,13 @@ def draw(selection: Selection, lanes: dict[str, Lane], palette: Palette) -> None
             on_select="rerun",
             selection_mode="points",
             key=f"compare-lanes-{selection.job.key}",
-            alt=" ".join(
-                f"{titles[id]}: {series.finding(lane, thresholds[id])}"
-                for id, lane in lanes.items()
-            ),
+            alt=" ".join(line.finding for line in lines),
         )
         _follow(event)
-        if any(limit != first for limit in thresholds.values()):
+        if any(line.limits != first.limits for line in lines):
             words = _("Shaded by the limits of {model}; another question has limits of its own.")
-            typography.caption(words.format(model=next(iter(titles.values()))))
-        hatched(list(lanes.values())[:1])
+            typography.caption(words.format(model=first.name))
+        hatched([first.lane])
 
 
 def _follow(event: object) -> None:
@@ -132,23 +97,14 @@ def _name(model: ModelResult, mark: str) -> Markup:
     return lane_parts.model(f"{mark} {labels.plain(model)}", *lines)
 
 
-def _whole(lane: Lane, model: ModelResult, selection: Selection, thresholds: Thresholds) -> Markup:
-    track = selection.track
-    if track is None or (score := track.models.get(model.id)) is None:
+def _whole(line: ModelLine, selection: Selection) -> Markup:
+    assert selection.track is not None
+    if (score := selection.track.models.get(line.model.id)) is None:
         return lane_parts.whole("", "", _("no score for this person"))
-    answer = state.reading(selection, model, Label(score.label))
-    values = [v for v in lane.score if v is not None]
-    over = sum(v > thresholds.suspect for v in values)
-    text = _("{over} of {looks} over {high}").format(
-        over=over,
-        looks=labels.looks(len(values), "audio" if not track.frames else model.kind),
-        high=labels.whole_percent(thresholds.suspect),
-    )
-    if thresholds.never_decide:
-        top = labels.score(max(values)) if values else ""
-        text = _("at most {score}").format(score=top) if top else ""
+    answer = state.reading(selection, line.model, Label(score.label))
     shown = _("score {score}").format(score=labels.score(score.probability))
-    return lane_parts.whole(shown, chip(answer.short, answer.slug, answer.icon), text)
+    answered = chip(answer.short, answer.slug, answer.icon)
+    return lane_parts.whole(shown, answered, agreement.reach(line))
 
 
 # --- where each model looked ----------------------------------------------------------------------
@@ -164,28 +120,23 @@ SIDE = 320
 """px of a heatmap."""
 
 
-def column_times(lanes: dict[str, Lane], end: float) -> list[float]:
+def column_times(lines: Sequence[ModelLine], end: float) -> list[float]:
     """Return the moments of a clip: stretches of equal length, each stood for by the time that the
     most suspicious model finds worst."""
-    if not lanes:
+    if not lines:
         return []
-    lines = list(lanes.values())
-    highest = [
-        max((lane.score[i] for lane in lines if lane.score[i] is not None), default=None)  # type: ignore[type-var]
-        for i in range(len(lines[0].times))
-    ]
-    whole = Lane(lines[0].track, lines[0].times, tuple(highest), {}, ())
-    return [
-        whole.times[tile.index]
-        for tile in series.tiles(whole, MOMENTS, end)
-        if whole.score[tile.index] is not None
-    ]
+    lane = lines[0].lane
+    scores = zip(*(line.lane.score for line in lines), strict=True)
+    highest = tuple(max((s for s in now if s is not None), default=None) for now in scores)
+    whole = Lane(lane.track, lane.times, highest, {}, ())
+    tiles = series.tiles(whole, MOMENTS, end)
+    return [whole.times[tile.index] for tile in tiles if highest[tile.index] is not None]
 
 
-def draw_heatmaps(selection: Selection, lanes: dict[str, Lane]) -> list[Slot]:
+def draw_heatmaps(selection: Selection, lines: Sequence[ModelLine]) -> list[Slot]:
     """Draw the card with slots for the heatmaps of one frame; return what `fill_heatmaps` fills, so
     that nothing else of the page waits for a network."""
-    times = column_times(lanes, series.length(selection.analysis))
+    times = column_times(lines, series.length(selection.analysis))
     slots: list[Slot] = []
     with st.container(border=True, key="card-looked"):
         scaled = _("the same frame · scaled per model: compare places, not strength")
@@ -202,15 +153,13 @@ def draw_heatmaps(selection: Selection, lanes: dict[str, Lane]) -> list[Slot]:
         if selection.analysis.media.kind != "image":
             _moments(selection, sorted({*times, selection.time}))
         with st.container(key="looked-grid"):
-            grid = st.grid(len(lanes), min_column_width=COLUMN, gap="small")
-            for id, lane in lanes.items():
-                model = next(m for m in selection.models if m.id == id)
-                with grid, st.container(key=f"looked-{id}", gap="small"):
-                    name = typography.strong(labels.plain(model))
-                    show(join([name, " ", _score(lane, model, selection, selection.time)]))
+            grid = st.grid(len(lines), min_column_width=COLUMN, gap="small")
+            for line in lines:
+                with grid, st.container(key=f"looked-{line.model.id}", gap="small"):
+                    show(join([typography.strong(line.name), " ", _score(line, selection)]))
                     place = st.empty()
                     place.skeleton(height=COLUMN)
-                    slots.append((place, st.empty(), model))
+                    slots.append((place, st.empty(), line.model))
         with st.container(width=240):
             figures.caption(figures.ramp(_("little"), _("most")))
     return slots
@@ -265,12 +214,11 @@ def heatmap(
     return jpeg(shown[::step, ::step]), say(heat.caption)
 
 
-def _score(lane: Lane, model: ModelResult, selection: Selection, time: float) -> Markup:
-    value = lane.at(time)
+def _score(line: ModelLine, selection: Selection) -> Markup:
+    value = line.lane.at(selection.time)
     if value is None:
         return typography.small("–")
-    label = series.label_at(value, limits(selection.analysis, model.id))
-    answer = state.reading(selection, model, label)
+    answer = state.reading(selection, line.model, series.label_at(value, line.limits))
     words = _("score, {reading}").format(reading=answer.short)
     score = join([labels.score(value), typography.unseen(words)])
     return typography.strong(inked(score, answer.slug, answer.icon))
@@ -289,7 +237,7 @@ def draw_cost(selection: Selection) -> None:
         heard = selection.track is not None and not selection.track.frames
         head = _("Time and memory") if heard else _("Time, memory and what each saw")
         typography.title(head)
-        controls.table(_row(model, memory.get(model.id)) for model in selection.models)
+        show(blocks.block(presented.costs(selection.models, memory)))
         crops = _crops(selection)
         if not crops:
             return
@@ -302,17 +250,6 @@ def draw_cost(selection: Selection) -> None:
                     st.image(crops[model.id], width=150, alt=alt)
                     crop = f"{labels.plain(model)}: {spec.crop.size} px, {spec.crop.kind}"
                     show(typography.small(crop))
-
-
-def _row(model: ModelResult, memory: int | None) -> dict[str, str]:
-    each = model.seconds / model.scored if model.seconds and model.scored else None
-    return {
-        _("Model"): labels.plain(model),
-        _("Scored"): labels.looks(model.scored, model.kind),
-        _("Time"): labels.took(model.seconds) if model.seconds else "–",
-        _("Each"): f"{each * 1000:.0f}{labels.NBSP}ms" if each else "–",
-        _("Memory"): _("not loaded") if memory is None else labels.size(memory),
-    }
 
 
 def _crops(selection: Selection) -> dict[str, bytes]:

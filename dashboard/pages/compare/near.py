@@ -4,10 +4,9 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import streamlit as st
 
-from dashboard import labels, series, session
+from dashboard import labels, session
 from dashboard.components import (
     blocks,
     cards,
@@ -29,15 +28,13 @@ from dashboard.i18n import advice
 from dashboard.pages import alerted
 from dashboard.pages.compare import state
 from dashboard.result import question
-from dashboard.series import Lane
 from detector.comparison import HEAT_LEVELS, aligned
 from detector.errors import InputError, UnmaskError
-from detector.presentation import Curve, CurveChart, Section, pair
+from detector.presentation import agreement, pair
 from detector.presentation import comparison as words
 from detector.presentation.verdict import headline
-from detector.schema.analysis import Analysis, Subject, Thresholds
 from detector.schema.comparison import Comparison
-from detector.sentences import _, ngettext, say
+from detector.sentences import _, say
 from service import exports
 from service.records.model import State
 from service.records.tables import KeptComparison
@@ -236,10 +233,11 @@ def _pictures(
 
 def _finding(kept: KeptComparison, copy: Job, original: Job) -> None:
     comparison = kept.comparison
-    state, icon = question.found_slug(comparison)
-    with st.container(border=True, key=f"verdict-{state}-near"):
+    slug = labels.state(words.state(comparison)).slug
+    with st.container(border=True, key=f"verdict-{slug}-near"):
         head = verdict.head(
-            _("Finding of the comparison"), state, icon, words.headline(comparison),
+            _("Finding of the comparison"), slug, question.icon_of(comparison),
+            words.headline(comparison),
             words.lead(comparison), announced=True,
         )  # fmt: skip
         rows = [*words.figures(comparison), *words.people(comparison)]
@@ -323,54 +321,14 @@ _TIME = "pair-time"
 """In session state: where both players begin, s."""
 
 
-def line(analysis: Analysis, model: str) -> tuple[Subject, Lane] | None:
-    """Return the lane of a model on the person it finds most suspicious."""
-    scored = [t for t in analysis.judged if model in t.models]
-    if not scored:
-        return None
-    track = max(scored, key=lambda t: t.models[model].logit)
-    return track, series.lane(analysis, track)
-
-
-def difference(a: Lane, b: Lane, model: str) -> tuple[list[float], list[float], list[float]]:
-    """Return times of the first clip that both have, and both clips' scores there. The second's are
-    linear between its sampled frames."""
-
-    def points(lane: Lane) -> list[tuple[float, float]]:
-        scores = lane.models.get(model, ())
-        return [(t, v) for t, v in zip(lane.times, scores, strict=False) if v is not None]
-
-    ours, theirs = points(a), points(b)
-    if not ours or not theirs:
-        return [], [], []
-    known, values = zip(*theirs, strict=True)
-    shared = [(t, v) for t, v in ours if known[0] - 0.2 <= t <= known[-1] + 0.2]
-    times, first = [t for t, _ in shared], [v for _, v in shared]
-    return times, first, np.interp(times, known, values).tolist()
-
-
-def score_chart(
-    times: list[float], first: list[float], second: list[float], limits: Thresholds, said: str
-) -> CurveChart:
-    """Return both scores over time, the second dashed, with the band that is inconclusive."""
-    end = max(times[-1], 0.1)
-    lines = (
-        Curve(list(zip(times, first, strict=True))),
-        Curve(list(zip(times, second, strict=True)), dashed=True),
-    )
-    ticks = tuple((value, labels.score(value)) for value in (*limits.edges, 0.0, 1.0))
-    band = [(0.0, limits.suspect), (end, limits.suspect)]
-    return CurveChart(lines, end, 0.0, 1.0, ticks, band, limits.unsuspicious, said=said)
-
-
 def draw_scores(first: Job, second: Job) -> None:
     """Draw what one model says of both, over time, where both were analyzed."""
     a, b = first.analysis, second.analysis
     if a is None or b is None:
         return
     common = {m.id for m in state.able(b)}
-    titles = {m.id: labels.plain(m) for m in state.able(a) if m.id in common}
-    if not titles:
+    able = {m.id: m for m in state.able(a) if m.id in common}
+    if not able:
         typography.notice(_("No model scored both clips."), announced=False)
         return
     with st.container(border=True, key="card-pair"):
@@ -378,8 +336,18 @@ def draw_scores(first: Job, second: Job) -> None:
             _("What the detectors say of each, alone"),
             _("They know nothing of the other file, and count nothing in the finding above."),
         )
+        titles = {id: labels.plain(model) for id, model in able.items()}
         model = controls.choose(_("Model"), titles, next(iter(titles)), "pair-model")
-        _scores(a, b, model, titles[model])
+        section, time = agreement.of_two(a, b, able[model])
+        if section.title:
+            typography.title(section.title)
+        blocks.draw(section)
+        if time is None:
+            return
+        label = _("Furthest apart at {time}").format(time=labels.clock(time))
+        if controls.button(label, "play_arrow", "pair-go"):
+            st.session_state[_TIME] = time
+            st.rerun()
 
 
 def draw_clips(first: Job, second: Job, titles: tuple[str, str] | None = None) -> None:
@@ -408,36 +376,3 @@ def _clip(job: Job, name: str) -> None:
     answer, likely = labels.state(analysis.label), analysis.verdict.probability
     percent = f" · {labels.percent(likely)}" if likely is not None else ""
     show(chip(headline(analysis) + percent, answer.slug, answer.icon))
-
-
-def _scores(a: Analysis, b: Analysis, model: str, title: str) -> None:
-    ours, theirs = line(a, model), line(b, model)
-    if ours is None or theirs is None:
-        typography.caption(_("It gave no score for one of them."))
-        return
-    (track_a, lane_a), (track_b, lane_b) = ours, theirs
-    whole = [t.models[model].probability for t in (track_a, track_b)]
-    apart = abs(labels.whole_percent(whole[0]) - labels.whole_percent(whole[1]))
-    texts = {"model": title} | {
-        name: labels.score(value) for name, value in zip(("first", "second"), whole, strict=True)
-    }
-    points = ngettext(
-        "{points} point apart; solid: first clip, dashed: second.",
-        "{points} points apart; solid: first clip, dashed: second.",
-        apart,
-    )
-    head = _("{model}: score {first} against {second}")
-    cards.introduced(head.format(**texts), points.format(points=apart))
-    times, first, second = difference(lane_a, lane_b, model)
-    if len(times) < 2:
-        typography.caption(_("These two have too few moments in common to draw."))
-        return
-    most = int(np.argmax(np.abs(np.subtract(first, second))))
-    at = labels.clock(times[most])
-    alt = _("{model}: score {first} on the first, {second} on the second; furthest apart at {time}")
-    said = alt.format(time=at, **texts)
-    chart = score_chart(times, first, second, state.limits(a, model), said)
-    blocks.draw(Section("pair-chart", "", (chart,)))
-    if controls.button(_("Furthest apart at {time}").format(time=at), "play_arrow", "pair-go"):
-        st.session_state[_TIME] = times[most]
-        st.rerun()

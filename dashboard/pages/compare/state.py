@@ -4,9 +4,10 @@ from dataclasses import dataclass, replace
 
 import streamlit as st
 
-from dashboard import labels, series
+from dashboard import labels
 from dashboard.labels import StateWords
-from detector.schema.analysis import Analysis, Label, ModelResult, Question, Subject, Thresholds
+from detector.presentation import series
+from detector.schema.analysis import Analysis, Label, ModelResult, Subject
 from detector.sentences import _
 from service.tasks.jobs import Job
 
@@ -69,13 +70,6 @@ def at_first(scored: list[ModelResult]) -> list[ModelResult]:
 def go(time: float) -> None:
     """Move to a moment."""
     st.query_params["t"] = f"{time:.2f}"
-
-
-def limits(analysis: Analysis, id: str) -> Thresholds:
-    """Return the thresholds that a model's score is read by: those of its question."""
-    question = next((m.question for m in analysis.models if m.id == id), None)
-    answer = analysis.verdict.answers.get(question or Question.MANIPULATION)
-    return answer.thresholds if answer else analysis.verdict.thresholds
 
 
 def reading(selection: Selection, model: ModelResult, label: Label) -> StateWords:

@@ -27,7 +27,7 @@ from detector.decision import decide
 from detector.evaluation.labels import SOUNDS
 from detector.messages import states
 from detector.models import registry
-from detector.presentation import lead
+from detector.presentation import agreement, lead
 from detector.schema.analysis import Analysis, CustomEnsemble, Settings
 from detector.sentences import _, say
 from service.records.model import ResultOrigin
@@ -276,22 +276,23 @@ def _models(selection: Selection) -> None:
     _toolbar(selection)
     _unscored(selection)
     palette = theme.palette()
-    lanes_by_model = lanes.model_lanes(selection)
-    if not lanes_by_model:
+    track = selection.track
+    lines = agreement.lines(selection.analysis, track, selection.models) if track else []
+    if track is None or not lines:
         typography.notice(_("No model scored anything in this file."), announced=False)
         return
-    if len(lanes_by_model) > 1:
-        typography.say(agree.stated(selection, lanes_by_model))
-    lanes.draw(selection, lanes_by_model, palette)
-    heard = selection.track is not None and selection.track.modality.of_sound
-    if len(lanes_by_model) < 2:
+    if len(lines) > 1:
+        typography.say(agreement.sentence(selection.analysis, track, lines))
+    lanes.draw(selection, lines, palette)
+    heard = track.modality.of_sound
+    if len(lines) < 2:
         text = _("Choose a second model to compare.")
         if heard and len(state.able(selection.analysis, selection.track)) < 2:
             text = _("No other voice model is ready here. The Models page has more.")
         typography.notice(text)
-    slots = [] if heard else lanes.draw_heatmaps(selection, lanes_by_model)
-    if len(lanes_by_model) > 1:
-        agree.draw(selection, lanes_by_model, palette)
+    slots = [] if heard else lanes.draw_heatmaps(selection, lines)
+    if len(lines) > 1:
+        agree.draw(lines, selection.time, palette)
     lanes.draw_cost(selection)
     _builder(selection)
     lanes.fill_heatmaps(selection, slots)  # last: nothing else waits for a network

@@ -8,13 +8,13 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from cli.analyze import summary
-from dashboard import charts, series, theme
+from dashboard import charts, theme
 from dashboard.charts import lane_figure
 from dashboard.result import question, timeline, verdict_card
 from detector import report
 from detector.decision import decide
 from detector.decision.next_steps import Facts, next_steps
-from detector.presentation import lead, pulls
+from detector.presentation import lead, pulls, series
 from detector.presentation import verdict as presented
 from detector.schema.analysis import FrameSegment, Quality
 from tests.support import pages

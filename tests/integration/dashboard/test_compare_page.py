@@ -5,15 +5,17 @@ import re
 
 import pytest
 
-from dashboard import labels, series, session
-from dashboard.pages.compare import agree, lanes, near, state
-from dashboard.pages.compare.lanes import column_times, model_lanes
-from dashboard.pages.compare.state import Selection, limits
-from dashboard.series import Lane
+from dashboard import labels, session
+from dashboard.pages.compare import agree, lanes, state
+from dashboard.pages.compare.lanes import column_times
+from dashboard.pages.compare.state import Selection
 from dashboard.theme import LIGHT
 from detector import paths
 from detector.decision import decide
 from detector.models import registry
+from detector.presentation import agreement, series
+from detector.presentation.agreement import ModelLine
+from detector.presentation.series import Lane
 from detector.schema.analysis import (
     Label,
     Modality,
@@ -22,6 +24,7 @@ from detector.schema.analysis import (
     Question,
     SpanSegment,
     Subject,
+    Thresholds,
 )
 from detector.schema.comparison import (
     ComparedMoment,
@@ -49,69 +52,23 @@ def lane(values):
     return Lane(track, times, tuple(values), {"m": tuple(values)}, ())
 
 
-FAKE, REAL, UNSURE, NONE = Label.FAKE, Label.REAL, Label.INCONCLUSIVE, Label.NOT_APPLICABLE
-ONE = dict.fromkeys("ab", Question.MANIPULATION)
+FAKE = Label.FAKE
 
 
-def test_pairs_count_only_moments_that_both_scored():
-    said = {"a": [FAKE, FAKE, REAL, NONE], "b": [FAKE, REAL, REAL, FAKE]}
-    drawn = {"a": lane([0.9, 0.5, 0.1, None]), "b": lane([0.5, 0.1, 0.3, 0.9])}
-    (found,) = agree.pairs(said, drawn, ONE)
-    assert (found.both, found.sure, found.same, found.opposite) == (3, 3, 2, 1)
-    assert found.apart == pytest.approx(1 / 3)
-    assert found.correlation == pytest.approx(0.5)
-    flat = agree.pairs(said, {"a": lane([0.5] * 4), "b": drawn["b"]}, ONE)
-    assert flat[0].correlation is None
-
-
-def test_two_models_that_are_sure_of_nothing_do_not_agree():
-    """69 against 29, each inconclusive."""
-    said = {id: [UNSURE] * 3 for id in "ab"}
-    drawn = {"a": lane([0.69, 0.69, 0.4]), "b": lane([0.29, 0.29, 0.3])}
-    (found,) = agree.pairs(said, drawn, ONE)
-    assert (found.both, found.sure, found.same) == (3, 0, 0)
-    assert round(100 * found.apart) == 30
-    (stretch,) = agree.differences(said, drawn, {"a": "A", "b": "B"}, ONE)
-    assert stretch.text == "A scores 69 where B scores 29; neither is sure"
-    assert (stretch.start, stretch.end) == (0.0, 1.0)
-
-
-def test_differences_name_stretches_longest_first():
-    said = {
-        "a": [FAKE, FAKE, FAKE, REAL, FAKE, FAKE],
-        "b": [REAL, REAL, FAKE, REAL, UNSURE, UNSURE],
-    }
-    drawn = {id: lane([0.5] * 6) for id in said}
-    found = agree.differences(said, drawn, {"a": "A", "b": "B"}, ONE)
-    assert [(d.start, d.end) for d in found] == [(0.0, 1.0), (4.0, 5.0)]
-    assert found[0].text == "B finds no sign where A says likely manipulated"
-    assert "inconclusive" in found[1].text
-
-
-def test_models_of_different_questions_neither_agree_nor_differ():
-    said = {"a": [FAKE, FAKE], "b": [REAL, FAKE], "c": [FAKE, REAL]}
-    drawn = {id: lane([0.5, 0.6]) for id in said}
-    asked = {"a": Question.MANIPULATION, "b": Question.SYNTHESIS, "c": Question.SYNTHESIS}
-    assert [(p.first, p.second) for p in agree.pairs(said, drawn, asked)] == [("b", "c")]
-    found = agree.differences(said, drawn, {id: id.upper() for id in said}, asked)
-    assert [d.text for d in found] == [
-        "C finds no sign where B says likely AI-generated",
-        "B finds no sign where C says likely AI-generated",
+def test_the_strip_says_a_reading_in_the_words_of_its_question():
+    limits = Thresholds(low=0.3, high=0.7)
+    one, asked = make_analysis().models[0], [Question.MANIPULATION, *[Question.SYNTHESIS] * 2]
+    models = [
+        one.model_copy(update={"id": id, "plain": "", "title": id, "task": of.spec.task})
+        for id, of in zip("ABC", asked, strict=True)
     ]
-    figure = agree.strip(said, [0.0, 1.0], 0.0, {id: id.upper() for id in said}, asked, LIGHT)
+    scores = [0.9, 0.9], [0.1, 0.9], [0.9, 0.1]
+    lines = [ModelLine(m, lane(values), limits) for m, values in zip(models, scores, strict=True)]
+    figure = agree.strip(lines, 0.0, LIGHT)
     cells = dict(zip(figure.data[0].y, figure.data[0].customdata, strict=True))
     assert cells["A"][0].endswith("Likely manipulated")
     assert cells["B"][1].endswith("Likely AI-generated")
-    assert agree.second(asked, "bac") == 2 and agree.second(asked, "abc") == 1
-
-
-def test_two_clips_meet_at_the_times_they_share():
-    times, first, second = near.difference(
-        lane([0.0, 0.5, 1.0, 0.0, 0.0]), lane([1.0, 0.0, 1.0]), "m"
-    )
-    assert times == [0.0, 1.0, 2.0]
-    assert first == [0.0, 0.5, 1.0] and second == [1.0, 0.0, 1.0]
-    assert near.difference(lane([None]), lane([0.5]), "m") == ([], [], [])
+    assert agree.second([lines[1], lines[0], lines[2]]) == 2 and agree.second(lines) == 1
 
 
 @pytest.fixture
@@ -130,18 +87,11 @@ def view(job):
     return Selection(job, analysis, models, track, track.frames[0].time)
 
 
-def test_each_model_has_its_own_lane_and_gaps(job):
+def test_the_moments_of_the_heatmaps_are_spread_over_the_clip(job):
     shown = view(job)
-    drawn = model_lanes(shown)
-    assert set(drawn) <= {m.id for m in shown.models} and len(drawn) > 1
-    for id, one in drawn.items():
-        scored = [t for t, v in zip(one.times, one.score, strict=True) if v is not None]
-        assert scored
-        for gap in one.gaps:
-            assert not any(gap.start < t < gap.end for t in scored), id
-    columns = column_times(drawn, series.length(shown.analysis))
+    lines = agreement.lines(shown.analysis, shown.track, shown.models)
+    columns = column_times(lines, series.length(shown.analysis))
     assert columns == sorted(columns) and 1 < len(columns) <= 8
-    assert limits(shown.analysis, shown.models[0].id).high > 0
 
 
 def test_all_that_scored_are_compared_where_nobody_chose(job):
@@ -159,13 +109,15 @@ def test_a_model_is_read_in_the_words_of_its_question(job):
     synth = next(m for m in analysis.models if m.id == "synth")
     assert state.reading(shown, synth, FAKE).short == "Likely AI-generated"
     assert state.reading(shown, analysis.models[0], FAKE).short == "Likely manipulated"
-    assert limits(analysis, "synth").high == 0.8
-    assert limits(analysis, "sbi").high == 0.7
     analysis.verdict.answers[Question.SYNTHESIS].undecided_secondary = True
     open = state.reading(shown, synth, FAKE)
     assert (open.short, open.slug) == ("Not decided", "na")
     # A single moment over the threshold says no more than its whole clip.
-    said = [str(lanes._score(lane([0.99]), m, shown, 0.0)) for m in (synth, analysis.models[0])]
+    lines = [
+        ModelLine(m, lane([0.99]), series.limits(analysis, m.question))
+        for m in (synth, analysis.models[0])
+    ]
+    said = [str(lanes._score(line, shown)) for line in lines]
     assert "Not decided" in said[0] and "Likely manipulated" in said[1]
 
 
@@ -514,7 +466,7 @@ def test_models_of_faces_and_voices_stand_apart(job):
     voice = Subject(
         id="voice", modality=Modality.VOICE, start=0, end=2, thumbnail_time=0,
         spans=[SpanSegment(start=0, end=2, logits={"voice": 1.0})],
-        models={"voice": ModelScore(logit=1.0, probability=0.7, label=UNSURE)},
+        models={"voice": ModelScore(logit=1.0, probability=0.7, label=Label.INCONCLUSIVE)},
     )  # fmt: skip
     heard = ModelResult(
         id="voice", title="V", kind="audio", task="voice", modality=Modality.VOICE, scored=1

@@ -14,7 +14,7 @@ from streamlit.testing.v1 import AppTest
 
 from cli import COMMANDS, command, main
 from cli.analyze import summary
-from dashboard import charts, i18n, labels, series, server
+from dashboard import charts, i18n, labels, server
 from dashboard.components.timeline import evidence
 from dashboard.result import material, player, question, verdict_card
 from detector import sentences as texts
@@ -24,7 +24,7 @@ from detector.errors import InputError
 from detector.media.upright import HDR
 from detector.models import inventory
 from detector.models.registry import manifest
-from detector.presentation import actions, answers, pulls
+from detector.presentation import actions, answers, pulls, series
 from detector.presentation import origin as origin_words
 from detector.provenance.findings import findings
 from detector.schema.origin import Credential, Fact, GeneratorMark, Provenance, Repeats

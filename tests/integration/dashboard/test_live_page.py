@@ -13,7 +13,7 @@ import pytest
 from PIL import Image
 from streamlit.testing.v1 import AppTest
 
-from dashboard import labels, series, server, session
+from dashboard import labels, server, session
 from dashboard.charts import live
 from dashboard.pages.live import cards, choices, link
 from dashboard.pages.live import view as page
@@ -23,6 +23,7 @@ from detector.decision import decide
 from detector.live import Alarm, Dot, LiveVoice
 from detector.live.state import ModelState, TooSlow
 from detector.models import registry
+from detector.presentation import series
 from detector.schema.analysis import Label, Question, SpanSegment, SpeechMeasurement
 from service.application import Application
 from service.config import Config

@@ -14,18 +14,18 @@ import pytest
 import streamlit as st
 from PIL import Image
 
-from dashboard import labels, series
+from dashboard import labels
 from dashboard.components import blocks, lanes, status_cards, verdict
 from dashboard.components.player import plays
 from dashboard.components.timeline import evidence
-from dashboard.result import downloads, pictures, question, title, verdict_card
+from dashboard.result import downloads, pictures, question, verdict_card
 from dashboard.result.linked import ExportOptions
 from detector import explain, pipeline
 from detector.decision import decide
 from detector.decision.numbers import logit
 from detector.messages.format import percent, whole_percent
 from detector.models import registry
-from detector.presentation import answers, file, lead, models, pulls, run
+from detector.presentation import answers, file, lead, models, pulls, run, series
 from detector.schema.analysis import (
     Analysis,
     Calibration,
@@ -418,7 +418,7 @@ def test_a_set_that_never_says_no_sign_has_no_green_zone():
 
 def test_moved_thresholds_do_not_claim_our_error_rates():
     theirs = Thresholds(low=0.2, high=0.6, custom=True)
-    assert "not measured" in title.meaning(theirs, "likely manipulated")
+    assert "not measured" in " ".join(answers.meaning(theirs, None))
     decided = decide(make_analysis(), thresholds={Question.MANIPULATION: theirs})
     said = " ".join(answers.how_we_know(decided))
     assert "not measured" in said and "untouched clips" not in said

@@ -7,12 +7,11 @@ import re
 import numpy as np
 import pytest
 
-from dashboard import series
 from dashboard.components.timeline import sound
 from dashboard.result import sound_view, timeline
 from detector.decision import decide
 from detector.explain.sound import SoundMap
-from detector.presentation import answers
+from detector.presentation import answers, series
 from detector.report import as_pdf, collect
 from detector.report.table import scores
 from detector.schema.analysis import (

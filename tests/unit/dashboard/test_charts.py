@@ -11,9 +11,10 @@ import plotly.graph_objects as go
 import pytest
 
 import dashboard.charts  # noqa: F401 -- which hides it
-from dashboard import charts, series
+from dashboard import charts
 from dashboard.theme import DARK, LIGHT
 from detector.messages.format import time_ticks
+from detector.presentation import series
 from detector.schema.analysis import Label, Thresholds
 from tests.support.result_sample import DURATION, make_analysis
 

@@ -27,13 +27,14 @@ from dashboard.components import (
 from dashboard.components.status_cards import Card
 from dashboard.components.tables import TableColumn
 from dashboard.result.inspector import magnified
-from detector.schema.analysis import Thresholds
+from detector.presentation.answers import AnswerRow
+from detector.schema.analysis import Label, Thresholds
 
 BAD = "\"><img src=x onerror=alert(1)>'<script>alert(1)</script> &lt;b&gt; {0}"
 """What a file may be called."""
 LIMITS = Thresholds(low=0.3, high=0.7)
 SIZE = LaneSize(120, 10, 100)
-QUESTION = verdict.QuestionRow(BAD, "na", "help", BAD, BAD, True, True)
+QUESTION = AnswerRow(BAD, BAD, Label.NOT_APPLICABLE, BAD, counts=True, leads=True), "help"
 STEP = progress.ProgressStep(BAD, "now", BAD, BAD, [(BAD, 0.5, BAD)])
 
 GIVEN: dict[Callable[..., object], tuple[tuple[object, ...], dict[str, object]]] = {

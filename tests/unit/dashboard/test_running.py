@@ -4,11 +4,11 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import cast
 
-from dashboard import series
 from dashboard.components.progress import bar
 from dashboard.labels import NBSP
 from dashboard.pages.analyze import running
 from dashboard.pages.analyze.running import TimeLeft, by_appearance, so_far
+from detector.presentation import series
 from service.tasks.jobs import Job
 from tests.support.result_sample import make_analysis
 

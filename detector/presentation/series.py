@@ -1,7 +1,4 @@
-"""From an `Analysis` to lines over time: what charts, strips and the inspector draw.
-
-No Streamlit and no plotly, so that it is tested without a page.
-"""
+"""From an `Analysis` to lines over time: what charts, strips, tables and reports draw."""
 
 import itertools
 import math
@@ -9,13 +6,14 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from enum import Enum, auto
 
-from dashboard import labels
 from detector.decision.numbers import label_of
-from detector.presentation import lead
+from detector.messages.format import listed, score, stretch, whole_percent
+from detector.presentation import Curve, CurveChart, Points, lead
 from detector.schema.analysis import (
     Analysis,
     FrameSegment,
     Label,
+    Question,
     ReasonCode,
     SpanSegment,
     Subject,
@@ -92,7 +90,7 @@ class Lane:
             for t, s in zip(self.times, self.score, strict=True)
         ]
 
-    def joined(self, values: Sequence[float | None]) -> list[tuple[float, float | None]]:
+    def joined(self, values: Sequence[float | None]) -> Points:
         """Return (time, value) at each of `times`, without those that lie between scored moments,
         so that a line through them is broken at gaps alone."""
         points = zip(self.times, values, strict=True)
@@ -164,6 +162,20 @@ def _heard(analysis: Analysis, track: Subject) -> Lane:
         models={id: tuple(span.scores.get(id) for span in track.spans) for id in ids},
         gaps=tuple(silent),
     )
+
+
+def limits(analysis: Analysis, question: Question | None) -> Thresholds:
+    """Return the thresholds that scores of a question are read by."""
+    answer = analysis.verdict.answers.get(question or Question.MANIPULATION)
+    return answer.thresholds if answer else analysis.verdict.thresholds
+
+
+def gaps_of(analysis: Analysis, track: Subject, model: str) -> tuple[Gap, ...]:
+    """Return where one model has no score of who is seen, and why."""
+    faces = {face.index: face for face in track.frames}
+    seen = map(faces.get, range(len(analysis.timestamps)))
+    missing = [None if face and model in face.scores else reason(face) for face in seen]
+    return gaps(analysis.timestamps, missing, length(analysis))
 
 
 def reason(face: FrameSegment | None) -> Why:
@@ -239,6 +251,15 @@ def above(run: Sequence[tuple[float, float]], level: float) -> list[list[tuple[f
     return parts
 
 
+def chart(
+    lines: Sequence[Curve], end: float, thresholds: Thresholds, said: str = ""
+) -> CurveChart:  # fmt: skip
+    """Return scores over time up to `end`, s, over the band that is inconclusive."""
+    ticks = tuple((value, score(value)) for value in (*thresholds.edges, 0.0, 1.0))
+    band = [(0.0, thresholds.suspect), (end, thresholds.suspect)]
+    return CurveChart(tuple(lines), end, 0.0, 1.0, ticks, band, thresholds.unsuspicious, said=said)
+
+
 def peaks(lane: Lane) -> list[float]:
     """Return the moments whose score is higher than at the two scored moments on either side, s."""
     values = [value for _time, value in lane.scored]
@@ -296,11 +317,11 @@ def finding(lane: Lane, thresholds: Thresholds) -> str:
 
 
 def _course(lane: Lane, thresholds: Thresholds) -> str:
-    who, highest = lead.name(lane.track), max(score for time, score in lane.scored)
-    low, high = (labels.whole_percent(t) for t in (thresholds.unsuspicious, thresholds.suspect))
+    who, highest = lead.name(lane.track), max(value for _time, value in lane.scored)
+    low, high = (whole_percent(t) for t in (thresholds.unsuspicious, thresholds.suspect))
     over = [part for run in lane.runs for part in above(run, thresholds.suspect)]
     if over:
-        stretches = labels.listed([labels.stretch(part[0][0], part[-1][0]) for part in over[:4]])
+        stretches = listed([stretch(part[0][0], part[-1][0], tenths=True) for part in over[:4]])
         text = (
             _("{who} is above {high} from {stretches} and later.")
             if len(over) > 4
@@ -315,7 +336,7 @@ def _course(lane: Lane, thresholds: Thresholds) -> str:
 
 
 def _without_score(lane: Lane) -> str:
-    gaps = labels.listed([gap_words(gap) for gap in lane.gaps[:4]])
+    gaps = listed([gap_words(gap) for gap in lane.gaps[:4]])
     if (more := len(lane.gaps) - 4) > 0:
         gaps = _("{gaps} and {number} more").format(gaps=gaps, number=more)
     if not lane.scored:
@@ -326,7 +347,7 @@ def _without_score(lane: Lane) -> str:
 
 def gap_words(gap: Gap) -> str:
     """Return "turned away 00:03.3 to 00:04.7"."""
-    return f"{gap.word} {labels.stretch(gap.start, gap.end)}"
+    return f"{gap.word} {stretch(gap.start, gap.end, tenths=True)}"
 
 
 def label_at(score: float | None, thresholds: Thresholds) -> Label:
@@ -339,5 +360,5 @@ def label_at(score: float | None, thresholds: Thresholds) -> Label:
 def place(track: Subject, end: float) -> str:
     """Return where and, if not throughout, when a person is: "right, 00:01 to 00:14", "left"."""
     whole = track.start <= 0.05 * end and track.end >= 0.95 * end
-    when = "" if whole else labels.stretch(track.start, track.end, tenths=False)
+    when = "" if whole else stretch(track.start, track.end)
     return ", ".join(part for part in (lead.side(track.side), when) if part)

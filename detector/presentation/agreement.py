@@ -1,0 +1,307 @@
+"""How far the models of a file agree: moment by moment, pair by pair."""
+
+import itertools
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+
+import numpy as np
+
+from detector.correlation import correlation
+from detector.messages import states
+from detector.messages.format import clock, listed, score, whole_percent
+from detector.presentation import Block, Curve, Grid, Section, Text, models, series
+from detector.presentation.series import Lane
+from detector.schema.analysis import Analysis, Label, ModelResult, Question, Subject, Thresholds
+from detector.schema.codes import Side
+from detector.sentences import _, join, ngettext
+
+_OUTER = {Side.FAKE: Label.FAKE, Side.REAL: Label.REAL}
+FAR = 0.3
+"""Distance of two scores of one moment from which models differ, though neither is sure."""
+
+
+@dataclass(frozen=True)
+class ModelLine:
+    """What one model says of a subject over time, and what its scores are read by."""
+
+    model: ModelResult
+    lane: Lane
+    limits: Thresholds
+
+    @property
+    def name(self) -> str:
+        return models.plain(self.model)
+
+    @property
+    def question(self) -> Question | None:
+        """Return what it answers: two that answer different things neither agree nor differ."""
+        return self.model.question
+
+    @cached_property
+    def readings(self) -> list[Label]:
+        """Return which way each moment is read, of the bands the outer one: FAKE, INCONCLUSIVE or
+        REAL; NOT_APPLICABLE where there is no score."""
+        bands = (series.label_at(value, self.limits) for value in self.lane.score)
+        return [_OUTER[band.side] if band.side else band for band in bands]
+
+    @property
+    def finding(self) -> str:
+        """Return what its line shows, in words."""
+        return f"{self.name}: {series.finding(self.lane, self.limits)}"
+
+
+def lines(analysis: Analysis, subject: Subject, asked: Iterable[ModelResult]) -> list[ModelLine]:
+    """Return what each of the models says of a subject, of those that scored it."""
+    lane = series.lane(analysis, subject)
+    return [
+        ModelLine(
+            model,
+            replace(
+                lane,
+                score=lane.models[model.id],
+                models={},
+                gaps=series.gaps_of(analysis, subject, model.id) if subject.frames else lane.gaps,
+            ),
+            series.limits(analysis, model.question),
+        )
+        for model in asked
+        if model.id in lane.models
+    ]
+
+
+@dataclass(frozen=True)
+class Pair:
+    """Two models on the moments that both scored.
+
+    Attributes
+    ----------
+    sure, same, opposite : int
+        Moments at which a model is over or under its thresholds; of these, at which the other reads
+        the same; with one over and one under.
+    apart : float
+        Mean distance of their scores.
+    correlation : float or None
+        Of their scores (Pearson); None with fewer than three moments or a flat line.
+    """
+
+    first: ModelLine
+    second: ModelLine
+    both: int
+    sure: int
+    same: int
+    opposite: int
+    apart: float
+    correlation: float | None
+
+    @property
+    def said(self) -> str:
+        """Return it in words, for who can't see the moments."""
+        text = _("{models}: {apart} points apart on average; neither is sure of any moment")
+        if self.sure:
+            text = _("{models}: {apart} points apart on average; {same} of {sure} sure moments "
+                     "alike")  # fmt: skip
+        apart = round(100 * self.apart)
+        return text.format(models=self.names, apart=apart, same=self.same, sure=self.sure)
+
+    @property
+    def names(self) -> str:
+        return listed([self.first.name, self.second.name])
+
+
+def pairs(compared: Iterable[ModelLine]) -> list[Pair]:
+    """Return every pair of models of one question."""
+    out = []
+    for a, b in itertools.combinations(compared, 2):
+        if a.question is not b.question:
+            continue
+        read = list(zip(a.readings, b.readings, strict=True))
+        both = [i for i, pair in enumerate(read) if Label.NOT_APPLICABLE not in pair]
+        sure = [i for i in both if set(read[i]) != {Label.INCONCLUSIVE}]
+        same = sum(read[i][0] is read[i][1] for i in sure)
+        opposite = sum(set(read[i]) == {Label.FAKE, Label.REAL} for i in both)
+        x, y = (np.array([line.lane.score[i] for i in both], float) for line in (a, b))
+        steady = len(both) < 3 or min(x.std(), y.std()) < 1e-6
+        linear = None if steady else correlation(x, y)
+        apart = float(np.abs(x - y).mean()) if both else 0.0
+        out.append(Pair(a, b, len(both), len(sure), same, opposite, apart, linear))
+    return out
+
+
+def table(compared: Iterable[Pair]) -> Grid:
+    """Return the pairs as rows."""
+    heads = (
+        _("Pair"), _("Same reading"), _("Points apart"), _("Moments"), _("Opposite"),
+        _("Correlation"),
+    )  # fmt: skip
+    rows = [
+        (
+            pair.names,
+            f"{round(100 * pair.same / pair.sure)} %" if pair.sure else "–",
+            f"{round(100 * pair.apart)}" if pair.both else "–",
+            f"{pair.both}",
+            f"{pair.opposite}",
+            "–" if pair.correlation is None else f"{pair.correlation:.2f}",
+        )
+        for pair in compared
+    ]
+    return Grid(heads, rows)
+
+
+@dataclass(frozen=True)
+class Difference:
+    """A stretch of time in which models part."""
+
+    start: float
+    end: float
+    text: str
+
+
+def differences(compared: Iterable[ModelLine]) -> list[Difference]:
+    """Return stretches in which one model is over the thresholds and another of its question under
+    them, longest first; then those in which one is sure and another is not, then those in which
+    neither is and their scores lie far apart."""
+    texts = {
+        Label.REAL: _("{other} finds no sign where {model} says {reading}"),
+        Label.INCONCLUSIVE: _("{other} stays inconclusive where {model} says {reading}"),
+    }
+    found: list[tuple[int, int, Difference]] = []
+
+    def add(rank: int, times: Sequence[float], run: list[int], text: str) -> None:
+        found.append((rank, -len(run), Difference(times[run[0]], times[run[-1]], text)))
+
+    for a, b in itertools.permutations(compared, 2):
+        if a.question is not b.question:
+            continue
+        times, names = a.lane.times, {"model": a.name, "other": b.name}
+        reading = states.zone(Label.FAKE, a.question)
+        for rank, (other, text) in enumerate(texts.items()):
+            read = zip(a.readings, b.readings, strict=True)
+            for run in _runs(i for i, pair in enumerate(read) if pair == (Label.FAKE, other)):
+                add(rank, times, run, text.format(reading=reading, **names))
+        for run in _runs(_far(a, b)):
+            scores = (np.mean([line.lane.score[i] for i in run]) for line in (a, b))
+            high, low = (score(float(value)) for value in scores)
+            text = _("{model} scores {high} where {other} scores {low}; neither is sure")
+            add(len(texts), times, run, text.format(high=high, low=low, **names))
+    return [stretch for *_, stretch in sorted(found, key=lambda item: item[:2])]
+
+
+def _runs(places: Iterable[int]) -> Iterator[list[int]]:
+    """Yield stretches of places that stand next to each other."""
+    # These have the same distance from their place in the list.
+    for _gap, group in itertools.groupby(enumerate(places), lambda item: item[1] - item[0]):
+        yield [i for _place, i in group]
+
+
+def _far(a: ModelLine, b: ModelLine) -> Iterator[int]:
+    """Yield where both are inconclusive and the first has by far the higher score."""
+    for i, (x, y) in enumerate(zip(a.lane.score, b.lane.score, strict=True)):
+        unsure = a.readings[i] is b.readings[i] is Label.INCONCLUSIVE
+        if unsure and x is not None and y is not None and x - y >= FAR:
+            yield i
+
+
+def nowhere(compared: Iterable[Pair]) -> str:
+    """Return the text about models that part nowhere."""
+    if any(pair.sure for pair in compared):
+        return _("Nowhere: where one model is sure, the others are too.")
+    text = _("No model is sure of any moment, and no two scores are {points} points apart.")
+    return text.format(points=round(100 * FAR))
+
+
+def sentence(analysis: Analysis, subject: Subject, compared: Sequence[ModelLine]) -> str:
+    """Return the agreement in words: "2 of 4 models say fake; scores from 29 to 93.", and the
+    longest difference or that there is none."""
+    whole = [(line, subject.models[line.model.id]) for line in compared]
+    sides = [
+        Label(given.label).side
+        for line, given in whole
+        if not analysis.verdict.undecided(line.question)
+    ]
+    scores = [given.probability for _line, given in whole]
+    text = ngettext(
+        "{fake} of {count} model says fake; scores from {low} to {high}.",
+        "{fake} of {count} models say fake; scores from {low} to {high}.",
+        len(whole),
+    )
+    said = text.format(
+        fake=sides.count(Side.FAKE), count=len(whole), low=score(min(scores)),
+        high=score(max(scores)),
+    )  # fmt: skip
+    if stretches := differences(compared):
+        text, first = _("They differ most from {time} on: {difference}."), stretches[0]
+        time = clock(first.start, tenths=True)
+        return join(said, text.format(time=time, difference=first.text))
+    if any(pair.sure for pair in pairs(compared)):
+        return join(said, _("Where one model is sure, the others of its question are too."))
+    return said
+
+
+def reach(line: ModelLine) -> str:
+    """Return how often a model is over its threshold: "12 of 32 frames over 70"."""
+    values = [value for value in line.lane.score if value is not None]
+    if line.limits.never_decide:
+        most = _("at most {score}")
+        return most.format(score=score(max(values))) if values else ""
+    kind = line.model.kind if line.lane.track.frames else "audio"
+    return _("{over} of {looks} over {high}").format(
+        over=sum(value > line.limits.suspect for value in values),
+        looks=models.looks(len(values), kind),
+        high=score(line.limits.suspect),
+    )
+
+
+# --- two files under one model --------------------------------------------------------------------
+
+
+def of_two(first: Analysis, second: Analysis, model: ModelResult) -> tuple[Section, float | None]:
+    """Return what a model says of two files, of the person in each that it finds most suspicious,
+    and when that is furthest apart, s of the first file; None where there is nothing to draw."""
+    suspects = [
+        max(scored, key=lambda subject: subject.models[model.id].logit)
+        for analysis in (first, second)
+        if (scored := [subject for subject in analysis.judged if model.id in subject.models])
+    ]
+    if len(suspects) < 2:
+        none = Text(_("It gave no score for one of them."), "note")
+        return Section("pair-chart", "", (none,)), None
+    whole = [subject.models[model.id].probability for subject in suspects]
+    apart = abs(whole_percent(whole[0]) - whole_percent(whole[1]))
+    values = {"model": models.plain(model), "first": score(whole[0]), "second": score(whole[1])}
+    points = ngettext(
+        "{points} point apart; solid: first clip, dashed: second.",
+        "{points} points apart; solid: first clip, dashed: second.",
+        apart,
+    )
+    title = _("{model}: score {first} against {second}").format(**values)
+    blocks: list[Block] = [Text(points.format(points=apart), "note")]
+    (line,), (other,) = (
+        lines(analysis, subject, [model])
+        for analysis, subject in zip((first, second), suspects, strict=True)
+    )
+    times, ours, theirs = shared(line.lane, other.lane)
+    if len(times) < 2:
+        few = _("These two have too few moments in common to draw.")
+        return Section("pair-chart", title, (*blocks, Text(few, "note"))), None
+    most = times[int(np.argmax(np.abs(np.subtract(ours, theirs))))]
+    said = _(
+        "{model}: score {first} on the first, {second} on the second; furthest apart at {time}"
+    ).format(time=clock(most, tenths=True), **values)
+    curves = (
+        Curve(list(zip(times, ours, strict=True))),
+        Curve(list(zip(times, theirs, strict=True)), dashed=True),
+    )
+    chart = series.chart(curves, max(times[-1], 0.1), line.limits, said)
+    return Section("pair-chart", title, (*blocks, chart)), most
+
+
+def shared(a: Lane, b: Lane) -> tuple[list[float], list[float], list[float]]:
+    """Return times of the first clip that both have, and both clips' scores there. The second's are
+    linear between its sampled frames."""
+    if not a.scored or not b.scored:
+        return [], [], []
+    known, values = zip(*b.scored, strict=True)
+    ours = [(t, v) for t, v in a.scored if known[0] - 0.2 <= t <= known[-1] + 0.2]
+    times = [t for t, _value in ours]
+    return times, [value for _time, value in ours], np.interp(times, known, values).tolist()
