@@ -117,33 +117,6 @@ def _scores(
     ]
 
 
-def finding(state: LiveState | None, thresholds: Thresholds) -> str:
-    """Return the figure in a sentence."""
-    means = [d.mean for d in state.series if d.mean is not None] if state else []
-    if not means:
-        return _("Nothing was scored in the last 60 seconds.")
-    over = sum(mean > thresholds.suspect for mean in means) / len(means)
-    return _(
-        "The likelihood over 8 s lay between {low} and {high} in the last 60 seconds, {share} of "
-        "the time above {threshold}."
-    ).format(
-        low=labels.percent(min(means)),
-        high=labels.percent(max(means)),
-        share=labels.percent(over),
-        threshold=labels.percent(thresholds.suspect),
-    )
-
-
-def voice_finding(series: Sequence[Dot]) -> str:
-    """Return the figure of a voice in a sentence."""
-    means = [dot.mean for dot in series if dot.mean is not None]
-    if not means:
-        return _("No voice was judged in the last 60 seconds.")
-    return _(
-        "The likelihood of a cloned voice lay between {low} and {high} in the last 60 seconds."
-    ).format(low=labels.percent(min(means)), high=labels.percent(max(means)))
-
-
 def _bar(alarm: Alarm, now: float, palette: Palette) -> tuple[Part, Part] | None:
     """Return an alarm over the lane, with its length in words; None when it has left the axis."""
     stop = now if alarm.end is None else alarm.end

@@ -14,10 +14,9 @@ from dashboard.labels import NBSP
 from dashboard.pages.live.link import NAMES, Finding, Grade
 from detector.live import Alarm, LiveState
 from detector.live.state import LiveReading
-from detector.messages import states
 from detector.models.registry import list_models
-from detector.presentation import lead
-from detector.schema.analysis import Label, ReasonCode, Thresholds
+from detector.presentation import live as presented
+from detector.presentation.live import LiveHeadline
 from detector.sentences import _, say
 from service.records.model import FoundFootage
 
@@ -50,44 +49,24 @@ def foot(state: LiveState | None, seconds: float, *, lost: bool = False) -> Mark
     return camera.foot(f"{word} · {labels.clock(seconds, tenths=False)}", parts, on=True, lost=lost)
 
 
-def now(state: LiveState | None, thresholds: Thresholds, *, running: bool) -> Markup:
+def now(state: LiveState | None, *, running: bool) -> Markup:
     """Return the reading: word, sentence, number, scale."""
-    if state is None or not state.ready:
-        head = _("No reading yet")
-        text = (
-            _("The models are being loaded, about 10 s.")
-            if running
-            else _("It comes about 3 s after the first face.")
-        )
-        return verdict.head(_("Now"), "na", "hourglass_empty", head, text)
-    reading = state.reading
-    known = labels.state(reading.label, reading.question)
-    held = max(0.0, state.time - reading.since)
-    kicker = _("Now · last 8\u00a0s")
-    if held >= 1:
-        kicker += " · " + _("for {time}").format(time=labels.clock(held, tenths=False))
-    word = _("No reading") if reading.label is Label.NOT_APPLICABLE else known.words
-    if reading.too_slow is not None:
-        word = states.too_slow()
-    head = verdict.head(kicker, known.slug, known.icon, word, say(reading.text))
-    if reading.probability is None:
+    ready = state is not None and state.ready
+    said = presented.now(state, running=running)
+    head = _headline(said, "" if ready else "hourglass_empty")
+    if state is None or not ready or state.reading.probability is None:
         return head
-    return head + _number(reading, reading.probability)
+    return head + _number(state.reading, state.reading.probability)
 
 
 def ended(state: LiveState, seconds: float) -> Markup:
     """Return what a session was, in place of the reading: how long, and its alarms."""
-    raised = [alarm for alarm in state.alarms if alarm.kind == "manipulated"]
-    said = _("No alarm.")
-    if raised:
-        total = sum((state.time if a.end is None else a.end) - a.start for a in raised)
-        said = _("{alarms}, {time} in all.").format(
-            alarms=labels.count(len(raised), "alarm", "alarms"), time=labels.took(total)
-        )
-    head = _("{time} watched").format(time=labels.clock(seconds, tenths=False))
-    if state.mostly_slow:
-        head, said = states.too_slow(), f"{head}. {said}"
-    return verdict.head(_("This session"), "na", "stop_circle", head, said)
+    return _headline(presented.ended(state, seconds), "stop_circle")
+
+
+def _headline(said: LiveHeadline, icon: str) -> Markup:
+    look = labels.state(said.label)
+    return verdict.head(said.kicker, look.slug, icon or look.icon, said.head, said.text)
 
 
 def slug(state: LiveState | None) -> str:
@@ -99,29 +78,17 @@ def slug(state: LiveState | None) -> str:
 
 def _number(reading: LiveReading, probability: float) -> Markup:
     """Return the likelihood with its interval and scale, as on a result's page."""
-    beside = []
-    if reading.interval is not None:
-        beside.append(labels.confidence(reading.interval))
-    if reading.alone is not None:
-        alone = _("Person\u00a0{person} alone {percent}")
-        beside.append(alone.format(person=reading.person, percent=labels.percent(reading.alone)))
     text = rich(_("<b>{percent}</b> combined likelihood"), percent=labels.percent(probability))
-    return verdict.number(text, " · ".join(beside)) + verdict.scale(
-        probability, reading.thresholds, reading.question
-    )
+    beside = labels.unbroken(presented.beside(reading))
+    scale = verdict.scale(probability, reading.thresholds, reading.question)
+    return verdict.number(text, beside) + scale
 
 
 def known(found: FoundFootage, *, running: bool) -> Markup:
     """Return that the camera shows a recording, which a screen reader says when it comes."""
-    said = _("The camera showed known footage: {name}.")
-    if running:
-        said = _("The camera shows known footage: {name}.")
-    why = _(
-        "It is in your library; {matched} of {of} frames match. A recording that is played into a "
-        "camera does not show who is in front of it."
+    return typography.concern(
+        *presented.known(found.name, found.matched, found.asked, running=running)
     )
-    text = why.format(matched=found.matched, of=found.asked)
-    return typography.concern(said.format(name=found.name), text)
 
 
 def alarms(raised: Sequence[Alarm], now: float, clock: Clock) -> Markup:
@@ -138,41 +105,15 @@ def alarms(raised: Sequence[Alarm], now: float, clock: Clock) -> Markup:
 
 
 def _alarm(alarm: Alarm, now: float, clock: Clock) -> list[Text]:
-    name, icon, tone = kind(alarm)
-    length = f"{(now if alarm.end is None else alarm.end) - alarm.start:.0f}{NBSP}s"
-    if alarm.end is None:
-        length = _("{time} so far").format(time=length)
-    peak = "–" if alarm.peak is None else labels.percent(alarm.peak)
+    name, label = presented.alarm(alarm)
+    look = labels.state(label)
     who = _("Person {person}").format(person=alarm.person) if alarm.person else ""
     return [
-        with_note(chip(name, tone, icon), who),
+        with_note(chip(name, look.slug, look.icon), who),
         clock(alarm.start),
-        length,
-        typography.strong(peak),
+        presented.lasted(alarm, now),
+        typography.strong("–" if alarm.peak is None else labels.percent(alarm.peak)),
     ]
-
-
-def kind(alarm: Alarm) -> tuple[str, str, labels.Slug]:
-    """Return words, icon and tone of an alarm."""
-    state = labels.state(Label.FAKE if alarm.kind == "manipulated" else Label.NOT_APPLICABLE)
-    name = state.short if alarm.kind == "manipulated" else _("No face")
-    return name, state.icon, state.slug
-
-
-def spoken(state: LiveState | None, clock: Clock) -> str:
-    """Return what a screen reader says of the newest alarm, when it begins and when it ends."""
-    if state is not None and state.reading.too_slow is not None:
-        return states.too_slow()
-    if state is None or not state.alarms:
-        return ""
-    alarm = state.alarms[0]
-    what = states.says(None) if alarm.kind == "manipulated" else lead.why_not(ReasonCode.NO_FACE)
-    if alarm.end is None:
-        begun = _("Alarm {number}: {what} since {time}.")
-        return begun.format(number=alarm.number, what=what, time=clock(alarm.start))
-    length = labels.count(round(alarm.end - alarm.start), "second", "seconds")
-    over = _("Alarm {number} over: {what} for {time}.")
-    return over.format(number=alarm.number, what=what, time=length)
 
 
 LOG = ("number", "kind", "person", "start", "seconds", "highest_percent")

@@ -36,6 +36,7 @@ from dashboard.theme import ON_VIDEO
 from detector.errors import InputError
 from detector.live import LiveState, Style, VoiceState
 from detector.messages import states
+from detector.presentation import live as presented
 from detector.schema.analysis import Analysis, Answer, CaveatCode, Label, Question, Settings
 from detector.sentences import _, say
 from service.live import cameras, viewers
@@ -73,7 +74,7 @@ def beside(visit: LivePageState, servers: list[link.Server]) -> None:
     visit.tick()
     viewer, state = visit.viewer, _state(visit, fresh=True)
     clock = _clock(viewer)
-    _mount(visit, servers, cards.spoken(state, clock) if visit.busy else "")
+    _mount(visit, servers, presented.spoken(state, clock) if visit.busy else "")
     if stamp(visit) != st.session_state.get(DRAWN):
         st.rerun()
     limits = state.reading.thresholds if state else choices.thresholds()
@@ -82,7 +83,7 @@ def beside(visit: LivePageState, servers: list[link.Server]) -> None:
         if state is not None and viewer is not None and not visit.busy:
             show(cards.ended(state, viewer.seconds))
         else:
-            show(cards.now(live, limits, running=visit.busy))
+            show(cards.now(live, running=visit.busy))
         if viewer is not None and viewer.known is not None:
             show(cards.known(viewer.known, running=visit.busy))
     options = viewer.options if viewer is not None else choices.options()
@@ -230,14 +231,14 @@ def below(visit: LivePageState) -> None:
         heads.head(_("Last 60 seconds"), legend)
         figure = chart.figure(state, limits, theme.palette(), ended=not visit.busy)
         zones = zone_words(limits, chart.SIZE, question)
-        _minute("", zones, figure, chart.finding(state, limits))
+        _minute("", zones, figure, labels.unbroken(presented.likelihoods(state, limits)))
         if viewer is not None and heard is not None:
             legend = _("dots: one window of 4 s · line: mean of the last 12 s")
             show(card_head(_("Voice"), legend))
             limits = heard.thresholds
             figure = chart.voice_figure(heard.series, viewer.seconds, limits, theme.palette())
             zones = zone_words(limits, chart.VOICE_SIZE, Question.VOICE)
-            _minute("-voice", zones, figure, chart.voice_finding(heard.series))
+            _minute("-voice", zones, figure, labels.unbroken(presented.of_voice(heard.series)))
     with st.container(border=True, key="card-image", gap=None):
         camera.quality(_("Image"), *cards.quality(state if visit.busy else None))
 

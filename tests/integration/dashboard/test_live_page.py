@@ -23,6 +23,7 @@ from detector.decision import decide
 from detector.live import Alarm, Dot, LiveVoice
 from detector.live.state import ModelState, TooSlow
 from detector.models import registry
+from detector.presentation import live as presented
 from detector.presentation import series
 from detector.schema.analysis import Label, Question, SpanSegment, SpeechMeasurement
 from service.application import Application
@@ -528,7 +529,7 @@ def test_an_alarm_is_spoken_once_when_it_begins_and_once_when_it_ends():
     begun = made_state(alarms=(Alarm(1, "manipulated", 32.0, None, 0.8),))
     later = made_state(66.0, alarms=(Alarm(1, "manipulated", 32.0, None, 0.93),))
     over = made_state(alarms=(Alarm(1, "manipulated", 32.0, 46.0, 0.93),))
-    said = [cards.spoken(state, clock) for state in (None, quiet, begun, later, over)]
+    said = [presented.spoken(state, clock) for state in (None, quiet, begun, later, over)]
     assert said[:2] == ["", ""]
     assert said[2] == said[3] == "Alarm 1: likely manipulated since 10:00:32."
     assert said[4] == f"Alarm 1 over: likely manipulated for 14{labels.NBSP}seconds."
@@ -552,7 +553,7 @@ def test_alarms_as_rows_and_as_a_log():
 def test_the_reading_in_each_state(label):
     scored = label is not Label.NOT_APPLICABLE
     state = made_state(reading=reading(label, 0.52 if scored else None))
-    page = cards.now(state, LIMITS, running=True)
+    page = cards.now(state, running=True)
     assert "for 00:20" in page, "how long the word has held"
     assert ("likelihood" in page) is scored and ("um-scale" in page) is scored
     assert "No reading" in page or scored
@@ -561,7 +562,7 @@ def test_the_reading_in_each_state(label):
 def test_words_from_outside_are_escaped():
     bad = "<b onclick=x>"
     state = made_state(reading=replace(reading(), text=bad, person=bad))
-    assert bad not in cards.now(state, LIMITS, running=True)
+    assert bad not in cards.now(state, running=True)
     assert bad not in cards.connection([link.Finding("camera", "bad", bad)], bad)
 
 
@@ -595,8 +596,8 @@ def test_the_line_breaks_where_nothing_was_scored():
     dots = [d for d in made_state().series if not 20 < d.time < 25]
     runs = series.runs(((dot.time, dot.mean) for dot in dots), live.GAP)
     assert len(runs) == 2 and runs[0][-1][0] <= 20 and runs[1][0][0] >= 25
-    assert f"above 70{labels.NBSP}%" in live.finding(made_state(), LIMITS)
-    assert live.finding(None, LIMITS) == "Nothing was scored in the last 60 seconds."
+    assert "above 70 %" in presented.likelihoods(made_state(), LIMITS)
+    assert presented.likelihoods(None, LIMITS) == "Nothing was scored in the last 60 seconds."
 
 
 AWAY = "https://unmask.example/live"
