@@ -198,31 +198,18 @@ def unjudged(key: str, analysis: Analysis) -> Card:
     scored = any(track.models for track in analysis.judged)
     if scored and code in (ReasonCode.NO_MODEL, ReasonCode.NO_FACE, ReasonCode.TOO_SLOW):
         offered.append(show_scores(key))
-    return Card(
-        slug=code.value.replace("_", "-"),
-        kicker=states.state(Label.NOT_APPLICABLE),
-        icon="do_not_disturb_on",
-        head=head,
-        text=text,
-        points=tuple(points),
-        actions=(*offered, choose_another(primary=not offered)),
-    )
+    slug, kicker = code.value.replace("_", "-"), states.state(Label.NOT_APPLICABLE)
+    ways = (*offered, choose_another(primary=not offered))
+    return Card(slug, kicker, "do_not_disturb_on", head, text, tuple(points), actions=ways)
 
 
 def failed(job: Job, fault: ErrorReport) -> Card:
     """Return the card of a file that can't be read, or of something that broke here."""
     text, hint = say(message_of(fault)), say(hint_of(fault))
     if not fault.ours:
-        return Card(
-            slug="file",
-            kicker=_("Error"),
-            icon="error",
-            head=_("We can’t read this file"),
-            text=text,
-            points=(hint,),
-            small=_("Code: {code}").format(code=fault.problem.code),
-            actions=(choose_another(primary=True), delete(job)),
-        )
+        head, code = _("We can’t read this file"), _code(fault.problem.code)
+        ways = choose_another(primary=True), delete(job)
+        return Card("file", _("Error"), "error", head, text, (hint,), code, actions=ways)
     retry = again(job.key, _("Try again"), "refresh", job.settings, primary=True)
     return _ours(fault, "ours", text, hint, (retry, choose_another()))
 
@@ -234,19 +221,14 @@ def page_failed(fault: ErrorReport) -> Card:
 
 
 def _ours(fault: ErrorReport, slug: str, text: str, hint: str, actions: tuple[Action, ...]) -> Card:
+    kicker, head = _("Error on our side"), _("Something went wrong here")
     when = f"{labels.day(fault.when)}, {fault.when:%H:%M}"
-    reference = _("Reference {reference} · {when} UTC")
-    return Card(
-        slug=slug,
-        kicker=_("Error on our side"),
-        icon="error",
-        head=_("Something went wrong here"),
-        text=text,
-        points=(hint,),
-        small=reference.format(reference=fault.reference, when=when),
-        details=fault.details,
-        actions=actions,
-    )
+    small = _("Reference {reference} · {when} UTC").format(reference=fault.reference, when=when)
+    return Card(slug, kicker, "error", head, text, (hint,), small, fault.details, actions)
+
+
+def _code(code: str) -> str:
+    return _("Code: {code}").format(code=code)
 
 
 def _try_again() -> Action:
@@ -256,16 +238,9 @@ def _try_again() -> Action:
 
 def unreachable(error: UnmaskError) -> Card:
     """Return the card of a place for records, or their files, that can't be used now."""
-    return Card(
-        slug="unreachable",
-        kicker=_("Records"),
-        icon="error",
-        head=_("Your analyses can’t be read now"),
-        text=say(error.message),
-        points=(say(error.hint),),
-        small=_("Nothing was changed."),
-        actions=(_try_again(),),
-    )
+    head, said = _("Your analyses can’t be read now"), (say(error.message), (say(error.hint),))
+    small, ways = _("Nothing was changed."), (_try_again(),)
+    return Card("unreachable", _("Records"), "error", head, *said, small, actions=ways)
 
 
 def refused(error: UnmaskError) -> Card:
@@ -278,32 +253,22 @@ def refused(error: UnmaskError) -> Card:
         (MediaError, _("Not a file to analyze")),
         (UnmaskError, _("No room for this file")),
     )
-    return Card(
-        slug="refused",
-        kicker=_("Not taken"),
-        icon="schedule" if isinstance(error, QueueFull) else "error",
-        head=next(head for kind, head in heads if isinstance(error, kind)),
-        text=say(error.message),
-        points=(say(error.hint),),
-        small=_("Code: {code}").format(code=error.code),
-    )
+    head = next(head for kind, head in heads if isinstance(error, kind))
+    icon, said = "error", (say(error.message), (say(error.hint),))
+    if isinstance(error, QueueFull):
+        icon = "schedule"
+    return Card("refused", _("Not taken"), icon, head, *said, _code(error.code))
 
 
 def canceled(job: Job) -> Card:
-    """Return the card of a run that the person stopped."""
-    progress = job.progress
-    after = _("You stopped it.")
+    """Return the card of a run that the person stopped, in the place of its verdict."""
+    progress, after = job.progress, _("You stopped it.")
     if progress and progress.sampled_total:
         after = _("You stopped after {done} of {total} frames.")
         after = after.format(done=progress.sampled, total=progress.sampled_total)
-    return Card(
-        slug="canceled",
-        kicker=_("Verdict"),  # what it is in the place of
-        icon="close",
-        head=_("Canceled"),
-        text=f"{after} {_('A partial run gets no verdict.')}",
-        actions=(_start_again(job), choose_another(), delete(job)),
-    )
+    text = f"{after} {_('A partial run gets no verdict.')}"
+    ways = _start_again(job), choose_another(), delete(job)
+    return Card("canceled", _("Verdict"), "close", _("Canceled"), text, actions=ways)
 
 
 def _start_again(job: Job) -> Action:
@@ -312,76 +277,50 @@ def _start_again(job: Job) -> Action:
 
 def interrupted(job: Job) -> Card:
     """Return the card of a run that the end of the server stopped."""
+    text = _("The server stopped before there was a result. Your file is not kept any more.")
+    way_on = choose_another(_("Upload it again"), primary=True)
     if job.has_media:
         text = _("The server stopped before there was a result. Your file is still here.")
         way_on = _start_again(job)
-    else:
-        text = _("The server stopped before there was a result. Your file is not kept any more.")
-        way_on = choose_another(_("Upload it again"), primary=True)
-    return Card(
-        slug="interrupted",
-        kicker=_("Interrupted"),
-        icon="power_settings_new",
-        head=_("This was not finished"),
-        text=text,
-        actions=(way_on, delete(job)),
-    )
+    kicker, head, ways = _("Interrupted"), _("This was not finished"), (way_on, delete(job))
+    return Card("interrupted", kicker, "power_settings_new", head, text, actions=ways)
 
 
 def no_link() -> Card:
     """Return the card of a link that leads nowhere any more."""
-    return Card(
-        slug="no-link",
-        kicker=_("Link"),
-        icon="link_off",
-        head=_("This link is not in force"),
-        text=_("It is over, or whoever sent it has taken it back. Ask them for a new one."),
-        actions=(choose_another(_("Analyze a file")),),
-    )
+    head = _("This link is not in force")
+    text = _("It is over, or whoever sent it has taken it back. Ask them for a new one.")
+    ways = (choose_another(_("Analyze a file")),)
+    return Card("no-link", _("Link"), "link_off", head, text, actions=ways)
 
 
 def link_unreachable() -> Card:
     """Return the card of a link whose result is kept where nothing can be read now."""
-    return Card(
-        slug="link-unreachable",
-        kicker=_("Link"),
-        icon="error",
-        head=_("This result can’t be read now"),
-        text=_(
-            "The place where it is kept does not answer. The link is not at fault: try it again in "
-            "a moment."
-        ),
-        actions=(_try_again(),),
+    head = _("This result can’t be read now")
+    text = _(
+        "The place where it is kept does not answer. The link is not at fault: try it again in a "
+        "moment."
     )
+    return Card("link-unreachable", _("Link"), "error", head, text, actions=(_try_again(),))
 
 
 def not_found() -> Card:
     """Return the card of an address whose record is not kept, never was, or is another person's."""
-    days = records_retention().total_seconds() / 86400
+    head = _("There is nothing at this address")
     text = _(
         "Results are deleted when their owner says so, and otherwise after {days}. "
         "Those of an account open when you are signed in."
-    )
-    return Card(
-        slug="gone",
-        kicker=_("Not here"),
-        icon="inbox",
-        head=_("There is nothing at this address"),
-        text=text.format(days=labels.days(days)),
-        actions=(choose_another(_("Analyze a file"), primary=True),),
-    )
+    ).format(days=labels.days(records_retention().total_seconds() / 86400))
+    ways = (choose_another(_("Analyze a file"), primary=True),)
+    return Card("gone", _("Not here"), "inbox", head, text, actions=ways)
 
 
 def no_model() -> Card:
     """Return the card of an incomplete installation: nothing to score with."""
-    return Card(
-        slug="no-model",
-        kicker=_("Installation"),
-        icon="download",
-        head=_("No model is ready"),
-        text=_("The weights folder holds no model that can be used, so nothing can be analyzed."),
-        points=(
-            _("`unmask models` lists what is known; `unmask fetch ID` downloads one."),
-            _("A checkout carries its own models: is the folder weights/ complete?"),
-        ),
+    text = _("The weights folder holds no model that can be used, so nothing can be analyzed.")
+    points = (
+        _("`unmask models` lists what is known; `unmask fetch ID` downloads one."),
+        _("A checkout carries its own models: is the folder weights/ complete?"),
     )
+    head = _("No model is ready")
+    return Card("no-model", _("Installation"), "download", head, text, points)
