@@ -8,7 +8,7 @@ from dashboard import labels
 from dashboard.components.chips import inked
 from dashboard.components.markup import Text, icon, join, tag
 from detector.messages import format
-from detector.presentation import answers
+from detector.presentation import BarRow, answers
 from detector.presentation.answers import AnswerRow
 from detector.schema.analysis import Question, Thresholds
 
@@ -66,19 +66,20 @@ def sides(title: Text, real: str, fake: str, *, bare: bool) -> Markup:
     return tag("h3", title, cls="um-h3") + row
 
 
-def pull(
-    name: Text, value: Text, share: float, slug: str, *, bare: bool = False, total: bool = False
-) -> Markup:
-    """Return a named bar from the middle; `share` is -1..1 of a half; `bare` is the bar alone."""
+def pull(row: BarRow, end: float, *, bare: bool = False) -> Markup:
+    """Return a named bar from the middle of an axis up to `end` either way; `bare` is the bar
+    alone."""
+    share = (row.end or 0.0) / end
     width = 50.0 * min(1.0, abs(share))
     left = 50.0 if share >= 0 else 50.0 - width
+    slug = "all" if row.total else labels.state(row.label).slug
     filled = tag("i", cls=slug, style=f"left:{left:.1f}%;width:{width:.1f}%")
     return tag(
         "div",
-        tag("span", name),
+        tag("span", labels.unbroken(row.name)),
         tag("span", filled, cls="track", aria_hidden="true"),
-        tag("span", tag("bdi", value), cls="n"),
-        cls=f"um-pull{' all' if total else ''}{' bare' if bare else ''}",
+        tag("span", tag("bdi", row.value), cls="n"),
+        cls=f"um-pull{' all' if row.total else ''}{' bare' if bare else ''}",
     )
 
 

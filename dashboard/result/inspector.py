@@ -6,16 +6,13 @@ from functools import partial
 import numpy as np
 import plotly.graph_objects as go
 import streamlit as st
-from markupsafe import Markup
 from PIL import Image
 from streamlit.delta_generator import DeltaGenerator
 
 from dashboard import labels, theme
 from dashboard.charts import PLAIN, layout, scatter
-from dashboard.components import controls, figures, tables, typography
-from dashboard.components.chips import inked
+from dashboard.components import blocks, controls, figures, typography
 from dashboard.components.markup import Text, join, rich, show
-from dashboard.components.tables import TableColumn
 from dashboard.images import jpeg
 from dashboard.labels import NBSP
 from dashboard.result import find_original, pictures
@@ -24,7 +21,7 @@ from dashboard.result.linked import ResultViewState
 from dashboard.theme import AXIS, Palette
 from detector import explain
 from detector.errors import UnmaskError
-from detector.presentation import lead, pulls, series
+from detector.presentation import lead, models, pulls, series
 from detector.presentation.series import Lane
 from detector.schema.analysis import (
     Analysis,
@@ -106,7 +103,7 @@ class Moment:
         if self._lane is None or face is None:
             return
         if not linked.path.is_file():
-            show(scores_here(analysis, face))
+            show(blocks.block(models.in_frame(analysis, face)))
             return
         with st.container(horizontal=True):
             magnify_button(linked, face.time, face.box)
@@ -121,7 +118,7 @@ class Moment:
             boxes = pictures.boxes_at(analysis, face.time)
             self._on_frame = _whole(analysis, linked, face.time, boxes)
         with right:
-            show(scores_here(analysis, face))
+            show(blocks.block(models.in_frame(analysis, face)))
 
     def heatmap(self) -> Later | None:
         """Return what draws the heatmap into its place, once the whole page is drawn: so nothing
@@ -254,27 +251,6 @@ def _whole(
 
     show(None, 0.0)
     return show
-
-
-def scores_here(analysis: Analysis, face: FrameSegment) -> Markup:
-    """Return a table of each model's score in this frame."""
-    limits = analysis.verdict.thresholds
-
-    def row(name: Text, score: float | None, note: str = "") -> list[Text]:
-        if score is None:
-            return [name, "–", note or series.why(face)]
-        state = labels.state(series.label_at(score, limits), analysis.verdict.question)
-        says = inked(state.short, state.slug, state.icon)
-        return [tables.with_note(name, note), labels.score(score), says]
-
-    rows = [row(typography.strong(_("Combined")), face.score)]
-    for model in analysis.models:
-        score = face.scores.get(model.id)
-        if model.scored or score is not None:
-            note = "" if model.counted else _("not counted")
-            rows.append(row(labels.plain(model), score, note))
-    columns = [TableColumn(_("Scores in this frame")), TableColumn(_("Score"), number=True)]
-    return tables.table([*columns, TableColumn(_("Reading"))], rows)
 
 
 # --- the magnifier --------------------------------------------------------------------------------

@@ -1,19 +1,14 @@
 """What pulled which way, drawn: a bar for each part of the combined log odds."""
 
 import streamlit as st
-from markupsafe import Markup
 
 from dashboard import labels
 from dashboard.components import controls, verdict
 from dashboard.components.markup import show
 from dashboard.result.linked import ResultViewState
 from detector.presentation import pulls
-from detector.presentation.pulls import Pull
 from detector.schema.analysis import Analysis, Question
 from detector.sentences import _, say
-
-AXIS = 1.25
-"""The axis reaches so many times as far as the longest bar."""
 
 
 def draw(analysis: Analysis, linked: ResultViewState) -> None:
@@ -22,7 +17,7 @@ def draw(analysis: Analysis, linked: ResultViewState) -> None:
     if not parts or answer is None:
         return
     combined = pulls.combined(answer)
-    end = AXIS * max(abs(row.tenths) for row in [*parts, combined]) or 1
+    end = pulls.reach([*parts, combined])
     moves = analysis.media.kind != "image"
     of = (analysis.verdict.question or Question.MANIPULATION).spec
     show(
@@ -37,7 +32,7 @@ def draw(analysis: Analysis, linked: ResultViewState) -> None:
                 horizontal=True, wrap=False, vertical_alignment="center", gap=None,
                 key=f"pull-{'bare' if time is None else 'to'}-{row.id or place}",
             ):  # fmt: skip
-                show(bar(row, end, bare=not moves))
+                show(verdict.pull(row, end, bare=not moves))
                 if time is not None:
                     controls.button(
                         labels.clock(time, tenths=False),
@@ -49,13 +44,6 @@ def draw(analysis: Analysis, linked: ResultViewState) -> None:
                     )
     show(
         *(verdict.pulls_nothing(name, why) for name, why in pulls.silent(analysis)),
-        bar(combined, end, bare=not moves, total=True),
+        verdict.pull(combined, end, bare=not moves),
         verdict.trace(labels.unbroken(" ".join(pulls.traces(analysis)))),
     )
-
-
-def bar(row: Pull, end: float, *, bare: bool = False, total: bool = False) -> Markup:
-    """Return a row: name, bar from the middle, value."""
-    slug = "all" if total else labels.state(row.label).slug
-    name = labels.unbroken(row.name)
-    return verdict.pull(name, row.value, row.tenths / end, slug, bare=bare, total=total)

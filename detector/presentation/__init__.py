@@ -95,6 +95,8 @@ class BarRow:
     end: float | None = None
     label: Label = Label.NOT_APPLICABLE
     total: bool = False
+    id: str = ""  # of the model that it is of
+    time: float | None = None  # s, its moment
 
 
 @dataclass(frozen=True)

@@ -4,8 +4,8 @@ from collections.abc import Iterable, Mapping
 
 from detector.messages import states
 from detector.messages.format import score, size, took
-from detector.presentation import Block, Cell, FactRows, Grid, Row, Section, Text, measured
-from detector.schema.analysis import Analysis, Calibration, Label, ModelResult
+from detector.presentation import Block, Cell, FactRows, Grid, Row, Section, Text, measured, series
+from detector.schema.analysis import Analysis, Calibration, FrameSegment, Label, ModelResult
 from detector.sentences import NBSP, _, count, say
 
 
@@ -52,19 +52,39 @@ def cells(analysis: Analysis, model: ModelResult) -> tuple[str | Cell, ...]:
     )
 
 
+def in_frame(analysis: Analysis, face: FrameSegment) -> Grid:
+    """Return each model's score of a face in one frame, that of all together first."""
+    verdict = analysis.verdict
+
+    def row(name: str, value: float | None, note: str = "") -> tuple[str | Cell, ...]:
+        if value is None:
+            return name, "–", note or series.why(face)
+        label = series.label_at(value, verdict.thresholds)
+        says = states.state(label, verdict.question, short=True)
+        return Cell(name, note), score(value), Cell(says, label=label)
+
+    rows = [row(_("Combined"), face.score)]
+    for model in analysis.models:
+        value = face.scores.get(model.id)
+        if model.scored or value is not None:
+            note = "" if model.counted else _("not counted")
+            rows.append(row(plain(model), value, note))
+    return Grid((_("Scores in this frame"), _("Score"), _("Reading")), rows)
+
+
 def costs(shown: Iterable[ModelResult], memory: Mapping[str, int]) -> Grid:
     """Return what each model took; `memory` is what those that are loaded hold, bytes by id."""
-    heads = _("Model"), _("Scored"), _("Time"), _("Each"), _("Memory")
+    heads = _("Model"), _("Memory"), _("Scored"), _("Time"), _("Each")
     rows = []
     for model in shown:
         each = model.seconds / model.scored if model.seconds and model.scored else None
         room = memory.get(model.id)
         rows.append((
             plain(model),
+            _("not loaded") if room is None else size(room),
             looks(model.scored, model.kind),
             took(model.seconds) if model.seconds else "–",
             f"{each * 1000:.0f}{NBSP}ms" if each else "–",
-            _("not loaded") if room is None else size(room),
         ))  # fmt: skip
     return Grid(heads, rows)
 

@@ -1,6 +1,7 @@
 """The comparison of a copy with its original as sections."""
 
 import math
+from collections.abc import Callable, Sequence
 
 from detector._version import __version__
 from detector.messages.format import capital, clock
@@ -11,6 +12,7 @@ from detector.presentation import (
     Grid,
     Picture,
     Pictures,
+    Points,
     Section,
     Text,
     facts,
@@ -30,7 +32,7 @@ from detector.presentation.comparison import (
     when,
 )  # fmt: skip
 from detector.schema.codes import Label
-from detector.schema.comparison import Comparison, SharedMovement
+from detector.schema.comparison import ComparedMoment, Comparison, FaceDifference, SharedMovement
 from detector.sentences import _, say
 
 EDITS = 12  # places that are listed, the largest first; all are in the attached data
@@ -168,29 +170,105 @@ def _measured(comparison: Comparison) -> Section:
 
 def _over_time(comparison: Comparison) -> Section:
     """Return each moment's face difference over re-encoding, and everything else's."""
-    moments = comparison.moments
-    person = min(
-        comparison.people, key=lambda p: (p.changed_region == "none", -p.difference), default=None
-    )
-    faces = [
-        next((f for f in moment.faces if person and f.person == person.id), None)
-        for moment in moments
-    ]
-    timed = list(zip(moments, faces, strict=True))
-    inside = [(m.time, face.difference if face else None) for m, face in timed]
-    leaves = [(m.time, face.noise_threshold if face else None) for m, face in timed]
-    rest = [(moment.time, moment.background_difference) for moment in moments]
-    highest = max(level or 0.0 for points in (inside, leaves, rest) for _time, level in points)
-    top = 5.0 * max(1, math.ceil(highest / 5))
-    end = max(comparison.copy_media.duration or 0.0, moments[-1].time, 0.1)
-    ticks = tuple((level, f"{level:g}") for level in (0.0, top / 2, top))
-    lines = Curve(rest, 0.25, muted=True), Curve(inside, label=Label.FAKE)
+    person = next(iter(seen_people(comparison)), None)
     note = _(
-        "Mean gray levels, 0 to 255. Bold: inside the face of the person who differs most. Thin: "
-        "everywhere outside faces. The band is what re-encoding alone leaves in that face."
+        "Mean gray levels, 0 to 255. Bold: inside the face of the person who differs most, in "
+        "color where it does. Dashed: everywhere outside faces. The band is what re-encoding alone "
+        "leaves in that face."
     )
-    shown = CurveChart(lines, end, 0.0, top, ticks, leaves)
-    return Section("differences", _("Difference over time"), (shown, Text(note, "note")))
+    blocks = over_time(comparison, comparison.moments, person), Text(note, "note")
+    return Section("differences", _("Difference over time"), blocks)
+
+
+def seen_people(comparison: Comparison) -> dict[str, str]:
+    """Return people seen at some moment, id to name; whose face differs most comes first."""
+    seen = {face.person for moment in comparison.moments for face in moment.faces}
+    ranked = sorted(comparison.people, key=lambda p: (p.changed_region == "none", -p.difference))
+    return {p.id: _("Person {id}").format(id=p.id) for p in ranked if p.id in seen}
+
+
+def face_of(moment: ComparedMoment, person: str | None) -> FaceDifference | None:
+    """Return what was measured in a person's face at a moment, if they are in it."""
+    return next((face for face in moment.faces if face.person == person), None)
+
+
+def differs_at(face: FaceDifference | None) -> bool:
+    """Return whether a face differs at a moment by more than re-encoding leaves."""
+    changed = face is not None and face.changed_region != "none"
+    return changed and face is not None and face.difference > face.noise_threshold
+
+
+def over_time(
+    comparison: Comparison, moments: Sequence[ComparedMoment], person: str | None
+) -> CurveChart:
+    """Return how far the two are apart at each moment: inside the face of a person and of others,
+    everywhere else, and what re-encoding leaves."""
+
+    def inside(id: str | None, *, where: Callable[[FaceDifference], bool] = bool) -> Points:
+        faces = ((moment.time, face_of(moment, id)) for moment in moments)
+        return [(time, face.difference if face and where(face) else None) for time, face in faces]
+
+    own = [(moment, face_of(moment, person)) for moment in moments]
+    leaves = [(m.time, face.noise_threshold if face else m.noise_threshold) for m, face in own]
+    rest = [(moment.time, moment.background_difference) for moment in moments]
+    others = [inside(id) for id in seen_people(comparison) if id != person]
+    shown = inside(person)
+    levels = (level for points in (shown, leaves, rest, *others) for _time, level in points)
+    top = 5.0 * max(1, math.ceil(max((level or 0.0 for level in levels), default=0.0) / 5))
+    end = max([comparison.copy_media.duration or 0.1, *(moment.time for moment in moments)])
+    lines = (
+        Curve(rest, 0.4, muted=True, dashed=True),
+        *(Curve(points, 0.4, muted=True) for points in others),
+        Curve(shown),
+        Curve(inside(person, where=differs_at), 0.9, label=Label.FAKE),
+    )
+    ticks = tuple((level, f"{level:g}") for level in (0.0, top / 2, top))
+    return CurveChart(lines, end, 0.0, top, ticks, leaves, said=_in_words(comparison))
+
+
+def _in_words(comparison: Comparison) -> str:
+    changed = [p for p in comparison.people if p.changed_region != "none"] or comparison.people
+    text = _(
+        "Difference over time: inside the face {inside} gray levels, elsewhere {rest}; "
+        "re-encoding alone leaves up to {limit}."
+    )
+    return text.format(
+        inside=f"{max((p.difference for p in changed), default=0.0):.1f}",
+        rest=f"{comparison.background_difference or 0:.1f}",
+        limit=f"{comparison.noise_threshold or 0:.1f}",
+    )
+
+
+def moment_said(moment: ComparedMoment) -> str:
+    """Return what was measured in the faces of a moment; its time where no face is seen."""
+    said = [face_said(moment, face) for face in moment.faces]
+    return "; ".join(said) or clock(moment.time, tenths=True)
+
+
+def face_said(moment: ComparedMoment, face: FaceDifference) -> str:
+    """Return what was measured in a face at a moment."""
+    text = _("{time}, Person {id}: {levels} gray levels apart, re-encoding leaves {limit}")
+    return text.format(
+        time=clock(moment.time, tenths=True), id=face.person,
+        levels=f"{face.difference:.1f}", limit=f"{face.noise_threshold:.1f}",
+    )  # fmt: skip
+
+
+def map_said(moment: ComparedMoment) -> str:
+    """Return the map of where the two differ at a moment."""
+    most = max(moment.faces, key=lambda face: face.difference, default=None)
+    text = _(
+        "Where they differ at {time}: {levels} gray levels inside the face of Person {id}, {rest} "
+        "elsewhere."
+    )
+    if most is None:
+        text = _("Where they differ at {time}: {rest} gray levels on average; no face is seen.")
+    return text.format(
+        time=clock(moment.time, tenths=True),
+        levels=f"{most.difference:.1f}" if most else "",
+        id=most.person if most else "",
+        rest=f"{moment.background_difference:.1f}",
+    )
 
 
 REACH = 3.4  # standard deviations of a movement that are drawn, either way

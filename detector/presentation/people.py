@@ -5,7 +5,7 @@ from dataclasses import replace
 from detector.messages import states
 from detector.messages.format import percent, stretch
 from detector.presentation import Block, Cell, Curve, CurveChart, Grid, Section, Text, lead, series
-from detector.schema.analysis import Analysis, Modality, Subject
+from detector.schema.analysis import Analysis, Label, Modality, Subject
 from detector.sentences import _
 
 DRAWN = 4  # whose score over time is drawn, the most suspicious first
@@ -41,7 +41,8 @@ def over_time(analysis: Analysis, subject: Subject) -> CurveChart:
     limits = series.limits(analysis, subject.question)
     lane, end = series.lane(analysis, subject), series.length(analysis)
     lines = [
-        Curve([(span.start, span.score), (span.end, span.score)])
+        Curve([(span.start, span.score), (span.end, span.score)],
+              label=Label.FAKE if span.score > limits.suspect else None)
         for span in subject.spans if span.score is not None
     ]  # fmt: skip
     if subject.frames:

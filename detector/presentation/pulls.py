@@ -4,7 +4,7 @@ Evidence is added (`detector.decision`), so what is printed adds up as well: one
 what rounding leaves over goes to the largest row, where it is the smallest share.
 """
 
-from dataclasses import dataclass
+from collections.abc import Iterable
 
 from detector import messages, questions
 from detector.decision.numbers import logit, printed
@@ -18,22 +18,6 @@ ORDER = ("model", "start", "probit_shrink", "people")
 """Kinds of parts: those that are no model stand in a fixed order."""
 
 
-@dataclass(frozen=True)
-class Pull:
-    """One part, or the sum."""
-
-    name: str
-    tenths: int  # of log odds, as printed
-    label: Label = Label.NOT_APPLICABLE  # towards which answer a model pulls
-    time: float | None = None  # that model's strongest moment, s
-    id: str = ""  # the model's
-
-    @property
-    def value(self) -> str:
-        """Return "+1.2"."""
-        return signed(self.tenths / 10)
-
-
 def answer_of(analysis: Analysis) -> Answer | None:
     """Return the answer in front, where it has a score."""
     verdict = analysis.verdict
@@ -41,17 +25,18 @@ def answer_of(analysis: Analysis) -> Answer | None:
     return answer if answer and answer.probability is not None else None
 
 
-def rows(analysis: Analysis) -> list[Pull]:
-    """Return the parts: models by size, then what is no model. Printed they sum to `combined`."""
+def rows(analysis: Analysis) -> list[BarRow]:
+    """Return the parts in tenths of log odds, as printed: models by size, each with its strongest
+    moment, then what is no model. They sum to `combined`."""
     answer = answer_of(analysis)
     if answer is None or not answer.contributions:
         return []
     models = {m.id: m for m in analysis.models}
     parts = sorted(answer.contributions, key=lambda p: (ORDER.index(p.kind), -abs(p.logit)))
-    tenths = printed([part.logit for part in parts], combined(answer).tenths)
+    tenths = printed([part.logit for part in parts], _tenths(answer))
     every = [_row(part, models.get(part.id), n) for part, n in zip(parts, tenths, strict=True)]
-    shown = [row for row in every if row.id or row.tenths]
-    return sorted(shown, key=lambda row: -abs(row.tenths) if row.id else 1)
+    shown = [row for row in every if row.id or row.end]
+    return sorted(shown, key=lambda row: -abs(row.end or 0) if row.id else 1)
 
 
 def blocks(analysis: Analysis) -> list[Block]:
@@ -59,29 +44,39 @@ def blocks(analysis: Analysis) -> list[Block]:
     answer, parts = answer_of(analysis), rows(analysis)
     if answer is None or not parts:
         return []
-    whole, spec = combined(answer), questions.of(analysis.verdict.question)
+    spec = questions.of(analysis.verdict.question)
     axis = _("Log odds: above 0 {above}, below 0 {below}.")
     axis = axis.format(above=say(spec.towards_fake), below=say(spec.towards_real))
-    bars = [BarRow(row.name, row.value, 0.0, row.tenths, row.label) for row in parts]
-    bars.append(BarRow(whole.name, whole.value, 0.0, whole.tenths, total=True))
-    most = 1.25 * max(1, *(abs(row.tenths) for row in (*parts, whole)))
+    bars = *parts, combined(answer)
+    most = reach(bars)
     title = Text(_("What pulled which way"), "subhead")
-    return [title, Text(axis, "note"), BarChart(tuple(bars), -most, most)]
+    return [title, Text(axis, "note"), BarChart(bars, -most, most)]
 
 
-def combined(answer: Answer) -> Pull:
+def reach(bars: Iterable[BarRow]) -> float:
+    """Return how far the axis of bars reaches on either side."""
+    return 1.25 * max(1.0, *(abs(row.end or 0.0) for row in bars))
+
+
+def combined(answer: Answer) -> BarRow:
     """Return the sum."""
+    tenths = _tenths(answer)
+    name = _("Combined, {percent}").format(percent=percent(answer.probability or 0.0))
+    return BarRow(name, signed(tenths / 10), end=tenths, total=True)
+
+
+def _tenths(answer: Answer) -> int:
     assert answer.probability is not None
-    name = _("Combined, {percent}").format(percent=percent(answer.probability))
-    return Pull(name, round(10 * logit(answer.probability)))
+    return round(10 * logit(answer.probability))
 
 
-def _row(part: Contribution, model: ModelResult | None, tenths: int) -> Pull:
+def _row(part: Contribution, model: ModelResult | None, tenths: int) -> BarRow:
     title = (model.plain or model.title) if model else ""
     name, side = states.contribution(part.kind, part.id, title), Label.NOT_APPLICABLE
     if part.kind == "model":
         side = Label.FAKE if part.logit > 0 else Label.REAL
-    return Pull(name, tenths, side, part.time, part.id if model else "")
+    id, value = part.id if model else "", signed(tenths / 10)
+    return BarRow(name, value, end=tenths, label=side, id=id, time=part.time)
 
 
 def silent(analysis: Analysis) -> list[tuple[str, str]]:

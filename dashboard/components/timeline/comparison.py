@@ -4,7 +4,6 @@ A page mounts each of its layers (`LAYERS`) in a place of its own; all show one 
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from itertools import groupby
 from typing import Any, Literal
 
 import numpy as np
@@ -18,6 +17,7 @@ from dashboard.components.timeline import layers, versioned
 from dashboard.images import data_url, encode
 from detector.comparison import HEAT_LEVELS, AlignedPictures
 from detector.presentation import comparison as words
+from detector.presentation import pair
 from detector.schema.comparison import ComparedMoment, Comparison, FaceDifference
 from detector.sentences import _
 
@@ -33,13 +33,6 @@ def mount(part: Part, data: Mapping[str, Any], *, key: str) -> None:
     """Mount a part of the view."""
     shared = {name: value for name, value in data.items() if name != "parts"}
     timeline.mount({**shared, **data["parts"][part]}, key=key)
-
-
-def people(comparison: Comparison) -> dict[str, str]:
-    """Return people seen at some moment, id to name; whose face differs most comes first."""
-    seen = {face.person for moment in comparison.moments for face in moment.faces}
-    ranked = sorted(comparison.people, key=lambda p: (p.changed_region == "none", -p.difference))
-    return {p.id: _("Person {id}").format(id=p.id) for p in ranked if p.id in seen}
 
 
 def view_data(
@@ -103,14 +96,14 @@ def _moment(
     moment = comparison.moments[place]
     clock, still = labels.clock(moment.time), not comparison.copy_media.duration
     there = labels.clock(moment.original_time)
-    copy, original = titles(comparison)
+    copy, original = words.titles(comparison)
     values = {"time": clock, "there": there, "copy": copy, "original": original}
     alt = {
         "copy": copy if still else _("{copy} at {time}").format(**values),
         "original": _("{original}, laid on the other file").format(**values)
         if still
         else _("{original} at {there}, laid on the other file").format(**values),
-        "heat": _where(moment, clock),
+        "heat": pair.map_said(moment),
     }
     three = {name: {"src": shown[name], "alt": alt[name]} for name in alt}
     text = _("moment {n} of {all} · {time}")
@@ -120,42 +113,11 @@ def _moment(
     }
 
 
-def _where(moment: ComparedMoment, clock: str) -> str:
-    """Return the map in words."""
-    most = max(moment.faces, key=lambda face: face.difference, default=None)
-    if most is None:
-        text = _("Where they differ at {time}: {rest} gray levels on average; no face is seen.")
-        return text.format(time=clock, rest=f"{moment.background_difference:.1f}")
-    text = _(
-        "Where they differ at {time}: {levels} gray levels inside the face of Person {id}, {rest} "
-        "elsewhere."
-    )
-    return text.format(
-        time=clock,
-        levels=f"{most.difference:.1f}",
-        id=most.person,
-        rest=f"{moment.background_difference:.1f}",
-    )
-
-
-def _said(moment: ComparedMoment, face: FaceDifference) -> str:
-    """Return what was measured in a face, in words."""
-    text = _("{time}, Person {id}: {levels} gray levels apart, re-encoding leaves {limit}")
-    return text.format(
-        time=labels.clock(moment.time), id=face.person,
-        levels=f"{face.difference:.1f}", limit=f"{face.noise_threshold:.1f}",
-    )  # fmt: skip
-
-
-def _face_of(moment: ComparedMoment, person: str | None) -> FaceDifference | None:
-    return next((face for face in moment.faces if face.person == person), None)
-
-
 def _strip(
     comparison: Comparison, moments: Sequence[ComparedMoment], person: str | None, mirrored: bool
 ) -> Markup | None:
     """Return tiles with a person's face in both files, evenly over the moments it is seen at."""
-    faces = [(i, face) for i, one in enumerate(moments) if (face := _face_of(one, person))]
+    faces = [(i, face) for i, one in enumerate(moments) if (face := pair.face_of(one, person))]
     if not faces or len(moments) < 2:
         return None
     ends = [moment.time for moment in moments[1:]] + [1e9]
@@ -167,7 +129,8 @@ def _strip(
             *(tag("span", cls="picture", style=crop, data_name=side, data_moment=str(i))
               for side in ("copy", "original")),
             state="differs" if face.changed_region != "none" else "",
-            name=_said(moment, face), text=f"{level:.0f}" if level >= 10 else f"{level:.1f}",
+            name=pair.face_said(moment, face),
+            text=f"{level:.0f}" if level >= 10 else f"{level:.1f}",
             person=person, time=moment.time, start=moment.time, stop=ends[i],
         )  # fmt: skip
 
@@ -198,90 +161,35 @@ def _crop(comparison: Comparison, face: FaceDifference) -> str:
 def _plot(
     comparison: Comparison, moments: Sequence[ComparedMoment], person: str | None, length: float
 ) -> dict[str, Any]:
-    """Return the chart of differences, with what re-encoding leaves in a person's face."""
-    own = [(moment, _face_of(moment, person)) for moment in moments]
-    limits = [(m.time, face.noise_threshold if face else m.noise_threshold) for m, face in own]
-    levels = [limit for _time, limit in limits] + [m.background_difference for m in moments]
-    levels += [
-        level for m in moments for f in m.faces for level in (f.difference, f.noise_threshold)
-    ]
-    top = max(5, int(np.ceil(1.1 * max(levels, default=0.0))))
-
-    def line(points: Sequence[tuple[float, float]]) -> list[tuple[float, float]]:
-        return [(time, min(level, top) / top) for time, level in points]
-
-    def face_line(id: str) -> list[tuple[float, float]]:
-        found = ((m.time, _face_of(m, id)) for m in moments)
-        return line([(time, face.difference) for time, face in found if face])
-
-    differs = []
-    for over, run in groupby(own, lambda one: _differs(one[1])):
-        points = [(moment.time, face) for moment, face in run if face]
-        if over:
-            upper = [(time, face.difference) for time, face in points]
-            lower = [(time, face.noise_threshold) for time, face in reversed(points)]
-            differs.append(line(upper + lower))
-    zone = limits + [(time, 0.0) for time, _limit in reversed(limits)]
-    marks: list[dict[str, Any]] = [
-        {"css": "zone", "paths": [line(zone)], "area": True},
-        {"css": "limit", "paths": [line(limits)]},
-        {"css": "differs", "paths": differs, "area": True},
-        {"css": "rest", "paths": [line([(m.time, m.background_difference) for m in moments])]},
-        *(
-            {"css": "inside" if id == person else "other", "paths": [face_line(id)]}
-            for id in people(comparison)
-        ),
-    ]
-    ticks = [_tick(1, str(top)), _tick(0, "0")]
-    if limits and 0.12 * top < (middle := limits[0][1]) < 0.85 * top:
-        ticks.append(_tick(middle / top, f"{middle:.1f}", "strong"))
-    drawn = layers.marks(marks, HEIGHT, length, _in_words(comparison))
-    html = layers.plot(
-        _("Moment"), length, [layers.lane(drawn, *ticks)], moments=len(moments), cls="ticked"
-    )
-    said = ["; ".join(_said(m, face) for face in m.faces) or labels.clock(m.time) for m in moments]
-    return {"html": str(html), "says": said}
-
-
-def _tick(level: float, text: str, cls: str = "") -> Markup:
-    return tag("span", text, cls=f"tick {cls}", style=f"top: {100 * (1 - level):.1f}%")
-
-
-def _differs(face: FaceDifference | None) -> bool:
-    return (
-        face is not None
-        and face.changed_region != "none"
-        and face.difference > face.noise_threshold
-    )
+    """Return the chart of differences."""
+    chart = pair.over_time(comparison, moments, person)
+    lane = layers.lane(layers.curves(chart, HEIGHT), layers.ticks(chart))
+    html = layers.plot(_("Moment"), length, [lane], moments=len(moments), cls="ticked")
+    return {"html": str(html), "says": list(map(pair.moment_said, moments))}
 
 
 def key(comparison: Comparison, person: str | None) -> Iterator[Mark]:
     """Return what each mark of the chart stands for."""
+    people = pair.seen_people(comparison)
     if person:
-        name = _("Person {id}").format(id=person)
-        yield Mark(cls="line all", words=_("inside the face, {name}").format(name=name))
-        if len(people(comparison)) > 1:
+        yield Mark(cls="line all", words=_("inside the face, {name}").format(name=people[person]))
+        if any(pair.differs_at(pair.face_of(moment, person)) for moment in comparison.moments):
+            yield Mark(cls="line differs", words=_("the face differs by more"))
+        if len(people) > 1:
             yield Mark(cls="line other", words=_("other people"))
     yield Mark(cls="line dash", words=_("everywhere else"))
     yield Mark(cls="band rest", words=_("what re-encoding leaves in that face"))
-    if any(_differs(_face_of(moment, person)) for moment in comparison.moments):
-        yield Mark(cls="band differs", words=_("the face differs by more"))
-
-
-def titles(comparison: Comparison) -> tuple[str, str]:
-    """Return what stands over each of the two files: their roles where these are known."""
-    return words.titles(comparison)
 
 
 def _short(comparison: Comparison) -> tuple[str, str]:
     """Return what the two files are called where there is little room."""
-    copy, original = titles(comparison)
+    copy, original = words.titles(comparison)
     return (_("Copy") if comparison.roles_known else copy), original
 
 
 def _viewer(comparison: Comparison, mirrored: bool, moments: int) -> Markup:
     """Return the two files laid on each other, with what moves the edge and the moment."""
-    copy, original = titles(comparison)
+    copy, original = words.titles(comparison)
     wiped = _("{share} % original") if mirrored else _("{share} % copy")
     if not comparison.roles_known:
         wiped = "{share} % " + (original if mirrored else copy)
@@ -326,17 +234,3 @@ def _controls(moments: int) -> Markup:
 
 def _range(cls: str, name: str, **attributes: str) -> Markup:
     return tag("input", cls=cls, type="range", aria_label=name, **attributes)
-
-
-def _in_words(comparison: Comparison) -> str:
-    """Return the chart in words."""
-    changed = [p for p in comparison.people if p.changed_region != "none"] or comparison.people
-    inside = max((p.difference for p in changed), default=0.0)
-    text = _(
-        "Difference over time: inside the face {inside} gray levels, elsewhere {rest}; "
-        "re-encoding alone leaves up to {limit}."
-    )
-    return text.format(
-        inside=f"{inside:.1f}", rest=f"{comparison.background_difference or 0:.1f}",
-        limit=f"{comparison.noise_threshold or 0:.1f}",
-    )  # fmt: skip

@@ -8,8 +8,11 @@ from typing import Any
 
 from markupsafe import Markup
 
-from dashboard.components.markup import Text, tag
+from dashboard import labels
+from dashboard.charts.sections import PX_PER_MM
+from dashboard.components.markup import Text, join, tag
 from detector.messages.format import time_ticks
+from detector.presentation import CurveChart, series
 
 Point = tuple[float, float]
 """s, and the share of a lane's height"""
@@ -77,15 +80,51 @@ def across(start: float, stop: float, end: float) -> str:
     return f"left: {100 * start / end:.3f}%; width: {100 * (stop - start) / end:.3f}%"
 
 
+def curves(
+    chart: CurveChart, height: int, gaps: Iterable[tuple[float, float]] = ()
+) -> Markup:  # fmt: skip
+    """Return a chart as lines and areas over a lane so many px high; `gaps` are shaded, s."""
+
+    def at(points: Iterable[Point]) -> list[Point]:
+        return [(time, (value - chart.low) / (chart.high - chart.low)) for time, value in points]
+
+    floor = chart.floor
+    band = [at([*run, (run[-1][0], floor), (run[0][0], floor)]) for run in series.runs(chart.band)]
+    shaded = [[(start, 0.0), (start, 1.0), (stop, 1.0), (stop, 0.0)] for start, stop in gaps]
+    drawn: list[dict[str, Any]] = [
+        {"css": "band", "paths": band, "area": True},
+        {"css": "gap", "paths": shaded, "area": True},
+    ]
+    for line in chart.lines:
+        look = labels.state(line.label).slug if line.label else "muted" if line.muted else ""
+        css = f"curve {look} {'dashed' if line.dashed else ''}"
+        paths = map(at, series.runs(line.points))
+        drawn.append({"css": css, "paths": paths, "width": PX_PER_MM * line.width})
+    return marks(drawn, height, chart.end, chart.said)
+
+
+def ticks(chart: CurveChart) -> Markup:
+    """Return the values at a chart's ticks, before the lane."""
+    up = ((value - chart.low) / (chart.high - chart.low) for value, _text in chart.ticks)
+    texts = (text for _value, text in chart.ticks)
+    return join(
+        tag("span", text, cls="tick", style=f"top: {100 * (1 - share):.1f}%")
+        for share, text in zip(up, texts, strict=True)
+    )
+
+
 def marks(drawn: Iterable[Mapping[str, Any]], height: int, end: float, alt: str) -> Markup:
     """Return lines and areas, each of a class `css` with `paths` of points."""
 
     def at(point: Point) -> str:
         return f"{1000 * point[0] / end:.1f} {height * (1 - point[1]):.1f}"
 
-    def path(css: str, paths: Iterable[Sequence[Point]], *, area: bool = False) -> Markup:
+    def path(
+        css: str, paths: Iterable[Sequence[Point]], *, area: bool = False, width: float = 0.0
+    ) -> Markup:
         lines = (f"M{'L'.join(map(at, points))}{'Z' if area else ''}" for points in paths)
-        return tag("path", cls=css, d="".join(lines))
+        style = f"stroke-width: {width:.1f}px" if width else None
+        return tag("path", cls=css, d="".join(lines), style=style)
 
     return tag(
         "svg", *(path(**mark) for mark in drawn), viewBox=f"0 0 1000 {height}",

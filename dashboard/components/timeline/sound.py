@@ -1,6 +1,7 @@
 """The timeline of a sound: waveform with speech, a picture of its frequencies, and the score."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -11,7 +12,8 @@ from dashboard.components.markup import tag
 from dashboard.components.timeline import PLAYER, layers, versioned
 from dashboard.components.timeline.layers import Point
 from dashboard.images import data_url, encode
-from detector.schema.analysis import Analysis, Modality, Question, SpanSegment, Thresholds
+from detector.presentation import CurveChart, people, series
+from detector.schema.analysis import Analysis, Modality, Subject
 from detector.sentences import _
 
 RAMP = ((255, 255, 255), (201, 222, 240), (86, 152, 206), (0, 92, 158), (3, 30, 56))
@@ -40,24 +42,14 @@ def view_data(
     when the server moved the moment."""
     heard = analysis.media.audio.speech if analysis.media.audio else None
     end = max(analysis.media.duration or 0.0, 0.1)
-    answer = analysis.verdict.answers.get(Question.VOICE)
-    limits = answer.thresholds if answer else analysis.verdict.thresholds
     voice = next((s for s in analysis.subjects if s.modality is Modality.VOICE), None)
-    spans = voice.spans if voice else []
-    scored = [(span, span.score) for span in spans if span.score is not None]
     spoken = [
         layers.button(name=name, title=name, data_time=str(a), style=layers.across(a, b, end))
         for a, b in (heard.spans if heard else [])
         for name in [_("Speech, {stretch}").format(stretch=labels.stretch(a, b))]
     ]
-    likelihood = (
-        labels.percent(voice.probability) if voice and voice.probability is not None else ""
-    )
     waveform = _("Waveform with {count}.").format(
         count=labels.count(len(spoken), "stretch of speech", "stretches of speech")
-    )
-    over_time = _("Score over time. Combined likelihood: {likelihood}.").format(
-        likelihood=likelihood or _("none")
     )
     lanes = (
         layers.lane(
@@ -68,9 +60,7 @@ def view_data(
         ),
         _frequencies(end, picture, None if mfcc else rests, mfcc=mfcc),
         layers.lane(
-            layers.marks(_marks(scored, limits, end), SCORE, end, over_time),
-            name=_("Score"),
-            note=_("voice models, by window"),
+            _scores(analysis, voice, end), name=_("Score"), note=_("voice models, by window")
         ),
     )
     body = {
@@ -113,36 +103,17 @@ def _wave(peaks: np.ndarray, end: float) -> list[list[Point]]:
     ]
 
 
-def _marks(
-    scored: list[tuple[SpanSegment, float]], limits: Thresholds, end: float
-) -> list[dict[str, Any]]:
-    """Return the thresholds with the band between them, stretches without a score, and scores."""
-
-    def level(score: float) -> float:
-        return (2 + 88 * score) / SCORE
-
-    def block(start: float, stop: float, low: float, high: float) -> list[Point]:
-        return [(start, low), (start, high), (stop, high), (stop, low)]
-
-    gaps, last = [], 0.0
-    for start, stop in [*((span.start, span.end) for span, _score in scored), (end, end)]:
-        if start - last >= 0.02:
-            gaps.append(block(last, start, 0, 1))
-        last = max(last, stop)
-    lines: dict[str, list[list[Point]]] = {"line": [], "high": []}
-    for span, score in scored:
-        height = level(score)
-        css = "high" if score > limits.suspect else "line"
-        lines[css].append([(span.start, height), (span.end, height)])
-    low, high = level(limits.unsuspicious), level(limits.suspect)
-    edges = [[(0, height), (end, height)] for height in (low, high)] if scored else []
-    between = [block(0, end, low, high)] if scored else []
-    return [
-        {"css": "between", "paths": between, "area": True},
-        {"css": "gap", "paths": gaps, "area": True},
-        *({"css": css, "paths": paths} for css, paths in lines.items()),
-        {"css": "limit", "paths": edges},
-    ]
+def _scores(analysis: Analysis, voice: Subject | None, end: float) -> Markup:
+    """Return the score by windows; where there is none all of it is shaded."""
+    likelihood = _("none")
+    if voice and voice.probability is not None:
+        likelihood = labels.percent(voice.probability)
+    said = _("Score over time. Combined likelihood: {likelihood}.").format(likelihood=likelihood)
+    if voice is None or not any(span.score is not None for span in voice.spans):
+        return layers.curves(CurveChart((), end, 0.0, 1.0, (), said=said), SCORE, [(0.0, end)])
+    chart = replace(people.over_time(analysis, voice), end=end, said=said)
+    gaps = series.lane(analysis, voice).gaps
+    return layers.curves(chart, SCORE, [(gap.start, gap.end) for gap in gaps])
 
 
 def rests_on(shares: np.ndarray, start: float, end: float, alt: str) -> dict[str, Any]:

@@ -151,7 +151,7 @@ def _ended(task: Task, copy: Job, original: Job) -> None:
 def _found(kept: KeptComparison, first: Job, second: Job) -> None:
     comparison, mirrored = kept.comparison, _mirrored(kept, first)
     copy, original = in_roles(kept, first, second)
-    of_copy, of_original = view.titles(comparison)
+    of_copy, of_original = words.titles(comparison)
     titles = (of_original, of_copy) if mirrored else (of_copy, of_original)
     shown = bool(comparison.moments) and copy.has_media and original.has_media
     if not shown:
@@ -186,7 +186,7 @@ def _found(kept: KeptComparison, first: Job, second: Job) -> None:
 
 def _person(comparison: Comparison) -> str | None:
     """Ask of several people whose face is shown."""
-    people = view.people(comparison)
+    people = pair.seen_people(comparison)
     if len(people) < 2:
         return next(iter(people), None)
     return controls.choose(_("Person"), people, next(iter(people)), "near-person", hidden=True)

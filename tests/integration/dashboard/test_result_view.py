@@ -559,13 +559,13 @@ def test_the_bars_sum_to_the_combined_number_as_printed(whole, fake, people):
         change(made, asked, uncertainty=rates, calibration=calibration)
     made = decide(made)
     rows, answer = pulls.rows(made), pulls.answer_of(made)
-    assert sum(row.tenths for row in rows) == pulls.combined(answer).tenths
-    assert pulls.combined(answer).tenths == round(10 * logit(answer.probability))
+    assert sum(row.end for row in rows) == pulls.combined(answer).end
+    assert pulls.combined(answer).end == round(10 * logit(answer.probability))
     assert {r.label for r in rows if not r.id} <= {Label.NOT_APPLICABLE}
     # Nothing is printed a tenth away from what it is, but for the largest row.
     exact = {c.id: c.logit for c in answer.contributions if c.kind == "model"}
     largest = max(exact, key=lambda id: abs(exact[id]))
-    assert all(r.tenths == round(10 * exact[r.id]) for r in rows if r.id and r.id != largest)
+    assert all(r.end == round(10 * exact[r.id]) for r in rows if r.id and r.id != largest)
 
 
 def test_a_model_without_a_score_keeps_its_row(clip):

@@ -97,12 +97,12 @@ def test_the_view_holds_what_was_heard_and_scored(clip):
 
     def levels(css):
         """The scores at which lines begin, read back from the lane's height."""
-        (path,) = re.findall(rf'class="{css}" d="(.*?)"', score)
-        tops = re.findall(r"M\S+ ([\d.]+)", path)
-        return [round((sound.SCORE - float(top) - 2) / 88, 2) for top in tops]
+        paths = " ".join(re.findall(rf'class="{css}" d="(.*?)"', score))
+        tops = re.findall(r"M\S+ ([\d.]+)", paths)
+        return [round(1 - float(top) / sound.SCORE, 2) for top in tops]
 
-    assert levels("high")[:2] == [0.95, 0.97]
-    assert (levels("limit"), data["end"]) == ([0.3, 0.86], 13.0)
+    assert levels("curve fake")[:2] == [0.95, 0.97]
+    assert (levels("curve muted dashed"), data["end"]) == ([0.3, 0.86], 13.0)
     mfcc = sound.view_data(analysis, peaks, pictures["mfcc"], mfcc=True, time=3.0)
     shown = [re.findall(r'<img .*?alt="(.+?)"', view["html"]) for view in (data, mfcc)]
     assert all(len(alts) == 1 for alts in shown) and shown[0] != shown[1]

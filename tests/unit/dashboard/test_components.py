@@ -27,6 +27,7 @@ from dashboard.components import (
 from dashboard.components.status_cards import Card
 from dashboard.components.tables import TableColumn
 from dashboard.result.inspector import magnified
+from detector.presentation import BarRow
 from detector.presentation.answers import AnswerRow
 from detector.schema.analysis import Label, Thresholds
 
@@ -77,7 +78,7 @@ GIVEN: dict[Callable[..., object], tuple[tuple[object, ...], dict[str, object]]]
     verdict.head: ((BAD, "na", "help", BAD, BAD, BAD), {"announced": True}),
     verdict.questions: (([QUESTION],), {}),
     verdict.sides: ((BAD, BAD, BAD), {"bare": True}),
-    verdict.pull: ((BAD, BAD, -0.5, "na"), {}),
+    verdict.pull: ((BarRow(BAD, BAD, end=-5), 10.0), {}),
     figures.caption: ((BAD, BAD), {}),
     figures.ends: ((BAD, BAD), {}),
     figures.bars: (([0.2, 1.0], BAD), {}),

@@ -161,7 +161,7 @@ def test_the_parts_sum_to_the_number_that_stands_under_the_headline(analysis):
     answer = pulls.answer_of(analysis)
     assert answer is not None
     whole = pulls.combined(answer)
-    assert sum(row.tenths for row in pulls.rows(analysis)) == whole.tenths
+    assert sum(row.end for row in pulls.rows(analysis)) == whole.end
     assert whole.name == f"Combined, {verdict.likelihood(analysis)}"
 
 
