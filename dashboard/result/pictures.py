@@ -15,12 +15,13 @@ from pathlib import Path
 
 import numpy as np
 import streamlit as st
-from PIL import Image, ImageDraw
+from PIL import Image, ImageColor
 
 from dashboard.images import data_url, jpeg
 from dashboard.theme import ON_VIDEO
 from detector import explain, media, vision
 from detector.errors import UnmaskError
+from detector.live import overlay
 from detector.models.base import CropRecipe
 from detector.presentation import series
 from detector.schema.analysis import Analysis, Box, FrameSegment, Label, ModelResult
@@ -141,12 +142,11 @@ def whole_frame(
     image = Image.fromarray(rgb)
     image.thumbnail((side, side), Image.Resampling.LANCZOS, reducing_gap=3)
     scale = max(image.size) / max(rgb.shape[:2])
-    draw = ImageDraw.Draw(image)
-    stroke = max(2, round(max(image.size) / 240))
+    out, line = np.array(image), max(2, round(max(image.size) / 240))
     for box, label in boxes.values():
-        color, dash = ON_VIDEO[label]
-        _rectangle(draw, [v * scale for v in box], color, dash, stroke)
-    return np.asarray(image)
+        corners = tuple(round(edge * scale) for edge in box)
+        overlay.outline(out, corners, label, ImageColor.getrgb(ON_VIDEO[label][0])[:3], line)
+    return out
 
 
 def boxes_at(analysis: Analysis, time: float) -> dict[str, tuple[Box, Label]]:
@@ -158,23 +158,6 @@ def boxes_at(analysis: Analysis, time: float) -> dict[str, tuple[Box, Label]]:
             judged = face.score is not None
             boxes[track.id] = (face.box, track.label if judged else Label.NOT_APPLICABLE)
     return boxes
-
-
-def _rectangle(
-    draw: ImageDraw.ImageDraw, box: list[float], color: str, dash: str, stroke: int
-) -> None:
-    """Draw a box whose state can be read without color: solid, dashed or dotted."""
-    x0, y0, x1, y1 = box
-    if dash == "solid":
-        draw.rectangle((x0, y0, x1, y1), outline=color, width=stroke)
-        return
-    on, off = (4 * stroke, 2.5 * stroke) if dash == "dashed" else (stroke, 1.6 * stroke)
-    lines = [(x, y0, min(x + on, x1), y0) for x in np.arange(x0, x1, on + off)]
-    lines += [(x, y1, end, y1) for x, _y, end, _ in lines]
-    sides = [(x0, y, x0, min(y + on, y1)) for y in np.arange(y0, y1, on + off)]
-    sides += [(x1, y, x1, end) for _x, y, _, end in sides]
-    for line in (*lines, *sides):
-        draw.line(line, fill=color, width=stroke)
 
 
 _drawing = threading.Lock()

@@ -104,7 +104,7 @@ def _draw_face(out: np.ndarray, face: LiveFace, box: tuple[int, ...], style: Sty
     color = style.colors[face.label]
     line = max(2, out.shape[1] // 320)
     thin = line if face.label is not Label.NOT_APPLICABLE else max(1, line // 2)
-    _dashed(out, box, color, thin, _DASHES[face.label])
+    outline(out, box, face.label, color, thin)
     word = f"{face.word} - {face.percent}" if face.probability is not None else face.word
     height, width = out.shape[:2]
     if width < NARROW:
@@ -121,15 +121,16 @@ def _draw_face(out: np.ndarray, face: LiveFace, box: tuple[int, ...], style: Sty
         out[top : top + rows, left : left + columns] = plate[:rows, :columns]
 
 
-def _dashed(
-    out: np.ndarray, box: tuple[int, ...], color: Color, line: int, dash: tuple[int, int]
-) -> None:
-    """Draw a rectangle of dashes: pixels are set side by side, no loop over them."""
+def outline(
+    out: np.ndarray, box: tuple[int, ...], label: Label, color: Color, line: int
+) -> None:  # fmt: skip
+    """Draw a rectangle into a picture [H, W, 3], `line` px wide, in the dashes of its label: pixels
+    are set side by side, no loop over them."""
     height, width = out.shape[:2]
     x0, y0, x1, y1 = box
     if x1 <= x0 or y1 <= y0:
         return
-    on, off = dash[0] * line, dash[1] * line
+    on, off = (line * part for part in _DASHES[label])
     across = np.arange(max(x0, 0), min(x1, width))
     down = np.arange(max(y0, 0), min(y1, height))
     across = across[(across - x0) % (on + off) < on]
