@@ -54,13 +54,18 @@ class LinkRules:
     public: bool = True  # Also the addresses of the Internet
 
 
+def read_url(text: str) -> httpx.URL | None:
+    """Return an address with a host; None for any other text."""
+    try:
+        url = httpx.URL(text.strip()) if len(text) <= MAX_URL else None
+    except (httpx.InvalidURL, ValueError, UnicodeError):
+        return None
+    return url if url is not None and url.host else None
+
+
 def parse(url: str, rules: LinkRules) -> httpx.URL:
     """Return an address of an allowed form, unresolved; raise LinkRefused."""
-    try:
-        parsed = httpx.URL(url.strip()) if len(url) <= MAX_URL else None
-    except (httpx.InvalidURL, ValueError, UnicodeError):
-        parsed = None
-    if parsed is None or not parsed.host:
+    if (parsed := read_url(url)) is None:
         raise LinkRefused(_("This is not an address of a file on the web."), code="link_invalid")
     return check_form(parsed, rules)
 

@@ -20,7 +20,7 @@ import numpy as np
 
 from detector.errors import Canceled, InputError, MediaError
 from detector.isolation import connect_isolated
-from detector.links.addresses import MAX_URL, LinkRefused, LinkRules, Resolve, port_of
+from detector.links.addresses import LinkRefused, LinkRules, Resolve, port_of, read_url
 from detector.links.transport import (
     CHUNK_BYTES,
     LoopThread,
@@ -40,17 +40,41 @@ _TAIL_BYTES = 2048  # Longer than any line that libav reads
 ENDING_SECONDS = 1.0  # for a camera's end to say why it ended, after libav's did
 
 
+PORTS = {"http": 80, "https": 443, "rtsp": 554, "rtsps": 322}
+"""of each scheme that cameras are watched by"""
+USUAL_PORTS = frozenset({*PORTS.values(), 8554})
+FORMATS = "rtsp,rtp,sdp,mpegts,flv,live_flv,mpjpeg,mjpeg,mov,mp4,matroska,webm,h264,hevc,nut"
+"""Containers of a camera: none that names other addresses, as playlists do. An RTSP camera
+describes its streams in `sdp`, which may: its connections lead nowhere in a worker, and over TCP
+libav makes none."""
+
+
 @dataclass(frozen=True)
-class Target:
-    """One camera; host and path as they go over the wire."""
+class CameraAddress:
+    """Where a camera is, as it goes over the wire, and what lets us in there."""
 
     scheme: str
     host: str
     port: int
-    path: str
-    login: tuple[str, str] | None = field(default=None, repr=False)  # name, password
-    resolve: Resolve | None = None
-    verify: ssl.SSLContext | None = None
+    path: str  # With its query; it may hold a key
+    username: str = ""
+    password: str = field(default="", repr=False)
+
+    @property
+    def login(self) -> tuple[str, str] | None:
+        """Return name and password, where there are any."""
+        return (self.username, self.password) if self.username else None
+
+    @property
+    def rtsp(self) -> bool:
+        return self.scheme.startswith("rtsp")
+
+    @property
+    def public(self) -> str:
+        """Return the address without name and password."""
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        port = "" if self.port == PORTS[self.scheme] else f":{self.port}"
+        return f"{self.scheme}://{host}{port}{self.path}"
 
 
 class Relay(LoopThread):
@@ -62,16 +86,24 @@ class Relay(LoopThread):
     between two, and lets go of it on leaving. libav opens `url`, on a `port` of 127.0.0.1 for one
     connection. Raise on entering LinkRefused, MediaError, Canceled."""
 
-    def __init__(self, target: Target, rules: LinkRules, cancel: threading.Event) -> None:
+    def __init__(
+        self,
+        target: CameraAddress,
+        rules: LinkRules,
+        cancel: threading.Event,
+        *,
+        resolve: Resolve | None = None,
+        verify: ssl.SSLContext | None = None,
+    ) -> None:
         super().__init__("camera", cancel, rules.seconds)
         self._target, self._rules = target, rules
+        self._resolve, self._verify = resolve, verify
         self._problem: InputError | None = None
 
     @property
     def url(self) -> str:
-        scheme = "rtsp" if self._target.scheme.startswith("rtsp") else "http"
-        path = self._target.path if scheme == "rtsp" else "/"
-        return f"{scheme}://127.0.0.1:{self.port}{path}"
+        target, here = self._target, f"127.0.0.1:{self.port}"
+        return f"rtsp://{here}{target.path}" if target.rtsp else f"http://{here}/"
 
     def ended(self) -> InputError | None:
         """Return why the camera's end broke, once libav has left; None where it didn't."""
@@ -97,7 +129,7 @@ class Relay(LoopThread):
     async def _serve(self) -> None:
         async with AsyncExitStack() as stack:
             stack.push_async_callback(asyncio.sleep, 0)  # in which what was aborted is closed
-            rtsp = self._target.scheme.startswith("rtsp")
+            rtsp = self._target.rtsp
             async with asyncio.timeout(self._rules.seconds):
                 if rtsp:
                     camera = await self._connect(stack)
@@ -126,14 +158,14 @@ class Relay(LoopThread):
     async def _connect(self, stack: AsyncExitStack) -> Streams:
         """Connect to an RTSP camera, at an address that was looked at."""
         target, secure = self._target, self._target.scheme == "rtsps"
-        context = (target.verify or ssl.create_default_context()) if secure else None
+        context = (self._verify or ssl.create_default_context()) if secure else None
         name = target.host if secure else None
 
         async def connect(address: str) -> Streams:
             port = target.port
             return await asyncio.open_connection(address, port, ssl=context, server_hostname=name)
 
-        camera = await reach(target.host, target.port, self._rules, target.resolve, connect)
+        camera = await reach(target.host, target.port, self._rules, self._resolve, connect)
         stack.callback(camera[1].transport.abort)
         return camera
 
@@ -142,7 +174,7 @@ class Relay(LoopThread):
         target, rules = self._target, self._rules
         client = await stack.enter_async_context(
             httpx.AsyncClient(
-                transport=PinnedTransport(rules, resolve=target.resolve, verify=target.verify),
+                transport=PinnedTransport(rules, resolve=self._resolve, verify=self._verify),
                 headers={"User-Agent": "Unmask", "Accept-Encoding": "identity"},
                 timeout=rules.silence,
                 trust_env=False,
@@ -242,46 +274,9 @@ async def _without_redirects(said: AsyncIterator[bytes]) -> AsyncIterator[bytes]
         yield piece
 
 
-PORTS = {"http": 80, "https": 443, "rtsp": 554, "rtsps": 322}
-"""of each scheme that cameras are watched by"""
-USUAL_PORTS = frozenset({*PORTS.values(), 8554})
-FORMATS = "rtsp,rtp,sdp,mpegts,flv,live_flv,mpjpeg,mjpeg,mov,mp4,matroska,webm,h264,hevc,nut"
-"""Containers of a camera: none that names other addresses, as playlists do. An RTSP camera
-describes its streams in `sdp`, which may: its connections lead nowhere in a worker, and over TCP
-libav makes none."""
-
-
-@dataclass(frozen=True)
-class CameraAddress:
-    """Where a camera is, and what lets us in there."""
-
-    scheme: str
-    host: str
-    port: int
-    path: str  # With its query; it may hold a key
-    username: str = ""
-    password: str = field(default="", repr=False)
-
-    @property
-    def name(self) -> str:
-        """Return what it is called to a person: neither path nor password."""
-        return self.host
-
-    @property
-    def public(self) -> str:
-        """Return the address without name and password."""
-        host = f"[{self.host}]" if ":" in self.host else self.host
-        port = "" if self.port == PORTS[self.scheme] else f":{self.port}"
-        return f"{self.scheme}://{host}{port}{self.path}"
-
-
 def parse(text: str, rules: LinkRules) -> CameraAddress:
     """Return a camera's address, unresolved; raise LinkRefused, naming scheme and port alone."""
-    try:
-        url = httpx.URL(text.strip()) if len(text) <= MAX_URL else None
-    except (httpx.InvalidURL, ValueError, UnicodeError):
-        url = None
-    if url is None or not url.host:
+    if (url := read_url(text)) is None:
         hint = _("One looks like rtsp://camera.example/stream or http://camera.example/video.")
         raise LinkRefused(_("This is not the address of a camera."), code="link_invalid", hint=hint)
     if url.scheme not in PORTS:
@@ -323,24 +318,19 @@ class CameraStream(stream.Stream):
         verify: ssl.SSLContext | None = None,
     ) -> None:
         super().__init__(address.public, stop=stop, lost=lost)
-        self.name = address.name
+        self.name = address.host  # to a person: neither path nor password
         self._rules, self._cancel, self._reached = rules, stop, False
-        self._target = Target(
-            scheme=address.scheme,
-            host=address.host,
-            port=address.port,
-            path=address.path,
-            login=(address.username, address.password) if address.username else None,
-            resolve=resolve,
-            verify=verify,
-        )
+        self._target, self._resolve, self._verify = address, resolve, verify
 
     def connection(self) -> Iterator[np.ndarray]:
         """Yield one connection's pictures (`Stream.connection`); raise LinkRefused, MediaError."""
         opening, reading = self._timeouts
         rules = replace(self._rules, seconds=opening, silence=reading)
         try:
-            with Relay(self._target, rules, self._cancel) as relay:
+            relay = Relay(
+                self._target, rules, self._cancel, resolve=self._resolve, verify=self._verify
+            )
+            with relay:
                 yield from self._relayed(relay)
         except LinkRefused as error:
             if not self._reached or error.code == "link_private":
@@ -352,7 +342,7 @@ class CameraStream(stream.Stream):
     def _relayed(self, relay: Relay) -> Iterator[np.ndarray]:
         opening, reading = self._timeouts
         url = relay.url
-        if self._target.login and self._target.scheme.startswith("rtsp"):
+        if self._target.login and self._target.rtsp:
             name, password = (quote(part, safe="") for part in self._target.login)
             url = url.replace("://", f"://{name}:{password}@", 1)
         # The relay gives up first, and knows why; then libav; the worker is ended last.

@@ -6,11 +6,11 @@ Who sends it is known before the first byte of it is read, and a body is never h
 import hashlib
 import shutil
 import tempfile
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, BinaryIO
+from typing import Annotated, Any
 
 from fastapi import Header
 from pydantic import TypeAdapter, ValidationError
@@ -41,75 +41,61 @@ SETTINGS = tuple(name for name in Settings.model_fields if name != "ensemble")
 """Fields of a form that are those of `Settings`."""
 
 
-@dataclass(frozen=True)
-class FormFile:
-    """A file of a request, on disk until the request is answered."""
-
-    file: BinaryIO
-    name: str  # As the client named it; hostile
-    size: int  # Bytes
-    field: str = "file"  # Of the form
-
-    def submit(self, application: Application, context: RequestContext, settings: Settings) -> Job:
-        """Put its analysis in line; raise as `Application.submit`."""
-        return application.submit(context, self.file, self.name, settings, size=self.size)
-
-    def submit_film(
-        self, application: Application, context: RequestContext, settings: Settings
-    ) -> Job:
-        """Put the analysis of the film behind the picture in line; raise as
-        `Application.submit_film`."""
-        with tempfile.NamedTemporaryFile(prefix="unmask-") as copy:
-            shutil.copyfileobj(self.file, copy)
-            copy.flush()
-            return application.submit_film(context, Path(copy.name), self.name, settings)
-
-    @property
-    def incoming(self) -> IncomingFile:
-        """Return it as a batch takes it."""
-        return IncomingFile(self.file, self.name, self.size)
-
-    @property
-    def fingerprint(self) -> str:
-        """Return what another request has to bring to be the same; reads the file, and stands at
-        its beginning again."""
-        digest = sha256(self.file)
-        self.file.seek(0)
-        return f"{self.field}\0{self.name}\0{digest}"
+Source = IncomingFile | str
+"""A file of a request, on disk until that is answered; or the address of one."""
 
 
-@dataclass(frozen=True)
-class FormLink:
-    """A file that is to be fetched by its address."""
+@contextmanager
+def on_disk(file: IncomingFile) -> Iterator[Path]:
+    """Copy a file of a request to where it has a path, for as long as this lasts."""
+    with tempfile.NamedTemporaryFile(prefix="unmask-") as copy:
+        shutil.copyfileobj(file.source, copy)
+        copy.flush()
+        yield Path(copy.name)
 
-    name: str  # The address
 
-    def submit(self, application: Application, context: RequestContext, settings: Settings) -> Job:
-        """Fetch it and put its analysis in line; raise as `Application.submit_link`."""
-        return application.submit_link(context, self.name, settings)
-
-    @property
-    def incoming(self) -> str:
-        """Return it as a batch takes it."""
-        return self.name
-
-    @property
-    def fingerprint(self) -> str:
-        """Return what another request has to bring to be the same."""
-        return f"url\0{self.name}"
+def submit(
+    source: Source,
+    application: Application,
+    context: RequestContext,
+    settings: Settings,
+    *,
+    film: bool = False,
+) -> Job:
+    """Put the analysis of a file in line, fetched where it is an address; with `film`, that of the
+    film behind a picture. Raise as `Application.submit`, `submit_link` and `submit_film`."""
+    if isinstance(source, str):
+        return application.submit_link(context, source, settings)
+    if not film:
+        return application.submit(context, source.source, source.name, settings, size=source.size)
+    with on_disk(source) as path:
+        return application.submit_film(context, path, source.name, settings)
 
 
 @dataclass(frozen=True)
 class Form:
     """What came in the body of a request."""
 
-    sources: tuple[FormFile | FormLink, ...]
+    sources: tuple[tuple[str, Source], ...]  # Each with the name of its field
     fields: dict[str, str]
 
+    @property
+    def files(self) -> list[Source]:
+        """Return the files and addresses, in their order."""
+        return [source for _field, source in self.sources]
+
     def fingerprint(self) -> str:
-        """Return a hash of all that was asked for."""
-        parts = [*(one.fingerprint for one in self.sources), *sorted(self.fields.items())]
-        return hashlib.sha256(repr(parts).encode()).hexdigest()
+        """Return a hash of all that was asked for: what another request has to bring to be the
+        same. Reads the files, which stand at their beginning again."""
+        parts = []
+        for field, source in self.sources:
+            if isinstance(source, str):
+                parts.append(f"{LINK}\0{source}")
+            else:
+                parts.append(f"{field}\0{source.name}\0{sha256(source.source)}")
+                source.source.seek(0)
+        asked = [*parts, *sorted(self.fields.items())]
+        return hashlib.sha256(repr(asked).encode()).hexdigest()
 
     @property
     def webhook(self) -> str:
@@ -192,16 +178,16 @@ def _limited(request: Request, megabytes: int) -> Receive:
 
 
 def _checked(form: FormData, names: tuple[str, ...], most: int, least: int) -> Form:
-    sources: list[FormFile | FormLink] = []
+    sources: list[tuple[str, Source]] = []
     fields: dict[str, str] = {}
     for name, value in form.multi_items():
         if isinstance(value, UploadFile):
             if name in names:
-                size, given = value.size or 0, value.filename or "file"
-                sources.append(FormFile(value.file, given, size, name))
+                given = value.filename or "file"  # hostile
+                sources.append((name, IncomingFile(value.file, given, value.size or 0)))
         elif name == LINK:
             if value.strip():
-                sources.append(FormLink(value.strip()))
+                sources.append((LINK, value.strip()))
         else:
             fields[name] = value
     if len(sources) < least:

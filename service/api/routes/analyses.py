@@ -3,11 +3,8 @@ in the background, and what a file is before anything is analyzed.
 """
 
 import base64
-import shutil
-import tempfile
 from contextlib import suppress
 from datetime import tzinfo
-from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Depends, Query, Request, Response
@@ -27,8 +24,9 @@ from service.api.access import Analyst, App, Reader
 from service.api.errors import Conflict, NotFound, RefusalDetail, answer, described
 from service.api.routes.tasks import wait_for
 from service.api.schemas import BINARY, V1, AnalysisView, FramesView, TaskView, form_body
-from service.api.uploads import Form, FormFile, IdempotencyKey, once
+from service.api.uploads import Form, IdempotencyKey, once
 from service.application import Application
+from service.batch_files import IncomingFile
 from service.context import RequestContext
 from service.records import thumbnails
 from service.records.model import Query as RecordQuery
@@ -279,8 +277,8 @@ class MediaPreview(BaseModel):
 async def preview(request: Request, context: Analyst) -> MediaPreview:
     """Describe a file and show a picture of it. Nothing is analyzed, and nothing is kept."""
     async with uploads.receive(request, context) as form:
-        (source,) = form.sources
-        if not isinstance(source, FormFile):
+        (source,) = form.files
+        if isinstance(source, str):
             raise InputError(_("A preview is of a file, not of a link."), code="no_file")
         return await run_in_threadpool(_look, source)
 
@@ -288,15 +286,12 @@ async def preview(request: Request, context: Analyst) -> MediaPreview:
 def submit(application: Application, context: RequestContext, form: Form, key: str | None) -> Job:
     """Put a file in line; or find what the same request did before. Raise UnmaskError if it is not
     accepted."""
-    source, settings = form.sources[0], form.settings
+    source, settings = form.files[0], form.settings
 
     def make() -> str:
         if form.webhook:
             webhooks.check(form.webhook)
-        if form.film and isinstance(source, FormFile):
-            job = source.submit_film(application, context, settings)
-        else:
-            job = source.submit(application, context, settings)
+        job = uploads.submit(source, application, context, settings, film=form.film)
         if form.webhook:
             application.webhooks.start(form.webhook, job.key, context.principal)
         return job.key
@@ -332,7 +327,7 @@ def _gone() -> Conflict:
 def _start_link(
     application: Application, context: RequestContext, form: Form, key: str | None
 ) -> Task:
-    link, settings = form.sources[0].name, form.settings
+    link, settings = str(form.files[0]), form.settings
     id = once(
         application, context, form, key, lambda: application.start_link(context, link, settings).id
     )
@@ -342,11 +337,8 @@ def _start_link(
     return task
 
 
-def _look(source: FormFile) -> MediaPreview:
-    with tempfile.NamedTemporaryFile(prefix="unmask-") as copy:
-        shutil.copyfileobj(source.file, copy)
-        copy.flush()
-        path = Path(copy.name)
+def _look(source: IncomingFile) -> MediaPreview:
+    with uploads.on_disk(source) as path:
         found, picture = media.probe(path, name=source.name), None
         with suppress(MediaError):
             if found.kind != "audio":

@@ -112,8 +112,8 @@ def _bring(
     if form.webhook:
         webhooks.check(form.webhook)
     known = application.batches.get(context.principal.id, id) if id else None
-    files, scope = [source.incoming for source in form.sources], application.scope(context)
-    batch = application.batch_runs.bring(context, scope, files, form.settings, id=id)
+    scope = application.scope(context)
+    batch = application.batch_runs.bring(context, scope, form.files, form.settings, id=id)
     before = known.items if known is not None else ()
     for item in batch.items:
         if form.webhook and item.analysis and item not in before:

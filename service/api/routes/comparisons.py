@@ -15,7 +15,7 @@ from service.api.access import Analyst, App, Reader
 from service.api.errors import Conflict, NotFound
 from service.api.routes.analyses import FORMS, REFUSALS, REPORTS, ReportLocale, download
 from service.api.schemas import BINARY, V1, ComparisonView, form_body
-from service.api.uploads import Form, FormFile, IdempotencyKey, once
+from service.api.uploads import Form, IdempotencyKey, once
 from service.application import Application
 from service.context import RequestContext
 from service.records.tables import KeptComparison
@@ -131,9 +131,9 @@ def _start(application: Application, context: RequestContext, form: Form, key: s
 
 def _job(application: Application, context: RequestContext, form: Form, name: str) -> Job:
     """Return the analysis of one of the two."""
-    for source in form.sources:
-        if isinstance(source, FormFile) and source.field == name:
-            return source.submit(application, context, Settings())
+    for field, source in form.sources:
+        if field == name:
+            return uploads.submit(source, application, context, Settings())
     id = form.fields.get(name, "").strip()
     if not id:
         text = _("There is no “{name}” in this request: a file, or the id of an analysis.")

@@ -12,7 +12,7 @@ import pytest
 
 from detector.errors import InputError, MediaError
 from detector.links import LinkRefused, LinkRules
-from detector.links.cameras import CameraStream, Relay, Target, parse
+from detector.links.cameras import CameraAddress, CameraStream, Relay, parse
 from tests.conftest import camera
 from tests.support.cameras import SIZE, listening, mjpeg, moved, rtsp, same, secrets_in
 from tests.support.certificates import certificate
@@ -262,8 +262,9 @@ def test_a_secure_camera_has_to_be_the_one_of_its_name(tmp_path):
 
 
 def test_only_the_first_who_connects_here_is_passed_on(web):
-    target = Target("http", "cam.example", web.server_port, "/video", resolve=resolve)
-    with Relay(target, replace(RULES, seconds=5, silence=5), threading.Event()) as relay:
+    target = CameraAddress("http", "cam.example", web.server_port, "/video")
+    rules = replace(RULES, seconds=5, silence=5)
+    with Relay(target, rules, threading.Event(), resolve=resolve) as relay:
         first = socket.create_connection(("127.0.0.1", relay.port))
         first.sendall(b"GET / HTTP/1.0\r\n\r\n")
         assert first.recv(20).startswith(b"HTTP/1.0 200")
