@@ -11,30 +11,31 @@ from datetime import datetime
 from functools import cached_property, partial
 from pathlib import Path
 
-from detector.comparison.fingerprint import SPACING, Fingerprints, of_frames
+from detector.comparison.fingerprint import SPACING, Fingerprints, fingerprint, of_frames
 from detector.errors import InputError, UnmaskError
-from detector.schema.analysis import Media, Settings
+from detector.schema.analysis import Settings
 from detector.schema.comparison import Comparison, RoleSource
 from detector.sentences import _
 from service import limits
 from service.context import Principal, RequestContext
 from service.known_footage import KnownFootage, folder_of
-from service.library.catalog import Library, best_match, original_in
+from service.library.catalog import Library, best_match, most_alike, original_in
 from service.library.index import SURE, LibraryMatch
 from service.library.watch import FolderWatcher, WatchState
 from service.live.viewers import Viewer
 from service.records.comparisons import ComparisonStore
 from service.records.database import Database
 from service.records.footage import ANALYSES, FootageStore, LookupStore
-from service.records.model import LOCAL, MAX_PAGE_SIZE, FoundFootage, MissedLookup, Query, State
+from service.records.model import LOCAL, MAX_PAGE_SIZE, FoundFootage, MissedLookup, Query
 from service.records.store import RecordScope
 from service.records.tables import KeptComparison
 from service.tasks.comparisons import (
+    STEPS,
     ComparedFile,
     ComparedPair,
     Comparisons,
-    LookedFor,
     Lookups,
+    compared,
     pair_subject,
 )
 from service.tasks.jobs import Job, Jobs
@@ -56,9 +57,7 @@ class Originals:
         self._footage = FootageStore(database)
         self.known = KnownFootage(tasks, self._footage, lambda: self.library, jobs.uploads)
         self.comparisons = Comparisons(tasks, ComparisonStore(database), self._lost_pair)
-        self.lookups = Lookups(
-            tasks, LookupStore(database), lambda: self.library, self._footage_of, self._matched
-        )
+        self.lookups = Lookups(tasks, LookupStore(database), self._look_up)
         jobs.on_done = self.enqueue_lookup
         self._watcher: FolderWatcher | None = None
         self._starting = threading.Lock()
@@ -125,7 +124,7 @@ class Originals:
             if latest is not None:
                 self._attach(job, latest.comparison)
             if scope.store.preferences(scope.owner).find_originals:
-                self.lookups.start(LookedFor(scope, job, _file(job, analysis.media)))
+                self.lookups.start(job)
         except UnmaskError as error:
             log.warning("an original was not looked for: %s", error.code)
 
@@ -181,24 +180,46 @@ class Originals:
         with limits.taking(context, path.stat().st_size), path.open("rb") as file:
             return self._jobs.submit(file, found.name, settings, scope)
 
-    def _footage_of(self, looked: LookedFor, found: FoundFootage) -> ComparedFile | None:
-        """Return known footage itself, where its owner's analysis or folder still has it."""
-        path = self.media_of(looked.scope, found.match_sha256) or _in_folder(looked.scope, found)
-        return ComparedFile(path, found.name, found.match_sha256) if path is not None else None
+    def _look_up(self, job: Job, task: Task) -> None:
+        """In a worker: keep the fingerprints of what was analyzed, and the known footage that it
+        shows best, compared with it where its owner's analysis or folder still has that."""
+        task.on_progress(0, STEPS)
+        scope, file, library = RecordScope(task.owner, job.store), _file(job), self.library
+        about = file.probed()
+        prints = fingerprint(file.path, about, cancel=task.cancel)
+        if not len(prints.times):
+            return
+        task.on_progress(10, STEPS)
+        refused = self.lookups.store.refused(task.owner, file.sha256)
+        searched = self._footage.count(task.owner, without={file.sha256, *refused})
+        matches = library.search(task.owner, prints, without=file.sha256)
+        library.add_prints(task.owner, prints, about, ANALYSES)
+        matches = [match for match in matches if match.footage.sha256 not in refused]
+        found = best_match(matches)
+        missed = MissedLookup(searched, *most_alike(matches))
+        self.lookups.store.save(task.owner, file.sha256, found or missed)
+        if found is None:
+            return
+        path = self.media_of(scope, found.match_sha256) or _in_folder(scope, found)
+        if path is not None:
+            other = ComparedFile(path, found.name, found.match_sha256)
+            registered = self._footage.registered(task.owner, file.sha256)
+            added = found.source != ANALYSES and not registered
+            roles: RoleSource = "registered" if added else "unknown"
+            self._matched(scope, job, compared(file, other, task, roles, begun=20))
 
-    def _matched(self, looked: LookedFor, found: Comparison) -> None:
+    def _matched(self, scope: RecordScope, job: Job, found: Comparison) -> None:
         """Keep what came of a lookup's comparison; what a person compared themselves stands."""
         pair = found.copy_media.sha256, found.original_media.sha256
-        store, scope = self.comparisons.store, looked.scope
+        store = self.comparisons.store
         if found.role_source == "unknown" and self._stated(scope.owner, *reversed(pair)):
             return  # it is known which of the two is the original: the other one
         id = self.analysis_of(scope, found.original_media.sha256)
-        found = _with_scores(found, looked.job, self._jobs.find(id, scope) if id else None)
+        found = _with_scores(found, job, self._jobs.find(id, scope) if id else None)
         if store.find(scope.owner, *pair) is None:
             store.save(scope.owner, found)
-        current = looked.job.analysis
-        if current is not None and current.comparison is None:
-            self._attach(looked.job, found)
+        if job.analysis is not None and job.analysis.comparison is None:
+            self._attach(job, found)
 
     def compare(
         self, context: RequestContext, one: Job, other: Job, *, original: Job | None = None
@@ -427,9 +448,8 @@ def _with_scores(found: Comparison, *jobs: Job | None) -> Comparison:
     return found.model_copy(update=known)
 
 
-def _file(job: Job, about: Media | None = None) -> ComparedFile:
-    if about is None and job.state is State.DONE and job.analysis is not None:
-        about = job.analysis.media
+def _file(job: Job) -> ComparedFile:
+    about = job.analysis.media if job.analysis is not None else None
     return ComparedFile(job.path, job.name, job.record.sha256, about)
 
 

@@ -20,16 +20,13 @@ from typing import Any
 
 from detector import media
 from detector.comparison import compare
-from detector.comparison.fingerprint import fingerprint
 from detector.schema.analysis import Media
 from detector.schema.comparison import Comparison, RoleSource
 from detector.sentences import _
 from service.context import Principal
-from service.library.catalog import Library, best_match, most_alike
 from service.records.comparisons import ComparisonStore
-from service.records.footage import ANALYSES, LookupStore
-from service.records.model import FoundFootage, MissedLookup, State
-from service.records.store import RecordScope
+from service.records.footage import LookupStore
+from service.records.model import State
 from service.records.tables import KeptComparison
 from service.tasks.jobs import Job
 from service.tasks.queue import SubjectTasks, TaskQueue
@@ -107,14 +104,14 @@ class Comparisons(SubjectTasks[Task]):
             self._tasks.resume(task, partial(self._work, pair))
 
     def _work(self, pair: ComparedPair, task: Task) -> str:
-        found = _compared(pair.copy, pair.original, task, pair.roles)
+        found = compared(pair.copy, pair.original, task, pair.roles)
         kept = self.store.save(task.owner, found, task.id)
         if kept.id == task.id:
             pair.on_found(kept)
         return task.id
 
 
-def _compared(
+def compared(
     copy: ComparedFile, original: ComparedFile, task: Task, roles: RoleSource, begun: int = 0
 ) -> Comparison:
     """Return a comparison, which is what a task does after its first `begun` steps; raise
@@ -142,30 +139,14 @@ def pair_subject(principal: Principal, one: str, other: str) -> str:
     return hashlib.sha256("\0".join(names).encode()).hexdigest()[:32]
 
 
-@dataclass(frozen=True)
-class LookedFor:
-    """A file whose original is looked for."""
-
-    scope: RecordScope
-    job: Job
-    file: ComparedFile
-
-
 class Lookups(SubjectTasks[Task]):
-    """The lookups of a server. A task's subject is the id of the analysis. `library` is a callable,
-    as its import takes time; `media_of` gives the known footage itself, where that is still there;
-    `on_compared` gets what came of holding the two against each other."""
+    """The lookups of a server: `work` looks for the original of an analyzed file. A task's subject
+    is the id of the analysis."""
 
     def __init__(
-        self,
-        tasks: TaskQueue,
-        store: LookupStore,
-        library: Callable[[], Library],
-        media_of: Callable[[LookedFor, FoundFootage], ComparedFile | None],
-        on_compared: Callable[[LookedFor, Comparison], None],
+        self, tasks: TaskQueue, store: LookupStore, work: Callable[[Job, Task], None]
     ) -> None:
-        self.store, self._library = store, library
-        self._media_of, self._on_compared = media_of, on_compared
+        self.store, self._work = store, work
         kind = TaskKind(
             "lookup",
             Priority.BATCH,
@@ -177,29 +158,7 @@ class Lookups(SubjectTasks[Task]):
         )
         super().__init__(tasks, kind)
 
-    def start(self, looked: LookedFor) -> None:
+    def start(self, job: Job) -> None:
         """Put a file in line."""
-        task = Task(self.kind, looked.scope.owner, subject=looked.job.key)
-        self._tasks.submit(task, partial(self._work, looked))
-
-    def _work(self, looked: LookedFor, task: Task) -> None:
-        task.on_progress(0, STEPS)
-        file, library, owner = looked.file, self._library(), looked.scope.owner
-        about = file.probed()
-        prints = fingerprint(file.path, about, cancel=task.cancel)
-        if not len(prints.times):
-            return
-        task.on_progress(10, STEPS)
-        refused = self.store.refused(owner, file.sha256)
-        searched = library.store.count(owner, without={file.sha256, *refused})
-        matches = library.search(owner, prints, without=file.sha256)
-        library.add_prints(owner, prints, about, ANALYSES)
-        matches = [match for match in matches if match.footage.sha256 not in refused]
-        found = best_match(matches)
-        missed = MissedLookup(searched, *most_alike(matches))
-        self.store.save(owner, file.sha256, found or missed)
-        other = self._media_of(looked, found) if found is not None else None
-        if found is not None and other is not None:
-            added = found.source != ANALYSES and not library.store.registered(owner, file.sha256)
-            roles: RoleSource = "registered" if added else "unknown"
-            self._on_compared(looked, _compared(file, other, task, roles, begun=20))
+        task = Task(self.kind, job.record.owner, subject=job.key)
+        self._tasks.submit(task, partial(self._work, job))
