@@ -166,10 +166,8 @@ def count_request(context: RequestContext) -> None:
         return
     keys = {context.principal.id: most, f"{_ADDRESS}{context.address}": most}
     if refusal := requests.take(keys):
-        raise _refused(
-            _("This server answers {number} requests a minute.").format(number=f"{refusal.most:,}"),
-            refusal,
-        )
+        text = _("This server answers {number} requests a minute.")
+        raise _refused(text.format(number=f"{refusal.most:,}"), refusal)
 
 
 def count_rejected(address: str) -> None:

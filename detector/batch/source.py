@@ -132,11 +132,8 @@ def _listed(path: Path, names: Iterable[str], links: Links | None) -> Iterator[E
             if links is not None:
                 yield Entry(name, links(name))
                 continue
-            why = MediaError(
-                _("This is a link, and links are not opened here."),
-                code="links_off",
-                hint=_("Download the file, or allow links."),
-            )
+            text = _("This is a link, and links are not opened here.")
+            why = MediaError(text, code="links_off", hint=_("Download the file, or allow links."))
             yield failed(name, why)
             continue
         try:

@@ -141,11 +141,8 @@ class WorkerPool:
                     self._ready(ref)
         except Exception as error:  # Ray itself has ended
             log.exception("the cluster can't be asked any more")
-            self._fail(
-                ClusterError(
-                    _("The connection to the cluster was lost: {error}.").format(error=error)
-                )
-            )
+            text = _("The connection to the cluster was lost: {error}.")
+            self._fail(ClusterError(text.format(error=error)))
 
     def _ready(self, ref: Any) -> None:
         with self._changed:
@@ -156,11 +153,8 @@ class WorkerPool:
                 problem = unlike()
         except self._ray.exceptions.RayError as error:
             why = str(getattr(error, "cause", None) or error).strip().splitlines()
-            problem = ClusterError(
-                _("A worker can't be started: {error}.").format(
-                    error=repr(why[-1] if why else error)
-                )
-            )
+            text = _("A worker can't be started: {error}.")
+            problem = ClusterError(text.format(error=repr(why[-1] if why else error)))
         with self._changed:
             if problem is None:
                 member.ready, member.free = True, self._each

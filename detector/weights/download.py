@@ -178,12 +178,8 @@ async def _pieces(response: httpx.Response, address: str) -> AsyncIterator[bytes
             yield bytes(held)
             held.clear()
         if slow:
-            raise _unreachable(
-                address,
-                _("only {came} bytes came in {elapsed} s").format(
-                    came=f"{came:,}", elapsed=f"{elapsed:.0f}"
-                ),
-            )
+            text = _("only {came} bytes came in {elapsed} s")
+            raise _unreachable(address, text.format(came=f"{came:,}", elapsed=f"{elapsed:.0f}"))
         if elapsed >= SLOW_SECONDS:
             since, came = time.monotonic(), 0
     if held:
@@ -281,21 +277,15 @@ async def _receive(
                 if have > most:
                     out.close()
                     part.unlink()
-                    raise _unreachable(
-                        address,
-                        _("it sends more than the {most} bytes stated").format(most=f"{most:,}"),
-                    )
+                    text = _("it sends more than the {most} bytes stated")
+                    raise _unreachable(address, text.format(most=f"{most:,}"))
                 out.write(piece)
                 on_progress(have, max(size, have))
             out.flush()
             os.fsync(out.fileno())
     if have < size:
-        raise _unreachable(
-            address,
-            _("it stopped after {have} of {size} bytes; ask again to go on").format(
-                have=f"{have:,}", size=f"{size:,}"
-            ),
-        )
+        text = _("it stopped after {have} of {size} bytes; ask again to go on")
+        raise _unreachable(address, text.format(have=f"{have:,}", size=f"{size:,}"))
 
 
 def no_connection(address: str, error: Exception, *, broke: bool = False) -> WeightsError:

@@ -62,11 +62,9 @@ def _watch(viewer: Viewer, stream: CameraStream) -> None:
                 return
     except LinkRefused as error:
         if error.code == "link_private":
-            error = LinkRefused(
-                _("This camera is in a network that this server watches no cameras in."),
-                code=error.code,
-                hint=_("Who runs this server can name its network: UNMASK_CAMERA_NETWORKS."),
-            )
+            text = _("This camera is in a network that this server watches no cameras in.")
+            hint = _("Who runs this server can name its network: UNMASK_CAMERA_NETWORKS.")
+            error = LinkRefused(text, code=error.code, hint=hint)
         viewer.failure = error
     except UnmaskError as error:
         viewer.failure = error

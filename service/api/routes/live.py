@@ -111,11 +111,9 @@ async def _tell(websocket: WebSocket, viewer: Viewer, application: Application) 
 def decode(data: bytes) -> np.ndarray:
     """Return the picture of a frame, uint8 [H, W, 3] RGB, at the size of a session. Raise
     InputError if it is not a JPEG, or too large; its header is checked before it is decoded."""
+    text = _("A frame is a JPEG of at most {bytes} MB and {side} px.")
     refusal = InputError(
-        _("A frame is a JPEG of at most {bytes} MB and {side} px.").format(
-            bytes=MAX_FRAME_BYTES >> 20, side=MAX_FRAME_SIDE
-        ),
-        code="bad_frame",
+        text.format(bytes=MAX_FRAME_BYTES >> 20, side=MAX_FRAME_SIDE), code="bad_frame"
     )
     if len(data) > MAX_FRAME_BYTES:
         raise refusal
