@@ -49,8 +49,7 @@ from service.tasks.evaluations import Evaluations
 from service.tasks.jobs import Job, Jobs
 from service.tasks.kinds import Downloads, RobustnessQueue, SelfChecks
 from service.tasks.queue import TaskQueue
-from service.tasks.store import TaskStore
-from service.tasks.task import Task
+from service.tasks.task import Task, TaskStore
 from service.tasks.throughput import ThroughputEstimator
 from service.webhooks import Webhooks
 

@@ -192,7 +192,7 @@ def _counted(
     limiter: RateLimiter, allowed: dict[str, int], count: int, hint: str
 ) -> Iterator[None]:
     """Count files, and uncount them when what is done with them raises."""
-    if refusal := limiter.take(allowed, count):
+    if allowed and (refusal := limiter.take(allowed, count)):
         raise _refused(_exceeded(refusal, count, limiter.span), refusal, hint)
     try:
         yield

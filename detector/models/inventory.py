@@ -13,7 +13,6 @@ from detector.errors import UnmaskError, UsageError
 from detector.models import registry, user_models
 from detector.models.base import ModelSpec
 from detector.sentences import _, join
-from detector.weights import pins
 
 log = logging.getLogger(__name__)
 
@@ -78,8 +77,8 @@ def download(id: str, progress: weights.Progress | None = None) -> Status:
     spec = registry.get_spec(id)
     weights.require_license(spec)
     try:
-        if not weights.fetchable(spec) and pins.can_pin(spec.files):
-            pins.pin(spec)
+        if not weights.fetchable(spec) and weights.can_pin(spec.files):
+            weights.pin(spec)
             spec = registry.get_spec(spec.id)
         weights.fetch(spec, progress)
     except UnmaskError as error:
@@ -161,7 +160,7 @@ def _status(spec: ModelSpec, memory: int, recommended: str) -> Status:
         state = "failed" if why else "ready"
         if state == "ready" and spec.research_only and not spec.own and accepted is None:
             state, why = "license", f"Its license must be accepted first: {spec.license_weights}."
-    elif weights.fetchable(spec) or pins.can_pin(spec.files):
+    elif weights.fetchable(spec) or weights.can_pin(spec.files):
         # What came and was another file is a fault; that nothing came says nothing of the model.
         state = "failed" if problem == "weights_corrupted" else "available"
         if not why and not weights.fetchable(spec):

@@ -30,7 +30,7 @@ from detector.models.memory import ModelCache
 from detector.schema.analysis import Ensemble, Question
 from detector.schema.base import StrictModel
 from detector.sentences import _
-from detector.weights import available, digest, pins, require_license, resolve
+from detector.weights import available, digest, pinned, pins_file, require_license, resolve
 from detector.weights.entry import WeightFile
 from detector.weights.files import ProbeMatched
 
@@ -63,7 +63,7 @@ def manifest() -> Manifest:
     file changes, but for the catalog, which ships. Raise ModelError naming file, entry and key."""
     bundled = paths.bundled()
     main, *own = [
-        (file, _changed(file)) for file in (bundled / "manifest.toml", own_manifest(), pins.path())
+        (file, _changed(file)) for file in (bundled / "manifest.toml", own_manifest(), pins_file())
     ]
     return _read((main, *_catalog(bundled), *own))
 
@@ -301,7 +301,7 @@ def _read(files: tuple[tuple[Path, int | None], ...]) -> Manifest:
             raise ModelError(
                 _("{main} recommends {id}, which is no model.").format(main=main, id=repr(entry.id))
             )
-    known_pins = pins.pinned()
+    known_pins = pinned()
     for spec in models:
         spec.files = [
             file if file.sha256 else file.model_copy(update=known_pins.get(file.path))

@@ -23,12 +23,16 @@ from detector.weights.store import accepted_license as accepted_license
 from detector.weights.store import available as available
 from detector.weights.store import bring as bring
 from detector.weights.store import cache as cache
+from detector.weights.store import can_pin as can_pin
 from detector.weights.store import delete as delete
 from detector.weights.store import fetch as fetch
 from detector.weights.store import fetchable as fetchable
 from detector.weights.store import locate as locate
 from detector.weights.store import missing_bytes as missing_bytes
 from detector.weights.store import missing_error as missing_error
+from detector.weights.store import pin as pin
+from detector.weights.store import pinned as pinned
+from detector.weights.store import pins_file as pins_file
 from detector.weights.store import require_license as require_license
 from detector.weights.store import resolve as resolve
 from detector.weights.store import take_in as take_in

@@ -17,8 +17,7 @@ from pydantic import Field, ValidationError, field_serializer
 from detector.seals import canonical, digest
 from detector.sentences import _
 from service.records.model import FrozenModel, RecordsError
-from service.records.rows import Limit, RowGateway
-from service.records.tables import CaseRow
+from service.records.tables import CaseRow, Limit, RowGateway
 
 MAX_CASES = 500  # of an owner; deploy/supabase/migrations say the same, as of the log's length
 MAX_LOG_BYTES = 2_000_000

@@ -10,11 +10,10 @@ PostgreSQL is named by an address (`postgresql+psycopg://user:password@host/name
 
 import logging
 import threading
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import fields
 from datetime import datetime
-from itertools import islice
 from pathlib import Path
 from typing import Any, Literal, TypeVar, cast
 
@@ -357,8 +356,6 @@ def _in_use() -> RecordsError:
 
 # --- statements -----------------------------------------------------------------------------------
 
-BATCH_SIZE = 500  # ids named in one statement; databases bound the number of its parameters
-
 
 def affected(session: Session, statement: Executable) -> int:
     """Run a statement and return the number of changed rows."""
@@ -386,13 +383,6 @@ def _insert(session: Session, new: Base) -> tuple[Any, list[str]]:
     row = {field.name: getattr(new, field.name) for field in fields(new)}
     key = [column.name for column in inspect(type(new)).primary_key]
     return dialect.insert(type(new)).values(row), key
-
-
-def batches(ids: Collection[str], size: int = 0) -> Iterator[Sequence[str]]:
-    """Yield ids in parts of at most `size`, else `BATCH_SIZE`."""
-    rest = iter(ids)
-    while some := list(islice(rest, size or BATCH_SIZE)):
-        yield some
 
 
 # --- migrations: a new database gets its tables at once, an older one the steps in

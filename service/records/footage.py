@@ -15,10 +15,10 @@ from detector.errors import InputError
 from detector.media.files import one_line
 from detector.sentences import _
 from service.context import new_id
-from service.records.database import StoredRows, affected, batches, insert_new, upsert
+from service.records.database import StoredRows, affected, insert_new, upsert
 from service.records.model import ANALYSES as ANALYSES
 from service.records.model import GUEST, KEY, LOCAL, MAX_NAME_LENGTH, FoundFootage, MissedLookup
-from service.records.tables import Footage, LookupRow, RecordRow, RefusedMatch
+from service.records.tables import Footage, LookupRow, RecordRow, RefusedMatch, batches
 
 _ROW_BYTES = 4 + HASH_BYTES
 MAX_FOOTAGE = 200_000  # files of an owner

@@ -46,10 +46,20 @@ from service.records.model import (
     SharedResult,
     Usage,
 )
-from service.records.rows import Limit, Row, Where, parts
 from service.records.seals import origin
 from service.records.store import RECORD, Store, shared_result
-from service.records.tables import Base, CaseRow, RecordRow, SettingRow, ShareRow, TextType
+from service.records.tables import (
+    Base,
+    CaseRow,
+    Limit,
+    RecordRow,
+    Row,
+    SettingRow,
+    ShareRow,
+    TextType,
+    Where,
+    parts,
+)
 
 log = logging.getLogger(__name__)
 

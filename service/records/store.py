@@ -40,9 +40,8 @@ from service.records.model import (
     State,
     Usage,
 )
-from service.records.rows import Limit, Row, RowGateway, Where
 from service.records.seals import Keyring
-from service.records.tables import RecordRow, SettingRow, ShareRow
+from service.records.tables import Limit, RecordRow, Row, RowGateway, SettingRow, ShareRow, Where
 
 log = logging.getLogger(__name__)
 

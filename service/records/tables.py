@@ -6,11 +6,12 @@ A change of a table here needs a step in `migrations/versions`, which older data
 
 import json
 import zlib
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import fields
 from datetime import UTC, datetime
-from typing import Any
+from itertools import islice
+from typing import Any, NamedTuple, Protocol
 
 from pydantic import TypeAdapter, ValidationError
 from sqlalchemy import (
@@ -33,7 +34,14 @@ from sqlalchemy.types import TypeEngine
 
 from detector.schema.comparison import Comparison
 from service.context import Principal, PrincipalKind, Role, Scope
-from service.records.model import KEY, BatchItem, ErrorReport, FoundFootage, MissedLookup
+from service.records.model import (
+    KEY,
+    BatchItem,
+    ErrorReport,
+    FoundFootage,
+    MissedLookup,
+    RecordsError,
+)
 from service.records.rules import storable
 
 HEAD = "0019"  # The newest migration
@@ -426,3 +434,64 @@ class RefusedMatch(Base):
     sha256: Mapped[str] = mapped_column(primary_key=True)
     match_sha256: Mapped[str] = mapped_column(primary_key=True)
     created: Mapped[datetime]
+
+
+# --- their rows, in whatever database: the few things that it has to know ------------------------
+
+Row = dict[str, Any]
+Where = Mapping[str, Any]  # The columns of a row with their values; any one, where it is a list
+
+
+class Limit(NamedTuple):
+    """How many rows there may be, and what one more is refused with. A Supabase project counts by
+    itself."""
+
+    where: Where
+    most: int
+    refusal: RecordsError
+
+
+class RowGateway(Protocol):
+    """Rows by column, of the mapped classes in `tables`. All raise RecordsError."""
+
+    def select(
+        self,
+        table: type[Base],
+        columns: Sequence[str],
+        where: Where,
+        order: Sequence[str] = (),
+        limit: int | None = None,
+    ) -> list[Row]:
+        """Return some columns of rows, in the order of columns; descending by `-column`. Without a
+        limit, the table has an `id`, and it and the columns of the order are among these."""
+
+    def insert(self, table: type[Base], row: Row, limit: Limit | None = None) -> None:
+        """Add a row; raise RecordsError (`records_taken`) where its key is there already."""
+
+    def update(
+        self, table: type[Base], new: Row, where: Where, columns: Sequence[str]
+    ) -> list[Row]:
+        """Change rows, and return what they are now."""
+
+    def delete(self, table: type[Base], where: Where, columns: Sequence[str]) -> list[Row]:
+        """Delete rows, and return what they were."""
+
+
+def parts(where: Where, size: int = 0) -> Iterator[Where]:
+    """Yield the same with at most `size` values of a list at a time: a statement holds so many."""
+    name = next((name for name, value in where.items() if isinstance(value, list)), None)
+    if name is None:
+        yield where
+        return
+    for some in batches(where[name], size):
+        yield {**where, name: some}
+
+
+BATCH_SIZE = 500  # ids named in one statement; databases bound the number of its parameters
+
+
+def batches(ids: Collection[str], size: int = 0) -> Iterator[Sequence[str]]:
+    """Yield ids in parts of at most `size`, else `BATCH_SIZE`."""
+    rest = iter(ids)
+    while some := list(islice(rest, size or BATCH_SIZE)):
+        yield some

@@ -29,8 +29,7 @@ from service.context import Principal
 from service.records.instances import BEAT_SECONDS, Server
 from service.records.model import ErrorReport, State, fault_of
 from service.tasks.line import Line
-from service.tasks.store import TaskStore, restore
-from service.tasks.task import RESUMED, SYSTEM, AnyTask, Task, TaskKind
+from service.tasks.task import RESUMED, SYSTEM, AnyTask, Task, TaskKind, TaskStore, restore
 
 log = logging.getLogger(__name__)
 

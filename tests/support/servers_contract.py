@@ -17,8 +17,7 @@ from service.records.instances import BEAT_SECONDS, LEASE_SECONDS, STALE_SECONDS
 from service.records.model import RecordsError, State
 from service.records.tables import ServerRow, UtcDateTime
 from service.tasks.queue import TaskQueue
-from service.tasks.store import TaskStore
-from service.tasks.task import Priority, Task, TaskKind
+from service.tasks.task import Priority, Task, TaskKind, TaskStore
 from tests.support.tasks import ANN, ended
 from tests.support.waiting import PATIENT, until
 

@@ -111,7 +111,7 @@ class SQLContract(StoreContract):
         assert store.database.scalar(select(func.count()).select_from(ShareRow)) == 1
 
     def test_lists_longer_than_a_statement_may_name(self, store, monkeypatch):
-        monkeypatch.setattr("service.records.database.BATCH_SIZE", 2)
+        monkeypatch.setattr("service.records.tables.BATCH_SIZE", 2)
         made = [make(LOCAL, number) for number in range(5)]
         for record in made:
             store.add(record, SAMPLE, PICTURE)

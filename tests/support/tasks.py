@@ -4,7 +4,7 @@ from service.context import Principal, PrincipalKind, Role
 from service.records.database import FILE, Database
 from service.records.instances import Server
 from service.tasks.queue import TaskQueue
-from service.tasks.store import TaskStore
+from service.tasks.task import TaskStore
 from tests.support.waiting import until
 
 ANN = Principal("guest:ann", PrincipalKind.GUEST)

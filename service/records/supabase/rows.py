@@ -15,8 +15,7 @@ from detector.sentences import _
 from service.records import rules
 from service.records.cases import too_many_cases
 from service.records.model import RecordsError
-from service.records.rows import Limit, Row, Where, parts
-from service.records.tables import Base
+from service.records.tables import Base, Limit, Row, Where, parts
 
 PAGE_SIZE = 1000  # rows asked for at once; a project may be set to give fewer
 BATCH_SIZE = 100  # ids named in one request: they stand in its address, which servers cut at 8 kB

@@ -24,13 +24,12 @@ from detector.schema.analysis import Analysis
 from detector.seals import record_hash
 from service.records import rules, thumbnails
 from service.records.model import Facets, Query, RecordsError, SharedResult, Usage
-from service.records.rows import Row
 from service.records.seals import Keyring, origin_of_account
 from service.records.store import Store, shared_result
 from service.records.supabase import rows
 from service.records.supabase.bucket import Bucket, object_path
 from service.records.supabase.rows import SupabaseRows, answer, storable
-from service.records.tables import RecordRow
+from service.records.tables import RecordRow, Row
 
 log = logging.getLogger(__name__)
 

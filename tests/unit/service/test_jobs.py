@@ -29,7 +29,7 @@ from service.records.tables import TaskRow
 from service.storage import open_uploads
 from service.tasks.jobs import Job, Jobs, QueueFull, QueueLimits, State, default_workers
 from service.tasks.queue import TaskQueue
-from service.tasks.store import TaskStore
+from service.tasks.task import TaskStore
 from service.tasks.throughput import ThroughputEstimator
 from tests.support.kept import forge
 from tests.support.result_sample import make_analysis

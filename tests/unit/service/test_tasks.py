@@ -26,8 +26,7 @@ from service.tasks.calibrations import CalibrationRequest, Calibrations
 from service.tasks.kinds import MAX_WAITING, SELF_CHECK, Downloads, RobustnessQueue, SelfChecks
 from service.tasks.line import Line
 from service.tasks.queue import NICENESS, start_thread
-from service.tasks.store import TaskStore
-from service.tasks.task import Priority, QueueFull, StepProgress, Task, TaskKind
+from service.tasks.task import Priority, QueueFull, StepProgress, Task, TaskKind, TaskStore
 from tests.support.result_sample import make_analysis
 from tests.support.servers_contract import ServersContract
 from tests.support.tasks import ADMIN, ANN, BEN, ended, make_tasks
