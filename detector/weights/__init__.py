@@ -9,6 +9,7 @@ and converts them, `hub` reads a model's page on Hugging Face.
 """
 
 from detector.weights.download import Progress as Progress
+from detector.weights.download import cache as cache
 from detector.weights.download import check_space as check_space
 from detector.weights.download import digest as digest
 from detector.weights.download import download as download
@@ -22,7 +23,6 @@ from detector.weights.store import accept_license as accept_license
 from detector.weights.store import accepted_license as accepted_license
 from detector.weights.store import available as available
 from detector.weights.store import bring as bring
-from detector.weights.store import cache as cache
 from detector.weights.store import can_pin as can_pin
 from detector.weights.store import delete as delete
 from detector.weights.store import fetch as fetch

@@ -21,6 +21,7 @@ from detector.errors import UsageError, WeightsError
 from detector.sentences import _
 from detector.weights.download import (
     Progress,
+    cache,
     digest,
     download,
     endpoint,
@@ -30,7 +31,6 @@ from detector.weights.download import (
     require_online,
 )
 from detector.weights.entry import WeightFile
-from detector.weights.store import cache
 
 CONFIG, PREPROCESSOR = "config.json", "preprocessor_config.json"
 WEIGHTS = ("model.safetensors", "pytorch_model.bin")  # In the order in which they are preferred

@@ -13,14 +13,9 @@ from detector import paths
 from detector.errors import ModelError, WeightsError
 from detector.installation import install_weights
 from detector.sentences import _, join
-from detector.weights.download import HUB, Progress, digest, download, verify
+from detector.weights.download import HUB, Progress, cache, digest, download, verify
 from detector.weights.entry import StoredEntry, WeightFile
 from detector.weights.files import as_safetensors
-
-
-def cache() -> Path:
-    """Return the folder of the downloaded weights and of a person's own."""
-    return paths.data() / "weights"
 
 
 def locate(spec: StoredEntry, file: WeightFile) -> Path:
