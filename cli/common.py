@@ -98,13 +98,8 @@ def is_web_address(path: str | Path) -> bool:
 def refuse_link(path: str | Path) -> None:
     """Raise InputError where a path is meant as a link."""
     if is_web_address(path):
-        raise InputError(
-            _("Links are not read here."),
-            code="link",
-            hint=_(
-                "Download the file first, or give the link on the page, where links are allowed."
-            ),
-        )
+        hint = _("Download the file first, or give the link on the page, where links are allowed.")
+        raise InputError(_("Links are not read here."), code="link", hint=hint)
 
 
 def write_text(target: str, text: str) -> None:
@@ -197,11 +192,8 @@ def write_bytes(target: str, data: bytes) -> None:
         else:
             paths.write(path, data)
     except OSError as error:
-        raise UsageError(
-            _("{target} could not be written: {strerror}.").format(
-                target=target, strerror=error.strerror
-            )
-        ) from None
+        text = _("{target} could not be written: {strerror}.")
+        raise UsageError(text.format(target=target, strerror=error.strerror)) from None
 
 
 def tell(*lines: object, error: bool = False) -> None:

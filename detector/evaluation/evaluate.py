@@ -61,12 +61,10 @@ class FileSelection:
 
         def check(item: Item) -> None:
             if self._wants(item) and not item.file.is_file():
+                text = _("{labels} lists {name}, which is not there.")
+                hint = _("Names are relative to the folder of the CSV.")
                 raise InputError(
-                    _("{labels} lists {name}, which is not there.").format(
-                        labels=labels, name=item.name
-                    ),
-                    code="not_found",
-                    hint=_("Names are relative to the folder of the CSV."),
+                    text.format(labels=labels, name=item.name), code="not_found", hint=hint
                 )
 
         return [item for item in read_labels(labels, check) if self._wants(item)]
@@ -103,17 +101,11 @@ def evaluate(
         if len({item.label for item in files}) == 2:
             by_kind[name] = files
         elif files:
-            notes.append(
-                _("The {files} files of the kind {name} are all of one label.").format(
-                    files=len(files), name=name
-                )
-            )
+            text = _("The {files} files of the kind {name} are all of one label.")
+            notes.append(text.format(files=len(files), name=name))
     if not by_kind:
-        raise InputError(
-            _("{labels} needs both originals and fakes of one kind, image, video or audio.").format(
-                labels=labels
-            )
-        )
+        text = _("{labels} needs both originals and fakes of one kind, image, video or audio.")
+        raise InputError(text.format(labels=labels))
     passes = [(name, c) for name in by_kind for c in conditions if c.fits(name)]
     total, before = sum(len(by_kind[name]) for name, _ in passes), 0
     scored: dict[str, dict[Condition, list[Scored]]] = {name: {} for name in by_kind}

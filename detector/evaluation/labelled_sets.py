@@ -83,12 +83,9 @@ def _written(
     """Write labels.csv; raise InputError where originals or fakes are missing."""
     real, fake = (sum(row["label"] == label for row in rows) for label in ("real", "fake"))
     if not real or not fake:
-        raise InputError(
-            _("There are {real} originals and {fake} fakes in it; both are needed.").format(
-                real=real, fake=fake
-            ),
-            hint=_("A ZIP needs a folder called real and one called fake."),
-        )
+        text = _("There are {real} originals and {fake} fakes in it; both are needed.")
+        hint = _("A ZIP needs a folder called real and one called fake.")
+        raise InputError(text.format(real=real, fake=fake), hint=hint)
     path = folder / "labels.csv"
     with path.open("w", newline="", encoding="utf-8") as stream:
         writer = csv.DictWriter(stream, COLUMNS, extrasaction="ignore", restval="")
@@ -178,10 +175,8 @@ def _sheet(text: bytes, files: Mapping[str, Chunks], folder: Path) -> Taken:
     except (UnicodeDecodeError, csv.Error) as error:
         raise InputError(_("The CSV can't be read: {error}.").format(error=error)) from error
     if not lines or not {"file", "label"} <= set(lines[0]):
-        raise InputError(
-            _("The CSV has no rows with the columns file and label."),
-            hint=_("The first line names the columns, for example: file,label,group,source,method"),
-        )
+        hint = _("The first line names the columns, for example: file,label,group,source,method")
+        raise InputError(_("The CSV has no rows with the columns file and label."), hint=hint)
     if len(lines) > MAX_FILES:
         raise InputError(
             _("The CSV lists more than {max_files} files.").format(max_files=f"{MAX_FILES:,}")

@@ -91,11 +91,8 @@ def filled(path: Path, column: str) -> set[str]:
     names = set()
     for row in _rows(path):
         if column not in row:
-            raise InputError(
-                _("The labels {path} have no column {column}.").format(
-                    path=path, column=repr(column)
-                )
-            )
+            text = _("The labels {path} have no column {column}.")
+            raise InputError(text.format(path=path, column=repr(column)))
         if (row[column] or "").strip():
             names.add(row["file"])
     return names
@@ -155,11 +152,8 @@ def read_labels(path: Path, check: Callable[[Item], object] = lambda item: None)
     for number, row in enumerate(folder_rows(path) if path.is_dir() else _rows(path), start=2):
         label = (row["label"] or "").strip().lower()
         if label not in ("real", "fake"):
-            raise InputError(
-                _("Line {number} of {path}: the label is {label}, not real or fake.").format(
-                    number=number, path=path, label=repr(label)
-                )
-            )
+            text = _("Line {number} of {path}: the label is {label}, not real or fake.")
+            raise InputError(text.format(number=number, path=path, label=repr(label)))
         name = row["file"] or ""
         suffix = Path(name).suffix.lower()
         sort = "image" if suffix in _PICTURES else "audio" if suffix in SOUNDS else "video"

@@ -84,10 +84,8 @@ def calibrate_own(
     if models is None:  # those of voices for recordings alone
         sounds = [file.suffix.lower() in SOUNDS for file in files]
         if any(sounds) != all(sounds):
-            raise InputError(
-                _("These are videos and sounds, and a threshold is for one of both."),
-                hint=_("Give them one after the other."),
-            )
+            text = _("These are videos and sounds, and a threshold is for one of both.")
+            raise InputError(text, hint=_("Give them one after the other."))
         specs = [spec for spec in specs if spec.modality.of_sound == all(sounds)]
     settings = Settings(models=[spec.id for spec in specs])
     analyzer = analyzer or Analyzer()
@@ -139,11 +137,8 @@ def _unusable(analysis: Analysis) -> str:
     """Return why a clip is unusable; raise ModelError if a model does not work here."""
     failed = next((m for m in analysis.models if m.error), None)
     if failed:
-        raise ModelError(
-            _("{title} can't be calibrated: {error}.").format(
-                title=failed.title, error=failed.error
-            )
-        )
+        text = _("{title} can't be calibrated: {error}.")
+        raise ModelError(text.format(title=failed.title, error=failed.error))
     if analysis.verdict.probability is None:
         reasons = analysis.verdict.reasons
         return messages.text(reasons[0]) if reasons else "It could not be judged."

@@ -150,11 +150,8 @@ class ScoreHistory:
         analysis.id = initial_results.analysis_id(scores, analysis.settings, self._specs)
         analysis.media.notes.extend(notes)
         if self._stretch > SHORTEST_STRETCH:
-            analysis.media.notes.append(
-                _("Of a long session one scored moment in {stretch} s was kept.").format(
-                    stretch=f"{self._stretch:.1f}"
-                )
-            )
+            text = _("Of a long session one scored moment in {stretch} s was kept.")
+            analysis.media.notes.append(text.format(stretch=f"{self._stretch:.1f}"))
         return analysis
 
     def thumbnails(self) -> dict[str, np.ndarray]:

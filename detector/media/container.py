@@ -84,14 +84,12 @@ def open_media(path: str | os.PathLike[str]) -> Iterator[InputContainer]:
                 _("This is a picture, not a video."), code="unsupported", hint=ACCEPTED
             )
         if is_encrypted(file):
-            raise MediaError(
-                _(
-                    "This file is encrypted (copy protection), so there is no picture or sound in "
-                    "it that we can read."
-                ),
-                code="encrypted",
-                hint=_("Use a copy without protection, such as a recording of the screen."),
+            text = _(
+                "This file is encrypted (copy protection), so there is no picture or sound in "
+                "it that we can read."
             )
+            hint = _("Use a copy without protection, such as a recording of the screen.")
+            raise MediaError(text, code="encrypted", hint=hint)
         container = _opened(file)
         try:
             if doubtful := _doubtful(container):
@@ -180,11 +178,8 @@ def chosen_picture(moving: Sequence[VideoStream]) -> VideoStream:
         raise MediaError(_("There is no video in this file."), code="no_picture", hint=ACCEPTED)
     known = [stream for stream in moving if stream.codec_context is not None]
     if not known:
-        raise MediaError(
-            _("We can't decode this kind of video."),
-            code="unsupported_codec",
-            hint=_("Convert it to MP4 with H.264."),
-        )
+        text = _("We can't decode this kind of video.")
+        raise MediaError(text, code="unsupported_codec", hint=_("Convert it to MP4 with H.264."))
     stream = max(known, key=_precedence)
     check_size(stream.codec_context.width, stream.codec_context.height)
     return stream
@@ -510,22 +505,17 @@ def check_size(width: int, height: int) -> None:
 
 def undecodable() -> MediaError:
     """Return the error for a container that opens but holds nothing that can be shown."""
-    return MediaError(
-        _("We can't read this video: no picture in it can be decoded."),
-        hint=_("Download or copy it again, or convert it to MP4."),
-    )
+    text = _("We can't read this video: no picture in it can be decoded.")
+    return MediaError(text, hint=_("Download or copy it again, or convert it to MP4."))
 
 
 def _unreadable(boxes: dict[bytes, tuple[int, int]]) -> MediaError:
     if b"mdat" in boxes and b"moov" not in boxes:
-        return MediaError(
-            _(
-                "We can't read this video: its index is missing, as when a recording or a download "
-                "is cut off."
-            ),
-            code="index_missing",
-            hint=_("Download or copy it again."),
+        text = _(
+            "We can't read this video: its index is missing, as when a recording or a download "
+            "is cut off."
         )
+        return MediaError(text, code="index_missing", hint=_("Download or copy it again."))
     return MediaError(
         _("We can't read this file: it is damaged, or not a video or a picture."), hint=ACCEPTED
     )

@@ -274,10 +274,8 @@ def _of_sound(container: InputContainer, stream: AudioStream, size: int, head: b
     for other in sound_streams(container)[1:]:  # a longer one may be what is heard
         duration = max(duration, _sound_end(container, other)[0])
     if duration <= 0:
-        raise MediaError(
-            _("We can't read this sound: it holds nothing that can be decoded."),
-            hint=_("Download or copy it again, or convert it to MP3 or WAV."),
-        )
+        text = _("We can't read this sound: it holds nothing that can be decoded.")
+        raise MediaError(text, hint=_("Download or copy it again, or convert it to MP3 or WAV."))
     audio = _audio(container)
     return Media(
         name="",

@@ -297,11 +297,8 @@ def is_encrypted(file: BinaryIO) -> bool:
 
 
 def _refuse_reference() -> NoReturn:
-    raise MediaError(
-        _("This file only points to other files or addresses, and we don't follow them."),
-        code="reference",
-        hint=_("Choose the video itself."),
-    )
+    text = _("This file only points to other files or addresses, and we don't follow them.")
+    raise MediaError(text, code="reference", hint=_("Choose the video itself."))
 
 
 def _refuse_special(mode: int) -> None:

@@ -40,11 +40,8 @@ def open_film(path: str | os.PathLike[str]) -> BinaryIO:
     raise MediaError where there is none."""
     found: Film | None = run_isolated(_located, path, returns=Film | None)
     if found is None:
-        raise MediaError(
-            _("There is no film behind this picture."),
-            code="no_film",
-            hint=_("Analyze it without asking for one."),
-        )
+        text = _("There is no film behind this picture.")
+        raise MediaError(text, code="no_film", hint=_("Analyze it without asking for one."))
     begin, size, _seconds = found
     film = tempfile.TemporaryFile(prefix="unmask-")  # noqa: SIM115 - the caller closes it
     with open_file(path) as file:

@@ -109,13 +109,9 @@ def refusal(file: BinaryIO, head: bytes) -> MediaError | None:
         if head.startswith(start):
             return MediaError(what, code="unsupported", hint=ACCEPTED)
     if raw := _among(_RAW, head) or _raw_tiff(file, head):
-        return MediaError(
-            _("This is a camera's raw file ({kind}), which has to be developed first.").format(
-                kind=raw
-            ),
-            code="unsupported",
-            hint=_("Export it as JPEG or TIFF in full size, with a photo program, and use that."),
-        )
+        text = _("This is a camera's raw file ({kind}), which has to be developed first.")
+        hint = _("Export it as JPEG or TIFF in full size, with a photo program, and use that.")
+        return MediaError(text.format(kind=raw), code="unsupported", hint=hint)
     kind = "PNM" if _PNM.match(head) else None if is_text(head) else _among(_UNREAD, head)
     if kind is not None:
         return MediaError(
@@ -138,11 +134,8 @@ def behind_bytes(head: bytes) -> MediaError | None:
         "A picture begins only after {count} other bytes in this file.",
         count,
     )
-    return MediaError(
-        text.format(count=count),
-        code="unsupported",
-        hint=_("Download or copy it again, or save the picture anew with a program that opens it."),
-    )
+    hint = _("Download or copy it again, or save the picture anew with a program that opens it.")
+    return MediaError(text.format(count=count), code="unsupported", hint=hint)
 
 
 def is_text(head: bytes) -> bool:

@@ -107,12 +107,9 @@ def part(duration: float, settings: Settings) -> tuple[float, float]:
     """Start and end of what was asked for, s. UsageError where that is not in the clip."""
     end = duration if settings.end is None else min(settings.end, duration)
     if settings.start >= duration:
-        raise UsageError(
-            _("The clip lasts {duration:.1f} s, so it can't be read from {start:.1f} s on.").format(
-                duration=duration, start=settings.start
-            ),
-            hint=_("Choose an earlier start."),
-        )
+        text = _("The clip lasts {duration:.1f} s, so it can't be read from {start:.1f} s on.")
+        hint = _("Choose an earlier start.")
+        raise UsageError(text.format(duration=duration, start=settings.start), hint=hint)
     if end <= settings.start:
         raise UsageError(_("The part ends before it starts."), hint=_("Choose a later end."))
     return settings.start, end

@@ -102,11 +102,8 @@ def probe_still(path: str | os.PathLike[str]) -> Media:
                 )  # fmt: skip
             if stated - hidden > len(ends):
                 total = stated - hidden
-                notes.append(
-                    _("We looked at the first {ends} of its {total} pictures.").format(
-                        ends=len(ends), total=total
-                    )
-                )
+                text = _("We looked at the first {ends} of its {total} pictures.")
+                notes.append(text.format(ends=len(ends), total=total))
         else:
             with _parsing():
                 image.load()
@@ -366,10 +363,8 @@ def _parsing() -> Iterator[None]:
     except Image.DecompressionBombError as error:
         raise _too_large() from error
     except _BROKEN as error:
-        raise MediaError(
-            _("We can't read this picture: it is damaged, incomplete or of a rare kind."),
-            hint=_("Download or copy it again."),
-        ) from error
+        text = _("We can't read this picture: it is damaged, incomplete or of a rare kind.")
+        raise MediaError(text, hint=_("Download or copy it again.")) from error
 
 
 def _timeline(image: Image.Image, count: int) -> Iterator[tuple[float, float]]:

@@ -155,11 +155,8 @@ class Stream:
             if begun is None or failure.code in ("denied", "no_picture"):
                 raise failure
             if retries >= MAX_RETRIES:
-                raise MediaError(
-                    _("{name} was lost and did not come back.").format(name=self.name),
-                    code="lost",
-                    hint=failure.message,
-                )
+                text = _("{name} was lost and did not come back.")
+                raise MediaError(text.format(name=self.name), code="lost", hint=failure.message)
             pause = self._pauses[min(retries, len(self._pauses) - 1)]
             retries += 1
             self._lost(failure.message, pause)

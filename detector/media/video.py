@@ -170,11 +170,8 @@ class _Walk:
             self.notes.append(self.resized)
         if self.damaged_at is not None and not self.wanted:
             shown = max(0.0, self.damaged_at - self.start)
-            self.notes.append(
-                _("The video is damaged near {shown} s; we used what could be decoded.").format(
-                    shown=f"{shown:.1f}"
-                )
-            )
+            text = _("The video is damaged near {shown} s; we used what could be decoded.")
+            self.notes.append(text.format(shown=f"{shown:.1f}"))
 
     def _answers(self) -> Iterator[Answer]:
         held: deque[Packet[Any]] = deque()
@@ -320,11 +317,8 @@ class _Walk:
         if last is not None:
             yield from self._answers_until(reached + _SLACK, *last)
         if self.wanted:
-            self.notes.append(
-                _("The video stops after {reached} s: the rest is missing or damaged.").format(
-                    reached=f"{reached:.1f}"
-                )
-            )
+            text = _("The video stops after {reached} s: the rest is missing or damaged.")
+            self.notes.append(text.format(reached=f"{reached:.1f}"))
 
     def _check(self) -> None:
         if self.cancel is not None and self.cancel.is_set():

@@ -39,12 +39,10 @@ def add(
     "license") or a network that can't be built or gives no score, WeightsError for its files."""
     spec = entry(model, fake=fake, id=id)
     if spec.research_only and not accept_license:
+        text = _("{repo} is not free for every use: its license is {license}.")
+        hint = _("Add --accept-license if you accept it.")
         raise ModelError(
-            _("{repo} is not free for every use: its license is {license}.").format(
-                repo=model.repo, license=model.license
-            ),
-            code="license",
-            hint=_("Add --accept-license if you accept it."),
+            text.format(repo=model.repo, license=model.license), code="license", hint=hint
         )
     paths = hub.download_files(model, progress)
     try:

@@ -202,10 +202,8 @@ def card_for_hub(spec: ModelSpec) -> str:
     from huggingface_hub import EvalResult, ModelCardData
 
     if not spec.bundled:
-        raise UsageError(
-            _("{id} is not one of ours.").format(id=spec.id),
-            hint=_("Its authors publish its card."),
-        )
+        hint = _("Its authors publish its card.")
+        raise UsageError(_("{id} is not one of ours.").format(id=spec.id), hint=hint)
     task = _TASKS[spec.kind]
     results = [
         EvalResult(

@@ -72,11 +72,8 @@ def fake_index(
         if not matches and label.isdigit() and int(label) in classes:
             matches = [int(label)]
         if len(matches) != 1:
-            raise LabelOrderError(
-                _("{name} has no class {fake}; its classes are {listed}.").format(
-                    name=name, fake=repr(fake), listed=listed
-                )
-            )
+            text = _("{name} has no class {fake}; its classes are {listed}.")
+            raise LabelOrderError(text.format(name=name, fake=repr(fake), listed=listed))
         return matches[0] if len(classes) > 1 else 1
     means = {index: meaning(label) for index, label in classes.items()}
     fakes = [index for index, is_fake in means.items() if is_fake]

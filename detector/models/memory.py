@@ -83,23 +83,15 @@ class ModelCache:
         device = key[1]
         limit = budget(device)
         if need > limit:
-            raise _too_little(
-                key,
-                need,
-                _("Unmask may use {limit} of {device}").format(
-                    limit=_words(limit), device=_where(device)
-                ),
-            )
+            text = _("Unmask may use {limit} of {device}")
+            raise _too_little(key, need, text.format(limit=_words(limit), device=_where(device)))
         with self._lock:
             candidates = iter([other for other in self._models if other[1] == device])
         while (used := self._used(device)) + need > limit:
             if (candidate := next(candidates, None)) is None:
                 left = f"{_words(max(0, limit - used))} of the {_words(limit)} of {_where(device)}"
-                raise _too_little(
-                    key,
-                    need,
-                    _("the models in use leave {left} that Unmask may use").format(left=left),
-                )
+                text = _("the models in use leave {left} that Unmask may use")
+                raise _too_little(key, need, text.format(left=left))
             self._evict(candidate)
 
     def _used(self, device: str) -> int:
@@ -166,13 +158,9 @@ def footprint(model: Model) -> int:
 
 
 def _too_little(key: Key, need: int, why: str) -> ModelError:
-    return ModelError(
-        _("{key} needs {need} of memory, and {why}.").format(
-            key=key[0], need=_words(need), why=why
-        ),
-        code="memory",
-        hint=_("The environment variable UNMASK_MEMORY sets how much models may take."),
-    )
+    text = _("{key} needs {need} of memory, and {why}.")
+    hint = _("The environment variable UNMASK_MEMORY sets how much models may take.")
+    return ModelError(text.format(key=key[0], need=_words(need), why=why), code="memory", hint=hint)
 
 
 def _where(device: str) -> str:

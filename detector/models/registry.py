@@ -239,11 +239,8 @@ def _found(spec: ModelSpec) -> ModuleSpec:
     for name in (f"{package}.{spec.family}" for package in (FAMILIES, *plugins.detectors())):
         if spec.family.isidentifier() and (found := importlib.util.find_spec(name)):
             return found
-    raise ModelError(
-        _("{id} is of the family {family}, which does not exist.").format(
-            id=spec.id, family=repr(spec.family)
-        )
-    )
+    text = _("{id} is of the family {family}, which does not exist.")
+    raise ModelError(text.format(id=spec.id, family=repr(spec.family)))
 
 
 def _changed(path: Path) -> int | None:
@@ -273,11 +270,8 @@ def _read(files: tuple[tuple[Path, int | None], ...]) -> Manifest:
             continue
         extra = _toml(path)
         if unknown := set(extra) - {"models"}:
-            raise ModelError(
-                _("{path} may only hold [[models]], not {unknown}.").format(
-                    path=path, unknown=", ".join(sorted(unknown))
-                )
-            )
+            text = _("{path} may only hold [[models]], not {unknown}.")
+            raise ModelError(text.format(path=path, unknown=", ".join(sorted(unknown))))
         added = _check(path, {**tables, "models": extra.get("models", [])}).models
         taken = {spec.id for spec in models}
         for spec in added:
@@ -286,11 +280,8 @@ def _read(files: tuple[tuple[Path, int | None], ...]) -> Manifest:
                     _("{path}: there already is a model {id}.").format(path=path, id=repr(spec.id))
                 )
             if spec.bundled:
-                raise ModelError(
-                    _("{path}: {id} can't be bundled; only Unmask's own models are.").format(
-                        path=path, id=repr(spec.id)
-                    )
-                )
+                text = _("{path}: {id} can't be bundled; only Unmask's own models are.")
+                raise ModelError(text.format(path=path, id=repr(spec.id)))
             spec.own = spec.own or path == own
             if path.parent in plugins.detectors().values():
                 spec.folder = str(path.parent)

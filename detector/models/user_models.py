@@ -189,11 +189,8 @@ def keep(spec: ModelSpec, paths: Sequence[Path], *, move: bool = False) -> Model
         ) from None
     except OSError as error:
         shutil.rmtree(folder, ignore_errors=True)
-        raise WeightsError(
-            _("{folder} can't be written: {error}.").format(
-                folder=folder, error=error.strerror or error
-            )
-        ) from error
+        text = _("{folder} can't be written: {error}.")
+        raise WeightsError(text.format(folder=folder, error=error.strerror or error)) from error
     except BaseException:
         shutil.rmtree(folder, ignore_errors=True)
         raise
@@ -342,18 +339,11 @@ def dry_run(model: Model) -> int:
             logits = model.forward(model.preprocess(item)[None])
             odds, score = model.log_odds(logits), model.p_fake(logits)
         except Exception as error:
-            raise ModelError(
-                _("{title} was read, but gives no score: {error}").format(
-                    title=spec.title, error=error
-                )
-            ) from error
+            text = _("{title} was read, but gives no score: {error}")
+            raise ModelError(text.format(title=spec.title, error=error)) from error
         if not torch.isfinite(logits).all() or not ((score >= 0) & (score <= 1)).all():
-            raise ModelError(
-                _("{title} was read, but its scores are not numbers: the file is damaged.").format(
-                    title=spec.title
-                ),
-                code="weights_damaged",
-            )
+            text = _("{title} was read, but its scores are not numbers: the file is damaged.")
+            raise ModelError(text.format(title=spec.title), code="weights_damaged")
         answers.append(float(odds))
     if max(answers) - min(answers) < SAME:
         raise ModelError(

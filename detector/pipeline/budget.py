@@ -134,19 +134,15 @@ def taken() -> int:
 
 
 def _memory() -> MediaError:
-    return MediaError(
-        _("This file needs more memory than allowed."),
-        code="analysis_memory",
-        hint=_("Use a smaller copy, or cut out the part that matters."),
-    )
+    text = _("This file needs more memory than allowed.")
+    hint = _("Use a smaller copy, or cut out the part that matters.")
+    return MediaError(text, code="analysis_memory", hint=hint)
 
 
 def _time() -> MediaError:
-    return MediaError(
-        _("This file needs more time than allowed."),
-        code="analysis_timeout",
-        hint=_("Use a smaller copy, or cut out the part that matters."),
-    )
+    text = _("This file needs more time than allowed.")
+    hint = _("Use a smaller copy, or cut out the part that matters.")
+    return MediaError(text, code="analysis_timeout", hint=hint)
 
 
 budgets = Budgets()

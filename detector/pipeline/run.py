@@ -276,11 +276,8 @@ class AnalysisRun:
         if not self.settings.rotate or about.kind == "audio":
             return about
         about = media.turned(about, self.settings.rotate)
-        about.notes.append(
-            _("The picture was turned by {rotate}° clockwise, as requested.").format(
-                rotate=self.settings.rotate
-            )
-        )
+        text = _("The picture was turned by {rotate}° clockwise, as requested.")
+        about.notes.append(text.format(rotate=self.settings.rotate))
         return about
 
     def _shots_planned(self) -> bool:
@@ -429,11 +426,8 @@ class AnalysisRun:
             if provenance.MarkSearch.possible():
                 self.provenance.marks = [*self.marks.found, *self.voice_marks]
             else:
-                self.media.notes.append(
-                    _("Marks of generators: not looked for. Type: {command}").format(
-                        command=install("full")
-                    )
-                )
+                text = _("Marks of generators: not looked for. Type: {command}")
+                self.media.notes.append(text.format(command=install("full")))
             provenance.conclude(self.provenance)
         with timed(self.timings, "verdict"):
             self._check_skills()

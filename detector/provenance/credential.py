@@ -95,11 +95,8 @@ def trust_list() -> Path | None:
     path = named.expanduser()
     try:
         if b"-----BEGIN CERTIFICATE-----" not in path.read_bytes():
-            raise UsageError(
-                _("{trust}: {name} holds no certificate in PEM form.").format(
-                    trust=TRUST, name=path.name
-                )
-            )
+            text = _("{trust}: {name} holds no certificate in PEM form.")
+            raise UsageError(text.format(trust=TRUST, name=path.name))
     except OSError as error:
         raise UsageError(
             _("{trust}: {name} can't be read: {strerror}.").format(

@@ -214,10 +214,8 @@ def _seal(text: bytes) -> Seal:
 def _no_seal(count: int) -> NoSeal:
     if count > 1:
         return NoSeal(_("This report has more than one seal: it was changed."))
-    return NoSeal(
-        _("There is no seal in this file."),
-        hint=_("It is no report of Unmask, or its seal was taken out."),
-    )
+    text = _("There is no seal in this file.")
+    return NoSeal(text, hint=_("It is no report of Unmask, or its seal was taken out."))
 
 
 def _read(path: Path) -> bytes:

@@ -66,12 +66,8 @@ def signal(times: np.ndarray, eyes: np.ndarray, person: str) -> Signal:
     """Return the rate of blinking as a `Signal`, of the openness of eyes at ascending times, s."""
     seen = seconds(times)
     if seen < SHORTEST:
-        return BLINKS.absent(
-            _("The eyes were seen for {seconds} s; a rate needs {shortest} s.").format(
-                seconds=f"{seen:.0f}", shortest=f"{SHORTEST:.0f}"
-            ),
-            person,
-        )
+        text = _("The eyes were seen for {seconds} s; a rate needs {shortest} s.")
+        return BLINKS.absent(text.format(seconds=f"{seen:.0f}", shortest=f"{SHORTEST:.0f}"), person)
     blinks = find(times, eyes)
     shown = BLINKS.signal(60 * len(blinks) / seen, person, times=blinks, known=expected(seen))
     return shown.model_copy(update={"series": _rates(times, np.array(blinks))})

@@ -71,10 +71,8 @@ def merge(state: dict[str, Tensor]) -> dict[str, Tensor]:
         require_fractions({f"{stem}.{part}": parts[part] for part in PARTS}, "Effort")
         main, left, values, right = (parts[part].float() for part in PARTS)
         if left.shape[-1:] != values.shape or right.shape[:1] != values.shape:
-            raise WeightsError(
-                _("The parts of {stem} do not fit together.").format(stem=stem),
-                code="weights_misfit",
-            )
+            text = _("The parts of {stem} do not fit together.")
+            raise WeightsError(text.format(stem=stem), code="weights_misfit")
         merged[f"{stem}.weight"] = torch.addmm(main, left * values, right)
     return merged
 

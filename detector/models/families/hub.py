@@ -127,12 +127,8 @@ def build(config: Mapping[str, Any], state: Mapping[str, Tensor], name: str) -> 
         if keys
     ]
     if wrong:
-        raise WeightsError(
-            _("The weights of {name} do not fit the network: {wrong}.").format(
-                name=name, wrong="; ".join(wrong)
-            ),
-            code="weights_misfit",
-        )
+        text = _("The weights of {name} do not fit the network: {wrong}.")
+        raise WeightsError(text.format(name=name, wrong="; ".join(wrong)), code="weights_misfit")
     # transformers would make fractions of them; counters and indices are whole in the network too.
     counters = {n.rpartition(".")[2] for n, b in model.named_buffers() if not b.is_floating_point()}
     counted = (n for n in state if n.rpartition(".")[2] not in counters)
@@ -205,11 +201,8 @@ def _config_of(spec: ModelSpec, files: Files, weights: Path) -> dict[str, Any]:
     if not path.is_file():
         own = {k: v for k, v in spec.options.items() if k != OVERRIDE}
         if "model_type" not in own:
-            raise ModelError(
-                _("{id} needs the {config} that was published with its weights.").format(
-                    id=spec.id, config=CONFIG
-                )
-            )
+            text = _("{id} needs the {config} that was published with its weights.")
+            raise ModelError(text.format(id=spec.id, config=CONFIG))
         return own
     try:
         config = json.loads(path.read_text(encoding="utf-8"))
@@ -242,25 +235,18 @@ def _checked(config: Mapping[str, Any]) -> dict[str, Any]:
 
     kind = config.get("model_type")
     if not isinstance(kind, str) or kind not in CONFIG_MAPPING:
-        raise ModelError(
-            _("transformers has no architecture {kind}.").format(kind=repr(kind)),
-            code="not_supported",
-        )
+        text = _("transformers has no architecture {kind}.")
+        raise ModelError(text.format(kind=repr(kind)), code="not_supported")
     if kind not in {name for what in _JUDGED for name in _names(what)}:
-        raise ModelError(
-            _("{kind} is no classifier of pictures, videos or sounds.").format(kind=kind),
-            code="not_supported",
-        )
+        text = _("{kind} is no classifier of pictures, videos or sounds.")
+        raise ModelError(text.format(kind=kind), code="not_supported")
     settings = {key: value for key, value in config.items() if key not in _IGNORED}
     for key, most in MOST.items():
         value = settings.get(key)
         value = max(value, default=0) if isinstance(value, list | tuple) else value
         if isinstance(value, int) and value > most:
-            raise ModelError(
-                _("Its configuration asks for {key} = {value}; {most} is the most.").format(
-                    key=key, value=f"{value:,}", most=f"{most:,}"
-                )
-            )
+            text = _("Its configuration asks for {key} = {value}; {most} is the most.")
+            raise ModelError(text.format(key=key, value=f"{value:,}", most=f"{most:,}"))
     return settings
 
 

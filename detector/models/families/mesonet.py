@@ -68,11 +68,8 @@ class MesoNet(nn.Module):
                 _conv(12, 16, 5),
             ]
         else:
-            raise ModelError(
-                _("MesoNet has no variant {variant}, only meso4 and mesoinception4.").format(
-                    variant=repr(variant)
-                )
-            )
+            text = _("MesoNet has no variant {variant}, only meso4 and mesoinception4.")
+            raise ModelError(text.format(variant=repr(variant)))
         self.features = nn.Sequential(*start, _end(16, 2), _conv(16, 16, 5), _end(16, 4))
         # Dropout of the original rests while scoring.
         self.classifier = nn.Sequential(
