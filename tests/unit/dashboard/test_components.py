@@ -72,7 +72,6 @@ GIVEN: dict[Callable[..., object], tuple[tuple[object, ...], dict[str, object]]]
     progress.bar: ((0.5, BAD), {}),
     progress.run: ((BAD, BAD, 0.5, [STEP], BAD), {"label": BAD, "most": 2}),
     progress.waiting: ((BAD, BAD, BAD), {"most": 2}),
-    lanes.line_names: (([(20.0, BAD, True), (20.0, BAD, False)], SIZE), {}),
     lanes.owner: ((BAD, BAD, BAD, BAD), {}),
     lanes.model: ((BAD, BAD), {}),
     verdict.head: ((BAD, "na", "help", BAD, BAD, BAD), {"announced": True}),
@@ -95,7 +94,6 @@ GIVEN: dict[Callable[..., object], tuple[tuple[object, ...], dict[str, object]]]
 """What components are given that take more than texts: everything a text can be is `BAD`."""
 NO_TEXT = {
     figures.chart,
-    lanes.spread,
     lanes.zone_words,
     page_header.facts,
     page_header.row,
