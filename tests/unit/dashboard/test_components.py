@@ -81,6 +81,7 @@ GIVEN: dict[Callable[..., object], tuple[tuple[object, ...], dict[str, object]]]
     figures.caption: ((BAD, BAD), {}),
     figures.ends: ((BAD, BAD), {}),
     figures.bars: (([0.2, 1.0], BAD), {}),
+    figures.cells: (([(BAD, [(BAD, BAD, BAD)])], [BAD], BAD), {}),
     figures.marks: ((BAD, BAD, [0.5], BAD, [BAD]), {}),
     figures.interval: ((0.5, 0.4, 0.6, BAD, BAD), {}),
     cards.tile: ((BAD, BAD), {}),
