@@ -95,7 +95,7 @@ class NetworkRuns:
 
 
 def photos(folder: Path) -> dict[str, Path]:
-    """Return a sample's photo, which shows nobody, in two sizes."""
+    """Return a sample's photo, without a person, in two sizes."""
     photo = Image.open(next(one.path for one in make_samples(folder) if one.id == "photo"))
     found = {}
     for width in (1600, 4000):
