@@ -18,7 +18,7 @@ from cli.common import (
     tell,
 )
 from cli.compare import Likelihood, likelihood_by, with_scores
-from cli.options import Json, MachineOptions, NoLibrary, Option, ReportOptions, SettingsOptions
+from cli.options import Json, MachineOptions, NoLibrary, ReportOptions, SettingsOptions, opt
 from detector import links, media
 from detector.batch import DOCUMENT_ENDINGS, Entry, failed, read_container
 from detector.comparison import compare
@@ -41,21 +41,18 @@ def analyze(
     machine: MachineOptions,
     json: Json = None,
     report_file: Annotated[
-        str | None, Option("--report", metavar="FILE.pdf", help="sealed; or .md, .json or .csv")
+        str | None, opt("sealed; or .md, .json or .csv", "--report", "FILE.pdf")
     ] = None,
     original: Annotated[
         Path | None,
-        Option(
-            metavar="FILE",
-            help="hold it against this file as well, which you know to be its original: a "
+        opt(
+            "hold it against this file as well, which you know to be its original: a "
             "finding of its own (as of unmask compare), which counts nothing in the verdict",
+            "FILE",
         ),
     ] = None,
     film: Annotated[
-        bool,
-        Option(
-            "--film", help="analyze the film behind each picture (a motion photo) in place of it"
-        ),
+        bool, opt("analyze the film behind each picture (a motion photo) in place of it", "--film")
     ] = False,
     no_library: NoLibrary = False,
 ) -> int:

@@ -16,7 +16,7 @@ from typing import Annotated
 
 from cli import known
 from cli.common import ProgressBar, ids, print_error, tell
-from cli.options import MachineOptions, NoLibrary, Option, ReportOptions, SettingsOptions, between
+from cli.options import MachineOptions, NoLibrary, ReportOptions, SettingsOptions, between, opt
 from cli.report import maker, require
 from detector import links, media
 from detector.batch import BatchOptions, BatchRun, BatchTally, Entry, read_source
@@ -34,26 +34,17 @@ FORMATS = ("jsonl", "csv")
 class OutputOptions:
     """Options of everything that fills a folder with results."""
 
-    out: Annotated[Path, Option("-o", "--out", metavar="DIR", help="for the results")]
+    out: Annotated[Path, opt("for the results", "-o", "--out", "DIR")]
     format: Annotated[
-        str,
-        Option(
-            metavar="FORM,FORM",
-            help="jsonl (always written: what is finished is known by it) and csv",
-        ),
+        str, opt("jsonl (always written: what is finished is known by it) and csv", "FORM,FORM")
     ] = "jsonl,csv"
-    report: Annotated[bool, Option("--report", help="write each file's sealed PDF report, too")] = (
-        False
-    )
-    parallel: Annotated[
-        int, Option(metavar="N", min=0, help="files at a time (as many as cores)")
-    ] = 0
+    report: Annotated[bool, opt("write each file's sealed PDF report, too", "--report")] = False
+    parallel: Annotated[int, opt("files at a time (as many as cores)", "N", min=0)] = 0
     ray: Annotated[
         str,
-        Option(
-            metavar="ADDRESS",
-            help="on a Ray cluster: auto, local or HOST:PORT (default: UNMASK_RAY_ADDRESS, else "
-            "none)",
+        opt(
+            "on a Ray cluster: auto, local or HOST:PORT (default: UNMASK_RAY_ADDRESS, else none)",
+            "ADDRESS",
         ),
     ] = ""
     no_library: NoLibrary = False
@@ -65,7 +56,7 @@ def batch(
     settings: SettingsOptions,
     reporting: ReportOptions,
     machine: MachineOptions,
-    limit: Annotated[int | None, Option(metavar="N", min=1, help="only the first N files")] = None,
+    limit: Annotated[int | None, opt("only the first N files", "N", min=1)] = None,
 ) -> int:
     """Analyze everything in SOURCE: a folder, a CSV with a column of paths, a text file with a path
     a line, a ZIP, a PDF or an office document. Results are written as they come; the same command
@@ -162,9 +153,7 @@ def watch(
     settings: SettingsOptions,
     reporting: ReportOptions,
     machine: MachineOptions,
-    every: Annotated[
-        float, Option(metavar="S", callback=between(0), help="seconds between two looks")
-    ] = 2.0,
+    every: Annotated[float, opt("seconds between two looks", "S", callback=between(0))] = 2.0,
 ) -> int:
     """Analyze what is in FOLDER and what comes into it, each file once it has stopped growing,
     until this is stopped (Ctrl-C). Results as of unmask batch."""

@@ -10,7 +10,7 @@ from tempfile import TemporaryDirectory
 from typing import Annotated
 
 from cli.common import tell, user_files
-from cli.options import Argument, Option
+from cli.options import arg, opt
 from detector import paths
 from detector._version import __version__
 from detector.errors import UnmaskError, UsageError
@@ -33,8 +33,8 @@ echo "Type: $venv/bin/unmask --help"
 
 
 def bundle(
-    folder: Annotated[Path, Argument(metavar="DIR", help="new or empty")],
-    extras: Annotated[str, Option(metavar="NAME,…", help="of `pip install`")] = "dashboard",
+    folder: Annotated[Path, arg("new or empty", "DIR")],
+    extras: Annotated[str, opt("of `pip install`", "NAME,…")] = "dashboard",
 ) -> int:
     """Collect the wheels that install Unmask on a computer without internet: Unmask, its weights
     and all dependencies, in the versions installed here.

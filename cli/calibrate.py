@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 from cli import lab
 from cli.common import ProgressBar, ids, tell
-from cli.options import Argument, Device, Json, Option, Store, between
+from cli.options import Device, Json, Store, arg, between, opt
 from detector.decision import conformal
 from detector.errors import UsageError
 from detector.evaluation.own_calibration import OwnClips, calibrate_own, holds
@@ -24,95 +24,80 @@ class LabelledOptions:
     """What the lab fits ensembles to, and where the result goes."""
 
     recipe: Annotated[
-        str | None,
-        Option(rich_help_panel=LABELLED, help="take only what this recipe kept out of training"),
+        str | None, opt("take only what this recipe kept out of training", rich_help_panel=LABELLED)
     ] = None
     where: Annotated[
         str,
-        Option(
+        opt(
+            "clips with something in this column count too: what was collected after training",
+            "COLUMN",
             rich_help_panel=LABELLED,
-            metavar="COLUMN",
-            help="clips with something in this column count too: what was collected after training",
         ),
     ] = ""
     scores: Annotated[
         Path | None,
-        Option(
+        opt(
+            "a table of left-out scores in place of clips (datasets/left_out.csv)",
+            "SCORES.csv",
             rich_help_panel=LABELLED,
-            metavar="SCORES.csv",
-            help="a table of left-out scores in place of clips (datasets/left_out.csv)",
         ),
     ] = None
     leave_out: Annotated[
-        str,
-        Option(
-            rich_help_panel=LABELLED, metavar="SET,SET", help="sets of that table that are not used"
-        ),
+        str, opt("sets of that table that are not used", "SET,SET", rich_help_panel=LABELLED)
     ] = ""
     alone: Annotated[
         bool,
-        Option(
+        opt(
+            "with --scores: the bands of each model where it alone is counted",
             "--alone",
             rich_help_panel=LABELLED,
-            help="with --scores: the bands of each model where it alone is counted",
         ),
     ] = False
     conditions: Annotated[
         str,
-        Option(
+        opt(
+            "learn uncertainty from worse copies too: crf-35,resize-0.5",
+            "NAMES",
             rich_help_panel=LABELLED,
-            metavar="NAMES",
-            help="learn uncertainty from worse copies too: crf-35,resize-0.5",
         ),
     ] = ""
     store: Store = None
     write: Annotated[
-        bool, Option("--write", rich_help_panel=LABELLED, help="write it into the manifest")
+        bool, opt("write it into the manifest", "--write", rich_help_panel=LABELLED)
     ] = False
     json: Json = None
 
 
 def calibrate(
     labelled: LabelledOptions,
-    labels: Annotated[Path | None, Argument(metavar="LABELS.csv")] = None,
-    models: Annotated[
-        str | None, Option(metavar="ID,ID", help="instead of the default ones")
-    ] = None,
+    labels: Annotated[Path | None, arg("", "LABELS.csv")] = None,
+    models: Annotated[str | None, opt("instead of the default ones", "ID,ID")] = None,
     rate: Annotated[
         float,
-        Option(
-            callback=between(0, 1), help="with --real: untouched clips called manipulated, at most"
-        ),
+        opt("with --real: untouched clips called manipulated, at most", callback=between(0, 1)),
     ] = 0.05,
     device: Device = "auto",
     real: Annotated[
-        Path | None,
-        Option(rich_help_panel=OWN, metavar="FOLDER", help="unaltered videos, or real voices"),
+        Path | None, opt("unaltered videos, or real voices", "FOLDER", rich_help_panel=OWN)
     ] = None,
-    domain: Annotated[
-        str, Option(rich_help_panel=OWN, metavar="WORDS", help="what they are, in a few words")
-    ] = "",
+    domain: Annotated[str, opt("what they are, in a few words", "WORDS", rich_help_panel=OWN)] = "",
     sources: Annotated[
         int | None,
-        Option(
+        opt(
+            "different recordings that the clips are of; without it, each folder is one",
+            "N",
             rich_help_panel=OWN,
-            metavar="N",
             min=1,
-            help="different recordings that the clips are of; without it, each folder is one",
         ),
     ] = None,
     list_own: Annotated[
-        bool, Option("--list", rich_help_panel=OWN, help="show the thresholds of your own")
+        bool, opt("show the thresholds of your own", "--list", rich_help_panel=OWN)
     ] = False,
     delete: Annotated[
-        str | None,
-        Option(
-            rich_help_panel=OWN, metavar="ID", help="delete one of them; `all` deletes every one"
-        ),
+        str | None, opt("delete one of them; `all` deletes every one", "ID", rich_help_panel=OWN)
     ] = None,
     switch: Annotated[
-        Literal["on", "off"] | None,
-        Option(rich_help_panel=OWN, help="use them, or the shipped ones"),
+        Literal["on", "off"] | None, opt("use them, or the shipped ones", rich_help_panel=OWN)
     ] = None,
 ) -> int:
     """With LABELS.csv: fit both questions' ensembles on labelled clips that no model was trained

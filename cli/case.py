@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from cli.common import group, reading, tell, user_files, write_bytes
-from cli.options import Argument, AsJson, Option, Zone
+from cli.options import AsJson, Zone, arg, opt
 from detector import paths
 from detector.errors import InputError
 from detector.sentences import _
@@ -33,8 +33,8 @@ def _me() -> str:
 
 
 ME = _me()
-Id = Annotated[str, Argument(metavar="CASE", help="its id, from: unmask case list")]
-By = Annotated[str, Option(metavar="NAME", help="who does it, for the log")]
+Id = Annotated[str, arg("its id, from: unmask case list", "CASE")]
+By = Annotated[str, opt("who does it, for the log", "NAME")]
 actions = group("Cases: analyses of History, links and notes, with a log of who did what and when.")
 
 
@@ -68,7 +68,7 @@ def list_cases(as_json: AsJson = False) -> int:
 
 
 @actions.command("open")
-def open_case(title: Annotated[str, Argument(metavar="TITLE")], by: By = ME) -> int:
+def open_case(title: Annotated[str, arg("", "TITLE")], by: By = ME) -> int:
     """Open a case, and print its id."""
     with _cases() as cases:
         print(cases.open(HERE, title, by).id)
@@ -96,9 +96,7 @@ def show(id: Id, as_json: AsJson = False) -> int:
 
 @actions.command()
 def add(
-    id: Id,
-    analyses: Annotated[list[str], Argument(metavar="ANALYSIS", help="ids, as in /?a=ID")],
-    by: By = ME,
+    id: Id, analyses: Annotated[list[str], arg("ids, as in /?a=ID", "ANALYSIS")], by: By = ME
 ) -> int:
     """Add analyses of History."""
     with _cases() as cases:
@@ -107,7 +105,7 @@ def add(
 
 
 @actions.command()
-def link(id: Id, url: Annotated[str, Argument(metavar="URL")], by: By = ME) -> int:
+def link(id: Id, url: Annotated[str, arg("", "URL")], by: By = ME) -> int:
     """Note an address; nothing is fetched."""
     with _cases() as cases:
         cases.add_link(HERE, id, url, by)
@@ -115,7 +113,7 @@ def link(id: Id, url: Annotated[str, Argument(metavar="URL")], by: By = ME) -> i
 
 
 @actions.command()
-def note(id: Id, text: Annotated[str, Argument(metavar="TEXT")], by: By = ME) -> int:
+def note(id: Id, text: Annotated[str, arg("", "TEXT")], by: By = ME) -> int:
     """Write a note, which stays as it is."""
     with _cases() as cases:
         cases.add_note(HERE, id, text, by)
@@ -125,8 +123,8 @@ def note(id: Id, text: Annotated[str, Argument(metavar="TEXT")], by: By = ME) ->
 @actions.command()
 def status(
     id: Id,
-    state: Annotated[Literal["open", "reviewed", "closed"], Argument()],
-    reviewer: Annotated[str, Option(metavar="NAME")] = "",
+    state: Annotated[Literal["open", "reviewed", "closed"], arg()],
+    reviewer: Annotated[str, opt("", "NAME")] = "",
     by: By = ME,
 ) -> int:
     """Set how far a case is; one that is reviewed needs a reviewer."""
@@ -140,8 +138,8 @@ def status(
 @actions.command()
 def export(
     id: Id,
-    file: Annotated[Path, Argument(metavar="FILE", help="ends in .pdf, or .zip for a bag")],
-    media: Annotated[bool, Option("--media", help="with the media files; in a .zip")] = False,
+    file: Annotated[Path, arg("ends in .pdf, or .zip for a bag", "FILE")],
+    media: Annotated[bool, opt("with the media files; in a .zip", "--media")] = False,
     by: By = ME,
     zone: Zone = "UTC",
 ) -> int:
@@ -164,9 +162,7 @@ def export(
 
 
 @actions.command(help="Check the log of an exported case; exit status 10: it is broken.")
-def verify(
-    file: Annotated[Path, Argument(metavar="FILE", help="a bag (.zip), or its log.jsonl")],
-) -> int:
+def verify(file: Annotated[Path, arg("a bag (.zip), or its log.jsonl", "FILE")]) -> int:
     """Check the hash chain of an exported log."""
     from service.records.cases import first_broken
 

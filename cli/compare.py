@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Annotated
 
 from cli.common import ProgressBar, reading, refuse_link, write_bytes, write_result
-from cli.options import Json, Option, Sandbox, Sign, Zone
+from cli.options import Json, Sandbox, Sign, Zone, opt
 from cli.report import ending
 from detector import comparison, media, paths
 from detector.errors import InputError, UsageError
@@ -30,16 +30,15 @@ def compare(
     b: Path,
     original: Annotated[
         str | None,
-        Option(
-            metavar="A|B",
-            help="which of the two is the original, if you know it: A, B or its path; without it "
+        opt(
+            "which of the two is the original, if you know it: A, B or its path; without it "
             "nobody is accused",
+            "A|B",
         ),
     ] = None,
     json: Json = None,
     report_file: Annotated[
-        str | None,
-        Option("--report", metavar="FILE.pdf", help="or .md, .json; sealed, with pictures"),
+        str | None, opt("or .md, .json; sealed, with pictures", "--report", "FILE.pdf")
     ] = None,
     zone: Zone = "UTC",
     sign: Sign = None,

@@ -11,7 +11,7 @@ import typer
 
 from cli import runs as mlflow_runs
 from cli.common import ProgressBar, ids, make_folder, tell, write_text
-from cli.options import Argument, Device, Json, Models, Option, Store
+from cli.options import Device, Json, Models, Store, arg, opt
 from detector.errors import UsageError
 from detector.evaluation import labelled_sets, tables
 from detector.evaluation import runs as evaluation_runs
@@ -26,36 +26,29 @@ MAX_NAMED = 5  # files of a ZIP that were left out, by name; more are counted
 
 def evaluate(
     context: typer.Context,
-    labels: Annotated[Path, Argument(metavar="LABELS.csv|SET.zip")],
+    labels: Annotated[Path, arg("", "LABELS.csv|SET.zip")],
     models: Models = None,
-    kind: Annotated[Literal["all", "video", "image", "audio"], Option()] = "all",
-    match: Annotated[
-        str, Option(metavar="WORD", help="files whose name, source or method holds it")
-    ] = "",
-    frames: Annotated[int, Option(metavar="N")] = 32,
+    kind: Annotated[Literal["all", "video", "image", "audio"], opt()] = "all",
+    match: Annotated[str, opt("files whose name, source or method holds it", "WORD")] = "",
+    frames: Annotated[int, opt("", "N")] = 32,
     conditions: Annotated[
         str,
-        Option(
-            metavar="few|all|crf-32,…",
-            help="again with the files re-encoded, shrunk, blurred, noisy (few, also without a "
+        opt(
+            "again with the files re-encoded, shrunk, blurred, noisy (few, also without a "
             "name: one level of each)",
+            "few|all|crf-32,…",
         ),
     ] = "none",
     baselines: Annotated[
         str | None,
-        Option(
-            metavar="ID,ID",
-            help="beside published models (without ids: all whose weights are on this computer)",
+        opt(
+            "beside published models (without ids: all whose weights are on this computer)", "ID,ID"
         ),
     ] = None,
-    limit: Annotated[
-        int | None, Option(metavar="N", min=1, help="about N files, in whole groups")
-    ] = None,
+    limit: Annotated[int | None, opt("about N files, in whole groups", "N", min=1)] = None,
     out: Annotated[
         Path | None,
-        Option(
-            "-o", "--out", metavar="DIR", help="write report, figures, plots; go on from its scores"
-        ),
+        opt("write report, figures, plots; go on from its scores", "-o", "--out", "DIR"),
     ] = None,
     store: Store = None,
     json: Json = None,

@@ -5,14 +5,12 @@ from pathlib import Path
 from typing import Annotated
 
 from cli.common import tell, user_files
-from cli.options import Argument
+from cli.options import arg
 from detector import paths
 from detector.sentences import _
 
 
-def export_labels(
-    folder: Annotated[Path, Argument(metavar="FOLDER", help="gets labels.csv and the files")],
-) -> int:
+def export_labels(folder: Annotated[Path, arg("gets labels.csv and the files", "FOLDER")]) -> int:
     """Write the files that were confirmed in History as a labelled set."""
     # Of the extra `dashboard`, which --help does without.
     from service.feedback import write_labels

@@ -6,7 +6,7 @@ from typing import Annotated
 
 from cli import lab
 from cli.common import ProgressBar, line, tell
-from cli.options import Argument, Option
+from cli.options import arg, opt
 from detector import weights
 from detector.errors import UsageError
 from detector.models import inventory, registry
@@ -18,22 +18,20 @@ from detector.vision.detection import DOWNLOADED
 def fetch(
     names: Annotated[
         list[str],
-        Argument(
-            metavar="ID",
-            help="a model's id; `recommended` for the short list; hf:owner/name\\[@revision] for "
+        arg(
+            "a model's id; `recommended` for the short list; hf:owner/name\\[@revision] for "
             "any picture or video classifier of Hugging Face's hub",
+            "ID",
         ),
     ],
     accept_license: Annotated[
-        bool, Option("--accept-license", help="of models that are not free for every use")
+        bool, opt("of models that are not free for every use", "--accept-license")
     ] = False,
-    fake: Annotated[
-        str | None, Option(metavar="LABEL", help="hf: the class that means fake")
-    ] = None,
-    id: Annotated[str | None, Option(metavar="NAME", help="hf: what to call it")] = None,
+    fake: Annotated[str | None, opt("hf: the class that means fake", "LABEL")] = None,
+    id: Annotated[str | None, opt("hf: what to call it", "NAME")] = None,
     brought: Annotated[
         list[Path] | None,
-        Option("--from", metavar="FILE", help="take a file that you brought; known by its sha256"),
+        opt("take a file that you brought; known by its sha256", "--from", "FILE"),
     ] = None,
 ) -> int:
     """Download published models, verified, resumed where a download stopped."""

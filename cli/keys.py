@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Annotated
 
 from cli.common import group, tell
-from cli.options import Argument, AsJson, Option, between
+from cli.options import AsJson, arg, between, opt
 from detector.errors import InputError
 from detector.sentences import _
 from service.context import Scope
@@ -34,14 +34,13 @@ def _keys() -> Iterator[ApiKeys]:
 
 @actions.command()
 def add(
-    name: Annotated[str, Argument(metavar="NAME", help="whose, or what for")],
-    scopes: Annotated[str, Option(metavar="SCOPE,SCOPE", help=", ".join(Scope))] = USUAL,
+    name: Annotated[str, arg("whose, or what for", "NAME")],
+    scopes: Annotated[str, opt(", ".join(Scope), "SCOPE,SCOPE")] = USUAL,
     days: Annotated[
-        float | None,
-        Option(metavar="N", callback=between(0), help="in force for so long; else for good"),
+        float | None, opt("in force for so long; else for good", "N", callback=between(0))
     ] = None,
-    files_per_hour: Annotated[int | None, Option(metavar="N", min=1)] = None,
-    files_per_day: Annotated[int | None, Option(metavar="N", min=1)] = None,
+    files_per_hour: Annotated[int | None, opt("", "N", min=1)] = None,
+    files_per_day: Annotated[int | None, opt("", "N", min=1)] = None,
 ) -> int:
     """Make a key; it is shown once."""
     try:

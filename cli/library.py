@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from cli.common import group, tell, user_files
 from cli.known import open_originals
-from cli.options import Argument, AsJson, Option, between
+from cli.options import AsJson, arg, between, opt
 from detector import media
 from detector.errors import InputError, MediaError, UnmaskError
 from detector.messages.format import clock
@@ -80,10 +80,7 @@ def add(paths: list[Path]) -> int:
 
 @actions.command()
 def watch(
-    folder: Path,
-    every: Annotated[
-        float, Option(metavar="S", callback=between(0), help="between two looks")
-    ] = 10.0,
+    folder: Path, every: Annotated[float, opt("between two looks", "S", callback=between(0))] = 10.0
 ) -> int:
     """Add what is in a folder and what comes into it."""
     from service.library.watch import adding
@@ -145,9 +142,7 @@ def search(file: Path, as_json: AsJson = False) -> int:
     "status 11: none."
 )
 def original(
-    file: Annotated[
-        Path, Argument(metavar="FILE", help="-: a path a line, each a JSON string; null: none")
-    ],
+    file: Annotated[Path, arg("-: a path a line, each a JSON string; null: none", "FILE")],
 ) -> int:
     """Tell which known footage a file shows best."""
     media.isolate()

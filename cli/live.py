@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 from cli import known
 from cli.analyze import summary
 from cli.common import ids, print_error, reading, tell, write_json
-from cli.options import Argument, Models, NoLibrary, Option, between
+from cli.options import Models, NoLibrary, arg, between, opt
 from detector import media
 from detector.errors import MediaError, UsageError
 from detector.live import LiveEngine, LiveSession, LiveSettings, LiveState
@@ -41,37 +41,32 @@ SETTLE = 2.0  # s that the last frames get to be scored
 
 
 def live(
-    source: Annotated[
-        str, Argument(metavar="SOURCE", help="/dev/video0, rtsp://…, http://… or a file")
-    ],
+    source: Annotated[str, arg("/dev/video0, rtsp://…, http://… or a file", "SOURCE")],
     models: Models = None,
     json_file: Annotated[
-        str | None, Option("--json", metavar="FILE", help="a JSON line a scored frame; - is stdout")
+        str | None, opt("a JSON line a scored frame; - is stdout", "--json", "FILE")
     ] = None,
     out: Annotated[
-        str | None,
-        Option("-o", "--out", metavar="FILE", help="at the end, the session's Analysis as JSON"),
+        str | None, opt("at the end, the session's Analysis as JSON", "-o", "--out", "FILE")
     ] = None,
-    seconds: Annotated[
-        float | None, Option(metavar="N", callback=between(0), help="stop after so long")
-    ] = None,
+    seconds: Annotated[float | None, opt("stop after so long", "N", callback=between(0))] = None,
     speed: Annotated[
         Literal["real", "full"] | None,
-        Option(
-            help="of a file: real (as a camera, frames are dropped when the computer is slow) or "
+        opt(
+            "of a file: real (as a camera, frames are dropped when the computer is slow) or "
             "full (every frame, as fast as it goes; the default)"
         ),
     ] = None,
-    min_face: Annotated[int, Option(metavar="PX", min=12, max=1000)] = 40,
+    min_face: Annotated[int, opt("", "PX", min=12, max=1000)] = 40,
     alarm: Annotated[
         float | None,
-        Option(
-            metavar="PERCENT",
+        opt(
+            "likelihood above which an alarm begins; default: the upper threshold",
+            "PERCENT",
             callback=between(0, 100),
-            help="likelihood above which an alarm begins; default: the upper threshold",
         ),
     ] = None,
-    alarm_seconds: Annotated[float, Option(metavar="S", min=0, max=60)] = 3.0,
+    alarm_seconds: Annotated[float, opt("", "S", min=0, max=60)] = 3.0,
     no_library: NoLibrary = False,
 ) -> int:
     """Watch a camera, a stream or a file."""

@@ -3,13 +3,13 @@
 from pathlib import Path
 from typing import Annotated
 
-from cli.options import Address, Option
+from cli.options import Address, opt
 
 
 def mcp(
     folders: list[Path],
     http: Annotated[
-        bool, Option("--http", help="serve streamable HTTP, not standard input and output")
+        bool, opt("serve streamable HTTP, not standard input and output", "--http")
     ] = False,
     port: int = 8765,
     address: Address = None,

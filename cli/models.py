@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from cli.common import ProgressBar, tell, write_json
-from cli.options import Argument, AsJson, Option
+from cli.options import AsJson, arg, opt
 from detector import weights
 from detector.errors import InputError, LabelOrderError, WeightsError
 from detector.models import inventory, registry, user_models
@@ -27,7 +27,7 @@ def models(context: typer.Context, json: AsJson = False) -> int:
 def list_models(
     context: typer.Context,
     json: AsJson = False,
-    own: Annotated[bool, Option("--own", help="only those that you added")] = False,
+    own: Annotated[bool, opt("only those that you added", "--own")] = False,
 ) -> int:
     """List the models (also without an action)."""
     return _list(json=json or context.obj, own=own)
@@ -69,26 +69,18 @@ def card(id: str) -> int:
 @actions.command()
 def add(
     files: Annotated[
-        list[str],
-        Argument(metavar="FILE", help="the file, its https address, or all of a model's files"),
+        list[str], arg("the file, its https address, or all of a model's files", "FILE")
     ],
-    architecture: Annotated[str, Option("--as", metavar="ARCHITECTURE")],
-    id: Annotated[
-        str | None, Option(metavar="NAME", help="what to call it; default: the file's name")
-    ] = None,
+    architecture: Annotated[str, opt("", "--as", "ARCHITECTURE")],
+    id: Annotated[str | None, opt("what to call it; default: the file's name", "NAME")] = None,
     fake_index: Annotated[
         int | None,
-        Option(
-            metavar="N",
-            help="which output means fake; of a single logit 1 if it is of fake, 0 if it is of "
-            "real",
+        opt(
+            "which output means fake; of a single logit 1 if it is of fake, 0 if it is of real", "N"
         ),
     ] = None,
     state: Annotated[
-        str,
-        Option(
-            metavar="NAME", help="which of several sets of weights in the file, such as model_ema"
-        ),
+        str, opt("which of several sets of weights in the file, such as model_ema", "NAME")
     ] = "",
 ) -> int:
     """Add a checkpoint file of a known architecture. Every tensor of the file must find its place,

@@ -1,10 +1,10 @@
 """Options that several commands have, and groups of them as dataclasses."""
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import typer
 from pydantic import ValidationError
@@ -17,8 +17,24 @@ from detector.pipeline import CLOSER
 from detector.schema.analysis import CustomEnsemble, Settings, Thresholds
 from detector.sentences import _
 
-Option = typer.Option
-Argument = typer.Argument
+
+def opt(help: str = "", *words: str, **look: Any) -> Any:
+    """Return an option; `words` are its names ("-o", "--out"), where they are not the parameter's,
+    and what its value is called ("DIR"), `look` what else Typer knows of one."""
+    return typer.Option(*_names(words), help=help or None, metavar=_value(words), **look)
+
+
+def arg(help: str = "", *words: str, **look: Any) -> Any:
+    """Return an argument in the same way."""
+    return typer.Argument(help=help or None, metavar=_value(words), **look)
+
+
+def _names(words: Sequence[str]) -> list[str]:
+    return [word for word in words if word.startswith("-")]
+
+
+def _value(words: Sequence[str]) -> str | None:
+    return next((word for word in words if not word.startswith("-")), None)
 
 
 def between(low: float, high: float = math.inf) -> Callable[[float | None], float | None]:
@@ -34,31 +50,28 @@ def between(low: float, high: float = math.inf) -> Callable[[float | None], floa
     return check
 
 
-Models = Annotated[str | None, Option(metavar="ID,ID", help="instead of the default ensemble")]
-Device = Annotated[Literal["auto", "cpu", "cuda"], Option()]
-Sign = Annotated[
-    Path | None, Option(metavar="KEY.pem", help="the operator's Ed25519 key, for the report")
-]
+Models = Annotated[str | None, opt("instead of the default ensemble", "ID,ID")]
+Device = Annotated[Literal["auto", "cpu", "cuda"], opt()]
+Sign = Annotated[Path | None, opt("the operator's Ed25519 key, for the report", "KEY.pem")]
 Address = Annotated[
-    str | None,
-    Option(help="where to listen; 0.0.0.0: for other computers too (default: only this)"),
+    str | None, opt("where to listen; 0.0.0.0: for other computers too (default: only this)")
 ]
-AsJson = Annotated[bool, Option("--json", help="write them as JSON")]
-Json = Annotated[str | None, Option(metavar="FILE", help="write all of it as JSON; - is stdout")]
-Store = Annotated[Path | None, Option(metavar="FILE", help="keep scores; go on from them")]
-Zone = Annotated[str, Option(metavar="NAME", help="time zone of the PDF's times: Europe/Berlin")]
+AsJson = Annotated[bool, opt("write them as JSON", "--json")]
+Json = Annotated[str | None, opt("write all of it as JSON; - is stdout", "FILE")]
+Store = Annotated[Path | None, opt("keep scores; go on from them", "FILE")]
+Zone = Annotated[str, opt("time zone of the PDF's times: Europe/Berlin", "NAME")]
 Sandbox = Annotated[
     bool,
-    Option(
+    opt(
+        "read the files in processes that may do nothing else, for files from strangers",
         "--sandbox",
-        help="read the files in processes that may do nothing else, for files from strangers",
     ),
 ]
 NoLibrary = Annotated[
     bool,
-    Option(
+    opt(
+        "do not look whether this computer's library of known footage has its original",
         "--no-library",
-        help="do not look whether this computer's library of known footage has its original",
     ),
 ]
 
@@ -75,18 +88,18 @@ class MachineOptions:
 class ReportOptions:
     """Options of everything that writes a report."""
 
-    notes: Annotated[str, Option(metavar="TEXT", help="the analyst's, for the report")] = ""
+    notes: Annotated[str, opt("the analyst's, for the report", "TEXT")] = ""
     no_place: Annotated[
-        bool, Option("--no-place", help="leave out where the file says it was recorded")
+        bool, opt("leave out where the file says it was recorded", "--no-place")
     ] = False
-    case: Annotated[str, Option(metavar="NAME", help="printed on the PDF")] = ""
-    reviewer: Annotated[str, Option(metavar="NAME", help="who answers for the report")] = ""
+    case: Annotated[str, opt("printed on the PDF", "NAME")] = ""
+    reviewer: Annotated[str, opt("who answers for the report", "NAME")] = ""
     zone: Zone = "UTC"
     base_rate: Annotated[
         float,
-        Option(
+        opt(
+            "share of fakes among the files that you get; odds in words follow it",
             callback=between(0, 1),
-            help="share of fakes among the files that you get; odds in words follow it",
         ),
     ] = 0.5
     sign: Sign = None
@@ -105,58 +118,52 @@ class SettingsOptions:
     models: Models = None
     weights: Annotated[
         str | None,
-        Option(
-            metavar="ID=W,ID=W",
-            help="how many times its usual evidence a model counts (1 where nothing is said; "
-            "0: not)",
+        opt(
+            "how many times its usual evidence a model counts (1 where nothing is said; 0: not)",
+            "ID=W,ID=W",
         ),
     ] = None
-    min_models: Annotated[int | None, Option(metavar="N", help="with fewer: inconclusive")] = None
+    min_models: Annotated[int | None, opt("with fewer: inconclusive", "N")] = None
     threshold: Annotated[
         str | None,
-        Option(
-            metavar="P or LOW,HIGH",
-            help="likelihood above which a file counts as manipulated, 0 to 1; with two, no sign "
+        opt(
+            "likelihood above which a file counts as manipulated, 0 to 1; with two, no sign "
             "below the first",
+            "P or LOW,HIGH",
         ),
     ] = None
     frames: Annotated[
-        int | None,
-        Option(
-            metavar="N", help="moments to look at, at most (32; with fps 2000, with closer 480)"
-        ),
+        int | None, opt("moments to look at, at most (32; with fps 2000, with closer 480)", "N")
     ] = None
     sampling: Annotated[
         Literal["uniform", "keyframes", "fps", "closer"],
-        Option(help="closer: every shot, and more where a score moves"),
+        opt("closer: every shot, and more where a score moves"),
     ] = "uniform"
-    fps: Annotated[float, Option(help="with --sampling fps (3 to 10)")] = 5.0
-    min_face: Annotated[int, Option(metavar="PX")] = 40
+    fps: Annotated[float, opt("with --sampling fps (3 to 10)")] = 5.0
+    min_face: Annotated[int, opt("", "PX")] = 40
     faces: Annotated[
         Literal["mtcnn", "blazeface", "yunet"],
-        Option(help="face detector; all but mtcnn are fetched first (`unmask fetch yunet`)"),
+        opt("face detector; all but mtcnn are fetched first (`unmask fetch yunet`)"),
     ] = "mtcnn"
-    start: Annotated[float, Option(metavar="S")] = 0.0
-    end: Annotated[float | None, Option(metavar="S")] = None
+    start: Annotated[float, opt("", "S")] = 0.0
+    end: Annotated[float | None, opt("", "S")] = None
     rotate: Annotated[
         Literal["0", "90", "180", "270"] | None,
-        Option(
-            help="degrees clockwise to turn the picture by (default: where faces are only found so)"
-        ),
+        opt("degrees clockwise to turn the picture by (default: where faces are only found so)"),
     ] = None
     assume_speech: Annotated[
         bool,
-        Option(
+        opt(
+            "judge what is loud in a sound as speech where little of it sounds like that",
             "--assume-speech",
-            help="judge what is loud in a sound as speech where little of it sounds like that",
         ),
     ] = False
     watch_face: Annotated[
         bool,
-        Option(
-            "--watch-face",
-            help="follow the person in front through every frame: blinks, whether the lips follow "
+        opt(
+            "follow the person in front through every frame: blinks, whether the lips follow "
             "the voice, whether the face stays the same",
+            "--watch-face",
         ),
     ] = False
 

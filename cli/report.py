@@ -9,7 +9,7 @@ from typing import Annotated
 from pydantic import ValidationError
 
 from cli.common import reading, tell, write_bytes
-from cli.options import Argument, Option, ReportOptions
+from cli.options import ReportOptions, arg, opt
 from detector.errors import MediaError, UsageError
 from detector.media.files import open_file
 from detector.schema.analysis import Analysis
@@ -21,15 +21,13 @@ LARGEST = 256 * 1024**2  # bytes of a saved analysis; one of 2,000 moments with 
 
 
 def report(
-    analysis: Annotated[Path, Argument(metavar="ANALYSIS.json")],
+    analysis: Annotated[Path, arg("", "ANALYSIS.json")],
     options: ReportOptions,
-    media: Annotated[Path | None, Option(metavar="FILE", help="the file, for its pictures")] = None,
+    media: Annotated[Path | None, opt("the file, for its pictures", "FILE")] = None,
     out: Annotated[
-        str | None, Option("-o", "--out", metavar="FILE.pdf", help="or .md, .json or .csv; sealed")
+        str | None, opt("or .md, .json or .csv; sealed", "-o", "--out", "FILE.pdf")
     ] = None,
-    mark: Annotated[
-        Path | None, Option(metavar="COPY", help="write the verdict into a copy of the media")
-    ] = None,
+    mark: Annotated[Path | None, opt("write the verdict into a copy of the media", "COPY")] = None,
 ) -> int:
     """Write a report of a saved analysis (analyze --json, or a JSON report)."""
     if not out and not mark:

@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Annotated
 
 from cli.common import ProgressBar, ids, reading, refuse_link, write_result
-from cli.options import Device, Json, Models, Option
+from cli.options import Device, Json, Models, opt
 from detector.decision import decide
 from detector.perturbation.conditions import NONE, parse
 from detector.perturbation.robustness import USUAL, try_out
@@ -19,10 +19,7 @@ def robustness(
     models: Models = None,
     conditions: Annotated[
         str | None,
-        Option(
-            metavar="NAME,NAME",
-            help="instead of the usual: crf-32,resize-0.5,mirror or mp3-32,phone,snr-10",
-        ),
+        opt("instead of the usual: crf-32,resize-0.5,mirror or mp3-32,phone,snr-10", "NAME,NAME"),
     ] = None,
     json: Json = None,
     device: Device = "auto",

@@ -7,14 +7,13 @@ from typing import Annotated
 
 import typer
 
-from cli.options import Option
+from cli.options import opt
 from detector.config import get_config
 from detector.evaluation import runs
 from detector.weights import digest
 
 Runs = Annotated[
-    Path | None,
-    Option(metavar="DIR", help="also write a run for MLflow there (default: UNMASK_RUNS)"),
+    Path | None, opt("also write a run for MLflow there (default: UNMASK_RUNS)", "DIR")
 ]
 
 

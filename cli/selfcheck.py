@@ -6,16 +6,14 @@ import sys
 from typing import TYPE_CHECKING, Annotated
 
 from cli.common import reading, write_result
-from cli.options import Argument, Device, Json
+from cli.options import Device, Json, arg
 
 if TYPE_CHECKING:
     from detector.selfcheck import CheckProgress
 
 
 def selfcheck(
-    ids: Annotated[
-        list[str] | None, Argument(metavar="ID", help="default: every model that is here")
-    ] = None,
+    ids: Annotated[list[str] | None, arg("default: every model that is here", "ID")] = None,
     json: Json = None,
     device: Device = "auto",
 ) -> int:

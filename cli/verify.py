@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 from cli.common import line, tell
-from cli.options import Argument, Option
+from cli.options import arg, opt
 from detector.media import files
 from detector.sentences import _
 
@@ -16,16 +16,16 @@ if TYPE_CHECKING:
 
 
 def verify(
-    path: Annotated[Path, Argument(metavar="REPORT")],
+    path: Annotated[Path, arg("", "REPORT")],
     public: Annotated[
         str | None,
-        Option(
+        opt(
+            "it must be signed with: a PEM file, or a server's key as /v1/seal-keys gives it",
             "--key",
-            metavar="PUBLIC",
-            help="it must be signed with: a PEM file, or a server's key as /v1/seal-keys gives it",
+            "PUBLIC",
         ),
     ] = None,
-    media: Annotated[Path | None, Option(metavar="FILE", help="it must be about")] = None,
+    media: Annotated[Path | None, opt("it must be about", "FILE")] = None,
 ) -> int:
     """Check the seal of a report, or that of the server which made a result (JSON of the REST API
     and of exports). Exit status 2 when it was changed."""

@@ -10,6 +10,7 @@ and empty ones are shown in English. Any gettext editor opens the file.
 
 import argparse
 import ast
+import re
 from collections.abc import Iterator, Sequence
 from functools import cache
 from pathlib import Path
@@ -59,7 +60,8 @@ def helped(file: str, node: ast.AST) -> list[ast.expr]:
         return [ast.Constant(text)] if text else []
     if not isinstance(node, ast.Call):
         return []
-    group = node.args if ast.unparse(node.func) == "group" else []
+    group = node.args if ast.unparse(node.func) in ("group", "opt", "arg") else []
+    group = [text for text in group if not re.match(r"['\"]-+\w", ast.unparse(text))]
     shown = ("help", "metavar", "subcommand_metavar")
     return [*group, *(key.value for key in node.keywords if key.arg in shown)]
 

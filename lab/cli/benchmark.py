@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Annotated
 
 from cli.common import ProgressBar, ids, line, make_folder, tell
-from cli.options import Argument, Device, Option, Sign
+from cli.options import Device, Sign, arg, opt
 from cli.verify import public_key
 from detector import paths
 from detector.errors import UsageError
@@ -13,22 +13,18 @@ from detector.sentences import _
 
 
 def benchmark(
-    labels: Annotated[Path | None, Argument(metavar="LABELS.csv")] = None,
+    labels: Annotated[Path | None, arg("", "LABELS.csv")] = None,
     out: Annotated[
-        Path | None,
-        Option("-o", "--out", metavar="DIR", help="write tables and submission; go on from there"),
+        Path | None, opt("write tables and submission; go on from there", "-o", "--out", "DIR")
     ] = None,
-    models: Annotated[
-        str | None, Option(metavar="ID,ID", help="instead of all whose weights are here")
-    ] = None,
-    frames: Annotated[int, Option(metavar="N", min=1)] = 32,
+    models: Annotated[str | None, opt("instead of all whose weights are here", "ID,ID")] = None,
+    frames: Annotated[int, opt("", "N", min=1)] = 32,
     sign: Sign = None,
     check: Annotated[
-        Path | None, Option(metavar="SUBMISSION.json", help="verify it, and recompute its figures")
+        Path | None, opt("verify it, and recompute its figures", "SUBMISSION.json")
     ] = None,
     public: Annotated[
-        str | None,
-        Option("--key", metavar="PUBLIC", help="with --check: it must be signed with this key"),
+        str | None, opt("with --check: it must be signed with this key", "--key", "PUBLIC")
     ] = None,
     device: Device = "auto",
 ) -> int:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Annotated
 
 from cli.common import ProgressBar, group, tell, user_files
-from cli.options import Argument, Option
+from cli.options import arg, opt
 from detector.evaluation.labels import Item, read_labels
 from detector.evaluation.scores import stored_scores
 from detector.sentences import _
@@ -20,8 +20,8 @@ from lab.training.recipe import read_recipe
 actions = group("Build labelled sets and tables of left-out scores.")
 
 Score = tuple[str, str, str, float]  # file, version, model, logit
-Labels = Annotated[Path, Argument(metavar="LABELS.csv")]
-Out = Annotated[Path, Argument(metavar="OUT.csv")]
+Labels = Annotated[Path, arg("", "LABELS.csv")]
+Out = Annotated[Path, arg("", "OUT.csv")]
 
 
 @actions.command()
@@ -29,10 +29,9 @@ def unseen(
     labels: Labels,
     out: Out,
     trained: Annotated[
-        Path | None,
-        Option(metavar="TRAIN.csv", help="leave out people who occur there, as their faces tell"),
+        Path | None, opt("leave out people who occur there, as their faces tell", "TRAIN.csv")
     ] = None,
-    recipe: Annotated[str | None, Option(help="what it kept out of training is unseen")] = None,
+    recipe: Annotated[str | None, opt("what it kept out of training is unseen")] = None,
 ) -> int:
     """Write the labelled files whose people a training did not see, for `unmask evaluate`."""
     items, note = selection.unseen(
@@ -59,10 +58,10 @@ def table(
     out: Out,
     sources: Annotated[
         list[str],
-        Argument(
-            metavar="SOURCE …",
-            help="a store of scores (`unmask evaluate --store`), or left_out.csv of a recipe; as "
+        arg(
+            "a store of scores (`unmask evaluate --store`), or left_out.csv of a recipe; as "
             "MODEL=ID:scale:offset:PATH, scores of MODEL become those of ID on its scale",
+            "SOURCE …",
         ),
     ],
 ) -> int:

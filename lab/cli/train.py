@@ -12,7 +12,7 @@ import typer
 
 from cli import runs as mlflow_runs
 from cli.common import ProgressBar, tell
-from cli.options import Argument, Device, Option
+from cli.options import Device, arg, opt
 from detector.errors import UsageError
 from detector.pipeline.analyzer import pick_device
 from detector.sentences import _
@@ -28,77 +28,63 @@ def train(
     context: typer.Context,
     recipe: Annotated[
         str,
-        Argument(
-            metavar="RECIPE",
-            help="own, clip, families, finetune, fuse, generated, picture, sequences, texture, "
+        arg(
+            "own, clip, families, finetune, fuse, generated, picture, sequences, texture, "
             "videomae, vit-lstm, voice, or a TOML",
+            "RECIPE",
         ),
     ],
     data: Annotated[
         Path,
-        Option(
-            metavar="LABELS.csv",
-            help="or a folder: real/ and fake/, or the layout of FaceForensics++, Celeb-DF or DFDC",
+        opt(
+            "or a folder: real/ and fake/, or the layout of FaceForensics++, Celeb-DF or DFDC",
+            "LABELS.csv",
         ),
     ],
-    out: Annotated[Path, Option("-o", "--out", metavar="DIR")],
+    out: Annotated[Path, opt("", "-o", "--out", "DIR")],
     parents: Annotated[
         list[str] | None,
-        Argument(
-            metavar="[A B]",
-            help="fuse: ids of two models of one architecture, neither trained on the data",
-        ),
+        arg("fuse: ids of two models of one architecture, neither trained on the data", "[A B]"),
     ] = None,
-    at: Annotated[
-        float | None, Option(metavar="T", min=0, max=1, help="fuse: the share of B (0.5)")
-    ] = None,
+    at: Annotated[float | None, opt("fuse: the share of B (0.5)", "T", min=0, max=1)] = None,
     begin: Annotated[
         str | None,
-        Option(
-            metavar="WEIGHTS",
-            help="id of the detector to fine-tune; clip: a file, or shipped; texture, voice: a "
-            "trunk",
+        opt(
+            "id of the detector to fine-tune; clip: a file, or shipped; texture, voice: a trunk",
+            "WEIGHTS",
         ),
     ] = None,
     weights: Annotated[
-        list[Path] | None,
-        Option(metavar="FILE …", help="your own files of the architecture that --begin names"),
+        list[Path] | None, opt("your own files of the architecture that --begin names", "FILE …")
     ] = None,
     tune: Annotated[
         Literal["whole", "norms", "head"] | None,
-        Option(
-            help="what may change of a published detector; default: norms of transformers, else "
-            "whole"
-        ),
+        opt("what may change of a published detector; default: norms of transformers, else whole"),
     ] = None,
-    rate: Annotated[
-        float | None, Option(metavar="R", help="learning rate, not the recipe's")
-    ] = None,
-    cache: Annotated[Path | None, Option(metavar="DIR", help="keep cut faces between runs")] = None,
-    images: Annotated[int | None, Option(metavar="N", help="instead of the recipe's")] = None,
+    rate: Annotated[float | None, opt("learning rate, not the recipe's", "R")] = None,
+    cache: Annotated[Path | None, opt("keep cut faces between runs", "DIR")] = None,
+    images: Annotated[int | None, opt("instead of the recipe's", "N")] = None,
     leave_out: Annotated[
-        str | None,
-        Option(metavar="FOLD", help="hold out a fold of sources, or A,B, for a figure of it"),
+        str | None, opt("hold out a fold of sources, or A,B, for a figure of it", "FOLD")
     ] = None,
     folds: Annotated[
         Literal["sources", "kinds"] | None,
-        Option(
-            help="clip, families, generated, picture, sequences, videomae, voice: leave out each "
+        opt(
+            "clip, families, generated, picture, sequences, videomae, voice: leave out each "
             "fold of sources in turn, save its logits"
         ),
     ] = None,
     loss: Annotated[
         Literal["bce", "focal", "alignment", "contrastive"] | None,
-        Option(help="own: cross-entropy (the default), focal, or with a loss on distances"),
+        opt("own: cross-entropy (the default), focal, or with a loss on distances"),
     ] = None,
     patience: Annotated[
-        int | None,
-        Option(metavar="N", help="own: stop after so many steps without a better held-out loss"),
+        int | None, opt("own: stop after so many steps without a better held-out loss", "N")
     ] = None,
     sbi: Annotated[
-        bool | None, Option("--sbi/--no-sbi", help="own: self-blended fakes of the originals")
+        bool | None, opt("own: self-blended fakes of the originals", "--sbi/--no-sbi")
     ] = None,
-    resume: Annotated[bool, Option("--resume", help="go on where a stopped run left off")] = False,
+    resume: Annotated[bool, opt("go on where a stopped run left off", "--resume")] = False,
     runs: mlflow_runs.Runs = None,
     device: Device = "auto",
 ) -> int:
