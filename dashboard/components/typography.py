@@ -1,7 +1,11 @@
 """Lines of text in the look of the project. What they are given is escaped, unless it is `Markup`.
 
-Each draws itself into the container at hand, or into the place `at`.
+A piece is returned, for beside something else in one element; what draws one puts it into the
+container at hand, or into the place `at`.
 """
+
+from collections.abc import Callable
+from functools import partial
 
 import streamlit as st
 from markupsafe import Markup
@@ -9,120 +13,24 @@ from streamlit.delta_generator import DeltaGenerator
 
 from dashboard.components.markup import Text, Width, icon, join, show, tag
 
-
-def title(text: Text, *, space: bool = False, width: Width = "stretch") -> None:
-    """Draw the head of a card, with room above where it is not the first."""
-    show(heading(text, space=space), width=width)
-
-
-def section(text: Text, *, width: Width = "stretch") -> None:
-    """Draw a head within a card."""
-    show(subheading(text), width=width)
-
-
-def chapter(text: Text) -> None:
-    """Draw a head within a dialog or a long card, in the type of titles."""
-    show(tag("h3", text, cls="um-sub"))
-
-
-def paragraph(content: Text, *, width: Width = "stretch") -> None:
-    """Draw plain text."""
-    show(text(content), width=width)
-
-
-def text(content: Text) -> Markup:
-    """Return plain text, for beside something else in one piece."""
-    return tag("p", content)
-
-
-def say(text: Text) -> None:
-    """Draw a sentence that stands out a little: an outcome, read first."""
-    show(outcome(text))
-
-
-def caption(
-    text: Text,
-    *,
-    after: bool = False,
-    announced: bool = False,
-    width: Width = "stretch",
-    at: DeltaGenerator | None = None,
-) -> None:
-    """Draw small print, with room above (`after`), read by screen readers (`announced`)."""
-    role = "status" if announced else None
-    show(
-        tag("p", text, cls=f"um-caption{' um-after' if after else ''}", role=role),
-        width=width,
-        at=at,
-    )
-
-
-def small_print(text: Text) -> Markup:
-    """Return small print, for beside something else in one piece."""
-    return tag("p", text, cls="um-caption")
-
-
-def small_paragraphs(*paragraphs: Text) -> Markup:
-    """Return paragraphs of small print."""
-    return join(small_print(text) for text in paragraphs)
-
-
-def notice(text: Text, *, announced: bool = True) -> None:
-    """Draw what just happened, or what is to be known."""
-    show(tag("p", text, cls="um-said", role="status" if announced else None))
-
-
-def alert(text: Text) -> None:
-    """Draw what went wrong; a screen reader says it at once."""
-    show(tag("p", text, cls="um-warn", role="alert"))
-
-
-def flash(notice: str, refused: str = "") -> None:
-    """Draw the messages that the last action left in the session under these keys, once."""
-    if text := st.session_state.pop(notice, ""):
-        show(tag("p", text, cls="um-said", role="status"))
-    if text := st.session_state.pop(refused, "") if refused else "":
-        alert(text)
-
-
-def know(*paragraphs: Text) -> None:
-    """Draw what there is to know, as it stands in a popover."""
-    show(tag("div", *(tag("p", text) for text in paragraphs), cls="um-know"))
-
-
-def lead(text: Text) -> None:
-    """Draw the line under the title of the front page."""
-    show(tag("p", text, cls="um-say second"))
-
-
-def quiet(text: Text) -> None:
-    """Draw a live region for screen readers alone."""
-    show(tag("p", text, cls="um-quiet", role="status", aria_live="polite"))
-
-
-def with_icon(symbol: str, text: Text) -> Markup:
-    """Return small print after an icon."""
-    return tag("p", icon(symbol), text, cls="um-caption um-after")
-
-
-def warning(text: Text, *, announced: bool = False) -> None:
-    """Draw what to mind."""
-    show(tag("p", text, cls="um-warn", role="status" if announced else None))
-
-
-def subheading(text: Text) -> Markup:
-    """Return a head within a card."""
-    return tag("h3", text, cls="um-h3")
+text = partial(tag, "p")
+"""Plain text."""
+small_print = partial(tag, "p", cls="um-caption")
+subheading = partial(tag, "h3", cls="um-h3")
+"""A head within a card."""
+name = partial(tag, "h2")
+"""The name of what is shown in a narrow card."""
+small = partial(tag, "span", cls="um-caption")
+"""Small print within a line."""
+caution = partial(tag, "span", cls="um-warn")
+"""What to mind, within a line."""
+outcome = partial(tag, "p", cls="um-say")
+"""A sentence that stands out a little: read first."""
 
 
 def heading(text: Text, *, space: bool = False) -> Markup:
-    """Return the head of a card."""
+    """Return the head of a card, with room above where it is not the first."""
     return tag("h2", text, cls=f"um-h2{' um-space' if space else ''}")
-
-
-def name(text: Text) -> Markup:
-    """Return the name of what is shown in a narrow card."""
-    return tag("h2", text)
 
 
 def strong(text: Text, tone: str = "") -> Markup:
@@ -130,20 +38,20 @@ def strong(text: Text, tone: str = "") -> Markup:
     return tag("b", text, cls=f"um-ink {tone}" if tone else "")
 
 
-def small(text: Text) -> Markup:
-    """Return small print within a line."""
-    return tag("span", text, cls="um-caption")
-
-
-def caution(text: Text) -> Markup:
-    """Return what to mind, within a line."""
-    return tag("span", text, cls="um-warn")
+def with_icon(symbol: str, text: Text) -> Markup:
+    """Return small print after an icon."""
+    return tag("p", icon(symbol), text, cls="um-caption um-after")
 
 
 def concern(head: Text, why: Text) -> Markup:
     """Return what came up and is to be minded, and why; a screen reader says it when it comes."""
     said = tag("p", strong(head), cls="um-warn")
-    return tag("div", said, tag("p", why, cls="um-caption"), cls="um-concern", role="status")
+    return tag("div", said, small_print(why), cls="um-concern", role="status")
+
+
+def small_paragraphs(*paragraphs: Text) -> Markup:
+    """Return paragraphs of small print."""
+    return join(map(small_print, paragraphs))
 
 
 def unseen(text: Text) -> Markup:
@@ -151,11 +59,62 @@ def unseen(text: Text) -> Markup:
     return tag("span", " ", text, cls="um-quiet")
 
 
-def outcome(text: Text) -> Markup:
-    """Return a sentence that stands out a little, for beside something else in one piece."""
-    return tag("p", text, cls="um-say")
-
-
 def conclusion(text: Text) -> Markup:
     """Return what a session ended with; a screen reader says it when it comes."""
     return tag("p", tag("b", text), role="status")
+
+
+def _drawn(piece: Callable[..., Markup]) -> Callable[..., None]:
+    """Return the function that draws a piece."""
+
+    def draw(
+        text: Text, *, width: Width = "stretch", at: DeltaGenerator | None = None, **look: bool
+    ) -> None:
+        show(piece(text, **look), width=width, at=at)
+
+    return draw
+
+
+title = _drawn(heading)
+"""The head of a card."""
+section = _drawn(subheading)
+chapter = _drawn(partial(tag, "h3", cls="um-sub"))
+"""A head within a dialog or a long card, in the type of titles."""
+paragraph = _drawn(text)
+say = _drawn(outcome)
+lead = _drawn(partial(tag, "p", cls="um-say second"))
+"""The line under the title of the front page."""
+alert = _drawn(partial(tag, "p", cls="um-warn", role="alert"))
+"""What went wrong; a screen reader says it at once."""
+quiet = _drawn(partial(tag, "p", cls="um-quiet", role="status", aria_live="polite"))
+"""A live region for screen readers alone."""
+
+
+def _line(cls: str, text: Text, *, after: bool = False, announced: bool = False) -> Markup:
+    """Return a line with room above (`after`), which a screen reader says (`announced`)."""
+    role = "status" if announced else None
+    return tag("p", text, cls=f"{cls}{' um-after' if after else ''}", role=role)
+
+
+caption = _drawn(partial(_line, "um-caption"))
+"""Small print."""
+warning = _drawn(partial(_line, "um-warn"))
+"""What to mind."""
+
+
+def notice(text: Text, *, announced: bool = True) -> None:
+    """Draw what just happened, or what is to be known."""
+    show(_line("um-said", text, announced=announced))
+
+
+def flash(said: str, refused: str = "") -> None:
+    """Draw the messages that the last action left in the session under these keys, once."""
+    if text := st.session_state.pop(said, ""):
+        notice(text)
+    if text := st.session_state.pop(refused, "") if refused else "":
+        alert(text)
+
+
+def know(*paragraphs: Text) -> None:
+    """Draw what there is to know, as it stands in a popover."""
+    show(tag("div", *map(text, paragraphs), cls="um-know"))
